@@ -1,0 +1,48 @@
+package jobs
+
+import (
+	"time"
+
+	"github.com/sprint-ml/sprint/stages"
+)
+
+// Event types.
+const (
+	EventRun      = "run"      // a run began; Stages lists its tasks in plan order
+	EventState    = "state"    // a task changed its state
+	EventProgress = "progress" // a running task reports how far it is
+	EventLog      = "log"      // a line of a task's log
+	EventNote     = "note"     // a fact about the run or a task: device opened, package fetched
+	EventResult   = "result"   // the run ended
+)
+
+// Event is one thing that happened in a run. With `-o json` each event is a
+// line of stdout, the last line is the Result itself.
+type Event struct {
+	Type     string           `json:"type"`
+	Time     time.Time        `json:"time"`
+	Run      string           `json:"run,omitempty"`
+	Stage    string           `json:"stage,omitempty"`
+	Attempt  int              `json:"attempt,omitempty"`
+	State    *State           `json:"state,omitempty"`
+	Reason   string           `json:"reason,omitempty"`
+	Seconds  float64          `json:"seconds,omitempty"`
+	Stages   []string         `json:"stages,omitempty"`
+	Level    string           `json:"level,omitempty"`
+	Message  string           `json:"message,omitempty"`
+	Progress *stages.Progress `json:"progress,omitempty"`
+	Result   *Result          `json:"-"` // set on EventResult
+}
+
+// Observer is told every event of a run, in order, from one goroutine at a time.
+type Observer interface{ Observe(Event) }
+
+// Observers sends every event to each of its members.
+type Observers []Observer
+
+// Observe passes e on.
+func (o Observers) Observe(e Event) {
+	for _, m := range o {
+		m.Observe(e)
+	}
+}

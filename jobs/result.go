@@ -1,0 +1,36 @@
+package jobs
+
+// Result is the end of a run: the content of result.json and the last line of
+// `-o json`. Outside programs rely on its field names.
+type Result struct {
+	Run       *string       `json:"run"` // null if no run began
+	Code      int           `json:"code"`
+	Class     string        `json:"class,omitempty"` // the exit table's word for Code
+	Retryable bool          `json:"retryable"`
+	Error     string        `json:"error,omitempty"`
+	Hint      string        `json:"hint,omitempty"`
+	Stages    []StageResult `json:"stages"`
+	// Continue is the command that does what is left; empty if nothing is.
+	Continue string `json:"continue,omitempty"`
+}
+
+// StageResult is how one task ended.
+type StageResult struct {
+	Name    string                  `json:"name"`
+	Kind    string                  `json:"kind"`
+	State   State                   `json:"state"`
+	Key     string                  `json:"key,omitempty"`
+	Reason  string                  `json:"reason,omitempty"`
+	Error   string                  `json:"error,omitempty"`
+	Seconds float64                 `json:"seconds"`
+	Device  string                  `json:"device,omitempty"`
+	Attempt int                     `json:"attempt,omitempty"`
+	Outputs map[string]OutputResult `json:"outputs,omitempty"`
+}
+
+// OutputResult names the bytes of one output.
+type OutputResult struct {
+	Digest   string `json:"digest"`
+	Size     int64  `json:"size"`
+	Volatile bool   `json:"volatile,omitempty"`
+}

@@ -1,0 +1,108 @@
+package stages
+
+import (
+	"context"
+	"io"
+	"log/slog"
+	"time"
+
+	"github.com/sprint-ml/sprint/storage"
+)
+
+// Env is what a stage gets from its surroundings. None of it enters a key.
+type Env struct {
+	// Run, Stage and Attempt identify the attempt in logs and provenance.
+	Run, Stage string
+	Attempt    int
+	// Taxonomy is the plan's taxonomy file; empty if the plan names none.
+	Taxonomy Source
+	// External is what the options' Resolve returned for this attempt.
+	External External
+	// Device is the demanded device: auto, cpu, cuda, go or another PJRT name.
+	Device string
+	// CacheDir holds encoders, plugins and compiled programs; shared by all
+	// runs of a user, safe to delete.
+	CacheDir string
+	// Offline forbids every network access but the store's.
+	Offline bool
+	// Scratch is an empty private folder, removed after the attempt.
+	Scratch string
+	// Store is the run's store; stages read inputs and write outputs through
+	// Inputs and Outputs, and use Store only for what is not an artifact
+	// (publish writes releases there).
+	Store *storage.Store
+	Log   *slog.Logger
+	// Progress reports how far the stage is; cheap, callable at any rate from
+	// any goroutine. Never nil.
+	Progress func(Progress)
+	// Note records a fact about the attempt (device, plugin digest, rows
+	// dropped) in the manifest. Never nil.
+	Note func(name string, value any)
+	// Files opens the files that Resolve named, verified against the digests
+	// found then.
+	Files Files
+	// Checkpoints keeps the stage's partial work under its key.
+	Checkpoints Checkpoints
+	// Secret resolves a reference (env:NAME or file:PATH).
+	Secret func(ref string) (string, error)
+}
+
+// Source is a named text held in memory.
+type Source struct {
+	Name string // as messages show it, relative to the working directory
+	Data []byte
+}
+
+// Progress is one report of a running stage. Zero fields are unknown.
+type Progress struct {
+	Done  int64         `json:"done"`
+	Total int64         `json:"total,omitempty"`
+	Unit  string        `json:"unit,omitempty"` // "rows", "steps", "bytes"
+	Rate  float64       `json:"rate,omitempty"` // units per second
+	Loss  float64       `json:"loss,omitempty"`
+	Left  time.Duration `json:"left_ns,omitempty"`
+	Text  string        `json:"text,omitempty"` // "epoch 2/3"
+}
+
+// Lookup answers questions about the outside world while keys are computed.
+type Lookup interface {
+	// File returns the digest and size of a local file or of an object at a
+	// store URL. A missing local file is a Failure with CodePlan.
+	File(ctx context.Context, path string) (FileInfo, error)
+	// Glob expands a pattern to sorted paths; a path without a pattern is
+	// returned as it is. No match is a Failure with CodePlan.
+	Glob(ctx context.Context, pattern string) ([]string, error)
+	// Pin returns the value kept under name in sprint.lock, or calls resolve
+	// once and keeps its answer.
+	Pin(ctx context.Context, name string, resolve func(context.Context) (string, error)) (string, error)
+	// Now is the time at which this run began, the same for all its stages.
+	Now() time.Time
+	Taxonomy() Source
+	Offline() bool
+	CacheDir() string
+}
+
+// FileInfo is a file's content in short. Digest is "sha256:" and 64 hex digits.
+type FileInfo struct {
+	Path   string
+	Digest string
+	Size   int64
+}
+
+// Files opens external files by the path that Resolve passed to Lookup.
+type Files interface {
+	// Open returns the file's bytes. The reader fails with
+	// storage.ErrCorrupt at its end if they are not those that the key holds.
+	Open(ctx context.Context, path string) (io.ReadCloser, error)
+}
+
+// Checkpoints keeps partial work of one key. Steps only grow.
+type Checkpoints interface {
+	// Save stores the files of folder dir as the checkpoint of step and
+	// returns after it is durable.
+	Save(ctx context.Context, step int64, dir string) error
+	// Restore fetches the newest checkpoint whose bytes verify into dir, an
+	// empty folder, and returns its step. Broken ones are skipped with a
+	// warning. Without any it returns storage.ErrNotFound.
+	Restore(ctx context.Context, dir string) (step int64, err error)
+}

@@ -1,0 +1,130 @@
+// Package stages holds the vocabulary of a stage: what a kind is, what it
+// reads, what it writes and how it fails. It knows nothing of plans, graphs or
+// runs, so a stage can be tested with nothing but a store.
+package stages
+
+import (
+	"context"
+	"fmt"
+	"slices"
+)
+
+// Kind describes one type of stage. Kinds are values handed to a Registry;
+// nothing registers itself.
+type Kind struct {
+	// Name is the word that plans use, for example "label".
+	Name string
+	// Version is part of every key of this kind. Bump it by hand whenever a
+	// change of code changes what the stage computes.
+	Version int
+	// Doc is the reference text: a first line that is a summary, then details.
+	Doc string
+	// Example is the YAML of a typical `with` map.
+	Example string
+	// Inputs lists the artifacts the stage reads under the given options (the
+	// pointer that Options made, decoded). Nil means the stage reads nothing.
+	Inputs func(options any) []Input
+	// Outputs lists the artifacts the stage makes under the given options.
+	Outputs func(options any) []Output
+	// Options returns a pointer to a new zero options struct. Its tags are the
+	// single source of parsing, defaults, schema, reference page and key.
+	Options func() any
+	// New builds the stage from decoded options. It does no work and opens
+	// nothing; a mistake in the options is found by Checker before.
+	New func(options any, env Env) (Stage, error)
+	// Isolated kinds run in a child process: their memory is tuned by its
+	// environment and the kernel may kill them without the runner.
+	Isolated bool
+}
+
+// Input names an artifact that a kind reads.
+type Input struct {
+	Name string
+	// Optional inputs may have no upstream stage that makes them.
+	Optional bool
+}
+
+// Output names an artifact that a kind makes.
+type Output struct {
+	Name string
+	// Volatile outputs hold clock readings or latencies and never enter a key.
+	Volatile bool
+}
+
+// Stage is one attempt's worth of work.
+type Stage interface {
+	// Run reads from in and writes to out. Nothing it writes is visible until
+	// it returns nil or a *Verdict and the runner commits the manifest. A
+	// cancelled ctx asks for a prompt end: checkpoint if there is something to
+	// keep, then return ctx's error or ErrInterrupted.
+	Run(ctx context.Context, in Inputs, out Outputs) error
+}
+
+// Preflighter is implemented by stages that can find out early that they
+// cannot succeed: a device that does not open, a target that is not writable.
+// It runs before any stage of the run, and only if the stage will run.
+type Preflighter interface {
+	Preflight(ctx context.Context) error
+}
+
+// Checker is implemented by options structs whose fields depend on each other.
+// Check is called after decoding and reports every problem at once.
+type Checker interface {
+	Check() []Problem
+}
+
+// Problem is one mistake in the options of a stage.
+type Problem struct {
+	// Path is the dotted path of the option inside `with`, "ratios.train".
+	Path string
+	// Message says what is wrong, Hint what to do about it.
+	Message, Hint string
+}
+
+// Resolver is implemented by options structs whose stage depends on something
+// outside the store: files, an encoder, the taxonomy, the present hour. What it
+// returns is part of the key, so it holds digests and dates, never paths or
+// hosts. Values are what encoding/json makes and reads: maps, slices, strings,
+// float64, bool, nil.
+type Resolver interface {
+	Resolve(ctx context.Context, look Lookup) (External, error)
+}
+
+// External is the resolved outside world of one stage.
+type External map[string]any
+
+// Registry is the explicit list of kinds that a program knows.
+type Registry []Kind
+
+// Kind returns the kind of that name.
+func (r Registry) Kind(name string) (Kind, bool) {
+	i := slices.IndexFunc(r, func(k Kind) bool { return k.Name == name })
+	if i < 0 {
+		return Kind{}, false
+	}
+	return r[i], true
+}
+
+// Names lists the kinds' names in the registry's order.
+func (r Registry) Names() []string {
+	names := make([]string, len(r))
+	for i, k := range r {
+		names[i] = k.Name
+	}
+	return names
+}
+
+// Check refuses a registry with unnamed, doubled or incomplete kinds.
+func (r Registry) Check() error {
+	seen := map[string]bool{}
+	for _, k := range r {
+		switch {
+		case k.Name == "" || k.Version < 1 || k.Options == nil || k.New == nil || k.Outputs == nil:
+			return fmt.Errorf("kind %q is incomplete: it needs a name, a version, options, outputs and a constructor", k.Name)
+		case seen[k.Name]:
+			return fmt.Errorf("kind %q is listed twice", k.Name)
+		}
+		seen[k.Name] = true
+	}
+	return nil
+}
