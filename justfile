@@ -1,0 +1,49 @@
+# `just` lists the recipes; CI runs `.ci/run`, which uses the same ones.
+set shell := ["bash", "-euo", "pipefail", "-c"]
+
+lint_version := "v2.15.0"
+
+# List the recipes.
+default:
+    @just --list --unsorted
+
+# Build ./bin/sprint (XLA comes with cgo; CGO_ENABLED=0 gives the pure-Go device).
+build:
+    go build -o bin/sprint ./jobs/sprint
+
+# Vet and lint everything, cross-compile without cgo, and check what is generated.
+lint: _golangci
+    go vet ./...
+    golangci-lint run ./...
+    for t in linux/amd64 darwin/arm64 windows/amd64; do \
+        echo "CGO_ENABLED=0 $t"; CGO_ENABLED=0 GOOS="${t%/*}" GOARCH="${t#*/}" go build -o /dev/null ./jobs/sprint; \
+    done
+
+# The tests a newcomer runs.
+test:
+    go test ./...
+
+# The same under the race detector (slow).
+race:
+    go test -race -short ./...
+
+# End to end: examples on real devices, kills, bad input, the real binary.
+e2e:
+    go test -tags e2e -count=1 -timeout 20m ./...
+
+# Measure; ratios against peers in the same run, medians.
+bench:
+    go test -run '^$' -bench . -benchtime 1s ./...
+
+# Rewrite golden files from what the code does now; read the diff before committing it.
+golden:
+    go test ./config/... ./jobs/... ./ml/tokenize/... ./examples/... -update
+    go run ./jobs/sprint schema > examples/plan.schema.json
+
+# What CI runs.
+ci:
+    bash .ci/run
+
+_golangci:
+    @command -v golangci-lint >/dev/null && golangci-lint version 2>/dev/null | grep -q "{{ trim_start_match(lint_version, 'v') }}" \
+        || CGO_ENABLED=0 go install github.com/golangci/golangci-lint/v2/cmd/golangci-lint@{{ lint_version }}
