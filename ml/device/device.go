@@ -1,0 +1,201 @@
+// Package device opens the machine that a model runs on: a PJRT plugin (CUDA or
+// CPU) or GoMLX's pure-Go backend.
+//
+// A name is a demand: "cuda" opens a CUDA device or fails, "cpu" the CPU plugin
+// or fails, "go" the pure-Go backend. Only "auto" chooses, in the order cuda
+// (when the machine has an NVIDIA GPU), cpu, go, and Info.Fallback says why a
+// better one was passed over.
+//
+// Plugins are taken from PJRT_PLUGIN_LIBRARY_PATH when it names one, else from a
+// pinned wheel (package wheel). Before a plugin is loaded its digest or, for a
+// plugin of the user's own, its structure is checked: loading a damaged shared
+// library ends the process, and no recover can catch that.
+package device
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"os"
+	"strings"
+
+	"github.com/gomlx/compute"
+	"github.com/gomlx/compute/gobackend"
+
+	"github.com/sprint-ml/sprint/ml/wheel"
+)
+
+// The names that Open takes.
+const (
+	Auto = "auto"
+	CUDA = "cuda"
+	CPU  = "cpu"
+	Go   = "go"
+)
+
+// PluginPathEnv holds the user's own plugin: a file, or folders that are
+// searched for one, separated as in PATH.
+const PluginPathEnv = "PJRT_PLUGIN_LIBRARY_PATH"
+
+// Info describes a device and is recorded with everything that ran on it.
+// Results are byte-identical only between equal Name, Digest and CPU model.
+type Info struct {
+	Name          string `json:"name"`                     // cuda, cpu or go
+	Plugin        string `json:"plugin,omitempty"`         // package or file name of the plugin
+	PluginVersion string `json:"plugin_version,omitempty"` // of the package; empty for a plugin of the user's own
+	Digest        string `json:"digest,omitempty"`         // sha256:hex of the plugin file
+	Path          string `json:"path,omitempty"`           // of the plugin file
+	API           string `json:"api,omitempty"`            // PJRT C API version, known once opened
+	Description   string `json:"description,omitempty"`    // platform and device in the plugin's words
+	MemoryBytes   int64  `json:"memory_bytes,omitempty"`   // of the machine, or of the GPU; 0 if unknown
+	Fallback      string `json:"fallback,omitempty"`       // auto only: why a better device was passed over
+	Err           string `json:"error,omitempty"`          // List only: why this device cannot be opened now
+}
+
+// Options of Open, List and Install. CacheDir is required for fetching.
+type Options struct {
+	CacheDir string                  // where plugins are kept
+	Offline  bool                    // never fetch
+	Announce func(line string)       // told once before a plugin is fetched
+	Progress func(done, total int64) // bytes fetched
+	Python   string                  // interpreter for pip; empty looks on PATH
+	Getenv   func(string) string     // environment; nil is the process's own
+	Log      *slog.Logger            // takes GoMLX's own log at debug level; nil drops it
+	HasGPU   func() bool             // nil looks for an NVIDIA GPU
+}
+
+func (o Options) getenv(name string) string {
+	if o.Getenv != nil {
+		return o.Getenv(name)
+	}
+	return os.Getenv(name)
+}
+
+func (o Options) hasGPU() bool {
+	if o.HasGPU != nil {
+		return o.HasGPU()
+	}
+	return nvidia().present
+}
+
+func (o Options) wheel() wheel.Options {
+	return wheel.Options{Offline: o.Offline, Announce: o.Announce, Progress: o.Progress, Python: o.Python}
+}
+
+// Device is an open backend. It is safe for use by several goroutines as far as
+// the backend is.
+type Device struct {
+	Info
+	Backend compute.Backend
+}
+
+// Open opens the device of that name, fetching its plugin first if need be.
+//
+// A demanded device that is not there is an *Error which lists those that are;
+// nothing is ever opened in its place. The context covers fetching only: opening
+// a plugin cannot be interrupted.
+func Open(ctx context.Context, name string, o Options) (*Device, error) {
+	switch name {
+	case Go:
+		return openGo(ctx, o)
+	case CPU, CUDA:
+		return openPlugin(ctx, name, o)
+	case Auto, "":
+		return openAuto(ctx, o)
+	}
+	return nil, &Error{Device: name, Message: "there is no such device", Hint: "one of auto, cuda, cpu, go"}
+}
+
+// openAuto tries the devices from the fastest down and keeps the reasons.
+func openAuto(ctx context.Context, o Options) (*Device, error) {
+	var reasons []string
+	names := []string{CPU}
+	if o.hasGPU() {
+		names = []string{CUDA, CPU}
+	}
+	for _, name := range names {
+		d, err := openPlugin(ctx, name, o)
+		if err == nil {
+			d.Fallback = strings.Join(reasons, "; ")
+			return d, nil
+		}
+		if ctx.Err() != nil {
+			return nil, ctx.Err()
+		}
+		reasons = append(reasons, reason(name, err))
+	}
+	d, err := openGo(ctx, o)
+	if err != nil {
+		return nil, err
+	}
+	d.Fallback = strings.Join(reasons, "; ")
+	return d, nil
+}
+
+// openGo opens the pure-Go backend, which every build has.
+func openGo(ctx context.Context, o Options) (*Device, error) {
+	keep := captureLog(o.Log)
+	backend, err := guard(func() (compute.Backend, error) { return gobackend.New("") })
+	if err != nil {
+		return nil, failure(ctx, Go, "cannot be opened", "this is a defect; please report it with the text above", keep, err, o)
+	}
+	return &Device{Info: goInfo(), Backend: backend}, nil
+}
+
+// openPlugin resolves the plugin of cpu or cuda and opens it.
+func openPlugin(ctx context.Context, name string, o Options) (*Device, error) {
+	if !HasXLA {
+		return nil, failure(ctx, name, "this build has no XLA", noXLAHint, nil, nil, o)
+	}
+	if name == CUDA && !o.hasGPU() {
+		return nil, failure(ctx, name, "this machine has no NVIDIA GPU (no /dev/nvidia0, no nvidia-smi that lists one)", "run on a machine with a GPU, or use --device auto", nil, nil, o)
+	}
+	info, err := resolve(ctx, name, o)
+	if err != nil {
+		if ctx.Err() != nil {
+			return nil, ctx.Err()
+		}
+		return nil, failure(ctx, name, "its plugin cannot be had", "", nil, err, o)
+	}
+	keep := captureLog(o.Log)
+	backend, facts, err := openXLA(name, info.Path)
+	if err != nil {
+		return nil, failure(ctx, name, "the plugin "+info.Path+" cannot be opened", openHint(name), keep, err, o)
+	}
+	info.API, info.Description = facts.api, facts.description
+	info.MemoryBytes = memory(name)
+	return &Device{Info: info, Backend: backend}, nil
+}
+
+// Close releases the device. It may be called twice, and with buffers alive:
+// those become invalid.
+func (d *Device) Close() error {
+	if d == nil || d.Backend == nil || d.Name == Go {
+		return nil // the Go backend owns nothing outside the heap
+	}
+	_, err := guard(func() (struct{}, error) {
+		if !d.Backend.IsFinalized() {
+			d.Backend.Finalize()
+		}
+		return struct{}{}, nil
+	})
+	return err
+}
+
+// guard turns a panic of GoMLX, which it raises for ordinary mistakes, into an error.
+func guard[T any](f func() (T, error)) (v T, err error) {
+	defer func() {
+		if r := recover(); r != nil {
+			if e, ok := r.(error); ok {
+				err = fmt.Errorf("panic: %w", e)
+				return
+			}
+			err = fmt.Errorf("panic: %v", r)
+		}
+	}()
+	return f()
+}
+
+func goInfo() Info {
+	return Info{Name: Go, Plugin: "gomlx/compute gobackend", Description: "pure Go, no plugin; about 30 times slower than XLA", MemoryBytes: memory(Go)}
+}

@@ -1,0 +1,90 @@
+package device
+
+import (
+	"context"
+	"fmt"
+	"strings"
+)
+
+// Error says why a device cannot be opened and what is there instead.
+// It describes the machine (exit code 4), except when it wraps
+// wheel.ErrCorrupt or ErrCorruptPlugin (9).
+type Error struct {
+	Device  string   // the name asked for
+	Message string   // what is wrong
+	Hint    string   // what to do
+	There   []Info   // what the machine has; Err of each says if it can be used
+	Log     []string // what GoMLX logged while it tried
+	Err     error    // the cause, if there is one
+}
+
+// Error is the message, the cause, the hint, the devices that are there and the log.
+func (e *Error) Error() string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "device %q: %s", e.Device, e.Message)
+	if e.Err != nil {
+		fmt.Fprintf(&b, ": %v", e.Err)
+	}
+	if e.Hint != "" {
+		fmt.Fprintf(&b, "\n  %s", e.Hint)
+	}
+	if len(e.There) > 0 {
+		b.WriteString("\n  devices here:")
+		for _, i := range e.There {
+			fmt.Fprintf(&b, "\n    %-4s  %s", i.Name, i.state())
+		}
+	}
+	for _, line := range e.Log {
+		fmt.Fprintf(&b, "\n  log: %s", line)
+	}
+	return b.String()
+}
+
+// Unwrap gives the cause, so that wheel's sentinels can be tested for.
+func (e *Error) Unwrap() error { return e.Err }
+
+// state is one line on whether the device can be used.
+func (i Info) state() string {
+	switch {
+	case i.Err != "":
+		return "no: " + firstLine(i.Err)
+	case i.Plugin != "" && i.PluginVersion != "":
+		return "yes: " + i.Plugin + " " + i.PluginVersion
+	case i.Path != "":
+		return "yes: " + i.Path
+	}
+	return "yes: " + i.Plugin
+}
+
+// failure builds an Error with the list of devices.
+func failure(ctx context.Context, name, message, hint string, keep *logTail, err error, o Options) error {
+	e := &Error{Device: name, Message: message, Hint: hint, Err: err, There: List(ctx, o)}
+	if keep != nil {
+		e.Log = keep.lines()
+	}
+	return e
+}
+
+// reason is the one line that auto keeps when it passes a device over.
+func reason(name string, err error) string {
+	text := err.Error()
+	if e, ok := err.(*Error); ok { //nolint:errorlint // built a line above by this package, never wrapped
+		text = e.Message
+		if e.Err != nil {
+			text += ": " + e.Err.Error()
+		}
+	}
+	return name + ": " + firstLine(text)
+}
+
+func firstLine(s string) string {
+	line, _, _ := strings.Cut(s, "\n")
+	return line
+}
+
+func openHint(name string) string {
+	if name == CUDA {
+		return "the NVIDIA driver and the CUDA libraries of the plugin's major version (cudart, cuBLAS, cuDNN 9, cuFFT, cuSOLVER, cuSPARSE, NCCL, CUPTI) must be found through LD_LIBRARY_PATH; TF_CPP_MIN_LOG_LEVEL=0 shows what XLA misses"
+	}
+	return "TF_CPP_MIN_LOG_LEVEL=0 shows XLA's own log"
+}

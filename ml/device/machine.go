@@ -1,0 +1,77 @@
+package device
+
+import (
+	"context"
+	"os"
+	"os/exec"
+	"regexp"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// gpu is what can be learnt about NVIDIA hardware without loading a driver library.
+type gpu struct {
+	present bool
+	driver  int   // major version of the driver, 0 if unknown
+	memory  int64 // bytes of the first GPU, 0 if unknown
+}
+
+var driverVersion = regexp.MustCompile(`Kernel Module\s+(?:for \S+\s+)?(\d+)\.`)
+
+// nvidia looks for the device file first, which costs nothing; nvidia-smi is
+// asked only where there is one, so machines without a GPU do not pay for it.
+func nvidia() gpu {
+	var g gpu
+	if _, err := os.Stat("/dev/nvidia0"); err == nil {
+		g.present = true
+	}
+	if data, err := os.ReadFile("/proc/driver/nvidia/version"); err == nil {
+		if m := driverVersion.FindSubmatch(data); m != nil {
+			g.driver, _ = strconv.Atoi(string(m[1])) // digits by the pattern
+		}
+	}
+	smi, err := exec.LookPath("nvidia-smi")
+	if err != nil {
+		return g
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+	defer cancel()
+	out, err := exec.CommandContext(ctx, smi, "--query-gpu=driver_version,memory.total", "--format=csv,noheader,nounits").Output()
+	if err != nil {
+		return g // a driver tool without a GPU exits with an error
+	}
+	version, mem, ok := strings.Cut(strings.SplitN(string(out), "\n", 2)[0], ",")
+	if !ok {
+		return g
+	}
+	g.present = true
+	if major, err := strconv.Atoi(strings.SplitN(strings.TrimSpace(version), ".", 2)[0]); err == nil {
+		g.driver = major
+	}
+	if mib, err := strconv.ParseInt(strings.TrimSpace(mem), 10, 64); err == nil {
+		g.memory = mib << 20
+	}
+	return g
+}
+
+// memory is the memory that a device works in: the GPU's, or the machine's.
+func memory(device string) int64 {
+	if device == CUDA {
+		return nvidia().memory
+	}
+	data, err := os.ReadFile("/proc/meminfo")
+	if err != nil {
+		return 0
+	}
+	for line := range strings.Lines(string(data)) {
+		if rest, ok := strings.CutPrefix(line, "MemTotal:"); ok {
+			kib, err := strconv.ParseInt(strings.TrimSuffix(strings.TrimSpace(rest), " kB"), 10, 64)
+			if err != nil {
+				return 0
+			}
+			return kib << 10
+		}
+	}
+	return 0
+}

