@@ -1,0 +1,134 @@
+package storage
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"log/slog"
+	"os"
+	"slices"
+	"strconv"
+	"strings"
+)
+
+// checkpointRecord commits the files of one step.
+type checkpointRecord struct {
+	Step  int64       `json:"step"`
+	Files []TreeEntry `json:"files"`
+}
+
+func checkpointPrefix(kind, key string) string { return "checkpoints/" + kind + "/" + key + "/" }
+
+// SaveCheckpoint stores the files of folder dir as the checkpoint of a step of
+// a key. It returns when the checkpoint is durable; before, none is seen.
+func (s *Store) SaveCheckpoint(ctx context.Context, kind, key string, step int64, dir string) error {
+	root, err := os.OpenRoot(dir)
+	if err != nil {
+		return err
+	}
+	defer root.Close()
+	record := checkpointRecord{Step: step}
+	err = fs.WalkDir(root.FS(), ".", func(p string, d fs.DirEntry, err error) error {
+		if err != nil || d.IsDir() {
+			return err
+		}
+		f, err := root.Open(p)
+		if err != nil {
+			return err
+		}
+		defer f.Close()
+		a, err := s.Put(ctx, f, "application/octet-stream")
+		record.Files = append(record.Files, TreeEntry{Path: p, Digest: a.Digest, Size: a.Size})
+		return err
+	})
+	if err != nil {
+		return fmt.Errorf("checkpoint of step %d: %w", step, err)
+	}
+	slices.SortFunc(record.Files, func(a, b TreeEntry) int { return strings.Compare(a.Path, b.Path) })
+	body, err := json.Marshal(record)
+	if err != nil {
+		return err
+	}
+	return s.Create(ctx, fmt.Sprintf("%s%012d-%s", checkpointPrefix(kind, key), step, newNonce()[:8]), body)
+}
+
+// RestoreCheckpoint writes the newest checkpoint whose bytes verify into dir, an
+// empty folder, and returns its step. Broken ones are skipped with a warning.
+// Without any it returns ErrNotFound.
+func (s *Store) RestoreCheckpoint(ctx context.Context, kind, key, dir string, log *slog.Logger) (int64, error) {
+	keys, err := s.checkpointKeys(ctx, kind, key)
+	if err != nil {
+		return 0, err
+	}
+	for _, k := range slices.Backward(keys) {
+		step, err := s.restore(ctx, k, dir)
+		if err == nil {
+			return step, nil
+		}
+		if !errors.Is(err, ErrCorrupt) && !errors.Is(err, ErrNotFound) {
+			return 0, err
+		}
+		log.Warn("checkpoint is broken, trying the one before", "key", k, "error", err)
+		if err := emptyFolder(dir); err != nil {
+			return 0, err
+		}
+	}
+	return 0, &Error{Op: "read", Key: checkpointPrefix(kind, key), Class: ErrNotFound}
+}
+
+// HasCheckpoint reports whether a key has a checkpoint, whole or not.
+func (s *Store) HasCheckpoint(ctx context.Context, kind, key string) (bool, error) {
+	keys, err := s.checkpointKeys(ctx, kind, key)
+	return len(keys) > 0, err
+}
+
+func (s *Store) checkpointKeys(ctx context.Context, kind, key string) ([]string, error) {
+	var keys []string
+	for info, err := range s.List(ctx, checkpointPrefix(kind, key)) {
+		if err != nil {
+			return nil, err
+		}
+		keys = append(keys, info.Key)
+	}
+	return keys, nil
+}
+
+func (s *Store) restore(ctx context.Context, at, dir string) (int64, error) {
+	body, _, err := s.Read(ctx, at)
+	if err != nil {
+		return 0, err
+	}
+	var record checkpointRecord
+	if err := json.Unmarshal(body, &record); err != nil {
+		return 0, &Error{Op: "read checkpoint", Key: at, Class: ErrCorrupt, Err: err}
+	}
+	name := at[strings.LastIndexByte(at, '/')+1:]
+	step, _, _ := strings.Cut(name, "-")
+	if n, err := strconv.ParseInt(step, 10, 64); err != nil || n != record.Step {
+		return 0, &Error{Op: "read checkpoint", Key: at, Class: ErrCorrupt, Err: fmt.Errorf("it holds step %d", record.Step)}
+	}
+	if err := checkTree(record.Files); err != nil {
+		return 0, &Error{Op: "read checkpoint", Key: at, Class: ErrCorrupt, Err: err}
+	}
+	return record.Step, s.FetchTree(ctx, record.Files, dir)
+}
+
+func emptyFolder(dir string) error {
+	root, err := os.OpenRoot(dir)
+	if err != nil {
+		return err
+	}
+	defer root.Close()
+	entries, err := fs.ReadDir(root.FS(), ".")
+	if err != nil {
+		return err
+	}
+	for _, e := range entries {
+		if err := root.RemoveAll(e.Name()); err != nil {
+			return err
+		}
+	}
+	return nil
+}

@@ -1,0 +1,213 @@
+package storage
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"net/url"
+	"os"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+
+	gcs "cloud.google.com/go/storage"
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/feature/s3/transfermanager"
+	"github.com/aws/aws-sdk-go-v2/service/s3"
+	"github.com/sprint-ml/sprint/storage/localblob"
+	"gocloud.dev/blob"
+	"gocloud.dev/blob/gcsblob"
+	"gocloud.dev/blob/memblob"
+	"gocloud.dev/blob/s3blob"
+	"gocloud.dev/gcp"
+)
+
+// driver is what the store needs to know of one kind of bucket beyond gocloud.
+type driver struct {
+	open func(ctx context.Context, u *url.URL) (*blob.Bucket, error)
+	// params are the query parameters that the URL may carry.
+	params []string
+	// version names the state of the object that a reader reads.
+	version func(r *blob.Reader) string
+	// condition makes a write succeed only on that version.
+	condition func(as func(any) bool, version string) error
+	// serial buckets have no conditional write: the store's mutex makes one.
+	serial bool
+}
+
+// drivers is the whole list; there is no other registration.
+func drivers() map[string]driver {
+	return map[string]driver{
+		"file": {
+			open:      openFile,
+			version:   localVersion,
+			condition: localCondition,
+		},
+		"mem": {
+			open:   func(context.Context, *url.URL) (*blob.Bucket, error) { return memblob.OpenBucket(nil), nil },
+			serial: true,
+		},
+		"s3": {
+			open: func(ctx context.Context, u *url.URL) (*blob.Bucket, error) {
+				return (&s3blob.URLOpener{}).OpenBucketURL(ctx, u)
+			},
+			params:    []string{"region", "endpoint", "profile", "use_path_style", "hostname_immutable", "anonymous", "disable_https", "role", "dualstack", "fips", "ssetype", "kmskeyid", "request_checksum_calculation", "response_checksum_validation"},
+			version:   s3Version,
+			condition: s3Condition,
+		},
+		"gs": {
+			open:      openGCS,
+			params:    []string{"anonymous"},
+			version:   gcsVersion,
+			condition: gcsCondition,
+		},
+	}
+}
+
+// parseURL accepts a URL of a known scheme or a plain folder.
+func parseURL(raw string) (*url.URL, driver, error) {
+	known := drivers()
+	scheme, _, isURL := strings.Cut(raw, "://")
+	if !isURL {
+		return &url.URL{Scheme: "file", Path: raw}, known["file"], nil
+	}
+	d, ok := known[scheme]
+	if !ok {
+		return nil, driver{}, fmt.Errorf("store URL %q: unknown scheme %q; known are %s", redact(raw), scheme, strings.Join(slices.Sorted(maps.Keys(known)), ", "))
+	}
+	if scheme == "file" {
+		// A folder may hold any character; only a query is cut off.
+		rest, query, _ := strings.Cut(strings.TrimPrefix(raw, "file://"), "?")
+		if query != "" {
+			return nil, driver{}, fmt.Errorf("store URL %q: file:// takes no parameters", redact(raw))
+		}
+		return &url.URL{Scheme: "file", Path: rest}, d, nil
+	}
+	u, err := url.Parse(raw)
+	if err != nil {
+		return nil, driver{}, fmt.Errorf("store URL %q: %w", redact(raw), errors.Unwrap(err))
+	}
+	for k := range u.Query() {
+		if !slices.Contains(d.params, k) {
+			return nil, driver{}, fmt.Errorf("store URL %q: unknown parameter %q; %s:// knows %s", redact(raw), k, scheme, strings.Join(d.params, ", "))
+		}
+	}
+	if scheme != "mem" && u.Host == "" {
+		return nil, driver{}, fmt.Errorf("store URL %q: it names no bucket; write %s://BUCKET/PREFIX", redact(raw), scheme)
+	}
+	return u, d, nil
+}
+
+// redact strips what may be a secret: user info and every parameter's value.
+func redact(raw string) string {
+	base, query, has := strings.Cut(raw, "?")
+	if scheme, rest, ok := strings.Cut(base, "://"); ok {
+		if i := strings.IndexByte(rest, '@'); i >= 0 && !strings.Contains(rest[:i], "/") {
+			base = scheme + "://" + rest[i+1:]
+		}
+	}
+	if !has {
+		return base
+	}
+	values, err := url.ParseQuery(query)
+	if err != nil {
+		return base
+	}
+	open := []string{"region", "endpoint", "use_path_style", "anonymous", "profile"}
+	kept := url.Values{}
+	for k, v := range values {
+		if slices.Contains(open, k) {
+			kept[k] = v
+		}
+	}
+	if len(kept) == 0 {
+		return base
+	}
+	text, err := url.QueryUnescape(kept.Encode())
+	if err != nil {
+		return base
+	}
+	return base + "?" + text
+}
+
+func openFile(_ context.Context, u *url.URL) (*blob.Bucket, error) {
+	dir, err := filepath.Abs(filepath.FromSlash(u.Path))
+	if err != nil {
+		return nil, err
+	}
+	return localblob.OpenBucket(dir)
+}
+
+func localVersion(r *blob.Reader) string {
+	var v localblob.Version
+	if r.As(&v) {
+		return string(v)
+	}
+	return ""
+}
+
+func localCondition(as func(any) bool, version string) error {
+	var c *localblob.Condition
+	if !as(&c) {
+		return errors.New("storage: the bucket is not a local one")
+	}
+	c.Version = version
+	return nil
+}
+
+func s3Version(r *blob.Reader) string {
+	var out s3.GetObjectOutput
+	if r.As(&out) {
+		return aws.ToString(out.ETag)
+	}
+	return ""
+}
+
+func s3Condition(as func(any) bool, version string) error {
+	var in *transfermanager.UploadObjectInput
+	if !as(&in) {
+		return errors.New("storage: the bucket is not an S3 one")
+	}
+	in.IfMatch = aws.String(version)
+	return nil
+}
+
+// openGCS opens a bucket with the machine's credentials. Without any it says
+// so at once instead of failing on the first read.
+func openGCS(ctx context.Context, u *url.URL) (*blob.Bucket, error) {
+	if anonymous, _ := strconv.ParseBool(u.Query().Get("anonymous")); anonymous || os.Getenv("STORAGE_EMULATOR_HOST") != "" {
+		return gcsblob.OpenBucket(ctx, gcp.NewAnonymousHTTPClient(gcp.DefaultTransport()), u.Host, nil)
+	}
+	credentials, err := gcp.DefaultCredentials(ctx)
+	if err != nil {
+		return nil, &Error{Op: "open", Key: "gs://" + u.Host, Class: ErrDenied, Err: err}
+	}
+	client, err := gcp.NewHTTPClient(gcp.DefaultTransport(), gcp.CredentialsTokenSource(credentials))
+	if err != nil {
+		return nil, err
+	}
+	return gcsblob.OpenBucket(ctx, client, u.Host, nil)
+}
+
+func gcsVersion(r *blob.Reader) string {
+	var in *gcs.Reader
+	if r.As(&in) {
+		return strconv.FormatInt(in.Attrs.Generation, 10)
+	}
+	return ""
+}
+
+func gcsCondition(as func(any) bool, version string) error {
+	var handle **gcs.ObjectHandle
+	if !as(&handle) {
+		return errors.New("storage: the bucket is not a GCS one")
+	}
+	generation, err := strconv.ParseInt(version, 10, 64)
+	if err != nil {
+		return fmt.Errorf("storage: version %q is not a generation: %w", version, err)
+	}
+	*handle = (*handle).If(gcs.Conditions{GenerationMatch: generation})
+	return nil
+}

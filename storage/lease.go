@@ -1,0 +1,153 @@
+package storage
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+)
+
+// Lease says that its holder is working on something. It only saves double
+// work: correctness rests on exclusive manifests, never on a lease.
+type Lease struct {
+	s       *Store
+	key     string
+	ttl     time.Duration
+	stop    context.CancelFunc
+	stopped chan struct{}
+	lost    chan struct{}
+
+	mu      sync.Mutex
+	state   leaseRecord
+	version string
+}
+
+type leaseRecord struct {
+	Holder   Holder `json:"holder"`
+	Epoch    int    `json:"epoch"` // + 1 at every takeover
+	Beat     int    `json:"beat"`  // + 1 at every renewal
+	Released bool   `json:"released,omitempty"`
+}
+
+// HeldError says who holds a lease. It is ErrHeld.
+type HeldError struct {
+	Key     string
+	Holder  Holder
+	Epoch   int
+	Version string // changes with every renewal
+}
+
+func (e *HeldError) Error() string {
+	return fmt.Sprintf("lease %s is held by %s", e.Key, e.Holder)
+}
+
+func (e *HeldError) Unwrap() error { return ErrHeld }
+
+// Acquire takes the lease of a name, or returns a *HeldError. A lease that was
+// released, or whose holder is a dead process of this host, is taken over at
+// once. Any other is the observer's decision: if Version has not changed for a
+// whole ttl of its own clock, it may call Acquire with stale set to it.
+func (s *Store) Acquire(ctx context.Context, name string, h Holder, ttl time.Duration, stale string) (*Lease, error) {
+	key := "leases/" + name
+	body, version, err := s.Read(ctx, key)
+	next := leaseRecord{Holder: h, Epoch: 1}
+	switch {
+	case errors.Is(err, ErrNotFound):
+		version = ""
+	case err != nil:
+		return nil, err
+	default:
+		var now leaseRecord
+		if err := json.Unmarshal(body, &now); err != nil {
+			return nil, &Error{Op: "read lease", Key: key, Class: ErrCorrupt, Err: err}
+		}
+		if !now.Released && version != stale && !now.Holder.Dead(h) {
+			return nil, &HeldError{Key: key, Holder: now.Holder, Epoch: now.Epoch, Version: version}
+		}
+		next.Epoch = now.Epoch + 1
+	}
+	version, err = s.putLease(ctx, key, version, next)
+	if errors.Is(err, ErrStale) {
+		// Somebody was faster; say who.
+		held := &HeldError{Key: key}
+		if body, v, err := s.Read(ctx, key); err == nil {
+			var now leaseRecord
+			if json.Unmarshal(body, &now) == nil {
+				held.Holder, held.Epoch, held.Version = now.Holder, now.Epoch, v
+			}
+		}
+		return nil, held
+	}
+	if err != nil {
+		return nil, err
+	}
+	renewing, stop := context.WithCancel(context.WithoutCancel(ctx))
+	l := &Lease{s: s, key: key, ttl: ttl, state: next, version: version, stop: stop, stopped: make(chan struct{}), lost: make(chan struct{})}
+	go l.renew(renewing)
+	return l, nil
+}
+
+func (s *Store) putLease(ctx context.Context, key, version string, r leaseRecord) (string, error) {
+	body, err := json.Marshal(r)
+	if err != nil {
+		return "", err
+	}
+	return s.Swap(ctx, key, version, body)
+}
+
+// renew swaps the lease every third of its ttl until it is released or lost.
+func (l *Lease) renew(ctx context.Context) {
+	defer close(l.stopped)
+	tick := time.NewTicker(l.ttl / 3)
+	defer tick.Stop()
+	good := time.Now()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+		}
+		l.mu.Lock()
+		next := l.state
+		next.Beat++
+		version, err := l.s.putLease(ctx, l.key, l.version, next)
+		if err == nil {
+			l.state, l.version, good = next, version, time.Now()
+		}
+		l.mu.Unlock()
+		switch {
+		case err == nil || ctx.Err() != nil:
+		case errors.Is(err, ErrStale), time.Since(good) > l.ttl:
+			l.s.log.Warn("lease is lost", "lease", l.key, "error", err)
+			close(l.lost)
+			return
+		default:
+			l.s.log.Warn("lease could not be renewed, trying again", "lease", l.key, "error", err)
+		}
+	}
+}
+
+// Lost is closed when another holder has taken the lease, or when it could not
+// be renewed for a whole ttl.
+func (l *Lease) Lost() <-chan struct{} { return l.lost }
+
+// Release ends the lease so that the next one need not wait.
+func (l *Lease) Release(ctx context.Context) error {
+	l.stop()
+	<-l.stopped
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	select {
+	case <-l.lost:
+		return nil
+	default:
+	}
+	l.state.Released = true
+	_, err := l.s.putLease(ctx, l.key, l.version, l.state)
+	if errors.Is(err, ErrStale) {
+		return nil
+	}
+	return err
+}

@@ -1,0 +1,360 @@
+// Package localblob is a gocloud blob driver for a folder of the local file
+// system, made for stores that several processes share: an object becomes
+// visible whole or not at all, an exclusive create has exactly one winner, and
+// what was acknowledged survives a crash.
+//
+// gocloud's own fileblob gives none of the three: its IfNotExist is a stat and
+// a rename, it truncates a sidecar in place, and it never calls fsync.
+package localblob
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path"
+	"sort"
+	"strings"
+	"time"
+
+	"gocloud.dev/blob"
+	"gocloud.dev/blob/driver"
+	"gocloud.dev/gcerrors"
+)
+
+// tmpDir holds files being written and lock files. Keys never start with a dot.
+const tmpDir = ".tmp"
+
+// errKey refuses a key outside the alphabet.
+var errKey = errors.New("localblob: keys are [a-z0-9._/-] without empty, dot or hidden segments, at most 512 bytes")
+
+// errStale reports a failed Condition.
+var errStale = errors.New("localblob: the object's version is another one")
+
+// Condition demands the version that a write replaces. Pass it through
+// WriterOptions.BeforeWrite: `var c *Condition; asFunc(&c); c.Version = v`.
+type Condition struct{ Version string }
+
+// Version is what a Condition compares. A reader's As gives the version of the
+// object it reads.
+type Version string
+
+// bucket implements driver.Bucket below one os.Root.
+type bucket struct {
+	root *os.Root
+	dir  string
+}
+
+// OpenBucket opens dir, which it creates if needed, as a bucket.
+func OpenBucket(dir string) (*blob.Bucket, error) {
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		return nil, err
+	}
+	root, err := os.OpenRoot(dir)
+	if err != nil {
+		return nil, err
+	}
+	return blob.NewBucket(&bucket{root: root, dir: dir}), nil
+}
+
+// ValidKey reports whether key may name an object.
+func ValidKey(key string) bool {
+	if key == "" || len(key) > 512 {
+		return false
+	}
+	for segment := range strings.SplitSeq(key, "/") {
+		if segment == "" || segment[0] == '.' {
+			return false
+		}
+	}
+	for i := range len(key) {
+		c := key[i]
+		if !(c >= 'a' && c <= 'z' || c >= '0' && c <= '9' || c == '.' || c == '_' || c == '-' || c == '/') {
+			return false
+		}
+	}
+	return true
+}
+
+func (b *bucket) Close() error { return b.root.Close() }
+
+func (b *bucket) As(any) bool { return false }
+
+func (b *bucket) ErrorAs(err error, target any) bool { return errors.As(err, target) }
+
+func (b *bucket) ErrorCode(err error) gcerrors.ErrorCode {
+	switch {
+	case errors.Is(err, errStale), errors.Is(err, fs.ErrExist):
+		return gcerrors.FailedPrecondition
+	case errors.Is(err, fs.ErrNotExist):
+		return gcerrors.NotFound
+	case errors.Is(err, fs.ErrPermission):
+		return gcerrors.PermissionDenied
+	case errors.Is(err, errKey):
+		return gcerrors.InvalidArgument
+	}
+	return gcerrors.Unknown
+}
+
+// version names one written state of an object: every write makes a new file.
+func version(fi fs.FileInfo) string {
+	return fmt.Sprintf("%x-%x-%x", fi.ModTime().UnixNano(), fi.Size(), inode(fi))
+}
+
+func (b *bucket) stat(key string) (fs.FileInfo, error) {
+	if !ValidKey(key) {
+		return nil, fmt.Errorf("%w: %q", errKey, key)
+	}
+	fi, err := b.root.Lstat(key)
+	if err != nil {
+		return nil, err
+	}
+	if !fi.Mode().IsRegular() {
+		return nil, fmt.Errorf("localblob: %s: %w", key, fs.ErrNotExist)
+	}
+	return fi, nil
+}
+
+func (b *bucket) Attributes(_ context.Context, key string) (*driver.Attributes, error) {
+	fi, err := b.stat(key)
+	if err != nil {
+		return nil, err
+	}
+	return &driver.Attributes{
+		ContentType: "application/octet-stream", ModTime: fi.ModTime(), Size: fi.Size(), ETag: version(fi),
+		AsFunc: func(any) bool { return false },
+	}, nil
+}
+
+type reader struct {
+	file  *os.File
+	r     io.Reader
+	attrs driver.ReaderAttributes
+	state Version
+}
+
+func (r *reader) Read(p []byte) (int, error)           { return r.r.Read(p) }
+func (r *reader) Close() error                         { return r.file.Close() }
+func (r *reader) Attributes() *driver.ReaderAttributes { return &r.attrs }
+
+func (r *reader) As(target any) bool {
+	v, ok := target.(*Version)
+	if ok {
+		*v = r.state
+	}
+	return ok
+}
+
+func (b *bucket) NewRangeReader(_ context.Context, key string, offset, length int64, o *driver.ReaderOptions) (driver.Reader, error) {
+	if _, err := b.stat(key); err != nil {
+		return nil, err
+	}
+	f, err := b.root.Open(key)
+	if err != nil {
+		return nil, err
+	}
+	fi, err := f.Stat()
+	if err != nil {
+		f.Close()
+		return nil, err
+	}
+	if o != nil && o.BeforeRead != nil {
+		if err := o.BeforeRead(func(any) bool { return false }); err != nil {
+			f.Close()
+			return nil, err
+		}
+	}
+	if length < 0 {
+		length = max(fi.Size()-offset, 0)
+	}
+	return &reader{
+		file:  f,
+		r:     io.NewSectionReader(f, offset, length),
+		attrs: driver.ReaderAttributes{ContentType: "application/octet-stream", ModTime: fi.ModTime(), Size: fi.Size()},
+		state: Version(version(fi)),
+	}, nil
+}
+
+// ListPaged walks the folders in key order. The page token is the last key.
+func (b *bucket) ListPaged(ctx context.Context, o *driver.ListOptions) (*driver.ListPage, error) {
+	size := o.PageSize
+	if size <= 0 {
+		size = 1000
+	}
+	page := &driver.ListPage{}
+	dir := ""
+	if i := strings.LastIndexByte(o.Prefix, '/'); i >= 0 {
+		dir = o.Prefix[:i]
+	}
+	last := string(o.PageToken)
+	more := false
+	err := b.walk(ctx, dir, func(key string, d fs.DirEntry) (bool, error) {
+		name := key
+		if d.IsDir() {
+			name += "/"
+		}
+		if !strings.HasPrefix(name, o.Prefix) && !(d.IsDir() && strings.HasPrefix(o.Prefix, name)) {
+			return false, nil
+		}
+		// A folder whose every key sorts before the token needs no visit.
+		if d.IsDir() {
+			if last != "" && name < last && !strings.HasPrefix(last, name) {
+				return false, nil
+			}
+			if o.Delimiter == "/" && len(name) > len(o.Prefix) && strings.HasPrefix(name, o.Prefix) {
+				if name <= last {
+					return false, nil
+				}
+				if len(page.Objects) == size {
+					more = true
+					return false, fs.SkipAll
+				}
+				page.Objects = append(page.Objects, &driver.ListObject{Key: name, IsDir: true, AsFunc: func(any) bool { return false }})
+				return false, nil
+			}
+			return true, nil
+		}
+		if key <= last {
+			return false, nil
+		}
+		fi, err := d.Info()
+		if errors.Is(err, fs.ErrNotExist) || err == nil && !fi.Mode().IsRegular() {
+			return false, nil
+		}
+		if err != nil {
+			return false, err
+		}
+		if len(page.Objects) == size {
+			more = true
+			return false, fs.SkipAll
+		}
+		page.Objects = append(page.Objects, &driver.ListObject{Key: key, ModTime: fi.ModTime(), Size: fi.Size(), AsFunc: func(any) bool { return false }})
+		return false, nil
+	})
+	if err != nil && !errors.Is(err, fs.SkipAll) {
+		return nil, err
+	}
+	if more {
+		page.NextPageToken = []byte(page.Objects[len(page.Objects)-1].Key)
+	}
+	return page, nil
+}
+
+// walk visits the entries below dir in the order of their keys, where a
+// folder's key ends in a slash. visit says whether to descend.
+func (b *bucket) walk(ctx context.Context, dir string, visit func(key string, d fs.DirEntry) (bool, error)) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	name := dir
+	if name == "" {
+		name = "."
+	}
+	f, err := b.root.Open(name)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	entries, err := f.ReadDir(-1)
+	f.Close()
+	if err != nil {
+		return err
+	}
+	order := func(d fs.DirEntry) string {
+		if d.IsDir() {
+			return d.Name() + "/"
+		}
+		return d.Name()
+	}
+	sort.Slice(entries, func(i, j int) bool { return order(entries[i]) < order(entries[j]) })
+	for _, d := range entries {
+		if strings.HasPrefix(d.Name(), ".") {
+			continue
+		}
+		key := path.Join(dir, d.Name())
+		descend, err := visit(key, d)
+		if err != nil {
+			return err
+		}
+		if d.IsDir() && descend {
+			if err := b.walk(ctx, key, visit); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+func (b *bucket) Delete(_ context.Context, key string, _ *driver.DeleteOptions) error {
+	if _, err := b.stat(key); err != nil {
+		return err
+	}
+	return b.root.Remove(key)
+}
+
+func (b *bucket) Copy(ctx context.Context, dst, src string, o *driver.CopyOptions) error {
+	r, err := b.NewRangeReader(ctx, src, 0, -1, nil)
+	if err != nil {
+		return err
+	}
+	defer r.Close()
+	if o != nil && o.BeforeCopy != nil {
+		if err := o.BeforeCopy(func(any) bool { return false }); err != nil {
+			return err
+		}
+	}
+	w, err := b.NewTypedWriter(ctx, dst, "", &driver.WriterOptions{})
+	if err != nil {
+		return err
+	}
+	if _, err := io.Copy(w, r); err != nil {
+		w.(*writer).abort()
+		return err
+	}
+	return w.Close()
+}
+
+func (b *bucket) SignedURL(context.Context, string, *driver.SignedURLOptions) (string, error) {
+	return "", errors.New("localblob: a local folder has no signed URLs")
+}
+
+// nonce names a temporary file.
+func nonce() string {
+	var r [12]byte
+	_, _ = rand.Read(r[:]) // never fails since Go 1.24
+	return hex.EncodeToString(r[:])
+}
+
+// SweepTemp removes files of writers that died more than age ago.
+func SweepTemp(dir string, age time.Duration) error {
+	root, err := os.OpenRoot(dir)
+	if err != nil {
+		return err
+	}
+	defer root.Close()
+	f, err := root.Open(tmpDir)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	entries, err := f.ReadDir(-1)
+	if err != nil {
+		return err
+	}
+	for _, e := range entries {
+		fi, err := e.Info()
+		if err == nil && strings.HasPrefix(e.Name(), "w-") && time.Since(fi.ModTime()) > age {
+			_ = root.Remove(path.Join(tmpDir, e.Name()))
+		}
+	}
+	return nil
+}

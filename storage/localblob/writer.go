@@ -1,0 +1,166 @@
+package localblob
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"hash/fnv"
+	"io/fs"
+	"os"
+	"path"
+
+	"gocloud.dev/blob/driver"
+)
+
+// writer collects an object in a temporary file and publishes it on Close.
+type writer struct {
+	b         *bucket
+	ctx       context.Context
+	key, tmp  string
+	file      *os.File
+	exclusive bool
+	condition *Condition
+	err       error
+}
+
+func (b *bucket) NewTypedWriter(ctx context.Context, key, _ string, o *driver.WriterOptions) (driver.Writer, error) {
+	if !ValidKey(key) {
+		return nil, fmt.Errorf("%w: %q", errKey, key)
+	}
+	w := &writer{b: b, ctx: ctx, key: key, exclusive: o != nil && o.IfNotExist}
+	if o != nil && o.BeforeWrite != nil {
+		err := o.BeforeWrite(func(target any) bool {
+			if c, ok := target.(**Condition); ok {
+				w.condition = &Condition{}
+				*c = w.condition
+				return true
+			}
+			return false
+		})
+		if err != nil {
+			return nil, err
+		}
+	}
+	w.tmp = path.Join(tmpDir, "w-"+nonce())
+	var err error
+	w.file, err = b.root.OpenFile(w.tmp, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o644)
+	if errors.Is(err, fs.ErrNotExist) {
+		if err = b.root.MkdirAll(tmpDir, 0o755); err == nil {
+			w.file, err = b.root.OpenFile(w.tmp, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o644)
+		}
+	}
+	if err != nil {
+		return nil, err
+	}
+	return w, nil
+}
+
+func (w *writer) Write(p []byte) (int, error) {
+	n, err := w.file.Write(p)
+	if err != nil {
+		w.err = err
+	}
+	return n, err
+}
+
+func (w *writer) abort() {
+	w.file.Close()
+	_ = w.b.root.Remove(w.tmp)
+}
+
+// Close publishes the object, unless the context was cancelled or a write
+// failed. It returns after the bytes and the folder entry are on disk.
+func (w *writer) Close() error {
+	if err := errors.Join(w.err, w.ctx.Err()); err != nil {
+		w.abort()
+		if w.err != nil {
+			return w.err
+		}
+		return w.ctx.Err()
+	}
+	if err := w.file.Sync(); err != nil {
+		w.abort()
+		return err
+	}
+	if err := w.file.Close(); err != nil {
+		_ = w.b.root.Remove(w.tmp)
+		return err
+	}
+	err := w.publish()
+	if err != nil || w.exclusive {
+		_ = w.b.root.Remove(w.tmp)
+	}
+	if err != nil {
+		return err
+	}
+	return w.b.syncDir(path.Dir(w.key))
+}
+
+func (w *writer) publish() error {
+	dir := path.Dir(w.key)
+	put := func() error {
+		if w.exclusive {
+			// A hard link fails if the name is taken: the one atomic
+			// create-if-absent that every local file system offers.
+			return w.b.root.Link(w.tmp, w.key)
+		}
+		return w.b.root.Rename(w.tmp, w.key)
+	}
+	if w.condition != nil {
+		unlock, err := w.b.lock(w.key)
+		if err != nil {
+			return err
+		}
+		defer unlock()
+		fi, err := w.b.root.Lstat(w.key)
+		if err != nil {
+			return err
+		}
+		if version(fi) != w.condition.Version {
+			return fmt.Errorf("%w: %s", errStale, w.key)
+		}
+	}
+	err := put()
+	if errors.Is(err, fs.ErrNotExist) {
+		if err := w.b.mkdir(dir); err != nil {
+			return err
+		}
+		err = put()
+	}
+	return err
+}
+
+// mkdir makes the folders of a key and syncs each one's parent, so that the
+// path itself survives a crash.
+func (b *bucket) mkdir(dir string) error {
+	if dir == "." {
+		return nil
+	}
+	if _, err := b.root.Lstat(dir); err == nil {
+		return nil
+	}
+	if err := b.mkdir(path.Dir(dir)); err != nil {
+		return err
+	}
+	if err := b.root.Mkdir(dir, 0o755); err != nil && !errors.Is(err, fs.ErrExist) {
+		return err
+	}
+	return b.syncDir(path.Dir(dir))
+}
+
+// lock serialises conditional writes of a key among all processes of the
+// machine. The lock dies with its process, so none is ever stale.
+func (b *bucket) lock(key string) (unlock func(), err error) {
+	h := fnv.New64a()
+	_, _ = h.Write([]byte(key))
+	name := path.Join(tmpDir, fmt.Sprintf("l-%02x", h.Sum64()&0xff))
+	f, err := b.root.OpenFile(name, os.O_CREATE|os.O_RDWR, 0o644)
+	if err != nil {
+		return nil, err
+	}
+	if err := lockFile(f); err != nil {
+		f.Close()
+		return nil, fmt.Errorf("localblob: lock %s: %w", name, err)
+	}
+	return func() { f.Close() }, nil
+}

@@ -1,0 +1,165 @@
+package storage
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"iter"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+)
+
+// manifestFormat is bumped when the meaning of a field changes.
+const manifestFormat = 1
+
+func manifestPrefix(kind, key string) string { return "manifests/" + kind + "/" + key + "/" }
+
+func manifestKey(kind, key string, generation int) string {
+	return fmt.Sprintf("%s%06d", manifestPrefix(kind, key), generation)
+}
+
+// Commit makes m the manifest of its key: the one exclusive create that decides
+// who did the work. m.Generation must be one above the newest that the caller
+// has seen. If another manifest took the place, Commit returns that one and
+// won is false: its outputs are as good.
+func (s *Store) Commit(ctx context.Context, m Manifest) (winner Manifest, won bool, err error) {
+	m.Format = manifestFormat
+	m.Nonce = newNonce()
+	if m.Generation < 1 {
+		return Manifest{}, false, fmt.Errorf("storage: a manifest's generation begins at 1, not %d", m.Generation)
+	}
+	slices.SortFunc(m.Outputs, func(a, b Artifact) int { return strings.Compare(a.Name, b.Name) })
+	if err := m.check(); err != nil {
+		return Manifest{}, false, err
+	}
+	body, err := json.Marshal(m)
+	if err != nil {
+		return Manifest{}, false, err
+	}
+	key := manifestKey(m.Kind, m.Key, m.Generation)
+	err = s.Create(ctx, key, body)
+	if err == nil {
+		return m, true, nil
+	}
+	if !errors.Is(err, ErrExists) {
+		return Manifest{}, false, err
+	}
+	winner, err = s.manifestAt(ctx, key, m.Kind, m.Key)
+	return winner, false, err
+}
+
+// Manifest returns the newest manifest of a key. Outputs are not checked.
+func (s *Store) Manifest(ctx context.Context, kind, key string) (Manifest, error) {
+	newest := ""
+	for info, err := range s.List(ctx, manifestPrefix(kind, key)) {
+		if err != nil {
+			return Manifest{}, err
+		}
+		newest = info.Key
+	}
+	if newest == "" {
+		return Manifest{}, &Error{Op: "read", Key: manifestPrefix(kind, key), Class: ErrNotFound}
+	}
+	return s.manifestAt(ctx, newest, kind, key)
+}
+
+// Generation returns the number of the newest manifest of a key, readable or
+// not; 0 if there is none.
+func (s *Store) Generation(ctx context.Context, kind, key string) (int, error) {
+	newest := 0
+	for info, err := range s.List(ctx, manifestPrefix(kind, key)) {
+		if err != nil {
+			return 0, err
+		}
+		if n, err := strconv.Atoi(info.Key[strings.LastIndexByte(info.Key, '/')+1:]); err == nil {
+			newest = max(newest, n)
+		}
+	}
+	return newest, nil
+}
+
+func (s *Store) manifestAt(ctx context.Context, at, kind, key string) (Manifest, error) {
+	body, _, err := s.readRecord(ctx, at)
+	if err != nil {
+		return Manifest{}, err
+	}
+	m, err := decodeManifest(body)
+	if err == nil && (m.Kind != kind || m.Key != key || manifestKey(kind, key, m.Generation) != at) {
+		err = errors.New("it is the manifest of another key")
+	}
+	if err != nil {
+		return Manifest{}, &Error{Op: "read manifest", Key: at, Class: ErrCorrupt, Err: err}
+	}
+	return m, nil
+}
+
+// Manifests yields the newest manifest of every key of a kind, in key order.
+// Unreadable ones are skipped.
+func (s *Store) Manifests(ctx context.Context, kind string) iter.Seq2[Manifest, error] {
+	return func(yield func(Manifest, error) bool) {
+		prefix := "manifests/" + kind + "/"
+		at := ""
+		emit := func() bool {
+			if at == "" {
+				return true
+			}
+			m, err := s.manifestAt(ctx, at, kind, strings.Split(at, "/")[2])
+			if errors.Is(err, ErrCorrupt) || errors.Is(err, ErrNotFound) {
+				return true
+			}
+			return yield(m, err) && err == nil
+		}
+		for info, err := range s.List(ctx, prefix) {
+			if err != nil {
+				yield(Manifest{}, err)
+				return
+			}
+			parts := strings.Split(info.Key, "/")
+			if len(parts) != 4 {
+				continue
+			}
+			if at != "" && strings.Split(at, "/")[2] != parts[2] && !emit() {
+				return
+			}
+			at = info.Key
+		}
+		emit()
+	}
+}
+
+func decodeManifest(body []byte) (Manifest, error) {
+	var m Manifest
+	d := json.NewDecoder(bytes.NewReader(body))
+	d.DisallowUnknownFields()
+	if err := d.Decode(&m); err != nil {
+		return m, err
+	}
+	return m, m.check()
+}
+
+var (
+	kindPattern = regexp.MustCompile(`^[a-z][a-z0-9_-]{0,62}$`)
+	keyPattern  = regexp.MustCompile(`^[0-9a-f]{64}$`)
+)
+
+func (m *Manifest) check() error {
+	if m.Format != manifestFormat {
+		return fmt.Errorf("manifest format %d; this sprint reads %d", m.Format, manifestFormat)
+	}
+	if !kindPattern.MatchString(m.Kind) || !keyPattern.MatchString(m.Key) {
+		return fmt.Errorf("manifest of kind %q with key %q: want a name and 64 hex digits", m.Kind, m.Key)
+	}
+	for i, a := range m.Outputs {
+		if _, err := BlobKey(a.Digest); err != nil {
+			return fmt.Errorf("output %s: %w", a.Name, err)
+		}
+		if a.Size < 0 || a.Name == "" || i > 0 && m.Outputs[i-1].Name >= a.Name {
+			return fmt.Errorf("output %q: bad size, name or order", a.Name)
+		}
+	}
+	return nil
+}

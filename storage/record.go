@@ -1,0 +1,166 @@
+package storage
+
+import (
+	"bytes"
+	"context"
+	"crypto/rand"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"slices"
+
+	"gocloud.dev/blob"
+)
+
+// recordLimit caps a record; manifests of 10,000 outputs stay below it.
+const recordLimit = 16 << 20
+
+// recordHeader is the first line of every record. The digest finds a flipped
+// bit; the nonce tells a writer its own record from another one's.
+type recordHeader struct {
+	Sprint int    `json:"sprint"` // format of the header
+	SHA256 string `json:"sha256"` // of the body
+	Nonce  string `json:"nonce"`
+}
+
+// newNonce returns 32 random hex digits.
+func newNonce() string {
+	var b [16]byte
+	_, _ = rand.Read(b[:]) // never fails since Go 1.24
+	return hex.EncodeToString(b[:])
+}
+
+func encodeRecord(body []byte, nonce string) []byte {
+	sum := sha256.Sum256(body)
+	head, _ := json.Marshal(recordHeader{1, hex.EncodeToString(sum[:]), nonce}) // plain strings cannot fail
+	return slices.Concat(head, []byte{'\n'}, body)
+}
+
+// decodeRecord verifies a record and returns its body and nonce.
+func decodeRecord(data []byte) (body []byte, nonce string, err error) {
+	line, body, ok := bytes.Cut(data, []byte{'\n'})
+	if !ok {
+		return nil, "", errors.New("a record without a header line")
+	}
+	var h recordHeader
+	d := json.NewDecoder(bytes.NewReader(line))
+	d.DisallowUnknownFields()
+	if err := d.Decode(&h); err != nil {
+		return nil, "", fmt.Errorf("header of the record: %w", err)
+	}
+	if h.Sprint != 1 {
+		return nil, "", fmt.Errorf("a record of format %d; this sprint reads format 1", h.Sprint)
+	}
+	if sum := sha256.Sum256(body); hex.EncodeToString(sum[:]) != h.SHA256 {
+		return nil, "", fmt.Errorf("the record's digest is %x, its header says %s", sum, h.SHA256)
+	}
+	return body, h.Nonce, nil
+}
+
+// Create writes a record unless the key exists: of all callers exactly one
+// gets nil, the others ErrExists. A lost reply makes no winner a loser: after
+// any failure the record is read back and its nonce compared.
+func (s *Store) Create(ctx context.Context, key string, body []byte) error {
+	nonce := newNonce()
+	data := encodeRecord(body, nonce)
+	err := s.try(ctx, "create", key, func() error {
+		if s.driver.serial {
+			s.serial.Lock()
+			defer s.serial.Unlock()
+		}
+		return s.bucket.WriteAll(ctx, key, data, &blob.WriterOptions{IfNotExist: true})
+	})
+	if err == nil || ctx.Err() != nil {
+		return err
+	}
+	if errors.Is(err, ErrDenied) || errors.Is(err, ErrFull) {
+		return err
+	}
+	_, mine, readErr := s.readRecord(ctx, key)
+	switch {
+	case readErr == nil && mine.nonce == nonce:
+		return nil
+	case readErr == nil:
+		return &Error{Op: "create", Key: key, Class: ErrExists}
+	case errors.Is(readErr, ErrCorrupt):
+		return readErr
+	}
+	return err
+}
+
+// recordState identifies what was read, for a later Swap.
+type recordState struct{ nonce, version string }
+
+func (s *Store) readRecord(ctx context.Context, key string) ([]byte, recordState, error) {
+	data, version, err := s.readAll(ctx, key, recordLimit)
+	if err != nil {
+		return nil, recordState{}, err
+	}
+	body, nonce, err := decodeRecord(data)
+	if err != nil {
+		return nil, recordState{}, &Error{Op: "read", Key: key, Class: ErrCorrupt, Err: err}
+	}
+	if s.driver.serial {
+		version = nonce
+	}
+	return body, recordState{nonce, version}, nil
+}
+
+// Read returns a record and the version that Swap takes.
+func (s *Store) Read(ctx context.Context, key string) (body []byte, version string, err error) {
+	body, state, err := s.readRecord(ctx, key)
+	return body, state.version, err
+}
+
+// Swap replaces a record if it still has that version; an empty version means
+// that it must not exist. Else the error is ErrStale. It returns the version
+// of the new record.
+func (s *Store) Swap(ctx context.Context, key, version string, body []byte) (string, error) {
+	if version == "" {
+		err := s.Create(ctx, key, body)
+		if errors.Is(err, ErrExists) {
+			return "", &Error{Op: "swap", Key: key, Class: ErrStale}
+		}
+		if err != nil {
+			return "", err
+		}
+		_, state, err := s.readRecord(ctx, key)
+		return state.version, err
+	}
+	nonce := newNonce()
+	data := encodeRecord(body, nonce)
+	err := s.try(ctx, "swap", key, func() error { return s.swapOnce(ctx, key, version, data) })
+	if ctx.Err() != nil || errors.Is(err, ErrDenied) || errors.Is(err, ErrFull) {
+		return "", err
+	}
+	// Read back in every case: the new version is needed, and a failed write
+	// may have landed.
+	_, state, readErr := s.readRecord(ctx, key)
+	switch {
+	case readErr == nil && state.nonce == nonce:
+		return state.version, nil
+	case readErr != nil:
+		return "", readErr
+	}
+	return "", &Error{Op: "swap", Key: key, Class: ErrStale}
+}
+
+func (s *Store) swapOnce(ctx context.Context, key, version string, data []byte) error {
+	if s.driver.serial {
+		s.serial.Lock()
+		defer s.serial.Unlock()
+		now, err := s.bucket.ReadAll(ctx, key)
+		if err != nil {
+			return err
+		}
+		if _, nonce, err := decodeRecord(now); err != nil || nonce != version {
+			return &Error{Op: "swap", Key: key, Class: ErrStale}
+		}
+		return s.bucket.WriteAll(ctx, key, data, nil)
+	}
+	return s.bucket.WriteAll(ctx, key, data, &blob.WriterOptions{
+		BeforeWrite: func(as func(any) bool) error { return s.driver.condition(as, version) },
+	})
+}

@@ -1,0 +1,155 @@
+package storage
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path"
+	"path/filepath"
+	"slices"
+	"strings"
+)
+
+// treeLimit caps the listing of a tree: about 100,000 files.
+const treeLimit = 64 << 20
+
+// PutTree stores the listing of files that are in the store already.
+func (s *Store) PutTree(ctx context.Context, entries []TreeEntry) (Artifact, error) {
+	sorted := slices.Clone(entries)
+	slices.SortFunc(sorted, func(a, b TreeEntry) int { return strings.Compare(a.Path, b.Path) })
+	if err := checkTree(sorted); err != nil {
+		return Artifact{}, err
+	}
+	if sorted == nil {
+		sorted = []TreeEntry{}
+	}
+	data, err := json.Marshal(sorted)
+	if err != nil {
+		return Artifact{}, err
+	}
+	return s.Put(ctx, bytes.NewReader(data), MediaTree)
+}
+
+// PutFolder stores all regular files below dir and their listing.
+func (s *Store) PutFolder(ctx context.Context, dir string) (Artifact, error) {
+	root, err := os.OpenRoot(dir)
+	if err != nil {
+		return Artifact{}, err
+	}
+	defer root.Close()
+	var entries []TreeEntry
+	err = fs.WalkDir(root.FS(), ".", func(p string, d fs.DirEntry, err error) error {
+		if err != nil || d.IsDir() {
+			return err
+		}
+		if !d.Type().IsRegular() {
+			return fmt.Errorf("%s: only folders and regular files can be stored", filepath.Join(dir, p))
+		}
+		f, err := root.Open(p)
+		if err != nil {
+			return err
+		}
+		defer f.Close()
+		a, err := s.Put(ctx, f, "application/octet-stream")
+		entries = append(entries, TreeEntry{Path: p, Digest: a.Digest, Size: a.Size})
+		return err
+	})
+	if err != nil {
+		return Artifact{}, err
+	}
+	return s.PutTree(ctx, entries)
+}
+
+// Tree reads a tree's listing, sorted by path.
+func (s *Store) Tree(ctx context.Context, digest string) ([]TreeEntry, error) {
+	r, err := s.Get(ctx, digest, -1)
+	if err != nil {
+		return nil, err
+	}
+	defer r.Close()
+	data, err := io.ReadAll(io.LimitReader(r, treeLimit+1))
+	if err != nil {
+		return nil, err
+	}
+	entries, err := decodeTree(data)
+	if err != nil {
+		return nil, &Error{Op: "read tree", Key: digest, Class: ErrCorrupt, Err: err}
+	}
+	return entries, nil
+}
+
+func decodeTree(data []byte) ([]TreeEntry, error) {
+	if len(data) > treeLimit {
+		return nil, fmt.Errorf("a listing of more than %d bytes", treeLimit)
+	}
+	var entries []TreeEntry
+	d := json.NewDecoder(bytes.NewReader(data))
+	d.DisallowUnknownFields()
+	if err := d.Decode(&entries); err != nil {
+		return nil, err
+	}
+	return entries, checkTree(entries)
+}
+
+// checkTree refuses listings that would write outside a folder or twice.
+func checkTree(entries []TreeEntry) error {
+	for i, e := range entries {
+		if !fs.ValidPath(e.Path) || e.Path == "." || path.Clean(e.Path) != e.Path || strings.ContainsAny(e.Path, "\\:\x00") {
+			return fmt.Errorf("path %q of a tree is not a clean relative one", e.Path)
+		}
+		if e.Size < 0 {
+			return fmt.Errorf("%s: negative size", e.Path)
+		}
+		if _, err := BlobKey(e.Digest); err != nil {
+			return fmt.Errorf("%s: %w", e.Path, err)
+		}
+		if i > 0 && entries[i-1].Path >= e.Path {
+			return fmt.Errorf("%s: entries are not sorted or not unique", e.Path)
+		}
+	}
+	return nil
+}
+
+// FetchTree writes the files of a tree below dir, an existing folder.
+func (s *Store) FetchTree(ctx context.Context, entries []TreeEntry, dir string) error {
+	if err := checkTree(entries); err != nil {
+		return err
+	}
+	root, err := os.OpenRoot(dir)
+	if err != nil {
+		return err
+	}
+	defer root.Close()
+	for _, e := range entries {
+		if err := s.fetchFile(ctx, root, e); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (s *Store) fetchFile(ctx context.Context, root *os.Root, e TreeEntry) error {
+	r, err := s.Get(ctx, e.Digest, e.Size)
+	if err != nil {
+		return err
+	}
+	defer r.Close()
+	if d := path.Dir(e.Path); d != "." {
+		if err := root.MkdirAll(d, 0o755); err != nil {
+			return err
+		}
+	}
+	f, err := root.OpenFile(e.Path, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o644)
+	if err != nil {
+		return err
+	}
+	if _, err := io.Copy(f, r); err != nil {
+		f.Close()
+		return err
+	}
+	return f.Close()
+}
