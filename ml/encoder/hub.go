@@ -1,0 +1,274 @@
+package encoder
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"net/http"
+	"net/url"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/gofrs/flock"
+	"github.com/hashicorp/go-retryablehttp"
+)
+
+// defaultHub is used when neither Options.HubURL nor HF_ENDPOINT says otherwise.
+const defaultHub = "https://huggingface.co"
+
+// recordFile is written last into a fetched folder and names every file's digest.
+const recordFile = ".sprint-encoder.json"
+
+// hubRecord is the content of recordFile.
+type hubRecord struct {
+	Name     string            `json:"name"`
+	Revision string            `json:"revision"`
+	Files    map[string]string `json:"files"` // name -> sha256 hex
+}
+
+// hub speaks the two calls of the Hugging Face hub that are needed.
+type hub struct {
+	base   string
+	token  string
+	client *http.Client
+}
+
+func newHub(o Options) *hub {
+	base := o.HubURL
+	if base == "" {
+		base = os.Getenv("HF_ENDPOINT")
+	}
+	if base == "" {
+		base = defaultHub
+	}
+	token := os.Getenv("HF_TOKEN")
+	if o.Token != nil {
+		token = o.Token()
+	}
+	c := retryablehttp.NewClient()
+	c.Logger = nil // it would log URLs, which may carry a CDN's signature
+	c.RetryMax, c.RetryWaitMin, c.RetryWaitMax = 4, 500*time.Millisecond, 8*time.Second
+	c.ErrorHandler = retryablehttp.PassthroughErrorHandler // the last answer, not "giving up after 5 attempts"
+	return &hub{base: strings.TrimRight(base, "/"), token: token, client: c.StandardClient()}
+}
+
+// get sends one GET. The token goes to the hub only: net/http drops it when a
+// redirect leaves for the CDN's host.
+func (h *hub) get(ctx context.Context, address string, from int64, tag string) (*http.Response, error) {
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, address, nil)
+	if err != nil {
+		return nil, err
+	}
+	if h.token != "" {
+		req.Header.Set("Authorization", "Bearer "+h.token)
+	}
+	if from > 0 {
+		req.Header.Set("Range", fmt.Sprintf("bytes=%d-", from))
+		if tag != "" {
+			req.Header.Set("If-Range", tag)
+		}
+	}
+	// Transparent compression would hide the length that resuming counts on.
+	req.Header.Set("Accept-Encoding", "identity")
+	resp, err := h.client.Do(req)
+	if err != nil {
+		// url.Error repeats the address of the last hop, signature and all.
+		var ue *url.Error
+		if errors.As(err, &ue) && ctx.Err() == nil {
+			err = fmt.Errorf("GET %s: %w", address, ue.Err)
+		}
+		return nil, err
+	}
+	return resp, nil
+}
+
+// statusError turns an answer that is no content into what the user can do.
+func (h *hub) statusError(id ID, what string, status int) *FetchError {
+	e := &FetchError{Ref: id.Ref, Message: fmt.Sprintf("the hub answered %d for %s", status, what)}
+	switch status {
+	case http.StatusUnauthorized, http.StatusForbidden:
+		e.Hint = "the model is private, gated or misspelt: accept its terms on the hub and set HF_TOKEN"
+	case http.StatusNotFound:
+		e.Hint = "check the name and the revision, and that the model has a " + weightsFile
+	default:
+		e.Hint = "try again later, set HF_ENDPOINT to a mirror, or give a folder instead"
+	}
+	return e
+}
+
+// askHub fills in the commit that a branch, tag or nothing stands for, and the licence.
+func askHub(ctx context.Context, id *ID, o Options) error {
+	if o.Offline {
+		return &FetchError{Ref: id.Ref, Message: "its revision is not pinned and --offline forbids asking the hub", Hint: "write " + id.Name + "@<40 hex digits>, or run once while online"}
+	}
+	revision := id.Revision
+	if revision == "" {
+		revision = "main"
+	}
+	h := newHub(o)
+	resp, err := h.get(ctx, h.base+"/api/models/"+id.Name+"/revision/"+url.PathEscape(revision), 0, "")
+	if err != nil {
+		if ctx.Err() != nil {
+			return ctx.Err()
+		}
+		return &FetchError{Ref: id.Ref, Message: "the hub cannot be reached", Err: err, Hint: "check the network, set HF_ENDPOINT to a mirror, or give a folder instead"}
+	}
+	defer resp.Body.Close()
+	if resp.StatusCode != http.StatusOK {
+		return h.statusError(*id, "revision "+revision, resp.StatusCode)
+	}
+	var info struct {
+		SHA  string   `json:"sha"`
+		Tags []string `json:"tags"`
+	}
+	const maxInfo = 16 << 20
+	if err := json.NewDecoder(io.LimitReader(resp.Body, maxInfo)).Decode(&info); err != nil {
+		return &FetchError{Ref: id.Ref, Message: "the hub's answer cannot be read", Err: err}
+	}
+	if !fullHash.MatchString(info.SHA) {
+		return &FetchError{Ref: id.Ref, Message: fmt.Sprintf("the hub names %q as the revision, which is no commit", info.SHA)}
+	}
+	id.Revision = info.SHA
+	for _, tag := range info.Tags {
+		if l, ok := strings.CutPrefix(tag, "license:"); ok {
+			id.License = l
+		}
+	}
+	return nil
+}
+
+// hubDir is the cache folder of one revision.
+func hubDir(id ID, o Options) string {
+	return filepath.Join(o.CacheDir, "hub", strings.ReplaceAll(id.Name, "/", "--")+"@"+id.Revision)
+}
+
+// fetchHub returns the verified folder of a hub model. Files are fetched into a
+// sibling folder and renamed when all are there; what an interrupted fetch left
+// in that sibling is continued, not taken for done.
+func fetchHub(ctx context.Context, id ID, o Options) (string, error) {
+	if !fullHash.MatchString(id.Revision) || hubRef.FindString(id.Name) == "" {
+		return "", &FetchError{Ref: id.Ref, Message: fmt.Sprintf("%s@%s is not a pinned hub model", id.Name, id.Revision)}
+	}
+	dir := hubDir(id, o)
+	err := verifyHub(dir, id)
+	if err == nil {
+		return dir, nil
+	}
+	if o.Offline {
+		if !errors.Is(err, fs.ErrNotExist) {
+			return "", &FetchError{Ref: id.Ref, Message: "the cached copy in " + dir + " is damaged", Err: errors.Join(err, ErrCorrupt), Hint: "run once without --offline to fetch it again"}
+		}
+		return "", &FetchError{Ref: id.Ref, Message: "it is not in the cache and --offline forbids fetching it", Hint: "run `sprint doctor --install` once while online, or give a folder instead"}
+	}
+	if err := os.MkdirAll(filepath.Dir(dir), 0o755); err != nil {
+		return "", fmt.Errorf("create the cache folder: %w", err)
+	}
+	lock := flock.New(dir + ".lock")
+	if _, err := lock.TryLockContext(ctx, 200*time.Millisecond); err != nil {
+		if ctx.Err() != nil {
+			return "", ctx.Err()
+		}
+		return "", fmt.Errorf("lock the cache entry of %s: %w", id.Name, err)
+	}
+	defer lock.Unlock() //nolint:errcheck // the lock dies with the process anyway
+	if verifyHub(dir, id) == nil {
+		return dir, nil
+	}
+	part := dir + ".part"
+	if err := os.MkdirAll(part, 0o755); err != nil {
+		return "", fmt.Errorf("create the download folder: %w", err)
+	}
+	if o.Announce != nil {
+		o.Announce(fmt.Sprintf("fetching encoder %s at %.12s from the hub, kept in %s", id.Name, id.Revision, dir))
+	}
+	if err := newHub(o).fetchAll(ctx, id, part, o); err != nil {
+		return "", err
+	}
+	if err := os.RemoveAll(dir); err != nil { // an entry that failed verification
+		return "", fmt.Errorf("remove a damaged cache entry: %w", err)
+	}
+	if err := os.Rename(part, dir); err != nil {
+		return "", fmt.Errorf("commit the cache entry: %w", err)
+	}
+	return dir, nil
+}
+
+// fetchAll fetches the files that the revision has and writes the record last.
+func (h *hub) fetchAll(ctx context.Context, id ID, part string, o Options) error {
+	rec := hubRecord{Name: id.Name, Revision: id.Revision, Files: map[string]string{}}
+	for _, name := range encoderFiles() {
+		d := download{hub: h, id: id, name: name, path: filepath.Join(part, name), o: o}
+		sum, err := d.run(ctx)
+		if errors.Is(err, errAbsent) {
+			continue
+		}
+		if err != nil {
+			if ctx.Err() != nil {
+				return ctx.Err()
+			}
+			return err
+		}
+		rec.Files[name] = sum
+	}
+	if err := complete(rec.Files, "the hub's revision"); err != nil {
+		return &FetchError{Ref: id.Ref, Message: "cannot be used", Err: err, Hint: "convert it to safetensors in one file and give that folder"}
+	}
+	data, err := json.MarshalIndent(rec, "", "  ")
+	if err != nil {
+		return err
+	}
+	// Leftovers of another kind must not become part of the entry.
+	entries, err := os.ReadDir(part)
+	if err != nil {
+		return fmt.Errorf("read the download folder: %w", err)
+	}
+	for _, e := range entries {
+		if _, ok := rec.Files[e.Name()]; !ok {
+			if err := os.RemoveAll(filepath.Join(part, e.Name())); err != nil {
+				return fmt.Errorf("clean the download folder: %w", err)
+			}
+		}
+	}
+	if err := os.WriteFile(filepath.Join(part, recordFile), data, 0o644); err != nil {
+		return fmt.Errorf("write the record: %w", err)
+	}
+	return nil
+}
+
+// verifyHub checks every file of an entry against its record; a missing entry is
+// fs.ErrNotExist.
+func verifyHub(dir string, id ID) error {
+	data, err := os.ReadFile(filepath.Join(dir, recordFile))
+	if err != nil {
+		return err
+	}
+	var rec hubRecord
+	if err := json.Unmarshal(data, &rec); err != nil {
+		return fmt.Errorf("%s: %w", recordFile, err)
+	}
+	if rec.Revision != id.Revision || rec.Name != id.Name {
+		return fmt.Errorf("%s is about %s@%s", recordFile, rec.Name, rec.Revision)
+	}
+	if err := complete(rec.Files, recordFile); err != nil {
+		return err
+	}
+	for name, want := range rec.Files {
+		if !slices.Contains(encoderFiles(), name) {
+			return fmt.Errorf("%s names %q", recordFile, name)
+		}
+		got, err := hashFile(filepath.Join(dir, name))
+		if err != nil {
+			return errors.New(err.Error()) // a lost member is damage, not absence
+		}
+		if got != want {
+			return fmt.Errorf("%s does not have the recorded sha256", name)
+		}
+	}
+	return nil
+}

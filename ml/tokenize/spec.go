@@ -1,0 +1,219 @@
+package tokenize
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+)
+
+// spec is a tokenizer.json reduced to what encoding depends on.
+type spec struct {
+	vocab       map[string]int32
+	added       []added
+	lower       bool
+	strip       bool // accents
+	clean       bool
+	cjk         bool
+	unk         int32
+	cls, sep    int32
+	prefix      string // of pieces that continue a word
+	maxChars    int    // longer words are unknown
+	unsupported *UnsupportedError
+}
+
+// added is a token that is looked for in the raw text, before anything else.
+type added struct {
+	content string
+	id      int32
+}
+
+// maxID caps ids, so that a hostile file cannot make Size or Vocab huge.
+const maxID = 1 << 22
+
+// document is tokenizer.json as far as it is read here.
+type document struct {
+	AddedTokens []struct {
+		ID         int64  `json:"id"`
+		Content    string `json:"content"`
+		SingleWord bool   `json:"single_word"`
+		LStrip     bool   `json:"lstrip"`
+		RStrip     bool   `json:"rstrip"`
+		Normalized bool   `json:"normalized"`
+	} `json:"added_tokens"`
+	Normalizer *struct {
+		Type  string `json:"type"`
+		Clean bool   `json:"clean_text"`
+		CJK   bool   `json:"handle_chinese_chars"`
+		Strip *bool  `json:"strip_accents"`
+		Lower bool   `json:"lowercase"`
+	} `json:"normalizer"`
+	PreTokenizer *struct {
+		Type string `json:"type"`
+	} `json:"pre_tokenizer"`
+	PostProcessor json.RawMessage `json:"post_processor"`
+	Model         struct {
+		Type   string          `json:"type"`
+		Vocab  json.RawMessage `json:"vocab"`
+		Unk    string          `json:"unk_token"`
+		Prefix string          `json:"continuing_subword_prefix"`
+		Max    int             `json:"max_input_chars_per_word"`
+	} `json:"model"`
+}
+
+// parseSpec reads a tokenizer.json. Parts of another family end up in
+// spec.unsupported, since only the engine knows whether it minds; what no engine
+// here can do without, like [CLS] and [SEP], is an error.
+func parseSpec(data []byte) (spec, error) {
+	var d document
+	if err := json.Unmarshal(data, &d); err != nil {
+		return spec{}, fmt.Errorf("tokenizer.json: %w", err)
+	}
+	s := spec{vocab: map[string]int32{}, prefix: d.Model.Prefix, maxChars: d.Model.Max}
+	s.unsupported = family(&d)
+	for _, a := range d.AddedTokens {
+		if a.ID < 0 || a.ID >= maxID || a.Content == "" {
+			return spec{}, fmt.Errorf("tokenizer.json: added token %q has id %d", a.Content, a.ID)
+		}
+		if s.unsupported == nil && (a.SingleWord || a.LStrip || a.RStrip || a.Normalized) {
+			s.unsupported = &UnsupportedError{Part: fmt.Sprintf("added token %q", a.Content), Got: "single_word, lstrip, rstrip or normalized", Want: "plain added tokens"}
+		}
+		s.added = append(s.added, added{content: a.Content, id: int32(a.ID)})
+	}
+	if s.unsupported == nil {
+		if err := s.wordPiece(&d); err != nil {
+			return spec{}, err
+		}
+	}
+	var err error
+	s.cls, s.sep, err = specials(d.PostProcessor)
+	return s, err
+}
+
+// family names the first part that is not BERT's.
+func family(d *document) *UnsupportedError {
+	for _, part := range []struct{ name, got, want string }{
+		{"model", d.Model.Type, "WordPiece"},
+		{"normalizer", typeOf(d.Normalizer != nil, func() string { return d.Normalizer.Type }), "BertNormalizer"},
+		{"pre_tokenizer", typeOf(d.PreTokenizer != nil, func() string { return d.PreTokenizer.Type }), "BertPreTokenizer"},
+	} {
+		if part.got != part.want {
+			if part.got == "" {
+				part.got = "without a type"
+			}
+			return &UnsupportedError{Part: part.name, Got: part.got, Want: "BertNormalizer + BertPreTokenizer + WordPiece"}
+		}
+	}
+	return nil
+}
+
+func typeOf(there bool, get func() string) string {
+	if !there {
+		return "null"
+	}
+	return get()
+}
+
+// wordPiece fills in what only the BERT family has.
+func (s *spec) wordPiece(d *document) error {
+	var vocab map[string]int64
+	if err := json.Unmarshal(d.Model.Vocab, &vocab); err != nil {
+		return fmt.Errorf("tokenizer.json: model.vocab: %w", err)
+	}
+	for token, id := range vocab {
+		if id < 0 || id >= maxID {
+			return fmt.Errorf("tokenizer.json: token %q has id %d", token, id)
+		}
+		s.vocab[token] = int32(id)
+	}
+	if s.maxChars < 1 {
+		return fmt.Errorf("tokenizer.json: max_input_chars_per_word is %d", s.maxChars)
+	}
+	var ok bool
+	if s.unk, ok = s.vocab[d.Model.Unk]; !ok {
+		return fmt.Errorf("tokenizer.json: the unknown token %q is not in the vocabulary", d.Model.Unk)
+	}
+	n := d.Normalizer
+	s.lower, s.clean, s.cjk, s.strip = n.Lower, n.Clean, n.CJK, n.Lower
+	if n.Strip != nil {
+		s.strip = *n.Strip // null means: as lowercase
+	}
+	return nil
+}
+
+// piece is one element of a TemplateProcessing pattern.
+type piece struct {
+	SpecialToken *struct {
+		ID string `json:"id"`
+	} `json:"SpecialToken"`
+	Sequence *struct {
+		ID string `json:"id"`
+	} `json:"Sequence"`
+}
+
+// specials finds the ids of [CLS] and [SEP], whatever they are called. Only the
+// pattern "one token, text, one token" is BERT's.
+func specials(post json.RawMessage) (cls, sep int32, err error) {
+	var p struct {
+		Type   string            `json:"type"`
+		CLS    []json.RawMessage `json:"cls"`
+		SEP    []json.RawMessage `json:"sep"`
+		Single []piece           `json:"single"`
+		Tokens map[string]struct {
+			IDs []int64 `json:"ids"`
+		} `json:"special_tokens"`
+	}
+	if len(post) == 0 || bytes.Equal(post, []byte("null")) {
+		return 0, 0, &UnsupportedError{Part: "post_processor", Got: "null", Want: "TemplateProcessing or BertProcessing"}
+	}
+	if err := json.Unmarshal(post, &p); err != nil {
+		return 0, 0, fmt.Errorf("tokenizer.json: post_processor: %w", err)
+	}
+	switch p.Type {
+	case "BertProcessing":
+		if cls, err = pairID(p.CLS); err != nil {
+			return 0, 0, err
+		}
+		sep, err = pairID(p.SEP)
+		return cls, sep, err
+	case "TemplateProcessing":
+		s := p.Single
+		if len(s) != 3 || s[0].SpecialToken == nil || s[1].Sequence == nil || s[2].SpecialToken == nil {
+			return 0, 0, fmt.Errorf("tokenizer.json: post_processor: the pattern is not one token, the text, one token")
+		}
+		for i, to := range map[int]*int32{0: &cls, 2: &sep} {
+			ids := p.Tokens[s[i].SpecialToken.ID].IDs
+			if len(ids) != 1 || ids[0] < 0 || ids[0] >= maxID {
+				return 0, 0, fmt.Errorf("tokenizer.json: post_processor: token %q has ids %v", s[i].SpecialToken.ID, ids)
+			}
+			*to = int32(ids[0])
+		}
+		return cls, sep, nil
+	}
+	return 0, 0, &UnsupportedError{Part: "post_processor", Got: p.Type, Want: "TemplateProcessing or BertProcessing"}
+}
+
+// pairID reads BertProcessing's ["[CLS]", 101].
+func pairID(pair []json.RawMessage) (int32, error) {
+	var id int64
+	if len(pair) != 2 || json.Unmarshal(pair[1], &id) != nil || id < 0 || id >= maxID {
+		return 0, fmt.Errorf("tokenizer.json: post_processor: %s is not a token and its id", pair)
+	}
+	return int32(id), nil
+}
+
+// withoutLimits nulls truncation and padding: MiniLM's file pads every text to
+// 128, which would be undone at great cost.
+func withoutLimits(data []byte) ([]byte, error) {
+	var all map[string]json.RawMessage
+	if err := json.Unmarshal(data, &all); err != nil {
+		return nil, fmt.Errorf("tokenizer.json: %w", err)
+	}
+	all["truncation"], all["padding"] = json.RawMessage("null"), json.RawMessage("null")
+	var out bytes.Buffer
+	enc := json.NewEncoder(&out)
+	enc.SetEscapeHTML(false)
+	if err := enc.Encode(all); err != nil {
+		return nil, fmt.Errorf("tokenizer.json: %w", err)
+	}
+	return out.Bytes(), nil
+}

@@ -1,0 +1,189 @@
+// Package tokenize turns text into the token ids of BERT encoders, with ids
+// identical to those of Hugging Face's `tokenizers`.
+//
+// The default engine is pure Go and knows one family: BertNormalizer,
+// BertPreTokenizer and WordPiece. A tokenizer.json of another family is refused
+// by name; building with `-tags daulet` puts github.com/daulet/tokenizers, the
+// Rust original, behind the same type, and tests compare the two.
+package tokenize
+
+import (
+	"bytes"
+	"fmt"
+	"slices"
+)
+
+// Tokenizer encodes texts. It is immutable and safe for concurrent use.
+type Tokenizer struct {
+	spec   spec
+	engine engine
+	ids    map[string]int32
+	size   int
+	json   []byte
+	vocab  []byte // vocab.txt as given, nil if it was not
+}
+
+// engine encodes one text without the special tokens around it.
+type engine interface {
+	// encode appends ids of text to dst until at least limit were appended or
+	// the text ends; limit < 0 is none. It may append more than limit.
+	encode(dst []int32, text string, limit int) []int32
+}
+
+// Load reads a tokenizer.json. Its truncation and padding settings are dropped:
+// the caller of Encode decides on both. A family that this build cannot encode
+// is an *UnsupportedError.
+func Load(tokenizerJSON []byte) (*Tokenizer, error) {
+	s, err := parseSpec(tokenizerJSON)
+	if err != nil {
+		return nil, err
+	}
+	clean, err := withoutLimits(tokenizerJSON)
+	if err != nil {
+		return nil, err
+	}
+	e, err := newEngine(s, clean)
+	if err != nil {
+		return nil, err
+	}
+	t := &Tokenizer{spec: s, engine: e, ids: s.vocab, json: clean}
+	for _, id := range s.vocab {
+		t.size = max(t.size, int(id)+1)
+	}
+	for _, a := range s.added {
+		if _, ok := t.ids[a.content]; !ok {
+			t.ids[a.content] = a.id
+		}
+		t.size = max(t.size, int(a.id)+1)
+	}
+	return t, nil
+}
+
+// Encode appends [CLS], the ids of text and [SEP] to dst, at most max ids in
+// all; max <= 0 is no limit. A text that is too long loses its end. Bytes that
+// are not UTF-8 count as U+FFFD, which BERT's clean-up drops.
+func (t *Tokenizer) Encode(dst []int32, text string, max int) []int32 {
+	room := -1
+	if max > 0 {
+		room = max - 2
+		if room < 0 {
+			return append(dst, []int32{t.spec.cls, t.spec.sep}[:max]...)
+		}
+	}
+	dst = append(dst, t.spec.cls)
+	begin := len(dst)
+	if room != 0 {
+		dst = t.engine.encode(dst, text, room)
+	}
+	if room >= 0 && len(dst)-begin > room {
+		dst = dst[:begin+room]
+	}
+	return append(dst, t.spec.sep)
+}
+
+// EncodePair appends [CLS] a [SEP] b [SEP] to dst and the matching type ids (0
+// for the first three, 1 for the rest) to types. If they are longer than max,
+// the longer of the two texts is cut first, and both to half when neither fits,
+// as `longest_first` does.
+func (t *Tokenizer) EncodePair(dst, types []int32, a, b string, max int) (ids, typeIDs []int32) {
+	limit, room := -1, -1
+	if max > 0 {
+		room = max - 3
+		if room < 0 {
+			room = 0
+		}
+		limit = room + 1 // one more than fits tells "too long" from "just fits"
+	}
+	begin := len(dst)
+	dst = append(dst, t.spec.cls)
+	dst = t.engine.encode(dst, a, limit)
+	lenA := len(dst) - begin - 1
+	dst = t.engine.encode(dst, b, limit)
+	lenB := len(dst) - begin - 1 - lenA
+	keepA, keepB := lenA, lenB
+	if room >= 0 {
+		keepA, keepB = longestFirst(lenA, lenB, room)
+	}
+	// The middle [SEP] takes the place of what is cut from a, or shifts b by one.
+	startB := begin + 1 + lenA
+	dst = slices.Insert(dst, startB, t.spec.sep)
+	copy(dst[begin+1+keepA:], dst[startB:startB+1+keepB])
+	dst = append(dst[:begin+1+keepA+1+keepB], t.spec.sep)
+	if max > 0 && len(dst)-begin > max {
+		dst = dst[:begin+max]
+	}
+	for i := range len(dst) - begin {
+		if i < keepA+2 {
+			types = append(types, 0)
+		} else {
+			types = append(types, 1)
+		}
+	}
+	return dst, types
+}
+
+// longestFirst gives the lengths that Hugging Face's strategy of that name keeps.
+func longestFirst(a, b, room int) (keepA, keepB int) {
+	if a+b <= room {
+		return a, b
+	}
+	short, long := min(a, b), 0
+	if short > room {
+		long = short
+	} else {
+		long = max(short, room-short)
+	}
+	if short+long > room {
+		short = room / 2
+		long = short + room%2
+	}
+	if a > b {
+		return long, short
+	}
+	return short, long
+}
+
+// ID is the id of a token as it stands in the vocabulary ("##ing", "[MASK]").
+func (t *Tokenizer) ID(token string) (int32, bool) {
+	id, ok := t.ids[token]
+	return id, ok
+}
+
+// Size is one more than the largest id: the rows that an embedding table needs.
+func (t *Tokenizer) Size() int { return t.size }
+
+// JSON is the tokenizer.json without truncation and padding, for releases.
+func (t *Tokenizer) JSON() []byte { return bytes.Clone(t.json) }
+
+// Vocab is the vocabulary as vocab.txt: one token a line in the order of ids. An
+// id that no token has becomes a line of its own making, so that order is kept.
+func (t *Tokenizer) Vocab() []byte {
+	if t.vocab != nil {
+		return bytes.Clone(t.vocab)
+	}
+	lines := make([]string, t.size)
+	for token, id := range t.ids {
+		lines[id] = token
+	}
+	var b bytes.Buffer
+	for id, token := range lines {
+		if token == "" {
+			token = fmt.Sprintf("[no token %d]", id)
+		}
+		b.WriteString(token)
+		b.WriteByte('\n')
+	}
+	return b.Bytes()
+}
+
+// UnsupportedError says which part of a tokenizer.json this build cannot follow.
+type UnsupportedError struct {
+	Part string // normalizer, pre_tokenizer, model, ...
+	Got  string // its type in the file
+	Want string // what the pure-Go engine follows
+}
+
+// Error names the part and the build tag that has the other engine.
+func (e *UnsupportedError) Error() string {
+	return fmt.Sprintf("tokenizer.json: %s is %s; the built-in tokenizer follows %s only. Build with `-tags daulet` (ml/tokenize/build-daulet.sh) for every other kind", e.Part, e.Got, e.Want)
+}

@@ -1,0 +1,220 @@
+package tokenize
+
+import (
+	"cmp"
+	"slices"
+	"strings"
+	"sync"
+	"unicode/utf8"
+
+	"golang.org/x/text/unicode/norm"
+)
+
+// The two roots of the trie: pieces that begin a word and pieces that go on.
+const (
+	wordRoot = iota
+	restRoot
+)
+
+// wordPiece is the pure-Go engine: BertNormalizer, BertPreTokenizer and
+// WordPiece in one pass over the text.
+type wordPiece struct {
+	spec
+	pieces  *trie
+	starts  string  // first bytes of the added tokens
+	tokens  []added // longest first
+	low     [lowRunes]action
+	scratch sync.Pool
+}
+
+// scratch is what one call of encode works in.
+type scratch struct {
+	word  []byte // the word so far, normalised
+	chars int    // its runes; more than maxChars are not kept
+	clean []byte // slow path: the text after clean-up ...
+	nfd   []byte // ... and after decomposition
+}
+
+// newWordPiece builds the engine; the spec must be of the BERT family.
+func newWordPiece(s spec) *wordPiece {
+	size := 0
+	for token := range s.vocab {
+		size += 2 * len(token)
+	}
+	w := &wordPiece{spec: s, pieces: newTrie(2, size)}
+	w.scratch.New = func() any { return &scratch{} }
+	for token, id := range s.vocab {
+		if token != "" {
+			w.pieces.add(wordRoot, token, id)
+		}
+		if rest, ok := strings.CutPrefix(token, s.prefix); ok && rest != "" {
+			w.pieces.add(restRoot, rest, id)
+		}
+	}
+	w.tokens = slices.Clone(s.added)
+	slices.SortStableFunc(w.tokens, func(a, b added) int { return cmp.Compare(len(b.content), len(a.content)) })
+	for _, a := range w.tokens {
+		if strings.IndexByte(w.starts, a.content[0]) < 0 {
+			w.starts += a.content[:1]
+		}
+	}
+	for r := range w.low {
+		w.low[r] = w.actionOf(rune(r))
+	}
+	return w
+}
+
+// encode finds the added tokens in the raw text, the first and longest each
+// time, and gives what lies between them to segment.
+func (w *wordPiece) encode(dst []int32, text string, limit int) []int32 {
+	sc := w.scratch.Get().(*scratch)
+	defer w.scratch.Put(sc)
+	stop := -1
+	if limit >= 0 {
+		stop = len(dst) + limit
+	}
+	from := 0 // where the segment that is being read begins
+	for i := 0; i < len(text); {
+		at := w.nextStart(text[i:])
+		if at < 0 {
+			break
+		}
+		i += at
+		k := slices.IndexFunc(w.tokens, func(a added) bool { return strings.HasPrefix(text[i:], a.content) })
+		if k < 0 {
+			i++
+			continue
+		}
+		dst = w.segment(dst, text[from:i], sc, stop)
+		dst = append(dst, w.tokens[k].id)
+		i += len(w.tokens[k].content)
+		from = i
+		if stop >= 0 && len(dst) >= stop {
+			return dst
+		}
+	}
+	return w.segment(dst, text[from:], sc, stop)
+}
+
+// nextStart is the next byte at which an added token may begin.
+func (w *wordPiece) nextStart(s string) int {
+	if len(w.starts) == 1 {
+		return strings.IndexByte(s, w.starts[0])
+	}
+	for i := range len(s) {
+		if strings.IndexByte(w.starts, s[i]) >= 0 {
+			return i
+		}
+	}
+	return -1
+}
+
+// segment encodes text without added tokens. Rune by rune is enough unless
+// accents are stripped and a rune takes part in canonical ordering; only then the
+// whole segment is decomposed first.
+func (w *wordPiece) segment(dst []int32, s string, sc *scratch, stop int) []int32 {
+	begin := len(dst)
+	sc.word, sc.chars = sc.word[:0], 0
+	for i := 0; i < len(s); {
+		var a action
+		r, n := rune(s[i]), 1
+		if r >= utf8.RuneSelf {
+			r, n = utf8.DecodeRuneInString(s[i:])
+		}
+		if r < lowRunes {
+			a = w.low[r]
+		} else {
+			a = w.actionOf(r)
+		}
+		i += n
+		switch a.kind {
+		case keep:
+			if sc.chars += int(a.runes); sc.chars <= w.maxChars {
+				sc.word = append(sc.word, a.text[:a.size]...)
+			}
+		case drop:
+		case space:
+			dst = w.flush(dst, sc)
+		case alone:
+			dst = w.flush(dst, sc)
+			sc.word, sc.chars = append(sc.word, a.text[:a.size]...), 1
+			dst = w.flush(dst, sc)
+		case order:
+			return w.decomposed(dst[:begin], s, sc, stop)
+		}
+		if stop >= 0 && len(dst) >= stop {
+			return dst
+		}
+	}
+	return w.flush(dst, sc)
+}
+
+// decomposed is segment by the book: clean up, decompose, then word by word.
+func (w *wordPiece) decomposed(dst []int32, s string, sc *scratch, stop int) []int32 {
+	sc.clean, sc.word, sc.chars = sc.clean[:0], sc.word[:0], 0
+	for _, r := range s {
+		if w.clean {
+			if isControl(r) {
+				continue
+			}
+			if isSpace(r) {
+				r = ' '
+			}
+		}
+		if w.cjk && isCJK(r) {
+			sc.clean = append(utf8.AppendRune(append(sc.clean, ' '), r), ' ')
+			continue
+		}
+		sc.clean = utf8.AppendRune(sc.clean, r)
+	}
+	sc.nfd = norm.NFD.Append(sc.nfd[:0], sc.clean...)
+	for i := 0; i < len(sc.nfd); {
+		r, n := utf8.DecodeRune(sc.nfd[i:])
+		i += n
+		if isMark(r) {
+			continue
+		}
+		lowered, count := w.lowered(r)
+		for _, r := range lowered[:count] {
+			switch {
+			case isSpace(r):
+				dst = w.flush(dst, sc)
+			case isPunct(r):
+				dst = w.flush(dst, sc)
+				sc.word, sc.chars = utf8.AppendRune(sc.word, r), 1
+				dst = w.flush(dst, sc)
+			default:
+				if sc.chars++; sc.chars <= w.maxChars {
+					sc.word = utf8.AppendRune(sc.word, r)
+				}
+			}
+		}
+		if stop >= 0 && len(dst) >= stop {
+			return dst
+		}
+	}
+	return w.flush(dst, sc)
+}
+
+// flush encodes the word that was gathered, greedily from the left; a word that
+// cannot be spelt is one unknown token.
+func (w *wordPiece) flush(dst []int32, sc *scratch) []int32 {
+	if sc.chars == 0 {
+		return dst
+	}
+	word, chars := sc.word, sc.chars
+	sc.word, sc.chars = sc.word[:0], 0
+	if chars > w.maxChars {
+		return append(dst, w.unk)
+	}
+	begin, root := len(dst), uint32(wordRoot)
+	for len(word) > 0 {
+		id, n := w.pieces.longest(root, word)
+		if n == 0 {
+			return append(dst[:begin], w.unk)
+		}
+		dst = append(dst, id)
+		word, root = word[n:], restRoot
+	}
+	return dst
+}
