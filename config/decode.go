@@ -1,0 +1,400 @@
+package config
+
+import (
+	"encoding"
+	"fmt"
+	"maps"
+	"math"
+	"path/filepath"
+	"reflect"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// Decoded is what Decode learned beside the struct.
+type Decoded struct {
+	// Keyed holds every option that changes the result, defaults written out:
+	// the part of the key. Values are what JSON has.
+	Keyed map[string]any
+	// All holds the others too: paths, pacing, what is only recorded.
+	All    map[string]any
+	Origin map[string]Origin // by dotted path
+}
+
+// Decode fills the options struct of a stage from the chain. The struct's tags
+// describe it:
+//
+//	yaml:"name"        the option's name
+//	doc:"text"         one line of help
+//	default:"YAML"     value if none is given
+//	required:"true"    must be given
+//	enum:"a|b"         allowed texts
+//	min, max           inclusive bounds of a number or of a list's length
+//	above, below       exclusive bounds
+//	path:"true"        a file; relative to where the value was written
+//	key:"-"            recorded, not keyed
+//	when:"option=v"    counts only if a neighbour has that value
+//	like:"kind.option" default taken from the plan's one stage of that kind
+//	secret:"true"      a reference, env:NAME or file:PATH
+//
+// All mistakes come at once, as Errors.
+func (c *Options) Decode(stage string, into any) (Decoded, error) {
+	s, ok := c.stages[stage]
+	if !ok {
+		return Decoded{}, fmt.Errorf("config: no stage %q", stage)
+	}
+	d := &decoder{c: c, stage: stage, s: s, out: Decoded{Keyed: map[string]any{}, All: map[string]any{}, Origin: map[string]Origin{}}}
+	v := reflect.ValueOf(into)
+	if v.Kind() != reflect.Pointer || v.Elem().Kind() != reflect.Struct {
+		return Decoded{}, fmt.Errorf("config: options of stage %q must be a pointer to a struct, not %T", stage, into)
+	}
+	raw := s.k.Raw()
+	d.structure(v.Elem(), raw, "", "", d.out.Keyed, d.out.All)
+	return d.out, d.errs.OrNil()
+}
+
+type decoder struct {
+	c     *Options
+	stage string
+	s     *stageOptions
+	out   Decoded
+	errs  Errors
+}
+
+func (d *decoder) fail(path, message, hint string) {
+	d.errs = append(d.errs, d.c.Error(d.stage, path, message, hint))
+}
+
+// field is a struct field with its tags read.
+type field struct {
+	index          int
+	name, doc      string
+	fallback       string
+	hasDefault     bool
+	required, path bool
+	secret, keyed  bool
+	enum           []string
+	when, like     string
+	min, max       string
+	above, below   string
+}
+
+func fieldsOf(t reflect.Type) []field {
+	var out []field
+	for i := range t.NumField() {
+		f := t.Field(i)
+		name := f.Tag.Get("yaml")
+		if !f.IsExported() || name == "" || name == "-" {
+			continue
+		}
+		fallback, has := f.Tag.Lookup("default")
+		x := field{
+			index: i, name: name, doc: f.Tag.Get("doc"), fallback: fallback, hasDefault: has,
+			required: f.Tag.Get("required") == "true", path: f.Tag.Get("path") == "true", secret: f.Tag.Get("secret") == "true",
+			keyed: f.Tag.Get("key") != "-", when: f.Tag.Get("when"), like: f.Tag.Get("like"),
+			min: f.Tag.Get("min"), max: f.Tag.Get("max"), above: f.Tag.Get("above"), below: f.Tag.Get("below"),
+		}
+		if e := f.Tag.Get("enum"); e != "" {
+			x.enum = strings.Split(e, "|")
+		}
+		out = append(out, x)
+	}
+	return out
+}
+
+// structure decodes a map into a struct. base is the folder for relative paths
+// where the origin of a path is not known by itself (inside lists).
+func (d *decoder) structure(v reflect.Value, raw map[string]any, path, base string, keyed, all map[string]any) {
+	fields := fieldsOf(v.Type())
+	names := make([]string, len(fields))
+	for i, f := range fields {
+		names[i] = f.name
+	}
+	for _, k := range slices.Sorted(maps.Keys(raw)) {
+		if !slices.Contains(names, k) {
+			at := join(path, k)
+			d.errs = append(d.errs, d.c.plan.ErrorAt(d.c.keyPosition(d.stage, at), join("stages."+d.stage+".with", at), "unknown option", Suggest(k, names)))
+		}
+	}
+	active := map[string]any{}
+	for _, f := range fields {
+		at := join(path, f.name)
+		value, given := raw[f.name]
+		if f.when != "" {
+			option, want, _ := strings.Cut(f.when, "=")
+			if now, _ := active[option].(string); !slices.Contains(strings.Split(want, ","), now) {
+				if given && v.Field(f.index).Kind() != reflect.Pointer {
+					d.fail(at, fmt.Sprintf("has no effect with %s: %s", option, now), "remove it, or set "+option+": "+want)
+				}
+				continue
+			}
+		}
+		origin := d.originOf(at)
+		from := base
+		if b, ok := d.s.base[at]; ok {
+			from = b
+		}
+		if given && value == nil {
+			given = false
+		}
+		if !given && f.like != "" {
+			if other, b, o, ok := d.c.like(f.like); ok {
+				value, from, origin, given = other, b, o, true
+			}
+		}
+		if !given && f.hasDefault {
+			var err error
+			if value, err = parseValue(f.fallback); err != nil {
+				d.fail(at, fmt.Sprintf("the default %q is not YAML: %v", f.fallback, err), "")
+				continue
+			}
+			origin, given = Origin{From: "default"}, true
+		}
+		if !given && f.required {
+			hint := f.doc
+			if len(f.enum) > 0 {
+				hint += " (" + strings.Join(f.enum, ", ") + ")"
+			}
+			d.fail(at, "is missing", strings.TrimSpace(hint))
+			continue
+		}
+		target := v.Field(f.index)
+		if !given {
+			if target.Kind() == reflect.Pointer && target.Type().Elem().Kind() == reflect.Struct && f.when != "" {
+				value, given = map[string]any{}, true // the chosen source's map, all defaults
+			} else if target.Kind() == reflect.Struct && !isText(target) {
+				value, given = map[string]any{}, true
+			}
+		}
+		if !given {
+			if f.keyed && !f.path {
+				keyed[f.name] = nil
+			}
+			all[f.name] = nil
+			continue
+		}
+		d.out.Origin[at] = origin
+		plainKeyed, plainAll, ok := d.value(target, value, at, from, f)
+		if !ok {
+			continue
+		}
+		if f.keyed && !f.path {
+			keyed[f.name] = plainKeyed
+		}
+		all[f.name] = plainAll
+		active[f.name] = plainAll
+	}
+}
+
+func (d *decoder) originOf(path string) Origin {
+	for p := path; p != ""; {
+		if o, ok := d.s.origin[p]; ok {
+			return o
+		}
+		i := strings.LastIndexByte(p, '.')
+		if i < 0 {
+			break
+		}
+		p = p[:i]
+	}
+	return Origin{From: "default"}
+}
+
+func isText(v reflect.Value) bool {
+	if !v.CanAddr() {
+		return false
+	}
+	_, ok := v.Addr().Interface().(encoding.TextUnmarshaler)
+	return ok
+}
+
+// value decodes one value and returns its JSON-able forms.
+func (d *decoder) value(v reflect.Value, raw any, path, base string, f field) (keyed, all any, ok bool) {
+	if isText(v) {
+		text, isString := raw.(string)
+		if !isString {
+			text = fmt.Sprint(raw)
+		}
+		if err := v.Addr().Interface().(encoding.TextUnmarshaler).UnmarshalText([]byte(text)); err != nil {
+			d.fail(path, err.Error(), f.doc)
+			return nil, nil, false
+		}
+		if m, can := v.Interface().(encoding.TextMarshaler); can {
+			if b, err := m.MarshalText(); err == nil {
+				text = string(b)
+			}
+		}
+		return text, text, true
+	}
+	if v.Type() == reflect.TypeFor[time.Duration]() {
+		text, _ := raw.(string)
+		duration, err := time.ParseDuration(text)
+		if err != nil {
+			d.fail(path, "want a duration such as 90s or 2h, this is "+typeName(raw), "")
+			return nil, nil, false
+		}
+		v.SetInt(int64(duration))
+		return duration.String(), duration.String(), true
+	}
+	switch v.Kind() {
+	case reflect.Pointer:
+		v.Set(reflect.New(v.Type().Elem()))
+		return d.value(v.Elem(), raw, path, base, f)
+	case reflect.Struct:
+		m, isMap := raw.(map[string]any)
+		if !isMap {
+			d.fail(path, "want a map, this is "+typeName(raw), f.doc)
+			return nil, nil, false
+		}
+		k, a := map[string]any{}, map[string]any{}
+		before := len(d.errs)
+		d.structure(v, m, path, base, k, a)
+		return k, a, len(d.errs) == before
+	case reflect.Slice:
+		return d.list(v, raw, path, base, f)
+	case reflect.Map:
+		return d.mapOf(v, raw, path, base, f)
+	case reflect.String:
+		return d.text(v, raw, path, base, f)
+	case reflect.Bool:
+		b, isBool := raw.(bool)
+		if !isBool {
+			d.fail(path, "want true or false, this is "+typeName(raw), f.doc)
+			return nil, nil, false
+		}
+		v.SetBool(b)
+		return b, b, true
+	case reflect.Int, reflect.Int64, reflect.Int32:
+		n, isInt := raw.(int64)
+		if x, isFloat := raw.(float64); isFloat && x == math.Trunc(x) && math.Abs(x) < 1<<53 {
+			n, isInt = int64(x), true
+		}
+		if !isInt || v.OverflowInt(n) {
+			d.fail(path, "want a whole number, this is "+typeName(raw), f.doc)
+			return nil, nil, false
+		}
+		if !d.bounds(float64(n), path, f) {
+			return nil, nil, false
+		}
+		v.SetInt(n)
+		return float64(n), float64(n), true
+	case reflect.Float64, reflect.Float32:
+		x, isFloat := raw.(float64)
+		if n, isInt := raw.(int64); isInt {
+			x, isFloat = float64(n), true
+		}
+		if !isFloat {
+			d.fail(path, "want a number, this is "+typeName(raw), f.doc)
+			return nil, nil, false
+		}
+		if !d.bounds(x, path, f) {
+			return nil, nil, false
+		}
+		v.SetFloat(x)
+		return x, x, true
+	}
+	d.fail(path, fmt.Sprintf("options of type %s cannot be decoded", v.Type()), "")
+	return nil, nil, false
+}
+
+func (d *decoder) text(v reflect.Value, raw any, path, base string, f field) (keyed, all any, ok bool) {
+	s, isString := raw.(string)
+	if !isString {
+		hint := f.doc
+		if _, isMap := raw.(map[string]any); !isMap {
+			hint = strings.TrimSpace("quote it to make it text. " + hint)
+		}
+		d.fail(path, "want text, this is "+typeName(raw), hint)
+		return nil, nil, false
+	}
+	if len(f.enum) > 0 && !slices.Contains(f.enum, s) {
+		d.fail(path, fmt.Sprintf("%q is not one of %s", s, strings.Join(f.enum, ", ")), Suggest(s, f.enum))
+		return nil, nil, false
+	}
+	if f.secret && s != "" && !strings.HasPrefix(s, "env:") && !strings.HasPrefix(s, "file:") {
+		d.errs = append(d.errs, &Error{Pos: d.c.Position(d.stage, path), Path: join("stages."+d.stage+".with", path), Message: "a secret is written as a reference, never in clear", Hint: "env:NAME or file:PATH"})
+		return nil, nil, false
+	}
+	if f.path && s != "" && !strings.Contains(s, "://") && !filepath.IsAbs(s) {
+		s = filepath.Join(base, s)
+	}
+	v.SetString(s)
+	return s, s, true
+}
+
+func (d *decoder) list(v reflect.Value, raw any, path, base string, f field) (keyed, all any, ok bool) {
+	items, isList := raw.([]any)
+	if !isList {
+		items = []any{raw} // a scalar given to a list is a list of one
+	}
+	out := reflect.MakeSlice(v.Type(), len(items), len(items))
+	ks, as := make([]any, len(items)), make([]any, len(items))
+	good := true
+	element := f
+	element.min, element.max, element.above, element.below = "", "", "", ""
+	for i, x := range items {
+		k, a, ok := d.value(out.Index(i), x, indexPath(path, i), base, element)
+		ks[i], as[i] = k, a
+		good = good && ok
+	}
+	if !good || !d.bounds(float64(len(items)), path, f) {
+		return nil, nil, false
+	}
+	v.Set(out)
+	return ks, as, true
+}
+
+func (d *decoder) mapOf(v reflect.Value, raw any, path, base string, f field) (keyed, all any, ok bool) {
+	m, isMap := raw.(map[string]any)
+	if !isMap {
+		d.fail(path, "want a map, this is "+typeName(raw), f.doc)
+		return nil, nil, false
+	}
+	out := reflect.MakeMap(v.Type())
+	ks, as := map[string]any{}, map[string]any{}
+	good := true
+	for _, name := range slices.Sorted(maps.Keys(m)) {
+		element := reflect.New(v.Type().Elem()).Elem()
+		k, a, ok := d.value(element, m[name], join(path, name), base, f)
+		if !ok {
+			good = false
+			continue
+		}
+		out.SetMapIndex(reflect.ValueOf(name), element)
+		ks[name], as[name] = k, a
+	}
+	if !good {
+		return nil, nil, false
+	}
+	v.Set(out)
+	return ks, as, true
+}
+
+func (d *decoder) bounds(x float64, path string, f field) bool {
+	for _, b := range []struct {
+		tag  string
+		word string
+		ok   func(bound float64) bool
+	}{
+		{f.min, "at least", func(b float64) bool { return x >= b }},
+		{f.max, "at most", func(b float64) bool { return x <= b }},
+		{f.above, "above", func(b float64) bool { return x > b }},
+		{f.below, "below", func(b float64) bool { return x < b }},
+	} {
+		if b.tag == "" {
+			continue
+		}
+		bound, err := strconv.ParseFloat(b.tag, 64)
+		if err != nil {
+			d.fail(path, fmt.Sprintf("the bound %q is not a number", b.tag), "")
+			return false
+		}
+		if !b.ok(bound) {
+			d.fail(path, fmt.Sprintf("%v is out of range: it must be %s %s", x, b.word, b.tag), f.doc)
+			return false
+		}
+	}
+	return true
+}

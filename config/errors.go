@@ -1,0 +1,152 @@
+package config
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+)
+
+// Position is a place in a text: line and column count from 1. A value that
+// comes from a flag or the environment has its spelling as File and no line.
+type Position struct {
+	File string
+	Line int
+	Col  int
+}
+
+func (p Position) String() string {
+	switch {
+	case p.Line == 0:
+		return p.File
+	case p.Col == 0:
+		return fmt.Sprintf("%s:%d", p.File, p.Line)
+	}
+	return fmt.Sprintf("%s:%d:%d", p.File, p.Line, p.Col)
+}
+
+// Error is one mistake in a plan, a config or an override.
+type Error struct {
+	Pos     Position
+	Path    string // dotted path of the wrong value, "stages.train.epochs"
+	Message string
+	Hint    string // what to do about it; may be empty
+	Excerpt string // the source line; may be empty
+}
+
+func (e *Error) Error() string {
+	var b strings.Builder
+	if e.Pos.File != "" {
+		b.WriteString(e.Pos.String())
+		b.WriteString(": ")
+	}
+	if e.Path != "" {
+		b.WriteString(e.Path)
+		b.WriteString(": ")
+	}
+	b.WriteString(e.Message)
+	if e.Excerpt != "" && e.Pos.Line > 0 {
+		line := strings.ReplaceAll(e.Excerpt, "\t", " ")
+		number := fmt.Sprintf("%6d | ", e.Pos.Line)
+		b.WriteString("\n" + number + line)
+		if e.Pos.Col > 0 {
+			b.WriteString("\n" + strings.Repeat(" ", len(number)-2) + "| " + strings.Repeat(" ", min(e.Pos.Col, len(line)+1)-1) + "^")
+		}
+	}
+	if e.Hint != "" {
+		b.WriteString("\n       " + e.Hint)
+	}
+	return b.String()
+}
+
+// Errors are all mistakes of one input, in the order of their places.
+type Errors []*Error
+
+func (e Errors) Error() string {
+	texts := make([]string, len(e))
+	for i, x := range e {
+		texts[i] = x.Error()
+	}
+	return strings.Join(texts, "\n")
+}
+
+// Sort orders the errors by file, line and column.
+func (e Errors) Sort() {
+	slices.SortStableFunc(e, func(a, b *Error) int {
+		if c := strings.Compare(a.Pos.File, b.Pos.File); c != 0 {
+			return c
+		}
+		if a.Pos.Line != b.Pos.Line {
+			return a.Pos.Line - b.Pos.Line
+		}
+		return a.Pos.Col - b.Pos.Col
+	})
+}
+
+// OrNil returns nil for no errors, so that an empty list is not a failure.
+func (e Errors) OrNil() error {
+	if len(e) == 0 {
+		return nil
+	}
+	e.Sort()
+	return e
+}
+
+// UsageError is a mistake in how the program was called rather than in a plan.
+type UsageError struct {
+	Message string
+	Hint    string
+}
+
+func (e *UsageError) Error() string {
+	if e.Hint == "" {
+		return e.Message
+	}
+	return e.Message + "\n       " + e.Hint
+}
+
+// Suggest returns a "did you mean" for a word that is not among the known
+// ones, or the list of them.
+func Suggest(word string, known []string) string {
+	best, distance := "", 3
+	for _, k := range known {
+		if d := editDistance(word, k); d < distance && d < max(len(k), 2) {
+			best, distance = k, d
+		}
+	}
+	if best != "" {
+		return fmt.Sprintf("did you mean %q?", best)
+	}
+	if len(known) == 0 {
+		return ""
+	}
+	return "known: " + strings.Join(known, ", ")
+}
+
+// editDistance counts insertions, deletions, replacements and swaps of
+// neighbours (optimal string alignment).
+func editDistance(a, b string) int {
+	if len(a) > 64 || len(b) > 64 {
+		return 64
+	}
+	rows := make([][]int, len(a)+1)
+	for i := range rows {
+		rows[i] = make([]int, len(b)+1)
+		rows[i][0] = i
+	}
+	for j := range rows[0] {
+		rows[0][j] = j
+	}
+	for i := 1; i <= len(a); i++ {
+		for j := 1; j <= len(b); j++ {
+			cost := 1
+			if a[i-1] == b[j-1] {
+				cost = 0
+			}
+			rows[i][j] = min(rows[i-1][j]+1, rows[i][j-1]+1, rows[i-1][j-1]+cost)
+			if i > 1 && j > 1 && a[i-1] == b[j-2] && a[i-2] == b[j-1] {
+				rows[i][j] = min(rows[i][j], rows[i-2][j-2]+1)
+			}
+		}
+	}
+	return rows[len(a)][len(b)]
+}

@@ -1,0 +1,303 @@
+// Package config reads what is to be done, the plan, and where it is done, the
+// config. Both are strict: every mistake is reported with its place, all at
+// once, and nothing is guessed.
+package config
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"fmt"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"time"
+)
+
+// Plan says what is to be done. It is portable and never holds a secret or an
+// address of a machine.
+type Plan struct {
+	Name     string
+	Taxonomy string // path as written; relative to the plan's folder
+	Stages   []Stage
+	File     string // as given to LoadPlan
+	Digest   string // "sha256:…" of the file's bytes
+	Source   []byte
+
+	doc *document
+}
+
+// Stage is one step of a plan.
+type Stage struct {
+	Name   string
+	Kind   string
+	Needs  []string          // names of stages; filled in with the stage before if the plan is silent
+	Inputs map[string]string // artifact name -> "stage.artifact", to settle ambiguity
+	With   map[string]any    // raw options; decoded by Options.Decode
+	Retry  int               // further tries after a lost attempt
+	// Timeout ends an attempt; zero is none.
+	Timeout   time.Duration
+	Resources Resources
+	Pos       Position
+
+	places map[string]Position
+}
+
+// Resources are what a stage demands of the machine.
+type Resources struct {
+	Device string // auto, cpu, cuda, go or another PJRT name; empty is auto
+}
+
+// Dir is the folder that paths of the plan are relative to.
+func (p *Plan) Dir() string { return filepath.Dir(p.File) }
+
+// Stage returns the stage of that name.
+func (p *Plan) Stage(name string) (*Stage, bool) {
+	i := slices.IndexFunc(p.Stages, func(s Stage) bool { return s.Name == name })
+	if i < 0 {
+		return nil, false
+	}
+	return &p.Stages[i], true
+}
+
+// ErrorAt makes an error at a place of the plan.
+func (p *Plan) ErrorAt(pos Position, path, message, hint string) *Error {
+	if p.doc == nil {
+		return &Error{Pos: pos, Path: path, Message: message, Hint: hint}
+	}
+	return p.doc.on(pos, path, message, hint)
+}
+
+// FieldPos returns where a field of a stage stands: "needs", "kind",
+// "inputs.test". It falls back to the stage.
+func (s *Stage) FieldPos(path string) Position {
+	if p, ok := s.places[path]; ok {
+		return p
+	}
+	return s.Pos
+}
+
+// LoadPlan reads a plan file. Mistakes in it are Errors.
+func LoadPlan(path string) (*Plan, error) {
+	data, err := readSource(path)
+	if err != nil {
+		return nil, Errors{{Pos: Position{File: path}, Message: fmt.Sprintf("cannot read the plan: %v", cause(err)), Hint: "`sprint init` writes a plan that runs as it is"}}
+	}
+	return ParsePlan(path, data)
+}
+
+// cause strips the path that os errors repeat.
+func cause(err error) error {
+	for {
+		inner, ok := err.(interface{ Unwrap() error })
+		if !ok || inner.Unwrap() == nil {
+			return err
+		}
+		err = inner.Unwrap()
+	}
+}
+
+var (
+	namePattern  = regexp.MustCompile(`^[a-z][a-z0-9_-]{0,62}$`)
+	inputPattern = regexp.MustCompile(`^[a-z][a-z0-9_-]{0,62}\.[a-z][a-z0-9_-]{0,62}$`)
+)
+
+// ParsePlan reads a plan from memory; file names it in messages and is what
+// paths in it are relative to.
+func ParsePlan(file string, data []byte) (*Plan, error) {
+	doc, errs := parseDocument(file, data)
+	sum := sha256.Sum256(data)
+	p := &Plan{File: file, Digest: "sha256:" + hex.EncodeToString(sum[:]), Source: data, doc: doc}
+	if doc.root == nil {
+		return nil, errs.OrNil()
+	}
+	r := &planReader{doc: doc, errs: errs}
+	r.plan(p)
+	if err := r.errs.OrNil(); err != nil {
+		return nil, err
+	}
+	return p, nil
+}
+
+type planReader struct {
+	doc  *document
+	errs Errors
+}
+
+func (r *planReader) fail(pos Position, path, message, hint string) {
+	r.errs = append(r.errs, r.doc.on(pos, path, message, hint))
+}
+
+// fields checks that it is a map with no keys but the known ones.
+func (r *planReader) fields(it *item, path, what string, known ...string) *mapping {
+	m, ok := it.value.(*mapping)
+	if !ok {
+		r.fail(it.pos, path, fmt.Sprintf("%s must be a map, this is %s", what, typeName(it.value)), "its keys: "+fmt.Sprint(known))
+		return &mapping{}
+	}
+	for _, k := range m.keys {
+		if !slices.Contains(known, k) {
+			r.fail(m.keyPos[k], join(path, k), "unknown key", Suggest(k, known))
+		}
+	}
+	return m
+}
+
+func (r *planReader) text(m *mapping, path, key string) string {
+	it := m.get(key)
+	if it == nil {
+		return ""
+	}
+	s, ok := it.value.(string)
+	if !ok {
+		r.fail(it.pos, join(path, key), "want text, this is "+typeName(it.value), "")
+	}
+	return s
+}
+
+func (r *planReader) plan(p *Plan) {
+	m := r.fields(r.doc.root, "", "a plan", "name", "taxonomy", "stages")
+	p.Name = r.text(m, "", "name")
+	p.Taxonomy = r.text(m, "", "taxonomy")
+	top := r.doc.root.pos
+	if it := m.get("name"); it == nil {
+		r.fail(top, "name", "a plan needs a name", "for example `name: quickstart`")
+	} else if p.Name != "" && !namePattern.MatchString(p.Name) {
+		r.fail(it.pos, "name", fmt.Sprintf("%q is no name", p.Name), "use a-z, 0-9, - and _, beginning with a letter")
+	}
+	it := m.get("stages")
+	if it == nil {
+		r.fail(top, "stages", "a plan needs stages", "a list of {name: …, with: {…}}")
+		return
+	}
+	list, ok := it.value.([]*item)
+	if !ok || len(list) == 0 {
+		r.fail(it.pos, "stages", "want a list of stages, this is "+typeName(it.value), "")
+		return
+	}
+	seen := map[string]Position{}
+	for i, s := range list {
+		stage := r.stage(s, i)
+		if first, double := seen[stage.Name]; double && stage.Name != "" {
+			r.fail(stage.Pos, "stages."+stage.Name, fmt.Sprintf("a second stage of this name, the first is in line %d", first.Line), "rename one of them; `kind:` says what it does")
+		}
+		seen[stage.Name] = stage.Pos
+		if stage.Needs == nil && i > 0 {
+			stage.Needs = []string{p.Stages[i-1].Name}
+		}
+		p.Stages = append(p.Stages, stage)
+	}
+	for _, s := range p.Stages {
+		for i, need := range s.Needs {
+			if _, ok := seen[need]; !ok {
+				names := make([]string, len(p.Stages))
+				for i, o := range p.Stages {
+					names[i] = o.Name
+				}
+				r.fail(s.FieldPos(fmt.Sprintf("needs.%d", i)), "stages."+s.Name+".needs", fmt.Sprintf("no stage is named %q", need), Suggest(need, names))
+			}
+		}
+	}
+}
+
+func (r *planReader) stage(it *item, index int) Stage {
+	path := fmt.Sprintf("stages.%d", index)
+	s := Stage{Pos: it.pos, With: map[string]any{}, places: map[string]Position{}}
+	m := r.fields(it, path, "a stage", "name", "kind", "needs", "inputs", "with", "retry", "timeout", "resources")
+	if m.items == nil {
+		return s
+	}
+	it.places("", s.places)
+	s.Name = r.text(m, path, "name")
+	if s.Name != "" {
+		path = "stages." + s.Name
+	}
+	if n := m.get("name"); n == nil {
+		r.fail(it.pos, path, "a stage needs a name", "for example `- name: train`")
+	} else if _, isText := n.value.(string); isText && !namePattern.MatchString(s.Name) {
+		r.fail(n.pos, path+".name", fmt.Sprintf("%q is no name", s.Name), "use a-z, 0-9, - and _, beginning with a letter")
+	}
+	s.Kind = r.text(m, path, "kind")
+	if s.Kind == "" {
+		s.Kind = s.Name
+	}
+	s.Needs = r.needs(m, path)
+	s.Inputs = r.inputs(m, path)
+	if w := m.get("with"); w != nil && w.value != nil {
+		if _, ok := w.value.(*mapping); !ok {
+			r.fail(w.pos, path+".with", "want a map of options, this is "+typeName(w.value), "")
+		} else {
+			s.With = w.plain().(map[string]any)
+		}
+	}
+	if n := m.get("retry"); n != nil {
+		v, ok := n.value.(int64)
+		if !ok || v < 0 || v > 100 {
+			r.fail(n.pos, path+".retry", "want a number of tries from 0 to 100, this is "+typeName(n.value), "")
+		}
+		s.Retry = int(v)
+	}
+	if n := m.get("timeout"); n != nil {
+		v, _ := n.value.(string)
+		d, err := time.ParseDuration(v)
+		if err != nil || d <= 0 {
+			r.fail(n.pos, path+".timeout", "want a duration such as 90s or 2h, this is "+typeName(n.value), "")
+		}
+		s.Timeout = d
+	}
+	if n := m.get("resources"); n != nil {
+		f := r.fields(n, path+".resources", "resources", "device")
+		s.Resources.Device = r.text(f, path+".resources", "device")
+	}
+	return s
+}
+
+func (r *planReader) needs(m *mapping, path string) []string {
+	it := m.get("needs")
+	if it == nil {
+		return nil
+	}
+	needs := []string{}
+	switch v := it.value.(type) {
+	case nil:
+	case string:
+		needs = append(needs, v)
+	case []*item:
+		for _, c := range v {
+			name, ok := c.value.(string)
+			if !ok {
+				r.fail(c.pos, path+".needs", "want the name of a stage, this is "+typeName(c.value), "")
+				continue
+			}
+			if slices.Contains(needs, name) {
+				r.fail(c.pos, path+".needs", fmt.Sprintf("%q stands twice", name), "")
+				continue
+			}
+			needs = append(needs, name)
+		}
+	default:
+		r.fail(it.pos, path+".needs", "want a list of stage names, this is "+typeName(it.value), "")
+	}
+	return needs
+}
+
+func (r *planReader) inputs(m *mapping, path string) map[string]string {
+	it := m.get("inputs")
+	if it == nil {
+		return nil
+	}
+	f, ok := it.value.(*mapping)
+	if !ok {
+		r.fail(it.pos, path+".inputs", "want a map of artifact names, this is "+typeName(it.value), "for example {test: split.test}")
+		return nil
+	}
+	inputs := map[string]string{}
+	for _, k := range f.keys {
+		v, ok := f.items[k].value.(string)
+		if !ok || !inputPattern.MatchString(v) {
+			r.fail(f.items[k].pos, path+".inputs."+k, "want stage.artifact, this is "+typeName(f.items[k].value), "for example split.test")
+			continue
+		}
+		inputs[k] = v
+	}
+	return inputs
+}
