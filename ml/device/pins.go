@@ -1,12 +1,15 @@
 package device
 
-// cpuPins lists the CPU plugins by platform.
+// cpuPins lists the CPU plugins by platform: Google's, the one whose owner is
+// best known. On 2 cores it trains a 6-layer BERT as fast as the newer
+// lammps-jax-pjrt-cpu 0.11.2 (2.5-2.6 steps/s against 2.2-2.8, compile 5.2 s
+// for both, batch 32x24 with dropout), and there is one for ARM.
 func cpuPins() []pinned {
 	return []pinned{
-		pin("lammps-jax-pjrt-cpu", "0.11.2", "1319390d948b39f69f7dade496b7c385149d9ca6097a6b62114da113216d9ad1",
-			manyAMD64, "linux/amd64", "lammps_jax_pjrt_cpu/pjrt_c_api_cpu_plugin.so", 62_711_338),
+		pin("xla-cpu-pjrt", "0.0.1", "55837b6b7b47daa717f2d9a5a03563ea0ceaa338d06a81a1e2d3f060d960decc",
+			manyAMD64, "linux/amd64", "xla_plugins/xla_cpu_pjrt/xla_cpu_pjrt.so", 63_461_052),
 		pin("xla-cpu-pjrt", "0.0.1", "8f613be6e891858f40d64f9799319502fff42689661944fc18a6ffd8210b30c9",
-			manyARM64, "linux/arm64", "xla_plugins/xla_cpu_pjrt/xla_cpu_pjrt.so", 60_000_000),
+			manyARM64, "linux/arm64", "xla_plugins/xla_cpu_pjrt/xla_cpu_pjrt.so", 0),
 	}
 }
 

@@ -142,8 +142,7 @@ func own(device, env string) (string, error) {
 // isPlugin follows the file names under which PJRT plugins are published.
 func isPlugin(name string) bool {
 	ext := filepath.Ext(name)
-	return (ext == ".so" || ext == ".dylib") && strings.Contains(name, "plugin") &&
-		(strings.Contains(name, "pjrt") || strings.Contains(name, "cuda"))
+	return (ext == ".so" || ext == ".dylib") && (strings.Contains(name, "pjrt") || strings.Contains(name, "xla_cuda"))
 }
 
 func deviceOf(path string) string {
