@@ -100,6 +100,14 @@ func (t *Tokenizer) EncodePair(dst, types []int32, a, b string, max int) (ids, t
 	lenA := len(dst) - begin - 1
 	dst = t.engine.encode(dst, b, limit)
 	lenB := len(dst) - begin - 1 - lenA
+	if room >= 0 && lenA > room && lenB > room {
+		// Which of the two is longer decides who gets an odd token, so the ends
+		// that were not encoded count after all. Rare: both texts fill max alone.
+		dst = t.engine.encode(dst[:begin+1], a, -1)
+		lenA = len(dst) - begin - 1
+		dst = t.engine.encode(dst, b, -1)
+		lenB = len(dst) - begin - 1 - lenA
+	}
 	keepA, keepB := lenA, lenB
 	if room >= 0 {
 		keepA, keepB = longestFirst(lenA, lenB, room)
