@@ -7,7 +7,7 @@ import (
 	"golang.org/x/text/unicode/norm"
 )
 
-//go:generate python3 tables.py
+// tables.go is written by tables.py.
 
 // lowRunes covers Latin, Greek and Cyrillic: their actions are looked up.
 const lowRunes = 0x530

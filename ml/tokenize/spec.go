@@ -83,6 +83,8 @@ func parseSpec(data []byte) (spec, error) {
 		if err := s.wordPiece(&d); err != nil {
 			return spec{}, err
 		}
+	} else {
+		s.otherVocab(d.Model.Vocab)
 	}
 	var err error
 	s.cls, s.sep, err = specials(d.PostProcessor)
@@ -138,6 +140,30 @@ func (s *spec) wordPiece(d *document) error {
 		s.strip = *n.Strip // null means: as lowercase
 	}
 	return nil
+}
+
+// otherVocab reads the vocabulary of another family, for ID and Size: BPE's is a
+// map, Unigram's a list of [token, score]. What it cannot read it leaves out; the
+// engine is the judge of such files.
+func (s *spec) otherVocab(raw json.RawMessage) {
+	var byToken map[string]int64
+	if json.Unmarshal(raw, &byToken) == nil {
+		for token, id := range byToken {
+			if id >= 0 && id < maxID {
+				s.vocab[token] = int32(id)
+			}
+		}
+		return
+	}
+	var list [][]any
+	if json.Unmarshal(raw, &list) != nil || len(list) > maxID {
+		return
+	}
+	for id, pair := range list {
+		if token, ok := append(pair, nil)[0].(string); ok {
+			s.vocab[token] = int32(id)
+		}
+	}
 }
 
 // piece is one element of a TemplateProcessing pattern.
