@@ -3,6 +3,7 @@ package stages
 import (
 	"errors"
 	"fmt"
+	"strings"
 )
 
 // Exit codes that a failure may demand; the whole table is in design and in
@@ -59,3 +60,24 @@ type Verdict struct {
 }
 
 func (v *Verdict) Error() string { return v.Message }
+
+// SourceProblem is a mistake in a text that a plan names, the taxonomy for one.
+// Line and Col count from 1.
+type SourceProblem struct {
+	File      string
+	Line, Col int
+	Message   string
+	Hint      string
+}
+
+// SourceProblems are all mistakes of a text; Resolve returns them as its error
+// and they are printed like mistakes of the plan itself.
+type SourceProblems []SourceProblem
+
+func (p SourceProblems) Error() string {
+	texts := make([]string, len(p))
+	for i, x := range p {
+		texts[i] = fmt.Sprintf("%s:%d:%d: %s", x.File, x.Line, x.Col, x.Message)
+	}
+	return strings.Join(texts, "\n")
+}

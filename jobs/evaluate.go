@@ -1,0 +1,232 @@
+package jobs
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"sync"
+
+	"github.com/sprint-ml/sprint/storage"
+)
+
+// Evaluation says what a run of a graph would do, and why. Making one changes
+// nothing anywhere.
+type Evaluation struct {
+	Graph *Graph
+	Tasks map[string]*Verdict
+}
+
+// Verdict is what is known about one task.
+type Verdict struct {
+	// State is Cached, Failed (a stored verdict of the same work), Pending
+	// (will run) or Waiting (its inputs are not there yet).
+	State    State
+	Reason   string
+	Key      string // empty while inputs are unknown
+	Preimage []byte
+	Manifest *storage.Manifest // set if Cached or Failed
+	// Resumable tasks have a checkpoint.
+	Resumable bool
+}
+
+// Work counts the tasks that would run.
+func (e *Evaluation) Work() int {
+	n := 0
+	for _, v := range e.Tasks {
+		if v.State == Pending || v.State == Waiting {
+			n++
+		}
+	}
+	return n
+}
+
+// Evaluator looks tasks up in a store.
+type Evaluator struct {
+	Store *storage.Store
+	// Force names tasks that run although they are done.
+	Force map[string]bool
+}
+
+// Evaluate looks at every task of the graph.
+func (e Evaluator) Evaluate(ctx context.Context, g *Graph) (*Evaluation, error) {
+	out := &Evaluation{Graph: g, Tasks: map[string]*Verdict{}}
+	for _, t := range g.Tasks {
+		inputs, waiting := e.inputs(t, out.Tasks)
+		if waiting != "" {
+			out.Tasks[t.Name] = &Verdict{State: Waiting, Reason: waiting}
+			continue
+		}
+		v, err := e.Task(ctx, g, t, inputs)
+		if err != nil {
+			return nil, err
+		}
+		out.Tasks[t.Name] = v
+	}
+	return out, nil
+}
+
+// inputs gathers the artifacts a task reads; waiting says what is not there.
+func (e Evaluator) inputs(t *Task, known map[string]*Verdict) (inputs map[string]storage.Artifact, waiting string) {
+	inputs = map[string]storage.Artifact{}
+	for _, n := range t.Needs {
+		if v := known[n]; v != nil && (v.State == Pending || v.State == Waiting) {
+			waiting = fmt.Sprintf("after %s", n)
+		}
+	}
+	for _, r := range t.Inputs {
+		if r.From == "" {
+			continue
+		}
+		v := known[r.From]
+		if v == nil || v.Manifest == nil {
+			return nil, fmt.Sprintf("after %s", r.From)
+		}
+		if v.State == Failed {
+			return nil, fmt.Sprintf("%s failed", r.From)
+		}
+		a, ok := v.Manifest.Output(r.Name)
+		if !ok {
+			return nil, fmt.Sprintf("%s has no %s", r.From, r.Name)
+		}
+		inputs[r.Name] = a
+	}
+	return inputs, waiting
+}
+
+// Preimage makes the pre-image of a task on given inputs.
+func (t *Task) Preimage(inputs map[string]storage.Artifact) Preimage {
+	p := Preimage{Kind: t.Kind.Name, Version: t.Kind.Version, Options: t.Decoded.Keyed, Inputs: map[string]string{}, External: t.External}
+	for name, a := range inputs {
+		if !a.Volatile {
+			p.Inputs[name] = a.Digest
+		}
+	}
+	return p
+}
+
+// Task decides about one task whose inputs are known.
+func (e Evaluator) Task(ctx context.Context, g *Graph, t *Task, inputs map[string]storage.Artifact) (*Verdict, error) {
+	key, canonical, err := t.Preimage(inputs).Key()
+	if err != nil {
+		return nil, err
+	}
+	v := &Verdict{State: Pending, Key: key, Preimage: canonical}
+	m, err := e.Store.Manifest(ctx, t.Kind.Name, key)
+	switch {
+	case errors.Is(err, storage.ErrNotFound):
+		return v, e.explainMiss(ctx, g, t, v)
+	case errors.Is(err, storage.ErrCorrupt):
+		v.Reason = "its manifest is damaged"
+		return v, nil
+	case err != nil:
+		return nil, err
+	}
+	if reason, err := e.outputsThere(ctx, m); err != nil || reason != "" {
+		v.Reason = reason
+		return v, err
+	}
+	if e.Force[t.Name] {
+		v.Reason = "forced"
+		return v, nil
+	}
+	v.Manifest = &m
+	v.State, v.Reason = Cached, "unchanged"
+	if m.Verdict != nil {
+		v.State, v.Reason = Failed, "the same work failed before: "+m.Verdict.Message
+	}
+	return v, nil
+}
+
+// outputsThere checks that every output exists with its size; reason says what
+// is missing.
+func (e Evaluator) outputsThere(ctx context.Context, m storage.Manifest) (reason string, err error) {
+	reasons := make([]string, len(m.Outputs))
+	errs := make([]error, len(m.Outputs))
+	var wg sync.WaitGroup
+	for i, a := range m.Outputs {
+		wg.Go(func() {
+			size, err := e.Store.Has(ctx, a.Digest)
+			switch {
+			case errors.Is(err, storage.ErrNotFound):
+				reasons[i] = fmt.Sprintf("output %s is gone from the store", a.Name)
+			case errors.Is(err, storage.ErrCorrupt):
+				reasons[i] = fmt.Sprintf("output %s is damaged in the store", a.Name)
+			case err != nil:
+				errs[i] = err
+			case size != a.Size:
+				reasons[i] = fmt.Sprintf("output %s has %d bytes in the store, not %d", a.Name, size, a.Size)
+			}
+		})
+	}
+	wg.Wait()
+	for _, r := range reasons {
+		if r != "" {
+			return r, nil
+		}
+	}
+	return "", errors.Join(errs...)
+}
+
+// explainMiss says why a key has no manifest: what differs from the last time
+// that this stage of this plan was done.
+func (e Evaluator) explainMiss(ctx context.Context, g *Graph, t *Task, v *Verdict) error {
+	resumable, err := e.Store.HasCheckpoint(ctx, t.Kind.Name, v.Key)
+	if err != nil {
+		return err
+	}
+	v.Resumable = resumable
+	last, err := e.last(ctx, g, t)
+	if err != nil {
+		return err
+	}
+	switch {
+	case resumable:
+		v.Reason = "continues from its checkpoint"
+	case last == nil:
+		v.Reason = "never done"
+	default:
+		v.Reason = Summary(Difference(last.Preimage, v.Preimage))
+		if v.Reason == "" {
+			v.Reason = "its manifest is gone"
+		}
+	}
+	return nil
+}
+
+// pointer is the record of the last commit of a stage of a plan. It is only
+// read to explain, so the last writer may win.
+type pointer struct {
+	Kind string `json:"kind"`
+	Key  string `json:"key"`
+}
+
+func pointerKey(plan, stage string) string { return "last/" + plan + "/" + stage }
+
+// last returns the newest manifest of the same stage of the same plan.
+func (e Evaluator) last(ctx context.Context, g *Graph, t *Task) (*storage.Manifest, error) {
+	b, err := e.Store.ReadFile(ctx, pointerKey(g.Plan.Name, t.Name), 4096)
+	if errors.Is(err, storage.ErrNotFound) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	var p pointer
+	if json.Unmarshal(b, &p) != nil || p.Kind != t.Kind.Name {
+		return nil, nil
+	}
+	m, err := e.Store.Manifest(ctx, p.Kind, p.Key)
+	if errors.Is(err, storage.ErrNotFound) || errors.Is(err, storage.ErrCorrupt) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	return &m, nil
+}
+
+// Last is the newest manifest of a task's stage, nil if there is none.
+func (e Evaluator) Last(ctx context.Context, g *Graph, t *Task) (*storage.Manifest, error) {
+	return e.last(ctx, g, t)
+}

@@ -1,0 +1,101 @@
+package jobs
+
+import (
+	"encoding/json"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+)
+
+// Change is one field that differs between two pre-images.
+type Change struct {
+	Path     string // dotted: "options.epochs", "inputs.train"
+	Old, New string // canonical JSON; empty if the field is absent
+}
+
+func (c Change) String() string {
+	section, name, _ := strings.Cut(c.Path, ".")
+	switch section {
+	case "options":
+		return fmt.Sprintf("option %s: %s -> %s", name, orNone(c.Old), orNone(c.New))
+	case "inputs":
+		return fmt.Sprintf("input %s changed", name)
+	case "version":
+		return fmt.Sprintf("the kind's version: %s -> %s", c.Old, c.New)
+	case "external":
+		if len(c.Old)+len(c.New) > 120 {
+			return fmt.Sprintf("%s changed", name)
+		}
+		return fmt.Sprintf("%s: %s -> %s", name, orNone(c.Old), orNone(c.New))
+	}
+	return fmt.Sprintf("%s: %s -> %s", c.Path, orNone(c.Old), orNone(c.New))
+}
+
+func orNone(s string) string {
+	if s == "" {
+		return "(none)"
+	}
+	return s
+}
+
+// Difference compares two pre-images field by field.
+func Difference(old, now []byte) []Change {
+	var a, b any
+	if json.Unmarshal(old, &a) != nil || json.Unmarshal(now, &b) != nil {
+		return []Change{{Path: "preimage", Old: "unreadable"}}
+	}
+	var out []Change
+	differ("", a, b, &out)
+	return out
+}
+
+func differ(path string, a, b any, out *[]Change) {
+	am, aIsMap := a.(map[string]any)
+	bm, bIsMap := b.(map[string]any)
+	if aIsMap && bIsMap {
+		keys := map[string]bool{}
+		for k := range am {
+			keys[k] = true
+		}
+		for k := range bm {
+			keys[k] = true
+		}
+		for _, k := range slices.Sorted(maps.Keys(keys)) {
+			at := k
+			if path != "" {
+				at = path + "." + k
+			}
+			differ(at, am[k], bm[k], out)
+		}
+		return
+	}
+	x, y := text(a), text(b)
+	if x != y {
+		*out = append(*out, Change{Path: path, Old: x, New: y})
+	}
+}
+
+func text(v any) string {
+	if v == nil {
+		return ""
+	}
+	b, err := appendCanonical(nil, v)
+	if err != nil {
+		return fmt.Sprint(v)
+	}
+	return string(b)
+}
+
+// Summary puts changes into one line.
+func Summary(changes []Change) string {
+	texts := make([]string, 0, 3)
+	for i, c := range changes {
+		if i == 2 && len(changes) > 3 {
+			texts = append(texts, fmt.Sprintf("and %d more", len(changes)-2))
+			break
+		}
+		texts = append(texts, c.String())
+	}
+	return strings.Join(texts, ", ")
+}
