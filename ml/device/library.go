@@ -35,7 +35,7 @@ func checkLibrary(path string) error {
 		err = checkELF(f, info.Size())
 	}
 	if err != nil {
-		return fmt.Errorf("%s: %w: %v", path, ErrCorruptPlugin, err)
+		return fmt.Errorf("%s: %w: %w", path, ErrCorruptPlugin, err)
 	}
 	return nil
 }

@@ -103,7 +103,7 @@ func ReadSafetensors(r io.ReaderAt, size int64) (*Safetensors, error) {
 		// A separate allocation of words aligns each tensor wherever it lies in the file.
 		n := e.end - e.begin
 		data := unsafe.Slice((*byte)(unsafe.Pointer(unsafe.SliceData(make([]uint64, (n+7)/8+1)))), n)
-		if _, err := r.ReadAt(data, dataAt+e.begin); err != nil && !(errors.Is(err, io.EOF) && dataAt+e.end == size) {
+		if got, err := r.ReadAt(data, dataAt+e.begin); err != nil && got < len(data) { // EOF may come with the last byte
 			return nil, fmt.Errorf("read tensor %s: %w", e.name, err)
 		}
 		s.Tensors[i] = Tensor{Name: e.name, DType: e.dtype, Shape: e.shape, Data: data}

@@ -135,12 +135,8 @@ func longestFirst(a, b, room int) (keepA, keepB int) {
 	if a+b <= room {
 		return a, b
 	}
-	short, long := min(a, b), 0
-	if short > room {
-		long = short
-	} else {
-		long = max(short, room-short)
-	}
+	short := min(a, b)
+	long := max(short, room-short)
 	if short+long > room {
 		short = room / 2
 		long = short + room%2

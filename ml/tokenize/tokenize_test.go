@@ -4,7 +4,9 @@ import (
 	"encoding/base64"
 	"encoding/json"
 	"errors"
+	"flag"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -13,6 +15,24 @@ import (
 	"github.com/sprint-ml/sprint/ml/encoder/encodertest"
 	"github.com/sprint-ml/sprint/ml/tokenize"
 )
+
+var update = flag.Bool("update", false, "rewrite testdata/golden.json with Python's tokenizers, installed by pip into a scratch folder")
+
+// regenerate runs golden.py, whose head says the same by hand.
+func regenerate(t *testing.T) {
+	t.Helper()
+	venv := t.TempDir()
+	python := filepath.Join(venv, "bin", "python3")
+	for _, argv := range [][]string{
+		{"python3", "-m", "venv", venv},
+		{python, "-m", "pip", "install", "-q", "tokenizers==0.23.3"},
+		{python, "testdata/golden.py", encodertest.MiniLM(t)},
+	} {
+		if out, err := exec.CommandContext(t.Context(), argv[0], argv[1:]...).CombinedOutput(); err != nil {
+			t.Fatalf("%v: %v\n%s", argv, err, out)
+		}
+	}
+}
 
 func read(tb testing.TB, path string) []byte {
 	tb.Helper()
@@ -59,6 +79,9 @@ func fromVocab(tb testing.TB, lower, strip bool) *tokenize.Tokenizer {
 
 // golden.json holds what Hugging Face's tokenizers makes of the same texts; see golden.py.
 func TestSameIDsAsHuggingFace(t *testing.T) {
+	if *update {
+		regenerate(t)
+	}
 	var golden struct {
 		Texts map[string][][]int32
 		Pairs []struct {

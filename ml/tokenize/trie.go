@@ -6,7 +6,6 @@ package tokenize
 type trie struct {
 	edges []uint64 // parent<<8|byte in the high half, child in the low; 0 is free
 	mask  uint32
-	used  int
 	ids   []int32 // of the string that ends in a node, -1 if none does
 }
 

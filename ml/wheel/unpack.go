@@ -41,7 +41,7 @@ func unpack(ctx context.Context, path string, p Pin, out string) error {
 	if err != nil {
 		return err
 	}
-	defer z.Close()
+	defer z.Close() //nolint:errcheck // read only
 	if len(z.File) > maxFiles {
 		return fmt.Errorf("%d members, at most %d are accepted", len(z.File), maxFiles)
 	}
