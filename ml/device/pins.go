@@ -9,7 +9,7 @@ func cpuPins() []pinned {
 		pin("xla-cpu-pjrt", "0.0.1", "55837b6b7b47daa717f2d9a5a03563ea0ceaa338d06a81a1e2d3f060d960decc",
 			manyAMD64, "linux/amd64", "xla_plugins/xla_cpu_pjrt/xla_cpu_pjrt.so", 63_461_052),
 		pin("xla-cpu-pjrt", "0.0.1", "8f613be6e891858f40d64f9799319502fff42689661944fc18a6ffd8210b30c9",
-			manyARM64, "linux/arm64", "xla_plugins/xla_cpu_pjrt/xla_cpu_pjrt.so", 0),
+			manyARM64, "linux/arm64", "xla_plugins/xla_cpu_pjrt/xla_cpu_pjrt.so", 49_514_947),
 	}
 }
 
@@ -24,13 +24,13 @@ func cudaPins(driver int) []pinned {
 			pin("jax-cuda13-pjrt", "0.12.0.1", "5899bb6177eda86ea532afb9a26794f2bdd04966f6a01f9028266b16c2b6cf90",
 				manyAMD64, "linux/amd64", "jax_plugins/xla_cuda13/xla_cuda_plugin.so", 134_922_808),
 			pin("jax-cuda13-pjrt", "0.12.0.1", "40758d042df8c06991b6a1a8016b56e9cefb1ed4c677c062125c3eb71c3dab97",
-				manyARM64, "linux/arm64", "jax_plugins/xla_cuda13/xla_cuda_plugin.so", 0),
+				manyARM64, "linux/arm64", "jax_plugins/xla_cuda13/xla_cuda_plugin.so", 128_847_710),
 		}
 	}
 	return []pinned{
 		pin("jax-cuda12-pjrt", "0.12.0.1", "5ec28e06198d094031c37590b4ea753ae8cde4879ab4b60baf40f0dffb673286",
 			manyAMD64, "linux/amd64", "jax_plugins/xla_cuda12/xla_cuda_plugin.so", 191_846_358),
 		pin("jax-cuda12-pjrt", "0.12.0.1", "e6aa6c58c5420c1bda22db31a2f6c5c1d0a66cb701eeb731feae44fef197717c",
-			manyARM64, "linux/arm64", "jax_plugins/xla_cuda12/xla_cuda_plugin.so", 0),
+			manyARM64, "linux/arm64", "jax_plugins/xla_cuda12/xla_cuda_plugin.so", 185_765_557),
 	}
 }

@@ -69,7 +69,7 @@ func (d *download) run(ctx context.Context) (string, error) {
 func (d *download) once(ctx context.Context) (done bool, err error) {
 	have := fileSize(d.path)
 	address := fmt.Sprintf("%s/%s/resolve/%s/%s", d.hub.base, d.id.Name, d.id.Revision, d.name)
-	resp, err := d.hub.get(ctx, address, have, "")
+	resp, err := d.hub.get(ctx, address, have)
 	if err != nil {
 		if ctx.Err() != nil {
 			return false, ctx.Err()

@@ -60,7 +60,7 @@ func newHub(o Options) *hub {
 
 // get sends one GET. The token goes to the hub only: net/http drops it when a
 // redirect leaves for the CDN's host.
-func (h *hub) get(ctx context.Context, address string, from int64, tag string) (*http.Response, error) {
+func (h *hub) get(ctx context.Context, address string, from int64) (*http.Response, error) {
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, address, nil)
 	if err != nil {
 		return nil, err
@@ -68,11 +68,8 @@ func (h *hub) get(ctx context.Context, address string, from int64, tag string) (
 	if h.token != "" {
 		req.Header.Set("Authorization", "Bearer "+h.token)
 	}
-	if from > 0 {
+	if from > 0 { // a revision never changes, so no If-Range is needed
 		req.Header.Set("Range", fmt.Sprintf("bytes=%d-", from))
-		if tag != "" {
-			req.Header.Set("If-Range", tag)
-		}
 	}
 	// Transparent compression would hide the length that resuming counts on.
 	req.Header.Set("Accept-Encoding", "identity")
@@ -112,7 +109,7 @@ func askHub(ctx context.Context, id *ID, o Options) error {
 		revision = "main"
 	}
 	h := newHub(o)
-	resp, err := h.get(ctx, h.base+"/api/models/"+id.Name+"/revision/"+url.PathEscape(revision), 0, "")
+	resp, err := h.get(ctx, h.base+"/api/models/"+id.Name+"/revision/"+url.PathEscape(revision), 0)
 	if err != nil {
 		if ctx.Err() != nil {
 			return ctx.Err()
