@@ -1,0 +1,251 @@
+package jobs
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"runtime/debug"
+	"sync"
+	"time"
+
+	"github.com/sprint-ml/sprint/stages"
+	"github.com/sprint-ml/sprint/stages/storeio"
+	"github.com/sprint-ml/sprint/storage"
+)
+
+// Attempt is one try of one stage, self-contained: what a worker on another
+// machine needs to do it. It is stored before it begins.
+type Attempt struct {
+	Run        string                      `json:"run"`
+	Plan       string                      `json:"plan"` // its name
+	PlanDigest string                      `json:"plan_digest"`
+	Stage      string                      `json:"stage"`
+	Number     int                         `json:"number"`
+	Kind       string                      `json:"kind"`
+	Key        string                      `json:"key"`
+	Generation int                         `json:"generation"`
+	Preimage   json.RawMessage             `json:"preimage"`
+	Options    json.RawMessage             `json:"options"` // the kind's struct
+	Inputs     map[string]storage.Artifact `json:"inputs"`
+	External   stages.External             `json:"external,omitempty"`
+	Files      storeio.Files               `json:"files,omitempty"`
+	Taxonomy   stages.Source               `json:"taxonomy"`
+	Device     string                      `json:"device"`
+	CacheDir   string                      `json:"cache_dir"`
+	Offline    bool                        `json:"offline,omitempty"`
+	Version    string                      `json:"version"` // of sprint
+}
+
+func attemptKey(run, stage string, number int) string {
+	return fmt.Sprintf("runs/%s/attempts/%s/%d.json", run, stage, number)
+}
+
+// Sink takes what an attempt reports while it runs.
+type Sink interface {
+	Progress(stages.Progress)
+	Note(name string, value any)
+	Log(level slog.Level, message string)
+}
+
+// Outcome is how an attempt ended.
+type Outcome struct {
+	State    State
+	Manifest *storage.Manifest
+	// Err is the failure of Failed, Lost and Interrupted outcomes.
+	Err error
+	// Checkpointed says that partial work was kept.
+	Checkpointed bool
+}
+
+// performer does attempts in this process: the one place where a stage runs,
+// for the in-process executor and for the worker alike.
+type performer struct {
+	registry stages.Registry
+	store    *storage.Store
+	secret   func(ref string) (string, error)
+}
+
+// build makes the stage of an attempt.
+func (p *performer) build(a *Attempt, env stages.Env) (stages.Kind, stages.Stage, any, error) {
+	kind, ok := p.registry.Kind(a.Kind)
+	if !ok {
+		return kind, nil, nil, fmt.Errorf("this sprint knows no kind %q", a.Kind)
+	}
+	options := kind.Options()
+	if err := json.Unmarshal(a.Options, options); err != nil {
+		return kind, nil, nil, fmt.Errorf("options of stage %s: %w", a.Stage, err)
+	}
+	stage, err := kind.New(options, env)
+	return kind, stage, options, err
+}
+
+func (p *performer) env(a *Attempt, sink Sink) stages.Env {
+	return stages.Env{
+		Run: a.Run, Stage: a.Stage, Attempt: a.Number,
+		Taxonomy: a.Taxonomy, External: a.External, Device: a.Device,
+		CacheDir: a.CacheDir, Offline: a.Offline, Store: p.store,
+		Log:      slog.New(&sinkHandler{sink: sink}),
+		Progress: sink.Progress, Note: sink.Note,
+		Files: a.Files, Secret: p.secret,
+	}
+}
+
+// preflight finds out early whether an attempt cannot succeed.
+func (p *performer) preflight(ctx context.Context, a *Attempt, sink Sink) (err error) {
+	defer recovered(a.Stage, &err)
+	scratch, err := os.MkdirTemp("", "sprint-preflight-*")
+	if err != nil {
+		return stages.Fail(stages.CodeEnvironment, "set TMPDIR to a folder with space", "no scratch folder: %w", err)
+	}
+	defer os.RemoveAll(scratch)
+	env := p.env(a, sink)
+	env.Scratch = scratch
+	_, stage, _, err := p.build(a, env)
+	if err != nil {
+		return err
+	}
+	if f, ok := stage.(stages.Preflighter); ok {
+		return f.Preflight(ctx)
+	}
+	return nil
+}
+
+// recovered turns a panic of a stage into an error: one stage's bug must not
+// take the runner and its other stages down.
+func recovered(stage string, err *error) {
+	if r := recover(); r != nil {
+		*err = stages.Fail(stages.CodeStage, "this is a bug of sprint: please report it with the lines above", "stage %s panicked: %v\n%s", stage, r, debug.Stack())
+	}
+}
+
+// perform runs the stage and commits its manifest.
+func (p *performer) perform(ctx context.Context, a *Attempt, sink Sink) Outcome {
+	started := time.Now().UTC()
+	scratch, err := os.MkdirTemp("", "sprint-attempt-*")
+	if err != nil {
+		return failed(stages.Fail(stages.CodeEnvironment, "set TMPDIR to a folder with space", "no scratch folder: %w", err))
+	}
+	defer os.RemoveAll(scratch)
+	notes := &notebook{sink: sink, notes: map[string]any{}}
+	env := p.env(a, sink)
+	env.Scratch, env.Note = scratch, notes.note
+	saved := false
+	env.Checkpoints = &storeio.Checkpoints{Store: p.store, Kind: a.Kind, Key: a.Key, Log: env.Log, Saved: func(int64) { saved = true }}
+	kind, stage, options, err := p.build(a, env)
+	if err != nil {
+		return failed(err)
+	}
+	outputs := storeio.NewOutputs(p.store, kind.Outputs(options))
+	err = func() (err error) {
+		defer recovered(a.Stage, &err)
+		return stage.Run(ctx, storeio.NewInputs(p.store, a.Inputs), outputs)
+	}()
+	var verdict *stages.Verdict
+	switch {
+	case err == nil, errors.As(err, &verdict):
+	case errors.Is(err, stages.ErrInterrupted), ctx.Err() != nil:
+		return Outcome{State: Interrupted, Err: err, Checkpointed: saved}
+	default:
+		o := failed(err)
+		o.Checkpointed = saved
+		return o
+	}
+	artifacts, err := outputs.Artifacts()
+	if err != nil {
+		return failed(err)
+	}
+	m := storage.Manifest{
+		Kind: a.Kind, Key: a.Key, Generation: a.Generation, Preimage: a.Preimage, Inputs: map[string]string{},
+		Outputs: artifacts, Plan: a.PlanDigest, Run: a.Run, Stage: a.Stage, Attempt: a.Number,
+		Started: started, Finished: time.Now().UTC(), Device: notes.device(), Notes: notes.all(), Version: a.Version,
+	}
+	for name, in := range a.Inputs {
+		m.Inputs[name] = in.Digest
+	}
+	if verdict != nil {
+		m.Verdict = &storage.Verdict{Code: verdict.Code, Message: verdict.Message, Hint: verdict.Hint}
+	}
+	// The work is done: a signal that comes now must not throw it away.
+	winner, _, err := p.store.Commit(context.WithoutCancel(ctx), m)
+	if err != nil {
+		return failed(err)
+	}
+	return committed(&winner)
+}
+
+// committed is the outcome that a manifest stands for.
+func committed(m *storage.Manifest) Outcome {
+	if m.Verdict != nil {
+		return Outcome{State: Failed, Manifest: m, Err: &stages.Verdict{Code: m.Verdict.Code, Message: m.Verdict.Message, Hint: m.Verdict.Hint}}
+	}
+	return Outcome{State: Succeeded, Manifest: m}
+}
+
+// failed sorts an error into the two classes of failure.
+func failed(err error) Outcome {
+	var f *stages.Failure
+	switch {
+	case errors.As(err, &f) && f.Lost, errors.Is(err, storage.ErrTransient):
+		return Outcome{State: Lost, Err: err}
+	}
+	return Outcome{State: Failed, Err: err}
+}
+
+// notebook collects the facts that an attempt notes.
+type notebook struct {
+	sink  Sink
+	mu    sync.Mutex
+	notes map[string]any
+}
+
+func (n *notebook) note(name string, value any) {
+	n.mu.Lock()
+	n.notes[name] = value
+	n.mu.Unlock()
+	n.sink.Note(name, value)
+}
+
+func (n *notebook) all() map[string]any {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	return n.notes
+}
+
+// device is the note that names the device an attempt ran on.
+func (n *notebook) device() string {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	d, _ := n.notes["device"].(string)
+	return d
+}
+
+// sinkHandler sends a stage's log lines to its sink.
+type sinkHandler struct {
+	sink  Sink
+	attrs []slog.Attr
+}
+
+func (h *sinkHandler) Enabled(context.Context, slog.Level) bool { return true }
+
+func (h *sinkHandler) Handle(_ context.Context, r slog.Record) error {
+	line := r.Message
+	add := func(a slog.Attr) bool {
+		line += fmt.Sprintf(" %s=%v", a.Key, a.Value)
+		return true
+	}
+	for _, a := range h.attrs {
+		add(a)
+	}
+	r.Attrs(add)
+	h.sink.Log(r.Level, line)
+	return nil
+}
+
+func (h *sinkHandler) WithAttrs(attrs []slog.Attr) slog.Handler {
+	return &sinkHandler{sink: h.sink, attrs: append(h.attrs[:len(h.attrs):len(h.attrs)], attrs...)}
+}
+
+func (h *sinkHandler) WithGroup(string) slog.Handler { return h }

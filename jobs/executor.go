@@ -1,0 +1,98 @@
+package jobs
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/sprint-ml/sprint/config"
+	"github.com/sprint-ml/sprint/stages"
+	"github.com/sprint-ml/sprint/storage"
+)
+
+// Executor carries attempts out, here or elsewhere. The attempt's record is in
+// the store before either method is called.
+type Executor interface {
+	// Preflight finds out whether the attempt cannot succeed.
+	Preflight(ctx context.Context, a *Attempt, sink Sink) error
+	// Execute runs the attempt to its end. A cancelled ctx asks it to
+	// checkpoint and stop; Execute returns when it has.
+	Execute(ctx context.Context, a *Attempt, sink Sink) Outcome
+}
+
+// Code returns the exit code that an error deserves.
+func Code(err error) int {
+	var verdict *stages.Verdict
+	var failure *stages.Failure
+	var plan config.Errors
+	var planOne *config.Error
+	var usage *config.UsageError
+	var held *storage.HeldError
+	var source stages.SourceProblems
+	switch {
+	case err == nil:
+		return 0
+	case errors.As(err, &verdict):
+		return verdict.Code
+	case errors.Is(err, storage.ErrCorrupt):
+		return stages.CodeIntegrity
+	case errors.As(err, &failure):
+		return failure.Code
+	case errors.As(err, &plan), errors.As(err, &planOne), errors.As(err, &source):
+		return stages.CodePlan
+	case errors.As(err, &usage):
+		return 2
+	case errors.As(err, &held):
+		return stages.CodeLease
+	case errors.Is(err, ErrDeadline):
+		return stages.CodeDeadline
+	case errors.Is(err, stages.ErrInterrupted), errors.Is(err, context.Canceled):
+		return stages.CodeInterrupted
+	case errors.Is(err, storage.ErrDenied), errors.Is(err, storage.ErrFull), errors.Is(err, storage.ErrTransient):
+		return stages.CodeEnvironment
+	}
+	return stages.CodeStage
+}
+
+// ErrDeadline is the cause of a context that ends at the run's deadline.
+var ErrDeadline = errors.New("the deadline is over")
+
+// classes names the exit codes for people and for result.json.
+var classes = map[int]string{
+	0: "done", 1: "stage failed", 2: "usage", 3: "plan invalid", 4: "environment", 5: "verify gate failed",
+	6: "work pending", 7: "lease held", 8: "out of memory", 9: "integrity", 10: "publish refused",
+	11: "source short", 75: "interrupted", 124: "deadline", 130: "interrupted twice",
+}
+
+// Class is the exit table's word for a code.
+func Class(code int) string {
+	if c, ok := classes[code]; ok {
+		return c
+	}
+	return fmt.Sprintf("code %d", code)
+}
+
+// Retryable reports whether the same command may do better later without any
+// change.
+func Retryable(code int, state State) bool {
+	return code == stages.CodeInterrupted || code == stages.CodeDeadline || code == stages.CodeLease || state == Lost
+}
+
+// hintOf finds the next step that an error carries.
+func hintOf(err error) string {
+	var failure *stages.Failure
+	var verdict *stages.Verdict
+	switch {
+	case errors.As(err, &failure):
+		return failure.Hint
+	case errors.As(err, &verdict):
+		return verdict.Hint
+	case errors.Is(err, storage.ErrFull):
+		return "free space in the store, then run the same command"
+	case errors.Is(err, storage.ErrDenied):
+		return "check the credentials and rights of the store; `sprint doctor --store URL` tries them"
+	case errors.Is(err, storage.ErrTransient):
+		return "check that the store can be reached; `sprint doctor --store URL` tries it"
+	}
+	return ""
+}
