@@ -1,0 +1,76 @@
+package rows_test
+
+import (
+	"bytes"
+	"strings"
+	"testing"
+	"unicode/utf8"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/sprint-ml/sprint/stages/rows"
+)
+
+func FuzzNormalizeTitle(f *testing.F) {
+	for _, s := range []string{"USA : s", "a - b - c", `" x " ' y '`, "1 . 2 , 3", "\xff"} {
+		f.Add(s)
+	}
+	f.Fuzz(func(t *testing.T, s string) {
+		once := rows.NormalizeTitle(s)
+		if !utf8.ValidString(once) || strings.TrimSpace(once) != once {
+			t.Errorf("%q -> %q", s, once)
+		}
+		if len(s) < 60 {
+			if twice := rows.NormalizeTitle(once); twice != once {
+				t.Errorf("%q -> %q -> %q", s, once, twice)
+			}
+		}
+	})
+}
+
+func fuzzRead(f *testing.F, format string, seeds ...[]byte) {
+	for _, s := range seeds {
+		f.Add(s)
+	}
+	f.Fuzz(func(t *testing.T, data []byte) {
+		table, err := rows.Read(bytes.NewReader(data), format, &rows.Options{MaxLine: 1 << 12})
+		if err != nil {
+			return
+		}
+		for _, r := range table.Rows {
+			if r.Title == "" || !utf8.ValidString(r.Title) || r.Labels != nil && len(r.Labels) != len(table.Categories) {
+				t.Fatalf("bad row %+v", r)
+			}
+		}
+		if table.Stats.Read != len(table.Rows)+table.Stats.Bad() {
+			t.Fatalf("%d rows of %+v", len(table.Rows), table.Stats)
+		}
+		var out bytes.Buffer
+		if err := rows.WriteParquet(&out, table.Rows, table.Categories); err != nil {
+			return // categories that collide with other columns
+		}
+		again, cats, err := rows.DecodeParquet(&out)
+		if err != nil || len(again) != len(table.Rows) {
+			t.Fatalf("%v: %d rows came back of %d", err, len(again), len(table.Rows))
+		}
+		if d := cmp.Diff(len(table.Categories), len(cats)); d != "" {
+			t.Fatal(d)
+		}
+	})
+}
+
+func FuzzReadJSONL(f *testing.F) {
+	fuzzRead(f, rows.JSONL, []byte(`{"title":"a","x_score":1,"x_tag":"t"}`+"\n{}\n"), []byte("\xff\n{\"title\":\"\\q\"}"))
+}
+
+func FuzzReadCSV(f *testing.F) {
+	fuzzRead(f, rows.CSV, []byte("title,x_score,x_tag\na,1,t\n\"b\nc\",,\n"), []byte("title\n\"\n"))
+}
+
+func FuzzReadParquet(f *testing.F) {
+	want, cats := sample()
+	var b bytes.Buffer
+	if err := rows.WriteParquet(&b, want, cats); err != nil {
+		f.Fatal(err)
+	}
+	fuzzRead(f, rows.Parquet, b.Bytes(), []byte("PAR1PAR1"))
+}

@@ -1,0 +1,133 @@
+package rows
+
+import (
+	"fmt"
+	"io"
+	"slices"
+	"strings"
+)
+
+// Gold is a hand-labelled set: never trained on, only measured against.
+type Gold struct {
+	// Rows hold Score 0 or 1 and the tag per category.
+	Rows       []Row
+	Categories []string
+	Stats      Stats
+}
+
+// plainColumns are the columns of a gold file that are no categories.
+var plainColumns = []string{"url", "id", "title", "description", "source", "domain", "language", "seen_at", "seendate", "title_raw", "label_source", "rules", "split", "note", "notes", "comment"}
+
+// ReadGold reads a gold set: rows with a title, a url or an id, and per category
+// a 0/1 column of its name and a text column <category>_tag. categories are
+// those that must be there; nil takes what the file has. A file that is not of
+// its format gives an error that wraps ErrFormat; a missing column, a column of
+// an unknown category, a row without title or identity and a label that is not
+// 0 or 1 give an error that names it.
+func ReadGold(r io.Reader, format string, categories []string) (*Gold, error) {
+	g := &Gold{Categories: categories}
+	o := (*Options)(nil).filled()
+	o.Categories = []string{}
+	b := newBuilder(o)
+	var columns []string
+	checked := false
+	check := func(names []string) error {
+		checked = true
+		columns = names
+		if categories == nil {
+			g.Categories = goldCategories(names)
+		}
+		return checkGold(names, g.Categories, categories != nil)
+	}
+	err := each(r, format, o, func(names []string) { columns = names }, func(rec record, problem string) error {
+		b.stats.Read++
+		if problem != "" {
+			return fmt.Errorf("gold row %d: %s", b.stats.Read, problem)
+		}
+		if !checked {
+			if columns == nil {
+				columns = recordColumns(rec)
+			}
+			if err := check(columns); err != nil {
+				return err
+			}
+		}
+		row := b.row(rec)
+		if row.Problem != "" {
+			return fmt.Errorf("gold row %d: %s", b.stats.Read, row.Problem)
+		}
+		row.Labels = make([]Label, len(g.Categories))
+		for i, c := range g.Categories {
+			v := rec[c]
+			f, given, err := v.score()
+			if err != nil || given && f != 0 && f != 1 || !given && v.set && strings.TrimSpace(v.str()) != "" {
+				return fmt.Errorf("gold row %d (%s): column %s holds %q, want 0 or 1", b.stats.Read, row.Title, c, v.str())
+			}
+			if !given {
+				return fmt.Errorf("gold row %d (%s): column %s is empty, want 0 or 1", b.stats.Read, row.Title, c)
+			}
+			row.Labels[i] = Label{Score: f, Tag: strings.TrimSpace(rec[c+"_tag"].str())}
+		}
+		row.LabelSource = "gold"
+		g.Rows = append(g.Rows, row)
+		return nil
+	})
+	g.Stats = b.stats
+	if err != nil {
+		return nil, err
+	}
+	if !checked && columns != nil {
+		if err := check(columns); err != nil {
+			return nil, err
+		}
+	}
+	if len(g.Rows) == 0 {
+		return nil, fmt.Errorf("the gold set has no rows")
+	}
+	return g, nil
+}
+
+func recordColumns(rec record) []string {
+	var names []string
+	for n := range rec {
+		if n != mendedMark {
+			names = append(names, n)
+		}
+	}
+	slices.Sort(names)
+	return names
+}
+
+// goldCategories are the columns that have a tag column beside them.
+func goldCategories(names []string) []string {
+	out := []string{}
+	for _, n := range names {
+		if slices.Contains(names, n+"_tag") && !slices.Contains(plainColumns, n) {
+			out = append(out, n)
+		}
+	}
+	return out
+}
+
+func checkGold(names, categories []string, strict bool) error {
+	if !slices.Contains(names, "title") {
+		return fmt.Errorf("the gold set has no column title; it has %s", strings.Join(names, ", "))
+	}
+	if !slices.Contains(names, "url") && !slices.Contains(names, "id") {
+		return fmt.Errorf("the gold set has neither a column url nor id; it has %s", strings.Join(names, ", "))
+	}
+	for _, c := range categories {
+		if !slices.Contains(names, c) {
+			return fmt.Errorf("the gold set has no column %s; the taxonomy's categories are %s", c, strings.Join(categories, ", "))
+		}
+	}
+	if !strict {
+		return nil
+	}
+	for _, c := range goldCategories(names) {
+		if !slices.Contains(categories, c) {
+			return fmt.Errorf("the gold set's column %s is no category of the taxonomy; those are %s", c, strings.Join(categories, ", "))
+		}
+	}
+	return nil
+}

@@ -1,0 +1,93 @@
+// Package rows reads and writes the rows that stages exchange: headlines, where
+// they come from and, once labelled, one label per category. It is the single
+// place that knows the columns of our parquet files.
+package rows
+
+import (
+	"errors"
+	"strings"
+)
+
+// Label is the target of one category of one row.
+type Label struct {
+	// Score is the category's strength in [-1,1]; 0 is absent.
+	Score float64
+	// Abstain says that the labeller did not decide; Score is 0 then.
+	Abstain bool
+	// Tag is the category's tag; empty for none.
+	Tag string
+}
+
+// Row is one headline.
+type Row struct {
+	Title, Description, URL, Source string
+	ID                              string
+	// TitleRaw is the title as the source gave it, before NormalizeTitle.
+	TitleRaw string
+	SeenAt   string // as the source gave it, usually 20060102T150405Z
+	Language string
+	// LabelSource names who labelled the row: rules, columns, corrections.
+	LabelSource string
+	// Labels are parallel to the categories of the row's table; nil if the row
+	// is unlabelled.
+	Labels []Label
+	// Rules lists the rules that fired, as "category:rule".
+	Rules []string
+	// Problem says why the row is unusable. Only Options.KeepBad yields such
+	// rows; they hold id and url at most.
+	Problem string
+}
+
+// Table is a set of rows and the categories of their labels.
+type Table struct {
+	Rows       []Row
+	Categories []string
+	Stats      Stats
+}
+
+// Stats counts what reading met.
+type Stats struct {
+	Read      int `json:"read"`      // records seen
+	NoTitle   int `json:"no_title"`  // skipped: no title
+	Malformed int `json:"malformed"` // skipped: not a record, wrong number of fields, bad score
+	TooLong   int `json:"too_long"`  // skipped: a line over the cap
+	Mended    int `json:"mended"`    // kept: invalid UTF-8 replaced by U+FFFD
+}
+
+// Bad counts the rows that were skipped.
+func (s Stats) Bad() int { return s.NoTitle + s.Malformed + s.TooLong }
+
+// Add adds the counts of another file.
+func (s *Stats) Add(o Stats) {
+	s.Read += o.Read
+	s.NoTitle += o.NoTitle
+	s.Malformed += o.Malformed
+	s.TooLong += o.TooLong
+	s.Mended += o.Mended
+}
+
+// ErrFormat says that a file as a whole is not what its format promises.
+var ErrFormat = errors.New("bad format")
+
+// ErrTooLarge says that a file is over the cap of Options.MaxBytes.
+var ErrTooLarge = errors.New("file too large")
+
+// Identity returns what makes two rows the same one: the url, else the id, else
+// the normalised title. It is empty if the row has none of them, and an empty
+// identity equals nothing.
+func Identity(r Row) string {
+	switch {
+	case r.URL != "":
+		return "url:" + r.URL
+	case r.ID != "":
+		return "id:" + r.ID
+	}
+	if t := TitleKey(r.Title); t != "" {
+		return "title:" + t
+	}
+	return ""
+}
+
+// TitleKey returns the form of a title under which two titles count as equal:
+// normalised and in lower case.
+func TitleKey(title string) string { return strings.ToLower(NormalizeTitle(title)) }

@@ -1,0 +1,264 @@
+package rows_test
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/parquet-go/parquet-go"
+	"github.com/sprint-ml/sprint/stages/rows"
+)
+
+func TestNormalizeTitle(t *testing.T) {
+	for in, want := range map[string]string{
+		"USA : s president":                       "USA:s president",
+		"Höjd a - kassa":                          "Höjd a-kassa",
+		"Kristersson : Kallade till möte":         "Kristersson: Kallade till möte",
+		"20 - årig man":                           "20-årig man",
+		"Larm om brand - polisen på plats":        "Larm om brand - polisen på plats",
+		"Saab - chefen avgår":                     "Saab-chefen avgår",
+		`Han sa " nej " .`:                        `Han sa "nej".`,
+		"It ' s over":                             "It's over",
+		"Rea ( ny ) , nu !":                       "Rea (ny), nu!",
+		"Klockan 10 . 30 och 2 , 5 grader":        "Klockan 10.30 och 2,5 grader",
+		"  tabs\tand\nlines \x00":                 "tabs and lines",
+		"bad \xff byte":                           "bad \uFFFD byte",
+		"e\u0301":                                 "\u00e9",
+		"Already fine: it's a-b (c), \"d\" - e.":  "Already fine: it's a-b (c), \"d\" - e.",
+		"Gasutsläpp i Stockholm – explosionsrisk": "Gasutsläpp i Stockholm – explosionsrisk",
+		"":                         "",
+		"\u200b":                   "",
+		": leading":                ": leading",
+		"lone \" mark":             "lone \" mark",
+		"Bank \" A \" and \" B \"": "Bank \"A\" and \"B\"",
+	} {
+		if got := rows.NormalizeTitle(in); got != want {
+			t.Errorf("NormalizeTitle(%q) = %q, want %q", in, got, want)
+		}
+	}
+}
+
+func sample() ([]rows.Row, []string) {
+	return []rows.Row{
+		{Title: "Fire in town", URL: "http://x/1", Source: "x", TitleRaw: "Fire in town ", Labels: []rows.Label{{Score: 0.75, Tag: "fire"}, {Abstain: true}}, Rules: []string{"emergencies:fire", "emergencies:alarm"}, LabelSource: "rules"},
+		{Title: "Å", ID: "7", TitleRaw: "Å", SeenAt: "20250101T000000Z", Language: "sv", Description: "d", Labels: []rows.Label{{}, {Score: -1}}},
+		{Title: "none", TitleRaw: "none", Labels: []rows.Label{{Abstain: true}, {Abstain: true}}},
+	}, []string{"zeta", "alpha"}
+}
+
+func TestParquetRoundTrip(t *testing.T) {
+	want, cats := sample()
+	var a, b bytes.Buffer
+	if err := rows.WriteParquet(&a, want, cats); err != nil {
+		t.Fatal(err)
+	}
+	if err := rows.WriteParquet(&b, want, cats); err != nil {
+		t.Fatal(err)
+	}
+	if !bytes.Equal(a.Bytes(), b.Bytes()) {
+		t.Error("equal rows give unequal bytes")
+	}
+	got, gotCats, err := rows.DecodeParquet(bytes.NewReader(a.Bytes()))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if d := cmp.Diff(want, got); d != "" {
+		t.Error(d)
+	}
+	if d := cmp.Diff(cats, gotCats); d != "" {
+		t.Error(d)
+	}
+	f, err := parquet.OpenFile(bytes.NewReader(a.Bytes()), int64(a.Len()))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var names []string
+	for _, p := range f.Schema().Columns() {
+		names = append(names, p[0])
+	}
+	head := "title description url source zeta_score zeta_tag alpha_score alpha_tag id"
+	if got := strings.Join(names, " "); !strings.HasPrefix(got, head) {
+		t.Errorf("columns are %s, want them to begin %s", got, head)
+	}
+}
+
+func TestParquetBroken(t *testing.T) {
+	want, cats := sample()
+	var a bytes.Buffer
+	if err := rows.WriteParquet(&a, want, cats); err != nil {
+		t.Fatal(err)
+	}
+	for cut := range a.Len() {
+		if _, _, err := rows.DecodeParquet(bytes.NewReader(a.Bytes()[:cut])); !errors.Is(err, rows.ErrFormat) {
+			t.Fatalf("cut at %d: %v, want ErrFormat", cut, err)
+		}
+	}
+}
+
+func TestEmptyAndUnlabelled(t *testing.T) {
+	var b bytes.Buffer
+	if err := rows.WriteParquet(&b, nil, nil); err != nil {
+		t.Fatal(err)
+	}
+	got, cats, err := rows.DecodeParquet(&b)
+	if err != nil || len(got) != 0 || len(cats) != 0 {
+		t.Errorf("got %v %v %v", got, cats, err)
+	}
+}
+
+func TestReadCounts(t *testing.T) {
+	long := `{"title":"` + strings.Repeat("x", 2<<20) + `"}`
+	in := "\ufeff" + strings.Join([]string{
+		`{"title":"One","url":"u1","domain":"d","alpha_score":0.5,"alpha_tag":"t"}`,
+		`{"url":"u2"}`, `nonsense`, long, "", `{"title":"bad ` + "\xff" + ` byte","id":12}`,
+		`{"title":"esc \x aped ` + "\x01" + `"}`, `{"title":"t","alpha_score":7}`, `{"title":"late","beta_score":null}`,
+	}, "\n")
+	table, err := rows.Read(strings.NewReader(in), rows.JSONL, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := rows.Stats{Read: 8, NoTitle: 1, Malformed: 2, TooLong: 1, Mended: 1}
+	if table.Stats != want {
+		t.Errorf("stats %+v, want %+v", table.Stats, want)
+	}
+	if len(table.Rows) != 4 || table.Rows[0].Source != "d" || table.Rows[1].ID != "12" {
+		t.Errorf("rows %+v", table.Rows)
+	}
+	if d := cmp.Diff([]rows.Label{{Score: 0.5, Tag: "t"}, {Abstain: true}}, table.Rows[0].Labels); d != "" {
+		t.Error(d)
+	}
+}
+
+func TestReadCSV(t *testing.T) {
+	in := "title,url,alpha_score,alpha_tag\n\"A, b\",u,0.5,x\n" + strings.Repeat("y", 2<<20) + "\nshort,row\n\"quoted \"\" q\",v,,\n"
+	table, err := rows.Read(strings.NewReader(in), rows.CSV, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := rows.Stats{Read: 4, Malformed: 1, TooLong: 1}
+	if table.Stats != want || len(table.Rows) != 2 || table.Rows[0].Title != "A, b" || !table.Rows[1].Labels[0].Abstain {
+		t.Errorf("%+v %+v", table.Stats, table.Rows)
+	}
+}
+
+func TestReadRefuses(t *testing.T) {
+	if _, err := rows.Read(strings.NewReader("PAR1 not really\nx"), rows.JSONL, nil); !errors.Is(err, rows.ErrFormat) {
+		t.Error(err)
+	}
+	if _, err := rows.Read(strings.NewReader("x"), rows.Parquet, nil); !errors.Is(err, rows.ErrFormat) {
+		t.Error(err)
+	}
+	if _, err := rows.Read(strings.NewReader("{}{}{}{}\n{}"), rows.JSONL, &rows.Options{MaxBytes: 5}); !errors.Is(err, rows.ErrTooLarge) {
+		t.Error(err)
+	}
+}
+
+func TestReadGold(t *testing.T) {
+	cats := []string{"crime", "sports"}
+	for _, c := range []struct{ name, in, want string }{
+		{"good", "url,title,crime,crime_tag,sports,sports_tag\nu,T : s,1,theft,0,\n", ""},
+		{"unknown category", "url,title,crime,crime_tag,sports,sports_tag,food,food_tag\nu,T,1,,0,,0,\n", "food is no category"},
+		{"missing category", "url,title,crime,crime_tag\nu,T,1,\n", "no column sports"},
+		{"no title", "url,crime,sports\nu,1,0\n", "no column title"},
+		{"no identity", "title,crime,sports\nu,1,0\n", "neither a column url nor id"},
+		{"not 0 or 1", "url,title,crime,sports\nu,T,0.5,0\n", "want 0 or 1"},
+		{"empty", "url,title,crime,sports\nu,T,,0\n", "is empty"},
+		{"word", "url,title,crime,sports\nu,T,yes,0\n", "want 0 or 1"},
+		{"no rows", "url,title,crime,sports\n", "no rows"},
+		{"short row", "url,title,crime,sports\nu\n", "1 fields"},
+	} {
+		g, err := rows.ReadGold(strings.NewReader(c.in), rows.CSV, cats)
+		if c.want == "" {
+			if err != nil || g.Rows[0].Labels[0] != (rows.Label{Score: 1, Tag: "theft"}) {
+				t.Errorf("%s: %v %+v", c.name, err, g)
+			}
+			continue
+		}
+		if err == nil || !strings.Contains(err.Error(), c.want) {
+			t.Errorf("%s: %v, want %q", c.name, err, c.want)
+		}
+	}
+}
+
+func TestIdentity(t *testing.T) {
+	a := rows.Row{Title: "USA : s", ID: "1", URL: "u"}
+	if rows.Identity(a) != "url:u" || rows.Identity(rows.Row{ID: "1"}) != "id:1" || rows.Identity(rows.Row{}) != "" {
+		t.Error("order of identities")
+	}
+	if rows.Identity(rows.Row{Title: "USA : s"}) != rows.Identity(rows.Row{Title: "usa:s"}) {
+		t.Error("titles are not normalised")
+	}
+}
+
+func TestNearDuplicates(t *testing.T) {
+	got := rows.NearDuplicateGroups([]string{
+		"Brand i Malmö – flera skadade i natt", "Vädret blir soligt i helgen", "Brand i Malmö: flera skadade",
+		"!!", "!!", "BRAND I MALMÖ FLERA SKADADE I NATT", "Riksbanken höjer räntan igen",
+	})
+	if d := cmp.Diff([]int{0, 1, 0, 2, 3, 0, 4}, got); d != "" {
+		t.Error(d)
+	}
+}
+
+// TestNearDuplicatesRecall plants pairs of known similarity among random titles.
+func TestNearDuplicatesRecall(t *testing.T) {
+	rng := rand.New(rand.NewPCG(1, 2))
+	var titles []string
+	for i := range 2000 {
+		words := make([]string, 10)
+		for w := range words {
+			words[w] = fmt.Sprintf("%c%c%c%c%d", 'a'+rng.IntN(26), 'a'+rng.IntN(26), 'a'+rng.IntN(26), 'a'+rng.IntN(26), i)
+		}
+		titles = append(titles, strings.Join(words, " "), strings.Join(words[:9], " "))
+	}
+	groups := rows.NearDuplicates(titles, 0.7)
+	missed := 0
+	for i := 0; i < len(groups); i += 2 {
+		if groups[i] != groups[i+1] {
+			missed++
+		}
+		if i >= 2 && groups[i] == groups[i-2] {
+			t.Fatalf("%q and %q share a group", titles[i], titles[i-2])
+		}
+	}
+	if missed > 20 {
+		t.Errorf("missed %d of 2000 pairs", missed)
+	}
+}
+
+func BenchmarkNearDuplicates(b *testing.B) {
+	titles := Headlines(100_000)
+	b.ResetTimer()
+	for range b.N {
+		start := time.Now()
+		rows.NearDuplicateGroups(titles)
+		b.ReportMetric(float64(len(titles))/time.Since(start).Seconds(), "titles/s")
+	}
+}
+
+// Headlines makes n titles from a small vocabulary, so that many share phrases.
+func Headlines(n int) []string {
+	rng := rand.New(rand.NewPCG(3, 4))
+	vocab := make([]string, 20_000)
+	for i := range vocab {
+		w := make([]byte, 3+rng.IntN(8))
+		for j := range w {
+			w[j] = byte('a' + rng.IntN(26))
+		}
+		vocab[i] = string(w)
+	}
+	out := make([]string, n)
+	for i := range out {
+		words := make([]string, 5+rng.IntN(6))
+		for j := range words {
+			words[j] = vocab[int(float64(len(vocab))*rng.Float64()*rng.Float64())]
+		}
+		out[i] = strings.Join(words, " ")
+	}
+	return out
+}
