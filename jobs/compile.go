@@ -27,7 +27,7 @@ type CompileOptions struct {
 // Compile turns a plan into a graph: kinds and options are resolved, inputs
 // wired, cycles refused. All mistakes are reported at once as config.Errors.
 func Compile(ctx context.Context, plan *config.Plan, o CompileOptions) (*Graph, error) {
-	c := &compiler{plan: plan, o: o, graph: &Graph{Plan: plan, files: map[string]stages.FileInfo{}}}
+	c := &compiler{plan: plan, o: o, graph: &Graph{Plan: plan, files: map[string]stages.FileInfo{}}, broken: map[string]bool{}}
 	if err := o.Registry.Check(); err != nil {
 		return nil, err
 	}
@@ -39,16 +39,18 @@ func Compile(ctx context.Context, plan *config.Plan, o CompileOptions) (*Graph, 
 		return nil, c.errs.OrNil()
 	}
 	c.wire()
-	if err := c.errs.OrNil(); err != nil {
-		return nil, err
-	}
 	if o.Lookup != nil {
 		o.Lookup.taxonomy = c.graph.taxonomy
-		if err := c.resolve(ctx); err != nil {
+		// A missing file is told together with the plan's other mistakes, but
+		// what only the network could say must not hide those.
+		if err := c.resolve(ctx); err != nil && len(c.errs) == 0 {
 			return nil, err
 		}
 	}
-	return c.graph, c.errs.OrNil()
+	if err := c.errs.OrNil(); err != nil {
+		return nil, err
+	}
+	return c.graph, nil
 }
 
 type compiler struct {
@@ -56,6 +58,9 @@ type compiler struct {
 	o     CompileOptions
 	graph *Graph
 	errs  config.Errors
+	// broken stages have mistakes that were reported: what they would make is
+	// unknown, so nothing is concluded from it.
+	broken map[string]bool
 }
 
 func (c *compiler) fail(pos config.Position, path, message, hint string) {
@@ -101,6 +106,7 @@ func (c *compiler) task(i int) {
 			path = "name"
 		}
 		c.fail(s.FieldPos(path), "stages."+s.Name, fmt.Sprintf("no kind of stage is called %q", s.Kind), config.Suggest(s.Kind, c.o.Registry.Names()))
+		c.broken[s.Name] = true
 		return
 	}
 	t := &Task{Name: s.Name, Index: i, Kind: kind, Needs: s.Needs, Stage: s, Options: kind.Options()}
@@ -119,6 +125,7 @@ func (c *compiler) task(i int) {
 			}
 		}
 	}
+	c.broken[s.Name] = err != nil
 	if err == nil {
 		t.Outputs = kind.Outputs(t.Options)
 		if kind.Inputs != nil {
@@ -209,13 +216,20 @@ func (c *compiler) order() bool {
 // wire finds for each input the nearest upstream task that makes it.
 func (c *compiler) wire() {
 	for _, t := range c.graph.Tasks {
-		if t.Kind.Inputs == nil || t.Outputs == nil {
+		if c.broken[t.Name] {
 			continue
 		}
+		var inputs []stages.Input
+		if t.Kind.Inputs != nil {
+			inputs = t.Kind.Inputs(t.Options)
+		}
 		declared := map[string]bool{}
-		for i, in := range t.Kind.Inputs(t.Options) {
+		for i, in := range inputs {
 			declared[in.Name] = true
-			makers := c.makers(t, in.Name)
+			makers, certain := c.makers(t, in.Name)
+			if !certain {
+				continue
+			}
 			path := "stages." + t.Name + ".inputs." + in.Name
 			if choice, ok := t.Stage.Inputs[in.Name]; ok {
 				stage, artifact, _ := strings.Cut(choice, ".")
@@ -248,8 +262,9 @@ func makes(t *Task, artifact string) bool {
 }
 
 // makers returns the tasks that make an artifact at the least distance
-// upstream of t.
-func (c *compiler) makers(t *Task, artifact string) []string {
+// upstream of t. certain is false if a broken stage stands on the way, which
+// may be the maker.
+func (c *compiler) makers(t *Task, artifact string) (names []string, certain bool) {
 	seen := map[string]bool{t.Name: true}
 	level := t.Needs
 	for len(level) > 0 {
@@ -259,6 +274,9 @@ func (c *compiler) makers(t *Task, artifact string) []string {
 				continue
 			}
 			seen[name] = true
+			if c.broken[name] {
+				return nil, false
+			}
 			from, ok := c.graph.Task(name)
 			if !ok {
 				continue
@@ -269,18 +287,18 @@ func (c *compiler) makers(t *Task, artifact string) []string {
 			next = append(next, from.Needs...)
 		}
 		if len(found) > 0 {
-			return found
+			return found, true
 		}
 		level = next
 	}
-	return nil
+	return nil, true
 }
 
 // resolve asks each stage's options what they depend on outside the store.
 func (c *compiler) resolve(ctx context.Context) error {
 	for _, t := range c.graph.Tasks {
 		r, ok := t.Options.(stages.Resolver)
-		if !ok {
+		if !ok || c.broken[t.Name] {
 			continue
 		}
 		external, err := r.Resolve(ctx, c.o.Lookup)

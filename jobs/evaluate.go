@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"sync"
 
 	"github.com/sprint-ml/sprint/storage"
@@ -20,7 +21,8 @@ type Evaluation struct {
 // Verdict is what is known about one task.
 type Verdict struct {
 	// State is Cached, Failed (a stored verdict of the same work), Pending
-	// (will run) or Waiting (its inputs are not there yet).
+	// (will run), Waiting (its inputs are not there yet) or Skipped (it needs
+	// one that failed).
 	State    State
 	Reason   string
 	Key      string // empty while inputs are unknown
@@ -52,6 +54,13 @@ type Evaluator struct {
 func (e Evaluator) Evaluate(ctx context.Context, g *Graph) (*Evaluation, error) {
 	out := &Evaluation{Graph: g, Tasks: map[string]*Verdict{}}
 	for _, t := range g.Tasks {
+		if bad := slices.IndexFunc(t.Needs, func(n string) bool {
+			s := out.Tasks[n].State
+			return s == Failed || s == Skipped
+		}); bad >= 0 {
+			out.Tasks[t.Name] = &Verdict{State: Skipped, Reason: t.Needs[bad] + " did not succeed"}
+			continue
+		}
 		inputs, waiting := e.inputs(t, out.Tasks)
 		if waiting != "" {
 			out.Tasks[t.Name] = &Verdict{State: Waiting, Reason: waiting}

@@ -125,6 +125,7 @@ func (c *chunk) flush(ctx context.Context) {
 	}
 	c.seq++
 	if err := c.store.WriteFile(ctx, c.key(c.seq), bytes.Clone(c.buf.Bytes())); err != nil {
+		c.seq-- // readers stop at the first number that is not there
 		c.log.Warn("could not store a log", "error", err)
 		return
 	}

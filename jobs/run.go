@@ -207,6 +207,8 @@ func (u *run) settle(t *Task, v *Verdict) {
 		err := committed(v.Manifest).Err
 		u.fail(t, err)
 		u.state(t, Failed, v.Reason, func(res *StageResult) { fill(res); res.Error = err.Error() })
+	case Skipped:
+		u.state(t, Skipped, v.Reason, fill)
 	default:
 		u.state(t, Skipped, "not selected", fill)
 	}
@@ -255,7 +257,7 @@ func (u *run) preflight(ctx context.Context, e *Evaluation) error {
 	var first error
 	for _, t := range u.g.Tasks {
 		v := e.Tasks[t.Name]
-		if !u.selected[t.Name] || v.State.Done() || v.State == Failed {
+		if !u.selected[t.Name] || v.State.Final() {
 			continue
 		}
 		a, err := u.attempt(t, v, nil, 0, 0)
@@ -284,7 +286,7 @@ func (u *run) preflight(ctx context.Context, e *Evaluation) error {
 	}
 	for _, t := range u.g.Tasks {
 		if v := e.Tasks[t.Name]; u.errs[t.Name] == nil {
-			if v.State == Cached {
+			if v.State.Final() {
 				u.settle(t, v)
 			} else {
 				u.state(t, Skipped, "preflight of another stage failed", nil)
@@ -493,16 +495,15 @@ func (u *run) lease(ctx context.Context, e Evaluator, t *Task, v *Verdict, input
 	for first := true; ; first = false {
 		l, err := u.Store.Acquire(ctx, name, self, u.TTL, stale)
 		if err == nil {
-			if !first {
-				// The other runner may have finished meanwhile.
-				now, err := e.Task(ctx, u.g, t, inputs)
-				if err != nil || now.Manifest != nil {
-					_ = l.Release(context.WithoutCancel(ctx))
-					if err != nil {
-						return nil, nil, err
-					}
-					return nil, now.Manifest, nil
+			// Another runner may have finished since the task was looked up,
+			// and released the lease before this one asked for it.
+			now, err := e.Task(ctx, u.g, t, inputs)
+			if err != nil || now.Manifest != nil {
+				_ = l.Release(context.WithoutCancel(ctx))
+				if err != nil {
+					return nil, nil, err
 				}
+				return nil, now.Manifest, nil
 			}
 			return l, nil, nil
 		}
@@ -560,8 +561,9 @@ func (u *run) end(ctx context.Context, t *Task, o Outcome, began time.Time) {
 
 // finish closes the run's records and makes its result.
 func (u *run) finish(ctx context.Context) *Result {
+	caller := ctx
 	ctx = context.WithoutCancel(ctx)
-	interrupted := false
+	interrupted, stopped := false, false
 	res := &Result{Run: &u.id, Stages: make([]StageResult, len(u.g.Tasks))}
 	state := Succeeded
 	byIndex := slices.SortedFunc(slices.Values(u.g.Tasks), func(a, b *Task) int { return a.Index - b.Index })
@@ -569,6 +571,8 @@ func (u *run) finish(ctx context.Context) *Result {
 	for i, t := range byIndex {
 		res.Stages[i] = *u.results[t.Name]
 		interrupted = interrupted || u.results[t.Name].State == Interrupted
+		// A signal between two stages interrupts no stage, only the run.
+		stopped = stopped || u.results[t.Name].State == Skipped && u.selected[t.Name] && caller.Err() != nil
 		if err := u.errs[t.Name]; err != nil && res.Error == "" {
 			res.Code, res.Error, res.Hint = Code(err), err.Error(), hintOf(err)
 			state = u.results[t.Name].State
@@ -581,8 +585,14 @@ func (u *run) finish(ctx context.Context) *Result {
 		}
 	}
 	u.mu.Unlock()
-	if res.Code == 0 && interrupted {
-		res.Code = stages.CodeInterrupted
+	if res.Code == 0 && (interrupted || stopped) {
+		res.Code, res.Error = stages.CodeInterrupted, stages.ErrInterrupted.Error()
+		if errors.Is(context.Cause(caller), ErrDeadline) {
+			res.Error = ErrDeadline.Error()
+			if !u.kept {
+				res.Code = stages.CodeDeadline
+			}
+		}
 	}
 	res.Class, res.Retryable = Class(res.Code), Retryable(res.Code, state)
 	if res.Code != 0 {
