@@ -1,0 +1,303 @@
+package jobs_test
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/sprint-ml/sprint/config"
+	"github.com/sprint-ml/sprint/jobs"
+	"github.com/sprint-ml/sprint/stages"
+	"github.com/sprint-ml/sprint/storage"
+)
+
+// toyOptions are options of every toy kind.
+type toyOptions struct {
+	Text  string            `yaml:"text" default:"x"`
+	Times int               `yaml:"times" default:"1" min:"1" max:"9"`
+	Rate  float64           `yaml:"rate" default:"0.5"`
+	Tags  []string          `yaml:"tags"`
+	Extra map[string]string `yaml:"extra"`
+	File  string            `yaml:"file" path:"true"`
+	Pace  time.Duration     `yaml:"pace" default:"0s" key:"-"`
+	End   string            `yaml:"end" default:"done" key:"-" enum:"done|fail|lost|verdict|drop|panic|short"`
+}
+
+func (o *toyOptions) Check() []stages.Problem {
+	if o.Text == "bad" {
+		return []stages.Problem{{Path: "text", Message: "must not be bad", Hint: "try good"}}
+	}
+	return nil
+}
+
+func (o *toyOptions) Resolve(ctx context.Context, look stages.Lookup) (stages.External, error) {
+	if o.File == "" {
+		return nil, nil
+	}
+	info, err := look.File(ctx, o.File)
+	return stages.External{"file": info.Digest}, err
+}
+
+// counter counts how often each stage ran, over all runners of a test.
+type counter struct {
+	mu sync.Mutex
+	n  map[string]int
+	// before, if set, is called when a stage begins.
+	before func(stage string, attempt int)
+}
+
+func (c *counter) ran(stage string, attempt int) {
+	c.mu.Lock()
+	if c.n == nil {
+		c.n = map[string]int{}
+	}
+	c.n[stage]++
+	before := c.before
+	c.mu.Unlock()
+	if before != nil {
+		before(stage, attempt)
+	}
+}
+
+func (c *counter) String() string {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return fmt.Sprint(c.n)
+}
+
+// toy concatenates its inputs and its own text: outputs are a function of the
+// key. Its partial work is a file with the number of pieces written so far.
+type toy struct {
+	o     *toyOptions
+	env   stages.Env
+	reads []string
+	makes []string
+	count *counter
+}
+
+func (s toy) Run(ctx context.Context, in stages.Inputs, out stages.Outputs) error {
+	s.count.ran(s.env.Stage, s.env.Attempt)
+	var text strings.Builder
+	for _, name := range s.reads {
+		if _, ok := in.Artifact(name); !ok {
+			continue
+		}
+		r, err := in.Open(ctx, name)
+		if err != nil {
+			return err
+		}
+		b, err := io.ReadAll(r)
+		r.Close()
+		if err != nil {
+			return err
+		}
+		text.Write(b)
+	}
+	for i := range s.o.Times {
+		select {
+		case <-ctx.Done():
+			if s.o.End == "drop" {
+				return ctx.Err() // nothing is kept
+			}
+			dir := filepath.Join(s.env.Scratch, "keep")
+			_ = os.MkdirAll(dir, 0o755)
+			_ = os.WriteFile(filepath.Join(dir, "done"), []byte(strconv.Itoa(i)), 0o644)
+			if err := s.env.Checkpoints.Save(context.WithoutCancel(ctx), int64(i), dir); err != nil {
+				return err
+			}
+			return stages.ErrInterrupted
+		case <-time.After(s.o.Pace):
+		}
+		text.WriteString(s.o.Text)
+		s.env.Progress(stages.Progress{Done: int64(i + 1), Total: int64(s.o.Times), Unit: "rows"})
+	}
+	s.env.Note("device", "toy")
+	s.env.Log.Info("wrote", "bytes", text.Len())
+	for _, name := range s.makes {
+		if s.o.End == "short" {
+			break
+		}
+		w, err := out.Create(ctx, name, "text/plain")
+		if err != nil {
+			return err
+		}
+		defer w.Abort()
+		fmt.Fprintf(w, "%s:%s", name, text.String())
+		if err := w.Commit(); err != nil {
+			return err
+		}
+	}
+	switch s.o.End {
+	case "fail":
+		return stages.Fail(stages.CodeSource, "give it more", "the toy is broken")
+	case "lost":
+		return stages.Lose(stages.CodeEnvironment, "try later", "the toy is gone")
+	case "verdict":
+		return &stages.Verdict{Code: stages.CodeGate, Message: "0.3 is below 0.5", Hint: "train more"}
+	case "panic":
+		panic("toy")
+	}
+	return nil
+}
+
+func toyKind(name string, count *counter, isolated bool, reads []string, optional bool, makes ...string) stages.Kind {
+	return stages.Kind{
+		Name: name, Version: 1, Doc: "A toy.", Isolated: isolated,
+		Inputs: func(any) (in []stages.Input) {
+			for _, r := range reads {
+				in = append(in, stages.Input{Name: r, Optional: optional})
+			}
+			return in
+		},
+		Outputs: func(any) (out []stages.Output) {
+			for _, m := range makes {
+				out = append(out, stages.Output{Name: m, Volatile: m == "times"})
+			}
+			return out
+		},
+		Options: func() any { return &toyOptions{} },
+		New: func(o any, env stages.Env) (stages.Stage, error) {
+			return toy{o.(*toyOptions), env, reads, makes, count}, nil
+		},
+	}
+}
+
+// toys is a registry of make -> refine -> join, and what reads all.
+func toys(count *counter) stages.Registry {
+	return stages.Registry{
+		toyKind("make", count, false, nil, false, "raw"),
+		toyKind("refine", count, false, []string{"raw"}, false, "fine", "times"),
+		toyKind("join", count, false, []string{"fine", "raw"}, true, "all"),
+		toyKind("slow", count, true, []string{"all"}, true, "end"),
+	}
+}
+
+const toyPlan = `name: toys
+stages:
+  - name: make
+  - name: refine
+  - name: join
+  - name: slow
+`
+
+// bench is one working place: a plan, a store and a count of what ran.
+type bench struct {
+	t     testing.TB
+	dir   string
+	store *storage.Store
+	count *counter
+	plan  string
+	set   []string
+	reg   stages.Registry
+	tweak func(*jobs.Runner)
+	local func(*jobs.Local)
+	ctx   context.Context
+	seen  *recorder
+}
+
+func newBench(t testing.TB, plan string) *bench {
+	t.Helper()
+	b := &bench{t: t, dir: t.TempDir(), count: &counter{}, plan: plan, ctx: t.Context()}
+	b.reg = toys(b.count)
+	var err error
+	if b.store, err = storage.Open(b.ctx, filepath.Join(b.dir, "store"), nil); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { b.store.Close() })
+	return b
+}
+
+func (b *bench) compile() (*jobs.Graph, error) {
+	plan, err := config.ParsePlan(filepath.Join(b.dir, "plan.yaml"), []byte(b.plan))
+	if err != nil {
+		return nil, err
+	}
+	options, err := config.NewOptions(plan, config.Overrides{Set: b.set})
+	if err != nil {
+		return nil, err
+	}
+	look := jobs.NewLookup(b.dir, filepath.Join(b.dir, "cache"), true, time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC))
+	defer look.Close()
+	return jobs.Compile(b.ctx, plan, jobs.CompileOptions{Registry: b.reg, Options: options, Lookup: look})
+}
+
+func (b *bench) graph() *jobs.Graph {
+	b.t.Helper()
+	g, err := b.compile()
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	return g
+}
+
+func (b *bench) run() (*jobs.Result, error) {
+	b.t.Helper()
+	g := b.graph()
+	local := jobs.NewLocal(b.reg, b.store, "", os.Environ(), func(string) (string, error) { return "", nil })
+	if b.local != nil {
+		b.local(local)
+	}
+	b.seen = &recorder{}
+	r := &jobs.Runner{
+		Store: b.store, Executor: local, Observer: b.seen, Log: slog.New(slog.DiscardHandler),
+		Parallel: 2, CacheDir: filepath.Join(b.dir, "cache"), Version: "test",
+		Continue: "sprint run plan.yaml", Backoff: time.Millisecond, TTL: time.Second,
+	}
+	if b.tweak != nil {
+		b.tweak(r)
+	}
+	return r.Run(b.ctx, g)
+}
+
+func (b *bench) mustRun(code int, states string) *jobs.Result {
+	b.t.Helper()
+	res, err := b.run()
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	if got := stateWords(res); got != states || res.Code != code {
+		b.t.Fatalf("code %d (%s), states %s; want code %d, states %s", res.Code, res.Error, got, code, states)
+	}
+	return res
+}
+
+func stateWords(r *jobs.Result) string {
+	var out []string
+	for _, s := range r.Stages {
+		out = append(out, s.State.String())
+	}
+	return strings.Join(out, " ")
+}
+
+// digests lists all outputs of a result that enter keys.
+func digests(r *jobs.Result) map[string]string {
+	out := map[string]string{}
+	for _, s := range r.Stages {
+		for name, o := range s.Outputs {
+			if !o.Volatile {
+				out[s.Name+"."+name] = o.Digest
+			}
+		}
+	}
+	return out
+}
+
+// recorder keeps the events of a run.
+type recorder struct {
+	mu     sync.Mutex
+	events []jobs.Event
+}
+
+func (r *recorder) Observe(e jobs.Event) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.events = append(r.events, e)
+}
