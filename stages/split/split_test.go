@@ -1,0 +1,172 @@
+package split_test
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/sprint-ml/sprint/stages"
+	"github.com/sprint-ml/sprint/stages/rows"
+	"github.com/sprint-ml/sprint/stages/split"
+	"github.com/sprint-ml/sprint/stages/stagetest"
+)
+
+var words = strings.Fields("river copper lantern winter harbour signal meadow carbon violin desert engine parliament orchard glacier budget referee")
+
+// labelled makes n rows in two categories; every 20th row is "rare", every
+// third "common", and every tenth is a near-copy of the row before.
+func labelled(n int) []rows.Row {
+	var out []rows.Row
+	for i := range n {
+		j := i
+		if i%10 == 9 {
+			j = i - 1
+		}
+		title := fmt.Sprintf("%s %s near the %s with %s number %d%d", words[j%16], words[j/16%16], words[j*7%16], words[j*5%16], j*7919, j)
+		if i%10 == 9 {
+			title += " !"
+		}
+		out = append(out, rows.Row{Title: title, URL: fmt.Sprintf("http://x/%d", i), SeenAt: fmt.Sprintf("2026%04d", i),
+			Labels: []rows.Label{{Score: b2f(i%20 == 0)}, {Score: b2f(i%3 == 0), Abstain: false}}})
+	}
+	return out
+}
+
+func b2f(b bool) float64 {
+	if b {
+		return 1
+	}
+	return 0
+}
+
+func options() *split.Options {
+	return &split.Options{Ratios: split.Ratios{Train: 0.7, Val: 0.15, Test: 0.15}, Seed: 7, Stratify: true, NearDups: true, Threshold: 0.7}
+}
+
+func run(t *testing.T, o *split.Options, in []rows.Row) *stagetest.Result {
+	t.Helper()
+	var b bytes.Buffer
+	if err := rows.WriteParquet(&b, in, []string{"rare", "common"}); err != nil {
+		t.Fatal(err)
+	}
+	return stagetest.Run(t, stagetest.Case{Kind: split.Kind(), Options: o, Inputs: map[string]any{"labelled": b.Bytes()}})
+}
+
+func sides(t *testing.T, r *stagetest.Result) map[string][]rows.Row {
+	t.Helper()
+	if r.Err != nil {
+		t.Fatal(r.Err)
+	}
+	out := map[string][]rows.Row{}
+	for _, name := range []string{"train", "val", "test"} {
+		rs, _, err := rows.DecodeParquet(bytes.NewReader(r.File(t, name)))
+		if err != nil {
+			t.Fatal(err)
+		}
+		out[name] = rs
+	}
+	return out
+}
+
+func TestSplit(t *testing.T) {
+	r := run(t, options(), labelled(1000))
+	got := sides(t, r)
+	for name, want := range map[string]int{"train": 700, "val": 150, "test": 150} {
+		if n := len(got[name]); n < want-3 || n > want+3 {
+			t.Errorf("%s has %d rows, want about %d", name, n, want)
+		}
+		rare := 0
+		for _, r := range got[name] {
+			rare += int(r.Labels[0].Score)
+		}
+		if wantRare := want / 20; rare < wantRare-1 || rare > wantRare+1 {
+			t.Errorf("%s has %d rare rows, want about %d", name, rare, wantRare)
+		}
+	}
+	where := map[string]string{}
+	for name, rs := range got {
+		for _, r := range rs {
+			key := strings.TrimSuffix(r.Title, "!")
+			if other, ok := where[key]; ok && other != name {
+				t.Fatalf("%q is in %s and %s", key, other, name)
+			}
+			where[key] = name
+		}
+	}
+	again := run(t, options(), labelled(1000))
+	if again.Outputs["train"].Digest != r.Outputs["train"].Digest {
+		t.Error("the same seed gives another split")
+	}
+	o := options()
+	o.Seed = 8
+	if run(t, o, labelled(1000)).Outputs["train"].Digest == r.Outputs["train"].Digest {
+		t.Error("another seed gives the same split")
+	}
+}
+
+func TestByTime(t *testing.T) {
+	o := options()
+	o.ByTime = true
+	got := sides(t, run(t, o, labelled(100)))
+	if got["train"][len(got["train"])-1].SeenAt >= got["test"][0].SeenAt {
+		t.Error("a training row is newer than a test row")
+	}
+}
+
+func TestGoldNeverTrains(t *testing.T) {
+	in := labelled(100)
+	dir := stagetest.WriteFiles(t, map[string]string{"gold.csv": "url,title,rare,rare_tag\nhttp://x/3,other title altogether,0,\nhttp://y," + in[5].Title + ",1,\nhttp://z," + in[8].Title + " today,0,\n"})
+	o := options()
+	o.Gold = filepath.Join(dir, "gold.csv")
+	r := run(t, o, in)
+	for name, rs := range sides(t, r) {
+		for _, row := range rs {
+			for _, i := range []int{3, 5, 8, 9} {
+				if row.URL == in[i].URL {
+					t.Errorf("gold row %d is in %s", i, name)
+				}
+			}
+		}
+	}
+	if r.External["gold"] == nil || r.Notes["gold_rows_removed"] != 4 {
+		t.Errorf("%v %v", r.External, r.Notes)
+	}
+}
+
+func TestRefusals(t *testing.T) {
+	code := func(err error) int {
+		var f *stages.Failure
+		if errors.As(err, &f) {
+			return f.Code
+		}
+		return -1
+	}
+	if err := run(t, options(), nil).Err; code(err) != stages.CodeStage {
+		t.Errorf("no rows: %v", err)
+	}
+	if err := run(t, options(), labelled(1)).Err; code(err) != stages.CodeStage || !strings.Contains(err.Error(), "is empty") {
+		t.Errorf("one row: %v", err)
+	}
+	flat := labelled(50)
+	for i := range flat {
+		flat[i].Labels = []rows.Label{{}, {}}
+	}
+	if err := run(t, options(), flat).Err; code(err) != stages.CodeStage || !strings.Contains(err.Error(), "one class only") {
+		t.Errorf("one class: %v", err)
+	}
+	half := labelled(50)
+	for i := range half {
+		half[i].Labels[0] = rows.Label{}
+	}
+	if r := run(t, options(), half); r.Err != nil || !strings.Contains(r.Log, "category=rare") {
+		t.Errorf("no warning: %v %s", r.Err, r.Log)
+	}
+	o := options()
+	o.Ratios.Test = 0.2
+	if p := o.Check(); len(p) != 1 || p[0].Path != "ratios" {
+		t.Errorf("ratio sum: %v", p)
+	}
+}
