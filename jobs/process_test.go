@@ -1,0 +1,216 @@
+package jobs_test
+
+import (
+	"context"
+	"flag"
+	"fmt"
+	"io"
+	"math/rand/v2"
+	"os"
+	"os/exec"
+	"os/signal"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/sprint-ml/sprint/jobs"
+	"github.com/sprint-ml/sprint/storage"
+)
+
+// TestMain lets the test binary play the parts of other processes: the worker
+// that an executor starts, and a whole runner that a test may kill.
+func TestMain(m *testing.M) {
+	if len(os.Args) > 1 {
+		switch os.Args[1] {
+		case "worker":
+			os.Exit(playWorker(os.Args[2:]))
+		case "play-runner":
+			os.Exit(playRunner(os.Args[2]))
+		}
+	}
+	os.Exit(m.Run())
+}
+
+func noSecret(string) (string, error) { return "", nil }
+
+func playWorker(args []string) int {
+	var o jobs.WorkerOptions
+	var url string
+	f := flag.NewFlagSet("worker", flag.ContinueOnError)
+	f.StringVar(&url, "store", "", "")
+	f.StringVar(&o.Run, "run", "", "")
+	f.StringVar(&o.Stage, "stage", "", "")
+	f.IntVar(&o.Attempt, "attempt", 0, "")
+	f.BoolVar(&o.Preflight, "preflight", false, "")
+	if err := f.Parse(args); err != nil {
+		return 2
+	}
+	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM)
+	defer stop()
+	store, err := storage.Open(ctx, url, nil)
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		return 4
+	}
+	c := &counter{before: func(_ string, attempt int) {
+		fmt.Println("a line that is no message")
+		if file := os.Getenv("TOY_KILL_ONCE"); file != "" && attempt == 1 {
+			p, _ := os.FindProcess(os.Getpid())
+			_ = p.Kill()
+			time.Sleep(time.Minute)
+		}
+	}}
+	go func() {
+		_, _ = io.Copy(io.Discard, os.Stdin) // ends with the parent
+		os.Exit(1)
+	}()
+	return jobs.Work(ctx, store, toys(c), o, noSecret, os.Stdout)
+}
+
+// playRunner runs the toy plan of a folder with its own store.
+func playRunner(dir string) int {
+	t := &testing.B{}
+	b := &bench{t: t, dir: dir, plan: toyPlan, count: &counter{}, ctx: context.Background(), set: []string{"make.pace=2ms", "refine.times=5", "refine.pace=2ms", "join.pace=2ms"}}
+	b.reg = toys(b.count)
+	var err error
+	if b.store, err = storage.Open(b.ctx, filepath.Join(dir, "store"), nil); err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		return 4
+	}
+	b.local = func(l *jobs.Local) { l.Program = os.Args[0] }
+	res, err := b.run()
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		return 4
+	}
+	fmt.Println(digests(res), stateWords(res))
+	if res.Code != 0 {
+		fmt.Fprintln(os.Stderr, res.Error)
+	}
+	return res.Code
+}
+
+func TestIsolatedStageRunsInAChild(t *testing.T) {
+	b := newBench(t, toyPlan)
+	b.local = func(l *jobs.Local) { l.Program = os.Args[0] }
+	res := b.mustRun(0, "succeeded succeeded succeeded succeeded")
+	if b.count.n["slow"] != 0 {
+		t.Error("the isolated stage ran in this process")
+	}
+	if res.Stages[3].Device != "toy" {
+		t.Errorf("the child's note did not arrive: %+v", res.Stages[3])
+	}
+	progress, line := false, false
+	for _, e := range b.seen.events {
+		progress = progress || e.Stage == "slow" && e.Progress != nil && e.Progress.Done == 1
+		line = line || e.Stage == "slow" && e.Message == "a line that is no message"
+	}
+	if !progress || !line {
+		t.Errorf("progress relayed: %v, plain output relayed: %v", progress, line)
+	}
+	b.mustRun(0, "cached cached cached cached")
+}
+
+func TestKilledChildIsTriedAgain(t *testing.T) {
+	b := newBench(t, toyPlan)
+	b.local = func(l *jobs.Local) {
+		l.Program = os.Args[0]
+		l.Environ = append(os.Environ(), "TOY_KILL_ONCE=1")
+	}
+	res := b.mustRun(0, "succeeded succeeded succeeded succeeded")
+	if res.Stages[3].Attempt != 2 {
+		t.Errorf("the stage succeeded in attempt %d", res.Stages[3].Attempt)
+	}
+}
+
+func TestFailureOfAChildKeepsItsCode(t *testing.T) {
+	for end, want := range map[string]struct {
+		code int
+		hint string
+	}{"fail": {11, "give it more"}, "verdict": {5, "train more"}, "panic": {1, ""}} {
+		b := newBench(t, toyPlan)
+		b.local = func(l *jobs.Local) { l.Program = os.Args[0] }
+		b.set = []string{"slow.end=" + end}
+		res := b.mustRun(want.code, "succeeded succeeded succeeded failed")
+		if want.hint != "" && res.Hint != want.hint {
+			t.Errorf("%s: hint %q", end, res.Hint)
+		}
+	}
+}
+
+func TestInterruptReachesTheChild(t *testing.T) {
+	b := newBench(t, toyPlan)
+	b.set = []string{"slow.pace=100ms", "slow.times=9"}
+	ctx, cancel := context.WithCancel(t.Context())
+	b.ctx = ctx
+	b.local = func(l *jobs.Local) { l.Program = os.Args[0] }
+	b.tweak = func(r *jobs.Runner) {
+		r.Observer = observe(func(e jobs.Event) {
+			if e.Stage == "slow" && e.Progress != nil {
+				cancel()
+			}
+		})
+	}
+	b.mustRun(75, "succeeded succeeded succeeded interrupted")
+	b.ctx, b.tweak, b.set[0] = t.Context(), nil, "slow.pace=0s"
+	e, err := jobs.Evaluator{Store: b.store}.Evaluate(b.ctx, b.graph())
+	if err != nil || !e.Tasks["slow"].Resumable {
+		t.Errorf("no checkpoint of the child: %+v, %v", e.Tasks["slow"], err)
+	}
+	b.mustRun(0, "cached cached cached succeeded")
+}
+
+type observe func(jobs.Event)
+
+func (f observe) Observe(e jobs.Event) { f(e) }
+
+// A runner killed at any moment and started again ends with the digests of a
+// run that nobody disturbed.
+func TestKillAndRunAgain(t *testing.T) {
+	whole := t.TempDir()
+	start := time.Now()
+	want, err := exec.Command(os.Args[0], "play-runner", whole).Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	span := time.Since(start)
+	digestsOf := func(out []byte) string { s, _, _ := strings.Cut(string(out), "]"); return s }
+	seed := uint64(time.Now().UnixNano())
+	random := rand.New(rand.NewPCG(seed, 1))
+	rounds := 6
+	if testing.Short() {
+		rounds = 2
+	}
+	killed := 0
+	for round := range rounds {
+		dir := t.TempDir()
+		for range 4 {
+			cmd := exec.Command(os.Args[0], "play-runner", dir)
+			if err := cmd.Start(); err != nil {
+				t.Fatal(err)
+			}
+			after := time.Duration(random.Int64N(int64(span)))
+			timer := time.AfterFunc(after, func() { _ = cmd.Process.Kill() })
+			if cmd.Wait() != nil {
+				killed++
+			}
+			timer.Stop()
+		}
+		cmd := exec.Command(os.Args[0], "play-runner", dir)
+		cmd.Stderr = os.Stderr
+		got, err := cmd.Output()
+		if err != nil {
+			t.Fatalf("seed %d, round %d: the last run ended with %v", seed, round, err)
+		}
+		if d := cmp.Diff(digestsOf(want), digestsOf(got)); d != "" {
+			t.Fatalf("seed %d, round %d: outputs differ: %s", seed, round, d)
+		}
+	}
+	if killed == 0 {
+		t.Errorf("no run was killed within %s: the test tries nothing", span)
+	}
+	t.Logf("killed %d runs of %s each", killed, span)
+}
