@@ -1,0 +1,175 @@
+package fetch
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"github.com/sprint-ml/sprint/stages"
+	"github.com/sprint-ml/sprint/stages/rows"
+)
+
+// Files are the options of the source files.
+type Files struct {
+	Paths      []string `yaml:"paths" path:"true" key:"-" doc:"files, globs or store URLs, in the order of their rows"`
+	Format     string   `yaml:"format" default:"auto" enum:"auto|jsonl|csv|parquet" doc:"auto tells it from the extension"`
+	MaxBadRows float64  `yaml:"max_bad_rows" default:"0.01" min:"0" max:"1" doc:"share of rows that may be unusable"`
+}
+
+func (f *Files) check() []stages.Problem {
+	if len(f.Paths) == 0 {
+		return []stages.Problem{problem("files.paths", "Name at least one jsonl, csv or parquet file.", "no paths given")}
+	}
+	var out []stages.Problem
+	for _, p := range f.Paths {
+		if _, ok := f.format(p); !ok && !strings.ContainsAny(p, "*?[") {
+			out = append(out, problem("files.paths", "Set files.format to jsonl, csv or parquet.", "%s: the extension does not tell the format", p))
+		}
+	}
+	return out
+}
+
+func (f *Files) format(path string) (string, bool) {
+	if f.Format != "" && f.Format != "auto" {
+		return f.Format, true
+	}
+	return rows.FormatOf(path)
+}
+
+// resolve keys files by their bytes and formats, in order; their names stay
+// out of the key.
+func (f *Files) resolve(ctx context.Context, look stages.Lookup) (stages.External, error) {
+	var digests, formats, paths []any
+	seen := map[string]bool{}
+	for _, pattern := range f.Paths {
+		found, err := look.Glob(ctx, pattern)
+		if err != nil {
+			return nil, err
+		}
+		for _, p := range found {
+			if seen[p] {
+				continue
+			}
+			seen[p] = true
+			format, ok := f.format(p)
+			if !ok {
+				return nil, stages.Fail(stages.CodePlan, "Set files.format to jsonl, csv or parquet.", "%s: the extension does not tell the format", p)
+			}
+			info, err := look.File(ctx, p)
+			if err != nil {
+				return nil, err
+			}
+			paths = append(paths, p)
+			digests = append(digests, info.Digest)
+			formats = append(formats, format)
+		}
+	}
+	f.Paths = f.Paths[:0:0]
+	for _, p := range paths {
+		f.Paths = append(f.Paths, p.(string))
+	}
+	return stages.External{"files": digests, "formats": formats}, nil
+}
+
+// expanded lists the paths that resolve found. A worker that decoded the
+// options anew expands local globs once more; a file that was not there when
+// the key was computed is then refused by Env.Files.
+func (f *Files) expanded() ([]string, error) {
+	var out []string
+	for _, p := range f.Paths {
+		found := []string{p}
+		if strings.ContainsAny(p, "*?[") && !strings.Contains(p, "://") {
+			matches, err := filepath.Glob(p)
+			if err != nil {
+				return nil, stages.Fail(stages.CodePlan, "Mend the pattern in files.paths.", "%s: %w", p, err)
+			}
+			if len(matches) > 0 {
+				found = matches
+			}
+		}
+		for _, m := range found {
+			if !slices.Contains(out, m) {
+				out = append(out, m)
+			}
+		}
+	}
+	return out, nil
+}
+
+// files reads the resolved files.
+func (s *stage) files(ctx context.Context) (*rows.Table, error) {
+	all := &rows.Table{}
+	paths, err := s.o.Files.expanded()
+	if err != nil {
+		return nil, err
+	}
+	for i, path := range paths {
+		if err := ctx.Err(); err != nil {
+			return nil, err
+		}
+		t, err := s.file(ctx, path)
+		if err != nil {
+			return nil, err
+		}
+		if err := merge(all, t); err != nil {
+			return nil, fmt.Errorf("%s: %w", path, err)
+		}
+		s.env.Progress(stages.Progress{Done: int64(len(all.Rows)), Unit: "rows", Text: fmt.Sprintf("file %d/%d", i+1, len(paths))})
+		s.env.Log.Debug("file read", slog.String("path", path), slog.Int("rows", len(t.Rows)))
+	}
+	if bad, read := all.Stats.Bad(), all.Stats.Read; float64(bad) > s.o.Files.MaxBadRows*float64(read) {
+		return nil, stages.Fail(stages.CodeStage, "Mend the files, or raise files.max_bad_rows.", "%d of %d rows are unusable (no title %d, malformed %d, line over 1 MB %d), more than max_bad_rows %g", bad, read, all.Stats.NoTitle, all.Stats.Malformed, all.Stats.TooLong, s.o.Files.MaxBadRows)
+	}
+	return all, nil
+}
+
+func (s *stage) file(ctx context.Context, path string) (*rows.Table, error) {
+	r, err := s.env.Files.Open(ctx, path)
+	if err != nil {
+		return nil, err
+	}
+	defer r.Close()
+	format, _ := s.o.Files.format(path)
+	t, err := rows.Read(r, format, nil)
+	switch {
+	case errors.Is(err, rows.ErrFormat):
+		return nil, stages.Fail(stages.CodeIntegrity, "Check that the file is whole and that files.format fits.", "%s: %w", path, err)
+	case err != nil:
+		return nil, fmt.Errorf("%s: %w", path, err)
+	}
+	return t, nil
+}
+
+// merge appends a table whose categories may be others or in another order.
+func merge(all, t *rows.Table) error {
+	all.Stats.Add(t.Stats)
+	for _, c := range t.Categories {
+		if !slices.Contains(all.Categories, c) {
+			all.Categories = append(all.Categories, c)
+		}
+	}
+	for _, r := range t.Rows {
+		if r.Labels != nil {
+			labels := make([]rows.Label, len(all.Categories))
+			for i := range labels {
+				labels[i].Abstain = true
+			}
+			for i, c := range t.Categories {
+				labels[slices.Index(all.Categories, c)] = r.Labels[i]
+			}
+			r.Labels = labels
+		}
+		all.Rows = append(all.Rows, r)
+	}
+	// Rows of earlier files know nothing of categories that came later.
+	for i := range all.Rows {
+		for l := all.Rows[i].Labels; l != nil && len(l) < len(all.Categories); l = all.Rows[i].Labels {
+			all.Rows[i].Labels = append(l, rows.Label{Abstain: true})
+		}
+	}
+	return nil
+}
