@@ -1,0 +1,178 @@
+package bert
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"github.com/sprint-ml/sprint/ml/encoder"
+	"github.com/sprint-ml/sprint/ml/tokenize"
+)
+
+// Model is a network on the host: its shape, its weights and its tokenizer.
+type Model struct {
+	Spec      Spec
+	Params    []Param // in graph order: encoder, then heads
+	Tokenizer *tokenize.Tokenizer
+
+	configJSON []byte
+	prefix     string           // of the source's tensor names
+	rest       []encoder.Tensor // of the source, not used by the graph
+}
+
+// FromEncoder puts new heads, seeded, on a pretrained encoder. A pooler that
+// the pooling does not use stays in the file unchanged.
+func FromEncoder(e *encoder.Encoder, s Spec, seed uint64) (*Model, error) {
+	s.Encoder = e.Config
+	if err := s.check(); err != nil {
+		return nil, err
+	}
+	if s.Pooling == Pooler && !e.HasPooler() {
+		return nil, errors.New("the encoder has no pooler; use pooling mean or cls")
+	}
+	m := &Model{Spec: s, Tokenizer: e.Tokenizer, configJSON: e.ConfigJSON, prefix: e.Prefix}
+	for _, src := range encoderSources(s.Encoder, s.Pooling == Pooler) {
+		p, err := src.read(e.Tensor)
+		if err != nil {
+			return nil, err
+		}
+		m.Params = append(m.Params, p)
+	}
+	if s.Pooling != Pooler && e.HasPooler() {
+		for _, name := range []string{"pooler.dense.weight", "pooler.dense.bias"} {
+			if t, ok := e.Tensor(name); ok {
+				t.Name = e.Prefix + name
+				m.rest = append(m.rest, t)
+			}
+		}
+	}
+	m.Params = append(m.Params, newHeads(s, seed)...)
+	return m, nil
+}
+
+// sprintSection is what config.json says under "sprint".
+type sprintSection struct {
+	Format     int        `json:"format"`
+	Categories []Category `json:"categories"`
+	Pooling    string     `json:"pooling"`
+	HeadHidden int        `json:"head_hidden"`
+	MaxLength  int        `json:"max_length"`
+	Text       []string   `json:"text"`
+	Prefix     string     `json:"prefix,omitempty"`
+}
+
+// Files of a model folder.
+const (
+	weightsFile   = "model.safetensors"
+	configFile    = "config.json"
+	tokenizerFile = "tokenizer.json"
+	vocabFile     = "vocab.txt"
+)
+
+// Save writes the model in the Hugging Face layout: the encoder's tensors as
+// they are named in its source, the heads under heads.*. Equal models give
+// equal bytes.
+func (m *Model) Save(dir string) error {
+	config := map[string]any{}
+	if err := json.Unmarshal(m.configJSON, &config); err != nil {
+		return fmt.Errorf("config.json of the encoder: %w", err)
+	}
+	delete(config, "_name_or_path") // a path of whoever made the encoder
+	config["architectures"] = []string{"BertModel"}
+	config["sprint"] = sprintSection{1, m.Spec.Categories, m.Spec.Pooling, m.Spec.HeadHidden, m.Spec.MaxLength, m.Spec.Text, m.prefix}
+	text, err := json.MarshalIndent(config, "", "  ")
+	if err != nil {
+		return err
+	}
+	f, err := os.Create(filepath.Join(dir, weightsFile))
+	if err != nil {
+		return err
+	}
+	err = encoder.WriteSafetensors(f, m.Tensors(), map[string]string{"format": "pt"})
+	if err := errors.Join(err, f.Close()); err != nil {
+		return fmt.Errorf("write %s: %w", weightsFile, err)
+	}
+	files := map[string][]byte{configFile: append(text, '\n'), tokenizerFile: m.Tokenizer.JSON(), vocabFile: m.Tokenizer.Vocab()}
+	for name, data := range files {
+		if len(data) == 0 {
+			continue
+		}
+		if err := os.WriteFile(filepath.Join(dir, name), data, 0o644); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// Tensors returns the model as the tensors of its file.
+func (m *Model) Tensors() []encoder.Tensor {
+	by := map[string]Param{}
+	for _, p := range m.Params {
+		by[p.Name] = p
+	}
+	var out []encoder.Tensor
+	for _, src := range encoderSources(m.Spec.Encoder, m.Spec.Pooling == Pooler) {
+		out = append(out, src.write(by[src.param], m.prefix)...)
+	}
+	out = append(out, m.rest...)
+	return append(out, headTensors(m.Spec, by)...)
+}
+
+// Load reads a folder that Save wrote.
+func Load(dir string) (*Model, error) {
+	text, err := os.ReadFile(filepath.Join(dir, configFile))
+	if err != nil {
+		return nil, fmt.Errorf("load the model: %w", err)
+	}
+	var config struct {
+		Sprint *sprintSection `json:"sprint"`
+	}
+	if err := json.Unmarshal(text, &config); err != nil {
+		return nil, fmt.Errorf("load the model in %s: %s: %w", dir, configFile, err)
+	}
+	if config.Sprint == nil {
+		return nil, fmt.Errorf("load the model in %s: %s has no section sprint: it is an encoder, not a classifier", dir, configFile)
+	}
+	if config.Sprint.Format != 1 {
+		return nil, fmt.Errorf("load the model in %s: format %d; this sprint reads 1", dir, config.Sprint.Format)
+	}
+	e, err := encoder.Load(dir)
+	if err != nil {
+		return nil, err
+	}
+	c := config.Sprint
+	m := &Model{
+		Spec:      Spec{Encoder: e.Config, Categories: c.Categories, Pooling: c.Pooling, HeadHidden: c.HeadHidden, MaxLength: c.MaxLength, Text: c.Text},
+		Tokenizer: e.Tokenizer, configJSON: e.ConfigJSON, prefix: c.Prefix,
+	}
+	if err := m.Spec.check(); err != nil {
+		return nil, fmt.Errorf("load the model in %s: %w", dir, err)
+	}
+	for _, src := range encoderSources(e.Config, c.Pooling == Pooler) {
+		p, err := src.read(e.Tensor)
+		if err != nil {
+			return nil, fmt.Errorf("load the model in %s: %w", dir, err)
+		}
+		m.Params = append(m.Params, p)
+	}
+	heads, err := readHeads(m.Spec, e.Weights.Tensor)
+	if err != nil {
+		return nil, fmt.Errorf("load the model in %s: %w", dir, err)
+	}
+	m.Params = append(m.Params, heads...)
+	return m, nil
+}
+
+// Encode turns a row's fields into token ids and type ids; second is empty for
+// a text of one field.
+func (m *Model) Encode(title, description string) (ids, types []int32) {
+	if slices.Contains(m.Spec.Text, "description") && strings.TrimSpace(description) != "" {
+		return m.Tokenizer.EncodePair(nil, nil, title, description, m.Spec.MaxLength)
+	}
+	ids = m.Tokenizer.Encode(nil, title, m.Spec.MaxLength)
+	return ids, make([]int32, len(ids))
+}

@@ -1,0 +1,266 @@
+package bert
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"slices"
+	"strings"
+
+	"github.com/sprint-ml/sprint/ml/encoder"
+)
+
+// Param is one weight of the graph on the host, row-major. Dense weights stand
+// as [in,out], which XLA's CPU backend multiplies fastest; files hold [out,in].
+type Param struct {
+	Name  string
+	Shape []int
+	Data  []float32
+	// Decay says whether weight decay applies: not to biases and LayerNorm
+	// (Devlin et al. 2018, and every implementation since).
+	Decay bool
+	// Layer is the encoder layer, -1 for embeddings, the number of layers for
+	// pooler and heads.
+	Layer int
+}
+
+// Size is the number of values.
+func (p Param) Size() int {
+	n := 1
+	for _, d := range p.Shape {
+		n *= d
+	}
+	return n
+}
+
+// Names of the parameters that other packages ask for.
+const (
+	WordEmbeddings = "emb.word"
+	headScoreW     = "head.score.w" // [K,HH]
+	headTagW       = "head.tag.w"   // [K,HH,maxTags]
+)
+
+// source maps a parameter to the tensors of the file that make it.
+type source struct {
+	param   string
+	tensors []string // HF names without prefix; several are joined along out
+	dense   bool     // [out,in] in the file, [in,out] here
+	decay   bool
+	layer   int
+}
+
+// encoderSources lists the encoder's parameters in graph order.
+func encoderSources(c encoder.Config, pooler bool) []source {
+	s := []source{
+		{WordEmbeddings, []string{"embeddings.word_embeddings.weight"}, false, true, -1},
+		{"emb.pos", []string{"embeddings.position_embeddings.weight"}, false, true, -1},
+		{"emb.type", []string{"embeddings.token_type_embeddings.weight"}, false, true, -1},
+		{"emb.ln.g", []string{"embeddings.LayerNorm.weight"}, false, false, -1},
+		{"emb.ln.b", []string{"embeddings.LayerNorm.bias"}, false, false, -1},
+	}
+	for l := range c.NumHiddenLayers {
+		f, n := fmt.Sprintf("encoder.layer.%d.", l), fmt.Sprintf("L%d.", l)
+		a := f + "attention."
+		s = append(s,
+			source{n + "qkv.w", []string{a + "self.query.weight", a + "self.key.weight", a + "self.value.weight"}, true, true, l},
+			source{n + "qkv.b", []string{a + "self.query.bias", a + "self.key.bias", a + "self.value.bias"}, false, false, l},
+			source{n + "o.w", []string{a + "output.dense.weight"}, true, true, l},
+			source{n + "o.b", []string{a + "output.dense.bias"}, false, false, l},
+			source{n + "ln1.g", []string{a + "output.LayerNorm.weight"}, false, false, l},
+			source{n + "ln1.b", []string{a + "output.LayerNorm.bias"}, false, false, l},
+			source{n + "ff1.w", []string{f + "intermediate.dense.weight"}, true, true, l},
+			source{n + "ff1.b", []string{f + "intermediate.dense.bias"}, false, false, l},
+			source{n + "ff2.w", []string{f + "output.dense.weight"}, true, true, l},
+			source{n + "ff2.b", []string{f + "output.dense.bias"}, false, false, l},
+			source{n + "ln2.g", []string{f + "output.LayerNorm.weight"}, false, false, l},
+			source{n + "ln2.b", []string{f + "output.LayerNorm.bias"}, false, false, l},
+		)
+	}
+	if pooler {
+		s = append(s,
+			source{"pool.w", []string{"pooler.dense.weight"}, true, true, c.NumHiddenLayers},
+			source{"pool.b", []string{"pooler.dense.bias"}, false, false, c.NumHiddenLayers})
+	}
+	return s
+}
+
+// read makes the parameter from the file's tensors.
+func (s source) read(get func(name string) (encoder.Tensor, bool)) (Param, error) {
+	p := Param{Name: s.param, Decay: s.decay, Layer: s.layer}
+	for _, name := range s.tensors {
+		t, ok := get(name)
+		if !ok {
+			return p, fmt.Errorf("tensor %s is missing", name)
+		}
+		data, err := t.Float32()
+		if err != nil {
+			return p, fmt.Errorf("tensor %s: %w", name, err)
+		}
+		p.Data = append(p.Data, data...)
+		if p.Shape == nil {
+			p.Shape = slices.Clone(t.Shape)
+		} else {
+			p.Shape[0] += t.Shape[0]
+		}
+	}
+	if s.dense {
+		p.Data = transpose(p.Data, p.Shape[0], p.Shape[1])
+		p.Shape = []int{p.Shape[1], p.Shape[0]}
+	}
+	return p, nil
+}
+
+// write makes the file's tensors from the parameter.
+func (s source) write(p Param, prefix string) []encoder.Tensor {
+	data, shape := p.Data, p.Shape
+	if s.dense {
+		data = transpose(data, shape[0], shape[1])
+		shape = []int{shape[1], shape[0]}
+	}
+	rows := shape[0] / len(s.tensors)
+	part := len(data) / len(s.tensors)
+	out := make([]encoder.Tensor, len(s.tensors))
+	for i, name := range s.tensors {
+		out[i] = encoder.Float32Tensor(prefix+name, data[i*part:(i+1)*part], append([]int{rows}, shape[1:]...)...)
+	}
+	return out
+}
+
+func transpose(w []float32, rows, cols int) []float32 {
+	t := make([]float32, len(w))
+	for i := range rows {
+		for j := range cols {
+			t[j*rows+i] = w[i*cols+j]
+		}
+	}
+	return t
+}
+
+// newHeads makes the heads' parameters: weights N(0, 0.02) as BERT's own, which
+// other initialisers leave at chance, biases 0.
+func newHeads(s Spec, seed uint64) []Param {
+	rng := rand.New(rand.NewPCG(seed, 0x5eed))
+	normal := func(n int) []float32 {
+		d := make([]float32, n)
+		for i := range d {
+			d[i] = float32(rng.NormFloat64() * 0.02)
+		}
+		return d
+	}
+	h, k, hh, mt := s.Encoder.HiddenSize, len(s.Categories), s.HeadHidden, s.maxTags()
+	layer := s.Encoder.NumHiddenLayers
+	tags := normal(k * hh * mt)
+	for c, category := range s.Categories {
+		for i := range hh {
+			for j := len(category.Tags); j < mt; j++ {
+				tags[(c*hh+i)*mt+j] = 0
+			}
+		}
+	}
+	return []Param{
+		{"head.in.w", []int{h, 2 * k * hh}, normal(h * 2 * k * hh), true, layer},
+		{"head.in.b", []int{2 * k * hh}, make([]float32, 2*k*hh), false, layer},
+		{headScoreW, []int{k, hh}, normal(k * hh), true, layer},
+		{"head.score.b", []int{k}, make([]float32, k), false, layer},
+		{headTagW, []int{k, hh, mt}, tags, true, layer},
+		{"head.tag.b", []int{k, mt}, make([]float32, k*mt), false, layer},
+	}
+}
+
+// headTensors writes the fused heads as the file's single ones:
+// heads.<i>.{score,tag}.{0,1}.{weight,bias}, weights [out,in].
+func headTensors(s Spec, by map[string]Param) []encoder.Tensor {
+	h, hh, mt := s.Encoder.HiddenSize, s.HeadHidden, s.maxTags()
+	in := transpose(by["head.in.w"].Data, h, len(by["head.in.b"].Data)) // [2*K*HH, H]
+	bias := by["head.in.b"].Data
+	var out []encoder.Tensor
+	for k, c := range s.Categories {
+		name := func(head string, n int, kind string) string {
+			return fmt.Sprintf("heads.%d.%s.%d.%s", k, head, n, kind)
+		}
+		a, b := 2*k*hh, (2*k+1)*hh // rows of this category's score and tag layers
+		tw, tb := make([]float32, len(c.Tags)*hh), make([]float32, len(c.Tags))
+		for j := range c.Tags {
+			for i := range hh {
+				tw[j*hh+i] = by[headTagW].Data[(k*hh+i)*mt+j]
+			}
+			tb[j] = by["head.tag.b"].Data[k*mt+j]
+		}
+		out = append(out,
+			encoder.Float32Tensor(name("score", 0, "weight"), in[a*h:(a+hh)*h], hh, h),
+			encoder.Float32Tensor(name("score", 0, "bias"), bias[a:a+hh], hh),
+			encoder.Float32Tensor(name("score", 1, "weight"), by[headScoreW].Data[k*hh:(k+1)*hh], 1, hh),
+			encoder.Float32Tensor(name("score", 1, "bias"), by["head.score.b"].Data[k:k+1], 1),
+			encoder.Float32Tensor(name("tag", 0, "weight"), in[b*h:(b+hh)*h], hh, h),
+			encoder.Float32Tensor(name("tag", 0, "bias"), bias[b:b+hh], hh),
+			encoder.Float32Tensor(name("tag", 1, "weight"), tw, len(c.Tags), hh),
+			encoder.Float32Tensor(name("tag", 1, "bias"), tb, len(c.Tags)),
+		)
+	}
+	return out
+}
+
+// readHeads is the inverse of headTensors.
+func readHeads(s Spec, get func(name string) (encoder.Tensor, bool)) ([]Param, error) {
+	params := newHeads(s, 0)
+	by := map[string]Param{}
+	for _, p := range params {
+		clear(p.Data)
+		by[p.Name] = p
+	}
+	h, hh, mt := s.Encoder.HiddenSize, s.HeadHidden, s.maxTags()
+	rows := make([]float32, len(by["head.in.w"].Data))
+	load := func(name string, want ...int) ([]float32, error) {
+		t, ok := get(name)
+		if !ok {
+			return nil, fmt.Errorf("tensor %s is missing", name)
+		}
+		if !slices.Equal(t.Shape, want) {
+			return nil, fmt.Errorf("tensor %s has shape %v, want %v", name, t.Shape, want)
+		}
+		return t.Float32()
+	}
+	for k, c := range s.Categories {
+		for i, head := range []string{"score", "tag"} {
+			outs := 1
+			if head == "tag" {
+				outs = len(c.Tags)
+			}
+			p := fmt.Sprintf("heads.%d.%s.", k, head)
+			w0, err := load(p+"0.weight", hh, h)
+			if err != nil {
+				return nil, err
+			}
+			b0, err := load(p+"0.bias", hh)
+			if err != nil {
+				return nil, err
+			}
+			w1, err := load(p+"1.weight", outs, hh)
+			if err != nil {
+				return nil, err
+			}
+			b1, err := load(p+"1.bias", outs)
+			if err != nil {
+				return nil, err
+			}
+			at := (2*k + i) * hh
+			copy(rows[at*h:], w0)
+			copy(by["head.in.b"].Data[at:], b0)
+			if head == "score" {
+				copy(by[headScoreW].Data[k*hh:], w1)
+				by["head.score.b"].Data[k] = b1[0]
+				continue
+			}
+			for j := range outs {
+				for i := range hh {
+					by[headTagW].Data[(k*hh+i)*mt+j] = w1[j*hh+i]
+				}
+				by["head.tag.b"].Data[k*mt+j] = b1[j]
+			}
+		}
+	}
+	copy(by["head.in.w"].Data, transpose(rows, 2*len(s.Categories)*hh, h))
+	return params, nil
+}
+
+// isHead reports whether a tensor of a file belongs to the heads.
+func isHead(name string) bool { return strings.HasPrefix(name, "heads.") }

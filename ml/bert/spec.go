@@ -1,0 +1,64 @@
+// Package bert builds BERT encoders with classification heads as GoMLX graphs:
+// per category a score in [-1,1] and a tag. It holds the weights on the host,
+// reads them from an encoder or a release, and predicts.
+package bert
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+
+	"github.com/sprint-ml/sprint/ml/encoder"
+)
+
+// Poolings are the ways from token vectors to one vector of a text.
+const (
+	Pooler = "pooler" // tanh(W·[CLS]+b), as BERT was pretrained with
+	CLS    = "cls"    // the vector of [CLS]
+	Mean   = "mean"   // the mean over the text's tokens
+)
+
+// Category is one output of the model: a score, and one of Tags. Tags[0] is the
+// empty tag.
+type Category struct {
+	Name string   `json:"name"`
+	Tags []string `json:"tags"`
+}
+
+// Spec is everything that shapes the network.
+type Spec struct {
+	Encoder    encoder.Config
+	Categories []Category
+	Pooling    string
+	HeadHidden int      // width of the hidden layer of each head
+	MaxLength  int      // tokens of a text, special ones included
+	Text       []string // fields of a row that make the text: title, description
+}
+
+func (s Spec) check() error {
+	switch {
+	case len(s.Categories) == 0:
+		return errors.New("a model needs at least one category")
+	case s.HeadHidden < 1:
+		return fmt.Errorf("head width %d", s.HeadHidden)
+	case !slices.Contains([]string{Pooler, CLS, Mean}, s.Pooling):
+		return fmt.Errorf("unknown pooling %q; known are pooler, cls and mean", s.Pooling)
+	case s.MaxLength < 4 || s.MaxLength > s.Encoder.MaxPositionEmbeddings:
+		return fmt.Errorf("length %d: the encoder takes 4 to %d tokens", s.MaxLength, s.Encoder.MaxPositionEmbeddings)
+	}
+	for _, c := range s.Categories {
+		if len(c.Tags) == 0 || c.Tags[0] != "" {
+			return fmt.Errorf("category %s: the first tag must be the empty one", c.Name)
+		}
+	}
+	return nil
+}
+
+// maxTags is the widest tag head.
+func (s Spec) maxTags() int {
+	n := 0
+	for _, c := range s.Categories {
+		n = max(n, len(c.Tags))
+	}
+	return n
+}

@@ -1,0 +1,263 @@
+package taxonomy
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+	"unicode"
+
+	"go.yaml.in/yaml/v4"
+)
+
+// Caps of a taxonomy file.
+const (
+	maxBytes = 1 << 20
+	maxWords = 100_000
+)
+
+var (
+	categoryName = regexp.MustCompile(`^[a-z][a-z0-9_]{0,62}$`)
+	tagName      = regexp.MustCompile(`^[a-z0-9][a-z0-9_ -]{0,62}$`)
+	ruleName     = regexp.MustCompile(`^[a-z0-9][a-z0-9_.-]{0,62}$`)
+	yamlLine     = regexp.MustCompile(`line (\d+)(?:, column (\d+))?:? ?`)
+)
+
+// Parse reads a taxonomy file. All mistakes are reported at once; the taxonomy
+// is nil if there is any.
+func Parse(data []byte) (*Taxonomy, []Problem) {
+	p := &parser{ids: map[string]int{}}
+	root := p.document(data)
+	if root != nil {
+		p.taxonomy(root)
+	}
+	if len(p.problems) > 0 {
+		slices.SortStableFunc(p.problems, func(a, b Problem) int {
+			if a.Line != b.Line {
+				return a.Line - b.Line
+			}
+			return a.Col - b.Col
+		})
+		return nil, p.problems
+	}
+	return &p.out, nil
+}
+
+type parser struct {
+	out      Taxonomy
+	problems []Problem
+	ids      map[string]int // "category/rule" -> line
+	words    int
+}
+
+func (p *parser) fail(n *yaml.Node, hint, format string, args ...any) {
+	p.problems = append(p.problems, Problem{n.Line, n.Column, fmt.Sprintf(format, args...), hint})
+}
+
+func (p *parser) document(data []byte) *yaml.Node {
+	if len(data) > maxBytes {
+		p.problems = append(p.problems, Problem{1, 1, "the taxonomy is larger than 1 MiB", ""})
+		return nil
+	}
+	var doc, second yaml.Node
+	d := yaml.NewDecoder(bytes.NewReader(data))
+	if err := d.Decode(&doc); err != nil {
+		line, col, text := 1, 1, strings.TrimPrefix(err.Error(), "yaml: ")
+		if errors.Is(err, io.EOF) {
+			text = "the file is empty"
+		}
+		if m := yamlLine.FindStringSubmatch(text); m != nil {
+			line, _ = strconv.Atoi(m[1])
+			col, _ = strconv.Atoi(m[2])
+			text = strings.Replace(text, m[0], "", 1)
+		}
+		p.problems = append(p.problems, Problem{line, max(col, 1), "not valid YAML: " + strings.TrimSpace(text), ""})
+		return nil
+	}
+	if err := d.Decode(&second); !errors.Is(err, io.EOF) {
+		p.problems = append(p.problems, Problem{max(second.Line, 1), 1, "a second document: a file holds one", ""})
+		return nil
+	}
+	if doc.Kind != yaml.DocumentNode || len(doc.Content) != 1 {
+		p.problems = append(p.problems, Problem{1, 1, "the file is empty", "it begins with `categories:`"})
+		return nil
+	}
+	return doc.Content[0]
+}
+
+// fields reads a map with known keys.
+func (p *parser) fields(n *yaml.Node, what string, known ...string) map[string]*yaml.Node {
+	out := map[string]*yaml.Node{}
+	if n.Kind != yaml.MappingNode || n.Anchor != "" {
+		p.fail(n, "its keys: "+strings.Join(known, ", "), "%s must be a plain map", what)
+		return out
+	}
+	for i := 0; i+1 < len(n.Content); i += 2 {
+		k, v := n.Content[i], n.Content[i+1]
+		switch {
+		case k.Kind != yaml.ScalarNode || !slices.Contains(known, k.Value):
+			p.fail(k, suggest(k.Value, known), "unknown key %q in %s", k.Value, what)
+		case out[k.Value] != nil:
+			p.fail(k, "remove one of them", "the key %q stands twice", k.Value)
+		case v.Kind == yaml.AliasNode || v.Anchor != "":
+			p.fail(v, "write the value out", "anchors and aliases are not allowed")
+		default:
+			out[k.Value] = v
+		}
+	}
+	return out
+}
+
+// suggest names the nearest known key.
+func suggest(word string, known []string) string {
+	for _, k := range known {
+		if len(word) > 2 && (strings.HasPrefix(k, word[:2]) || strings.HasSuffix(k, word[len(word)-2:])) {
+			return fmt.Sprintf("did you mean %q?", k)
+		}
+	}
+	return "known: " + strings.Join(known, ", ")
+}
+
+func (p *parser) text(n *yaml.Node, what string) string {
+	if n == nil {
+		return ""
+	}
+	if n.Kind != yaml.ScalarNode || n.Tag != "" && !strings.HasPrefix(n.Tag, "!!") {
+		p.fail(n, "", "%s must be text", what)
+		return ""
+	}
+	return n.Value
+}
+
+func (p *parser) list(n *yaml.Node, what string) []*yaml.Node {
+	switch {
+	case n == nil:
+		return nil
+	case n.Kind == yaml.ScalarNode && n.ShortTag() != "!!null":
+		return []*yaml.Node{n}
+	case n.Kind != yaml.SequenceNode:
+		p.fail(n, "", "%s must be a list", what)
+		return nil
+	}
+	return n.Content
+}
+
+func (p *parser) taxonomy(root *yaml.Node) {
+	f := p.fields(root, "a taxonomy", "categories")
+	if f["categories"] == nil {
+		p.fail(root, "for example `categories: [{name: sports, tags: [football]}]`", "a taxonomy needs categories")
+		return
+	}
+	for _, n := range p.list(f["categories"], "categories") {
+		p.category(n)
+	}
+	if len(p.out.Categories) == 0 && len(p.problems) == 0 {
+		p.fail(f["categories"], "", "a taxonomy needs at least one category")
+	}
+}
+
+func (p *parser) category(n *yaml.Node) {
+	f := p.fields(n, "a category", "name", "doc", "tags", "rules")
+	c := Category{Name: p.text(f["name"], "name"), Doc: p.text(f["doc"], "doc"), Tags: []string{""}}
+	switch {
+	case f["name"] == nil:
+		p.fail(n, "", "a category needs a name")
+	case !categoryName.MatchString(c.Name):
+		p.fail(f["name"], "use a-z, 0-9 and _, beginning with a letter", "%q is no category name", c.Name)
+	case p.out.Index(c.Name) >= 0:
+		p.fail(f["name"], "merge the two", "a second category named %s", c.Name)
+	case strings.HasSuffix(c.Name, "_tag") || strings.HasSuffix(c.Name, "_score"):
+		p.fail(f["name"], "", "%q would collide with the columns of another category", c.Name)
+	}
+	for _, t := range p.list(f["tags"], "tags") {
+		tag := p.text(t, "a tag")
+		switch {
+		case !tagName.MatchString(tag):
+			p.fail(t, "use a-z, 0-9, space, - and _", "%q is no tag", tag)
+		case c.TagIndex(tag) >= 0:
+			p.fail(t, "", "the tag %q stands twice", tag)
+		default:
+			c.Tags = append(c.Tags, tag)
+		}
+	}
+	index := len(p.out.Categories)
+	p.out.Categories = append(p.out.Categories, c)
+	for i, r := range p.list(f["rules"], "rules") {
+		p.rule(r, index, i)
+	}
+}
+
+func (p *parser) rule(n *yaml.Node, category, number int) {
+	c := p.out.Categories[category]
+	f := p.fields(n, "a rule", "id", "tag", "weight", "words", "phrases", "prefixes", "suffixes", "compounds", "not")
+	r := Rule{ID: p.text(f["id"], "id"), Category: category, Weight: 1, Line: n.Line}
+	if f["id"] == nil {
+		r.ID = fmt.Sprintf("rule-%d", number+1)
+	} else if !ruleName.MatchString(r.ID) {
+		p.fail(f["id"], "use a-z, 0-9, dot, dash and underscore", "%q is no rule id", r.ID)
+	}
+	if line, double := p.ids[c.Name+"/"+r.ID]; double {
+		p.fail(n, "give each rule of a category its own id", "a second rule %s in %s, the first is in line %d", r.ID, c.Name, line)
+	}
+	p.ids[c.Name+"/"+r.ID] = n.Line
+	if t := f["tag"]; t != nil {
+		tag := p.text(t, "tag")
+		if r.Tag = c.TagIndex(tag); r.Tag < 0 {
+			p.fail(t, "its tags: "+strings.Join(c.Tags[1:], ", "), "category %s has no tag %q", c.Name, tag)
+			r.Tag = 0
+		}
+	}
+	if w := f["weight"]; w != nil {
+		x, err := strconv.ParseFloat(p.text(w, "weight"), 64)
+		if err != nil || !(x > 0 && x <= 1) {
+			p.fail(w, "", "the weight must be above 0 and at most 1, this is %q", w.Value)
+		} else {
+			r.Weight = x
+		}
+	}
+	r.Words = append(p.patterns(f["words"], "words"), p.patterns(f["phrases"], "phrases")...)
+	r.Prefixes = p.patterns(f["prefixes"], "prefixes")
+	r.Suffixes = p.patterns(f["suffixes"], "suffixes")
+	r.Compounds = p.patterns(f["compounds"], "compounds")
+	r.Not = p.patterns(f["not"], "not")
+	if n.Kind == yaml.MappingNode && len(r.Words)+len(r.Prefixes)+len(r.Suffixes)+len(r.Compounds) == 0 {
+		p.fail(n, "add words, phrases, prefixes, suffixes or compounds", "the rule %s of %s can never fire", r.ID, c.Name)
+	}
+	for _, w := range r.Not {
+		if slices.Contains(r.Words, w) {
+			p.fail(f["not"], "", "%q is both a word and an exception of rule %s", w, r.ID)
+		}
+	}
+	p.out.Rules = append(p.out.Rules, r)
+}
+
+func (p *parser) patterns(n *yaml.Node, what string) []string {
+	var out []string
+	for _, w := range p.list(n, what) {
+		text := strings.Join(strings.Fields(p.text(w, "an entry of "+what)), " ")
+		letters := 0
+		for _, r := range text {
+			if unicode.IsLetter(r) || unicode.IsDigit(r) {
+				letters++
+			}
+		}
+		switch p.words++; {
+		case letters < 2:
+			p.fail(w, "one letter fires on almost any text", "%q in %s has fewer than two letters", text, what)
+		case len(text) > 200:
+			p.fail(w, "", "an entry of %s is longer than 200 bytes", what)
+		case p.words == maxWords+1:
+			p.fail(w, "", "more than %d words", maxWords)
+		case p.words > maxWords:
+		case slices.Contains(out, text):
+			p.fail(w, "remove one of them", "%q stands twice in %s", text, what)
+		default:
+			out = append(out, text)
+		}
+	}
+	return out
+}

@@ -1,0 +1,75 @@
+// Package train fits a bert.Model to examples, step by step: the caller drives
+// every step, so that cancelling, checkpoints and budgets live outside. Equal
+// options, data and device give byte-identical weights, over a resume too.
+package train
+
+import (
+	"fmt"
+	"math"
+)
+
+// Example is one row to learn from. Score, Tag and Weight have one entry per
+// category; Weight 0 masks a target.
+type Example struct {
+	IDs, Types []int32
+	// Alt is another reading of the text (rule words masked out), used instead
+	// of IDs with probability Options.AltProb; nil is none.
+	Alt, AltTypes []int32
+	Score         []float32
+	Tag           []int32
+	Weight        []float32
+}
+
+// Options of a fit. Field words are those of the plan.
+type Options struct {
+	Epochs       int
+	BatchSize    int // rows of a batch at most
+	BatchTokens  int // padded tokens of a batch at most
+	MaxShapes    int // static shapes that programs are compiled for
+	LearningRate float64
+	HeadScale    float64 // learning rate of the heads over that of the encoder
+	LayerDecay   float64 // factor per layer below the top; 1 is none
+	Warmup       float64 // share of the steps
+	Schedule     string  // linear or cosine
+	WeightDecay  float64
+	Clip         float64 // global gradient norm; 0 is none
+	Dropout      float64
+	Smoothing    float64 // of the tag's target
+	ScoreWeight  float64
+	TagWeight    float64
+	AltProb      float64
+	Seed         uint64
+	FreezeEmbed  bool
+	FreezeLayers int // lowest encoder layers; includes the embeddings
+}
+
+// AdamW's constants as in PyTorch; GoMLX's own epsilon of 1e-7 drifts.
+const (
+	beta1   = 0.9
+	beta2   = 0.999
+	epsilon = 1e-8
+)
+
+// lr is the learning rate of a step counted from 0: linear warm-up, then
+// linear or cosine decay to 0.
+func (o Options) lr(step, total int) float64 {
+	warm := int(math.Ceil(o.Warmup * float64(total)))
+	if step < warm {
+		return o.LearningRate * float64(step+1) / float64(warm)
+	}
+	left := float64(total-step) / float64(max(total-warm, 1))
+	if o.Schedule == "cosine" {
+		return o.LearningRate * 0.5 * (1 + math.Cos(math.Pi*(1-left)))
+	}
+	return o.LearningRate * left
+}
+
+// NonFinite says that the loss is no number any more.
+type NonFinite struct {
+	Step, Epoch, Batch int
+	Loss               float64
+}
+
+func (e *NonFinite) Error() string {
+	return fmt.Sprintf("the loss is %v at step %d (epoch %d, batch %d)", e.Loss, e.Step, e.Epoch, e.Batch)
+}

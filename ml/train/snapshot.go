@@ -1,0 +1,191 @@
+package train
+
+import (
+	"encoding/binary"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+
+	"github.com/gomlx/gomlx/core/tensors"
+	"github.com/sprint-ml/sprint/ml/bert"
+	"github.com/sprint-ml/sprint/ml/encoder"
+)
+
+// Files of a snapshot.
+const (
+	stateFile = "state.safetensors"
+	metaFile  = "trainer.json"
+)
+
+// snapshotFormat is bumped when a snapshot's meaning changes.
+const snapshotFormat = 1
+
+// meta is the part of a snapshot that is not tensors.
+type meta struct {
+	Format  int     `json:"format"`
+	Step    int     `json:"step"`
+	Total   int     `json:"total"`
+	Epoch   int     `json:"epoch"`
+	Cursor  int     `json:"cursor"`
+	Sum     float64 `json:"sum"`
+	Seen    int     `json:"seen"`
+	Tokens  int64   `json:"tokens"`
+	Padded  int64   `json:"padded"`
+	Options Options `json:"options"`
+	Rows    int     `json:"rows"` // training examples
+}
+
+// Weights copies the trainable weights from the device.
+func (t *Trainer) Weights() (weights [][]float32, err error) {
+	err = guard("copy the weights", func() error {
+		for i := range t.trainable {
+			weights = append(weights, tensors.MustCopyFlatData[float32](t.state[i]))
+		}
+		return nil
+	})
+	return weights, err
+}
+
+// Save writes the whole state of the fit into folder dir: weights, moments,
+// generator, and where in the data it stands.
+func (t *Trainer) Save(dir string) error {
+	n := len(t.trainable)
+	var out []encoder.Tensor
+	err := guard("copy the training state", func() error {
+		for k, group := range []string{"w.", "m.", "v."} {
+			for i, p := range t.trainable {
+				out = append(out, encoder.Float32Tensor(group+p.Name, tensors.MustCopyFlatData[float32](t.state[k*n+i]), p.Shape...))
+			}
+		}
+		rng := tensors.MustCopyFlatData[uint64](t.state[3*n])
+		raw := make([]byte, 0, 8*len(rng))
+		for _, x := range rng {
+			raw = binary.LittleEndian.AppendUint64(raw, x)
+		}
+		out = append(out, encoder.Tensor{Name: "rng", DType: "U64", Shape: []int{len(rng)}, Data: raw})
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	f, err := os.Create(filepath.Join(dir, stateFile))
+	if err != nil {
+		return err
+	}
+	err = encoder.WriteSafetensors(f, out, nil)
+	if err := errors.Join(err, f.Close()); err != nil {
+		return fmt.Errorf("write a checkpoint: %w", err)
+	}
+	m := meta{snapshotFormat, t.step, t.total, t.epoch, t.cursor, t.sum, t.seen, t.Tokens, t.Padded, t.o, len(t.train)}
+	b, err := json.Marshal(m)
+	if err != nil {
+		return err
+	}
+	return os.WriteFile(filepath.Join(dir, metaFile), b, 0o644)
+}
+
+// ErrForeign says that a snapshot belongs to another fit or format.
+var ErrForeign = errors.New("the checkpoint belongs to another fit")
+
+// Restore puts a snapshot of the same fit back.
+func (t *Trainer) Restore(dir string) error {
+	b, err := os.ReadFile(filepath.Join(dir, metaFile))
+	if err != nil {
+		return err
+	}
+	var m meta
+	if err := json.Unmarshal(b, &m); err != nil {
+		return fmt.Errorf("%s: %w", metaFile, err)
+	}
+	if m.Format != snapshotFormat || m.Options != t.o || m.Total != t.total || m.Rows != len(t.train) || m.Epoch > t.o.Epochs || m.Cursor > t.perEpoch || m.Cursor < 0 || m.Epoch < 0 {
+		return fmt.Errorf("%w: it is of step %d of %d, format %d", ErrForeign, m.Step, m.Total, m.Format)
+	}
+	f, err := os.Open(filepath.Join(dir, stateFile))
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	fi, err := f.Stat()
+	if err != nil {
+		return err
+	}
+	s, err := encoder.ReadSafetensors(f, fi.Size())
+	if err != nil {
+		return err
+	}
+	n := len(t.trainable)
+	next := make([]*tensors.Tensor, 3*n+1)
+	for k, group := range []string{"w.", "m.", "v."} {
+		for i, p := range t.trainable {
+			x, ok := s.Tensor(group + p.Name)
+			if !ok || !slices.Equal(x.Shape, p.Shape) {
+				return fmt.Errorf("%w: tensor %s%s is missing or has another shape", ErrForeign, group, p.Name)
+			}
+			data, err := x.Float32()
+			if err != nil {
+				return err
+			}
+			next[k*n+i] = tensors.FromFlatDataAndDimensions(slices.Clone(data), p.Shape...)
+		}
+	}
+	x, ok := s.Tensor("rng")
+	if !ok || x.DType != "U64" || len(x.Data)%8 != 0 {
+		return fmt.Errorf("%w: the generator's state is missing", ErrForeign)
+	}
+	rng := make([]uint64, len(x.Data)/8)
+	for i := range rng {
+		rng[i] = binary.LittleEndian.Uint64(x.Data[8*i:])
+	}
+	next[3*n] = tensors.FromFlatDataAndDimensions(rng, len(rng))
+	for _, old := range t.state {
+		old.MustFinalizeAll()
+	}
+	t.state = next
+	t.step, t.epoch = m.Step, m.Epoch
+	t.shuffle()
+	t.cursor, t.sum, t.seen, t.Tokens, t.Padded = m.Cursor, m.Sum, m.Seen, m.Tokens, m.Padded
+	return nil
+}
+
+// Export returns the model with the given trainable weights, as Weights gave
+// them after steps steps.
+func (t *Trainer) Export(weights [][]float32, steps int) (*bert.Model, error) {
+	if len(weights) != len(t.trainable) {
+		return nil, fmt.Errorf("export: %d weights for %d parameters", len(weights), len(t.trainable))
+	}
+	by := map[string][]float32{}
+	for i, p := range t.trainable {
+		by[p.Name] = weights[i]
+	}
+	out := *t.model
+	out.Params = slices.Clone(t.model.Params)
+	for i, p := range out.Params {
+		data, ok := by[p.Name]
+		if !ok {
+			continue
+		}
+		if p.Name == bert.WordEmbeddings {
+			data = t.vocab.expand(p.Data, data, t.decayed(p, steps))
+		}
+		out.Params[i].Data = data
+	}
+	return &out, nil
+}
+
+// decayed is what weight decay alone made of a value after steps steps.
+func (t *Trainer) decayed(p bert.Param, steps int) float64 {
+	x := 1.0
+	if !p.Decay {
+		return x
+	}
+	for s := range steps {
+		x *= 1 - t.o.lr(s, t.total)*t.scale(p)*t.o.WeightDecay
+	}
+	return x
+}
+
+// Trainable returns the parameters that are fitted, in the order of Weights.
+func (t *Trainer) Trainable() []bert.Param { return t.trainable }
