@@ -1,0 +1,192 @@
+// Package publish makes an immutable release of a model that passed verify.
+package publish
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"strconv"
+	"time"
+
+	"github.com/sprint-ml/sprint/stages"
+	"github.com/sprint-ml/sprint/storage"
+)
+
+// Kind returns the kind "publish".
+func Kind() stages.Kind {
+	return stages.Kind{
+		Name:    "publish",
+		Version: 1,
+		Doc: `Publishes the model as the next version of a name and moves an alias to it.
+It refuses (code 10) unless verify passed for this very model. A release is a
+folder in the Hugging Face layout with the taxonomy, thresholds, metrics, history,
+a model card and a manifest of digests. Versions are 1, 2, 3; the same release
+keeps its version. The alias moves last.`,
+		Example: "name: quickstart\nalias: latest\n",
+		Inputs: func(any) []stages.Input {
+			return []stages.Input{{Name: "model"}, {Name: "thresholds"}, {Name: "metrics"}, {Name: "checks"}, {Name: "history"},
+				{Name: "train", Optional: true}, {Name: "val", Optional: true}, {Name: "test", Optional: true}}
+		},
+		Outputs: func(any) []stages.Output {
+			return []stages.Output{{Name: "release"}, {Name: "receipt", Volatile: true}}
+		},
+		Options: func() any { return new(Options) },
+		New: func(options any, env stages.Env) (stages.Stage, error) {
+			return &stage{o: options.(*Options), env: env}, nil
+		},
+	}
+}
+
+// Options of publish.
+type Options struct {
+	Name  string `yaml:"name" required:"true" doc:"the model's name in the store"`
+	Alias string `yaml:"alias" default:"latest" doc:"movable name of the new version, not a number"`
+}
+
+// Check refuses names that the store cannot hold.
+func (o *Options) Check() []stages.Problem {
+	var out []stages.Problem
+	if !storage.ValidName(o.Name) {
+		out = append(out, stages.Problem{Path: "name", Message: fmt.Sprintf("%q is no model name", o.Name), Hint: "Use a-z, 0-9, dot, dash and underscore."})
+	}
+	if _, err := strconv.Atoi(o.Alias); err == nil || !storage.ValidName(o.Alias) {
+		out = append(out, stages.Problem{Path: "alias", Message: fmt.Sprintf("%q is no alias", o.Alias), Hint: "Use a word of a-z, 0-9, dot, dash and underscore, not a number."})
+	}
+	return out
+}
+
+// Resolve keys the taxonomy, whose text is part of the release.
+func (o *Options) Resolve(_ context.Context, look stages.Lookup) (stages.External, error) {
+	return stages.External{"taxonomy": digest(look.Taxonomy().Data)}, nil
+}
+
+type stage struct {
+	o   *Options
+	env stages.Env
+}
+
+// Preflight finds out early that the store takes no writes.
+func (s *stage) Preflight(ctx context.Context) error {
+	if err := s.env.Store.ProbeQuick(ctx); err != nil {
+		return stages.Fail(stages.CodeEnvironment, "Check the store's URL and rights.", "the store cannot take a release: %w", err)
+	}
+	return nil
+}
+
+// checks is what verify found out.
+type checks struct {
+	Passed bool   `json:"passed"`
+	Model  string `json:"model"`
+	Checks []struct {
+		ID      string `json:"id"`
+		Passed  bool   `json:"passed"`
+		Message string `json:"message"`
+	} `json:"checks"`
+}
+
+// receipt says what was published where and when.
+type receipt struct {
+	Name      string    `json:"name"`
+	Version   int       `json:"version"`
+	Alias     string    `json:"alias"`
+	Digest    string    `json:"digest"`
+	Published time.Time `json:"published"`
+}
+
+// Run writes release and receipt, then the version and last the alias.
+func (s *stage) Run(ctx context.Context, in stages.Inputs, out stages.Outputs) error {
+	if err := s.gate(ctx, in); err != nil {
+		return err
+	}
+	f, err := s.folder(ctx, in, out)
+	if err != nil {
+		return err
+	}
+	tree, err := s.env.Store.PutTree(ctx, f.entries)
+	if err != nil {
+		return err
+	}
+	now := time.Now().UTC()
+	meta, err := json.Marshal(map[string]any{"run": s.env.Run, "stage": s.env.Stage, "attempt": s.env.Attempt, "date": now})
+	if err != nil {
+		return err
+	}
+	release, err := s.env.Store.PutRelease(ctx, s.o.Name, tree, meta)
+	if err != nil {
+		return refused(err, "publish %s", s.o.Name)
+	}
+	body, err := json.MarshalIndent(receipt{s.o.Name, release.Version, s.o.Alias, tree.Digest, now}, "", "  ")
+	if err != nil {
+		return err
+	}
+	if err := writeOutput(ctx, out, "receipt", body); err != nil {
+		return err
+	}
+	if err := s.env.Store.SetAlias(ctx, s.o.Name, s.o.Alias, release.Version); err != nil {
+		return refused(err, "move alias %s of %s", s.o.Alias, s.o.Name)
+	}
+	s.env.Note("release", fmt.Sprintf("%s@%d", s.o.Name, release.Version))
+	s.env.Log.Info("published", slog.String("model", s.o.Name), slog.Int("version", release.Version), slog.String("alias", s.o.Alias))
+	return nil
+}
+
+func refused(err error, format string, args ...any) error {
+	what := fmt.Sprintf(format, args...)
+	if errors.Is(err, storage.ErrDenied) {
+		return stages.Fail(stages.CodeEnvironment, "Check the rights of the store's credentials.", "%s: %w", what, err)
+	}
+	return fmt.Errorf("%s: %w", what, err)
+}
+
+// gate refuses a model that verify did not pass.
+func (s *stage) gate(ctx context.Context, in stages.Inputs) error {
+	data, err := readInput(ctx, in, "checks")
+	if err != nil {
+		return err
+	}
+	var c checks
+	if err := json.Unmarshal(data, &c); err != nil {
+		return stages.Fail(stages.CodePublish, "Run the verify stage again with --force=verify.", "checks are not readable: %w", err)
+	}
+	model, _ := in.Artifact("model")
+	if c.Model != model.Digest {
+		return stages.Fail(stages.CodePublish, "Let verify and publish read the model of the same train stage.", "publish refused: verify measured model %s, publish was given %s", c.Model, model.Digest)
+	}
+	if !c.Passed {
+		for _, k := range c.Checks {
+			if !k.Passed {
+				return stages.Fail(stages.CodePublish, "Improve the model, or change the check.", "publish refused: check %s failed: %s", k.ID, k.Message)
+			}
+		}
+		return stages.Fail(stages.CodePublish, "Improve the model, or change the checks.", "publish refused: verify did not pass")
+	}
+	return nil
+}
+
+func readInput(ctx context.Context, in stages.Inputs, name string) ([]byte, error) {
+	r, err := in.Open(ctx, name)
+	if err != nil {
+		return nil, err
+	}
+	defer r.Close()
+	data, err := io.ReadAll(r)
+	if err != nil {
+		return nil, fmt.Errorf("input %s: %w", name, err)
+	}
+	return data, nil
+}
+
+func writeOutput(ctx context.Context, out stages.Outputs, name string, data []byte) error {
+	w, err := out.Create(ctx, name, "application/json")
+	if err != nil {
+		return err
+	}
+	defer w.Abort()
+	if _, err := w.Write(data); err != nil {
+		return err
+	}
+	return w.Commit()
+}
