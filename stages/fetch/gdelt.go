@@ -165,7 +165,7 @@ func (s *stage) gdelt(ctx context.Context, raw stages.TreeWriter) (*rows.Table, 
 	table := &rows.Table{}
 	perDomain := map[string]int{}
 	seen := map[string]bool{}
-	todo := windows(since, until, g.Window)
+	todo := spans(since, until, g.Window)
 	for len(todo) > 0 && len(table.Rows) < g.Rows {
 		w := todo[0]
 		todo = todo[1:]
@@ -245,8 +245,8 @@ func (s *stage) span() (since, until time.Time, err error) {
 	return since, until, nil
 }
 
-// windows parts [since, until) into half-open spans, newest first.
-func windows(since, until time.Time, length time.Duration) []window {
+// spans parts [since, until) into half-open spans, newest first.
+func spans(since, until time.Time, length time.Duration) []window {
 	var out []window
 	for from := since; from.Before(until); from = from.Add(length) {
 		to := from.Add(length)

@@ -1,0 +1,270 @@
+// Package command runs any program as a stage.
+package command
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/sprint-ml/sprint/stages"
+	"github.com/sprint-ml/sprint/storage"
+)
+
+// Kind returns the kind "command".
+func Kind() stages.Kind {
+	return stages.Kind{
+		Name:    "command",
+		Version: 1,
+		Doc: `Runs a program on declared inputs and keeps the outputs it writes.
+Each input lies at $SPRINT_INPUTS/NAME (a file, or a folder for a tree); each
+output is the file or folder that the program leaves at $SPRINT_OUTPUTS/NAME.
+In argv {inputs.NAME}, {outputs.NAME} and {files.NAME} stand for those paths;
+files are copied in and keyed by their bytes. No shell is involved unless shell
+is true. Only PATH, HOME, LANG, TMPDIR and the variables that env names are
+passed on. A program that does not end with 0 fails the stage.`,
+		Example: "argv: [python3, \"{files.clean.py}\", \"{inputs.articles}\", \"{outputs.cleaned}\"]\nfiles: [clean.py]\ninputs: [articles]\noutputs: [cleaned]\n",
+		Inputs: func(options any) []stages.Input {
+			var in []stages.Input
+			for _, n := range options.(*Options).Inputs {
+				in = append(in, stages.Input{Name: n})
+			}
+			return in
+		},
+		Outputs: func(options any) []stages.Output {
+			var out []stages.Output
+			for _, n := range options.(*Options).Outputs {
+				out = append(out, stages.Output{Name: n})
+			}
+			return out
+		},
+		Options: func() any { return new(Options) },
+		New: func(options any, env stages.Env) (stages.Stage, error) {
+			return &stage{o: options.(*Options), env: env}, nil
+		},
+	}
+}
+
+// Options of command.
+type Options struct {
+	Argv    []string          `yaml:"argv" required:"true" doc:"program and arguments; with shell: true, one script"`
+	Shell   bool              `yaml:"shell" default:"false" doc:"hand the single argument to sh -c (cmd /c on Windows)"`
+	Inputs  []string          `yaml:"inputs" doc:"artifacts to read"`
+	Outputs []string          `yaml:"outputs" doc:"artifacts that the program makes"`
+	Files   []string          `yaml:"files" path:"true" key:"-" doc:"files that the program needs, keyed by their bytes"`
+	Env     []string          `yaml:"env" doc:"names of variables to pass on"`
+	Secrets map[string]string `yaml:"secrets" key:"-" doc:"variables whose value is a reference, env:NAME or file:PATH; never logged"`
+	Grace   time.Duration     `yaml:"grace" default:"10s" key:"-" doc:"time between SIGTERM and SIGKILL on cancel"`
+}
+
+var (
+	nameOK      = regexp.MustCompile(`^[a-z][a-z0-9_]*$`)
+	variableOK  = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_]*$`)
+	placeholder = regexp.MustCompile(`\{(inputs|outputs|files)\.([^{}]+)\}`)
+)
+
+// Check reports names that cannot be and placeholders that stand for nothing.
+func (o *Options) Check() []stages.Problem {
+	var out []stages.Problem
+	add := func(path, hint, format string, args ...any) {
+		out = append(out, stages.Problem{Path: path, Message: fmt.Sprintf(format, args...), Hint: hint})
+	}
+	if len(o.Argv) == 0 || o.Argv[0] == "" {
+		add("argv", "For example argv: [python3, clean.py].", "no program given")
+	}
+	if o.Shell && len(o.Argv) != 1 {
+		add("argv", "Write the script as one string.", "with shell: true argv is one script, not %d arguments", len(o.Argv))
+	}
+	for field, names := range map[string][]string{"inputs": o.Inputs, "outputs": o.Outputs} {
+		for i, n := range names {
+			if !nameOK.MatchString(n) {
+				add(field, "Use a-z, 0-9 and underscore.", "%q is no artifact name", n)
+			}
+			if slices.Contains(names[:i], n) {
+				add(field, "Name it once.", "%q is listed twice", n)
+			}
+		}
+	}
+	files := map[string]bool{}
+	for _, f := range o.Files {
+		if files[base(f)] {
+			add("files", "Rename one of them.", "two files are called %s", base(f))
+		}
+		files[base(f)] = true
+	}
+	for _, n := range o.Env {
+		if !variableOK.MatchString(n) {
+			add("env", "List names only, for example env: [CUDA_VISIBLE_DEVICES].", "%q is no variable name", n)
+		}
+	}
+	for n, ref := range o.Secrets {
+		if !variableOK.MatchString(n) || !strings.HasPrefix(ref, "env:") && !strings.HasPrefix(ref, "file:") {
+			add("secrets", "Write NAME: env:NAME or NAME: file:PATH.", "secret %s is no reference", n)
+		}
+	}
+	for _, a := range o.Argv {
+		for _, m := range placeholder.FindAllStringSubmatch(a, -1) {
+			known := m[1] == "inputs" && slices.Contains(o.Inputs, m[2]) || m[1] == "outputs" && slices.Contains(o.Outputs, m[2]) || m[1] == "files" && files[m[2]]
+			if !known {
+				add("argv", "Declare it under "+m[1]+".", "%s stands for nothing that is declared", m[0])
+			}
+		}
+	}
+	slices.SortFunc(out, func(a, b stages.Problem) int { return strings.Compare(a.Path+a.Message, b.Path+b.Message) })
+	return out
+}
+
+func base(f string) string { return path.Base(filepath.ToSlash(f)) }
+
+// Resolve keys the files by name and bytes.
+func (o *Options) Resolve(ctx context.Context, look stages.Lookup) (stages.External, error) {
+	files := map[string]any{}
+	for _, f := range o.Files {
+		info, err := look.File(ctx, f)
+		if err != nil {
+			return nil, err
+		}
+		files[base(f)] = info.Digest
+	}
+	return stages.External{"files": files}, nil
+}
+
+type stage struct {
+	o   *Options
+	env stages.Env
+}
+
+// folders are where the program finds and leaves things.
+type folders struct{ inputs, outputs, files string }
+
+// Run fetches the inputs, runs the program and keeps its outputs.
+func (s *stage) Run(ctx context.Context, in stages.Inputs, out stages.Outputs) error {
+	f := folders{filepath.Join(s.env.Scratch, "inputs"), filepath.Join(s.env.Scratch, "outputs"), filepath.Join(s.env.Scratch, "files")}
+	for _, d := range []string{f.inputs, f.outputs, f.files, filepath.Join(s.env.Scratch, "work")} {
+		if err := os.MkdirAll(d, 0o755); err != nil {
+			return err
+		}
+	}
+	for _, name := range s.o.Inputs {
+		if err := fetchInput(ctx, in, name, filepath.Join(f.inputs, name)); err != nil {
+			return fmt.Errorf("input %s: %w", name, err)
+		}
+	}
+	for _, name := range s.o.Files {
+		r, err := s.env.Files.Open(ctx, name)
+		if err != nil {
+			return err
+		}
+		if err := save(r, filepath.Join(f.files, base(name))); err != nil {
+			return fmt.Errorf("file %s: %w", name, err)
+		}
+	}
+	if err := s.execute(ctx, f); err != nil {
+		return err
+	}
+	for _, name := range s.o.Outputs {
+		if err := keepOutput(ctx, out, name, f.outputs); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func fetchInput(ctx context.Context, in stages.Inputs, name, to string) error {
+	if a, _ := in.Artifact(name); a.Media == storage.MediaTree {
+		tree, err := in.Tree(ctx, name)
+		if err != nil {
+			return err
+		}
+		if err := os.MkdirAll(to, 0o755); err != nil {
+			return err
+		}
+		return tree.Fetch(ctx, to)
+	}
+	r, err := in.Open(ctx, name)
+	if err != nil {
+		return err
+	}
+	return save(r, to)
+}
+
+// save writes and closes r. Mode 0o755 lets a file that is a program run.
+func save(r io.ReadCloser, to string) error {
+	defer r.Close()
+	w, err := os.OpenFile(to, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o755)
+	if err != nil {
+		return err
+	}
+	if _, err := io.Copy(w, r); err != nil {
+		w.Close()
+		return err
+	}
+	return w.Close()
+}
+
+// keepOutput stores what the program left under a name: a file or a folder.
+// Links and devices are refused: they could reach outside.
+func keepOutput(ctx context.Context, out stages.Outputs, name, dir string) error {
+	root, err := os.OpenRoot(dir)
+	if err != nil {
+		return err
+	}
+	defer root.Close()
+	info, err := root.Lstat(name)
+	if errors.Is(err, fs.ErrNotExist) {
+		return stages.Fail(stages.CodeStage, "Let the program write $SPRINT_OUTPUTS/"+name+".", "the program ended well but left no output %s", name)
+	}
+	if err != nil {
+		return err
+	}
+	if info.Mode().IsRegular() {
+		w, err := out.Create(ctx, name, "application/octet-stream")
+		if err != nil {
+			return err
+		}
+		return copyFile(root, name, w)
+	}
+	tree, err := out.CreateTree(ctx, name)
+	if err != nil {
+		return err
+	}
+	defer tree.Abort()
+	err = fs.WalkDir(root.FS(), name, func(p string, d fs.DirEntry, err error) error {
+		if err != nil || d.IsDir() {
+			return err
+		}
+		if !d.Type().IsRegular() {
+			return stages.Fail(stages.CodeStage, "Write plain files and folders.", "output %s holds %s, which is no plain file", name, p)
+		}
+		w, err := tree.Create(strings.TrimPrefix(p, name+"/"))
+		if err != nil {
+			return err
+		}
+		return copyFile(root, p, w)
+	})
+	if err != nil {
+		return err
+	}
+	return tree.Commit()
+}
+
+func copyFile(root *os.Root, name string, w stages.Writer) error {
+	defer w.Abort()
+	r, err := root.Open(name)
+	if err != nil {
+		return err
+	}
+	defer r.Close()
+	if _, err := io.Copy(w, r); err != nil {
+		return err
+	}
+	return w.Commit()
+}

@@ -1,0 +1,135 @@
+package command
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"runtime"
+	"strings"
+	"sync"
+
+	"github.com/sprint-ml/sprint/stages"
+)
+
+// always are the variables that every program gets: without them hardly any starts.
+var always = []string{"PATH", "HOME", "LANG", "TMPDIR", "SystemRoot", "TEMP", "TMP"}
+
+// maxLine caps one line of the log; the rest of it is logged as further lines.
+const maxLine = 8 << 10
+
+// execute runs the program in an empty folder and waits for it and for all its
+// children that hold its output.
+func (s *stage) execute(ctx context.Context, f folders) error {
+	argv, err := s.argv(f)
+	if err != nil {
+		return err
+	}
+	environ, secrets, err := s.environ(f)
+	if err != nil {
+		return err
+	}
+	cmd := exec.CommandContext(ctx, argv[0], argv[1:]...)
+	cmd.Env, cmd.Dir, cmd.WaitDelay = environ, filepath.Join(s.env.Scratch, "work"), s.o.Grace
+	inGroup(cmd)
+	cmd.Cancel = func() error { return endGroup(cmd) }
+	stdout, stdoutEnd := io.Pipe()
+	stderr, stderrEnd := io.Pipe()
+	cmd.Stdout, cmd.Stderr = stdoutEnd, stderrEnd
+	hide := strings.NewReplacer(secrets...)
+	var last string
+	var lines sync.WaitGroup
+	lines.Go(func() { s.lines(stdout, "stdout", hide, nil) })
+	lines.Go(func() { s.lines(stderr, "stderr", hide, &last) })
+	if err = cmd.Start(); err == nil {
+		err = cmd.Wait()
+		// Whatever the program left running in its group ends with the stage.
+		killGroup(cmd)
+	}
+	stdoutEnd.Close()
+	stderrEnd.Close()
+	lines.Wait()
+	var exit *exec.ExitError
+	switch {
+	case ctx.Err() != nil:
+		return ctx.Err()
+	case err == nil:
+		s.env.Note("exit_code", 0)
+		return nil
+	case errors.As(err, &exit):
+		s.env.Note("exit_code", exit.ExitCode())
+		tail := ""
+		if last != "" {
+			tail = ": " + last
+		}
+		return stages.Fail(stages.CodeStage, "Its output is in the stage's log.", "%s ended with %s%s", filepath.Base(argv[0]), exit.ProcessState, tail)
+	case errors.Is(err, exec.ErrNotFound), errors.Is(err, os.ErrNotExist), errors.Is(err, os.ErrPermission):
+		return stages.Fail(stages.CodeEnvironment, "Install the program, or name it by its path.", "cannot start %s: %w", argv[0], err)
+	}
+	return fmt.Errorf("run %s: %w", argv[0], err)
+}
+
+// argv puts paths in the place of placeholders.
+func (s *stage) argv(f folders) ([]string, error) {
+	at := map[string]string{"inputs": f.inputs, "outputs": f.outputs, "files": f.files}
+	var argv []string
+	for _, a := range s.o.Argv {
+		argv = append(argv, placeholder.ReplaceAllStringFunc(a, func(p string) string {
+			m := placeholder.FindStringSubmatch(p)
+			return filepath.Join(at[m[1]], m[2])
+		}))
+	}
+	if !s.o.Shell {
+		return argv, nil
+	}
+	if runtime.GOOS == "windows" {
+		return []string{"cmd", "/c", argv[0]}, nil
+	}
+	return []string{"sh", "-c", argv[0]}, nil
+}
+
+// environ is the program's environment and the replacements that hide its secrets.
+func (s *stage) environ(f folders) (environ, secrets []string, err error) {
+	for _, n := range append(append([]string{}, always...), s.o.Env...) {
+		if v, ok := os.LookupEnv(n); ok {
+			environ = append(environ, n+"="+v)
+		}
+	}
+	for n, ref := range s.o.Secrets {
+		v, err := s.env.Secret(ref)
+		if err != nil {
+			return nil, nil, stages.Fail(stages.CodeEnvironment, "Set what the reference names.", "secret %s: %w", n, err)
+		}
+		environ = append(environ, n+"="+v)
+		if v != "" {
+			secrets = append(secrets, v, "***")
+		}
+	}
+	environ = append(environ, "SPRINT_INPUTS="+f.inputs, "SPRINT_OUTPUTS="+f.outputs, "SPRINT_FILES="+f.files)
+	return environ, secrets, nil
+}
+
+// lines logs a stream line by line and keeps the last one.
+func (s *stage) lines(r io.Reader, stream string, hide *strings.Replacer, last *string) {
+	in := bufio.NewReaderSize(r, maxLine)
+	for {
+		line, err := in.ReadSlice('\n')
+		if text := strings.TrimRight(string(line), "\r\n"); text != "" {
+			text = hide.Replace(strings.ToValidUTF8(text, "\uFFFD"))
+			s.env.Log.Info(text, slog.String("stream", stream))
+			if last != nil {
+				*last = text
+			}
+		}
+		if err != nil && !errors.Is(err, bufio.ErrBufferFull) {
+			return
+		}
+	}
+}
+
+var _ stages.Stage = (*stage)(nil)
