@@ -66,6 +66,8 @@ func (o *Options) Resolve(ctx context.Context, look stages.Lookup) (stages.Exter
 type stage struct {
 	o   *Options
 	env stages.Env
+	// timing, if set, puts a virtual clock in the place of the machine's.
+	timing func(*clock)
 }
 
 // Run writes articles, and raw: the pages of GDELT; an empty tree for files.

@@ -160,6 +160,9 @@ func (s *stage) gdelt(ctx context.Context, raw stages.TreeWriter) (*rows.Table, 
 		s.env.Log.Info("offline: only windows kept before are used")
 	}
 	client := newClient(s.env, g.Pace)
+	if s.timing != nil {
+		s.timing(client.clock)
+	}
 	y := yield{Asked: g.Rows}
 	y.Resumed = len(pages.have)
 	table := &rows.Table{}

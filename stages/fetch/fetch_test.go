@@ -1,0 +1,81 @@
+package fetch_test
+
+import (
+	"bytes"
+	"errors"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/sprint-ml/sprint/stages"
+	"github.com/sprint-ml/sprint/stages/fetch"
+	"github.com/sprint-ml/sprint/stages/rows"
+	"github.com/sprint-ml/sprint/stages/stagetest"
+)
+
+func files(t *testing.T, min int, content map[string]string, paths ...string) (*stagetest.Result, error) {
+	t.Helper()
+	dir := stagetest.WriteFiles(t, content)
+	o := &fetch.Options{Source: "files", MinRows: min, Files: fetch.Files{Format: "auto", MaxBadRows: 0.34}}
+	for _, p := range paths {
+		o.Files.Paths = append(o.Files.Paths, filepath.Join(dir, p))
+	}
+	return stagetest.Try(t, stagetest.Case{Kind: fetch.Kind(), Options: o})
+}
+
+func codeOf(err error) int {
+	var f *stages.Failure
+	if errors.As(err, &f) {
+		return f.Code
+	}
+	return 0
+}
+
+func TestFiles(t *testing.T) {
+	r, err := files(t, 1, map[string]string{
+		"a.jsonl": `{"title":"USA : s plan","url":"u1","x_score":0.5,"x_tag":"t"}` + "\n" + `{"url":"u2"}` + "\n" + `{"title":"usa:s plan","url":"u3"}` + "\n",
+		"b.csv":   "title,url,y_score,y_tag\nTwo,u4,1,z\nThree,u1,,\n",
+	}, "*.jsonl", "b.csv")
+	if err != nil || r.Err != nil {
+		t.Fatal(err, r)
+	}
+	got, cats, err := rows.DecodeParquet(bytes.NewReader(r.File(t, "articles")))
+	if err != nil || len(got) != 2 || strings.Join(cats, ",") != "x,y" {
+		t.Fatalf("%v %v %+v", err, cats, got)
+	}
+	if got[0].Title != "USA:s plan" || got[0].TitleRaw != "USA : s plan" || got[0].Labels[0].Tag != "t" || !got[0].Labels[1].Abstain || got[1].Labels[1].Score != 1 {
+		t.Errorf("%+v", got)
+	}
+	if r.Notes["duplicates"] != 2 || !strings.Contains(r.Log, "no_title=1") {
+		t.Errorf("%v %s", r.Notes, r.Log)
+	}
+	if len(r.Tree(t, "raw")) != 0 {
+		t.Error("files have raw pages")
+	}
+}
+
+func TestFilesRefuse(t *testing.T) {
+	good := `{"title":"a"}` + "\n"
+	for _, c := range []struct {
+		name    string
+		min     int
+		content map[string]string
+		path    string
+		code    int
+	}{
+		{"empty", 1, map[string]string{"a.jsonl": ""}, "a.jsonl", stages.CodeSource},
+		{"too few", 2, map[string]string{"a.jsonl": good}, "a.jsonl", stages.CodeSource},
+		{"missing", 1, nil, "a.jsonl", stages.CodePlan},
+		{"no match", 1, nil, "*.jsonl", stages.CodePlan},
+		{"not parquet", 1, map[string]string{"a.parquet": "x"}, "a.parquet", stages.CodeIntegrity},
+		{"bad rows", 1, map[string]string{"a.jsonl": good + "{}\n{}\n"}, "a.jsonl", stages.CodeStage},
+	} {
+		r, err := files(t, c.min, c.content, c.path)
+		if err == nil {
+			err = r.Err
+		}
+		if codeOf(err) != c.code {
+			t.Errorf("%s: %v has code %d, want %d", c.name, err, codeOf(err), c.code)
+		}
+	}
+}
