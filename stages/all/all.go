@@ -5,11 +5,12 @@ import (
 	"github.com/sprint-ml/sprint/stages"
 	"github.com/sprint-ml/sprint/stages/command"
 	"github.com/sprint-ml/sprint/stages/fetch"
+	"github.com/sprint-ml/sprint/stages/label"
 	"github.com/sprint-ml/sprint/stages/publish"
 	"github.com/sprint-ml/sprint/stages/split"
 )
 
 // All returns the kinds in the order in which a plan usually names them.
 func All() stages.Registry {
-	return stages.Registry{fetch.Kind(), split.Kind(), publish.Kind(), command.Kind()}
+	return stages.Registry{fetch.Kind(), label.Kind(), split.Kind(), publish.Kind(), command.Kind()}
 }

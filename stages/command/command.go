@@ -232,6 +232,9 @@ func keepOutput(ctx context.Context, out stages.Outputs, name, dir string) error
 		}
 		return copyFile(root, name, w)
 	}
+	if !info.IsDir() {
+		return notPlain(name, name)
+	}
 	tree, err := out.CreateTree(ctx, name)
 	if err != nil {
 		return err
@@ -242,7 +245,7 @@ func keepOutput(ctx context.Context, out stages.Outputs, name, dir string) error
 			return err
 		}
 		if !d.Type().IsRegular() {
-			return stages.Fail(stages.CodeStage, "Write plain files and folders.", "output %s holds %s, which is no plain file", name, p)
+			return notPlain(name, p)
 		}
 		w, err := tree.Create(strings.TrimPrefix(p, name+"/"))
 		if err != nil {
@@ -254,6 +257,10 @@ func keepOutput(ctx context.Context, out stages.Outputs, name, dir string) error
 		return err
 	}
 	return tree.Commit()
+}
+
+func notPlain(output, path string) error {
+	return stages.Fail(stages.CodeStage, "Write plain files and folders.", "output %s holds %s, which is no plain file", output, path)
 }
 
 func copyFile(root *os.Root, name string, w stages.Writer) error {

@@ -1,0 +1,110 @@
+//go:build unix
+
+package command_test
+
+import (
+	"context"
+	"errors"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/sprint-ml/sprint/stages"
+	"github.com/sprint-ml/sprint/stages/command"
+	"github.com/sprint-ml/sprint/stages/stagetest"
+)
+
+func sh(script string) *command.Options {
+	return &command.Options{Argv: []string{script}, Shell: true, Grace: 200 * time.Millisecond}
+}
+
+func run(t *testing.T, o *command.Options, inputs map[string]any) *stagetest.Result {
+	t.Helper()
+	return stagetest.Run(t, stagetest.Case{Kind: command.Kind(), Options: o, Inputs: inputs})
+}
+
+func TestFilesInAndOut(t *testing.T) {
+	dir := stagetest.WriteFiles(t, map[string]string{"clean.sh": "tr a-z A-Z < \"$1\" > \"$2\"\nmkdir -p \"$SPRINT_OUTPUTS/many/sub\"\nprintf x > \"$SPRINT_OUTPUTS/many/sub/f\"\n"})
+	o := &command.Options{Argv: []string{"sh", "{files.clean.sh}", "{inputs.articles}", "{outputs.cleaned}"}, Files: []string{filepath.Join(dir, "clean.sh")},
+		Inputs: []string{"articles"}, Outputs: []string{"cleaned", "many"}}
+	r := run(t, o, map[string]any{"articles": "abc"})
+	if r.Err != nil || string(r.File(t, "cleaned")) != "ABC" || string(r.Tree(t, "many")["sub/f"]) != "x" {
+		t.Errorf("%v %v", r.Err, r.Outputs)
+	}
+}
+
+func TestFailures(t *testing.T) {
+	for name, c := range map[string]struct {
+		o    *command.Options
+		code int
+		says string
+	}{
+		"exit":      {sh("echo why >&2; exit 7"), stages.CodeStage, "exit status 7: why"},
+		"no output": {func() *command.Options { o := sh("true"); o.Outputs = []string{"x"}; return o }(), stages.CodeStage, "left no output x"},
+		"link":      {func() *command.Options { o := sh("ln -s /etc $SPRINT_OUTPUTS/x"); o.Outputs = []string{"x"}; return o }(), stages.CodeStage, "no plain file"},
+		"absent":    {&command.Options{Argv: []string{"no-such-program-here"}}, stages.CodeEnvironment, "cannot start"},
+	} {
+		r := run(t, c.o, nil)
+		var f *stages.Failure
+		if !errors.As(r.Err, &f) || f.Code != c.code || !strings.Contains(r.Err.Error(), c.says) {
+			t.Errorf("%s: %v", name, r.Err)
+		}
+	}
+}
+
+func TestEnvironmentAndSecrets(t *testing.T) {
+	t.Setenv("HIDDEN", "no")
+	t.Setenv("SHOWN", "yes")
+	t.Setenv("TOKEN", "s3cret")
+	o := sh(`echo "hidden=$HIDDEN shown=$SHOWN key=$KEY"`)
+	o.Env, o.Secrets = []string{"SHOWN"}, map[string]string{"KEY": "env:TOKEN"}
+	r := run(t, o, nil)
+	if r.Err != nil || !strings.Contains(r.Log, "hidden= shown=yes key=***") || strings.Contains(r.Log, "s3cret") {
+		t.Errorf("%v %s", r.Err, r.Log)
+	}
+}
+
+func TestCancelEndsTheGroup(t *testing.T) {
+	pidFile := filepath.Join(t.TempDir(), "pid")
+	ctx, cancel := context.WithCancel(t.Context())
+	go func() {
+		for {
+			if b, _ := os.ReadFile(pidFile); len(b) > 0 {
+				cancel()
+				return
+			}
+			time.Sleep(10 * time.Millisecond)
+		}
+	}()
+	o := sh(`trap "" TERM; (trap "" TERM; echo $BASHPID > /dev/null; sleep 60) & echo $! > ` + pidFile + `; wait; sleep 60`)
+	r := stagetest.Run(t, stagetest.Case{Kind: command.Kind(), Options: o, Context: ctx})
+	if !errors.Is(r.Err, context.Canceled) {
+		t.Fatal(r.Err)
+	}
+	b, err := os.ReadFile(pidFile)
+	if err != nil {
+		t.Fatal(err)
+	}
+	pid, _ := strconv.Atoi(strings.TrimSpace(string(b)))
+	for range 100 {
+		if stat, err := os.ReadFile("/proc/" + strconv.Itoa(pid) + "/stat"); err == nil && strings.Contains(string(stat), ") Z") {
+			return // killed, waiting for its new parent
+		}
+		if syscall.Kill(pid, 0) != nil {
+			return
+		}
+		time.Sleep(20 * time.Millisecond)
+	}
+	t.Errorf("the child %d is still alive", pid)
+}
+
+func TestCheck(t *testing.T) {
+	o := &command.Options{Argv: []string{"a", "{inputs.x}"}, Shell: true, Outputs: []string{"Y"}, Env: []string{"A=B"}, Secrets: map[string]string{"K": "plain"}}
+	if p := o.Check(); len(p) != 5 {
+		t.Errorf("%v", p)
+	}
+}

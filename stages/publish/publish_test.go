@@ -1,0 +1,112 @@
+package publish_test
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"strings"
+	"testing"
+
+	"github.com/sprint-ml/sprint/stages"
+	"github.com/sprint-ml/sprint/stages/publish"
+	"github.com/sprint-ml/sprint/stages/stagetest"
+	"github.com/sprint-ml/sprint/storage"
+)
+
+func put(t *testing.T, s *storage.Store, files map[string]string) storage.Artifact {
+	t.Helper()
+	var entries []storage.TreeEntry
+	for p, text := range files {
+		a, err := s.Put(t.Context(), strings.NewReader(text), "")
+		if err != nil {
+			t.Fatal(err)
+		}
+		entries = append(entries, storage.TreeEntry{Path: p, Digest: a.Digest, Size: a.Size})
+	}
+	a, err := s.PutTree(t.Context(), entries)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return a
+}
+
+func model(extra string) map[string]string {
+	return map[string]string{"model.safetensors": "w" + extra, "config.json": "{}", "tokenizer.json": "{}", "vocab.txt": "a"}
+}
+
+func run(t *testing.T, s *storage.Store, files map[string]string, checks string) *stagetest.Result {
+	t.Helper()
+	m := put(t, s, files)
+	return stagetest.Run(t, stagetest.Case{Kind: publish.Kind(), Options: &publish.Options{Name: "news", Alias: "latest"}, Store: s,
+		Taxonomy: stages.Source{Name: "taxonomy.yaml", Data: []byte("categories: []")},
+		Inputs: map[string]any{"model": m, "thresholds": `{"crime":0.5}`, "history": "[]",
+			"metrics": `{"gold":{"rows":9,"macro_f1":0.5,"per_category":{"crime":{"f1":0.5,"support":8}}}}`,
+			"checks":  strings.ReplaceAll(checks, "MODEL", m.Digest)}})
+}
+
+const passed = `{"passed":true,"model":"MODEL"}`
+
+func TestPublish(t *testing.T) {
+	s := stagetest.Store(t)
+	first := run(t, s, model(""), passed)
+	if first.Err != nil {
+		t.Fatal(first.Err)
+	}
+	files := first.Tree(t, "release")
+	want := "README.md config.json history.json manifest.json metrics.json model.safetensors taxonomy.yaml thresholds.json tokenizer.json vocab.txt"
+	if got := strings.Join(stagetest.Paths(files), " "); got != want {
+		t.Errorf("release holds %s, want %s", got, want)
+	}
+	if !strings.Contains(string(files["README.md"]), "| crime | 0.000 | 0.000 | 0.500 | 8 |") {
+		t.Errorf("card: %s", files["README.md"])
+	}
+	var m struct {
+		Files map[string]struct{ SHA256 string } `json:"files"`
+	}
+	if err := json.Unmarshal(files["manifest.json"], &m); err != nil || len(m.Files) != len(files)-1 {
+		t.Errorf("manifest: %v %s", err, files["manifest.json"])
+	}
+	again := run(t, s, model(""), passed)
+	if again.Err != nil || again.Outputs["release"].Digest != first.Outputs["release"].Digest {
+		t.Errorf("publishing again: %v", again.Err)
+	}
+	if r, err := s.Release(context.Background(), "news", "latest"); err != nil || r.Version != 1 || r.Digest != first.Outputs["release"].Digest {
+		t.Errorf("%+v %v", r, err)
+	}
+	if r := run(t, s, model("2"), passed); r.Err != nil {
+		t.Fatal(r.Err)
+	}
+	if r, err := s.Release(context.Background(), "news", "latest"); err != nil || r.Version != 2 {
+		t.Errorf("%+v %v", r, err)
+	}
+}
+
+func TestRefused(t *testing.T) {
+	broken := model("")
+	delete(broken, "tokenizer.json")
+	for name, c := range map[string]struct {
+		files  map[string]string
+		checks string
+	}{
+		"failed check": {model(""), `{"passed":false,"model":"MODEL","checks":[{"id":"macro_f1","message":"0.4 < 0.6"}]}`},
+		"other model":  {model(""), `{"passed":true,"model":"sha256:00"}`},
+		"no checks":    {model(""), `nonsense`},
+		"no tokenizer": {broken, passed},
+	} {
+		s := stagetest.Store(t)
+		r := run(t, s, c.files, c.checks)
+		var f *stages.Failure
+		if !errors.As(r.Err, &f) || f.Code != stages.CodePublish {
+			t.Errorf("%s: %v", name, r.Err)
+		}
+		if list, err := s.Releases(context.Background(), "news"); err != nil || len(list) != 0 {
+			t.Errorf("%s: published %v %v", name, list, err)
+		}
+	}
+}
+
+func TestCheck(t *testing.T) {
+	if p := (&publish.Options{Name: "A b", Alias: "3"}).Check(); len(p) != 2 {
+		t.Errorf("%v", p)
+	}
+}
