@@ -34,6 +34,7 @@ type Decoded struct {
 //	min, max           inclusive bounds of a number or of a list's length
 //	above, below       exclusive bounds
 //	path:"true"        a file; relative to where the value was written
+//	path:"dotted"      a name, or a path that begins with ./ or ../
 //	key:"-"            recorded, not keyed
 //	when:"option=v"    counts only if a neighbour has that value
 //	like:"kind.option" default taken from the plan's one stage of that kind
@@ -74,6 +75,7 @@ type field struct {
 	fallback       string
 	hasDefault     bool
 	required, path bool
+	dotted         bool
 	secret, keyed  bool
 	enum           []string
 	when, like     string
@@ -92,7 +94,7 @@ func fieldsOf(t reflect.Type) []field {
 		fallback, has := f.Tag.Lookup("default")
 		x := field{
 			index: i, name: name, doc: f.Tag.Get("doc"), fallback: fallback, hasDefault: has,
-			required: f.Tag.Get("required") == "true", path: f.Tag.Get("path") == "true", secret: f.Tag.Get("secret") == "true",
+			required: f.Tag.Get("required") == "true", path: f.Tag.Get("path") == "true", dotted: f.Tag.Get("path") == "dotted", secret: f.Tag.Get("secret") == "true",
 			keyed: f.Tag.Get("key") != "-", when: f.Tag.Get("when"), like: f.Tag.Get("like"),
 			min: f.Tag.Get("min"), max: f.Tag.Get("max"), above: f.Tag.Get("above"), below: f.Tag.Get("below"),
 		}
@@ -319,6 +321,12 @@ func (d *decoder) text(v reflect.Value, raw any, path, base string, f field) (ke
 	}
 	if f.path && s != "" && !strings.Contains(s, "://") && !filepath.IsAbs(s) {
 		s = filepath.Join(base, s)
+	}
+	if f.dotted && (strings.HasPrefix(s, "./") || strings.HasPrefix(s, "../")) {
+		// Stays recognisable as a path, not a name.
+		if s = filepath.Join(base, s); !filepath.IsAbs(s) {
+			s = "." + string(filepath.Separator) + s
+		}
 	}
 	v.SetString(s)
 	return s, s, true

@@ -19,10 +19,9 @@ func Kind() stages.Kind {
 		Version: 1,
 		Doc: `Parts labelled rows into train, val and test.
 Near-duplicates stay on one side, every category is spread by the ratios, rare
-ones first, and rows of the gold set are removed, so they never train. Name the
-gold file here as well as in verify: split keeps its rows out, verify measures
-against it. The same rows and seed give the same files.`,
-		Example: "ratios: {train: 0.7, val: 0.15, test: 0.15}\nseed: 7\nstratify: true\ngold: gold.csv\n",
+ones first, and rows of the gold set that verify measures against are removed,
+so they never train. The same rows and seed give the same files.`,
+		Example: "ratios: {train: 0.7, val: 0.15, test: 0.15}\nseed: 7\nstratify: true\n",
 		Inputs:  func(any) []stages.Input { return []stages.Input{{Name: "labelled"}} },
 		Outputs: func(any) []stages.Output {
 			return []stages.Output{{Name: "train"}, {Name: "val"}, {Name: "test"}}
@@ -40,7 +39,7 @@ type Options struct {
 	Seed      int64   `yaml:"seed" default:"1" doc:"another seed, another split"`
 	Stratify  bool    `yaml:"stratify" default:"true" doc:"spread the positives of every category by the ratios"`
 	ByTime    bool    `yaml:"by_time" default:"false" doc:"oldest rows train, newest test, by seen_at; replaces seed and stratify"`
-	Gold      string  `yaml:"gold" path:"true" key:"-" doc:"gold set (csv, jsonl, parquet) whose rows are removed; name the same file in verify"`
+	Gold      string  `yaml:"gold" path:"true" like:"verify.gold" key:"-" doc:"gold set (csv, jsonl, parquet) whose rows are removed; by default the one that verify measures against"`
 	NearDups  bool    `yaml:"near_duplicates" default:"true" doc:"keep near-duplicates on one side"`
 	Threshold float64 `yaml:"threshold" default:"0.7" min:"0.5" max:"1" doc:"similarity (Jaccard of four-letter shingles) from which two titles are near-duplicates"`
 }

@@ -1,0 +1,179 @@
+// Package train fine-tunes a BERT encoder with a score and a tag head per
+// category.
+package train
+
+import (
+	"context"
+	"errors"
+	"io"
+	"path"
+	"regexp"
+	"slices"
+	"strings"
+
+	"github.com/sprint-ml/sprint/ml/encoder"
+	"github.com/sprint-ml/sprint/stages"
+	"github.com/sprint-ml/sprint/stages/label"
+	"github.com/sprint-ml/sprint/storage"
+)
+
+// Kind returns the kind "train".
+func Kind() stages.Kind {
+	return stages.Kind{
+		Name:    "train",
+		Version: 1,
+		Doc: `Fine-tunes a BERT encoder with a score and a tag head per category.
+Loss is the squared error of the score plus the cross entropy of the tag, AdamW
+with warm-up and decay. Batches are made of texts of like length in a few static
+shapes. After each epoch the model is measured on val; the best one is kept and
+training stops early when it does not get better. The state is saved after every
+checkpoint_steps, and on a signal; the same command continues, on the same CPU
+and plugin to the same bytes. Rows on which the labeller abstained do not count
+in the loss.`,
+		Example: "encoder: all-minilm-l6-v2\nepochs: 3\nbatch_tokens: 4096\nlearning_rate: 3.0e-5\n",
+		Inputs:  func(any) []stages.Input { return []stages.Input{{Name: "train"}, {Name: "val"}} },
+		Outputs: func(any) []stages.Output {
+			return []stages.Output{{Name: "model"}, {Name: "history"}, {Name: "thresholds"}}
+		},
+		Options: func() any { return new(Options) },
+		New: func(options any, env stages.Env) (stages.Stage, error) {
+			return &stage{o: options.(*Options), env: env}, nil
+		},
+		Isolated: true,
+	}
+}
+
+// Options of train.
+type Options struct {
+	Encoder      string   `yaml:"encoder" required:"true" path:"dotted" key:"-" doc:"all-minilm-l6-v2, a Hugging Face model org/name[@revision], a folder, or a store URL"`
+	Epochs       int      `yaml:"epochs" default:"3" min:"1" max:"1000" doc:"passes over the training rows at most"`
+	BatchSize    int      `yaml:"batch_size" default:"32" min:"1" max:"4096" doc:"rows of a batch at most"`
+	BatchTokens  int      `yaml:"batch_tokens" default:"4096" min:"16" max:"1048576" doc:"padded tokens of a batch at most"`
+	LearningRate float64  `yaml:"learning_rate" default:"2.0e-5" above:"0" max:"1" doc:"peak learning rate of the encoder"`
+	HeadScale    float64  `yaml:"head_scale" default:"1" above:"0" max:"1000" doc:"learning rate of the new heads over that of the encoder"`
+	LayerDecay   float64  `yaml:"layer_decay" default:"1" above:"0" max:"1" doc:"factor of the learning rate per encoder layer from the top down"`
+	Warmup       float64  `yaml:"warmup" default:"0.1" min:"0" max:"1" doc:"share of the steps with a rising learning rate"`
+	Schedule     string   `yaml:"schedule" default:"linear" enum:"linear|cosine" doc:"how the learning rate falls to 0"`
+	WeightDecay  float64  `yaml:"weight_decay" default:"0.01" min:"0" max:"1" doc:"of AdamW; not on biases and LayerNorm"`
+	Clip         float64  `yaml:"clip" default:"1" min:"0" doc:"global norm that gradients are clipped to; 0 is none"`
+	Dropout      float64  `yaml:"dropout" default:"0.1" min:"0" below:"1" doc:"rate of dropout while training"`
+	Smoothing    float64  `yaml:"label_smoothing" default:"0" min:"0" below:"1" doc:"of the tags' targets"`
+	Pooling      string   `yaml:"pooling" default:"pooler" enum:"pooler|cls|mean" doc:"from tokens to one vector; mean suits encoders made for sentence similarity"`
+	HeadHidden   int      `yaml:"head_hidden" default:"128" min:"1" max:"4096" doc:"width of the hidden layer of each head"`
+	MaxLength    int      `yaml:"max_length" default:"128" min:"8" max:"512" doc:"tokens of a text at most"`
+	Text         []string `yaml:"text" default:"[title]" enum:"title|description" min:"1" max:"2" doc:"fields that make the text: [title] or [title, description]"`
+	ClassWeights string   `yaml:"class_weights" default:"sqrt" enum:"none|sqrt|balanced" doc:"weight of positives by how rare their category is"`
+	MaskAbstain  bool     `yaml:"mask_abstained" default:"true" doc:"undecided targets do not count; false makes them negative"`
+	MaskRules    float64  `yaml:"mask_rules" default:"0" min:"0" max:"1" doc:"probability that the words on which rules fired are masked, so that the model learns the others"`
+	ScoreWeight  float64  `yaml:"score_weight" default:"0.5" min:"0" max:"100" doc:"weight of the scores' squared error"`
+	TagWeight    float64  `yaml:"tag_weight" default:"0.5" min:"0" max:"100" doc:"weight of the tags' cross entropy"`
+	Patience     int      `yaml:"patience" default:"3" min:"0" max:"1000" doc:"epochs without a better validation loss before it stops; 0 never stops early"`
+	FreezeEmbed  string   `yaml:"freeze_embeddings" default:"auto" enum:"auto|true|false" doc:"keep the embeddings fixed; auto does so on the go device, where they cost most"`
+	FreezeLayers int      `yaml:"freeze_layers" default:"0" min:"0" max:"1000" doc:"keep the embeddings and this many lowest layers fixed"`
+	Seed         int64    `yaml:"seed" default:"1" doc:"of new weights, order and dropout"`
+	Checkpoint   int      `yaml:"checkpoint_steps" default:"200" min:"1" key:"-" doc:"steps between checkpoints"`
+}
+
+// Check refuses options that contradict each other.
+func (o *Options) Check() []stages.Problem {
+	var out []stages.Problem
+	if o.Text[0] != "title" || len(o.Text) == 2 && o.Text[1] != "description" {
+		out = append(out, stages.Problem{Path: "text", Message: "the text is [title] or [title, description]"})
+	}
+	if o.ScoreWeight == 0 {
+		out = append(out, stages.Problem{Path: "score_weight", Message: "a model that learns no score decides nothing", Hint: "set it above 0"})
+	}
+	return out
+}
+
+// Resolve keys the stage by the encoder's content and the categories.
+func (o *Options) Resolve(ctx context.Context, look stages.Lookup) (stages.External, error) {
+	t, err := label.Taxonomy(look.Taxonomy())
+	if err != nil {
+		return nil, err
+	}
+	ext := stages.External{"categories": t.CategoriesKey()}
+	if o.MaskRules > 0 {
+		ext["rules"] = t.RulesKey()
+	}
+	id, err := o.resolve(ctx, look)
+	if err != nil {
+		return nil, err
+	}
+	ext["encoder"] = map[string]any{"name": id.Name, "revision": id.Revision, "digest": id.Digest}
+	return ext, nil
+}
+
+// resolve pins the encoder. What a branch of the hub means is asked once;
+// sprint.lock keeps the answer.
+func (o *Options) resolve(ctx context.Context, look stages.Lookup) (encoder.ID, error) {
+	options := encoderOptions(look.CacheDir(), look.Offline())
+	ref := o.Encoder
+	if isHub(ref) && !fullRevision.MatchString(ref) {
+		revision, err := look.Pin(ctx, "encoder "+ref, func(ctx context.Context) (string, error) {
+			id, err := encoder.Resolve(ctx, ref, options)
+			return id.Revision, err
+		})
+		if err != nil {
+			return encoder.ID{}, encoderFailure(err)
+		}
+		name, _, _ := strings.Cut(ref, "@")
+		ref = name + "@" + revision
+	}
+	id, err := encoder.Resolve(ctx, ref, options)
+	if err != nil {
+		return encoder.ID{}, encoderFailure(err)
+	}
+	return id, nil
+}
+
+// fullRevision ends a hub reference that needs no network to resolve.
+var fullRevision = regexp.MustCompile(`@[0-9a-f]{40}$`)
+
+// isHub reports whether a reference names a model of the hub.
+func isHub(ref string) bool {
+	return !strings.Contains(ref, "://") && !strings.HasPrefix(ref, ".") && !path.IsAbs(ref) && strings.Count(ref, "/") == 1
+}
+
+func encoderOptions(cache string, offline bool) encoder.Options {
+	return encoder.Options{CacheDir: cache, Offline: offline, OpenURL: openURL}
+}
+
+// openURL reads an encoder's files from a store.
+func openURL(ctx context.Context, url string) (encoder.Files, error) {
+	s, err := storage.Open(ctx, url, nil)
+	if err != nil {
+		return nil, err
+	}
+	files := encoder.Files{}
+	for info, err := range s.List(ctx, "") {
+		if err != nil {
+			return nil, err
+		}
+		if name := info.Key; !strings.Contains(name, "/") {
+			files[name] = func(ctx context.Context) (io.ReadCloser, error) { return s.OpenFile(ctx, name) }
+		}
+	}
+	return files, nil
+}
+
+// encoderFailure gives an encoder's error its exit code.
+func encoderFailure(err error) error {
+	var unknown *encoder.UnknownError
+	var fetch *encoder.FetchError
+	var done *stages.Failure
+	switch {
+	case errors.As(err, &done):
+		return err
+	case errors.As(err, &unknown):
+		return stages.Fail(stages.CodePlan, "", "%w", err)
+	case errors.Is(err, encoder.ErrCorrupt):
+		return stages.Fail(stages.CodeIntegrity, "remove the damaged files and run again", "%w", err)
+	case errors.As(err, &fetch):
+		return stages.Fail(stages.CodeEnvironment, "", "%w", err)
+	}
+	return stages.Fail(stages.CodeEnvironment, "`sprint doctor` shows what is there", "%w", err)
+}
+
+// has reports whether the text holds a field.
+func (o *Options) has(field string) bool { return slices.Contains(o.Text, field) }

@@ -1,0 +1,256 @@
+package train
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"time"
+
+	"github.com/sprint-ml/sprint/ml/bert"
+	"github.com/sprint-ml/sprint/ml/device"
+	"github.com/sprint-ml/sprint/ml/encoder"
+	"github.com/sprint-ml/sprint/ml/taxonomy"
+	fit "github.com/sprint-ml/sprint/ml/train"
+	"github.com/sprint-ml/sprint/ml/wheel"
+	"github.com/sprint-ml/sprint/stages"
+	"github.com/sprint-ml/sprint/stages/label"
+	"github.com/sprint-ml/sprint/stages/rows"
+)
+
+type stage struct {
+	o   *Options
+	env stages.Env
+}
+
+// DeviceOptions are how stages open devices.
+func DeviceOptions(env stages.Env) device.Options {
+	return device.Options{CacheDir: env.CacheDir, Offline: env.Offline, Log: env.Log, Announce: announce(env), Progress: fetching(env)}
+}
+
+// announce shows what is fetched and where it is kept.
+func announce(env stages.Env) func(string) {
+	return func(line string) { env.Note("fetch", line) }
+}
+
+func fetching(env stages.Env) func(done, total int64) {
+	return func(done, total int64) {
+		env.Progress(stages.Progress{Done: done, Total: total, Unit: "bytes", Text: "fetching"})
+	}
+}
+
+// DeviceFailure gives a device's error its exit code.
+func DeviceFailure(err error) error {
+	var d *device.Error
+	switch {
+	case errors.Is(err, device.ErrCorruptPlugin), errors.Is(err, wheel.ErrCorrupt):
+		return stages.Fail(stages.CodeIntegrity, "remove the damaged plugin and run again", "%w", err)
+	case errors.As(err, &d):
+		return stages.Fail(stages.CodeEnvironment, "", "%w", err)
+	}
+	return err
+}
+
+// Preflight opens the device and fetches the encoder.
+func (s *stage) Preflight(ctx context.Context) error {
+	dev, err := device.Open(ctx, s.env.Device, DeviceOptions(s.env))
+	if err != nil {
+		return DeviceFailure(err)
+	}
+	defer dev.Close()
+	_, err = s.encoderDir(ctx)
+	return err
+}
+
+// encoderDir fetches the encoder that the key names.
+func (s *stage) encoderDir(ctx context.Context) (string, error) {
+	want, _ := s.env.External["encoder"].(map[string]any)
+	ref := s.o.Encoder
+	if revision, _ := want["revision"].(string); revision != "" && isHub(ref) {
+		ref = fmt.Sprint(want["name"]) + "@" + revision
+	}
+	o := encoderOptions(s.env.CacheDir, s.env.Offline)
+	o.Log, o.Announce, o.Progress = s.env.Log, announce(s.env), fetching(s.env)
+	id, err := encoder.Resolve(ctx, ref, o)
+	if err != nil {
+		return "", encoderFailure(err)
+	}
+	if id.Digest != want["digest"] {
+		return "", stages.Fail(stages.CodeIntegrity, "run again: the new content has its own key", "the encoder %s changed since the run began", s.o.Encoder)
+	}
+	dir, err := encoder.Fetch(ctx, id, o)
+	if err != nil {
+		if ctx.Err() != nil {
+			return "", err
+		}
+		return "", encoderFailure(err)
+	}
+	return dir, nil
+}
+
+// Run fits the model and writes model, history and thresholds.
+func (s *stage) Run(ctx context.Context, in stages.Inputs, out stages.Outputs) error {
+	t, err := label.Taxonomy(s.env.Taxonomy)
+	if err != nil {
+		return err
+	}
+	dev, err := device.Open(ctx, s.env.Device, DeviceOptions(s.env))
+	if err != nil {
+		return DeviceFailure(err)
+	}
+	defer dev.Close()
+	s.noteDevice(dev)
+	model, err := s.model(ctx, t)
+	if err != nil {
+		return err
+	}
+	trainRows, err := read(ctx, in, "train", t)
+	if err != nil {
+		return err
+	}
+	valRows, err := read(ctx, in, "val", t)
+	if err != nil {
+		return err
+	}
+	weights := s.o.positiveWeights(trainRows, len(t.Categories))
+	examples, _ := s.o.examples(model, t, trainRows, weights, true)
+	val, kept := s.o.examples(model, t, valRows, weights, false)
+	if err := checkClasses(t, examples); err != nil {
+		return err
+	}
+	if len(val) == 0 {
+		return stages.Fail(stages.CodeStage, "give split a larger share for val, or label more rows", "no validation row has a label that counts")
+	}
+	s.env.Log.Info("rows", "train", len(trainRows), "train_labelled", len(examples), "val_labelled", len(val))
+	o := s.fitOptions(dev)
+	trainer, err := fit.New(model, dev, examples, val, o)
+	if err != nil {
+		return fmt.Errorf("prepare the training: %w", err)
+	}
+	defer trainer.Close()
+	l := &loop{stage: s, trainer: trainer, names: t.Names(), truth: truths(valRows, kept, len(t.Categories)), started: time.Now()}
+	if dev.Name == device.Go {
+		s.env.Note("estimate", estimate(trainer, model))
+	}
+	if err := l.run(ctx); err != nil {
+		return err
+	}
+	return l.write(ctx, out)
+}
+
+func (s *stage) noteDevice(dev *device.Device) {
+	name := dev.Name
+	if dev.Plugin != "" {
+		name += fmt.Sprintf(" (%s %s)", dev.Plugin, dev.PluginVersion)
+	}
+	s.env.Note("device", name)
+	s.env.Note("plugin", map[string]any{"name": dev.Plugin, "version": dev.PluginVersion, "digest": dev.Digest, "api": dev.API, "description": dev.Description})
+	if dev.Fallback != "" {
+		s.env.Log.Warn("a faster device could not be used", "reason", dev.Fallback)
+	}
+}
+
+// model puts new heads on the encoder.
+func (s *stage) model(ctx context.Context, t *taxonomy.Taxonomy) (*bert.Model, error) {
+	dir, err := s.encoderDir(ctx)
+	if err != nil {
+		return nil, err
+	}
+	e, err := encoder.Load(dir)
+	if err != nil {
+		if errors.Is(err, encoder.ErrCorrupt) {
+			return nil, stages.Fail(stages.CodeIntegrity, "remove the damaged files and run again", "%w", err)
+		}
+		return nil, stages.Fail(stages.CodeEnvironment, "use an encoder of the BERT family in the Hugging Face layout", "%w", err)
+	}
+	spec := bert.Spec{Pooling: s.o.Pooling, HeadHidden: s.o.HeadHidden, MaxLength: min(s.o.MaxLength, e.Config.MaxPositionEmbeddings), Text: s.o.Text}
+	for _, c := range t.Categories {
+		spec.Categories = append(spec.Categories, bert.Category{Name: c.Name, Tags: c.Tags})
+	}
+	m, err := bert.FromEncoder(e, spec, uint64(s.o.Seed)) //nolint:gosec // any 64 bits will do
+	if err != nil {
+		return nil, stages.Fail(stages.CodeStage, "", "%w", err)
+	}
+	return m, nil
+}
+
+func (s *stage) fitOptions(dev *device.Device) fit.Options {
+	o := s.o
+	return fit.Options{
+		Epochs: o.Epochs, BatchSize: o.BatchSize, BatchTokens: o.BatchTokens, MaxShapes: 4,
+		LearningRate: o.LearningRate, HeadScale: o.HeadScale, LayerDecay: o.LayerDecay, Warmup: o.Warmup, Schedule: o.Schedule,
+		WeightDecay: o.WeightDecay, Clip: o.Clip, Dropout: o.Dropout, Smoothing: o.Smoothing,
+		ScoreWeight: o.ScoreWeight, TagWeight: o.TagWeight, AltProb: o.MaskRules, Seed: uint64(o.Seed), //nolint:gosec // any 64 bits will do
+		FreezeEmbed: o.FreezeEmbed == "true" || o.FreezeEmbed == "auto" && dev.Name == device.Go, FreezeLayers: o.FreezeLayers,
+	}
+}
+
+// goSpeed is what the pure-Go backend does in a training step, in floating
+// point operations per second of two cores; measured, and only for a warning.
+const goSpeed = 3e9
+
+// estimate says how long the pure-Go device will take.
+func estimate(t *fit.Trainer, m *bert.Model) string {
+	weights := 0.0
+	for _, p := range m.Params {
+		if p.Layer >= 0 {
+			weights += float64(p.Size())
+		}
+	}
+	last := t.Shapes()[len(t.Shapes())-1]
+	tokens := float64(t.Total()) * float64(last.Rows*last.Length)
+	minutes := 6 * weights * tokens / goSpeed / 60
+	return fmt.Sprintf("no PJRT plugin: training on the pure-Go device with frozen embeddings, at most about %.0f minutes; `sprint doctor --install` fetches the plugin, which takes a tenth of that", minutes+1)
+}
+
+// truths are the validation labels of the kept rows: positive and known.
+func truths(set []rows.Row, kept []int, categories int) truth {
+	t := truth{positive: make([][]bool, categories), known: make([][]bool, categories)}
+	for c := range categories {
+		for _, i := range kept {
+			l := set[i].Labels[c]
+			t.positive[c] = append(t.positive[c], l.Score > 0)
+			t.known[c] = append(t.known[c], !l.Abstain)
+		}
+	}
+	return t
+}
+
+// truth holds the validation labels, by category and row.
+type truth struct{ positive, known [][]bool }
+
+// writeJSON commits a JSON output.
+func writeJSON(ctx context.Context, out stages.Outputs, name string, v any) error {
+	w, err := out.Create(ctx, name, "application/json")
+	if err != nil {
+		return err
+	}
+	defer w.Abort()
+	e := json.NewEncoder(w)
+	e.SetIndent("", "  ")
+	if err := e.Encode(v); err != nil {
+		return err
+	}
+	return w.Commit()
+}
+
+// writeTree commits the files of a folder as a tree.
+func writeTree(ctx context.Context, out stages.Outputs, name, dir string) error {
+	tree, err := out.CreateTree(ctx, name)
+	if err != nil {
+		return err
+	}
+	defer tree.Abort()
+	entries, err := os.ReadDir(dir)
+	if err != nil {
+		return err
+	}
+	for _, e := range entries {
+		if err := copyInto(tree, filepath.Join(dir, e.Name()), e.Name()); err != nil {
+			return err
+		}
+	}
+	return tree.Commit()
+}
