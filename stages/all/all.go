@@ -8,9 +8,11 @@ import (
 	"github.com/sprint-ml/sprint/stages/label"
 	"github.com/sprint-ml/sprint/stages/publish"
 	"github.com/sprint-ml/sprint/stages/split"
+	"github.com/sprint-ml/sprint/stages/train"
+	"github.com/sprint-ml/sprint/stages/verify"
 )
 
 // All returns the kinds in the order in which a plan usually names them.
 func All() stages.Registry {
-	return stages.Registry{fetch.Kind(), label.Kind(), split.Kind(), publish.Kind(), command.Kind()}
+	return stages.Registry{fetch.Kind(), label.Kind(), split.Kind(), train.Kind(), verify.Kind(), publish.Kind(), command.Kind()}
 }

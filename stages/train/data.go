@@ -15,8 +15,8 @@ import (
 	"github.com/sprint-ml/sprint/stages/rows"
 )
 
-// read reads one side of the split with its labels in the taxonomy's order.
-func read(ctx context.Context, in stages.Inputs, name string, t *taxonomy.Taxonomy) ([]rows.Row, error) {
+// ReadRows reads one side of the split with its labels in the taxonomy's order.
+func ReadRows(ctx context.Context, in stages.Inputs, name string, t *taxonomy.Taxonomy) ([]rows.Row, error) {
 	r, err := in.Open(ctx, name)
 	if err != nil {
 		return nil, err

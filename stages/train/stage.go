@@ -106,11 +106,11 @@ func (s *stage) Run(ctx context.Context, in stages.Inputs, out stages.Outputs) e
 	if err != nil {
 		return err
 	}
-	trainRows, err := read(ctx, in, "train", t)
+	trainRows, err := ReadRows(ctx, in, "train", t)
 	if err != nil {
 		return err
 	}
-	valRows, err := read(ctx, in, "val", t)
+	valRows, err := ReadRows(ctx, in, "val", t)
 	if err != nil {
 		return err
 	}

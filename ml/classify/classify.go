@@ -1,0 +1,204 @@
+// Package classify answers which categories a text belongs to. Its chain is
+// explicit: the model if there is one, else the taxonomy's rules, and every
+// answer says which of the two gave it.
+package classify
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+
+	"github.com/sprint-ml/sprint/ml/bert"
+	"github.com/sprint-ml/sprint/ml/device"
+	"github.com/sprint-ml/sprint/ml/keywords"
+	"github.com/sprint-ml/sprint/ml/taxonomy"
+)
+
+// Text is what is classified.
+type Text struct{ Title, Description string }
+
+// Prediction is a model's answer: a score in [-1,1] and a tag's index per
+// category of the taxonomy.
+type Prediction = bert.Prediction
+
+// Model predicts. Predict answers for all texts in their order.
+type Model interface {
+	Predict(ctx context.Context, texts []Text) ([]Prediction, error)
+}
+
+// Sources of an answer.
+const (
+	SourceModel    = "model"
+	SourceKeywords = "keywords"
+)
+
+// Score is the answer for one category.
+type Score struct {
+	Score float64 `json:"score"`
+	Tag   string  `json:"tag"`
+}
+
+// Answer is the result for one text, in the shape that outside programs read.
+type Answer struct {
+	Categories map[string]Score `json:"categories"`
+	Top        *string          `json:"top"` // the strongest category over its threshold
+	Source     string           `json:"source"`
+	Model      *string          `json:"model"` // null if keywords answered
+}
+
+// Classifier is the chain. Model may be nil: then keywords answer.
+type Classifier struct {
+	Taxonomy   *taxonomy.Taxonomy
+	Model      Model
+	Name       string // of the model, "swedish-news@3"
+	Thresholds []float64
+	Matcher    *keywords.Matcher
+}
+
+// New makes the classifier of a taxonomy with keywords alone.
+func New(t *taxonomy.Taxonomy) *Classifier {
+	return &Classifier{Taxonomy: t, Matcher: keywords.New(t)}
+}
+
+// Classify answers for every text in order. all keeps the categories below
+// their threshold too.
+func (c *Classifier) Classify(ctx context.Context, texts []Text, all bool) ([]Answer, error) {
+	if c.Model == nil {
+		out := make([]Answer, len(texts))
+		var res keywords.Result
+		for i, t := range texts {
+			c.Matcher.Match(&res, t.Title, t.Description)
+			out[i] = c.answer(func(k int) (float64, int) { return res.Scores[k], res.Tags[k] }, func(int) float64 { return keywordThreshold }, all)
+			out[i].Source = SourceKeywords
+		}
+		return out, nil
+	}
+	predictions, err := c.Model.Predict(ctx, texts)
+	if err != nil {
+		return nil, err
+	}
+	out := make([]Answer, len(texts))
+	for i, p := range predictions {
+		out[i] = c.answer(func(k int) (float64, int) { return round(p.Scores[k]), int(p.Tags[k]) }, func(k int) float64 { return c.Thresholds[k] }, all)
+		out[i].Source = SourceModel
+		if c.Name != "" {
+			name := c.Name
+			out[i].Model = &name
+		}
+	}
+	return out, nil
+}
+
+// keywordThreshold lets every rule that fires count, whatever its weight.
+const keywordThreshold = 1e-9
+
+// round keeps four digits: more is noise that differs between devices.
+func round(x float32) float64 {
+	return float64(int64(float64(x)*1e4+0.5*sign(float64(x)))) / 1e4
+}
+
+func sign(x float64) float64 {
+	if x < 0 {
+		return -1
+	}
+	return 1
+}
+
+func (c *Classifier) answer(get func(k int) (float64, int), threshold func(k int) float64, all bool) Answer {
+	a := Answer{Categories: map[string]Score{}}
+	best := 0.0
+	for k, category := range c.Taxonomy.Categories {
+		score, tag := get(k)
+		passes := score >= threshold(k)
+		if passes || all {
+			a.Categories[category.Name] = Score{Score: score, Tag: category.Tags[tag]}
+		}
+		if passes && (a.Top == nil || score > best) {
+			name := category.Name
+			a.Top, best = &name, score
+		}
+	}
+	return a
+}
+
+// Loaded is a model on a device.
+type Loaded struct {
+	*bert.Predictor
+}
+
+// Predict encodes the texts and runs the network.
+func (l Loaded) Predict(ctx context.Context, texts []Text) ([]Prediction, error) {
+	in := make([]bert.Text, len(texts))
+	for i, t := range texts {
+		in[i].IDs, in[i].Types = l.Model().Encode(t.Title, t.Description)
+	}
+	return l.Predictor.Predict(ctx, in)
+}
+
+// LoadModel puts the model of a folder on a device. Its categories must be
+// those of the taxonomy, in the same order.
+func LoadModel(dir string, t *taxonomy.Taxonomy, dev *device.Device) (Loaded, error) {
+	m, err := bert.Load(dir)
+	if err != nil {
+		return Loaded{}, err
+	}
+	if err := fits(m.Spec.Categories, t); err != nil {
+		return Loaded{}, fmt.Errorf("load the model in %s: %w", dir, err)
+	}
+	p, err := bert.NewPredictor(m, dev)
+	if err != nil {
+		return Loaded{}, err
+	}
+	return Loaded{p}, nil
+}
+
+func fits(have []bert.Category, t *taxonomy.Taxonomy) error {
+	if len(have) != len(t.Categories) {
+		return fmt.Errorf("it knows %d categories, the taxonomy %d", len(have), len(t.Categories))
+	}
+	for i, c := range t.Categories {
+		if have[i].Name != c.Name || !slices.Equal(have[i].Tags, c.Tags) {
+			return fmt.Errorf("its category %d is %s %q, the taxonomy's is %s %q", i+1, have[i].Name, have[i].Tags, c.Name, c.Tags)
+		}
+	}
+	return nil
+}
+
+// Thresholds puts the thresholds of thresholds.json into the taxonomy's order;
+// a category without one gets 0.5.
+func Thresholds(data []byte, t *taxonomy.Taxonomy) ([]float64, error) {
+	var by map[string]float64
+	if err := json.Unmarshal(data, &by); err != nil {
+		return nil, fmt.Errorf("thresholds.json: %w", err)
+	}
+	out := make([]float64, len(t.Categories))
+	for i, c := range t.Categories {
+		out[i] = 0.5
+		if x, ok := by[c.Name]; ok {
+			out[i] = x
+		}
+	}
+	return out, nil
+}
+
+// OpenFolder reads the taxonomy and thresholds of a release folder: a
+// classifier that answers by keywords until its Model is set.
+func OpenFolder(dir string) (*Classifier, error) {
+	data, err := os.ReadFile(filepath.Join(dir, "taxonomy.yaml"))
+	if err != nil {
+		return nil, fmt.Errorf("open the release: %w", err)
+	}
+	t, problems := taxonomy.Parse(data)
+	if len(problems) > 0 {
+		return nil, fmt.Errorf("open the release: taxonomy.yaml:%s", problems[0])
+	}
+	c := New(t)
+	if data, err = os.ReadFile(filepath.Join(dir, "thresholds.json")); err != nil {
+		return nil, fmt.Errorf("open the release: %w", err)
+	}
+	c.Thresholds, err = Thresholds(data, t)
+	return c, err
+}
