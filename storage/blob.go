@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"context"
 	"crypto/sha256"
-	"encoding/hex"
 	"errors"
 	"fmt"
 	"hash"
@@ -51,8 +50,11 @@ func (s *Store) PutFile(ctx context.Context, path, media string) (Artifact, erro
 	if err != nil {
 		return Artifact{}, err
 	}
-	a := Artifact{Digest: "sha256:" + hex.EncodeToString(h.Sum(nil)), Size: size, Media: media}
-	return a, s.putContent(ctx, a, f)
+	a := Artifact{Digest: digestOf(h), Size: size, Media: media}
+	if err := s.putContent(ctx, a, f); err != nil {
+		return Artifact{}, fmt.Errorf("store %s: %w", path, err)
+	}
+	return a, nil
 }
 
 // Writer is an artifact in the making: nothing is in the store before Commit.
@@ -101,7 +103,7 @@ func (w *Writer) Commit() (Artifact, error) {
 		return Artifact{}, errors.New("storage: commit after the end of an artifact")
 	}
 	defer w.Abort()
-	a := Artifact{Digest: "sha256:" + hex.EncodeToString(w.hash.Sum(nil)), Size: w.size, Media: w.media}
+	a := Artifact{Digest: digestOf(w.hash), Size: w.size, Media: w.media}
 	var content io.ReadSeeker = bytes.NewReader(w.mem.Bytes())
 	if w.file != nil {
 		content = w.file
@@ -123,16 +125,27 @@ func (w *Writer) Abort() {
 // putContent uploads a blob unless a good one is there.
 func (s *Store) putContent(ctx context.Context, a Artifact, content io.ReadSeeker) error {
 	size, err := s.Has(ctx, a.Digest)
+	repair := errors.Is(err, ErrCorrupt)
 	switch {
 	case err == nil && size == a.Size:
 		return nil
-	case err != nil && !errors.Is(err, ErrNotFound) && !errors.Is(err, ErrCorrupt):
+	case err != nil && !errors.Is(err, ErrNotFound) && !repair:
 		return err
 	}
 	key, err := BlobKey(a.Digest)
 	if err != nil {
 		return err
 	}
+	if err := s.upload(ctx, key, a, content); err != nil || !repair {
+		return err
+	}
+	// On stores whose version is a digest of the content the repaired object
+	// has the version of the mark: lift it.
+	return s.WriteFile(ctx, quarantineKey(key), nil)
+}
+
+// upload writes a blob and refuses bytes that are not those of its digest.
+func (s *Store) upload(ctx context.Context, key string, a Artifact, content io.ReadSeeker) error {
 	return s.try(ctx, "put", key, func() error {
 		if _, err := content.Seek(0, io.SeekStart); err != nil {
 			return err
@@ -142,25 +155,34 @@ func (s *Store) putContent(ctx context.Context, a Artifact, content io.ReadSeeke
 		defer cancel()
 		w, err := s.bucket.NewWriter(ctx, key, &blob.WriterOptions{
 			ContentType: "application/octet-stream",
-			BufferSize:  partSize(a.Size), MaxConcurrency: 16,
+			BufferSize:  partSize(a.Size), MaxConcurrency: uploadMemory / partSize(a.Size),
 		})
 		if err != nil {
 			return err
 		}
-		if n, err := io.Copy(w, content); err != nil || n != a.Size {
+		h := sha256.New()
+		n, err := io.Copy(io.MultiWriter(w, h), content)
+		if got := digestOf(h); err == nil && got != a.Digest {
+			err = &Error{Op: "put", Key: key, Class: ErrStale, Err: fmt.Errorf("the file was written to while it was stored: %d bytes with digest %s, before %d with %s", n, got, a.Size, a.Digest)}
+		}
+		if err != nil {
 			cancel()
 			_ = w.Close()
-			if err == nil {
-				err = fmt.Errorf("wrote %d bytes of %d: the file changed meanwhile", n, a.Size)
-			}
 			return err
 		}
 		return w.Close()
 	})
 }
 
-// partSize keeps an upload at about 64 parts of 16 to 64 MiB.
+// uploadMemory bounds what the parts in flight of one upload hold.
+const uploadMemory = 256 << 20
+
+// partSize keeps an upload at about 64 parts of 16 to 64 MiB. A small artifact
+// needs no more than itself: clients allocate a whole part up front.
 func partSize(size int64) int {
+	if size < 16<<20 {
+		return int(max(size+1, 5<<20))
+	}
 	return int(min(max(size/64, 16<<20), 64<<20))
 }
 
@@ -192,74 +214,3 @@ func (s *Store) Has(ctx context.Context, digest string) (int64, error) {
 func quarantineKey(blobKey string) string {
 	return "quarantine/" + strings.TrimPrefix(blobKey, "blobs/")
 }
-
-// Get opens the blob with that digest. The reader verifies: it returns
-// ErrCorrupt in place of io.EOF if the bytes or, unless size is negative, their
-// number are not those asked for.
-func (s *Store) Get(ctx context.Context, digest string, size int64) (io.ReadCloser, error) {
-	key, err := BlobKey(digest)
-	if err != nil {
-		return nil, err
-	}
-	var r *blob.Reader
-	err = s.try(ctx, "get", key, func() error {
-		r, err = s.bucket.NewReader(ctx, key, nil)
-		return err
-	})
-	if err != nil {
-		return nil, err
-	}
-	v := &verifyingReader{s: s, ctx: ctx, key: key, want: digest, size: size, r: r, hash: sha256.New()}
-	if size >= 0 && r.Size() != size {
-		defer r.Close()
-		return nil, v.corrupt(fmt.Errorf("%d bytes, want %d", r.Size(), size))
-	}
-	return v, nil
-}
-
-type verifyingReader struct {
-	s         *Store
-	ctx       context.Context
-	key, want string
-	size      int64
-	r         *blob.Reader
-	hash      hash.Hash
-	n         int64
-	end       error
-}
-
-func (v *verifyingReader) Read(p []byte) (int, error) {
-	if v.end != nil {
-		return 0, v.end
-	}
-	n, err := v.r.Read(p)
-	v.hash.Write(p[:n])
-	v.n += int64(n)
-	switch {
-	case err == io.EOF:
-		v.end = io.EOF
-		if got := "sha256:" + hex.EncodeToString(v.hash.Sum(nil)); got != v.want {
-			v.end = v.corrupt(fmt.Errorf("its bytes have digest %s, want %s", got, v.want))
-		}
-		return n, v.end
-	case err != nil:
-		v.end = v.s.wrap("get", v.key, err)
-		return n, v.end
-	case v.size >= 0 && v.n > v.size:
-		v.end = v.corrupt(fmt.Errorf("more than the %d bytes it should have", v.size))
-		return n, v.end
-	}
-	return n, nil
-}
-
-// corrupt marks the blob and returns the error of the read.
-func (v *verifyingReader) corrupt(cause error) error {
-	if info, err := v.s.Stat(v.ctx, v.key); err == nil {
-		if err := v.s.WriteFile(v.ctx, quarantineKey(v.key), []byte(info.Version)); err != nil {
-			v.s.log.Warn("store: could not mark a corrupt blob", "key", v.key, "error", err)
-		}
-	}
-	return &Error{Op: "get", Key: v.key, Class: ErrCorrupt, Err: cause}
-}
-
-func (v *verifyingReader) Close() error { return v.r.Close() }

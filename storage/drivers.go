@@ -75,33 +75,41 @@ func parseURL(raw string) (*url.URL, driver, error) {
 	}
 	d, ok := known[scheme]
 	if !ok {
-		return nil, driver{}, fmt.Errorf("store URL %q: unknown scheme %q; known are %s", redact(raw), scheme, strings.Join(slices.Sorted(maps.Keys(known)), ", "))
+		return nil, driver{}, invalidURL(raw, "unknown scheme %q; known are %s", scheme, strings.Join(slices.Sorted(maps.Keys(known)), ", "))
 	}
 	if scheme == "file" {
 		// A folder may hold any character; only a query is cut off.
 		rest, query, _ := strings.Cut(strings.TrimPrefix(raw, "file://"), "?")
 		if query != "" {
-			return nil, driver{}, fmt.Errorf("store URL %q: file:// takes no parameters", redact(raw))
+			return nil, driver{}, invalidURL(raw, "file:// takes no parameters")
 		}
 		return &url.URL{Scheme: "file", Path: rest}, d, nil
 	}
 	u, err := url.Parse(raw)
 	if err != nil {
-		return nil, driver{}, fmt.Errorf("store URL %q: %w", redact(raw), errors.Unwrap(err))
+		return nil, driver{}, invalidURL(raw, "%w", errors.Unwrap(err))
 	}
 	for k := range u.Query() {
 		if !slices.Contains(d.params, k) {
-			return nil, driver{}, fmt.Errorf("store URL %q: unknown parameter %q; %s:// knows %s", redact(raw), k, scheme, strings.Join(d.params, ", "))
+			return nil, driver{}, invalidURL(raw, "unknown parameter %q; %s:// knows %s", k, scheme, strings.Join(d.params, ", "))
 		}
 	}
 	if scheme != "mem" && u.Host == "" {
-		return nil, driver{}, fmt.Errorf("store URL %q: it names no bucket; write %s://BUCKET/PREFIX", redact(raw), scheme)
+		return nil, driver{}, invalidURL(raw, "it names no bucket; write %s://BUCKET/PREFIX", scheme)
 	}
 	return u, d, nil
 }
 
+// invalidURL is a mistake in a URL: trying again would not help.
+func invalidURL(raw, format string, args ...any) error {
+	return fmt.Errorf("store URL %q: %w: %w", redact(raw), ErrInvalid, fmt.Errorf(format, args...))
+}
+
 // redact strips what may be a secret: user info and every parameter's value.
 func redact(raw string) string {
+	if !strings.Contains(raw, "://") {
+		return raw // a folder, which may be named with any character
+	}
 	base, query, has := strings.Cut(raw, "?")
 	if scheme, rest, ok := strings.Cut(base, "://"); ok {
 		if i := strings.IndexByte(rest, '@'); i >= 0 && !strings.Contains(rest[:i], "/") {
@@ -118,8 +126,15 @@ func redact(raw string) string {
 	open := []string{"region", "endpoint", "use_path_style", "anonymous", "profile"}
 	kept := url.Values{}
 	for k, v := range values {
-		if slices.Contains(open, k) {
-			kept[k] = v
+		if !slices.Contains(open, k) {
+			continue
+		}
+		for _, one := range v {
+			if u, err := url.Parse(one); err == nil && u.User != nil {
+				u.User = nil
+				one = u.String()
+			}
+			kept.Add(k, one)
 		}
 	}
 	if len(kept) == 0 {
@@ -211,3 +226,6 @@ func gcsCondition(as func(any) bool, version string) error {
 	*handle = (*handle).If(gcs.Conditions{GenerationMatch: generation})
 	return nil
 }
+
+// Redact strips what may be a secret from a store's URL, for messages.
+func Redact(rawURL string) string { return redact(rawURL) }

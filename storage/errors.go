@@ -19,6 +19,7 @@ var (
 	ErrDenied    = errors.New("access denied")
 	ErrCorrupt   = errors.New("corrupt")
 	ErrFull      = errors.New("no space left")
+	ErrInvalid   = errors.New("not valid")
 	ErrTransient = errors.New("temporary failure")
 	ErrHeld      = errors.New("held by another holder")
 )
@@ -48,7 +49,7 @@ func (e *Error) Unwrap() []error {
 
 // wrap gives a driver's error its class. Context errors pass through: they are
 // the caller's own.
-func (s *Store) wrap(op, key string, err error) error {
+func wrap(op, key string, err error) error {
 	if err == nil || errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) {
 		return err
 	}
@@ -56,19 +57,19 @@ func (s *Store) wrap(op, key string, err error) error {
 	if errors.As(err, &own) {
 		return err
 	}
-	return &Error{Op: op, Key: key, Class: s.class(err), Err: err}
+	return &Error{Op: op, Key: key, Class: class(err), Err: err}
 }
 
 // class sorts a driver's error. An unknown code counts as transient: trying
 // again is harmless because every write is exclusive or content-addressed.
-func (s *Store) class(err error) error {
-	var g *googleapi.Error
-	if s.bucket != nil && s.bucket.ErrorAs(err, &g) {
-		// gcsblob reports 403 as NotFound, which would turn a missing right
-		// into a cache miss.
-		if g.Code == 401 || g.Code == 403 {
-			return ErrDenied
-		}
+func class(err error) error {
+	// Statuses come first: gcsblob reports 403 as NotFound, which would turn a
+	// missing right into a cache miss.
+	switch httpStatus(err) {
+	case 401, 403:
+		return ErrDenied
+	case 412:
+		return ErrExists
 	}
 	switch {
 	case errors.Is(err, fs.ErrPermission), errors.Is(err, syscall.EROFS):
@@ -83,15 +84,18 @@ func (s *Store) class(err error) error {
 		return ErrDenied
 	case gcerrors.FailedPrecondition, gcerrors.AlreadyExists:
 		return ErrExists
-	}
-	if status := httpStatus(err); status == 401 || status == 403 {
-		return ErrDenied
+	case gcerrors.InvalidArgument, gcerrors.Unimplemented:
+		return ErrInvalid
 	}
 	return ErrTransient
 }
 
-// httpStatus finds the status that an SDK's error carries.
+// httpStatus finds the status that an SDK's error carries; 0 if none does.
 func httpStatus(err error) int {
+	var g *googleapi.Error
+	if errors.As(err, &g) {
+		return g.Code
+	}
 	var coded interface{ HTTPStatusCode() int }
 	if errors.As(err, &coded) {
 		return coded.HTTPStatusCode()

@@ -1,6 +1,7 @@
 package storage
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -56,12 +57,16 @@ func (s *Store) Acquire(ctx context.Context, name string, h Holder, ttl time.Dur
 	switch {
 	case errors.Is(err, ErrNotFound):
 		version = ""
+	case errors.Is(err, ErrCorrupt) && version != "":
+		// A lease only saves double work, so a broken one must not stop all.
+		s.log.Warn("lease is broken, taking it over", "lease", key, "error", err)
 	case err != nil:
 		return nil, err
 	default:
-		var now leaseRecord
-		if err := json.Unmarshal(body, &now); err != nil {
-			return nil, &Error{Op: "read lease", Key: key, Class: ErrCorrupt, Err: err}
+		now, err := decodeLease(body)
+		if err != nil {
+			s.log.Warn("lease is unreadable, taking it over", "lease", key, "error", err)
+			break
 		}
 		if !now.Released && version != stale && !now.Holder.Dead(h) {
 			return nil, &HeldError{Key: key, Holder: now.Holder, Epoch: now.Epoch, Version: version}
@@ -73,8 +78,7 @@ func (s *Store) Acquire(ctx context.Context, name string, h Holder, ttl time.Dur
 		// Somebody was faster; say who.
 		held := &HeldError{Key: key}
 		if body, v, err := s.Read(ctx, key); err == nil {
-			var now leaseRecord
-			if json.Unmarshal(body, &now) == nil {
+			if now, err := decodeLease(body); err == nil {
 				held.Holder, held.Epoch, held.Version = now.Holder, now.Epoch, v
 			}
 		}
@@ -87,6 +91,17 @@ func (s *Store) Acquire(ctx context.Context, name string, h Holder, ttl time.Dur
 	l := &Lease{s: s, key: key, ttl: ttl, state: next, version: version, stop: stop, stopped: make(chan struct{}), lost: make(chan struct{})}
 	go l.renew(renewing)
 	return l, nil
+}
+
+func decodeLease(body []byte) (leaseRecord, error) {
+	var r leaseRecord
+	d := json.NewDecoder(bytes.NewReader(body))
+	d.DisallowUnknownFields()
+	err := d.Decode(&r)
+	if err == nil && (r.Epoch < 1 || r.Beat < 0) {
+		err = fmt.Errorf("epoch %d, beat %d", r.Epoch, r.Beat)
+	}
+	return r, err
 }
 
 func (s *Store) putLease(ctx context.Context, key, version string, r leaseRecord) (string, error) {
@@ -109,16 +124,20 @@ func (l *Lease) renew(ctx context.Context) {
 			return
 		case <-tick.C:
 		}
+		// A store that hangs must not keep the holder from learning that its
+		// ttl is over.
+		once, cancel := context.WithTimeout(ctx, l.ttl/2)
+		began := time.Now()
 		l.mu.Lock()
 		next := l.state
 		next.Beat++
-		version, err := l.s.putLease(ctx, l.key, l.version, next)
-		if err == nil {
-			l.state, l.version, good = next, version, time.Now()
-		}
+		err := l.put(once, next)
 		l.mu.Unlock()
+		cancel()
 		switch {
-		case err == nil || ctx.Err() != nil:
+		case err == nil:
+			good = began
+		case ctx.Err() != nil:
 		case errors.Is(err, ErrStale), time.Since(good) > l.ttl:
 			l.s.log.Warn("lease is lost", "lease", l.key, "error", err)
 			close(l.lost)
@@ -127,6 +146,26 @@ func (l *Lease) renew(ctx context.Context) {
 			l.s.log.Warn("lease could not be renewed, trying again", "lease", l.key, "error", err)
 		}
 	}
+}
+
+// put writes the next state. A write of this holder that landed without its
+// knowledge is no reason to think the lease lost: the epoch tells.
+func (l *Lease) put(ctx context.Context, next leaseRecord) error {
+	version, err := l.s.putLease(ctx, l.key, l.version, next)
+	if errors.Is(err, ErrStale) {
+		body, at, readErr := l.s.Read(ctx, l.key)
+		if readErr != nil {
+			return err
+		}
+		if now, decodeErr := decodeLease(body); decodeErr != nil || now.Epoch != l.state.Epoch || now.Holder != l.state.Holder {
+			return err
+		}
+		version, err = l.s.putLease(ctx, l.key, at, next)
+	}
+	if err == nil {
+		l.state, l.version = next, version
+	}
+	return err
 }
 
 // Lost is closed when another holder has taken the lease, or when it could not
@@ -144,8 +183,12 @@ func (l *Lease) Release(ctx context.Context) error {
 		return nil
 	default:
 	}
-	l.state.Released = true
-	_, err := l.s.putLease(ctx, l.key, l.version, l.state)
+	if l.state.Released {
+		return nil
+	}
+	next := l.state
+	next.Released = true
+	err := l.put(ctx, next)
 	if errors.Is(err, ErrStale) {
 		return nil
 	}

@@ -32,6 +32,7 @@ func (s *Store) Commit(ctx context.Context, m Manifest) (winner Manifest, won bo
 	if m.Generation < 1 {
 		return Manifest{}, false, fmt.Errorf("storage: a manifest's generation begins at 1, not %d", m.Generation)
 	}
+	m.Outputs = slices.Clone(m.Outputs) // the caller's order is the caller's
 	slices.SortFunc(m.Outputs, func(a, b Artifact) int { return strings.Compare(a.Name, b.Name) })
 	if err := m.check(); err != nil {
 		return Manifest{}, false, err
@@ -83,7 +84,7 @@ func (s *Store) Generation(ctx context.Context, kind, key string) (int, error) {
 }
 
 func (s *Store) manifestAt(ctx context.Context, at, kind, key string) (Manifest, error) {
-	body, _, err := s.readRecord(ctx, at)
+	body, _, err := s.Read(ctx, at)
 	if err != nil {
 		return Manifest{}, err
 	}

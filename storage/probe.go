@@ -101,7 +101,7 @@ func (s *Store) Probe(ctx context.Context) []ProbeResult {
 
 // exclusive writes raw bytes under the condition that the key is free.
 func (s *Store) exclusive(ctx context.Context, key string, data []byte) error {
-	return s.wrap("create", key, s.bucket.WriteAll(ctx, key, data, &blob.WriterOptions{IfNotExist: true}))
+	return wrap("create", key, s.bucket.WriteAll(ctx, key, data, &blob.WriterOptions{IfNotExist: true}))
 }
 
 func (s *Store) probeTwice(ctx context.Context, key string, first, second []byte) error {

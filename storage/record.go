@@ -63,8 +63,11 @@ func decodeRecord(data []byte) (body []byte, nonce string, err error) {
 // gets nil, the others ErrExists. A lost reply makes no winner a loser: after
 // any failure the record is read back and its nonce compared.
 func (s *Store) Create(ctx context.Context, key string, body []byte) error {
-	nonce := newNonce()
-	data := encodeRecord(body, nonce)
+	return s.create(ctx, key, encodeRecord(body, newNonce()))
+}
+
+// create is Create of an encoded record, whose nonce no other record has.
+func (s *Store) create(ctx context.Context, key string, data []byte) error {
 	err := s.try(ctx, "create", key, func() error {
 		if s.driver.serial {
 			s.serial.Lock()
@@ -75,12 +78,12 @@ func (s *Store) Create(ctx context.Context, key string, body []byte) error {
 	if err == nil || ctx.Err() != nil {
 		return err
 	}
-	if errors.Is(err, ErrDenied) || errors.Is(err, ErrFull) {
+	if errors.Is(err, ErrDenied) || errors.Is(err, ErrFull) || errors.Is(err, ErrInvalid) {
 		return err
 	}
-	_, mine, readErr := s.readRecord(ctx, key)
+	there, _, readErr := s.readAll(ctx, key, recordLimit)
 	switch {
-	case readErr == nil && mine.nonce == nonce:
+	case readErr == nil && bytes.Equal(there, data):
 		return nil
 	case readErr == nil:
 		return &Error{Op: "create", Key: key, Class: ErrExists}
@@ -90,61 +93,70 @@ func (s *Store) Create(ctx context.Context, key string, body []byte) error {
 	return err
 }
 
-// recordState identifies what was read, for a later Swap.
-type recordState struct{ nonce, version string }
-
-func (s *Store) readRecord(ctx context.Context, key string) ([]byte, recordState, error) {
+// Read returns a record and the version that Swap takes. A corrupt record has a
+// version as well, so that a Swap can replace it.
+func (s *Store) Read(ctx context.Context, key string) (body []byte, version string, err error) {
 	data, version, err := s.readAll(ctx, key, recordLimit)
 	if err != nil {
-		return nil, recordState{}, err
+		return nil, "", err
 	}
-	body, nonce, err := decodeRecord(data)
+	body, _, err = decodeRecord(data)
 	if err != nil {
-		return nil, recordState{}, &Error{Op: "read", Key: key, Class: ErrCorrupt, Err: err}
+		return nil, version, &Error{Op: "read", Key: key, Class: ErrCorrupt, Err: err}
 	}
-	if s.driver.serial {
-		version = nonce
-	}
-	return body, recordState{nonce, version}, nil
-}
-
-// Read returns a record and the version that Swap takes.
-func (s *Store) Read(ctx context.Context, key string) (body []byte, version string, err error) {
-	body, state, err := s.readRecord(ctx, key)
-	return body, state.version, err
+	return body, version, nil
 }
 
 // Swap replaces a record if it still has that version; an empty version means
 // that it must not exist. Else the error is ErrStale. It returns the version
-// of the new record.
+// of the new record. If the reply to the write was lost and others have
+// replaced the record since, nobody can tell whether it landed: that is
+// ErrStale too.
 func (s *Store) Swap(ctx context.Context, key, version string, body []byte) (string, error) {
+	data := encodeRecord(body, newNonce())
+	var err error
 	if version == "" {
-		err := s.Create(ctx, key, body)
-		if errors.Is(err, ErrExists) {
-			return "", &Error{Op: "swap", Key: key, Class: ErrStale}
-		}
-		if err != nil {
-			return "", err
-		}
-		_, state, err := s.readRecord(ctx, key)
-		return state.version, err
+		err = s.create(ctx, key, data)
+	} else {
+		err = s.try(ctx, "swap", key, func() error { return s.swapOnce(ctx, key, version, data) })
 	}
-	nonce := newNonce()
-	data := encodeRecord(body, nonce)
-	err := s.try(ctx, "swap", key, func() error { return s.swapOnce(ctx, key, version, data) })
-	if ctx.Err() != nil || errors.Is(err, ErrDenied) || errors.Is(err, ErrFull) {
+	stale := &Error{Op: "swap", Key: key, Class: ErrStale}
+	switch {
+	case err == nil:
+	case ctx.Err() != nil, errors.Is(err, ErrDenied), errors.Is(err, ErrFull), errors.Is(err, ErrInvalid):
+		return "", err
+	case version == "" && errors.Is(err, ErrExists):
+		return "", stale
+	case version == "":
 		return "", err
 	}
 	// Read back in every case: the new version is needed, and a failed write
 	// may have landed.
-	_, state, readErr := s.readRecord(ctx, key)
+	there, now, readErr := s.readAll(ctx, key, recordLimit)
 	switch {
-	case readErr == nil && state.nonce == nonce:
-		return state.version, nil
-	case readErr != nil:
+	case readErr == nil && bytes.Equal(there, data):
+		return now, nil
+	case err == nil && readErr == nil:
+		// It landed and was replaced since. Its version is past: any that no
+		// record will have again says so to the next Swap.
+		return pastVersion(version), nil
+	case err == nil:
 		return "", readErr
+	case readErr == nil, errors.Is(readErr, ErrNotFound):
+		if errors.Is(err, ErrTransient) {
+			return "", err
+		}
+		return "", stale
 	}
-	return "", &Error{Op: "swap", Key: key, Class: ErrStale}
+	return "", readErr
+}
+
+// pastVersion returns a version that is not empty and that no record has.
+func pastVersion(version string) string {
+	if version == "" {
+		return "1" // no ETag, no generation and no file has it
+	}
+	return version
 }
 
 func (s *Store) swapOnce(ctx context.Context, key, version string, data []byte) error {
@@ -155,7 +167,7 @@ func (s *Store) swapOnce(ctx context.Context, key, version string, data []byte) 
 		if err != nil {
 			return err
 		}
-		if _, nonce, err := decodeRecord(now); err != nil || nonce != version {
+		if serialVersion(now) != version {
 			return &Error{Op: "swap", Key: key, Class: ErrStale}
 		}
 		return s.bucket.WriteAll(ctx, key, data, nil)
@@ -163,4 +175,11 @@ func (s *Store) swapOnce(ctx context.Context, key, version string, data []byte) 
 	return s.bucket.WriteAll(ctx, key, data, &blob.WriterOptions{
 		BeforeWrite: func(as func(any) bool) error { return s.driver.condition(as, version) },
 	})
+}
+
+// serialVersion names a record of a driver that has no versions of its own; the
+// nonce makes every record's bytes unique.
+func serialVersion(data []byte) string {
+	sum := sha256.Sum256(data)
+	return hex.EncodeToString(sum[:16])
 }

@@ -124,13 +124,17 @@ func (s *Store) claims(ctx context.Context, name string) (map[int]string, error)
 			continue
 		}
 		body, _, err := s.Read(ctx, releaseFolder(name, v)+"claim")
-		if errors.Is(err, ErrNotFound) {
-			continue
-		}
-		if err != nil {
+		switch {
+		case err == nil:
+			claims[v] = string(body)
+		case errors.Is(err, ErrNotFound):
+		case errors.Is(err, ErrCorrupt):
+			// The number is taken, by whom nobody knows.
+			s.log.Warn("claim of a release is broken, its version is passed over", "model", name, "version", v, "error", err)
+			claims[v] = ""
+		default:
 			return nil, err
 		}
-		claims[v] = string(body)
 	}
 	return claims, nil
 }
@@ -145,7 +149,11 @@ func (s *Store) releaseAt(ctx context.Context, name string, version int) (Releas
 	if err := json.Unmarshal(body, &r); err != nil {
 		return Release{}, &Error{Op: "read release", Key: key, Class: ErrCorrupt, Err: err}
 	}
-	if err := checkTree(r.Files); err != nil || r.Name != name || r.Version != version {
+	err = checkTree(r.Files)
+	if err == nil && (r.Name != name || r.Version != version) {
+		err = fmt.Errorf("it is the release %s@%d", r.Name, r.Version)
+	}
+	if err != nil {
 		return Release{}, &Error{Op: "read release", Key: key, Class: ErrCorrupt, Err: err}
 	}
 	return r, nil
@@ -200,11 +208,11 @@ func (s *Store) alias(ctx context.Context, name, alias string) (Alias, string, e
 	}
 	body, version, err := s.Read(ctx, aliasKey(name, alias))
 	if err != nil {
-		return Alias{}, "", err
+		return Alias{}, version, err
 	}
 	var a Alias
 	if err := json.Unmarshal(body, &a); err != nil {
-		return Alias{}, "", &Error{Op: "read alias", Key: aliasKey(name, alias), Class: ErrCorrupt, Err: err}
+		return Alias{}, version, &Error{Op: "read alias", Key: aliasKey(name, alias), Class: ErrCorrupt, Err: err}
 	}
 	return a, version, nil
 }
@@ -241,7 +249,7 @@ func (s *Store) SetAlias(ctx context.Context, name, alias string, version int) e
 	}
 	for range 20 {
 		now, at, err := s.alias(ctx, name, alias)
-		if err != nil && !errors.Is(err, ErrNotFound) {
+		if err != nil && !errors.Is(err, ErrNotFound) && !(errors.Is(err, ErrCorrupt) && at != "") {
 			return err
 		}
 		if err == nil && now.Version == version {

@@ -18,6 +18,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/sprint-ml/sprint/storage/localblob"
 	"gocloud.dev/blob"
 )
 
@@ -68,7 +69,12 @@ func Open(ctx context.Context, rawURL string, o *Options) (*Store, error) {
 	}
 	bucket, err := d.open(ctx, u)
 	if err != nil {
-		return nil, s.wrap("open", s.url, err)
+		err = wrap("open", s.url, err)
+		if own := (*Error)(nil); errors.As(err, &own) && own.Class == ErrTransient {
+			// Nothing was sent yet: what fails here is the URL or the folder.
+			own.Class = ErrInvalid
+		}
+		return nil, err
 	}
 	if prefix := keyPrefix(u); prefix != "" {
 		bucket = blob.PrefixedBucket(bucket, prefix)
@@ -88,6 +94,10 @@ func keyPrefix(u *url.URL) string {
 	return p + "/"
 }
 
+// ValidKey reports whether key may name an object of a store: the alphabet that
+// every driver keeps apart on every file system.
+func ValidKey(key string) bool { return localblob.ValidKey(key) }
+
 // Close releases the connections.
 func (s *Store) Close() error { return s.bucket.Close() }
 
@@ -104,6 +114,9 @@ func (s *Store) Local() bool { return s.scheme == "mem" }
 // try runs one operation, again if it fails transiently. This is the only
 // place of the store that retries.
 func (s *Store) try(ctx context.Context, op, key string, call func() error) error {
+	if op != "list" && op != "open" && !ValidKey(key) {
+		return &Error{Op: op, Key: key, Class: ErrInvalid, Err: errors.New("keys are [a-z0-9._/-], at most 512 bytes, and no segment is empty or begins with a dot")}
+	}
 	wait := s.o.Backoff
 	for n := 1; ; n++ {
 		// A cancelled caller must not change anything any more.
@@ -114,7 +127,7 @@ func (s *Store) try(ctx context.Context, op, key string, call func() error) erro
 		if s.o.Around != nil {
 			once = func() error { return s.o.Around(ctx, op, key, call) }
 		}
-		err := s.wrap(op, key, once())
+		err := wrap(op, key, once())
 		if !errors.Is(err, ErrTransient) || n >= s.o.Tries {
 			return err
 		}
@@ -147,13 +160,12 @@ func (s *Store) Stat(ctx context.Context, key string) (Info, error) {
 func (s *Store) List(ctx context.Context, prefix string) iter.Seq2[Info, error] {
 	return func(yield func(Info, error) bool) {
 		token := blob.FirstPageToken
-		for token != nil {
+		for {
 			var page []*blob.ListObject
+			var rest []byte
 			err := s.try(ctx, "list", prefix, func() error {
 				objects, next, err := s.bucket.ListPage(ctx, token, 1000, &blob.ListOptions{Prefix: prefix})
-				if err == nil {
-					page, token = objects, next
-				}
+				page, rest = objects, next
 				return err
 			})
 			if err != nil {
@@ -165,9 +177,10 @@ func (s *Store) List(ctx context.Context, prefix string) iter.Seq2[Info, error] 
 					return
 				}
 			}
-			if len(token) == 0 {
+			if len(rest) == 0 {
 				return
 			}
+			token = rest
 		}
 	}
 }
@@ -177,13 +190,12 @@ func (s *Store) List(ctx context.Context, prefix string) iter.Seq2[Info, error] 
 func (s *Store) Folders(ctx context.Context, prefix string) iter.Seq2[string, error] {
 	return func(yield func(string, error) bool) {
 		token := blob.FirstPageToken
-		for token != nil {
+		for {
 			var page []*blob.ListObject
+			var rest []byte
 			err := s.try(ctx, "list", prefix, func() error {
 				objects, next, err := s.bucket.ListPage(ctx, token, 1000, &blob.ListOptions{Prefix: prefix, Delimiter: "/"})
-				if err == nil {
-					page, token = objects, next
-				}
+				page, rest = objects, next
 				return err
 			})
 			if err != nil {
@@ -195,9 +207,10 @@ func (s *Store) Folders(ctx context.Context, prefix string) iter.Seq2[string, er
 					return
 				}
 			}
-			if len(token) == 0 {
+			if len(rest) == 0 {
 				return
 			}
+			token = rest
 		}
 	}
 }
@@ -240,6 +253,9 @@ func (s *Store) readAll(ctx context.Context, key string, limit int64) (data []by
 			version = s.driver.version(r)
 		}
 		data, err = io.ReadAll(io.LimitReader(r, limit+1))
+		if s.driver.serial {
+			version = serialVersion(data)
+		}
 		return err
 	})
 	return data, version, err

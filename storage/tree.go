@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"io/fs"
@@ -66,12 +67,16 @@ func (s *Store) PutFolder(ctx context.Context, dir string) (Artifact, error) {
 
 // Tree reads a tree's listing, sorted by path.
 func (s *Store) Tree(ctx context.Context, digest string) ([]TreeEntry, error) {
-	r, err := s.Get(ctx, digest, -1)
-	if err != nil {
-		return nil, err
-	}
-	defer r.Close()
-	data, err := io.ReadAll(io.LimitReader(r, treeLimit+1))
+	var data []byte
+	err := again(func() error {
+		r, err := s.Get(ctx, digest, -1)
+		if err != nil {
+			return err
+		}
+		defer r.Close()
+		data, err = io.ReadAll(io.LimitReader(r, treeLimit+1))
+		return err
+	})
 	if err != nil {
 		return nil, err
 	}
@@ -125,11 +130,20 @@ func (s *Store) FetchTree(ctx context.Context, entries []TreeEntry, dir string) 
 	}
 	defer root.Close()
 	for _, e := range entries {
-		if err := s.fetchFile(ctx, root, e); err != nil {
+		if err := again(func() error { return s.fetchFile(ctx, root, e) }); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// again repeats the read of a blob whose bytes went wrong on their way.
+func again(read func() error) error {
+	err := read()
+	if errors.Is(err, ErrTransient) {
+		err = read()
+	}
+	return err
 }
 
 func (s *Store) fetchFile(ctx context.Context, root *os.Root, e TreeEntry) error {
@@ -149,6 +163,7 @@ func (s *Store) fetchFile(ctx context.Context, root *os.Root, e TreeEntry) error
 	}
 	if _, err := io.Copy(f, r); err != nil {
 		f.Close()
+		_ = root.Remove(e.Path) // half a file must not be taken for a whole one
 		return err
 	}
 	return f.Close()

@@ -58,7 +58,21 @@ func OpenBucket(dir string) (*blob.Bucket, error) {
 	if err != nil {
 		return nil, err
 	}
-	return blob.NewBucket(&bucket{root: root, dir: dir}), nil
+	b := &bucket{root: root, dir: dir}
+	b.sweepTemp(orphanAge)
+	return blob.NewBucket(b), nil
+}
+
+// orphanAge is how long a temporary file may go without a write before its
+// writer counts as dead.
+const orphanAge = 24 * time.Hour
+
+// name adds the folder to an error, whose own paths are relative to it.
+func (b *bucket) name(err error) error {
+	if err == nil {
+		return nil
+	}
+	return fmt.Errorf("in folder %s: %w", b.dir, err)
 }
 
 // ValidKey reports whether key may name an object.
@@ -331,30 +345,24 @@ func nonce() string {
 	return hex.EncodeToString(r[:])
 }
 
-// SweepTemp removes files of writers that died more than age ago.
-func SweepTemp(dir string, age time.Duration) error {
-	root, err := os.OpenRoot(dir)
+// sweepTemp removes the files of writers that died more than age ago. What it
+// cannot remove takes only space.
+func (b *bucket) sweepTemp(age time.Duration) {
+	f, err := b.root.Open(tmpDir)
 	if err != nil {
-		return err
-	}
-	defer root.Close()
-	f, err := root.Open(tmpDir)
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil
-	}
-	if err != nil {
-		return err
+		return
 	}
 	defer f.Close()
 	entries, err := f.ReadDir(-1)
 	if err != nil {
-		return err
+		return
 	}
 	for _, e := range entries {
-		fi, err := e.Info()
-		if err == nil && strings.HasPrefix(e.Name(), "w-") && time.Since(fi.ModTime()) > age {
-			_ = root.Remove(path.Join(tmpDir, e.Name()))
+		if !strings.HasPrefix(e.Name(), "w-") {
+			continue
+		}
+		if fi, err := e.Info(); err == nil && time.Since(fi.ModTime()) > age {
+			_ = b.root.Remove(path.Join(tmpDir, e.Name()))
 		}
 	}
-	return nil
 }

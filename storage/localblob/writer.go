@@ -8,6 +8,7 @@ import (
 	"io/fs"
 	"os"
 	"path"
+	"time"
 
 	"gocloud.dev/blob/driver"
 )
@@ -50,7 +51,7 @@ func (b *bucket) NewTypedWriter(ctx context.Context, key, _ string, o *driver.Wr
 		}
 	}
 	if err != nil {
-		return nil, err
+		return nil, b.name(err)
 	}
 	return w, nil
 }
@@ -58,9 +59,9 @@ func (b *bucket) NewTypedWriter(ctx context.Context, key, _ string, o *driver.Wr
 func (w *writer) Write(p []byte) (int, error) {
 	n, err := w.file.Write(p)
 	if err != nil {
-		w.err = err
+		w.err = w.b.name(err)
 	}
-	return n, err
+	return n, w.err
 }
 
 func (w *writer) abort() {
@@ -80,20 +81,20 @@ func (w *writer) Close() error {
 	}
 	if err := w.file.Sync(); err != nil {
 		w.abort()
-		return err
+		return w.b.name(err)
 	}
 	if err := w.file.Close(); err != nil {
 		_ = w.b.root.Remove(w.tmp)
-		return err
+		return w.b.name(err)
 	}
 	err := w.publish()
 	if err != nil || w.exclusive {
 		_ = w.b.root.Remove(w.tmp)
 	}
-	if err != nil {
-		return err
+	if err == nil {
+		err = w.b.syncDir(path.Dir(w.key))
 	}
-	return w.b.syncDir(path.Dir(w.key))
+	return w.b.name(err)
 }
 
 func (w *writer) publish() error {
@@ -119,6 +120,9 @@ func (w *writer) publish() error {
 		if version(fi) != w.condition.Version {
 			return fmt.Errorf("%w: %s", errStale, w.key)
 		}
+		if err := w.after(fi.ModTime()); err != nil {
+			return err
+		}
 	}
 	err := put()
 	if errors.Is(err, fs.ErrNotExist) {
@@ -128,6 +132,19 @@ func (w *writer) publish() error {
 		err = put()
 	}
 	return err
+}
+
+// after moves the modification time of the new file past that of the one it
+// replaces. Kernels stamp files with a clock that stands still for milliseconds
+// and file systems use an inode again at once, so without it a later state of a
+// key could have the version of an earlier one.
+func (w *writer) after(old time.Time) error {
+	fi, err := w.b.root.Lstat(w.tmp)
+	if err != nil || fi.ModTime().After(old) {
+		return err
+	}
+	next := old.Add(time.Microsecond) // some file systems store no nanoseconds
+	return w.b.root.Chtimes(w.tmp, next, next)
 }
 
 // mkdir makes the folders of a key and syncs each one's parent, so that the

@@ -1,0 +1,143 @@
+package storage
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"hash"
+	"io"
+
+	"gocloud.dev/blob"
+)
+
+// Get opens the blob with that digest. The reader verifies: it returns
+// ErrCorrupt in place of io.EOF if the bytes or, unless size is negative, their
+// number are not those asked for. A connection that breaks is taken up again
+// where it broke.
+func (s *Store) Get(ctx context.Context, digest string, size int64) (io.ReadCloser, error) {
+	key, err := BlobKey(digest)
+	if err != nil {
+		return nil, err
+	}
+	v := &verifyingReader{s: s, ctx: ctx, key: key, want: digest, size: size, hash: sha256.New()}
+	if err := v.open(); err != nil {
+		return nil, err
+	}
+	v.total = v.r.Size()
+	if size >= 0 && v.total != size {
+		defer v.r.Close()
+		return nil, v.corrupt(fmt.Errorf("%d bytes, want %d", v.total, size))
+	}
+	return v, nil
+}
+
+type verifyingReader struct {
+	s         *Store
+	ctx       context.Context
+	key, want string
+	size      int64 // that the caller wants; negative: any
+	total     int64 // that the store says
+	r         *blob.Reader
+	hash      hash.Hash
+	n         int64 // read so far
+	resumed   int
+	end       error
+}
+
+// open begins to read at offset n.
+func (v *verifyingReader) open() error {
+	return v.s.try(v.ctx, "get", v.key, func() (err error) {
+		v.r, err = v.s.bucket.NewRangeReader(v.ctx, v.key, v.n, -1, nil)
+		return err
+	})
+}
+
+func (v *verifyingReader) Read(p []byte) (int, error) {
+	if v.end != nil {
+		return 0, v.end
+	}
+	n, err := v.r.Read(p)
+	v.hash.Write(p[:n])
+	v.n += int64(n)
+	if err == io.EOF && v.n < v.total {
+		err = fmt.Errorf("the reply ended after %d of %d bytes: %w", v.n, v.total, io.ErrUnexpectedEOF)
+	}
+	switch {
+	case err == io.EOF:
+		v.end = io.EOF
+		if got := digestOf(v.hash); got != v.want {
+			v.end = v.corrupt(fmt.Errorf("its bytes have digest %s, want %s", got, v.want))
+		}
+		return n, v.end
+	case err != nil:
+		return n, v.resume(wrap("get", v.key, err))
+	case v.n > v.total:
+		v.end = v.corrupt(fmt.Errorf("more than the %d bytes it should have", v.total))
+		return n, v.end
+	}
+	return n, nil
+}
+
+// resume continues after a broken connection, as often as operations are tried.
+func (v *verifyingReader) resume(cause error) error {
+	v.end = cause
+	if !errors.Is(cause, ErrTransient) || v.resumed+1 >= v.s.o.Tries {
+		return cause
+	}
+	v.resumed++
+	v.s.log.Debug("store: reading on after a failure", "key", v.key, "offset", v.n, "error", cause)
+	broken := v.r
+	if err := v.open(); err != nil {
+		v.r, v.end = broken, err
+		return err
+	}
+	_ = broken.Close() // it failed already
+	v.end = nil
+	return nil
+}
+
+// corrupt judges a mismatch by a second fetch. Bytes that are wrong in the
+// store are marked, so that the next Put of the blob replaces them; bytes that
+// were wrong on their way only are a temporary failure; and a good blob of
+// which the caller wants another size is not marked at all.
+func (v *verifyingReader) corrupt(cause error) error {
+	info, err := v.s.Stat(v.ctx, v.key)
+	if err != nil {
+		return err
+	}
+	got, n, err := v.s.digest(v.ctx, v.key)
+	switch {
+	case err != nil:
+		return err
+	case got == v.want && v.size >= 0 && n != v.size:
+		return &Error{Op: "get", Key: v.key, Class: ErrCorrupt, Err: fmt.Errorf("the blob is whole and has %d bytes; what refers to it says %d", n, v.size)}
+	case got == v.want:
+		return &Error{Op: "get", Key: v.key, Class: ErrTransient, Err: fmt.Errorf("%w; a second fetch was right", cause)}
+	}
+	if err := v.s.WriteFile(v.ctx, quarantineKey(v.key), []byte(info.Version)); err != nil {
+		v.s.log.Warn("store: could not mark a corrupt blob", "key", v.key, "error", err)
+	}
+	return &Error{Op: "get", Key: v.key, Class: ErrCorrupt, Err: cause}
+}
+
+// digest reads an object to its end and returns its digest and size.
+func (s *Store) digest(ctx context.Context, key string) (digest string, size int64, err error) {
+	err = s.try(ctx, "get", key, func() error {
+		r, err := s.bucket.NewReader(ctx, key, nil)
+		if err != nil {
+			return err
+		}
+		defer r.Close()
+		h := sha256.New()
+		size, err = io.Copy(h, r)
+		digest = digestOf(h)
+		return err
+	})
+	return digest, size, err
+}
+
+func digestOf(h hash.Hash) string { return "sha256:" + hex.EncodeToString(h.Sum(nil)) }
+
+func (v *verifyingReader) Close() error { return v.r.Close() }
