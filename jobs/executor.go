@@ -96,3 +96,6 @@ func hintOf(err error) string {
 	}
 	return ""
 }
+
+// Hint finds the next step that an error carries; empty if it has none.
+func Hint(err error) string { return hintOf(err) }

@@ -45,6 +45,9 @@ type Ref struct {
 	From string // of the task; empty for an optional input that nothing makes
 }
 
+// Taxonomy is the plan's taxonomy file; empty if it names none.
+func (g *Graph) Taxonomy() stages.Source { return g.taxonomy }
+
 // Task returns the task of that name.
 func (g *Graph) Task(name string) (*Task, bool) {
 	i := slices.IndexFunc(g.Tasks, func(t *Task) bool { return t.Name == name })

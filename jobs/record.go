@@ -32,6 +32,7 @@ type Record struct {
 	Finished time.Time `json:"finished"`
 	Version  string    `json:"version,omitempty"`
 	Command  string    `json:"command,omitempty"`
+	Args     []string  `json:"args,omitempty"` // of the command, without the program
 }
 
 func runKey(run, name string) string { return "runs/" + run + "/" + name }

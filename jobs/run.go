@@ -44,6 +44,8 @@ type Runner struct {
 	// Command is the command line of this run, for the record; Continue the
 	// one that does what is left.
 	Command, Continue string
+	// Args are the words of Command after the program, for `sprint retry`.
+	Args []string
 	// TTL of leases; 0 means 20 s.
 	TTL time.Duration
 	// Backoff is the wait before the first retry; 0 means 1 s.
@@ -606,7 +608,7 @@ func (u *run) finish(ctx context.Context) *Result {
 	if journal != nil {
 		journal.close(ctx)
 	}
-	err := saveRecord(ctx, u.Store, Record{Result: *res, Plan: u.g.Plan.Name, Started: u.started, Finished: time.Now().UTC(), Version: u.Version, Command: u.Command})
+	err := saveRecord(ctx, u.Store, Record{Result: *res, Plan: u.g.Plan.Name, Started: u.started, Finished: time.Now().UTC(), Version: u.Version, Command: u.Command, Args: u.Args})
 	if err != nil {
 		u.Log.Warn("could not store the run's record", "error", err)
 	}

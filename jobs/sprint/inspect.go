@@ -1,0 +1,512 @@
+package main
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"slices"
+	"sort"
+	"strings"
+	"text/tabwriter"
+	"time"
+
+	"github.com/spf13/cobra"
+	"github.com/sprint-ml/sprint/config"
+	"github.com/sprint-ml/sprint/jobs"
+	"github.com/sprint-ml/sprint/stages"
+	"github.com/sprint-ml/sprint/stages/all"
+	"github.com/sprint-ml/sprint/storage"
+)
+
+func (a *app) validateCommand() *cobra.Command {
+	var f planFlags
+	cmd := &cobra.Command{
+		Use: "validate [PLAN]", Short: "Check a plan and its taxonomy; all mistakes at once", Args: cobra.MaximumNArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			c, err := a.compile(cmd.Context(), cmd, planArg(args), &f, false)
+			if err != nil {
+				return err
+			}
+			if err := checkTaxonomy(c.graph); err != nil {
+				return err
+			}
+			fmt.Fprintf(a.stdout, "%s is valid: %d stages\n", c.plan.File, len(c.graph.Tasks))
+			return nil
+		},
+	}
+	f.add(cmd)
+	return cmd
+}
+
+func (a *app) planCommand() *cobra.Command {
+	var f planFlags
+	var exitCode bool
+	cmd := &cobra.Command{
+		Use: "plan [PLAN]", Short: "Say what run would do, and why", Args: cobra.MaximumNArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			ctx := cmd.Context()
+			c, err := a.compile(ctx, cmd, planArg(args), &f, true)
+			if c != nil {
+				defer c.close(a.log())
+			}
+			if err != nil {
+				return err
+			}
+			store, err := a.openStore(ctx, c.config)
+			if err != nil {
+				return err
+			}
+			defer store.Close()
+			e, err := jobs.Evaluator{Store: store}.Evaluate(ctx, c.graph)
+			if err != nil {
+				return err
+			}
+			w := tabwriter.NewWriter(a.stdout, 0, 0, 2, ' ', 0)
+			fmt.Fprintln(w, "STAGE\tWOULD\tWHY")
+			for _, name := range c.graph.Names() {
+				v := e.Tasks[name]
+				fmt.Fprintf(w, "%s\t%s\t%s\n", name, would(v), v.Reason)
+			}
+			if err := w.Flush(); err != nil {
+				return err
+			}
+			if exitCode && e.Work() > 0 {
+				return &exitError{6}
+			}
+			return nil
+		},
+	}
+	f.add(cmd)
+	cmd.Flags().BoolVar(&exitCode, "exit-code", false, "end with 6 if there is work")
+	return cmd
+}
+
+func would(v *jobs.Verdict) string {
+	switch {
+	case v.State == jobs.Cached:
+		return "be cached"
+	case v.State == jobs.Failed:
+		return "fail as before"
+	case v.Resumable:
+		return "continue"
+	}
+	return "run"
+}
+
+func (a *app) explainCommand() *cobra.Command {
+	var f planFlags
+	cmd := &cobra.Command{
+		Use: "explain STAGE [PLAN]", Short: "Show what a stage's key holds and what changed since it was last done", Args: cobra.RangeArgs(1, 2),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			ctx := cmd.Context()
+			c, err := a.compile(ctx, cmd, planArg(args[1:]), &f, true)
+			if c != nil {
+				defer c.close(a.log())
+			}
+			if err != nil {
+				return err
+			}
+			t, ok := c.graph.Task(args[0])
+			if !ok {
+				return &config.UsageError{Message: fmt.Sprintf("the plan has no stage %q", args[0]), Hint: config.Suggest(args[0], c.graph.Names())}
+			}
+			store, err := a.openStore(ctx, c.config)
+			if err != nil {
+				return err
+			}
+			defer store.Close()
+			ev := jobs.Evaluator{Store: store}
+			e, err := ev.Evaluate(ctx, c.graph)
+			if err != nil {
+				return err
+			}
+			v := e.Tasks[t.Name]
+			fmt.Fprintf(a.stdout, "%s would %s: %s\n", t.Name, would(v), v.Reason)
+			if v.Key == "" {
+				return nil
+			}
+			fmt.Fprintf(a.stdout, "key %s\n", v.Key)
+			last, err := ev.Last(ctx, c.graph, t)
+			if err != nil {
+				return err
+			}
+			switch {
+			case last == nil:
+				fmt.Fprintln(a.stdout, "it was never done before in this store")
+			case last.Key == v.Key:
+				fmt.Fprintf(a.stdout, "nothing changed since run %s did it on %s\n", last.Run, last.Finished.Local().Format(time.DateTime))
+			default:
+				fmt.Fprintf(a.stdout, "since run %s did it on %s:\n", last.Run, last.Finished.Local().Format(time.DateTime))
+				for _, ch := range jobs.Difference(last.Preimage, v.Preimage) {
+					fmt.Fprintf(a.stdout, "  %s\n", ch)
+				}
+			}
+			return nil
+		},
+	}
+	f.add(cmd)
+	return cmd
+}
+
+func (a *app) graphCommand() *cobra.Command {
+	var f planFlags
+	var dot bool
+	cmd := &cobra.Command{
+		Use: "graph [PLAN]", Short: "Show the compiled graph of a plan", Args: cobra.MaximumNArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			c, err := a.compile(cmd.Context(), cmd, planArg(args), &f, false)
+			if err != nil {
+				return err
+			}
+			if dot {
+				fmt.Fprint(a.stdout, c.graph.DOT())
+			} else {
+				fmt.Fprint(a.stdout, c.graph)
+			}
+			return nil
+		},
+	}
+	f.add(cmd)
+	cmd.Flags().BoolVar(&dot, "dot", false, "as Graphviz DOT")
+	return cmd
+}
+
+func (a *app) runsCommand() *cobra.Command {
+	var limit int
+	cmd := &cobra.Command{
+		Use: "runs", Short: "List the newest runs of the store", Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			ctx := cmd.Context()
+			store, err := a.storeOf(cmd)
+			if err != nil {
+				return err
+			}
+			defer store.Close()
+			ids, err := jobs.Runs(ctx, store, limit)
+			if err != nil {
+				return err
+			}
+			w := tabwriter.NewWriter(a.stdout, 0, 0, 2, ' ', 0)
+			fmt.Fprintln(w, "RUN\tPLAN\tSTARTED\tSECONDS\tEND")
+			for _, id := range ids {
+				r, err := jobs.LoadRecord(ctx, store, id)
+				if errors.Is(err, storage.ErrNotFound) {
+					fmt.Fprintf(w, "%s\t\t\t\tunfinished or killed\n", id)
+					continue
+				}
+				if err != nil {
+					return err
+				}
+				fmt.Fprintf(w, "%s\t%s\t%s\t%.1f\t%s\n", id, r.Plan, r.Started.Local().Format(time.DateTime), r.Finished.Sub(r.Started).Seconds(), r.Class)
+			}
+			return w.Flush()
+		},
+	}
+	cmd.Flags().IntVarP(&limit, "limit", "n", 20, "how many")
+	return cmd
+}
+
+// storeOf opens the configured store for commands without a plan.
+func (a *app) storeOf(cmd *cobra.Command) (*storage.Store, error) {
+	cfg, _, err := a.loadConfig(cmd, "")
+	if err != nil {
+		return nil, err
+	}
+	return a.openStore(cmd.Context(), cfg)
+}
+
+func (a *app) statusCommand() *cobra.Command {
+	cmd := &cobra.Command{
+		Use: "status [RUN]", Short: "Show how a run ended; the newest by default", Args: cobra.MaximumNArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			ctx := cmd.Context()
+			store, err := a.storeOf(cmd)
+			if err != nil {
+				return err
+			}
+			defer store.Close()
+			if len(args) == 0 {
+				if args, err = jobs.Runs(ctx, store, 1); err != nil {
+					return err
+				}
+				if len(args) == 0 {
+					fmt.Fprintf(a.stdout, "the store %s has no runs\n", store.URL())
+					return nil
+				}
+			}
+			r, err := jobs.LoadRecord(ctx, store, args[0])
+			if errors.Is(err, storage.ErrNotFound) {
+				tries, err := jobs.Attempts(ctx, store, args[0])
+				if err != nil || len(tries) == 0 {
+					return noRun(args[0], storage.ErrNotFound)
+				}
+				fmt.Fprintf(a.stdout, "run %s is going on, or was killed; tried so far:\n", args[0])
+				for _, s := range slices.Sorted(keys(tries)) {
+					fmt.Fprintf(a.stdout, "  %s: %d\n", s, tries[s])
+				}
+				return nil
+			}
+			if err != nil {
+				return noRun(args[0], err)
+			}
+			if a.flags.output == "json" {
+				return json.NewEncoder(a.stdout).Encode(r.Result)
+			}
+			fmt.Fprintf(a.stdout, "run %s of %s: %s (code %d)\n", args[0], r.Plan, r.Class, r.Code)
+			stageTable(a.stdout, &r.Result)
+			if r.Error != "" {
+				fmt.Fprintf(a.stdout, "%s\n", r.Error)
+			}
+			if r.Continue != "" {
+				fmt.Fprintf(a.stdout, "continue with:\n  %s\n", r.Continue)
+			}
+			return nil
+		},
+	}
+	cmd.Flags().StringVarP(&a.flags.output, "output", "o", "", "json for the stored result")
+	return cmd
+}
+
+func keys[V any](m map[string]V) func(func(string) bool) {
+	return func(yield func(string) bool) {
+		for k := range m {
+			if !yield(k) {
+				return
+			}
+		}
+	}
+}
+
+func (a *app) logsCommand() *cobra.Command {
+	var stage string
+	var attempt int
+	var follow bool
+	cmd := &cobra.Command{
+		Use: "logs [RUN]", Short: "Print the logs of a run; the newest by default", Args: cobra.MaximumNArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			ctx := cmd.Context()
+			store, err := a.storeOf(cmd)
+			if err != nil {
+				return err
+			}
+			defer store.Close()
+			if len(args) == 0 {
+				ids, err := jobs.Runs(ctx, store, 100)
+				if err != nil {
+					return err
+				}
+				for _, id := range ids {
+					if tries, err := jobs.Attempts(ctx, store, id); err == nil && len(tries) > 0 {
+						args = []string{id}
+						break
+					}
+				}
+				if len(args) == 0 {
+					return &config.UsageError{Message: "no run of this store has logs"}
+				}
+			}
+			tries, err := jobs.Attempts(ctx, store, args[0])
+			if err != nil {
+				return err
+			}
+			if len(tries) == 0 {
+				return noRun(args[0], errors.New("it tried no stage"))
+			}
+			if stage != "" && tries[stage] == 0 {
+				return &config.UsageError{Message: fmt.Sprintf("run %s did not try stage %q", args[0], stage), Hint: "it tried " + strings.Join(slices.Sorted(keys(tries)), ", ")}
+			}
+			for _, s := range slices.Sorted(keys(tries)) {
+				if stage != "" && s != stage {
+					continue
+				}
+				for n := 1; n <= tries[s]; n++ {
+					if attempt != 0 && n != attempt {
+						continue
+					}
+					fmt.Fprintf(a.stdout, "== %s, attempt %d\n", s, n)
+					last, err := jobs.Logs(ctx, store, args[0], s, n, 0, a.stdout)
+					for err == nil && follow && n == tries[s] {
+						if _, ended := jobs.LoadRecord(ctx, store, args[0]); ended == nil {
+							_, err = jobs.Logs(ctx, store, args[0], s, n, last, a.stdout)
+							break
+						}
+						select {
+						case <-ctx.Done():
+							return nil
+						case <-time.After(time.Second):
+						}
+						last, err = jobs.Logs(ctx, store, args[0], s, n, last, a.stdout)
+					}
+					if err != nil {
+						return err
+					}
+				}
+			}
+			return nil
+		},
+	}
+	cmd.Flags().StringVar(&stage, "stage", "", "of this stage alone")
+	cmd.Flags().IntVar(&attempt, "attempt", 0, "of this attempt alone")
+	cmd.Flags().BoolVarP(&follow, "follow", "f", false, "go on until the run ends")
+	return cmd
+}
+
+func (a *app) schemaCommand() *cobra.Command {
+	var kind string
+	cmd := &cobra.Command{
+		Use: "schema", Short: "Print the JSON Schema of plans, or the options of a kind", Args: cobra.NoArgs,
+		RunE: func(*cobra.Command, []string) error {
+			registry := all.All()
+			if kind != "" {
+				return a.reference(registry, kind)
+			}
+			var kinds []config.KindSchema
+			for _, k := range registry {
+				kinds = append(kinds, config.KindSchema{Name: k.Name, Doc: k.Doc, Options: k.Options()})
+			}
+			b, err := config.Schema(kinds)
+			if err != nil {
+				return err
+			}
+			fmt.Fprintf(a.stdout, "%s\n", b)
+			return nil
+		},
+	}
+	cmd.Flags().StringVar(&kind, "kind", "", "print the reference page of this kind instead")
+	return cmd
+}
+
+func (a *app) reference(registry stages.Registry, kind string) error {
+	k, ok := registry.Kind(kind)
+	if !ok {
+		return &config.UsageError{Message: fmt.Sprintf("no kind of stage is called %q", kind), Hint: config.Suggest(kind, registry.Names())}
+	}
+	fmt.Fprintf(a.stdout, "%s (version %d)\n\n%s\n\nExample:\n", k.Name, k.Version, k.Doc)
+	for line := range strings.SplitSeq(strings.TrimRight(k.Example, "\n"), "\n") {
+		fmt.Fprintf(a.stdout, "  %s\n", line)
+	}
+	fmt.Fprintln(a.stdout, "\nOptions:")
+	w := tabwriter.NewWriter(a.stdout, 2, 0, 2, ' ', 0)
+	for _, f := range config.Reference(k.Options()) {
+		detail := f.Type
+		if f.Allowed != "" {
+			detail += ": " + f.Allowed
+		}
+		fmt.Fprintf(w, "  %s\t%s\t%s\t%s\n", f.Path, f.Default, detail, f.Doc)
+	}
+	return w.Flush()
+}
+
+func (a *app) configCommand() *cobra.Command {
+	var origin bool
+	var f planFlags
+	cmd := &cobra.Command{
+		Use: "config [PLAN]", Short: "Print the config, and with a plan its options", Args: cobra.MaximumNArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			dir := ""
+			if len(args) > 0 {
+				plan, err := config.LoadPlan(planArg(args))
+				if err != nil {
+					return err
+				}
+				dir = plan.Dir()
+			}
+			c, origins, err := a.loadConfig(cmd, dir)
+			if err != nil {
+				return err
+			}
+			w := tabwriter.NewWriter(a.stdout, 0, 0, 2, ' ', 0)
+			line := func(name string, value any, o config.Origin) {
+				if origin {
+					where := o.From
+					if o.Pos.File != "" {
+						where += "\t" + o.Pos.String()
+					}
+					fmt.Fprintf(w, "%s\t%v\t%s\n", name, value, where)
+					return
+				}
+				fmt.Fprintf(w, "%s\t%v\n", name, value)
+			}
+			for _, x := range []struct {
+				name  string
+				value any
+			}{{"store", storage.Redact(c.Store)}, {"executor", c.Executor}, {"device", c.Device}, {"output", c.Output}, {"cache", c.Cache}, {"parallel", c.Parallel}, {"keep_going", c.KeepGoing}, {"deadline", c.Deadline}, {"offline", c.Offline}} {
+				line(x.name, x.value, origins[x.name])
+			}
+			if len(args) > 0 {
+				compiled, err := a.compile(cmd.Context(), cmd, planArg(args), &f, false)
+				if err != nil {
+					return err
+				}
+				for _, t := range compiled.graph.Tasks {
+					paths := slices.Collect(keys(t.Decoded.Origin))
+					sort.Strings(paths)
+					for _, p := range paths {
+						if v := at(t.Decoded.All, p); v != nil {
+							if _, isMap := v.(map[string]any); !isMap {
+								b, err := json.Marshal(v)
+								if err != nil {
+									return err
+								}
+								line(t.Name+"."+p, string(b), t.Decoded.Origin[p])
+							}
+						}
+					}
+				}
+			}
+			return w.Flush()
+		},
+	}
+	cmd.Flags().BoolVar(&origin, "origin", false, "show where each value comes from")
+	f.add(cmd)
+	return cmd
+}
+
+// at finds a value of a tree by its dotted path.
+func at(tree any, path string) any {
+	for part := range strings.SplitSeq(path, ".") {
+		m, ok := tree.(map[string]any)
+		if !ok {
+			return nil
+		}
+		tree = m[part]
+	}
+	return tree
+}
+
+func (a *app) versionCommand() *cobra.Command {
+	return &cobra.Command{
+		Use: "version", Short: "Print the version", Args: cobra.NoArgs,
+		RunE: func(*cobra.Command, []string) error {
+			fmt.Fprintf(a.stdout, "sprint %s\n", version())
+			for _, k := range all.All() {
+				fmt.Fprintf(a.stdout, "  %-8s v%d\n", k.Name, k.Version)
+			}
+			return nil
+		},
+	}
+}
+
+func (a *app) promoteCommand() *cobra.Command {
+	return &cobra.Command{
+		Use: "promote NAME VERSION ALIAS", Short: "Move an alias of a model to a version", Args: cobra.ExactArgs(3),
+		Example: "  sprint promote quickstart 2 champion",
+		RunE: func(cmd *cobra.Command, args []string) error {
+			ctx := cmd.Context()
+			store, err := a.storeOf(cmd)
+			if err != nil {
+				return err
+			}
+			defer store.Close()
+			r, err := store.Release(ctx, args[0], args[1])
+			if err != nil {
+				return &config.UsageError{Message: fmt.Sprintf("the store has no release %s@%s: %v", args[0], args[1], err)}
+			}
+			if err := store.SetAlias(ctx, args[0], args[2], r.Version); err != nil {
+				return err
+			}
+			fmt.Fprintf(a.stdout, "%s@%s is now version %d\n", args[0], args[2], r.Version)
+			return nil
+		},
+	}
+}

@@ -1,0 +1,218 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"os"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+	"github.com/sprint-ml/sprint/config"
+	"github.com/sprint-ml/sprint/jobs"
+	"github.com/sprint-ml/sprint/stages"
+	"github.com/sprint-ml/sprint/stages/all"
+	"github.com/sprint-ml/sprint/storage"
+)
+
+func now() time.Time { return time.Now() }
+
+// runFlags are the flags of run.
+type runFlags struct {
+	planFlags
+	only        []string
+	from, until string
+	force       []string
+}
+
+func (a *app) runCommand() *cobra.Command {
+	var f runFlags
+	cmd := &cobra.Command{
+		Use:   "run [PLAN]",
+		Short: "Run a plan: only what is not done yet",
+		Long:  "Run the stages of a plan whose options or inputs changed since they were last\ndone. PLAN is a file, or a folder with plan.yaml; plan.yaml here by default.",
+		Args:  cobra.MaximumNArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			return a.run(cmd.Context(), cmd, planArg(args), &f)
+		},
+	}
+	f.planFlags.add(cmd)
+	a.addRunFlags(cmd, &f)
+	return cmd
+}
+
+func (a *app) addRunFlags(cmd *cobra.Command, f *runFlags) {
+	fl := cmd.Flags()
+	fl.StringSliceVar(&f.only, "only", nil, "run these stages alone")
+	fl.StringVar(&f.from, "from", "", "run this stage and what follows from it")
+	fl.StringVar(&f.until, "until", "", "run this stage and what it needs")
+	fl.StringArrayVar(&f.force, "force", nil, "run a stage although it is done; without a name all selected")
+	fl.Lookup("force").NoOptDefVal = "*"
+	fl.StringVar(&a.flags.device, "device", "", "device: auto, cpu, cuda, go or another PJRT name")
+	fl.StringVar(&a.flags.executor, "executor", "", "how attempts are executed: local")
+	fl.IntVarP(&a.flags.parallel, "jobs", "j", 0, "stages that may run at once")
+	fl.BoolVarP(&a.flags.keepGoing, "keep-going", "k", false, "go on with stages that do not need a failed one")
+	fl.StringVar(&a.flags.deadline, "deadline", "", "stop, checkpointed, after this long, for example 2h")
+	fl.StringVarP(&a.flags.output, "output", "o", "", "how progress is shown: auto, tty, plain, json, github")
+}
+
+func (f *runFlags) selection() jobs.Selection {
+	s := jobs.Selection{Only: f.only, From: f.from, Until: f.until}
+	for _, name := range f.force {
+		if name == "*" {
+			s.ForceAll = true
+		} else {
+			s.Force = append(s.Force, name)
+		}
+	}
+	return s
+}
+
+// run runs a plan and reports its end. With -o json the last line of stdout is
+// the result, whatever happens.
+func (a *app) run(ctx context.Context, cmd *cobra.Command, path string, f *runFlags) error {
+	jsonOut := a.flags.output == "json" || a.flags.output == "" && a.getenv("SPRINT_OUTPUT") == "json"
+	res, err := a.runPlan(ctx, cmd, path, f)
+	if err != nil {
+		if jsonOut {
+			code := jobs.Code(err)
+			r := jobs.Result{Code: code, Class: jobs.Class(code), Error: err.Error(), Hint: jobs.Hint(err), Stages: []jobs.StageResult{}}
+			_ = json.NewEncoder(a.stdout).Encode(r)
+		}
+		return err
+	}
+	if res.Code != 0 {
+		return &exitError{res.Code}
+	}
+	return nil
+}
+
+func (a *app) runPlan(ctx context.Context, cmd *cobra.Command, path string, f *runFlags) (*jobs.Result, error) {
+	c, err := a.compile(ctx, cmd, path, &f.planFlags, true)
+	if c != nil {
+		defer c.close(a.log())
+	}
+	if err != nil {
+		return nil, interrupted(ctx, err)
+	}
+	store, err := a.openStore(ctx, c.config)
+	if err != nil {
+		return nil, err
+	}
+	defer store.Close()
+	program, err := os.Executable()
+	if err != nil {
+		return nil, err
+	}
+	view := a.view(c.config.Output, store, c.graph)
+	r := &jobs.Runner{
+		Store: store, Executor: jobs.NewLocal(all.All(), store, program, a.env, a.secret), Observer: view, Log: a.log(),
+		Parallel: c.config.Parallel, KeepGoing: c.config.KeepGoing, Select: f.selection(), Deadline: c.config.Deadline,
+		CacheDir: c.config.Cache, Offline: c.config.Offline, Version: version(),
+		Command: a.commandLine(false), Continue: a.commandLine(true), Args: a.args,
+	}
+	res, err := r.Run(ctx, c.graph)
+	if err != nil {
+		view.close()
+		return nil, interrupted(ctx, err)
+	}
+	view.finish(ctx, res)
+	return res, nil
+}
+
+// interrupted gives a command that a signal ended its exit code.
+func interrupted(ctx context.Context, err error) error {
+	if ctx.Err() != nil {
+		return fmt.Errorf("%w: %w", stages.ErrInterrupted, context.Cause(ctx))
+	}
+	return err
+}
+
+// commandLine is this command, to be pasted. The one that continues does not
+// force again what was done.
+func (a *app) commandLine(again bool) string {
+	words := []string{"sprint"}
+	for i := 0; i < len(a.args); i++ {
+		w := a.args[i]
+		if again && (w == "--force" || strings.HasPrefix(w, "--force=")) {
+			continue
+		}
+		words = append(words, quote(w))
+	}
+	return strings.Join(words, " ")
+}
+
+// quote makes a word safe for a POSIX shell.
+func quote(s string) string {
+	if s != "" && strings.Trim(s, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_./=:,@+%") == "" {
+		return s
+	}
+	return "'" + strings.ReplaceAll(s, "'", `'\''`) + "'"
+}
+
+func (a *app) retryCommand() *cobra.Command {
+	return &cobra.Command{
+		Use:   "retry RUN",
+		Short: "Repeat a run's command",
+		Args:  cobra.ExactArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			cfg, _, err := a.loadConfig(cmd, "")
+			if err != nil {
+				return err
+			}
+			store, err := a.openStore(cmd.Context(), cfg)
+			if err != nil {
+				return err
+			}
+			rec, err := jobs.LoadRecord(cmd.Context(), store, args[0])
+			store.Close()
+			if err != nil {
+				return noRun(args[0], err)
+			}
+			if len(rec.Args) == 0 || slices.Contains(rec.Args, "retry") {
+				return &config.UsageError{Message: fmt.Sprintf("run %s does not say how it was started", args[0])}
+			}
+			if code := execute(cmd.Context(), rec.Args, a.env, a.stdin, a.stdout, a.stderr); code != 0 {
+				return &exitError{code}
+			}
+			return nil
+		},
+	}
+}
+
+func noRun(id string, err error) error {
+	return &config.UsageError{Message: fmt.Sprintf("cannot read run %s: %v", id, err), Hint: "`sprint runs` lists the runs of the store"}
+}
+
+func (a *app) workerCommand() *cobra.Command {
+	var o jobs.WorkerOptions
+	cmd := &cobra.Command{
+		Use: "worker", Hidden: true, Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			ctx, cancel := context.WithCancelCause(cmd.Context())
+			defer cancel(nil)
+			// Standard input is the lifeline: it ends when the runner does.
+			go func() {
+				_, _ = io.Copy(io.Discard, a.stdin)
+				cancel(errSignal)
+			}()
+			store, err := storage.Open(ctx, a.flags.store, &storage.Options{Log: a.log()})
+			if err != nil {
+				return err
+			}
+			defer store.Close()
+			if code := jobs.Work(ctx, store, all.All(), o, a.secret, a.stdout); code != 0 {
+				return &exitError{code}
+			}
+			return nil
+		},
+	}
+	cmd.Flags().StringVar(&o.Run, "run", "", "")
+	cmd.Flags().StringVar(&o.Stage, "stage", "", "")
+	cmd.Flags().IntVar(&o.Attempt, "attempt", 0, "")
+	cmd.Flags().BoolVar(&o.Preflight, "preflight", false, "")
+	return cmd
+}

@@ -1,0 +1,176 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"slices"
+	"strings"
+	"text/tabwriter"
+
+	"github.com/sprint-ml/sprint/jobs"
+	"github.com/sprint-ml/sprint/ml/metrics"
+	"github.com/sprint-ml/sprint/stages/verify"
+	"github.com/sprint-ml/sprint/storage"
+)
+
+// summary shows what came of a run: stages, figures, where the model is, and
+// what to type next.
+type summary struct {
+	a     *app
+	store *storage.Store
+	graph *jobs.Graph
+}
+
+// show writes the summary to stdout.
+func (s *summary) show(ctx context.Context, r *jobs.Result) {
+	out := s.a.stdout
+	ctx = context.WithoutCancel(ctx)
+	if !s.a.quiet {
+		fmt.Fprintln(out)
+		stageTable(out, r)
+	}
+	for _, st := range r.Stages {
+		if st.Kind == "verify" {
+			s.metrics(ctx, out, st)
+		}
+	}
+	for _, st := range r.Stages {
+		if st.Kind == "publish" && st.State.Done() {
+			s.release(ctx, out, st)
+		}
+	}
+	if r.Code == 0 {
+		return
+	}
+	fmt.Fprintf(s.a.stderr, "\nsprint: %s (code %d): %s\n", r.Class, r.Code, r.Error)
+	if r.Hint != "" {
+		fmt.Fprintf(s.a.stderr, "       %s\n", r.Hint)
+	}
+	if r.Continue != "" {
+		fmt.Fprintf(s.a.stderr, "       then continue with:\n         %s\n", r.Continue)
+	}
+}
+
+func stageTable(out io.Writer, r *jobs.Result) {
+	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
+	fmt.Fprintln(w, "STAGE\tSTATE\tSECONDS\tWHY")
+	for _, st := range r.Stages {
+		seconds := ""
+		if st.Seconds > 0 {
+			seconds = fmt.Sprintf("%.1f", st.Seconds)
+		}
+		why := st.Reason
+		if st.Error != "" {
+			why, _, _ = strings.Cut(st.Error, "\n")
+		}
+		fmt.Fprintf(w, "%s\t%s\t%s\t%s\n", st.Name, st.State, seconds, why)
+	}
+	w.Flush()
+}
+
+// read fetches a JSON output of a stage.
+func (s *summary) read(ctx context.Context, st jobs.StageResult, name string, into any) bool {
+	o, ok := st.Outputs[name]
+	if !ok {
+		return false
+	}
+	r, err := s.store.Get(ctx, o.Digest, o.Size)
+	if err != nil {
+		return false
+	}
+	defer r.Close()
+	data, err := io.ReadAll(r)
+	return err == nil && json.Unmarshal(data, into) == nil
+}
+
+// metrics prints the figures of a verify stage beside both baselines.
+func (s *summary) metrics(ctx context.Context, out io.Writer, st jobs.StageResult) {
+	var m verify.Metrics
+	if !s.read(ctx, st, "metrics", &m) {
+		return
+	}
+	model, on := m.Test, "the test split, labelled by the rules themselves"
+	if m.Gold != nil {
+		model, on = *m.Gold, "the gold set"
+	}
+	kw, majority := m.Baselines["keywords"], m.Baselines["majority"]
+	fmt.Fprintf(out, "\nOn %s (%d rows):\n", on, model.Rows)
+	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', tabwriter.AlignRight)
+	fmt.Fprintln(w, "category\tprecision\trecall\tF1\tkeywords F1\tmajority F1\ttags right\trows\t")
+	for _, name := range slices.Sorted(keys(model.PerCategory)) {
+		c := model.PerCategory[name]
+		tags := "-"
+		if c.TagSupport > 0 {
+			tags = fmt.Sprintf("%.0f %%", 100*c.TagAccuracy)
+		}
+		fmt.Fprintf(w, "%s\t%.2f\t%.2f\t%.2f\t%.2f\t%.2f\t%s\t%d\t\n", name, c.Precision, c.Recall, c.F1, kw.PerCategory[name].F1, majority.PerCategory[name].F1, tags, c.Support)
+	}
+	fmt.Fprintf(w, "macro-F1\t\t\t%.3f\t%.3f\t%.3f\t\t\t\n", model.MacroF1, kw.MacroF1, majority.MacroF1)
+	fmt.Fprintf(w, "micro-F1\t\t\t%.3f\t%.3f\t%.3f\t\t\t\n", model.MicroF1, kw.MicroF1, majority.MicroF1)
+	w.Flush()
+	notes(out, model, m)
+	var c verify.Checks
+	if s.read(ctx, st, "checks", &c) {
+		for _, r := range c.Checks {
+			word := "pass"
+			if !r.Passed {
+				word = "FAIL"
+				if r.Severity == "warn" {
+					word = "warn"
+				}
+			}
+			fmt.Fprintf(out, "%s  %s\n", word, r.Message)
+		}
+	}
+}
+
+func notes(out io.Writer, model metrics.Report, m verify.Metrics) {
+	if len(model.Unsupported) > 0 {
+		fmt.Fprintf(out, "macro-F1 leaves out categories with under %d rows: %s\n", metrics.MinSupport, strings.Join(model.Unsupported, ", "))
+	}
+	fmt.Fprintf(out, "with the rules' words hidden the model's macro-F1 is %.3f\n", m.Masked.MacroF1)
+	if m.Leaked > 0 {
+		fmt.Fprintf(out, "warning: %d gold rows were trained on, the figures flatter\n", m.Leaked)
+	}
+}
+
+// release says where the model is and what to type to use it.
+func (s *summary) release(ctx context.Context, out io.Writer, st jobs.StageResult) {
+	t, ok := s.graph.Task(st.Name)
+	if !ok {
+		return
+	}
+	name, _ := t.Decoded.All["name"].(string)
+	alias, _ := t.Decoded.All["alias"].(string)
+	digest := st.Outputs["release"].Digest
+	releases, err := s.store.Releases(ctx, name)
+	if err != nil {
+		s.a.log().Warn("could not list releases", "error", err)
+		return
+	}
+	version := 0
+	for _, r := range releases {
+		if r.Digest == digest {
+			version = r.Version
+		}
+	}
+	if version == 0 {
+		return
+	}
+	fmt.Fprintf(out, "\nModel %s@%d is in %s/models/%s/%d\n", name, version, s.store.URL(), name, version)
+	if at, err := s.store.Release(ctx, name, alias); err == nil && at.Version != version {
+		fmt.Fprintf(out, "The alias %s points to version %d; move it with:\n  sprint promote %s %d %s\n", alias, at.Version, name, version, alias)
+	}
+	example := "Storm closes the harbour"
+	fmt.Fprintf(out, "Try it:\n  sprint classify%s --model %s %s\n", s.storeFlag(), name, quote(example))
+}
+
+// storeFlag repeats --store if the run had one.
+func (s *summary) storeFlag() string {
+	if s.a.flags.store == "" {
+		return ""
+	}
+	return " --store " + quote(s.a.flags.store)
+}

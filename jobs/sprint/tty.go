@@ -1,0 +1,157 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"os"
+	"strings"
+	"sync"
+	"time"
+	"unicode/utf8"
+
+	"github.com/sprint-ml/sprint/jobs"
+	"golang.org/x/term"
+)
+
+// ttyView keeps one live line per running stage at the bottom of the terminal.
+type ttyView struct {
+	*summary
+	out     io.Writer
+	width   func() int
+	color   bool
+	verbose bool
+
+	mu      sync.Mutex
+	running []string
+	text    map[string]string
+	began   map[string]time.Time
+	drawn   int
+	stop    chan struct{}
+	done    sync.WaitGroup
+}
+
+func newTTY(a *app, s *summary) *ttyView {
+	v := &ttyView{summary: s, out: a.stderr, color: a.getenv("NO_COLOR") == "", verbose: a.verbose, text: map[string]string{}, began: map[string]time.Time{}, stop: make(chan struct{})}
+	v.width = func() int {
+		if f, ok := a.stderr.(*os.File); ok {
+			if w, _, err := term.GetSize(int(f.Fd())); err == nil && w > 20 {
+				return w
+			}
+		}
+		return 80
+	}
+	v.done.Go(func() {
+		tick := time.NewTicker(200 * time.Millisecond)
+		defer tick.Stop()
+		for {
+			select {
+			case <-v.stop:
+				return
+			case <-tick.C:
+				v.mu.Lock()
+				v.draw("")
+				v.mu.Unlock()
+			}
+		}
+	})
+	return v
+}
+
+func (v *ttyView) Observe(e jobs.Event) {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	switch e.Type {
+	case jobs.EventProgress:
+		v.text[e.Stage] = progressText(*e.Progress)
+		return // the ticker draws
+	case jobs.EventState:
+		switch {
+		case *e.State == jobs.Running || *e.State == jobs.Waiting:
+			v.drop(e.Stage)
+			v.running = append(v.running, e.Stage)
+			v.text[e.Stage] = e.Reason
+			v.began[e.Stage] = time.Now()
+			v.draw("")
+			return
+		case e.State.Final():
+			v.drop(e.Stage)
+		}
+	}
+	if line := eventLine(e, v.verbose); line != "" {
+		v.draw(v.paint(e, line) + "\n")
+	}
+}
+
+func (v *ttyView) drop(stage string) {
+	for i, s := range v.running {
+		if s == stage {
+			v.running = append(v.running[:i], v.running[i+1:]...)
+			return
+		}
+	}
+}
+
+// paint colours a line by what it says.
+func (v *ttyView) paint(e jobs.Event, line string) string {
+	if !v.color || e.Type != jobs.EventState {
+		return line
+	}
+	code := ""
+	switch *e.State {
+	case jobs.Succeeded:
+		code = "32"
+	case jobs.Cached:
+		code = "2"
+	case jobs.Failed:
+		code = "31"
+	case jobs.Lost, jobs.Interrupted:
+		code = "33"
+	}
+	if code == "" {
+		return line
+	}
+	return "\x1b[" + code + "m" + line + "\x1b[0m"
+}
+
+// draw writes permanent lines above the live ones and draws those anew, in one
+// write, so that nothing flickers.
+func (v *ttyView) draw(above string) {
+	var b strings.Builder
+	if v.drawn > 0 {
+		fmt.Fprintf(&b, "\x1b[%dA\r\x1b[J", v.drawn)
+	}
+	b.WriteString(above)
+	width := v.width()
+	for _, s := range v.running {
+		line := fmt.Sprintf("%-10s %4.0fs  %s", s, time.Since(v.began[s]).Seconds(), v.text[s])
+		b.WriteString(cut(line, width-1) + "\n")
+	}
+	v.drawn = len(v.running)
+	if b.Len() > 0 {
+		_, _ = io.WriteString(v.out, b.String())
+	}
+}
+
+// cut shortens a line to a width in characters.
+func cut(s string, width int) string {
+	if utf8.RuneCountInString(s) <= width {
+		return s
+	}
+	runes := []rune(s)
+	return string(runes[:max(width-1, 0)]) + "…"
+}
+
+func (v *ttyView) close() {
+	close(v.stop)
+	v.done.Wait()
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	v.running = nil
+	v.draw("")
+}
+
+func (v *ttyView) finish(ctx context.Context, r *jobs.Result) {
+	v.close()
+	v.show(ctx, r)
+}
