@@ -24,7 +24,7 @@ type Config struct {
 	Cache     string        `yaml:"cache" doc:"Folder for encoders, plugins and file digests; the user's cache folder by default."`
 	Parallel  int           `yaml:"parallel" default:"2" min:"1" max:"256" doc:"How many stages may run at once."`
 	KeepGoing bool          `yaml:"keep_going" default:"false" doc:"Go on with stages that do not need a failed one."`
-	Deadline  time.Duration `yaml:"deadline" default:"0s" doc:"Stop, checkpointed, after this long; 0s is never."`
+	Deadline  time.Duration `yaml:"deadline" default:"0s" min:"0s" doc:"Stop, checkpointed, after this long; 0s is never."`
 	Offline   bool          `yaml:"offline" default:"false" doc:"Use only what is in the cache and the store."`
 }
 
@@ -40,12 +40,28 @@ type ConfigSource struct {
 // fileName is looked for beside the plan and in the working directory.
 const fileName = "sprint.yaml"
 
+// handed holds variables that the program sets for others and reads nowhere: a
+// stage of kind command may call the program again.
+var handed = []string{"SPRINT_INPUTS", "SPRINT_OUTPUTS", "SPRINT_FILES"}
+
 // LoadConfig merges flags, SPRINT_* variables, the profile's section, the file
-// and the defaults, strongest first, and says where each value came from.
+// and the defaults, strongest first, and says where each value came from. An
+// empty variable is one that is not set. Every mistake is a *UsageError; those
+// in a file carry their places.
 func LoadConfig(src ConfigSource) (*Config, map[string]Origin, error) {
+	c, origin, err := loadConfig(src)
+	var errs Errors
+	if errors.As(err, &errs) {
+		err = &UsageError{Message: errs.Error(), Errors: errs}
+	}
+	return c, origin, err
+}
+
+func loadConfig(src ConfigSource) (*Config, map[string]Origin, error) {
 	k := koanf.New(delimiter)
 	origin := map[string]Origin{}
-	known := fieldsOf(reflect.TypeFor[Config]())
+	configType := reflect.TypeFor[Config]()
+	known := fieldsOf(configType)
 	names := make([]string, len(known))
 	defaults := map[string]any{}
 	for i, f := range known {
@@ -67,25 +83,27 @@ func LoadConfig(src ConfigSource) (*Config, map[string]Origin, error) {
 	if err := k.Load(confmap.Provider(defaults, ""), nil); err != nil {
 		return nil, nil, err
 	}
-	if err := loadConfigFile(k, origin, src, names); err != nil {
+	doc, err := loadConfigFile(k, origin, src, names)
+	if err != nil {
 		return nil, nil, err
 	}
 	env := map[string]any{}
 	for _, kv := range src.Env {
 		name, value, _ := strings.Cut(kv, "=")
 		rest, ok := strings.CutPrefix(name, "SPRINT_")
-		if !ok || strings.HasPrefix(rest, "SET_") {
+		if !ok || value == "" || strings.HasPrefix(rest, "SET_") || slices.Contains(handed, name) {
 			continue
 		}
 		option := strings.ToLower(rest)
 		if !slices.Contains(names, option) {
 			return nil, nil, &UsageError{Message: fmt.Sprintf("environment variable %s is unknown", name), Hint: Suggest(option, names)}
 		}
-		v, err := parseValue(value)
-		if err != nil {
-			return nil, nil, &UsageError{Message: fmt.Sprintf("environment variable %s: %v", name, err)}
+		env[option] = value
+		if f := known[slices.Index(names, option)]; configType.Field(f.index).Type.Kind() != reflect.String {
+			if env[option], err = parseValue(value); err != nil {
+				return nil, nil, &UsageError{Message: fmt.Sprintf("environment variable %s: %v", name, err)}
+			}
 		}
-		env[option] = v
 		origin[option] = Origin{From: "env", Pos: Position{File: "environment variable " + name}}
 	}
 	if err := k.Load(confmap.Provider(env, ""), nil); err != nil {
@@ -97,28 +115,32 @@ func LoadConfig(src ConfigSource) (*Config, map[string]Origin, error) {
 	if err := k.Load(confmap.Provider(src.Flags, ""), nil); err != nil {
 		return nil, nil, err
 	}
-	return decodeConfig(k, origin)
+	return decodeConfig(k, origin, doc)
 }
 
 // loadConfigFile finds and loads the file, then the profile's section over it.
-func loadConfigFile(k *koanf.Koanf, origin map[string]Origin, src ConfigSource, names []string) error {
+// It returns no document if there is no file.
+func loadConfigFile(k *koanf.Koanf, origin map[string]Origin, src ConfigSource, names []string) (*document, error) {
 	file, data, err := findConfig(src)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	if file == "" {
 		if src.Profile != "" {
-			return &UsageError{Message: fmt.Sprintf("--profile %s: there is no %s with profiles", src.Profile, fileName), Hint: "put one beside the plan, or name it with --config"}
+			return nil, &UsageError{Message: fmt.Sprintf("--profile %s: there is no %s with profiles", src.Profile, fileName), Hint: "put one beside the plan, or name it with --config"}
 		}
-		return nil
+		return nil, nil
 	}
 	doc, errs := parseDocument(file, data)
-	if doc.root == nil || doc.root.value == nil || len(errs) > 0 {
-		return errs.OrNil()
+	if len(errs) > 0 {
+		return nil, errs.OrNil()
+	}
+	if doc.root.value == nil {
+		doc.root.value = &mapping{}
 	}
 	top, ok := doc.root.value.(*mapping)
 	if !ok {
-		return Errors{doc.on(doc.root.pos, "", "want a map, this is "+typeName(doc.root.value), "")}
+		return nil, Errors{doc.on(doc.root.pos, "", "want a map, this is "+typeName(doc.root.value), "")}
 	}
 	take := func(m *mapping, path string) {
 		layer := map[string]any{}
@@ -131,6 +153,9 @@ func loadConfigFile(k *koanf.Koanf, origin map[string]Origin, src ConfigSource, 
 				continue
 			}
 			v := m.items[key].plain()
+			if v == nil {
+				continue // a key whose value is commented out
+			}
 			if text, isText := v.(string); isText && (key == "store" || key == "cache") && !strings.Contains(text, "://") && !filepath.IsAbs(text) {
 				v = filepath.Join(filepath.Dir(file), text)
 			}
@@ -150,7 +175,7 @@ func loadConfigFile(k *koanf.Koanf, origin map[string]Origin, src ConfigSource, 
 		m, ok := it.value.(*mapping)
 		if !ok {
 			errs = append(errs, doc.on(it.pos, "profiles", "want a map of profiles, this is "+typeName(it.value), ""))
-			return errs.OrNil()
+			return nil, errs.OrNil()
 		}
 		profiles = m.keys
 		for _, name := range m.keys {
@@ -165,9 +190,9 @@ func loadConfigFile(k *koanf.Koanf, origin map[string]Origin, src ConfigSource, 
 		}
 	}
 	if src.Profile != "" && !slices.Contains(profiles, src.Profile) {
-		return &UsageError{Message: fmt.Sprintf("%s has no profile %q", file, src.Profile), Hint: Suggest(src.Profile, profiles)}
+		return nil, &UsageError{Message: fmt.Sprintf("%s has no profile %q", file, src.Profile), Hint: Suggest(src.Profile, profiles)}
 	}
-	return errs.OrNil()
+	return doc, errs.OrNil()
 }
 
 func findConfig(src ConfigSource) (file string, data []byte, err error) {
@@ -195,20 +220,17 @@ func findConfig(src ConfigSource) (file string, data []byte, err error) {
 }
 
 // decodeConfig checks types and ranges with the same code as a stage's options.
-func decodeConfig(k *koanf.Koanf, origin map[string]Origin) (*Config, map[string]Origin, error) {
+func decodeConfig(k *koanf.Koanf, origin map[string]Origin, doc *document) (*Config, map[string]Origin, error) {
 	s := &stageOptions{k: k, origin: origin, base: map[string]string{}, places: map[string]Position{}}
 	for name, o := range origin {
 		s.places[name] = o.Pos
 	}
-	c := &Options{plan: &Plan{}, stages: map[string]*stageOptions{"": s}}
+	c := &Options{plan: &Plan{doc: doc}, stages: map[string]*stageOptions{"": s}}
 	d := &decoder{c: c, s: s, out: Decoded{Keyed: map[string]any{}, All: map[string]any{}, Origin: map[string]Origin{}}}
 	var out Config
 	d.structure(reflect.ValueOf(&out).Elem(), k.Raw(), "", "", d.out.Keyed, d.out.All)
 	for _, e := range d.errs {
 		e.Path = strings.TrimPrefix(e.Path, "stages..with.")
 	}
-	if len(d.errs) > 0 {
-		return nil, nil, &UsageError{Message: d.errs.Error()}
-	}
-	return &out, origin, nil
+	return &out, origin, d.errs.OrNil()
 }

@@ -62,48 +62,13 @@ type decoder struct {
 	s     *stageOptions
 	out   Decoded
 	errs  Errors
+	// idle is set for the options of a source that was not chosen: what is
+	// there must be right, but nothing need be there.
+	idle bool
 }
 
 func (d *decoder) fail(path, message, hint string) {
 	d.errs = append(d.errs, d.c.Error(d.stage, path, message, hint))
-}
-
-// field is a struct field with its tags read.
-type field struct {
-	index          int
-	name, doc      string
-	fallback       string
-	hasDefault     bool
-	required, path bool
-	dotted         bool
-	secret, keyed  bool
-	enum           []string
-	when, like     string
-	min, max       string
-	above, below   string
-}
-
-func fieldsOf(t reflect.Type) []field {
-	var out []field
-	for i := range t.NumField() {
-		f := t.Field(i)
-		name := f.Tag.Get("yaml")
-		if !f.IsExported() || name == "" || name == "-" {
-			continue
-		}
-		fallback, has := f.Tag.Lookup("default")
-		x := field{
-			index: i, name: name, doc: f.Tag.Get("doc"), fallback: fallback, hasDefault: has,
-			required: f.Tag.Get("required") == "true", path: f.Tag.Get("path") == "true", dotted: f.Tag.Get("path") == "dotted", secret: f.Tag.Get("secret") == "true",
-			keyed: f.Tag.Get("key") != "-", when: f.Tag.Get("when"), like: f.Tag.Get("like"),
-			min: f.Tag.Get("min"), max: f.Tag.Get("max"), above: f.Tag.Get("above"), below: f.Tag.Get("below"),
-		}
-		if e := f.Tag.Get("enum"); e != "" {
-			x.enum = strings.Split(e, "|")
-		}
-		out = append(out, x)
-	}
-	return out
 }
 
 // structure decodes a map into a struct. base is the folder for relative paths
@@ -117,7 +82,7 @@ func (d *decoder) structure(v reflect.Value, raw map[string]any, path, base stri
 	for _, k := range slices.Sorted(maps.Keys(raw)) {
 		if !slices.Contains(names, k) {
 			at := join(path, k)
-			d.errs = append(d.errs, d.c.plan.ErrorAt(d.c.keyPosition(d.stage, at), join("stages."+d.stage+".with", at), "unknown option", Suggest(k, names)))
+			d.errs = append(d.errs, d.c.errorAt(d.c.keyPosition(d.stage, at), join("stages."+d.stage+".with", at), "unknown option", Suggest(k, names)))
 		}
 	}
 	active := map[string]any{}
@@ -126,9 +91,10 @@ func (d *decoder) structure(v reflect.Value, raw map[string]any, path, base stri
 		value, given := raw[f.name]
 		if f.when != "" {
 			option, want, _ := strings.Cut(f.when, "=")
-			if now, _ := active[option].(string); !slices.Contains(strings.Split(want, ","), now) {
-				if given && v.Field(f.index).Kind() != reflect.Pointer {
-					d.fail(at, fmt.Sprintf("has no effect with %s: %s", option, now), "remove it, or set "+option+": "+want)
+			now, known := active[option]
+			if !known || !slices.Contains(strings.Split(want, ","), fmt.Sprint(now)) {
+				if known && given && value != nil {
+					d.inactive(v.Field(f.index), value, at, base, join(path, option), fmt.Sprintf("has no effect with %s: %v", option, now), "remove it, or set "+option+": "+want, f)
 				}
 				continue
 			}
@@ -155,6 +121,9 @@ func (d *decoder) structure(v reflect.Value, raw map[string]any, path, base stri
 			origin, given = Origin{From: "default"}, true
 		}
 		if !given && f.required {
+			if d.idle {
+				continue
+			}
 			hint := f.doc
 			if len(f.enum) > 0 {
 				hint += " (" + strings.Join(f.enum, ", ") + ")"
@@ -174,7 +143,7 @@ func (d *decoder) structure(v reflect.Value, raw map[string]any, path, base stri
 			if f.keyed && !f.path {
 				keyed[f.name] = nil
 			}
-			all[f.name] = nil
+			all[f.name], active[f.name] = nil, ""
 			continue
 		}
 		d.out.Origin[at] = origin
@@ -187,6 +156,22 @@ func (d *decoder) structure(v reflect.Value, raw map[string]any, path, base stri
 		}
 		all[f.name] = plainAll
 		active[f.name] = plainAll
+	}
+}
+
+// inactive looks at an option that does not count, because option, its
+// neighbour, has another value. The map of a source that is not chosen may stay
+// in a plan and is only checked. A single value is a mistake, unless a stronger
+// layer chose that other value over the plan's.
+func (d *decoder) inactive(v reflect.Value, raw any, path, base, option, message, hint string, f field) {
+	if structOf(v.Type()) != nil {
+		idle := &decoder{c: d.c, stage: d.stage, s: d.s, idle: true, out: Decoded{Origin: map[string]Origin{}}}
+		idle.value(reflect.New(v.Type()).Elem(), raw, path, base, f)
+		d.errs = append(d.errs, idle.errs...)
+		return
+	}
+	if d.originOf(option).strength() <= d.originOf(path).strength() {
+		d.fail(path, message, hint)
 	}
 }
 
@@ -215,15 +200,19 @@ func isText(v reflect.Value) bool {
 // value decodes one value and returns its JSON-able forms.
 func (d *decoder) value(v reflect.Value, raw any, path, base string, f field) (keyed, all any, ok bool) {
 	if isText(v) {
-		text, isString := raw.(string)
-		if !isString {
+		var text string
+		switch raw.(type) {
+		case string, bool, int64, float64:
 			text = fmt.Sprint(raw)
+		default:
+			d.fail(path, "want text, this is "+typeName(raw), f.doc)
+			return nil, nil, false
 		}
 		if err := v.Addr().Interface().(encoding.TextUnmarshaler).UnmarshalText([]byte(text)); err != nil {
 			d.fail(path, err.Error(), f.doc)
 			return nil, nil, false
 		}
-		if m, can := v.Interface().(encoding.TextMarshaler); can {
+		if m, can := v.Addr().Interface().(encoding.TextMarshaler); can {
 			if b, err := m.MarshalText(); err == nil {
 				text = string(b)
 			}
@@ -235,6 +224,9 @@ func (d *decoder) value(v reflect.Value, raw any, path, base string, f field) (k
 		duration, err := time.ParseDuration(text)
 		if err != nil {
 			d.fail(path, "want a duration such as 90s or 2h, this is "+typeName(raw), "")
+			return nil, nil, false
+		}
+		if !bounds(d, duration, time.ParseDuration, path, f) {
 			return nil, nil, false
 		}
 		v.SetInt(int64(duration))
@@ -277,7 +269,13 @@ func (d *decoder) value(v reflect.Value, raw any, path, base string, f field) (k
 			d.fail(path, "want a whole number, this is "+typeName(raw), f.doc)
 			return nil, nil, false
 		}
-		if !d.bounds(float64(n), path, f) {
+		// A key is JSON, whose numbers are doubles: beyond 2^53 two seeds
+		// would share one key.
+		if n > 1<<53 || n < -(1<<53) {
+			d.fail(path, fmt.Sprintf("the number %d is out of range: it must be at most 2^53", n), f.doc)
+			return nil, nil, false
+		}
+		if !bounds(d, float64(n), parseFloat, path, f) {
 			return nil, nil, false
 		}
 		v.SetInt(n)
@@ -291,7 +289,7 @@ func (d *decoder) value(v reflect.Value, raw any, path, base string, f field) (k
 			d.fail(path, "want a number, this is "+typeName(raw), f.doc)
 			return nil, nil, false
 		}
-		if !d.bounds(x, path, f) {
+		if !bounds(d, x, parseFloat, path, f) {
 			return nil, nil, false
 		}
 		v.SetFloat(x)
@@ -303,7 +301,14 @@ func (d *decoder) value(v reflect.Value, raw any, path, base string, f field) (k
 
 func (d *decoder) text(v reflect.Value, raw any, path, base string, f field) (keyed, all any, ok bool) {
 	s, isString := raw.(string)
+	if b, isBool := raw.(bool); isBool && slices.Contains(f.enum, strconv.FormatBool(b)) {
+		s, isString = strconv.FormatBool(b), true // auto|true|false needs no quotes
+	}
 	if !isString {
+		if f.secret {
+			d.clearSecret(path)
+			return nil, nil, false
+		}
 		hint := f.doc
 		if _, isMap := raw.(map[string]any); !isMap {
 			hint = strings.TrimSpace("quote it to make it text. " + hint)
@@ -316,7 +321,7 @@ func (d *decoder) text(v reflect.Value, raw any, path, base string, f field) (ke
 		return nil, nil, false
 	}
 	if f.secret && s != "" && !strings.HasPrefix(s, "env:") && !strings.HasPrefix(s, "file:") {
-		d.errs = append(d.errs, &Error{Pos: d.c.Position(d.stage, path), Path: join("stages."+d.stage+".with", path), Message: "a secret is written as a reference, never in clear", Hint: "env:NAME or file:PATH"})
+		d.clearSecret(path)
 		return nil, nil, false
 	}
 	if f.path && s != "" && !strings.Contains(s, "://") && !filepath.IsAbs(s) {
@@ -330,6 +335,17 @@ func (d *decoder) text(v reflect.Value, raw any, path, base string, f field) (ke
 	}
 	v.SetString(s)
 	return s, s, true
+}
+
+// clearSecret refuses a secret typed in clear without repeating it: neither the
+// line of a file nor the value of a flag.
+func (d *decoder) clearSecret(path string) {
+	pos := d.c.Position(d.stage, path)
+	if strings.HasPrefix(pos.File, "--set ") {
+		name, _, _ := strings.Cut(pos.File, "=")
+		pos.File = name + "=***"
+	}
+	d.errs = append(d.errs, &Error{Pos: pos, Path: join("stages."+d.stage+".with", path), Message: "a secret is written as a reference, never in clear", Hint: "env:NAME or file:PATH"})
 }
 
 func (d *decoder) list(v reflect.Value, raw any, path, base string, f field) (keyed, all any, ok bool) {
@@ -347,7 +363,7 @@ func (d *decoder) list(v reflect.Value, raw any, path, base string, f field) (ke
 		ks[i], as[i] = k, a
 		good = good && ok
 	}
-	if !good || !d.bounds(float64(len(items)), path, f) {
+	if !good || !bounds(d, float64(len(items)), parseFloat, path, f) {
 		return nil, nil, false
 	}
 	v.Set(out)
@@ -378,31 +394,4 @@ func (d *decoder) mapOf(v reflect.Value, raw any, path, base string, f field) (k
 	}
 	v.Set(out)
 	return ks, as, true
-}
-
-func (d *decoder) bounds(x float64, path string, f field) bool {
-	for _, b := range []struct {
-		tag  string
-		word string
-		ok   func(bound float64) bool
-	}{
-		{f.min, "at least", func(b float64) bool { return x >= b }},
-		{f.max, "at most", func(b float64) bool { return x <= b }},
-		{f.above, "above", func(b float64) bool { return x > b }},
-		{f.below, "below", func(b float64) bool { return x < b }},
-	} {
-		if b.tag == "" {
-			continue
-		}
-		bound, err := strconv.ParseFloat(b.tag, 64)
-		if err != nil {
-			d.fail(path, fmt.Sprintf("the bound %q is not a number", b.tag), "")
-			return false
-		}
-		if !b.ok(bound) {
-			d.fail(path, fmt.Sprintf("%v is out of range: it must be %s %s", x, b.word, b.tag), f.doc)
-			return false
-		}
-	}
-	return true
 }

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"unicode"
 )
 
 // Position is a place in a text: line and column count from 1. A value that
@@ -45,11 +46,11 @@ func (e *Error) Error() string {
 	}
 	b.WriteString(e.Message)
 	if e.Excerpt != "" && e.Pos.Line > 0 {
-		line := strings.ReplaceAll(e.Excerpt, "\t", " ")
+		line, caret := window(e.Excerpt, e.Pos.Col)
 		number := fmt.Sprintf("%6d | ", e.Pos.Line)
 		b.WriteString("\n" + number + line)
 		if e.Pos.Col > 0 {
-			b.WriteString("\n" + strings.Repeat(" ", len(number)-2) + "| " + strings.Repeat(" ", min(e.Pos.Col, len(line)+1)-1) + "^")
+			b.WriteString("\n" + strings.Repeat(" ", len(number)-2) + "| " + strings.Repeat(" ", caret) + "^")
 		}
 	}
 	if e.Hint != "" {
@@ -58,13 +59,60 @@ func (e *Error) Error() string {
 	return b.String()
 }
 
+// excerptWidth is how many characters of a source line are shown at most.
+const excerptWidth = 120
+
+// window cuts a line to the part around a column, and says how far the caret
+// is in. What a terminal would obey rather than show is replaced.
+func window(line string, col int) (text string, caret int) {
+	first := 0 // characters that are left out on the left
+	if col > excerptWidth {
+		first = col - 1 - excerptWidth/2
+	}
+	var b strings.Builder
+	if first > 0 {
+		b.WriteString("…")
+	}
+	count := 0
+	for _, r := range line {
+		count++
+		if count <= first {
+			continue
+		}
+		if count > first+excerptWidth {
+			b.WriteString("…")
+			break
+		}
+		switch {
+		case r == '\t':
+			r = ' '
+		case unicode.IsControl(r):
+			r = unicode.ReplacementChar
+		}
+		b.WriteRune(r)
+	}
+	caret = min(col, count+1) - 1 - first
+	if first > 0 {
+		caret++ // the mark of what is left out
+	}
+	return b.String(), max(caret, 0)
+}
+
+// maxPrinted caps how many mistakes are printed: a file of the wrong sort has
+// one in every line, and the first ones tell.
+const maxPrinted = 50
+
 // Errors are all mistakes of one input, in the order of their places.
 type Errors []*Error
 
 func (e Errors) Error() string {
-	texts := make([]string, len(e))
+	texts := make([]string, 0, min(len(e), maxPrinted+1))
 	for i, x := range e {
-		texts[i] = x.Error()
+		if i == maxPrinted {
+			texts = append(texts, fmt.Sprintf("and %d more mistakes", len(e)-i))
+			break
+		}
+		texts = append(texts, x.Error())
 	}
 	return strings.Join(texts, "\n")
 }
@@ -95,6 +143,8 @@ func (e Errors) OrNil() error {
 type UsageError struct {
 	Message string
 	Hint    string
+	// Errors are the mistakes with their places, if they stand in a config.
+	Errors Errors
 }
 
 func (e *UsageError) Error() string {

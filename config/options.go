@@ -22,10 +22,16 @@ type Overrides struct {
 
 // Origin says where the value of an option comes from.
 type Origin struct {
-	// From is "default", "plan", "values", "env", "set" or "gold of another
-	// stage", Pos the place as precisely as it is known.
+	// From is "default", "plan", "values", "env", "set" or "gold of stage
+	// verify" for a stage's option, "default", "file", "profile NAME", "env" or
+	// "flag" for the config. Pos is the place as precisely as it is known.
 	From string
 	Pos  Position
+}
+
+// strength orders the sources of a stage's option, weakest first.
+func (o Origin) strength() int {
+	return slices.Index([]string{"default", "plan", "values", "env", "set"}, o.From)
 }
 
 // Options is the chain of a plan's options, weakest first: the tags' defaults,
@@ -34,6 +40,7 @@ type Options struct {
 	plan   *Plan
 	layers []layer
 	stages map[string]*stageOptions
+	docs   []*document // --values files, for the excerpts of messages
 }
 
 // layer is one source of values for all stages.
@@ -113,6 +120,7 @@ func (c *Options) valuesLayer(file string) (layer, Errors) {
 		return l, Errors{{Pos: Position{File: file}, Message: fmt.Sprintf("cannot read the values: %v", cause(err))}}
 	}
 	doc, errs := parseDocument(file, data)
+	c.docs = append(c.docs, doc)
 	if doc.root == nil || doc.root.value == nil {
 		return l, errs
 	}
@@ -126,6 +134,9 @@ func (c *Options) valuesLayer(file string) (layer, Errors) {
 			continue
 		}
 		it := top.items[stage]
+		if it.value == nil {
+			continue // a stage whose options are all commented out
+		}
 		m, ok := it.plain().(map[string]any)
 		if !ok {
 			errs = append(errs, doc.on(it.pos, stage, "want a map of options, this is "+typeName(it.value), ""))
@@ -183,7 +194,7 @@ func (c *Options) setLayer(set []string, wd string) (layer, Errors) {
 	l := layer{from: "set", base: wd, raw: map[string]map[string]any{}, pos: map[string]Position{}}
 	var errs Errors
 	for _, kv := range set {
-		pos := Position{File: "--set " + kv}
+		pos := Position{File: "--set " + shorten(kv, 80)}
 		path, value, ok := strings.Cut(kv, "=")
 		parts := strings.Split(path, ".")
 		if !ok || len(parts) < 2 || slices.Contains(parts, "") {
@@ -226,8 +237,25 @@ func (l *layer) put(stage string, path []string, v any, pos Position) {
 		}
 		at = next
 	}
-	at[path[len(path)-1]] = v
+	last := path[len(path)-1]
+	have, _ := at[last].(map[string]any)
+	if more, isMap := v.(map[string]any); isMap && have != nil {
+		mergeMaps(have, more) // as if each stood in a layer of its own
+	} else {
+		at[last] = v
+	}
 	l.pos[stage+"."+strings.Join(path, ".")] = pos
+}
+
+func mergeMaps(into, from map[string]any) {
+	for k, v := range from {
+		have, _ := into[k].(map[string]any)
+		if more, isMap := v.(map[string]any); isMap && have != nil {
+			mergeMaps(have, more)
+			continue
+		}
+		into[k] = v
+	}
 }
 
 // merge loads a stage's layers into one koanf instance and remembers for each
@@ -242,17 +270,40 @@ func (c *Options) merge(stage string) (*stageOptions, error) {
 		if err := s.k.Load(confmap.Provider(raw, ""), nil); err != nil {
 			return s, err
 		}
-		walk("", raw, func(path string) {
-			s.origin[path] = Origin{From: l.from, Pos: l.place(stage, path)}
-			s.base[path] = l.base
-		})
-		for path, pos := range l.pos {
-			if rest, ok := strings.CutPrefix(path, stage+"."); ok {
-				s.places[rest] = pos
+		s.place(stage, l)
+	}
+	return s, nil
+}
+
+// place records where the values of a layer stand. Places of weaker layers
+// inside a value that this one replaces are forgotten, or a mistake in
+// --set verify.checks would be shown in the plan.
+func (s *stageOptions) place(stage string, l layer) {
+	replaced := map[string]bool{}
+	walk("", l.raw[stage], func(path string, whole bool) {
+		s.origin[path] = Origin{From: l.from, Pos: l.place(stage, path)}
+		s.base[path] = l.base
+		s.places[path] = s.origin[path].Pos
+		delete(s.places, path+keyMark)
+		if whole {
+			replaced[path] = true
+		}
+	})
+	for path := range s.places {
+		for i := range len(path) {
+			if path[i] == '.' && replaced[path[:i]] {
+				delete(s.places, path)
+				delete(s.origin, path)
+				delete(s.base, path)
+				break
 			}
 		}
 	}
-	return s, nil
+	for path, pos := range l.pos {
+		if rest, ok := strings.CutPrefix(path, stage+"."); ok {
+			s.places[rest] = pos
+		}
+	}
 }
 
 // place finds where a path stands: itself or the nearest part around it.
@@ -270,12 +321,14 @@ func (l *layer) place(stage, path string) Position {
 	return Position{}
 }
 
-// walk visits every path of a tree of maps; lists count as one value.
-func walk(path string, v any, visit func(path string)) {
+// walk visits every path of a tree of maps; lists count as one value. whole
+// tells values that replace what a weaker layer has there; maps are merged.
+func walk(path string, v any, visit func(path string, whole bool)) {
+	m, isMap := v.(map[string]any)
 	if path != "" {
-		visit(path)
+		visit(path, !isMap)
 	}
-	if m, ok := v.(map[string]any); ok {
+	if isMap {
 		for k, c := range m {
 			walk(join(path, k), c, visit)
 		}
@@ -306,12 +359,22 @@ func (c *Options) Position(stage, path string) Position {
 
 // Error makes an error about an option of a stage.
 func (c *Options) Error(stage, path, message, hint string) *Error {
-	return c.plan.ErrorAt(c.Position(stage, path), join("stages."+stage+".with", path), message, hint)
+	return c.errorAt(c.Position(stage, path), join("stages."+stage+".with", path), message, hint)
+}
+
+// errorAt finds the excerpt in the plan or in a values file.
+func (c *Options) errorAt(pos Position, path, message, hint string) *Error {
+	for _, doc := range c.docs {
+		if doc.file == pos.File {
+			return doc.on(pos, path, message, hint)
+		}
+	}
+	return c.plan.ErrorAt(pos, path, message, hint)
 }
 
 // keyPosition is where the key of an option stands, for unknown keys.
 func (c *Options) keyPosition(stage, path string) Position {
-	if pos, ok := c.stages[stage].places[path+"\x00key"]; ok {
+	if pos, ok := c.stages[stage].places[path+keyMark]; ok {
 		if origin := c.stages[stage].origin[path]; origin.From == "plan" || origin.From == "values" {
 			return pos
 		}

@@ -6,10 +6,12 @@ package config
 import (
 	"crypto/sha256"
 	"encoding/hex"
+	"errors"
 	"fmt"
+	"io/fs"
 	"path/filepath"
-	"regexp"
 	"slices"
+	"strings"
 	"time"
 )
 
@@ -80,7 +82,14 @@ func (s *Stage) FieldPos(path string) Position {
 func LoadPlan(path string) (*Plan, error) {
 	data, err := readSource(path)
 	if err != nil {
-		return nil, Errors{{Pos: Position{File: path}, Message: fmt.Sprintf("cannot read the plan: %v", cause(err)), Hint: "`sprint init` writes a plan that runs as it is"}}
+		e := &Error{Pos: Position{File: path}, Message: fmt.Sprintf("cannot read the plan: %v", cause(err))}
+		switch {
+		case errors.Is(err, fs.ErrNotExist):
+			e.Hint = "`sprint init` writes a plan that runs as it is"
+		case errors.Is(err, errTooLarge):
+			e.Hint = tooLargeHint
+		}
+		return nil, Errors{e}
 	}
 	return ParsePlan(path, data)
 }
@@ -96,10 +105,34 @@ func cause(err error) error {
 	}
 }
 
-var (
-	namePattern  = regexp.MustCompile(`^[a-z][a-z0-9_-]{0,62}$`)
-	inputPattern = regexp.MustCompile(`^[a-z][a-z0-9_-]{0,62}\.[a-z][a-z0-9_-]{0,62}$`)
+// What isName and isInput accept, as the schema says it.
+const (
+	namePattern  = `^[a-z][a-z0-9_-]{0,62}$`
+	inputPattern = `^[a-z][a-z0-9_-]{0,62}\.[a-z][a-z0-9_-]{0,62}$`
 )
+
+// isName tells names of plans, stages and artifacts: they become parts of keys,
+// of environment variables and of file names.
+func isName(s string) bool {
+	if s == "" || len(s) > 63 || s[0] < 'a' || s[0] > 'z' {
+		return false
+	}
+	for i := range len(s) {
+		c := s[i]
+		if (c < 'a' || c > 'z') && (c < '0' || c > '9') && c != '_' && c != '-' {
+			return false
+		}
+	}
+	return true
+}
+
+// isInput tells "stage.artifact".
+func isInput(s string) bool {
+	stage, artifact, ok := strings.Cut(s, ".")
+	return ok && isName(stage) && isName(artifact)
+}
+
+const nameHint = "use a-z, 0-9, - and _, beginning with a letter, at most 63"
 
 // ParsePlan reads a plan from memory; file names it in messages and is what
 // paths in it are relative to.
@@ -161,8 +194,8 @@ func (r *planReader) plan(p *Plan) {
 	top := r.doc.root.pos
 	if it := m.get("name"); it == nil {
 		r.fail(top, "name", "a plan needs a name", "for example `name: quickstart`")
-	} else if p.Name != "" && !namePattern.MatchString(p.Name) {
-		r.fail(it.pos, "name", fmt.Sprintf("%q is no name", p.Name), "use a-z, 0-9, - and _, beginning with a letter")
+	} else if _, isText := it.value.(string); isText && !isName(p.Name) {
+		r.fail(it.pos, "name", fmt.Sprintf("%q is no name", shorten(p.Name, 80)), nameHint)
 	}
 	it := m.get("stages")
 	if it == nil {
@@ -208,13 +241,13 @@ func (r *planReader) stage(it *item, index int) Stage {
 	}
 	it.places("", s.places)
 	s.Name = r.text(m, path, "name")
-	if s.Name != "" {
+	if isName(s.Name) {
 		path = "stages." + s.Name
 	}
 	if n := m.get("name"); n == nil {
 		r.fail(it.pos, path, "a stage needs a name", "for example `- name: train`")
-	} else if _, isText := n.value.(string); isText && !namePattern.MatchString(s.Name) {
-		r.fail(n.pos, path+".name", fmt.Sprintf("%q is no name", s.Name), "use a-z, 0-9, - and _, beginning with a letter")
+	} else if _, isText := n.value.(string); isText && !isName(s.Name) {
+		r.fail(n.pos, path+".name", fmt.Sprintf("%q is no name", shorten(s.Name, 80)), nameHint)
 	}
 	s.Kind = r.text(m, path, "kind")
 	if s.Kind == "" {
@@ -293,7 +326,7 @@ func (r *planReader) inputs(m *mapping, path string) map[string]string {
 	inputs := map[string]string{}
 	for _, k := range f.keys {
 		v, ok := f.items[k].value.(string)
-		if !ok || !inputPattern.MatchString(v) {
+		if !ok || !isInput(v) {
 			r.fail(f.items[k].pos, path+".inputs."+k, "want stage.artifact, this is "+typeName(f.items[k].value), "for example split.test")
 			continue
 		}

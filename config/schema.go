@@ -46,9 +46,13 @@ func reference(t reflect.Type, prefix string, out *[]Field) {
 				bounds = append(bounds, b[0]+b[1])
 			}
 		}
-		if len(bounds) > 0 {
-			x.Allowed = strings.Join(bounds, ", ")
+		if len(bounds) > 0 && elem(ft).Kind() == reflect.Slice {
+			bounds = []string{strings.Join(bounds, ", ") + " of them"}
 		}
+		if x.Allowed != "" && len(bounds) > 0 {
+			x.Allowed += "; "
+		}
+		x.Allowed += strings.Join(bounds, ", ")
 		switch {
 		case f.required:
 			x.Default = "required"
@@ -116,7 +120,7 @@ func typeWord(t reflect.Type) string {
 // all kinds. Editors use it; it is generated from the same tags that Decode
 // reads.
 func Schema(kinds []KindSchema) ([]byte, error) {
-	name := map[string]any{"type": "string", "pattern": namePattern.String()}
+	name := map[string]any{"type": "string", "pattern": namePattern}
 	names := make([]any, len(kinds))
 	var rules []any
 	for i, k := range kinds {
@@ -137,7 +141,7 @@ func Schema(kinds []KindSchema) ([]byte, error) {
 			"name":      name,
 			"kind":      map[string]any{"enum": names, "description": "What the stage does; its name by default."},
 			"needs":     map[string]any{"type": []any{"array", "string"}, "items": name, "description": "Stages that come first; the one before by default."},
-			"inputs":    map[string]any{"type": "object", "additionalProperties": map[string]any{"type": "string", "pattern": inputPattern.String()}, "description": "Settles which stage makes an input, {test: split.test}."},
+			"inputs":    map[string]any{"type": "object", "additionalProperties": map[string]any{"type": "string", "pattern": inputPattern}, "description": "Settles which stage makes an input, {test: split.test}."},
 			"with":      map[string]any{"type": "object"},
 			"retry":     map[string]any{"type": "integer", "minimum": 0, "maximum": 100, "description": "Further tries after a lost attempt."},
 			"timeout":   durationSchema("Ends an attempt."),
@@ -217,7 +221,13 @@ func typeSchema(t reflect.Type, f field) map[string]any {
 		inner.min, inner.max, inner.above, inner.below = "", "", "", ""
 		items := typeSchema(t.Elem(), inner)
 		// A scalar given to a list is a list of one.
-		s["anyOf"] = []any{map[string]any{"type": "array", "items": items}, items}
+		list := map[string]any{"type": "array", "items": items}
+		for key, tag := range map[string]string{"minItems": f.min, "maxItems": f.max} {
+			if n, err := strconv.Atoi(tag); err == nil {
+				list[key] = n
+			}
+		}
+		s["anyOf"] = []any{list, items}
 	case reflect.Map:
 		s["type"] = "object"
 		s["additionalProperties"] = typeSchema(t.Elem(), f)
@@ -226,9 +236,13 @@ func typeSchema(t reflect.Type, f field) map[string]any {
 	case reflect.String:
 		s["type"] = "string"
 		if len(f.enum) > 0 {
-			values := make([]any, len(f.enum))
-			for i, e := range f.enum {
-				values[i] = e
+			delete(s, "type")
+			var values []any
+			for _, e := range f.enum {
+				values = append(values, e)
+				if b, err := strconv.ParseBool(e); err == nil && e == strconv.FormatBool(b) {
+					values = append(values, b) // auto|true|false needs no quotes
+				}
 			}
 			s["enum"] = values
 		}

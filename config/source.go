@@ -43,6 +43,10 @@ type mapping struct {
 
 func (m *mapping) get(key string) *item { return m.items[key] }
 
+var errTooLarge = errors.New("the file is larger than 1 MiB")
+
+const tooLargeHint = "a plan names data, it does not hold it"
+
 // readSource reads a file of at most 1 MiB without reading a larger one whole.
 func readSource(path string) ([]byte, error) {
 	f, err := os.Open(path)
@@ -55,7 +59,7 @@ func readSource(path string) ([]byte, error) {
 		return nil, err
 	}
 	if len(data) > maxSource {
-		return nil, fmt.Errorf("the file is larger than 1 MiB")
+		return nil, errTooLarge
 	}
 	return data, nil
 }
@@ -65,7 +69,7 @@ func readSource(path string) ([]byte, error) {
 func parseDocument(file string, data []byte) (*document, Errors) {
 	doc := &document{file: file, lines: strings.Split(string(data), "\n")}
 	if len(data) > maxSource {
-		return doc, Errors{{Pos: Position{File: file}, Message: "the file is larger than 1 MiB", Hint: "a plan names data, it does not hold it"}}
+		return doc, Errors{{Pos: Position{File: file}, Message: errTooLarge.Error(), Hint: tooLargeHint}}
 	}
 	if i := bytes.IndexByte(data, 0); i >= 0 {
 		return doc, Errors{doc.at(1+bytes.Count(data[:i], []byte{'\n'}), 0, "", "a NUL byte: this is not a text file", "")}
@@ -96,13 +100,12 @@ func parseDocument(file string, data []byte) (*document, Errors) {
 	return doc, errs
 }
 
-var yamlLine = regexp.MustCompile(`line (\d+)(?:, column (\d+))?:? ?`)
-
-// syntax turns the parser's error into one with a place.
+// syntax turns the parser's error into one with a place. It compiles its
+// pattern here, because few runs of the program meet such an error.
 func (d *document) syntax(err error) *Error {
 	text := strings.TrimPrefix(err.Error(), "yaml: ")
 	line, col := 0, 0
-	if m := yamlLine.FindStringSubmatch(text); m != nil {
+	if m := regexp.MustCompile(`line (\d+)(?:, column (\d+))?:? ?`).FindStringSubmatch(text); m != nil {
 		line, _ = strconv.Atoi(m[1])
 		col, _ = strconv.Atoi(m[2])
 		text = strings.Replace(text, m[0], "", 1)
@@ -123,9 +126,6 @@ func (d *document) on(pos Position, path, message, hint string) *Error {
 	e := &Error{Pos: pos, Path: path, Message: message, Hint: hint}
 	if pos.File == d.file && pos.Line > 0 && pos.Line <= len(d.lines) {
 		e.Excerpt = strings.TrimRight(d.lines[pos.Line-1], "\r")
-		if len(e.Excerpt) > 160 {
-			e.Excerpt = e.Excerpt[:160]
-		}
 	}
 	return e
 }
@@ -239,6 +239,10 @@ func (it *item) plain() any {
 	return it.value
 }
 
+// keyMark ends the path under which the place of a key is kept, beside that of
+// its value. A document has no NUL, so no key of a plan ends like it.
+const keyMark = "\x00key"
+
 // places records where every part below it stands, by dotted path.
 func (it *item) places(path string, into map[string]Position) {
 	into[path] = it.pos
@@ -246,13 +250,25 @@ func (it *item) places(path string, into map[string]Position) {
 	case *mapping:
 		for _, k := range v.keys {
 			v.items[k].places(join(path, k), into)
-			into[join(path, k)+"\x00key"] = v.keyPos[k]
+			into[join(path, k)+keyMark] = v.keyPos[k]
 		}
 	case []*item:
 		for i, c := range v {
 			c.places(join(path, strconv.Itoa(i)), into)
 		}
 	}
+}
+
+// shorten cuts a text to so many characters.
+func shorten(s string, most int) string {
+	count := 0
+	for i := range s {
+		if count == most {
+			return s[:i] + "…"
+		}
+		count++
+	}
+	return s
 }
 
 // typeName says what a value is, for messages.
@@ -265,10 +281,7 @@ func typeName(v any) string {
 	case int64, float64:
 		return fmt.Sprintf("the number %v", x)
 	case string:
-		if len(x) > 40 {
-			x = x[:40] + "…"
-		}
-		return fmt.Sprintf("the text %q", x)
+		return fmt.Sprintf("the text %q", shorten(x, 40))
 	case []*item, []any:
 		return "a list"
 	case *mapping, map[string]any:
