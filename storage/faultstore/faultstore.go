@@ -1,0 +1,207 @@
+// Package faultstore breaks a store on purpose: it numbers every operation and
+// makes chosen ones fail, lose their reply, wait or kill the process. It plugs
+// into storage.Options.Around, and a failure names the operation's number, so
+// that the same plan replays it.
+package faultstore
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"strconv"
+	"strings"
+	"sync"
+	"time"
+)
+
+// Mode is a way to fail.
+type Mode string
+
+// The modes. "Once" faults hit one try, which the store repeats; a lasting one
+// hits the operation and all its repetitions.
+const (
+	None        Mode = ""
+	ErrorBefore Mode = "error-before" // lasting: nothing is done
+	ErrorAfter  Mode = "error-after"  // lasting: done by the first try, reported as failed
+	LostReply   Mode = "lost-reply"   // once: done, reported as failed
+	Busy        Mode = "busy"         // once: nothing is done
+	Delay       Mode = "delay"        // done late
+	KillBefore  Mode = "kill-before"
+	KillAfter   Mode = "kill-after"
+)
+
+var modes = []Mode{ErrorBefore, ErrorAfter, LostReply, Busy, Delay, KillBefore, KillAfter}
+
+// Plan says what happens to the n-th operation, counted from 1.
+type Plan func(n int) Mode
+
+// At fails one operation.
+func At(n int, m Mode) Plan {
+	return func(i int) Mode {
+		if i == n {
+			return m
+		}
+		return None
+	}
+}
+
+// Every fails each operation with a probability. The same seed and number
+// always give the same answer, whatever ran before.
+func Every(seed uint64, probability float64, m Mode) Plan {
+	return func(n int) Mode {
+		if float64(mix(seed, uint64(n))>>11)/(1<<53) < probability {
+			return m
+		}
+		return None
+	}
+}
+
+// mix is the finaliser of SplitMix64 (Steele, Lea, Flood 2014).
+func mix(seed, n uint64) uint64 {
+	z := seed + n*0x9e3779b97f4a7c15
+	z = (z ^ z>>30) * 0xbf58476d1ce4e5b9
+	z = (z ^ z>>27) * 0x94d049bb133111eb
+	return z ^ z>>31
+}
+
+// Parse reads a plan: MODE@N for one operation, MODE@P/SEED for each with
+// probability P, as in "kill-after@17" and "lost-reply@0.3/42".
+func Parse(text string) (Plan, error) {
+	name, where, ok := strings.Cut(text, "@")
+	mode := None
+	for _, m := range modes {
+		if string(m) == name {
+			mode = m
+		}
+	}
+	if !ok || mode == None {
+		return nil, fmt.Errorf("fault plan %q: want MODE@N or MODE@P/SEED with one of the modes %v", text, modes)
+	}
+	if p, seed, ok := strings.Cut(where, "/"); ok {
+		probability, err := strconv.ParseFloat(p, 64)
+		if err != nil || !(probability >= 0 && probability <= 1) {
+			return nil, fmt.Errorf("fault plan %q: %q is not a probability", text, p)
+		}
+		n, err := strconv.ParseUint(seed, 10, 64)
+		if err != nil {
+			return nil, fmt.Errorf("fault plan %q: seed: %w", text, err)
+		}
+		return Every(n, probability, mode), nil
+	}
+	n, err := strconv.Atoi(where)
+	if err != nil || n < 1 {
+		return nil, fmt.Errorf("fault plan %q: operations are counted from 1", text)
+	}
+	return At(n, mode), nil
+}
+
+// Op is one operation of the log.
+type Op struct {
+	N        int
+	Op, Key  string
+	Mode     Mode
+	Repeated bool // a further try of the operation before
+}
+
+func (o Op) String() string { return fmt.Sprintf("%d %s %s %s", o.N, o.Op, o.Key, o.Mode) }
+
+// Injector carries out a plan and keeps the log. It is safe for concurrent use.
+type Injector struct {
+	// Wait is the length of a Delay; 0 means 50 ms.
+	Wait time.Duration
+	// Err is what a failing operation returns, wrapped; nil means an error
+	// that the store takes for a temporary one.
+	Err error
+
+	plan Plan
+	mu   sync.Mutex
+	n    int
+	log  []Op
+	last map[string]Mode // lasting faults by operation and key
+}
+
+// New returns an injector of a plan; a nil plan only logs.
+func New(plan Plan) *Injector {
+	if plan == nil {
+		plan = func(int) Mode { return None }
+	}
+	return &Injector{plan: plan, last: map[string]Mode{}}
+}
+
+// Ops returns the operations so far.
+func (i *Injector) Ops() []Op {
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	return append([]Op(nil), i.log...)
+}
+
+// next numbers an operation and says what happens to it.
+func (i *Injector) next(op, key string) Op {
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	i.n++
+	o := Op{N: i.n, Op: op, Key: key, Mode: i.plan(i.n)}
+	at := op + " " + key
+	if m, ok := i.last[at]; ok {
+		o.Mode, o.Repeated = m, true
+	} else if o.Mode == ErrorBefore || o.Mode == ErrorAfter {
+		i.last[at] = o.Mode
+	}
+	i.log = append(i.log, o)
+	return o
+}
+
+// Around is storage.Options.Around.
+func (i *Injector) Around(ctx context.Context, op, key string, call func() error) error {
+	o := i.next(op, key)
+	switch o.Mode {
+	case ErrorBefore, Busy:
+		return i.fail(o)
+	case ErrorAfter:
+		if o.Repeated {
+			return i.fail(o)
+		}
+		if err := call(); err != nil {
+			return err
+		}
+		return i.fail(o)
+	case LostReply:
+		if err := call(); err != nil {
+			return err
+		}
+		return i.fail(o)
+	case Delay:
+		wait := i.Wait
+		if wait == 0 {
+			wait = 50 * time.Millisecond
+		}
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-time.After(wait):
+		}
+	case KillBefore:
+		kill()
+	case KillAfter:
+		if err := call(); err != nil {
+			return err
+		}
+		kill()
+	}
+	return call()
+}
+
+func (i *Injector) fail(o Op) error {
+	if i.Err != nil {
+		return fmt.Errorf("injected fault at operation %s: %w", o, i.Err)
+	}
+	return fmt.Errorf("injected fault at operation %s", o)
+}
+
+// kill ends the process as kill -9 does: nothing is flushed, no defer runs.
+func kill() {
+	if p, err := os.FindProcess(os.Getpid()); err == nil {
+		_ = p.Kill()
+	}
+	select {} // until the signal is delivered
+}

@@ -1,0 +1,268 @@
+package storagetest
+
+import (
+	"errors"
+	"fmt"
+	"os/exec"
+	"runtime"
+	"slices"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/sprint-ml/sprint/storage"
+)
+
+func testLeases(t *testing.T, h Harness) {
+	ctx, s := testContext(t), h.Open(t, nil)
+	const name, ttl = "train/x", 300 * time.Millisecond
+	self := storage.Self()
+	l, err := s.Acquire(ctx, name, self, ttl, "")
+	check(t, err)
+	other := second(t, s)
+	_, err = other.Acquire(ctx, name, self, ttl, "")
+	var held *storage.HeldError
+	if !errors.As(err, &held) || !errors.Is(err, storage.ErrHeld) || held.Holder != self || held.Epoch != 1 || held.Version == "" {
+		t.Fatalf("the second acquire: %v", err)
+	}
+	// The holder renews: what an observer saw first is not stale.
+	first := held.Version
+	time.Sleep(ttl)
+	_, err = other.Acquire(ctx, name, self, ttl, first)
+	if !errors.As(err, &held) || held.Version == first {
+		t.Fatalf("a renewed lease was taken over (%v), or not renewed", err)
+	}
+	check(t, l.Release(ctx))
+	check(t, l.Release(ctx)) // twice is once
+	l, err = other.Acquire(ctx, name, self, ttl, "")
+	check(t, err)
+	check(t, l.Release(ctx))
+	if runtime.GOOS == "linux" {
+		dead := self
+		dead.PID, dead.Started = deadProcess(t)
+		_, err = s.Acquire(ctx, name, dead, time.Hour, "") // never renewed in this test
+		check(t, err)
+		l, err = other.Acquire(ctx, name, self, ttl, "")
+		if err != nil {
+			t.Fatalf("the lease of a dead process of this host: %v", err)
+		}
+		check(t, l.Release(ctx))
+	}
+	// A broken lease stops nobody.
+	for how, change := range damage {
+		good, err := s.ReadFile(ctx, "leases/"+name, 1<<20)
+		check(t, err)
+		check(t, s.WriteFile(ctx, "leases/"+name, change(good)))
+		l, err = other.Acquire(ctx, name, self, ttl, "")
+		if err != nil {
+			t.Fatalf("%s: %v", how, err)
+		}
+		check(t, l.Release(ctx))
+	}
+	// Of many that ask at once one gets it.
+	var mu sync.Mutex
+	var leases []*storage.Lease
+	var wg sync.WaitGroup
+	for range 8 {
+		wg.Go(func() {
+			l, err := s.Acquire(ctx, name, self, ttl, "")
+			mu.Lock()
+			defer mu.Unlock()
+			if err == nil {
+				leases = append(leases, l)
+			} else if !errors.Is(err, storage.ErrHeld) {
+				t.Error(err)
+			}
+		})
+	}
+	wg.Wait()
+	if len(leases) != 1 {
+		t.Errorf("%d of 8 hold the lease", len(leases))
+	}
+	for _, l := range leases {
+		check(t, l.Release(ctx))
+	}
+}
+
+// deadProcess returns the pid of a process that ended.
+func deadProcess(t *testing.T) (pid int, started string) {
+	cmd := exec.Command("true")
+	check(t, cmd.Run())
+	return cmd.Process.Pid, "1"
+}
+
+// testLeaseLost: a stale lease is taken over, and its holder learns it.
+func testLeaseLost(t *testing.T, h Harness) {
+	ctx, s := testContext(t), h.Open(t, nil)
+	const name, ttl = "lost", 300 * time.Millisecond
+	self := storage.Self()
+	l, err := s.Acquire(ctx, name, self, ttl, "")
+	check(t, err)
+	// Another holder found no new version for a ttl and took it: played here by
+	// an observer that is right by chance.
+	var taken *storage.Lease
+	for taken == nil {
+		_, err := second(t, s).Acquire(ctx, name, self, ttl, "")
+		var held *storage.HeldError
+		if !errors.As(err, &held) {
+			t.Fatal(err)
+		}
+		taken, err = s.Acquire(ctx, name, self, ttl, held.Version)
+		if err != nil && !errors.Is(err, storage.ErrHeld) {
+			t.Fatal(err)
+		}
+	}
+	select {
+	case <-l.Lost():
+	case <-time.After(20 * ttl):
+		t.Fatal("the first holder never learned that its lease is lost")
+	}
+	check(t, l.Release(ctx)) // must not end the other's lease
+	select {
+	case <-taken.Lost():
+		t.Fatal("the second holder lost it")
+	case <-time.After(ttl):
+	}
+	_, err = s.Acquire(ctx, name, self, ttl, "")
+	var held *storage.HeldError
+	if !errors.As(err, &held) || held.Epoch != 2 {
+		t.Errorf("after the takeover: %v", err)
+	}
+	check(t, taken.Release(ctx))
+}
+
+func tree(t *testing.T, s *storage.Store, content string) storage.Artifact {
+	t.Helper()
+	a := put(t, s, []byte(content))
+	tree, err := s.PutTree(testContext(t), []storage.TreeEntry{{Path: "config.json", Digest: a.Digest, Size: a.Size}, {Path: "sub/README.md", Digest: a.Digest, Size: a.Size}})
+	check(t, err)
+	return tree
+}
+
+func testReleases(t *testing.T, h Harness) {
+	ctx, s := testContext(t), h.Open(t, nil)
+	one, two := tree(t, s, "one"), tree(t, s, "two")
+	r1, err := s.PutRelease(ctx, "news", one, []byte(`{"run":"a"}`))
+	if err != nil || r1.Version != 1 || r1.Digest != one.Digest || len(r1.Files) != 2 {
+		t.Fatalf("%+v, %v", r1, err)
+	}
+	again, err := second(t, s).PutRelease(ctx, "news", one, []byte(`{"run":"b"}`))
+	if err != nil || again.Version != 1 || string(again.Meta) == `{"run":"b"}` {
+		t.Errorf("the same tree again: %+v, %v", again, err)
+	}
+	r2, err := s.PutRelease(ctx, "news", two, nil)
+	if err != nil || r2.Version != 2 {
+		t.Fatalf("%+v, %v", r2, err)
+	}
+	if data, err := s.ReadFile(ctx, "models/news/2/files/config.json", 100); err != nil || string(data) != "two" {
+		t.Errorf("the file of the release is %q, %v", data, err)
+	}
+	all, err := s.Releases(ctx, "news")
+	if err != nil || len(all) != 2 || all[0].Version != 1 || all[1].Version != 2 {
+		t.Errorf("releases %+v, %v", all, err)
+	}
+	_, err = s.Release(ctx, "news", "3")
+	want(t, err, storage.ErrNotFound)
+	_, err = s.Release(ctx, "unknown", "1")
+	want(t, err, storage.ErrNotFound)
+	for _, bad := range []string{"", "../x", "Up", "a/b", ".a"} {
+		if _, err := s.PutRelease(ctx, bad, one, nil); err == nil {
+			t.Errorf("released under the name %q", bad)
+		}
+		if _, err := s.Release(ctx, bad, "1"); err == nil {
+			t.Errorf("found under the name %q", bad)
+		}
+	}
+	// A claim that a crash left is completed by its own tree and passed over by
+	// another; a broken one is passed over by all.
+	check(t, s.Create(ctx, "models/news/3/claim", []byte(tree(t, s, "three").Digest)))
+	r4, err := s.PutRelease(ctx, "news", tree(t, s, "four"), nil)
+	if err != nil || r4.Version != 4 {
+		t.Errorf("past a claim: %+v, %v", r4, err)
+	}
+	r3, err := s.PutRelease(ctx, "news", tree(t, s, "three"), nil)
+	if err != nil || r3.Version != 3 {
+		t.Errorf("the claim's own tree: %+v, %v", r3, err)
+	}
+	check(t, s.WriteFile(ctx, "models/news/4/claim", []byte("broken")))
+	r5, err := s.PutRelease(ctx, "news", tree(t, s, "five"), nil)
+	if err != nil || r5.Version != 5 {
+		t.Errorf("past a broken claim: %+v, %v", r5, err)
+	}
+	check(t, s.WriteFile(ctx, "models/news/5/release.json", []byte("{}")))
+	_, err = s.Release(ctx, "news", "5")
+	want(t, err, storage.ErrCorrupt, "models/news/5/release.json")
+}
+
+// testReleaseRace: publishers of different trees get different versions, those
+// of one tree the same.
+func testReleaseRace(t *testing.T, h Harness) {
+	ctx, s := testContext(t), h.Open(t, nil)
+	handles := []*storage.Store{s, second(t, s)}
+	versions := make([]int, 8)
+	var wg sync.WaitGroup
+	for i := range versions {
+		made := tree(t, s, fmt.Sprint("tree ", i/2))
+		wg.Go(func() {
+			r, err := handles[i%2].PutRelease(ctx, "news", made, nil)
+			if err != nil {
+				t.Error(err)
+			}
+			versions[i] = r.Version
+		})
+	}
+	wg.Wait()
+	distinct := slices.Clone(versions)
+	slices.Sort(distinct)
+	if distinct = slices.Compact(distinct); len(distinct) < 4 {
+		t.Errorf("four trees share versions: %v", versions)
+	}
+	all, err := s.Releases(ctx, "news")
+	check(t, err)
+	digests := map[string]int{}
+	for _, r := range all {
+		digests[r.Digest]++
+	}
+	if len(digests) != 4 || len(all) != len(distinct) {
+		t.Errorf("%d releases of %d trees; the publishers were told %v", len(all), len(digests), versions)
+	}
+}
+
+func testAliases(t *testing.T, h Harness) {
+	ctx, s := testContext(t), h.Open(t, nil)
+	for _, c := range []string{"one", "two"} {
+		_, err := s.PutRelease(ctx, "news", tree(t, s, c), nil)
+		check(t, err)
+	}
+	_, err := s.Release(ctx, "news", "latest")
+	want(t, err, storage.ErrNotFound, "latest")
+	want(t, s.SetAlias(ctx, "news", "latest", 9), storage.ErrNotFound)
+	for _, bad := range []string{"3", "", "A", "a/b"} {
+		if s.SetAlias(ctx, "news", bad, 1) == nil {
+			t.Errorf("alias %q is allowed", bad)
+		}
+	}
+	for _, v := range []int{1, 2, 1, 1} {
+		check(t, s.SetAlias(ctx, "news", "latest", v))
+		if r, err := second(t, s).Release(ctx, "news", ""); err != nil || r.Version != v {
+			t.Errorf("latest is %+v, %v; want version %d", r, err, v)
+		}
+	}
+	check(t, s.WriteFile(ctx, "models/news/aliases/latest", []byte("broken")))
+	_, err = s.Release(ctx, "news", "latest")
+	want(t, err, storage.ErrCorrupt, "latest")
+	var wg sync.WaitGroup
+	for v := range 6 {
+		wg.Go(func() {
+			if err := s.SetAlias(ctx, "news", "latest", v%2+1); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	wg.Wait()
+	check(t, s.SetAlias(ctx, "news", "stable", 2))
+	all, err := s.Aliases(ctx, "news")
+	if err != nil || len(all) != 2 || all["stable"].Version != 2 || all["latest"].Version == 0 {
+		t.Errorf("aliases %+v, %v", all, err)
+	}
+}

@@ -1,0 +1,90 @@
+package storagetest
+
+import (
+	"fmt"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"sync/atomic"
+	"testing"
+
+	"github.com/johannesboyne/gofakes3"
+	"github.com/johannesboyne/gofakes3/backend/s3mem"
+)
+
+// bucketName is the one bucket of the servers.
+const bucketName = "conformance"
+
+var prefixes atomic.Int64
+
+// S3URL starts an in-memory S3 server for the rest of the test and returns a
+// function that gives the URL of a new, empty store each time. around, if not
+// nil, wraps the server's handler. The environment holds credentials for it, so
+// the test must not be parallel.
+//
+// The server honours conditions on small objects only (gofakes3 ignores them on
+// multipart uploads, which start at 16 MiB).
+func S3URL(t testing.TB, around func(http.Handler) http.Handler) func() string {
+	t.Helper()
+	backend := s3mem.New()
+	if err := backend.CreateBucket(bucketName); err != nil {
+		t.Fatal(err)
+	}
+	handler := gofakes3.New(backend, gofakes3.WithTimeSkewLimit(0)).Server()
+	server := serve(t, handler, around)
+	setenv(t, map[string]string{
+		"AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test", "AWS_SESSION_TOKEN": "", "AWS_PROFILE": "",
+		"AWS_EC2_METADATA_DISABLED": "true", "AWS_CONFIG_FILE": t.TempDir() + "/none", "AWS_SHARED_CREDENTIALS_FILE": t.TempDir() + "/none",
+	})
+	return func() string {
+		return fmt.Sprintf("s3://%s/p%d?endpoint=%s&use_path_style=true&region=us-east-1", bucketName, prefixes.Add(1), server.URL)
+	}
+}
+
+// GCSURL is S3URL for Google Cloud Storage.
+func GCSURL(t testing.TB, around func(http.Handler) http.Handler) func() string {
+	t.Helper()
+	server := serve(t, NewGCS(), around)
+	setenv(t, map[string]string{"STORAGE_EMULATOR_HOST": strings.TrimPrefix(server.URL, "http://")})
+	return func() string { return fmt.Sprintf("gs://%s/p%d?anonymous=true", bucketName, prefixes.Add(1)) }
+}
+
+func serve(t testing.TB, handler http.Handler, around func(http.Handler) http.Handler) *httptest.Server {
+	if around != nil {
+		handler = around(handler)
+	}
+	server := httptest.NewServer(handler)
+	t.Cleanup(server.Close)
+	return server
+}
+
+func setenv(t testing.TB, values map[string]string) {
+	for k, v := range values {
+		t.Setenv(k, v)
+	}
+}
+
+// LoseReplies lets the server do its work and then breaks the connection
+// without an answer, for every request of which lose says so.
+func LoseReplies(lose func(*http.Request) bool) func(http.Handler) http.Handler {
+	return func(h http.Handler) http.Handler {
+		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			if !lose(r) {
+				h.ServeHTTP(w, r)
+				return
+			}
+			h.ServeHTTP(httptest.NewRecorder(), r)
+			panic(http.ErrAbortHandler)
+		})
+	}
+}
+
+// DenyAll answers every request with a status, as a server does when rights
+// are missing.
+func DenyAll(status int) func(http.Handler) http.Handler {
+	return func(http.Handler) http.Handler {
+		return http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+			http.Error(w, http.StatusText(status), status)
+		})
+	}
+}
