@@ -38,7 +38,6 @@ bench:
 # Rewrite golden files from what the code does now; read the diff before committing it.
 golden:
     go test ./config/... ./jobs/... ./ml/tokenize/... ./examples/... -update
-    go run ./jobs/sprint schema > examples/plan.schema.json
 
 # What CI runs.
 ci:

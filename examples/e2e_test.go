@@ -1,0 +1,248 @@
+//go:build e2e
+
+package examples
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+)
+
+// result is what `-o json` ends with; outside programs rely on these names.
+type result struct {
+	Run    *string `json:"run"`
+	Code   int     `json:"code"`
+	Stages []struct {
+		Name, Kind, State, Reason, Device string
+		Outputs                           map[string]struct {
+			Digest   string
+			Volatile bool
+		}
+	} `json:"stages"`
+	Continue string `json:"continue"`
+}
+
+func (r result) states() string {
+	var s []string
+	for _, x := range r.Stages {
+		s = append(s, x.State)
+	}
+	return strings.Join(s, " ")
+}
+
+// digests are the outputs that must not depend on how a run went.
+func (r result) digests() map[string]string {
+	out := map[string]string{}
+	for _, s := range r.Stages {
+		for name, o := range s.Outputs {
+			if !o.Volatile {
+				out[s.Name+"."+name] = o.Digest
+			}
+		}
+	}
+	return out
+}
+
+var build = sync.OnceValues(func() (string, error) {
+	dir, err := os.MkdirTemp("", "sprint-e2e-*")
+	if err != nil {
+		return "", err
+	}
+	bin := filepath.Join(dir, "sprint")
+	out, err := exec.Command("go", "build", "-o", bin, "../jobs/sprint").CombinedOutput()
+	if err != nil {
+		return "", errors.New(string(out))
+	}
+	return bin, nil
+})
+
+func sprint(t *testing.T) string {
+	t.Helper()
+	bin, err := build()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return bin
+}
+
+// start begins a run with JSON output.
+func start(t *testing.T, store, plan string, args ...string) (*exec.Cmd, *bytes.Buffer, *bytes.Buffer) {
+	t.Helper()
+	cmd := exec.Command(sprint(t), append([]string{"run", plan, "--store", store, "-o", "json"}, args...)...)
+	var stdout, stderr bytes.Buffer
+	cmd.Stdout, cmd.Stderr = &stdout, &stderr
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	return cmd, &stdout, &stderr
+}
+
+func finish(t *testing.T, cmd *exec.Cmd, stdout, stderr *bytes.Buffer) result {
+	t.Helper()
+	_ = cmd.Wait()
+	lines := strings.Split(strings.TrimSpace(stdout.String()), "\n")
+	var r result
+	if err := json.Unmarshal([]byte(lines[len(lines)-1]), &r); err != nil {
+		t.Fatalf("last line %q: %v\n%s", lines[len(lines)-1], err, stderr)
+	}
+	if r.Code != cmd.ProcessState.ExitCode() {
+		t.Errorf("result says code %d, the process ended with %d", r.Code, cmd.ProcessState.ExitCode())
+	}
+	return r
+}
+
+func run(t *testing.T, store, plan string, args ...string) result {
+	t.Helper()
+	cmd, out, err := start(t, store, plan, args...)
+	return finish(t, cmd, out, err)
+}
+
+// TestQuickstart is the promise of the README's first command: published, then
+// cached, then usable.
+func TestQuickstart(t *testing.T) {
+	store := t.TempDir()
+	first := run(t, store, "quickstart/plan.yaml")
+	if want := strings.TrimSpace(strings.Repeat("succeeded ", 6)); first.Code != 0 || first.states() != want {
+		t.Fatalf("first run: code %d, %s", first.Code, first.states())
+	}
+	second := run(t, store, "quickstart/plan.yaml")
+	if want := strings.TrimSpace(strings.Repeat("cached ", 6)); second.Code != 0 || second.states() != want {
+		t.Errorf("second run: code %d, %s", second.Code, second.states())
+	}
+	if len(second.digests()) == 0 {
+		t.Error("cached stages list no outputs")
+	}
+	out, err := exec.Command(sprint(t), "classify", "--store", store, "--model", "quickstart", "--strict", "Striker scores twice in cup final").Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	var a struct {
+		Top    *string
+		Source string
+		Model  *string
+	}
+	if err := json.Unmarshal(out, &a); err != nil || a.Top == nil || *a.Top != "sports" || a.Source != "model" || a.Model == nil || *a.Model != "quickstart@1" {
+		t.Errorf("classify: %s (%v)", out, err)
+	}
+}
+
+// TestEditedRule changes one rule: label and what follows run, fetch does not,
+// and plan says so before.
+func TestEditedRule(t *testing.T) {
+	dir := t.TempDir()
+	for _, name := range []string{"plan.yaml", "taxonomy.yaml", "articles.jsonl", "gold.csv"} {
+		data, err := os.ReadFile(filepath.Join("quickstart", name))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if name == "taxonomy.yaml" {
+			data = bytes.Replace(data, []byte("[inflation, prices,"), []byte("[inflation, prices, petrol,"), 1)
+		}
+		if err := os.WriteFile(filepath.Join(dir, name), data, 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	store := t.TempDir()
+	if r := run(t, store, "quickstart/plan.yaml", "--until", "split"); r.Code != 0 {
+		t.Fatalf("code %d", r.Code)
+	}
+	out, err := exec.Command(sprint(t), "plan", filepath.Join(dir, "plan.yaml"), "--store", store).CombinedOutput()
+	if err != nil {
+		t.Fatalf("%v: %s", err, out)
+	}
+	lines := strings.Split(string(out), "\n")
+	if !strings.Contains(lines[1], "be cached") || !strings.Contains(lines[2], "prices") || strings.Contains(lines[2], "be cached") {
+		t.Errorf("plan after editing the rule prices:\n%s", out)
+	}
+	r := run(t, store, filepath.Join(dir, "plan.yaml"), "--until", "split")
+	if !strings.HasPrefix(r.states(), "cached succeeded succeeded") {
+		t.Errorf("after editing a rule: %s", r.states())
+	}
+}
+
+// TestKilledTraining kills the runner in the middle of the training, again and
+// again, and compares every output with that of an undisturbed run.
+func TestKilledTraining(t *testing.T) {
+	args := []string{"--set", "train.epochs=2", "--set", "train.checkpoint_steps=2", "--set", "verify.checks=[{id: macro_f1, on: gold, min: 0}]"}
+	want := run(t, t.TempDir(), "quickstart/plan.yaml", args...)
+	if want.Code != 0 {
+		t.Fatalf("undisturbed: code %d", want.Code)
+	}
+	store := t.TempDir()
+	for n := range 20 {
+		cmd, out, stderr := start(t, store, "quickstart/plan.yaml", args...)
+		timer := time.AfterFunc(time.Duration(4+n)*time.Second, func() { _ = cmd.Process.Kill() })
+		_ = cmd.Wait()
+		timer.Stop()
+		if cmd.ProcessState.ExitCode() == -1 {
+			continue
+		}
+		lines := strings.Split(strings.TrimSpace(out.String()), "\n")
+		var got result
+		if err := json.Unmarshal([]byte(lines[len(lines)-1]), &got); err != nil || got.Code != 0 {
+			t.Fatalf("after %d kills: %v, code %d\n%s", n, err, got.Code, stderr)
+		}
+		t.Logf("%d kills", n)
+		for name, digest := range want.digests() {
+			if got.digests()[name] != digest {
+				t.Errorf("after %d kills %s differs", n, name)
+			}
+		}
+		return
+	}
+	t.Fatal("no end after 20 kills")
+}
+
+// TestInterrupted stops a training by SIGTERM: 75, and the same command goes on.
+func TestInterrupted(t *testing.T) {
+	store := t.TempDir()
+	args := []string{"--set", "train.epochs=30", "--set", "train.patience=0", "--until", "train"}
+	cmd, out, stderr := start(t, store, "quickstart/plan.yaml", args...)
+	deadline := time.Now().Add(time.Minute)
+	for !strings.Contains(out.String(), `"loss"`) && time.Now().Before(deadline) {
+		time.Sleep(100 * time.Millisecond)
+	}
+	if err := cmd.Process.Signal(os.Interrupt); err != nil {
+		t.Fatal(err)
+	}
+	r := finish(t, cmd, out, stderr)
+	if r.Code != 75 || r.Continue == "" {
+		t.Fatalf("interrupted: code %d, continue %q\n%s", r.Code, r.Continue, stderr)
+	}
+	again := run(t, store, "quickstart/plan.yaml", "--set", "train.epochs=30", "--set", "train.patience=0", "--until", "train")
+	if again.Code != 0 || !strings.HasSuffix(again.states(), "succeeded skipped skipped") {
+		t.Errorf("continued: code %d, %s", again.Code, again.states())
+	}
+}
+
+// TestSwedish runs the Swedish example on its sample rows with a small encoder:
+// real figures, and an end by the gate or with a release.
+func TestSwedish(t *testing.T) {
+	r := run(t, t.TempDir(), "swedish-news/plan.yaml", "--set", "fetch.source=files", "--set", "fetch.files.paths=swedish-news/sample.jsonl",
+		"--set", "fetch.min_rows=50", "--set", "train.encoder=all-minilm-l6-v2", "--set", "train.epochs=1")
+	if r.Code != 0 && r.Code != 5 {
+		t.Fatalf("code %d, %s", r.Code, r.states())
+	}
+	if len(r.Stages[4].Outputs) < 3 {
+		t.Errorf("verify committed %v", r.Stages[4].Outputs)
+	}
+}
+
+// TestDemandedGPU refuses to train on anything else.
+func TestDemandedGPU(t *testing.T) {
+	if _, err := os.Stat("/dev/nvidia0"); err == nil {
+		t.Log("this machine has a GPU: nothing to refuse")
+		return
+	}
+	r := run(t, t.TempDir(), "quickstart/plan.yaml", "--device", "cuda")
+	if r.Code != 4 {
+		t.Errorf("code %d, %s", r.Code, r.states())
+	}
+}
