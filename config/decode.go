@@ -223,10 +223,10 @@ func (d *decoder) value(v reflect.Value, raw any, path, base string, f field) (k
 		text, _ := raw.(string)
 		duration, err := time.ParseDuration(text)
 		if err != nil {
-			d.fail(path, "want a duration such as 90s or 2h, this is "+typeName(raw), "")
+			d.fail(path, "want a duration such as 90s or 2h, this is "+typeName(raw), f.doc)
 			return nil, nil, false
 		}
-		if !bounds(d, duration, time.ParseDuration, path, f) {
+		if !bounds(d, duration, "", time.ParseDuration, path, f) {
 			return nil, nil, false
 		}
 		v.SetInt(int64(duration))
@@ -275,7 +275,7 @@ func (d *decoder) value(v reflect.Value, raw any, path, base string, f field) (k
 			d.fail(path, fmt.Sprintf("the number %d is out of range: it must be at most 2^53", n), f.doc)
 			return nil, nil, false
 		}
-		if !bounds(d, float64(n), parseFloat, path, f) {
+		if !bounds(d, float64(n), "", parseFloat, path, f) {
 			return nil, nil, false
 		}
 		v.SetInt(n)
@@ -289,7 +289,7 @@ func (d *decoder) value(v reflect.Value, raw any, path, base string, f field) (k
 			d.fail(path, "want a number, this is "+typeName(raw), f.doc)
 			return nil, nil, false
 		}
-		if !bounds(d, x, parseFloat, path, f) {
+		if !bounds(d, x, "", parseFloat, path, f) {
 			return nil, nil, false
 		}
 		v.SetFloat(x)
@@ -363,7 +363,7 @@ func (d *decoder) list(v reflect.Value, raw any, path, base string, f field) (ke
 		ks[i], as[i] = k, a
 		good = good && ok
 	}
-	if !good || !bounds(d, float64(len(items)), parseFloat, path, f) {
+	if !good || !bounds(d, float64(len(items)), " entries", parseFloat, path, f) {
 		return nil, nil, false
 	}
 	v.Set(out)

@@ -1,6 +1,7 @@
 package config
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -137,6 +138,26 @@ func (e Errors) OrNil() error {
 	}
 	e.Sort()
 	return e
+}
+
+// Join makes one error of several: all their Errors together, or the first that
+// is none.
+func Join(errs ...error) error {
+	var all Errors
+	for _, err := range errs {
+		var some Errors
+		var one *Error
+		switch {
+		case err == nil:
+		case errors.As(err, &some):
+			all = append(all, some...)
+		case errors.As(err, &one):
+			all = append(all, one)
+		default:
+			return err
+		}
+	}
+	return all.OrNil()
 }
 
 // UsageError is a mistake in how the program was called rather than in a plan.

@@ -1,6 +1,7 @@
 package config
 
 import (
+	"errors"
 	"flag"
 	"os"
 	"path/filepath"
@@ -49,30 +50,24 @@ func TestPlanMessages(t *testing.T) {
 				t.Fatal(err)
 			}
 			p, err := ParsePlan("plan.yaml", data)
-			text := ""
-			if err == nil {
-				o, err := NewOptions(p, Overrides{})
-				if err != nil {
-					t.Fatal(err)
-				}
-				var errs Errors
+			if p != nil {
+				o, e := NewOptions(p, Overrides{})
+				err = Join(err, e)
 				for _, s := range p.Stages {
-					_, err := o.Decode(s.Name, &sample{})
-					if e, ok := err.(Errors); ok {
-						errs = append(errs, e...)
-					} else if err != nil {
-						t.Fatal(err)
-					}
+					_, e := o.Decode(s.Name, &sample{})
+					err = Join(err, e)
 				}
-				if len(errs) == 0 {
-					t.Fatal("this plan has no mistake")
-				}
-				err = errs.OrNil()
-				text = err.Error()
-			} else {
-				text = err.Error()
 			}
-			golden(t, "plans/"+name+".txt", text+"\n")
+			var errs Errors
+			if !errors.As(err, &errs) || len(errs) == 0 {
+				t.Fatalf("want Errors, got %v", err)
+			}
+			for _, e := range errs {
+				if e.Pos.File != "plan.yaml" || e.Pos.Line == 0 {
+					t.Errorf("no place: %v", e)
+				}
+			}
+			golden(t, "plans/"+name+".txt", err.Error()+"\n")
 		})
 	}
 }

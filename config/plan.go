@@ -41,7 +41,16 @@ type Stage struct {
 	Resources Resources
 	Pos       Position
 
-	places map[string]Position
+	places     map[string]Position
+	needPlaces []Position // of Needs; none if the plan is silent
+}
+
+// needPos returns where the i-th of Needs stands.
+func (s *Stage) needPos(i int) Position {
+	if i < len(s.needPlaces) {
+		return s.needPlaces[i]
+	}
+	return s.Pos
 }
 
 // Resources are what a stage demands of the machine.
@@ -78,7 +87,7 @@ func (s *Stage) FieldPos(path string) Position {
 	return s.Pos
 }
 
-// LoadPlan reads a plan file. Mistakes in it are Errors.
+// LoadPlan reads a plan file as ParsePlan does.
 func LoadPlan(path string) (*Plan, error) {
 	data, err := readSource(path)
 	if err != nil {
@@ -135,7 +144,9 @@ func isInput(s string) bool {
 const nameHint = "use a-z, 0-9, - and _, beginning with a letter, at most 63"
 
 // ParsePlan reads a plan from memory; file names it in messages and is what
-// paths in it are relative to.
+// paths in it are relative to. Mistakes in it are Errors. If every stage could
+// be told in spite of them, the plan is returned beside them: good for finding
+// the mistakes in its options too, never for running.
 func ParsePlan(file string, data []byte) (*Plan, error) {
 	doc, errs := parseDocument(file, data)
 	sum := sha256.Sum256(data)
@@ -145,15 +156,25 @@ func ParsePlan(file string, data []byte) (*Plan, error) {
 	}
 	r := &planReader{doc: doc, errs: errs}
 	r.plan(p)
-	if err := r.errs.OrNil(); err != nil {
-		return nil, err
+	if r.unclear {
+		return nil, r.errs.OrNil()
 	}
-	return p, nil
+	return p, r.errs.OrNil()
 }
 
 type planReader struct {
 	doc  *document
 	errs Errors
+	// unclear is set when a stage or its kind cannot be told.
+	unclear bool
+}
+
+// wrong says what a value is instead of what it should be, unless its mistake
+// was reported.
+func (r *planReader) wrong(it *item, path, want, hint string) {
+	if _, told := it.value.(broken); !told {
+		r.fail(it.pos, path, want+", this is "+typeName(it.value), hint)
+	}
 }
 
 func (r *planReader) fail(pos Position, path, message, hint string) {
@@ -164,7 +185,7 @@ func (r *planReader) fail(pos Position, path, message, hint string) {
 func (r *planReader) fields(it *item, path, what string, known ...string) *mapping {
 	m, ok := it.value.(*mapping)
 	if !ok {
-		r.fail(it.pos, path, fmt.Sprintf("%s must be a map, this is %s", what, typeName(it.value)), "its keys: "+fmt.Sprint(known))
+		r.wrong(it, path, what+" must be a map", "its keys: "+strings.Join(known, ", "))
 		return &mapping{}
 	}
 	for _, k := range m.keys {
@@ -182,13 +203,17 @@ func (r *planReader) text(m *mapping, path, key string) string {
 	}
 	s, ok := it.value.(string)
 	if !ok {
-		r.fail(it.pos, join(path, key), "want text, this is "+typeName(it.value), "")
+		r.wrong(it, join(path, key), "want text", "")
 	}
 	return s
 }
 
 func (r *planReader) plan(p *Plan) {
 	m := r.fields(r.doc.root, "", "a plan", "name", "taxonomy", "stages")
+	if m.items == nil {
+		r.unclear = true
+		return
+	}
 	p.Name = r.text(m, "", "name")
 	p.Taxonomy = r.text(m, "", "taxonomy")
 	top := r.doc.root.pos
@@ -200,11 +225,17 @@ func (r *planReader) plan(p *Plan) {
 	it := m.get("stages")
 	if it == nil {
 		r.fail(top, "stages", "a plan needs stages", "a list of {name: …, with: {…}}")
+		r.unclear = true
 		return
 	}
 	list, ok := it.value.([]*item)
 	if !ok || len(list) == 0 {
-		r.fail(it.pos, "stages", "want a list of stages, this is "+typeName(it.value), "")
+		if ok {
+			r.fail(it.pos, "stages", "a plan needs at least one stage", "for example `- name: train`")
+		} else {
+			r.wrong(it, "stages", "want a list of stages", "")
+		}
+		r.unclear = true
 		return
 	}
 	seen := map[string]Position{}
@@ -212,6 +243,9 @@ func (r *planReader) plan(p *Plan) {
 		stage := r.stage(s, i)
 		if first, double := seen[stage.Name]; double && stage.Name != "" {
 			r.fail(stage.Pos, "stages."+stage.Name, fmt.Sprintf("a second stage of this name, the first is in line %d", first.Line), "rename one of them; `kind:` says what it does")
+		}
+		if _, double := seen[stage.Name]; double || !isName(stage.Name) || !isName(stage.Kind) {
+			r.unclear = true
 		}
 		seen[stage.Name] = stage.Pos
 		if stage.Needs == nil && i > 0 {
@@ -226,7 +260,7 @@ func (r *planReader) plan(p *Plan) {
 				for i, o := range p.Stages {
 					names[i] = o.Name
 				}
-				r.fail(s.FieldPos(fmt.Sprintf("needs.%d", i)), "stages."+s.Name+".needs", fmt.Sprintf("no stage is named %q", need), Suggest(need, names))
+				r.fail(s.needPos(i), "stages."+s.Name+".needs", fmt.Sprintf("no stage is named %q", need), Suggest(need, names))
 			}
 		}
 	}
@@ -253,11 +287,11 @@ func (r *planReader) stage(it *item, index int) Stage {
 	if s.Kind == "" {
 		s.Kind = s.Name
 	}
-	s.Needs = r.needs(m, path)
+	s.Needs, s.needPlaces = r.needs(m, path)
 	s.Inputs = r.inputs(m, path)
 	if w := m.get("with"); w != nil && w.value != nil {
 		if _, ok := w.value.(*mapping); !ok {
-			r.fail(w.pos, path+".with", "want a map of options, this is "+typeName(w.value), "")
+			r.wrong(w, path+".with", "want a map of options", "for example {seed: 7}")
 		} else {
 			s.With = w.plain().(map[string]any)
 		}
@@ -265,7 +299,7 @@ func (r *planReader) stage(it *item, index int) Stage {
 	if n := m.get("retry"); n != nil {
 		v, ok := n.value.(int64)
 		if !ok || v < 0 || v > 100 {
-			r.fail(n.pos, path+".retry", "want a number of tries from 0 to 100, this is "+typeName(n.value), "")
+			r.wrong(n, path+".retry", "want a number of tries from 0 to 100", "")
 		}
 		s.Retry = int(v)
 	}
@@ -273,7 +307,7 @@ func (r *planReader) stage(it *item, index int) Stage {
 		v, _ := n.value.(string)
 		d, err := time.ParseDuration(v)
 		if err != nil || d <= 0 {
-			r.fail(n.pos, path+".timeout", "want a duration such as 90s or 2h, this is "+typeName(n.value), "")
+			r.wrong(n, path+".timeout", "want a duration such as 90s or 2h", "")
 		}
 		s.Timeout = d
 	}
@@ -284,33 +318,33 @@ func (r *planReader) stage(it *item, index int) Stage {
 	return s
 }
 
-func (r *planReader) needs(m *mapping, path string) []string {
+func (r *planReader) needs(m *mapping, path string) ([]string, []Position) {
 	it := m.get("needs")
 	if it == nil {
-		return nil
+		return nil, nil
 	}
-	needs := []string{}
+	needs, places := []string{}, []Position{}
 	switch v := it.value.(type) {
 	case nil:
 	case string:
-		needs = append(needs, v)
+		needs, places = append(needs, v), append(places, it.pos)
 	case []*item:
 		for _, c := range v {
 			name, ok := c.value.(string)
 			if !ok {
-				r.fail(c.pos, path+".needs", "want the name of a stage, this is "+typeName(c.value), "")
+				r.wrong(c, path+".needs", "want the name of a stage", "")
 				continue
 			}
 			if slices.Contains(needs, name) {
 				r.fail(c.pos, path+".needs", fmt.Sprintf("%q stands twice", name), "")
 				continue
 			}
-			needs = append(needs, name)
+			needs, places = append(needs, name), append(places, c.pos)
 		}
 	default:
-		r.fail(it.pos, path+".needs", "want a list of stage names, this is "+typeName(it.value), "")
+		r.wrong(it, path+".needs", "want a list of stage names", "")
 	}
-	return needs
+	return needs, places
 }
 
 func (r *planReader) inputs(m *mapping, path string) map[string]string {
@@ -320,14 +354,14 @@ func (r *planReader) inputs(m *mapping, path string) map[string]string {
 	}
 	f, ok := it.value.(*mapping)
 	if !ok {
-		r.fail(it.pos, path+".inputs", "want a map of artifact names, this is "+typeName(it.value), "for example {test: split.test}")
+		r.wrong(it, path+".inputs", "want a map of artifact names", "for example {test: split.test}")
 		return nil
 	}
 	inputs := map[string]string{}
 	for _, k := range f.keys {
 		v, ok := f.items[k].value.(string)
 		if !ok || !isInput(v) {
-			r.fail(f.items[k].pos, path+".inputs."+k, "want stage.artifact, this is "+typeName(f.items[k].value), "for example split.test")
+			r.wrong(f.items[k], path+".inputs."+k, "want stage.artifact", "for example split.test")
 			continue
 		}
 		inputs[k] = v

@@ -7,9 +7,9 @@ import (
 	"io"
 	"math"
 	"os"
-	"regexp"
 	"strconv"
 	"strings"
+	"unicode/utf8"
 
 	"go.yaml.in/yaml/v4"
 )
@@ -28,11 +28,15 @@ type document struct {
 }
 
 // item is one value with its place. value is nil, bool, int64, float64, string,
-// []*item or *mapping.
+// []*item, *mapping or broken.
 type item struct {
 	pos   Position
 	value any
 }
+
+// broken stands for a value whose mistake was reported: nothing more is said
+// of it.
+type broken struct{}
 
 // mapping keeps the order of keys and where each key stands.
 type mapping struct {
@@ -74,6 +78,21 @@ func parseDocument(file string, data []byte) (*document, Errors) {
 	if i := bytes.IndexByte(data, 0); i >= 0 {
 		return doc, Errors{doc.at(1+bytes.Count(data[:i], []byte{'\n'}), 0, "", "a NUL byte: this is not a text file", "")}
 	}
+	if !utf8.Valid(data) {
+		for i, line := range doc.lines {
+			if !utf8.ValidString(line) {
+				good := 0
+				for rest := line; ; good++ {
+					r, size := utf8.DecodeRuneInString(rest)
+					if r == utf8.RuneError && size == 1 {
+						break
+					}
+					rest = rest[size:]
+				}
+				return doc, Errors{doc.at(i+1, good+1, "", "this is not UTF-8", "save the file as UTF-8")}
+			}
+		}
+	}
 	decoder := yaml.NewDecoder(bytes.NewReader(data))
 	var node yaml.Node
 	err := decoder.Decode(&node)
@@ -100,19 +119,22 @@ func parseDocument(file string, data []byte) (*document, Errors) {
 	return doc, errs
 }
 
-// syntax turns the parser's error into one with a place. It compiles its
-// pattern here, because few runs of the program meet such an error.
+// syntax turns the parser's error into one with a place.
 func (d *document) syntax(err error) *Error {
-	text := strings.TrimPrefix(err.Error(), "yaml: ")
-	line, col := 0, 0
-	if m := regexp.MustCompile(`line (\d+)(?:, column (\d+))?:? ?`).FindStringSubmatch(text); m != nil {
-		line, _ = strconv.Atoi(m[1])
-		col, _ = strconv.Atoi(m[2])
-		text = strings.Replace(text, m[0], "", 1)
+	var load *yaml.LoadError
+	if !errors.As(err, &load) {
+		return d.at(0, 0, "", "not valid YAML: "+err.Error(), "")
 	}
-	e := d.at(line, col, "", "not valid YAML: "+strings.TrimSpace(text), "")
-	if line > 0 && line <= len(d.lines) && strings.Contains(d.lines[line-1], "\t") {
+	line, col := load.Mark.Line, load.Mark.Column
+	for line > 1 && (line > len(d.lines) || strings.TrimSpace(d.lines[line-1]) == "") {
+		line, col = line-1, 0 // the end of the file is no place to look at
+	}
+	e := d.at(line, col, "", "not valid YAML: "+load.Message, "")
+	switch {
+	case line > 0 && strings.Contains(d.lines[line-1], "\t"):
 		e.Hint = "YAML is indented by spaces, never by tabs"
+	case load.ContextMsg != "" && load.ContextMark.Line > 0:
+		e.Hint = fmt.Sprintf("%s that begins in line %d", load.ContextMsg, load.ContextMark.Line)
 	}
 	return e
 }
@@ -133,7 +155,8 @@ func (d *document) on(pos Position, path, message, hint string) *Error {
 func (d *document) convert(n *yaml.Node, path string, depth int, errs *Errors) *item {
 	it := &item{pos: Position{File: d.file, Line: n.Line, Col: n.Column}}
 	fail := func(message, hint string) *item {
-		*errs = append(*errs, d.at(n.Line, n.Column, path, message, hint))
+		*errs = append(*errs, d.on(it.pos, path, message, hint))
+		it.value = broken{}
 		return it
 	}
 	if depth > maxDepth {
@@ -150,8 +173,12 @@ func (d *document) convert(n *yaml.Node, path string, depth int, errs *Errors) *
 		m := &mapping{keyPos: map[string]Position{}, items: map[string]*item{}}
 		for i := 0; i+1 < len(n.Content); i += 2 {
 			k := n.Content[i]
-			if k.Kind != yaml.ScalarNode || k.Anchor != "" || k.ShortTag() == "!!merge" {
-				*errs = append(*errs, d.at(k.Line, k.Column, path, "a key must be a plain word", "merge keys (<<) are not allowed"))
+			switch {
+			case k.Kind == yaml.ScalarNode && k.ShortTag() == "!!merge":
+				*errs = append(*errs, d.at(k.Line, k.Column, path, "merge keys (<<) are not allowed", "write the values out"))
+				continue
+			case k.Kind != yaml.ScalarNode || k.Anchor != "":
+				*errs = append(*errs, d.at(k.Line, k.Column, path, "a key must be a plain word", ""))
 				continue
 			}
 			at := join(path, k.Value)
@@ -235,6 +262,8 @@ func (it *item) plain() any {
 			out[i] = c.plain()
 		}
 		return out
+	case broken:
+		return nil
 	}
 	return it.value
 }

@@ -49,8 +49,8 @@ func fieldsOf(t reflect.Type) []field {
 func parseFloat(s string) (float64, error) { return strconv.ParseFloat(s, 64) }
 
 // bounds checks a value against the tags min, max, above and below, which
-// parse reads.
-func bounds[T cmp.Ordered](d *decoder, x T, parse func(string) (T, error), path string, f field) bool {
+// parse reads. unit follows the value in messages.
+func bounds[T cmp.Ordered](d *decoder, x T, unit string, parse func(string) (T, error), path string, f field) bool {
 	for _, b := range []struct {
 		tag  string
 		word string
@@ -70,7 +70,7 @@ func bounds[T cmp.Ordered](d *decoder, x T, parse func(string) (T, error), path 
 			return false
 		}
 		if !b.ok(bound) {
-			d.fail(path, fmt.Sprintf("%v is out of range: it must be %s %s", x, b.word, b.tag), f.doc)
+			d.fail(path, fmt.Sprintf("%v%s is out of range: it must be %s %s", x, unit, b.word, b.tag), f.doc)
 			return false
 		}
 	}
