@@ -11,11 +11,14 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	gcs "cloud.google.com/go/storage"
 	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/aws/retry"
 	"github.com/aws/aws-sdk-go-v2/feature/s3/transfermanager"
 	"github.com/aws/aws-sdk-go-v2/service/s3"
+	"github.com/googleapis/gax-go/v2"
 	"github.com/sprint-ml/sprint/storage/localblob"
 	"gocloud.dev/blob"
 	"gocloud.dev/blob/gcsblob"
@@ -50,9 +53,7 @@ func drivers() map[string]driver {
 			serial: true,
 		},
 		"s3": {
-			open: func(ctx context.Context, u *url.URL) (*blob.Bucket, error) {
-				return (&s3blob.URLOpener{}).OpenBucketURL(ctx, u)
-			},
+			open:      openS3,
 			params:    []string{"region", "endpoint", "profile", "use_path_style", "hostname_immutable", "anonymous", "disable_https", "role", "dualstack", "fips", "ssetype", "kmskeyid", "request_checksum_calculation", "response_checksum_validation"},
 			version:   s3Version,
 			condition: s3Condition,
@@ -172,6 +173,34 @@ func localCondition(as func(any) bool, version string) error {
 	return nil
 }
 
+// The clients repeat a request a little by themselves, for the parts of a big
+// transfer; all else is Store.try's. Their defaults are waits of many seconds
+// (S3) and no end at all (GCS).
+const (
+	clientTries   = 3
+	clientBackoff = 500 * time.Millisecond
+)
+
+func openS3(ctx context.Context, u *url.URL) (*blob.Bucket, error) {
+	opener := &s3blob.URLOpener{}
+	bucket, err := opener.OpenBucketURL(ctx, u)
+	if err != nil {
+		return nil, err
+	}
+	var client *s3.Client
+	if !bucket.As(&client) {
+		return nil, errors.New("storage: the bucket is not an S3 one")
+	}
+	// The opener offers no way to set the retries before it builds the client,
+	// but leaves in its Options what the URL said of the bucket.
+	client = s3.New(client.Options(), func(o *s3.Options) {
+		o.Retryer = retry.NewStandard(func(o *retry.StandardOptions) {
+			o.MaxAttempts, o.MaxBackoff = clientTries, clientBackoff
+		})
+	})
+	return s3blob.OpenBucket(ctx, client, u.Host, &opener.Options)
+}
+
 func s3Version(r *blob.Reader) string {
 	var out s3.GetObjectOutput
 	if r.As(&out) {
@@ -192,18 +221,36 @@ func s3Condition(as func(any) bool, version string) error {
 // openGCS opens a bucket with the machine's credentials. Without any it says
 // so at once instead of failing on the first read.
 func openGCS(ctx context.Context, u *url.URL) (*blob.Bucket, error) {
-	if anonymous, _ := strconv.ParseBool(u.Query().Get("anonymous")); anonymous || os.Getenv("STORAGE_EMULATOR_HOST") != "" {
-		return gcsblob.OpenBucket(ctx, gcp.NewAnonymousHTTPClient(gcp.DefaultTransport()), u.Host, nil)
+	var client *gcp.HTTPClient
+	anonymous := false
+	if v := u.Query().Get("anonymous"); v != "" {
+		var err error
+		if anonymous, err = strconv.ParseBool(v); err != nil {
+			return nil, fmt.Errorf("invalid value for \"anonymous\": %w", err)
+		}
 	}
-	credentials, err := gcp.DefaultCredentials(ctx)
-	if err != nil {
-		return nil, &Error{Op: "open", Key: "gs://" + u.Host, Class: ErrDenied, Err: err}
+	if anonymous || os.Getenv("STORAGE_EMULATOR_HOST") != "" {
+		client = gcp.NewAnonymousHTTPClient(gcp.DefaultTransport())
+	} else {
+		credentials, err := gcp.DefaultCredentials(ctx)
+		if err != nil {
+			return nil, &Error{Op: "open", Key: "gs://" + u.Host, Class: ErrDenied, Err: err}
+		}
+		client, err = gcp.NewHTTPClient(gcp.DefaultTransport(), gcp.CredentialsTokenSource(credentials))
+		if err != nil {
+			return nil, err
+		}
 	}
-	client, err := gcp.NewHTTPClient(gcp.DefaultTransport(), gcp.CredentialsTokenSource(credentials))
+	bucket, err := gcsblob.OpenBucket(ctx, client, u.Host, nil)
 	if err != nil {
 		return nil, err
 	}
-	return gcsblob.OpenBucket(ctx, client, u.Host, nil)
+	var api *gcs.Client
+	if !bucket.As(&api) {
+		return nil, errors.New("storage: the bucket is not a GCS one")
+	}
+	api.SetRetry(gcs.WithMaxAttempts(clientTries), gcs.WithBackoff(gax.Backoff{Initial: clientBackoff / 5, Max: clientBackoff, Multiplier: 2}))
+	return bucket, nil
 }
 
 func gcsVersion(r *blob.Reader) string {

@@ -141,10 +141,10 @@ func TestLostReplies(t *testing.T) {
 				return s
 			}
 			handles := []*storage.Store{open(), open()}
-			for k := range 12 {
+			for k := range 5 {
 				var winners atomic.Int64
 				var wg sync.WaitGroup
-				for i := range 6 {
+				for i := range 4 {
 					wg.Go(func() {
 						err := handles[i%2].Create(t.Context(), fmt.Sprint("claims/", k), []byte{byte(i)})
 						if err == nil {
@@ -160,7 +160,7 @@ func TestLostReplies(t *testing.T) {
 				}
 			}
 			version := ""
-			for i := range 20 {
+			for i := range 8 {
 				var err error
 				if version, err = handles[i%2].Swap(t.Context(), "lease", version, fmt.Append(nil, i)); err != nil {
 					t.Fatalf("swap %d: %v", i, err)
