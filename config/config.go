@@ -96,7 +96,7 @@ func loadConfig(src ConfigSource) (*Config, map[string]Origin, error) {
 		}
 		option := strings.ToLower(rest)
 		if !slices.Contains(names, option) {
-			return nil, nil, &UsageError{Message: fmt.Sprintf("environment variable %s is unknown", name), Hint: Suggest(option, names)}
+			return nil, nil, &UsageError{Message: fmt.Sprintf("environment variable %s is unknown", name), Hint: Suggest(name, variables(names))}
 		}
 		env[option] = value
 		if f := known[slices.Index(names, option)]; configType.Field(f.index).Type.Kind() != reflect.String {
@@ -116,6 +116,15 @@ func loadConfig(src ConfigSource) (*Config, map[string]Origin, error) {
 		return nil, nil, err
 	}
 	return decodeConfig(k, origin, doc)
+}
+
+// variables spells options as variables of the environment.
+func variables(options []string) []string {
+	out := make([]string, len(options))
+	for i, o := range options {
+		out[i] = "SPRINT_" + strings.ToUpper(o)
+	}
+	return out
 }
 
 // loadConfigFile finds and loads the file, then the profile's section over it.

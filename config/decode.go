@@ -310,14 +310,19 @@ func (d *decoder) text(v reflect.Value, raw any, path, base string, f field) (ke
 			return nil, nil, false
 		}
 		hint := f.doc
-		if _, isMap := raw.(map[string]any); !isMap {
+		switch raw.(type) {
+		case bool, int64, float64:
 			hint = strings.TrimSpace("quote it to make it text. " + hint)
 		}
 		d.fail(path, "want text, this is "+typeName(raw), hint)
 		return nil, nil, false
 	}
 	if len(f.enum) > 0 && !slices.Contains(f.enum, s) {
-		d.fail(path, fmt.Sprintf("%q is not one of %s", s, strings.Join(f.enum, ", ")), Suggest(s, f.enum))
+		hint := Suggest(s, f.enum)
+		if strings.HasPrefix(hint, "known:") {
+			hint = f.doc // the message lists them
+		}
+		d.fail(path, fmt.Sprintf("%q is not one of %s", shorten(s, 80), strings.Join(f.enum, ", ")), hint)
 		return nil, nil, false
 	}
 	if f.secret && s != "" && !strings.HasPrefix(s, "env:") && !strings.HasPrefix(s, "file:") {

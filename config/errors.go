@@ -42,10 +42,10 @@ func (e *Error) Error() string {
 		b.WriteString(": ")
 	}
 	if e.Path != "" {
-		b.WriteString(e.Path)
+		b.WriteString(shorten(e.Path, 120))
 		b.WriteString(": ")
 	}
-	b.WriteString(e.Message)
+	b.WriteString(shorten(e.Message, 400))
 	if e.Excerpt != "" && e.Pos.Line > 0 {
 		line, caret := window(e.Excerpt, e.Pos.Col)
 		number := fmt.Sprintf("%6d | ", e.Pos.Line)
@@ -180,6 +180,9 @@ func (e *UsageError) Error() string {
 func Suggest(word string, known []string) string {
 	best, distance := "", 3
 	for _, k := range known {
+		if len(word)-len(k) >= distance || len(k)-len(word) >= distance {
+			continue
+		}
 		if d := editDistance(word, k); d < distance && d < max(len(k), 2) {
 			best, distance = k, d
 		}

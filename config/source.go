@@ -133,7 +133,7 @@ func (d *document) syntax(err error) *Error {
 	switch {
 	case line > 0 && strings.Contains(d.lines[line-1], "\t"):
 		e.Hint = "YAML is indented by spaces, never by tabs"
-	case load.ContextMsg != "" && load.ContextMark.Line > 0:
+	case load.ContextMsg != "" && load.ContextMark.Line > 0 && load.ContextMark.Line <= line:
 		e.Hint = fmt.Sprintf("%s that begins in line %d", load.ContextMsg, load.ContextMark.Line)
 	}
 	return e

@@ -1,0 +1,140 @@
+package config
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+)
+
+// bombs are small files that cost a careless parser hours or gigabytes.
+func bombs() map[string]string {
+	var laughs strings.Builder
+	laughs.WriteString("a0: &a0 [x, x, x, x, x, x, x, x, x]\n")
+	for i := 1; i < 12; i++ {
+		fmt.Fprintf(&laughs, "a%d: &a%d [%s]\n", i, i, strings.TrimSuffix(strings.Repeat(fmt.Sprintf("*a%d, ", i-1), 9), ", "))
+	}
+	var stairs strings.Builder
+	for i := range 600 {
+		stairs.WriteString(strings.Repeat(" ", i) + "a:\n")
+	}
+	return map[string]string{
+		"laughs":    laughs.String(),
+		"lists":     strings.Repeat("[", 100_000),
+		"maps":      strings.Repeat("{a: ", 30_000),
+		"dashes":    strings.Repeat("- ", 50_000),
+		"questions": strings.Repeat("? ", 50_000),
+		"itself":    "a: &a [*a]\n",
+		"merge":     "a: &a {b: c}\nd:\n  <<: [*a, *a, *a]\n",
+		"stairs":    stairs.String(),
+		"deep":      planOf("labels: " + strings.Repeat("[", 200) + strings.Repeat("]", 200)),
+		"colons":    strings.Repeat("a:", 50_000),
+		"tags":      "name: !!binary " + strings.Repeat("QUFB", 10_000) + "\n",
+		"documents": strings.Repeat("---\n", 20_000),
+		"number":    "name: p\nstages: [{name: work, with: {seed: " + strings.Repeat("9", 50_000) + "}}]\n",
+	}
+}
+
+// TestBombs: each is refused within 25 ms.
+func TestBombs(t *testing.T) {
+	for name, text := range bombs() {
+		best := time.Hour
+		for range 5 { // the best of some, so that a busy machine is no failure
+			start := time.Now()
+			p, err := ParsePlan("plan.yaml", []byte(text))
+			if p != nil && err == nil {
+				var o *Options
+				if o, err = NewOptions(p, Overrides{}); err == nil {
+					_, err = o.Decode("work", &sample{})
+				}
+			}
+			best = min(best, time.Since(start))
+			var errs Errors
+			if !errors.As(err, &errs) {
+				t.Fatalf("%s: got %v, want Errors", name, err)
+			}
+			if n := len(err.Error()); n > 20_000 {
+				t.Fatalf("%s: a message of %d bytes: %.1500s", name, n, err)
+			}
+			if best < 25*time.Millisecond {
+				break
+			}
+		}
+		if best > 25*time.Millisecond {
+			t.Errorf("%s took %v", name, best)
+		}
+		t.Logf("%-10s %7d bytes %v", name, len(text), best)
+	}
+}
+
+// TestWrongFile: a file of the wrong sort, with a mistake in every line, gives
+// a short answer soon.
+func TestWrongFile(t *testing.T) {
+	var b strings.Builder
+	b.WriteString("name: p\nstages:\n  - name: work\n    with:\n")
+	for i := range 30_000 {
+		fmt.Fprintf(&b, "      option_number_%d: 1\n", i)
+	}
+	start := time.Now()
+	p, err := ParsePlan("plan.yaml", []byte(b.String()))
+	if err != nil {
+		t.Fatal(err)
+	}
+	o, err := NewOptions(p, Overrides{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, err = o.Decode("work", &sample{})
+	if err == nil || !strings.Contains(err.Error(), "and 29950 more mistakes") {
+		t.Errorf("got %.300v", err)
+	}
+	if d := time.Since(start); d > 5*time.Second {
+		t.Errorf("took %v", d)
+	}
+	t.Logf("%d bytes took %v", b.Len(), time.Since(start))
+}
+
+// TestLargeFile: a file over 1 MiB is refused without being read whole.
+func TestLargeFile(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "plan.yaml")
+	f, err := os.Create(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	if err := f.Truncate(10 << 30); err != nil { // sparse
+		t.Fatal(err)
+	}
+	allocated := testing.AllocsPerRun(1, func() { _, err = LoadPlan(path) })
+	var errs Errors
+	if !errors.As(err, &errs) || !strings.Contains(err.Error(), "larger than 1 MiB") {
+		t.Errorf("got %v", err)
+	}
+	if allocated > 100 {
+		t.Errorf("%v allocations", allocated)
+	}
+	if _, err := ParsePlan("p", make([]byte, maxSource+1)); err == nil || !strings.Contains(err.Error(), "larger than 1 MiB") {
+		t.Errorf("from memory: %v", err)
+	}
+	if _, err := LoadPlan(t.TempDir()); !errors.As(err, &errs) {
+		t.Errorf("a folder: %v", err)
+	}
+	if _, err := LoadPlan("missing.yaml"); !errors.As(err, &errs) || !strings.Contains(err.Error(), "sprint init") {
+		t.Errorf("a missing file: %v", err)
+	}
+	big := []byte(planOf("labels: {a: \"" + strings.Repeat("x", 500_000) + "\", b: 1}"))
+	p, err := ParsePlan("p", big)
+	if err != nil {
+		t.Fatal(err)
+	}
+	o, err := NewOptions(p, Overrides{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err = o.Decode("work", &sample{}); err == nil || len(err.Error()) > 1000 {
+		t.Errorf("a line of 500 kB: %.300v", err)
+	}
+}
