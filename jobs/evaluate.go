@@ -226,13 +226,13 @@ func (e Evaluator) last(ctx context.Context, g *Graph, t *Task) (*storage.Manife
 		return nil, nil
 	}
 	m, err := e.Store.Manifest(ctx, p.Kind, p.Key)
-	if errors.Is(err, storage.ErrNotFound) || errors.Is(err, storage.ErrCorrupt) {
-		return nil, nil
+	switch {
+	case err == nil:
+		return &m, nil
+	case errors.Is(err, storage.ErrNotFound), errors.Is(err, storage.ErrCorrupt):
+		err = nil // nothing to compare with is no failure
 	}
-	if err != nil {
-		return nil, err
-	}
-	return &m, nil
+	return nil, err
 }
 
 // Last is the newest manifest of a task's stage, nil if there is none.

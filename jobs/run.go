@@ -65,7 +65,6 @@ type run struct {
 	force    map[string]bool
 	started  time.Time
 	journal  *chunk
-	deadline error
 
 	mu      sync.Mutex
 	results map[string]*StageResult
@@ -334,7 +333,7 @@ func (u *run) walk(ctx context.Context, e Evaluator) {
 				continue
 			}
 			waiting = slices.Delete(waiting, i, i+1)
-			if reason := u.blocked(t, stop, ctx); reason != "" {
+			if reason := u.blocked(ctx, t, stop); reason != "" {
 				u.state(t, Skipped, reason, nil)
 				finished[t.Name] = true
 				continue
@@ -360,7 +359,7 @@ func (u *run) walk(ctx context.Context, e Evaluator) {
 }
 
 // blocked says why a task whose needs have ended cannot run.
-func (u *run) blocked(t *Task, stop bool, ctx context.Context) string {
+func (u *run) blocked(ctx context.Context, t *Task, stop bool) string {
 	u.mu.Lock()
 	defer u.mu.Unlock()
 	for _, n := range t.Needs {

@@ -6,6 +6,7 @@ import "fmt"
 // Running may still change, those after it are final for the attempt.
 type State int
 
+// The states in their order.
 const (
 	Pending State = iota // not looked at yet
 	Waiting              // needs something that is not done

@@ -127,7 +127,8 @@ func (a *app) fetchRelease(ctx context.Context, cfg *config.Config, ref string) 
 	missing := func(err error) error {
 		return stages.Fail(stages.CodeEnvironment, "`sprint run` publishes a model; --store says where it is", "no model %s: %w", ref, err)
 	}
-	storeURL, model, version := cfg.Store, ref, ""
+	storeURL := cfg.Store
+	var model, version string
 	if i := strings.Index(ref, "/models/"); i > 0 && strings.Contains(ref, "://") {
 		storeURL = ref[:i]
 		model, version, _ = strings.Cut(strings.Trim(ref[i+len("/models/"):], "/"), "/")

@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"slices"
-	"strings"
 
 	"github.com/sprint-ml/sprint/ml/encoder"
 )
@@ -261,6 +260,3 @@ func readHeads(s Spec, get func(name string) (encoder.Tensor, bool)) ([]Param, e
 	copy(by["head.in.w"].Data, transpose(rows, 2*len(s.Categories)*hh, h))
 	return params, nil
 }
-
-// isHead reports whether a tensor of a file belongs to the heads.
-func isHead(name string) bool { return strings.HasPrefix(name, "heads.") }

@@ -121,7 +121,7 @@ func (s *stage) lines(r io.Reader, stream string, hide *strings.Replacer, last *
 		line, err := in.ReadSlice('\n')
 		if text := strings.TrimRight(string(line), "\r\n"); text != "" {
 			text = hide.Replace(strings.ToValidUTF8(text, "\uFFFD"))
-			s.env.Log.Info(text, slog.String("stream", stream))
+			s.env.Log.Info("output", slog.String("stream", stream), slog.String("line", text))
 			if last != nil {
 				*last = text
 			}

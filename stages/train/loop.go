@@ -54,8 +54,12 @@ type loop struct {
 	saved   time.Time
 }
 
-// saveAfter is the longest time without a checkpoint.
-const saveAfter = 2 * time.Minute
+// saveAfter is the longest time without a checkpoint; saveEpochAfter the time
+// after which the end of an epoch is one.
+const (
+	saveAfter      = 2 * time.Minute
+	saveEpochAfter = 10 * time.Second
+)
 
 // Files of a checkpoint beside the trainer's.
 const (
@@ -98,6 +102,12 @@ func (l *loop) run(ctx context.Context) error {
 		}
 		if err := l.endEpoch(ctx); err != nil {
 			return l.interrupted(ctx, err, true)
+		}
+		if time.Since(l.saved) > saveEpochAfter && !l.trainer.Done() && !l.state.Stopped {
+			if err := l.save(ctx); err != nil {
+				return l.interrupted(ctx, err, true)
+			}
+			last = l.trainer.Step()
 		}
 	}
 	l.env.Log.Info("trained", "steps", l.trainer.Step(), "rows_per_second", math.Round(l.rate()*10)/10,

@@ -1,0 +1,252 @@
+package keywords
+
+import (
+	"bufio"
+	"encoding/json"
+	"fmt"
+	"math/rand/v2"
+	"os"
+	"slices"
+	"strings"
+	"testing"
+	"unicode"
+
+	"github.com/sprint-ml/sprint/ml/taxonomy"
+)
+
+func parse(t testing.TB, text string) *taxonomy.Taxonomy {
+	t.Helper()
+	tax, problems := taxonomy.Parse([]byte(text))
+	if len(problems) > 0 {
+		t.Fatal(problems)
+	}
+	return tax
+}
+
+const rules = `
+categories:
+  - name: crime
+    tags: [robbery, theft]
+    rules:
+      - {id: robbery, tag: robbery, words: [rån, rånad], weight: 0.9}
+      - {id: theft, tag: theft, prefixes: [stöld], suffixes: [tjuv], not: [hjärtetjuv]}
+      - {id: gang, compounds: [gäng]}
+  - name: weather
+    tags: [rain]
+    rules:
+      - {id: rain, tag: rain, words: [rain, heavy rain]}
+      - {id: warning, words: [gul varning], prefixes: [höga flöd]}
+      - {id: long, words: [ſun, ΣΟΦΌΣ]}
+`
+
+func TestMatch(t *testing.T) {
+	m := New(parse(t, rules))
+	for _, c := range []struct{ text, want string }{
+		{"Man rånad i Malmö", "crime:robbery"},
+		{"Från Ukraina till Stockholm", ""}, // rån in från, rain in Ukraina
+		{"RÅN!", "crime:robbery"},
+		{"Stölderna ökar", "crime:theft"},
+		{"En cykeltjuv greps", "crime:theft"},
+		{"Hjärtetjuv och cykeltjuv", ""}, // the exception holds for the whole text
+		{"Gängkriminella", "crime:gang"},
+		{"ungdomsgäng", "crime:gang"},
+		{"gäng", "crime:gang"},
+		{"gängor", ""}, // two letters left: no compound
+		{"Gul varning för regn", "weather:warning"},
+		{"gul  -  varning", "weather:warning"}, // signs part words, any number of them
+		{"gul katt, varning", ""},
+		{"höga flöden väntas", "weather:warning"},
+		{"SUN is up", "weather:long"},
+		{"σοφός", "weather:long"}, // final sigma folds
+		{"", ""},
+		{"\xff\xfe rån", "crime:robbery"},
+	} {
+		var res Result
+		m.Match(&res, c.text, "")
+		var got []string
+		for _, h := range res.Fired {
+			r := m.Taxonomy().Rules[h.Rule]
+			got = append(got, m.Taxonomy().Categories[r.Category].Name+":"+r.ID)
+			if h.Start < 0 || h.End > len(c.text) || h.Start >= h.End {
+				t.Errorf("%q: span %d-%d", c.text, h.Start, h.End)
+			}
+		}
+		slices.Sort(got)
+		if g := strings.Join(slices.Compact(got), " "); g != c.want {
+			t.Errorf("%q fired %q, want %q", c.text, g, c.want)
+		}
+	}
+}
+
+func TestScoresAndTags(t *testing.T) {
+	m := New(parse(t, rules))
+	var res Result
+	m.Match(&res, "Rån och stöld", "")
+	if res.Scores[0] != 1 || res.Tags[0] != 2 {
+		t.Errorf("score %v, tag %d: the strongest rule decides", res.Scores[0], res.Tags[0])
+	}
+	m.Match(&res, "Rån", "")
+	if res.Scores[0] != 0.9 || res.Tags[0] != 1 || res.Scores[1] != 0 {
+		t.Errorf("scores %v, tags %v", res.Scores, res.Tags)
+	}
+	m.Match(&res, "lugnt", "regn och rån")
+	if res.Scores[0] != 0.9 || res.Fired[0].Field != 1 {
+		t.Errorf("description: %+v", res)
+	}
+}
+
+// slow is the rules' meaning written down without any speed: every pattern
+// against every word.
+func slow(t *taxonomy.Taxonomy, text string) []float64 {
+	split := func(s string) []string {
+		return strings.FieldsFunc(s, func(r rune) bool { return !unicode.IsLetter(r) && !unicode.IsDigit(r) && !unicode.Is(unicode.Mn, r) })
+	}
+	fold := func(s string) string {
+		return strings.Map(func(r rune) rune { return unicode.ToLower(unicode.ToUpper(r)) }, s)
+	}
+	words := split(fold(strings.ToValidUTF8(text, " ")))
+	phrase := func(p string, open bool) bool {
+		want := split(fold(p))
+		for i := range words {
+			if i+len(want) > len(words) {
+				break
+			}
+			ok := true
+			for k, w := range want {
+				if open && k == len(want)-1 {
+					ok = ok && strings.HasPrefix(words[i+k], w)
+				} else {
+					ok = ok && words[i+k] == w
+				}
+			}
+			if ok {
+				return true
+			}
+		}
+		return false
+	}
+	any := func(p string, f func(w, p string) bool) bool {
+		return slices.ContainsFunc(words, func(w string) bool { return f(w, fold(p)) })
+	}
+	out := make([]float64, len(t.Categories))
+	for _, r := range t.Rules {
+		fired := slices.ContainsFunc(r.Words, func(p string) bool { return phrase(p, false) }) ||
+			slices.ContainsFunc(r.Prefixes, func(p string) bool { return phrase(p, true) }) ||
+			slices.ContainsFunc(r.Suffixes, func(p string) bool { return any(p, strings.HasSuffix) }) ||
+			slices.ContainsFunc(r.Compounds, func(p string) bool {
+				return any(p, func(w, p string) bool {
+					rest := len(w) - len(p)
+					return (rest == 0 || rest >= compoundRest) && (strings.HasPrefix(w, p) || strings.HasSuffix(w, p))
+				})
+			})
+		if fired && !slices.ContainsFunc(r.Not, func(p string) bool { return phrase(p, false) }) {
+			out[r.Category] = max(out[r.Category], r.Weight)
+		}
+	}
+	return out
+}
+
+func TestAgainstSlow(t *testing.T) {
+	tax := parse(t, rules)
+	m := New(tax)
+	rng := rand.New(rand.NewPCG(1, 2))
+	parts := []string{"rån", "från", "stöld", "tjuv", "hjärtetjuv", "gäng", "rain", "heavy", "gul", "varning", "höga", "flöden", "SUN", "ſun", "å", "ä", " ", " ", "-", "!", "X", "\xff", "é", "3"}
+	var res Result
+	n := 100_000
+	if testing.Short() {
+		n = 10_000
+	}
+	for range n {
+		var b strings.Builder
+		for range rng.IntN(9) {
+			b.WriteString(parts[rng.IntN(len(parts))])
+		}
+		text := b.String()
+		if want := slow(tax, text); !slices.Equal(m.Match(&res, text, "").Scores, want) {
+			t.Fatalf("%q: %v, the slow reference says %v", text, res.Scores, want)
+		}
+	}
+}
+
+func FuzzMatch(f *testing.F) {
+	tax := parse(f, rules)
+	m := New(tax)
+	f.Add("Rån och gängor")
+	f.Fuzz(func(t *testing.T, text string) {
+		var res Result
+		m.Match(&res, text, text)
+		for _, h := range res.Fired {
+			if h.Start < 0 || h.End > len(text) {
+				t.Fatalf("span %+v of %q", h, text)
+			}
+		}
+	})
+}
+
+// headlines are real ones if the data folder is there, else made up.
+func headlines(b *testing.B) []string {
+	f, err := os.Open("../../../shared/data/gdelt-sv/articles.jsonl")
+	if err != nil {
+		out := make([]string, 2000)
+		for i := range out {
+			out[i] = fmt.Sprintf("Regeringen vill skärpa straffen för rån nummer %d i Göteborg", i)
+		}
+		return out
+	}
+	defer f.Close()
+	var out []string
+	s := bufio.NewScanner(f)
+	for s.Scan() {
+		var r struct{ Title string }
+		if json.Unmarshal(s.Bytes(), &r) == nil {
+			out = append(out, r.Title)
+		}
+	}
+	return out
+}
+
+// BenchmarkHeadlines labels headlines by 300 one-word rules, one thread, with
+// folding, boundaries and provenance; contains is the loop it replaces.
+func BenchmarkHeadlines(b *testing.B) {
+	texts := headlines(b)
+	var words []string
+	seen := map[string]bool{}
+	for _, t := range texts {
+		for _, w := range strings.Fields(strings.ToLower(t)) {
+			if len(w) > 4 && strings.IndexFunc(w, func(r rune) bool { return !unicode.IsLetter(r) }) < 0 && !seen[w] {
+				seen[w] = true
+				words = append(words, w)
+			}
+		}
+	}
+	for len(words) < 3000 {
+		words = append(words, fmt.Sprintf("ord%d", len(words)))
+	}
+	var y strings.Builder
+	y.WriteString("categories:\n  - name: c\n    rules:\n")
+	var chosen []string
+	for i := range 300 {
+		chosen = append(chosen, words[i*10])
+		fmt.Fprintf(&y, "      - {id: r%d, words: [%q]}\n", i, words[i*10])
+	}
+	m := New(parse(b, y.String()))
+	b.Run("sprint", func(b *testing.B) {
+		var res Result
+		b.ReportAllocs()
+		for i := 0; b.Loop(); i++ {
+			m.Match(&res, texts[i%len(texts)], "")
+		}
+	})
+	b.Run("contains", func(b *testing.B) {
+		n := 0
+		for i := 0; b.Loop(); i++ {
+			text := strings.ToLower(texts[i%len(texts)])
+			for _, w := range chosen {
+				if strings.Contains(text, w) {
+					n++
+				}
+			}
+		}
+		_ = n
+	})
+}

@@ -1,0 +1,118 @@
+package taxonomy
+
+import (
+	"fmt"
+	"reflect"
+	"strings"
+	"testing"
+	"time"
+)
+
+const good = `
+categories:
+  - name: crime
+    doc: Crimes.
+    tags: [theft]
+    rules:
+      - {id: a, tag: theft, words: [thief, "armed  robbery"], weight: 0.5, not: [heart thief]}
+      - {prefixes: [steal]}
+  - name: other
+`
+
+func TestParse(t *testing.T) {
+	tax, problems := Parse([]byte(good))
+	if len(problems) > 0 {
+		t.Fatal(problems)
+	}
+	want := []Category{{"crime", "Crimes.", []string{"", "theft"}}, {"other", "", []string{""}}}
+	if !reflect.DeepEqual(tax.Categories, want) {
+		t.Errorf("categories %+v", tax.Categories)
+	}
+	if r := tax.Rules[0]; r.ID != "a" || r.Tag != 1 || r.Weight != 0.5 || r.Words[1] != "armed robbery" || r.Not[0] != "heart thief" {
+		t.Errorf("rule %+v", r)
+	}
+	if r := tax.Rules[1]; r.ID != "rule-2" || r.Weight != 1 {
+		t.Errorf("rule %+v", r)
+	}
+	if tax.Index("other") != 1 || tax.Index("x") != -1 {
+		t.Error("Index")
+	}
+}
+
+// TestKeys: documentation changes no key, a word of a rule changes its rule's
+// entry alone.
+func TestKeys(t *testing.T) {
+	a, _ := Parse([]byte(good))
+	b, _ := Parse([]byte(strings.Replace(good, "Crimes.", "All crimes.", 1)))
+	if !reflect.DeepEqual(a.RulesKey(), b.RulesKey()) || !reflect.DeepEqual(a.CategoriesKey(), b.CategoriesKey()) {
+		t.Error("documentation is keyed")
+	}
+	c, _ := Parse([]byte(strings.Replace(good, "steal", "steel", 1)))
+	if !reflect.DeepEqual(a.CategoriesKey(), c.CategoriesKey()) {
+		t.Error("rules change the categories' key")
+	}
+	for id, v := range c.RulesKey() {
+		if same := reflect.DeepEqual(v, a.RulesKey()[id]); same != (id != "crime/rule-2") {
+			t.Errorf("rule %s: same %v", id, same)
+		}
+	}
+}
+
+func TestProblems(t *testing.T) {
+	for name, c := range map[string]struct {
+		text string
+		want []string // line:col: part of the message
+	}{
+		"empty":         {"", []string{"the file is empty"}},
+		"no categories": {"x: 1", []string{`1:1: unknown key "x"`}},
+		"not yaml":      {"categories: [", []string{"not valid YAML"}},
+		"unknown tag":   {"categories: [{name: a, tags: [b], rules: [{words: [xx], tag: c}]}]", []string{`has no tag "c"`}},
+		"all at once": {"categories:\n  - name: A\n    rules:\n      - {words: [x], wight: 1}\n      - {id: r, weight: 2, words: [aa, aa]}\n  - name: b\n  - name: b\n",
+			[]string{"2:11: ", "4:18: ", `4:22: unknown key "wight"`, "5:25: the weight", "5:40: ", "7:11: a second category"}},
+		"never fires": {"categories: [{name: a, rules: [{id: r}]}]", []string{"can never fire"}},
+		"contradict":  {"categories: [{name: a, rules: [{words: [xx], not: [xx]}]}]", []string{"both a word and an exception"}},
+		"anchor":      {"categories: &a [{name: a}]", []string{"anchors"}},
+		"double id":   {"categories: [{name: a, rules: [{id: r, words: [xx]}, {id: r, words: [yy]}]}]", []string{"a second rule r"}},
+		"two docs":    {"categories: [{name: a}]\n---\nx: 1", []string{"second document"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			tax, problems := Parse([]byte(c.text))
+			if tax != nil || len(problems) < len(c.want) {
+				t.Fatalf("taxonomy %v, problems %v", tax != nil, problems)
+			}
+			all := fmt.Sprint(problems)
+			for _, w := range c.want {
+				if !strings.Contains(all, w) {
+					t.Errorf("no problem says %q:\n%s", w, all)
+				}
+			}
+		})
+	}
+}
+
+// TestBombs: hostile files are refused soon.
+func TestBombs(t *testing.T) {
+	for name, text := range map[string]string{
+		"brackets": strings.Repeat("[", 100_000),
+		"aliases":  "a: &a [x,x,x,x,x,x,x,x,x]\nb: &b [*a,*a,*a,*a,*a,*a,*a,*a,*a]\ncategories: [*b,*b,*b,*b,*b,*b,*b]",
+		"large":    strings.Repeat("#", 2<<20),
+	} {
+		began := time.Now()
+		if tax, problems := Parse([]byte(text)); tax != nil || len(problems) == 0 {
+			t.Errorf("%s was taken", name)
+		}
+		if d := time.Since(began); d > 2*time.Second {
+			t.Errorf("%s took %s", name, d)
+		}
+	}
+}
+
+func FuzzParse(f *testing.F) {
+	f.Add(good)
+	f.Fuzz(func(t *testing.T, text string) {
+		tax, problems := Parse([]byte(text))
+		if (tax == nil) != (len(problems) > 0) {
+			t.Fatalf("taxonomy %v with problems %v", tax, problems)
+		}
+	})
+}

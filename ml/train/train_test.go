@@ -1,0 +1,410 @@
+package train
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"math"
+	"math/rand/v2"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/sprint-ml/sprint/ml/bert"
+	"github.com/sprint-ml/sprint/ml/device"
+	"github.com/sprint-ml/sprint/ml/encoder"
+	"github.com/sprint-ml/sprint/ml/encoder/encodertest"
+	"pgregory.net/rapid"
+)
+
+// tiny writes a random BERT of two layers in the Hugging Face layout.
+func tiny(t testing.TB) *encoder.Encoder {
+	t.Helper()
+	dir := t.TempDir()
+	config := map[string]any{"model_type": "bert", "vocab_size": 64, "hidden_size": 32, "num_hidden_layers": 2, "num_attention_heads": 2, "intermediate_size": 64, "max_position_embeddings": 32, "type_vocab_size": 2, "layer_norm_eps": 1e-12, "hidden_act": "gelu"}
+	text, err := json.Marshal(config)
+	if err != nil {
+		t.Fatal(err)
+	}
+	c, err := encoder.ParseConfig(text)
+	if err != nil {
+		t.Fatal(err)
+	}
+	rng := rand.New(rand.NewPCG(3, 4))
+	var tensors []encoder.Tensor
+	shapes := c.Shapes()
+	names := make([]string, 0, len(shapes))
+	for name := range shapes {
+		names = append(names, name)
+	}
+	slices.Sort(names)
+	for _, name := range names {
+		n := 1
+		for _, d := range shapes[name] {
+			n *= d
+		}
+		data := make([]float32, n)
+		for i := range data {
+			switch {
+			case strings.HasSuffix(name, "LayerNorm.weight"):
+				data[i] = 1
+			case !strings.HasSuffix(name, "bias"):
+				data[i] = float32(rng.NormFloat64() * 0.05)
+			}
+		}
+		tensors = append(tensors, encoder.Float32Tensor(name, data, shapes[name]...))
+	}
+	var b bytes.Buffer
+	if err := encoder.WriteSafetensors(&b, tensors, nil); err != nil {
+		t.Fatal(err)
+	}
+	vocab := "[PAD]\n[UNK]\n[CLS]\n[SEP]\n[MASK]\n"
+	for i := range 59 {
+		vocab += fmt.Sprintf("w%c%c\n", 'a'+i/26, 'a'+i%26)
+	}
+	for name, data := range map[string][]byte{"config.json": text, "model.safetensors": b.Bytes(), "vocab.txt": []byte(vocab)} {
+		if err := os.WriteFile(filepath.Join(dir, name), data, 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	e, err := encoder.Load(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return e
+}
+
+var categories = []bert.Category{{Name: "a", Tags: []string{"", "x", "y"}}, {Name: "b", Tags: []string{"", "z"}}}
+
+func model(t testing.TB, e *encoder.Encoder, pooling string) *bert.Model {
+	t.Helper()
+	m, err := bert.FromEncoder(e, bert.Spec{Categories: categories, Pooling: pooling, HeadHidden: 16, MaxLength: 24, Text: []string{"title"}}, 7)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return m
+}
+
+// rows are texts of random words; word 10 makes category a (tag x if word 11 is
+// there too, else y), word 20 category b.
+func rows(n int, seed uint64) []Example {
+	rng := rand.New(rand.NewPCG(seed, 1))
+	out := make([]Example, n)
+	for i := range out {
+		e := Example{IDs: []int32{2}, Score: make([]float32, 2), Tag: make([]int32, 2), Weight: []float32{1, 1}}
+		for range 3 + rng.IntN(12) {
+			e.IDs = append(e.IDs, int32(25+rng.IntN(30)))
+		}
+		at := func() int { return 1 + rng.IntN(len(e.IDs)-1) }
+		if i%2 == 0 {
+			e.Score[0], e.Tag[0] = 1, 2
+			e.IDs[at()] = 10
+			if i%4 == 0 {
+				e.IDs = append(e.IDs, 11)
+				e.Tag[0] = 1
+			}
+		}
+		if i%3 == 0 {
+			e.Score[1], e.Tag[1] = 1, 1
+			e.IDs = append(e.IDs, 20)
+		}
+		e.IDs = append(e.IDs, 3)
+		e.Types = make([]int32, len(e.IDs))
+		out[i] = e
+	}
+	return out
+}
+
+func options() Options {
+	return Options{Epochs: 4, BatchSize: 16, BatchTokens: 512, MaxShapes: 1, LearningRate: 3e-3, HeadScale: 1, LayerDecay: 1, Warmup: 0.1, Schedule: "linear",
+		WeightDecay: 0.01, Clip: 1, Dropout: 0.1, ScoreWeight: 0.5, TagWeight: 0.5, Seed: 11}
+}
+
+// xla opens the CPU plugin, which the first test of a machine fetches.
+func xla(t testing.TB) *device.Device {
+	t.Helper()
+	cache := encodertest.Cache()
+	name := device.CPU
+	if !device.HasXLA {
+		name = device.Go
+	}
+	d, err := device.Open(t.Context(), name, device.Options{CacheDir: cache})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { d.Close() })
+	return d
+}
+
+func start(t testing.TB, m *bert.Model, d *device.Device, train, val []Example, o Options) *Trainer {
+	t.Helper()
+	tr, err := New(m, d, train, val, o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(tr.Close)
+	if err := tr.Compile(context.Background(), func(int, int) {}); err != nil {
+		t.Fatal(err)
+	}
+	return tr
+}
+
+// steps runs until the trainer has done n steps.
+func steps(t testing.TB, tr *Trainer, n int) (losses []float64) {
+	t.Helper()
+	for tr.Step() < n {
+		if tr.EpochOver() {
+			tr.NextEpoch()
+		}
+		loss, _, err := tr.Next()
+		if err != nil {
+			t.Fatal(err)
+		}
+		losses = append(losses, loss)
+	}
+	return losses
+}
+
+func equal(a, b [][]float32) bool {
+	return slices.EqualFunc(a, b, func(x, y []float32) bool { return slices.Equal(x, y) })
+}
+
+// TestLearns compares with chance: a fresh network answers each score with 0.
+func TestLearns(t *testing.T) {
+	e, d := tiny(t), xla(t)
+	for _, pooling := range []string{bert.Mean, bert.Pooler} {
+		o := options()
+		o.Epochs, o.LearningRate, o.Dropout = 40, 5e-3, 0
+		tr := start(t, model(t, e, pooling), d, rows(256, 1), rows(64, 2), o)
+		before, err := tr.Validate(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		steps(t, tr, tr.Total())
+		after, err := tr.Validate(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		wrong := 0
+		for i, v := range rows(64, 2) {
+			for c := range categories {
+				if (after.Scores[i][c] >= 0.5) != (v.Score[c] > 0) || v.Score[c] > 0 && after.Tags[i][c] != v.Tag[c] {
+					wrong++
+				}
+			}
+		}
+		if after.Loss > before.Loss/4 || wrong > 24 {
+			t.Errorf("%s: loss %.3f -> %.3f, %d of 128 answers wrong", pooling, before.Loss, after.Loss, wrong)
+		}
+	}
+}
+
+// TestResume: a resumed fit ends with the same bytes as an undisturbed one.
+func TestResume(t *testing.T) {
+	e, d := tiny(t), xla(t)
+	train, val := rows(64, 1), rows(16, 2)
+	whole := start(t, model(t, e, bert.Mean), d, train, val, options())
+	want := steps(t, whole, whole.Total())
+	first := start(t, model(t, e, bert.Mean), d, train, val, options())
+	got := steps(t, first, 7)
+	dir := t.TempDir()
+	if err := first.Save(dir); err != nil {
+		t.Fatal(err)
+	}
+	second := start(t, model(t, e, bert.Mean), d, train, val, options())
+	if err := second.Restore(dir); err != nil {
+		t.Fatal(err)
+	}
+	got = append(got, steps(t, second, second.Total())...)
+	if !slices.Equal(want, got) {
+		t.Errorf("losses differ:\n%v\n%v", want, got)
+	}
+	a, err := whole.Weights()
+	if err != nil {
+		t.Fatal(err)
+	}
+	b, err := second.Weights()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !equal(a, b) {
+		t.Error("the weights differ")
+	}
+	o := options()
+	o.LearningRate /= 2
+	other := start(t, model(t, e, bert.Mean), d, train, val, o)
+	if err := other.Restore(dir); !errors.Is(err, ErrForeign) {
+		t.Errorf("a checkpoint of other options: %v", err)
+	}
+}
+
+// TestMaskedTargetsDoNotCount: what stands behind a weight of 0 changes nothing.
+func TestMaskedTargetsDoNotCount(t *testing.T) {
+	e, d := tiny(t), xla(t)
+	train := rows(32, 1)
+	for i := range train {
+		train[i].Weight[1] = 0
+	}
+	a := start(t, model(t, e, bert.Mean), d, train, rows(8, 2), options())
+	steps(t, a, 6)
+	changed := rows(32, 1)
+	for i := range changed {
+		changed[i].Weight[1], changed[i].Score[1], changed[i].Tag[1] = 0, -1, 0
+	}
+	b := start(t, model(t, e, bert.Mean), d, changed, rows(8, 2), options())
+	steps(t, b, 6)
+	x, err := a.Weights()
+	if err != nil {
+		t.Fatal(err)
+	}
+	y, err := b.Weights()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !equal(x, y) {
+		t.Error("masked targets changed the weights")
+	}
+}
+
+// TestExport: the saved model answers as the trainer's weights do, and unused
+// embedding rows only decayed.
+func TestExport(t *testing.T) {
+	e, d := tiny(t), xla(t)
+	m := model(t, e, bert.Mean)
+	tr := start(t, m, d, rows(64, 1), rows(16, 2), options())
+	steps(t, tr, 10)
+	want, err := tr.Validate(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	w, err := tr.Weights()
+	if err != nil {
+		t.Fatal(err)
+	}
+	out, err := tr.Export(w, tr.Step())
+	if err != nil {
+		t.Fatal(err)
+	}
+	dir := t.TempDir()
+	if err := out.Save(dir); err != nil {
+		t.Fatal(err)
+	}
+	loaded, err := bert.Load(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	p, err := bert.NewPredictor(loaded, d)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer p.Close()
+	var texts []bert.Text
+	for _, r := range rows(16, 2) {
+		texts = append(texts, bert.Text{IDs: r.IDs, Types: r.Types})
+	}
+	got, err := p.Predict(t.Context(), texts)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i := range got {
+		for c := range categories {
+			if math.Abs(float64(got[i].Scores[c]-want.Scores[i][c])) > 1e-5 || got[i].Tags[c] != want.Tags[i][c] {
+				t.Fatalf("row %d: %v %v, the trainer said %v %v", i, got[i].Scores, got[i].Tags, want.Scores[i], want.Tags[i])
+			}
+		}
+	}
+	const unused = 24 // no text holds it
+	before, after := m.Params[0], out.Params[0]
+	ratio := float64(after.Data[unused*32] / before.Data[unused*32])
+	if decayed := tr.decayed(before, tr.Step()); math.Abs(ratio-decayed) > 1e-6 || decayed >= 1 {
+		t.Errorf("an unused row changed by %v, weight decay makes %v", ratio, decayed)
+	}
+}
+
+// TestDiverging: a loss that is no number names its step and batch.
+func TestDiverging(t *testing.T) {
+	o := options()
+	o.LearningRate, o.Clip, o.Warmup = 1e30, 0, 0
+	tr := start(t, model(t, tiny(t), bert.Mean), xla(t), rows(32, 1), rows(8, 2), o)
+	for !tr.Done() {
+		if tr.EpochOver() {
+			tr.NextEpoch()
+			continue
+		}
+		if _, _, err := tr.Next(); err != nil {
+			var nan *NonFinite
+			if !errors.As(err, &nan) || nan.Step == 0 || nan.Batch == 0 {
+				t.Fatalf("%v", err)
+			}
+			return
+		}
+	}
+	t.Fatal("a learning rate of 1e30 did not diverge")
+}
+
+// TestFrozen: frozen weights are not fitted.
+func TestFrozen(t *testing.T) {
+	o := options()
+	o.FreezeLayers = 1
+	tr := start(t, model(t, tiny(t), bert.Mean), xla(t), rows(32, 1), rows(8, 2), o)
+	for _, p := range tr.Trainable() {
+		if p.Layer < 1 {
+			t.Errorf("%s of layer %d is fitted", p.Name, p.Layer)
+		}
+	}
+	if l := steps(t, tr, 4); l[3] >= l[0]*1.5 {
+		t.Errorf("losses %v", l)
+	}
+}
+
+func TestSchedule(t *testing.T) {
+	o := Options{LearningRate: 1, Warmup: 0.1, Schedule: "linear"}
+	for step, want := range map[int]float64{0: 0.1, 4: 0.5, 9: 1, 10: 1, 55: 0.5, 99: 1.0 / 90} {
+		if got := o.lr(step, 100); math.Abs(got-want) > 1e-9 {
+			t.Errorf("linear: step %d of 100 has rate %v, want %v", step, got, want)
+		}
+	}
+	o.Schedule = "cosine"
+	for step, want := range map[int]float64{10: 1, 55: 0.5, 100: 0} {
+		if got := o.lr(step, 100); math.Abs(got-want) > 1e-9 {
+			t.Errorf("cosine: step %d of 100 has rate %v, want %v", step, got, want)
+		}
+	}
+}
+
+// TestPlan: every row is in exactly one batch that holds it, whatever the
+// lengths; only one batch is short.
+func TestPlan(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		lengths := rapid.SliceOfN(rapid.IntRange(2, 200), 1, 300).Draw(t, "lengths")
+		o := Options{BatchSize: rapid.IntRange(1, 64).Draw(t, "size"), BatchTokens: rapid.IntRange(16, 4096).Draw(t, "tokens")}
+		chosen := chooseLengths(lengths, rapid.IntRange(1, 8).Draw(t, "shapes"), rapid.IntRange(0, 5000).Draw(t, "cost"))
+		if !slices.IsSorted(chosen) || chosen[len(chosen)-1] < slices.Max(lengths) {
+			t.Fatalf("lengths %v for texts up to %d", chosen, slices.Max(lengths))
+		}
+		all := shapes(chosen, o, len(lengths))
+		seen := make([]bool, len(lengths))
+		short := 0
+		for _, b := range plan(lengths, all, rand.New(rand.NewPCG(1, 1))) {
+			if len(b.rows) < b.shape.Rows {
+				short++
+			}
+			if b.shape.Rows > o.BatchSize {
+				t.Fatalf("%d rows", b.shape.Rows)
+			}
+			for _, r := range b.rows {
+				if seen[r] || lengths[r] > b.shape.Length {
+					t.Fatalf("row %d of length %d in a batch of %d, seen %v", r, lengths[r], b.shape.Length, seen[r])
+				}
+				seen[r] = true
+			}
+		}
+		if slices.Contains(seen, false) || short > 1 {
+			t.Fatalf("rows lost, or %d short batches", short)
+		}
+	})
+}
