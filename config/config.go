@@ -28,8 +28,8 @@ type Config struct {
 	Offline   bool          `yaml:"offline" default:"false" doc:"Use only what is in the cache and the store."`
 }
 
-// ConfigSource tells LoadConfig where to look.
-type ConfigSource struct {
+// Source tells LoadConfig where to look.
+type Source struct {
 	Flags   map[string]any // by option name; only flags that were given
 	Env     []string       // "NAME=value"
 	File    string         // --config; empty looks beside the plan, then in the working directory
@@ -48,7 +48,7 @@ var handed = []string{"SPRINT_INPUTS", "SPRINT_OUTPUTS", "SPRINT_FILES"}
 // and the defaults, strongest first, and says where each value came from. An
 // empty variable is one that is not set. Every mistake is a *UsageError; those
 // in a file carry their places.
-func LoadConfig(src ConfigSource) (*Config, map[string]Origin, error) {
+func LoadConfig(src Source) (*Config, map[string]Origin, error) {
 	c, origin, err := loadConfig(src)
 	var errs Errors
 	if errors.As(err, &errs) {
@@ -57,7 +57,7 @@ func LoadConfig(src ConfigSource) (*Config, map[string]Origin, error) {
 	return c, origin, err
 }
 
-func loadConfig(src ConfigSource) (*Config, map[string]Origin, error) {
+func loadConfig(src Source) (*Config, map[string]Origin, error) {
 	k := koanf.New(delimiter)
 	origin := map[string]Origin{}
 	configType := reflect.TypeFor[Config]()
@@ -129,7 +129,7 @@ func variables(options []string) []string {
 
 // loadConfigFile finds and loads the file, then the profile's section over it.
 // It returns no document if there is no file.
-func loadConfigFile(k *koanf.Koanf, origin map[string]Origin, src ConfigSource, names []string) (*document, error) {
+func loadConfigFile(k *koanf.Koanf, origin map[string]Origin, src Source, names []string) (*document, error) {
 	file, data, err := findConfig(src)
 	if err != nil {
 		return nil, err
@@ -204,7 +204,7 @@ func loadConfigFile(k *koanf.Koanf, origin map[string]Origin, src ConfigSource, 
 	return doc, errs.OrNil()
 }
 
-func findConfig(src ConfigSource) (file string, data []byte, err error) {
+func findConfig(src Source) (file string, data []byte, err error) {
 	if src.File != "" {
 		data, err := readSource(src.File)
 		if err != nil {

@@ -143,7 +143,7 @@ func TestEditedRule(t *testing.T) {
 			t.Fatal(err)
 		}
 		if name == "taxonomy.yaml" {
-			data = bytes.Replace(data, []byte("[inflation, prices,"), []byte("[inflation, prices, petrol,"), 1)
+			data = bytes.Replace(data, []byte("[inflation, prices,"), []byte("[inflation, prices, budget,"), 1)
 		}
 		if err := os.WriteFile(filepath.Join(dir, name), data, 0o644); err != nil {
 			t.Fatal(err)

@@ -223,16 +223,13 @@ func (e Evaluator) last(ctx context.Context, g *Graph, t *Task) (*storage.Manife
 	}
 	var p pointer
 	if json.Unmarshal(b, &p) != nil || p.Kind != t.Kind.Name {
-		return nil, nil
+		return nil, nil //nolint:nilerr // a broken pointer only costs an explanation
 	}
 	m, err := e.Store.Manifest(ctx, p.Kind, p.Key)
-	switch {
-	case err == nil:
-		return &m, nil
-	case errors.Is(err, storage.ErrNotFound), errors.Is(err, storage.ErrCorrupt):
-		err = nil // nothing to compare with is no failure
+	if errors.Is(err, storage.ErrNotFound) || errors.Is(err, storage.ErrCorrupt) {
+		return nil, nil // nothing to compare with is no failure
 	}
-	return nil, err
+	return &m, err
 }
 
 // Last is the newest manifest of a task's stage, nil if there is none.

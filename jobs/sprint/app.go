@@ -146,7 +146,7 @@ func (a *app) loadConfig(cmd *cobra.Command, planDir string) (*config.Config, ma
 	set("keep-going", "keep_going", a.flags.keepGoing)
 	set("offline", "offline", a.flags.offline)
 	set("deadline", "deadline", a.flags.deadline)
-	return config.LoadConfig(config.ConfigSource{Flags: given, Env: a.env, File: a.configFile, Profile: a.profile, PlanDir: planDir})
+	return config.LoadConfig(config.Source{Flags: given, Env: a.env, File: a.configFile, Profile: a.profile, PlanDir: planDir})
 }
 
 // openStore opens the store of a config.

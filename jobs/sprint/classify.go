@@ -121,7 +121,8 @@ func (a *app) openModel(ctx context.Context, cmd *cobra.Command, m *modelFlags) 
 // fetchRelease brings a release into a folder.
 func (a *app) fetchRelease(ctx context.Context, cfg *config.Config, ref string) (dir, name string, clean func(), err error) {
 	nothing := func() {}
-	if fi, err := os.Stat(ref); err == nil && fi.IsDir() {
+	// A folder that only happens to have the model's name is no release.
+	if _, err := os.Stat(filepath.Join(ref, "config.json")); err == nil || strings.ContainsAny(ref, `/\`) && !strings.Contains(ref, "://") {
 		return ref, filepath.Base(ref), nothing, nil
 	}
 	missing := func(err error) error {

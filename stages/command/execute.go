@@ -51,8 +51,7 @@ func (s *stage) execute(ctx context.Context, f folders) error {
 		// Whatever the program left running in its group ends with the stage.
 		killGroup(cmd)
 	}
-	stdoutEnd.Close()
-	stderrEnd.Close()
+	_, _ = stdoutEnd.Close(), stderrEnd.Close()
 	lines.Wait()
 	var exit *exec.ExitError
 	switch {
