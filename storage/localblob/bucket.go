@@ -32,6 +32,9 @@ const tmpDir = ".tmp"
 // errKey refuses a key outside the alphabet.
 var errKey = errors.New("localblob: keys are [a-z0-9._/-] without empty, dot or hidden segments, at most 512 bytes")
 
+// errSigned: nobody serves a folder's files.
+var errSigned = errors.New("localblob: a local folder has no signed URLs")
+
 // errStale reports a failed Condition.
 var errStale = errors.New("localblob: the object's version is another one")
 
@@ -110,6 +113,8 @@ func (b *bucket) ErrorCode(err error) gcerrors.ErrorCode {
 		return gcerrors.PermissionDenied
 	case errors.Is(err, errKey):
 		return gcerrors.InvalidArgument
+	case errors.Is(err, errSigned):
+		return gcerrors.Unimplemented
 	}
 	return gcerrors.Unknown
 }
@@ -305,9 +310,14 @@ func (b *bucket) walk(ctx context.Context, dir string, visit func(key string, d 
 	return nil
 }
 
-func (b *bucket) Delete(_ context.Context, key string, _ *driver.DeleteOptions) error {
+func (b *bucket) Delete(_ context.Context, key string, o *driver.DeleteOptions) error {
 	if _, err := b.stat(key); err != nil {
 		return err
+	}
+	if o != nil && o.BeforeDelete != nil {
+		if err := o.BeforeDelete(func(any) bool { return false }); err != nil {
+			return err
+		}
 	}
 	return b.root.Remove(key)
 }
@@ -335,7 +345,7 @@ func (b *bucket) Copy(ctx context.Context, dst, src string, o *driver.CopyOption
 }
 
 func (b *bucket) SignedURL(context.Context, string, *driver.SignedURLOptions) (string, error) {
-	return "", errors.New("localblob: a local folder has no signed URLs")
+	return "", errSigned
 }
 
 // nonce names a temporary file.
