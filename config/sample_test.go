@@ -31,7 +31,7 @@ type sample struct {
 	Checks   []sampleCheck      `yaml:"checks" doc:"what must hold"`
 	Level    level              `yaml:"level" default:"low" doc:"low or high"`
 	Best     *float64           `yaml:"best" doc:"may be absent"`
-	internal int
+	internal int                //nolint:unused // an unexported field is no option
 	NoOption int
 }
 

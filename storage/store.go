@@ -70,7 +70,7 @@ func Open(ctx context.Context, rawURL string, o *Options) (*Store, error) {
 	bucket, err := d.open(ctx, u)
 	if err != nil {
 		err = wrap("open", s.url, err)
-		if own := (*Error)(nil); errors.As(err, &own) && own.Class == ErrTransient {
+		if own := (*Error)(nil); errors.As(err, &own) && errors.Is(own.Class, ErrTransient) {
 			// Nothing was sent yet: what fails here is the URL or the folder.
 			own.Class = ErrInvalid
 		}

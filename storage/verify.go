@@ -61,11 +61,11 @@ func (v *verifyingReader) Read(p []byte) (int, error) {
 	n, err := v.r.Read(p)
 	v.hash.Write(p[:n])
 	v.n += int64(n)
-	if err == io.EOF && v.n < v.total {
+	if errors.Is(err, io.EOF) && v.n < v.total {
 		err = fmt.Errorf("the reply ended after %d of %d bytes: %w", v.n, v.total, io.ErrUnexpectedEOF)
 	}
 	switch {
-	case err == io.EOF:
+	case errors.Is(err, io.EOF):
 		v.end = io.EOF
 		if got := digestOf(v.hash); got != v.want {
 			v.end = v.corrupt(fmt.Errorf("its bytes have digest %s, want %s", got, v.want))

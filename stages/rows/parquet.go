@@ -192,7 +192,7 @@ func parquetRecords(r io.ReaderAt, size int64, header func([]string), visit func
 	}()
 	f, err := parquet.OpenFile(r, size, parquet.SkipBloomFilters(true), parquet.SkipPageIndex(true))
 	if err != nil {
-		return fmt.Errorf("%w: not a parquet file: %v", ErrFormat, err)
+		return fmt.Errorf("%w: not a parquet file: %w", ErrFormat, err)
 	}
 	var names []string
 	byIndex := map[int]string{}
@@ -232,11 +232,11 @@ func groupRecords(g parquet.RowGroup, buf []parquet.Row, byIndex map[int]string,
 				return errVisit{err}
 			}
 		}
-		if err == io.EOF {
+		if errors.Is(err, io.EOF) {
 			return nil
 		}
 		if err != nil {
-			return fmt.Errorf("%w: broken parquet file: %v", ErrFormat, err)
+			return fmt.Errorf("%w: broken parquet file: %w", ErrFormat, err)
 		}
 		if n == 0 {
 			return fmt.Errorf("%w: broken parquet file: a row group ends early", ErrFormat)

@@ -299,7 +299,7 @@ func eachCSV(r io.Reader, o Options, header func([]string), visit func(record, s
 func csvError(err error) error {
 	var parse *csv.ParseError
 	if errors.As(err, &parse) {
-		return fmt.Errorf("%w: header of the csv file: %v", ErrFormat, parse)
+		return fmt.Errorf("%w: header of the csv file: %w", ErrFormat, parse)
 	}
 	return err
 }
