@@ -26,7 +26,7 @@ func (s *Store) ProbeQuick(ctx context.Context) error {
 	}
 	defer func() { _ = s.Sweep(context.WithoutCancel(ctx), key) }()
 	if err := s.Create(ctx, key, []byte("again")); !errors.Is(err, ErrExists) {
-		return fmt.Errorf("store %s takes a second exclusive create of one key (%v): it cannot be shared; run `sprint doctor --store URL`", s.url, err) //nolint:errorlint // may be nil
+		return fmt.Errorf("store %s takes a second exclusive create of one key (%v): it cannot be shared; run `sprint doctor --store URL`", s.url, err)
 	}
 	body, _, err := s.Read(ctx, key)
 	if err == nil && string(body) != "probe" {
@@ -66,7 +66,7 @@ func (s *Store) Probe(ctx context.Context) []ProbeResult {
 					return err
 				}
 				if got, err := s.ReadFile(ctx, key, 100); err != nil || string(got) != want {
-					return fmt.Errorf("wrote %q, read %q (%v)", want, got, err) //nolint:errorlint // may be nil
+					return fmt.Errorf("wrote %q, read %q (%v)", want, got, err)
 				}
 			}
 			return nil
