@@ -30,7 +30,7 @@ func inside(t *testing.T, files map[string]string) string {
 
 func TestConfigDefaults(t *testing.T) {
 	inside(t, nil)
-	c, origin, err := LoadConfig(ConfigSource{})
+	c, origin, err := LoadConfig(Source{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -58,7 +58,7 @@ func TestConfigChain(t *testing.T) {
 		"sprint.yaml":       "store: wrong\n",
 		"named.yaml":        "store: /abs/store\n",
 	})
-	src := ConfigSource{
+	src := Source{
 		PlanDir: "plans", Profile: "ci",
 		Env:   []string{"HOME=/x", "SPRINT_DEVICE=cuda", "SPRINT_PARALLEL=5", "SPRINT_OFFLINE=", "SPRINT_SET_TRAIN__EPOCHS=1", "SPRINT_INPUTS=/in", "SPRINT_OUTPUTS=/out", "SPRINT_FILES=/f"},
 		Flags: map[string]any{"parallel": int64(6)},
@@ -89,18 +89,18 @@ func TestConfigChain(t *testing.T) {
 		t.Errorf("origins (-want +got):\n%s", diff)
 	}
 	// Without the profile the store is beside the file that names it.
-	c, _, err = LoadConfig(ConfigSource{PlanDir: "plans"})
+	c, _, err = LoadConfig(Source{PlanDir: "plans"})
 	if err != nil || c.Store != filepath.Join("plans", "near", "store") || c.Parallel != 3 {
 		t.Errorf("got %+v, %v", c, err)
 	}
-	if c, _, err = LoadConfig(ConfigSource{PlanDir: "plans", File: "named.yaml"}); err != nil || c.Store != "/abs/store" || c.Device != "auto" {
+	if c, _, err = LoadConfig(Source{PlanDir: "plans", File: "named.yaml"}); err != nil || c.Store != "/abs/store" || c.Device != "auto" {
 		t.Errorf("--config replaces the file that is found: %+v, %v", c, err)
 	}
-	if c, _, err = LoadConfig(ConfigSource{PlanDir: "elsewhere"}); err != nil || c.Store != "wrong" {
+	if c, _, err = LoadConfig(Source{PlanDir: "elsewhere"}); err != nil || c.Store != "wrong" {
 		t.Errorf("the working directory comes next: %+v, %v", c, err)
 	}
 	// A text is taken as it is, whatever YAML would make of it.
-	if c, _, err = LoadConfig(ConfigSource{Env: []string{"SPRINT_STORE=2024", "SPRINT_CACHE=~"}}); err != nil || c.Store != "2024" || c.Cache != "~" {
+	if c, _, err = LoadConfig(Source{Env: []string{"SPRINT_STORE=2024", "SPRINT_CACHE=~"}}); err != nil || c.Store != "2024" || c.Cache != "~" {
 		t.Errorf("got %+v, %v", c, err)
 	}
 }
@@ -123,22 +123,22 @@ func configMistakes(t *testing.T, b *strings.Builder) {
 	})
 	for _, c := range []struct {
 		name string
-		src  ConfigSource
+		src  Source
 	}{
-		{"unknown keys, also in a profile that is used", ConfigSource{File: "keys.yaml", Profile: "ci"}},
-		{"wrong values", ConfigSource{File: "values.yaml"}},
-		{"profiles are no map", ConfigSource{File: "profiles.yaml"}},
-		{"no map", ConfigSource{File: "list.yaml"}},
-		{"profile without profiles", ConfigSource{File: "empty.yaml", Profile: "ci"}},
-		{"profile without a file", ConfigSource{Profile: "ci"}},
-		{"profile is no map", ConfigSource{File: "ci.yaml", Profile: "cj"}},
-		{"profile misspelt", ConfigSource{File: "keys.yaml", Profile: "cl"}},
-		{"syntax", ConfigSource{File: "syntax.yaml"}},
-		{"missing", ConfigSource{File: "missing.yaml"}},
-		{"variable", ConfigSource{Env: []string{"SPRINT_DEVCE=cpu"}}},
-		{"value of a variable", ConfigSource{Env: []string{"SPRINT_PARALLEL=[1"}}},
-		{"range of a variable", ConfigSource{Env: []string{"SPRINT_PARALLEL=1000"}}},
-		{"flag", ConfigSource{Flags: map[string]any{"output": "yaml", "keep_going": "si"}}},
+		{"unknown keys, also in a profile that is used", Source{File: "keys.yaml", Profile: "ci"}},
+		{"wrong values", Source{File: "values.yaml"}},
+		{"profiles are no map", Source{File: "profiles.yaml"}},
+		{"no map", Source{File: "list.yaml"}},
+		{"profile without profiles", Source{File: "empty.yaml", Profile: "ci"}},
+		{"profile without a file", Source{Profile: "ci"}},
+		{"profile is no map", Source{File: "ci.yaml", Profile: "cj"}},
+		{"profile misspelt", Source{File: "keys.yaml", Profile: "cl"}},
+		{"syntax", Source{File: "syntax.yaml"}},
+		{"missing", Source{File: "missing.yaml"}},
+		{"variable", Source{Env: []string{"SPRINT_DEVCE=cpu"}}},
+		{"value of a variable", Source{Env: []string{"SPRINT_PARALLEL=[1"}}},
+		{"range of a variable", Source{Env: []string{"SPRINT_PARALLEL=1000"}}},
+		{"flag", Source{Flags: map[string]any{"output": "yaml", "keep_going": "si"}}},
 	} {
 		_, _, err := LoadConfig(c.src)
 		var usage *UsageError
