@@ -35,7 +35,7 @@ type Stage struct {
 	Needs  []string          // names of stages; filled in with the stage before if the plan is silent
 	Inputs map[string]string // artifact name -> "stage.artifact", to settle ambiguity
 	With   map[string]any    // raw options; decoded by Options.Decode
-	Retry  int               // further tries after a lost attempt
+	Retry  int               // further tries after a lost attempt; 2 if the plan is silent
 	// Timeout ends an attempt; zero is none.
 	Timeout   time.Duration
 	Resources Resources
@@ -57,6 +57,9 @@ func (s *Stage) needPos(i int) Position {
 type Resources struct {
 	Device string // auto, cpu, cuda, go or another PJRT name; empty is auto
 }
+
+// defaultRetry is how often a lost attempt is tried again.
+const defaultRetry = 2
 
 // Dir is the folder that paths of the plan are relative to.
 func (p *Plan) Dir() string { return filepath.Dir(p.File) }
@@ -268,7 +271,7 @@ func (r *planReader) plan(p *Plan) {
 
 func (r *planReader) stage(it *item, index int) Stage {
 	path := fmt.Sprintf("stages.%d", index)
-	s := Stage{Pos: it.pos, With: map[string]any{}, places: map[string]Position{}}
+	s := Stage{Pos: it.pos, Retry: defaultRetry, With: map[string]any{}, places: map[string]Position{}}
 	m := r.fields(it, path, "a stage", "name", "kind", "needs", "inputs", "with", "retry", "timeout", "resources")
 	if m.items == nil {
 		return s

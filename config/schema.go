@@ -143,7 +143,7 @@ func Schema(kinds []KindSchema) ([]byte, error) {
 			"needs":     map[string]any{"type": []any{"array", "string"}, "items": name, "description": "Stages that come first; the one before by default."},
 			"inputs":    map[string]any{"type": "object", "additionalProperties": map[string]any{"type": "string", "pattern": inputPattern}, "description": "Settles which stage makes an input, {test: split.test}."},
 			"with":      map[string]any{"type": "object"},
-			"retry":     map[string]any{"type": "integer", "minimum": 0, "maximum": 100, "description": "Further tries after a lost attempt."},
+			"retry":     map[string]any{"type": "integer", "minimum": 0, "maximum": 100, "default": 2, "description": "Further tries after a lost attempt."},
 			"timeout":   durationSchema("Ends an attempt."),
 			"resources": map[string]any{"type": "object", "additionalProperties": false, "properties": map[string]any{"device": map[string]any{"type": "string", "description": "auto, cpu, cuda, go or another PJRT name; a demand."}}},
 		},

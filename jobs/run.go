@@ -52,10 +52,6 @@ type Runner struct {
 	Backoff time.Duration
 }
 
-// defaultRetries is how often a lost attempt is tried again if the plan does
-// not say.
-const defaultRetries = 2
-
 // run is one evaluation of a graph.
 type run struct {
 	*Runner
@@ -429,10 +425,7 @@ func (u *run) execute(ctx context.Context, e Evaluator, t *Task, v *Verdict, inp
 			u.Log.Warn("could not release a lease", "stage", t.Name, "error", err)
 		}
 	}()
-	retries := defaultRetries
-	if t.Stage.Retry > 0 {
-		retries = t.Stage.Retry
-	}
+	retries := t.Stage.Retry
 	for number := 1; ; number++ {
 		outcome := u.try(ctx, t, v, inputs, number)
 		if outcome.State != Lost || number > retries || ctx.Err() != nil {

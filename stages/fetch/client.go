@@ -11,6 +11,7 @@ import (
 	"net"
 	"net/http"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/hashicorp/go-retryablehttp"
@@ -51,9 +52,10 @@ func asMissing(err error, m **missingError) bool { return errors.As(err, m) }
 
 // client asks GDELT with the manners that it demands.
 type client struct {
-	env   stages.Env
-	http  *retryablehttp.Client
-	clock *clock
+	reached atomic.Bool
+	env     stages.Env
+	http    *retryablehttp.Client
+	clock   *clock
 }
 
 func newClient(env stages.Env, pace time.Duration) *client {
@@ -64,7 +66,7 @@ func newClient(env stages.Env, pace time.Duration) *client {
 		ResponseHeaderTimeout: headerWait, DisableCompression: true, MaxResponseHeaderBytes: 64 << 10, ForceAttemptHTTP2: true,
 	}
 	r := retryablehttp.NewClient()
-	r.HTTPClient = &http.Client{Transport: &pacedTransport{inner: inner, clock: c.clock}, CheckRedirect: sameHost}
+	r.HTTPClient = &http.Client{Transport: &pacedTransport{inner: inner, clock: c.clock, reached: &c.reached}, CheckRedirect: sameHost}
 	r.Logger = nil
 	r.RetryMax = maxTries - 1
 	r.CheckRetry = c.checkRetry
@@ -118,6 +120,12 @@ func (c *client) checkRetry(ctx context.Context, _ *http.Response, err error) (b
 	if err == nil || errors.As(err, &refused) {
 		return false, err
 	}
+	// Before the first answer a failed dial means no network or a wrong address:
+	// the plan's own retries are soon enough, a user is waiting.
+	var op *net.OpError
+	if errors.As(err, &op) && op.Op == "dial" && !c.reached.Load() {
+		return false, err
+	}
 	c.env.Log.Warn("gdelt: asking again", slog.String("error", err.Error()))
 	return true, nil
 }
@@ -135,8 +143,9 @@ func (c *client) backoff(_, _ time.Duration, attempt int, resp *http.Response) t
 // pacedTransport waits for its turn, reads the whole answer within the limits,
 // and turns bad answers into errors, also those that come with status 200.
 type pacedTransport struct {
-	inner http.RoundTripper
-	clock *clock
+	inner   http.RoundTripper
+	clock   *clock
+	reached *atomic.Bool // set by the first answer
 }
 
 func (t *pacedTransport) RoundTrip(req *http.Request) (*http.Response, error) {
@@ -149,6 +158,7 @@ func (t *pacedTransport) RoundTrip(req *http.Request) (*http.Response, error) {
 	if err != nil {
 		return nil, err
 	}
+	t.reached.Store(true)
 	defer resp.Body.Close()
 	if resp.StatusCode >= 300 && resp.StatusCode < 400 {
 		resp.Body = http.NoBody
