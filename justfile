@@ -39,6 +39,10 @@ bench:
 golden:
     go test ./config/... ./jobs/... ./ml/tokenize/... ./examples/... -update
 
+# Compare the tokenizer with the Rust original (builds it once, 4 CPU-minutes).
+daulet:
+    bash ml/tokenize/build-daulet.sh "${XDG_CACHE_HOME:-$HOME/.cache}/sprint-build/tokenizers"
+
 # What CI runs.
 ci:
     bash .ci/run
@@ -46,3 +50,8 @@ ci:
 _golangci:
     @command -v golangci-lint >/dev/null && golangci-lint version 2>/dev/null | grep -q "{{ trim_start_match(lint_version, 'v') }}" \
         || CGO_ENABLED=0 go install github.com/golangci/golangci-lint/v2/cmd/golangci-lint@{{ lint_version }}
+
+# Training against PyTorch in the same run: `just bench-torch PYTHON MODEL_FOLDER ROWS.jsonl`.
+bench-torch python model rows:
+    GLIBC_TUNABLES=glibc.malloc.hugetlb=1 SPRINT_BENCH_TORCH="{{ python }}" SPRINT_BENCH_MODEL="{{ model }}" SPRINT_BENCH_ROWS="{{ rows }}" \
+        go test ./ml/train -run '^$' -bench FineTune -benchtime 3x -v

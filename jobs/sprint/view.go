@@ -143,7 +143,9 @@ func eventLine(e jobs.Event, verbose bool) string {
 		case jobs.Succeeded:
 			return fmt.Sprintf("%-10s succeeded in %.1f s", e.Stage, e.Seconds)
 		case jobs.Lost:
-			return fmt.Sprintf("%-10s %s: %s", e.Stage, e.Reason, e.Message)
+			if strings.HasPrefix(e.Reason, "try ") {
+				return fmt.Sprintf("%-10s %s: %s", e.Stage, e.Reason, e.Message)
+			}
 		}
 		return fmt.Sprintf("%-10s %s: %s", e.Stage, e.State, e.Message)
 	case jobs.EventNote:
