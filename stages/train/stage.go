@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"strings"
 	"time"
 
 	"github.com/sprint-ml/sprint/ml/bert"
@@ -143,7 +144,7 @@ func (s *stage) Run(ctx context.Context, in stages.Inputs, out stages.Outputs) e
 func (s *stage) noteDevice(dev *device.Device) {
 	name := dev.Name
 	if dev.Plugin != "" {
-		name += fmt.Sprintf(" (%s %s)", dev.Plugin, dev.PluginVersion)
+		name += " (" + strings.TrimSpace(dev.Plugin+" "+dev.PluginVersion) + ")"
 	}
 	s.env.Note("device", name)
 	s.env.Note("plugin", map[string]any{"name": dev.Plugin, "version": dev.PluginVersion, "digest": dev.Digest, "api": dev.API, "description": dev.Description})
@@ -202,7 +203,11 @@ func estimate(t *fit.Trainer, m *bert.Model) string {
 	last := t.Shapes()[len(t.Shapes())-1]
 	tokens := float64(t.Total()) * float64(last.Rows*last.Length)
 	minutes := 6 * weights * tokens / goSpeed / 60
-	return fmt.Sprintf("no PJRT plugin: training on the pure-Go device with frozen embeddings, at most about %.0f minutes; `sprint doctor --install` fetches the plugin, which takes a tenth of that", minutes+1)
+	cure := "`sprint doctor --install` fetches the XLA plugin"
+	if !device.HasXLA {
+		cure = "a sprint built with cgo uses the XLA plugin"
+	}
+	return fmt.Sprintf("training on the pure-Go device with frozen embeddings, at most about %.0f minutes; %s, which takes a tenth of that", minutes+1, cure)
 }
 
 // truths are the validation labels of the kept rows: positive and known.
