@@ -1,0 +1,107 @@
+package storage
+
+import (
+	"bytes"
+	"encoding/json"
+	"strings"
+	"testing"
+)
+
+const zeros = "0000000000000000000000000000000000000000000000000000000000000000"
+
+// FuzzRecord: whatever the bytes, a record is refused or whole, and one that
+// is written is read again.
+func FuzzRecord(f *testing.F) {
+	f.Add(encodeRecord([]byte("body"), newNonce()))
+	f.Add([]byte("{}\n"))
+	f.Add([]byte(`{"sprint":1,"sha256":"` + zeros + `","nonce":""}` + "\nbody"))
+	f.Fuzz(func(t *testing.T, data []byte) {
+		if body, _, err := decodeRecord(data); err == nil && !bytes.HasSuffix(data, body) {
+			t.Errorf("the body %q is no part of the record", body)
+		}
+		body, nonce, err := decodeRecord(encodeRecord(data, "n"))
+		if err != nil || nonce != "n" || !bytes.Equal(body, data) {
+			t.Errorf("%q came back as %q, %q, %v", data, body, nonce, err)
+		}
+	})
+}
+
+// FuzzManifest: a manifest that is accepted can be committed and read again.
+func FuzzManifest(f *testing.F) {
+	good, err := json.Marshal(Manifest{
+		Format: 1, Kind: "train", Key: zeros, Generation: 1, Preimage: []byte("{}"), Nonce: "n",
+		Outputs: []Artifact{{Name: "a", Digest: "sha256:" + zeros, Size: 1}}, Notes: map[string]any{"n": 1.5},
+	})
+	if err != nil {
+		f.Fatal(err)
+	}
+	f.Add(good)
+	f.Add([]byte(`{"format":1,"kind":"../x"}`))
+	f.Add([]byte("null"))
+	f.Fuzz(func(t *testing.T, data []byte) {
+		m, err := decodeManifest(data)
+		if err != nil {
+			return
+		}
+		if !ValidKey(manifestKey(m.Kind, m.Key, max(m.Generation, 1))) {
+			t.Errorf("accepted a manifest of the key %s", manifestKey(m.Kind, m.Key, m.Generation))
+		}
+		body, err := json.Marshal(m)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := decodeManifest(body); err != nil {
+			t.Errorf("%s: %v", body, err)
+		}
+	})
+}
+
+// FuzzTree: no listing that is accepted leaves its folder.
+func FuzzTree(f *testing.F) {
+	f.Add([]byte(`[{"path":"a/b","digest":"sha256:` + zeros + `","size":1}]`))
+	f.Add([]byte(`[{"path":"../b","digest":"sha256:` + zeros + `","size":1}]`))
+	f.Add([]byte(`[{"path":"a","digest":"sha256:` + zeros + `","size":-1}]`))
+	f.Fuzz(func(t *testing.T, data []byte) {
+		entries, err := decodeTree(data)
+		if err != nil {
+			return
+		}
+		for _, e := range entries {
+			for part := range strings.SplitSeq(e.Path, "/") {
+				if part == "" || part == "." || part == ".." {
+					t.Errorf("accepted the path %q", e.Path)
+				}
+			}
+		}
+	})
+}
+
+// FuzzLease: a lease that is accepted can be taken over.
+func FuzzLease(f *testing.F) {
+	f.Add([]byte(`{"holder":{"host":"h","pid":1},"epoch":1,"beat":0}`))
+	f.Add([]byte(`{"epoch":-1}`))
+	f.Fuzz(func(t *testing.T, data []byte) {
+		r, err := decodeLease(data)
+		if err != nil {
+			return
+		}
+		_ = r.Holder.Dead(Self())
+		if r.Epoch < 1 {
+			t.Errorf("accepted epoch %d", r.Epoch)
+		}
+	})
+}
+
+// FuzzURL: a URL is refused or opened, and no secret is shown.
+func FuzzURL(f *testing.F) {
+	f.Add("s3://user:hunter2@bucket/p?region=x&endpoint=http://u:hunter2@h")
+	f.Add("file:///tmp/a?b=c")
+	f.Add("plain/folder?x")
+	f.Fuzz(func(t *testing.T, raw string) {
+		_, d, err := parseURL(raw)
+		if err == nil && d.open == nil {
+			t.Errorf("%q has no driver", raw)
+		}
+		_ = redact(raw)
+	})
+}
