@@ -264,11 +264,7 @@ func (s *Store) readAll(ctx context.Context, key string, limit int64) (data []by
 // OpenFile opens any object for reading, unverified: for data that others put
 // into a bucket. Artifacts are read with Get.
 func (s *Store) OpenFile(ctx context.Context, key string) (io.ReadCloser, error) {
-	var r *blob.Reader
-	err := s.try(ctx, "open", key, func() (err error) {
-		r, err = s.bucket.NewReader(ctx, key, nil)
-		return err
-	})
+	r, err := s.reader(ctx, "open", key, 0)
 	if err != nil {
 		return nil, err
 	}

@@ -48,10 +48,33 @@ type verifyingReader struct {
 
 // open begins to read at offset n.
 func (v *verifyingReader) open() error {
-	return v.s.try(v.ctx, "get", v.key, func() (err error) {
-		v.r, err = v.s.bucket.NewRangeReader(v.ctx, v.key, v.n, -1, nil)
+	r, err := v.s.reader(v.ctx, "get", v.key, v.n)
+	if err == nil {
+		v.r = r
+	}
+	return err
+}
+
+// reader opens an object from an offset to its end. A try that opened it and
+// counts as failed all the same leaves nothing open.
+func (s *Store) reader(ctx context.Context, op, key string, offset int64) (*blob.Reader, error) {
+	var r *blob.Reader
+	drop := func() {
+		if r != nil {
+			_ = r.Close() // nothing was read of it
+			r = nil
+		}
+	}
+	err := s.try(ctx, op, key, func() (err error) {
+		drop()
+		r, err = s.bucket.NewRangeReader(ctx, key, offset, -1, nil)
 		return err
 	})
+	if err != nil {
+		drop()
+		return nil, err
+	}
+	return r, nil
 }
 
 func (v *verifyingReader) Read(p []byte) (int, error) {
@@ -90,7 +113,7 @@ func (v *verifyingReader) resume(cause error) error {
 	v.s.log.Debug("store: reading on after a failure", "key", v.key, "offset", v.n, "error", cause)
 	broken := v.r
 	if err := v.open(); err != nil {
-		v.r, v.end = broken, err
+		v.end = err
 		return err
 	}
 	_ = broken.Close() // it failed already

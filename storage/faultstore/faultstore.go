@@ -97,13 +97,13 @@ func Parse(text string) (Plan, error) {
 
 // Op is one operation of the log.
 type Op struct {
-	N        int
-	Op, Key  string
-	Mode     Mode
-	Repeated bool // a further try of the operation before
+	N       int
+	Op, Key string
+	Mode    Mode
+	Of      int // the operation of the plan that a lasting fault began with; else N
 }
 
-func (o Op) String() string { return fmt.Sprintf("%d %s %s %s", o.N, o.Op, o.Key, o.Mode) }
+func (o Op) String() string { return fmt.Sprintf("%d (%s %s, %s)", o.Of, o.Op, o.Key, o.Mode) }
 
 // Injector carries out a plan and keeps the log. It is safe for concurrent use.
 type Injector struct {
@@ -117,7 +117,7 @@ type Injector struct {
 	mu   sync.Mutex
 	n    int
 	log  []Op
-	last map[string]Mode // lasting faults by operation and key
+	last map[string]Op // where lasting faults began, by operation and key
 }
 
 // New returns an injector of a plan; a nil plan only logs.
@@ -125,7 +125,7 @@ func New(plan Plan) *Injector {
 	if plan == nil {
 		plan = func(int) Mode { return None }
 	}
-	return &Injector{plan: plan, last: map[string]Mode{}}
+	return &Injector{plan: plan, last: map[string]Op{}}
 }
 
 // Ops returns the operations so far.
@@ -140,12 +140,12 @@ func (i *Injector) next(op, key string) Op {
 	i.mu.Lock()
 	defer i.mu.Unlock()
 	i.n++
-	o := Op{N: i.n, Op: op, Key: key, Mode: i.plan(i.n)}
+	o := Op{N: i.n, Op: op, Key: key, Mode: i.plan(i.n), Of: i.n}
 	at := op + " " + key
-	if m, ok := i.last[at]; ok {
-		o.Mode, o.Repeated = m, true
+	if first, ok := i.last[at]; ok {
+		o.Mode, o.Of = first.Mode, first.N
 	} else if o.Mode == ErrorBefore || o.Mode == ErrorAfter {
-		i.last[at] = o.Mode
+		i.last[at] = o
 	}
 	i.log = append(i.log, o)
 	return o
@@ -158,7 +158,7 @@ func (i *Injector) Around(ctx context.Context, op, key string, call func() error
 	case ErrorBefore, Busy:
 		return i.fail(o)
 	case ErrorAfter:
-		if o.Repeated {
+		if o.Of != o.N {
 			return i.fail(o)
 		}
 		if err := call(); err != nil {
