@@ -53,5 +53,5 @@ _golangci:
 
 # Training against PyTorch in the same run: `just bench-torch PYTHON MODEL_FOLDER ROWS.jsonl`.
 bench-torch python model rows:
-    GLIBC_TUNABLES=glibc.malloc.hugetlb=1 SPRINT_BENCH_TORCH="{{ python }}" SPRINT_BENCH_MODEL="{{ model }}" SPRINT_BENCH_ROWS="{{ rows }}" \
+    GLIBC_TUNABLES=glibc.malloc.hugetlb=1 BENCH_TORCH="{{ python }}" BENCH_MODEL="{{ model }}" BENCH_ROWS="{{ rows }}" \
         go test ./ml/train -run '^$' -bench FineTune -benchtime 3x -v

@@ -18,11 +18,11 @@ import (
 // benchRows is the size of the fine-tune that is timed.
 const benchRows = 700
 
-// titles are real Swedish headlines if $SPRINT_BENCH_ROWS names a jsonl file of
+// titles are real Swedish headlines if $BENCH_ROWS names a jsonl file of
 // them, else made up with like lengths.
 func titles() []string {
 	var out []string
-	if f, err := os.Open(os.Getenv("SPRINT_BENCH_ROWS")); err == nil {
+	if f, err := os.Open(os.Getenv("BENCH_ROWS")); err == nil {
 		defer f.Close()
 		for s := bufio.NewScanner(f); s.Scan() && len(out) < benchRows; {
 			var r struct{ Title string }
@@ -47,7 +47,7 @@ func titles() []string {
 // BenchmarkFineTune times the training of MiniLM with nine categories on 700
 // headlines, batches of at most 32 of like length, fp32, after compilation. Set
 // GLIBC_TUNABLES=glibc.malloc.hugetlb=1 as the runner does for its worker. With
-// SPRINT_BENCH_TORCH naming a Python that has torch and transformers, the peers
+// BENCH_TORCH naming a Python that has torch and transformers, the peers
 // of bench/peer_torch.py run in the same go.
 func BenchmarkFineTune(b *testing.B) {
 	e, err := encoder.Load(encodertest.MiniLM(b))
@@ -96,7 +96,7 @@ func BenchmarkFineTune(b *testing.B) {
 	b.ReportMetric(rate, "rows/s")
 	b.ReportMetric(100*(1-float64(tr.Tokens)/float64(tr.Padded)), "%padding")
 	b.ReportMetric(tr.CompileTime.Seconds(), "s-compile")
-	python := os.Getenv("SPRINT_BENCH_TORCH")
+	python := os.Getenv("BENCH_TORCH")
 	if python == "" {
 		return
 	}
@@ -104,7 +104,7 @@ func BenchmarkFineTune(b *testing.B) {
 		"sorted32": {"--rows", fmt.Sprint(benchRows), "--pad", "dynamic", "--batch", "32", "--sort", "--epochs", "1"},
 		"pad512":   {"--rows", fmt.Sprint(benchRows), "--pad", "512", "--batch", "8", "--max-steps", "10"},
 	} {
-		cmd := exec.Command(python, append([]string{"bench/peer_torch.py", os.Getenv("SPRINT_BENCH_MODEL"), os.Getenv("SPRINT_BENCH_ROWS")}, args...)...)
+		cmd := exec.Command(python, append([]string{"bench/peer_torch.py", os.Getenv("BENCH_MODEL"), os.Getenv("BENCH_ROWS")}, args...)...)
 		cmd.Stderr = os.Stderr
 		out, err := cmd.Output()
 		if err != nil {
