@@ -94,7 +94,7 @@ func newPlain(a *app, s *summary) *plainView {
 func (v *plainView) beat() {
 	v.mu.Lock()
 	defer v.mu.Unlock()
-	if time.Since(v.spoke) < heartbeat {
+	if v.a.quiet || time.Since(v.spoke) < heartbeat {
 		return
 	}
 	for _, name := range slices.Sorted(keys(v.last)) {
@@ -114,6 +114,9 @@ func (v *plainView) Observe(e jobs.Event) {
 		if e.State.Final() {
 			delete(v.last, e.Stage)
 		}
+	}
+	if v.a.quiet && (e.Type != jobs.EventState || e.State.Done() || !e.State.Final()) {
+		return
 	}
 	if line := eventLine(e, v.verbose); line != "" {
 		fmt.Fprintln(v.out, line)
