@@ -108,6 +108,26 @@ func testBlobCorrupt(t *testing.T, h Harness) {
 	}
 }
 
+// testBlobRepair: a disk behind a server that answers with the version it
+// computed at the upload gives a corrupt blob the version of the good one. The
+// mark of a reader must not outlive the repair then.
+func testBlobRepair(t *testing.T, h Harness) {
+	ctx, s := testContext(t), h.Open(t, nil)
+	data := random(10, 1000)
+	a := put(t, s, data)
+	key, err := storage.BlobKey(a.Digest)
+	check(t, err)
+	info, err := s.Stat(ctx, key)
+	check(t, err)
+	check(t, s.WriteFile(ctx, strings.Replace(key, "blobs/", "quarantine/", 1), []byte(info.Version)))
+	_, err = s.Has(ctx, a.Digest)
+	want(t, err, storage.ErrCorrupt, key)
+	put(t, s, data)
+	if n, err := s.Has(ctx, a.Digest); err != nil || n != a.Size {
+		t.Errorf("after the repair: has %d, %v", n, err)
+	}
+}
+
 // testBlobSize: a wrong size in a reference says nothing against the blob.
 func testBlobSize(t *testing.T, h Harness) {
 	ctx, s := testContext(t), h.Open(t, nil)

@@ -69,6 +69,7 @@ func RunStore(t *testing.T, h Harness) {
 	}{
 		{"Blobs", testBlobs},
 		{"BlobCorrupt", testBlobCorrupt},
+		{"BlobRepair", testBlobRepair},
 		{"BlobSize", testBlobSize},
 		{"BlobCancel", testBlobCancel},
 		{"Keys", testKeys},
