@@ -102,7 +102,8 @@ func TestSymlink(t *testing.T) {
 // TestVersion: a key never has the version again that it had before, however
 // fast it changes and whatever the file system's clock and inodes do.
 func TestVersion(t *testing.T) {
-	ctx, b := t.Context(), openBucket(t, t.TempDir())
+	ctx, dir := t.Context(), t.TempDir()
+	b, file := openBucket(t, dir), filepath.Join(dir, "k")
 	read := func() Version {
 		r, err := b.NewReader(ctx, "k", nil)
 		if err != nil {
@@ -118,6 +119,12 @@ func TestVersion(t *testing.T) {
 	if err := b.WriteAll(ctx, "k", []byte("0"), nil); err != nil {
 		t.Fatal(err)
 	}
+	// A clock that was set back stands for one that stands still.
+	future := time.Now().Add(time.Hour)
+	if err := os.Chtimes(file, future, future); err != nil {
+		t.Fatal(err)
+	}
+	last := future
 	seen := map[Version]bool{}
 	for i := range 300 {
 		v := read()
@@ -141,6 +148,11 @@ func TestVersion(t *testing.T) {
 		if err := swap(v); gcerrors.Code(err) != gcerrors.FailedPrecondition {
 			t.Fatalf("a stale swap: %v", err)
 		}
+		fi, err := os.Stat(file)
+		if err != nil || !fi.ModTime().After(last) {
+			t.Fatalf("write %d is stamped %v, not after %v (%v)", i, fi.ModTime(), last, err)
+		}
+		last = fi.ModTime()
 	}
 }
 
