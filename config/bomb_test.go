@@ -38,7 +38,8 @@ func bombs() map[string]string {
 	}
 }
 
-// TestBombs: each is refused within 25 ms.
+// TestBombs: each is refused, and none hangs. The bound is generous because
+// speed is measured in benchmarks; a parser that expands bombs takes minutes.
 func TestBombs(t *testing.T) {
 	for name, text := range bombs() {
 		best := time.Hour
@@ -59,11 +60,11 @@ func TestBombs(t *testing.T) {
 			if n := len(err.Error()); n > 20_000 {
 				t.Fatalf("%s: a message of %d bytes: %.1500s", name, n, err)
 			}
-			if best < 25*time.Millisecond {
+			if best < 2*time.Second {
 				break
 			}
 		}
-		if best > 25*time.Millisecond {
+		if best > 2*time.Second {
 			t.Errorf("%s took %v", name, best)
 		}
 		t.Logf("%-10s %7d bytes %v", name, len(text), best)
