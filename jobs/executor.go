@@ -48,7 +48,7 @@ func Code(err error) int {
 		return stages.CodeDeadline
 	case errors.Is(err, stages.ErrInterrupted), errors.Is(err, context.Canceled):
 		return stages.CodeInterrupted
-	case errors.Is(err, storage.ErrDenied), errors.Is(err, storage.ErrFull), errors.Is(err, storage.ErrTransient):
+	case errors.Is(err, storage.ErrDenied), errors.Is(err, storage.ErrFull), errors.Is(err, storage.ErrTransient), errors.Is(err, storage.ErrInvalid):
 		return stages.CodeEnvironment
 	}
 	return stages.CodeStage

@@ -273,11 +273,11 @@ func (f onState) Observe(e jobs.Event) {
 func TestDeadline(t *testing.T) {
 	b := newBench(t, toyPlan)
 	b.set = []string{"make.pace=1m"}
-	b.tweak = func(r *jobs.Runner) { r.Deadline = 100 * time.Millisecond }
+	b.tweak = func(r *jobs.Runner) { r.Deadline = 2 * time.Second }
 	b.mustRun(75, "interrupted skipped skipped skipped") // the toy keeps a checkpoint
 	b = newBench(t, toyPlan)
 	b.set = []string{"make.pace=1m", "make.end=drop"}
-	b.tweak = func(r *jobs.Runner) { r.Deadline = 100 * time.Millisecond }
+	b.tweak = func(r *jobs.Runner) { r.Deadline = 2 * time.Second }
 	b.mustRun(124, "interrupted skipped skipped skipped")
 	b.set = []string{"refine.pace=1m", "refine.end=drop"} // make is committed before
 	b.mustRun(75, "succeeded interrupted skipped skipped")
