@@ -1,0 +1,111 @@
+package classify
+
+import (
+	"context"
+	"encoding/json"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/sprint-ml/sprint/ml/taxonomy"
+)
+
+const taxonomyText = `categories:
+  - name: emergencies
+    tags: [fire]
+    rules: [{words: [fire], tag: fire, weight: 0.4}]
+  - name: sports
+    rules: [{words: [cup]}]
+`
+
+func parsed(t *testing.T) *taxonomy.Taxonomy {
+	t.Helper()
+	tax, problems := taxonomy.Parse([]byte(taxonomyText))
+	if len(problems) > 0 {
+		t.Fatal(problems)
+	}
+	return tax
+}
+
+// fixed answers the same for every text and counts them.
+type fixed struct {
+	scores []float32
+	tags   []int32
+	texts  int
+}
+
+func (f *fixed) Predict(_ context.Context, texts []Text) ([]Prediction, error) {
+	f.texts += len(texts)
+	out := make([]Prediction, len(texts))
+	for i := range out {
+		out[i] = Prediction{Scores: f.scores, Tags: f.tags}
+	}
+	return out, nil
+}
+
+func line(t *testing.T, a Answer) string {
+	t.Helper()
+	b, err := json.Marshal(a)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(b)
+}
+
+// TestAnswers holds the shape that outside programs read.
+func TestAnswers(t *testing.T) {
+	tax := parsed(t)
+	model := &fixed{scores: []float32{0.93456, -0.2}, tags: []int32{1, 0}}
+	for name, c := range map[string]struct {
+		c    *Classifier
+		text string
+		all  bool
+		want string
+	}{
+		"model":          {&Classifier{Taxonomy: tax, Model: model, Name: "news@3", Thresholds: []float64{0.5, 0.5}}, "x", false, `{"categories":{"emergencies":{"score":0.9346,"tag":"fire"}},"top":"emergencies","source":"model","model":"news@3"}`},
+		"all":            {&Classifier{Taxonomy: tax, Model: model, Name: "news@3", Thresholds: []float64{0.5, 0.5}}, "x", true, `{"categories":{"emergencies":{"score":0.9346,"tag":"fire"},"sports":{"score":-0.2,"tag":""}},"top":"emergencies","source":"model","model":"news@3"}`},
+		"nothing passes": {&Classifier{Taxonomy: tax, Model: model, Thresholds: []float64{0.95, 0.5}}, "x", false, `{"categories":{},"top":null,"source":"model","model":null}`},
+		"keywords":       {New(tax), "Fire at the cup", false, `{"categories":{"emergencies":{"score":0.4,"tag":"fire"},"sports":{"score":1,"tag":""}},"top":"sports","source":"keywords","model":null}`},
+		"no keyword":     {New(tax), "calm", true, `{"categories":{"emergencies":{"score":0,"tag":""},"sports":{"score":0,"tag":""}},"top":null,"source":"keywords","model":null}`},
+	} {
+		answers, err := c.c.Classify(t.Context(), []Text{{Title: c.text}}, c.all)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := line(t, answers[0]); got != c.want {
+			t.Errorf("%s:\n got %s\nwant %s", name, got, c.want)
+		}
+	}
+}
+
+// TestModelWasUsed: the chain asks the model, for every text, and only then.
+func TestModelWasUsed(t *testing.T) {
+	model := &fixed{scores: []float32{0, 0}, tags: []int32{0, 0}}
+	c := &Classifier{Taxonomy: parsed(t), Model: model, Thresholds: []float64{0.5, 0.5}}
+	if _, err := c.Classify(t.Context(), make([]Text, 5), false); err != nil || model.texts != 5 {
+		t.Errorf("the model saw %d of 5 texts (%v)", model.texts, err)
+	}
+}
+
+func TestOpenFolder(t *testing.T) {
+	dir := t.TempDir()
+	put := func(name, text string) {
+		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if _, err := OpenFolder(dir); err == nil {
+		t.Error("an empty folder is no release")
+	}
+	put("taxonomy.yaml", taxonomyText)
+	put("thresholds.json", `{"sports": 0.25}`)
+	c, err := OpenFolder(dir)
+	if err != nil || c.Thresholds[0] != 0.5 || c.Thresholds[1] != 0.25 {
+		t.Errorf("thresholds %v (%v)", c.Thresholds, err)
+	}
+	put("taxonomy.yaml", "categories: [")
+	if _, err := OpenFolder(dir); err == nil || !strings.Contains(err.Error(), "taxonomy.yaml") {
+		t.Errorf("broken taxonomy: %v", err)
+	}
+}

@@ -1,0 +1,108 @@
+package label
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"strings"
+	"testing"
+
+	"github.com/sprint-ml/sprint/stages"
+	"github.com/sprint-ml/sprint/stages/rows"
+	"github.com/sprint-ml/sprint/stages/stagetest"
+)
+
+const taxonomyText = `categories:
+  - name: fire
+    tags: [big]
+    rules:
+      - {id: words, words: [fire, blaze], weight: 0.8}
+      - {id: big, words: [blaze], tag: big}
+      - {id: dead, words: [neverseen]}
+  - name: money
+    rules: [{id: shares, words: [shares]}]
+  - name: empty
+    rules: [{id: none, words: [nothing]}]
+`
+
+func parquet(t *testing.T, in []rows.Row, categories []string) []byte {
+	t.Helper()
+	var b bytes.Buffer
+	if err := rows.WriteParquet(&b, in, categories); err != nil {
+		t.Fatal(err)
+	}
+	return b.Bytes()
+}
+
+func label(t *testing.T, o *Options, in []byte) (*stagetest.Result, []rows.Row, Report) {
+	t.Helper()
+	res := stagetest.Run(t, stagetest.Case{Kind: Kind(), Options: o, Inputs: map[string]any{"articles": in}, Taxonomy: stages.Source{Name: "taxonomy.yaml", Data: []byte(taxonomyText)}})
+	var report Report
+	if res.Err != nil {
+		return res, nil, report
+	}
+	out, _, err := rows.DecodeParquet(bytes.NewReader(res.File(t, "labelled")))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := json.Unmarshal(res.File(t, "label_report"), &report); err != nil {
+		t.Fatal(err)
+	}
+	return res, out, report
+}
+
+func TestRules(t *testing.T) {
+	in := parquet(t, []rows.Row{{ID: "1", Title: "Blaze hits shares"}, {ID: "2", Title: "Calm day"}, {ID: "3", Title: "Fire!"}}, nil)
+	for _, abstain := range []bool{true, false} {
+		res, out, report := label(t, &Options{Source: "rules", Rules: "taxonomy", Abstain: abstain}, in)
+		if res.Err != nil {
+			t.Fatal(res.Err)
+		}
+		if l := out[0].Labels; l[0].Score != 1 || l[0].Tag != "big" || l[1].Score != 1 || l[2].Score != 0 || l[2].Abstain {
+			t.Errorf("row 1: %+v", l)
+		}
+		if r := strings.Join(out[0].Rules, " "); r != "fire:words fire:big money:shares" && r != "fire:big fire:words money:shares" || out[0].LabelSource != "rules" {
+			t.Errorf("provenance %q from %q", r, out[0].LabelSource)
+		}
+		if l := out[1].Labels; l[0].Abstain != abstain || l[0].Score != 0 {
+			t.Errorf("a row without any rule, abstain %v: %+v", abstain, l)
+		}
+		if out[2].Labels[0].Score != 0.8 || out[2].Labels[1].Abstain {
+			t.Errorf("row 3: %+v", out[2].Labels)
+		}
+		if report.Rows != 3 || report.Covered != 2 || report.Overlap != 1 || report.Categories["fire"].Positives != 2 || strings.Join(report.DeadRules, " ") != "fire:dead empty:none" {
+			t.Errorf("report %+v", report)
+		}
+		if !strings.Contains(res.Log, "empty") {
+			t.Error("no warning about the category without positives")
+		}
+	}
+}
+
+func TestNothingLabelled(t *testing.T) {
+	res, _, _ := label(t, &Options{Source: "rules", Rules: "taxonomy", Abstain: true}, parquet(t, []rows.Row{{ID: "1", Title: "Calm"}}, nil))
+	var f *stages.Failure
+	if !errors.As(res.Err, &f) || f.Code != stages.CodeStage || f.Hint == "" {
+		t.Errorf("%v", res.Err)
+	}
+}
+
+func TestColumns(t *testing.T) {
+	with := func(tag string) []byte {
+		// The columns stand in another order than the taxonomy's categories.
+		return parquet(t, []rows.Row{{ID: "1", Title: "a", Labels: []rows.Label{{}, {Score: 0.5}, {Score: 1, Tag: tag}}}}, []string{"empty", "money", "fire"})
+	}
+	res, out, _ := label(t, &Options{Source: "columns"}, with("big"))
+	if res.Err != nil {
+		t.Fatal(res.Err)
+	}
+	if l := out[0].Labels; l[0].Score != 1 || l[0].Tag != "big" || l[1].Score != 0.5 || out[0].LabelSource != "columns" {
+		t.Errorf("%+v from %q", l, out[0].LabelSource)
+	}
+	if res, _, _ := label(t, &Options{Source: "columns"}, with("huge")); res.Err == nil || !strings.Contains(res.Err.Error(), "huge") {
+		t.Errorf("unknown tag: %v", res.Err)
+	}
+	if res, _, _ := label(t, &Options{Source: "columns"}, parquet(t, []rows.Row{{ID: "1", Title: "a"}}, nil)); res.Err == nil || !strings.Contains(res.Err.Error(), "category fire") {
+		t.Errorf("no labels: %v", res.Err)
+	}
+}
