@@ -57,7 +57,18 @@ func (e *Error) Error() string {
 	if e.Hint != "" {
 		b.WriteString("\n       " + e.Hint)
 	}
-	return b.String()
+	return printable(b.String())
+}
+
+// printable replaces what a terminal would obey rather than show: flags and
+// files may hold anything.
+func printable(s string) string {
+	return strings.Map(func(r rune) rune {
+		if r != '\n' && r != '\t' && (r < ' ' || r == 0x7f) {
+			return '\uFFFD'
+		}
+		return r
+	}, strings.ToValidUTF8(s, "\uFFFD"))
 }
 
 // excerptWidth is how many characters of a source line are shown at most.
