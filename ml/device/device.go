@@ -167,6 +167,12 @@ func openPlugin(ctx context.Context, name string, o Options) (*Device, error) {
 	return &Device{Info: info, Backend: backend}, nil
 }
 
+// Donating is the backend for building programs that write their first n
+// outputs into the buffers of their first n inputs. Those must be donated when
+// the program runs, and buffers belong to Backend as always. On a device that
+// cannot do so the outputs get buffers of their own, with equal results.
+func (d *Device) Donating(n int) compute.Backend { return donating(d.Backend, n) }
+
 // Close releases the device. It may be called twice, and with buffers alive:
 // those become invalid.
 func (d *Device) Close() error {

@@ -8,7 +8,11 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/gomlx/compute"
+	"github.com/gomlx/compute/dtypes"
+	"github.com/gomlx/compute/shapes"
 	"github.com/gomlx/gomlx/core/graph"
+	"github.com/gomlx/gomlx/core/tensors"
 
 	"github.com/sprint-ml/sprint/ml/device"
 	"github.com/sprint-ml/sprint/ml/wheel"
@@ -185,5 +189,41 @@ func TestPinnedCPUPlugin(t *testing.T) {
 	defer own.Close()
 	if own.Digest != d.Digest || own.PluginVersion != "" {
 		t.Errorf("info %+v", own.Info)
+	}
+}
+
+// TestDonating fails when a program with donated inputs allocates its outputs:
+// a new go-xla may keep the program in another place.
+func TestDonating(t *testing.T) {
+	if !device.HasXLA || !device.Pinned(device.CPU) {
+		return
+	}
+	d, err := device.Open(t.Context(), device.CPU, device.Options{CacheDir: cache(), Getenv: none})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer d.Close()
+	g := graph.NewGraph(d.Donating(1), "next")
+	x := graph.Parameter(g, "x", shapes.Make(dtypes.Float32, 1<<16))
+	if err := g.Compile(graph.AddScalar(x, 1), graph.ReduceAllSum(x)); err != nil {
+		t.Fatal(err)
+	}
+	state := tensors.FromFlatDataAndDimensions(make([]float32, 1<<16), 1<<16)
+	at := map[*float32]bool{}
+	for step := range 4 {
+		in, err := state.DonateBuffer(d.Backend, 0)
+		if err != nil {
+			t.Fatal(err)
+		}
+		out := g.RunWithBuffers([]compute.Buffer{in}, []bool{true}, 0)
+		if got := out[1].Value().(float32); got != float32(step)*(1<<16) {
+			t.Fatalf("step %d: the sum is %v", step, got)
+		}
+		state = out[0]
+		tensors.MustConstFlatData(state, func(flat []float32) { at[&flat[0]] = true })
+		out[1].MustFinalizeAll()
+	}
+	if len(at) > 2 {
+		t.Errorf("4 steps used %d buffers", len(at))
 	}
 }

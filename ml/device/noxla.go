@@ -19,3 +19,5 @@ type facts struct{ api, description string }
 func openXLA(string, string) (compute.Backend, facts, error) {
 	return nil, facts{}, errors.New("this build has no XLA")
 }
+
+func donating(b compute.Backend, _ int) compute.Backend { return b }
