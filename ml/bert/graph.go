@@ -12,26 +12,22 @@ import (
 // Params gives the node of a parameter by its name.
 type Params func(name string) *Node
 
-// Dropout zeroes values at random while training and threads the generator's
-// state through the graph. A nil *Dropout changes nothing.
-type Dropout struct {
-	State *Node // of shape RNGStateShape
-	Rate  float64
-}
-
-func (d *Dropout) apply(x *Node) *Node {
-	if d == nil || d.Rate == 0 {
-		return x
-	}
-	var u *Node
-	d.State, u = RandomUniform(d.State, x.Shape())
-	keep := 1 - d.Rate
-	return Where(LessThan(u, ConstAsDType(x.Graph(), x.DType(), keep)), MulScalar(x, 1/keep), ZerosLike(x))
+// Packed is a batch in which a row holds several texts one after the other, so
+// that little of it is padding; attention stays inside each text (Krell et al.,
+// arXiv 2107.02027). Every text is computed exactly as if it were alone.
+type Packed struct {
+	// IDs, Types and Positions (from 0 in each text) are int32 [R,L].
+	IDs, Types, Positions *Node
+	// Owner is the number of the text that a token belongs to, int32 [R,L];
+	// padding has one that no text has.
+	Owner *Node
+	// First is where each text begins in the flattened rows, int32 [N].
+	First *Node
 }
 
 // dense is x·W+b for x [N,in] and W [in,out].
-func dense(p Params, name string, x *Node) *Node {
-	y := DotGeneral(x, []int{1}, nil, p(name+".w"), []int{0}, nil)
+func dense(p Params, name string, x *Node, m *Mode) *Node {
+	y := product(DotGeneral(m.factor(x), []int{1}, nil, m.factor(p(name+".w")), []int{0}, nil))
 	return Add(y, ExpandLeftToRank(p(name+".b"), 2))
 }
 
@@ -50,64 +46,100 @@ func gelu(x *Node) *Node {
 }
 
 // Embed is the sum of word, position and type embeddings, normalised:
-// ids, types int32 [B,S] -> [B*S,H].
-func (s Spec) Embed(p Params, ids, types *Node, drop *Dropout) *Node {
+// ids, types, positions int32 [B,S] -> [B*S,H]. Without positions they are those
+// of one text per row.
+func (s Spec) Embed(p Params, ids, types, positions *Node, m *Mode) *Node {
 	b, n := ids.Shape().Dimensions[0], ids.Shape().Dimensions[1]
 	x := Gather(p(WordEmbeddings), ExpandDims(ids, -1))
-	x = Add(x, ExpandDims(Slice(p("emb.pos"), AxisRange(0, n)), 0))
+	if positions == nil {
+		x = Add(x, ExpandDims(Slice(p("emb.pos"), AxisRange(0, n)), 0))
+	} else {
+		x = Add(x, Gather(p("emb.pos"), ExpandDims(positions, -1)))
+	}
 	x = Add(x, Gather(p("emb.type"), ExpandDims(types, -1)))
 	x = Reshape(x, b*n, s.Encoder.HiddenSize)
-	return drop.apply(s.layerNorm(p, "emb.ln", x))
+	return m.drop(s.layerNorm(p, "emb.ln", x))
 }
 
-// Layers applies encoder layers from to to (exclusive): x [B*S,H], mask int32
-// [B,S] -> [B*S,H].
-func (s Spec) Layers(p Params, x, mask *Node, from, to int, drop *Dropout) *Node {
-	g := x.Graph()
-	b, n := mask.Shape().Dimensions[0], mask.Shape().Dimensions[1]
+// apart is what is added to the attention between tokens that must not see
+// each other.
+const apart = -1e9
+
+// MaskBias lets all tokens of a row see those whose mask is 1: mask int32 [B,S]
+// -> [B,1,1,S].
+func MaskBias(mask *Node) *Node {
+	g := mask.Graph()
+	bias := MulScalar(Sub(ScalarOne(g, dtypes.Float32), ConvertDType(mask, dtypes.Float32)), apart)
+	return ExpandDims(ExpandDims(bias, 1), 1)
+}
+
+// OwnerBias lets the tokens of a text see each other: owner int32 [R,L] ->
+// [R,1,L,L].
+func OwnerBias(owner *Node) *Node {
+	same := Equal(ExpandDims(owner, 2), ExpandDims(owner, 1))
+	bias := MulScalar(Sub(ScalarOne(owner.Graph(), dtypes.Float32), ConvertDType(same, dtypes.Float32)), apart)
+	return ExpandDims(bias, 1)
+}
+
+// Layers applies encoder layers from to to (exclusive): x [B*S,H], bias
+// [B,1,1 or S,S] -> [B*S,H].
+func (s Spec) Layers(p Params, x, bias *Node, from, to int, m *Mode) *Node {
+	b, n := bias.Shape().Dimensions[0], bias.Shape().Dimensions[3]
 	h, heads := s.Encoder.HiddenSize, s.Encoder.NumAttentionHeads
 	width := h / heads
-	bias := MulScalar(Sub(ScalarOne(g, dtypes.Float32), ConvertDType(mask, dtypes.Float32)), -1e9)
-	bias = Reshape(bias, b, 1, 1, n)
 	split := func(x *Node) *Node { return TransposeAllDims(x, 0, 2, 1, 3) } // [B,S,NH,D] -> [B,NH,S,D]
 	for l := from; l < to; l++ {
 		name := fmt.Sprintf("L%d.", l)
-		qkv := Reshape(dense(p, name+"qkv", x), b, n, 3, heads, width)
+		qkv := Reshape(dense(p, name+"qkv", x, m), b, n, 3, heads, width)
 		pick := func(i int) *Node { return split(Squeeze(Slice(qkv, AxisRange(), AxisRange(), AxisElem(i)), 2)) }
 		q, k, v := MulScalar(pick(0), 1/math.Sqrt(float64(width))), pick(1), pick(2)
-		scores := Add(Einsum("bhqd,bhkd->bhqk", q, k), bias)
-		a := Einsum("bhqk,bhkd->bhqd", drop.apply(Softmax(scores, -1)), v)
+		scores := Add(product(Einsum("bhqd,bhkd->bhqk", m.factor(q), m.factor(k))), bias)
+		a := product(Einsum("bhqk,bhkd->bhqd", m.factor(m.drop(Softmax(scores, -1))), m.factor(v)))
 		a = Reshape(split(a), b*n, h)
-		x = s.layerNorm(p, name+"ln1", Add(x, drop.apply(dense(p, name+"o", a))))
-		f := dense(p, name+"ff2", gelu(dense(p, name+"ff1", x)))
-		x = s.layerNorm(p, name+"ln2", Add(x, drop.apply(f)))
+		x = s.layerNorm(p, name+"ln1", Add(x, m.drop(dense(p, name+"o", a, m))))
+		f := dense(p, name+"ff2", gelu(dense(p, name+"ff1", x, m)), m)
+		x = s.layerNorm(p, name+"ln2", Add(x, m.drop(f)))
 	}
 	return x
 }
 
-// Pool makes one vector of each text: x [B*S,H], mask int32 [B,S] -> [B,H].
-func (s Spec) Pool(p Params, x, mask *Node) *Node {
+// Pool makes one vector of each row: x [B*S,H], mask int32 [B,S] -> [B,H].
+func (s Spec) Pool(p Params, x, mask *Node, m *Mode) *Node {
 	b, n, h := mask.Shape().Dimensions[0], mask.Shape().Dimensions[1], s.Encoder.HiddenSize
 	x = Reshape(x, b, n, h)
 	if s.Pooling == Mean {
-		m := ExpandDims(ConvertDType(mask, dtypes.Float32), -1)
-		count := MaxScalar(ReduceSum(m, 1), 1)
-		return Div(ReduceSum(Mul(x, m), 1), count)
+		w := ExpandDims(ConvertDType(mask, dtypes.Float32), -1)
+		count := MaxScalar(ReduceSum(w, 1), 1)
+		return Div(ReduceSum(Mul(x, w), 1), count)
 	}
-	first := Reshape(Slice(x, AxisRange(), AxisRange(0, 1)), b, h)
+	return s.pooler(p, Reshape(Slice(x, AxisRange(), AxisRange(0, 1)), b, h), m)
+}
+
+// PoolPacked makes one vector of each text: x [R*L,H] -> [N,H].
+func (s Spec) PoolPacked(p Params, x *Node, in Packed, m *Mode) *Node {
+	if s.Pooling == Mean {
+		texts := in.First.Shape().Dimensions[0]
+		w := OneHot(Reshape(in.Owner, x.Shape().Dimensions[0]), texts, dtypes.Float32) // [R*L,N]
+		count := MaxScalar(ReduceSum(w, 0), 1)
+		return Div(DotGeneral(w, []int{0}, nil, x, []int{0}, nil), ExpandDims(count, -1))
+	}
+	return s.pooler(p, Gather(x, ExpandDims(in.First, -1)), m)
+}
+
+func (s Spec) pooler(p Params, first *Node, m *Mode) *Node {
 	if s.Pooling == CLS {
 		return first
 	}
-	return Tanh(dense(p, "pool", first))
+	return Tanh(dense(p, "pool", first, m))
 }
 
 // Heads makes the outputs: pooled [B,H] -> scores [B,K] in [-1,1] and tag logits
 // [B,K,maxTags], where tags that a category does not have are at -1e9.
-func (s Spec) Heads(p Params, pooled *Node, drop *Dropout) (scores, logits *Node) {
+func (s Spec) Heads(p Params, pooled *Node, m *Mode) (scores, logits *Node) {
 	g := pooled.Graph()
 	b, k, hh, mt := pooled.Shape().Dimensions[0], len(s.Categories), s.HeadHidden, s.maxTags()
-	h := MaxScalar(dense(p, "head.in", pooled), 0)
-	h = Reshape(drop.apply(h), b, k, 2, hh)
+	h := MaxScalar(dense(p, "head.in", pooled, m), 0)
+	h = Reshape(m.drop(h), b, k, 2, hh)
 	part := func(i int) *Node { return Squeeze(Slice(h, AxisRange(), AxisRange(), AxisElem(i)), 2) } // [B,K,HH]
 	scores = ReduceSum(Mul(part(0), ExpandDims(p(headScoreW), 0)), -1)
 	scores = Tanh(Add(scores, ExpandDims(p("head.score.b"), 0)))
@@ -122,33 +154,19 @@ func (s Spec) Heads(p Params, pooled *Node, drop *Dropout) (scores, logits *Node
 	return scores, Add(logits, Reshape(Const(g, dead), 1, k, mt))
 }
 
-// Forward is the whole network: ids, types, mask int32 [B,S].
-func (s Spec) Forward(p Params, ids, types, mask *Node, drop *Dropout) (scores, logits *Node) {
-	x := s.Embed(p, ids, types, drop)
-	x = s.Layers(p, x, mask, 0, s.Encoder.NumHiddenLayers, drop)
-	return s.Heads(p, s.Pool(p, x, mask), drop)
+// Forward is the whole network on one text per row: ids, types, mask int32
+// [B,S].
+func (s Spec) Forward(p Params, ids, types, mask *Node, m *Mode) (scores, logits *Node) {
+	x := s.Embed(p, ids, types, nil, m)
+	x = s.Layers(p, x, MaskBias(mask), 0, s.Encoder.NumHiddenLayers, m)
+	return s.Heads(p, s.Pool(p, x, mask, m), m)
 }
 
-// Loss is 0.5·(score error)² + 0.5·cross entropy of the tag, summed over
-// categories and averaged over rows. score float32 [B,K]; tag int32 [B,K];
-// weight float32 [B,K], 0 where a target is masked; rows is the scalar number
-// of real rows.
-func (s Spec) Loss(scores, logits, score, tag, weight, rows *Node, scoreWeight, tagWeight, smoothing float64) *Node {
-	mt := s.maxTags()
-	mse := Mul(Square(Sub(scores, score)), weight)
-	hot := OneHot(tag, mt, dtypes.Float32)
-	if smoothing > 0 {
-		counts := make([]float32, len(s.Categories)*mt)
-		for i, c := range s.Categories {
-			for j := range c.Tags {
-				counts[i*mt+j] = float32(smoothing / float64(len(c.Tags)))
-			}
-		}
-		hot = Add(MulScalar(hot, 1-smoothing), Reshape(Const(scores.Graph(), counts), 1, len(s.Categories), mt))
-	}
-	ce := Mul(Neg(ReduceSum(Mul(hot, LogSoftmax(logits, -1)), -1)), weight)
-	total := Add(MulScalar(ReduceAllSum(mse), scoreWeight), MulScalar(ReduceAllSum(ce), tagWeight))
-	return Div(total, rows)
+// Top is the network above its lowest from layers: x [R*L,H], the output of
+// those -> scores [N,K] and tag logits [N,K,maxTags].
+func (s Spec) Top(p Params, x *Node, in Packed, from int, m *Mode) (scores, logits *Node) {
+	x = s.Layers(p, x, OwnerBias(in.Owner), from, s.Encoder.NumHiddenLayers, m)
+	return s.Heads(p, s.PoolPacked(p, x, in, m), m)
 }
 
 // ParamShape is the shape of a parameter as a graph input.

@@ -23,7 +23,7 @@ type Example struct {
 // Options of a fit. Field words are those of the plan.
 type Options struct {
 	Epochs       int
-	BatchSize    int // rows of a batch at most
+	BatchSize    int // texts of a batch at most
 	BatchTokens  int // padded tokens of a batch at most
 	MaxShapes    int // static shapes that programs are compiled for
 	LearningRate float64
@@ -40,7 +40,9 @@ type Options struct {
 	AltProb      float64
 	Seed         uint64
 	FreezeEmbed  bool
-	FreezeLayers int // lowest encoder layers; includes the embeddings
+	FreezeLayers int  // lowest encoder layers; includes the embeddings
+	Half         bool // multiply matrices in bfloat16
+	Accumulate   int  // parts that a batch is cut into; 0 is 1
 }
 
 // AdamW's constants as in PyTorch; GoMLX's own epsilon of 1e-7 drifts.
@@ -68,8 +70,19 @@ func (o Options) lr(step, total int) float64 {
 type NonFinite struct {
 	Step, Epoch, Batch int
 	Loss               float64
+	Examples           []int // of the batch
 }
 
 func (e *NonFinite) Error() string {
 	return fmt.Sprintf("the loss is %v at step %d (epoch %d, batch %d)", e.Loss, e.Step, e.Epoch, e.Batch)
 }
+
+// OutOfMemory says that the device's memory did not suffice.
+type OutOfMemory struct {
+	What string
+	Err  error
+}
+
+func (e *OutOfMemory) Error() string { return fmt.Sprintf("%s: out of memory: %v", e.What, e.Err) }
+
+func (e *OutOfMemory) Unwrap() error { return e.Err }

@@ -1,7 +1,6 @@
 package train
 
 import (
-	"encoding/binary"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -21,7 +20,7 @@ const (
 )
 
 // snapshotFormat is bumped when a snapshot's meaning changes.
-const snapshotFormat = 1
+const snapshotFormat = 2
 
 // meta is the part of a snapshot that is not tensors.
 type meta struct {
@@ -35,7 +34,8 @@ type meta struct {
 	Tokens  int64   `json:"tokens"`
 	Padded  int64   `json:"padded"`
 	Options Options `json:"options"`
-	Rows    int     `json:"rows"` // training examples
+	Micro   int     `json:"micro_batches"`
+	Data    string  `json:"data"` // digest of the examples
 }
 
 // Weights copies the trainable weights from the device.
@@ -55,17 +55,15 @@ func (t *Trainer) Save(dir string) error {
 	n := len(t.trainable)
 	var out []encoder.Tensor
 	err := guard("copy the training state", func() error {
-		for k, group := range []string{"w.", "m.", "v."} {
+		groups := []string{"w.", "m.", "v."}
+		if t.step == 0 {
+			groups = groups[:1] // the moments are 0
+		}
+		for k, group := range groups {
 			for i, p := range t.trainable {
 				out = append(out, encoder.Float32Tensor(group+p.Name, tensors.MustCopyFlatData[float32](t.state[k*n+i]), p.Shape...))
 			}
 		}
-		rng := tensors.MustCopyFlatData[uint64](t.state[3*n])
-		raw := make([]byte, 0, 8*len(rng))
-		for _, x := range rng {
-			raw = binary.LittleEndian.AppendUint64(raw, x)
-		}
-		out = append(out, encoder.Tensor{Name: "rng", DType: "U64", Shape: []int{len(rng)}, Data: raw})
 		return nil
 	})
 	if err != nil {
@@ -79,7 +77,7 @@ func (t *Trainer) Save(dir string) error {
 	if err := errors.Join(err, f.Close()); err != nil {
 		return fmt.Errorf("write a checkpoint: %w", err)
 	}
-	m := meta{snapshotFormat, t.step, t.total, t.epoch, t.cursor, t.sum, t.seen, t.Tokens, t.Padded, t.o, len(t.train)}
+	m := meta{snapshotFormat, t.step, t.total, t.epoch, t.cursor, t.sum, t.seen, t.Tokens, t.Padded, t.o, t.micro, t.data}
 	b, err := json.Marshal(m)
 	if err != nil {
 		return err
@@ -100,8 +98,8 @@ func (t *Trainer) Restore(dir string) error {
 	if err := json.Unmarshal(b, &m); err != nil {
 		return fmt.Errorf("%s: %w", metaFile, err)
 	}
-	if m.Format != snapshotFormat || m.Options != t.o || m.Total != t.total || m.Rows != len(t.train) || m.Epoch > t.o.Epochs || m.Cursor > t.perEpoch || m.Cursor < 0 || m.Epoch < 0 {
-		return fmt.Errorf("%w: it is of step %d of %d, format %d", ErrForeign, m.Step, m.Total, m.Format)
+	if err := t.mine(m); err != nil {
+		return err
 	}
 	f, err := os.Open(filepath.Join(dir, stateFile))
 	if err != nil {
@@ -117,9 +115,13 @@ func (t *Trainer) Restore(dir string) error {
 		return err
 	}
 	n := len(t.trainable)
-	next := make([]*tensors.Tensor, 3*n+1)
+	next := make([]*tensors.Tensor, 3*n)
 	for k, group := range []string{"w.", "m.", "v."} {
 		for i, p := range t.trainable {
+			if k > 0 && m.Step == 0 {
+				next[k*n+i] = tensors.FromFlatDataAndDimensions(make([]float32, p.Size()), p.Shape...)
+				continue
+			}
 			x, ok := s.Tensor(group + p.Name)
 			if !ok || !slices.Equal(x.Shape, p.Shape) {
 				return fmt.Errorf("%w: tensor %s%s is missing or has another shape", ErrForeign, group, p.Name)
@@ -131,22 +133,30 @@ func (t *Trainer) Restore(dir string) error {
 			next[k*n+i] = tensors.FromFlatDataAndDimensions(slices.Clone(data), p.Shape...)
 		}
 	}
-	x, ok := s.Tensor("rng")
-	if !ok || x.DType != "U64" || len(x.Data)%8 != 0 {
-		return fmt.Errorf("%w: the generator's state is missing", ErrForeign)
-	}
-	rng := make([]uint64, len(x.Data)/8)
-	for i := range rng {
-		rng[i] = binary.LittleEndian.Uint64(x.Data[8*i:])
-	}
-	next[3*n] = tensors.FromFlatDataAndDimensions(rng, len(rng))
-	for _, old := range t.state {
-		old.MustFinalizeAll()
-	}
+	finalize(t.state)
 	t.state = next
-	t.step, t.epoch = m.Step, m.Epoch
+	if m.Micro > t.micro {
+		t.cut(m.Micro)
+	}
+	t.step, t.total, t.epoch = m.Step, m.Total, m.Epoch
 	t.shuffle()
 	t.cursor, t.sum, t.seen, t.Tokens, t.Padded = m.Cursor, m.Sum, m.Seen, m.Tokens, m.Padded
+	return nil
+}
+
+// mine checks that a snapshot is one of this fit.
+func (t *Trainer) mine(m meta) error {
+	whole := t.perEpoch * t.o.Epochs
+	switch {
+	case m.Format != snapshotFormat:
+		return fmt.Errorf("%w: its format is %d, this sprint reads %d", ErrForeign, m.Format, snapshotFormat)
+	case m.Options != t.o:
+		return fmt.Errorf("%w: it has other options", ErrForeign)
+	case m.Data != t.data:
+		return fmt.Errorf("%w: it has other training data", ErrForeign)
+	case m.Total < 1 || m.Total > whole, m.Step < 0, m.Step > m.Total, m.Epoch < 0, m.Epoch > t.o.Epochs, m.Cursor < 0, m.Cursor > t.perEpoch, m.Micro < 1, m.Micro > 1<<20:
+		return fmt.Errorf("%w: it stands at step %d of %d, epoch %d", ErrForeign, m.Step, m.Total, m.Epoch)
+	}
 	return nil
 }
 

@@ -18,7 +18,6 @@ import (
 	"github.com/sprint-ml/sprint/ml/device"
 	"github.com/sprint-ml/sprint/ml/encoder"
 	"github.com/sprint-ml/sprint/ml/encoder/encodertest"
-	"pgregory.net/rapid"
 )
 
 // tiny writes a random BERT of two layers in the Hugging Face layout.
@@ -176,9 +175,9 @@ func equal(a, b [][]float32) bool {
 // TestLearns compares with chance: a fresh network answers each score with 0.
 func TestLearns(t *testing.T) {
 	e, d := tiny(t), xla(t)
-	for _, pooling := range []string{bert.Mean, bert.Pooler} {
+	for pooling, rate := range map[string]float64{bert.Mean: 5e-3, bert.Pooler: 2e-3} {
 		o := options()
-		o.Epochs, o.LearningRate, o.Dropout = 40, 5e-3, 0
+		o.Epochs, o.LearningRate, o.Dropout = 40, rate, 0
 		tr := start(t, model(t, e, pooling), d, rows(256, 1), rows(64, 2), o)
 		before, err := tr.Validate(t.Context())
 		if err != nil {
@@ -236,9 +235,23 @@ func TestResume(t *testing.T) {
 	}
 	o := options()
 	o.LearningRate /= 2
-	other := start(t, model(t, e, bert.Mean), d, train, val, o)
+	other, err := New(model(t, e, bert.Mean), d, train, val, o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer other.Close()
 	if err := other.Restore(dir); !errors.Is(err, ErrForeign) {
 		t.Errorf("a checkpoint of other options: %v", err)
+	}
+	changed := rows(64, 1)
+	changed[5].Tag[0] = 1 - changed[5].Tag[0]
+	other, err = New(model(t, e, bert.Mean), d, changed, val, options())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer other.Close()
+	if err := other.Restore(dir); !errors.Is(err, ErrForeign) {
+		t.Errorf("a checkpoint of other data: %v", err)
 	}
 }
 
@@ -376,35 +389,205 @@ func TestSchedule(t *testing.T) {
 	}
 }
 
-// TestPlan: every row is in exactly one batch that holds it, whatever the
-// lengths; only one batch is short.
-func TestPlan(t *testing.T) {
-	rapid.Check(t, func(t *rapid.T) {
-		lengths := rapid.SliceOfN(rapid.IntRange(2, 200), 1, 300).Draw(t, "lengths")
-		o := Options{BatchSize: rapid.IntRange(1, 64).Draw(t, "size"), BatchTokens: rapid.IntRange(16, 4096).Draw(t, "tokens")}
-		chosen := chooseLengths(lengths, rapid.IntRange(1, 8).Draw(t, "shapes"), rapid.IntRange(0, 5000).Draw(t, "cost"))
-		if !slices.IsSorted(chosen) || chosen[len(chosen)-1] < slices.Max(lengths) {
-			t.Fatalf("lengths %v for texts up to %d", chosen, slices.Max(lengths))
+// fit runs a whole fit and returns its weights and losses.
+func fit(t testing.TB, tr *Trainer) (weights [][]float32, losses []float64) {
+	t.Helper()
+	losses = steps(t, tr, tr.Total())
+	weights, err := tr.Weights()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return weights, losses
+}
+
+// far is the largest relative distance.
+func far(a, b []float64) float64 {
+	worst := 0.0
+	for i := range a {
+		worst = max(worst, math.Abs(a[i]-b[i])/math.Max(math.Abs(b[i]), 1e-9))
+	}
+	return worst
+}
+
+// TestPackedIsExact: texts that share a row do not see each other. Rows that
+// hold one text each make the same steps up to rounding.
+func TestPackedIsExact(t *testing.T) {
+	e, d := tiny(t), xla(t)
+	for _, pooling := range []string{bert.Mean, bert.Pooler} {
+		o := options()
+		o.Dropout, o.Epochs = 0, 2
+		train := rows(16, 1) // one batch an epoch, whatever the packing
+		packed := start(t, model(t, e, pooling), d, train, rows(8, 2), o)
+		if s := packed.Shapes()[0]; s.Rows >= s.Texts {
+			t.Fatalf("nothing is packed: %+v", s)
 		}
-		all := shapes(chosen, o, len(lengths))
-		seen := make([]bool, len(lengths))
-		short := 0
-		for _, b := range plan(lengths, all, rand.New(rand.NewPCG(1, 1))) {
-			if len(b.rows) < b.shape.Rows {
-				short++
-			}
-			if b.shape.Rows > o.BatchSize {
-				t.Fatalf("%d rows", b.shape.Rows)
-			}
-			for _, r := range b.rows {
-				if seen[r] || lengths[r] > b.shape.Length {
-					t.Fatalf("row %d of length %d in a batch of %d, seen %v", r, lengths[r], b.shape.Length, seen[r])
-				}
-				seen[r] = true
-			}
+		alone := start(t, model(t, e, pooling), d, train, rows(8, 2), o)
+		for _, c := range alone.layout.classes {
+			c.most, c.shape = 1, Shape{16, 24, 16}
+			alone.layout.classes = []class{c}
 		}
-		if slices.Contains(seen, false) || short > 1 {
-			t.Fatalf("rows lost, or %d short batches", short)
+		alone.cut(1)
+		alone.shuffle()
+		_, a := fit(t, packed)
+		_, b := fit(t, alone)
+		if worst := far(a, b); worst > 1e-5 {
+			t.Errorf("%s: losses %v packed, %v alone", pooling, a, b)
 		}
-	})
+	}
+}
+
+// TestMicroBatches: a batch that is cut up makes the same step.
+func TestMicroBatches(t *testing.T) {
+	e, d := tiny(t), xla(t)
+	o := options()
+	o.Dropout = 0
+	_, want := fit(t, start(t, model(t, e, bert.Mean), d, rows(64, 1), rows(16, 2), o))
+	o.Accumulate = 3
+	_, got := fit(t, start(t, model(t, e, bert.Mean), d, rows(64, 1), rows(16, 2), o))
+	if worst := far(got, want); worst > 1e-3 {
+		t.Errorf("losses differ by %v", worst)
+	}
+}
+
+// TestHalve: a step that does not fit is made in halves, from the last
+// snapshot on, with the same effective batch.
+func TestHalve(t *testing.T) {
+	e, d := tiny(t), xla(t)
+	o := options()
+	o.Dropout = 0
+	tr := start(t, model(t, e, bert.Mean), d, rows(64, 1), rows(16, 2), o)
+	got := steps(t, tr, 3)
+	dir := t.TempDir()
+	if err := tr.Save(dir); err != nil {
+		t.Fatal(err)
+	}
+	want := append(slices.Clone(got), steps(t, tr, tr.Total())...)
+	if err := tr.Restore(dir); err != nil {
+		t.Fatal(err)
+	}
+	whole := tr.Shapes()[0].Rows
+	tr.fail = func(p program) error {
+		if p.shape.Rows > whole/2+1 {
+			return errors.New("RESOURCE_EXHAUSTED: Out of memory while trying to allocate")
+		}
+		return nil
+	}
+	_, _, err := tr.Next()
+	var full *OutOfMemory
+	if !errors.As(err, &full) {
+		t.Fatalf("got %v", err)
+	}
+	if !tr.Halve() {
+		t.Fatal("cannot be halved")
+	}
+	if err := tr.Restore(dir); err != nil {
+		t.Fatal(err)
+	}
+	got = append(got, steps(t, tr, tr.Total())...)
+	if worst := far(got, want); worst > 1e-3 || tr.MicroBatches() != 2 {
+		t.Errorf("losses differ by %v, %d parts", worst, tr.MicroBatches())
+	}
+	for tr.Halve() {
+	}
+	if s := tr.Shapes()[0]; s.Rows != 1 {
+		t.Errorf("halved down to %+v", s)
+	}
+}
+
+// TestFrozenOutputIsKept: with the frozen layers' output computed once, the fit
+// is the same as with computing it in every step.
+func TestFrozenOutputIsKept(t *testing.T) {
+	e, d := tiny(t), xla(t)
+	for _, freeze := range []func(*Options){func(o *Options) { o.FreezeLayers = 1 }, func(o *Options) { o.FreezeEmbed = true }} {
+		o := options()
+		freeze(&o)
+		o.AltProb = 0.5
+		train := rows(32, 1)
+		for i := range train {
+			train[i].Alt = append([]int32{2, 4}, train[i].IDs[2:]...)
+			train[i].AltTypes = make([]int32, len(train[i].Alt))
+		}
+		kept := start(t, model(t, e, bert.Mean), d, train, rows(8, 2), o)
+		if kept.held == nil {
+			t.Fatal("nothing is kept")
+		}
+		again, err := New(model(t, e, bert.Mean), d, train, rows(8, 2), o)
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(again.Close)
+		_, a := fit(t, kept)
+		_, b := fit(t, again)
+		if worst := far(a, b); worst > 1e-4 {
+			t.Errorf("losses differ by %v", worst)
+		}
+		x, err := kept.Validate(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		y, err := again.Validate(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		if math.Abs(x.Loss-y.Loss) > 1e-4*y.Loss {
+			t.Errorf("validation losses %v and %v", x.Loss, y.Loss)
+		}
+	}
+}
+
+// TestRehearsal: running everything once before the first step changes nothing
+// after a restore, and a shorter fit has a schedule of its own.
+func TestRehearsal(t *testing.T) {
+	e, d := tiny(t), xla(t)
+	tr := start(t, model(t, e, bert.Mean), d, rows(64, 1), rows(16, 2), options())
+	dir := t.TempDir()
+	if err := tr.Save(dir); err != nil {
+		t.Fatal(err)
+	}
+	want, _ := fit(t, tr)
+	if err := tr.Restore(dir); err != nil {
+		t.Fatal(err)
+	}
+	epoch, validation, loss, err := tr.Rehearse(t.Context(), func(int, int) {})
+	if err != nil || epoch <= 0 || validation <= 0 || loss <= 0 {
+		t.Fatalf("%v %v %v %v", epoch, validation, loss, err)
+	}
+	if err := tr.Restore(dir); err != nil {
+		t.Fatal(err)
+	}
+	got, _ := fit(t, tr)
+	if !equal(got, want) {
+		t.Error("the weights differ")
+	}
+	short := tr
+	if err := short.Restore(dir); err != nil {
+		t.Fatal(err)
+	}
+	short.Limit(6)
+	n := 0
+	for !short.Done() {
+		for !short.EpochOver() {
+			if _, _, err := short.Next(); err != nil {
+				t.Fatal(err)
+			}
+			n++
+		}
+		short.NextEpoch()
+	}
+	if rate := short.o.lr(5, short.total); n != 6 || rate > short.o.LearningRate/3 {
+		t.Errorf("%d steps, the last at a rate of %v", n, rate)
+	}
+}
+
+// TestHalfPrecision: bfloat16 learns the same, not to the digit.
+func TestHalfPrecision(t *testing.T) {
+	e, d := tiny(t), xla(t)
+	o := options()
+	o.Dropout = 0
+	_, want := fit(t, start(t, model(t, e, bert.Mean), d, rows(64, 1), rows(16, 2), o))
+	o.Half = true
+	_, got := fit(t, start(t, model(t, e, bert.Mean), d, rows(64, 1), rows(16, 2), o))
+	if worst := far(got, want); worst > 0.1 || worst == 0 {
+		t.Errorf("losses differ by %v:\n%v\n%v", worst, want, got)
+	}
 }

@@ -1,0 +1,34 @@
+package bert
+
+import (
+	"github.com/gomlx/compute/dtypes"
+	. "github.com/gomlx/gomlx/core/graph"
+)
+
+// Loss is 0.5·(score error)² + 0.5·cross entropy of the tag, summed over
+// categories and averaged over rows. score float32 [B,K]; tag int32 [B,K];
+// weight float32 [B,K], 0 where a target is masked; rows is the scalar number
+// of real rows.
+func (s Spec) Loss(scores, logits, score, tag, weight, rows *Node, scoreWeight, tagWeight, smoothing float64) *Node {
+	mse := Mul(Square(Sub(scores, score)), weight)
+	ce := Mul(s.TagLoss(logits, tag, smoothing), weight)
+	total := Add(MulScalar(ReduceAllSum(mse), scoreWeight), MulScalar(ReduceAllSum(ce), tagWeight))
+	return Div(total, rows)
+}
+
+// TagLoss is the cross entropy of each tag: logits [B,K,maxTags], tag int32
+// [B,K] -> [B,K].
+func (s Spec) TagLoss(logits, tag *Node, smoothing float64) *Node {
+	mt := s.maxTags()
+	hot := OneHot(tag, mt, dtypes.Float32)
+	if smoothing > 0 {
+		counts := make([]float32, len(s.Categories)*mt)
+		for i, c := range s.Categories {
+			for j := range c.Tags {
+				counts[i*mt+j] = float32(smoothing / float64(len(c.Tags)))
+			}
+		}
+		hot = Add(MulScalar(hot, 1-smoothing), Reshape(Const(logits.Graph(), counts), 1, len(s.Categories), mt))
+	}
+	return Neg(ReduceSum(Mul(hot, LogSoftmax(logits, -1)), -1))
+}

@@ -1,0 +1,79 @@
+package train
+
+// arrays lays rows out as a program takes them; see bert.Packed.
+type arrays struct {
+	ids, types, positions, owner []int32 // [R,L]
+	first                        []int32 // [N]
+	score, weight                []float32
+	tag                          []int32 // [N,K]
+	states                       []float32
+	tokens                       int // real ones
+}
+
+// source is what texts are made of.
+type source struct {
+	examples   []Example
+	categories int
+	vocab      func(int32) int32
+	// alt says whether the example is read in its other way.
+	alt func(example int) bool
+	// states gives the frozen layers' output for an example, [tokens,hidden]; nil
+	// if there is none in store.
+	states func(example int, alt bool) []float32
+	hidden int
+}
+
+func (s source) layOut(shape Shape, rows [][]int) arrays {
+	n := shape.tokens()
+	a := arrays{
+		owner: make([]int32, n), first: make([]int32, shape.Texts),
+		score: make([]float32, shape.Texts*s.categories), weight: make([]float32, shape.Texts*s.categories),
+		tag: make([]int32, shape.Texts*s.categories),
+	}
+	if s.states != nil {
+		a.states = make([]float32, n*s.hidden)
+	} else {
+		a.ids, a.types, a.positions = make([]int32, n), make([]int32, n), make([]int32, n)
+		pad := s.vocab(0)
+		for i := range a.ids {
+			a.ids[i] = pad
+		}
+	}
+	for i := range a.owner {
+		a.owner[i] = int32(shape.Texts) //nolint:gosec // batches are small
+	}
+	text := 0
+	for r, row := range rows {
+		at := r * shape.Length
+		end := at + shape.Length
+		for _, i := range row {
+			e := s.examples[i]
+			ids, types, alt := e.IDs, e.Types, e.Alt != nil && s.alt(i)
+			if alt {
+				ids, types = e.Alt, e.AltTypes
+			}
+			ids = ids[:min(len(ids), end-at)]
+			a.first[text] = int32(at) //nolint:gosec // batches are small
+			if s.states != nil {
+				copy(a.states[at*s.hidden:(at+len(ids))*s.hidden], s.states(i, alt))
+			}
+			for j, id := range ids {
+				a.owner[at+j] = int32(text) //nolint:gosec // batches are small
+				if s.states != nil {
+					continue
+				}
+				a.ids[at+j], a.positions[at+j] = s.vocab(id), int32(j) //nolint:gosec // texts are short
+				if j < len(types) {
+					a.types[at+j] = types[j]
+				}
+			}
+			copy(a.score[text*s.categories:], e.Score)
+			copy(a.weight[text*s.categories:], e.Weight)
+			copy(a.tag[text*s.categories:], e.Tag)
+			at += len(ids)
+			a.tokens += len(ids)
+			text++
+		}
+	}
+	return a
+}

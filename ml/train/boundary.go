@@ -1,0 +1,133 @@
+package train
+
+import (
+	"context"
+
+	"github.com/gomlx/compute/dtypes"
+	gshapes "github.com/gomlx/compute/shapes"
+	. "github.com/gomlx/gomlx/core/graph"
+	"github.com/gomlx/gomlx/core/tensors"
+	"github.com/sprint-ml/sprint/ml/bert"
+)
+
+// boundaryLimit is the memory, in bytes, that the frozen layers' output may
+// take; a larger set computes it anew in every step.
+const boundaryLimit = 1 << 30
+
+// boundary keeps the output of the frozen layers for every text, so that they
+// run once instead of in every epoch.
+type boundary struct {
+	hidden int
+	data   []float32
+	at     map[reading]span
+}
+
+// reading is a text as a program sees it.
+type reading struct {
+	example         int
+	alt, validation bool
+}
+
+type span struct{ from, to int }
+
+func (b *boundary) of(validation bool) func(example int, alt bool) []float32 {
+	return func(example int, alt bool) []float32 {
+		s := b.at[reading{example, alt, validation}]
+		return b.data[s.from:s.to]
+	}
+}
+
+// hold runs the frozen layers over all texts once, if their output fits.
+func (t *Trainer) hold(ctx context.Context) error {
+	if !t.frozenBelow() || t.held != nil {
+		return nil
+	}
+	hidden := t.model.Spec.Encoder.HiddenSize
+	tokens := 0
+	for _, set := range [][]Example{t.train, t.val} {
+		for _, e := range set {
+			tokens += len(e.IDs) + len(e.Alt)
+		}
+	}
+	if 4*tokens*hidden > boundaryLimit {
+		return nil
+	}
+	b := &boundary{hidden: hidden, data: make([]float32, 0, tokens*hidden), at: map[reading]span{}}
+	for _, set := range []struct {
+		examples   []Example
+		alt        bool
+		validation bool
+	}{{t.train, false, false}, {t.train, true, false}, {t.val, false, true}} {
+		lens := make([]int, len(set.examples))
+		for i, e := range set.examples {
+			if lens[i] = len(e.IDs); set.alt {
+				lens[i] = len(e.Alt)
+			}
+		}
+		for _, batch := range t.layout.cover(lens, t.shapes) {
+			if err := ctx.Err(); err != nil {
+				return err
+			}
+			if err := t.below(b, batch, set.examples, set.alt, set.validation); err != nil {
+				return err
+			}
+		}
+	}
+	return guard("free the frozen layers", func() error {
+		for _, s := range t.shapes {
+			if g := t.programs[program{below, s}]; g != nil {
+				g.Finalize()
+				delete(t.programs, program{below, s})
+			}
+		}
+		finalize(t.frozenDev)
+		t.frozenDev, t.held = nil, b
+		return nil
+	})
+}
+
+// below puts the frozen layers' output for a batch into b.
+func (t *Trainer) below(b *boundary, in batch, examples []Example, alt, validation bool) error {
+	s := t.shapes[in.class]
+	a := t.source(examples, func(int) bool { return alt }, validation).layOut(s, in.rows)
+	return guard("run the frozen layers", func() error {
+		var feed []*tensors.Tensor
+		for _, v := range [][]int32{a.ids, a.types, a.positions, a.owner} {
+			feed = append(feed, tensors.FromFlatDataAndDimensions(v, s.Rows, s.Length))
+		}
+		defer finalize(feed)
+		out, err := t.run(program{below, s}, nil, append(t.frozenDev[:len(t.frozenDev):len(t.frozenDev)], feed...))
+		if err != nil {
+			return err
+		}
+		defer finalize(out)
+		states := tensors.MustCopyFlatData[float32](out[0])
+		text := 0
+		for _, row := range in.rows {
+			for _, i := range row {
+				n := len(examples[i].IDs)
+				if alt {
+					n = len(examples[i].Alt)
+				}
+				from := len(b.data)
+				b.data = append(b.data, states[int(a.first[text])*b.hidden:(int(a.first[text])+n)*b.hidden]...)
+				b.at[reading{i, alt, validation}] = span{from, len(b.data)}
+				text++
+			}
+		}
+		return nil
+	})
+}
+
+func (t *Trainer) belowGraph(g *Graph, s Shape) []*Node {
+	nodes := map[string]*Node{}
+	for _, p := range t.frozen {
+		nodes[p.Name] = Parameter(g, "f."+p.Name, p.ParamShape())
+	}
+	params := func(name string) *Node { return nodes[name] }
+	ints := func(name string) *Node { return Parameter(g, name, gshapes.Make(dtypes.Int32, s.Rows, s.Length)) }
+	ids, types, positions, owner := ints("ids"), ints("types"), ints("positions"), ints("owner")
+	m := &bert.Mode{Half: t.o.Half}
+	x := t.model.Spec.Embed(params, ids, types, positions, m)
+	return []*Node{t.model.Spec.Layers(params, x, bert.OwnerBias(owner), 0, t.o.FreezeLayers, m)}
+}

@@ -1,0 +1,104 @@
+package train
+
+import (
+	"math/rand/v2"
+	"slices"
+	"testing"
+
+	"pgregory.net/rapid"
+)
+
+// TestLayout: every text is in exactly one row that holds it, batches keep
+// their bounds whatever the lengths, and shapes are those promised, cut up or not.
+func TestLayout(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		lengths := rapid.SliceOfN(rapid.IntRange(2, 200), 1, 300).Draw(t, "lengths")
+		others := rapid.SliceOfN(rapid.IntRange(2, 300), 0, 40).Draw(t, "others")
+		o := Options{
+			Epochs: rapid.IntRange(1, 200).Draw(t, "epochs"), MaxShapes: rapid.IntRange(1, 8).Draw(t, "shapes"),
+			BatchSize: rapid.IntRange(1, 64).Draw(t, "size"), BatchTokens: rapid.IntRange(16, 4096).Draw(t, "tokens"),
+		}
+		parts := rapid.IntRange(1, 5).Draw(t, "parts")
+		l := newLayout(lengths, others, o)
+		if len(l.classes) > o.MaxShapes {
+			t.Fatalf("%d classes", len(l.classes))
+		}
+		held := func(b batch, s Shape, lengths []int, seen []bool) {
+			if len(b.rows) > s.Rows || b.texts() > s.Texts || s.Texts > o.BatchSize {
+				t.Fatalf("%d rows, %d texts in %+v", len(b.rows), b.texts(), s)
+			}
+			for _, row := range b.rows {
+				n := 0
+				for _, i := range row {
+					if seen[i] {
+						t.Fatalf("text %d comes twice", i)
+					}
+					seen[i] = true
+					n += lengths[i]
+				}
+				if n > s.Length {
+					t.Fatalf("%d tokens in a row of %d", n, s.Length)
+				}
+			}
+		}
+		for epoch := range uint64(2) {
+			seen := make([]bool, len(lengths))
+			for _, b := range l.epoch(rand.New(rand.NewPCG(epoch, 1))) {
+				held(b, l.shapes(1)[b.class], lengths, slices.Clone(seen))
+				if s := l.shapes(1)[b.class]; s.Rows > 1 && s.tokens() > o.BatchTokens {
+					t.Fatalf("%+v has more than %d tokens", s, o.BatchTokens)
+				}
+				for _, part := range deal(b.rows, parts) {
+					held(batch{b.class, part}, l.shapes(parts)[b.class], lengths, seen)
+				}
+			}
+			if slices.Contains(seen, false) {
+				t.Fatal("a text was lost")
+			}
+		}
+		seen := make([]bool, len(others))
+		for _, b := range l.cover(others, l.shapes(parts)) {
+			held(b, l.shapes(parts)[b.class], others, seen)
+		}
+		if slices.Contains(seen, false) {
+			t.Fatal("a text of the other set was lost")
+		}
+	})
+}
+
+// TestRowsFor: the count by which shapes are chosen is what fill makes.
+func TestRowsFor(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		lengths := rapid.SliceOfN(rapid.IntRange(1, 64), 1, 200).Draw(t, "lengths")
+		row := rapid.IntRange(64, 256).Draw(t, "row")
+		count, members := make([]int, 65), make([]int, len(lengths))
+		for i, n := range lengths {
+			count[n]++
+			members[i] = i
+		}
+		if got, want := rowsFor(count, 0, 64, row), len(fill(lengths, members, row, len(lengths), nil)); got != want {
+			t.Fatalf("%d rows, fill makes %d", got, want)
+		}
+	})
+}
+
+// TestPadding holds the promise on lengths like those of headlines.
+func TestPadding(t *testing.T) {
+	rng := rand.New(rand.NewPCG(1, 2))
+	var lengths []int
+	real := 0
+	for range 700 {
+		n := min(max(int(17+6*rng.NormFloat64()), 6), 40)
+		lengths = append(lengths, n)
+		real += n
+	}
+	o := Options{Epochs: 3, MaxShapes: 8, BatchSize: 32, BatchTokens: 4096}
+	l := newLayout(lengths, nil, o)
+	padded := 0
+	for _, c := range l.classes {
+		padded += c.batches * c.shape.tokens()
+	}
+	if share := 1 - float64(real)/float64(padded); share > 0.08 {
+		t.Errorf("%.1f %% is padding, shapes %v", 100*share, l.shapes(1))
+	}
+}

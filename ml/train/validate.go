@@ -1,0 +1,73 @@
+package train
+
+import (
+	"context"
+	"slices"
+
+	"github.com/gomlx/gomlx/core/tensors"
+)
+
+// Evaluation is the answer for all validation examples, in their order.
+type Evaluation struct {
+	Loss   float64
+	Heads  []HeadLoss // by category
+	Scores [][]float32
+	Tags   [][]int32
+}
+
+// HeadLoss is the mean loss of a category's two heads over its targets that
+// count, before their weights in the whole loss.
+type HeadLoss struct{ Score, Tag float64 }
+
+// Validate evaluates the validation examples with the present weights.
+func (t *Trainer) Validate(ctx context.Context) (*Evaluation, error) {
+	k := len(t.model.Spec.Categories)
+	e := &Evaluation{Scores: make([][]float32, len(t.val)), Tags: make([][]int32, len(t.val)), Heads: make([]HeadLoss, k)}
+	counted := make([]float64, k)
+	src := t.source(t.val, func(int) bool { return false }, true)
+	for _, b := range t.layout.cover(lengths(t.val), t.shapes) {
+		if err := ctx.Err(); err != nil {
+			return nil, err
+		}
+		s := t.shapes[b.class]
+		a := src.layOut(s, b.rows)
+		err := guard("validate", func() error {
+			feed := t.feed(a, s, make([]float32, hypers), 0)
+			defer finalize(feed)
+			out, err := t.run(program{eval, s}, nil, slices.Concat(t.state[:len(t.trainable)], t.constants(), feed))
+			if err != nil {
+				return err
+			}
+			defer finalize(out)
+			scores, tags, losses := tensors.MustCopyFlatData[float32](out[0]), tensors.MustCopyFlatData[int32](out[1]), tensors.MustCopyFlatData[float32](out[2])
+			text := 0
+			for _, row := range b.rows {
+				for _, i := range row {
+					at := text * k
+					e.Scores[i], e.Tags[i] = slices.Clone(scores[at:at+k]), slices.Clone(tags[at:at+k])
+					for c := range k {
+						w := float64(t.val[i].Weight[c])
+						d := float64(scores[at+c] - t.val[i].Score[c])
+						e.Heads[c].Score += w * d * d
+						e.Heads[c].Tag += w * float64(losses[at+c])
+						counted[c] += w
+					}
+					text++
+				}
+			}
+			return nil
+		})
+		if err != nil {
+			return nil, err
+		}
+	}
+	for c := range e.Heads {
+		h := &e.Heads[c]
+		e.Loss += t.o.ScoreWeight*h.Score + t.o.TagWeight*h.Tag
+		if counted[c] > 0 {
+			h.Score, h.Tag = h.Score/counted[c], h.Tag/counted[c]
+		}
+	}
+	e.Loss /= float64(max(len(t.val), 1))
+	return e, nil
+}
