@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"math"
+	"math/rand/v2"
 	"sort"
 	"strings"
 
@@ -119,6 +120,46 @@ func (o *Options) examples(m *bert.Model, t *taxonomy.Taxonomy, set []rows.Row, 
 		out, kept = append(out, e), append(kept, i)
 	}
 	return out, kept
+}
+
+// Rows of a category rarer than rare are repeated in an epoch, each as often
+// as the root of rare/share, at most often times: repeat factor sampling (Gupta
+// et al., arXiv 1908.03195).
+const (
+	rare  = 0.2
+	often = 8
+)
+
+// balance repeats the examples of rare categories. A fraction of a repetition
+// falls to a random part of them, the same in every epoch.
+func balance(examples []fit.Example, texts []string, seed uint64) ([]fit.Example, []string) {
+	share := make([]float64, len(examples[0].Score))
+	for _, e := range examples {
+		for c, s := range e.Score {
+			if s > 0 && e.Weight[c] > 0 {
+				share[c] += 1 / float64(len(examples))
+			}
+		}
+	}
+	rng := rand.New(rand.NewPCG(seed, 0xba1)) //nolint:gosec // reproducible on purpose
+	var out []fit.Example
+	var named []string
+	for i, e := range examples {
+		factor := 1.0
+		for c, s := range e.Score {
+			if s > 0 && e.Weight[c] > 0 {
+				factor = max(factor, min(math.Sqrt(rare/share[c]), often))
+			}
+		}
+		times := int(factor)
+		if rng.Float64() < factor-float64(times) {
+			times++
+		}
+		for range times {
+			out, named = append(out, e), append(named, texts[i])
+		}
+	}
+	return out, named
 }
 
 // Mask replaces the words of a field on which rules fired by [MASK].

@@ -5,11 +5,13 @@ package train
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"path"
 	"regexp"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/sprint-ml/sprint/ml/encoder"
 	"github.com/sprint-ml/sprint/stages"
@@ -21,19 +23,21 @@ import (
 func Kind() stages.Kind {
 	return stages.Kind{
 		Name:    "train",
-		Version: 1,
+		Version: 2,
 		Doc: `Fine-tunes a BERT encoder with a score and a tag head per category.
 Loss is the squared error of the score plus the cross entropy of the tag, AdamW
-with warm-up and decay. Batches are made of texts of like length in a few static
-shapes. After each epoch the model is measured on val; the best one is kept and
-training stops early when it does not get better. The state is saved after every
-checkpoint_steps, and on a signal; the same command continues, on the same CPU
+with warm-up and decay. Several texts share a row of a batch, so that little of
+it is padding and one or two programs are all that is compiled. Before the first
+step everything is run once, and a checkpoint goes to the store and comes back.
+After each epoch the model is measured on val; the best one is kept and
+training stops early when it does not get better. The state is saved after
+checkpoint_steps or checkpoint_minutes, and on a signal; the same command continues, on the same CPU
 and plugin to the same bytes. Rows on which the labeller abstained do not count
 in the loss.`,
 		Example: "encoder: all-minilm-l6-v2\nepochs: 3\nbatch_tokens: 4096\nlearning_rate: 3.0e-5\n",
 		Inputs:  func(any) []stages.Input { return []stages.Input{{Name: "train"}, {Name: "val"}} },
 		Outputs: func(any) []stages.Output {
-			return []stages.Output{{Name: "model"}, {Name: "history"}, {Name: "thresholds"}}
+			return []stages.Output{{Name: "model"}, {Name: "history"}, {Name: "curve"}, {Name: "thresholds"}}
 		},
 		Options: func() any { return new(Options) },
 		New: func(options any, env stages.Env) (stages.Stage, error) {
@@ -47,7 +51,7 @@ in the loss.`,
 type Options struct {
 	Encoder      string   `yaml:"encoder" required:"true" path:"dotted" key:"-" doc:"all-minilm-l6-v2, a Hugging Face model org/name[@revision], a folder, or a store URL"`
 	Epochs       int      `yaml:"epochs" default:"3" min:"1" max:"1000" doc:"passes over the training rows at most"`
-	BatchSize    int      `yaml:"batch_size" default:"32" min:"1" max:"4096" doc:"rows of a batch at most"`
+	BatchSize    int      `yaml:"batch_size" default:"32" min:"1" max:"4096" doc:"texts of a batch at most"`
 	BatchTokens  int      `yaml:"batch_tokens" default:"4096" min:"16" max:"1048576" doc:"padded tokens of a batch at most"`
 	LearningRate float64  `yaml:"learning_rate" default:"2.0e-5" above:"0" max:"1" doc:"peak learning rate of the encoder"`
 	HeadScale    float64  `yaml:"head_scale" default:"1" above:"0" max:"1000" doc:"learning rate of the new heads over that of the encoder"`
@@ -67,11 +71,19 @@ type Options struct {
 	MaskRules    float64  `yaml:"mask_rules" default:"0" min:"0" max:"1" doc:"probability that the words on which rules fired are masked, so that the model learns the others"`
 	ScoreWeight  float64  `yaml:"score_weight" default:"0.5" min:"0" max:"100" doc:"weight of the scores' squared error"`
 	TagWeight    float64  `yaml:"tag_weight" default:"0.5" min:"0" max:"100" doc:"weight of the tags' cross entropy"`
-	Patience     int      `yaml:"patience" default:"3" min:"0" max:"1000" doc:"epochs without a better validation loss before it stops; 0 never stops early"`
+	Patience     int      `yaml:"patience" default:"3" min:"0" max:"1000" doc:"epochs without a better one, see best_by, before it stops; 0 never stops early"`
+	BestBy       string   `yaml:"best_by" default:"loss" enum:"loss|macro_f1" doc:"what makes an epoch the best one, on val: the loss, or the macro-F1 at 0.5"`
+	Sampling     string   `yaml:"sampling" default:"natural" enum:"natural|balanced" doc:"balanced repeats rows of rare categories in every epoch, by the root of how rare they are"`
+	Precision    string   `yaml:"precision" default:"fp32" enum:"fp32|bf16" doc:"of matrix products; bf16 is for GPUs, weights stay fp32"`
+	MicroBatches int      `yaml:"micro_batches" default:"1" min:"1" max:"4096" doc:"parts that a batch is cut into, to save memory; doubled by itself when memory runs out"`
+	MaxMinutes   float64  `yaml:"max_minutes" default:"0" min:"0" doc:"time for the stage: speed is measured first, then steps and schedule are cut to fit; 0 is no limit"`
+	Deadline     string   `yaml:"deadline" doc:"the same by the clock, as 2006-01-02T15:04:05Z; the model is then written and the run goes on"`
 	FreezeEmbed  string   `yaml:"freeze_embeddings" default:"auto" enum:"auto|true|false" doc:"keep the embeddings fixed; auto does so on the go device, where they cost most"`
 	FreezeLayers int      `yaml:"freeze_layers" default:"0" min:"0" max:"1000" doc:"keep the embeddings and this many lowest layers fixed"`
 	Seed         int64    `yaml:"seed" default:"1" doc:"of new weights, order and dropout"`
-	Checkpoint   int      `yaml:"checkpoint_steps" default:"200" min:"1" key:"-" doc:"steps between checkpoints"`
+	Checkpoint   int      `yaml:"checkpoint_steps" default:"200" min:"1" key:"-" doc:"steps between checkpoints at most"`
+
+	CheckpointMinutes float64 `yaml:"checkpoint_minutes" default:"2" above:"0" key:"-" doc:"minutes between checkpoints at most"`
 }
 
 // Check refuses options that contradict each other.
@@ -82,6 +94,11 @@ func (o *Options) Check() []stages.Problem {
 	}
 	if o.ScoreWeight == 0 {
 		out = append(out, stages.Problem{Path: "score_weight", Message: "a model that learns no score decides nothing", Hint: "set it above 0"})
+	}
+	if o.Deadline != "" {
+		if _, err := time.Parse(time.RFC3339, o.Deadline); err != nil {
+			out = append(out, stages.Problem{Path: "deadline", Message: fmt.Sprintf("%q is no time", o.Deadline), Hint: "write it as 2006-01-02T15:04:05Z"})
+		}
 	}
 	return out
 }

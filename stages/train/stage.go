@@ -93,6 +93,7 @@ func (s *stage) encoderDir(ctx context.Context) (string, error) {
 
 // Run fits the model and writes model, history and thresholds.
 func (s *stage) Run(ctx context.Context, in stages.Inputs, out stages.Outputs) error {
+	began := time.Now()
 	t, err := label.Taxonomy(s.env.Taxonomy)
 	if err != nil {
 		return err
@@ -116,7 +117,7 @@ func (s *stage) Run(ctx context.Context, in stages.Inputs, out stages.Outputs) e
 		return err
 	}
 	weights := s.o.positiveWeights(trainRows, len(t.Categories))
-	examples, _ := s.o.examples(model, t, trainRows, weights, true)
+	examples, used := s.o.examples(model, t, trainRows, weights, true)
 	val, kept := s.o.examples(model, t, valRows, weights, false)
 	if err := checkClasses(t, examples); err != nil {
 		return err
@@ -125,13 +126,23 @@ func (s *stage) Run(ctx context.Context, in stages.Inputs, out stages.Outputs) e
 		return stages.Fail(stages.CodeStage, "give split a larger share for val, or label more rows", "no validation row has a label that counts")
 	}
 	s.env.Log.Info("rows", "train", len(trainRows), "train_labelled", len(examples), "val_labelled", len(val))
+	if err := s.prove(ctx, model, dev); err != nil {
+		return err
+	}
+	var texts []string
+	for _, i := range used {
+		texts = append(texts, trainRows[i].Title)
+	}
+	if s.o.Sampling == "balanced" {
+		examples, texts = balance(examples, texts, uint64(s.o.Seed)) //nolint:gosec // any 64 bits will do
+	}
 	o := s.fitOptions(dev)
 	trainer, err := fit.New(model, dev, examples, val, o)
 	if err != nil {
 		return fmt.Errorf("prepare the training: %w", err)
 	}
 	defer trainer.Close()
-	l := &loop{stage: s, trainer: trainer, names: t.Names(), truth: truths(valRows, kept, len(t.Categories)), started: time.Now()}
+	l := &loop{stage: s, trainer: trainer, names: t.Names(), texts: texts, device: dev.Name + " " + dev.Digest, truth: truths(t, valRows, kept), started: began}
 	if dev.Name == device.Go {
 		s.env.Note("estimate", estimate(trainer, model))
 	}
@@ -180,12 +191,29 @@ func (s *stage) model(ctx context.Context, t *taxonomy.Taxonomy) (*bert.Model, e
 func (s *stage) fitOptions(dev *device.Device) fit.Options {
 	o := s.o
 	return fit.Options{
-		Epochs: o.Epochs, BatchSize: o.BatchSize, BatchTokens: o.BatchTokens, MaxShapes: 4,
+		Epochs: o.Epochs, BatchSize: o.BatchSize, BatchTokens: o.BatchTokens, MaxShapes: maxShapes,
 		LearningRate: o.LearningRate, HeadScale: o.HeadScale, LayerDecay: o.LayerDecay, Warmup: o.Warmup, Schedule: o.Schedule,
 		WeightDecay: o.WeightDecay, Clip: o.Clip, Dropout: o.Dropout, Smoothing: o.Smoothing,
 		ScoreWeight: o.ScoreWeight, TagWeight: o.TagWeight, AltProb: o.MaskRules, Seed: uint64(o.Seed), //nolint:gosec // any 64 bits will do
 		FreezeEmbed: o.FreezeEmbed == "true" || o.FreezeEmbed == "auto" && dev.Name == device.Go, FreezeLayers: o.FreezeLayers,
+		Half: o.Precision == "bf16", Accumulate: o.MicroBatches,
 	}
+}
+
+// maxShapes bounds the programs that are compiled for steps.
+const maxShapes = 8
+
+// prove compares a device that is not the CPU with it.
+func (s *stage) prove(ctx context.Context, m *bert.Model, dev *device.Device) error {
+	if dev.Name != device.CUDA {
+		return nil
+	}
+	cpu, err := device.Open(ctx, device.Go, DeviceOptions(s.env))
+	if err != nil {
+		return DeviceFailure(err)
+	}
+	defer cpu.Close()
+	return parity(m, dev, cpu, s.o.Precision == "bf16")
 }
 
 // goSpeed is what the pure-Go backend does in a training step, in floating
@@ -201,7 +229,7 @@ func estimate(t *fit.Trainer, m *bert.Model) string {
 		}
 	}
 	last := t.Shapes()[len(t.Shapes())-1]
-	tokens := float64(t.Total()) * float64(last.Rows*last.Length)
+	tokens := float64(t.Total()) * float64(t.MicroBatches()*last.Rows*last.Length)
 	minutes := 6 * weights * tokens / goSpeed / 60
 	cure := "`sprint doctor --install` fetches the XLA plugin"
 	if !device.HasXLA {
@@ -210,32 +238,44 @@ func estimate(t *fit.Trainer, m *bert.Model) string {
 	return fmt.Sprintf("training on the pure-Go device with frozen embeddings, at most about %.0f minutes; %s, which takes a tenth of that", minutes+1, cure)
 }
 
-// truths are the validation labels of the kept rows: positive and known.
-func truths(set []rows.Row, kept []int, categories int) truth {
-	t := truth{positive: make([][]bool, categories), known: make([][]bool, categories)}
-	for c := range categories {
+// truths are the validation labels of the kept rows.
+func truths(t *taxonomy.Taxonomy, set []rows.Row, kept []int) truth {
+	k := len(t.Categories)
+	out := truth{positive: make([][]bool, k), known: make([][]bool, k), tag: make([][]int32, k)}
+	for c, category := range t.Categories {
 		for _, i := range kept {
 			l := set[i].Labels[c]
-			t.positive[c] = append(t.positive[c], l.Score > 0)
-			t.known[c] = append(t.known[c], !l.Abstain)
+			out.positive[c] = append(out.positive[c], l.Score > 0)
+			out.known[c] = append(out.known[c], !l.Abstain)
+			out.tag[c] = append(out.tag[c], int32(category.TagIndex(l.Tag))) //nolint:gosec // taxonomies are small
 		}
 	}
-	return t
+	return out
 }
 
 // truth holds the validation labels, by category and row.
-type truth struct{ positive, known [][]bool }
+type truth struct {
+	positive, known [][]bool
+	tag             [][]int32
+}
 
 // writeJSON commits a JSON output.
 func writeJSON(ctx context.Context, out stages.Outputs, name string, v any) error {
-	w, err := out.Create(ctx, name, "application/json")
+	b, err := json.MarshalIndent(v, "", "  ")
+	if err != nil {
+		return err
+	}
+	return writeFile(ctx, out, name, "application/json", append(b, '\n'))
+}
+
+// writeFile commits an output of one file.
+func writeFile(ctx context.Context, out stages.Outputs, name, media string, data []byte) error {
+	w, err := out.Create(ctx, name, media)
 	if err != nil {
 		return err
 	}
 	defer w.Abort()
-	e := json.NewEncoder(w)
-	e.SetIndent("", "  ")
-	if err := e.Encode(v); err != nil {
+	if _, err := w.Write(data); err != nil {
 		return err
 	}
 	return w.Commit()

@@ -1,0 +1,193 @@
+package train
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math"
+	"os"
+	"path/filepath"
+	"time"
+
+	"github.com/sprint-ml/sprint/ml/bert"
+	"github.com/sprint-ml/sprint/ml/device"
+	fit "github.com/sprint-ml/sprint/ml/train"
+	"github.com/sprint-ml/sprint/stages"
+)
+
+// begin brings the fit to its first step: from a checkpoint, or from the start.
+// What can fail fails here and not after hours: every program runs once, and a
+// checkpoint goes to the store and comes back. A resume on the device that has
+// proved all that only compiles.
+func (l *loop) begin(ctx context.Context) error {
+	dir, err := os.MkdirTemp(l.env.Scratch, "begin-*")
+	if err != nil {
+		return err
+	}
+	defer os.RemoveAll(dir)
+	stored := filepath.Join(dir, "stored")
+	if err := os.Mkdir(stored, 0o755); err != nil {
+		return err
+	}
+	resumed, err := l.restore(ctx, stored)
+	if err != nil {
+		return err
+	}
+	if resumed {
+		l.env.Note("resumed", fmt.Sprintf("from the checkpoint of step %d of %d", l.trainer.Step(), l.trainer.Total()))
+	}
+	if resumed && l.state.Proved == l.device {
+		return l.compile(ctx)
+	}
+	start := filepath.Join(dir, "start")
+	if err := os.Mkdir(start, 0o755); err != nil {
+		return err
+	}
+	if err := l.trainer.Save(start); err != nil {
+		return err
+	}
+	epoch, validation, err := l.rehearse(ctx, start)
+	if err != nil {
+		return err
+	}
+	if err := l.trainer.Restore(start); err != nil {
+		return err
+	}
+	if !resumed {
+		if err := l.budget(epoch, validation); err != nil {
+			return err
+		}
+	}
+	l.state.Proved = l.device
+	if resumed {
+		return nil
+	}
+	if err := l.save(ctx); err != nil {
+		return err
+	}
+	again := filepath.Join(dir, "again")
+	if err := os.Mkdir(again, 0o755); err != nil {
+		return err
+	}
+	found, err := l.restore(ctx, again)
+	if err == nil && !found {
+		err = errors.New("the store does not give back the checkpoint that it took")
+	}
+	return err
+}
+
+func (l *loop) compiling(done, total int) {
+	l.env.Progress(stages.Progress{Done: int64(done), Total: int64(total), Unit: "programs", Text: "compiling"})
+}
+
+func (l *loop) compile(ctx context.Context) error {
+	err := l.trainer.Compile(ctx, l.compiling)
+	l.compiled()
+	return err
+}
+
+func (l *loop) compiled() {
+	l.env.Log.Info("compiled", "shapes", fmt.Sprint(l.trainer.Shapes()), "seconds", math.Round(l.trainer.CompileTime.Seconds()*10)/10)
+}
+
+// rehearse runs every program, with smaller micro-batches if memory demands it,
+// and leaves a spoiled state. The loss before the first step is kept.
+func (l *loop) rehearse(ctx context.Context, start string) (epoch, validation time.Duration, err error) {
+	for {
+		epoch, validation, first, err := l.trainer.Rehearse(ctx, l.compiling)
+		var full *fit.OutOfMemory
+		if errors.As(err, &full) {
+			if err := l.shrink(full); err != nil {
+				return 0, 0, err
+			}
+			if err := l.trainer.Restore(start); err != nil {
+				return 0, 0, err
+			}
+			continue
+		}
+		if err != nil {
+			return 0, 0, l.broken(err)
+		}
+		if l.trainer.Step() == 0 {
+			l.state.FirstLoss = first
+		}
+		l.compiled()
+		return epoch, validation, nil
+	}
+}
+
+// reserve is the share of a time budget kept for what comes after the last
+// step: validation is measured, writing the model is not.
+const reserve = 0.05
+
+// budget shortens the fit, and its schedule, to the time that the plan allows.
+func (l *loop) budget(epoch, validation time.Duration) error {
+	left := time.Duration(math.MaxInt64)
+	if l.o.MaxMinutes > 0 {
+		left = time.Duration(l.o.MaxMinutes*float64(time.Minute)) - time.Since(l.started)
+	}
+	if l.o.Deadline != "" {
+		at, err := time.Parse(time.RFC3339, l.o.Deadline)
+		if err != nil {
+			return err
+		}
+		left = min(left, time.Until(at))
+	}
+	if left == math.MaxInt64 {
+		return nil
+	}
+	epochs := float64(left) * (1 - reserve) / float64(epoch+validation)
+	steps := int(epochs * float64(l.trainer.Total()) / float64(l.o.Epochs))
+	if steps < 1 {
+		return stages.Fail(stages.CodeStage, "give the stage more time, fewer rows or a faster device", "not one step fits into the %s that are left; an epoch takes about %s", left.Round(time.Second), (epoch + validation).Round(time.Second))
+	}
+	if whole := l.trainer.Total(); steps < whole {
+		l.trainer.Limit(steps)
+		l.env.Log.Warn("the fit is shortened to the time that the plan allows", "steps", steps, "of", whole, "epoch", (epoch + validation).Round(time.Second).String())
+		l.env.Note("budget", fmt.Sprintf("%d of %d steps fit into %s", steps, whole, left.Round(time.Second)))
+	}
+	return nil
+}
+
+// How far a device's vectors may lie from the CPU's, relative to the largest
+// value: float32 on GPUs multiplies in TF32 (10 bits), bfloat16 has 8.
+const (
+	parityFloat32 = 0.01
+	parityHalf    = 0.05
+)
+
+// parity compares a device with the CPU (GoMLX's pure-Go backend) on a few
+// texts, before hours are spent on it.
+func parity(m *bert.Model, dev, cpu *device.Device, half bool) error {
+	var texts []bert.Text
+	for _, s := range []string{"Fire in the harbour", "Två personer till sjukhus efter en olycka på E4", "Rain and 12 degrees on Sunday"} {
+		ids, types := m.Encode(s, "")
+		texts = append(texts, bert.Text{IDs: ids, Types: types})
+	}
+	got, err := bert.Pooled(m, dev, texts, half)
+	if err != nil {
+		return err
+	}
+	want, err := bert.Pooled(m, cpu, texts, false)
+	if err != nil {
+		return err
+	}
+	limit := parityFloat32
+	if half {
+		limit = parityHalf
+	}
+	for i := range want {
+		far, largest := 0.0, 0.0
+		for j := range want[i] {
+			d := math.Abs(float64(got[i][j] - want[i][j]))
+			if math.IsNaN(d) {
+				d = math.Inf(1)
+			}
+			far, largest = max(far, d), max(largest, math.Abs(float64(want[i][j])))
+		}
+		if far > limit*largest {
+			return stages.Fail(stages.CodeEnvironment, "use another plugin, or --device cpu", "the device %s computes wrongly: a text's vector lies %.3g from the CPU's, %.3g is allowed", dev.Name, far, limit*largest)
+		}
+	}
+	return nil
+}

@@ -1,0 +1,134 @@
+package train
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"time"
+
+	"github.com/sprint-ml/sprint/ml/encoder"
+	fit "github.com/sprint-ml/sprint/ml/train"
+	"github.com/sprint-ml/sprint/storage"
+)
+
+// loopState is what a checkpoint keeps of the loop, beside the trainer's state.
+type loopState struct {
+	History   []Epoch     `json:"history"`
+	FirstLoss float64     `json:"first_loss"` // of val before the first step
+	BestLoss  float64     `json:"best_loss"`
+	BestF1    float64     `json:"best_f1"`
+	BestSteps int         `json:"best_steps"`
+	Bad       int         `json:"bad"` // epochs since the best
+	Stopped   bool        `json:"stopped"`
+	Scores    [][]float32 `json:"scores,omitempty"` // of val at the best epoch
+	// Proved names the device on which every program of this fit has run.
+	Proved string `json:"proved"`
+}
+
+// Files of a checkpoint beside the trainer's.
+const (
+	loopFile = "loop.json"
+	bestFile = "best.safetensors"
+)
+
+// save keeps everything that a resume needs.
+func (l *loop) save(ctx context.Context) error {
+	dir, err := os.MkdirTemp(l.env.Scratch, "checkpoint-*")
+	if err != nil {
+		return err
+	}
+	defer os.RemoveAll(dir)
+	if err := l.trainer.Save(dir); err != nil {
+		return err
+	}
+	b, err := json.Marshal(l.state)
+	if err != nil {
+		return err
+	}
+	if err := os.WriteFile(filepath.Join(dir, loopFile), b, 0o644); err != nil {
+		return err
+	}
+	if l.best != nil {
+		var tensors []encoder.Tensor
+		for i, p := range l.trainer.Trainable() {
+			tensors = append(tensors, encoder.Float32Tensor(p.Name, l.best[i], p.Shape...))
+		}
+		f, err := os.Create(filepath.Join(dir, bestFile))
+		if err != nil {
+			return err
+		}
+		err = encoder.WriteSafetensors(f, tensors, nil)
+		if err := errors.Join(err, f.Close()); err != nil {
+			return fmt.Errorf("write a checkpoint: %w", err)
+		}
+	}
+	if err := l.env.Checkpoints.Save(ctx, int64(l.trainer.Step()), dir); err != nil {
+		return fmt.Errorf("save the checkpoint of step %d: %w", l.trainer.Step(), err)
+	}
+	l.saved, l.last = time.Now(), l.trainer.Step()
+	return nil
+}
+
+// restore goes on from the newest checkpoint, if there is a good one. It keeps
+// the trainer's part in folder dir.
+func (l *loop) restore(ctx context.Context, dir string) (found bool, err error) {
+	step, err := l.env.Checkpoints.Restore(ctx, dir)
+	if errors.Is(err, storage.ErrNotFound) {
+		return false, nil
+	}
+	if err != nil {
+		return false, err
+	}
+	if err := l.trainer.Restore(dir); err != nil {
+		if errors.Is(err, fit.ErrForeign) {
+			l.env.Log.Warn("the checkpoint is not used, training starts afresh", "step", step, "error", err)
+			return false, nil
+		}
+		return false, fmt.Errorf("restore the checkpoint of step %d: %w", step, err)
+	}
+	b, err := os.ReadFile(filepath.Join(dir, loopFile))
+	if err == nil {
+		err = json.Unmarshal(b, &l.state)
+	}
+	if err != nil {
+		return false, fmt.Errorf("restore the checkpoint of step %d: %w", step, err)
+	}
+	if l.state.BestSteps > 0 {
+		if l.best, err = l.readBest(filepath.Join(dir, bestFile)); err != nil {
+			return false, fmt.Errorf("restore the checkpoint of step %d: %w", step, err)
+		}
+	}
+	return true, nil
+}
+
+func (l *loop) readBest(path string) ([][]float32, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	fi, err := f.Stat()
+	if err != nil {
+		return nil, err
+	}
+	s, err := encoder.ReadSafetensors(f, fi.Size())
+	if err != nil {
+		return nil, err
+	}
+	var best [][]float32
+	for _, p := range l.trainer.Trainable() {
+		t, ok := s.Tensor(p.Name)
+		if !ok {
+			return nil, fmt.Errorf("tensor %s is missing", p.Name)
+		}
+		data, err := t.Float32()
+		if err != nil {
+			return nil, err
+		}
+		best = append(best, data)
+	}
+	return best, nil
+}

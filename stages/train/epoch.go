@@ -1,0 +1,134 @@
+package train
+
+import (
+	"context"
+	"math"
+
+	"github.com/sprint-ml/sprint/ml/metrics"
+	fit "github.com/sprint-ml/sprint/ml/train"
+)
+
+// Epoch is one line of history.json.
+type Epoch struct {
+	Epoch     int     `json:"epoch"` // from 1
+	TrainLoss float64 `json:"train_loss"`
+	ValLoss   float64 `json:"val_loss"`
+	// ValMacroF1 is over the weak labels of val at 0.5, all categories that have
+	// a positive there.
+	ValMacroF1 float64 `json:"val_macro_f1"`
+	Steps      int     `json:"steps"` // done so far
+	Best       bool    `json:"best"`
+	Heads      []Head  `json:"heads"`
+}
+
+// Head is how one category stands on val at 0.5, against its weak labels.
+type Head struct {
+	Category    string  `json:"category"`
+	ScoreLoss   float64 `json:"score_loss"` // mean squared error
+	TagLoss     float64 `json:"tag_loss"`   // mean cross entropy
+	Precision   float64 `json:"precision"`
+	Recall      float64 `json:"recall"`
+	F1          float64 `json:"f1"`
+	Support     int     `json:"support"`
+	TagAccuracy float64 `json:"tag_accuracy"` // over positives
+}
+
+// endEpoch measures on val, keeps the best weights and decides to go on.
+func (l *loop) endEpoch(ctx context.Context) error {
+	e, err := l.trainer.Validate(ctx)
+	if err != nil {
+		return err
+	}
+	if math.IsNaN(e.Loss) {
+		return l.broken(&fit.NonFinite{Step: l.trainer.Step(), Epoch: l.trainer.Epoch() + 1, Loss: e.Loss})
+	}
+	x := Epoch{Epoch: l.trainer.Epoch() + 1, TrainLoss: l.trainer.TrainLoss(), ValLoss: e.Loss, Steps: l.trainer.Step(), Heads: l.heads(e)}
+	x.ValMacroF1 = macro(x.Heads)
+	if x.Best = l.best == nil || l.better(x); x.Best {
+		if l.best, err = l.trainer.Weights(); err != nil {
+			return err
+		}
+		l.state.BestLoss, l.state.BestF1, l.state.BestSteps, l.state.Bad, l.state.Scores = x.ValLoss, x.ValMacroF1, l.trainer.Step(), 0, e.Scores
+	} else {
+		l.state.Bad++
+	}
+	l.state.History = append(l.state.History, x)
+	l.env.Log.Info("epoch", "epoch", x.Epoch, "train_loss", round(x.TrainLoss), "val_loss", round(x.ValLoss), "val_macro_f1", round(x.ValMacroF1))
+	l.trainer.NextEpoch()
+	if l.o.Patience > 0 && l.state.Bad >= l.o.Patience && !l.trainer.Done() {
+		l.state.Stopped = true
+		l.env.Log.Info("stopped early", "epoch", x.Epoch, "best_val_loss", round(l.state.BestLoss), "best_val_macro_f1", round(l.state.BestF1))
+	}
+	return nil
+}
+
+// better says whether an epoch beats the best one so far.
+func (l *loop) better(x Epoch) bool {
+	if l.o.BestBy == "macro_f1" && x.ValMacroF1 != l.state.BestF1 {
+		return x.ValMacroF1 > l.state.BestF1
+	}
+	return x.ValLoss < l.state.BestLoss
+}
+
+func round(x float64) float64 { return math.Round(x*1e4) / 1e4 }
+
+// heads measures every category.
+func (l *loop) heads(e *fit.Evaluation) []Head {
+	out := make([]Head, len(l.names))
+	for c, name := range l.names {
+		h := Head{Category: name, ScoreLoss: e.Heads[c].Score, TagLoss: e.Heads[c].Tag}
+		tp, fp, tags := 0, 0, 0
+		for i, s := range e.Scores {
+			if !l.truth.known[c][i] {
+				continue
+			}
+			positive := l.truth.positive[c][i]
+			if positive {
+				h.Support++
+				if e.Tags[i][c] == l.truth.tag[c][i] {
+					tags++
+				}
+			}
+			switch {
+			case s[c] < 0.5:
+			case positive:
+				tp++
+			default:
+				fp++
+			}
+		}
+		share := func(a, b int) float64 { return float64(a) / math.Max(float64(b), 1) }
+		h.Precision, h.Recall, h.F1 = share(tp, tp+fp), share(tp, h.Support), share(2*tp, tp+fp+h.Support)
+		h.TagAccuracy = share(tags, h.Support)
+		out[c] = h
+	}
+	return out
+}
+
+// macro is the mean F1 over categories with a positive in val.
+func macro(heads []Head) float64 {
+	sum, n := 0.0, 0
+	for _, h := range heads {
+		if h.Support > 0 {
+			sum += h.F1
+			n++
+		}
+	}
+	return sum / math.Max(float64(n), 1)
+}
+
+// thresholds are the best ones for the scores of the best epoch, by category.
+func (l *loop) thresholds() map[string]float64 {
+	out := map[string]float64{}
+	for c, name := range l.names {
+		var scores []float32
+		var positive []bool
+		for i, s := range l.state.Scores {
+			if l.truth.known[c][i] {
+				scores, positive = append(scores, s[c]), append(positive, l.truth.positive[c][i])
+			}
+		}
+		out[name] = metrics.Threshold(scores, positive)
+	}
+	return out
+}
