@@ -29,7 +29,7 @@ race:
 
 # End to end: examples on real devices, kills, bad input, the real binary.
 e2e:
-    go test -tags e2e -count=1 -timeout 20m ./examples/... ./jobs/sprint/...
+    go test -tags e2e -count=1 -timeout 20m ./examples/... ./jobs/sprint/... ./stages/train
 
 # Measure; ratios against peers in the same run, medians.
 bench:

@@ -102,7 +102,8 @@ type Checkpoints interface {
 	// returns after it is durable.
 	Save(ctx context.Context, step int64, dir string) error
 	// Restore fetches the newest checkpoint whose bytes verify into dir, an
-	// empty folder, and returns its step. Broken ones are skipped with a
-	// warning. Without any it returns storage.ErrNotFound.
-	Restore(ctx context.Context, dir string) (step int64, err error)
+	// empty folder, and returns its step. usable, if not nil, is asked about it. Broken
+	// ones, and those that usable refuses with storage.ErrUnusable, are skipped
+	// with a warning. Without any it returns storage.ErrNotFound.
+	Restore(ctx context.Context, dir string, usable func(step int64) error) (step int64, err error)
 }

@@ -58,19 +58,37 @@ func (s *Store) SaveCheckpoint(ctx context.Context, kind, key string, step int64
 // empty folder, and returns its step. Broken ones are skipped with a warning.
 // Without any it returns ErrNotFound.
 func (s *Store) RestoreCheckpoint(ctx context.Context, kind, key, dir string, log *slog.Logger) (int64, error) {
+	return s.RestoreUsable(ctx, kind, key, dir, log, nil)
+}
+
+// ErrUnusable is wrapped by the error of one who was offered a checkpoint and
+// cannot continue from it.
+var ErrUnusable = errors.New("cannot be continued from")
+
+// RestoreUsable is RestoreCheckpoint that offers each checkpoint to usable, if
+// not nil, once its bytes are in dir. One that usable refuses with ErrUnusable is skipped like
+// a broken one; any other error of usable is returned.
+func (s *Store) RestoreUsable(ctx context.Context, kind, key, dir string, log *slog.Logger, usable func(step int64) error) (int64, error) {
 	keys, err := s.checkpointKeys(ctx, kind, key)
 	if err != nil {
 		return 0, err
 	}
 	for _, k := range slices.Backward(keys) {
 		step, err := s.restore(ctx, k, dir)
+		if err == nil && usable != nil {
+			err = usable(step)
+		}
 		if err == nil {
 			return step, nil
 		}
-		if !errors.Is(err, ErrCorrupt) && !errors.Is(err, ErrNotFound) {
+		switch {
+		case errors.Is(err, ErrUnusable):
+			log.Warn("checkpoint is not used, trying the one before", "key", k, "error", err)
+		case errors.Is(err, ErrCorrupt), errors.Is(err, ErrNotFound):
+			log.Warn("checkpoint is broken, trying the one before", "key", k, "error", err)
+		default:
 			return 0, err
 		}
-		log.Warn("checkpoint is broken, trying the one before", "key", k, "error", err)
 		if err := emptyFolder(dir); err != nil {
 			return 0, err
 		}

@@ -1,17 +1,11 @@
 package train
 
 import (
-	"bytes"
 	"context"
-	"encoding/json"
 	"errors"
-	"fmt"
 	"math"
 	"math/rand/v2"
-	"os"
-	"path/filepath"
 	"slices"
-	"strings"
 	"testing"
 
 	"github.com/sprint-ml/sprint/ml/bert"
@@ -20,57 +14,10 @@ import (
 	"github.com/sprint-ml/sprint/ml/encoder/encodertest"
 )
 
-// tiny writes a random BERT of two layers in the Hugging Face layout.
+// tiny is a random BERT of two layers.
 func tiny(t testing.TB) *encoder.Encoder {
 	t.Helper()
-	dir := t.TempDir()
-	config := map[string]any{"model_type": "bert", "vocab_size": 64, "hidden_size": 32, "num_hidden_layers": 2, "num_attention_heads": 2, "intermediate_size": 64, "max_position_embeddings": 32, "type_vocab_size": 2, "layer_norm_eps": 1e-12, "hidden_act": "gelu"}
-	text, err := json.Marshal(config)
-	if err != nil {
-		t.Fatal(err)
-	}
-	c, err := encoder.ParseConfig(text)
-	if err != nil {
-		t.Fatal(err)
-	}
-	rng := rand.New(rand.NewPCG(3, 4))
-	var tensors []encoder.Tensor
-	shapes := c.Shapes()
-	names := make([]string, 0, len(shapes))
-	for name := range shapes {
-		names = append(names, name)
-	}
-	slices.Sort(names)
-	for _, name := range names {
-		n := 1
-		for _, d := range shapes[name] {
-			n *= d
-		}
-		data := make([]float32, n)
-		for i := range data {
-			switch {
-			case strings.HasSuffix(name, "LayerNorm.weight"):
-				data[i] = 1
-			case !strings.HasSuffix(name, "bias"):
-				data[i] = float32(rng.NormFloat64() * 0.05)
-			}
-		}
-		tensors = append(tensors, encoder.Float32Tensor(name, data, shapes[name]...))
-	}
-	var b bytes.Buffer
-	if err := encoder.WriteSafetensors(&b, tensors, nil); err != nil {
-		t.Fatal(err)
-	}
-	vocab := "[PAD]\n[UNK]\n[CLS]\n[SEP]\n[MASK]\n"
-	for i := range 59 {
-		vocab += fmt.Sprintf("w%c%c\n", 'a'+i/26, 'a'+i%26)
-	}
-	for name, data := range map[string][]byte{"config.json": text, "model.safetensors": b.Bytes(), "vocab.txt": []byte(vocab)} {
-		if err := os.WriteFile(filepath.Join(dir, name), data, 0o644); err != nil {
-			t.Fatal(err)
-		}
-	}
-	e, err := encoder.Load(dir)
+	e, err := encoder.Load(encodertest.Tiny(t))
 	if err != nil {
 		t.Fatal(err)
 	}

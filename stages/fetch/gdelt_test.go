@@ -109,7 +109,7 @@ func (f *folderPoints) Save(_ context.Context, step int64, dir string) error {
 	return os.CopyFS(f.dir, os.DirFS(dir))
 }
 
-func (f *folderPoints) Restore(_ context.Context, dir string) (int64, error) {
+func (f *folderPoints) Restore(_ context.Context, dir string, _ func(int64) error) (int64, error) {
 	if f.step == 0 {
 		return 0, storage.ErrNotFound
 	}

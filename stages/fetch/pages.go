@@ -30,7 +30,7 @@ func openPages(ctx context.Context, env stages.Env) (*pages, error) {
 	if err := os.MkdirAll(p.dir, 0o755); err != nil {
 		return nil, err
 	}
-	step, err := p.keep.Restore(ctx, p.dir)
+	step, err := p.keep.Restore(ctx, p.dir, nil)
 	if err != nil && !errors.Is(err, storage.ErrNotFound) {
 		return nil, err
 	}

@@ -30,7 +30,7 @@ func (c *Checkpoints) Save(ctx context.Context, step int64, dir string) error {
 	return nil
 }
 
-// Restore fetches the newest good checkpoint into dir.
-func (c *Checkpoints) Restore(ctx context.Context, dir string) (int64, error) {
-	return c.Store.RestoreCheckpoint(ctx, c.Kind, c.Key, dir, c.Log)
+// Restore fetches the newest good checkpoint that usable accepts into dir.
+func (c *Checkpoints) Restore(ctx context.Context, dir string, usable func(step int64) error) (int64, error) {
+	return c.Store.RestoreUsable(ctx, c.Kind, c.Key, dir, c.Log, usable)
 }

@@ -157,7 +157,7 @@ func TestCheckpointsKeepTheNewest(t *testing.T) {
 	s := stagetest.Store(t)
 	var saved []int64
 	c := &storeio.Checkpoints{Store: s, Kind: "toy", Key: strings.Repeat("a", 64), Saved: func(step int64) { saved = append(saved, step) }}
-	if _, err := c.Restore(ctx, t.TempDir()); !errors.Is(err, storage.ErrNotFound) {
+	if _, err := c.Restore(ctx, t.TempDir(), nil); !errors.Is(err, storage.ErrNotFound) {
 		t.Fatalf("without a checkpoint: %v", err)
 	}
 	for step := int64(1); step <= 11; step += 5 {
@@ -166,7 +166,7 @@ func TestCheckpointsKeepTheNewest(t *testing.T) {
 		}
 	}
 	dir := t.TempDir()
-	step, err := c.Restore(ctx, dir)
+	step, err := c.Restore(ctx, dir, nil)
 	b, _ := os.ReadFile(filepath.Join(dir, "w"))
 	if err != nil || step != 11 || len(b) != 11 || len(saved) != 3 {
 		t.Errorf("restored step %d with %d bytes, %v; told of %v", step, len(b), err, saved)

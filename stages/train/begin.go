@@ -176,6 +176,12 @@ func parity(m *bert.Model, dev, cpu *device.Device, half bool) error {
 	if half {
 		limit = parityHalf
 	}
+	return near(dev.Name, got, want, limit)
+}
+
+// near compares vectors by their largest difference, relative to the largest
+// value.
+func near(name string, got, want [][]float32, limit float64) error {
 	for i := range want {
 		far, largest := 0.0, 0.0
 		for j := range want[i] {
@@ -186,7 +192,7 @@ func parity(m *bert.Model, dev, cpu *device.Device, half bool) error {
 			far, largest = max(far, d), max(largest, math.Abs(float64(want[i][j])))
 		}
 		if far > limit*largest {
-			return stages.Fail(stages.CodeEnvironment, "use another plugin, or --device cpu", "the device %s computes wrongly: a text's vector lies %.3g from the CPU's, %.3g is allowed", dev.Name, far, limit*largest)
+			return stages.Fail(stages.CodeEnvironment, "use another plugin, or --device cpu", "the device %s computes wrongly: a text's vector lies %.3g from the CPU's, %.3g is allowed", name, far, limit*largest)
 		}
 	}
 	return nil

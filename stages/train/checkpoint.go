@@ -75,19 +75,21 @@ func (l *loop) save(ctx context.Context) error {
 // restore goes on from the newest checkpoint, if there is a good one. It keeps
 // the trainer's part in folder dir.
 func (l *loop) restore(ctx context.Context, dir string) (found bool, err error) {
-	step, err := l.env.Checkpoints.Restore(ctx, dir)
+	step, err := l.env.Checkpoints.Restore(ctx, dir, func(step int64) error {
+		err := l.trainer.Restore(dir)
+		if errors.Is(err, fit.ErrForeign) {
+			return fmt.Errorf("%w: %w", storage.ErrUnusable, err)
+		}
+		if err != nil {
+			return fmt.Errorf("restore the checkpoint of step %d: %w", step, err)
+		}
+		return nil
+	})
 	if errors.Is(err, storage.ErrNotFound) {
 		return false, nil
 	}
 	if err != nil {
 		return false, err
-	}
-	if err := l.trainer.Restore(dir); err != nil {
-		if errors.Is(err, fit.ErrForeign) {
-			l.env.Log.Warn("the checkpoint is not used, training starts afresh", "step", step, "error", err)
-			return false, nil
-		}
-		return false, fmt.Errorf("restore the checkpoint of step %d: %w", step, err)
 	}
 	b, err := os.ReadFile(filepath.Join(dir, loopFile))
 	if err == nil {

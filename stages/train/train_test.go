@@ -1,0 +1,379 @@
+package train
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"encoding/xml"
+	"errors"
+	"fmt"
+	"io"
+	"math/rand/v2"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/sprint-ml/sprint/ml/bert"
+	"github.com/sprint-ml/sprint/ml/device"
+	"github.com/sprint-ml/sprint/ml/encoder"
+	"github.com/sprint-ml/sprint/ml/encoder/encodertest"
+	fit "github.com/sprint-ml/sprint/ml/train"
+	"github.com/sprint-ml/sprint/stages"
+	"github.com/sprint-ml/sprint/stages/rows"
+	"github.com/sprint-ml/sprint/stages/stagetest"
+	"github.com/sprint-ml/sprint/storage"
+)
+
+var taxonomyFile = stages.Source{Name: "taxonomy.yaml", Data: []byte(`categories:
+  - name: crime
+    tags: [theft, fraud]
+    rules:
+      - {id: theft, tag: theft, words: [wba]}
+  - name: sports
+    tags: [football]
+    rules:
+      - {id: sports, tag: football, words: [wbb]}
+`)}
+
+// headlines are rows of the tiny encoder's words; wba makes crime, wbb sports.
+func headlines(n int, seed uint64) []rows.Row {
+	rng := rand.New(rand.NewPCG(seed, 1))
+	var out []rows.Row
+	for i := range n {
+		var words []string
+		for range 3 + rng.IntN(9) {
+			words = append(words, "wa"+string(rune('a'+rng.IntN(26))))
+		}
+		r := rows.Row{Labels: make([]rows.Label, 2)}
+		if i%2 == 0 {
+			words = append(words, "wba")
+			r.Labels[0] = rows.Label{Score: 1, Tag: "theft"}
+		}
+		if i%7 == 0 {
+			words = append(words, "wbb")
+			r.Labels[1] = rows.Label{Score: 0.8, Tag: "football"}
+		}
+		r.Title = strings.Join(words, " ")
+		out = append(out, r)
+	}
+	return out
+}
+
+func parquet(t testing.TB, set []rows.Row) []byte {
+	t.Helper()
+	var b bytes.Buffer
+	if err := rows.WriteParquet(&b, set, []string{"crime", "sports"}); err != nil {
+		t.Fatal(err)
+	}
+	return b.Bytes()
+}
+
+// options train the tiny encoder in folder dir.
+func options(dir string) *Options {
+	return &Options{Encoder: dir, Epochs: 3, BatchSize: 16, BatchTokens: 512, LearningRate: 5e-3, HeadScale: 1, LayerDecay: 1, Warmup: 0.1,
+		Schedule: "linear", WeightDecay: 0.01, Clip: 1, Dropout: 0.1, Pooling: bert.Mean, HeadHidden: 16, MaxLength: 24, Text: []string{"title"},
+		ClassWeights: "sqrt", MaskAbstain: true, ScoreWeight: 0.5, TagWeight: 0.5, Patience: 3, BestBy: "loss", Sampling: "natural", Precision: "fp32",
+		MicroBatches: 1, FreezeEmbed: "false", Seed: 1, Checkpoint: 4, CheckpointMinutes: 10}
+}
+
+// attempt is a training on the pure-Go device, which starts at once.
+func attempt(t testing.TB, o *Options) stagetest.Case {
+	return stagetest.Case{Kind: Kind(), Options: o, Taxonomy: taxonomyFile, CacheDir: encodertest.Cache(), Offline: true,
+		Inputs: map[string]any{"train": parquet(t, headlines(96, 1)), "val": parquet(t, headlines(48, 2))},
+		Env:    func(e *stages.Env) { e.Device = device.Go }}
+}
+
+func history(t testing.TB, r *stagetest.Result) []Epoch {
+	t.Helper()
+	var h []Epoch
+	if err := json.Unmarshal(r.File(t, "history"), &h); err != nil {
+		t.Fatal(err)
+	}
+	return h
+}
+
+func TestTrains(t *testing.T) {
+	o := options(encodertest.Tiny(t))
+	o.Epochs, o.LearningRate, o.Dropout = 30, 3e-3, 0
+	r := stagetest.MustRun(t, attempt(t, o))
+	h := history(t, r)
+	best := h[0]
+	for _, e := range h {
+		if e.Best {
+			best = e
+		}
+	}
+	if best.ValMacroF1 < 0.8 || len(best.Heads) != 2 || best.Heads[0].Category != "crime" || best.Heads[0].Support != 24 || best.Heads[0].F1 < 0.8 || best.Heads[0].TagAccuracy < 0.8 {
+		t.Errorf("best epoch %+v", best)
+	}
+	if text := string(r.File(t, "history")); !strings.Contains(text[:120], `"epoch": 1,`) || strings.Index(text, "train_loss") > strings.Index(text, "val_loss") {
+		t.Errorf("history begins %.200s", text)
+	}
+	for d := xml.NewDecoder(bytes.NewReader(r.File(t, "curve"))); ; {
+		if _, err := d.Token(); err != nil {
+			if !errors.Is(err, io.EOF) {
+				t.Errorf("the curve is no XML: %v", err)
+			}
+			break
+		}
+	}
+	if files := stagetest.Paths(r.Tree(t, "model")); !slices.Contains(files, "model.safetensors") {
+		t.Errorf("the model holds %v", files)
+	}
+}
+
+// TestOptionsDoWhatTheySay changes one option at a time: the model is another
+// one, or for those that only save work or memory the same up to rounding.
+func TestOptionsDoWhatTheySay(t *testing.T) {
+	dir := encodertest.Tiny(t)
+	options := func(dir string) *Options {
+		o := options(dir)
+		o.Epochs = 1
+		return o
+	}
+	base := stagetest.MustRun(t, attempt(t, options(dir)))
+	for name, change := range map[string]func(*Options){
+		"sampling":      func(o *Options) { o.Sampling = "balanced" },
+		"precision":     func(o *Options) { o.Precision = "bf16" },
+		"freeze_layers": func(o *Options) { o.FreezeLayers = 1 },
+		"layer_decay":   func(o *Options) { o.LayerDecay = 0.5 },
+		"schedule":      func(o *Options) { o.Schedule = "cosine" },
+		"smoothing":     func(o *Options) { o.Smoothing = 0.1 },
+		"dropout":       func(o *Options) { o.Dropout = 0 },
+		"mask_rules":    func(o *Options) { o.MaskRules = 0.5 },
+		"class_weights": func(o *Options) { o.ClassWeights = "balanced" },
+		"pooling":       func(o *Options) { o.Pooling = bert.CLS },
+	} {
+		o := options(dir)
+		change(o)
+		r := stagetest.MustRun(t, attempt(t, o))
+		if r.Outputs["model"].Digest == base.Outputs["model"].Digest {
+			t.Errorf("%s changes nothing", name)
+		}
+	}
+	o := options(dir)
+	o.MicroBatches, o.Dropout = 3, 0
+	whole := options(dir)
+	whole.Dropout = 0
+	a, b := history(t, stagetest.MustRun(t, attempt(t, o))), history(t, stagetest.MustRun(t, attempt(t, whole)))
+	if d := a[0].ValLoss - b[0].ValLoss; d > 1e-2 || d < -1e-2 {
+		t.Errorf("in micro-batches the loss is %v, else %v", a[0].ValLoss, b[0].ValLoss)
+	}
+}
+
+func TestBestBy(t *testing.T) {
+	l := &loop{stage: &stage{o: &Options{BestBy: "macro_f1"}}, state: loopState{BestLoss: 1, BestF1: 0.5}}
+	for _, c := range []struct {
+		by         string
+		loss, f1   float64
+		wantBetter bool
+	}{
+		{"macro_f1", 2, 0.6, true}, {"macro_f1", 0.5, 0.4, false}, {"macro_f1", 0.9, 0.5, true}, {"macro_f1", 1.1, 0.5, false},
+		{"loss", 2, 0.6, false}, {"loss", 0.5, 0.4, true},
+	} {
+		l.o.BestBy = c.by
+		if got := l.better(Epoch{ValLoss: c.loss, ValMacroF1: c.f1}); got != c.wantBetter {
+			t.Errorf("%+v: %v", c, got)
+		}
+	}
+}
+
+func TestBalance(t *testing.T) {
+	var examples []fit.Example
+	var texts []string
+	for i := range 100 {
+		e := fit.Example{Score: []float32{0, 0}, Weight: []float32{1, 1}}
+		if i < 2 {
+			e.Score[0] = 1 // 2 %: sqrt(0.2/0.02) = 3.2 times
+		}
+		if i >= 50 {
+			e.Score[1] = 1
+		}
+		examples, texts = append(examples, e), append(texts, fmt.Sprint(i))
+	}
+	out, named := balance(examples, texts, 1)
+	count := map[string]int{}
+	for _, n := range named {
+		count[n]++
+	}
+	if len(out) != len(named) || count["0"] < 3 || count["0"] > 4 || count["1"] < 3 || count["1"] > 4 || count["20"] != 1 || count["70"] != 1 {
+		t.Errorf("%d examples, %v", len(out), count)
+	}
+	again, _ := balance(examples, texts, 1)
+	if len(again) != len(out) {
+		t.Error("not the same in every run")
+	}
+}
+
+// TestTimeBudget: the schedule fits the time, and no time is an error.
+func TestTimeBudget(t *testing.T) {
+	dir := encodertest.Tiny(t)
+	o := options(dir)
+	o.Epochs, o.Patience, o.MaxMinutes = 1000, 0, 0.05
+	began := time.Now()
+	r := stagetest.MustRun(t, attempt(t, o))
+	h := history(t, r)
+	if n := len(h); n == 0 || n >= 1000 || !strings.Contains(r.Log, "shortened") {
+		t.Errorf("%d epochs in %v\n%s", n, time.Since(began), r.Log)
+	}
+	o = options(dir)
+	o.Deadline = "2001-01-01T00:00:00Z"
+	late := stagetest.Run(t, attempt(t, o))
+	if f := failure(t, late.Err); f.Code != stages.CodeStage || !strings.Contains(f.Error(), "not one step") {
+		t.Errorf("got %v", late.Err)
+	}
+	o.Deadline = "tomorrow"
+	if _, err := stagetest.Try(t, attempt(t, o)); err == nil {
+		t.Error("tomorrow is taken for a time")
+	}
+}
+
+func failure(t testing.TB, err error) *stages.Failure {
+	t.Helper()
+	var f *stages.Failure
+	if !errors.As(err, &f) {
+		t.Fatalf("got %v", err)
+	}
+	return f
+}
+
+func TestBadInput(t *testing.T) {
+	dir := encodertest.Tiny(t)
+	long := headlines(96, 1)
+	long[3].Title = strings.Repeat("waa wab ", 50_000)
+	for name, c := range map[string]struct {
+		change func(*Options)
+		train  []rows.Row
+		code   int // 0 succeeds
+		says   string
+	}{
+		"a word count of 100,000": {train: long},
+		"one row":                 {train: headlines(1, 1), code: stages.CodeStage, says: "all of one class"},
+		"two rows":                {train: headlines(2, 1)},
+		"a tag outside": {train: []rows.Row{{Title: "waa", Labels: []rows.Label{{Score: 1, Tag: "arson"}, {}}}},
+			code: stages.CodeStage, says: `the tag "arson", which category crime does not have`},
+		"a diverging rate": {train: headlines(96, 1), change: func(o *Options) { o.LearningRate, o.Clip, o.Warmup = 1e30, 0, 0 },
+			code: stages.CodeStage, says: "the batch holds"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			o := options(dir)
+			o.Epochs = 2
+			if c.change != nil {
+				c.change(o)
+			}
+			a := attempt(t, o)
+			a.Inputs["train"] = parquet(t, c.train)
+			r := stagetest.Run(t, a)
+			if c.code == 0 {
+				if r.Err != nil {
+					t.Fatal(r.Err)
+				}
+				return
+			}
+			if f := failure(t, r.Err); f.Code != c.code || !strings.Contains(f.Error(), c.says) || f.Hint == "" {
+				t.Errorf("code %d: %v (%s)", f.Code, f, f.Hint)
+			}
+		})
+	}
+}
+
+// TestForeignCheckpoint: what another fit or a newer sprint left is not used.
+func TestForeignCheckpoint(t *testing.T) {
+	dir := encodertest.Tiny(t)
+	store := stagetest.Store(t)
+	first := attempt(t, options(dir))
+	first.Store = store
+	want := stagetest.MustRun(t, first)
+	other := options(dir)
+	other.LearningRate = 1e-3
+	c := attempt(t, other)
+	c.Store = store // the same key, as no runner would do
+	r := stagetest.MustRun(t, c)
+	if !strings.Contains(r.Log, "checkpoint is not used") || r.Outputs["model"].Digest == want.Outputs["model"].Digest {
+		t.Errorf("log: %s", r.Log)
+	}
+	fresh := stagetest.MustRun(t, attempt(t, other))
+	if fresh.Outputs["model"].Digest != r.Outputs["model"].Digest {
+		t.Error("the other fit's checkpoint changed the result")
+	}
+	again := attempt(t, options(dir))
+	again.Store = store
+	r = stagetest.MustRun(t, again)
+	if r.Outputs["model"].Digest != want.Outputs["model"].Digest {
+		t.Error("the result is another one")
+	}
+}
+
+// full is a store of checkpoints on a full disk.
+type full struct{ stages.Checkpoints }
+
+func (full) Save(ctx context.Context, _ int64, _ string) error {
+	return &storage.Error{Op: "put", Key: "blobs/x", Class: storage.ErrTransient, Err: errors.New("no space left on device")}
+}
+
+// TestFullDisk: it is found out before the first step.
+func TestFullDisk(t *testing.T) {
+	c := attempt(t, options(encodertest.Tiny(t)))
+	stepped := false
+	env := c.Env
+	c.Env = func(e *stages.Env) {
+		env(e)
+		e.Checkpoints = full{e.Checkpoints}
+		e.Progress = func(p stages.Progress) { stepped = stepped || p.Unit == "steps" }
+	}
+	r := stagetest.Run(t, c)
+	if r.Err == nil || !strings.Contains(r.Err.Error(), "no space left") || !strings.Contains(r.Err.Error(), "checkpoint of step 0") || stepped {
+		t.Errorf("stepped %v, got %v", stepped, r.Err)
+	}
+}
+
+// TestParity: a device that computes something else is refused.
+func TestParity(t *testing.T) {
+	cpu, err := device.Open(t.Context(), device.Go, device.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer cpu.Close()
+	dev, err := device.Open(t.Context(), device.Auto, device.Options{CacheDir: encodertest.Cache(), HasGPU: func() bool { return false }})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer dev.Close()
+	e, err := encoder.Load(encodertest.Tiny(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	m, err := bert.FromEncoder(e, bert.Spec{Categories: []bert.Category{{Name: "a", Tags: []string{""}}}, Pooling: bert.Mean, HeadHidden: 4, MaxLength: 24, Text: []string{"title"}}, 1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, half := range []bool{false, true} {
+		if err := parity(m, dev, cpu, half); err != nil {
+			t.Errorf("half %v: %v", half, err)
+		}
+	}
+	texts := []bert.Text{{IDs: []int32{2, 30, 3}, Types: []int32{0, 0, 0}}}
+	want, err := bert.Pooled(m, cpu, texts, false)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := near(dev.Name, [][]float32{slices.Repeat([]float32{0}, len(want[0]))}, want, parityFloat32); err == nil {
+		t.Error("zeros pass for the vectors")
+	}
+}
+
+func TestCurveHoldsAnything(t *testing.T) {
+	for _, h := range [][]Epoch{nil, {{Epoch: 1}}, {{Epoch: 1, TrainLoss: 2, ValLoss: 1}, {Epoch: 2, TrainLoss: 1e30}}} {
+		if svg := curve(h); !bytes.Contains(svg, []byte("</svg>")) || bytes.Contains(svg, []byte("NaN")) {
+			t.Errorf("%s", svg)
+		}
+	}
+	var s spark
+	for i := range 1000 {
+		s.add(1000 - float64(i))
+	}
+	if got := []rune(s.String()); len(got) > sparkWidth || got[0] != '█' || got[len(got)-1] != '▁' {
+		t.Errorf("%s", s)
+	}
+}
