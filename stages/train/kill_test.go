@@ -135,7 +135,9 @@ type killing struct {
 
 func (k killing) run(t *testing.T) {
 	encoder := encodertest.Tiny(t)
-	fresh := func() child { return child{Store: filepath.Join(t.TempDir(), "store"), Encoder: encoder, Device: k.device} }
+	fresh := func() child {
+		return child{Store: filepath.Join(t.TempDir(), "store"), Encoder: encoder, Device: k.device}
+	}
 	want, ok := live(t, fresh())
 	if !ok {
 		t.Fatal("the undisturbed training was killed")

@@ -24,9 +24,8 @@ type loop struct {
 	state   loopState
 	best    [][]float32
 	started time.Time
-	stopAt  time.Time // the plan's own limit; zero is none
-	rows    int       // since started
-	begun   int       // the step that this process began after
+	rows    int // since started
+	begun   int // the step that this process began after
 	saved   time.Time
 	last    int // step of the last checkpoint
 	losses  spark
