@@ -1,6 +1,6 @@
 // Package jobs turns a plan into a graph of tasks, decides which of them have
 // been done already, and runs the others. Describing (config), compiling
-// (compile.go), evaluating (evaluate.go), walking (run.go) and executing
+// (compile.go), evaluating (evaluate.go), walking (walk.go) and executing
 // (an executor) stand apart, and each uses only the one before.
 package jobs
 

@@ -1,0 +1,236 @@
+package jobs
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"log/slog"
+	"maps"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/sprint-ml/sprint/stages"
+	"github.com/sprint-ml/sprint/storage"
+)
+
+func (u *run) emit(e Event) {
+	e.Time, e.Run = time.Now().UTC(), u.id
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	if u.journal != nil && e.Type != EventProgress {
+		if b, err := json.Marshal(e); err == nil {
+			u.journal.write(b)
+		}
+	}
+	u.Observer.Observe(e)
+}
+
+// state moves a task and tells the observer.
+func (u *run) state(t *Task, s State, reason string, change func(*StageResult)) {
+	u.mu.Lock()
+	res := u.results[t.Name]
+	res.State = s
+	if reason != "" {
+		res.Reason = reason
+	}
+	if change != nil {
+		change(res)
+	}
+	e := Event{Type: EventState, Stage: t.Name, State: &s, Reason: res.Reason, Attempt: res.Attempt, Seconds: res.Seconds}
+	if s == Failed || s == Lost || s == Interrupted {
+		e.Message = res.Error
+	}
+	u.mu.Unlock()
+	u.emit(e)
+}
+
+// settle takes over what the store already knows of a task.
+func (u *run) settle(t *Task, v *Verdict) {
+	u.mu.Lock()
+	u.known[t.Name] = v
+	u.mu.Unlock()
+	fill := func(res *StageResult) {
+		res.Key = v.Key
+		if v.Manifest != nil {
+			res.Device, res.Outputs = v.Manifest.Device, outputsOf(v.Manifest)
+		}
+	}
+	switch v.State {
+	case Cached:
+		u.state(t, Cached, v.Reason, fill)
+	case Failed:
+		err := committed(v.Manifest).Err
+		u.fail(t, err)
+		u.state(t, Failed, v.Reason, func(res *StageResult) { fill(res); res.Error = err.Error() })
+	case Skipped:
+		u.state(t, Skipped, v.Reason, fill)
+	default:
+		u.state(t, Skipped, "not selected", fill)
+	}
+}
+
+func outputsOf(m *storage.Manifest) map[string]OutputResult {
+	out := map[string]OutputResult{}
+	for _, a := range m.Outputs {
+		out[a.Name] = OutputResult{Digest: a.Digest, Size: a.Size, Volatile: a.Volatile}
+	}
+	return out
+}
+
+func (u *run) fail(t *Task, err error) {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	u.errs[t.Name] = err
+}
+
+// begin writes what a reader of the run wants to see while it goes on.
+func (u *run) begin(ctx context.Context) error {
+	if err := u.Store.WriteFile(ctx, runKey(u.id, "plan.yaml"), u.g.Plan.Source); err != nil {
+		return err
+	}
+	resolved := map[string]any{"plan": u.g.Plan.Name, "plan_digest": u.g.Plan.Digest, "command": u.Command, "version": u.Version, "started": u.started}
+	options := map[string]any{}
+	for _, t := range u.g.Tasks {
+		options[t.Name] = map[string]any{"kind": t.Kind.Name, "options": t.Decoded.All, "external": t.External, "device": t.Device, "needs": t.Needs}
+	}
+	resolved["stages"] = options
+	b, err := json.MarshalIndent(resolved, "", "  ")
+	if err != nil {
+		return err
+	}
+	if err := u.Store.WriteFile(ctx, runKey(u.id, "resolved.json"), b); err != nil {
+		return err
+	}
+	u.mu.Lock()
+	u.journal = newChunk(context.WithoutCancel(ctx), u.Store, u.Log, func(seq int) string { return fmt.Sprintf("runs/%s/events/%06d.jsonl", u.id, seq) })
+	u.mu.Unlock()
+	return nil
+}
+
+// mustJSON encodes our own plain structs, which cannot fail.
+func mustJSON(v any) []byte {
+	b, err := json.Marshal(v)
+	if err != nil {
+		return []byte(`{}`)
+	}
+	return b
+}
+
+// end records how a task ended.
+func (u *run) end(ctx context.Context, t *Task, o Outcome, began time.Time) {
+	if o.Manifest != nil {
+		b := mustJSON(pointer{Kind: t.Kind.Name, Key: o.Manifest.Key})
+		if err := u.Store.WriteFile(context.WithoutCancel(ctx), pointerKey(u.g.Plan.Name, t.Name), b); err != nil {
+			u.Log.Warn("could not note the last run of a stage", "stage", t.Name, "error", err)
+		}
+		u.mu.Lock()
+		u.kept = true
+		u.known[t.Name] = &Verdict{State: o.State, Key: o.Manifest.Key, Manifest: o.Manifest}
+		u.mu.Unlock()
+	}
+	if o.Err != nil {
+		u.fail(t, o.Err)
+	}
+	u.state(t, o.State, "", func(res *StageResult) {
+		res.Seconds = time.Since(began).Seconds()
+		res.Error = ""
+		if o.Err != nil {
+			res.Error = o.Err.Error()
+		}
+		if o.Manifest != nil {
+			res.Device, res.Outputs = o.Manifest.Device, outputsOf(o.Manifest)
+		}
+	})
+}
+
+// finish closes the run's records and makes its result.
+func (u *run) finish(ctx context.Context) *Result {
+	caller := ctx
+	ctx = context.WithoutCancel(ctx)
+	interrupted, stopped := false, false
+	res := &Result{Run: &u.id, Stages: make([]StageResult, len(u.g.Tasks))}
+	state := Succeeded
+	byIndex := slices.SortedFunc(slices.Values(u.g.Tasks), func(a, b *Task) int { return a.Index - b.Index })
+	u.mu.Lock()
+	for i, t := range byIndex {
+		res.Stages[i] = *u.results[t.Name]
+		interrupted = interrupted || u.results[t.Name].State == Interrupted
+		// A signal between two stages interrupts no stage, only the run.
+		stopped = stopped || u.results[t.Name].State == Skipped && u.selected[t.Name] && caller.Err() != nil
+		if err := u.errs[t.Name]; err != nil && res.Error == "" {
+			res.Code, res.Error, res.Hint = Code(err), err.Error(), hintOf(err)
+			state = u.results[t.Name].State
+			if errors.Is(err, ErrDeadline) {
+				res.Code = stages.CodeInterrupted
+				if !u.kept {
+					res.Code = stages.CodeDeadline
+				}
+			}
+		}
+	}
+	u.mu.Unlock()
+	if res.Code == 0 && (interrupted || stopped) {
+		res.Code, res.Error = stages.CodeInterrupted, stages.ErrInterrupted.Error()
+		if errors.Is(context.Cause(caller), ErrDeadline) {
+			res.Error = ErrDeadline.Error()
+			if !u.kept {
+				res.Code = stages.CodeDeadline
+			}
+		}
+	}
+	res.Class, res.Retryable = Class(res.Code), Retryable(res.Code, state)
+	if res.Code != 0 {
+		res.Continue = u.Continue
+	}
+	u.emit(Event{Type: EventResult, Result: res})
+	u.mu.Lock()
+	journal := u.journal
+	u.journal = nil
+	u.mu.Unlock()
+	if journal != nil {
+		journal.close(ctx)
+	}
+	err := saveRecord(ctx, u.Store, Record{Result: *res, Plan: u.g.Plan.Name, Started: u.started, Finished: time.Now().UTC(), Version: u.Version, Command: u.Command, Args: u.Args})
+	if err != nil {
+		u.Log.Warn("could not store the run's record", "error", err)
+	}
+	return res
+}
+
+// taskSink turns what an attempt reports into events and a stored log.
+type taskSink struct {
+	u       *run
+	t       *Task
+	attempt int
+	log     *chunk
+}
+
+func (s *taskSink) Progress(p stages.Progress) {
+	s.u.emit(Event{Type: EventProgress, Stage: s.t.Name, Attempt: s.attempt, Progress: &p})
+}
+
+func (s *taskSink) Note(name string, value any) {
+	text := fmt.Sprint(value)
+	if m, ok := value.(map[string]any); ok {
+		parts := make([]string, 0, len(m))
+		for _, k := range slices.Sorted(maps.Keys(m)) {
+			parts = append(parts, fmt.Sprintf("%s %v", k, m[k]))
+		}
+		text = strings.Join(parts, ", ")
+	}
+	s.line(slog.LevelInfo, name+": "+text)
+	s.u.emit(Event{Type: EventNote, Stage: s.t.Name, Attempt: s.attempt, Message: name + ": " + text})
+}
+
+func (s *taskSink) Log(level slog.Level, text string) {
+	s.line(level, text)
+	s.u.emit(Event{Type: EventLog, Stage: s.t.Name, Attempt: s.attempt, Level: level.String(), Message: text})
+}
+
+func (s *taskSink) line(level slog.Level, text string) {
+	if s.log != nil {
+		s.log.write(fmt.Appendf(nil, "%s %-5s %s", time.Now().UTC().Format(time.RFC3339), level, text))
+	}
+}

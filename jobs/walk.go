@@ -1,0 +1,96 @@
+package jobs
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/sprint-ml/sprint/config"
+)
+
+// walk runs tasks as their needs are met, several at once.
+func (u *run) walk(ctx context.Context, e Evaluator) {
+	done := make(chan string)
+	waiting := slices.Clone(u.g.Tasks)
+	finished := map[string]bool{}
+	running, stop := 0, false
+	for len(waiting) > 0 || running > 0 {
+		for i := 0; i < len(waiting) && running < max(u.Parallel, 1); {
+			t := waiting[i]
+			if slices.ContainsFunc(t.Needs, func(n string) bool { return !finished[n] }) {
+				i++
+				continue
+			}
+			waiting = slices.Delete(waiting, i, i+1)
+			if reason := u.blocked(ctx, t, stop); reason != "" {
+				u.state(t, Skipped, reason, nil)
+				finished[t.Name] = true
+				continue
+			}
+			running++
+			go func() {
+				u.task(ctx, e, t)
+				done <- t.Name
+			}()
+		}
+		if running == 0 {
+			continue
+		}
+		name := <-done
+		running--
+		finished[name] = true
+		u.mu.Lock()
+		if u.errs[name] != nil && !u.KeepGoing {
+			stop = true
+		}
+		u.mu.Unlock()
+	}
+}
+
+// blocked says why a task whose needs have ended cannot run.
+func (u *run) blocked(ctx context.Context, t *Task, stop bool) string {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	for _, n := range t.Needs {
+		if s := u.results[n].State; !s.Done() && !(s == Skipped && !u.selected[n]) {
+			return fmt.Sprintf("%s did not succeed", n)
+		}
+	}
+	if ctx.Err() != nil {
+		return "the run was interrupted"
+	}
+	if stop {
+		return "another stage failed"
+	}
+	return ""
+}
+
+// task brings one task up to date.
+func (u *run) task(ctx context.Context, e Evaluator, t *Task) {
+	u.mu.Lock()
+	inputs, missing := e.inputs(t, u.known)
+	u.mu.Unlock()
+	if inputs == nil || missing != "" {
+		if !u.selected[t.Name] {
+			u.state(t, Skipped, "not selected", nil)
+			return
+		}
+		u.end(ctx, t, failed(&config.UsageError{Message: fmt.Sprintf("stage %s needs an input that is not there: %s, and that stage is not selected", t.Name, missing), Hint: "leave out --only, --from and --until, or select that stage too"}), time.Now())
+		return
+	}
+	v, err := e.Task(ctx, u.g, t, inputs)
+	if err != nil {
+		u.end(ctx, t, u.interruptible(ctx, failed(err)), time.Now())
+		return
+	}
+	if v.State == Cached || v.State == Failed || !u.selected[t.Name] {
+		u.settle(t, v)
+		return
+	}
+	u.mu.Lock()
+	u.results[t.Name].Key = v.Key
+	u.mu.Unlock()
+	began := time.Now()
+	u.end(ctx, t, u.execute(ctx, e, t, v, inputs), began)
+}
