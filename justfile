@@ -2,6 +2,8 @@
 set shell := ["bash", "-euo", "pipefail", "-c"]
 
 lint_version := "v2.15.0"
+# A module of its own: its requirements are not sprint's.
+servers := "storage/storagetest/servers"
 
 # List the recipes.
 default:
@@ -15,6 +17,7 @@ build:
 lint: _golangci
     go vet ./...
     golangci-lint run ./...
+    cd {{ servers }} && go vet -mod=mod ./... && golangci-lint run --modules-download-mode=mod ./...
     for t in linux/amd64 darwin/arm64 windows/amd64; do \
         echo "CGO_ENABLED=0 $t"; CGO_ENABLED=0 GOOS="${t%/*}" GOARCH="${t#*/}" go build -o /dev/null ./jobs/sprint; \
     done
@@ -27,9 +30,13 @@ test:
 race:
     go test -race -short ./...
 
-# End to end: examples on real devices, kills, bad input, the real binary.
-e2e:
+# End to end: examples on real devices, kills, bad input, the real binary, real stores.
+e2e: stores
     go test -tags e2e -count=1 -timeout 20m ./examples/... ./jobs/sprint/... ./stages/train
+
+# The stores against real servers behind a bad network (builds the servers once, 3 minutes).
+stores:
+    cd {{ servers }} && go test -mod=mod -count=1 -timeout 15m ./...
 
 # Measure; ratios against peers in the same run, medians.
 bench:
