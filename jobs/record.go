@@ -24,6 +24,17 @@ func NewRunID(now time.Time) string {
 	return now.UTC().Format("20060102-150405") + "-" + hex.EncodeToString(r[:])
 }
 
+// RunTime is the time at which a run was named; zero if the name tells none.
+func RunTime(run string) time.Time {
+	stamp, _, _ := strings.Cut(run[max(0, strings.IndexByte(run, '-'))+1:], "-")
+	day, _, _ := strings.Cut(run, "-")
+	t, err := time.Parse("20060102-150405", day+"-"+stamp)
+	if err != nil {
+		return time.Time{}
+	}
+	return t
+}
+
 // Record is the stored end of a run.
 type Record struct {
 	Result

@@ -90,7 +90,7 @@ func (u *run) begin(ctx context.Context) error {
 	if err := u.Store.WriteFile(ctx, runKey(u.id, "plan.yaml"), u.g.Plan.Source); err != nil {
 		return err
 	}
-	resolved := map[string]any{"plan": u.g.Plan.Name, "plan_digest": u.g.Plan.Digest, "command": u.Command, "version": u.Version, "started": u.started}
+	resolved := map[string]any{"plan": u.g.Plan.Name, "plan_digest": u.g.Plan.Digest, "command": u.Command, "version": u.Version, "started": u.started, "order": u.g.Names()}
 	options := map[string]any{}
 	for _, t := range u.g.Tasks {
 		options[t.Name] = map[string]any{"kind": t.Kind.Name, "options": t.Decoded.All, "external": t.External, "device": t.Device, "needs": t.Needs}
@@ -173,6 +173,9 @@ func (u *run) finish(ctx context.Context) *Result {
 	u.mu.Unlock()
 	if res.Code == 0 && (interrupted || stopped) {
 		res.Code, res.Error = stages.CodeInterrupted, stages.ErrInterrupted.Error()
+		if cancelled := (*CancelledError)(nil); errors.As(context.Cause(caller), &cancelled) {
+			res.Error = cancelled.Error()
+		}
 		if errors.Is(context.Cause(caller), ErrDeadline) {
 			res.Error = ErrDeadline.Error()
 			if !u.kept {

@@ -89,6 +89,11 @@ func (r *Runner) Run(ctx context.Context, g *Graph) (*Result, error) {
 	if err := r.Store.ProbeQuick(ctx); err != nil {
 		return nil, err
 	}
+	ctx, leave, err := u.attend(ctx, evaluation)
+	if err != nil {
+		return nil, err
+	}
+	defer leave()
 	if err := u.begin(ctx); err != nil {
 		return nil, err
 	}

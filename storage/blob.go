@@ -122,16 +122,30 @@ func (w *Writer) Abort() {
 	w.mem = bytes.Buffer{}
 }
 
-// putContent uploads a blob unless a good one is there.
+// putContent uploads a blob unless a good one is there that stays.
 func (s *Store) putContent(ctx context.Context, a Artifact, content io.ReadSeeker) error {
-	size, err := s.Has(ctx, a.Digest)
-	repair := errors.Is(err, ErrCorrupt)
-	switch {
-	case err == nil && size == a.Size:
-		return nil
-	case err != nil && !errors.Is(err, ErrNotFound) && !repair:
-		return err
+	for {
+		info, err := s.has(ctx, a.Digest)
+		repair := errors.Is(err, ErrCorrupt)
+		var swept bool
+		switch {
+		case err == nil && info.Size == a.Size:
+			swept, err = s.rely(ctx, info)
+		case err != nil && !errors.Is(err, ErrNotFound) && !repair:
+			return err
+		default:
+			if err = s.replace(ctx, a, content, repair); err == nil {
+				swept, err = s.AwaitSweep(ctx, nil)
+			}
+		}
+		if err != nil || !swept {
+			return err
+		}
 	}
+}
+
+// replace uploads a blob and lifts the mark of a bad one.
+func (s *Store) replace(ctx context.Context, a Artifact, content io.ReadSeeker, repair bool) error {
 	key, err := BlobKey(a.Digest)
 	if err != nil {
 		return err
@@ -189,24 +203,32 @@ func partSize(size int64) int {
 // Has returns the size of the blob with that digest. ErrNotFound means that
 // there is none, ErrCorrupt that a reader found its bytes wrong.
 func (s *Store) Has(ctx context.Context, digest string) (int64, error) {
-	key, err := BlobKey(digest)
+	info, err := s.has(ctx, digest)
 	if err != nil {
 		return 0, err
 	}
+	return info.Size, nil
+}
+
+func (s *Store) has(ctx context.Context, digest string) (Info, error) {
+	key, err := BlobKey(digest)
+	if err != nil {
+		return Info{}, err
+	}
 	info, err := s.Stat(ctx, key)
 	if err != nil {
-		return 0, err
+		return Info{}, err
 	}
 	mark, err := s.ReadFile(ctx, quarantineKey(key), 4096)
 	switch {
 	case errors.Is(err, ErrNotFound):
-		return info.Size, nil
+		return info, nil
 	case err != nil:
-		return 0, err
+		return Info{}, err
 	case string(mark) == info.Version:
-		return 0, &Error{Op: "stat", Key: key, Class: ErrCorrupt, Err: errors.New("an earlier read found its bytes wrong")}
+		return Info{}, &Error{Op: "stat", Key: key, Class: ErrCorrupt, Err: errors.New("an earlier read found its bytes wrong")}
 	}
-	return info.Size, nil
+	return info, nil
 }
 
 // quarantineKey is the record of a corrupt blob. It holds the version of the

@@ -14,6 +14,7 @@ import (
 	"log/slog"
 	"math/rand/v2"
 	"net/url"
+	"path/filepath"
 	"strings"
 	"sync"
 	"time"
@@ -45,6 +46,8 @@ type Store struct {
 	log    *slog.Logger
 	o      Options
 	serial sync.Mutex // conditional writes of drivers that have none
+	folder string     // of a local store
+	watch  sweepWatch
 }
 
 // Open opens the store at a URL (file://, mem://, s3://, gs://) or folder.
@@ -80,6 +83,11 @@ func Open(ctx context.Context, rawURL string, o *Options) (*Store, error) {
 		bucket = blob.PrefixedBucket(bucket, prefix)
 	}
 	s.bucket = bucket
+	if u.Scheme == "file" {
+		if s.folder, err = filepath.Abs(filepath.FromSlash(u.Path)); err != nil {
+			return nil, err
+		}
+	}
 	return s, nil
 }
 

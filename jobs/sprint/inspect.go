@@ -171,41 +171,6 @@ func (a *app) graphCommand() *cobra.Command {
 	return cmd
 }
 
-func (a *app) runsCommand() *cobra.Command {
-	var limit int
-	cmd := &cobra.Command{
-		Use: "runs", Short: "List the newest runs of the store", Args: cobra.NoArgs,
-		RunE: func(cmd *cobra.Command, _ []string) error {
-			ctx := cmd.Context()
-			store, err := a.storeOf(cmd)
-			if err != nil {
-				return err
-			}
-			defer store.Close()
-			ids, err := jobs.Runs(ctx, store, limit)
-			if err != nil {
-				return err
-			}
-			w := tabwriter.NewWriter(a.stdout, 0, 0, 2, ' ', 0)
-			fmt.Fprintln(w, "RUN\tPLAN\tSTARTED\tSECONDS\tEND")
-			for _, id := range ids {
-				r, err := jobs.LoadRecord(ctx, store, id)
-				if errors.Is(err, storage.ErrNotFound) {
-					fmt.Fprintf(w, "%s\t\t\t\tunfinished or killed\n", id)
-					continue
-				}
-				if err != nil {
-					return err
-				}
-				fmt.Fprintf(w, "%s\t%s\t%s\t%.1f\t%s\n", id, r.Plan, r.Started.Local().Format(time.DateTime), r.Finished.Sub(r.Started).Seconds(), r.Class)
-			}
-			return w.Flush()
-		},
-	}
-	cmd.Flags().IntVarP(&limit, "limit", "n", 20, "how many")
-	return cmd
-}
-
 // storeOf opens the configured store for commands without a plan.
 func (a *app) storeOf(cmd *cobra.Command) (*storage.Store, error) {
 	cfg, _, err := a.loadConfig(cmd, "")
@@ -213,58 +178,6 @@ func (a *app) storeOf(cmd *cobra.Command) (*storage.Store, error) {
 		return nil, err
 	}
 	return a.openStore(cmd.Context(), cfg)
-}
-
-func (a *app) statusCommand() *cobra.Command {
-	cmd := &cobra.Command{
-		Use: "status [RUN]", Short: "Show how a run ended; the newest by default", Args: cobra.MaximumNArgs(1),
-		RunE: func(cmd *cobra.Command, args []string) error {
-			ctx := cmd.Context()
-			store, err := a.storeOf(cmd)
-			if err != nil {
-				return err
-			}
-			defer store.Close()
-			if len(args) == 0 {
-				if args, err = jobs.Runs(ctx, store, 1); err != nil {
-					return err
-				}
-				if len(args) == 0 {
-					fmt.Fprintf(a.stdout, "the store %s has no runs\n", store.URL())
-					return nil
-				}
-			}
-			r, err := jobs.LoadRecord(ctx, store, args[0])
-			if errors.Is(err, storage.ErrNotFound) {
-				tries, err := jobs.Attempts(ctx, store, args[0])
-				if err != nil || len(tries) == 0 {
-					return noRun(args[0], storage.ErrNotFound)
-				}
-				fmt.Fprintf(a.stdout, "run %s is going on, or was killed; tried so far:\n", args[0])
-				for _, s := range slices.Sorted(keys(tries)) {
-					fmt.Fprintf(a.stdout, "  %s: %d\n", s, tries[s])
-				}
-				return nil
-			}
-			if err != nil {
-				return noRun(args[0], err)
-			}
-			if a.flags.output == "json" {
-				return json.NewEncoder(a.stdout).Encode(r.Result)
-			}
-			fmt.Fprintf(a.stdout, "run %s of %s: %s (code %d)\n", args[0], r.Plan, r.Class, r.Code)
-			stageTable(a.stdout, &r.Result)
-			if r.Error != "" {
-				fmt.Fprintf(a.stdout, "%s\n", r.Error)
-			}
-			if r.Continue != "" {
-				fmt.Fprintf(a.stdout, "continue with:\n  %s\n", r.Continue)
-			}
-			return nil
-		},
-	}
-	cmd.Flags().StringVarP(&a.flags.output, "output", "o", "", "json for the stored result")
-	return cmd
 }
 
 func keys[V any](m map[string]V) func(func(string) bool) {

@@ -1,0 +1,92 @@
+package jobs_test
+
+import (
+	"context"
+	"errors"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/sprint-ml/sprint/jobs"
+	"github.com/sprint-ml/sprint/storage"
+)
+
+// A run that goes on is seen as running with its holder, ends checkpointed when
+// anyone who sees the store asks it to, and the next run continues it.
+func TestCancelThroughTheStore(t *testing.T) {
+	b := newBench(t, toyPlan)
+	b.set = []string{"slow.times=9", "slow.pace=30s"}
+	b.tweak = func(r *jobs.Runner) { r.TTL = 500 * time.Millisecond }
+	b.local = func(l *jobs.Local) { l.Program = "" }
+	began := make(chan struct{})
+	b.count.before = func(stage string, _ int) {
+		if stage == "slow" {
+			close(began)
+		}
+	}
+	done := make(chan *jobs.Result, 1)
+	go func() {
+		res, err := b.run()
+		if err != nil {
+			t.Error(err)
+		}
+		done <- res
+	}()
+	<-began
+	other, err := storage.Open(t.Context(), b.store.Source(), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer other.Close()
+	ids, err := jobs.Runs(t.Context(), other, 1)
+	if err != nil || len(ids) != 1 {
+		t.Fatal(ids, err)
+	}
+	s, err := jobs.Stand(t.Context(), other, ids[0])
+	if err != nil || s.State != "running" || s.Holder != storage.Self() || !s.Live() {
+		t.Errorf("a live run stands as %+v, %v", s, err)
+	}
+	for range 2 { // asking twice is asking once
+		if err := jobs.Cancel(t.Context(), other, ids[0], "too slow"); err != nil {
+			t.Fatal(err)
+		}
+	}
+	res := <-done
+	if res.Code != 75 || !res.Retryable || !strings.Contains(res.Error, "too slow") {
+		t.Errorf("a cancelled run ends with %d: %s", res.Code, res.Error)
+	}
+	if s, err := jobs.Stand(t.Context(), other, ids[0]); err != nil || s.State != "ended" || s.Live() {
+		t.Errorf("after its end the run stands as %+v, %v", s, err)
+	}
+	b.count.before = nil
+	b.set = []string{"slow.times=9"}
+	b.mustRun(0, "cached cached cached succeeded")
+}
+
+// A run whose process died without a word is killed, not running.
+func TestKilledRunIsSeen(t *testing.T) {
+	b := newBench(t, toyPlan)
+	b.mustRun(0, "succeeded succeeded succeeded succeeded")
+	ids, err := jobs.Runs(t.Context(), b.store, 1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	gone := storage.Self()
+	gone.Started = "1" // another process had this pid
+	if err := b.store.Sweep(t.Context(), "runs/"+ids[0]+"/result.json"); err != nil {
+		t.Fatal(err)
+	}
+	lease, err := b.store.Acquire(t.Context(), "runs/"+ids[0], gone, time.Hour, "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer lease.Release(context.WithoutCancel(t.Context()))
+	if s, err := jobs.Stand(t.Context(), b.store, ids[0]); err != nil || s.State != "killed" || s.Live() {
+		t.Errorf("stands as %+v, %v", s, err)
+	}
+	for _, name := range []string{"nothere", "../" + ids[0], ids[0] + "/attempts", ""} {
+		if _, err := jobs.Stand(t.Context(), b.store, name); !errors.Is(err, storage.ErrNotFound) {
+			t.Errorf("run %q: %v", name, err)
+		}
+	}
+}

@@ -1,0 +1,285 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"slices"
+	"sync"
+	"text/tabwriter"
+	"time"
+
+	"github.com/spf13/cobra"
+	"github.com/sprint-ml/sprint/config"
+	"github.com/sprint-ml/sprint/jobs"
+	"github.com/sprint-ml/sprint/storage"
+)
+
+func (a *app) runsCommand() *cobra.Command {
+	var limit int
+	var plan string
+	cmd := &cobra.Command{
+		Use: "runs", Short: "List the newest runs of the store; pin those that gc must keep", Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			return a.withStore(cmd, func(ctx context.Context, store *storage.Store) error { return a.runs(ctx, store, plan, limit) })
+		},
+	}
+	cmd.Flags().IntVarP(&limit, "limit", "n", 20, "how many; 0 for all")
+	cmd.Flags().StringVar(&plan, "plan", "", "of the plan of this name alone")
+	a.jsonFlag(cmd, "one JSON object per run")
+	cmd.AddCommand(a.pinCommand(true), a.pinCommand(false))
+	return cmd
+}
+
+// withStore opens the configured store for a command without a plan.
+func (a *app) withStore(cmd *cobra.Command, do func(context.Context, *storage.Store) error) error {
+	store, err := a.storeOf(cmd)
+	if err != nil {
+		return err
+	}
+	defer store.Close()
+	return interrupted(cmd.Context(), do(cmd.Context(), store))
+}
+
+// jsonFlag gives a command the flag -o.
+func (a *app) jsonFlag(cmd *cobra.Command, what string) {
+	cmd.Flags().StringVarP(&a.flags.output, "output", "o", "", "json: "+what)
+}
+
+// asJSON reports whether -o json was given, and refuses any other word.
+func (a *app) asJSON() (bool, error) {
+	switch a.flags.output {
+	case "", "text":
+		return false, nil
+	case "json":
+		return true, nil
+	}
+	return false, &config.UsageError{Message: fmt.Sprintf("-o %s: this command knows json and text", a.flags.output)}
+}
+
+// listedRun is a line of runs.
+type listedRun struct {
+	Run      string    `json:"run"`
+	Plan     string    `json:"plan"`
+	State    string    `json:"state"`
+	Code     *int      `json:"code"` // null while it has none
+	Class    string    `json:"class,omitempty"`
+	Started  time.Time `json:"started"`
+	Seconds  float64   `json:"seconds"`
+	Pinned   bool      `json:"pinned"`
+	standing jobs.Standing
+}
+
+func (a *app) runs(ctx context.Context, store *storage.Store, plan string, limit int) error {
+	asJSON, err := a.asJSON()
+	if err != nil {
+		return err
+	}
+	pins, err := jobs.Pins(ctx, store)
+	if err != nil {
+		return err
+	}
+	ids, err := jobs.Runs(ctx, store, 1<<30)
+	if err != nil {
+		return err
+	}
+	var listed []listedRun
+	for len(ids) > 0 && (limit <= 0 || len(listed) < limit) {
+		// With a plan to look for nobody knows how many to read.
+		n := min(len(ids), 100)
+		if limit > 0 && plan == "" {
+			n = min(n, limit-len(listed))
+		}
+		batch, err := standings(ctx, store, ids[:n])
+		if err != nil {
+			return err
+		}
+		ids = ids[n:]
+		for _, r := range batch {
+			_, r.Pinned = pins[r.Run]
+			if (plan == "" || r.Plan == plan) && (limit <= 0 || len(listed) < limit) {
+				listed = append(listed, r)
+			}
+		}
+	}
+	if asJSON {
+		for _, r := range listed {
+			if err := json.NewEncoder(a.stdout).Encode(r); err != nil {
+				return err
+			}
+		}
+		return nil
+	}
+	w := tabwriter.NewWriter(a.stdout, 0, 0, 2, ' ', 0)
+	fmt.Fprintln(w, "RUN\tPLAN\tSTARTED\tSECONDS\tEND")
+	for _, r := range listed {
+		end := r.standing.String()
+		if r.Pinned {
+			end += " (pinned)"
+		}
+		fmt.Fprintf(w, "%s\t%s\t%s\t%.1f\t%s\n", r.Run, r.Plan, r.Started.Local().Format(time.DateTime), r.Seconds, end)
+	}
+	return w.Flush()
+}
+
+// standings reads many runs at once: a store far away answers slowly.
+func standings(ctx context.Context, store *storage.Store, ids []string) ([]listedRun, error) {
+	out := make([]listedRun, len(ids))
+	errs := make([]error, len(ids))
+	var wg sync.WaitGroup
+	slots := make(chan struct{}, 16)
+	for i, id := range ids {
+		slots <- struct{}{}
+		wg.Go(func() {
+			defer func() { <-slots }()
+			s, err := jobs.Stand(ctx, store, id)
+			r := listedRun{Run: id, State: s.State, standing: s}
+			switch {
+			case errors.Is(err, storage.ErrNotFound), errors.Is(err, storage.ErrCorrupt):
+				r.State, r.standing.State = "unknown", "unknown"
+			case err != nil:
+				errs[i] = err
+			}
+			if rec := s.Record; rec != nil {
+				r.Plan, r.Started, r.Seconds, r.Code, r.Class = rec.Plan, rec.Started, rec.Finished.Sub(rec.Started).Seconds(), &rec.Code, rec.Class
+			} else {
+				r.Started = jobs.RunTime(id)
+				if plan, err := jobs.LoadResolved(ctx, store, id); err == nil {
+					r.Plan, r.Started = plan.Plan, plan.Started
+				}
+				if s.Live() {
+					r.Seconds = time.Since(r.Started).Seconds()
+				}
+			}
+			out[i] = r
+		})
+	}
+	wg.Wait()
+	return out, errors.Join(errs...)
+}
+
+func (a *app) pinCommand(pinned bool) *cobra.Command {
+	var note string
+	use, short := "unpin RUN", "Let gc treat a run like any other again"
+	if pinned {
+		use, short = "pin RUN", "Keep all that a run reached, whatever its age"
+	}
+	cmd := &cobra.Command{
+		Use: use, Short: short, Args: cobra.ExactArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			return a.withStore(cmd, func(ctx context.Context, store *storage.Store) error {
+				if _, err := jobs.Stand(ctx, store, args[0]); err != nil {
+					return noRun(args[0], err)
+				}
+				if err := jobs.SetPin(ctx, store, args[0], pinned, note); err != nil {
+					return err
+				}
+				word := "pinned: gc keeps what it reached"
+				if !pinned {
+					word = "not pinned any more"
+				}
+				fmt.Fprintf(a.stdout, "run %s is %s\n", args[0], word)
+				return nil
+			})
+		},
+	}
+	if pinned {
+		cmd.Flags().StringVar(&note, "note", "", "why, for others to read")
+	}
+	return cmd
+}
+
+func (a *app) statusCommand() *cobra.Command {
+	cmd := &cobra.Command{
+		Use: "status [RUN]", Short: "Show how a run ended or how far it is; the newest by default", Args: cobra.MaximumNArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			return a.withStore(cmd, func(ctx context.Context, store *storage.Store) error { return a.status(ctx, store, args) })
+		},
+	}
+	a.jsonFlag(cmd, "the stored result, or the stages so far")
+	return cmd
+}
+
+func (a *app) status(ctx context.Context, store *storage.Store, args []string) error {
+	asJSON, err := a.asJSON()
+	if err != nil {
+		return err
+	}
+	if len(args) == 0 {
+		if args, err = jobs.Runs(ctx, store, 1); err != nil {
+			return err
+		}
+		if len(args) == 0 {
+			fmt.Fprintf(a.stdout, "the store %s has no runs\n", store.URL())
+			return nil
+		}
+	}
+	s, err := jobs.Stand(ctx, store, args[0])
+	if err != nil {
+		return noRun(args[0], err)
+	}
+	if s.Record == nil {
+		return a.soFar(ctx, store, s, asJSON)
+	}
+	if asJSON {
+		return json.NewEncoder(a.stdout).Encode(s.Record.Result)
+	}
+	r := s.Record
+	fmt.Fprintf(a.stdout, "run %s of %s: %s (code %d), %s, %s\n", args[0], r.Plan, r.Class, r.Code, r.Started.Local().Format(time.DateTime), r.Finished.Sub(r.Started).Round(100*time.Millisecond))
+	stageTable(a.stdout, &r.Result)
+	if r.Error != "" {
+		fmt.Fprintf(a.stdout, "%s\n", r.Error)
+	}
+	if r.Continue != "" {
+		fmt.Fprintf(a.stdout, "continue with:\n  %s\n", r.Continue)
+	}
+	return nil
+}
+
+// soFar shows a run that has no end in the store.
+func (a *app) soFar(ctx context.Context, store *storage.Store, s jobs.Standing, asJSON bool) error {
+	stages, err := jobs.SoFar(ctx, store, s.Run)
+	if err != nil {
+		return err
+	}
+	if asJSON {
+		return json.NewEncoder(a.stdout).Encode(struct {
+			jobs.Standing
+			Stages []jobs.StageResult `json:"stages"`
+		}{s, stages})
+	}
+	resolved, err := jobs.LoadResolved(ctx, store, s.Run)
+	if err != nil && !errors.Is(err, storage.ErrNotFound) {
+		return err
+	}
+	fmt.Fprintf(a.stdout, "run %s of %s: %s\n", s.Run, resolved.Plan, s)
+	stageTable(a.stdout, &jobs.Result{Stages: stages})
+	switch {
+	case s.Live():
+		fmt.Fprintf(a.stdout, "follow it with:\n  sprint logs -f %s\nend it, checkpointed, with:\n  sprint cancel %s\n", s.Run, s.Run)
+	case resolved.Command != "":
+		fmt.Fprintf(a.stdout, "continue with:\n  %s\n", resolved.Command)
+	}
+	return nil
+}
+
+// newestRun returns the newest run that fits.
+func newestRun(ctx context.Context, store *storage.Store, fits func(jobs.Standing) bool) (jobs.Standing, error) {
+	ids, err := jobs.Runs(ctx, store, 200)
+	if err != nil {
+		return jobs.Standing{}, err
+	}
+	for batch := range slices.Chunk(ids, 16) {
+		listed, err := standings(ctx, store, batch)
+		if err != nil {
+			return jobs.Standing{}, err
+		}
+		for _, r := range listed {
+			if fits(r.standing) {
+				return r.standing, nil
+			}
+		}
+	}
+	return jobs.Standing{}, storage.ErrNotFound
+}

@@ -1,0 +1,227 @@
+package storage
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/sprint-ml/sprint/storage/localblob"
+)
+
+// Deleting beside writers that do not know of it. A writer that finds the blob
+// it wants to put there already sends nothing, so the blob's age says nothing of
+// how much it is needed. It therefore marks the blob as kept, and then looks
+// whether a sweep is going on. A sweep begins with its lease, waits until no
+// writer can still rely on having looked before, and only then reads the marks:
+// so either the sweep sees the mark, or the writer sees the sweep, waits for its
+// end and puts the blob if it is gone.
+
+const (
+	sweepLease = "gc/sweep"
+	sweepTTL   = 20 * time.Second
+	// looked is how long a writer may rely on having seen no sweep.
+	looked = 2 * time.Second
+	// SweepSettle is how long a sweep waits before it reads the marks.
+	SweepSettle = looked + time.Second
+	// young blobs need no mark: no sweep beside writers takes one of that age.
+	young = 10 * time.Minute
+	// SweepAge is the least age of what a sweep beside writers may delete.
+	SweepAge = time.Hour
+)
+
+// sweepWatch remembers when a store last looked for a sweep and found none.
+type sweepWatch struct {
+	mu    sync.Mutex
+	clear time.Time
+	kept  map[string]time.Time // marks written, by blob
+}
+
+// keepMark is the key of the mark of a blob.
+func keepMark(blobKey string) string { return "kept/" + strings.TrimPrefix(blobKey, "blobs/") }
+
+// rely makes sure that a blob found in the store stays there. swept means that
+// a sweep went on, and that one must look again.
+func (s *Store) rely(ctx context.Context, info Info) (swept bool, err error) {
+	if age := time.Since(info.ModTime); age < -young || age > young {
+		s.watch.mu.Lock()
+		marked := time.Since(s.watch.kept[info.Key]) < young
+		s.watch.mu.Unlock()
+		if !marked {
+			if err := s.WriteFile(ctx, keepMark(info.Key), nil); err != nil {
+				return false, err
+			}
+			s.watch.mu.Lock()
+			if s.watch.kept == nil || len(s.watch.kept) > 10_000 {
+				s.watch.kept = map[string]time.Time{}
+			}
+			s.watch.kept[info.Key] = time.Now()
+			s.watch.mu.Unlock()
+		}
+	}
+	return s.AwaitSweep(ctx, nil)
+}
+
+// AwaitSweep returns when no sweep goes on; waited says that one did. notify, if
+// not nil, is told once who sweeps. A sweep whose holder went silent for a ttl
+// is not waited for.
+func (s *Store) AwaitSweep(ctx context.Context, notify func(Holder)) (waited bool, err error) {
+	s.watch.mu.Lock()
+	clear := time.Since(s.watch.clear) < looked
+	s.watch.mu.Unlock()
+	if clear {
+		return false, nil
+	}
+	var version string
+	var since time.Time
+	for {
+		began := time.Now()
+		l, err := s.Lease(ctx, sweepLease)
+		if err != nil && !errors.Is(err, ErrNotFound) {
+			return waited, err
+		}
+		if l.Version != version {
+			version, since = l.Version, time.Now()
+		}
+		if err != nil || l.Free(Self()) || time.Since(since) > sweepTTL {
+			s.watch.mu.Lock()
+			s.watch.clear = began
+			s.watch.mu.Unlock()
+			return waited, nil
+		}
+		if !waited && notify != nil {
+			notify(l.Holder)
+		}
+		waited = true
+		select {
+		case <-ctx.Done():
+			return waited, context.Cause(ctx)
+		case <-time.After(looked / 4):
+		}
+	}
+}
+
+// Sweeper deletes from a store beside its writers. Only one sweeps at a time.
+type Sweeper struct {
+	s     *Store
+	lease *Lease
+	now   time.Time
+}
+
+// BeginSweep takes the lease of the sweep, *HeldError if another has it, and
+// returns when no writer relies any more on having seen none.
+func (s *Store) BeginSweep(ctx context.Context, settle time.Duration) (*Sweeper, error) {
+	lease, err := s.Acquire(ctx, sweepLease, Self(), sweepTTL, "")
+	if err != nil {
+		return nil, err
+	}
+	w := &Sweeper{s: s, lease: lease}
+	state, err := s.Lease(ctx, sweepLease)
+	if err == nil {
+		w.now = state.Renewed
+		select {
+		case <-ctx.Done():
+			err = context.Cause(ctx)
+		case <-time.After(settle):
+		}
+	}
+	if err != nil {
+		_ = lease.Release(context.WithoutCancel(ctx)) // the first failure is the one to tell
+		return nil, err
+	}
+	return w, nil
+}
+
+// Now is the time at which the sweep began, by the store's own clock.
+func (w *Sweeper) Now() time.Time { return w.now }
+
+// End releases the lease.
+func (w *Sweeper) End(ctx context.Context) error { return w.lease.Release(ctx) }
+
+// ErrYoung says that an object was written too lately to be deleted.
+var ErrYoung = errors.New("written meanwhile")
+
+// Delete removes an object unless it was written within the last age. It fails
+// once the sweep's lease is lost.
+func (w *Sweeper) Delete(ctx context.Context, key string, age time.Duration) error {
+	select {
+	case <-w.lease.Lost():
+		return &Error{Op: "sweep", Key: key, Class: ErrHeld, Err: errors.New("the lease of the sweep is lost")}
+	default:
+	}
+	info, err := w.s.Stat(ctx, key)
+	switch {
+	case errors.Is(err, ErrNotFound):
+		return nil
+	case err != nil:
+		return err
+	case age > 0 && w.now.Sub(info.ModTime) < age:
+		return &Error{Op: "sweep", Key: key, Class: ErrYoung}
+	}
+	return w.s.Sweep(ctx, key)
+}
+
+// Kept calls visit with the digest of every blob that a writer marked.
+func (s *Store) Kept(ctx context.Context, visit func(digest, key string, at time.Time)) error {
+	for info, err := range s.List(ctx, "kept/sha256/") {
+		if err != nil {
+			return err
+		}
+		visit("sha256:"+info.Key[strings.LastIndexByte(info.Key, '/')+1:], info.Key, info.ModTime)
+	}
+	return nil
+}
+
+// Tombstone says that outputs of a manifest were deleted on purpose.
+type Tombstone struct {
+	Kind       string    `json:"kind"`
+	Key        string    `json:"key"`
+	Generation int       `json:"generation"` // the newest whose outputs are gone
+	Evicted    time.Time `json:"evicted"`
+	Bytes      int64     `json:"bytes"`
+}
+
+func tombstoneKey(kind, key string) string { return "tombstones/" + kind + "/" + key }
+
+// Bury records that the outputs of a manifest are about to be deleted.
+func (s *Store) Bury(ctx context.Context, t Tombstone) error {
+	body, err := json.Marshal(t)
+	if err != nil {
+		return err
+	}
+	return s.WriteFile(ctx, tombstoneKey(t.Kind, t.Key), encodeRecord(body, newNonce()))
+}
+
+// Tombstone returns that of a manifest; ErrNotFound if it has none.
+func (s *Store) Tombstone(ctx context.Context, m Manifest) (Tombstone, error) {
+	var t Tombstone
+	key := tombstoneKey(m.Kind, m.Key)
+	body, _, err := s.Read(ctx, key)
+	if err != nil {
+		return t, err
+	}
+	if err := json.Unmarshal(body, &t); err != nil {
+		return t, &Error{Op: "read tombstone", Key: key, Class: ErrCorrupt, Err: err}
+	}
+	if t.Generation < m.Generation {
+		return t, &Error{Op: "read tombstone", Key: key, Class: ErrNotFound, Err: fmt.Errorf("that of generation %d", t.Generation)}
+	}
+	return t, nil
+}
+
+// SweepTemp removes what writers that died left of objects they never finished
+// and that no List shows. It returns how many files and bytes that was; with
+// dry it only counts. Stores that do not say count nothing.
+func (s *Store) SweepTemp(ctx context.Context, age time.Duration, dry bool) (files int, bytes int64, err error) {
+	if s.scheme != "file" {
+		return 0, 0, nil
+	}
+	err = s.try(ctx, "list", "", func() (err error) {
+		files, bytes, err = localblob.SweepTemp(s.folder, age, dry)
+		return err
+	})
+	return files, bytes, err
+}
