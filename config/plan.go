@@ -35,7 +35,7 @@ type Stage struct {
 	Needs  []string          // names of stages; filled in with the stage before if the plan is silent
 	Inputs map[string]string // artifact name -> "stage.artifact", to settle ambiguity
 	With   map[string]any    // raw options; decoded by Options.Decode
-	Retry  int               // further tries after a lost attempt; 2 if the plan is silent
+	Retry  Retry
 	// Timeout ends an attempt; zero is none.
 	Timeout   time.Duration
 	Resources Resources
@@ -58,8 +58,20 @@ type Resources struct {
 	Device string // auto, cpu, cuda, go or another PJRT name; empty is auto
 }
 
-// defaultRetry is how often a lost attempt is tried again.
-const defaultRetry = 2
+// Retry says how often an attempt is tried again, by what ended the one before.
+// The numbers are budgets of their own: a night of bad network leaves the tries
+// that a lost machine may cost.
+type Retry struct {
+	Network int           // a source or registry did not answer
+	Store   int           // the store did not answer
+	Machine int           // the process that did the work is gone
+	Failure int           // the stage failed by itself (codes 1 and 8)
+	Wait    time.Duration // before the first further try; doubled for each one after it
+}
+
+// defaultRetry is the patience of a plan that is silent. The store gets more:
+// what waits for it is work that is done already.
+func defaultRetry() Retry { return Retry{Network: 2, Store: 5, Machine: 2, Wait: time.Second} }
 
 // Dir is the folder that paths of the plan are relative to.
 func (p *Plan) Dir() string { return filepath.Dir(p.File) }
@@ -271,7 +283,7 @@ func (r *planReader) plan(p *Plan) {
 
 func (r *planReader) stage(it *item, index int) Stage {
 	path := fmt.Sprintf("stages.%d", index)
-	s := Stage{Pos: it.pos, Retry: defaultRetry, With: map[string]any{}, places: map[string]Position{}}
+	s := Stage{Pos: it.pos, Retry: defaultRetry(), With: map[string]any{}, places: map[string]Position{}}
 	m := r.fields(it, path, "a stage", "name", "kind", "needs", "inputs", "with", "retry", "timeout", "resources")
 	if m.items == nil {
 		return s
@@ -300,11 +312,7 @@ func (r *planReader) stage(it *item, index int) Stage {
 		}
 	}
 	if n := m.get("retry"); n != nil {
-		v, ok := n.value.(int64)
-		if !ok || v < 0 || v > 100 {
-			r.wrong(n, path+".retry", "want a number of tries from 0 to 100", "")
-		}
-		s.Retry = int(v)
+		s.Retry = r.retry(n, path+".retry")
 	}
 	if n := m.get("timeout"); n != nil {
 		v, _ := n.value.(string)
@@ -319,6 +327,42 @@ func (r *planReader) stage(it *item, index int) Stage {
 		s.Resources.Device = r.text(f, path+".resources", "device")
 	}
 	return s
+}
+
+// retry reads a number, which goes for all but the stage's own failures, or a
+// map of budgets.
+func (r *planReader) retry(it *item, path string) Retry {
+	out := defaultRetry()
+	count := func(n *item, path, want string) int {
+		v, ok := n.value.(int64)
+		if !ok || v < 0 || v > 100 {
+			r.wrong(n, path, want, "")
+		}
+		return int(v)
+	}
+	if _, ok := it.value.(*mapping); !ok {
+		n := count(it, path, "want a number of tries from 0 to 100, or a map such as {network: 5, machine: 2}")
+		out.Network, out.Store, out.Machine = n, n, n
+		return out
+	}
+	m := r.fields(it, path, "retry", "network", "store", "machine", "failure", "wait")
+	for _, b := range []struct {
+		name string
+		to   *int
+	}{{"network", &out.Network}, {"store", &out.Store}, {"machine", &out.Machine}, {"failure", &out.Failure}} {
+		if n := m.get(b.name); n != nil {
+			*b.to = count(n, path+"."+b.name, "want a number of tries from 0 to 100")
+		}
+	}
+	if n := m.get("wait"); n != nil {
+		v, _ := n.value.(string)
+		d, err := time.ParseDuration(v)
+		if err != nil || d <= 0 || d > time.Hour {
+			r.wrong(n, path+".wait", "want a duration up to 1h, such as 5s", "")
+		}
+		out.Wait = d
+	}
+	return out
 }
 
 func (r *planReader) needs(m *mapping, path string) ([]string, []Position) {

@@ -143,7 +143,7 @@ func Schema(kinds []KindSchema) ([]byte, error) {
 			"needs":     map[string]any{"type": []any{"array", "string"}, "items": name, "description": "Stages that come first; the one before by default."},
 			"inputs":    map[string]any{"type": "object", "additionalProperties": map[string]any{"type": "string", "pattern": inputPattern}, "description": "Settles which stage makes an input, {test: split.test}."},
 			"with":      map[string]any{"type": "object"},
-			"retry":     map[string]any{"type": "integer", "minimum": 0, "maximum": 100, "default": 2, "description": "Further tries after a lost attempt."},
+			"retry":     retrySchema(),
 			"timeout":   durationSchema("Ends an attempt."),
 			"resources": map[string]any{"type": "object", "additionalProperties": false, "properties": map[string]any{"device": map[string]any{"type": "string", "description": "auto, cpu, cuda, go or another PJRT name; a demand."}}},
 		},
@@ -250,4 +250,27 @@ func typeSchema(t reflect.Type, f field) map[string]any {
 		s["description"] = fmt.Sprintf("type %s", t)
 	}
 	return s
+}
+
+// retrySchema describes both forms of retry.
+func retrySchema() map[string]any {
+	silent := defaultRetry()
+	tries := func(standard int, text string) map[string]any {
+		return map[string]any{"type": "integer", "minimum": 0, "maximum": 100, "default": standard, "description": text}
+	}
+	wait := durationSchema("Before the first further try; doubled for each one after it.")
+	wait["default"] = silent.Wait.String()
+	return map[string]any{
+		"description": "Further tries of an attempt: a number for network, store and machine alike, or a map of budgets.",
+		"anyOf": []any{
+			map[string]any{"type": "integer", "minimum": 0, "maximum": 100},
+			map[string]any{"type": "object", "additionalProperties": false, "properties": map[string]any{
+				"network": tries(silent.Network, "When a source or registry did not answer."),
+				"store":   tries(silent.Store, "When the store did not answer."),
+				"machine": tries(silent.Machine, "When the process that did the work is gone."),
+				"failure": tries(silent.Failure, "When the stage failed by itself, with code 1 or 8."),
+				"wait":    wait,
+			}},
+		},
+	}
 }

@@ -56,6 +56,8 @@ type Outcome struct {
 	Manifest *storage.Manifest
 	// Err is the failure of Failed, Lost and Interrupted outcomes.
 	Err error
+	// Cause says whose budget another try costs; empty if none is made.
+	Cause Cause
 	// Checkpointed says that partial work was kept.
 	Checkpointed bool
 }
@@ -186,12 +188,11 @@ func committed(m *storage.Manifest) Outcome {
 
 // failed sorts an error into the two classes of failure.
 func failed(err error) Outcome {
-	var f *stages.Failure
-	switch {
-	case errors.As(err, &f) && f.Lost, errors.Is(err, storage.ErrTransient):
-		return Outcome{State: Lost, Err: err}
+	o := Outcome{State: Failed, Err: err, Cause: causeOf(err)}
+	if o.Cause != "" && o.Cause != CauseFailure {
+		o.State = Lost
 	}
-	return Outcome{State: Failed, Err: err}
+	return o
 }
 
 // notebook collects the facts that an attempt notes.

@@ -28,6 +28,9 @@ type Verdict struct {
 	Key      string // empty while inputs are unknown
 	Preimage []byte
 	Manifest *storage.Manifest // set if Cached or Failed
+	// Generation is that of the newest manifest when this was decided, readable
+	// or not; 0 if there was none.
+	Generation int
 	// Resumable tasks have a checkpoint.
 	Resumable bool
 }
@@ -121,11 +124,12 @@ func (e Evaluator) Task(ctx context.Context, g *Graph, t *Task, inputs map[strin
 		return nil, err
 	}
 	v := &Verdict{State: Pending, Key: key, Preimage: canonical}
-	m, err := e.Store.Manifest(ctx, t.Kind.Name, key)
+	m, generation, err := e.Store.Newest(ctx, t.Kind.Name, key)
+	v.Generation = generation
 	switch {
-	case errors.Is(err, storage.ErrNotFound):
+	case errors.Is(err, storage.ErrNotFound) && generation == 0:
 		return v, e.explainMiss(ctx, g, t, v)
-	case errors.Is(err, storage.ErrCorrupt):
+	case errors.Is(err, storage.ErrCorrupt), errors.Is(err, storage.ErrNotFound):
 		v.Reason = "its manifest is damaged"
 		return v, nil
 	case err != nil:

@@ -87,6 +87,8 @@ func hintOf(err error) string {
 		return failure.Hint
 	case errors.As(err, &verdict):
 		return verdict.Hint
+	case errors.Is(err, storage.ErrHeld):
+		return "leave out --no-wait to wait for the other run and take its result"
 	case errors.Is(err, storage.ErrFull):
 		return "free space in the store, then run the same command"
 	case errors.Is(err, storage.ErrDenied):

@@ -10,35 +10,36 @@ import (
 )
 
 // lease takes the lease of a key. While another runner holds it, this one
-// waits: it adopts the other's manifest, or takes over when the holder is gone.
-func (u *run) lease(ctx context.Context, e Evaluator, t *Task, v *Verdict, inputs map[string]storage.Artifact) (*storage.Lease, *storage.Manifest, error) {
+// waits: it returns a verdict with the other's manifest, or takes over when the
+// holder is gone. With NoWait it returns the *storage.HeldError of a holder
+// that was seen to live.
+func (u *run) lease(ctx context.Context, e Evaluator, t *Task, v *Verdict, inputs map[string]storage.Artifact) (*storage.Lease, *Verdict, error) {
 	name := t.Kind.Name + "/" + v.Key
 	self := storage.Self()
 	var seen string
 	var since time.Time
 	stale := ""
-	for first := true; ; first = false {
+	for {
 		l, err := u.Store.Acquire(ctx, name, self, u.TTL, stale)
 		if err == nil {
 			// Another runner may have finished since the task was looked up,
 			// and released the lease before this one asked for it.
-			now, err := e.Task(ctx, u.g, t, inputs)
+			now, err := u.look(ctx, e, t, v, inputs)
 			if err != nil || now.Manifest != nil {
 				_ = l.Release(context.WithoutCancel(ctx))
-				if err != nil {
-					return nil, nil, err
-				}
-				return nil, now.Manifest, nil
+				l = nil
 			}
-			return l, nil, nil
+			return l, now, err
 		}
 		var held *storage.HeldError
 		if !errors.As(err, &held) {
-			return nil, nil, err
+			return nil, v, err
 		}
 		if held.Version != seen {
-			if first {
+			if seen == "" {
 				u.state(t, Waiting, fmt.Sprintf("%s is doing it", held.Holder), nil)
+			} else if u.NoWait {
+				return nil, v, fmt.Errorf("stage %s is being done by another run: %w", t.Name, held)
 			}
 			seen, since = held.Version, time.Now()
 		}
@@ -48,11 +49,14 @@ func (u *run) lease(ctx context.Context, e Evaluator, t *Task, v *Verdict, input
 		}
 		select {
 		case <-ctx.Done():
-			return nil, nil, context.Cause(ctx)
+			return nil, v, context.Cause(ctx)
 		case <-time.After(max(u.TTL/40, 10*time.Millisecond)):
 		}
-		if now, err := e.Task(ctx, u.g, t, inputs); err == nil && now.Manifest != nil {
-			return nil, now.Manifest, nil
+		// Only a manifest that came since is worth the whole look.
+		if n, err := u.Store.Generation(ctx, t.Kind.Name, v.Key); err == nil && n > v.Generation {
+			if now, err := u.look(ctx, e, t, v, inputs); err == nil && now.Manifest != nil {
+				return nil, now, nil
+			}
 		}
 	}
 }

@@ -142,6 +142,7 @@ type message struct {
 	Hint     string           `json:"hint,omitempty"`
 	Code     int              `json:"code,omitempty"`
 	State    State            `json:"state,omitempty"`
+	Cause    Cause            `json:"cause,omitempty"`
 	Saved    bool             `json:"saved,omitempty"`
 }
 
@@ -192,7 +193,7 @@ func (l *Local) judge(ctx context.Context, a *Attempt, err error, ps *os.Process
 		}
 	}
 	if final != nil {
-		o := Outcome{State: final.State, Checkpointed: final.Saved}
+		o := Outcome{State: final.State, Checkpointed: final.Saved, Cause: final.Cause}
 		o.Err = &stages.Failure{Code: final.Code, Lost: final.State == Lost, Hint: final.Hint, Err: errors.New(final.Text)}
 		if final.State == Interrupted {
 			o.Err = fmt.Errorf("%s: %w", final.Text, stages.ErrInterrupted)
@@ -210,9 +211,9 @@ func (l *Local) judge(ctx context.Context, a *Attempt, err error, ps *os.Process
 			// The kernel's out-of-memory killer leaves no other trace that
 			// an ordinary user may read; a retry would end the same way only
 			// if memory is short, so the message names both.
-			return Outcome{State: Lost, Err: stages.Lose(stages.CodeMemory, "lower train.batch_tokens if memory is short; the same command continues from the last checkpoint", "the worker of stage %s was killed, by the kernel for want of memory or by someone%s", a.Stage, stderr)}
+			return failed(stages.Lose(stages.CodeMemory, "lower train.batch_tokens if memory is short; the same command continues from the last checkpoint", "the worker of stage %s was killed, by the kernel for want of memory or by someone%s", a.Stage, stderr))
 		}
-		return Outcome{State: Lost, Err: stages.Lose(stages.CodeStage, "the same command continues from the last checkpoint", "the worker of stage %s ended by signal: %s%s", a.Stage, signal, stderr)}
+		return failed(stages.Lose(stages.CodeStage, "the same command continues from the last checkpoint", "the worker of stage %s ended by signal: %s%s", a.Stage, signal, stderr))
 	}
 	return failed(fmt.Errorf("the worker of stage %s ended without a word: %w%s", a.Stage, err, stderr))
 }

@@ -2,9 +2,11 @@ package jobs
 
 import (
 	"context"
+	"errors"
 	"fmt"
 
 	"github.com/sprint-ml/sprint/stages"
+	"github.com/sprint-ml/sprint/storage"
 )
 
 // preflight tries the demands of every task that will run, before any does.
@@ -15,12 +17,10 @@ func (u *run) preflight(ctx context.Context, e *Evaluation) error {
 		if !u.selected[t.Name] || v.State.Final() {
 			continue
 		}
-		a, err := u.attempt(t, v, nil, 0, 0)
-		if err == nil {
-			err = u.Store.Create(ctx, attemptKey(u.id, t.Name, 0), mustJSON(a))
-		}
-		if err == nil {
-			err = u.Executor.Preflight(ctx, a, &taskSink{u: u, t: t})
+		p := u.patience(t)
+		err := u.demands(ctx, t, v)
+		for err != nil && u.again(ctx, t, p, lostOnly(failed(err))) {
+			err = u.demands(ctx, t, v)
 		}
 		if err != nil {
 			if ctx.Err() != nil {
@@ -49,4 +49,26 @@ func (u *run) preflight(ctx context.Context, e *Evaluation) error {
 		}
 	}
 	return first
+}
+
+// demands tries the demands of one task. Its record is attempt 0.
+func (u *run) demands(ctx context.Context, t *Task, v *Verdict) error {
+	a, err := u.attempt(t, v, nil, 0)
+	if err != nil {
+		return err
+	}
+	err = u.Store.Create(ctx, attemptKey(u.id, t.Name, 0), mustJSON(a))
+	if err != nil && !errors.Is(err, storage.ErrExists) { // of the try before
+		return err
+	}
+	return u.Executor.Preflight(ctx, a, &taskSink{u: u, t: t})
+}
+
+// lostOnly leaves a stage's own failure its budget: a demand that is not met
+// before the work is not met a second later.
+func lostOnly(o Outcome) Outcome {
+	if o.Cause == CauseFailure {
+		o.Cause = ""
+	}
+	return o
 }

@@ -1,17 +1,11 @@
 package jobs
 
 import (
-	"bytes"
 	"context"
 	"crypto/rand"
 	"encoding/hex"
 	"encoding/json"
-	"errors"
-	"fmt"
-	"log/slog"
 	"slices"
-	"strings"
-	"sync"
 	"time"
 
 	"github.com/sprint-ml/sprint/storage"
@@ -89,101 +83,24 @@ func RunPlan(ctx context.Context, s *storage.Store, run string) ([]byte, error) 
 	return s.ReadFile(ctx, runKey(run, "plan.yaml"), 1<<20)
 }
 
-// chunk appends lines to numbered objects: a store cannot append to one.
-type chunk struct {
-	store *storage.Store
-	key   func(seq int) string
-	log   *slog.Logger
-
-	mu   sync.Mutex
-	buf  bytes.Buffer
-	seq  int
-	stop chan struct{}
-	done sync.WaitGroup
+// Resolved is what a run wrote down when it began.
+type Resolved struct {
+	Plan    string                     `json:"plan"`
+	Command string                     `json:"command"`
+	Started time.Time                  `json:"started"`
+	Stages  map[string]json.RawMessage `json:"stages"`
 }
 
-// flushEvery bounds how much of a log a crash of the machine can lose.
-const flushEvery = 3 * time.Second
-
-func newChunk(ctx context.Context, s *storage.Store, log *slog.Logger, key func(seq int) string) *chunk {
-	c := &chunk{store: s, key: key, log: log, stop: make(chan struct{})}
-	c.done.Go(func() {
-		tick := time.NewTicker(flushEvery)
-		defer tick.Stop()
-		for {
-			select {
-			case <-c.stop:
-				return
-			case <-tick.C:
-				c.flush(ctx)
-			}
-		}
-	})
-	return c
-}
-
-func (c *chunk) write(line []byte) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.buf.Write(line)
-	c.buf.WriteByte('\n')
-}
-
-func (c *chunk) flush(ctx context.Context) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if c.buf.Len() == 0 {
-		return
+// LoadResolved reads what a run wrote down when it began. Runs that had nothing
+// to do wrote none.
+func LoadResolved(ctx context.Context, s *storage.Store, run string) (Resolved, error) {
+	var r Resolved
+	b, err := s.ReadFile(ctx, runKey(run, "resolved.json"), 16<<20)
+	if err != nil {
+		return r, err
 	}
-	c.seq++
-	if err := c.store.WriteFile(ctx, c.key(c.seq), bytes.Clone(c.buf.Bytes())); err != nil {
-		c.seq-- // readers stop at the first number that is not there
-		c.log.Warn("could not store a log", "error", err)
-		return
+	if err := json.Unmarshal(b, &r); err != nil {
+		return r, &storage.Error{Op: "read run", Key: run, Class: storage.ErrCorrupt, Err: err}
 	}
-	c.buf.Reset()
-}
-
-func (c *chunk) close(ctx context.Context) {
-	close(c.stop)
-	c.done.Wait()
-	c.flush(ctx)
-}
-
-// Logs writes the stored log of one attempt to w, from chunk after on; it
-// returns the number of the last chunk, so that a follower can go on.
-func Logs(ctx context.Context, s *storage.Store, run, stage string, attempt, after int, w interface{ Write([]byte) (int, error) }) (int, error) {
-	for seq := after + 1; ; seq++ {
-		b, err := s.ReadFile(ctx, logKey(run, stage, attempt, seq), 64<<20)
-		if errors.Is(err, storage.ErrNotFound) {
-			return seq - 1, nil
-		}
-		if err != nil {
-			return seq - 1, err
-		}
-		if _, err := w.Write(b); err != nil {
-			return seq, err
-		}
-	}
-}
-
-func logKey(run, stage string, attempt, seq int) string {
-	return fmt.Sprintf("runs/%s/logs/%s/%d/%06d", run, stage, attempt, seq)
-}
-
-// Attempts lists the stages of a run that were tried, with the number of tries.
-func Attempts(ctx context.Context, s *storage.Store, run string) (map[string]int, error) {
-	prefix := runKey(run, "attempts/")
-	out := map[string]int{}
-	for info, err := range s.List(ctx, prefix) {
-		if err != nil {
-			return nil, err
-		}
-		stage, file, _ := strings.Cut(strings.TrimPrefix(info.Key, prefix), "/")
-		var n int
-		if _, err := fmt.Sscanf(file, "%d.json", &n); err == nil {
-			out[stage] = max(out[stage], n)
-		}
-	}
-	return out, nil
+	return r, nil
 }

@@ -103,8 +103,14 @@ func (u *run) begin(ctx context.Context) error {
 	if err := u.Store.WriteFile(ctx, runKey(u.id, "resolved.json"), b); err != nil {
 		return err
 	}
+	if u.alive, err = u.Store.Acquire(ctx, runLease(u.id), storage.Self(), u.TTL, ""); err != nil {
+		return err
+	}
 	u.mu.Lock()
-	u.journal = newChunk(context.WithoutCancel(ctx), u.Store, u.Log, func(seq int) string { return fmt.Sprintf("runs/%s/events/%06d.jsonl", u.id, seq) })
+	u.journal = newChunk(context.WithoutCancel(ctx), u.Store, u.Log, func(seq int) string { return fmt.Sprintf("runs/%s/events/%06d.jsonl", u.id, seq) },
+		func(n int) []byte {
+			return mustJSON(Event{Type: EventLog, Time: time.Now().UTC(), Run: u.id, Level: slog.LevelWarn.String(), Message: droppedText(n)})
+		})
 	u.mu.Unlock()
 	return nil
 }
@@ -193,11 +199,16 @@ func (u *run) finish(ctx context.Context) *Result {
 	u.journal = nil
 	u.mu.Unlock()
 	if journal != nil {
-		journal.close(ctx)
+		journal.close()
 	}
 	err := saveRecord(ctx, u.Store, Record{Result: *res, Plan: u.g.Plan.Name, Started: u.started, Finished: time.Now().UTC(), Version: u.Version, Command: u.Command, Args: u.Args})
 	if err != nil {
 		u.Log.Warn("could not store the run's record", "error", err)
+	}
+	if u.alive != nil {
+		if err := u.alive.Release(ctx); err != nil {
+			u.Log.Warn("could not release the run's lease", "error", err)
+		}
 	}
 	return res
 }
@@ -234,6 +245,14 @@ func (s *taskSink) Log(level slog.Level, text string) {
 
 func (s *taskSink) line(level slog.Level, text string) {
 	if s.log != nil {
-		s.log.write(fmt.Appendf(nil, "%s %-5s %s", time.Now().UTC().Format(time.RFC3339), level, text))
+		s.log.write(logLine(level, text))
 	}
+}
+
+func logLine(level slog.Level, text string) []byte {
+	return fmt.Appendf(nil, "%s %-5s %s", time.Now().UTC().Format(time.RFC3339), level, text)
+}
+
+func droppedText(n int) string {
+	return fmt.Sprintf("%d lines are missing here: the store could not be reached", n)
 }

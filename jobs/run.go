@@ -31,8 +31,11 @@ type Runner struct {
 	Args []string
 	// TTL of leases; 0 means 20 s.
 	TTL time.Duration
-	// Backoff is the wait before the first retry; 0 means 1 s.
+	// Backoff is the wait before the first retry; 0 means what the stage says.
 	Backoff time.Duration
+	// NoWait ends with code 7 instead of waiting for a live run that does the
+	// same work.
+	NoWait bool
 }
 
 // run is one evaluation of a graph.
@@ -44,6 +47,7 @@ type run struct {
 	force    map[string]bool
 	started  time.Time
 	journal  *chunk
+	alive    *storage.Lease // tells others that this run goes on
 
 	mu      sync.Mutex
 	results map[string]*StageResult
@@ -57,10 +61,7 @@ type run struct {
 func (r *Runner) Run(ctx context.Context, g *Graph) (*Result, error) {
 	u := &run{Runner: r, g: g, started: time.Now().UTC(), results: map[string]*StageResult{}, known: map[string]*Verdict{}, errs: map[string]error{}}
 	if r.TTL == 0 {
-		r.TTL = 20 * time.Second
-	}
-	if r.Backoff == 0 {
-		r.Backoff = time.Second
+		r.TTL = leaseTTL
 	}
 	if err := u.choose(); err != nil {
 		return nil, err
@@ -79,8 +80,8 @@ func (r *Runner) Run(ctx context.Context, g *Graph) (*Result, error) {
 	for _, t := range g.Tasks {
 		u.results[t.Name] = &StageResult{Name: t.Name, Kind: t.Kind.Name, State: Pending}
 	}
-	u.emit(Event{Type: EventRun, Stages: g.Names()})
 	if !u.work(evaluation) {
+		u.emit(Event{Type: EventRun, Stages: g.Names()})
 		for _, t := range g.Tasks {
 			u.settle(t, evaluation.Tasks[t.Name])
 		}
@@ -97,6 +98,7 @@ func (r *Runner) Run(ctx context.Context, g *Graph) (*Result, error) {
 	if err := u.begin(ctx); err != nil {
 		return nil, err
 	}
+	u.emit(Event{Type: EventRun, Stages: g.Names()})
 	if err := u.preflight(ctx, evaluation); err == nil {
 		u.walk(ctx, evaluator)
 	}

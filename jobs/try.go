@@ -3,6 +3,7 @@ package jobs
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"log/slog"
 	"time"
@@ -12,14 +13,14 @@ import (
 )
 
 // attempt describes a try of a task.
-func (u *run) attempt(t *Task, v *Verdict, inputs map[string]storage.Artifact, number, generation int) (*Attempt, error) {
+func (u *run) attempt(t *Task, v *Verdict, inputs map[string]storage.Artifact, number int) (*Attempt, error) {
 	options, err := json.Marshal(t.Options)
 	if err != nil {
 		return nil, fmt.Errorf("options of stage %s: %w", t.Name, err)
 	}
 	return &Attempt{
 		Run: u.id, Plan: u.g.Plan.Name, PlanDigest: u.g.Plan.Digest, Stage: t.Name, Number: number, Kind: t.Kind.Name,
-		Key: v.Key, Generation: generation, Preimage: v.Preimage, Options: options, Inputs: inputs, External: t.External,
+		Key: v.Key, Generation: v.Generation + 1, Preimage: v.Preimage, Options: options, Inputs: inputs, External: t.External,
 		Files: u.g.files, Taxonomy: u.g.taxonomy, Device: t.Device, CacheDir: u.CacheDir, Offline: u.Offline, Version: u.Version,
 	}, nil
 }
@@ -35,42 +36,59 @@ func (u *run) interruptible(ctx context.Context, o Outcome) Outcome {
 }
 
 // execute holds the lease of the task's key and tries until there is an end.
-func (u *run) execute(ctx context.Context, e Evaluator, t *Task, v *Verdict, inputs map[string]storage.Artifact) Outcome {
-	lease, adopted, err := u.lease(ctx, e, t, v, inputs)
-	if err != nil {
-		return u.interruptible(ctx, failed(err))
-	}
-	if adopted != nil {
-		return committed(adopted)
-	}
+func (u *run) execute(ctx context.Context, e Evaluator, t *Task, v *Verdict, inputs map[string]storage.Artifact, p *patience) Outcome {
+	var lease *storage.Lease
 	defer func() {
+		if lease == nil {
+			return
+		}
 		if err := lease.Release(context.WithoutCancel(ctx)); err != nil {
 			u.Log.Warn("could not release a lease", "stage", t.Name, "error", err)
 		}
 	}()
-	retries := t.Stage.Retry
-	for number := 1; ; number++ {
-		outcome := u.try(ctx, t, v, inputs, number)
-		if outcome.State != Lost || number > retries || ctx.Err() != nil {
-			return outcome
+	for number := 1; ; {
+		var o Outcome
+		var err error
+		if lease == nil {
+			lease, v, err = u.lease(ctx, e, t, v, inputs)
+		} else {
+			// The try before may have committed without learning of it.
+			v, err = u.look(ctx, e, t, v, inputs)
 		}
-		wait := min(u.Backoff<<(number-1), 30*time.Second)
-		u.state(t, Lost, fmt.Sprintf("try %d of %d was lost, next in %s", number, retries+1, wait), func(res *StageResult) { res.Error = outcome.Err.Error() })
-		select {
-		case <-ctx.Done():
-			return u.interruptible(ctx, outcome)
-		case <-time.After(wait):
+		var held *storage.HeldError
+		switch {
+		case errors.As(err, &held):
+			return Outcome{State: Skipped, Err: err}
+		case err != nil:
+			o = u.interruptible(ctx, failed(err))
+		case v.Manifest != nil:
+			return committed(v.Manifest)
+		default:
+			o = u.try(ctx, t, v, inputs, number, lease)
+			number++
+		}
+		if !u.again(ctx, t, p, o) {
+			return u.interruptible(ctx, o)
 		}
 	}
 }
 
-// try makes one attempt.
-func (u *run) try(ctx context.Context, t *Task, v *Verdict, inputs map[string]storage.Artifact, number int) Outcome {
-	generation, err := u.Store.Generation(ctx, t.Kind.Name, v.Key)
-	if err != nil {
-		return u.interruptible(ctx, failed(err))
+// look asks the store again. A manifest that came since v is the answer even to
+// a forced task: it was made after the wish.
+func (u *run) look(ctx context.Context, e Evaluator, t *Task, v *Verdict, inputs map[string]storage.Artifact) (*Verdict, error) {
+	now, err := Evaluator{Store: e.Store}.Task(ctx, u.g, t, inputs)
+	if err != nil || now.Manifest != nil && e.Force[t.Name] && now.Generation <= v.Generation {
+		return v, err
 	}
-	a, err := u.attempt(t, v, inputs, number, generation+1)
+	return now, nil
+}
+
+// errTaken ends an attempt whose work another runner has committed.
+var errTaken = errors.New("another runner has committed the same work")
+
+// try makes one attempt.
+func (u *run) try(ctx context.Context, t *Task, v *Verdict, inputs map[string]storage.Artifact, number int, lease *storage.Lease) Outcome {
+	a, err := u.attempt(t, v, inputs, number)
 	if err != nil {
 		return failed(err)
 	}
@@ -79,24 +97,68 @@ func (u *run) try(ctx context.Context, t *Task, v *Verdict, inputs map[string]st
 	}
 	u.state(t, Running, v.Reason, func(res *StageResult) { res.Attempt = number })
 	sink := &taskSink{u: u, t: t, attempt: number}
-	sink.log = newChunk(context.WithoutCancel(ctx), u.Store, u.Log, func(seq int) string { return logKey(u.id, t.Name, number, seq) })
-	defer sink.log.close(context.WithoutCancel(ctx))
+	sink.log = newChunk(context.WithoutCancel(ctx), u.Store, u.Log, func(seq int) string { return logKey(u.id, t.Name, number, seq) },
+		func(n int) []byte { return logLine(slog.LevelWarn, droppedText(n)) })
+	defer sink.log.close()
 	limited, cancel := ctx, func() {}
 	if t.Stage.Timeout > 0 {
 		limited, cancel = context.WithTimeoutCause(ctx, t.Stage.Timeout, fmt.Errorf("stage %s took longer than its timeout of %s", t.Name, t.Stage.Timeout))
 	}
 	defer cancel()
-	o := u.Executor.Execute(limited, a, sink)
+	guarded, taken := u.guard(limited, a, lease)
+	o := u.Executor.Execute(guarded, a, sink)
+	winner := taken()
 	if o.Checkpointed {
 		u.mu.Lock()
 		u.kept = true
 		u.mu.Unlock()
 	}
-	if o.State == Interrupted && ctx.Err() == nil && limited.Err() != nil {
-		return Outcome{State: Failed, Err: stages.Fail(stages.CodeStage, "raise `timeout` of the stage; it continues from its checkpoint if it made one", "%w", context.Cause(limited))}
+	switch {
+	case o.Manifest == nil && winner != nil:
+		sink.Log(slog.LevelInfo, errTaken.Error()+"; this attempt ends and takes that result")
+		return committed(winner)
+	case o.State == Interrupted && ctx.Err() == nil && limited.Err() != nil:
+		o = failed(stages.Fail(stages.CodeStage, "raise `timeout` of the stage; it continues from its checkpoint if it made one", "%w", context.Cause(limited)))
 	}
 	if o.Err != nil {
 		sink.Log(slog.LevelError, o.Err.Error())
 	}
 	return u.interruptible(ctx, o)
+}
+
+// guard watches over an attempt whose lease was lost, by a pause of this
+// process or of the store. It is not ended for that: the manifest decides who
+// did the work. Once another runner has committed, there is nothing left to
+// do. taken ends the watch and returns that manifest, nil if there is none.
+func (u *run) guard(ctx context.Context, a *Attempt, lease *storage.Lease) (guarded context.Context, taken func() *storage.Manifest) {
+	guarded, cancel := context.WithCancelCause(ctx)
+	watching, stop := context.WithCancel(ctx)
+	found := make(chan *storage.Manifest, 1)
+	go func() {
+		defer close(found)
+		select {
+		case <-watching.Done():
+			return
+		case <-lease.Lost():
+		}
+		for {
+			m, generation, err := u.Store.Newest(watching, a.Kind, a.Key)
+			if err == nil && generation >= a.Generation {
+				found <- &m
+				cancel(errTaken)
+				return
+			}
+			select {
+			case <-watching.Done():
+				return
+			case <-time.After(u.TTL / 2):
+			}
+		}
+	}()
+	return guarded, func() *storage.Manifest {
+		stop()
+		m := <-found
+		cancel(nil)
+		return m
+	}
 }

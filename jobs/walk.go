@@ -79,10 +79,14 @@ func (u *run) task(ctx context.Context, e Evaluator, t *Task) {
 		u.end(ctx, t, failed(&config.UsageError{Message: fmt.Sprintf("stage %s needs an input that is not there: %s, and that stage is not selected", t.Name, missing), Hint: "leave out --only, --from and --until, or select that stage too"}), time.Now())
 		return
 	}
+	began := time.Now()
+	p := u.patience(t)
 	v, err := e.Task(ctx, u.g, t, inputs)
-	if err != nil {
-		u.end(ctx, t, u.interruptible(ctx, failed(err)), time.Now())
-		return
+	for ; err != nil; v, err = e.Task(ctx, u.g, t, inputs) {
+		if o := failed(err); !u.again(ctx, t, p, o) {
+			u.end(ctx, t, u.interruptible(ctx, o), began)
+			return
+		}
 	}
 	if v.State == Cached || v.State == Failed || !u.selected[t.Name] {
 		u.settle(t, v)
@@ -91,6 +95,5 @@ func (u *run) task(ctx context.Context, e Evaluator, t *Task) {
 	u.mu.Lock()
 	u.results[t.Name].Key = v.Key
 	u.mu.Unlock()
-	began := time.Now()
-	u.end(ctx, t, u.execute(ctx, e, t, v, inputs), began)
+	u.end(ctx, t, u.execute(ctx, e, t, v, inputs, p), began)
 }

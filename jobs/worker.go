@@ -66,7 +66,7 @@ func (r *reporter) Log(level slog.Level, text string) {
 
 // end reports the outcome and returns the exit code.
 func (r *reporter) end(o Outcome, name string) int {
-	m := message{Type: "end", Name: name, State: o.State, Saved: o.Checkpointed}
+	m := message{Type: "end", Name: name, State: o.State, Cause: o.Cause, Saved: o.Checkpointed}
 	if o.Err != nil {
 		m.Text, m.Hint, m.Code = o.Err.Error(), hintOf(o.Err), Code(o.Err)
 	}

@@ -55,17 +55,23 @@ func (s *Store) Commit(ctx context.Context, m Manifest) (winner Manifest, won bo
 
 // Manifest returns the newest manifest of a key. Outputs are not checked.
 func (s *Store) Manifest(ctx context.Context, kind, key string) (Manifest, error) {
-	newest := ""
-	for info, err := range s.List(ctx, manifestPrefix(kind, key)) {
-		if err != nil {
-			return Manifest{}, err
-		}
-		newest = info.Key
+	m, _, err := s.Newest(ctx, kind, key)
+	return m, err
+}
+
+// Newest returns the newest manifest of a key and its generation. Without any
+// the generation is 0 and the error ErrNotFound; one that cannot be read is
+// ErrCorrupt beside its generation, so that the next may replace it.
+func (s *Store) Newest(ctx context.Context, kind, key string) (Manifest, int, error) {
+	newest, err := s.Generation(ctx, kind, key)
+	if err != nil {
+		return Manifest{}, 0, err
 	}
-	if newest == "" {
-		return Manifest{}, &Error{Op: "read", Key: manifestPrefix(kind, key), Class: ErrNotFound}
+	if newest == 0 {
+		return Manifest{}, 0, &Error{Op: "read", Key: manifestPrefix(kind, key), Class: ErrNotFound}
 	}
-	return s.manifestAt(ctx, newest, kind, key)
+	m, err := s.manifestAt(ctx, manifestKey(kind, key, newest), kind, key)
+	return m, newest, err
 }
 
 // Generation returns the number of the newest manifest of a key, readable or

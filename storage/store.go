@@ -135,7 +135,13 @@ func (s *Store) try(ctx context.Context, op, key string, call func() error) erro
 		if s.o.Around != nil {
 			once = func() error { return s.o.Around(ctx, op, key, call) }
 		}
-		err := wrap(op, key, once())
+		err := once()
+		if ctx.Err() == nil && errors.Is(err, context.DeadlineExceeded) {
+			// A time limit inside the client is the store's failure, not the
+			// caller's wish.
+			err = &Error{Op: op, Key: key, Class: ErrTransient, Err: errors.New(err.Error())}
+		}
+		err = wrap(op, key, err)
 		if !errors.Is(err, ErrTransient) || n >= s.o.Tries {
 			return err
 		}

@@ -26,6 +26,7 @@ type runFlags struct {
 	only        []string
 	from, until string
 	force       []string
+	noWait      bool
 }
 
 func (a *app) runCommand() *cobra.Command {
@@ -51,6 +52,7 @@ func (a *app) addRunFlags(cmd *cobra.Command, f *runFlags) {
 	fl.StringVar(&f.until, "until", "", "run this stage and what it needs")
 	fl.StringArrayVar(&f.force, "force", nil, "run a stage although it is done; without a name all selected")
 	fl.Lookup("force").NoOptDefVal = "*"
+	fl.BoolVar(&f.noWait, "no-wait", false, "end with code 7 instead of waiting for a live run that does the same stage")
 	fl.StringVar(&a.flags.device, "device", "", "device: auto, cpu, cuda, go or another PJRT name")
 	fl.StringVar(&a.flags.executor, "executor", "", "how attempts are executed: local")
 	fl.IntVarP(&a.flags.parallel, "jobs", "j", 0, "stages that may run at once")
@@ -111,6 +113,7 @@ func (a *app) runPlan(ctx context.Context, cmd *cobra.Command, path string, f *r
 	r := &jobs.Runner{
 		Store: store, Executor: jobs.NewLocal(all.All(), store, program, a.env, a.secret), Observer: view, Log: a.log(),
 		Parallel: c.config.Parallel, KeepGoing: c.config.KeepGoing, Select: f.selection(), Deadline: c.config.Deadline,
+		NoWait:   f.noWait,
 		CacheDir: c.config.Cache, Offline: c.config.Offline, Version: version(),
 		Command: a.commandLine(false), Continue: a.commandLine(true), Args: a.args,
 	}

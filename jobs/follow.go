@@ -1,0 +1,137 @@
+package jobs
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"maps"
+	"slices"
+	"time"
+
+	"github.com/sprint-ml/sprint/storage"
+)
+
+// Follow prints the logs of a run while it goes on, from nothing but its store.
+type Follow struct {
+	Store *storage.Store
+	Run   string
+	// Stage and Attempt restrict it to one stage and one try; zero is all.
+	Stage   string
+	Attempt int
+	Out     io.Writer
+	// Poll is how often the store is asked; 0 means every second.
+	Poll time.Duration
+	// TTL of the run's leases; 0 means 20 s.
+	TTL time.Duration
+
+	printed map[logOf]int // the last piece of each log
+	silent  map[logOf]int // polls without a new one
+	polls   int
+	last    logOf // the log that Out stands in
+}
+
+type logOf struct {
+	stage   string
+	attempt int
+}
+
+// ErrRunnerGone says that a run has no end and nobody works on it.
+var ErrRunnerGone = errors.New("its runner is gone")
+
+// Until prints until the run has ended and returns its record. If the runner
+// is gone, the error is ErrRunnerGone, after all that it left was printed.
+func (f *Follow) Until(ctx context.Context) (Record, error) {
+	pulse := &Pulse{Store: f.Store, Run: f.Run, TTL: f.TTL}
+	for {
+		// The end is asked for first: what is printed after it is the whole.
+		record, ended := LoadRecord(ctx, f.Store, f.Run)
+		if ended != nil && !errors.Is(ended, storage.ErrNotFound) {
+			return record, ended
+		}
+		alive, holder, err := true, storage.Holder{}, error(nil)
+		if ended != nil {
+			if alive, holder, err = pulse.Alive(ctx); err != nil {
+				return record, err
+			}
+		}
+		if err := f.print(ctx, ended == nil || !alive); err != nil {
+			return record, err
+		}
+		switch {
+		case ended == nil:
+			return record, nil
+		case !alive:
+			// It may have ended between the two questions.
+			if record, err := LoadRecord(ctx, f.Store, f.Run); err == nil {
+				return record, f.Print(ctx)
+			}
+			return record, fmt.Errorf("run %s has no end, and %w (%s)", f.Run, ErrRunnerGone, holder)
+		}
+		poll := f.Poll
+		if poll == 0 {
+			poll = time.Second
+		}
+		select {
+		case <-ctx.Done():
+			return record, context.Cause(ctx)
+		case <-time.After(poll):
+		}
+	}
+}
+
+// Print prints what has come since it was called last.
+func (f *Follow) Print(ctx context.Context) error { return f.print(ctx, true) }
+
+// print asks for all logs, or leaves out some of those that were silent for
+// long: most belong to stages that have ended.
+func (f *Follow) print(ctx context.Context, all bool) error {
+	if f.printed == nil {
+		f.printed, f.silent = map[logOf]int{}, map[logOf]int{}
+	}
+	f.polls++
+	tries, err := Attempts(ctx, f.Store, f.Run)
+	if err != nil {
+		return err
+	}
+	for _, stage := range slices.Sorted(maps.Keys(tries)) {
+		if f.Stage != "" && stage != f.Stage {
+			continue
+		}
+		for n := 1; n <= tries[stage]; n++ {
+			if f.Attempt != 0 && n != f.Attempt {
+				continue
+			}
+			of := logOf{stage, n}
+			if !all && f.polls%(1<<min(f.silent[of]/4, 4)) != 0 {
+				continue
+			}
+			before := f.printed[of]
+			f.printed[of], err = Logs(ctx, f.Store, f.Run, stage, n, before, &headed{f, of})
+			if err != nil {
+				return err
+			}
+			f.silent[of]++
+			if f.printed[of] != before {
+				f.silent[of] = 0
+			}
+		}
+	}
+	return nil
+}
+
+// headed says whose lines follow when that changes.
+type headed struct {
+	f  *Follow
+	of logOf
+}
+
+func (h *headed) Write(p []byte) (int, error) {
+	if h.f.last != h.of {
+		if _, err := fmt.Fprintf(h.f.Out, "== %s, attempt %d\n", h.of.stage, h.of.attempt); err != nil {
+			return 0, err
+		}
+		h.f.last = h.of
+	}
+	return h.f.Out.Write(p)
+}

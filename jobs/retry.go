@@ -1,0 +1,105 @@
+package jobs
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"time"
+
+	"github.com/sprint-ml/sprint/config"
+	"github.com/sprint-ml/sprint/stages"
+	"github.com/sprint-ml/sprint/storage"
+)
+
+// Cause is what ended an attempt, as far as trying again is concerned: each has
+// its own budget, config.Retry.
+type Cause string
+
+// The causes. An attempt without one is not tried again.
+const (
+	CauseNetwork Cause = "network" // a source or registry did not answer
+	CauseStore   Cause = "store"   // the store did not answer
+	CauseMachine Cause = "machine" // the process that did the work is gone
+	CauseFailure Cause = "failure" // the stage failed by itself
+)
+
+// causeOf sorts an error. A verdict, a mistake of the plan, missing rights and
+// broken bytes end the same way however often they are tried.
+func causeOf(err error) Cause {
+	var failure *stages.Failure
+	var verdict *stages.Verdict
+	switch {
+	case err == nil, errors.As(err, &verdict):
+		return ""
+	case errors.Is(err, storage.ErrTransient):
+		return CauseStore
+	case errors.As(err, &failure) && failure.Lost && failure.Code == stages.CodeEnvironment:
+		return CauseNetwork
+	case errors.As(err, &failure) && failure.Lost:
+		return CauseMachine
+	}
+	if code := Code(err); code == stages.CodeStage || code == stages.CodeMemory {
+		return CauseFailure
+	}
+	return ""
+}
+
+// patience is what is left of a task's budgets.
+type patience struct {
+	left  map[Cause]int
+	total map[Cause]int
+	wait  time.Duration
+}
+
+// maxWait caps the doubling.
+const maxWait = 30 * time.Second
+
+func newPatience(r config.Retry, wait time.Duration) *patience {
+	p := &patience{left: map[Cause]int{}, total: map[Cause]int{CauseNetwork: r.Network, CauseStore: r.Store, CauseMachine: r.Machine, CauseFailure: r.Failure}, wait: r.Wait}
+	if wait != 0 {
+		p.wait = wait
+	}
+	for c, n := range p.total {
+		p.left[c] = n
+	}
+	return p
+}
+
+// next takes one try of a cause's budget and says how long to wait before it:
+// doubled with each try of that cause, and by chance between half and the whole
+// of that, so that many runners do not come back at once.
+func (p *patience) next(c Cause) (wait time.Duration, ok bool) {
+	if p.left[c] <= 0 {
+		return 0, false
+	}
+	n := p.total[c] - p.left[c]
+	p.left[c]--
+	wait = min(p.wait<<min(n, 16), max(maxWait, p.wait))
+	return wait/2 + rand.N(wait/2+1), true
+}
+
+func (u *run) patience(t *Task) *patience { return newPatience(t.Stage.Retry, u.Backoff) }
+
+// again decides whether a task is tried once more after o, says so and waits.
+func (u *run) again(ctx context.Context, t *Task, p *patience, o Outcome) bool {
+	if ctx.Err() != nil || o.Manifest != nil || o.Cause == "" {
+		return false
+	}
+	wait, ok := p.next(o.Cause)
+	if !ok {
+		return false
+	}
+	tries := p.total[o.Cause]
+	reason := fmt.Sprintf("%s trouble, try %d of %d more in %s", o.Cause, tries-p.left[o.Cause], tries, wait.Round(time.Millisecond))
+	if o.Cause == CauseFailure {
+		reason = fmt.Sprintf("it failed, try %d of %d more in %s", tries-p.left[o.Cause], tries, wait.Round(time.Millisecond))
+	}
+	u.state(t, Lost, reason, func(res *StageResult) { res.Error = o.Err.Error() })
+	select {
+	case <-ctx.Done():
+		return false
+	case <-time.After(wait):
+		return true
+	}
+}

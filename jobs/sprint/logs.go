@@ -1,0 +1,135 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"regexp"
+	"slices"
+	"strings"
+
+	"github.com/spf13/cobra"
+	"github.com/sprint-ml/sprint/config"
+	"github.com/sprint-ml/sprint/jobs"
+	"github.com/sprint-ml/sprint/stages"
+	"github.com/sprint-ml/sprint/storage"
+)
+
+// runIDPattern tells a run's id from a stage's name, which begins with a letter.
+var runIDPattern = regexp.MustCompile(`^[0-9]`)
+
+func (a *app) logsCommand() *cobra.Command {
+	var stage string
+	var attempt int
+	var follow bool
+	cmd := &cobra.Command{
+		Use: "logs [RUN] [STAGE]", Short: "Print the logs of a run; the newest by default", Args: cobra.MaximumNArgs(2),
+		Long: `Print the logs of a run, or of one of its stages; the newest run by default.
+Logs are in the store while they are written: at most a second behind the run,
+from any machine that can read the store.
+
+With --follow it goes on until the run ends, and then ends with the run's own
+exit code. If the run's runner was killed, it says so and ends with 75.`,
+		Example: "  sprint logs\n  sprint logs -f train\n  sprint logs -f 20260102-030405-a1b2c3 train --store s3://bucket",
+		RunE: func(cmd *cobra.Command, args []string) error {
+			ctx := cmd.Context()
+			run := ""
+			if len(args) > 0 && (len(args) == 2 || runIDPattern.MatchString(args[0])) {
+				run, args = args[0], args[1:]
+			}
+			if len(args) > 0 {
+				if stage != "" && stage != args[0] {
+					return &config.UsageError{Message: fmt.Sprintf("two stages are asked for, %s and %s", args[0], stage), Hint: "leave out --stage"}
+				}
+				stage = args[0]
+			}
+			store, err := a.storeOf(cmd)
+			if err != nil {
+				return err
+			}
+			defer store.Close()
+			if run == "" {
+				if run, err = newestWithLogs(ctx, store, follow); err != nil {
+					return err
+				}
+			}
+			if err := checkTried(ctx, store, run, stage, follow); err != nil {
+				return err
+			}
+			f := &jobs.Follow{Store: store, Run: run, Stage: stage, Attempt: attempt, Out: a.stdout}
+			if !follow {
+				return f.Print(ctx)
+			}
+			record, err := f.Until(ctx)
+			switch {
+			case errors.Is(err, jobs.ErrRunnerGone):
+				fmt.Fprintf(a.stderr, "sprint: %v\n", err)
+				if r, err := jobs.LoadResolved(ctx, store, run); err == nil && r.Command != "" {
+					fmt.Fprintf(a.stderr, "continue with:\n  %s\n", r.Command)
+				}
+				return &exitError{stages.CodeInterrupted}
+			case err != nil:
+				return interrupted(ctx, err)
+			case record.Code != 0:
+				fmt.Fprintf(a.stderr, "sprint: run %s ended with code %d (%s)\n", run, record.Code, record.Class)
+				return &exitError{record.Code}
+			}
+			return nil
+		},
+	}
+	cmd.Flags().StringVar(&stage, "stage", "", "of this stage alone")
+	cmd.Flags().IntVar(&attempt, "attempt", 0, "of this attempt alone")
+	cmd.Flags().BoolVarP(&follow, "follow", "f", false, "go on until the run ends")
+	return cmd
+}
+
+// newestWithLogs is the newest run that tried a stage; a follower takes one
+// that has not tried any yet.
+func newestWithLogs(ctx context.Context, store *storage.Store, follow bool) (string, error) {
+	ids, err := jobs.Runs(ctx, store, 100)
+	if err != nil {
+		return "", err
+	}
+	for _, id := range ids {
+		if follow {
+			if alive, _, err := (&jobs.Pulse{Store: store, Run: id}).Alive(ctx); err == nil && alive {
+				return id, nil
+			}
+		}
+		tries, err := jobs.Attempts(ctx, store, id)
+		if err != nil {
+			return "", err
+		}
+		if len(tries) > 0 {
+			return id, nil
+		}
+	}
+	return "", &config.UsageError{Message: "no run of this store has logs"}
+}
+
+// checkTried refuses a run or stage that can have no logs. A run that goes on
+// may still come to the stage.
+func checkTried(ctx context.Context, store *storage.Store, run, stage string, follow bool) error {
+	if !storage.ValidKey("runs/" + run) {
+		return noRun(run, storage.ErrNotFound)
+	}
+	tries, err := jobs.Attempts(ctx, store, run)
+	if err != nil {
+		return err
+	}
+	resolved, err := jobs.LoadResolved(ctx, store, run)
+	if err != nil && len(tries) == 0 {
+		if _, err := jobs.LoadRecord(ctx, store, run); err == nil {
+			return noRun(run, errors.New("it tried no stage"))
+		}
+		return noRun(run, err)
+	}
+	if _, tried := tries[stage]; stage == "" || tried {
+		return nil
+	}
+	if _, planned := resolved.Stages[stage]; follow && planned {
+		return nil
+	}
+	return &config.UsageError{Message: fmt.Sprintf("run %s did not try stage %q", run, stage), Hint: "it tried " + strings.Join(slices.Sorted(maps.Keys(tries)), ", ")}
+}
