@@ -36,7 +36,7 @@ type Decoded struct {
 //	path:"true"        a file; relative to where the value was written
 //	path:"dotted"      a name, or a path that begins with ./ or ../
 //	key:"-"            recorded, not keyed
-//	when:"option=v"    counts only if a neighbour has that value
+//	when:"option=v"    counts only if a neighbour has that value, or holds it
 //	like:"kind.option" default taken from the plan's one stage of that kind
 //	secret:"true"      a reference, env:NAME or file:PATH
 //
@@ -92,7 +92,7 @@ func (d *decoder) structure(v reflect.Value, raw map[string]any, path, base stri
 		if f.when != "" {
 			option, want, _ := strings.Cut(f.when, "=")
 			now, known := active[option]
-			if !known || !slices.Contains(strings.Split(want, ","), fmt.Sprint(now)) {
+			if !known || !chosen(strings.Split(want, ","), now) {
 				if known && given && value != nil {
 					d.inactive(v.Field(f.index), value, at, base, join(path, option), fmt.Sprintf("has no effect with %s: %v", option, now), "remove it, or set "+option+": "+want, f)
 				}
@@ -157,6 +157,15 @@ func (d *decoder) structure(v reflect.Value, raw map[string]any, path, base stri
 		all[f.name] = plainAll
 		active[f.name] = plainAll
 	}
+}
+
+// chosen reports whether an option has one of some values, or a list holds one.
+func chosen(wanted []string, now any) bool {
+	list, isList := now.([]any)
+	if !isList {
+		return slices.Contains(wanted, fmt.Sprint(now))
+	}
+	return slices.ContainsFunc(list, func(x any) bool { return slices.Contains(wanted, fmt.Sprint(x)) })
 }
 
 // inactive looks at an option that does not count, because option, its

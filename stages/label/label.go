@@ -1,32 +1,46 @@
-// Package label gives each row a label per category, by the taxonomy's rules
-// or from columns that the rows carry already.
+// Package label gives each row a label per category: by a chain, or a vote, of
+// labellers such as the taxonomy's rules, columns that the rows carry, and the
+// corrections of reviewers.
 package label
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
+	"maps"
 	"slices"
+	"strings"
 
-	"github.com/sprint-ml/sprint/ml/keywords"
 	"github.com/sprint-ml/sprint/ml/taxonomy"
 	"github.com/sprint-ml/sprint/stages"
 	"github.com/sprint-ml/sprint/stages/rows"
+)
+
+// The sources of labels.
+const (
+	sourceOverlay = "overlay"
+	sourceColumns = "columns"
+	sourceRules   = "rules"
 )
 
 // Kind returns the kind "label".
 func Kind() stages.Kind {
 	return stages.Kind{
 		Name:    "label",
-		Version: 1,
+		Version: 2,
 		Doc: `Gives each row a score and a tag per category.
-With source rules, the rules of the taxonomy decide: the score of a category is
-the weight of its strongest rule that fires, 0 if none does. A row on which no
-rule of any category fires is abstained, not negative: nobody looked at it.
-With source columns, the labels that the rows carry are kept. Every row records
-which rules fired; label_report counts coverage, overlap and rules that never
-fire.`,
-		Example: "source: rules\nrules: taxonomy\n",
+A score is the strength of the category in [-1,1]; 0 is absent. The sources are
+asked in their order, each for what is still undecided; with combine: vote all
+are asked and their weights decide. rules: the strongest rule that fires gives
+the score; a row on which none fires is undecided, not negative: nobody looked
+at it. columns: labels that the rows carry. overlay: a file of corrections, which
+wins over all others wherever it stands. conflict says what becomes of a category
+on which votes disagree, exclusive that a row has one category at most. A gold
+part weighs the voters by how often they are right there; it is never the one
+that verify scores: rows of that are left out, and rows of the gold part do not
+train. Every row records who decided (label_source), which rules fired and where
+votes disagreed; label_report counts sources, coverage, overlap, conflicts and
+rules that never fire.`,
+		Example: "source: [rules, overlay]\noverlay: {file: corrections.csv}\n",
 		Inputs:  func(any) []stages.Input { return []stages.Input{{Name: "articles"}} },
 		Outputs: func(any) []stages.Output { return []stages.Output{{Name: "labelled"}, {Name: "label_report"}} },
 		Options: func() any { return new(Options) },
@@ -38,22 +52,89 @@ fire.`,
 
 // Options of label.
 type Options struct {
-	Source  string `yaml:"source" default:"rules" enum:"rules|columns" doc:"rules: the taxonomy's rules; columns: labels that the rows carry"`
-	Rules   string `yaml:"rules" default:"taxonomy" enum:"taxonomy" when:"source=rules" doc:"where the rules come from: the plan's taxonomy"`
-	Abstain bool   `yaml:"abstain" default:"true" when:"source=rules" doc:"a row on which no rule fires is undecided; false makes it negative everywhere"`
+	Source    []string           `yaml:"source" default:"[rules]" enum:"rules|columns|overlay" min:"1" doc:"who labels, in order: the taxonomy's rules, columns that the rows carry, an overlay of corrections"`
+	Rules     string             `yaml:"rules" default:"taxonomy" enum:"taxonomy" when:"source=rules" doc:"where the rules come from: the plan's taxonomy"`
+	Overlay   Overlay            `yaml:"overlay" when:"source=overlay" doc:"options of source overlay"`
+	Combine   string             `yaml:"combine" default:"chain" enum:"chain|vote" doc:"chain: a later source decides what the earlier left undecided; vote: all sources vote"`
+	Conflict  string             `yaml:"conflict" default:"max" enum:"max|vote|abstain" doc:"votes that disagree on a category: max takes the strongest score, vote the heavier side, abstain none"`
+	Conflicts map[string]string  `yaml:"conflicts" enum:"max|vote|abstain" doc:"the same for single categories, {crime: abstain}"`
+	Exclusive bool               `yaml:"exclusive" default:"false" doc:"a row has one category at most: several are a conflict"`
+	Weights   map[string]float64 `yaml:"weights" above:"0" max:"1" doc:"weight of a source's votes, {columns: 0.5}; 1 by default, times the rule's own weight for rules"`
+	Gold      string             `yaml:"gold" path:"true" key:"-" doc:"gold part (csv, jsonl, parquet) that weighs the voters; never the set that verify scores"`
+	Scored    string             `yaml:"scored" path:"true" like:"verify.gold" key:"-" doc:"gold set whose rows never weigh voters; by default the one that verify measures against"`
+	Abstain   bool               `yaml:"abstain" default:"true" doc:"a row that no source decides is undecided; false makes it negative everywhere"`
+	Empty     string             `yaml:"without_positives" default:"warn" enum:"warn|stop" doc:"a category without a single positive row"`
 }
 
-// Resolve keys the stage by the rules, or by the categories alone.
-func (o *Options) Resolve(_ context.Context, look stages.Lookup) (stages.External, error) {
+// absentWeight is the weight of the rules' silence on a category, on a row on
+// which rules of other categories fired, over that of a rule.
+const absentWeight = 0.5
+
+func (o *Options) uses(source string) bool { return slices.Contains(o.Source, source) }
+
+// Check refuses options that contradict each other.
+func (o *Options) Check() []stages.Problem {
+	var out []stages.Problem
+	for i, s := range o.Source {
+		if slices.Contains(o.Source[:i], s) {
+			out = append(out, stages.Problem{Path: "source", Message: fmt.Sprintf("%s stands twice", s), Hint: "name each source once"})
+		}
+	}
+	if len(o.Source) == 1 && o.uses(sourceOverlay) {
+		out = append(out, stages.Problem{Path: "source", Message: "an overlay alone labels only the rows that it corrects", Hint: "for example source: [rules, overlay]"})
+	}
+	for _, s := range slices.Sorted(maps.Keys(o.Weights)) {
+		if !o.uses(s) || s == sourceOverlay {
+			out = append(out, stages.Problem{Path: "weights." + s, Message: fmt.Sprintf("%s is no source that votes", s), Hint: "the sources are " + strings.Join(o.Source, ", ")})
+		}
+	}
+	for path, file := range map[string]string{"gold": o.Gold, "overlay.file": o.Overlay.File} {
+		if _, ok := rows.FormatOf(file); file != "" && !ok {
+			out = append(out, stages.Problem{Path: path, Message: fmt.Sprintf("%s: the extension does not tell the format", file), Hint: "use a .csv, .jsonl or .parquet file"})
+		}
+	}
+	return out
+}
+
+// Resolve keys the stage by the categories and by what its sources read.
+func (o *Options) Resolve(ctx context.Context, look stages.Lookup) (stages.External, error) {
 	t, err := Taxonomy(look.Taxonomy())
 	if err != nil {
 		return nil, err
 	}
+	for _, c := range slices.Sorted(maps.Keys(o.Conflicts)) {
+		if t.Index(c) < 0 {
+			return nil, stages.Fail(stages.CodePlan, fmt.Sprintf("its categories: %v", t.Names()), "conflicts: the taxonomy has no category %q", c)
+		}
+	}
 	ext := stages.External{"categories": t.CategoriesKey()}
-	if o.Source == "rules" {
+	if o.uses(sourceRules) {
 		ext["rules"] = t.RulesKey()
 	}
-	return ext, nil
+	file := func(name, path string) (string, error) {
+		info, err := look.File(ctx, path)
+		if err == nil {
+			ext[name] = info.Digest
+		}
+		return info.Digest, err
+	}
+	if o.uses(sourceOverlay) {
+		if _, err := file("overlay", o.Overlay.File); err != nil {
+			return nil, err
+		}
+	}
+	if o.Gold == "" {
+		return ext, nil
+	}
+	gold, err := file("gold", o.Gold)
+	if err != nil || o.Scored == "" {
+		return ext, err
+	}
+	scored, err := file("scored", o.Scored)
+	if err == nil && scored == gold {
+		err = stages.Fail(stages.CodePlan, "set rows aside for it, in a file of their own", "gold: %s is the gold set that verify scores; what weighs the voters must not score them", o.Gold)
+	}
+	return ext, err
 }
 
 // Taxonomy parses a plan's taxonomy; mistakes come as stages.SourceProblems.
@@ -70,141 +151,4 @@ func Taxonomy(src stages.Source) (*taxonomy.Taxonomy, error) {
 		out = append(out, stages.SourceProblem{File: src.Name, Line: p.Line, Col: p.Col, Message: p.Message, Hint: p.Hint})
 	}
 	return nil, out
-}
-
-type stage struct {
-	o   *Options
-	env stages.Env
-}
-
-// Run reads articles and writes labelled and label_report.
-func (s *stage) Run(ctx context.Context, in stages.Inputs, out stages.Outputs) error {
-	t, err := Taxonomy(s.env.Taxonomy)
-	if err != nil {
-		return err
-	}
-	r, err := in.Open(ctx, "articles")
-	if err != nil {
-		return err
-	}
-	defer r.Close()
-	articles, columns, err := rows.DecodeParquet(r)
-	if err != nil {
-		return fmt.Errorf("read articles: %w", err)
-	}
-	report := newReport(t)
-	if s.o.Source == "columns" {
-		err = s.keep(t, articles, columns, report)
-	} else {
-		s.apply(ctx, t, articles, report)
-	}
-	if err != nil {
-		return err
-	}
-	if err := ctx.Err(); err != nil {
-		return err
-	}
-	report.finish(t)
-	if report.Covered == 0 {
-		return stages.Fail(stages.CodeStage, "`sprint classify` on a few titles shows what the rules find; widen them, or check that rules and rows are of one language",
-			"none of %d rows got a label", len(articles))
-	}
-	for _, c := range t.Categories {
-		if report.Categories[c.Name].Positives == 0 {
-			s.env.Log.Warn("no row is positive for this category: the model cannot learn it", "category", c.Name)
-		}
-	}
-	s.env.Log.Info("labelled", "rows", report.Rows, "covered", report.Covered, "several_categories", report.Overlap)
-	s.env.Note("label", map[string]any{"rows": report.Rows, "covered": report.Covered})
-	w, err := out.Create(ctx, "labelled", "application/vnd.apache.parquet")
-	if err != nil {
-		return err
-	}
-	defer w.Abort()
-	if err := rows.WriteParquet(w, articles, t.Names()); err != nil {
-		return fmt.Errorf("write labelled: %w", err)
-	}
-	if err := w.Commit(); err != nil {
-		return err
-	}
-	return writeReport(ctx, out, report)
-}
-
-// apply labels every row by the rules.
-func (s *stage) apply(ctx context.Context, t *taxonomy.Taxonomy, articles []rows.Row, report *Report) {
-	m := keywords.New(t)
-	var res keywords.Result
-	for i := range articles {
-		if i%1024 == 0 {
-			if ctx.Err() != nil {
-				return
-			}
-			s.env.Progress(stages.Progress{Done: int64(i), Total: int64(len(articles)), Unit: "rows"})
-		}
-		row := &articles[i]
-		m.Match(&res, row.Title, row.Description)
-		row.Labels = make([]rows.Label, len(t.Categories))
-		row.Rules, row.LabelSource = nil, ""
-		fired := res.Any()
-		for c := range t.Categories {
-			row.Labels[c] = rows.Label{Score: res.Scores[c], Tag: t.Categories[c].Tags[res.Tags[c]], Abstain: s.o.Abstain && !fired}
-		}
-		if fired {
-			row.LabelSource = "rules"
-		}
-		for _, h := range res.Fired {
-			rule := &t.Rules[h.Rule]
-			id := t.Categories[rule.Category].Name + ":" + rule.ID
-			if !slices.Contains(row.Rules, id) {
-				row.Rules = append(row.Rules, id)
-			}
-		}
-		report.add(t, row)
-	}
-	s.env.Progress(stages.Progress{Done: int64(len(articles)), Total: int64(len(articles)), Unit: "rows"})
-}
-
-// keep takes the labels of the rows' own columns, in the taxonomy's order.
-func (s *stage) keep(t *taxonomy.Taxonomy, articles []rows.Row, columns []string, report *Report) error {
-	place := make([]int, len(t.Categories))
-	for c, category := range t.Categories {
-		if place[c] = slices.Index(columns, category.Name); place[c] < 0 {
-			return stages.Fail(stages.CodeStage, "use `label: {with: {source: rules}}`, or add the columns "+category.Name+"_score and "+category.Name+"_tag", "the rows carry no labels of category %s", category.Name)
-		}
-	}
-	for i := range articles {
-		row := &articles[i]
-		labels := make([]rows.Label, len(t.Categories))
-		for c := range t.Categories {
-			if row.Labels == nil {
-				labels[c] = rows.Label{Abstain: true}
-				continue
-			}
-			l := row.Labels[place[c]]
-			if t.Categories[c].TagIndex(l.Tag) < 0 {
-				return stages.Fail(stages.CodeStage, "add the tag to the taxonomy, or mend the rows", "row %q has the tag %q, which category %s does not have", row.Title, l.Tag, t.Categories[c].Name)
-			}
-			labels[c] = l
-		}
-		row.Labels = labels
-		if row.LabelSource == "" {
-			row.LabelSource = "columns"
-		}
-		report.add(t, row)
-	}
-	return nil
-}
-
-func writeReport(ctx context.Context, out stages.Outputs, report *Report) error {
-	w, err := out.Create(ctx, "label_report", "application/json")
-	if err != nil {
-		return err
-	}
-	defer w.Abort()
-	e := json.NewEncoder(w)
-	e.SetIndent("", "  ")
-	if err := e.Encode(report); err != nil {
-		return err
-	}
-	return w.Commit()
 }

@@ -36,6 +36,9 @@ func parquet(t *testing.T, in []rows.Row, categories []string) []byte {
 
 func label(t *testing.T, o *Options, in []byte) (*stagetest.Result, []rows.Row, Report) {
 	t.Helper()
+	if o.Conflict == "" {
+		o.Conflict = "max"
+	}
 	res := stagetest.Run(t, stagetest.Case{Kind: Kind(), Options: o, Inputs: map[string]any{"articles": in}, Taxonomy: stages.Source{Name: "taxonomy.yaml", Data: []byte(taxonomyText)}})
 	var report Report
 	if res.Err != nil {
@@ -54,7 +57,7 @@ func label(t *testing.T, o *Options, in []byte) (*stagetest.Result, []rows.Row, 
 func TestRules(t *testing.T) {
 	in := parquet(t, []rows.Row{{ID: "1", Title: "Blaze hits shares"}, {ID: "2", Title: "Calm day"}, {ID: "3", Title: "Fire!"}}, nil)
 	for _, abstain := range []bool{true, false} {
-		res, out, report := label(t, &Options{Source: "rules", Rules: "taxonomy", Abstain: abstain}, in)
+		res, out, report := label(t, &Options{Source: []string{"rules"}, Rules: "taxonomy", Abstain: abstain}, in)
 		if res.Err != nil {
 			t.Fatal(res.Err)
 		}
@@ -80,7 +83,7 @@ func TestRules(t *testing.T) {
 }
 
 func TestNothingLabelled(t *testing.T) {
-	res, _, _ := label(t, &Options{Source: "rules", Rules: "taxonomy", Abstain: true}, parquet(t, []rows.Row{{ID: "1", Title: "Calm"}}, nil))
+	res, _, _ := label(t, &Options{Source: []string{"rules"}, Rules: "taxonomy", Abstain: true}, parquet(t, []rows.Row{{ID: "1", Title: "Calm"}}, nil))
 	var f *stages.Failure
 	if !errors.As(res.Err, &f) || f.Code != stages.CodeStage || f.Hint == "" {
 		t.Errorf("%v", res.Err)
@@ -92,17 +95,17 @@ func TestColumns(t *testing.T) {
 		// The columns stand in another order than the taxonomy's categories.
 		return parquet(t, []rows.Row{{ID: "1", Title: "a", Labels: []rows.Label{{}, {Score: 0.5}, {Score: 1, Tag: tag}}}}, []string{"empty", "money", "fire"})
 	}
-	res, out, _ := label(t, &Options{Source: "columns"}, with("big"))
+	res, out, _ := label(t, &Options{Source: []string{"columns"}}, with("big"))
 	if res.Err != nil {
 		t.Fatal(res.Err)
 	}
 	if l := out[0].Labels; l[0].Score != 1 || l[0].Tag != "big" || l[1].Score != 0.5 || out[0].LabelSource != "columns" {
 		t.Errorf("%+v from %q", l, out[0].LabelSource)
 	}
-	if res, _, _ := label(t, &Options{Source: "columns"}, with("huge")); res.Err == nil || !strings.Contains(res.Err.Error(), "huge") {
+	if res, _, _ := label(t, &Options{Source: []string{"columns"}}, with("huge")); res.Err == nil || !strings.Contains(res.Err.Error(), "huge") {
 		t.Errorf("unknown tag: %v", res.Err)
 	}
-	if res, _, _ := label(t, &Options{Source: "columns"}, parquet(t, []rows.Row{{ID: "1", Title: "a"}}, nil)); res.Err == nil || !strings.Contains(res.Err.Error(), "category fire") {
+	if res, _, _ := label(t, &Options{Source: []string{"columns"}}, parquet(t, []rows.Row{{ID: "1", Title: "a"}}, nil)); res.Err == nil || !strings.Contains(res.Err.Error(), "category fire") {
 		t.Errorf("no labels: %v", res.Err)
 	}
 }

@@ -1,8 +1,6 @@
 package label
 
 import (
-	"slices"
-
 	"github.com/sprint-ml/sprint/ml/taxonomy"
 	"github.com/sprint-ml/sprint/stages/rows"
 )
@@ -12,14 +10,29 @@ type Report struct {
 	Rows int `json:"rows"`
 	// Covered rows have at least one positive category, Abstained ones no
 	// decision at all, Overlap ones several positive categories.
-	Covered    int                        `json:"covered"`
-	Abstained  int                        `json:"abstained"`
-	Overlap    int                        `json:"overlap"`
+	Covered   int `json:"covered"`
+	Abstained int `json:"abstained"`
+	Overlap   int `json:"overlap"`
+	// Conflicts counts rows on which votes for a category disagreed.
+	Conflicts  int                        `json:"conflicts"`
 	Categories map[string]*CategoryReport `json:"categories"`
+	// Sources counts by who decided, "rules+encoder" for a vote that both won.
+	Sources map[string]*SourceReport `json:"sources"`
 	// DeadRules never fired, as category:rule.
 	DeadRules []string `json:"dead_rules,omitempty"`
 
-	fired map[string]int
+	Overlay *overlayCount `json:"overlay,omitempty"`
+	Gold    *goldCount    `json:"gold,omitempty"`
+
+	index map[string]int // of a rule in the taxonomy
+	fired []int          // rows on which a rule fired
+}
+
+// SourceReport counts what one source decided.
+type SourceReport struct {
+	Rows      int `json:"rows"`      // of which it decided a category
+	Labels    int `json:"labels"`    // categories of rows
+	Positives int `json:"positives"` // of those
 }
 
 // CategoryReport counts one category.
@@ -29,26 +42,36 @@ type CategoryReport struct {
 	Tags      map[string]int `json:"tags,omitempty"`
 	// Overlap counts rows that are positive for another category too.
 	Overlap map[string]int `json:"overlap,omitempty"`
-	// Conflicts counts rows on which rules of different tags fired.
-	Conflicts int            `json:"conflicts"`
-	Rules     map[string]int `json:"rules,omitempty"` // rows on which a rule fired
+	// Conflicts counts rows on which votes disagreed, Undecided those without a
+	// decision, TagConflicts those on which rules of different tags fired.
+	Conflicts    int            `json:"conflicts"`
+	Undecided    int            `json:"undecided"`
+	TagConflicts int            `json:"tag_conflicts"`
+	Rules        map[string]int `json:"rules,omitempty"` // rows on which a rule fired
 }
 
 func newReport(t *taxonomy.Taxonomy) *Report {
-	r := &Report{Categories: map[string]*CategoryReport{}, fired: map[string]int{}}
+	r := &Report{Categories: map[string]*CategoryReport{}, Sources: map[string]*SourceReport{}, index: map[string]int{}, fired: make([]int, len(t.Rules))}
 	for _, c := range t.Categories {
 		r.Categories[c.Name] = &CategoryReport{Tags: map[string]int{}, Overlap: map[string]int{}, Rules: map[string]int{}}
+	}
+	for i := range t.Rules {
+		r.index[ruleID(t, i)] = i
 	}
 	return r
 }
 
-func (r *Report) add(t *taxonomy.Taxonomy, row *rows.Row) {
+// add counts a labelled row; by names who decided each category.
+func (r *Report) add(t *taxonomy.Taxonomy, row *rows.Row, by []string) {
 	r.Rows++
 	var positive []int
 	abstained := len(row.Labels) > 0
 	for c, l := range row.Labels {
 		if l.Score > 0 {
 			positive = append(positive, c)
+		}
+		if l.Abstain {
+			r.Categories[t.Categories[c].Name].Undecided++
 		}
 		abstained = abstained && l.Abstain
 	}
@@ -60,6 +83,12 @@ func (r *Report) add(t *taxonomy.Taxonomy, row *rows.Row) {
 	}
 	if len(positive) > 1 {
 		r.Overlap++
+	}
+	if len(row.Conflicts) > 0 {
+		r.Conflicts++
+	}
+	for _, name := range row.Conflicts {
+		r.Categories[name].Conflicts++
 	}
 	for _, c := range positive {
 		x := r.Categories[t.Categories[c].Name]
@@ -73,24 +102,53 @@ func (r *Report) add(t *taxonomy.Taxonomy, row *rows.Row) {
 			}
 		}
 	}
-	tags := map[int]map[int]bool{}
-	for _, rule := range t.Rules {
-		id := t.Categories[rule.Category].Name + ":" + rule.ID
-		if !slices.Contains(row.Rules, id) {
+	r.addSources(row, by)
+	r.addRules(t, row)
+}
+
+func (r *Report) addSources(row *rows.Row, by []string) {
+	for c, name := range by {
+		if name == "" {
 			continue
 		}
-		r.fired[id]++
-		r.Categories[t.Categories[rule.Category].Name].Rules[rule.ID]++
-		if rule.Tag != 0 {
-			if tags[rule.Category] == nil {
-				tags[rule.Category] = map[int]bool{}
-			}
-			tags[rule.Category][rule.Tag] = true
+		s := r.Sources[name]
+		if s == nil {
+			s = &SourceReport{}
+			r.Sources[name] = s
+		}
+		s.Labels++
+		if row.Labels[c].Score > 0 {
+			s.Positives++
+		}
+		first := true
+		for _, earlier := range by[:c] {
+			first = first && earlier != name
+		}
+		if first {
+			s.Rows++
 		}
 	}
-	for c, seen := range tags {
-		if len(seen) > 1 {
-			r.Categories[t.Categories[c].Name].Conflicts++
+}
+
+func (r *Report) addRules(t *taxonomy.Taxonomy, row *rows.Row) {
+	tags := map[int]int{} // category -> the first tag that fired
+	clash := map[int]bool{}
+	for _, id := range row.Rules {
+		i, known := r.index[id]
+		if !known {
+			continue // a row that brought its labels may name other rules
+		}
+		rule := &t.Rules[i]
+		r.fired[i]++
+		r.Categories[t.Categories[rule.Category].Name].Rules[rule.ID]++
+		if rule.Tag == 0 {
+			continue
+		}
+		if first, ok := tags[rule.Category]; !ok {
+			tags[rule.Category] = rule.Tag
+		} else if first != rule.Tag && !clash[rule.Category] {
+			clash[rule.Category] = true
+			r.Categories[t.Categories[rule.Category].Name].TagConflicts++
 		}
 	}
 }
@@ -101,12 +159,13 @@ func (r *Report) finish(t *taxonomy.Taxonomy) {
 			c.Coverage = float64(c.Positives) / float64(r.Rows)
 		}
 	}
-	if len(r.fired) == 0 {
-		return
+	any := false
+	for _, n := range r.fired {
+		any = any || n > 0
 	}
-	for _, rule := range t.Rules {
-		if id := t.Categories[rule.Category].Name + ":" + rule.ID; r.fired[id] == 0 {
-			r.DeadRules = append(r.DeadRules, id)
+	for i, n := range r.fired {
+		if any && n == 0 {
+			r.DeadRules = append(r.DeadRules, ruleID(t, i))
 		}
 	}
 }

@@ -39,7 +39,7 @@ func (f field) Value(base reflect.Value) reflect.Value { return base.FieldByName
 // and the labels are a contract with readers of older files.
 var (
 	leadColumns = []string{"title", "description", "url", "source"}
-	tailColumns = []string{"id", "title_raw", "seen_at", "language", "label_source", "rules"}
+	tailColumns = []string{"id", "title_raw", "seen_at", "language", "label_source", "rules", "conflicts"}
 )
 
 func schema(categories []string) *parquet.Schema {
@@ -65,7 +65,7 @@ func schema(categories []string) *parquet.Schema {
 // WriteParquet writes rows with the columns title, description, url, source
 // (UTF-8), then per category <category>_score (double, null where the labeller
 // abstained) and <category>_tag (UTF-8, empty for none), then id, title_raw,
-// seen_at, language, label_source and rules (joined by ";"). Equal rows give
+// seen_at, language, label_source, rules and conflicts (joined by ";"). Equal rows give
 // equal bytes. Text must be valid UTF-8; what is not is mended here, because
 // other readers refuse such files.
 func WriteParquet(w io.Writer, rows []Row, categories []string) error {
@@ -102,7 +102,7 @@ func WriteParquet(w io.Writer, rows []Row, categories []string) error {
 			}
 			put(l.Tag)
 		}
-		for _, s := range []string{r.ID, r.TitleRaw, r.SeenAt, r.Language, r.LabelSource, strings.Join(r.Rules, ";")} {
+		for _, s := range []string{r.ID, r.TitleRaw, r.SeenAt, r.Language, r.LabelSource, strings.Join(r.Rules, ";"), strings.Join(r.Conflicts, ";")} {
 			put(s)
 		}
 		if buf = append(buf, values); len(buf) == batch || i == len(rows)-1 {

@@ -130,6 +130,9 @@ func (b *builder) row(rec record) Row {
 	if rules := rec.first("rules"); rules != "" {
 		r.Rules = strings.Split(clean(rules), ";")
 	}
+	if conflicts := rec.first("conflicts"); conflicts != "" {
+		r.Conflicts = strings.Split(clean(conflicts), ";")
+	}
 	if mended {
 		b.stats.Mended++
 	}

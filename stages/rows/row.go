@@ -26,13 +26,17 @@ type Row struct {
 	TitleRaw string
 	SeenAt   string // as the source gave it, usually 20060102T150405Z
 	Language string
-	// LabelSource names who labelled the row: rules, columns, corrections.
+	// LabelSource names who labelled the row: rules, columns, encoder, http,
+	// overlay; several of one vote as rules+encoder. Categories that another
+	// source decided follow: rules;overlay=crime,politics.
 	LabelSource string
 	// Labels are parallel to the categories of the row's table; nil if the row
 	// is unlabelled.
 	Labels []Label
 	// Rules lists the rules that fired, as "category:rule".
 	Rules []string
+	// Conflicts lists the categories on which labellers disagreed.
+	Conflicts []string
 	// Problem says why the row is unusable. Only Options.KeepBad yields such
 	// rows; they hold id and url at most.
 	Problem string

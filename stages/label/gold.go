@@ -1,0 +1,104 @@
+package label
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+
+	"github.com/sprint-ml/sprint/ml/taxonomy"
+	"github.com/sprint-ml/sprint/stages"
+	"github.com/sprint-ml/sprint/stages/rows"
+)
+
+// goldCount is what the report says about the gold part.
+type goldCount struct {
+	Rows int `json:"rows"` // that weigh the voters
+	// Scored rows were left out: they meet the gold set that verify scores.
+	Scored int `json:"scored,omitempty"`
+	// Removed rows of the articles are in the gold part: it never trains.
+	Removed int `json:"removed"`
+	// Voters by name, "category:rule" or "category (source)".
+	Voters map[string]voterCount `json:"voters"`
+}
+
+// voterCount is how a voter did on the gold part.
+type voterCount struct {
+	Votes  int     `json:"votes"`
+	Right  int     `json:"right"`
+	Weight float64 `json:"weight"` // 0: silenced
+}
+
+// readGold reads a gold file of the plan.
+func (s *stage) readGold(ctx context.Context, path string, t *taxonomy.Taxonomy) (*rows.Gold, error) {
+	r, err := s.env.Files.Open(ctx, path)
+	if err != nil {
+		return nil, err
+	}
+	defer r.Close()
+	format, _ := rows.FormatOf(path)
+	g, err := rows.ReadGold(r, format, t.Names())
+	if err != nil {
+		code := stages.CodeStage
+		if errors.Is(err, rows.ErrFormat) {
+			code = stages.CodeIntegrity
+		}
+		return nil, stages.Fail(code, "a gold set has url or id, title, and per category a 0/1 column and a column <category>_tag", "gold set %s: %w", path, err)
+	}
+	return g, nil
+}
+
+// gold reads the gold part, without the rows that verify scores, and parts the
+// articles from it.
+func (s *stage) gold(ctx context.Context, t *taxonomy.Taxonomy, articles []rows.Row, count *goldCount) (gold, rest []rows.Row, err error) {
+	g, err := s.readGold(ctx, s.o.Gold, t)
+	if err != nil {
+		return nil, nil, err
+	}
+	gold = g.Rows
+	if s.o.Scored != "" {
+		scored, err := s.readGold(ctx, s.o.Scored, t)
+		if err != nil {
+			return nil, nil, err
+		}
+		gold, count.Scored = apart(gold, scored.Rows)
+		if count.Scored > 0 {
+			s.env.Log.Warn("rows of the gold part meet the gold set that verify scores: left out", slog.Int("rows", count.Scored), slog.Int("kept", len(gold)))
+		}
+	}
+	if len(gold) == 0 {
+		return nil, nil, stages.Fail(stages.CodeStage, "set other rows aside for it", "every row of the gold part %s is also in %s, which verify scores", s.o.Gold, s.o.Scored)
+	}
+	rest, count.Removed = apart(articles, gold)
+	count.Rows = len(gold)
+	s.env.Note("gold_rows_removed", count.Removed)
+	if len(rest) == 0 {
+		return nil, nil, stages.Fail(stages.CodeStage, "fetch rows that are not in the gold part", "all %d rows are in the gold part %s, which never trains", len(articles), s.o.Gold)
+	}
+	return gold, rest, nil
+}
+
+// apart returns the rows that do not meet those of other, by url, id, title or
+// near-duplicate group, and how many do.
+func apart(set, other []rows.Row) (rest []rows.Row, met int) {
+	titles := make([]string, 0, len(set)+len(other))
+	for _, r := range set {
+		titles = append(titles, r.Title)
+	}
+	for _, r := range other {
+		titles = append(titles, r.Title)
+	}
+	near := rows.NearDuplicateGroups(titles)
+	groups, names := map[int]bool{}, map[string]bool{}
+	for i, r := range other {
+		groups[near[len(set)+i]] = true
+		names["url:"+r.URL], names["id:"+r.ID] = r.URL != "", r.ID != ""
+	}
+	for i, r := range set {
+		if groups[near[i]] || names["url:"+r.URL] || names["id:"+r.ID] {
+			met++
+			continue
+		}
+		rest = append(rest, r)
+	}
+	return rest, met
+}

@@ -1,0 +1,172 @@
+package label
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"strings"
+
+	"github.com/sprint-ml/sprint/ml/taxonomy"
+	"github.com/sprint-ml/sprint/stages"
+	"github.com/sprint-ml/sprint/stages/rows"
+)
+
+type stage struct {
+	o   *Options
+	env stages.Env
+}
+
+// Preflight reads the files that people write, so that a mistake in one is
+// found before rows are fetched.
+func (s *stage) Preflight(ctx context.Context) error {
+	t, err := Taxonomy(s.env.Taxonomy)
+	if err != nil {
+		return err
+	}
+	if s.o.uses(sourceOverlay) {
+		if _, err := readOverlay(ctx, s.env.Files, s.o.Overlay.File, t); err != nil {
+			return err
+		}
+	}
+	if s.o.Gold != "" {
+		_, err = s.readGold(ctx, s.o.Gold, t)
+	}
+	return err
+}
+
+// Run reads articles and writes labelled and label_report.
+func (s *stage) Run(ctx context.Context, in stages.Inputs, out stages.Outputs) error {
+	t, err := Taxonomy(s.env.Taxonomy)
+	if err != nil {
+		return err
+	}
+	r, err := in.Open(ctx, "articles")
+	if err != nil {
+		return err
+	}
+	defer r.Close()
+	articles, columns, err := rows.DecodeParquet(r)
+	if err != nil {
+		return fmt.Errorf("read articles: %w", err)
+	}
+	b, err := s.label(ctx, t, articles, columns)
+	if err != nil {
+		return err
+	}
+	if err := s.judge(t, b.report); err != nil {
+		return err
+	}
+	w, err := out.Create(ctx, "labelled", "application/vnd.apache.parquet")
+	if err != nil {
+		return err
+	}
+	defer w.Abort()
+	if err := rows.WriteParquet(w, b.rows, t.Names()); err != nil {
+		return fmt.Errorf("write labelled: %w", err)
+	}
+	if err := w.Commit(); err != nil {
+		return err
+	}
+	return writeReport(ctx, out, b.report)
+}
+
+// label asks the sources.
+func (s *stage) label(ctx context.Context, t *taxonomy.Taxonomy, articles []rows.Row, columns []string) (*board, error) {
+	var gold []rows.Row
+	var count *goldCount
+	var err error
+	if s.o.Gold != "" {
+		count = &goldCount{}
+		if gold, articles, err = s.gold(ctx, t, articles, count); err != nil {
+			return nil, err
+		}
+	}
+	b := newBoard(t, articles, s.o)
+	b.report.Gold = count
+	sources, err := s.sources(t, columns, b)
+	if err != nil {
+		return nil, err
+	}
+	b.model.Weights = b.voters.weights
+	if gold != nil {
+		if err := b.learn(ctx, sources, gold, count); err != nil {
+			return nil, err
+		}
+	}
+	if s.o.uses(sourceOverlay) {
+		if err := b.correct(ctx, s); err != nil {
+			return nil, err
+		}
+	}
+	if s.o.Combine == "vote" {
+		err = b.poll(ctx, sources, progress(s.env.Progress, ""))
+	} else {
+		for _, one := range sources {
+			if err == nil {
+				err = b.poll(ctx, []source{one}, progress(s.env.Progress, ""))
+			}
+		}
+	}
+	if err != nil {
+		return nil, err
+	}
+	b.finish(s.o.Abstain)
+	return b, nil
+}
+
+// sources makes the labellers that vote, in the plan's order.
+func (s *stage) sources(t *taxonomy.Taxonomy, columns []string, b *board) ([]source, error) {
+	var out []source
+	for _, name := range s.o.Source {
+		weight, ok := s.o.Weights[name]
+		if !ok {
+			weight = 1
+		}
+		switch name {
+		case sourceRules:
+			out = append(out, newRules(t, &b.voters, weight))
+		case sourceColumns:
+			c, err := newColumns(t, columns, &b.voters, weight)
+			if err != nil {
+				return nil, err
+			}
+			out = append(out, c)
+		}
+	}
+	return out, nil
+}
+
+// judge says what the labels lack.
+func (s *stage) judge(t *taxonomy.Taxonomy, report *Report) error {
+	if report.Covered == 0 {
+		return stages.Fail(stages.CodeStage, "`sprint classify` on a few titles shows what the rules find; widen them, or check that rules and rows are of one language",
+			"none of %d rows got a label", report.Rows)
+	}
+	var empty []string
+	for _, c := range t.Categories {
+		if report.Categories[c.Name].Positives == 0 {
+			empty = append(empty, c.Name)
+			s.env.Log.Warn("no row is positive for this category: the model cannot learn it", "category", c.Name)
+		}
+	}
+	if len(empty) > 0 && s.o.Empty == "stop" {
+		return stages.Fail(stages.CodeStage, "widen their rules, fetch other rows, or set without_positives: warn", "no row is positive for %s", strings.Join(empty, ", "))
+	}
+	s.env.Log.Info("labelled", "rows", report.Rows, "covered", report.Covered, "several_categories", report.Overlap, "conflicts", report.Conflicts)
+	s.env.Note("label", map[string]any{"rows": report.Rows, "covered": report.Covered, "conflicts": report.Conflicts})
+	return nil
+}
+
+func writeReport(ctx context.Context, out stages.Outputs, report *Report) error {
+	w, err := out.Create(ctx, "label_report", "application/json")
+	if err != nil {
+		return err
+	}
+	defer w.Abort()
+	e := json.NewEncoder(w)
+	e.SetIndent("", "  ")
+	if err := e.Encode(report); err != nil {
+		return err
+	}
+	return w.Commit()
+}

@@ -1,0 +1,151 @@
+package rows
+
+import (
+	"encoding/csv"
+	"fmt"
+	"io"
+	"slices"
+	"strings"
+	"time"
+)
+
+// Correction is what a reviewer said about one row. Labels that abstain are
+// those that the reviewer left alone.
+type Correction struct {
+	// Row names the row by url, id or title, and holds the labels.
+	Row
+	Reviewer string
+	// Time is zero if the file does not say.
+	Time time.Time
+	// Number counts the file's records from 1, for messages.
+	Number int
+}
+
+// overlayColumns are the columns of an overlay, or of an exported review, that
+// are no categories.
+var overlayColumns = append([]string{"reviewer", "time", "reasons", "suggested", "conflicts", "similarity"}, plainColumns...)
+
+// ReadOverlay reads a file of corrections: url, id or title, and per category
+// a column of its name with a score in [-1,1] (0 absent, empty: not corrected)
+// and a text column <category>_tag; reviewer and time (RFC 3339) are optional.
+// A column that is neither is an error, and so is a label or a time that cannot
+// be read; both name the record. Several corrections of one row stay several.
+func ReadOverlay(r io.Reader, format string, categories []string) ([]Correction, error) {
+	o := (*Options)(nil).filled()
+	b := newBuilder(Options{Categories: []string{}})
+	number := 0
+	var out []Correction
+	header := func(names []string) error { return checkOverlay(names, categories) }
+	var bad error
+	err := each(r, format, o, func(names []string) { bad = header(names) }, func(rec record, problem string) error {
+		number++
+		if problem != "" {
+			return fmt.Errorf("record %d: %s", number, problem)
+		}
+		if bad == nil && format == JSONL {
+			bad = header(recordColumns(rec))
+		}
+		if bad != nil {
+			return fmt.Errorf("record %d: %w", number, bad)
+		}
+		c, err := correction(b, rec, categories)
+		if err != nil {
+			return fmt.Errorf("record %d: %w", number, err)
+		}
+		c.Number = number
+		out = append(out, c)
+		return nil
+	})
+	if err == nil {
+		err = bad
+	}
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func correction(b *builder, rec record, categories []string) (Correction, error) {
+	named := rec.first("url", "id", "title") != ""
+	if rec.first("title") == "" {
+		rec["title"] = text("-") // the builder wants one; url or id name the row
+	}
+	row := b.row(rec)
+	switch {
+	case !named:
+		return Correction{}, fmt.Errorf("it has no url, id or title: which row does it mean?")
+	case row.Problem != "":
+		return Correction{}, fmt.Errorf("%s", row.Problem)
+	}
+	if row.Title == "-" {
+		row.Title = ""
+	}
+	c := Correction{Row: row, Reviewer: strings.TrimSpace(rec.first("reviewer"))}
+	if t := strings.TrimSpace(rec.first("time")); t != "" {
+		var err error
+		if c.Time, err = time.Parse(time.RFC3339, t); err != nil {
+			return Correction{}, fmt.Errorf("the time %q is not written as 2006-01-02T15:04:05Z", t)
+		}
+	}
+	c.Labels = make([]Label, len(categories))
+	for i, name := range categories {
+		f, given, err := rec[name].score()
+		if err != nil {
+			return Correction{}, fmt.Errorf("column %s: %w", name, err)
+		}
+		c.Labels[i] = Label{Score: f, Abstain: !given}
+		if given {
+			c.Labels[i].Tag = strings.TrimSpace(rec[name+"_tag"].str())
+		}
+	}
+	return c, nil
+}
+
+func checkOverlay(names, categories []string) error {
+	for _, n := range names {
+		base, isTag := strings.CutSuffix(n, "_tag")
+		switch {
+		case slices.Contains(categories, n), isTag && slices.Contains(categories, base), slices.Contains(overlayColumns, n), n == "":
+		default:
+			return fmt.Errorf("the column %q is neither a category of the taxonomy (%s) nor one that an overlay has (%s)", n, strings.Join(categories, ", "), strings.Join([]string{"url", "id", "title", "reviewer", "time", "note"}, ", "))
+		}
+	}
+	return nil
+}
+
+// WriteOverlay writes corrections as csv, in the columns that ReadOverlay
+// reads.
+func WriteOverlay(w io.Writer, corrections []Correction, categories []string) error {
+	out := csv.NewWriter(w)
+	head := []string{"url", "id", "title"}
+	for _, c := range categories {
+		head = append(head, c, c+"_tag")
+	}
+	if err := out.Write(append(head, "reviewer", "time")); err != nil {
+		return err
+	}
+	for _, c := range corrections {
+		rec := []string{c.URL, c.ID, c.Title}
+		for _, l := range c.Labels {
+			rec = append(rec, ScoreText(l), l.Tag)
+		}
+		at := ""
+		if !c.Time.IsZero() {
+			at = c.Time.UTC().Format(time.RFC3339)
+		}
+		if err := out.Write(append(rec, c.Reviewer, at)); err != nil {
+			return err
+		}
+	}
+	out.Flush()
+	return out.Error()
+}
+
+// ScoreText writes a label's score as files of people have it: empty where the
+// labeller abstained.
+func ScoreText(l Label) string {
+	if l.Abstain {
+		return ""
+	}
+	return number(l.Score).str()
+}
