@@ -102,7 +102,7 @@ func TestOverlay(t *testing.T) {
 
 func TestBadOverlays(t *testing.T) {
 	for name, c := range map[string]struct{ text, want string }{
-		"unknown category": {"id,fyre\n1,1\n", `"fyre"`},
+		"unknown category": {"id,fyre\n1,1\n", `line 1: the column "fyre"`},
 		"unknown tag":      {"id,fire,fire_tag\n1,1,huge\n", `record 1: category fire has no tag "huge"`},
 		"no number":        {"id,fire\n1,0\n1,maybe\n", `record 2: column fire: "maybe"`},
 		"out of range":     {"id,fire\n1,7\n", "record 1: column fire"},

@@ -35,20 +35,28 @@ func ReadOverlay(r io.Reader, format string, categories []string) ([]Correction,
 	b := newBuilder(Options{Categories: []string{}})
 	number := 0
 	var out []Correction
-	header := func(names []string) error { return checkOverlay(names, categories) }
-	var bad error
-	err := each(r, format, o, func(names []string) { bad = header(names) }, func(rec record, problem string) error {
+	var bad error // of the header
+	header := func(names []string) {
+		if bad = checkOverlay(names, categories); bad != nil && format == CSV {
+			bad = fmt.Errorf("line 1: %w", bad)
+		}
+	}
+	err := each(r, format, o, header, func(rec record, problem string) error {
 		number++
+		if bad != nil {
+			return bad
+		}
 		if problem != "" {
 			return fmt.Errorf("record %d: %s", number, problem)
 		}
-		if bad == nil && format == JSONL {
-			bad = header(recordColumns(rec))
+		var err error
+		if format == JSONL {
+			err = checkOverlay(recordColumns(rec), categories)
 		}
-		if bad != nil {
-			return fmt.Errorf("record %d: %w", number, bad)
+		var c Correction
+		if err == nil {
+			c, err = correction(b, rec, categories)
 		}
-		c, err := correction(b, rec, categories)
 		if err != nil {
 			return fmt.Errorf("record %d: %w", number, err)
 		}
