@@ -8,10 +8,6 @@ import (
 	"github.com/sprint-ml/sprint/storage"
 )
 
-// runLease is the lease that a runner renews while its run goes on. It guards
-// nothing: it tells others that the run lives.
-func runLease(run string) string { return "runs/" + run }
-
 // Pulse finds out whether a run goes on, by looking several times: a runner
 // that ended or died here is seen at once, one on another host after a ttl
 // without a renewal. It is for one goroutine.
@@ -27,13 +23,13 @@ type Pulse struct {
 // Alive reports whether the run's holder may still be at work. A run that never
 // began, or had nothing to do, has no holder and is not alive.
 func (p *Pulse) Alive(ctx context.Context) (alive bool, holder storage.Holder, err error) {
-	state, err := p.Store.LeaseOf(ctx, runLease(p.Run))
+	state, err := p.Store.Lease(ctx, runLease(p.Run))
 	switch {
 	case errors.Is(err, storage.ErrNotFound), errors.Is(err, storage.ErrCorrupt):
 		return false, holder, nil
 	case err != nil:
 		return false, holder, err
-	case state.Released, state.Holder.Dead(storage.Self()):
+	case state.Free(storage.Self()):
 		return false, state.Holder, nil
 	}
 	if state.Version != p.version {

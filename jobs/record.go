@@ -6,6 +6,7 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/sprint-ml/sprint/storage"
@@ -81,26 +82,4 @@ func Runs(ctx context.Context, s *storage.Store, limit int) ([]string, error) {
 // RunPlan returns the plan that a run saved.
 func RunPlan(ctx context.Context, s *storage.Store, run string) ([]byte, error) {
 	return s.ReadFile(ctx, runKey(run, "plan.yaml"), 1<<20)
-}
-
-// Resolved is what a run wrote down when it began.
-type Resolved struct {
-	Plan    string                     `json:"plan"`
-	Command string                     `json:"command"`
-	Started time.Time                  `json:"started"`
-	Stages  map[string]json.RawMessage `json:"stages"`
-}
-
-// LoadResolved reads what a run wrote down when it began. Runs that had nothing
-// to do wrote none.
-func LoadResolved(ctx context.Context, s *storage.Store, run string) (Resolved, error) {
-	var r Resolved
-	b, err := s.ReadFile(ctx, runKey(run, "resolved.json"), 16<<20)
-	if err != nil {
-		return r, err
-	}
-	if err := json.Unmarshal(b, &r); err != nil {
-		return r, &storage.Error{Op: "read run", Key: run, Class: storage.ErrCorrupt, Err: err}
-	}
-	return r, nil
 }

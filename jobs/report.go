@@ -103,9 +103,6 @@ func (u *run) begin(ctx context.Context) error {
 	if err := u.Store.WriteFile(ctx, runKey(u.id, "resolved.json"), b); err != nil {
 		return err
 	}
-	if u.alive, err = u.Store.Acquire(ctx, runLease(u.id), storage.Self(), u.TTL, ""); err != nil {
-		return err
-	}
 	u.mu.Lock()
 	u.journal = newChunk(context.WithoutCancel(ctx), u.Store, u.Log, func(seq int) string { return fmt.Sprintf("runs/%s/events/%06d.jsonl", u.id, seq) },
 		func(n int) []byte {
@@ -204,11 +201,6 @@ func (u *run) finish(ctx context.Context) *Result {
 	err := saveRecord(ctx, u.Store, Record{Result: *res, Plan: u.g.Plan.Name, Started: u.started, Finished: time.Now().UTC(), Version: u.Version, Command: u.Command, Args: u.Args})
 	if err != nil {
 		u.Log.Warn("could not store the run's record", "error", err)
-	}
-	if u.alive != nil {
-		if err := u.alive.Release(ctx); err != nil {
-			u.Log.Warn("could not release the run's lease", "error", err)
-		}
 	}
 	return res
 }

@@ -47,7 +47,6 @@ type run struct {
 	force    map[string]bool
 	started  time.Time
 	journal  *chunk
-	alive    *storage.Lease // tells others that this run goes on
 
 	mu      sync.Mutex
 	results map[string]*StageResult

@@ -93,28 +93,6 @@ func (s *Store) Acquire(ctx context.Context, name string, h Holder, ttl time.Dur
 	return l, nil
 }
 
-// LeaseState is what a lease says to one who does not want it.
-type LeaseState struct {
-	Holder   Holder
-	Epoch    int
-	Released bool
-	Version  string // changes with every renewal
-}
-
-// LeaseOf reads the lease of a name; ErrNotFound if nobody ever took it.
-func (s *Store) LeaseOf(ctx context.Context, name string) (LeaseState, error) {
-	key := "leases/" + name
-	body, version, err := s.Read(ctx, key)
-	if err != nil {
-		return LeaseState{}, err
-	}
-	r, err := decodeLease(body)
-	if err != nil {
-		return LeaseState{}, &Error{Op: "read lease", Key: key, Class: ErrCorrupt, Err: err}
-	}
-	return LeaseState{Holder: r.Holder, Epoch: r.Epoch, Released: r.Released, Version: version}, nil
-}
-
 func decodeLease(body []byte) (leaseRecord, error) {
 	var r leaseRecord
 	d := json.NewDecoder(bytes.NewReader(body))
