@@ -27,8 +27,12 @@ type Packed struct {
 
 // dense is x·W+b for x [N,in] and W [in,out].
 func dense(p Params, name string, x *Node, m *Mode) *Node {
-	y := product(DotGeneral(m.factor(x), []int{1}, nil, m.factor(p(name+".w")), []int{0}, nil))
-	return Add(y, ExpandLeftToRank(p(name+".b"), 2))
+	return affine(x, p(name+".w"), p(name+".b"), m)
+}
+
+func affine(x, w, b *Node, m *Mode) *Node {
+	y := product(DotGeneral(m.factor(x), []int{1}, nil, m.factor(w), []int{0}, nil))
+	return Add(y, ExpandLeftToRank(b, 2))
 }
 
 // layerNorm normalises the last axis. It divides by a square root because
@@ -68,69 +72,113 @@ const apart = -1e9
 // MaskBias lets all tokens of a row see those whose mask is 1: mask int32 [B,S]
 // -> [B,1,1,S].
 func MaskBias(mask *Node) *Node {
-	g := mask.Graph()
-	bias := MulScalar(Sub(ScalarOne(g, dtypes.Float32), ConvertDType(mask, dtypes.Float32)), apart)
-	return ExpandDims(ExpandDims(bias, 1), 1)
+	return ExpandDims(ExpandDims(hide(mask), 1), 1)
 }
 
 // OwnerBias lets the tokens of a text see each other: owner int32 [R,L] ->
 // [R,1,L,L].
 func OwnerBias(owner *Node) *Node {
-	same := Equal(ExpandDims(owner, 2), ExpandDims(owner, 1))
-	bias := MulScalar(Sub(ScalarOne(owner.Graph(), dtypes.Float32), ConvertDType(same, dtypes.Float32)), apart)
-	return ExpandDims(bias, 1)
+	return ExpandDims(hide(Equal(ExpandDims(owner, 2), ExpandDims(owner, 1))), 1)
+}
+
+// hide is 0 where a token is seen and far below all else where not.
+func hide(seen *Node) *Node {
+	return MulScalar(OneMinus(ConvertDType(seen, dtypes.Float32)), apart)
 }
 
 // Layers applies encoder layers from to to (exclusive): x [B*S,H], bias
 // [B,1,1 or S,S] -> [B*S,H].
 func (s Spec) Layers(p Params, x, bias *Node, from, to int, m *Mode) *Node {
 	b, n := bias.Shape().Dimensions[0], bias.Shape().Dimensions[3]
-	h, heads := s.Encoder.HiddenSize, s.Encoder.NumAttentionHeads
-	width := h / heads
-	split := func(x *Node) *Node { return TransposeAllDims(x, 0, 2, 1, 3) } // [B,S,NH,D] -> [B,NH,S,D]
 	for l := from; l < to; l++ {
 		name := fmt.Sprintf("L%d.", l)
-		qkv := Reshape(dense(p, name+"qkv", x, m), b, n, 3, heads, width)
-		pick := func(i int) *Node { return split(Squeeze(Slice(qkv, AxisRange(), AxisRange(), AxisElem(i)), 2)) }
-		q, k, v := MulScalar(pick(0), 1/math.Sqrt(float64(width))), pick(1), pick(2)
-		scores := Add(product(Einsum("bhqd,bhkd->bhqk", m.factor(q), m.factor(k))), bias)
-		a := product(Einsum("bhqk,bhkd->bhqd", m.factor(m.drop(Softmax(scores, -1))), m.factor(v)))
-		a = Reshape(split(a), b*n, h)
-		x = s.layerNorm(p, name+"ln1", Add(x, m.drop(dense(p, name+"o", a, m))))
-		f := dense(p, name+"ff2", gelu(dense(p, name+"ff1", x, m)), m)
-		x = s.layerNorm(p, name+"ln2", Add(x, m.drop(f)))
+		qkv := Reshape(dense(p, name+"qkv", x, m), b, n, 3, s.Encoder.NumAttentionHeads, -1)
+		pick := func(i int) *Node { return Squeeze(Slice(qkv, AxisRange(), AxisRange(), AxisElem(i)), 2) }
+		x = s.finish(p, name, x, s.attend(pick(0), pick(1), pick(2), bias, m), m)
 	}
 	return x
 }
 
-// Pool makes one vector of each row: x [B*S,H], mask int32 [B,S] -> [B,H].
-func (s Spec) Pool(p Params, x, mask *Node, m *Mode) *Node {
-	b, n, h := mask.Shape().Dimensions[0], mask.Shape().Dimensions[1], s.Encoder.HiddenSize
-	x = Reshape(x, b, n, h)
+// attend is attention (Vaswani et al., arXiv 1706.03762): q [B,Q,NH,D], k and v
+// [B,S,NH,D], bias [B,1,1 or Q,S] -> [B*Q,H].
+func (s Spec) attend(q, k, v, bias *Node, m *Mode) *Node {
+	split := func(x *Node) *Node { return TransposeAllDims(x, 0, 2, 1, 3) } // [B,S,NH,D] -> [B,NH,S,D]
+	b, n, width := q.Shape().Dimensions[0], q.Shape().Dimensions[1], q.Shape().Dimensions[3]
+	q, k, v = MulScalar(split(q), 1/math.Sqrt(float64(width))), split(k), split(v)
+	scores := Add(product(Einsum("bhqd,bhkd->bhqk", m.factor(q), m.factor(k))), bias)
+	a := product(Einsum("bhqk,bhkd->bhqd", m.factor(m.drop(Softmax(scores, -1))), m.factor(v)))
+	return Reshape(split(a), b*n, s.Encoder.HiddenSize)
+}
+
+// finish is a layer behind its attention: the layer's input x and the
+// attention's output a, both [N,H] -> [N,H].
+func (s Spec) finish(p Params, name string, x, a *Node, m *Mode) *Node {
+	x = s.layerNorm(p, name+"ln1", Add(x, m.drop(dense(p, name+"o", a, m))))
+	f := dense(p, name+"ff2", gelu(dense(p, name+"ff1", x, m)), m)
+	return s.layerNorm(p, name+"ln2", Add(x, m.drop(f)))
+}
+
+// lastLayer is the last encoder layer for the first token of each text alone:
+// the poolings pooler and cls look at no other, so that five sixths of the layer
+// need not be computed. x [B*S,H], first int32 [N] into its rows, bias
+// [B,1,N/B,S] -> [N,H].
+func (s Spec) lastLayer(p Params, x, first, bias *Node, m *Mode) *Node {
+	b, n, h := bias.Shape().Dimensions[0], bias.Shape().Dimensions[3], s.Encoder.HiddenSize
+	name := fmt.Sprintf("L%d.", s.Encoder.NumHiddenLayers-1)
+	w, c, heads := p(name+"qkv.w"), p(name+"qkv.b"), s.Encoder.NumAttentionHeads
+	top := Gather(x, ExpandDims(first, -1)) // [N,H]
+	q := affine(top, Slice(w, AxisRange(), AxisRange(0, h)), Slice(c, AxisRange(0, h)), m)
+	kv := affine(x, Slice(w, AxisRange(), AxisRangeToEnd(h)), Slice(c, AxisRangeToEnd(h)), m)
+	kv = Reshape(kv, b, n, 2, heads, -1)
+	pick := func(i int) *Node { return Squeeze(Slice(kv, AxisRange(), AxisRange(), AxisElem(i)), 2) }
+	a := s.attend(Reshape(q, b, -1, heads, h/heads), pick(0), pick(1), bias, m)
+	return s.finish(p, name, top, a, m)
+}
+
+// Pool makes one vector of each row from the output x [B*S,H] of the layers
+// below from: mask int32 [B,S] -> [B,H].
+func (s Spec) Pool(p Params, x, mask *Node, from int, m *Mode) *Node {
+	b, n, h, top := mask.Shape().Dimensions[0], mask.Shape().Dimensions[1], s.Encoder.HiddenSize, s.Encoder.NumHiddenLayers
 	if s.Pooling == Mean {
+		x = Reshape(s.Layers(p, x, MaskBias(mask), from, top, m), b, n, h)
 		w := ExpandDims(ConvertDType(mask, dtypes.Float32), -1)
 		count := MaxScalar(ReduceSum(w, 1), 1)
 		return Div(ReduceSum(Mul(x, w), 1), count)
 	}
-	return s.pooler(p, Reshape(Slice(x, AxisRange(), AxisRange(0, 1)), b, h), m)
+	first := MulScalar(Iota(mask.Graph(), shapes.Make(dtypes.Int32, b), 0), n)
+	return s.poolFirst(p, x, first, MaskBias(mask), MaskBias(mask), from, m)
 }
 
-// PoolPacked makes one vector of each text: x [R*L,H] -> [N,H].
-func (s Spec) PoolPacked(p Params, x *Node, in Packed, m *Mode) *Node {
+// PoolPacked makes one vector of each text from the output x [R*L,H] of the
+// layers below from -> [N,H].
+func (s Spec) PoolPacked(p Params, x *Node, in Packed, from int, m *Mode) *Node {
+	texts, tokens := in.First.Shape().Dimensions[0], x.Shape().Dimensions[0]
+	owner := Reshape(in.Owner, tokens)
 	if s.Pooling == Mean {
-		texts := in.First.Shape().Dimensions[0]
-		w := OneHot(Reshape(in.Owner, x.Shape().Dimensions[0]), texts, dtypes.Float32) // [R*L,N]
+		x = s.Layers(p, x, OwnerBias(in.Owner), from, s.Encoder.NumHiddenLayers, m)
+		w := OneHot(owner, texts, dtypes.Float32) // [R*L,N]
 		count := MaxScalar(ReduceSum(w, 0), 1)
 		return Div(DotGeneral(w, []int{0}, nil, x, []int{0}, nil), ExpandDims(count, -1))
 	}
-	return s.pooler(p, Gather(x, ExpandDims(in.First, -1)), m)
+	// Each text's first token against all tokens of the batch.
+	own := Equal(ExpandDims(Iota(x.Graph(), shapes.Make(dtypes.Int32, texts), 0), 1), ExpandDims(owner, 0))
+	return s.poolFirst(p, x, in.First, OwnerBias(in.Owner), Reshape(hide(own), 1, 1, texts, tokens), from, m)
 }
 
-func (s Spec) pooler(p Params, first *Node, m *Mode) *Node {
-	if s.Pooling == CLS {
-		return first
+// poolFirst makes the vector of each text from its first token: bias is that
+// among all tokens, firsts that of the first ones.
+func (s Spec) poolFirst(p Params, x, first, bias, firsts *Node, from int, m *Mode) *Node {
+	top := s.Encoder.NumHiddenLayers
+	if few := firsts.Shape().Dimensions[2] <= s.Encoder.HiddenSize; from < top && few {
+		x = s.Layers(p, x, bias, from, top-1, m)
+		x = s.lastLayer(p, x, first, firsts, m)
+	} else { // many texts against all tokens would take more memory than it saves time
+		x = Gather(s.Layers(p, x, bias, from, top, m), ExpandDims(first, -1))
 	}
-	return Tanh(dense(p, "pool", first, m))
+	if s.Pooling == CLS {
+		return x
+	}
+	return Tanh(dense(p, "pool", x, m))
 }
 
 // Heads makes the outputs: pooled [B,H] -> scores [B,K] in [-1,1] and tag logits
@@ -158,15 +206,13 @@ func (s Spec) Heads(p Params, pooled *Node, m *Mode) (scores, logits *Node) {
 // [B,S].
 func (s Spec) Forward(p Params, ids, types, mask *Node, m *Mode) (scores, logits *Node) {
 	x := s.Embed(p, ids, types, nil, m)
-	x = s.Layers(p, x, MaskBias(mask), 0, s.Encoder.NumHiddenLayers, m)
-	return s.Heads(p, s.Pool(p, x, mask, m), m)
+	return s.Heads(p, s.Pool(p, x, mask, 0, m), m)
 }
 
 // Top is the network above its lowest from layers: x [R*L,H], the output of
 // those -> scores [N,K] and tag logits [N,K,maxTags].
 func (s Spec) Top(p Params, x *Node, in Packed, from int, m *Mode) (scores, logits *Node) {
-	x = s.Layers(p, x, OwnerBias(in.Owner), from, s.Encoder.NumHiddenLayers, m)
-	return s.Heads(p, s.PoolPacked(p, x, in, m), m)
+	return s.Heads(p, s.PoolPacked(p, x, in, from, m), m)
 }
 
 // ParamShape is the shape of a parameter as a graph input.

@@ -46,8 +46,7 @@ func Pooled(m *Model, dev *device.Device, texts []Text, half bool) ([][]float32,
 		params := func(n string) *Node { return nodes[n] }
 		idsNode, typesNode, maskNode := input("ids", ids), input("types", types), input("mask", mask)
 		x := s.Embed(params, idsNode, typesNode, nil, mode)
-		x = s.Layers(params, x, MaskBias(maskNode), 0, s.Encoder.NumHiddenLayers, mode)
-		if err := g.Compile(s.Pool(params, x, maskNode, mode)); err != nil {
+		if err := g.Compile(s.Pool(params, x, maskNode, 0, mode)); err != nil {
 			return err
 		}
 		result := g.Run(args...)[0]

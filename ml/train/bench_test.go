@@ -2,6 +2,7 @@ package train
 
 import (
 	"bufio"
+	"context"
 	"encoding/json"
 	"fmt"
 	"math/rand/v2"
@@ -10,13 +11,14 @@ import (
 	"testing"
 	"time"
 
-	"github.com/sprint-ml/sprint/ml/bert"
-	"github.com/sprint-ml/sprint/ml/encoder"
 	"github.com/sprint-ml/sprint/ml/encoder/encodertest"
 )
 
-// benchRows is the size of the fine-tune that is timed.
-const benchRows = 700
+// benchRows and benchEpochs are the size of the fine-tune that is timed.
+const (
+	benchRows   = 700
+	benchEpochs = 3
+)
 
 // titles are real Swedish headlines if $BENCH_ROWS names a jsonl file of
 // them, else made up with like lengths.
@@ -44,82 +46,107 @@ func titles() []string {
 	return out
 }
 
-// BenchmarkFineTune times the training of MiniLM with nine categories on 700
-// headlines, batches of at most 32 of like length, fp32, after compilation. Set
-// GLIBC_TUNABLES=glibc.malloc.hugetlb=1 as the runner does for its worker. With
-// BENCH_TORCH naming a Python that has torch and transformers, the peers
-// of bench/peer_torch.py run in the same go.
-func BenchmarkFineTune(b *testing.B) {
-	e, err := encoder.Load(encodertest.MiniLM(b))
-	if err != nil {
-		b.Fatal(err)
+const fineTuneEnv = "SPRINT_BENCH_FINE_TUNE"
+
+// BenchmarkFineTuneServer is our side of BenchmarkFineTune: it is asked for
+// whole fine-tunes with n layers frozen. The clock runs from the loaded model
+// over tokenising, the programs, the rehearsal and its checkpoint to the last
+// step.
+func BenchmarkFineTuneServer(b *testing.B) {
+	if os.Getenv(fineTuneEnv) == "" {
+		b.Skip("a part of BenchmarkFineTune")
 	}
-	d := xla(b)
-	var categories []bert.Category
-	for i := range 9 {
-		categories = append(categories, bert.Category{Name: fmt.Sprintf("c%d", i), Tags: []string{"", "a", "b", "c", "d", "e"}})
-	}
-	m, err := bert.FromEncoder(e, bert.Spec{Categories: categories, Pooling: bert.Pooler, HeadHidden: 128, MaxLength: 128, Text: []string{"title"}}, 7)
-	if err != nil {
-		b.Fatal(err)
-	}
-	rng := rand.New(rand.NewPCG(7, 7))
-	var train []Example
-	for _, t := range titles() {
-		x := Example{Score: make([]float32, 9), Tag: make([]int32, 9), Weight: make([]float32, 9)}
-		x.IDs, x.Types = m.Encode(t, "")
-		for c := range 9 {
-			x.Weight[c], x.Tag[c] = 1, int32(rng.IntN(6))
-			x.Score[c] = float32(rng.IntN(2)) * 0.8
-		}
-		train = append(train, x)
-	}
-	o := options()
-	o.BatchSize, o.BatchTokens, o.MaxShapes, o.LearningRate, o.Epochs, o.Dropout = 32, 4096, 8, 2e-5, 3, 0.1
-	tr := start(b, m, d, train, train[:32], o)
-	epoch := func() {
-		for !tr.EpochOver() {
-			if _, _, err := tr.Next(); err != nil {
-				b.Fatal(err)
-			}
-		}
-		tr.NextEpoch()
-		tr.epoch, tr.step = 0, 0 // the schedule begins again
-	}
-	epoch() // programs are warm after one pass
-	var ours time.Duration
-	for b.Loop() {
+	m, d := benchModel(b), xla(b)
+	serve(b, "ready", func(frozen int) timing {
 		began := time.Now()
-		epoch()
-		ours += time.Since(began)
-	}
-	rate := float64(len(train)*b.N) / ours.Seconds()
-	b.Logf("shapes %v", tr.Shapes())
-	b.ReportMetric(rate, "rows/s")
-	b.ReportMetric(100*(1-float64(tr.Tokens)/float64(tr.Padded)), "%padding")
-	b.ReportMetric(tr.CompileTime.Seconds(), "s-compile")
+		rng := rand.New(rand.NewPCG(7, 7))
+		var train []Example
+		for _, t := range titles() {
+			x := Example{Score: make([]float32, benchCategories), Tag: make([]int32, benchCategories), Weight: make([]float32, benchCategories)}
+			x.IDs, x.Types = m.Encode(t, "")
+			for c := range benchCategories {
+				x.Weight[c], x.Tag[c] = 1, int32(rng.IntN(benchTags))
+				x.Score[c] = float32(rng.IntN(2)) * 0.8
+			}
+			train = append(train, x)
+		}
+		o := options()
+		o.BatchSize, o.BatchTokens, o.MaxShapes, o.LearningRate, o.Epochs, o.Dropout, o.FreezeLayers = 32, 4096, 8, 2e-5, benchEpochs, 0.1, frozen
+		tr, err := New(m, d, train, train[:32], o)
+		if err != nil {
+			b.Fatal(err)
+		}
+		defer tr.Close()
+		first := b.TempDir()
+		if err := tr.Save(first); err != nil {
+			b.Fatal(err)
+		}
+		if _, _, _, err := tr.Rehearse(context.Background(), func(int, int) {}); err != nil {
+			b.Fatal(err)
+		}
+		if err := tr.Restore(first); err != nil {
+			b.Fatal(err)
+		}
+		for !tr.Done() {
+			for !tr.EpochOver() {
+				if _, _, err := tr.Next(); err != nil {
+					b.Fatal(err)
+				}
+			}
+			tr.NextEpoch()
+		}
+		return timing{MS: []float64{1e3 * time.Since(began).Seconds()}, CompileMS: 1e3 * tr.CompileTime.Seconds(), Padding: 1 - float64(tr.Tokens)/float64(tr.Padded)}
+	})
+}
+
+// BenchmarkFineTune times the whole training of MiniLM with nine categories on
+// 700 headlines for three epochs, batches of 32, fp32, dropout on; with four of
+// six layers frozen too. If BENCH_TORCH names a Python that has torch and
+// transformers, bench/peer_torch.py takes turns with it, padded to the longest
+// of batches sorted by length, and once padded to 512 for ten steps.
+func BenchmarkFineTune(b *testing.B) {
+	ours := ourSide(b, "BenchmarkFineTuneServer", fineTuneEnv+"=1")
 	python := os.Getenv("BENCH_TORCH")
-	if python == "" {
-		return
-	}
-	for name, args := range map[string][]string{
-		"sorted32": {"--rows", fmt.Sprint(benchRows), "--pad", "dynamic", "--batch", "32", "--sort", "--epochs", "1"},
-		"pad512":   {"--rows", fmt.Sprint(benchRows), "--pad", "512", "--batch", "8", "--max-steps", "10"},
-	} {
-		cmd := exec.Command(python, append([]string{"bench/peer_torch.py", os.Getenv("BENCH_MODEL"), os.Getenv("BENCH_ROWS")}, args...)...)
+	peer := func(args ...string) (rate float64) {
+		cmd := exec.Command(python, append([]string{"bench/peer_torch.py", encodertest.MiniLM(b), os.Getenv("BENCH_ROWS"), "--rows", fmt.Sprint(benchRows)}, args...)...)
 		cmd.Stderr = os.Stderr
 		out, err := cmd.Output()
 		if err != nil {
 			b.Fatal(err)
 		}
-		var peer struct {
+		var answer struct {
 			Peer string  `json:"peer"`
 			Rate float64 `json:"rows_per_s"`
 		}
-		if err := json.Unmarshal(out, &peer); err != nil {
+		if err := json.Unmarshal(out, &answer); err != nil {
 			b.Fatal(err)
 		}
-		b.Logf("%s %s: %.1f rows/s, ours %.1f", name, peer.Peer, peer.Rate, rate)
-		b.ReportMetric(rate/peer.Rate, "x-"+name)
+		b.Logf("%s: %.2f rows/s with %v", answer.Peer, answer.Rate, args)
+		return answer.Rate
 	}
+	const rows = benchRows * benchEpochs
+	cold := ours.ask(b, 0)
+	var whole, frozen, sorted []float64
+	var last timing
+	for b.Loop() {
+		last = ours.ask(b, 0)
+		whole = append(whole, rows/(last.MS[0]/1e3))
+		frozen = append(frozen, rows/(ours.ask(b, 4).MS[0]/1e3))
+		if python != "" {
+			sorted = append(sorted, peer("--pad", "dynamic", "--batch", "32", "--sort", "--epochs", fmt.Sprint(benchEpochs)))
+		}
+	}
+	b.ReportMetric(rows/(cold.MS[0]/1e3), "rows/s-first")
+	b.ReportMetric(100*cold.CompileMS/cold.MS[0], "%compile-first")
+	b.ReportMetric(cold.PeakMB, "MB-peak-first")
+	b.ReportMetric(median(whole), "rows/s")
+	b.ReportMetric(100*last.CompileMS/last.MS[0], "%compile")
+	b.ReportMetric(median(frozen), "rows/s-frozen4")
+	b.ReportMetric(100*last.Padding, "%padding")
+	if python == "" {
+		return
+	}
+	b.ReportMetric(median(whole)/median(sorted), "x-sorted32")
+	b.ReportMetric(median(frozen)/median(sorted), "x-sorted32-frozen4")
+	b.ReportMetric(median(whole)/peer("--pad", "512", "--batch", "8", "--max-steps", "10"), "x-pad512")
 }
