@@ -158,7 +158,7 @@ func openPlugin(ctx context.Context, name string, o Options) (*Device, error) {
 		return nil, failure(ctx, name, "its plugin cannot be had", "", nil, err, o)
 	}
 	keep := captureLog(o.Log)
-	backend, facts, err := openXLA(name, info.Path)
+	backend, facts, err := openXLA(name, info.Path, info.PluginVersion != "")
 	if err != nil {
 		return nil, failure(ctx, name, "the plugin "+info.Path+" cannot be opened", openHint(name), keep, err, o)
 	}

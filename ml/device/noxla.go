@@ -16,7 +16,7 @@ const (
 
 type facts struct{ api, description string }
 
-func openXLA(string, string) (compute.Backend, facts, error) {
+func openXLA(string, string, bool) (compute.Backend, facts, error) {
 	return nil, facts{}, errors.New("this build has no XLA")
 }
 

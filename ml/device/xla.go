@@ -24,7 +24,9 @@ type facts struct{ api, description string }
 //
 // go-xla guesses what a plugin is from its path ("CPU" or "cuda" anywhere in it)
 // and would fetch plugins by itself; both are settled here.
-func openXLA(name, path string) (compute.Backend, facts, error) {
+//
+// pinned says that the plugin is one of ours.
+func openXLA(name, path string, pinned bool) (compute.Backend, facts, error) {
 	if strings.Contains(path, ",") {
 		return nil, facts{}, fmt.Errorf("the path holds a comma, at which go-xla would cut it; keep the cache and the plugin elsewhere")
 	}
@@ -35,7 +37,14 @@ func openXLA(name, path string) (compute.Backend, facts, error) {
 	var f facts
 	backend, err := guard(func() (compute.Backend, error) {
 		xla.EnableAutoInstall(false)
-		backend, err := xla.NewWithOptions(config, nil)
+		create := func() (*xla.Backend, error) { return xla.NewWithOptions(config, nil) }
+		var backend *xla.Backend
+		var err error
+		if name == CPU {
+			backend, err = withoutPacking(path, pinned, create)
+		} else {
+			backend, err = create()
+		}
 		if err != nil {
 			return nil, err
 		}
