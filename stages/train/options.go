@@ -4,19 +4,13 @@ package train
 
 import (
 	"context"
-	"errors"
 	"fmt"
-	"io"
-	"path"
-	"regexp"
 	"slices"
-	"strings"
 	"time"
 
-	"github.com/sprint-ml/sprint/ml/encoder"
 	"github.com/sprint-ml/sprint/stages"
+	"github.com/sprint-ml/sprint/stages/demand"
 	"github.com/sprint-ml/sprint/stages/label"
-	"github.com/sprint-ml/sprint/storage"
 )
 
 // Kind returns the kind "train".
@@ -43,7 +37,7 @@ in the loss.`,
 		New: func(options any, env stages.Env) (stages.Stage, error) {
 			return &stage{o: options.(*Options), env: env}, nil
 		},
-		Isolated: true,
+		Isolated: stages.Always,
 	}
 }
 
@@ -113,83 +107,12 @@ func (o *Options) Resolve(ctx context.Context, look stages.Lookup) (stages.Exter
 	if o.MaskRules > 0 {
 		ext["rules"] = t.RulesKey()
 	}
-	id, err := o.resolve(ctx, look)
+	id, err := demand.Pin(ctx, look, o.Encoder)
 	if err != nil {
 		return nil, err
 	}
-	ext["encoder"] = map[string]any{"name": id.Name, "revision": id.Revision, "digest": id.Digest}
+	ext["encoder"] = demand.Key(id)
 	return ext, nil
-}
-
-// resolve pins the encoder. What a branch of the hub means is asked once;
-// sprint.lock keeps the answer.
-func (o *Options) resolve(ctx context.Context, look stages.Lookup) (encoder.ID, error) {
-	options := encoderOptions(look.CacheDir(), look.Offline())
-	ref := o.Encoder
-	if isHub(ref) && !fullRevision.MatchString(ref) {
-		revision, err := look.Pin(ctx, "encoder "+ref, func(ctx context.Context) (string, error) {
-			id, err := encoder.Resolve(ctx, ref, options)
-			return id.Revision, err
-		})
-		if err != nil {
-			return encoder.ID{}, encoderFailure(err)
-		}
-		name, _, _ := strings.Cut(ref, "@")
-		ref = name + "@" + revision
-	}
-	id, err := encoder.Resolve(ctx, ref, options)
-	if err != nil {
-		return encoder.ID{}, encoderFailure(err)
-	}
-	return id, nil
-}
-
-// fullRevision ends a hub reference that needs no network to resolve.
-var fullRevision = regexp.MustCompile(`@[0-9a-f]{40}$`)
-
-// isHub reports whether a reference names a model of the hub.
-func isHub(ref string) bool {
-	return !strings.Contains(ref, "://") && !strings.HasPrefix(ref, ".") && !path.IsAbs(ref) && strings.Count(ref, "/") == 1
-}
-
-func encoderOptions(cache string, offline bool) encoder.Options {
-	return encoder.Options{CacheDir: cache, Offline: offline, OpenURL: openURL}
-}
-
-// openURL reads an encoder's files from a store.
-func openURL(ctx context.Context, url string) (encoder.Files, error) {
-	s, err := storage.Open(ctx, url, nil)
-	if err != nil {
-		return nil, err
-	}
-	files := encoder.Files{}
-	for info, err := range s.List(ctx, "") {
-		if err != nil {
-			return nil, err
-		}
-		if name := info.Key; !strings.Contains(name, "/") {
-			files[name] = func(ctx context.Context) (io.ReadCloser, error) { return s.OpenFile(ctx, name) }
-		}
-	}
-	return files, nil
-}
-
-// encoderFailure gives an encoder's error its exit code.
-func encoderFailure(err error) error {
-	var unknown *encoder.UnknownError
-	var fetch *encoder.FetchError
-	var done *stages.Failure
-	switch {
-	case errors.As(err, &done):
-		return err
-	case errors.As(err, &unknown):
-		return stages.Fail(stages.CodePlan, "", "%w", err)
-	case errors.Is(err, encoder.ErrCorrupt):
-		return stages.Fail(stages.CodeIntegrity, "remove the damaged files and run again", "%w", err)
-	case errors.As(err, &fetch):
-		return stages.Fail(stages.CodeEnvironment, "", "%w", err)
-	}
-	return stages.Fail(stages.CodeEnvironment, "`sprint doctor` shows what is there", "%w", err)
 }
 
 // has reports whether the text holds a field.

@@ -15,8 +15,8 @@ import (
 	"github.com/sprint-ml/sprint/ml/encoder"
 	"github.com/sprint-ml/sprint/ml/taxonomy"
 	fit "github.com/sprint-ml/sprint/ml/train"
-	"github.com/sprint-ml/sprint/ml/wheel"
 	"github.com/sprint-ml/sprint/stages"
+	"github.com/sprint-ml/sprint/stages/demand"
 	"github.com/sprint-ml/sprint/stages/label"
 	"github.com/sprint-ml/sprint/stages/rows"
 )
@@ -26,39 +26,11 @@ type stage struct {
 	env stages.Env
 }
 
-// DeviceOptions are how stages open devices.
-func DeviceOptions(env stages.Env) device.Options {
-	return device.Options{CacheDir: env.CacheDir, Offline: env.Offline, Log: env.Log, Announce: announce(env), Progress: fetching(env)}
-}
-
-// announce shows what is fetched and where it is kept.
-func announce(env stages.Env) func(string) {
-	return func(line string) { env.Note("fetch", line) }
-}
-
-func fetching(env stages.Env) func(done, total int64) {
-	return func(done, total int64) {
-		env.Progress(stages.Progress{Done: done, Total: total, Unit: "bytes", Text: "fetching"})
-	}
-}
-
-// DeviceFailure gives a device's error its exit code.
-func DeviceFailure(err error) error {
-	var d *device.Error
-	switch {
-	case errors.Is(err, device.ErrCorruptPlugin), errors.Is(err, wheel.ErrCorrupt):
-		return stages.Fail(stages.CodeIntegrity, "remove the damaged plugin and run again", "%w", err)
-	case errors.As(err, &d):
-		return stages.Fail(stages.CodeEnvironment, "", "%w", err)
-	}
-	return err
-}
-
 // Preflight opens the device and fetches the encoder.
 func (s *stage) Preflight(ctx context.Context) error {
-	dev, err := device.Open(ctx, s.env.Device, DeviceOptions(s.env))
+	dev, err := demand.Device(ctx, s.env, s.env.Device)
 	if err != nil {
-		return DeviceFailure(err)
+		return err
 	}
 	defer dev.Close()
 	_, err = s.encoderDir(ctx)
@@ -67,28 +39,8 @@ func (s *stage) Preflight(ctx context.Context) error {
 
 // encoderDir fetches the encoder that the key names.
 func (s *stage) encoderDir(ctx context.Context) (string, error) {
-	want, _ := s.env.External["encoder"].(map[string]any)
-	ref := s.o.Encoder
-	if revision, _ := want["revision"].(string); revision != "" && isHub(ref) {
-		ref = fmt.Sprint(want["name"]) + "@" + revision
-	}
-	o := encoderOptions(s.env.CacheDir, s.env.Offline)
-	o.Log, o.Announce, o.Progress = s.env.Log, announce(s.env), fetching(s.env)
-	id, err := encoder.Resolve(ctx, ref, o)
-	if err != nil {
-		return "", encoderFailure(err)
-	}
-	if id.Digest != want["digest"] {
-		return "", stages.Fail(stages.CodeIntegrity, "run again: the new content has its own key", "the encoder %s changed since the run began", s.o.Encoder)
-	}
-	dir, err := encoder.Fetch(ctx, id, o)
-	if err != nil {
-		if ctx.Err() != nil {
-			return "", err
-		}
-		return "", encoderFailure(err)
-	}
-	return dir, nil
+	key, _ := s.env.External["encoder"].(map[string]any)
+	return demand.Encoder(ctx, s.env, s.o.Encoder, key)
 }
 
 // Run fits the model and writes model, history and thresholds.
@@ -98,9 +50,9 @@ func (s *stage) Run(ctx context.Context, in stages.Inputs, out stages.Outputs) e
 	if err != nil {
 		return err
 	}
-	dev, err := device.Open(ctx, s.env.Device, DeviceOptions(s.env))
+	dev, err := demand.Device(ctx, s.env, s.env.Device)
 	if err != nil {
-		return DeviceFailure(err)
+		return err
 	}
 	defer dev.Close()
 	s.noteDevice(dev)
@@ -208,9 +160,9 @@ func (s *stage) prove(ctx context.Context, m *bert.Model, dev *device.Device) er
 	if dev.Name != device.CUDA {
 		return nil
 	}
-	cpu, err := device.Open(ctx, device.Go, DeviceOptions(s.env))
+	cpu, err := demand.Device(ctx, s.env, device.Go)
 	if err != nil {
-		return DeviceFailure(err)
+		return err
 	}
 	defer cpu.Close()
 	return parity(m, dev, cpu, s.o.Precision == "bf16")

@@ -33,7 +33,7 @@ are hidden. A failed check commits all figures; a re-run measures nothing again.
 		New: func(options any, env stages.Env) (stages.Stage, error) {
 			return &stage{o: options.(*Options), env: env}, nil
 		},
-		Isolated: true,
+		Isolated: stages.Always,
 	}
 }
 

@@ -17,6 +17,7 @@ import (
 	"github.com/sprint-ml/sprint/ml/metrics"
 	"github.com/sprint-ml/sprint/ml/taxonomy"
 	"github.com/sprint-ml/sprint/stages"
+	"github.com/sprint-ml/sprint/stages/demand"
 	"github.com/sprint-ml/sprint/stages/label"
 	"github.com/sprint-ml/sprint/stages/rows"
 	"github.com/sprint-ml/sprint/stages/train"
@@ -92,9 +93,9 @@ func (s *stage) Run(ctx context.Context, in stages.Inputs, out stages.Outputs) e
 	if err != nil {
 		return err
 	}
-	dev, err := device.Open(ctx, s.env.Device, train.DeviceOptions(s.env))
+	dev, err := demand.Device(ctx, s.env, s.env.Device)
 	if err != nil {
-		return train.DeviceFailure(err)
+		return err
 	}
 	defer dev.Close()
 	s.env.Note("device", strings.TrimSpace(dev.Name+" "+dev.Plugin))

@@ -1,0 +1,147 @@
+// Package demand meets what a stage demands of its surroundings, an encoder and
+// a device, and gives failures their exit codes.
+package demand
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"path"
+	"regexp"
+	"strings"
+
+	"github.com/sprint-ml/sprint/ml/device"
+	"github.com/sprint-ml/sprint/ml/encoder"
+	"github.com/sprint-ml/sprint/ml/wheel"
+	"github.com/sprint-ml/sprint/stages"
+	"github.com/sprint-ml/sprint/storage"
+)
+
+// Pin resolves an encoder to its content. What a branch of the hub means is
+// asked once; sprint.lock keeps the answer.
+func Pin(ctx context.Context, look stages.Lookup, ref string) (encoder.ID, error) {
+	options := encoderOptions(look.CacheDir(), look.Offline())
+	if isHub(ref) && !fullRevision.MatchString(ref) {
+		revision, err := look.Pin(ctx, "encoder "+ref, func(ctx context.Context) (string, error) {
+			id, err := encoder.Resolve(ctx, ref, options)
+			return id.Revision, err
+		})
+		if err != nil {
+			return encoder.ID{}, encoderFailure(err)
+		}
+		name, _, _ := strings.Cut(ref, "@")
+		ref = name + "@" + revision
+	}
+	id, err := encoder.Resolve(ctx, ref, options)
+	if err != nil {
+		return encoder.ID{}, encoderFailure(err)
+	}
+	return id, nil
+}
+
+// Key is what a key holds of an encoder.
+func Key(id encoder.ID) map[string]any {
+	return map[string]any{"name": id.Name, "revision": id.Revision, "digest": id.Digest}
+}
+
+// Encoder fetches the encoder that a key holds, under the name the plan gives
+// it, and returns its folder.
+func Encoder(ctx context.Context, env stages.Env, ref string, key map[string]any) (string, error) {
+	name := ref
+	if revision, _ := key["revision"].(string); revision != "" && isHub(ref) {
+		name = fmt.Sprint(key["name"]) + "@" + revision
+	}
+	o := encoderOptions(env.CacheDir, env.Offline)
+	o.Log, o.Announce, o.Progress = env.Log, announce(env), fetching(env)
+	id, err := encoder.Resolve(ctx, name, o)
+	if err != nil {
+		return "", encoderFailure(err)
+	}
+	if id.Digest != key["digest"] {
+		return "", stages.Fail(stages.CodeIntegrity, "run again: the new content has its own key", "the encoder %s changed since the run began", ref)
+	}
+	dir, err := encoder.Fetch(ctx, id, o)
+	if err != nil {
+		if ctx.Err() != nil {
+			return "", err
+		}
+		return "", encoderFailure(err)
+	}
+	return dir, nil
+}
+
+// Device opens a device of the attempt; name is env.Device but for comparisons.
+func Device(ctx context.Context, env stages.Env, name string) (*device.Device, error) {
+	dev, err := device.Open(ctx, name, device.Options{CacheDir: env.CacheDir, Offline: env.Offline, Log: env.Log, Announce: announce(env), Progress: fetching(env)})
+	if err == nil {
+		return dev, nil
+	}
+	var d *device.Error
+	switch {
+	case errors.Is(err, device.ErrCorruptPlugin), errors.Is(err, wheel.ErrCorrupt):
+		return nil, stages.Fail(stages.CodeIntegrity, "remove the damaged plugin and run again", "%w", err)
+	case errors.As(err, &d):
+		return nil, stages.Fail(stages.CodeEnvironment, "", "%w", err)
+	}
+	return nil, err
+}
+
+// announce shows what is fetched and where it is kept.
+func announce(env stages.Env) func(string) {
+	return func(line string) { env.Note("fetch", line) }
+}
+
+func fetching(env stages.Env) func(done, total int64) {
+	return func(done, total int64) {
+		env.Progress(stages.Progress{Done: done, Total: total, Unit: "bytes", Text: "fetching"})
+	}
+}
+
+// fullRevision ends a hub reference that needs no network to resolve.
+var fullRevision = regexp.MustCompile(`@[0-9a-f]{40}$`)
+
+// isHub reports whether a reference names a model of the hub.
+func isHub(ref string) bool {
+	return !strings.Contains(ref, "://") && !strings.HasPrefix(ref, ".") && !path.IsAbs(ref) && strings.Count(ref, "/") == 1
+}
+
+func encoderOptions(cache string, offline bool) encoder.Options {
+	return encoder.Options{CacheDir: cache, Offline: offline, OpenURL: openURL}
+}
+
+// openURL reads an encoder's files from a store.
+func openURL(ctx context.Context, url string) (encoder.Files, error) {
+	s, err := storage.Open(ctx, url, nil)
+	if err != nil {
+		return nil, err
+	}
+	files := encoder.Files{}
+	for info, err := range s.List(ctx, "") {
+		if err != nil {
+			return nil, err
+		}
+		if name := info.Key; !strings.Contains(name, "/") {
+			files[name] = func(ctx context.Context) (io.ReadCloser, error) { return s.OpenFile(ctx, name) }
+		}
+	}
+	return files, nil
+}
+
+// encoderFailure gives an encoder's error its exit code.
+func encoderFailure(err error) error {
+	var unknown *encoder.UnknownError
+	var fetch *encoder.FetchError
+	var done *stages.Failure
+	switch {
+	case errors.As(err, &done):
+		return err
+	case errors.As(err, &unknown):
+		return stages.Fail(stages.CodePlan, "", "%w", err)
+	case errors.Is(err, encoder.ErrCorrupt):
+		return stages.Fail(stages.CodeIntegrity, "remove the damaged files and run again", "%w", err)
+	case errors.As(err, &fetch):
+		return stages.Fail(stages.CodeEnvironment, "", "%w", err)
+	}
+	return stages.Fail(stages.CodeEnvironment, "`sprint doctor` shows what is there", "%w", err)
+}
