@@ -100,15 +100,23 @@ const batchRows = 32
 // long one does not pad all others.
 func (p *Predictor) Predict(ctx context.Context, texts []Text) ([]Prediction, error) {
 	out := make([]Prediction, len(texts))
+	return out, eachBatch(ctx, texts, p.model.Spec.MaxLength, func(at []int, rows, length int) error {
+		return p.batch(texts, at, rows, length, out)
+	})
+}
+
+// eachBatch hands out texts in batches of few shapes, at most rows texts of at
+// most length tokens each.
+func eachBatch(ctx context.Context, texts []Text, longest int, run func(at []int, rows, length int) error) error {
 	order := make([]int, len(texts))
 	for i := range order {
 		order[i] = i
 	}
 	slices.SortStableFunc(order, func(a, b int) int { return len(texts[a].IDs) - len(texts[b].IDs) })
-	lengths := Lengths(p.model.Spec.MaxLength)
+	lengths := Lengths(longest)
 	for len(order) > 0 {
 		if err := ctx.Err(); err != nil {
-			return nil, err
+			return err
 		}
 		// Rows of one batch share the padded length of its longest.
 		rows := batchRows
@@ -126,12 +134,12 @@ func (p *Predictor) Predict(ctx context.Context, texts []Text) ([]Prediction, er
 		if n == 1 {
 			rows = 1
 		}
-		if err := p.batch(texts, order[:n], rows, length, out); err != nil {
-			return nil, err
+		if err := run(order[:n], rows, length); err != nil {
+			return err
 		}
 		order = order[n:]
 	}
-	return out, nil
+	return nil
 }
 
 func padded(lengths []int, n int) int {
@@ -164,7 +172,9 @@ func (p *Predictor) graph(rows, length int) (*Graph, error) {
 	return g, nil
 }
 
-func (p *Predictor) batch(texts []Text, at []int, rows, length int, out []Prediction) error {
+// inputs are the ids, types and mask, int32 [rows,length], of the texts at some
+// places.
+func inputs(texts []Text, at []int, rows, length int) []*tensors.Tensor {
 	ids, types, mask := make([]int32, rows*length), make([]int32, rows*length), make([]int32, rows*length)
 	for r, i := range at {
 		t := texts[i]
@@ -178,6 +188,14 @@ func (p *Predictor) batch(texts []Text, at []int, rows, length int, out []Predic
 	for r := len(at); r < rows; r++ {
 		mask[r*length] = 1 // a padded row attends to one token: no empty softmax
 	}
+	return []*tensors.Tensor{
+		tensors.FromFlatDataAndDimensions(ids, rows, length),
+		tensors.FromFlatDataAndDimensions(types, rows, length),
+		tensors.FromFlatDataAndDimensions(mask, rows, length),
+	}
+}
+
+func (p *Predictor) batch(texts []Text, at []int, rows, length int, out []Prediction) error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	k := len(p.model.Spec.Categories)
@@ -190,11 +208,7 @@ func (p *Predictor) batch(texts []Text, at []int, rows, length int, out []Predic
 		for _, w := range p.weights {
 			args = append(args, w)
 		}
-		small := []*tensors.Tensor{
-			tensors.FromFlatDataAndDimensions(ids, rows, length),
-			tensors.FromFlatDataAndDimensions(types, rows, length),
-			tensors.FromFlatDataAndDimensions(mask, rows, length),
-		}
+		small := inputs(texts, at, rows, length)
 		for _, t := range small {
 			args = append(args, t)
 		}

@@ -1,0 +1,60 @@
+package bert_test
+
+import (
+	"math"
+	"testing"
+
+	"github.com/sprint-ml/sprint/ml/bert"
+	"github.com/sprint-ml/sprint/ml/device"
+	"github.com/sprint-ml/sprint/ml/encoder"
+	"github.com/sprint-ml/sprint/ml/encoder/encodertest"
+)
+
+// TestEmbed: batches of several shapes give the vectors that one program over
+// all texts gives, in the texts' order, scaled to length 1.
+func TestEmbed(t *testing.T) {
+	enc, err := encoder.Load(encodertest.Tiny(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	dev, err := device.Open(t.Context(), device.Go, device.Options{CacheDir: t.TempDir()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer dev.Close()
+	for _, pooling := range []string{bert.Mean, bert.CLS, bert.Pooler} {
+		m, err := bert.FromEncoder(enc, bert.Spec{Categories: []bert.Category{{Name: "x", Tags: []string{""}}}, Pooling: pooling, HeadHidden: 1, MaxLength: 32, Text: []string{"title"}}, 1)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var texts []bert.Text
+		for _, title := range []string{"waa wab", "wac", "wad wae waf wag wah wai waj wak wal wam wan wao wap waq war was wat wau", "waa"} {
+			ids, types := m.Encode(title, "")
+			texts = append(texts, bert.Text{IDs: ids, Types: types})
+		}
+		e, err := bert.NewEmbedder(m, dev)
+		if err != nil {
+			t.Fatal(err)
+		}
+		got, err := e.Embed(t.Context(), texts)
+		e.Close()
+		if err != nil {
+			t.Fatal(err)
+		}
+		want, err := bert.Pooled(m, dev, texts, false)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for i := range want {
+			norm := 0.0
+			for _, x := range want[i] {
+				norm += float64(x) * float64(x)
+			}
+			for j, x := range want[i] {
+				if w := float64(x) / math.Sqrt(norm); math.Abs(w-float64(got[i][j])) > 1e-5 {
+					t.Fatalf("%s: text %d, element %d: %g, want %g", pooling, i, j, got[i][j], w)
+				}
+			}
+		}
+	}
+}
