@@ -44,7 +44,11 @@ func NewLocal(registry stages.Registry, store *storage.Store, program string, en
 // process sees cannot be handed over.
 func (l *Local) isolated(a *Attempt) bool {
 	kind, ok := l.registry.Kind(a.Kind)
-	return ok && kind.Isolated && l.Program != "" && !l.store.Local()
+	if !ok || kind.Isolated == nil || l.Program == "" || l.store.Local() {
+		return false
+	}
+	options := kind.Options()
+	return json.Unmarshal(a.Options, options) == nil && kind.Isolated(options)
 }
 
 // Preflight tries the attempt's demands where it will run.

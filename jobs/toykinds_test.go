@@ -150,7 +150,7 @@ func (s toy) Run(ctx context.Context, in stages.Inputs, out stages.Outputs) erro
 
 func toyKind(name string, count *counter, isolated bool, reads []string, optional bool, makes ...string) stages.Kind {
 	return stages.Kind{
-		Name: name, Version: 1, Doc: "A toy.", Isolated: isolated,
+		Name: name, Version: 1, Doc: "A toy.", Isolated: func(any) bool { return isolated },
 		Inputs: func(any) (in []stages.Input) {
 			for _, r := range reads {
 				in = append(in, stages.Input{Name: r, Optional: optional})

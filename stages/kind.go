@@ -32,10 +32,14 @@ type Kind struct {
 	// New builds the stage from decoded options. It does no work and opens
 	// nothing; a mistake in the options is found by Checker before.
 	New func(options any, env Env) (Stage, error)
-	// Isolated kinds run in a child process: their memory is tuned by its
-	// environment and the kernel may kill them without the runner.
-	Isolated bool
+	// Isolated reports whether the stage, under the given options, runs in a
+	// child process: its memory is tuned by its environment and the kernel may
+	// kill it without the runner. Nil never does.
+	Isolated func(options any) bool
 }
+
+// Always is the Isolated of kinds that always run in a child process.
+func Always(any) bool { return true }
 
 // Input names an artifact that a kind reads.
 type Input struct {

@@ -210,7 +210,9 @@ func (b *board) learn(ctx context.Context, sources []source, gold []rows.Row, co
 		return err
 	}
 	tallies := b.model.Learn(votes, func(row, category int) bool { return gold[row].Labels[category].Score > 0 })
-	b.voters.weights = b.model.Weights
+	if b.report.Encoder != nil {
+		*b.report.Encoder = encoderCount{} // the report counts the rows alone
+	}
 	count.Voters = map[string]voterCount{}
 	for i, v := range b.voters.list {
 		if tallies[i].Votes == 0 {

@@ -20,6 +20,7 @@ const (
 	sourceOverlay = "overlay"
 	sourceColumns = "columns"
 	sourceRules   = "rules"
+	sourceEncoder = "encoder"
 )
 
 // Kind returns the kind "label".
@@ -32,7 +33,8 @@ A score is the strength of the category in [-1,1]; 0 is absent. The sources are
 asked in their order, each for what is still undecided; with combine: vote all
 are asked and their weights decide. rules: the strongest rule that fires gives
 the score; a row on which none fires is undecided, not negative: nobody looked
-at it. columns: labels that the rows carry. overlay: a file of corrections, which
+at it. columns: labels that the rows carry. encoder: the category whose description
+lies nearest, if it is near enough and leads the next. overlay: a file of corrections, which
 wins over all others wherever it stands. conflict says what becomes of a category
 on which votes disagree, exclusive that a row has one category at most. A gold
 part weighs the voters by how often they are right there; it is never the one
@@ -40,26 +42,28 @@ that verify scores: rows of that are left out, and rows of the gold part do not
 train. Every row records who decided (label_source), which rules fired and where
 votes disagreed; label_report counts sources, coverage, overlap, conflicts and
 rules that never fire.`,
-		Example: "source: [rules, overlay]\noverlay: {file: corrections.csv}\n",
+		Example: "source: [rules, encoder]\nencoder: {model: all-minilm-l6-v2, threshold: 0.3, margin: 0.05}\n",
 		Inputs:  func(any) []stages.Input { return []stages.Input{{Name: "articles"}} },
 		Outputs: func(any) []stages.Output { return []stages.Output{{Name: "labelled"}, {Name: "label_report"}} },
 		Options: func() any { return new(Options) },
 		New: func(options any, env stages.Env) (stages.Stage, error) {
 			return &stage{o: options.(*Options), env: env}, nil
 		},
+		Isolated: func(options any) bool { return options.(*Options).uses(sourceEncoder) },
 	}
 }
 
 // Options of label.
 type Options struct {
-	Source    []string           `yaml:"source" default:"[rules]" enum:"rules|columns|overlay" min:"1" doc:"who labels, in order: the taxonomy's rules, columns that the rows carry, an overlay of corrections"`
+	Source    []string           `yaml:"source" default:"[rules]" enum:"rules|columns|encoder|overlay" min:"1" doc:"who labels, in order: the taxonomy's rules, columns that the rows carry, an encoder's similarity to descriptions, an overlay of corrections"`
 	Rules     string             `yaml:"rules" default:"taxonomy" enum:"taxonomy" when:"source=rules" doc:"where the rules come from: the plan's taxonomy"`
+	Encoder   Encoder            `yaml:"encoder" when:"source=encoder" doc:"options of source encoder"`
 	Overlay   Overlay            `yaml:"overlay" when:"source=overlay" doc:"options of source overlay"`
 	Combine   string             `yaml:"combine" default:"chain" enum:"chain|vote" doc:"chain: a later source decides what the earlier left undecided; vote: all sources vote"`
 	Conflict  string             `yaml:"conflict" default:"max" enum:"max|vote|abstain" doc:"votes that disagree on a category: max takes the strongest score, vote the heavier side, abstain none"`
 	Conflicts map[string]string  `yaml:"conflicts" enum:"max|vote|abstain" doc:"the same for single categories, {crime: abstain}"`
 	Exclusive bool               `yaml:"exclusive" default:"false" doc:"a row has one category at most: several are a conflict"`
-	Weights   map[string]float64 `yaml:"weights" above:"0" max:"1" doc:"weight of a source's votes, {columns: 0.5}; 1 by default, times the rule's own weight for rules"`
+	Weights   map[string]float64 `yaml:"weights" above:"0" max:"1" doc:"weight of a source's votes, {columns: 0.5}; 1 by default, 0.5 for encoder; a rule's votes have its own weight too"`
 	Gold      string             `yaml:"gold" path:"true" key:"-" doc:"gold part (csv, jsonl, parquet) that weighs the voters; never the set that verify scores"`
 	Scored    string             `yaml:"scored" path:"true" like:"verify.gold" key:"-" doc:"gold set whose rows never weigh voters; by default the one that verify measures against"`
 	Abstain   bool               `yaml:"abstain" default:"true" doc:"a row that no source decides is undecided; false makes it negative everywhere"`
@@ -88,6 +92,9 @@ func (o *Options) Check() []stages.Problem {
 			out = append(out, stages.Problem{Path: "weights." + s, Message: fmt.Sprintf("%s is no source that votes", s), Hint: "the sources are " + strings.Join(o.Source, ", ")})
 		}
 	}
+	if o.uses(sourceEncoder) && o.Encoder.NoneBelow > o.Encoder.Threshold {
+		out = append(out, stages.Problem{Path: "encoder.none_below", Message: "none_below is above threshold", Hint: "what is near enough for a category is no row without one"})
+	}
 	for path, file := range map[string]string{"gold": o.Gold, "overlay.file": o.Overlay.File} {
 		if _, ok := rows.FormatOf(file); file != "" && !ok {
 			out = append(out, stages.Problem{Path: path, Message: fmt.Sprintf("%s: the extension does not tell the format", file), Hint: "use a .csv, .jsonl or .parquet file"})
@@ -110,6 +117,11 @@ func (o *Options) Resolve(ctx context.Context, look stages.Lookup) (stages.Exter
 	ext := stages.External{"categories": t.CategoriesKey()}
 	if o.uses(sourceRules) {
 		ext["rules"] = t.RulesKey()
+	}
+	if o.uses(sourceEncoder) {
+		if err := o.Encoder.resolve(ctx, look, t, ext); err != nil {
+			return nil, err
+		}
 	}
 	file := func(name, path string) (string, error) {
 		info, err := look.File(ctx, path)

@@ -21,6 +21,7 @@ type Report struct {
 	// DeadRules never fired, as category:rule.
 	DeadRules []string `json:"dead_rules,omitempty"`
 
+	Encoder *encoderCount `json:"encoder,omitempty"`
 	Overlay *overlayCount `json:"overlay,omitempty"`
 	Gold    *goldCount    `json:"gold,omitempty"`
 

@@ -2,6 +2,7 @@ package label
 
 import (
 	"context"
+	"io"
 	"slices"
 
 	"github.com/sprint-ml/sprint/ml/keywords"
@@ -16,6 +17,15 @@ type source interface {
 	// cast returns the votes on each row of set, in order; no votes means that
 	// the source has no opinion. It may note on the rows what it saw.
 	cast(ctx context.Context, set []*rows.Row) ([][]vote.Vote, error)
+}
+
+// closeAll frees what sources hold.
+func closeAll(sources []source) {
+	for _, s := range sources {
+		if c, ok := s.(io.Closer); ok {
+			c.Close()
+		}
+	}
 }
 
 // voter is whoever casts votes of one kind: a rule, or a source on a category.

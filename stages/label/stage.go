@@ -8,6 +8,7 @@ import (
 
 	"github.com/sprint-ml/sprint/ml/taxonomy"
 	"github.com/sprint-ml/sprint/stages"
+	"github.com/sprint-ml/sprint/stages/demand"
 	"github.com/sprint-ml/sprint/stages/rows"
 )
 
@@ -29,9 +30,20 @@ func (s *stage) Preflight(ctx context.Context) error {
 		}
 	}
 	if s.o.Gold != "" {
-		_, err = s.readGold(ctx, s.o.Gold, t)
+		if _, err := s.readGold(ctx, s.o.Gold, t); err != nil {
+			return err
+		}
 	}
-	return err
+	if s.o.uses(sourceEncoder) {
+		dev, err := demand.Device(ctx, s.env, s.env.Device)
+		if err != nil {
+			return err
+		}
+		defer dev.Close()
+		_, err = s.encoderDir(ctx)
+		return err
+	}
+	return nil
 }
 
 // Run reads articles and writes labelled and label_report.
@@ -87,6 +99,7 @@ func (s *stage) label(ctx context.Context, t *taxonomy.Taxonomy, articles []rows
 	if err != nil {
 		return nil, err
 	}
+	defer closeAll(sources)
 	b.model.Weights = b.voters.weights
 	if gold != nil {
 		if err := b.learn(ctx, sources, gold, count); err != nil {
@@ -118,8 +131,8 @@ func (s *stage) label(ctx context.Context, t *taxonomy.Taxonomy, articles []rows
 func (s *stage) sources(t *taxonomy.Taxonomy, columns []string, b *board) ([]source, error) {
 	var out []source
 	for _, name := range s.o.Source {
-		weight, ok := s.o.Weights[name]
-		if !ok {
+		weight, given := s.o.Weights[name]
+		if !given {
 			weight = 1
 		}
 		switch name {
@@ -131,6 +144,11 @@ func (s *stage) sources(t *taxonomy.Taxonomy, columns []string, b *board) ([]sou
 				return nil, err
 			}
 			out = append(out, c)
+		case sourceEncoder:
+			if !given {
+				weight = encoderWeight
+			}
+			out = append(out, newEncoder(s, t, b, weight))
 		}
 	}
 	return out, nil
