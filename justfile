@@ -32,7 +32,11 @@ race:
 
 # End to end: examples on real devices, kills, bad input, the real binary, real stores.
 e2e: stores
-    go test -tags e2e -count=1 -timeout 20m ./examples/... ./jobs/sprint/... ./stages/train
+    go test -tags e2e -count=1 -timeout 20m ./examples/... ./jobs/... ./stages/train
+
+# An hour of faults: every operation killed on every store, many runners, random graphs.
+soak:
+    go test -tags soak -count=1 -timeout 3h ./jobs/...
 
 # The stores against real servers behind a bad network (builds the servers once, 3 minutes).
 stores:

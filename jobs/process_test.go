@@ -18,6 +18,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"github.com/sprint-ml/sprint/jobs"
 	"github.com/sprint-ml/sprint/storage"
+	"github.com/sprint-ml/sprint/storage/faultstore"
 )
 
 // TestMain lets the test binary play the parts of other processes: the worker
@@ -29,10 +30,15 @@ func TestMain(m *testing.M) {
 			os.Exit(playWorker(os.Args[2:]))
 		case "play-runner":
 			os.Exit(playRunner(os.Args[2]))
+		case "play-six":
+			os.Exit(playSix(os.Args[2], os.Args[3]))
 		}
 	}
 	os.Exit(m.Run())
 }
+
+// workerFaults holds the faults of a worker's first attempt.
+const workerFaults = "TOY_WORKER_FAULTS"
 
 func noSecret(string) (string, error) { return "", nil }
 
@@ -50,7 +56,19 @@ func playWorker(args []string) int {
 	}
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM)
 	defer stop()
-	store, err := storage.Open(ctx, url, nil)
+	options := &storage.Options{}
+	if text := os.Getenv(workerFaults); text != "" && o.Attempt == 1 {
+		faults, err := faultstore.Open(text)
+		if err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			return 2
+		}
+		if f, err := os.Create(os.Getenv("TOY_WORKER_OPS")); err == nil {
+			faults.Log = f
+		}
+		options.Around = faults.Around
+	}
+	store, err := storage.Open(ctx, url, options)
 	if err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		return 4

@@ -2,6 +2,7 @@ package jobs_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"log/slog"
@@ -28,7 +29,8 @@ type toyOptions struct {
 	Extra map[string]string `yaml:"extra"`
 	File  string            `yaml:"file" path:"true"`
 	Pace  time.Duration     `yaml:"pace" default:"0s" key:"-"`
-	End   string            `yaml:"end" default:"done" key:"-" enum:"done|fail|lost|verdict|drop|panic|short"`
+	Keep  bool              `yaml:"keep" default:"false" key:"-"` // a checkpoint after every piece
+	End   string            `yaml:"end" default:"done" key:"-" enum:"done|fail|lost|verdict|drop|panic|short|flaky|random"`
 }
 
 func (o *toyOptions) Check() []stages.Problem {
@@ -52,6 +54,15 @@ type counter struct {
 	n  map[string]int
 	// before, if set, is called when a stage begins.
 	before func(stage string, attempt int)
+	// verdict, if set, is the end of stages whose end is random.
+	verdict func(stage string) error
+}
+
+func (c *counter) judge(stage string) error {
+	if c.verdict == nil {
+		return nil
+	}
+	return c.verdict(stage)
 }
 
 func (c *counter) ran(stage string, attempt int) {
@@ -86,6 +97,7 @@ type toy struct {
 func (s toy) Run(ctx context.Context, in stages.Inputs, out stages.Outputs) error {
 	s.count.ran(s.env.Stage, s.env.Attempt)
 	var text strings.Builder
+	var err error
 	for _, name := range s.reads {
 		if _, ok := in.Artifact(name); !ok {
 			continue
@@ -101,7 +113,13 @@ func (s toy) Run(ctx context.Context, in stages.Inputs, out stages.Outputs) erro
 		}
 		text.Write(b)
 	}
-	for i := range s.o.Times {
+	from := 0
+	if s.o.Keep {
+		if from, err = s.restore(ctx, &text); err != nil {
+			return err
+		}
+	}
+	for i := from; i < s.o.Times; i++ {
 		select {
 		case <-ctx.Done():
 			if s.o.End == "drop" {
@@ -117,6 +135,11 @@ func (s toy) Run(ctx context.Context, in stages.Inputs, out stages.Outputs) erro
 		case <-time.After(s.o.Pace):
 		}
 		text.WriteString(s.o.Text)
+		if s.o.Keep {
+			if err := s.keep(ctx, i+1, text.String()); err != nil {
+				return err
+			}
+		}
 		s.env.Progress(stages.Progress{Done: int64(i + 1), Total: int64(s.o.Times), Unit: "rows"})
 	}
 	s.env.Note("device", "toy")
@@ -144,8 +167,84 @@ func (s toy) Run(ctx context.Context, in stages.Inputs, out stages.Outputs) erro
 		return &stages.Verdict{Code: stages.CodeGate, Message: "0.3 is below 0.5", Hint: "train more"}
 	case "panic":
 		panic("toy")
+	case "flaky":
+		if s.env.Attempt < 3 {
+			return errors.New("the toy stumbles")
+		}
+	case "random":
+		return s.count.judge(s.env.Stage)
 	}
 	return nil
+}
+
+// keep saves the text so far, restore brings it back.
+func (s toy) keep(ctx context.Context, step int, text string) error {
+	dir := filepath.Join(s.env.Scratch, "kept")
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		return err
+	}
+	if err := os.WriteFile(filepath.Join(dir, "text"), []byte(text), 0o644); err != nil {
+		return err
+	}
+	return s.env.Checkpoints.Save(ctx, int64(step), dir)
+}
+
+func (s toy) restore(ctx context.Context, text *strings.Builder) (int, error) {
+	dir, err := os.MkdirTemp(s.env.Scratch, "restored-*")
+	if err != nil {
+		return 0, err
+	}
+	step, err := s.env.Checkpoints.Restore(ctx, dir, nil)
+	if errors.Is(err, storage.ErrNotFound) {
+		return 0, nil
+	}
+	if err != nil {
+		return 0, err
+	}
+	b, err := os.ReadFile(filepath.Join(dir, "text"))
+	text.Reset()
+	text.Write(b)
+	return int(step), err
+}
+
+// shipper publishes what it reads as a release of the model "toy".
+type shipper struct{ env stages.Env }
+
+func (s shipper) Run(ctx context.Context, in stages.Inputs, out stages.Outputs) error {
+	r, err := in.Open(ctx, "end")
+	if err != nil {
+		return err
+	}
+	b, err := io.ReadAll(r)
+	r.Close()
+	if err != nil {
+		return err
+	}
+	dir := filepath.Join(s.env.Scratch, "release")
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		return err
+	}
+	if err := os.WriteFile(filepath.Join(dir, "model"), b, 0o644); err != nil {
+		return err
+	}
+	tree, err := s.env.Store.PutFolder(ctx, dir)
+	if err != nil {
+		return err
+	}
+	release, err := s.env.Store.PutRelease(ctx, "toy", tree, nil)
+	if err != nil {
+		return err
+	}
+	if err := s.env.Store.SetAlias(ctx, "toy", "latest", release.Version); err != nil {
+		return err
+	}
+	w, err := out.Create(ctx, "receipt", "text/plain")
+	if err != nil {
+		return err
+	}
+	defer w.Abort()
+	fmt.Fprint(w, release.Digest)
+	return w.Commit()
 }
 
 func toyKind(name string, count *counter, isolated bool, reads []string, optional bool, makes ...string) stages.Kind {
@@ -170,6 +269,25 @@ func toyKind(name string, count *counter, isolated bool, reads []string, optiona
 	}
 }
 
+func shipKind(count *counter) stages.Kind {
+	k := toyKind("ship", count, false, []string{"end"}, false, "receipt")
+	k.New = func(_ any, env stages.Env) (stages.Stage, error) {
+		return counted{shipper{env}, env, count}, nil
+	}
+	return k
+}
+
+type counted struct {
+	stages.Stage
+	env   stages.Env
+	count *counter
+}
+
+func (c counted) Run(ctx context.Context, in stages.Inputs, out stages.Outputs) error {
+	c.count.ran(c.env.Stage, c.env.Attempt)
+	return c.Stage.Run(ctx, in, out)
+}
+
 // toys is a registry of make -> refine -> join, and what reads all.
 func toys(count *counter) stages.Registry {
 	return stages.Registry{
@@ -177,6 +295,7 @@ func toys(count *counter) stages.Registry {
 		toyKind("refine", count, false, []string{"raw"}, false, "fine", "times"),
 		toyKind("join", count, false, []string{"fine", "raw"}, true, "all"),
 		toyKind("slow", count, true, []string{"all"}, true, "end"),
+		shipKind(count),
 	}
 }
 

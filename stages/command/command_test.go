@@ -5,8 +5,11 @@ package command_test
 import (
 	"context"
 	"errors"
+	"log/slog"
 	"os"
+	"os/exec"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"syscall"
@@ -90,16 +93,74 @@ func TestCancelEndsTheGroup(t *testing.T) {
 		t.Fatal(err)
 	}
 	pid, _ := strconv.Atoi(strings.TrimSpace(string(b)))
-	for range 100 {
+	if !gone(pid) {
+		t.Errorf("the child %d is still alive", pid)
+	}
+}
+
+// TestMain plays the runner that TestKilledRunnerTakesTheGroupWithIt kills.
+func TestMain(m *testing.M) {
+	if file := os.Getenv("COMMAND_TEST_PIDS"); file != "" {
+		dir, err := os.MkdirTemp("", "killed-*")
+		if err == nil {
+			err = os.Mkdir(filepath.Join(dir, "work"), 0o755)
+		}
+		if err != nil {
+			os.Exit(3)
+		}
+		o := sh(`trap "" TERM HUP; (trap "" TERM HUP; (sleep 60 & echo $! >> "$0"; wait) & echo $! >> "$0"; wait) & echo $! >> "$0"; echo $$ >> "$0"; echo done >> "$0"; wait; sleep 60`)
+		o.Argv[0] = strings.ReplaceAll(o.Argv[0], `"$0"`, file)
+		s, err := command.Kind().New(o, stages.Env{Scratch: dir, Log: slog.New(slog.DiscardHandler), Note: func(string, any) {}})
+		if err == nil {
+			err = s.Run(context.Background(), nil, nil)
+		}
+		os.Exit(4)
+	}
+	os.Exit(m.Run())
+}
+
+// A runner that dies without a word leaves no program behind, nor the
+// children of its children.
+func TestKilledRunnerTakesTheGroupWithIt(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "pids")
+	cmd := exec.Command(os.Args[0])
+	cmd.Env = append(os.Environ(), "COMMAND_TEST_PIDS="+file)
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	var words []string // four process ids and "done"
+	for len(words) < 5 {
+		time.Sleep(10 * time.Millisecond)
+		b, _ := os.ReadFile(file)
+		words = strings.Fields(string(b))
+	}
+	words = slices.DeleteFunc(words, func(w string) bool { return w == "done" })
+	_ = cmd.Process.Kill()
+	_ = cmd.Wait()
+	for _, p := range words {
+		pid, err := strconv.Atoi(p)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if !gone(pid) {
+			t.Errorf("process %d outlives its runner", pid)
+			_ = syscall.Kill(pid, syscall.SIGKILL)
+		}
+	}
+}
+
+// gone waits until a process has ended.
+func gone(pid int) bool {
+	for range 500 {
 		if stat, err := os.ReadFile("/proc/" + strconv.Itoa(pid) + "/stat"); err == nil && strings.Contains(string(stat), ") Z") {
-			return // killed, waiting for its new parent
+			return true // killed, waiting for its new parent
 		}
 		if syscall.Kill(pid, 0) != nil {
-			return
+			return true
 		}
 		time.Sleep(20 * time.Millisecond)
 	}
-	t.Errorf("the child %d is still alive", pid)
+	return false
 }
 
 func TestCheck(t *testing.T) {

@@ -13,6 +13,7 @@ import (
 	"runtime"
 	"strings"
 	"sync"
+	"time"
 
 	"github.com/sprint-ml/sprint/stages"
 )
@@ -35,9 +36,9 @@ func (s *stage) execute(ctx context.Context, f folders) error {
 		return err
 	}
 	cmd := exec.CommandContext(ctx, argv[0], argv[1:]...)
-	cmd.Env, cmd.Dir, cmd.WaitDelay = environ, filepath.Join(s.env.Scratch, "work"), s.o.Grace
-	inGroup(cmd)
-	cmd.Cancel = func() error { return endGroup(cmd) }
+	cmd.Env, cmd.Dir, cmd.WaitDelay = environ, filepath.Join(s.env.Scratch, "work"), max(s.o.Grace, time.Millisecond)
+	group := newGroup(cmd)
+	cmd.Cancel = func() error { return group.end(cmd) }
 	stdout, stdoutEnd := io.Pipe()
 	stderr, stderrEnd := io.Pipe()
 	cmd.Stdout, cmd.Stderr = stdoutEnd, stderrEnd
@@ -48,9 +49,9 @@ func (s *stage) execute(ctx context.Context, f folders) error {
 	lines.Go(func() { s.lines(stderr, "stderr", hide, &last) })
 	if err = cmd.Start(); err == nil {
 		err = cmd.Wait()
-		// Whatever the program left running in its group ends with the stage.
-		killGroup(cmd)
 	}
+	// Whatever the program left running in its group ends with the stage.
+	group.kill(cmd)
 	_, _ = stdoutEnd.Close(), stderrEnd.Close()
 	lines.Wait()
 	var exit *exec.ExitError

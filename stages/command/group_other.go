@@ -4,10 +4,12 @@ package command
 
 import "os/exec"
 
-// inGroup, endGroup and killGroup: without process groups the program itself
-// is ended, and WaitDelay closes the pipes that its children hold.
-func inGroup(*exec.Cmd) {}
+// group stands for a program's children. Without process groups the program
+// itself is ended, and WaitDelay closes the pipes that its children hold.
+type group struct{}
 
-func endGroup(cmd *exec.Cmd) error { return cmd.Process.Kill() }
+func newGroup(*exec.Cmd) *group { return &group{} }
 
-func killGroup(*exec.Cmd) {}
+func (*group) end(cmd *exec.Cmd) error { return cmd.Process.Kill() }
+
+func (*group) kill(*exec.Cmd) {}

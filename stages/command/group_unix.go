@@ -3,28 +3,60 @@
 package command
 
 import (
+	"io"
 	"os/exec"
 	"syscall"
-	"time"
 )
 
-// inGroup gives the program a process group of its own.
-func inGroup(cmd *exec.Cmd) { cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true} }
-
-// endGroup asks the whole group to end, and kills what is left of it after the
-// grace time.
-func endGroup(cmd *exec.Cmd) error {
-	pid := cmd.Process.Pid
-	err := syscall.Kill(-pid, syscall.SIGTERM)
-	deadline := time.Now().Add(cmd.WaitDelay)
-	go func() {
-		for time.Now().Before(deadline) && syscall.Kill(-pid, 0) == nil {
-			time.Sleep(20 * time.Millisecond)
-		}
-		_ = syscall.Kill(-pid, syscall.SIGKILL)
-	}()
-	return err
+// group is the process group of a program. Its leader is a shell that waits
+// for the end of a pipe which this process holds: if this process dies, killed
+// or not, the shell kills the whole group, itself with it. On a system without
+// sh the program leads its own group, and outlives a killed runner.
+type group struct {
+	lifeline io.Closer
+	guard    *exec.Cmd
+	pgid     int
 }
 
-// killGroup kills what the program left running.
-func killGroup(cmd *exec.Cmd) { _ = syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) }
+// guardScript ignores the signals that a polite end sends to the group, and
+// whatever comes through the pipe before its end.
+const guardScript = `trap "" HUP INT TERM; while read -r x; do :; done; kill -KILL 0`
+
+// newGroup makes the group that cmd will join when it starts.
+func newGroup(cmd *exec.Cmd) *group {
+	g := &group{}
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+	guard := exec.Command("/bin/sh", "-c", guardScript)
+	guard.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+	guard.Env = []string{}
+	pipe, err := guard.StdinPipe()
+	if err != nil || guard.Start() != nil {
+		return g
+	}
+	g.lifeline, g.guard, g.pgid = pipe, guard, guard.Process.Pid
+	cmd.SysProcAttr.Pgid = g.pgid
+	return g
+}
+
+// end asks the whole group to end. What is left of it after the grace time,
+// when waiting for the program is over, kill ends.
+func (g *group) end(cmd *exec.Cmd) error {
+	if g.guard == nil {
+		return syscall.Kill(-cmd.Process.Pid, syscall.SIGTERM)
+	}
+	return syscall.Kill(-g.pgid, syscall.SIGTERM)
+}
+
+// kill ends what the program left running, and the guard, which until it is
+// waited for keeps the group's number from being another one's.
+func (g *group) kill(cmd *exec.Cmd) {
+	if g.guard == nil {
+		if cmd.Process != nil {
+			_ = syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL)
+		}
+		return
+	}
+	_ = syscall.Kill(-g.pgid, syscall.SIGKILL)
+	_ = g.lifeline.Close()
+	_ = g.guard.Wait()
+}

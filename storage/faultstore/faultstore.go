@@ -7,7 +7,9 @@ package faultstore
 import (
 	"context"
 	"fmt"
+	"io"
 	"os"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -28,9 +30,14 @@ const (
 	Delay       Mode = "delay"        // done late
 	KillBefore  Mode = "kill-before"
 	KillAfter   Mode = "kill-after"
+	KillLost    Mode = "kill-lost" // done, reported as failed; killed at the next operation
+	Short       Mode = "short"     // once: half of the object is written, then it fails
 )
 
-var modes = []Mode{ErrorBefore, ErrorAfter, LostReply, Busy, Delay, KillBefore, KillAfter}
+// Modes lists all modes.
+func Modes() []Mode {
+	return []Mode{ErrorBefore, ErrorAfter, LostReply, Busy, Delay, KillBefore, KillAfter, KillLost, Short}
+}
 
 // Plan says what happens to the n-th operation, counted from 1.
 type Plan func(n int) Mode
@@ -69,13 +76,13 @@ func mix(seed, n uint64) uint64 {
 func Parse(text string) (Plan, error) {
 	name, where, ok := strings.Cut(text, "@")
 	mode := None
-	for _, m := range modes {
+	for _, m := range Modes() {
 		if string(m) == name {
 			mode = m
 		}
 	}
 	if !ok || mode == None {
-		return nil, fmt.Errorf("fault plan %q: want MODE@N or MODE@P/SEED with one of the modes %v", text, modes)
+		return nil, fmt.Errorf("fault plan %q: want MODE@N or MODE@P/SEED with one of the modes %v", text, Modes())
 	}
 	if p, seed, ok := strings.Cut(where, "/"); ok {
 		probability, err := strconv.ParseFloat(p, 64)
@@ -112,12 +119,20 @@ type Injector struct {
 	// Err is what a failing operation returns, wrapped; nil means an error
 	// that the store takes for a temporary one.
 	Err error
+	// Log, if not nil, gets a line for each operation before it is done, so
+	// that the log of a killed process tells where it died.
+	Log io.Writer
+	// Cut shortens the stored object of a key, for Short; nil leaves nothing of
+	// the write.
+	Cut func(key string) error
 
-	plan Plan
-	mu   sync.Mutex
-	n    int
-	log  []Op
-	last map[string]Op // where lasting faults began, by operation and key
+	plan   Plan
+	text   string // what Open parsed
+	mu     sync.Mutex
+	n      int
+	log    []Op
+	last   map[string]Op // where lasting faults began, by operation and key
+	doomed bool          // a KillLost has happened
 }
 
 // New returns an injector of a plan; a nil plan only logs.
@@ -147,7 +162,14 @@ func (i *Injector) next(op, key string) Op {
 	} else if o.Mode == ErrorBefore || o.Mode == ErrorAfter {
 		i.last[at] = o
 	}
+	if i.doomed {
+		o.Mode = KillBefore
+	}
+	i.doomed = i.doomed || o.Mode == KillLost
 	i.log = append(i.log, o)
+	if i.Log != nil {
+		fmt.Fprintln(i.Log, o.N, op, key, o.Mode)
+	}
 	return o
 }
 
@@ -180,22 +202,49 @@ func (i *Injector) Around(ctx context.Context, op, key string, call func() error
 			return ctx.Err()
 		case <-time.After(wait):
 		}
+	case Short:
+		if err := i.short(o, call); err != nil {
+			return err
+		}
+		return i.fail(o)
+	case KillLost:
+		if err := call(); err != nil {
+			return err // and killed at the next operation all the same
+		}
+		return i.fail(o)
 	case KillBefore:
 		kill()
 	case KillAfter:
-		if err := call(); err != nil {
-			return err
-		}
+		_ = call()
 		kill()
 	}
 	return call()
 }
 
-func (i *Injector) fail(o Op) error {
-	if i.Err != nil {
-		return fmt.Errorf("injected fault at operation %s: %w", o, i.Err)
+// short leaves half of what the operation writes.
+func (i *Injector) short(o Op, call func() error) error {
+	if i.Cut == nil || !slices.Contains([]string{"put", "create", "swap", "write"}, o.Op) {
+		return nil
 	}
-	return fmt.Errorf("injected fault at operation %s", o)
+	if err := call(); err != nil {
+		return err
+	}
+	return i.Cut(o.Key)
+}
+
+func (i *Injector) fail(o Op) error {
+	err := i.Err
+	if err == nil && o.Mode == Short {
+		err = io.ErrShortWrite
+	}
+	replay := ""
+	if i.text != "" {
+		replay = fmt.Sprintf(", replay with %s=%s", Env, i.text)
+	}
+	if err != nil {
+		return fmt.Errorf("injected fault at operation %s%s: %w", o, replay, err)
+	}
+	return fmt.Errorf("injected fault at operation %s%s", o, replay)
 }
 
 // kill ends the process as kill -9 does: nothing is flushed, no defer runs.

@@ -1,0 +1,5 @@
+//go:build e2e && !soak
+
+package jobs_test
+
+const tier = 1

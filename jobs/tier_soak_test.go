@@ -1,0 +1,5 @@
+//go:build soak
+
+package jobs_test
+
+const tier = 2
