@@ -3,11 +3,10 @@ package storage
 import (
 	"bytes"
 	"context"
-	"crypto/sha256"
 	"errors"
 	"fmt"
-	"hash"
 	"io"
+	"math"
 	"os"
 	"strings"
 
@@ -45,16 +44,21 @@ func (s *Store) PutFile(ctx context.Context, path, media string) (Artifact, erro
 		return Artifact{}, err
 	}
 	defer f.Close()
-	h := sha256.New()
-	size, err := io.Copy(h, f)
+	a, err := s.putFile(ctx, f, media)
 	if err != nil {
-		return Artifact{}, err
-	}
-	a := Artifact{Digest: digestOf(h), Size: size, Media: media}
-	if err := s.putContent(ctx, a, f); err != nil {
 		return Artifact{}, fmt.Errorf("store %s: %w", path, err)
 	}
 	return a, nil
+}
+
+// putFile stores an open file; none of it is held in memory.
+func (s *Store) putFile(ctx context.Context, f io.ReaderAt, media string) (Artifact, error) {
+	scan := newScanner()
+	if _, err := io.CopyBuffer(scan, io.NewSectionReader(f, 0, math.MaxInt64), make([]byte, copyBuffer)); err != nil {
+		return Artifact{}, err
+	}
+	c := scan.content(f)
+	return Artifact{Digest: c.digest, Size: c.size, Media: media}, s.putContent(ctx, c)
 }
 
 // Writer is an artifact in the making: nothing is in the store before Commit.
@@ -62,8 +66,7 @@ type Writer struct {
 	s     *Store
 	ctx   context.Context
 	media string
-	hash  hash.Hash
-	size  int64
+	scan  *scanner
 	mem   bytes.Buffer
 	file  *os.File
 	done  bool
@@ -71,15 +74,14 @@ type Writer struct {
 
 // NewWriter starts an artifact.
 func (s *Store) NewWriter(ctx context.Context, media string) *Writer {
-	return &Writer{s: s, ctx: ctx, media: media, hash: sha256.New()}
+	return &Writer{s: s, ctx: ctx, media: media, scan: newScanner()}
 }
 
 func (w *Writer) Write(p []byte) (int, error) {
 	if w.done {
 		return 0, errors.New("storage: write after the end of an artifact")
 	}
-	w.hash.Write(p)
-	w.size += int64(len(p))
+	_, _ = w.scan.Write(p) // never fails
 	if w.file == nil && w.mem.Len()+len(p) > spoolMemory {
 		f, err := os.CreateTemp("", "sprint-artifact-*")
 		if err != nil {
@@ -103,12 +105,12 @@ func (w *Writer) Commit() (Artifact, error) {
 		return Artifact{}, errors.New("storage: commit after the end of an artifact")
 	}
 	defer w.Abort()
-	a := Artifact{Digest: digestOf(w.hash), Size: w.size, Media: w.media}
-	var content io.ReadSeeker = bytes.NewReader(w.mem.Bytes())
+	var r io.ReaderAt = bytes.NewReader(w.mem.Bytes())
 	if w.file != nil {
-		content = w.file
+		r = w.file
 	}
-	return a, w.s.putContent(w.ctx, a, content)
+	c := w.scan.content(r)
+	return Artifact{Digest: c.digest, Size: c.size, Media: w.media}, w.s.putContent(w.ctx, c)
 }
 
 // Abort ends the writer and frees what it spooled; after Commit it does nothing.
@@ -123,18 +125,18 @@ func (w *Writer) Abort() {
 }
 
 // putContent uploads a blob unless a good one is there that stays.
-func (s *Store) putContent(ctx context.Context, a Artifact, content io.ReadSeeker) error {
+func (s *Store) putContent(ctx context.Context, c *content) error {
 	for {
-		info, err := s.has(ctx, a.Digest)
+		info, err := s.has(ctx, c.digest)
 		repair := errors.Is(err, ErrCorrupt)
 		var swept bool
 		switch {
-		case err == nil && info.Size == a.Size:
+		case err == nil && info.Size == c.size:
 			swept, err = s.rely(ctx, info)
 		case err != nil && !errors.Is(err, ErrNotFound) && !repair:
 			return err
 		default:
-			if err = s.replace(ctx, a, content, repair); err == nil {
+			if err = s.replace(ctx, c, repair); err == nil {
 				swept, err = s.AwaitSweep(ctx, nil)
 			}
 		}
@@ -145,12 +147,18 @@ func (s *Store) putContent(ctx context.Context, a Artifact, content io.ReadSeeke
 }
 
 // replace uploads a blob and lifts the mark of a bad one.
-func (s *Store) replace(ctx context.Context, a Artifact, content io.ReadSeeker, repair bool) error {
-	key, err := BlobKey(a.Digest)
+func (s *Store) replace(ctx context.Context, c *content, repair bool) error {
+	key, err := BlobKey(c.digest)
 	if err != nil {
 		return err
 	}
-	if err := s.upload(ctx, key, a, content); err != nil || !repair {
+	err = s.try(ctx, "put", key, func() error {
+		if s.put != nil {
+			return s.put(ctx, key, c)
+		}
+		return s.stream(ctx, key, c)
+	})
+	if err != nil || !repair {
 		return err
 	}
 	// On stores whose version is a digest of the content the repaired object
@@ -158,46 +166,42 @@ func (s *Store) replace(ctx context.Context, a Artifact, content io.ReadSeeker, 
 	return s.WriteFile(ctx, quarantineKey(key), nil)
 }
 
-// upload writes a blob and refuses bytes that are not those of its digest.
-func (s *Store) upload(ctx context.Context, key string, a Artifact, content io.ReadSeeker) error {
-	return s.try(ctx, "put", key, func() error {
-		if _, err := content.Seek(0, io.SeekStart); err != nil {
-			return err
-		}
-		// A cancelled context makes Close discard the object.
-		ctx, cancel := context.WithCancel(ctx)
-		defer cancel()
-		w, err := s.bucket.NewWriter(ctx, key, &blob.WriterOptions{
-			ContentType: "application/octet-stream",
-			BufferSize:  partSize(a.Size), MaxConcurrency: uploadMemory / partSize(a.Size),
-		})
-		if err != nil {
-			return err
-		}
-		h := sha256.New()
-		n, err := io.Copy(io.MultiWriter(w, h), content)
-		if got := digestOf(h); err == nil && got != a.Digest {
-			err = &Error{Op: "put", Key: key, Class: ErrStale, Err: fmt.Errorf("the file was written to while it was stored: %d bytes with digest %s, before %d with %s", n, got, a.Size, a.Digest)}
-		}
-		if err != nil {
-			cancel()
-			_ = w.Close()
-			return err
-		}
-		return w.Close()
-	})
+// stream uploads a blob through the driver's writer.
+func (s *Store) stream(ctx context.Context, key string, c *content) error {
+	// A cancelled context makes Close discard the object.
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	o := &blob.WriterOptions{ContentType: blobMedia, BufferSize: granule}
+	if c.size <= granule {
+		o.BufferSize = -1 // no buffer: Store.try sends it again if need be
+	}
+	w, err := s.bucket.NewWriter(ctx, key, o)
+	if err != nil {
+		return err
+	}
+	if _, err := io.CopyBuffer(struct{ io.Writer }{w}, c.all(), make([]byte, min(c.size+1, copyBuffer))); err != nil {
+		cancel()
+		_ = w.Close()
+		return err
+	}
+	return w.Close()
 }
 
-// uploadMemory bounds what the parts in flight of one upload hold.
-const uploadMemory = 256 << 20
+const (
+	// blobMedia is the media type of every blob: what it is says its manifest.
+	blobMedia = "application/octet-stream"
+	// copyBuffer is what one copy holds in memory.
+	copyBuffer = 256 << 10
+	// partsInFlight and filesInFlight bound how much goes at once.
+	partsInFlight = 16
+	filesInFlight = 64
+)
 
-// partSize keeps an upload at about 64 parts of 16 to 64 MiB. A small artifact
-// needs no more than itself: clients allocate a whole part up front.
-func partSize(size int64) int {
-	if size < 16<<20 {
-		return int(max(size+1, 5<<20))
-	}
-	return int(min(max(size/64, 16<<20), 64<<20))
+// partSize parts an upload into about 64 parts of 16 to 64 MiB, and at most
+// the 10,000 that S3 takes.
+func partSize(size int64) int64 {
+	part := max(min(max(size/64, 16<<20), 64<<20), size/10_000+1)
+	return (part + granule - 1) / granule * granule
 }
 
 // Has returns the size of the blob with that digest. ErrNotFound means that

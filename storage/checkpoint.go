@@ -29,25 +29,11 @@ func (s *Store) SaveCheckpoint(ctx context.Context, kind, key string, step int64
 		return err
 	}
 	defer root.Close()
-	record := checkpointRecord{Step: step}
-	err = fs.WalkDir(root.FS(), ".", func(p string, d fs.DirEntry, err error) error {
-		if err != nil || d.IsDir() {
-			return err
-		}
-		f, err := root.Open(p)
-		if err != nil {
-			return err
-		}
-		defer f.Close()
-		a, err := s.Put(ctx, f, "application/octet-stream")
-		record.Files = append(record.Files, TreeEntry{Path: p, Digest: a.Digest, Size: a.Size})
-		return err
-	})
+	files, err := s.putFiles(ctx, root, dir)
 	if err != nil {
 		return fmt.Errorf("checkpoint of step %d: %w", step, err)
 	}
-	slices.SortFunc(record.Files, func(a, b TreeEntry) int { return strings.Compare(a.Path, b.Path) })
-	body, err := json.Marshal(record)
+	body, err := json.Marshal(checkpointRecord{Step: step, Files: files})
 	if err != nil {
 		return err
 	}

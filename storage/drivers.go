@@ -6,30 +6,19 @@ import (
 	"fmt"
 	"maps"
 	"net/url"
-	"os"
 	"path/filepath"
 	"slices"
-	"strconv"
 	"strings"
 	"time"
 
-	gcs "cloud.google.com/go/storage"
-	"github.com/aws/aws-sdk-go-v2/aws"
-	"github.com/aws/aws-sdk-go-v2/aws/retry"
-	"github.com/aws/aws-sdk-go-v2/feature/s3/transfermanager"
-	"github.com/aws/aws-sdk-go-v2/service/s3"
-	"github.com/googleapis/gax-go/v2"
 	"github.com/sprint-ml/sprint/storage/localblob"
 	"gocloud.dev/blob"
-	"gocloud.dev/blob/gcsblob"
 	"gocloud.dev/blob/memblob"
-	"gocloud.dev/blob/s3blob"
-	"gocloud.dev/gcp"
 )
 
 // driver is what the store needs to know of one kind of bucket beyond gocloud.
 type driver struct {
-	open func(ctx context.Context, u *url.URL) (*blob.Bucket, error)
+	open func(ctx context.Context, u *url.URL) (opened, error)
 	// params are the query parameters that the URL may carry.
 	params []string
 	// version names the state of the object that a reader reads.
@@ -38,6 +27,15 @@ type driver struct {
 	condition func(as func(any) bool, version string) error
 	// serial buckets have no conditional write: the store's mutex makes one.
 	serial bool
+	// remote buckets are read faster by several connections.
+	remote bool
+}
+
+// opened is an open bucket, without the prefix of its URL.
+type opened struct {
+	*blob.Bucket
+	// put stores a blob; nil writes it as a stream.
+	put func(ctx context.Context, key string, c *content) error
 }
 
 // drivers is the whole list; there is no other registration.
@@ -49,7 +47,7 @@ func drivers() map[string]driver {
 			condition: localCondition,
 		},
 		"mem": {
-			open:   func(context.Context, *url.URL) (*blob.Bucket, error) { return memblob.OpenBucket(nil), nil },
+			open:   func(context.Context, *url.URL) (opened, error) { return opened{Bucket: memblob.OpenBucket(nil)}, nil },
 			serial: true,
 		},
 		"s3": {
@@ -57,12 +55,14 @@ func drivers() map[string]driver {
 			params:    []string{"region", "endpoint", "profile", "use_path_style", "hostname_immutable", "anonymous", "disable_https", "role", "dualstack", "fips", "ssetype", "kmskeyid", "request_checksum_calculation", "response_checksum_validation"},
 			version:   s3Version,
 			condition: s3Condition,
+			remote:    true,
 		},
 		"gs": {
 			open:      openGCS,
 			params:    []string{"anonymous"},
 			version:   gcsVersion,
 			condition: gcsCondition,
+			remote:    true,
 		},
 	}
 }
@@ -148,12 +148,13 @@ func redact(raw string) string {
 	return base + "?" + text
 }
 
-func openFile(_ context.Context, u *url.URL) (*blob.Bucket, error) {
+func openFile(_ context.Context, u *url.URL) (opened, error) {
 	dir, err := filepath.Abs(filepath.FromSlash(u.Path))
 	if err != nil {
-		return nil, err
+		return opened{}, err
 	}
-	return localblob.OpenBucket(dir)
+	b, err := localblob.OpenBucket(dir)
+	return opened{Bucket: b}, err
 }
 
 func localVersion(r *blob.Reader) string {
@@ -180,99 +181,6 @@ const (
 	clientTries   = 3
 	clientBackoff = 500 * time.Millisecond
 )
-
-func openS3(ctx context.Context, u *url.URL) (*blob.Bucket, error) {
-	opener := &s3blob.URLOpener{}
-	bucket, err := opener.OpenBucketURL(ctx, u)
-	if err != nil {
-		return nil, err
-	}
-	var client *s3.Client
-	if !bucket.As(&client) {
-		return nil, errors.New("storage: the bucket is not an S3 one")
-	}
-	// The opener offers no way to set the retries before it builds the client,
-	// but leaves in its Options what the URL said of the bucket.
-	client = s3.New(client.Options(), func(o *s3.Options) {
-		o.Retryer = retry.NewStandard(func(o *retry.StandardOptions) {
-			o.MaxAttempts, o.MaxBackoff = clientTries, clientBackoff
-		})
-	})
-	return s3blob.OpenBucket(ctx, client, u.Host, &opener.Options)
-}
-
-func s3Version(r *blob.Reader) string {
-	var out s3.GetObjectOutput
-	if r.As(&out) {
-		return aws.ToString(out.ETag)
-	}
-	return ""
-}
-
-func s3Condition(as func(any) bool, version string) error {
-	var in *transfermanager.UploadObjectInput
-	if !as(&in) {
-		return errors.New("storage: the bucket is not an S3 one")
-	}
-	in.IfMatch = aws.String(version)
-	return nil
-}
-
-// openGCS opens a bucket with the machine's credentials. Without any it says
-// so at once instead of failing on the first read.
-func openGCS(ctx context.Context, u *url.URL) (*blob.Bucket, error) {
-	var client *gcp.HTTPClient
-	anonymous := false
-	if v := u.Query().Get("anonymous"); v != "" {
-		var err error
-		if anonymous, err = strconv.ParseBool(v); err != nil {
-			return nil, fmt.Errorf("invalid value for \"anonymous\": %w", err)
-		}
-	}
-	if anonymous || os.Getenv("STORAGE_EMULATOR_HOST") != "" {
-		client = gcp.NewAnonymousHTTPClient(gcp.DefaultTransport())
-	} else {
-		credentials, err := gcp.DefaultCredentials(ctx)
-		if err != nil {
-			return nil, &Error{Op: "open", Key: "gs://" + u.Host, Class: ErrDenied, Err: err}
-		}
-		client, err = gcp.NewHTTPClient(gcp.DefaultTransport(), gcp.CredentialsTokenSource(credentials))
-		if err != nil {
-			return nil, err
-		}
-	}
-	bucket, err := gcsblob.OpenBucket(ctx, client, u.Host, nil)
-	if err != nil {
-		return nil, err
-	}
-	var api *gcs.Client
-	if !bucket.As(&api) {
-		return nil, errors.New("storage: the bucket is not a GCS one")
-	}
-	api.SetRetry(gcs.WithMaxAttempts(clientTries), gcs.WithBackoff(gax.Backoff{Initial: clientBackoff / 5, Max: clientBackoff, Multiplier: 2}))
-	return bucket, nil
-}
-
-func gcsVersion(r *blob.Reader) string {
-	var in *gcs.Reader
-	if r.As(&in) {
-		return strconv.FormatInt(in.Attrs.Generation, 10)
-	}
-	return ""
-}
-
-func gcsCondition(as func(any) bool, version string) error {
-	var handle **gcs.ObjectHandle
-	if !as(&handle) {
-		return errors.New("storage: the bucket is not a GCS one")
-	}
-	generation, err := strconv.ParseInt(version, 10, 64)
-	if err != nil {
-		return fmt.Errorf("storage: version %q is not a generation: %w", version, err)
-	}
-	*handle = (*handle).If(gcs.Conditions{GenerationMatch: generation})
-	return nil
-}
 
 // Redact strips what may be a secret from a store's URL, for messages.
 func Redact(rawURL string) string { return redact(rawURL) }

@@ -100,7 +100,7 @@ func TestClass(t *testing.T) {
 
 func TestPartSize(t *testing.T) {
 	const mib = 1 << 20
-	for size, want := range map[int64]int{0: 5 * mib, 6 * mib: 6*mib + 1, 16 * mib: 16 * mib, 1 << 30: 16 * mib, 2 << 30: 32 * mib, 1 << 40: 64 * mib} {
+	for size, want := range map[int64]int64{0: 16 * mib, 16 * mib: 16 * mib, 1 << 30: 16 * mib, 1<<30 + 64: 32 * mib, 2 << 30: 32 * mib, 1 << 38: 64 * mib, 1 << 40: 112 * mib} {
 		if got := partSize(size); got != want {
 			t.Errorf("%d bytes: parts of %d, want %d", size, got, want)
 		}

@@ -5,8 +5,10 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"strings"
 	"syscall"
 
+	"github.com/aws/smithy-go"
 	"gocloud.dev/gcerrors"
 	"google.golang.org/api/googleapi"
 )
@@ -68,6 +70,11 @@ func class(err error) error {
 	switch httpStatus(err) {
 	case 401, 403:
 		return ErrDenied
+	case 404:
+		if noBucket(err) {
+			return ErrInvalid
+		}
+		return ErrNotFound
 	case 412:
 		return ErrExists
 	}
@@ -88,6 +95,17 @@ func class(err error) error {
 		return ErrInvalid
 	}
 	return ErrTransient
+}
+
+// noBucket tells a missing bucket, which is a mistake in the URL, from a missing
+// object. A reply without a body (HEAD) does not say.
+func noBucket(err error) bool {
+	var s3 smithy.APIError
+	if errors.As(err, &s3) {
+		return s3.ErrorCode() == "NoSuchBucket"
+	}
+	var g *googleapi.Error
+	return errors.As(err, &g) && strings.Contains(g.Message, "bucket does not exist")
 }
 
 // httpStatus finds the status that an SDK's error carries; 0 if none does.

@@ -39,14 +39,16 @@ type Options struct {
 // Store is a blob store. It is safe for concurrent use.
 type Store struct {
 	bucket *blob.Bucket
+	put    func(ctx context.Context, key string, c *content) error // nil: as a stream
 	driver driver
 	scheme string
 	url    string
 	open   string // as given to Open: the worker's argument
 	log    *slog.Logger
 	o      Options
-	serial sync.Mutex // conditional writes of drivers that have none
-	folder string     // of a local store
+	serial sync.Mutex    // conditional writes of drivers that have none
+	ahead  chan struct{} // one element for each range in memory
+	folder string        // of a local store
 	watch  sweepWatch
 }
 
@@ -60,7 +62,7 @@ func Open(ctx context.Context, rawURL string, o *Options) (*Store, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &Store{driver: d, scheme: u.Scheme, url: redact(rawURL), open: rawURL, log: o.Log, o: *o}
+	s := &Store{driver: d, scheme: u.Scheme, url: redact(rawURL), open: rawURL, log: o.Log, o: *o, ahead: make(chan struct{}, rangesAhead)}
 	if s.log == nil {
 		s.log = slog.New(slog.DiscardHandler)
 	}
@@ -70,7 +72,7 @@ func Open(ctx context.Context, rawURL string, o *Options) (*Store, error) {
 	if s.o.Backoff == 0 {
 		s.o.Backoff = 100 * time.Millisecond
 	}
-	bucket, err := d.open(ctx, u)
+	b, err := d.open(ctx, u)
 	if err != nil {
 		err = wrap("open", s.url, err)
 		if own := (*Error)(nil); errors.As(err, &own) && errors.Is(own.Class, ErrTransient) {
@@ -79,10 +81,10 @@ func Open(ctx context.Context, rawURL string, o *Options) (*Store, error) {
 		}
 		return nil, err
 	}
+	s.bucket, s.put = b.Bucket, b.put
 	if prefix := keyPrefix(u); prefix != "" {
-		bucket = blob.PrefixedBucket(bucket, prefix)
+		s.bucket = blob.PrefixedBucket(s.bucket, prefix)
 	}
-	s.bucket = bucket
 	if u.Scheme == "file" {
 		if s.folder, err = filepath.Abs(filepath.FromSlash(u.Path)); err != nil {
 			return nil, err
@@ -278,7 +280,7 @@ func (s *Store) readAll(ctx context.Context, key string, limit int64) (data []by
 // OpenFile opens any object for reading, unverified: for data that others put
 // into a bucket. Artifacts are read with Get.
 func (s *Store) OpenFile(ctx context.Context, key string) (io.ReadCloser, error) {
-	r, err := s.reader(ctx, "open", key, 0)
+	r, err := s.reader(ctx, "open", key, 0, -1)
 	if err != nil {
 		return nil, err
 	}

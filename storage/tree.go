@@ -13,6 +13,8 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+
+	"golang.org/x/sync/errgroup"
 )
 
 // treeLimit caps the listing of a tree: about 100,000 files.
@@ -42,27 +44,58 @@ func (s *Store) PutFolder(ctx context.Context, dir string) (Artifact, error) {
 		return Artifact{}, err
 	}
 	defer root.Close()
+	entries, err := s.putFiles(ctx, root, dir)
+	if err != nil {
+		return Artifact{}, err
+	}
+	return s.PutTree(ctx, entries)
+}
+
+// putFiles stores all regular files of a folder, many at once, and returns them
+// sorted by path. Those that the store has already are not sent.
+func (s *Store) putFiles(ctx context.Context, root *os.Root, dir string) ([]TreeEntry, error) {
 	var entries []TreeEntry
-	err = fs.WalkDir(root.FS(), ".", func(p string, d fs.DirEntry, err error) error {
+	err := fs.WalkDir(root.FS(), ".", func(p string, d fs.DirEntry, err error) error {
 		if err != nil || d.IsDir() {
 			return err
 		}
 		if !d.Type().IsRegular() {
 			return fmt.Errorf("%s: only folders and regular files can be stored", filepath.Join(dir, p))
 		}
-		f, err := root.Open(p)
+		entries = append(entries, TreeEntry{Path: p})
+		return nil
+	})
+	if err != nil {
+		return nil, err
+	}
+	slices.SortFunc(entries, func(a, b TreeEntry) int { return strings.Compare(a.Path, b.Path) })
+	return entries, each(ctx, entries, func(ctx context.Context, e *TreeEntry) error {
+		f, err := root.Open(e.Path)
 		if err != nil {
 			return err
 		}
 		defer f.Close()
-		a, err := s.Put(ctx, f, "application/octet-stream")
-		entries = append(entries, TreeEntry{Path: p, Digest: a.Digest, Size: a.Size})
+		a, err := s.putFile(ctx, f, blobMedia)
+		e.Digest, e.Size = a.Digest, a.Size
 		return err
 	})
-	if err != nil {
-		return Artifact{}, err
+}
+
+// each calls f for all files, many at once. After the first error it begins no
+// other.
+func each(ctx context.Context, entries []TreeEntry, f func(context.Context, *TreeEntry) error) error {
+	group, each := errgroup.WithContext(ctx)
+	group.SetLimit(filesInFlight)
+	for i := range entries {
+		if each.Err() != nil {
+			break
+		}
+		group.Go(func() error { return f(each, &entries[i]) })
 	}
-	return s.PutTree(ctx, entries)
+	if err := group.Wait(); err != nil {
+		return err
+	}
+	return ctx.Err()
 }
 
 // Tree reads a tree's listing, sorted by path.
@@ -129,12 +162,9 @@ func (s *Store) FetchTree(ctx context.Context, entries []TreeEntry, dir string) 
 		return err
 	}
 	defer root.Close()
-	for _, e := range entries {
-		if err := again(func() error { return s.fetchFile(ctx, root, e) }); err != nil {
-			return err
-		}
-	}
-	return nil
+	return each(ctx, entries, func(ctx context.Context, e *TreeEntry) error {
+		return again(func() error { return s.fetchFile(ctx, root, *e) })
+	})
 }
 
 // again repeats the read of a blob whose bytes went wrong on their way.
@@ -161,7 +191,7 @@ func (s *Store) fetchFile(ctx context.Context, root *os.Root, e TreeEntry) error
 	if err != nil {
 		return err
 	}
-	if _, err := io.Copy(f, r); err != nil {
+	if _, err := io.CopyBuffer(struct{ io.Writer }{f}, r, make([]byte, min(e.Size+1, copyBuffer))); err != nil {
 		f.Close()
 		_ = root.Remove(e.Path) // half a file must not be taken for a whole one
 		return err

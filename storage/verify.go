@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"hash"
 	"io"
+	"net/http"
 
 	"gocloud.dev/blob"
 )
@@ -25,7 +26,6 @@ func (s *Store) Get(ctx context.Context, digest string, size int64) (io.ReadClos
 	if err := v.open(); err != nil {
 		return nil, err
 	}
-	v.total = v.r.Size()
 	if size >= 0 && v.total != size {
 		defer v.r.Close()
 		return nil, v.corrupt(fmt.Errorf("%d bytes, want %d", v.total, size))
@@ -39,25 +39,39 @@ type verifyingReader struct {
 	key, want string
 	size      int64 // that the caller wants; negative: any
 	total     int64 // that the store says
-	r         *blob.Reader
+	r         io.ReadCloser
 	hash      hash.Hash
 	n         int64 // read so far
 	resumed   int
 	end       error
 }
 
-// open begins to read at offset n.
+// open begins to read at offset n. It learns the blob's size.
 func (v *verifyingReader) open() error {
-	r, err := v.s.reader(v.ctx, "get", v.key, v.n)
-	if err == nil {
-		v.r = r
+	first := int64(-1)
+	if v.s.driver.remote && v.size > 2*rangeSize {
+		first = rangeSize
 	}
-	return err
+	r, err := v.s.reader(v.ctx, "get", v.key, v.n, first)
+	if first > 0 && httpStatus(err) == http.StatusRequestedRangeNotSatisfiable {
+		// The blob is too short: read what there is to learn its size.
+		first = -1
+		r, err = v.s.reader(v.ctx, "get", v.key, 0, first)
+	}
+	if err != nil {
+		return err
+	}
+	v.r, v.total = r, r.Size()
+	if first > 0 && v.total == v.size {
+		v.r = v.s.ranges(v.ctx, v.key, r, v.n, v.total)
+	}
+	return nil
 }
 
-// reader opens an object from an offset to its end. A try that opened it and
-// counts as failed all the same leaves nothing open.
-func (s *Store) reader(ctx context.Context, op, key string, offset int64) (*blob.Reader, error) {
+// reader opens length bytes of an object from an offset on; a negative length
+// means to its end. A try that opened it and counts as failed all the same
+// leaves nothing open.
+func (s *Store) reader(ctx context.Context, op, key string, offset, length int64) (*blob.Reader, error) {
 	var r *blob.Reader
 	drop := func() {
 		if r != nil {
@@ -67,7 +81,7 @@ func (s *Store) reader(ctx context.Context, op, key string, offset int64) (*blob
 	}
 	err := s.try(ctx, op, key, func() (err error) {
 		drop()
-		r, err = s.bucket.NewRangeReader(ctx, key, offset, -1, nil)
+		r, err = s.bucket.NewRangeReader(ctx, key, offset, length, nil)
 		return err
 	})
 	if err != nil {

@@ -227,6 +227,10 @@ func (g *GCS) download(w http.ResponseWriter, r *http.Request, bucket, name stri
 	h.Set("X-Goog-Metageneration", "1")
 	h.Set("X-Goog-Hash", "crc32c="+crc32c(o.data))
 	h.Set("Content-Type", "application/octet-stream")
+	// A client that reads slowly must not hold up the others. The bytes of an
+	// object are never changed.
+	g.mu.Unlock()
+	defer g.mu.Lock()
 	http.ServeContent(w, r, "", o.updated, bytes.NewReader(o.data))
 }
 

@@ -1,0 +1,156 @@
+package storagetest
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"os"
+	"path/filepath"
+	"sync"
+	"testing"
+
+	"github.com/sprint-ml/sprint/storage"
+)
+
+// testLarge stores a blob of several parts, which drivers move in parallel:
+// what comes back is whole, whatever is wrong with the stored one is found.
+func testLarge(t *testing.T, h Harness) {
+	ctx, s := testContext(t), h.Open(t, nil)
+	data := random(20, 41<<20+13)
+	file := filepath.Join(t.TempDir(), "f")
+	check(t, os.WriteFile(file, data, 0o600))
+	a, err := s.PutFile(ctx, file, "text/plain")
+	if err != nil || a.Digest != digest(data) || a.Size != int64(len(data)) {
+		t.Fatalf("%+v, %v", a, err)
+	}
+	// Readers that share what a store may hold in memory, one of which is
+	// slow and one that ends early, all come to their end.
+	slow, err := s.Get(ctx, a.Digest, a.Size)
+	check(t, err)
+	early, err := s.Get(ctx, a.Digest, a.Size)
+	check(t, err)
+	_, err = early.Read(make([]byte, 1000))
+	check(t, err)
+	var wg sync.WaitGroup
+	for _, size := range []int64{a.Size, a.Size, -1} {
+		wg.Go(func() {
+			got, err := get(ctx, s, a.Digest, size)
+			if err != nil || !bytes.Equal(got, data) {
+				t.Errorf("size %d: read %d bytes, %v", size, len(got), err)
+			}
+		})
+	}
+	wg.Wait()
+	check(t, early.Close())
+	var got bytes.Buffer
+	if _, err := got.ReadFrom(slow); err != nil || !bytes.Equal(got.Bytes(), data) {
+		t.Errorf("the slow one read %d bytes, %v", got.Len(), err)
+	}
+	check(t, slow.Close())
+
+	key, err := storage.BlobKey(a.Digest)
+	check(t, err)
+	late := bytes.Clone(data)
+	late[len(late)-1] ^= 1
+	for name, bad := range map[string][]byte{
+		"flip": late, "cut": data[:len(data)-1], "cut to one range": data[:5<<20], "empty": nil,
+		"extend": append(bytes.Clone(data), 0), "shift": append(data[1:], 0),
+	} {
+		check(t, s.WriteFile(ctx, key, bad))
+		for _, size := range []int64{a.Size, -1} {
+			if _, err := get(ctx, s, a.Digest, size); err == nil {
+				t.Errorf("%s: read with size %d without an error", name, size)
+			} else {
+				want(t, err, storage.ErrCorrupt, key)
+			}
+		}
+	}
+	if _, err := s.PutFile(ctx, file, ""); err != nil {
+		t.Fatal(err)
+	}
+	if n, err := s.Has(ctx, a.Digest); err != nil || n != a.Size {
+		t.Errorf("after the repair: has %d, %v", n, err)
+	}
+}
+
+// testChanged: a file that changes after its digest was computed is not stored
+// under that digest.
+func testChanged(t *testing.T, h Harness) {
+	ctx := testContext(t)
+	for size, change := range map[int]func(f *os.File) error{
+		1000:       func(f *os.File) error { _, err := f.WriteAt([]byte("x"), 500); return err },
+		2000:       func(f *os.File) error { return f.Truncate(1999) },
+		40<<20 + 1: func(f *os.File) error { _, err := f.WriteAt([]byte("x"), 39<<20); return err },
+		40<<20 + 2: func(f *os.File) error { return f.Truncate(20 << 20) },
+	} {
+		data := random(uint64(size), size)
+		file := filepath.Join(t.TempDir(), fmt.Sprint(size))
+		check(t, os.WriteFile(file, data, 0o600))
+		s := h.Open(t, &storage.Options{Around: func(_ context.Context, op, _ string, call func() error) error {
+			if op == "put" {
+				f, err := os.OpenFile(file, os.O_RDWR, 0)
+				check(t, err)
+				check(t, change(f))
+				check(t, f.Close())
+			}
+			return call()
+		}})
+		_, err := s.PutFile(ctx, file, "")
+		want(t, err, storage.ErrStale, file, "written to")
+		_, err = s.Has(ctx, digest(data))
+		want(t, err, storage.ErrNotFound)
+	}
+}
+
+// testTreeResume: a tree of which some files were stored before an
+// interruption is completed with the others, and then nothing is sent again.
+func testTreeResume(t *testing.T, h Harness) {
+	const files = 100
+	ctx, cancel := context.WithCancel(testContext(t))
+	defer cancel()
+	var mu sync.Mutex
+	const stopAt = 30
+	sent, interrupted := map[string]bool{}, false
+	s := h.Open(t, &storage.Options{Around: func(_ context.Context, op, key string, call func() error) error {
+		if op == "put" {
+			mu.Lock()
+			sent[key] = true
+			if len(sent) == stopAt && !interrupted {
+				cancel()
+			}
+			mu.Unlock()
+		}
+		return call()
+	}})
+	dir := t.TempDir()
+	for i := range files {
+		check(t, os.WriteFile(filepath.Join(dir, fmt.Sprint(i)), random(uint64(i), 500), 0o600))
+	}
+	if _, err := s.PutFolder(ctx, dir); err == nil {
+		t.Fatal("an interrupted upload succeeded")
+	}
+	stored := len(keys(t, s, "blobs/"))
+	if stored < stopAt-1-64 || stored >= files {
+		t.Errorf("%d files stored before the interruption", stored)
+	}
+	ctx = testContext(t)
+	sent, interrupted = map[string]bool{}, true
+	a, err := s.PutFolder(ctx, dir)
+	// What was under way at the interruption may have landed after the list.
+	if n := len(sent) - 1; err != nil || n > files-stored || n < files-stopAt-64 { // one is the listing
+		t.Errorf("sent %d files of the %d that were missing, %v", n, files-stored, err)
+	}
+	clear(sent)
+	if again, err := s.PutFolder(ctx, dir); err != nil || again != a || len(sent) != 0 {
+		t.Errorf("the same folder again: %+v, %v, %d files sent", again, err, len(sent))
+	}
+	entries, err := s.Tree(ctx, a.Digest)
+	check(t, err)
+	out := t.TempDir()
+	check(t, s.FetchTree(ctx, entries, out))
+	for i := range files {
+		if got, err := os.ReadFile(filepath.Join(out, fmt.Sprint(i))); err != nil || !bytes.Equal(got, random(uint64(i), 500)) {
+			t.Errorf("file %d: %d bytes, %v", i, len(got), err)
+		}
+	}
+}
