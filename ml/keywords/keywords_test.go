@@ -4,7 +4,6 @@ import (
 	"bufio"
 	"encoding/json"
 	"fmt"
-	"math/rand/v2"
 	"os"
 	"slices"
 	"strings"
@@ -93,94 +92,6 @@ func TestScoresAndTags(t *testing.T) {
 	if res.Scores[0] != 0.9 || res.Fired[0].Field != 1 {
 		t.Errorf("description: %+v", res)
 	}
-}
-
-// slow is the rules' meaning written down without any speed: every pattern
-// against every word.
-func slow(t *taxonomy.Taxonomy, text string) []float64 {
-	split := func(s string) []string {
-		return strings.FieldsFunc(s, func(r rune) bool { return !unicode.IsLetter(r) && !unicode.IsDigit(r) && !unicode.Is(unicode.Mn, r) })
-	}
-	fold := func(s string) string {
-		return strings.Map(func(r rune) rune { return unicode.ToLower(unicode.ToUpper(r)) }, s)
-	}
-	words := split(fold(strings.ToValidUTF8(text, " ")))
-	phrase := func(p string, open bool) bool {
-		want := split(fold(p))
-		for i := range words {
-			if i+len(want) > len(words) {
-				break
-			}
-			ok := true
-			for k, w := range want {
-				if open && k == len(want)-1 {
-					ok = ok && strings.HasPrefix(words[i+k], w)
-				} else {
-					ok = ok && words[i+k] == w
-				}
-			}
-			if ok {
-				return true
-			}
-		}
-		return false
-	}
-	any := func(p string, f func(w, p string) bool) bool {
-		return slices.ContainsFunc(words, func(w string) bool { return f(w, fold(p)) })
-	}
-	out := make([]float64, len(t.Categories))
-	for _, r := range t.Rules {
-		fired := slices.ContainsFunc(r.Words, func(p string) bool { return phrase(p, false) }) ||
-			slices.ContainsFunc(r.Prefixes, func(p string) bool { return phrase(p, true) }) ||
-			slices.ContainsFunc(r.Suffixes, func(p string) bool { return any(p, strings.HasSuffix) }) ||
-			slices.ContainsFunc(r.Compounds, func(p string) bool {
-				return any(p, func(w, p string) bool {
-					rest := len(w) - len(p)
-					return (rest == 0 || rest >= compoundRest) && (strings.HasPrefix(w, p) || strings.HasSuffix(w, p))
-				})
-			})
-		if fired && !slices.ContainsFunc(r.Not, func(p string) bool { return phrase(p, false) }) {
-			out[r.Category] = max(out[r.Category], r.Weight)
-		}
-	}
-	return out
-}
-
-func TestAgainstSlow(t *testing.T) {
-	tax := parse(t, rules)
-	m := New(tax)
-	rng := rand.New(rand.NewPCG(1, 2))
-	parts := []string{"rån", "från", "stöld", "tjuv", "hjärtetjuv", "gäng", "rain", "heavy", "gul", "varning", "höga", "flöden", "SUN", "ſun", "å", "ä", " ", " ", "-", "!", "X", "\xff", "é", "3"}
-	var res Result
-	n := 100_000
-	if testing.Short() {
-		n = 10_000
-	}
-	for range n {
-		var b strings.Builder
-		for range rng.IntN(9) {
-			b.WriteString(parts[rng.IntN(len(parts))])
-		}
-		text := b.String()
-		if want := slow(tax, text); !slices.Equal(m.Match(&res, text, "").Scores, want) {
-			t.Fatalf("%q: %v, the slow reference says %v", text, res.Scores, want)
-		}
-	}
-}
-
-func FuzzMatch(f *testing.F) {
-	tax := parse(f, rules)
-	m := New(tax)
-	f.Add("Rån och gängor")
-	f.Fuzz(func(t *testing.T, text string) {
-		var res Result
-		m.Match(&res, text, text)
-		for _, h := range res.Fired {
-			if h.Start < 0 || h.End > len(text) {
-				t.Fatalf("span %+v of %q", h, text)
-			}
-		}
-	})
 }
 
 // headlines are real ones if the data folder is there, else made up.

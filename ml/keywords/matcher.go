@@ -1,10 +1,11 @@
-// Package keywords is the classifier made of a taxonomy's rules. One pass over
-// a text folds its letters, parts it into words and looks each of them up once,
-// however many rules there are.
+// Package keywords is the classifier made of a taxonomy's rules. A text is
+// folded eight bytes at a time; of each word a hash decides whether any rule
+// could care, and one automaton of all rules and categories then says which do.
 package keywords
 
 import (
-	"bytes"
+	"encoding/binary"
+	"math/bits"
 
 	"github.com/sprint-ml/sprint/ml/taxonomy"
 )
@@ -13,273 +14,345 @@ import (
 // safe for concurrent use.
 type Matcher struct {
 	tax      *taxonomy.Taxonomy
-	whole    table // words, and the first words of phrases
-	prefix   table
-	suffix   table // of reversed bytes
-	shortest int   // bytes of the shortest prefix and suffix
-	longest  int
+	alphabet *alphabet
+	roots    [roots]trie
+	// What can begin a match: whole words, beginnings, ends and insides of them.
+	words, begin, end, inside filter
+	rules                     []rule
+	negates                   bool // some rule can be negated
+	against                   bool // some rule has a negative weight
 }
 
-// pattern is one entry of a rule.
-type pattern struct {
-	first []byte   // folded; reversed in the suffix table
-	rest  [][]byte // further folded words of a phrase
-	open  bool     // the last word may go on (a prefix of several words)
-	alone bool     // compounds: at least two more letters must follow, or none
-	rule  int32
-	not   bool // an exception instead of a reason
+// candidate is a word that some pattern may match.
+type candidate struct{ start, end int32 }
+
+// rule is what judging needs of a rule.
+type rule struct {
+	weight    float64
+	category  int
+	tag       int
+	negatable bool
 }
 
-// Result is what the rules say about a text. Reuse it to match without
-// allocating.
-type Result struct {
-	// Scores has the weight of the strongest rule of each category, 0 if none
-	// fired; Tags the index of that rule's tag.
-	Scores []float64
-	Tags   []int
-	// Fired lists every reason, in the order of the text.
-	Fired []Hit
-
-	buf   []byte
-	spans []span
-	hits  []Hit
-	state []uint8 // per rule: bit 0 fired, bit 1 excepted
-	dirty []int32
-}
-
-// Hit is one place where a rule fires: bytes Start to End of a field, 0 for the
-// title and 1 for the description.
-type Hit struct {
-	Rule       int
-	Field      int
-	Start, End int
-}
-
-// Any reports whether a rule of any category fired.
-func (r *Result) Any() bool { return len(r.Fired) > 0 }
+// compoundRest is the number of letters that must be left of a word beside a
+// compound part, if any are: "rån" is no part of "från".
+const compoundRest = 3
 
 // New builds the matcher of a taxonomy.
 func New(t *taxonomy.Taxonomy) *Matcher {
-	m := &Matcher{tax: t, shortest: 1 << 30}
-	var whole, prefix, suffix []pattern
+	m := &Matcher{tax: t, alphabet: newAlphabet()}
+	var c compiler
 	for i, r := range t.Rules {
-		rule := int32(i) //nolint:gosec // files are capped far below
-		for _, w := range r.Words {
-			whole = append(whole, compile(w, rule))
+		m.rules = append(m.rules, rule{r.Weight, r.Category, r.Tag, r.Negatable && len(t.Negation.Words) > 0})
+		m.negates = m.negates || m.rules[i].negatable
+		m.against = m.against || r.Weight < 0
+		id := int32(i) //nolint:gosec // files are capped far below
+		c.add(r.Patterns, id, fires)
+		c.add(r.Not, id, voids)
+		c.add(r.Except, id, shields)
+	}
+	if m.negates {
+		c.add(taxonomy.Patterns{Words: t.Negation.Words}, -1, negates)
+		c.add(taxonomy.Patterns{Words: t.Negation.Not}, -1, affirms)
+	}
+	m.words, m.begin = newFilter(len(c.patterns[rootBegin])), newFilter(len(c.patterns[rootBegin]))
+	m.end, m.inside = newFilter(len(c.patterns[rootEnd])), newFilter(len(c.patterns[rootInside]))
+	for root, patterns := range c.patterns {
+		for _, p := range patterns {
+			m.admit(root, p)
 		}
-		for _, w := range r.Prefixes {
-			p := compile(w, rule)
-			if len(p.rest) > 0 {
-				p.open = true
-				whole = append(whole, p)
-				continue
-			}
-			prefix = append(prefix, p)
-		}
-		for _, w := range r.Suffixes {
-			suffix = append(suffix, reversed(compile(w, rule)))
-		}
-		for _, w := range r.Compounds {
-			p := compile(w, rule)
-			p.alone = true
-			prefix = append(prefix, p)
-			suffix = append(suffix, reversed(p))
-		}
-		for _, w := range r.Not {
-			p := compile(w, rule)
-			p.not = true
-			whole = append(whole, p)
+		if len(patterns) > 0 {
+			m.roots[root].grow(patterns)
 		}
 	}
-	for _, p := range append(prefix[:len(prefix):len(prefix)], suffix...) {
-		m.shortest, m.longest = min(m.shortest, len(p.first)), max(m.longest, len(p.first))
-	}
-	m.whole, m.prefix, m.suffix = newTable(whole), newTable(prefix), newTable(suffix)
 	return m
 }
 
 // Taxonomy is what the matcher was made of.
 func (m *Matcher) Taxonomy() *taxonomy.Taxonomy { return m.tax }
 
-func compile(text string, rule int32) pattern {
-	buf, spans := words(text, nil, nil)
-	p := pattern{rule: rule}
-	for i, s := range spans {
-		w := buf[s.from:s.to:s.to]
-		if i == 0 {
-			p.first = w
-		} else {
-			p.rest = append(p.rest, w)
+// compiler turns entries into patterns, by root.
+type compiler struct{ patterns [roots][]pattern }
+
+func (c *compiler) add(p taxonomy.Patterns, rule int32, u use) {
+	each := func(entries []string, root int, s shape) {
+		for _, e := range entries {
+			if key := key(e); len(key) > 0 {
+				if root == rootEnd {
+					reverse(key)
+				}
+				c.patterns[root] = append(c.patterns[root], pattern{key, output{rule, u, s}})
+			}
 		}
 	}
-	return p
+	each(p.Words, rootBegin, whole)
+	each(p.Prefixes, rootBegin, open)
+	each(p.Suffixes, rootEnd, open)
+	each(p.Compounds, rootBegin, edge)
+	each(p.Compounds, rootEnd, edge)
+	each(p.Parts, rootInside, inside)
 }
 
-func reversed(p pattern) pattern {
-	r := bytes.Clone(p.first)
-	for i, j := 0, len(r)-1; i < j; i, j = i+1, j-1 {
-		r[i], r[j] = r[j], r[i]
+// key folds an entry: its words, parted by gap.
+func key(entry string) []byte {
+	var key []byte
+	for i, w := range taxonomy.Words(entry) {
+		if i > 0 {
+			key = append(key, gap)
+		}
+		key = append(key, w...)
 	}
-	p.first = r
-	return p
+	return key
+}
+
+func reverse(b []byte) {
+	for i, j := 0, len(b)-1; i < j; i, j = i+1, j-1 {
+		b[i], b[j] = b[j], b[i]
+	}
+}
+
+// probe is the number of bytes by which parts of words are looked up.
+const probe = 4
+
+// admit lets the filters pass what a pattern begins with.
+func (m *Matcher) admit(root int, p pattern) {
+	first, several := p.key, false
+	for i, c := range p.key {
+		if c == gap {
+			first, several = p.key[:i], true
+			break
+		}
+	}
+	var load [8]byte
+	n := min(len(first), probe)
+	switch {
+	case root == rootEnd:
+		for i, c := range first[:n] {
+			load[n-1-i] = c // the right way round again
+		}
+		m.end.add(binary.LittleEndian.Uint64(load[:]), n)
+	case root == rootInside:
+		copy(load[:], first[:n])
+		m.inside.add(binary.LittleEndian.Uint64(load[:]), n)
+	case several || p.shape == whole:
+		copy(load[:], first)
+		m.words.add(binary.LittleEndian.Uint64(load[:]), len(first))
+	default:
+		copy(load[:], first[:n])
+		m.begin.add(binary.LittleEndian.Uint64(load[:]), n)
+	}
 }
 
 // Match applies all rules to a text of one or two fields and returns r, filled.
 func (m *Matcher) Match(r *Result, title, description string) *Result {
-	if len(r.state) != len(m.tax.Rules) || len(r.Scores) != len(m.tax.Categories) {
-		r.state = make([]uint8, len(m.tax.Rules))
-		r.Scores, r.Tags = make([]float64, len(m.tax.Categories)), make([]int, len(m.tax.Categories))
-	}
-	r.hits, r.Fired, r.dirty = r.hits[:0], r.Fired[:0], r.dirty[:0]
+	r.begin(m)
 	m.field(r, 0, title)
 	if description != "" {
 		m.field(r, 1, description)
 	}
-	clear(r.Scores)
-	clear(r.Tags)
-	if len(r.hits) > 0 {
-		m.judge(r)
-	}
-	for _, rule := range r.dirty {
-		r.state[rule] = 0
+	if len(r.Fired) > 0 {
+		r.judge(m)
 	}
 	return r
 }
 
-// judge drops excepted rules and combines the others: the strongest rule of a
-// category decides, the first of the file among equals.
-func (m *Matcher) judge(r *Result) {
-	best := make([]int, 0, 16)
-	for _, h := range r.hits {
-		if r.state[h.Rule]&2 != 0 {
-			continue
-		}
-		r.Fired = append(r.Fired, h)
-		rule := &m.tax.Rules[h.Rule]
-		if rule.Weight > r.Scores[rule.Category] {
-			r.Scores[rule.Category] = rule.Weight
-		}
-		best = append(best, h.Rule)
+// field finds the hits of a field.
+func (m *Matcher) field(r *Result, field int, s string) {
+	t := &r.text
+	t.set(m.alphabet, s)
+	r.field, r.hits = field, r.hits[:0]
+	r.shields, r.negations, r.affirmed = r.shields[:0], r.negations[:0], r.affirmed[:0]
+	most := t.n/2 + 2 // words
+	if len(r.candidates) < 2*most {
+		r.candidates = make([]candidate, 4*most)
 	}
-	for c := range r.Tags {
-		strongest := -1
-		for _, i := range best {
-			rule := &m.tax.Rules[i]
-			if rule.Category != c || rule.Tag == 0 {
-				continue
+	found, ends := r.candidates[:most:most], r.candidates[most:2*most]
+	n, k := 0, 0
+	buf, words := t.buf, m.words
+	start, carry := -1, uint64(0)
+	for b, w := range t.word {
+		// Words begin and end where a bit differs from the one before.
+		edges := w ^ (w<<1 | carry)
+		carry = w >> 63
+		for {
+			if start < 0 {
+				if edges == 0 {
+					break
+				}
+				start = b<<6 + bits.TrailingZeros64(edges)
+				edges &= edges - 1
 			}
-			if strongest < 0 || rule.Weight > m.tax.Rules[strongest].Weight || rule.Weight == m.tax.Rules[strongest].Weight && i < strongest {
-				strongest = i
+			if edges == 0 {
+				break
 			}
+			end := b<<6 + bits.TrailingZeros64(edges)
+			edges &= edges - 1
+			// Whether a word is a candidate cannot be guessed, so it is noted
+			// in any case and counted if it is one.
+			key := binary.LittleEndian.Uint64(buf[pad+start:]) & (1<<(8*uint(end-start)) - 1)
+			found[n] = candidate{int32(start), int32(end)} //nolint:gosec // rows are capped far below
+			yes := words.has(key, end-start)
+			if m.begin.lens != 0 {
+				yes |= m.begins(key)
+			}
+			n += int(yes) //nolint:gosec // 0 or 1
+			if m.end.lens != 0 {
+				ends[k] = candidate{int32(start), int32(end)} //nolint:gosec // the same
+				k += int(m.ends(binary.LittleEndian.Uint64(t.buf[pad+end-8:])))
+			}
+			if m.inside.lens != 0 {
+				m.within(r, start, end)
+			}
+			start = -1
 		}
-		if strongest >= 0 {
-			r.Tags[c] = m.tax.Rules[strongest].Tag
+	}
+	for _, c := range found[:n] {
+		m.forward(r, rootBegin, int(c.start), int(c.start), int(c.end))
+	}
+	for _, c := range ends[:k] {
+		m.backward(r, int(c.start), int(c.end))
+	}
+	if len(r.hits) > 0 {
+		r.settle(m)
+	}
+}
+
+// begins asks whether a pattern begins as the word does whose first bytes are
+// key: 1 if so, else 0.
+func (m *Matcher) begins(key uint64) (yes uint64) {
+	for lens := m.begin.lens; lens != 0; lens &= lens - 1 {
+		n := bits.TrailingZeros8(lens)
+		yes |= m.begin.has(key&(1<<(8*uint(n))-1), n)
+	}
+	return yes
+}
+
+// ends asks the same of the end of a word.
+func (m *Matcher) ends(tail uint64) (yes uint64) {
+	for lens := m.end.lens; lens != 0; lens &= lens - 1 {
+		n := bits.TrailingZeros8(lens)
+		yes |= m.end.has(tail>>(64-8*uint(n)), n)
+	}
+	return yes
+}
+
+// within looks at every place of a word.
+func (m *Matcher) within(r *Result, s, e int) {
+	buf := r.text.buf
+	for at := s; at < e; at++ {
+		key := binary.LittleEndian.Uint64(buf[pad+at:])
+		yes := uint64(0)
+		for lens := m.inside.lens; lens != 0; lens &= lens - 1 {
+			n := bits.TrailingZeros8(lens)
+			yes |= m.inside.has(key&(1<<(8*uint(n))-1), n)
+		}
+		if yes != 0 {
+			m.forward(r, rootInside, s, at, e)
 		}
 	}
 }
 
-// field scans one field.
-func (m *Matcher) field(r *Result, field int, text string) {
-	r.buf, r.spans = words(text, r.buf[:0], r.spans[:0])
-	for i := range r.spans {
-		s := &r.spans[i]
-		for e := m.whole.find(s.hash); e >= 0; e = m.whole.next[e] {
-			p := &m.whole.patterns[e]
-			if m.whole.hashes[e] == s.hash && bytes.Equal(p.first, r.buf[s.from:s.to]) {
-				if end, ok := follows(r, i, p); ok {
-					r.hit(p, field, s.start, end)
+// forward walks a trie from a place in the word s to e.
+func (m *Matcher) forward(r *Result, root, s, at, e int) {
+	t := &r.text
+	pos, end := at, e
+	n := m.roots[root].first[t.buf[pad+at]]
+	for n != nil {
+		if label := n.label; !n.gapped {
+			if len(label) > end-pos || string(t.buf[pad+pos:pad+pos+len(label)]) != string(label) {
+				return
+			}
+			pos += len(label)
+		} else {
+			for _, c := range label {
+				switch {
+				case c == gap:
+					var ok bool
+					if pos != end {
+						return
+					}
+					if pos, end, ok = t.after(end); !ok {
+						return
+					}
+				case pos >= end || t.buf[pad+pos] != c:
+					return
+				default:
+					pos++
 				}
 			}
 		}
-		if m.longest > 0 && s.to-s.from >= m.shortest {
-			m.parts(r, field, s)
+		for _, o := range n.outs {
+			switch o.shape {
+			case whole:
+				if pos != end {
+					continue
+				}
+			case edge:
+				if !t.rest(pos, end) {
+					continue
+				}
+			case inside:
+				if !t.rest(s, at) || !t.rest(pos, end) {
+					continue
+				}
+			}
+			r.found(o, s, end)
 		}
+		if len(n.children) == 0 {
+			return
+		}
+		c := byte(gap)
+		if pos < end {
+			c = t.buf[pad+pos]
+		}
+		n = n.child(c)
 	}
 }
 
-// follows checks the further words of a phrase and returns where it ends.
-func follows(r *Result, i int, p *pattern) (end int, ok bool) {
-	for k, w := range p.rest {
-		if i+1+k >= len(r.spans) {
-			return 0, false
-		}
-		s := &r.spans[i+1+k]
-		have := r.buf[s.from:s.to]
-		if p.open && k == len(p.rest)-1 {
-			if !bytes.HasPrefix(have, w) {
-				return 0, false
-			}
-		} else if !bytes.Equal(have, w) {
-			return 0, false
-		}
-	}
-	return r.spans[i+len(p.rest)].end, true
-}
-
-// parts looks up the beginnings and the ends of a word.
-func (m *Matcher) parts(r *Result, field int, s *span) {
-	word := r.buf[s.from:s.to]
-	most := min(len(word), m.longest)
-	if len(m.prefix.patterns) > 0 {
-		h := uint64(offset64)
-		for n := 1; n <= most; n++ {
-			h = (h ^ uint64(word[n-1])) * prime64
-			if n >= m.shortest {
-				m.part(r, &m.prefix, h, word[:n], len(word), field, s, false)
+// backward walks the trie of ends from the end of the word s to e.
+func (m *Matcher) backward(r *Result, s, e int) {
+	t := &r.text
+	pos, start := e, s
+	for n := m.roots[rootEnd].first[t.buf[pad+e-1]]; n != nil; {
+		for _, c := range n.label {
+			switch {
+			case c == gap:
+				var ok bool
+				if pos != start {
+					return
+				}
+				if start, pos, ok = t.before(start); !ok {
+					return
+				}
+			case pos <= start || t.buf[pad+pos-1] != c:
+				return
+			default:
+				pos--
 			}
 		}
-	}
-	if len(m.suffix.patterns) > 0 {
-		h := uint64(offset64)
-		for n := 1; n <= most; n++ {
-			h = (h ^ uint64(word[len(word)-n])) * prime64
-			if n >= m.shortest {
-				m.part(r, &m.suffix, h, word[len(word)-n:], len(word), field, s, true)
+		for _, o := range n.outs {
+			if o.shape == edge && (pos == start || !t.rest(start, pos)) {
+				continue // the whole word was found from its beginning
 			}
+			r.found(o, start, e)
 		}
+		c := byte(gap)
+		if pos > start {
+			c = t.buf[pad+pos-1]
+		}
+		n = n.child(c)
 	}
 }
 
-// compoundRest is the number of bytes that must be left of a word beside a
-// compound part: "rån" is no part of "från".
-const compoundRest = 3
-
-func (m *Matcher) part(r *Result, t *table, h uint64, part []byte, word, field int, s *span, backwards bool) {
-	for e := t.find(h); e >= 0; e = t.next[e] {
-		p := &t.patterns[e]
-		if t.hashes[e] != h || len(p.first) != len(part) {
-			continue
-		}
-		if rest := word - len(part); p.alone && rest > 0 && rest < compoundRest {
-			continue
-		}
-		same := true
-		for i, c := range part {
-			if backwards && p.first[len(part)-1-i] != c || !backwards && p.first[i] != c {
-				same = false
-				break
+// rest reports whether what is left of a word makes it a compound.
+func (t *text) rest(from, to int) bool {
+	letters := 0
+	for _, c := range t.buf[pad+from : pad+to] {
+		if c&0xc0 != 0x80 {
+			if letters++; letters == compoundRest {
+				return true
 			}
 		}
-		if same {
-			r.hit(p, field, s.start, s.end)
-		}
 	}
-}
-
-func (r *Result) hit(p *pattern, field, start, end int) {
-	if r.state[p.rule] == 0 {
-		r.dirty = append(r.dirty, p.rule)
-	}
-	if p.not {
-		r.state[p.rule] |= 2
-		return
-	}
-	r.state[p.rule] |= 1
-	h := Hit{Rule: int(p.rule), Field: field, Start: start, End: end}
-	for _, old := range r.hits {
-		if old == h {
-			return // a compound that is prefix and suffix of one word
-		}
-	}
-	r.hits = append(r.hits, h)
+	return letters == 0
 }

@@ -2,6 +2,7 @@ package taxonomy
 
 import (
 	"bytes"
+	"cmp"
 	"errors"
 	"fmt"
 	"io"
@@ -14,10 +15,13 @@ import (
 	"go.yaml.in/yaml/v4"
 )
 
-// Caps of a taxonomy file.
+// Caps of a taxonomy file. They bound the size of the automaton made of it, and
+// what one word of a text can cost.
 const (
-	maxBytes = 1 << 20
-	maxWords = 100_000
+	maxBytes  = 1 << 20
+	maxWords  = 100_000
+	maxShared = 64 // rules with one and the same entry
+	maxWithin = 10
 )
 
 var (
@@ -30,18 +34,18 @@ var (
 // Parse reads a taxonomy file. All mistakes are reported at once; the taxonomy
 // is nil if there is any.
 func Parse(data []byte) (*Taxonomy, []Problem) {
-	p := &parser{ids: map[string]int{}}
+	p := &parser{ids: map[string]int{}, shared: map[entry]int{}}
 	root := p.document(data)
 	if root != nil {
 		p.taxonomy(root)
 	}
+	if p.strict {
+		p.problems = append(p.problems, p.out.Warnings...)
+	}
+	order := func(a, b Problem) int { return cmp.Or(a.Line-b.Line, a.Col-b.Col) }
+	slices.SortStableFunc(p.problems, order)
+	slices.SortStableFunc(p.out.Warnings, order)
 	if len(p.problems) > 0 {
-		slices.SortStableFunc(p.problems, func(a, b Problem) int {
-			if a.Line != b.Line {
-				return a.Line - b.Line
-			}
-			return a.Col - b.Col
-		})
 		return nil, p.problems
 	}
 	return &p.out, nil
@@ -50,8 +54,15 @@ func Parse(data []byte) (*Taxonomy, []Problem) {
 type parser struct {
 	out      Taxonomy
 	problems []Problem
+	strict   bool
 	ids      map[string]int // "category/rule" -> line
 	words    int
+	shared   map[entry]int   // rules that have it
+	entries  map[entry]claim // of the category at hand
+}
+
+func (p *parser) warn(n *yaml.Node, hint, format string, args ...any) {
+	p.out.Warnings = append(p.out.Warnings, Problem{n.Line, n.Column, fmt.Sprintf(format, args...), hint})
 }
 
 func (p *parser) fail(n *yaml.Node, hint, format string, args ...any) {
@@ -147,7 +158,11 @@ func (p *parser) list(n *yaml.Node, what string) []*yaml.Node {
 }
 
 func (p *parser) taxonomy(root *yaml.Node) {
-	f := p.fields(root, "a taxonomy", "categories")
+	f := p.fields(root, "a taxonomy", "categories", "negation", "strict")
+	p.strict = p.truth(f["strict"], "strict", false)
+	if n := f["negation"]; n != nil {
+		p.negation(n)
+	}
 	if f["categories"] == nil {
 		p.fail(root, "for example `categories: [{name: sports, tags: [football]}]`", "a taxonomy needs categories")
 		return
@@ -160,8 +175,38 @@ func (p *parser) taxonomy(root *yaml.Node) {
 	}
 }
 
+func (p *parser) negation(n *yaml.Node) {
+	f := p.fields(n, "negation", "words", "not", "within")
+	g := &p.out.Negation
+	g.Words, g.Not, g.Within = p.patterns(f["words"], "words"), p.patterns(f["not"], "not"), 3
+	if f["words"] == nil {
+		p.fail(n, "for example `words: [no, not, without]`", "negation needs words")
+	}
+	if w := f["within"]; w != nil {
+		x, err := strconv.Atoi(p.text(w, "within"))
+		if err != nil || x < 1 || x > maxWithin {
+			p.fail(w, "", "within must be a number of words from 1 to %d, this is %q", maxWithin, w.Value)
+		} else {
+			g.Within = x
+		}
+	}
+}
+
+func (p *parser) truth(n *yaml.Node, what string, otherwise bool) bool {
+	switch {
+	case n == nil:
+		return otherwise
+	case n.Kind == yaml.ScalarNode && n.Value == "true":
+		return true
+	case n.Kind == yaml.ScalarNode && n.Value == "false":
+		return false
+	}
+	p.fail(n, "", "%s must be true or false", what)
+	return otherwise
+}
+
 func (p *parser) category(n *yaml.Node) {
-	f := p.fields(n, "a category", "name", "doc", "tags", "rules")
+	f := p.fields(n, "a category", "name", "doc", "tags", "negatable", "rules")
 	c := Category{Name: p.text(f["name"], "name"), Doc: p.text(f["doc"], "doc"), Tags: []string{""}}
 	switch {
 	case f["name"] == nil:
@@ -186,14 +231,20 @@ func (p *parser) category(n *yaml.Node) {
 	}
 	index := len(p.out.Categories)
 	p.out.Categories = append(p.out.Categories, c)
+	p.entries = map[entry]claim{}
+	negatable, speaks := p.truth(f["negatable"], "negatable", true), false
 	for i, r := range p.list(f["rules"], "rules") {
-		p.rule(r, index, i)
+		speaks = p.rule(r, index, i, negatable) > 0 || speaks
+	}
+	if !speaks {
+		p.warn(n, "add a rule, or label its rows in another way", "no rule speaks for the category %s", c.Name)
 	}
 }
 
-func (p *parser) rule(n *yaml.Node, category, number int) {
+// rule reads a rule and returns its weight, 0 if it can never fire.
+func (p *parser) rule(n *yaml.Node, category, number int, negatable bool) float64 {
 	c := p.out.Categories[category]
-	f := p.fields(n, "a rule", "id", "tag", "weight", "words", "phrases", "prefixes", "suffixes", "compounds", "not")
+	f := p.fields(n, "a rule", "id", "tag", "weight", "words", "phrases", "prefixes", "suffixes", "compounds", "parts", "not", "except", "negatable")
 	r := Rule{ID: p.text(f["id"], "id"), Category: category, Weight: 1, Line: n.Line}
 	if f["id"] == nil {
 		r.ID = fmt.Sprintf("rule-%d", number+1)
@@ -213,34 +264,52 @@ func (p *parser) rule(n *yaml.Node, category, number int) {
 	}
 	if w := f["weight"]; w != nil {
 		x, err := strconv.ParseFloat(p.text(w, "weight"), 64)
-		if err != nil || !(x > 0 && x <= 1) {
-			p.fail(w, "", "the weight must be above 0 and at most 1, this is %q", w.Value)
+		if err != nil || !(x > 0 && x <= 1 || x < 0 && x >= -1) {
+			p.fail(w, "", "the weight must be above 0 and at most 1, or below 0 and at least -1 to speak against the category; this is %q", w.Value)
 		} else {
 			r.Weight = x
 		}
 	}
-	r.Words = append(p.patterns(f["words"], "words"), p.patterns(f["phrases"], "phrases")...)
-	r.Prefixes = p.patterns(f["prefixes"], "prefixes")
-	r.Suffixes = p.patterns(f["suffixes"], "suffixes")
-	r.Compounds = p.patterns(f["compounds"], "compounds")
-	r.Not = p.patterns(f["not"], "not")
-	if n.Kind == yaml.MappingNode && len(r.Words)+len(r.Prefixes)+len(r.Suffixes)+len(r.Compounds) == 0 {
-		p.fail(n, "add words, phrases, prefixes, suffixes or compounds", "the rule %s of %s can never fire", r.ID, c.Name)
-	}
-	for _, w := range r.Not {
-		if slices.Contains(r.Words, w) {
-			p.fail(f["not"], "", "%q is both a word and an exception of rule %s", w, r.ID)
+	r.Negatable = p.truth(f["negatable"], "negatable", negatable)
+	r.Patterns = p.forms(f)
+	r.Words = append(r.Words, p.patterns(f["phrases"], "phrases")...)
+	r.Not, r.Except = p.exceptions(f["not"], "not"), p.exceptions(f["except"], "except")
+	if r.Len() == 0 {
+		if n.Kind == yaml.MappingNode {
+			p.fail(n, "add words, phrases, prefixes, suffixes, compounds or parts", "the rule %s of %s can never fire", r.ID, c.Name)
 		}
+		return 0
 	}
+	p.check(n, f, &r)
 	p.out.Rules = append(p.out.Rules, r)
+	return r.Weight
+}
+
+// forms reads the patterns of a rule or an exception.
+func (p *parser) forms(f map[string]*yaml.Node) Patterns {
+	return Patterns{
+		Words: p.patterns(f["words"], "words"), Prefixes: p.patterns(f["prefixes"], "prefixes"), Suffixes: p.patterns(f["suffixes"], "suffixes"),
+		Compounds: p.patterns(f["compounds"], "compounds"), Parts: p.patterns(f["parts"], "parts"),
+	}
+}
+
+// exceptions are a list of words, or a map of forms.
+func (p *parser) exceptions(n *yaml.Node, what string) Patterns {
+	if n == nil || n.Kind != yaml.MappingNode {
+		return Patterns{Words: p.patterns(n, what)}
+	}
+	return p.forms(p.fields(n, what, "words", "prefixes", "suffixes", "compounds", "parts"))
 }
 
 func (p *parser) patterns(n *yaml.Node, what string) []string {
 	var out []string
+	seen := map[string]bool{}
 	for _, w := range p.list(n, what) {
 		text := strings.Join(strings.Fields(p.text(w, "an entry of "+what)), " ")
+		words := Words(text)
+		folded := strings.Join(words, " ")
 		letters := 0
-		for _, r := range text {
+		for _, r := range folded {
 			if unicode.IsLetter(r) || unicode.IsDigit(r) {
 				letters++
 			}
@@ -250,12 +319,15 @@ func (p *parser) patterns(n *yaml.Node, what string) []string {
 			p.fail(w, "one letter fires on almost any text", "%q in %s has fewer than two letters", text, what)
 		case len(text) > 200:
 			p.fail(w, "", "an entry of %s is longer than 200 bytes", what)
+		case len(words) > 1 && (what == "compounds" || what == "parts"):
+			p.fail(w, "use prefixes or suffixes for phrases", "%q in %s is more than one word", text, what)
 		case p.words == maxWords+1:
 			p.fail(w, "", "more than %d words", maxWords)
 		case p.words > maxWords:
-		case slices.Contains(out, text):
+		case seen[folded]:
 			p.fail(w, "remove one of them", "%q stands twice in %s", text, what)
 		default:
+			seen[folded] = true
 			out = append(out, text)
 		}
 	}

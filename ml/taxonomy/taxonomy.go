@@ -11,6 +11,18 @@ import (
 type Taxonomy struct {
 	Categories []Category
 	Rules      []Rule // of all categories, in the order of the file
+	Negation   Negation
+	// Warnings are what looks wrong but can be lived with, in the order of the
+	// file. A file that says `strict: true` has problems in their place.
+	Warnings []Problem
+}
+
+// Negation says which words before a hit undo it: "no fire". The language is the
+// file's. A hit does not count if it begins within so many words after one of
+// Words, in the same clause; a phrase of Not, "not only", is no negation.
+type Negation struct {
+	Words, Not []string
+	Within     int
 }
 
 // Category is one thing a text can be about.
@@ -20,17 +32,30 @@ type Category struct {
 	Tags []string // Tags[0] is the empty tag
 }
 
-// Rule says which words make a text belong to a category. Words are compared
-// without case and whole; Prefixes begin a word, Suffixes end one, Compounds do
-// either. Any of them may have several words, then a phrase. If any word of Not
-// occurs as well, the rule does not count.
+// Patterns are words in the forms that a rule may ask for, compared as Fold
+// leaves them. Words stand alone; Prefixes begin a word, Suffixes end one; all
+// three may be phrases of several words. Compounds begin or end a word and Parts
+// lie anywhere in one, with at least three letters, or none, beside them: "brand"
+// is in "storbrand", "rån" is not in "från".
+type Patterns struct {
+	Words, Prefixes, Suffixes, Compounds, Parts []string
+}
+
+// Rule says which patterns make a text belong to a category.
 type Rule struct {
 	ID       string
 	Category int
-	Tag      int     // index in the category's tags; 0 is none
-	Weight   float64 // in (0,1]: how strongly it speaks for the category
+	Tag      int // index in the category's tags; 0 is none
+	// Weight in (0,1] is how strongly the rule speaks for the category, in
+	// [-1,0) how strongly against it.
+	Weight float64
 
-	Words, Prefixes, Suffixes, Compounds, Not []string
+	Patterns
+	// Not voids the rule if any of it is anywhere in the text; Except voids the
+	// hits that it overlaps.
+	Not, Except Patterns
+	// Negatable rules do not count after a negation.
+	Negatable bool
 
 	Line int // in the file
 }
@@ -83,20 +108,53 @@ func (t *Taxonomy) CategoriesKey() []any {
 }
 
 // RulesKey is what the rules say, by category and rule id, so that a change can
-// be named. Documentation and the places in the file are left out.
+// be named; the negation stands under its own name. Documentation and the places
+// in the file are left out.
 func (t *Taxonomy) RulesKey() map[string]any {
 	out := map[string]any{}
+	negation := len(t.Negation.Words) > 0
+	if negation {
+		out["negation"] = map[string]any{"words": texts(t.Negation.Words), "not": texts(t.Negation.Not), "within": float64(t.Negation.Within)}
+	}
 	for i, r := range t.Rules {
 		c := t.Categories[r.Category]
 		body := map[string]any{"order": float64(i), "weight": r.Weight, "tag": c.Tags[r.Tag]}
-		for name, words := range map[string][]string{"words": r.Words, "prefixes": r.Prefixes, "suffixes": r.Suffixes, "compounds": r.Compounds, "not": r.Not} {
-			if len(words) > 0 {
-				body[name] = texts(words)
+		r.Patterns.key(body)
+		for name, p := range map[string]Patterns{"not": r.Not, "except": r.Except} {
+			sub := map[string]any{}
+			if p.key(sub); len(sub) > 0 {
+				body[name] = sub
 			}
+		}
+		if negation && !r.Negatable {
+			body["negatable"] = false
 		}
 		out[c.Name+"/"+r.ID] = body
 	}
 	return out
+}
+
+// key puts what is there into a map.
+func (p Patterns) key(out map[string]any) {
+	for _, f := range p.forms() {
+		if len(f.entries) > 0 {
+			out[f.name] = texts(f.entries)
+		}
+	}
+}
+
+type form struct {
+	name    string
+	entries []string
+}
+
+func (p Patterns) forms() []form {
+	return []form{{"words", p.Words}, {"prefixes", p.Prefixes}, {"suffixes", p.Suffixes}, {"compounds", p.Compounds}, {"parts", p.Parts}}
+}
+
+// Len counts the entries.
+func (p Patterns) Len() int {
+	return len(p.Words) + len(p.Prefixes) + len(p.Suffixes) + len(p.Compounds) + len(p.Parts)
 }
 
 func texts(s []string) []any {

@@ -28,7 +28,7 @@ func TestParse(t *testing.T) {
 	if !reflect.DeepEqual(tax.Categories, want) {
 		t.Errorf("categories %+v", tax.Categories)
 	}
-	if r := tax.Rules[0]; r.ID != "a" || r.Tag != 1 || r.Weight != 0.5 || r.Words[1] != "armed robbery" || r.Not[0] != "heart thief" {
+	if r := tax.Rules[0]; r.ID != "a" || r.Tag != 1 || r.Weight != 0.5 || r.Words[1] != "armed robbery" || r.Not.Words[0] != "heart thief" {
 		t.Errorf("rule %+v", r)
 	}
 	if r := tax.Rules[1]; r.ID != "rule-2" || r.Weight != 1 {
@@ -70,7 +70,7 @@ func TestProblems(t *testing.T) {
 		"all at once": {"categories:\n  - name: A\n    rules:\n      - {words: [x], wight: 1}\n      - {id: r, weight: 2, words: [aa, aa]}\n  - name: b\n  - name: b\n",
 			[]string{"2:11: ", "4:18: ", `4:22: unknown key "wight"`, "5:25: the weight", "5:40: ", "7:11: a second category"}},
 		"never fires": {"categories: [{name: a, rules: [{id: r}]}]", []string{"can never fire"}},
-		"contradict":  {"categories: [{name: a, rules: [{words: [xx], not: [xx]}]}]", []string{"both a word and an exception"}},
+		"contradict":  {"categories: [{name: a, rules: [{words: [xx], not: [xx]}]}]", []string{"can never fire"}},
 		"anchor":      {"categories: &a [{name: a}]", []string{"anchors"}},
 		"double id":   {"categories: [{name: a, rules: [{id: r, words: [xx]}, {id: r, words: [yy]}]}]", []string{"a second rule r"}},
 		"two docs":    {"categories: [{name: a}]\n---\nx: 1", []string{"second document"}},
