@@ -54,14 +54,15 @@ type Info struct {
 
 // Options of Open, List and Install. CacheDir is required for fetching.
 type Options struct {
-	CacheDir string                  // where plugins are kept
-	Offline  bool                    // never fetch
-	Announce func(line string)       // told once before a plugin is fetched
-	Progress func(done, total int64) // bytes fetched
-	Python   string                  // interpreter for pip; empty looks on PATH
-	Getenv   func(string) string     // environment; nil is the process's own
-	Log      *slog.Logger            // takes GoMLX's own log at debug level; nil drops it
-	HasGPU   func() bool             // nil looks for an NVIDIA GPU
+	CacheDir   string                  // where plugins are kept, and compiled programs
+	ProgramDir string                  // another folder for compiled programs; empty is one in CacheDir
+	Offline    bool                    // never fetch
+	Announce   func(line string)       // told once before a plugin is fetched
+	Progress   func(done, total int64) // bytes fetched
+	Python     string                  // interpreter for pip; empty looks on PATH
+	Getenv     func(string) string     // environment; nil is the process's own
+	Log        *slog.Logger            // takes GoMLX's own log at debug level; nil drops it
+	HasGPU     func() bool             // nil looks for an NVIDIA GPU
 }
 
 func (o Options) getenv(name string) string {
@@ -87,6 +88,18 @@ func (o Options) wheel() wheel.Options {
 type Device struct {
 	Info
 	Backend compute.Backend
+
+	programs *programs // nil for the Go backend
+}
+
+// Programs counts what was compiled and what was loaded until now.
+func (d *Device) Programs() Programs {
+	if d.programs == nil {
+		return Programs{}
+	}
+	d.programs.mu.Lock()
+	defer d.programs.mu.Unlock()
+	return d.programs.counts
 }
 
 // Open opens the device of that name, fetching its plugin first if need be.
@@ -158,13 +171,14 @@ func openPlugin(ctx context.Context, name string, o Options) (*Device, error) {
 		return nil, failure(ctx, name, "its plugin cannot be had", "", nil, err, o)
 	}
 	keep := captureLog(o.Log)
-	backend, facts, err := openXLA(name, info.Path, info.PluginVersion != "")
+	kept := newPrograms(info, o)
+	backend, facts, err := openXLA(name, info.Path, info.PluginVersion != "", kept)
 	if err != nil {
 		return nil, failure(ctx, name, "the plugin "+info.Path+" cannot be opened", openHint(name), keep, err, o)
 	}
 	info.API, info.Description = facts.api, facts.description
 	info.MemoryBytes = memory(name)
-	return &Device{Info: info, Backend: backend}, nil
+	return &Device{Info: info, Backend: backend, programs: kept}, nil
 }
 
 // Donating is the backend for building programs that write their first n
@@ -181,6 +195,7 @@ func (d *Device) Close() error {
 	}
 	_, err := guard(func() (struct{}, error) {
 		if !d.Backend.IsFinalized() {
+			d.programs.closed()
 			d.Backend.Finalize()
 		}
 		return struct{}{}, nil

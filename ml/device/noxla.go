@@ -4,6 +4,7 @@ package device
 
 import (
 	"errors"
+	"io/fs"
 
 	"github.com/gomlx/compute"
 )
@@ -16,8 +17,10 @@ const (
 
 type facts struct{ api, description string }
 
-func openXLA(string, string, bool) (compute.Backend, facts, error) {
+func openXLA(string, string, bool, *programs) (compute.Backend, facts, error) {
 	return nil, facts{}, errors.New("this build has no XLA")
 }
 
 func donating(b compute.Backend, _ int) compute.Backend { return b }
+
+func owned(fs.FileInfo) bool { return false } // there are no programs to keep

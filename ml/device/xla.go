@@ -4,7 +4,10 @@ package device
 
 import (
 	"fmt"
+	"io/fs"
+	"os"
 	"strings"
+	"syscall"
 
 	"github.com/gomlx/compute"
 	"github.com/gomlx/go-xla/compute/xla"
@@ -25,8 +28,8 @@ type facts struct{ api, description string }
 // go-xla guesses what a plugin is from its path ("CPU" or "cuda" anywhere in it)
 // and would fetch plugins by itself; both are settled here.
 //
-// pinned says that the plugin is one of ours.
-func openXLA(name, path string, pinned bool) (compute.Backend, facts, error) {
+// pinned says that the plugin is one of ours. Compiled programs are kept in p.
+func openXLA(name, path string, pinned bool, p *programs) (compute.Backend, facts, error) {
 	if strings.Contains(path, ",") {
 		return nil, facts{}, fmt.Errorf("the path holds a comma, at which go-xla would cut it; keep the cache and the plugin elsewhere")
 	}
@@ -37,7 +40,7 @@ func openXLA(name, path string, pinned bool) (compute.Backend, facts, error) {
 	var f facts
 	backend, err := guard(func() (compute.Backend, error) {
 		xla.EnableAutoInstall(false)
-		create := func() (*xla.Backend, error) { return xla.NewWithOptions(config, nil) }
+		create := func() (*xla.Backend, error) { return newBackend(path, config, p) }
 		var backend *xla.Backend
 		var err error
 		if name == CPU {
@@ -62,4 +65,10 @@ func openXLA(name, path string, pinned bool) (compute.Backend, facts, error) {
 		return backend, nil
 	})
 	return backend, f, err
+}
+
+// owned reports whether a file belongs to the user of this process.
+func owned(info fs.FileInfo) bool {
+	stat, ok := info.Sys().(*syscall.Stat_t)
+	return ok && int(stat.Uid) == os.Geteuid()
 }

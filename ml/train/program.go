@@ -84,6 +84,7 @@ func (t *Trainer) build(p program) error {
 	}
 	began := time.Now()
 	defer func() { t.CompileTime += time.Since(began) }()
+	t.built++
 	return guard(fmt.Sprintf("compile for %d rows of %d tokens", p.shape.Rows, p.shape.Length), func() error {
 		n := len(t.trainable)
 		donated := map[string]int{step: 3 * n, sum: n, apply: 3 * n}[p.does]

@@ -49,15 +49,17 @@ type Trainer struct {
 	seen     int
 	// Tokens counts real and padded tokens of all steps.
 	Tokens, Padded int64
-	// CompileTime is the time spent on building programs.
+	// CompileTime is the time spent on building programs, loading included.
 	CompileTime time.Duration
+	built       int
+	loaded      int // of other fits on the device
 
 	fail func(program) error // tests make programs fail here
 }
 
 // New prepares a fit of model, which it changes only in Export.
 func New(model *bert.Model, dev *device.Device, train, val []Example, o Options) (*Trainer, error) {
-	t := &Trainer{o: o, dev: dev, model: model, train: train, val: val, data: digest(train, val), programs: map[program]*Graph{}}
+	t := &Trainer{o: o, dev: dev, model: model, train: train, val: val, data: digest(train, val), programs: map[program]*Graph{}, loaded: dev.Programs().Loaded}
 	t.layout = newLayout(lengths(train), lengths(val), o)
 	t.cut(max(o.Accumulate, 1))
 	t.perEpoch = len(t.layout.epoch(t.rng(0)))
@@ -187,6 +189,12 @@ func (t *Trainer) EpochOver() bool { return t.cursor >= len(t.order) || t.step >
 
 // Shapes are the programs' shapes, the longest rows last.
 func (t *Trainer) Shapes() []Shape { return t.shapes }
+
+// Programs counts the programs of this fit, and those among them that were
+// loaded because they had been compiled before.
+func (t *Trainer) Programs() (all, loaded int) {
+	return t.built, t.dev.Programs().Loaded - t.loaded
+}
 
 // MicroBatches is the number of parts that a batch is cut into.
 func (t *Trainer) MicroBatches() int { return t.micro }

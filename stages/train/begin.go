@@ -87,7 +87,10 @@ func (l *loop) compile(ctx context.Context) error {
 }
 
 func (l *loop) compiled() {
-	l.env.Log.Info("compiled", "shapes", fmt.Sprint(l.trainer.Shapes()), "seconds", math.Round(l.trainer.CompileTime.Seconds()*10)/10)
+	all, loaded := l.trainer.Programs()
+	seconds := math.Round(l.trainer.CompileTime.Seconds()*10) / 10
+	l.env.Log.Info("compiled", "shapes", fmt.Sprint(l.trainer.Shapes()), "programs", all, "from_cache", loaded, "seconds", seconds)
+	l.env.Note("programs", map[string]any{"all": all, "from_cache": loaded, "seconds": seconds})
 }
 
 // rehearse runs every program, with smaller micro-batches if memory demands it,

@@ -1,0 +1,115 @@
+package train
+
+import (
+	"context"
+	"crypto/sha256"
+	"fmt"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"github.com/sprint-ml/sprint/ml/bert"
+	"github.com/sprint-ml/sprint/ml/device"
+	"github.com/sprint-ml/sprint/ml/encoder/encodertest"
+)
+
+// keeping opens the CPU plugin with programs kept in dir.
+func keeping(t testing.TB, dir string) *device.Device {
+	t.Helper()
+	if !device.HasXLA {
+		t.Skip("this build has no XLA")
+	}
+	d, err := device.Open(t.Context(), device.CPU, device.Options{CacheDir: encodertest.Cache(), ProgramDir: dir})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { d.Close() })
+	return d
+}
+
+// TestLoadedProgramsTrainAlike: a fit with programs from the cache ends with
+// the bytes of one that compiled them, accumulated gradients included.
+func TestLoadedProgramsTrainAlike(t *testing.T) {
+	e := tiny(t)
+	for _, parts := range []int{1, 2} {
+		dir := filepath.Join(t.TempDir(), "programs")
+		o := options()
+		o.Accumulate = parts
+		digests := map[string]bool{}
+		for _, warm := range []bool{false, true} {
+			tr := start(t, model(t, e, bert.Mean), keeping(t, dir), rows(64, 1), rows(16, 2), o)
+			all, loaded := tr.Programs()
+			if want := map[bool]int{true: all}[warm]; loaded != want || all < 2 {
+				t.Errorf("in %d parts, warm %v: %d of %d programs were loaded", parts, warm, loaded, all)
+			}
+			h := sha256.New()
+			for _, loss := range steps(t, tr, tr.Total()) {
+				fmt.Fprintln(h, loss)
+			}
+			w, err := tr.Weights()
+			if err != nil {
+				t.Fatal(err)
+			}
+			val, err := tr.Validate(t.Context())
+			if err != nil {
+				t.Fatal(err)
+			}
+			for _, v := range append(w, val.Scores...) {
+				fmt.Fprintln(h, v)
+			}
+			digests[fmt.Sprintf("%x", h.Sum(nil))] = true
+		}
+		if len(digests) != 1 {
+			t.Errorf("in %d parts: the fits ended with %d states", parts, len(digests))
+		}
+	}
+}
+
+// BenchmarkCompile times the programs of the fine-tune of BenchmarkFineTune
+// when they are compiled and when they are loaded, and their share of the whole
+// run: programs, three epochs and a validation after each.
+func BenchmarkCompile(b *testing.B) {
+	m := benchModel(b)
+	train, o := headlines(m, 0)
+	var cold, warm, run time.Duration
+	for b.Loop() {
+		dir := filepath.Join(b.TempDir(), "programs")
+		for _, took := range []*time.Duration{&cold, &warm} {
+			tr, err := New(m, keeping(b, dir), train, train[:32], o)
+			if err != nil {
+				b.Fatal(err)
+			}
+			began := time.Now()
+			if err := tr.Compile(context.Background(), func(int, int) {}); err != nil {
+				b.Fatal(err)
+			}
+			*took += time.Since(began)
+			if all, loaded := tr.Programs(); took == &warm && loaded != all {
+				b.Fatalf("%d of %d programs were loaded", loaded, all)
+			}
+			if took == &warm {
+				began := time.Now()
+				for !tr.Done() {
+					for !tr.EpochOver() {
+						if _, _, err := tr.Next(); err != nil {
+							b.Fatal(err)
+						}
+					}
+					if _, err := tr.Validate(b.Context()); err != nil {
+						b.Fatal(err)
+					}
+					tr.NextEpoch()
+				}
+				run += time.Since(began)
+				b.Logf("shapes %v, programs %v", tr.Shapes(), tr.wanted())
+			}
+			tr.Close()
+		}
+	}
+	n := float64(b.N)
+	b.ReportMetric(cold.Seconds()/n, "s-cold")
+	b.ReportMetric(warm.Seconds()/n, "s-warm")
+	b.ReportMetric(run.Seconds()/n, "s-fit")
+	b.ReportMetric(100*cold.Seconds()/(cold+run).Seconds(), "%cold")
+	b.ReportMetric(100*warm.Seconds()/(warm+run).Seconds(), "%warm")
+}
