@@ -40,7 +40,7 @@ type interposed struct {
 // plugins are those of the process, by slot: a library is loaded once and its
 // functions have no place for a context.
 var plugins struct {
-	opening sync.Mutex // go-xla registers plugins without a lock
+	opening sync.Mutex // the environment is set for it, and go-xla registers plugins without a lock
 	mu      sync.Mutex
 	slots   []*interposed
 	byPath  map[string]*interposed // nil for one that cannot be interposed
@@ -53,9 +53,8 @@ func slot(n C.int) *interposed {
 }
 
 // newBackend makes a client of the plugin at path whose programs are kept in p.
+// The caller holds plugins.opening.
 func newBackend(path, config string, p *programs) (*xla.Backend, error) {
-	plugins.opening.Lock()
-	defer plugins.opening.Unlock()
 	if _, err := pjrt.GetPlugin(path); err != nil {
 		return nil, err
 	}

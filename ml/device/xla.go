@@ -37,6 +37,8 @@ func openXLA(name, path string, pinned bool, p *programs) (compute.Backend, fact
 	if name == CPU {
 		config = path + ",shared_buffers"
 	}
+	plugins.opening.Lock()
+	defer plugins.opening.Unlock()
 	var f facts
 	backend, err := guard(func() (compute.Backend, error) {
 		xla.EnableAutoInstall(false)
