@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"slices"
 	"sync"
+	"time"
 
 	"github.com/sprint-ml/sprint/storage"
 )
@@ -31,6 +32,8 @@ type Verdict struct {
 	// Generation is that of the newest manifest when this was decided, readable
 	// or not; 0 if there was none.
 	Generation int
+	// Lost is the manifest of this very key whose outputs are not all there.
+	Lost *storage.Manifest
 	// Resumable tasks have a checkpoint.
 	Resumable bool
 }
@@ -136,7 +139,7 @@ func (e Evaluator) Task(ctx context.Context, g *Graph, t *Task, inputs map[strin
 		return nil, err
 	}
 	if reason, err := e.outputsThere(ctx, m); err != nil || reason != "" {
-		v.Reason = reason
+		v.Reason, v.Lost = reason, &m
 		return v, err
 	}
 	if e.Force[t.Name] {
@@ -159,17 +162,7 @@ func (e Evaluator) outputsThere(ctx context.Context, m storage.Manifest) (reason
 	var wg sync.WaitGroup
 	for i, a := range m.Outputs {
 		wg.Go(func() {
-			size, err := e.Store.Has(ctx, a.Digest)
-			switch {
-			case errors.Is(err, storage.ErrNotFound):
-				reasons[i] = fmt.Sprintf("output %s is gone from the store", a.Name)
-			case errors.Is(err, storage.ErrCorrupt):
-				reasons[i] = fmt.Sprintf("output %s is damaged in the store", a.Name)
-			case err != nil:
-				errs[i] = err
-			case size != a.Size:
-				reasons[i] = fmt.Sprintf("output %s has %d bytes in the store, not %d", a.Name, size, a.Size)
-			}
+			reasons[i], errs[i] = e.outputThere(ctx, m, a)
 		})
 	}
 	wg.Wait()
@@ -179,6 +172,25 @@ func (e Evaluator) outputsThere(ctx context.Context, m storage.Manifest) (reason
 		}
 	}
 	return "", errors.Join(errs...)
+}
+
+// outputThere checks one output, every file of a tree included.
+func (e Evaluator) outputThere(ctx context.Context, m storage.Manifest, a storage.Artifact) (reason string, err error) {
+	path, err := e.Store.Whole(ctx, a)
+	name := a.Name
+	if path != "" {
+		name += "/" + path
+	}
+	switch {
+	case errors.Is(err, storage.ErrNotFound):
+		if t, err := e.Store.Tombstone(ctx, m); err == nil {
+			return fmt.Sprintf("output %s was evicted by gc on %s; nothing changed", name, t.Evicted.Local().Format(time.DateOnly)), nil
+		}
+		return fmt.Sprintf("output %s is gone from the store", name), nil
+	case errors.Is(err, storage.ErrCorrupt):
+		return fmt.Sprintf("output %s is damaged in the store", name), nil
+	}
+	return "", err
 }
 
 // explainMiss says why a key has no manifest: what differs from the last time

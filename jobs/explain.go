@@ -10,8 +10,10 @@ import (
 
 // Change is one field that differs between two pre-images.
 type Change struct {
-	Path     string // dotted: "options.epochs", "inputs.train"
-	Old, New string // canonical JSON; empty if the field is absent
+	Path string `json:"path"` // dotted: "options.epochs", "inputs.train"
+	// Old and New are canonical JSON; empty if the field is absent.
+	Old string `json:"old"`
+	New string `json:"new"`
 }
 
 func (c Change) String() string {

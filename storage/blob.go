@@ -129,18 +129,18 @@ func (s *Store) putContent(ctx context.Context, c *content) error {
 	for {
 		info, err := s.has(ctx, c.digest)
 		repair := errors.Is(err, ErrCorrupt)
-		var swept bool
+		var again bool
 		switch {
 		case err == nil && info.Size == c.size:
-			swept, err = s.rely(ctx, info)
+			again, err = s.rely(ctx, info)
 		case err != nil && !errors.Is(err, ErrNotFound) && !repair:
 			return err
 		default:
 			if err = s.replace(ctx, c, repair); err == nil {
-				swept, err = s.AwaitSweep(ctx, nil)
+				again, err = s.AwaitSweep(ctx, nil)
 			}
 		}
-		if err != nil || !swept {
+		if err != nil || !again {
 			return err
 		}
 	}

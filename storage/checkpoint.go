@@ -100,23 +100,31 @@ func (s *Store) checkpointKeys(ctx context.Context, kind, key string) ([]string,
 }
 
 func (s *Store) restore(ctx context.Context, at, dir string) (int64, error) {
-	body, _, err := s.Read(ctx, at)
+	record, err := s.checkpointAt(ctx, at)
 	if err != nil {
 		return 0, err
 	}
+	return record.Step, s.FetchTree(ctx, record.Files, dir)
+}
+
+func (s *Store) checkpointAt(ctx context.Context, at string) (checkpointRecord, error) {
 	var record checkpointRecord
+	body, _, err := s.Read(ctx, at)
+	if err != nil {
+		return record, err
+	}
 	if err := json.Unmarshal(body, &record); err != nil {
-		return 0, &Error{Op: "read checkpoint", Key: at, Class: ErrCorrupt, Err: err}
+		return record, &Error{Op: "read checkpoint", Key: at, Class: ErrCorrupt, Err: err}
 	}
 	name := at[strings.LastIndexByte(at, '/')+1:]
 	step, _, _ := strings.Cut(name, "-")
 	if n, err := strconv.ParseInt(step, 10, 64); err != nil || n != record.Step {
-		return 0, &Error{Op: "read checkpoint", Key: at, Class: ErrCorrupt, Err: fmt.Errorf("it holds step %d", record.Step)}
+		return record, &Error{Op: "read checkpoint", Key: at, Class: ErrCorrupt, Err: fmt.Errorf("it holds step %d", record.Step)}
 	}
 	if err := checkTree(record.Files); err != nil {
-		return 0, &Error{Op: "read checkpoint", Key: at, Class: ErrCorrupt, Err: err}
+		return record, &Error{Op: "read checkpoint", Key: at, Class: ErrCorrupt, Err: err}
 	}
-	return record.Step, s.FetchTree(ctx, record.Files, dir)
+	return record, nil
 }
 
 func emptyFolder(dir string) error {

@@ -43,9 +43,10 @@ type sweepWatch struct {
 // keepMark is the key of the mark of a blob.
 func keepMark(blobKey string) string { return "kept/" + strings.TrimPrefix(blobKey, "blobs/") }
 
-// rely makes sure that a blob found in the store stays there. swept means that
-// a sweep went on, and that one must look again.
-func (s *Store) rely(ctx context.Context, info Info) (swept bool, err error) {
+// rely makes sure that a blob found in the store stays there. With again the
+// caller must look once more: a sweep may have ended between its look and the
+// mark that rely made.
+func (s *Store) rely(ctx context.Context, info Info) (again bool, err error) {
 	if age := time.Since(info.ModTime); age < -young || age > young {
 		s.watch.mu.Lock()
 		marked := time.Since(s.watch.kept[info.Key]) < young
@@ -60,9 +61,11 @@ func (s *Store) rely(ctx context.Context, info Info) (swept bool, err error) {
 			}
 			s.watch.kept[info.Key] = time.Now()
 			s.watch.mu.Unlock()
+			again = true
 		}
 	}
-	return s.AwaitSweep(ctx, nil)
+	swept, err := s.AwaitSweep(ctx, nil)
+	return again || swept, err
 }
 
 // AwaitSweep returns when no sweep goes on; waited says that one did. notify, if

@@ -178,3 +178,18 @@ func (s *Store) digest(ctx context.Context, key string) (digest string, size int
 func digestOf(h hash.Hash) string { return "sha256:" + hex.EncodeToString(h.Sum(nil)) }
 
 func (v *verifyingReader) Close() error { return v.r.Close() }
+
+// Check reads a blob to its end and returns its size. The error is that of the
+// verifying reader of Get.
+func (s *Store) Check(ctx context.Context, digest string, size int64) (n int64, err error) {
+	err = again(func() error {
+		r, err := s.Get(ctx, digest, size)
+		if err != nil {
+			return err
+		}
+		defer r.Close()
+		n, err = io.Copy(io.Discard, r)
+		return err
+	})
+	return n, err
+}

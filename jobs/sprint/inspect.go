@@ -7,7 +7,6 @@ import (
 	"sort"
 	"strings"
 	"text/tabwriter"
-	"time"
 
 	"github.com/spf13/cobra"
 	"github.com/sprint-ml/sprint/config"
@@ -90,61 +89,6 @@ func would(v *jobs.Verdict) string {
 		return "continue"
 	}
 	return "run"
-}
-
-func (a *app) explainCommand() *cobra.Command {
-	var f planFlags
-	cmd := &cobra.Command{
-		Use: "explain STAGE [PLAN]", Short: "Show what a stage's key holds and what changed since it was last done", Args: cobra.RangeArgs(1, 2),
-		RunE: func(cmd *cobra.Command, args []string) error {
-			ctx := cmd.Context()
-			c, err := a.compile(ctx, cmd, planArg(args[1:]), &f, true)
-			if c != nil {
-				defer c.close(a.log())
-			}
-			if err != nil {
-				return err
-			}
-			t, ok := c.graph.Task(args[0])
-			if !ok {
-				return &config.UsageError{Message: fmt.Sprintf("the plan has no stage %q", args[0]), Hint: config.Suggest(args[0], c.graph.Names())}
-			}
-			store, err := a.openStore(ctx, c.config)
-			if err != nil {
-				return err
-			}
-			defer store.Close()
-			ev := jobs.Evaluator{Store: store}
-			e, err := ev.Evaluate(ctx, c.graph)
-			if err != nil {
-				return err
-			}
-			v := e.Tasks[t.Name]
-			fmt.Fprintf(a.stdout, "%s would %s: %s\n", t.Name, would(v), v.Reason)
-			if v.Key == "" {
-				return nil
-			}
-			fmt.Fprintf(a.stdout, "key %s\n", v.Key)
-			last, err := ev.Last(ctx, c.graph, t)
-			if err != nil {
-				return err
-			}
-			switch {
-			case last == nil:
-				fmt.Fprintln(a.stdout, "it was never done before in this store")
-			case last.Key == v.Key:
-				fmt.Fprintf(a.stdout, "nothing changed since run %s did it on %s\n", last.Run, last.Finished.Local().Format(time.DateTime))
-			default:
-				fmt.Fprintf(a.stdout, "since run %s did it on %s:\n", last.Run, last.Finished.Local().Format(time.DateTime))
-				for _, ch := range jobs.Difference(last.Preimage, v.Preimage) {
-					fmt.Fprintf(a.stdout, "  %s\n", ch)
-				}
-			}
-			return nil
-		},
-	}
-	f.add(cmd)
-	return cmd
 }
 
 func (a *app) graphCommand() *cobra.Command {

@@ -1,0 +1,342 @@
+package jobs_test
+
+import (
+	"bytes"
+	"errors"
+	"io"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/sprint-ml/sprint/jobs"
+	"github.com/sprint-ml/sprint/storage"
+)
+
+func (b *bench) gc(o jobs.GC) *jobs.GCReport {
+	b.t.Helper()
+	o.Store, o.Log = b.store, slog.New(slog.DiscardHandler)
+	if o.Settle == 0 {
+		o.Settle = time.Millisecond
+	}
+	r, err := o.Run(b.ctx)
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	return r
+}
+
+func (b *bench) objects(prefix string) []string {
+	b.t.Helper()
+	var out []string
+	for info, err := range b.store.List(b.ctx, prefix) {
+		if err != nil {
+			b.t.Fatal(err)
+		}
+		out = append(out, info.Key)
+	}
+	return out
+}
+
+// age makes every object of the store look written that long ago.
+func (b *bench) age(prefix string, by time.Duration) {
+	b.t.Helper()
+	then := time.Now().Add(-by)
+	for _, key := range b.objects(prefix) {
+		if err := os.Chtimes(filepath.Join(b.store.Source(), filepath.FromSlash(key)), then, then); err != nil {
+			b.t.Fatal(err)
+		}
+	}
+}
+
+func deleted(r *jobs.GCReport, what string) int {
+	for _, g := range r.Groups {
+		if g.What == what {
+			return g.Objects
+		}
+	}
+	return -1
+}
+
+// A dry run changes nothing; a real one deletes what only old runs reach, and
+// explains afterwards tell evicted from changed; the evicted stage heals.
+func TestGCForgetsOldRuns(t *testing.T) {
+	b := newBench(t, toyPlan)
+	b.mustRun(0, "succeeded succeeded succeeded succeeded")
+	b.set = []string{"join.text=second"}
+	b.mustRun(0, "cached cached succeeded succeeded")
+	before := b.objects("")
+	dry := b.gc(jobs.GC{KeepRuns: 1})
+	if after := b.objects(""); !slices.Equal(before, after) {
+		t.Fatal("a dry run changed the store")
+	}
+	if n := deleted(dry, "artifacts"); n != 2 || dry.Bytes() == 0 || len(dry.Forgotten) != 1 {
+		t.Fatalf("would delete %d artifacts, forget %v: %+v", n, dry.Forgotten, dry)
+	}
+	blobs := len(b.objects("blobs/"))
+	r := b.gc(jobs.GC{KeepRuns: 1, Delete: true})
+	if !slices.Equal(r.Groups, dry.Groups) {
+		t.Errorf("said %+v, did %+v", dry.Groups, r.Groups)
+	}
+	if n := len(b.objects("blobs/")); n != blobs-2 {
+		t.Errorf("%d of %d blobs are left", n, blobs)
+	}
+	b.mustRun(0, "cached cached cached cached")
+	b.set = nil
+	e, err := jobs.Evaluator{Store: b.store}.Evaluate(b.ctx, b.graph())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if v := e.Tasks["join"]; v.State != jobs.Pending || !strings.Contains(v.Reason, "evicted by gc") || v.Lost == nil {
+		t.Errorf("join: %s, %q", v.State, v.Reason)
+	}
+	b.set = []string{"join.text=third"}
+	if e, err = (jobs.Evaluator{Store: b.store}).Evaluate(b.ctx, b.graph()); err != nil {
+		t.Fatal(err)
+	}
+	if v := e.Tasks["join"]; strings.Contains(v.Reason, "evicted") || !strings.Contains(v.Reason, "text") {
+		t.Errorf("a changed option is told as %q", v.Reason)
+	}
+	b.set = nil
+	b.mustRun(0, "cached cached succeeded succeeded")
+	b.mustRun(0, "cached cached cached cached")
+	if again := b.gc(jobs.GC{KeepRuns: 10}); deleted(again, "artifacts") != 0 {
+		t.Errorf("with all runs kept it would delete %+v", again.Groups)
+	}
+}
+
+// What a pinned run, a live run, an alias, the grace period or a checkpoint
+// needs is kept, and without that it goes.
+func TestGCKeeps(t *testing.T) {
+	for name, keep := range map[string]func(*bench, *jobs.Result, *jobs.GC) (undo func()){
+		"pinned run": func(b *bench, first *jobs.Result, _ *jobs.GC) func() {
+			pin := func(on bool) {
+				if err := jobs.SetPin(b.ctx, b.store, *first.Run, on, ""); err != nil {
+					b.t.Fatal(err)
+				}
+			}
+			pin(true)
+			return func() { pin(false) }
+		},
+		"newest runs": func(_ *bench, _ *jobs.Result, o *jobs.GC) func() {
+			o.KeepRuns = 2
+			return func() { o.KeepRuns = 1 }
+		},
+		"grace period": func(_ *bench, _ *jobs.Result, o *jobs.GC) func() {
+			o.OlderThan = time.Hour
+			return func() { o.OlderThan = 0 }
+		},
+		"live run": func(b *bench, first *jobs.Result, o *jobs.GC) func() {
+			// Its record is not there yet, what it uses is.
+			b.age("", 2*time.Hour)
+			o.OlderThan = time.Hour
+			key := "runs/" + *first.Run + "/result.json"
+			record, err := b.store.ReadFile(b.ctx, key, 1<<20)
+			if err != nil {
+				b.t.Fatal(err)
+			}
+			if err := b.store.Sweep(b.ctx, key); err != nil {
+				b.t.Fatal(err)
+			}
+			lease, err := b.store.Acquire(b.ctx, "runs/"+*first.Run, storage.Self(), time.Hour, "")
+			if err != nil {
+				b.t.Fatal(err)
+			}
+			return func() {
+				if err := errors.Join(lease.Release(b.ctx), b.store.WriteFile(b.ctx, key, record)); err != nil {
+					b.t.Fatal(err)
+				}
+				b.age("", 2*time.Hour)
+				old := bytes.ReplaceAll(record, []byte(`"finished": "2`), []byte(`"finished": "1`))
+				if err := b.store.WriteFile(b.ctx, key, old); err != nil {
+					b.t.Fatal(err)
+				}
+			}
+		},
+		"alias": func(b *bench, first *jobs.Result, _ *jobs.GC) func() {
+			// A release whose tree is what the first run's slow stage made, of
+			// what its join stage made.
+			end := first.Stages[3].Outputs["end"]
+			tree, err := b.store.PutTree(b.ctx, []storage.TreeEntry{{Path: "end", Digest: end.Digest, Size: end.Size}})
+			if err != nil {
+				b.t.Fatal(err)
+			}
+			if _, _, err := b.store.Commit(b.ctx, storage.Manifest{
+				Kind: "publish", Key: strings.Repeat("0", 64), Generation: 1, Preimage: []byte(`{}`), Finished: time.Now(),
+				Inputs:  map[string]string{"end": end.Digest},
+				Outputs: []storage.Artifact{{Name: "release", Digest: tree.Digest, Size: tree.Size, Media: storage.MediaTree}},
+			}); err != nil {
+				b.t.Fatal(err)
+			}
+			r, err := b.store.PutRelease(b.ctx, "toy", tree, nil)
+			if err != nil {
+				b.t.Fatal(err)
+			}
+			if err := b.store.SetAlias(b.ctx, "toy", "latest", r.Version); err != nil {
+				b.t.Fatal(err)
+			}
+			return func() {
+				for _, key := range b.objects("models/") {
+					if err := b.store.Sweep(b.ctx, key); err != nil {
+						b.t.Fatal(err)
+					}
+				}
+			}
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			b := newBench(t, toyPlan)
+			first := b.mustRun(0, "succeeded succeeded succeeded succeeded")
+			b.set = []string{"join.text=second"}
+			b.mustRun(0, "cached cached succeeded succeeded")
+			o := jobs.GC{KeepRuns: 1, Delete: true}
+			undo := keep(b, first, &o)
+			if n := deleted(b.gc(o), "artifacts"); n != 0 {
+				t.Errorf("%d artifacts went", n)
+			}
+			b.set = nil
+			e, err := jobs.Evaluator{Store: b.store}.Evaluate(b.ctx, b.graph())
+			if err != nil {
+				t.Fatal(err)
+			}
+			if v := e.Tasks["slow"]; v.State != jobs.Cached {
+				t.Errorf("slow would %s: %s", v.State, v.Reason)
+			}
+			undo()
+			if n := deleted(b.gc(o), "artifacts"); n < 2 {
+				t.Errorf("without it %d artifacts went, want 2 at least", n)
+			}
+		})
+	}
+}
+
+// A checkpoint of unfinished work of a kept run stays; those of finished work,
+// and of runs that are not kept, go with their files.
+func TestGCCheckpoints(t *testing.T) {
+	b := newBench(t, toyPlan)
+	b.mustRun(0, "succeeded succeeded succeeded succeeded")
+	res := b.mustRun(0, "cached cached cached cached")
+	dir := t.TempDir()
+	save := func(key string, step int64) {
+		if err := os.WriteFile(filepath.Join(dir, "w"), []byte(key+string(rune('a'+step))), 0o644); err != nil {
+			t.Fatal(err)
+		}
+		if err := b.store.SaveCheckpoint(b.ctx, "slow", key, step, dir); err != nil {
+			t.Fatal(err)
+		}
+	}
+	finished, stranger := res.Stages[3].Key, strings.Repeat("e", 64)
+	for step := range int64(5) {
+		save(finished, step)
+		save(stranger, step)
+	}
+	if n := deleted(b.gc(jobs.GC{KeepRuns: 5}), "checkpoints"); n != 10 {
+		t.Errorf("would delete %d of 10 checkpoints that serve nobody", n)
+	}
+	if n := deleted(b.gc(jobs.GC{KeepRuns: 5, OlderThan: time.Hour}), "checkpoints"); n != 0 {
+		t.Errorf("would delete %d young checkpoints", n)
+	}
+	// The key of the stranger becomes that of a run that was interrupted.
+	b.set = []string{"slow.text=other"}
+	g := b.graph()
+	e, err := jobs.Evaluator{Store: b.store}.Evaluate(b.ctx, g)
+	if err != nil {
+		t.Fatal(err)
+	}
+	open := e.Tasks["slow"].Key
+	b.set = append(b.set, "slow.end=lost")
+	if r, err := b.run(); err != nil || r.Code == 0 {
+		t.Fatal(r, err)
+	}
+	for step := range int64(5) {
+		save(open, step)
+	}
+	if n := deleted(b.gc(jobs.GC{KeepRuns: 5, Delete: true}), "checkpoints"); n != 12 {
+		t.Errorf("deleted %d checkpoints, want 12: all but the 3 newest of the unfinished key", n)
+	}
+	into := t.TempDir()
+	step, err := b.store.RestoreCheckpoint(b.ctx, "slow", open, into, slog.New(slog.DiscardHandler))
+	if err != nil || step != 4 {
+		t.Errorf("the unfinished key continues from step %d, %v", step, err)
+	}
+}
+
+// A blob that a writer finds in the store while a gc runs is there afterwards,
+// however the two interleave.
+func TestGCBesideWriters(t *testing.T) {
+	b := newBench(t, toyPlan)
+	b.mustRun(0, "succeeded succeeded succeeded succeeded")
+	data := []byte("needed again")
+	for round := range 8 {
+		a, err := b.store.Put(b.ctx, bytes.NewReader(data), "")
+		if err != nil {
+			t.Fatal(err)
+		}
+		b.age("blobs/", 2*time.Hour)
+		b.age("kept/", 2*time.Hour)
+		// Another process: it remembers nothing of what this one saw.
+		other, err := storage.Open(b.ctx, b.store.Source(), nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		done := make(chan error, 1)
+		go func() {
+			time.Sleep(time.Duration(round) * 1200 * time.Microsecond)
+			_, err := other.Put(b.ctx, bytes.NewReader(data), "")
+			done <- err
+		}()
+		b.gc(jobs.GC{KeepRuns: 1, OlderThan: time.Hour, Delete: true, Settle: 5 * time.Millisecond})
+		if err := <-done; err != nil {
+			t.Fatal(err)
+		}
+		r, err := other.Get(b.ctx, a.Digest, a.Size)
+		if err != nil {
+			t.Fatalf("round %d: %v", round, err)
+		}
+		if got, err := io.ReadAll(r); err != nil || !bytes.Equal(got, data) {
+			t.Fatalf("round %d: %q, %v", round, got, err)
+		}
+		r.Close()
+		other.Close()
+	}
+}
+
+// Only one gc deletes at a time, and none with a short grace beside a live run.
+func TestGCRefuses(t *testing.T) {
+	b := newBench(t, toyPlan)
+	b.mustRun(0, "succeeded succeeded succeeded succeeded")
+	sweep, err := b.store.BeginSweep(b.ctx, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	o := jobs.GC{Store: b.store, Log: slog.New(slog.DiscardHandler), Delete: true, Settle: time.Millisecond}
+	_, err = o.Run(b.ctx)
+	if held := (*storage.HeldError)(nil); !errors.As(err, &held) || jobs.Code(err) != 7 {
+		t.Errorf("beside another gc: %v", err)
+	}
+	if err := sweep.End(b.ctx); err != nil {
+		t.Fatal(err)
+	}
+	lease, err := b.store.Acquire(b.ctx, "runs/20990101-000000-abcdef", storage.Self(), time.Hour, "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := b.store.Create(b.ctx, "runs/20990101-000000-abcdef/uses", []byte(`{}`)); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := o.Run(b.ctx); jobs.Code(err) != 2 || !strings.Contains(err.Error(), "live") {
+		t.Errorf("without grace beside a live run: %v", err)
+	}
+	if n := len(b.objects("blobs/")); n == 0 {
+		t.Error("it deleted all the same")
+	}
+	if err := lease.Release(b.ctx); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := o.Run(b.ctx); err != nil {
+		t.Error(err)
+	}
+}

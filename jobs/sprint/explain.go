@@ -1,0 +1,124 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"time"
+
+	"github.com/spf13/cobra"
+	"github.com/sprint-ml/sprint/config"
+	"github.com/sprint-ml/sprint/jobs"
+	"github.com/sprint-ml/sprint/storage"
+)
+
+func (a *app) explainCommand() *cobra.Command {
+	var f planFlags
+	cmd := &cobra.Command{
+		Use:   "explain STAGE [PLAN]",
+		Short: "Show what a stage's key holds and how it differs from the nearest work done",
+		Long: `Say whether a stage would run, and why: field by field, in what its key differs
+from that of the nearest earlier work of its kind (the fewest differences, of
+equally near ones the newest). Outputs that a gc evicted are told from changed
+options and inputs. -o json prints the key's whole pre-image.`,
+		Args: cobra.RangeArgs(1, 2),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			ctx := cmd.Context()
+			c, err := a.compile(ctx, cmd, planArg(args[1:]), &f, true)
+			if c != nil {
+				defer c.close(a.log())
+			}
+			if err != nil {
+				return err
+			}
+			t, ok := c.graph.Task(args[0])
+			if !ok {
+				return &config.UsageError{Message: fmt.Sprintf("the plan has no stage %q", args[0]), Hint: config.Suggest(args[0], c.graph.Names())}
+			}
+			store, err := a.openStore(ctx, c.config)
+			if err != nil {
+				return err
+			}
+			defer store.Close()
+			return a.explain(ctx, store, c.graph, t)
+		},
+	}
+	f.add(cmd)
+	a.jsonFlag(cmd, "the verdict with the pre-image and the differences")
+	return cmd
+}
+
+// explained is the answer of explain -o json.
+type explained struct {
+	Stage    string          `json:"stage"`
+	Would    string          `json:"would"`
+	Reason   string          `json:"reason"`
+	Key      string          `json:"key,omitempty"` // absent while inputs are not there yet
+	Preimage json.RawMessage `json:"preimage,omitempty"`
+	Nearest  *nearest        `json:"nearest"` // null if nothing of the kind was ever done
+}
+
+// nearest is the earlier work that is most alike.
+type nearest struct {
+	Key      string        `json:"key"`
+	Run      string        `json:"run"`
+	Stage    string        `json:"stage"`
+	Finished time.Time     `json:"finished"`
+	Changes  []jobs.Change `json:"changes"` // none: it is the same work
+}
+
+func (a *app) explain(ctx context.Context, store *storage.Store, g *jobs.Graph, t *jobs.Task) error {
+	asJSON, err := a.asJSON()
+	if err != nil {
+		return err
+	}
+	ev := jobs.Evaluator{Store: store}
+	e, err := ev.Evaluate(ctx, g)
+	if err != nil {
+		return err
+	}
+	v := e.Tasks[t.Name]
+	x := explained{Stage: t.Name, Would: would(v), Reason: v.Reason, Key: v.Key, Preimage: v.Preimage}
+	same := v.Manifest
+	if same == nil {
+		same = v.Lost
+	}
+	switch {
+	case v.Key == "":
+	case same != nil:
+		x.Nearest = &nearest{Key: same.Key, Run: same.Run, Stage: same.Stage, Finished: same.Finished, Changes: []jobs.Change{}}
+	default:
+		m, changes, err := ev.Nearest(ctx, t.Kind.Name, v.Key, v.Preimage)
+		if err != nil {
+			return err
+		}
+		if m != nil {
+			x.Nearest = &nearest{Key: m.Key, Run: m.Run, Stage: m.Stage, Finished: m.Finished, Changes: changes}
+		}
+	}
+	if asJSON {
+		return json.NewEncoder(a.stdout).Encode(x)
+	}
+	fmt.Fprintf(a.stdout, "%s would %s: %s\n", t.Name, x.Would, x.Reason)
+	if x.Key == "" {
+		return nil
+	}
+	fmt.Fprintf(a.stdout, "key %s\n", x.Key)
+	n := x.Nearest
+	switch {
+	case n == nil:
+		fmt.Fprintf(a.stdout, "no stage of kind %s was ever done in this store\n", t.Kind.Name)
+	case len(n.Changes) == 0:
+		fmt.Fprintf(a.stdout, "nothing changed since run %s did it on %s\n", n.Run, n.Finished.Local().Format(time.DateTime))
+	default:
+		who := ""
+		if n.Stage != t.Name {
+			who = fmt.Sprintf(", as its stage %s", n.Stage)
+		}
+		fmt.Fprintf(a.stdout, "nearest to what run %s did on %s%s:\n", n.Run, n.Finished.Local().Format(time.DateTime), who)
+		for _, ch := range n.Changes {
+			fmt.Fprintf(a.stdout, "  %s\n", ch)
+		}
+	}
+	return nil
+}

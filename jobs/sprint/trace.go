@@ -1,0 +1,219 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+	"github.com/sprint-ml/sprint/jobs"
+	"github.com/sprint-ml/sprint/storage"
+)
+
+func (a *app) traceCommand() *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   "trace ARTIFACT",
+		Short: "Show what made an artifact, of what, and what came of it",
+		Long: `Follow an artifact up to everything it was made of and down to everything that
+was made of it, releases included. ARTIFACT is STAGE.OUTPUT of the newest run,
+RUN:STAGE.OUTPUT, MODEL@VERSION, or a digest or its beginning.`,
+		Example: "  sprint trace train.model\n  sprint trace quickstart@latest -o json",
+		Args:    cobra.ExactArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			return a.withStore(cmd, func(ctx context.Context, s *storage.Store) error { return a.trace(ctx, s, args[0]) })
+		},
+	}
+	a.jsonFlag(cmd, "the artifact with all work before and after it")
+	return cmd
+}
+
+// traced is the answer of trace -o json. Work is listed once, nearest first.
+type traced struct {
+	Artifact jobs.Found       `json:"artifact"`
+	InTrees  []string         `json:"in_trees,omitempty"`
+	Up       []*jobs.Origin   `json:"up"`
+	Down     []*jobs.Origin   `json:"down"`
+	Releases []jobs.Published `json:"releases"`
+}
+
+func (a *app) trace(ctx context.Context, s *storage.Store, ref string) error {
+	asJSON, err := a.asJSON()
+	if err != nil {
+		return err
+	}
+	f, err := jobs.FindArtifact(ctx, s, ref)
+	if err != nil {
+		return err
+	}
+	l, err := jobs.LoadLineage(ctx, s)
+	if err != nil {
+		return err
+	}
+	start := []string{f.Digest}
+	var trees []string
+	if len(l.Makers(f.Digest)) == 0 {
+		// A file of a tree is traced through the trees that hold it.
+		if trees, err = l.TreesWith(ctx, f.Digest); err != nil {
+			return err
+		}
+		start = append(start, trees...)
+	}
+	if asJSON {
+		return json.NewEncoder(a.stdout).Encode(gather(l, f, start, trees))
+	}
+	p := &tracer{out: a.stdout, l: l}
+	fmt.Fprintf(a.stdout, "%s  sha256:%s, %s\n", ref, short(f.Digest), size(f.Size))
+	for _, t := range trees {
+		fmt.Fprintf(a.stdout, "a file of the tree sha256:%s\n", short(t))
+	}
+	fmt.Fprintln(a.stdout, "made by:")
+	p.seen, p.lines = map[string]bool{}, 0
+	for _, d := range start {
+		p.up(d, 1)
+	}
+	p.none("nothing that this store remembers")
+	fmt.Fprintln(a.stdout, "used by:")
+	p.seen, p.lines = map[string]bool{}, 0
+	for _, d := range start {
+		p.down(d, 1)
+	}
+	p.none("nothing")
+	return nil
+}
+
+// gather collects a trace without its shape.
+func gather(l *jobs.Lineage, f jobs.Found, start, trees []string) traced {
+	t := traced{Artifact: f, InTrees: trees, Up: []*jobs.Origin{}, Down: []*jobs.Origin{}, Releases: []jobs.Published{}}
+	follow := func(next func(string) []*jobs.Origin, digests func(*jobs.Origin) []string, each func(string), into *[]*jobs.Origin) {
+		seen, known := map[*jobs.Origin]bool{}, map[string]bool{}
+		for todo := slices.Clone(start); len(todo) > 0; todo = todo[1:] {
+			if known[todo[0]] {
+				continue
+			}
+			known[todo[0]] = true
+			each(todo[0])
+			for _, o := range next(todo[0]) {
+				if !seen[o] {
+					seen[o] = true
+					*into = append(*into, o)
+					todo = append(todo, digests(o)...)
+				}
+			}
+		}
+	}
+	follow(l.Makers, inputsOf, func(string) {}, &t.Up)
+	follow(l.Users, outputsOf, func(d string) {
+		for _, r := range l.Releases(d) {
+			if !slices.ContainsFunc(t.Releases, func(p jobs.Published) bool { return p.Name == r.Name && p.Version == r.Version }) {
+				t.Releases = append(t.Releases, r)
+			}
+		}
+	}, &t.Down)
+	return t
+}
+
+func inputsOf(o *jobs.Origin) []string {
+	var out []string
+	for _, name := range sorted(o.Inputs) {
+		out = append(out, o.Inputs[name])
+	}
+	return out
+}
+
+func outputsOf(o *jobs.Origin) []string {
+	var out []string
+	for _, x := range o.Outputs {
+		if !x.Volatile {
+			out = append(out, x.Digest)
+		}
+	}
+	return out
+}
+
+// tracer prints a trace as an indented tree; what was shown is not shown again.
+type tracer struct {
+	out   io.Writer
+	l     *jobs.Lineage
+	seen  map[string]bool
+	lines int
+}
+
+func (p *tracer) line(depth int, format string, args ...any) {
+	p.lines++
+	fmt.Fprintf(p.out, "%s%s\n", strings.Repeat("  ", depth), fmt.Sprintf(format, args...))
+}
+
+func (p *tracer) none(text string) {
+	if p.lines == 0 {
+		p.line(1, "%s", text)
+	}
+}
+
+// work names an act of work and reports whether it is new.
+func (p *tracer) work(o *jobs.Origin, depth int) bool {
+	id := o.Kind + "/" + o.Key + o.Run
+	device := ""
+	if o.Device != "" {
+		device = " on " + o.Device
+	}
+	again := ""
+	if p.seen[id] {
+		again = ", see above"
+	}
+	p.line(depth, "%s (%s) in run %s, %s%s%s", o.Stage, o.Kind, o.Run, o.Finished.Local().Format(time.DateTime), device, again)
+	fresh := !p.seen[id]
+	p.seen[id] = true
+	return fresh
+}
+
+func (p *tracer) up(digest string, depth int) {
+	for _, o := range p.l.Makers(digest) {
+		if !p.work(o, depth) {
+			continue
+		}
+		for _, name := range sorted(o.External) {
+			if v := outside(o.External[name]); v != "" {
+				p.line(depth+1, "from outside: %s %s", name, v)
+			}
+		}
+		for _, name := range sorted(o.Inputs) {
+			p.line(depth+1, "of %s  sha256:%s", name, short(o.Inputs[name]))
+			p.up(o.Inputs[name], depth+2)
+		}
+	}
+}
+
+// outside puts a value from outside the store into few words.
+func outside(v any) string {
+	b, err := json.Marshal(v)
+	if err != nil || string(b) == "{}" || string(b) == "null" || string(b) == "[]" {
+		return ""
+	}
+	if len(b) > 100 {
+		return fmt.Sprintf("%.97s...", b)
+	}
+	return string(b)
+}
+
+func (p *tracer) down(digest string, depth int) {
+	for _, r := range p.l.Releases(digest) {
+		p.line(depth, "released as %s", r)
+	}
+	for _, o := range p.l.Users(digest) {
+		if !p.work(o, depth) {
+			continue
+		}
+		for _, x := range o.Outputs {
+			if !x.Volatile {
+				p.line(depth+1, "into %s  sha256:%s", x.Name, short(x.Digest))
+				p.down(x.Digest, depth+2)
+			}
+		}
+	}
+}
+
+func sorted[V any](m map[string]V) []string { return slices.Sorted(keys(m)) }
