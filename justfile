@@ -54,6 +54,10 @@ golden:
 daulet:
     bash ml/tokenize/build-daulet.sh "${XDG_CACHE_HOME:-$HOME/.cache}/sprint-build/tokenizers"
 
+# The ids of 100 MB of generated text against Hugging Face's: `just tokenizer-parity PYTHON [MB]`.
+tokenizer-parity python mb="100":
+    TOKENIZER_PARITY="{{ python }}" TOKENIZER_PARITY_MB="{{ mb }}" go test ./ml/tokenize -run TestParity -count 1 -timeout 60m -v
+
 # What CI runs.
 ci:
     bash .ci/run

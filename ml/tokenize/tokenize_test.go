@@ -260,27 +260,60 @@ func FuzzLoad(f *testing.F) {
 	})
 }
 
-func BenchmarkEncodeShort(b *testing.B) {
-	tok := miniLM(b)
-	texts := []string{
-		"Räddningstjänsten larmades till en brand i centrala Göteborg under natten mot måndag, ingen person skadades",
-		"Україна: нові новини про події в Києві сьогодні вранці",
-		"Lorem ipsum dolor sit amet, consectetur adipiscing elit, sed do eiusmod tempor incididunt ut labore 🎉",
-		"Police close road after serious crash between lorry and two cars on the A12 near Chelmsford this morning",
-	}
-	var ids []int32
-	b.ReportAllocs()
-	for i := 0; b.Loop(); i++ {
-		ids = tok.Encode(ids[:0], texts[i%len(texts)], 64)
-	}
-	b.ReportMetric(float64(b.N)/b.Elapsed().Seconds(), "texts/s")
-}
-
 func BenchmarkLoad(b *testing.B) {
 	data := read(b, filepath.Join(encodertest.MiniLM(b), "tokenizer.json"))
 	for b.Loop() {
 		if _, err := tokenize.Load(data); err != nil {
 			b.Fatal(err)
 		}
+	}
+}
+
+// TestEncodeAll: the arena holds what Encode and EncodePair give, whatever the
+// number of workers.
+func TestEncodeAll(t *testing.T) {
+	tok, m := fromVocab(t, true, true), newMixture(3)
+	for _, pairs := range []int{0, 3, 1} { // none, every third, all
+		var texts []tokenize.Text
+		for i := range 3000 {
+			x := tokenize.Text{First: m.next()}
+			if pairs > 0 && i%pairs == 0 {
+				x.Second = m.next()
+			}
+			texts = append(texts, x)
+		}
+		for _, limit := range []int{0, 12} {
+			for _, workers := range []int{1, 5} {
+				a := tok.EncodeAll(texts, limit, workers)
+				if a.Len() != len(texts) {
+					t.Fatalf("%d texts", a.Len())
+				}
+				sum := 0
+				for i, x := range texts {
+					ids, types := a.At(i)
+					want, wantTypes := tok.Encode(nil, x.First, limit), []int32(nil)
+					if wantTypes = make([]int32, len(want)); x.Second != "" {
+						want, wantTypes = tok.EncodePair(nil, nil, x.First, x.Second, limit)
+					}
+					if !slices.Equal(ids, want) || !slices.Equal(types, wantTypes) || cap(ids) != len(ids) || cap(types) != len(types) {
+						t.Fatalf("pairs %d, limit %d, %d workers, text %d: %v %v, want %v %v", pairs, limit, workers, i, ids, types, want, wantTypes)
+					}
+					sum += len(ids)
+				}
+				if a.Tokens() != sum {
+					t.Errorf("%d tokens, not %d", a.Tokens(), sum)
+				}
+			}
+		}
+	}
+	if a := tok.EncodeAll(nil, 0, 0); a.Len() != 0 || a.Tokens() != 0 {
+		t.Errorf("nothing has %d texts", a.Len())
+	}
+	texts := make([]tokenize.Text, 20_000)
+	for i := range texts {
+		texts[i].First = "Brand i centrala Stockholm"
+	}
+	if n := testing.AllocsPerRun(1, func() { tok.EncodeAll(texts, 0, 1) }); n > 400 {
+		t.Errorf("%v allocations for %d texts", n, len(texts))
 	}
 }

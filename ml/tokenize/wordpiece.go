@@ -29,10 +29,10 @@ type wordPiece struct {
 
 // scratch is what one call of encode works in.
 type scratch struct {
-	word  []byte // the word so far, normalised
-	chars int    // its runes; more than maxChars are not kept
+	word  []byte // room for a word
 	clean []byte // slow path: the text after clean-up ...
 	nfd   []byte // ... and after decomposition
+	words wordCache
 }
 
 // newWordPiece builds the engine; the spec must be of the BERT family.
@@ -114,44 +114,56 @@ func (w *wordPiece) nextStart(s string) int {
 // whole segment is decomposed first.
 func (w *wordPiece) segment(dst []int32, s string, sc *scratch, stop int) []int32 {
 	begin := len(dst)
-	sc.word, sc.chars = sc.word[:0], 0
+	word, chars := sc.word[:0], 0
 	for i := 0; i < len(s); {
 		var a action
-		r, n := rune(s[i]), 1
-		if r >= utf8.RuneSelf {
-			r, n = utf8.DecodeRuneInString(s[i:])
-		}
-		if r < lowRunes {
-			a = w.low[r]
+		if c := s[i]; c < utf8.RuneSelf {
+			i++
+			if a = w.low[c]; a.kind == keep { // most of most texts
+				if chars++; chars <= w.maxChars {
+					word = append(word, a.text[0])
+				}
+				continue
+			}
 		} else {
-			a = w.actionOf(r)
+			r, n := utf8.DecodeRuneInString(s[i:])
+			i += n
+			if r < lowRunes {
+				a = w.low[r]
+			} else {
+				a = w.actionOf(r)
+			}
 		}
-		i += n
 		switch a.kind {
 		case keep:
-			if sc.chars += int(a.runes); sc.chars <= w.maxChars {
-				sc.word = append(sc.word, a.text[:a.size]...)
+			if chars += int(a.runes); chars <= w.maxChars {
+				word = append(word, a.text[:a.size]...)
 			}
+			continue
 		case drop:
+			continue
 		case space:
-			dst = w.flush(dst, sc)
+			dst = w.piece(dst, word, chars, sc)
 		case alone:
-			dst = w.flush(dst, sc)
-			sc.word, sc.chars = append(sc.word, a.text[:a.size]...), 1
-			dst = w.flush(dst, sc)
+			dst = w.piece(dst, word, chars, sc)
+			dst = w.piece(dst, a.text[:a.size], 1, sc)
 		case order:
+			sc.word = word
 			return w.decomposed(dst[:begin], s, sc, stop)
 		}
+		word, chars = word[:0], 0
 		if stop >= 0 && len(dst) >= stop {
-			return dst
+			break
 		}
 	}
-	return w.flush(dst, sc)
+	sc.word = word
+	return w.piece(dst, word, chars, sc)
 }
 
 // decomposed is segment by the book: clean up, decompose, then word by word.
 func (w *wordPiece) decomposed(dst []int32, s string, sc *scratch, stop int) []int32 {
-	sc.clean, sc.word, sc.chars = sc.clean[:0], sc.word[:0], 0
+	sc.clean = sc.clean[:0]
+	word, chars := sc.word[:0], 0
 	for _, r := range s {
 		if w.clean {
 			if isControl(r) {
@@ -178,35 +190,50 @@ func (w *wordPiece) decomposed(dst []int32, s string, sc *scratch, stop int) []i
 		for _, r := range lowered[:count] {
 			switch {
 			case isSpace(r):
-				dst = w.flush(dst, sc)
+				dst = w.piece(dst, word, chars, sc)
+				word, chars = word[:0], 0
 			case isPunct(r):
-				dst = w.flush(dst, sc)
-				sc.word, sc.chars = utf8.AppendRune(sc.word, r), 1
-				dst = w.flush(dst, sc)
+				dst = w.piece(dst, word, chars, sc)
+				dst = w.piece(dst, utf8.AppendRune(word[:0], r), 1, sc)
+				word, chars = word[:0], 0
 			default:
-				if sc.chars++; sc.chars <= w.maxChars {
-					sc.word = utf8.AppendRune(sc.word, r)
+				if chars++; chars <= w.maxChars {
+					word = utf8.AppendRune(word, r)
 				}
 			}
 		}
 		if stop >= 0 && len(dst) >= stop {
-			return dst
+			break
 		}
 	}
-	return w.flush(dst, sc)
+	sc.word = word
+	return w.piece(dst, word, chars, sc)
 }
 
-// flush encodes the word that was gathered, greedily from the left; a word that
-// cannot be spelt is one unknown token.
-func (w *wordPiece) flush(dst []int32, sc *scratch) []int32 {
-	if sc.chars == 0 {
+// piece encodes a word of chars runes, of which at most maxChars are in word. A
+// text repeats its words, and other texts do too: most are found in the cache.
+func (w *wordPiece) piece(dst []int32, word []byte, chars int, sc *scratch) []int32 {
+	switch {
+	case chars == 0:
 		return dst
-	}
-	word, chars := sc.word, sc.chars
-	sc.word, sc.chars = sc.word[:0], 0
-	if chars > w.maxChars {
+	case chars > w.maxChars:
 		return append(dst, w.unk)
+	case len(word) > cachedBytes:
+		return w.spell(dst, word)
 	}
+	slot := sc.words.slot(word)
+	if slot.holds(word) {
+		return append(dst, slot.ids[:slot.count]...)
+	}
+	begin := len(dst)
+	dst = w.spell(dst, word)
+	slot.keep(word, dst[begin:])
+	return dst
+}
+
+// spell encodes a word greedily from the left; one that cannot be spelt is one
+// unknown token.
+func (w *wordPiece) spell(dst []int32, word []byte) []int32 {
 	begin, root := len(dst), uint32(wordRoot)
 	for len(word) > 0 {
 		id, n := w.pieces.longest(root, word)
