@@ -23,15 +23,13 @@ func (u *run) preflight(ctx context.Context, e *Evaluation) error {
 			err = u.demands(ctx, t, v)
 		}
 		if err != nil {
+			state := failed(err).State
 			if ctx.Err() != nil {
+				state = Interrupted
 				err = fmt.Errorf("%w: %w", stages.ErrInterrupted, context.Cause(ctx))
 			}
 			first = err
 			u.fail(t, err)
-			state := Failed
-			if ctx.Err() != nil {
-				state = Interrupted
-			}
 			u.state(t, state, "preflight", func(res *StageResult) { res.Error = err.Error() })
 			break
 		}

@@ -30,6 +30,8 @@ func TestMain(m *testing.M) {
 			os.Exit(playWorker(os.Args[2:]))
 		case "play-runner":
 			os.Exit(playRunner(os.Args[2]))
+		case "play-random":
+			os.Exit(playRandom(os.Args[2], os.Args[3]))
 		case "play-six":
 			os.Exit(playSix(os.Args[2], os.Args[3]))
 		}

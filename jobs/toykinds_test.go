@@ -29,8 +29,10 @@ type toyOptions struct {
 	Extra map[string]string `yaml:"extra"`
 	File  string            `yaml:"file" path:"true"`
 	Pace  time.Duration     `yaml:"pace" default:"0s" key:"-"`
+	Reads []string          `yaml:"reads"` // of kind node
+	Makes string            `yaml:"makes"`
 	Keep  bool              `yaml:"keep" default:"false" key:"-"` // a checkpoint after every piece
-	End   string            `yaml:"end" default:"done" key:"-" enum:"done|fail|lost|verdict|drop|panic|short|flaky|random"`
+	End   string            `yaml:"end" default:"done" key:"-" enum:"done|fail|lost|verdict|drop|panic|short|flaky"`
 }
 
 func (o *toyOptions) Check() []stages.Problem {
@@ -54,15 +56,6 @@ type counter struct {
 	n  map[string]int
 	// before, if set, is called when a stage begins.
 	before func(stage string, attempt int)
-	// verdict, if set, is the end of stages whose end is random.
-	verdict func(stage string) error
-}
-
-func (c *counter) judge(stage string) error {
-	if c.verdict == nil {
-		return nil
-	}
-	return c.verdict(stage)
 }
 
 func (c *counter) ran(stage string, attempt int) {
@@ -140,6 +133,7 @@ func (s toy) Run(ctx context.Context, in stages.Inputs, out stages.Outputs) erro
 				return err
 			}
 		}
+		s.env.Log.Info("piece", "number", i+1)
 		s.env.Progress(stages.Progress{Done: int64(i + 1), Total: int64(s.o.Times), Unit: "rows"})
 	}
 	s.env.Note("device", "toy")
@@ -171,8 +165,6 @@ func (s toy) Run(ctx context.Context, in stages.Inputs, out stages.Outputs) erro
 		if s.env.Attempt < 3 {
 			return errors.New("the toy stumbles")
 		}
-	case "random":
-		return s.count.judge(s.env.Stage)
 	}
 	return nil
 }
@@ -269,6 +261,23 @@ func toyKind(name string, count *counter, isolated bool, reads []string, optiona
 	}
 }
 
+// nodeKind is a node of any graph: it reads and makes what its options name.
+func nodeKind(count *counter) stages.Kind {
+	k := toyKind("node", count, false, nil, false)
+	k.Inputs = func(o any) (in []stages.Input) {
+		for _, r := range o.(*toyOptions).Reads {
+			in = append(in, stages.Input{Name: r})
+		}
+		return in
+	}
+	k.Outputs = func(o any) []stages.Output { return []stages.Output{{Name: o.(*toyOptions).Makes}} }
+	k.New = func(o any, env stages.Env) (stages.Stage, error) {
+		t := o.(*toyOptions)
+		return toy{t, env, t.Reads, []string{t.Makes}, count}, nil
+	}
+	return k
+}
+
 func shipKind(count *counter) stages.Kind {
 	k := toyKind("ship", count, false, []string{"end"}, false, "receipt")
 	k.New = func(_ any, env stages.Env) (stages.Stage, error) {
@@ -295,7 +304,7 @@ func toys(count *counter) stages.Registry {
 		toyKind("refine", count, false, []string{"raw"}, false, "fine", "times"),
 		toyKind("join", count, false, []string{"fine", "raw"}, true, "all"),
 		toyKind("slow", count, true, []string{"all"}, true, "end"),
-		shipKind(count),
+		shipKind(count), nodeKind(count),
 	}
 }
 

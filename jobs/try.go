@@ -64,8 +64,7 @@ func (u *run) execute(ctx context.Context, e Evaluator, t *Task, v *Verdict, inp
 		case v.Manifest != nil:
 			return committed(v.Manifest)
 		default:
-			o = u.try(ctx, t, v, inputs, number, lease)
-			number++
+			o = u.try(ctx, t, v, inputs, &number, lease)
 		}
 		if !u.again(ctx, t, p, o) {
 			return u.interruptible(ctx, o)
@@ -86,14 +85,20 @@ func (u *run) look(ctx context.Context, e Evaluator, t *Task, v *Verdict, inputs
 // errTaken ends an attempt whose work another runner has committed.
 var errTaken = errors.New("another runner has committed the same work")
 
-// try makes one attempt.
-func (u *run) try(ctx context.Context, t *Task, v *Verdict, inputs map[string]storage.Artifact, number int, lease *storage.Lease) Outcome {
-	a, err := u.attempt(t, v, inputs, number)
-	if err != nil {
-		return failed(err)
-	}
-	if err := u.Store.Create(ctx, attemptKey(u.id, t.Name, number), mustJSON(a)); err != nil {
-		return u.interruptible(ctx, failed(err))
+// try makes one attempt under the next number that it can claim.
+func (u *run) try(ctx context.Context, t *Task, v *Verdict, inputs map[string]storage.Artifact, next *int, lease *storage.Lease) Outcome {
+	var a *Attempt
+	number := 0
+	for taken := error(storage.ErrExists); errors.Is(taken, storage.ErrExists); {
+		var err error
+		number = *next
+		*next++
+		if a, err = u.attempt(t, v, inputs, number); err != nil {
+			return failed(err)
+		}
+		if taken = u.Store.Create(ctx, attemptKey(u.id, t.Name, number), mustJSON(a)); taken != nil && !errors.Is(taken, storage.ErrExists) {
+			return u.interruptible(ctx, failed(taken))
+		}
 	}
 	u.state(t, Running, v.Reason, func(res *StageResult) { res.Attempt = number })
 	sink := &taskSink{u: u, t: t, attempt: number}

@@ -21,7 +21,11 @@ type ProbeResult struct {
 // and created in exclusively. It is the preflight of a run.
 func (s *Store) ProbeQuick(ctx context.Context) error {
 	key := "probe/" + newNonce()
-	if err := s.Create(ctx, key, []byte("probe")); err != nil {
+	err := s.Create(ctx, key, []byte("probe"))
+	if errors.Is(err, ErrExists) {
+		return &Error{Op: "create", Key: key, Class: ErrCorrupt, Err: errors.New("under a new name there is something else than what was just written")}
+	}
+	if err != nil {
 		return err
 	}
 	defer func() { _ = s.Sweep(context.WithoutCancel(ctx), key) }()

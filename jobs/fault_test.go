@@ -1,0 +1,129 @@
+package jobs_test
+
+import (
+	"fmt"
+	"maps"
+	"os"
+	"path/filepath"
+	"runtime"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/sprint-ml/sprint/jobs"
+	"github.com/sprint-ml/sprint/storage/faultstore"
+)
+
+// TestOperationFails makes the n-th operation of sixPlan fail, for good or
+// once, by each cause: the run resumes by itself, or ends with an error that
+// names operation, key and cause; the next run ends as if nothing had been.
+func TestOperationFails(t *testing.T) {
+	if tier == 0 && testing.Short() {
+		t.Skip("not in -short")
+	}
+	leaks := goroutines(t)
+	short := func(b *bench) {
+		b.tweak = func(r *jobs.Runner) {
+			// The holder of a lease whose release failed is this process, which
+			// lives: the next run has to wait for a ttl.
+			r.Parallel, r.TTL, r.Backoff = 1, 300*time.Millisecond, time.Millisecond
+		}
+	}
+	want := sixReference(t, filepath.Join(t.TempDir(), "store"))
+	faults := []string{"error-before", "error-after", "short"}
+	for _, cause := range slices.Sorted(maps.Keys(faultstore.Causes())) {
+		faults = append(faults, "error-before:"+cause)
+	}
+	var cases []string
+	for n := 1; n <= want.Ops; n++ {
+		for _, f := range faults {
+			cases = append(cases, fmt.Sprintf("%s@%d", f, n))
+		}
+	}
+	step := []int{83, 6, 1}[tier]
+	tried, failed := 0, 0
+	for i := int(time.Now().UnixNano() % int64(step)); i < len(cases); i += step {
+		dir, text := t.TempDir(), cases[i]
+		what := fmt.Sprintf("replay with %s=%s", faultstore.Env, text)
+		inj, err := faultstore.Open(text)
+		if err != nil {
+			t.Fatal(err)
+		}
+		store := filepath.Join(dir, "store")
+		inj.Cut = func(key string) error {
+			path := filepath.Join(store, filepath.FromSlash(key))
+			fi, err := os.Stat(path)
+			if err != nil {
+				return err
+			}
+			return os.Truncate(path, fi.Size()/2)
+		}
+		tried++
+		got, err := runSix(t.Context(), dir, store, inj, short)
+		message := got.Error
+		if err != nil {
+			message, got.Code = err.Error(), jobs.Code(err)
+		}
+		var hit faultstore.Op
+		for _, o := range inj.Ops() {
+			if o.Mode != faultstore.None {
+				hit = o
+				break
+			}
+		}
+		switch {
+		case strings.Contains(message, "panic"):
+			t.Errorf("%s: %s", what, message)
+		case got.Code == 0 && !cmp.Equal(want.Digests, got.Digests):
+			t.Errorf("%s: ends well with other outputs: %s", what, cmp.Diff(want.Digests, got.Digests))
+		case got.Code != 0 && hit.N == 0:
+			t.Errorf("%s: fails without a fault: %s", what, message)
+		case got.Code != 0:
+			failed++
+			if !strings.Contains(message, hit.Key) || !strings.Contains(message, hit.Op) {
+				t.Errorf("%s: code %d, the message does not name %s %s: %s", what, got.Code, hit.Op, hit.Key, message)
+			}
+			if inj.Err != nil && !strings.Contains(message, inj.Err.Error()) {
+				t.Errorf("%s: code %d, the message does not name the cause %q: %s", what, got.Code, inj.Err, message)
+			}
+			if !slices.Contains([]int{4, 9}, got.Code) {
+				t.Errorf("%s: code %d: %s", what, got.Code, message)
+			}
+		}
+		wholeSix(t, what, dir, store, want, short)
+	}
+	t.Logf("%d faults of %d operations; %d ended a run", tried, want.Ops, failed)
+	leaks(t)
+}
+
+// goroutines returns a check that this package's code left none running.
+func goroutines(t testing.TB) func(testing.TB) {
+	known := map[string]bool{}
+	ours := func() (out []string) {
+		buf := make([]byte, 4<<20)
+		for _, g := range strings.Split(string(buf[:runtime.Stack(buf, true)]), "\n\n") {
+			id, _, _ := strings.Cut(g, "[")
+			if !known[id] && (strings.Contains(g, "/sprint/jobs.") || strings.Contains(g, "/sprint/storage.")) {
+				out = append(out, g)
+			}
+		}
+		return out
+	}
+	for _, g := range ours() { // of earlier tests
+		id, _, _ := strings.Cut(g, "[")
+		known[id] = true
+	}
+	return func(t testing.TB) {
+		t.Helper()
+		var left []string
+		for range 200 {
+			if left = ours(); len(left) == 0 {
+				return
+			}
+			time.Sleep(50 * time.Millisecond)
+		}
+		t.Errorf("%d goroutines are left:\n%s", len(left), left[0])
+	}
+}

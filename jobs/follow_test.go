@@ -1,0 +1,185 @@
+package jobs_test
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/sprint-ml/sprint/jobs"
+	"github.com/sprint-ml/sprint/storage"
+	"github.com/sprint-ml/sprint/storage/faultstore"
+)
+
+// paper is a writer that a test may read while others write.
+type paper struct {
+	mu sync.Mutex
+	b  bytes.Buffer
+}
+
+func (p *paper) Write(b []byte) (int, error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.b.Write(b)
+}
+
+func (p *paper) String() string {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.b.String()
+}
+
+// waitFor waits for a condition, for as long as a busy machine may need.
+func waitFor(t *testing.T, what string, ok func() bool) {
+	t.Helper()
+	for range 3000 {
+		if ok() {
+			return
+		}
+		time.Sleep(20 * time.Millisecond)
+	}
+	t.Fatal("waited in vain for " + what)
+}
+
+// newestRun waits for the first run of a store.
+func newestRun(t *testing.T, s *storage.Store) string {
+	t.Helper()
+	var id string
+	waitFor(t, "a run", func() bool {
+		ids, err := jobs.Runs(t.Context(), s, 1)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if len(ids) > 0 {
+			id = ids[0]
+		}
+		return len(ids) > 0
+	})
+	return id
+}
+
+// A follower with nothing but the store's URL sees lines while the stage that
+// wrote them still runs, each once and in order, and ends with the run.
+func TestFollowWhileTheRunGoesOn(t *testing.T) {
+	b := newBench(t, toyPlan)
+	b.set = []string{"make.times=2", "refine.times=2"}
+	release := make(chan struct{})
+	b.count.before = func(stage string, _ int) {
+		if stage == "refine" {
+			<-release // make's log must be seen while the run goes on
+		}
+	}
+	done := make(chan *jobs.Result, 1)
+	go func() {
+		res, err := b.run()
+		if err != nil {
+			t.Error(err)
+		}
+		done <- res
+	}()
+	store, err := storage.Open(t.Context(), filepath.Join(b.dir, "store"), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer store.Close()
+	id := newestRun(t, store)
+	out := &paper{}
+	follow := &jobs.Follow{Store: store, Run: id, Out: out, Poll: 20 * time.Millisecond}
+	type end struct {
+		record jobs.Record
+		err    error
+	}
+	ended := make(chan end, 1)
+	go func() {
+		r, err := follow.Until(t.Context())
+		ended <- end{r, err}
+	}()
+	waitFor(t, "the log of make", func() bool { return strings.Contains(out.String(), "number=2") })
+	close(release)
+	e, res := <-ended, <-done
+	if e.err != nil || e.record.Code != 0 || res.Code != 0 {
+		t.Fatalf("ended with %+v, %v", e.record, e.err)
+	}
+	text := out.String()
+	for _, stage := range []string{"make", "refine", "join", "slow"} {
+		if strings.Count(text, "== "+stage+", attempt 1\n") != 1 {
+			t.Errorf("the log does not show %s once:\n%s", stage, text)
+		}
+	}
+	if n := strings.Count(text, "piece"); n != 6 {
+		t.Errorf("%d lines of pieces, want 6:\n%s", n, text)
+	}
+}
+
+// A log outlives a runner that is killed, and its follower learns that nobody
+// goes on.
+func TestLogOutlivesAKill(t *testing.T) {
+	dir := t.TempDir()
+	url := filepath.Join(dir, "store")
+	cmd := exec.Command(os.Args[0], "play-six", dir, url)
+	cmd.Env = append(os.Environ(), "TOY_SET=refine.pace=1h")
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	store, err := storage.Open(t.Context(), url, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer store.Close()
+	id := newestRun(t, store)
+	waitFor(t, "a stored log", func() bool {
+		var b bytes.Buffer
+		_, err := jobs.Logs(t.Context(), store, id, "make", 1, 0, &b)
+		return err == nil && strings.Contains(b.String(), "piece")
+	})
+	_ = cmd.Process.Kill()
+	_ = cmd.Wait()
+	out := &paper{}
+	_, err = (&jobs.Follow{Store: store, Run: id, Stage: "make", Out: out, Poll: 10 * time.Millisecond}).Until(t.Context())
+	if !errors.Is(err, jobs.ErrRunnerGone) || !strings.Contains(out.String(), "piece") {
+		t.Errorf("%v: %s", err, out)
+	}
+}
+
+// A log keeps its lines in order and whole through a store that loses replies
+// and goes away for a while, and never holds the stage up.
+func TestLogThroughABadStore(t *testing.T) {
+	faults, err := faultstore.Open("lost-reply@0.4/7,busy@0.4/8")
+	if err != nil {
+		t.Fatal(err)
+	}
+	b := newBench(t, toyPlan)
+	store, err := storage.Open(t.Context(), b.store.Source(), &storage.Options{Backoff: time.Microsecond, Tries: 2,
+		Around: func(ctx context.Context, op, key string, call func() error) error {
+			if !strings.Contains(key, "/logs/") {
+				return call()
+			}
+			return faults.Around(ctx, op, key, call)
+		}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer store.Close()
+	chunk := jobs.NewLog(t.Context(), store, "r", "s")
+	var want strings.Builder
+	for i := range 5000 {
+		line := strings.Repeat(string(rune('a'+i%26)), 40+i%80)
+		want.WriteString(line + "\n")
+		chunk.Write(line)
+	}
+	waitFor(t, "the last piece", func() bool {
+		var got bytes.Buffer
+		_, err := jobs.Logs(t.Context(), b.store, "r", "s", 1, 0, &got)
+		return err == nil && got.String() == want.String()
+	})
+	chunk.Close()
+	if n := len(faults.Ops()); n < 8 {
+		t.Errorf("%d operations: it was one piece", n)
+	}
+}

@@ -1,0 +1,153 @@
+package jobs_test
+
+import (
+	"context"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/sprint-ml/sprint/jobs"
+	"github.com/sprint-ml/sprint/storage"
+)
+
+// stranger is a live process of another host.
+func stranger() storage.Holder {
+	return storage.Holder{Host: "elsewhere", Boot: "b", Namespace: "n", PID: 1, Started: "1"}
+}
+
+// makeLease is the name of the lease of the stage make.
+func makeLease(t *testing.T, b *bench) string {
+	t.Helper()
+	e, err := jobs.Evaluator{Store: b.store}.Evaluate(t.Context(), b.graph())
+	if err != nil {
+		t.Fatal(err)
+	}
+	return "make/" + e.Tasks["make"].Key
+}
+
+// With --no-wait a live holder gives code 7; one that is silent for a ttl does
+// not, nor does work that was done before.
+func TestNoWait(t *testing.T) {
+	b := newBench(t, toyPlan)
+	b.tweak = func(r *jobs.Runner) { r.NoWait, r.TTL = true, 400*time.Millisecond }
+	live, err := b.store.Acquire(t.Context(), makeLease(t, b), stranger(), 150*time.Millisecond, "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	res := b.mustRun(7, "skipped skipped skipped skipped")
+	if !res.Retryable || !strings.Contains(res.Error, "elsewhere") || !strings.Contains(res.Hint, "--no-wait") {
+		t.Errorf("result %+v", res)
+	}
+	if err := live.Release(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	silent, err := b.store.Acquire(t.Context(), makeLease(t, b), stranger(), time.Hour, "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer silent.Release(context.WithoutCancel(t.Context()))
+	b.mustRun(0, "succeeded succeeded succeeded succeeded")
+	b.mustRun(0, "cached cached cached cached")
+}
+
+// Without it a live holder is waited for, and left alone by the deadline.
+func TestWaitingEndsWithTheDeadline(t *testing.T) {
+	b := newBench(t, toyPlan)
+	b.tweak = func(r *jobs.Runner) { r.TTL, r.Deadline = 400*time.Millisecond, 2*time.Second }
+	live, err := b.store.Acquire(t.Context(), makeLease(t, b), stranger(), 150*time.Millisecond, "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer live.Release(context.WithoutCancel(t.Context()))
+	b.mustRun(124, "interrupted skipped skipped skipped")
+	if b.count.n["make"] != 0 {
+		t.Error("a stage ran in spite of a live holder")
+	}
+}
+
+// gate holds up every operation of a store while it is closed, as a paused
+// process would.
+type gate struct {
+	mu   sync.Mutex
+	open chan struct{}
+}
+
+func (g *gate) shut() {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.open = make(chan struct{})
+}
+
+func (g *gate) lift() { close(g.open) }
+
+func (g *gate) wait() {
+	g.mu.Lock()
+	open := g.open
+	g.mu.Unlock()
+	if open != nil {
+		<-open
+	}
+}
+
+// A runner that sleeps past its lease right after it found its work undone
+// must not commit a second manifest when it wakes.
+func TestPauseBetweenLookupAndWork(t *testing.T) {
+	b := newBench(t, toyPlan)
+	other := *b
+	var g gate
+	var once sync.Once
+	store, err := storage.Open(t.Context(), filepath.Join(b.dir, "store"), &storage.Options{
+		Around: func(_ context.Context, op, key string, call func() error) error {
+			if op == "create" && strings.HasSuffix(key, "/attempts/make/1.json") {
+				once.Do(func() {
+					g.shut()
+					other.mustRun(0, "succeeded succeeded succeeded succeeded")
+					g.lift()
+				})
+			}
+			g.wait()
+			return call()
+		},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer store.Close()
+	b.store = store
+	b.mustRun(0, "succeeded cached cached cached")
+	for key, n := range manifests(t, b.store) {
+		if n != 1 {
+			t.Errorf("%d manifests of %s", n, key)
+		}
+	}
+}
+
+// A runner that sleeps past its lease in the middle of its work ends that when
+// it wakes and finds it done by another, and takes the other's result.
+func TestPauseInTheMiddleOfWork(t *testing.T) {
+	b := newBench(t, toyPlan)
+	other := *b
+	b.set = []string{"make.pace=1h"}
+	var g gate
+	b.count.before = func(stage string, _ int) {
+		if stage == "make" {
+			b.count.before = nil
+			g.shut()
+			go func() {
+				other.mustRun(0, "succeeded succeeded succeeded succeeded")
+				g.lift()
+			}()
+		}
+	}
+	store, err := storage.Open(t.Context(), filepath.Join(b.dir, "store"), &storage.Options{
+		Around: func(_ context.Context, _, _ string, call func() error) error { g.wait(); return call() },
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer store.Close()
+	b.store = store
+	b.mustRun(0, "succeeded cached cached cached")
+}
