@@ -26,6 +26,8 @@ type Config struct {
 	KeepGoing bool          `yaml:"keep_going" default:"false" doc:"Go on with stages that do not need a failed one."`
 	Deadline  time.Duration `yaml:"deadline" default:"0s" min:"0s" doc:"Stop, checkpointed, after this long; 0s is never."`
 	Offline   bool          `yaml:"offline" default:"false" doc:"Use only what is in the cache and the store."`
+	// Endpoints are addresses that plans use by name.
+	Endpoints map[string]string `yaml:"endpoints" doc:"Services that plans name, {chat: https://host/v1}; keys to them stay out of here."`
 }
 
 // Source tells LoadConfig where to look.

@@ -47,8 +47,22 @@ func TestConfigDefaults(t *testing.T) {
 			t.Errorf("%s comes from %+v", name, o)
 		}
 	}
-	if len(origin) != 9 {
+	if len(origin) != 10 {
 		t.Errorf("%d origins", len(origin))
+	}
+}
+
+// TestEndpoints: a map may come from the file or, as YAML, from the environment.
+func TestEndpoints(t *testing.T) {
+	inside(t, map[string]string{"sprint.yaml": "endpoints: {chat: https://a/v1}\n"})
+	for env, want := range map[string]string{"": "https://a/v1", "SPRINT_ENDPOINTS={chat: 'http://127.0.0.1:1/v1'}": "http://127.0.0.1:1/v1"} {
+		c, _, err := LoadConfig(Source{Env: []string{env}})
+		if err != nil || c.Endpoints["chat"] != want {
+			t.Errorf("%q: %v, %v", env, c, err)
+		}
+	}
+	if _, _, err := LoadConfig(Source{Env: []string{"SPRINT_ENDPOINTS=https://a/v1"}}); err == nil {
+		t.Error("an address without a name is taken")
 	}
 }
 
@@ -84,6 +98,7 @@ func TestConfigChain(t *testing.T) {
 		"keep_going": {From: "file", Pos: Position{File: file, Line: 5, Col: 13}},
 		"deadline":   {From: "file", Pos: Position{File: file, Line: 6, Col: 11}},
 		"offline":    {From: "default"},
+		"endpoints":  {From: "default"},
 	}
 	if diff := cmp.Diff(wantOrigin, origin); diff != "" {
 		t.Errorf("origins (-want +got):\n%s", diff)

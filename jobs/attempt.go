@@ -36,6 +36,7 @@ type Attempt struct {
 	Device     string                      `json:"device"`
 	CacheDir   string                      `json:"cache_dir"`
 	Offline    bool                        `json:"offline,omitempty"`
+	Endpoints  map[string]string           `json:"endpoints,omitempty"`
 	Version    string                      `json:"version"` // of sprint
 }
 
@@ -88,7 +89,7 @@ func (p *performer) env(a *Attempt, sink Sink) stages.Env {
 	return stages.Env{
 		Run: a.Run, Stage: a.Stage, Attempt: a.Number,
 		Taxonomy: a.Taxonomy, External: a.External, Device: a.Device,
-		CacheDir: a.CacheDir, Offline: a.Offline, Store: p.store,
+		CacheDir: a.CacheDir, Offline: a.Offline, Endpoints: a.Endpoints, Store: p.store,
 		Log:      slog.New(&sinkHandler{sink: sink}),
 		Progress: sink.Progress, Note: sink.Note,
 		Files: a.Files, Secret: p.secret,

@@ -23,6 +23,7 @@ type Runner struct {
 	Deadline  time.Duration
 	CacheDir  string
 	Offline   bool
+	Endpoints map[string]string // addresses by the name that plans use
 	Version   string
 	// Command is the command line of this run, for the record; Continue the
 	// one that does what is left.

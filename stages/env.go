@@ -25,6 +25,8 @@ type Env struct {
 	CacheDir string
 	// Offline forbids every network access but the store's.
 	Offline bool
+	// Endpoints are the addresses of services by the name that plans use.
+	Endpoints map[string]string
 	// Scratch is an empty private folder, removed after the attempt.
 	Scratch string
 	// Store is the run's store; stages read inputs and write outputs through

@@ -114,7 +114,7 @@ func (a *app) runPlan(ctx context.Context, cmd *cobra.Command, path string, f *r
 		Store: store, Executor: jobs.NewLocal(all.All(), store, program, a.env, a.secret), Observer: view, Log: a.log(),
 		Parallel: c.config.Parallel, KeepGoing: c.config.KeepGoing, Select: f.selection(), Deadline: c.config.Deadline,
 		NoWait:   f.noWait,
-		CacheDir: c.config.Cache, Offline: c.config.Offline, Version: version(),
+		CacheDir: c.config.Cache, Offline: c.config.Offline, Endpoints: c.config.Endpoints, Version: version(),
 		Command: a.commandLine(false), Continue: a.commandLine(true), Args: a.args,
 	}
 	res, err := r.Run(ctx, c.graph)

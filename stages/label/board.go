@@ -64,7 +64,7 @@ func (b *board) undecided() []int {
 }
 
 // block is how many rows are voted on at a time, to bound the votes in memory.
-const block = 4096
+const block = 1024
 
 // poll asks sources, together, about the rows that are still undecided, and
 // takes what the model decides of their votes.

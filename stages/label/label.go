@@ -21,6 +21,7 @@ const (
 	sourceColumns = "columns"
 	sourceRules   = "rules"
 	sourceEncoder = "encoder"
+	sourceHTTP    = "http"
 )
 
 // Kind returns the kind "label".
@@ -34,7 +35,9 @@ asked in their order, each for what is still undecided; with combine: vote all
 are asked and their weights decide. rules: the strongest rule that fires gives
 the score; a row on which none fires is undecided, not negative: nobody looked
 at it. columns: labels that the rows carry. encoder: the category whose description
-lies nearest, if it is near enough and leads the next. overlay: a file of corrections, which
+lies nearest, if it is near enough and leads the next. http: what a chat model
+answers; the config names the endpoint (endpoints: {chat: https://host/v1}), paid
+answers stay in the store and are never asked for twice. overlay: a file of corrections, which
 wins over all others wherever it stands. conflict says what becomes of a category
 on which votes disagree, exclusive that a row has one category at most. A gold
 part weighs the voters by how often they are right there; it is never the one
@@ -47,7 +50,7 @@ rules that never fire.`,
 		Outputs: func(any) []stages.Output { return []stages.Output{{Name: "labelled"}, {Name: "label_report"}} },
 		Options: func() any { return new(Options) },
 		New: func(options any, env stages.Env) (stages.Stage, error) {
-			return &stage{o: options.(*Options), env: env}, nil
+			return &stage{o: options.(*Options), env: env, pause: firstPause}, nil
 		},
 		Isolated: func(options any) bool { return options.(*Options).uses(sourceEncoder) },
 	}
@@ -55,9 +58,10 @@ rules that never fire.`,
 
 // Options of label.
 type Options struct {
-	Source    []string           `yaml:"source" default:"[rules]" enum:"rules|columns|encoder|overlay" min:"1" doc:"who labels, in order: the taxonomy's rules, columns that the rows carry, an encoder's similarity to descriptions, an overlay of corrections"`
+	Source    []string           `yaml:"source" default:"[rules]" enum:"rules|columns|encoder|http|overlay" min:"1" doc:"who labels, in order: the taxonomy's rules, columns that the rows carry, an encoder's similarity to descriptions, a chat model over HTTP, an overlay of corrections"`
 	Rules     string             `yaml:"rules" default:"taxonomy" enum:"taxonomy" when:"source=rules" doc:"where the rules come from: the plan's taxonomy"`
 	Encoder   Encoder            `yaml:"encoder" when:"source=encoder" doc:"options of source encoder"`
+	HTTP      HTTP               `yaml:"http" when:"source=http" doc:"options of source http"`
 	Overlay   Overlay            `yaml:"overlay" when:"source=overlay" doc:"options of source overlay"`
 	Combine   string             `yaml:"combine" default:"chain" enum:"chain|vote" doc:"chain: a later source decides what the earlier left undecided; vote: all sources vote"`
 	Conflict  string             `yaml:"conflict" default:"max" enum:"max|vote|abstain" doc:"votes that disagree on a category: max takes the strongest score, vote the heavier side, abstain none"`
@@ -122,6 +126,9 @@ func (o *Options) Resolve(ctx context.Context, look stages.Lookup) (stages.Exter
 		if err := o.Encoder.resolve(ctx, look, t, ext); err != nil {
 			return nil, err
 		}
+	}
+	if o.uses(sourceHTTP) {
+		ext["prompt"] = prompt(t)
 	}
 	file := func(name, path string) (string, error) {
 		info, err := look.File(ctx, path)

@@ -22,6 +22,7 @@ type Report struct {
 	DeadRules []string `json:"dead_rules,omitempty"`
 
 	Encoder *encoderCount `json:"encoder,omitempty"`
+	HTTP    *httpCount    `json:"http,omitempty"`
 	Overlay *overlayCount `json:"overlay,omitempty"`
 	Gold    *goldCount    `json:"gold,omitempty"`
 

@@ -4,7 +4,9 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"slices"
 	"strings"
+	"time"
 
 	"github.com/sprint-ml/sprint/ml/taxonomy"
 	"github.com/sprint-ml/sprint/stages"
@@ -15,6 +17,8 @@ import (
 type stage struct {
 	o   *Options
 	env stages.Env
+	// pause is the wait before a request is tried again; tests shorten it.
+	pause time.Duration
 }
 
 // Preflight reads the files that people write, so that a mistake in one is
@@ -31,6 +35,11 @@ func (s *stage) Preflight(ctx context.Context) error {
 	}
 	if s.o.Gold != "" {
 		if _, err := s.readGold(ctx, s.o.Gold, t); err != nil {
+			return err
+		}
+	}
+	if s.o.uses(sourceHTTP) {
+		if _, err := newChat(s.env, &s.o.HTTP, firstPause); err != nil {
 			return err
 		}
 	}
@@ -102,7 +111,7 @@ func (s *stage) label(ctx context.Context, t *taxonomy.Taxonomy, articles []rows
 	defer closeAll(sources)
 	b.model.Weights = b.voters.weights
 	if gold != nil {
-		if err := b.learn(ctx, sources, gold, count); err != nil {
+		if err := b.learn(ctx, s.weighed(sources), gold, count); err != nil {
 			return nil, err
 		}
 	}
@@ -127,6 +136,15 @@ func (s *stage) label(ctx context.Context, t *taxonomy.Taxonomy, articles []rows
 	return b, nil
 }
 
+// weighed are the sources that the gold part weighs: all that vote together; of
+// a chain not those that cost money, since there they judge alone.
+func (s *stage) weighed(sources []source) []source {
+	if s.o.Combine == "vote" {
+		return sources
+	}
+	return slices.DeleteFunc(slices.Clone(sources), func(x source) bool { _, paid := x.(*httpSource); return paid })
+}
+
 // sources makes the labellers that vote, in the plan's order.
 func (s *stage) sources(t *taxonomy.Taxonomy, columns []string, b *board) ([]source, error) {
 	var out []source
@@ -144,6 +162,12 @@ func (s *stage) sources(t *taxonomy.Taxonomy, columns []string, b *board) ([]sou
 				return nil, err
 			}
 			out = append(out, c)
+		case sourceHTTP:
+			h, err := newHTTP(s, t, b, weight)
+			if err != nil {
+				return nil, err
+			}
+			out = append(out, h)
 		case sourceEncoder:
 			if !given {
 				weight = encoderWeight
