@@ -130,7 +130,7 @@ func (c *chat) again(ctx context.Context, resp *http.Response, err error) (bool,
 	case err == nil && resp.StatusCode == http.StatusOK:
 		return false, nil
 	}
-	reason := ""
+	var reason string
 	if err != nil {
 		reason = bare(err).Error()
 	} else {
