@@ -50,6 +50,17 @@ bench:
 golden:
     go test ./config/... ./jobs/... ./ml/tokenize/... ./examples/... -update
 
+# Outputs, gradients and 50 steps against PyTorch and transformers; without a Python that has them, one is made (6 GB on Linux).
+parity python="":
+    python="{{ python }}"; \
+    case "$python" in \
+    "") venv="${XDG_CACHE_HOME:-$HOME/.cache}/sprint-build/torch"; python="$venv/bin/python"; python3 -m venv "$venv"; \
+        "$python" -m pip install --quiet torch==2.15.0 transformers==5.24.0 safetensors==0.8.0 tokenizers==0.23.3 numpy==2.4.6;; \
+    /*) ;; \
+    */*) python="$PWD/$python";; \
+    esac; \
+    PARITY_PYTHON="$python" go test ./ml/train -run '^TestLiveParity$' -count=1 -timeout 60m -v
+
 # Compare the tokenizer with the Rust original (builds it once, 4 CPU-minutes).
 daulet:
     bash ml/tokenize/build-daulet.sh "${XDG_CACHE_HOME:-$HOME/.cache}/sprint-build/tokenizers"

@@ -49,6 +49,18 @@ func gelu(x *Node) *Node {
 	return Mul(x, MulScalar(AddScalar(Erf(MulScalar(x, 1/math.Sqrt2)), 1), 0.5))
 }
 
+// activation is the one that config.json names.
+func (s Spec) activation(x *Node) *Node {
+	switch s.Encoder.HiddenAct {
+	case "relu":
+		return MaxScalar(x, 0)
+	case "gelu_new", "gelu_pytorch_tanh":
+		inner := MulScalar(Add(x, MulScalar(Mul(Square(x), x), 0.044715)), math.Sqrt(2/math.Pi))
+		return Mul(x, MulScalar(AddScalar(Tanh(inner), 1), 0.5))
+	}
+	return gelu(x)
+}
+
 // Embed is the sum of word, position and type embeddings, normalised:
 // ids, types, positions int32 [B,S] -> [B*S,H]. Without positions they are those
 // of one text per row.
@@ -114,7 +126,7 @@ func (s Spec) attend(q, k, v, bias *Node, m *Mode) *Node {
 // attention's output a, both [N,H] -> [N,H].
 func (s Spec) finish(p Params, name string, x, a *Node, m *Mode) *Node {
 	x = s.layerNorm(p, name+"ln1", Add(x, m.drop(dense(p, name+"o", a, m))))
-	f := dense(p, name+"ff2", gelu(dense(p, name+"ff1", x, m)), m)
+	f := dense(p, name+"ff2", s.activation(dense(p, name+"ff1", x, m)), m)
 	return s.layerNorm(p, name+"ln2", Add(x, m.drop(f)))
 }
 

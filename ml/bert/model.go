@@ -42,16 +42,23 @@ func FromEncoder(e *encoder.Encoder, s Spec, seed uint64) (*Model, error) {
 		}
 		m.Params = append(m.Params, p)
 	}
-	if s.Pooling != Pooler && e.HasPooler() {
-		for _, name := range []string{"pooler.dense.weight", "pooler.dense.bias"} {
-			if t, ok := e.Tensor(name); ok {
-				t.Name = e.Prefix + name
-				m.rest = append(m.rest, t)
-			}
-		}
-	}
+	m.keepRest(e)
 	m.Params = append(m.Params, newHeads(s, seed)...)
 	return m, nil
+}
+
+// keepRest takes over what stands in the file and not in the graph: a pooler that
+// the pooling does not use, so that who loads the encoder still finds it.
+func (m *Model) keepRest(e *encoder.Encoder) {
+	if m.Spec.Pooling == Pooler || !e.HasPooler() {
+		return
+	}
+	for _, name := range []string{"pooler.dense.weight", "pooler.dense.bias"} {
+		if t, ok := e.Tensor(name); ok {
+			t.Name = e.Prefix + name
+			m.rest = append(m.rest, t)
+		}
+	}
 }
 
 // sprintSection is what config.json says under "sprint".
@@ -159,6 +166,7 @@ func Load(dir string) (*Model, error) {
 		}
 		m.Params = append(m.Params, p)
 	}
+	m.keepRest(e)
 	heads, err := readHeads(m.Spec, e.Weights.Tensor)
 	if err != nil {
 		return nil, fmt.Errorf("load the model in %s: %w", dir, err)

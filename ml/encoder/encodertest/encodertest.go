@@ -6,6 +6,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
+	"maps"
 	"math/rand/v2"
 	"os"
 	"path/filepath"
@@ -51,19 +52,7 @@ func Tiny(t testing.TB) string {
 		t.Fatal(err)
 	}
 	rng := rand.New(rand.NewPCG(3, 4))
-	var tensors []encoder.Tensor
-	shapes := c.Shapes()
-	names := make([]string, 0, len(shapes))
-	for name := range shapes {
-		names = append(names, name)
-	}
-	slices.Sort(names)
-	for _, name := range names {
-		n := 1
-		for _, d := range shapes[name] {
-			n *= d
-		}
-		data := make([]float32, n)
+	weights := weightsOf(t, c, func(name string, data []float32) {
 		for i := range data {
 			switch {
 			case strings.HasSuffix(name, "LayerNorm.weight"):
@@ -72,20 +61,42 @@ func Tiny(t testing.TB) string {
 				data[i] = float32(rng.NormFloat64() * 0.05)
 			}
 		}
+	})
+	vocab := "[PAD]\n[UNK]\n[CLS]\n[SEP]\n[MASK]\n"
+	for i := range 59 {
+		vocab += fmt.Sprintf("w%c%c\n", 'a'+i/26, 'a'+i%26)
+	}
+	write(t, dir, map[string][]byte{"config.json": text, "model.safetensors": weights, "vocab.txt": []byte(vocab)})
+	return dir
+}
+
+// weightsOf is the safetensors file of an encoder whose tensors fill makes, in
+// the order of their names.
+func weightsOf(t testing.TB, c encoder.Config, fill func(name string, data []float32)) []byte {
+	t.Helper()
+	shapes := c.Shapes()
+	var tensors []encoder.Tensor
+	for _, name := range slices.Sorted(maps.Keys(shapes)) {
+		n := 1
+		for _, d := range shapes[name] {
+			n *= d
+		}
+		data := make([]float32, n)
+		fill(name, data)
 		tensors = append(tensors, encoder.Float32Tensor(name, data, shapes[name]...))
 	}
 	var b bytes.Buffer
 	if err := encoder.WriteSafetensors(&b, tensors, nil); err != nil {
 		t.Fatal(err)
 	}
-	vocab := "[PAD]\n[UNK]\n[CLS]\n[SEP]\n[MASK]\n"
-	for i := range 59 {
-		vocab += fmt.Sprintf("w%c%c\n", 'a'+i/26, 'a'+i%26)
-	}
-	for name, data := range map[string][]byte{"config.json": text, "model.safetensors": b.Bytes(), "vocab.txt": []byte(vocab)} {
+	return b.Bytes()
+}
+
+func write(t testing.TB, dir string, files map[string][]byte) {
+	t.Helper()
+	for name, data := range files {
 		if err := os.WriteFile(filepath.Join(dir, name), data, 0o644); err != nil {
 			t.Fatal(err)
 		}
 	}
-	return dir
 }
