@@ -230,6 +230,9 @@ func killMatrix(t *testing.T, url func() string, step int, env []string) {
 			cases = append(cases, fmt.Sprintf("%s@%d", mode, n))
 		}
 	}
+	if one := os.Getenv(faultstore.Env); one != "" { // a replay
+		cases, step = []string{one}, 1
+	}
 	offset := int(time.Now().UnixNano() % int64(step))
 	var mu sync.Mutex
 	var wg sync.WaitGroup

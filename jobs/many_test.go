@@ -5,7 +5,9 @@ import (
 	"fmt"
 	"io"
 	"math/rand/v2"
+	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -44,6 +46,12 @@ func layered(layers, width int) string {
 func TestManyRunnersOneEffect(t *testing.T) {
 	runners, layers, width := []int{6, 30, 100}[tier], []int{3, 6, 10}[tier], []int{4, 8, 20}[tier]
 	seed := rand.Uint64()
+	if text := os.Getenv("TOY_SEED"); text != "" { // a replay
+		var err error
+		if seed, err = strconv.ParseUint(text, 10, 64); err != nil {
+			t.Fatal(err)
+		}
+	}
 	plan := layered(layers, width)
 	dir := t.TempDir()
 	url := filepath.Join(dir, "store")

@@ -1,0 +1,137 @@
+//go:build unix
+
+package main
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"os"
+	osexec "os/exec"
+	"path/filepath"
+	"regexp"
+	"strconv"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+)
+
+// TestMain lets the test binary be the program, in processes of their own.
+func TestMain(m *testing.M) {
+	if os.Getenv("SPRINT_TEST_PROGRAM") != "" {
+		os.Unsetenv("SPRINT_TEST_PROGRAM")
+		os.Exit(run(context.Background(), os.Args[1:], os.Environ(), os.Stdin, os.Stdout, os.Stderr))
+	}
+	os.Exit(m.Run())
+}
+
+// program is the program as a process, in folder dir.
+func program(dir string, args ...string) *osexec.Cmd {
+	cmd := osexec.Command(os.Args[0], args...)
+	cmd.Dir = dir
+	cmd.Env = append(os.Environ(), "SPRINT_TEST_PROGRAM=1")
+	return cmd
+}
+
+const talkPlan = `name: talk
+stages:
+  - name: first
+    kind: command
+    with: {shell: true, argv: ["echo once"]}
+  - name: talk
+    kind: command
+    with: {shell: true, argv: ["sleep 1000 & echo child $!; wait"]}
+`
+
+// A process with nothing but the store's URL follows a run while it goes on.
+// When its runner is killed, nothing that a stage began lives on, the log is
+// there, and the follower ends with 75 and the command that continues.
+func TestFollowFromAnotherProcess(t *testing.T) {
+	dir := t.TempDir()
+	write(t, dir, map[string]string{"plan.yaml": talkPlan})
+	store := filepath.Join(dir, "s")
+	runner := program(dir, "run", "--store", store)
+	if err := runner.Start(); err != nil {
+		t.Fatal(err)
+	}
+	ended := false
+	defer func() {
+		if !ended {
+			_ = runner.Process.Kill()
+			_ = runner.Wait()
+		}
+	}()
+	for { // until there is a run to follow
+		if out, err := program(dir, "logs", "--store", store).Output(); err == nil && strings.Contains(string(out), "once") {
+			break
+		}
+		time.Sleep(50 * time.Millisecond)
+	}
+	follower := program(t.TempDir(), "logs", "-f", "--store", store)
+	stderr := &strings.Builder{}
+	follower.Stderr = stderr
+	stdout, err := follower.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := follower.Start(); err != nil {
+		t.Fatal(err)
+	}
+	lines := bufio.NewScanner(stdout)
+	child := 0
+	for child == 0 && lines.Scan() {
+		if m := regexp.MustCompile(`child (\d+)`).FindStringSubmatch(lines.Text()); m != nil {
+			child, _ = strconv.Atoi(m[1])
+		}
+	}
+	if child == 0 {
+		t.Fatal("the follower ended: " + stderr.String())
+	}
+	_ = runner.Process.Kill()
+	_ = runner.Wait()
+	ended = true
+	for lines.Scan() {
+	}
+	err = follower.Wait()
+	var exit *osexec.ExitError
+	if !errors.As(err, &exit) || exit.ExitCode() != 75 || !strings.Contains(stderr.String(), "sprint run --store") {
+		t.Errorf("the follower ends with %v: %s", err, stderr)
+	}
+	for range 500 {
+		if syscall.Kill(child, 0) != nil {
+			return
+		}
+		if stat, err := os.ReadFile("/proc/" + strconv.Itoa(child) + "/stat"); err == nil && strings.Contains(string(stat), ") Z") {
+			return // killed, waiting for its new parent
+		}
+		time.Sleep(20 * time.Millisecond)
+	}
+	t.Errorf("process %d lives on after its runner", child)
+}
+
+// logs -f ends with the code of the run; what cannot be followed is usage.
+func TestLogsCodes(t *testing.T) {
+	dir := demo(t, map[string]string{"rows.jsonl": ""})
+	if code, _, stderr := exec(t, dir, "run"); code != 11 {
+		t.Fatal(code, stderr)
+	}
+	for _, c := range []struct {
+		args []string
+		code int
+		want string
+	}{
+		{[]string{"logs"}, 0, ""},
+		{[]string{"logs", "-f"}, 11, "code 11"},
+		{[]string{"logs", "-f", "fetch"}, 11, "code 11"},
+		{[]string{"logs", "fetch"}, 0, ""},
+		{[]string{"logs", "fetsh"}, 2, "it tried fetch"},
+		{[]string{"logs", "20990101-000000-abcdef"}, 2, "sprint runs"},
+		{[]string{"logs", "../x", "fetch"}, 2, "sprint runs"},
+		{[]string{"logs", "fetch", "--stage", "label"}, 2, "two stages"},
+	} {
+		if code, _, stderr := exec(t, dir, c.args...); code != c.code || !strings.Contains(stderr, c.want) {
+			t.Errorf("%v ends with %d: %s", c.args, code, stderr)
+		}
+	}
+}
