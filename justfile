@@ -36,7 +36,8 @@ e2e: stores
 
 # An hour of faults: every operation killed on every store, many runners, random graphs.
 soak:
-    go test -tags soak -count=1 -timeout 3h ./jobs/...
+    go test -tags soak -count=1 -timeout 3h ./jobs/... ./storage/localblob
+    cd {{ servers }} && go test -mod=mod -tags soak -count=1 -timeout 1h -run Killed -v .
 
 # The stores against real servers behind a bad network (builds the servers once, 3 minutes).
 stores:

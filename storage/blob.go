@@ -153,10 +153,16 @@ func (s *Store) replace(ctx context.Context, c *content, repair bool) error {
 		return err
 	}
 	err = s.try(ctx, "put", key, func() error {
-		if s.put != nil {
-			return s.put(ctx, key, c)
+		send := s.put
+		if send == nil {
+			send = s.stream
 		}
-		return s.stream(ctx, key, c)
+		err := wrap("put", key, send(ctx, key, c))
+		if errors.Is(err, ErrNotFound) {
+			// What a server does not know any more is the upload: it starts again.
+			err = &Error{Op: "put", Key: key, Class: ErrTransient, Err: errors.New("the upload was lost: " + err.Error())}
+		}
+		return err
 	})
 	if err != nil || !repair {
 		return err

@@ -71,10 +71,7 @@ func class(err error) error {
 	case 401, 403:
 		return ErrDenied
 	case 404:
-		if noBucket(err) {
-			return ErrInvalid
-		}
-		return ErrNotFound
+		return missing(err)
 	case 412:
 		return ErrExists
 	}
@@ -97,15 +94,26 @@ func class(err error) error {
 	return ErrTransient
 }
 
-// noBucket tells a missing bucket, which is a mistake in the URL, from a missing
-// object. A reply without a body (HEAD) does not say.
-func noBucket(err error) bool {
+// missing sorts what is not there. Only an object counts as not found: that is
+// what a cache miss rests on.
+func missing(err error) error {
 	var s3 smithy.APIError
 	if errors.As(err, &s3) {
-		return s3.ErrorCode() == "NoSuchBucket"
+		switch s3.ErrorCode() {
+		case "NoSuchKey", "NotFound": // the latter has no body: the reply to HEAD
+			return ErrNotFound
+		case "NoSuchBucket":
+			return ErrInvalid
+		case "XAdminUserNotFound": // versitygw's word for an unknown access key
+			return ErrDenied
+		}
+		return ErrTransient
 	}
 	var g *googleapi.Error
-	return errors.As(err, &g) && strings.Contains(g.Message, "bucket does not exist")
+	if errors.As(err, &g) && strings.Contains(g.Message, "bucket does not exist") {
+		return ErrInvalid
+	}
+	return ErrNotFound
 }
 
 // httpStatus finds the status that an SDK's error carries; 0 if none does.

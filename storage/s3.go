@@ -14,7 +14,6 @@ import (
 	"github.com/aws/aws-sdk-go-v2/feature/s3/transfermanager"
 	"github.com/aws/aws-sdk-go-v2/service/s3"
 	"github.com/aws/aws-sdk-go-v2/service/s3/types"
-	"github.com/aws/smithy-go"
 	"github.com/aws/smithy-go/logging"
 	"gocloud.dev/blob"
 	"gocloud.dev/blob/s3blob"
@@ -129,7 +128,7 @@ func (u *s3Upload) multipart(ctx context.Context, made *s3.CreateMultipartUpload
 				PartNumber: number, Body: c.section(from, n), ContentLength: aws.Int64(n), ChecksumAlgorithm: u.checksum,
 			})
 			if err != nil {
-				return lostUpload(fmt.Errorf("part %d of %d: %w", i+1, len(parts), err))
+				return fmt.Errorf("part %d of %d: %w", i+1, len(parts), err)
 			}
 			parts[i] = types.CompletedPart{PartNumber: number, ETag: out.ETag, ChecksumCRC32: out.ChecksumCRC32}
 			return nil
@@ -141,16 +140,14 @@ func (u *s3Upload) multipart(ctx context.Context, made *s3.CreateMultipartUpload
 	_, err := u.client.CompleteMultipartUpload(ctx, &s3.CompleteMultipartUploadInput{
 		Bucket: made.Bucket, Key: made.Key, UploadId: made.UploadId, MultipartUpload: &types.CompletedMultipartUpload{Parts: parts},
 	})
-	return lostUpload(err)
-}
-
-// lostUpload makes an upload that the server does not know any more a temporary
-// failure: it was dropped, or the reply to its end was lost. A blob may be put
-// again in any case.
-func lostUpload(err error) error {
-	var api smithy.APIError
-	if errors.As(err, &api) && api.ErrorCode() == "NoSuchUpload" {
-		return &Error{Op: "put", Key: "multipart upload", Class: ErrTransient, Err: err}
+	if err != nil {
+		return err
+	}
+	// Some servers answer a repeated request with success while the first one
+	// still joins the parts, or after it died over them.
+	there, err := u.client.HeadObject(ctx, &s3.HeadObjectInput{Bucket: made.Bucket, Key: made.Key})
+	if err == nil && aws.ToInt64(there.ContentLength) != c.size {
+		err = fmt.Errorf("the object has %d bytes after its upload, not %d", aws.ToInt64(there.ContentLength), c.size)
 	}
 	return err
 }

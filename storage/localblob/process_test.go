@@ -204,7 +204,7 @@ func TestSwapRaceProcesses(t *testing.T) {
 func TestKill(t *testing.T) {
 	dir := t.TempDir()
 	var acknowledged []string
-	for round := range 8 {
+	for round := range kills {
 		cmd := child(t, "write", dir)
 		out, err := cmd.StdoutPipe()
 		if err != nil {

@@ -1,0 +1,5 @@
+//go:build !soak
+
+package localblob
+
+const kills = 8 // of a writing process; 100 in the soak
