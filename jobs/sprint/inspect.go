@@ -18,6 +18,7 @@ import (
 
 func (a *app) validateCommand() *cobra.Command {
 	var f planFlags
+	var strict bool
 	cmd := &cobra.Command{
 		Use: "validate [PLAN]", Short: "Check a plan and its taxonomy; all mistakes at once", Args: cobra.MaximumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -28,11 +29,17 @@ func (a *app) validateCommand() *cobra.Command {
 			if err := checkTaxonomy(c.graph); err != nil {
 				return err
 			}
+			if warnings := taxonomyWarnings(c.graph); len(warnings) > 0 && strict {
+				return warnings
+			} else {
+				a.warn(warnings)
+			}
 			fmt.Fprintf(a.stdout, "%s is valid: %d stages\n", c.plan.File, len(c.graph.Tasks))
 			return nil
 		},
 	}
 	f.add(cmd)
+	cmd.Flags().BoolVar(&strict, "strict", false, "warnings about the taxonomy are mistakes")
 	return cmd
 }
 

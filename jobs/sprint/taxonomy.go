@@ -2,10 +2,12 @@ package main
 
 import (
 	"errors"
+	"fmt"
 	"strings"
 
 	"github.com/sprint-ml/sprint/config"
 	"github.com/sprint-ml/sprint/jobs"
+	"github.com/sprint-ml/sprint/ml/taxonomy"
 	"github.com/sprint-ml/sprint/stages"
 	"github.com/sprint-ml/sprint/stages/label"
 )
@@ -22,14 +24,40 @@ func checkTaxonomy(g *jobs.Graph) error {
 	if !errors.As(err, &problems) {
 		return err
 	}
-	lines := strings.Split(string(src.Data), "\n")
+	var out []taxonomy.Problem
+	for _, p := range problems {
+		out = append(out, taxonomy.Problem{Line: p.Line, Col: p.Col, Message: p.Message, Hint: p.Hint})
+	}
+	return pointing(src.Name, string(src.Data), out)
+}
+
+// pointing gives problems of a file the lines that they are about.
+func pointing(file, text string, problems []taxonomy.Problem) config.Errors {
+	lines := strings.Split(text, "\n")
 	var out config.Errors
 	for _, p := range problems {
-		e := &config.Error{Pos: config.Position{File: p.File, Line: p.Line, Col: p.Col}, Message: p.Message, Hint: p.Hint}
+		e := &config.Error{Pos: config.Position{File: file, Line: p.Line, Col: p.Col}, Message: p.Message, Hint: p.Hint}
 		if p.Line > 0 && p.Line <= len(lines) {
 			e.Excerpt = lines[p.Line-1]
 		}
 		out = append(out, e)
 	}
 	return out
+}
+
+// taxonomyWarnings are what looks wrong in a valid taxonomy.
+func taxonomyWarnings(g *jobs.Graph) config.Errors {
+	src := g.Taxonomy()
+	t, err := label.Taxonomy(src)
+	if err != nil {
+		return nil
+	}
+	return pointing(src.Name, string(src.Data), t.Warnings)
+}
+
+// warn prints what can be lived with.
+func (a *app) warn(warnings config.Errors) {
+	for _, e := range warnings {
+		fmt.Fprintf(a.stderr, "warning: %v\n", e)
+	}
 }

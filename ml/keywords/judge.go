@@ -18,6 +18,9 @@ type Result struct {
 	// Fired lists every reason, those against a category too, in the order of
 	// the text.
 	Fired []Hit
+	// Explain asks Match to fill Dropped: hits that do not count, and why.
+	Explain bool
+	Dropped []Drop
 
 	text  text
 	field int
@@ -38,6 +41,13 @@ type Hit struct {
 	Rule       int
 	Field      int
 	Start, End int
+}
+
+// Drop is a hit that does not count, and the reason: "negation", "except" or
+// "not", as the taxonomy calls them.
+type Drop struct {
+	Hit
+	Reason string
 }
 
 // place is an occurrence in the folded text.
@@ -69,7 +79,7 @@ func (r *Result) begin(m *Matcher) {
 	for _, rule := range r.dirty {
 		r.state[rule] = 0
 	}
-	r.Fired, r.dirty, r.any = r.Fired[:0], r.dirty[:0], false
+	r.Fired, r.Dropped, r.dirty, r.any = r.Fired[:0], r.Dropped[:0], r.dirty[:0], false
 	clear(r.Scores)
 	clear(r.Tags)
 }
@@ -119,11 +129,22 @@ func (r *Result) settle(m *Matcher) {
 		r.shield()
 	}
 	for _, h := range r.hits {
-		if negated && m.rules[h.rule].negatable && r.marks[h.start>>6]>>(h.start&63)&1 != 0 || len(r.shields) > 0 && r.shielded(h) {
-			continue
-		}
 		start, end := r.text.span(h.start, h.end)
-		r.Fired = append(r.Fired, Hit{Rule: int(h.rule), Field: r.field, Start: start, End: end})
+		hit := Hit{Rule: int(h.rule), Field: r.field, Start: start, End: end}
+		switch {
+		case len(r.shields) > 0 && r.shielded(h):
+			r.drop(hit, "except")
+		case negated && m.rules[h.rule].negatable && r.marks[h.start>>6]>>(h.start&63)&1 != 0:
+			r.drop(hit, "negation")
+		default:
+			r.Fired = append(r.Fired, hit)
+		}
+	}
+}
+
+func (r *Result) drop(h Hit, reason string) {
+	if r.Explain {
+		r.Dropped = append(r.Dropped, Drop{h, reason})
 	}
 }
 
@@ -198,6 +219,7 @@ func (r *Result) judge(m *Matcher) {
 	best := r.Tags // the strongest tagged rule so far, plus one
 	for _, h := range r.Fired {
 		if r.state[h.Rule]&voided != 0 {
+			r.drop(h, "not")
 			continue
 		}
 		kept = append(kept, h)

@@ -1,6 +1,7 @@
 package taxonomy
 
 import (
+	"cmp"
 	"fmt"
 	"strings"
 
@@ -8,7 +9,7 @@ import (
 )
 
 // entry is a folded pattern in its form.
-type entry struct{ form, words string }
+type entry struct{ form, text string }
 
 // claim is the first rule of a category that has an entry.
 type claim struct {
@@ -41,41 +42,39 @@ func (p Patterns) folded() []folded {
 }
 
 // check reports entries that contradict each other or say nothing new.
-func (p *parser) check(n *yaml.Node, f map[string]*yaml.Node, r *Rule) {
-	at := func(form string) *yaml.Node {
-		if form == "words" && f["words"] == nil {
-			form = "phrases"
+func (p *parser) check(n *yaml.Node, r *Rule) {
+	at := func(x folded) *yaml.Node {
+		node := p.places[entry{x.form, x.text}]
+		if node == nil && x.form == "words" {
+			node = p.places[entry{"phrases", x.text}]
 		}
-		if f[form] != nil {
-			return f[form]
-		}
-		return n
+		return cmp.Or(node, n)
 	}
 	own := r.Patterns.folded()
 	for _, x := range own {
 		e := entry{x.form, strings.Join(x.words, " ")}
 		if p.shared[e]++; p.shared[e] == maxShared+1 {
-			p.fail(at(x.form), "let fewer rules ask for it", "%q stands in more than %d rules", x.text, maxShared)
+			p.fail(at(x), "let fewer rules ask for it", "%q stands in more than %d rules", x.text, maxShared)
 		}
 		old, there := p.entries[e]
 		switch {
 		case !there:
 			p.entries[e] = claim{r.ID, n.Line, r.Weight, r.Tag}
 		case old.weight*r.Weight < 0:
-			p.fail(at(x.form), "remove one of them", "%q speaks for the category in one rule and against it in another: %s here and %s in line %d", x.text, r.ID, old.rule, old.line)
+			p.fail(at(x), "remove one of them", "%q speaks for the category in one rule and against it in another: %s here and %s in line %d", x.text, r.ID, old.rule, old.line)
 		case old.tag != r.Tag:
-			p.warn(at(x.form), "remove one of them", "%q has another tag in rule %s, line %d: the stronger rule decides", x.text, old.rule, old.line)
+			p.warn(at(x), "remove one of them", "%q has another tag in rule %s, line %d: the stronger rule decides", x.text, old.rule, old.line)
 		default:
-			p.warn(at(x.form), "remove one of them", "%q stands in rule %s too, line %d", x.text, old.rule, old.line)
+			p.warn(at(x), "remove one of them", "%q stands in rule %s too, line %d", x.text, old.rule, old.line)
 		}
 	}
-	for name, exceptions := range map[string][]folded{"not": r.Not.folded(), "except": r.Except.folded()} {
+	for _, exceptions := range [][]folded{r.Not.folded(), r.Except.folded()} {
 		if len(own)*len(exceptions) > maxCompared {
 			continue
 		}
 		for _, x := range own {
 			if by := x.holds(exceptions, -1); by != nil {
-				p.fail(at(name), "remove one of them", "%q can never fire in rule %s: it holds the exception %s", x.text, r.ID, by)
+				p.fail(at(x), "remove one of them", "%q can never fire in rule %s: it holds the exception %s", x.text, r.ID, by)
 			}
 		}
 	}
@@ -84,7 +83,7 @@ func (p *parser) check(n *yaml.Node, f map[string]*yaml.Node, r *Rule) {
 	}
 	for i, x := range own {
 		if by := x.holds(own, i); by != nil {
-			p.warn(at(x.form), "remove it", "%q says nothing new in rule %s: %s fires wherever it does", x.text, r.ID, by)
+			p.warn(at(x), "remove it", "%q says nothing new in rule %s: %s fires wherever it does", x.text, r.ID, by)
 		}
 	}
 }

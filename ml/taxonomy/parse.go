@@ -59,6 +59,7 @@ type parser struct {
 	words    int
 	shared   map[entry]int   // rules that have it
 	entries  map[entry]claim // of the category at hand
+	places   map[entry]*yaml.Node
 }
 
 func (p *parser) warn(n *yaml.Node, hint, format string, args ...any) {
@@ -246,6 +247,7 @@ func (p *parser) rule(n *yaml.Node, category, number int, negatable bool) float6
 	c := p.out.Categories[category]
 	f := p.fields(n, "a rule", "id", "tag", "weight", "words", "phrases", "prefixes", "suffixes", "compounds", "parts", "not", "except", "negatable")
 	r := Rule{ID: p.text(f["id"], "id"), Category: category, Weight: 1, Line: n.Line}
+	p.places = map[entry]*yaml.Node{}
 	if f["id"] == nil {
 		r.ID = fmt.Sprintf("rule-%d", number+1)
 	} else if !ruleName.MatchString(r.ID) {
@@ -280,7 +282,7 @@ func (p *parser) rule(n *yaml.Node, category, number int, negatable bool) float6
 		}
 		return 0
 	}
-	p.check(n, f, &r)
+	p.check(n, &r)
 	p.out.Rules = append(p.out.Rules, r)
 	return r.Weight
 }
@@ -328,6 +330,9 @@ func (p *parser) patterns(n *yaml.Node, what string) []string {
 			p.fail(w, "remove one of them", "%q stands twice in %s", text, what)
 		default:
 			seen[folded] = true
+			if p.places != nil {
+				p.places[entry{what, text}] = w
+			}
 			out = append(out, text)
 		}
 	}

@@ -69,11 +69,22 @@ func TestProblems(t *testing.T) {
 		"unknown tag":   {"categories: [{name: a, tags: [b], rules: [{words: [xx], tag: c}]}]", []string{`has no tag "c"`}},
 		"all at once": {"categories:\n  - name: A\n    rules:\n      - {words: [x], wight: 1}\n      - {id: r, weight: 2, words: [aa, aa]}\n  - name: b\n  - name: b\n",
 			[]string{"2:11: ", "4:18: ", `4:22: unknown key "wight"`, "5:25: the weight", "5:40: ", "7:11: a second category"}},
-		"never fires": {"categories: [{name: a, rules: [{id: r}]}]", []string{"can never fire"}},
-		"contradict":  {"categories: [{name: a, rules: [{words: [xx], not: [xx]}]}]", []string{"can never fire"}},
-		"anchor":      {"categories: &a [{name: a}]", []string{"anchors"}},
-		"double id":   {"categories: [{name: a, rules: [{id: r, words: [xx]}, {id: r, words: [yy]}]}]", []string{"a second rule r"}},
-		"two docs":    {"categories: [{name: a}]\n---\nx: 1", []string{"second document"}},
+		"never fires":         {"categories: [{name: a, rules: [{id: r}]}]", []string{"can never fire"}},
+		"contradict":          {"categories: [{name: a, rules: [{words: [xx], not: [xx]}]}]", []string{"can never fire"}},
+		"anchor":              {"categories: &a [{name: a}]", []string{"anchors"}},
+		"double id":           {"categories: [{name: a, rules: [{id: r, words: [xx]}, {id: r, words: [yy]}]}]", []string{"a second rule r"}},
+		"contradict by form":  {"categories: [{name: a, rules: [{prefixes: [rainbow, snow], not: {prefixes: [rain]}}]}]", []string{`1:44: "rainbow" can never fire`}},
+		"contradict a phrase": {"categories: [{name: a, rules: [{phrases: [\"a big fire\"], except: [Big]}]}]", []string{`holds the exception "Big" of words`}},
+		"for and against":     {"categories: [{name: a, rules: [{id: x, words: [xx]}, {id: y, words: [XX], weight: -0.5}]}]", []string{`"XX" speaks for the category in one rule and against it in another`}},
+		"weight":              {"categories: [{name: a, rules: [{words: [xx], weight: 0}, {id: y, words: [xx], weight: -1.5}]}]", []string{"1:54: the weight", "1:87: the weight"}},
+		"no words":            {"categories: [{name: a, rules: [{words: [\"\", \"-\", \"å\", x y]}]}]", []string{`"" in words`, `"-" in words`, `"å" in words`}},
+		"same when folded":    {"categories: [{name: a, rules: [{words: [Straße, STRASSE]}]}]", []string{"stands twice"}},
+		"compound phrase":     {"categories: [{name: a, rules: [{compounds: [mc-olycka], parts: [a b]}]}]", []string{`"mc-olycka" in compounds is more than one word`, `"a b" in parts`}},
+		"negation":            {"negation: {within: 11}\ncategories: [{name: a}]", []string{"negation needs words", "within must be"}},
+		"truth":               {"strict: maybe\ncategories: [{name: a, negatable: 1}]", []string{"strict must be true or false", "negatable must be"}},
+		"strict":              {"categories: [{name: a}]\nstrict: true", []string{"1:14: no rule speaks for the category a"}},
+		"shared":              {"categories: [{name: a, rules: [" + strings.Repeat("{words: [xx]},", 65) + "]}]", []string{"more than 64 rules"}},
+		"two docs":            {"categories: [{name: a}]\n---\nx: 1", []string{"second document"}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			tax, problems := Parse([]byte(c.text))
@@ -104,6 +115,51 @@ func TestBombs(t *testing.T) {
 		if d := time.Since(began); d > 2*time.Second {
 			t.Errorf("%s took %s", name, d)
 		}
+	}
+}
+
+// TestWarnings: what can be lived with has its place, and the taxonomy is there.
+func TestWarnings(t *testing.T) {
+	for name, c := range map[string]struct{ text, want string }{
+		"silent category": {"categories:\n  - name: a\n    rules: [{words: [xx], weight: -1}]\n", "2:5: no rule speaks for the category a"},
+		"covered":         {"categories: [{name: a, rules: [{words: [branden], prefixes: [brand]}]}]", `1:41: "branden" says nothing new`},
+		"covered phrase":  {"categories: [{name: a, rules: [{words: [fire], phrases: [a fire here]}]}]", `"a fire here" says nothing new`},
+		"covered suffix":  {"categories: [{name: a, rules: [{suffixes: [storbrand, brand]}]}]", `"storbrand" says nothing new`},
+		"twice":           {"categories: [{name: a, rules: [{id: x, words: [xx]}, {id: y, words: [Xx]}]}]", `1:70: "Xx" stands in rule x too`},
+		"two tags":        {"categories: [{name: a, tags: [p, q], rules: [{id: x, tag: p, words: [xx]}, {id: y, tag: q, words: [xx]}]}]", `"xx" has another tag in rule x`},
+		"none":            {"categories: [{name: a, rules: [{prefixes: [storbrand], suffixes: [brand], compounds: [eld], words: [eldar, a b]}, {id: b, words: [b c]}]}]", ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			tax, problems := Parse([]byte(c.text))
+			if tax == nil {
+				t.Fatal(problems)
+			}
+			if got := fmt.Sprint(tax.Warnings); (c.want == "") != (len(tax.Warnings) == 0) || !strings.Contains(got, c.want) || len(tax.Warnings) > 1 {
+				t.Errorf("warnings %s, want %q", got, c.want)
+			}
+		})
+	}
+}
+
+func TestFold(t *testing.T) {
+	for text, want := range map[string]string{
+		"RÅN i STRAẞE": "rån i strasse", "ra\u030an": "rån", "İstanbul": "istanbul", "ΣΟΦΌΣ": "σοφόσ", "ſun": "sun", "so\u00adft": "soft", "a\xffb": "a b", "ŉ": "ʼn", "ǰ": "ǰ",
+	} {
+		if got := Fold(text); got != want {
+			t.Errorf("Fold(%q) = %q, want %q", text, got, want)
+		}
+	}
+}
+
+// TestHostile: comparing all entries of a rule with each other would take hours.
+func TestHostile(t *testing.T) {
+	var words, not strings.Builder
+	for i := range 40_000 {
+		fmt.Fprintf(&words, "w%d,", i)
+		fmt.Fprintf(&not, "n%d,", i)
+	}
+	if tax, problems := Parse([]byte("categories: [{name: a, rules: [{words: [" + words.String() + "], not: [" + not.String() + "]}]}]")); tax == nil {
+		t.Fatal(problems)
 	}
 }
 

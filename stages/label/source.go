@@ -73,7 +73,7 @@ func newRules(t *taxonomy.Taxonomy, v *voters, weight float64) *ruleSource {
 	s := &ruleSource{t: t, matcher: keywords.New(t), weights: &v.weights}
 	for i := range t.Rules {
 		s.ids = append(s.ids, ruleID(t, i))
-		s.rule = append(s.rule, v.add(sourceRules, s.ids[i], weight*t.Rules[i].Weight))
+		s.rule = append(s.rule, v.add(sourceRules, s.ids[i], weight*max(0, t.Rules[i].Weight)))
 	}
 	s.absent = v.perCategory(sourceRules, t, weight*absentWeight)
 	return s
@@ -106,6 +106,11 @@ func (s *ruleSource) cast(_ context.Context, set []*rows.Row) ([][]vote.Vote, er
 		var votes []vote.Vote
 		for _, rule := range fired {
 			r := &s.t.Rules[rule]
+			// A rule against its category only lowers what the others say; if
+			// nothing is left, they are silent.
+			if r.Weight < 0 || s.res.Scores[r.Category] <= 0 {
+				continue
+			}
 			if (*s.weights)[s.rule[rule]] > 0 {
 				votes = append(votes, vote.Vote{Voter: s.rule[rule], Category: r.Category, Score: r.Weight, Tag: r.Tag})
 				spoke[r.Category] = true

@@ -1,0 +1,187 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+const previewTaxonomy = `negation: {words: [no], within: 2}
+categories:
+  - name: fire
+    tags: [big, small]
+    rules:
+      - {id: words, tag: big, words: [fire, blaze], except: [fire sale]}
+      - {id: small, tag: small, words: [spark], suffixes: [ldfire, mpfire], weight: 0.5}
+      - {id: dead, words: [inferno, inferno storm]}
+  - name: money
+    rules: [{id: shares, words: [shares], not: [stolen]}]
+`
+
+func preview0(t *testing.T, dir string, args ...string) (code int, stdout, stderr string) {
+	t.Helper()
+	var out, errs bytes.Buffer
+	args = append([]string{"label-preview", filepath.Join(dir, "plan.yaml"), "--store", filepath.Join(dir, "store")}, args...)
+	code = execute(context.Background(), args, nil, strings.NewReader(""), &out, &errs)
+	return code, out.String(), errs.String()
+}
+
+// TestPreviewTexts shows what fires on a text, where, and what does not and why.
+func TestPreviewTexts(t *testing.T) {
+	dir := demo(t, map[string]string{"taxonomy.yaml": previewTaxonomy})
+	code, out, errs := preview0(t, dir, "--text", "No big fire, but a wildfire and a fire sale", "--text", "Stolen shares")
+	if code != 0 {
+		t.Fatalf("code %d: %s", code, errs)
+	}
+	for _, want := range []string{
+		"No big (fire), but a [wildfire] and a (fire) sale", "= fire/small 0.5",
+		"dropped by negation", "dropped by except", "dropped by not", "= none", "fire:small",
+	} {
+		if !strings.Contains(out, want) {
+			t.Errorf("no %q in:\n%s", want, out)
+		}
+	}
+	code, out, _ = preview0(t, dir, "--text", "A spark", "-o", "json")
+	var p struct {
+		Texts []struct {
+			Categories map[string]struct {
+				Score float64
+				Tag   string
+			}
+			Fired []struct {
+				Rule       string
+				Start, End int
+			}
+		}
+	}
+	if err := json.Unmarshal([]byte(out), &p); err != nil || code != 0 || len(p.Texts) != 1 {
+		t.Fatalf("code %d, %v: %s", code, err, out)
+	}
+	if x := p.Texts[0]; x.Categories["fire"].Tag != "small" || x.Fired[0].Rule != "fire:small" || x.Fired[0].Start != 2 || x.Fired[0].End != 7 {
+		t.Errorf("%+v", x)
+	}
+}
+
+// TestPreviewSample counts the rows of the plan's files, and those that fetch
+// committed once it has; gold rows are left out and measure the rules.
+func TestPreviewSample(t *testing.T) {
+	dir := demo(t, map[string]string{
+		"taxonomy.yaml": previewTaxonomy,
+		"gold.csv": "id,title,fire,fire_tag,money,money_tag\n" +
+			"g1,Fire in the harbour,1,big,0,\n" + "g2,Fire of passion,0,,0,\n" + "g3,Shares fall,0,,1,\n" + "g4,Campfire songs,1,big,0,\n" +
+			"xx,fire in house number aaa sold,1,,0,\n",
+	})
+	for _, from := range []string{"rows.jsonl", "stage fetch in the store"} {
+		code, out, errs := preview0(t, dir, "--gold", filepath.Join(dir, "gold.csv"), "-o", "json")
+		if code != 0 {
+			t.Fatalf("code %d: %s", code, errs)
+		}
+		var p preview
+		if err := json.Unmarshal([]byte(out), &p); err != nil {
+			t.Fatal(err)
+		}
+		s := p.Sample
+		if !strings.HasSuffix(s.From, from) || s.All != 40 || s.GoldOut != 1 || s.Rows != 39 || s.Covered != 39 || s.Categories[0].Rows != 19 || s.Categories[1].Rows != 20 {
+			t.Errorf("sample %s: all %d, gold %d, rows %d, covered %d, %+v", s.From, s.All, s.GoldOut, s.Rows, s.Covered, s.Categories)
+		}
+		r := s.Rules[0]
+		if r.ID != "fire:words" || r.Rows != 19 || r.Sole != 19 || r.Gold != 3 || r.Right != 2 || r.TagKnown != 1 || r.TagRight != 1 || r.Words[0].Word != "fire" {
+			t.Errorf("rule %+v", r)
+		}
+		if small := s.Rules[1]; small.Gold != 1 || small.Right != 1 || small.TagKnown != 1 || small.TagRight != 0 {
+			t.Errorf("rule %+v", small)
+		}
+		if !s.Rules[2].Dead || s.Rules[0].Dead || !s.Rules[3].Dominating {
+			t.Errorf("dead and dominating: %+v", s.Rules)
+		}
+		if p.Gold == nil || p.Gold.Rows != 5 || p.Gold.PerCategory["fire"].Precision != 0.75 || p.Gold.PerCategory["fire"].Recall != 1 {
+			t.Errorf("gold %+v", p.Gold)
+		}
+		var sink bytes.Buffer
+		if code := execute(context.Background(), []string{"run", filepath.Join(dir, "plan.yaml"), "--store", filepath.Join(dir, "store"), "--until", "fetch", "-o", "json"}, nil, strings.NewReader(""), &sink, &sink); code != 0 {
+			t.Fatalf("run: %s", sink.String())
+		}
+	}
+	if code, out, errs := preview0(t, dir, "--show", "2", "--of", "fire:words"); code != 0 || !strings.Contains(out, "[fire] in house") || !strings.Contains(out, "dead: fire:small, fire:dead") || !strings.Contains(errs, "warning") {
+		t.Errorf("code %d: %s%s", code, out, errs)
+	}
+}
+
+// TestPreviewTests: a failing rule test is shown with its line and what fired,
+// and ends with 1.
+func TestPreviewTests(t *testing.T) {
+	good := "tests:\n  - {text: Blaze!, want: fire/big}\n  - {text: no fire, want: none}\n  - {text: spark of shares, not: [], want: [fire/small, money]}\n"
+	dir := demo(t, map[string]string{
+		"taxonomy.yaml": previewTaxonomy, "good.yaml": good,
+		"bad.yaml":     good + "  - {text: A blaze, want: money}\n  - {text: A spark, want: fire/big}\n",
+		"mistake.yaml": "tests:\n  - {text: A blaze, want: fyre}\n  - {want: none}\n",
+	})
+	for file, c := range map[string]struct {
+		code int
+		want []string
+	}{
+		"good.yaml":    {0, []string{"0 of 3 rule tests failed"}},
+		"bad.yaml":     {1, []string{"2 of 5 rule tests failed", "bad.yaml:5: no money; fire is present", "A [blaze]", `bad.yaml:6: fire is tagged "small", not "big"`}},
+		"mistake.yaml": {3, []string{"mistake.yaml:2:27", `"fyre" is no category`, "mistake.yaml:3:", "needs a text"}},
+		"absent.yaml":  {3, []string{"absent.yaml", "--test names"}},
+	} {
+		code, out, errs := preview0(t, dir, "--test", filepath.Join(dir, file))
+		if code != c.code {
+			t.Errorf("%s: code %d, want %d: %s%s", file, code, c.code, out, errs)
+		}
+		for _, w := range c.want {
+			if !strings.Contains(out+errs, w) {
+				t.Errorf("%s: no %q in:\n%s%s", file, w, out, errs)
+			}
+		}
+	}
+}
+
+func TestPreviewBadInput(t *testing.T) {
+	dir := demo(t, map[string]string{"taxonomy.yaml": previewTaxonomy, "gold.csv": "id,title,fire,fire_tag\n1,a,0,\n", "gold.txt": ""})
+	gdelt := []string{"--set", "fetch.source=gdelt", "--set", "fetch.gdelt.query=sourcecountry:SW"}
+	for name, c := range map[string]struct {
+		args []string
+		code int
+		want string
+	}{
+		"unknown rule":       {[]string{"--of", "fire:word"}, 2, `did you mean "fire:words"`},
+		"gold category":      {[]string{"--gold", filepath.Join(dir, "gold.csv")}, 3, "no column money"},
+		"gold format":        {[]string{"--gold", filepath.Join(dir, "gold.txt")}, 2, "extension"},
+		"gold missing":       {[]string{"--gold", filepath.Join(dir, "nothere.csv")}, 3, "nothere.csv"},
+		"rows missing":       {[]string{"--set", "fetch.files.paths=" + filepath.Join(dir, "nothere.jsonl")}, 3, "nothere.jsonl"},
+		"nothing fetched":    {gdelt, 3, "--until fetch"},
+		"unknown output":     {[]string{"-o", "xml"}, 2, "xml"},
+		"broken taxonomy":    {[]string{"--set", "label.source=words"}, 3, "label.source"},
+		"texts need no rows": {append([]string{"--text", "fire"}, gdelt...), 0, ""},
+	} {
+		code, out, errs := preview0(t, dir, c.args...)
+		if code != c.code || !strings.Contains(errs, c.want) {
+			t.Errorf("%s: code %d, want %d and %q: %s%s", name, code, c.code, c.want, out, errs)
+		}
+	}
+}
+
+// TestValidateStrict: what looks wrong in a taxonomy is a warning with its place,
+// or a mistake on wish, by the flag and by the file.
+func TestValidateStrict(t *testing.T) {
+	for name, c := range map[string]struct {
+		taxonomy string
+		args     []string
+		code     int
+	}{
+		"warning": {previewTaxonomy, nil, 0},
+		"flag":    {previewTaxonomy, []string{"--strict"}, 3},
+		"file":    {previewTaxonomy + "strict: true\n", nil, 3},
+	} {
+		dir := demo(t, map[string]string{"taxonomy.yaml": c.taxonomy})
+		var out, errs bytes.Buffer
+		code := execute(context.Background(), append([]string{"validate", filepath.Join(dir, "plan.yaml")}, c.args...), nil, strings.NewReader(""), &out, &errs)
+		if code != c.code || !strings.Contains(errs.String(), `taxonomy.yaml:8:37: "inferno storm" says nothing new`) {
+			t.Errorf("%s: code %d, want %d: %s%s", name, code, c.code, out.String(), errs.String())
+		}
+	}
+}
