@@ -78,7 +78,7 @@ _golangci:
     @command -v golangci-lint >/dev/null && golangci-lint version 2>/dev/null | grep -q "{{ trim_start_match(lint_version, 'v') }}" \
         || CGO_ENABLED=0 go install github.com/golangci/golangci-lint/v2/cmd/golangci-lint@{{ lint_version }}
 
-# Training against PyTorch in the same run: `just bench-torch PYTHON MODEL_FOLDER ROWS.jsonl`.
-bench-torch python model rows:
-    GLIBC_TUNABLES=glibc.malloc.hugetlb=1 BENCH_TORCH="{{ python }}" BENCH_MODEL="{{ model }}" BENCH_ROWS="{{ rows }}" \
-        go test ./ml/train -run '^$' -bench FineTune -benchtime 3x -v
+# Steps and whole fine-tunes in turns with PyTorch: `just bench-torch /path/to/python /path/to/rows.jsonl`.
+bench-torch python rows:
+    BENCH_TORCH="{{ python }}" BENCH_ROWS="{{ rows }}" \
+        go test ./ml/train -run '^$' -bench '^Benchmark(Steps|FineTune)$' -benchtime 3x -timeout 60m
