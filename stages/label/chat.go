@@ -125,6 +125,8 @@ func (c *chat) again(ctx context.Context, resp *http.Response, err error) (bool,
 	switch {
 	case ctx.Err() != nil:
 		return false, ctx.Err()
+	case ctx.Value(stopped{}).(context.Context).Err() != nil:
+		return false, err
 	case errors.As(err, &refused):
 		return false, err
 	case err == nil && resp.StatusCode == http.StatusOK:
@@ -149,12 +151,39 @@ func bare(err error) error {
 	return err
 }
 
+// stopped is the key of the context that ends further tries.
+type stopped struct{}
+
+// grace is how long a request under way may last after a stop: its answer is
+// paid for.
+const grace = 10 * time.Second
+
+// lingering is a context that outlives ctx by the grace time.
+func lingering(ctx context.Context) (context.Context, context.CancelFunc) {
+	longer, cancel := context.WithCancel(context.WithValue(context.WithoutCancel(ctx), stopped{}, ctx))
+	stop := context.AfterFunc(ctx, func() {
+		t := time.NewTimer(grace)
+		defer t.Stop()
+		select {
+		case <-t.C:
+			cancel()
+		case <-longer.Done():
+		}
+	})
+	return longer, func() { stop(); cancel() }
+}
+
 // ask sends a request and returns the completion.
 func (c *chat) ask(ctx context.Context, body []byte) (answer, error) {
 	if c.env.Offline {
 		return answer{}, stages.Fail(stages.CodeEnvironment, "run without --offline, or remove http from source", "not all answers are kept in the store, and --offline forbids to ask endpoint %s", c.name)
 	}
-	req, err := retryablehttp.NewRequestWithContext(ctx, http.MethodPost, c.url, body)
+	if ctx.Err() != nil {
+		return answer{}, context.Cause(ctx)
+	}
+	longer, done := lingering(ctx)
+	defer done()
+	req, err := retryablehttp.NewRequestWithContext(longer, http.MethodPost, c.url, body)
 	if err != nil {
 		return answer{}, fmt.Errorf("request to endpoint %s: %w", c.name, err)
 	}

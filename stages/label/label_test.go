@@ -4,9 +4,12 @@ import (
 	"bytes"
 	"encoding/json"
 	"errors"
+	"math/rand/v2"
 	"strings"
 	"testing"
 
+	"github.com/sprint-ml/sprint/ml/keywords"
+	"github.com/sprint-ml/sprint/ml/taxonomy"
 	"github.com/sprint-ml/sprint/stages"
 	"github.com/sprint-ml/sprint/stages/rows"
 	"github.com/sprint-ml/sprint/stages/stagetest"
@@ -107,5 +110,50 @@ func TestColumns(t *testing.T) {
 	}
 	if res, _, _ := label(t, &Options{Source: []string{"columns"}}, parquet(t, []rows.Row{{ID: "1", Title: "a"}}, nil)); res.Err == nil || !strings.Contains(res.Err.Error(), "category fire") {
 		t.Errorf("no labels: %v", res.Err)
+	}
+}
+
+// TestRulesAreTheKeywords: with the default policy the labels are what the
+// classifier called keywords answers, rules against a category included.
+func TestRulesAreTheKeywords(t *testing.T) {
+	text := `categories:
+  - name: a
+    tags: [x, y]
+    rules:
+      - {id: weak, words: [wag], weight: 0.4, tag: y}
+      - {id: one, words: [waa, wab], weight: 0.8, tag: x}
+      - {id: two, words: [wac], weight: 0.8, tag: y}
+      - {id: three, words: [wad], weight: 0.3}
+      - {id: against, words: [wae], weight: -0.5}
+  - name: b
+    rules: [{id: one, words: [wad, waf]}, {id: against, words: [waa], weight: -1}]
+`
+	tax, problems := taxonomy.Parse([]byte(text))
+	if len(problems) > 0 {
+		t.Fatal(problems)
+	}
+	rng := rand.New(rand.NewPCG(1, 1))
+	var in []rows.Row
+	for range 2000 {
+		var words []string
+		for range 1 + rng.IntN(4) {
+			words = append(words, "wa"+string(rune('a'+rng.IntN(8))))
+		}
+		in = append(in, rows.Row{Title: strings.Join(words, " ")})
+	}
+	res := stagetest.MustRun(t, stagetest.Case{Kind: Kind(), Options: &Options{Source: []string{"rules"}, Rules: "taxonomy", Abstain: true, Combine: "chain", Conflict: "max"},
+		Inputs: map[string]any{"articles": parquet(t, in, nil)}, Taxonomy: stages.Source{Name: "taxonomy.yaml", Data: []byte(text)}})
+	out, _, err := rows.DecodeParquet(bytes.NewReader(res.File(t, "labelled")))
+	if err != nil {
+		t.Fatal(err)
+	}
+	m, want := keywords.New(tax), keywords.Result{}
+	for _, r := range out {
+		m.Match(&want, r.Title, "")
+		for c, l := range r.Labels {
+			if l.Score != want.Scores[c] || l.Tag != tax.Categories[c].Tags[want.Tags[c]] {
+				t.Fatalf("%s: %s is %+v, the keywords say %g %d", r.Title, tax.Categories[c].Name, l, want.Scores[c], want.Tags[c])
+			}
+		}
 	}
 }

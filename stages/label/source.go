@@ -1,6 +1,7 @@
 package label
 
 import (
+	"cmp"
 	"context"
 	"io"
 	"slices"
@@ -100,8 +101,10 @@ func (s *ruleSource) cast(_ context.Context, set []*rows.Row) ([][]vote.Vote, er
 		for _, rule := range fired {
 			row.Rules = append(row.Rules, s.ids[rule])
 		}
-		// Among equally strong rules the first of the file gives the tag.
-		slices.Sort(fired)
+		// The strongest rule gives the tag, the first of the file among equals.
+		slices.SortFunc(fired, func(x, y int) int {
+			return cmp.Or(cmp.Compare(s.t.Rules[y].Weight, s.t.Rules[x].Weight), x-y)
+		})
 		clear(spoke)
 		var votes []vote.Vote
 		for _, rule := range fired {
@@ -112,7 +115,7 @@ func (s *ruleSource) cast(_ context.Context, set []*rows.Row) ([][]vote.Vote, er
 				continue
 			}
 			if (*s.weights)[s.rule[rule]] > 0 {
-				votes = append(votes, vote.Vote{Voter: s.rule[rule], Category: r.Category, Score: r.Weight, Tag: r.Tag})
+				votes = append(votes, vote.Vote{Voter: s.rule[rule], Category: r.Category, Score: min(r.Weight, s.res.Scores[r.Category]), Tag: r.Tag})
 				spoke[r.Category] = true
 			}
 		}
