@@ -5,14 +5,14 @@ import (
 	. "github.com/gomlx/gomlx/core/graph"
 )
 
-// Loss is 0.5·(score error)² + 0.5·cross entropy of the tag, summed over
-// categories and averaged over rows. score float32 [B,K]; tag int32 [B,K];
-// weight float32 [B,K], 0 where a target is masked; rows is the scalar number
-// of real rows.
-func (s Spec) Loss(scores, logits, score, tag, weight, rows *Node, scoreWeight, tagWeight, smoothing float64) *Node {
+// Loss is (score error)² and the cross entropy of the tag, each times its share
+// of the loss, summed over categories and averaged over rows. score float32
+// [B,K]; tag int32 [B,K]; weight and tagWeight float32 [B,K] of the two targets,
+// 0 where one is masked; rows is the scalar number of real rows.
+func (s Spec) Loss(scores, logits, score, tag, weight, tagWeight, rows *Node, scoreShare, tagShare, smoothing float64) *Node {
 	mse := Mul(Square(Sub(scores, score)), weight)
-	ce := Mul(s.TagLoss(logits, tag, smoothing), weight)
-	total := Add(MulScalar(ReduceAllSum(mse), scoreWeight), MulScalar(ReduceAllSum(ce), tagWeight))
+	ce := Mul(s.TagLoss(logits, tag, smoothing), tagWeight)
+	total := Add(MulScalar(ReduceAllSum(mse), scoreShare), MulScalar(ReduceAllSum(ce), tagShare))
 	return Div(total, rows)
 }
 

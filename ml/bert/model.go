@@ -178,9 +178,27 @@ func Load(dir string) (*Model, error) {
 // Encode turns a row's fields into token ids and type ids; second is empty for
 // a text of one field.
 func (m *Model) Encode(title, description string) (ids, types []int32) {
-	if slices.Contains(m.Spec.Text, "description") && strings.TrimSpace(description) != "" {
-		return m.Tokenizer.EncodePair(nil, nil, title, description, m.Spec.MaxLength)
+	x := m.text(title, description)
+	if x.Second != "" {
+		return m.Tokenizer.EncodePair(nil, nil, x.First, x.Second, m.Spec.MaxLength)
 	}
-	ids = m.Tokenizer.Encode(nil, title, m.Spec.MaxLength)
+	ids = m.Tokenizer.Encode(nil, x.First, m.Spec.MaxLength)
 	return ids, make([]int32, len(ids))
+}
+
+// EncodeAll is Encode for many rows, title and description each, on all cores.
+func (m *Model) EncodeAll(rows []tokenize.Text) *tokenize.Arena {
+	texts := make([]tokenize.Text, len(rows))
+	for i, r := range rows {
+		texts[i] = m.text(r.First, r.Second)
+	}
+	return m.Tokenizer.EncodeAll(texts, m.Spec.MaxLength, 0)
+}
+
+// text is what the network reads of a row.
+func (m *Model) text(title, description string) tokenize.Text {
+	if slices.Contains(m.Spec.Text, "description") && strings.TrimSpace(description) != "" {
+		return tokenize.Text{First: title, Second: description}
+	}
+	return tokenize.Text{First: title}
 }

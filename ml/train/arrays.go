@@ -4,7 +4,7 @@ package train
 type arrays struct {
 	ids, types, positions, owner []int32 // [R,L]
 	first                        []int32 // [N]
-	score, weight                []float32
+	score, weight, tagWeight     []float32
 	tag                          []int32 // [N,K]
 	states                       []float32
 	tokens                       int // real ones
@@ -28,7 +28,8 @@ func (s source) layOut(shape Shape, rows [][]int) arrays {
 	a := arrays{
 		owner: make([]int32, n), first: make([]int32, shape.Texts),
 		score: make([]float32, shape.Texts*s.categories), weight: make([]float32, shape.Texts*s.categories),
-		tag: make([]int32, shape.Texts*s.categories),
+		tagWeight: make([]float32, shape.Texts*s.categories),
+		tag:       make([]int32, shape.Texts*s.categories),
 	}
 	if s.states != nil {
 		a.states = make([]float32, n*s.hidden)
@@ -70,6 +71,7 @@ func (s source) layOut(shape Shape, rows [][]int) arrays {
 			copy(a.score[text*s.categories:], e.Score)
 			copy(a.weight[text*s.categories:], e.Weight)
 			copy(a.tag[text*s.categories:], e.Tag)
+			copy(a.tagWeight[text*s.categories:], e.tagWeight())
 			at += len(ids)
 			a.tokens += len(ids)
 			text++

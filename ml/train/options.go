@@ -8,8 +8,8 @@ import (
 	"math"
 )
 
-// Example is one row to learn from. Score, Tag and Weight have one entry per
-// category; Weight 0 masks a target.
+// Example is one row to learn from. Score, Tag and the weights have one entry
+// per category; a weight of 0 masks its target.
 type Example struct {
 	IDs, Types []int32
 	// Alt is another reading of the text (rule words masked out), used instead
@@ -17,7 +17,16 @@ type Example struct {
 	Alt, AltTypes []int32
 	Score         []float32
 	Tag           []int32
-	Weight        []float32
+	Weight        []float32 // of the score
+	TagWeight     []float32 // of the tag; nil is that of the score
+}
+
+// tagWeight is the weight of each category's tag.
+func (e Example) tagWeight() []float32 {
+	if e.TagWeight == nil {
+		return e.Weight
+	}
+	return e.TagWeight
 }
 
 // Options of a fit. Field words are those of the plan.

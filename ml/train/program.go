@@ -125,11 +125,12 @@ func (t *Trainer) run(p program, donated, kept []*tensors.Tensor) ([]*tensors.Te
 
 // inputs of a program that computes the network.
 type inputs struct {
-	params             bert.Params
-	packed             bert.Packed
-	states             *Node
-	score, weight, tag *Node
-	hyper, seed        *Node
+	params         bert.Params
+	packed         bert.Packed
+	states         *Node
+	score, weight  *Node
+	tag, tagWeight *Node
+	hyper, seed    *Node
 }
 
 // Places in hyper.
@@ -177,6 +178,7 @@ func (t *Trainer) batchInputs(g *Graph, s Shape, weights []*Node) inputs {
 	}
 	in.packed.Owner, in.packed.First = ints("owner", s.Rows, s.Length), ints("first", s.Texts)
 	in.score, in.weight, in.tag = floats("score", s.Texts, k), floats("weight", s.Texts, k), ints("tag", s.Texts, k)
+	in.tagWeight = floats("tag_weight", s.Texts, k)
 	in.hyper = floats("hyper", hypers)
 	in.seed = Parameter(g, "seed", gshapes.Make(dtypes.Uint32, 1))
 	return in
@@ -199,6 +201,7 @@ func (t *Trainer) feed(a arrays, s Shape, hyper []float32, seed uint32) []*tenso
 		tensors.FromFlatDataAndDimensions(a.score, s.Texts, k),
 		tensors.FromFlatDataAndDimensions(a.weight, s.Texts, k),
 		tensors.FromFlatDataAndDimensions(a.tag, s.Texts, k),
+		tensors.FromFlatDataAndDimensions(a.tagWeight, s.Texts, k),
 		numbers(hyper),
 		tensors.FromFlatDataAndDimensions([]uint32{seed}, 1),
 	)
@@ -239,7 +242,7 @@ func (t *Trainer) gradients(in inputs, weights []*Node) ([]*Node, *Node) {
 		drop = &bert.Dropout{Seed: Reshape(in.seed), Rate: t.o.Dropout}
 	}
 	scores, logits := t.forward(in, drop)
-	loss := t.model.Spec.Loss(scores, logits, in.score, in.tag, in.weight, scalar(in.hyper, hyperTexts), t.o.ScoreWeight, t.o.TagWeight, t.o.Smoothing)
+	loss := t.model.Spec.Loss(scores, logits, in.score, in.tag, in.weight, in.tagWeight, scalar(in.hyper, hyperTexts), t.o.ScoreWeight, t.o.TagWeight, t.o.Smoothing)
 	return Gradient(loss, weights...), loss
 }
 

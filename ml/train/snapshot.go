@@ -20,7 +20,7 @@ const (
 )
 
 // snapshotFormat is bumped when a snapshot's meaning changes.
-const snapshotFormat = 2
+const snapshotFormat = 3
 
 // meta is the part of a snapshot that is not tensors.
 type meta struct {

@@ -99,6 +99,7 @@ func digest(sets ...[]Example) string {
 			}
 			writeNumbers(h, e.Score)
 			writeNumbers(h, e.Weight)
+			writeNumbers(h, e.tagWeight())
 		}
 	}
 	return fmt.Sprintf("sha256:%x", h.Sum(nil))

@@ -16,14 +16,14 @@ type Evaluation struct {
 }
 
 // HeadLoss is the mean loss of a category's two heads over its targets that
-// count, before their weights in the whole loss.
+// count, before their shares in the whole loss.
 type HeadLoss struct{ Score, Tag float64 }
 
 // Validate evaluates the validation examples with the present weights.
 func (t *Trainer) Validate(ctx context.Context) (*Evaluation, error) {
 	k := len(t.model.Spec.Categories)
 	e := &Evaluation{Scores: make([][]float32, len(t.val)), Tags: make([][]int32, len(t.val)), Heads: make([]HeadLoss, k)}
-	counted := make([]float64, k)
+	counted, tagged := make([]float64, k), make([]float64, k)
 	src := t.source(t.val, func(int) bool { return false }, true)
 	for _, b := range t.layout.cover(lengths(t.val), t.shapes) {
 		if err := ctx.Err(); err != nil {
@@ -46,11 +46,12 @@ func (t *Trainer) Validate(ctx context.Context) (*Evaluation, error) {
 					at := text * k
 					e.Scores[i], e.Tags[i] = slices.Clone(scores[at:at+k]), slices.Clone(tags[at:at+k])
 					for c := range k {
-						w := float64(t.val[i].Weight[c])
+						w, tw := float64(t.val[i].Weight[c]), float64(t.val[i].tagWeight()[c])
 						d := float64(scores[at+c] - t.val[i].Score[c])
 						e.Heads[c].Score += w * d * d
-						e.Heads[c].Tag += w * float64(losses[at+c])
+						e.Heads[c].Tag += tw * float64(losses[at+c])
 						counted[c] += w
+						tagged[c] += tw
 					}
 					text++
 				}
@@ -65,7 +66,10 @@ func (t *Trainer) Validate(ctx context.Context) (*Evaluation, error) {
 		h := &e.Heads[c]
 		e.Loss += t.o.ScoreWeight*h.Score + t.o.TagWeight*h.Tag
 		if counted[c] > 0 {
-			h.Score, h.Tag = h.Score/counted[c], h.Tag/counted[c]
+			h.Score /= counted[c]
+		}
+		if tagged[c] > 0 {
+			h.Tag /= tagged[c]
 		}
 	}
 	e.Loss /= float64(max(len(t.val), 1))

@@ -3,14 +3,13 @@ package train
 import (
 	"context"
 	"fmt"
-	"math"
-	"math/rand/v2"
 	"sort"
 	"strings"
 
 	"github.com/sprint-ml/sprint/ml/bert"
 	"github.com/sprint-ml/sprint/ml/keywords"
 	"github.com/sprint-ml/sprint/ml/taxonomy"
+	"github.com/sprint-ml/sprint/ml/tokenize"
 	fit "github.com/sprint-ml/sprint/ml/train"
 	"github.com/sprint-ml/sprint/stages"
 	"github.com/sprint-ml/sprint/stages/rows"
@@ -53,113 +52,55 @@ func ReadRows(ctx context.Context, in stages.Inputs, name string, t *taxonomy.Ta
 	return out, nil
 }
 
-// weights of positives by category; negatives weigh 1.
-func (o *Options) positiveWeights(sets []rows.Row, categories int) []float64 {
-	out := make([]float64, categories)
-	for c := range out {
-		positive, negative := 0.0, 0.0
-		for _, r := range sets {
-			switch l := r.Labels[c]; {
-			case l.Abstain && o.MaskAbstain:
-			case l.Score > 0:
-				positive++
-			default:
-				negative++
-			}
-		}
-		out[c] = 1
-		if positive == 0 || negative == 0 {
-			continue
-		}
-		switch o.ClassWeights {
-		case "sqrt":
-			out[c] = math.Sqrt(negative / positive)
-		case "balanced":
-			out[c] = negative / positive
-		}
-		out[c] = math.Min(math.Max(out[c], 1), 20)
-	}
-	return out
-}
-
 // examples turns rows into what the trainer learns from; kept lists the rows
-// that have at least one target that counts.
-func (o *Options) examples(m *bert.Model, t *taxonomy.Taxonomy, set []rows.Row, weights []float64, masked bool) (out []fit.Example, kept []int) {
-	var matcher *keywords.Matcher
-	if masked && o.MaskRules > 0 {
-		matcher = keywords.New(t)
-	}
-	var hits keywords.Result
+// that have at least one target that counts. All ids lie in one arena.
+func (o *Options) examples(m *bert.Model, t *taxonomy.Taxonomy, set []rows.Row, w weights, masked bool) (out []fit.Example, kept []int) {
+	k := len(t.Categories)
+	var texts []tokenize.Text
 	for i, r := range set {
-		e := fit.Example{Score: make([]float32, len(t.Categories)), Tag: make([]int32, len(t.Categories)), Weight: make([]float32, len(t.Categories))}
+		e := fit.Example{Score: make([]float32, k), Tag: make([]int32, k), Weight: make([]float32, k), TagWeight: make([]float32, k)}
 		counts := false
 		for c, l := range r.Labels {
 			if l.Abstain && o.MaskAbstain {
 				continue
 			}
 			counts = true
-			e.Score[c], e.Weight[c] = float32(l.Score), 1
-			e.Tag[c] = int32(t.Categories[c].TagIndex(l.Tag)) //nolint:gosec // taxonomies are small
-			if l.Score > 0 {
-				e.Weight[c] = float32(weights[c])
-			}
+			tag := t.Categories[c].TagIndex(l.Tag)
+			e.Score[c], e.Tag[c] = float32(l.Score), int32(tag) //nolint:gosec // taxonomies are small
+			e.Weight[c], e.TagWeight[c] = w.of(c, l, tag)
 		}
-		if !counts {
-			continue
+		if counts {
+			out, kept, texts = append(out, e), append(kept, i), append(texts, tokenize.Text{First: r.Title, Second: r.Description})
 		}
-		e.IDs, e.Types = m.Encode(r.Title, r.Description)
-		if matcher != nil {
-			description := ""
-			if o.has("description") {
-				description = r.Description
-			}
-			if matcher.Match(&hits, r.Title, description); hits.Any() {
-				e.Alt, e.AltTypes = m.Encode(Mask(r.Title, 0, hits.Fired), Mask(description, 1, hits.Fired))
-			}
-		}
-		out, kept = append(out, e), append(kept, i)
+	}
+	ids := m.EncodeAll(texts)
+	for i := range out {
+		out[i].IDs, out[i].Types = ids.At(i)
+	}
+	if masked && o.MaskRules > 0 {
+		o.mask(m, t, texts, out)
 	}
 	return out, kept
 }
 
-// Rows of a category rarer than rare are repeated in an epoch, each as often
-// as the root of rare/share, at most often times: repeat factor sampling (Gupta
-// et al., arXiv 1908.03195).
-const (
-	rare  = 0.2
-	often = 8
-)
-
-// balance repeats the examples of rare categories. A fraction of a repetition
-// falls to a random part of them, the same in every epoch.
-func balance(examples []fit.Example, texts []string, seed uint64) ([]fit.Example, []string) {
-	share := make([]float64, len(examples[0].Score))
-	for _, e := range examples {
-		for c, s := range e.Score {
-			if s > 0 && e.Weight[c] > 0 {
-				share[c] += 1 / float64(len(examples))
-			}
+// mask gives the examples on whose text a rule fires their other reading.
+func (o *Options) mask(m *bert.Model, t *taxonomy.Taxonomy, texts []tokenize.Text, out []fit.Example) {
+	matcher := keywords.New(t)
+	var hits keywords.Result
+	var masked []tokenize.Text
+	var of []int
+	for i, x := range texts {
+		if !o.has("description") {
+			x.Second = ""
+		}
+		if matcher.Match(&hits, x.First, x.Second); hits.Any() {
+			of, masked = append(of, i), append(masked, tokenize.Text{First: Mask(x.First, 0, hits.Fired), Second: Mask(x.Second, 1, hits.Fired)})
 		}
 	}
-	rng := rand.New(rand.NewPCG(seed, 0xba1)) //nolint:gosec // reproducible on purpose
-	var out []fit.Example
-	var named []string
-	for i, e := range examples {
-		factor := 1.0
-		for c, s := range e.Score {
-			if s > 0 && e.Weight[c] > 0 {
-				factor = max(factor, min(math.Sqrt(rare/share[c]), often))
-			}
-		}
-		times := int(factor)
-		if rng.Float64() < factor-float64(times) {
-			times++
-		}
-		for range times {
-			out, named = append(out, e), append(named, texts[i])
-		}
+	ids := m.EncodeAll(masked)
+	for j, i := range of {
+		out[i].Alt, out[i].AltTypes = ids.At(j)
 	}
-	return out, named
 }
 
 // Mask replaces the words of a field on which rules fired by [MASK].

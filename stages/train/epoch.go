@@ -30,7 +30,8 @@ type Head struct {
 	Recall      float64 `json:"recall"`
 	F1          float64 `json:"f1"`
 	Support     int     `json:"support"`
-	TagAccuracy float64 `json:"tag_accuracy"` // over positives
+	TagAccuracy float64 `json:"tag_accuracy"` // over positives that carry a tag
+	TagSupport  int     `json:"tag_support"`
 }
 
 // endEpoch measures on val, keeps the best weights and decides to go on.
@@ -85,8 +86,11 @@ func (l *loop) heads(e *fit.Evaluation) []Head {
 			positive := l.truth.positive[c][i]
 			if positive {
 				h.Support++
-				if e.Tags[i][c] == l.truth.tag[c][i] {
-					tags++
+				if tag := l.truth.tag[c][i]; tag > 0 {
+					h.TagSupport++
+					if e.Tags[i][c] == tag {
+						tags++
+					}
 				}
 			}
 			switch {
@@ -99,7 +103,7 @@ func (l *loop) heads(e *fit.Evaluation) []Head {
 		}
 		share := func(a, b int) float64 { return float64(a) / math.Max(float64(b), 1) }
 		h.Precision, h.Recall, h.F1 = share(tp, tp+fp), share(tp, h.Support), share(2*tp, tp+fp+h.Support)
-		h.TagAccuracy = share(tags, h.Support)
+		h.TagAccuracy = share(tags, h.TagSupport)
 		out[c] = h
 	}
 	return out

@@ -17,7 +17,7 @@ import (
 func Kind() stages.Kind {
 	return stages.Kind{
 		Name:    "train",
-		Version: 2,
+		Version: 3,
 		Doc: `Fine-tunes a BERT encoder with a score and a tag head per category.
 Loss is the squared error of the score plus the cross entropy of the tag, AdamW
 with warm-up and decay. Several texts share a row of a batch, so that little of
@@ -60,14 +60,15 @@ type Options struct {
 	HeadHidden   int      `yaml:"head_hidden" default:"128" min:"1" max:"4096" doc:"width of the hidden layer of each head"`
 	MaxLength    int      `yaml:"max_length" default:"128" min:"8" max:"512" doc:"tokens of a text at most"`
 	Text         []string `yaml:"text" default:"[title]" enum:"title|description" min:"1" max:"2" doc:"fields that make the text: [title] or [title, description]"`
-	ClassWeights string   `yaml:"class_weights" default:"sqrt" enum:"none|sqrt|balanced" doc:"weight of positives by how rare their category is"`
+	ClassWeights string   `yaml:"class_weights" default:"sqrt" enum:"none|sqrt|balanced" doc:"weight of positives by how rare their category is, and of tags by how rare they are in it"`
 	MaskAbstain  bool     `yaml:"mask_abstained" default:"true" doc:"undecided targets do not count; false makes them negative"`
 	MaskRules    float64  `yaml:"mask_rules" default:"0" min:"0" max:"1" doc:"probability that the words on which rules fired are masked, so that the model learns the others"`
+	TagLoss      string   `yaml:"tag_loss" default:"tagged" enum:"tagged|positives|all" doc:"rows whose tag is learned: those that carry one, those of the category, or all, which teaches mostly the empty tag"`
 	ScoreWeight  float64  `yaml:"score_weight" default:"0.5" min:"0" max:"100" doc:"weight of the scores' squared error"`
 	TagWeight    float64  `yaml:"tag_weight" default:"0.5" min:"0" max:"100" doc:"weight of the tags' cross entropy"`
 	Patience     int      `yaml:"patience" default:"3" min:"0" max:"1000" doc:"epochs without a better one, see best_by, before it stops; 0 never stops early"`
 	BestBy       string   `yaml:"best_by" default:"loss" enum:"loss|macro_f1" doc:"what makes an epoch the best one, on val: the loss, or the macro-F1 at 0.5"`
-	Sampling     string   `yaml:"sampling" default:"natural" enum:"natural|balanced" doc:"balanced repeats rows of rare categories in every epoch, by the root of how rare they are"`
+	Sampling     string   `yaml:"sampling" default:"natural" enum:"natural|balanced" doc:"balanced repeats rows of rare categories and tags in every epoch, by the root of how rare they are"`
 	Precision    string   `yaml:"precision" default:"fp32" enum:"fp32|bf16" doc:"of matrix products; bf16 is for GPUs, weights stay fp32"`
 	MicroBatches int      `yaml:"micro_batches" default:"1" min:"1" max:"4096" doc:"parts that a batch is cut into, to save memory; doubled by itself when memory runs out"`
 	MaxMinutes   float64  `yaml:"max_minutes" default:"0" min:"0" doc:"time for the stage: speed is measured first, then steps and schedule are cut to fit; 0 is no limit"`

@@ -68,7 +68,7 @@ func (s *stage) Run(ctx context.Context, in stages.Inputs, out stages.Outputs) e
 	if err != nil {
 		return err
 	}
-	weights := s.o.positiveWeights(trainRows, len(t.Categories))
+	weights := s.o.weigh(t, trainRows)
 	examples, used := s.o.examples(model, t, trainRows, weights, true)
 	val, kept := s.o.examples(model, t, valRows, weights, false)
 	if err := checkClasses(t, examples); err != nil {

@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math"
 	"math/rand/v2"
 	"slices"
 	"strings"
@@ -18,6 +19,7 @@ import (
 	"github.com/sprint-ml/sprint/ml/device"
 	"github.com/sprint-ml/sprint/ml/encoder"
 	"github.com/sprint-ml/sprint/ml/encoder/encodertest"
+	"github.com/sprint-ml/sprint/ml/taxonomy"
 	fit "github.com/sprint-ml/sprint/ml/train"
 	"github.com/sprint-ml/sprint/stages"
 	"github.com/sprint-ml/sprint/stages/rows"
@@ -73,7 +75,7 @@ func parquet(t testing.TB, set []rows.Row) []byte {
 func options(dir string) *Options {
 	return &Options{Encoder: dir, Epochs: 3, BatchSize: 16, BatchTokens: 512, LearningRate: 5e-3, HeadScale: 1, LayerDecay: 1, Warmup: 0.1,
 		Schedule: "linear", WeightDecay: 0.01, Clip: 1, Dropout: 0.1, Pooling: bert.Mean, HeadHidden: 16, MaxLength: 24, Text: []string{"title"},
-		ClassWeights: "sqrt", MaskAbstain: true, ScoreWeight: 0.5, TagWeight: 0.5, Patience: 3, BestBy: "loss", Sampling: "natural", Precision: "fp32",
+		ClassWeights: "sqrt", MaskAbstain: true, TagLoss: "tagged", ScoreWeight: 0.5, TagWeight: 0.5, Patience: 3, BestBy: "loss", Sampling: "natural", Precision: "fp32",
 		MicroBatches: 1, FreezeEmbed: "false", Seed: 1, Checkpoint: 4, CheckpointMinutes: 10}
 }
 
@@ -95,7 +97,7 @@ func history(t testing.TB, r *stagetest.Result) []Epoch {
 
 func TestTrains(t *testing.T) {
 	o := options(encodertest.Tiny(t))
-	o.Epochs, o.LearningRate, o.Dropout = 30, 3e-3, 0
+	o.Epochs, o.LearningRate, o.HeadScale, o.Dropout, o.Patience = 30, 3e-3, 10, 0, 10
 	r := stagetest.MustRun(t, attempt(t, o))
 	h := history(t, r)
 	best := h[0]
@@ -143,6 +145,7 @@ func TestOptionsDoWhatTheySay(t *testing.T) {
 		"dropout":       func(o *Options) { o.Dropout = 0 },
 		"mask_rules":    func(o *Options) { o.MaskRules = 0.5 },
 		"class_weights": func(o *Options) { o.ClassWeights = "balanced" },
+		"tag_loss":      func(o *Options) { o.TagLoss = "all" },
 		"pooling":       func(o *Options) { o.Pooling = bert.CLS },
 	} {
 		o := options(dir)
@@ -179,16 +182,57 @@ func TestBestBy(t *testing.T) {
 	}
 }
 
+// TestWeights: rare tags count more, and the empty tag of rows that are not of
+// the category, or whose rule names none, counts nothing.
+func TestWeights(t *testing.T) {
+	tax := &taxonomy.Taxonomy{Categories: []taxonomy.Category{{Name: "a", Tags: []string{"", "x", "y"}}, {Name: "b", Tags: []string{"", "z"}}}}
+	var set []rows.Row
+	for i := range 100 {
+		r := rows.Row{Labels: make([]rows.Label, 2)}
+		switch { // 10 of x, 40 of y, 10 of a without a tag; b never has one
+		case i < 10:
+			r.Labels[0] = rows.Label{Score: 1, Tag: "x"}
+		case i < 50:
+			r.Labels[0] = rows.Label{Score: 1, Tag: "y"}
+		case i < 60:
+			r.Labels[0] = rows.Label{Score: 1}
+		case i < 80:
+			r.Labels[1] = rows.Label{Score: 1}
+		}
+		set = append(set, r)
+	}
+	for _, c := range []struct {
+		loss, class  string
+		row, k, tag  int
+		score, learn float64
+	}{
+		{"tagged", "none", 0, 0, 1, 1, 1}, {"tagged", "none", 55, 0, 0, 1, 0}, {"tagged", "none", 90, 0, 0, 1, 0},
+		{"positives", "none", 55, 0, 0, 1, 1}, {"positives", "none", 90, 0, 0, 1, 0}, {"all", "none", 90, 0, 0, 1, 1},
+		{"tagged", "balanced", 0, 0, 1, 1, 2.5}, {"tagged", "balanced", 10, 0, 2, 1, 0.625},
+		{"tagged", "sqrt", 0, 0, 1, 1, 5.0 / 3}, {"tagged", "sqrt", 10, 0, 2, 1, 5.0 / 6},
+		{"tagged", "sqrt", 70, 1, 0, 2, 2}, // no row of b has a tag: the empty one is all there is to learn
+	} {
+		o := &Options{TagLoss: c.loss, ClassWeights: c.class}
+		score, tag := o.weigh(tax, set).of(c.k, set[c.row].Labels[c.k], c.tag)
+		if math.Abs(float64(score)-c.score) > 1e-5 || math.Abs(float64(tag)-c.learn) > 1e-5 {
+			t.Errorf("%+v: %v %v", c, score, tag)
+		}
+	}
+}
+
 func TestBalance(t *testing.T) {
 	var examples []fit.Example
 	var texts []string
 	for i := range 100 {
-		e := fit.Example{Score: []float32{0, 0}, Weight: []float32{1, 1}}
+		e := fit.Example{Score: []float32{0, 0}, Weight: []float32{1, 1}, Tag: []int32{0, 1}, TagWeight: []float32{0, 1}}
 		if i < 2 {
 			e.Score[0] = 1 // 2 %: sqrt(0.2/0.02) = 3.2 times
 		}
 		if i >= 50 {
 			e.Score[1] = 1
+		}
+		if i >= 95 {
+			e.Tag[1] = 2 // 5 of 50, 25 would be even: sqrt(5) = 2.2 times
 		}
 		examples, texts = append(examples, e), append(texts, fmt.Sprint(i))
 	}
@@ -197,7 +241,7 @@ func TestBalance(t *testing.T) {
 	for _, n := range named {
 		count[n]++
 	}
-	if len(out) != len(named) || count["0"] < 3 || count["0"] > 4 || count["1"] < 3 || count["1"] > 4 || count["20"] != 1 || count["70"] != 1 {
+	if len(out) != len(named) || count["0"] < 3 || count["0"] > 4 || count["1"] < 3 || count["1"] > 4 || count["20"] != 1 || count["70"] != 1 || count["99"] < 2 || count["99"] > 3 {
 		t.Errorf("%d examples, %v", len(out), count)
 	}
 	again, _ := balance(examples, texts, 1)

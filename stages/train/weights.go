@@ -1,0 +1,174 @@
+package train
+
+import (
+	"math"
+	"math/rand/v2"
+	"slices"
+
+	"github.com/sprint-ml/sprint/ml/taxonomy"
+	fit "github.com/sprint-ml/sprint/ml/train"
+	"github.com/sprint-ml/sprint/stages/rows"
+)
+
+// weights say how much targets count. The rare ones count more, or the network
+// would do best by never answering with them.
+type weights struct {
+	positive []float64   // by category; negatives weigh 1
+	tag      [][]float64 // by category and tag, on average 1 over the rows that teach one
+	loss     []string    // Options.TagLoss by category
+}
+
+// Bounds of a weight: one row must not outweigh a batch.
+const (
+	heaviest    = 20
+	heaviestTag = 5
+)
+
+// Values of Options.TagLoss.
+const (
+	tagged    = "tagged"
+	positives = "positives"
+	allRows   = "all"
+)
+
+// weigh finds the weights for training rows.
+func (o *Options) weigh(t *taxonomy.Taxonomy, set []rows.Row) weights {
+	k := len(t.Categories)
+	w := weights{positive: make([]float64, k), tag: make([][]float64, k), loss: slices.Repeat([]string{o.TagLoss}, k)}
+	for c, category := range t.Categories {
+		positive, negative := 0.0, 0.0
+		count := make([]float64, len(category.Tags))
+		for _, r := range set {
+			switch l := r.Labels[c]; {
+			case l.Abstain && o.MaskAbstain:
+			case l.Score > 0:
+				positive++
+				count[category.TagIndex(l.Tag)]++
+			default:
+				negative++
+			}
+		}
+		w.positive[c] = 1
+		if positive > 0 && negative > 0 {
+			w.positive[c] = math.Min(math.Max(o.rarity(negative/positive), 1), heaviest)
+		}
+		if o.TagLoss == tagged && count[0] < positive {
+			count[0] = 0
+		} else if o.TagLoss == tagged {
+			w.loss[c] = positives // no row carries a tag: that much can be learned
+		}
+		w.tag[c] = o.tagWeights(count)
+	}
+	return w
+}
+
+// rarity is the weight of what is that many times rarer than the rest.
+func (o *Options) rarity(times float64) float64 {
+	switch o.ClassWeights {
+	case "sqrt":
+		return math.Sqrt(times)
+	case "balanced":
+		return times
+	}
+	return 1
+}
+
+// tagWeights are those of a category's tags by how often each occurs.
+func (o *Options) tagWeights(count []float64) []float64 {
+	all, kinds := 0.0, 0.0
+	for _, n := range count {
+		all += n
+		if n > 0 {
+			kinds++
+		}
+	}
+	out := make([]float64, len(count))
+	sum := 0.0
+	for i, n := range count {
+		out[i] = 1
+		if n > 0 {
+			out[i] = math.Min(math.Max(o.rarity(all/kinds/n), 1.0/heaviestTag), heaviestTag)
+		}
+		sum += n * out[i]
+	}
+	for i := range out {
+		if sum > 0 {
+			out[i] *= all / sum
+		}
+	}
+	return out
+}
+
+// of gives the weights of a label's score and tag. The empty tag is not taught
+// where others are: most rules that name none cannot tell, and absent categories
+// would drown all other tags.
+func (w weights) of(category int, l rows.Label, tag int) (score, tagWeight float32) {
+	if l.Score <= 0 {
+		if w.loss[category] == allRows {
+			return 1, 1
+		}
+		return 1, 0
+	}
+	score = float32(w.positive[category])
+	if tag > 0 || w.loss[category] != tagged {
+		tagWeight = score * float32(w.tag[category][tag])
+	}
+	return score, tagWeight
+}
+
+// Rows of a category rarer than rare are repeated in an epoch, each as often
+// as the root of rare/share, at most often times: repeat factor sampling (Gupta
+// et al., arXiv 1908.03195). Within a category the same holds for tags that have
+// less than an even share.
+const (
+	rare  = 0.2
+	often = 8
+)
+
+// balance repeats the examples of rare categories and tags. A fraction of a
+// repetition falls to a random part of them, the same in every epoch.
+func balance(examples []fit.Example, texts []string, seed uint64) ([]fit.Example, []string) {
+	k := len(examples[0].Score)
+	share, tags := make([]float64, k), make([]map[int32]float64, k)
+	for c := range k {
+		tags[c] = map[int32]float64{}
+		for _, e := range examples {
+			if e.Score[c] > 0 && e.Weight[c] > 0 {
+				share[c] += 1 / float64(len(examples))
+				if e.TagWeight[c] > 0 {
+					tags[c][e.Tag[c]]++
+				}
+			}
+		}
+	}
+	even := make([]float64, k)
+	for c, by := range tags {
+		for _, n := range by {
+			even[c] += n / float64(len(by))
+		}
+	}
+	rng := rand.New(rand.NewPCG(seed, 0xba1)) //nolint:gosec // reproducible on purpose
+	var out []fit.Example
+	var named []string
+	for i, e := range examples {
+		factor := 1.0
+		for c, s := range e.Score {
+			if s <= 0 || e.Weight[c] == 0 {
+				continue
+			}
+			f := max(math.Sqrt(rare/share[c]), 1)
+			if e.TagWeight[c] > 0 {
+				f *= max(math.Sqrt(even[c]/tags[c][e.Tag[c]]), 1)
+			}
+			factor = max(factor, min(f, often))
+		}
+		times := int(factor)
+		if rng.Float64() < factor-float64(times) {
+			times++
+		}
+		for range times {
+			out, named = append(out, e), append(named, texts[i])
+		}
+	}
+	return out, named
+}
