@@ -57,6 +57,8 @@ type Outcome struct {
 	Manifest *storage.Manifest
 	// Err is the failure of Failed, Lost and Interrupted outcomes.
 	Err error
+	// Reason replaces the task's reason; empty leaves it.
+	Reason string
 	// Cause says whose budget another try costs; empty if none is made.
 	Cause Cause
 	// Checkpointed says that partial work was kept.

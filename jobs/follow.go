@@ -49,8 +49,9 @@ func (f *Follow) Until(ctx context.Context) (Record, error) {
 		if ended != nil && !errors.Is(ended, storage.ErrNotFound) {
 			return record, ended
 		}
-		alive, holder, err := true, storage.Holder{}, error(nil)
+		alive, holder := true, storage.Holder{}
 		if ended != nil {
+			var err error
 			if alive, holder, err = pulse.Alive(ctx); err != nil {
 				return record, err
 			}

@@ -16,6 +16,7 @@ import (
 func (u *run) lease(ctx context.Context, e Evaluator, t *Task, v *Verdict, inputs map[string]storage.Artifact) (*storage.Lease, *Verdict, error) {
 	name := t.Kind.Name + "/" + v.Key
 	self := storage.Self()
+	self.Run = u.id
 	var seen string
 	var since time.Time
 	stale := ""

@@ -116,7 +116,7 @@ func TestPauseBetweenLookupAndWork(t *testing.T) {
 	}
 	defer store.Close()
 	b.store = store
-	b.mustRun(0, "succeeded cached cached cached")
+	b.mustRun(0, "succeeded cached cached cached") // it did the work, too late
 	for key, n := range manifests(t, b.store) {
 		if n != 1 {
 			t.Errorf("%d manifests of %s", n, key)

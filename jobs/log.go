@@ -158,7 +158,7 @@ func Attempts(ctx context.Context, s *storage.Store, run string) (map[string]int
 		}
 		stage, file, _ := strings.Cut(strings.TrimPrefix(info.Key, prefix), "/")
 		var n int
-		if _, err := fmt.Sscanf(file, "%d.json", &n); err == nil {
+		if _, err := fmt.Sscanf(file, "%d.json", &n); err == nil && n > 0 { // 0 is the preflight
 			out[stage] = max(out[stage], n)
 		}
 	}

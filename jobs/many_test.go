@@ -68,7 +68,7 @@ func TestManyRunnersOneEffect(t *testing.T) {
 				t.Error(err)
 				return
 			}
-			store, err := storage.Open(t.Context(), url, &storage.Options{Around: faults.Around, Backoff: time.Millisecond, Tries: 8})
+			store, err := storage.Open(t.Context(), url, &storage.Options{Around: faults.Around, Backoff: time.Millisecond, Tries: 14})
 			if err != nil {
 				t.Error(err)
 				return

@@ -122,7 +122,7 @@ func (p randomPlan) check(res *jobs.Result, keepGoing bool) error {
 }
 
 // randomBench is a working place for the plan of a seed.
-func randomBench(t testing.TB, ctx context.Context, seed uint64, store *storage.Store, dir string) (*bench, randomPlan, *rand.Rand) {
+func randomBench(ctx context.Context, t testing.TB, seed uint64, store *storage.Store, dir string) (*bench, randomPlan, *rand.Rand) {
 	random := rand.New(rand.NewPCG(seed, 1))
 	p := newRandomPlan(random)
 	b := &bench{t: t, dir: dir, plan: p.text, count: &counter{}, ctx: ctx, store: store}
@@ -158,7 +158,7 @@ func TestAnyGraph(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		b, p, random := randomBench(t, t.Context(), seed, store, t.TempDir())
+		b, p, random := randomBench(t.Context(), t, seed, store, t.TempDir())
 		keepGoing, parallel := random.IntN(2) == 0, 1+random.IntN(4)
 		b.tweak = func(r *jobs.Runner) { r.KeepGoing, r.Parallel, r.Backoff = keepGoing, parallel, time.Microsecond }
 		res, err := b.run()
@@ -216,7 +216,7 @@ func playRandom(dir, text string) int {
 		fmt.Fprintln(os.Stderr, err)
 		return 4
 	}
-	b, _, _ := randomBench(&testing.B{}, ctx, seed, store, dir)
+	b, _, _ := randomBench(ctx, &testing.B{}, seed, store, dir)
 	b.tweak = func(r *jobs.Runner) { r.KeepGoing, r.Parallel, r.TTL = true, 2, 20*time.Second }
 	res, err := b.run()
 	if err != nil {
@@ -252,7 +252,7 @@ func TestAnyGraphKilled(t *testing.T) {
 			t.Fatal(err)
 		}
 		before := manifests(t, store)
-		b, p, _ := randomBench(t, t.Context(), seed, store, dir)
+		b, p, _ := randomBench(t.Context(), t, seed, store, dir)
 		b.tweak = func(r *jobs.Runner) { r.KeepGoing, r.TTL = true, 20*time.Second }
 		res, err := b.run()
 		if err == nil {
@@ -266,7 +266,7 @@ func TestAnyGraphKilled(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		undisturbed, _, _ := randomBench(t, t.Context(), seed, calm, t.TempDir())
+		undisturbed, _, _ := randomBench(t.Context(), t, seed, calm, t.TempDir())
 		undisturbed.tweak = b.tweak
 		want, err := undisturbed.run()
 		if err != nil {

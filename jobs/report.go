@@ -136,7 +136,7 @@ func (u *run) end(ctx context.Context, t *Task, o Outcome, began time.Time) {
 	if o.Err != nil {
 		u.fail(t, o.Err)
 	}
-	u.state(t, o.State, "", func(res *StageResult) {
+	u.state(t, o.State, o.Reason, func(res *StageResult) {
 		res.Seconds = time.Since(began).Seconds()
 		res.Error = ""
 		if o.Err != nil {

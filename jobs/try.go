@@ -62,7 +62,11 @@ func (u *run) execute(ctx context.Context, e Evaluator, t *Task, v *Verdict, inp
 		case err != nil:
 			o = u.interruptible(ctx, failed(err))
 		case v.Manifest != nil:
-			return committed(v.Manifest)
+			o = committed(v.Manifest)
+			if o.State == Succeeded && v.Manifest.Run != u.id {
+				o.State, o.Reason = Cached, fmt.Sprintf("run %s did it meanwhile", v.Manifest.Run)
+			}
+			return o
 		default:
 			o = u.try(ctx, t, v, inputs, &number, lease)
 		}
@@ -89,7 +93,7 @@ var errTaken = errors.New("another runner has committed the same work")
 func (u *run) try(ctx context.Context, t *Task, v *Verdict, inputs map[string]storage.Artifact, next *int, lease *storage.Lease) Outcome {
 	var a *Attempt
 	number := 0
-	for taken := error(storage.ErrExists); errors.Is(taken, storage.ErrExists); {
+	for taken := storage.ErrExists; errors.Is(taken, storage.ErrExists); {
 		var err error
 		number = *next
 		*next++

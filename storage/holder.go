@@ -17,6 +17,8 @@ type Holder struct {
 	Namespace string `json:"namespace,omitempty"`
 	PID       int    `json:"pid"`
 	Started   string `json:"started,omitempty"` // the process's start time in the system's own unit
+	// Run names what the process holds it for; empty if it has no name.
+	Run string `json:"run,omitempty"`
 }
 
 // Self identifies the calling process.
@@ -31,7 +33,12 @@ func Self() Holder {
 	return h
 }
 
-func (h Holder) String() string { return fmt.Sprintf("process %d on %s", h.PID, h.Host) }
+func (h Holder) String() string {
+	if h.Run != "" {
+		return fmt.Sprintf("run %s (process %d on %s)", h.Run, h.PID, h.Host)
+	}
+	return fmt.Sprintf("process %d on %s", h.PID, h.Host)
+}
 
 // Dead reports whether h is certainly gone, as seen by observer: same boot and
 // same pid namespace, and no process of that pid and start time.
