@@ -2,6 +2,7 @@
 set shell := ["bash", "-euo", "pipefail", "-c"]
 
 lint_version := "v2.15.0"
+torch := cache_directory() / "sprint-build/torch/bin/python"
 # A module of its own: its requirements are not sprint's.
 servers := "storage/storagetest/servers"
 
@@ -51,16 +52,13 @@ bench:
 golden:
     go test ./config/... ./jobs/... ./ml/tokenize/... ./examples/... -update
 
-# Outputs, gradients and 50 steps against PyTorch and transformers; without a Python that has them, one is made (6 GB on Linux).
-parity python="":
-    python="{{ python }}"; \
-    case "$python" in \
-    "") venv="${XDG_CACHE_HOME:-$HOME/.cache}/sprint-build/torch"; python="$venv/bin/python"; python3 -m venv "$venv"; \
-        "$python" -m pip install --quiet torch==2.15.0 transformers==5.24.0 safetensors==0.8.0 tokenizers==0.23.3 numpy==2.4.6;; \
-    /*) ;; \
-    */*) python="$PWD/$python";; \
-    esac; \
-    PARITY_PYTHON="$python" go test ./ml/train -run '^TestLiveParity$' -count=1 -timeout 60m -v
+# Training against PyTorch and transformers: outputs, gradients, 50 steps. PYTHON is a path; without one a venv is made (6 GB on Linux).
+parity python=torch: (_torch python)
+    PARITY_PYTHON="{{ absolute_path(python) }}" go test ./ml/train -run '^TestLiveParity$' -count=1 -timeout 60m -v
+
+# Published releases loaded with transformers' from_pretrained.
+exchange python=torch: (_torch python)
+    EXCHANGE_PYTHON="{{ absolute_path(python) }}" EXCHANGE_TRANSFORMERS=1 go test -tags e2e ./examples -run '^TestExchange$' -count=1 -v
 
 # Compare the tokenizer with the Rust original (builds it once, 4 CPU-minutes).
 daulet:
@@ -73,6 +71,11 @@ tokenizer-parity python mb="100":
 # What CI runs.
 ci:
     bash .ci/run
+
+# The Python of the comparisons with PyTorch, unless another one is named.
+_torch python:
+    [ "{{ python }}" != "{{ torch }}" ] || { python3 -m venv "{{ parent_directory(parent_directory(torch)) }}" && "{{ torch }}" -m pip install --quiet \
+        torch==2.15.0 transformers==5.24.0 safetensors==0.8.0 tokenizers==0.23.3 numpy==2.4.6; }
 
 _golangci:
     @command -v golangci-lint >/dev/null && golangci-lint version 2>/dev/null | grep -q "{{ trim_start_match(lint_version, 'v') }}" \
