@@ -78,6 +78,7 @@ const (
 	configFile    = "config.json"
 	tokenizerFile = "tokenizer.json"
 	vocabFile     = "vocab.txt"
+	settingsFile  = "tokenizer_config.json"
 )
 
 // Save writes the model in the Hugging Face layout: the encoder's tensors as
@@ -103,7 +104,7 @@ func (m *Model) Save(dir string) error {
 	if err := errors.Join(err, f.Close()); err != nil {
 		return fmt.Errorf("write %s: %w", weightsFile, err)
 	}
-	files := map[string][]byte{configFile: append(text, '\n'), tokenizerFile: m.Tokenizer.JSON(), vocabFile: m.Tokenizer.Vocab()}
+	files := map[string][]byte{configFile: append(text, '\n'), tokenizerFile: m.Tokenizer.JSON(), vocabFile: m.Tokenizer.Vocab(), settingsFile: m.Tokenizer.Settings(m.Spec.MaxLength)}
 	for name, data := range files {
 		if len(data) == 0 {
 			continue

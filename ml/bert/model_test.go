@@ -1,0 +1,69 @@
+package bert_test
+
+import (
+	"bytes"
+	"encoding/json"
+	"os"
+	"path/filepath"
+	"testing"
+
+	"github.com/sprint-ml/sprint/ml/bert"
+	"github.com/sprint-ml/sprint/ml/encoder"
+	"github.com/sprint-ml/sprint/ml/encoder/encodertest"
+)
+
+// TestSavedAgain: a model that is loaded and saved again is the same to the
+// byte, with the pooler that its pooling does not use and with what Python needs to
+// see that a tokenizer is a cased one.
+func TestSavedAgain(t *testing.T) {
+	e, err := encoder.Load(encodertest.Swedish(t, "gelu"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	m, err := bert.FromEncoder(e, bert.Spec{Categories: []bert.Category{{Name: "a", Tags: []string{"", "x"}}}, Pooling: bert.Mean, HeadHidden: 8, MaxLength: 48, Text: []string{"title"}}, 1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	first, second := t.TempDir(), t.TempDir()
+	if err := m.Save(first); err != nil {
+		t.Fatal(err)
+	}
+	if m, err = bert.Load(first); err != nil {
+		t.Fatal(err)
+	}
+	if err := m.Save(second); err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range []string{"model.safetensors", "config.json", "tokenizer.json", "tokenizer_config.json"} {
+		a, err := os.ReadFile(filepath.Join(first, name))
+		if err != nil {
+			t.Fatal(err)
+		}
+		b, err := os.ReadFile(filepath.Join(second, name))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if !bytes.Equal(a, b) {
+			t.Errorf("%s differs", name)
+		}
+	}
+	again, err := encoder.Load(second)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !again.HasPooler() {
+		t.Error("the pooler is lost")
+	}
+	text, err := os.ReadFile(filepath.Join(second, "tokenizer_config.json"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var s struct {
+		Lower *bool `json:"do_lower_case"`
+		Strip *bool `json:"strip_accents"`
+		Most  int   `json:"model_max_length"`
+	}
+	if err := json.Unmarshal(text, &s); err != nil || s.Lower == nil || *s.Lower || s.Strip == nil || *s.Strip || s.Most != 48 {
+		t.Errorf("tokenizer_config.json: %s (%v)", text, err)
+	}
+}
