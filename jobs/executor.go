@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"syscall"
 
 	"github.com/sprint-ml/sprint/config"
 	"github.com/sprint-ml/sprint/stages"
@@ -50,8 +51,16 @@ func Code(err error) int {
 		return stages.CodeInterrupted
 	case errors.Is(err, storage.ErrDenied), errors.Is(err, storage.ErrFull), errors.Is(err, storage.ErrTransient), errors.Is(err, storage.ErrInvalid):
 		return stages.CodeEnvironment
+	case diskFull(err):
+		return stages.CodeEnvironment
 	}
 	return stages.CodeStage
+}
+
+// diskFull reports whether a local disk has no space left: that of the store has
+// its own class, and there remains that of the scratch folder.
+func diskFull(err error) bool {
+	return errors.Is(err, syscall.ENOSPC) || errors.Is(err, syscall.EDQUOT)
 }
 
 // ErrDeadline is the cause of a context that ends at the run's deadline.
@@ -91,6 +100,8 @@ func hintOf(err error) string {
 		return "leave out --no-wait to wait for the other run and take its result"
 	case errors.Is(err, storage.ErrFull):
 		return "free space in the store, then run the same command"
+	case diskFull(err):
+		return "free space on that disk, or let TMPDIR name a folder on another, then run the same command"
 	case errors.Is(err, storage.ErrDenied):
 		return "check the credentials and rights of the store; `sprint doctor --store URL` tries them"
 	case errors.Is(err, storage.ErrTransient):

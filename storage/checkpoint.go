@@ -31,7 +31,7 @@ func (s *Store) SaveCheckpoint(ctx context.Context, kind, key string, step int64
 	defer root.Close()
 	files, err := s.putFiles(ctx, root, dir)
 	if err != nil {
-		return fmt.Errorf("checkpoint of step %d: %w", step, err)
+		return err
 	}
 	body, err := json.Marshal(checkpointRecord{Step: step, Files: files})
 	if err != nil {

@@ -44,7 +44,8 @@ type Encoder struct {
 }
 
 // Load reads the encoder in dir. Whatever does not fit is an error that names
-// the file and the part; damage wraps ErrCorrupt.
+// the file and the part; damage wraps ErrCorrupt, and files of different encoders
+// ErrMixed.
 func Load(dir string) (*Encoder, error) {
 	e := &Encoder{Dir: dir}
 	var err error
@@ -63,11 +64,19 @@ func Load(dir string) (*Encoder, error) {
 	if e.Tokenizer, err = LoadTokenizer(dir); err != nil {
 		return nil, fmt.Errorf("load the encoder in %s: %w", dir, err)
 	}
-	if n := e.Tokenizer.Size(); n > e.Config.VocabSize {
-		return nil, fmt.Errorf("load the encoder in %s: the tokenizer has %d ids, the embedding table %d rows", dir, n, e.Config.VocabSize)
+	if n, rows := e.Tokenizer.Size(), e.Config.VocabSize; n > rows || rows-n > spareRows {
+		return nil, fmt.Errorf("load the encoder in %s: %w: the tokenizer has %d ids, the embedding table %d rows: they are of different encoders", dir, ErrMixed, n, rows)
 	}
 	return e, nil
 }
+
+// ErrMixed is wrapped by errors about files of which each is whole, but which
+// belong to different encoders.
+var ErrMixed = errors.New("the files do not fit each other")
+
+// spareRows are those that an embedding table may have beyond the tokenizer's
+// ids: some are rounded up to a multiple that suits the hardware.
+const spareRows = 1024
 
 func readWeights(path string) (*Safetensors, error) {
 	f, err := os.Open(path)
@@ -110,7 +119,7 @@ func (e *Encoder) HasPooler() bool {
 	return ok
 }
 
-// checkTensors finds the prefix and compares every shape; at most five problems
+// checkTensors finds the prefix and compares every shape; at most three problems
 // are named, since a wrong config makes all of them wrong.
 func (e *Encoder) checkTensors() error {
 	const probe = "embeddings.word_embeddings.weight"
@@ -122,7 +131,7 @@ func (e *Encoder) checkTensors() error {
 		}
 	}
 	if !found {
-		return fmt.Errorf("%w: there is no %s", ErrCorrupt, probe)
+		return fmt.Errorf("%w: there is no tensor %s; is this a BERT encoder?", ErrMixed, probe)
 	}
 	var bad []string
 	shapes := e.Config.Shapes()
@@ -137,7 +146,7 @@ func (e *Encoder) checkTensors() error {
 		case t.DType != "F32":
 			bad = append(bad, fmt.Sprintf("%s is %s, F32 is needed", name, t.DType))
 		case !slices.Equal(t.Shape, shape):
-			bad = append(bad, fmt.Sprintf("%s is %v, config.json asks for %v", name, t.Shape, shape))
+			bad = append(bad, fmt.Sprintf("%s is %d, config.json asks for %d", name, t.Shape, shape))
 		}
 	}
 	if len(bad) == 0 {
@@ -145,10 +154,10 @@ func (e *Encoder) checkTensors() error {
 	}
 	slices.Sort(bad)
 	more := ""
-	if n := len(bad) - 5; n > 0 {
-		bad, more = bad[:5], fmt.Sprintf(" and %d more", n)
+	if n := len(bad) - 3; n > 0 {
+		bad, more = bad[:3], fmt.Sprintf("; and %d more", n)
 	}
-	return fmt.Errorf("%w: %s%s", ErrCorrupt, strings.Join(bad, "; "), more)
+	return fmt.Errorf("%w: %s%s", ErrMixed, strings.Join(bad, "; "), more)
 }
 
 // LoadTokenizer reads the tokenizer of a folder: tokenizer.json if there is one,

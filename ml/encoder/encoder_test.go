@@ -78,13 +78,17 @@ func TestUnknownNameListsTheKnown(t *testing.T) {
 	}
 }
 
-// tiny writes the smallest encoder that Load accepts.
-func tiny(t *testing.T, prefix, gamma, beta string) string {
+// tiny writes the smallest encoder that Load accepts, with as many rows in its
+// embedding table as its vocabulary has words, or as told.
+func tiny(t *testing.T, prefix, gamma, beta string, rows ...int) string {
 	t.Helper()
 	dir := t.TempDir()
 	vocab := "[PAD]\n[UNK]\n[CLS]\n[SEP]\n[MASK]\nStockholm\nbrand\n"
 	config := map[string]any{"model_type": "bert", "vocab_size": 7, "hidden_size": 4, "num_hidden_layers": 1, "num_attention_heads": 2,
 		"intermediate_size": 8, "max_position_embeddings": 16, "type_vocab_size": 2}
+	if len(rows) > 0 {
+		config["vocab_size"] = rows[0]
+	}
 	data, err := json.Marshal(config)
 	if err != nil {
 		t.Fatal(err)
@@ -162,10 +166,22 @@ func TestLoadRefusesWhatDoesNotFit(t *testing.T) {
 			return bytes.Replace(b, []byte(`"num_attention_heads":2`), []byte(`"num_attention_heads":3`), 1)
 		}), "multiple"},
 		"family":    {edit("config.json", func(b []byte) []byte { return bytes.Replace(b, []byte(`"bert"`), []byte(`"t5"`), 1) }), "only bert"},
-		"truncated": {edit("model.safetensors", func(b []byte) []byte { return b[:len(b)-1] }), "safetensors"},
-		"vocab":     {edit("vocab.txt", func(b []byte) []byte { return append(b, "more\n"...) }), "embedding table 7 rows"},
-		"special":   {edit("vocab.txt", func(b []byte) []byte { return bytes.Replace(b, []byte("[SEP]"), []byte("sep"), 1) }), "[SEP] is missing"},
-		"weights":   {func(dir string) { os.Remove(filepath.Join(dir, "model.safetensors")) }, "only safetensors"},
+		"truncated": {edit("model.safetensors", func(b []byte) []byte { return b[:len(b)-1] }), "cut short"},
+		"vocab":     {edit("vocab.txt", func(b []byte) []byte { return append(b, "more\n"...) }), "the tokenizer has 8 ids, the embedding table 7 rows"},
+		"too many rows": {func(dir string) {
+			wide := tiny(t, "", "weight", "bias", 7+1025)
+			for _, name := range []string{"config.json", "model.safetensors"} {
+				data, err := os.ReadFile(filepath.Join(wide, name))
+				if err != nil {
+					t.Fatal(err)
+				}
+				if err := os.WriteFile(filepath.Join(dir, name), data, 0o644); err != nil {
+					t.Fatal(err)
+				}
+			}
+		}, "the tokenizer has 7 ids, the embedding table 1032 rows"},
+		"special": {edit("vocab.txt", func(b []byte) []byte { return bytes.Replace(b, []byte("[SEP]"), []byte("sep"), 1) }), "[SEP] is missing"},
+		"weights": {func(dir string) { os.Remove(filepath.Join(dir, "model.safetensors")) }, "only safetensors"},
 	} {
 		dir := tiny(t, "", "weight", "bias")
 		c.damage(dir)

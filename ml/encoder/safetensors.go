@@ -254,6 +254,9 @@ func checkLayout(entries []entry, size int64) error {
 		}
 		at = e.end
 	}
+	if at > size {
+		return corrupt("the file is cut short: its tensors have %d bytes, %d are there", at, size)
+	}
 	if at != size {
 		return corrupt("the tensors end at byte %d of the data, the file has %d", at, size)
 	}

@@ -75,14 +75,18 @@ func (o Options) lr(step, total int) float64 {
 	return o.LearningRate * left
 }
 
-// NonFinite says that the loss is no number any more.
+// NonFinite says that the loss, or a weight, is no number any more.
 type NonFinite struct {
 	Step, Epoch, Batch int
 	Loss               float64
-	Examples           []int // of the batch
+	Weight             string // the parameter's name; empty if it is the loss
+	Examples           []int  // of the batch
 }
 
 func (e *NonFinite) Error() string {
+	if e.Weight != "" {
+		return fmt.Sprintf("the weights %s are no numbers after step %d (epoch %d, batch %d)", e.Weight, e.Step, e.Epoch, e.Batch)
+	}
 	return fmt.Sprintf("the loss is %v at step %d (epoch %d, batch %d)", e.Loss, e.Step, e.Epoch, e.Batch)
 }
 

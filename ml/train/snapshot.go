@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"math"
 	"os"
 	"path/filepath"
 	"slices"
@@ -50,10 +51,12 @@ func (t *Trainer) Weights() (weights [][]float32, err error) {
 }
 
 // Save writes the whole state of the fit into folder dir: weights, moments,
-// generator, and where in the data it stands.
+// generator, and where in the data it stands. A state that is no number any more
+// is not worth keeping: it is a *NonFinite that names the last batch.
 func (t *Trainer) Save(dir string) error {
 	n := len(t.trainable)
 	var out []encoder.Tensor
+	var broken *NonFinite
 	err := guard("copy the training state", func() error {
 		groups := []string{"w.", "m.", "v."}
 		if t.step == 0 {
@@ -61,13 +64,20 @@ func (t *Trainer) Save(dir string) error {
 		}
 		for k, group := range groups {
 			for i, p := range t.trainable {
-				out = append(out, encoder.Float32Tensor(group+p.Name, tensors.MustCopyFlatData[float32](t.state[k*n+i]), p.Shape...))
+				data := tensors.MustCopyFlatData[float32](t.state[k*n+i])
+				if broken == nil && slices.ContainsFunc(data, nonFinite) {
+					broken = t.broken(p.Name)
+				}
+				out = append(out, encoder.Float32Tensor(group+p.Name, data, p.Shape...))
 			}
 		}
 		return nil
 	})
 	if err != nil {
 		return err
+	}
+	if broken != nil {
+		return broken
 	}
 	f, err := os.Create(filepath.Join(dir, stateFile))
 	if err != nil {
@@ -85,6 +95,17 @@ func (t *Trainer) Save(dir string) error {
 	return os.WriteFile(filepath.Join(dir, metaFile), b, 0o644)
 }
 
+func nonFinite(x float32) bool { return x-x != 0 }
+
+// broken names the batch after which a parameter is no number.
+func (t *Trainer) broken(parameter string) *NonFinite {
+	e := &NonFinite{Step: t.step, Epoch: t.epoch + 1, Batch: t.cursor, Loss: math.NaN(), Weight: parameter}
+	if t.cursor > 0 {
+		e.Examples = slices.Concat(t.order[t.cursor-1].rows...)
+	}
+	return e
+}
+
 // ErrForeign says that a snapshot belongs to another fit or format.
 var ErrForeign = errors.New("the checkpoint belongs to another fit")
 
@@ -94,9 +115,9 @@ func (t *Trainer) Restore(dir string) error {
 	if err != nil {
 		return err
 	}
-	var m meta
-	if err := json.Unmarshal(b, &m); err != nil {
-		return fmt.Errorf("%s: %w", metaFile, err)
+	m, err := parseMeta(b)
+	if err != nil {
+		return err
 	}
 	if err := t.mine(m); err != nil {
 		return err
@@ -112,7 +133,7 @@ func (t *Trainer) Restore(dir string) error {
 	}
 	s, err := encoder.ReadSafetensors(f, fi.Size())
 	if err != nil {
-		return err
+		return fmt.Errorf("%w: %s: %w", ErrForeign, stateFile, err)
 	}
 	n := len(t.trainable)
 	next := make([]*tensors.Tensor, 3*n)
@@ -144,12 +165,27 @@ func (t *Trainer) Restore(dir string) error {
 	return nil
 }
 
+// parseMeta reads the format first: what else stands there depends on it.
+func parseMeta(b []byte) (m meta, err error) {
+	var head struct {
+		Format int `json:"format"`
+	}
+	if err := json.Unmarshal(b, &head); err != nil {
+		return m, fmt.Errorf("%w: %s: %w", ErrForeign, metaFile, err)
+	}
+	if head.Format != snapshotFormat {
+		return m, fmt.Errorf("%w: its format is %d, this sprint reads %d", ErrForeign, head.Format, snapshotFormat)
+	}
+	if err := json.Unmarshal(b, &m); err != nil {
+		return m, fmt.Errorf("%w: %s: %w", ErrForeign, metaFile, err)
+	}
+	return m, nil
+}
+
 // mine checks that a snapshot is one of this fit.
 func (t *Trainer) mine(m meta) error {
 	whole := t.perEpoch * t.o.Epochs
 	switch {
-	case m.Format != snapshotFormat:
-		return fmt.Errorf("%w: its format is %d, this sprint reads %d", ErrForeign, m.Format, snapshotFormat)
 	case m.Options != t.o:
 		return fmt.Errorf("%w: it has other options", ErrForeign)
 	case m.Data != t.data:

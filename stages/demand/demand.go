@@ -128,6 +128,20 @@ func openURL(ctx context.Context, url string) (encoder.Files, error) {
 	return files, nil
 }
 
+// Load reads the encoder that Encoder fetched.
+func Load(dir string) (*encoder.Encoder, error) {
+	e, err := encoder.Load(dir)
+	switch {
+	case errors.Is(err, encoder.ErrMixed):
+		return nil, stages.Fail(stages.CodeIntegrity, "take config.json, the weights and the tokenizer of one encoder", "%w", err)
+	case errors.Is(err, encoder.ErrCorrupt):
+		return nil, stages.Fail(stages.CodeIntegrity, "remove the damaged file and fetch it again", "%w", err)
+	case err != nil:
+		return nil, stages.Fail(stages.CodeEnvironment, "use an encoder of the BERT family in the Hugging Face layout", "%w", err)
+	}
+	return e, nil
+}
+
 // encoderFailure gives an encoder's error its exit code.
 func encoderFailure(err error) error {
 	var unknown *encoder.UnknownError

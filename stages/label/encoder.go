@@ -9,7 +9,6 @@ import (
 
 	"github.com/sprint-ml/sprint/ml/bert"
 	"github.com/sprint-ml/sprint/ml/device"
-	"github.com/sprint-ml/sprint/ml/encoder"
 	"github.com/sprint-ml/sprint/ml/taxonomy"
 	"github.com/sprint-ml/sprint/ml/vote"
 	"github.com/sprint-ml/sprint/stages"
@@ -119,9 +118,9 @@ func (e *encoderSource) open(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	enc, err := encoder.Load(dir)
+	enc, err := demand.Load(dir)
 	if err != nil {
-		return stages.Fail(stages.CodeIntegrity, "remove the damaged files and run again", "%w", err)
+		return err
 	}
 	o := &e.s.o.Encoder
 	spec := bert.Spec{

@@ -42,7 +42,7 @@ func (l *loop) save(ctx context.Context) error {
 	}
 	defer os.RemoveAll(dir)
 	if err := l.trainer.Save(dir); err != nil {
-		return err
+		return l.broken(err)
 	}
 	b, err := json.Marshal(l.state)
 	if err != nil {
@@ -75,8 +75,11 @@ func (l *loop) save(ctx context.Context) error {
 // restore goes on from the newest checkpoint, if there is a good one. It keeps
 // the trainer's part in folder dir.
 func (l *loop) restore(ctx context.Context, dir string) (found bool, err error) {
-	step, err := l.env.Checkpoints.Restore(ctx, dir, func(step int64) error {
+	_, err = l.env.Checkpoints.Restore(ctx, dir, func(step int64) error {
 		err := l.trainer.Restore(dir)
+		if err == nil {
+			err = l.readState(dir)
+		}
 		if errors.Is(err, fit.ErrForeign) {
 			return fmt.Errorf("%w: %w", storage.ErrUnusable, err)
 		}
@@ -88,22 +91,28 @@ func (l *loop) restore(ctx context.Context, dir string) (found bool, err error) 
 	if errors.Is(err, storage.ErrNotFound) {
 		return false, nil
 	}
-	if err != nil {
-		return false, err
-	}
+	return err == nil, err
+}
+
+// readState reads the loop's part of a checkpoint. What cannot be understood is
+// of another sprint, since the store has checked the bytes.
+func (l *loop) readState(dir string) error {
 	b, err := os.ReadFile(filepath.Join(dir, loopFile))
-	if err == nil {
-		err = json.Unmarshal(b, &l.state)
-	}
 	if err != nil {
-		return false, fmt.Errorf("restore the checkpoint of step %d: %w", step, err)
+		return err
 	}
-	if l.state.BestSteps > 0 {
-		if l.best, err = l.readBest(filepath.Join(dir, bestFile)); err != nil {
-			return false, fmt.Errorf("restore the checkpoint of step %d: %w", step, err)
+	var state loopState
+	if err := json.Unmarshal(b, &state); err != nil {
+		return fmt.Errorf("%w: %s: %w", fit.ErrForeign, loopFile, err)
+	}
+	var best [][]float32
+	if state.BestSteps > 0 {
+		if best, err = l.readBest(filepath.Join(dir, bestFile)); err != nil {
+			return fmt.Errorf("%w: %s: %w", fit.ErrForeign, bestFile, err)
 		}
 	}
-	return true, nil
+	l.state, l.best = state, best
+	return nil
 }
 
 func (l *loop) readBest(path string) ([][]float32, error) {

@@ -40,7 +40,7 @@ func (l *loop) endEpoch(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if math.IsNaN(e.Loss) {
+	if math.IsNaN(e.Loss) || math.IsInf(e.Loss, 0) {
 		return l.broken(&fit.NonFinite{Step: l.trainer.Step(), Epoch: l.trainer.Epoch() + 1, Loss: e.Loss})
 	}
 	x := Epoch{Epoch: l.trainer.Epoch() + 1, TrainLoss: l.trainer.TrainLoss(), ValLoss: e.Loss, Steps: l.trainer.Step(), Heads: l.heads(e)}

@@ -1,6 +1,7 @@
 package train
 
 import (
+	"context"
 	"encoding/json"
 	"fmt"
 	"log/slog"
@@ -8,8 +9,11 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime"
 	"strings"
+	"sync"
 	"testing"
+	"time"
 
 	"github.com/sprint-ml/sprint/ml/encoder/encodertest"
 	"github.com/sprint-ml/sprint/stages"
@@ -27,12 +31,16 @@ type child struct {
 	Op                     int             // the store operation to die at; 0 is none
 	Mode                   faultstore.Mode // before or after it
 	Step                   int             // the training step to die after; 0 is none
+	Save                   int             // the checkpoint to die in; 0 is none
+	Torn                   bool            // that one is committed with half of its state
+	Delay                  time.Duration   // else: from its begin to the death
 }
 
 // outcome is what a life that ended well reports.
 type outcome struct {
 	Outputs map[string]string
 	Ops     int
+	Saves   int
 	Steps   int // made in this life
 }
 
@@ -51,30 +59,26 @@ func TestChild(t *testing.T) {
 		t.Fatal(err)
 	}
 	o := options(c.Encoder)
-	o.Epochs, o.Checkpoint = 2, 3
+	o.Epochs, o.Checkpoint = 2, interval
 	a := attempt(t, o)
 	a.Store = s
 	env := a.Env
-	steps := 0
+	steps, saves := 0, 0
 	a.Env = func(e *stages.Env) {
 		env(e)
 		e.Device = c.Device
+		e.Checkpoints = &dying{e.Checkpoints, t, c, &saves}
 		e.Progress = func(p stages.Progress) {
 			if p.Unit != "steps" {
 				return
 			}
 			if steps++; c.Step > 0 && int(p.Done) >= c.Step {
-				self, err := os.FindProcess(os.Getpid())
-				if err == nil {
-					err = self.Kill()
-				}
-				t.Error(err)
-				select {}
+				die(t)
 			}
 		}
 	}
 	r := stagetest.MustRun(t, a)
-	out := outcome{Outputs: map[string]string{}, Ops: len(faults.Ops()), Steps: steps}
+	out := outcome{Outputs: map[string]string{}, Ops: len(faults.Ops()), Saves: saves, Steps: steps}
 	for name, a := range r.Outputs {
 		out.Outputs[name] = a.Digest
 	}
@@ -85,16 +89,59 @@ func TestChild(t *testing.T) {
 	fmt.Println(outcomeMark + string(b))
 }
 
+// die ends the process as SIGKILL does, because it is that.
+func die(t *testing.T) {
+	self, err := os.FindProcess(os.Getpid())
+	if err == nil {
+		err = self.Kill()
+	}
+	t.Error(err)
+	select {}
+}
+
+// dying is a store of checkpoints that a process does not survive.
+type dying struct {
+	stages.Checkpoints
+	t     *testing.T
+	c     child
+	saves *int
+}
+
+func (d *dying) Save(ctx context.Context, step int64, dir string) error {
+	if *d.saves++; *d.saves != d.c.Save {
+		return d.Checkpoints.Save(ctx, step, dir)
+	}
+	if d.c.Torn { // a folder that was not written to its end, and yet committed
+		state := filepath.Join(dir, "state.safetensors")
+		info, err := os.Stat(state)
+		if err == nil {
+			err = os.Truncate(state, info.Size()/2)
+		}
+		if err == nil {
+			err = d.Checkpoints.Save(ctx, step, dir)
+		}
+		if err != nil {
+			d.t.Error(err)
+		}
+		die(d.t)
+	}
+	time.AfterFunc(d.c.Delay, func() { die(d.t) })
+	if err := d.Checkpoints.Save(ctx, step, dir); err != nil {
+		return err
+	}
+	select {} // dies right after
+}
+
 // live runs a child and reports how it ended; ok says that it was not killed.
 func live(t *testing.T, c child) (out outcome, ok bool) {
 	t.Helper()
 	self, err := os.Executable()
 	if err != nil {
-		t.Fatal(err)
+		t.Error(err)
 	}
 	arg, err := json.Marshal(c)
 	if err != nil {
-		t.Fatal(err)
+		t.Error(err)
 	}
 	cmd := exec.CommandContext(t.Context(), self, "-test.run=^TestChild$")
 	cmd.Env = append(os.Environ(), childEnv+"="+string(arg))
@@ -103,20 +150,21 @@ func live(t *testing.T, c child) (out outcome, ok bool) {
 		_, rest, found := strings.Cut(string(b), outcomeMark)
 		line, _, _ := strings.Cut(rest, "\n")
 		if !found || json.Unmarshal([]byte(line), &out) != nil {
-			t.Fatalf("%+v says: %s", c, b)
+			t.Errorf("%+v says: %s", c, b)
 		}
 		return out, true
 	}
 	if cmd.ProcessState == nil || cmd.ProcessState.ExitCode() != -1 {
-		t.Fatalf("%+v: %v\n%s", c, err, b)
+		t.Errorf("%+v: %v\n%s", c, err, b)
 	}
 	return out, false
 }
 
 // TestKilled kills trainings with SIGKILL before and after operations of the
-// store, which is at every checkpoint, in the middle of one and between, and
-// after random steps. Whoever continues ends with the bytes of the undisturbed
-// one, and makes no more steps again than lie between two checkpoints.
+// store, which is at every checkpoint, in the middle of one and between, while
+// checkpoints are written, and after random steps. Whoever continues ends with
+// the bytes of the undisturbed one, and makes no more steps again than lie
+// between two checkpoints.
 func TestKilled(t *testing.T) {
 	if os.Getenv(childEnv) != "" {
 		return
@@ -126,12 +174,16 @@ func TestKilled(t *testing.T) {
 	}
 }
 
-// killing is how often a training is killed on a device: at every stride-th
-// operation of the store, and after random steps.
+// killing is how often a training is killed on a device: before and after every
+// stride-th operation of the store, in every stride-th checkpoint, and after
+// random steps.
 type killing struct {
 	device        string
 	stride, steps int
 }
+
+// interval is the number of steps between two checkpoints of a child.
+const interval = 3
 
 func (k killing) run(t *testing.T) {
 	encoder := encodertest.Tiny(t)
@@ -142,45 +194,62 @@ func (k killing) run(t *testing.T) {
 	if !ok {
 		t.Fatal("the undisturbed training was killed")
 	}
-	check := func(what string, got outcome) {
-		t.Helper()
-		for name, digest := range want.Outputs {
-			if got.Outputs[name] != digest {
-				t.Errorf("%s: %s differs", what, name)
-			}
-		}
-	}
-	killed := 0
-	for op := 1; k.stride > 0 && op <= want.Ops; op += k.stride {
+	var deaths []child
+	for op := 1; op <= want.Ops; op += k.stride {
 		for _, mode := range []faultstore.Mode{faultstore.KillBefore, faultstore.KillAfter} {
 			c := fresh()
 			c.Op, c.Mode = op, mode
-			if _, ok := live(t, c); ok && mode == faultstore.KillBefore {
-				t.Fatalf("operation %d did not kill", op)
-			}
-			killed++
-			c.Op = 0
-			got, _ := live(t, c)
-			check(fmt.Sprintf("%s of operation %d of %d", mode, op, want.Ops), got)
+			deaths = append(deaths, c)
+		}
+	}
+	for save := 1; save <= want.Saves; save += k.stride {
+		for _, delay := range []time.Duration{-1, 0, 300 * time.Microsecond, time.Millisecond, 3 * time.Millisecond} {
+			c := fresh()
+			c.Save, c.Torn, c.Delay = save, delay < 0, delay
+			deaths = append(deaths, c)
 		}
 	}
 	rng := rand.New(rand.NewPCG(1, 7))
-	again := 0
 	for range k.steps {
 		c := fresh()
 		c.Step = 1 + rng.IntN(want.Steps)
-		if _, ok := live(t, c); ok {
-			t.Fatalf("step %d did not kill", c.Step)
-		}
-		killed++
-		at := c.Step
-		c.Step = 0
-		got, _ := live(t, c)
-		check(fmt.Sprintf("killed after step %d", at), got)
-		again = max(again, got.Steps-(want.Steps-at))
+		deaths = append(deaths, c)
 	}
-	if again > 3 {
-		t.Errorf("%d steps were made again, a checkpoint is every 3", again)
+	killed, again := 0, 0
+	var mu sync.Mutex
+	var lives sync.WaitGroup
+	turn := make(chan bool, runtime.NumCPU())
+	for _, c := range deaths {
+		turn <- true
+		lives.Go(func() {
+			defer func() { <-turn }()
+			what := fmt.Sprintf("%s of operation %d, checkpoint %d (torn %v, after %v), step %d", c.Mode, c.Op, c.Save, c.Torn, c.Delay, c.Step)
+			first, ok := live(t, c)
+			if ok && (c.Step > 0 || c.Op > 0 && c.Mode == faultstore.KillBefore && c.Op <= first.Ops) {
+				t.Errorf("%s did not kill", what)
+			}
+			next := c
+			next.Op, next.Save, next.Step = 0, 0, 0
+			got, ok := live(t, next)
+			if !ok {
+				t.Errorf("%s: the next life ends too", what)
+			}
+			for name, digest := range want.Outputs {
+				if got.Outputs[name] != digest {
+					t.Errorf("%s: %s differs", what, name)
+				}
+			}
+			mu.Lock()
+			defer mu.Unlock()
+			killed++
+			if c.Step > 0 {
+				again = max(again, got.Steps-(want.Steps-c.Step))
+			}
+		})
 	}
-	t.Logf("%d kills, at most %d steps of %d made again, %d operations of the store", killed, again, want.Steps, want.Ops)
+	lives.Wait()
+	if again > interval {
+		t.Errorf("%d steps were made again, a checkpoint is every %d", again, interval)
+	}
+	t.Logf("resume: %d kills -9, at most %d of %d steps redone, a checkpoint every %d; %d operations of the store, %d checkpoints", killed, again, want.Steps, interval, want.Ops, want.Saves)
 }

@@ -29,7 +29,15 @@ type loop struct {
 	saved   time.Time
 	last    int // step of the last checkpoint
 	losses  spark
+	mean    float64 // of the last losses, the later the heavier
 }
+
+// A fit whose mean loss is diverged times that before the first step will not
+// come back; the mean is over about 1/fresh steps.
+const (
+	diverged = 20
+	fresh    = 0.1
+)
 
 // saveEpochAfter is the time without a checkpoint after which the end of an
 // epoch is one.
@@ -82,10 +90,36 @@ func (l *loop) step(ctx context.Context) error {
 	}
 	l.rows += n
 	l.report(loss)
+	if err := l.diverging(loss); err != nil {
+		return err
+	}
 	if l.trainer.Step()-l.last >= l.o.Checkpoint || time.Since(l.saved) > time.Duration(l.o.CheckpointMinutes*float64(time.Minute)) {
 		return l.save(ctx)
 	}
 	return nil
+}
+
+// diverging ends a fit that gets worse and worse instead of letting it run for
+// hours.
+func (l *loop) diverging(loss float64) error {
+	first := l.state.FirstLoss
+	if l.mean == 0 {
+		l.mean = first
+	}
+	l.mean += fresh * (loss - l.mean)
+	if first <= 0 || l.mean < diverged*first {
+		return nil
+	}
+	return stages.Fail(stages.CodeStage, "lower learning_rate, or set warmup or clip", "the training diverges: at step %d (epoch %d) the loss is %.4g on average, before the first step it was %.4g%s",
+		l.trainer.Step(), l.trainer.Epoch()+1, l.mean, first, l.kept())
+}
+
+// kept says which checkpoint a failed training leaves.
+func (l *loop) kept() string {
+	if l.last == 0 {
+		return ""
+	}
+	return fmt.Sprintf("; the checkpoint of step %d is kept", l.last)
 }
 
 // halve goes back to the last checkpoint with batches in smaller parts: the
@@ -151,11 +185,7 @@ func (l *loop) broken(err error) error {
 	if texts != "" {
 		texts = "; the batch holds " + texts
 	}
-	kept := ""
-	if l.last > 0 {
-		kept = fmt.Sprintf("; the checkpoint of step %d is kept", l.last)
-	}
-	return stages.Fail(stages.CodeStage, "lower learning_rate, or set clip", "%w%s%s", err, texts, kept)
+	return stages.Fail(stages.CodeStage, "lower learning_rate, or set clip", "%w%s%s", err, texts, l.kept())
 }
 
 // interrupted saves a checkpoint when the run asked to stop.

@@ -3,7 +3,6 @@ package train
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -12,7 +11,6 @@ import (
 
 	"github.com/sprint-ml/sprint/ml/bert"
 	"github.com/sprint-ml/sprint/ml/device"
-	"github.com/sprint-ml/sprint/ml/encoder"
 	"github.com/sprint-ml/sprint/ml/taxonomy"
 	fit "github.com/sprint-ml/sprint/ml/train"
 	"github.com/sprint-ml/sprint/stages"
@@ -122,12 +120,9 @@ func (s *stage) model(ctx context.Context, t *taxonomy.Taxonomy) (*bert.Model, e
 	if err != nil {
 		return nil, err
 	}
-	e, err := encoder.Load(dir)
+	e, err := demand.Load(dir)
 	if err != nil {
-		if errors.Is(err, encoder.ErrCorrupt) {
-			return nil, stages.Fail(stages.CodeIntegrity, "remove the damaged files and run again", "%w", err)
-		}
-		return nil, stages.Fail(stages.CodeEnvironment, "use an encoder of the BERT family in the Hugging Face layout", "%w", err)
+		return nil, err
 	}
 	spec := bert.Spec{Pooling: s.o.Pooling, HeadHidden: s.o.HeadHidden, MaxLength: min(s.o.MaxLength, e.Config.MaxPositionEmbeddings), Text: s.o.Text}
 	for _, c := range t.Categories {

@@ -2,7 +2,6 @@ package train
 
 import (
 	"bytes"
-	"context"
 	"encoding/json"
 	"encoding/xml"
 	"errors"
@@ -24,7 +23,6 @@ import (
 	"github.com/sprint-ml/sprint/stages"
 	"github.com/sprint-ml/sprint/stages/rows"
 	"github.com/sprint-ml/sprint/stages/stagetest"
-	"github.com/sprint-ml/sprint/storage"
 )
 
 var taxonomyFile = stages.Source{Name: "taxonomy.yaml", Data: []byte(`categories:
@@ -280,96 +278,6 @@ func failure(t testing.TB, err error) *stages.Failure {
 		t.Fatalf("got %v", err)
 	}
 	return f
-}
-
-func TestBadInput(t *testing.T) {
-	dir := encodertest.Tiny(t)
-	long := headlines(96, 1)
-	long[3].Title = strings.Repeat("waa wab ", 50_000)
-	for name, c := range map[string]struct {
-		change func(*Options)
-		train  []rows.Row
-		code   int // 0 succeeds
-		says   string
-	}{
-		"a word count of 100,000": {train: long},
-		"one row":                 {train: headlines(1, 1), code: stages.CodeStage, says: "all of one class"},
-		"two rows":                {train: headlines(2, 1)},
-		"a tag outside": {train: []rows.Row{{Title: "waa", Labels: []rows.Label{{Score: 1, Tag: "arson"}, {}}}},
-			code: stages.CodeStage, says: `the tag "arson", which category crime does not have`},
-		"a diverging rate": {train: headlines(96, 1), change: func(o *Options) { o.LearningRate, o.Clip, o.Warmup = 1e30, 0, 0 },
-			code: stages.CodeStage, says: "the batch holds"},
-	} {
-		t.Run(name, func(t *testing.T) {
-			o := options(dir)
-			o.Epochs = 2
-			if c.change != nil {
-				c.change(o)
-			}
-			a := attempt(t, o)
-			a.Inputs["train"] = parquet(t, c.train)
-			r := stagetest.Run(t, a)
-			if c.code == 0 {
-				if r.Err != nil {
-					t.Fatal(r.Err)
-				}
-				return
-			}
-			if f := failure(t, r.Err); f.Code != c.code || !strings.Contains(f.Error(), c.says) || f.Hint == "" {
-				t.Errorf("code %d: %v (%s)", f.Code, f, f.Hint)
-			}
-		})
-	}
-}
-
-// TestForeignCheckpoint: what another fit or a newer sprint left is not used.
-func TestForeignCheckpoint(t *testing.T) {
-	dir := encodertest.Tiny(t)
-	store := stagetest.Store(t)
-	first := attempt(t, options(dir))
-	first.Store = store
-	want := stagetest.MustRun(t, first)
-	other := options(dir)
-	other.LearningRate = 1e-3
-	c := attempt(t, other)
-	c.Store = store // the same key, as no runner would do
-	r := stagetest.MustRun(t, c)
-	if !strings.Contains(r.Log, "checkpoint is not used") || r.Outputs["model"].Digest == want.Outputs["model"].Digest {
-		t.Errorf("log: %s", r.Log)
-	}
-	fresh := stagetest.MustRun(t, attempt(t, other))
-	if fresh.Outputs["model"].Digest != r.Outputs["model"].Digest {
-		t.Error("the other fit's checkpoint changed the result")
-	}
-	again := attempt(t, options(dir))
-	again.Store = store
-	r = stagetest.MustRun(t, again)
-	if r.Outputs["model"].Digest != want.Outputs["model"].Digest {
-		t.Error("the result is another one")
-	}
-}
-
-// full is a store of checkpoints on a full disk.
-type full struct{ stages.Checkpoints }
-
-func (full) Save(ctx context.Context, _ int64, _ string) error {
-	return &storage.Error{Op: "put", Key: "blobs/x", Class: storage.ErrTransient, Err: errors.New("no space left on device")}
-}
-
-// TestFullDisk: it is found out before the first step.
-func TestFullDisk(t *testing.T) {
-	c := attempt(t, options(encodertest.Tiny(t)))
-	stepped := false
-	env := c.Env
-	c.Env = func(e *stages.Env) {
-		env(e)
-		e.Checkpoints = full{e.Checkpoints}
-		e.Progress = func(p stages.Progress) { stepped = stepped || p.Unit == "steps" }
-	}
-	r := stagetest.Run(t, c)
-	if r.Err == nil || !strings.Contains(r.Err.Error(), "no space left") || !strings.Contains(r.Err.Error(), "checkpoint of step 0") || stepped {
-		t.Errorf("stepped %v, got %v", stepped, r.Err)
-	}
 }
 
 // TestParity: a device that computes something else is refused.
