@@ -44,6 +44,16 @@ func attemptKey(run, stage string, number int) string {
 	return fmt.Sprintf("runs/%s/attempts/%s/%d.json", run, stage, number)
 }
 
+// LoadAttempt reads what a try of a stage was to do.
+func LoadAttempt(ctx context.Context, s *storage.Store, run, stage string, number int) (*Attempt, error) {
+	body, _, err := s.Read(ctx, attemptKey(run, stage, number))
+	if err != nil {
+		return nil, err
+	}
+	a := &Attempt{}
+	return a, json.Unmarshal(body, a)
+}
+
 // Sink takes what an attempt reports while it runs.
 type Sink interface {
 	Progress(stages.Progress)

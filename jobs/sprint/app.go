@@ -120,7 +120,7 @@ options and inputs did not change is cached.
 	f.BoolVar(&a.flags.offline, "offline", false, "use only what is in the cache and the store")
 	root.AddCommand(
 		a.initCommand(), a.validateCommand(), a.planCommand(), a.runCommand(), a.retryCommand(), a.statusCommand(), a.runsCommand(), a.logsCommand(),
-		a.explainCommand(), a.graphCommand(), a.previewCommand(), a.classifyCommand(), a.serveCommand(), a.promoteCommand(), a.doctorCommand(), a.schemaCommand(),
+		a.explainCommand(), a.graphCommand(), a.previewCommand(), a.reviewCommand(), a.classifyCommand(), a.serveCommand(), a.promoteCommand(), a.doctorCommand(), a.schemaCommand(),
 		a.configCommand(), a.versionCommand(), a.workerCommand(),
 		a.cancelCommand(), a.unlockCommand(), a.artifactsCommand(), a.traceCommand(), a.diffCommand(), a.gcCommand(),
 	)

@@ -110,10 +110,13 @@ func castAll(ctx context.Context, sources []source, set []*rows.Row) ([][]vote.V
 
 func (b *board) take(row int, decisions []vote.Decision) {
 	for c, d := range decisions {
+		if b.by[row][c] != "" {
+			continue // decided before this vote
+		}
 		if d.Conflict {
 			b.conflicts[row][c] = true
 		}
-		if d.Abstain || b.by[row][c] != "" {
+		if d.Abstain {
 			continue
 		}
 		b.set(row, c, rows.Label{Score: d.Score, Tag: b.t.Categories[c].Tags[d.Tag]}, b.sourceOf(row, d.Winners))

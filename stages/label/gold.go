@@ -60,7 +60,7 @@ func (s *stage) gold(ctx context.Context, t *taxonomy.Taxonomy, articles []rows.
 		if err != nil {
 			return nil, nil, err
 		}
-		gold, count.Scored = apart(gold, scored.Rows)
+		gold, count.Scored = rows.Apart(gold, scored.Rows)
 		if count.Scored > 0 {
 			s.env.Log.Warn("rows of the gold part meet the gold set that verify scores: left out", slog.Int("rows", count.Scored), slog.Int("kept", len(gold)))
 		}
@@ -68,37 +68,11 @@ func (s *stage) gold(ctx context.Context, t *taxonomy.Taxonomy, articles []rows.
 	if len(gold) == 0 {
 		return nil, nil, stages.Fail(stages.CodeStage, "set other rows aside for it", "every row of the gold part %s is also in %s, which verify scores", s.o.Gold, s.o.Scored)
 	}
-	rest, count.Removed = apart(articles, gold)
+	rest, count.Removed = rows.Apart(articles, gold)
 	count.Rows = len(gold)
 	s.env.Note("gold_rows_removed", count.Removed)
 	if len(rest) == 0 {
 		return nil, nil, stages.Fail(stages.CodeStage, "fetch rows that are not in the gold part", "all %d rows are in the gold part %s, which never trains", len(articles), s.o.Gold)
 	}
 	return gold, rest, nil
-}
-
-// apart returns the rows that do not meet those of other, by url, id, title or
-// near-duplicate group, and how many do.
-func apart(set, other []rows.Row) (rest []rows.Row, met int) {
-	titles := make([]string, 0, len(set)+len(other))
-	for _, r := range set {
-		titles = append(titles, r.Title)
-	}
-	for _, r := range other {
-		titles = append(titles, r.Title)
-	}
-	near := rows.NearDuplicateGroups(titles)
-	groups, names := map[int]bool{}, map[string]bool{}
-	for i, r := range other {
-		groups[near[len(set)+i]] = true
-		names["url:"+r.URL], names["id:"+r.ID] = r.URL != "", r.ID != ""
-	}
-	for i, r := range set {
-		if groups[near[i]] || names["url:"+r.URL] || names["id:"+r.ID] {
-			met++
-			continue
-		}
-		rest = append(rest, r)
-	}
-	return rest, met
 }

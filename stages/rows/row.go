@@ -42,6 +42,20 @@ type Row struct {
 	Problem string
 }
 
+// DecidedBy returns the source of a category's label, as LabelSource has it.
+func (r *Row) DecidedBy(category string) string {
+	main, rest, _ := strings.Cut(r.LabelSource, ";")
+	for part := range strings.SplitSeq(rest, ";") {
+		source, names, _ := strings.Cut(part, "=")
+		for name := range strings.SplitSeq(names, ",") {
+			if name == category {
+				return source
+			}
+		}
+	}
+	return main
+}
+
 // Table is a set of rows and the categories of their labels.
 type Table struct {
 	Rows       []Row

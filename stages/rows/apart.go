@@ -1,0 +1,27 @@
+package rows
+
+// Apart returns the rows that do not meet those of other, by url, id, title or
+// near-duplicate group, and how many do.
+func Apart(set, other []Row) (rest []Row, met int) {
+	titles := make([]string, 0, len(set)+len(other))
+	for _, r := range set {
+		titles = append(titles, r.Title)
+	}
+	for _, r := range other {
+		titles = append(titles, r.Title)
+	}
+	near := NearDuplicateGroups(titles)
+	groups, names := map[int]bool{}, map[string]bool{}
+	for i, r := range other {
+		groups[near[len(set)+i]] = true
+		names["url:"+r.URL], names["id:"+r.ID] = r.URL != "", r.ID != ""
+	}
+	for i, r := range set {
+		if groups[near[i]] || names["url:"+r.URL] || names["id:"+r.ID] {
+			met++
+			continue
+		}
+		rest = append(rest, r)
+	}
+	return rest, met
+}
