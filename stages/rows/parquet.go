@@ -2,6 +2,7 @@ package rows
 
 import (
 	"bytes"
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"io"
@@ -190,6 +191,15 @@ func parquetRecords(r io.ReaderAt, size int64, header func([]string), visit func
 			err = v.error
 		}
 	}()
+	// The library allocates whatever the footer's length says, which is the four
+	// bytes before the last four.
+	if tail := make([]byte, 8); size < 12 {
+		return fmt.Errorf("%w: not a parquet file: %d bytes", ErrFormat, size)
+	} else if _, err := r.ReadAt(tail, size-8); err != nil && !errors.Is(err, io.EOF) {
+		return err
+	} else if n := int64(binary.LittleEndian.Uint32(tail)); n > size-12 {
+		return fmt.Errorf("%w: not a parquet file: a footer of %d bytes in a file of %d", ErrFormat, n, size)
+	}
 	f, err := parquet.OpenFile(r, size, parquet.SkipBloomFilters(true), parquet.SkipPageIndex(true))
 	if err != nil {
 		return fmt.Errorf("%w: not a parquet file: %w", ErrFormat, err)
