@@ -27,6 +27,8 @@ type driver struct {
 	condition func(as func(any) bool, version string) error
 	// serial buckets have no conditional write: the store's mutex makes one.
 	serial bool
+	// stranger sees the bucket without rights; nil where there is no such.
+	stranger stranger
 	// remote buckets are read faster by several connections.
 	remote bool
 }
@@ -45,6 +47,7 @@ func drivers() map[string]driver {
 			open:      openFile,
 			version:   localVersion,
 			condition: localCondition,
+			stranger:  localStranger,
 		},
 		"mem": {
 			open:   func(context.Context, *url.URL) (opened, error) { return opened{Bucket: memblob.OpenBucket(nil)}, nil },
@@ -55,6 +58,7 @@ func drivers() map[string]driver {
 			params:    []string{"region", "endpoint", "profile", "use_path_style", "hostname_immutable", "anonymous", "disable_https", "role", "dualstack", "fips", "ssetype", "kmskeyid", "request_checksum_calculation", "response_checksum_validation"},
 			version:   s3Version,
 			condition: s3Condition,
+			stranger:  s3Stranger,
 			remote:    true,
 		},
 		"gs": {
@@ -62,6 +66,7 @@ func drivers() map[string]driver {
 			params:    []string{"anonymous"},
 			version:   gcsVersion,
 			condition: gcsCondition,
+			stranger:  gcsStranger,
 			remote:    true,
 		},
 	}

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"gocloud.dev/blob"
 )
@@ -14,7 +15,11 @@ import (
 // ProbeResult is one semantic of a store, tried for real.
 type ProbeResult struct {
 	Name string
-	Err  error // nil: holds
+	// Means says what rests on it.
+	Means string
+	Err   error // nil: holds
+	// Untried says why it could not be tried here; Err is nil then.
+	Untried string
 }
 
 // ProbeQuick checks in a few operations that the store can be written, read
@@ -52,55 +57,99 @@ func (s *Store) Probe(ctx context.Context) []ProbeResult {
 			_ = s.Sweep(ctx, info.Key)
 		}
 	}()
+	untried := ""
 	probes := []struct {
-		name string
-		try  func(key string) error
+		name, means string
+		try         func(key string) error
 	}{
-		{"create twice", func(key string) error { return s.probeTwice(ctx, key, []byte("one"), []byte("two")) }},
-		{"create race", func(key string) error { return s.probeRace(ctx, key) }},
-		{"20 MiB create twice", func(key string) error {
+		{"create twice", "one manifest per stage: without it two runs commit different results", func(key string) error { return s.probeTwice(ctx, key, []byte("one"), []byte("two")) }},
+		{"create race", "the same while both write at once", func(key string) error { return s.probeRace(ctx, key) }},
+		{"20 MiB create twice", "the same for big objects, which are sent in parts", func(key string) error {
 			big := bytes.Repeat([]byte("sprint"), 20<<20/6+1)
 			return s.probeTwice(ctx, key, big, append(big, '!'))
 		}},
-		{"stale swap", func(key string) error { return s.probeSwap(ctx, key) }},
-		{"read your write", func(key string) error {
-			for i := range 5 {
-				want := fmt.Sprint("write ", i)
-				if err := s.WriteFile(ctx, key, []byte(want)); err != nil {
-					return err
-				}
-				if got, err := s.ReadFile(ctx, key, 100); err != nil || string(got) != want {
-					return fmt.Errorf("wrote %q, read %q (%v)", want, got, err)
-				}
-			}
-			return nil
-		}},
-		{"list after write", func(key string) error {
-			if err := s.WriteFile(ctx, key, []byte("x")); err != nil {
-				return err
-			}
-			for info, err := range s.List(ctx, key) {
-				if err != nil {
-					return err
-				}
-				if info.Key == key {
-					return nil
-				}
-			}
-			return errors.New("a list does not show the object just written")
-		}},
-		{"missing is missing", func(key string) error {
-			if _, err := s.Stat(ctx, key); !errors.Is(err, ErrNotFound) {
-				return fmt.Errorf("stat of a key never written: %v", err)
-			}
-			return nil
+		{"stale swap", "leases and aliases: without it two holders work on one stage, and a move of an alias is lost", func(key string) error { return s.probeSwap(ctx, key) }},
+		{"read your write", "a run reads what it just wrote", func(key string) error { return s.probeReadback(ctx, key) }},
+		{"list after write", "plan and run see what is done", func(key string) error { return s.probeList(ctx, key) }},
+		{"denied is denied", "a missing right stops a run; taken for a missing object it would do all work again", func(key string) (err error) {
+			untried, err = s.probeDenied(ctx, key)
+			return err
 		}},
 	}
 	out := make([]ProbeResult, len(probes))
 	for i, p := range probes {
-		out[i] = ProbeResult{Name: p.name, Err: p.try(fmt.Sprintf("%s%d", base, i))}
+		out[i] = ProbeResult{Name: p.name, Means: p.means, Err: p.try(fmt.Sprintf("%s%d", base, i))}
 	}
+	out[len(out)-1].Untried = untried
 	return out
+}
+
+func (s *Store) probeReadback(ctx context.Context, key string) error {
+	for i := range 5 {
+		want := fmt.Sprint("write ", i)
+		if err := s.WriteFile(ctx, key, []byte(want)); err != nil {
+			return err
+		}
+		if got, err := s.ReadFile(ctx, key, 100); err != nil || string(got) != want {
+			return fmt.Errorf("wrote %q, read %q (%v)", want, got, err)
+		}
+	}
+	return nil
+}
+
+func (s *Store) probeList(ctx context.Context, key string) error {
+	for i := range 5 {
+		at := fmt.Sprintf("%s/%d", key, i)
+		if err := s.WriteFile(ctx, at, []byte("x")); err != nil {
+			return err
+		}
+		seen := false
+		for info, err := range s.List(ctx, key+"/") {
+			if err != nil {
+				return err
+			}
+			seen = seen || info.Key == at
+		}
+		if !seen {
+			return errors.New("a list does not show the object just written")
+		}
+	}
+	return nil
+}
+
+// probeDenied reads as somebody who has no rights. A store that lets everyone
+// read, or that only this process sees, cannot be tried.
+func (s *Store) probeDenied(ctx context.Context, key string) (untried string, err error) {
+	if _, err := s.Stat(ctx, key); !errors.Is(err, ErrNotFound) {
+		if errors.Is(err, ErrDenied) {
+			return "", fmt.Errorf("a key never written is denied, not missing: the right to list the bucket is needed (%w)", err)
+		}
+		return "", fmt.Errorf("stat of a key never written: %v", err)
+	}
+	if s.driver.stranger == nil {
+		return "nobody but this process sees the store", nil
+	}
+	key += "/closed/object"
+	if err := s.WriteFile(ctx, key, []byte("closed")); err != nil {
+		return "", err
+	}
+	other, done, untried, err := s.driver.stranger(ctx, s, key)
+	if err != nil || untried != "" {
+		return untried, err
+	}
+	defer done()
+	for op, err := range map[string]error{
+		"read": func() error { _, err := other.ReadFile(ctx, key, 100); return err }(),
+		"stat": func() error { _, err := other.Stat(ctx, key); return err }(),
+	} {
+		switch {
+		case err == nil:
+			return "it lets strangers read, so nothing is denied", nil
+		case !errors.Is(err, ErrDenied):
+			return "", fmt.Errorf("%s by a stranger is not told as denied but as: %w", op, err)
+		}
+	}
+	return "", nil
 }
 
 // exclusive writes raw bytes under the condition that the key is free.
@@ -122,14 +171,21 @@ func (s *Store) probeTwice(ctx context.Context, key string, first, second []byte
 	return err
 }
 
+// raceTime bounds the tries of a race: a store that only pretends loses some of
+// them, so many are needed, and one far away answers slowly.
+const raceTime = 3 * time.Second
+
 func (s *Store) probeRace(ctx context.Context, key string) error {
-	for round := range 5 {
+	began := time.Now()
+	for round := 0; round < 300 && (round < 10 || time.Since(began) < raceTime); round++ {
 		var wins atomic.Int32
 		var wg sync.WaitGroup
 		var other atomic.Value
 		at := fmt.Sprintf("%s-%d", key, round)
-		for i := range 8 {
+		start := make(chan struct{})
+		for i := range 16 {
 			wg.Go(func() {
+				<-start
 				err := s.exclusive(ctx, at, fmt.Appendf(nil, "racer %d", i))
 				switch {
 				case err == nil:
@@ -139,12 +195,13 @@ func (s *Store) probeRace(ctx context.Context, key string) error {
 				}
 			})
 		}
+		close(start)
 		wg.Wait()
 		if err, ok := other.Load().(error); ok {
 			return err
 		}
 		if wins.Load() > 1 {
-			return fmt.Errorf("%d of 8 racers created one key", wins.Load())
+			return fmt.Errorf("%d of 16 racers created one key, in round %d", wins.Load(), round+1)
 		}
 	}
 	return nil

@@ -181,12 +181,16 @@ func (d *doctor) store(ctx context.Context, full bool) {
 		d.line(true, "store", s.URL()+" can be written, read and created in", "")
 		return
 	}
+	fmt.Fprintf(d.a.stdout, "    %-9s %s\n", "store", s.URL())
 	for _, p := range s.Probe(ctx) {
-		if p.Err != nil {
-			d.line(false, "store", fmt.Sprintf("%s: %v", p.Name, p.Err), "do not share this store between machines")
-			continue
+		switch {
+		case p.Err != nil:
+			d.line(false, "store", fmt.Sprintf("%s: %v", p.Name, p.Err), "share no such store between processes: "+p.Means)
+		case p.Untried != "":
+			d.hint("store", fmt.Sprintf("%s: not tried, %s", p.Name, p.Untried), "")
+		default:
+			d.line(true, "store", fmt.Sprintf("%-19s %s", p.Name, p.Means), "")
 		}
-		d.line(true, "store", p.Name, "")
 	}
 }
 

@@ -1,0 +1,72 @@
+package storagetest_test
+
+import (
+	"net/http"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/sprint-ml/sprint/storage"
+	"github.com/sprint-ml/sprint/storage/storagetest"
+)
+
+// Unconditional ignores the conditions of requests, as servers do that know
+// none.
+func unconditional(h http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		r.Header.Del("If-None-Match")
+		r.Header.Del("If-Match")
+		h.ServeHTTP(w, r)
+	})
+}
+
+// strangersGet answers requests that are not signed with the known key.
+func strangersGet(status int) func(http.Handler) http.Handler {
+	return func(h http.Handler) http.Handler {
+		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			if !strings.Contains(r.Header.Get("Authorization"), "Credential=test/") {
+				http.Error(w, http.StatusText(status), status)
+				return
+			}
+			h.ServeHTTP(w, r)
+		})
+	}
+}
+
+// TestProbeFlagsPretenders: a server that looks like S3 and is not as good is
+// told by the probe, and for what.
+func TestProbeFlagsPretenders(t *testing.T) {
+	for name, c := range map[string]struct {
+		around func(http.Handler) http.Handler
+		want   []string // beside the multipart create, which gofakes3 never refuses
+	}{
+		"gofakes3":               {nil, nil},
+		"no conditions":          {unconditional, []string{"create twice", "create race", "stale swap"}},
+		"strangers are refused":  {strangersGet(http.StatusForbidden), nil},
+		"strangers find nothing": {strangersGet(http.StatusNotFound), []string{"denied is denied"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s, err := storage.Open(t.Context(), storagetest.S3URL(t, c.around)(), nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer s.Close()
+			var failed []string
+			for _, p := range s.Probe(t.Context()) {
+				t.Logf("%s: %v %s", p.Name, p.Err, p.Untried)
+				if p.Err != nil && p.Name != "20 MiB create twice" {
+					failed = append(failed, p.Name)
+				}
+				if p.Err == nil && p.Name == "20 MiB create twice" {
+					t.Error("the multipart create passes")
+				}
+				if tried := c.around != nil && strings.HasPrefix(name, "strangers"); p.Name == "denied is denied" && (p.Untried == "") != tried {
+					t.Errorf("denied is denied: untried %q", p.Untried)
+				}
+			}
+			if !slices.Equal(failed, c.want) {
+				t.Errorf("flagged are %q, want %q", failed, c.want)
+			}
+		})
+	}
+}
