@@ -153,6 +153,11 @@ func (d *decoder) structure(v reflect.Value, raw map[string]any, path, base stri
 		}
 		if f.keyed && !f.path {
 			keyed[f.name] = plainKeyed
+			if !f.hasDefault && void(target) {
+				// What is left out means the same, so it is the same.
+				target.SetZero()
+				keyed[f.name] = nil
+			}
 		}
 		all[f.name] = plainAll
 		active[f.name] = plainAll
@@ -166,6 +171,18 @@ func chosen(wanted []string, now any) bool {
 		return slices.Contains(wanted, fmt.Sprint(now))
 	}
 	return slices.ContainsFunc(list, func(x any) bool { return slices.Contains(wanted, fmt.Sprint(x)) })
+}
+
+// void reports whether a written value is the one that an option has when it is
+// left out: pointers tell the two apart, all else does not.
+func void(v reflect.Value) bool {
+	switch v.Kind() {
+	case reflect.Pointer, reflect.Struct:
+		return false
+	case reflect.Slice, reflect.Map:
+		return v.Len() == 0
+	}
+	return v.IsZero()
 }
 
 // inactive looks at an option that does not count, because option, its

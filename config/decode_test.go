@@ -49,6 +49,8 @@ func TestSpellingIsNotKeyed(t *testing.T) {
 		"idle map":  {"source: web\nweb: {url: x}\nfiles: {format: csv}", "source: web\nweb: {url: x}"},
 		"reference": {"token: env:A", "token: file:b"},
 		"struct":    {"ratios: {}", "{}"},
+		"no map":    {"labels: {}", "{}"},
+		"no list":   {"checks: []", "{}"},
 	} {
 		_, a := decode(t, pair[0], Overrides{})
 		_, b := decode(t, pair[1], Overrides{})
@@ -61,7 +63,7 @@ func TestSpellingIsNotKeyed(t *testing.T) {
 // TestMeaningIsKeyed is the other half: what differs must not share a key.
 func TestMeaningIsKeyed(t *testing.T) {
 	seen := map[string]string{}
-	for _, with := range []string{"{}", "epochs: 4", "rate: 0.1", "seed: 9007199254740991", "seed: 9007199254740992", "strict: false", "freeze: true", "freeze: 'false'", "text: [title, description]", "text: [description, title]", "labels: {}", "labels: {a: b}", "labels: {b: a}", "weights: {a: 1}", "window: 7h", "encoder: x", "checks: [{id: f1}]", "checks: [{id: f1, min: 0}]", "checks: []", "level: high", "best: 0", "source: web\nweb: {url: a}", "source: web\nweb: {url: a}\ndepth: 3", "files: {format: csv}", "ratios: {train: 0.5}"} {
+	for _, with := range []string{"{}", "epochs: 4", "rate: 0.1", "seed: 9007199254740991", "seed: 9007199254740992", "strict: false", "freeze: true", "freeze: 'false'", "text: [title, description]", "text: [description, title]", "labels: {a: b}", "labels: {b: a}", "weights: {a: 1}", "window: 7h", "encoder: x", "checks: [{id: f1}]", "checks: [{id: f1, min: 0}]", "level: high", "best: 0", "source: web\nweb: {url: a}", "source: web\nweb: {url: a}\ndepth: 3", "files: {format: csv}", "ratios: {train: 0.5}"} {
 		_, d := decode(t, with, Overrides{})
 		b, err := json.Marshal(d.Keyed)
 		if err != nil {
