@@ -1,0 +1,357 @@
+package main
+
+import (
+	"context"
+	"crypto/sha256"
+	"fmt"
+	"os"
+	"path/filepath"
+	"reflect"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/sprint-ml/sprint/config"
+	"github.com/sprint-ml/sprint/jobs"
+	"github.com/sprint-ml/sprint/ml/encoder/encodertest"
+	"github.com/sprint-ml/sprint/stages/all"
+	"github.com/sprint-ml/sprint/storage"
+)
+
+const keysPlan = `name: keys
+taxonomy: taxonomy.yaml
+stages:
+  - name: fetch
+    with: {source: files, files: {paths: [rows.jsonl]}}
+  - name: label
+  - name: split
+  - name: train
+    with: {encoder: all-minilm-l6-v2}
+  - name: verify
+    with: {gold: gold.csv, checks: [{id: macro_f1, on: gold, min: 0.5}]}
+  - name: publish
+    with: {name: keys}
+  - name: command
+    needs: [fetch]
+    with: {argv: [cat, a], outputs: [out]}
+`
+
+// contexts are what an option needs beside it to count and to be valid: the
+// longest prefix of its path decides.
+var contexts = map[string][]string{
+	"fetch.gdelt":   {"fetch.source=gdelt", "fetch.gdelt.query=storm"},
+	"label.encoder": {"label.source=[rules, encoder]", "label.encoder.model=all-minilm-l6-v2"},
+	"label.gold":    {"label.gold=part.csv"},
+	"label.scored":  {"label.gold=part.csv"},
+	"label.overlay": {"label.source=[rules, overlay]", "label.overlay.file=overlay.jsonl"},
+	"command.shell": {"command.argv=[cat]"},
+	"verify.checks": {"verify.checks=[{id: f1, on: gold, category: fire, min: 0.5}]"},
+}
+
+// seconds are second values of options for which none can be guessed from the
+// tags.
+var seconds = map[string]string{
+	"fetch.gdelt.since":      "2025-12-01",
+	"fetch.gdelt.until":      "2025-12-20",
+	"label.source":           "columns",
+	"label.conflicts":        "{fire: abstain}",
+	"label.weights":          "{rules: 0.5}",
+	"label.encoder.describe": "{fire: [flames]}",
+	"train.text":             "[title, description]",
+	"train.deadline":         "2030-01-02T15:04:05Z",
+	"publish.name":           "other",
+	"publish.alias":          "champion",
+	"command.argv":           "[cat, b]",
+	"command.inputs":         "[articles]",
+	"command.outputs":        "[out, more]",
+	"command.env":            "[LANG]",
+}
+
+// together are options of which one alone cannot change: each with a whole set
+// of second values.
+var together = map[string][]string{
+	"fetch.source":           {"fetch.source=gdelt", "fetch.gdelt.query=storm"},
+	"split.ratios.train":     {"split.ratios={train: 0.6, val: 0.25, test: 0.15}"},
+	"split.ratios.val":       {"split.ratios={train: 0.7, val: 0.2, test: 0.1}"},
+	"split.ratios.test":      {"split.ratios={train: 0.75, val: 0.15, test: 0.1}"},
+	"label.rules":            nil, // it has one value
+	"verify.checks.id":       {"verify.checks=[{id: recall, on: gold, category: fire, min: 0.5}]"},
+	"verify.checks.on":       {"verify.checks=[{id: f1, on: test, category: fire, min: 0.5}]"},
+	"verify.checks.category": {"verify.checks=[{id: f1, on: gold, category: money, min: 0.5}]"},
+	"verify.checks.min":      {"verify.checks=[{id: f1, on: gold, category: fire, min: 0.6}]"},
+	"verify.checks.max":      {"verify.checks=[{id: f1, on: gold, category: fire, min: 0.5, max: 0.9}]"},
+	"verify.checks.severity": {"verify.checks=[{id: f1, on: gold, category: fire, min: 0.5, severity: warn}]"},
+	"verify.checks.over":     {"verify.checks=[{id: gain, on: gold, over: keywords, min: 0.5}]"},
+}
+
+// unkeyed says of each option that no key holds why not, with values that must
+// not change the key, and values that must because what they name is other.
+var unkeyed = map[string]struct {
+	why         string
+	same, other []string
+}{
+	"fetch.files.paths":        {"the rows count, not where they lie", []string{"[copy.jsonl]"}, []string{"[other.jsonl]", "[rows.jsonl, other.jsonl]"}},
+	"fetch.gdelt.endpoint":     {"a mirror or a test server gives the same rows", []string{"http://127.0.0.1:1/"}, nil},
+	"fetch.gdelt.pace":         {"how fast one asks changes no answer", []string{"9s"}, nil},
+	"label.gold":               {"keyed by its bytes", []string{"part2.csv"}, []string{"other.csv"}},
+	"label.scored":             {"keyed by its bytes", []string{"copy.csv"}, []string{"other.csv"}},
+	"label.encoder.model":      {"keyed by the encoder's content", nil, []string{"TINY"}},
+	"label.overlay.file":       {"keyed by its bytes", []string{"overlay2.jsonl"}, []string{"other.jsonl"}},
+	"split.gold":               {"keyed by its bytes", []string{"copy.csv"}, []string{"other.csv"}},
+	"train.encoder":            {"keyed by the encoder's content", nil, []string{"TINY"}},
+	"train.checkpoint_steps":   {"a resumed training ends with the same bytes", []string{"7"}, nil},
+	"train.checkpoint_minutes": {"a resumed training ends with the same bytes", []string{"7"}, nil},
+	"verify.gold":              {"keyed by its bytes", []string{"copy.csv"}, []string{"other.csv"}},
+	"command.files":            {"keyed by name and bytes", nil, []string{"[a.sh]", "[b.sh]"}},
+	"command.secrets":          {"a credential opens a door and is no part of the work", []string{"{TOKEN: env:OTHER}"}, nil},
+	"command.grace":            {"only a cancelled attempt sees it", []string{"1s"}, nil},
+}
+
+// option is a leaf of an options struct.
+type option struct {
+	path  string // kind.option.sub
+	field reflect.StructField
+}
+
+func optionsOf(path string, t reflect.Type) []option {
+	var out []option
+	for i := range t.NumField() {
+		f := t.Field(i)
+		name := f.Tag.Get("yaml")
+		if name == "" {
+			continue
+		}
+		at := path + "." + name
+		inner := f.Type
+		for inner.Kind() == reflect.Pointer || inner.Kind() == reflect.Slice {
+			inner = inner.Elem()
+		}
+		if inner.Kind() == reflect.Struct && f.Tag.Get("key") != "-" {
+			out = append(out, optionsOf(at, inner)...)
+			continue
+		}
+		out = append(out, option{at, f})
+	}
+	return out
+}
+
+// second is another valid value of an option than its default.
+func (o option) second() (string, bool) {
+	if v, ok := seconds[o.path]; ok {
+		return v, true
+	}
+	tag := func(name string) string { return o.field.Tag.Get(name) }
+	fallback := tag("default")
+	if enum := tag("enum"); enum != "" {
+		for v := range strings.SplitSeq(enum, "|") {
+			if v != strings.Trim(fallback, "[]") {
+				return v, true
+			}
+		}
+		return "", false
+	}
+	bound := func(name string, without float64) float64 {
+		if x, err := strconv.ParseFloat(tag(name), 64); err == nil {
+			return x
+		}
+		return without
+	}
+	switch {
+	case o.field.Type == reflect.TypeFor[time.Duration]():
+		d, err := time.ParseDuration(fallback)
+		return (d + time.Hour).String(), err == nil
+	case o.field.Type.Kind() == reflect.Bool:
+		return strconv.FormatBool(fallback != "true"), true
+	case o.field.Type.Kind() == reflect.Int, o.field.Type.Kind() == reflect.Int64:
+		n, err := strconv.Atoi(fallback)
+		if float64(n+1) > bound("max", 1e9) {
+			return strconv.Itoa(n - 1), err == nil
+		}
+		return strconv.Itoa(n + 1), err == nil
+	case o.field.Type.Kind() == reflect.Float64:
+		x, err := strconv.ParseFloat(fallback, 64)
+		for _, y := range []float64{x + 0.01, x - 0.01, x / 2} {
+			if y >= bound("min", -1e9) && y <= bound("max", 1e9) && y > bound("above", -1e9) && y < bound("below", 1e9) {
+				return strconv.FormatFloat(y, 'g', -1, 64), err == nil
+			}
+		}
+	case o.field.Type.Kind() == reflect.String:
+		return "second", true
+	case o.field.Type == reflect.TypeFor[[]string]():
+		return "[second]", true
+	}
+	return "", false
+}
+
+// context is what must be set beside the option.
+func (o option) context() []string {
+	best := ""
+	for prefix := range contexts {
+		if (o.path == prefix || strings.HasPrefix(o.path, prefix+".")) && len(prefix) > len(best) {
+			best = prefix
+		}
+	}
+	return contexts[best]
+}
+
+// keyer computes keys of the plan of every kind, as if all inputs were there.
+type keyer struct {
+	t   *testing.T
+	dir string
+}
+
+func newKeyer(t *testing.T) *keyer {
+	dir := demo(t, map[string]string{
+		"plan.yaml": keysPlan, "copy.jsonl": goodRows(), "other.jsonl": goodRows() + `{"id":"z","title":"one more"}` + "\n",
+		"gold.csv": "id,title,fire,money\na,b,1,0\n", "copy.csv": "id,title,fire,money\na,b,1,0\n", "other.csv": "id,title,fire,money\na,b,0,1\n",
+		"part.csv": "id,title,fire,money\nc,d,1,0\n", "part2.csv": "id,title,fire,money\nc,d,1,0\n",
+		"overlay.jsonl": `{"id":"x","fire":1}`, "overlay2.jsonl": `{"id":"x","fire":1}`, "a.sh": "exit 0", "b.sh": "exit 0",
+	})
+	t.Chdir(dir) // paths of --set are relative to the working directory
+	return &keyer{t, dir}
+}
+
+// keys returns the key of each stage and, of command's outputs, none: inputs
+// are the same whatever their stage would make.
+func (k *keyer) keys(plan string, device string, set ...string) map[string]string {
+	k.t.Helper()
+	p, err := config.ParsePlan(filepath.Join(k.dir, "plan.yaml"), []byte(plan))
+	if err != nil {
+		k.t.Fatal(err)
+	}
+	o, err := config.NewOptions(p, config.Overrides{Set: set})
+	if err != nil {
+		k.t.Fatalf("%q: %v", set, err)
+	}
+	look := jobs.NewLookup(k.dir, filepath.Join(k.dir, "cache"), true, time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC))
+	g, err := jobs.Compile(context.Background(), p, jobs.CompileOptions{Registry: all.All(), Options: o, Device: device, Lookup: look})
+	if err != nil {
+		k.t.Fatalf("%q: %v", set, err)
+	}
+	out := map[string]string{}
+	for _, t := range g.Tasks {
+		inputs := map[string]storage.Artifact{}
+		for _, r := range t.Inputs {
+			if r.From != "" {
+				inputs[r.Name] = storage.Artifact{Name: r.Name, Digest: fmt.Sprintf("sha256:%x", sha256.Sum256([]byte(r.Name)))}
+			}
+		}
+		key, _, err := t.Preimage(inputs).Key()
+		if err != nil {
+			k.t.Fatal(err)
+		}
+		out[t.Name] = key
+	}
+	return out
+}
+
+// TestEveryOption: of every kind, a second value of every keyed option changes
+// the key of its stage, and no value of the others does, unless it names
+// something else.
+func TestEveryOption(t *testing.T) {
+	k := newKeyer(t)
+	tiny := encodertest.Tiny(t)
+	met := map[string]bool{}
+	for _, kind := range all.All() {
+		for _, o := range optionsOf(kind.Name, reflect.TypeOf(kind.Options()).Elem()) {
+			met[o.path] = true
+			base := o.context()
+			before := k.keys(keysPlan, "", base...)[kind.Name]
+			after := func(set ...string) string {
+				return k.keys(keysPlan, "", append(base[:len(base):len(base)], set...)...)[kind.Name]
+			}
+			if o.field.Tag.Get("key") == "-" {
+				u, known := unkeyed[o.path]
+				if !known || u.why == "" {
+					t.Errorf("%s is in no key: say why in this test", o.path)
+				}
+				for _, v := range u.same {
+					if after(o.path+"="+v) != before {
+						t.Errorf("%s: %s changes the key, though %s", o.path, v, u.why)
+					}
+				}
+				seen := map[string]string{before: "as it was"}
+				for _, v := range u.other {
+					v = strings.ReplaceAll(v, "TINY", tiny)
+					key := after(o.path + "=" + v)
+					if other, double := seen[key]; double {
+						t.Errorf("%s: %s has the key of %s", o.path, v, other)
+					}
+					seen[key] = v
+				}
+				if len(u.same)+len(u.other) == 0 {
+					t.Errorf("%s was not tried", o.path)
+				}
+				continue
+			}
+			if _, listed := unkeyed[o.path]; listed {
+				t.Errorf("%s is keyed, and this test says that it is not", o.path)
+			}
+			set, listed := together[o.path]
+			if !listed {
+				v, ok := o.second()
+				if !ok {
+					t.Errorf("%s: no second value is known: add one to this test", o.path)
+					continue
+				}
+				set = []string{o.path + "=" + v}
+			}
+			if len(set) == 0 {
+				continue
+			}
+			if after(set...) == before {
+				t.Errorf("%s: %q does not change the key", o.path, set)
+			}
+			if fallback := o.field.Tag.Get("default"); !listed && fallback != "" && !strings.Contains(strings.Join(base, " "), o.path+"=") {
+				if after(o.path+"="+fallback) != before {
+					t.Errorf("%s: its written-out default %s changes the key", o.path, fallback)
+				}
+			}
+		}
+	}
+	for path := range unkeyed {
+		if !met[path] {
+			t.Errorf("no kind has the option %s", path)
+		}
+	}
+}
+
+// TestWhatNeverChangesAKey: the device, retries, time limits, the stage's
+// neighbours, and the options of a source that is not chosen.
+func TestWhatNeverChangesAKey(t *testing.T) {
+	k := newKeyer(t)
+	before := k.keys(keysPlan, "")
+	same := func(what string, after map[string]string) {
+		t.Helper()
+		for name, key := range before {
+			if after[name] != key {
+				t.Errorf("%s changes the key of %s", what, name)
+			}
+		}
+	}
+	same("--device", k.keys(keysPlan, "cpu"))
+	same("resources, retry and timeout", k.keys(strings.ReplaceAll(keysPlan, "    with:", "    resources: {device: go}\n    retry: 4\n    timeout: 3h\n    with:"), ""))
+	same("a comment in the plan", k.keys("# hello\n"+strings.ReplaceAll(keysPlan, "\n  - name: train", "\n\n  # now\n  - name: train"), ""))
+	same("another plan's name", k.keys(strings.Replace(keysPlan, "name: keys\n", "name: other\n", 1), ""))
+	same("the map of a source that is not chosen", k.keys(strings.Replace(keysPlan, "source: files, ", "source: files, gdelt: {query: fire, days: 3}, ", 1), ""))
+	same("such a map of label", k.keys(strings.Replace(keysPlan, "- name: label\n", "- name: label\n    with: {encoder: {model: all-minilm-l6-v2, margin: 0.3}, overlay: {file: overlay.jsonl}}\n", 1), ""))
+	gdelt := strings.Replace(keysPlan, "source: files, ", "source: gdelt, gdelt: {query: fire}, ", 1)
+	if k.keys(gdelt, "")["fetch"] != k.keys(strings.Replace(gdelt, "rows.jsonl", "other.jsonl", 1), "")["fetch"] {
+		t.Error("the files of a source that is not chosen change the key of fetch")
+	}
+	// A taxonomy's comments are in the release and in nothing else.
+	taxonomy := filepath.Join(k.dir, "taxonomy.yaml")
+	if err := os.WriteFile(taxonomy, []byte("# ours\n"+strings.ReplaceAll(goodTaxonomy, "[fire, blaze]", `["fire",   'blaze']`)), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	after := k.keys(keysPlan, "")
+	after["publish"] = before["publish"]
+	same("a taxonomy's spelling", after)
+	if err := os.WriteFile(taxonomy, []byte(strings.ReplaceAll(goodTaxonomy, "blaze", "flames")), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	if after = k.keys(keysPlan, ""); after["label"] == before["label"] || after["split"] != before["split"] {
+		t.Error("a rule of the taxonomy does not change the key of label alone")
+	}
+}
