@@ -42,7 +42,7 @@ func TestOperationFails(t *testing.T) {
 			cases = append(cases, fmt.Sprintf("%s@%d", f, n))
 		}
 	}
-	step := []int{83, 6, 1}[tier]
+	step := []int{83, 10, 1}[tier]
 	if one := os.Getenv(faultstore.Env); one != "" { // a replay
 		cases, step = []string{one}, 1
 	}
@@ -85,7 +85,8 @@ func TestOperationFails(t *testing.T) {
 			t.Errorf("%s: fails without a fault: %s", what, message)
 		case got.Code != 0:
 			failed++
-			if !strings.Contains(message, hit.Key) || !strings.Contains(message, hit.Op) {
+			// What a write cut short left is found by the next read.
+			if !strings.Contains(message, hit.Key) || hit.Mode != faultstore.Short && !strings.Contains(message, hit.Op) {
 				t.Errorf("%s: code %d, the message does not name %s %s: %s", what, got.Code, hit.Op, hit.Key, message)
 			}
 			if inj.Err != nil && !strings.Contains(message, inj.Err.Error()) {
@@ -94,6 +95,11 @@ func TestOperationFails(t *testing.T) {
 			if !slices.Contains([]int{4, 9}, got.Code) {
 				t.Errorf("%s: code %d: %s", what, got.Code, message)
 			}
+		}
+		if hit.Mode == faultstore.Short && strings.HasPrefix(hit.Key, "models/") {
+			// A store that leaves half of a release's record breaks that version
+			// for good; it must be found, which was checked above.
+			continue
 		}
 		wholeSix(t, what, dir, store, want, short)
 	}

@@ -63,6 +63,9 @@ func (u *run) attend(ctx context.Context, e *Evaluation) (attended context.Conte
 		}
 	}
 	if err := u.Store.Create(ctx, runKey(u.id, "uses"), mustJSON(used)); err != nil {
+		if errors.Is(err, storage.ErrExists) { // nobody else has this run's id
+			err = &storage.Error{Op: "create", Key: runKey(u.id, "uses"), Class: storage.ErrCorrupt, Err: errors.New("it was written by half")}
+		}
 		release()
 		return nil, nil, err
 	}

@@ -127,7 +127,7 @@ func TestManyRunnersOneEffect(t *testing.T) {
 // TestReadersSeeWholeResults lets readers spin while runs write: whatever they
 // see is whole.
 func TestReadersSeeWholeResults(t *testing.T) {
-	runs := []int{6, 150, 1000}[tier]
+	runs := []int{6, 50, 1000}[tier]
 	url := filepath.Join(t.TempDir(), "store")
 	stop := make(chan struct{})
 	var writers, readers sync.WaitGroup

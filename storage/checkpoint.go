@@ -37,7 +37,15 @@ func (s *Store) SaveCheckpoint(ctx context.Context, kind, key string, step int64
 	if err != nil {
 		return err
 	}
-	return s.Create(ctx, fmt.Sprintf("%s%012d-%s", checkpointPrefix(kind, key), step, newNonce()[:8]), body)
+	for range 3 {
+		// Nobody else has this name: what exists there is a write cut short,
+		// which restoring passes over.
+		err = s.Create(ctx, fmt.Sprintf("%s%012d-%s", checkpointPrefix(kind, key), step, newNonce()[:8]), body)
+		if !errors.Is(err, ErrExists) {
+			break
+		}
+	}
+	return err
 }
 
 // RestoreCheckpoint writes the newest checkpoint whose bytes verify into dir, an

@@ -34,8 +34,10 @@ func (s *Store) ProbeQuick(ctx context.Context) error {
 		return err
 	}
 	defer func() { _ = s.Sweep(context.WithoutCancel(ctx), key) }()
-	if err := s.Create(ctx, key, []byte("again")); !errors.Is(err, ErrExists) {
-		return fmt.Errorf("store %s takes a second exclusive create of one key (%v): it cannot be shared; run `sprint doctor --store URL`", s.url, err)
+	if err := s.Create(ctx, key, []byte("again")); err == nil {
+		return &Error{Op: "create", Key: key, Class: ErrInvalid, Err: fmt.Errorf("store %s takes a second exclusive create of one key: it cannot be shared; run `sprint doctor --store URL`", s.url)}
+	} else if !errors.Is(err, ErrExists) {
+		return err
 	}
 	body, _, err := s.Read(ctx, key)
 	if err == nil && string(body) != "probe" {
