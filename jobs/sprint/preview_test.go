@@ -94,7 +94,7 @@ func TestPreviewSample(t *testing.T) {
 		if small := s.Rules[1]; small.Gold != 1 || small.Right != 1 || small.TagKnown != 1 || small.TagRight != 0 {
 			t.Errorf("rule %+v", small)
 		}
-		if !s.Rules[2].Dead || s.Rules[0].Dead || !s.Rules[3].Dominating {
+		if !s.Rules[2].Dead || s.Rules[0].Dead || s.Rules[3].Dominating {
 			t.Errorf("dead and dominating: %+v", s.Rules)
 		}
 		if p.Gold == nil || p.Gold.Rows != 5 || p.Gold.PerCategory["fire"].Precision != 0.75 || p.Gold.PerCategory["fire"].Recall != 1 {

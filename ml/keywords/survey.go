@@ -48,7 +48,7 @@ type RuleSurvey struct {
 	Rows int `json:"rows"`
 	Sole int `json:"sole"`
 	// Dead rules fired on no row. Dominating ones made most rows of their
-	// category alone: what is learned from them is one rule.
+	// category alone, though it has others: what is learned from it is one rule.
 	Dead       bool `json:"dead,omitempty"`
 	Dominating bool `json:"dominating,omitempty"`
 	// Words are what it fired on, the most frequent first.
@@ -176,7 +176,7 @@ func (s *Survey) Measure(r *Result, positive []bool, tags []string) {
 }
 
 // A rule dominates if it alone makes more than this share of a category of at
-// least that many rows.
+// least that many rows and several rules.
 const (
 	dominatingShare = 0.5
 	dominatingRows  = 20
@@ -184,11 +184,16 @@ const (
 
 // Finish names dead and dominating rules and sorts their words.
 func (s *Survey) Finish() {
+	rules := make([]int, len(s.Categories)) // of each category
+	for _, r := range s.m.rules {
+		rules[r.category]++
+	}
 	for i := range s.Rules {
 		r := &s.Rules[i]
+		c := s.m.rules[i].category
 		r.Dead = r.Rows == 0
-		all := s.Categories[s.m.rules[i].category].Rows
-		r.Dominating = all >= dominatingRows && float64(r.Sole) > dominatingShare*float64(all)
+		all := s.Categories[c].Rows
+		r.Dominating = rules[c] > 1 && all >= dominatingRows && float64(r.Sole) > dominatingShare*float64(all)
 		for w, n := range r.words {
 			r.Words = append(r.Words, WordCount{w, n})
 		}
