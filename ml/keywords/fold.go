@@ -1,37 +1,41 @@
 package keywords
 
 import (
-	"encoding/binary"
 	"math/bits"
 	"unicode/utf8"
+	"unsafe"
 
 	"github.com/sprint-ml/sprint/ml/taxonomy"
 	"golang.org/x/text/unicode/norm"
 )
 
-// pad is the number of zero bytes before and after a folded text, so that eight
-// bytes can be loaded at either end of any word.
-const pad = 8
-
-// text is a field made ready for matching: its folded bytes, and one bit per
-// byte that tells whether it belongs to a word.
+// text is a field made ready for matching: its bytes, how they fold, and one bit
+// per byte that tells whether it belongs to a word. Most texts are read where
+// they are: plain ones hold ASCII, the letters of U+00C0 to U+00FF but ß, and
+// signs, and fold byte by byte.
 type text struct {
-	buf  []byte // pad zeros, the folded bytes, zeros
+	src  []byte // at least eight bytes
+	fold *[256]byte
 	word []uint64
-	n    int
+	high []uint64 // bytes beyond ASCII
 
-	// For a text that was not folded in place: where the letter that gave a
+	// For a text that was not folded byte by byte: where the letter that gave a
 	// byte begins and ends in it.
 	mapped     bool
 	from, upto []int32
 
+	buf     []byte
 	clean   []byte // the slow path's valid UTF-8
 	cleanAt []int32
 }
 
+// at returns a byte of a word as it folds.
+func (t *text) at(i int) byte { return t.fold[t.src[i]] }
+
 // alphabet tells how to fold what is common beyond ASCII in place. All else
 // takes the slow path.
 type alphabet struct {
+	plain, same [256]byte   // plain folds bytes of plain texts
 	latin       [256]uint16 // U+0080 to U+017F: the two bytes of the folded letter, parts or slow
 	punctuation [64]bool    // U+2000 to U+203F: parts words
 }
@@ -44,6 +48,13 @@ const (
 // newAlphabet asks the definition, taxonomy.Fold, for every entry.
 func newAlphabet() *alphabet {
 	var a alphabet
+	for i := range a.same {
+		c := byte(i) //nolint:gosec // a byte
+		a.same[i], a.plain[i] = c, c
+		if c >= 'A' && c <= 'Z' || c >= 0x80 && c <= 0x9f { // Ä is C3 84, ä is C3 A4
+			a.plain[i] |= 0x20
+		}
+	}
 	for i := range a.latin {
 		r := rune(0x80 + i)
 		switch f := taxonomy.Fold(string(r)); {
@@ -64,106 +75,66 @@ func newAlphabet() *alphabet {
 	return &a
 }
 
-// set folds a text.
+// set makes a text ready.
 func (t *text) set(a *alphabet, s string) {
-	t.n, t.mapped = len(s), false
-	t.room(len(s))
-	copy(t.buf[pad:], s)
-	clear(t.buf[pad+len(s):])
+	t.src, t.fold, t.mapped = unsafe.Slice(unsafe.StringData(s), len(s)), &a.plain, false // never written to
+	if len(s) < 8 {
+		t.src = t.copied(t.src)
+	}
+	t.room(len(t.src))
 	if !t.lanes() && !t.beyond(a) {
 		t.slowly(s)
+		t.fold = &a.same
 	}
 }
 
-// room makes the buffers fit n bytes in blocks of 64. The last block ends in at
-// least one byte that is no word's.
+// copied brings bytes into the buffer, with zeros if they are few.
+func (t *text) copied(src []byte) []byte {
+	t.buf = append(t.buf[:0], src...)
+	for len(t.buf) < 8 {
+		t.buf = append(t.buf, 0)
+	}
+	return t.buf
+}
+
+// room makes the bits fit n bytes. The last block ends in at least one byte that
+// is no word's.
 func (t *text) room(n int) {
 	blocks := n/64 + 1
-	if size := 2*pad + 64*blocks; cap(t.buf) < size {
-		t.buf = make([]byte, size, 2*size)
-	} else {
-		t.buf = t.buf[:size]
-	}
 	if cap(t.word) < blocks {
-		t.word = make([]uint64, blocks, 2*blocks)
+		t.word, t.high = make([]uint64, blocks, 2*blocks), make([]uint64, blocks, 2*blocks)
 	}
-	t.word = t.word[:blocks]
+	t.word, t.high = t.word[:blocks], t.high[:blocks]
 }
 
-// Constants for the eight bytes of a uint64, each on its own. What is added to a
-// byte below 128 lets its high bit tell whether it is at least '0', above '9',
-// at least 'a', above 'z', or not zero.
-const (
-	each     = 0x0101010101010101
-	eachHigh = 0x80 * each
-	from0    = (0x80 - '0') * each
-	past9    = (0x80 - '9' - 1) * each
-	fromA    = (0x80 - 'a') * each
-	pastZ    = (0x80 - 'z' - 1) * each
-	notZero  = 0x7f * each
-	// gather brings the lowest bits of eight bytes together in the top byte.
-	gather = 0x0102040810204080
-)
-
-// lanes folds ASCII and the letters of U+00C0 to U+00FE, eight bytes at a time
-// and without a branch, and fills the bits of words. Bytes beyond that count as
-// words' for now; it returns false if there are any.
-func (t *text) lanes() bool {
-	var other, lead uint64
-	for b := range t.word {
-		block := (*[64]byte)(t.buf[pad+64*b:])
-		var word uint64
-		// One more than the text has, for what follows a lead at its end.
-		most := min(64, t.n+1-64*b)
-		for k := 0; k < most; k += 8 {
-			x := binary.LittleEndian.Uint64(block[k&63:])
-			high := x & eachHigh
-			low := x &^ eachHigh
-			y := low | 0x20*each
-			letter := (y + fromA) &^ (y + pastZ)
-			digit := (low + from0) &^ (low + past9)
-			word |= ((letter | digit | x) & eachHigh >> 7 * gather >> 56) << k
-			// A letter from U+00C0 on is C3 and a byte from 80 to BF, of which
-			// bit 5 tells the case; but for x8, U+00D7, U+00DF, U+00F7 and
-			// U+00FF, whose second bytes are BF if bits 3 and 5 are set.
-			c3 := low ^ 0x43*each
-			c3 = high &^ (c3 + notZero)
-			follows := c3<<8 | lead>>56
-			lead = c3
-			odd := (low | 0x28*each) ^ 0x3f*each
-			plain := follows & high &^ (x << 1) & (odd + notZero)
-			other |= high&^c3&^plain | follows&^plain
-			binary.LittleEndian.PutUint64(block[k&63:], x|(letter&^x&eachHigh|plain)>>2)
-		}
-		t.word[b] = word
-	}
-	return other == 0
-}
-
-// beyond folds what else is common beyond ASCII in place. It returns false if
-// some of it cannot be.
+// beyond knows what is common beyond ASCII. It returns false if there is anything
+// else.
 func (t *text) beyond(a *alphabet) bool {
+	letters := false
 	next := 0
-	for p := 0; p < t.n; p += 8 {
-		high := binary.LittleEndian.Uint64(t.buf[pad+p:]) & eachHigh
+	src := t.src
+	for b, high := range t.high {
 		for ; high != 0; high &= high - 1 {
-			p := p + bits.TrailingZeros64(high)/8
+			p := b<<6 + bits.TrailingZeros64(high)
 			if p < next {
 				continue
 			}
-			s := (*[3]byte)(t.buf[pad+p:])
-			switch {
-			case s[0] >= 0xc2 && s[0] <= 0xc5 && s[1]&0xc0 == 0x80:
-				switch f := a.latin[int(s[0]-0xc2)<<6|int(s[1]&0x3f)]; f {
-				case slow:
+			if p+1 >= len(src) || src[p+1]&0xc0 != 0x80 {
+				return false
+			}
+			switch c := src[p]; {
+			case c >= 0xc2 && c <= 0xc5:
+				next = p + 2
+				switch f := a.latin[int(c-0xc2)<<6|int(src[p+1]&0x3f)]; {
+				case f>>8 == 0xc3 && c == 0xc3: // plain
+				case f == slow:
 					return false
-				case parts:
+				case f == parts:
 					t.part(p, 2)
 				default:
-					s[0], s[1] = byte(f>>8), byte(f)
+					letters = true
 				}
-				next = p + 2
-			case s[0] == 0xe2 && s[1] == 0x80 && s[2]&0xc0 == 0x80 && a.punctuation[s[2]&0x3f]:
+			case c == 0xe2 && src[p+1] == 0x80 && p+2 < len(src) && src[p+2]&0xc0 == 0x80 && a.punctuation[src[p+2]&0x3f]:
 				t.part(p, 3)
 				next = p + 3
 			default:
@@ -171,7 +142,27 @@ func (t *text) beyond(a *alphabet) bool {
 			}
 		}
 	}
+	if letters {
+		t.spell(a)
+	}
 	return true
+}
+
+// spell folds the letters that beyond knows into the buffer.
+func (t *text) spell(a *alphabet) {
+	buf := t.copied(t.src)
+	for i := 0; i < len(buf); i++ {
+		c := buf[i]
+		if c < utf8.RuneSelf {
+			buf[i] = a.plain[c]
+		} else if c >= 0xc2 && c <= 0xc5 {
+			if f := a.latin[int(c-0xc2)<<6|int(buf[i+1]&0x3f)]; f != parts {
+				buf[i], buf[i+1] = byte(f>>8), byte(f)
+			}
+			i++
+		}
+	}
+	t.src, t.fold = buf, &a.same
 }
 
 // part takes bytes out of any word.
@@ -197,8 +188,7 @@ func (t *text) slowly(s string) {
 		}
 	}
 	t.cleanAt = append(t.cleanAt, int32(len(s))) //nolint:gosec // the same
-	t.buf = append(t.buf[:0], make([]byte, pad)...)
-	t.from, t.upto = t.from[:0], t.upto[:0]
+	t.buf, t.from, t.upto = t.buf[:0], t.from[:0], t.upto[:0]
 	for at := 0; at < len(t.clean); {
 		n := 1
 		if t.clean[at] >= utf8.RuneSelf || at+1 < len(t.clean) && t.clean[at+1] >= utf8.RuneSelf {
@@ -213,20 +203,19 @@ func (t *text) slowly(s string) {
 		} else {
 			t.buf = taxonomy.AppendFolded(t.buf, piece)
 		}
-		for len(t.from) < len(t.buf)-pad {
+		for len(t.from) < len(t.buf) {
 			t.from, t.upto = append(t.from, t.cleanAt[at]), append(t.upto, t.cleanAt[at+n])
 		}
 		at += n
 	}
-	t.n, t.mapped = len(t.buf)-pad, true
-	folded := t.buf[pad:]
-	t.room(t.n)
-	copy(t.buf[pad:], folded) // room may have moved
-	clear(t.buf[:pad])
-	clear(t.buf[pad+t.n:])
+	for len(t.buf) < 8 {
+		t.buf = append(t.buf, 0)
+	}
+	t.src, t.mapped = t.buf, true
+	t.room(len(t.src))
 	clear(t.word)
-	for i := 0; i < t.n; {
-		r, n := utf8.DecodeRune(t.buf[pad+i : pad+t.n])
+	for i := 0; i < len(t.src); {
+		r, n := utf8.DecodeRune(t.src[i:])
 		if taxonomy.IsWord(r) {
 			for k := i; k < i+n; k++ {
 				t.word[k>>6] |= 1 << (k & 63)
@@ -246,7 +235,7 @@ func (t *text) span(start, end int) (int, int) {
 
 // after returns the first word at or after a byte.
 func (t *text) after(p int) (start, end int, ok bool) {
-	if p >= t.n {
+	if p >= len(t.src) {
 		return 0, 0, false
 	}
 	b := p >> 6
@@ -264,6 +253,16 @@ func (t *text) after(p int) (start, end int, ok bool) {
 		w = ^t.word[b]
 	}
 	return start, b<<6 + bits.TrailingZeros64(w), true
+}
+
+// until returns where the word ends that goes on to the end of a block.
+func (t *text) until(end int) int {
+	for b := end >> 6; b < len(t.word); b++ {
+		if w := ^t.word[b]; w != 0 {
+			return b<<6 + bits.TrailingZeros64(w)
+		}
+	}
+	return end
 }
 
 // before returns the last word that ends at or before a byte.

@@ -22,15 +22,17 @@ type Result struct {
 	Explain bool
 	Dropped []Drop
 
-	text  text
-	field int
-	state []uint8 // per rule: voided, listed
-	dirty []int32 // rules whose state is not 0
-	low   []float64
-	any   bool
+	text   text
+	field  int
+	state  []uint8 // per rule: voided, listed
+	dirty  []int32 // rules whose state is not 0
+	low    []float64
+	any    bool
+	judged bool // Scores and Tags were written to
 
 	// Of the field at hand.
-	candidates                         []candidate
+	spans                              []span
+	candidates                         []int32
 	hits, shields, negations, affirmed []place
 	marks                              []uint64
 }
@@ -75,13 +77,17 @@ func (r *Result) begin(m *Matcher) {
 		r.state = make([]uint8, len(m.rules))
 		r.Scores, r.Tags = make([]float64, len(m.tax.Categories)), make([]int, len(m.tax.Categories))
 		r.low = make([]float64, len(m.tax.Categories))
+		r.dirty, r.any, r.judged = nil, false, false
 	}
 	for _, rule := range r.dirty {
 		r.state[rule] = 0
 	}
-	r.Fired, r.Dropped, r.dirty, r.any = r.Fired[:0], r.Dropped[:0], r.dirty[:0], false
-	clear(r.Scores)
-	clear(r.Tags)
+	r.Fired, r.Dropped, r.dirty = r.Fired[:0], r.Dropped[:0], r.dirty[:0]
+	if r.judged {
+		clear(r.Scores)
+		clear(r.Tags)
+		r.any, r.judged = false, false
+	}
 }
 
 func (r *Result) mark(rule int32, s uint8) {
@@ -174,7 +180,7 @@ func (r *Result) negate(within int) {
 		at := n.end
 		for range within {
 			s, e, ok := t.after(at)
-			if !ok || clauseEnds(t.buf[pad+at:pad+s]) {
+			if !ok || clauseEnds(t.src[at:s]) {
 				break
 			}
 			r.marks[s>>6] |= 1 << (s & 63)
@@ -215,6 +221,7 @@ func (r *Result) shielded(h place) bool {
 
 // judge drops rules that an exception voids and combines the others.
 func (r *Result) judge(m *Matcher) {
+	r.judged = true
 	kept := r.Fired[:0]
 	best := r.Tags // the strongest tagged rule so far, plus one
 	for _, h := range r.Fired {

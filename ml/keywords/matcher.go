@@ -17,14 +17,18 @@ type Matcher struct {
 	alphabet *alphabet
 	roots    [roots]trie
 	// What can begin a match: whole words, beginnings, ends and insides of them.
-	words, begin, end, inside filter
+	whole, begin, end, inside filter
+	shortest                  int // bytes of the shortest word that can begin, end or hold a match; at most 4
 	rules                     []rule
 	negates                   bool // some rule can be negated
 	against                   bool // some rule has a negative weight
 }
 
-// candidate is a word that some pattern may match.
-type candidate struct{ start, end int32 }
+// span is a word of a text; begins is 1 if some pattern may begin with it.
+type span struct {
+	start, end int32
+	begins     uint64
+}
 
 // rule is what judging needs of a rule.
 type rule struct {
@@ -55,8 +59,9 @@ func New(t *taxonomy.Taxonomy) *Matcher {
 		c.add(taxonomy.Patterns{Words: t.Negation.Words}, -1, negates)
 		c.add(taxonomy.Patterns{Words: t.Negation.Not}, -1, affirms)
 	}
-	m.words, m.begin = newFilter(len(c.patterns[rootBegin])), newFilter(len(c.patterns[rootBegin]))
+	m.whole, m.begin = newFilter(len(c.patterns[rootBegin])), newFilter(len(c.patterns[rootBegin]))
 	m.end, m.inside = newFilter(len(c.patterns[rootEnd])), newFilter(len(c.patterns[rootInside]))
+	m.shortest = probe
 	for root, patterns := range c.patterns {
 		for _, p := range patterns {
 			m.admit(root, p)
@@ -125,22 +130,29 @@ func (m *Matcher) admit(root int, p pattern) {
 	}
 	var load [8]byte
 	n := min(len(first), probe)
+	m.shortest = min(m.shortest, n)
 	switch {
 	case root == rootEnd:
 		for i, c := range first[:n] {
 			load[n-1-i] = c // the right way round again
 		}
-		m.end.add(binary.LittleEndian.Uint64(load[:]), n)
+		m.end.add(caseless(load, n), n)
 	case root == rootInside:
 		copy(load[:], first[:n])
-		m.inside.add(binary.LittleEndian.Uint64(load[:]), n)
+		m.inside.add(caseless(load, n), n)
 	case several || p.shape == whole:
 		copy(load[:], first)
-		m.words.add(binary.LittleEndian.Uint64(load[:]), len(first))
+		m.whole.add(caseless(load, min(len(first), 8)), len(first))
 	default:
 		copy(load[:], first[:n])
-		m.begin.add(binary.LittleEndian.Uint64(load[:]), n)
+		m.begin.add(caseless(load, n), n)
 	}
+}
+
+// caseless is how the filters see the first n bytes: with the bit set in which
+// upper and lower case differ, be it that of ASCII or that of a second byte.
+func caseless(load [8]byte, n int) uint64 {
+	return (binary.LittleEndian.Uint64(load[:]) | eachCase) & (1<<(8*uint(n)) - 1) //nolint:gosec // n is a length
 }
 
 // Match applies all rules to a text of one or two fields and returns r, filled.
@@ -156,98 +168,110 @@ func (m *Matcher) Match(r *Result, title, description string) *Result {
 	return r
 }
 
-// field finds the hits of a field.
+// field finds the hits of a field. What a word is and whether it is a candidate
+// cannot be guessed, so each step is a loop of its own without a branch on it: all
+// are noted, and those that count are kept.
 func (m *Matcher) field(r *Result, field int, s string) {
 	t := &r.text
 	t.set(m.alphabet, s)
 	r.field, r.hits = field, r.hits[:0]
 	r.shields, r.negations, r.affirmed = r.shields[:0], r.negations[:0], r.affirmed[:0]
-	most := t.n/2 + 2 // words
-	if len(r.candidates) < 2*most {
-		r.candidates = make([]candidate, 4*most)
+	most := len(t.src)/2 + 2
+	if len(r.spans) < most {
+		r.spans, r.candidates = make([]span, 2*most), make([]int32, 2*most)
 	}
-	found, ends := r.candidates[:most:most], r.candidates[most:2*most]
-	n, k := 0, 0
-	buf, words := t.buf, m.words
-	start, carry := -1, uint64(0)
-	for b, w := range t.word {
-		// Words begin and end where a bit differs from the one before.
-		edges := w ^ (w<<1 | carry)
-		carry = w >> 63
-		for {
-			if start < 0 {
-				if edges == 0 {
-					break
-				}
-				start = b<<6 + bits.TrailingZeros64(edges)
-				edges &= edges - 1
-			}
-			if edges == 0 {
-				break
-			}
-			end := b<<6 + bits.TrailingZeros64(edges)
-			edges &= edges - 1
-			// Whether a word is a candidate cannot be guessed, so it is noted
-			// in any case and counted if it is one.
-			key := binary.LittleEndian.Uint64(buf[pad+start:]) & (1<<(8*uint(end-start)) - 1)
-			found[n] = candidate{int32(start), int32(end)} //nolint:gosec // rows are capped far below
-			yes := words.has(key, end-start)
-			if m.begin.lens != 0 {
-				yes |= m.begins(key)
-			}
-			n += int(yes) //nolint:gosec // 0 or 1
-			if m.end.lens != 0 {
-				ends[k] = candidate{int32(start), int32(end)} //nolint:gosec // the same
-				k += int(m.ends(binary.LittleEndian.Uint64(t.buf[pad+end-8:])))
-			}
-			if m.inside.lens != 0 {
-				m.within(r, start, end)
-			}
-			start = -1
+	parted := 0
+	if m.end.lens|m.inside.lens != 0 {
+		parted = 1
+	}
+	spans := r.spans[:m.words(t, r.spans, parted)]
+	for i := range spans {
+		if s := &spans[i]; s.begins != 0 {
+			m.forward(r, rootBegin, int(s.start), int(s.start), int(s.end))
 		}
 	}
-	for _, c := range found[:n] {
-		m.forward(r, rootBegin, int(c.start), int(c.start), int(c.end))
+	if m.end.lens != 0 {
+		for _, i := range r.candidates[:m.ends(spans, t.src, r.candidates)] {
+			m.backward(r, int(spans[i].start), int(spans[i].end))
+		}
 	}
-	for _, c := range ends[:k] {
-		m.backward(r, int(c.start), int(c.end))
+	if m.inside.lens != 0 {
+		for _, s := range spans {
+			m.within(r, int(s.start), int(s.end))
+		}
 	}
 	if len(r.hits) > 0 {
 		r.settle(m)
 	}
 }
 
-// begins asks whether a pattern begins as the word does whose first bytes are
-// key: 1 if so, else 0.
-func (m *Matcher) begins(key uint64) (yes uint64) {
-	for lens := m.begin.lens; lens != 0; lens &= lens - 1 {
-		n := bits.TrailingZeros8(lens)
-		yes |= m.begin.has(key&(1<<(8*uint(n))-1), n)
-	}
-	return yes
+// atMost is min without a branch, which the compiler makes of min.
+func atMost(i, most int) int {
+	d := most - i
+	return i + d&(d>>63)
 }
 
-// ends asks the same of the end of a word.
-func (m *Matcher) ends(tail uint64) (yes uint64) {
-	for lens := m.end.lens; lens != 0; lens &= lens - 1 {
-		n := bits.TrailingZeros8(lens)
-		yes |= m.end.has(tail>>(64-8*uint(n)), n)
+// words lists the words that are or begin as some pattern; all that are long
+// enough for one if all is 1.
+func (m *Matcher) words(t *text, out []span, all int) (n int) {
+	src := t.src
+	last := len(src) - 8
+	whole := m.whole
+	carry := uint64(0)
+	for b, w := range t.word {
+		begin := w &^ (w<<1 | carry)
+		carry = w >> 63
+		for i := 1; i < m.shortest; i++ {
+			long := w >> (i & 63)
+			if b+1 < len(t.word) {
+				long |= t.word[b+1] << ((64 - i) & 63)
+			}
+			begin &= long
+		}
+		for ; begin != 0; begin &= begin - 1 {
+			bit := bits.TrailingZeros64(begin)
+			start := b<<6 + bit
+			size := bits.TrailingZeros64(^(w >> (bit & 63)))
+			if bit+size == 64 {
+				size = t.until(start+size) - start
+			}
+			at := atMost(start, last)
+			key := (binary.LittleEndian.Uint64(src[at:])>>(8*uint(start-at)&63) | eachCase) & (1<<(8*uint(size)) - 1) //nolint:gosec // not negative
+			yes := whole.has(key, uint64(size))                                                                       //nolint:gosec // the same
+			if m.begin.lens != 0 {
+				yes |= m.begin.any(key)
+			}
+			out[n] = span{int32(start), int32(start + size), yes} //nolint:gosec // rows are capped far below
+			n += int(yes)&1 | all                                 //nolint:gosec // 0 or 1
+		}
 	}
-	return yes
+	return n
+}
+
+// ends picks the words that end as some pattern.
+func (m *Matcher) ends(spans []span, src []byte, out []int32) (k int) {
+	end := m.end
+	out = out[:len(spans)]
+	for i := range spans {
+		s := &spans[i]
+		at := -atMost(8-int(s.end), 0)
+		tail := binary.LittleEndian.Uint64(src[at:])<<(8*uint(at+8-int(s.end))&63) | eachCase //nolint:gosec // not negative
+		yes := end.anyEnd(tail)
+		out[k] = int32(i) //nolint:gosec // the same
+		k += int(yes) & 1 //nolint:gosec // the same
+	}
+	return k
 }
 
 // within looks at every place of a word.
 func (m *Matcher) within(r *Result, s, e int) {
-	buf := r.text.buf
-	for at := s; at < e; at++ {
-		key := binary.LittleEndian.Uint64(buf[pad+at:])
-		yes := uint64(0)
-		for lens := m.inside.lens; lens != 0; lens &= lens - 1 {
-			n := bits.TrailingZeros8(lens)
-			yes |= m.inside.has(key&(1<<(8*uint(n))-1), n)
-		}
-		if yes != 0 {
-			m.forward(r, rootInside, s, at, e)
+	src := r.text.src
+	last := len(src) - 8
+	for place := s; place < e; place++ {
+		at := atMost(place, last)
+		key := binary.LittleEndian.Uint64(src[at:])>>(8*uint(place-at)) | eachCase
+		if m.inside.any(key) != 0 {
+			m.forward(r, rootInside, s, place, e)
 		}
 	}
 }
@@ -256,28 +280,21 @@ func (m *Matcher) within(r *Result, s, e int) {
 func (m *Matcher) forward(r *Result, root, s, at, e int) {
 	t := &r.text
 	pos, end := at, e
-	n := m.roots[root].first[t.buf[pad+at]]
+	n := m.roots[root].first[t.at(at)]
 	for n != nil {
-		if label := n.label; !n.gapped {
-			if len(label) > end-pos || string(t.buf[pad+pos:pad+pos+len(label)]) != string(label) {
-				return
-			}
-			pos += len(label)
-		} else {
-			for _, c := range label {
-				switch {
-				case c == gap:
-					var ok bool
-					if pos != end {
-						return
-					}
-					if pos, end, ok = t.after(end); !ok {
-						return
-					}
-				case pos >= end || t.buf[pad+pos] != c:
+		for _, c := range n.label {
+			switch {
+			case pos < end:
+				if t.at(pos) != c {
 					return
-				default:
-					pos++
+				}
+				pos++
+			case c != gap:
+				return
+			default:
+				var ok bool
+				if pos, end, ok = t.after(end); !ok {
+					return
 				}
 			}
 		}
@@ -303,7 +320,7 @@ func (m *Matcher) forward(r *Result, root, s, at, e int) {
 		}
 		c := byte(gap)
 		if pos < end {
-			c = t.buf[pad+pos]
+			c = t.at(pos)
 		}
 		n = n.child(c)
 	}
@@ -313,7 +330,7 @@ func (m *Matcher) forward(r *Result, root, s, at, e int) {
 func (m *Matcher) backward(r *Result, s, e int) {
 	t := &r.text
 	pos, start := e, s
-	for n := m.roots[rootEnd].first[t.buf[pad+e-1]]; n != nil; {
+	for n := m.roots[rootEnd].first[t.at(e-1)]; n != nil; {
 		for _, c := range n.label {
 			switch {
 			case c == gap:
@@ -324,7 +341,7 @@ func (m *Matcher) backward(r *Result, s, e int) {
 				if start, pos, ok = t.before(start); !ok {
 					return
 				}
-			case pos <= start || t.buf[pad+pos-1] != c:
+			case pos <= start || t.at(pos-1) != c:
 				return
 			default:
 				pos--
@@ -338,7 +355,7 @@ func (m *Matcher) backward(r *Result, s, e int) {
 		}
 		c := byte(gap)
 		if pos > start {
-			c = t.buf[pad+pos-1]
+			c = t.at(pos - 1)
 		}
 		n = n.child(c)
 	}
@@ -347,7 +364,7 @@ func (m *Matcher) backward(r *Result, s, e int) {
 // rest reports whether what is left of a word makes it a compound.
 func (t *text) rest(from, to int) bool {
 	letters := 0
-	for _, c := range t.buf[pad+from : pad+to] {
+	for _, c := range t.src[from:to] {
 		if c&0xc0 != 0x80 {
 			if letters++; letters == compoundRest {
 				return true

@@ -2,6 +2,7 @@ package keywords
 
 import (
 	"bytes"
+	"math/bits"
 	"slices"
 )
 
@@ -23,7 +24,6 @@ const gap = 0
 // node is a place in the trie. The bytes that lead to it are label.
 type node struct {
 	label    []byte
-	gapped   bool   // label holds a gap
 	children []node // in the order of the first bytes of their labels
 	leads    []byte // those bytes
 	outs     []output
@@ -81,8 +81,7 @@ func (t *trie) grow(patterns []pattern) {
 // subtree makes the node of patterns that share their first `to` bytes, of
 // which those after `from` are its label.
 func subtree(patterns []pattern, from, to int) node {
-	label := patterns[0].key[from:to:to]
-	n := node{label: label, gapped: bytes.IndexByte(label, gap) >= 0}
+	n := node{label: patterns[0].key[from:to:to]}
 	for len(patterns) > 0 && len(patterns[0].key) == to {
 		if !slices.Contains(n.outs, patterns[0].output) {
 			n.outs = append(n.outs, patterns[0].output)
@@ -146,7 +145,25 @@ func (f *filter) add(key uint64, n int) {
 
 // has returns 1 for what add was called with, and seldom for anything else, for
 // which it returns 0.
-func (f *filter) has(key uint64, n int) uint64 {
-	h := (key + uint64(n)) * golden >> (f.shift & 63) //nolint:gosec // n is a length
+func (f *filter) has(key, n uint64) uint64 {
+	h := (key + n) * golden >> (f.shift & 63)
 	return f.bits[h>>6] >> (h & 63) & 1
+}
+
+// any asks has for the first bytes of a key, as many as patterns are found by.
+func (f *filter) any(key uint64) (yes uint64) {
+	for lens := f.lens; lens != 0; lens &= lens - 1 {
+		n := uint64(bits.TrailingZeros8(lens)) //nolint:gosec // not negative
+		yes |= f.has(key&(1<<(8*n)-1), n)
+	}
+	return yes
+}
+
+// anyEnd asks the same for the last bytes.
+func (f *filter) anyEnd(key uint64) (yes uint64) {
+	for lens := f.lens; lens != 0; lens &= lens - 1 {
+		n := uint64(bits.TrailingZeros8(lens)) //nolint:gosec // not negative
+		yes |= f.has(key>>(64-8*n), n)
+	}
+	return yes
 }

@@ -29,11 +29,7 @@ func Ignored(r rune) bool { return unicode.Is(unicode.Cf, r) }
 // with the mark. The dot that folding leaves on the i of İ is dropped: İstanbul
 // is istanbul. Ignored runes vanish, bytes that are no UTF-8 become spaces.
 func Fold(text string) string {
-	ascii := true
-	for i := 0; i < len(text) && ascii; i++ {
-		ascii = text[i] < utf8.RuneSelf
-	}
-	if ascii {
+	if strings.IndexFunc(text, peculiar) < 0 {
 		return strings.ToLower(text)
 	}
 	text = strings.Map(func(r rune) rune {
@@ -43,6 +39,16 @@ func Fold(text string) string {
 		return r
 	}, strings.ToValidUTF8(text, " "))
 	return string(AppendFolded(nil, []byte(text)))
+}
+
+// peculiar runes do more than become lower case. Beyond U+017F all are taken for
+// such.
+func peculiar(r rune) bool {
+	switch r {
+	case '\u00ad', 'µ', 'ß', 'İ', 'ŉ', 'ſ':
+		return true
+	}
+	return r > 0x17f
 }
 
 // AppendFolded appends the folded form of valid UTF-8 without ignored runes. A

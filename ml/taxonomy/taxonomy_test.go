@@ -149,6 +149,12 @@ func TestFold(t *testing.T) {
 			t.Errorf("Fold(%q) = %q, want %q", text, got, want)
 		}
 	}
+	// What is not peculiar folds as the definition says.
+	for r := rune(0); r < 0x180; r++ {
+		if text := string(r); !peculiar(r) && Fold(text) != string(AppendFolded(nil, []byte(text))) {
+			t.Errorf("Fold(%q) = %q, the definition says %q", text, Fold(text), AppendFolded(nil, []byte(text)))
+		}
+	}
 }
 
 // TestHostile: comparing all entries of a rule with each other would take hours.
