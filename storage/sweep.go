@@ -83,13 +83,14 @@ func (s *Store) AwaitSweep(ctx context.Context, notify func(Holder)) (waited boo
 	for {
 		began := time.Now()
 		l, err := s.Lease(ctx, sweepLease)
-		if err != nil && !errors.Is(err, ErrNotFound) {
+		never := errors.Is(err, ErrNotFound)
+		if err != nil && !never {
 			return waited, err
 		}
 		if l.Version != version {
 			version, since = l.Version, time.Now()
 		}
-		if err != nil || l.Free(Self()) || time.Since(since) > sweepTTL {
+		if never || l.Free(Self()) || time.Since(since) > sweepTTL {
 			s.watch.mu.Lock()
 			s.watch.clear = began
 			s.watch.mu.Unlock()
