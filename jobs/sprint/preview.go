@@ -378,7 +378,11 @@ func (p *previewer) articles() (table []rows.Row, from string, err error) {
 		return nil, "", stages.Fail(stages.CodePlan, "give texts with --text", "the plan has no stage that makes articles")
 	}
 	look := jobs.NewLookup(p.c.plan.Dir(), p.c.config.Cache, true, now())
-	defer look.Close()
+	defer func() {
+		if err := look.Close(); err != nil {
+			p.app.log().Warn("could not remember file digests", "error", err)
+		}
+	}()
 	if r, ok := task.Options.(stages.Resolver); ok {
 		if task.External, err = r.Resolve(p.ctx, look); err != nil {
 			return nil, "", err

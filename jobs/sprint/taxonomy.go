@@ -50,7 +50,7 @@ func taxonomyWarnings(g *jobs.Graph) config.Errors {
 	src := g.Taxonomy()
 	t, err := label.Taxonomy(src)
 	if err != nil {
-		return nil
+		return nil //nolint:nilerr // checkTaxonomy says what is wrong
 	}
 	return pointing(src.Name, string(src.Data), t.Warnings)
 }
