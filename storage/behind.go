@@ -1,6 +1,7 @@
 package storage
 
 import (
+	"errors"
 	"hash"
 	"io"
 	"sync"
@@ -78,7 +79,7 @@ func (v *verifyingReader) WriteTo(w io.Writer) (written int64, err error) {
 		switch {
 		case writeErr != nil:
 			return written, writeErr
-		case err == io.EOF:
+		case errors.Is(err, io.EOF):
 			return written, nil
 		case err != nil:
 			return written, err
