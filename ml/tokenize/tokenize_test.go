@@ -310,11 +310,4 @@ func TestEncodeAll(t *testing.T) {
 	if a := tok.EncodeAll(nil, 0, 0); a.Len() != 0 || a.Tokens() != 0 {
 		t.Errorf("nothing has %d texts", a.Len())
 	}
-	texts := make([]tokenize.Text, 20_000)
-	for i := range texts {
-		texts[i].First = "Brand i centrala Stockholm"
-	}
-	if n := testing.AllocsPerRun(1, func() { tok.EncodeAll(texts, 0, 1) }); n > 400 {
-		t.Errorf("%v allocations for %d texts", n, len(texts))
-	}
 }
