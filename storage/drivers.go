@@ -27,6 +27,9 @@ type driver struct {
 	condition func(as func(any) bool, version string) error
 	// serial buckets have no conditional write: the store's mutex makes one.
 	serial bool
+	// discard returns what makes the Close of a writer fail where a cancelled
+	// context alone may come too late; nil where it does not.
+	discard func(as func(any) bool) func(cause error)
 	// stranger sees the bucket without rights; nil where there is no such.
 	stranger stranger
 	// remote buckets are read faster by several connections.
@@ -36,8 +39,15 @@ type driver struct {
 // opened is an open bucket, without the prefix of its URL.
 type opened struct {
 	*blob.Bucket
-	// put stores a blob; nil writes it as a stream.
-	put func(ctx context.Context, key string, c *content) error
+	mover mover // nil: streams and the bucket's own copy
+}
+
+// mover moves big objects better than gocloud does.
+type mover interface {
+	// put stores a blob.
+	put(ctx context.Context, key string, c *content) error
+	// copy puts an object of that size under a second key.
+	copy(ctx context.Context, to, from string, size int64) error
 }
 
 // drivers is the whole list; there is no other registration.
@@ -66,6 +76,7 @@ func drivers() map[string]driver {
 			params:    []string{"anonymous"},
 			version:   gcsVersion,
 			condition: gcsCondition,
+			discard:   gcsDiscard,
 			stranger:  gcsStranger,
 			remote:    true,
 		},

@@ -61,6 +61,19 @@ func gcsVersion(r *blob.Reader) string {
 	return ""
 }
 
+// gcsDiscard breaks off the upload. The client does so too when its context is
+// cancelled, but in a goroutine, and a Close before that goroutine's turn sends
+// the end of the body: the server then has an object of what was sent so far.
+func gcsDiscard(as func(any) bool) func(cause error) {
+	var w *gcs.Writer
+	if !as(&w) {
+		return func(error) {}
+	}
+	return func(cause error) {
+		_ = w.CloseWithError(cause) //nolint:staticcheck // the context it recommends is the one that comes too late
+	}
+}
+
 func gcsCondition(as func(any) bool, version string) error {
 	var handle **gcs.ObjectHandle
 	if !as(&handle) {

@@ -10,8 +10,6 @@ import (
 	"strconv"
 	"strings"
 	"time"
-
-	"gocloud.dev/blob"
 )
 
 // Release is a published model: an immutable version of a name.
@@ -43,7 +41,9 @@ func releaseFolder(name string, version int) string {
 // version. The same tree keeps the version it has. Versions are claimed by an
 // exclusive create and become visible by their release.json, written last; a
 // claim left by a crash is completed by the next publish of the same tree and
-// skipped by any other.
+// skipped by any other. What of a release cannot be verified any more, its
+// record, its claim or the copies of its files, the next publish of the same
+// tree makes anew: one that can be verified is never replaced.
 func (s *Store) PutRelease(ctx context.Context, name string, tree Artifact, meta []byte) (Release, error) {
 	if !ValidName(name) {
 		return Release{}, fmt.Errorf("storage: %q is no model name: use a-z, 0-9, dot, dash and underscore", name)
@@ -52,111 +52,207 @@ func (s *Store) PutRelease(ctx context.Context, name string, tree Artifact, meta
 	if err != nil {
 		return Release{}, err
 	}
-	claims, err := s.claims(ctx, name)
+	version, err := s.claim(ctx, name, tree.Digest)
 	if err != nil {
 		return Release{}, err
 	}
-	version := 0
-	for v, digest := range claims {
-		if digest == tree.Digest && (version == 0 || v < version) {
-			version = v
-		}
-	}
-	if version == 0 {
-		for v := range claims {
-			version = max(version, v)
-		}
-		version++
-		for {
-			err := s.Create(ctx, releaseFolder(name, version)+"claim", []byte(tree.Digest))
-			if err == nil {
-				break
-			}
-			if !errors.Is(err, ErrExists) {
-				return Release{}, err
-			}
-			if digest, _, err := s.Read(ctx, releaseFolder(name, version)+"claim"); err == nil && string(digest) == tree.Digest {
-				break
-			}
-			version++
-		}
-	}
-	if r, err := s.releaseAt(ctx, name, version); err == nil || !errors.Is(err, ErrNotFound) {
-		return r, err
-	}
 	for _, e := range entries {
-		if err := s.copyBlob(ctx, releaseFolder(name, version)+"files/"+e.Path, e.Digest); err != nil {
+		if err := s.copyFile(ctx, releaseFileKey(name, version, e.Path), e); err != nil {
 			return Release{}, err
 		}
 	}
-	r := Release{Name: name, Version: version, Digest: tree.Digest, Files: entries, Meta: meta}
+	return s.record(ctx, Release{Name: name, Version: version, Digest: tree.Digest, Files: entries, Meta: meta})
+}
+
+// releaseFileKey is the key of the copy of a release's file; it is lower case
+// like all keys.
+func releaseFileKey(name string, version int, path string) string {
+	return releaseFolder(name, version) + "files/" + strings.ToLower(path)
+}
+
+// claim returns the version of a name that is a tree's, the next one if none is.
+func (s *Store) claim(ctx context.Context, name, digest string) (int, error) {
+	owners, err := s.owners(ctx, name)
+	if err != nil {
+		return 0, err
+	}
+	version, last := 0, 0
+	for v, owner := range owners {
+		if last = max(last, v); owner == digest && (version == 0 || v < version) {
+			version = v
+		}
+	}
+	if version > 0 {
+		return version, s.mendClaim(ctx, name, version, digest)
+	}
+	for version = last + 1; ; version++ {
+		if taken, err := s.take(ctx, name, version, digest); err != nil || taken {
+			return version, err
+		}
+	}
+}
+
+// take claims a version for a tree, or finds it claimed for that tree or not to
+// be had. A claim cut short, of a release that nobody ever saw, is replaced.
+func (s *Store) take(ctx context.Context, name string, version int, digest string) (bool, error) {
+	key := releaseFolder(name, version) + "claim"
+	for range 20 {
+		err := s.Create(ctx, key, []byte(digest))
+		if err == nil || !errors.Is(err, ErrExists) {
+			return err == nil, err
+		}
+		there, at, err := s.Read(ctx, key)
+		if err == nil {
+			return string(there) == digest, nil
+		}
+		if !errors.Is(err, ErrCorrupt) || at == "" {
+			return false, err
+		}
+		if _, _, err := s.releaseAt(ctx, name, version); !errors.Is(err, ErrNotFound) {
+			if err == nil || errors.Is(err, ErrCorrupt) {
+				return false, nil
+			}
+			return false, err
+		}
+		if _, err := s.Swap(ctx, key, at, []byte(digest)); !errors.Is(err, ErrStale) {
+			return err == nil, err
+		}
+	}
+	return false, &Error{Op: "claim", Key: key, Class: ErrTransient}
+}
+
+// mendClaim replaces the claim of a version that is a tree's by its release, if
+// the claim itself cannot be read.
+func (s *Store) mendClaim(ctx context.Context, name string, version int, digest string) error {
+	key := releaseFolder(name, version) + "claim"
+	_, at, err := s.Read(ctx, key)
+	if err == nil || !errors.Is(err, ErrNotFound) && !errors.Is(err, ErrCorrupt) {
+		return err
+	}
+	if _, err = s.Swap(ctx, key, at, []byte(digest)); errors.Is(err, ErrStale) {
+		return nil // another publisher of the tree was faster
+	}
+	return err
+}
+
+// record writes the record of a release unless a good one is there, which it
+// returns.
+func (s *Store) record(ctx context.Context, r Release) (Release, error) {
 	body, err := json.MarshalIndent(r, "", " ")
 	if err != nil {
 		return Release{}, err
 	}
-	err = s.Create(ctx, releaseFolder(name, version)+"release.json", body)
-	if errors.Is(err, ErrExists) {
-		return s.releaseAt(ctx, name, version)
+	key := releaseFolder(r.Name, r.Version) + "release.json"
+	for range 20 {
+		there, at, err := s.releaseAt(ctx, r.Name, r.Version)
+		switch {
+		case err == nil && there.Digest != r.Digest:
+			return Release{}, &Error{Op: "publish", Key: key, Class: ErrCorrupt, Err: fmt.Errorf("the version was claimed for %s and holds the release of %s", r.Digest, there.Digest)}
+		case err == nil:
+			return there, nil
+		case errors.Is(err, ErrCorrupt) && at != "":
+			s.log.Warn("record of a release is broken and is written anew", "model", r.Name, "version", r.Version, "error", err)
+		case !errors.Is(err, ErrNotFound):
+			return Release{}, err
+		}
+		if _, err = s.Swap(ctx, key, at, body); !errors.Is(err, ErrStale) {
+			return r, err
+		}
 	}
-	return r, err
+	return Release{}, &Error{Op: "publish", Key: key, Class: ErrTransient}
 }
 
-// copyBlob puts a blob under a second key without sending its bytes again.
-// Keys of a release's files are lower case like all keys.
-func (s *Store) copyBlob(ctx context.Context, key, digest string) error {
-	from, err := BlobKey(digest)
+// copyFile puts a file of a release under a second key, unless it is there.
+func (s *Store) copyFile(ctx context.Context, key string, e TreeEntry) error {
+	from, err := BlobKey(e.Digest)
 	if err != nil {
 		return err
 	}
-	key = strings.ToLower(key)
-	return s.try(ctx, "copy", key, func() error { return s.bucket.Copy(ctx, key, from, &blob.CopyOptions{}) })
+	there, _, err := s.digest(ctx, key)
+	if err == nil && there == e.Digest {
+		return nil
+	}
+	if err != nil && !errors.Is(err, ErrNotFound) {
+		return err
+	}
+	return s.try(ctx, "copy", key, func() error {
+		if s.mover != nil {
+			return s.mover.copy(ctx, key, from, e.Size)
+		}
+		return s.bucket.Copy(ctx, key, from, nil)
+	})
 }
 
-// claims returns the digest of every claimed version of a name.
-func (s *Store) claims(ctx context.Context, name string) (map[int]string, error) {
-	claims := map[int]string{}
+// versions returns the numbers that a name has folders of, in no order.
+func (s *Store) versions(ctx context.Context, name string) ([]int, error) {
+	var out []int
 	for folder, err := range s.Folders(ctx, "models/"+name+"/") {
 		if err != nil {
 			return nil, err
 		}
-		v, err := strconv.Atoi(folder)
-		if err != nil {
+		if v, err := strconv.Atoi(folder); err == nil {
+			out = append(out, v)
+		}
+	}
+	return out, nil
+}
+
+// owners returns of every taken version of a name the digest of its tree: that
+// of its release, or while there is none that can be read, that of its claim.
+// It is empty if neither can be: the number is taken, by whom nobody knows. A
+// version without a release whose claim cannot be read is not taken.
+func (s *Store) owners(ctx context.Context, name string) (map[int]string, error) {
+	versions, err := s.versions(ctx, name)
+	if err != nil {
+		return nil, err
+	}
+	owners := map[int]string{}
+	for _, v := range versions {
+		r, _, broken := s.releaseAt(ctx, name, v)
+		if broken == nil {
+			owners[v] = r.Digest
 			continue
+		}
+		if !errors.Is(broken, ErrNotFound) && !errors.Is(broken, ErrCorrupt) {
+			return nil, broken
 		}
 		body, _, err := s.Read(ctx, releaseFolder(name, v)+"claim")
 		switch {
 		case err == nil:
-			claims[v] = string(body)
-		case errors.Is(err, ErrNotFound):
-		case errors.Is(err, ErrCorrupt):
-			// The number is taken, by whom nobody knows.
-			s.log.Warn("claim of a release is broken, its version is passed over", "model", name, "version", v, "error", err)
-			claims[v] = ""
-		default:
+			owners[v] = string(body)
+		case !errors.Is(err, ErrCorrupt) && !errors.Is(err, ErrNotFound):
 			return nil, err
+		case errors.Is(broken, ErrCorrupt):
+			s.log.Warn("a release and its claim are broken, its version is passed over", "model", name, "version", v, "error", broken)
+			owners[v] = ""
 		}
 	}
-	return claims, nil
+	return owners, nil
 }
 
-func (s *Store) releaseAt(ctx context.Context, name string, version int) (Release, error) {
+// releaseAt reads the record of a release. A corrupt one has a version as well,
+// so that a Swap can replace it.
+func (s *Store) releaseAt(ctx context.Context, name string, version int) (Release, string, error) {
 	key := releaseFolder(name, version) + "release.json"
-	body, _, err := s.Read(ctx, key)
+	body, at, err := s.Read(ctx, key)
 	if err != nil {
-		return Release{}, err
+		return Release{}, at, err
 	}
 	var r Release
-	if err := json.Unmarshal(body, &r); err != nil {
-		return Release{}, &Error{Op: "read release", Key: key, Class: ErrCorrupt, Err: err}
+	err = json.Unmarshal(body, &r)
+	if err == nil {
+		err = checkTree(r.Files)
 	}
-	err = checkTree(r.Files)
+	if err == nil {
+		_, err = BlobKey(r.Digest)
+	}
 	if err == nil && (r.Name != name || r.Version != version) {
 		err = fmt.Errorf("it is the release %s@%d", r.Name, r.Version)
 	}
 	if err != nil {
-		return Release{}, &Error{Op: "read release", Key: key, Class: ErrCorrupt, Err: err}
+		return Release{}, at, &Error{Op: "read release", Key: key, Class: ErrCorrupt, Err: err}
 	}
-	return r, nil
+	return r, at, nil
 }
 
 // Release returns the release that a version number or an alias names; an empty
@@ -176,18 +272,19 @@ func (s *Store) Release(ctx context.Context, name, versionOrAlias string) (Relea
 		}
 		version = alias.Version
 	}
-	return s.releaseAt(ctx, name, version)
+	r, _, err := s.releaseAt(ctx, name, version)
+	return r, err
 }
 
 // Releases returns all releases of a name by version.
 func (s *Store) Releases(ctx context.Context, name string) ([]Release, error) {
-	claims, err := s.claims(ctx, name)
+	versions, err := s.versions(ctx, name)
 	if err != nil {
 		return nil, err
 	}
 	var out []Release
-	for v := range claims {
-		r, err := s.releaseAt(ctx, name, v)
+	for _, v := range versions {
+		r, _, err := s.releaseAt(ctx, name, v)
 		if errors.Is(err, ErrNotFound) {
 			continue
 		}
@@ -240,7 +337,7 @@ func (s *Store) SetAlias(ctx context.Context, name, alias string, version int) e
 	if _, err := strconv.Atoi(alias); err == nil || !ValidName(alias) {
 		return fmt.Errorf("storage: %q is no alias: use a word, not a number", alias)
 	}
-	if _, err := s.releaseAt(ctx, name, version); err != nil {
+	if _, _, err := s.releaseAt(ctx, name, version); err != nil {
 		return err
 	}
 	body, err := json.Marshal(Alias{Version: version, Moved: time.Now().UTC()})

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
+	"strings"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -49,95 +50,151 @@ func openS3(ctx context.Context, u *url.URL) (opened, error) {
 	if err != nil {
 		return opened{}, err
 	}
-	up := &s3Upload{
-		client: client, bucket: u.Host, prefix: keyPrefix(u),
+	m := &s3Mover{
+		client: client, bucket: u.Host, prefix: keyPrefix(u), copyAtOnce: copyAtOnce,
 		encryption: opener.Options.EncryptionType, kmsKey: opener.Options.KMSEncryptionID,
 		parts: make(chan struct{}, partsInFlight),
 	}
 	if client.Options().RequestChecksumCalculation != aws.RequestChecksumCalculationWhenRequired {
-		up.checksum = types.ChecksumAlgorithmCrc32
+		m.checksum = types.ChecksumAlgorithmCrc32
 	}
-	return opened{bucket, up.put}, nil
+	return opened{bucket, m}, nil
 }
 
-// s3Upload stores blobs without gocloud's writer, which would hold every part
-// in memory. Its parts are sections of a file that all requests read.
-type s3Upload struct {
+// s3Mover stores blobs without gocloud's writer, which would hold every part
+// in memory: its parts are sections of a file that all requests read. And it
+// copies what is too big for the one request of gocloud's copy.
+type s3Mover struct {
 	client         *s3.Client
 	bucket, prefix string
+	copyAtOnce     int64
 	encryption     types.ServerSideEncryption
 	kmsKey         string
 	checksum       types.ChecksumAlgorithm // of each part, which the server checks; none for servers that know none
 	parts          chan struct{}           // one element for each part in flight
 }
 
-func (u *s3Upload) put(ctx context.Context, key string, c *content) error {
+func (m *s3Mover) put(ctx context.Context, key string, c *content) error {
 	size := partSize(c.size)
 	if c.size <= size {
 		in := &s3.PutObjectInput{
-			Bucket: aws.String(u.bucket), Key: aws.String(u.prefix + key), Body: c.all(), ContentLength: aws.Int64(c.size),
-			ContentType: aws.String(blobMedia), ServerSideEncryption: u.encryption,
+			Bucket: aws.String(m.bucket), Key: aws.String(m.prefix + key), Body: c.all(), ContentLength: aws.Int64(c.size),
+			ContentType: aws.String(blobMedia), ServerSideEncryption: m.encryption,
 		}
-		if u.kmsKey != "" {
-			in.SSEKMSKeyId = aws.String(u.kmsKey)
+		if m.kmsKey != "" {
+			in.SSEKMSKeyId = aws.String(m.kmsKey)
 		}
-		_, err := u.client.PutObject(ctx, in)
+		_, err := m.client.PutObject(ctx, in)
 		return err
 	}
+	return m.inParts(ctx, key, c.size, size, m.checksum, func(ctx context.Context, p s3Part) (types.CompletedPart, error) {
+		out, err := m.client.UploadPart(ctx, &s3.UploadPartInput{
+			Bucket: p.of.Bucket, Key: p.of.Key, UploadId: p.of.UploadId, PartNumber: p.number,
+			Body: c.section(p.from, p.size), ContentLength: aws.Int64(p.size), ChecksumAlgorithm: m.checksum,
+		})
+		if err != nil {
+			return types.CompletedPart{}, err
+		}
+		return types.CompletedPart{PartNumber: p.number, ETag: out.ETag, ChecksumCRC32: out.ChecksumCRC32}, nil
+	})
+}
+
+const (
+	// copyAtOnce is the biggest object that S3 copies in one request.
+	copyAtOnce = 5 << 30
+	// copyPart is the least part of a copy in several.
+	copyPart = 256 << 20
+)
+
+// copy puts an object of that size under a second key; the server moves the
+// bytes.
+func (m *s3Mover) copy(ctx context.Context, to, from string, size int64) error {
+	source := aws.String(strings.ReplaceAll(url.QueryEscape(m.bucket+"/"+m.prefix+from), "+", "%20"))
+	if size <= m.copyAtOnce {
+		in := &s3.CopyObjectInput{
+			Bucket: aws.String(m.bucket), Key: aws.String(m.prefix + to), CopySource: source, ServerSideEncryption: m.encryption,
+		}
+		if m.kmsKey != "" {
+			in.SSEKMSKeyId = aws.String(m.kmsKey)
+		}
+		_, err := m.client.CopyObject(ctx, in)
+		return err
+	}
+	part := max(min(copyPart, m.copyAtOnce), size/10_000+1)
+	return m.inParts(ctx, to, size, part, "", func(ctx context.Context, p s3Part) (types.CompletedPart, error) {
+		out, err := m.client.UploadPartCopy(ctx, &s3.UploadPartCopyInput{
+			Bucket: p.of.Bucket, Key: p.of.Key, UploadId: p.of.UploadId, PartNumber: p.number,
+			CopySource: source, CopySourceRange: aws.String(fmt.Sprintf("bytes=%d-%d", p.from, p.from+p.size-1)),
+		})
+		if err != nil {
+			return types.CompletedPart{}, err
+		}
+		if out.CopyPartResult == nil {
+			return types.CompletedPart{}, errors.New("the server does not say what it copied")
+		}
+		return types.CompletedPart{PartNumber: p.number, ETag: out.CopyPartResult.ETag, ChecksumCRC32: out.CopyPartResult.ChecksumCRC32}, nil
+	})
+}
+
+// s3Part is one part of an object that is put together.
+type s3Part struct {
+	of         *s3.CreateMultipartUploadOutput
+	number     *int32
+	from, size int64
+}
+
+// inParts makes an object of that size of parts that send stores.
+func (m *s3Mover) inParts(ctx context.Context, key string, size, part int64, checksum types.ChecksumAlgorithm, send func(context.Context, s3Part) (types.CompletedPart, error)) error {
 	create := &s3.CreateMultipartUploadInput{
-		Bucket: aws.String(u.bucket), Key: aws.String(u.prefix + key),
-		ContentType: aws.String(blobMedia), ServerSideEncryption: u.encryption, ChecksumAlgorithm: u.checksum,
+		Bucket: aws.String(m.bucket), Key: aws.String(m.prefix + key),
+		ContentType: aws.String(blobMedia), ServerSideEncryption: m.encryption, ChecksumAlgorithm: checksum,
 	}
-	if u.kmsKey != "" {
-		create.SSEKMSKeyId = aws.String(u.kmsKey)
+	if m.kmsKey != "" {
+		create.SSEKMSKeyId = aws.String(m.kmsKey)
 	}
-	made, err := u.client.CreateMultipartUpload(ctx, create)
+	made, err := m.client.CreateMultipartUpload(ctx, create)
 	if err != nil {
 		return err
 	}
-	if err := u.multipart(ctx, made, c, size); err != nil {
+	if err := m.join(ctx, made, size, part, send); err != nil {
 		// The parts cost space until they are dropped. What cannot be dropped
 		// now is left to the bucket's own rules.
 		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 10*time.Second)
 		defer cancel()
-		_, _ = u.client.AbortMultipartUpload(ctx, &s3.AbortMultipartUploadInput{Bucket: made.Bucket, Key: made.Key, UploadId: made.UploadId})
+		_, _ = m.client.AbortMultipartUpload(ctx, &s3.AbortMultipartUploadInput{Bucket: made.Bucket, Key: made.Key, UploadId: made.UploadId})
 		return err
 	}
 	return nil
 }
 
-// multipart sends all parts and joins them.
-func (u *s3Upload) multipart(ctx context.Context, made *s3.CreateMultipartUploadOutput, c *content, size int64) error {
-	parts := make([]types.CompletedPart, (c.size+size-1)/size)
+// join sends all parts and joins them.
+func (m *s3Mover) join(ctx context.Context, made *s3.CreateMultipartUploadOutput, size, part int64, send func(context.Context, s3Part) (types.CompletedPart, error)) error {
+	parts := make([]types.CompletedPart, (size+part-1)/part)
 	group, sending := errgroup.WithContext(ctx)
 	for i := range parts {
+		free := false
 		select {
-		case u.parts <- struct{}{}:
+		case m.parts <- struct{}{}:
+			free = true
 		case <-sending.Done():
 		}
-		if sending.Err() != nil {
+		if !free {
 			break
 		}
-		group.Go(func() error {
-			defer func() { <-u.parts }()
-			from := int64(i) * size
-			n := min(size, c.size-from)
-			number := aws.Int32(int32(i + 1))
-			out, err := u.client.UploadPart(sending, &s3.UploadPartInput{
-				Bucket: made.Bucket, Key: made.Key, UploadId: made.UploadId,
-				PartNumber: number, Body: c.section(from, n), ContentLength: aws.Int64(n), ChecksumAlgorithm: u.checksum,
-			})
+		group.Go(func() (err error) {
+			defer func() { <-m.parts }()
+			from := int64(i) * part
+			parts[i], err = send(sending, s3Part{made, aws.Int32(int32(i + 1)), from, min(part, size-from)})
 			if err != nil {
 				return fmt.Errorf("part %d of %d: %w", i+1, len(parts), err)
 			}
-			parts[i] = types.CompletedPart{PartNumber: number, ETag: out.ETag, ChecksumCRC32: out.ChecksumCRC32}
 			return nil
 		})
 	}
 	if err := group.Wait(); err != nil {
 		return err
 	}
-	_, err := u.client.CompleteMultipartUpload(ctx, &s3.CompleteMultipartUploadInput{
+	_, err := m.client.CompleteMultipartUpload(ctx, &s3.CompleteMultipartUploadInput{
 		Bucket: made.Bucket, Key: made.Key, UploadId: made.UploadId, MultipartUpload: &types.CompletedMultipartUpload{Parts: parts},
 	})
 	if err != nil {
@@ -145,9 +202,9 @@ func (u *s3Upload) multipart(ctx context.Context, made *s3.CreateMultipartUpload
 	}
 	// Some servers answer a repeated request with success while the first one
 	// still joins the parts, or after it died over them.
-	there, err := u.client.HeadObject(ctx, &s3.HeadObjectInput{Bucket: made.Bucket, Key: made.Key})
-	if err == nil && aws.ToInt64(there.ContentLength) != c.size {
-		err = fmt.Errorf("the object has %d bytes after its upload, not %d", aws.ToInt64(there.ContentLength), c.size)
+	there, err := m.client.HeadObject(ctx, &s3.HeadObjectInput{Bucket: made.Bucket, Key: made.Key})
+	if err == nil && aws.ToInt64(there.ContentLength) != size {
+		err = fmt.Errorf("the object has %d bytes after its upload, not %d", aws.ToInt64(there.ContentLength), size)
 	}
 	return err
 }

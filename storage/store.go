@@ -39,7 +39,7 @@ type Options struct {
 // Store is a blob store. It is safe for concurrent use.
 type Store struct {
 	bucket *blob.Bucket
-	put    func(ctx context.Context, key string, c *content) error // nil: as a stream
+	mover  mover // nil: streams and the bucket's own copy
 	driver driver
 	scheme string
 	url    string
@@ -81,7 +81,7 @@ func Open(ctx context.Context, rawURL string, o *Options) (*Store, error) {
 		}
 		return nil, err
 	}
-	s.bucket, s.put = b.Bucket, b.put
+	s.bucket, s.mover = b.Bucket, b.mover
 	if prefix := keyPrefix(u); prefix != "" {
 		s.bucket = blob.PrefixedBucket(s.bucket, prefix)
 	}

@@ -151,6 +151,11 @@ func (g *GCS) upload(w http.ResponseWriter, r *http.Request, bucket string) {
 			return
 		}
 	}
+	// A client that breaks off has closed the last part before it does.
+	if _, err := io.Copy(io.Discard, r.Body); err != nil {
+		gcsFail(w, http.StatusBadRequest, err.Error())
+		return
+	}
 	if meta.Name == "" {
 		meta.Name = q.Get("name")
 	}

@@ -174,7 +174,7 @@ func testReleases(t *testing.T, h Harness) {
 		}
 	}
 	// A claim that a crash left is completed by its own tree and passed over by
-	// another; a broken one is passed over by all.
+	// another; that of a release which can be read decides nothing any more.
 	check(t, s.Create(ctx, "models/news/3/claim", []byte(tree(t, s, "three").Digest)))
 	r4, err := s.PutRelease(ctx, "news", tree(t, s, "four"), nil)
 	if err != nil || r4.Version != 4 {
@@ -192,6 +192,61 @@ func testReleases(t *testing.T, h Harness) {
 	check(t, s.WriteFile(ctx, "models/news/5/release.json", []byte("{}")))
 	_, err = s.Release(ctx, "news", "5")
 	want(t, err, storage.ErrCorrupt, "models/news/5/release.json")
+}
+
+// testReleaseMend: what of a release cannot be verified, the next publish of
+// the same tree makes anew; another tree never takes its place.
+func testReleaseMend(t *testing.T, h Harness) {
+	ctx, s := testContext(t), h.Open(t, nil)
+	one, two := tree(t, s, "one"), tree(t, s, "two")
+	r1, err := s.PutRelease(ctx, "news", one, []byte(`{"run":"a"}`))
+	check(t, err)
+	publish := func(what string, tree storage.Artifact, version int) {
+		t.Helper()
+		r, err := second(t, s).PutRelease(ctx, "news", tree, nil)
+		if err != nil || r.Version != version || r.Digest != tree.Digest {
+			t.Fatalf("%s: published as %d (%s), %v; want version %d", what, r.Version, r.Digest, err, version)
+		}
+		if at, err := s.Release(ctx, "news", fmt.Sprint(version)); err != nil || at.Digest != tree.Digest || len(at.Files) != len(r1.Files) {
+			t.Fatalf("%s: version %d is %+v, %v", what, version, at, err)
+		}
+	}
+	record, err := s.ReadFile(ctx, "models/news/1/release.json", 1<<20)
+	check(t, err)
+	for name, change := range damage {
+		check(t, s.WriteFile(ctx, "models/news/1/release.json", change(record)))
+		_, err := s.Release(ctx, "news", "1")
+		want(t, err, storage.ErrCorrupt, "models/news/1/release.json")
+		publish(name+" record", one, 1)
+	}
+	for name, change := range damage {
+		check(t, s.WriteFile(ctx, "models/news/1/files/config.json", change([]byte("one"))))
+		check(t, s.WriteFile(ctx, "models/news/1/claim", change([]byte("one"))))
+		publish(name+" file", one, 1)
+		if got, err := s.ReadFile(ctx, "models/news/1/files/config.json", 100); err != nil || string(got) != "one" {
+			t.Errorf("%s file: it is %q, %v after the next publish", name, got, err)
+		}
+		if got, _, err := s.Read(ctx, "models/news/1/claim"); err != nil || string(got) != one.Digest {
+			t.Errorf("%s claim: it is %q, %v after the next publish", name, got, err)
+		}
+	}
+	// A claim that names another tree gives nobody a release that can be read.
+	_, at, err := s.Read(ctx, "models/news/1/claim")
+	check(t, err)
+	_, err = s.Swap(ctx, "models/news/1/claim", at, []byte(two.Digest))
+	check(t, err)
+	publish("another's claim", two, 2)
+	publish("another's claim", one, 1)
+	// Whose a version is of which nothing can be read nobody knows.
+	for _, name := range []string{"claim", "release.json"} {
+		check(t, s.WriteFile(ctx, "models/news/2/"+name, []byte("broken")))
+	}
+	publish("nothing left", two, 3)
+	_, err = s.Release(ctx, "news", "2")
+	want(t, err, storage.ErrCorrupt)
+	// A claim written by half of a release that nobody saw keeps no number taken.
+	check(t, s.WriteFile(ctx, "models/news/4/claim", []byte("broken")))
+	publish("half a claim", tree(t, s, "four"), 4)
 }
 
 // testReleaseRace: publishers of different trees get different versions, those

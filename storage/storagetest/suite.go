@@ -91,6 +91,7 @@ func RunStore(t *testing.T, h Harness) {
 		{"Leases", testLeases},
 		{"LeaseLost", testLeaseLost},
 		{"Releases", testReleases},
+		{"ReleaseMend", testReleaseMend},
 		{"ReleaseRace", testReleaseRace},
 		{"Aliases", testAliases},
 		{"Probe", testProbe},
