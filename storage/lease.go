@@ -52,40 +52,41 @@ func (e *HeldError) Unwrap() error { return ErrHeld }
 // whole ttl of its own clock, it may call Acquire with stale set to it.
 func (s *Store) Acquire(ctx context.Context, name string, h Holder, ttl time.Duration, stale string) (*Lease, error) {
 	key := "leases/" + name
-	body, version, err := s.Read(ctx, key)
-	next := leaseRecord{Holder: h, Epoch: 1}
-	switch {
-	case errors.Is(err, ErrNotFound):
-		version = ""
-	case errors.Is(err, ErrCorrupt) && version != "":
-		// A lease only saves double work, so a broken one must not stop all.
-		s.log.Warn("lease is broken, taking it over", "lease", key, "error", err)
-	case err != nil:
-		return nil, err
-	default:
-		now, err := decodeLease(body)
-		if err != nil {
-			s.log.Warn("lease is unreadable, taking it over", "lease", key, "error", err)
+	var next leaseRecord
+	var version string
+	for tries := 1; ; tries++ {
+		body, at, err := s.Read(ctx, key)
+		next = leaseRecord{Holder: h, Epoch: 1}
+		switch {
+		case errors.Is(err, ErrNotFound):
+			at = ""
+		case errors.Is(err, ErrCorrupt) && at != "":
+			// A lease only saves double work, so a broken one must not stop all.
+			s.log.Warn("lease is broken, taking it over", "lease", key, "error", err)
+		case err != nil:
+			return nil, err
+		default:
+			now, err := decodeLease(body)
+			if err != nil {
+				s.log.Warn("lease is unreadable, taking it over", "lease", key, "error", err)
+				break
+			}
+			if !now.Released && at != stale && !now.Holder.Dead(h) {
+				return nil, &HeldError{Key: key, Holder: now.Holder, Epoch: now.Epoch, Version: at}
+			}
+			next.Epoch = now.Epoch + 1
+		}
+		version, err = s.putLease(ctx, key, at, next)
+		if err == nil {
 			break
 		}
-		if !now.Released && version != stale && !now.Holder.Dead(h) {
-			return nil, &HeldError{Key: key, Holder: now.Holder, Epoch: now.Epoch, Version: version}
+		// Somebody was faster, or left half a record: look again.
+		if !errors.Is(err, ErrStale) {
+			return nil, err
 		}
-		next.Epoch = now.Epoch + 1
-	}
-	version, err = s.putLease(ctx, key, version, next)
-	if errors.Is(err, ErrStale) {
-		// Somebody was faster; say who.
-		held := &HeldError{Key: key}
-		if body, v, err := s.Read(ctx, key); err == nil {
-			if now, err := decodeLease(body); err == nil {
-				held.Holder, held.Epoch, held.Version = now.Holder, now.Epoch, v
-			}
+		if tries == 5 {
+			return nil, &Error{Op: "take lease", Key: key, Class: ErrTransient, Err: errors.New("others keep taking it")}
 		}
-		return nil, held
-	}
-	if err != nil {
-		return nil, err
 	}
 	renewing, stop := context.WithCancel(context.WithoutCancel(ctx))
 	l := &Lease{s: s, key: key, ttl: ttl, state: next, version: version, stop: stop, stopped: make(chan struct{}), lost: make(chan struct{})}
