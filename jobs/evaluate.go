@@ -5,10 +5,12 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"sync"
 	"time"
 
+	"github.com/sprint-ml/sprint/stages"
 	"github.com/sprint-ml/sprint/storage"
 )
 
@@ -28,6 +30,8 @@ type Verdict struct {
 	Reason   string
 	Key      string // empty while inputs are unknown
 	Preimage []byte
+	// External is what the stage depends on outside its inputs.
+	External stages.External
 	Manifest *storage.Manifest // set if Cached or Failed
 	// Generation is that of the newest manifest when this was decided, readable
 	// or not; 0 if there was none.
@@ -122,11 +126,16 @@ func (t *Task) Preimage(inputs map[string]storage.Artifact) Preimage {
 
 // Task decides about one task whose inputs are known.
 func (e Evaluator) Task(ctx context.Context, g *Graph, t *Task, inputs map[string]storage.Artifact) (*Verdict, error) {
-	key, canonical, err := t.Preimage(inputs).Key()
+	p := t.Preimage(inputs)
+	var err error
+	if p.External, err = e.external(ctx, t, inputs); err != nil {
+		return nil, err
+	}
+	key, canonical, err := p.Key()
 	if err != nil {
 		return nil, err
 	}
-	v := &Verdict{State: Pending, Key: key, Preimage: canonical}
+	v := &Verdict{State: Pending, Key: key, Preimage: canonical, External: p.External}
 	m, generation, err := e.Store.Newest(ctx, t.Kind.Name, key)
 	v.Generation = generation
 	switch {
@@ -152,6 +161,28 @@ func (e Evaluator) Task(ctx context.Context, g *Graph, t *Task, inputs map[strin
 		v.State, v.Reason = Failed, "the same work failed before: "+m.Verdict.Message
 	}
 	return v, nil
+}
+
+// external is what was resolved when the plan was compiled, and what could only
+// be when the inputs were known.
+func (e Evaluator) external(ctx context.Context, t *Task, inputs map[string]storage.Artifact) (stages.External, error) {
+	r, ok := t.Options.(stages.InputResolver)
+	if !ok {
+		return t.External, nil
+	}
+	more, err := r.ResolveInputs(ctx, e.Store, inputs)
+	if err != nil {
+		return nil, fmt.Errorf("stage %s: %w", t.Name, err)
+	}
+	if len(more) == 0 {
+		return t.External, nil
+	}
+	out := maps.Clone(t.External)
+	if out == nil {
+		out = stages.External{}
+	}
+	maps.Copy(out, more)
+	return out, nil
 }
 
 // outputsThere checks that every output exists with its size; reason says what

@@ -20,7 +20,7 @@ func (u *run) attempt(t *Task, v *Verdict, inputs map[string]storage.Artifact, n
 	}
 	return &Attempt{
 		Run: u.id, Plan: u.g.Plan.Name, PlanDigest: u.g.Plan.Digest, Stage: t.Name, Number: number, Kind: t.Kind.Name,
-		Key: v.Key, Generation: v.Generation + 1, Preimage: v.Preimage, Options: options, Inputs: inputs, External: t.External,
+		Key: v.Key, Generation: v.Generation + 1, Preimage: v.Preimage, Options: options, Inputs: inputs, External: v.External,
 		Files: u.g.files, Taxonomy: u.g.taxonomy, Device: t.Device, CacheDir: u.CacheDir, Offline: u.Offline, Endpoints: u.Endpoints, Version: u.Version,
 	}, nil
 }

@@ -7,6 +7,8 @@ import (
 	"context"
 	"fmt"
 	"slices"
+
+	"github.com/sprint-ml/sprint/storage"
 )
 
 // Kind describes one type of stage. Kinds are values handed to a Registry;
@@ -92,6 +94,14 @@ type Problem struct {
 // float64, bool, nil.
 type Resolver interface {
 	Resolve(ctx context.Context, look Lookup) (External, error)
+}
+
+// InputResolver is implemented by options whose stage depends on what the store
+// holds beside its inputs, such as an earlier release. It is asked when the inputs
+// are known; what it returns joins what Resolve did, in the key and in
+// Env.External. It only reads.
+type InputResolver interface {
+	ResolveInputs(ctx context.Context, store *storage.Store, inputs map[string]storage.Artifact) (External, error)
 }
 
 // External is the resolved outside world of one stage.

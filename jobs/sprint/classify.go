@@ -98,10 +98,9 @@ func (a *app) openModel(ctx context.Context, cmd *cobra.Command, m *modelFlags) 
 		return nil, nil, stages.Fail(stages.CodeEnvironment, "name a release that `sprint publish` made", "%w", err)
 	}
 	c.Name = name
-	var model classify.Loaded
 	dev, err := device.Open(ctx, cfg.Device, device.Options{CacheDir: cfg.Cache, Offline: cfg.Offline, Log: a.log(), Announce: func(s string) { fmt.Fprintln(a.stderr, s) }})
 	if err == nil {
-		if model, err = classify.LoadModel(dir, c.Taxonomy, dev); err != nil {
+		if err = c.Load(dir, dev); err != nil {
 			dev.Close()
 		}
 	}
@@ -114,8 +113,7 @@ func (a *app) openModel(ctx context.Context, cmd *cobra.Command, m *modelFlags) 
 		return c, clean, nil
 	}
 	a.log().Info("the model answers", "model", name, "device", dev.Name)
-	c.Model = model
-	return c, func() { model.Close(); dev.Close(); clean() }, nil
+	return c, func() { c.Close(); dev.Close(); clean() }, nil
 }
 
 // fetchRelease brings a release into a folder.

@@ -83,6 +83,9 @@ var together = map[string][]string{
 	"verify.checks.min":      {"verify.checks=[{id: f1, on: gold, category: fire, min: 0.6}]"},
 	"verify.checks.max":      {"verify.checks=[{id: f1, on: gold, category: fire, min: 0.5, max: 0.9}]"},
 	"verify.checks.severity": {"verify.checks=[{id: f1, on: gold, category: fire, min: 0.5, severity: warn}]"},
+	"verify.checks.lower":    {"verify.checks=[{id: f1, on: gold, category: fire, min: 0.5, lower: 0.2}]"},
+	"verify.checks.rows":     {"verify.checks=[{id: weak_domain, on: gold, rows: 7}]"},
+	"verify.checks.release":  {"verify.checks=[{id: drift_labels, on: gold, release: news}]"},
 	"verify.checks.over":     {"verify.checks=[{id: gain, on: gold, over: keywords, min: 0.5}]"},
 }
 

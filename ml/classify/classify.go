@@ -184,6 +184,26 @@ func Thresholds(data []byte, t *taxonomy.Taxonomy) ([]float64, error) {
 	return out, nil
 }
 
+// Load lets the model of a release folder answer. An error says why it cannot:
+// the classifier is as it was, so keywords go on answering. The device stays the
+// caller's to close, after Close.
+func (c *Classifier) Load(dir string, dev *device.Device) error {
+	m, err := LoadModel(dir, c.Taxonomy, dev)
+	if err != nil {
+		return err
+	}
+	c.Model = m
+	return nil
+}
+
+// Close frees the model.
+func (c *Classifier) Close() {
+	if m, ok := c.Model.(Loaded); ok {
+		m.Close()
+		c.Model = nil
+	}
+}
+
 // OpenFolder reads the taxonomy and thresholds of a release folder: a
 // classifier that answers by keywords until its Model is set.
 func OpenFolder(dir string) (*Classifier, error) {

@@ -1,5 +1,6 @@
 // Package metrics scores multi-label predictions: precision, recall and F1 per
-// category, macro and micro averages, tag accuracy, and the majority baseline.
+// category, macro and micro averages, tag accuracy, the majority baseline,
+// intervals by resampling, calibration and drift.
 package metrics
 
 import (
@@ -19,6 +20,8 @@ type Truth struct {
 	Known []bool
 }
 
+func (t Truth) known(category int) bool { return t.Known == nil || t.Known[category] }
+
 // Answer is what a classifier says of one row, per category.
 type Answer struct {
 	Positive []bool
@@ -36,6 +39,8 @@ type Category struct {
 	// TagAccuracy is over true positives of the truth that carry a tag.
 	TagAccuracy float64 `json:"tag_accuracy"`
 	TagSupport  int     `json:"tag_support"`
+	// CI is set by Bootstrap.Annotate.
+	CI *CategoryCI `json:"ci,omitempty"`
 }
 
 // Report are the figures of one classifier on one set.
@@ -46,7 +51,8 @@ type Report struct {
 	PerCategory map[string]Category `json:"per_category"`
 	// Unsupported names the categories with less than MinSupport positives,
 	// which the macro average leaves out.
-	Unsupported []string `json:"unsupported,omitempty"`
+	Unsupported []string  `json:"unsupported,omitempty"`
+	CI          *ReportCI `json:"ci,omitempty"` // set by Bootstrap.Annotate
 }
 
 // Score compares answers with truths. names are the categories; thresholds may
@@ -59,7 +65,7 @@ func Score(names []string, truths []Truth, answers []Answer, thresholds []float6
 		var c counts
 		tags, right := 0, 0
 		for i, t := range truths {
-			if t.Known != nil && !t.Known[k] {
+			if !t.known(k) {
 				continue
 			}
 			a := answers[i]
@@ -125,7 +131,7 @@ func Majority(train []Truth, categories int) Answer {
 	for k := range categories {
 		positive, known := 0, 0
 		for _, t := range train {
-			if t.Known != nil && !t.Known[k] {
+			if !t.known(k) {
 				continue
 			}
 			known++

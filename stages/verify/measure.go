@@ -3,37 +3,43 @@ package verify
 import (
 	"context"
 	"fmt"
+	"math"
+	"net/url"
 	"slices"
-	"time"
+	"strings"
 
 	"github.com/sprint-ml/sprint/ml/classify"
 	"github.com/sprint-ml/sprint/ml/keywords"
 	"github.com/sprint-ml/sprint/ml/metrics"
 	"github.com/sprint-ml/sprint/ml/taxonomy"
+	"github.com/sprint-ml/sprint/stages"
 	"github.com/sprint-ml/sprint/stages/rows"
 	"github.com/sprint-ml/sprint/stages/train"
 )
 
-// Metrics is the content of metrics.json. Outside programs rely on its names.
-type Metrics struct {
-	Test metrics.Report  `json:"test"`
-	Gold *metrics.Report `json:"gold"` // null without a gold set
-	// Baselines and Masked are on gold if there is one, else on test.
-	Baselines map[string]metrics.Report `json:"baselines"`
-	Masked    metrics.Report            `json:"masked"`
-	// Leaked are gold rows that were in train.
-	Leaked int `json:"leaked"`
-}
+// Classifiers that answer on every set.
+const (
+	byModel = iota
+	byMasked
+	byKeywords
+	byMajority
+	classifiers
+)
 
-// set is rows with their truth.
+// set is rows with their truth and what each classifier answers.
 type set struct {
-	rows  []rows.Row
-	texts []classify.Text
-	truth []metrics.Truth
+	name   string // test or gold
+	rows   []rows.Row
+	hosts  []string
+	texts  []classify.Text
+	truth  []metrics.Truth
+	scores [][]float64 // of the model, by row and category, four digits
+	fired  [][]string  // rules, as category:rule
+	by     [classifiers][]metrics.Answer
 }
 
-func newSet(t *taxonomy.Taxonomy, in []rows.Row) set {
-	s := set{rows: in}
+func newSet(t *taxonomy.Taxonomy, name string, in []rows.Row) *set {
+	s := &set{name: name, rows: in}
 	for _, r := range in {
 		truth := metrics.Truth{Positive: make([]bool, len(t.Categories)), Tags: make([]string, len(t.Categories)), Known: make([]bool, len(t.Categories))}
 		for c, l := range r.Labels {
@@ -41,22 +47,17 @@ func newSet(t *taxonomy.Taxonomy, in []rows.Row) set {
 		}
 		s.texts = append(s.texts, classify.Text{Title: r.Title, Description: r.Description})
 		s.truth = append(s.truth, truth)
+		s.hosts = append(s.hosts, host(r))
 	}
 	return s
 }
 
-// answers turns predictions into yes and no by the thresholds.
-func answers(t *taxonomy.Taxonomy, predictions []classify.Prediction, thresholds []float64) []metrics.Answer {
-	out := make([]metrics.Answer, len(predictions))
-	for i, p := range predictions {
-		a := metrics.Answer{Positive: make([]bool, len(t.Categories)), Tags: make([]string, len(t.Categories))}
-		for c, category := range t.Categories {
-			a.Positive[c] = float64(p.Scores[c]) >= thresholds[c]
-			a.Tags[c] = category.Tags[p.Tags[c]]
-		}
-		out[i] = a
+// host is where a row was published: the host of its url, else its source.
+func host(r rows.Row) string {
+	if u, err := url.Parse(r.URL); err == nil && u.Hostname() != "" {
+		return strings.TrimPrefix(strings.ToLower(u.Hostname()), "www.")
 	}
-	return out
+	return r.Source
 }
 
 // measurer holds what all measurements share.
@@ -68,99 +69,73 @@ type measurer struct {
 	majority   metrics.Answer
 }
 
-func (m *measurer) ofModel(ctx context.Context, s set) (metrics.Report, error) {
-	p, err := m.model.Predict(ctx, s.texts)
-	if err != nil {
-		return metrics.Report{}, err
-	}
-	return metrics.Score(m.t.Names(), s.truth, answers(m.t, p, m.thresholds), m.thresholds), nil
-}
-
-// masked is the model on texts whose rule words are hidden.
-func (m *measurer) masked(ctx context.Context, s set) (metrics.Report, error) {
-	hidden := s
-	hidden.texts = slices.Clone(s.texts)
-	var res keywords.Result
-	for i, x := range s.texts {
-		if m.matcher.Match(&res, x.Title, x.Description); res.Any() {
-			hidden.texts[i] = classify.Text{Title: train.Mask(x.Title, 0, res.Fired), Description: train.Mask(x.Description, 1, res.Fired)}
-		}
-	}
-	return m.ofModel(ctx, hidden)
-}
-
-func (m *measurer) keywords(s set) metrics.Report {
-	out := make([]metrics.Answer, len(s.texts))
+// answer lets every classifier answer on a set.
+func (m *measurer) answer(ctx context.Context, s *set) error {
+	hidden := slices.Clone(s.texts)
 	var res keywords.Result
 	for i, x := range s.texts {
 		m.matcher.Match(&res, x.Title, x.Description)
-		a := metrics.Answer{Positive: make([]bool, len(m.t.Categories)), Tags: make([]string, len(m.t.Categories))}
+		a := m.blank()
 		for c, category := range m.t.Categories {
 			a.Positive[c], a.Tags[c] = res.Scores[c] > 0, category.Tags[res.Tags[c]]
 		}
-		out[i] = a
-	}
-	return metrics.Score(m.t.Names(), s.truth, out, nil)
-}
-
-func (m *measurer) ofMajority(s set) metrics.Report {
-	out := make([]metrics.Answer, len(s.texts))
-	for i := range out {
-		out[i] = m.majority
-	}
-	return metrics.Score(m.t.Names(), s.truth, out, nil)
-}
-
-// Timings is the content of timings.json, in milliseconds.
-type Timings struct {
-	Device string  `json:"device"`
-	Texts  int     `json:"texts"`
-	P50    float64 `json:"latency_p50_ms"` // of one text
-	P99    float64 `json:"latency_p99_ms"`
-	Rate   float64 `json:"rows_per_second"` // in batches
-}
-
-// timedTexts is how many single texts are timed.
-const timedTexts = 50
-
-func (m *measurer) time(ctx context.Context, device string, s set) (Timings, error) {
-	out := Timings{Device: device}
-	texts := s.texts[:min(timedTexts, len(s.texts))]
-	if len(texts) == 0 {
-		return out, nil
-	}
-	for range 2 { // programs are compiled by the first pass
-		var each []float64
-		for _, t := range texts {
-			began := time.Now()
-			if _, err := m.model.Predict(ctx, []classify.Text{t}); err != nil {
-				return out, err
+		s.by[byKeywords] = append(s.by[byKeywords], a)
+		s.by[byMajority] = append(s.by[byMajority], m.majority)
+		fired := []string{}
+		for _, h := range res.Fired {
+			r := m.t.Rules[h.Rule]
+			if id := m.t.Categories[r.Category].Name + ":" + r.ID; !slices.Contains(fired, id) {
+				fired = append(fired, id)
 			}
-			each = append(each, float64(time.Since(began).Microseconds())/1e3)
 		}
-		slices.Sort(each)
-		out.Texts, out.P50, out.P99 = len(each), each[len(each)/2], each[len(each)*99/100]
+		s.fired = append(s.fired, fired)
+		if res.Any() {
+			hidden[i] = classify.Text{Title: train.Mask(x.Title, 0, res.Fired), Description: train.Mask(x.Description, 1, res.Fired)}
+		}
 	}
-	began := time.Now()
-	if _, err := m.model.Predict(ctx, s.texts); err != nil {
-		return out, err
+	var err error
+	if s.scores, s.by[byModel], err = m.predict(ctx, s.texts); err != nil {
+		return fmt.Errorf("%s: %w", s.name, err)
 	}
-	out.Rate = float64(len(s.texts)) / time.Since(began).Seconds()
-	return out, nil
+	_, s.by[byMasked], err = m.predict(ctx, hidden)
+	return err
 }
 
-// leaked counts gold rows that train holds, by identity or title.
-func leaked(trainRows, gold []rows.Row) (n int, example string) {
-	seen := map[string]bool{}
-	for _, r := range trainRows {
-		seen[rows.Identity(r)], seen["title "+rows.TitleKey(r.Title)] = true, true
+func (m *measurer) blank() metrics.Answer {
+	return metrics.Answer{Positive: make([]bool, len(m.t.Categories)), Tags: make([]string, len(m.t.Categories))}
+}
+
+// predict gives the model's scores, rounded as classify rounds them, and its
+// answers by the thresholds.
+func (m *measurer) predict(ctx context.Context, texts []classify.Text) ([][]float64, []metrics.Answer, error) {
+	predictions, err := m.model.Predict(ctx, texts)
+	if err != nil {
+		return nil, nil, err
 	}
-	delete(seen, "")
-	for _, g := range gold {
-		if seen[rows.Identity(g)] || seen["title "+rows.TitleKey(g.Title)] {
-			n++
-			example = fmt.Sprintf("%q", g.Title)
+	scores, answers := make([][]float64, len(texts)), make([]metrics.Answer, len(texts))
+	for i, p := range predictions {
+		a := m.blank()
+		scores[i] = make([]float64, len(m.t.Categories))
+		for c, category := range m.t.Categories {
+			x := float64(p.Scores[c])
+			if math.IsNaN(x) || math.IsInf(x, 0) {
+				return nil, nil, stages.Fail(stages.CodeStage, "train again with a lower learning rate; the losses are in the artifact history",
+					"the model's score of %s is no number for %q", category.Name, cut(texts[i].Title))
+			}
+			scores[i][c] = metrics.Round(x)
+			a.Positive[c] = scores[i][c] >= m.thresholds[c]
+			a.Tags[c] = category.Tags[p.Tags[c]]
 		}
+		answers[i] = a
 	}
-	return n, example
+	return scores, answers, nil
+}
+
+// report scores one classifier on a set.
+func (m *measurer) report(s *set, classifier int) metrics.Report {
+	var thresholds []float64
+	if classifier == byModel || classifier == byMasked {
+		thresholds = m.thresholds
+	}
+	return metrics.Score(m.t.Names(), s.truth, s.by[classifier], thresholds)
 }

@@ -1,5 +1,3 @@
-// Package verify measures a model on the test split and on a gold set, next to
-// the keywords and majority baselines, and decides whether it is good enough.
 package verify
 
 import (
@@ -8,34 +6,10 @@ import (
 
 	"github.com/sprint-ml/sprint/stages"
 	"github.com/sprint-ml/sprint/stages/label"
+	"github.com/sprint-ml/sprint/stages/publish"
 	"github.com/sprint-ml/sprint/stages/rows"
+	"github.com/sprint-ml/sprint/storage"
 )
-
-// Kind returns the kind "verify".
-func Kind() stages.Kind {
-	return stages.Kind{
-		Name:    "verify",
-		Version: 1,
-		Doc: `Measures the model and fails the run (code 5) if a check does not hold.
-Figures are precision, recall and F1 per category, macro-F1 over categories with
-at least 8 positives, micro-F1 and tag accuracy: on the test split, whose labels
-the rules made, and on a gold set labelled by hand, next to what the rules alone
-and the more frequent value reach. masked is the model on texts whose rule words
-are hidden. A failed check commits all figures; a re-run measures nothing again.`,
-		Example: "gold: gold.csv\nchecks:\n  - {id: macro_f1, on: gold, min: 0.60}\n  - {id: gain, on: gold, over: keywords, min: 0.05}\n",
-		Inputs: func(any) []stages.Input {
-			return []stages.Input{{Name: "model"}, {Name: "thresholds"}, {Name: "train"}, {Name: "test"}}
-		},
-		Outputs: func(any) []stages.Output {
-			return []stages.Output{{Name: "metrics"}, {Name: "checks"}, {Name: "timings", Volatile: true}}
-		},
-		Options: func() any { return new(Options) },
-		New: func(options any, env stages.Env) (stages.Stage, error) {
-			return &stage{o: options.(*Options), env: env}, nil
-		},
-		Isolated: stages.Always,
-	}
-}
 
 // Options of verify.
 type Options struct {
@@ -45,52 +19,34 @@ type Options struct {
 
 // Check is one demand on the figures.
 type Check struct {
-	ID       string   `yaml:"id" required:"true" enum:"macro_f1|micro_f1|precision|recall|f1|tag_accuracy|gain|support|masked_gap|reload|leak" doc:"what is measured"`
+	ID       string   `yaml:"id" required:"true" enum:"macro_f1|micro_f1|precision|recall|f1|tag_accuracy|gain|masked_gap|no_rule_fired|calibration|support|train_support|weak_domain|weak_length|drift_labels|drift_lengths|latency_p50|latency_p99|reload|fallback|leak" doc:"what is measured"`
 	On       string   `yaml:"on" default:"test" enum:"test|gold" doc:"the rows it is measured on"`
-	Over     string   `yaml:"over" enum:"keywords|majority" doc:"gain: the baseline whose macro-F1 is subtracted"`
-	Category string   `yaml:"category" doc:"precision, recall, f1, support, tag_accuracy: of this category"`
+	Over     string   `yaml:"over" enum:"keywords|majority" when:"id=gain" doc:"gain: the baseline whose macro-F1 is subtracted"`
+	Category string   `yaml:"category" when:"id=precision,recall,f1,tag_accuracy,calibration,support,train_support" doc:"the category it is about"`
+	Rows     int      `yaml:"rows" default:"20" min:"1" when:"id=weak_domain,weak_length" doc:"smaller segments are passed over"`
+	Release  string   `yaml:"release" like:"publish.name" when:"id=drift_labels,drift_lengths" doc:"drift: the model whose last release is compared with"`
 	Min      *float64 `yaml:"min" doc:"the least value that passes"`
 	Max      *float64 `yaml:"max" doc:"the largest value that passes"`
+	Lower    *float64 `yaml:"lower" doc:"what the lower end of the 95 % interval must be above; gain with lower: 0 is a gain that is no accident"`
 	Severity string   `yaml:"severity" default:"error" enum:"error|warn" doc:"error fails the run, warn only says so"`
 }
 
 // Check refuses checks that could not be evaluated.
 func (o *Options) Check() []stages.Problem {
 	var out []stages.Problem
-	fail := func(i int, field, message, hint string) {
-		out = append(out, stages.Problem{Path: fmt.Sprintf("checks.%d.%s", i, field), Message: message, Hint: hint})
-	}
+	releases := map[string]bool{}
 	for i, c := range o.Checks {
-		if c.On == "gold" && o.Gold == "" {
-			fail(i, "on", "the check is on gold, but no gold set is named", "add `gold: FILE` to verify, or measure on test")
+		fail := func(field, message, hint string) {
+			out = append(out, stages.Problem{Path: fmt.Sprintf("checks.%d.%s", i, field), Message: message, Hint: hint})
 		}
-		switch c.ID {
-		case "precision", "recall", "f1", "support":
-			if c.Category == "" {
-				fail(i, "category", c.ID+" is of one category", "add `category: NAME`; the average of all is macro_f1")
+		c.check(o.Gold != "", fail)
+		if c.Release != "" {
+			releases[c.Release] = true
+			if !storage.ValidName(c.Release) {
+				fail("release", fmt.Sprintf("%q is no model name", c.Release), "use a-z, 0-9, dot, dash and underscore")
+			} else if len(releases) > 1 {
+				fail("release", "all checks of drift compare with one model", "name the same release in each")
 			}
-		case "tag_accuracy":
-		default:
-			if c.Category != "" {
-				fail(i, "category", c.ID+" is of no single category", "remove it")
-			}
-		}
-		if (c.ID == "gain") != (c.Over != "") {
-			fail(i, "over", "gain, and no other check, is over a baseline", "for example {id: gain, on: gold, over: keywords, min: 0.05}")
-		}
-		limits := c.Min != nil || c.Max != nil
-		switch c.ID {
-		case "reload", "leak":
-			if limits {
-				fail(i, "id", c.ID+" holds or does not: it takes no min or max", "")
-			}
-		default:
-			if !limits {
-				fail(i, "id", "a check without min and max always passes", "add one of them")
-			}
-		}
-		if c.Min != nil && c.Max != nil && *c.Min > *c.Max {
-			fail(i, "min", "min is above max", "")
 		}
 	}
 	if o.Gold != "" {
@@ -99,6 +55,32 @@ func (o *Options) Check() []stages.Problem {
 		}
 	}
 	return out
+}
+
+func (c Check) check(gold bool, fail func(field, message, hint string)) {
+	d := define(c.ID)
+	if c.On == "gold" && !gold {
+		fail("on", "the check is on gold, but no gold set is named", "add `gold: FILE` to verify, or measure on test")
+	}
+	if d.category == always && c.Category == "" {
+		fail("category", c.ID+" is of one category", "add `category: NAME`; the average of all is macro_f1")
+	}
+	if c.ID == "gain" && c.Over == "" {
+		fail("over", "gain is over a baseline", "for example {id: gain, on: gold, over: keywords, min: 0.05, lower: 0}")
+	}
+	least, most := c.limits()
+	switch {
+	case d.limited && (c.Min != nil || c.Max != nil || c.Lower != nil):
+		fail("id", c.ID+" holds or does not: it takes no min, max or lower", "")
+	case least == nil && most == nil && c.Lower == nil:
+		fail("id", "a check without min, max and lower always passes", "add one of them")
+	}
+	if c.Lower != nil && !d.interval {
+		fail("lower", c.ID+" has no interval", "use min or max")
+	}
+	if c.Min != nil && c.Max != nil && *c.Min > *c.Max {
+		fail("min", fmt.Sprintf("min %g is above max %g: no value passes", *c.Min, *c.Max), "")
+	}
 }
 
 // Resolve keys the stage by the taxonomy and the gold set's bytes.
@@ -121,4 +103,39 @@ func (o *Options) Resolve(ctx context.Context, look stages.Lookup) (stages.Exter
 		ext["gold"] = info.Digest
 	}
 	return ext, nil
+}
+
+// release is the model that drift is measured against, empty if it is not.
+func (o *Options) release() string {
+	for _, c := range o.Checks {
+		if c.Release != "" {
+			return c.Release
+		}
+	}
+	return ""
+}
+
+// drifts reports whether drift is asked for.
+func (o *Options) drifts() bool {
+	for _, c := range o.Checks {
+		if c.ID == "drift_labels" || c.ID == "drift_lengths" {
+			return true
+		}
+	}
+	return false
+}
+
+// ResolveInputs keys a stage that measures drift by the release it compares
+// with: the last one before this very model was published, so that its own
+// release changes nothing for it.
+func (o *Options) ResolveInputs(ctx context.Context, store *storage.Store, inputs map[string]storage.Artifact) (stages.External, error) {
+	name := o.release()
+	if name == "" {
+		return nil, nil
+	}
+	r, ok, err := publish.Before(ctx, store, name, inputs["model"].Digest)
+	if err != nil || !ok {
+		return nil, err
+	}
+	return stages.External{"release": map[string]any{"name": r.Name, "version": float64(r.Version), "digest": r.Digest}}, nil
 }

@@ -1,0 +1,241 @@
+package metrics
+
+import (
+	"math"
+	"math/rand/v2"
+	"slices"
+)
+
+// Resamples is how often the rows of a set are drawn anew, with replacement, to
+// see how far its figures would move on other rows like these; Level is the
+// share of the resamples that an interval covers.
+const (
+	Resamples = 2000
+	Level     = 0.95
+)
+
+// seed makes equal rows give equal intervals.
+const seed = 20260102
+
+// Interval is a percentile interval: its lower and its upper end.
+type Interval [2]float64
+
+// Estimate is a figure with its interval.
+type Estimate struct {
+	Value float64  `json:"value"`
+	CI    Interval `json:"ci"`
+}
+
+// Difference is how far two classifiers lie apart on the same rows.
+type Difference struct {
+	MacroF1 Estimate `json:"macro_f1"`
+	MicroF1 Estimate `json:"micro_f1"`
+}
+
+// ReportCI are the intervals of a report.
+type ReportCI struct {
+	Level       float64  `json:"level"`
+	Resamples   int      `json:"resamples"`
+	MacroF1     Interval `json:"macro_f1"`
+	MicroF1     Interval `json:"micro_f1"`
+	TagAccuracy Interval `json:"tag_accuracy"`
+}
+
+// CategoryCI are the intervals of a category.
+type CategoryCI struct {
+	Precision   Interval `json:"precision"`
+	Recall      Interval `json:"recall"`
+	F1          Interval `json:"f1"`
+	TagAccuracy Interval `json:"tag_accuracy"`
+}
+
+// Bootstrap holds the figures of several classifiers on the same resamples of
+// one set, so that a difference of two is taken on equal rows (paired).
+type Bootstrap struct {
+	names []string
+	macro [][]float64 // by classifier and resample
+	micro [][]float64
+	tags  [][]float64
+	each  [][]draws // by classifier and category
+}
+
+// draws are the figures of one category by resample.
+type draws struct{ precision, recall, f1, tags []float64 }
+
+// Slots of a count: what one row can be for one classifier and category.
+const (
+	slotTP = iota
+	slotFP
+	slotFN
+	slotTagRight
+	slotTagWrong
+	slots
+)
+
+// NewBootstrap resamples the rows of a set on which several classifiers
+// answered: answers is by classifier, then by row. Rows on which all answers and
+// truths are alike are counted together, so the time grows with the rows drawn
+// and not with rows times categories.
+func NewBootstrap(names []string, truths []Truth, answers ...[]Answer) *Bootstrap {
+	b := &Bootstrap{names: names}
+	for range answers {
+		b.macro, b.micro, b.tags = append(b.macro, make([]float64, Resamples)), append(b.micro, make([]float64, Resamples)), append(b.tags, make([]float64, Resamples))
+		each := make([]draws, len(names))
+		for k := range each {
+			each[k] = draws{make([]float64, Resamples), make([]float64, Resamples), make([]float64, Resamples), make([]float64, Resamples)}
+		}
+		b.each = append(b.each, each)
+	}
+	if len(truths) == 0 {
+		return b
+	}
+	counted := make([]bool, len(names)) // categories of the macro average, as in Score
+	for k := range names {
+		n := 0
+		for _, t := range truths {
+			if t.known(k) && t.Positive[k] {
+				n++
+			}
+		}
+		counted[k] = n >= MinSupport
+	}
+	kindOf, kinds := alike(len(names), truths, answers)
+	random := rand.New(rand.NewPCG(seed, uint64(len(truths))))
+	weight := make([]int32, len(kinds))
+	count := make([]int32, len(answers)*len(names)*slots)
+	for r := range Resamples {
+		clear(weight)
+		for range truths {
+			weight[kindOf[random.IntN(len(kindOf))]]++
+		}
+		clear(count)
+		for i, w := range weight {
+			if w > 0 {
+				for _, slot := range kinds[i] {
+					count[slot] += w
+				}
+			}
+		}
+		for s := range answers {
+			b.figures(s, r, count[s*len(names)*slots:], counted)
+		}
+	}
+	return b
+}
+
+// alike numbers rows so that rows with the same outcomes share a number, and
+// lists the slots that a row of each number counts in.
+func alike(categories int, truths []Truth, answers [][]Answer) (kindOf []int32, kinds [][]int32) {
+	kindOf = make([]int32, len(truths))
+	byKey := map[string]int32{}
+	var key []byte
+	var in []int32
+	for i, t := range truths {
+		key, in = key[:0], in[:0]
+		for s, all := range answers {
+			for k := range categories {
+				base := int32((s*categories + k) * slots)
+				before := len(in)
+				in = outcome(in, base, t, all[i], k)
+				mark := byte(0)
+				for _, slot := range in[before:] {
+					mark |= 1 << (slot - base)
+				}
+				key = append(key, mark)
+			}
+		}
+		n, known := byKey[string(key)]
+		if !known {
+			n = int32(len(kinds))
+			byKey[string(key)] = n
+			kinds = append(kinds, slices.Clone(in))
+		}
+		kindOf[i] = n
+	}
+	return kindOf, kinds
+}
+
+func outcome(in []int32, base int32, t Truth, a Answer, k int) []int32 {
+	if !t.known(k) {
+		return in
+	}
+	switch {
+	case t.Positive[k] && a.Positive[k]:
+		in = append(in, base+slotTP)
+	case a.Positive[k]:
+		in = append(in, base+slotFP)
+	case t.Positive[k]:
+		in = append(in, base+slotFN)
+	}
+	if t.Positive[k] && t.Tags != nil && t.Tags[k] != "" {
+		if a.Tags != nil && a.Tags[k] == t.Tags[k] {
+			in = append(in, base+slotTagRight)
+		} else {
+			in = append(in, base+slotTagWrong)
+		}
+	}
+	return in
+}
+
+// figures computes those of classifier s on resample r.
+func (b *Bootstrap) figures(s, r int, count []int32, counted []bool) {
+	var all counts
+	sum, n, right, tagged := 0.0, 0, 0, 0
+	for k := range b.names {
+		at := count[k*slots : (k+1)*slots]
+		c := counts{int(at[slotTP]), int(at[slotFP]), int(at[slotFN])}
+		d := &b.each[s][k]
+		d.precision[r], d.recall[r], d.f1[r] = c.precision(), c.recall(), c.f1()
+		ok, bad := int(at[slotTagRight]), int(at[slotTagWrong])
+		d.tags[r] = ratio(ok, ok+bad)
+		right, tagged = right+ok, tagged+ok+bad
+		all.tp, all.fp, all.fn = all.tp+c.tp, all.fp+c.fp, all.fn+c.fn
+		if counted[k] {
+			sum += d.f1[r]
+			n++
+		}
+	}
+	if n > 0 {
+		b.macro[s][r] = sum / float64(n)
+	}
+	b.micro[s][r] = all.f1()
+	b.tags[s][r] = ratio(right, tagged)
+}
+
+// interval cuts equal shares off both ends.
+func interval(values []float64) Interval {
+	v := slices.Clone(values)
+	slices.Sort(v)
+	cut := int((1 - Level) / 2 * float64(len(v)))
+	return Interval{Round(v[cut]), Round(v[len(v)-1-cut])}
+}
+
+// Round keeps four digits: more is noise in figures of a few hundred rows.
+func Round(x float64) float64 { return math.Round(x*1e4) / 1e4 }
+
+// Annotate puts the intervals of a classifier into its report.
+func (b *Bootstrap) Annotate(r *Report, classifier int) {
+	r.CI = &ReportCI{Level: Level, Resamples: Resamples, MacroF1: interval(b.macro[classifier]), MicroF1: interval(b.micro[classifier]), TagAccuracy: interval(b.tags[classifier])}
+	for k, name := range b.names {
+		c := r.PerCategory[name]
+		d := b.each[classifier][k]
+		c.CI = &CategoryCI{interval(d.precision), interval(d.recall), interval(d.f1), interval(d.tags)}
+		r.PerCategory[name] = c
+	}
+}
+
+// Difference is report a of classifier i less report b of classifier j.
+func (b *Bootstrap) Difference(i int, a Report, j int, over Report) Difference {
+	return Difference{
+		MacroF1: Estimate{Round(a.MacroF1 - over.MacroF1), interval(apart(b.macro[i], b.macro[j]))},
+		MicroF1: Estimate{Round(a.MicroF1 - over.MicroF1), interval(apart(b.micro[i], b.micro[j]))},
+	}
+}
+
+func apart(a, b []float64) []float64 {
+	out := make([]float64, len(a))
+	for i := range a {
+		out[i] = a[i] - b[i]
+	}
+	return out
+}

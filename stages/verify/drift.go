@@ -1,0 +1,143 @@
+package verify
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+
+	"github.com/sprint-ml/sprint/ml/metrics"
+	"github.com/sprint-ml/sprint/stages"
+	"github.com/sprint-ml/sprint/stages/publish"
+	"github.com/sprint-ml/sprint/stages/rows"
+)
+
+// Distribution counts what the model answers and what it is asked. A later
+// release is compared with it.
+type Distribution struct {
+	Rows int `json:"rows"`
+	// Labels are rows by answered category, "" those without any.
+	Labels map[string]int `json:"labels"`
+	// Lengths are rows by length of title.
+	Lengths []int `json:"lengths"`
+}
+
+// Drift is how far a set is from an earlier one, as population stability index.
+type Drift struct {
+	// Against is a release, "news@3", or "train".
+	Against string  `json:"against"`
+	Labels  float64 `json:"labels"`
+	Lengths float64 `json:"lengths"`
+}
+
+func (m *measurer) distribution(s *set) Distribution {
+	return m.count(len(s.rows), func(i int) ([]bool, string) { return s.by[byModel][i].Positive, s.rows[i].Title })
+}
+
+// ofTrain is what the model answers on training rows, evenly spread ones of many.
+func (m *measurer) ofTrain(ctx context.Context, in []rows.Row) (Distribution, error) {
+	step := max(1, len(in)/maxDriftRows)
+	var some []rows.Row
+	for i := 0; i < len(in); i += step {
+		some = append(some, in[i])
+	}
+	_, answers, err := m.predict(ctx, newSet(m.t, "train", some).texts)
+	if err != nil {
+		return Distribution{}, err
+	}
+	return m.count(len(some), func(i int) ([]bool, string) { return answers[i].Positive, some[i].Title }), nil
+}
+
+// maxDriftRows is about how many training rows stand for all.
+const maxDriftRows = 1000
+
+func (m *measurer) count(n int, row func(i int) (positive []bool, title string)) Distribution {
+	d := Distribution{Rows: n, Labels: map[string]int{"": 0}, Lengths: make([]int, len(lengthNames))}
+	for _, name := range m.t.Names() {
+		d.Labels[name] = 0
+	}
+	for i := range n {
+		positive, title := row(i)
+		some := false
+		for k, p := range positive {
+			if p {
+				d.Labels[m.t.Categories[k].Name]++
+				some = true
+			}
+		}
+		if !some {
+			d.Labels[""]++
+		}
+		d.Lengths[lengthClass(title)]++
+	}
+	return d
+}
+
+// drift compares every set with the same set of the release that the key names,
+// else with the training rows.
+func (s *stage) drift(ctx context.Context, m *measurer, f *figures, trainRows []rows.Row) error {
+	if !s.o.drifts() {
+		return nil
+	}
+	before, against, err := s.before(ctx)
+	if err != nil {
+		return err
+	}
+	f.Drift = map[string]Drift{}
+	var trained Distribution
+	for name, d := range f.Details {
+		was, who := before[name], against
+		if was.Rows == 0 {
+			if trained.Rows == 0 {
+				if trained, err = m.ofTrain(ctx, trainRows); err != nil {
+					return err
+				}
+			}
+			was, who = trained, "train"
+		}
+		var p, q []int
+		for _, c := range append([]string{""}, m.t.Names()...) {
+			p, q = append(p, was.Labels[c]), append(q, d.Distribution.Labels[c])
+		}
+		x := Drift{Against: who, Labels: metrics.PSI(p, q)}
+		if len(was.Lengths) == len(lengthNames) {
+			x.Lengths = metrics.PSI(was.Lengths, d.Distribution.Lengths)
+		}
+		f.Drift[name] = x
+	}
+	return nil
+}
+
+// before reads the distributions of the earlier release, by set.
+func (s *stage) before(ctx context.Context) (map[string]Distribution, string, error) {
+	key, ok := s.env.External["release"].(map[string]any)
+	if !ok {
+		return nil, "", nil
+	}
+	version, _ := key["version"].(float64)
+	digest, _ := key["digest"].(string)
+	name := fmt.Sprintf("%v@%.0f", key["name"], version)
+	files, err := s.env.Store.Tree(ctx, digest)
+	if err != nil {
+		return nil, "", fmt.Errorf("release %s: %w", name, err)
+	}
+	data, err := publish.ReadFile(ctx, s.env.Store, files, "metrics.json")
+	if err != nil {
+		return nil, "", fmt.Errorf("release %s: %w", name, err)
+	}
+	var was struct {
+		Details map[string]struct {
+			Distribution Distribution `json:"distribution"`
+		} `json:"details"`
+	}
+	if err := json.Unmarshal(data, &was); err != nil {
+		return nil, "", stages.Fail(stages.CodeIntegrity, "publish the model again", "release %s: metrics.json: %w", name, err)
+	}
+	out := map[string]Distribution{}
+	for set, d := range was.Details {
+		out[set] = d.Distribution
+	}
+	if len(out) == 0 {
+		s.env.Log.Warn("the earlier release stored no distribution: drift is measured against the training rows", "release", name)
+	}
+	return out, name, nil
+}

@@ -1,0 +1,159 @@
+package verify
+
+import (
+	"context"
+
+	"github.com/sprint-ml/sprint/ml/metrics"
+	"github.com/sprint-ml/sprint/stages/rows"
+)
+
+// Metrics is the content of metrics.json. Outside programs rely on its names.
+type Metrics struct {
+	Test metrics.Report  `json:"test"`
+	Gold *metrics.Report `json:"gold"` // null without a gold set
+	// Baselines and Masked are on gold if there is one, else on test.
+	Baselines map[string]metrics.Report `json:"baselines"`
+	Masked    metrics.Report            `json:"masked"`
+	// Leaked are gold rows that were in train.
+	Leaked int `json:"leaked"`
+	// Train counts the training rows and the positives of each category.
+	Train TrainCounts `json:"train"`
+	// Details are by set: test, and gold if there is one.
+	Details map[string]*Details `json:"details"`
+	// Drift is there if a check asks for it.
+	Drift map[string]Drift `json:"drift,omitempty"`
+}
+
+// TrainCounts is what the model was trained on.
+type TrainCounts struct {
+	Rows      int            `json:"rows"`
+	Positives map[string]int `json:"positives"`
+}
+
+// Details are the figures of one set that say where a model is weak.
+type Details struct {
+	// Gains are over the baselines, on the same rows.
+	Gains     map[string]metrics.Difference `json:"gains"`
+	MaskedGap metrics.Difference            `json:"masked_gap"`
+	// NoRuleFired is the model on the rows where no rule fired.
+	NoRuleFired metrics.Report   `json:"no_rule_fired"`
+	TagAccuracy metrics.Estimate `json:"tag_accuracy"` // of all categories
+	// Tags are by category.
+	Tags        map[string]Confusion           `json:"tags"`
+	Calibration map[string]metrics.Calibration `json:"calibration"`
+	// Segments are by "domain" and "length", the largest first.
+	Segments     map[string][]Segment `json:"segments"`
+	Distribution Distribution         `json:"distribution"`
+	// Repeated are rows whose identity or title an earlier row of the set has.
+	Repeated int `json:"repeated"`
+}
+
+// Confusion counts answered tags (columns) by true tag (rows), in the order of
+// Tags, over the rows where the category is present.
+type Confusion struct {
+	Tags   []string `json:"tags"`
+	Counts [][]int  `json:"counts"`
+}
+
+// figures are the metrics and what checks need beside them.
+type figures struct {
+	Metrics
+	sets    map[string]*set
+	reports map[string]metrics.Report // of the model, by set
+	leaks   map[string][]leak
+}
+
+// measure computes the figures of all sets; the last one named is that of the
+// baselines.
+func (m *measurer) measure(ctx context.Context, trainRows []rows.Row, sets ...*set) (*figures, error) {
+	f := &figures{sets: map[string]*set{}, reports: map[string]metrics.Report{}, leaks: map[string][]leak{}}
+	f.Details = map[string]*Details{}
+	f.Train = m.counts(trainRows)
+	for _, s := range sets {
+		if err := ctx.Err(); err != nil {
+			return nil, err
+		}
+		var reports [classifiers]metrics.Report
+		b := metrics.NewBootstrap(m.t.Names(), s.truth, s.by[:]...)
+		for c := range reports {
+			reports[c] = m.report(s, c)
+			b.Annotate(&reports[c], c)
+		}
+		d := &Details{
+			Gains: map[string]metrics.Difference{
+				"keywords": b.Difference(byModel, reports[byModel], byKeywords, reports[byKeywords]),
+				"majority": b.Difference(byModel, reports[byModel], byMajority, reports[byMajority]),
+			},
+			MaskedGap:   b.Difference(byModel, reports[byModel], byMasked, reports[byMasked]),
+			NoRuleFired: m.noRuleFired(s),
+			TagAccuracy: metrics.Estimate{Value: metrics.Round(tagAccuracy(reports[byModel])), CI: reports[byModel].CI.TagAccuracy},
+			Tags:        map[string]Confusion{}, Calibration: map[string]metrics.Calibration{},
+			Segments:     map[string][]Segment{byDomain: m.segments(s, domainOf), byLength: m.segments(s, lengthOf)},
+			Distribution: m.distribution(s),
+			Repeated:     repeated(s.rows),
+		}
+		for k, c := range m.t.Categories {
+			d.Tags[c.Name] = Confusion{c.Tags, metrics.Confusion(c.Tags, k, s.truth, s.by[byModel])}
+			d.Calibration[c.Name] = metrics.Calibrate(s.truth, k, func(i int) float64 { return s.scores[i][k] })
+		}
+		f.Details[s.name], f.sets[s.name], f.reports[s.name] = d, s, reports[byModel]
+		f.leaks[s.name] = leaks(trainRows, s.rows)
+		f.Baselines = map[string]metrics.Report{"keywords": reports[byKeywords], "majority": reports[byMajority]}
+		f.Masked = reports[byMasked]
+	}
+	f.Test = f.reports["test"]
+	if g, ok := f.reports["gold"]; ok {
+		f.Gold, f.Leaked = &g, len(f.leaks["gold"])
+	}
+	return f, nil
+}
+
+func (m *measurer) counts(in []rows.Row) TrainCounts {
+	out := TrainCounts{Rows: len(in), Positives: map[string]int{}}
+	for k, c := range m.t.Categories {
+		n := 0
+		for _, r := range in {
+			if !r.Labels[k].Abstain && r.Labels[k].Score > 0 {
+				n++
+			}
+		}
+		out.Positives[c.Name] = n
+	}
+	return out
+}
+
+// noRuleFired scores the model where the rules are silent.
+func (m *measurer) noRuleFired(s *set) metrics.Report {
+	var at []int
+	for i := range s.rows {
+		if len(s.fired[i]) == 0 {
+			at = append(at, i)
+		}
+	}
+	truth, answers := s.pick(at, byModel)
+	r := metrics.Score(m.t.Names(), truth, answers, m.thresholds)
+	metrics.NewBootstrap(m.t.Names(), truth, answers).Annotate(&r, 0)
+	return r
+}
+
+// pick selects rows of a set.
+func (s *set) pick(at []int, classifier int) ([]metrics.Truth, []metrics.Answer) {
+	truth, answers := make([]metrics.Truth, len(at)), make([]metrics.Answer, len(at))
+	for j, i := range at {
+		truth[j], answers[j] = s.truth[i], s.by[classifier][i]
+	}
+	return truth, answers
+}
+
+// tagAccuracy over all tags of all categories.
+func tagAccuracy(r metrics.Report) float64 {
+	right, all := 0.0, 0
+	for _, c := range r.PerCategory {
+		right += c.TagAccuracy * float64(c.TagSupport)
+		all += c.TagSupport
+	}
+	if all == 0 {
+		return 0
+	}
+	return right / float64(all)
+}

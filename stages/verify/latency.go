@@ -1,0 +1,67 @@
+package verify
+
+import (
+	"context"
+	"slices"
+	"time"
+
+	"github.com/sprint-ml/sprint/ml/classify"
+)
+
+// Timings is the content of timings.json, in milliseconds.
+type Timings struct {
+	Device string  `json:"device"`
+	Texts  int     `json:"texts"`
+	P50    float64 `json:"latency_p50_ms"` // of one text
+	P99    float64 `json:"latency_p99_ms"`
+	Rate   float64 `json:"rows_per_second"` // in batches
+	// Checks of latency stand here, in a volatile output: they hold for a
+	// machine and a moment, and must not decide for others.
+	Checks []Result `json:"checks,omitempty"`
+}
+
+// timedTexts is how many single texts are timed.
+const timedTexts = 50
+
+func (m *measurer) time(ctx context.Context, device string, s *set) (Timings, error) {
+	out := Timings{Device: device}
+	texts := s.texts[:min(timedTexts, len(s.texts))]
+	if len(texts) == 0 {
+		return out, nil
+	}
+	for range 2 { // programs are compiled by the first pass
+		var each []float64
+		for _, t := range texts {
+			began := time.Now()
+			if _, err := m.model.Predict(ctx, []classify.Text{t}); err != nil {
+				return out, err
+			}
+			each = append(each, float64(time.Since(began).Microseconds())/1e3)
+		}
+		slices.Sort(each)
+		out.Texts, out.P50, out.P99 = len(each), each[len(each)/2], each[len(each)*99/100]
+	}
+	began := time.Now()
+	if _, err := m.model.Predict(ctx, s.texts); err != nil {
+		return out, err
+	}
+	out.Rate = float64(len(s.texts)) / time.Since(began).Seconds()
+	return out, nil
+}
+
+// judge evaluates the checks of latency.
+func (t *Timings) judge(checks []Check) {
+	for _, c := range checks {
+		if !volatile(c.ID) {
+			continue
+		}
+		r := Result{ID: c.ID, On: c.On, Severity: c.Severity, Lower: c.Lower, Observed: t.P50, Where: t.Device}
+		if c.ID == "latency_p99" {
+			r.Observed = t.P99
+		}
+		r.Min, r.Max = c.limits()
+		r.Passed = (r.Min == nil || r.Observed >= *r.Min) && (r.Max == nil || r.Observed <= *r.Max)
+		r.Message = describe(r, "")
+		t.Checks = append(t.Checks, r)
+	}
+}

@@ -1,0 +1,64 @@
+package verify
+
+import (
+	"bufio"
+	"context"
+	"encoding/json"
+
+	"github.com/sprint-ml/sprint/stages"
+)
+
+// Prediction is a line of predictions.jsonl: one row of the gold set, without
+// one of the test split, and what was answered.
+type Prediction struct {
+	On         string            `json:"on"`
+	ID         string            `json:"id,omitempty"`
+	URL        string            `json:"url,omitempty"`
+	Title      string            `json:"title"`
+	Host       string            `json:"host,omitempty"`
+	Categories map[string]Judged `json:"categories"`
+	Rules      []string          `json:"rules"` // that fired, as category:rule
+}
+
+// Judged is what one category of a row is, and is said to be.
+type Judged struct {
+	Truth    bool    `json:"truth"`
+	Unknown  bool    `json:"unknown,omitempty"` // nobody decided: Truth means nothing
+	Score    float64 `json:"score"`
+	Answer   bool    `json:"answer"` // the score is over the threshold
+	Masked   bool    `json:"masked"` // with the rules' words hidden
+	Keywords bool    `json:"keywords"`
+	TagTruth string  `json:"tag_truth,omitempty"`
+	Tag      string  `json:"tag,omitempty"` // whether or not the category is answered
+}
+
+// maxPredictions caps what is stored of a large test split.
+const maxPredictions = 10_000
+
+func (m *measurer) predictions(ctx context.Context, out stages.Outputs, s *set) error {
+	w, err := out.Create(ctx, "predictions", "application/jsonl")
+	if err != nil {
+		return err
+	}
+	defer w.Abort()
+	b := bufio.NewWriter(w)
+	e := json.NewEncoder(b)
+	e.SetEscapeHTML(false)
+	for i, r := range s.rows[:min(maxPredictions, len(s.rows))] {
+		p := Prediction{On: s.name, ID: r.ID, URL: r.URL, Title: r.Title, Host: s.hosts[i], Rules: s.fired[i], Categories: map[string]Judged{}}
+		for k, c := range m.t.Categories {
+			t, a := s.truth[i], s.by[byModel][i]
+			p.Categories[c.Name] = Judged{
+				Truth: t.Positive[k], Unknown: !t.Known[k], Score: s.scores[i][k], Answer: a.Positive[k],
+				Masked: s.by[byMasked][i].Positive[k], Keywords: s.by[byKeywords][i].Positive[k], TagTruth: t.Tags[k], Tag: a.Tags[k],
+			}
+		}
+		if err := e.Encode(p); err != nil {
+			return err
+		}
+	}
+	if err := b.Flush(); err != nil {
+		return err
+	}
+	return w.Commit()
+}

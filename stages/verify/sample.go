@@ -1,0 +1,161 @@
+package verify
+
+import (
+	"cmp"
+	"fmt"
+	"math"
+	"slices"
+	"strings"
+)
+
+// Sample is a row that explains a failed check.
+type Sample struct {
+	ID       string `json:"id"` // its id, else its url
+	Title    string `json:"title"`
+	Expected string `json:"expected"`
+	Answered string `json:"answered"`
+}
+
+// maxSamples caps the samples of a check, maxTitle the characters of a title.
+const (
+	maxSamples = 5
+	maxTitle   = 120
+)
+
+// cut shortens a title.
+func cut(title string) string {
+	if r := []rune(title); len(r) > maxTitle {
+		return string(r[:maxTitle-1]) + "…"
+	}
+	return title
+}
+
+func (s *set) sample(row int, expected, answered string) Sample {
+	id := s.rows[row].ID
+	if id == "" {
+		id = s.rows[row].URL
+	}
+	return Sample{ID: id, Title: cut(s.rows[row].Title), Expected: expected, Answered: answered}
+}
+
+// mistake reports whether an answer is wrong in the way that a check counts.
+type mistake func(truth, answer bool) bool
+
+func anyError(truth, answer bool) bool   { return truth != answer }
+func falseAlarm(truth, answer bool) bool { return !truth && answer }
+func missed(truth, answer bool) bool     { return truth && !answer }
+
+func all(s *set) []int {
+	out := make([]int, len(s.rows))
+	for i := range out {
+		out[i] = i
+	}
+	return out
+}
+
+func silent(s *set) []int {
+	return slices.DeleteFunc(all(s), func(i int) bool { return len(s.fired[i]) > 0 })
+}
+
+// wrong samples the mistakes of the model among rows at, those farthest from
+// their threshold first; category -1 is any.
+func (m *measurer) wrong(s *set, at []int, category int, is mistake) []Sample {
+	type found struct {
+		row int
+		by  float64
+	}
+	var list []found
+	for _, i := range at {
+		x := found{i, -1}
+		for k := range m.t.Categories {
+			if category >= 0 && k != category || !s.truth[i].Known[k] || !is(s.truth[i].Positive[k], s.by[byModel][i].Positive[k]) {
+				continue
+			}
+			x.by = math.Max(x.by, math.Abs(s.scores[i][k]-m.thresholds[k]))
+		}
+		if x.by >= 0 {
+			list = append(list, x)
+		}
+	}
+	slices.SortStableFunc(list, func(a, b found) int { return cmp.Compare(b.by, a.by) })
+	var out []Sample
+	for _, x := range list[:min(maxSamples, len(list))] {
+		out = append(out, s.sample(x.row, m.expected(s, x.row, category), m.answered(s, x.row, category)))
+	}
+	return out
+}
+
+// worse samples rows on which a classifier makes more mistakes than another.
+func (m *measurer) worse(s *set, classifier, than int) []Sample {
+	count := func(row, c int) (n int) {
+		for k := range m.t.Categories {
+			if s.truth[row].Known[k] && s.truth[row].Positive[k] != s.by[c][row].Positive[k] {
+				n++
+			}
+		}
+		return n
+	}
+	var out []Sample
+	for i := range s.rows {
+		if len(out) < maxSamples && count(i, classifier) > count(i, than) {
+			answered := m.names(s.by[classifier][i].Positive)
+			if classifier == byMasked {
+				answered += " with the rules' words hidden"
+			}
+			out = append(out, s.sample(i, m.expected(s, i, -1), answered))
+		}
+	}
+	return out
+}
+
+func (m *measurer) wrongTags(s *set, category int) []Sample {
+	var out []Sample
+	for i, t := range s.truth {
+		for k, c := range m.t.Categories {
+			want, got := t.Tags[k], s.by[byModel][i].Tags[k]
+			if len(out) < maxSamples && (category < 0 || k == category) && t.Known[k] && t.Positive[k] && want != "" && want != got {
+				out = append(out, s.sample(i, c.Name+": "+want, c.Name+": "+cmp.Or(got, "no tag")))
+			}
+		}
+	}
+	return out
+}
+
+func leaked(s *set, in []leak) []Sample {
+	var out []Sample
+	for _, l := range in[:min(maxSamples, len(in))] {
+		out = append(out, s.sample(l.row, "not in train", "in train as: "+cut(l.as)))
+	}
+	return out
+}
+
+func (m *measurer) expected(s *set, row, category int) string {
+	if category >= 0 {
+		return yes(m.t.Categories[category].Name, s.truth[row].Positive[category])
+	}
+	return m.names(s.truth[row].Positive)
+}
+
+func (m *measurer) answered(s *set, row, category int) string {
+	if category >= 0 {
+		return fmt.Sprintf("%s (%.2f)", yes(m.t.Categories[category].Name, s.by[byModel][row].Positive[category]), s.scores[row][category])
+	}
+	return m.names(s.by[byModel][row].Positive)
+}
+
+func yes(name string, is bool) string {
+	if is {
+		return name
+	}
+	return "not " + name
+}
+
+func (m *measurer) names(positive []bool) string {
+	var out []string
+	for k, p := range positive {
+		if p {
+			out = append(out, m.t.Categories[k].Name)
+		}
+	}
+	return cmp.Or(strings.Join(out, ", "), "nothing")
+}

@@ -1,0 +1,86 @@
+package verify
+
+import (
+	"cmp"
+	"maps"
+	"slices"
+	"unicode/utf8"
+
+	"github.com/sprint-ml/sprint/ml/metrics"
+)
+
+// Segments of a set.
+const (
+	byDomain = "domain"
+	byLength = "length"
+)
+
+// Segment is a part of a set and how well the model does on it.
+type Segment struct {
+	Name    string  `json:"name"`
+	Rows    int     `json:"rows"`
+	MicroF1 float64 `json:"micro_f1"`
+	// Decided counts positives, true or answered: without any F1 says nothing.
+	Decided int `json:"decided"`
+	at      []int
+}
+
+// maxSegments caps what is stored of many hosts.
+const maxSegments = 100
+
+// lengths are the bounds of the classes of title lengths, in characters.
+var (
+	lengths     = []int{30, 50, 70, 90, 120}
+	lengthNames = []string{"under 30", "30 to 49", "50 to 69", "70 to 89", "90 to 119", "120 or more"}
+)
+
+func lengthClass(title string) int {
+	n := utf8.RuneCountInString(title)
+	for i, bound := range lengths {
+		if n < bound {
+			return i
+		}
+	}
+	return len(lengths)
+}
+
+func domainOf(s *set, row int) string { return s.hosts[row] }
+func lengthOf(s *set, row int) string { return lengthNames[lengthClass(s.rows[row].Title)] }
+
+// segments parts a set by a property; rows without it are in none.
+func (m *measurer) segments(s *set, property func(s *set, row int) string) []Segment {
+	parts := map[string][]int{}
+	for i := range s.rows {
+		if p := property(s, i); p != "" {
+			parts[p] = append(parts[p], i)
+		}
+	}
+	out := make([]Segment, 0, len(parts))
+	for _, name := range slices.Sorted(maps.Keys(parts)) {
+		x := Segment{Name: name, Rows: len(parts[name]), at: parts[name]}
+		truth, answers := s.pick(x.at, byModel)
+		x.MicroF1 = metrics.Round(metrics.Score(m.t.Names(), truth, answers, nil).MicroF1)
+		for i, t := range truth {
+			for k := range t.Positive {
+				if t.Known[k] && (t.Positive[k] || answers[i].Positive[k]) {
+					x.Decided++
+				}
+			}
+		}
+		out = append(out, x)
+	}
+	slices.SortStableFunc(out, func(a, b Segment) int { return cmp.Compare(b.Rows, a.Rows) })
+	return out[:min(maxSegments, len(out))]
+}
+
+// worst is the segment with the least F1 among those of enough rows.
+func worst(in []Segment, rows int) (Segment, bool) {
+	var out Segment
+	found := false
+	for _, x := range in {
+		if x.Rows >= rows && x.Decided > 0 && (!found || x.MicroF1 < out.MicroF1) {
+			out, found = x, true
+		}
+	}
+	return out, found
+}
