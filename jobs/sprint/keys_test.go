@@ -46,6 +46,7 @@ var contexts = map[string][]string{
 	"label.scored":  {"label.gold=part.csv"},
 	"label.http":    {"label.source=[rules, http]", "label.http.model=m"},
 	"label.overlay": {"label.source=[rules, overlay]", "label.overlay.file=overlay.jsonl"},
+	"split.cuts":    {"split.by_time=true", "split.cuts={val: 2026-01-01, test: 2026-01-02}"},
 	"command.shell": {"command.argv=[cat]"},
 	"verify.checks": {"verify.checks=[{id: f1, on: gold, category: fire, min: 0.5}]"},
 }
@@ -73,6 +74,8 @@ var seconds = map[string]string{
 // of second values.
 var together = map[string][]string{
 	"fetch.source":           {"fetch.source=gdelt", "fetch.gdelt.query=storm"},
+	"split.cuts.val":         {"split.cuts={val: 2025-12-31, test: 2026-01-02}"},
+	"split.cuts.test":        {"split.cuts={val: 2026-01-01, test: 2026-01-03}"},
 	"split.ratios.train":     {"split.ratios={train: 0.6, val: 0.25, test: 0.15}"},
 	"split.ratios.val":       {"split.ratios={train: 0.7, val: 0.2, test: 0.1}"},
 	"split.ratios.test":      {"split.ratios={train: 0.75, val: 0.15, test: 0.1}"},

@@ -11,6 +11,7 @@ import (
 
 	"github.com/sprint-ml/sprint/jobs"
 	"github.com/sprint-ml/sprint/ml/metrics"
+	"github.com/sprint-ml/sprint/stages/split"
 	"github.com/sprint-ml/sprint/stages/verify"
 	"github.com/sprint-ml/sprint/storage"
 )
@@ -32,7 +33,10 @@ func (s *summary) show(ctx context.Context, r *jobs.Result) {
 		stageTable(out, r)
 	}
 	for _, st := range r.Stages {
-		if st.Kind == "verify" {
+		switch st.Kind {
+		case "split":
+			s.split(ctx, out, st)
+		case "verify":
 			s.metrics(ctx, out, st)
 		}
 	}
@@ -83,6 +87,46 @@ func (s *summary) read(ctx context.Context, st jobs.StageResult, name string, in
 	defer r.Close()
 	data, err := io.ReadAll(r)
 	return err == nil && json.Unmarshal(data, into) == nil
+}
+
+// split says how many rows each side got, and what was found to meet.
+func (s *summary) split(ctx context.Context, out io.Writer, st jobs.StageResult) {
+	var r split.Report
+	if !s.read(ctx, st, "split_report", &r) || len(r.Sides) != 3 {
+		return
+	}
+	fmt.Fprintf(out, "\nSplit by %s: %d rows train, %d val, %d test, in %d stories", r.By, r.Sides[0].Rows, r.Sides[1].Rows, r.Sides[2].Rows, r.Groups)
+	dropped := 0
+	kept := map[string]int{}
+	var worst split.Example
+	for _, l := range r.Leaks {
+		switch {
+		case l.Dropped:
+			dropped += l.Rows
+			continue
+		case l.By != "close":
+			kept["meet"] += l.Rows
+		case l.Between[1] == "gold":
+			kept["gold"] += l.Rows
+		default:
+			kept["sides"] += l.Rows
+		}
+		for _, e := range l.Examples {
+			if e.Similarity > worst.Similarity {
+				worst = e
+			}
+		}
+	}
+	if dropped > 0 {
+		fmt.Fprintf(out, "; %d rows met the gold set and were dropped", dropped)
+	}
+	fmt.Fprintln(out)
+	if n := kept["meet"]; n > 0 {
+		fmt.Fprintf(out, "warning: %d rows of one side meet another and were kept\n", n)
+	}
+	if kept["gold"]+kept["sides"]+kept["meet"] > 0 {
+		fmt.Fprintf(out, "half alike and kept: %d pairs with the gold set, %d between sides; the closest (%.2f): %q and %q\n", kept["gold"], kept["sides"], worst.Similarity, worst.Title, worst.Other)
+	}
 }
 
 // metrics prints the figures of a verify stage beside both baselines.

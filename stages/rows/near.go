@@ -2,217 +2,228 @@ package rows
 
 import (
 	"cmp"
+	"math/bits"
+	"runtime"
 	"slices"
-	"strings"
-	"unicode"
+	"sync"
 )
+
+// usualThreshold is the similarity from which on two titles are taken for one
+// story unless the plan says otherwise.
+const usualThreshold = 0.7
 
 // NearDuplicateGroups numbers titles so that near-duplicates share a number,
 // at the usual threshold of 0.7.
-func NearDuplicateGroups(titles []string) []int { return NearDuplicates(titles, 0.7) }
+func NearDuplicateGroups(titles []string) []int { return NearDuplicates(titles, usualThreshold) }
+
+// NearDuplicates is FindNear's groups alone.
+func NearDuplicates(titles []string, threshold float64) []int {
+	return FindNear(titles, threshold, threshold).Groups
+}
+
+// Near is what FindNear finds.
+type Near struct {
+	// Groups numbers the titles so that near-duplicates share a number. Numbers
+	// count up from 0 in order of first appearance.
+	Groups []int
+	// Close are pairs of different groups that were compared and are nearly as
+	// similar; Full says that there are more than are held.
+	Close []Pair
+	Full  bool
+}
+
+// Pair is two titles by place, I before J, and the similarity of their shingles.
+type Pair struct {
+	I, J       int32
+	Similarity float64
+}
 
 const (
 	bands   = 16
 	perBand = 4
 	shingle = 4 // letters; long enough to carry word order, short enough for inflected words
+	// mostShingles bounds what is held of a title: of a longer one the smallest
+	// hashes stand for all, as in a bottom-k sketch.
+	mostShingles = 512
+	// window is how many neighbours in a bucket a title is compared with. One
+	// link joins a group, so that is enough, and a bucket of boilerplate stays
+	// linear.
+	window = 8
+	// sketchSlack is the number of bits by which the sketches of two similar
+	// titles may differ more than they should on average: three deviations.
+	sketchBits  = bands * perBand
+	sketchSlack = 10
+	// mostClose bounds Near.Close, 16 bytes each.
+	mostClose = 1 << 20
 )
 
-// NearDuplicates numbers titles so that two share a number if the Jaccard
-// similarity of their shingles of four letters (case, spacing and punctuation
-// aside) is at least threshold, or if a chain of such pairs links them. Numbers
-// count up from 0 in order of first appearance. Candidates come from MinHash
-// (16 bands of 4), so about one pair in a hundred that lies just at 0.7 is
-// missed, and are then compared exactly. Titles without a letter or digit are
-// alone. The result depends on the titles and their order only.
-func NearDuplicates(titles []string, threshold float64) []int {
-	u := newUnion(len(titles))
-	folded := make([]string, len(titles))
-	byText := make(map[string]int, len(titles))
-	distinct := make([]int, 0, len(titles))
-	for i, t := range titles {
-		folded[i] = fold(t)
-		if folded[i] == "" {
-			continue
-		}
-		if at, ok := byText[folded[i]]; ok {
-			u.join(at, i)
-			continue
-		}
-		byText[folded[i]] = i
-		distinct = append(distinct, i)
-	}
-	keys := make([][bands]uint64, len(distinct))
-	var set []uint32
-	for k, i := range distinct {
-		set = shingles(set[:0], folded[i])
-		keys[k] = bandKeys(set)
-	}
-	order := make([]int, len(distinct))
-	var a, b []uint32
+// FindNear finds near-duplicates: titles whose sets of shingles of four letters
+// (case, spacing and punctuation aside) have a Jaccard similarity of at least
+// threshold, or that a chain of such pairs links. Pairs from watch on that stay
+// apart are listed. Candidates come from MinHash (16 bands of 4 rows; Broder
+// 1997), so about one pair in a hundred that lies just at 0.7 is missed, and are
+// then compared exactly: no two titles are joined that are not alike. Titles
+// without a letter or digit are alone. The result depends on the titles and
+// their order only; all cores are used, and about 400 bytes per headline.
+func FindNear(titles []string, threshold, watch float64) Near {
+	g := grouping{union: NewUnion(len(titles)), threshold: threshold, watch: watch}
+	g.fold(titles)
+	g.sign()
+	order := make([]uint64, len(g.distinct))
 	for band := range bands {
-		for k := range order {
-			order[k] = k
+		g.arrange(order, band)
+		g.compare(order)
+	}
+	out := Near{Groups: g.union.Number(), Full: g.full}
+	for _, p := range g.close {
+		if out.Groups[p.I] != out.Groups[p.J] {
+			out.Close = append(out.Close, p)
 		}
-		slices.SortFunc(order, func(x, y int) int {
-			return cmp.Or(cmp.Compare(keys[x][band], keys[y][band]), x-y)
-		})
-		for start := 0; start < len(order); {
-			end := start + 1
-			for end < len(order) && keys[order[end]][band] == keys[order[start]][band] {
+	}
+	slices.SortFunc(out.Close, func(a, b Pair) int {
+		return cmp.Or(cmp.Compare(b.Similarity, a.Similarity), cmp.Compare(a.I, b.I), cmp.Compare(a.J, b.J))
+	})
+	out.Close = slices.Compact(out.Close)
+	return out
+}
+
+// grouping is the work of FindNear.
+type grouping struct {
+	union            Union
+	threshold, watch float64
+	folded           []string // of the distinct titles
+	distinct         []int32  // their first places
+	keys             [][bands]uint32
+	sketches         []uint64
+	shingles         [][]uint32 // sorted
+	close            []Pair
+	full             bool
+}
+
+// fold joins equal titles and keeps the rest.
+func (g *grouping) fold(titles []string) {
+	byText := make(map[string]int32, len(titles))
+	for i, t := range titles {
+		text := fold(t)
+		if text == "" {
+			continue
+		}
+		if at, ok := byText[text]; ok {
+			g.union.Join(int(at), i)
+			continue
+		}
+		at := int32(i) //nolint:gosec // rows are fewer
+		byText[text] = at
+		g.folded, g.distinct = append(g.folded, text), append(g.distinct, at)
+	}
+}
+
+// sign makes the shingles and band keys of every distinct title.
+func (g *grouping) sign() {
+	n := len(g.folded)
+	g.keys, g.sketches, g.shingles = make([][bands]uint32, n), make([]uint64, n), make([][]uint32, n)
+	inParts(n, func(_, from, to int) {
+		var set, arena []uint32
+		for k := from; k < to; k++ {
+			set = shingles(set[:0], g.folded[k])
+			g.keys[k], g.sketches[k] = bandKeys(set)
+			set = set[:min(len(set), mostShingles)]
+			if cap(arena)-len(arena) < len(set) {
+				arena = make([]uint32, 0, 1<<18)
+			}
+			at := len(arena)
+			arena = append(arena, set...)
+			g.shingles[k] = arena[at:len(arena):len(arena)]
+		}
+	})
+	g.folded = nil
+}
+
+// arrange sorts the titles by their key of a band, as key and place in one
+// number. Within a large bucket those that agree in the next band too are
+// neighbours.
+func (g *grouping) arrange(order []uint64, band int) {
+	for k := range order {
+		order[k] = uint64(g.keys[k][band])<<32 | uint64(k) //nolint:gosec // rows are fewer
+	}
+	slices.Sort(order)
+	next := (band + 1) % bands
+	for from, to := range buckets(order, 0, len(order)) {
+		if to-from > window+1 {
+			slices.SortFunc(order[from:to], func(a, b uint64) int {
+				x, y := g.keys[uint32(a)][next], g.keys[uint32(b)][next] //nolint:gosec // the lower half is the place
+				return cmp.Or(cmp.Compare(x, y), cmp.Compare(a, b))
+			})
+		}
+	}
+}
+
+// buckets yields the spans of equal keys that begin in [from,to).
+func buckets(order []uint64, from, to int) func(yield func(int, int) bool) {
+	return func(yield func(int, int) bool) {
+		for from < to && from > 0 && order[from]>>32 == order[from-1]>>32 {
+			from++ // the part before has it
+		}
+		for from < to {
+			end := from + 1
+			for end < len(order) && order[end]>>32 == order[from]>>32 {
 				end++
 			}
-			// Each member is compared with a few before it: enough, since one
-			// link joins the group, and a bucket of boilerplate stays linear.
+			if !yield(from, end) {
+				return
+			}
+			from = end
+		}
+	}
+}
+
+// compare joins the titles of each bucket that are alike.
+func (g *grouping) compare(order []uint64) {
+	found := make([][]Pair, runtime.GOMAXPROCS(0))
+	far := int(sketchBits*(1-g.watch)/2) + sketchSlack
+	inParts(len(order), func(part, from, to int) {
+		for start, end := range buckets(order, from, to) {
 			for p := start + 1; p < end; p++ {
-				j := distinct[order[p]]
-				b = shingles(b[:0], folded[j])
-				for q := p - 1; q >= start && q >= p-8; q-- {
-					i := distinct[order[q]]
-					if u.find(i) == u.find(j) {
+				b := uint32(order[p]) //nolint:gosec // the lower half is the place
+				for q := p - 1; q >= start && q >= p-window; q-- {
+					a := uint32(order[q]) //nolint:gosec // the same
+					i, j := g.distinct[a], g.distinct[b]
+					if bits.OnesCount64(g.sketches[a]^g.sketches[b]) > far || g.union.root(int(i)) == g.union.root(int(j)) {
 						continue
 					}
-					a = shingles(a[:0], folded[i])
-					if jaccard(a, b) >= threshold {
-						u.join(i, j)
+					if s := jaccard(g.shingles[a], g.shingles[b], g.watch); s >= g.watch {
+						found[part] = append(found[part], Pair{min(i, j), max(i, j), s})
 					}
 				}
 			}
-			start = end
 		}
-	}
-	return u.number()
-}
-
-// fold keeps letters and digits in lower case, words parted by one space.
-func fold(title string) string {
-	var b strings.Builder
-	b.Grow(len(title))
-	gap := false
-	for _, r := range title {
-		if !unicode.IsLetter(r) && !unicode.IsDigit(r) {
-			gap = b.Len() > 0
-			continue
-		}
-		if gap {
-			b.WriteByte(' ')
-			gap = false
-		}
-		b.WriteRune(unicode.ToLower(r))
-	}
-	return b.String()
-}
-
-// shingles appends the sorted distinct hashes of the runs of four runes of s.
-func shingles(dst []uint32, s string) []uint32 {
-	from := len(dst)
-	var window [shingle]rune
-	n := 0
-	for _, r := range s {
-		copy(window[:], window[1:])
-		window[shingle-1] = r
-		if n++; n >= shingle {
-			dst = append(dst, mix(window))
-		}
-	}
-	if n < shingle {
-		dst = append(dst, mix(window))
-	}
-	slices.Sort(dst[from:])
-	return dst[:from+len(slices.Compact(dst[from:]))]
-}
-
-func mix(w [shingle]rune) uint32 {
-	h := uint64(14695981039346656037)
-	for _, r := range w {
-		h = (h ^ uint64(r)) * 1099511628211
-	}
-	h ^= h >> 29
-	return uint32(h * 0xbf58476d1ce4e5b9 >> 32)
-}
-
-// bandKeys hashes the MinHash signature of a set, band by band.
-func bandKeys(set []uint32) (keys [bands]uint64) {
-	var sig [bands * perBand]uint32
-	for i := range sig {
-		sig[i] = ^uint32(0)
-	}
-	for _, x := range set {
-		h := uint64(x)*0x9e3779b97f4a7c15 + 0x632be59bd9b4e019
-		step := h>>32 | 1
-		v := h
-		for i := range sig {
-			// Double hashing, then a round of mixing so that the minima differ.
-			v += step * 0x9e3779b97f4a7c15
-			m := uint32((v ^ v>>31) * 0x94d049bb133111eb >> 32)
-			if m < sig[i] {
-				sig[i] = m
+	})
+	for _, pairs := range found { // parts in order: the same whatever their number
+		for _, p := range pairs {
+			switch {
+			case p.Similarity >= g.threshold:
+				g.union.Join(int(p.I), int(p.J))
+			case len(g.close) < mostClose:
+				g.close = append(g.close, p)
+			default:
+				g.full = true
 			}
 		}
 	}
-	for b := range keys {
-		k := uint64(b) + 1
-		for _, m := range sig[b*perBand : (b+1)*perBand] {
-			k = (k ^ uint64(m)) * 0x9e3779b97f4a7c15
-			k ^= k >> 32
-		}
-		keys[b] = k
-	}
-	return keys
 }
 
-// jaccard is the overlap of two sorted sets over their union.
-func jaccard(a, b []uint32) float64 {
-	common, i, j := 0, 0, 0
-	for i < len(a) && j < len(b) {
-		switch {
-		case a[i] == b[j]:
-			common++
-			i++
-			j++
-		case a[i] < b[j]:
-			i++
-		default:
-			j++
-		}
+// inParts splits [0,n) over the cores.
+func inParts(n int, work func(part, from, to int)) {
+	parts := runtime.GOMAXPROCS(0)
+	var wait sync.WaitGroup
+	for part := range parts {
+		wait.Go(func() { work(part, n*part/parts, n*(part+1)/parts) })
 	}
-	return float64(common) / float64(len(a)+len(b)-common)
+	wait.Wait()
 }
 
-// union is a set of disjoint groups.
-type union []int
-
-func newUnion(n int) union {
-	u := make(union, n)
-	for i := range u {
-		u[i] = i
-	}
-	return u
-}
-
-func (u union) find(i int) int {
-	for u[i] != i {
-		u[i] = u[u[i]]
-		i = u[i]
-	}
-	return i
-}
-
-func (u union) join(i, j int) {
-	if a, b := u.find(i), u.find(j); a != b {
-		u[max(a, b)] = min(a, b)
-	}
-}
-
-// number gives each group the rank of its first member.
-func (u union) number() []int {
-	out := make([]int, len(u))
-	ranks := make(map[int]int)
-	for i := range u {
-		root := u.find(i)
-		if _, ok := ranks[root]; !ok {
-			ranks[root] = len(ranks)
-		}
-		out[i] = ranks[root]
-	}
-	return out
+// Similarity is what FindNear compares: 1 for titles that are the same but for
+// case, spacing and punctuation, 0 for such as share no four letters.
+func Similarity(a, b string) float64 {
+	return jaccard(shingles(nil, fold(a)), shingles(nil, fold(b)), 0)
 }

@@ -7,7 +7,6 @@ import (
 	"math/rand/v2"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/parquet-go/parquet-go"
@@ -229,36 +228,4 @@ func TestNearDuplicatesRecall(t *testing.T) {
 	if missed > 20 {
 		t.Errorf("missed %d of 2000 pairs", missed)
 	}
-}
-
-func BenchmarkNearDuplicates(b *testing.B) {
-	titles := Headlines(100_000)
-	b.ResetTimer()
-	for range b.N {
-		start := time.Now()
-		rows.NearDuplicateGroups(titles)
-		b.ReportMetric(float64(len(titles))/time.Since(start).Seconds(), "titles/s")
-	}
-}
-
-// Headlines makes n titles from a small vocabulary, so that many share phrases.
-func Headlines(n int) []string {
-	rng := rand.New(rand.NewPCG(3, 4))
-	vocab := make([]string, 20_000)
-	for i := range vocab {
-		w := make([]byte, 3+rng.IntN(8))
-		for j := range w {
-			w[j] = byte('a' + rng.IntN(26))
-		}
-		vocab[i] = string(w)
-	}
-	out := make([]string, n)
-	for i := range out {
-		words := make([]string, 5+rng.IntN(6))
-		for j := range words {
-			words[j] = vocab[int(float64(len(vocab))*rng.Float64()*rng.Float64())]
-		}
-		out[i] = strings.Join(words, " ")
-	}
-	return out
 }

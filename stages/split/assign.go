@@ -2,212 +2,139 @@ package split
 
 import (
 	"cmp"
-	"fmt"
-	"math/rand/v2"
 	"slices"
-
-	"github.com/sprint-ml/sprint/stages"
-	"github.com/sprint-ml/sprint/stages/rows"
+	"time"
 )
 
-// part removes the rows that meet the gold set, by identity, normalised title
-// or near-duplicate group, and numbers the groups of the rest.
-func part(all, gold []rows.Row, o *Options) (kept []rows.Row, groups []int, removed int) {
-	titles := make([]string, 0, len(all)+len(gold))
-	for _, r := range all {
-		titles = append(titles, r.Title)
-	}
-	for _, r := range gold {
-		titles = append(titles, r.Title)
-	}
-	var near []int
-	if o.NearDups || len(gold) > 0 {
-		near = rows.NearDuplicates(titles, o.Threshold)
-	}
-	banned := map[string]bool{}
-	bannedGroup := map[int]bool{}
-	for i, g := range gold {
-		for _, k := range keysOf(g) {
-			banned[k] = true
+// assign gives every group the side that its draw says. Stratified, the groups of
+// a stratum take sides by the rank of their draws instead of the draws
+// themselves, which are about the same: rows that are added move few of the
+// others then, and none at all if it is not stratified.
+func (p *parting) assign(o *Options) {
+	ratios := o.Ratios.shares()
+	if !o.Stratify {
+		for _, g := range p.groups {
+			g.side = sideAt(float64(g.draw)/(1<<64), ratios[0], ratios[0]+ratios[1])
 		}
-		bannedGroup[near[len(all)+i]] = true
+		return
 	}
-	exact := map[string]int{}
-	for i, r := range all {
-		meets := len(gold) > 0 && bannedGroup[near[i]]
-		for _, k := range keysOf(r) {
-			meets = meets || banned[k]
-		}
-		if meets {
-			removed++
-			continue
-		}
-		group := i
-		if o.NearDups {
-			group = near[i]
-		} else if first, ok := exact[rows.TitleKey(r.Title)]; ok {
-			group = first
-		} else {
-			exact[rows.TitleKey(r.Title)] = i
-		}
-		kept = append(kept, r)
-		groups = append(groups, group)
+	for _, s := range stratify(p.groups) {
+		s.assign(p.groups, ratios)
 	}
-	return kept, groups, removed
 }
 
-// keysOf are the names under which a row and a gold row may meet.
-func keysOf(r rows.Row) []string {
-	keys := []string{"title:" + rows.TitleKey(r.Title)}
-	if r.URL != "" {
-		keys = append(keys, "url:"+r.URL)
-	}
-	if r.ID != "" {
-		keys = append(keys, "id:"+r.ID)
-	}
-	return keys
-}
-
-func countGroups(groups []int) int {
-	seen := map[int]bool{}
-	for _, g := range groups {
-		seen[g] = true
-	}
-	return len(seen)
-}
-
-// bundle is a group of rows that stays together.
-type bundle struct {
-	rows      []int
-	positives []int // per category
-	latest    string
-	side      int // -1 while free
-}
-
-func bundles(kept []rows.Row, groups []int, categories int) []*bundle {
-	at := map[int]*bundle{}
-	var out []*bundle
-	for i, g := range groups {
-		b := at[g]
-		if b == nil {
-			b = &bundle{positives: make([]int, categories), side: -1}
-			at[g] = b
-			out = append(out, b)
-		}
-		b.rows = append(b.rows, i)
-		b.latest = max(b.latest, kept[i].SeenAt)
-		for c := range categories {
-			if positive(kept[i], c) {
-				b.positives[c]++
-			}
-		}
-	}
-	return out
-}
-
-// assign returns the side of every row.
-func (s *stage) assign(kept []rows.Row, groups []int, categories int) ([]int, error) {
-	list := bundles(kept, groups, categories)
-	ratios := [3]float64{s.o.Ratios.Train, s.o.Ratios.Val, s.o.Ratios.Test}
+// sideAt is the side of a place on a line that is cut in three.
+func sideAt(place, trains, validates float64) int {
 	switch {
-	case s.o.ByTime:
-		for i := range kept {
-			if kept[i].SeenAt == "" {
-				return nil, stages.Fail(stages.CodeStage, "Leave by_time out, or use a source that gives seen_at.", "by_time: the row %q has no seen_at", kept[i].Title)
-			}
-		}
-		byTime(list, ratios, len(kept))
-	default:
-		rng := rand.New(rand.NewPCG(uint64(s.o.Seed), 0x5eed))
-		rng.Shuffle(len(list), func(i, j int) { list[i], list[j] = list[j], list[i] })
-		if !s.o.Stratify {
-			categories = 0
-		}
-		stratify(list, ratios, len(kept), categories)
+	case place < trains:
+		return 0
+	case place < validates:
+		return 1
 	}
-	side := make([]int, len(kept))
-	for _, b := range list {
-		if b.side < 0 {
-			return nil, fmt.Errorf("a group of %d rows has no side", len(b.rows))
-		}
-		for _, i := range b.rows {
-			side[i] = b.side
-		}
-	}
-	return side, nil
+	return 2
 }
 
-// byTime fills the sides from the oldest bundle to the newest.
-func byTime(list []*bundle, ratios [3]float64, total int) {
-	slices.SortStableFunc(list, func(a, b *bundle) int { return cmp.Compare(a.latest, b.latest) })
-	done := 0
-	for _, b := range list {
-		middle := float64(done) + float64(len(b.rows))/2
-		switch share := middle / float64(total); {
-		case share < ratios[0]:
-			b.side = 0
-		case share < ratios[0]+ratios[1]:
-			b.side = 1
-		default:
-			b.side = 2
+// stratum is groups that are spread by one weight.
+type stratum struct {
+	groups []*group
+	weight func(*group) int
+}
+
+// assign brings the weight of all groups, those of earlier strata included, as
+// near to the ratios as this stratum can.
+func (s stratum) assign(all []*group, ratios [3]float64) {
+	total, given := 0.0, [3]float64{}
+	for _, g := range all {
+		w := float64(s.weight(g))
+		total += w
+		if g.side != unassigned {
+			given[g.side] += w
 		}
-		done += len(b.rows)
+	}
+	trains := ratios[0]*total - given[0]
+	validates := trains + ratios[1]*total - given[1]
+	slices.SortStableFunc(s.groups, func(a, b *group) int { return cmp.Compare(a.draw, b.draw) })
+	done := 0.0
+	for _, g := range s.groups {
+		w := float64(s.weight(g))
+		g.side = sideAt(done+w/2, trains, validates)
+		done += w
 	}
 }
 
-// stratify gives the bundles of the rarest category to the side that lacks
-// most of it, then those of the next, then the rest: the iterative
-// stratification of Sechidis et al. (2011), on bundles instead of rows.
-func stratify(list []*bundle, ratios [3]float64, total, categories int) {
-	needRows := [3]float64{}
-	for s := range ratios {
-		needRows[s] = ratios[s] * float64(total)
-	}
-	count := make([]int, categories)
-	for _, b := range list {
-		for c := range count {
-			count[c] += b.positives[c]
+// stratify parts the groups by the rarest category of which they hold
+// positives, the rarest stratum first, those without any last: the order of
+// Sechidis et al. (2011).
+func stratify(groups []*group) []stratum {
+	count := make([]int, len(groups[0].positives))
+	for _, g := range groups {
+		g.side = unassigned
+		for c, n := range g.positives {
+			count[c] += n
 		}
 	}
-	need := make([][3]float64, categories)
-	order := make([]int, categories)
+	order := make([]int, len(count))
 	for c := range order {
 		order[c] = c
-		for s := range ratios {
-			need[c][s] = ratios[s] * float64(count[c])
-		}
 	}
 	slices.SortStableFunc(order, func(a, b int) int { return cmp.Compare(count[a], count[b]) })
-	place := func(b *bundle, c int) {
-		best := 0
-		for s := 1; s < 3; s++ {
-			if c >= 0 && need[c][s] != need[c][best] {
-				if need[c][s] > need[c][best] {
-					best = s
-				}
-			} else if needRows[s] > needRows[best] {
-				best = s
-			}
+	strata := make([]stratum, len(order)+1)
+	for i, c := range order {
+		strata[i].weight = func(g *group) int { return g.positives[c] }
+	}
+	strata[len(order)].weight = func(g *group) int { return len(g.rows) }
+	for _, g := range groups {
+		at := slices.IndexFunc(order, func(c int) bool { return g.positives[c] > 0 })
+		if at < 0 {
+			at = len(order)
 		}
-		b.side = best
-		needRows[best] -= float64(len(b.rows))
-		for k := range need {
-			need[k][best] -= float64(b.positives[k])
+		strata[at].groups = append(strata[at].groups, g)
+	}
+	return strata
+}
+
+// assignByTime gives every group a side by its latest row, so that no row that
+// trains is as late as the first that tests. Without dates the ratios say where
+// the cuts lie; groups of one moment stay together. Groups without a time train.
+func (p *parting) assignByTime(o *Options) {
+	val, test, ok := o.Cuts.times()
+	if !ok {
+		val, test = p.cuts(o.Ratios.shares())
+	}
+	for _, g := range p.groups {
+		switch {
+		case g.latest.IsZero() || g.latest.Before(val):
+			g.side = 0
+		case g.latest.Before(test):
+			g.side = 1
+		default:
+			g.side = 2
 		}
 	}
-	for _, c := range order {
-		for _, b := range list {
-			if b.side < 0 && b.positives[c] > 0 {
-				place(b, c)
-			}
+}
+
+// cuts are the moments that part the groups by the ratios.
+func (p *parting) cuts(ratios [3]float64) (val, test time.Time) {
+	var list []*group
+	total, done := 0.0, 0.0
+	for _, g := range p.groups {
+		total += float64(len(g.rows))
+		if g.latest.IsZero() {
+			done += float64(len(g.rows)) // they train
+		} else {
+			list = append(list, g)
 		}
 	}
-	// Large bundles first, so that small ones can even the sides out.
-	rest := slices.Clone(list)
-	slices.SortStableFunc(rest, func(a, b *bundle) int { return len(b.rows) - len(a.rows) })
-	for _, b := range rest {
-		if b.side < 0 {
-			place(b, -1)
+	slices.SortStableFunc(list, func(a, b *group) int { return a.latest.Compare(b.latest) })
+	for _, g := range list {
+		middle := (done + float64(len(g.rows))/2) / total
+		if val.IsZero() && middle >= ratios[0] {
+			val = g.latest
 		}
+		if test.IsZero() && middle >= ratios[0]+ratios[1] {
+			test = g.latest
+		}
+		done += float64(len(g.rows))
 	}
+	return val, test
 }

@@ -3,10 +3,13 @@ package split
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
 	"io"
 	"log/slog"
 	"math"
+	"slices"
+	"time"
 
 	"github.com/sprint-ml/sprint/stages"
 	"github.com/sprint-ml/sprint/stages/rows"
@@ -16,15 +19,19 @@ import (
 func Kind() stages.Kind {
 	return stages.Kind{
 		Name:    "split",
-		Version: 1,
+		Version: 2,
 		Doc: `Parts labelled rows into train, val and test.
-Near-duplicates stay on one side, every category is spread by the ratios, rare
-ones first, and rows of the gold set that verify measures against are removed,
-so they never train. The same rows and seed give the same files.`,
+Rows of one story (url, id, title or near-duplicate title) stay on one side,
+which is drawn from the story and seed: with more rows, few of the others move.
+Every category is spread by the ratios. Rows whose story is in the gold set that
+verify measures against are left out, so they never train. by_time cuts by the
+rows' seen_at instead. split_report holds rows and positives of each side, the
+largest stories, and what was found to meet across sides or the gold set, with
+examples; pairs that are half alike and more are kept and listed there.`,
 		Example: "ratios: {train: 0.7, val: 0.15, test: 0.15}\nseed: 7\nstratify: true\n",
 		Inputs:  func(any) []stages.Input { return []stages.Input{{Name: "labelled"}} },
 		Outputs: func(any) []stages.Output {
-			return []stages.Output{{Name: "train"}, {Name: "val"}, {Name: "test"}}
+			return []stages.Output{{Name: "train"}, {Name: "val"}, {Name: "test"}, {Name: "split_report"}}
 		},
 		Options: func() any { return new(Options) },
 		New: func(options any, env stages.Env) (stages.Stage, error) {
@@ -37,11 +44,26 @@ so they never train. The same rows and seed give the same files.`,
 type Options struct {
 	Ratios    Ratios  `yaml:"ratios" doc:"share of the rows on each side; together 1"`
 	Seed      int64   `yaml:"seed" default:"1" doc:"another seed, another split"`
-	Stratify  bool    `yaml:"stratify" default:"true" doc:"spread the positives of every category by the ratios"`
+	Stratify  bool    `yaml:"stratify" default:"true" doc:"spread the positives of every category by the ratios; false draws for each story alone, so that no row ever moves when others come"`
 	ByTime    bool    `yaml:"by_time" default:"false" doc:"oldest rows train, newest test, by seen_at; replaces seed and stratify"`
+	Cuts      Cuts    `yaml:"cuts" doc:"by_time: where to cut, instead of by ratios"`
+	Undated   string  `yaml:"undated" default:"refuse" enum:"refuse|train|drop" doc:"by_time: rows whose seen_at is no time fail the stage, train, or are left out"`
 	Gold      string  `yaml:"gold" path:"true" like:"verify.gold" key:"-" doc:"gold set (csv, jsonl, parquet) whose rows are removed; by default the one that verify measures against"`
 	NearDups  bool    `yaml:"near_duplicates" default:"true" doc:"keep near-duplicates on one side"`
 	Threshold float64 `yaml:"threshold" default:"0.7" min:"0.5" max:"1" doc:"similarity (Jaccard of four-letter shingles) from which two titles are near-duplicates"`
+}
+
+// Cuts are the moments at which a split by time begins val and test.
+type Cuts struct {
+	Val  string `yaml:"val" doc:"val holds what was seen from then on, as 2006-01-02 or 2006-01-02T15:04:05Z"`
+	Test string `yaml:"test" doc:"test holds what was seen from then on"`
+}
+
+// times are the cuts; ok is false if there are none.
+func (c Cuts) times() (val, test time.Time, ok bool) {
+	val, ok = rows.SeenTime(c.Val)
+	test, also := rows.SeenTime(c.Test)
+	return val, test, ok && also
 }
 
 // Ratios are the shares of the three sides.
@@ -51,11 +73,22 @@ type Ratios struct {
 	Test  float64 `yaml:"test" default:"0.15" above:"0" below:"1" doc:"share that verify measures on"`
 }
 
-// Check refuses ratios that do not sum to 1.
+func (r Ratios) shares() [3]float64 { return [3]float64{r.Train, r.Val, r.Test} }
+
+// Check refuses ratios that do not sum to 1, and cuts out of order.
 func (o *Options) Check() []stages.Problem {
 	var out []stages.Problem
 	if sum := o.Ratios.Train + o.Ratios.Val + o.Ratios.Test; math.Abs(sum-1) > 1e-6 {
 		out = append(out, stages.Problem{Path: "ratios", Message: fmt.Sprintf("the ratios sum to %.4g, not 1", sum), Hint: "for example {train: 0.7, val: 0.15, test: 0.15}"})
+	}
+	switch val, test, ok := o.Cuts.times(); {
+	case o.Cuts == Cuts{}:
+	case !o.ByTime:
+		out = append(out, stages.Problem{Path: "cuts", Message: "cuts count only with by_time", Hint: "add `by_time: true`, or remove them"})
+	case !ok:
+		out = append(out, stages.Problem{Path: "cuts", Message: fmt.Sprintf("the cuts %q and %q are not two times", o.Cuts.Val, o.Cuts.Test), Hint: "for example {val: 2026-01-10, test: 2026-01-17}"})
+	case !val.Before(test):
+		out = append(out, stages.Problem{Path: "cuts", Message: "val has to begin before test", Hint: "for example {val: 2026-01-10, test: 2026-01-17}"})
 	}
 	if o.Gold != "" {
 		if _, ok := rows.FormatOf(o.Gold); !ok {
@@ -97,30 +130,43 @@ func (s *stage) Run(ctx context.Context, in stages.Inputs, out stages.Outputs) e
 	if err != nil {
 		return err
 	}
-	kept, groups, removed := part(all, gold, s.o)
+	p := part(all, gold, s.o, len(cats))
+	removed := 0
+	for _, l := range p.gone {
+		removed += l.Rows
+	}
 	s.env.Note("gold_rows_removed", removed)
 	if removed > 0 {
 		s.env.Log.Info("removed rows of the gold set", slog.Int("rows", removed))
 	}
-	if len(kept) == 0 {
+	if len(p.groups) == 0 {
 		return stages.Fail(stages.CodeStage, "Fetch more rows, or rows that are not in the gold set.", "no rows to split: %d came in, %d of them are gold", len(all), removed)
 	}
-	if err := s.warnCategories(kept, cats); err != nil {
+	if err := s.warnCategories(p, cats); err != nil {
 		return err
 	}
-	side, err := s.assign(kept, groups, len(cats))
-	if err != nil {
-		return err
+	if s.o.ByTime {
+		if err := s.datable(p); err != nil {
+			return err
+		}
+		p.assignByTime(s.o)
+	} else {
+		p.assign(s.o)
 	}
 	var sides [3][]rows.Row
-	for i, r := range kept {
-		sides[side[i]] = append(sides[side[i]], r)
+	for i, r := range all {
+		if p.of[i] >= 0 {
+			side := p.groups[p.of[i]].side
+			sides[side] = append(sides[side], r)
+		}
 	}
 	for i, name := range sideNames {
 		if len(sides[i]) == 0 {
-			return stages.Fail(stages.CodeStage, "Fetch more rows or change the ratios.", "the side %s is empty: %d rows in %d groups of near-duplicates do not fill three sides", name, len(kept), countGroups(groups))
+			return stages.Fail(stages.CodeStage, "Fetch more rows or change the ratios or cuts.", "the side %s is empty: %d rows in %d groups of near-duplicates do not fill three sides", name, len(all)-removed, len(p.groups))
 		}
 	}
+	report := p.report(s.o, cats)
+	s.say(report)
 	for i, name := range sideNames {
 		if err := ctx.Err(); err != nil {
 			return err
@@ -130,8 +176,58 @@ func (s *stage) Run(ctx context.Context, in stages.Inputs, out stages.Outputs) e
 		}
 		s.env.Note(name+"_rows", len(sides[i]))
 	}
-	s.env.Progress(stages.Progress{Done: int64(len(kept)), Total: int64(len(kept)), Unit: "rows"})
+	if err := writeReport(ctx, out, report); err != nil {
+		return err
+	}
+	s.env.Progress(stages.Progress{Done: int64(len(all)), Total: int64(len(all)), Unit: "rows"})
 	return nil
+}
+
+// datable refuses rows without a time, if the plan does not say what to do with
+// them, and a table without any.
+func (s *stage) datable(p *parting) error {
+	undated, bad := 0, ""
+	for i, t := range p.seen {
+		if t.IsZero() && p.of[i] >= 0 {
+			undated++
+			bad = fmt.Sprintf("%q has seen_at %q", p.all[i].Title, p.all[i].SeenAt)
+		}
+	}
+	if undated > 0 && s.o.Undated == "refuse" {
+		return stages.Fail(stages.CodeStage, "Set undated to train or drop, leave by_time out, or use a source that gives seen_at.", "by_time: %d rows have no time; the row %s", undated, bad)
+	}
+	return nil
+}
+
+// large is the share of all rows from which on one story is worth a warning.
+const large = 0.05
+
+// say logs what is wrong with the sides.
+func (s *stage) say(r *Report) {
+	for _, l := range r.Leaks {
+		if !l.Dropped && l.By != byClose {
+			s.env.Log.Warn("rows of one side meet those of another and stay", slog.String("between", l.Between[0]+" and "+l.Between[1]), slog.String("by", l.By), slog.Int("rows", l.Rows), slog.String("example", l.Examples[0].Title))
+		}
+	}
+	if len(r.Largest) > 0 && float64(r.Largest[0].Rows) > large*float64(r.Rows) && r.Largest[0].Rows > shown {
+		s.env.Log.Warn("one group of near-duplicates is a large part of all rows: it stays on one side; raise threshold if these are different stories",
+			slog.Int("rows", r.Largest[0].Rows), slog.Any("titles", r.Largest[0].Titles))
+	}
+}
+
+func writeReport(ctx context.Context, out stages.Outputs, r *Report) error {
+	w, err := out.Create(ctx, "split_report", "application/json")
+	if err != nil {
+		return err
+	}
+	defer w.Abort()
+	e := json.NewEncoder(w)
+	e.SetEscapeHTML(false)
+	e.SetIndent("", "  ")
+	if err := e.Encode(r); err != nil {
+		return err
+	}
+	return w.Commit()
 }
 
 var sideNames = [3]string{"train", "val", "test"}
@@ -167,26 +263,21 @@ func (s *stage) gold(ctx context.Context) ([]rows.Row, error) {
 
 // warnCategories says which categories cannot be learned, and refuses a table
 // in which none can.
-func (s *stage) warnCategories(kept []rows.Row, cats []string) error {
-	positives := 0
-	for c, name := range cats {
-		n := 0
-		for i := range kept {
-			if positive(kept[i], c) {
-				n++
-			}
+func (s *stage) warnCategories(p *parting, cats []string) error {
+	positives, kept := make([]int, len(cats)), 0
+	for _, g := range p.groups {
+		kept += len(g.rows)
+		for c, n := range g.positives {
+			positives[c] += n
 		}
-		positives += n
-		if n == 0 {
+	}
+	for c, name := range cats {
+		if positives[c] == 0 {
 			s.env.Log.Warn("category has no positives: it cannot be learned", slog.String("category", name))
 		}
 	}
-	if positives == 0 {
-		return stages.Fail(stages.CodeStage, "See the coverage in the label stage's label_report; widen the rules or fetch other rows.", "one class only: none of %d rows is positive in any of %d categories", len(kept), len(cats))
+	if slices.Max(append(positives, 0)) == 0 {
+		return stages.Fail(stages.CodeStage, "See the coverage in the label stage's label_report; widen the rules or fetch other rows.", "one class only: none of %d rows is positive in any of %d categories", kept, len(cats))
 	}
 	return nil
-}
-
-func positive(r rows.Row, c int) bool {
-	return c < len(r.Labels) && !r.Labels[c].Abstain && r.Labels[c].Score > 0
 }

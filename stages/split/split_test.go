@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/sprint-ml/sprint/stages"
 	"github.com/sprint-ml/sprint/stages/rows"
@@ -29,7 +30,7 @@ func labelled(n int) []rows.Row {
 		if i%10 == 9 {
 			title += " !"
 		}
-		out = append(out, rows.Row{Title: title, URL: fmt.Sprintf("http://x/%d", i), SeenAt: fmt.Sprintf("2026%04d", i),
+		out = append(out, rows.Row{Title: title, URL: fmt.Sprintf("http://x/%d", i), SeenAt: time.Date(2026, 1, 1, i, 0, 0, 0, time.UTC).Format("20060102T150405Z"),
 			Labels: []rows.Label{{Score: b2f(i%20 == 0)}, {Score: b2f(i%3 == 0), Abstain: false}}})
 	}
 	return out
@@ -43,7 +44,7 @@ func b2f(b bool) float64 {
 }
 
 func options() *split.Options {
-	return &split.Options{Ratios: split.Ratios{Train: 0.7, Val: 0.15, Test: 0.15}, Seed: 7, Stratify: true, NearDups: true, Threshold: 0.7}
+	return &split.Options{Ratios: split.Ratios{Train: 0.7, Val: 0.15, Test: 0.15}, Seed: 7, Stratify: true, NearDups: true, Threshold: 0.7, Undated: "refuse"}
 }
 
 func run(t *testing.T, o *split.Options, in []rows.Row) *stagetest.Result {
@@ -113,6 +114,49 @@ func TestByTime(t *testing.T) {
 	got := sides(t, run(t, o, labelled(100)))
 	if got["train"][len(got["train"])-1].SeenAt >= got["test"][0].SeenAt {
 		t.Error("a training row is newer than a test row")
+	}
+	o.Cuts = split.Cuts{Val: "2026-01-02", Test: "2026-01-04T06:00:00Z"}
+	if p := o.Check(); len(p) != 0 {
+		t.Error(p)
+	}
+	got = sides(t, run(t, o, labelled(100)))
+	// Row 28 begins the day at 24; its story's other row is the 29th.
+	if len(got["train"]) != 24 || len(got["val"]) != 54 || len(got["test"]) != 22 {
+		t.Errorf("%d, %d and %d rows", len(got["train"]), len(got["val"]), len(got["test"]))
+	}
+	o.Cuts.Val = "yesterday"
+	if p := o.Check(); len(p) != 1 || p[0].Path != "cuts" {
+		t.Errorf("a cut that is no time: %v", p)
+	}
+	o.Cuts.Val, o.ByTime = "2026-01-02", false
+	if p := o.Check(); len(p) != 1 || p[0].Path != "cuts" {
+		t.Errorf("cuts without by_time: %v", p)
+	}
+}
+
+// TestUndated: what becomes of rows without a time is the plan's to say.
+func TestUndated(t *testing.T) {
+	in := labelled(100)
+	in[3].SeenAt, in[50].SeenAt = "", "last week"
+	o := options()
+	o.ByTime, o.Undated = true, "refuse"
+	if err := run(t, o, in).Err; err == nil || !strings.Contains(err.Error(), "2 rows have no time") || !strings.Contains(err.Error(), "last week") {
+		t.Errorf("refuse: %v", err)
+	}
+	for undated, want := range map[string]int{"train": 100, "drop": 98} {
+		o.Undated = undated
+		r := run(t, o, in)
+		n := 0
+		for name, rs := range sides(t, r) {
+			for _, row := range rs {
+				if n++; row.URL == in[50].URL && (name != "train" || undated == "drop") {
+					t.Errorf("%s: the undated row is in %s", undated, name)
+				}
+			}
+		}
+		if got := report(t, r); n != want || got.Undated != 2 || got.UndatedDropped != 100-want {
+			t.Errorf("%s: %d rows, %+v", undated, n, got)
+		}
 	}
 }
 
