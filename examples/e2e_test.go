@@ -119,6 +119,13 @@ func TestQuickstart(t *testing.T) {
 	if len(second.digests()) == 0 {
 		t.Error("cached stages list no outputs")
 	}
+	page, err := os.ReadFile(filepath.Join(store, "runs", *first.Run, "report.html"))
+	if err != nil || strings.Contains(string(page), `class="missing"`) || !strings.Contains(string(page), "Loss by epoch") || len(page) > 300<<10 {
+		t.Errorf("the first run's report (%d bytes, %v) lacks something:\n%s", len(page), err, page)
+	}
+	if _, err := os.Stat(filepath.Join(store, "runs", *second.Run, "report.html")); err == nil {
+		t.Error("a run that did nothing wrote a report")
+	}
 	out, err := exec.Command(sprint(t), "classify", "--store", store, "--model", "quickstart", "--strict", "Striker scores twice in cup final").Output()
 	if err != nil {
 		t.Fatal(err)

@@ -42,6 +42,20 @@ func (e *CancelledError) Error() string {
 	return text
 }
 
+// Used lists the digests of the outputs that a run found done when it began.
+// ErrNotFound: it began no work, or does not exist.
+func Used(ctx context.Context, s *storage.Store, run string) ([]string, error) {
+	body, _, err := s.Read(ctx, runKey(run, "uses"))
+	if err != nil {
+		return nil, err
+	}
+	var used uses
+	if err := json.Unmarshal(body, &used); err != nil {
+		return nil, &storage.Error{Op: "read what a run uses", Key: runKey(run, "uses"), Class: storage.ErrCorrupt, Err: err}
+	}
+	return used.Digests, nil
+}
+
 // attend makes the run seen as live until leave is called. The context that it
 // returns ends when the run is cancelled.
 func (u *run) attend(ctx context.Context, e *Evaluation) (attended context.Context, leave func(), err error) {

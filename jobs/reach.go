@@ -6,7 +6,6 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"errors"
-	"fmt"
 	"log/slog"
 	"maps"
 	"slices"
@@ -180,17 +179,11 @@ func (r *reach) addRun(ctx context.Context, run *runReach) error {
 	if !errors.Is(err, storage.ErrNotFound) && !errors.Is(err, storage.ErrCorrupt) {
 		return err
 	}
-	body, _, err := r.store.Read(ctx, runKey(run.id, "uses"))
+	used, err := Used(ctx, r.store, run.id)
 	if err != nil && !errors.Is(err, storage.ErrNotFound) {
 		return err // a run that may read anything
 	}
-	var used uses
-	if err == nil {
-		if err := json.Unmarshal(body, &used); err != nil {
-			return fmt.Errorf("what run %s reads: %w", run.id, err)
-		}
-	}
-	for _, d := range used.Digests {
+	for _, d := range used {
 		r.add(d)
 	}
 	for info, err := range r.store.List(ctx, runKey(run.id, "attempts/")) {

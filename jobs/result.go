@@ -12,6 +12,9 @@ type Result struct {
 	Stages    []StageResult `json:"stages"`
 	// Continue is the command that does what is left; empty if nothing is.
 	Continue string `json:"continue,omitempty"`
+	// Report is where the run's report is; empty if it has none. It is written
+	// after result.json, which does not hold it.
+	Report string `json:"report,omitempty"`
 }
 
 // StageResult is how one task ended.

@@ -122,7 +122,7 @@ options and inputs did not change is cached.
 		a.initCommand(), a.validateCommand(), a.planCommand(), a.runCommand(), a.retryCommand(), a.statusCommand(), a.runsCommand(), a.logsCommand(),
 		a.explainCommand(), a.graphCommand(), a.previewCommand(), a.reviewCommand(), a.classifyCommand(), a.serveCommand(), a.promoteCommand(), a.doctorCommand(), a.schemaCommand(),
 		a.configCommand(), a.versionCommand(), a.workerCommand(),
-		a.cancelCommand(), a.unlockCommand(), a.artifactsCommand(), a.traceCommand(), a.diffCommand(), a.gcCommand(),
+		a.cancelCommand(), a.unlockCommand(), a.artifactsCommand(), a.traceCommand(), a.diffCommand(), a.reportCommand(), a.gcCommand(),
 	)
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error {
 		return &config.UsageError{Message: err.Error(), Hint: "`sprint help COMMAND` lists the flags"}

@@ -99,7 +99,7 @@ func TestLeastRights(t *testing.T) {
 	run := strings.Split(ids, `"`)[3]
 	for _, args := range [][]string{
 		{"promote", "toy", "1", "champion"}, {"status"}, {"status", run}, {"runs"}, {"runs", "pin", run}, {"runs", "unpin", run}, {"logs"}, {"explain", "count"},
-		{"diff"}, {"trace", "gather.rows"}, {"trace", "toy@champion"}, {"artifacts", "ls"}, {"artifacts", "ls", "gather.rows"},
+		{"diff"}, {"report", run}, {"trace", "gather.rows"}, {"trace", "toy@champion"}, {"artifacts", "ls"}, {"artifacts", "ls", "gather.rows"},
 		{"artifacts", "get", "gather.rows", "out"}, {"artifacts", "cat", "count.metrics"}, {"artifacts", "verify"}, {"artifacts", "verify", "--all"},
 		{"unlock"}, {"gc"}, {"gc", "--keep-runs", "1", "--older-than", "0s"},
 	} {

@@ -122,6 +122,7 @@ func (a *app) runPlan(ctx context.Context, cmd *cobra.Command, path string, f *r
 		view.close()
 		return nil, interrupted(ctx, err)
 	}
+	res.Report = a.keepReport(ctx, store, res)
 	view.finish(ctx, res)
 	return res, nil
 }

@@ -45,6 +45,9 @@ func (s *summary) show(ctx context.Context, r *jobs.Result) {
 			s.release(ctx, out, st)
 		}
 	}
+	if r.Report != "" {
+		fmt.Fprintf(out, "\nThe report is %s\n", r.Report)
+	}
 	if r.Code == 0 {
 		return
 	}

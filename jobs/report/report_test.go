@@ -1,0 +1,305 @@
+package report
+
+import (
+	"bytes"
+	"crypto/sha256"
+	"encoding/base64"
+	"flag"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/sprint-ml/sprint/jobs"
+	"github.com/sprint-ml/sprint/storage"
+	"golang.org/x/net/html"
+)
+
+var update = flag.Bool("update", false, "write the golden files anew")
+
+// began is when everything happens in these tests.
+var began = time.Date(2026, 1, 2, 15, 4, 5, 0, time.UTC)
+
+func digest(c string) string { return "sha256:" + strings.Repeat(c, 64) }
+
+// stage makes a stage that succeeded; documents by output name.
+func stage(name string, seconds float64, inputs map[string]string, documents map[string]string) Stage {
+	st := Stage{
+		StageResult: jobs.StageResult{Name: name, Kind: name, State: jobs.Succeeded, Key: strings.Repeat(name[:1], 64), Reason: "never done", Seconds: seconds, Attempt: 1, Outputs: map[string]jobs.OutputResult{}},
+		Manifest: &storage.Manifest{
+			Kind: name, Run: "20260102-150405-0660185f", Stage: name, Attempt: 1, Generation: 1, Version: "v1", Inputs: inputs, Notes: map[string]any{},
+			Started: began, Finished: began.Add(time.Duration(seconds * float64(time.Second))),
+			Preimage: []byte(`{"format":1,"kind":"` + name + `","version":3,"options":{"seed":7},"inputs":{},"external":{"gold":"` + digest("e") + `"}}`),
+		},
+		Documents: map[string]Document{},
+	}
+	for name, text := range documents {
+		st.Documents[name] = Document{Data: []byte(text)}
+		sum := sha256.Sum256([]byte(text))
+		st.Outputs[name] = jobs.OutputResult{Digest: fmt.Sprintf("sha256:%x", sum), Size: int64(len(text))}
+	}
+	return st
+}
+
+const (
+	historyDoc = `[{"epoch":1,"train_loss":2.1,"val_loss":1.8,"val_macro_f1":0.2,"steps":9,"best":true,"heads":[]},
+		{"epoch":2,"train_loss":1.1,"val_loss":1.5,"val_macro_f1":0.7,"steps":18,"best":true,"heads":[{"category":"fire","score_loss":0.1,"tag_loss":1.2,"f1":0.8,"support":9,"tag_accuracy":0.5,"tag_support":4}]},
+		{"epoch":3,"train_loss":0.6,"val_loss":1.6,"val_macro_f1":0.6,"steps":27,"heads":[{"category":"fire","score_loss":0.1,"tag_loss":1.2,"f1":0.8,"support":9,"tag_accuracy":0.5,"tag_support":4}]}]`
+	metricsDoc = `{"test":{"rows":45,"macro_f1":0,"micro_f1":0.94,"per_category":{"fire":{"f1":0.9,"support":5},"money":{"f1":0.8,"support":4}},"unsupported":["fire","money"]},
+		"gold":{"rows":1100,"macro_f1":0.87,"micro_f1":0.86,"per_category":{"fire":{"precision":0.8,"recall":0.9,"f1":0.85,"support":19,"threshold":0.5,"tag_accuracy":0.5,"tag_support":8},"money":{"precision":0.9,"recall":0.88,"f1":0.89,"support":17,"threshold":0.41}}},
+		"baselines":{"keywords":{"rows":100,"macro_f1":0.52,"micro_f1":0.5,"per_category":{"fire":{"f1":0.4},"money":{"f1":0.64}}},"majority":{"macro_f1":0,"micro_f1":0,"per_category":{"fire":{"f1":0},"money":{"f1":0}}}},
+		"masked":{"rows":1100,"macro_f1":0.8,"micro_f1":0.8,"per_category":{}},"leaked":2}`
+	checksDoc = `{"passed":true,"model":"` + "sha256:" + `","checks":[{"id":"macro_f1","on":"gold","severity":"error","min":0.6,"observed":0.87,"passed":true,"message":"m"},
+		{"id":"f1","category":"fire","on":"gold","severity":"warn","min":0.9,"observed":0.85,"passed":false,"message":"m"}]}`
+	timingsDoc = `{"device":"cpu","texts":50,"latency_p50_ms":11.5,"latency_p99_ms":17.1,"rows_per_second":1337.6}`
+	labelDoc   = `{"rows":1300,"covered":167,"abstained":1133,"overlap":1,"conflicts":3,
+		"categories":{"fire":{"positives":40,"coverage":0.1,"tags":{"big":9,"small":3},"overlap":{"money":1},"conflicts":3,"undecided":1133,"tag_conflicts":1,"rules":{"blaze":30,"arson":4}},"money":{"positives":0,"conflicts":0,"undecided":1133,"rules":{}}},
+		"sources":{"rules":{"rows":160,"labels":320,"positives":160},"overlay":{"rows":7,"labels":9,"positives":8}},"dead_rules":["fire:ember"],
+		"overlay":{"corrections":9,"rows":7,"unknown":["a | b"],"unknown_rows":2},
+		"gold":{"rows":30,"removed":1,"voters":{"fire:blaze":{"votes":10,"right":9,"weight":2.1},"fire:arson":{"votes":4,"right":1,"weight":0}}}}`
+)
+
+// good is a run that ended well.
+func good() *Source {
+	code := 0
+	label := stage("label", 0.4, map[string]string{"articles": digest("a")}, map[string]string{"label_report": labelDoc})
+	label.State, label.Seconds, label.Reason, label.Attempt = jobs.Cached, 0, "done in run 20260101-000000-0000000a", 0
+	label.Manifest.Run = "20260101-000000-0000000a"
+	split := stage("split", 0.1, nil, nil)
+	split.Manifest.Notes = map[string]any{"train_rows": 700.0, "val_rows": 150.0, "test_rows": 150.0, "gold_rows_removed": 3.0}
+	train := stage("train", 140, nil, map[string]string{"history": historyDoc})
+	train.Device, train.Manifest.Device = "cuda (jax-cuda13-pjrt 1.2.3)", "cuda (jax-cuda13-pjrt 1.2.3)"
+	train.Manifest.Notes = map[string]any{"train": map[string]any{"rows_per_second": 4410.25}}
+	verify := stage("verify", 11.2, map[string]string{"history": train.Outputs["history"].Digest}, map[string]string{"metrics": metricsDoc, "checks": checksDoc, "timings": timingsDoc})
+	return &Source{
+		Run: "20260102-150405-0660185f", Plan: "demo", Class: "done", Code: &code, Command: "sprint run plan.yaml", Version: "v1",
+		Started: began, Finished: began.Add(152 * time.Second), Stages: []Stage{label, split, train, verify}, Releases: []string{"demo@3 (latest)"},
+	}
+}
+
+// failed is a run whose gate closed.
+func failed() *Source {
+	s, code := good(), 5
+	s.Class, s.Code, s.Error, s.Releases = "verify gate failed", &code, "macro_f1 on gold is 0.5, at least 0.6 is demanded", nil
+	v := &s.Stages[3]
+	v.State, v.Error = jobs.Failed, s.Error
+	v.Documents["checks"] = Document{Data: []byte(strings.NewReplacer(`"passed":true`, `"passed":false`).Replace(checksDoc))}
+	v.Documents["metrics"] = Document{Missing: "the bytes of verify.metrics are not in the store any more"}
+	return s
+}
+
+// early is a run that was killed while it trained.
+func early() *Source {
+	s := good()
+	s.Class, s.Code, s.Finished, s.Releases = "killed: its process is gone", nil, time.Time{}, nil
+	s.Stages[2] = Stage{StageResult: jobs.StageResult{Name: "train", Kind: "train", State: jobs.Running, Attempt: 2, Seconds: 33}}
+	s.Stages[3] = Stage{StageResult: jobs.StageResult{Name: "verify", Kind: "verify", State: jobs.Pending}}
+	return s
+}
+
+// garbled is a run whose documents are of another shape.
+func garbled() *Source {
+	s := good()
+	for i := range s.Stages {
+		for name := range s.Stages[i].Documents {
+			s.Stages[i].Documents[name] = Document{Data: []byte(`"not what it was"`)}
+		}
+		s.Stages[i].Manifest.Notes = map[string]any{"train": "x", "train_rows": "many"}
+		s.Stages[i].Manifest.Preimage = []byte(`{`)
+	}
+	return s
+}
+
+// hostile is a run in which every text is an attack.
+func hostile() *Source {
+	s := good()
+	s.Plan, s.Command, s.Error, s.Class = attack, attack, attack, attack
+	for i := range s.Stages {
+		st := &s.Stages[i]
+		st.Name, st.Reason, st.Device, st.Error = attack, attack, attack, attack
+		for name, d := range st.Documents {
+			text := strings.NewReplacer(`"fire"`, jsonAttack, `"blaze"`, jsonAttack, `"cpu"`, jsonAttack, `"rules":{"rows"`, jsonAttack+`:{"rows"`, `"a | b"`, jsonAttack, `"macro_f1","on"`, jsonAttack+`,"on"`).Replace(string(d.Data))
+			st.Documents[name] = Document{Data: []byte(text)}
+		}
+	}
+	return s
+}
+
+const (
+	attack     = "\"><img src=https://evil.example/x onerror=alert(1)><script>alert(2)</script></title></style>]]> | `code` [x](javascript:alert(3)) ![y](https://evil.example/z) \u202e\x00\nnext"
+	jsonAttack = `"\"><img src=https://evil.example/x onerror=alert(1)><script>alert(2)</script></svg></style> | ` + "`code`" + ` [x](javascript:alert(3)) ![y](https://evil.example/z) \u202e\u0000\nnext"`
+)
+
+var sources = map[string]func() *Source{"good": good, "failed": failed, "early": early, "garbled": garbled, "hostile": hostile, "bare": func() *Source { return &Source{Run: "r"} }}
+
+func TestMarkdown(t *testing.T) {
+	for name, source := range sources {
+		var b bytes.Buffer
+		if err := Build(source()).Markdown(&b); err != nil {
+			t.Fatal(err)
+		}
+		path := filepath.Join("testdata", name+".md")
+		if *update {
+			if err := os.WriteFile(path, b.Bytes(), 0o644); err != nil {
+				t.Fatal(err)
+			}
+		}
+		want, err := os.ReadFile(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if d := cmp.Diff(string(want), b.String()); d != "" {
+			t.Errorf("%s (-want +got), -update accepts:\n%s", path, d)
+		}
+	}
+}
+
+// page renders a source and reads it with a parser's eyes: tags that close in
+// order, nothing fetched, nothing run. It returns the texts that are seen.
+func page(t *testing.T, s *Source) (text string, links []string) {
+	t.Helper()
+	var b bytes.Buffer
+	if err := Build(s).HTML(&b); err != nil {
+		t.Fatal(err)
+	}
+	var open []string
+	var seen strings.Builder
+	ids, refs := map[string]bool{}, []string{}
+	void := []string{"meta"}
+	z := html.NewTokenizer(bytes.NewReader(b.Bytes()))
+	for {
+		kind := z.Next()
+		if kind == html.ErrorToken {
+			if z.Err() != io.EOF {
+				t.Fatal(z.Err())
+			}
+			break
+		}
+		k := z.Token()
+		switch kind {
+		case html.TextToken:
+			if n := len(open); n > 0 && open[n-1] == "style" {
+				if strings.Contains(k.Data, "url(") || strings.Contains(k.Data, "@import") {
+					t.Error("the style fetches something")
+				}
+				sum := sha256.Sum256([]byte(k.Data))
+				if want := "sha256-" + base64.StdEncoding.EncodeToString(sum[:]); !strings.Contains(b.String(), want) {
+					t.Errorf("the policy does not allow the style: %s", want)
+				}
+				continue
+			}
+			seen.WriteString(k.Data)
+		case html.StartTagToken, html.SelfClosingTagToken:
+			if slices.Contains([]string{"script", "img", "iframe", "object", "embed", "link", "base", "form", "image", "use", "a:x"}, k.Data) {
+				t.Errorf("the page has %s", k)
+			}
+			for _, a := range k.Attr {
+				switch {
+				case strings.HasPrefix(a.Key, "on"), a.Key == "style", a.Key == "src", a.Key == "srcset", strings.HasSuffix(a.Key, ":href"):
+					t.Errorf("the page has %s", k)
+				case a.Key == "id" && ids[a.Val]:
+					t.Errorf("the id %s is there twice", a.Val)
+				case a.Key == "id":
+					ids[a.Val] = true
+				case a.Key == "href" && strings.HasPrefix(a.Val, "#"):
+					refs = append(refs, a.Val[1:])
+				case a.Key == "href":
+					links = append(links, a.Val)
+				case a.Key == "aria-labelledby":
+					refs = append(refs, strings.Fields(a.Val)...)
+				}
+			}
+			if k.Data == "svg" && !slices.ContainsFunc(k.Attr, func(a html.Attribute) bool { return a.Key == "role" && a.Val == "img" }) {
+				t.Error("a drawing without role")
+			}
+			if kind == html.StartTagToken && !slices.Contains(void, k.Data) {
+				open = append(open, k.Data)
+			}
+		case html.EndTagToken:
+			if len(open) == 0 || open[len(open)-1] != k.Data {
+				t.Fatalf("</%s> closes %v", k.Data, open)
+			}
+			open = open[:len(open)-1]
+		}
+	}
+	if len(open) > 0 {
+		t.Errorf("%v are not closed", open)
+	}
+	for _, r := range refs {
+		if !ids[r] {
+			t.Errorf("#%s leads nowhere", r)
+		}
+	}
+	if strings.Contains(b.String(), "ZgotmplZ") {
+		t.Error("a value stands where it is refused")
+	}
+	if n := b.Len(); n > 512<<10 {
+		t.Errorf("%d bytes", n)
+	}
+	return seen.String(), links
+}
+
+// TestPage: whatever a run holds, its page is well-formed, fetches and runs
+// nothing, and leads nowhere.
+func TestPage(t *testing.T) {
+	for name, source := range sources {
+		t.Run(name, func(t *testing.T) {
+			text, links := page(t, source())
+			if len(links) > 0 {
+				t.Errorf("it leads to %v", links)
+			}
+			if name == "hostile" {
+				if n := strings.Count(text, "<script>alert(2)</script>"); n < 20 {
+					t.Errorf("the attack is shown as text %d times", n)
+				}
+				if strings.ContainsAny(text, "\u202e\x00") {
+					t.Error("control characters came through")
+				}
+			}
+		})
+	}
+}
+
+func TestLink(t *testing.T) {
+	for raw, want := range map[string]string{
+		"https://news.example/a?b=c":      "https://news.example/a?b=c",
+		"http://news.example/å":           "http://news.example/%C3%A5",
+		"javascript:alert(1)":             "",
+		"JaVaScRiPt:alert(1)":             "",
+		" javascript:alert(1)":            "",
+		"data:text/html,x":                "",
+		"//evil.example":                  "",
+		"https:evil":                      "",
+		"https://user:pass@news.example/": "",
+		"file:///etc/passwd":              "",
+		"g17":                             "",
+		"https://a.example/" + strings.Repeat("x", 3000): "",
+	} {
+		if got := link(raw); got != want {
+			t.Errorf("%q: %q, want %q", raw, got, want)
+		}
+	}
+}
+
+// TestHuge: a run with more of everything than anybody reads still makes a page
+// that can be opened.
+func TestHuge(t *testing.T) {
+	var cats, rules, epochs []string
+	for i := range 3000 {
+		cats = append(cats, fmt.Sprintf(`"category%d":{"f1":0.5,"support":9}`, i))
+		rules = append(rules, fmt.Sprintf(`"rule%d":%d`, i, i))
+		epochs = append(epochs, fmt.Sprintf(`{"epoch":%d,"train_loss":1e%d,"val_loss":2}`, i+1, i%300))
+	}
+	s := good()
+	s.Stages[0].Documents["label_report"] = Document{Data: []byte(`{"rows":9,"categories":{"a":{"rules":{` + strings.Join(rules, ",") + `}}}}`)}
+	s.Stages[2].Documents["history"] = Document{Data: []byte("[" + strings.Join(epochs, ",") + "]")}
+	s.Stages[3].Documents["metrics"] = Document{Data: []byte(`{"gold":{"rows":9,"macro_f1":1e300,"per_category":{` + strings.Join(cats, ",") + `}}}`)}
+	if text, _ := page(t, s); !strings.Contains(text, "and 2600 more") {
+		t.Error("what was left out is not counted")
+	}
+}

@@ -1,0 +1,220 @@
+package report
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"slices"
+	"time"
+
+	"github.com/sprint-ml/sprint/jobs"
+	"github.com/sprint-ml/sprint/storage"
+)
+
+// Source is what a store keeps of a run: plain documents, whoever wrote them.
+type Source struct {
+	Run      string
+	Plan     string
+	Class    string // how it ended, or where it stands
+	Code     *int   // null while it has no end
+	Error    string
+	Command  string
+	Version  string // of sprint
+	Started  time.Time
+	Finished time.Time // zero while it goes on
+	Stages   []Stage   // in plan order
+	Releases []string  // "quickstart@1 (latest)" that the run published
+}
+
+// Stage is one stage of the run with what it made.
+type Stage struct {
+	jobs.StageResult
+	// Manifest is nil if nothing was committed, or if it is gone.
+	Manifest  *storage.Manifest
+	Documents map[string]Document
+}
+
+// Document is a JSON output; Missing says why there is none to read.
+type Document struct {
+	Data    []byte
+	Missing string
+}
+
+// read are the outputs that a report reads, with the most bytes that it takes.
+var read = map[string]int64{
+	"label_report": 16 << 20, "split_report": 16 << 20, "history": 16 << 20, "metrics": 16 << 20,
+	"checks": 16 << 20, "timings": 1 << 20, "predictions": 64 << 20,
+}
+
+// Load reads what a store keeps of a run that has ended, was killed, or still
+// goes on. ErrNotFound: the store has no such run. Documents that are gone or
+// damaged are no error: the report says so in their place.
+func Load(ctx context.Context, s *storage.Store, run string) (*Source, error) {
+	at, err := jobs.Stand(ctx, s, run)
+	if err != nil {
+		return nil, err
+	}
+	out := &Source{Run: run, Class: at.String(), Started: jobs.RunTime(run)}
+	var results []jobs.StageResult
+	if r := at.Record; r != nil {
+		out.Plan, out.Code, out.Error, out.Command, out.Version, out.Started, out.Finished = r.Plan, &r.Code, r.Error, r.Command, r.Version, r.Started, r.Finished
+		results = r.Stages
+	} else if results, err = unfinished(ctx, s, run, out); err != nil {
+		return nil, err
+	}
+	for _, r := range results {
+		st, err := loadStage(ctx, s, r)
+		if err != nil {
+			return nil, err
+		}
+		out.Stages = append(out.Stages, st)
+	}
+	return out, out.releases(ctx, s)
+}
+
+// unfinished gathers the stages of a run that has no end: from its journal, and
+// their keys from its attempts or, of those that were done before, from what it
+// noted that it uses.
+func unfinished(ctx context.Context, s *storage.Store, run string, out *Source) ([]jobs.StageResult, error) {
+	resolved, err := jobs.LoadResolved(ctx, s, run)
+	if err != nil && !errors.Is(err, storage.ErrNotFound) {
+		return nil, err
+	}
+	out.Plan, out.Command, out.Version = resolved.Plan, resolved.Command, resolved.Version
+	results, err := jobs.SoFar(ctx, s, run)
+	if err != nil {
+		return nil, err
+	}
+	cached := false
+	for i := range results {
+		r := &results[i]
+		if cached = cached || r.State == jobs.Cached; r.Attempt < 1 {
+			continue
+		}
+		a, err := jobs.LoadAttempt(ctx, s, run, r.Name, r.Attempt)
+		if err != nil && !errors.Is(err, storage.ErrNotFound) && !errors.Is(err, storage.ErrCorrupt) {
+			return nil, err
+		}
+		if err == nil {
+			r.Key = a.Key
+		}
+	}
+	if !cached {
+		return results, nil
+	}
+	used, err := jobs.Used(ctx, s, run)
+	if err != nil && !errors.Is(err, storage.ErrNotFound) && !errors.Is(err, storage.ErrCorrupt) {
+		return nil, err
+	}
+	for m, err := range s.History(ctx, "") {
+		if err != nil {
+			return nil, err
+		}
+		i := slices.IndexFunc(results, func(r jobs.StageResult) bool { return r.Name == m.Stage && r.Kind == m.Kind && r.State == jobs.Cached })
+		if i >= 0 && slices.ContainsFunc(m.Outputs, func(a storage.Artifact) bool { return slices.Contains(used, a.Digest) }) {
+			results[i].Key = m.Key
+		}
+	}
+	return results, nil
+}
+
+func loadStage(ctx context.Context, s *storage.Store, r jobs.StageResult) (Stage, error) {
+	st := Stage{StageResult: r, Documents: map[string]Document{}}
+	if r.Key == "" {
+		return st, nil
+	}
+	m, err := s.Manifest(ctx, r.Kind, r.Key)
+	switch {
+	case err == nil:
+		st.Manifest = &m
+	case !errors.Is(err, storage.ErrNotFound) && !errors.Is(err, storage.ErrCorrupt):
+		return st, err
+	}
+	if st.Outputs == nil && st.Manifest != nil {
+		st.Outputs = map[string]jobs.OutputResult{}
+		for _, a := range m.Outputs {
+			st.Outputs[a.Name] = jobs.OutputResult{Digest: a.Digest, Size: a.Size, Volatile: a.Volatile}
+		}
+	}
+	for name, o := range st.Outputs {
+		limit, wanted := read[name]
+		if !wanted {
+			continue
+		}
+		d := Document{}
+		if o.Size > limit {
+			d.Missing = fmt.Sprintf("%s.%s has %d bytes; a report reads %d at most", r.Name, name, o.Size, limit)
+		} else if d.Data, err = readAll(ctx, s, o); errors.Is(err, storage.ErrNotFound) {
+			d.Missing = fmt.Sprintf("the bytes of %s.%s are not in the store any more", r.Name, name)
+		} else if errors.Is(err, storage.ErrCorrupt) {
+			d.Missing = fmt.Sprintf("the bytes of %s.%s are damaged in the store", r.Name, name)
+		} else if err != nil {
+			return st, err
+		}
+		st.Documents[name] = d
+	}
+	return st, nil
+}
+
+func readAll(ctx context.Context, s *storage.Store, o jobs.OutputResult) ([]byte, error) {
+	r, err := s.Get(ctx, o.Digest, o.Size)
+	if err != nil {
+		return nil, err
+	}
+	defer r.Close()
+	return io.ReadAll(r)
+}
+
+// releases names the releases that the run's publish stages made or found made.
+func (s *Source) releases(ctx context.Context, store *storage.Store) error {
+	for _, st := range s.Stages {
+		name, digest := releaseOf(st)
+		if name == "" || digest == "" {
+			continue
+		}
+		all, err := store.Releases(ctx, name)
+		if errors.Is(err, storage.ErrNotFound) || errors.Is(err, storage.ErrCorrupt) {
+			continue
+		}
+		if err != nil {
+			return err
+		}
+		aliases, err := store.Aliases(ctx, name)
+		if err != nil {
+			return err
+		}
+		for _, r := range all {
+			if r.Digest != digest {
+				continue
+			}
+			p := jobs.Published{Name: name, Version: r.Version}
+			for alias, at := range aliases {
+				if at.Version == r.Version {
+					p.Aliases = append(p.Aliases, alias)
+				}
+			}
+			slices.Sort(p.Aliases)
+			s.Releases = append(s.Releases, p.String())
+		}
+	}
+	return nil
+}
+
+func releaseOf(st Stage) (name, digest string) {
+	if st.Kind != "publish" || st.Manifest == nil {
+		return "", ""
+	}
+	name, _ = preimage(st).Options["name"].(string)
+	return name, st.Outputs["release"].Digest
+}
+
+// preimage is what the key of a stage was made of; zero if it is not known.
+func preimage(st Stage) jobs.Preimage {
+	var p jobs.Preimage
+	if st.Manifest == nil || json.Unmarshal(st.Manifest.Preimage, &p) != nil {
+		return jobs.Preimage{}
+	}
+	return p
+}

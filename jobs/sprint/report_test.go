@@ -1,0 +1,92 @@
+package main
+
+import (
+	"encoding/json"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/sprint-ml/sprint/jobs"
+	"github.com/sprint-ml/sprint/storage"
+)
+
+// TestReport: any run has a report, also one that failed and one that was
+// killed before it had an end.
+func TestReport(t *testing.T) {
+	dir := demo(t, nil)
+	if code, _, stderr := exec(t, dir, "report"); code != 2 || !strings.Contains(stderr, "no runs") {
+		t.Errorf("without runs: code %d: %s", code, stderr)
+	}
+	if code, _, stderr := exec(t, dir, "run"); code != 0 {
+		t.Fatal(stderr)
+	}
+	code, stdout, stderr := exec(t, dir, "report", "-o", "json", "--output", "out")
+	var files struct{ Run, HTML, MD string }
+	if err := json.Unmarshal([]byte(stdout), &files); code != 0 || err != nil {
+		t.Fatalf("code %d, %v: %s%s", code, err, stdout, stderr)
+	}
+	for path, want := range map[string]string{files.HTML: "<!DOCTYPE html>", files.MD: "# demo: ✓ done"} {
+		if b, err := os.ReadFile(filepath.Join(dir, path)); err != nil || !strings.HasPrefix(strings.TrimSpace(string(b)), want) {
+			t.Errorf("%s: %v: %.100s", path, err, b)
+		}
+	}
+	if code, stdout, stderr = exec(t, dir, "report", "--output", "out", files.Run); code != 0 || !strings.Contains(stdout, filepath.Join("out", "report.html")) {
+		t.Errorf("again: code %d: %s%s", code, stdout, stderr)
+	}
+	md := func(run string) string {
+		t.Helper()
+		code, stdout, stderr := exec(t, dir, "report", "-o", "md", run)
+		if code != 0 {
+			t.Fatal(stderr)
+		}
+		return stdout
+	}
+	whole := md(files.Run)
+	for _, want := range []string{"| fire | 20 | 50 % |", "| train | 24 | 60 % |", "no stage of kind verify", "label.labelled"} {
+		if !strings.Contains(whole, want) {
+			t.Errorf("the report lacks %q:\n%s", want, whole)
+		}
+	}
+
+	// All is cached: the same facts from the manifests of the earlier run.
+	if code, _, stderr := exec(t, dir, "run"); code != 0 {
+		t.Fatal(stderr)
+	}
+	s, err := storage.Open(t.Context(), filepath.Join(dir, ".sprint/store"), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	runs, err := jobs.Runs(t.Context(), s, 1)
+	if err != nil || runs[0] == files.Run {
+		t.Fatal(runs, err)
+	}
+	if cached := md(runs[0]); !strings.Contains(cached, "run "+files.Run+", try 1") || !strings.Contains(cached, "| fire | 20 | 50 % |") {
+		t.Errorf("of a run in which all was cached:\n%s", cached)
+	}
+
+	// A run that was killed left no result, and has one stage of its own and
+	// one that was done before.
+	if code, _, stderr := exec(t, dir, "run", "--force=split"); code != 0 {
+		t.Fatal(stderr)
+	}
+	if runs, err = jobs.Runs(t.Context(), s, 1); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Remove(filepath.Join(dir, ".sprint/store/runs", runs[0], "result.json")); err != nil {
+		t.Fatal(err)
+	}
+	killed := md(runs[0])
+	for _, want := range []string{"# demo: ▲", "| fire | 20 | 50 % |", "| train | 24 | 60 % |", "run " + files.Run + ", try 1", "this run, try 1"} {
+		if !strings.Contains(killed, want) {
+			t.Errorf("of a killed run, it lacks %q:\n%s", want, killed)
+		}
+	}
+
+	for _, args := range [][]string{{"report", "nope"}, {"report", "-o", "pdf"}, {"report", "-o", "md", "--output", "x"}, {"report", "../x"}} {
+		if code, _, stderr := exec(t, dir, args...); code != 2 {
+			t.Errorf("%v ends with %d: %s", args, code, stderr)
+		}
+	}
+}
