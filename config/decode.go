@@ -114,7 +114,7 @@ func (d *decoder) structure(v reflect.Value, raw map[string]any, path, base stri
 		}
 		if !given && f.hasDefault {
 			var err error
-			if value, err = parseValue(f.fallback); err != nil {
+			if value, err = d.c.fallback(f.fallback); err != nil {
 				d.fail(at, fmt.Sprintf("the default %q is not YAML: %v", f.fallback, err), "")
 				continue
 			}

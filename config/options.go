@@ -2,6 +2,7 @@ package config
 
 import (
 	"fmt"
+	"maps"
 	"os"
 	"path/filepath"
 	"slices"
@@ -35,12 +36,15 @@ func (o Origin) strength() int {
 }
 
 // Options is the chain of a plan's options, weakest first: the tags' defaults,
-// the plan, --values files, SPRINT_SET_* variables, --set flags.
+// the plan, --values files, SPRINT_SET_* variables, --set flags. It is for one
+// goroutine.
 type Options struct {
 	plan   *Plan
 	layers []layer
 	stages map[string]*stageOptions
 	docs   []*document // --values files, for the excerpts of messages
+	// defaults are those of the tags, parsed: every stage of a kind has them.
+	defaults map[string]any
 }
 
 // layer is one source of values for all stages.
@@ -48,7 +52,7 @@ type layer struct {
 	from string
 	base string // folder that relative paths of this layer start from
 	raw  map[string]map[string]any
-	pos  map[string]Position // "stage.option.path"
+	pos  map[string]map[string]Position // by stage and "option.path"
 }
 
 // stageOptions is the merged chain of one stage.
@@ -61,6 +65,10 @@ type stageOptions struct {
 
 const delimiter = "."
 
+func newLayer(from, base string) layer {
+	return layer{from: from, base: base, raw: map[string]map[string]any{}, pos: map[string]map[string]Position{}}
+}
+
 // NewOptions merges the chain. Mistakes in --set and --values are Errors,
 // variables that fit no stage, or two, are a *UsageError.
 func NewOptions(plan *Plan, o Overrides) (*Options, error) {
@@ -68,16 +76,18 @@ func NewOptions(plan *Plan, o Overrides) (*Options, error) {
 	if err != nil {
 		return nil, err
 	}
-	c := &Options{plan: plan, stages: map[string]*stageOptions{}}
-	fromPlan := layer{from: "plan", base: plan.Dir(), raw: map[string]map[string]any{}, pos: map[string]Position{}}
+	c := &Options{plan: plan, stages: map[string]*stageOptions{}, defaults: map[string]any{}}
+	fromPlan := newLayer("plan", plan.Dir())
 	for i := range plan.Stages {
 		s := &plan.Stages[i]
 		fromPlan.raw[s.Name] = s.With
+		places := map[string]Position{}
 		for path, pos := range s.places {
 			if rest, ok := strings.CutPrefix(path, "with."); ok {
-				fromPlan.pos[s.Name+"."+rest] = pos
+				places[rest] = pos
 			}
 		}
+		fromPlan.pos[s.Name] = places
 	}
 	c.layers = append(c.layers, fromPlan)
 	var errs Errors
@@ -114,7 +124,7 @@ func (c *Options) stageNames() []string {
 
 // valuesLayer reads a --values file: a map of stages, each a map of options.
 func (c *Options) valuesLayer(file string) (layer, Errors) {
-	l := layer{from: "values", base: filepath.Dir(file), raw: map[string]map[string]any{}, pos: map[string]Position{}}
+	l := newLayer("values", filepath.Dir(file))
 	data, err := readSource(file)
 	if err != nil {
 		return l, Errors{{Pos: Position{File: file}, Message: fmt.Sprintf("cannot read the values: %v", cause(err))}}
@@ -143,11 +153,8 @@ func (c *Options) valuesLayer(file string) (layer, Errors) {
 			continue
 		}
 		l.raw[stage] = m
-		places := map[string]Position{}
-		it.places("", places)
-		for path, pos := range places {
-			l.pos[join(stage, path)] = pos
-		}
+		l.pos[stage] = map[string]Position{}
+		it.places("", l.pos[stage])
 	}
 	return l, errs
 }
@@ -155,7 +162,7 @@ func (c *Options) valuesLayer(file string) (layer, Errors) {
 // envLayer reads SPRINT_SET_STAGE__OPTION__PART=YAML. Names are compared with
 // dashes as underscores and without case, because the environment has neither.
 func (c *Options) envLayer(env []string, wd string) (layer, error) {
-	l := layer{from: "env", base: wd, raw: map[string]map[string]any{}, pos: map[string]Position{}}
+	l := newLayer("env", wd)
 	sorted := slices.Clone(env)
 	sort.Strings(sorted)
 	for _, kv := range sorted {
@@ -191,7 +198,7 @@ func (c *Options) envLayer(env []string, wd string) (layer, error) {
 
 // setLayer reads --set stage.option.part=YAML.
 func (c *Options) setLayer(set []string, wd string) (layer, Errors) {
-	l := layer{from: "set", base: wd, raw: map[string]map[string]any{}, pos: map[string]Position{}}
+	l := newLayer("set", wd)
 	var errs Errors
 	for _, kv := range set {
 		pos := Position{File: "--set " + shorten(kv, 80)}
@@ -215,6 +222,19 @@ func (c *Options) setLayer(set []string, wd string) (layer, Errors) {
 	return l, errs
 }
 
+// fallback reads the default of a tag.
+func (c *Options) fallback(text string) (any, error) {
+	v, known := c.defaults[text]
+	if known {
+		return v, nil
+	}
+	v, err := parseValue(text)
+	if err == nil {
+		c.defaults[text] = v
+	}
+	return v, err
+}
+
 // parseValue reads one YAML value of a flag or variable.
 func parseValue(text string) (any, error) {
 	doc, errs := parseDocument("", []byte(text))
@@ -226,7 +246,7 @@ func parseValue(text string) (any, error) {
 
 func (l *layer) put(stage string, path []string, v any, pos Position) {
 	if l.raw[stage] == nil {
-		l.raw[stage] = map[string]any{}
+		l.raw[stage], l.pos[stage] = map[string]any{}, map[string]Position{}
 	}
 	at := l.raw[stage]
 	for _, p := range path[:len(path)-1] {
@@ -244,7 +264,7 @@ func (l *layer) put(stage string, path []string, v any, pos Position) {
 	} else {
 		at[last] = v
 	}
-	l.pos[stage+"."+strings.Join(path, ".")] = pos
+	l.pos[stage][strings.Join(path, ".")] = pos
 }
 
 func mergeMaps(into, from map[string]any) {
@@ -299,17 +319,13 @@ func (s *stageOptions) place(stage string, l layer) {
 			}
 		}
 	}
-	for path, pos := range l.pos {
-		if rest, ok := strings.CutPrefix(path, stage+"."); ok {
-			s.places[rest] = pos
-		}
-	}
+	maps.Copy(s.places, l.pos[stage])
 }
 
 // place finds where a path stands: itself or the nearest part around it.
 func (l *layer) place(stage, path string) Position {
-	for p := stage + "." + path; p != ""; {
-		if pos, ok := l.pos[p]; ok {
+	for p := path; p != ""; {
+		if pos, ok := l.pos[stage][p]; ok {
 			return pos
 		}
 		i := strings.LastIndexByte(p, '.')

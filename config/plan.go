@@ -78,11 +78,12 @@ func (p *Plan) Dir() string { return filepath.Dir(p.File) }
 
 // Stage returns the stage of that name.
 func (p *Plan) Stage(name string) (*Stage, bool) {
-	i := slices.IndexFunc(p.Stages, func(s Stage) bool { return s.Name == name })
-	if i < 0 {
-		return nil, false
+	for i := range p.Stages {
+		if p.Stages[i].Name == name {
+			return &p.Stages[i], true
+		}
 	}
-	return &p.Stages[i], true
+	return nil, false
 }
 
 // ErrorAt makes an error at a place of the plan.

@@ -27,7 +27,7 @@ type CompileOptions struct {
 // Compile turns a plan into a graph: kinds and options are resolved, inputs
 // wired, cycles refused. All mistakes are reported at once as config.Errors.
 func Compile(ctx context.Context, plan *config.Plan, o CompileOptions) (*Graph, error) {
-	c := &compiler{plan: plan, o: o, graph: &Graph{Plan: plan, files: map[string]stages.FileInfo{}}, broken: map[string]bool{}}
+	c := &compiler{plan: plan, o: o, graph: &Graph{Plan: plan, byName: map[string]*Task{}, files: map[string]stages.FileInfo{}}, broken: map[string]bool{}}
 	if err := o.Registry.Check(); err != nil {
 		return nil, err
 	}
@@ -139,6 +139,7 @@ func (c *compiler) task(i int) {
 		c.errs = append(c.errs, c.plan.ErrorAt(s.FieldPos("resources"), "stages."+s.Name+".resources.device", err.Error(), ""))
 	}
 	c.graph.Tasks = append(c.graph.Tasks, t)
+	c.graph.byName[t.Name] = t
 }
 
 // DeviceConflict says that a plan and --device demand different devices.
@@ -174,10 +175,6 @@ func (g *Graph) CheckDevices(flag string) error {
 
 // order sorts the tasks; false means that it could not.
 func (c *compiler) order() bool {
-	byName := map[string]*Task{}
-	for _, t := range c.graph.Tasks {
-		byName[t.Name] = t
-	}
 	const open, done = 1, 2
 	state := map[string]int{}
 	var sorted []*Task
@@ -185,7 +182,7 @@ func (c *compiler) order() bool {
 	ok := true
 	var visit func(name string)
 	visit = func(name string) {
-		t := byName[name]
+		t := c.graph.byName[name]
 		if t == nil || state[name] == done || !ok {
 			return
 		}

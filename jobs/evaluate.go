@@ -62,6 +62,10 @@ type Evaluator struct {
 
 // Evaluate looks at every task of the graph.
 func (e Evaluator) Evaluate(ctx context.Context, g *Graph) (*Evaluation, error) {
+	looks, err := e.lookAhead(ctx, g)
+	if err != nil {
+		return nil, err
+	}
 	out := &Evaluation{Graph: g, Tasks: map[string]*Verdict{}}
 	for _, t := range g.Tasks {
 		if bad := slices.IndexFunc(t.Needs, func(n string) bool {
@@ -76,9 +80,11 @@ func (e Evaluator) Evaluate(ctx context.Context, g *Graph) (*Evaluation, error) 
 			out.Tasks[t.Name] = &Verdict{State: Waiting, Reason: waiting}
 			continue
 		}
-		v, err := e.Task(ctx, g, t, inputs)
-		if err != nil {
-			return nil, err
+		v := looks[t.Name].verdict
+		if v == nil {
+			if v, err = e.Task(ctx, g, t, inputs); err != nil {
+				return nil, err
+			}
 		}
 		out.Tasks[t.Name] = v
 	}
@@ -126,6 +132,16 @@ func (t *Task) Preimage(inputs map[string]storage.Artifact) Preimage {
 
 // Task decides about one task whose inputs are known.
 func (e Evaluator) Task(ctx context.Context, g *Graph, t *Task, inputs map[string]storage.Artifact) (*Verdict, error) {
+	v, err := e.find(ctx, t, inputs)
+	if err != nil {
+		return nil, err
+	}
+	return v, e.judge(ctx, g, t, v)
+}
+
+// find makes a task's key and looks for its manifest. What it finds is
+// Cached or Failed until judge has seen whether the outputs are there.
+func (e Evaluator) find(ctx context.Context, t *Task, inputs map[string]storage.Artifact) (*Verdict, error) {
 	p := t.Preimage(inputs)
 	var err error
 	if p.External, err = e.external(ctx, t, inputs); err != nil {
@@ -140,20 +156,12 @@ func (e Evaluator) Task(ctx context.Context, g *Graph, t *Task, inputs map[strin
 	v.Generation = generation
 	switch {
 	case errors.Is(err, storage.ErrNotFound) && generation == 0:
-		return v, e.explainMiss(ctx, g, t, v)
+		return v, nil
 	case errors.Is(err, storage.ErrCorrupt), errors.Is(err, storage.ErrNotFound):
 		v.Reason = "its manifest is damaged"
 		return v, nil
 	case err != nil:
 		return nil, err
-	}
-	if reason, err := e.outputsThere(ctx, m); err != nil || reason != "" {
-		v.Reason, v.Lost = reason, &m
-		return v, err
-	}
-	if e.Force[t.Name] {
-		v.Reason = "forced"
-		return v, nil
 	}
 	v.Manifest = &m
 	v.State, v.Reason = Cached, "unchanged"
@@ -183,6 +191,24 @@ func (e Evaluator) external(ctx context.Context, t *Task, inputs map[string]stor
 	}
 	maps.Copy(out, more)
 	return out, nil
+}
+
+// judge completes what find found.
+func (e Evaluator) judge(ctx context.Context, g *Graph, t *Task, v *Verdict) error {
+	if v.Manifest == nil {
+		if v.Reason != "" {
+			return nil
+		}
+		return e.explainMiss(ctx, g, t, v)
+	}
+	reason, err := e.outputsThere(ctx, *v.Manifest)
+	switch {
+	case err != nil || reason != "":
+		v.State, v.Reason, v.Lost, v.Manifest = Pending, reason, v.Manifest, nil
+	case e.Force[t.Name]:
+		v.State, v.Reason, v.Manifest = Pending, "forced", nil
+	}
+	return err
 }
 
 // outputsThere checks that every output exists with its size; reason says what

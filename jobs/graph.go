@@ -19,6 +19,7 @@ type Graph struct {
 	Plan  *config.Plan
 	Tasks []*Task
 
+	byName   map[string]*Task
 	taxonomy stages.Source
 	files    map[string]stages.FileInfo // external files by path
 }
@@ -50,11 +51,8 @@ func (g *Graph) Taxonomy() stages.Source { return g.taxonomy }
 
 // Task returns the task of that name.
 func (g *Graph) Task(name string) (*Task, bool) {
-	i := slices.IndexFunc(g.Tasks, func(t *Task) bool { return t.Name == name })
-	if i < 0 {
-		return nil, false
-	}
-	return g.Tasks[i], true
+	t, ok := g.byName[name]
+	return t, ok
 }
 
 // Names lists the tasks in the plan's order.

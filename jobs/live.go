@@ -168,11 +168,20 @@ func (s Standing) Live() bool { return s.State == "running" || s.State == "silen
 
 // Stand finds out where a run stands. ErrNotFound: the store has no such run.
 func Stand(ctx context.Context, s *storage.Store, run string) (Standing, error) {
+	return stand(ctx, s, run, LoadRecord)
+}
+
+// Glance is Stand without the record's stages: fit for many runs.
+func Glance(ctx context.Context, s *storage.Store, run string) (Standing, error) {
+	return stand(ctx, s, run, loadHead)
+}
+
+func stand(ctx context.Context, s *storage.Store, run string, load func(context.Context, *storage.Store, string) (Record, error)) (Standing, error) {
 	out := Standing{Run: run}
 	if !validRun(run) {
 		return out, &storage.Error{Op: "read run", Key: run, Class: storage.ErrNotFound}
 	}
-	r, err := LoadRecord(ctx, s, run)
+	r, err := load(ctx, s, run)
 	if err == nil {
 		out.State, out.Record = "ended", &r
 		return out, nil

@@ -141,7 +141,7 @@ func (r *reach) choose(ctx context.Context, newest int, cutoff time.Time) error 
 
 func (r *reach) run(ctx context.Context, id string) (*runReach, error) {
 	out := &runReach{id: id, at: RunTime(id)}
-	s, err := Stand(ctx, r.store, id)
+	s, err := Glance(ctx, r.store, id)
 	switch {
 	case errors.Is(err, storage.ErrNotFound), errors.Is(err, storage.ErrCorrupt):
 		return out, nil

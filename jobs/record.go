@@ -6,6 +6,7 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"fmt"
+	"io"
 	"slices"
 	"strings"
 	"time"
@@ -35,13 +36,13 @@ func RunTime(run string) time.Time {
 
 // Record is the stored end of a run.
 type Record struct {
-	Result
 	Plan     string    `json:"plan"`
 	Started  time.Time `json:"started"`
 	Finished time.Time `json:"finished"`
 	Version  string    `json:"version,omitempty"`
 	Command  string    `json:"command,omitempty"`
 	Args     []string  `json:"args,omitempty"` // of the command, without the program
+	Result
 }
 
 func runKey(run, name string) string { return "runs/" + run + "/" + name }
@@ -65,6 +66,48 @@ func LoadRecord(ctx context.Context, s *storage.Store, run string) (Record, erro
 	}
 	if err := json.Unmarshal(b, &r); err != nil {
 		return r, &storage.Error{Op: "read run", Key: run, Class: storage.ErrCorrupt, Err: err}
+	}
+	return r, nil
+}
+
+// loadHead reads of a run's end what comes before its stages, which may be many.
+// Records whose stages come first are read to their end.
+func loadHead(ctx context.Context, s *storage.Store, run string) (Record, error) {
+	f, err := s.OpenFile(ctx, runKey(run, "result.json"))
+	if err != nil {
+		return Record{}, err
+	}
+	defer f.Close()
+	if r, err := decodeHead(f); err == nil {
+		return r, nil
+	}
+	return LoadRecord(ctx, s, run) // it says what is wrong, and tries again
+}
+
+func decodeHead(f io.Reader) (r Record, err error) {
+	fields := map[string]any{
+		"plan": &r.Plan, "started": &r.Started, "finished": &r.Finished, "version": &r.Version, "command": &r.Command, "args": &r.Args,
+		"run": &r.Run, "code": &r.Code, "class": &r.Class, "retryable": &r.Retryable, "error": &r.Error, "hint": &r.Hint, "continue": &r.Continue,
+	}
+	d := json.NewDecoder(f)
+	if _, err := d.Token(); err != nil {
+		return r, err
+	}
+	for d.More() {
+		name, err := d.Token()
+		if err != nil {
+			return r, err
+		}
+		if name == "stages" && !r.Finished.IsZero() {
+			return r, nil
+		}
+		into := fields[fmt.Sprint(name)]
+		if into == nil {
+			into = new(json.RawMessage)
+		}
+		if err := d.Decode(into); err != nil {
+			return r, err
+		}
 	}
 	return r, nil
 }

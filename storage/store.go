@@ -121,6 +121,9 @@ func (s *Store) Source() string { return s.open }
 // Local reports whether only this process sees the store (mem://).
 func (s *Store) Local() bool { return s.scheme == "mem" }
 
+// Remote reports whether every answer of the store takes a journey.
+func (s *Store) Remote() bool { return s.driver.remote }
+
 // try runs one operation, again if it fails transiently. This is the only
 // place of the store that retries.
 func (s *Store) try(ctx context.Context, op, key string, call func() error) error {
@@ -180,7 +183,7 @@ func (s *Store) List(ctx context.Context, prefix string) iter.Seq2[Info, error] 
 			var page []*blob.ListObject
 			var rest []byte
 			err := s.try(ctx, "list", prefix, func() error {
-				objects, next, err := s.bucket.ListPage(ctx, token, 1000, &blob.ListOptions{Prefix: prefix})
+				objects, next, err := s.bucket.ListPage(ctx, token, s.page(), &blob.ListOptions{Prefix: prefix})
 				page, rest = objects, next
 				return err
 			})
@@ -201,6 +204,15 @@ func (s *Store) List(ctx context.Context, prefix string) iter.Seq2[Info, error] 
 	}
 }
 
+// page is how many objects one request lists: as many as servers give at most.
+// A local folder is read whole for every page, so it has few.
+func (s *Store) page() int {
+	if s.driver.remote {
+		return 1000
+	}
+	return 20_000
+}
+
 // Folders yields the names of the folders directly below prefix, which ends
 // with a slash, in order.
 func (s *Store) Folders(ctx context.Context, prefix string) iter.Seq2[string, error] {
@@ -210,7 +222,7 @@ func (s *Store) Folders(ctx context.Context, prefix string) iter.Seq2[string, er
 			var page []*blob.ListObject
 			var rest []byte
 			err := s.try(ctx, "list", prefix, func() error {
-				objects, next, err := s.bucket.ListPage(ctx, token, 1000, &blob.ListOptions{Prefix: prefix, Delimiter: "/"})
+				objects, next, err := s.bucket.ListPage(ctx, token, s.page(), &blob.ListOptions{Prefix: prefix, Delimiter: "/"})
 				page, rest = objects, next
 				return err
 			})

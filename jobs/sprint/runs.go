@@ -91,7 +91,7 @@ func (a *app) runs(ctx context.Context, store *storage.Store, plan string, limit
 		if limit > 0 && plan == "" {
 			n = min(n, limit-len(listed))
 		}
-		batch, err := standings(ctx, store, ids[:n])
+		batch, err := standings(ctx, store, ids[:n], jobs.Glance)
 		if err != nil {
 			return err
 		}
@@ -124,7 +124,7 @@ func (a *app) runs(ctx context.Context, store *storage.Store, plan string, limit
 }
 
 // standings reads many runs at once: a store far away answers slowly.
-func standings(ctx context.Context, store *storage.Store, ids []string) ([]listedRun, error) {
+func standings(ctx context.Context, store *storage.Store, ids []string, stand func(context.Context, *storage.Store, string) (jobs.Standing, error)) ([]listedRun, error) {
 	out := make([]listedRun, len(ids))
 	errs := make([]error, len(ids))
 	var wg sync.WaitGroup
@@ -133,7 +133,7 @@ func standings(ctx context.Context, store *storage.Store, ids []string) ([]liste
 		slots <- struct{}{}
 		wg.Go(func() {
 			defer func() { <-slots }()
-			s, err := jobs.Stand(ctx, store, id)
+			s, err := stand(ctx, store, id)
 			r := listedRun{Run: id, State: s.State, standing: s}
 			switch {
 			case errors.Is(err, storage.ErrNotFound), errors.Is(err, storage.ErrCorrupt):
@@ -271,7 +271,7 @@ func newestRun(ctx context.Context, store *storage.Store, fits func(jobs.Standin
 		return jobs.Standing{}, err
 	}
 	for batch := range slices.Chunk(ids, 16) {
-		listed, err := standings(ctx, store, batch)
+		listed, err := standings(ctx, store, batch, jobs.Stand)
 		if err != nil {
 			return jobs.Standing{}, err
 		}

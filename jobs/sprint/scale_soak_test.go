@@ -10,9 +10,9 @@ import (
 	"os"
 	osexec "os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
-	"syscall"
 	"testing"
 	"time"
 
@@ -46,27 +46,104 @@ func TestScale(t *testing.T) {
 		{"diff"}, {"trace", "s500.out"}, {"artifacts", "ls"}, {"artifacts", "cat", "s500.out"}, {"unlock"}, {"gc"}, {"gc", "--keep-runs", "5", "--older-than", "1d"}, {"gc", "--keep-runs", "5", "--older-than", "1d", "--yes"},
 		{"plan"},
 	} {
-		cmd := osexec.Command(bin, args...)
-		cmd.Dir = dir
-		var out bytes.Buffer
-		cmd.Stdout, cmd.Stderr = &out, &out
-		began := time.Now()
-		err := cmd.Run()
-		took := time.Since(began)
-		rss := cmd.ProcessState.SysUsage().(*syscall.Rusage).Maxrss << 10
+		out, took, rss := measured(t, dir, bin, args...)
 		t.Logf("%-60s %6.2f s %5d MB", strings.Join(args, " "), took.Seconds(), rss>>20)
-		if err != nil {
-			t.Errorf("%v: %v: %.2000s", args, err, out.String())
-		}
 		if rss > scaleMemory {
 			t.Errorf("%v takes %d MB", args, rss>>20)
 		}
 		if args[0] == "gc" || args[0] == "explain" {
-			t.Logf("%.1000s", out.String())
+			t.Logf("%.1000s", out)
 		}
-		if args[0] == "plan" && strings.Count(out.String(), "be cached") != scaleStages {
-			t.Errorf("not all is cached: %.300s", out.String())
+		if args[0] == "plan" && strings.Count(out, "be cached") != scaleStages {
+			t.Errorf("not all is cached: %.300s", out)
 		}
+	}
+}
+
+// measured runs a command to its end and returns what it printed, how long it
+// took and the largest resident memory it had. The memory is polled: what wait
+// reports begins at that of the process that starts it.
+func measured(t *testing.T, dir, bin string, args ...string) (printed string, took time.Duration, rss int64) {
+	t.Helper()
+	cmd := osexec.Command(bin, args...)
+	cmd.Dir = dir
+	var out bytes.Buffer
+	cmd.Stdout, cmd.Stderr = &out, &out
+	began := time.Now()
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	ended := make(chan struct{})
+	var polling sync.WaitGroup
+	polling.Go(func() {
+		for {
+			status, _ := os.ReadFile(fmt.Sprintf("/proc/%d/status", cmd.Process.Pid)) // gone when it ended
+			_, rest, _ := strings.Cut(string(status), "VmHWM:")
+			var kB int64
+			if _, err := fmt.Sscan(rest, &kB); err == nil {
+				rss = max(rss, kB<<10)
+			}
+			select {
+			case <-ended:
+				return
+			case <-time.After(time.Millisecond):
+			}
+		}
+	})
+	err := cmd.Wait()
+	took = time.Since(began)
+	close(ended)
+	polling.Wait()
+	if err != nil {
+		t.Errorf("%v: %v: %.2000s", args, err, out.String())
+	}
+	return out.String(), took, rss
+}
+
+// TestBigArtifact makes an artifact of 10 GB by a command stage, and one of
+// 10 kB by another plan, each in a store of its own, and reads both once more.
+// What a run with nothing to do costs must not depend on the bytes, and no
+// process may hold them.
+func TestBigArtifact(t *testing.T) {
+	dir := t.TempDir()
+	bin := filepath.Join(dir, "sprint")
+	if out, err := osexec.Command("go", "build", "-o", bin, ".").CombinedOutput(); err != nil {
+		t.Fatalf("%v: %s", err, out)
+	}
+	names := map[string]string{"10 kB": "10K", "10 GB": "10G"}
+	for name, size := range names {
+		folder := filepath.Join(dir, size)
+		if err := os.Mkdir(folder, 0o755); err != nil {
+			t.Fatal(err)
+		}
+		write(t, folder, map[string]string{"plan.yaml": "name: big\nstages:\n" +
+			"  - {name: make, kind: command, with: {argv: [truncate, -s, " + size + ", '{outputs.big}'], outputs: [big]}}\n" +
+			"  - {name: read, kind: command, with: {argv: [sh, -c, 'wc -c < \"$SPRINT_INPUTS/big\" > \"$SPRINT_OUTPUTS/bytes\"'], inputs: [big], outputs: [bytes]}}\n"})
+		_, took, rss := measured(t, folder, bin, "run", "-q")
+		t.Logf("%s: made, stored and read in %.1f s, %d MB", name, took.Seconds(), rss>>20)
+		if rss > scaleMemory {
+			t.Errorf("%s: the run takes %d MB", name, rss>>20)
+		}
+	}
+	const rounds = 31
+	idle := map[string][]time.Duration{}
+	for range rounds {
+		for name, size := range names {
+			out, took, rss := measured(t, filepath.Join(dir, size), bin, "run")
+			if strings.Count(out, "cached") < 2 || rss > scaleMemory {
+				t.Fatalf("%s: %d MB: %s", name, rss>>20, out)
+			}
+			idle[name] = append(idle[name], took)
+		}
+	}
+	for name := range names {
+		slices.Sort(idle[name])
+		t.Logf("%s: nothing to do takes %s (median of %d)", name, idle[name][rounds/2], rounds)
+	}
+	_, took, rss := measured(t, filepath.Join(dir, "10G"), bin, "artifacts", "verify", "make.big")
+	t.Logf("10 GB: verified in %.1f s, %d MB", took.Seconds(), rss>>20)
+	if rss > scaleMemory {
+		t.Errorf("verify takes %d MB", rss>>20)
 	}
 }
 

@@ -8,6 +8,7 @@
 package localblob
 
 import (
+	"cmp"
 	"context"
 	"crypto/rand"
 	"encoding/hex"
@@ -17,7 +18,7 @@ import (
 	"io/fs"
 	"os"
 	"path"
-	"sort"
+	"slices"
 	"strings"
 	"time"
 
@@ -285,18 +286,15 @@ func (b *bucket) walk(ctx context.Context, dir string, visit func(key string, d 
 	if err != nil {
 		return err
 	}
-	order := func(d fs.DirEntry) string {
-		if d.IsDir() {
-			return d.Name() + "/"
-		}
-		return d.Name()
-	}
-	sort.Slice(entries, func(i, j int) bool { return order(entries[i]) < order(entries[j]) })
+	slices.SortFunc(entries, inOrder)
 	for _, d := range entries {
 		if strings.HasPrefix(d.Name(), ".") {
 			continue
 		}
-		key := path.Join(dir, d.Name())
+		key := d.Name()
+		if dir != "" {
+			key = dir + "/" + key
+		}
 		descend, err := visit(key, d)
 		if err != nil {
 			return err
@@ -308,6 +306,28 @@ func (b *bucket) walk(ctx context.Context, dir string, visit func(key string, d 
 		}
 	}
 	return nil
+}
+
+// inOrder compares entries as keys: a folder's name ends in a slash, which only
+// counts where one name begins with the other.
+func inOrder(a, b fs.DirEntry) int {
+	x, y := a.Name(), b.Name()
+	n := min(len(x), len(y))
+	if c := strings.Compare(x[:n], y[:n]); c != 0 {
+		return c
+	}
+	return cmp.Compare(next(a, n), next(b, n))
+}
+
+// next is the byte that follows n bytes of an entry's name in its key.
+func next(d fs.DirEntry, n int) int {
+	switch name := d.Name(); {
+	case len(name) > n:
+		return int(name[n])
+	case d.IsDir():
+		return '/'
+	}
+	return -1
 }
 
 func (b *bucket) Delete(_ context.Context, key string, o *driver.DeleteOptions) error {
