@@ -70,6 +70,8 @@ type sprintSection struct {
 	MaxLength  int        `json:"max_length"`
 	Text       []string   `json:"text"`
 	Prefix     string     `json:"prefix,omitempty"`
+
+	WithRules map[string]float64 `json:"with_rules,omitempty"`
 }
 
 // Files of a model folder.
@@ -91,7 +93,7 @@ func (m *Model) Save(dir string) error {
 	}
 	delete(config, "_name_or_path") // a path of whoever made the encoder
 	config["architectures"] = []string{"BertModel"}
-	config["sprint"] = sprintSection{1, m.Spec.Categories, m.Spec.Pooling, m.Spec.HeadHidden, m.Spec.MaxLength, m.Spec.Text, m.prefix}
+	config["sprint"] = sprintSection{1, m.Spec.Categories, m.Spec.Pooling, m.Spec.HeadHidden, m.Spec.MaxLength, m.Spec.Text, m.prefix, m.Spec.WithRules}
 	text, err := json.MarshalIndent(config, "", "  ")
 	if err != nil {
 		return err
@@ -154,7 +156,7 @@ func Load(dir string) (*Model, error) {
 	}
 	c := config.Sprint
 	m := &Model{
-		Spec:      Spec{Encoder: e.Config, Categories: c.Categories, Pooling: c.Pooling, HeadHidden: c.HeadHidden, MaxLength: c.MaxLength, Text: c.Text},
+		Spec:      Spec{Encoder: e.Config, Categories: c.Categories, Pooling: c.Pooling, HeadHidden: c.HeadHidden, MaxLength: c.MaxLength, Text: c.Text, WithRules: c.WithRules},
 		Tokenizer: e.Tokenizer, configJSON: e.ConfigJSON, prefix: c.Prefix,
 	}
 	if err := m.Spec.check(); err != nil {

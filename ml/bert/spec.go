@@ -33,6 +33,10 @@ type Spec struct {
 	HeadHidden int      // width of the hidden layer of each head
 	MaxLength  int      // tokens of a text, special ones included
 	Text       []string // fields of a row that make the text: title, description
+	// WithRules names the categories for which the taxonomy's rules answer too,
+	// with the score from which on the model's answer counts beside them; above
+	// 1 it never does. It says nothing to the graph.
+	WithRules map[string]float64
 }
 
 func (s Spec) check() error {
@@ -49,6 +53,14 @@ func (s Spec) check() error {
 	for _, c := range s.Categories {
 		if len(c.Tags) == 0 || c.Tags[0] != "" {
 			return fmt.Errorf("category %s: the first tag must be the empty one", c.Name)
+		}
+	}
+	for name, from := range s.WithRules {
+		if !slices.ContainsFunc(s.Categories, func(c Category) bool { return c.Name == name }) {
+			return fmt.Errorf("with_rules: there is no category %q", name)
+		}
+		if !(from > -1) {
+			return fmt.Errorf("with_rules: category %s counts from the score %v, which is not above -1", name, from)
 		}
 	}
 	return nil

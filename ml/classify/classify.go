@@ -127,15 +127,21 @@ func (c *Classifier) answer(get func(k int) (float64, int), threshold func(k int
 // Loaded is a model on a device.
 type Loaded struct {
 	*bert.Predictor
+	rules *withRules // nil if the model answers alone
 }
 
-// Predict encodes the texts and runs the network.
+// Predict encodes the texts, runs the network, and lets the rules answer for
+// the categories that the model leaves to them.
 func (l Loaded) Predict(ctx context.Context, texts []Text) ([]Prediction, error) {
 	in := make([]bert.Text, len(texts))
 	for i, t := range texts {
 		in[i].IDs, in[i].Types = l.Model().Encode(t.Title, t.Description)
 	}
-	return l.Predictor.Predict(ctx, in)
+	out, err := l.Predictor.Predict(ctx, in)
+	if err == nil && l.rules != nil {
+		l.rules.answer(texts, out)
+	}
+	return out, err
 }
 
 // LoadModel puts the model of a folder on a device. Its categories must be
@@ -152,7 +158,7 @@ func LoadModel(dir string, t *taxonomy.Taxonomy, dev *device.Device) (Loaded, er
 	if err != nil {
 		return Loaded{}, err
 	}
-	return Loaded{p}, nil
+	return Loaded{p, newWithRules(m.Spec, t)}, nil
 }
 
 func fits(have []bert.Category, t *taxonomy.Taxonomy) error {

@@ -21,6 +21,7 @@ type loop struct {
 	texts   []string // of the training examples, to name bad ones
 	device  string   // identity of the device and its plugin
 	truth   truth
+	ruled   ruled
 	state   loopState
 	best    [][]float32
 	started time.Time
@@ -208,6 +209,9 @@ func (l *loop) write(ctx context.Context, out stages.Outputs) error {
 	if err != nil {
 		return err
 	}
+	if err := l.share(ctx, model); err != nil {
+		return l.interrupted(ctx, err, false)
+	}
 	dir, err := os.MkdirTemp(l.env.Scratch, "model-*")
 	if err != nil {
 		return err
@@ -225,7 +229,7 @@ func (l *loop) write(ctx context.Context, out stages.Outputs) error {
 	if err := writeFile(ctx, out, "curve", "image/svg+xml", curve(l.state.History)); err != nil {
 		return err
 	}
-	return writeJSON(ctx, out, "thresholds", l.thresholds())
+	return writeJSON(ctx, out, "thresholds", l.decided(model))
 }
 
 // copyInto adds a file to a tree.

@@ -17,7 +17,7 @@ import (
 func Kind() stages.Kind {
 	return stages.Kind{
 		Name:    "train",
-		Version: 3,
+		Version: 4,
 		Doc: `Fine-tunes a BERT encoder with a score and a tag head per category.
 Loss is the squared error of the score plus the cross entropy of the tag, AdamW
 with warm-up and decay. Several texts share a row of a batch, so that little of
@@ -63,6 +63,7 @@ type Options struct {
 	ClassWeights string   `yaml:"class_weights" default:"sqrt" enum:"none|sqrt|balanced" doc:"weight of positives by how rare their category is, and of tags by how rare they are in it"`
 	MaskAbstain  bool     `yaml:"mask_abstained" default:"true" doc:"undecided targets do not count; false makes them negative"`
 	MaskRules    float64  `yaml:"mask_rules" default:"0" min:"0" max:"1" doc:"probability that the words on which rules fired are masked, so that the model learns the others"`
+	WithRules    string   `yaml:"with_rules" default:"never" enum:"never|auto|always" doc:"whether the rules answer beside the model: where they fire they decide, and the model adds what it is sure of; auto lets them for categories that the model does not find on val with the rules' words hidden"`
 	TagLoss      string   `yaml:"tag_loss" default:"tagged" enum:"tagged|positives|all" doc:"rows whose tag is learned: those that carry one, those of the category, or all, which teaches mostly the empty tag"`
 	ScoreWeight  float64  `yaml:"score_weight" default:"0.5" min:"0" max:"100" doc:"weight of the scores' squared error"`
 	TagWeight    float64  `yaml:"tag_weight" default:"0.5" min:"0" max:"100" doc:"weight of the tags' cross entropy"`
@@ -105,7 +106,7 @@ func (o *Options) Resolve(ctx context.Context, look stages.Lookup) (stages.Exter
 		return nil, err
 	}
 	ext := stages.External{"categories": t.CategoriesKey()}
-	if o.MaskRules > 0 {
+	if o.MaskRules > 0 || o.ruled() {
 		ext["rules"] = t.RulesKey()
 	}
 	id, err := demand.Pin(ctx, look, o.Encoder)
@@ -118,3 +119,6 @@ func (o *Options) Resolve(ctx context.Context, look stages.Lookup) (stages.Exter
 
 // has reports whether the text holds a field.
 func (o *Options) has(field string) bool { return slices.Contains(o.Text, field) }
+
+// ruled reports whether rules may answer beside the model.
+func (o *Options) ruled() bool { return o.WithRules == "auto" || o.WithRules == "always" }

@@ -93,6 +93,10 @@ func (s *stage) Run(ctx context.Context, in stages.Inputs, out stages.Outputs) e
 	}
 	defer trainer.Close()
 	l := &loop{stage: s, trainer: trainer, names: t.Names(), texts: texts, device: dev.Name + " " + dev.Digest, truth: truths(t, valRows, kept), started: began}
+	l.ruled = ruled{t: t, dev: dev}
+	for _, i := range kept {
+		l.ruled.val = append(l.ruled.val, valRows[i])
+	}
 	if dev.Name == device.Go {
 		s.env.Note("estimate", estimate(trainer, model))
 	}

@@ -142,6 +142,7 @@ func TestOptionsDoWhatTheySay(t *testing.T) {
 		"smoothing":     func(o *Options) { o.Smoothing = 0.1 },
 		"dropout":       func(o *Options) { o.Dropout = 0 },
 		"mask_rules":    func(o *Options) { o.MaskRules = 0.5 },
+		"with_rules":    func(o *Options) { o.WithRules = "always" },
 		"class_weights": func(o *Options) { o.ClassWeights = "balanced" },
 		"tag_loss":      func(o *Options) { o.TagLoss = "all" },
 		"pooling":       func(o *Options) { o.Pooling = bert.CLS },

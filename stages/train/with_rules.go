@@ -1,0 +1,102 @@
+package train
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/sprint-ml/sprint/ml/bert"
+	"github.com/sprint-ml/sprint/ml/classify"
+	"github.com/sprint-ml/sprint/ml/device"
+	"github.com/sprint-ml/sprint/ml/keywords"
+	"github.com/sprint-ml/sprint/ml/metrics"
+	"github.com/sprint-ml/sprint/ml/taxonomy"
+	"github.com/sprint-ml/sprint/stages/rows"
+)
+
+// ruled decides for which categories the rules answer beside a model.
+type ruled struct {
+	t   *taxonomy.Taxonomy
+	dev *device.Device
+	val []rows.Row // those that count
+}
+
+// decide measures the model on val with every word hidden on which a rule
+// fires: what it finds then it has not from the rules.
+func (l *loop) decide(ctx context.Context, m *bert.Model) (map[string]float64, error) {
+	r := l.ruled
+	fire := map[string]bool{}
+	for _, rule := range r.t.Rules {
+		fire[r.t.Categories[rule.Category].Name] = true
+	}
+	p, err := bert.NewPredictor(m, r.dev)
+	if err != nil {
+		return nil, fmt.Errorf("measure the model with the rules' words hidden: %w", err)
+	}
+	defer p.Close()
+	matcher := keywords.New(r.t)
+	var hits keywords.Result
+	texts := make([]bert.Text, len(r.val))
+	for i, x := range r.val {
+		if !l.o.has("description") {
+			x.Description = ""
+		}
+		matcher.Match(&hits, x.Title, x.Description)
+		texts[i].IDs, texts[i].Types = m.Encode(Mask(x.Title, 0, hits.Fired), Mask(x.Description, 1, hits.Fired))
+	}
+	predictions, err := p.Predict(ctx, texts)
+	if err != nil {
+		return nil, fmt.Errorf("measure the model with the rules' words hidden: %w", err)
+	}
+	out := map[string]float64{}
+	for c, name := range l.names {
+		if !fire[name] {
+			continue
+		}
+		var scores []float32
+		var positive []bool
+		for i, p := range predictions {
+			if l.truth.known[c][i] {
+				scores, positive = append(scores, p.Scores[c]), append(positive, l.truth.positive[c][i])
+			}
+		}
+		from, alone := metrics.WithRules(scores, positive)
+		if !alone || l.o.WithRules == "always" {
+			out[name] = from
+		}
+	}
+	return out, nil
+}
+
+// share lets the rules answer for categories where that is better.
+func (l *loop) share(ctx context.Context, m *bert.Model) error {
+	if !l.o.ruled() {
+		return nil
+	}
+	from, err := l.decide(ctx, m)
+	if err != nil {
+		return err
+	}
+	m.Spec.WithRules = from
+	var decided, added []string
+	for _, name := range l.names {
+		if x, ok := from[name]; ok {
+			decided = append(decided, name)
+			if x < metrics.Never {
+				added = append(added, name)
+			}
+		}
+	}
+	l.env.Log.Info("rules answer beside the model", "categories", decided, "model_adds_to", added)
+	l.env.Note("with_rules", from)
+	return nil
+}
+
+// decided are the thresholds, those of categories that rules answer for moved
+// to where the classifier divides them.
+func (l *loop) decided(m *bert.Model) map[string]float64 {
+	out := l.thresholds()
+	for name := range m.Spec.WithRules {
+		out[name] = classify.Decided
+	}
+	return out
+}
