@@ -30,7 +30,8 @@ type Verdict struct {
 	Reason   string
 	Key      string // empty while inputs are unknown
 	Preimage []byte
-	// External is what the stage depends on outside its inputs.
+	// External is what the stage depends on outside its inputs; nil while those
+	// are unknown.
 	External stages.External
 	Manifest *storage.Manifest // set if Cached or Failed
 	// Generation is that of the newest manifest when this was decided, readable

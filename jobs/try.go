@@ -18,9 +18,13 @@ func (u *run) attempt(t *Task, v *Verdict, inputs map[string]storage.Artifact, n
 	if err != nil {
 		return nil, fmt.Errorf("options of stage %s: %w", t.Name, err)
 	}
+	external := v.External
+	if v.Key == "" { // a preflight: the inputs are not there yet
+		external = t.External
+	}
 	return &Attempt{
 		Run: u.id, Plan: u.g.Plan.Name, PlanDigest: u.g.Plan.Digest, Stage: t.Name, Number: number, Kind: t.Kind.Name,
-		Key: v.Key, Generation: v.Generation + 1, Preimage: v.Preimage, Options: options, Inputs: inputs, External: v.External,
+		Key: v.Key, Generation: v.Generation + 1, Preimage: v.Preimage, Options: options, Inputs: inputs, External: external,
 		Files: u.g.files, Taxonomy: u.g.taxonomy, Device: t.Device, CacheDir: u.CacheDir, Offline: u.Offline, Endpoints: u.Endpoints, Version: u.Version,
 	}, nil
 }

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -27,6 +28,7 @@ type runFlags struct {
 	from, until string
 	force       []string
 	noWait      bool
+	junit       string
 }
 
 func (a *app) runCommand() *cobra.Command {
@@ -53,6 +55,7 @@ func (a *app) addRunFlags(cmd *cobra.Command, f *runFlags) {
 	fl.StringArrayVar(&f.force, "force", nil, "run a stage although it is done; without a name all selected")
 	fl.Lookup("force").NoOptDefVal = "*"
 	fl.BoolVar(&f.noWait, "no-wait", false, "end with code 7 instead of waiting for a live run that does the same stage")
+	fl.StringVar(&f.junit, "junit", "", "write stages and checks to this file as JUnit XML, for CI servers")
 	fl.StringVar(&a.flags.device, "device", "", "device: auto, cpu, cuda, go or another PJRT name")
 	fl.StringVar(&a.flags.executor, "executor", "", "how attempts are executed: local")
 	fl.IntVarP(&a.flags.parallel, "jobs", "j", 0, "stages that may run at once")
@@ -77,8 +80,12 @@ func (f *runFlags) selection() jobs.Selection {
 // the result, whatever happens.
 func (a *app) run(ctx context.Context, cmd *cobra.Command, path string, f *runFlags) error {
 	jsonOut := a.flags.output == "json" || a.flags.output == "" && a.getenv("SPRINT_OUTPUT") == "json"
+	if err := touch(f.junit); err != nil {
+		return &config.UsageError{Message: fmt.Sprintf("cannot write --junit: %v", err), Hint: "its folder must exist"}
+	}
 	res, err := a.runPlan(ctx, cmd, path, f)
 	if err != nil {
+		err = errors.Join(err, writeJUnit(f.junit, notBegun(path, err)))
 		if jsonOut {
 			code := jobs.Code(err)
 			r := jobs.Result{Code: code, Class: jobs.Class(code), Error: err.Error(), Hint: jobs.Hint(err), Stages: []jobs.StageResult{}}
@@ -124,6 +131,9 @@ func (a *app) runPlan(ctx context.Context, cmd *cobra.Command, path string, f *r
 	}
 	res.Report = a.keepReport(ctx, store, res)
 	view.finish(ctx, res)
+	if err := writeJUnit(f.junit, junitOf(context.WithoutCancel(ctx), &summary{a: a, store: store, graph: c.graph}, res)); err != nil {
+		a.log().Error("could not write --junit", "error", err)
+	}
 	return res, nil
 }
 

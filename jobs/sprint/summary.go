@@ -5,14 +5,11 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
-	"slices"
 	"strings"
 	"text/tabwriter"
 
 	"github.com/sprint-ml/sprint/jobs"
-	"github.com/sprint-ml/sprint/ml/metrics"
 	"github.com/sprint-ml/sprint/stages/split"
-	"github.com/sprint-ml/sprint/stages/verify"
 	"github.com/sprint-ml/sprint/storage"
 )
 
@@ -37,7 +34,9 @@ func (s *summary) show(ctx context.Context, r *jobs.Result) {
 		case "split":
 			s.split(ctx, out, st)
 		case "verify":
-			s.metrics(ctx, out, st)
+			if v, ok := s.verified(ctx, st); ok {
+				v.show(out)
+			}
 		}
 	}
 	for _, st := range r.Stages {
@@ -129,57 +128,6 @@ func (s *summary) split(ctx context.Context, out io.Writer, st jobs.StageResult)
 	}
 	if kept["gold"]+kept["sides"]+kept["meet"] > 0 {
 		fmt.Fprintf(out, "half alike and kept: %d pairs with the gold set, %d between sides; the closest (%.2f): %q and %q\n", kept["gold"], kept["sides"], worst.Similarity, worst.Title, worst.Other)
-	}
-}
-
-// metrics prints the figures of a verify stage beside both baselines.
-func (s *summary) metrics(ctx context.Context, out io.Writer, st jobs.StageResult) {
-	var m verify.Metrics
-	if !s.read(ctx, st, "metrics", &m) {
-		return
-	}
-	model, on := m.Test, "the test split, labelled by the rules themselves"
-	if m.Gold != nil {
-		model, on = *m.Gold, "the gold set"
-	}
-	kw, majority := m.Baselines["keywords"], m.Baselines["majority"]
-	fmt.Fprintf(out, "\nOn %s (%d rows):\n", on, model.Rows)
-	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', tabwriter.AlignRight)
-	fmt.Fprintln(w, "category\tprecision\trecall\tF1\tkeywords F1\tmajority F1\ttags right\trows\t")
-	for _, name := range slices.Sorted(keys(model.PerCategory)) {
-		c := model.PerCategory[name]
-		tags := "-"
-		if c.TagSupport > 0 {
-			tags = fmt.Sprintf("%.0f %%", 100*c.TagAccuracy)
-		}
-		fmt.Fprintf(w, "%s\t%.2f\t%.2f\t%.2f\t%.2f\t%.2f\t%s\t%d\t\n", name, c.Precision, c.Recall, c.F1, kw.PerCategory[name].F1, majority.PerCategory[name].F1, tags, c.Support)
-	}
-	fmt.Fprintf(w, "macro-F1\t\t\t%.3f\t%.3f\t%.3f\t\t\t\n", model.MacroF1, kw.MacroF1, majority.MacroF1)
-	fmt.Fprintf(w, "micro-F1\t\t\t%.3f\t%.3f\t%.3f\t\t\t\n", model.MicroF1, kw.MicroF1, majority.MicroF1)
-	w.Flush()
-	notes(out, model, m)
-	var c verify.Checks
-	if s.read(ctx, st, "checks", &c) {
-		for _, r := range c.Checks {
-			word := "pass"
-			if !r.Passed {
-				word = "FAIL"
-				if r.Severity == "warn" {
-					word = "warn"
-				}
-			}
-			fmt.Fprintf(out, "%s  %s\n", word, r.Message)
-		}
-	}
-}
-
-func notes(out io.Writer, model metrics.Report, m verify.Metrics) {
-	if len(model.Unsupported) > 0 {
-		fmt.Fprintf(out, "macro-F1 leaves out categories with under %d rows: %s\n", metrics.MinSupport, strings.Join(model.Unsupported, ", "))
-	}
-	fmt.Fprintf(out, "with the rules' words hidden the model's macro-F1 is %.3f\n", m.Masked.MacroF1)
-	if m.Leaked > 0 {
-		fmt.Fprintf(out, "warning: %d gold rows were trained on, the figures flatter\n", m.Leaked)
 	}
 }
 

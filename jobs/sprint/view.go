@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -12,6 +13,7 @@ import (
 	"time"
 
 	"github.com/sprint-ml/sprint/jobs"
+	"github.com/sprint-ml/sprint/jobs/report"
 	"github.com/sprint-ml/sprint/stages"
 	"github.com/sprint-ml/sprint/storage"
 	"golang.org/x/term"
@@ -244,4 +246,23 @@ func (v *githubView) close() { v.group("") }
 func (v *githubView) finish(ctx context.Context, r *jobs.Result) {
 	v.close()
 	v.show(ctx, r)
+	if path := v.a.getenv("GITHUB_STEP_SUMMARY"); path != "" && r.Run != nil {
+		if err := v.step(context.WithoutCancel(ctx), path, *r.Run); err != nil {
+			v.a.log().Warn("could not write the step's summary", "error", err)
+		}
+	}
+}
+
+// step appends the run's report to the summary of a job's step, a file that
+// other commands of the step write too.
+func (v *githubView) step(ctx context.Context, path, run string) error {
+	src, err := report.Load(ctx, v.store, run)
+	if err != nil {
+		return err
+	}
+	f, err := os.OpenFile(path, os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o644)
+	if err != nil {
+		return err
+	}
+	return errors.Join(report.Build(src).Markdown(f), f.Close())
 }

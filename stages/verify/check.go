@@ -31,7 +31,9 @@ type Result struct {
 	CI *metrics.Interval `json:"ci,omitempty"`
 	// Where names what decided: the weakest segment or category, or the release
 	// that was compared with.
-	Where   string `json:"where,omitempty"`
+	Where string `json:"where,omitempty"`
+	// Void says why nothing could be measured, which fails the check.
+	Void    string `json:"void,omitempty"`
 	Passed  bool   `json:"passed"`
 	Message string `json:"message"`
 	// Samples are rows that explain a failure.
@@ -49,12 +51,12 @@ func (s *stage) judge(ctx context.Context, c Check, f *figures, p prover) (Resul
 	if err != nil {
 		return r, err
 	}
-	r.Observed, r.Where = metrics.Round(o.value), o.where
+	r.Observed, r.Where, r.Void = metrics.Round(o.value), o.where, o.void
 	if o.ci != (metrics.Interval{}) {
 		r.CI = &o.ci
 	}
 	r.Passed = o.void == "" && (r.Min == nil || r.Observed >= *r.Min) && (r.Max == nil || r.Observed <= *r.Max) && (r.Lower == nil || o.ci[0] > *r.Lower)
-	r.Message = describe(r, o.void)
+	r.Message = r.describe()
 	if !r.Passed && o.samples != nil {
 		r.Samples = o.samples()
 	}
@@ -63,10 +65,9 @@ func (s *stage) judge(ctx context.Context, c Check, f *figures, p prover) (Resul
 
 // observation is what a check saw.
 type observation struct {
-	value float64
-	ci    metrics.Interval
-	where string
-	// void says why nothing could be measured, which fails the check.
+	value   float64
+	ci      metrics.Interval
+	where   string
 	void    string
 	samples func() []Sample
 }
@@ -226,9 +227,9 @@ func (r Result) Demand() string {
 	return strings.Join(out, ", ")
 }
 
-func describe(r Result, void string) string {
-	if void != "" {
-		return r.Name() + ": " + void
+func (r Result) describe() string {
+	if r.Void != "" {
+		return r.Name() + ": " + r.Void
 	}
 	text := fmt.Sprintf("%s is %.4g", r.Name(), r.Observed)
 	if r.CI != nil {

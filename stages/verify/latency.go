@@ -61,7 +61,7 @@ func (t *Timings) judge(checks []Check) {
 		}
 		r.Min, r.Max = c.limits()
 		r.Passed = (r.Min == nil || r.Observed >= *r.Min) && (r.Max == nil || r.Observed <= *r.Max)
-		r.Message = describe(r, "")
+		r.Message = r.describe()
 		t.Checks = append(t.Checks, r)
 	}
 }
