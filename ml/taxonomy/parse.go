@@ -28,7 +28,9 @@ var (
 	categoryName = regexp.MustCompile(`^[a-z][a-z0-9_]{0,62}$`)
 	tagName      = regexp.MustCompile(`^[a-z0-9][a-z0-9_ -]{0,62}$`)
 	ruleName     = regexp.MustCompile(`^[a-z0-9][a-z0-9_.-]{0,62}$`)
-	yamlLine     = regexp.MustCompile(`line (\d+)(?:, column (\d+))?:? ?`)
+	// expression are texts that a regular expression or a file pattern would hold.
+	expression = regexp.MustCompile(`\\\pL|[.\pL][*]|\.[+]|\)[*+?]|\[[^\]]*-[^\]]*\]|\(\?|\pL\|\pL|^\^`)
+	yamlLine   = regexp.MustCompile(`line (\d+)(?:, column (\d+))?:? ?`)
 )
 
 // Parse reads a taxonomy file. All mistakes are reported at once; the taxonomy
@@ -248,6 +250,7 @@ func (p *parser) rule(n *yaml.Node, category, number int, negatable bool) float6
 	f := p.fields(n, "a rule", "id", "tag", "weight", "words", "phrases", "prefixes", "suffixes", "compounds", "parts", "not", "except", "negatable")
 	r := Rule{ID: p.text(f["id"], "id"), Category: category, Weight: 1, Line: n.Line}
 	p.places = map[entry]*yaml.Node{}
+	before := len(p.problems)
 	if f["id"] == nil {
 		r.ID = fmt.Sprintf("rule-%d", number+1)
 	} else if !ruleName.MatchString(r.ID) {
@@ -277,7 +280,7 @@ func (p *parser) rule(n *yaml.Node, category, number int, negatable bool) float6
 	r.Words = append(r.Words, p.patterns(f["phrases"], "phrases")...)
 	r.Not, r.Except = p.exceptions(f["not"], "not"), p.exceptions(f["except"], "except")
 	if r.Len() == 0 {
-		if n.Kind == yaml.MappingNode {
+		if n.Kind == yaml.MappingNode && len(p.problems) == before { // else the reason is said already
 			p.fail(n, "add words, phrases, prefixes, suffixes, compounds or parts", "the rule %s of %s can never fire", r.ID, c.Name)
 		}
 		return 0
@@ -332,6 +335,9 @@ func (p *parser) patterns(n *yaml.Node, what string) []string {
 			seen[folded] = true
 			if p.places != nil {
 				p.places[entry{what, text}] = w
+			}
+			if expression.MatchString(text) {
+				p.warn(w, "use prefixes, suffixes, compounds or parts for open ends, and one entry per alternative", "%q in %s is no pattern with wildcards: it fires on the words %q as they stand", text, what, folded)
 			}
 			out = append(out, text)
 		}

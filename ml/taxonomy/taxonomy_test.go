@@ -78,6 +78,7 @@ func TestProblems(t *testing.T) {
 		"for and against":     {"categories: [{name: a, rules: [{id: x, words: [xx]}, {id: y, words: [XX], weight: -0.5}]}]", []string{`"XX" speaks for the category in one rule and against it in another`}},
 		"weight":              {"categories: [{name: a, rules: [{words: [xx], weight: 0}, {id: y, words: [xx], weight: -1.5}]}]", []string{"1:54: the weight", "1:87: the weight"}},
 		"no words":            {"categories: [{name: a, rules: [{words: [\"\", \"-\", \"å\", x y]}]}]", []string{`"" in words`, `"-" in words`, `"å" in words`}},
+		"no words at all":     {"categories: [{name: a, rules: [{prefixes: [b], parts: [\"k\"]}]}]", []string{`"b" in prefixes`, `"k" in parts`}},
 		"same when folded":    {"categories: [{name: a, rules: [{words: [Straße, STRASSE]}]}]", []string{"stands twice"}},
 		"compound phrase":     {"categories: [{name: a, rules: [{compounds: [mc-olycka], parts: [a b]}]}]", []string{`"mc-olycka" in compounds is more than one word`, `"a b" in parts`}},
 		"negation":            {"negation: {within: 11}\ncategories: [{name: a}]", []string{"negation needs words", "within must be"}},
@@ -92,6 +93,9 @@ func TestProblems(t *testing.T) {
 				t.Fatalf("taxonomy %v, problems %v", tax != nil, problems)
 			}
 			all := fmt.Sprint(problems)
+			if strings.Contains(name, "no words") && len(problems) != len(c.want) {
+				t.Errorf("more is said than is wrong:\n%s", all)
+			}
 			for _, w := range c.want {
 				if !strings.Contains(all, w) {
 					t.Errorf("no problem says %q:\n%s", w, all)
@@ -127,6 +131,9 @@ func TestWarnings(t *testing.T) {
 		"covered suffix":  {"categories: [{name: a, rules: [{suffixes: [storbrand, brand]}]}]", `"storbrand" says nothing new`},
 		"twice":           {"categories: [{name: a, rules: [{id: x, words: [xx]}, {id: y, words: [Xx]}]}]", `1:70: "Xx" stands in rule x too`},
 		"two tags":        {"categories: [{name: a, tags: [p, q], rules: [{id: x, tag: p, words: [xx]}, {id: y, tag: q, words: [xx]}]}]", `"xx" has another tag in rule x`},
+		"expression":      {"categories: [{name: a, rules: [{words: ['(ab+)+$']}]}]", `"(ab+)+$" in words is no pattern with wildcards: it fires on the words "ab"`},
+		"wildcard":        {"categories: [{name: a, rules: [{words: ['brand*']}]}]", `"brand*" in words is no pattern with wildcards`},
+		"no expression":   {"categories: [{name: a, rules: [{words: ['Disney+', 'AT&T', 'US$', 'what?', '3.5 %', '(sic)']}]}]", ""},
 		"none":            {"categories: [{name: a, rules: [{prefixes: [storbrand], suffixes: [brand], compounds: [eld], words: [eldar, a b]}, {id: b, words: [b c]}]}]", ""},
 	} {
 		t.Run(name, func(t *testing.T) {
