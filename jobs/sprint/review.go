@@ -26,8 +26,8 @@ func (a *app) reviewExportCommand() *cobra.Command {
 they are: suspected ones, whose label a light classifier that has not seen the row
 contradicts with more confidence than it usually has (confident learning, arXiv
 1911.00068); conflicts, on which labellers disagreed; and uncertain ones, which
-nobody decided and which the classifier finds hardest. Words on which rules fired
-are hidden from the classifier. Rows of a gold set are never in it.
+nobody decided and which the classifier finds hardest. Rows of a gold set are
+never in it.
 
 Change what is wrong (a score per category, 0 for absent, empty for undecided),
 write your name into the column reviewer, also where all is right, and take the
