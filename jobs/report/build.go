@@ -32,19 +32,19 @@ func Build(s *Source) *Report {
 	r.facts(s)
 	for _, part := range []struct {
 		kind, title, missing string
-		build                func(Stage) []Section
+		build                func(*Source, Stage) []Section
 	}{
-		{"verify", "Quality", "This run has no stage of kind verify: nothing was measured.", verified},
-		{"train", "Training", "This run has no stage of kind train.", trained},
+		{"verify", "Quality", "This run has no stage of kind verify: nothing was measured.", func(_ *Source, st Stage) []Section { return verified(st) }},
+		{"train", "Training", "This run has no stage of kind train.", func(_ *Source, st Stage) []Section { return trained(st) }},
 		{"label", "Labels", "This run has no stage of kind label.", labelled},
-		{"split", "Data", "This run has no stage of kind split.", parted},
+		{"split", "Data", "This run has no stage of kind split.", func(_ *Source, st Stage) []Section { return parted(st) }},
 	} {
 		found := s.kind(part.kind)
 		if len(found) == 0 {
 			r.Sections = append(r.Sections, Section{Title: part.title, Missing: []string{part.missing}})
 		}
 		for _, st := range found {
-			for _, section := range part.build(st) {
+			for _, section := range part.build(s, st) {
 				if len(found) > 1 {
 					section.Title += " (" + st.Name + ")"
 				}
@@ -88,8 +88,7 @@ func (r *Report) lead(s *Source) {
 			r.Lead += fmt.Sprintf(" %d of them were trained on, so the figures flatter.", m.Leaked)
 		}
 		r.Tiles = append(r.Tiles,
-			Tile{Name: "macro-F1 on " + on, Value: f3(model.MacroF1), Note: "micro-F1 " + f3(model.MicroF1)},
-			Tile{Name: "gain over the rules", Value: signed(model.MacroF1 - kw.MacroF1), Note: "from " + f3(kw.MacroF1), Mark: gain(model.MacroF1 - kw.MacroF1)})
+			Tile{Name: "macro-F1 on " + on, Value: f3(model.MacroF1), Note: cmp.Or(between(model.macroCI()), "micro-F1 "+f3(model.MicroF1))}, gainTile(&m))
 		if c, missing := document[checks](st, "checks"); missing == "" {
 			passed := 0
 			for _, x := range c.Checks {
@@ -119,19 +118,33 @@ func (r *Report) lead(s *Source) {
 	r.Tiles = append(r.Tiles, Tile{Name: "work in all stages", Value: duration(seconds), Note: strings.Join(slices.Compact(devices), ", ")})
 }
 
-func gain(v float64) Mark {
-	if v > 0 {
-		return Good
+// gainTile says whether the model beats its rules, by more than chance where
+// verify recorded an interval.
+func gainTile(m *metrics) Tile {
+	model, _ := m.measured()
+	kw := m.Baselines["keywords"]
+	t := Tile{Name: "gain over the rules", Value: signed(model.MacroF1 - kw.MacroF1), Note: "from " + f3(kw.MacroF1), Mark: Good}
+	low := model.MacroF1 - kw.MacroF1
+	if d := m.details(); d != nil {
+		if g, ok := d.Gains["keywords"]; ok && g.MacroF1.CI != nil {
+			t.Note, low = between(g.MacroF1.CI), g.MacroF1.CI[0]
+		}
 	}
-	return Bad
+	switch {
+	case !(model.MacroF1 > kw.MacroF1):
+		t.Mark = Bad
+	case low <= 0:
+		t.Mark = Warn
+	}
+	return t
 }
 
-// measured is what a model is judged by: the gold set if there is one.
-func (m *metrics) measured() (s scores, on string) {
-	if m.Gold != nil {
-		return *m.Gold, "gold"
+// between says an interval in words; empty without one.
+func between(i *interval) string {
+	if i == nil {
+		return ""
 	}
-	return m.Test, "test"
+	return f2(i[0]) + " to " + f2(i[1])
 }
 
 func (r *Report) facts(s *Source) {
@@ -467,5 +480,13 @@ func cleanBlocks(blocks []Block, charts *int) {
 			}
 		}
 		cleanBlocks(b.Blocks, charts)
+	}
+}
+
+// external decodes one value from outside the store; what does not fit leaves
+// into as it is.
+func external(p jobs.Preimage, name string, into any) {
+	if b, err := json.Marshal(p.External[name]); err == nil {
+		_ = json.Unmarshal(b, into)
 	}
 }

@@ -27,7 +27,7 @@ type Shape struct {
 
 // chartWidth keeps texts readable on a phone, where a chart is as wide as the
 // screen.
-const chartWidth = 440
+const chartWidth = 410
 
 func round(v float64) float64 { return math.Round(v*10) / 10 }
 
@@ -169,9 +169,11 @@ func barChart(title, desc string, names [][2]string, groups []barGroup) *Chart {
 			end := px(b.value)
 			if b.low != nil && b.high != nil {
 				middle := y + thick/2.0
-				c.line("whisker", px(*b.low), middle, px(*b.high), middle)
-				c.line("whisker", px(*b.low), middle-3.5, px(*b.low), middle+3.5)
-				c.line("whisker", px(*b.high), middle-3.5, px(*b.high), middle+3.5)
+				for _, class := range []string{"halo", "whisker"} { // seen on any bar
+					c.line(class, px(*b.low), middle, px(*b.high), middle)
+					c.line(class, px(*b.low), middle-3.5, px(*b.low), middle+3.5)
+					c.line(class, px(*b.high), middle-3.5, px(*b.high), middle+3.5)
+				}
 				end = max(end, px(*b.high))
 			}
 			c.text("value", "start", end+5, y+thick-2.5, fmt.Sprintf("%.2f", b.value))

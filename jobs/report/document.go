@@ -1,6 +1,8 @@
 package report
 
 import (
+	"bufio"
+	"bytes"
 	"encoding/json"
 	"fmt"
 
@@ -36,6 +38,28 @@ type metrics struct {
 	Baselines map[string]scores `json:"baselines"`
 	Masked    *scores           `json:"masked"`
 	Leaked    int               `json:"leaked"`
+	Train     struct {
+		Rows      int            `json:"rows"`
+		Positives map[string]int `json:"positives"`
+	} `json:"train"`
+	Details map[string]*details `json:"details"` // by set
+	Drift   map[string]struct {
+		Against string  `json:"against"`
+		Labels  float64 `json:"labels"`
+		Lengths float64 `json:"lengths"`
+	} `json:"drift"`
+}
+
+// interval is the lower and the upper end of one.
+type interval [2]float64
+
+type estimate struct {
+	Value float64   `json:"value"`
+	CI    *interval `json:"ci"`
+}
+
+type difference struct {
+	MacroF1 estimate `json:"macro_f1"`
 }
 
 type scores struct {
@@ -44,6 +68,12 @@ type scores struct {
 	MicroF1     float64                  `json:"micro_f1"`
 	PerCategory map[string]categoryScore `json:"per_category"`
 	Unsupported []string                 `json:"unsupported"`
+	CI          *struct {
+		Level     float64  `json:"level"`
+		Resamples int      `json:"resamples"`
+		MacroF1   interval `json:"macro_f1"`
+		MicroF1   interval `json:"micro_f1"`
+	} `json:"ci"`
 }
 
 type categoryScore struct {
@@ -54,6 +84,37 @@ type categoryScore struct {
 	Threshold   float64 `json:"threshold"`
 	TagAccuracy float64 `json:"tag_accuracy"`
 	TagSupport  int     `json:"tag_support"`
+	CI          *struct {
+		F1 interval `json:"f1"`
+	} `json:"ci"`
+}
+
+type details struct {
+	Gains       map[string]difference  `json:"gains"`
+	MaskedGap   difference             `json:"masked_gap"`
+	NoRuleFired scores                 `json:"no_rule_fired"`
+	TagAccuracy estimate               `json:"tag_accuracy"`
+	Tags        map[string]confusion   `json:"tags"`
+	Calibration map[string]calibration `json:"calibration"`
+	Segments    map[string][]segment   `json:"segments"`
+}
+
+// confusion counts answered tags (columns) by true tag (rows).
+type confusion struct {
+	Tags   []string `json:"tags"`
+	Counts [][]int  `json:"counts"`
+}
+
+type calibration struct {
+	ECE  float64 `json:"ece"`
+	Rows int     `json:"rows"`
+}
+
+type segment struct {
+	Name    string  `json:"name"`
+	Rows    int     `json:"rows"`
+	MicroF1 float64 `json:"micro_f1"`
+	Decided int     `json:"decided"`
 }
 
 type checks struct {
@@ -62,16 +123,25 @@ type checks struct {
 }
 
 type check struct {
-	ID       string   `json:"id"`
-	On       string   `json:"on"`
-	Over     string   `json:"over"`
-	Category string   `json:"category"`
-	Severity string   `json:"severity"`
-	Min      *float64 `json:"min"`
-	Max      *float64 `json:"max"`
-	Observed float64  `json:"observed"`
-	Passed   bool     `json:"passed"`
-	Message  string   `json:"message"`
+	ID       string    `json:"id"`
+	On       string    `json:"on"`
+	Over     string    `json:"over"`
+	Category string    `json:"category"`
+	Severity string    `json:"severity"`
+	Min      *float64  `json:"min"`
+	Max      *float64  `json:"max"`
+	Lower    *float64  `json:"lower"` // of the interval's lower end
+	Observed float64   `json:"observed"`
+	CI       *interval `json:"ci"`
+	Where    string    `json:"where"`
+	Void     string    `json:"void"` // why nothing could be measured
+	Passed   bool      `json:"passed"`
+	Samples  []struct {
+		ID       string `json:"id"`
+		Title    string `json:"title"`
+		Expected string `json:"expected"`
+		Answered string `json:"answered"`
+	} `json:"samples"`
 }
 
 type timings struct {
@@ -80,6 +150,62 @@ type timings struct {
 	P50    float64 `json:"latency_p50_ms"`
 	P99    float64 `json:"latency_p99_ms"`
 	Rate   float64 `json:"rows_per_second"`
+	Checks []check `json:"checks"` // of latency: they hold for a machine
+}
+
+// prediction is a line of predictions.jsonl.
+type prediction struct {
+	On         string            `json:"on"`
+	ID         string            `json:"id"`
+	URL        string            `json:"url"`
+	Title      string            `json:"title"`
+	Categories map[string]judged `json:"categories"`
+	Rules      []string          `json:"rules"` // that fired, as category:rule
+}
+
+type judged struct {
+	Truth    bool    `json:"truth"`
+	Unknown  bool    `json:"unknown"`
+	Score    float64 `json:"score"`
+	Answer   bool    `json:"answer"`
+	Keywords bool    `json:"keywords"`
+}
+
+// splitReport says what the sides hold and what met across them.
+type splitReport struct {
+	Rows  int    `json:"rows"`
+	By    string `json:"by"`
+	Sides []struct {
+		Name      string         `json:"name"`
+		Rows      int            `json:"rows"`
+		Groups    int            `json:"groups"`
+		Positives map[string]int `json:"positives"`
+		First     string         `json:"first"`
+		Last      string         `json:"last"`
+	} `json:"sides"`
+	Groups   int `json:"groups"`
+	Repeated int `json:"repeated"`
+	Largest  []struct {
+		Rows   int      `json:"rows"`
+		Side   string   `json:"side"`
+		Titles []string `json:"titles"`
+	} `json:"largest"`
+	Undated        int `json:"undated"`
+	UndatedDropped int `json:"undated_dropped"`
+	Leaks          []struct {
+		Between  [2]string `json:"between"`
+		By       string    `json:"by"`
+		Rows     int       `json:"rows"`
+		Dropped  bool      `json:"dropped"`
+		Examples []struct {
+			Title      string  `json:"title"`
+			Other      string  `json:"other"`
+			URL        string  `json:"url"`
+			OtherURL   string  `json:"other_url"`
+			Similarity float64 `json:"similarity"`
+		} `json:"examples"`
+	} `json:"leaks"`
+	Truncated bool `json:"truncated"`
 }
 
 type labelReport struct {
@@ -171,4 +297,22 @@ func raw(st Stage, name string) (data []byte, missing string) {
 		return nil, text
 	}
 	return nil, fmt.Sprintf("stage %s recorded no %s in this run", st.Name, name)
+}
+
+// lines decodes JSON lines, at most maxRead; those that are none are counted.
+func lines[T any](data []byte) (out []T, bad int) {
+	r := bufio.NewScanner(bytes.NewReader(data))
+	r.Buffer(nil, 1<<20)
+	for r.Scan() && len(out) < maxRead {
+		if len(bytes.TrimSpace(r.Bytes())) == 0 {
+			continue
+		}
+		var v T
+		if json.Unmarshal(r.Bytes(), &v) != nil {
+			bad++
+			continue
+		}
+		out = append(out, v)
+	}
+	return out, bad
 }

@@ -60,6 +60,8 @@ type Block struct {
 	Chart  *Chart
 	Table  *Table
 	Fold   string
+	Open   bool // is unfolded at first
+	Narrow bool // may stand beside another
 	Blocks []Block
 }
 
@@ -88,14 +90,18 @@ type Cell struct {
 	// Heat shades a cell of a confusion matrix: 0 (none) to 5.
 	Heat int
 	Head bool // names its row
+	Long bool // a sentence rather than a word
 }
 
 // limits of what is shown; the rest is counted.
 const (
-	maxRows   = 400 // of a table
-	maxText   = 400 // runes of a text of the run's data
-	maxPoints = 300 // of a line
-	maxCharts = 60  // categories in one chart
+	maxRows     = 400     // of a table
+	maxText     = 400     // runes of a text of the run's data
+	maxPoints   = 300     // of a line
+	maxErrors   = 8       // wrong answers of a category and a sort
+	maxSegments = 25      // parts of a set
+	maxRead     = 100_000 // lines of a document
+	maxCharts   = 60      // categories in one chart
 )
 
 // cut shortens a table to maxRows.

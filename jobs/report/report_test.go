@@ -56,6 +56,29 @@ const (
 		"masked":{"rows":1100,"macro_f1":0.8,"micro_f1":0.8,"per_category":{}},"leaked":2}`
 	checksDoc = `{"passed":true,"model":"` + "sha256:" + `","checks":[{"id":"macro_f1","on":"gold","severity":"error","min":0.6,"observed":0.87,"passed":true,"message":"m"},
 		{"id":"f1","category":"fire","on":"gold","severity":"warn","min":0.9,"observed":0.85,"passed":false,"message":"m"}]}`
+	// What verify and split record since they measure intervals and leaks.
+	ciDoc = `{"test":{"rows":45,"macro_f1":0,"micro_f1":0.94,"per_category":{"fire":{"f1":0.9,"support":5},"money":{"f1":0.8,"support":4}},"unsupported":["fire","money"]},
+		"gold":{"rows":3,"macro_f1":0.87,"micro_f1":0.86,"ci":{"level":0.95,"resamples":2000,"macro_f1":[0.81,0.92],"micro_f1":[0.8,0.91]},
+			"per_category":{"fire":{"precision":0.8,"recall":0.9,"f1":0.85,"support":19,"threshold":0.5,"tag_accuracy":0.5,"tag_support":8,"ci":{"f1":[0.7,0.93]}},"money":{"precision":0.9,"recall":0.88,"f1":0.89,"support":17,"threshold":0.41,"ci":{"f1":[0.8,1.7]}}}},
+		"baselines":{"keywords":{"rows":3,"macro_f1":0.52,"micro_f1":0.5,"ci":{"level":0.95,"resamples":2000,"macro_f1":[0.4,0.6],"micro_f1":[0.4,0.6]},"per_category":{"fire":{"f1":0.4},"money":{"f1":0.64}}},"majority":{"macro_f1":0,"micro_f1":0,"per_category":{"fire":{"f1":0},"money":{"f1":0}}}},
+		"masked":{"rows":3,"macro_f1":0.8,"micro_f1":0.8,"per_category":{}},"leaked":0,"train":{"rows":700,"positives":{"fire":40,"money":60}},
+		"details":{"gold":{"gains":{"keywords":{"macro_f1":{"value":0.35,"ci":[0.2,0.47]}},"majority":{"macro_f1":{"value":0.87,"ci":[-0.1,0.9]}}},"masked_gap":{"macro_f1":{"value":-0.07,"ci":[-0.1,-0.01]}},
+			"no_rule_fired":{"rows":60,"micro_f1":0.7},"tag_accuracy":{"value":0.5,"ci":[0.3,0.7]},
+			"tags":{"fire":{"tags":["","big","small"],"counts":[[0,0,0],[1,5,2],[0,1,7]]},"money":{"tags":[""],"counts":[[0]]}},
+			"calibration":{"fire":{"ece":0.071,"rows":3,"bins":[]}},
+			"segments":{"domain":[{"name":"news.example","rows":60,"micro_f1":0.7,"decided":50},{"name":"quiet.example","rows":2,"micro_f1":0,"decided":0}],"length":[{"name":"under 30","rows":10,"micro_f1":0.9,"decided":9}]}}},
+		"drift":{"gold":{"against":"demo@2","labels":0.04,"lengths":0.3}}}`
+	ciChecksDoc = `{"passed":false,"checks":[{"id":"gain","on":"gold","over":"keywords","severity":"error","lower":0,"observed":0.35,"ci":[0.2,0.47],"passed":true},
+		{"id":"weak_domain","on":"gold","severity":"error","max":0.1,"observed":0.16,"where":"news.example, 60 rows","passed":false,"samples":[{"id":"https://news.example/1?a=b&c=d","title":"Blaze | at the bank","expected":"fire","answered":"money"},{"id":"javascript:alert(1)","title":"Second","expected":"","answered":"money"}]}]}`
+	predictionsDoc = `{"on":"gold","id":"g1","url":"https://news.example/1","title":"Blaze at the bank","host":"news.example","categories":{"fire":{"truth":true,"score":0.2,"answer":false,"masked":false,"keywords":true,"tag_truth":"big","tag":"small"},"money":{"truth":false,"score":0.93,"answer":true,"masked":true,"keywords":true}},"rules":["fire:blaze","money:bank"]}
+{"on":"gold","id":"javascript:alert(1)","url":"javascript:alert(1)","title":"Nothing of note","categories":{"fire":{"truth":false,"score":0.8,"answer":true,"keywords":false},"money":{"truth":true,"unknown":true,"score":0.1}},"rules":["fire:blaze"]}
+
+{"on":"gold","title":"All is right","categories":{"fire":{"truth":true,"score":0.9,"answer":true,"keywords":true},"money":{"truth":false,"score":0.1,"answer":false,"keywords":false}},"rules":["fire:blaze","fire:ember"]}
+not a line
+`
+	splitDoc = `{"rows":1003,"by":"time","sides":[{"name":"train","rows":700,"groups":690,"positives":{"fire":30,"money":0},"first":"2025-01-01T00:00:00Z","last":"2025-02-01T00:00:00Z"},{"name":"val","rows":150,"groups":150,"positives":{"fire":6,"money":3}},{"name":"test","rows":150,"groups":149,"positives":{"fire":5,"money":2}}],
+		"groups":989,"repeated":11,"largest":[{"rows":4,"side":"train","titles":["One","One again"]}],"undated":5,"undated_dropped":2,
+		"leaks":[{"between":["rows","gold"],"by":"title","rows":3,"dropped":true,"examples":[{"title":"Same","other":"Same","url":"https://news.example/a","other_url":"javascript:x","similarity":1}]},{"between":["train","test"],"by":"close","rows":2,"dropped":false,"examples":[]}],"truncated":true}`
 	timingsDoc = `{"device":"cpu","texts":50,"latency_p50_ms":11.5,"latency_p99_ms":17.1,"rows_per_second":1337.6}`
 	labelDoc   = `{"rows":1300,"covered":167,"abstained":1133,"overlap":1,"conflicts":3,
 		"categories":{"fire":{"positives":40,"coverage":0.1,"tags":{"big":9,"small":3},"overlap":{"money":1},"conflicts":3,"undecided":1133,"tag_conflicts":1,"rules":{"blaze":30,"arson":4}},"money":{"positives":0,"conflicts":0,"undecided":1133,"rules":{}}},
@@ -80,6 +103,21 @@ func good() *Source {
 		Run: "20260102-150405-0660185f", Plan: "demo", Class: "done", Code: &code, Command: "sprint run plan.yaml", Version: "v1",
 		Started: began, Finished: began.Add(152 * time.Second), Stages: []Stage{label, split, train, verify}, Releases: []string{"demo@3 (latest)"},
 	}
+}
+
+// full is a run whose stages recorded all that a report can show.
+func full() *Source {
+	s := good()
+	add := func(stage int, name, text string) {
+		s.Stages[stage].Documents[name] = Document{Data: []byte(text)}
+		s.Stages[stage].Outputs[name] = jobs.OutputResult{Digest: digest("f"), Size: int64(len(text))}
+	}
+	add(1, "split_report", splitDoc)
+	add(3, "metrics", ciDoc)
+	add(3, "checks", ciChecksDoc)
+	add(3, "predictions", predictionsDoc)
+	s.Stages[3].Manifest.Preimage = []byte(`{"external":{"rules":{"fire/blaze":{"weight":1},"fire/ember":{"weight":-1}}}}`)
+	return s
 }
 
 // failed is a run whose gate closed.
@@ -117,13 +155,13 @@ func garbled() *Source {
 
 // hostile is a run in which every text is an attack.
 func hostile() *Source {
-	s := good()
+	s := full()
 	s.Plan, s.Command, s.Error, s.Class = attack, attack, attack, attack
 	for i := range s.Stages {
 		st := &s.Stages[i]
 		st.Name, st.Reason, st.Device, st.Error = attack, attack, attack, attack
 		for name, d := range st.Documents {
-			text := strings.NewReplacer(`"fire"`, jsonAttack, `"blaze"`, jsonAttack, `"cpu"`, jsonAttack, `"rules":{"rows"`, jsonAttack+`:{"rows"`, `"a | b"`, jsonAttack, `"macro_f1","on"`, jsonAttack+`,"on"`).Replace(string(d.Data))
+			text := strings.NewReplacer(`"fire"`, jsonAttack, `"blaze"`, jsonAttack, `"cpu"`, jsonAttack, `"rules":{"rows"`, jsonAttack+`:{"rows"`, `"a | b"`, jsonAttack, `"https://news.example/1"`, jsonAttack, `"Nothing of note"`, jsonAttack, `"news.example"`, jsonAttack, `"big"`, jsonAttack, `"One"`, jsonAttack, `"Same"`, jsonAttack, `"Second"`, jsonAttack, `"demo@2"`, jsonAttack, `"money:bank"`, jsonAttack, `"macro_f1","on"`, jsonAttack+`,"on"`).Replace(string(d.Data))
 			st.Documents[name] = Document{Data: []byte(text)}
 		}
 	}
@@ -135,7 +173,7 @@ const (
 	jsonAttack = `"\"><img src=https://evil.example/x onerror=alert(1)><script>alert(2)</script></svg></style> | ` + "`code`" + ` [x](javascript:alert(3)) ![y](https://evil.example/z) \u202e\u0000\nnext"`
 )
 
-var sources = map[string]func() *Source{"good": good, "failed": failed, "early": early, "garbled": garbled, "hostile": hostile, "bare": func() *Source { return &Source{Run: "r"} }}
+var sources = map[string]func() *Source{"good": good, "full": full, "failed": failed, "early": early, "garbled": garbled, "hostile": hostile, "bare": func() *Source { return &Source{Run: "r"} }}
 
 func TestMarkdown(t *testing.T) {
 	for name, source := range sources {
@@ -169,6 +207,7 @@ func page(t *testing.T, s *Source) (text string, links []string) {
 	}
 	var open []string
 	var seen strings.Builder
+	policy := ""
 	ids, refs := map[string]bool{}, []string{}
 	void := []string{"meta"}
 	z := html.NewTokenizer(bytes.NewReader(b.Bytes()))
@@ -188,8 +227,8 @@ func page(t *testing.T, s *Source) (text string, links []string) {
 					t.Error("the style fetches something")
 				}
 				sum := sha256.Sum256([]byte(k.Data))
-				if want := "sha256-" + base64.StdEncoding.EncodeToString(sum[:]); !strings.Contains(b.String(), want) {
-					t.Errorf("the policy does not allow the style: %s", want)
+				if want := "sha256-" + base64.StdEncoding.EncodeToString(sum[:]); !strings.Contains(policy, "style-src '"+want+"'") || !strings.HasPrefix(policy, "default-src 'none'") {
+					t.Errorf("the policy %q does not allow the style: %s", policy, want)
 				}
 				continue
 			}
@@ -200,6 +239,8 @@ func page(t *testing.T, s *Source) (text string, links []string) {
 			}
 			for _, a := range k.Attr {
 				switch {
+				case a.Key == "content" && strings.HasPrefix(a.Val, "default-src"):
+					policy = a.Val
 				case strings.HasPrefix(a.Key, "on"), a.Key == "style", a.Key == "src", a.Key == "srcset", strings.HasSuffix(a.Key, ":href"):
 					t.Errorf("the page has %s", k)
 				case a.Key == "id" && ids[a.Val]:
@@ -250,8 +291,15 @@ func TestPage(t *testing.T) {
 	for name, source := range sources {
 		t.Run(name, func(t *testing.T) {
 			text, links := page(t, source())
-			if len(links) > 0 {
-				t.Errorf("it leads to %v", links)
+			want := map[string][]string{
+				"full":    {"https://news.example/1?a=b&c=d", "https://news.example/1", "https://news.example/1", "https://news.example/a"},
+				"hostile": {"https://news.example/1?a=b&c=d", "https://news.example/a"},
+			}[name]
+			if d := cmp.Diff(want, links); d != "" {
+				t.Errorf("it leads elsewhere (-want +got):\n%s", d)
+			}
+			if name == "full" && strings.Contains(text, "recorded no") {
+				t.Error("something is missing")
 			}
 			if name == "hostile" {
 				if n := strings.Count(text, "<script>alert(2)</script>"); n < 20 {

@@ -1,0 +1,306 @@
+package report
+
+import (
+	"cmp"
+	"fmt"
+	"maps"
+	"slices"
+	"strconv"
+	"strings"
+)
+
+// verified shows how good the model is, whether that is enough, and where it is
+// wrong.
+func verified(st Stage) []Section {
+	quality, gate := Section{Title: "Quality"}, Section{Title: "Checks"}
+	m, missing := document[metrics](st, "metrics")
+	if missing != "" {
+		quality.Missing = []string{"No figures: " + missing + "."}
+	} else {
+		quality = qualitySection(&m)
+	}
+	if c, missing := document[checks](st, "checks"); missing != "" {
+		gate.Missing = []string{"No checks: " + missing + "."}
+	} else {
+		t, _ := document[timings](st, "timings")
+		gate = checkSection(&c, t.Checks)
+	}
+	out := []Section{quality, gate, errorSection(st), tagSection(&m, missing)}
+	if d := m.details(); d != nil {
+		out = append(out, weakSection(&m, d))
+	}
+	return out
+}
+
+// measured is what a model is judged by: the gold set if there is one.
+func (m *metrics) measured() (s scores, on string) {
+	if m.Gold != nil {
+		return *m.Gold, "gold"
+	}
+	return m.Test, "test"
+}
+
+// details are those of the measured set; null if verify recorded none.
+func (m *metrics) details() *details {
+	_, on := m.measured()
+	return m.Details[on]
+}
+
+func qualitySection(m *metrics) Section {
+	out := Section{Title: "Quality"}
+	model, _ := m.measured()
+	out.Intro = "F1 by category on the gold set, labelled by hand and never trained on: the model beside the rules that taught it."
+	if m.Gold == nil {
+		out.Intro = "F1 by category on the test side, whose labels the rules made: this says how well the model copies them, not how right it is."
+		out.Missing = []string{"No gold set: name one in verify to measure quality."}
+	}
+	if ci := model.CI; ci != nil {
+		out.Intro += fmt.Sprintf(" Whiskers and figures in brackets are %.0f %% intervals: how far a figure would move on other rows like these (bootstrap, %s draws).", 100*clamp(ci.Level), count(ci.Resamples))
+	} else {
+		out.Intro += " This run's verify recorded no intervals."
+	}
+	if len(model.PerCategory) > 0 {
+		out.Blocks = append(out.Blocks, Block{Chart: categoryChart(m)})
+	}
+	out.Blocks = append(out.Blocks, Block{Chart: overall(m)}, Block{Table: scoreTable(m)}, Block{Facts: qualityFacts(m)})
+	return out
+}
+
+// low and high are the ends of an interval; null without one.
+func (i *interval) low() *float64 {
+	if i == nil {
+		return nil
+	}
+	return &i[0]
+}
+
+func (i *interval) high() *float64 {
+	if i == nil {
+		return nil
+	}
+	return &i[1]
+}
+
+// String is the interval in brackets, with a space before it.
+func (i *interval) String() string {
+	if i == nil {
+		return ""
+	}
+	return fmt.Sprintf(" [%s, %s]", f2(i[0]), f2(i[1]))
+}
+
+func (c categoryScore) f1CI() *interval {
+	if c.CI == nil {
+		return nil
+	}
+	return &c.CI.F1
+}
+
+func (s scores) macroCI() *interval {
+	if s.CI == nil {
+		return nil
+	}
+	return &s.CI.MacroF1
+}
+
+func (s scores) microCI() *interval {
+	if s.CI == nil {
+		return nil
+	}
+	return &s.CI.MicroF1
+}
+
+func categoryChart(m *metrics) *Chart {
+	model, _ := m.measured()
+	kw := m.Baselines["keywords"]
+	var groups []barGroup
+	one := func(class string, c categoryScore) bar {
+		return bar{class: class, value: c.F1, low: c.f1CI().low(), high: c.f1CI().high()}
+	}
+	for _, name := range slices.Sorted(maps.Keys(model.PerCategory)) {
+		if c := model.PerCategory[name]; len(groups) < maxCharts {
+			groups = append(groups, barGroup{fmt.Sprintf("%s (%d)", name, c.Support), []bar{one("a", c), one("b", kw.PerCategory[name])}})
+		}
+	}
+	return barChart("F1 by category (rows)", fmt.Sprintf("F1 of %d categories. Macro-F1 is %s for the model and %s for the rules.", len(model.PerCategory), f3(model.MacroF1), f3(kw.MacroF1)),
+		[][2]string{{"a", "model"}, {"b", "rules"}}, groups)
+}
+
+// overall draws the averages of the model beside those that it is held against.
+func overall(m *metrics) *Chart {
+	model, _ := m.measured()
+	kw, majority := m.Baselines["keywords"], m.Baselines["majority"]
+	group := func(name string, of func(scores) (float64, *interval)) barGroup {
+		g := barGroup{name: name}
+		add := func(class string, s scores) {
+			v, ci := of(s)
+			g.bars = append(g.bars, bar{class: class, value: v, low: ci.low(), high: ci.high()})
+		}
+		add("a", model)
+		if m.Masked != nil {
+			add("c", *m.Masked)
+		}
+		add("b", kw)
+		add("d", majority)
+		return g
+	}
+	names := [][2]string{{"a", "model"}, {"b", "rules"}, {"d", "majority"}}
+	if m.Masked != nil {
+		names = slices.Insert(names, 1, [2]string{"c", "rule words hidden"})
+	}
+	return barChart("Averages over the categories", fmt.Sprintf("Macro-F1 of the model is %s, of the rules %s, of the more frequent value %s.", f3(model.MacroF1), f3(kw.MacroF1), f3(majority.MacroF1)),
+		names, []barGroup{
+			group("macro-F1", func(s scores) (float64, *interval) { return s.MacroF1, s.macroCI() }),
+			group("micro-F1", func(s scores) (float64, *interval) { return s.MicroF1, s.microCI() }),
+		})
+}
+
+func scoreTable(m *metrics) *Table {
+	model, _ := m.measured()
+	kw, majority := m.Baselines["keywords"], m.Baselines["majority"]
+	t := &Table{Caption: "Figures by category", Columns: []Column{{"category", false}, {"rows", true}, {"precision", true}, {"recall", true}, {"F1", true}, {"rules F1", true}, {"majority F1", true}, {"threshold", true}, {"tags right", true}}}
+	for _, name := range slices.Sorted(maps.Keys(model.PerCategory)) {
+		c, k := model.PerCategory[name], kw.PerCategory[name]
+		few := None
+		if slices.Contains(model.Unsupported, name) {
+			few = Dim
+		}
+		t.Rows = append(t.Rows, []Cell{{Text: name, Head: true}, {Text: count(c.Support), Mark: few}, {Text: f2(c.Precision)}, {Text: f2(c.Recall)}, {Text: f2(c.F1) + c.f1CI().String()}, {Text: f2(k.F1) + k.f1CI().String()},
+			{Text: f2(majority.PerCategory[name].F1)}, {Text: f2(c.Threshold)}, {Text: share(c.TagAccuracy, c.TagSupport)}})
+	}
+	t = t.cut()
+	row := func(name string, of func(scores) (float64, *interval)) {
+		cells := []Cell{{Text: name, Head: true}, {}, {}, {}}
+		for _, s := range []scores{model, kw} {
+			v, ci := of(s)
+			cells = append(cells, Cell{Text: f3(v) + ci.String()})
+		}
+		v, _ := of(majority)
+		t.Rows = append(t.Rows, append(cells, Cell{Text: f3(v)}, Cell{}, Cell{}))
+	}
+	row("macro-F1", func(s scores) (float64, *interval) { return s.MacroF1, s.macroCI() })
+	row("micro-F1", func(s scores) (float64, *interval) { return s.MicroF1, s.microCI() })
+	return t
+}
+
+func qualityFacts(m *metrics) []Fact {
+	var facts []Fact
+	add := func(name, text string, mark Mark) { facts = append(facts, Fact{name, Cell{Text: text, Mark: mark}}) }
+	model, _ := m.measured()
+	d := m.details()
+	if d != nil {
+		for _, over := range slices.Sorted(maps.Keys(d.Gains)) {
+			g := d.Gains[over].MacroF1
+			text := fmt.Sprintf("%s%s macro-F1, paired on the same rows", signed(g.Value), g.CI.String())
+			switch {
+			case g.CI == nil:
+				add("Gain over "+over, text, None)
+			case g.CI[0] > 0:
+				add("Gain over "+over, text+": more than chance", Good)
+			default:
+				add("Gain over "+over, text+": chance could have made it", Warn)
+			}
+		}
+	}
+	if m.Masked != nil {
+		text := fmt.Sprintf("%s: what the model knows beside the rules' words", macro(*m.Masked))
+		if d != nil {
+			text = fmt.Sprintf("%s, %s%s less than with them", macro(*m.Masked), f3(d.MaskedGap.MacroF1.Value), d.MaskedGap.MacroF1.CI.String())
+		}
+		add("With the rules' words hidden", text, None)
+	}
+	if d != nil && d.NoRuleFired.Rows > 0 {
+		n := d.NoRuleFired
+		add("Where no rule fired", fmt.Sprintf("micro-F1 %s%s on %s rows", f3(n.MicroF1), n.microCI().String(), count(n.Rows)), None)
+	}
+	if len(model.Unsupported) > 0 {
+		add("Left out of macro-F1", strings.Join(model.Unsupported, ", ")+": too few rows", None)
+	}
+	if m.Gold != nil {
+		leak, mark := "none", Good
+		if m.Leaked > 0 {
+			leak, mark = fmt.Sprintf("%d: the figures flatter", m.Leaked), Bad
+		}
+		add("Gold rows that trained", leak, mark)
+		add("On the test side", fmt.Sprintf("%s, micro-F1 %s on %s rows that the rules labelled", macro(m.Test), f3(m.Test.MicroF1), count(m.Test.Rows)), None)
+	}
+	if m.Train.Rows > 0 {
+		var parts []string
+		for _, name := range slices.Sorted(maps.Keys(m.Train.Positives)) {
+			parts = append(parts, fmt.Sprintf("%s %s", name, count(m.Train.Positives[name])))
+		}
+		add("Trained on", fmt.Sprintf("%s rows: %s", count(m.Train.Rows), strings.Join(parts[:min(len(parts), 30)], ", ")), None)
+	}
+	for _, on := range slices.Sorted(maps.Keys(m.Drift)) {
+		x := m.Drift[on]
+		add("Drift of "+on+" against "+x.Against, fmt.Sprintf("labels %s, lengths %s (population stability index; above 0.25 is a lot)", f3(x.Labels), f3(x.Lengths)), None)
+	}
+	return facts
+}
+
+// macro says the macro average, or why there is none.
+func macro(s scores) string {
+	if len(s.PerCategory) > 0 && len(s.Unsupported) == len(s.PerCategory) {
+		return "no macro-F1 (too few rows of every category)"
+	}
+	return "macro-F1 " + f3(s.MacroF1)
+}
+
+func share(v float64, of int) string {
+	if of <= 0 {
+		return ""
+	}
+	return fixed(100*v, 0) + " %"
+}
+
+func checkSection(c *checks, here []check) Section {
+	out := Section{Title: "Checks", Intro: "All demands hold: the model may be published."}
+	if !c.Passed {
+		out.Intro = "A demand does not hold: the model is not published."
+	}
+	t := &Table{Caption: "Demands of the plan", Columns: []Column{{"", false}, {"check", false}, {"on", false}, {"observed", true}, {"demanded", true}, {"where", false}}}
+	var folds []Block
+	for _, x := range slices.Concat(c.Checks, here) {
+		mark := Cell{Text: "pass", Mark: Good}
+		switch {
+		case !x.Passed && x.Severity == "warn":
+			mark = Cell{Text: "warn", Mark: Warn}
+		case !x.Passed:
+			mark = Cell{Text: "FAIL", Mark: Bad}
+		}
+		name := x.ID
+		if x.Category != "" {
+			name += " of " + x.Category
+		}
+		if x.Over != "" {
+			name += " over " + x.Over
+		}
+		observed := strconv.FormatFloat(x.Observed, 'g', 4, 64) + x.CI.String()
+		if x.Void != "" {
+			observed = ""
+		}
+		t.Rows = append(t.Rows, []Cell{mark, {Text: name, Head: true}, {Text: x.On}, {Text: observed}, {Text: x.demand()}, {Text: cmp.Or(x.Void, x.Where)}})
+		if len(x.Samples) > 0 {
+			samples := &Table{Columns: []Column{{"headline", false}, {"expected", false}, {"answered", false}}}
+			for _, r := range x.Samples {
+				samples.Rows = append(samples.Rows, []Cell{{Text: r.Title, Link: link(r.ID), Head: true, Long: true}, {Text: r.Expected}, {Text: r.Answered}})
+			}
+			folds = append(folds, Block{Fold: fmt.Sprintf("Rows that explain %s on %s", name, x.On), Blocks: []Block{{Table: samples.cut()}}})
+		}
+	}
+	out.Blocks = append([]Block{{Table: t.cut()}}, folds[:min(len(folds), maxRows)]...)
+	return out
+}
+
+func (x check) demand() string {
+	var out []string
+	add := func(sign string, v *float64) {
+		if v != nil {
+			out = append(out, sign+strconv.FormatFloat(*v, 'g', 4, 64))
+		}
+	}
+	add("≥ ", x.Min)
+	add("≤ ", x.Max)
+	add("interval > ", x.Lower)
+	return strings.Join(out, ", ")
+}

@@ -1,0 +1,55 @@
+package report
+
+import (
+	"fmt"
+	"strconv"
+)
+
+// trained shows the losses by epoch.
+func trained(st Stage) []Section {
+	out := Section{Title: "Training"}
+	history, missing := document[[]epoch](st, "history")
+	if missing == "" && len(history) == 0 {
+		missing = "the history has no epoch"
+	}
+	if missing != "" {
+		out.Missing = []string{"No curves: " + missing + "."}
+		return []Section{out}
+	}
+	x, loss, val, f1 := make([]float64, len(history)), make([]float64, len(history)), make([]float64, len(history)), make([]float64, len(history))
+	best := -1
+	for i, e := range history {
+		x[i], loss[i], val[i], f1[i] = float64(e.Epoch), e.TrainLoss, e.ValLoss, e.ValMacroF1
+		if e.Best {
+			best = i
+		}
+	}
+	last := history[len(history)-1]
+	out.Intro = fmt.Sprintf("%s epochs, %s steps.", count(len(history)), count(last.Steps))
+	if best >= 0 {
+		out.Intro += fmt.Sprintf(" The weights after epoch %d were kept.", history[best].Epoch)
+	}
+	out.Blocks = append(out.Blocks,
+		Block{Chart: lineChart("Loss by epoch", fmt.Sprintf("The loss on train goes from %s to %s, on val from %s to %s.", f3(loss[0]), f3(last.TrainLoss), f3(val[0]), f3(last.ValLoss)),
+			"epoch", x, 0, best, series{"train", "a", loss}, series{"val", "b", val})},
+		Block{Chart: lineChart("Macro-F1 on val, against weak labels", fmt.Sprintf("Macro-F1 on val goes from %s to %s.", f3(f1[0]), f3(last.ValMacroF1)),
+			"epoch", x, 1, best, series{"val", "b", f1})})
+	t := &Table{Caption: "Epochs", Columns: []Column{{"epoch", true}, {"steps", true}, {"train loss", true}, {"val loss", true}, {"val macro-F1", true}, {"", false}}}
+	for _, e := range history {
+		note := Cell{}
+		if e.Best {
+			note = Cell{Text: "best so far", Mark: Dim}
+		}
+		t.Rows = append(t.Rows, []Cell{{Text: strconv.Itoa(e.Epoch), Head: true}, {Text: count(e.Steps)}, {Text: fixed(e.TrainLoss, 4)}, {Text: fixed(e.ValLoss, 4)}, {Text: f3(e.ValMacroF1)}, note})
+	}
+	h := &Table{Caption: "Heads after the last epoch, on val", Columns: []Column{{"category", false}, {"score loss", true}, {"tag loss", true}, {"F1", true}, {"positive", true}, {"tags right", true}}}
+	for _, e := range last.Heads {
+		h.Rows = append(h.Rows, []Cell{{Text: e.Category, Head: true}, {Text: fixed(e.ScoreLoss, 4)}, {Text: fixed(e.TagLoss, 4)}, {Text: f2(e.F1)}, {Text: count(e.Support)}, {Text: share(e.TagAccuracy, e.TagSupport)}})
+	}
+	fold := Block{Fold: "Figures by epoch and head", Blocks: []Block{{Table: t.cut()}}}
+	if len(h.Rows) > 0 {
+		fold.Blocks = append(fold.Blocks, Block{Table: h.cut()})
+	}
+	out.Blocks = append(out.Blocks, fold)
+	return []Section{out}
+}
