@@ -287,7 +287,7 @@ func raw(st Stage, name string) (data []byte, missing string) {
 		return nil, d.Missing
 	case ok:
 		return d.Data, ""
-	case st.State == jobs.Failed && st.Error != "":
+	case st.State == jobs.Failed && len(st.Outputs) == 0:
 		return nil, fmt.Sprintf("stage %s failed: %s", st.Name, st.Error)
 	case !st.State.Done() && st.State != jobs.Failed:
 		text := fmt.Sprintf("stage %s is %s", st.Name, st.State)

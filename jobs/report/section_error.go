@@ -138,6 +138,9 @@ func confusionTable(name string, c confusion) *Table {
 	t := &Table{Caption: name, Columns: []Column{{"is \\ answered", false}}}
 	all, right := 0, 0
 	for i, row := range c.Counts {
+		if i >= len(c.Tags) || c.Tags[i] == "" {
+			continue // a row without a tag says nothing of the model's
+		}
 		for k, n := range row {
 			all += max(n, 0)
 			if i == k {

@@ -16,6 +16,9 @@ func verified(st Stage) []Section {
 	m, missing := document[metrics](st, "metrics")
 	if missing != "" {
 		quality.Missing = []string{"No figures: " + missing + "."}
+		if len(st.Documents) == 0 {
+			return []Section{quality}
+		}
 	} else {
 		quality = qualitySection(&m)
 	}
