@@ -354,7 +354,11 @@ func fixed(v float64, digits int) string {
 	if !finite(v) || math.Abs(v) > 1e9 {
 		return "?"
 	}
-	return strconv.FormatFloat(v, 'f', digits, 64)
+	s := strconv.FormatFloat(v, 'f', digits, 64)
+	if strings.Trim(s, "-0.") == "" { // no negative zero
+		s = strings.TrimPrefix(s, "-")
+	}
+	return s
 }
 
 func signed(v float64) string {

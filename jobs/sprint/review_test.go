@@ -3,6 +3,7 @@ package main
 import (
 	"encoding/csv"
 	"encoding/json"
+	"fmt"
 	"math/rand/v2"
 	"os"
 	"path/filepath"
@@ -242,5 +243,32 @@ func TestHarmless(t *testing.T) {
 		if h := harmless(s); harmful(h) != s || h != "" && strings.ContainsRune("=+-@", rune(h[0])) {
 			t.Errorf("%q: %q, %q", s, h, harmful(h))
 		}
+	}
+}
+
+// TestRuleWordsAreEvidence: rows that only a rule's word tells apart, and tells
+// right, are not suspect.
+func TestRuleWordsAreEvidence(t *testing.T) {
+	rng := rand.New(rand.NewPCG(5, 6))
+	set := &reviewSet{categories: []string{"fire", "money"}}
+	for i := range 240 {
+		word, fire := "shares", 0.0
+		if i%3 == 0 {
+			word, fire = "blaze", 1
+		}
+		title := word
+		for range 5 { // of no use to anybody
+			title += fmt.Sprintf(" filler%d", rng.IntN(60))
+		}
+		set.rows = append(set.rows, rows.Row{ID: fmt.Sprint(i), Title: title, LabelSource: "rules", Labels: []rows.Label{{Score: fire}, {Score: 1 - fire}}})
+	}
+	wrong := &set.rows[90] // a blaze that somebody labelled money
+	wrong.Labels[0].Score, wrong.Labels[1].Score = 0, 1
+	doubts, err := set.doubts(t.Context(), 50)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(doubts) != 1 || doubts[0].row != 90 || doubts[0].sort != suspected {
+		t.Errorf("%d rows are doubted, not the wrong one alone", len(doubts))
 	}
 }
