@@ -181,20 +181,12 @@ func (s *Store) stream(ctx context.Context, key string, c *content) error {
 	if c.size <= granule {
 		o.BufferSize = -1 // no buffer: Store.try sends it again if need be
 	}
-	discard := func(error) {}
-	if s.driver.discard != nil {
-		o.BeforeWrite = func(as func(any) bool) error {
-			discard = s.driver.discard(as)
-			return nil
-		}
-	}
 	w, err := s.bucket.NewWriter(ctx, key, o)
 	if err != nil {
 		return err
 	}
 	if _, err := io.CopyBuffer(struct{ io.Writer }{w}, c.all(), make([]byte, min(c.size+1, copyBuffer))); err != nil {
 		cancel()
-		discard(err)
 		_ = w.Close()
 		return err
 	}

@@ -27,9 +27,6 @@ type driver struct {
 	condition func(as func(any) bool, version string) error
 	// serial buckets have no conditional write: the store's mutex makes one.
 	serial bool
-	// discard returns what makes the Close of a writer fail where a cancelled
-	// context alone may come too late; nil where it does not.
-	discard func(as func(any) bool) func(cause error)
 	// stranger sees the bucket without rights; nil where there is no such.
 	stranger stranger
 	// remote buckets are read faster by several connections.
@@ -76,7 +73,6 @@ func drivers() map[string]driver {
 			params:    []string{"anonymous"},
 			version:   gcsVersion,
 			condition: gcsCondition,
-			discard:   gcsDiscard,
 			stranger:  gcsStranger,
 			remote:    true,
 		},

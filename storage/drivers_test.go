@@ -11,7 +11,7 @@ import (
 	"syscall"
 	"testing"
 
-	"google.golang.org/api/googleapi"
+	"github.com/sprint-ml/sprint/storage/gcsblob"
 )
 
 func TestOpenRefuses(t *testing.T) {
@@ -72,10 +72,10 @@ func TestClass(t *testing.T) {
 		err  error
 		want error
 	}{
-		{&googleapi.Error{Code: 403}, ErrDenied},
-		{fmt.Errorf("wrapped: %w", &googleapi.Error{Code: 401}), ErrDenied},
-		{&googleapi.Error{Code: 412}, ErrExists},
-		{&googleapi.Error{Code: 503}, ErrTransient},
+		{&gcsblob.Error{Status: 403}, ErrDenied},
+		{fmt.Errorf("wrapped: %w", &gcsblob.Error{Status: 401}), ErrDenied},
+		{&gcsblob.Error{Status: 412}, ErrExists},
+		{&gcsblob.Error{Status: 503}, ErrTransient},
 		{&os.PathError{Op: "write", Path: "x", Err: syscall.ENOSPC}, ErrFull},
 		{syscall.EDQUOT, ErrFull},
 		{syscall.EROFS, ErrDenied},

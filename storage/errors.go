@@ -9,8 +9,8 @@ import (
 	"syscall"
 
 	"github.com/aws/smithy-go"
+	"github.com/sprint-ml/sprint/storage/gcsblob"
 	"gocloud.dev/gcerrors"
-	"google.golang.org/api/googleapi"
 )
 
 // The classes of a store's errors; test with errors.Is.
@@ -65,8 +65,7 @@ func wrap(op, key string, err error) error {
 // class sorts a driver's error. An unknown code counts as transient: trying
 // again is harmless because every write is exclusive or content-addressed.
 func class(err error) error {
-	// Statuses come first: gcsblob reports 403 as NotFound, which would turn a
-	// missing right into a cache miss.
+	// Statuses come first: they tell a missing right from a missing object.
 	switch httpStatus(err) {
 	case 401, 403:
 		return ErrDenied
@@ -109,7 +108,7 @@ func missing(err error) error {
 		}
 		return ErrTransient
 	}
-	var g *googleapi.Error
+	var g *gcsblob.Error
 	if errors.As(err, &g) && strings.Contains(g.Message, "bucket does not exist") {
 		return ErrInvalid
 	}
@@ -118,10 +117,6 @@ func missing(err error) error {
 
 // httpStatus finds the status that an SDK's error carries; 0 if none does.
 func httpStatus(err error) int {
-	var g *googleapi.Error
-	if errors.As(err, &g) {
-		return g.Code
-	}
 	var coded interface{ HTTPStatusCode() int }
 	if errors.As(err, &coded) {
 		return coded.HTTPStatusCode()

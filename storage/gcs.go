@@ -4,24 +4,35 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"net/http"
 	"net/url"
 	"os"
 	"strconv"
 
-	gcs "cloud.google.com/go/storage"
-	"github.com/googleapis/gax-go/v2"
+	"github.com/sprint-ml/sprint/storage/gcsblob"
 	"gocloud.dev/blob"
-	"gocloud.dev/blob/gcsblob"
-	"gocloud.dev/gcp"
+	"golang.org/x/oauth2"
+	"golang.org/x/oauth2/google"
 )
+
+// gcsScope is what a store asks of the machine's credentials.
+const gcsScope = "https://www.googleapis.com/auth/cloud-platform"
+
+// gcsEndpoint is where the API is: at Google, or at an emulator.
+func gcsEndpoint() (endpoint string, emulated bool) {
+	if host := os.Getenv("STORAGE_EMULATOR_HOST"); host != "" {
+		return "http://" + host, true
+	}
+	return "https://storage.googleapis.com", false
+}
 
 // openGCS opens a bucket with the machine's credentials. Without any it says
 // so at once instead of failing on the first read.
 func openGCS(ctx context.Context, u *url.URL) (opened, error) {
 	transport := http.DefaultTransport.(*http.Transport).Clone() // the type is documented
 	tune(transport)
-	var client *gcp.HTTPClient
+	client := &http.Client{Transport: transport}
 	anonymous := false
 	if v := u.Query().Get("anonymous"); v != "" {
 		var err error
@@ -29,60 +40,53 @@ func openGCS(ctx context.Context, u *url.URL) (opened, error) {
 			return opened{}, fmt.Errorf("invalid value for \"anonymous\": %w", err)
 		}
 	}
-	if anonymous || os.Getenv("STORAGE_EMULATOR_HOST") != "" {
-		client = gcp.NewAnonymousHTTPClient(transport)
-	} else {
-		credentials, err := gcp.DefaultCredentials(ctx)
+	endpoint, emulated := gcsEndpoint()
+	if !anonymous && !emulated {
+		credentials, err := google.FindDefaultCredentials(ctx, gcsScope)
 		if err != nil {
 			return opened{}, &Error{Op: "open", Key: "gs://" + u.Host, Class: ErrDenied, Err: err}
 		}
-		client, err = gcp.NewHTTPClient(transport, gcp.CredentialsTokenSource(credentials))
-		if err != nil {
-			return opened{}, err
-		}
+		client.Transport = &oauth2.Transport{Base: transport, Source: credentials.TokenSource}
 	}
-	bucket, err := gcsblob.OpenBucket(ctx, client, u.Host, nil)
-	if err != nil {
-		return opened{}, err
-	}
-	var api *gcs.Client
-	if !bucket.As(&api) {
-		return opened{}, errors.New("storage: the bucket is not a GCS one")
-	}
-	api.SetRetry(gcs.WithMaxAttempts(clientTries), gcs.WithBackoff(gax.Backoff{Initial: clientBackoff / 5, Max: clientBackoff, Multiplier: 2}))
-	return opened{Bucket: bucket}, nil
+	b := gcsblob.New(client, endpoint, u.Host)
+	return opened{blob.NewBucket(b), &gcsMover{b, keyPrefix(u)}}, nil
+}
+
+// gcsMover stores blobs without a writer, which would hold a part in memory.
+type gcsMover struct {
+	bucket *gcsblob.Bucket
+	prefix string
+}
+
+func (m *gcsMover) put(ctx context.Context, key string, c *content) error {
+	return m.bucket.Put(ctx, m.prefix+key, blobMedia, c.size, func(offset int64) (io.Reader, error) {
+		all := c.all()
+		_, err := all.Seek(offset, io.SeekStart)
+		return all, err
+	})
+}
+
+func (m *gcsMover) copy(ctx context.Context, to, from string, _ int64) error {
+	return m.bucket.Copy(ctx, m.prefix+to, m.prefix+from, nil)
 }
 
 func gcsVersion(r *blob.Reader) string {
-	var in *gcs.Reader
-	if r.As(&in) {
-		return strconv.FormatInt(in.Attrs.Generation, 10)
+	var g gcsblob.Generation
+	if r.As(&g) {
+		return strconv.FormatInt(int64(g), 10)
 	}
 	return ""
 }
 
-// gcsDiscard breaks off the upload. The client does so too when its context is
-// cancelled, but in a goroutine, and a Close before that goroutine's turn sends
-// the end of the body: the server then has an object of what was sent so far.
-func gcsDiscard(as func(any) bool) func(cause error) {
-	var w *gcs.Writer
-	if !as(&w) {
-		return func(error) {}
-	}
-	return func(cause error) {
-		_ = w.CloseWithError(cause) //nolint:staticcheck // the context it recommends is the one that comes too late
-	}
-}
-
 func gcsCondition(as func(any) bool, version string) error {
-	var handle **gcs.ObjectHandle
-	if !as(&handle) {
+	var c *gcsblob.Condition
+	if !as(&c) {
 		return errors.New("storage: the bucket is not a GCS one")
 	}
 	generation, err := strconv.ParseInt(version, 10, 64)
 	if err != nil {
 		return fmt.Errorf("storage: version %q is not a generation: %w", version, err)
 	}
-	*handle = (*handle).If(gcs.Conditions{GenerationMatch: generation})
+	c.Generation = generation
 	return nil
 }

@@ -9,10 +9,9 @@ import (
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/s3"
+	"github.com/sprint-ml/sprint/storage/gcsblob"
 	"gocloud.dev/blob"
-	"gocloud.dev/blob/gcsblob"
 	"gocloud.dev/blob/s3blob"
-	"gocloud.dev/gcp"
 )
 
 // A stranger sees the store of s as one who has no right to the object at key.
@@ -66,15 +65,13 @@ func (w withoutRights) RoundTrip(r *http.Request) (*http.Response, error) {
 	return w.next.RoundTrip(r)
 }
 
-func gcsStranger(ctx context.Context, s *Store, _ string) (*Store, func(), string, error) {
+func gcsStranger(_ context.Context, s *Store, _ string) (*Store, func(), string, error) {
 	u, _, err := parseURL(s.open)
 	if err != nil {
 		return nil, nil, "", err
 	}
-	b, err := gcsblob.OpenBucket(ctx, gcp.NewAnonymousHTTPClient(withoutRights{http.DefaultTransport}), u.Host, nil)
-	if err != nil {
-		return nil, nil, "", err
-	}
+	endpoint, _ := gcsEndpoint()
+	b := blob.NewBucket(gcsblob.New(&http.Client{Transport: withoutRights{http.DefaultTransport}}, endpoint, u.Host))
 	other, err := s.as(b)
 	return other, func() { _ = b.Close() }, "", err
 }
