@@ -215,6 +215,9 @@ func (e Evaluator) judge(ctx context.Context, g *Graph, t *Task, v *Verdict) err
 // outputsThere checks that every output exists with its size; reason says what
 // is missing.
 func (e Evaluator) outputsThere(ctx context.Context, m storage.Manifest) (reason string, err error) {
+	if len(m.Outputs) == 1 { // of most stages: no goroutine is worth it
+		return e.outputThere(ctx, m, m.Outputs[0])
+	}
 	reasons := make([]string, len(m.Outputs))
 	errs := make([]error, len(m.Outputs))
 	var wg sync.WaitGroup

@@ -6,6 +6,7 @@
 package storage
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -179,11 +180,11 @@ func (s *Store) Stat(ctx context.Context, key string) (Info, error) {
 func (s *Store) List(ctx context.Context, prefix string) iter.Seq2[Info, error] {
 	return func(yield func(Info, error) bool) {
 		token := blob.FirstPageToken
-		for {
+		for n := 0; ; n++ {
 			var page []*blob.ListObject
 			var rest []byte
 			err := s.try(ctx, "list", prefix, func() error {
-				objects, next, err := s.bucket.ListPage(ctx, token, s.page(), &blob.ListOptions{Prefix: prefix})
+				objects, next, err := s.bucket.ListPage(ctx, token, s.page(n), &blob.ListOptions{Prefix: prefix})
 				page, rest = objects, next
 				return err
 			})
@@ -204,11 +205,15 @@ func (s *Store) List(ctx context.Context, prefix string) iter.Seq2[Info, error] 
 	}
 }
 
-// page is how many objects one request lists: as many as servers give at most.
-// A local folder is read whole for every page, so it has few.
-func (s *Store) page() int {
-	if s.driver.remote {
+// page is how many objects the nth request of a list asks for: as many as
+// servers give at most. A local folder is read whole for every page, so there
+// are few; but most lists are short, and a page takes its memory at once.
+func (s *Store) page(n int) int {
+	switch {
+	case s.driver.remote:
 		return 1000
+	case n == 0:
+		return 100
 	}
 	return 20_000
 }
@@ -218,11 +223,11 @@ func (s *Store) page() int {
 func (s *Store) Folders(ctx context.Context, prefix string) iter.Seq2[string, error] {
 	return func(yield func(string, error) bool) {
 		token := blob.FirstPageToken
-		for {
+		for n := 0; ; n++ {
 			var page []*blob.ListObject
 			var rest []byte
 			err := s.try(ctx, "list", prefix, func() error {
-				objects, next, err := s.bucket.ListPage(ctx, token, s.page(), &blob.ListOptions{Prefix: prefix, Delimiter: "/"})
+				objects, next, err := s.bucket.ListPage(ctx, token, s.page(n), &blob.ListOptions{Prefix: prefix, Delimiter: "/"})
 				page, rest = objects, next
 				return err
 			})
@@ -280,7 +285,9 @@ func (s *Store) readAll(ctx context.Context, key string, limit int64) (data []by
 		if s.driver.version != nil {
 			version = s.driver.version(r)
 		}
-		data, err = io.ReadAll(io.LimitReader(r, limit+1))
+		into := bytes.NewBuffer(make([]byte, 0, r.Size()+bytes.MinRead))
+		_, err = into.ReadFrom(io.LimitReader(r, limit+1))
+		data = into.Bytes()
 		if s.driver.serial {
 			version = serialVersion(data)
 		}
