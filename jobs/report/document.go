@@ -291,6 +291,9 @@ func raw(st Stage, name string) (data []byte, missing string) {
 		return nil, fmt.Sprintf("stage %s failed: %s", st.Name, st.Error)
 	case !st.State.Done() && st.State != jobs.Failed:
 		text := fmt.Sprintf("stage %s is %s", st.Name, st.State)
+		if st.State == jobs.Running {
+			return nil, fmt.Sprintf("stage %s has not ended", st.Name)
+		}
 		if st.Reason != "" {
 			text += ": " + st.Reason
 		}

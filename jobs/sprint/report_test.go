@@ -90,3 +90,56 @@ func TestReport(t *testing.T) {
 		}
 	}
 }
+
+// TestKeepReport: only a run that trained or verified keeps a report, and one
+// that cannot be kept is a warning.
+func TestKeepReport(t *testing.T) {
+	dir := demo(t, nil)
+	if code, _, stderr := exec(t, dir, "run"); code != 0 {
+		t.Fatal(stderr)
+	}
+	s, err := storage.Open(t.Context(), filepath.Join(dir, ".sprint/store"), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	runs, err := jobs.Runs(t.Context(), s, 1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	unknown := "20260102-150405-0660185f"
+	verify := func(state jobs.State, outputs map[string]jobs.OutputResult) jobs.StageResult {
+		return jobs.StageResult{Name: "verify", Kind: "verify", State: state, Outputs: outputs}
+	}
+	some := map[string]jobs.OutputResult{"metrics": {}}
+	for name, c := range map[string]struct {
+		run   string
+		stage jobs.StageResult
+		kept  bool
+		warns bool
+	}{
+		"verified":      {runs[0], verify(jobs.Succeeded, some), true, false},
+		"gate closed":   {runs[0], verify(jobs.Failed, some), true, false},
+		"cached":        {runs[0], verify(jobs.Cached, some), false, false},
+		"broke":         {runs[0], verify(jobs.Failed, nil), false, false},
+		"interrupted":   {runs[0], verify(jobs.Interrupted, nil), false, false},
+		"only fetched":  {runs[0], jobs.StageResult{Name: "fetch", Kind: "fetch", State: jobs.Succeeded, Outputs: some}, false, false},
+		"nothing there": {unknown, verify(jobs.Succeeded, some), false, true},
+	} {
+		var stderr strings.Builder
+		a := &app{stderr: &stderr}
+		at := a.keepReport(t.Context(), s, &jobs.Result{Run: &c.run, Stages: []jobs.StageResult{c.stage}})
+		if (at != "") != c.kept || (stderr.Len() > 0) != c.warns {
+			t.Errorf("%s: kept %q, said %q", name, at, stderr.String())
+		}
+		key := "runs/" + c.run + "/report.html"
+		if _, err := s.Stat(t.Context(), key); (err == nil) != c.kept {
+			t.Errorf("%s: %v", name, err)
+		}
+		if c.kept {
+			if err := s.Sweep(t.Context(), key); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+}
