@@ -65,9 +65,14 @@ func deleted(r *jobs.GCReport, what string) int {
 // explains afterwards tell evicted from changed; the evicted stage heals.
 func TestGCForgetsOldRuns(t *testing.T) {
 	b := newBench(t, toyPlan)
-	b.mustRun(0, "succeeded succeeded succeeded succeeded")
+	old := b.mustRun(0, "succeeded succeeded succeeded succeeded")
 	b.set = []string{"join.text=second"}
-	b.mustRun(0, "cached cached succeeded succeeded")
+	now := b.mustRun(0, "cached cached succeeded succeeded")
+	for _, run := range []*string{old.Run, now.Run} {
+		if err := b.store.WriteFile(b.ctx, "runs/"+*run+"/report.html", []byte("a report")); err != nil {
+			t.Fatal(err)
+		}
+	}
 	before := b.objects("")
 	dry := b.gc(jobs.GC{KeepRuns: 1})
 	if after := b.objects(""); !slices.Equal(before, after) {
@@ -83,6 +88,9 @@ func TestGCForgetsOldRuns(t *testing.T) {
 	}
 	if n := len(b.objects("blobs/")); n != blobs-2 {
 		t.Errorf("%d of %d blobs are left", n, blobs)
+	}
+	if got, want := b.objects("runs/"), "runs/"+*now.Run+"/report.html"; slices.Contains(got, "runs/"+*old.Run+"/report.html") || !slices.Contains(got, want) {
+		t.Errorf("of the runs' records there are %v", got)
 	}
 	b.mustRun(0, "cached cached cached cached")
 	b.set = nil

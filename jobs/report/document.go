@@ -305,7 +305,7 @@ func raw(st Stage, name string) (data []byte, missing string) {
 // lines decodes JSON lines, at most maxRead; those that are none are counted.
 func lines[T any](data []byte) (out []T, bad int) {
 	r := bufio.NewScanner(bytes.NewReader(data))
-	r.Buffer(nil, 1<<20)
+	r.Buffer(nil, 4<<20)
 	for r.Scan() && len(out) < maxRead {
 		if len(bytes.TrimSpace(r.Bytes())) == 0 {
 			continue

@@ -24,11 +24,12 @@ func (a *app) gcCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "gc",
 		Short: "Delete what no kept run and no release needs; only counts without --yes",
-		Long: `Delete artifacts, checkpoints and logs that nothing reaches any more. Kept are
-live and pinned runs, the newest runs of each plan (--keep-runs), everything
-younger than --older-than, all releases, and what a release that an alias names
-was made of. Manifests and the records of runs always stay, so that explain,
-diff and trace still answer; a stage whose outputs went runs again when needed.
+		Long: `Delete artifacts, checkpoints, logs and reports that nothing reaches any more.
+Kept are live and pinned runs, the newest runs of each plan (--keep-runs),
+everything younger than --older-than, all releases, and what a release that an
+alias names was made of. Manifests and the records of runs always stay, so that
+explain, diff and trace still answer; a stage whose outputs went runs again when
+needed.
 
 Runs may go on meanwhile. This is the one command that needs the right to delete.`,
 		Example: "  sprint gc\n  sprint gc --keep-runs 20 --older-than 30d --yes",
