@@ -113,6 +113,10 @@ func full() *Source {
 		s.Stages[stage].Outputs[name] = jobs.OutputResult{Digest: digest("f"), Size: int64(len(text))}
 	}
 	add(1, "split_report", splitDoc)
+	notes := s.Stages[2].Manifest.Notes
+	notes["with_rules"] = map[string]any{"fire": 0.9}
+	notes["programs"] = map[string]any{"all": 3.0, "from_cache": 1.0, "seconds": 17.8}
+	notes["resumed"] = "from the checkpoint of step 4 of 27"
 	add(3, "metrics", ciDoc)
 	add(3, "checks", ciChecksDoc)
 	add(3, "predictions", predictionsDoc)

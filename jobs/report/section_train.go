@@ -50,6 +50,9 @@ func trained(st Stage) []Section {
 	if len(h.Rows) > 0 {
 		fold.Blocks = append(fold.Blocks, Block{Table: h.cut()})
 	}
+	if facts := trainNotes(st); len(facts) > 0 {
+		out.Blocks = append(out.Blocks, Block{Facts: facts})
+	}
 	out.Blocks = append(out.Blocks, fold)
 	return []Section{out}
 }

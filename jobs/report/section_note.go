@@ -1,0 +1,43 @@
+package report
+
+import (
+	"encoding/json"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+)
+
+// note decodes what the work of a stage noted under a name.
+func note[T any](st Stage, name string) (out T, ok bool) {
+	if st.Manifest == nil || st.Manifest.Notes[name] == nil {
+		return out, false
+	}
+	b, err := json.Marshal(st.Manifest.Notes[name])
+	if err != nil || json.Unmarshal(b, &out) != nil {
+		return *new(T), false
+	}
+	return out, true
+}
+
+// trainNotes are facts of a training beside its curves.
+func trainNotes(st Stage) []Fact {
+	var out []Fact
+	add := func(name, text string) { out = append(out, Fact{name, Cell{Text: text}}) }
+	if from, ok := note[map[string]float64](st, "with_rules"); ok && len(from) > 0 {
+		add("Rules answer too", strings.Join(slices.Sorted(maps.Keys(from)), ", ")+" (there the model leans on their words)")
+	}
+	for _, x := range [][2]string{{"resumed", "Resumed"}, {"budget", "Budget"}} {
+		if text, ok := note[string](st, x[0]); ok {
+			add(x[1], text)
+		}
+	}
+	if p, ok := note[struct {
+		All       int     `json:"all"`
+		FromCache int     `json:"from_cache"`
+		Seconds   float64 `json:"seconds"`
+	}](st, "programs"); ok {
+		add("Programs compiled", fmt.Sprintf("%d, %d of them from the cache, in %s", p.All, p.FromCache, duration(p.Seconds)))
+	}
+	return out
+}
