@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"os"
 	"runtime/debug"
 	"sync"
 	"time"
@@ -111,11 +110,11 @@ func (p *performer) env(a *Attempt, sink Sink) stages.Env {
 // preflight finds out early whether an attempt cannot succeed.
 func (p *performer) preflight(ctx context.Context, a *Attempt, sink Sink) (err error) {
 	defer recovered(a.Stage, &err)
-	scratch, err := os.MkdirTemp("", "sprint-preflight-*")
+	scratch, done, err := newScratch()
 	if err != nil {
 		return stages.Fail(stages.CodeEnvironment, "set TMPDIR to a folder with space", "no scratch folder: %w", err)
 	}
-	defer os.RemoveAll(scratch)
+	defer done()
 	env := p.env(a, sink)
 	env.Scratch = scratch
 	_, stage, _, err := p.build(a, env)
@@ -139,11 +138,11 @@ func recovered(stage string, err *error) {
 // perform runs the stage and commits its manifest.
 func (p *performer) perform(ctx context.Context, a *Attempt, sink Sink) Outcome {
 	started := time.Now().UTC()
-	scratch, err := os.MkdirTemp("", "sprint-attempt-*")
+	scratch, done, err := newScratch()
 	if err != nil {
 		return failed(stages.Fail(stages.CodeEnvironment, "set TMPDIR to a folder with space", "no scratch folder: %w", err))
 	}
-	defer os.RemoveAll(scratch)
+	defer done()
 	notes := &notebook{sink: sink, notes: map[string]any{}}
 	env := p.env(a, sink)
 	env.Scratch, env.Note = scratch, notes.note

@@ -18,3 +18,9 @@ func NewLog(ctx context.Context, s *storage.Store, run, stage string) Log {
 func (l Log) Write(line string) { l.c.write([]byte(line)) }
 
 func (l Log) Close() { l.c.close() }
+
+// The scratch folders of attempts.
+var (
+	NewScratch   = newScratch
+	SweepScratch = sweepScratch
+)

@@ -33,6 +33,8 @@ type Local struct {
 	Environ []string
 	// Grace is how long a child may take to checkpoint; 0 means 2 minutes.
 	Grace time.Duration
+
+	sweep sync.Once
 }
 
 // NewLocal makes the local executor.
@@ -61,6 +63,7 @@ func (l *Local) Preflight(ctx context.Context, a *Attempt, sink Sink) error {
 
 // Execute runs the attempt.
 func (l *Local) Execute(ctx context.Context, a *Attempt, sink Sink) Outcome {
+	l.sweep.Do(sweepScratch)
 	if l.isolated(a) {
 		return l.child(ctx, a, sink)
 	}

@@ -28,6 +28,8 @@ func TestMain(m *testing.M) {
 		switch os.Args[1] {
 		case "worker":
 			os.Exit(playWorker(os.Args[2:]))
+		case "play-scratch":
+			os.Exit(playScratch())
 		case "play-runner":
 			os.Exit(playRunner(os.Args[2]))
 		case "play-random":

@@ -67,6 +67,7 @@ type Writer struct {
 	scan  *scanner
 	mem   bytes.Buffer
 	file  *os.File
+	named bool // the file still has its name
 	done  bool
 }
 
@@ -86,6 +87,9 @@ func (w *Writer) Write(p []byte) (int, error) {
 			return 0, fmt.Errorf("spool an artifact: %w", err)
 		}
 		w.file = f
+		// Without a name it is gone with its process, however that ends. Where
+		// an open file keeps its name Abort removes it.
+		w.named = os.Remove(f.Name()) != nil
 		if _, err := f.Write(w.mem.Bytes()); err != nil {
 			return 0, err
 		}
@@ -116,7 +120,9 @@ func (w *Writer) Abort() {
 	w.done = true
 	if w.file != nil {
 		w.file.Close()
-		_ = os.Remove(w.file.Name())
+		if w.named {
+			_ = os.Remove(w.file.Name())
+		}
 		w.file = nil
 	}
 	w.mem = bytes.Buffer{}
