@@ -52,6 +52,7 @@ func (s *stage) execute(ctx context.Context, f folders) error {
 	}
 	// Whatever the program left running in its group ends with the stage.
 	group.kill(cmd)
+	endStrays("SPRINT_OUTPUTS=" + f.outputs)
 	_, _ = stdoutEnd.Close(), stderrEnd.Close()
 	lines.Wait()
 	var exit *exec.ExitError
