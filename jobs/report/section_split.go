@@ -20,7 +20,7 @@ func parted(st Stage) []Section {
 	}
 	how := map[string]string{"draw": "drawn at random", "time": "the oldest train, the newest test"}[r.By]
 	out.Intro = fmt.Sprintf("%s rows came in, %s. Near-duplicates stay on one side: %s groups, %s of them of several rows.", count(r.Rows), cmp.Or(how, r.By), count(r.Groups), count(r.Repeated))
-	if r.Undated > 0 {
+	if r.By == "time" && r.Undated > 0 {
 		out.Intro += fmt.Sprintf(" %s rows have no time, %s of them were left out for it.", count(r.Undated), count(r.UndatedDropped))
 	}
 	all, names := 0, map[string]bool{}
