@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"syscall"
 
 	"github.com/sprint-ml/sprint/config"
@@ -91,11 +92,14 @@ func Retryable(code int, state State) bool {
 func hintOf(err error) string {
 	var failure *stages.Failure
 	var verdict *stages.Verdict
+	var stored *storage.Error
 	switch {
 	case errors.As(err, &failure):
 		return failure.Hint
 	case errors.As(err, &verdict):
 		return verdict.Hint
+	case errors.Is(err, storage.ErrCorrupt) && errors.As(err, &stored):
+		return Mend(stored.Key)
 	case errors.Is(err, storage.ErrHeld):
 		return "leave out --no-wait to wait for the other run and take its result"
 	case errors.Is(err, storage.ErrFull):
@@ -106,6 +110,27 @@ func hintOf(err error) string {
 		return "check the credentials and rights of the store; `sprint doctor --store URL` tries them"
 	case errors.Is(err, storage.ErrTransient):
 		return "check that the store can be reached; `sprint doctor --store URL` tries it"
+	}
+	return ""
+}
+
+// Mend says what makes a damaged object anew, or what is lost without it.
+func Mend(key string) string {
+	switch {
+	case strings.HasPrefix(key, "blobs/"), strings.HasPrefix(key, "sha256:"), strings.HasPrefix(key, "manifests/"):
+		return "the next run of its plan makes it again"
+	case strings.HasPrefix(key, "checkpoints/"):
+		return "a training continues from the checkpoint before it"
+	case strings.HasPrefix(key, "models/") && strings.Contains(key, "/aliases/"):
+		return "`sprint promote NAME VERSION ALIAS` sets the alias anew"
+	case strings.HasPrefix(key, "models/"):
+		return "`sprint run PLAN --force=publish` of the plan that published it makes it anew under the same version"
+	case strings.HasPrefix(key, "runs/"):
+		return "what that run made is not touched; `sprint run` of its plan makes a new record"
+	case strings.HasPrefix(key, "leases/"), strings.HasPrefix(key, "answers/"):
+		return "the next run replaces it"
+	case strings.HasPrefix(key, "pins/"):
+		return "gc keeps that run; `sprint runs pin RUN` or `unpin` sets it anew"
 	}
 	return ""
 }

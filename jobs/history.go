@@ -100,12 +100,10 @@ type ResolvedStage struct {
 // LoadResolved reads it. A run in which all was cached has none: ErrNotFound.
 func LoadResolved(ctx context.Context, s *storage.Store, run string) (Resolved, error) {
 	var r Resolved
-	b, err := s.ReadFile(ctx, runKey(run, "resolved.json"), 16<<20)
+	key := runKey(run, "resolved.json")
+	b, err := s.ReadFile(ctx, key, 16<<20)
 	if err != nil {
 		return r, err
 	}
-	if err := json.Unmarshal(b, &r); err != nil {
-		return r, &storage.Error{Op: "read run", Key: runKey(run, "resolved.json"), Class: storage.ErrCorrupt, Err: err}
-	}
-	return r, nil
+	return r, unseal(key, b, &r)
 }

@@ -49,25 +49,24 @@ func runKey(run, name string) string { return "runs/" + run + "/" + name }
 
 // saveRecord stores a run's end where outside programs may read it.
 func saveRecord(ctx context.Context, s *storage.Store, r Record) error {
-	b, err := json.MarshalIndent(r, "", "  ")
+	key := runKey(*r.Run, "result.json")
+	b, err := sealed(key, r)
 	if err != nil {
 		return err
 	}
-	return s.WriteFile(ctx, runKey(*r.Run, "result.json"), append(b, '\n'))
+	return s.WriteFile(ctx, key, b)
 }
 
 // LoadRecord reads the end of a run. ErrNotFound means that the run has none
 // (yet), or does not exist.
 func LoadRecord(ctx context.Context, s *storage.Store, run string) (Record, error) {
 	var r Record
-	b, err := s.ReadFile(ctx, runKey(run, "result.json"), 16<<20)
+	key := runKey(run, "result.json")
+	b, err := s.ReadFile(ctx, key, 16<<20)
 	if err != nil {
 		return r, err
 	}
-	if err := json.Unmarshal(b, &r); err != nil {
-		return r, &storage.Error{Op: "read run", Key: run, Class: storage.ErrCorrupt, Err: err}
-	}
-	return r, nil
+	return r, unseal(key, b, &r)
 }
 
 // loadHead reads of a run's end what comes before its stages, which may be many.

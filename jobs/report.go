@@ -96,11 +96,12 @@ func (u *run) begin(ctx context.Context) error {
 		options[t.Name] = map[string]any{"kind": t.Kind.Name, "options": t.Decoded.All, "external": t.External, "device": t.Device, "needs": t.Needs}
 	}
 	resolved["stages"] = options
-	b, err := json.MarshalIndent(resolved, "", "  ")
+	key := runKey(u.id, "resolved.json")
+	b, err := sealed(key, resolved)
 	if err != nil {
 		return err
 	}
-	if err := u.Store.WriteFile(ctx, runKey(u.id, "resolved.json"), b); err != nil {
+	if err := u.Store.WriteFile(ctx, key, b); err != nil {
 		return err
 	}
 	u.mu.Lock()

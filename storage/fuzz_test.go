@@ -12,14 +12,14 @@ const zeros = "0000000000000000000000000000000000000000000000000000000000000000"
 // FuzzRecord: whatever the bytes, a record is refused or whole, and one that
 // is written is read again.
 func FuzzRecord(f *testing.F) {
-	f.Add(encodeRecord([]byte("body"), newNonce()))
+	f.Add(encodeRecord("a/b", []byte("body"), newNonce()))
 	f.Add([]byte("{}\n"))
 	f.Add([]byte(`{"sprint":1,"sha256":"` + zeros + `","nonce":""}` + "\nbody"))
 	f.Fuzz(func(t *testing.T, data []byte) {
-		if body, _, err := decodeRecord(data); err == nil && !bytes.HasSuffix(data, body) {
+		if body, _, err := decodeRecord("a/b", data); err == nil && !bytes.HasSuffix(data, body) {
 			t.Errorf("the body %q is no part of the record", body)
 		}
-		body, nonce, err := decodeRecord(encodeRecord(data, "n"))
+		body, nonce, err := decodeRecord("a/b", encodeRecord("a/b", data, "n"))
 		if err != nil || nonce != "n" || !bytes.Equal(body, data) {
 			t.Errorf("%q came back as %q, %q, %v", data, body, nonce, err)
 		}

@@ -18,12 +18,17 @@ import (
 const recordLimit = 16 << 20
 
 // recordHeader is the first line of every record. The digest finds a flipped
-// bit; the nonce tells a writer its own record from another one's.
+// bit and a record that lies under the key of another; the nonce tells a writer
+// its own record from another one's.
 type recordHeader struct {
 	Sprint int    `json:"sprint"` // format of the header
-	SHA256 string `json:"sha256"` // of the body
+	SHA256 string `json:"sha256"` // of key, nonce and body, each but the last ended by a newline
 	Nonce  string `json:"nonce"`
 }
+
+// recordFormat is the one that is written. In format 1, which is still read, the
+// digest was of the body alone.
+const recordFormat = 2
 
 // newNonce returns 32 random hex digits.
 func newNonce() string {
@@ -32,14 +37,20 @@ func newNonce() string {
 	return hex.EncodeToString(b[:])
 }
 
-func encodeRecord(body []byte, nonce string) []byte {
-	sum := sha256.Sum256(body)
-	head, _ := json.Marshal(recordHeader{1, hex.EncodeToString(sum[:]), nonce}) // plain strings cannot fail
+func encodeRecord(key string, body []byte, nonce string) []byte {
+	head, _ := json.Marshal(recordHeader{recordFormat, recordDigest(key, body, nonce), nonce}) // plain strings cannot fail
 	return slices.Concat(head, []byte{'\n'}, body)
 }
 
-// decodeRecord verifies a record and returns its body and nonce.
-func decodeRecord(data []byte) (body []byte, nonce string, err error) {
+func recordDigest(key string, body []byte, nonce string) string {
+	h := sha256.New()
+	fmt.Fprintf(h, "%s\n%s\n", key, nonce)
+	h.Write(body)
+	return hex.EncodeToString(h.Sum(nil))
+}
+
+// decodeRecord verifies the record under a key and returns its body and nonce.
+func decodeRecord(key string, data []byte) (body []byte, nonce string, err error) {
 	line, body, ok := bytes.Cut(data, []byte{'\n'})
 	if !ok {
 		return nil, "", errors.New("a record without a header line")
@@ -50,11 +61,20 @@ func decodeRecord(data []byte) (body []byte, nonce string, err error) {
 	if err := d.Decode(&h); err != nil {
 		return nil, "", fmt.Errorf("header of the record: %w", err)
 	}
-	if h.Sprint != 1 {
-		return nil, "", fmt.Errorf("a record of format %d; this sprint reads format 1", h.Sprint)
-	}
-	if sum := sha256.Sum256(body); hex.EncodeToString(sum[:]) != h.SHA256 {
-		return nil, "", fmt.Errorf("the record's digest is %x, its header says %s", sum, h.SHA256)
+	switch h.Sprint {
+	case recordFormat:
+		if want := recordDigest(key, body, h.Nonce); want != h.SHA256 {
+			return nil, "", fmt.Errorf("its bytes are not those that were written, or it is the record of another key: its digest is %s, its header says %s", want, h.SHA256)
+		}
+		if !bytes.Equal(data, encodeRecord(key, body, h.Nonce)) {
+			return nil, "", errors.New("its header is not as it was written")
+		}
+	case 1:
+		if sum := sha256.Sum256(body); hex.EncodeToString(sum[:]) != h.SHA256 {
+			return nil, "", fmt.Errorf("the record's digest is %x, its header says %s", sum, h.SHA256)
+		}
+	default:
+		return nil, "", fmt.Errorf("a record of format %d; this sprint reads formats 1 and %d", h.Sprint, recordFormat)
 	}
 	return body, h.Nonce, nil
 }
@@ -63,7 +83,7 @@ func decodeRecord(data []byte) (body []byte, nonce string, err error) {
 // gets nil, the others ErrExists. A lost reply makes no winner a loser: after
 // any failure the record is read back and its nonce compared.
 func (s *Store) Create(ctx context.Context, key string, body []byte) error {
-	return s.create(ctx, key, encodeRecord(body, newNonce()))
+	return s.create(ctx, key, encodeRecord(key, body, newNonce()))
 }
 
 // create is Create of an encoded record, whose nonce no other record has.
@@ -100,7 +120,7 @@ func (s *Store) Read(ctx context.Context, key string) (body []byte, version stri
 	if err != nil {
 		return nil, "", err
 	}
-	body, _, err = decodeRecord(data)
+	body, _, err = decodeRecord(key, data)
 	if err != nil {
 		return nil, version, &Error{Op: "read", Key: key, Class: ErrCorrupt, Err: err}
 	}
@@ -113,7 +133,7 @@ func (s *Store) Read(ctx context.Context, key string) (body []byte, version stri
 // replaced the record since, nobody can tell whether it landed: that is
 // ErrStale too.
 func (s *Store) Swap(ctx context.Context, key, version string, body []byte) (string, error) {
-	data := encodeRecord(body, newNonce())
+	data := encodeRecord(key, body, newNonce())
 	var err error
 	if version == "" {
 		err = s.create(ctx, key, data)

@@ -196,7 +196,8 @@ func (s *Store) Bury(ctx context.Context, t Tombstone) error {
 	if err != nil {
 		return err
 	}
-	return s.WriteFile(ctx, tombstoneKey(t.Kind, t.Key), encodeRecord(body, newNonce()))
+	key := tombstoneKey(t.Kind, t.Key)
+	return s.WriteFile(ctx, key, encodeRecord(key, body, newNonce()))
 }
 
 // Tombstone returns that of a manifest; ErrNotFound if it has none.

@@ -9,6 +9,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"text/tabwriter"
 
@@ -50,12 +51,12 @@ of a tree: train.model/config.json.`,
 	var every bool
 	verify := &cobra.Command{
 		Use: "verify [RUN|ARTIFACT]", Short: "Read every byte again; of the newest run's outputs by default", Args: cobra.MaximumNArgs(1),
-		Long: "Read every byte of an artifact, of all outputs of a run, or with --all of the\nwhole store, and compare with the digests. Damaged ones are marked, so that the\nstage that made them runs again; the command then ends with code 9.",
+		Long: "Read every byte of an artifact, of all outputs of a run, or with --all of the\nwhole store, records and releases included, and compare with the digests. Damaged\nartifacts are marked, so that the stage that made them runs again; for all else the\ncommand says what mends it. It ends with code 9 if anything is damaged.",
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return a.withStore(cmd, func(ctx context.Context, s *storage.Store) error { return a.verifyArtifacts(ctx, s, args, every) })
 		},
 	}
-	verify.Flags().BoolVar(&every, "all", false, "every blob of the store")
+	verify.Flags().BoolVar(&every, "all", false, "every object of the store: blobs, manifests, checkpoints, releases, records of runs")
 	cmd.AddCommand(ls, get, cat, verify)
 	return cmd
 }
@@ -317,24 +318,25 @@ func (a *app) verifyArtifacts(ctx context.Context, s *storage.Store, args []stri
 	return t.end()
 }
 
-// verifyStore reads every blob, whoever made it.
+// verifyStore reads every object, whoever made it.
 func (a *app) verifyStore(ctx context.Context, s *storage.Store) error {
-	t := tally{a: a}
-	for info, err := range s.List(ctx, "blobs/sha256/") {
-		if err != nil {
-			return err
-		}
-		digest := "sha256:" + info.Key[strings.LastIndexByte(info.Key, '/')+1:]
-		n, err := s.Check(ctx, digest, -1)
+	t := tally{a: a, what: "objects"}
+	unknown := 0
+	err := jobs.Audit(ctx, s, func(o storage.Info, known bool, err error) {
 		switch {
-		case errors.Is(err, storage.ErrNotFound): // a gc took it meanwhile
-		case errors.Is(err, storage.ErrCorrupt):
-			t.fault(digest, err)
 		case err != nil:
-			return err
+			t.fault(o.Key, err)
+		case known:
+			t.files, t.bytes = t.files+1, t.bytes+o.Size
 		default:
-			t.files, t.bytes = t.files+1, t.bytes+n
+			unknown++
 		}
+	})
+	if err != nil {
+		return err
+	}
+	if unknown > 0 {
+		fmt.Fprintf(a.stdout, "%d logs, journals and marks: nothing rests on them\n", unknown)
 	}
 	return t.end()
 }
@@ -345,6 +347,8 @@ type tally struct {
 	files int
 	bytes int64
 	bad   int
+	what  string   // is counted; empty means blobs
+	mends []string // what to do about the bad ones
 }
 
 func (t *tally) fault(name string, err error) {
@@ -354,13 +358,27 @@ func (t *tally) fault(name string, err error) {
 		text = "its bytes are not in the store"
 	}
 	fmt.Fprintf(t.a.stdout, "BAD %s: %s\n", name, text)
+	mend := jobs.Mend("blobs/")
+	if stored := (*storage.Error)(nil); errors.As(err, &stored) {
+		mend = jobs.Mend(stored.Key)
+	}
+	if mend != "" && !slices.Contains(t.mends, mend) {
+		t.mends = append(t.mends, mend)
+	}
 }
 
 func (t *tally) end() error {
-	fmt.Fprintf(t.a.stdout, "%d blobs, %s: every byte as its digest says\n", t.files, size(t.bytes))
+	what := t.what
+	if what == "" {
+		what = "blobs"
+	}
+	fmt.Fprintf(t.a.stdout, "%d %s, %s: every byte as its digest says\n", t.files, what, size(t.bytes))
 	if t.bad == 0 {
 		return nil
 	}
-	fmt.Fprintf(t.a.stdout, "%d are damaged or gone: the next run makes them again\n", t.bad)
+	fmt.Fprintf(t.a.stdout, "%d are damaged or gone:\n", t.bad)
+	for _, mend := range t.mends {
+		fmt.Fprintf(t.a.stdout, "  %s\n", mend)
+	}
 	return &exitError{9}
 }

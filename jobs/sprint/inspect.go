@@ -2,6 +2,7 @@ package main
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"slices"
 	"sort"
@@ -288,8 +289,11 @@ func (a *app) promoteCommand() *cobra.Command {
 			}
 			defer store.Close()
 			r, err := store.Release(ctx, args[0], args[1])
-			if err != nil {
+			if errors.Is(err, storage.ErrNotFound) || err != nil && !errors.As(err, new(*storage.Error)) {
 				return &config.UsageError{Message: fmt.Sprintf("the store has no release %s@%s: %v", args[0], args[1], err)}
+			}
+			if err != nil {
+				return err
 			}
 			if err := store.SetAlias(ctx, args[0], args[2], r.Version); err != nil {
 				return err
