@@ -16,7 +16,10 @@ func FuzzRecord(f *testing.F) {
 	f.Add([]byte("{}\n"))
 	f.Add([]byte(`{"sprint":1,"sha256":"` + zeros + `","nonce":""}` + "\nbody"))
 	f.Fuzz(func(t *testing.T, data []byte) {
-		if body, _, err := decodeRecord("a/b", data); err == nil && !bytes.HasSuffix(data, body) {
+		var body []byte
+		var err error
+		bounded(t, func() { body, _, err = decodeRecord("a/b", data) })
+		if err == nil && !bytes.HasSuffix(data, body) {
 			t.Errorf("the body %q is no part of the record", body)
 		}
 		body, nonce, err := decodeRecord("a/b", encodeRecord("a/b", data, "n"))
@@ -39,7 +42,9 @@ func FuzzManifest(f *testing.F) {
 	f.Add([]byte(`{"format":1,"kind":"../x"}`))
 	f.Add([]byte("null"))
 	f.Fuzz(func(t *testing.T, data []byte) {
-		m, err := decodeManifest(data)
+		var m Manifest
+		var err error
+		bounded(t, func() { m, err = decodeManifest(data) })
 		if err != nil {
 			return
 		}
@@ -62,7 +67,9 @@ func FuzzTree(f *testing.F) {
 	f.Add([]byte(`[{"path":"../b","digest":"sha256:` + zeros + `","size":1}]`))
 	f.Add([]byte(`[{"path":"a","digest":"sha256:` + zeros + `","size":-1}]`))
 	f.Fuzz(func(t *testing.T, data []byte) {
-		entries, err := decodeTree(data)
+		var entries []TreeEntry
+		var err error
+		bounded(t, func() { entries, err = decodeTree(data) })
 		if err != nil {
 			return
 		}
@@ -81,7 +88,9 @@ func FuzzLease(f *testing.F) {
 	f.Add([]byte(`{"holder":{"host":"h","pid":1},"epoch":1,"beat":0}`))
 	f.Add([]byte(`{"epoch":-1}`))
 	f.Fuzz(func(t *testing.T, data []byte) {
-		r, err := decodeLease(data)
+		var r leaseRecord
+		var err error
+		bounded(t, func() { r, err = decodeLease(data) })
 		if err != nil {
 			return
 		}

@@ -179,7 +179,9 @@ func TestHostile(t *testing.T) {
 func FuzzParse(f *testing.F) {
 	f.Add(good)
 	f.Fuzz(func(t *testing.T, text string) {
-		tax, problems := Parse([]byte(text))
+		var tax *Taxonomy
+		var problems []Problem
+		bounded(t, func() { tax, problems = Parse([]byte(text)) })
 		if (tax == nil) != (len(problems) > 0) {
 			t.Fatalf("taxonomy %v with problems %v", tax, problems)
 		}
