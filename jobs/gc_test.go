@@ -158,8 +158,9 @@ func TestGCKeeps(t *testing.T) {
 					b.t.Fatal(err)
 				}
 				b.age("", 2*time.Hour)
-				old := bytes.ReplaceAll(record, []byte(`"finished": "2`), []byte(`"finished": "1`))
-				if err := b.store.WriteFile(b.ctx, key, old); err != nil {
+				unsealed, _, _ := bytes.Cut(record, []byte(",\n  \"sealed\": "))
+				old := bytes.ReplaceAll(unsealed, []byte(`"finished": "2`), []byte(`"finished": "1`))
+				if err := b.store.WriteFile(b.ctx, key, append(old, "\n}"...)); err != nil {
 					b.t.Fatal(err)
 				}
 			}
@@ -346,5 +347,24 @@ func TestGCRefuses(t *testing.T) {
 	}
 	if _, err := o.Run(b.ctx); err != nil {
 		t.Error(err)
+	}
+}
+
+// Whatever the age, a gc leaves the kept answers of labelling models alone: they
+// cost more than their place, and no run lists them.
+func TestGCKeepsAnswers(t *testing.T) {
+	b := newBench(t, toyPlan)
+	b.mustRun(0, "succeeded succeeded succeeded succeeded")
+	const key = "answers/ab/abcdef"
+	if err := b.store.Create(b.ctx, key, []byte("{}")); err != nil {
+		t.Fatal(err)
+	}
+	b.age("", 1000*time.Hour)
+	r := b.gc(jobs.GC{Delete: true})
+	if n := deleted(r, "artifacts"); n == 0 {
+		t.Errorf("nothing was deleted: %+v", r)
+	}
+	if left := b.objects("answers/"); !slices.Equal(left, []string{key}) {
+		t.Errorf("the answers are %q", left)
 	}
 }

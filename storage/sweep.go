@@ -218,9 +218,13 @@ func (s *Store) Tombstone(ctx context.Context, m Manifest) (Tombstone, error) {
 }
 
 // SweepTemp removes what writers that died left of objects they never finished
-// and that no List shows. It returns how many files and bytes that was; with
-// dry it only counts. Stores that do not say count nothing.
+// and that no List shows: temporary files, and uploads in parts on S3. It
+// returns how many and how many bytes that was; with dry it only counts. Stores
+// that do not say count nothing (GCS drops unfinished uploads by itself).
 func (s *Store) SweepTemp(ctx context.Context, age time.Duration, dry bool) (files int, bytes int64, err error) {
+	if m, ok := s.mover.(*s3Mover); ok {
+		return s.sweepUploads(ctx, m, age, dry)
+	}
 	if s.scheme != "file" {
 		return 0, 0, nil
 	}

@@ -30,6 +30,8 @@ everything younger than --older-than, all releases, and what a release that an
 alias names was made of. Manifests and the records of runs always stay, so that
 explain, diff and trace still answer; a stage whose outputs went runs again when
 needed.
+The answers of labelling models, which were paid for, stay too. What uploads that
+nobody finished left is deleted where the store lists it.
 
 Runs may go on meanwhile. This is the one command that needs the right to delete.`,
 		Example: "  sprint gc\n  sprint gc --keep-runs 20 --older-than 30d --yes",
