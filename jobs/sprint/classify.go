@@ -124,6 +124,9 @@ func (a *app) fetchRelease(ctx context.Context, cfg *config.Config, ref string) 
 		return ref, filepath.Base(ref), nothing, nil
 	}
 	missing := func(err error) error {
+		if errors.Is(err, storage.ErrDenied) {
+			return fmt.Errorf("no model %s: %w", ref, err)
+		}
 		return stages.Fail(stages.CodeEnvironment, "`sprint run` publishes a model; --store says where it is", "no model %s: %w", ref, err)
 	}
 	storeURL := cfg.Store

@@ -6,6 +6,7 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -25,42 +26,50 @@ stages:
     with: {argv: ["cat $SPRINT_INPUTS/rows/* | wc -l > $SPRINT_OUTPUTS/metrics"], shell: true, inputs: [rows], outputs: [metrics]}
 `
 
-// leastRights lets through what Get, Put and List on one prefix allow. Else it
-// answers 403 and counts.
-func leastRights(prefix func() string, denied *atomic.Int64) func(http.Handler) http.Handler {
-	return func(h http.Handler) http.Handler {
-		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-			_, key, _ := strings.Cut(strings.TrimPrefix(r.URL.Path, "/"), "/")
-			at := key
-			if key == "" && r.Method == http.MethodGet { // a list
-				at = r.URL.Query().Get("prefix")
-			}
-			from, _ := url.PathUnescape(r.Header.Get("X-Amz-Copy-Source"))
-			_, source, _ := strings.Cut(strings.TrimPrefix(from, "/"), "/")
-			inside := strings.HasPrefix(at, prefix()) && (source == "" || strings.HasPrefix(source, prefix()))
-			if r.Method == http.MethodDelete || r.URL.Query().Has("delete") || !inside {
-				denied.Add(1)
-				w.Header().Set("Content-Type", "application/xml")
-				w.WriteHeader(http.StatusForbidden)
-				fmt.Fprint(w, `<Error><Code>AccessDenied</Code><Message>Access Denied</Message></Error>`)
-				return
-			}
-			h.ServeHTTP(w, r)
-		})
-	}
+// rights are what a server lets through: requests below a prefix, of the
+// methods that are not missing. Else it answers 403 and counts.
+type rights struct {
+	prefix  string
+	missing string // methods, as in "DELETE PUT"
+	denied  atomic.Int64
 }
 
+func (r *rights) around(h http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, q *http.Request) {
+		_, key, _ := strings.Cut(strings.TrimPrefix(q.URL.Path, "/"), "/")
+		at := key
+		if key == "" && q.Method == http.MethodGet { // a list
+			at = q.URL.Query().Get("prefix")
+		}
+		from, _ := url.PathUnescape(q.Header.Get("X-Amz-Copy-Source"))
+		_, source, _ := strings.Cut(strings.TrimPrefix(from, "/"), "/")
+		inside := strings.HasPrefix(at, r.prefix) && (source == "" || strings.HasPrefix(source, r.prefix))
+		if strings.Contains(r.missing, q.Method) || q.URL.Query().Has("delete") || !inside {
+			r.denied.Add(1)
+			w.Header().Set("Content-Type", "application/xml")
+			w.WriteHeader(http.StatusForbidden)
+			fmt.Fprint(w, `<Error><Code>AccessDenied</Code><Message>Access Denied</Message></Error>`)
+			return
+		}
+		h.ServeHTTP(w, q)
+	})
+}
+
+// storeless are the commands that open no store.
+var storeless = []string{"init", "validate", "graph", "schema", "config", "version", "completion", "help", "label-preview"}
+
 // TestLeastRights: every command works with the rights to get, put and list
-// below one prefix; gc alone needs to delete, and says so.
+// below one prefix; gc alone needs to delete. Those that only read work without
+// the right to put. What lacks a right says so in one line with its next step.
 func TestLeastRights(t *testing.T) {
-	var prefix string
-	var denied atomic.Int64
-	raw := storagetest.S3URL(t, leastRights(func() string { return prefix }, &denied))()
+	allowed := &rights{missing: http.MethodDelete}
+	raw := storagetest.S3URL(t, allowed.around)()
 	u, err := url.Parse(raw)
 	if err != nil {
 		t.Fatal(err)
 	}
-	prefix = strings.Trim(u.Path, "/") + "/"
+	prefix := strings.Trim(u.Path, "/") + "/"
+	allowed.prefix = prefix
 	dir := t.TempDir()
 	write(t, dir, map[string]string{"plan.yaml": commandPlan})
 	s, err := storage.Open(t.Context(), raw, nil)
@@ -68,10 +77,13 @@ func TestLeastRights(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer s.Close()
+	tried := map[string]bool{}
 	try := func(want int, args ...string) (stdout, stderr string) {
 		t.Helper()
-		code, stdout, stderr := exec(t, dir, append(args, "--store", raw)...)
-		if code != want {
+		tried[args[0]] = true
+		args = append(args, "--store", raw)
+		code, stdout, stderr := exec(t, dir, args...)
+		if code != want || code != 4 && strings.Contains(stderr, "denied") {
 			t.Errorf("%v ends with %d, want %d:\n%s%s", args, code, want, stdout, stderr)
 		}
 		return stdout, stderr
@@ -96,29 +108,69 @@ func TestLeastRights(t *testing.T) {
 		t.Fatal(err)
 	}
 	ids, _ := try(0, "runs", "-o", "json")
-	run := strings.Split(ids, `"`)[3]
-	for _, args := range [][]string{
-		{"promote", "toy", "1", "champion"}, {"status"}, {"status", run}, {"runs"}, {"runs", "pin", run}, {"runs", "unpin", run}, {"logs"}, {"explain", "count"},
+	run := strings.Split(ids[strings.LastIndex(ids, `{"run"`):], `"`)[3] // the oldest, which did all
+	reads := [][]string{
+		{"plan"}, {"status"}, {"status", run}, {"runs"}, {"logs"}, {"logs", run}, {"explain", "count"},
 		{"diff"}, {"report", run}, {"trace", "gather.rows"}, {"trace", "toy@champion"}, {"artifacts", "ls"}, {"artifacts", "ls", "gather.rows"},
-		{"artifacts", "get", "gather.rows", "out"}, {"artifacts", "cat", "count.metrics"}, {"artifacts", "verify"}, {"artifacts", "verify", "--all"},
+		{"artifacts", "cat", "count.metrics"}, {"artifacts", "verify"}, {"artifacts", "verify", "--all"},
 		{"unlock"}, {"gc"}, {"gc", "--keep-runs", "1", "--older-than", "0s"},
-	} {
+	}
+	writes := [][]string{
+		{"promote", "toy", "1", "champion"}, {"runs", "pin", run}, {"runs", "unpin", run}, {"run", "--force"},
+	}
+	for _, args := range slices.Concat(writes, reads, [][]string{{"artifacts", "get", "gather.rows", "out"}, {"retry", run}}) {
 		try(0, args...)
 	}
+	// These come as far as the store lets them: no run is live, the release is no
+	// model that can be loaded, nothing was labelled.
+	for want, all := range map[int][][]string{
+		2: {{"cancel"}, {"cancel", run}, {"review", "export", run}},
+		4: {{"classify", "--model", "toy@champion", "--strict", "Fire"}, {"serve", "--model", "toy@champion", "--strict"}},
+	} {
+		for _, args := range all {
+			if _, stderr := try(want, args...); strings.Contains(stderr, "denied") {
+				t.Errorf("%v says %s", args, stderr)
+			}
+		}
+	}
+	for _, c := range (&app{}).root().Commands() {
+		if !tried[c.Name()] && !c.Hidden && !slices.Contains(storeless, c.Name()) && c.Name() != "doctor" {
+			t.Errorf("the command %s is not tried", c.Name())
+		}
+	}
 	// What is asked in vain without any right to delete: the sweeping of probes.
-	swept := denied.Load()
+	swept := allowed.denied.Load()
 	time.Sleep(1100 * time.Millisecond) // the server's clock counts seconds
 	out, stderr := try(4, "gc", "--keep-runs", "1", "--older-than", "0s", "--yes")
-	if !strings.Contains(stderr, "right to delete") || denied.Load() == swept {
+	if !strings.Contains(stderr, "right to delete") || allowed.denied.Load() == swept {
 		t.Errorf("gc without the right to delete says %s%s", out, stderr)
 	}
 	// The probe's big create fails on this server, the rights are enough.
 	if out, _ = try(4, "doctor"); strings.Contains(out, "access denied") || strings.Count(out, "BAD ") != 1 {
 		t.Errorf("doctor says\n%s", out)
 	}
-	prefix = "elsewhere/"
-	if _, stderr := try(4, "status"); !strings.Contains(stderr, "access denied") || !strings.Contains(stderr, "rights") {
-		t.Errorf("without any right: %s", stderr)
+	allowed.missing = "DELETE PUT POST"
+	for _, args := range reads {
+		try(0, args...)
+	}
+	lacking := func(what string, args []string) {
+		t.Helper()
+		_, stderr := try(4, args...)
+		if lines := strings.Count(stderr, "\n"); !strings.Contains(stderr, "access denied") || !strings.Contains(stderr, "rights") || lines > 2 {
+			t.Errorf("%s %v says, in %d lines:\n%s", what, args, lines, stderr)
+		}
+	}
+	for _, args := range writes {
+		if args[0] == "promote" {
+			args = []string{"promote", "toy", "1", "other"}
+		}
+		lacking("without the right to put", args)
+	}
+	allowed.prefix = "elsewhere/"
+	for _, args := range slices.Concat(reads, writes, [][]string{
+		{"artifacts", "get", "gather.rows", "out2"}, {"retry", run}, {"cancel"}, {"cancel", run}, {"classify", "--model", "toy@champion", "Fire"}, {"serve", "--model", "toy@champion"},
+	}) {
+		lacking("without any right", args)
 	}
 }
 

@@ -198,6 +198,9 @@ func (a *app) retryCommand() *cobra.Command {
 }
 
 func noRun(id string, err error) error {
+	if errors.Is(err, storage.ErrDenied) || errors.Is(err, storage.ErrCorrupt) || errors.Is(err, storage.ErrTransient) {
+		return err
+	}
 	return &config.UsageError{Message: fmt.Sprintf("cannot read run %s: %v", id, err), Hint: "`sprint runs` lists the runs of the store"}
 }
 
