@@ -40,10 +40,9 @@ soak:
     go test -tags soak -count=1 -timeout 3h ./jobs/... ./storage/localblob
     cd {{ servers }} && go test -mod=mod -tags soak -count=1 -timeout 1h -v .
 
-# The stores against real servers (builds them once, 3 minutes). The bad network is for soak:
-# toxiproxy 2.5.0 can lock up when a toxic is taken away under load.
+# The stores against real servers and a bad network (builds the servers once, 3 minutes).
 stores:
-    cd {{ servers }} && go test -mod=mod -count=1 -timeout 10m -skip '^Test(LostReplies|BadNetwork)$' ./...
+    cd {{ servers }} && go test -mod=mod -count=1 -timeout 10m ./...
 
 # Measure; ratios against peers in the same run, medians.
 bench:

@@ -16,17 +16,20 @@ import (
 	"github.com/sprint-ml/sprint/storage"
 )
 
-// remotes are the servers, each behind a proxy: its URL leads through it.
-var remotes = map[string]func(testing.TB) (*server, *proxy, string){
-	"s3": func(t testing.TB) (*server, *proxy, string) {
+// remotes are the servers, each behind a proxy with a toxic, if any: its URL leads
+// through it.
+var remotes = map[string]func(t testing.TB, toxic string) (*server, string){
+	"s3": func(t testing.TB, toxic string) (*server, string) {
 		s := startS3(t)
 		front := freeAddr(t)
-		return s, startProxy(t, front, s.addr), s.url(front)
+		startProxy(t, front, s.addr, toxic)
+		return s, s.url(front)
 	},
-	"gcs": func(t testing.TB) (*server, *proxy, string) {
+	"gcs": func(t testing.TB, toxic string) (*server, string) {
 		front := freeAddr(t)
 		s := startGCS(t, front)
-		return s, startProxy(t, front, s.addr), s.url(front)
+		startProxy(t, front, s.addr, toxic)
+		return s, s.url(front)
 	},
 }
 
@@ -55,9 +58,8 @@ func patient() *storage.Options {
 func TestLostReplies(t *testing.T) {
 	for name, start := range remotes {
 		t.Run(name, func(t *testing.T) {
-			_, p, url := start(t)
+			_, url := start(t, `{"name":"lost","type":"limit_data","stream":"downstream","toxicity":0.3,"attributes":{"bytes":40}}`)
 			stores := []*storage.Store{open(t, url, patient()), open(t, url, patient()), open(t, url, patient())}
-			end := p.add(`{"name":"lost","type":"limit_data","stream":"downstream","toxicity":0.3,"attributes":{"bytes":40}}`)
 			const runners, keys = 100, 20
 			var owners [keys]atomic.Int32
 			var wg sync.WaitGroup
@@ -75,7 +77,6 @@ func TestLostReplies(t *testing.T) {
 				})
 			}
 			wg.Wait()
-			end()
 			for k := range owners {
 				if n := owners[k].Load(); n != 1 {
 					t.Errorf("key %d has %d owners", k, n)
@@ -102,13 +103,11 @@ func TestBadNetwork(t *testing.T) {
 	}
 	for name, start := range remotes {
 		t.Run(name, func(t *testing.T) {
-			_, p, url := start(t)
 			for how, toxic := range toxics {
 				t.Run(how, func(t *testing.T) {
+					_, url := start(t, toxic)
 					s := open(t, url, patient())
-					defer p.add(toxic)()
 					for i, data := range [][]byte{small, large} {
-						data = append([]byte(how), data...) // else it is there
 						file := filepath.Join(t.TempDir(), "f")
 						if err := os.WriteFile(file, data, 0o600); err != nil {
 							t.Fatal(err)
@@ -147,7 +146,7 @@ func TestBadNetwork(t *testing.T) {
 func TestNoServer(t *testing.T) {
 	for name, start := range remotes {
 		t.Run(name, func(t *testing.T) {
-			server, _, url := start(t)
+			server, url := start(t, "")
 			s := open(t, url, &storage.Options{Tries: 2, Backoff: time.Millisecond})
 			if err := s.Create(t.Context(), "a", []byte("x")); err != nil {
 				t.Fatal(err)
