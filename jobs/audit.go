@@ -13,7 +13,7 @@ import (
 
 // Audit reads every object of a store to its end and tells visit of each whether
 // it is what it was written as; err is storage.ErrCorrupt if not. known is false
-// for objects that nothing vouches for and nothing rests on: logs, journals and
+// for objects that nothing vouches for and nothing rests on: logs, journals, reports and
 // marks.
 func Audit(ctx context.Context, s *storage.Store, visit func(o storage.Info, known bool, err error)) error {
 	for info, err := range s.List(ctx, "") {

@@ -336,7 +336,7 @@ func (a *app) verifyStore(ctx context.Context, s *storage.Store) error {
 		return err
 	}
 	if unknown > 0 {
-		fmt.Fprintf(a.stdout, "%d logs, journals and marks: nothing rests on them\n", unknown)
+		fmt.Fprintf(a.stdout, "%d logs, journals, reports and marks: nothing rests on them\n", unknown)
 	}
 	return t.end()
 }
