@@ -302,6 +302,8 @@ func (r *planReader) stage(it *item, index int) Stage {
 	s.Kind = r.text(m, path, "kind")
 	if s.Kind == "" {
 		s.Kind = s.Name
+	} else if !isName(s.Kind) {
+		r.fail(m.get("kind").pos, path+".kind", fmt.Sprintf("%q is no kind", shorten(s.Kind, 80)), nameHint)
 	}
 	s.Needs, s.needPlaces = r.needs(m, path)
 	s.Inputs = r.inputs(m, path)
