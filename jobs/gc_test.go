@@ -165,6 +165,22 @@ func TestGCKeeps(t *testing.T) {
 				}
 			}
 		},
+		"damaged record": func(b *bench, first *jobs.Result, _ *jobs.GC) func() {
+			key := "runs/" + *first.Run + "/result.json"
+			record, err := b.store.ReadFile(b.ctx, key, 1<<20)
+			if err != nil {
+				b.t.Fatal(err)
+			}
+			flipped := bytes.Replace(record, []byte(`"finished": "2`), []byte(`"finished": "0`), 1)
+			if err := b.store.WriteFile(b.ctx, key, flipped); err != nil || bytes.Equal(flipped, record) {
+				b.t.Fatal("nothing was damaged", err)
+			}
+			return func() {
+				if err := b.store.WriteFile(b.ctx, key, record); err != nil {
+					b.t.Fatal(err)
+				}
+			}
+		},
 		"alias": func(b *bench, first *jobs.Result, _ *jobs.GC) func() {
 			// A release whose tree is what the first run's slow stage made, of
 			// what its join stage made.

@@ -54,6 +54,7 @@ type runReach struct {
 	live     bool
 	pinned   bool
 	kept     bool
+	sound    bool // its record was verified
 }
 
 func newReach(store *storage.Store, log *slog.Logger) *reach {
@@ -103,7 +104,8 @@ func (r *reach) history(ctx context.Context) error {
 }
 
 // choose reads all runs that are not known yet and decides which are kept: live
-// and pinned ones, those since the cutoff, and the newest of each plan.
+// and pinned ones, those since the cutoff, the newest of each plan, and those
+// whose record is damaged, for nobody knows their age and plan.
 func (r *reach) choose(ctx context.Context, newest int, cutoff time.Time) error {
 	pins, err := Pins(ctx, r.store)
 	if err != nil {
@@ -129,7 +131,20 @@ func (r *reach) choose(ctx context.Context, newest int, cutoff time.Time) error 
 	counted := map[string]int{}
 	for _, known := range order {
 		counted[known.plan]++
-		if known.live || known.pinned || known.at.After(cutoff) || counted[known.plan] <= newest {
+		keep := known.live || known.pinned || known.at.After(cutoff) || counted[known.plan] <= newest
+		if !keep && !known.sound {
+			_, err := LoadRecord(ctx, r.store, known.id)
+			switch {
+			case errors.Is(err, storage.ErrCorrupt):
+				r.log.Warn("the record of a run is damaged, the run is kept", "run", known.id, "error", err)
+				keep = true
+			case err != nil && !errors.Is(err, storage.ErrNotFound):
+				return err
+			default:
+				known.sound = true
+			}
+		}
+		if keep {
 			known.kept = true
 			if err := r.addRun(ctx, known); err != nil {
 				return err
