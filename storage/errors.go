@@ -59,7 +59,7 @@ func wrap(op, key string, err error) error {
 	if errors.As(err, &own) {
 		return err
 	}
-	return &Error{Op: op, Key: key, Class: class(err), Err: err}
+	return &Error{Op: op, Key: key, Class: class(err), Err: plainly(err)}
 }
 
 // class sorts a driver's error. An unknown code counts as transient: trying
@@ -75,7 +75,7 @@ func class(err error) error {
 		return ErrExists
 	}
 	switch {
-	case errors.Is(err, fs.ErrPermission), errors.Is(err, syscall.EROFS):
+	case errors.Is(err, fs.ErrPermission), errors.Is(err, syscall.EROFS), noCredentials(err):
 		return ErrDenied
 	case errors.Is(err, syscall.ENOSPC), errors.Is(err, syscall.EDQUOT):
 		return ErrFull
