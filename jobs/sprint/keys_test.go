@@ -40,15 +40,17 @@ stages:
 // contexts are what an option needs beside it to count and to be valid: the
 // longest prefix of its path decides.
 var contexts = map[string][]string{
-	"fetch.gdelt":   {"fetch.source=gdelt", "fetch.gdelt.query=storm"},
-	"label.encoder": {"label.source=[rules, encoder]", "label.encoder.model=all-minilm-l6-v2"},
-	"label.gold":    {"label.gold=part.csv"},
-	"label.scored":  {"label.gold=part.csv"},
-	"label.http":    {"label.source=[rules, http]", "label.http.model=m"},
-	"label.overlay": {"label.source=[rules, overlay]", "label.overlay.file=overlay.jsonl"},
-	"split.cuts":    {"split.by_time=true", "split.cuts={val: 2026-01-01, test: 2026-01-02}"},
-	"command.shell": {"command.argv=[cat]"},
-	"verify.checks": {"verify.checks=[{id: f1, on: gold, category: fire, min: 0.5}]"},
+	"fetch.gdelt":          {"fetch.source=gdelt", "fetch.gdelt.query=storm"},
+	"label.encoder":        {"label.source=[rules, encoder]", "label.encoder.model=all-minilm-l6-v2"},
+	"label.gold":           {"label.gold=part.csv"},
+	"label.scored":         {"label.gold=part.csv"},
+	"label.http":           {"label.source=[rules, http]", "label.http.model=m"},
+	"label.overlay":        {"label.source=[rules, overlay]", "label.overlay.file=overlay.jsonl"},
+	"train.mask_how":       {"train.mask_rules=0.5"},
+	"train.calibrate.file": {"train.calibrate.gold=0.5"},
+	"split.cuts":           {"split.by_time=true", "split.cuts={val: 2026-01-01, test: 2026-01-02}"},
+	"command.shell":        {"command.argv=[cat]"},
+	"verify.checks":        {"verify.checks=[{id: f1, on: gold, category: fire, min: 0.5}]"},
 }
 
 // seconds are second values of options for which none can be guessed from the
@@ -110,6 +112,7 @@ var unkeyed = map[string]struct {
 	"label.http.timeout":       {"how long one waits changes no answer", []string{"2m"}, nil},
 	"label.overlay.file":       {"keyed by its bytes", []string{"overlay2.jsonl"}, []string{"other.jsonl"}},
 	"split.gold":               {"keyed by its bytes", []string{"copy.csv"}, []string{"other.csv"}},
+	"train.calibrate.file":     {"keyed by its bytes, where it is used", []string{"copy.csv"}, []string{"other.csv"}},
 	"train.encoder":            {"keyed by the encoder's content", nil, []string{"TINY"}},
 	"train.checkpoint_steps":   {"a resumed training ends with the same bytes", []string{"7"}, nil},
 	"train.checkpoint_minutes": {"a resumed training ends with the same bytes", []string{"7"}, nil},

@@ -72,6 +72,16 @@ type sprintSection struct {
 	Prefix     string     `json:"prefix,omitempty"`
 
 	WithRules map[string]float64 `json:"with_rules,omitempty"`
+	// Temperatures came with format 2; a model without them is still of format 1.
+	Temperatures []float64 `json:"temperatures,omitempty"`
+}
+
+// format is the least that a reader of the section must know.
+func (s Spec) format() int {
+	if s.Temperatures != nil {
+		return 2
+	}
+	return 1
 }
 
 // Files of a model folder.
@@ -93,7 +103,7 @@ func (m *Model) Save(dir string) error {
 	}
 	delete(config, "_name_or_path") // a path of whoever made the encoder
 	config["architectures"] = []string{"BertModel"}
-	config["sprint"] = sprintSection{1, m.Spec.Categories, m.Spec.Pooling, m.Spec.HeadHidden, m.Spec.MaxLength, m.Spec.Text, m.prefix, m.Spec.WithRules}
+	config["sprint"] = sprintSection{m.Spec.format(), m.Spec.Categories, m.Spec.Pooling, m.Spec.HeadHidden, m.Spec.MaxLength, m.Spec.Text, m.prefix, m.Spec.WithRules, m.Spec.Temperatures}
 	text, err := json.MarshalIndent(config, "", "  ")
 	if err != nil {
 		return err
@@ -147,8 +157,8 @@ func Load(dir string) (*Model, error) {
 	if config.Sprint == nil {
 		return nil, fmt.Errorf("load the model in %s: %s has no section sprint: it is an encoder, not a classifier", dir, configFile)
 	}
-	if config.Sprint.Format != 1 {
-		return nil, fmt.Errorf("load the model in %s: format %d; this sprint reads 1", dir, config.Sprint.Format)
+	if config.Sprint.Format < 1 || config.Sprint.Format > 2 {
+		return nil, fmt.Errorf("load the model in %s: format %d; this sprint reads 1 and 2", dir, config.Sprint.Format)
 	}
 	e, err := encoder.Load(dir)
 	if err != nil {
@@ -156,7 +166,7 @@ func Load(dir string) (*Model, error) {
 	}
 	c := config.Sprint
 	m := &Model{
-		Spec:      Spec{Encoder: e.Config, Categories: c.Categories, Pooling: c.Pooling, HeadHidden: c.HeadHidden, MaxLength: c.MaxLength, Text: c.Text, WithRules: c.WithRules},
+		Spec:      Spec{Encoder: e.Config, Categories: c.Categories, Pooling: c.Pooling, HeadHidden: c.HeadHidden, MaxLength: c.MaxLength, Text: c.Text, WithRules: c.WithRules, Temperatures: c.Temperatures},
 		Tokenizer: e.Tokenizer, configJSON: e.ConfigJSON, prefix: c.Prefix,
 	}
 	if err := m.Spec.check(); err != nil {

@@ -11,6 +11,7 @@ import (
 	. "github.com/gomlx/gomlx/core/graph"
 	"github.com/gomlx/gomlx/core/tensors"
 	"github.com/sprint-ml/sprint/ml/device"
+	"github.com/sprint-ml/sprint/ml/metrics"
 )
 
 // Prediction is the answer for one text: a score in [-1,1] and the index of a
@@ -151,6 +152,15 @@ func padded(lengths []int, n int) int {
 	return lengths[len(lengths)-1]
 }
 
+// tempered is a copy of a text's scores, rescaled by the model's temperatures.
+func (p *Predictor) tempered(scores []float32) []float32 {
+	out := slices.Clone(scores)
+	for c, t := range p.model.Spec.Temperatures {
+		out[c] = float32(metrics.Temper(float64(out[c]), t))
+	}
+	return out
+}
+
 // graph compiles the program of a shape.
 func (p *Predictor) graph(rows, length int) (*Graph, error) {
 	if g := p.graphs[[2]int{rows, length}]; g != nil {
@@ -219,7 +229,7 @@ func (p *Predictor) batch(texts []Text, at []int, rows, length int, out []Predic
 			t.MustFinalizeAll()
 		}
 		for r, i := range at {
-			out[i] = Prediction{Scores: slices.Clone(scores[r*k : (r+1)*k]), Tags: slices.Clone(tags[r*k : (r+1)*k])}
+			out[i] = Prediction{Scores: p.tempered(scores[r*k : (r+1)*k]), Tags: slices.Clone(tags[r*k : (r+1)*k])}
 		}
 		return nil
 	})

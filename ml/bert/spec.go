@@ -37,6 +37,9 @@ type Spec struct {
 	// with the score from which on the model's answer counts beside them; above
 	// 1 it never does. It says nothing to the graph.
 	WithRules map[string]float64
+	// Temperatures rescale the scores of a Predictor, by category; nil leaves
+	// them as the network gives them. See metrics.Temper.
+	Temperatures []float64
 }
 
 func (s Spec) check() error {
@@ -49,6 +52,9 @@ func (s Spec) check() error {
 		return fmt.Errorf("unknown pooling %q; known are pooler, cls and mean", s.Pooling)
 	case s.MaxLength < 4 || s.MaxLength > s.Encoder.MaxPositionEmbeddings:
 		return fmt.Errorf("length %d: the encoder takes 4 to %d tokens", s.MaxLength, s.Encoder.MaxPositionEmbeddings)
+	}
+	if s.Temperatures != nil && (len(s.Temperatures) != len(s.Categories) || slices.ContainsFunc(s.Temperatures, func(t float64) bool { return !(t > 0) })) {
+		return fmt.Errorf("the temperatures %v are not one above 0 for each of %d categories", s.Temperatures, len(s.Categories))
 	}
 	for _, c := range s.Categories {
 		if len(c.Tags) == 0 || c.Tags[0] != "" {

@@ -29,14 +29,32 @@ const least = 8
 // the same in one fold. ok is false if the category has too few rows of either
 // label; then nothing is said. Equal input gives equal output.
 func Judge(ctx context.Context, texts []string, groups []int, labels [][]int8, o Options) (p [][]float64, ok []bool, err error) {
-	if o.Folds == 0 {
-		o.Folds = 5
-	}
 	vectors := make([]features, len(texts))
 	for i, t := range texts {
 		vectors[i] = newFeatures(t)
 	}
-	fold := make([]int, len(texts))
+	return judgeAll(ctx, vectors, groups, labels, o)
+}
+
+// JudgeVectors is Judge for texts that an encoder has turned into vectors of
+// length 1, of at most as many numbers as there are features.
+func JudgeVectors(ctx context.Context, vectors [][]float32, groups []int, labels [][]int8, o Options) (p [][]float64, ok []bool, err error) {
+	all := make([]features, len(vectors))
+	var at []int32
+	for i, v := range vectors {
+		for len(at) < len(v) {
+			at = append(at, int32(len(at))) //nolint:gosec // vectors are short
+		}
+		all[i] = features{at: at[:len(v)], value: v}
+	}
+	return judgeAll(ctx, all, groups, labels, o)
+}
+
+func judgeAll(ctx context.Context, vectors []features, groups []int, labels [][]int8, o Options) (p [][]float64, ok []bool, err error) {
+	if o.Folds == 0 {
+		o.Folds = 5
+	}
+	fold := make([]int, len(vectors))
 	for i, g := range groups {
 		fold[i] = rand.New(rand.NewPCG(o.Seed, uint64(g))).IntN(o.Folds) //nolint:gosec // reproducible on purpose
 	}

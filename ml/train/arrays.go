@@ -17,6 +17,8 @@ type source struct {
 	vocab      func(int32) int32
 	// alt says whether the example is read in its other way.
 	alt func(example int) bool
+	// hide leaves out words of a text; nil leaves it as it is.
+	hide func(ids, types []int32, example int) (left, leftTypes []int32)
 	// states gives the frozen layers' output for an example, [tokens,hidden]; nil
 	// if there is none in store.
 	states func(example int, alt bool) []float32
@@ -52,6 +54,9 @@ func (s source) layOut(shape Shape, rows [][]int) arrays {
 			ids, types, alt := e.IDs, e.Types, e.Alt != nil && s.alt(i)
 			if alt {
 				ids, types = e.Alt, e.AltTypes
+			}
+			if s.hide != nil {
+				ids, types = s.hide(ids, types, i)
 			}
 			ids = ids[:min(len(ids), end-at)]
 			a.first[text] = int32(at) //nolint:gosec // batches are small

@@ -39,7 +39,7 @@ func (b *boundary) of(validation bool) func(example int, alt bool) []float32 {
 
 // hold runs the frozen layers over all texts once, if their output fits.
 func (t *Trainer) hold(ctx context.Context) error {
-	if !t.frozenBelow() || t.held != nil {
+	if !t.frozenBelow() || t.held != nil || t.hider != nil { // hidden words differ from epoch to epoch
 		return nil
 	}
 	hidden := t.model.Spec.Encoder.HiddenSize

@@ -47,6 +47,7 @@ type Options struct {
 	ScoreWeight  float64
 	TagWeight    float64
 	AltProb      float64
+	Hide         Hide
 	Seed         uint64
 	FreezeEmbed  bool
 	FreezeLayers int  // lowest encoder layers; includes the embeddings

@@ -28,6 +28,7 @@ type Trainer struct {
 	data  string // digest of both
 
 	vocab     *vocabulary
+	hider     *hider       // nil hides nothing
 	trainable []bert.Param // host copies of the start; the live ones are in state
 	frozen    []bert.Param
 	state     []*tensors.Tensor // weights, first moments, second moments
@@ -64,7 +65,8 @@ func New(model *bert.Model, dev *device.Device, train, val []Example, o Options)
 	t.cut(max(o.Accumulate, 1))
 	t.perEpoch = len(t.layout.epoch(t.rng(0)))
 	t.total = t.perEpoch * o.Epochs
-	t.vocab = newVocabulary(model, train, val)
+	t.hider = newHider(o.Hide, model)
+	t.vocab = newVocabulary(model, t.hider, train, val)
 	for _, p := range model.Params {
 		if p.Name == bert.WordEmbeddings {
 			p = t.vocab.compact(p)
@@ -254,6 +256,11 @@ func (t *Trainer) advance(b batch, cursor int) (loss float64, tokens int, err er
 	seeds := rand.New(rand.NewPCG(t.o.Seed^0xd20, uint64(t.step))) //nolint:gosec // reproducible on purpose
 	s := t.shapes[b.class]
 	src := t.source(t.train, t.alt(cursor), false)
+	if h := t.hider; h != nil {
+		src.hide = func(ids, types []int32, example int) (left, leftTypes []int32) {
+			return h.of(ids, types, t.o.Seed, t.epoch, example)
+		}
+	}
 	what := fmt.Sprintf("step %d of %d rows of %d tokens", t.step+1, s.Rows, s.Length)
 	err = guard(what, func() error {
 		for i, part := range deal(b.rows, t.micro) {

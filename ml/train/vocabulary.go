@@ -15,10 +15,13 @@ type vocabulary struct {
 	hidden int
 }
 
-func newVocabulary(m *bert.Model, sets ...[]Example) *vocabulary {
+func newVocabulary(m *bert.Model, hide *hider, sets ...[]Example) *vocabulary {
 	v := &vocabulary{hidden: m.Spec.Encoder.HiddenSize, toRow: make([]int32, m.Spec.Encoder.VocabSize)}
 	used := make([]bool, m.Spec.Encoder.VocabSize)
 	used[0] = true
+	if hide != nil && !hide.Delete {
+		used[hide.with] = true
+	}
 	for _, set := range sets {
 		for _, e := range set {
 			for _, ids := range [][]int32{e.IDs, e.Alt} {

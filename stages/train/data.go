@@ -85,6 +85,10 @@ func (o *Options) examples(m *bert.Model, t *taxonomy.Taxonomy, set []rows.Row, 
 
 // mask gives the examples on whose text a rule fires their other reading.
 func (o *Options) mask(m *bert.Model, t *taxonomy.Taxonomy, texts []tokenize.Text, out []fit.Example) {
+	with := maskToken
+	if o.MaskHow == "delete" {
+		with = ""
+	}
 	matcher := keywords.New(t)
 	var hits keywords.Result
 	var masked []tokenize.Text
@@ -94,7 +98,7 @@ func (o *Options) mask(m *bert.Model, t *taxonomy.Taxonomy, texts []tokenize.Tex
 			x.Second = ""
 		}
 		if matcher.Match(&hits, x.First, x.Second); hits.Any() {
-			of, masked = append(of, i), append(masked, tokenize.Text{First: Mask(x.First, 0, hits.Fired), Second: Mask(x.Second, 1, hits.Fired)})
+			of, masked = append(of, i), append(masked, tokenize.Text{First: without(x.First, 0, hits.Fired, with), Second: without(x.Second, 1, hits.Fired, with)})
 		}
 	}
 	ids := m.EncodeAll(masked)
@@ -103,8 +107,15 @@ func (o *Options) mask(m *bert.Model, t *taxonomy.Taxonomy, texts []tokenize.Tex
 	}
 }
 
+const maskToken = "[MASK]"
+
 // Mask replaces the words of a field on which rules fired by [MASK].
 func Mask(text string, field int, hits []keywords.Hit) string {
+	return without(text, field, hits, maskToken)
+}
+
+// without puts something else in the place of the words on which rules fired.
+func without(text string, field int, hits []keywords.Hit, with string) string {
 	var spans [][2]int
 	for _, h := range hits {
 		if h.Field == field {
@@ -120,7 +131,7 @@ func Mask(text string, field int, hits []keywords.Hit) string {
 			continue
 		}
 		b.WriteString(text[at:s[0]])
-		b.WriteString("[MASK]")
+		b.WriteString(with)
 		at = s[1]
 	}
 	if at < len(text) {

@@ -4,7 +4,6 @@ import (
 	"context"
 	"math"
 
-	"github.com/sprint-ml/sprint/ml/metrics"
 	fit "github.com/sprint-ml/sprint/ml/train"
 )
 
@@ -119,20 +118,4 @@ func macro(heads []Head) float64 {
 		}
 	}
 	return sum / math.Max(float64(n), 1)
-}
-
-// thresholds are the best ones for the scores of the best epoch, by category.
-func (l *loop) thresholds() map[string]float64 {
-	out := map[string]float64{}
-	for c, name := range l.names {
-		var scores []float32
-		var positive []bool
-		for i, s := range l.state.Scores {
-			if l.truth.known[c][i] {
-				scores, positive = append(scores, s[c]), append(positive, l.truth.positive[c][i])
-			}
-		}
-		out[name] = metrics.Threshold(scores, positive)
-	}
-	return out
 }

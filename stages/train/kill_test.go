@@ -60,6 +60,7 @@ func TestChild(t *testing.T) {
 	}
 	o := options(c.Encoder)
 	o.Epochs, o.Checkpoint = 2, interval
+	o.MaskRules, o.MaskRandom = 0.5, 0.2 // drawn anew in every epoch
 	a := attempt(t, o)
 	a.Store = s
 	env := a.Env

@@ -11,6 +11,7 @@ import (
 
 	fit "github.com/sprint-ml/sprint/ml/train"
 	"github.com/sprint-ml/sprint/stages"
+	"github.com/sprint-ml/sprint/stages/rows"
 )
 
 // loop drives a trainer: epochs, early stop, checkpoints.
@@ -22,6 +23,7 @@ type loop struct {
 	device  string   // identity of the device and its plugin
 	truth   truth
 	ruled   ruled
+	gold    []rows.Row // the part that calibrates
 	state   loopState
 	best    [][]float32
 	started time.Time
@@ -209,6 +211,10 @@ func (l *loop) write(ctx context.Context, out stages.Outputs) error {
 	if err != nil {
 		return err
 	}
+	calibration, err := l.calibrate(ctx, model)
+	if err != nil {
+		return l.interrupted(ctx, err, false)
+	}
 	if err := l.share(ctx, model); err != nil {
 		return l.interrupted(ctx, err, false)
 	}
@@ -229,7 +235,10 @@ func (l *loop) write(ctx context.Context, out stages.Outputs) error {
 	if err := writeFile(ctx, out, "curve", "image/svg+xml", curve(l.state.History)); err != nil {
 		return err
 	}
-	return writeJSON(ctx, out, "thresholds", l.decided(model))
+	if err := writeJSON(ctx, out, "calibration", calibration); err != nil {
+		return err
+	}
+	return writeJSON(ctx, out, "thresholds", l.decided(model, calibration))
 }
 
 // copyInto adds a file to a tree.

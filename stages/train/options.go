@@ -11,13 +11,14 @@ import (
 	"github.com/sprint-ml/sprint/stages"
 	"github.com/sprint-ml/sprint/stages/demand"
 	"github.com/sprint-ml/sprint/stages/label"
+	"github.com/sprint-ml/sprint/stages/rows"
 )
 
 // Kind returns the kind "train".
 func Kind() stages.Kind {
 	return stages.Kind{
 		Name:    "train",
-		Version: 4,
+		Version: 5,
 		Doc: `Fine-tunes a BERT encoder with a score and a tag head per category.
 Loss is the squared error of the score plus the cross entropy of the tag, AdamW
 with warm-up and decay. Several texts share a row of a batch, so that little of
@@ -27,11 +28,14 @@ After each epoch the model is measured on val; the best one is kept and
 training stops early when it does not get better. The state is saved after
 checkpoint_steps or checkpoint_minutes, and on a signal; the same command continues, on the same CPU
 and plugin to the same bytes. Rows on which the labeller abstained do not count
-in the loss.`,
+in the loss, nor do labels that select doubts: it judges each from the text without
+the rules' words, by what other rows teach. mask_rules and mask_random hide words anew in every
+epoch. calibration says on what thresholds and temperatures were fitted, and names
+the gold rows that calibrate took: these are never scored.`,
 		Example: "encoder: all-minilm-l6-v2\nepochs: 3\nbatch_tokens: 4096\nlearning_rate: 3.0e-5\n",
 		Inputs:  func(any) []stages.Input { return []stages.Input{{Name: "train"}, {Name: "val"}} },
 		Outputs: func(any) []stages.Output {
-			return []stages.Output{{Name: "model"}, {Name: "history"}, {Name: "curve"}, {Name: "thresholds"}}
+			return []stages.Output{{Name: "model"}, {Name: "history"}, {Name: "curve"}, {Name: "thresholds"}, {Name: "calibration"}}
 		},
 		Options: func() any { return new(Options) },
 		New: func(options any, env stages.Env) (stages.Stage, error) {
@@ -62,7 +66,9 @@ type Options struct {
 	Text         []string `yaml:"text" default:"[title]" enum:"title|description" min:"1" max:"2" doc:"fields that make the text: [title] or [title, description]"`
 	ClassWeights string   `yaml:"class_weights" default:"sqrt" enum:"none|sqrt|balanced" doc:"weight of positives by how rare their category is, and of tags by how rare they are in it"`
 	MaskAbstain  bool     `yaml:"mask_abstained" default:"true" doc:"undecided targets do not count; false makes them negative"`
-	MaskRules    float64  `yaml:"mask_rules" default:"0" min:"0" max:"1" doc:"probability that the words on which rules fired are masked, so that the model learns the others"`
+	MaskRules    float64  `yaml:"mask_rules" default:"0" min:"0" max:"1" doc:"probability that a text is read without the words on which rules fired, drawn anew in every epoch, so that the model learns the others"`
+	MaskRandom   float64  `yaml:"mask_random" default:"0" min:"0" below:"1" doc:"probability of each word to be hidden, drawn anew in every epoch"`
+	MaskHow      string   `yaml:"mask_how" default:"mask" enum:"mask|delete" doc:"what becomes of the words that mask_rules and mask_random hide: [MASK], or nothing"`
 	WithRules    string   `yaml:"with_rules" default:"never" enum:"never|auto|always" doc:"whether the rules answer beside the model: where they fire they decide, and the model adds what it is sure of; auto lets them for categories that the model does not find on val with the rules' words hidden"`
 	TagLoss      string   `yaml:"tag_loss" default:"tagged" enum:"tagged|positives|all" doc:"rows whose tag is learned: those that carry one, those of the category, or all, which teaches mostly the empty tag"`
 	ScoreWeight  float64  `yaml:"score_weight" default:"0.5" min:"0" max:"100" doc:"weight of the scores' squared error"`
@@ -79,6 +85,9 @@ type Options struct {
 	Seed         int64    `yaml:"seed" default:"1" doc:"of new weights, order and dropout"`
 	Checkpoint   int      `yaml:"checkpoint_steps" default:"200" min:"1" key:"-" doc:"steps between checkpoints at most"`
 
+	Select    Select    `yaml:"select" doc:"judge weak labels by held-out folds before they train"`
+	Calibrate Calibrate `yaml:"calibrate" doc:"fit scores and thresholds after training"`
+
 	CheckpointMinutes float64 `yaml:"checkpoint_minutes" default:"2" above:"0" key:"-" doc:"minutes between checkpoints at most"`
 }
 
@@ -90,6 +99,18 @@ func (o *Options) Check() []stages.Problem {
 	}
 	if o.ScoreWeight == 0 {
 		out = append(out, stages.Problem{Path: "score_weight", Message: "a model that learns no score decides nothing", Hint: "set it above 0"})
+	}
+	if o.MaskHow == "delete" && o.MaskRules == 0 && o.MaskRandom == 0 {
+		out = append(out, stages.Problem{Path: "mask_how", Message: "there is nothing to delete", Hint: "set mask_rules or mask_random too"})
+	}
+	if o.Select.Rounds > 0 && !o.MaskAbstain {
+		out = append(out, stages.Problem{Path: "select.rounds", Message: "undecided rows cannot be negative and be judged", Hint: "leave mask_abstained true"})
+	}
+	if o.Calibrate.Gold > 0 && o.Calibrate.File == "" {
+		out = append(out, stages.Problem{Path: "calibrate.gold", Message: "there is no gold set to take a part of", Hint: "add `gold: FILE` to verify, or name it in calibrate.file"})
+	}
+	if _, ok := rows.FormatOf(o.Calibrate.File); o.Calibrate.Gold > 0 && o.Calibrate.File != "" && !ok {
+		out = append(out, stages.Problem{Path: "calibrate.file", Message: fmt.Sprintf("%s: the extension does not tell the format", o.Calibrate.File), Hint: "use a .csv, .jsonl or .parquet file"})
 	}
 	if o.Deadline != "" {
 		if _, err := time.Parse(time.RFC3339, o.Deadline); err != nil {
@@ -106,8 +127,15 @@ func (o *Options) Resolve(ctx context.Context, look stages.Lookup) (stages.Exter
 		return nil, err
 	}
 	ext := stages.External{"categories": t.CategoriesKey()}
-	if o.MaskRules > 0 || o.ruled() {
+	if o.MaskRules > 0 || o.Select.Rounds > 0 || o.ruled() {
 		ext["rules"] = t.RulesKey()
+	}
+	if o.Calibrate.Gold > 0 {
+		info, err := look.File(ctx, o.Calibrate.File)
+		if err != nil {
+			return nil, err
+		}
+		ext["gold"] = info.Digest
 	}
 	id, err := demand.Pin(ctx, look, o.Encoder)
 	if err != nil {

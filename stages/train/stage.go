@@ -24,14 +24,21 @@ type stage struct {
 	env stages.Env
 }
 
-// Preflight opens the device and fetches the encoder.
+// Preflight opens the device, fetches the encoder and reads the gold part.
 func (s *stage) Preflight(ctx context.Context) error {
 	dev, err := demand.Device(ctx, s.env, s.env.Device)
 	if err != nil {
 		return err
 	}
 	defer dev.Close()
-	_, err = s.encoderDir(ctx)
+	if _, err = s.encoderDir(ctx); err != nil {
+		return err
+	}
+	t, err := label.Taxonomy(s.env.Taxonomy)
+	if err != nil {
+		return err
+	}
+	_, err = s.goldPart(ctx, t)
 	return err
 }
 
@@ -66,6 +73,13 @@ func (s *stage) Run(ctx context.Context, in stages.Inputs, out stages.Outputs) e
 	if err != nil {
 		return err
 	}
+	gold, err := s.goldPart(ctx, t)
+	if err != nil {
+		return err
+	}
+	if trainRows, err = s.choose(ctx, t, model, dev, trainRows); err != nil {
+		return err
+	}
 	weights := s.o.weigh(t, trainRows)
 	examples, used := s.o.examples(model, t, trainRows, weights, true)
 	val, kept := s.o.examples(model, t, valRows, weights, false)
@@ -92,7 +106,7 @@ func (s *stage) Run(ctx context.Context, in stages.Inputs, out stages.Outputs) e
 		return fmt.Errorf("prepare the training: %w", err)
 	}
 	defer trainer.Close()
-	l := &loop{stage: s, trainer: trainer, names: t.Names(), texts: texts, device: dev.Name + " " + dev.Digest, truth: truths(t, valRows, kept), started: began}
+	l := &loop{stage: s, trainer: trainer, names: t.Names(), texts: texts, device: dev.Name + " " + dev.Digest, truth: truths(t, valRows, kept), gold: gold, started: began}
 	l.ruled = ruled{t: t, dev: dev}
 	for _, i := range kept {
 		l.ruled.val = append(l.ruled.val, valRows[i])
@@ -145,7 +159,7 @@ func (s *stage) fitOptions(dev *device.Device) fit.Options {
 		Epochs: o.Epochs, BatchSize: o.BatchSize, BatchTokens: o.BatchTokens, MaxShapes: maxShapes,
 		LearningRate: o.LearningRate, HeadScale: o.HeadScale, LayerDecay: o.LayerDecay, Warmup: o.Warmup, Schedule: o.Schedule,
 		WeightDecay: o.WeightDecay, Clip: o.Clip, Dropout: o.Dropout, Smoothing: o.Smoothing,
-		ScoreWeight: o.ScoreWeight, TagWeight: o.TagWeight, AltProb: o.MaskRules, Seed: uint64(o.Seed), //nolint:gosec // any 64 bits will do
+		ScoreWeight: o.ScoreWeight, TagWeight: o.TagWeight, AltProb: o.MaskRules, Hide: fit.Hide{Share: o.MaskRandom, Delete: o.MaskRandom > 0 && o.MaskHow == "delete"}, Seed: uint64(o.Seed), //nolint:gosec // any 64 bits will do
 		FreezeEmbed: o.FreezeEmbed == "true" || o.FreezeEmbed == "auto" && dev.Name == device.Go, FreezeLayers: o.FreezeLayers,
 		Half: o.Precision == "bf16", Accumulate: o.MicroBatches,
 	}

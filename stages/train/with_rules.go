@@ -93,8 +93,8 @@ func (l *loop) share(ctx context.Context, m *bert.Model) error {
 
 // decided are the thresholds, those of categories that rules answer for moved
 // to where the classifier divides them.
-func (l *loop) decided(m *bert.Model) map[string]float64 {
-	out := l.thresholds()
+func (l *loop) decided(m *bert.Model, fitted *Calibration) map[string]float64 {
+	out := fitted.thresholds()
 	for name := range m.Spec.WithRules {
 		out[name] = classify.Decided
 	}

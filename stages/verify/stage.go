@@ -29,13 +29,13 @@ import (
 func Kind() stages.Kind {
 	return stages.Kind{
 		Name:    "verify",
-		Version: 2,
+		Version: 3,
 		Doc: `Measures the model and fails the run (code 5) if a check does not hold.
 Figures are precision, recall and F1 per category, macro-F1 over categories with
 at least 8 positives, micro-F1 and tag accuracy, with 95 % intervals from 2000
 resamples of the rows: on the test split, whose labels the rules made, and on a
 gold set labelled by hand, next to what the rules alone and the more frequent
-value reach. A gain is resampled on the same rows for both (paired). A failed check
+value reach; gold rows on which train calibrated are left out. A gain is resampled on the same rows for both (paired). A failed check
 commits all figures, with rows that explain it; a re-run measures nothing again.
 Latency is of the machine and the moment: its checks stand in timings.json, and if
 one fails nothing is committed, so that a re-run measures again.
@@ -44,7 +44,7 @@ Checks, with the limit of those that need none:
 ` + reference(),
 		Example: "gold: gold.csv\nchecks:\n  - {id: macro_f1, on: gold, min: 0.60}\n  - {id: gain, on: gold, over: keywords, min: 0.05, lower: 0}\n  - {id: recall, on: gold, category: emergencies, min: 0.8}\n  - {id: weak_domain, on: gold, severity: warn}\n",
 		Inputs: func(any) []stages.Input {
-			return []stages.Input{{Name: "model"}, {Name: "thresholds"}, {Name: "train"}, {Name: "test"}}
+			return []stages.Input{{Name: "model"}, {Name: "thresholds"}, {Name: "train"}, {Name: "test"}, {Name: "calibration", Optional: true}}
 		},
 		Outputs: func(any) []stages.Output {
 			return []stages.Output{{Name: "metrics"}, {Name: "checks"}, {Name: "predictions"}, {Name: "timings", Volatile: true}}
@@ -80,6 +80,9 @@ func (s *stage) Run(ctx context.Context, in stages.Inputs, out stages.Outputs) e
 	}
 	gold, err := s.gold(ctx, t)
 	if err != nil {
+		return err
+	}
+	if gold, err = s.scored(ctx, in, gold); err != nil {
 		return err
 	}
 	dev, err := demand.Device(ctx, s.env, s.env.Device)

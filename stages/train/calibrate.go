@@ -1,0 +1,225 @@
+package train
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"math"
+
+	"github.com/sprint-ml/sprint/ml/bert"
+	"github.com/sprint-ml/sprint/ml/metrics"
+	"github.com/sprint-ml/sprint/ml/taxonomy"
+	"github.com/sprint-ml/sprint/stages"
+	"github.com/sprint-ml/sprint/stages/rows"
+)
+
+// Calibrate says how scores and thresholds are fitted after training.
+type Calibrate struct {
+	Temperature string  `yaml:"temperature" default:"none" enum:"none|one|category" doc:"rescale scores so that they are probabilities: one temperature for all categories, or one for each; the model applies it to all its answers"`
+	Gold        float64 `yaml:"gold" default:"0" min:"0" below:"1" doc:"share of the gold set, whole stories drawn by their rows' identity, on which thresholds and temperatures are fitted where it has enough positives; verify does not score these rows"`
+	File        string  `yaml:"file" path:"true" like:"verify.gold" key:"-" doc:"that gold set; by default the one that verify measures against"`
+}
+
+// Calibration is the content of calibration.json.
+type Calibration struct {
+	Temperature string                `json:"temperature"` // as the plan has it
+	Categories  map[string]Calibrated `json:"categories"`
+	// Gold are the rows of the gold set on which was fitted: they must not be
+	// scored.
+	Gold []GoldRow `json:"gold"`
+}
+
+// Calibrated is what was fitted for one category.
+type Calibrated struct {
+	Threshold   float64 `json:"threshold"`
+	Temperature float64 `json:"temperature"` // 1 leaves scores as they are
+	On          string  `json:"on"`          // val or gold
+	Rows        int     `json:"rows"`
+	Positives   int     `json:"positives"`
+	// Log loss and expected calibration error on these rows, before the
+	// temperature and after.
+	LogLoss [2]float64 `json:"log_loss"`
+	Error   [2]float64 `json:"calibration_error"`
+}
+
+// GoldRow names a row of a gold set.
+type GoldRow struct {
+	URL   string `json:"url,omitempty"`
+	ID    string `json:"id,omitempty"`
+	Title string `json:"title"`
+}
+
+// Rows are the named gold rows as rows, to keep others apart from.
+func (c *Calibration) Rows() []rows.Row {
+	out := make([]rows.Row, len(c.Gold))
+	for i, g := range c.Gold {
+		out[i] = rows.Row{URL: g.URL, ID: g.ID, Title: g.Title}
+	}
+	return out
+}
+
+// enough is how many rows of each answer a fit on them needs.
+const enough = 8
+
+// sample is scored rows of a category with their truth.
+type sample struct {
+	on     string
+	scores []float32
+	truth  []bool
+}
+
+func (s *sample) positives() int {
+	n := 0
+	for _, t := range s.truth {
+		if t {
+			n++
+		}
+	}
+	return n
+}
+
+func (s *sample) suffices() bool {
+	n := s.positives()
+	return n >= enough && len(s.truth)-n >= enough
+}
+
+// error is the expected calibration error of scores for the sample's rows.
+func (s *sample) error(scores []float32) float64 {
+	truths := make([]metrics.Truth, len(s.truth))
+	for i, t := range s.truth {
+		truths[i].Positive = []bool{t}
+	}
+	return metrics.Calibrate(truths, 0, func(row int) float64 { return float64(scores[row]) }).ECE
+}
+
+// goldPart reads the part of the gold set that the plan grants.
+func (s *stage) goldPart(ctx context.Context, t *taxonomy.Taxonomy) ([]rows.Row, error) {
+	o := s.o.Calibrate
+	if o.Gold == 0 {
+		return nil, nil
+	}
+	r, err := s.env.Files.Open(ctx, o.File)
+	if err != nil {
+		return nil, err
+	}
+	defer r.Close()
+	format, _ := rows.FormatOf(o.File)
+	g, err := rows.ReadGold(r, format, t.Names())
+	if err != nil {
+		code := stages.CodeStage
+		if errors.Is(err, rows.ErrFormat) {
+			code = stages.CodeIntegrity
+		}
+		return nil, stages.Fail(code, "a gold set has url or id, title, and per category a 0/1 column and a column <category>_tag", "gold set %s: %w", o.File, err)
+	}
+	var part []rows.Row
+	for i, in := range rows.GoldPart(g.Rows, o.Gold) {
+		if in {
+			part = append(part, g.Rows[i])
+		}
+	}
+	if len(part) == 0 || len(part) == len(g.Rows) {
+		return nil, stages.Fail(stages.CodeStage, "label more rows by hand, or change calibrate.gold", "calibrate.gold %g takes %d of the %d rows of %s", o.Gold, len(part), len(g.Rows), o.File)
+	}
+	return part, nil
+}
+
+// calibrate fits temperatures, which it gives to the model, and thresholds.
+func (l *loop) calibrate(ctx context.Context, model *bert.Model) (*Calibration, error) {
+	samples, err := l.samples(ctx, model)
+	if err != nil {
+		return nil, err
+	}
+	o := l.o.Calibrate
+	out := &Calibration{Temperature: o.Temperature, Categories: map[string]Calibrated{}, Gold: []GoldRow{}}
+	for _, r := range l.gold {
+		out.Gold = append(out.Gold, GoldRow{r.URL, r.ID, r.Title})
+	}
+	var all sample
+	for _, s := range samples {
+		if s.suffices() {
+			all.scores, all.truth = append(all.scores, s.scores...), append(all.truth, s.truth...)
+		}
+	}
+	common := 1.0
+	if o.tempers() && all.suffices() {
+		common = metrics.Temperature(all.scores, all.truth)
+	}
+	temperatures := make([]float64, len(samples))
+	for c, s := range samples {
+		temperatures[c] = common
+		if o.Temperature == "category" && s.suffices() {
+			temperatures[c] = metrics.Temperature(s.scores, s.truth)
+		}
+		tempered := make([]float32, len(s.scores))
+		for i, x := range s.scores {
+			tempered[i] = float32(metrics.Temper(float64(x), temperatures[c]))
+		}
+		out.Categories[l.names[c]] = Calibrated{
+			Threshold: metrics.Threshold(tempered, s.truth), Temperature: temperatures[c], On: s.on, Rows: len(s.truth), Positives: s.positives(),
+			LogLoss: [2]float64{round(metrics.LogLoss(s.scores, s.truth, 1)), round(metrics.LogLoss(s.scores, s.truth, temperatures[c]))},
+			Error:   [2]float64{s.error(s.scores), s.error(tempered)},
+		}
+	}
+	if o.tempers() {
+		model.Spec.Temperatures = temperatures
+	}
+	return out, nil
+}
+
+// samples are what each category is fitted on: the gold part where it says
+// enough of it, else val with its weak labels.
+func (l *loop) samples(ctx context.Context, model *bert.Model) ([]sample, error) {
+	out := make([]sample, len(l.names))
+	for c := range l.names {
+		out[c].on = "val"
+		for i, s := range l.state.Scores {
+			if l.truth.known[c][i] {
+				out[c].scores, out[c].truth = append(out[c].scores, s[c]), append(out[c].truth, l.truth.positive[c][i])
+			}
+		}
+	}
+	if len(l.gold) == 0 {
+		return out, nil
+	}
+	p, err := bert.NewPredictor(model, l.ruled.dev)
+	if err != nil {
+		return nil, err
+	}
+	defer p.Close()
+	texts := make([]bert.Text, len(l.gold))
+	for i, r := range l.gold {
+		texts[i].IDs, texts[i].Types = model.Encode(r.Title, r.Description)
+	}
+	predictions, err := p.Predict(ctx, texts)
+	if err != nil {
+		return nil, err
+	}
+	var weak []string
+	for c, name := range l.names {
+		s := sample{on: "gold"}
+		for i, p := range predictions {
+			s.scores, s.truth = append(s.scores, p.Scores[c]), append(s.truth, l.gold[i].Labels[c].Score > 0)
+		}
+		if s.suffices() {
+			out[c] = s
+		} else {
+			weak = append(weak, name)
+		}
+	}
+	if len(weak) > 0 {
+		l.env.Log.Warn("the gold part has too few rows of these categories: val decides", slog.Any("categories", weak), slog.Int("needed", enough))
+	}
+	return out, nil
+}
+
+// thresholds are those of thresholds.json.
+func (c *Calibration) thresholds() map[string]float64 {
+	out := map[string]float64{}
+	for name, x := range c.Categories {
+		out[name] = math.Min(math.Max(x.Threshold, -1), 1)
+	}
+	return out
+}
+
+func (c Calibrate) tempers() bool { return c.Temperature == "one" || c.Temperature == "category" }

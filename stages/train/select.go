@@ -1,0 +1,172 @@
+package train
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"math"
+
+	"github.com/sprint-ml/sprint/ml/bert"
+	"github.com/sprint-ml/sprint/ml/confident"
+	"github.com/sprint-ml/sprint/ml/device"
+	"github.com/sprint-ml/sprint/ml/keywords"
+	"github.com/sprint-ml/sprint/ml/taxonomy"
+	"github.com/sprint-ml/sprint/stages/rows"
+)
+
+// Select says which weak labels are believed. A judge that has not seen a row
+// answers for it from the encoder's vector of the text without the rules' words,
+// so that it cannot repeat the rules.
+type Select struct {
+	Rounds     int     `yaml:"rounds" default:"0" min:"0" max:"10" doc:"times that held-out folds judge the training labels before the fit, each with the labels of the round before; 0 believes all labels"`
+	Folds      int     `yaml:"folds" default:"5" min:"2" max:"20" doc:"parts of the training rows, whole stories, each judged by what the others teach"`
+	Confidence float64 `yaml:"confidence" default:"0.9" above:"0.5" below:"1" doc:"probability from which the judge labels a row that no labeller decided, and from which it overrules a label; what it doubts less is left out of that category's loss"`
+}
+
+// Selected counts what a round did to one category.
+type Selected struct {
+	Agreed    int `json:"agreed"`    // labels kept
+	Doubted   int `json:"doubted"`   // left out
+	Overruled int `json:"overruled"` // replaced
+	Decided   int `json:"decided"`   // of undecided rows
+	// Unjudged says that there are too few rows of one label.
+	Unjudged bool `json:"unjudged,omitempty"`
+}
+
+// choose judges the labels of the training rows over rounds and returns the
+// rows with the labels to learn from. Labels of the given rows stay.
+func (s *stage) choose(ctx context.Context, t *taxonomy.Taxonomy, m *bert.Model, dev *device.Device, set []rows.Row) ([]rows.Row, error) {
+	o := s.o.Select
+	if o.Rounds == 0 {
+		return set, nil
+	}
+	vectors, err := s.vectors(ctx, t, m, dev, set)
+	if err != nil {
+		return nil, err
+	}
+	titles := make([]string, len(set))
+	for i, r := range set {
+		titles[i] = r.Title
+	}
+	groups := rows.NearDuplicateGroups(titles)
+	given := targets(t, set)
+	now := given
+	for round := range o.Rounds {
+		p, ok, err := confident.JudgeVectors(ctx, vectors, groups, now, confident.Options{Folds: o.Folds, Seed: uint64(s.o.Seed)}) //nolint:gosec // any 64 bits will do
+		if err != nil {
+			return nil, fmt.Errorf("judge the labels: %w", err)
+		}
+		next := make([][]int8, len(now))
+		counts := map[string]Selected{}
+		changed := 0
+		for c, category := range t.Categories {
+			if next[c] = given[c]; !ok[c] {
+				counts[category.Name] = Selected{Unjudged: true}
+				continue
+			}
+			var n Selected
+			next[c], n = o.judge(given[c], now[c], p[c])
+			counts[category.Name] = n
+			for i := range next[c] {
+				if next[c][i] != now[c][i] {
+					changed++
+				}
+			}
+			s.env.Log.Info("judged labels", slog.Int("round", round+1), slog.String("category", category.Name), slog.Int("agreed", n.Agreed), slog.Int("doubted", n.Doubted), slog.Int("overruled", n.Overruled), slog.Int("decided", n.Decided))
+		}
+		now = next
+		s.env.Note(fmt.Sprintf("select_round_%d", round+1), counts)
+		if changed == 0 {
+			break
+		}
+	}
+	return relabel(set, given, now), nil
+}
+
+// judge decides on the labels of one category: given are the labeller's, now
+// those that taught the judge, p what it says.
+func (o Select) judge(given, now []int8, p []float64) (next []int8, n Selected) {
+	next = make([]int8, len(given))
+	doubted := map[int]bool{}
+	for _, s := range confident.Suspects(p, now) {
+		doubted[s.Row] = true
+	}
+	for i, l := range given {
+		sure, answer := math.Max(p[i], 1-p[i]) >= o.Confidence, confident.Absent
+		if p[i] >= 0.5 {
+			answer = confident.Present
+		}
+		switch {
+		case l == confident.Undecided && sure:
+			next[i] = answer
+			n.Decided++
+		case l == confident.Undecided || l == answer || !sure && !doubted[i]:
+			if next[i] = l; l != confident.Undecided {
+				n.Agreed++
+			}
+		case sure:
+			next[i] = answer
+			n.Overruled++
+		default:
+			next[i] = confident.Undecided
+			n.Doubted++
+		}
+	}
+	return next, n
+}
+
+// targets are the labels of each category.
+func targets(t *taxonomy.Taxonomy, set []rows.Row) [][]int8 {
+	out := make([][]int8, len(t.Categories))
+	for c := range out {
+		out[c] = make([]int8, len(set))
+		for i, r := range set {
+			switch l := r.Labels[c]; {
+			case l.Abstain:
+				out[c][i] = confident.Undecided
+			case l.Score > 0:
+				out[c][i] = confident.Present
+			}
+		}
+	}
+	return out
+}
+
+// relabel changes the labels that differ from the given ones. A label that was
+// made has no tag: the judge knows none.
+func relabel(set []rows.Row, given, now [][]int8) []rows.Row {
+	out := make([]rows.Row, len(set))
+	for i, r := range set {
+		labels := make([]rows.Label, len(r.Labels))
+		for c, l := range r.Labels {
+			switch {
+			case given[c][i] == now[c][i]:
+			case now[c][i] == confident.Present:
+				l = rows.Label{Score: 1}
+			default:
+				l = rows.Label{Abstain: now[c][i] == confident.Undecided}
+			}
+			labels[c] = l
+		}
+		r.Labels = labels
+		out[i] = r
+	}
+	return out
+}
+
+// vectors are the encoder's of the rows' texts without the rules' words.
+func (s *stage) vectors(ctx context.Context, t *taxonomy.Taxonomy, m *bert.Model, dev *device.Device, set []rows.Row) ([][]float32, error) {
+	e, err := bert.NewEmbedder(m, dev)
+	if err != nil {
+		return nil, err
+	}
+	defer e.Close()
+	matcher := keywords.New(t)
+	var hits keywords.Result
+	texts := make([]bert.Text, len(set))
+	for i, r := range set {
+		matcher.Match(&hits, r.Title, r.Description)
+		texts[i].IDs, texts[i].Types = m.Encode(without(r.Title, 0, hits.Fired, ""), without(r.Description, 1, hits.Fired, ""))
+	}
+	return e.Embed(ctx, texts)
+}
