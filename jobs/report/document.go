@@ -32,6 +32,19 @@ type head struct {
 	TagSupport  int     `json:"tag_support"`
 }
 
+// fitted is how thresholds and temperatures were found.
+type fitted struct {
+	Categories map[string]struct {
+		Threshold   float64    `json:"threshold"`
+		Temperature float64    `json:"temperature"`
+		On          string     `json:"on"`
+		Rows        int        `json:"rows"`
+		Positives   int        `json:"positives"`
+		Error       [2]float64 `json:"calibration_error"` // before the temperature, and after
+	} `json:"categories"`
+	Gold []json.RawMessage `json:"gold"`
+}
+
 type metrics struct {
 	Test      scores            `json:"test"`
 	Gold      *scores           `json:"gold"`

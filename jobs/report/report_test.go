@@ -113,9 +113,11 @@ func full() *Source {
 		s.Stages[stage].Outputs[name] = jobs.OutputResult{Digest: digest("f"), Size: int64(len(text))}
 	}
 	add(1, "split_report", splitDoc)
+	add(2, "calibration", `{"temperature":"val","categories":{"fire":{"threshold":0.41,"temperature":1.3,"on":"gold","rows":60,"positives":12,"log_loss":[0.4,0.3],"calibration_error":[0.12,0.05]}},"gold":[{"id":"g9","title":"x"}]}`)
 	notes := s.Stages[2].Manifest.Notes
 	notes["with_rules"] = map[string]any{"fire": 0.9}
 	notes["programs"] = map[string]any{"all": 3.0, "from_cache": 1.0, "seconds": 17.8}
+	notes["select_round_1"] = map[string]any{"fire": map[string]any{"agreed": 30.0, "doubted": 4.0, "overruled": 2.0, "decided": 11.0}, "money": map[string]any{"unjudged": true}}
 	notes["resumed"] = "from the checkpoint of step 4 of 27"
 	add(3, "metrics", ciDoc)
 	add(3, "checks", ciChecksDoc)

@@ -2,6 +2,7 @@ package report
 
 import (
 	"fmt"
+	"slices"
 	"strconv"
 )
 
@@ -53,6 +54,6 @@ func trained(st Stage) []Section {
 	if facts := trainNotes(st); len(facts) > 0 {
 		out.Blocks = append(out.Blocks, Block{Facts: facts})
 	}
-	out.Blocks = append(out.Blocks, fold)
+	out.Blocks = slices.Concat(out.Blocks, calibrated(st), selection(st), []Block{fold})
 	return []Section{out}
 }

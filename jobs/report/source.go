@@ -44,7 +44,7 @@ type Document struct {
 
 // read are the outputs that a report reads, with the most bytes that it takes.
 var read = map[string]int64{
-	"label_report": 16 << 20, "split_report": 16 << 20, "history": 16 << 20, "metrics": 16 << 20,
+	"label_report": 16 << 20, "split_report": 16 << 20, "history": 16 << 20, "calibration": 16 << 20, "metrics": 16 << 20,
 	"checks": 16 << 20, "timings": 1 << 20, "predictions": 64 << 20,
 }
 
