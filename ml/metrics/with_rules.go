@@ -1,6 +1,9 @@
 package metrics
 
-import "sort"
+import (
+	"math"
+	"sort"
+)
 
 // What a model must show on rows whose rule words are hidden from it.
 const (
@@ -8,10 +11,9 @@ const (
 	// words: on news whose language the encoder knows models reach 0.8 to 0.9,
 	// on others 0.2 to 0.7.
 	aloneF1 = 0.75
-	// addPrecision is how often what it adds to the rules must be right, and
-	// addPositives how many right answers must show it.
+	// addPrecision is how often what it adds to the rules must be right, one
+	// standard error below what is seen: of many cuts the luckiest is taken.
 	addPrecision = 0.8
-	addPositives = 3
 )
 
 // Never is a score that no model gives.
@@ -42,7 +44,7 @@ func WithRules(scores []float32, truth []bool) (from float64, alone bool) {
 			continue
 		}
 		best = max(best, ratio(2*tp, n+1+positives))
-		if tp >= addPositives && ratio(tp, n+1) >= addPrecision {
+		if atLeast(tp, n+1) >= addPrecision {
 			from = float64(scores[i])
 			if n+1 < len(at) {
 				from = (from + float64(scores[at[n+1]])) / 2
@@ -50,4 +52,12 @@ func WithRules(scores []float32, truth []bool) (from float64, alone bool) {
 		}
 	}
 	return from, best >= aloneF1
+}
+
+// atLeast is the lower end of Wilson's interval of one standard error for a
+// share of which right of all were seen (Wilson, 1927).
+func atLeast(right, all int) float64 {
+	n := float64(all)
+	p := float64(right) / n
+	return (p + 1/(2*n) - math.Sqrt(p*(1-p)/n+1/(4*n*n))) / (1 + 1/n)
 }
