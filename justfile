@@ -35,10 +35,10 @@ race:
 e2e: stores
     go test -tags e2e -count=1 -timeout 20m ./examples/... ./jobs/... ./stages/train
 
-# An hour of faults: every operation killed on every store, many runners, random graphs.
+# Two hours of faults: every operation killed and failed on every store, many runners, random graphs.
 soak:
     go test -tags soak -count=1 -timeout 3h ./jobs/... ./storage/localblob
-    cd {{ servers }} && go test -mod=mod -tags soak -count=1 -timeout 1h -v .
+    cd {{ servers }} && go test -mod=mod -tags soak -count=1 -timeout 2h -v .
 
 # The stores against real servers and a bad network (builds the servers once, 3 minutes).
 stores:

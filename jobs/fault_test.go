@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"maps"
 	"os"
-	"path/filepath"
 	"runtime"
 	"slices"
 	"strings"
@@ -13,6 +12,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/sprint-ml/sprint/jobs"
+	"github.com/sprint-ml/sprint/storage"
 	"github.com/sprint-ml/sprint/storage/faultstore"
 )
 
@@ -23,6 +23,17 @@ func TestOperationFails(t *testing.T) {
 	if tier == 0 && testing.Short() {
 		t.Skip("not in -short")
 	}
+	everywhere(t, func(t *testing.T, url func() string) {
+		step := []int{83, 10, 1}[tier]
+		if !strings.HasSuffix(t.Name(), "file") {
+			step = []int{211, 10, 1}[tier]
+		}
+		faultMatrix(t, url, step)
+	})
+}
+
+// faultMatrix tries every step-th case of the matrix operation x cause.
+func faultMatrix(t *testing.T, url func() string, step int) {
 	leaks := goroutines(t)
 	short := func(b *bench) {
 		b.tweak = func(r *jobs.Runner) {
@@ -31,7 +42,7 @@ func TestOperationFails(t *testing.T) {
 			r.Parallel, r.TTL, r.Backoff = 1, 300*time.Millisecond, time.Millisecond
 		}
 	}
-	want := sixReference(t, filepath.Join(t.TempDir(), "store"))
+	want := sixReference(t, url())
 	faults := []string{"error-before", "error-after", "short"}
 	for _, cause := range slices.Sorted(maps.Keys(faultstore.Causes())) {
 		faults = append(faults, "error-before:"+cause)
@@ -42,7 +53,6 @@ func TestOperationFails(t *testing.T) {
 			cases = append(cases, fmt.Sprintf("%s@%d", f, n))
 		}
 	}
-	step := []int{83, 10, 1}[tier]
 	if one := os.Getenv(faultstore.Env); one != "" { // a replay
 		cases, step = []string{one}, 1
 	}
@@ -54,15 +64,8 @@ func TestOperationFails(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		store := filepath.Join(dir, "store")
-		inj.Cut = func(key string) error {
-			path := filepath.Join(store, filepath.FromSlash(key))
-			fi, err := os.Stat(path)
-			if err != nil {
-				return err
-			}
-			return os.Truncate(path, fi.Size()/2)
-		}
+		store := url()
+		inj.Cut = func(key string) error { return cut(t, store, key) }
 		tried++
 		got, err := runSix(t.Context(), dir, store, inj, short)
 		message := got.Error
@@ -100,6 +103,20 @@ func TestOperationFails(t *testing.T) {
 	}
 	t.Logf("%d faults of %d operations; %d ended a run", tried, want.Ops, failed)
 	leaks(t)
+}
+
+// cut leaves the first half of an object.
+func cut(t testing.TB, url, key string) error {
+	s, err := storage.Open(t.Context(), url, nil)
+	if err != nil {
+		return err
+	}
+	defer s.Close()
+	data, err := s.ReadFile(t.Context(), key, 1<<20)
+	if err != nil {
+		return err
+	}
+	return s.WriteFile(t.Context(), key, data[:len(data)/2])
 }
 
 // goroutines returns a check that this package's code left none running.

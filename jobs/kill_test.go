@@ -172,16 +172,23 @@ var kills = []faultstore.Mode{faultstore.KillBefore, faultstore.KillAfter, fault
 
 // TestKillEveryOperation kills a real child before, after, and after with a
 // lost reply, of the operations of sixPlan on its store: of every one in the
-// longer tiers, of some in the short one.
+// longest tier, of some in the shorter ones.
 func TestKillEveryOperation(t *testing.T) {
-	t.Run("file", func(t *testing.T) {
-		killMatrix(t, func() string { return filepath.Join(t.TempDir(), "store") }, []int{37, 1, 1}[tier], nil)
+	everywhere(t, func(t *testing.T, url func() string) {
+		step := []int{37, 7, 1}[tier]
+		if !strings.HasSuffix(t.Name(), "file") {
+			step = []int{61, 7, 1}[tier]
+		}
+		killMatrix(t, url, step, nil)
 	})
-	if tier == 0 {
-		return
-	}
-	t.Run("s3", func(t *testing.T) { killMatrix(t, storagetest.S3URL(t, nil), []int{0, 7, 1}[tier], nil) })
-	t.Run("gcs", func(t *testing.T) { killMatrix(t, storagetest.GCSURL(t, nil), []int{0, 7, 1}[tier], nil) })
+}
+
+// everywhere runs a test on a folder and on servers of S3 and GCS, with a
+// function that gives the URL of a new store each time.
+func everywhere(t *testing.T, test func(t *testing.T, url func() string)) {
+	t.Run("file", func(t *testing.T) { test(t, func() string { return filepath.Join(t.TempDir(), "store") }) })
+	t.Run("s3", func(t *testing.T) { test(t, storagetest.S3URL(t, nil)) })
+	t.Run("gcs", func(t *testing.T) { test(t, storagetest.GCSURL(t, nil)) })
 }
 
 // TestKillEveryOperationOfAWorker kills the worker of the isolated stage: its

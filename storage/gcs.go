@@ -31,7 +31,7 @@ func gcsEndpoint() (endpoint string, emulated bool) {
 // so at once instead of failing on the first read.
 func openGCS(ctx context.Context, u *url.URL) (opened, error) {
 	transport := http.DefaultTransport.(*http.Transport).Clone() // the type is documented
-	tune(transport)
+	hangUp := tune(transport)
 	client := &http.Client{Transport: transport}
 	anonymous := false
 	if v := u.Query().Get("anonymous"); v != "" {
@@ -49,7 +49,7 @@ func openGCS(ctx context.Context, u *url.URL) (opened, error) {
 		client.Transport = &oauth2.Transport{Base: transport, Source: credentials.TokenSource}
 	}
 	b := gcsblob.New(client, endpoint, u.Host)
-	return opened{blob.NewBucket(b), &gcsMover{b, keyPrefix(u)}}, nil
+	return opened{blob.NewBucket(b), &gcsMover{b, keyPrefix(u)}, hangUp}, nil
 }
 
 // gcsMover stores blobs without a writer, which would hold a part in memory.

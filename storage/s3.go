@@ -34,6 +34,7 @@ func openS3(ctx context.Context, u *url.URL) (opened, error) {
 	// The opener offers no way to set the retries and the transport before it
 	// builds the client, but leaves in its Options what the URL said of the
 	// bucket.
+	var hangUp func()
 	client = s3.New(client.Options(), func(o *s3.Options) {
 		o.Retryer = retry.NewStandard(func(o *retry.StandardOptions) {
 			o.MaxAttempts, o.MaxBackoff = clientTries, clientBackoff
@@ -43,7 +44,7 @@ func openS3(ctx context.Context, u *url.URL) (opened, error) {
 			o.ResponseChecksumValidation = aws.ResponseChecksumValidationWhenRequired // what is read is hashed here
 		}
 		if c, ok := o.HTTPClient.(*awshttp.BuildableClient); ok {
-			o.HTTPClient = c.WithTransportOptions(func(t *http.Transport) { tune(t) })
+			o.HTTPClient = c.WithTransportOptions(func(t *http.Transport) { hangUp = tune(t) })
 		}
 	})
 	bucket, err = s3blob.OpenBucket(ctx, client, u.Host, &opener.Options)
@@ -58,7 +59,7 @@ func openS3(ctx context.Context, u *url.URL) (opened, error) {
 	if client.Options().RequestChecksumCalculation != aws.RequestChecksumCalculationWhenRequired {
 		m.checksum = types.ChecksumAlgorithmCrc32
 	}
-	return opened{bucket, m}, nil
+	return opened{bucket, m, hangUp}, nil
 }
 
 // s3Mover stores blobs without gocloud's writer, which would hold every part

@@ -41,6 +41,7 @@ type Options struct {
 type Store struct {
 	bucket *blob.Bucket
 	mover  mover // nil: streams and the bucket's own copy
+	hangUp func()
 	driver driver
 	scheme string
 	url    string
@@ -82,7 +83,7 @@ func Open(ctx context.Context, rawURL string, o *Options) (*Store, error) {
 		}
 		return nil, err
 	}
-	s.bucket, s.mover = b.Bucket, b.mover
+	s.bucket, s.mover, s.hangUp = b.Bucket, b.mover, b.hangUp
 	if prefix := keyPrefix(u); prefix != "" {
 		s.bucket = blob.PrefixedBucket(s.bucket, prefix)
 	}
@@ -109,8 +110,14 @@ func keyPrefix(u *url.URL) string {
 // every driver keeps apart on every file system.
 func ValidKey(key string) bool { return localblob.ValidKey(key) }
 
-// Close releases the connections.
-func (s *Store) Close() error { return s.bucket.Close() }
+// Close ends the connections.
+func (s *Store) Close() error {
+	err := s.bucket.Close()
+	if s.hangUp != nil {
+		s.hangUp()
+	}
+	return err
+}
 
 // URL names the store in messages: secrets are stripped.
 func (s *Store) URL() string { return s.url }

@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"net/http"
 	"net/http/httptest"
+	"net/url"
+	"os"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -15,6 +17,13 @@ import (
 // bucketName is the one bucket of the servers.
 const bucketName = "conformance"
 
+// S3Env and GCSEnv name the URL of an empty store on a running server, whose
+// credentials and address the rest of the environment holds.
+const (
+	S3Env  = "STORAGETEST_S3"
+	GCSEnv = "STORAGETEST_GCS"
+)
+
 var prefixes atomic.Int64
 
 // S3URL starts an in-memory S3 server for the rest of the test and returns a
@@ -24,8 +33,13 @@ var prefixes atomic.Int64
 //
 // The server honours conditions on small objects only (gofakes3 ignores them on
 // multipart uploads, which start at 16 MiB).
+//
+// With S3Env set and nothing to wrap, the stores are on the server that it names.
 func S3URL(t testing.TB, around func(http.Handler) http.Handler) func() string {
 	t.Helper()
+	if base := os.Getenv(S3Env); base != "" && around == nil {
+		return within(t, base)
+	}
 	backend := s3mem.New()
 	if err := backend.CreateBucket(bucketName); err != nil {
 		t.Fatal(err)
@@ -41,12 +55,25 @@ func S3URL(t testing.TB, around func(http.Handler) http.Handler) func() string {
 	}
 }
 
-// GCSURL is S3URL for Google Cloud Storage.
+// GCSURL is S3URL for Google Cloud Storage, and GCSEnv its S3Env.
 func GCSURL(t testing.TB, around func(http.Handler) http.Handler) func() string {
 	t.Helper()
+	if base := os.Getenv(GCSEnv); base != "" && around == nil {
+		return within(t, base)
+	}
 	server := serve(t, NewGCS(), around)
 	setenv(t, map[string]string{"STORAGE_EMULATOR_HOST": strings.TrimPrefix(server.URL, "http://")})
 	return func() string { return fmt.Sprintf("gs://%s/p%d?anonymous=true", bucketName, prefixes.Add(1)) }
+}
+
+// within gives the URL of a new store below that of an empty one each time.
+func within(t testing.TB, base string) func() string {
+	t.Helper()
+	u, err := url.Parse(base)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return func() string { return u.JoinPath(fmt.Sprint("p", prefixes.Add(1))).String() }
 }
 
 func serve(t testing.TB, handler http.Handler, around func(http.Handler) http.Handler) *httptest.Server {

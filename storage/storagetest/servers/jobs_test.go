@@ -1,0 +1,41 @@
+package servers
+
+import (
+	"os"
+	"os/exec"
+	"path/filepath"
+	"testing"
+
+	"github.com/sprint-ml/sprint/storage/storagetest"
+)
+
+// TestJobs runs the matrices of package jobs on the servers: every operation of
+// a run killed, and every one failed by each cause.
+func TestJobs(t *testing.T) {
+	const matrices = "^(TestKillEveryOperation|TestOperationFails)$"
+	t.Run("s3", func(t *testing.T) {
+		s := startS3(t)
+		testJobs(t, s, matrices+"/^s3$", storagetest.S3Env)
+	})
+	t.Run("gcs", func(t *testing.T) {
+		s := startGCS(t, "")
+		testJobs(t, s, matrices+"/^gcs$", storagetest.GCSEnv)
+	})
+}
+
+// testJobs runs tests of package jobs on the server, whose URL they find in a
+// variable.
+func testJobs(t *testing.T, s *server, which, variable string) {
+	t.Helper()
+	cmd := exec.CommandContext(t.Context(), "go", "test", "-tags", tags, "-run", which, "-count", "1", "-timeout", "1h", "-v", ".")
+	cmd.Dir = "../../../jobs"
+	cmd.Env = append(os.Environ(), "GOFLAGS=", variable+"="+s.url(s.addr))
+	out, err := cmd.CombinedOutput()
+	if err != nil {
+		t.Fatalf("%v: %s", err, out)
+	}
+	if stores, err := filepath.Glob(filepath.Join(s.folder, bucket, "p*", "p*")); err != nil || len(stores) == 0 {
+		t.Errorf("the tests made no store on the server, %v", err)
+	}
+	t.Logf("%s", out)
+}

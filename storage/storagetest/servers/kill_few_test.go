@@ -1,5 +1,0 @@
-//go:build !soak
-
-package servers
-
-const kills = 8 // of a server; 100 in the soak

@@ -1,5 +1,0 @@
-//go:build soak
-
-package servers
-
-const kills = 100 // of a server
