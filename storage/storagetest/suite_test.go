@@ -45,6 +45,16 @@ var clouds = map[string]func(testing.TB, func(http.Handler) http.Handler) func()
 	"s3": storagetest.S3URL, "gcs": storagetest.GCSURL,
 }
 
+// TestRepublish: bytes that are there are not sent again.
+func TestRepublish(t *testing.T) {
+	for name, start := range clouds {
+		t.Run(name, func(t *testing.T) {
+			var sent storagetest.Sent
+			storagetest.RunRepublish(t, start(t, sent.Around)(), &sent)
+		})
+	}
+}
+
 // TestDenied: a missing right is never taken for a missing object, whatever
 // the operation.
 func TestDenied(t *testing.T) {
