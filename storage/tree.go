@@ -201,26 +201,3 @@ func again(read func() error) error {
 	}
 	return err
 }
-
-func (s *Store) fetchFile(ctx context.Context, root *os.Root, e TreeEntry) error {
-	r, err := s.Get(ctx, e.Digest, e.Size)
-	if err != nil {
-		return err
-	}
-	defer r.Close()
-	if d := path.Dir(e.Path); d != "." {
-		if err := root.MkdirAll(d, 0o755); err != nil {
-			return err
-		}
-	}
-	f, err := root.OpenFile(e.Path, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o644)
-	if err != nil {
-		return err
-	}
-	if _, err := io.Copy(f, r); err != nil {
-		f.Close()
-		_ = root.Remove(e.Path) // half a file must not be taken for a whole one
-		return err
-	}
-	return f.Close()
-}

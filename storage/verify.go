@@ -28,7 +28,7 @@ func (s *Store) Get(ctx context.Context, digest string, size int64) (io.ReadClos
 	}
 	if size >= 0 && v.total != size {
 		defer v.r.Close()
-		return nil, v.corrupt(fmt.Errorf("%d bytes, want %d", v.total, size))
+		return nil, v.s.corrupt(v.ctx, v.key, v.want, v.size, fmt.Errorf("%d bytes, want %d", v.total, size))
 	}
 	return v, nil
 }
@@ -105,13 +105,13 @@ func (v *verifyingReader) Read(p []byte) (int, error) {
 	case errors.Is(err, io.EOF):
 		v.end = io.EOF
 		if got := digestOf(v.hash); got != v.want {
-			v.end = v.corrupt(fmt.Errorf("its bytes have digest %s, want %s", got, v.want))
+			v.end = v.s.corrupt(v.ctx, v.key, v.want, v.size, fmt.Errorf("its bytes have digest %s, want %s", got, v.want))
 		}
 		return n, v.end
 	case err != nil:
 		return n, v.resume(wrap("get", v.key, err))
 	case v.n > v.total:
-		v.end = v.corrupt(fmt.Errorf("more than the %d bytes it should have", v.total))
+		v.end = v.s.corrupt(v.ctx, v.key, v.want, v.size, fmt.Errorf("more than the %d bytes it should have", v.total))
 		return n, v.end
 	}
 	return n, nil
@@ -135,28 +135,29 @@ func (v *verifyingReader) resume(cause error) error {
 	return nil
 }
 
-// corrupt judges a mismatch by a second fetch. Bytes that are wrong in the
+// corrupt judges a blob whose bytes are not those of the digest, or not of the
+// size, that its reader wants, by a second fetch. Bytes that are wrong in the
 // store are marked, so that the next Put of the blob replaces them; bytes that
 // were wrong on their way only are a temporary failure; and a good blob of
 // which the caller wants another size is not marked at all.
-func (v *verifyingReader) corrupt(cause error) error {
-	info, err := v.s.Stat(v.ctx, v.key)
+func (s *Store) corrupt(ctx context.Context, key, digest string, size int64, cause error) error {
+	info, err := s.Stat(ctx, key)
 	if err != nil {
 		return err
 	}
-	got, n, err := v.s.digest(v.ctx, v.key)
+	got, n, err := s.digest(ctx, key)
 	switch {
 	case err != nil:
 		return err
-	case got == v.want && v.size >= 0 && n != v.size:
-		return &Error{Op: "get", Key: v.key, Class: ErrCorrupt, Err: fmt.Errorf("the blob is whole and has %d bytes; what refers to it says %d", n, v.size)}
-	case got == v.want:
-		return &Error{Op: "get", Key: v.key, Class: ErrTransient, Err: fmt.Errorf("%w; a second fetch was right", cause)}
+	case got == digest && size >= 0 && n != size:
+		return &Error{Op: "get", Key: key, Class: ErrCorrupt, Err: fmt.Errorf("the blob is whole and has %d bytes; what refers to it says %d", n, size)}
+	case got == digest:
+		return &Error{Op: "get", Key: key, Class: ErrTransient, Err: fmt.Errorf("%w; a second fetch was right", cause)}
 	}
-	if err := v.s.WriteFile(v.ctx, quarantineKey(v.key), []byte(info.Version)); err != nil {
-		v.s.log.Warn("store: could not mark a corrupt blob", "key", v.key, "error", err)
+	if err := s.WriteFile(ctx, quarantineKey(key), []byte(info.Version)); err != nil {
+		s.log.Warn("store: could not mark a corrupt blob", "key", key, "error", err)
 	}
-	return &Error{Op: "get", Key: v.key, Class: ErrCorrupt, Err: cause}
+	return &Error{Op: "get", Key: key, Class: ErrCorrupt, Err: cause}
 }
 
 // digest reads an object to its end and returns its digest and size.

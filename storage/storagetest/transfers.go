@@ -47,6 +47,26 @@ func testLarge(t *testing.T, h Harness) {
 		t.Errorf("the slow one read %d bytes, %v", got.Len(), err)
 	}
 	check(t, slow.Close())
+	// Downloads into files share the same bound.
+	fetch := func() ([]byte, error) {
+		dir := t.TempDir()
+		err := s.FetchTree(ctx, []storage.TreeEntry{{Path: "d/f", Digest: a.Digest, Size: a.Size}}, dir)
+		got, missing := os.ReadFile(filepath.Join(dir, "d/f"))
+		if err == nil {
+			err = missing
+		} else if missing == nil {
+			t.Errorf("a failed download (%v) left a file of %d bytes", err, len(got))
+		}
+		return got, err
+	}
+	for range 3 {
+		wg.Go(func() {
+			if got, err := fetch(); err != nil || !bytes.Equal(got, data) {
+				t.Errorf("fetched %d bytes, %v", len(got), err)
+			}
+		})
+	}
+	wg.Wait()
 
 	key, err := storage.BlobKey(a.Digest)
 	check(t, err)
@@ -62,6 +82,8 @@ func testLarge(t *testing.T, h Harness) {
 		} else {
 			want(t, err, storage.ErrCorrupt, key)
 		}
+		_, err := fetch()
+		want(t, err, storage.ErrCorrupt, key)
 	}
 	if _, err := s.PutFile(ctx, file, ""); err != nil {
 		t.Fatal(err)
