@@ -36,8 +36,8 @@ func (s *Store) fetchFile(ctx context.Context, root *os.Root, e TreeEntry) error
 	return err
 }
 
-// FetchFile writes a blob of that size to an empty file, which must be open for
-// reading as well. After an error the file holds anything. The errors are those
+// FetchFile writes a blob of that size (negative: any) to an empty file, which
+// must be open for reading as well. After an error the file holds anything. The errors are those
 // of Get and of its reader; ErrTransient says that bytes changed on their way.
 func (s *Store) FetchFile(ctx context.Context, digest string, size int64, f *os.File) error {
 	if s.driver.remote && size > 2*rangeSize {

@@ -246,16 +246,11 @@ func (a *app) getArtifact(ctx context.Context, s *storage.Store, args []string) 
 }
 
 func fetchFile(ctx context.Context, s *storage.Store, f jobs.Found, path string) error {
-	r, err := s.Get(ctx, f.Digest, f.Size)
+	out, err := os.OpenFile(path, os.O_CREATE|os.O_EXCL|os.O_RDWR, 0o644)
 	if err != nil {
 		return err
 	}
-	defer r.Close()
-	out, err := os.OpenFile(path, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o644)
-	if err != nil {
-		return err
-	}
-	_, err = io.Copy(out, r)
+	err = s.FetchFile(ctx, f.Digest, f.Size, out)
 	return errors.Join(err, out.Close())
 }
 
