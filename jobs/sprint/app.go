@@ -21,9 +21,11 @@ import (
 
 // app is what every command shares.
 type app struct {
-	env            []string
-	stdin          io.Reader
-	stdout, stderr io.Writer
+	env   []string
+	stdin io.Reader
+	// What is shown goes to stdout and stderr; data that is not text to be
+	// shown, and what draws on a terminal, goes to the writers behind them.
+	stdout, stderr *plain
 	args           []string
 
 	// Flags of all commands.
@@ -42,12 +44,16 @@ type configFlags struct {
 
 // execute runs the command line and returns the exit code.
 func execute(ctx context.Context, args, env []string, stdin io.Reader, stdout, stderr io.Writer) int {
-	a := &app{env: env, stdin: stdin, stdout: stdout, stderr: stderr, args: args}
+	a := &app{env: env, stdin: stdin, args: args}
+	github := a.getenv("GITHUB_ACTIONS") == "true"
+	a.stdout, a.stderr = &plain{out: stdout, github: github}, &plain{out: stderr, github: github}
+	defer a.stdout.flush()
+	defer a.stderr.flush()
 	root := a.root()
 	root.SetArgs(args)
 	root.SetIn(stdin)
 	root.SetOut(stdout)
-	root.SetErr(stderr)
+	root.SetErr(a.stderr)
 	err := root.ExecuteContext(ctx)
 	var exit *exitError
 	switch {

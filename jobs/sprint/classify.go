@@ -6,7 +6,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"os"
 	"path/filepath"
 	"strconv"
@@ -308,7 +307,7 @@ func (s *parquetSink) answer(r rows.Row, a *classify.Answer, _ string) error {
 
 // answerWriter picks the output by its extension.
 func (a *app) answerWriter(output string, c *classify.Classifier) (answerSink, func() error, error) {
-	var out io.Writer = a.stdout
+	out := a.stdout.out
 	closeFile := func() error { return nil }
 	if output != "-" && output != "" {
 		f, err := os.Create(output)

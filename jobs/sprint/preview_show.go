@@ -3,21 +3,19 @@ package main
 import (
 	"fmt"
 	"io"
-	"os"
 	"slices"
 	"strings"
 	"text/tabwriter"
 
 	"github.com/sprint-ml/sprint/ml/keywords"
 	"github.com/sprint-ml/sprint/ml/metrics"
-	"golang.org/x/term"
 )
 
 // marks are what stands around the words that fired.
 type marks struct{ before, after, dropped, end string }
 
 func (a *app) marks() marks {
-	if f, ok := a.stdout.(*os.File); ok && term.IsTerminal(int(f.Fd())) && a.getenv("NO_COLOR") == "" && a.getenv("TERM") != "dumb" {
+	if terminal(a.stdout.out) != nil && a.getenv("NO_COLOR") == "" && a.getenv("TERM") != "dumb" {
 		return marks{"\x1b[1;32m", "\x1b[0m", "\x1b[9;31m", "\x1b[0m"}
 	}
 	return marks{"[", "]", "(", ")"}

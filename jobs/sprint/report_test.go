@@ -127,7 +127,7 @@ func TestKeepReport(t *testing.T) {
 		"nothing there": {unknown, verify(jobs.Succeeded, some), false, true},
 	} {
 		var stderr strings.Builder
-		a := &app{stderr: &stderr}
+		a := &app{stderr: &plain{out: &stderr}}
 		at := a.keepReport(t.Context(), s, &jobs.Result{Run: &c.run, Stages: []jobs.StageResult{c.stage}})
 		if (at != "") != c.kept || (stderr.Len() > 0) != c.warns {
 			t.Errorf("%s: kept %q, said %q", name, at, stderr.String())

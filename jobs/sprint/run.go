@@ -189,7 +189,7 @@ func (a *app) retryCommand() *cobra.Command {
 			if len(rec.Args) == 0 || slices.Contains(rec.Args, "retry") {
 				return &config.UsageError{Message: fmt.Sprintf("run %s does not say how it was started", args[0])}
 			}
-			if code := execute(cmd.Context(), rec.Args, a.env, a.stdin, a.stdout, a.stderr); code != 0 {
+			if code := execute(cmd.Context(), rec.Args, a.env, a.stdin, a.stdout.out, a.stderr.out); code != 0 {
 				return &exitError{code}
 			}
 			return nil
@@ -221,7 +221,7 @@ func (a *app) workerCommand() *cobra.Command {
 				return err
 			}
 			defer store.Close()
-			if code := jobs.Work(ctx, store, all.All(), o, a.secret, a.stdout); code != 0 {
+			if code := jobs.Work(ctx, store, all.All(), o, a.secret, a.stdout.out); code != 0 {
 				return &exitError{code}
 			}
 			return nil

@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"io"
-	"os"
 	"strings"
 	"sync"
 	"time"
@@ -32,9 +31,9 @@ type ttyView struct {
 }
 
 func newTTY(a *app, s *summary) *ttyView {
-	v := &ttyView{summary: s, out: a.stderr, color: a.getenv("NO_COLOR") == "", verbose: a.verbose, text: map[string]string{}, began: map[string]time.Time{}, stop: make(chan struct{})}
+	v := &ttyView{summary: s, out: a.stderr.out, color: a.getenv("NO_COLOR") == "", verbose: a.verbose, text: map[string]string{}, began: map[string]time.Time{}, stop: make(chan struct{})}
 	v.width = func() int {
-		if f, ok := a.stderr.(*os.File); ok {
+		if f := terminal(a.stderr.out); f != nil {
 			if w, _, err := term.GetSize(int(f.Fd())); err == nil && w > 20 {
 				return w
 			}
@@ -63,14 +62,14 @@ func (v *ttyView) Observe(e jobs.Event) {
 	defer v.mu.Unlock()
 	switch e.Type {
 	case jobs.EventProgress:
-		v.text[e.Stage] = progressText(*e.Progress)
+		v.text[e.Stage] = unpainted(progressText(*e.Progress))
 		return // the ticker draws
 	case jobs.EventState:
 		switch {
 		case *e.State == jobs.Running || *e.State == jobs.Waiting:
 			v.drop(e.Stage)
 			v.running = append(v.running, e.Stage)
-			v.text[e.Stage] = e.Reason
+			v.text[e.Stage] = unpainted(e.Reason)
 			v.began[e.Stage] = time.Now()
 			v.draw("")
 			return
@@ -79,7 +78,7 @@ func (v *ttyView) Observe(e jobs.Event) {
 		}
 	}
 	if line := eventLine(e, v.verbose); line != "" {
-		v.draw(v.paint(e, line) + "\n")
+		v.draw(v.paint(e, unpainted(line)) + "\n")
 	}
 }
 
@@ -125,7 +124,7 @@ func (v *ttyView) draw(above string) {
 	width := v.width()
 	for _, s := range v.running {
 		line := fmt.Sprintf("%-10s %4.0fs  %s", s, time.Since(v.began[s]).Seconds(), v.text[s])
-		b.WriteString(cut(line, width-1) + "\n")
+		b.WriteString(cut(strings.ReplaceAll(line, "\n", " "), width-1) + "\n")
 	}
 	v.drawn = len(v.running)
 	if b.Len() > 0 {

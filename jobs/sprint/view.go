@@ -16,7 +16,6 @@ import (
 	"github.com/sprint-ml/sprint/jobs/report"
 	"github.com/sprint-ml/sprint/stages"
 	"github.com/sprint-ml/sprint/storage"
-	"golang.org/x/term"
 )
 
 // view shows a run while it goes on and what came of it.
@@ -33,7 +32,7 @@ func (a *app) view(mode string, store *storage.Store, g *jobs.Graph) view {
 		mode = "plain"
 		if a.getenv("GITHUB_ACTIONS") == "true" {
 			mode = "github"
-		} else if f, ok := a.stderr.(*os.File); ok && term.IsTerminal(int(f.Fd())) && a.getenv("TERM") != "dumb" {
+		} else if terminal(a.stderr.out) != nil && a.getenv("TERM") != "dumb" {
 			mode = "tty"
 		}
 	}
@@ -42,7 +41,7 @@ func (a *app) view(mode string, store *storage.Store, g *jobs.Graph) view {
 	case "json":
 		return &jsonView{out: json.NewEncoder(a.stdout)}
 	case "github":
-		return &githubView{summary: summary, out: a.stdout}
+		return &githubView{summary: summary, out: a.stdout.out, text: &plain{out: a.stdout.out, github: true}}
 	case "tty":
 		return newTTY(a, summary)
 	}
@@ -202,7 +201,8 @@ func progressText(p stages.Progress) string {
 // githubView groups lines by stage and annotates failures.
 type githubView struct {
 	*summary
-	out  io.Writer
+	out  io.Writer // for commands to the CI
+	text *plain    // for all else
 	mu   sync.Mutex
 	open string
 }
@@ -214,7 +214,7 @@ func (v *githubView) Observe(e jobs.Event) {
 		v.group(e.Stage)
 	}
 	if line := eventLine(e, true); line != "" {
-		fmt.Fprintln(v.out, line)
+		fmt.Fprintln(v.text, line)
 	}
 	if e.Type == jobs.EventState && e.State.Final() {
 		v.group("")
@@ -238,7 +238,7 @@ func (v *githubView) group(name string) {
 
 // annotation escapes a message as GitHub's workflow commands demand.
 func annotation(s string) string {
-	return strings.NewReplacer("%", "%25", "\r", "%0D", "\n", "%0A").Replace(s)
+	return unpainted(strings.NewReplacer("%", "%25", "\r", "%0D", "\n", "%0A").Replace(s))
 }
 
 func (v *githubView) close() { v.group("") }

@@ -1,0 +1,134 @@
+package main
+
+import (
+	"bytes"
+	"fmt"
+	"io"
+	"os"
+	"slices"
+	"strings"
+	"sync"
+	"unicode/utf8"
+
+	"golang.org/x/term"
+)
+
+// plain writes text that comes from logs, plans, stores and models to a
+// terminal or a CI log without letting it act there: whatever steers a terminal
+// is written out as \uXXXX, which in JSON means the same as the character. With
+// github, no line of it is a workflow command either. Bytes that are no UTF-8
+// become U+FFFD.
+type plain struct {
+	out    io.Writer
+	github bool
+
+	mu     sync.Mutex
+	inLine bool   // something of this line was written that is no space
+	rest   []byte // the begin of a rune or of a sequence, at the end of a write
+}
+
+// painted are the sequences that sprint itself writes: they only colour.
+var painted = [][]byte{[]byte("\x1b[0m"), []byte("\x1b[2m"), []byte("\x1b[31m"), []byte("\x1b[32m"), []byte("\x1b[33m"), []byte("\x1b[1;32m"), []byte("\x1b[9;31m")}
+
+func (p *plain) Write(b []byte) (int, error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	all := b
+	if len(p.rest) > 0 {
+		all = slices.Concat(p.rest, b)
+		p.rest = nil
+	}
+	text := p.text(nil, all, false)
+	if _, err := p.out.Write(text); err != nil {
+		return 0, err
+	}
+	return len(b), nil
+}
+
+// flush writes what waits for its end in vain.
+func (p *plain) flush() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if len(p.rest) > 0 {
+		_, _ = p.out.Write(p.text(nil, p.rest, true))
+		p.rest = nil
+	}
+}
+
+// text appends the harmless form of b to into. Unless b is the end, what may go
+// on in the next write is kept in rest.
+func (p *plain) text(into, b []byte, end bool) []byte {
+	for i := 0; i < len(b); {
+		c := b[i]
+		if p.github && (c == ':' && !p.inLine || c == '#') {
+			command := []byte("##[")
+			if c == ':' {
+				command = []byte("::")
+			}
+			if !end && len(b)-i < len(command) && bytes.HasPrefix(command, b[i:]) {
+				p.rest = bytes.Clone(b[i:])
+				return into
+			}
+			if bytes.HasPrefix(b[i:], command) {
+				// A space in its middle makes it plain text for the runner.
+				p.inLine = true
+				into = append(append(into, c), ' ')
+				i++
+				continue
+			}
+		}
+		if c != '\n' && c != '\t' && c != ' ' {
+			p.inLine = true
+		}
+		switch {
+		case c == '\n':
+			p.inLine = false
+			into = append(into, c)
+			i++
+		case c == '\t' || c >= ' ' && c < 0x7f:
+			into = append(into, c)
+			i++
+		case c == 0x1b && !end && len(b)-i < 7 && slices.ContainsFunc(painted, func(s []byte) bool { return len(b)-i < len(s) && bytes.HasPrefix(s, b[i:]) }):
+			p.rest = bytes.Clone(b[i:])
+			return into
+		case c == 0x1b && slices.ContainsFunc(painted, func(s []byte) bool { return bytes.HasPrefix(b[i:], s) }):
+			n := bytes.IndexByte(b[i:], 'm') + 1
+			into = append(into, b[i:i+n]...)
+			i += n
+		case c < utf8.RuneSelf:
+			into = fmt.Appendf(into, `\u%04x`, c)
+			i++
+		case !end && !utf8.FullRune(b[i:]):
+			p.rest = bytes.Clone(b[i:])
+			return into
+		default:
+			r, n := utf8.DecodeRune(b[i:])
+			if steers(r) {
+				into = fmt.Appendf(into, `\u%04x`, r)
+			} else {
+				into = utf8.AppendRune(into, r)
+			}
+			i += n
+		}
+	}
+	return into
+}
+
+// steers reports whether a rune beyond ASCII acts on a terminal: controls of 8
+// bits, line ends of Unicode, and what turns the direction of all that follows.
+func steers(r rune) bool {
+	return r >= 0x80 && r < 0xa0 || r == 0x2028 || r == 0x2029 || r >= 0x202a && r <= 0x202e || r >= 0x2066 && r <= 0x2069
+}
+
+// unpainted is the text that plain would write, without colours.
+func unpainted(s string) string {
+	return string((&plain{}).text(nil, []byte(strings.ReplaceAll(s, "\x1b", `\u001b`)), true))
+}
+
+// terminal is the file behind a writer if it is a terminal, else nil.
+func terminal(w io.Writer) *os.File {
+	if f, ok := w.(*os.File); ok && term.IsTerminal(int(f.Fd())) {
+		return f
+	}
+	return nil
+}

@@ -1,0 +1,79 @@
+package main
+
+import (
+	"bytes"
+	"encoding/json"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+// However a text is cut into writes, the same comes out.
+func TestPlainTextCannotSteer(t *testing.T) {
+	for _, c := range []struct{ name, in, want, github string }{
+		{"title", "a\x1b]0;owned\x07b\n", `a\u001b]0;owned\u0007b` + "\n", ""},
+		{"cursor and line", "a\x1b[2J\rb\x08\x7f", `a\u001b[2J\u000db\u0008\u007f`, ""},
+		{"8 bits", "\u009b31m\u0085", `\u009b31m\u0085`, ""},
+		{"direction", "\u202egpj.exe\u2066", `\u202egpj.exe\u2066`, ""},
+		{"bytes", "a\xffb\xc3", "a\ufffdb\ufffd", ""},
+		{"ours", "\x1b[1;32mhit\x1b[0m\x1b[8m", "\x1b[1;32mhit\x1b[0m" + `\u001b[8m`, ""},
+		{"words", "Räksmörgås\t猫 \u200fא 🔥\n", "Räksmörgås\t猫 \u200fא 🔥\n", ""},
+		{"command", "x ::a::b\n  ::error::c\n:d\n##[group]e\n# f##", "x ::a::b\n  ::error::c\n:d\n##[group]e\n# f##", "x ::a::b\n  : :error::c\n:d\n# #[group]e\n# f##"},
+	} {
+		for _, github := range []bool{false, true} {
+			want := c.want
+			if github && c.github != "" {
+				want = c.github
+			}
+			for n := 1; n <= len(c.in); n++ {
+				var out bytes.Buffer
+				p := &plain{out: &out, github: github}
+				for at := 0; at < len(c.in); at += n {
+					piece := c.in[at:min(at+n, len(c.in))]
+					if wrote, err := p.Write([]byte(piece)); err != nil || wrote != len(piece) {
+						t.Fatal(wrote, err)
+					}
+				}
+				p.flush()
+				if out.String() != want {
+					t.Fatalf("%s, github %v, pieces of %d: %q, want %q", c.name, github, n, out.String(), want)
+				}
+			}
+		}
+	}
+}
+
+// What a program prints reaches the terminal as text, by all ways, and JSON
+// stays the JSON that it was.
+func TestOutputOfAProgramCannotSteer(t *testing.T) {
+	t.Chdir(t.TempDir())
+	plan := `name: steer
+stages:
+  - name: bad
+    kind: command
+    with: {shell: true, argv: ["printf 'a\\033]0;owned\\007\\rb\\n' >&2; exit 3"]}
+`
+	if err := os.WriteFile("plan.yaml", []byte(plan), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	store := filepath.Join(t.TempDir(), "store")
+	for _, args := range [][]string{
+		{"run", "plan.yaml", "-v"}, {"run", "plan.yaml", "-o", "github"}, {"run", "plan.yaml", "-o", "json"}, {"logs"}, {"status"}, {"report", "-o", "md"}, {"runs", "-o", "json"},
+	} {
+		var stdout, stderr bytes.Buffer
+		execute(t.Context(), append(args, "--store", store), os.Environ(), strings.NewReader(""), &stdout, &stderr)
+		for _, out := range []string{stdout.String(), stderr.String()} {
+			if strings.ContainsAny(out, "\x1b\x07\r") {
+				t.Errorf("%v: %q", args, out)
+			}
+		}
+		if args[len(args)-1] == "json" {
+			for line := range strings.Lines(stdout.String()) {
+				if !json.Valid([]byte(line)) {
+					t.Errorf("%v: no JSON: %s", args, line)
+				}
+			}
+		}
+	}
+}
