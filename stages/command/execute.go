@@ -42,7 +42,7 @@ func (s *stage) execute(ctx context.Context, f folders) error {
 	stdout, stdoutEnd := io.Pipe()
 	stderr, stderrEnd := io.Pipe()
 	cmd.Stdout, cmd.Stderr = stdoutEnd, stderrEnd
-	hide := strings.NewReplacer(secrets...)
+	hide := newVeil(secrets)
 	var last string
 	var lines sync.WaitGroup
 	lines.Go(func() { s.lines(stdout, "stdout", hide, nil) })
@@ -94,7 +94,7 @@ func (s *stage) argv(f folders) ([]string, error) {
 	return []string{"sh", "-c", argv[0]}, nil
 }
 
-// environ is the program's environment and the replacements that hide its secrets.
+// environ is the program's environment and the values in it that are secret.
 func (s *stage) environ(f folders) (environ, secrets []string, err error) {
 	for _, n := range append(append([]string{}, always...), s.o.Env...) {
 		if v, ok := os.LookupEnv(n); ok {
@@ -107,21 +107,26 @@ func (s *stage) environ(f folders) (environ, secrets []string, err error) {
 			return nil, nil, stages.Fail(stages.CodeEnvironment, "Set what the reference names.", "secret %s: %w", n, err)
 		}
 		environ = append(environ, n+"="+v)
-		if v != "" {
-			secrets = append(secrets, v, "***")
-		}
+		secrets = append(secrets, v)
 	}
 	environ = append(environ, "SPRINT_INPUTS="+f.inputs, "SPRINT_OUTPUTS="+f.outputs, "SPRINT_FILES="+f.files)
 	return environ, secrets, nil
 }
 
 // lines logs a stream line by line and keeps the last one.
-func (s *stage) lines(r io.Reader, stream string, hide *strings.Replacer, last *string) {
+func (s *stage) lines(r io.Reader, stream string, hide *veil, last *string) {
 	in := bufio.NewReaderSize(r, maxLine)
+	held := "" // of a line that is longer than the buffer
 	for {
 		line, err := in.ReadSlice('\n')
-		if text := strings.TrimRight(string(line), "\r\n"); text != "" {
-			text = hide.Replace(strings.ToValidUTF8(text, "\uFFFD"))
+		text := held + string(line)
+		held = ""
+		if errors.Is(err, bufio.ErrBufferFull) {
+			n := hide.cut(text)
+			text, held = text[:n], text[n:]
+		}
+		if text = strings.TrimRight(text, "\r\n"); text != "" {
+			text = strings.ToValidUTF8(hide.over(text), "\uFFFD")
 			s.env.Log.Info("output", slog.String("stream", stream), slog.String("line", text))
 			if last != nil {
 				*last = text
