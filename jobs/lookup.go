@@ -23,7 +23,7 @@ import (
 )
 
 // Lookup implements stages.Lookup for one compilation. Digests of local files
-// are remembered in the cache folder by path, size, time and inode, so that an
+// are remembered in the cache folder by path, size, times and inode, so that an
 // unchanged file is not read again.
 type Lookup struct {
 	cache    string
@@ -40,10 +40,13 @@ type Lookup struct {
 }
 
 type memoEntry struct {
-	Size   int64  `json:"size"`
-	Time   int64  `json:"time"` // modification, ns
-	Inode  uint64 `json:"inode"`
-	Digest string `json:"digest"`
+	Size int64 `json:"size"`
+	Time int64 `json:"time"` // modification, ns
+	// Changed is the time of the last change of all, ns; 0 where the system
+	// does not say. Copying and unpacking programs set Time, never this.
+	Changed int64  `json:"changed,omitempty"`
+	Inode   uint64 `json:"inode"`
+	Digest  string `json:"digest"`
 }
 
 // memoLimit caps the remembered files; beyond it the memory starts afresh.
@@ -205,7 +208,8 @@ func (l *Lookup) local(path string) (stages.FileInfo, error) {
 	if err != nil {
 		return stages.FileInfo{}, err
 	}
-	now := memoEntry{Size: fi.Size(), Time: fi.ModTime().UnixNano(), Inode: inode(fi)}
+	now := memoEntry{Size: fi.Size(), Time: fi.ModTime().UnixNano()}
+	now.Inode, now.Changed = identity(f)
 	l.mu.Lock()
 	old, known := l.memo[abs]
 	l.mu.Unlock()
@@ -220,7 +224,7 @@ func (l *Lookup) local(path string) (stages.FileInfo, error) {
 	}
 	now.Digest = "sha256:" + hex.EncodeToString(h.Sum(nil))
 	// A file written within the clock's grain could change again unseen.
-	if time.Since(fi.ModTime()) > 2*time.Second {
+	if time.Since(time.Unix(0, max(now.Time, now.Changed))) > 2*time.Second {
 		l.mu.Lock()
 		l.memo[abs], l.dirty = now, true
 		l.mu.Unlock()
