@@ -258,7 +258,7 @@ func (g *gc) rest(ctx context.Context) error {
 		if g.runs[id].kept {
 			continue // pinned meanwhile
 		}
-		for _, part := range []string{"attempts/", "events/", "logs/", "uses", "cancel", "report.html"} {
+		for _, part := range []string{"attempts/", "events/", "logs/", "uses", "used/", "cancel", "report.html"} {
 			for info, err := range g.Store.List(ctx, runKey(id, part)) {
 				if err != nil {
 					return err

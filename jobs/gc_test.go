@@ -384,3 +384,40 @@ func TestGCKeepsAnswers(t *testing.T) {
 		t.Errorf("the answers are %q", left)
 	}
 }
+
+// What a run finds done only while it goes on, behind a stage that made the
+// same again, is kept for it as well.
+func TestGCKeepsWhatALiveRunFinds(t *testing.T) {
+	b := newBench(t, `name: toys
+stages:
+  - {name: first, kind: node, needs: [], with: {makes: a}}
+  - {name: found, kind: node, with: {reads: [a], makes: b}}
+  - {name: long, kind: node, with: {makes: c}}
+  - {name: last, kind: node, needs: [found, long], with: {reads: [b, c], makes: d}}
+`)
+	old := b.mustRun(0, "succeeded succeeded succeeded succeeded")
+	key := "runs/" + *old.Run + "/result.json"
+	record, err := b.store.ReadFile(b.ctx, key, 1<<20)
+	if err != nil {
+		t.Fatal(err)
+	}
+	record, _, _ = bytes.Cut(bytes.ReplaceAll(record, []byte(`"finished": "2`), []byte(`"finished": "1`)), []byte(",\n  \"sealed\": "))
+	if err := b.store.WriteFile(b.ctx, key, append(record, "\n}"...)); err != nil {
+		t.Fatal(err)
+	}
+	b.age("", 2*time.Hour)
+	b.set = []string{"long.text=other"}
+	b.tweak = func(r *jobs.Runner) { r.Select.Force = []string{"first"} }
+	swept := 0
+	b.count.before = func(stage string, _ int) {
+		if stage == "long" {
+			swept = deleted(b.gc(jobs.GC{KeepRuns: 1, OlderThan: time.Hour, Delete: true}), "artifacts")
+		}
+	}
+	b.mustRun(0, "succeeded cached succeeded succeeded")
+	if swept == 0 {
+		t.Error("the gc deleted nothing")
+	}
+	b.count.before, b.tweak = nil, nil
+	b.mustRun(0, "cached cached cached cached")
+}

@@ -12,13 +12,13 @@ import (
 )
 
 // A run that works holds the lease runs/<id> and lists what it reads in
-// runs/<id>/uses. So everyone who sees the store knows who works on what, can
+// runs/<id>/uses, and in runs/<id>/used/ what it found later. So everyone who sees the store knows who works on what, can
 // ask the run to end, and deletes nothing that it reads.
 
 // runLease is the name of a run's lease.
 func runLease(run string) string { return "runs/" + run }
 
-// uses are the outputs that a run found done when it began and may read.
+// uses are outputs that a run found done and may read.
 type uses struct {
 	Plan    string   `json:"plan"`
 	Command string   `json:"command,omitempty"`
@@ -42,18 +42,58 @@ func (e *CancelledError) Error() string {
 	return text
 }
 
-// Used lists the digests of the outputs that a run found done when it began.
-// ErrNotFound: it began no work, or does not exist.
+// Used lists the digests of the outputs that a run found done. ErrNotFound: it
+// began no work, or does not exist.
 func Used(ctx context.Context, s *storage.Store, run string) ([]string, error) {
-	body, _, err := s.Read(ctx, runKey(run, "uses"))
+	digests, err := usedAt(ctx, s, runKey(run, "uses"))
+	if err != nil {
+		return nil, err
+	}
+	for info, err := range s.List(ctx, runKey(run, "used/")) {
+		if err != nil {
+			return nil, err
+		}
+		more, err := usedAt(ctx, s, info.Key)
+		if err != nil {
+			return nil, err
+		}
+		digests = append(digests, more...)
+	}
+	return digests, nil
+}
+
+func usedAt(ctx context.Context, s *storage.Store, key string) ([]string, error) {
+	body, _, err := s.Read(ctx, key)
 	if err != nil {
 		return nil, err
 	}
 	var used uses
 	if err := json.Unmarshal(body, &used); err != nil {
-		return nil, &storage.Error{Op: "read what a run uses", Key: runKey(run, "uses"), Class: storage.ErrCorrupt, Err: err}
+		return nil, &storage.Error{Op: "read what a run uses", Key: key, Class: storage.ErrCorrupt, Err: err}
 	}
 	return used.Digests, nil
+}
+
+// rely decides about a task as Evaluator.Task does. What it finds done and was
+// not there to be seen when the run began is noted as used, and looked at again:
+// a gc that did not know of it may have deleted it meanwhile.
+func (u *run) rely(ctx context.Context, e Evaluator, t *Task, inputs map[string]storage.Artifact) (*Verdict, error) {
+	v, err := e.Task(ctx, u.g, t, inputs)
+	if err != nil || v.State != Cached || u.seen[t.Name] == v.Key {
+		return v, err
+	}
+	found := uses{Plan: u.g.Plan.Name, Digests: []string{}}
+	for _, a := range v.Manifest.Outputs {
+		found.Digests = append(found.Digests, a.Digest)
+	}
+	err = u.Store.Create(ctx, runKey(u.id, fmt.Sprintf("used/%s/%d", t.Name, v.Generation)), mustJSON(found))
+	if err != nil && !errors.Is(err, storage.ErrExists) { // of a try before
+		return nil, err
+	}
+	if _, err := u.Store.AwaitSweep(ctx, nil); err != nil {
+		return nil, err
+	}
+	return e.Task(ctx, u.g, t, inputs)
 }
 
 // attend makes the run seen as live until leave is called. The context that it
@@ -69,8 +109,9 @@ func (u *run) attend(ctx context.Context, e *Evaluation) (attended context.Conte
 		}
 	}
 	used := uses{Plan: u.g.Plan.Name, Command: u.Command, Digests: []string{}}
-	for _, v := range e.Tasks {
+	for name, v := range e.Tasks {
 		if v.Manifest != nil {
+			u.seen[name] = v.Key
 			for _, a := range v.Manifest.Outputs {
 				used.Digests = append(used.Digests, a.Digest)
 			}

@@ -53,13 +53,14 @@ type run struct {
 	results map[string]*StageResult
 	known   map[string]*Verdict
 	errs    map[string]error
-	kept    bool // something of this run will not have to be done again
+	seen    map[string]string // keys of the tasks that were done when the run began
+	kept    bool              // something of this run will not have to be done again
 }
 
 // Run brings the selected tasks up to date. The error is set only if no run
 // began; all else is in the result.
 func (r *Runner) Run(ctx context.Context, g *Graph) (*Result, error) {
-	u := &run{Runner: r, g: g, started: time.Now().UTC(), results: map[string]*StageResult{}, known: map[string]*Verdict{}, errs: map[string]error{}}
+	u := &run{Runner: r, g: g, started: time.Now().UTC(), results: map[string]*StageResult{}, known: map[string]*Verdict{}, errs: map[string]error{}, seen: map[string]string{}}
 	if r.TTL == 0 {
 		r.TTL = leaseTTL
 	}

@@ -81,8 +81,8 @@ func (u *run) task(ctx context.Context, e Evaluator, t *Task) {
 	}
 	began := time.Now()
 	p := u.patience(t)
-	v, err := e.Task(ctx, u.g, t, inputs)
-	for ; err != nil; v, err = e.Task(ctx, u.g, t, inputs) {
+	v, err := u.rely(ctx, e, t, inputs)
+	for ; err != nil; v, err = u.rely(ctx, e, t, inputs) {
 		if o := failed(err); !u.again(ctx, t, p, o) {
 			u.end(ctx, t, u.interruptible(ctx, o), began)
 			return
