@@ -36,8 +36,8 @@ type driver struct {
 // opened is an open bucket, without the prefix of its URL.
 type opened struct {
 	*blob.Bucket
-	mover  mover  // nil: streams and the bucket's own copy
-	hangUp func() // ends what connections there are; nil where there are none
+	mover mover  // nil: streams and the bucket's own copy
+	conns *conns // nil where there are none
 }
 
 // mover moves big objects better than gocloud does.

@@ -75,7 +75,7 @@ func class(err error) error {
 		return ErrExists
 	}
 	switch {
-	case errors.Is(err, fs.ErrPermission), errors.Is(err, syscall.EROFS), noCredentials(err):
+	case errors.Is(err, fs.ErrPermission), errors.Is(err, syscall.EROFS), noCredentials(err), refusedToken(err) != "":
 		return ErrDenied
 	case errors.Is(err, syscall.ENOSPC), errors.Is(err, syscall.EDQUOT):
 		return ErrFull

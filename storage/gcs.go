@@ -9,6 +9,7 @@ import (
 	"net/url"
 	"os"
 	"strconv"
+	"strings"
 
 	"github.com/sprint-ml/sprint/storage/gcsblob"
 	"gocloud.dev/blob"
@@ -22,7 +23,10 @@ const gcsScope = "https://www.googleapis.com/auth/cloud-platform"
 // gcsEndpoint is where the API is: at Google, or at an emulator.
 func gcsEndpoint() (endpoint string, emulated bool) {
 	if host := os.Getenv("STORAGE_EMULATOR_HOST"); host != "" {
-		return "http://" + host, true
+		if !strings.Contains(host, "://") {
+			host = "http://" + host
+		}
+		return strings.TrimRight(host, "/"), true
 	}
 	return "https://storage.googleapis.com", false
 }
@@ -31,7 +35,7 @@ func gcsEndpoint() (endpoint string, emulated bool) {
 // so at once instead of failing on the first read.
 func openGCS(ctx context.Context, u *url.URL) (opened, error) {
 	transport := http.DefaultTransport.(*http.Transport).Clone() // the type is documented
-	hangUp := tune(transport)
+	all := tune(transport)
 	client := &http.Client{Transport: transport}
 	anonymous := false
 	if v := u.Query().Get("anonymous"); v != "" {
@@ -49,7 +53,7 @@ func openGCS(ctx context.Context, u *url.URL) (opened, error) {
 		client.Transport = &oauth2.Transport{Base: transport, Source: credentials.TokenSource}
 	}
 	b := gcsblob.New(client, endpoint, u.Host)
-	return opened{blob.NewBucket(b), &gcsMover{b, keyPrefix(u)}, hangUp}, nil
+	return opened{blob.NewBucket(b), &gcsMover{b, keyPrefix(u)}, all}, nil
 }
 
 // gcsMover stores blobs without a writer, which would hold a part in memory.

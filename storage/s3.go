@@ -34,17 +34,23 @@ func openS3(ctx context.Context, u *url.URL) (opened, error) {
 	// The opener offers no way to set the retries and the transport before it
 	// builds the client, but leaves in its Options what the URL said of the
 	// bucket.
-	var hangUp func()
+	var all *conns
 	client = s3.New(client.Options(), func(o *s3.Options) {
 		o.Retryer = retry.NewStandard(func(o *retry.StandardOptions) {
 			o.MaxAttempts, o.MaxBackoff = clientTries, clientBackoff
+			o.Retryables = append([]retry.IsErrorRetryable{retry.IsErrorRetryableFunc(func(err error) aws.Ternary {
+				if all != nil && all.astray(err) {
+					return aws.FalseTernary // Store.try asks again, for a server that is just starting
+				}
+				return aws.UnknownTernary
+			})}, o.Retryables...)
 		})
 		o.Logger = logging.Nop{}
 		if !u.Query().Has("response_checksum_validation") {
 			o.ResponseChecksumValidation = aws.ResponseChecksumValidationWhenRequired // what is read is hashed here
 		}
 		if c, ok := o.HTTPClient.(*awshttp.BuildableClient); ok {
-			o.HTTPClient = c.WithTransportOptions(func(t *http.Transport) { hangUp = tune(t) })
+			o.HTTPClient = c.WithTransportOptions(func(t *http.Transport) { all = tune(t) })
 		}
 	})
 	bucket, err = s3blob.OpenBucket(ctx, client, u.Host, &opener.Options)
@@ -59,7 +65,7 @@ func openS3(ctx context.Context, u *url.URL) (opened, error) {
 	if client.Options().RequestChecksumCalculation != aws.RequestChecksumCalculationWhenRequired {
 		m.checksum = types.ChecksumAlgorithmCrc32
 	}
-	return opened{bucket, m, hangUp}, nil
+	return opened{bucket, m, all}, nil
 }
 
 // s3Mover stores blobs without gocloud's writer, which would hold every part

@@ -1,13 +1,16 @@
 package storage
 
 import (
+	"encoding/json"
 	"errors"
 	"fmt"
 	"net"
+	"net/http"
 	"net/url"
 	"strings"
 
 	"github.com/aws/smithy-go"
+	"golang.org/x/oauth2"
 )
 
 // said is a driver's error in few words; the error itself is behind it.
@@ -29,14 +32,20 @@ func plainly(err error) error {
 	switch {
 	case noCredentials(err):
 		return &said{"there are no credentials for S3: set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or AWS_PROFILE", err}
+	case refusedToken(err) != "":
+		return &said{"the credentials for GCS are refused: " + refusedToken(err) + "; make new ones, as with `gcloud auth application-default login`", err}
 	case errors.As(err, &api) && api.ErrorCode() != "" && api.ErrorMessage() != "":
 		return &said{fmt.Sprintf("%s (%s)", strings.TrimSuffix(api.ErrorMessage(), "."), api.ErrorCode()), err}
-	case errors.As(err, &request) && (errors.As(err, &operation) || errors.As(err, &name)):
-		host := "the server"
+	case errors.As(err, &request):
+		host, problem := "the server", "the connection to %s broke: %v"
 		if u, err := url.Parse(request.URL); err == nil && u.Host != "" {
 			host = u.Host
 		}
-		return &said{fmt.Sprintf("cannot reach %s: %v", host, request.Err), err}
+		if errors.As(err, &name) || errors.As(err, &operation) && (operation.Op == "dial" || operation.Op == "proxyconnect") {
+			problem = "cannot reach %s: %v"
+		}
+		// The URL of an upload is as good as a password for it.
+		return &said{fmt.Sprintf(problem, host, request.Err), err}
 	}
 	// gocloud's own layer names the key again. What it is about comes first.
 	var layer interface {
@@ -47,6 +56,23 @@ func plainly(err error) error {
 		return err
 	}
 	return &said{layer.Unwrap()[0].Error(), err}
+}
+
+// refusedToken says why there will be no token for the credentials of GCS: they
+// were withdrawn, or have expired. It is empty if that is not what went wrong.
+func refusedToken(err error) string {
+	var token *oauth2.RetrieveError
+	if !errors.As(err, &token) || token.Response == nil || token.Response.StatusCode >= 500 || token.Response.StatusCode == http.StatusTooManyRequests {
+		return ""
+	}
+	var reply struct {
+		Error       string `json:"error"`
+		Description string `json:"error_description"`
+	}
+	if json.Unmarshal(token.Body, &reply) != nil || reply.Error == "" {
+		return token.Response.Status
+	}
+	return strings.TrimSpace(fmt.Sprintf("%s (%s)", strings.TrimSuffix(reply.Description, "."), reply.Error))
 }
 
 // noCredentials reports whether S3's client found none to sign a request with;

@@ -41,7 +41,7 @@ type Options struct {
 type Store struct {
 	bucket *blob.Bucket
 	mover  mover // nil: streams and the bucket's own copy
-	hangUp func()
+	conns  *conns
 	driver driver
 	scheme string
 	url    string
@@ -83,7 +83,7 @@ func Open(ctx context.Context, rawURL string, o *Options) (*Store, error) {
 		}
 		return nil, err
 	}
-	s.bucket, s.mover, s.hangUp = b.Bucket, b.mover, b.hangUp
+	s.bucket, s.mover, s.conns = b.Bucket, b.mover, b.conns
 	if prefix := keyPrefix(u); prefix != "" {
 		s.bucket = blob.PrefixedBucket(s.bucket, prefix)
 	}
@@ -113,8 +113,8 @@ func ValidKey(key string) bool { return localblob.ValidKey(key) }
 // Close ends the connections.
 func (s *Store) Close() error {
 	err := s.bucket.Close()
-	if s.hangUp != nil {
-		s.hangUp()
+	if s.conns != nil {
+		s.conns.hangUp()
 	}
 	return err
 }

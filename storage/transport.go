@@ -2,9 +2,11 @@ package storage
 
 import (
 	"context"
+	"errors"
 	"net"
 	"net/http"
 	"sync"
+	"syscall"
 	"time"
 )
 
@@ -16,14 +18,18 @@ const stallLimit = 2 * time.Minute
 
 // tune makes an HTTP transport fit for transfers: connections for all files in
 // flight are kept, and those that stall are given up. One connection carries
-// one request at a time, as a single one limits what all together move. hangUp
-// ends all connections: clients wrap their transport so that nobody else can
-// end those that it keeps for later.
-func tune(t *http.Transport) (hangUp func()) {
+// one request at a time, as a single one limits what all together move.
+func tune(t *http.Transport) *conns {
 	all := &conns{open: map[*stallConn]bool{}}
 	t.MaxIdleConns = 2 * filesInFlight
 	t.MaxIdleConnsPerHost = 2 * filesInFlight
-	t.ForceAttemptHTTP2 = false
+	// A clone of a transport that could speak HTTP/2 goes on offering it, and
+	// then cannot read the answer.
+	t.ForceAttemptHTTP2, t.Protocols = false, new(http.Protocols)
+	t.Protocols.SetHTTP1(true)
+	if t.TLSClientConfig != nil {
+		t.TLSClientConfig.NextProtos = nil
+	}
 	dial := t.DialContext
 	if dial == nil {
 		dial = (&net.Dialer{Timeout: 30 * time.Second, KeepAlive: 30 * time.Second}).DialContext
@@ -35,20 +41,32 @@ func tune(t *http.Transport) (hangUp func()) {
 		}
 		return all.add(c), nil
 	}
-	return all.hangUp
+	return all
 }
 
-// conns are the open connections of a transport.
+// conns are the open connections of a transport. Clients wrap it, so that
+// nobody else could end those that it keeps for later.
 type conns struct {
-	mu   sync.Mutex
-	open map[*stallConn]bool
+	mu      sync.Mutex
+	open    map[*stallConn]bool
+	reached bool // there was one
+}
+
+// astray reports whether a client never reached a server and the next half
+// second will not change that: nobody listens there, or there is no such host.
+// A server that was there may be on its way back.
+func (a *conns) astray(err error) bool {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	var name *net.DNSError
+	return !a.reached && (errors.Is(err, syscall.ECONNREFUSED) || errors.As(err, &name) && name.IsNotFound)
 }
 
 func (a *conns) add(c net.Conn) *stallConn {
 	s := &stallConn{c, a}
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	a.open[s] = true
+	a.open[s], a.reached = true, true
 	return s
 }
 

@@ -77,6 +77,9 @@ func (b *Bucket) do(ctx context.Context, method, target string, query url.Values
 	if len(query) > 0 {
 		target += "?" + query.Encode()
 	}
+	if size == 0 {
+		body = nil // a body of no known size would be sent in chunks
+	}
 	req, err := http.NewRequestWithContext(ctx, method, target, body)
 	if err != nil {
 		return nil, err
@@ -96,7 +99,7 @@ func (b *Bucket) do(ctx context.Context, method, target string, query url.Values
 		}
 		return nil, err
 	}
-	if resp.StatusCode >= 300 && resp.StatusCode != http.StatusPermanentRedirect {
+	if resp.StatusCode >= 300 && !unfinished(resp) {
 		defer resp.Body.Close()
 		return nil, failure(resp)
 	}
@@ -106,7 +109,11 @@ func (b *Bucket) do(ctx context.Context, method, target string, query url.Values
 // failure reads what a reply says: JSON, or text where an object was asked for.
 func failure(resp *http.Response) error {
 	e := &Error{Status: resp.StatusCode}
-	text, err := io.ReadAll(io.LimitReader(resp.Body, 64<<10))
+	var text []byte
+	body, err := plain(resp)
+	if err == nil {
+		text, err = io.ReadAll(io.LimitReader(body, 64<<10))
+	}
 	var reply struct {
 		Error struct{ Message string }
 	}
@@ -216,7 +223,7 @@ func (b *Bucket) Delete(ctx context.Context, key string, o *driver.DeleteOptions
 }
 
 // Copy lets the server copy. What crosses regions or classes takes several
-// requests.
+// requests, each of which names the token of the one before.
 func (b *Bucket) Copy(ctx context.Context, dst, src string, o *driver.CopyOptions) error {
 	if o != nil && o.BeforeCopy != nil {
 		if err := o.BeforeCopy(func(any) bool { return false }); err != nil {
@@ -232,6 +239,9 @@ func (b *Bucket) Copy(ctx context.Context, dst, src string, o *driver.CopyOption
 		}
 		if err := b.call(ctx, http.MethodPost, target, q, &reply); err != nil || reply.Done {
 			return err
+		}
+		if reply.RewriteToken == "" {
+			return errors.New("the server has not copied all, and does not say how to go on")
 		}
 		q.Set("rewriteToken", reply.RewriteToken)
 	}

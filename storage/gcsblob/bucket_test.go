@@ -2,6 +2,7 @@ package gcsblob_test
 
 import (
 	"bytes"
+	"compress/gzip"
 	"context"
 	"errors"
 	"flag"
@@ -178,5 +179,185 @@ func TestDenied(t *testing.T) {
 	var e *gcsblob.Error
 	if gcerrors.Code(err) != gcerrors.PermissionDenied || !errors.As(err, &e) || e.Status != http.StatusForbidden {
 		t.Errorf("reading without the right: %v", err)
+	}
+}
+
+// serve starts the stand-in with a handler before it, and opens a bucket on it.
+func serve(t *testing.T, around func(g http.Handler, w http.ResponseWriter, r *http.Request)) *gcsblob.Bucket {
+	t.Helper()
+	g := storagetest.NewGCS()
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { around(g, w, r) }))
+	t.Cleanup(server.Close)
+	return gcsblob.New(server.Client(), server.URL, "bucket")
+}
+
+func put(t *testing.T, d *gcsblob.Bucket, key string, data []byte) error {
+	t.Helper()
+	return d.Put(t.Context(), key, "", int64(len(data)), func(offset int64) (io.Reader, error) { return bytes.NewReader(data[offset:]), nil })
+}
+
+func pattern(size int) []byte {
+	data := make([]byte, size)
+	_, _ = rand.NewChaCha8([32]byte{7}).Read(data) // never fails
+	return data
+}
+
+// TestUploadLost: a server that forgot what it had of an upload, and says so by
+// leaving out the span, is sent everything again, where that is still at hand.
+func TestUploadLost(t *testing.T) {
+	puts := 0
+	d := serve(t, func(g http.Handler, w http.ResponseWriter, r *http.Request) {
+		if r.Method != http.MethodPut {
+			g.ServeHTTP(w, r)
+			return
+		}
+		switch puts++; puts {
+		case 1: // it takes 16 MiB and fails
+			part := r.Clone(r.Context())
+			part.Header.Set("Content-Range", "bytes 0-16777215/*")
+			part.Body = io.NopCloser(io.LimitReader(r.Body, 16<<20))
+			g.ServeHTTP(httptest.NewRecorder(), part)
+			w.WriteHeader(http.StatusServiceUnavailable)
+		case 2: // the question how far it is
+			g.ServeHTTP(w, r)
+		case 3:
+			w.WriteHeader(http.StatusServiceUnavailable)
+		case 4: // it has nothing any more
+			w.Header().Set("X-Http-Status-Code-Override", "308")
+		default:
+			if first := r.Header.Get("Content-Range"); !strings.HasPrefix(first, "bytes 0-") {
+				t.Errorf("after the loss the upload goes on with %q", first)
+			}
+			g.ServeHTTP(w, r)
+		}
+	})
+	data := pattern(40<<20 + 7)
+	if err := put(t, d, "key", data); err != nil {
+		t.Fatal(err)
+	}
+	b := blob.NewBucket(d)
+	defer b.Close()
+	if got, err := b.ReadAll(t.Context(), "key"); err != nil || !bytes.Equal(got, data) {
+		t.Errorf("%d bytes, %v", len(got), err)
+	}
+}
+
+// TestUploadGone: the upload that a server does not know any more fails with
+// the status, for the caller to begin anew.
+func TestUploadGone(t *testing.T) {
+	for _, status := range []int{http.StatusNotFound, http.StatusGone} {
+		d := serve(t, func(g http.Handler, w http.ResponseWriter, r *http.Request) {
+			if r.Method == http.MethodPut {
+				w.WriteHeader(status)
+				return
+			}
+			g.ServeHTTP(w, r)
+		})
+		var e *gcsblob.Error
+		if err := put(t, d, "key", pattern(17<<20)); !errors.As(err, &e) || e.Status != status {
+			t.Errorf("%d: %v", status, err)
+		}
+	}
+}
+
+// TestUploadSlow: failures between which the upload comes on are not counted.
+func TestUploadSlow(t *testing.T) {
+	failed := 0
+	d := serve(t, func(g http.Handler, w http.ResponseWriter, r *http.Request) {
+		var first, last, total int64
+		if _, err := fmt.Sscanf(r.Header.Get("Content-Range"), "bytes %d-%d/%d", &first, &last, &total); err != nil || last-first < 5<<20 {
+			g.ServeHTTP(w, r)
+			return
+		}
+		failed++
+		part := r.Clone(r.Context())
+		part.Header.Set("Content-Range", fmt.Sprintf("bytes %d-%d/*", first, first+4<<20-1))
+		part.Body = io.NopCloser(io.LimitReader(r.Body, 4<<20))
+		g.ServeHTTP(httptest.NewRecorder(), part)
+		w.WriteHeader(http.StatusServiceUnavailable)
+	})
+	if err := put(t, d, "key", pattern(24<<20)); err != nil || failed < 4 {
+		t.Errorf("after %d failures: %v", failed, err)
+	}
+}
+
+// TestUploadChanged: what the network changed on its way is no success.
+func TestUploadChanged(t *testing.T) {
+	d := serve(t, func(g http.Handler, w http.ResponseWriter, r *http.Request) {
+		if r.Method == http.MethodPut && r.ContentLength > 0 {
+			body, _ := io.ReadAll(r.Body)
+			body[len(body)/2] ^= 1
+			r.Body = io.NopCloser(bytes.NewReader(body))
+		}
+		g.ServeHTTP(w, r)
+	})
+	b := blob.NewBucket(d)
+	defer b.Close()
+	data := pattern(17 << 20)
+	for how, err := range map[string]error{"put": put(t, d, "put", data), "written": b.WriteAll(t.Context(), "written", data, nil)} {
+		if err == nil || !strings.Contains(err.Error(), "checksum") {
+			t.Errorf("%s: %v", how, err)
+		}
+	}
+}
+
+// TestCopyInSteps: a copy goes on with the token of its last step, and does not
+// begin again for ever where there is none.
+func TestCopyInSteps(t *testing.T) {
+	var tokens []string
+	token := "next"
+	d := serve(t, func(g http.Handler, w http.ResponseWriter, r *http.Request) {
+		if !strings.Contains(r.URL.Path, "/rewriteTo/") {
+			g.ServeHTTP(w, r)
+			return
+		}
+		if tokens = append(tokens, r.URL.Query().Get("rewriteToken")); len(tokens) == 3 {
+			g.ServeHTTP(w, r)
+			return
+		}
+		fmt.Fprintf(w, `{"done":false,"rewriteToken":%q}`, token)
+	})
+	if err := put(t, d, "from", []byte("x")); err != nil {
+		t.Fatal(err)
+	}
+	if err := d.Copy(t.Context(), "to", "from", nil); err != nil || strings.Join(tokens, ",") != ",next,next" {
+		t.Errorf("tokens %q, %v", tokens, err)
+	}
+	tokens, token = nil, ""
+	if err := d.Copy(t.Context(), "to", "from", nil); err == nil || len(tokens) != 1 {
+		t.Errorf("%d steps without a token, %v", len(tokens), err)
+	}
+}
+
+// TestPackedError: what is wrong is read even where the reply is compressed.
+func TestPackedError(t *testing.T) {
+	d := serve(t, func(_ http.Handler, w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Content-Encoding", "gzip")
+		w.WriteHeader(http.StatusNotFound)
+		z := gzip.NewWriter(w)
+		fmt.Fprint(z, `{"error":{"code":404,"message":"The specified bucket does not exist."}}`)
+		_ = z.Close() // the client sees to it
+	})
+	if _, err := d.Attributes(t.Context(), "key"); err == nil || !strings.Contains(err.Error(), "bucket does not exist") {
+		t.Error(err)
+	}
+}
+
+// TestOpenLength: an object whose reply leaves its length open has the one that
+// is stored.
+func TestOpenLength(t *testing.T) {
+	d := serve(t, func(_ http.Handler, w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("X-Goog-Stored-Content-Length", "10")
+		fmt.Fprint(w, "01234")
+		_ = http.NewResponseController(w).Flush()
+		fmt.Fprint(w, "56789")
+	})
+	r, err := d.NewRangeReader(t.Context(), "key", 0, -1, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer r.Close()
+	if got, err := io.ReadAll(r); err != nil || string(got) != "0123456789" || r.Attributes().Size != 10 {
+		t.Errorf("%q of %d bytes, %v", got, r.Attributes().Size, err)
 	}
 }

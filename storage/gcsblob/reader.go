@@ -61,6 +61,10 @@ func (b *Bucket) NewRangeReader(ctx context.Context, key string, offset, length 
 	}
 	r := &reader{body: resp.Body}
 	r.attrs.ContentType, r.attrs.Size = resp.Header.Get("Content-Type"), resp.ContentLength
+	if resp.ContentLength < 0 {
+		// Where the server leaves the length open, what it stores has one.
+		r.attrs.Size, err = strconv.ParseInt(resp.Header.Get("X-Goog-Stored-Content-Length"), 10, 64)
+	}
 	if t, err := http.ParseTime(resp.Header.Get("Last-Modified")); err == nil {
 		r.attrs.ModTime = t
 	}

@@ -52,18 +52,43 @@ func (b *Bucket) Put(ctx context.Context, key, media string, size int64, at func
 	if err != nil {
 		return err
 	}
+	sum := ""
 	err = u.retry(size, func() error {
 		body, err := at(u.sent)
 		if err != nil {
 			u.lost = err
 			return err
 		}
-		return u.send(body, size-u.sent, size)
+		first, from := u.sent == 0, newSource(body)
+		err = u.send(from, size-u.sent, size)
+		if err == nil && first {
+			sum, _ = from.state()
+		}
+		return err
 	})
+	if err == nil && sum == "" { // no request had all bytes
+		sum, err = sumOf(at)
+	}
+	if err == nil {
+		err = u.made.check(size, sum)
+	}
 	if err != nil {
 		u.abandon()
 	}
 	return err
+}
+
+// sumOf reads all bytes for their checksum.
+func sumOf(at func(offset int64) (io.Reader, error)) (string, error) {
+	body, err := at(0)
+	if err != nil {
+		return "", err
+	}
+	from := newSource(body)
+	if _, err := io.Copy(io.Discard, from); err != nil {
+		return "", err
+	}
+	return from.state()
 }
 
 func (b *Bucket) uploads() string {
@@ -105,13 +130,12 @@ func (b *Bucket) whole(ctx context.Context, meta object, query url.Values, body 
 	return made.check(size, sum)
 }
 
-// check compares what the server made with what was sent. The checksum is empty
-// where nobody has that of all bytes.
+// check compares what the server made with what was sent.
 func (o *resource) check(size int64, sum string) error {
 	switch {
 	case o.Size != size:
 		return fmt.Errorf("the object has %d bytes after its upload, not %d", o.Size, size)
-	case sum != "" && o.CRC32C != "" && o.CRC32C != sum:
+	case o.CRC32C != "" && o.CRC32C != sum:
 		return fmt.Errorf("the object has checksum %s after its upload, not %s", o.CRC32C, sum)
 	}
 	return nil
@@ -125,6 +149,7 @@ type upload struct {
 	session string // its URL
 	sent    int64  // bytes that the server has
 	lost    error  // of the source of the bytes: another try would not help
+	made    resource
 }
 
 // begin asks for the URL of an upload.
@@ -150,9 +175,10 @@ func (b *Bucket) begin(ctx context.Context, meta object, query url.Values) (*upl
 }
 
 // retry calls send, with which the upload has total bytes, again after failures
-// that may pass. A negative total is not known yet.
+// that may pass; those after which the server has more than ever before do not
+// count. A negative total is not known yet.
 func (u *upload) retry(total int64, send func() error) error {
-	wait := chunkWait
+	wait, most := chunkWait, u.sent
 	for try := 1; ; try++ {
 		err := send()
 		if err == nil || try == chunkTries || u.ctx.Err() != nil || u.lost != nil || final(err) {
@@ -167,6 +193,9 @@ func (u *upload) retry(total int64, send func() error) error {
 		if done, err := u.ask(total); done || final(err) {
 			return err
 		}
+		if u.sent > most {
+			try, wait, most = 0, chunkWait, u.sent
+		}
 	}
 }
 
@@ -178,7 +207,7 @@ func final(err error) bool {
 
 // send sends the next n bytes; a total that is not negative ends the upload. It
 // fails if the server did not take them all.
-func (u *upload) send(body io.Reader, n, total int64) error {
+func (u *upload) send(from *source, n, total int64) error {
 	size := "*"
 	if total >= 0 {
 		size = strconv.FormatInt(total, 10)
@@ -187,7 +216,6 @@ func (u *upload) send(body io.Reader, n, total int64) error {
 	if n == 0 {
 		span = "bytes */" + size
 	}
-	from := newSource(body)
 	r, err := u.put(span, from, n)
 	if _, u.lost = from.state(); u.lost != nil {
 		return u.lost
@@ -196,9 +224,10 @@ func (u *upload) send(body io.Reader, n, total int64) error {
 	case err != nil:
 		return err
 	case !r.more && total >= 0:
-		return r.made.check(total, "")
+		u.made = r.made
+		return nil
 	case !r.more:
-		return errors.New("the server ended the upload before its end")
+		return errEnded
 	}
 	want := u.sent + n
 	if err := u.progress(r); err != nil {
@@ -220,7 +249,14 @@ type source struct {
 }
 
 func newSource(r io.Reader) *source {
-	return &source{r: r, sum: crc32.New(crc32.MakeTable(crc32.Castagnoli))}
+	return &source{r: r, sum: newSum()}
+}
+
+func newSum() hash.Hash32 { return crc32.New(crc32.MakeTable(crc32.Castagnoli)) }
+
+// checksum is how the API writes one.
+func checksum(h hash.Hash32) string {
+	return base64.StdEncoding.EncodeToString(binary.BigEndian.AppendUint32(nil, h.Sum32()))
 }
 
 func (s *source) Read(p []byte) (int, error) {
@@ -234,11 +270,11 @@ func (s *source) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// state returns the checksum so far, as the API writes it, and the failure.
+// state returns the checksum so far and the failure.
 func (s *source) state() (sum string, err error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return base64.StdEncoding.EncodeToString(binary.BigEndian.AppendUint32(nil, s.sum.Sum32())), s.err
+	return checksum(s.sum), s.err
 }
 
 // reply is the answer to a request of an upload.
@@ -255,23 +291,31 @@ func (u *upload) put(span string, body io.Reader, n int64) (r reply, err error) 
 	if err != nil {
 		return r, err
 	}
-	r.more = resp.StatusCode == http.StatusPermanentRedirect || resp.Header.Get("X-Http-Status-Code-Override") == "308"
-	if r.more {
+	if r.more = unfinished(resp); r.more {
 		r.span = resp.Header.Get("Range")
 		return r, decode(resp, nil)
 	}
 	return r, decode(resp, &r.made)
 }
 
-// progress takes from a reply how far the server is.
+// unfinished reports whether a reply to a part of an upload asks for more.
+// The API used the status 308 for that before it had its present meaning.
+func unfinished(resp *http.Response) bool {
+	return resp.Header.Get("X-Http-Status-Code-Override") == "308" ||
+		resp.StatusCode == http.StatusPermanentRedirect && resp.Request.Header.Get("Content-Range") != ""
+}
+
+// progress takes from a reply how far the server is. One without a span has
+// nothing, even if it had something before.
 func (u *upload) progress(r reply) error {
-	_, last, any := strings.Cut(r.span, "-")
-	if !any {
-		return nil // it has nothing, or no more than before
+	u.sent = 0
+	if r.span == "" {
+		return nil
 	}
+	first, last, _ := strings.Cut(r.span, "-")
 	n, err := strconv.ParseInt(last, 10, 64)
-	if err != nil || n+1 < u.sent {
-		return fmt.Errorf("the server says that it has %q of an upload of which it had %d bytes", r.span, u.sent)
+	if err != nil || n < 0 || first != "bytes=0" {
+		return fmt.Errorf("the server says that it has %q of an upload", r.span)
 	}
 	u.sent = n + 1
 	return nil
@@ -287,9 +331,14 @@ func (u *upload) ask(total int64) (done bool, err error) {
 	case r.more:
 		return false, u.progress(r)
 	}
-	err = r.made.check(total, "")
-	return err == nil, err
+	if total < 0 {
+		return false, errEnded
+	}
+	u.made = r.made
+	return true, nil
 }
+
+var errEnded = errors.New("the server ended the upload before its end")
 
 // abandon gives the upload up: what was sent takes space for a week.
 func (u *upload) abandon() {

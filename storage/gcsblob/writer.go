@@ -4,6 +4,8 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"fmt"
+	"hash"
 	"net/url"
 	"strconv"
 
@@ -19,6 +21,7 @@ type writer struct {
 	query url.Values
 	buf   bytes.Buffer
 	up    *upload // once the first chunk is full
+	sum   hash.Hash32
 	err   error
 }
 
@@ -27,7 +30,7 @@ func (b *Bucket) NewTypedWriter(ctx context.Context, key, contentType string, o 
 	if key == "" {
 		return nil, errors.New("gcsblob: an object needs a key")
 	}
-	w := &writer{b: b, ctx: ctx, meta: object{Name: key, ContentType: contentType}, query: url.Values{}}
+	w := &writer{b: b, ctx: ctx, meta: object{Name: key, ContentType: contentType}, query: url.Values{}, sum: newSum()}
 	if o == nil {
 		return w, nil
 	}
@@ -75,12 +78,17 @@ func (w *writer) flush(total int64) (err error) {
 	}
 	first, data := w.up.sent, w.buf.Bytes()
 	err = w.up.retry(total, func() error {
-		rest := data[w.up.sent-first:]
-		if len(rest) == 0 && total < 0 {
+		at := w.up.sent - first
+		if at < 0 || at > int64(len(data)) {
+			w.up.lost = fmt.Errorf("the server has %d bytes of an upload of which it had %d", w.up.sent, first)
+			return w.up.lost
+		}
+		if at == int64(len(data)) && total < 0 {
 			return nil // all came, and the reply was lost
 		}
-		return w.up.send(bytes.NewReader(rest), int64(len(rest)), total)
+		return w.up.send(newSource(bytes.NewReader(data[at:])), int64(len(data))-at, total)
 	})
+	_, _ = w.sum.Write(data) // never fails
 	w.buf.Reset()
 	return err
 }
@@ -94,7 +102,10 @@ func (w *writer) Close() error {
 	case w.up == nil:
 		return w.b.whole(w.ctx, w.meta, w.query, &w.buf, int64(w.buf.Len()))
 	default:
-		err = w.flush(w.up.sent + int64(w.buf.Len()))
+		total := w.up.sent + int64(w.buf.Len())
+		if err = w.flush(total); err == nil {
+			err = w.up.made.check(total, checksum(w.sum))
+		}
 	}
 	if err != nil && w.up != nil {
 		w.up.abandon()

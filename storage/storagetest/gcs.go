@@ -49,7 +49,12 @@ type gcsUpload struct {
 	bucket, name, media string
 	query               url.Values
 	data                []byte
+	done                *gcsObject
 }
+
+// gcsGrain is what a server keeps of a part that broke off, and what parts but
+// the last are multiples of.
+const gcsGrain = 256 << 10
 
 // NewGCS returns an empty server.
 func NewGCS() *GCS {
@@ -169,22 +174,44 @@ func (g *GCS) resume(w http.ResponseWriter, r *http.Request, u *gcsUpload) {
 		gcsFail(w, http.StatusNotFound, "no such upload")
 		return
 	}
+	if r.Method == http.MethodDelete {
+		u.data, u.name = nil, ""
+		gcsFail(w, 499, "the upload was given up")
+		return
+	}
+	if u.name == "" {
+		gcsFail(w, http.StatusGone, "the upload was given up")
+		return
+	}
 	chunk, err := io.ReadAll(r.Body)
 	if err != nil {
-		gcsFail(w, http.StatusBadRequest, err.Error())
+		chunk = chunk[:len(chunk)/gcsGrain*gcsGrain]
+	}
+	if u.done != nil {
+		gcsReply(w, u.done.resource(u.bucket, u.name))
 		return
 	}
 	span, total, _ := strings.Cut(strings.TrimPrefix(r.Header.Get("Content-Range"), "bytes "), "/")
 	if first, _, ok := strings.Cut(span, "-"); ok {
 		if at, err := strconv.Atoi(first); err != nil || at > len(u.data) {
-			gcsFail(w, http.StatusBadRequest, "a gap in the upload")
+			gcsFail(w, http.StatusServiceUnavailable, "a gap in the upload")
+			return
+		} else if total == "*" && len(chunk)%gcsGrain != 0 {
+			gcsFail(w, http.StatusBadRequest, "parts are multiples of 256 KiB")
 			return
 		} else {
 			u.data = append(u.data[:at], chunk...)
 		}
 	}
+	if err != nil {
+		gcsFail(w, http.StatusBadRequest, err.Error())
+		return
+	}
 	if total != "*" && total == strconv.Itoa(len(u.data)) {
-		g.put(w, u.query, u.bucket, u.name, u.media, u.data)
+		if g.put(w, u.query, u.bucket, u.name, u.media, u.data) {
+			o := g.objects[u.bucket+"/"+u.name]
+			u.done = &o
+		}
 		return
 	}
 	w.Header().Set("X-Http-Status-Code-Override", "308")
@@ -193,15 +220,16 @@ func (g *GCS) resume(w http.ResponseWriter, r *http.Request, u *gcsUpload) {
 	}
 }
 
-func (g *GCS) put(w http.ResponseWriter, q url.Values, bucket, name, media string, data []byte) {
+func (g *GCS) put(w http.ResponseWriter, q url.Values, bucket, name, media string, data []byte) bool {
 	if q.Has("ifGenerationMatch") && q.Get("ifGenerationMatch") != strconv.FormatInt(g.objects[bucket+"/"+name].generation, 10) {
 		gcsFail(w, http.StatusPreconditionFailed, "At least one of the pre-conditions you specified did not hold.")
-		return
+		return false
 	}
 	g.generation++
 	o := gcsObject{data: data, generation: g.generation, updated: time.Now(), media: media}
 	g.objects[bucket+"/"+name] = o
 	gcsReply(w, o.resource(bucket, name))
+	return true
 }
 
 func (g *GCS) rewrite(w http.ResponseWriter, r *http.Request, bucket, name, target string) {

@@ -17,8 +17,9 @@ import (
 // bucketName is the one bucket of the servers.
 const bucketName = "conformance"
 
-// S3Env and GCSEnv name the URL of an empty store on a running server, whose
-// credentials and address the rest of the environment holds.
+// S3Env names the URL of an empty store on a running server, for which the rest
+// of the environment holds the credentials; GCSEnv that of an emulator, which
+// STORAGE_EMULATOR_HOST names as well.
 const (
 	S3Env  = "STORAGETEST_S3"
 	GCSEnv = "STORAGETEST_GCS"
@@ -55,11 +56,12 @@ func S3URL(t testing.TB, around func(http.Handler) http.Handler) func() string {
 	}
 }
 
-// GCSURL is S3URL for Google Cloud Storage, and GCSEnv its S3Env.
+// GCSURL is S3URL for Google Cloud Storage, and GCSEnv its S3Env. Each store has
+// a bucket of its own there: a list by fake-gcs-server reads a whole bucket.
 func GCSURL(t testing.TB, around func(http.Handler) http.Handler) func() string {
 	t.Helper()
-	if base := os.Getenv(GCSEnv); base != "" && around == nil {
-		return within(t, base)
+	if server := os.Getenv(GCSEnv); server != "" && around == nil {
+		return func() string { return newBucket(t, server) }
 	}
 	server := serve(t, NewGCS(), around)
 	setenv(t, map[string]string{"STORAGE_EMULATOR_HOST": strings.TrimPrefix(server.URL, "http://")})
@@ -74,6 +76,21 @@ func within(t testing.TB, base string) func() string {
 		t.Fatal(err)
 	}
 	return func() string { return u.JoinPath(fmt.Sprint("p", prefixes.Add(1))).String() }
+}
+
+// newBucket makes a bucket on an emulator of GCS.
+func newBucket(t testing.TB, server string) string {
+	t.Helper()
+	name := fmt.Sprint("bucket", prefixes.Add(1))
+	r, err := http.Post(server+"/storage/v1/b?project=test", "application/json", strings.NewReader(`{"name":"`+name+`"}`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer r.Body.Close()
+	if r.StatusCode != http.StatusOK {
+		t.Fatalf("bucket %s: %s", name, r.Status)
+	}
+	return "gs://" + name + "/p?anonymous=true"
 }
 
 func serve(t testing.TB, handler http.Handler, around func(http.Handler) http.Handler) *httptest.Server {
