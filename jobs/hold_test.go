@@ -55,6 +55,18 @@ func TestNoWait(t *testing.T) {
 	b.mustRun(0, "cached cached cached cached")
 }
 
+// Two stages of one plan that are the same work are done once, and no other run
+// is blamed for it.
+func TestNoWaitIsNotForItself(t *testing.T) {
+	b := newBench(t, `name: twins
+stages:
+  - {name: one, kind: node, needs: [], with: {makes: a, pace: 1s}}
+  - {name: two, kind: node, needs: [], with: {makes: a, pace: 1s}}
+`)
+	b.tweak = func(r *jobs.Runner) { r.NoWait, r.TTL = true, 900*time.Millisecond }
+	b.mustRun(0, "succeeded succeeded")
+}
+
 // Without it a live holder is waited for, and left alone by the deadline.
 func TestWaitingEndsWithTheDeadline(t *testing.T) {
 	b := newBench(t, toyPlan)
