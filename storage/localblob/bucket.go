@@ -33,6 +33,9 @@ const tmpDir = ".tmp"
 // errKey refuses a key outside the alphabet.
 var errKey = errors.New("localblob: keys are [a-z0-9._/-] without empty, dot or hidden segments, at most 512 bytes")
 
+// errGone reports that the bucket's folder is not there any more.
+var errGone = errors.New("the folder of the store was removed, moved or unmounted while it was in use; put it back, or start again with a new one")
+
 // errSigned: nobody serves a folder's files.
 var errSigned = errors.New("localblob: a local folder has no signed URLs")
 
@@ -71,10 +74,18 @@ func OpenBucket(dir string) (*blob.Bucket, error) {
 // writer counts as dead.
 const orphanAge = 24 * time.Hour
 
-// name adds the folder to an error, whose own paths are relative to it.
+// name adds the folder to an error, whose own paths are relative to it. What a
+// writer does not find because the folder itself is gone is no missing object.
 func (b *bucket) name(err error) error {
 	if err == nil {
 		return nil
+	}
+	if errors.Is(err, fs.ErrNotExist) {
+		opened, err := b.root.Stat(".")
+		now, err2 := os.Stat(b.dir)
+		if err != nil || err2 != nil || !os.SameFile(opened, now) {
+			return fmt.Errorf("%w: %s", errGone, b.dir)
+		}
 	}
 	return fmt.Errorf("in folder %s: %w", b.dir, err)
 }
@@ -112,7 +123,7 @@ func (b *bucket) ErrorCode(err error) gcerrors.ErrorCode {
 		return gcerrors.NotFound
 	case errors.Is(err, fs.ErrPermission):
 		return gcerrors.PermissionDenied
-	case errors.Is(err, errKey):
+	case errors.Is(err, errKey), errors.Is(err, errGone):
 		return gcerrors.InvalidArgument
 	case errors.Is(err, errSigned):
 		return gcerrors.Unimplemented
