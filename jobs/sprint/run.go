@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"slices"
 	"strings"
 	"time"
 
@@ -186,7 +185,8 @@ func (a *app) retryCommand() *cobra.Command {
 			if err != nil {
 				return noRun(args[0], err)
 			}
-			if len(rec.Args) == 0 || slices.Contains(rec.Args, "retry") {
+			// A store may be anyone's: it cannot make this any other command.
+			if named, _, err := a.root().Find(rec.Args); err != nil || named.Name() != "run" {
 				return &config.UsageError{Message: fmt.Sprintf("run %s does not say how it was started", args[0])}
 			}
 			if code := execute(cmd.Context(), rec.Args, a.env, a.stdin, a.stdout.out, a.stderr.out); code != 0 {
