@@ -8,7 +8,8 @@ import (
 // GoldPart sets a share of a gold set aside, for what must not score the rest:
 // marked rows are in the part. Rows of one story stay together, and whether a
 // story is in hangs on its rows alone, so a part is the same wherever and in
-// whatever order the set is read.
+// whatever order the set is read. A story is as likely to be in as another,
+// however many rows it has.
 func GoldPart(gold []Row, share float64) []bool {
 	titles := make([]string, len(gold))
 	for i, r := range gold {
@@ -22,6 +23,11 @@ func GoldPart(gold []Row, share float64) []bool {
 		if old, ok := draws[groups[i]]; !ok || draw < old {
 			draws[groups[i]] = draw
 		}
+	}
+	for g, least := range draws {
+		// The least of many is small: drawn anew from it, no story is favoured.
+		sum := sha256.Sum256(binary.BigEndian.AppendUint64([]byte("gold story "), least))
+		draws[g] = binary.BigEndian.Uint64(sum[:])
 	}
 	part := make([]bool, len(gold))
 	for i := range gold {

@@ -41,3 +41,27 @@ func TestGoldPart(t *testing.T) {
 		t.Error("the order of rows changes the part")
 	}
 }
+
+// TestGoldPartFavoursNoStory: stories of many rows are drawn as often as others.
+func TestGoldPartFavoursNoStory(t *testing.T) {
+	const stories, each = 300, 4
+	var gold []rows.Row
+	for i := range stories {
+		title := ""
+		for w := range 6 {
+			title += fmt.Sprintf("%x ", uint32(i*6+w+1)*2654435761) // words of no other story
+		}
+		for j := range each {
+			gold = append(gold, rows.Row{ID: fmt.Sprint(i, "-", j), Title: title})
+		}
+	}
+	n := 0
+	for _, in := range rows.GoldPart(gold, 0.3) {
+		if in {
+			n++
+		}
+	}
+	if n < stories*each*2/10 || n > stories*each*4/10 {
+		t.Errorf("%d of %d rows are three tenths", n, stories*each)
+	}
+}

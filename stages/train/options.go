@@ -136,6 +136,7 @@ func (o *Options) Resolve(ctx context.Context, look stages.Lookup) (stages.Exter
 			return nil, err
 		}
 		ext["gold"] = info.Digest
+		ext["gold_part"] = 2 // bumped with what rows.GoldPart draws
 	}
 	id, err := demand.Pin(ctx, look, o.Encoder)
 	if err != nil {
