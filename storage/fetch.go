@@ -68,8 +68,13 @@ type fetch struct {
 	group   *errgroup.Group
 }
 
-// fetchBuffer is what one connection of a download holds in memory.
-const fetchBuffer = 256 << 10
+// fetchConns is how many connections one download has at most. More fill faster
+// networks, but what is hashed in order waits for the slowest of them.
+const fetchConns = 8
+
+// fetchBuffer is what one connection of a download holds in memory, and writes
+// at once: more asks a virtual machine for memory that its host has taken back.
+const fetchBuffer = 64 << 10
 
 // errOtherSize is of a blob that has not the size that its reader wants.
 var errOtherSize = errors.New("another size")
@@ -103,9 +108,9 @@ func (s *Store) fetchRanges(ctx context.Context, digest string, size int64, file
 	return nil
 }
 
-// fetch fetches ranges until none is left. As long as the store's bound allows,
-// others join it: so a download that gets nothing of the bound is no worse than
-// a single stream, and no two downloads can wait for each other.
+// fetch fetches ranges until none is left. With the first ones others join it if
+// the store's bound allows: so a download that gets nothing of the bound is no
+// worse than a single stream, and no two downloads can wait for each other.
 func (f *fetch) fetch(ctx context.Context) error {
 	buf := make([]byte, fetchBuffer)
 	for {
@@ -113,7 +118,7 @@ func (f *fetch) fetch(ctx context.Context) error {
 		if i >= int64(len(f.done)) {
 			return nil
 		}
-		if i+1 < int64(len(f.done)) {
+		if i+1 < int64(min(len(f.done), fetchConns)) {
 			select {
 			case f.s.ahead <- struct{}{}:
 				f.group.Go(func() error {
