@@ -13,6 +13,7 @@ const (
 	EventProgress = "progress" // a running task reports how far it is
 	EventLog      = "log"      // a line of a task's log
 	EventNote     = "note"     // a fact about the run or a task: device opened, package fetched
+	EventStop     = "stop"     // the run was asked to end; Message says by what
 	EventResult   = "result"   // the run ended
 )
 
@@ -27,6 +28,7 @@ type Event struct {
 	State    *State           `json:"state,omitempty"`
 	Reason   string           `json:"reason,omitempty"`
 	Seconds  float64          `json:"seconds,omitempty"`
+	Wait     float64          `json:"wait,omitempty"` // seconds until a lost task is tried again
 	Stages   []string         `json:"stages,omitempty"`
 	Level    string           `json:"level,omitempty"`
 	Message  string           `json:"message,omitempty"`

@@ -48,6 +48,8 @@ func Code(err error) int {
 		return stages.CodeLease
 	case errors.Is(err, ErrDeadline):
 		return stages.CodeDeadline
+	case errors.Is(err, ErrAborted):
+		return stages.CodeAborted
 	case errors.Is(err, stages.ErrInterrupted), errors.Is(err, context.Canceled):
 		return stages.CodeInterrupted
 	case errors.Is(err, storage.ErrDenied), errors.Is(err, storage.ErrFull), errors.Is(err, storage.ErrTransient), errors.Is(err, storage.ErrInvalid):
@@ -63,6 +65,9 @@ func Code(err error) int {
 func diskFull(err error) bool {
 	return errors.Is(err, syscall.ENOSPC) || errors.Is(err, syscall.EDQUOT)
 }
+
+// ErrAborted ends attempts that were asked twice to end.
+var ErrAborted = errors.New("ended without waiting for a checkpoint")
 
 // ErrDeadline is the cause of a context that ends at the run's deadline.
 var ErrDeadline = errors.New("the deadline is over")
@@ -85,7 +90,7 @@ func Class(code int) string {
 // Retryable reports whether the same command may do better later without any
 // change.
 func Retryable(code int, state State) bool {
-	return code == stages.CodeInterrupted || code == stages.CodeDeadline || code == stages.CodeLease || state == Lost
+	return code == stages.CodeInterrupted || code == stages.CodeAborted || code == stages.CodeDeadline || code == stages.CodeLease || state == Lost
 }
 
 // hintOf finds the next step that an error carries.

@@ -59,8 +59,12 @@ func SoFar(ctx context.Context, s *storage.Store, run string) ([]StageResult, er
 		}
 		r := note(e.Stage)
 		r.State, r.Reason, r.Attempt, r.Seconds = *e.State, e.Reason, e.Attempt, e.Seconds
-		if r.Error = e.Message; r.State == Running {
+		r.Error = e.Message
+		switch {
+		case r.State == Running:
 			began[e.Stage] = e.Time
+		case e.Wait > 0:
+			r.Error = e.Reason + ": " + e.Message
 		}
 	})
 	if err != nil {
@@ -82,6 +86,7 @@ type Resolved struct {
 	Plan       string                   `json:"plan"`
 	PlanDigest string                   `json:"plan_digest"`
 	Command    string                   `json:"command"`
+	Args       []string                 `json:"args"` // of the command, without the program
 	Version    string                   `json:"version"`
 	Started    time.Time                `json:"started"`
 	Order      []string                 `json:"order"`

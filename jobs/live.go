@@ -132,12 +132,16 @@ func (u *run) attend(ctx context.Context, e *Evaluation) (attended context.Conte
 		return nil, nil, err
 	}
 	attended, cancel := context.WithCancelCause(ctx)
+	quiet := context.AfterFunc(attended, func() {
+		u.emit(Event{Type: EventStop, Message: context.Cause(attended).Error()})
+	})
 	stopped := make(chan struct{})
 	go func() {
 		defer close(stopped)
 		u.heed(attended, cancel)
 	}()
 	return attended, func() {
+		quiet()
 		cancel(nil)
 		<-stopped
 		release()
@@ -179,13 +183,17 @@ func LoadCancellation(ctx context.Context, s *storage.Store, run string) (Cancel
 }
 
 // Cancel asks a run to checkpoint and end, wherever it is. Asking twice is the
-// same as asking once.
-func Cancel(ctx context.Context, s *storage.Store, run, reason string) error {
-	err := s.Create(ctx, runKey(run, "cancel"), mustJSON(Cancellation{By: storage.Self(), Reason: reason}))
-	if errors.Is(err, storage.ErrExists) {
-		return nil
+// same as asking once: earlier is the request that was there before, nil if none.
+func Cancel(ctx context.Context, s *storage.Store, run, reason string) (earlier *Cancellation, err error) {
+	err = s.Create(ctx, runKey(run, "cancel"), mustJSON(Cancellation{By: storage.Self(), Reason: reason}))
+	if !errors.Is(err, storage.ErrExists) {
+		return nil, err
 	}
-	return err
+	c, err := LoadCancellation(ctx, s, run)
+	if errors.Is(err, storage.ErrCorrupt) { // it ends the run all the same
+		err = nil
+	}
+	return &c, err
 }
 
 // Standing is where a run stands as far as its store tells.

@@ -46,9 +46,10 @@ func TestCancelThroughTheStore(t *testing.T) {
 	if err != nil || s.State != "running" || s.Holder != storage.Self() || !s.Live() {
 		t.Errorf("a live run stands as %+v, %v", s, err)
 	}
-	for range 2 { // asking twice is asking once
-		if err := jobs.Cancel(t.Context(), other, ids[0], "too slow"); err != nil {
-			t.Fatal(err)
+	for n, reason := range []string{"too slow", "asking twice is asking once"} {
+		earlier, err := jobs.Cancel(t.Context(), other, ids[0], reason)
+		if err != nil || (earlier != nil) != (n == 1) || earlier != nil && earlier.Reason != "too slow" {
+			t.Fatalf("asked %d times before: %+v, %v", n, earlier, err)
 		}
 	}
 	res := <-done

@@ -33,6 +33,9 @@ type Local struct {
 	Environ []string
 	// Grace is how long a child may take to checkpoint; 0 means 2 minutes.
 	Grace time.Duration
+	// Abort, once closed, ends attempts whose context has ended without
+	// waiting for their checkpoints; nil never does.
+	Abort <-chan struct{}
 
 	sweep sync.Once
 }
@@ -67,7 +70,15 @@ func (l *Local) Execute(ctx context.Context, a *Attempt, sink Sink) Outcome {
 	if l.isolated(a) {
 		return l.child(ctx, a, sink)
 	}
-	return l.perform(ctx, a, sink)
+	done := make(chan Outcome, 1)
+	go func() { done <- l.perform(ctx, a, sink) }()
+	select {
+	case o := <-done:
+		return o
+	case <-l.Abort:
+	}
+	<-ctx.Done()
+	return Outcome{State: Interrupted, Err: ErrAborted}
 }
 
 // child runs `sprint worker` and relays what it reports. The child ends when
@@ -105,7 +116,7 @@ func (l *Local) child(ctx context.Context, a *Attempt, sink Sink, extra ...strin
 }
 
 // forward turns a cancelled context into SIGTERM, and after the grace time
-// into SIGKILL.
+// or an abort into SIGKILL.
 func (l *Local) forward(ctx context.Context, cmd *exec.Cmd, stop <-chan struct{}) {
 	select {
 	case <-stop:
@@ -119,8 +130,20 @@ func (l *Local) forward(ctx context.Context, cmd *exec.Cmd, stop <-chan struct{}
 	}
 	select {
 	case <-stop:
+		return
+	case <-l.Abort:
 	case <-time.After(grace):
-		_ = cmd.Process.Kill()
+	}
+	_ = cmd.Process.Kill()
+}
+
+// aborted reports whether nobody waits for checkpoints any more.
+func (l *Local) aborted() bool {
+	select {
+	case <-l.Abort:
+		return true
+	default:
+		return false
 	}
 }
 
@@ -212,7 +235,11 @@ func (l *Local) judge(ctx context.Context, a *Attempt, err error, ps *os.Process
 	}
 	if signal, ok := killedBy(ps); ok {
 		if ctx.Err() != nil {
-			return Outcome{State: Interrupted, Err: stages.ErrInterrupted}
+			o := Outcome{State: Interrupted, Err: stages.ErrInterrupted}
+			if l.aborted() {
+				o.Err = ErrAborted
+			}
+			return o
 		}
 		if signal == "killed" {
 			// The kernel's out-of-memory killer leaves no other trace that

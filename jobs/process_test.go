@@ -79,6 +79,9 @@ func playWorker(args []string) int {
 	}
 	c := &counter{before: func(_ string, attempt int) {
 		fmt.Println("a line that is no message")
+		if os.Getenv("TOY_DEAF") != "" {
+			time.Sleep(10 * time.Minute) // it hears no signal
+		}
 		if file := os.Getenv("TOY_KILL_ONCE"); file != "" && attempt == 1 {
 			p, _ := os.FindProcess(os.Getpid())
 			_ = p.Kill()
@@ -235,4 +238,55 @@ func TestKillAndRunAgain(t *testing.T) {
 		t.Errorf("no run was killed within %s: the test tries nothing", span)
 	}
 	t.Logf("killed %d runs of %s each", killed, span)
+}
+
+// A run that is asked twice waits for no checkpoint, neither of a stage in this
+// process nor of a child: it ends with 130, its leases free and what was done
+// kept.
+func TestAbortWaitsForNoCheckpoint(t *testing.T) {
+	for stage, want := range map[string]string{"refine": "succeeded interrupted skipped skipped", "slow": "succeeded succeeded succeeded interrupted"} {
+		t.Run(stage, func(t *testing.T) {
+			b := newBench(t, toyPlan)
+			ctx, cancel := context.WithCancel(t.Context())
+			b.ctx = ctx
+			abort, deaf := make(chan struct{}), make(chan struct{})
+			t.Cleanup(func() { close(deaf) })
+			b.local = func(l *jobs.Local) {
+				l.Program, l.Abort = os.Args[0], abort
+				l.Environ = append(os.Environ(), "TOY_DEAF=1")
+			}
+			b.count.before = func(name string, _ int) {
+				if name == stage {
+					<-deaf
+				}
+			}
+			stopped := make(chan struct{})
+			b.tweak = func(r *jobs.Runner) {
+				r.Observer = observe(func(e jobs.Event) {
+					switch {
+					case e.Stage == stage && e.Type == jobs.EventState && *e.State == jobs.Running:
+						cancel()
+					case e.Type == jobs.EventStop:
+						close(stopped)
+					}
+				})
+			}
+			go func() {
+				<-stopped
+				close(abort)
+			}()
+			res := b.mustRun(130, want)
+			if !res.Retryable || res.Continue == "" {
+				t.Errorf("result %+v", res)
+			}
+			for l, err := range b.store.Leases(t.Context(), "") {
+				if err != nil || !l.Released {
+					t.Errorf("lease %s is held, %v", l.Name, err)
+				}
+			}
+			b.ctx, b.tweak, b.count.before = t.Context(), nil, nil
+			b.local = func(l *jobs.Local) { l.Program = os.Args[0] }
+			b.mustRun(0, strings.NewReplacer("succeeded", "cached", "interrupted", "succeeded", "skipped", "succeeded").Replace(want))
+		})
+	}
 }

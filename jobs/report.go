@@ -29,16 +29,22 @@ func (u *run) emit(e Event) {
 
 // state moves a task and tells the observer.
 func (u *run) state(t *Task, s State, reason string, change func(*StageResult)) {
+	u.tell(t, Event{State: &s, Reason: reason}, change)
+}
+
+// tell is state with an event that says more.
+func (u *run) tell(t *Task, e Event, change func(*StageResult)) {
 	u.mu.Lock()
 	res := u.results[t.Name]
+	s := *e.State
 	res.State = s
-	if reason != "" {
-		res.Reason = reason
+	if e.Reason != "" {
+		res.Reason = e.Reason
 	}
 	if change != nil {
 		change(res)
 	}
-	e := Event{Type: EventState, Stage: t.Name, State: &s, Reason: res.Reason, Attempt: res.Attempt, Seconds: res.Seconds}
+	e.Type, e.Stage, e.Reason, e.Attempt, e.Seconds = EventState, t.Name, res.Reason, res.Attempt, res.Seconds
 	if s == Failed || s == Lost || s == Interrupted {
 		e.Message = res.Error
 	}
@@ -67,7 +73,7 @@ func (u *run) settle(t *Task, v *Verdict) {
 	case Skipped:
 		u.state(t, Skipped, v.Reason, fill)
 	default:
-		u.state(t, Skipped, "not selected", fill)
+		u.state(t, Skipped, notSelected, fill)
 	}
 }
 
@@ -90,7 +96,7 @@ func (u *run) begin(ctx context.Context) error {
 	if err := u.Store.WriteFile(ctx, runKey(u.id, "plan.yaml"), u.g.Plan.Source); err != nil {
 		return err
 	}
-	resolved := map[string]any{"plan": u.g.Plan.Name, "plan_digest": u.g.Plan.Digest, "command": u.Command, "version": u.Version, "started": u.started, "order": u.g.Names()}
+	resolved := map[string]any{"plan": u.g.Plan.Name, "plan_digest": u.g.Plan.Digest, "command": u.Command, "args": u.Args, "version": u.Version, "started": u.started, "order": u.g.Names()}
 	options := map[string]any{}
 	for _, t := range u.g.Tasks {
 		options[t.Name] = map[string]any{"kind": t.Kind.Name, "options": t.Decoded.All, "external": t.External, "device": t.Device, "needs": t.Needs}
@@ -163,7 +169,10 @@ func (u *run) finish(ctx context.Context) *Result {
 		interrupted = interrupted || u.results[t.Name].State == Interrupted
 		// A signal between two stages interrupts no stage, only the run.
 		stopped = stopped || u.results[t.Name].State == Skipped && u.selected[t.Name] && caller.Err() != nil
-		if err := u.errs[t.Name]; err != nil && res.Error == "" {
+		err := u.errs[t.Name]
+		// Who ended the run without waiting did so for all of its stages.
+		twice := errors.Is(err, ErrAborted) && res.Code == stages.CodeInterrupted
+		if err != nil && (res.Error == "" || twice) {
 			res.Code, res.Error, res.Hint = Code(err), err.Error(), hintOf(err)
 			state = u.results[t.Name].State
 			if errors.Is(err, ErrDeadline) {

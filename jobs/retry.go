@@ -91,11 +91,15 @@ func (u *run) again(ctx context.Context, t *Task, p *patience, o Outcome) bool {
 		return false
 	}
 	tries := p.total[o.Cause]
-	reason := fmt.Sprintf("%s trouble, try %d of %d more in %s", o.Cause, tries-p.left[o.Cause], tries, wait.Round(time.Millisecond))
-	if o.Cause == CauseFailure {
-		reason = fmt.Sprintf("it failed, try %d of %d more in %s", tries-p.left[o.Cause], tries, wait.Round(time.Millisecond))
+	round := time.Millisecond
+	if wait >= time.Second {
+		round *= 100
 	}
-	u.state(t, Lost, reason, func(res *StageResult) { res.Error = o.Err.Error() })
+	reason := fmt.Sprintf("%s trouble, try %d of %d more in %s", o.Cause, tries-p.left[o.Cause], tries, wait.Round(round))
+	if o.Cause == CauseFailure {
+		reason = fmt.Sprintf("it failed, try %d of %d more in %s", tries-p.left[o.Cause], tries, wait.Round(round))
+	}
+	u.tell(t, Event{State: new(Lost), Reason: reason, Wait: wait.Seconds()}, func(res *StageResult) { res.Error = o.Err.Error() })
 	select {
 	case <-ctx.Done():
 		return false

@@ -33,8 +33,14 @@ func (u *run) attempt(t *Task, v *Verdict, inputs map[string]storage.Artifact, n
 // interruption.
 func (u *run) interruptible(ctx context.Context, o Outcome) Outcome {
 	if ctx.Err() != nil && o.State != Succeeded && o.Manifest == nil {
+		before := ""
+		if o.State == Lost || o.State == Failed && !errors.Is(o.Err, context.Cause(ctx)) && !errors.Is(o.Err, ctx.Err()) {
+			before = fmt.Sprintf("; before that: %v", o.Err)
+		}
 		o.State = Interrupted
-		o.Err = fmt.Errorf("%w (%w)", stages.ErrInterrupted, context.Cause(ctx))
+		if !errors.Is(o.Err, ErrAborted) {
+			o.Err = fmt.Errorf("%w (%w)%s", stages.ErrInterrupted, context.Cause(ctx), before)
+		}
 	}
 	return o
 }

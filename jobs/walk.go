@@ -48,22 +48,30 @@ func (u *run) walk(ctx context.Context, e Evaluator) {
 	}
 }
 
+// notSelected is the reason of a task that the selection leaves out.
+const notSelected = "not selected"
+
 // blocked says why a task whose needs have ended cannot run.
 func (u *run) blocked(ctx context.Context, t *Task, stop bool) string {
 	u.mu.Lock()
 	defer u.mu.Unlock()
 	for _, n := range t.Needs {
 		if s := u.results[n].State; !s.Done() && !(s == Skipped && !u.selected[n]) {
+			if !u.selected[t.Name] {
+				return notSelected
+			}
 			return fmt.Sprintf("%s did not succeed", n)
 		}
 	}
-	if ctx.Err() != nil {
+	switch {
+	case ctx.Err() == nil && !stop:
+		return ""
+	case !u.selected[t.Name]:
+		return notSelected
+	case ctx.Err() != nil:
 		return "the run was interrupted"
 	}
-	if stop {
-		return "another stage failed"
-	}
-	return ""
+	return "another stage failed"
 }
 
 // task brings one task up to date.
@@ -73,7 +81,7 @@ func (u *run) task(ctx context.Context, e Evaluator, t *Task) {
 	u.mu.Unlock()
 	if inputs == nil || missing != "" {
 		if !u.selected[t.Name] {
-			u.state(t, Skipped, "not selected", nil)
+			u.state(t, Skipped, notSelected, nil)
 			return
 		}
 		u.end(ctx, t, failed(&config.UsageError{Message: fmt.Sprintf("stage %s needs an input that is not there: %s, and that stage is not selected", t.Name, missing), Hint: "leave out --only, --from and --until, or select that stage too"}), time.Now())

@@ -20,6 +20,7 @@ const (
 	CodeSource      = 11  // a source gave fewer rows than demanded
 	CodeInterrupted = 75  // stopped, resumable
 	CodeDeadline    = 124 // deadline, nothing resumable
+	CodeAborted     = 130 // interrupted twice: not waited for
 )
 
 // ErrInterrupted says that a stage stopped on request after saving a

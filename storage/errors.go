@@ -59,7 +59,11 @@ func wrap(op, key string, err error) error {
 	if errors.As(err, &own) {
 		return err
 	}
-	return &Error{Op: op, Key: key, Class: class(err), Err: plainly(err)}
+	e := &Error{Op: op, Key: key, Class: class(err)}
+	if !errors.Is(e.Class, ErrNotFound) { // of which a driver only says the same once more
+		e.Err = plainly(err)
+	}
+	return e
 }
 
 // class sorts a driver's error. An unknown code counts as transient: trying

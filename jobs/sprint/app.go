@@ -27,6 +27,7 @@ type app struct {
 	// shown, and what draws on a terminal, goes to the writers behind them.
 	stdout, stderr *plain
 	args           []string
+	abort          <-chan struct{} // closed: nobody waits for checkpoints any more
 
 	// Flags of all commands.
 	configFile, profile string
@@ -42,9 +43,10 @@ type configFlags struct {
 	deadline                               string
 }
 
-// execute runs the command line and returns the exit code.
-func execute(ctx context.Context, args, env []string, stdin io.Reader, stdout, stderr io.Writer) int {
-	a := &app{env: env, stdin: stdin, args: args}
+// execute runs the command line and returns the exit code. Once abort is
+// closed, what was asked to end does so without waiting for checkpoints.
+func execute(ctx context.Context, abort <-chan struct{}, args, env []string, stdin io.Reader, stdout, stderr io.Writer) int {
+	a := &app{env: env, stdin: stdin, args: args, abort: abort}
 	github := a.getenv("GITHUB_ACTIONS") == "true"
 	a.stdout, a.stderr = &plain{out: stdout, github: github}, &plain{out: stderr, github: github}
 	defer a.stdout.flush()

@@ -51,18 +51,27 @@ func (a *app) cancel(ctx context.Context, store *storage.Store, args []string, r
 	}
 	switch s.State {
 	case "ended":
-		return &config.UsageError{Message: fmt.Sprintf("run %s has ended already: %s", s.Run, s.Record.Class)}
+		hint := ""
+		if s.Record.Continue != "" {
+			hint = "continue it with: " + s.Record.Continue
+		}
+		return &config.UsageError{Message: fmt.Sprintf("run %s has ended already: %s", s.Run, s.Record.Class), Hint: hint}
 	case "killed":
 		return &config.UsageError{Message: fmt.Sprintf("run %s is not live: its %s is gone", s.Run, s.Holder), Hint: "nothing holds it back: the command that started it continues it"}
 	}
-	if err := jobs.Cancel(ctx, store, s.Run, reason); err != nil {
+	earlier, err := jobs.Cancel(ctx, store, s.Run, reason)
+	if err != nil {
 		return err
 	}
 	who := "its process"
 	if s.Holder.PID != 0 {
 		who = s.Holder.String()
 	}
-	fmt.Fprintf(a.stdout, "run %s: asked %s to checkpoint and end\n", s.Run, who)
+	if earlier != nil {
+		fmt.Fprintf(a.stdout, "run %s: %s has been asked before to checkpoint and end: %s\n", s.Run, who, &jobs.CancelledError{Cancellation: *earlier})
+	} else {
+		fmt.Fprintf(a.stdout, "run %s: asked %s to checkpoint and end\n", s.Run, who)
+	}
 	for deadline := time.Now().Add(wait); time.Now().Before(deadline); {
 		if s, err = jobs.Stand(ctx, store, s.Run); err != nil {
 			return err
@@ -161,6 +170,9 @@ func (a *app) leases(ctx context.Context, store *storage.Store) error {
 			state = "unreadable: the next run takes it"
 		case l.Free(storage.Self()):
 			state = "dead: the next run takes it"
+			if strings.HasPrefix(l.Name, "runs/") {
+				state = "dead: it holds nobody back"
+			}
 		case time.Since(l.Renewed) > leaseTTL:
 			state = "silent: the next run waits 20 s"
 		}

@@ -4,22 +4,42 @@ package main
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"os"
 	"os/signal"
 	"syscall"
+	"time"
+
+	"github.com/sprint-ml/sprint/stages"
 )
 
 func main() {
 	os.Exit(run(context.Background(), os.Args[1:], os.Environ(), os.Stdin, os.Stdout, os.Stderr))
 }
 
-// errSignal is the cause of a context that a signal ended.
-var errSignal = errors.New("stopped by a signal")
+// errParentGone is the cause of a worker's context whose runner has ended.
+var errParentGone = errors.New("stopped: its runner has ended")
+
+// signalError is the cause of a context that a signal ended.
+type signalError struct{ signal os.Signal }
+
+func (e *signalError) Error() string {
+	names := map[os.Signal]string{os.Interrupt: "SIGINT", syscall.SIGTERM: "SIGTERM", syscall.SIGHUP: "SIGHUP"}
+	if name := names[e.signal]; name != "" {
+		return "stopped by " + name
+	}
+	return fmt.Sprintf("stopped by signal %v", e.signal)
+}
+
+// abortPatience is how long an aborted run may take to store that it has ended
+// and to release its leases.
+const abortPatience = 3 * time.Second
 
 // run is the whole program: it returns the exit code. The first SIGINT, SIGTERM
-// or SIGHUP (a closed terminal) asks for a clean end (75), the second ends at
-// once (130). A reader that goes away is no reason to lose a training.
+// or SIGHUP (a closed terminal) asks for a clean end (75), the second for one
+// that waits for no checkpoint (130), the third for none at all. A reader that
+// goes away is no reason to lose a training.
 func run(ctx context.Context, args, env []string, stdin io.Reader, stdout, stderr io.Writer) int {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
@@ -28,16 +48,25 @@ func run(ctx context.Context, args, env []string, stdin io.Reader, stdout, stder
 	signal.Ignore(syscall.SIGPIPE)
 	defer signal.Stop(signals)
 	code := make(chan int, 1)
-	go func() { code <- execute(ctx, args, env, stdin, stdout, stderr) }()
-	for first := true; ; first = false {
+	abort := make(chan struct{})
+	go func() { code <- execute(ctx, abort, args, env, stdin, stdout, stderr) }()
+	var patience <-chan time.Time
+	for n := 1; ; n++ {
 		select {
 		case c := <-code:
 			return c
-		case <-signals:
-			if !first {
-				return 130
+		case <-patience:
+			return stages.CodeAborted
+		case s := <-signals:
+			switch n {
+			case 1:
+				cancel(&signalError{s})
+			case 2:
+				close(abort)
+				patience = time.After(abortPatience)
+			default:
+				return stages.CodeAborted
 			}
-			cancel(errSignal)
 		}
 	}
 }

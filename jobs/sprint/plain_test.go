@@ -62,7 +62,7 @@ stages:
 		{"run", "plan.yaml", "-v"}, {"run", "plan.yaml", "-o", "github"}, {"run", "plan.yaml", "-o", "json"}, {"logs"}, {"status"}, {"report", "-o", "md"}, {"runs", "-o", "json"},
 	} {
 		var stdout, stderr bytes.Buffer
-		execute(t.Context(), append(args, "--store", store), os.Environ(), strings.NewReader(""), &stdout, &stderr)
+		execute(t.Context(), nil, append(args, "--store", store), os.Environ(), strings.NewReader(""), &stdout, &stderr)
 		for _, out := range []string{stdout.String(), stderr.String()} {
 			if strings.ContainsAny(out, "\x1b\x07\r") {
 				t.Errorf("%v: %q", args, out)

@@ -25,7 +25,7 @@ func preview0(t *testing.T, dir string, args ...string) (code int, stdout, stder
 	t.Helper()
 	var out, errs bytes.Buffer
 	args = append([]string{"label-preview", filepath.Join(dir, "plan.yaml"), "--store", filepath.Join(dir, "store")}, args...)
-	code = execute(context.Background(), args, nil, strings.NewReader(""), &out, &errs)
+	code = execute(context.Background(), nil, args, nil, strings.NewReader(""), &out, &errs)
 	return code, out.String(), errs.String()
 }
 
@@ -101,7 +101,7 @@ func TestPreviewSample(t *testing.T) {
 			t.Errorf("gold %+v", p.Gold)
 		}
 		var sink bytes.Buffer
-		if code := execute(context.Background(), []string{"run", filepath.Join(dir, "plan.yaml"), "--store", filepath.Join(dir, "store"), "--until", "fetch", "-o", "json"}, nil, strings.NewReader(""), &sink, &sink); code != 0 {
+		if code := execute(context.Background(), nil, []string{"run", filepath.Join(dir, "plan.yaml"), "--store", filepath.Join(dir, "store"), "--until", "fetch", "-o", "json"}, nil, strings.NewReader(""), &sink, &sink); code != 0 {
 			t.Fatalf("run: %s", sink.String())
 		}
 	}
@@ -179,7 +179,7 @@ func TestValidateStrict(t *testing.T) {
 	} {
 		dir := demo(t, map[string]string{"taxonomy.yaml": c.taxonomy})
 		var out, errs bytes.Buffer
-		code := execute(context.Background(), append([]string{"validate", filepath.Join(dir, "plan.yaml")}, c.args...), nil, strings.NewReader(""), &out, &errs)
+		code := execute(context.Background(), nil, append([]string{"validate", filepath.Join(dir, "plan.yaml")}, c.args...), nil, strings.NewReader(""), &out, &errs)
 		if code != c.code || !strings.Contains(errs.String(), `taxonomy.yaml:8:37: "inferno storm" says nothing new`) {
 			t.Errorf("%s: code %d, want %d: %s%s", name, code, c.code, out.String(), errs.String())
 		}

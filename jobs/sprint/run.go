@@ -116,8 +116,10 @@ func (a *app) runPlan(ctx context.Context, cmd *cobra.Command, path string, f *r
 		return nil, err
 	}
 	view := a.view(c.config.Output, store, c.graph)
+	local := jobs.NewLocal(all.All(), store, program, a.env, a.secret)
+	local.Abort = a.abort
 	r := &jobs.Runner{
-		Store: store, Executor: jobs.NewLocal(all.All(), store, program, a.env, a.secret), Observer: view, Log: a.log(),
+		Store: store, Executor: local, Observer: view, Log: a.log(),
 		Parallel: c.config.Parallel, KeepGoing: c.config.KeepGoing, Select: f.selection(), Deadline: c.config.Deadline,
 		NoWait:   f.noWait,
 		CacheDir: c.config.Cache, Offline: c.config.Offline, Endpoints: c.config.Endpoints, Version: version(),
@@ -180,16 +182,16 @@ func (a *app) retryCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			rec, err := jobs.LoadRecord(cmd.Context(), store, args[0])
+			words, err := startedBy(cmd.Context(), store, args[0])
 			store.Close()
 			if err != nil {
-				return noRun(args[0], err)
+				return err
 			}
 			// A store may be anyone's: it cannot make this any other command.
-			if named, _, err := a.root().Find(rec.Args); err != nil || named.Name() != "run" {
+			if named, _, err := a.root().Find(words); err != nil || named.Name() != "run" {
 				return &config.UsageError{Message: fmt.Sprintf("run %s does not say how it was started", args[0])}
 			}
-			if code := execute(cmd.Context(), rec.Args, a.env, a.stdin, a.stdout.out, a.stderr.out); code != 0 {
+			if code := execute(cmd.Context(), a.abort, words, a.env, a.stdin, a.stdout.out, a.stderr.out); code != 0 {
 				return &exitError{code}
 			}
 			return nil
@@ -197,7 +199,33 @@ func (a *app) retryCommand() *cobra.Command {
 	}
 }
 
+// startedBy returns the words of the command that started a run, without the
+// program. A run that is live is not repeated.
+func startedBy(ctx context.Context, store *storage.Store, run string) ([]string, error) {
+	s, err := jobs.Stand(ctx, store, run)
+	if err != nil {
+		return nil, noRun(run, err)
+	}
+	var words []string
+	switch {
+	case s.Live():
+		return nil, &config.UsageError{Message: fmt.Sprintf("run %s is not over: %s", run, s), Hint: fmt.Sprintf("`sprint logs -f %s` follows it, `sprint cancel %s` ends it", run, run)}
+	case s.Record != nil:
+		words = s.Record.Args
+	default: // it was killed
+		resolved, err := jobs.LoadResolved(ctx, store, run)
+		if err != nil && !errors.Is(err, storage.ErrNotFound) {
+			return nil, err
+		}
+		words = resolved.Args
+	}
+	return words, nil
+}
+
 func noRun(id string, err error) error {
+	if errors.Is(err, storage.ErrNotFound) {
+		return &config.UsageError{Message: "the store has no run " + id, Hint: "`sprint runs` lists its runs"}
+	}
 	if errors.Is(err, storage.ErrDenied) || errors.Is(err, storage.ErrCorrupt) || errors.Is(err, storage.ErrTransient) {
 		return err
 	}
@@ -214,7 +242,7 @@ func (a *app) workerCommand() *cobra.Command {
 			// Standard input is the lifeline: it ends when the runner does.
 			go func() {
 				_, _ = io.Copy(io.Discard, a.stdin)
-				cancel(errSignal)
+				cancel(errParentGone)
 			}()
 			store, err := storage.Open(ctx, a.flags.store, &storage.Options{Log: a.log()})
 			if err != nil {

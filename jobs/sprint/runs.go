@@ -256,6 +256,8 @@ func (a *app) soFar(ctx context.Context, store *storage.Store, s jobs.Standing, 
 	fmt.Fprintf(a.stdout, "run %s of %s: %s\n", s.Run, resolved.Plan, s)
 	stageTable(a.stdout, &jobs.Result{Stages: stages})
 	switch {
+	case s.Live() && s.Cancel != nil:
+		fmt.Fprintf(a.stdout, "follow it to its end with:\n  sprint logs -f %s\n", s.Run)
 	case s.Live():
 		fmt.Fprintf(a.stdout, "follow it with:\n  sprint logs -f %s\nend it, checkpointed, with:\n  sprint cancel %s\n", s.Run, s.Run)
 	case resolved.Command != "":

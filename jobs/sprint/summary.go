@@ -55,7 +55,11 @@ func (s *summary) show(ctx context.Context, r *jobs.Result) {
 		fmt.Fprintf(s.a.stderr, "       %s\n", r.Hint)
 	}
 	if r.Continue != "" {
-		fmt.Fprintf(s.a.stderr, "       then continue with:\n         %s\n", r.Continue)
+		then := ""
+		if r.Hint != "" {
+			then = "then "
+		}
+		fmt.Fprintf(s.a.stderr, "       %scontinue with:\n         %s\n", then, r.Continue)
 	}
 }
 

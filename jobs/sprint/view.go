@@ -116,7 +116,7 @@ func (v *plainView) Observe(e jobs.Event) {
 			delete(v.last, e.Stage)
 		}
 	}
-	if v.a.quiet && (e.Type != jobs.EventState || e.State.Done() || !e.State.Final()) {
+	if v.a.quiet && e.Type != jobs.EventStop && (e.Type != jobs.EventState || e.State.Done() || !e.State.Final()) {
 		return
 	}
 	if line := eventLine(e, v.verbose); line != "" {
@@ -147,11 +147,13 @@ func eventLine(e jobs.Event, verbose bool) string {
 		case jobs.Succeeded:
 			return fmt.Sprintf("%-10s succeeded in %.1f s", e.Stage, e.Seconds)
 		case jobs.Lost:
-			if strings.HasPrefix(e.Reason, "try ") {
+			if e.Wait > 0 {
 				return fmt.Sprintf("%-10s %s: %s", e.Stage, e.Reason, e.Message)
 			}
 		}
 		return fmt.Sprintf("%-10s %s: %s", e.Stage, e.State, e.Message)
+	case jobs.EventStop:
+		return e.Message + "; what runs makes its checkpoint first, two signals in all end it at once"
 	case jobs.EventNote:
 		if name, _, _ := strings.Cut(e.Message, ":"); verbose || slices.Contains([]string{"device", "fetch", "estimate", "resumed"}, name) {
 			return fmt.Sprintf("%-10s %s", e.Stage, e.Message)

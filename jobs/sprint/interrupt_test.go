@@ -1,0 +1,269 @@
+//go:build unix
+
+package main
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"os"
+	osexec "os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/sprint-ml/sprint/jobs"
+	"github.com/sprint-ml/sprint/storage"
+)
+
+// process is a sprint that runs.
+type process struct {
+	*osexec.Cmd
+	mu  sync.Mutex
+	out bytes.Buffer
+}
+
+func (p *process) Write(b []byte) (int, error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.out.Write(b)
+}
+
+func (p *process) text() string {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.out.String()
+}
+
+func start(t *testing.T, dir string, args ...string) *process {
+	t.Helper()
+	p := &process{Cmd: program(dir, args...)}
+	p.Stdout, p.Stderr = p, p
+	if err := p.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if p.ProcessState == nil {
+			_ = p.Process.Kill()
+			_ = p.Wait()
+		}
+	})
+	return p
+}
+
+// says waits until the process has written a text.
+func (p *process) says(t *testing.T, want string) {
+	t.Helper()
+	for end := time.Now().Add(time.Minute); !strings.Contains(p.text(), want); time.Sleep(5 * time.Millisecond) {
+		if time.Now().After(end) {
+			t.Fatalf("no %q in:\n%s", want, p.text())
+		}
+	}
+}
+
+// code waits for the end.
+func (p *process) code(t *testing.T) int {
+	t.Helper()
+	var exit *osexec.ExitError
+	if err := p.Wait(); err != nil && !errors.As(err, &exit) {
+		t.Fatal(err)
+	}
+	return p.ProcessState.ExitCode()
+}
+
+// interruptPlan has a stage that is done, one that does BODY until the file
+// DIR/go is there, and one that needs it.
+const interruptPlan = `name: toy
+stages:
+  - name: first
+    kind: command
+    with: {argv: ["echo one > $SPRINT_OUTPUTS/a"], shell: true, outputs: [a]}
+  - name: slow
+    kind: command
+    retry: {failure: 1, wait: 10m}
+    with: {argv: ["echo $$ > DIR/pid; BODY; echo two > $SPRINT_OUTPUTS/b"], shell: true, inputs: [a], outputs: [b], grace: 5m}
+  - name: last
+    kind: command
+    with: {argv: ["cat $SPRINT_INPUTS/b > $SPRINT_OUTPUTS/c"], shell: true, inputs: [b], outputs: [c]}
+`
+
+// A run that is asked to end, by whatever and whatever it does, says so in its
+// code and records, leaves neither processes nor leases behind, and is
+// continued by the same command.
+func TestInterruptions(t *testing.T) {
+	const (
+		sleeps   = "[ -e DIR/go ] || { sleep 600 & sleep 600; }"
+		stubborn = "trap '' TERM INT HUP; while [ ! -e DIR/go ]; do sleep 0.05; done"
+		fails    = "[ -e DIR/go ] || { echo oh no >&2; exit 3; }"
+	)
+	signals := func(s ...syscall.Signal) func(*testing.T, string, *process) {
+		return func(t *testing.T, _ string, p *process) {
+			for i, s := range s {
+				if err := p.Process.Signal(s); err != nil {
+					t.Fatal(err)
+				}
+				if i == 0 { // signals that come too close are one
+					p.says(t, "stopped by ")
+				}
+			}
+		}
+	}
+	cancels := func(t *testing.T, dir string, p *process) {
+		c := start(t, dir, "cancel", "--reason", "enough", "--wait", "5m")
+		if code := c.code(t); code != 0 || !strings.Contains(c.text(), "has ended: interrupted") || !strings.Contains(c.text(), "sprint run") {
+			t.Errorf("cancel ends with %d:\n%s", code, c.text())
+		}
+	}
+	for name, c := range map[string]struct {
+		body   string
+		until  string // the line after which the run is asked
+		ask    func(t *testing.T, dir string, p *process)
+		behind bool // another run does the same work
+		code   int
+		says   string // in the record's error
+	}{
+		"SIGINT":                     {sleeps, "slow       running", signals(syscall.SIGINT), false, 75, "stopped by SIGINT"},
+		"SIGTERM":                    {sleeps, "slow       running", signals(syscall.SIGTERM), false, 75, "stopped by SIGTERM"},
+		"closed terminal":            {sleeps, "slow       running", signals(syscall.SIGHUP), false, 75, "stopped by SIGHUP"},
+		"cancel":                     {sleeps, "slow       running", cancels, false, 75, "enough"},
+		"twice":                      {stubborn, "slow       running", signals(syscall.SIGINT, syscall.SIGINT), false, 130, "without waiting"},
+		"SIGINT while it backs off":  {fails, "it failed, try 1 of 1 more in", signals(syscall.SIGINT), false, 75, "before that: sh ended with exit status 3: oh no"},
+		"cancel while it backs off":  {fails, "it failed, try 1 of 1 more in", cancels, false, 75, "enough"},
+		"SIGTERM while another does": {sleeps, "slow       waiting", signals(syscall.SIGTERM), true, 75, "stopped by SIGTERM"},
+		"cancel while another does":  {sleeps, "slow       waiting", cancels, true, 75, "enough"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			dir := t.TempDir()
+			write(t, dir, map[string]string{"plan.yaml": strings.ReplaceAll(strings.Replace(interruptPlan, "BODY", c.body, 1), "DIR", dir)})
+			var other *process
+			if c.behind {
+				other = start(t, dir, "run")
+				other.says(t, "slow       running")
+			}
+			p := start(t, dir, "run")
+			p.says(t, c.until)
+			program := pidIn(t, filepath.Join(dir, "pid"))
+			c.ask(t, dir, p)
+			if code := p.code(t); code != c.code || !strings.Contains(p.text(), "continue with:\n         sprint run\n") {
+				t.Errorf("the run ends with %d:\n%s", code, p.text())
+			}
+			checkInterrupted(t, dir, c.code, c.says)
+			if other != nil {
+				signals(syscall.SIGINT)(t, dir, other)
+				if code := other.code(t); code != 75 {
+					t.Errorf("the other run ends with %d:\n%s", code, other.text())
+				}
+			}
+			if !ends(program) {
+				t.Errorf("the program goes on as process %d", program)
+				_ = syscall.Kill(program, syscall.SIGKILL)
+			}
+			late := start(t, dir, "cancel")
+			if code := late.code(t); code != 2 || !strings.Contains(late.text(), "no run of this store is live") {
+				t.Errorf("a cancel after the end ends with %d:\n%s", code, late.text())
+			}
+			write(t, dir, map[string]string{"go": ""})
+			again := start(t, dir, "run")
+			code := again.code(t)
+			for _, want := range []string{"first      cached", "slow       succeeded", "last       succeeded"} {
+				if code != 0 || !strings.Contains(again.text(), want) || strings.Contains(again.text(), "waiting") {
+					t.Fatalf("the run after it ends with %d, want %q:\n%s", code, want, again.text())
+				}
+			}
+		})
+	}
+}
+
+// checkInterrupted holds the newest run's record and the store's leases to what
+// an interrupted run leaves.
+func checkInterrupted(t *testing.T, dir string, code int, says string) {
+	t.Helper()
+	store, err := storage.Open(t.Context(), filepath.Join(dir, ".sprint", "store"), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer store.Close()
+	ids, err := jobs.Runs(t.Context(), store, 1)
+	if err != nil || len(ids) != 1 {
+		t.Fatal(ids, err)
+	}
+	rec, err := jobs.LoadRecord(t.Context(), store, ids[0])
+	if err != nil {
+		t.Fatal(err)
+	}
+	states := ""
+	for _, s := range rec.Stages {
+		states += " " + s.State.String()
+	}
+	states = strings.Replace(states, "cached", "succeeded", 1)
+	if states != " succeeded interrupted skipped" || rec.Code != code || !rec.Retryable || !strings.Contains(rec.Error, says) {
+		t.Errorf("the record says%s, code %d, retryable %v: %s", states, rec.Code, rec.Retryable, rec.Error)
+	}
+	for l, err := range store.Leases(t.Context(), "") {
+		if err != nil || !l.Released && (l.Holder.Run == ids[0] || l.Name == "runs/"+ids[0]) {
+			t.Errorf("lease %s is still held by %s, %v", l.Name, l.Holder, err)
+		}
+	}
+}
+
+// A run that was killed outright has no record, and is repeated by `sprint
+// retry` all the same; one that is live is not.
+func TestRetryOfAKilledRun(t *testing.T) {
+	dir := t.TempDir()
+	body := "[ -e DIR/go ] || sleep 600"
+	write(t, dir, map[string]string{"plan.yaml": strings.ReplaceAll(strings.Replace(interruptPlan, "BODY", body, 1), "DIR", dir)})
+	p := start(t, dir, "run", "--until", "slow")
+	p.says(t, "slow       running")
+	program := pidIn(t, filepath.Join(dir, "pid"))
+	list := start(t, dir, "runs", "-o", "json")
+	var r listedRun
+	if code := list.code(t); code != 0 || json.Unmarshal([]byte(list.text()), &r) != nil || r.State != "running" {
+		t.Fatalf("runs ends with %d:\n%s", code, list.text())
+	}
+	live := start(t, dir, "retry", r.Run)
+	if code := live.code(t); code != 2 || !strings.Contains(live.text(), "is not over") {
+		t.Errorf("retry of a live run ends with %d:\n%s", code, live.text())
+	}
+	_ = p.Process.Kill()
+	_ = p.code(t)
+	if !ends(program) {
+		t.Errorf("the program outlives its killed runner as process %d", program)
+	}
+	write(t, dir, map[string]string{"go": ""})
+	again := start(t, dir, "retry", r.Run)
+	if code := again.code(t); code != 0 || !strings.Contains(again.text(), "first      cached") || !strings.Contains(again.text(), "slow       succeeded") || !strings.Contains(again.text(), "not selected") {
+		t.Errorf("retry ends with %d:\n%s", code, again.text())
+	}
+}
+
+// pidIn waits for a file that holds a process id.
+func pidIn(t *testing.T, file string) int {
+	t.Helper()
+	for end := time.Now().Add(time.Minute); ; time.Sleep(5 * time.Millisecond) {
+		b, err := os.ReadFile(file)
+		if pid, bad := strconv.Atoi(strings.TrimSpace(string(b))); err == nil && bad == nil {
+			return pid
+		}
+		if time.Now().After(end) {
+			t.Fatalf("no process id in %s: %v", file, err)
+		}
+	}
+}
+
+// ends reports whether a process ends soon.
+func ends(pid int) bool {
+	for end := time.Now().Add(30 * time.Second); time.Now().Before(end); time.Sleep(5 * time.Millisecond) {
+		if errors.Is(syscall.Kill(pid, 0), syscall.ESRCH) {
+			return true
+		}
+		if stat, err := os.ReadFile("/proc/" + strconv.Itoa(pid) + "/stat"); err == nil && strings.Contains(string(stat), ") Z") {
+			return true // killed, waiting for its new parent
+		}
+	}
+	return false
+}
