@@ -36,7 +36,7 @@ func TestPlainly(t *testing.T) {
 		{s3, "key", ErrTransient, "cannot reach " + closed},
 		{s3, "", ErrDenied, "no credentials for S3"},
 		{"gs://bucket", "", ErrTransient, "cannot reach " + closed},
-		{file, "", ErrNotFound, "no such file"},
+		{file, "", ErrNotFound, "stat some/key: not found"},
 	} {
 		t.Setenv("AWS_ACCESS_KEY_ID", c.key)
 		t.Setenv("AWS_SECRET_ACCESS_KEY", c.key)
@@ -48,7 +48,7 @@ func TestPlainly(t *testing.T) {
 		if !errors.Is(err, c.class) || !strings.Contains(err.Error(), c.words) {
 			t.Errorf("%s: %v", c.url, err)
 		}
-		for _, noise := range []string{"operation error", "RequestID", "code=", "https response"} {
+		for _, noise := range []string{"operation error", "RequestID", "code=", "https response", "statat"} {
 			if strings.Contains(err.Error(), noise) {
 				t.Errorf("%q says %q", err, noise)
 			}
