@@ -29,7 +29,7 @@ func TestRetryRunsOnlyRuns(t *testing.T) {
 			t.Fatal(err)
 		}
 		var stdout, stderr bytes.Buffer
-		code := execute(t.Context(), []string{"retry", "20260102-150405-0660185f", "--store", store}, os.Environ(), strings.NewReader(""), &stdout, &stderr)
+		code := execute(t.Context(), nil, []string{"retry", "20260102-150405-0660185f", "--store", store}, os.Environ(), strings.NewReader(""), &stdout, &stderr)
 		if _, err := os.Stat(target); code != 2 || !os.IsNotExist(err) || !strings.Contains(stderr.String(), "how it was started") {
 			t.Errorf("%v: code %d, %v, %s", args, code, err, stderr.String())
 		}
