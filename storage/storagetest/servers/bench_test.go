@@ -55,6 +55,12 @@ func BenchmarkTransfers(b *testing.B) {
 					if got := count(b, out); got != len(files) {
 						b.Fatalf("%s brought %d of %d files", tool.name, got, len(files))
 					}
+					if len(files) > 1 {
+						// ext4 gives no inode again within a minute: behind
+						// thousands of deleted files every new one costs a
+						// search, whoever makes it.
+						continue
+					}
 					for _, dir := range []string{out, filepath.Join(server.folder, bucket, prefix)} {
 						if err := os.RemoveAll(dir); err != nil {
 							b.Fatal(err)
