@@ -7,6 +7,7 @@ import (
 	"hash"
 	"hash/crc32"
 	"io"
+	"io/fs"
 	"math"
 )
 
@@ -50,8 +51,13 @@ func (s *scanner) content(r io.ReaderAt) *content {
 
 // scanFile reads a file to its end.
 func scanFile(f io.ReaderAt) (*content, error) {
-	scan := newScanner()
-	if _, err := io.CopyBuffer(scan, struct{ io.Reader }{io.NewSectionReader(f, 0, math.MaxInt64)}, make([]byte, copyBuffer)); err != nil {
+	scan, buf := newScanner(), int64(copyBuffer)
+	if known, ok := f.(fs.File); ok { // most files are much smaller
+		if info, err := known.Stat(); err == nil {
+			buf = max(min(info.Size()+1, buf), 512)
+		}
+	}
+	if _, err := io.CopyBuffer(scan, struct{ io.Reader }{io.NewSectionReader(f, 0, math.MaxInt64)}, make([]byte, buf)); err != nil {
 		return nil, err
 	}
 	return scan.content(f), nil
