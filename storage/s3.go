@@ -1,9 +1,11 @@
 package storage
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"net/http"
 	"net/url"
 	"strings"
@@ -84,14 +86,18 @@ type s3Mover struct {
 func (m *s3Mover) put(ctx context.Context, key string, c *content) error {
 	size := partSize(c.size)
 	if c.size <= size {
+		data, err := body(c)
+		if err != nil {
+			return err
+		}
 		in := &s3.PutObjectInput{
-			Bucket: aws.String(m.bucket), Key: aws.String(m.prefix + key), Body: c.all(), ContentLength: aws.Int64(c.size),
+			Bucket: aws.String(m.bucket), Key: aws.String(m.prefix + key), Body: data, ContentLength: aws.Int64(c.size),
 			ContentType: aws.String(blobMedia), ServerSideEncryption: m.encryption,
 		}
 		if m.kmsKey != "" {
 			in.SSEKMSKeyId = aws.String(m.kmsKey)
 		}
-		_, err := m.client.PutObject(ctx, in)
+		_, err = m.client.PutObject(ctx, in)
 		return err
 	}
 	return m.inParts(ctx, key, c.size, size, m.checksum, func(ctx context.Context, p s3Part) (types.CompletedPart, error) {
@@ -105,6 +111,22 @@ func (m *s3Mover) put(ctx context.Context, key string, c *content) error {
 		return types.CompletedPart{PartNumber: p.number, ETag: out.ETag, ChecksumCRC32: out.ChecksumCRC32}, nil
 	})
 }
+
+// body returns the bytes of one request. The client reads them once for each of
+// two checksums before it sends them: small ones come from memory.
+func body(c *content) (io.ReadSeeker, error) {
+	if c.size > bodyInMemory {
+		return c.all(), nil
+	}
+	data := make([]byte, c.size)
+	if _, err := io.ReadFull(c.all(), data); err != nil {
+		return nil, err
+	}
+	return bytes.NewReader(data), nil
+}
+
+// bodyInMemory is the size up to which a request's body is held in memory.
+const bodyInMemory = 256 << 10
 
 const (
 	// copyAtOnce is the biggest object that S3 copies in one request.
