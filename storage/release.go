@@ -332,29 +332,52 @@ func (s *Store) Aliases(ctx context.Context, name string) (map[string]Alias, err
 	return out, nil
 }
 
+// AliasVersion returns the version that an alias names; 0 if there is no alias
+// that could be read.
+func (s *Store) AliasVersion(ctx context.Context, name, alias string) (int, error) {
+	a, _, err := s.alias(ctx, name, alias)
+	if errors.Is(err, ErrNotFound) || errors.Is(err, ErrCorrupt) {
+		return 0, nil
+	}
+	return a.Version, err
+}
+
 // SetAlias moves an alias to a version that exists.
 func (s *Store) SetAlias(ctx context.Context, name, alias string, version int) error {
+	_, err := s.moveAlias(ctx, name, alias, version, func(int) bool { return false })
+	return err
+}
+
+// AdvanceAlias is SetAlias for a publisher that saw the alias name the version
+// seen before (0: none) and may have been paused since: an alias that another
+// publisher has moved to a later version than its own stays. It returns the
+// version that the alias names in the end.
+func (s *Store) AdvanceAlias(ctx context.Context, name, alias string, version, seen int) (int, error) {
+	return s.moveAlias(ctx, name, alias, version, func(now int) bool { return now != seen && now > version })
+}
+
+func (s *Store) moveAlias(ctx context.Context, name, alias string, version int, stays func(now int) bool) (int, error) {
 	if _, err := strconv.Atoi(alias); err == nil || !ValidName(alias) {
-		return fmt.Errorf("storage: %q is no alias: use a word, not a number", alias)
+		return 0, fmt.Errorf("storage: %q is no alias: use a word, not a number", alias)
 	}
 	if _, _, err := s.releaseAt(ctx, name, version); err != nil {
-		return err
+		return 0, err
 	}
 	body, err := json.Marshal(Alias{Version: version, Moved: time.Now().UTC()})
 	if err != nil {
-		return err
+		return 0, err
 	}
 	for range 20 {
 		now, at, err := s.alias(ctx, name, alias)
 		if err != nil && !errors.Is(err, ErrNotFound) && !(errors.Is(err, ErrCorrupt) && at != "") {
-			return err
+			return 0, err
 		}
-		if err == nil && now.Version == version {
-			return nil
+		if err == nil && (now.Version == version || stays(now.Version)) {
+			return now.Version, nil
 		}
 		if _, err = s.Swap(ctx, aliasKey(name, alias), at, body); !errors.Is(err, ErrStale) {
-			return err
+			return version, err
 		}
 	}
-	return &Error{Op: "move alias", Key: aliasKey(name, alias), Class: ErrTransient}
+	return 0, &Error{Op: "move alias", Key: aliasKey(name, alias), Class: ErrTransient}
 }

@@ -60,7 +60,7 @@ type Options struct {
 	Inputs  []string          `yaml:"inputs" doc:"artifacts to read"`
 	Outputs []string          `yaml:"outputs" doc:"artifacts that the program makes"`
 	Files   []string          `yaml:"files" path:"true" key:"-" doc:"files that the program needs, keyed by their bytes"`
-	Env     []string          `yaml:"env" doc:"names of variables to pass on"`
+	Env     []string          `yaml:"env" doc:"names of variables to pass on; their values do not enter the key"`
 	Secrets map[string]string `yaml:"secrets" key:"-" doc:"variables whose value is a reference, env:NAME or file:PATH; never logged"`
 	Grace   time.Duration     `yaml:"grace" default:"10s" key:"-" doc:"time between SIGTERM and SIGKILL on cancel"`
 }

@@ -114,6 +114,10 @@ func (s *stage) Run(ctx context.Context, in stages.Inputs, out stages.Outputs) e
 	if err != nil {
 		return err
 	}
+	seen, err := s.env.Store.AliasVersion(ctx, s.o.Name, s.o.Alias)
+	if err != nil {
+		return refused(err, "read alias %s of %s", s.o.Alias, s.o.Name)
+	}
 	release, err := s.env.Store.PutRelease(ctx, s.o.Name, tree, meta)
 	if err != nil {
 		return refused(err, "publish %s", s.o.Name)
@@ -125,8 +129,12 @@ func (s *stage) Run(ctx context.Context, in stages.Inputs, out stages.Outputs) e
 	if err := writeOutput(ctx, out, "receipt", body); err != nil {
 		return err
 	}
-	if err := s.env.Store.SetAlias(ctx, s.o.Name, s.o.Alias, release.Version); err != nil {
+	named, err := s.env.Store.AdvanceAlias(ctx, s.o.Name, s.o.Alias, release.Version, seen)
+	if err != nil {
 		return refused(err, "move alias %s of %s", s.o.Alias, s.o.Name)
+	}
+	if named != release.Version {
+		s.env.Log.Warn("the alias stays: another run published a later version meanwhile", slog.String("model", s.o.Name), slog.String("alias", s.o.Alias), slog.Int("version", named))
 	}
 	s.env.Note("release", fmt.Sprintf("%s@%d", s.o.Name, release.Version))
 	s.env.Log.Info("published", slog.String("model", s.o.Name), slog.Int("version", release.Version), slog.String("alias", s.o.Alias))

@@ -81,6 +81,46 @@ func TestPublish(t *testing.T) {
 	}
 }
 
+// TestOvertaken: a publisher that was paused before its last step does not move
+// the alias back behind one that published meanwhile; publishing an earlier
+// model on purpose does.
+func TestOvertaken(t *testing.T) {
+	dir, reads := t.TempDir(), 0
+	other, err := storage.Open(t.Context(), dir, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer other.Close()
+	s, err := storage.Open(t.Context(), dir, &storage.Options{Around: func(_ context.Context, op, key string, call func() error) error {
+		if op == "read" && key == "models/news/aliases/latest" {
+			if reads++; reads == 2 {
+				if r := run(t, other, model("2"), passed); r.Err != nil {
+					t.Error(r.Err)
+				}
+			}
+		}
+		return call()
+	}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	latest := func(want int) {
+		t.Helper()
+		if r, err := other.Release(t.Context(), "news", "latest"); err != nil || r.Version != want {
+			t.Errorf("latest is %+v, %v; want version %d", r, err, want)
+		}
+	}
+	if r := run(t, s, model(""), passed); r.Err != nil || reads < 2 {
+		t.Fatalf("%v; the alias was read %d times", r.Err, reads)
+	}
+	latest(2)
+	if r := run(t, s, model(""), passed); r.Err != nil {
+		t.Fatal(r.Err)
+	}
+	latest(1)
+}
+
 func TestRefused(t *testing.T) {
 	broken := model("")
 	delete(broken, "tokenizer.json")
