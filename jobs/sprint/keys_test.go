@@ -40,17 +40,19 @@ stages:
 // contexts are what an option needs beside it to count and to be valid: the
 // longest prefix of its path decides.
 var contexts = map[string][]string{
-	"fetch.gdelt":          {"fetch.source=gdelt", "fetch.gdelt.query=storm"},
-	"label.encoder":        {"label.source=[rules, encoder]", "label.encoder.model=all-minilm-l6-v2"},
-	"label.gold":           {"label.gold=part.csv"},
-	"label.scored":         {"label.gold=part.csv"},
-	"label.http":           {"label.source=[rules, http]", "label.http.model=m"},
-	"label.overlay":        {"label.source=[rules, overlay]", "label.overlay.file=overlay.jsonl"},
-	"train.mask_how":       {"train.mask_rules=0.5"},
-	"train.calibrate.file": {"train.calibrate.gold=0.5"},
-	"split.cuts":           {"split.by_time=true", "split.cuts={val: 2026-01-01, test: 2026-01-02}"},
-	"command.shell":        {"command.argv=[cat]"},
-	"verify.checks":        {"verify.checks=[{id: f1, on: gold, category: fire, min: 0.5}]"},
+	"fetch.gdelt":             {"fetch.source=gdelt", "fetch.gdelt.query=storm"},
+	"label.encoder":           {"label.source=[rules, encoder]", "label.encoder.model=all-minilm-l6-v2"},
+	"label.gold":              {"label.gold=part.csv"},
+	"label.scored":            {"label.gold=part.csv"},
+	"label.http":              {"label.source=[rules, http]", "label.http.model=m"},
+	"label.overlay":           {"label.source=[rules, overlay]", "label.overlay.file=overlay.jsonl"},
+	"train.mask_how":          {"train.mask_rules=0.5"},
+	"train.select.folds":      {"train.select.rounds=1"},
+	"train.select.confidence": {"train.select.rounds=1"},
+	"train.calibrate.file":    {"train.calibrate.gold=0.5"},
+	"split.cuts":              {"split.by_time=true", "split.cuts={val: 2026-01-01, test: 2026-01-02}"},
+	"command.shell":           {"command.argv=[cat]"},
+	"verify.checks":           {"verify.checks=[{id: f1, on: gold, category: fire, min: 0.5}]"},
 }
 
 // seconds are second values of options for which none can be guessed from the

@@ -106,6 +106,9 @@ func (o *Options) Check() []stages.Problem {
 	if o.Select.Rounds > 0 && !o.MaskAbstain {
 		out = append(out, stages.Problem{Path: "select.rounds", Message: "undecided rows cannot be negative and be judged", Hint: "leave mask_abstained true"})
 	}
+	if o.Select.idle() {
+		out = append(out, stages.Problem{Path: "select", Message: "no row is judged: rounds is 0", Hint: "set select.rounds too, or leave out folds and confidence"})
+	}
 	if o.Calibrate.Gold > 0 && o.Calibrate.File == "" {
 		out = append(out, stages.Problem{Path: "calibrate.gold", Message: "there is no gold set to take a part of", Hint: "add `gold: FILE` to verify, or name it in calibrate.file"})
 	}

@@ -23,6 +23,12 @@ type Select struct {
 	Confidence float64 `yaml:"confidence" default:"0.9" above:"0.5" below:"1" doc:"probability from which the judge labels a row that no labeller decided, and from which it overrules a label; what it doubts less is left out of that category's loss"`
 }
 
+// idle reports whether something is set that only counts with rounds. No plan
+// leaves folds and confidence at zero.
+func (o Select) idle() bool {
+	return o.Rounds == 0 && o != Select{} && o != Select{Folds: 5, Confidence: 0.9}
+}
+
 // Selected counts what a round did to one category.
 type Selected struct {
 	Agreed    int `json:"agreed"`    // labels kept
