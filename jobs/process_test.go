@@ -284,7 +284,10 @@ func TestAbortWaitsForNoCheckpoint(t *testing.T) {
 					t.Errorf("lease %s is held, %v", l.Name, err)
 				}
 			}
-			b.ctx, b.tweak, b.count.before = t.Context(), nil, nil
+			b.ctx, b.tweak = t.Context(), nil
+			b.count.mu.Lock() // the stage that nobody waited for may begin yet
+			b.count.before = nil
+			b.count.mu.Unlock()
 			b.local = func(l *jobs.Local) { l.Program = os.Args[0] }
 			b.mustRun(0, strings.NewReplacer("succeeded", "cached", "interrupted", "succeeded", "skipped", "succeeded").Replace(want))
 		})
