@@ -204,6 +204,9 @@ func parquetRecords(r io.ReaderAt, size int64, header func([]string), visit func
 	if err != nil {
 		return fmt.Errorf("%w: not a parquet file: %w", ErrFormat, err)
 	}
+	if err := checkPages(r, size, f.Metadata()); err != nil {
+		return fmt.Errorf("%w: broken parquet file: %w", ErrFormat, err)
+	}
 	var names []string
 	byIndex := map[int]string{}
 	for _, path := range f.Schema().Columns() {

@@ -1,0 +1,71 @@
+package rows
+
+import (
+	"errors"
+	"fmt"
+	"io"
+
+	"github.com/parquet-go/parquet-go/encoding/thrift"
+	"github.com/parquet-go/parquet-go/format"
+)
+
+// maxPage caps what one page of a Parquet file may say that it holds, in bytes;
+// writers make pages of about a megabyte.
+const maxPage = 64 << 20
+
+// maxHeader caps a page's header, which may hold a least and a greatest value.
+const maxHeader = 64 << 10
+
+// checkPages walks the page headers of a Parquet file of that size, because the
+// library allocates what they say before it reads: pages lie within their
+// column's chunk and are no bigger than maxPage.
+//
+// Format: https://parquet.apache.org/docs/file-format/
+func checkPages(r io.ReaderAt, size int64, file *format.FileMetaData) error {
+	for _, group := range file.RowGroups {
+		for _, column := range group.Columns {
+			meta := column.MetaData
+			start := meta.DataPageOffset
+			if meta.DictionaryPageOffset != 0 {
+				start = meta.DictionaryPageOffset
+			}
+			if start < 0 || meta.TotalCompressedSize < 0 || start > size || meta.TotalCompressedSize > size-start {
+				return fmt.Errorf("a column of %d bytes at %d in a file of %d", meta.TotalCompressedSize, start, size)
+			}
+			if err := checkChunk(io.NewSectionReader(r, start, meta.TotalCompressedSize)); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// checkChunk walks one column's pages. A header that ends in its window is read
+// without any allocation that the window does not hold, here and by the library.
+func checkChunk(chunk *io.SectionReader) error {
+	protocol, window := thrift.CompactProtocol{}, make([]byte, min(chunk.Size(), maxHeader))
+	for at := int64(0); at < chunk.Size(); {
+		n, err := chunk.ReadAt(window, at)
+		if err != nil && !errors.Is(err, io.EOF) {
+			return err
+		}
+		in := protocol.NewReaderFromBytes(window[:n])
+		var page format.PageHeader
+		if err := thrift.NewDecoder(in).Decode(&page); err != nil {
+			return fmt.Errorf("the page at %d: %w", at, err)
+		}
+		counted, ok := in.(interface{ BytesRead() int })
+		if !ok {
+			return errors.New("the library does not count what it reads of a page")
+		}
+		at += int64(counted.BytesRead())
+		if n := int64(page.CompressedPageSize); n < 0 || n > chunk.Size()-at {
+			return fmt.Errorf("a page of %d bytes where %d are left", n, chunk.Size()-at)
+		}
+		if n := page.UncompressedPageSize; n < 0 || n > maxPage {
+			return fmt.Errorf("a page of %d bytes, more than %d", n, maxPage)
+		}
+		at += int64(page.CompressedPageSize)
+	}
+	return nil
+}
