@@ -54,11 +54,7 @@ func checkChunk(chunk *io.SectionReader) error {
 		if err := thrift.NewDecoder(in).Decode(&page); err != nil {
 			return fmt.Errorf("the page at %d: %w", at, err)
 		}
-		counted, ok := in.(interface{ BytesRead() int })
-		if !ok {
-			return errors.New("the library does not count what it reads of a page")
-		}
-		at += int64(counted.BytesRead())
+		at += int64(in.BytesRead())
 		if n := int64(page.CompressedPageSize); n < 0 || n > chunk.Size()-at {
 			return fmt.Errorf("a page of %d bytes where %d are left", n, chunk.Size()-at)
 		}

@@ -193,12 +193,22 @@ func parquetRecords(r io.ReaderAt, size int64, header func([]string), visit func
 	}()
 	// The library allocates whatever the footer's length says, which is the four
 	// bytes before the last four.
-	if tail := make([]byte, 8); size < 12 {
+	tail := make([]byte, 8)
+	if size < 12 {
 		return fmt.Errorf("%w: not a parquet file: %d bytes", ErrFormat, size)
 	} else if _, err := r.ReadAt(tail, size-8); err != nil && !errors.Is(err, io.EOF) {
 		return err
-	} else if n := int64(binary.LittleEndian.Uint32(tail)); n > size-12 {
-		return fmt.Errorf("%w: not a parquet file: a footer of %d bytes in a file of %d", ErrFormat, n, size)
+	}
+	n := int64(binary.LittleEndian.Uint32(tail))
+	if n > size-12 || string(tail[4:]) != "PAR1" {
+		return fmt.Errorf("%w: not a parquet file: a footer of %d bytes and the mark %q in a file of %d", ErrFormat, n, tail[4:], size)
+	}
+	footer := make([]byte, n)
+	if _, err := r.ReadAt(footer, size-8-n); err != nil && !errors.Is(err, io.EOF) {
+		return err
+	}
+	if err := checkFooter(footer); err != nil {
+		return fmt.Errorf("%w: broken parquet file: %w", ErrFormat, err)
 	}
 	f, err := parquet.OpenFile(r, size, parquet.SkipBloomFilters(true), parquet.SkipPageIndex(true))
 	if err != nil {
