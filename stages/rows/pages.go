@@ -13,8 +13,9 @@ import (
 // writers make pages of about a megabyte.
 const maxPage = 64 << 20
 
-// maxHeader caps a page's header, which may hold a least and a greatest value.
-const maxHeader = 64 << 10
+// headerWindow is where a page's header is first looked for; one with a least
+// and a greatest value may be longer.
+const headerWindow = 64 << 10
 
 // checkPages walks the page headers of a Parquet file of that size, because the
 // library allocates what they say before it reads: pages lie within their
@@ -43,7 +44,7 @@ func checkPages(r io.ReaderAt, size int64, file *format.FileMetaData) error {
 // checkChunk walks one column's pages. A header that ends in its window is read
 // without any allocation that the window does not hold, here and by the library.
 func checkChunk(chunk *io.SectionReader) error {
-	protocol, window := thrift.CompactProtocol{}, make([]byte, min(chunk.Size(), maxHeader))
+	protocol, window := thrift.CompactProtocol{}, make([]byte, min(chunk.Size(), headerWindow))
 	for at := int64(0); at < chunk.Size(); {
 		n, err := chunk.ReadAt(window, at)
 		if err != nil && !errors.Is(err, io.EOF) {
@@ -52,6 +53,10 @@ func checkChunk(chunk *io.SectionReader) error {
 		in := protocol.NewReaderFromBytes(window[:n])
 		var page format.PageHeader
 		if err := thrift.NewDecoder(in).Decode(&page); err != nil {
+			if longer := chunk.Size() - at; int64(len(window)) < longer {
+				window = make([]byte, min(longer, 8*int64(len(window))))
+				continue
+			}
 			return fmt.Errorf("the page at %d: %w", at, err)
 		}
 		at += int64(in.BytesRead())
