@@ -23,6 +23,7 @@ const headerWindow = 64 << 10
 //
 // Format: https://parquet.apache.org/docs/file-format/
 func checkPages(r io.ReaderAt, size int64, file *format.FileMetaData) error {
+	left := size
 	for _, group := range file.RowGroups {
 		for _, column := range group.Columns {
 			meta := column.MetaData
@@ -32,6 +33,10 @@ func checkPages(r io.ReaderAt, size int64, file *format.FileMetaData) error {
 			}
 			if start < 0 || meta.TotalCompressedSize < 0 || start > size || meta.TotalCompressedSize > size-start {
 				return fmt.Errorf("a column of %d bytes at %d in a file of %d", meta.TotalCompressedSize, start, size)
+			}
+			// Chunks that shared their bytes would be walked again and again.
+			if left -= meta.TotalCompressedSize; left < 0 {
+				return fmt.Errorf("columns of more than the file's %d bytes", size)
 			}
 			if err := checkChunk(io.NewSectionReader(r, start, meta.TotalCompressedSize)); err != nil {
 				return err
