@@ -8,32 +8,14 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
 	"github.com/sprint-ml/sprint/jobs"
+	"github.com/sprint-ml/sprint/stages/stagetest"
 	"github.com/sprint-ml/sprint/storage"
 	"github.com/sprint-ml/sprint/storage/faultstore"
 )
-
-// paper is a writer that a test may read while others write.
-type paper struct {
-	mu sync.Mutex
-	b  bytes.Buffer
-}
-
-func (p *paper) Write(b []byte) (int, error) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	return p.b.Write(b)
-}
-
-func (p *paper) String() string {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	return p.b.String()
-}
 
 // waitFor waits for a condition, for as long as a busy machine may need.
 func waitFor(t *testing.T, what string, ok func() bool) {
@@ -89,7 +71,7 @@ func TestFollowWhileTheRunGoesOn(t *testing.T) {
 	}
 	defer store.Close()
 	id := newestRun(t, store)
-	out := &paper{}
+	out := &stagetest.Buffer{}
 	follow := &jobs.Follow{Store: store, Run: id, Out: out, Poll: 20 * time.Millisecond}
 	type end struct {
 		record jobs.Record
@@ -140,7 +122,7 @@ func TestLogOutlivesAKill(t *testing.T) {
 	})
 	_ = cmd.Process.Kill()
 	_ = cmd.Wait()
-	out := &paper{}
+	out := &stagetest.Buffer{}
 	_, err = (&jobs.Follow{Store: store, Run: id, Stage: "make", Out: out, Poll: 10 * time.Millisecond}).Until(t.Context())
 	if !errors.Is(err, jobs.ErrRunnerGone) || !strings.Contains(out.String(), "piece") {
 		t.Errorf("%v: %s", err, out)

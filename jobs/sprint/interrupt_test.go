@@ -3,7 +3,6 @@
 package main
 
 import (
-	"bytes"
 	"encoding/json"
 	"errors"
 	"os"
@@ -11,38 +10,25 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
-	"sync"
 	"syscall"
 	"testing"
 	"time"
 
 	"github.com/sprint-ml/sprint/jobs"
+	"github.com/sprint-ml/sprint/stages/stagetest"
 	"github.com/sprint-ml/sprint/storage"
 )
 
 // process is a sprint that runs.
 type process struct {
 	*osexec.Cmd
-	mu  sync.Mutex
-	out bytes.Buffer
-}
-
-func (p *process) Write(b []byte) (int, error) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	return p.out.Write(b)
-}
-
-func (p *process) text() string {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	return p.out.String()
+	said stagetest.Buffer
 }
 
 func start(t *testing.T, dir string, args ...string) *process {
 	t.Helper()
 	p := &process{Cmd: program(dir, args...)}
-	p.Stdout, p.Stderr = p, p
+	p.Stdout, p.Stderr = &p.said, &p.said
 	if err := p.Start(); err != nil {
 		t.Fatal(err)
 	}
@@ -58,9 +44,9 @@ func start(t *testing.T, dir string, args ...string) *process {
 // says waits until the process has written a text.
 func (p *process) says(t *testing.T, want string) {
 	t.Helper()
-	for end := time.Now().Add(time.Minute); !strings.Contains(p.text(), want); time.Sleep(5 * time.Millisecond) {
+	for end := time.Now().Add(time.Minute); !strings.Contains(p.said.String(), want); time.Sleep(5 * time.Millisecond) {
 		if time.Now().After(end) {
-			t.Fatalf("no %q in:\n%s", want, p.text())
+			t.Fatalf("no %q in:\n%s", want, p.said.String())
 		}
 	}
 }
@@ -114,8 +100,8 @@ func TestInterruptions(t *testing.T) {
 	}
 	cancels := func(t *testing.T, dir string, p *process) {
 		c := start(t, dir, "cancel", "--reason", "enough", "--wait", "5m")
-		if code := c.code(t); code != 0 || !strings.Contains(c.text(), "has ended: interrupted") || !strings.Contains(c.text(), "sprint run") {
-			t.Errorf("cancel ends with %d:\n%s", code, c.text())
+		if code := c.code(t); code != 0 || !strings.Contains(c.said.String(), "has ended: interrupted") || !strings.Contains(c.said.String(), "sprint run") {
+			t.Errorf("cancel ends with %d:\n%s", code, c.said.String())
 		}
 	}
 	for name, c := range map[string]struct {
@@ -149,14 +135,14 @@ func TestInterruptions(t *testing.T) {
 			p.says(t, c.until)
 			program := pidIn(t, filepath.Join(dir, "pid"))
 			c.ask(t, dir, p)
-			if code := p.code(t); code != c.code || !strings.Contains(p.text(), "continue with:\n         sprint run\n") {
-				t.Errorf("the run ends with %d:\n%s", code, p.text())
+			if code := p.code(t); code != c.code || !strings.Contains(p.said.String(), "continue with:\n         sprint run\n") {
+				t.Errorf("the run ends with %d:\n%s", code, p.said.String())
 			}
 			checkInterrupted(t, dir, c.code, c.says)
 			if other != nil {
 				signals(syscall.SIGINT)(t, dir, other)
 				if code := other.code(t); code != 75 {
-					t.Errorf("the other run ends with %d:\n%s", code, other.text())
+					t.Errorf("the other run ends with %d:\n%s", code, other.said.String())
 				}
 			}
 			if !ends(program) {
@@ -164,15 +150,15 @@ func TestInterruptions(t *testing.T) {
 				_ = syscall.Kill(program, syscall.SIGKILL)
 			}
 			late := start(t, dir, "cancel")
-			if code := late.code(t); code != 2 || !strings.Contains(late.text(), "no run of this store is live") {
-				t.Errorf("a cancel after the end ends with %d:\n%s", code, late.text())
+			if code := late.code(t); code != 2 || !strings.Contains(late.said.String(), "no run of this store is live") {
+				t.Errorf("a cancel after the end ends with %d:\n%s", code, late.said.String())
 			}
 			write(t, dir, map[string]string{"go": ""})
 			again := start(t, dir, "run")
 			code := again.code(t)
 			for _, want := range []string{"first      cached", "slow       succeeded", "last       succeeded"} {
-				if code != 0 || !strings.Contains(again.text(), want) || strings.Contains(again.text(), "waiting") {
-					t.Fatalf("the run after it ends with %d, want %q:\n%s", code, want, again.text())
+				if code != 0 || !strings.Contains(again.said.String(), want) || strings.Contains(again.said.String(), "waiting") {
+					t.Fatalf("the run after it ends with %d, want %q:\n%s", code, want, again.said.String())
 				}
 			}
 		})
@@ -222,12 +208,12 @@ func TestRetryOfAKilledRun(t *testing.T) {
 	program := pidIn(t, filepath.Join(dir, "pid"))
 	list := start(t, dir, "runs", "-o", "json")
 	var r listedRun
-	if code := list.code(t); code != 0 || json.Unmarshal([]byte(list.text()), &r) != nil || r.State != "running" {
-		t.Fatalf("runs ends with %d:\n%s", code, list.text())
+	if code := list.code(t); code != 0 || json.Unmarshal([]byte(list.said.String()), &r) != nil || r.State != "running" {
+		t.Fatalf("runs ends with %d:\n%s", code, list.said.String())
 	}
 	live := start(t, dir, "retry", r.Run)
-	if code := live.code(t); code != 2 || !strings.Contains(live.text(), "is not over") {
-		t.Errorf("retry of a live run ends with %d:\n%s", code, live.text())
+	if code := live.code(t); code != 2 || !strings.Contains(live.said.String(), "is not over") {
+		t.Errorf("retry of a live run ends with %d:\n%s", code, live.said.String())
 	}
 	_ = p.Process.Kill()
 	_ = p.code(t)
@@ -236,8 +222,8 @@ func TestRetryOfAKilledRun(t *testing.T) {
 	}
 	write(t, dir, map[string]string{"go": ""})
 	again := start(t, dir, "retry", r.Run)
-	if code := again.code(t); code != 0 || !strings.Contains(again.text(), "first      cached") || !strings.Contains(again.text(), "slow       succeeded") || !strings.Contains(again.text(), "not selected") {
-		t.Errorf("retry ends with %d:\n%s", code, again.text())
+	if code := again.code(t); code != 0 || !strings.Contains(again.said.String(), "first      cached") || !strings.Contains(again.said.String(), "slow       succeeded") || !strings.Contains(again.said.String(), "not selected") {
+		t.Errorf("retry ends with %d:\n%s", code, again.said.String())
 	}
 }
 

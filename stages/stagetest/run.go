@@ -121,7 +121,7 @@ func Try(t testing.TB, c Case) (*Result, error) {
 		inputs[name] = a
 	}
 	var mu sync.Mutex
-	var log lockedBuffer
+	var log Buffer
 	env := stages.Env{
 		Run: "test", Stage: c.Kind.Name, Attempt: 1, Taxonomy: c.Taxonomy, External: res.External,
 		Device: "auto", CacheDir: c.CacheDir, Offline: c.Offline, Scratch: t.TempDir(), Store: c.Store,
@@ -246,19 +246,6 @@ func (r *Result) read(t testing.TB, digest string, size int64) []byte {
 	}
 	return b
 }
-
-// lockedBuffer is a buffer that a stage's goroutines may log into.
-type lockedBuffer struct {
-	mu sync.Mutex
-	b  bytes.Buffer
-}
-
-func (b *lockedBuffer) Write(p []byte) (int, error) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.b.Write(p)
-}
-func (b *lockedBuffer) String() string { b.mu.Lock(); defer b.mu.Unlock(); return b.b.String() }
 
 // Paths lists the files of a tree in order: a shorthand for comparisons.
 func Paths(tree map[string][]byte) []string {
