@@ -12,8 +12,9 @@ import (
 )
 
 // A run that works holds the lease runs/<id> and lists what it reads in
-// runs/<id>/uses, and in runs/<id>/used/ what it found later. So everyone who sees the store knows who works on what, can
-// ask the run to end, and deletes nothing that it reads.
+// runs/<id>/uses, and in runs/<id>/used/ what it found later. So everyone who
+// sees the store knows who works on what, can ask the run to end, and deletes
+// nothing that it reads.
 
 // runLease is the name of a run's lease.
 func runLease(run string) string { return "runs/" + run }

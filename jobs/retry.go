@@ -95,10 +95,11 @@ func (u *run) again(ctx context.Context, t *Task, p *patience, o Outcome) bool {
 	if wait >= time.Second {
 		round *= 100
 	}
-	reason := fmt.Sprintf("%s trouble, try %d of %d more in %s", o.Cause, tries-p.left[o.Cause], tries, wait.Round(round))
+	what := fmt.Sprintf("%s trouble", o.Cause)
 	if o.Cause == CauseFailure {
-		reason = fmt.Sprintf("it failed, try %d of %d more in %s", tries-p.left[o.Cause], tries, wait.Round(round))
+		what = "it failed"
 	}
+	reason := fmt.Sprintf("%s, try %d of %d more in %s", what, tries-p.left[o.Cause], tries, wait.Round(round))
 	u.tell(t, Event{State: new(Lost), Reason: reason, Wait: wait.Seconds()}, func(res *StageResult) { res.Error = o.Err.Error() })
 	select {
 	case <-ctx.Done():

@@ -28,7 +28,7 @@ func (s *Store) Get(ctx context.Context, digest string, size int64) (io.ReadClos
 	}
 	if size >= 0 && v.total != size {
 		defer v.r.Close()
-		return nil, v.s.corrupt(v.ctx, v.key, v.want, v.size, fmt.Errorf("%d bytes, want %d", v.total, size))
+		return nil, v.corrupt(fmt.Errorf("%d bytes, want %d", v.total, size))
 	}
 	return v, nil
 }
@@ -105,13 +105,13 @@ func (v *verifyingReader) Read(p []byte) (int, error) {
 	case errors.Is(err, io.EOF):
 		v.end = io.EOF
 		if got := digestOf(v.hash); got != v.want {
-			v.end = v.s.corrupt(v.ctx, v.key, v.want, v.size, fmt.Errorf("its bytes have digest %s, want %s", got, v.want))
+			v.end = v.corrupt(fmt.Errorf("its bytes have digest %s, want %s", got, v.want))
 		}
 		return n, v.end
 	case err != nil:
 		return n, v.resume(wrap("get", v.key, err))
 	case v.n > v.total:
-		v.end = v.s.corrupt(v.ctx, v.key, v.want, v.size, fmt.Errorf("more than the %d bytes it should have", v.total))
+		v.end = v.corrupt(fmt.Errorf("more than the %d bytes it should have", v.total))
 		return n, v.end
 	}
 	return n, nil
@@ -133,6 +133,10 @@ func (v *verifyingReader) resume(cause error) error {
 	_ = broken.Close() // it failed already
 	v.end = nil
 	return nil
+}
+
+func (v *verifyingReader) corrupt(cause error) error {
+	return v.s.corrupt(v.ctx, v.key, v.want, v.size, cause)
 }
 
 // corrupt judges a blob whose bytes are not those of the digest, or not of the
