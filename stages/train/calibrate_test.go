@@ -145,4 +145,14 @@ func TestCalibrateRefusals(t *testing.T) {
 	if p := o.Check(); len(p) != 2 {
 		t.Errorf("%v", p)
 	}
+	o = options(encodertest.Tiny(t))
+	for _, s := range []Select{{Folds: 3, Confidence: 0.9}, {Folds: 5, Confidence: 0.8}} {
+		o.Select = s
+		if p := o.Check(); len(p) != 1 || p[0].Path != "select" {
+			t.Errorf("%+v without rounds: %v", s, p)
+		}
+	}
+	if o.Select = (Select{Folds: 5, Confidence: 0.9}); len(o.Check()) != 0 {
+		t.Errorf("the defaults: %v", o.Check())
+	}
 }
