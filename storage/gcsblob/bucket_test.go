@@ -281,6 +281,34 @@ func TestUploadSlow(t *testing.T) {
 	}
 }
 
+// TestUploadInPieces: a server may take a part of what it was sent and say so
+// without a failure; the rest follows.
+func TestUploadInPieces(t *testing.T) {
+	short := 0
+	d := serve(t, func(g http.Handler, w http.ResponseWriter, r *http.Request) {
+		var first, last int64
+		if n, _ := fmt.Sscanf(r.Header.Get("Content-Range"), "bytes %d-%d/", &first, &last); n == 2 && last-first >= 1<<20 && short < 2 {
+			short++
+			part := r.Clone(r.Context())
+			part.Header.Set("Content-Range", fmt.Sprintf("bytes %d-%d/*", first, first+(1<<20)-1))
+			part.Body = io.NopCloser(io.LimitReader(r.Body, 1<<20))
+			g.ServeHTTP(w, part)
+			_, _ = io.Copy(io.Discard, r.Body)
+			return
+		}
+		g.ServeHTTP(w, r)
+	})
+	b := blob.NewBucket(d)
+	defer b.Close()
+	data := pattern(33 << 20)
+	if err := b.WriteAll(t.Context(), "key", data, nil); err != nil || short != 2 {
+		t.Fatalf("%d short ones, %v", short, err)
+	}
+	if got, err := b.ReadAll(t.Context(), "key"); err != nil || !bytes.Equal(got, data) {
+		t.Errorf("%d bytes, %v", len(got), err)
+	}
+}
+
 // TestUploadChanged: what the network changed on its way is no success.
 func TestUploadChanged(t *testing.T) {
 	d := serve(t, func(g http.Handler, w http.ResponseWriter, r *http.Request) {
