@@ -115,6 +115,8 @@ func hintOf(err error) string {
 		return "check the credentials and rights of the store; `sprint doctor --store URL` tries them"
 	case errors.Is(err, storage.ErrTransient):
 		return "check that the store can be reached; `sprint doctor --store URL` tries it"
+	case errors.Is(err, storage.ErrInvalid):
+		return "check the store's URL, and that its bucket or folder is there; `sprint doctor --store URL` tries it"
 	}
 	return ""
 }
