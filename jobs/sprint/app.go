@@ -33,9 +33,11 @@ type app struct {
 	configFile, profile string
 	verbose, quiet      bool
 	flags               configFlags
+	format              string // -o of a command that prints a document
 }
 
-// configFlags are the flags that override the config.
+// configFlags are the flags that override the config. Each is marked by
+// overrides: on another command a flag of the same name means something else.
 type configFlags struct {
 	store, executor, device, output, cache string
 	parallel                               int
@@ -126,6 +128,7 @@ options and inputs did not change is cached.
 	f.StringVar(&a.flags.store, "store", "", "where artifacts and runs are kept: folder or file://, s3://, gs:// URL")
 	f.StringVar(&a.flags.cache, "cache", "", "folder for encoders and plugins")
 	f.BoolVar(&a.flags.offline, "offline", false, "use only what is in the cache and the store")
+	overrides(f, "store", "cache", "offline")
 	root.AddCommand(
 		a.initCommand(), a.validateCommand(), a.planCommand(), a.runCommand(), a.retryCommand(), a.statusCommand(), a.runsCommand(), a.logsCommand(),
 		a.explainCommand(), a.graphCommand(), a.previewCommand(), a.reviewCommand(), a.classifyCommand(), a.serveCommand(), a.promoteCommand(), a.doctorCommand(), a.schemaCommand(),
@@ -138,11 +141,24 @@ options and inputs did not change is cached.
 	return root
 }
 
+// overriding marks a flag that overrides the config.
+const overriding = "sprint_overrides_config"
+
+// overrides marks flags of a command as those of configFlags. On another command
+// a flag of the same name means something else.
+func overrides(flags interface {
+	SetAnnotation(name, key string, values []string) error
+}, names ...string) {
+	for _, name := range names {
+		_ = flags.SetAnnotation(name, overriding, []string{"true"}) // it fails for a flag that is not there
+	}
+}
+
 // loadConfig merges flags, environment, profile, file and defaults.
 func (a *app) loadConfig(cmd *cobra.Command, planDir string) (*config.Config, map[string]config.Origin, error) {
 	given := map[string]any{}
 	set := func(flag, option string, value any) {
-		if f := cmd.Flags().Lookup(flag); f != nil && f.Changed {
+		if f := cmd.Flags().Lookup(flag); f != nil && f.Changed && f.Annotations[overriding] != nil {
 			given[option] = value
 		}
 	}

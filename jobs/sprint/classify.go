@@ -30,6 +30,7 @@ func (m *modelFlags) add(cmd *cobra.Command, a *app) {
 	cmd.Flags().StringVar(&m.ref, "model", "", "NAME, NAME@VERSION, NAME@ALIAS, a release folder, or a store URL of one")
 	cmd.Flags().BoolVar(&m.strict, "strict", false, "end with code 4 instead of letting keywords answer when the model cannot be loaded")
 	cmd.Flags().StringVar(&a.flags.device, "device", "", "device: auto, cpu, cuda, go or another PJRT name")
+	overrides(cmd.Flags(), "device")
 	_ = cmd.MarkFlagRequired("model")
 }
 
@@ -265,18 +266,18 @@ func (s csvSink) header() error {
 }
 
 func (s csvSink) answer(r rows.Row, a *classify.Answer, problem string) error {
-	line := []string{r.ID, r.URL, r.Title, "", "", problem}
+	line := []string{harmless(r.ID), harmless(r.URL), harmless(r.Title), "", "", harmless(problem)}
 	if a != nil {
 		line[4] = a.Source
 		if a.Top != nil {
-			line[3] = *a.Top
+			line[3] = harmless(*a.Top)
 		}
 	}
 	for _, n := range s.names {
 		score, tag := "", ""
 		if a != nil {
 			if x, ok := a.Categories[n]; ok {
-				score, tag = strconv.FormatFloat(x.Score, 'g', -1, 64), x.Tag
+				score, tag = strconv.FormatFloat(x.Score, 'g', -1, 64), harmless(x.Tag)
 			}
 		}
 		line = append(line, score, tag)

@@ -136,9 +136,6 @@ func (a *app) preview(ctx context.Context, cmd *cobra.Command, path string, f *p
 	if err != nil {
 		return err
 	}
-	if !asJSON {
-		a.flags.output = "auto"
-	}
 	c, err := a.compile(ctx, cmd, path, &f.plan, false)
 	if err != nil {
 		return err

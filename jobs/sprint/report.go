@@ -29,7 +29,6 @@ came from which. The page needs no network and runs no script. A run that trains
 or verifies keeps its report.html in the store, beside its records.`,
 		Example: "  sprint report\n  sprint report 20260102-150405-0660185f --output out\n  sprint report -o md >> \"$GITHUB_STEP_SUMMARY\"",
 		RunE: func(cmd *cobra.Command, args []string) error {
-			a.flags.output = "auto" // --output is a folder here
 			return a.withStore(cmd, func(ctx context.Context, s *storage.Store) error { return a.showReport(ctx, s, args, folder, format) })
 		},
 	}

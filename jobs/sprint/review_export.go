@@ -30,7 +30,6 @@ type reviewSet struct {
 
 func (a *app) exportReview(cmd *cobra.Command, args []string, f *reviewFlags) error {
 	ctx := cmd.Context()
-	a.flags.output = "auto" // --output is the csv here
 	if f.limit < 1 {
 		return &config.UsageError{Message: fmt.Sprintf("--limit %d: at least one row is needed", f.limit)}
 	}
@@ -359,17 +358,21 @@ func (s *reviewSet) write(w io.Writer, doubts []*doubt) error {
 	return out.Error()
 }
 
+// formulaStarts are the bytes that make a spreadsheet read a cell as a formula,
+// or skip to what follows them, and the quote that keeps it from that.
+const formulaStarts = "=+-@\t\r'"
+
 // harmless keeps a spreadsheet from taking a text of the news for a formula;
 // harmful undoes it.
 func harmless(s string) string {
-	if s != "" && strings.ContainsRune("=+-@'", rune(s[0])) {
+	if s != "" && strings.IndexByte(formulaStarts, s[0]) >= 0 {
 		return "'" + s
 	}
 	return s
 }
 
 func harmful(s string) string {
-	if len(s) > 1 && s[0] == '\'' && strings.ContainsRune("=+-@'", rune(s[1])) {
+	if len(s) > 1 && s[0] == '\'' && strings.IndexByte(formulaStarts, s[1]) >= 0 {
 		return s[1:]
 	}
 	return s

@@ -239,8 +239,8 @@ func TestReviewOfARun(t *testing.T) {
 }
 
 func TestHarmless(t *testing.T) {
-	for _, s := range []string{"", "plain", "=1+1", "+46", "-5", "@x", "'quoted", "'=x", "it's"} {
-		if h := harmless(s); harmful(h) != s || h != "" && strings.ContainsRune("=+-@", rune(h[0])) {
+	for _, s := range []string{"", "plain", "=1+1", "+46", "-5", "@x", "'quoted", "'=x", "it's", "\t=1+1", "\r=1+1", "a\t"} {
+		if h := harmless(s); harmful(h) != s || h != "" && strings.ContainsRune("=+-@\t\r", rune(h[0])) {
 			t.Errorf("%q: %q, %q", s, h, harmful(h))
 		}
 	}

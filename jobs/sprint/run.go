@@ -61,6 +61,7 @@ func (a *app) addRunFlags(cmd *cobra.Command, f *runFlags) {
 	fl.BoolVarP(&a.flags.keepGoing, "keep-going", "k", false, "go on with stages that do not need a failed one")
 	fl.StringVar(&a.flags.deadline, "deadline", "", "stop, checkpointed, after this long, for example 2h")
 	fl.StringVarP(&a.flags.output, "output", "o", "", "how progress is shown: auto, tty, plain, json, github")
+	overrides(fl, "device", "executor", "jobs", "keep-going", "deadline", "output")
 }
 
 func (f *runFlags) selection() jobs.Selection {

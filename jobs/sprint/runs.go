@@ -44,18 +44,18 @@ func (a *app) withStore(cmd *cobra.Command, do func(context.Context, *storage.St
 
 // jsonFlag gives a command the flag -o.
 func (a *app) jsonFlag(cmd *cobra.Command, what string) {
-	cmd.Flags().StringVarP(&a.flags.output, "output", "o", "", "json: "+what)
+	cmd.Flags().StringVarP(&a.format, "output", "o", "", "json: "+what)
 }
 
 // asJSON reports whether -o json was given, and refuses any other word.
 func (a *app) asJSON() (bool, error) {
-	switch a.flags.output {
+	switch a.format {
 	case "", "text":
 		return false, nil
 	case "json":
 		return true, nil
 	}
-	return false, &config.UsageError{Message: fmt.Sprintf("-o %s: this command knows json and text", a.flags.output)}
+	return false, &config.UsageError{Message: fmt.Sprintf("-o %s: this command knows json and text", a.format)}
 }
 
 // listedRun is a line of runs.
