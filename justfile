@@ -56,6 +56,14 @@ quality data:
 bench-stores:
     cd {{ servers }} && go test -mod=mod -run '^$' -bench . -benchtime 5x .
 
+# Lines per package, its largest file and its longest function; `just sizes -check` names what is too large.
+sizes *flags:
+    go run .ci/sizes.go {{ flags }}
+
+# Production lines that are neither blank nor comment, per package and in all.
+loc:
+    go run .ci/sizes.go -code
+
 # Rewrite golden files from what the code does now; read the diff before committing it.
 golden:
     go test ./config ./jobs ./jobs/report ./ml/tokenize ./examples -update
