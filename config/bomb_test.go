@@ -1,4 +1,4 @@
-package config
+package config_test
 
 import (
 	"errors"
@@ -8,6 +8,10 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/sprint-ml/sprint/config"
+	"github.com/sprint-ml/sprint/config/configtest"
+	"github.com/sprint-ml/sprint/config/diagnostic"
 )
 
 // bombs are small files that cost a careless parser hours or gigabytes.
@@ -30,7 +34,7 @@ func bombs() map[string]string {
 		"itself":    "a: &a [*a]\n",
 		"merge":     "a: &a {b: c}\nd:\n  <<: [*a, *a, *a]\n",
 		"stairs":    stairs.String(),
-		"deep":      planOf("labels: " + strings.Repeat("[", 200) + strings.Repeat("]", 200)),
+		"deep":      configtest.PlanOf("labels: " + strings.Repeat("[", 200) + strings.Repeat("]", 200)),
 		"colons":    strings.Repeat("a:", 50_000),
 		"tags":      "name: !!binary " + strings.Repeat("QUFB", 10_000) + "\n",
 		"documents": strings.Repeat("---\n", 20_000),
@@ -45,15 +49,15 @@ func TestBombs(t *testing.T) {
 		best := time.Hour
 		for range 5 { // the best of some, so that a busy machine is no failure
 			start := time.Now()
-			p, err := ParsePlan("plan.yaml", []byte(text))
+			p, err := config.ParsePlan("plan.yaml", []byte(text))
 			if p != nil && err == nil {
-				var o *Options
-				if o, err = NewOptions(p, Overrides{}); err == nil {
-					_, err = o.Decode("work", &sample{})
+				var o *config.Options
+				if o, err = config.NewOptions(p, config.Overrides{}); err == nil {
+					_, err = o.Decode("work", &configtest.Sample{})
 				}
 			}
 			best = min(best, time.Since(start))
-			var errs Errors
+			var errs diagnostic.Errors
 			if !errors.As(err, &errs) {
 				t.Fatalf("%s: got %v, want Errors", name, err)
 			}
@@ -80,15 +84,15 @@ func TestWrongFile(t *testing.T) {
 		fmt.Fprintf(&b, "      option_number_%d: 1\n", i)
 	}
 	start := time.Now()
-	p, err := ParsePlan("plan.yaml", []byte(b.String()))
+	p, err := config.ParsePlan("plan.yaml", []byte(b.String()))
 	if err != nil {
 		t.Fatal(err)
 	}
-	o, err := NewOptions(p, Overrides{})
+	o, err := config.NewOptions(p, config.Overrides{})
 	if err != nil {
 		t.Fatal(err)
 	}
-	_, err = o.Decode("work", &sample{})
+	_, err = o.Decode("work", &configtest.Sample{})
 	if err == nil || !strings.Contains(err.Error(), "and 29950 more mistakes") {
 		t.Errorf("got %.300v", err)
 	}
@@ -109,33 +113,33 @@ func TestLargeFile(t *testing.T) {
 	if err := f.Truncate(10 << 30); err != nil { // sparse
 		t.Fatal(err)
 	}
-	allocated := testing.AllocsPerRun(1, func() { _, err = LoadPlan(path) })
-	var errs Errors
+	allocated := testing.AllocsPerRun(1, func() { _, err = config.LoadPlan(path) })
+	var errs diagnostic.Errors
 	if !errors.As(err, &errs) || !strings.Contains(err.Error(), "larger than 1 MiB") {
 		t.Errorf("got %v", err)
 	}
 	if allocated > 100 {
 		t.Errorf("%v allocations", allocated)
 	}
-	if _, err := ParsePlan("p", make([]byte, maxSource+1)); err == nil || !strings.Contains(err.Error(), "larger than 1 MiB") {
+	if _, err := config.ParsePlan("p", make([]byte, 1<<20+1)); err == nil || !strings.Contains(err.Error(), "larger than 1 MiB") {
 		t.Errorf("from memory: %v", err)
 	}
-	if _, err := LoadPlan(t.TempDir()); !errors.As(err, &errs) {
+	if _, err := config.LoadPlan(t.TempDir()); !errors.As(err, &errs) {
 		t.Errorf("a folder: %v", err)
 	}
-	if _, err := LoadPlan("missing.yaml"); !errors.As(err, &errs) || !strings.Contains(err.Error(), "sprint init") {
+	if _, err := config.LoadPlan("missing.yaml"); !errors.As(err, &errs) || !strings.Contains(err.Error(), "sprint init") {
 		t.Errorf("a missing file: %v", err)
 	}
-	big := []byte(planOf("labels: {a: \"" + strings.Repeat("x", 500_000) + "\", b: 1}"))
-	p, err := ParsePlan("p", big)
+	big := []byte(configtest.PlanOf("labels: {a: \"" + strings.Repeat("x", 500_000) + "\", b: 1}"))
+	p, err := config.ParsePlan("p", big)
 	if err != nil {
 		t.Fatal(err)
 	}
-	o, err := NewOptions(p, Overrides{})
+	o, err := config.NewOptions(p, config.Overrides{})
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err = o.Decode("work", &sample{}); err == nil || len(err.Error()) > 1000 {
+	if _, err = o.Decode("work", &configtest.Sample{}); err == nil || len(err.Error()) > 1000 {
 		t.Errorf("a line of 500 kB: %.300v", err)
 	}
 }

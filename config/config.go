@@ -3,16 +3,18 @@ package config
 import (
 	"errors"
 	"fmt"
-	"io/fs"
 	"os"
 	"path/filepath"
-	"reflect"
 	"slices"
 	"strings"
 	"time"
 
 	"github.com/knadh/koanf/providers/confmap"
 	"github.com/knadh/koanf/v2"
+
+	"github.com/sprint-ml/sprint/config/diagnostic"
+	"github.com/sprint-ml/sprint/config/options"
+	"github.com/sprint-ml/sprint/config/strictyaml"
 )
 
 // Config says where and how plans are run. It never changes a result.
@@ -39,9 +41,6 @@ type Source struct {
 	PlanDir string         // empty if there is no plan
 }
 
-// fileName is looked for beside the plan and in the working directory.
-const fileName = "sprint.yaml"
-
 // handed holds variables that the program sets for others and reads nowhere: a
 // stage of kind command may call the program again.
 var handed = []string{"SPRINT_INPUTS", "SPRINT_OUTPUTS", "SPRINT_FILES"}
@@ -50,198 +49,91 @@ var handed = []string{"SPRINT_INPUTS", "SPRINT_OUTPUTS", "SPRINT_FILES"}
 // and the defaults, strongest first, and says where each value came from. An
 // empty variable is one that is not set. Every mistake is a *UsageError; those
 // in a file carry their places.
-func LoadConfig(src Source) (*Config, map[string]Origin, error) {
+func LoadConfig(src Source) (*Config, map[string]options.Origin, error) {
 	c, origin, err := loadConfig(src)
-	var errs Errors
+	var errs diagnostic.Errors
 	if errors.As(err, &errs) {
 		err = &UsageError{Message: errs.Error(), Errors: errs}
 	}
 	return c, origin, err
 }
 
-func loadConfig(src Source) (*Config, map[string]Origin, error) {
-	k := koanf.New(delimiter)
-	origin := map[string]Origin{}
-	configType := reflect.TypeFor[Config]()
-	known := fieldsOf(configType)
-	names := make([]string, len(known))
-	defaults := map[string]any{}
-	for i, f := range known {
-		names[i] = f.name
-		origin[f.name] = Origin{From: "default"}
-		if f.hasDefault {
-			v, err := parseValue(f.fallback)
-			if err != nil {
-				return nil, nil, err
-			}
-			defaults[f.name] = v
-		}
+func loadConfig(src Source) (*Config, map[string]options.Origin, error) {
+	merged := koanf.New(options.Delimiter)
+	origin := map[string]options.Origin{}
+	fields := options.Reference(&Config{})
+	names := make([]string, len(fields))
+	for i, f := range fields {
+		names[i] = f.Path
+		origin[f.Path] = options.Origin{From: "default"}
 	}
-	cacheDir, err := os.UserCacheDir()
-	if err != nil {
-		cacheDir = os.TempDir()
-	}
-	defaults["cache"] = filepath.Join(cacheDir, "sprint")
-	if err := k.Load(confmap.Provider(defaults, ""), nil); err != nil {
+	if err := merged.Load(confmap.Provider(map[string]any{"cache": defaultCache()}, ""), nil); err != nil {
 		return nil, nil, err
 	}
-	doc, err := loadConfigFile(k, origin, src, names)
-	if err != nil {
+	file := &configFile{names: names, merged: merged, origin: origin}
+	if err := file.load(src); err != nil {
 		return nil, nil, err
 	}
-	env := map[string]any{}
-	for _, kv := range src.Env {
-		name, value, _ := strings.Cut(kv, "=")
-		rest, ok := strings.CutPrefix(name, "SPRINT_")
-		if !ok || value == "" || strings.HasPrefix(rest, "SET_") || slices.Contains(handed, name) {
-			continue
-		}
-		option := strings.ToLower(rest)
-		if !slices.Contains(names, option) {
-			return nil, nil, &UsageError{Message: fmt.Sprintf("environment variable %s is unknown", name), Hint: Suggest(name, variables(names))}
-		}
-		env[option] = value
-		if f := known[slices.Index(names, option)]; configType.Field(f.index).Type.Kind() != reflect.String {
-			if env[option], err = parseValue(value); err != nil {
-				return nil, nil, &UsageError{Message: fmt.Sprintf("environment variable %s: %v", name, err)}
-			}
-		}
-		origin[option] = Origin{From: "env", Pos: Position{File: "environment variable " + name}}
-	}
-	if err := k.Load(confmap.Provider(env, ""), nil); err != nil {
+	env, err := fromEnvironment(src.Env, fields, origin)
+	if err != nil {
 		return nil, nil, err
 	}
 	for name := range src.Flags {
-		origin[name] = Origin{From: "flag", Pos: Position{File: "--" + strings.ReplaceAll(name, "_", "-")}}
+		origin[name] = options.Origin{From: "flag", Pos: diagnostic.Position{File: "--" + strings.ReplaceAll(name, "_", "-")}}
 	}
-	if err := k.Load(confmap.Provider(src.Flags, ""), nil); err != nil {
-		return nil, nil, err
+	for _, layer := range []map[string]any{env, src.Flags} {
+		if err := merged.Load(confmap.Provider(layer, ""), nil); err != nil {
+			return nil, nil, err
+		}
 	}
-	return decodeConfig(k, origin, doc)
+	decoder := options.Decoder{ErrorAt: (&Plan{doc: file.doc}).ErrorAt}
+	var out Config
+	_, err = decoder.Decode(options.MergedValues(merged, origin), &out)
+	return &out, origin, err
+}
+
+// defaultCache is in the user's cache folder.
+func defaultCache() string {
+	dir, err := os.UserCacheDir()
+	if err != nil {
+		dir = os.TempDir()
+	}
+	return filepath.Join(dir, "sprint")
+}
+
+// fromEnvironment reads the SPRINT_* variables that are options and notes where
+// each comes from. A text is taken as it is; other values are YAML.
+func fromEnvironment(env []string, fields []options.Field, origin map[string]options.Origin) (map[string]any, error) {
+	layer := map[string]any{}
+	for _, kv := range env {
+		name, value, _ := strings.Cut(kv, "=")
+		rest, ok := strings.CutPrefix(name, "SPRINT_")
+		if !ok || value == "" || strings.HasPrefix(name, setPrefix) || slices.Contains(handed, name) {
+			continue
+		}
+		option := strings.ToLower(rest)
+		i := slices.IndexFunc(fields, func(f options.Field) bool { return f.Path == option })
+		if i < 0 {
+			return nil, &UsageError{Message: fmt.Sprintf("environment variable %s is unknown", name), Hint: diagnostic.Suggest(name, variables(fields))}
+		}
+		layer[option] = value
+		if fields[i].Type != "text" {
+			v, err := strictyaml.ParseValue(value)
+			if err != nil {
+				return nil, &UsageError{Message: fmt.Sprintf("environment variable %s: %v", name, err)}
+			}
+			layer[option] = v
+		}
+		origin[option] = options.Origin{From: "env", Pos: diagnostic.Position{File: "environment variable " + name}}
+	}
+	return layer, nil
 }
 
 // variables spells options as variables of the environment.
-func variables(options []string) []string {
-	out := make([]string, len(options))
-	for i, o := range options {
-		out[i] = "SPRINT_" + strings.ToUpper(o)
+func variables(fields []options.Field) []string {
+	out := make([]string, len(fields))
+	for i, f := range fields {
+		out[i] = "SPRINT_" + strings.ToUpper(f.Path)
 	}
 	return out
-}
-
-// loadConfigFile finds and loads the file, then the profile's section over it.
-// It returns no document if there is no file.
-func loadConfigFile(k *koanf.Koanf, origin map[string]Origin, src Source, names []string) (*document, error) {
-	file, data, err := findConfig(src)
-	if err != nil {
-		return nil, err
-	}
-	if file == "" {
-		if src.Profile != "" {
-			return nil, &UsageError{Message: fmt.Sprintf("--profile %s: there is no %s with profiles", src.Profile, fileName), Hint: "put one beside the plan, or name it with --config"}
-		}
-		return nil, nil
-	}
-	doc, errs := parseDocument(file, data)
-	if len(errs) > 0 {
-		return nil, errs.OrNil()
-	}
-	if doc.root.value == nil {
-		doc.root.value = &mapping{}
-	}
-	top, ok := doc.root.value.(*mapping)
-	if !ok {
-		return nil, Errors{doc.on(doc.root.pos, "", "want a map, this is "+typeName(doc.root.value), "")}
-	}
-	take := func(m *mapping, path string) {
-		layer := map[string]any{}
-		for _, key := range m.keys {
-			if path == "" && key == "profiles" {
-				continue
-			}
-			if !slices.Contains(names, key) {
-				errs = append(errs, doc.on(m.keyPos[key], join(path, key), "unknown key", Suggest(key, names)))
-				continue
-			}
-			v := m.items[key].plain()
-			if v == nil {
-				continue // a key whose value is commented out
-			}
-			if text, isText := v.(string); isText && (key == "store" || key == "cache") && !strings.Contains(text, "://") && !filepath.IsAbs(text) {
-				v = filepath.Join(filepath.Dir(file), text)
-			}
-			layer[key] = v
-			origin[key] = Origin{From: "file", Pos: m.items[key].pos}
-			if path != "" {
-				origin[key] = Origin{From: "profile " + src.Profile, Pos: m.items[key].pos}
-			}
-		}
-		if err := k.Load(confmap.Provider(layer, ""), nil); err != nil {
-			errs = append(errs, doc.on(doc.root.pos, path, err.Error(), ""))
-		}
-	}
-	take(top, "")
-	var profiles []string
-	if it := top.get("profiles"); it != nil {
-		m, ok := it.value.(*mapping)
-		if !ok {
-			errs = append(errs, doc.on(it.pos, "profiles", "want a map of profiles, this is "+typeName(it.value), ""))
-			return nil, errs.OrNil()
-		}
-		profiles = m.keys
-		for _, name := range m.keys {
-			section, ok := m.items[name].value.(*mapping)
-			if !ok {
-				errs = append(errs, doc.on(m.items[name].pos, "profiles."+name, "want a map, this is "+typeName(m.items[name].value), ""))
-				continue
-			}
-			if name == src.Profile {
-				take(section, "profiles."+name)
-			}
-		}
-	}
-	if src.Profile != "" && !slices.Contains(profiles, src.Profile) {
-		return nil, &UsageError{Message: fmt.Sprintf("%s has no profile %q", file, src.Profile), Hint: Suggest(src.Profile, profiles)}
-	}
-	return doc, errs.OrNil()
-}
-
-func findConfig(src Source) (file string, data []byte, err error) {
-	if src.File != "" {
-		data, err := readSource(src.File)
-		if err != nil {
-			return "", nil, &UsageError{Message: fmt.Sprintf("--config %s: %v", src.File, cause(err))}
-		}
-		return src.File, data, nil
-	}
-	places := []string{fileName}
-	if src.PlanDir != "" {
-		places = []string{filepath.Join(src.PlanDir, fileName), fileName}
-	}
-	for _, p := range places {
-		data, err := readSource(p)
-		if err == nil {
-			return p, data, nil
-		}
-		if !errors.Is(err, fs.ErrNotExist) {
-			return "", nil, Errors{{Pos: Position{File: p}, Message: fmt.Sprintf("cannot read the config: %v", cause(err))}}
-		}
-	}
-	return "", nil, nil
-}
-
-// decodeConfig checks types and ranges with the same code as a stage's options.
-func decodeConfig(k *koanf.Koanf, origin map[string]Origin, doc *document) (*Config, map[string]Origin, error) {
-	s := &stageOptions{k: k, origin: origin, base: map[string]string{}, places: map[string]Position{}}
-	for name, o := range origin {
-		s.places[name] = o.Pos
-	}
-	c := &Options{plan: &Plan{doc: doc}, stages: map[string]*stageOptions{"": s}}
-	d := &decoder{c: c, s: s, out: Decoded{Keyed: map[string]any{}, All: map[string]any{}, Origin: map[string]Origin{}}}
-	var out Config
-	d.structure(reflect.ValueOf(&out).Elem(), k.Raw(), "", "", d.out.Keyed, d.out.All)
-	for _, e := range d.errs {
-		e.Path = strings.TrimPrefix(e.Path, "stages..with.")
-	}
-	return &out, origin, d.errs.OrNil()
 }

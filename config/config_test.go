@@ -1,4 +1,4 @@
-package config
+package config_test
 
 import (
 	"errors"
@@ -9,6 +9,11 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+
+	"github.com/sprint-ml/sprint/config"
+	"github.com/sprint-ml/sprint/config/configtest"
+	"github.com/sprint-ml/sprint/config/diagnostic"
+	"github.com/sprint-ml/sprint/config/options"
 )
 
 // inside runs the test in a folder that holds the files.
@@ -30,7 +35,7 @@ func inside(t *testing.T, files map[string]string) string {
 
 func TestConfigDefaults(t *testing.T) {
 	inside(t, nil)
-	c, origin, err := LoadConfig(Source{})
+	c, origin, err := config.LoadConfig(config.Source{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -38,12 +43,12 @@ func TestConfigDefaults(t *testing.T) {
 		t.Errorf("cache is %q", c.Cache)
 	}
 	c.Cache = ""
-	want := &Config{Store: ".sprint/store", Executor: "local", Device: "auto", Output: "auto", Parallel: 2}
+	want := &config.Config{Store: ".sprint/store", Executor: "local", Device: "auto", Output: "auto", Parallel: 2}
 	if diff := cmp.Diff(want, c); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
 	}
 	for name, o := range origin {
-		if o != (Origin{From: "default"}) {
+		if o != (options.Origin{From: "default"}) {
 			t.Errorf("%s comes from %+v", name, o)
 		}
 	}
@@ -56,12 +61,12 @@ func TestConfigDefaults(t *testing.T) {
 func TestEndpoints(t *testing.T) {
 	inside(t, map[string]string{"sprint.yaml": "endpoints: {chat: https://a/v1}\n"})
 	for env, want := range map[string]string{"": "https://a/v1", "SPRINT_ENDPOINTS={chat: 'http://127.0.0.1:1/v1'}": "http://127.0.0.1:1/v1"} {
-		c, _, err := LoadConfig(Source{Env: []string{env}})
+		c, _, err := config.LoadConfig(config.Source{Env: []string{env}})
 		if err != nil || c.Endpoints["chat"] != want {
 			t.Errorf("%q: %v, %v", env, c, err)
 		}
 	}
-	if _, _, err := LoadConfig(Source{Env: []string{"SPRINT_ENDPOINTS=https://a/v1"}}); err == nil {
+	if _, _, err := config.LoadConfig(config.Source{Env: []string{"SPRINT_ENDPOINTS=https://a/v1"}}); err == nil {
 		t.Error("an address without a name is taken")
 	}
 }
@@ -72,31 +77,31 @@ func TestConfigChain(t *testing.T) {
 		"sprint.yaml":       "store: wrong\n",
 		"named.yaml":        "store: /abs/store\n",
 	})
-	src := Source{
+	src := config.Source{
 		PlanDir: "plans", Profile: "ci",
 		Env:   []string{"HOME=/x", "SPRINT_DEVICE=cuda", "SPRINT_PARALLEL=5", "SPRINT_OFFLINE=", "SPRINT_SET_TRAIN__EPOCHS=1", "SPRINT_INPUTS=/in", "SPRINT_OUTPUTS=/out", "SPRINT_FILES=/f"},
 		Flags: map[string]any{"parallel": int64(6)},
 	}
-	c, origin, err := LoadConfig(src)
+	c, origin, err := config.LoadConfig(src)
 	if err != nil {
 		t.Fatal(err)
 	}
 	cache := c.Cache
 	c.Cache = ""
-	want := &Config{Store: "s3://bucket", Executor: "local", Device: "cuda", Output: "json", Parallel: 6, KeepGoing: true, Deadline: time.Hour}
+	want := &config.Config{Store: "s3://bucket", Executor: "local", Device: "cuda", Output: "json", Parallel: 6, KeepGoing: true, Deadline: time.Hour}
 	if diff := cmp.Diff(want, c); diff != "" || cache == "" {
 		t.Errorf("cache %q (-want +got):\n%s", cache, diff)
 	}
 	file := filepath.Join("plans", "sprint.yaml")
-	wantOrigin := map[string]Origin{
-		"store":      {From: "profile ci", Pos: Position{File: file, Line: 13, Col: 12}},
+	wantOrigin := map[string]options.Origin{
+		"store":      {From: "profile ci", Pos: diagnostic.Position{File: file, Line: 13, Col: 12}},
 		"executor":   {From: "default"},
-		"device":     {From: "env", Pos: Position{File: "environment variable SPRINT_DEVICE"}},
-		"output":     {From: "profile ci", Pos: Position{File: file, Line: 10, Col: 13}},
+		"device":     {From: "env", Pos: diagnostic.Position{File: "environment variable SPRINT_DEVICE"}},
+		"output":     {From: "profile ci", Pos: diagnostic.Position{File: file, Line: 10, Col: 13}},
 		"cache":      {From: "default"},
-		"parallel":   {From: "flag", Pos: Position{File: "--parallel"}},
-		"keep_going": {From: "file", Pos: Position{File: file, Line: 5, Col: 13}},
-		"deadline":   {From: "file", Pos: Position{File: file, Line: 6, Col: 11}},
+		"parallel":   {From: "flag", Pos: diagnostic.Position{File: "--parallel"}},
+		"keep_going": {From: "file", Pos: diagnostic.Position{File: file, Line: 5, Col: 13}},
+		"deadline":   {From: "file", Pos: diagnostic.Position{File: file, Line: 6, Col: 11}},
 		"offline":    {From: "default"},
 		"endpoints":  {From: "default"},
 	}
@@ -104,18 +109,18 @@ func TestConfigChain(t *testing.T) {
 		t.Errorf("origins (-want +got):\n%s", diff)
 	}
 	// Without the profile the store is beside the file that names it.
-	c, _, err = LoadConfig(Source{PlanDir: "plans"})
+	c, _, err = config.LoadConfig(config.Source{PlanDir: "plans"})
 	if err != nil || c.Store != filepath.Join("plans", "near", "store") || c.Parallel != 3 {
 		t.Errorf("got %+v, %v", c, err)
 	}
-	if c, _, err = LoadConfig(Source{PlanDir: "plans", File: "named.yaml"}); err != nil || c.Store != "/abs/store" || c.Device != "auto" {
+	if c, _, err = config.LoadConfig(config.Source{PlanDir: "plans", File: "named.yaml"}); err != nil || c.Store != "/abs/store" || c.Device != "auto" {
 		t.Errorf("--config replaces the file that is found: %+v, %v", c, err)
 	}
-	if c, _, err = LoadConfig(Source{PlanDir: "elsewhere"}); err != nil || c.Store != "wrong" {
+	if c, _, err = config.LoadConfig(config.Source{PlanDir: "elsewhere"}); err != nil || c.Store != "wrong" {
 		t.Errorf("the working directory comes next: %+v, %v", c, err)
 	}
 	// A text is taken as it is, whatever YAML would make of it.
-	if c, _, err = LoadConfig(Source{Env: []string{"SPRINT_STORE=2024", "SPRINT_CACHE=~"}}); err != nil || c.Store != "2024" || c.Cache != "~" {
+	if c, _, err = config.LoadConfig(config.Source{Env: []string{"SPRINT_STORE=2024", "SPRINT_CACHE=~"}}); err != nil || c.Store != "2024" || c.Cache != "~" {
 		t.Errorf("got %+v, %v", c, err)
 	}
 }
@@ -123,7 +128,7 @@ func TestConfigChain(t *testing.T) {
 func TestConfigMistakes(t *testing.T) {
 	var b strings.Builder
 	t.Run("messages", func(t *testing.T) { configMistakes(t, &b) }) // it changes the folder
-	golden(t, "config.txt", b.String())
+	configtest.Golden(t, "config.txt", b.String())
 }
 
 func configMistakes(t *testing.T, b *strings.Builder) {
@@ -138,25 +143,25 @@ func configMistakes(t *testing.T, b *strings.Builder) {
 	})
 	for _, c := range []struct {
 		name string
-		src  Source
+		src  config.Source
 	}{
-		{"unknown keys, also in a profile that is used", Source{File: "keys.yaml", Profile: "ci"}},
-		{"wrong values", Source{File: "values.yaml"}},
-		{"profiles are no map", Source{File: "profiles.yaml"}},
-		{"no map", Source{File: "list.yaml"}},
-		{"profile without profiles", Source{File: "empty.yaml", Profile: "ci"}},
-		{"profile without a file", Source{Profile: "ci"}},
-		{"profile is no map", Source{File: "ci.yaml", Profile: "cj"}},
-		{"profile misspelt", Source{File: "keys.yaml", Profile: "cl"}},
-		{"syntax", Source{File: "syntax.yaml"}},
-		{"missing", Source{File: "missing.yaml"}},
-		{"variable", Source{Env: []string{"SPRINT_DEVCE=cpu"}}},
-		{"value of a variable", Source{Env: []string{"SPRINT_PARALLEL=[1"}}},
-		{"range of a variable", Source{Env: []string{"SPRINT_PARALLEL=1000"}}},
-		{"flag", Source{Flags: map[string]any{"output": "yaml", "keep_going": "si"}}},
+		{"unknown keys, also in a profile that is used", config.Source{File: "keys.yaml", Profile: "ci"}},
+		{"wrong values", config.Source{File: "values.yaml"}},
+		{"profiles are no map", config.Source{File: "profiles.yaml"}},
+		{"no map", config.Source{File: "list.yaml"}},
+		{"profile without profiles", config.Source{File: "empty.yaml", Profile: "ci"}},
+		{"profile without a file", config.Source{Profile: "ci"}},
+		{"profile is no map", config.Source{File: "ci.yaml", Profile: "cj"}},
+		{"profile misspelt", config.Source{File: "keys.yaml", Profile: "cl"}},
+		{"syntax", config.Source{File: "syntax.yaml"}},
+		{"missing", config.Source{File: "missing.yaml"}},
+		{"variable", config.Source{Env: []string{"SPRINT_DEVCE=cpu"}}},
+		{"value of a variable", config.Source{Env: []string{"SPRINT_PARALLEL=[1"}}},
+		{"range of a variable", config.Source{Env: []string{"SPRINT_PARALLEL=1000"}}},
+		{"flag", config.Source{Flags: map[string]any{"output": "yaml", "keep_going": "si"}}},
 	} {
-		_, _, err := LoadConfig(c.src)
-		var usage *UsageError
+		_, _, err := config.LoadConfig(c.src)
+		var usage *config.UsageError
 		if !errors.As(err, &usage) {
 			t.Errorf("%s: got %v, want a usage error", c.name, err)
 			continue

@@ -1,19 +1,24 @@
-package config
+package config_test
 
 import (
 	"errors"
 	"os"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 	"unicode/utf8"
+
+	"github.com/sprint-ml/sprint/config"
+	"github.com/sprint-ml/sprint/config/configtest"
+	"github.com/sprint-ml/sprint/config/diagnostic"
 )
 
 // told fails the test unless the error is one that a user can act on: Errors,
 // each with a place inside the text, and a message that can be printed.
 func told(t *testing.T, err error, file, text string) {
 	t.Helper()
-	var errs Errors
+	var errs diagnostic.Errors
 	if !errors.As(err, &errs) || len(errs) == 0 {
 		t.Fatalf("want Errors, got %T %v", err, err)
 	}
@@ -31,6 +36,9 @@ func told(t *testing.T, err error, file, text string) {
 	}
 }
 
+// name is what the schema says of names.
+var name = regexp.MustCompile(`^[a-z][a-z0-9_-]{0,62}$`)
+
 func FuzzPlan(f *testing.F) {
 	files, err := filepath.Glob("testdata/plans/*.yaml")
 	if err != nil {
@@ -43,12 +51,12 @@ func FuzzPlan(f *testing.F) {
 		}
 		f.Add(string(data))
 	}
-	f.Add(planOf("epochs: 1\nchecks: [{id: f1, min: 0.5}]\nsource: web\nweb: {url: x}"))
+	f.Add(configtest.PlanOf("epochs: 1\nchecks: [{id: f1, min: 0.5}]\nsource: web\nweb: {url: x}"))
 	f.Add("name: p\nstages: [{name: a, kind: b, needs: [a], inputs: {x: a.b}, retry: 1, timeout: 5s, resources: {device: cpu}}]")
 	f.Fuzz(func(t *testing.T, text string) {
-		var p *Plan
+		var p *config.Plan
 		var err error
-		bounded(t, func() { p, err = ParsePlan("plan.yaml", []byte(text)) })
+		bounded(t, func() { p, err = config.ParsePlan("plan.yaml", []byte(text)) })
 		if err != nil {
 			told(t, err, "plan.yaml", text)
 		}
@@ -61,15 +69,15 @@ func FuzzPlan(f *testing.F) {
 		if len(p.Stages) == 0 {
 			t.Fatal("a plan without stages")
 		}
-		o, err := NewOptions(p, Overrides{})
+		o, err := config.NewOptions(p, config.Overrides{})
 		if err != nil {
 			t.Fatal(err)
 		}
 		for _, s := range p.Stages {
-			if !isName(s.Name) || !isName(s.Kind) {
+			if !name.MatchString(s.Name) || !name.MatchString(s.Kind) {
 				t.Fatalf("a stage named %q of kind %q", s.Name, s.Kind)
 			}
-			bounded(t, func() { _, err = o.Decode(s.Name, new(sample)) })
+			bounded(t, func() { _, err = o.Decode(s.Name, new(configtest.Sample)) })
 			if err != nil {
 				told(t, err, "plan.yaml", text)
 			}
@@ -81,23 +89,23 @@ func FuzzSet(f *testing.F) {
 	for _, s := range []string{"work.epochs=1", "work.files.paths=[a, b]", "work.ratios={train: 0.5}", "work.labels.a=x", "work.checks=[{id: f1}]", "work.=1", "work.files.paths.x.y=1", "work.token=env:A", "work=1", "x", "work.a=*b", "work.files={paths: {a: b}}", "work.epochs=---\n--- 2"} {
 		f.Add(s, "work.files=3")
 	}
-	p, err := ParsePlan("plan.yaml", []byte(planOf("epochs: 2\nfiles: {paths: [a]}\nratios: {train: 0.5}")))
+	p, err := config.ParsePlan("plan.yaml", []byte(configtest.PlanOf("epochs: 2\nfiles: {paths: [a]}\nratios: {train: 0.5}")))
 	if err != nil {
 		f.Fatal(err)
 	}
 	f.Fuzz(func(t *testing.T, first, second string) {
 		env, value, _ := strings.Cut(second, "=")
-		o, err := NewOptions(p, Overrides{Set: []string{first, second}, Env: []string{"SPRINT_SET_WORK__" + env + "=" + value}})
-		var usage *UsageError
+		o, err := config.NewOptions(p, config.Overrides{Set: []string{first, second}, Env: []string{"SPRINT_SET_WORK__" + env + "=" + value}})
+		var usage *config.UsageError
 		if errors.As(err, &usage) {
 			return
 		}
 		if err != nil {
 			told(t, err, "plan.yaml", "")
 		}
-		var v sample
+		var v configtest.Sample
 		if _, err := o.Decode("work", &v); err != nil {
-			var errs Errors
+			var errs diagnostic.Errors
 			if !errors.As(err, &errs) {
 				t.Fatalf("want Errors, got %v", err)
 			}
@@ -113,7 +121,7 @@ func FuzzValues(f *testing.F) {
 	f.Add("work: {files: {paths: a}}\nother: {}")
 	f.Add("work:\n  checks:\n    - {id: f1}\n")
 	f.Add("- a")
-	p, err := ParsePlan("plan.yaml", []byte(planOf("epochs: 2")))
+	p, err := config.ParsePlan("plan.yaml", []byte(configtest.PlanOf("epochs: 2")))
 	if err != nil {
 		f.Fatal(err)
 	}
@@ -122,11 +130,11 @@ func FuzzValues(f *testing.F) {
 		if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
 			t.Fatal(err)
 		}
-		o, err := NewOptions(p, Overrides{Values: []string{path}})
+		o, err := config.NewOptions(p, config.Overrides{Values: []string{path}})
 		if err != nil {
 			told(t, err, path, text)
 		}
-		var v sample
+		var v configtest.Sample
 		if _, err := o.Decode("work", &v); err != nil {
 			told(t, err, path, text)
 		}
@@ -141,8 +149,8 @@ func FuzzConfig(f *testing.F) {
 		if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
 			t.Fatal(err)
 		}
-		c, origin, err := LoadConfig(Source{File: path, Profile: "ci", Env: []string{env}})
-		var usage *UsageError
+		c, origin, err := config.LoadConfig(config.Source{File: path, Profile: "ci", Env: []string{env}})
+		var usage *config.UsageError
 		switch {
 		case err == nil && (c.Cache == "" || c.Parallel < 1 || c.Deadline < 0 || len(origin) < 9):
 			t.Fatalf("got %+v", c)

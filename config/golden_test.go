@@ -1,39 +1,16 @@
-package config
+package config_test
 
 import (
 	"errors"
-	"flag"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
 
-	"github.com/google/go-cmp/cmp"
+	"github.com/sprint-ml/sprint/config"
+	"github.com/sprint-ml/sprint/config/configtest"
+	"github.com/sprint-ml/sprint/config/diagnostic"
 )
-
-var update = flag.Bool("update", false, "rewrite the golden files")
-
-// golden compares a text with testdata/name.
-func golden(t *testing.T, name, got string) {
-	t.Helper()
-	path := filepath.Join("testdata", filepath.FromSlash(name))
-	if *update {
-		if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
-			t.Fatal(err)
-		}
-		if err := os.WriteFile(path, []byte(got), 0o644); err != nil {
-			t.Fatal(err)
-		}
-		return
-	}
-	want, err := os.ReadFile(path)
-	if err != nil {
-		t.Fatalf("%v; write it with -update", err)
-	}
-	if diff := cmp.Diff(strings.ReplaceAll(string(want), "\r\n", "\n"), got); diff != "" {
-		t.Errorf("%s differs (-want +got):\n%s", name, diff)
-	}
-}
 
 // TestPlanMessages holds what a user reads for each wrong plan in testdata:
 // every *.yaml has the messages beside it in *.txt.
@@ -49,16 +26,16 @@ func TestPlanMessages(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			p, err := ParsePlan("plan.yaml", data)
+			p, err := config.ParsePlan("plan.yaml", data)
 			if p != nil {
-				o, e := NewOptions(p, Overrides{})
-				err = Join(err, e)
+				o, e := config.NewOptions(p, config.Overrides{})
+				err = diagnostic.Join(err, e)
 				for _, s := range p.Stages {
-					_, e := o.Decode(s.Name, &sample{})
-					err = Join(err, e)
+					_, e := o.Decode(s.Name, &configtest.Sample{})
+					err = diagnostic.Join(err, e)
 				}
 			}
-			var errs Errors
+			var errs diagnostic.Errors
 			if !errors.As(err, &errs) || len(errs) == 0 {
 				t.Fatalf("want Errors, got %v", err)
 			}
@@ -67,7 +44,7 @@ func TestPlanMessages(t *testing.T) {
 					t.Errorf("no place: %v", e)
 				}
 			}
-			golden(t, "plans/"+name+".txt", err.Error()+"\n")
+			configtest.Golden(t, "plans/"+name+".txt", err.Error()+"\n")
 		})
 	}
 }

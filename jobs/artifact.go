@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"github.com/sprint-ml/sprint/config"
+	"github.com/sprint-ml/sprint/config/diagnostic"
 	"github.com/sprint-ml/sprint/storage"
 )
 
@@ -160,7 +161,7 @@ func findOutput(ctx context.Context, s *storage.Store, ref, run, stage, output s
 		}
 	}
 	hint := ""
-	if best := config.Suggest(stage+"."+output, sortedKeys(names)); best != "" {
+	if best := diagnostic.Suggest(stage+"."+output, sortedKeys(names)); best != "" {
 		hint = "; " + best
 	}
 	return Found{}, noArtifact(ref, "no run that ended has it%s", hint)

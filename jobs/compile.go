@@ -10,6 +10,7 @@ import (
 	"strings"
 
 	"github.com/sprint-ml/sprint/config"
+	"github.com/sprint-ml/sprint/config/diagnostic"
 	"github.com/sprint-ml/sprint/stages"
 )
 
@@ -25,7 +26,7 @@ type CompileOptions struct {
 }
 
 // Compile turns a plan into a graph: kinds and options are resolved, inputs
-// wired, cycles refused. All mistakes are reported at once as config.Errors.
+// wired, cycles refused. All mistakes are reported at once as diagnostic.Errors.
 func Compile(ctx context.Context, plan *config.Plan, o CompileOptions) (*Graph, error) {
 	c := &compiler{plan: plan, o: o, graph: &Graph{Plan: plan, byName: map[string]*Task{}, files: map[string]stages.FileInfo{}}, broken: map[string]bool{}}
 	if err := o.Registry.Check(); err != nil {
@@ -57,13 +58,13 @@ type compiler struct {
 	plan  *config.Plan
 	o     CompileOptions
 	graph *Graph
-	errs  config.Errors
+	errs  diagnostic.Errors
 	// broken stages have mistakes that were reported: what they would make is
 	// unknown, so nothing is concluded from it.
 	broken map[string]bool
 }
 
-func (c *compiler) fail(pos config.Position, path, message, hint string) {
+func (c *compiler) fail(pos diagnostic.Position, path, message, hint string) {
 	c.errs = append(c.errs, c.plan.ErrorAt(pos, path, message, hint))
 }
 
@@ -91,7 +92,7 @@ func (c *compiler) readTaxonomy() {
 		if errors.As(err, &pe) {
 			err = pe.Err
 		}
-		c.fail(config.Position{File: c.plan.File}, "taxonomy", fmt.Sprintf("cannot read %s: %v", path, err), "the path is relative to the plan's folder")
+		c.fail(diagnostic.Position{File: c.plan.File}, "taxonomy", fmt.Sprintf("cannot read %s: %v", path, err), "the path is relative to the plan's folder")
 		return
 	}
 	c.graph.taxonomy = stages.Source{Name: path, Data: data}
@@ -105,14 +106,14 @@ func (c *compiler) task(i int) {
 		if s.Kind == s.Name {
 			path = "name"
 		}
-		c.fail(s.FieldPos(path), "stages."+s.Name, fmt.Sprintf("no kind of stage is called %q", s.Kind), config.Suggest(s.Kind, c.o.Registry.Names()))
+		c.fail(s.FieldPos(path), "stages."+s.Name, fmt.Sprintf("no kind of stage is called %q", s.Kind), diagnostic.Suggest(s.Kind, c.o.Registry.Names()))
 		c.broken[s.Name] = true
 		return
 	}
 	t := &Task{Name: s.Name, Index: i, Kind: kind, Needs: s.Needs, Stage: s, Options: kind.Options()}
 	var err error
 	t.Decoded, err = c.o.Options.Decode(s.Name, t.Options)
-	var errs config.Errors
+	var errs diagnostic.Errors
 	switch {
 	case errors.As(err, &errs):
 		c.errs = append(c.errs, errs...)
@@ -320,7 +321,7 @@ func (c *compiler) resolve(ctx context.Context) error {
 }
 
 // place finds the option that a missing file comes from.
-func (c *compiler) place(t *Task, failure *stages.Failure) (string, config.Position) {
+func (c *compiler) place(t *Task, failure *stages.Failure) (string, diagnostic.Position) {
 	var missing *MissingFile
 	if errors.As(failure, &missing) {
 		if at := findValue("", t.Decoded.All, missing.Path); at != "" {
@@ -364,11 +365,11 @@ func findValue(path string, v any, want string) string {
 func (c *compiler) sourceProblems(problems stages.SourceProblems) {
 	lines := strings.Split(string(c.graph.taxonomy.Data), "\n")
 	for _, p := range problems {
-		e := &config.Error{Pos: config.Position{File: p.File, Line: p.Line, Col: p.Col}, Message: p.Message, Hint: p.Hint}
+		e := &diagnostic.Error{Pos: diagnostic.Position{File: p.File, Line: p.Line, Col: p.Col}, Message: p.Message, Hint: p.Hint}
 		if p.File == c.graph.taxonomy.Name && p.Line > 0 && p.Line <= len(lines) {
 			e.Excerpt = lines[p.Line-1]
 		}
-		if !slices.ContainsFunc(c.errs, func(o *config.Error) bool { return o.Pos == e.Pos && o.Message == e.Message }) {
+		if !slices.ContainsFunc(c.errs, func(o *diagnostic.Error) bool { return o.Pos == e.Pos && o.Message == e.Message }) {
 			c.errs = append(c.errs, e)
 		}
 	}

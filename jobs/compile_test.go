@@ -10,7 +10,7 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
-	"github.com/sprint-ml/sprint/config"
+	"github.com/sprint-ml/sprint/config/diagnostic"
 	"github.com/sprint-ml/sprint/jobs"
 	"pgregory.net/rapid"
 )
@@ -59,7 +59,7 @@ func TestCompileReportsEverythingOnceWithItsPlace(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			_, err := newBench(t, "name: toys\nstages:\n"+c.stages+"\n").compile()
-			var errs config.Errors
+			var errs diagnostic.Errors
 			if !errors.As(err, &errs) || jobs.Code(err) != 3 {
 				t.Fatalf("got %v", err)
 			}

@@ -8,6 +8,7 @@ import (
 	"syscall"
 
 	"github.com/sprint-ml/sprint/config"
+	"github.com/sprint-ml/sprint/config/diagnostic"
 	"github.com/sprint-ml/sprint/stages"
 	"github.com/sprint-ml/sprint/storage"
 )
@@ -26,8 +27,8 @@ type Executor interface {
 func Code(err error) int {
 	var verdict *stages.Verdict
 	var failure *stages.Failure
-	var plan config.Errors
-	var planOne *config.Error
+	var plan diagnostic.Errors
+	var planOne *diagnostic.Error
 	var usage *config.UsageError
 	var held *storage.HeldError
 	var source stages.SourceProblems

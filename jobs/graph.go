@@ -10,6 +10,7 @@ import (
 	"strings"
 
 	"github.com/sprint-ml/sprint/config"
+	"github.com/sprint-ml/sprint/config/options"
 	"github.com/sprint-ml/sprint/stages"
 )
 
@@ -33,7 +34,7 @@ type Task struct {
 	Inputs  []Ref
 	Outputs []stages.Output
 	Options any // the kind's struct, decoded
-	Decoded config.Decoded
+	Decoded options.Decoded
 	// External is what the options resolved outside the store.
 	External stages.External
 	Device   string

@@ -6,6 +6,7 @@ import (
 	"slices"
 
 	"github.com/sprint-ml/sprint/config"
+	"github.com/sprint-ml/sprint/config/diagnostic"
 )
 
 // Selection restricts a run to a part of the graph.
@@ -23,7 +24,7 @@ func (u *run) choose() error {
 	check := func(flag string, names ...string) error {
 		for _, n := range names {
 			if n != "" && !slices.Contains(known, n) {
-				return &config.UsageError{Message: fmt.Sprintf("%s %s: the plan has no such stage", flag, n), Hint: config.Suggest(n, known)}
+				return &config.UsageError{Message: fmt.Sprintf("%s %s: the plan has no such stage", flag, n), Hint: diagnostic.Suggest(n, known)}
 			}
 		}
 		return nil

@@ -13,6 +13,7 @@ import (
 
 	"github.com/spf13/cobra"
 	"github.com/sprint-ml/sprint/config"
+	"github.com/sprint-ml/sprint/config/options"
 	"github.com/sprint-ml/sprint/jobs"
 	"github.com/sprint-ml/sprint/stages"
 	"github.com/sprint-ml/sprint/stages/all"
@@ -155,7 +156,7 @@ func overrides(flags interface {
 }
 
 // loadConfig merges flags, environment, profile, file and defaults.
-func (a *app) loadConfig(cmd *cobra.Command, planDir string) (*config.Config, map[string]config.Origin, error) {
+func (a *app) loadConfig(cmd *cobra.Command, planDir string) (*config.Config, map[string]options.Origin, error) {
 	given := map[string]any{}
 	set := func(flag, option string, value any) {
 		if f := cmd.Flags().Lookup(flag); f != nil && f.Changed && f.Annotations[overriding] != nil {

@@ -9,7 +9,7 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/sprint-ml/sprint/config"
+	"github.com/sprint-ml/sprint/config/options"
 	"github.com/sprint-ml/sprint/stages/rows"
 )
 
@@ -104,7 +104,7 @@ func TestClassifyParquet(t *testing.T) {
 // reaches the config, and the --output of a command that prints a document does
 // not.
 func TestRunFlagsOverrideTheConfig(t *testing.T) {
-	origins := func(words ...string) map[string]config.Origin {
+	origins := func(words ...string) map[string]options.Origin {
 		a := &app{}
 		cmd, rest, err := a.root().Find(words)
 		if err == nil {

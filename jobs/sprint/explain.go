@@ -8,6 +8,7 @@ import (
 
 	"github.com/spf13/cobra"
 	"github.com/sprint-ml/sprint/config"
+	"github.com/sprint-ml/sprint/config/diagnostic"
 	"github.com/sprint-ml/sprint/jobs"
 	"github.com/sprint-ml/sprint/storage"
 )
@@ -33,7 +34,7 @@ options and inputs. -o json prints the key's whole pre-image.`,
 			}
 			t, ok := c.graph.Task(args[0])
 			if !ok {
-				return &config.UsageError{Message: fmt.Sprintf("the plan has no stage %q", args[0]), Hint: config.Suggest(args[0], c.graph.Names())}
+				return &config.UsageError{Message: fmt.Sprintf("the plan has no stage %q", args[0]), Hint: diagnostic.Suggest(args[0], c.graph.Names())}
 			}
 			store, err := a.openStore(ctx, c.config)
 			if err != nil {

@@ -11,6 +11,8 @@ import (
 
 	"github.com/spf13/cobra"
 	"github.com/sprint-ml/sprint/config"
+	"github.com/sprint-ml/sprint/config/diagnostic"
+	"github.com/sprint-ml/sprint/config/options"
 	"github.com/sprint-ml/sprint/jobs"
 	"github.com/sprint-ml/sprint/stages"
 	"github.com/sprint-ml/sprint/stages/all"
@@ -169,7 +171,7 @@ func (a *app) schemaCommand() *cobra.Command {
 func (a *app) reference(registry stages.Registry, kind string) error {
 	k, ok := registry.Kind(kind)
 	if !ok {
-		return &config.UsageError{Message: fmt.Sprintf("no kind of stage is called %q", kind), Hint: config.Suggest(kind, registry.Names())}
+		return &config.UsageError{Message: fmt.Sprintf("no kind of stage is called %q", kind), Hint: diagnostic.Suggest(kind, registry.Names())}
 	}
 	fmt.Fprintf(a.stdout, "%s (version %d)\n\n%s\n\nExample:\n", k.Name, k.Version, k.Doc)
 	for line := range strings.SplitSeq(strings.TrimRight(k.Example, "\n"), "\n") {
@@ -177,7 +179,7 @@ func (a *app) reference(registry stages.Registry, kind string) error {
 	}
 	fmt.Fprintln(a.stdout, "\nOptions:")
 	w := tabwriter.NewWriter(a.stdout, 2, 0, 2, ' ', 0)
-	for _, f := range config.Reference(k.Options()) {
+	for _, f := range options.Reference(k.Options()) {
 		detail := f.Type
 		if f.Allowed != "" {
 			detail += ": " + f.Allowed
@@ -206,7 +208,7 @@ func (a *app) configCommand() *cobra.Command {
 				return err
 			}
 			w := tabwriter.NewWriter(a.stdout, 0, 0, 2, ' ', 0)
-			line := func(name string, value any, o config.Origin) {
+			line := func(name string, value any, o options.Origin) {
 				if origin {
 					where := o.From
 					if o.Pos.File != "" {

@@ -13,6 +13,7 @@ import (
 
 	"github.com/spf13/cobra"
 	"github.com/sprint-ml/sprint/config"
+	"github.com/sprint-ml/sprint/config/diagnostic"
 	"github.com/sprint-ml/sprint/jobs"
 	"github.com/sprint-ml/sprint/ml/keywords"
 	"github.com/sprint-ml/sprint/ml/metrics"
@@ -310,7 +311,7 @@ func (p *previewer) checkOf() error {
 		known = append(known, t.Categories[r.Category].Name+":"+r.ID)
 	}
 	if p.f.of != "" && !slices.Contains(known, p.f.of) {
-		return &config.UsageError{Message: fmt.Sprintf("--of %s: the taxonomy has no such category or rule", p.f.of), Hint: config.Suggest(p.f.of, known)}
+		return &config.UsageError{Message: fmt.Sprintf("--of %s: the taxonomy has no such category or rule", p.f.of), Hint: diagnostic.Suggest(p.f.of, known)}
 	}
 	return nil
 }

@@ -5,7 +5,7 @@ import (
 	"fmt"
 	"strings"
 
-	"github.com/sprint-ml/sprint/config"
+	"github.com/sprint-ml/sprint/config/diagnostic"
 	"github.com/sprint-ml/sprint/jobs"
 	"github.com/sprint-ml/sprint/ml/taxonomy"
 	"github.com/sprint-ml/sprint/stages"
@@ -32,11 +32,11 @@ func checkTaxonomy(g *jobs.Graph) error {
 }
 
 // pointing gives problems of a file the lines that they are about.
-func pointing(file, text string, problems []taxonomy.Problem) config.Errors {
+func pointing(file, text string, problems []taxonomy.Problem) diagnostic.Errors {
 	lines := strings.Split(text, "\n")
-	var out config.Errors
+	var out diagnostic.Errors
 	for _, p := range problems {
-		e := &config.Error{Pos: config.Position{File: file, Line: p.Line, Col: p.Col}, Message: p.Message, Hint: p.Hint}
+		e := &diagnostic.Error{Pos: diagnostic.Position{File: file, Line: p.Line, Col: p.Col}, Message: p.Message, Hint: p.Hint}
 		if p.Line > 0 && p.Line <= len(lines) {
 			e.Excerpt = lines[p.Line-1]
 		}
@@ -46,7 +46,7 @@ func pointing(file, text string, problems []taxonomy.Problem) config.Errors {
 }
 
 // taxonomyWarnings are what looks wrong in a valid taxonomy.
-func taxonomyWarnings(g *jobs.Graph) config.Errors {
+func taxonomyWarnings(g *jobs.Graph) diagnostic.Errors {
 	src := g.Taxonomy()
 	t, err := label.Taxonomy(src)
 	if err != nil {
@@ -56,7 +56,7 @@ func taxonomyWarnings(g *jobs.Graph) config.Errors {
 }
 
 // warn prints what can be lived with.
-func (a *app) warn(warnings config.Errors) {
+func (a *app) warn(warnings diagnostic.Errors) {
 	for _, e := range warnings {
 		fmt.Fprintf(a.stderr, "warning: %v\n", e)
 	}

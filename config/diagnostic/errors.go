@@ -1,4 +1,8 @@
-package config
+// Package diagnostic holds the mistakes that a person made in a text: each with
+// its place, the line that it stands in and what to do about it, all told at
+// once. errors.go has the mistakes and how they print, suggest.go finds the word
+// that was meant. It imports nothing of this module.
+package diagnostic
 
 import (
 	"errors"
@@ -42,10 +46,10 @@ func (e *Error) Error() string {
 		b.WriteString(": ")
 	}
 	if e.Path != "" {
-		b.WriteString(shorten(e.Path, 120))
+		b.WriteString(Shorten(e.Path, 120))
 		b.WriteString(": ")
 	}
-	b.WriteString(shorten(e.Message, 400))
+	b.WriteString(Shorten(e.Message, 400))
 	if e.Excerpt != "" && e.Pos.Line > 0 {
 		line, caret := window(e.Excerpt, e.Pos.Col)
 		number := fmt.Sprintf("%6d | ", e.Pos.Line)
@@ -171,67 +175,14 @@ func Join(errs ...error) error {
 	return all.OrNil()
 }
 
-// UsageError is a mistake in how the program was called rather than in a plan.
-type UsageError struct {
-	Message string
-	Hint    string
-	// Errors are the mistakes with their places, if they stand in a config.
-	Errors Errors
-}
-
-func (e *UsageError) Error() string {
-	if e.Hint == "" {
-		return e.Message
-	}
-	return e.Message + "\n       " + e.Hint
-}
-
-// Suggest returns a "did you mean" for a word that is not among the known
-// ones, or the list of them.
-func Suggest(word string, known []string) string {
-	best, distance := "", 3
-	for _, k := range known {
-		if len(word)-len(k) >= distance || len(k)-len(word) >= distance {
-			continue
+// Shorten cuts a text to so many characters.
+func Shorten(s string, most int) string {
+	count := 0
+	for i := range s {
+		if count == most {
+			return s[:i] + "…"
 		}
-		if d := editDistance(word, k); d < distance && d < max(len(k), 2) {
-			best, distance = k, d
-		}
+		count++
 	}
-	if best != "" {
-		return fmt.Sprintf("did you mean %q?", best)
-	}
-	if len(known) == 0 {
-		return ""
-	}
-	return "known: " + strings.Join(known, ", ")
-}
-
-// editDistance counts insertions, deletions, replacements and swaps of
-// neighbours (optimal string alignment).
-func editDistance(a, b string) int {
-	if len(a) > 64 || len(b) > 64 {
-		return 64
-	}
-	rows := make([][]int, len(a)+1)
-	for i := range rows {
-		rows[i] = make([]int, len(b)+1)
-		rows[i][0] = i
-	}
-	for j := range rows[0] {
-		rows[0][j] = j
-	}
-	for i := 1; i <= len(a); i++ {
-		for j := 1; j <= len(b); j++ {
-			cost := 1
-			if a[i-1] == b[j-1] {
-				cost = 0
-			}
-			rows[i][j] = min(rows[i-1][j]+1, rows[i][j-1]+1, rows[i-1][j-1]+cost)
-			if i > 1 && j > 1 && a[i-1] == b[j-2] && a[i-2] == b[j-1] {
-				rows[i][j] = min(rows[i][j], rows[i-2][j-2]+1)
-			}
-		}
-	}
-	return rows[len(a)][len(b)]
+	return s
 }

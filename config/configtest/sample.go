@@ -1,19 +1,20 @@
-package config
+// Package configtest has what the tests of config and of its options share: a
+// struct with an option of every sort, plans that hold it, and golden files.
+package configtest
 
 import (
 	"fmt"
 	"strings"
-	"testing"
 	"time"
 )
 
-// sample has an option of every sort that a kind may have.
-type sample struct {
+// Sample has an option of every sort that a kind may have.
+type Sample struct {
 	Source   string             `yaml:"source" default:"files" enum:"files|web" doc:"where rows come from"`
-	Files    sampleFiles        `yaml:"files" when:"source=files" doc:"options of source: files"`
-	Web      *sampleWeb         `yaml:"web" when:"source=web" doc:"options of source: web"`
+	Files    SampleFiles        `yaml:"files" when:"source=files" doc:"options of source: files"`
+	Web      *SampleWeb         `yaml:"web" when:"source=web" doc:"options of source: web"`
 	Depth    int                `yaml:"depth" default:"2" when:"source=web" doc:"links to follow"`
-	Ratios   sampleRatios       `yaml:"ratios" doc:"shares; together 1"`
+	Ratios   SampleRatios       `yaml:"ratios" doc:"shares; together 1"`
 	Epochs   int                `yaml:"epochs" default:"3" min:"1" max:"1000" doc:"passes over the rows"`
 	Rate     float64            `yaml:"rate" default:"3.0e-5" above:"0" below:"1" doc:"peak learning rate"`
 	Seed     int64              `yaml:"seed" default:"1" doc:"another seed, other weights"`
@@ -28,39 +29,44 @@ type sample struct {
 	Encoder  string             `yaml:"encoder" path:"dotted" doc:"a name or a folder"`
 	Token    string             `yaml:"token" secret:"true" key:"-" doc:"reference to a token"`
 	Secrets  map[string]string  `yaml:"secrets" secret:"true" key:"-" doc:"references by name"`
-	Checks   []sampleCheck      `yaml:"checks" doc:"what must hold"`
-	Level    level              `yaml:"level" default:"low" doc:"low or high"`
+	Checks   []SampleCheck      `yaml:"checks" doc:"what must hold"`
+	Level    Level              `yaml:"level" default:"low" doc:"low or high"`
 	Best     *float64           `yaml:"best" doc:"may be absent"`
 	internal int                //nolint:unused // an unexported field is no option
 	NoOption int
 }
 
-type sampleFiles struct {
+// SampleFiles are the options of one source.
+type SampleFiles struct {
 	Paths  []string `yaml:"paths" path:"true" key:"-" doc:"files or globs"`
 	Format string   `yaml:"format" default:"auto" enum:"auto|jsonl|csv" doc:"by the extension if auto"`
 }
 
-type sampleWeb struct {
+// SampleWeb are the options of another source.
+type SampleWeb struct {
 	URL   string `yaml:"url" required:"true" doc:"address"`
 	Limit int    `yaml:"limit" default:"10" min:"1" doc:"rows at most"`
 }
 
-type sampleRatios struct {
+// SampleRatios is a struct inside the options.
+type SampleRatios struct {
 	Train float64 `yaml:"train" default:"0.7" above:"0" below:"1" doc:"share that trains"`
 	Test  float64 `yaml:"test" default:"0.3" above:"0" below:"1" doc:"share that measures"`
 }
 
-type sampleCheck struct {
+// SampleCheck is an element of a list.
+type SampleCheck struct {
 	ID   string   `yaml:"id" required:"true" enum:"f1|gain" doc:"what is measured"`
 	On   string   `yaml:"on" default:"test" enum:"test|gold" doc:"the rows"`
 	Min  *float64 `yaml:"min" doc:"the least that passes"`
 	File string   `yaml:"file" path:"true" doc:"rows of its own"`
 }
 
-// level reads itself and has more spellings than values.
-type level int
+// Level reads itself and has more spellings than values.
+type Level int
 
-func (l *level) UnmarshalText(b []byte) error {
+// UnmarshalText reads a level by name or number.
+func (l *Level) UnmarshalText(b []byte) error {
 	switch strings.ToLower(string(b)) {
 	case "low", "0":
 		*l = 0
@@ -73,36 +79,4 @@ func (l *level) UnmarshalText(b []byte) error {
 }
 
 // MarshalText has a pointer receiver on purpose: the key must use it too.
-func (l *level) MarshalText() ([]byte, error) { return []byte([]string{"low", "high"}[*l]), nil }
-
-// planOf wraps options of one stage, work, into a plan.
-func planOf(with string) string {
-	return "name: p\nstages:\n  - name: work\n    with:\n" + indent(with, "      ")
-}
-
-func indent(s, by string) string {
-	return by + strings.ReplaceAll(strings.TrimRight(s, "\n"), "\n", "\n"+by) + "\n"
-}
-
-func options(t testing.TB, plan string, o Overrides) *Options {
-	t.Helper()
-	p, err := ParsePlan("dir/plan.yaml", []byte(plan))
-	if err != nil {
-		t.Fatal(err)
-	}
-	c, err := NewOptions(p, o)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return c
-}
-
-func decode(t testing.TB, with string, o Overrides) (*sample, Decoded) {
-	t.Helper()
-	var s sample
-	d, err := options(t, planOf(with), o).Decode("work", &s)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return &s, d
-}
+func (l *Level) MarshalText() ([]byte, error) { return []byte([]string{"low", "high"}[*l]), nil }

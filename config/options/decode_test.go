@@ -1,4 +1,4 @@
-package config
+package options_test
 
 import (
 	"encoding/json"
@@ -9,17 +9,21 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+
+	"github.com/sprint-ml/sprint/config"
+	"github.com/sprint-ml/sprint/config/configtest"
+	"github.com/sprint-ml/sprint/config/diagnostic"
 )
 
 // TestKeyedIsCanonical holds the part of the key that a plan without options
 // has: defaults written out, what is idle, a path or unkeyed left out.
 func TestKeyedIsCanonical(t *testing.T) {
-	_, d := decode(t, "{}", Overrides{})
+	_, d := configtest.Decode(t, "{}", config.Overrides{})
 	b, err := json.MarshalIndent(d.Keyed, "", " ")
 	if err != nil {
 		t.Fatal(err)
 	}
-	golden(t, "keyed.json", string(b)+"\n")
+	configtest.Golden(t, "keyed.json", string(b)+"\n")
 	for _, out := range []string{"gold", "pace", "token", "secrets", "web", "depth"} {
 		if _, in := d.Keyed[out]; in {
 			t.Errorf("%s is in the key", out)
@@ -52,8 +56,8 @@ func TestSpellingIsNotKeyed(t *testing.T) {
 		"no map":    {"labels: {}", "{}"},
 		"no list":   {"checks: []", "{}"},
 	} {
-		_, a := decode(t, pair[0], Overrides{})
-		_, b := decode(t, pair[1], Overrides{})
+		_, a := configtest.Decode(t, pair[0], config.Overrides{})
+		_, b := configtest.Decode(t, pair[1], config.Overrides{})
 		if diff := cmp.Diff(a.Keyed, b.Keyed); diff != "" {
 			t.Errorf("%s: %q and %q differ:\n%s", name, pair[0], pair[1], diff)
 		}
@@ -64,7 +68,7 @@ func TestSpellingIsNotKeyed(t *testing.T) {
 func TestMeaningIsKeyed(t *testing.T) {
 	seen := map[string]string{}
 	for _, with := range []string{"{}", "epochs: 4", "rate: 0.1", "seed: 9007199254740991", "seed: 9007199254740992", "strict: false", "freeze: true", "freeze: 'false'", "text: [title, description]", "text: [description, title]", "labels: {a: b}", "labels: {b: a}", "weights: {a: 1}", "window: 7h", "encoder: x", "checks: [{id: f1}]", "checks: [{id: f1, min: 0}]", "level: high", "best: 0", "source: web\nweb: {url: a}", "source: web\nweb: {url: a}\ndepth: 3", "files: {format: csv}", "ratios: {train: 0.5}"} {
-		_, d := decode(t, with, Overrides{})
+		_, d := configtest.Decode(t, with, config.Overrides{})
 		b, err := json.Marshal(d.Keyed)
 		if err != nil {
 			t.Fatal(err)
@@ -84,20 +88,20 @@ func TestLike(t *testing.T) {
 	head := "name: p\nstages:\n"
 	for name, c := range map[string]struct {
 		plan string
-		o    Overrides
+		o    config.Overrides
 		want string
 		from string
 	}{
-		"the one":      {head + stage("split", "split", "") + stage("check", "verify", "gold: gold.csv"), Overrides{}, filepath.Join("dir", "gold.csv"), "gold of stage check"},
-		"own wins":     {head + stage("split", "split", "gold: own.csv") + stage("check", "verify", "gold: gold.csv"), Overrides{}, filepath.Join("dir", "own.csv"), "plan"},
-		"of --set":     {head + stage("split", "split", "") + stage("check", "verify", "gold: gold.csv"), Overrides{Set: []string{"check.gold=/x/set.csv"}}, "/x/set.csv", "gold of stage check"},
-		"none":         {head + stage("split", "split", "") + stage("check", "verify", ""), Overrides{}, "", ""},
-		"two disagree": {head + stage("split", "split", "") + stage("a", "verify", "gold: a.csv") + stage("b", "verify", "gold: b.csv"), Overrides{}, "", ""},
-		"one of two":   {head + stage("split", "split", "") + stage("a", "verify", "gold: a.csv") + stage("b", "verify", ""), Overrides{}, filepath.Join("dir", "a.csv"), "gold of stage a"},
-		"another kind": {head + stage("split", "split", "") + stage("verify", "other", "gold: a.csv"), Overrides{}, "", ""},
+		"the one":      {head + stage("split", "split", "") + stage("check", "verify", "gold: gold.csv"), config.Overrides{}, filepath.Join("dir", "gold.csv"), "gold of stage check"},
+		"own wins":     {head + stage("split", "split", "gold: own.csv") + stage("check", "verify", "gold: gold.csv"), config.Overrides{}, filepath.Join("dir", "own.csv"), "plan"},
+		"of --set":     {head + stage("split", "split", "") + stage("check", "verify", "gold: gold.csv"), config.Overrides{Set: []string{"check.gold=/x/set.csv"}}, "/x/set.csv", "gold of stage check"},
+		"none":         {head + stage("split", "split", "") + stage("check", "verify", ""), config.Overrides{}, "", ""},
+		"two disagree": {head + stage("split", "split", "") + stage("a", "verify", "gold: a.csv") + stage("b", "verify", "gold: b.csv"), config.Overrides{}, "", ""},
+		"one of two":   {head + stage("split", "split", "") + stage("a", "verify", "gold: a.csv") + stage("b", "verify", ""), config.Overrides{}, filepath.Join("dir", "a.csv"), "gold of stage a"},
+		"another kind": {head + stage("split", "split", "") + stage("verify", "other", "gold: a.csv"), config.Overrides{}, "", ""},
 	} {
-		var s sample
-		d, err := options(t, c.plan, c.o).Decode("split", &s)
+		var s configtest.Sample
+		d, err := configtest.Options(t, c.plan, c.o).Decode("split", &s)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -112,7 +116,7 @@ func TestLike(t *testing.T) {
 // one person wrote both.
 func TestChosenSource(t *testing.T) {
 	plan := "source: web\nweb: {url: x}\ndepth: 5\nfiles: {format: csv}"
-	s, d := decode(t, plan, Overrides{Set: []string{"work.source=files", "work.files.paths=a.jsonl"}})
+	s, d := configtest.Decode(t, plan, config.Overrides{Set: []string{"work.source=files", "work.files.paths=a.jsonl"}})
 	if s.Web != nil || s.Depth != 0 || s.Files.Format != "csv" || len(s.Files.Paths) != 1 {
 		t.Errorf("got %+v", s)
 	}
@@ -131,14 +135,14 @@ func TestChosenSource(t *testing.T) {
 		"source: web":           nil,
 		"source: web\nweb: [a]": nil,
 	} {
-		var s sample
-		_, err := options(t, planOf(with), Overrides{Set: set}).Decode("work", &s)
-		var errs Errors
+		var s configtest.Sample
+		_, err := configtest.Options(t, configtest.PlanOf(with), config.Overrides{Set: set}).Decode("work", &s)
+		var errs diagnostic.Errors
 		if !errors.As(err, &errs) || len(errs) != 1 {
 			t.Errorf("%q with %v: got %v, want one mistake", with, set, err)
 		}
 	}
-	decode(t, "depth:", Overrides{}) // commented out
+	configtest.Decode(t, "depth:", config.Overrides{}) // commented out
 }
 
 // TestSecretsAreNeverRepeated: not in a message, an excerpt, or a flag's text.
@@ -150,20 +154,20 @@ func TestSecretsAreNeverRepeated(t *testing.T) {
 		"{}":                                {"work.token=hunter2"},
 		"secrets: {A: env:A, KEY: hunter2}": {"work.secrets={KEY: hunter2}"},
 	} {
-		var s sample
-		_, err := options(t, planOf(with), Overrides{Set: set}).Decode("work", &s)
+		var s configtest.Sample
+		_, err := configtest.Options(t, configtest.PlanOf(with), config.Overrides{Set: set}).Decode("work", &s)
 		if err == nil || strings.Contains(err.Error(), "hunter2") || strings.Contains(err.Error(), "7472") {
 			t.Errorf("%q %v: %v", with, set, err)
 		}
 	}
-	s, _ := decode(t, "token: env:TOKEN\nsecrets: {K: file:key.txt}", Overrides{})
+	s, _ := configtest.Decode(t, "token: env:TOKEN\nsecrets: {K: file:key.txt}", config.Overrides{})
 	if s.Token != "env:TOKEN" || s.Secrets["K"] != "file:key.txt" {
 		t.Errorf("got %q %v", s.Token, s.Secrets)
 	}
 }
 
 func TestScalars(t *testing.T) {
-	s, _ := decode(t, "labels: {a: 2024-01-01, b: yes, c: 'no', d: off, e: 1-000, f: 12:30:00, g: ~x, h: 0o14x}\nseed: 0x10\nepochs: 0o10\npace: 1m", Overrides{})
+	s, _ := configtest.Decode(t, "labels: {a: 2024-01-01, b: yes, c: 'no', d: off, e: 1-000, f: 12:30:00, g: ~x, h: 0o14x}\nseed: 0x10\nepochs: 0o10\npace: 1m", config.Overrides{})
 	want := map[string]string{"a": "2024-01-01", "b": "yes", "c": "no", "d": "off", "e": "1-000", "f": "12:30:00", "g": "~x", "h": "0o14x"}
 	if diff := cmp.Diff(want, s.Labels); diff != "" {
 		t.Errorf("texts (-want +got):\n%s", diff)
@@ -174,11 +178,11 @@ func TestScalars(t *testing.T) {
 }
 
 func TestDecodeRefusesMisuse(t *testing.T) {
-	o := options(t, planOf("{}"), Overrides{})
-	if _, err := o.Decode("other", &sample{}); err == nil {
+	o := configtest.Options(t, configtest.PlanOf("{}"), config.Overrides{})
+	if _, err := o.Decode("other", &configtest.Sample{}); err == nil {
 		t.Error("an unknown stage was decoded")
 	}
-	if _, err := o.Decode("work", sample{}); err == nil {
+	if _, err := o.Decode("work", configtest.Sample{}); err == nil {
 		t.Error("a struct by value was decoded")
 	}
 	var odd struct {
@@ -186,7 +190,7 @@ func TestDecodeRefusesMisuse(t *testing.T) {
 		D int      `yaml:"d" default:"["`
 		M int      `yaml:"m" default:"1" min:"low"`
 	}
-	if _, err := o.Decode("work", &odd); err == nil || len(err.(Errors)) != 3 {
+	if _, err := o.Decode("work", &odd); err == nil || len(err.(diagnostic.Errors)) != 3 {
 		t.Errorf("tags that cannot work: %v", err)
 	}
 }

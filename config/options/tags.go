@@ -1,4 +1,4 @@
-package config
+package options
 
 import (
 	"cmp"
@@ -23,6 +23,7 @@ type field struct {
 	above, below   string
 }
 
+// fieldsOf reads the tags of a struct; fields without a yaml tag are no options.
 func fieldsOf(t reflect.Type) []field {
 	var out []field
 	for i := range t.NumField() {
@@ -50,7 +51,7 @@ func parseFloat(s string) (float64, error) { return strconv.ParseFloat(s, 64) }
 
 // bounds checks a value against the tags min, max, above and below, which
 // parse reads. unit follows the value in messages.
-func bounds[T cmp.Ordered](d *decoder, x T, unit string, parse func(string) (T, error), path string, f field) bool {
+func bounds[T cmp.Ordered](d *decoding, x T, unit string, parse func(string) (T, error), path string, f field) bool {
 	for _, b := range []struct {
 		tag  string
 		word string
