@@ -47,7 +47,9 @@ var handed = []string{"SPRINT_INPUTS", "SPRINT_OUTPUTS", "SPRINT_FILES"}
 
 // LoadConfig merges flags, SPRINT_* variables, the profile's section, the file
 // and the defaults, strongest first, and says where each value came from. An
-// empty variable is one that is not set. Every mistake is a *UsageError; those
+// empty variable is one that is not set. The cache's path is made absolute: one
+// of the file stands for a folder beside the file, any other for one in the
+// working directory. Every mistake is a *UsageError; those
 // in a file carry their places.
 func LoadConfig(src Source) (*Config, map[string]options.Origin, error) {
 	c, origin, err := loadConfig(src)
@@ -88,8 +90,14 @@ func loadConfig(src Source) (*Config, map[string]options.Origin, error) {
 	}
 	decoder := options.Decoder{ErrorAt: (&Plan{doc: file.doc}).ErrorAt}
 	var out Config
-	_, err = decoder.Decode(options.MergedValues(merged, origin), &out)
-	return &out, origin, err
+	if _, err = decoder.Decode(options.MergedValues(merged, origin), &out); err != nil || out.Cache == "" {
+		return &out, origin, err
+	}
+	// The loader of a device's library takes a relative path for a name.
+	if out.Cache, err = filepath.Abs(out.Cache); err != nil {
+		return nil, nil, &UsageError{Message: fmt.Sprintf("the folder of --cache cannot be told: %v", err), Hint: "give its absolute path"}
+	}
+	return &out, origin, nil
 }
 
 // defaultCache is in the user's cache folder.

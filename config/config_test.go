@@ -72,7 +72,7 @@ func TestEndpoints(t *testing.T) {
 }
 
 func TestConfigChain(t *testing.T) {
-	inside(t, map[string]string{
+	dir := inside(t, map[string]string{
 		"plans/sprint.yaml": "store: near/store\noutput: plain\ndevice: go\nparallel: 3\nkeep_going: true\ndeadline: 1h\ncache:\nprofiles:\n  ci:\n    output: json\n    device: cpu\n    parallel: 4\n    store: s3://bucket\n  other: {output: tty}\n",
 		"sprint.yaml":       "store: wrong\n",
 		"named.yaml":        "store: /abs/store\n",
@@ -120,8 +120,28 @@ func TestConfigChain(t *testing.T) {
 		t.Errorf("the working directory comes next: %+v, %v", c, err)
 	}
 	// A text is taken as it is, whatever YAML would make of it.
-	if c, _, err = config.LoadConfig(config.Source{Env: []string{"SPRINT_STORE=2024", "SPRINT_CACHE=~"}}); err != nil || c.Store != "2024" || c.Cache != "~" {
+	if c, _, err = config.LoadConfig(config.Source{Env: []string{"SPRINT_STORE=2024", "SPRINT_CACHE=~"}}); err != nil || c.Store != "2024" || c.Cache != filepath.Join(dir, "~") {
 		t.Errorf("got %+v, %v", c, err)
+	}
+}
+
+// TestCachePath: a relative cache is a folder beside the file that names it, or in
+// the working directory, and its path comes out absolute.
+func TestCachePath(t *testing.T) {
+	dir := inside(t, map[string]string{"plans/sprint.yaml": "cache: ./cc\nprofiles: {ci: {cache: ../ci}, abs: {cache: /abs}}\n", "plans/plan.yaml": ""})
+	for want, src := range map[string]config.Source{
+		"plans/cc": {PlanDir: "plans"},
+		"ci":       {PlanDir: "plans", Profile: "ci"},
+		"env":      {PlanDir: "plans", Env: []string{"SPRINT_CACHE=./env"}},
+		"flag":     {PlanDir: "plans", Env: []string{"SPRINT_CACHE=env"}, Flags: map[string]any{"cache": "flag"}},
+	} {
+		c, _, err := config.LoadConfig(src)
+		if err != nil || c.Cache != filepath.Join(dir, filepath.FromSlash(want)) {
+			t.Errorf("%s: %+v, %v", want, c, err)
+		}
+	}
+	if c, _, err := config.LoadConfig(config.Source{PlanDir: "plans", Profile: "abs"}); err != nil || c.Cache != "/abs" && filepath.Separator == '/' {
+		t.Errorf("%+v, %v", c, err)
 	}
 }
 
