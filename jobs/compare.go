@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"io"
 	"slices"
 	"strconv"
@@ -73,7 +74,10 @@ func Compare(ctx context.Context, s *storage.Store, old, now string) (*Compariso
 	}
 	out := &Comparison{Stages: []StageComparison{}, Metrics: []MetricChange{}}
 	for _, name := range names {
-		c := compareStage(name, a, b)
+		c, err := compareStage(name, a, b)
+		if err != nil {
+			return nil, fmt.Errorf("stage %s cannot be compared: %w", name, err)
+		}
 		out.Stages = append(out.Stages, c)
 		if len(c.Outputs) == 0 {
 			continue
@@ -132,14 +136,18 @@ func preimages(name string, a, b *side) (p, q Preimage, known bool) {
 	return Preimage{Kind: x.Kind, Options: x.Options, External: x.External}, Preimage{Kind: y.Kind, Options: y.Options, External: y.External}, inA && inB
 }
 
-func compareStage(name string, a, b *side) StageComparison {
+func compareStage(name string, a, b *side) (StageComparison, error) {
 	c := StageComparison{Name: name, Old: a.stage(name), New: b.stage(name)}
 	if c.Old == nil || c.New == nil {
-		return c
+		return c, nil
 	}
 	c.Same = c.Old.Key == c.New.Key && c.Old.Key != ""
 	if p, q, known := preimages(name, a, b); known && !c.Same {
-		for _, ch := range Difference(mustJSON(p), mustJSON(q)) {
+		changes, err := difference(p, q)
+		if err != nil {
+			return c, err
+		}
+		for _, ch := range changes {
 			input, isInput := strings.CutPrefix(ch.Path, "inputs.")
 			switch {
 			case isInput:
@@ -149,7 +157,10 @@ func compareStage(name string, a, b *side) StageComparison {
 			}
 		}
 	}
-	c.Record = recorded(name, a, b, c)
+	var err error
+	if c.Record, err = recorded(name, a, b, c); err != nil {
+		return c, err
+	}
 	outputs := map[string]bool{}
 	for n := range c.Old.Outputs {
 		outputs[n] = true
@@ -163,16 +174,20 @@ func compareStage(name string, a, b *side) StageComparison {
 			c.Outputs = append(c.Outputs, DataChange{Name: n, Old: x.Digest, New: y.Digest, OldSize: x.Size, NewSize: y.Size})
 		}
 	}
-	return c
+	return c, nil
 }
 
 // recorded lists what differs and is in no key: paths, pacing, the device.
-func recorded(name string, a, b *side, c StageComparison) []Change {
+func recorded(name string, a, b *side, c StageComparison) ([]Change, error) {
 	var out []Change
 	x, inA := a.resolved.Stages[name]
 	y, inB := b.resolved.Stages[name]
 	if inA && inB {
-		for _, ch := range Difference(mustJSON(x.Options), mustJSON(y.Options)) {
+		changes, err := difference(x.Options, y.Options)
+		if err != nil {
+			return nil, err
+		}
+		for _, ch := range changes {
 			ch.Path = "options." + ch.Path
 			if !slices.ContainsFunc(c.Changes, func(k Change) bool { return k.Path == ch.Path }) {
 				out = append(out, ch)
@@ -182,7 +197,20 @@ func recorded(name string, a, b *side, c StageComparison) []Change {
 	if c.Old.Device != c.New.Device {
 		out = append(out, Change{Path: "device", Old: c.Old.Device, New: c.New.Device})
 	}
-	return out
+	return out, nil
+}
+
+// difference is Difference for what is not encoded yet.
+func difference(old, now any) ([]Change, error) {
+	a, err := json.Marshal(old)
+	if err != nil {
+		return nil, err
+	}
+	b, err := json.Marshal(now)
+	if err != nil {
+		return nil, err
+	}
+	return Difference(a, b), nil
 }
 
 func unquote(s string) string {

@@ -87,7 +87,7 @@ func (u *run) rely(ctx context.Context, e Evaluator, t *Task, inputs map[string]
 	for _, a := range v.Manifest.Outputs {
 		found.Digests = append(found.Digests, a.Digest)
 	}
-	err = u.Store.Create(ctx, runKey(u.id, fmt.Sprintf("used/%s/%d", t.Name, v.Generation)), mustJSON(found))
+	err = createJSON(ctx, u.Store, runKey(u.id, fmt.Sprintf("used/%s/%d", t.Name, v.Generation)), found)
 	if err != nil && !errors.Is(err, storage.ErrExists) { // of a try before
 		return nil, err
 	}
@@ -118,7 +118,7 @@ func (u *run) attend(ctx context.Context, e *Evaluation) (attended context.Conte
 			}
 		}
 	}
-	if err := u.Store.Create(ctx, runKey(u.id, "uses"), mustJSON(used)); err != nil {
+	if err := createJSON(ctx, u.Store, runKey(u.id, "uses"), used); err != nil {
 		if errors.Is(err, storage.ErrExists) { // nobody else has this run's id
 			err = &storage.Error{Op: "create", Key: runKey(u.id, "uses"), Class: storage.ErrCorrupt, Err: errors.New("it was written by half")}
 		}
@@ -186,7 +186,7 @@ func LoadCancellation(ctx context.Context, s *storage.Store, run string) (Cancel
 // Cancel asks a run to checkpoint and end, wherever it is. Asking twice is the
 // same as asking once: earlier is the request that was there before, nil if none.
 func Cancel(ctx context.Context, s *storage.Store, run, reason string) (earlier *Cancellation, err error) {
-	err = s.Create(ctx, runKey(run, "cancel"), mustJSON(Cancellation{By: storage.Self(), Reason: reason}))
+	err = createJSON(ctx, s, runKey(run, "cancel"), Cancellation{By: storage.Self(), Reason: reason})
 	if !errors.Is(err, storage.ErrExists) {
 		return nil, err
 	}

@@ -22,7 +22,10 @@ const pinPrefix = "pins/runs/"
 
 // SetPin pins a run or takes its pin back.
 func SetPin(ctx context.Context, s *storage.Store, run string, pinned bool, note string) error {
-	body := mustJSON(Pin{By: storage.Self(), At: time.Now().UTC(), Pinned: pinned, Note: note})
+	body, err := json.Marshal(Pin{By: storage.Self(), At: time.Now().UTC(), Pinned: pinned, Note: note})
+	if err != nil {
+		return err
+	}
 	for range 20 {
 		_, version, err := s.Read(ctx, pinPrefix+run)
 		if err != nil && !errors.Is(err, storage.ErrNotFound) && !(errors.Is(err, storage.ErrCorrupt) && version != "") {

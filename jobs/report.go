@@ -113,26 +113,34 @@ func (u *run) begin(ctx context.Context) error {
 	u.mu.Lock()
 	u.journal = newChunk(context.WithoutCancel(ctx), u.Store, u.Log, func(seq int) string { return fmt.Sprintf("runs/%s/events/%06d.jsonl", u.id, seq) },
 		func(n int) []byte {
-			return mustJSON(Event{Type: EventLog, Time: time.Now().UTC(), Run: u.id, Level: slog.LevelWarn.String(), Message: droppedText(n)})
+			e := Event{Type: EventLog, Time: time.Now().UTC(), Run: u.id, Level: slog.LevelWarn.String(), Message: droppedText(n)}
+			line, err := json.Marshal(e)
+			if err != nil {
+				u.Log.Warn("could not note lost lines", "run", u.id, "lines", n, "error", err)
+			}
+			return line
 		})
 	u.mu.Unlock()
 	return nil
 }
 
-// mustJSON encodes our own plain structs, which cannot fail.
-func mustJSON(v any) []byte {
+// createJSON stores the JSON of a value as a record that is not there yet.
+func createJSON(ctx context.Context, s *storage.Store, key string, v any) error {
 	b, err := json.Marshal(v)
 	if err != nil {
-		return []byte(`{}`)
+		return fmt.Errorf("%s cannot be stored as JSON: %w", key, err)
 	}
-	return b
+	return s.Create(ctx, key, b)
 }
 
 // end records how a task ended.
 func (u *run) end(ctx context.Context, t *Task, o Outcome, began time.Time) {
 	if o.Manifest != nil {
-		b := mustJSON(pointer{Kind: t.Kind.Name, Key: o.Manifest.Key})
-		if err := u.Store.WriteFile(context.WithoutCancel(ctx), pointerKey(u.g.Plan.Name, t.Name), b); err != nil {
+		b, err := json.Marshal(pointer{Kind: t.Kind.Name, Key: o.Manifest.Key})
+		if err == nil {
+			err = u.Store.WriteFile(context.WithoutCancel(ctx), pointerKey(u.g.Plan.Name, t.Name), b)
+		}
+		if err != nil {
 			u.Log.Warn("could not note the last run of a stage", "stage", t.Name, "error", err)
 		}
 		u.mu.Lock()

@@ -110,7 +110,7 @@ func (u *run) try(ctx context.Context, t *Task, v *Verdict, inputs map[string]st
 		if a, err = u.attempt(t, v, inputs, number); err != nil {
 			return failed(err)
 		}
-		if taken = u.Store.Create(ctx, attemptKey(u.id, t.Name, number), mustJSON(a)); taken != nil && !errors.Is(taken, storage.ErrExists) {
+		if taken = createJSON(ctx, u.Store, attemptKey(u.id, t.Name, number), a); taken != nil && !errors.Is(taken, storage.ErrExists) {
 			return u.interruptible(ctx, failed(taken))
 		}
 	}

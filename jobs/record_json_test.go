@@ -1,0 +1,29 @@
+package jobs
+
+import (
+	"errors"
+	"math"
+	"strings"
+	"testing"
+
+	"github.com/sprint-ml/sprint/storage"
+)
+
+// TestWhatHasNoJSONIsNoRecord: a number that JSON does not have is an error that
+// names the record, never an empty record and never equal to another.
+func TestWhatHasNoJSONIsNoRecord(t *testing.T) {
+	s, err := storage.Open(t.Context(), "mem://", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	key := attemptKey("run", "train", 1)
+	if err := createJSON(t.Context(), s, key, map[string]any{"loss": math.NaN()}); err == nil || !strings.Contains(err.Error(), key) {
+		t.Errorf("got %v, want an error about %s", err, key)
+	}
+	if _, _, err := s.Read(t.Context(), key); !errors.Is(err, storage.ErrNotFound) {
+		t.Errorf("a record was stored: %v", err)
+	}
+	if changes, err := difference(math.NaN(), math.Inf(1)); err == nil {
+		t.Errorf("numbers without JSON were compared: %v", changes)
+	}
+}
