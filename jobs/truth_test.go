@@ -12,6 +12,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/google/go-cmp/cmp"
 	"github.com/sprint-ml/sprint/config"
 	"github.com/sprint-ml/sprint/jobs"
 	"github.com/sprint-ml/sprint/storage"
@@ -266,6 +267,23 @@ func TestSpellingNeverChangesAKey(t *testing.T) {
 			}
 		}
 	})
+}
+
+// TestWrittenAsEmptyIsLeftOut: a list, a map, a path or a default that is written
+// out has the key of one that is not, in its stage and in the one that follows.
+func TestWrittenAsEmptyIsLeftOut(t *testing.T) {
+	spell := func(with string) string {
+		return "name: toys\nstages:\n  - {name: s0, kind: make, with: {text: a" + with + "}}\n  - {name: s1, kind: refine, needs: [s0], inputs: {raw: s0.raw}, with: {rate: 0.25" + with + "}}\n"
+	}
+	want := keysOf(t, spell(""))
+	for _, with := range []string{", tags: []", ", extra: {}", ", file: ''", ", end: done", ", tags: [], extra: {}, file: '', end: done"} {
+		if diff := cmp.Diff(want, keysOf(t, spell(with))); diff != "" {
+			t.Errorf("with%s (-want +got):\n%s", with, diff)
+		}
+	}
+	if other := keysOf(t, spell(", tags: [a]")); other["s0"] == want["s0"] || other["s1"] == want["s1"] {
+		t.Errorf("another list has the same key: %v", other)
+	}
 }
 
 // TestOneValueChangesItsStageAndWhatFollows: another value of one option
