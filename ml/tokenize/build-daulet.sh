@@ -13,6 +13,7 @@ mkdir -p "${1:?usage: build-daulet.sh FOLDER}"
 out=$(cd "$1" && pwd)
 cd "$here"
 if [ ! -f "$out/libtokenizers.a" ]; then
+	go mod download github.com/daulet/tokenizers # a module has no folder before
 	module=$(go list -m -f '{{.Dir}}' github.com/daulet/tokenizers)
 	rm -rf "$out/crate"
 	cp -r "$module/crates/tokenizers" "$out/crate"
