@@ -2,6 +2,8 @@ package jobs
 
 import (
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -41,6 +43,20 @@ type Attempt struct {
 
 func attemptKey(run, stage string, number int) string {
 	return fmt.Sprintf("runs/%s/attempts/%s/%d.json", run, stage, number)
+}
+
+// digest tells the attempt's record from any other.
+func (a *Attempt) digest() (string, error) {
+	record, err := json.Marshal(a)
+	if err != nil {
+		return "", err
+	}
+	return recordDigest(record), nil
+}
+
+func recordDigest(record []byte) string {
+	sum := sha256.Sum256(record)
+	return hex.EncodeToString(sum[:])
 }
 
 // LoadAttempt reads what a try of a stage was to do.

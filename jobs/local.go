@@ -84,7 +84,11 @@ func (l *Local) Execute(ctx context.Context, a *Attempt, sink Sink) Outcome {
 // child runs `sprint worker` and relays what it reports. The child ends when
 // its standard input does, so it never outlives this process.
 func (l *Local) child(ctx context.Context, a *Attempt, sink Sink, extra ...string) Outcome {
-	args := append([]string{"worker", "--store", l.store.Source(), "--run", a.Run, "--stage", a.Stage, "--attempt", strconv.Itoa(a.Number)}, extra...)
+	digest, err := a.digest()
+	if err != nil {
+		return failed(err)
+	}
+	args := append([]string{"worker", "--store", l.store.Source(), "--run", a.Run, "--stage", a.Stage, "--attempt", strconv.Itoa(a.Number), "--digest", digest}, extra...)
 	cmd := exec.Command(l.Program, args...)
 	cmd.Env = tuned(l.Environ)
 	cmd.SysProcAttr = childAttributes()

@@ -1,6 +1,7 @@
 package jobs_test
 
 import (
+	"bytes"
 	"context"
 	"flag"
 	"fmt"
@@ -54,6 +55,7 @@ func playWorker(args []string) int {
 	f.StringVar(&o.Run, "run", "", "")
 	f.StringVar(&o.Stage, "stage", "", "")
 	f.IntVar(&o.Attempt, "attempt", 0, "")
+	f.StringVar(&o.Digest, "digest", "", "")
 	f.BoolVar(&o.Preflight, "preflight", false, "")
 	if err := f.Parse(args); err != nil {
 		return 2
@@ -92,7 +94,48 @@ func playWorker(args []string) int {
 		_, _ = io.Copy(io.Discard, os.Stdin) // ends with the parent
 		os.Exit(1)
 	}()
+	if tampers := os.Getenv(attemptTampers); tampers != "" && (tampers == "preflight") == o.Preflight {
+		if err := tamper(ctx, store, o); err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			return 4
+		}
+	}
 	return jobs.Work(ctx, store, toys(c), o, noSecret, os.Stdout)
+}
+
+// attemptTampers names what a worker's record is changed before, preflight or
+// work, as somebody else who writes to the store could.
+const attemptTampers = "TOY_ATTEMPT_TAMPERS"
+
+// tamper puts another valid record in the place of an attempt's.
+func tamper(ctx context.Context, store *storage.Store, o jobs.WorkerOptions) error {
+	key := fmt.Sprintf("runs/%s/attempts/%s/%d.json", o.Run, o.Stage, o.Attempt)
+	body, version, err := store.Read(ctx, key)
+	if err != nil {
+		return err
+	}
+	_, err = store.Swap(ctx, key, version, bytes.Replace(body, []byte(`"version":"`), []byte(`"version":"other `), 1))
+	return err
+}
+
+// TestForeignAttempt: a worker does not begin what its runner did not store.
+func TestForeignAttempt(t *testing.T) {
+	for when, states := range map[string]string{"preflight": "skipped skipped skipped failed", "work": "succeeded succeeded succeeded failed"} {
+		b := newBench(t, toyPlan)
+		b.local = func(l *jobs.Local) {
+			l.Program = os.Args[0]
+			l.Environ = append(os.Environ(), attemptTampers+"="+when)
+		}
+		res := b.mustRun(9, states)
+		if e := res.Stages[3].Error; !strings.Contains(e, "not as its runner stored it") {
+			t.Errorf("%s: the error is %q", when, e)
+		}
+		for _, e := range b.seen.events {
+			if e.Stage == "slow" && e.Message == "a line that is no message" {
+				t.Errorf("%s: the stage began", when)
+			}
+		}
+	}
 }
 
 // playRunner runs the toy plan of a folder with its own store.

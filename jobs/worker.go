@@ -16,16 +16,22 @@ import (
 type WorkerOptions struct {
 	Run, Stage string
 	Attempt    int
-	Preflight  bool // only try the demands
+	// Digest is what the runner stored as the attempt's record: whoever else may
+	// write to the store must not choose what this process runs.
+	Digest    string
+	Preflight bool // only try the demands
 }
 
 // Work does one attempt as a worker process: it reads its task from the store,
-// writes only through the store, and reports to out, a line of JSON each. It
-// returns the process's exit code.
+// refuses one that is not its runner's, writes only through the store, and
+// reports to out, a line of JSON each. It returns the process's exit code.
 func Work(ctx context.Context, store *storage.Store, registry stages.Registry, o WorkerOptions, secret func(string) (string, error), out io.Writer) int {
 	w := &reporter{out: json.NewEncoder(out)}
 	body, _, err := store.Read(ctx, attemptKey(o.Run, o.Stage, o.Attempt))
 	var a Attempt
+	if err == nil && recordDigest(body) != o.Digest {
+		err = stages.Fail(stages.CodeIntegrity, "find out who else writes to this store; the same command tries again", "try %d of stage %s of run %s is not as its runner stored it: it was not begun", o.Attempt, o.Stage, o.Run)
+	}
 	if err == nil {
 		err = json.Unmarshal(body, &a)
 	}

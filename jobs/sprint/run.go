@@ -259,6 +259,7 @@ func (a *app) workerCommand() *cobra.Command {
 	cmd.Flags().StringVar(&o.Run, "run", "", "")
 	cmd.Flags().StringVar(&o.Stage, "stage", "", "")
 	cmd.Flags().IntVar(&o.Attempt, "attempt", 0, "")
+	cmd.Flags().StringVar(&o.Digest, "digest", "", "")
 	cmd.Flags().BoolVar(&o.Preflight, "preflight", false, "")
 	return cmd
 }
