@@ -9,7 +9,6 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
-
 	"github.com/sprint-ml/sprint/config"
 	"github.com/sprint-ml/sprint/config/configtest"
 	"github.com/sprint-ml/sprint/config/diagnostic"

@@ -8,7 +8,6 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
-
 	"github.com/sprint-ml/sprint/config"
 	"github.com/sprint-ml/sprint/config/configtest"
 	"github.com/sprint-ml/sprint/config/diagnostic"

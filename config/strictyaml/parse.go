@@ -10,9 +10,8 @@ import (
 	"strings"
 	"unicode/utf8"
 
-	"go.yaml.in/yaml/v4"
-
 	"github.com/sprint-ml/sprint/config/diagnostic"
+	"go.yaml.in/yaml/v4"
 )
 
 // Parse reads a text; file names it in messages. It returns a document in any
