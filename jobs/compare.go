@@ -10,6 +10,7 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/sprint-ml/sprint/jobs/key"
 	"github.com/sprint-ml/sprint/storage"
 )
 
@@ -26,10 +27,10 @@ type StageComparison struct {
 	New  *StageResult `json:"new"`
 	// Same is set if both have one key.
 	Same    bool         `json:"same"`
-	Changes []Change     `json:"changes,omitempty"`  // of options and of what is outside the store
+	Changes []key.Change `json:"changes,omitempty"`  // of options and of what is outside the store
 	Inputs  []DataChange `json:"inputs,omitempty"`   // artifacts read that differ
 	Outputs []DataChange `json:"outputs,omitempty"`  // artifacts made that differ
-	Record  []Change     `json:"recorded,omitempty"` // options that no key holds, and the device
+	Record  []key.Change `json:"recorded,omitempty"` // options that no key holds, and the device
 }
 
 // DataChange is an artifact that differs; a digest is empty where there is none.
@@ -126,14 +127,14 @@ func (s *side) stage(name string) *StageResult {
 
 // preimages are those of a stage in both runs: of the manifests or, if one of
 // them made none, what the runs resolved, which holds no digests of inputs.
-func preimages(name string, a, b *side) (p, q Preimage, known bool) {
+func preimages(name string, a, b *side) (p, q key.Preimage, known bool) {
 	m, n := a.manifests[name], b.manifests[name]
 	if m != nil && n != nil && json.Unmarshal(m.Preimage, &p) == nil && json.Unmarshal(n.Preimage, &q) == nil {
 		return p, q, true
 	}
 	x, inA := a.resolved.Stages[name]
 	y, inB := b.resolved.Stages[name]
-	return Preimage{Kind: x.Kind, Options: x.Options, External: x.External}, Preimage{Kind: y.Kind, Options: y.Options, External: y.External}, inA && inB
+	return key.Preimage{Kind: x.Kind, Options: x.Options, External: x.External}, key.Preimage{Kind: y.Kind, Options: y.Options, External: y.External}, inA && inB
 }
 
 func compareStage(name string, a, b *side) (StageComparison, error) {
@@ -178,8 +179,8 @@ func compareStage(name string, a, b *side) (StageComparison, error) {
 }
 
 // recorded lists what differs and is in no key: paths, pacing, the device.
-func recorded(name string, a, b *side, c StageComparison) ([]Change, error) {
-	var out []Change
+func recorded(name string, a, b *side, c StageComparison) ([]key.Change, error) {
+	var out []key.Change
 	x, inA := a.resolved.Stages[name]
 	y, inB := b.resolved.Stages[name]
 	if inA && inB {
@@ -189,19 +190,19 @@ func recorded(name string, a, b *side, c StageComparison) ([]Change, error) {
 		}
 		for _, ch := range changes {
 			ch.Path = "options." + ch.Path
-			if !slices.ContainsFunc(c.Changes, func(k Change) bool { return k.Path == ch.Path }) {
+			if !slices.ContainsFunc(c.Changes, func(k key.Change) bool { return k.Path == ch.Path }) {
 				out = append(out, ch)
 			}
 		}
 	}
 	if c.Old.Device != c.New.Device {
-		out = append(out, Change{Path: "device", Old: c.Old.Device, New: c.New.Device})
+		out = append(out, key.Change{Path: "device", Old: c.Old.Device, New: c.New.Device})
 	}
 	return out, nil
 }
 
 // difference is Difference for what is not encoded yet.
-func difference(old, now any) ([]Change, error) {
+func difference(old, now any) ([]key.Change, error) {
 	a, err := json.Marshal(old)
 	if err != nil {
 		return nil, err
@@ -210,7 +211,7 @@ func difference(old, now any) ([]Change, error) {
 	if err != nil {
 		return nil, err
 	}
-	return Difference(a, b), nil
+	return key.Difference(a, b), nil
 }
 
 func unquote(s string) string {
@@ -309,7 +310,7 @@ func numbers(ctx context.Context, s *storage.Store, digest string, size int64) (
 
 // externalOf is what the work of a manifest read from outside the store.
 func externalOf(m *storage.Manifest) map[string]any {
-	var p Preimage
+	var p key.Preimage
 	if json.Unmarshal(m.Preimage, &p) != nil {
 		return nil
 	}

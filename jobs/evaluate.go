@@ -10,6 +10,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/sprint-ml/sprint/jobs/key"
 	"github.com/sprint-ml/sprint/stages"
 	"github.com/sprint-ml/sprint/storage"
 )
@@ -121,8 +122,8 @@ func (e Evaluator) inputs(t *Task, known map[string]*Verdict) (inputs map[string
 }
 
 // Preimage makes the pre-image of a task on given inputs.
-func (t *Task) Preimage(inputs map[string]storage.Artifact) Preimage {
-	p := Preimage{Kind: t.Kind.Name, Version: t.Kind.Version, Options: t.Decoded.Keyed, Inputs: map[string]string{}, External: t.External}
+func (t *Task) Preimage(inputs map[string]storage.Artifact) key.Preimage {
+	p := key.Preimage{Kind: t.Kind.Name, Version: t.Kind.Version, Options: t.Decoded.Keyed, Inputs: map[string]string{}, External: t.External}
 	for name, a := range inputs {
 		if !a.Volatile {
 			p.Inputs[name] = a.Digest
@@ -272,7 +273,7 @@ func (e Evaluator) explainMiss(ctx context.Context, g *Graph, t *Task, v *Verdic
 	case last == nil:
 		v.Reason = "never done"
 	default:
-		v.Reason = Summary(Difference(last.Preimage, v.Preimage))
+		v.Reason = key.Summary(key.Difference(last.Preimage, v.Preimage))
 		if v.Reason == "" {
 			v.Reason = "its manifest is gone"
 		}

@@ -11,6 +11,7 @@ import (
 
 	"github.com/sprint-ml/sprint/config"
 	"github.com/sprint-ml/sprint/config/options"
+	"github.com/sprint-ml/sprint/jobs/key"
 	"github.com/sprint-ml/sprint/stages"
 )
 
@@ -121,7 +122,7 @@ func (g *Graph) String() string {
 		slices.Sort(keys)
 		for _, k := range keys {
 			if v := t.Decoded.Keyed[k]; v != nil {
-				text, err := appendCanonical(nil, v)
+				text, err := key.AppendCanonical(nil, v)
 				if err != nil {
 					text = []byte(err.Error())
 				}

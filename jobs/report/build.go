@@ -14,6 +14,7 @@ import (
 	"unicode"
 
 	"github.com/sprint-ml/sprint/jobs"
+	"github.com/sprint-ml/sprint/jobs/key"
 )
 
 // Build makes the report of a run.
@@ -489,7 +490,7 @@ func cleanBlocks(blocks []Block, charts *int) {
 
 // external decodes one value from outside the store; what does not fit leaves
 // into as it is.
-func external(p jobs.Preimage, name string, into any) {
+func external(p key.Preimage, name string, into any) {
 	if b, err := json.Marshal(p.External[name]); err == nil {
 		_ = json.Unmarshal(b, into)
 	}

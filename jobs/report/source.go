@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/sprint-ml/sprint/jobs"
+	"github.com/sprint-ml/sprint/jobs/key"
 	"github.com/sprint-ml/sprint/storage"
 )
 
@@ -211,10 +212,10 @@ func releaseOf(st Stage) (name, digest string) {
 }
 
 // preimage is what the key of a stage was made of; zero if it is not known.
-func preimage(st Stage) jobs.Preimage {
-	var p jobs.Preimage
+func preimage(st Stage) key.Preimage {
+	var p key.Preimage
 	if st.Manifest == nil || json.Unmarshal(st.Manifest.Preimage, &p) != nil {
-		return jobs.Preimage{}
+		return key.Preimage{}
 	}
 	return p
 }

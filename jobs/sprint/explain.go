@@ -10,6 +10,7 @@ import (
 	"github.com/sprint-ml/sprint/config"
 	"github.com/sprint-ml/sprint/config/diagnostic"
 	"github.com/sprint-ml/sprint/jobs"
+	"github.com/sprint-ml/sprint/jobs/key"
 	"github.com/sprint-ml/sprint/storage"
 )
 
@@ -61,11 +62,11 @@ type explained struct {
 
 // nearest is the earlier work that is most alike.
 type nearest struct {
-	Key      string        `json:"key"`
-	Run      string        `json:"run"`
-	Stage    string        `json:"stage"`
-	Finished time.Time     `json:"finished"`
-	Changes  []jobs.Change `json:"changes"` // none: it is the same work
+	Key      string       `json:"key"`
+	Run      string       `json:"run"`
+	Stage    string       `json:"stage"`
+	Finished time.Time    `json:"finished"`
+	Changes  []key.Change `json:"changes"` // none: it is the same work
 }
 
 func (a *app) explain(ctx context.Context, store *storage.Store, g *jobs.Graph, t *jobs.Task) error {
@@ -87,7 +88,7 @@ func (a *app) explain(ctx context.Context, store *storage.Store, g *jobs.Graph, 
 	switch {
 	case v.Key == "":
 	case same != nil:
-		x.Nearest = &nearest{Key: same.Key, Run: same.Run, Stage: same.Stage, Finished: same.Finished, Changes: []jobs.Change{}}
+		x.Nearest = &nearest{Key: same.Key, Run: same.Run, Stage: same.Stage, Finished: same.Finished, Changes: []key.Change{}}
 	default:
 		m, changes, err := ev.Nearest(ctx, t.Kind.Name, v.Key, v.Preimage)
 		if err != nil {

@@ -1,4 +1,4 @@
-package jobs_test
+package key_test
 
 import (
 	"encoding/json"
@@ -6,7 +6,7 @@ import (
 	"strconv"
 	"testing"
 
-	"github.com/sprint-ml/sprint/jobs"
+	"github.com/sprint-ml/sprint/jobs/key"
 	"pgregory.net/rapid"
 )
 
@@ -21,7 +21,7 @@ func TestCanonicalFollowsRFC8785(t *testing.T) {
 		{`"\u003c\u0026\u2028"`, "\"<&\u2028\""}, // no escapes beyond the needed ones
 		{`{ "b" : {} , "a" : [ ] }`, `{"a":[],"b":{}}`},
 	} {
-		got, err := jobs.Canonical([]byte(c.in))
+		got, err := key.Canonical([]byte(c.in))
 		if err != nil || string(got) != c.want {
 			t.Errorf("%s\n got %s, %v\nwant %s", c.in, got, err, c.want)
 		}
@@ -38,7 +38,7 @@ func TestCanonicalNumbers(t *testing.T) {
 		0x3eb0c6f7a0b5ed8c: "9.999999999999997e-7", 0x3eb0c6f7a0b5ed8d: "0.000001", 0x41b3de4355555553: "333333333.3333332",
 	} {
 		f := math.Float64frombits(bits)
-		got, err := jobs.Canonical([]byte(strconv.FormatFloat(f, 'g', -1, 64)))
+		got, err := key.Canonical([]byte(strconv.FormatFloat(f, 'g', -1, 64)))
 		if err != nil || string(got) != want {
 			t.Errorf("%016x: got %s, %v, want %s", bits, got, err, want)
 		}
@@ -56,21 +56,21 @@ func TestCanonicalProperties(t *testing.T) {
 			t.Fatal(err)
 		}
 		indented, _ := json.MarshalIndent(v, "", "\t")
-		a, err := jobs.Canonical(compact)
+		a, err := key.Canonical(compact)
 		if err != nil {
 			t.Fatal(err)
 		}
-		b, err := jobs.Canonical(indented)
+		b, err := key.Canonical(indented)
 		if err != nil || string(a) != string(b) {
 			t.Fatalf("spelling changes the bytes: %s and %s, %v", a, b, err)
 		}
-		again, err := jobs.Canonical(a)
+		again, err := key.Canonical(a)
 		if err != nil || string(again) != string(a) {
 			t.Fatalf("not stable: %s becomes %s, %v", a, again, err)
 		}
 		w := value.Draw(t, "other")
 		other, _ := json.Marshal(w)
-		c, err := jobs.Canonical(other)
+		c, err := key.Canonical(other)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -112,35 +112,35 @@ func jsonValue(t *rapid.T, depth int) any {
 }
 
 func TestKeyHoldsEveryField(t *testing.T) {
-	base := func() jobs.Preimage {
-		return jobs.Preimage{Kind: "toy", Version: 1, Options: map[string]any{"a": 1.0}, Inputs: map[string]string{"in": "sha256:1"}, External: map[string]any{"x": "1"}}
+	base := func() key.Preimage {
+		return key.Preimage{Kind: "toy", Version: 1, Options: map[string]any{"a": 1.0}, Inputs: map[string]string{"in": "sha256:1"}, External: map[string]any{"x": "1"}}
 	}
-	key := func(p jobs.Preimage) string {
+	keyOf := func(p key.Preimage) string {
 		k, _, err := p.Key()
 		if err != nil {
 			t.Fatal(err)
 		}
 		return k
 	}
-	seen := map[string]string{key(base()): "base"}
-	for name, change := range map[string]func(*jobs.Preimage){
-		"kind":     func(p *jobs.Preimage) { p.Kind = "toy2" },
-		"version":  func(p *jobs.Preimage) { p.Version = 2 },
-		"option":   func(p *jobs.Preimage) { p.Options["a"] = 2.0 },
-		"text":     func(p *jobs.Preimage) { p.Options["a"] = "1" },
-		"input":    func(p *jobs.Preimage) { p.Inputs["in"] = "sha256:2" },
-		"inputs":   func(p *jobs.Preimage) { p.Inputs["more"] = "sha256:1" },
-		"external": func(p *jobs.Preimage) { p.External["x"] = "2" },
+	seen := map[string]string{keyOf(base()): "base"}
+	for name, change := range map[string]func(*key.Preimage){
+		"kind":     func(p *key.Preimage) { p.Kind = "toy2" },
+		"version":  func(p *key.Preimage) { p.Version = 2 },
+		"option":   func(p *key.Preimage) { p.Options["a"] = 2.0 },
+		"text":     func(p *key.Preimage) { p.Options["a"] = "1" },
+		"input":    func(p *key.Preimage) { p.Inputs["in"] = "sha256:2" },
+		"inputs":   func(p *key.Preimage) { p.Inputs["more"] = "sha256:1" },
+		"external": func(p *key.Preimage) { p.External["x"] = "2" },
 	} {
 		p := base()
 		change(&p)
-		k := key(p)
+		k := keyOf(p)
 		if other, double := seen[k]; double {
 			t.Errorf("%s shares a key with %s", name, other)
 		}
 		seen[k] = name
 	}
-	if len(key(base())) != 64 {
+	if len(keyOf(base())) != 64 {
 		t.Error("a key is 64 hex digits")
 	}
 }
@@ -148,11 +148,11 @@ func TestKeyHoldsEveryField(t *testing.T) {
 func FuzzCanonical(f *testing.F) {
 	f.Add([]byte(`{"a":[1,2.5e-8,"\u20ac"],"b":null}`))
 	f.Fuzz(func(t *testing.T, data []byte) {
-		a, err := jobs.Canonical(data)
+		a, err := key.Canonical(data)
 		if err != nil {
 			return
 		}
-		if b, err := jobs.Canonical(a); err != nil || string(a) != string(b) {
+		if b, err := key.Canonical(a); err != nil || string(a) != string(b) {
 			t.Errorf("%q: canonical %q is not stable: %q, %v", data, a, b, err)
 		}
 	})

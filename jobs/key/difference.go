@@ -1,4 +1,4 @@
-package jobs
+package key
 
 import (
 	"encoding/json"
@@ -72,17 +72,17 @@ func differ(path string, a, b any, out *[]Change) {
 		}
 		return
 	}
-	x, y := text(a), text(b)
+	x, y := canonicalText(a), canonicalText(b)
 	if x != y {
 		*out = append(*out, Change{Path: path, Old: x, New: y})
 	}
 }
 
-func text(v any) string {
+func canonicalText(v any) string {
 	if v == nil {
 		return ""
 	}
-	b, err := appendCanonical(nil, v)
+	b, err := AppendCanonical(nil, v)
 	if err != nil {
 		return fmt.Sprint(v)
 	}

@@ -1,4 +1,8 @@
-package jobs
+// Package key makes the key of a stage: a digest of everything that changes the
+// stage's result, its pre-image. It holds the pre-image, the one way to write it
+// as bytes (canonical JSON), and the comparison of two pre-images that says why
+// work is done again. It imports nothing of sprint.
+package key
 
 import (
 	"bytes"
@@ -50,10 +54,12 @@ func Canonical(raw []byte) ([]byte, error) {
 	if err := d.Decode(&v); err != nil {
 		return nil, err
 	}
-	return appendCanonical(nil, v)
+	return AppendCanonical(nil, v)
 }
 
-func appendCanonical(b []byte, v any) ([]byte, error) {
+// AppendCanonical appends a value to b in the form of Canonical. It takes what
+// encoding/json decodes into an any, and no other types.
+func AppendCanonical(b []byte, v any) ([]byte, error) {
 	switch x := v.(type) {
 	case nil:
 		return append(b, "null"...), nil
@@ -75,7 +81,7 @@ func appendCanonical(b []byte, v any) ([]byte, error) {
 			if i > 0 {
 				b = append(b, ',')
 			}
-			if b, err = appendCanonical(b, c); err != nil {
+			if b, err = AppendCanonical(b, c); err != nil {
 				return nil, err
 			}
 		}
@@ -98,7 +104,7 @@ func appendCanonical(b []byte, v any) ([]byte, error) {
 				return nil, err
 			}
 			b = append(b, ':')
-			if b, err = appendCanonical(b, x[k]); err != nil {
+			if b, err = AppendCanonical(b, x[k]); err != nil {
 				return nil, err
 			}
 		}

@@ -1,16 +1,16 @@
-package jobs_test
+package key_test
 
 import (
 	"strings"
 	"testing"
 
-	"github.com/sprint-ml/sprint/jobs"
+	"github.com/sprint-ml/sprint/jobs/key"
 )
 
 func TestDifferenceNamesFields(t *testing.T) {
 	old := `{"external":{"rules":{"crime/theft-3":"a","fire/1":"b"}},"format":1,"inputs":{"raw":"sha256:1"},"options":{"epochs":2,"split":{"a":1}},"version":1}`
 	now := `{"external":{"rules":{"crime/theft-3":"c","fire/1":"b"}},"format":1,"inputs":{"raw":"sha256:2"},"options":{"epochs":3,"split":{"a":1,"b":2}},"version":1}`
-	changes := jobs.Difference([]byte(old), []byte(now))
+	changes := key.Difference([]byte(old), []byte(now))
 	var got []string
 	for _, c := range changes {
 		got = append(got, c.String())
@@ -19,10 +19,10 @@ func TestDifferenceNamesFields(t *testing.T) {
 	if strings.Join(got, "\n") != strings.Join(want, "\n") {
 		t.Errorf("got\n%s\nwant\n%s", strings.Join(got, "\n"), strings.Join(want, "\n"))
 	}
-	if s := jobs.Summary(changes); !strings.HasSuffix(s, "and 2 more") {
+	if s := key.Summary(changes); !strings.HasSuffix(s, "and 2 more") {
 		t.Errorf("summary %q", s)
 	}
-	if d := jobs.Difference([]byte(old), []byte(old)); len(d) != 0 {
+	if d := key.Difference([]byte(old), []byte(old)); len(d) != 0 {
 		t.Errorf("equal pre-images differ: %v", d)
 	}
 }
