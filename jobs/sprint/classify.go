@@ -15,6 +15,7 @@ import (
 	"github.com/sprint-ml/sprint/config"
 	"github.com/sprint-ml/sprint/ml/classify"
 	"github.com/sprint-ml/sprint/ml/device"
+	"github.com/sprint-ml/sprint/ml/encoder"
 	"github.com/sprint-ml/sprint/stages"
 	"github.com/sprint-ml/sprint/stages/rows"
 	"github.com/sprint-ml/sprint/storage"
@@ -103,6 +104,10 @@ func (a *app) openModel(ctx context.Context, cmd *cobra.Command, m *modelFlags) 
 		if err = c.Load(dir, dev); err != nil {
 			dev.Close()
 		}
+	}
+	if errors.Is(err, encoder.ErrCorrupt) {
+		clean()
+		return nil, nil, stages.Fail(stages.CodeIntegrity, "`sprint run` publishes it anew; --model names another one", "the model %s is damaged: %w", m.ref, err)
 	}
 	if err != nil {
 		if m.strict || ctx.Err() != nil {
@@ -227,13 +232,16 @@ func answerRows(ctx context.Context, c *classify.Classifier, table []rows.Row, a
 			return bad, err
 		}
 		for _, r := range chunk {
-			if r.Problem != "" {
-				bad++
-				err = w.answer(r, nil, r.Problem)
-			} else {
-				err = w.answer(r, &answers[0], "")
-				answers = answers[1:]
+			problem, found := r.Problem, (*classify.Answer)(nil)
+			if problem == "" {
+				found, answers = &answers[0], answers[1:]
+				problem = found.Problem
 			}
+			if problem != "" {
+				bad++
+				found = nil
+			}
+			err = w.answer(r, found, problem)
 			if err != nil {
 				return bad, err
 			}

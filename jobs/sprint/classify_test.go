@@ -3,6 +3,7 @@ package main
 import (
 	"encoding/csv"
 	"encoding/json"
+	"math"
 	"os"
 	"path/filepath"
 	"slices"
@@ -10,6 +11,9 @@ import (
 	"testing"
 
 	"github.com/sprint-ml/sprint/config/options"
+	"github.com/sprint-ml/sprint/ml/bert"
+	"github.com/sprint-ml/sprint/ml/encoder"
+	"github.com/sprint-ml/sprint/ml/encoder/encodertest"
 	"github.com/sprint-ml/sprint/stages/rows"
 )
 
@@ -131,5 +135,30 @@ func TestRunFlagsOverrideTheConfig(t *testing.T) {
 	}
 	if o := origins("classify", "--device", "go")["device"]; o.From != "flag" {
 		t.Errorf("the device comes from %s", o.From)
+	}
+}
+
+// TestClassifyRefusesADamagedModel: weights that are no numbers end with code 9, and
+// keywords do not answer in the model's place, asked to be strict or not.
+func TestClassifyRefusesADamagedModel(t *testing.T) {
+	e, err := encoder.Load(encodertest.Tiny(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	m, err := bert.FromEncoder(e, bert.Spec{Categories: []bert.Category{{Name: "fire", Tags: []string{""}}}, Pooling: bert.CLS, HeadHidden: 4, MaxLength: 16, Text: []string{"title"}}, 1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	m.Params[0].Data[0] = float32(math.NaN())
+	dir := t.TempDir()
+	if err := m.Save(dir); err != nil {
+		t.Fatal(err)
+	}
+	write(t, dir, map[string]string{"taxonomy.yaml": goodTaxonomy, "thresholds.json": "{}"})
+	for _, flags := range [][]string{nil, {"--strict"}} {
+		code, stdout, stderr := exec(t, dir, append([]string{"classify", "--device", "go", "--model", "./", "Blaze in the harbour"}, flags...)...)
+		if code != 9 || stdout != "" || !strings.Contains(stderr, "NaN") {
+			t.Errorf("%v: code %d, %q: %s", flags, code, stdout, stderr)
+		}
 	}
 }

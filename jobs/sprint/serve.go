@@ -152,10 +152,20 @@ func (s *server) classify(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	for i, in := range list {
-		if out[i] == nil {
-			out[i] = answer{in.ID, in.URL, answers[0]}
-			answers = answers[1:]
+		if out[i] != nil {
+			continue
 		}
+		found := answers[0]
+		answers = answers[1:]
+		if found.Problem == "" {
+			out[i] = answer{in.ID, in.URL, found}
+			continue
+		}
+		if body.Instances == nil {
+			s.fail(w, http.StatusInternalServerError, found.Problem)
+			return
+		}
+		out[i] = badRow{in.ID, in.URL, found.Problem}
 	}
 	w.Header().Set("Content-Type", "application/json")
 	if body.Instances == nil {

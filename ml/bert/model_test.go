@@ -3,8 +3,11 @@ package bert_test
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
+	"math"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 
 	"github.com/sprint-ml/sprint/ml/bert"
@@ -65,5 +68,28 @@ func TestSavedAgain(t *testing.T) {
 	}
 	if err := json.Unmarshal(text, &s); err != nil || s.Lower == nil || *s.Lower || s.Strip == nil || *s.Strip || s.Most != 48 {
 		t.Errorf("tokenizer_config.json: %s (%v)", text, err)
+	}
+}
+
+// TestLoadRefusesHeadsThatAreNoNumbers: weights that no training writes are damage.
+func TestLoadRefusesHeadsThatAreNoNumbers(t *testing.T) {
+	e, err := encoder.Load(encodertest.Tiny(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, value := range []float64{math.NaN(), math.Inf(1), math.Inf(-1)} {
+		m, err := bert.FromEncoder(e, bert.Spec{Categories: []bert.Category{{Name: "a", Tags: []string{"", "x"}}}, Pooling: bert.Mean, HeadHidden: 8, MaxLength: 16, Text: []string{"title"}}, 1)
+		if err != nil {
+			t.Fatal(err)
+		}
+		last := m.Params[len(m.Params)-1]
+		last.Data[len(last.Data)-1] = float32(value)
+		dir := t.TempDir()
+		if err := m.Save(dir); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := bert.Load(dir); !errors.Is(err, encoder.ErrCorrupt) || !strings.Contains(err.Error(), "heads.0.tag.1.bias") {
+			t.Errorf("%v: got %v", value, err)
+		}
 	}
 }

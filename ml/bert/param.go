@@ -216,6 +216,9 @@ func readHeads(s Spec, get func(name string) (encoder.Tensor, bool)) ([]Param, e
 		if !slices.Equal(t.Shape, want) {
 			return nil, fmt.Errorf("tensor %s has shape %v, want %v", name, t.Shape, want)
 		}
+		if err := t.CheckFinite(); err != nil {
+			return nil, err
+		}
 		return t.Float32()
 	}
 	for k, c := range s.Categories {

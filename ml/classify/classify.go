@@ -7,6 +7,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"math"
 	"os"
 	"path/filepath"
 	"slices"
@@ -47,6 +48,8 @@ type Answer struct {
 	Top        *string          `json:"top"` // the strongest category over its threshold
 	Source     string           `json:"source"`
 	Model      *string          `json:"model"` // null if keywords answered
+	// Problem says why there is no answer for the text; the other fields are empty then.
+	Problem string `json:"-"`
 }
 
 // Classifier is the chain. Model may be nil: then keywords answer.
@@ -64,7 +67,8 @@ func New(t *taxonomy.Taxonomy) *Classifier {
 }
 
 // Classify answers for every text in order. all keeps the categories below
-// their threshold too.
+// their threshold too. A text for which the model gives no finite score is refused
+// alone: its answer has a Problem.
 func (c *Classifier) Classify(ctx context.Context, texts []Text, all bool) ([]Answer, error) {
 	if c.Model == nil {
 		out := make([]Answer, len(texts))
@@ -82,6 +86,10 @@ func (c *Classifier) Classify(ctx context.Context, texts []Text, all bool) ([]An
 	}
 	out := make([]Answer, len(texts))
 	for i, p := range predictions {
+		if k := slices.IndexFunc(p.Scores, func(x float32) bool { return x-x != 0 }); k >= 0 {
+			out[i].Problem = fmt.Sprintf("the model's score for %s is %v, which is no finite number", c.Taxonomy.Categories[k].Name, p.Scores[k])
+			continue
+		}
 		out[i] = c.answer(func(k int) (float64, int) { return round(p.Scores[k]), int(p.Tags[k]) }, func(k int) float64 { return c.Thresholds[k] }, all)
 		out[i].Source = SourceModel
 		if c.Name != "" {
@@ -95,16 +103,10 @@ func (c *Classifier) Classify(ctx context.Context, texts []Text, all bool) ([]An
 // keywordThreshold lets every rule that fires count, whatever its weight.
 const keywordThreshold = 1e-9
 
-// round keeps four digits: more is noise that differs between devices.
+// round keeps four digits, since more is noise that differs between devices, and the
+// range of a score. It never gives -0, which JSON would show.
 func round(x float32) float64 {
-	return float64(int64(float64(x)*1e4+0.5*sign(float64(x)))) / 1e4
-}
-
-func sign(x float64) float64 {
-	if x < 0 {
-		return -1
-	}
-	return 1
+	return min(max(math.Round(float64(x)*1e4)/1e4+0, -1), 1)
 }
 
 func (c *Classifier) answer(get func(k int) (float64, int), threshold func(k int) float64, all bool) Answer {

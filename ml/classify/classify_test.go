@@ -3,6 +3,7 @@ package classify
 import (
 	"context"
 	"encoding/json"
+	"math"
 	"os"
 	"path/filepath"
 	"strings"
@@ -75,6 +76,35 @@ func TestAnswers(t *testing.T) {
 		}
 		if got := line(t, answers[0]); got != c.want {
 			t.Errorf("%s:\n got %s\nwant %s", name, got, c.want)
+		}
+	}
+}
+
+// TestScoresThatAreNoNumbers: a text without a finite score is refused alone, and the
+// others keep to [-1,1].
+func TestScoresThatAreNoNumbers(t *testing.T) {
+	nan, inf := float32(math.NaN()), float32(math.Inf(1))
+	for name, c := range map[string]struct {
+		score   float32
+		want    float64
+		problem string
+	}{
+		"not a number":   {nan, 0, "emergencies is NaN"},
+		"infinite":       {inf, 0, "emergencies is +Inf"},
+		"minus infinite": {-inf, 0, "emergencies is -Inf"},
+		"too large":      {1.5, 1, ""},
+		"too small":      {-3e38, -1, ""},
+		"just below 0":   {-0.00001, 0, ""},
+		"half a digit":   {0.00025, 0.0003, ""},
+	} {
+		classifier := &Classifier{Taxonomy: parsed(t), Model: &fixed{scores: []float32{c.score, 0}, tags: []int32{0, 0}}, Thresholds: []float64{-2, -2}}
+		answers, err := classifier.Classify(t.Context(), make([]Text, 1), true)
+		if err != nil {
+			t.Fatal(err)
+		}
+		a := answers[0]
+		if got := a.Categories["emergencies"].Score; got != c.want || math.Signbit(got) != (c.want < 0) || !strings.Contains(a.Problem, c.problem) || (a.Problem == "") != (c.problem == "") {
+			t.Errorf("%s: score %v, problem %q; want %v and %q", name, got, a.Problem, c.want, c.problem)
 		}
 	}
 }

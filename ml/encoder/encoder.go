@@ -13,6 +13,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"maps"
 	"os"
 	"path/filepath"
 	"slices"
@@ -119,8 +120,8 @@ func (e *Encoder) HasPooler() bool {
 	return ok
 }
 
-// checkTensors finds the prefix and compares every shape; at most three problems
-// are named, since a wrong config makes all of them wrong.
+// checkTensors finds the prefix, compares every shape and refuses numbers that are not
+// finite; at most three shapes are named, since a wrong config makes all of them wrong.
 func (e *Encoder) checkTensors() error {
 	const probe = "embeddings.word_embeddings.weight"
 	found := false
@@ -134,10 +135,12 @@ func (e *Encoder) checkTensors() error {
 		return fmt.Errorf("%w: there is no tensor %s; is this a BERT encoder?", ErrMixed, probe)
 	}
 	var bad []string
+	var damaged error
 	shapes := e.Config.Shapes()
 	_, weight := e.Tensor("pooler.dense.weight")
 	_, bias := e.Tensor("pooler.dense.bias")
-	for name, shape := range shapes {
+	for _, name := range slices.Sorted(maps.Keys(shapes)) {
+		shape := shapes[name]
 		t, ok := e.Tensor(name)
 		switch {
 		case !ok && strings.HasPrefix(name, "pooler.") && !weight && !bias:
@@ -147,12 +150,13 @@ func (e *Encoder) checkTensors() error {
 			bad = append(bad, fmt.Sprintf("%s is %s, F32 is needed", name, t.DType))
 		case !slices.Equal(t.Shape, shape):
 			bad = append(bad, fmt.Sprintf("%s is %d, config.json asks for %d", name, t.Shape, shape))
+		case damaged == nil:
+			damaged = t.CheckFinite()
 		}
 	}
 	if len(bad) == 0 {
-		return nil
+		return damaged
 	}
-	slices.Sort(bad)
 	more := ""
 	if n := len(bad) - 3; n > 0 {
 		bad, more = bad[:3], fmt.Sprintf("; and %d more", n)

@@ -180,8 +180,10 @@ func TestLoadRefusesWhatDoesNotFit(t *testing.T) {
 				}
 			}
 		}, "the tokenizer has 7 ids, the embedding table 1032 rows"},
-		"special": {edit("vocab.txt", func(b []byte) []byte { return bytes.Replace(b, []byte("[SEP]"), []byte("sep"), 1) }), "[SEP] is missing"},
-		"weights": {func(dir string) { os.Remove(filepath.Join(dir, "model.safetensors")) }, "only safetensors"},
+		"no number": {edit("model.safetensors", func(b []byte) []byte { return append(b[:len(b)-4], 0, 0, 0xc0, 0x7f) }), "NaN at place"},
+		"infinite":  {edit("model.safetensors", func(b []byte) []byte { return append(b[:len(b)-4], 0, 0, 0x80, 0xff) }), "-Inf at place"},
+		"special":   {edit("vocab.txt", func(b []byte) []byte { return bytes.Replace(b, []byte("[SEP]"), []byte("sep"), 1) }), "[SEP] is missing"},
+		"weights":   {func(dir string) { os.Remove(filepath.Join(dir, "model.safetensors")) }, "only safetensors"},
 	} {
 		dir := tiny(t, "", "weight", "bias")
 		c.damage(dir)

@@ -49,6 +49,25 @@ func (t Tensor) Float32() ([]float32, error) {
 	return unsafe.Slice((*float32)(first), len(t.Data)/4), nil
 }
 
+// CheckFinite is an error that wraps ErrCorrupt if a number of an F32 tensor is NaN or
+// infinite: no training writes such a weight, and a network with one answers NaN.
+// Tensors of other types pass.
+func (t Tensor) CheckFinite() error {
+	if t.DType != "F32" {
+		return nil
+	}
+	data, err := t.Float32()
+	if err != nil {
+		return err
+	}
+	for i, x := range data {
+		if x-x != 0 {
+			return corrupt("tensor %q holds %v at place %d of %d, which is no finite number", t.Name, x, i, len(data))
+		}
+	}
+	return nil
+}
+
 // Float32Tensor wraps numbers as an F32 tensor, without a copy.
 func Float32Tensor(name string, data []float32, shape ...int) Tensor {
 	t := Tensor{Name: name, DType: "F32", Shape: shape}
