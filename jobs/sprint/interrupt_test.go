@@ -27,7 +27,12 @@ type process struct {
 
 func start(t *testing.T, dir string, args ...string) *process {
 	t.Helper()
-	p := &process{Cmd: program(dir, args...)}
+	return launch(t, program(dir, args...))
+}
+
+func launch(t *testing.T, cmd *osexec.Cmd) *process {
+	t.Helper()
+	p := &process{Cmd: cmd}
 	p.Stdout, p.Stderr = &p.said, &p.said
 	if err := p.Start(); err != nil {
 		t.Fatal(err)
@@ -88,13 +93,23 @@ func TestInterruptions(t *testing.T) {
 	)
 	signals := func(s ...syscall.Signal) func(*testing.T, string, *process) {
 		return func(t *testing.T, _ string, p *process) {
-			for i, s := range s {
-				if err := p.Process.Signal(s); err != nil {
+			for i, one := range s {
+				if err := p.Process.Signal(one); err != nil {
 					t.Fatal(err)
 				}
-				if i == 0 { // signals that come too close are one
+				if i == 0 {
 					p.says(t, "stopped by ")
+					if len(s) > 1 {
+						time.Sleep(signalGap) // a signal that comes earlier is the same request
+					}
 				}
+			}
+		}
+	}
+	atOnce := func(t *testing.T, _ string, p *process) {
+		for _, s := range []syscall.Signal{syscall.SIGTERM, syscall.SIGINT} { // of one kind, the kernel may make one
+			if err := p.Process.Signal(s); err != nil {
+				t.Fatal(err)
 			}
 		}
 	}
@@ -117,6 +132,7 @@ func TestInterruptions(t *testing.T) {
 		"closed terminal":            {sleeps, "slow       running", signals(syscall.SIGHUP), false, 75, "stopped by SIGHUP"},
 		"cancel":                     {sleeps, "slow       running", cancels, false, 75, "enough"},
 		"twice":                      {stubborn, "slow       running", signals(syscall.SIGINT, syscall.SIGINT), false, 130, "without waiting"},
+		"process and group":          {sleeps, "slow       running", atOnce, false, 75, "stopped by SIG"},
 		"SIGINT while it backs off":  {fails, "it failed, try 1 of 1 more in", signals(syscall.SIGINT), false, 75, "before that: sh ended with exit status 3: oh no"},
 		"cancel while it backs off":  {fails, "it failed, try 1 of 1 more in", cancels, false, 75, "enough"},
 		"SIGTERM while another does": {sleeps, "slow       waiting", signals(syscall.SIGTERM), true, 75, "stopped by SIGTERM"},
@@ -162,6 +178,26 @@ func TestInterruptions(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// A run under nohup goes on when its terminal is closed.
+func TestNohup(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	body := "while [ ! -e DIR/go ]; do sleep 0.05; done"
+	write(t, dir, map[string]string{"plan.yaml": strings.ReplaceAll(strings.Replace(interruptPlan, "BODY", body, 1), "DIR", dir)})
+	cmd := program(dir, "run")
+	cmd.Path, cmd.Args = "/bin/sh", append([]string{"sh", "-c", `trap "" HUP; exec "$0" "$@"`}, cmd.Args...)
+	p := launch(t, cmd)
+	p.says(t, "slow       running")
+	pidIn(t, filepath.Join(dir, "pid"))
+	if err := p.Process.Signal(syscall.SIGHUP); err != nil {
+		t.Fatal(err)
+	}
+	write(t, dir, map[string]string{"go": ""})
+	if code := p.code(t); code != 0 {
+		t.Errorf("the run ends with %d:\n%s", code, p.said.String())
 	}
 }
 

@@ -39,29 +39,43 @@ func (e *signalError) Error() string {
 // and to release its leases.
 const abortPatience = 3 * time.Second
 
+// signalGap is the time after a signal in which others are the same request: a
+// supervisor such as timeout(1) signals the process and then its whole group.
+const signalGap = time.Second
+
 // run is the whole program: it returns the exit code. The first SIGINT, SIGTERM
 // or SIGHUP (a closed terminal) asks for a clean end (75), the second for one
-// that waits for no checkpoint (130), the third for none at all. A reader that
-// goes away is no reason to lose a training.
+// that waits for no checkpoint (130), the third for none at all. A SIGHUP that
+// nohup(1) had ignored at the start stays ignored. A reader that goes away is no
+// reason to lose a training.
 func run(ctx context.Context, args, env []string, stdin io.Reader, stdout, stderr io.Writer) int {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	signals := make(chan os.Signal, 2)
-	signal.Notify(signals, os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
+	signal.Notify(signals, os.Interrupt, syscall.SIGTERM)
+	if !signal.Ignored(syscall.SIGHUP) {
+		signal.Notify(signals, syscall.SIGHUP)
+	}
 	signal.Ignore(syscall.SIGPIPE)
 	defer signal.Stop(signals)
 	code := make(chan int, 1)
 	abort := make(chan struct{})
 	go func() { code <- execute(ctx, abort, args, env, stdin, stdout, stderr) }()
 	var patience <-chan time.Time
-	for n := 1; ; n++ {
+	var last time.Time // of a request
+	for requests := 0; ; {
 		select {
 		case c := <-code:
 			return c
 		case <-patience:
 			return stages.CodeAborted
 		case s := <-signals:
-			switch n {
+			if time.Since(last) < signalGap {
+				continue
+			}
+			last = time.Now()
+			requests++
+			switch requests {
 			case 1:
 				cancel(&signalError{s})
 			case 2:
