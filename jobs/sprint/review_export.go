@@ -15,6 +15,7 @@ import (
 	"github.com/sprint-ml/sprint/jobs"
 	"github.com/sprint-ml/sprint/ml/confident"
 	"github.com/sprint-ml/sprint/stages"
+	"github.com/sprint-ml/sprint/stages/dedup"
 	"github.com/sprint-ml/sprint/stages/label"
 	"github.com/sprint-ml/sprint/stages/rows"
 	"github.com/sprint-ml/sprint/stages/split"
@@ -119,7 +120,7 @@ func (a *app) reviewed(ctx context.Context, cmd *cobra.Command, args []string, f
 		if err != nil {
 			return nil, err
 		}
-		set.rows, _ = rows.Apart(set.rows, gold)
+		set.rows, _ = dedup.Apart(set.rows, gold)
 	}
 	return set, nil
 }
@@ -213,7 +214,7 @@ func (s *reviewSet) doubts(ctx context.Context, limit int) ([]*doubt, error) {
 	for i, r := range s.rows {
 		titles[i] = r.Title
 	}
-	p, judged, err := confident.Judge(ctx, s.texts(), rows.NearDuplicateGroups(titles), labels, confident.Options{Seed: 1})
+	p, judged, err := confident.Judge(ctx, s.texts(), dedup.NearDuplicateGroups(titles), labels, confident.Options{Seed: 1})
 	if err != nil {
 		return nil, err
 	}

@@ -12,7 +12,7 @@ import (
 	"github.com/sprint-ml/sprint/ml/taxonomy"
 	"github.com/sprint-ml/sprint/ml/vote"
 	"github.com/sprint-ml/sprint/stages"
-	"github.com/sprint-ml/sprint/stages/demand"
+	"github.com/sprint-ml/sprint/stages/resources"
 	"github.com/sprint-ml/sprint/stages/rows"
 )
 
@@ -69,11 +69,11 @@ func (e *Encoder) resolve(ctx context.Context, look stages.Lookup, t *taxonomy.T
 			return stages.Fail(stages.CodePlan, fmt.Sprintf("its categories: %v", t.Names()), "encoder.describe: the taxonomy has no category %q", c)
 		}
 	}
-	id, err := demand.Pin(ctx, look, e.Model)
+	id, err := resources.Pin(ctx, look, e.Model)
 	if err != nil {
 		return err
 	}
-	ext["encoder"] = demand.Key(id)
+	ext["encoder"] = resources.Key(id)
 	described := map[string]any{}
 	for c, texts := range e.describe(t) {
 		var list []any
@@ -88,7 +88,7 @@ func (e *Encoder) resolve(ctx context.Context, look stages.Lookup, t *taxonomy.T
 
 func (s *stage) encoderDir(ctx context.Context) (string, error) {
 	key, _ := s.env.External["encoder"].(map[string]any)
-	return demand.Encoder(ctx, s.env, s.o.Encoder.Model, key)
+	return resources.Encoder(ctx, s.env, s.o.Encoder.Model, key)
 }
 
 // encoderSource votes for the category whose description lies nearest to a row,
@@ -118,7 +118,7 @@ func (e *encoderSource) open(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	enc, err := demand.Load(dir)
+	enc, err := resources.Load(dir)
 	if err != nil {
 		return err
 	}
@@ -130,7 +130,7 @@ func (e *encoderSource) open(ctx context.Context) error {
 	if e.model, err = bert.FromEncoder(enc, spec, 1); err != nil {
 		return stages.Fail(stages.CodePlan, "change encoder.pooling", "%w", err)
 	}
-	if e.dev, err = demand.Device(ctx, e.s.env, e.s.env.Device); err != nil {
+	if e.dev, err = resources.Device(ctx, e.s.env, e.s.env.Device); err != nil {
 		return err
 	}
 	e.s.env.Note("device", strings.TrimSpace(e.dev.Name+" "+e.dev.Plugin))

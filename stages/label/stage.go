@@ -10,7 +10,7 @@ import (
 
 	"github.com/sprint-ml/sprint/ml/taxonomy"
 	"github.com/sprint-ml/sprint/stages"
-	"github.com/sprint-ml/sprint/stages/demand"
+	"github.com/sprint-ml/sprint/stages/resources"
 	"github.com/sprint-ml/sprint/stages/rows"
 )
 
@@ -44,7 +44,7 @@ func (s *stage) Preflight(ctx context.Context) error {
 		}
 	}
 	if s.o.uses(sourceEncoder) {
-		dev, err := demand.Device(ctx, s.env, s.env.Device)
+		dev, err := resources.Device(ctx, s.env, s.env.Device)
 		if err != nil {
 			return err
 		}

@@ -3,8 +3,6 @@ package rows_test
 import (
 	"bytes"
 	"errors"
-	"fmt"
-	"math/rand/v2"
 	"strings"
 	"testing"
 
@@ -191,41 +189,5 @@ func TestIdentity(t *testing.T) {
 	}
 	if rows.Identity(rows.Row{Title: "USA : s"}) != rows.Identity(rows.Row{Title: "usa:s"}) {
 		t.Error("titles are not normalised")
-	}
-}
-
-func TestNearDuplicates(t *testing.T) {
-	got := rows.NearDuplicateGroups([]string{
-		"Brand i Malmö – flera skadade i natt", "Vädret blir soligt i helgen", "Brand i Malmö: flera skadade",
-		"!!", "!!", "BRAND I MALMÖ FLERA SKADADE I NATT", "Riksbanken höjer räntan igen",
-	})
-	if d := cmp.Diff([]int{0, 1, 0, 2, 3, 0, 4}, got); d != "" {
-		t.Error(d)
-	}
-}
-
-// TestNearDuplicatesRecall plants pairs of known similarity among random titles.
-func TestNearDuplicatesRecall(t *testing.T) {
-	rng := rand.New(rand.NewPCG(1, 2))
-	var titles []string
-	for i := range 2000 {
-		words := make([]string, 10)
-		for w := range words {
-			words[w] = fmt.Sprintf("%c%c%c%c%d", 'a'+rng.IntN(26), 'a'+rng.IntN(26), 'a'+rng.IntN(26), 'a'+rng.IntN(26), i)
-		}
-		titles = append(titles, strings.Join(words, " "), strings.Join(words[:9], " "))
-	}
-	groups := rows.NearDuplicates(titles, 0.7)
-	missed := 0
-	for i := 0; i < len(groups); i += 2 {
-		if groups[i] != groups[i+1] {
-			missed++
-		}
-		if i >= 2 && groups[i] == groups[i-2] {
-			t.Fatalf("%q and %q share a group", titles[i], titles[i-2])
-		}
-	}
-	if missed > 20 {
-		t.Errorf("missed %d of 2000 pairs", missed)
 	}
 }

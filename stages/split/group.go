@@ -5,6 +5,7 @@ import (
 	"encoding/binary"
 	"time"
 
+	"github.com/sprint-ml/sprint/stages/dedup"
 	"github.com/sprint-ml/sprint/stages/rows"
 )
 
@@ -35,7 +36,7 @@ type group struct {
 // parting is rows in groups, without those that meet the gold set.
 type parting struct {
 	all, gold []rows.Row
-	near      rows.Near // of all, then gold
+	near      dedup.Near // of all, then gold
 	seen      []time.Time
 	of        []int // the group of each row, or why it is left out
 	groups    []*group
@@ -81,9 +82,9 @@ func part(all, gold []rows.Row, o *Options, categories int) *parting {
 	for i := range gold {
 		titles = append(titles, gold[i].Title)
 	}
-	p.near = rows.FindNear(titles, o.Threshold, min(watch, o.Threshold))
+	p.near = dedup.FindNear(titles, o.Threshold, min(watch, o.Threshold))
 	exact := p.exact()
-	stories := rows.NewUnion(len(titles))
+	stories := dedup.NewUnion(len(titles))
 	first := map[int]int{}
 	for i, g := range p.near.Groups {
 		stories.Join(i, exact.Find(i))
@@ -105,8 +106,8 @@ func part(all, gold []rows.Row, o *Options, categories int) *parting {
 }
 
 // exact joins rows and gold rows that share a url, an id or a title.
-func (p *parting) exact() rows.Union {
-	u := rows.NewUnion(len(p.all) + len(p.gold))
+func (p *parting) exact() dedup.Union {
+	u := dedup.NewUnion(len(p.all) + len(p.gold))
 	by := make(map[uint64]int32, len(u))
 	for i := range u {
 		for _, k := range keysOf(p.row(i)) {
@@ -129,7 +130,7 @@ func (p *parting) row(i int) *rows.Row {
 }
 
 // leaveOutGold leaves out every group with a gold row.
-func (p *parting) leaveOutGold(stories rows.Union) {
+func (p *parting) leaveOutGold(stories dedup.Union) {
 	met, named := map[int][]int{}, map[uint64]int{} // gold rows by group, by name
 	for g := range p.gold {
 		at := stories.Find(len(p.all) + g)
@@ -186,7 +187,7 @@ func (p *parting) leaveOutUndated() {
 func (p *parting) likest(i int, golds []int) int {
 	best, most := golds[0], -1.0
 	for _, g := range golds[:min(len(golds), 100)] {
-		if s := rows.Similarity(p.all[i].Title, p.gold[g].Title); s > most {
+		if s := dedup.Similarity(p.all[i].Title, p.gold[g].Title); s > most {
 			best, most = g, s
 		}
 	}
@@ -195,7 +196,7 @@ func (p *parting) likest(i int, golds []int) int {
 
 // gather makes the groups of the rows that are left, in order of first
 // appearance.
-func (p *parting) gather(stories rows.Union, seed int64, categories int) {
+func (p *parting) gather(stories dedup.Union, seed int64, categories int) {
 	at := map[int]int{}
 	for i := range p.all {
 		if p.of[i] < 0 {

@@ -4,6 +4,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/sprint-ml/sprint/stages/dedup"
 	"github.com/sprint-ml/sprint/stages/rows"
 )
 
@@ -76,7 +77,7 @@ const (
 )
 
 func example(a, b *rows.Row) Example {
-	return Example{Title: a.Title, Other: b.Title, URL: a.URL, OtherURL: b.URL, Similarity: round(rows.Similarity(a.Title, b.Title))}
+	return Example{Title: a.Title, Other: b.Title, URL: a.URL, OtherURL: b.URL, Similarity: round(dedup.Similarity(a.Title, b.Title))}
 }
 
 func round(x float64) float64 { return float64(int(x*1000+0.5)) / 1000 }

@@ -10,6 +10,7 @@ import (
 	"github.com/sprint-ml/sprint/ml/metrics"
 	"github.com/sprint-ml/sprint/ml/taxonomy"
 	"github.com/sprint-ml/sprint/stages"
+	"github.com/sprint-ml/sprint/stages/dedup"
 	"github.com/sprint-ml/sprint/stages/rows"
 )
 
@@ -113,7 +114,7 @@ func (s *stage) goldPart(ctx context.Context, t *taxonomy.Taxonomy) ([]rows.Row,
 		return nil, stages.Fail(code, "a gold set has url or id, title, and per category a 0/1 column and a column <category>_tag", "gold set %s: %w", o.File, err)
 	}
 	var part []rows.Row
-	for i, in := range rows.GoldPart(g.Rows, o.Gold) {
+	for i, in := range dedup.GoldPart(g.Rows, o.Gold) {
 		if in {
 			part = append(part, g.Rows[i])
 		}

@@ -12,6 +12,7 @@ import (
 	"github.com/sprint-ml/sprint/ml/device"
 	"github.com/sprint-ml/sprint/ml/encoder/encodertest"
 	"github.com/sprint-ml/sprint/ml/metrics"
+	"github.com/sprint-ml/sprint/stages/dedup"
 	"github.com/sprint-ml/sprint/stages/rows"
 	"github.com/sprint-ml/sprint/stages/stagetest"
 )
@@ -59,7 +60,7 @@ func TestCalibrate(t *testing.T) {
 	r := stagetest.MustRun(t, attempt(t, o))
 	c := calibration(t, r)
 	want := map[string]bool{}
-	for i, in := range rows.GoldPart(gold, 0.4) {
+	for i, in := range dedup.GoldPart(gold, 0.4) {
 		if in {
 			want[gold[i].ID] = true
 		}

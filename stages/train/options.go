@@ -9,8 +9,8 @@ import (
 	"time"
 
 	"github.com/sprint-ml/sprint/stages"
-	"github.com/sprint-ml/sprint/stages/demand"
 	"github.com/sprint-ml/sprint/stages/label"
+	"github.com/sprint-ml/sprint/stages/resources"
 	"github.com/sprint-ml/sprint/stages/rows"
 )
 
@@ -141,11 +141,11 @@ func (o *Options) Resolve(ctx context.Context, look stages.Lookup) (stages.Exter
 		ext["gold"] = info.Digest
 		ext["gold_part"] = 2 // bumped with what rows.GoldPart draws
 	}
-	id, err := demand.Pin(ctx, look, o.Encoder)
+	id, err := resources.Pin(ctx, look, o.Encoder)
 	if err != nil {
 		return nil, err
 	}
-	ext["encoder"] = demand.Key(id)
+	ext["encoder"] = resources.Key(id)
 	return ext, nil
 }
 

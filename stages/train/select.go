@@ -11,6 +11,7 @@ import (
 	"github.com/sprint-ml/sprint/ml/device"
 	"github.com/sprint-ml/sprint/ml/keywords"
 	"github.com/sprint-ml/sprint/ml/taxonomy"
+	"github.com/sprint-ml/sprint/stages/dedup"
 	"github.com/sprint-ml/sprint/stages/rows"
 )
 
@@ -54,7 +55,7 @@ func (s *stage) choose(ctx context.Context, t *taxonomy.Taxonomy, m *bert.Model,
 	for i, r := range set {
 		titles[i] = r.Title
 	}
-	groups := rows.NearDuplicateGroups(titles)
+	groups := dedup.NearDuplicateGroups(titles)
 	given := targets(t, set)
 	now := given
 	for round := range o.Rounds {

@@ -14,8 +14,8 @@ import (
 	"github.com/sprint-ml/sprint/ml/taxonomy"
 	fit "github.com/sprint-ml/sprint/ml/train"
 	"github.com/sprint-ml/sprint/stages"
-	"github.com/sprint-ml/sprint/stages/demand"
 	"github.com/sprint-ml/sprint/stages/label"
+	"github.com/sprint-ml/sprint/stages/resources"
 	"github.com/sprint-ml/sprint/stages/rows"
 )
 
@@ -26,7 +26,7 @@ type stage struct {
 
 // Preflight opens the device, fetches the encoder and reads the gold part.
 func (s *stage) Preflight(ctx context.Context) error {
-	dev, err := demand.Device(ctx, s.env, s.env.Device)
+	dev, err := resources.Device(ctx, s.env, s.env.Device)
 	if err != nil {
 		return err
 	}
@@ -45,7 +45,7 @@ func (s *stage) Preflight(ctx context.Context) error {
 // encoderDir fetches the encoder that the key names.
 func (s *stage) encoderDir(ctx context.Context) (string, error) {
 	key, _ := s.env.External["encoder"].(map[string]any)
-	return demand.Encoder(ctx, s.env, s.o.Encoder, key)
+	return resources.Encoder(ctx, s.env, s.o.Encoder, key)
 }
 
 // Run fits the model and writes model, history and thresholds.
@@ -55,7 +55,7 @@ func (s *stage) Run(ctx context.Context, in stages.Inputs, out stages.Outputs) e
 	if err != nil {
 		return err
 	}
-	dev, err := demand.Device(ctx, s.env, s.env.Device)
+	dev, err := resources.Device(ctx, s.env, s.env.Device)
 	if err != nil {
 		return err
 	}
@@ -138,7 +138,7 @@ func (s *stage) model(ctx context.Context, t *taxonomy.Taxonomy) (*bert.Model, e
 	if err != nil {
 		return nil, err
 	}
-	e, err := demand.Load(dir)
+	e, err := resources.Load(dir)
 	if err != nil {
 		return nil, err
 	}
@@ -173,7 +173,7 @@ func (s *stage) prove(ctx context.Context, m *bert.Model, dev *device.Device) er
 	if dev.Name != device.CUDA {
 		return nil
 	}
-	cpu, err := demand.Device(ctx, s.env, device.Go)
+	cpu, err := resources.Device(ctx, s.env, device.Go)
 	if err != nil {
 		return err
 	}

@@ -6,6 +6,7 @@ import (
 	"fmt"
 
 	"github.com/sprint-ml/sprint/stages"
+	"github.com/sprint-ml/sprint/stages/dedup"
 	"github.com/sprint-ml/sprint/stages/rows"
 	"github.com/sprint-ml/sprint/stages/train"
 )
@@ -27,7 +28,7 @@ func (s *stage) scored(ctx context.Context, in stages.Inputs, gold *rows.Gold) (
 	}
 	rest := *gold
 	var fitted int
-	if rest.Rows, fitted = rows.Apart(gold.Rows, c.Rows()); fitted == 0 {
+	if rest.Rows, fitted = dedup.Apart(gold.Rows, c.Rows()); fitted == 0 {
 		return gold, nil
 	}
 	if len(rest.Rows) == 0 {

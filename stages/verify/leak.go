@@ -1,6 +1,7 @@
 package verify
 
 import (
+	"github.com/sprint-ml/sprint/stages/dedup"
 	"github.com/sprint-ml/sprint/stages/rows"
 )
 
@@ -37,7 +38,7 @@ func leaks(trainRows, in []rows.Row) []leak {
 	for _, r := range in {
 		titles = append(titles, r.Title)
 	}
-	near := rows.NearDuplicateGroups(titles)
+	near := dedup.NearDuplicateGroups(titles)
 	byGroup := map[int]int{}
 	for i := range trainRows {
 		byGroup[near[i]] = i

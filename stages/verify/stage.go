@@ -19,8 +19,8 @@ import (
 	"github.com/sprint-ml/sprint/ml/metrics"
 	"github.com/sprint-ml/sprint/ml/taxonomy"
 	"github.com/sprint-ml/sprint/stages"
-	"github.com/sprint-ml/sprint/stages/demand"
 	"github.com/sprint-ml/sprint/stages/label"
+	"github.com/sprint-ml/sprint/stages/resources"
 	"github.com/sprint-ml/sprint/stages/rows"
 	"github.com/sprint-ml/sprint/stages/train"
 )
@@ -85,7 +85,7 @@ func (s *stage) Run(ctx context.Context, in stages.Inputs, out stages.Outputs) e
 	if gold, err = s.scored(ctx, in, gold); err != nil {
 		return err
 	}
-	dev, err := demand.Device(ctx, s.env, s.env.Device)
+	dev, err := resources.Device(ctx, s.env, s.env.Device)
 	if err != nil {
 		return err
 	}

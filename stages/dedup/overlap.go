@@ -1,8 +1,10 @@
-package rows
+package dedup
+
+import "github.com/sprint-ml/sprint/stages/rows"
 
 // Apart returns the rows that do not meet those of other, by url, id, title or
 // near-duplicate group, and how many do.
-func Apart(set, other []Row) (rest []Row, met int) {
+func Apart(set, other []rows.Row) (rest []rows.Row, met int) {
 	titles := make([]string, 0, len(set)+len(other))
 	for _, r := range set {
 		titles = append(titles, r.Title)

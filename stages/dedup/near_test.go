@@ -1,4 +1,4 @@
-package rows_test
+package dedup_test
 
 import (
 	"fmt"
@@ -12,7 +12,9 @@ import (
 	"time"
 	"unicode"
 
-	"github.com/sprint-ml/sprint/stages/rows"
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/sprint-ml/sprint/stages/dedup"
 )
 
 // newsroom writes headlines as a wire does: many stories from few phrases, and
@@ -138,7 +140,7 @@ func bruteForce(titles []string, threshold float64) []int {
 func TestNearAgainstBruteForce(t *testing.T) {
 	for _, threshold := range []float64{0.6, 0.7, 0.85} {
 		titles := newNewsroom(11).headlines(1500)
-		want, got := bruteForce(titles, threshold), rows.NearDuplicates(titles, threshold)
+		want, got := bruteForce(titles, threshold), dedup.NearDuplicates(titles, threshold)
 		pairs, found := 0, 0
 		for i := range titles {
 			for j := range i {
@@ -167,9 +169,9 @@ func TestNearAgainstBruteForce(t *testing.T) {
 func TestNearCores(t *testing.T) {
 	titles := newNewsroom(12).headlines(5000)
 	one := runtime.GOMAXPROCS(1)
-	want := rows.FindNear(titles, 0.7, 0.5)
+	want := dedup.FindNear(titles, 0.7, 0.5)
 	runtime.GOMAXPROCS(7)
-	got := rows.FindNear(titles, 0.7, 0.5)
+	got := dedup.FindNear(titles, 0.7, 0.5)
 	runtime.GOMAXPROCS(one)
 	if !slices.Equal(want.Groups, got.Groups) || !slices.Equal(want.Close, got.Close) || len(want.Close) == 0 {
 		t.Errorf("%d and %d close pairs", len(want.Close), len(got.Close))
@@ -196,7 +198,7 @@ func TestNearBoilerplate(t *testing.T) {
 	for i := range 100 {
 		titles = append(titles, titles[i*37]+"!!")
 	}
-	groups := rows.NearDuplicates(titles, 0.9)
+	groups := dedup.NearDuplicates(titles, 0.9)
 	for i := range 100 {
 		if groups[4000+i] != groups[i*37] {
 			t.Errorf("%q is not found", titles[i*37])
@@ -215,7 +217,7 @@ func BenchmarkNear(b *testing.B) {
 	b.ResetTimer()
 	for range b.N {
 		start := time.Now()
-		groups := rows.NearDuplicateGroups(titles)
+		groups := dedup.NearDuplicateGroups(titles)
 		b.ReportMetric(float64(len(titles))/time.Since(start).Seconds(), "rows/s")
 		b.ReportMetric(float64(slices.Max(groups)+1), "groups")
 	}
@@ -229,4 +231,40 @@ func peak() float64 {
 	_, rest, _ := strings.Cut(string(status), "VmHWM:")
 	kb, _ := strconv.ParseFloat(strings.Fields(rest + " 0 0")[0], 64)
 	return kb / 1024
+}
+
+func TestNearDuplicates(t *testing.T) {
+	got := dedup.NearDuplicateGroups([]string{
+		"Brand i Malmö – flera skadade i natt", "Vädret blir soligt i helgen", "Brand i Malmö: flera skadade",
+		"!!", "!!", "BRAND I MALMÖ FLERA SKADADE I NATT", "Riksbanken höjer räntan igen",
+	})
+	if d := cmp.Diff([]int{0, 1, 0, 2, 3, 0, 4}, got); d != "" {
+		t.Error(d)
+	}
+}
+
+// TestNearDuplicatesRecall plants pairs of known similarity among random titles.
+func TestNearDuplicatesRecall(t *testing.T) {
+	rng := rand.New(rand.NewPCG(1, 2))
+	var titles []string
+	for i := range 2000 {
+		words := make([]string, 10)
+		for w := range words {
+			words[w] = fmt.Sprintf("%c%c%c%c%d", 'a'+rng.IntN(26), 'a'+rng.IntN(26), 'a'+rng.IntN(26), 'a'+rng.IntN(26), i)
+		}
+		titles = append(titles, strings.Join(words, " "), strings.Join(words[:9], " "))
+	}
+	groups := dedup.NearDuplicates(titles, 0.7)
+	missed := 0
+	for i := 0; i < len(groups); i += 2 {
+		if groups[i] != groups[i+1] {
+			missed++
+		}
+		if i >= 2 && groups[i] == groups[i-2] {
+			t.Fatalf("%q and %q share a group", titles[i], titles[i-2])
+		}
+	}
+	if missed > 20 {
+		t.Errorf("missed %d of 2000 pairs", missed)
+	}
 }

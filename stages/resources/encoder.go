@@ -1,6 +1,4 @@
-// Package demand meets what a stage demands of its surroundings, an encoder and
-// a device, and gives failures their exit codes.
-package demand
+package resources
 
 import (
 	"context"
@@ -11,9 +9,7 @@ import (
 	"regexp"
 	"strings"
 
-	"github.com/sprint-ml/sprint/ml/device"
 	"github.com/sprint-ml/sprint/ml/encoder"
-	"github.com/sprint-ml/sprint/ml/wheel"
 	"github.com/sprint-ml/sprint/stages"
 	"github.com/sprint-ml/sprint/storage"
 )
@@ -69,33 +65,6 @@ func Encoder(ctx context.Context, env stages.Env, ref string, key map[string]any
 		return "", encoderFailure(err)
 	}
 	return dir, nil
-}
-
-// Device opens a device of the attempt; name is env.Device but for comparisons.
-func Device(ctx context.Context, env stages.Env, name string) (*device.Device, error) {
-	dev, err := device.Open(ctx, name, device.Options{CacheDir: env.CacheDir, Offline: env.Offline, Log: env.Log, Announce: announce(env), Progress: fetching(env)})
-	if err == nil {
-		return dev, nil
-	}
-	var d *device.Error
-	switch {
-	case errors.Is(err, device.ErrCorruptPlugin), errors.Is(err, wheel.ErrCorrupt):
-		return nil, stages.Fail(stages.CodeIntegrity, "remove the damaged plugin and run again", "%w", err)
-	case errors.As(err, &d):
-		return nil, stages.Fail(stages.CodeEnvironment, "", "%w", err)
-	}
-	return nil, err
-}
-
-// announce shows what is fetched and where it is kept.
-func announce(env stages.Env) func(string) {
-	return func(line string) { env.Note("fetch", line) }
-}
-
-func fetching(env stages.Env) func(done, total int64) {
-	return func(done, total int64) {
-		env.Progress(stages.Progress{Done: done, Total: total, Unit: "bytes", Text: "fetching"})
-	}
 }
 
 // fullRevision ends a hub reference that needs no network to resolve.

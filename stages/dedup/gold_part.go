@@ -1,8 +1,9 @@
-package rows
+package dedup
 
 import (
 	"crypto/sha256"
 	"encoding/binary"
+	"github.com/sprint-ml/sprint/stages/rows"
 )
 
 // GoldPart sets a share of a gold set aside, for what must not score the rest:
@@ -10,7 +11,7 @@ import (
 // story is in hangs on its rows alone, so a part is the same wherever and in
 // whatever order the set is read. A story is as likely to be in as another,
 // however many rows it has.
-func GoldPart(gold []Row, share float64) []bool {
+func GoldPart(gold []rows.Row, share float64) []bool {
 	titles := make([]string, len(gold))
 	for i, r := range gold {
 		titles[i] = r.Title
@@ -18,7 +19,7 @@ func GoldPart(gold []Row, share float64) []bool {
 	draws := map[int]uint64{}
 	groups := NearDuplicateGroups(titles)
 	for i := range gold {
-		sum := sha256.Sum256([]byte("gold part " + Identity(gold[i])))
+		sum := sha256.Sum256([]byte("gold part " + rows.Identity(gold[i])))
 		draw := binary.BigEndian.Uint64(sum[:])
 		if old, ok := draws[groups[i]]; !ok || draw < old {
 			draws[groups[i]] = draw

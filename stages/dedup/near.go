@@ -1,4 +1,11 @@
-package rows
+// Package dedup finds headlines of one story: near-duplicate titles, the groups
+// that they form, and the rows of one set that overlap with another, such as a
+// gold set that must not train.
+//
+// near.go finds near-duplicates, shingle.go holds their similarity, union.go
+// the disjoint groups, overlap.go and gold_part.go work on whole rows. The
+// package imports rows and no model code.
+package dedup
 
 import (
 	"cmp"

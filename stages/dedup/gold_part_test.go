@@ -1,10 +1,11 @@
-package rows_test
+package dedup_test
 
 import (
 	"fmt"
 	"slices"
 	"testing"
 
+	"github.com/sprint-ml/sprint/stages/dedup"
 	"github.com/sprint-ml/sprint/stages/rows"
 )
 
@@ -16,8 +17,8 @@ func TestGoldPart(t *testing.T) {
 	for i, title := range titles {
 		gold = append(gold, rows.Row{ID: fmt.Sprint(i), Title: title})
 	}
-	part, more := rows.GoldPart(gold, 0.3), rows.GoldPart(gold, 0.5)
-	groups := rows.NearDuplicateGroups(titles)
+	part, more := dedup.GoldPart(gold, 0.3), dedup.GoldPart(gold, 0.5)
+	groups := dedup.NearDuplicateGroups(titles)
 	in, n := map[int]bool{}, 0
 	for i := range gold {
 		if was, ok := in[groups[i]]; ok && was != part[i] {
@@ -35,7 +36,7 @@ func TestGoldPart(t *testing.T) {
 		t.Errorf("%d of 600 rows are three tenths", n)
 	}
 	slices.Reverse(gold)
-	back := rows.GoldPart(gold, 0.3)
+	back := dedup.GoldPart(gold, 0.3)
 	slices.Reverse(back)
 	if !slices.Equal(part, back) {
 		t.Error("the order of rows changes the part")
@@ -56,7 +57,7 @@ func TestGoldPartFavoursNoStory(t *testing.T) {
 		}
 	}
 	n := 0
-	for _, in := range rows.GoldPart(gold, 0.3) {
+	for _, in := range dedup.GoldPart(gold, 0.3) {
 		if in {
 			n++
 		}

@@ -1,4 +1,4 @@
-package rows
+package dedup
 
 // Union is a set of disjoint groups of the numbers from 0. Find and Join are for
 // one goroutine at a time.

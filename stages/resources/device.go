@@ -1,0 +1,42 @@
+// Package resources gives an attempt the device and the encoder that its plan
+// names, and gives each failure to do so its exit code.
+//
+// device.go opens devices. encoder.go pins an encoder for a key, fetches the one
+// that a key holds and loads it. Kinds import this package; it imports no kind.
+package resources
+
+import (
+	"context"
+	"errors"
+
+	"github.com/sprint-ml/sprint/ml/device"
+	"github.com/sprint-ml/sprint/ml/wheel"
+	"github.com/sprint-ml/sprint/stages"
+)
+
+// Device opens a device of the attempt; name is env.Device but for comparisons.
+func Device(ctx context.Context, env stages.Env, name string) (*device.Device, error) {
+	dev, err := device.Open(ctx, name, device.Options{CacheDir: env.CacheDir, Offline: env.Offline, Log: env.Log, Announce: announce(env), Progress: fetching(env)})
+	if err == nil {
+		return dev, nil
+	}
+	var d *device.Error
+	switch {
+	case errors.Is(err, device.ErrCorruptPlugin), errors.Is(err, wheel.ErrCorrupt):
+		return nil, stages.Fail(stages.CodeIntegrity, "remove the damaged plugin and run again", "%w", err)
+	case errors.As(err, &d):
+		return nil, stages.Fail(stages.CodeEnvironment, "", "%w", err)
+	}
+	return nil, err
+}
+
+// announce shows what is fetched and where it is kept.
+func announce(env stages.Env) func(string) {
+	return func(line string) { env.Note("fetch", line) }
+}
+
+func fetching(env stages.Env) func(done, total int64) {
+	return func(done, total int64) {
+		env.Progress(stages.Progress{Done: done, Total: total, Unit: "bytes", Text: "fetching"})
+	}
+}
