@@ -115,7 +115,7 @@ func (d *decoding) fields(v reflect.Value, raw map[string]any, path, base string
 		if !ok {
 			continue
 		}
-		if given.Value == nil && filledBySilence(target, f) {
+		if given.Value == nil && defaultsToStruct(target, f) {
 			given.Value = map[string]any{}
 		}
 		if given.Value == nil {
@@ -132,7 +132,7 @@ func (d *decoding) fields(v reflect.Value, raw map[string]any, path, base string
 		}
 		if f.keyed && !f.path {
 			keyed[f.name] = plainKeyed
-			if !f.hasDefault && void(target) {
+			if !f.hasDefault && equalsOmitted(target) {
 				// What is left out means the same, so it is the same.
 				target.SetZero()
 				keyed[f.name] = nil
@@ -211,9 +211,9 @@ func (d *decoding) given(f field, written any, path, base string) (g Given, ok b
 		}
 	}
 	if g.Value == nil && f.hasDefault {
-		v, err := d.decoder.parseDefault(f.fallback)
+		v, err := d.decoder.parseDefault(f.defaultText)
 		if err != nil {
-			d.fail(path, fmt.Sprintf("the default %q is not YAML: %v", f.fallback, err), "")
+			d.fail(path, fmt.Sprintf("the default %q is not YAML: %v", f.defaultText, err), "")
 			return g, false
 		}
 		g.Value, g.Origin = v, Origin{From: "default"}
@@ -231,18 +231,18 @@ func (d *decoding) given(f field, written any, path, base string) (g Given, ok b
 	return g, false
 }
 
-// filledBySilence reports whether a field that is not given is a struct of
+// defaultsToStruct reports whether a field that is not given is a struct of
 // defaults: a plain one, or the one of the chosen source.
-func filledBySilence(v reflect.Value, f field) bool {
+func defaultsToStruct(v reflect.Value, f field) bool {
 	if v.Kind() == reflect.Pointer {
 		return v.Type().Elem().Kind() == reflect.Struct && f.when != ""
 	}
 	return v.Kind() == reflect.Struct && !isText(v)
 }
 
-// void reports whether a written value is the one that an option has when it is
+// equalsOmitted reports whether a written value is the one that an option has when it is
 // left out: pointers tell the two apart, all else does not.
-func void(v reflect.Value) bool {
+func equalsOmitted(v reflect.Value) bool {
 	switch v.Kind() {
 	case reflect.Pointer, reflect.Struct:
 		return false

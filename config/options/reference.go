@@ -30,7 +30,7 @@ func reference(t reflect.Type, prefix string, out *[]Field) {
 	for _, f := range fieldsOf(t) {
 		ft := t.Field(f.index).Type
 		path := strictyaml.Join(prefix, f.name)
-		x := Field{Path: path, Type: typeWord(ft), Default: f.fallback, Doc: f.doc, Keyed: f.keyed && !f.path, Allowed: strings.Join(f.enum, ", ")}
+		x := Field{Path: path, Type: typeWord(ft), Default: f.defaultText, Doc: f.doc, Keyed: f.keyed && !f.path, Allowed: strings.Join(f.enum, ", ")}
 		var bounds []string
 		for _, b := range [][2]string{{"at least ", f.min}, {"at most ", f.max}, {"above ", f.above}, {"below ", f.below}} {
 			if b[1] != "" {

@@ -28,7 +28,7 @@ func structSchema(t reflect.Type) map[string]any {
 			s["description"] = f.doc
 		}
 		if f.hasDefault {
-			if v, err := strictyaml.ParseValue(f.fallback); err == nil {
+			if v, err := strictyaml.ParseValue(f.defaultText); err == nil {
 				s["default"] = v
 			}
 		}

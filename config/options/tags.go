@@ -12,7 +12,7 @@ import (
 type field struct {
 	index          int
 	name, doc      string
-	fallback       string
+	defaultText    string
 	hasDefault     bool
 	required, path bool
 	dotted         bool
@@ -32,9 +32,9 @@ func fieldsOf(t reflect.Type) []field {
 		if !f.IsExported() || name == "" || name == "-" {
 			continue
 		}
-		fallback, has := f.Tag.Lookup("default")
+		defaultText, has := f.Tag.Lookup("default")
 		x := field{
-			index: i, name: name, doc: f.Tag.Get("doc"), fallback: fallback, hasDefault: has,
+			index: i, name: name, doc: f.Tag.Get("doc"), defaultText: defaultText, hasDefault: has,
 			required: f.Tag.Get("required") == "true", path: f.Tag.Get("path") == "true", dotted: f.Tag.Get("path") == "dotted", secret: f.Tag.Get("secret") == "true",
 			keyed: f.Tag.Get("key") != "-", when: f.Tag.Get("when"), like: f.Tag.Get("like"),
 			min: f.Tag.Get("min"), max: f.Tag.Get("max"), above: f.Tag.Get("above"), below: f.Tag.Get("below"),
