@@ -352,7 +352,7 @@ func f2(v float64) string { return fixed(v, 2) }
 func f3(v float64) string { return fixed(v, 3) }
 
 func fixed(v float64, digits int) string {
-	if !finite(v) || math.Abs(v) > 1e9 {
+	if math.IsNaN(v) || math.Abs(v) > 1e9 {
 		return "?"
 	}
 	s := strconv.FormatFloat(v, 'f', digits, 64)

@@ -9,6 +9,8 @@ import (
 	"html/template"
 	"io"
 	"strings"
+
+	"github.com/sprint-ml/sprint/stages/chart"
 )
 
 //go:embed page.gohtml
@@ -20,11 +22,11 @@ var styleText string
 // HTML writes the report as one page. It refers to nothing on any network and
 // runs no script, and says so to the browser in its content security policy.
 func (r *Report) HTML(w io.Writer) error {
-	page, err := template.New("page").Funcs(template.FuncMap{"sign": sign}).Parse(pageText)
+	page, err := template.New("page").Funcs(template.FuncMap{"sign": sign, "svg": svg}).Parse(pageText)
 	if err != nil {
 		return fmt.Errorf("report page: %w", err)
 	}
-	style := strings.TrimSpace(styleText)
+	style := strings.TrimSpace(styleText) + "\n" + strings.TrimSpace(chart.Style)
 	sum := sha256.Sum256([]byte(style))
 	var b bytes.Buffer
 	err = page.Execute(&b, struct {
@@ -38,6 +40,9 @@ func (r *Report) HTML(w io.Writer) error {
 	_, err = w.Write(b.Bytes())
 	return err
 }
+
+// svg is a drawing, whose texts it escapes.
+func svg(c *chart.Chart) template.HTML { return template.HTML(c.SVG()) }
 
 // sign stands beside a colour, for those who do not see it.
 func sign(m Mark) string {

@@ -8,6 +8,8 @@
 // input: titles come from the web, documents from any command.
 package report
 
+import "github.com/sprint-ml/sprint/stages/chart"
+
 // Report is what both renderings show.
 type Report struct {
 	Title    string // the plan's name
@@ -57,7 +59,7 @@ type Section struct {
 type Block struct {
 	Text   string
 	Facts  []Fact
-	Chart  *Chart
+	Chart  *chart.Chart
 	Table  *Table
 	Fold   string
 	Open   bool // is unfolded at first
@@ -97,7 +99,6 @@ type Cell struct {
 const (
 	maxRows     = 400     // of a table
 	maxText     = 400     // runes of a text of the run's data
-	maxPoints   = 300     // of a line
 	maxErrors   = 8       // wrong answers of a category and a sort
 	maxSegments = 25      // parts of a set
 	maxRead     = 100_000 // lines of a document

@@ -7,6 +7,8 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+
+	"github.com/sprint-ml/sprint/stages/chart"
 )
 
 // verified shows how good the model is, whether that is enough, and where it is
@@ -58,7 +60,7 @@ func qualitySection(m *metrics) Section {
 		out.Missing = []string{"No gold set: name one in verify to measure quality."}
 	}
 	if ci := model.CI; ci != nil {
-		out.Intro += fmt.Sprintf(" Whiskers and figures in brackets are %.0f %% intervals: how far a figure would move on other rows like these (bootstrap, %s draws).", 100*clamp(ci.Level), count(ci.Resamples))
+		out.Intro += fmt.Sprintf(" Whiskers and figures in brackets are %.0f %% intervals: how far a figure would move on other rows like these (bootstrap, %s draws).", 100*clampTo(ci.Level, 1), count(ci.Resamples))
 	} else {
 		out.Intro += " This run's verify recorded no intervals."
 	}
@@ -113,31 +115,31 @@ func (s scores) microCI() *interval {
 	return &s.CI.MicroF1
 }
 
-func categoryChart(m *metrics) *Chart {
+func categoryChart(m *metrics) *chart.Chart {
 	model, _ := m.measured()
 	kw := m.Baselines["keywords"]
-	var groups []barGroup
-	one := func(class string, c categoryScore) bar {
-		return bar{class: class, value: c.F1, low: c.f1CI().low(), high: c.f1CI().high()}
+	var groups []chart.Group
+	one := func(class string, c categoryScore) chart.Bar {
+		return chart.Bar{Class: class, Value: c.F1, Low: c.f1CI().low(), High: c.f1CI().high()}
 	}
 	for _, name := range slices.Sorted(maps.Keys(model.PerCategory)) {
 		if c := model.PerCategory[name]; len(groups) < maxCharts {
-			groups = append(groups, barGroup{fmt.Sprintf("%s (%d)", name, c.Support), []bar{one("a", c), one("b", kw.PerCategory[name])}})
+			groups = append(groups, chart.Group{Name: fmt.Sprintf("%s (%d)", name, c.Support), Bars: []chart.Bar{one("a", c), one("b", kw.PerCategory[name])}})
 		}
 	}
-	return barChart("F1 by category (rows)", fmt.Sprintf("F1 of %d categories. Macro-F1 is %s for the model and %s for the rules.", len(model.PerCategory), f3(model.MacroF1), f3(kw.MacroF1)),
+	return chart.Bars("F1 by category (rows)", fmt.Sprintf("F1 of %d categories. Macro-F1 is %s for the model and %s for the rules.", len(model.PerCategory), f3(model.MacroF1), f3(kw.MacroF1)),
 		[][2]string{{"a", "model"}, {"b", "rules"}}, groups)
 }
 
 // overall draws the averages of the model beside those that it is held against.
-func overall(m *metrics) *Chart {
+func overall(m *metrics) *chart.Chart {
 	model, _ := m.measured()
 	kw, majority := m.Baselines["keywords"], m.Baselines["majority"]
-	group := func(name string, of func(scores) (float64, *interval)) barGroup {
-		g := barGroup{name: name}
+	group := func(name string, of func(scores) (float64, *interval)) chart.Group {
+		g := chart.Group{Name: name}
 		add := func(class string, s scores) {
 			v, ci := of(s)
-			g.bars = append(g.bars, bar{class: class, value: v, low: ci.low(), high: ci.high()})
+			g.Bars = append(g.Bars, chart.Bar{Class: class, Value: v, Low: ci.low(), High: ci.high()})
 		}
 		add("a", model)
 		if m.Masked != nil {
@@ -151,8 +153,8 @@ func overall(m *metrics) *Chart {
 	if m.Masked != nil {
 		names = slices.Insert(names, 1, [2]string{"c", "rule words hidden"})
 	}
-	return barChart("Averages over the categories", fmt.Sprintf("Macro-F1 of the model is %s, of the rules %s, of the more frequent value %s.", f3(model.MacroF1), f3(kw.MacroF1), f3(majority.MacroF1)),
-		names, []barGroup{
+	return chart.Bars("Averages over the categories", fmt.Sprintf("Macro-F1 of the model is %s, of the rules %s, of the more frequent value %s.", f3(model.MacroF1), f3(kw.MacroF1), f3(majority.MacroF1)),
+		names, []chart.Group{
 			group("macro-F1", func(s scores) (float64, *interval) { return s.MacroF1, s.macroCI() }),
 			group("micro-F1", func(s scores) (float64, *interval) { return s.MicroF1, s.microCI() }),
 		})

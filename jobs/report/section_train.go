@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"slices"
 	"strconv"
+
+	"github.com/sprint-ml/sprint/stages/chart"
 )
 
 // trained shows the losses by epoch.
@@ -31,10 +33,14 @@ func trained(st Stage) []Section {
 		out.Intro += fmt.Sprintf(" The weights after epoch %d were kept.", history[best].Epoch)
 	}
 	out.Blocks = append(out.Blocks,
-		Block{Chart: lineChart("Loss by epoch", fmt.Sprintf("The loss on train goes from %s to %s, on val from %s to %s.", f3(loss[0]), f3(last.TrainLoss), f3(val[0]), f3(last.ValLoss)),
-			"epoch", x, 0, best, series{"train", "a", loss}, series{"val", "b", val})},
-		Block{Chart: lineChart("Macro-F1 on val, against weak labels", fmt.Sprintf("Macro-F1 on val goes from %s to %s.", f3(f1[0]), f3(last.ValMacroF1)),
-			"epoch", x, 1, best, series{"val", "b", f1})})
+		Block{Chart: chart.Lines(chart.Caption{
+			Title: "Loss by epoch", Axis: "epoch",
+			Desc: fmt.Sprintf("The loss on train goes from %s to %s, on val from %s to %s.", f3(loss[0]), f3(last.TrainLoss), f3(val[0]), f3(last.ValLoss)),
+		}, x, 0, best, chart.Series{Name: "train", Class: "a", Y: loss}, chart.Series{Name: "val", Class: "b", Y: val})},
+		Block{Chart: chart.Lines(chart.Caption{
+			Title: "Macro-F1 on val, against weak labels", Axis: "epoch",
+			Desc: fmt.Sprintf("Macro-F1 on val goes from %s to %s.", f3(f1[0]), f3(last.ValMacroF1)),
+		}, x, 1, best, chart.Series{Name: "val", Class: "b", Y: f1})})
 	t := &Table{Caption: "Epochs", Columns: []Column{{"epoch", true}, {"steps", true}, {"train loss", true}, {"val loss", true}, {"val macro-F1", true}, {"", false}}}
 	for _, e := range history {
 		note := Cell{}
