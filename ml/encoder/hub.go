@@ -1,6 +1,7 @@
 package encoder
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -54,8 +55,23 @@ func newHub(o Options) *hub {
 	c := retryablehttp.NewClient()
 	c.Logger = nil // it would log URLs, which may carry a CDN's signature
 	c.RetryMax, c.RetryWaitMin, c.RetryWaitMax = 4, 500*time.Millisecond, 8*time.Second
+	c.HTTPClient.Transport = &timeoutTransport{
+		next:   c.HTTPClient.Transport,
+		answer: cmp.Or(o.AnswerTimeout, defaultAnswerTimeout), stall: cmp.Or(o.StallTimeout, defaultStallTimeout),
+	}
+	c.CheckRetry = retryUnlessTimedOut
 	c.ErrorHandler = retryablehttp.PassthroughErrorHandler // the last answer, not "giving up after 5 attempts"
 	return &hub{base: strings.TrimRight(base, "/"), token: token, client: c.StandardClient()}
+}
+
+// retryUnlessTimedOut is retryablehttp's own policy, but for a server that does not answer:
+// who waits for a plan would wait for every one of the attempts.
+func retryUnlessTimedOut(ctx context.Context, resp *http.Response, err error) (bool, error) {
+	var timeout *timeoutError
+	if errors.As(err, &timeout) {
+		return false, nil
+	}
+	return retryablehttp.DefaultRetryPolicy(ctx, resp, err)
 }
 
 // get sends one GET. The token goes to the hub only: net/http drops it when a

@@ -14,6 +14,7 @@ import (
 	"net/http/httptest"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -32,12 +33,13 @@ type fakeHub struct {
 	files    map[string][]byte
 
 	mu       sync.Mutex
-	cut      int    // the CDN breaks this many answers off half-way
-	flip     bool   // the CDN serves a wrong byte
-	gated    bool   // the hub answers 401 without the token
-	ranges   int    // answers that continued a file
-	requests int    // to hub and CDN
-	leaked   string // an Authorization header that reached the CDN
+	cut      int           // the CDN breaks this many answers off half-way
+	flip     bool          // the CDN serves a wrong byte
+	gated    bool          // the hub answers 401 without the token
+	ranges   int           // answers that continued a file
+	requests int           // to hub and CDN
+	pause    time.Duration // between the pieces of the CDN's answer
+	leaked   string        // an Authorization header that reached the CDN
 }
 
 const secret = "hf_very_secret"
@@ -120,6 +122,14 @@ func (f *fakeHub) serveCDN(w http.ResponseWriter, r *http.Request) {
 		}
 		_, _ = w.Write(data[from : from+(len(data)-from)/2])
 		return // the server closes a connection whose body is too short
+	}
+	if f.pause > 0 {
+		for piece := range slices.Chunk(data, len(data)/20+1) {
+			time.Sleep(f.pause)
+			_, _ = w.Write(piece)
+			_ = http.NewResponseController(w).Flush()
+		}
+		return
 	}
 	http.ServeContent(w, r, "", time.Time{}, bytes.NewReader(data))
 }

@@ -11,6 +11,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/sprint-ml/sprint/ml/wheel"
 )
@@ -43,14 +44,17 @@ type Files map[string]func(ctx context.Context) (io.ReadCloser, error)
 
 // Options of Resolve and Fetch.
 type Options struct {
-	CacheDir string                  // where encoders are kept; required
-	Offline  bool                    // no network at all
-	HubURL   string                  // empty: $HF_ENDPOINT, else https://huggingface.co
-	Token    func() string           // bearer token of the hub, never logged; nil: $HF_TOKEN
-	Log      *slog.Logger            // nil drops
-	Announce func(line string)       // told once before a download
-	Progress func(done, total int64) // bytes of the current file
-	Python   string                  // interpreter for pip; empty looks on PATH
+	CacheDir string        // where encoders are kept; required
+	Offline  bool          // no network at all
+	HubURL   string        // empty: $HF_ENDPOINT, else https://huggingface.co
+	Token    func() string // bearer token of the hub, never logged; nil: $HF_TOKEN
+	// AnswerTimeout bounds the wait for the hub to begin an answer, StallTimeout that for
+	// the next bytes of one; 0 is 30 seconds.
+	AnswerTimeout, StallTimeout time.Duration
+	Log                         *slog.Logger            // nil drops
+	Announce                    func(line string)       // told once before a download
+	Progress                    func(done, total int64) // bytes of the current file
+	Python                      string                  // interpreter for pip; empty looks on PATH
 	// OpenURL opens store URLs (s3://bucket/encoder); nil refuses them.
 	OpenURL func(ctx context.Context, url string) (Files, error)
 }
