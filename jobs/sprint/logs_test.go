@@ -16,9 +16,10 @@ import (
 	"time"
 )
 
-// TestMain lets the test binary be the program, in processes of their own.
+// TestMain lets the test binary be the program and its workers, in processes of
+// their own.
 func TestMain(m *testing.M) {
-	if os.Getenv("SPRINT_TEST_PROGRAM") != "" {
+	if os.Getenv("SPRINT_TEST_PROGRAM") != "" || len(os.Args) > 1 && os.Args[1] == "worker" {
 		os.Unsetenv("SPRINT_TEST_PROGRAM")
 		os.Exit(run(context.Background(), os.Args[1:], os.Environ(), os.Stdin, os.Stdout, os.Stderr))
 	}

@@ -48,7 +48,7 @@ dead or dominates its category. With --gold, rows of the gold set are left out o
 the sample, and each rule shows how often it was right on them.`,
 		Example: "  sprint label-preview plan.yaml --text \"No fire in the harbour\"\n" +
 			"  sprint label-preview plan.yaml --gold gold.csv\n" +
-			"  sprint label-preview plan.yaml --show 20 --of crime:theft\n" +
+			"  sprint label-preview plan.yaml --show 20 --of emergencies:fire\n" +
 			"  sprint label-preview plan.yaml --test rules_test.yaml",
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return interrupted(cmd.Context(), a.preview(cmd.Context(), cmd, planArg(args), &f))
