@@ -19,8 +19,8 @@ import (
 	"github.com/sprint-ml/sprint/ml/metrics"
 	"github.com/sprint-ml/sprint/ml/taxonomy"
 	"github.com/sprint-ml/sprint/stages"
+	"github.com/sprint-ml/sprint/stages/dataset"
 	"github.com/sprint-ml/sprint/stages/fetch"
-	"github.com/sprint-ml/sprint/stages/label"
 	"github.com/sprint-ml/sprint/stages/rows"
 	"github.com/sprint-ml/sprint/storage"
 )
@@ -145,7 +145,7 @@ func (a *app) preview(ctx context.Context, cmd *cobra.Command, path string, f *p
 		return err
 	}
 	src := c.graph.Taxonomy()
-	t, err := label.Taxonomy(src)
+	t, err := dataset.Taxonomy(src)
 	if err != nil {
 		return err
 	}

@@ -15,7 +15,7 @@ import (
 	"github.com/sprint-ml/sprint/config"
 	"github.com/sprint-ml/sprint/ml/taxonomy"
 	"github.com/sprint-ml/sprint/stages"
-	"github.com/sprint-ml/sprint/stages/label"
+	"github.com/sprint-ml/sprint/stages/dataset"
 	"github.com/sprint-ml/sprint/stages/rows"
 )
 
@@ -28,7 +28,7 @@ func (a *app) importReview(cmd *cobra.Command, file, plan string, f *reviewFlags
 	if err != nil {
 		return err
 	}
-	t, err := label.Taxonomy(c.graph.Taxonomy())
+	t, err := dataset.Taxonomy(c.graph.Taxonomy())
 	if err != nil {
 		return err
 	}

@@ -9,7 +9,7 @@ import (
 	"github.com/sprint-ml/sprint/jobs"
 	"github.com/sprint-ml/sprint/ml/taxonomy"
 	"github.com/sprint-ml/sprint/stages"
-	"github.com/sprint-ml/sprint/stages/label"
+	"github.com/sprint-ml/sprint/stages/dataset"
 )
 
 // checkTaxonomy reports the mistakes of a plan's taxonomy like those of the
@@ -19,7 +19,7 @@ func checkTaxonomy(g *jobs.Graph) error {
 	if len(src.Data) == 0 {
 		return nil
 	}
-	_, err := label.Taxonomy(src)
+	_, err := dataset.Taxonomy(src)
 	var problems stages.SourceProblems
 	if !errors.As(err, &problems) {
 		return err
@@ -48,7 +48,7 @@ func pointing(file, text string, problems []taxonomy.Problem) diagnostic.Errors 
 // taxonomyWarnings are what looks wrong in a valid taxonomy.
 func taxonomyWarnings(g *jobs.Graph) diagnostic.Errors {
 	src := g.Taxonomy()
-	t, err := label.Taxonomy(src)
+	t, err := dataset.Taxonomy(src)
 	if err != nil {
 		return nil //nolint:nilerr // checkTaxonomy says what is wrong
 	}

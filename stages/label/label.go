@@ -10,8 +10,8 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/sprint-ml/sprint/ml/taxonomy"
 	"github.com/sprint-ml/sprint/stages"
+	"github.com/sprint-ml/sprint/stages/dataset"
 	"github.com/sprint-ml/sprint/stages/rows"
 )
 
@@ -109,7 +109,7 @@ func (o *Options) Check() []stages.Problem {
 
 // Resolve keys the stage by the categories and by what its sources read.
 func (o *Options) Resolve(ctx context.Context, look stages.Lookup) (stages.External, error) {
-	t, err := Taxonomy(look.Taxonomy())
+	t, err := dataset.Taxonomy(look.Taxonomy())
 	if err != nil {
 		return nil, err
 	}
@@ -154,20 +154,4 @@ func (o *Options) Resolve(ctx context.Context, look stages.Lookup) (stages.Exter
 		err = stages.Fail(stages.CodePlan, "set rows aside for it, in a file of their own", "gold: %s is the gold set that verify scores; what weighs the voters must not score them", o.Gold)
 	}
 	return ext, err
-}
-
-// Taxonomy parses a plan's taxonomy; mistakes come as stages.SourceProblems.
-func Taxonomy(src stages.Source) (*taxonomy.Taxonomy, error) {
-	if len(src.Data) == 0 {
-		return nil, stages.Fail(stages.CodePlan, "add `taxonomy: taxonomy.yaml` to the plan", "the plan names no taxonomy")
-	}
-	t, problems := taxonomy.Parse(src.Data)
-	if len(problems) == 0 {
-		return t, nil
-	}
-	var out stages.SourceProblems
-	for _, p := range problems {
-		out = append(out, stages.SourceProblem{File: src.Name, Line: p.Line, Col: p.Col, Message: p.Message, Hint: p.Hint})
-	}
-	return nil, out
 }

@@ -2,6 +2,7 @@ package label
 
 import (
 	"github.com/sprint-ml/sprint/ml/taxonomy"
+	"github.com/sprint-ml/sprint/stages/dataset"
 	"github.com/sprint-ml/sprint/stages/rows"
 )
 
@@ -58,7 +59,7 @@ func newReport(t *taxonomy.Taxonomy) *Report {
 		r.Categories[c.Name] = &CategoryReport{Tags: map[string]int{}, Overlap: map[string]int{}, Rules: map[string]int{}}
 	}
 	for i := range t.Rules {
-		r.index[ruleID(t, i)] = i
+		r.index[dataset.RuleID(t, i)] = i
 	}
 	return r
 }
@@ -167,7 +168,7 @@ func (r *Report) finish(t *taxonomy.Taxonomy) {
 	}
 	for i, n := range r.fired {
 		if any && n == 0 {
-			r.DeadRules = append(r.DeadRules, ruleID(t, i))
+			r.DeadRules = append(r.DeadRules, dataset.RuleID(t, i))
 		}
 	}
 }

@@ -10,6 +10,7 @@ import (
 	"github.com/sprint-ml/sprint/ml/taxonomy"
 	"github.com/sprint-ml/sprint/ml/vote"
 	"github.com/sprint-ml/sprint/stages"
+	"github.com/sprint-ml/sprint/stages/dataset"
 	"github.com/sprint-ml/sprint/stages/rows"
 )
 
@@ -73,16 +74,11 @@ type ruleSource struct {
 func newRules(t *taxonomy.Taxonomy, v *voters, weight float64) *ruleSource {
 	s := &ruleSource{t: t, matcher: keywords.New(t), weights: &v.weights}
 	for i := range t.Rules {
-		s.ids = append(s.ids, ruleID(t, i))
+		s.ids = append(s.ids, dataset.RuleID(t, i))
 		s.rule = append(s.rule, v.add(sourceRules, s.ids[i], weight*max(0, t.Rules[i].Weight)))
 	}
 	s.absent = v.perCategory(sourceRules, t, weight*absentWeight)
 	return s
-}
-
-func ruleID(t *taxonomy.Taxonomy, rule int) string {
-	r := &t.Rules[rule]
-	return t.Categories[r.Category].Name + ":" + r.ID
 }
 
 func (s *ruleSource) cast(_ context.Context, set []*rows.Row) ([][]vote.Vote, error) {

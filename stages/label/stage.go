@@ -10,6 +10,7 @@ import (
 
 	"github.com/sprint-ml/sprint/ml/taxonomy"
 	"github.com/sprint-ml/sprint/stages"
+	"github.com/sprint-ml/sprint/stages/dataset"
 	"github.com/sprint-ml/sprint/stages/resources"
 	"github.com/sprint-ml/sprint/stages/rows"
 )
@@ -24,7 +25,7 @@ type stage struct {
 // Preflight reads the files that people write, so that a mistake in one is
 // found before rows are fetched.
 func (s *stage) Preflight(ctx context.Context) error {
-	t, err := Taxonomy(s.env.Taxonomy)
+	t, err := dataset.Taxonomy(s.env.Taxonomy)
 	if err != nil {
 		return err
 	}
@@ -57,7 +58,7 @@ func (s *stage) Preflight(ctx context.Context) error {
 
 // Run reads articles and writes labelled and label_report.
 func (s *stage) Run(ctx context.Context, in stages.Inputs, out stages.Outputs) error {
-	t, err := Taxonomy(s.env.Taxonomy)
+	t, err := dataset.Taxonomy(s.env.Taxonomy)
 	if err != nil {
 		return err
 	}

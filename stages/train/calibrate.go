@@ -4,13 +4,13 @@ import (
 	"context"
 	"errors"
 	"log/slog"
-	"math"
 
 	"github.com/sprint-ml/sprint/ml/bert"
 	"github.com/sprint-ml/sprint/ml/metrics"
 	"github.com/sprint-ml/sprint/ml/taxonomy"
 	"github.com/sprint-ml/sprint/stages"
 	"github.com/sprint-ml/sprint/stages/dedup"
+	"github.com/sprint-ml/sprint/stages/release"
 	"github.com/sprint-ml/sprint/stages/rows"
 )
 
@@ -19,44 +19,6 @@ type Calibrate struct {
 	Temperature string  `yaml:"temperature" default:"none" enum:"none|one|category" doc:"rescale scores so that they are probabilities: one temperature for all categories, or one for each; the model applies it to all its answers"`
 	Gold        float64 `yaml:"gold" default:"0" min:"0" below:"1" doc:"share of the gold set, whole stories drawn by their rows' identity, on which thresholds and temperatures are fitted where it has enough positives; verify does not score these rows"`
 	File        string  `yaml:"file" path:"true" like:"verify.gold" key:"-" doc:"that gold set; by default the one that verify measures against"`
-}
-
-// Calibration is the content of calibration.json.
-type Calibration struct {
-	Temperature string                `json:"temperature"` // as the plan has it
-	Categories  map[string]Calibrated `json:"categories"`
-	// Gold are the rows of the gold set on which was fitted: they must not be
-	// scored.
-	Gold []GoldRow `json:"gold"`
-}
-
-// Calibrated is what was fitted for one category.
-type Calibrated struct {
-	Threshold   float64 `json:"threshold"`
-	Temperature float64 `json:"temperature"` // 1 leaves scores as they are
-	On          string  `json:"on"`          // val or gold
-	Rows        int     `json:"rows"`
-	Positives   int     `json:"positives"`
-	// Log loss and expected calibration error on these rows, before the
-	// temperature and after.
-	LogLoss [2]float64 `json:"log_loss"`
-	Error   [2]float64 `json:"calibration_error"`
-}
-
-// GoldRow names a row of a gold set.
-type GoldRow struct {
-	URL   string `json:"url,omitempty"`
-	ID    string `json:"id,omitempty"`
-	Title string `json:"title"`
-}
-
-// Rows are the named gold rows as rows, to keep others apart from.
-func (c *Calibration) Rows() []rows.Row {
-	out := make([]rows.Row, len(c.Gold))
-	for i, g := range c.Gold {
-		out[i] = rows.Row{URL: g.URL, ID: g.ID, Title: g.Title}
-	}
-	return out
 }
 
 // enough is how many rows of each answer a fit on them needs.
@@ -126,15 +88,15 @@ func (s *stage) goldPart(ctx context.Context, t *taxonomy.Taxonomy) ([]rows.Row,
 }
 
 // calibrate fits temperatures, which it gives to the model, and thresholds.
-func (l *loop) calibrate(ctx context.Context, model *bert.Model) (*Calibration, error) {
+func (l *loop) calibrate(ctx context.Context, model *bert.Model) (*release.Calibration, error) {
 	samples, err := l.samples(ctx, model)
 	if err != nil {
 		return nil, err
 	}
 	o := l.o.Calibrate
-	out := &Calibration{Temperature: o.Temperature, Categories: map[string]Calibrated{}, Gold: []GoldRow{}}
+	out := &release.Calibration{Temperature: o.Temperature, Categories: map[string]release.Calibrated{}, Gold: []release.GoldRow{}}
 	for _, r := range l.gold {
-		out.Gold = append(out.Gold, GoldRow{r.URL, r.ID, r.Title})
+		out.Gold = append(out.Gold, release.GoldRow{URL: r.URL, ID: r.ID, Title: r.Title})
 	}
 	var all sample
 	for _, s := range samples {
@@ -156,7 +118,7 @@ func (l *loop) calibrate(ctx context.Context, model *bert.Model) (*Calibration, 
 		for i, x := range s.scores {
 			tempered[i] = float32(metrics.Temper(float64(x), temperatures[c]))
 		}
-		out.Categories[l.names[c]] = Calibrated{
+		out.Categories[l.names[c]] = release.Calibrated{
 			Threshold: metrics.Threshold(tempered, s.truth), Temperature: temperatures[c], On: s.on, Rows: len(s.truth), Positives: s.positives(),
 			LogLoss: [2]float64{round(metrics.LogLoss(s.scores, s.truth, 1)), round(metrics.LogLoss(s.scores, s.truth, temperatures[c]))},
 			Error:   [2]float64{s.error(s.scores), s.error(tempered)},
@@ -212,15 +174,6 @@ func (l *loop) samples(ctx context.Context, model *bert.Model) ([]sample, error)
 		l.env.Log.Warn("the gold part has too few rows of these categories: val decides", slog.Any("categories", weak), slog.Int("needed", enough))
 	}
 	return out, nil
-}
-
-// thresholds are those of thresholds.json.
-func (c *Calibration) thresholds() map[string]float64 {
-	out := map[string]float64{}
-	for name, x := range c.Categories {
-		out[name] = math.Min(math.Max(x.Threshold, -1), 1)
-	}
-	return out
 }
 
 func (c Calibrate) tempers() bool { return c.Temperature == "one" || c.Temperature == "category" }

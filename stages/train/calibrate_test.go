@@ -13,6 +13,7 @@ import (
 	"github.com/sprint-ml/sprint/ml/encoder/encodertest"
 	"github.com/sprint-ml/sprint/ml/metrics"
 	"github.com/sprint-ml/sprint/stages/dedup"
+	"github.com/sprint-ml/sprint/stages/release"
 	"github.com/sprint-ml/sprint/stages/rows"
 	"github.com/sprint-ml/sprint/stages/stagetest"
 )
@@ -33,7 +34,7 @@ func goldFile(t *testing.T, set []rows.Row) (path string, gold []rows.Row) {
 	return path, g.Rows
 }
 
-func calibration(t *testing.T, r *stagetest.Result) (c Calibration) {
+func calibration(t *testing.T, r *stagetest.Result) (c release.Calibration) {
 	t.Helper()
 	if err := json.Unmarshal(r.File(t, "calibration"), &c); err != nil {
 		t.Fatal(err)

@@ -1,56 +1,15 @@
 package train
 
 import (
-	"context"
-	"fmt"
-	"sort"
-	"strings"
-
 	"github.com/sprint-ml/sprint/ml/bert"
 	"github.com/sprint-ml/sprint/ml/keywords"
 	"github.com/sprint-ml/sprint/ml/taxonomy"
 	"github.com/sprint-ml/sprint/ml/tokenize"
 	fit "github.com/sprint-ml/sprint/ml/train"
 	"github.com/sprint-ml/sprint/stages"
+	"github.com/sprint-ml/sprint/stages/dataset"
 	"github.com/sprint-ml/sprint/stages/rows"
 )
-
-// ReadRows reads one side of the split with its labels in the taxonomy's order.
-func ReadRows(ctx context.Context, in stages.Inputs, name string, t *taxonomy.Taxonomy) ([]rows.Row, error) {
-	r, err := in.Open(ctx, name)
-	if err != nil {
-		return nil, err
-	}
-	defer r.Close()
-	out, columns, err := rows.DecodeParquet(r)
-	if err != nil {
-		return nil, fmt.Errorf("read %s: %w", name, err)
-	}
-	place := map[string]int{}
-	for i, c := range columns {
-		place[c] = i
-	}
-	for _, c := range t.Categories {
-		if _, ok := place[c.Name]; !ok {
-			return nil, stages.Fail(stages.CodeStage, "run label and split again with this taxonomy", "%s has no labels of category %s", name, c.Name)
-		}
-	}
-	for i := range out {
-		labels := make([]rows.Label, len(t.Categories))
-		for c, category := range t.Categories {
-			if out[i].Labels == nil {
-				labels[c].Abstain = true
-				continue
-			}
-			labels[c] = out[i].Labels[place[category.Name]]
-			if category.TagIndex(labels[c].Tag) < 0 {
-				return nil, stages.Fail(stages.CodeStage, "add the tag to the taxonomy, or mend the rows", "%s: row %q has the tag %q, which category %s does not have", name, out[i].Title, labels[c].Tag, category.Name)
-			}
-		}
-		out[i].Labels = labels
-	}
-	return out, nil
-}
 
 // examples turns rows into what the trainer learns from; kept lists the rows
 // that have at least one target that counts. All ids lie in one arena.
@@ -85,7 +44,7 @@ func (o *Options) examples(m *bert.Model, t *taxonomy.Taxonomy, set []rows.Row, 
 
 // mask gives the examples on whose text a rule fires their other reading.
 func (o *Options) mask(m *bert.Model, t *taxonomy.Taxonomy, texts []tokenize.Text, out []fit.Example) {
-	with := maskToken
+	with := dataset.MaskToken
 	if o.MaskHow == "delete" {
 		with = ""
 	}
@@ -98,46 +57,13 @@ func (o *Options) mask(m *bert.Model, t *taxonomy.Taxonomy, texts []tokenize.Tex
 			x.Second = ""
 		}
 		if matcher.Match(&hits, x.First, x.Second); hits.Any() {
-			of, masked = append(of, i), append(masked, tokenize.Text{First: without(x.First, 0, hits.Fired, with), Second: without(x.Second, 1, hits.Fired, with)})
+			of, masked = append(of, i), append(masked, tokenize.Text{First: dataset.Replace(x.First, 0, hits.Fired, with), Second: dataset.Replace(x.Second, 1, hits.Fired, with)})
 		}
 	}
 	ids := m.EncodeAll(masked)
 	for j, i := range of {
 		out[i].Alt, out[i].AltTypes = ids.At(j)
 	}
-}
-
-const maskToken = "[MASK]"
-
-// Mask replaces the words of a field on which rules fired by [MASK].
-func Mask(text string, field int, hits []keywords.Hit) string {
-	return without(text, field, hits, maskToken)
-}
-
-// without puts something else in the place of the words on which rules fired.
-func without(text string, field int, hits []keywords.Hit, with string) string {
-	var spans [][2]int
-	for _, h := range hits {
-		if h.Field == field {
-			spans = append(spans, [2]int{h.Start, h.End})
-		}
-	}
-	sort.Slice(spans, func(i, j int) bool { return spans[i][0] < spans[j][0] })
-	var b strings.Builder
-	at := 0
-	for _, s := range spans {
-		if s[0] < at {
-			at = max(at, s[1])
-			continue
-		}
-		b.WriteString(text[at:s[0]])
-		b.WriteString(with)
-		at = s[1]
-	}
-	if at < len(text) {
-		b.WriteString(text[at:])
-	}
-	return b.String()
 }
 
 // checkClasses refuses data from which nothing can be told apart.

@@ -9,7 +9,7 @@ import (
 	"time"
 
 	"github.com/sprint-ml/sprint/stages"
-	"github.com/sprint-ml/sprint/stages/label"
+	"github.com/sprint-ml/sprint/stages/dataset"
 	"github.com/sprint-ml/sprint/stages/resources"
 	"github.com/sprint-ml/sprint/stages/rows"
 )
@@ -125,7 +125,7 @@ func (o *Options) Check() []stages.Problem {
 
 // Resolve keys the stage by the encoder's content and the categories.
 func (o *Options) Resolve(ctx context.Context, look stages.Lookup) (stages.External, error) {
-	t, err := label.Taxonomy(look.Taxonomy())
+	t, err := dataset.Taxonomy(look.Taxonomy())
 	if err != nil {
 		return nil, err
 	}

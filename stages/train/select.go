@@ -11,6 +11,7 @@ import (
 	"github.com/sprint-ml/sprint/ml/device"
 	"github.com/sprint-ml/sprint/ml/keywords"
 	"github.com/sprint-ml/sprint/ml/taxonomy"
+	"github.com/sprint-ml/sprint/stages/dataset"
 	"github.com/sprint-ml/sprint/stages/dedup"
 	"github.com/sprint-ml/sprint/stages/rows"
 )
@@ -173,7 +174,7 @@ func (s *stage) vectors(ctx context.Context, t *taxonomy.Taxonomy, m *bert.Model
 	texts := make([]bert.Text, len(set))
 	for i, r := range set {
 		matcher.Match(&hits, r.Title, r.Description)
-		texts[i].IDs, texts[i].Types = m.Encode(without(r.Title, 0, hits.Fired, ""), without(r.Description, 1, hits.Fired, ""))
+		texts[i].IDs, texts[i].Types = m.Encode(dataset.Replace(r.Title, 0, hits.Fired, ""), dataset.Replace(r.Description, 1, hits.Fired, ""))
 	}
 	return e.Embed(ctx, texts)
 }

@@ -11,7 +11,7 @@ import (
 	"github.com/sprint-ml/sprint/ml/encoder"
 	"github.com/sprint-ml/sprint/ml/encoder/encodertest"
 	"github.com/sprint-ml/sprint/stages"
-	"github.com/sprint-ml/sprint/stages/label"
+	"github.com/sprint-ml/sprint/stages/dataset"
 	"github.com/sprint-ml/sprint/stages/rows"
 )
 
@@ -49,7 +49,7 @@ func TestSelect(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	tax, err := label.Taxonomy(taxonomyFile)
+	tax, err := dataset.Taxonomy(taxonomyFile)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -14,7 +14,7 @@ import (
 	"github.com/sprint-ml/sprint/ml/taxonomy"
 	fit "github.com/sprint-ml/sprint/ml/train"
 	"github.com/sprint-ml/sprint/stages"
-	"github.com/sprint-ml/sprint/stages/label"
+	"github.com/sprint-ml/sprint/stages/dataset"
 	"github.com/sprint-ml/sprint/stages/resources"
 	"github.com/sprint-ml/sprint/stages/rows"
 )
@@ -34,7 +34,7 @@ func (s *stage) Preflight(ctx context.Context) error {
 	if _, err = s.encoderDir(ctx); err != nil {
 		return err
 	}
-	t, err := label.Taxonomy(s.env.Taxonomy)
+	t, err := dataset.Taxonomy(s.env.Taxonomy)
 	if err != nil {
 		return err
 	}
@@ -51,7 +51,7 @@ func (s *stage) encoderDir(ctx context.Context) (string, error) {
 // Run fits the model and writes model, history and thresholds.
 func (s *stage) Run(ctx context.Context, in stages.Inputs, out stages.Outputs) error {
 	began := time.Now()
-	t, err := label.Taxonomy(s.env.Taxonomy)
+	t, err := dataset.Taxonomy(s.env.Taxonomy)
 	if err != nil {
 		return err
 	}
@@ -65,11 +65,11 @@ func (s *stage) Run(ctx context.Context, in stages.Inputs, out stages.Outputs) e
 	if err != nil {
 		return err
 	}
-	trainRows, err := ReadRows(ctx, in, "train", t)
+	trainRows, err := dataset.ReadLabelled(ctx, in, "train", t)
 	if err != nil {
 		return err
 	}
-	valRows, err := ReadRows(ctx, in, "val", t)
+	valRows, err := dataset.ReadLabelled(ctx, in, "val", t)
 	if err != nil {
 		return err
 	}

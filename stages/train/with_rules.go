@@ -10,6 +10,8 @@ import (
 	"github.com/sprint-ml/sprint/ml/keywords"
 	"github.com/sprint-ml/sprint/ml/metrics"
 	"github.com/sprint-ml/sprint/ml/taxonomy"
+	"github.com/sprint-ml/sprint/stages/dataset"
+	"github.com/sprint-ml/sprint/stages/release"
 	"github.com/sprint-ml/sprint/stages/rows"
 )
 
@@ -41,7 +43,7 @@ func (l *loop) decide(ctx context.Context, m *bert.Model) (map[string]float64, e
 			x.Description = ""
 		}
 		matcher.Match(&hits, x.Title, x.Description)
-		texts[i].IDs, texts[i].Types = m.Encode(Mask(x.Title, 0, hits.Fired), Mask(x.Description, 1, hits.Fired))
+		texts[i].IDs, texts[i].Types = m.Encode(dataset.Mask(x.Title, 0, hits.Fired), dataset.Mask(x.Description, 1, hits.Fired))
 	}
 	predictions, err := p.Predict(ctx, texts)
 	if err != nil {
@@ -93,8 +95,8 @@ func (l *loop) share(ctx context.Context, m *bert.Model) error {
 
 // decided are the thresholds, those of categories that rules answer for moved
 // to where the classifier divides them.
-func (l *loop) decided(m *bert.Model, fitted *Calibration) map[string]float64 {
-	out := fitted.thresholds()
+func (l *loop) decided(m *bert.Model, fitted *release.Calibration) map[string]float64 {
+	out := fitted.Thresholds()
 	for name := range m.Spec.WithRules {
 		out[name] = classify.Decided
 	}

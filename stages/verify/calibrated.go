@@ -7,8 +7,8 @@ import (
 
 	"github.com/sprint-ml/sprint/stages"
 	"github.com/sprint-ml/sprint/stages/dedup"
+	"github.com/sprint-ml/sprint/stages/release"
 	"github.com/sprint-ml/sprint/stages/rows"
-	"github.com/sprint-ml/sprint/stages/train"
 )
 
 // scored is the gold set without the rows on which train fitted thresholds and
@@ -22,7 +22,7 @@ func (s *stage) scored(ctx context.Context, in stages.Inputs, gold *rows.Gold) (
 	if err != nil {
 		return nil, err
 	}
-	var c train.Calibration
+	var c release.Calibration
 	if err := json.Unmarshal(data, &c); err != nil {
 		return nil, fmt.Errorf("calibration: %w", err)
 	}

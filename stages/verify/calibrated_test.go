@@ -13,6 +13,7 @@ import (
 	"github.com/sprint-ml/sprint/ml/device"
 	"github.com/sprint-ml/sprint/ml/encoder/encodertest"
 	"github.com/sprint-ml/sprint/stages"
+	"github.com/sprint-ml/sprint/stages/release"
 	"github.com/sprint-ml/sprint/stages/rows"
 	"github.com/sprint-ml/sprint/stages/stagetest"
 	"github.com/sprint-ml/sprint/stages/train"
@@ -64,7 +65,7 @@ func TestCalibratedGoldIsNotScored(t *testing.T) {
 			ScoreWeight: 0.5, TagWeight: 0.5, BestBy: "loss", Sampling: "natural", Precision: "fp32", MicroBatches: 1, FreezeEmbed: "false", Seed: 1, Checkpoint: 4, CheckpointMinutes: 10,
 			Calibrate: train.Calibrate{Temperature: "one", Gold: 0.4, File: path}},
 		Env: func(e *stages.Env) { e.Device = device.Go }})
-	var c train.Calibration
+	var c release.Calibration
 	if err := json.Unmarshal(trained.File(t, "calibration"), &c); err != nil || len(c.Gold) < 16 {
 		t.Fatalf("%+v %v", c, err)
 	}

@@ -7,7 +7,7 @@ import (
 
 	"github.com/sprint-ml/sprint/ml/metrics"
 	"github.com/sprint-ml/sprint/stages"
-	"github.com/sprint-ml/sprint/stages/publish"
+	"github.com/sprint-ml/sprint/stages/release"
 	"github.com/sprint-ml/sprint/stages/rows"
 )
 
@@ -120,7 +120,7 @@ func (s *stage) before(ctx context.Context) (map[string]Distribution, string, er
 	if err != nil {
 		return nil, "", fmt.Errorf("release %s: %w", name, err)
 	}
-	data, err := publish.ReadFile(ctx, s.env.Store, files, "metrics.json")
+	data, err := release.ReadFile(ctx, s.env.Store, files, "metrics.json")
 	if err != nil {
 		return nil, "", fmt.Errorf("release %s: %w", name, err)
 	}

@@ -13,8 +13,8 @@ import (
 	"github.com/sprint-ml/sprint/ml/metrics"
 	"github.com/sprint-ml/sprint/ml/taxonomy"
 	"github.com/sprint-ml/sprint/stages"
+	"github.com/sprint-ml/sprint/stages/dataset"
 	"github.com/sprint-ml/sprint/stages/rows"
-	"github.com/sprint-ml/sprint/stages/train"
 )
 
 // Classifiers that answer on every set.
@@ -83,14 +83,13 @@ func (m *measurer) answer(ctx context.Context, s *set) error {
 		s.by[byMajority] = append(s.by[byMajority], m.majority)
 		fired := []string{}
 		for _, h := range res.Fired {
-			r := m.t.Rules[h.Rule]
-			if id := m.t.Categories[r.Category].Name + ":" + r.ID; !slices.Contains(fired, id) {
+			if id := dataset.RuleID(m.t, h.Rule); !slices.Contains(fired, id) {
 				fired = append(fired, id)
 			}
 		}
 		s.fired = append(s.fired, fired)
 		if res.Any() {
-			hidden[i] = classify.Text{Title: train.Mask(x.Title, 0, res.Fired), Description: train.Mask(x.Description, 1, res.Fired)}
+			hidden[i] = classify.Text{Title: dataset.Mask(x.Title, 0, res.Fired), Description: dataset.Mask(x.Description, 1, res.Fired)}
 		}
 	}
 	var err error

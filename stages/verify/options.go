@@ -5,8 +5,8 @@ import (
 	"fmt"
 
 	"github.com/sprint-ml/sprint/stages"
-	"github.com/sprint-ml/sprint/stages/label"
-	"github.com/sprint-ml/sprint/stages/publish"
+	"github.com/sprint-ml/sprint/stages/dataset"
+	"github.com/sprint-ml/sprint/stages/release"
 	"github.com/sprint-ml/sprint/stages/rows"
 	"github.com/sprint-ml/sprint/storage"
 )
@@ -85,7 +85,7 @@ func (c Check) check(gold bool, fail func(field, message, hint string)) {
 
 // Resolve keys the stage by the taxonomy and the gold set's bytes.
 func (o *Options) Resolve(ctx context.Context, look stages.Lookup) (stages.External, error) {
-	t, err := label.Taxonomy(look.Taxonomy())
+	t, err := dataset.Taxonomy(look.Taxonomy())
 	if err != nil {
 		return nil, err
 	}
@@ -133,7 +133,7 @@ func (o *Options) ResolveInputs(ctx context.Context, store *storage.Store, input
 	if name == "" {
 		return nil, nil
 	}
-	r, ok, err := publish.Before(ctx, store, name, inputs["model"].Digest)
+	r, ok, err := release.Before(ctx, store, name, inputs["model"].Digest)
 	if err != nil || !ok {
 		return nil, err
 	}

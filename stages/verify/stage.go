@@ -19,10 +19,9 @@ import (
 	"github.com/sprint-ml/sprint/ml/metrics"
 	"github.com/sprint-ml/sprint/ml/taxonomy"
 	"github.com/sprint-ml/sprint/stages"
-	"github.com/sprint-ml/sprint/stages/label"
+	"github.com/sprint-ml/sprint/stages/dataset"
 	"github.com/sprint-ml/sprint/stages/resources"
 	"github.com/sprint-ml/sprint/stages/rows"
-	"github.com/sprint-ml/sprint/stages/train"
 )
 
 // Kind returns the kind "verify".
@@ -64,7 +63,7 @@ type stage struct {
 
 // Preflight reads the gold set, so that a bad one fails before hours of training.
 func (s *stage) Preflight(ctx context.Context) error {
-	t, err := label.Taxonomy(s.env.Taxonomy)
+	t, err := dataset.Taxonomy(s.env.Taxonomy)
 	if err != nil {
 		return err
 	}
@@ -74,7 +73,7 @@ func (s *stage) Preflight(ctx context.Context) error {
 
 // Run measures and judges.
 func (s *stage) Run(ctx context.Context, in stages.Inputs, out stages.Outputs) error {
-	t, err := label.Taxonomy(s.env.Taxonomy)
+	t, err := dataset.Taxonomy(s.env.Taxonomy)
 	if err != nil {
 		return err
 	}
@@ -288,7 +287,7 @@ func (s *stage) load(ctx context.Context, in stages.Inputs, t *taxonomy.Taxonomy
 }
 
 func readRows(ctx context.Context, in stages.Inputs, name string, t *taxonomy.Taxonomy) ([]rows.Row, error) {
-	out, err := train.ReadRows(ctx, in, name, t)
+	out, err := dataset.ReadLabelled(ctx, in, name, t)
 	if err == nil && len(out) == 0 {
 		err = stages.Fail(stages.CodeStage, "give split a larger share for it", "%s has no row", name)
 	}
