@@ -61,16 +61,6 @@ func Build(s *Source) *Report {
 	return r
 }
 
-func (s *Source) kind(kind string) []Stage {
-	var out []Stage
-	for _, st := range s.Stages {
-		if st.Kind == kind {
-			out = append(out, st)
-		}
-	}
-	return out
-}
-
 // lead says the result in a sentence, and in tiles.
 func (r *Report) lead(s *Source) {
 	for _, st := range s.kind("verify") {
@@ -126,7 +116,7 @@ func gainTile(m *metrics) Tile {
 	kw := m.Baselines["keywords"]
 	t := Tile{Name: "gain over the rules", Value: signed(model.MacroF1 - kw.MacroF1), Note: "from " + f3(kw.MacroF1), Mark: Good}
 	low := model.MacroF1 - kw.MacroF1
-	if d := m.details(); d != nil {
+	if d := m.measuredDetails(); d != nil {
 		if g, ok := d.Gains["keywords"]; ok && g.MacroF1.CI != nil {
 			t.Note, low = between(g.MacroF1.CI), g.MacroF1.CI[0]
 		}
@@ -292,7 +282,7 @@ func lineage(s *Source) Section {
 		if len(t.Rows) > 0 {
 			fold.Blocks = append(fold.Blocks, Block{Table: t.cut()})
 		}
-		p := preimage(st)
+		p := st.preimage()
 		if external := externals(p.External); len(external) > 0 {
 			fold.Blocks = append(fold.Blocks, Block{Text: "From outside the store:"}, Block{Facts: external})
 		}

@@ -1,13 +1,6 @@
 package report
 
-import (
-	"bufio"
-	"bytes"
-	"encoding/json"
-	"fmt"
-
-	"github.com/sprint-ml/sprint/jobs"
-)
+import "encoding/json"
 
 // The documents as far as a report reads them. Keys that came later than the
 // first versions are optional.
@@ -280,55 +273,52 @@ type labelSource struct {
 	Positives int `json:"positives"`
 }
 
-// document decodes an output of a stage. The text says why there is none; it is
-// empty if there is.
-func document[T any](st Stage, name string) (out T, missing string) {
-	data, missing := raw(st, name)
-	if missing != "" {
-		return out, missing
+// measured is what a model is judged by: the gold set if there is one.
+func (m *metrics) measured() (s scores, on string) {
+	if m.Gold != nil {
+		return *m.Gold, "gold"
 	}
-	if err := json.Unmarshal(data, &out); err != nil {
-		return *new(T), fmt.Sprintf("%s.%s is not what a report reads: %v", st.Name, name, err)
-	}
-	return out, ""
+	return m.Test, "test"
 }
 
-func raw(st Stage, name string) (data []byte, missing string) {
-	d, ok := st.Documents[name]
-	switch {
-	case ok && d.Missing != "":
-		return nil, d.Missing
-	case ok:
-		return d.Data, ""
-	case st.State == jobs.Failed && len(st.Outputs) == 0:
-		return nil, fmt.Sprintf("stage %s failed: %s", st.Name, st.Error)
-	case !st.State.Done() && st.State != jobs.Failed:
-		text := fmt.Sprintf("stage %s is %s", st.Name, st.State)
-		if st.State == jobs.Running {
-			return nil, fmt.Sprintf("stage %s has not ended", st.Name)
-		}
-		if st.Reason != "" {
-			text += ": " + st.Reason
-		}
-		return nil, text
-	}
-	return nil, fmt.Sprintf("stage %s recorded no %s in this run", st.Name, name)
+// measuredDetails are those of the measured set; null if verify recorded none.
+func (m *metrics) measuredDetails() *details {
+	_, on := m.measured()
+	return m.Details[on]
 }
 
-// lines decodes JSON lines, at most maxRead; those that are none are counted.
-func lines[T any](data []byte) (out []T, bad int) {
-	r := bufio.NewScanner(bytes.NewReader(data))
-	r.Buffer(nil, 4<<20)
-	for r.Scan() && len(out) < maxRead {
-		if len(bytes.TrimSpace(r.Bytes())) == 0 {
-			continue
-		}
-		var v T
-		if json.Unmarshal(r.Bytes(), &v) != nil {
-			bad++
-			continue
-		}
-		out = append(out, v)
+// low and high are the ends of an interval; null without one.
+func (i *interval) low() *float64 {
+	if i == nil {
+		return nil
 	}
-	return out, bad
+	return &i[0]
+}
+
+func (i *interval) high() *float64 {
+	if i == nil {
+		return nil
+	}
+	return &i[1]
+}
+
+func (c categoryScore) f1CI() *interval {
+	if c.CI == nil {
+		return nil
+	}
+	return &c.CI.F1
+}
+
+func (s scores) macroCI() *interval {
+	if s.CI == nil {
+		return nil
+	}
+	return &s.CI.MacroF1
+}
+
+func (s scores) microCI() *interval {
+	if s.CI == nil {
+		return nil
+	}
+	return &s.CI.MicroF1
 }

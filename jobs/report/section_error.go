@@ -8,19 +8,6 @@ import (
 	"strings"
 )
 
-// judgedRows are the predictions of the measured set.
-func judgedRows(st Stage) (out []prediction, missing string) {
-	data, missing := raw(st, "predictions")
-	if missing != "" {
-		return nil, missing
-	}
-	out, bad := lines[prediction](data)
-	if len(out) == 0 {
-		return nil, fmt.Sprintf("%s.predictions has no line that a report reads (%d that it does not)", st.Name, bad)
-	}
-	return out, ""
-}
-
 // errorSection shows rows on which the model is wrong, the surest errors first:
 // they say more about rules and data than those that are close.
 func errorSection(st Stage) Section {
@@ -86,7 +73,7 @@ func errorSection(st Stage) Section {
 				if x.Keywords {
 					says.Text = "yes"
 				}
-				t.Rows = append(t.Rows, []Cell{{Text: x.row.Title, Link: cmp.Or(link(x.row.URL), link(x.row.ID)), Head: true, Long: true}, {Text: f2(x.Score)}, {Text: x.row.truth()}, says, {Text: strings.Join(x.row.Rules, ", ")}})
+				t.Rows = append(t.Rows, []Cell{{Text: x.row.Title, Link: cmp.Or(link(x.row.URL), link(x.row.ID)), Head: true, Long: true}, {Text: f2(x.Score)}, {Text: truth(x.row)}, says, {Text: strings.Join(x.row.Rules, ", ")}})
 			}
 			t.More = max(len(list)-maxErrors, 0)
 			fold.Blocks = append(fold.Blocks, Block{Table: t})
@@ -97,7 +84,7 @@ func errorSection(st Stage) Section {
 }
 
 // truth names the categories of a row.
-func (p *prediction) truth() string {
+func truth(p *prediction) string {
 	var out []string
 	for _, name := range slices.Sorted(maps.Keys(p.Categories)) {
 		if j := p.Categories[name]; j.Truth && !j.Unknown {
@@ -114,12 +101,12 @@ func tagSection(m *metrics, missing string) Section {
 		out.Missing = []string{"No figures: " + missing + "."}
 		return out
 	}
-	d := m.details()
+	d := m.measuredDetails()
 	if d == nil || d.Tags == nil {
 		out.Missing = []string{"No confusion of tags: this run's verify recorded none. The share of right tags stands with the figures by category."}
 		return out
 	}
-	out.Intro = fmt.Sprintf("Rows are true tags, columns the model's, over rows where the category is present. %s%s of the tags are right.", share(d.TagAccuracy.Value, 1), d.TagAccuracy.CI.String())
+	out.Intro = fmt.Sprintf("Rows are true tags, columns the model's, over rows where the category is present. %s%s of the tags are right.", share(d.TagAccuracy.Value, 1), brackets(d.TagAccuracy.CI))
 	for _, name := range slices.Sorted(maps.Keys(d.Tags)) {
 		if t := confusionTable(name, d.Tags[name]); t != nil && len(out.Blocks) < maxCharts {
 			out.Blocks = append(out.Blocks, Block{Table: t, Narrow: true})

@@ -1,24 +1,11 @@
 package report
 
 import (
-	"encoding/json"
 	"fmt"
 	"maps"
 	"slices"
 	"strings"
 )
-
-// note decodes what the work of a stage noted under a name.
-func note[T any](st Stage, name string) (out T, ok bool) {
-	if st.Manifest == nil || st.Manifest.Notes[name] == nil {
-		return out, false
-	}
-	b, err := json.Marshal(st.Manifest.Notes[name])
-	if err != nil || json.Unmarshal(b, &out) != nil {
-		return *new(T), false
-	}
-	return out, true
-}
 
 // trainNotes are facts of a training beside its curves.
 func trainNotes(st Stage) []Fact {

@@ -31,24 +31,10 @@ func verified(st Stage) []Section {
 		gate = checkSection(&c, t.Checks)
 	}
 	out := []Section{quality, gate, errorSection(st), tagSection(&m, missing)}
-	if d := m.details(); d != nil {
+	if d := m.measuredDetails(); d != nil {
 		out = append(out, weakSection(&m, d))
 	}
 	return out
-}
-
-// measured is what a model is judged by: the gold set if there is one.
-func (m *metrics) measured() (s scores, on string) {
-	if m.Gold != nil {
-		return *m.Gold, "gold"
-	}
-	return m.Test, "test"
-}
-
-// details are those of the measured set; null if verify recorded none.
-func (m *metrics) details() *details {
-	_, on := m.measured()
-	return m.Details[on]
 }
 
 func qualitySection(m *metrics) Section {
@@ -69,50 +55,6 @@ func qualitySection(m *metrics) Section {
 	}
 	out.Blocks = append(out.Blocks, Block{Chart: overall(m)}, Block{Table: scoreTable(m)}, Block{Facts: qualityFacts(m)})
 	return out
-}
-
-// low and high are the ends of an interval; null without one.
-func (i *interval) low() *float64 {
-	if i == nil {
-		return nil
-	}
-	return &i[0]
-}
-
-func (i *interval) high() *float64 {
-	if i == nil {
-		return nil
-	}
-	return &i[1]
-}
-
-// String is the interval in brackets, with a space before it.
-func (i *interval) String() string {
-	if i == nil {
-		return ""
-	}
-	return fmt.Sprintf(" [%s, %s]", f2(i[0]), f2(i[1]))
-}
-
-func (c categoryScore) f1CI() *interval {
-	if c.CI == nil {
-		return nil
-	}
-	return &c.CI.F1
-}
-
-func (s scores) macroCI() *interval {
-	if s.CI == nil {
-		return nil
-	}
-	return &s.CI.MacroF1
-}
-
-func (s scores) microCI() *interval {
-	if s.CI == nil {
-		return nil
-	}
-	return &s.CI.MicroF1
 }
 
 func categoryChart(m *metrics) *chart.Chart {
@@ -170,7 +112,7 @@ func scoreTable(m *metrics) *Table {
 		if slices.Contains(model.Unsupported, name) {
 			few = Dim
 		}
-		t.Rows = append(t.Rows, []Cell{{Text: name, Head: true}, {Text: count(c.Support), Mark: few}, {Text: f2(c.Precision)}, {Text: f2(c.Recall)}, {Text: f2(c.F1) + c.f1CI().String()}, {Text: f2(k.F1) + k.f1CI().String()},
+		t.Rows = append(t.Rows, []Cell{{Text: name, Head: true}, {Text: count(c.Support), Mark: few}, {Text: f2(c.Precision)}, {Text: f2(c.Recall)}, {Text: f2(c.F1) + brackets(c.f1CI())}, {Text: f2(k.F1) + brackets(k.f1CI())},
 			{Text: f2(majority.PerCategory[name].F1)}, {Text: f2(c.Threshold)}, {Text: share(c.TagAccuracy, c.TagSupport)}})
 	}
 	t = t.cut()
@@ -178,7 +120,7 @@ func scoreTable(m *metrics) *Table {
 		cells := []Cell{{Text: name, Head: true}, {}, {}, {}}
 		for _, s := range []scores{model, kw} {
 			v, ci := of(s)
-			cells = append(cells, Cell{Text: f3(v) + ci.String()})
+			cells = append(cells, Cell{Text: f3(v) + brackets(ci)})
 		}
 		v, _ := of(majority)
 		t.Rows = append(t.Rows, append(cells, Cell{Text: f3(v)}, Cell{}, Cell{}))
@@ -192,11 +134,11 @@ func qualityFacts(m *metrics) []Fact {
 	var facts []Fact
 	add := func(name, text string, mark Mark) { facts = append(facts, Fact{name, Cell{Text: text, Mark: mark}}) }
 	model, _ := m.measured()
-	d := m.details()
+	d := m.measuredDetails()
 	if d != nil {
 		for _, over := range slices.Sorted(maps.Keys(d.Gains)) {
 			g := d.Gains[over].MacroF1
-			text := fmt.Sprintf("%s%s macro-F1, paired on the same rows", signed(g.Value), g.CI.String())
+			text := fmt.Sprintf("%s%s macro-F1, paired on the same rows", signed(g.Value), brackets(g.CI))
 			switch {
 			case g.CI == nil:
 				add("Gain over "+over, text, None)
@@ -210,13 +152,13 @@ func qualityFacts(m *metrics) []Fact {
 	if m.Masked != nil {
 		text := fmt.Sprintf("%s: what the model knows beside the rules' words", macro(*m.Masked))
 		if d != nil {
-			text = fmt.Sprintf("%s, %s%s less than with them", macro(*m.Masked), f3(d.MaskedGap.MacroF1.Value), d.MaskedGap.MacroF1.CI.String())
+			text = fmt.Sprintf("%s, %s%s less than with them", macro(*m.Masked), f3(d.MaskedGap.MacroF1.Value), brackets(d.MaskedGap.MacroF1.CI))
 		}
 		add("With the rules' words hidden", text, None)
 	}
 	if d != nil && d.NoRuleFired.Rows > 0 {
 		n := d.NoRuleFired
-		add("Where no rule fired", fmt.Sprintf("micro-F1 %s%s on %s rows", f3(n.MicroF1), n.microCI().String(), count(n.Rows)), None)
+		add("Where no rule fired", fmt.Sprintf("micro-F1 %s%s on %s rows", f3(n.MicroF1), brackets(n.microCI()), count(n.Rows)), None)
 	}
 	if len(model.Unsupported) > 0 {
 		add("Left out of macro-F1", strings.Join(model.Unsupported, ", ")+": too few rows", None)
@@ -280,11 +222,11 @@ func checkSection(c *checks, here []check) Section {
 		if x.Over != "" {
 			name += " over " + x.Over
 		}
-		observed := strconv.FormatFloat(x.Observed, 'g', 4, 64) + x.CI.String()
+		observed := strconv.FormatFloat(x.Observed, 'g', 4, 64) + brackets(x.CI)
 		if x.Void != "" {
 			observed = ""
 		}
-		t.Rows = append(t.Rows, []Cell{mark, {Text: name, Head: true}, {Text: x.On}, {Text: observed}, {Text: x.demand()}, {Text: cmp.Or(x.Void, x.Where)}})
+		t.Rows = append(t.Rows, []Cell{mark, {Text: name, Head: true}, {Text: x.On}, {Text: observed}, {Text: demand(x)}, {Text: cmp.Or(x.Void, x.Where)}})
 		if len(x.Samples) > 0 {
 			samples := &Table{Columns: []Column{{"headline", false}, {"expected", false}, {"answered", false}}}
 			for _, r := range x.Samples {
@@ -297,7 +239,8 @@ func checkSection(c *checks, here []check) Section {
 	return out
 }
 
-func (x check) demand() string {
+// demand is what a check asks for, in signs.
+func demand(x check) string {
 	var out []string
 	add := func(sign string, v *float64) {
 		if v != nil {
@@ -308,4 +251,12 @@ func (x check) demand() string {
 	add("≤ ", x.Max)
 	add("interval > ", x.Lower)
 	return strings.Join(out, ", ")
+}
+
+// brackets is an interval in brackets, with a space before it; empty without one.
+func brackets(i *interval) string {
+	if i == nil {
+		return ""
+	}
+	return fmt.Sprintf(" [%s, %s]", f2(i[0]), f2(i[1]))
 }

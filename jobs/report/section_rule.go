@@ -50,7 +50,7 @@ func precision(st Stage, all []prediction) map[string][2]int {
 	var rules map[string]struct {
 		Weight *float64 `json:"weight"`
 	}
-	external(preimage(st), "rules", &rules)
+	external(st.preimage(), "rules", &rules)
 	out := map[string][2]int{}
 	for i := range all {
 		for _, name := range all[i].Rules {

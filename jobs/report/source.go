@@ -2,7 +2,6 @@ package report
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -10,7 +9,6 @@ import (
 	"time"
 
 	"github.com/sprint-ml/sprint/jobs"
-	"github.com/sprint-ml/sprint/jobs/key"
 	"github.com/sprint-ml/sprint/storage"
 )
 
@@ -207,15 +205,17 @@ func releaseOf(st Stage) (name, digest string) {
 	if st.Kind != "publish" || st.Manifest == nil {
 		return "", ""
 	}
-	name, _ = preimage(st).Options["name"].(string)
+	name, _ = st.preimage().Options["name"].(string)
 	return name, st.Outputs["release"].Digest
 }
 
-// preimage is what the key of a stage was made of; zero if it is not known.
-func preimage(st Stage) key.Preimage {
-	var p key.Preimage
-	if st.Manifest == nil || json.Unmarshal(st.Manifest.Preimage, &p) != nil {
-		return key.Preimage{}
+// kind lists the stages of a kind, in plan order.
+func (s *Source) kind(kind string) []Stage {
+	var out []Stage
+	for _, st := range s.Stages {
+		if st.Kind == kind {
+			out = append(out, st)
+		}
 	}
-	return p
+	return out
 }

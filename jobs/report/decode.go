@@ -1,0 +1,98 @@
+package report
+
+import (
+	"bufio"
+	"bytes"
+	"encoding/json"
+	"fmt"
+
+	"github.com/sprint-ml/sprint/jobs"
+	"github.com/sprint-ml/sprint/jobs/key"
+)
+
+// document decodes an output of a stage. The text says why there is none; it is
+// empty if there is.
+func document[T any](st Stage, name string) (out T, missing string) {
+	data, missing := raw(st, name)
+	if missing != "" {
+		return out, missing
+	}
+	if err := json.Unmarshal(data, &out); err != nil {
+		return *new(T), fmt.Sprintf("%s.%s is not what a report reads: %v", st.Name, name, err)
+	}
+	return out, ""
+}
+
+func raw(st Stage, name string) (data []byte, missing string) {
+	d, ok := st.Documents[name]
+	switch {
+	case ok && d.Missing != "":
+		return nil, d.Missing
+	case ok:
+		return d.Data, ""
+	case st.State == jobs.Failed && len(st.Outputs) == 0:
+		return nil, fmt.Sprintf("stage %s failed: %s", st.Name, st.Error)
+	case !st.State.Done() && st.State != jobs.Failed:
+		text := fmt.Sprintf("stage %s is %s", st.Name, st.State)
+		if st.State == jobs.Running {
+			return nil, fmt.Sprintf("stage %s has not ended", st.Name)
+		}
+		if st.Reason != "" {
+			text += ": " + st.Reason
+		}
+		return nil, text
+	}
+	return nil, fmt.Sprintf("stage %s recorded no %s in this run", st.Name, name)
+}
+
+// lines decodes JSON lines, at most maxRead; those that are none are counted.
+func lines[T any](data []byte) (out []T, bad int) {
+	r := bufio.NewScanner(bytes.NewReader(data))
+	r.Buffer(nil, 4<<20)
+	for r.Scan() && len(out) < maxRead {
+		if len(bytes.TrimSpace(r.Bytes())) == 0 {
+			continue
+		}
+		var v T
+		if json.Unmarshal(r.Bytes(), &v) != nil {
+			bad++
+			continue
+		}
+		out = append(out, v)
+	}
+	return out, bad
+}
+
+// note decodes what the work of a stage noted under a name.
+func note[T any](st Stage, name string) (out T, ok bool) {
+	if st.Manifest == nil || st.Manifest.Notes[name] == nil {
+		return out, false
+	}
+	b, err := json.Marshal(st.Manifest.Notes[name])
+	if err != nil || json.Unmarshal(b, &out) != nil {
+		return *new(T), false
+	}
+	return out, true
+}
+
+// preimage is what the key of a stage was made of; zero if it is not known.
+func (st Stage) preimage() key.Preimage {
+	var p key.Preimage
+	if st.Manifest == nil || json.Unmarshal(st.Manifest.Preimage, &p) != nil {
+		return key.Preimage{}
+	}
+	return p
+}
+
+// judgedRows are the predictions of the measured set.
+func judgedRows(st Stage) (out []prediction, missing string) {
+	data, missing := raw(st, "predictions")
+	if missing != "" {
+		return nil, missing
+	}
+	out, bad := lines[prediction](data)
+	if len(out) == 0 {
+		return nil, fmt.Sprintf("%s.predictions has no line that a report reads (%d that it does not)", st.Name, bad)
+	}
+	return out, ""
+}
