@@ -45,11 +45,14 @@ func raw(st Stage, name string) (data []byte, missing string) {
 	return nil, fmt.Sprintf("stage %s recorded no %s in this run", st.Name, name)
 }
 
-// lines decodes JSON lines, at most maxRead; those that are none are counted.
+// maxLines is how many lines of a document are read.
+const maxLines = 100_000
+
+// lines decodes JSON lines, at most maxLines; those that are none are counted.
 func lines[T any](data []byte) (out []T, bad int) {
 	r := bufio.NewScanner(bytes.NewReader(data))
 	r.Buffer(nil, 4<<20)
-	for r.Scan() && len(out) < maxRead {
+	for r.Scan() && len(out) < maxLines {
 		if len(bytes.TrimSpace(r.Bytes())) == 0 {
 			continue
 		}

@@ -97,12 +97,11 @@ type Cell struct {
 
 // limits of what is shown; the rest is counted.
 const (
-	maxRows     = 400     // of a table
-	maxText     = 400     // runes of a text of the run's data
-	maxErrors   = 8       // wrong answers of a category and a sort
-	maxSegments = 25      // parts of a set
-	maxRead     = 100_000 // lines of a document
-	maxCharts   = 60      // categories in one chart
+	maxRows     = 400 // of a table
+	maxText     = 400 // runes of a text of the run's data
+	maxErrors   = 8   // wrong answers of a category and a sort
+	maxSegments = 25  // parts of a set
+	maxCharts   = 60  // categories in one chart
 )
 
 // cut shortens a table to maxRows.
