@@ -15,10 +15,11 @@ import (
 
 	"github.com/sprint-ml/sprint/jobs"
 	"github.com/sprint-ml/sprint/jobs/key"
+	"github.com/sprint-ml/sprint/jobs/report/document"
 )
 
 // Build makes the report of a run.
-func Build(s *Source) *Report {
+func Build(s *document.Source) *Report {
 	r := &Report{Title: cmp.Or(s.Plan, "(unnamed plan)"), Run: s.Run, State: s.Class}
 	switch {
 	case s.Code == nil:
@@ -33,14 +34,14 @@ func Build(s *Source) *Report {
 	r.facts(s)
 	for _, part := range []struct {
 		kind, title, missing string
-		build                func(*Source, Stage) []Section
+		build                func(*document.Source, document.Stage) []Section
 	}{
-		{"verify", "Quality", "This run has no stage of kind verify: nothing was measured.", func(_ *Source, st Stage) []Section { return verified(st) }},
-		{"train", "Training", "This run has no stage of kind train.", func(_ *Source, st Stage) []Section { return trained(st) }},
+		{"verify", "Quality", "This run has no stage of kind verify: nothing was measured.", func(_ *document.Source, st document.Stage) []Section { return verified(st) }},
+		{"train", "Training", "This run has no stage of kind train.", func(_ *document.Source, st document.Stage) []Section { return trained(st) }},
 		{"label", "Labels", "This run has no stage of kind label.", labelled},
-		{"split", "Data", "This run has no stage of kind split.", func(_ *Source, st Stage) []Section { return parted(st) }},
+		{"split", "Data", "This run has no stage of kind split.", func(_ *document.Source, st document.Stage) []Section { return parted(st) }},
 	} {
-		found := s.kind(part.kind)
+		found := s.OfKind(part.kind)
 		if len(found) == 0 {
 			r.Sections = append(r.Sections, Section{Title: part.title, Missing: []string{part.missing}})
 		}
@@ -62,13 +63,13 @@ func Build(s *Source) *Report {
 }
 
 // lead says the result in a sentence, and in tiles.
-func (r *Report) lead(s *Source) {
-	for _, st := range s.kind("verify") {
-		m, missing := document[metrics](st, "metrics")
+func (r *Report) lead(s *document.Source) {
+	for _, st := range s.OfKind("verify") {
+		m, missing := document.Decode[document.Metrics](st, "metrics")
 		if missing != "" {
 			continue
 		}
-		model, on := m.measured()
+		model, on := m.Measured()
 		kw := m.Baselines["keywords"]
 		what := fmt.Sprintf("On %s rows labelled by hand, which never trained,", count(model.Rows))
 		if m.Gold == nil {
@@ -79,8 +80,8 @@ func (r *Report) lead(s *Source) {
 			r.Lead += fmt.Sprintf(" %d of them were trained on, so the figures flatter.", m.Leaked)
 		}
 		r.Tiles = append(r.Tiles,
-			Tile{Name: "macro-F1 on " + on, Value: f3(model.MacroF1), Note: cmp.Or(between(model.macroCI()), "micro-F1 "+f3(model.MicroF1))}, gainTile(&m))
-		if c, missing := document[checks](st, "checks"); missing == "" {
+			Tile{Name: "macro-F1 on " + on, Value: f3(model.MacroF1), Note: cmp.Or(between(model.MacroCI()), "micro-F1 "+f3(model.MicroF1))}, gainTile(&m))
+		if c, missing := document.Decode[document.Checks](st, "checks"); missing == "" {
 			passed := 0
 			for _, x := range c.Checks {
 				if x.Passed {
@@ -111,12 +112,12 @@ func (r *Report) lead(s *Source) {
 
 // gainTile says whether the model beats its rules, by more than chance where
 // verify recorded an interval.
-func gainTile(m *metrics) Tile {
-	model, _ := m.measured()
+func gainTile(m *document.Metrics) Tile {
+	model, _ := m.Measured()
 	kw := m.Baselines["keywords"]
 	t := Tile{Name: "gain over the rules", Value: signed(model.MacroF1 - kw.MacroF1), Note: "from " + f3(kw.MacroF1), Mark: Good}
 	low := model.MacroF1 - kw.MacroF1
-	if d := m.measuredDetails(); d != nil {
+	if d := m.MeasuredDetails(); d != nil {
 		if g, ok := d.Gains["keywords"]; ok && g.MacroF1.CI != nil {
 			t.Note, low = between(g.MacroF1.CI), g.MacroF1.CI[0]
 		}
@@ -131,14 +132,14 @@ func gainTile(m *metrics) Tile {
 }
 
 // between says an interval in words; empty without one.
-func between(i *interval) string {
+func between(i *document.Interval) string {
 	if i == nil {
 		return ""
 	}
 	return f2(i[0]) + " to " + f2(i[1])
 }
 
-func (r *Report) facts(s *Source) {
+func (r *Report) facts(s *document.Source) {
 	add := func(name string, c Cell) {
 		if c.Text != "" {
 			r.Facts = append(r.Facts, Fact{name, c})
@@ -161,7 +162,7 @@ func (r *Report) facts(s *Source) {
 }
 
 // cost is what the stages took and where they ran.
-func cost(s *Source) Section {
+func cost(s *document.Source) Section {
 	out := Section{Title: "Time and device", Intro: "What each stage took when its work was done; a cached stage was done by an earlier run."}
 	t := &Table{Caption: "Stages", Columns: []Column{{"stage", false}, {"kind", false}, {"state", false}, {"seconds", true}, {"tries", true}, {"rows/s", true}, {"device", false}, {"why", false}}}
 	for _, st := range s.Stages {
@@ -181,8 +182,8 @@ func cost(s *Source) Section {
 		t.Rows = append(t.Rows, []Cell{{Text: st.Name, Head: true}, {Text: st.Kind}, {Text: st.State.String(), Mark: stateMark(st.State)}, {Text: text}, {Text: tries}, {Text: rate(st)}, {Text: st.Device}, {Text: why}})
 	}
 	out.Blocks = append(out.Blocks, Block{Table: t.cut()})
-	for _, st := range s.kind("verify") {
-		if m, missing := document[timings](st, "timings"); missing == "" {
+	for _, st := range s.OfKind("verify") {
+		if m, missing := document.Decode[document.Timings](st, "timings"); missing == "" {
 			out.Blocks = append(out.Blocks, Block{Facts: []Fact{
 				{"One headline, median", Cell{Text: fmt.Sprintf("%.1f ms", m.P50)}},
 				{"One headline, 99 of 100", Cell{Text: fmt.Sprintf("%.1f ms", m.P99)}},
@@ -191,8 +192,8 @@ func cost(s *Source) Section {
 			}})
 		}
 	}
-	for _, st := range s.kind("label") {
-		if l, missing := document[labelReport](st, "label_report"); missing == "" && l.HTTP != nil {
+	for _, st := range s.OfKind("label") {
+		if l, missing := document.Decode[document.LabelReport](st, "label_report"); missing == "" && l.HTTP != nil {
 			out.Blocks = append(out.Blocks, Block{Text: fmt.Sprintf("Labelling by %s: %d answers, %d tokens in, %d out, cost %.4g at the plan's prices.", l.HTTP.Model, l.HTTP.Answers, l.HTTP.TokensIn, l.HTTP.TokensOut, l.HTTP.Cost)})
 		}
 	}
@@ -200,7 +201,7 @@ func cost(s *Source) Section {
 }
 
 // took is how long the work of a stage took when it was done.
-func took(st Stage) (seconds float64, known bool) {
+func took(st document.Stage) (seconds float64, known bool) {
 	if m := st.Manifest; m != nil && (st.State == jobs.Cached || st.Seconds == 0) {
 		return m.Finished.Sub(m.Started).Seconds(), true
 	}
@@ -208,7 +209,7 @@ func took(st Stage) (seconds float64, known bool) {
 }
 
 // rate is what a stage noted of its speed.
-func rate(st Stage) string {
+func rate(st document.Stage) string {
 	if st.Manifest == nil {
 		return ""
 	}
@@ -233,7 +234,7 @@ func stateMark(s jobs.State) Mark {
 }
 
 // lineage says which bytes came from which, down to what was outside the store.
-func lineage(s *Source) Section {
+func lineage(s *document.Source) Section {
 	out := Section{Title: "Lineage", Intro: "Every stage with its key, what it read and made, and from where. Equal key is the same work; `sprint trace` and `sprint artifacts verify` start from these digests."}
 	made := map[string]string{} // digest -> artifact
 	for _, st := range s.Stages {
@@ -282,7 +283,7 @@ func lineage(s *Source) Section {
 		if len(t.Rows) > 0 {
 			fold.Blocks = append(fold.Blocks, Block{Table: t.cut()})
 		}
-		p := st.preimage()
+		p := st.Preimage()
 		if external := externals(p.External); len(external) > 0 {
 			fold.Blocks = append(fold.Blocks, Block{Text: "From outside the store:"}, Block{Facts: external})
 		}

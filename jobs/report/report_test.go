@@ -16,6 +16,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/sprint-ml/sprint/jobs"
+	"github.com/sprint-ml/sprint/jobs/report/document"
 	"github.com/sprint-ml/sprint/storage"
 	"golang.org/x/net/html"
 )
@@ -28,18 +29,18 @@ var began = time.Date(2026, 1, 2, 15, 4, 5, 0, time.UTC)
 func digest(c string) string { return "sha256:" + strings.Repeat(c, 64) }
 
 // stage makes a stage that succeeded; documents by output name.
-func stage(name string, seconds float64, inputs map[string]string, documents map[string]string) Stage {
-	st := Stage{
+func stage(name string, seconds float64, inputs map[string]string, documents map[string]string) document.Stage {
+	st := document.Stage{
 		StageResult: jobs.StageResult{Name: name, Kind: name, State: jobs.Succeeded, Key: strings.Repeat(name[:1], 64), Reason: "never done", Seconds: seconds, Attempt: 1, Outputs: map[string]jobs.OutputResult{}},
 		Manifest: &storage.Manifest{
 			Kind: name, Run: "20260102-150405-0660185f", Stage: name, Attempt: 1, Generation: 1, Version: "v1", Inputs: inputs, Notes: map[string]any{},
 			Started: began, Finished: began.Add(time.Duration(seconds * float64(time.Second))),
 			Preimage: []byte(`{"format":1,"kind":"` + name + `","version":3,"options":{"seed":7},"inputs":{},"external":{"gold":"` + digest("e") + `"}}`),
 		},
-		Documents: map[string]Document{},
+		Documents: map[string]document.Output{},
 	}
 	for name, text := range documents {
-		st.Documents[name] = Document{Data: []byte(text)}
+		st.Documents[name] = document.Output{Data: []byte(text)}
 		sum := sha256.Sum256([]byte(text))
 		st.Outputs[name] = jobs.OutputResult{Digest: fmt.Sprintf("sha256:%x", sum), Size: int64(len(text))}
 	}
@@ -88,7 +89,7 @@ not a line
 )
 
 // good is a run that ended well.
-func good() *Source {
+func good() *document.Source {
 	code := 0
 	label := stage("label", 0.4, map[string]string{"articles": digest("a")}, map[string]string{"label_report": labelDoc})
 	label.State, label.Seconds, label.Reason, label.Attempt = jobs.Cached, 0, "done in run 20260101-000000-0000000a", 0
@@ -99,17 +100,17 @@ func good() *Source {
 	train.Device, train.Manifest.Device = "cuda (jax-cuda13-pjrt 1.2.3)", "cuda (jax-cuda13-pjrt 1.2.3)"
 	train.Manifest.Notes = map[string]any{"train": map[string]any{"rows_per_second": 4410.25}}
 	verify := stage("verify", 11.2, map[string]string{"history": train.Outputs["history"].Digest}, map[string]string{"metrics": metricsDoc, "checks": checksDoc, "timings": timingsDoc})
-	return &Source{
+	return &document.Source{
 		Run: "20260102-150405-0660185f", Plan: "demo", Class: "done", Code: &code, Command: "sprint run plan.yaml", Version: "v1",
-		Started: began, Finished: began.Add(152 * time.Second), Stages: []Stage{label, split, train, verify}, Releases: []string{"demo@3 (latest)"},
+		Started: began, Finished: began.Add(152 * time.Second), Stages: []document.Stage{label, split, train, verify}, Releases: []string{"demo@3 (latest)"},
 	}
 }
 
 // full is a run whose stages recorded all that a report can show.
-func full() *Source {
+func full() *document.Source {
 	s := good()
 	add := func(stage int, name, text string) {
-		s.Stages[stage].Documents[name] = Document{Data: []byte(text)}
+		s.Stages[stage].Documents[name] = document.Output{Data: []byte(text)}
 		s.Stages[stage].Outputs[name] = jobs.OutputResult{Digest: digest("f"), Size: int64(len(text))}
 	}
 	add(1, "split_report", splitDoc)
@@ -127,31 +128,31 @@ func full() *Source {
 }
 
 // failed is a run whose gate closed.
-func failed() *Source {
+func failed() *document.Source {
 	s, code := good(), 5
 	s.Class, s.Code, s.Error, s.Releases = "verify gate failed", &code, "macro_f1 on gold is 0.5, at least 0.6 is demanded", nil
 	v := &s.Stages[3]
 	v.State, v.Error = jobs.Failed, s.Error
-	v.Documents["checks"] = Document{Data: []byte(strings.NewReplacer(`"passed":true`, `"passed":false`).Replace(checksDoc))}
-	v.Documents["metrics"] = Document{Missing: "the bytes of verify.metrics are not in the store any more"}
+	v.Documents["checks"] = document.Output{Data: []byte(strings.NewReplacer(`"passed":true`, `"passed":false`).Replace(checksDoc))}
+	v.Documents["metrics"] = document.Output{Missing: "the bytes of verify.metrics are not in the store any more"}
 	return s
 }
 
 // early is a run that was killed while it trained.
-func early() *Source {
+func early() *document.Source {
 	s := good()
 	s.Class, s.Code, s.Finished, s.Releases = "killed: its process is gone", nil, time.Time{}, nil
-	s.Stages[2] = Stage{StageResult: jobs.StageResult{Name: "train", Kind: "train", State: jobs.Running, Attempt: 2, Seconds: 33}}
-	s.Stages[3] = Stage{StageResult: jobs.StageResult{Name: "verify", Kind: "verify", State: jobs.Pending}}
+	s.Stages[2] = document.Stage{StageResult: jobs.StageResult{Name: "train", Kind: "train", State: jobs.Running, Attempt: 2, Seconds: 33}}
+	s.Stages[3] = document.Stage{StageResult: jobs.StageResult{Name: "verify", Kind: "verify", State: jobs.Pending}}
 	return s
 }
 
 // garbled is a run whose documents are of another shape.
-func garbled() *Source {
+func garbled() *document.Source {
 	s := good()
 	for i := range s.Stages {
 		for name := range s.Stages[i].Documents {
-			s.Stages[i].Documents[name] = Document{Data: []byte(`"not what it was"`)}
+			s.Stages[i].Documents[name] = document.Output{Data: []byte(`"not what it was"`)}
 		}
 		s.Stages[i].Manifest.Notes = map[string]any{"train": "x", "train_rows": "many"}
 		s.Stages[i].Manifest.Preimage = []byte(`{`)
@@ -160,7 +161,7 @@ func garbled() *Source {
 }
 
 // hostile is a run in which every text is an attack.
-func hostile() *Source {
+func hostile() *document.Source {
 	s := full()
 	s.Plan, s.Command, s.Error, s.Class = attack, attack, attack, attack
 	for i := range s.Stages {
@@ -168,7 +169,7 @@ func hostile() *Source {
 		st.Name, st.Reason, st.Device, st.Error = attack, attack, attack, attack
 		for name, d := range st.Documents {
 			text := strings.NewReplacer(`"fire"`, jsonAttack, `"blaze"`, jsonAttack, `"cpu"`, jsonAttack, `"rules":{"rows"`, jsonAttack+`:{"rows"`, `"a | b"`, jsonAttack, `"https://news.example/1"`, jsonAttack, `"Nothing of note"`, jsonAttack, `"news.example"`, jsonAttack, `"big"`, jsonAttack, `"One"`, jsonAttack, `"Same"`, jsonAttack, `"Second"`, jsonAttack, `"demo@2"`, jsonAttack, `"money:bank"`, jsonAttack, `"macro_f1","on"`, jsonAttack+`,"on"`).Replace(string(d.Data))
-			st.Documents[name] = Document{Data: []byte(text)}
+			st.Documents[name] = document.Output{Data: []byte(text)}
 		}
 	}
 	return s
@@ -179,7 +180,7 @@ const (
 	jsonAttack = `"\"><img src=https://evil.example/x onerror=alert(1)><script>alert(2)</script></svg></style> | ` + "`code`" + ` [x](javascript:alert(3)) ![y](https://evil.example/z) \u202e\u0000\nnext"`
 )
 
-var sources = map[string]func() *Source{"good": good, "full": full, "failed": failed, "early": early, "garbled": garbled, "hostile": hostile, "bare": func() *Source { return &Source{Run: "r"} }}
+var sources = map[string]func() *document.Source{"good": good, "full": full, "failed": failed, "early": early, "garbled": garbled, "hostile": hostile, "bare": func() *document.Source { return &document.Source{Run: "r"} }}
 
 func TestMarkdown(t *testing.T) {
 	for name, source := range sources {
@@ -205,7 +206,7 @@ func TestMarkdown(t *testing.T) {
 
 // page renders a source and reads it with a parser's eyes: tags that close in
 // order, nothing fetched, nothing run. It returns the texts that are seen.
-func page(t *testing.T, s *Source) (text string, links []string) {
+func page(t *testing.T, s *document.Source) (text string, links []string) {
 	t.Helper()
 	var b bytes.Buffer
 	if err := Build(s).HTML(&b); err != nil {
@@ -358,9 +359,9 @@ func TestHuge(t *testing.T) {
 		epochs = append(epochs, fmt.Sprintf(`{"epoch":%d,"train_loss":1e%d,"val_loss":2}`, i+1, i%300))
 	}
 	s := good()
-	s.Stages[0].Documents["label_report"] = Document{Data: []byte(`{"rows":9,"categories":{"a":{"rules":{` + strings.Join(rules, ",") + `}}}}`)}
-	s.Stages[2].Documents["history"] = Document{Data: []byte("[" + strings.Join(epochs, ",") + "]")}
-	s.Stages[3].Documents["metrics"] = Document{Data: []byte(`{"gold":{"rows":9,"macro_f1":1e300,"per_category":{` + strings.Join(cats, ",") + `}}}`)}
+	s.Stages[0].Documents["label_report"] = document.Output{Data: []byte(`{"rows":9,"categories":{"a":{"rules":{` + strings.Join(rules, ",") + `}}}}`)}
+	s.Stages[2].Documents["history"] = document.Output{Data: []byte("[" + strings.Join(epochs, ",") + "]")}
+	s.Stages[3].Documents["metrics"] = document.Output{Data: []byte(`{"gold":{"rows":9,"macro_f1":1e300,"per_category":{` + strings.Join(cats, ",") + `}}}`)}
 	if text, _ := page(t, s); !strings.Contains(text, "and 2600 more") {
 		t.Error("what was left out is not counted")
 	}

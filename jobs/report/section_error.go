@@ -3,6 +3,7 @@ package report
 import (
 	"cmp"
 	"fmt"
+	"github.com/sprint-ml/sprint/jobs/report/document"
 	"maps"
 	"slices"
 	"strings"
@@ -10,16 +11,16 @@ import (
 
 // errorSection shows rows on which the model is wrong, the surest errors first:
 // they say more about rules and data than those that are close.
-func errorSection(st Stage) Section {
+func errorSection(st document.Stage) Section {
 	out := Section{Title: "Wrong answers"}
-	all, missing := judgedRows(st)
+	all, missing := document.Predictions(st)
 	if missing != "" {
 		out.Missing = []string{"No rows: " + missing + "."}
 		return out
 	}
 	type mistake struct {
-		row *prediction
-		judged
+		row *document.Prediction
+		document.CategoryAnswer
 	}
 	wrong := map[string][2][]mistake{} // false alarms, then missed ones
 	right, kw := 0, 0
@@ -84,7 +85,7 @@ func errorSection(st Stage) Section {
 }
 
 // truth names the categories of a row.
-func truth(p *prediction) string {
+func truth(p *document.Prediction) string {
 	var out []string
 	for _, name := range slices.Sorted(maps.Keys(p.Categories)) {
 		if j := p.Categories[name]; j.Truth && !j.Unknown {
@@ -95,13 +96,13 @@ func truth(p *prediction) string {
 }
 
 // tagSection shows which tags are taken for which.
-func tagSection(m *metrics, missing string) Section {
+func tagSection(m *document.Metrics, missing string) Section {
 	out := Section{Title: "Tags"}
 	if missing != "" {
 		out.Missing = []string{"No figures: " + missing + "."}
 		return out
 	}
-	d := m.measuredDetails()
+	d := m.MeasuredDetails()
 	if d == nil || d.Tags == nil {
 		out.Missing = []string{"No confusion of tags: this run's verify recorded none. The share of right tags stands with the figures by category."}
 		return out
@@ -121,7 +122,7 @@ func tagSection(m *metrics, missing string) Section {
 // maxTags is the widest confusion that is shown.
 const maxTags = 40
 
-func confusionTable(name string, c confusion) *Table {
+func confusionTable(name string, c document.Confusion) *Table {
 	t := &Table{Caption: name, Columns: []Column{{"is \\ answered", false}}}
 	all, right := 0, 0
 	for i, row := range c.Counts {
@@ -171,8 +172,8 @@ func confusionTable(name string, c confusion) *Table {
 }
 
 // weakSection shows where the model does worse than on the whole.
-func weakSection(m *metrics, d *details) Section {
-	model, _ := m.measured()
+func weakSection(m *document.Metrics, d *document.Details) Section {
+	model, _ := m.Measured()
 	out := Section{Title: "Where it is weak", Intro: fmt.Sprintf("Micro-F1 by site and by length of the headline; on the whole set it is %s. Small parts swing by chance.", f3(model.MicroF1))}
 	for _, by := range slices.Sorted(maps.Keys(d.Segments)) {
 		t := &Table{Caption: "By " + by, Columns: []Column{{by, false}, {"rows", true}, {"micro-F1", true}, {"against all", true}}}

@@ -3,6 +3,7 @@ package report
 import (
 	"cmp"
 	"fmt"
+	"github.com/sprint-ml/sprint/jobs/report/document"
 	"maps"
 	"slices"
 	"strconv"
@@ -10,10 +11,10 @@ import (
 
 // selection shows by round and category what was done to labels that held-out
 // folds judged.
-func selection(st Stage) []Block {
+func selection(st document.Stage) []Block {
 	t := &Table{Columns: []Column{{"round", true}, {"category", false}, {"kept", true}, {"left out", true}, {"replaced", true}, {"decided anew", true}}}
 	for round := 1; round <= maxRounds; round++ {
-		by, ok := note[map[string]struct {
+		by, ok := document.Note[map[string]struct {
 			Agreed    int  `json:"agreed"`
 			Doubted   int  `json:"doubted"`
 			Overruled int  `json:"overruled"`
@@ -42,8 +43,8 @@ func selection(st Stage) []Block {
 const maxRounds = 100
 
 // calibrated shows on which rows thresholds and temperatures were fitted.
-func calibrated(st Stage) []Block {
-	c, missing := document[fitted](st, "calibration")
+func calibrated(st document.Stage) []Block {
+	c, missing := document.Decode[document.Fitted](st, "calibration")
 	if missing != "" || len(c.Categories) == 0 {
 		return nil
 	}

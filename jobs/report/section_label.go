@@ -3,15 +3,16 @@ package report
 import (
 	"cmp"
 	"fmt"
+	"github.com/sprint-ml/sprint/jobs/report/document"
 	"maps"
 	"slices"
 	"strings"
 )
 
 // labelled shows what the labels are and who made them, and how the rules did.
-func labelled(s *Source, st Stage) []Section {
+func labelled(s *document.Source, st document.Stage) []Section {
 	labels := Section{Title: "Labels"}
-	l, missing := document[labelReport](st, "label_report")
+	l, missing := document.Decode[document.LabelReport](st, "label_report")
 	if missing != "" {
 		labels.Missing = []string{"No label statistics: " + missing + "."}
 		return []Section{labels}
@@ -38,7 +39,7 @@ func labelled(s *Source, st Stage) []Section {
 	return []Section{labels, ruleSection(s, &l)}
 }
 
-func categoryTable(l *labelReport) *Table {
+func categoryTable(l *document.LabelReport) *Table {
 	t := &Table{Caption: "Labels by category", Columns: []Column{{"category", false}, {"positive", true}, {"of rows", true}, {"undecided", true}, {"in conflict", true}, {"tags in conflict", true}, {"also in", false}}}
 	for _, name := range slices.Sorted(maps.Keys(l.Categories)) {
 		c := l.Categories[name]
@@ -55,7 +56,7 @@ func categoryTable(l *labelReport) *Table {
 	return t.cut()
 }
 
-func sourceTable(l *labelReport) *Table {
+func sourceTable(l *document.LabelReport) *Table {
 	t := &Table{Caption: "Who decided", Columns: []Column{{"source", false}, {"rows", true}, {"of rows", true}, {"decisions", true}, {"positive", true}}}
 	for _, name := range slices.SortedFunc(maps.Keys(l.Sources), func(a, b string) int {
 		return cmp.Or(l.Sources[b].Rows-l.Sources[a].Rows, cmp.Compare(a, b))
@@ -69,7 +70,7 @@ func sourceTable(l *labelReport) *Table {
 	return t.cut()
 }
 
-func tagTable(l *labelReport) *Table {
+func tagTable(l *document.LabelReport) *Table {
 	t := &Table{Caption: "Tags by category", Columns: []Column{{"category", false}, {"tag", false}, {"rows", true}, {"of the category", true}}}
 	for _, name := range slices.Sorted(maps.Keys(l.Categories)) {
 		c := l.Categories[name]

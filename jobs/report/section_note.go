@@ -2,24 +2,25 @@ package report
 
 import (
 	"fmt"
+	"github.com/sprint-ml/sprint/jobs/report/document"
 	"maps"
 	"slices"
 	"strings"
 )
 
 // trainNotes are facts of a training beside its curves.
-func trainNotes(st Stage) []Fact {
+func trainNotes(st document.Stage) []Fact {
 	var out []Fact
 	add := func(name, text string) { out = append(out, Fact{name, Cell{Text: text}}) }
-	if from, ok := note[map[string]float64](st, "with_rules"); ok && len(from) > 0 {
+	if from, ok := document.Note[map[string]float64](st, "with_rules"); ok && len(from) > 0 {
 		add("Rules answer too", strings.Join(slices.Sorted(maps.Keys(from)), ", ")+" (there the model leans on their words)")
 	}
 	for _, x := range [][2]string{{"resumed", "Resumed"}, {"budget", "Budget"}} {
-		if text, ok := note[string](st, x[0]); ok {
+		if text, ok := document.Note[string](st, x[0]); ok {
 			add(x[1], text)
 		}
 	}
-	if p, ok := note[struct {
+	if p, ok := document.Note[struct {
 		All       int     `json:"all"`
 		FromCache int     `json:"from_cache"`
 		Seconds   float64 `json:"seconds"`

@@ -8,14 +8,15 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/sprint-ml/sprint/jobs/report/document"
 	"github.com/sprint-ml/sprint/stages/chart"
 )
 
 // verified shows how good the model is, whether that is enough, and where it is
 // wrong.
-func verified(st Stage) []Section {
+func verified(st document.Stage) []Section {
 	quality, gate := Section{Title: "Quality"}, Section{Title: "Checks"}
-	m, missing := document[metrics](st, "metrics")
+	m, missing := document.Decode[document.Metrics](st, "metrics")
 	if missing != "" {
 		quality.Missing = []string{"No figures: " + missing + "."}
 		if len(st.Documents) == 0 {
@@ -24,22 +25,22 @@ func verified(st Stage) []Section {
 	} else {
 		quality = qualitySection(&m)
 	}
-	if c, missing := document[checks](st, "checks"); missing != "" {
+	if c, missing := document.Decode[document.Checks](st, "checks"); missing != "" {
 		gate.Missing = []string{"No checks: " + missing + "."}
 	} else {
-		t, _ := document[timings](st, "timings")
+		t, _ := document.Decode[document.Timings](st, "timings")
 		gate = checkSection(&c, t.Checks)
 	}
 	out := []Section{quality, gate, errorSection(st), tagSection(&m, missing)}
-	if d := m.measuredDetails(); d != nil {
+	if d := m.MeasuredDetails(); d != nil {
 		out = append(out, weakSection(&m, d))
 	}
 	return out
 }
 
-func qualitySection(m *metrics) Section {
+func qualitySection(m *document.Metrics) Section {
 	out := Section{Title: "Quality"}
-	model, _ := m.measured()
+	model, _ := m.Measured()
 	out.Intro = "F1 by category on the gold set, labelled by hand and never trained on: the model beside the rules that taught it."
 	if m.Gold == nil {
 		out.Intro = "F1 by category on the test side, whose labels the rules made: this says how well the model copies them, not how right it is."
@@ -57,12 +58,12 @@ func qualitySection(m *metrics) Section {
 	return out
 }
 
-func categoryChart(m *metrics) *chart.Chart {
-	model, _ := m.measured()
+func categoryChart(m *document.Metrics) *chart.Chart {
+	model, _ := m.Measured()
 	kw := m.Baselines["keywords"]
 	var groups []chart.Group
-	one := func(class string, c categoryScore) chart.Bar {
-		return chart.Bar{Class: class, Value: c.F1, Low: c.f1CI().low(), High: c.f1CI().high()}
+	one := func(class string, c document.CategoryScore) chart.Bar {
+		return chart.Bar{Class: class, Value: c.F1, Low: c.F1CI().Low(), High: c.F1CI().High()}
 	}
 	for _, name := range slices.Sorted(maps.Keys(model.PerCategory)) {
 		if c := model.PerCategory[name]; len(groups) < maxCharts {
@@ -74,14 +75,14 @@ func categoryChart(m *metrics) *chart.Chart {
 }
 
 // overall draws the averages of the model beside those that it is held against.
-func overall(m *metrics) *chart.Chart {
-	model, _ := m.measured()
+func overall(m *document.Metrics) *chart.Chart {
+	model, _ := m.Measured()
 	kw, majority := m.Baselines["keywords"], m.Baselines["majority"]
-	group := func(name string, of func(scores) (float64, *interval)) chart.Group {
+	group := func(name string, of func(document.Scores) (float64, *document.Interval)) chart.Group {
 		g := chart.Group{Name: name}
-		add := func(class string, s scores) {
+		add := func(class string, s document.Scores) {
 			v, ci := of(s)
-			g.Bars = append(g.Bars, chart.Bar{Class: class, Value: v, Low: ci.low(), High: ci.high()})
+			g.Bars = append(g.Bars, chart.Bar{Class: class, Value: v, Low: ci.Low(), High: ci.High()})
 		}
 		add("a", model)
 		if m.Masked != nil {
@@ -97,13 +98,13 @@ func overall(m *metrics) *chart.Chart {
 	}
 	return chart.Bars("Averages over the categories", fmt.Sprintf("Macro-F1 of the model is %s, of the rules %s, of the more frequent value %s.", f3(model.MacroF1), f3(kw.MacroF1), f3(majority.MacroF1)),
 		names, []chart.Group{
-			group("macro-F1", func(s scores) (float64, *interval) { return s.MacroF1, s.macroCI() }),
-			group("micro-F1", func(s scores) (float64, *interval) { return s.MicroF1, s.microCI() }),
+			group("macro-F1", func(s document.Scores) (float64, *document.Interval) { return s.MacroF1, s.MacroCI() }),
+			group("micro-F1", func(s document.Scores) (float64, *document.Interval) { return s.MicroF1, s.MicroCI() }),
 		})
 }
 
-func scoreTable(m *metrics) *Table {
-	model, _ := m.measured()
+func scoreTable(m *document.Metrics) *Table {
+	model, _ := m.Measured()
 	kw, majority := m.Baselines["keywords"], m.Baselines["majority"]
 	t := &Table{Caption: "Figures by category", Columns: []Column{{"category", false}, {"rows", true}, {"precision", true}, {"recall", true}, {"F1", true}, {"rules F1", true}, {"majority F1", true}, {"threshold", true}, {"tags right", true}}}
 	for _, name := range slices.Sorted(maps.Keys(model.PerCategory)) {
@@ -112,29 +113,29 @@ func scoreTable(m *metrics) *Table {
 		if slices.Contains(model.Unsupported, name) {
 			few = Dim
 		}
-		t.Rows = append(t.Rows, []Cell{{Text: name, Head: true}, {Text: count(c.Support), Mark: few}, {Text: f2(c.Precision)}, {Text: f2(c.Recall)}, {Text: f2(c.F1) + brackets(c.f1CI())}, {Text: f2(k.F1) + brackets(k.f1CI())},
+		t.Rows = append(t.Rows, []Cell{{Text: name, Head: true}, {Text: count(c.Support), Mark: few}, {Text: f2(c.Precision)}, {Text: f2(c.Recall)}, {Text: f2(c.F1) + brackets(c.F1CI())}, {Text: f2(k.F1) + brackets(k.F1CI())},
 			{Text: f2(majority.PerCategory[name].F1)}, {Text: f2(c.Threshold)}, {Text: share(c.TagAccuracy, c.TagSupport)}})
 	}
 	t = t.cut()
-	row := func(name string, of func(scores) (float64, *interval)) {
+	row := func(name string, of func(document.Scores) (float64, *document.Interval)) {
 		cells := []Cell{{Text: name, Head: true}, {}, {}, {}}
-		for _, s := range []scores{model, kw} {
+		for _, s := range []document.Scores{model, kw} {
 			v, ci := of(s)
 			cells = append(cells, Cell{Text: f3(v) + brackets(ci)})
 		}
 		v, _ := of(majority)
 		t.Rows = append(t.Rows, append(cells, Cell{Text: f3(v)}, Cell{}, Cell{}))
 	}
-	row("macro-F1", func(s scores) (float64, *interval) { return s.MacroF1, s.macroCI() })
-	row("micro-F1", func(s scores) (float64, *interval) { return s.MicroF1, s.microCI() })
+	row("macro-F1", func(s document.Scores) (float64, *document.Interval) { return s.MacroF1, s.MacroCI() })
+	row("micro-F1", func(s document.Scores) (float64, *document.Interval) { return s.MicroF1, s.MicroCI() })
 	return t
 }
 
-func qualityFacts(m *metrics) []Fact {
+func qualityFacts(m *document.Metrics) []Fact {
 	var facts []Fact
 	add := func(name, text string, mark Mark) { facts = append(facts, Fact{name, Cell{Text: text, Mark: mark}}) }
-	model, _ := m.measured()
-	d := m.measuredDetails()
+	model, _ := m.Measured()
+	d := m.MeasuredDetails()
 	if d != nil {
 		for _, over := range slices.Sorted(maps.Keys(d.Gains)) {
 			g := d.Gains[over].MacroF1
@@ -158,7 +159,7 @@ func qualityFacts(m *metrics) []Fact {
 	}
 	if d != nil && d.NoRuleFired.Rows > 0 {
 		n := d.NoRuleFired
-		add("Where no rule fired", fmt.Sprintf("micro-F1 %s%s on %s rows", f3(n.MicroF1), brackets(n.microCI()), count(n.Rows)), None)
+		add("Where no rule fired", fmt.Sprintf("micro-F1 %s%s on %s rows", f3(n.MicroF1), brackets(n.MicroCI()), count(n.Rows)), None)
 	}
 	if len(model.Unsupported) > 0 {
 		add("Left out of macro-F1", strings.Join(model.Unsupported, ", ")+": too few rows", None)
@@ -186,7 +187,7 @@ func qualityFacts(m *metrics) []Fact {
 }
 
 // macro says the macro average, or why there is none.
-func macro(s scores) string {
+func macro(s document.Scores) string {
 	if len(s.PerCategory) > 0 && len(s.Unsupported) == len(s.PerCategory) {
 		return "no macro-F1 (too few rows of every category)"
 	}
@@ -200,7 +201,7 @@ func share(v float64, of int) string {
 	return fixed(100*v, 0) + " %"
 }
 
-func checkSection(c *checks, here []check) Section {
+func checkSection(c *document.Checks, here []document.Check) Section {
 	out := Section{Title: "Checks", Intro: "All demands hold: the model may be published."}
 	if !c.Passed {
 		out.Intro = "A demand does not hold: the model is not published."
@@ -240,7 +241,7 @@ func checkSection(c *checks, here []check) Section {
 }
 
 // demand is what a check asks for, in signs.
-func demand(x check) string {
+func demand(x document.Check) string {
 	var out []string
 	add := func(sign string, v *float64) {
 		if v != nil {
@@ -254,7 +255,7 @@ func demand(x check) string {
 }
 
 // brackets is an interval in brackets, with a space before it; empty without one.
-func brackets(i *interval) string {
+func brackets(i *document.Interval) string {
 	if i == nil {
 		return ""
 	}

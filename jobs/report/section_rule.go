@@ -3,6 +3,7 @@ package report
 import (
 	"cmp"
 	"fmt"
+	"github.com/sprint-ml/sprint/jobs/report/document"
 	"maps"
 	"slices"
 	"strconv"
@@ -11,11 +12,11 @@ import (
 
 // ruleSection shows what each rule did to the labels, and how right it is where
 // people know.
-func ruleSection(s *Source, l *labelReport) Section {
+func ruleSection(s *document.Source, l *document.LabelReport) Section {
 	out := Section{Title: "Rules", Intro: "A dead rule fired on no row; one that fired on more than half of its category's rows dominates it: the model may have learned that rule alone."}
 	var gold map[string][2]int
-	if verify := s.kind("verify"); len(verify) > 0 {
-		switch rows, missing := judgedRows(verify[0]); {
+	if verify := s.OfKind("verify"); len(verify) > 0 {
+		switch rows, missing := document.Predictions(verify[0]); {
 		case missing != "":
 			out.Missing = append(out.Missing, "No precision of rules: "+missing+".")
 		case rows[0].On == "test":
@@ -46,11 +47,11 @@ func ruleSection(s *Source, l *labelReport) Section {
 // precision counts by rule, as category:rule, the rows of known truth on which
 // it fired and those on which it was right: that are of its category or, if the
 // rule speaks against it, that are not.
-func precision(st Stage, all []prediction) map[string][2]int {
+func precision(st document.Stage, all []document.Prediction) map[string][2]int {
 	var rules map[string]struct {
 		Weight *float64 `json:"weight"`
 	}
-	external(st.preimage(), "rules", &rules)
+	external(st.Preimage(), "rules", &rules)
 	out := map[string][2]int{}
 	for i := range all {
 		for _, name := range all[i].Rules {
@@ -85,7 +86,7 @@ const (
 	many       = 30
 )
 
-func ruleTable(l *labelReport, gold map[string][2]int) (all, noted *Table) {
+func ruleTable(l *document.LabelReport, gold map[string][2]int) (all, noted *Table) {
 	type rule struct {
 		category, id string
 		fired        int
@@ -139,7 +140,7 @@ func ruleTable(l *labelReport, gold map[string][2]int) (all, noted *Table) {
 }
 
 // voterTable shows how the voters did on the gold part that weighs them.
-func voterTable(l *labelReport) Block {
+func voterTable(l *document.LabelReport) Block {
 	t := &Table{Caption: "Weights from the gold part", Columns: []Column{{"voter", false}, {"votes", true}, {"right", true}, {"precision", true}, {"weight", true}}}
 	for _, name := range slices.Sorted(maps.Keys(l.Gold.Voters)) {
 		v := l.Gold.Voters[name]

@@ -3,6 +3,7 @@ package report
 import (
 	"cmp"
 	"fmt"
+	"github.com/sprint-ml/sprint/jobs/report/document"
 	"maps"
 	"slices"
 	"strings"
@@ -12,9 +13,9 @@ import (
 var uses = map[string]string{"train": "training", "val": "early stop and thresholds", "test": "figures against the rules' own labels"}
 
 // parted shows the sides of the split, and which rows meet across them.
-func parted(st Stage) []Section {
+func parted(st document.Stage) []Section {
 	out := Section{Title: "Data"}
-	r, missing := document[splitReport](st, "split_report")
+	r, missing := document.Decode[document.SplitReport](st, "split_report")
 	if missing != "" {
 		return []Section{noted(st, missing)}
 	}
@@ -68,7 +69,7 @@ func day(t string) string {
 // reasons say why two rows meet.
 var reasons = map[string]string{"url": "same address", "id": "same id", "title": "same title", "near": "near-duplicate", "close": "nearly so"}
 
-func leaks(r *splitReport) []Block {
+func leaks(r *document.SplitReport) []Block {
 	if len(r.Leaks) == 0 {
 		return []Block{{Text: "No row of a side meets one of another side or of the gold set."}}
 	}
@@ -99,7 +100,7 @@ func leaks(r *splitReport) []Block {
 }
 
 // noted shows the sides of a split without a report from what it noted.
-func noted(st Stage, missing string) Section {
+func noted(st document.Stage, missing string) Section {
 	out := Section{Title: "Data"}
 	number := func(name string) (int, bool) {
 		if st.Manifest == nil {

@@ -5,13 +5,14 @@ import (
 	"slices"
 	"strconv"
 
+	"github.com/sprint-ml/sprint/jobs/report/document"
 	"github.com/sprint-ml/sprint/stages/chart"
 )
 
 // trained shows the losses by epoch.
-func trained(st Stage) []Section {
+func trained(st document.Stage) []Section {
 	out := Section{Title: "Training"}
-	history, missing := document[[]epoch](st, "history")
+	history, missing := document.Decode[[]document.Epoch](st, "history")
 	if missing == "" && len(history) == 0 {
 		missing = "the history has no epoch"
 	}

@@ -15,6 +15,7 @@ import (
 	"github.com/sprint-ml/sprint/config"
 	"github.com/sprint-ml/sprint/jobs"
 	"github.com/sprint-ml/sprint/jobs/report"
+	"github.com/sprint-ml/sprint/jobs/report/document"
 	"github.com/sprint-ml/sprint/storage"
 )
 
@@ -53,7 +54,7 @@ func (a *app) showReport(ctx context.Context, s *storage.Store, args []string, f
 			return &config.UsageError{Message: fmt.Sprintf("the store %s has no runs", s.URL()), Hint: "`sprint run PLAN` makes one; --store names another store"}
 		}
 	}
-	src, err := report.Load(ctx, s, args[0])
+	src, err := document.Load(ctx, s, args[0])
 	if errors.Is(err, storage.ErrNotFound) {
 		return noRun(args[0], err)
 	}
@@ -134,7 +135,7 @@ func (a *app) keepReport(ctx context.Context, s *storage.Store, res *jobs.Result
 	}
 	ctx, cancel := context.WithTimeout(ctx, reportPatience)
 	defer cancel()
-	src, err := report.Load(ctx, s, *res.Run)
+	src, err := document.Load(ctx, s, *res.Run)
 	var html bytes.Buffer
 	if err == nil {
 		err = report.Build(src).HTML(&html)

@@ -14,6 +14,7 @@ import (
 
 	"github.com/sprint-ml/sprint/jobs"
 	"github.com/sprint-ml/sprint/jobs/report"
+	"github.com/sprint-ml/sprint/jobs/report/document"
 	"github.com/sprint-ml/sprint/stages"
 	"github.com/sprint-ml/sprint/storage"
 )
@@ -258,7 +259,7 @@ func (v *githubView) finish(ctx context.Context, r *jobs.Result) {
 // step appends the run's report to the summary of a job's step, a file that
 // other commands of the step write too.
 func (v *githubView) step(ctx context.Context, path, run string) error {
-	src, err := report.Load(ctx, v.store, run)
+	src, err := document.Load(ctx, v.store, run)
 	if err != nil {
 		return err
 	}

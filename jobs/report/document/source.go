@@ -1,4 +1,4 @@
-package report
+package document
 
 import (
 	"context"
@@ -32,11 +32,11 @@ type Stage struct {
 	jobs.StageResult
 	// Manifest is nil if nothing was committed, or if it is gone.
 	Manifest  *storage.Manifest
-	Documents map[string]Document
+	Documents map[string]Output
 }
 
-// Document is a JSON output; Missing says why there is none to read.
-type Document struct {
+// Output is a JSON output; Missing says why there is none to read.
+type Output struct {
 	Data    []byte
 	Missing string
 }
@@ -120,7 +120,7 @@ func unfinished(ctx context.Context, s *storage.Store, run string, out *Source) 
 }
 
 func loadStage(ctx context.Context, s *storage.Store, r jobs.StageResult) (Stage, error) {
-	st := Stage{StageResult: r, Documents: map[string]Document{}}
+	st := Stage{StageResult: r, Documents: map[string]Output{}}
 	if r.Key == "" {
 		return st, nil
 	}
@@ -142,7 +142,7 @@ func loadStage(ctx context.Context, s *storage.Store, r jobs.StageResult) (Stage
 		if !wanted {
 			continue
 		}
-		d := Document{}
+		d := Output{}
 		if o.Size > limit {
 			d.Missing = fmt.Sprintf("%s.%s has %d bytes; a report reads %d at most", r.Name, name, o.Size, limit)
 		} else if d.Data, err = readAll(ctx, s, o); errors.Is(err, storage.ErrNotFound) {
@@ -205,12 +205,12 @@ func releaseOf(st Stage) (name, digest string) {
 	if st.Kind != "publish" || st.Manifest == nil {
 		return "", ""
 	}
-	name, _ = st.preimage().Options["name"].(string)
+	name, _ = st.Preimage().Options["name"].(string)
 	return name, st.Outputs["release"].Digest
 }
 
-// kind lists the stages of a kind, in plan order.
-func (s *Source) kind(kind string) []Stage {
+// OfKind lists the stages of a kind, in plan order.
+func (s *Source) OfKind(kind string) []Stage {
 	var out []Stage
 	for _, st := range s.Stages {
 		if st.Kind == kind {

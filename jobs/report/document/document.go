@@ -1,11 +1,11 @@
-package report
+package document
 
 import "encoding/json"
 
 // The documents as far as a report reads them. Keys that came later than the
 // first versions are optional.
 
-type epoch struct {
+type Epoch struct {
 	Epoch      int     `json:"epoch"`
 	TrainLoss  float64 `json:"train_loss"`
 	ValLoss    float64 `json:"val_loss"`
@@ -25,8 +25,8 @@ type head struct {
 	TagSupport  int     `json:"tag_support"`
 }
 
-// fitted is how thresholds and temperatures were found.
-type fitted struct {
+// Fitted is how thresholds and temperatures were found.
+type Fitted struct {
 	Categories map[string]struct {
 		Threshold   float64    `json:"threshold"`
 		Temperature float64    `json:"temperature"`
@@ -38,17 +38,17 @@ type fitted struct {
 	Gold []json.RawMessage `json:"gold"`
 }
 
-type metrics struct {
-	Test      scores            `json:"test"`
-	Gold      *scores           `json:"gold"`
-	Baselines map[string]scores `json:"baselines"`
-	Masked    *scores           `json:"masked"`
+type Metrics struct {
+	Test      Scores            `json:"test"`
+	Gold      *Scores           `json:"gold"`
+	Baselines map[string]Scores `json:"baselines"`
+	Masked    *Scores           `json:"masked"`
 	Leaked    int               `json:"leaked"`
 	Train     struct {
 		Rows      int            `json:"rows"`
 		Positives map[string]int `json:"positives"`
 	} `json:"train"`
-	Details map[string]*details `json:"details"` // by set
+	Details map[string]*Details `json:"details"` // by set
 	Drift   map[string]struct {
 		Against string  `json:"against"`
 		Labels  float64 `json:"labels"`
@@ -56,33 +56,33 @@ type metrics struct {
 	} `json:"drift"`
 }
 
-// interval is the lower and the upper end of one.
-type interval [2]float64
+// Interval is the lower and the upper end of one.
+type Interval [2]float64
 
 type estimate struct {
 	Value float64   `json:"value"`
-	CI    *interval `json:"ci"`
+	CI    *Interval `json:"ci"`
 }
 
 type difference struct {
 	MacroF1 estimate `json:"macro_f1"`
 }
 
-type scores struct {
+type Scores struct {
 	Rows        int                      `json:"rows"`
 	MacroF1     float64                  `json:"macro_f1"`
 	MicroF1     float64                  `json:"micro_f1"`
-	PerCategory map[string]categoryScore `json:"per_category"`
+	PerCategory map[string]CategoryScore `json:"per_category"`
 	Unsupported []string                 `json:"unsupported"`
 	CI          *struct {
 		Level     float64  `json:"level"`
 		Resamples int      `json:"resamples"`
-		MacroF1   interval `json:"macro_f1"`
-		MicroF1   interval `json:"micro_f1"`
+		MacroF1   Interval `json:"macro_f1"`
+		MicroF1   Interval `json:"micro_f1"`
 	} `json:"ci"`
 }
 
-type categoryScore struct {
+type CategoryScore struct {
 	Precision   float64 `json:"precision"`
 	Recall      float64 `json:"recall"`
 	F1          float64 `json:"f1"`
@@ -91,22 +91,22 @@ type categoryScore struct {
 	TagAccuracy float64 `json:"tag_accuracy"`
 	TagSupport  int     `json:"tag_support"`
 	CI          *struct {
-		F1 interval `json:"f1"`
+		F1 Interval `json:"f1"`
 	} `json:"ci"`
 }
 
-type details struct {
+type Details struct {
 	Gains       map[string]difference  `json:"gains"`
 	MaskedGap   difference             `json:"masked_gap"`
-	NoRuleFired scores                 `json:"no_rule_fired"`
+	NoRuleFired Scores                 `json:"no_rule_fired"`
 	TagAccuracy estimate               `json:"tag_accuracy"`
-	Tags        map[string]confusion   `json:"tags"`
+	Tags        map[string]Confusion   `json:"tags"`
 	Calibration map[string]calibration `json:"calibration"`
 	Segments    map[string][]segment   `json:"segments"`
 }
 
-// confusion counts answered tags (columns) by true tag (rows).
-type confusion struct {
+// Confusion counts answered tags (columns) by true tag (rows).
+type Confusion struct {
 	Tags   []string `json:"tags"`
 	Counts [][]int  `json:"counts"`
 }
@@ -123,12 +123,12 @@ type segment struct {
 	Decided int     `json:"decided"`
 }
 
-type checks struct {
+type Checks struct {
 	Passed bool    `json:"passed"`
-	Checks []check `json:"checks"`
+	Checks []Check `json:"checks"`
 }
 
-type check struct {
+type Check struct {
 	ID       string    `json:"id"`
 	On       string    `json:"on"`
 	Over     string    `json:"over"`
@@ -138,7 +138,7 @@ type check struct {
 	Max      *float64  `json:"max"`
 	Lower    *float64  `json:"lower"` // of the interval's lower end
 	Observed float64   `json:"observed"`
-	CI       *interval `json:"ci"`
+	CI       *Interval `json:"ci"`
 	Where    string    `json:"where"`
 	Void     string    `json:"void"` // why nothing could be measured
 	Passed   bool      `json:"passed"`
@@ -150,26 +150,26 @@ type check struct {
 	} `json:"samples"`
 }
 
-type timings struct {
+type Timings struct {
 	Device string  `json:"device"`
 	Texts  int     `json:"texts"`
 	P50    float64 `json:"latency_p50_ms"`
 	P99    float64 `json:"latency_p99_ms"`
 	Rate   float64 `json:"rows_per_second"`
-	Checks []check `json:"checks"` // of latency: they hold for a machine
+	Checks []Check `json:"checks"` // of latency: they hold for a machine
 }
 
-// prediction is a line of predictions.jsonl.
-type prediction struct {
-	On         string            `json:"on"`
-	ID         string            `json:"id"`
-	URL        string            `json:"url"`
-	Title      string            `json:"title"`
-	Categories map[string]judged `json:"categories"`
-	Rules      []string          `json:"rules"` // that fired, as category:rule
+// Prediction is a line of predictions.jsonl.
+type Prediction struct {
+	On         string                    `json:"on"`
+	ID         string                    `json:"id"`
+	URL        string                    `json:"url"`
+	Title      string                    `json:"title"`
+	Categories map[string]CategoryAnswer `json:"categories"`
+	Rules      []string                  `json:"rules"` // that fired, as category:rule
 }
 
-type judged struct {
+type CategoryAnswer struct {
 	Truth    bool    `json:"truth"`
 	Unknown  bool    `json:"unknown"`
 	Score    float64 `json:"score"`
@@ -177,8 +177,8 @@ type judged struct {
 	Keywords bool    `json:"keywords"`
 }
 
-// splitReport says what the sides hold and what met across them.
-type splitReport struct {
+// SplitReport says what the sides hold and what met across them.
+type SplitReport struct {
 	Rows  int    `json:"rows"`
 	By    string `json:"by"`
 	Sides []struct {
@@ -214,7 +214,7 @@ type splitReport struct {
 	Truncated bool `json:"truncated"`
 }
 
-type labelReport struct {
+type LabelReport struct {
 	Rows       int                      `json:"rows"`
 	Covered    int                      `json:"covered"`
 	Abstained  int                      `json:"abstained"`
@@ -273,50 +273,50 @@ type labelSource struct {
 	Positives int `json:"positives"`
 }
 
-// measured is what a model is judged by: the gold set if there is one.
-func (m *metrics) measured() (s scores, on string) {
+// Measured is what a model is judged by: the gold set if there is one.
+func (m *Metrics) Measured() (s Scores, on string) {
 	if m.Gold != nil {
 		return *m.Gold, "gold"
 	}
 	return m.Test, "test"
 }
 
-// measuredDetails are those of the measured set; null if verify recorded none.
-func (m *metrics) measuredDetails() *details {
-	_, on := m.measured()
+// MeasuredDetails are those of the measured set; null if verify recorded none.
+func (m *Metrics) MeasuredDetails() *Details {
+	_, on := m.Measured()
 	return m.Details[on]
 }
 
-// low and high are the ends of an interval; null without one.
-func (i *interval) low() *float64 {
+// Low and high are the ends of an interval; null without one.
+func (i *Interval) Low() *float64 {
 	if i == nil {
 		return nil
 	}
 	return &i[0]
 }
 
-func (i *interval) high() *float64 {
+func (i *Interval) High() *float64 {
 	if i == nil {
 		return nil
 	}
 	return &i[1]
 }
 
-func (c categoryScore) f1CI() *interval {
+func (c CategoryScore) F1CI() *Interval {
 	if c.CI == nil {
 		return nil
 	}
 	return &c.CI.F1
 }
 
-func (s scores) macroCI() *interval {
+func (s Scores) MacroCI() *Interval {
 	if s.CI == nil {
 		return nil
 	}
 	return &s.CI.MacroF1
 }
 
-func (s scores) microCI() *interval {
+func (s Scores) MicroCI() *Interval {
 	if s.CI == nil {
 		return nil
 	}

@@ -1,4 +1,4 @@
-package report
+package document
 
 import (
 	"bufio"
@@ -10,9 +10,9 @@ import (
 	"github.com/sprint-ml/sprint/jobs/key"
 )
 
-// document decodes an output of a stage. The text says why there is none; it is
+// Decode decodes an output of a stage. The text says why there is none; it is
 // empty if there is.
-func document[T any](st Stage, name string) (out T, missing string) {
+func Decode[T any](st Stage, name string) (out T, missing string) {
 	data, missing := raw(st, name)
 	if missing != "" {
 		return out, missing
@@ -66,8 +66,8 @@ func lines[T any](data []byte) (out []T, bad int) {
 	return out, bad
 }
 
-// note decodes what the work of a stage noted under a name.
-func note[T any](st Stage, name string) (out T, ok bool) {
+// Note decodes what the work of a stage noted under a name.
+func Note[T any](st Stage, name string) (out T, ok bool) {
 	if st.Manifest == nil || st.Manifest.Notes[name] == nil {
 		return out, false
 	}
@@ -78,8 +78,8 @@ func note[T any](st Stage, name string) (out T, ok bool) {
 	return out, true
 }
 
-// preimage is what the key of a stage was made of; zero if it is not known.
-func (st Stage) preimage() key.Preimage {
+// Preimage is what the key of a stage was made of; zero if it is not known.
+func (st Stage) Preimage() key.Preimage {
 	var p key.Preimage
 	if st.Manifest == nil || json.Unmarshal(st.Manifest.Preimage, &p) != nil {
 		return key.Preimage{}
@@ -87,13 +87,13 @@ func (st Stage) preimage() key.Preimage {
 	return p
 }
 
-// judgedRows are the predictions of the measured set.
-func judgedRows(st Stage) (out []prediction, missing string) {
+// Predictions are the predictions of the measured set.
+func Predictions(st Stage) (out []Prediction, missing string) {
 	data, missing := raw(st, "predictions")
 	if missing != "" {
 		return nil, missing
 	}
-	out, bad := lines[prediction](data)
+	out, bad := lines[Prediction](data)
 	if len(out) == 0 {
 		return nil, fmt.Sprintf("%s.predictions has no line that a report reads (%d that it does not)", st.Name, bad)
 	}
