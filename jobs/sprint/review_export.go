@@ -13,7 +13,7 @@ import (
 	"github.com/spf13/cobra"
 	"github.com/sprint-ml/sprint/config"
 	"github.com/sprint-ml/sprint/jobs"
-	"github.com/sprint-ml/sprint/ml/confident"
+	"github.com/sprint-ml/sprint/ml/labelnoise"
 	"github.com/sprint-ml/sprint/stages"
 	"github.com/sprint-ml/sprint/stages/dedup"
 	"github.com/sprint-ml/sprint/stages/label"
@@ -214,7 +214,7 @@ func (s *reviewSet) doubts(ctx context.Context, limit int) ([]*doubt, error) {
 	for i, r := range s.rows {
 		titles[i] = r.Title
 	}
-	p, judged, err := confident.Judge(ctx, s.texts(), dedup.NearDuplicateGroups(titles), labels, confident.Options{Seed: 1})
+	p, judged, err := labelnoise.OutOfFold(ctx, s.texts(), dedup.NearDuplicateGroups(titles), labels, labelnoise.Options{Seed: 1})
 	if err != nil {
 		return nil, err
 	}
@@ -235,7 +235,7 @@ func (s *reviewSet) doubts(ctx context.Context, limit int) ([]*doubt, error) {
 		if !judged[c] {
 			continue
 		}
-		for _, x := range confident.Suspects(p[c], labels[c]) {
+		for _, x := range labelnoise.Issues(p[c], labels[c]) {
 			if s.rows[x.Row].DecidedBy(name) == "overlay" {
 				continue // a person has judged it
 			}
@@ -262,7 +262,7 @@ func (s *reviewSet) uncertain(row int, labels [][]int8, p [][]float64, judged []
 	hardest, weight, open := -1, -1.0, false
 	var likely []string
 	for c := range s.categories {
-		if labels[c][row] != confident.Undecided {
+		if labels[c][row] != labelnoise.Undecided {
 			continue
 		}
 		open = true
@@ -312,11 +312,11 @@ func choose(sorts map[string][]*doubt, limit int) []*doubt {
 func given(r rows.Row, category int) int8 {
 	switch {
 	case r.Labels == nil || r.Labels[category].Abstain:
-		return confident.Undecided
+		return labelnoise.Undecided
 	case r.Labels[category].Score > 0:
-		return confident.Present
+		return labelnoise.Present
 	}
-	return confident.Absent
+	return labelnoise.Absent
 }
 
 // texts are what the classifier reads: all of it, the words on which rules fired

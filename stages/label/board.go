@@ -5,8 +5,8 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/sprint-ml/sprint/ml/labelmodel"
 	"github.com/sprint-ml/sprint/ml/taxonomy"
-	"github.com/sprint-ml/sprint/ml/vote"
 	"github.com/sprint-ml/sprint/stages"
 	"github.com/sprint-ml/sprint/stages/rows"
 )
@@ -14,7 +14,7 @@ import (
 // board holds the labels in the making.
 type board struct {
 	t      *taxonomy.Taxonomy
-	model  vote.Model
+	model  labelmodel.Model
 	voters voters
 	report *Report
 
@@ -27,13 +27,13 @@ type board struct {
 }
 
 func newBoard(t *taxonomy.Taxonomy, articles []rows.Row, o *Options) *board {
-	b := &board{t: t, rows: articles, report: newReport(t), model: vote.Model{Exclusive: o.Exclusive}}
+	b := &board{t: t, rows: articles, report: newReport(t), model: labelmodel.Model{Exclusive: o.Exclusive}}
 	for _, c := range t.Categories {
 		policy := o.Conflict
 		if p, ok := o.Conflicts[c.Name]; ok {
 			policy = p
 		}
-		b.model.Policies = append(b.model.Policies, vote.Policy(policy))
+		b.model.Policies = append(b.model.Policies, labelmodel.Policy(policy))
 	}
 	n := len(t.Categories)
 	labels, by, conflicts := make([]rows.Label, n*len(articles)), make([]string, n*len(articles)), make([]bool, n*len(articles))
@@ -94,8 +94,8 @@ func (b *board) poll(ctx context.Context, sources []source, progress func(done, 
 	return nil
 }
 
-func castAll(ctx context.Context, sources []source, set []*rows.Row) ([][]vote.Vote, error) {
-	out := make([][]vote.Vote, len(set))
+func castAll(ctx context.Context, sources []source, set []*rows.Row) ([][]labelmodel.Vote, error) {
+	out := make([][]labelmodel.Vote, len(set))
 	for _, s := range sources {
 		votes, err := s.cast(ctx, set)
 		if err != nil {
@@ -108,7 +108,7 @@ func castAll(ctx context.Context, sources []source, set []*rows.Row) ([][]vote.V
 	return out, nil
 }
 
-func (b *board) take(row int, decisions []vote.Decision) {
+func (b *board) take(row int, decisions []labelmodel.Decision) {
 	for c, d := range decisions {
 		if b.by[row][c] != "" {
 			continue // decided before this vote

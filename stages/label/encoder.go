@@ -9,8 +9,8 @@ import (
 
 	"github.com/sprint-ml/sprint/ml/bert"
 	"github.com/sprint-ml/sprint/ml/device"
+	"github.com/sprint-ml/sprint/ml/labelmodel"
 	"github.com/sprint-ml/sprint/ml/taxonomy"
-	"github.com/sprint-ml/sprint/ml/vote"
 	"github.com/sprint-ml/sprint/stages"
 	"github.com/sprint-ml/sprint/stages/resources"
 	"github.com/sprint-ml/sprint/stages/rows"
@@ -171,8 +171,8 @@ func (e *encoderSource) Close() error {
 	return nil
 }
 
-func (e *encoderSource) cast(ctx context.Context, set []*rows.Row) ([][]vote.Vote, error) {
-	out := make([][]vote.Vote, len(set))
+func (e *encoderSource) cast(ctx context.Context, set []*rows.Row) ([][]labelmodel.Vote, error) {
+	out := make([][]labelmodel.Vote, len(set))
 	if len(set) == 0 {
 		return out, nil
 	}
@@ -196,7 +196,7 @@ func (e *encoderSource) cast(ctx context.Context, set []*rows.Row) ([][]vote.Vot
 }
 
 // votes compares one row.
-func (e *encoderSource) votes(row []float32) []vote.Vote {
+func (e *encoderSource) votes(row []float32) []labelmodel.Vote {
 	o := &e.s.o.Encoder
 	near := make([]float64, len(e.categories))
 	best := 0
@@ -207,10 +207,10 @@ func (e *encoderSource) votes(row []float32) []vote.Vote {
 		}
 	}
 	e.count.Asked++
-	var out []vote.Vote
+	var out []labelmodel.Vote
 	if near[best] < o.NoneBelow {
 		for c := range near {
-			out = append(out, vote.Vote{Voter: e.voter[c], Category: c})
+			out = append(out, labelmodel.Vote{Voter: e.voter[c], Category: c})
 		}
 		e.count.Decided++
 		return out
@@ -236,9 +236,9 @@ func (e *encoderSource) votes(row []float32) []vote.Vote {
 			if similarity < o.Threshold {
 				tag = 0
 			}
-			out = append(out, vote.Vote{Voter: e.voter[c], Category: c, Score: o.Strength, Tag: tag})
+			out = append(out, labelmodel.Vote{Voter: e.voter[c], Category: c, Score: o.Strength, Tag: tag})
 		case near[c] < o.Threshold:
-			out = append(out, vote.Vote{Voter: e.voter[c], Category: c})
+			out = append(out, labelmodel.Vote{Voter: e.voter[c], Category: c})
 		}
 	}
 	e.count.Decided++

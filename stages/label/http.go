@@ -8,8 +8,8 @@ import (
 	"sync"
 	"time"
 
+	"github.com/sprint-ml/sprint/ml/labelmodel"
 	"github.com/sprint-ml/sprint/ml/taxonomy"
-	"github.com/sprint-ml/sprint/ml/vote"
 	"github.com/sprint-ml/sprint/stages"
 	"github.com/sprint-ml/sprint/stages/rows"
 	"github.com/sprint-ml/sprint/storage"
@@ -88,8 +88,8 @@ func price(o *HTTP, in, out int64) float64 {
 	return (float64(in)*o.PriceIn + float64(out)*o.PriceOut) / 1e6
 }
 
-func (h *httpSource) cast(ctx context.Context, set []*rows.Row) ([][]vote.Vote, error) {
-	out := make([][]vote.Vote, len(set))
+func (h *httpSource) cast(ctx context.Context, set []*rows.Row) ([][]labelmodel.Vote, error) {
+	out := make([][]labelmodel.Vote, len(set))
 	h.count.Rows += len(set)
 	for from := 0; from < len(set); from += together {
 		if err := h.ask(ctx, set[from:min(from+together, len(set))], out[from:]); err != nil {
@@ -101,7 +101,7 @@ func (h *httpSource) cast(ctx context.Context, set []*rows.Row) ([][]vote.Vote, 
 }
 
 // ask gets the answers for some rows: each once, then the bad ones once more.
-func (h *httpSource) ask(ctx context.Context, set []*rows.Row, out [][]vote.Vote) error {
+func (h *httpSource) ask(ctx context.Context, set []*rows.Row, out [][]labelmodel.Vote) error {
 	o := &h.s.o.HTTP
 	open := make([]int, len(set))
 	for i := range open {
@@ -141,7 +141,7 @@ func (h *httpSource) ask(ctx context.Context, set []*rows.Row, out [][]vote.Vote
 
 // try asks about the open rows once; bad are those whose answer is no label,
 // example says of one of them why.
-func (h *httpSource) try(ctx context.Context, set []*rows.Row, open []int, number int, out [][]vote.Vote) (bad []int, example, err error) {
+func (h *httpSource) try(ctx context.Context, set []*rows.Row, open []int, number int, out [][]labelmodel.Vote) (bad []int, example, err error) {
 	answers, err := h.round(ctx, set, open, number)
 	if err != nil {
 		return nil, nil, err
@@ -217,10 +217,10 @@ func (h *httpSource) answer(ctx context.Context, row *rows.Row, try int) (answer
 	return a, kept.put(context.WithoutCancel(ctx), key, version, a)
 }
 
-func (h *httpSource) votes(labels []rows.Label) []vote.Vote {
-	out := make([]vote.Vote, len(labels))
+func (h *httpSource) votes(labels []rows.Label) []labelmodel.Vote {
+	out := make([]labelmodel.Vote, len(labels))
 	for c, l := range labels {
-		out[c] = vote.Vote{Voter: h.voter[c], Category: c, Score: l.Score, Tag: h.t.Categories[c].TagIndex(l.Tag)}
+		out[c] = labelmodel.Vote{Voter: h.voter[c], Category: c, Score: l.Score, Tag: h.t.Categories[c].TagIndex(l.Tag)}
 	}
 	return out
 }

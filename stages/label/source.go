@@ -7,8 +7,8 @@ import (
 	"slices"
 
 	"github.com/sprint-ml/sprint/ml/keywords"
+	"github.com/sprint-ml/sprint/ml/labelmodel"
 	"github.com/sprint-ml/sprint/ml/taxonomy"
-	"github.com/sprint-ml/sprint/ml/vote"
 	"github.com/sprint-ml/sprint/stages"
 	"github.com/sprint-ml/sprint/stages/dataset"
 	"github.com/sprint-ml/sprint/stages/rows"
@@ -18,7 +18,7 @@ import (
 type source interface {
 	// cast returns the votes on each row of set, in order; no votes means that
 	// the source has no opinion. It may note on the rows what it saw.
-	cast(ctx context.Context, set []*rows.Row) ([][]vote.Vote, error)
+	cast(ctx context.Context, set []*rows.Row) ([][]labelmodel.Vote, error)
 }
 
 // closeAll frees what sources hold.
@@ -81,8 +81,8 @@ func newRules(t *taxonomy.Taxonomy, v *voters, weight float64) *ruleSource {
 	return s
 }
 
-func (s *ruleSource) cast(_ context.Context, set []*rows.Row) ([][]vote.Vote, error) {
-	out := make([][]vote.Vote, len(set))
+func (s *ruleSource) cast(_ context.Context, set []*rows.Row) ([][]labelmodel.Vote, error) {
+	out := make([][]labelmodel.Vote, len(set))
 	spoke := make([]bool, len(s.t.Categories))
 	var fired []int
 	for i, row := range set {
@@ -102,7 +102,7 @@ func (s *ruleSource) cast(_ context.Context, set []*rows.Row) ([][]vote.Vote, er
 			return cmp.Or(cmp.Compare(s.t.Rules[y].Weight, s.t.Rules[x].Weight), x-y)
 		})
 		clear(spoke)
-		var votes []vote.Vote
+		var votes []labelmodel.Vote
 		for _, rule := range fired {
 			r := &s.t.Rules[rule]
 			// A rule against its category only lowers what the others say; if
@@ -111,7 +111,7 @@ func (s *ruleSource) cast(_ context.Context, set []*rows.Row) ([][]vote.Vote, er
 				continue
 			}
 			if (*s.weights)[s.rule[rule]] > 0 {
-				votes = append(votes, vote.Vote{Voter: s.rule[rule], Category: r.Category, Score: min(r.Weight, s.res.Scores[r.Category]), Tag: r.Tag})
+				votes = append(votes, labelmodel.Vote{Voter: s.rule[rule], Category: r.Category, Score: min(r.Weight, s.res.Scores[r.Category]), Tag: r.Tag})
 				spoke[r.Category] = true
 			}
 		}
@@ -120,7 +120,7 @@ func (s *ruleSource) cast(_ context.Context, set []*rows.Row) ([][]vote.Vote, er
 		}
 		for c := range spoke {
 			if !spoke[c] {
-				votes = append(votes, vote.Vote{Voter: s.absent[c], Category: c})
+				votes = append(votes, labelmodel.Vote{Voter: s.absent[c], Category: c})
 			}
 		}
 		out[i] = votes
@@ -146,8 +146,8 @@ func newColumns(t *taxonomy.Taxonomy, columns []string, v *voters, weight float6
 	return s, nil
 }
 
-func (s *columnSource) cast(_ context.Context, set []*rows.Row) ([][]vote.Vote, error) {
-	out := make([][]vote.Vote, len(set))
+func (s *columnSource) cast(_ context.Context, set []*rows.Row) ([][]labelmodel.Vote, error) {
+	out := make([][]labelmodel.Vote, len(set))
 	for i, row := range set {
 		if row.Labels == nil {
 			continue
@@ -159,7 +159,7 @@ func (s *columnSource) cast(_ context.Context, set []*rows.Row) ([][]vote.Vote, 
 				return nil, stages.Fail(stages.CodeStage, "add the tag to the taxonomy, or mend the rows", "row %q has the tag %q, which category %s does not have", row.Title, l.Tag, category.Name)
 			}
 			if !l.Abstain {
-				out[i] = append(out[i], vote.Vote{Voter: s.voter[c], Category: c, Score: l.Score, Tag: tag})
+				out[i] = append(out[i], labelmodel.Vote{Voter: s.voter[c], Category: c, Score: l.Score, Tag: tag})
 			}
 		}
 	}

@@ -7,9 +7,9 @@ import (
 	"math"
 
 	"github.com/sprint-ml/sprint/ml/bert"
-	"github.com/sprint-ml/sprint/ml/confident"
 	"github.com/sprint-ml/sprint/ml/device"
 	"github.com/sprint-ml/sprint/ml/keywords"
+	"github.com/sprint-ml/sprint/ml/labelnoise"
 	"github.com/sprint-ml/sprint/ml/taxonomy"
 	"github.com/sprint-ml/sprint/stages/dataset"
 	"github.com/sprint-ml/sprint/stages/dedup"
@@ -60,7 +60,7 @@ func (s *stage) choose(ctx context.Context, t *taxonomy.Taxonomy, m *bert.Model,
 	given := targets(t, set)
 	now := given
 	for round := range o.Rounds {
-		p, ok, err := confident.JudgeVectors(ctx, vectors, groups, now, confident.Options{Folds: o.Folds, Seed: uint64(s.o.Seed)}) //nolint:gosec // any 64 bits will do
+		p, ok, err := labelnoise.OutOfFoldVectors(ctx, vectors, groups, now, labelnoise.Options{Folds: o.Folds, Seed: uint64(s.o.Seed)}) //nolint:gosec // any 64 bits will do
 		if err != nil {
 			return nil, fmt.Errorf("judge the labels: %w", err)
 		}
@@ -96,27 +96,27 @@ func (s *stage) choose(ctx context.Context, t *taxonomy.Taxonomy, m *bert.Model,
 func (o Select) judge(given, now []int8, p []float64) (next []int8, n Selected) {
 	next = make([]int8, len(given))
 	doubted := map[int]bool{}
-	for _, s := range confident.Suspects(p, now) {
+	for _, s := range labelnoise.Issues(p, now) {
 		doubted[s.Row] = true
 	}
 	for i, l := range given {
-		sure, answer := math.Max(p[i], 1-p[i]) >= o.Confidence, confident.Absent
+		sure, answer := math.Max(p[i], 1-p[i]) >= o.Confidence, labelnoise.Absent
 		if p[i] >= 0.5 {
-			answer = confident.Present
+			answer = labelnoise.Present
 		}
 		switch {
-		case l == confident.Undecided && sure:
+		case l == labelnoise.Undecided && sure:
 			next[i] = answer
 			n.Decided++
-		case l == confident.Undecided || l == answer || !sure && !doubted[i]:
-			if next[i] = l; l != confident.Undecided {
+		case l == labelnoise.Undecided || l == answer || !sure && !doubted[i]:
+			if next[i] = l; l != labelnoise.Undecided {
 				n.Agreed++
 			}
 		case sure:
 			next[i] = answer
 			n.Overruled++
 		default:
-			next[i] = confident.Undecided
+			next[i] = labelnoise.Undecided
 			n.Doubted++
 		}
 	}
@@ -131,9 +131,9 @@ func targets(t *taxonomy.Taxonomy, set []rows.Row) [][]int8 {
 		for i, r := range set {
 			switch l := r.Labels[c]; {
 			case l.Abstain:
-				out[c][i] = confident.Undecided
+				out[c][i] = labelnoise.Undecided
 			case l.Score > 0:
-				out[c][i] = confident.Present
+				out[c][i] = labelnoise.Present
 			}
 		}
 	}
@@ -149,10 +149,10 @@ func relabel(set []rows.Row, given, now [][]int8) []rows.Row {
 		for c, l := range r.Labels {
 			switch {
 			case given[c][i] == now[c][i]:
-			case now[c][i] == confident.Present:
+			case now[c][i] == labelnoise.Present:
 				l = rows.Label{Score: 1}
 			default:
-				l = rows.Label{Abstain: now[c][i] == confident.Undecided}
+				l = rows.Label{Abstain: now[c][i] == labelnoise.Undecided}
 			}
 			labels[c] = l
 		}

@@ -1,4 +1,4 @@
-package confident
+package labelnoise
 
 import (
 	"fmt"
@@ -34,7 +34,7 @@ func corpus(n int, flip float64) (texts []string, groups []int, labels, truth []
 // TestSuspects: most flipped labels are found, and few others are blamed.
 func TestSuspects(t *testing.T) {
 	texts, groups, labels, truth := corpus(600, 0.08)
-	p, ok, err := Judge(t.Context(), texts, groups, [][]int8{labels}, Options{})
+	p, ok, err := OutOfFold(t.Context(), texts, groups, [][]int8{labels}, Options{})
 	if err != nil || !ok[0] {
 		t.Fatal(ok, err)
 	}
@@ -44,7 +44,7 @@ func TestSuspects(t *testing.T) {
 			flipped++
 		}
 	}
-	suspects := Suspects(p[0], labels)
+	suspects := Issues(p[0], labels)
 	for k, s := range suspects {
 		if truth[s.Row] != labels[s.Row] {
 			found++
@@ -56,13 +56,13 @@ func TestSuspects(t *testing.T) {
 	if float64(found) < 0.8*float64(flipped) || float64(found) < 0.9*float64(len(suspects)) {
 		t.Errorf("%d flipped, %d found among %d suspects", flipped, found, len(suspects))
 	}
-	again, _, _ := Judge(t.Context(), texts, groups, [][]int8{labels}, Options{})
+	again, _, _ := OutOfFold(t.Context(), texts, groups, [][]int8{labels}, Options{})
 	if !reflect.DeepEqual(p, again) {
 		t.Error("a second judgement differs")
 	}
 }
 
-// TestHeldOut: a row that is the only one of its words cannot be judged from
+// TestHeldOut: a row that is the only one of its words cannot be told from
 // itself, so random labels give no confident classifier.
 func TestHeldOut(t *testing.T) {
 	rng := rand.New(rand.NewPCG(7, 8))
@@ -78,7 +78,7 @@ func TestHeldOut(t *testing.T) {
 			texts[i] = texts[i-1] // near-duplicates share a group, and so a fold
 		}
 	}
-	p, _, err := Judge(t.Context(), texts, groups, [][]int8{labels}, Options{})
+	p, _, err := OutOfFold(t.Context(), texts, groups, [][]int8{labels}, Options{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -96,7 +96,7 @@ func TestUndecidedAndScarce(t *testing.T) {
 	for i := range 50 {
 		labels[i] = Undecided
 	}
-	p, ok, err := Judge(t.Context(), texts, groups, [][]int8{labels, scarce}, Options{})
+	p, ok, err := OutOfFold(t.Context(), texts, groups, [][]int8{labels, scarce}, Options{})
 	if err != nil || !ok[0] || ok[1] || p[1] != nil {
 		t.Fatal(ok, err)
 	}
@@ -109,7 +109,7 @@ func TestUndecidedAndScarce(t *testing.T) {
 	if right < 47 {
 		t.Errorf("%d of 50 undecided rows are judged right", right)
 	}
-	for _, s := range Suspects(p[0], labels) {
+	for _, s := range Issues(p[0], labels) {
 		if labels[s.Row] == Undecided {
 			t.Fatal("an undecided row has no wrong label")
 		}

@@ -1,9 +1,9 @@
-// Package vote is the label model: what several voters say about a text becomes
+// Package labelmodel combines weak labels: what several voters say about a text becomes
 // one label per category.
 //
 // A score means one thing everywhere: the strength of the category in the text,
 // in [-1,1], where 0 is absent. A voter that has no opinion casts no vote.
-package vote
+package labelmodel
 
 // Policy says what becomes of a category that some voters call present and
 // others absent.
@@ -11,9 +11,9 @@ type Policy string
 
 // The policies.
 const (
-	Max     Policy = "max"     // present, with the strongest score
-	Heavier Policy = "vote"    // the side with the larger sum of weights; abstain when they are equal
-	Abstain Policy = "abstain" // no decision
+	Max          Policy = "max"     // present, with the strongest score
+	WeightedVote Policy = "vote"    // the side with the larger sum of weights; abstain when they are equal
+	Abstain      Policy = "abstain" // no decision
 )
 
 // Vote is what one voter says about one category.
@@ -52,16 +52,16 @@ func (m *Model) Decide(votes []Vote) []Decision {
 	out := make([]Decision, len(m.Policies))
 	support := make([]float64, len(out))
 	for c := range out {
-		out[c], support[c] = m.one(votes, c)
+		out[c], support[c] = m.decide(votes, c)
 	}
 	if m.Exclusive {
-		m.exclude(out, support)
+		m.keepStrongest(out, support)
 	}
 	return out
 }
 
-// one decides a category; support is the weight behind its presence.
-func (m *Model) one(votes []Vote, c int) (d Decision, support float64) {
+// decide decides a category; support is the weight behind its presence.
+func (m *Model) decide(votes []Vote, c int) (d Decision, support float64) {
 	var against, total, lowest float64
 	var pro, con []int
 	best, tagged := -1, -1
@@ -93,13 +93,13 @@ func (m *Model) one(votes []Vote, c int) (d Decision, support float64) {
 		return Decision{Abstain: true}, 0
 	case len(pro) == 0:
 		return Decision{Score: lowest, Winners: con}, 0
-	case d.Conflict && policy == Abstain, d.Conflict && policy == Heavier && support == against:
+	case d.Conflict && policy == Abstain, d.Conflict && policy == WeightedVote && support == against:
 		return Decision{Abstain: true, Conflict: true}, 0
-	case d.Conflict && policy == Heavier && support < against:
+	case d.Conflict && policy == WeightedVote && support < against:
 		return Decision{Score: lowest, Conflict: true, Winners: con}, 0
 	}
 	d.Winners = pro
-	if d.Score = votes[best].Score; policy == Heavier {
+	if d.Score = votes[best].Score; policy == WeightedVote {
 		d.Score = total / support
 	}
 	if tagged >= 0 {
@@ -110,10 +110,10 @@ func (m *Model) one(votes []Vote, c int) (d Decision, support float64) {
 
 func stronger(a, b Vote) bool { return a.Score > b.Score }
 
-// exclude leaves one category present. Those that abstain on conflict drop out
+// keepStrongest leaves one category present. Those that abstain on conflict drop out
 // first; of the others the strongest wins, by score or by weight as the policy
 // of each compares, and equal ones are no decision.
-func (m *Model) exclude(out []Decision, support []float64) {
+func (m *Model) keepStrongest(out []Decision, support []float64) {
 	var present []int
 	for c, d := range out {
 		if !d.Abstain && d.Score > 0 {
@@ -126,7 +126,7 @@ func (m *Model) exclude(out []Decision, support []float64) {
 	rank := make([]float64, len(out))
 	best, tie := -1, false
 	for _, c := range present {
-		if rank[c] = out[c].Score; m.Policies[c] == Heavier {
+		if rank[c] = out[c].Score; m.Policies[c] == WeightedVote {
 			rank[c] = support[c]
 		}
 		switch {

@@ -1,4 +1,4 @@
-package vote
+package labelmodel
 
 import (
 	"math/rand/v2"
@@ -32,9 +32,9 @@ func TestPolicies(t *testing.T) {
 		{"present alone", Abstain, votes[:2], 0.8, 2, false, false},
 		{"max", Max, votes, 0.8, 2, false, true},
 		{"abstain", Abstain, votes, 0, 0, true, true},
-		{"heavier absent", Heavier, votes, 0, 0, false, true},
-		{"heavier present", Heavier, votes[:3], (0.8 + 0.2) / 1.5, 2, false, true},
-		{"equal", Heavier, []Vote{{Voter: 0, Score: 1}, {Voter: 4}}, 0, 0, true, true},
+		{"heavier absent", WeightedVote, votes, 0, 0, false, true},
+		{"heavier present", WeightedVote, votes[:3], (0.8 + 0.2) / 1.5, 2, false, true},
+		{"equal", WeightedVote, []Vote{{Voter: 0, Score: 1}, {Voter: 4}}, 0, 0, true, true},
 	} {
 		m := Model{Weights: append(weights[:4:4], 1), Policies: policies(c.policy, 1)}
 		d := m.Decide(c.votes)[0]
@@ -58,7 +58,7 @@ func TestExclusive(t *testing.T) {
 	if d[0].Score != 0 || d[0].Abstain || !d[0].Conflict || d[1].Score != 0.9 || !reflect.DeepEqual(d[0].Winners, []int{1}) || d[2].Conflict {
 		t.Errorf("max: %+v", d)
 	}
-	m.Policies = policies(Heavier, 3)
+	m.Policies = policies(WeightedVote, 3)
 	if d := m.Decide(votes); d[0].Score != 0.5 || d[1].Score != 0 {
 		t.Errorf("vote: %+v", d)
 	}
@@ -74,7 +74,7 @@ func TestExclusive(t *testing.T) {
 }
 
 func TestLearn(t *testing.T) {
-	m := Model{Weights: []float64{1, 1, 1}, Policies: policies(Heavier, 1)}
+	m := Model{Weights: []float64{1, 1, 1}, Policies: policies(WeightedVote, 1)}
 	var rows [][]Vote
 	for range 6 {
 		rows = append(rows, []Vote{{Voter: 0, Score: 1}, {Voter: 1, Score: 1}})
@@ -84,7 +84,7 @@ func TestLearn(t *testing.T) {
 		t.Errorf("%v %v", tallies, m.Weights)
 	}
 	// An absent vote is right where the category is absent.
-	m = Model{Weights: []float64{1}, Policies: policies(Heavier, 1)}
+	m = Model{Weights: []float64{1}, Policies: policies(WeightedVote, 1)}
 	if got := m.Learn([][]Vote{{{Voter: 0}}}, func(int, int) bool { return false }); got[0].Right != 1 {
 		t.Errorf("%v", got)
 	}
@@ -96,7 +96,7 @@ func TestOrder(t *testing.T) {
 	for range 2000 {
 		m := Model{Exclusive: rng.IntN(2) == 0}
 		for range 3 {
-			m.Policies = append(m.Policies, []Policy{Max, Heavier, Abstain}[rng.IntN(3)])
+			m.Policies = append(m.Policies, []Policy{Max, WeightedVote, Abstain}[rng.IntN(3)])
 		}
 		var votes []Vote
 		for i := range rng.IntN(6) {
