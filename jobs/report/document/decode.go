@@ -3,7 +3,9 @@ package document
 import (
 	"bufio"
 	"bytes"
+	"cmp"
 	"encoding/json"
+	"errors"
 	"fmt"
 
 	"github.com/sprint-ml/sprint/jobs"
@@ -18,9 +20,19 @@ func Decode[T any](st Stage, name string) (out T, missing string) {
 		return out, missing
 	}
 	if err := json.Unmarshal(data, &out); err != nil {
-		return *new(T), fmt.Sprintf("%s.%s is not what a report reads: %v", st.Name, name, err)
+		return *new(T), fmt.Sprintf("%s.%s is not what a report reads: %s", st.Name, name, mistake(err))
 	}
 	return out, ""
+}
+
+// mistake says what is wrong with a document without the names of Go's types,
+// which mean nothing to its reader.
+func mistake(err error) string {
+	var other *json.UnmarshalTypeError
+	if !errors.As(err, &other) {
+		return err.Error()
+	}
+	return fmt.Sprintf("%s is a JSON %s", cmp.Or(other.Field, "it"), other.Value)
 }
 
 func raw(st Stage, name string) (data []byte, missing string) {
