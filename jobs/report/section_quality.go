@@ -209,13 +209,7 @@ func checkSection(c *document.Checks, here []document.Check) Section {
 	t := &Table{Caption: "Demands of the plan", Columns: []Column{{"", false}, {"check", false}, {"on", false}, {"observed", true}, {"demanded", true}, {"where", false}}}
 	var folds []Block
 	for _, x := range slices.Concat(c.Checks, here) {
-		mark := Cell{Text: "pass", Mark: Good}
-		switch {
-		case !x.Passed && x.Severity == "warn":
-			mark = Cell{Text: "warn", Mark: Warn}
-		case !x.Passed:
-			mark = Cell{Text: "FAIL", Mark: Bad}
-		}
+		mark := Cell{Text: x.Outcome(), Mark: map[string]Mark{document.Pass: Good, document.Warn: Warn, document.Fail: Bad}[x.Outcome()]}
 		name := x.ID
 		if x.Category != "" {
 			name += " of " + x.Category

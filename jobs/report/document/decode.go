@@ -98,16 +98,3 @@ func (st Stage) Preimage() key.Preimage {
 	}
 	return p
 }
-
-// Predictions are the predictions of the measured set.
-func Predictions(st Stage) (out []Prediction, missing string) {
-	data, missing := raw(st, "predictions")
-	if missing != "" {
-		return nil, missing
-	}
-	out, bad := lines[Prediction](data)
-	if len(out) == 0 {
-		return nil, fmt.Sprintf("%s.predictions has no line that a report reads (%d that it does not)", st.Name, bad)
-	}
-	return out, ""
-}

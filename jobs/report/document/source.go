@@ -1,3 +1,10 @@
+// Package document reads what a store keeps of a run: the documents that its
+// stages made, decoded as far as anybody shows them, whichever version wrote
+// them. source.go loads a run, decode.go decodes an output, and a file each holds
+// the documents of metrics, checks, predictions, a split, labels and a training.
+//
+// Keys that came later than the first versions are optional. All content is
+// hostile: titles come from the web, documents from any command.
 package document
 
 import (
@@ -35,14 +42,14 @@ type Stage struct {
 	Documents map[string]Output
 }
 
-// Output is a JSON output; Missing says why there is none to read.
+// Output is the bytes of a JSON output. Missing says why there is none to read.
 type Output struct {
 	Data    []byte
 	Missing string
 }
 
-// read are the outputs that a report reads, with the most bytes that it takes.
-var read = map[string]int64{
+// limits are the outputs that are read, with the most bytes that each may have.
+var limits = map[string]int64{
 	"label_report": 16 << 20, "split_report": 16 << 20, "history": 16 << 20, "calibration": 16 << 20, "metrics": 16 << 20,
 	"checks": 16 << 20, "timings": 1 << 20, "predictions": 64 << 20,
 }
@@ -138,23 +145,44 @@ func loadStage(ctx context.Context, s *storage.Store, r jobs.StageResult) (Stage
 		}
 	}
 	for name, o := range st.Outputs {
-		limit, wanted := read[name]
-		if !wanted {
+		if _, wanted := limits[name]; !wanted {
 			continue
 		}
-		d := Output{}
-		if o.Size > limit {
-			d.Missing = fmt.Sprintf("%s.%s has %d bytes; a report reads %d at most", r.Name, name, o.Size, limit)
-		} else if d.Data, err = readAll(ctx, s, o); errors.Is(err, storage.ErrNotFound) {
-			d.Missing = fmt.Sprintf("the bytes of %s.%s are not in the store any more", r.Name, name)
-		} else if errors.Is(err, storage.ErrCorrupt) {
-			d.Missing = fmt.Sprintf("the bytes of %s.%s are damaged in the store", r.Name, name)
-		} else if err != nil {
+		if st.Documents[name], err = loadOutput(ctx, s, r.Name+"."+name, o, limits[name]); err != nil {
 			return st, err
 		}
-		st.Documents[name] = d
 	}
 	return st, nil
+}
+
+// loadOutput reads an output. One that is too large, gone or damaged is no error.
+func loadOutput(ctx context.Context, s *storage.Store, name string, o jobs.OutputResult, limit int64) (d Output, err error) {
+	if o.Size > limit {
+		return Output{Missing: fmt.Sprintf("%s has %d bytes; a report reads %d at most", name, o.Size, limit)}, nil
+	}
+	d.Data, err = readAll(ctx, s, o)
+	switch {
+	case errors.Is(err, storage.ErrNotFound):
+		return Output{Missing: fmt.Sprintf("the bytes of %s are not in the store any more", name)}, nil
+	case errors.Is(err, storage.ErrCorrupt):
+		return Output{Missing: fmt.Sprintf("the bytes of %s are damaged in the store", name)}, nil
+	}
+	return d, err
+}
+
+// Read reads and decodes one output of a stage; ok is false if there is none
+// that can be read.
+func Read[T any](ctx context.Context, s *storage.Store, r jobs.StageResult, name string) (out T, ok bool) {
+	o, ok := r.Outputs[name]
+	if !ok {
+		return out, false
+	}
+	d, err := loadOutput(ctx, s, r.Name+"."+name, o, limits[name])
+	if err != nil {
+		return out, false
+	}
+	out, missing := Decode[T](Stage{StageResult: r, Documents: map[string]Output{name: d}}, name)
+	return out, missing == ""
 }
 
 func readAll(ctx context.Context, s *storage.Store, o jobs.OutputResult) ([]byte, error) {

@@ -1,0 +1,148 @@
+package document
+
+// Metrics are what verify measured: the output metrics.
+type Metrics struct {
+	Test      Scores            `json:"test"`
+	Gold      *Scores           `json:"gold"`
+	Baselines map[string]Scores `json:"baselines"`
+	Masked    *Scores           `json:"masked"`
+	Leaked    int               `json:"leaked"`
+	Train     struct {
+		Rows      int            `json:"rows"`
+		Positives map[string]int `json:"positives"`
+	} `json:"train"`
+	Details map[string]*Details `json:"details"` // by set
+	Drift   map[string]struct {
+		Against string  `json:"against"`
+		Labels  float64 `json:"labels"`
+		Lengths float64 `json:"lengths"`
+	} `json:"drift"`
+}
+
+// Interval is the lower and the upper end of one.
+type Interval [2]float64
+
+// Estimate is a value with its interval, if one was measured.
+type Estimate struct {
+	Value float64   `json:"value"`
+	CI    *Interval `json:"ci"`
+}
+
+// Difference is between two models on the same rows.
+type Difference struct {
+	MacroF1 Estimate `json:"macro_f1"`
+}
+
+// Scores are the figures of a model on a set of rows.
+type Scores struct {
+	Rows        int                      `json:"rows"`
+	MacroF1     float64                  `json:"macro_f1"`
+	MicroF1     float64                  `json:"micro_f1"`
+	PerCategory map[string]CategoryScore `json:"per_category"`
+	Unsupported []string                 `json:"unsupported"`
+	CI          *struct {
+		Level     float64  `json:"level"`
+		Resamples int      `json:"resamples"`
+		MacroF1   Interval `json:"macro_f1"`
+		MicroF1   Interval `json:"micro_f1"`
+	} `json:"ci"`
+}
+
+// CategoryScore are the figures of one category.
+type CategoryScore struct {
+	Precision   float64 `json:"precision"`
+	Recall      float64 `json:"recall"`
+	F1          float64 `json:"f1"`
+	Support     int     `json:"support"`
+	Threshold   float64 `json:"threshold"`
+	TagAccuracy float64 `json:"tag_accuracy"`
+	TagSupport  int     `json:"tag_support"`
+	CI          *struct {
+		F1 Interval `json:"f1"`
+	} `json:"ci"`
+}
+
+// Details are what verify measured beside the figures, on one set.
+type Details struct {
+	Gains       map[string]Difference  `json:"gains"`
+	MaskedGap   Difference             `json:"masked_gap"`
+	NoRuleFired Scores                 `json:"no_rule_fired"`
+	TagAccuracy Estimate               `json:"tag_accuracy"`
+	Tags        map[string]Confusion   `json:"tags"`
+	Calibration map[string]Calibration `json:"calibration"`
+	Segments    map[string][]Segment   `json:"segments"`
+}
+
+// Confusion counts answered tags (columns) by true tag (rows).
+type Confusion struct {
+	Tags   []string `json:"tags"`
+	Counts [][]int  `json:"counts"`
+}
+
+// Calibration says how far scores are from frequencies.
+type Calibration struct {
+	ECE  float64 `json:"ece"`
+	Rows int     `json:"rows"`
+}
+
+// Segment is a part of a set: rows of one site, or of one length.
+type Segment struct {
+	Name    string  `json:"name"`
+	Rows    int     `json:"rows"`
+	MicroF1 float64 `json:"micro_f1"`
+	Decided int     `json:"decided"`
+}
+
+// Measured are the figures of the set that counts: the gold set if there is one.
+func (m *Metrics) Measured() (s Scores, on string) {
+	if m.Gold != nil {
+		return *m.Gold, "gold"
+	}
+	return m.Test, "test"
+}
+
+// MeasuredDetails are those of the measured set; nil if verify recorded none.
+func (m *Metrics) MeasuredDetails() *Details {
+	_, on := m.Measured()
+	return m.Details[on]
+}
+
+// Low is the lower end; nil without an interval.
+func (i *Interval) Low() *float64 {
+	if i == nil {
+		return nil
+	}
+	return &i[0]
+}
+
+// High is the upper end; nil without an interval.
+func (i *Interval) High() *float64 {
+	if i == nil {
+		return nil
+	}
+	return &i[1]
+}
+
+// F1CI is the interval of F1; nil if none was measured.
+func (c CategoryScore) F1CI() *Interval {
+	if c.CI == nil {
+		return nil
+	}
+	return &c.CI.F1
+}
+
+// MacroCI is the interval of macro-F1; nil if none was measured.
+func (s Scores) MacroCI() *Interval {
+	if s.CI == nil {
+		return nil
+	}
+	return &s.CI.MacroF1
+}
+
+// MicroCI is the interval of micro-F1; nil if none was measured.
+func (s Scores) MicroCI() *Interval {
+	if s.CI == nil {
+		return nil
+	}
+	return &s.CI.MicroF1
+}

@@ -1,0 +1,38 @@
+package document
+
+import "encoding/json"
+
+// Epoch is one epoch of a training; the output history is a list of them.
+type Epoch struct {
+	Epoch      int     `json:"epoch"`
+	TrainLoss  float64 `json:"train_loss"`
+	ValLoss    float64 `json:"val_loss"`
+	ValMacroF1 float64 `json:"val_macro_f1"`
+	Steps      int     `json:"steps"`
+	Best       bool    `json:"best"`
+	Heads      []Head  `json:"heads"`
+}
+
+// Head says how one head did on val.
+type Head struct {
+	Category    string  `json:"category"`
+	ScoreLoss   float64 `json:"score_loss"`
+	TagLoss     float64 `json:"tag_loss"`
+	F1          float64 `json:"f1"`
+	Support     int     `json:"support"`
+	TagAccuracy float64 `json:"tag_accuracy"`
+	TagSupport  int     `json:"tag_support"`
+}
+
+// Fitted is how thresholds and temperatures were found.
+type Fitted struct {
+	Categories map[string]struct {
+		Threshold   float64    `json:"threshold"`
+		Temperature float64    `json:"temperature"`
+		On          string     `json:"on"`
+		Rows        int        `json:"rows"`
+		Positives   int        `json:"positives"`
+		Error       [2]float64 `json:"calibration_error"` // before the temperature, and after
+	} `json:"categories"`
+	Gold []json.RawMessage `json:"gold"`
+}

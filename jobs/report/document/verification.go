@@ -1,0 +1,44 @@
+package document
+
+import (
+	"context"
+	"slices"
+
+	"github.com/sprint-ml/sprint/jobs"
+	"github.com/sprint-ml/sprint/storage"
+)
+
+// Verification is what a verify stage found out.
+type Verification struct {
+	Stage   string
+	Metrics Metrics
+	Checks  []Check // those of latency too
+	// Model are the figures of the set that counts, Details beside them, On the
+	// set in words.
+	Model   Scores
+	Details *Details
+	On      string
+}
+
+// ReadVerification reads the outputs of a stage; ok is false if it is of another
+// kind or has no metrics.
+func ReadVerification(ctx context.Context, s *storage.Store, r jobs.StageResult) (v Verification, ok bool) {
+	if r.Kind != "verify" {
+		return v, false
+	}
+	if v.Metrics, ok = Read[Metrics](ctx, s, r, "metrics"); !ok {
+		return v, false
+	}
+	v.Stage, v.On = r.Name, "the test split, labelled by the rules themselves"
+	if v.Metrics.Gold != nil {
+		v.On = "the gold set"
+	}
+	v.Model, _ = v.Metrics.Measured()
+	v.Details = v.Metrics.MeasuredDetails()
+	checks, ok := Read[Checks](ctx, s, r, "checks")
+	timings, timed := Read[Timings](ctx, s, r, "timings")
+	if ok && timed {
+		v.Checks = slices.Concat(checks.Checks, timings.Checks)
+	}
+	return v, true
+}
