@@ -196,7 +196,7 @@ func (p *performer) perform(ctx context.Context, a *Attempt, sink Sink) Outcome 
 		m.Inputs[name] = in.Digest
 	}
 	if verdict != nil {
-		m.Verdict = &storage.Verdict{Code: verdict.Code, Message: verdict.Message, Hint: verdict.Hint}
+		m.Verdict = &storage.Verdict{Code: int(verdict.Code), Message: verdict.Message, Hint: verdict.Hint}
 	}
 	// The work is done: a signal that comes now must not throw it away.
 	winner, _, err := p.store.Commit(context.WithoutCancel(ctx), m)
@@ -209,7 +209,7 @@ func (p *performer) perform(ctx context.Context, a *Attempt, sink Sink) Outcome 
 // committed is the outcome that a manifest stands for.
 func committed(m *storage.Manifest) Outcome {
 	if m.Verdict != nil {
-		return Outcome{State: Failed, Manifest: m, Err: &stages.Verdict{Code: m.Verdict.Code, Message: m.Verdict.Message, Hint: m.Verdict.Hint}}
+		return Outcome{State: Failed, Manifest: m, Err: &stages.Verdict{Code: stages.Code(m.Verdict.Code), Message: m.Verdict.Message, Hint: m.Verdict.Hint}}
 	}
 	return Outcome{State: Succeeded, Manifest: m}
 }

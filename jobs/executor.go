@@ -3,7 +3,6 @@ package jobs
 import (
 	"context"
 	"errors"
-	"fmt"
 	"strings"
 	"syscall"
 
@@ -24,7 +23,7 @@ type Executor interface {
 }
 
 // Code returns the exit code that an error deserves.
-func Code(err error) int {
+func Code(err error) stages.Code {
 	var verdict *stages.Verdict
 	var failure *stages.Failure
 	var plan diagnostic.Errors
@@ -34,7 +33,7 @@ func Code(err error) int {
 	var source stages.SourceProblems
 	switch {
 	case err == nil:
-		return 0
+		return stages.CodeDone
 	case errors.As(err, &verdict):
 		return verdict.Code
 	case errors.Is(err, storage.ErrCorrupt):
@@ -44,7 +43,7 @@ func Code(err error) int {
 	case errors.As(err, &plan), errors.As(err, &planOne), errors.As(err, &source):
 		return stages.CodePlan
 	case errors.As(err, &usage):
-		return 2
+		return stages.CodeUsage
 	case errors.As(err, &held):
 		return stages.CodeLease
 	case errors.Is(err, ErrDeadline):
@@ -73,24 +72,9 @@ var ErrAborted = errors.New("ended without waiting for a checkpoint")
 // ErrDeadline is the cause of a context that ends at the run's deadline.
 var ErrDeadline = errors.New("the deadline is over")
 
-// classes names the exit codes for people and for result.json.
-var classes = map[int]string{
-	0: "done", 1: "stage failed", 2: "usage", 3: "plan invalid", 4: "environment", 5: "verify gate failed",
-	6: "work pending", 7: "lease held", 8: "out of memory", 9: "integrity", 10: "publish refused",
-	11: "source short", 75: "interrupted", 124: "deadline", 130: "interrupted twice",
-}
-
-// Class is the exit table's word for a code.
-func Class(code int) string {
-	if c, ok := classes[code]; ok {
-		return c
-	}
-	return fmt.Sprintf("code %d", code)
-}
-
 // Retryable reports whether the same command may do better later without any
 // change.
-func Retryable(code int, state State) bool {
+func Retryable(code stages.Code, state State) bool {
 	return code == stages.CodeInterrupted || code == stages.CodeAborted || code == stages.CodeDeadline || code == stages.CodeLease || state == Lost
 }
 

@@ -12,6 +12,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/sprint-ml/sprint/jobs"
+	"github.com/sprint-ml/sprint/stages"
 	"github.com/sprint-ml/sprint/storage"
 	"github.com/sprint-ml/sprint/storage/faultstore"
 )
@@ -95,7 +96,7 @@ func faultMatrix(t *testing.T, url func() string, step int) {
 			if inj.Err != nil && !strings.Contains(message, inj.Err.Error()) {
 				t.Errorf("%s: code %d, the message does not name the cause %q: %s", what, got.Code, inj.Err, message)
 			}
-			if !slices.Contains([]int{4, 9}, got.Code) {
+			if !slices.Contains([]stages.Code{stages.CodeEnvironment, stages.CodeIntegrity}, got.Code) {
 				t.Errorf("%s: code %d: %s", what, got.Code, message)
 			}
 		}

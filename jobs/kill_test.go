@@ -16,6 +16,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/sprint-ml/sprint/jobs"
+	"github.com/sprint-ml/sprint/stages"
 	"github.com/sprint-ml/sprint/storage"
 	"github.com/sprint-ml/sprint/storage/faultstore"
 	"github.com/sprint-ml/sprint/storage/storagetest"
@@ -35,7 +36,7 @@ stages:
 
 // sixReport is what a run of sixPlan says of itself.
 type sixReport struct {
-	Code    int               `json:"code"`
+	Code    stages.Code       `json:"code"`
 	Error   string            `json:"error"`
 	States  map[string]string `json:"states"`
 	Keys    map[string]string `json:"keys"` // kind/key by stage
@@ -97,10 +98,10 @@ func playSix(dir, url string) int {
 	})
 	if err != nil {
 		fmt.Fprintln(os.Stderr, err)
-		return jobs.Code(err)
+		return int(jobs.Code(err))
 	}
 	_ = json.NewEncoder(os.Stdout).Encode(report)
-	return report.Code
+	return int(report.Code)
 }
 
 // manifests maps kind/key to the number of manifests that a store has of it; one

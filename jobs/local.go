@@ -174,7 +174,7 @@ type message struct {
 	Level    slog.Level       `json:"level,omitempty"`
 	Text     string           `json:"text,omitempty"`
 	Hint     string           `json:"hint,omitempty"`
-	Code     int              `json:"code,omitempty"`
+	Code     stages.Code      `json:"code,omitempty"`
 	State    State            `json:"state,omitempty"`
 	Cause    Cause            `json:"cause,omitempty"`
 	Saved    bool             `json:"saved,omitempty"`

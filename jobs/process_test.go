@@ -18,6 +18,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/sprint-ml/sprint/jobs"
+	"github.com/sprint-ml/sprint/stages"
 	"github.com/sprint-ml/sprint/storage"
 	"github.com/sprint-ml/sprint/storage/faultstore"
 )
@@ -100,7 +101,7 @@ func playWorker(args []string) int {
 			return 4
 		}
 	}
-	return jobs.Work(ctx, store, toys(c), o, noSecret, os.Stdout)
+	return int(jobs.Work(ctx, store, toys(c), o, noSecret, os.Stdout))
 }
 
 // attemptTampers names what a worker's record is changed before, preflight or
@@ -158,7 +159,7 @@ func playRunner(dir string) int {
 	if res.Code != 0 {
 		fmt.Fprintln(os.Stderr, res.Error)
 	}
-	return res.Code
+	return int(res.Code)
 }
 
 func TestIsolatedStageRunsInAChild(t *testing.T) {
@@ -196,7 +197,7 @@ func TestKilledChildIsTriedAgain(t *testing.T) {
 
 func TestFailureOfAChildKeepsItsCode(t *testing.T) {
 	for end, want := range map[string]struct {
-		code int
+		code stages.Code
 		hint string
 	}{"fail": {11, "give it more"}, "verdict": {5, "train more"}, "panic": {1, ""}} {
 		b := newBench(t, toyPlan)

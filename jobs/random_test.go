@@ -15,6 +15,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/sprint-ml/sprint/jobs"
+	"github.com/sprint-ml/sprint/stages"
 	"github.com/sprint-ml/sprint/storage"
 	"github.com/sprint-ml/sprint/storage/faultstore"
 )
@@ -28,7 +29,7 @@ type randomPlan struct {
 }
 
 // endCodes are the exit codes of the toys' ends; the rest is code 0.
-var endCodes = map[string]int{"fail": 11, "lost": 4, "verdict": 5, "panic": 1, "short": 1, "flaky": 1}
+var endCodes = map[string]stages.Code{"fail": 11, "lost": 4, "verdict": 5, "panic": 1, "short": 1, "flaky": 1}
 
 func newRandomPlan(random *rand.Rand) randomPlan {
 	p := randomPlan{needs: map[string][]string{}, ends: map[string]string{}}
@@ -93,7 +94,7 @@ func (p randomPlan) foresee() map[string]jobs.State {
 // check holds a result to the rules that every run obeys.
 func (p randomPlan) check(res *jobs.Result, keepGoing bool) error {
 	want := p.foresee()
-	code := 0
+	code := stages.CodeDone
 	for i, s := range res.Stages {
 		if s.Name != p.names[i] {
 			return fmt.Errorf("stage %d is %s, the plan says %s", i, s.Name, p.names[i])
@@ -221,9 +222,9 @@ func playRandom(dir, text string) int {
 	res, err := b.run()
 	if err != nil {
 		fmt.Fprintln(os.Stderr, err)
-		return jobs.Code(err)
+		return int(jobs.Code(err))
 	}
-	return res.Code
+	return int(res.Code)
 }
 
 // A run of any graph that is killed at any operation, several times over, ends

@@ -204,7 +204,7 @@ func (u *run) finish(ctx context.Context) *Result {
 			}
 		}
 	}
-	res.Class, res.Retryable = Class(res.Code), Retryable(res.Code, state)
+	res.Class, res.Retryable = res.Code.Class(), Retryable(res.Code, state)
 	if res.Code != 0 {
 		res.Continue = u.Continue
 	}

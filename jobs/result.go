@@ -1,14 +1,16 @@
 package jobs
 
+import "github.com/sprint-ml/sprint/stages"
+
 // Result is the end of a run: the content of result.json and the last line of
 // `-o json`. Outside programs rely on its field names.
 type Result struct {
-	Run       *string `json:"run"` // null if no run began
-	Code      int     `json:"code"`
-	Class     string  `json:"class,omitempty"` // the exit table's word for Code
-	Retryable bool    `json:"retryable"`
-	Error     string  `json:"error,omitempty"`
-	Hint      string  `json:"hint,omitempty"`
+	Run       *string     `json:"run"` // null if no run began
+	Code      stages.Code `json:"code"`
+	Class     string      `json:"class,omitempty"` // the exit table's word for Code
+	Retryable bool        `json:"retryable"`
+	Error     string      `json:"error,omitempty"`
+	Hint      string      `json:"hint,omitempty"`
 	// Continue is the command that does what is left; empty if nothing is.
 	Continue string `json:"continue,omitempty"`
 	// Report is where the run's report is; empty if it has none. It is written

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/sprint-ml/sprint/jobs"
+	"github.com/sprint-ml/sprint/stages"
 	"github.com/sprint-ml/sprint/storage"
 )
 
@@ -20,7 +21,8 @@ func retried(retry string) string {
 func TestEveryCauseHasItsOwnBudget(t *testing.T) {
 	for _, c := range []struct {
 		retry, end, states string
-		code, ran          int
+		code               stages.Code
+		ran                int
 	}{
 		{"{network: 1, store: 9, machine: 9, failure: 9}", "lost", "lost skipped skipped skipped", 4, 2},
 		{"0", "lost", "lost skipped skipped skipped", 4, 1},

@@ -385,7 +385,7 @@ func (b *bench) run() (*jobs.Result, error) {
 	return r.Run(b.ctx, g)
 }
 
-func (b *bench) mustRun(code int, states string) *jobs.Result {
+func (b *bench) mustRun(code stages.Code, states string) *jobs.Result {
 	b.t.Helper()
 	res, err := b.run()
 	if err != nil {

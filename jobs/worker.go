@@ -25,7 +25,7 @@ type WorkerOptions struct {
 // Work does one attempt as a worker process: it reads its task from the store,
 // refuses one that is not its runner's, writes only through the store, and
 // reports to out, a line of JSON each. It returns the process's exit code.
-func Work(ctx context.Context, store *storage.Store, registry stages.Registry, o WorkerOptions, secret func(string) (string, error), out io.Writer) int {
+func Work(ctx context.Context, store *storage.Store, registry stages.Registry, o WorkerOptions, secret func(string) (string, error), out io.Writer) stages.Code {
 	w := &reporter{out: json.NewEncoder(out)}
 	body, _, err := store.Read(ctx, attemptKey(o.Run, o.Stage, o.Attempt))
 	var a Attempt
@@ -71,7 +71,7 @@ func (r *reporter) Log(level slog.Level, text string) {
 }
 
 // end reports the outcome and returns the exit code.
-func (r *reporter) end(o Outcome, name string) int {
+func (r *reporter) end(o Outcome, name string) stages.Code {
 	m := message{Type: "end", Name: name, State: o.State, Cause: o.Cause, Saved: o.Checkpointed}
 	if o.Err != nil {
 		m.Text, m.Hint, m.Code = o.Err.Error(), hintOf(o.Err), Code(o.Err)

@@ -6,23 +6,6 @@ import (
 	"strings"
 )
 
-// Exit codes that a failure may demand; the whole table is in design and in
-// `sprint --help`.
-const (
-	CodeStage       = 1   // the work is wrong
-	CodePlan        = 3   // plan, taxonomy, --set, or a file they name
-	CodeEnvironment = 4   // device, plugin, credentials, store, network, disk
-	CodeGate        = 5   // a check of verify failed
-	CodeLease       = 7   // held by a live run
-	CodeMemory      = 8   // out of memory after fall-backs
-	CodeIntegrity   = 9   // bytes that fail their digest or format
-	CodePublish     = 10  // publish refused
-	CodeSource      = 11  // a source gave fewer rows than demanded
-	CodeInterrupted = 75  // stopped, resumable
-	CodeDeadline    = 124 // deadline, nothing resumable
-	CodeAborted     = 130 // interrupted twice: not waited for
-)
-
 // ErrInterrupted says that a stage stopped on request after saving a
 // checkpoint: the same command continues it.
 var ErrInterrupted = errors.New("interrupted, the same command continues")
@@ -31,7 +14,7 @@ var ErrInterrupted = errors.New("interrupted, the same command continues")
 // where the error is born: Lost failures (network, a machine gone) may be
 // retried, all others are permanent.
 type Failure struct {
-	Code int
+	Code Code
 	Lost bool
 	// Hint is the next step for the user, a full sentence or a command.
 	Hint string
@@ -42,12 +25,12 @@ func (f *Failure) Error() string { return f.Err.Error() }
 func (f *Failure) Unwrap() error { return f.Err }
 
 // Fail returns a permanent Failure. format is used as in fmt.Errorf, so %w keeps the cause.
-func Fail(code int, hint, format string, args ...any) *Failure {
+func Fail(code Code, hint, format string, args ...any) *Failure {
 	return &Failure{Code: code, Hint: hint, Err: fmt.Errorf(format, args...)}
 }
 
 // Lose returns a Failure that another try may heal.
-func Lose(code int, hint, format string, args ...any) *Failure {
+func Lose(code Code, hint, format string, args ...any) *Failure {
 	return &Failure{Code: code, Lost: true, Hint: hint, Err: fmt.Errorf(format, args...)}
 }
 
@@ -55,7 +38,7 @@ func Lose(code int, hint, format string, args ...any) *Failure {
 // outputs are committed with the verdict, the state is failed, and a re-run
 // finds the verdict without measuring again.
 type Verdict struct {
-	Code    int
+	Code    Code
 	Message string
 	Hint    string
 }

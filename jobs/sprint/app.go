@@ -65,7 +65,7 @@ func execute(ctx context.Context, abort <-chan struct{}, args, env []string, std
 	case err == nil:
 		return 0
 	case errors.As(err, &exit):
-		return exit.code
+		return int(exit.code)
 	}
 	return a.report(err)
 }
@@ -76,13 +76,13 @@ func (a *app) report(err error) int {
 	if strings.HasPrefix(err.Error(), "unknown command") || strings.HasPrefix(err.Error(), "unknown flag") || strings.HasPrefix(err.Error(), "unknown shorthand") ||
 		strings.HasPrefix(err.Error(), "accepts ") || strings.HasPrefix(err.Error(), "requires ") || strings.HasPrefix(err.Error(), "flag needs") ||
 		strings.HasPrefix(err.Error(), "invalid argument") || strings.HasPrefix(err.Error(), "required flag") {
-		code = 2
+		code = stages.CodeUsage
 	}
 	fmt.Fprintf(a.stderr, "sprint: %v\n", err)
 	if hint := jobs.Hint(err); hint != "" {
 		fmt.Fprintf(a.stderr, "       %s\n", hint)
 	}
-	return code
+	return int(code)
 }
 
 // log is the program's logger: warnings by default, more with -v, errors

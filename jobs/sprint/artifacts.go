@@ -16,6 +16,7 @@ import (
 	"github.com/spf13/cobra"
 	"github.com/sprint-ml/sprint/config"
 	"github.com/sprint-ml/sprint/jobs"
+	"github.com/sprint-ml/sprint/stages"
 	"github.com/sprint-ml/sprint/storage"
 )
 
@@ -375,5 +376,5 @@ func (t *tally) end() error {
 	for _, mend := range t.mends {
 		fmt.Fprintf(t.a.stdout, "  %s\n", mend)
 	}
-	return &exitError{9}
+	return &exitError{stages.CodeIntegrity}
 }

@@ -13,6 +13,7 @@ import (
 	"github.com/spf13/cobra"
 	"github.com/sprint-ml/sprint/config"
 	"github.com/sprint-ml/sprint/jobs"
+	"github.com/sprint-ml/sprint/stages"
 	"github.com/sprint-ml/sprint/storage"
 )
 
@@ -59,7 +60,7 @@ func (a *app) diff(ctx context.Context, s *storage.Store, args []string, exitCod
 		err = a.showDiff(old, now, c)
 	}
 	if err == nil && exitCode && differ {
-		return &exitError{1}
+		return &exitError{stages.CodeStage}
 	}
 	return err
 }

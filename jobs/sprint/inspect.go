@@ -79,7 +79,7 @@ func (a *app) planCommand() *cobra.Command {
 				return err
 			}
 			if exitCode && e.Work() > 0 {
-				return &exitError{6}
+				return &exitError{stages.CodePending}
 			}
 			return nil
 		},

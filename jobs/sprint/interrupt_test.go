@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"github.com/sprint-ml/sprint/jobs"
+	"github.com/sprint-ml/sprint/stages"
 	"github.com/sprint-ml/sprint/stages/stagetest"
 	"github.com/sprint-ml/sprint/storage"
 )
@@ -223,7 +224,7 @@ func checkInterrupted(t *testing.T, dir string, code int, says string) {
 		states += " " + s.State.String()
 	}
 	states = strings.Replace(states, "cached", "succeeded", 1)
-	if states != " succeeded interrupted skipped" || rec.Code != code || !rec.Retryable || !strings.Contains(rec.Error, says) {
+	if states != " succeeded interrupted skipped" || rec.Code != stages.Code(code) || !rec.Retryable || !strings.Contains(rec.Error, says) {
 		t.Errorf("the record says%s, code %d, retryable %v: %s", states, rec.Code, rec.Retryable, rec.Error)
 	}
 	for l, err := range store.Leases(t.Context(), "") {

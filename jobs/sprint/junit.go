@@ -118,7 +118,7 @@ func explain(r verify.Result) string {
 // notBegun is the report of a command that ended before its run began.
 func notBegun(plan string, err error) *junit {
 	j := &junit{Name: plan}
-	j.add(junitSuite{Name: plan, Cases: []junitCase{{Name: "run", Class: plan, Error: &junitCause{Type: jobs.Class(jobs.Code(err)), Message: err.Error()}}}})
+	j.add(junitSuite{Name: plan, Cases: []junitCase{{Name: "run", Class: plan, Error: &junitCause{Type: jobs.Code(err).Class(), Message: err.Error()}}}})
 	return j
 }
 

@@ -68,7 +68,7 @@ func run(ctx context.Context, args, env []string, stdin io.Reader, stdout, stder
 		case c := <-code:
 			return c
 		case <-patience:
-			return stages.CodeAborted
+			return int(stages.CodeAborted)
 		case s := <-signals:
 			if time.Since(last) < signalGap {
 				continue
@@ -82,7 +82,7 @@ func run(ctx context.Context, args, env []string, stdin io.Reader, stdout, stder
 				close(abort)
 				patience = time.After(abortPatience)
 			default:
-				return stages.CodeAborted
+				return int(stages.CodeAborted)
 			}
 		}
 	}

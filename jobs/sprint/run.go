@@ -88,7 +88,7 @@ func (a *app) run(ctx context.Context, cmd *cobra.Command, path string, f *runFl
 		err = errors.Join(err, writeJUnit(f.junit, notBegun(path, err)))
 		if jsonOut {
 			code := jobs.Code(err)
-			r := jobs.Result{Code: code, Class: jobs.Class(code), Error: err.Error(), Hint: jobs.Hint(err), Stages: []jobs.StageResult{}}
+			r := jobs.Result{Code: code, Class: code.Class(), Error: err.Error(), Hint: jobs.Hint(err), Stages: []jobs.StageResult{}}
 			_ = json.NewEncoder(a.stdout).Encode(r)
 		}
 		return err
@@ -193,7 +193,7 @@ func (a *app) retryCommand() *cobra.Command {
 				return &config.UsageError{Message: fmt.Sprintf("run %s does not say how it was started", args[0])}
 			}
 			if code := execute(cmd.Context(), a.abort, words, a.env, a.stdin, a.stdout.out, a.stderr.out); code != 0 {
-				return &exitError{code}
+				return &exitError{stages.Code(code)}
 			}
 			return nil
 		},

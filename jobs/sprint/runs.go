@@ -13,6 +13,7 @@ import (
 	"github.com/spf13/cobra"
 	"github.com/sprint-ml/sprint/config"
 	"github.com/sprint-ml/sprint/jobs"
+	"github.com/sprint-ml/sprint/stages"
 	"github.com/sprint-ml/sprint/storage"
 )
 
@@ -60,14 +61,14 @@ func (a *app) asJSON() (bool, error) {
 
 // listedRun is a line of runs.
 type listedRun struct {
-	Run      string    `json:"run"`
-	Plan     string    `json:"plan"`
-	State    string    `json:"state"`
-	Code     *int      `json:"code"` // null while it has none
-	Class    string    `json:"class,omitempty"`
-	Started  time.Time `json:"started"`
-	Seconds  float64   `json:"seconds"`
-	Pinned   bool      `json:"pinned"`
+	Run      string       `json:"run"`
+	Plan     string       `json:"plan"`
+	State    string       `json:"state"`
+	Code     *stages.Code `json:"code"` // null while it has none
+	Class    string       `json:"class,omitempty"`
+	Started  time.Time    `json:"started"`
+	Seconds  float64      `json:"seconds"`
+	Pinned   bool         `json:"pinned"`
 	standing jobs.Standing
 }
 

@@ -43,7 +43,7 @@ func TestFilesInAndOut(t *testing.T) {
 func TestFailures(t *testing.T) {
 	for name, c := range map[string]struct {
 		o    *command.Options
-		code int
+		code stages.Code
 		says string
 	}{
 		"exit":      {sh("echo why >&2; exit 7"), stages.CodeStage, "exit status 7: why"},

@@ -23,7 +23,7 @@ func files(t *testing.T, min int, content map[string]string, paths ...string) (*
 	return stagetest.Try(t, stagetest.Case{Kind: fetch.Kind(), Options: o})
 }
 
-func codeOf(err error) int {
+func codeOf(err error) stages.Code {
 	var f *stages.Failure
 	if errors.As(err, &f) {
 		return f.Code
@@ -61,7 +61,7 @@ func TestFilesRefuse(t *testing.T) {
 		min     int
 		content map[string]string
 		path    string
-		code    int
+		code    stages.Code
 	}{
 		{"empty", 1, map[string]string{"a.jsonl": ""}, "a.jsonl", stages.CodeSource},
 		{"too few", 2, map[string]string{"a.jsonl": good}, "a.jsonl", stages.CodeSource},

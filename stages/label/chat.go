@@ -31,7 +31,7 @@ const (
 type (
 	// refusedError: asking again does not help.
 	refusedError struct {
-		code int
+		code stages.Code
 		hint string
 		text string
 	}

@@ -218,7 +218,7 @@ func TestHTTP(t *testing.T) {
 
 func TestHTTPFailures(t *testing.T) {
 	for title, want := range map[string]struct {
-		code int
+		code stages.Code
 		lost bool
 		text string
 	}{

@@ -181,7 +181,7 @@ func TestGoldNeverTrains(t *testing.T) {
 }
 
 func TestRefusals(t *testing.T) {
-	code := func(err error) int {
+	code := func(err error) stages.Code {
 		var f *stages.Failure
 		if errors.As(err, &f) {
 			return f.Code

@@ -27,7 +27,7 @@ func TestBadInput(t *testing.T) {
 	for name, c := range map[string]struct {
 		change func(*Options)
 		train  []rows.Row
-		code   int // 0 succeeds
+		code   stages.Code // 0 succeeds
 		says   string
 	}{
 		"a word count of 100,000": {train: long},

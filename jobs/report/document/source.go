@@ -65,7 +65,8 @@ func Load(ctx context.Context, s *storage.Store, run string) (*Source, error) {
 	out := &Source{Run: run, Class: at.String(), Started: jobs.RunTime(run)}
 	var results []jobs.StageResult
 	if r := at.Record; r != nil {
-		out.Plan, out.Code, out.Error, out.Command, out.Version, out.Started, out.Finished = r.Plan, &r.Code, r.Error, r.Command, r.Version, r.Started, r.Finished
+		code := int(r.Code)
+		out.Plan, out.Code, out.Error, out.Command, out.Version, out.Started, out.Finished = r.Plan, &code, r.Error, r.Command, r.Version, r.Started, r.Finished
 		results = r.Stages
 	} else if results, err = unfinished(ctx, s, run, out); err != nil {
 		return nil, err
