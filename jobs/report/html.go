@@ -21,7 +21,7 @@ var styleText string
 
 // HTML writes the report as one page. It refers to nothing on any network and
 // runs no script, and says so to the browser in its content security policy.
-func (r *Report) HTML(w io.Writer) error {
+func HTML(w io.Writer, r *Report) error {
 	page, err := template.New("page").Funcs(template.FuncMap{"sign": sign, "svg": svg}).Parse(pageText)
 	if err != nil {
 		return fmt.Errorf("report page: %w", err)

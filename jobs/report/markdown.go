@@ -10,7 +10,7 @@ import (
 
 // Markdown writes the report for a summary of CI or a chat: the same without
 // charts, whose figures stand in its tables.
-func (r *Report) Markdown(w io.Writer) error {
+func Markdown(w io.Writer, r *Report) error {
 	var b bytes.Buffer
 	fmt.Fprintf(&b, "# %s: %s\n\n%s\n\n", md(r.Title), md(mark(r.Mark, r.State)), md(r.Lead))
 	if len(r.Tiles) > 0 {

@@ -64,9 +64,9 @@ func (a *app) showReport(ctx context.Context, s *storage.Store, args []string, f
 	r := report.Build(src)
 	switch format {
 	case "html":
-		return r.HTML(a.stdout)
+		return report.HTML(a.stdout, r)
 	case "md":
-		return r.Markdown(a.stdout)
+		return report.Markdown(a.stdout, r)
 	}
 	if folder == "" {
 		folder = "report-" + args[0]
@@ -94,7 +94,7 @@ func writeReport(r *report.Report, folder string) ([]string, error) {
 		return nil, err
 	}
 	var html, md bytes.Buffer
-	if err := errors.Join(r.HTML(&html), r.Markdown(&md)); err != nil {
+	if err := errors.Join(report.HTML(&html, r), report.Markdown(&md, r)); err != nil {
 		return nil, err
 	}
 	var files []string
@@ -138,7 +138,7 @@ func (a *app) keepReport(ctx context.Context, s *storage.Store, res *jobs.Result
 	src, err := document.Load(ctx, s, *res.Run)
 	var html bytes.Buffer
 	if err == nil {
-		err = report.Build(src).HTML(&html)
+		err = report.HTML(&html, report.Build(src))
 	}
 	key := "runs/" + *res.Run + "/report.html"
 	if err == nil {

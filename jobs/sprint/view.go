@@ -267,5 +267,5 @@ func (v *githubView) step(ctx context.Context, path, run string) error {
 	if err != nil {
 		return err
 	}
-	return errors.Join(report.Build(src).Markdown(f), f.Close())
+	return errors.Join(report.Markdown(f, report.Build(src)), f.Close())
 }
