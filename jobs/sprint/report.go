@@ -16,6 +16,7 @@ import (
 	"github.com/sprint-ml/sprint/jobs"
 	"github.com/sprint-ml/sprint/jobs/report"
 	"github.com/sprint-ml/sprint/jobs/report/document"
+	"github.com/sprint-ml/sprint/jobs/report/render"
 	"github.com/sprint-ml/sprint/storage"
 )
 
@@ -64,9 +65,9 @@ func (a *app) showReport(ctx context.Context, s *storage.Store, args []string, f
 	r := report.Build(src)
 	switch format {
 	case "html":
-		return report.HTML(a.stdout, r)
+		return render.HTML(a.stdout, r)
 	case "md":
-		return report.Markdown(a.stdout, r)
+		return render.Markdown(a.stdout, r)
 	}
 	if folder == "" {
 		folder = "report-" + args[0]
@@ -94,7 +95,7 @@ func writeReport(r *report.Report, folder string) ([]string, error) {
 		return nil, err
 	}
 	var html, md bytes.Buffer
-	if err := errors.Join(report.HTML(&html, r), report.Markdown(&md, r)); err != nil {
+	if err := errors.Join(render.HTML(&html, r), render.Markdown(&md, r)); err != nil {
 		return nil, err
 	}
 	var files []string
@@ -138,7 +139,7 @@ func (a *app) keepReport(ctx context.Context, s *storage.Store, res *jobs.Result
 	src, err := document.Load(ctx, s, *res.Run)
 	var html bytes.Buffer
 	if err == nil {
-		err = report.HTML(&html, report.Build(src))
+		err = render.HTML(&html, report.Build(src))
 	}
 	key := "runs/" + *res.Run + "/report.html"
 	if err == nil {

@@ -15,6 +15,7 @@ import (
 	"github.com/sprint-ml/sprint/jobs"
 	"github.com/sprint-ml/sprint/jobs/report"
 	"github.com/sprint-ml/sprint/jobs/report/document"
+	"github.com/sprint-ml/sprint/jobs/report/render"
 	"github.com/sprint-ml/sprint/stages"
 	"github.com/sprint-ml/sprint/storage"
 )
@@ -267,5 +268,5 @@ func (v *githubView) step(ctx context.Context, path, run string) error {
 	if err != nil {
 		return err
 	}
-	return errors.Join(report.Markdown(f, report.Build(src)), f.Close())
+	return errors.Join(render.Markdown(f, report.Build(src)), f.Close())
 }

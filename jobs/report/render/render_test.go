@@ -1,4 +1,4 @@
-package report
+package render
 
 import (
 	"bytes"
@@ -16,6 +16,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/sprint-ml/sprint/jobs"
+	"github.com/sprint-ml/sprint/jobs/report"
 	"github.com/sprint-ml/sprint/jobs/report/document"
 	"github.com/sprint-ml/sprint/storage"
 	"golang.org/x/net/html"
@@ -185,7 +186,7 @@ var sources = map[string]func() *document.Source{"good": good, "full": full, "fa
 func TestMarkdown(t *testing.T) {
 	for name, source := range sources {
 		var b bytes.Buffer
-		if err := Markdown(&b, Build(source())); err != nil {
+		if err := Markdown(&b, report.Build(source())); err != nil {
 			t.Fatal(err)
 		}
 		path := filepath.Join("testdata", name+".md")
@@ -209,7 +210,7 @@ func TestMarkdown(t *testing.T) {
 func page(t *testing.T, s *document.Source) (text string, links []string) {
 	t.Helper()
 	var b bytes.Buffer
-	if err := HTML(&b, Build(s)); err != nil {
+	if err := HTML(&b, report.Build(s)); err != nil {
 		t.Fatal(err)
 	}
 	var open []string

@@ -1,4 +1,8 @@
-package report
+// Package render writes a report as an HTML page (html.go, with page.gohtml and
+// style.css) and as Markdown (markdown.go), and what a run found as tables for a
+// terminal (terminal.go). A rendering decides nothing: what is shown is decided by
+// package report.
+package render
 
 import (
 	"bytes"
@@ -10,6 +14,7 @@ import (
 	"io"
 	"strings"
 
+	"github.com/sprint-ml/sprint/jobs/report"
 	"github.com/sprint-ml/sprint/stages/chart"
 )
 
@@ -21,7 +26,7 @@ var styleText string
 
 // HTML writes the report as one page. It refers to nothing on any network and
 // runs no script, and says so to the browser in its content security policy.
-func HTML(w io.Writer, r *Report) error {
+func HTML(w io.Writer, r *report.Report) error {
 	page, err := template.New("page").Funcs(template.FuncMap{"sign": sign, "svg": svg}).Parse(pageText)
 	if err != nil {
 		return fmt.Errorf("report page: %w", err)
@@ -30,7 +35,7 @@ func HTML(w io.Writer, r *Report) error {
 	sum := sha256.Sum256([]byte(style))
 	var b bytes.Buffer
 	err = page.Execute(&b, struct {
-		*Report
+		*report.Report
 		Style  template.CSS
 		Policy string
 	}{r, template.CSS(style), "default-src 'none'; style-src 'sha256-" + base64.StdEncoding.EncodeToString(sum[:]) + "'; base-uri 'none'; form-action 'none'"})
@@ -45,13 +50,13 @@ func HTML(w io.Writer, r *Report) error {
 func svg(c *chart.Chart) template.HTML { return template.HTML(c.SVG()) }
 
 // sign stands beside a colour, for those who do not see it.
-func sign(m Mark) string {
+func sign(m report.Mark) string {
 	switch m {
-	case Good:
+	case report.Good:
 		return "✓"
-	case Warn:
+	case report.Warn:
 		return "▲"
-	case Bad:
+	case report.Bad:
 		return "✗"
 	}
 	return ""

@@ -1,8 +1,9 @@
-package report
+package render
 
 import (
 	"bytes"
 	"fmt"
+	"github.com/sprint-ml/sprint/jobs/report"
 	"io"
 	"strings"
 	"unicode/utf8"
@@ -10,7 +11,7 @@ import (
 
 // Markdown writes the report for a summary of CI or a chat: the same without
 // charts, whose figures stand in its tables.
-func Markdown(w io.Writer, r *Report) error {
+func Markdown(w io.Writer, r *report.Report) error {
 	var b bytes.Buffer
 	fmt.Fprintf(&b, "# %s: %s\n\n%s\n\n", md(r.Title), md(mark(r.Mark, r.State)), md(r.Lead))
 	if len(r.Tiles) > 0 {
@@ -43,7 +44,7 @@ func Markdown(w io.Writer, r *Report) error {
 	return err
 }
 
-func mdBlocks(b *bytes.Buffer, blocks []Block, level string) {
+func mdBlocks(b *bytes.Buffer, blocks []report.Block, level string) {
 	for _, x := range blocks {
 		switch {
 		case x.Fold != "":
@@ -60,7 +61,7 @@ func mdBlocks(b *bytes.Buffer, blocks []Block, level string) {
 	}
 }
 
-func mdFacts(b *bytes.Buffer, facts []Fact) {
+func mdFacts(b *bytes.Buffer, facts []report.Fact) {
 	for _, f := range facts {
 		fmt.Fprintf(b, "- %s: %s\n", md(f.Name), mdCell(f.Value))
 	}
@@ -69,7 +70,7 @@ func mdFacts(b *bytes.Buffer, facts []Fact) {
 	}
 }
 
-func mdTable(b *bytes.Buffer, t *Table) {
+func mdTable(b *bytes.Buffer, t *report.Table) {
 	if t.Caption != "" {
 		fmt.Fprintf(b, "**%s**\n\n", md(t.Caption))
 	}
@@ -94,7 +95,7 @@ func mdTable(b *bytes.Buffer, t *Table) {
 	b.WriteString("\n")
 }
 
-func mdCell(c Cell) string {
+func mdCell(c report.Cell) string {
 	switch {
 	case c.Text == "":
 		return ""
@@ -107,7 +108,7 @@ func mdCell(c Cell) string {
 	return md(mark(c.Mark, c.Text))
 }
 
-func mark(m Mark, text string) string {
+func mark(m report.Mark, text string) string {
 	if s := sign(m); s != "" {
 		return s + " " + text
 	}
