@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/sprint-ml/sprint/storage"
+	"github.com/sprint-ml/sprint/storage/probe"
 )
 
 // Runner walks a graph: it decides what runs when, retries what was lost, and
@@ -88,7 +89,7 @@ func (r *Runner) Run(ctx context.Context, g *Graph) (*Result, error) {
 		}
 		return u.finish(ctx), nil
 	}
-	if err := r.Store.ProbeQuick(ctx); err != nil {
+	if err := probe.Quick(ctx, r.Store.Bucket); err != nil {
 		return nil, err
 	}
 	ctx, leave, err := u.attend(ctx, evaluation)

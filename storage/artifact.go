@@ -25,14 +25,6 @@ type TreeEntry struct {
 	Size   int64  `json:"size"`
 }
 
-// Info describes an object of the store. Version changes with every write.
-type Info struct {
-	Key     string
-	Size    int64
-	ModTime time.Time
-	Version string
-}
-
 // Manifest commits a stage: it is written last and exclusively, so either all
 // outputs of a key are there or the key is not done.
 type Manifest struct {

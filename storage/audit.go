@@ -84,7 +84,7 @@ func (s *Store) auditModel(ctx context.Context, key string, parts []string) (kno
 		if releaseFileKey(name, version, e.Path) != key {
 			continue
 		}
-		got, n, err := s.digest(ctx, key)
+		got, n, err := s.Digest(ctx, key)
 		if err == nil && got != e.Digest {
 			err = &Error{Op: "get", Key: key, Class: ErrCorrupt, Err: fmt.Errorf("its %d bytes have digest %s, want %s", n, got, e.Digest)}
 		}

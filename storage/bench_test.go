@@ -5,6 +5,8 @@ import (
 	"encoding/binary"
 	"io"
 	"testing"
+
+	"github.com/sprint-ml/sprint/storage/bucket"
 )
 
 func benchStore(b *testing.B) *Store {
@@ -69,7 +71,7 @@ func BenchmarkGet(b *testing.B) {
 func BenchmarkCreate(b *testing.B) {
 	s := benchStore(b)
 	for b.Loop() {
-		if err := s.Create(b.Context(), "claims/"+newNonce(), []byte("x")); err != nil {
+		if err := s.Create(b.Context(), "claims/"+bucket.NewNonce(), []byte("x")); err != nil {
 			b.Fatal(err)
 		}
 	}

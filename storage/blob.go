@@ -9,7 +9,7 @@ import (
 	"os"
 	"strings"
 
-	"gocloud.dev/blob"
+	"github.com/sprint-ml/sprint/storage/bucket"
 )
 
 // spoolMemory is how much of an artifact is held in memory while its digest is
@@ -52,11 +52,11 @@ func (s *Store) PutFile(ctx context.Context, path, media string) (Artifact, erro
 
 // putFile stores an open file; none of it is held in memory.
 func (s *Store) putFile(ctx context.Context, f io.ReaderAt, media string) (Artifact, error) {
-	c, err := scanFile(f)
+	c, err := bucket.ScanFile(f)
 	if err != nil {
 		return Artifact{}, err
 	}
-	return c.artifact(media), s.putContent(ctx, c, s.has)
+	return artifactOf(c, media), s.putContent(ctx, c, s.has)
 }
 
 // Writer is an artifact in the making: nothing is in the store before Commit.
@@ -64,7 +64,7 @@ type Writer struct {
 	s     *Store
 	ctx   context.Context
 	media string
-	scan  *scanner
+	scan  *bucket.Scanner
 	mem   bytes.Buffer
 	file  *os.File
 	named bool // the file still has its name
@@ -73,7 +73,7 @@ type Writer struct {
 
 // NewWriter starts an artifact.
 func (s *Store) NewWriter(ctx context.Context, media string) *Writer {
-	return &Writer{s: s, ctx: ctx, media: media, scan: newScanner()}
+	return &Writer{s: s, ctx: ctx, media: media, scan: bucket.NewScanner()}
 }
 
 func (w *Writer) Write(p []byte) (int, error) {
@@ -111,8 +111,13 @@ func (w *Writer) Commit() (Artifact, error) {
 	if w.file != nil {
 		r = w.file
 	}
-	c := w.scan.content(r)
-	return c.artifact(w.media), w.s.putContent(w.ctx, c, w.s.has)
+	c := w.scan.Content(r)
+	return artifactOf(c, w.media), w.s.putContent(w.ctx, c, w.s.has)
+}
+
+// artifactOf is the artifact that a content becomes.
+func artifactOf(c *bucket.Content, media string) Artifact {
+	return Artifact{Digest: c.Digest, Size: c.Size, Media: media}
 }
 
 // Abort ends the writer and frees what it spooled; after Commit it does nothing.
@@ -130,13 +135,13 @@ func (w *Writer) Abort() {
 
 // putContent uploads a blob unless a good one is there that stays. has is asked
 // first whether one is there.
-func (s *Store) putContent(ctx context.Context, c *content, has func(context.Context, string) (Info, error)) error {
+func (s *Store) putContent(ctx context.Context, c *bucket.Content, has func(context.Context, string) (Info, error)) error {
 	for {
-		info, err := has(ctx, c.digest)
+		info, err := has(ctx, c.Digest)
 		repair := errors.Is(err, ErrCorrupt)
 		var again bool
 		switch {
-		case err == nil && info.Size == c.size:
+		case err == nil && info.Size == c.Size:
 			again, err = s.rely(ctx, info)
 		case err != nil && !errors.Is(err, ErrNotFound) && !repair:
 			return err
@@ -153,67 +158,18 @@ func (s *Store) putContent(ctx context.Context, c *content, has func(context.Con
 }
 
 // replace uploads a blob and lifts the mark of a bad one.
-func (s *Store) replace(ctx context.Context, c *content, repair bool) error {
-	key, err := BlobKey(c.digest)
+func (s *Store) replace(ctx context.Context, c *bucket.Content, repair bool) error {
+	key, err := BlobKey(c.Digest)
 	if err != nil {
 		return err
 	}
-	err = s.try(ctx, "put", key, func() error {
-		send := s.stream
-		if s.mover != nil {
-			send = s.mover.put
-		}
-		err := wrap("put", key, send(ctx, key, c))
-		if errors.Is(err, ErrNotFound) {
-			// What a server does not know any more is the upload: it starts again.
-			err = &Error{Op: "put", Key: key, Class: ErrTransient, Err: errors.New("the upload was lost: " + err.Error())}
-		}
-		return err
-	})
+	err = s.Upload(ctx, key, c)
 	if err != nil || !repair {
 		return err
 	}
 	// On stores whose version is a digest of the content the repaired object
 	// has the version of the mark: lift it.
 	return s.WriteFile(ctx, quarantineKey(key), nil)
-}
-
-// stream uploads a blob through the driver's writer.
-func (s *Store) stream(ctx context.Context, key string, c *content) error {
-	// A cancelled context makes Close discard the object.
-	ctx, cancel := context.WithCancel(ctx)
-	defer cancel()
-	o := &blob.WriterOptions{ContentType: blobMedia, BufferSize: granule}
-	if c.size <= granule {
-		o.BufferSize = -1 // no buffer: Store.try sends it again if need be
-	}
-	w, err := s.bucket.NewWriter(ctx, key, o)
-	if err != nil {
-		return err
-	}
-	if _, err := io.CopyBuffer(struct{ io.Writer }{w}, c.all(), make([]byte, min(c.size+1, copyBuffer))); err != nil {
-		cancel()
-		_ = w.Close()
-		return err
-	}
-	return w.Close()
-}
-
-const (
-	// blobMedia is the media type of every blob: what it is says its manifest.
-	blobMedia = "application/octet-stream"
-	// copyBuffer is what one copy holds in memory.
-	copyBuffer = 256 << 10
-	// partsInFlight and filesInFlight bound how much goes at once.
-	partsInFlight = 16
-	filesInFlight = 64
-)
-
-// partSize parts an upload into about 64 parts of 16 to 64 MiB, and at most
-// the 10,000 that S3 takes.
-func partSize(size int64) int64 {
-	part := max(min(max(size/64, 16<<20), 64<<20), size/10_000+1)
-	return (part + granule - 1) / granule * granule
 }
 
 // Has returns the size of the blob with that digest. ErrNotFound means that

@@ -62,13 +62,13 @@ func (s *Store) Acquire(ctx context.Context, name string, h Holder, ttl time.Dur
 			at = ""
 		case errors.Is(err, ErrCorrupt) && at != "":
 			// A lease only saves double work, so a broken one must not stop all.
-			s.log.Warn("lease is broken, taking it over", "lease", key, "error", err)
+			s.Logger().Warn("lease is broken, taking it over", "lease", key, "error", err)
 		case err != nil:
 			return nil, err
 		default:
 			now, err := decodeLease(body)
 			if err != nil {
-				s.log.Warn("lease is unreadable, taking it over", "lease", key, "error", err)
+				s.Logger().Warn("lease is unreadable, taking it over", "lease", key, "error", err)
 				break
 			}
 			if !now.Released && at != stale && !now.Holder.Dead(h) {
@@ -140,11 +140,11 @@ func (l *Lease) renew(ctx context.Context) {
 			good = began
 		case ctx.Err() != nil:
 		case errors.Is(err, ErrStale), time.Since(good) > l.ttl:
-			l.s.log.Warn("lease is lost", "lease", l.key, "error", err)
+			l.s.Logger().Warn("lease is lost", "lease", l.key, "error", err)
 			close(l.lost)
 			return
 		default:
-			l.s.log.Warn("lease could not be renewed, trying again", "lease", l.key, "error", err)
+			l.s.Logger().Warn("lease could not be renewed, trying again", "lease", l.key, "error", err)
 		}
 	}
 }

@@ -11,6 +11,8 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+
+	"github.com/sprint-ml/sprint/storage/bucket"
 )
 
 // manifestFormat is bumped when the meaning of a field changes.
@@ -28,7 +30,7 @@ func manifestKey(kind, key string, generation int) string {
 // won is false: its outputs are as good.
 func (s *Store) Commit(ctx context.Context, m Manifest) (winner Manifest, won bool, err error) {
 	m.Format = manifestFormat
-	m.Nonce = newNonce()
+	m.Nonce = bucket.NewNonce()
 	if m.Generation < 1 {
 		return Manifest{}, false, fmt.Errorf("storage: a manifest's generation begins at 1, not %d", m.Generation)
 	}

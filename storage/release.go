@@ -151,7 +151,7 @@ func (s *Store) record(ctx context.Context, r Release) (Release, error) {
 		case err == nil:
 			return there, nil
 		case errors.Is(err, ErrCorrupt) && at != "":
-			s.log.Warn("record of a release is broken and is written anew", "model", r.Name, "version", r.Version, "error", err)
+			s.Logger().Warn("record of a release is broken and is written anew", "model", r.Name, "version", r.Version, "error", err)
 		case !errors.Is(err, ErrNotFound):
 			return Release{}, err
 		}
@@ -168,19 +168,14 @@ func (s *Store) copyFile(ctx context.Context, key string, e TreeEntry) error {
 	if err != nil {
 		return err
 	}
-	there, _, err := s.digest(ctx, key)
+	there, _, err := s.Digest(ctx, key)
 	if err == nil && there == e.Digest {
 		return nil
 	}
 	if err != nil && !errors.Is(err, ErrNotFound) {
 		return err
 	}
-	return s.try(ctx, "copy", key, func() error {
-		if s.mover != nil {
-			return s.mover.copy(ctx, key, from, e.Size)
-		}
-		return s.bucket.Copy(ctx, key, from, nil)
-	})
+	return s.Copy(ctx, key, from, e.Size)
 }
 
 // versions returns the numbers that a name has folders of, in no order.
@@ -223,7 +218,7 @@ func (s *Store) owners(ctx context.Context, name string) (map[int]string, error)
 		case !errors.Is(err, ErrCorrupt) && !errors.Is(err, ErrNotFound):
 			return nil, err
 		case errors.Is(broken, ErrCorrupt):
-			s.log.Warn("a release and its claim are broken, its version is passed over", "model", name, "version", v, "error", broken)
+			s.Logger().Warn("a release and its claim are broken, its version is passed over", "model", name, "version", v, "error", broken)
 			owners[v] = ""
 		}
 	}

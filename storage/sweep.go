@@ -8,8 +8,6 @@ import (
 	"strings"
 	"sync"
 	"time"
-
-	"github.com/sprint-ml/sprint/storage/localblob"
 )
 
 // Deleting beside writers that do not know of it. A writer that finds the blob
@@ -197,7 +195,7 @@ func (s *Store) Bury(ctx context.Context, t Tombstone) error {
 		return err
 	}
 	key := tombstoneKey(t.Kind, t.Key)
-	return s.WriteFile(ctx, key, encodeRecord(key, body, newNonce()))
+	return s.WriteRecord(ctx, key, body)
 }
 
 // Tombstone returns that of a manifest; ErrNotFound if it has none.
@@ -222,15 +220,5 @@ func (s *Store) Tombstone(ctx context.Context, m Manifest) (Tombstone, error) {
 // returns how many and how many bytes that was; with dry it only counts. Stores
 // that do not say count nothing (GCS drops unfinished uploads by itself).
 func (s *Store) SweepTemp(ctx context.Context, age time.Duration, dry bool) (files int, bytes int64, err error) {
-	if m, ok := s.mover.(*s3Mover); ok {
-		return s.sweepUploads(ctx, m, age, dry)
-	}
-	if s.scheme != "file" {
-		return 0, 0, nil
-	}
-	err = s.try(ctx, "list", "", func() (err error) {
-		files, bytes, err = localblob.SweepTemp(s.folder, age, dry)
-		return err
-	})
-	return files, bytes, err
+	return s.SweepUnfinished(ctx, []string{"blobs/", "models/"}, age, dry)
 }

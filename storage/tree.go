@@ -14,6 +14,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/sprint-ml/sprint/storage/bucket"
 	"golang.org/x/sync/errgroup"
 )
 
@@ -69,30 +70,30 @@ func (s *Store) putFiles(ctx context.Context, root *os.Root, dir string) ([]Tree
 		return nil, err
 	}
 	slices.SortFunc(entries, func(a, b TreeEntry) int { return strings.Compare(a.Path, b.Path) })
-	has, wanted := s.has, make([]*content, len(entries))
-	if s.driver.remote && len(entries) >= censusFiles {
+	has, wanted := s.has, make([]*bucket.Content, len(entries))
+	if s.Remote() && len(entries) >= existingFrom {
 		err := each(ctx, entries, func(_ context.Context, i int) error {
 			return withFile(root, entries[i].Path, func(f *os.File) (err error) {
-				wanted[i], err = scanFile(f)
+				wanted[i], err = bucket.ScanFile(f)
 				return err
 			})
 		})
 		if err != nil {
 			return nil, err
 		}
-		has = s.newCensus(wanted).has
+		has = s.newExisting(wanted).has
 	}
 	return entries, each(ctx, entries, func(ctx context.Context, i int) error {
 		return withFile(root, entries[i].Path, func(f *os.File) error {
 			c := wanted[i]
 			if c == nil {
 				var err error
-				if c, err = scanFile(f); err != nil {
+				if c, err = bucket.ScanFile(f); err != nil {
 					return err
 				}
 			}
-			c.r = f
-			entries[i].Digest, entries[i].Size = c.digest, c.size
+			c.From(f)
+			entries[i].Digest, entries[i].Size = c.Digest, c.Size
 			return s.putContent(ctx, c, has)
 		})
 	})
@@ -111,7 +112,7 @@ func withFile(root *os.Root, path string, f func(*os.File) error) error {
 // other.
 func each(ctx context.Context, entries []TreeEntry, f func(ctx context.Context, i int) error) error {
 	group, each := errgroup.WithContext(ctx)
-	group.SetLimit(filesInFlight)
+	group.SetLimit(bucket.FilesInFlight)
 	for i := range entries {
 		if each.Err() != nil {
 			break

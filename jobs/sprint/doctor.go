@@ -13,6 +13,7 @@ import (
 	"github.com/sprint-ml/sprint/ml/device"
 	"github.com/sprint-ml/sprint/ml/encoder"
 	"github.com/sprint-ml/sprint/stages"
+	"github.com/sprint-ml/sprint/storage/probe"
 )
 
 func (a *app) doctorCommand() *cobra.Command {
@@ -174,7 +175,7 @@ func (d *doctor) store(ctx context.Context, full bool) {
 	}
 	defer s.Close()
 	if !full {
-		if err := s.ProbeQuick(ctx); err != nil {
+		if err := probe.Quick(ctx, s.Bucket); err != nil {
 			d.line(false, "store", err.Error(), "sprint doctor --store URL shows more")
 			return
 		}
@@ -182,7 +183,7 @@ func (d *doctor) store(ctx context.Context, full bool) {
 		return
 	}
 	fmt.Fprintf(d.a.stdout, "    %-9s %s\n", "store", s.URL())
-	for _, p := range s.Probe(ctx) {
+	for _, p := range probe.Run(ctx, s.Bucket) {
 		switch {
 		case p.Err != nil:
 			d.line(false, "store", fmt.Sprintf("%s: %v", p.Name, p.Err), "share no such store between processes: "+p.Means)

@@ -13,6 +13,7 @@ import (
 
 	"github.com/sprint-ml/sprint/stages"
 	"github.com/sprint-ml/sprint/storage"
+	"github.com/sprint-ml/sprint/storage/probe"
 )
 
 // Kind returns the kind "publish".
@@ -70,7 +71,7 @@ type stage struct {
 
 // Preflight finds out early that the store takes no writes.
 func (s *stage) Preflight(ctx context.Context) error {
-	if err := s.env.Store.ProbeQuick(ctx); err != nil {
+	if err := probe.Quick(ctx, s.env.Store.Bucket); err != nil {
 		return stages.Fail(stages.CodeEnvironment, "Check the store's URL and rights.", "the store cannot take a release: %w", err)
 	}
 	return nil

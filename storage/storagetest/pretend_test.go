@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"github.com/sprint-ml/sprint/storage"
+	"github.com/sprint-ml/sprint/storage/probe"
 	"github.com/sprint-ml/sprint/storage/storagetest"
 )
 
@@ -52,7 +53,7 @@ func TestProbeFlagsPretenders(t *testing.T) {
 			}
 			defer s.Close()
 			var failed []string
-			for _, p := range s.Probe(t.Context()) {
+			for _, p := range probe.Run(t.Context(), s.Bucket) {
 				t.Logf("%s: %v %s", p.Name, p.Err, p.Untried)
 				if p.Err != nil && p.Name != "20 MiB create twice" {
 					failed = append(failed, p.Name)

@@ -19,6 +19,7 @@ import (
 	"time"
 
 	"github.com/sprint-ml/sprint/storage"
+	"github.com/sprint-ml/sprint/storage/probe"
 )
 
 // Harness opens stores for the suite.
@@ -26,7 +27,7 @@ type Harness struct {
 	// Open opens a new, empty store, closed when the test ends.
 	Open func(t testing.TB, o *storage.Options) *storage.Store
 	// Flaws names the probes that this server is known to fail. The suite then
-	// demands that storage.Probe says so.
+	// demands that package probe says so.
 	Flaws []string
 }
 
@@ -285,8 +286,8 @@ func testRetry(t *testing.T, h Harness) {
 
 func testProbe(t *testing.T, h Harness) {
 	ctx, s := testContext(t), h.Open(t, nil)
-	check(t, s.ProbeQuick(ctx))
-	results := s.Probe(ctx)
+	check(t, probe.Quick(ctx, s.Bucket))
+	results := probe.Run(ctx, s.Bucket)
 	if len(results) != 7 {
 		t.Errorf("%d probes, want 7", len(results))
 	}

@@ -1,4 +1,4 @@
-package storage
+package bucket
 
 import (
 	"crypto/sha256"
@@ -11,22 +11,24 @@ import (
 	"math"
 )
 
-// granule is the piece of a blob whose bytes an upload checks at once.
+// granule is the piece of a content whose bytes an upload checks at once.
 const granule = 16 << 20
 
-// scanner learns in one pass what an upload needs to know of its bytes: their
+// Scanner learns in one pass what an upload needs to know of its bytes: their
 // number and digest, and a checksum of every granule, by which the second pass
 // finds that they changed meanwhile.
-type scanner struct {
+type Scanner struct {
 	sha  hash.Hash
 	crc  hash.Hash32
 	size int64
 	sums []uint32 // of the whole granules so far
 }
 
-func newScanner() *scanner { return &scanner{sha: sha256.New(), crc: crc32.NewIEEE()} }
+// NewScanner returns a scanner that has seen nothing.
+func NewScanner() *Scanner { return &Scanner{sha: sha256.New(), crc: crc32.NewIEEE()} }
 
-func (s *scanner) Write(p []byte) (int, error) {
+// Write implements io.Writer; it never fails.
+func (s *Scanner) Write(p []byte) (int, error) {
 	s.sha.Write(p)
 	for rest := p; len(rest) > 0; {
 		n := int(min(granule-s.size%granule, int64(len(rest))))
@@ -40,18 +42,19 @@ func (s *scanner) Write(p []byte) (int, error) {
 	return len(p), nil
 }
 
-// content returns what was scanned, to be read again from r.
-func (s *scanner) content(r io.ReaderAt) *content {
-	c := &content{r: r, digest: digestOf(s.sha), size: s.size, sums: s.sums}
+// Content returns what was scanned, to be read again from r.
+func (s *Scanner) Content(r io.ReaderAt) *Content {
+	c := &Content{r: r, Digest: DigestOf(s.sha), Size: s.size, sums: s.sums}
 	if s.size%granule != 0 {
 		c.sums = append(c.sums, s.crc.Sum32())
 	}
 	return c
 }
 
-// scanFile reads a file to its end.
-func scanFile(f io.ReaderAt) (*content, error) {
-	scan, buf := newScanner(), int64(copyBuffer)
+// ScanFile reads a file to its end. The content reads from the file: the caller
+// closes it after the upload.
+func ScanFile(f io.ReaderAt) (*Content, error) {
+	scan, buf := NewScanner(), int64(copyBuffer)
 	if known, ok := f.(fs.File); ok { // most files are much smaller
 		if info, err := known.Stat(); err == nil {
 			buf = max(min(info.Size()+1, buf), 512)
@@ -60,34 +63,34 @@ func scanFile(f io.ReaderAt) (*content, error) {
 	if _, err := io.CopyBuffer(scan, struct{ io.Reader }{io.NewSectionReader(f, 0, math.MaxInt64)}, make([]byte, buf)); err != nil {
 		return nil, err
 	}
-	return scan.content(f), nil
+	return scan.Content(f), nil
 }
 
-// content is the bytes of a blob that is to be stored. Any number of sections
-// of it may be read at once, and nothing of it is held in memory.
-type content struct {
+// Content is the bytes that are to be uploaded. Any number of sections of it may
+// be read at once, and nothing of it is held in memory.
+type Content struct {
 	r      io.ReaderAt
-	digest string
-	size   int64
+	Digest string // "sha256:" and 64 hex digits
+	Size   int64  // bytes
 	sums   []uint32
 }
 
-func (c *content) artifact(media string) Artifact {
-	return Artifact{Digest: c.digest, Size: c.size, Media: media}
-}
+// From makes r what the content is read from: the file it was scanned from may
+// have been closed since. r must hold the scanned bytes.
+func (c *Content) From(r io.ReaderAt) { c.r = r }
 
 // section returns n bytes from an offset on, which is a multiple of granule.
-func (c *content) section(from, n int64) *section {
+func (c *Content) section(from, n int64) *section {
 	return &section{c: c, from: from, n: n, crc: crc32.NewIEEE(), checked: true}
 }
 
 // all returns the whole content.
-func (c *content) all() *section { return c.section(0, c.size) }
+func (c *Content) all() *section { return c.section(0, c.Size) }
 
 // section reads a part of a content and fails if its bytes are not those that
 // were scanned. A client that sends a request again seeks to the start.
 type section struct {
-	c       *content
+	c       *Content
 	from, n int64
 	at      int64 // relative to from
 	crc     hash.Hash32
@@ -121,7 +124,7 @@ func (s *section) Read(p []byte) (int, error) {
 }
 
 func (s *section) changed() error {
-	return &Error{Op: "put", Key: s.c.digest, Class: ErrStale, Err: fmt.Errorf("the file was written to while it was stored; it had %d bytes", s.c.size)}
+	return &Error{Op: "put", Key: s.c.Digest, Class: ErrStale, Err: fmt.Errorf("the file was written to while it was stored; it had %d bytes", s.c.Size)}
 }
 
 // Seek implements io.Seeker.

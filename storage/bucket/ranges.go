@@ -1,4 +1,4 @@
-package storage
+package bucket
 
 import (
 	"bytes"
@@ -10,18 +10,18 @@ import (
 const (
 	// rangeSize is what one request of a parallel download asks for.
 	rangeSize = 8 << 20
-	// rangesAhead bounds the ranges that a store holds in memory, whatever the
+	// rangesAhead bounds the ranges that a bucket holds in memory, whatever the
 	// number of its readers: 128 MiB.
 	rangesAhead = 16
 )
 
 // ranges reads an object in order over several connections. The range that is
 // due comes straight from its connection; those after it are fetched into
-// memory as far as the store's bound allows. So a reader that gets nothing of
+// memory as far as the bucket's bound allows. So a reader that gets nothing of
 // the bound, or whose consumer is slow, is no worse than a single stream, and
 // no two readers can wait for each other.
 type ranges struct {
-	s      *Store
+	b      *Bucket
 	ctx    context.Context
 	cancel context.CancelFunc
 	key    string
@@ -46,9 +46,9 @@ type part struct {
 
 // ranges takes over a reader of the object's bytes from offset on, at most
 // rangeSize of them.
-func (s *Store) ranges(ctx context.Context, key string, first io.ReadCloser, offset, size int64) io.ReadCloser {
+func (b *Bucket) ranges(ctx context.Context, key string, first io.ReadCloser, offset, size int64) io.ReadCloser {
 	end := min(offset+rangeSize, size)
-	r := &ranges{s: s, key: key, size: size, due: first, left: end - offset, conn: first, at: end, next: end}
+	r := &ranges{b: b, key: key, size: size, due: first, left: end - offset, conn: first, at: end, next: end}
 	r.ctx, r.cancel = context.WithCancel(ctx)
 	r.ask()
 	return r
@@ -58,7 +58,7 @@ func (s *Store) ranges(ctx context.Context, key string, first io.ReadCloser, off
 func (r *ranges) ask() {
 	for r.next < r.size {
 		select {
-		case r.s.ahead <- struct{}{}:
+		case r.b.ahead <- struct{}{}:
 		default:
 			return
 		}
@@ -72,21 +72,21 @@ func (r *ranges) ask() {
 		r.ahead = append(r.ahead, p)
 		go func(from int64) {
 			defer close(p.done)
-			p.err = r.s.readRange(r.ctx, r.key, from, p.data)
+			p.err = r.b.readRange(r.ctx, r.key, from, p.data)
 		}(r.next)
 		r.next += n
 	}
 }
 
 // readRange fills data with an object's bytes from an offset on.
-func (s *Store) readRange(ctx context.Context, key string, from int64, data []byte) error {
-	return s.try(ctx, "get", key, func() error {
-		b, err := s.bucket.NewRangeReader(ctx, key, from, int64(len(data)), nil)
+func (b *Bucket) readRange(ctx context.Context, key string, from int64, data []byte) error {
+	return b.try(ctx, "get", key, func() error {
+		r, err := b.blobs.NewRangeReader(ctx, key, from, int64(len(data)), nil)
 		if err != nil {
 			return err
 		}
-		defer b.Close()
-		if _, err = io.ReadFull(b, data); err != nil {
+		defer r.Close()
+		if _, err = io.ReadFull(r, data); err != nil {
 			return fmt.Errorf("range of %d bytes at %d: %w", len(data), from, err)
 		}
 		return nil
@@ -117,11 +117,11 @@ func (r *ranges) advance() error {
 	r.drop()
 	if len(r.ahead) == 0 {
 		n := min(rangeSize, r.size-r.at)
-		b, err := r.s.reader(r.ctx, "get", r.key, r.at, n)
+		from, err := r.b.openRange(r.ctx, "get", r.key, r.at, n)
 		if err != nil {
 			return err
 		}
-		r.due, r.conn, r.left = b, b, n
+		r.due, r.conn, r.left = from, from, n
 		r.at += n
 		r.next = r.at
 		r.ask()
@@ -145,7 +145,7 @@ func (r *ranges) drop() {
 		r.conn = nil
 	}
 	if r.held != nil {
-		<-r.s.ahead
+		<-r.b.ahead
 		r.spare = append(r.spare, r.held[:0])
 		r.held = nil
 		r.ask()
@@ -159,7 +159,7 @@ func (r *ranges) Close() error {
 	r.drop()
 	for _, p := range r.ahead {
 		<-p.done
-		<-r.s.ahead
+		<-r.b.ahead
 	}
 	r.ahead = nil
 	return nil

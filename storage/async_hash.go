@@ -8,26 +8,26 @@ import (
 )
 
 const (
-	// behindSize is a buffer of a copy that hashes beside: small enough for the
+	// asyncBuffer is a buffer of a copy that hashes beside: small enough for the
 	// bytes to be in the cache still when they are written.
-	behindSize = 256 << 10
-	// behindFrom bytes are worth a goroutine.
-	behindFrom = 1 << 20
+	asyncBuffer = 256 << 10
+	// asyncFrom bytes are worth a goroutine.
+	asyncFrom = 1 << 20
 )
 
-// behind hashes in a goroutine of its own what is written to it. Its buffers
+// asyncHash hashes in a goroutine of its own what is written to it. Its buffers
 // come from free and go back there once they are hashed.
-type behind struct {
+type asyncHash struct {
 	hash.Hash
 	work, free chan []byte
 	queued     sync.WaitGroup
 }
 
-func newBehind(h hash.Hash) *behind {
+func newAsyncHash(h hash.Hash) *asyncHash {
 	const buffers = 4
-	b := &behind{Hash: h, work: make(chan []byte, buffers), free: make(chan []byte, buffers)}
+	b := &asyncHash{Hash: h, work: make(chan []byte, buffers), free: make(chan []byte, buffers)}
 	for range buffers {
-		b.free <- make([]byte, behindSize)
+		b.free <- make([]byte, asyncBuffer)
 	}
 	go func() {
 		for p := range b.work {
@@ -40,20 +40,20 @@ func newBehind(h hash.Hash) *behind {
 }
 
 // Write takes a part of a buffer, from its start.
-func (b *behind) Write(p []byte) (int, error) {
+func (b *asyncHash) Write(p []byte) (int, error) {
 	b.queued.Add(1)
 	b.work <- p
 	return len(p), nil
 }
 
 // Sum waits for what was written.
-func (b *behind) Sum(in []byte) []byte {
+func (b *asyncHash) Sum(in []byte) []byte {
 	b.queued.Wait()
 	return b.Hash.Sum(in)
 }
 
 // end stops the goroutine once all is hashed.
-func (b *behind) end() {
+func (b *asyncHash) end() {
 	b.queued.Wait()
 	close(b.work)
 }
@@ -62,10 +62,10 @@ func (b *behind) end() {
 // there is one.
 func (v *verifyingReader) WriteTo(w io.Writer) (written int64, err error) {
 	w = struct{ io.Writer }{w}
-	if left := v.total - v.n; left < behindFrom {
+	if left := v.r.Size() - v.n; left < asyncFrom {
 		return io.CopyBuffer(w, struct{ io.Reader }{v}, make([]byte, max(left+1, 512)))
 	}
-	b := newBehind(v.hash)
+	b := newAsyncHash(v.hash)
 	v.hash = b
 	defer func() {
 		b.end()

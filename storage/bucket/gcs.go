@@ -1,4 +1,4 @@
-package storage
+package bucket
 
 import (
 	"context"
@@ -53,25 +53,25 @@ func openGCS(ctx context.Context, u *url.URL) (opened, error) {
 		client.Transport = &oauth2.Transport{Base: transport, Source: credentials.TokenSource}
 	}
 	b := gcsblob.New(client, endpoint, u.Host)
-	return opened{blob.NewBucket(b), &gcsMover{b, keyPrefix(u)}, all}, nil
+	return opened{blob.NewBucket(b), &gcsTransfer{b, keyPrefix(u)}, all}, nil
 }
 
-// gcsMover stores blobs without a writer, which would hold a part in memory.
-type gcsMover struct {
+// gcsTransfer stores blobs without a writer, which would hold a part in memory.
+type gcsTransfer struct {
 	bucket *gcsblob.Bucket
 	prefix string
 }
 
-func (m *gcsMover) put(ctx context.Context, key string, c *content) error {
-	return m.bucket.Put(ctx, m.prefix+key, blobMedia, c.size, func(offset int64) (io.Reader, error) {
+func (t *gcsTransfer) put(ctx context.Context, key string, c *Content) error {
+	return t.bucket.Put(ctx, t.prefix+key, blobMedia, c.Size, func(offset int64) (io.Reader, error) {
 		all := c.all()
 		_, err := all.Seek(offset, io.SeekStart)
 		return all, err
 	})
 }
 
-func (m *gcsMover) copy(ctx context.Context, to, from string, _ int64) error {
-	return m.bucket.Copy(ctx, m.prefix+to, m.prefix+from, nil)
+func (t *gcsTransfer) copy(ctx context.Context, to, from string, _ int64) error {
+	return t.bucket.Copy(ctx, t.prefix+to, t.prefix+from, nil)
 }
 
 func gcsVersion(r *blob.Reader) string {

@@ -1,4 +1,4 @@
-package storage
+package bucket
 
 import (
 	"bytes"
@@ -30,11 +30,11 @@ type recordHeader struct {
 // digest was of the body alone.
 const recordFormat = 2
 
-// newNonce returns 32 random hex digits.
-func newNonce() string {
-	var b [16]byte
-	_, _ = rand.Read(b[:]) // never fails since Go 1.24
-	return hex.EncodeToString(b[:])
+// NewNonce returns 32 random hex digits, which name what nobody else has.
+func NewNonce() string {
+	var random [16]byte
+	_, _ = rand.Read(random[:]) // never fails since Go 1.24
+	return hex.EncodeToString(random[:])
 }
 
 func encodeRecord(key string, body []byte, nonce string) []byte {
@@ -82,18 +82,18 @@ func decodeRecord(key string, data []byte) (body []byte, nonce string, err error
 // Create writes a record unless the key exists: of all callers exactly one
 // gets nil, the others ErrExists. A lost reply makes no winner a loser: after
 // any failure the record is read back and its nonce compared.
-func (s *Store) Create(ctx context.Context, key string, body []byte) error {
-	return s.create(ctx, key, encodeRecord(key, body, newNonce()))
+func (b *Bucket) Create(ctx context.Context, key string, body []byte) error {
+	return b.create(ctx, key, encodeRecord(key, body, NewNonce()))
 }
 
 // create is Create of an encoded record, whose nonce no other record has.
-func (s *Store) create(ctx context.Context, key string, data []byte) error {
-	err := s.try(ctx, "create", key, func() error {
-		if s.driver.serial {
-			s.serial.Lock()
-			defer s.serial.Unlock()
+func (b *Bucket) create(ctx context.Context, key string, data []byte) error {
+	err := b.try(ctx, "create", key, func() error {
+		if b.driver.serial {
+			b.serial.Lock()
+			defer b.serial.Unlock()
 		}
-		return s.bucket.WriteAll(ctx, key, data, &blob.WriterOptions{IfNotExist: true})
+		return b.blobs.WriteAll(ctx, key, data, &blob.WriterOptions{IfNotExist: true})
 	})
 	if err == nil || ctx.Err() != nil {
 		return err
@@ -101,7 +101,7 @@ func (s *Store) create(ctx context.Context, key string, data []byte) error {
 	if errors.Is(err, ErrDenied) || errors.Is(err, ErrFull) || errors.Is(err, ErrInvalid) {
 		return err
 	}
-	there, _, readErr := s.readAll(ctx, key, recordLimit)
+	there, _, readErr := b.readAll(ctx, key, recordLimit)
 	switch {
 	case readErr == nil && bytes.Equal(there, data):
 		return nil
@@ -113,10 +113,15 @@ func (s *Store) create(ctx context.Context, key string, data []byte) error {
 	return err
 }
 
+// WriteRecord stores a record in place of what is there; the last writer wins.
+func (b *Bucket) WriteRecord(ctx context.Context, key string, body []byte) error {
+	return b.WriteFile(ctx, key, encodeRecord(key, body, NewNonce()))
+}
+
 // Read returns a record and the version that Swap takes. A corrupt record has a
 // version as well, so that a Swap can replace it.
-func (s *Store) Read(ctx context.Context, key string) (body []byte, version string, err error) {
-	data, version, err := s.readAll(ctx, key, recordLimit)
+func (b *Bucket) Read(ctx context.Context, key string) (body []byte, version string, err error) {
+	data, version, err := b.readAll(ctx, key, recordLimit)
 	if err != nil {
 		return nil, "", err
 	}
@@ -132,13 +137,13 @@ func (s *Store) Read(ctx context.Context, key string) (body []byte, version stri
 // of the new record. If the reply to the write was lost and others have
 // replaced the record since, nobody can tell whether it landed: that is
 // ErrStale too.
-func (s *Store) Swap(ctx context.Context, key, version string, body []byte) (string, error) {
-	data := encodeRecord(key, body, newNonce())
+func (b *Bucket) Swap(ctx context.Context, key, version string, body []byte) (string, error) {
+	data := encodeRecord(key, body, NewNonce())
 	var err error
 	if version == "" {
-		err = s.create(ctx, key, data)
+		err = b.create(ctx, key, data)
 	} else {
-		err = s.try(ctx, "swap", key, func() error { return s.swapOnce(ctx, key, version, data) })
+		err = b.try(ctx, "swap", key, func() error { return b.swapOnce(ctx, key, version, data) })
 	}
 	stale := &Error{Op: "swap", Key: key, Class: ErrStale}
 	switch {
@@ -152,7 +157,7 @@ func (s *Store) Swap(ctx context.Context, key, version string, body []byte) (str
 	}
 	// Read back in every case: the new version is needed, and a failed write
 	// may have landed.
-	there, now, readErr := s.readAll(ctx, key, recordLimit)
+	there, now, readErr := b.readAll(ctx, key, recordLimit)
 	switch {
 	case readErr == nil && bytes.Equal(there, data):
 		return now, nil
@@ -179,21 +184,21 @@ func pastVersion(version string) string {
 	return version
 }
 
-func (s *Store) swapOnce(ctx context.Context, key, version string, data []byte) error {
-	if s.driver.serial {
-		s.serial.Lock()
-		defer s.serial.Unlock()
-		now, err := s.bucket.ReadAll(ctx, key)
+func (b *Bucket) swapOnce(ctx context.Context, key, version string, data []byte) error {
+	if b.driver.serial {
+		b.serial.Lock()
+		defer b.serial.Unlock()
+		now, err := b.blobs.ReadAll(ctx, key)
 		if err != nil {
 			return err
 		}
 		if serialVersion(now) != version {
 			return &Error{Op: "swap", Key: key, Class: ErrStale}
 		}
-		return s.bucket.WriteAll(ctx, key, data, nil)
+		return b.blobs.WriteAll(ctx, key, data, nil)
 	}
-	return s.bucket.WriteAll(ctx, key, data, &blob.WriterOptions{
-		BeforeWrite: func(as func(any) bool) error { return s.driver.condition(as, version) },
+	return b.blobs.WriteAll(ctx, key, data, &blob.WriterOptions{
+		BeforeWrite: func(as func(any) bool) error { return b.driver.condition(as, version) },
 	})
 }
 

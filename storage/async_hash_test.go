@@ -6,6 +6,8 @@ import (
 	"errors"
 	"io"
 	"testing"
+
+	"github.com/sprint-ml/sprint/storage/bucket"
 )
 
 type failingWriter struct{ after int }
@@ -48,7 +50,7 @@ func TestWriteTo(t *testing.T) {
 			t.Fatal(err)
 		}
 		n, err := io.Copy(h, r)
-		if err != nil || n != a.Size-first || digestOf(h) != a.Digest {
+		if err != nil || n != a.Size-first || bucket.DigestOf(h) != a.Digest {
 			t.Errorf("from %d on: %d bytes, %v", first, n, err)
 		}
 		r.Close()

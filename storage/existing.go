@@ -5,22 +5,24 @@ import (
 	"errors"
 	"strings"
 	"sync"
+
+	"github.com/sprint-ml/sprint/storage/bucket"
 )
 
 const (
-	// censusFiles is the number of files from which on lists of the blobs'
+	// existingFrom is the number of files from which on lists of the blobs'
 	// folders, of which there are 256, are fewer requests than questions.
-	censusFiles = 512
-	// censusFew blobs of one folder are asked for one by one.
-	censusFew = 3
-	// censusMany objects of one folder are too many to list.
-	censusMany = 2000
+	existingFrom = 512
+	// askOneByOne blobs of one folder are asked for one by one.
+	askOneByOne = 3
+	// listLimit objects of one folder are too many to list.
+	listLimit = 2000
 )
 
-// census answers which of many blobs a store has already, from lists of their
+// existing answers which of many blobs a store has already, from lists of their
 // folders where that takes fewer requests than asking for each. It is as good
 // as the answers: a blob that appears later is put again, to no harm.
-type census struct {
+type existing struct {
 	s       *Store
 	folders map[string]*folder // by the two digits that name one
 }
@@ -34,10 +36,10 @@ type folder struct {
 	marked map[string]bool // quarantined ones, or those that were
 }
 
-func (s *Store) newCensus(wanted []*content) *census {
-	c := &census{s: s, folders: map[string]*folder{}}
+func (s *Store) newExisting(wanted []*bucket.Content) *existing {
+	c := &existing{s: s, folders: map[string]*folder{}}
 	for _, w := range wanted {
-		at := shard(w.digest)
+		at := shard(w.Digest)
 		if c.folders[at] == nil {
 			c.folders[at] = &folder{}
 		}
@@ -48,16 +50,16 @@ func (s *Store) newCensus(wanted []*content) *census {
 
 func shard(digest string) string { return strings.TrimPrefix(digest, "sha256:")[:2] }
 
-var errCensusMany = errors.New("too many objects to list")
+var errListLimit = errors.New("too many objects to list")
 
 // has is Store.has of a blob that was announced as wanted.
-func (c *census) has(ctx context.Context, digest string) (Info, error) {
+func (c *existing) has(ctx context.Context, digest string) (Info, error) {
 	key, err := BlobKey(digest)
 	if err != nil {
 		return Info{}, err
 	}
 	f := c.folders[shard(digest)]
-	if f == nil || f.wanted <= censusFew {
+	if f == nil || f.wanted <= askOneByOne {
 		return c.s.has(ctx, digest)
 	}
 	f.once.Do(func() {
@@ -75,7 +77,7 @@ func (c *census) has(ctx context.Context, digest string) (Info, error) {
 	})
 	info, there := f.blobs[key]
 	switch {
-	case errors.Is(f.err, errCensusMany), there && f.marked[quarantineKey(key)]:
+	case errors.Is(f.err, errListLimit), there && f.marked[quarantineKey(key)]:
 		return c.s.has(ctx, digest)
 	case f.err != nil:
 		return Info{}, f.err
@@ -85,14 +87,14 @@ func (c *census) has(ctx context.Context, digest string) (Info, error) {
 	return info, nil
 }
 
-func (c *census) list(ctx context.Context, prefix string) (map[string]Info, error) {
+func (c *existing) list(ctx context.Context, prefix string) (map[string]Info, error) {
 	out := map[string]Info{}
 	for info, err := range c.s.List(ctx, prefix) {
 		if err != nil {
 			return nil, err
 		}
-		if out[info.Key] = info; len(out) > censusMany {
-			return nil, errCensusMany
+		if out[info.Key] = info; len(out) > listLimit {
+			return nil, errListLimit
 		}
 	}
 	return out, nil

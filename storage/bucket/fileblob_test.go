@@ -1,18 +1,19 @@
-package storage
+package bucket_test
 
 import (
 	"strings"
 	"testing"
 
-	"gocloud.dev/blob"
+	"github.com/sprint-ml/sprint/storage/bucket"
+	"github.com/sprint-ml/sprint/storage/probe"
 	"gocloud.dev/blob/fileblob"
 )
 
 // failed lists the probes that a store does not pass.
-func failed(t *testing.T, s *Store) []string {
+func failed(t *testing.T, b *bucket.Bucket) []string {
 	t.Helper()
 	var out []string
-	for _, p := range s.Probe(t.Context()) {
+	for _, p := range probe.Run(t.Context(), b) {
 		if p.Means == "" {
 			t.Errorf("%s does not say what rests on it", p.Name)
 		}
@@ -27,22 +28,13 @@ func failed(t *testing.T, s *Store) []string {
 // fileblob's exclusive create is a stat and a rename: it passes every test that
 // one writer alone can make, and it has no swap.
 func TestProbeFlagsFileblob(t *testing.T) {
-	bucket, err := fileblob.OpenBucket(t.TempDir(), &fileblob.Options{Metadata: fileblob.MetadataDontWrite})
+	blobs, err := fileblob.OpenBucket(t.TempDir(), &fileblob.Options{Metadata: fileblob.MetadataDontWrite})
 	if err != nil {
 		t.Fatal(err)
 	}
-	s, err := Open(t.Context(), "mem://", nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	s.bucket.Close()
-	s.bucket = bucket
-	s.driver = driver{
-		version:   func(*blob.Reader) string { return "1" },
-		condition: func(func(any) bool, string) error { return nil },
-	}
-	defer s.Close()
-	got := strings.Join(failed(t, s), ", ")
+	b := bucket.WithoutConditions(blobs)
+	defer b.Close()
+	got := strings.Join(failed(t, b), ", ")
 	if !strings.Contains(got, "create race") || !strings.Contains(got, "stale swap") {
 		t.Errorf("flagged are %q; want create race and stale swap at least", got)
 	}

@@ -1,4 +1,4 @@
-package storage_test
+package bucket_test
 
 import (
 	"bytes"
@@ -10,7 +10,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/credentials"
 	"github.com/aws/aws-sdk-go-v2/service/s3"
-	"github.com/sprint-ml/sprint/storage"
+	"github.com/sprint-ml/sprint/storage/bucket"
 	"github.com/sprint-ml/sprint/storage/storagetest"
 )
 
@@ -18,7 +18,7 @@ import (
 // dropped once they are old enough; those of others in the bucket stay.
 func TestSweepUploads(t *testing.T) {
 	raw := storagetest.S3URL(t, nil)()
-	s, err := storage.Open(t.Context(), raw, nil)
+	s, err := bucket.Open(t.Context(), raw, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -49,7 +49,7 @@ func TestSweepUploads(t *testing.T) {
 		dry  bool
 		want int
 	}{{"young", time.Hour, false, 0}, {"dry", -time.Minute, true, 2}, {"dropped", -time.Minute, false, 2}, {"gone", -time.Minute, false, 0}} {
-		n, size, err := s.SweepTemp(t.Context(), c.age, c.dry)
+		n, size, err := s.SweepUnfinished(t.Context(), []string{"blobs/", "models/"}, c.age, c.dry)
 		if err != nil || n != c.want || size != int64(1000*c.want) {
 			t.Errorf("%s: %d uploads of %d bytes, %v; want %d", c.what, n, size, err, c.want)
 		}

@@ -1,4 +1,4 @@
-package storage
+package bucket
 
 import (
 	"context"
@@ -21,8 +21,8 @@ const stallLimit = 2 * time.Minute
 // one request at a time, as a single one limits what all together move.
 func tune(t *http.Transport) *conns {
 	all := &conns{open: map[*stallConn]bool{}}
-	t.MaxIdleConns = 2 * filesInFlight
-	t.MaxIdleConnsPerHost = 2 * filesInFlight
+	t.MaxIdleConns = 2 * FilesInFlight
+	t.MaxIdleConnsPerHost = 2 * FilesInFlight
 	// A clone of a transport that could speak HTTP/2 goes on offering it, and
 	// then cannot read the answer.
 	t.ForceAttemptHTTP2, t.Protocols = false, new(http.Protocols)
@@ -52,10 +52,10 @@ type conns struct {
 	reached bool // there was one
 }
 
-// astray reports whether a client never reached a server and the next half
+// unreachable reports whether a client never reached a server and the next half
 // second will not change that: nobody listens there, or there is no such host.
 // A server that was there may be on its way back.
-func (a *conns) astray(err error) bool {
+func (a *conns) unreachable(err error) bool {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	var name *net.DNSError
@@ -70,7 +70,8 @@ func (a *conns) add(c net.Conn) *stallConn {
 	return s
 }
 
-func (a *conns) hangUp() {
+// closeAll ends all connections.
+func (a *conns) closeAll() {
 	a.mu.Lock()
 	open := a.open
 	a.open = map[*stallConn]bool{}

@@ -1,4 +1,4 @@
-package storage
+package bucket
 
 import (
 	"context"
@@ -61,7 +61,7 @@ func TestRedact(t *testing.T) {
 		"file:///a@b/c":    "file:///a@b/c",
 		"s3://b?role=arn:": "s3://b",
 	} {
-		if got := redact(url); got != want {
+		if got := Redact(url); got != want {
 			t.Errorf("%s is shown as %s, want %s", url, got, want)
 		}
 	}
@@ -103,32 +103,6 @@ func TestPartSize(t *testing.T) {
 	for size, want := range map[int64]int64{0: 16 * mib, 16 * mib: 16 * mib, 1 << 30: 16 * mib, 1<<30 + 64: 32 * mib, 2 << 30: 32 * mib, 1 << 38: 64 * mib, 1 << 40: 112 * mib} {
 		if got := partSize(size); got != want {
 			t.Errorf("%d bytes: parts of %d, want %d", size, got, want)
-		}
-	}
-}
-
-func TestHolderDead(t *testing.T) {
-	self := Self()
-	if self.Dead(self) {
-		t.Error("this process counts as dead")
-	}
-	for name, change := range map[string]func(*Holder){
-		"another boot":      func(h *Holder) { h.Boot = "x" },
-		"another namespace": func(h *Holder) { h.Namespace = "x" },
-		"unknown boot":      func(h *Holder) { h.Boot = "" },
-	} {
-		h := self
-		h.PID, h.Started = 1<<30, "1"
-		change(&h)
-		if h.Dead(self) {
-			t.Errorf("%s: judged from afar", name)
-		}
-	}
-	if self.Boot != "" {
-		reused := self
-		reused.Started = "1"
-		if !reused.Dead(self) {
-			t.Error("another process with the pid of a dead one counts as it")
 		}
 	}
 }

@@ -1,4 +1,4 @@
-package storage
+package bucket
 
 import (
 	"encoding/json"
@@ -13,29 +13,29 @@ import (
 	"golang.org/x/oauth2"
 )
 
-// said is a driver's error in few words; the error itself is behind it.
-type said struct {
+// messageError is a driver's error in few words; Unwrap gives the error itself.
+type messageError struct {
 	text string
 	err  error
 }
 
-func (e *said) Error() string { return e.text }
-func (e *said) Unwrap() error { return e.err }
+func (e *messageError) Error() string { return e.text }
+func (e *messageError) Unwrap() error { return e.err }
 
-// plainly leaves out of a driver's error what says nothing to people: the
-// layers that it came through, the key once more, the URL of a request.
-func plainly(err error) error {
+// message leaves out of a driver's error what says nothing to people: the layers
+// that it came through, the key once more, the URL of a request.
+func message(err error) error {
 	var api smithy.APIError
 	var request *url.Error
 	var operation *net.OpError
 	var name *net.DNSError
 	switch {
 	case noCredentials(err):
-		return &said{"there are no credentials for S3: set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or AWS_PROFILE", err}
+		return &messageError{"there are no credentials for S3: set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or AWS_PROFILE", err}
 	case refusedToken(err) != "":
-		return &said{"the credentials for GCS are refused: " + refusedToken(err) + "; make new ones, as with `gcloud auth application-default login`", err}
+		return &messageError{"the credentials for GCS are refused: " + refusedToken(err) + "; make new ones, as with `gcloud auth application-default login`", err}
 	case errors.As(err, &api) && api.ErrorCode() != "" && api.ErrorMessage() != "":
-		return &said{fmt.Sprintf("%s (%s)", strings.TrimSuffix(api.ErrorMessage(), "."), api.ErrorCode()), err}
+		return &messageError{fmt.Sprintf("%s (%s)", strings.TrimSuffix(api.ErrorMessage(), "."), api.ErrorCode()), err}
 	case errors.As(err, &request):
 		host, problem := "the server", "the connection to %s broke: %v"
 		if u, err := url.Parse(request.URL); err == nil && u.Host != "" {
@@ -45,7 +45,7 @@ func plainly(err error) error {
 			problem = "cannot reach %s: %v"
 		}
 		// The URL of an upload is as good as a password for it.
-		return &said{fmt.Sprintf(problem, host, request.Err), err}
+		return &messageError{fmt.Sprintf(problem, host, request.Err), err}
 	}
 	// gocloud's own layer names the key again. What it is about comes first.
 	var layer interface {
@@ -55,7 +55,7 @@ func plainly(err error) error {
 	if !strings.HasPrefix(err.Error(), "blob (") || !errors.As(err, &layer) || len(layer.Unwrap()) == 0 || layer.Unwrap()[0] == nil {
 		return err
 	}
-	return &said{layer.Unwrap()[0].Error(), err}
+	return &messageError{layer.Unwrap()[0].Error(), err}
 }
 
 // refusedToken says why there will be no token for the credentials of GCS: they

@@ -1,4 +1,4 @@
-package storage_test
+package bucket_test
 
 import (
 	"bytes"
@@ -9,7 +9,7 @@ import (
 	"sync/atomic"
 	"testing"
 
-	"github.com/sprint-ml/sprint/storage"
+	"github.com/sprint-ml/sprint/storage/bucket"
 	"github.com/sprint-ml/sprint/storage/storagetest"
 )
 
@@ -48,32 +48,27 @@ func smallCopies(limit int64, parts *atomic.Int64) func(http.Handler) http.Handl
 
 // TestCopyInParts: a release's file that is too big for one request of S3 is
 // copied by several, byte for byte. The server refuses the one request; the
-// store's limit is lowered to the server's.
+// bucket's limit is lowered to the server's.
 func TestCopyInParts(t *testing.T) {
 	const limit = 1 << 20
 	var parts atomic.Int64
-	s, err := storage.Open(t.Context(), storagetest.S3URL(t, smallCopies(limit, &parts))(), nil)
+	b, err := bucket.Open(t.Context(), storagetest.S3URL(t, smallCopies(limit, &parts))(), nil)
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer s.Close()
-	storage.CopyInParts(s, limit)
+	defer b.Close()
+	bucket.CopyInParts(b, limit)
 	data := make([]byte, 3*limit+7)
 	for i := range data {
 		data[i] = byte(i * i >> 9)
 	}
-	a, err := s.Put(t.Context(), bytes.NewReader(data), "")
-	if err != nil {
+	if err := b.WriteFile(t.Context(), "blobs/one", data); err != nil {
 		t.Fatal(err)
 	}
-	tree, err := s.PutTree(t.Context(), []storage.TreeEntry{{Path: "model.safetensors", Digest: a.Digest, Size: a.Size}})
-	if err != nil {
+	if err := b.Copy(t.Context(), "models/big/1/files/model.safetensors", "blobs/one", int64(len(data))); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := s.PutRelease(t.Context(), "big", tree, nil); err != nil {
-		t.Fatal(err)
-	}
-	got, err := s.ReadFile(t.Context(), "models/big/1/files/model.safetensors", int64(len(data)))
+	got, err := b.ReadFile(t.Context(), "models/big/1/files/model.safetensors", int64(len(data)))
 	if err != nil || !bytes.Equal(got, data) {
 		t.Errorf("the copy has %d bytes, %v", len(got), err)
 	}

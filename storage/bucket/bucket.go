@@ -1,0 +1,140 @@
+// Package bucket moves bytes to and from a blob store: a local folder, S3, GCS
+// or memory. It knows nothing of what the objects mean; that is package
+// storage's.
+//
+// A Bucket gives every driver the same promises. An operation that fails for a
+// moment is tried again, here and nowhere else. An error has a class, which
+// errors.Is tests, and names the operation, the key and the cause once. A record
+// is created by exactly one of many writers, and is replaced only in the version
+// that the writer has read.
+//
+// The map:
+//
+//   - bucket.go, url.go: opening a bucket by its URL
+//   - objects.go: stat, list, read, write, copy and delete objects
+//   - record.go: records, which decide races: Create, Read, Swap
+//   - retry.go, errors.go, messages.go: tries, error classes, error texts
+//   - content.go, upload.go: what is uploaded, and how
+//   - reader.go, ranges.go, download.go: what is read, by one connection or many
+//   - unfinished.go: what dead writers left
+//   - denied.go: the bucket as one without rights sees it
+//   - drivers.go, file.go, mem.go, s3.go, s3_transfer.go, gcs.go, transport.go:
+//     the four kinds of buckets
+package bucket
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"path/filepath"
+	"sync"
+	"time"
+
+	"github.com/sprint-ml/sprint/storage/localblob"
+	"gocloud.dev/blob"
+)
+
+// Options of Open. The zero value is ready to use.
+type Options struct {
+	Log *slog.Logger
+	// Around wraps every single operation on the bucket: fault injection and
+	// tracing stack here. nil calls the operation.
+	Around func(ctx context.Context, op, key string, call func() error) error
+	// Tries caps the tries of an operation that fails transiently; 0 means 5.
+	Tries int
+	// Backoff is the wait before the second try, doubled for each further one;
+	// 0 means 100 ms.
+	Backoff time.Duration
+}
+
+// filled returns the options with their defaults.
+func (o *Options) filled() Options {
+	var f Options
+	if o != nil {
+		f = *o
+	}
+	if f.Log == nil {
+		f.Log = slog.New(slog.DiscardHandler)
+	}
+	if f.Tries == 0 {
+		f.Tries = 5
+	}
+	if f.Backoff == 0 {
+		f.Backoff = 100 * time.Millisecond
+	}
+	return f
+}
+
+// Bucket is an open bucket. It is safe for concurrent use.
+type Bucket struct {
+	blobs  *blob.Bucket
+	bulk   bulkTransfer // nil: the driver's writer and its copy
+	conns  *conns       // nil: a bucket without connections
+	driver driver
+	scheme string
+	url    string // for messages
+	source string // as given to Open
+	folder string // of a local bucket
+	o      Options
+	serial sync.Mutex    // conditional writes of drivers that have none
+	ahead  chan struct{} // one element for each range in memory
+}
+
+// Open opens the bucket at a URL (file://, mem://, s3://, gs://) or folder. A
+// path after the bucket's name becomes a prefix of all keys. The caller closes
+// the bucket.
+func Open(ctx context.Context, rawURL string, o *Options) (*Bucket, error) {
+	u, d, err := parseURL(rawURL)
+	if err != nil {
+		return nil, err
+	}
+	b := &Bucket{driver: d, scheme: u.Scheme, url: Redact(rawURL), source: rawURL, o: o.filled(), ahead: make(chan struct{}, rangesAhead)}
+	opened, err := d.open(ctx, u)
+	if err != nil {
+		err = wrap("open", b.url, err)
+		if own := (*Error)(nil); errors.As(err, &own) && errors.Is(own.Class, ErrTransient) {
+			// Nothing was sent yet: what fails here is the URL or the folder.
+			own.Class = ErrInvalid
+		}
+		return nil, err
+	}
+	b.blobs, b.bulk, b.conns = opened.Bucket, opened.bulk, opened.conns
+	if prefix := keyPrefix(u); prefix != "" {
+		b.blobs = blob.PrefixedBucket(b.blobs, prefix)
+	}
+	if u.Scheme == "file" {
+		if b.folder, err = filepath.Abs(filepath.FromSlash(u.Path)); err != nil {
+			return nil, err
+		}
+	}
+	return b, nil
+}
+
+// ValidKey reports whether key may name an object of a store: the alphabet that
+// every driver keeps apart on every file system.
+func ValidKey(key string) bool { return localblob.ValidKey(key) }
+
+// Close ends the connections.
+func (b *Bucket) Close() error {
+	err := b.blobs.Close()
+	if b.conns != nil {
+		b.conns.closeAll()
+	}
+	return err
+}
+
+// URL names the bucket in messages: secrets are stripped.
+func (b *Bucket) URL() string { return b.url }
+
+// Source is the URL that opens the same bucket again, as it was given to Open.
+// It may hold secrets; URL is for messages.
+func (b *Bucket) Source() string { return b.source }
+
+// Logger is the logger of the bucket's options, never nil.
+func (b *Bucket) Logger() *slog.Logger { return b.o.Log }
+
+// Local reports whether only this process sees the bucket (mem://).
+func (b *Bucket) Local() bool { return b.scheme == "mem" }
+
+// Remote reports whether every answer of the bucket takes a journey.
+func (b *Bucket) Remote() bool { return b.driver.remote }

@@ -1,0 +1,82 @@
+package bucket
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"net/url"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/aws/retry"
+	awshttp "github.com/aws/aws-sdk-go-v2/aws/transport/http"
+	"github.com/aws/aws-sdk-go-v2/feature/s3/transfermanager"
+	"github.com/aws/aws-sdk-go-v2/service/s3"
+	"github.com/aws/aws-sdk-go-v2/service/s3/types"
+	"github.com/aws/smithy-go/logging"
+	"gocloud.dev/blob"
+	"gocloud.dev/blob/s3blob"
+)
+
+func openS3(ctx context.Context, u *url.URL) (opened, error) {
+	opener := &s3blob.URLOpener{}
+	bucket, err := opener.OpenBucketURL(ctx, u)
+	if err != nil {
+		return opened{}, err
+	}
+	var client *s3.Client
+	if !bucket.As(&client) {
+		return opened{}, errors.New("storage: the bucket is not an S3 one")
+	}
+	// The opener offers no way to set the retries and the transport before it
+	// builds the client, but leaves in its Options what the URL said of the
+	// bucket.
+	var all *conns
+	client = s3.New(client.Options(), func(o *s3.Options) {
+		o.Retryer = retry.NewStandard(func(o *retry.StandardOptions) {
+			o.MaxAttempts, o.MaxBackoff = clientTries, clientBackoff
+			o.Retryables = append([]retry.IsErrorRetryable{retry.IsErrorRetryableFunc(func(err error) aws.Ternary {
+				if all != nil && all.unreachable(err) {
+					return aws.FalseTernary // Bucket.retry asks again, for a server that is just starting
+				}
+				return aws.UnknownTernary
+			})}, o.Retryables...)
+		})
+		o.Logger = logging.Nop{}
+		if !u.Query().Has("response_checksum_validation") {
+			o.ResponseChecksumValidation = aws.ResponseChecksumValidationWhenRequired // what is read is hashed here
+		}
+		if c, ok := o.HTTPClient.(*awshttp.BuildableClient); ok {
+			o.HTTPClient = c.WithTransportOptions(func(h *http.Transport) { all = tune(h) })
+		}
+	})
+	bucket, err = s3blob.OpenBucket(ctx, client, u.Host, &opener.Options)
+	if err != nil {
+		return opened{}, err
+	}
+	t := &s3Transfer{
+		client: client, bucket: u.Host, prefix: keyPrefix(u), copyAtOnce: copyAtOnce,
+		encryption: opener.Options.EncryptionType, kmsKey: opener.Options.KMSEncryptionID,
+		parts: make(chan struct{}, partsInFlight),
+	}
+	if client.Options().RequestChecksumCalculation != aws.RequestChecksumCalculationWhenRequired {
+		t.checksum = types.ChecksumAlgorithmCrc32
+	}
+	return opened{bucket, t, all}, nil
+}
+
+func s3Version(r *blob.Reader) string {
+	var out s3.GetObjectOutput
+	if r.As(&out) {
+		return aws.ToString(out.ETag)
+	}
+	return ""
+}
+
+func s3Condition(as func(any) bool, version string) error {
+	var in *transfermanager.UploadObjectInput
+	if !as(&in) {
+		return errors.New("storage: the bucket is not an S3 one")
+	}
+	in.IfMatch = aws.String(version)
+	return nil
+}
