@@ -1,11 +1,15 @@
-// Package report shows a run to people: what it was, how good its model is
-// and why, what it cost, and from which bytes it came, as one HTML page without
-// any reference to the network, and as Markdown.
+// Package report decides what people are shown of a run: what it was, how good
+// its model is and why, what it cost, and from which bytes it came.
+//
+//   - report.go: the report, its sections, blocks, tables and cells
+//   - build.go: a report of a run, with a file for each section
+//   - format.go: numbers in words; clean.go: hostile texts made harmless
+//   - document/: what the store keeps of a run, decoded
+//   - render/: HTML, Markdown, and tables for a terminal
 //
 // It reads what the store keeps of a run and nothing else, by the names that
 // the documents have in JSON, so runs of older versions are shown as well:
-// what a document does not hold, its section says. Everything in it is hostile
-// input: titles come from the web, documents from any command.
+// what a document does not hold, its section says.
 package report
 
 import "github.com/sprint-ml/sprint/stages/chart"

@@ -3,14 +3,15 @@ package report
 import (
 	"cmp"
 	"fmt"
-	"github.com/sprint-ml/sprint/jobs/report/document"
 	"maps"
 	"slices"
 	"strings"
+
+	"github.com/sprint-ml/sprint/jobs/report/document"
 )
 
-// labelled shows what the labels are and who made them, and how the rules did.
-func labelled(s *document.Source, st document.Stage) []Section {
+// labelSections shows what the labels are and who made them, and how the rules did.
+func labelSections(s *document.Source, st document.Stage) []Section {
 	labels := Section{Title: "Labels"}
 	l, missing := document.Decode[document.LabelReport](st, "label_report")
 	if missing != "" {

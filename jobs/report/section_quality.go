@@ -1,20 +1,18 @@
 package report
 
 import (
-	"cmp"
 	"fmt"
 	"maps"
 	"slices"
-	"strconv"
 	"strings"
 
 	"github.com/sprint-ml/sprint/jobs/report/document"
 	"github.com/sprint-ml/sprint/stages/chart"
 )
 
-// verified shows how good the model is, whether that is enough, and where it is
+// verificationSections shows how good the model is, whether that is enough, and where it is
 // wrong.
-func verified(st document.Stage) []Section {
+func verificationSections(st document.Stage) []Section {
 	quality, gate := Section{Title: "Quality"}, Section{Title: "Checks"}
 	m, missing := document.Decode[document.Metrics](st, "metrics")
 	if missing != "" {
@@ -33,7 +31,7 @@ func verified(st document.Stage) []Section {
 	}
 	out := []Section{quality, gate, errorSection(st), tagSection(&m, missing)}
 	if d := m.MeasuredDetails(); d != nil {
-		out = append(out, weakSection(&m, d))
+		out = append(out, segmentSection(&m, d))
 	}
 	return out
 }
@@ -54,7 +52,7 @@ func qualitySection(m *document.Metrics) Section {
 	if len(model.PerCategory) > 0 {
 		out.Blocks = append(out.Blocks, Block{Chart: categoryChart(m)})
 	}
-	out.Blocks = append(out.Blocks, Block{Chart: overall(m)}, Block{Table: scoreTable(m)}, Block{Facts: qualityFacts(m)})
+	out.Blocks = append(out.Blocks, Block{Chart: averageChart(m)}, Block{Table: scoreTable(m)}, Block{Facts: qualityFacts(m)})
 	return out
 }
 
@@ -75,7 +73,7 @@ func categoryChart(m *document.Metrics) *chart.Chart {
 }
 
 // overall draws the averages of the model beside those that it is held against.
-func overall(m *document.Metrics) *chart.Chart {
+func averageChart(m *document.Metrics) *chart.Chart {
 	model, _ := m.Measured()
 	kw, majority := m.Baselines["keywords"], m.Baselines["majority"]
 	group := func(name string, of func(document.Scores) (float64, *document.Interval)) chart.Group {
@@ -194,64 +192,5 @@ func macro(s document.Scores) string {
 	return "macro-F1 " + f3(s.MacroF1)
 }
 
-func share(v float64, of int) string {
-	if of <= 0 {
-		return ""
-	}
-	return fixed(100*v, 0) + " %"
-}
-
-func checkSection(c *document.Checks, here []document.Check) Section {
-	out := Section{Title: "Checks", Intro: "All demands hold: the model may be published."}
-	if !c.Passed {
-		out.Intro = "A demand does not hold: the model is not published."
-	}
-	t := &Table{Caption: "Demands of the plan", Columns: []Column{{"", false}, {"check", false}, {"on", false}, {"observed", true}, {"demanded", true}, {"where", false}}}
-	var folds []Block
-	for _, x := range slices.Concat(c.Checks, here) {
-		mark := Cell{Text: x.Outcome(), Mark: map[string]Mark{document.Pass: Good, document.Warn: Warn, document.Fail: Bad}[x.Outcome()]}
-		name := x.ID
-		if x.Category != "" {
-			name += " of " + x.Category
-		}
-		if x.Over != "" {
-			name += " over " + x.Over
-		}
-		observed := strconv.FormatFloat(x.Observed, 'g', 4, 64) + brackets(x.CI)
-		if x.Void != "" {
-			observed = ""
-		}
-		t.Rows = append(t.Rows, []Cell{mark, {Text: name, Head: true}, {Text: x.On}, {Text: observed}, {Text: demand(x)}, {Text: cmp.Or(x.Void, x.Where)}})
-		if len(x.Samples) > 0 {
-			samples := &Table{Columns: []Column{{"headline", false}, {"expected", false}, {"answered", false}}}
-			for _, r := range x.Samples {
-				samples.Rows = append(samples.Rows, []Cell{{Text: r.Title, Link: link(r.ID), Head: true, Long: true}, {Text: r.Expected}, {Text: r.Answered}})
-			}
-			folds = append(folds, Block{Fold: fmt.Sprintf("Rows that explain %s on %s", name, x.On), Blocks: []Block{{Table: samples.cut()}}})
-		}
-	}
-	out.Blocks = append([]Block{{Table: t.cut()}}, folds[:min(len(folds), maxRows)]...)
-	return out
-}
-
 // demand is what a check asks for, in signs.
-func demand(x document.Check) string {
-	var out []string
-	add := func(sign string, v *float64) {
-		if v != nil {
-			out = append(out, sign+strconv.FormatFloat(*v, 'g', 4, 64))
-		}
-	}
-	add("≥ ", x.Min)
-	add("≤ ", x.Max)
-	add("interval > ", x.Lower)
-	return strings.Join(out, ", ")
-}
-
 // brackets is an interval in brackets, with a space before it; empty without one.
-func brackets(i *document.Interval) string {
-	if i == nil {
-		return ""
-	}
-	return fmt.Sprintf(" [%s, %s]", f2(i[0]), f2(i[1]))
-}

@@ -2,12 +2,15 @@ package report
 
 import (
 	"cmp"
+	"encoding/json"
 	"fmt"
-	"github.com/sprint-ml/sprint/jobs/report/document"
 	"maps"
 	"slices"
 	"strconv"
 	"strings"
+
+	"github.com/sprint-ml/sprint/jobs/key"
+	"github.com/sprint-ml/sprint/jobs/report/document"
 )
 
 // ruleSection shows what each rule did to the labels, and how right it is where
@@ -151,4 +154,10 @@ func voterTable(l *document.LabelReport) Block {
 		t.Rows = append(t.Rows, []Cell{{Text: name, Head: true}, {Text: count(v.Votes)}, {Text: count(v.Right)}, {Text: percent(v.Right, v.Votes)}, weight})
 	}
 	return Block{Fold: fmt.Sprintf("How the labellers did on %s gold rows set aside to weigh them", count(l.Gold.Rows)), Blocks: []Block{{Table: t.cut()}}}
+}
+
+func external(p key.Preimage, name string, into any) {
+	if b, err := json.Marshal(p.External[name]); err == nil {
+		_ = json.Unmarshal(b, into)
+	}
 }

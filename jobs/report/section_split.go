@@ -3,21 +3,22 @@ package report
 import (
 	"cmp"
 	"fmt"
-	"github.com/sprint-ml/sprint/jobs/report/document"
 	"maps"
 	"slices"
 	"strings"
+
+	"github.com/sprint-ml/sprint/jobs/report/document"
 )
 
-// uses says what a side is for.
-var uses = map[string]string{"train": "training", "val": "early stop and thresholds", "test": "figures against the rules' own labels"}
+// purposes says what a side is for.
+var purposes = map[string]string{"train": "training", "val": "early stop and thresholds", "test": "figures against the rules' own labels"}
 
-// parted shows the sides of the split, and which rows meet across them.
-func parted(st document.Stage) []Section {
+// splitSections shows the sides of the split, and which rows meet across them.
+func splitSections(st document.Stage) []Section {
 	out := Section{Title: "Data"}
 	r, missing := document.Decode[document.SplitReport](st, "split_report")
 	if missing != "" {
-		return []Section{noted(st, missing)}
+		return []Section{splitFromNotes(st, missing)}
 	}
 	how := map[string]string{"draw": "drawn at random", "time": "the oldest train, the newest test"}[r.By]
 	out.Intro = fmt.Sprintf("%s rows came in, %s. Near-duplicates stay on one side: %s groups, %s of them of several rows.", count(r.Rows), cmp.Or(how, r.By), count(r.Groups), count(r.Repeated))
@@ -34,7 +35,7 @@ func parted(st document.Stage) []Section {
 	t := &Table{Caption: "Sides of the split", Columns: []Column{{"side", false}, {"rows", true}, {"of rows", true}, {"groups", true}, {"for", false}, {"first", false}, {"last", false}}}
 	p := &Table{Caption: "Positive rows by side", Columns: []Column{{"category", false}}}
 	for _, s := range r.Sides {
-		t.Rows = append(t.Rows, []Cell{{Text: s.Name, Head: true}, {Text: count(s.Rows)}, {Text: percent(s.Rows, all)}, {Text: count(s.Groups)}, {Text: uses[s.Name]}, {Text: day(s.First)}, {Text: day(s.Last)}})
+		t.Rows = append(t.Rows, []Cell{{Text: s.Name, Head: true}, {Text: count(s.Rows)}, {Text: percent(s.Rows, all)}, {Text: count(s.Groups)}, {Text: purposes[s.Name]}, {Text: day(s.First)}, {Text: day(s.Last)}})
 		p.Columns = append(p.Columns, Column{s.Name, true})
 	}
 	for _, c := range slices.Sorted(maps.Keys(names)) {
@@ -49,7 +50,7 @@ func parted(st document.Stage) []Section {
 		p.Rows = append(p.Rows, row)
 	}
 	out.Blocks = append(out.Blocks, Block{Table: t.cut()}, Block{Table: p.cut()})
-	out.Blocks = append(out.Blocks, leaks(&r)...)
+	out.Blocks = append(out.Blocks, leakBlocks(&r)...)
 	if len(r.Largest) > 0 {
 		g := &Table{Columns: []Column{{"rows", true}, {"side", false}, {"some of the headlines", false}}}
 		for _, x := range r.Largest {
@@ -69,7 +70,7 @@ func day(t string) string {
 // reasons say why two rows meet.
 var reasons = map[string]string{"url": "same address", "id": "same id", "title": "same title", "near": "near-duplicate", "close": "nearly so"}
 
-func leaks(r *document.SplitReport) []Block {
+func leakBlocks(r *document.SplitReport) []Block {
 	if len(r.Leaks) == 0 {
 		return []Block{{Text: "No row of a side meets one of another side or of the gold set."}}
 	}
@@ -100,7 +101,7 @@ func leaks(r *document.SplitReport) []Block {
 }
 
 // noted shows the sides of a split without a report from what it noted.
-func noted(st document.Stage, missing string) Section {
+func splitFromNotes(st document.Stage, missing string) Section {
 	out := Section{Title: "Data"}
 	number := func(name string) (int, bool) {
 		if st.Manifest == nil {
@@ -118,7 +119,7 @@ func noted(st document.Stage, missing string) Section {
 	}
 	for _, side := range sides {
 		if n, ok := number(side + "_rows"); ok {
-			t.Rows = append(t.Rows, []Cell{{Text: side, Head: true}, {Text: count(n)}, {Text: percent(n, all)}, {Text: uses[side]}})
+			t.Rows = append(t.Rows, []Cell{{Text: side, Head: true}, {Text: count(n)}, {Text: percent(n, all)}, {Text: purposes[side]}})
 		}
 	}
 	if len(t.Rows) == 0 {

@@ -2,15 +2,17 @@ package report
 
 import (
 	"fmt"
+	"maps"
 	"slices"
 	"strconv"
+	"strings"
 
 	"github.com/sprint-ml/sprint/jobs/report/document"
 	"github.com/sprint-ml/sprint/stages/chart"
 )
 
-// trained shows the losses by epoch.
-func trained(st document.Stage) []Section {
+// trainingSections shows the losses by epoch.
+func trainingSections(st document.Stage) []Section {
 	out := Section{Title: "Training"}
 	history, missing := document.Decode[[]document.Epoch](st, "history")
 	if missing == "" && len(history) == 0 {
@@ -58,9 +60,31 @@ func trained(st document.Stage) []Section {
 	if len(h.Rows) > 0 {
 		fold.Blocks = append(fold.Blocks, Block{Table: h.cut()})
 	}
-	if facts := trainNotes(st); len(facts) > 0 {
+	if facts := trainingFacts(st); len(facts) > 0 {
 		out.Blocks = append(out.Blocks, Block{Facts: facts})
 	}
-	out.Blocks = slices.Concat(out.Blocks, calibrated(st), selection(st), []Block{fold})
+	out.Blocks = slices.Concat(out.Blocks, calibrationBlocks(st), selectionBlocks(st), []Block{fold})
 	return []Section{out}
+}
+
+// trainNotes are facts of a training beside its curves.
+func trainingFacts(st document.Stage) []Fact {
+	var out []Fact
+	add := func(name, text string) { out = append(out, Fact{name, Cell{Text: text}}) }
+	if from, ok := document.Note[map[string]float64](st, "with_rules"); ok && len(from) > 0 {
+		add("Rules answer too", strings.Join(slices.Sorted(maps.Keys(from)), ", ")+" (there the model leans on their words)")
+	}
+	for _, x := range [][2]string{{"resumed", "Resumed"}, {"budget", "Budget"}} {
+		if text, ok := document.Note[string](st, x[0]); ok {
+			add(x[1], text)
+		}
+	}
+	if p, ok := document.Note[struct {
+		All       int     `json:"all"`
+		FromCache int     `json:"from_cache"`
+		Seconds   float64 `json:"seconds"`
+	}](st, "programs"); ok {
+		add("Programs compiled", fmt.Sprintf("%d, %d of them from the cache, in %s", p.All, p.FromCache, duration(p.Seconds)))
+	}
+	return out
 }

@@ -3,15 +3,16 @@ package report
 import (
 	"cmp"
 	"fmt"
-	"github.com/sprint-ml/sprint/jobs/report/document"
 	"maps"
 	"slices"
 	"strconv"
+
+	"github.com/sprint-ml/sprint/jobs/report/document"
 )
 
 // selection shows by round and category what was done to labels that held-out
 // folds judged.
-func selection(st document.Stage) []Block {
+func selectionBlocks(st document.Stage) []Block {
 	t := &Table{Columns: []Column{{"round", true}, {"category", false}, {"kept", true}, {"left out", true}, {"replaced", true}, {"decided anew", true}}}
 	for round := 1; round <= maxRounds; round++ {
 		by, ok := document.Note[map[string]struct {
@@ -43,7 +44,7 @@ func selection(st document.Stage) []Block {
 const maxRounds = 100
 
 // calibrated shows on which rows thresholds and temperatures were fitted.
-func calibrated(st document.Stage) []Block {
+func calibrationBlocks(st document.Stage) []Block {
 	c, missing := document.Decode[document.Fitted](st, "calibration")
 	if missing != "" || len(c.Categories) == 0 {
 		return nil

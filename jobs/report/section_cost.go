@@ -1,0 +1,79 @@
+package report
+
+import (
+	"fmt"
+	"strconv"
+	"strings"
+
+	"github.com/sprint-ml/sprint/jobs"
+	"github.com/sprint-ml/sprint/jobs/report/document"
+)
+
+func costSection(s *document.Source) Section {
+	out := Section{Title: "Time and device", Intro: "What each stage took when its work was done; a cached stage was done by an earlier run."}
+	t := &Table{Caption: "Stages", Columns: []Column{{"stage", false}, {"kind", false}, {"state", false}, {"seconds", true}, {"tries", true}, {"rows/s", true}, {"device", false}, {"why", false}}}
+	for _, st := range s.Stages {
+		seconds, known := workSeconds(st)
+		text := ""
+		if known {
+			text = strconv.FormatFloat(seconds, 'f', 1, 64)
+		}
+		tries := ""
+		if st.Attempt > 0 {
+			tries = strconv.Itoa(st.Attempt)
+		}
+		why := st.Reason
+		if st.Error != "" {
+			why, _, _ = strings.Cut(st.Error, "\n")
+		}
+		t.Rows = append(t.Rows, []Cell{{Text: st.Name, Head: true}, {Text: st.Kind}, {Text: st.State.String(), Mark: stateMark(st.State)}, {Text: text}, {Text: tries}, {Text: rate(st)}, {Text: st.Device}, {Text: why}})
+	}
+	out.Blocks = append(out.Blocks, Block{Table: t.cut()})
+	for _, st := range s.OfKind("verify") {
+		if m, missing := document.Decode[document.Timings](st, "timings"); missing == "" {
+			out.Blocks = append(out.Blocks, Block{Facts: []Fact{
+				{"One headline, median", Cell{Text: fmt.Sprintf("%.1f ms", m.P50)}},
+				{"One headline, 99 of 100", Cell{Text: fmt.Sprintf("%.1f ms", m.P99)}},
+				{"In batches", Cell{Text: fmt.Sprintf("%s rows per second", count(int(clampTo(m.Rate, 1e12))))}},
+				{"Measured", Cell{Text: fmt.Sprintf("on %s with %d texts", m.Device, m.Texts)}},
+			}})
+		}
+	}
+	for _, st := range s.OfKind("label") {
+		if l, missing := document.Decode[document.LabelReport](st, "label_report"); missing == "" && l.HTTP != nil {
+			out.Blocks = append(out.Blocks, Block{Text: fmt.Sprintf("Labelling by %s: %d answers, %d tokens in, %d out, cost %.4g at the plan's prices.", l.HTTP.Model, l.HTTP.Answers, l.HTTP.TokensIn, l.HTTP.TokensOut, l.HTTP.Cost)})
+		}
+	}
+	return out
+}
+
+func workSeconds(st document.Stage) (seconds float64, known bool) {
+	if m := st.Manifest; m != nil && (st.State == jobs.Cached || st.Seconds == 0) {
+		return m.Finished.Sub(m.Started).Seconds(), true
+	}
+	return st.Seconds, st.Seconds > 0
+}
+
+func rate(st document.Stage) string {
+	if st.Manifest == nil {
+		return ""
+	}
+	if notes, ok := st.Manifest.Notes[st.Kind].(map[string]any); ok {
+		if v, ok := notes["rows_per_second"].(float64); ok {
+			return strconv.FormatFloat(v, 'f', 1, 64)
+		}
+	}
+	return ""
+}
+
+func stateMark(s jobs.State) Mark {
+	switch s {
+	case jobs.Succeeded, jobs.Cached:
+		return Good
+	case jobs.Failed, jobs.Lost:
+		return Bad
+	case jobs.Skipped, jobs.Pending:
+		return Dim
+	}
+	return Warn
+}
