@@ -2,10 +2,7 @@ package device
 
 import (
 	"context"
-	"crypto/sha256"
-	"encoding/hex"
 	"fmt"
-	"io"
 	"os"
 	"path/filepath"
 	"runtime"
@@ -97,7 +94,7 @@ func ownInfo(device, path string) (Info, error) {
 	if err := checkLibrary(path); err != nil {
 		return Info{}, err
 	}
-	sum, err := hashFile(path)
+	sum, err := wheel.HashFile(path)
 	if err != nil {
 		return Info{}, fmt.Errorf("hash the plugin: %w", err)
 	}
@@ -216,17 +213,4 @@ func Install(ctx context.Context, name string, o Options) (Info, error) {
 		return Info{}, failure(ctx, name, "its plugin cannot be had", "", nil, err, o)
 	}
 	return info, err
-}
-
-func hashFile(path string) (string, error) {
-	f, err := os.Open(path)
-	if err != nil {
-		return "", err
-	}
-	defer f.Close()
-	h := sha256.New()
-	if _, err := io.Copy(h, f); err != nil {
-		return "", err
-	}
-	return hex.EncodeToString(h.Sum(nil)), nil
 }

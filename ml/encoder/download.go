@@ -12,6 +12,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/sprint-ml/sprint/ml/wheel"
 )
 
 // errAbsent is a file that the revision does not have.
@@ -154,7 +156,7 @@ func (d *download) note(resp *http.Response) {
 // check compares the finished file with the hub's digest; a file that fails is
 // removed, since continuing it would keep the damage.
 func (d *download) check() (string, error) {
-	sum, err := hashFile(d.path)
+	sum, err := wheel.HashFile(d.path)
 	if err != nil {
 		return "", fmt.Errorf("read back the download: %w", err)
 	}

@@ -12,6 +12,8 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+
+	"github.com/sprint-ml/sprint/ml/wheel"
 )
 
 // encoderFiles are the files that make an encoder, and the only ones that are
@@ -40,7 +42,7 @@ func resolveFolder(ref string) (ID, error) {
 func hashFolder(dir string) (map[string]string, error) {
 	sums := map[string]string{}
 	for _, name := range encoderFiles() {
-		sum, err := hashFile(filepath.Join(dir, name))
+		sum, err := wheel.HashFile(filepath.Join(dir, name))
 		if errors.Is(err, fs.ErrNotExist) {
 			continue
 		}
@@ -75,19 +77,6 @@ func digestOf(sums map[string]string) string {
 	slices.Sort(lines)
 	sum := sha256.Sum256([]byte(strings.Join(lines, "")))
 	return "sha256:" + hex.EncodeToString(sum[:])
-}
-
-func hashFile(path string) (string, error) {
-	f, err := os.Open(path)
-	if err != nil {
-		return "", err
-	}
-	defer f.Close()
-	h := sha256.New()
-	if _, err := io.Copy(h, f); err != nil {
-		return "", err
-	}
-	return hex.EncodeToString(h.Sum(nil)), nil
 }
 
 // resolveStore copies the files behind a store URL into the cache, under the

@@ -18,6 +18,7 @@ import (
 
 	"github.com/gofrs/flock"
 	"github.com/hashicorp/go-retryablehttp"
+	"github.com/sprint-ml/sprint/ml/wheel"
 )
 
 // defaultHub is used when neither Options.HubURL nor HF_ENDPOINT says otherwise.
@@ -41,13 +42,6 @@ type hub struct {
 }
 
 func newHub(o Options) *hub {
-	base := o.HubURL
-	if base == "" {
-		base = os.Getenv("HF_ENDPOINT")
-	}
-	if base == "" {
-		base = defaultHub
-	}
 	token := os.Getenv("HF_TOKEN")
 	if o.Token != nil {
 		token = o.Token()
@@ -61,7 +55,7 @@ func newHub(o Options) *hub {
 	}
 	c.CheckRetry = retryUnlessTimedOut
 	c.ErrorHandler = retryablehttp.PassthroughErrorHandler // the last answer, not "giving up after 5 attempts"
-	return &hub{base: strings.TrimRight(base, "/"), token: token, client: c.StandardClient()}
+	return &hub{base: strings.TrimRight(cmp.Or(o.HubURL, os.Getenv("HF_ENDPOINT"), defaultHub), "/"), token: token, client: c.StandardClient()}
 }
 
 // retryUnlessTimedOut is retryablehttp's own policy, but for a server that does not answer:
@@ -120,10 +114,7 @@ func askHub(ctx context.Context, id *ID, o Options) error {
 	if o.Offline {
 		return &FetchError{Ref: id.Ref, Message: "its revision is not pinned and --offline forbids asking the hub", Hint: "write " + id.Name + "@<40 hex digits>, or run once while online"}
 	}
-	revision := id.Revision
-	if revision == "" {
-		revision = "main"
-	}
+	revision := cmp.Or(id.Revision, "main")
 	h := newHub(o)
 	resp, err := h.get(ctx, h.base+"/api/models/"+id.Name+"/revision/"+url.PathEscape(revision), 0)
 	if err != nil {
@@ -248,10 +239,7 @@ func (h *hub) fetchAll(ctx context.Context, id ID, part string, o Options) error
 			}
 		}
 	}
-	if err := os.WriteFile(filepath.Join(part, recordFile), data, 0o644); err != nil {
-		return fmt.Errorf("write the record: %w", err)
-	}
-	return nil
+	return os.WriteFile(filepath.Join(part, recordFile), data, 0o644)
 }
 
 // verifyHub checks every file of an entry against its record; a missing entry is
@@ -275,7 +263,7 @@ func verifyHub(dir string, id ID) error {
 		if !slices.Contains(encoderFiles(), name) {
 			return fmt.Errorf("%s names %q", recordFile, name)
 		}
-		got, err := hashFile(filepath.Join(dir, name))
+		got, err := wheel.HashFile(filepath.Join(dir, name))
 		if err != nil {
 			return errors.New(err.Error()) // a lost member is damage, not absence
 		}

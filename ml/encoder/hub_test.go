@@ -147,12 +147,27 @@ func open(t *testing.T, ref string, o encoder.Options) (string, error) {
 	return encoder.Fetch(t.Context(), id, o)
 }
 
+// load resolves, fetches and reads an encoder.
+func load(t *testing.T, ref string, o encoder.Options) (*encoder.Encoder, encoder.ID, error) {
+	t.Helper()
+	id, err := encoder.Resolve(t.Context(), ref, o)
+	if err != nil {
+		return nil, id, err
+	}
+	dir, err := encoder.Fetch(t.Context(), id, o)
+	if err != nil {
+		return nil, id, err
+	}
+	e, err := encoder.Load(dir)
+	return e, id, err
+}
+
 func TestHubFetchesOnceAndVerifies(t *testing.T) {
 	f := newFakeHub(t, tiny(t, "bert.", "weight", "bias"))
 	o := f.options(t)
 	var said []string
 	o.Announce = func(s string) { said = append(said, s) }
-	e, id, err := encoder.Open(t.Context(), "org/model", o)
+	e, id, err := load(t, "org/model", o)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -295,7 +310,7 @@ func TestStoreURL(t *testing.T) {
 		return files, nil
 	}
 	for range 2 {
-		e, id, err := encoder.Open(t.Context(), "s3://bucket/encoder", o)
+		e, id, err := load(t, "s3://bucket/encoder", o)
 		if err != nil {
 			t.Fatal(err)
 		}

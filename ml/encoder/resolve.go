@@ -169,20 +169,6 @@ func Fetch(ctx context.Context, id ID, o Options) (string, error) {
 	return filepath.Join(dir, filepath.FromSlash(k.dir)), nil
 }
 
-// Open resolves, fetches and loads a reference.
-func Open(ctx context.Context, ref string, o Options) (*Encoder, ID, error) {
-	id, err := Resolve(ctx, ref, o)
-	if err != nil {
-		return nil, ID{}, err
-	}
-	dir, err := Fetch(ctx, id, o)
-	if err != nil {
-		return nil, ID{}, err
-	}
-	e, err := Load(dir)
-	return e, id, err
-}
-
 // Cached reports whether Fetch would need no network; nothing is verified.
 func Cached(id ID, o Options) bool {
 	switch id.Source {

@@ -2,6 +2,7 @@ package encoder
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/binary"
 	"encoding/json"
 	"errors"
@@ -131,27 +132,6 @@ func ReadSafetensors(r io.ReaderAt, size int64) (*Safetensors, error) {
 	return s, nil
 }
 
-// ReadShapes reads the header only: the same checks, but Data stays nil.
-func ReadShapes(r io.ReaderAt, size int64) (*Safetensors, error) {
-	header, dataAt, err := readHeader(r, size)
-	if err != nil {
-		return nil, err
-	}
-	entries, metadata, err := parseHeader(header)
-	if err != nil {
-		return nil, err
-	}
-	if err := checkLayout(entries, size-dataAt); err != nil {
-		return nil, err
-	}
-	s := &Safetensors{Metadata: metadata}
-	for _, e := range entries {
-		s.Tensors = append(s.Tensors, Tensor{Name: e.name, DType: e.dtype, Shape: e.shape})
-	}
-	slices.SortFunc(s.Tensors, func(a, b Tensor) int { return strings.Compare(a.Name, b.Name) })
-	return s, nil
-}
-
 // readHeader gives the JSON header and the offset at which tensor data begins.
 func readHeader(r io.ReaderAt, size int64) ([]byte, int64, error) {
 	var prefix [8]byte
@@ -261,10 +241,7 @@ func newEntry(name, dtype string, shape, offsets []int64) (entry, error) {
 func checkLayout(entries []entry, size int64) error {
 	byOffset := slices.Clone(entries)
 	slices.SortFunc(byOffset, func(a, b entry) int {
-		if a.begin != b.begin {
-			return int(min(max(a.begin-b.begin, -1), 1))
-		}
-		return int(min(max(a.end-b.end, -1), 1)) // empty tensors first
+		return cmp.Or(cmp.Compare(a.begin, b.begin), cmp.Compare(a.end, b.end)) // empty tensors first
 	})
 	at := int64(0)
 	for _, e := range byOffset {

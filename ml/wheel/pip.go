@@ -53,7 +53,7 @@ func download(ctx context.Context, p Pin, tmp string, o Options) (string, error)
 	if err != nil || len(files) != 1 {
 		return "", &Error{Kind: ErrDownload, Pin: p, Message: fmt.Sprintf("pip left %d wheels where one was expected", len(files)), Err: err}
 	}
-	sum, err := hashFile(files[0])
+	sum, err := HashFile(files[0])
 	if err != nil {
 		return "", fmt.Errorf("hash the wheel: %w", err)
 	}
@@ -149,7 +149,8 @@ func treeSize(dir string) int64 {
 	return n
 }
 
-func hashFile(path string) (string, error) {
+// HashFile returns the sha256 of a file in hex.
+func HashFile(path string) (string, error) {
 	f, err := os.Open(path)
 	if err != nil {
 		return "", err

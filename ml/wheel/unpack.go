@@ -11,6 +11,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 )
 
@@ -106,12 +107,7 @@ func unpackMember(m *zip.File, to string, left int64) (file, error) {
 }
 
 func kept(name string, prefixes []string) bool {
-	for _, p := range prefixes {
-		if strings.HasPrefix(name, p) {
-			return true
-		}
-	}
-	return len(prefixes) == 0
+	return len(prefixes) == 0 || slices.ContainsFunc(prefixes, func(p string) bool { return strings.HasPrefix(name, p) })
 }
 
 func readRecord(dir string) (record, error) {
@@ -140,7 +136,7 @@ func verify(dir string, p Pin) error {
 		return err
 	}
 	for name, f := range rec.Files {
-		sum, err := hashFile(filepath.Join(dir, filepath.FromSlash(name)))
+		sum, err := HashFile(filepath.Join(dir, filepath.FromSlash(name)))
 		if err != nil {
 			return errors.New(err.Error()) // a lost member is damage, not absence
 		}
