@@ -17,6 +17,7 @@ import (
 	"github.com/sprint-ml/sprint/ml/device"
 	"github.com/sprint-ml/sprint/ml/encoder"
 	"github.com/sprint-ml/sprint/stages"
+	"github.com/sprint-ml/sprint/stages/resources"
 	"github.com/sprint-ml/sprint/stages/rows"
 	"github.com/sprint-ml/sprint/storage"
 )
@@ -229,7 +230,7 @@ func answerRows(ctx context.Context, c *classify.Classifier, table []rows.Row, a
 		}
 		answers, err := c.Classify(ctx, texts, all)
 		if err != nil {
-			return bad, err
+			return bad, resources.Computed(err)
 		}
 		for _, r := range chunk {
 			problem, found := r.Problem, (*classify.Answer)(nil)

@@ -25,7 +25,7 @@ type Embedder struct {
 // NewEmbedder puts the encoder of a model on a device; the heads stay behind.
 func NewEmbedder(m *Model, dev *device.Device) (*Embedder, error) {
 	e := &Embedder{model: m, dev: dev, graphs: map[[2]int]*Graph{}}
-	err := guard("put the encoder on the device", func() error {
+	err := device.Guard("put the encoder on the device", func() error {
 		for _, w := range m.Params {
 			if w.Layer >= m.Spec.Encoder.NumHiddenLayers && w.Name != "pool.w" && w.Name != "pool.b" {
 				continue
@@ -47,7 +47,7 @@ func NewEmbedder(m *Model, dev *device.Device) (*Embedder, error) {
 
 // Close frees the device's memory.
 func (e *Embedder) Close() {
-	_ = guard("free the encoder", func() error {
+	_ = device.Guard("free the encoder", func() error {
 		for _, g := range e.graphs {
 			g.Finalize()
 		}
@@ -64,7 +64,7 @@ func (e *Embedder) Close() {
 func (e *Embedder) Embed(ctx context.Context, texts []Text) ([][]float32, error) {
 	out := make([][]float32, len(texts))
 	err := eachBatch(ctx, texts, e.model.Spec.MaxLength, func(at []int, rows, length int) error {
-		return guard(fmt.Sprintf("encode %d texts of up to %d tokens", rows, length), func() error {
+		return device.Guard(fmt.Sprintf("encode %d texts of up to %d tokens", rows, length), func() error {
 			g, err := e.graph(rows, length)
 			if err != nil {
 				return err

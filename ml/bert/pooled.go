@@ -27,7 +27,7 @@ func Pooled(m *Model, dev *device.Device, texts []Text, half bool) ([][]float32,
 		}
 	}
 	var out [][]float32
-	err := guard(fmt.Sprintf("encode %d texts of up to %d tokens", rows, length), func() error {
+	err := device.Guard(fmt.Sprintf("encode %d texts of up to %d tokens", rows, length), func() error {
 		g := NewGraph(dev.Backend, fmt.Sprintf("pooled_%dx%d", rows, length))
 		defer g.Finalize()
 		nodes := map[string]*Node{}

@@ -39,7 +39,7 @@ type Predictor struct {
 // NewPredictor puts a model on a device.
 func NewPredictor(m *Model, dev *device.Device) (*Predictor, error) {
 	p := &Predictor{model: m, dev: dev, graphs: map[[2]int]*Graph{}}
-	err := guard("put the model on the device", func() error {
+	err := device.Guard("put the model on the device", func() error {
 		for _, w := range m.Params {
 			t := tensors.FromFlatDataAndDimensions(w.Data, w.Shape...)
 			if err := t.ToDevice(dev.Backend, 0); err != nil {
@@ -56,7 +56,7 @@ func NewPredictor(m *Model, dev *device.Device) (*Predictor, error) {
 func (p *Predictor) Close() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	_ = guard("free the model", func() error {
+	_ = device.Guard("free the model", func() error {
 		for _, g := range p.graphs {
 			g.Finalize()
 		}
@@ -70,16 +70,6 @@ func (p *Predictor) Close() {
 
 // Model is the model that the predictor answers for.
 func (p *Predictor) Model() *Model { return p.model }
-
-// guard turns GoMLX's panics into errors.
-func guard(what string, f func() error) (err error) {
-	defer func() {
-		if r := recover(); r != nil {
-			err = fmt.Errorf("%s: %v", what, r)
-		}
-	}()
-	return f()
-}
 
 // Lengths are the padded lengths that programs are compiled for.
 func Lengths(most int) []int {
@@ -209,7 +199,7 @@ func (p *Predictor) batch(texts []Text, at []int, rows, length int, out []Predic
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	k := len(p.model.Spec.Categories)
-	return guard(fmt.Sprintf("predict %d texts of up to %d tokens", rows, length), func() error {
+	return device.Guard(fmt.Sprintf("predict %d texts of up to %d tokens", rows, length), func() error {
 		g, err := p.graph(rows, length)
 		if err != nil {
 			return err

@@ -14,7 +14,6 @@ package device
 
 import (
 	"context"
-	"fmt"
 	"log/slog"
 	"os"
 	"strings"
@@ -148,7 +147,8 @@ func openAuto(ctx context.Context, o Options) (*Device, error) {
 // openGo opens the pure-Go backend, which every build has.
 func openGo(ctx context.Context, o Options) (*Device, error) {
 	keep := captureLog(o.Log)
-	backend, err := guard(func() (compute.Backend, error) { return gobackend.New("") })
+	var backend compute.Backend
+	err := Guard("", func() (err error) { backend, err = gobackend.New(""); return err })
 	if err != nil {
 		return nil, failure(ctx, Go, "cannot be opened", "this is a defect; please report it with the text above", keep, err, o)
 	}
@@ -193,28 +193,13 @@ func (d *Device) Close() error {
 	if d == nil || d.Backend == nil || d.Name == Go {
 		return nil // the Go backend owns nothing outside the heap
 	}
-	_, err := guard(func() (struct{}, error) {
+	return Guard("close the device", func() error {
 		if !d.Backend.IsFinalized() {
 			d.programs.closed()
 			d.Backend.Finalize()
 		}
-		return struct{}{}, nil
+		return nil
 	})
-	return err
-}
-
-// guard turns a panic of GoMLX, which it raises for ordinary mistakes, into an error.
-func guard[T any](f func() (T, error)) (v T, err error) {
-	defer func() {
-		if r := recover(); r != nil {
-			if e, ok := r.(error); ok {
-				err = fmt.Errorf("panic: %w", e)
-				return
-			}
-			err = fmt.Errorf("panic: %v", r)
-		}
-	}()
-	return f()
 }
 
 func goInfo() Info {

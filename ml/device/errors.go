@@ -88,14 +88,3 @@ func openHint(name string) string {
 	}
 	return "TF_CPP_MIN_LOG_LEVEL=0 shows XLA's own log"
 }
-
-// OutOfMemory reports whether a program failed because the device's memory did
-// not suffice, which PJRT tells in words alone (absl's status code, or the
-// allocator's message).
-func OutOfMemory(err error) bool {
-	if err == nil {
-		return false
-	}
-	text := err.Error()
-	return strings.Contains(text, "RESOURCE_EXHAUSTED") || strings.Contains(strings.ToLower(text), "out of memory")
-}

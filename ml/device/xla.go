@@ -3,6 +3,7 @@
 package device
 
 import (
+	"errors"
 	"fmt"
 	"io/fs"
 	"os"
@@ -40,7 +41,8 @@ func openXLA(name, path string, pinned bool, p *programs) (compute.Backend, fact
 	plugins.opening.Lock()
 	defer plugins.opening.Unlock()
 	var f facts
-	backend, err := guard(func() (compute.Backend, error) {
+	var opened compute.Backend
+	err := Guard("", func() error {
 		xla.EnableAutoInstall(false)
 		create := func() (*xla.Backend, error) { return newBackend(path, config, p) }
 		var backend *xla.Backend
@@ -51,22 +53,23 @@ func openXLA(name, path string, pinned bool, p *programs) (compute.Backend, fact
 			backend, err = create()
 		}
 		if err != nil {
-			return nil, err
+			return err
 		}
 		plugin, err := pjrt.GetPlugin(path)
 		if err != nil {
-			return nil, err
+			return err
 		}
 		major, minor := plugin.Version()
 		f.api = fmt.Sprintf("%d.%d", major, minor)
 		f.description = fmt.Sprintf("%d device(s): %s", backend.NumDevices(), backend.DeviceDescription(0))
 		if backend.NumDevices() == 0 {
 			backend.Finalize()
-			return nil, fmt.Errorf("the plugin offers no device")
+			return errors.New("the plugin offers no device")
 		}
-		return backend, nil
+		opened = backend
+		return nil
 	})
-	return backend, f, err
+	return opened, f, err
 }
 
 // owned reports whether a file belongs to the user of this process.

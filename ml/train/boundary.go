@@ -8,6 +8,7 @@ import (
 	. "github.com/gomlx/gomlx/core/graph"
 	"github.com/gomlx/gomlx/core/tensors"
 	"github.com/sprint-ml/sprint/ml/bert"
+	"github.com/sprint-ml/sprint/ml/device"
 )
 
 // boundaryLimit is the memory, in bytes, that the frozen layers' output may
@@ -73,7 +74,7 @@ func (t *Trainer) hold(ctx context.Context) error {
 			}
 		}
 	}
-	return guard("free the frozen layers", func() error {
+	return device.Guard("free the frozen layers", func() error {
 		for _, s := range t.shapes {
 			if g := t.programs[program{below, s}]; g != nil {
 				g.Finalize()
@@ -90,7 +91,7 @@ func (t *Trainer) hold(ctx context.Context) error {
 func (t *Trainer) below(b *boundary, in batch, examples []Example, alt, validation bool) error {
 	s := t.shapes[in.class]
 	a := t.source(examples, func(int) bool { return alt }, validation).layOut(s, in.rows)
-	return guard("run the frozen layers", func() error {
+	return device.Guard("run the frozen layers", func() error {
 		var feed []*tensors.Tensor
 		for _, v := range [][]int32{a.ids, a.types, a.positions, a.owner} {
 			feed = append(feed, tensors.FromFlatDataAndDimensions(v, s.Rows, s.Length))

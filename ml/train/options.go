@@ -90,13 +90,3 @@ func (e *NonFinite) Error() string {
 	}
 	return fmt.Sprintf("the loss is %v at step %d (epoch %d, batch %d)", e.Loss, e.Step, e.Epoch, e.Batch)
 }
-
-// OutOfMemory says that the device's memory did not suffice.
-type OutOfMemory struct {
-	What string
-	Err  error
-}
-
-func (e *OutOfMemory) Error() string { return fmt.Sprintf("%s: out of memory: %v", e.What, e.Err) }
-
-func (e *OutOfMemory) Unwrap() error { return e.Err }

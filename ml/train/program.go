@@ -13,6 +13,7 @@ import (
 	. "github.com/gomlx/gomlx/core/graph"
 	"github.com/gomlx/gomlx/core/tensors"
 	"github.com/sprint-ml/sprint/ml/bert"
+	"github.com/sprint-ml/sprint/ml/device"
 )
 
 // program is a compiled graph by what it does and the shape of its batch.
@@ -85,7 +86,7 @@ func (t *Trainer) build(p program) error {
 	began := time.Now()
 	defer func() { t.CompileTime += time.Since(began) }()
 	t.built++
-	return guard(fmt.Sprintf("compile for %d rows of %d tokens", p.shape.Rows, p.shape.Length), func() error {
+	return device.Guard(fmt.Sprintf("compile for %d rows of %d tokens", p.shape.Rows, p.shape.Length), func() error {
 		n := len(t.trainable)
 		donated := map[string]int{step: 3 * n, sum: n, apply: 3 * n}[p.does]
 		g := NewGraph(t.dev.Donating(donated), p.String())

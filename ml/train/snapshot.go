@@ -11,6 +11,7 @@ import (
 
 	"github.com/gomlx/gomlx/core/tensors"
 	"github.com/sprint-ml/sprint/ml/bert"
+	"github.com/sprint-ml/sprint/ml/device"
 	"github.com/sprint-ml/sprint/ml/encoder"
 )
 
@@ -41,7 +42,7 @@ type meta struct {
 
 // Weights copies the trainable weights from the device.
 func (t *Trainer) Weights() (weights [][]float32, err error) {
-	err = guard("copy the weights", func() error {
+	err = device.Guard("copy the weights", func() error {
 		for i := range t.trainable {
 			weights = append(weights, tensors.MustCopyFlatData[float32](t.state[i]))
 		}
@@ -57,7 +58,7 @@ func (t *Trainer) Save(dir string) error {
 	n := len(t.trainable)
 	var out []encoder.Tensor
 	var broken *NonFinite
-	err := guard("copy the training state", func() error {
+	err := device.Guard("copy the training state", func() error {
 		groups := []string{"w.", "m.", "v."}
 		if t.step == 0 {
 			groups = groups[:1] // the moments are 0

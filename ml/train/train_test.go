@@ -420,7 +420,7 @@ func TestHalve(t *testing.T) {
 		return nil
 	}
 	_, _, err := tr.Next()
-	var full *OutOfMemory
+	var full *device.OutOfMemoryError
 	if !errors.As(err, &full) {
 		t.Fatalf("got %v", err)
 	}

@@ -78,7 +78,7 @@ func New(model *bert.Model, dev *device.Device, train, val []Example, o Options)
 		}
 	}
 	t.shuffle()
-	return t, guard("put the training state on the device", t.load)
+	return t, device.Guard("put the training state on the device", t.load)
 }
 
 func lengths(examples []Example) []int {
@@ -137,26 +137,6 @@ func (t *Trainer) load() error {
 	return nil
 }
 
-// guard turns GoMLX's panics into errors.
-func guard(what string, f func() error) (err error) {
-	defer func() {
-		if r := recover(); r != nil {
-			err = fmt.Errorf("%v", r)
-			if e, ok := r.(error); ok {
-				err = e
-			}
-		}
-		if err != nil {
-			if device.OutOfMemory(err) {
-				err = &OutOfMemory{What: what, Err: err}
-				return
-			}
-			err = fmt.Errorf("%s: %w", what, err)
-		}
-	}()
-	return f()
-}
-
 // rng is the generator of an epoch: the order of an epoch needs no history.
 func (t *Trainer) rng(epoch int) *rand.Rand {
 	return rand.New(rand.NewPCG(t.o.Seed, uint64(epoch)+1)) //nolint:gosec // reproducible on purpose
@@ -209,7 +189,7 @@ func (t *Trainer) Halve() bool {
 	if !slices.ContainsFunc(t.shapes, func(s Shape) bool { return s.Rows > 1 }) {
 		return false
 	}
-	_ = guard("free programs", func() error { t.free(); return nil })
+	_ = device.Guard("free programs", func() error { t.free(); return nil })
 	t.cut(2 * t.micro)
 	return true
 }
@@ -262,7 +242,7 @@ func (t *Trainer) advance(b batch, cursor int) (loss float64, tokens int, err er
 		}
 	}
 	what := fmt.Sprintf("step %d of %d rows of %d tokens", t.step+1, s.Rows, s.Length)
-	err = guard(what, func() error {
+	err = device.Guard(what, func() error {
 		for i, part := range deal(b.rows, t.micro) {
 			a := src.layOut(s, part)
 			tokens += a.tokens
@@ -385,7 +365,7 @@ func finalize(all []*tensors.Tensor) {
 
 // Close frees the device's memory.
 func (t *Trainer) Close() {
-	_ = guard("free the training state", func() error {
+	_ = device.Guard("free the training state", func() error {
 		t.free()
 		finalize(t.state)
 		finalize(t.frozenDev)

@@ -5,6 +5,7 @@ import (
 	"slices"
 
 	"github.com/gomlx/gomlx/core/tensors"
+	"github.com/sprint-ml/sprint/ml/device"
 )
 
 // Evaluation is the answer for all validation examples, in their order.
@@ -31,7 +32,7 @@ func (t *Trainer) Validate(ctx context.Context) (*Evaluation, error) {
 		}
 		s := t.shapes[b.class]
 		a := src.layOut(s, b.rows)
-		err := guard("validate", func() error {
+		err := device.Guard("validate", func() error {
 			feed := t.feed(a, s, make([]float32, hypers), 0)
 			defer finalize(feed)
 			out, err := t.run(program{eval, s}, nil, slices.Concat(t.state[:len(t.trainable)], t.constants(), feed))

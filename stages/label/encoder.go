@@ -157,7 +157,8 @@ func (e *encoderSource) embed(ctx context.Context, texts []string) ([][]float32,
 	for i, text := range texts {
 		list[i].IDs, list[i].Types = e.model.Encode(text, "")
 	}
-	return e.embedder.Embed(ctx, list)
+	vectors, err := e.embedder.Embed(ctx, list)
+	return vectors, resources.Computed(err)
 }
 
 // Close frees the device.
@@ -187,7 +188,7 @@ func (e *encoderSource) cast(ctx context.Context, set []*rows.Row) ([][]labelmod
 	}
 	vectors, err := e.embedder.Embed(ctx, texts)
 	if err != nil {
-		return nil, err
+		return nil, resources.Computed(err)
 	}
 	for i, v := range vectors {
 		out[i] = e.votes(v)

@@ -11,7 +11,6 @@ import (
 
 	"github.com/sprint-ml/sprint/ml/bert"
 	"github.com/sprint-ml/sprint/ml/device"
-	fit "github.com/sprint-ml/sprint/ml/train"
 	"github.com/sprint-ml/sprint/stages"
 )
 
@@ -98,7 +97,7 @@ func (l *loop) compiled() {
 func (l *loop) rehearse(ctx context.Context, start string) (epoch, validation time.Duration, err error) {
 	for {
 		epoch, validation, first, err := l.trainer.Rehearse(ctx, l.compiling)
-		var full *fit.OutOfMemory
+		var full *device.OutOfMemoryError
 		if errors.As(err, &full) {
 			if err := l.shrink(full); err != nil {
 				return 0, 0, err

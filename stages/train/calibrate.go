@@ -11,6 +11,7 @@ import (
 	"github.com/sprint-ml/sprint/stages"
 	"github.com/sprint-ml/sprint/stages/dedup"
 	"github.com/sprint-ml/sprint/stages/release"
+	"github.com/sprint-ml/sprint/stages/resources"
 	"github.com/sprint-ml/sprint/stages/rows"
 )
 
@@ -156,7 +157,7 @@ func (l *loop) samples(ctx context.Context, model *bert.Model) ([]sample, error)
 	}
 	predictions, err := p.Predict(ctx, texts)
 	if err != nil {
-		return nil, err
+		return nil, resources.Computed(err)
 	}
 	var weak []string
 	for c, name := range l.names {

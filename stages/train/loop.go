@@ -9,6 +9,7 @@ import (
 	"os"
 	"time"
 
+	"github.com/sprint-ml/sprint/ml/device"
 	fit "github.com/sprint-ml/sprint/ml/train"
 	"github.com/sprint-ml/sprint/stages"
 	"github.com/sprint-ml/sprint/stages/rows"
@@ -84,7 +85,7 @@ func (l *loop) run(ctx context.Context) error {
 // step makes one step, and a checkpoint when it is time.
 func (l *loop) step(ctx context.Context) error {
 	loss, n, err := l.trainer.Next()
-	var full *fit.OutOfMemory
+	var full *device.OutOfMemoryError
 	if errors.As(err, &full) {
 		return l.halve(ctx, full)
 	}
@@ -127,7 +128,7 @@ func (l *loop) kept() string {
 
 // halve goes back to the last checkpoint with batches in smaller parts: the
 // step that failed took the state with it.
-func (l *loop) halve(ctx context.Context, full *fit.OutOfMemory) error {
+func (l *loop) halve(ctx context.Context, full *device.OutOfMemoryError) error {
 	dir, err := os.MkdirTemp(l.env.Scratch, "restore-*")
 	if err != nil {
 		return err
@@ -144,7 +145,7 @@ func (l *loop) halve(ctx context.Context, full *fit.OutOfMemory) error {
 }
 
 // shrink halves the micro-batch and says so.
-func (l *loop) shrink(full *fit.OutOfMemory) error {
+func (l *loop) shrink(full *device.OutOfMemoryError) error {
 	if !l.trainer.Halve() {
 		return stages.Fail(stages.CodeMemory, "lower max_length, batch_tokens or freeze layers, or use a device with more memory", "%w, with one row at a time", full)
 	}

@@ -13,6 +13,7 @@ import (
 	"github.com/sprint-ml/sprint/ml/taxonomy"
 	"github.com/sprint-ml/sprint/stages/dataset"
 	"github.com/sprint-ml/sprint/stages/dedup"
+	"github.com/sprint-ml/sprint/stages/resources"
 	"github.com/sprint-ml/sprint/stages/rows"
 )
 
@@ -176,5 +177,6 @@ func (s *stage) vectors(ctx context.Context, t *taxonomy.Taxonomy, m *bert.Model
 		matcher.Match(&hits, r.Title, r.Description)
 		texts[i].IDs, texts[i].Types = m.Encode(dataset.Replace(r.Title, 0, hits.Fired, ""), dataset.Replace(r.Description, 1, hits.Fired, ""))
 	}
-	return e.Embed(ctx, texts)
+	vectors, err := e.Embed(ctx, texts)
+	return vectors, resources.Computed(err)
 }

@@ -12,6 +12,7 @@ import (
 	"github.com/sprint-ml/sprint/ml/taxonomy"
 	"github.com/sprint-ml/sprint/stages/dataset"
 	"github.com/sprint-ml/sprint/stages/release"
+	"github.com/sprint-ml/sprint/stages/resources"
 	"github.com/sprint-ml/sprint/stages/rows"
 )
 
@@ -32,7 +33,7 @@ func (l *loop) decide(ctx context.Context, m *bert.Model) (map[string]float64, e
 	}
 	p, err := bert.NewPredictor(m, r.dev)
 	if err != nil {
-		return nil, fmt.Errorf("measure the model with the rules' words hidden: %w", err)
+		return nil, fmt.Errorf("measure the model with the rules' words hidden: %w", resources.Computed(err))
 	}
 	defer p.Close()
 	matcher := keywords.New(r.t)
@@ -47,7 +48,7 @@ func (l *loop) decide(ctx context.Context, m *bert.Model) (map[string]float64, e
 	}
 	predictions, err := p.Predict(ctx, texts)
 	if err != nil {
-		return nil, fmt.Errorf("measure the model with the rules' words hidden: %w", err)
+		return nil, fmt.Errorf("measure the model with the rules' words hidden: %w", resources.Computed(err))
 	}
 	out := map[string]float64{}
 	for c, name := range l.names {

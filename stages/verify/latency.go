@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/sprint-ml/sprint/ml/classify"
+	"github.com/sprint-ml/sprint/stages/resources"
 )
 
 // Timings is the content of timings.json, in milliseconds.
@@ -34,7 +35,7 @@ func (m *measurer) time(ctx context.Context, device string, s *set) (Timings, er
 		for _, t := range texts {
 			began := time.Now()
 			if _, err := m.model.Predict(ctx, []classify.Text{t}); err != nil {
-				return out, err
+				return out, resources.Computed(err)
 			}
 			each = append(each, float64(time.Since(began).Microseconds())/1e3)
 		}
@@ -43,7 +44,7 @@ func (m *measurer) time(ctx context.Context, device string, s *set) (Timings, er
 	}
 	began := time.Now()
 	if _, err := m.model.Predict(ctx, s.texts); err != nil {
-		return out, err
+		return out, resources.Computed(err)
 	}
 	out.Rate = float64(len(s.texts)) / time.Since(began).Seconds()
 	return out, nil

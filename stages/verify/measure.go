@@ -14,6 +14,7 @@ import (
 	"github.com/sprint-ml/sprint/ml/taxonomy"
 	"github.com/sprint-ml/sprint/stages"
 	"github.com/sprint-ml/sprint/stages/dataset"
+	"github.com/sprint-ml/sprint/stages/resources"
 	"github.com/sprint-ml/sprint/stages/rows"
 )
 
@@ -109,7 +110,7 @@ func (m *measurer) blank() metrics.Answer {
 func (m *measurer) predict(ctx context.Context, texts []classify.Text) ([][]float64, []metrics.Answer, error) {
 	predictions, err := m.model.Predict(ctx, texts)
 	if err != nil {
-		return nil, nil, err
+		return nil, nil, resources.Computed(err)
 	}
 	scores, answers := make([][]float64, len(texts)), make([]metrics.Answer, len(texts))
 	for i, p := range predictions {

@@ -11,6 +11,7 @@ import (
 	"github.com/sprint-ml/sprint/ml/device"
 	"github.com/sprint-ml/sprint/ml/keywords"
 	"github.com/sprint-ml/sprint/stages"
+	"github.com/sprint-ml/sprint/stages/resources"
 )
 
 // provedTexts is how many texts a proof asks about.
@@ -37,11 +38,11 @@ func (p prover) reload(ctx context.Context, s *set) (observation, error) {
 	texts := s.texts[:min(provedTexts, len(s.texts))]
 	a, err := p.m.model.Predict(ctx, texts)
 	if err != nil {
-		return o, err
+		return o, resources.Computed(err)
 	}
 	b, err := again.Predict(ctx, texts)
 	if err != nil {
-		return o, err
+		return o, resources.Computed(err)
 	}
 	var samples []Sample
 	for i := range a {

@@ -283,7 +283,8 @@ func (s *stage) load(ctx context.Context, in stages.Inputs, t *taxonomy.Taxonomy
 	if err := tree.Fetch(ctx, dir); err != nil {
 		return classify.Loaded{}, err
 	}
-	return classify.LoadModel(filepath.Clean(dir), t, dev)
+	m, err := classify.LoadModel(filepath.Clean(dir), t, dev)
+	return m, resources.Computed(err)
 }
 
 func readRows(ctx context.Context, in stages.Inputs, name string, t *taxonomy.Taxonomy) ([]rows.Row, error) {
