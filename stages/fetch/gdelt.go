@@ -12,6 +12,7 @@ import (
 
 	"github.com/sprint-ml/sprint/stages"
 	"github.com/sprint-ml/sprint/stages/rows"
+	"github.com/sprint-ml/sprint/stages/rows/table"
 )
 
 // GDELT are the options of the source gdelt: GDELT's DOC 2.0 API.
@@ -275,7 +276,7 @@ func (g *GDELT) address(w window) string {
 
 // parsePage reads an answer that classify accepted. `{}` means no hits.
 func parsePage(body []byte) (list []article, mended int, err error) {
-	clean, mended := rows.MendJSON([]byte(strings.ToValidUTF8(string(body), "\uFFFD")))
+	clean, mended := table.RepairJSON([]byte(strings.ToValidUTF8(string(body), "\uFFFD")))
 	var page struct {
 		Articles []article `json:"articles"`
 	}

@@ -5,6 +5,8 @@ import (
 	"io"
 	"slices"
 	"strings"
+
+	"github.com/sprint-ml/sprint/stages/rows/table"
 )
 
 // Gold is a hand-labelled set: never trained on, only measured against.
@@ -39,7 +41,7 @@ func ReadGold(r io.Reader, format string, categories []string) (*Gold, error) {
 		}
 		return checkGold(names, g.Categories, categories != nil)
 	}
-	err := each(r, format, o, func(names []string) { columns = names }, func(rec record, problem string) error {
+	err := each(r, format, o, func(names []string) { columns = names }, func(rec table.Record, problem string) error {
 		b.stats.Read++
 		if problem != "" {
 			return fmt.Errorf("gold row %d: %s", b.stats.Read, problem)
@@ -59,14 +61,14 @@ func ReadGold(r io.Reader, format string, categories []string) (*Gold, error) {
 		row.Labels = make([]Label, len(g.Categories))
 		for i, c := range g.Categories {
 			v := rec[c]
-			f, given, err := v.score()
-			if err != nil || given && f != 0 && f != 1 || !given && v.set && strings.TrimSpace(v.str()) != "" {
-				return fmt.Errorf("gold row %d (%s): column %s holds %q, want 0 or 1", b.stats.Read, row.Title, c, v.str())
+			f, given, err := score(v)
+			if err != nil || given && f != 0 && f != 1 || !given && v.Set() && strings.TrimSpace(v.String()) != "" {
+				return fmt.Errorf("gold row %d (%s): column %s holds %q, want 0 or 1", b.stats.Read, row.Title, c, v.String())
 			}
 			if !given {
 				return fmt.Errorf("gold row %d (%s): column %s is empty, want 0 or 1", b.stats.Read, row.Title, c)
 			}
-			row.Labels[i] = Label{Score: f, Tag: strings.TrimSpace(rec[c+"_tag"].str())}
+			row.Labels[i] = Label{Score: f, Tag: strings.TrimSpace(rec[c+"_tag"].String())}
 		}
 		row.LabelSource = "gold"
 		g.Rows = append(g.Rows, row)
@@ -87,10 +89,10 @@ func ReadGold(r io.Reader, format string, categories []string) (*Gold, error) {
 	return g, nil
 }
 
-func recordColumns(rec record) []string {
+func recordColumns(rec table.Record) []string {
 	var names []string
 	for n := range rec {
-		if n != mendedMark {
+		if n != table.MendedMark {
 			names = append(names, n)
 		}
 	}

@@ -7,6 +7,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"github.com/sprint-ml/sprint/stages/rows/table"
 )
 
 // Correction is what a reviewer said about one row. Labels that abstain are
@@ -41,7 +43,7 @@ func ReadOverlay(r io.Reader, format string, categories []string) ([]Correction,
 			bad = fmt.Errorf("line 1: %w", bad)
 		}
 	}
-	err := each(r, format, o, header, func(rec record, problem string) error {
+	err := each(r, format, o, header, func(rec table.Record, problem string) error {
 		number++
 		if bad != nil {
 			return bad
@@ -73,10 +75,10 @@ func ReadOverlay(r io.Reader, format string, categories []string) ([]Correction,
 	return out, nil
 }
 
-func correction(b *builder, rec record, categories []string) (Correction, error) {
-	named := rec.first("url", "id", "title") != ""
-	if rec.first("title") == "" {
-		rec["title"] = text("-") // the builder wants one; url or id name the row
+func correction(b *builder, rec table.Record, categories []string) (Correction, error) {
+	named := rec.First("url", "id", "title") != ""
+	if rec.First("title") == "" {
+		rec["title"] = table.Text("-") // the builder wants one; url or id name the row
 	}
 	row := b.row(rec)
 	switch {
@@ -88,8 +90,8 @@ func correction(b *builder, rec record, categories []string) (Correction, error)
 	if row.Title == "-" {
 		row.Title = ""
 	}
-	c := Correction{Row: row, Reviewer: strings.TrimSpace(rec.first("reviewer"))}
-	if t := strings.TrimSpace(rec.first("time")); t != "" {
+	c := Correction{Row: row, Reviewer: strings.TrimSpace(rec.First("reviewer"))}
+	if t := strings.TrimSpace(rec.First("time")); t != "" {
 		var err error
 		if c.Time, err = time.Parse(time.RFC3339, t); err != nil {
 			return Correction{}, fmt.Errorf("the time %q is not written as 2006-01-02T15:04:05Z", t)
@@ -97,13 +99,13 @@ func correction(b *builder, rec record, categories []string) (Correction, error)
 	}
 	c.Labels = make([]Label, len(categories))
 	for i, name := range categories {
-		f, given, err := rec[name].score()
+		f, given, err := score(rec[name])
 		if err != nil {
 			return Correction{}, fmt.Errorf("column %s: %w", name, err)
 		}
 		c.Labels[i] = Label{Score: f, Abstain: !given}
 		if given {
-			c.Labels[i].Tag = strings.TrimSpace(rec[name+"_tag"].str())
+			c.Labels[i].Tag = strings.TrimSpace(rec[name+"_tag"].String())
 		}
 	}
 	return c, nil
@@ -155,5 +157,5 @@ func ScoreText(l Label) string {
 	if l.Abstain {
 		return ""
 	}
-	return number(l.Score).str()
+	return table.Number(l.Score).String()
 }

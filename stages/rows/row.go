@@ -1,12 +1,16 @@
-// Package rows reads and writes the rows that stages exchange: headlines, where
-// they come from and, once labelled, one label per category. It is the single
-// place that knows the columns of our parquet files.
+// Package rows holds the rows that stages exchange: headlines, where they come
+// from and, once labelled, one label per category. It is the single place that
+// knows the columns of our files.
+//
+// row.go is the row and what makes two rows one, title.go and time.go read titles
+// and times as sources write them. read.go reads any format, builder.go turns a
+// record into a row, columns.go writes rows. gold.go is the gold set that models
+// are measured on, overlay.go the corrections of reviewers. The formats
+// themselves are in table and parquet, which know no rows; groups of rows are
+// found in package dedup. No model code is imported.
 package rows
 
-import (
-	"errors"
-	"strings"
-)
+import "strings"
 
 // Label is the target of one category of one row.
 type Label struct {
@@ -83,12 +87,6 @@ func (s *Stats) Add(o Stats) {
 	s.TooLong += o.TooLong
 	s.Mended += o.Mended
 }
-
-// ErrFormat says that a file as a whole is not what its format promises.
-var ErrFormat = errors.New("bad format")
-
-// ErrTooLarge says that a file is over the cap of Options.MaxBytes.
-var ErrTooLarge = errors.New("file too large")
 
 // Identity returns what makes two rows the same one: the url, else the id, else
 // the normalised title. It is empty if the row has none of them, and an empty

@@ -1,4 +1,4 @@
-package rows
+package parquet
 
 import (
 	"bytes"
@@ -12,7 +12,15 @@ import (
 // is read or allocated by what they say.
 func TestCheckPages(t *testing.T) {
 	var b bytes.Buffer
-	if err := WriteParquet(&b, []Row{{Title: "a storm"}, {Title: "a fire"}}, nil); err != nil {
+	w := NewWriter(&b, []Column{{Name: "title"}, {Name: "score", Number: true}})
+	for _, title := range []string{"a storm", "a fire"} {
+		w.Text(title)
+		w.Number(1)
+		if err := w.End(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := w.Close(); err != nil {
 		t.Fatal(err)
 	}
 	r, size := bytes.NewReader(b.Bytes()), int64(b.Len())

@@ -1,11 +1,11 @@
-package rows
+package table
 
 import "bytes"
 
-// MendJSON drops raw control characters from a JSON text and the backslash of
+// RepairJSON drops raw control characters from a JSON text and the backslash of
 // escapes that JSON does not know, and returns how many it dropped. Text
 // without such faults is returned as it is.
-func MendJSON(data []byte) (mended []byte, dropped int) {
+func RepairJSON(data []byte) (repaired []byte, dropped int) {
 	faulty := bytes.ContainsFunc(data, func(r rune) bool { return r < ' ' && r != '\n' && r != '\t' && r != '\r' })
 	if !faulty && !bytes.ContainsRune(data, '\\') && !bytes.ContainsAny(data, "\n\t\r") {
 		return data, 0

@@ -1,4 +1,4 @@
-package rows
+package parquet
 
 import (
 	"errors"
@@ -11,21 +11,21 @@ import (
 // needs less than ten levels.
 const maxNesting = 32
 
-// checkFooter walks a Parquet footer without keeping anything of it, because the
+// checkMetadata walks the metadata in a Parquet footer without keeping anything of it, because the
 // library allocates the lists that it announces before it reads them: no list
 // has more elements than there are bytes left.
-func checkFooter(footer []byte) error {
+func checkMetadata(footer []byte) error {
 	protocol := thrift.CompactProtocol{}
 	in := protocol.NewReaderFromBytes(footer)
-	return (&footerWalk{in, len(footer)}).value(thrift.STRUCT, 0)
+	return (&metadataWalk{in, len(footer)}).value(thrift.STRUCT, 0)
 }
 
-type footerWalk struct {
+type metadataWalk struct {
 	in   thrift.Reader
 	size int
 }
 
-func (w *footerWalk) value(t thrift.Type, depth int) (err error) {
+func (w *metadataWalk) value(t thrift.Type, depth int) (err error) {
 	if depth > maxNesting {
 		return errors.New("a footer that nests too deep")
 	}
@@ -63,7 +63,7 @@ func (w *footerWalk) value(t thrift.Type, depth int) (err error) {
 }
 
 // values walks n times values of these types.
-func (w *footerWalk) values(n, depth int, types ...thrift.Type) error {
+func (w *metadataWalk) values(n, depth int, types ...thrift.Type) error {
 	if left := w.size - w.in.BytesRead(); n < 0 || n > left {
 		return fmt.Errorf("a list of %d in a footer of which %d bytes are left", n, left)
 	}
@@ -77,7 +77,7 @@ func (w *footerWalk) values(n, depth int, types ...thrift.Type) error {
 	return nil
 }
 
-func (w *footerWalk) fields(depth int) error {
+func (w *metadataWalk) fields(depth int) error {
 	for {
 		f, err := w.in.ReadField()
 		switch {

@@ -4,64 +4,23 @@ import (
 	"fmt"
 	"math"
 	"slices"
-	"strconv"
 	"strings"
 	"unicode/utf8"
+
+	"github.com/sprint-ml/sprint/stages/rows/table"
 )
 
-// cell is one value of a record. The zero value is null.
-type cell struct {
-	text  string
-	num   float64
-	isNum bool
-	set   bool
-}
-
-// record is one row before it has a meaning: column name -> value.
-type record map[string]cell
-
-// mendedMark is the column that a reader sets if it mended the record's text;
-// no file's column can have that name.
-const mendedMark = "\x00mended"
-
-func text(s string) cell    { return cell{text: s, set: true} }
-func number(f float64) cell { return cell{num: f, isNum: true, set: true} }
-
-// str returns a cell as text; a number as it would be written.
-func (c cell) str() string {
-	if c.isNum {
-		return strconv.FormatFloat(c.num, 'f', -1, 64)
-	}
-	return c.text
-}
-
-// score returns a cell as a number; ok is false for null and empty text.
-func (c cell) score() (f float64, ok bool, err error) {
-	if !c.set || !c.isNum && strings.TrimSpace(c.text) == "" {
-		return 0, false, nil
-	}
-	f = c.num
-	if !c.isNum {
-		if f, err = strconv.ParseFloat(strings.TrimSpace(c.text), 64); err != nil {
-			return 0, false, fmt.Errorf("%q is no number", c.text)
-		}
+// score returns a cell as the score of a label; ok is false for null and blank
+// text.
+func score(c table.Cell) (f float64, ok bool, err error) {
+	f, ok, err = c.Float()
+	if err != nil || !ok {
+		return 0, false, err
 	}
 	if math.IsNaN(f) || f < -1 || f > 1 {
 		return 0, false, fmt.Errorf("%v is not in [-1,1]", f)
 	}
 	return f, true, nil
-}
-
-// first returns the first non-empty of some columns.
-func (r record) first(names ...string) string {
-	for _, n := range names {
-		if c, ok := r[n]; ok && c.set {
-			if s := c.str(); s != "" {
-				return s
-			}
-		}
-	}
-	return ""
 }
 
 // builder turns records into rows.
@@ -103,8 +62,8 @@ func (b *builder) declareColumns(names []string) {
 
 // row makes a Row of a record. It returns a row with Problem set if the record
 // is of no use, and counts why.
-func (b *builder) row(rec record) Row {
-	_, mended := rec[mendedMark]
+func (b *builder) row(rec table.Record) Row {
+	_, mended := rec[table.MendedMark]
 	clean := func(s string) string {
 		if !utf8.ValidString(s) {
 			mended = true
@@ -113,24 +72,24 @@ func (b *builder) row(rec record) Row {
 		return s
 	}
 	r := Row{
-		Description: clean(rec.first("description")),
-		URL:         clean(rec.first("url")),
-		Source:      clean(rec.first("source", "domain")),
-		ID:          clean(rec.first("id")),
-		SeenAt:      clean(rec.first("seen_at", "seendate")),
-		Language:    clean(rec.first("language")),
-		LabelSource: clean(rec.first("label_source")),
+		Description: clean(rec.First("description")),
+		URL:         clean(rec.First("url")),
+		Source:      clean(rec.First("source", "domain")),
+		ID:          clean(rec.First("id")),
+		SeenAt:      clean(rec.First("seen_at", "seendate")),
+		Language:    clean(rec.First("language")),
+		LabelSource: clean(rec.First("label_source")),
 	}
-	title := clean(rec.first("title"))
-	r.TitleRaw = clean(rec.first("title_raw"))
+	title := clean(rec.First("title"))
+	r.TitleRaw = clean(rec.First("title_raw"))
 	if r.TitleRaw == "" {
 		r.TitleRaw = title
 	}
 	r.Title = NormalizeTitle(title)
-	if rules := rec.first("rules"); rules != "" {
+	if rules := rec.First("rules"); rules != "" {
 		r.Rules = strings.Split(clean(rules), ";")
 	}
-	if conflicts := rec.first("conflicts"); conflicts != "" {
+	if conflicts := rec.First("conflicts"); conflicts != "" {
 		r.Conflicts = strings.Split(clean(conflicts), ";")
 	}
 	if mended {
@@ -157,7 +116,7 @@ func (b *builder) row(rec record) Row {
 	return r
 }
 
-func (b *builder) labels(r *Row, rec record, clean func(string) string) error {
+func (b *builder) labels(r *Row, rec table.Record, clean func(string) string) error {
 	if len(b.cats) == 0 {
 		return nil
 	}
@@ -166,11 +125,11 @@ func (b *builder) labels(r *Row, rec record, clean func(string) string) error {
 	for i, c := range b.cats {
 		v, ok := rec[c+"_score"]
 		any = any || ok
-		f, given, err := v.score()
+		f, given, err := score(v)
 		if err != nil {
 			return fmt.Errorf("%s_score: %w", c, err)
 		}
-		labels[i] = Label{Score: f, Abstain: !given, Tag: clean(rec[c+"_tag"].str())}
+		labels[i] = Label{Score: f, Abstain: !given, Tag: clean(rec[c+"_tag"].String())}
 	}
 	if any {
 		r.Labels = labels

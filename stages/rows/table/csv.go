@@ -1,0 +1,103 @@
+package table
+
+import (
+	"encoding/csv"
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+)
+
+// CSV reads a file whose first record names the columns; header is told the
+// names. Lines over the cap are visited after all others. A header that cannot be
+// read is an error that wraps ErrFormat.
+func CSV(r io.Reader, o Limits, header func([]string), visit Visit) error {
+	lines, tooLong := shortLines(r, o)
+	defer lines.Close()
+	in := csv.NewReader(lines)
+	in.FieldsPerRecord = -1
+	in.ReuseRecord = true
+	head, err := in.Read()
+	if err == io.EOF {
+		return nil
+	}
+	if err != nil {
+		return csvError(err)
+	}
+	names := make([]string, len(head))
+	for i, n := range head {
+		names[i] = strings.ToValidUTF8(strings.TrimSpace(n), "\uFFFD")
+	}
+	header(names)
+	if err := csvRecords(in, names, visit); err != nil {
+		return err
+	}
+	for range <-tooLong {
+		if err := visit(nil, ProblemTooLong); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// shortLines passes on the lines that are within the cap; tooLong gets the number
+// of the others when all are read. Closing the reader ends the passing.
+func shortLines(r io.Reader, o Limits) (lines *io.PipeReader, tooLong <-chan int) {
+	pr, pw := io.Pipe()
+	count := make(chan int, 1)
+	go func() {
+		n := 0
+		err := eachLine(r, o.MaxLine, o.MaxBytes, func(line []byte, tooLong bool) error {
+			if tooLong {
+				n++
+				return nil
+			}
+			_, err := pw.Write(append(line, '\n'))
+			return err
+		})
+		count <- n
+		pw.CloseWithError(err)
+	}()
+	return pr, count
+}
+
+// csvRecords visits the records below the header.
+func csvRecords(in *csv.Reader, names []string, visit Visit) error {
+	rec := Record{}
+	for {
+		fields, err := in.Read()
+		if err == io.EOF {
+			return nil
+		}
+		var parse *csv.ParseError
+		switch {
+		case errors.As(err, &parse):
+			if err := visit(nil, "not a csv record: "+parse.Err.Error()); err != nil {
+				return err
+			}
+			continue
+		case err != nil:
+			return err
+		case len(fields) != len(names):
+			if err := visit(nil, fmt.Sprintf("%d fields, the header has %d", len(fields), len(names))); err != nil {
+				return err
+			}
+			continue
+		}
+		clear(rec)
+		for i, v := range fields {
+			rec[names[i]] = Text(v)
+		}
+		if err := visit(rec, ""); err != nil {
+			return err
+		}
+	}
+}
+
+func csvError(err error) error {
+	var parse *csv.ParseError
+	if errors.As(err, &parse) {
+		return fmt.Errorf("%w: header of the csv file: %w", ErrFormat, parse)
+	}
+	return err
+}
