@@ -220,6 +220,12 @@ func violations(files map[string]size) []string {
 	return out
 }
 
+// forTests reports whether only tests import a package: its folder, or one
+// around it, is named so.
+func forTests(dir string) bool {
+	return slices.ContainsFunc(strings.Split(dir, "/"), func(part string) bool { return strings.HasSuffix(part, "test") })
+}
+
 // table prints the packages, and their sum.
 func table(files map[string]size, codeOnly bool) {
 	type row struct {
@@ -229,6 +235,7 @@ func table(files map[string]size, codeOnly bool) {
 	}
 	rows := map[string]*row{}
 	var all row
+	tests := 0 // lines of code that only tests import
 	for _, name := range slices.Sorted(maps.Keys(files)) {
 		f, dir := files[name], path.Dir(name)
 		r := rows[dir]
@@ -238,6 +245,9 @@ func table(files map[string]size, codeOnly bool) {
 		}
 		r.lines, r.code, r.files = r.lines+f.lines, r.code+f.code, r.files+1
 		all.lines, all.code, all.files = all.lines+f.lines, all.code+f.code, all.files+1
+		if forTests(dir) {
+			tests += f.code
+		}
 		if f.lines > files[r.largest].lines {
 			r.largest = name
 		}
@@ -253,7 +263,8 @@ func table(files map[string]size, codeOnly bool) {
 		for _, dir := range slices.Sorted(maps.Keys(rows)) {
 			fmt.Fprintf(w, "%s\t%6d\n", dir, rows[dir].code)
 		}
-		fmt.Fprintf(w, "all\t%6d\n", all.code)
+		fmt.Fprintf(w, "for tests\t%6d\n", tests)
+		fmt.Fprintf(w, "production\t%6d\n", all.code-tests)
 		return
 	}
 	fmt.Fprintln(w, "package\tfiles\tlines\tcode\tlargest file\tlongest function")
