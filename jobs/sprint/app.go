@@ -15,6 +15,7 @@ import (
 	"github.com/sprint-ml/sprint/config"
 	"github.com/sprint-ml/sprint/config/options"
 	"github.com/sprint-ml/sprint/jobs"
+	"github.com/sprint-ml/sprint/jobs/progress/sanitize"
 	"github.com/sprint-ml/sprint/stages"
 	"github.com/sprint-ml/sprint/stages/all"
 	"github.com/sprint-ml/sprint/storage"
@@ -26,7 +27,7 @@ type app struct {
 	stdin io.Reader
 	// What is shown goes to stdout and stderr; data that is not text to be
 	// shown, and what draws on a terminal, goes to the writers behind them.
-	stdout, stderr *plain
+	stdout, stderr *sanitize.Writer
 	args           []string
 	abort          <-chan struct{} // closed: nobody waits for checkpoints any more
 
@@ -51,9 +52,9 @@ type configFlags struct {
 func execute(ctx context.Context, abort <-chan struct{}, args, env []string, stdin io.Reader, stdout, stderr io.Writer) int {
 	a := &app{env: env, stdin: stdin, args: args, abort: abort}
 	github := a.getenv("GITHUB_ACTIONS") == "true"
-	a.stdout, a.stderr = &plain{out: stdout, github: github}, &plain{out: stderr, github: github}
-	defer a.stdout.flush()
-	defer a.stderr.flush()
+	a.stdout, a.stderr = &sanitize.Writer{Out: stdout, GitHub: github}, &sanitize.Writer{Out: stderr, GitHub: github}
+	defer a.stdout.Flush()
+	defer a.stderr.Flush()
 	root := a.root()
 	root.SetArgs(args)
 	root.SetIn(stdin)

@@ -268,7 +268,7 @@ func (a *app) catArtifact(ctx context.Context, s *storage.Store, ref string) err
 		return gone(ref, err)
 	}
 	defer r.Close()
-	_, err = io.Copy(a.stdout.out, r)
+	_, err = io.Copy(a.stdout.Out, r)
 	return err
 }
 

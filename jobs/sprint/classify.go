@@ -317,7 +317,7 @@ func (s *parquetSink) answer(r rows.Row, a *classify.Answer, _ string) error {
 
 // answerWriter picks the output by its extension.
 func (a *app) answerWriter(output string, c *classify.Classifier) (answerSink, func() error, error) {
-	out := a.stdout.out
+	out := a.stdout.Out
 	closeFile := func() error { return nil }
 	if output != "-" && output != "" {
 		f, err := os.Create(output)

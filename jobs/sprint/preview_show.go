@@ -7,6 +7,7 @@ import (
 	"strings"
 	"text/tabwriter"
 
+	"github.com/sprint-ml/sprint/jobs/progress/sanitize"
 	"github.com/sprint-ml/sprint/ml/keywords"
 	"github.com/sprint-ml/sprint/ml/metrics"
 )
@@ -15,7 +16,7 @@ import (
 type marks struct{ before, after, dropped, end string }
 
 func (a *app) marks() marks {
-	if terminal(a.stdout.out) != nil && a.getenv("NO_COLOR") == "" && a.getenv("TERM") != "dumb" {
+	if sanitize.Terminal(a.stdout.Out) != nil && a.getenv("NO_COLOR") == "" && a.getenv("TERM") != "dumb" {
 		return marks{"\x1b[1;32m", "\x1b[0m", "\x1b[9;31m", "\x1b[0m"}
 	}
 	return marks{"[", "]", "(", ")"}

@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"github.com/sprint-ml/sprint/jobs"
+	"github.com/sprint-ml/sprint/jobs/progress/sanitize"
 	"github.com/sprint-ml/sprint/storage"
 )
 
@@ -127,7 +128,7 @@ func TestKeepReport(t *testing.T) {
 		"nothing there": {unknown, verify(jobs.Succeeded, some), false, true},
 	} {
 		var stderr strings.Builder
-		a := &app{stderr: &plain{out: &stderr}}
+		a := &app{stderr: &sanitize.Writer{Out: &stderr}}
 		at := a.keepReport(t.Context(), s, &jobs.Result{Run: &c.run, Stages: []jobs.StageResult{c.stage}})
 		if (at != "") != c.kept || (stderr.Len() > 0) != c.warns {
 			t.Errorf("%s: kept %q, said %q", name, at, stderr.String())

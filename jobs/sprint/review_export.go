@@ -50,7 +50,7 @@ func (a *app) exportReview(cmd *cobra.Command, args []string, f *reviewFlags) er
 	for _, d := range doubts {
 		count[d.sort]++
 	}
-	out := a.stdout.out
+	out := a.stdout.Out
 	if f.output != "-" {
 		file, err := os.OpenFile(f.output, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o644)
 		if os.IsExist(err) {

@@ -192,7 +192,7 @@ func (a *app) retryCommand() *cobra.Command {
 			if named, _, err := a.root().Find(words); err != nil || named.Name() != "run" {
 				return &config.UsageError{Message: fmt.Sprintf("run %s does not say how it was started", args[0])}
 			}
-			if code := execute(cmd.Context(), a.abort, words, a.env, a.stdin, a.stdout.out, a.stderr.out); code != 0 {
+			if code := execute(cmd.Context(), a.abort, words, a.env, a.stdin, a.stdout.Out, a.stderr.Out); code != 0 {
 				return &exitError{stages.Code(code)}
 			}
 			return nil
@@ -250,7 +250,7 @@ func (a *app) workerCommand() *cobra.Command {
 				return err
 			}
 			defer store.Close()
-			if code := jobs.Work(ctx, store, all.All(), o, a.secret, a.stdout.out); code != 0 {
+			if code := jobs.Work(ctx, store, all.All(), o, a.secret, a.stdout.Out); code != 0 {
 				return &exitError{code}
 			}
 			return nil

@@ -10,6 +10,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/sprint-ml/sprint/jobs"
+	"github.com/sprint-ml/sprint/jobs/progress/sanitize"
 	"golang.org/x/term"
 )
 
@@ -31,9 +32,9 @@ type ttyView struct {
 }
 
 func newTTY(a *app, s *summary) *ttyView {
-	v := &ttyView{summary: s, out: a.stderr.out, color: a.getenv("NO_COLOR") == "", verbose: a.verbose, text: map[string]string{}, began: map[string]time.Time{}, stop: make(chan struct{})}
+	v := &ttyView{summary: s, out: a.stderr.Out, color: a.getenv("NO_COLOR") == "", verbose: a.verbose, text: map[string]string{}, began: map[string]time.Time{}, stop: make(chan struct{})}
 	v.width = func() int {
-		if f := terminal(a.stderr.out); f != nil {
+		if f := sanitize.Terminal(a.stderr.Out); f != nil {
 			if w, _, err := term.GetSize(int(f.Fd())); err == nil && w > 20 {
 				return w
 			}
@@ -62,14 +63,14 @@ func (v *ttyView) Observe(e jobs.Event) {
 	defer v.mu.Unlock()
 	switch e.Type {
 	case jobs.EventProgress:
-		v.text[e.Stage] = unpainted(progressText(*e.Progress))
+		v.text[e.Stage] = sanitize.Text(progressText(*e.Progress))
 		return // the ticker draws
 	case jobs.EventState:
 		switch {
 		case *e.State == jobs.Running || *e.State == jobs.Waiting:
 			v.drop(e.Stage)
 			v.running = append(v.running, e.Stage)
-			v.text[e.Stage] = unpainted(e.Reason)
+			v.text[e.Stage] = sanitize.Text(e.Reason)
 			v.began[e.Stage] = time.Now()
 			v.draw("")
 			return
@@ -78,7 +79,7 @@ func (v *ttyView) Observe(e jobs.Event) {
 		}
 	}
 	if line := eventLine(e, v.verbose); line != "" {
-		v.draw(v.paint(e, unpainted(line)) + "\n")
+		v.draw(v.paint(e, sanitize.Text(line)) + "\n")
 	}
 }
 

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/sprint-ml/sprint/jobs"
+	"github.com/sprint-ml/sprint/jobs/progress/sanitize"
 	"github.com/sprint-ml/sprint/jobs/report"
 	"github.com/sprint-ml/sprint/jobs/report/document"
 	"github.com/sprint-ml/sprint/jobs/report/render"
@@ -34,7 +35,7 @@ func (a *app) view(mode string, store *storage.Store, g *jobs.Graph) view {
 		mode = "plain"
 		if a.getenv("GITHUB_ACTIONS") == "true" {
 			mode = "github"
-		} else if terminal(a.stderr.out) != nil && a.getenv("TERM") != "dumb" {
+		} else if sanitize.Terminal(a.stderr.Out) != nil && a.getenv("TERM") != "dumb" {
 			mode = "tty"
 		}
 	}
@@ -43,7 +44,7 @@ func (a *app) view(mode string, store *storage.Store, g *jobs.Graph) view {
 	case "json":
 		return &jsonView{out: json.NewEncoder(a.stdout)}
 	case "github":
-		return &githubView{summary: summary, out: a.stdout.out, text: &plain{out: a.stdout.out, github: true}}
+		return &githubView{summary: summary, out: a.stdout.Out, text: &sanitize.Writer{Out: a.stdout.Out, GitHub: true}}
 	case "tty":
 		return newTTY(a, summary)
 	}
@@ -205,8 +206,8 @@ func progressText(p stages.Progress) string {
 // githubView groups lines by stage and annotates failures.
 type githubView struct {
 	*summary
-	out  io.Writer // for commands to the CI
-	text *plain    // for all else
+	out  io.Writer        // for commands to the CI
+	text *sanitize.Writer // for all else
 	mu   sync.Mutex
 	open string
 }
@@ -242,7 +243,7 @@ func (v *githubView) group(name string) {
 
 // annotation escapes a message as GitHub's workflow commands demand.
 func annotation(s string) string {
-	return unpainted(strings.NewReplacer("%", "%25", "\r", "%0D", "\n", "%0A").Replace(s))
+	return sanitize.Text(strings.NewReplacer("%", "%25", "\r", "%0D", "\n", "%0A").Replace(s))
 }
 
 func (v *githubView) close() { v.group("") }

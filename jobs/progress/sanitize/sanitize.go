@@ -1,4 +1,6 @@
-package main
+// Package sanitize makes text harmless that comes from logs, plans, stores and
+// models: on a terminal or in a CI log it shows and does not act.
+package sanitize
 
 import (
 	"bytes"
@@ -13,14 +15,14 @@ import (
 	"golang.org/x/term"
 )
 
-// plain writes text that comes from logs, plans, stores and models to a
+// Writer writes text that comes from logs, plans, stores and models to a
 // terminal or a CI log without letting it act there: whatever steers a terminal
 // is written out as \uXXXX, which in JSON means the same as the character. With
-// github, no line of it is a workflow command either. Bytes that are no UTF-8
+// GitHub, no line of it is a workflow command either. Bytes that are no UTF-8
 // become U+FFFD.
-type plain struct {
-	out    io.Writer
-	github bool
+type Writer struct {
+	Out    io.Writer
+	GitHub bool
 
 	mu     sync.Mutex
 	inLine bool   // something of this line was written that is no space
@@ -30,7 +32,7 @@ type plain struct {
 // painted are the sequences that sprint itself writes: they only colour.
 var painted = [][]byte{[]byte("\x1b[0m"), []byte("\x1b[2m"), []byte("\x1b[31m"), []byte("\x1b[32m"), []byte("\x1b[33m"), []byte("\x1b[1;32m"), []byte("\x1b[9;31m")}
 
-func (p *plain) Write(b []byte) (int, error) {
+func (p *Writer) Write(b []byte) (int, error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	all := b
@@ -39,28 +41,28 @@ func (p *plain) Write(b []byte) (int, error) {
 		p.rest = nil
 	}
 	text := p.text(nil, all, false)
-	if _, err := p.out.Write(text); err != nil {
+	if _, err := p.Out.Write(text); err != nil {
 		return 0, err
 	}
 	return len(b), nil
 }
 
-// flush writes what waits for its end in vain.
-func (p *plain) flush() {
+// Flush writes what waits for its end in vain.
+func (p *Writer) Flush() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if len(p.rest) > 0 {
-		_, _ = p.out.Write(p.text(nil, p.rest, true))
+		_, _ = p.Out.Write(p.text(nil, p.rest, true))
 		p.rest = nil
 	}
 }
 
 // text appends the harmless form of b to into. Unless b is the end, what may go
 // on in the next write is kept in rest.
-func (p *plain) text(into, b []byte, end bool) []byte {
+func (p *Writer) text(into, b []byte, end bool) []byte {
 	for i := 0; i < len(b); {
 		c := b[i]
-		if p.github && (c == ':' && !p.inLine || c == '#') {
+		if p.GitHub && (c == ':' && !p.inLine || c == '#') {
 			command := []byte("##[")
 			if c == ':' {
 				command = []byte("::")
@@ -120,13 +122,13 @@ func steers(r rune) bool {
 	return r >= 0x80 && r < 0xa0 || r == 0x2028 || r == 0x2029 || r >= 0x202a && r <= 0x202e || r >= 0x2066 && r <= 0x2069
 }
 
-// unpainted is the text that plain would write, without colours.
-func unpainted(s string) string {
-	return string((&plain{}).text(nil, []byte(strings.ReplaceAll(s, "\x1b", `\u001b`)), true))
+// Text is what Writer would write, without colours.
+func Text(s string) string {
+	return string((&Writer{}).text(nil, []byte(strings.ReplaceAll(s, "\x1b", `\u001b`)), true))
 }
 
-// terminal is the file behind a writer if it is a terminal, else nil.
-func terminal(w io.Writer) *os.File {
+// Terminal is the file behind a writer if it is a terminal, else nil.
+func Terminal(w io.Writer) *os.File {
 	if f, ok := w.(*os.File); ok && term.IsTerminal(int(f.Fd())) {
 		return f
 	}

@@ -1,4 +1,4 @@
-package main
+package sanitize
 
 import (
 	"bytes"
@@ -24,14 +24,14 @@ func TestPlainTextCannotSteer(t *testing.T) {
 			}
 			for n := 1; n <= len(c.in); n++ {
 				var out bytes.Buffer
-				p := &plain{out: &out, github: github}
+				p := &Writer{Out: &out, GitHub: github}
 				for at := 0; at < len(c.in); at += n {
 					piece := c.in[at:min(at+n, len(c.in))]
 					if wrote, err := p.Write([]byte(piece)); err != nil || wrote != len(piece) {
 						t.Fatal(wrote, err)
 					}
 				}
-				p.flush()
+				p.Flush()
 				if out.String() != want {
 					t.Fatalf("%s, github %v, pieces of %d: %q, want %q", c.name, github, n, out.String(), want)
 				}
