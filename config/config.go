@@ -9,8 +9,6 @@ import (
 	"strings"
 	"time"
 
-	"github.com/knadh/koanf/providers/confmap"
-	"github.com/knadh/koanf/v2"
 	"github.com/sprint-ml/sprint/config/diagnostic"
 	"github.com/sprint-ml/sprint/config/options"
 	"github.com/sprint-ml/sprint/config/strictyaml"
@@ -60,36 +58,34 @@ func LoadConfig(src Source) (*Config, map[string]options.Origin, error) {
 }
 
 func loadConfig(src Source) (*Config, map[string]options.Origin, error) {
-	merged := koanf.New(options.Delimiter)
-	origin := map[string]options.Origin{}
-	fields := options.Reference(&Config{})
-	names := make([]string, len(fields))
-	for i, f := range fields {
-		names[i] = f.Path
-		origin[f.Path] = options.Origin{From: "default"}
-	}
-	if err := merged.Load(confmap.Provider(map[string]any{"cache": defaultCache()}, ""), nil); err != nil {
+	values := options.NewValues("", diagnostic.Position{})
+	file := &configFile{fields: options.Reference(&Config{}), values: values}
+	if err := values.Add(options.Layer{From: "default", Raw: map[string]any{"cache": defaultCache()}}); err != nil {
 		return nil, nil, err
 	}
-	file := &configFile{names: names, merged: merged, origin: origin}
 	if err := file.load(src); err != nil {
 		return nil, nil, err
 	}
-	env, err := fromEnvironment(src.Env, fields, origin)
+	env, err := environmentLayer(src.Env, file.fields)
 	if err != nil {
 		return nil, nil, err
 	}
-	for name := range src.Flags {
-		origin[name] = options.Origin{From: "flag", Pos: diagnostic.Position{File: "--" + strings.ReplaceAll(name, "_", "-")}}
+	flags := options.NewLayer("flag", "")
+	for name, v := range src.Flags {
+		flags.Set([]string{name}, v, diagnostic.Position{File: "--" + strings.ReplaceAll(name, "_", "-")})
 	}
-	for _, layer := range []map[string]any{env, src.Flags} {
-		if err := merged.Load(confmap.Provider(layer, ""), nil); err != nil {
+	for _, layer := range []*options.Layer{env, flags} {
+		if err := values.Add(*layer); err != nil {
 			return nil, nil, err
 		}
 	}
+	origin := map[string]options.Origin{}
+	for _, f := range file.fields {
+		origin[f.Path] = values.Origin(f.Path)
+	}
 	decoder := options.Decoder{ErrorAt: (&Plan{doc: file.doc}).ErrorAt}
 	var out Config
-	if _, err = decoder.Decode(options.MergedValues(merged, origin), &out); err != nil || out.Cache == "" {
+	if _, err = decoder.Decode(values, &out); err != nil || out.Cache == "" {
 		return &out, origin, err
 	}
 	// The loader of a device's library takes a relative path for a name.
@@ -108,39 +104,38 @@ func defaultCache() string {
 	return filepath.Join(dir, "sprint")
 }
 
-// fromEnvironment reads the SPRINT_* variables that are options and notes where
-// each comes from. A text is taken as it is; other values are YAML.
-func fromEnvironment(env []string, fields []options.Field, origin map[string]options.Origin) (map[string]any, error) {
-	layer := map[string]any{}
+// environmentLayer reads the SPRINT_* variables that are options. A text is taken
+// as it is; other values are YAML.
+func environmentLayer(env []string, fields []options.Field) (*options.Layer, error) {
+	layer := options.NewLayer("env", "")
 	for _, kv := range env {
 		name, value, _ := strings.Cut(kv, "=")
 		rest, ok := strings.CutPrefix(name, "SPRINT_")
 		if !ok || value == "" || strings.HasPrefix(name, setPrefix) || slices.Contains(handed, name) {
 			continue
 		}
-		option := strings.ToLower(rest)
-		i := slices.IndexFunc(fields, func(f options.Field) bool { return f.Path == option })
+		i := slices.IndexFunc(fields, func(f options.Field) bool { return f.Path == strings.ToLower(rest) })
 		if i < 0 {
-			return nil, &UsageError{Message: fmt.Sprintf("environment variable %s is unknown", name), Hint: diagnostic.Suggest(name, variables(fields))}
+			known := strings.Fields("SPRINT_" + strings.ToUpper(strings.Join(names(fields), " SPRINT_")))
+			return nil, &UsageError{Message: fmt.Sprintf("environment variable %s is unknown", name), Hint: diagnostic.Suggest(name, known)}
 		}
-		layer[option] = value
+		var v any = value
 		if fields[i].Type != "text" {
-			v, err := strictyaml.ParseValue(value)
-			if err != nil {
+			var err error
+			if v, err = strictyaml.ParseValue(value); err != nil {
 				return nil, &UsageError{Message: fmt.Sprintf("environment variable %s: %v", name, err)}
 			}
-			layer[option] = v
 		}
-		origin[option] = options.Origin{From: "env", Pos: diagnostic.Position{File: "environment variable " + name}}
+		layer.Set([]string{fields[i].Path}, v, diagnostic.Position{File: "environment variable " + name})
 	}
 	return layer, nil
 }
 
-// variables spells options as variables of the environment.
-func variables(fields []options.Field) []string {
+// names are those of options.
+func names(fields []options.Field) []string {
 	out := make([]string, len(fields))
 	for i, f := range fields {
-		out[i] = "SPRINT_" + strings.ToUpper(f.Path)
+		out[i] = f.Path
 	}
 	return out
 }

@@ -8,8 +8,6 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/knadh/koanf/providers/confmap"
-	"github.com/knadh/koanf/v2"
 	"github.com/sprint-ml/sprint/config/diagnostic"
 	"github.com/sprint-ml/sprint/config/options"
 	"github.com/sprint-ml/sprint/config/strictyaml"
@@ -20,12 +18,10 @@ const fileName = "sprint.yaml"
 
 // configFile is a config file that is being read.
 type configFile struct {
-	path  string
-	doc   *strictyaml.Document
-	names []string // of the options
-	// merged and origin receive the values.
-	merged *koanf.Koanf
-	origin map[string]options.Origin
+	path   string
+	doc    *strictyaml.Document // nil without a file
+	fields []options.Field
+	values *options.Values // receives what the file says
 	errs   diagnostic.Errors
 }
 
@@ -69,13 +65,13 @@ func (f *configFile) fail(pos diagnostic.Position, path, message, hint string) {
 // section merges a map of options, the file's own at the path "" or a profile's.
 // Relative folders in it start beside the file.
 func (f *configFile) section(m *strictyaml.Map, path, from string) {
-	layer := map[string]any{}
+	layer := options.NewLayer(from, "")
 	for _, key := range m.Keys {
 		if path == "" && key == "profiles" {
 			continue
 		}
-		if !slices.Contains(f.names, key) {
-			f.fail(m.KeyPos[key], strictyaml.Join(path, key), "unknown key", diagnostic.Suggest(key, f.names))
+		if !slices.Contains(names(f.fields), key) {
+			f.fail(m.KeyPos[key], strictyaml.Join(path, key), "unknown key", diagnostic.Suggest(key, names(f.fields)))
 			continue
 		}
 		v := m.Items[key].Plain()
@@ -85,10 +81,9 @@ func (f *configFile) section(m *strictyaml.Map, path, from string) {
 		if text, isText := v.(string); isText && (key == "store" || key == "cache") && !strings.Contains(text, "://") && !filepath.IsAbs(text) {
 			v = filepath.Join(filepath.Dir(f.path), text)
 		}
-		layer[key] = v
-		f.origin[key] = options.Origin{From: from, Pos: m.Items[key].Pos}
+		layer.Set([]string{key}, v, m.Items[key].Pos)
 	}
-	if err := f.merged.Load(confmap.Provider(layer, ""), nil); err != nil {
+	if err := f.values.Add(*layer); err != nil {
 		f.fail(f.doc.Root.Pos, path, err.Error(), "")
 	}
 }
@@ -96,7 +91,7 @@ func (f *configFile) section(m *strictyaml.Map, path, from string) {
 // profiles merges the section of a profile and returns the names of all; ok is
 // false if they are no map.
 func (f *configFile) profiles(top *strictyaml.Map, profile string) (names []string, ok bool) {
-	node := top.Get("profiles")
+	node := top.Items["profiles"]
 	if node == nil {
 		return nil, true
 	}

@@ -43,7 +43,7 @@ func newLayers(from, base string) layers {
 // of returns the layer of a stage.
 func (l layers) of(stage string) *options.Layer {
 	if l.stages[stage] == nil {
-		l.stages[stage] = &options.Layer{From: l.from, Base: l.base, Raw: map[string]any{}, Pos: map[string]diagnostic.Position{}}
+		l.stages[stage] = options.NewLayer(l.from, l.base)
 	}
 	return l.stages[stage]
 }

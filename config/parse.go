@@ -95,7 +95,7 @@ func (r *planReader) fields(it *strictyaml.Node, path, what string, known ...str
 }
 
 func (r *planReader) text(m *strictyaml.Map, path, key string) string {
-	it := m.Get(key)
+	it := m.Items[key]
 	if it == nil {
 		return ""
 	}
@@ -115,12 +115,12 @@ func (r *planReader) plan(p *Plan) {
 	p.Name = r.text(m, "", "name")
 	p.Taxonomy = r.text(m, "", "taxonomy")
 	top := r.doc.Root.Pos
-	if it := m.Get("name"); it == nil {
+	if it := m.Items["name"]; it == nil {
 		r.fail(top, "name", "a plan needs a name", "for example `name: quickstart`")
 	} else if _, isText := it.Value.(string); isText && !isName(p.Name) {
 		r.fail(it.Pos, "name", fmt.Sprintf("%q is no name", diagnostic.Shorten(p.Name, 80)), nameHint)
 	}
-	it := m.Get("stages")
+	it := m.Items["stages"]
 	if it == nil {
 		r.fail(top, "stages", "a plan needs stages", "a list of {name: …, with: {…}}")
 		r.unclear = true
@@ -176,7 +176,7 @@ func (r *planReader) stage(it *strictyaml.Node, index int) Stage {
 	if isName(s.Name) {
 		path = "stages." + s.Name
 	}
-	if n := m.Get("name"); n == nil {
+	if n := m.Items["name"]; n == nil {
 		r.fail(it.Pos, path, "a stage needs a name", "for example `- name: train`")
 	} else if _, isText := n.Value.(string); isText && !isName(s.Name) {
 		r.fail(n.Pos, path+".name", fmt.Sprintf("%q is no name", diagnostic.Shorten(s.Name, 80)), nameHint)
@@ -185,21 +185,21 @@ func (r *planReader) stage(it *strictyaml.Node, index int) Stage {
 	if s.Kind == "" {
 		s.Kind = s.Name
 	} else if !isName(s.Kind) {
-		r.fail(m.Get("kind").Pos, path+".kind", fmt.Sprintf("%q is no kind", diagnostic.Shorten(s.Kind, 80)), nameHint)
+		r.fail(m.Items["kind"].Pos, path+".kind", fmt.Sprintf("%q is no kind", diagnostic.Shorten(s.Kind, 80)), nameHint)
 	}
 	s.Needs, s.needPlaces = r.needs(m, path)
 	s.Inputs = r.inputs(m, path)
-	if w := m.Get("with"); w != nil && w.Value != nil {
+	if w := m.Items["with"]; w != nil && w.Value != nil {
 		if _, ok := w.Value.(*strictyaml.Map); !ok {
 			r.wrong(w, path+".with", "want a map of options", "for example {seed: 7}")
 		} else {
 			s.With = w.Plain().(map[string]any)
 		}
 	}
-	if n := m.Get("retry"); n != nil {
+	if n := m.Items["retry"]; n != nil {
 		s.Retry = r.retry(n, path+".retry")
 	}
-	if n := m.Get("timeout"); n != nil {
+	if n := m.Items["timeout"]; n != nil {
 		v, _ := n.Value.(string)
 		d, err := time.ParseDuration(v)
 		if err != nil || d <= 0 {
@@ -207,7 +207,7 @@ func (r *planReader) stage(it *strictyaml.Node, index int) Stage {
 		}
 		s.Timeout = d
 	}
-	if n := m.Get("resources"); n != nil {
+	if n := m.Items["resources"]; n != nil {
 		f := r.fields(n, path+".resources", "resources", "device")
 		s.Resources.Device = r.text(f, path+".resources", "device")
 	}
@@ -235,11 +235,11 @@ func (r *planReader) retry(it *strictyaml.Node, path string) Retry {
 		name string
 		to   *int
 	}{{"network", &out.Network}, {"store", &out.Store}, {"machine", &out.Machine}, {"failure", &out.Failure}} {
-		if n := m.Get(b.name); n != nil {
+		if n := m.Items[b.name]; n != nil {
 			*b.to = count(n, path+"."+b.name, "want a number of tries from 0 to 100")
 		}
 	}
-	if n := m.Get("wait"); n != nil {
+	if n := m.Items["wait"]; n != nil {
 		v, _ := n.Value.(string)
 		d, err := time.ParseDuration(v)
 		if err != nil || d <= 0 || d > time.Hour {
@@ -251,7 +251,7 @@ func (r *planReader) retry(it *strictyaml.Node, path string) Retry {
 }
 
 func (r *planReader) needs(m *strictyaml.Map, path string) ([]string, []diagnostic.Position) {
-	it := m.Get("needs")
+	it := m.Items["needs"]
 	if it == nil {
 		return nil, nil
 	}
@@ -280,7 +280,7 @@ func (r *planReader) needs(m *strictyaml.Map, path string) ([]string, []diagnost
 }
 
 func (r *planReader) inputs(m *strictyaml.Map, path string) map[string]string {
-	it := m.Get("inputs")
+	it := m.Items["inputs"]
 	if it == nil {
 		return nil
 	}

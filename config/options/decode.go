@@ -193,7 +193,7 @@ func (d *decoding) inactive(v reflect.Value, raw any, path, base, option, messag
 		d.errs = append(d.errs, idle.errs...)
 		return
 	}
-	if d.values.originOf(option).strength() <= d.values.originOf(path).strength() {
+	if d.values.Origin(option).strength() <= d.values.Origin(path).strength() {
 		d.fail(path, message, hint)
 	}
 }
@@ -201,7 +201,7 @@ func (d *decoding) inactive(v reflect.Value, raw any, path, base, option, messag
 // given returns what a field is given: what is written, else its neighbour's
 // value, else its default. ok is false if it cannot be decoded at all.
 func (d *decoding) given(f field, written any, path, base string) (g Given, ok bool) {
-	g = Given{Value: written, Base: base, Origin: d.values.originOf(path)}
+	g = Given{Value: written, Base: base, Origin: d.values.Origin(path)}
 	if b, known := d.values.base[path]; known {
 		g.Base = b
 	}

@@ -36,6 +36,11 @@ type Layer struct {
 	Pos  map[string]diagnostic.Position // by dotted path, as Node.Places records it
 }
 
+// NewLayer returns a layer without values.
+func NewLayer(from, base string) *Layer {
+	return &Layer{From: from, Base: base, Raw: map[string]any{}, Pos: map[string]diagnostic.Position{}}
+}
+
 // Set puts a value at a path. Maps are merged, as if each stood in a layer of
 // its own.
 func (l *Layer) Set(path []string, v any, pos diagnostic.Position) {
@@ -105,17 +110,6 @@ type Values struct {
 // stands at pos.
 func NewValues(path string, pos diagnostic.Position) *Values {
 	return &Values{path: path, pos: pos, merged: koanf.New(Delimiter), origin: map[string]Origin{}, base: map[string]string{}, places: map[string]diagnostic.Position{}}
-}
-
-// MergedValues returns values that were merged elsewhere, with the origin of
-// each. Relative paths in them stay as they are.
-func MergedValues(merged *koanf.Koanf, origin map[string]Origin) *Values {
-	v := NewValues("", diagnostic.Position{})
-	v.merged, v.origin = merged, origin
-	for name, o := range origin {
-		v.places[name] = o.Pos
-	}
-	return v
 }
 
 // Add merges a layer over what is there.
@@ -192,8 +186,8 @@ func (v *Values) keyPosition(option string) diagnostic.Position {
 	return v.Position(option)
 }
 
-// originOf returns the origin of an option or of the nearest part around it.
-func (v *Values) originOf(option string) Origin {
+// Origin returns the origin of an option or of the nearest part around it.
+func (v *Values) Origin(option string) Origin {
 	if o, ok := nearest(v.origin, option); ok {
 		return o
 	}

@@ -49,9 +49,6 @@ type Map struct {
 	Items  map[string]*Node
 }
 
-// Get returns the value of a key, nil without it.
-func (m *Map) Get(key string) *Node { return m.Items[key] }
-
 // Broken stands for a value whose mistake was reported: nothing more is said
 // of it.
 type Broken struct{}
