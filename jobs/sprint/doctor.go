@@ -10,6 +10,7 @@ import (
 
 	"github.com/spf13/cobra"
 	"github.com/sprint-ml/sprint/config"
+	"github.com/sprint-ml/sprint/jobs/commandline"
 	"github.com/sprint-ml/sprint/ml/device"
 	"github.com/sprint-ml/sprint/ml/encoder"
 	"github.com/sprint-ml/sprint/stages"
@@ -164,7 +165,7 @@ func (d *doctor) caches() {
 		}
 		return nil
 	})
-	d.line(true, "cache", fmt.Sprintf("%s in %s (free it with: rm -rf %s)", size(total), d.cfg.Cache, quote(d.cfg.Cache)), "")
+	d.line(true, "cache", fmt.Sprintf("%s in %s (free it with: rm -rf %s)", size(total), d.cfg.Cache, commandline.Quote(d.cfg.Cache)), "")
 }
 
 func (d *doctor) store(ctx context.Context, full bool) {

@@ -11,6 +11,7 @@ import (
 
 	"github.com/spf13/cobra"
 	"github.com/sprint-ml/sprint/config"
+	"github.com/sprint-ml/sprint/jobs/commandline"
 	"github.com/sprint-ml/sprint/stages"
 )
 
@@ -69,7 +70,7 @@ func (a *app) init(dir string) error {
 		}
 		fmt.Fprintf(a.stdout, "wrote %s\n", filepath.Join(dir, e.Name()))
 	}
-	fmt.Fprintf(a.stdout, "run it with:\n  sprint run %s\n", quote(filepath.Join(dir, "plan.yaml")))
+	fmt.Fprintf(a.stdout, "run it with:\n  sprint run %s\n", commandline.Quote(filepath.Join(dir, "plan.yaml")))
 	return nil
 }
 

@@ -204,11 +204,3 @@ func TestHelpListsExitCodes(t *testing.T) {
 		t.Errorf("code %d:\n%s", code, out)
 	}
 }
-
-func TestQuote(t *testing.T) {
-	for in, want := range map[string]string{"plan.yaml": "plan.yaml", "a b": "'a b'", "it's": `'it'\''s'`, "": "''", "train.x=[1]": "'train.x=[1]'"} {
-		if got := quote(in); got != want {
-			t.Errorf("quote(%q) = %s, want %s", in, got, want)
-		}
-	}
-}

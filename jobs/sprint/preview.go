@@ -15,6 +15,7 @@ import (
 	"github.com/sprint-ml/sprint/config"
 	"github.com/sprint-ml/sprint/config/diagnostic"
 	"github.com/sprint-ml/sprint/jobs"
+	"github.com/sprint-ml/sprint/jobs/commandline"
 	"github.com/sprint-ml/sprint/ml/keywords"
 	"github.com/sprint-ml/sprint/ml/metrics"
 	"github.com/sprint-ml/sprint/ml/taxonomy"
@@ -408,7 +409,7 @@ func (p *previewer) articles() (table []rows.Row, from string, err error) {
 	}
 	o, ok := task.Options.(*fetch.Options)
 	if !ok || o.Source != "files" {
-		return nil, "", stages.Fail(stages.CodePlan, fmt.Sprintf("`sprint run %s --until %s` brings them in; --text needs none", quote(p.c.plan.File), task.Name), "stage %s has no articles in the store yet", task.Name)
+		return nil, "", stages.Fail(stages.CodePlan, fmt.Sprintf("`sprint run %s --until %s` brings them in; --text needs none", commandline.Quote(p.c.plan.File), task.Name), "stage %s has no articles in the store yet", task.Name)
 	}
 	for _, path := range o.Files.Paths {
 		t, err := p.file(path, o.Files.Format)
@@ -456,7 +457,7 @@ func (p *previewer) committed(store *storage.Store, m *storage.Manifest) ([]rows
 
 func (p *previewer) file(path, format string) ([]rows.Row, error) {
 	if strings.Contains(path, "://") {
-		return nil, stages.Fail(stages.CodePlan, fmt.Sprintf("`sprint run %s --until fetch` brings it in", quote(p.c.plan.File)), "%s is not on this machine", path)
+		return nil, stages.Fail(stages.CodePlan, fmt.Sprintf("`sprint run %s --until fetch` brings it in", commandline.Quote(p.c.plan.File)), "%s is not on this machine", path)
 	}
 	f, err := os.Open(path)
 	if err != nil {

@@ -13,6 +13,7 @@ import (
 	"github.com/spf13/cobra"
 	"github.com/sprint-ml/sprint/config"
 	"github.com/sprint-ml/sprint/jobs"
+	"github.com/sprint-ml/sprint/jobs/commandline"
 	"github.com/sprint-ml/sprint/ml/labelnoise"
 	"github.com/sprint-ml/sprint/stages"
 	"github.com/sprint-ml/sprint/stages/dedup"
@@ -67,7 +68,7 @@ func (a *app) exportReview(cmd *cobra.Command, args []string, f *reviewFlags) er
 	}
 	fmt.Fprintf(a.stderr, "%d rows: %d suspected, %d conflicts, %d uncertain, of %d labelled rows\n", len(doubts), count[suspected], count[conflicting], count[uncertain], len(set.rows))
 	if f.output != "-" {
-		fmt.Fprintf(a.stderr, "change what is wrong, write your name into the column reviewer, then:\n  sprint review import %s\n", quote(f.output))
+		fmt.Fprintf(a.stderr, "change what is wrong, write your name into the column reviewer, then:\n  sprint review import %s\n", commandline.Quote(f.output))
 	}
 	return nil
 }
@@ -108,7 +109,7 @@ func (a *app) reviewed(ctx context.Context, cmd *cobra.Command, args []string, f
 	}
 	made := e.Tasks[task.Name]
 	if made.State != jobs.Cached {
-		return nil, &config.UsageError{Message: fmt.Sprintf("stage %s is not done: %s", task.Name, made.Reason), Hint: fmt.Sprintf("sprint run %s --until %s", quote(c.plan.File), task.Name)}
+		return nil, &config.UsageError{Message: fmt.Sprintf("stage %s is not done: %s", task.Name, made.Reason), Hint: fmt.Sprintf("sprint run %s --until %s", commandline.Quote(c.plan.File), task.Name)}
 	}
 	set := &reviewSet{}
 	artifact, _ := made.Manifest.Output("labelled")

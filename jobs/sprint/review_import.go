@@ -13,6 +13,7 @@ import (
 
 	"github.com/spf13/cobra"
 	"github.com/sprint-ml/sprint/config"
+	"github.com/sprint-ml/sprint/jobs/commandline"
 	"github.com/sprint-ml/sprint/ml/taxonomy"
 	"github.com/sprint-ml/sprint/stages"
 	"github.com/sprint-ml/sprint/stages/dataset"
@@ -77,7 +78,7 @@ func (a *app) importReview(cmd *cobra.Command, file, plan string, f *reviewFlags
 	if !used {
 		fmt.Fprintf(a.stdout, "the plan does not use it yet; below `with` of stage %s add:\n  source: [%s, overlay]\n  overlay: {file: %s}\n", task.Name, strings.Join(o.Source, ", "), filepath.Base(path))
 	}
-	fmt.Fprintf(a.stdout, "the next run labels by it:\n  sprint run %s\n", quote(c.plan.File))
+	fmt.Fprintf(a.stdout, "the next run labels by it:\n  sprint run %s\n", commandline.Quote(c.plan.File))
 	return nil
 }
 

@@ -13,6 +13,7 @@ import (
 	"github.com/spf13/cobra"
 	"github.com/sprint-ml/sprint/config"
 	"github.com/sprint-ml/sprint/jobs"
+	"github.com/sprint-ml/sprint/jobs/commandline"
 	"github.com/sprint-ml/sprint/stages"
 	"github.com/sprint-ml/sprint/stages/all"
 	"github.com/sprint-ml/sprint/storage"
@@ -156,17 +157,9 @@ func (a *app) commandLine(again bool) string {
 		if again && (w == "--force" || strings.HasPrefix(w, "--force=")) {
 			continue
 		}
-		words = append(words, quote(w))
+		words = append(words, commandline.Quote(w))
 	}
 	return strings.Join(words, " ")
-}
-
-// quote makes a word safe for a POSIX shell.
-func quote(s string) string {
-	if s != "" && strings.Trim(s, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_./=:,@+%") == "" {
-		return s
-	}
-	return "'" + strings.ReplaceAll(s, "'", `'\''`) + "'"
 }
 
 func (a *app) retryCommand() *cobra.Command {

@@ -9,6 +9,7 @@ import (
 	"text/tabwriter"
 
 	"github.com/sprint-ml/sprint/jobs"
+	"github.com/sprint-ml/sprint/jobs/commandline"
 	"github.com/sprint-ml/sprint/stages/split"
 	"github.com/sprint-ml/sprint/storage"
 )
@@ -163,7 +164,7 @@ func (s *summary) release(ctx context.Context, out io.Writer, st jobs.StageResul
 		fmt.Fprintf(out, "The alias %s points to version %d; move it with:\n  sprint promote %s %d %s\n", alias, at.Version, name, version, alias)
 	}
 	example := "Storm closes the harbour"
-	fmt.Fprintf(out, "Try it:\n  sprint classify%s --model %s %s\n", s.storeFlag(), name, quote(example))
+	fmt.Fprintf(out, "Try it:\n  sprint classify%s --model %s %s\n", s.storeFlag(), name, commandline.Quote(example))
 }
 
 // storeFlag repeats --store if the run had one.
@@ -171,5 +172,5 @@ func (s *summary) storeFlag() string {
 	if s.a.flags.store == "" {
 		return ""
 	}
-	return " --store " + quote(s.a.flags.store)
+	return " --store " + commandline.Quote(s.a.flags.store)
 }

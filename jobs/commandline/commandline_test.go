@@ -1,0 +1,30 @@
+package commandline
+
+import "testing"
+
+func TestQuote(t *testing.T) {
+	for in, want := range map[string]string{"plan.yaml": "plan.yaml", "a b": "'a b'", "it's": `'it'\''s'`, "": "''", "train.x=[1]": "'train.x=[1]'"} {
+		if got := Quote(in); got != want {
+			t.Errorf("Quote(%q) = %s, want %s", in, got, want)
+		}
+	}
+}
+
+// TestLine: a line is quoted word by word, an absent flag is none, and a line
+// that goes on leaves the one before it as it was.
+func TestLine(t *testing.T) {
+	base := Of("classify").Flag("store", "")
+	for _, x := range []struct {
+		line Line
+		want string
+	}{
+		{Line{}, "sprint"},
+		{base.Flag("store", "my store").With("a b"), "sprint classify --store 'my store' 'a b'"},
+		{base.With("$(rm)"), "sprint classify '$(rm)'"},
+		{base, "sprint classify"},
+	} {
+		if got := x.line.String(); got != x.want {
+			t.Errorf("%s, want %s", got, x.want)
+		}
+	}
+}
