@@ -16,11 +16,13 @@ import (
 	"context"
 	"log/slog"
 	"os"
+	"path/filepath"
 	"strings"
 
 	"github.com/gomlx/compute"
 	"github.com/gomlx/compute/gobackend"
 
+	"github.com/sprint-ml/sprint/ml/device/xla"
 	"github.com/sprint-ml/sprint/ml/wheel"
 )
 
@@ -78,6 +80,14 @@ func (o Options) hasGPU() bool {
 	return nvidia().present
 }
 
+// programs is the folder of compiled programs; empty if there is none.
+func (o Options) programs() string {
+	if o.ProgramDir == "" && o.CacheDir != "" {
+		return filepath.Join(o.CacheDir, "programs")
+	}
+	return o.ProgramDir
+}
+
 func (o Options) wheel() wheel.Options {
 	return wheel.Options{Offline: o.Offline, Announce: o.Announce, Progress: o.Progress, Python: o.Python}
 }
@@ -88,17 +98,19 @@ type Device struct {
 	Info
 	Backend compute.Backend
 
-	programs *programs // nil for the Go backend
+	client *xla.Client // nil for the Go backend
 }
 
-// Programs counts what was compiled and what was loaded until now.
-func (d *Device) Programs() Programs {
-	if d.programs == nil {
-		return Programs{}
+// HasXLA tells builds that can load PJRT plugins from those that cannot.
+const HasXLA = xla.Available
+
+// Programs counts what was compiled and what was loaded until now; the Go backend compiles
+// nothing.
+func (d *Device) Programs() xla.Programs {
+	if d.client == nil {
+		return xla.Programs{}
 	}
-	d.programs.mu.Lock()
-	defer d.programs.mu.Unlock()
-	return d.programs.counts
+	return d.client.Programs()
 }
 
 // Open opens the device of that name, fetching its plugin first if need be.
@@ -158,7 +170,7 @@ func openGo(ctx context.Context, o Options) (*Device, error) {
 // openPlugin resolves the plugin of cpu or cuda and opens it.
 func openPlugin(ctx context.Context, name string, o Options) (*Device, error) {
 	if !HasXLA {
-		return nil, failure(ctx, name, "this build has no XLA", noXLAHint, nil, nil, o)
+		return nil, failure(ctx, name, "this build has no XLA", xla.WhyNot, nil, nil, o)
 	}
 	if name == CUDA && !o.hasGPU() {
 		return nil, failure(ctx, name, "this machine has no NVIDIA GPU (no /dev/nvidia0, no nvidia-smi that lists one)", "run on a machine with a GPU, or use --device auto", nil, nil, o)
@@ -171,35 +183,35 @@ func openPlugin(ctx context.Context, name string, o Options) (*Device, error) {
 		return nil, failure(ctx, name, "its plugin cannot be had", "", nil, err, o)
 	}
 	keep := captureLog(o.Log)
-	kept := newPrograms(info, o)
-	backend, facts, err := openXLA(name, info.Path, info.PluginVersion != "", kept)
+	with := xla.Options{Path: info.Path, Digest: info.Digest, Device: name, CPU: name == CPU, Pinned: info.PluginVersion != "", Programs: o.programs(), Log: o.Log}
+	var client *xla.Client
+	err = Guard("", func() (err error) { client, err = xla.Open(with); return err })
 	if err != nil {
 		return nil, failure(ctx, name, "the plugin "+info.Path+" cannot be opened", openHint(name), keep, err, o)
 	}
-	info.API, info.Description = facts.api, facts.description
+	info.API, info.Description = client.API, client.Description
 	info.MemoryBytes = memory(name)
-	return &Device{Info: info, Backend: backend, programs: kept}, nil
+	return &Device{Info: info, Backend: client.Backend, client: client}, nil
 }
 
 // Donating is the backend for building programs that write their first n
 // outputs into the buffers of their first n inputs. Those must be donated when
 // the program runs, and buffers belong to Backend as always. On a device that
 // cannot do so the outputs get buffers of their own, with equal results.
-func (d *Device) Donating(n int) compute.Backend { return donating(d.Backend, n) }
+func (d *Device) Donating(n int) compute.Backend {
+	if d.client == nil {
+		return d.Backend
+	}
+	return d.client.Donating(n)
+}
 
 // Close releases the device. It may be called twice, and with buffers alive:
 // those become invalid.
 func (d *Device) Close() error {
-	if d == nil || d.Backend == nil || d.Name == Go {
+	if d == nil || d.client == nil {
 		return nil // the Go backend owns nothing outside the heap
 	}
-	return Guard("close the device", func() error {
-		if !d.Backend.IsFinalized() {
-			d.programs.closed()
-			d.Backend.Finalize()
-		}
-		return nil
-	})
+	return Guard("close the device", func() error { d.client.Close(); return nil })
 }
 
 func goInfo() Info {

@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/sprint-ml/sprint/ml/device/xla"
 	"github.com/sprint-ml/sprint/ml/wheel"
 )
 
@@ -170,7 +171,7 @@ func List(_ context.Context, o Options) []Info {
 // look is resolve without side effects and without digests.
 func look(device string, o Options) (Info, error) {
 	if !HasXLA {
-		return Info{}, fmt.Errorf("this build has no XLA: %s", noXLAHint)
+		return Info{}, fmt.Errorf("this build has no XLA: %s", xla.WhyNot)
 	}
 	if device == CUDA && !o.hasGPU() {
 		return Info{}, fmt.Errorf("no NVIDIA GPU")

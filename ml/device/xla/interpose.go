@@ -1,6 +1,6 @@
 //go:build cgo && ((linux && (amd64 || arm64)) || (darwin && arm64))
 
-package device
+package xla
 
 // #cgo linux LDFLAGS: -ldl
 // #include "pjrt.h"
@@ -26,15 +26,15 @@ const (
 )
 
 // interposed is a loaded plugin as go-xla sees it: the plugin's own table of
-// functions but for two. That which compiles asks the store of programs first,
+// functions but for two. That which compiles asks the cache of programs first,
 // which is all that go-xla lacks: whatever it does with a program afterwards is
 // the same for a loaded one.
 type interposed struct {
-	table *C.pjrtTable // the plugin's own
-	mu    sync.Mutex
-	flags *string   // that the plugin read when its first client was made
-	next  *programs // of the client that is being made
-	of    map[unsafe.Pointer]*programs
+	table    *C.pjrtTable // the plugin's own
+	mu       sync.Mutex
+	flags    *string       // that the plugin read when its first client was made
+	pending  *programCache // of the client that is being made
+	byClient map[unsafe.Pointer]*programCache
 }
 
 // plugins are those of the process, by slot: a library is loaded once and its
@@ -54,29 +54,29 @@ func slot(n C.int) *interposed {
 
 // newBackend makes a client of the plugin at path whose programs are kept in p.
 // The caller holds plugins.opening.
-func newBackend(path, config string, p *programs) (*xla.Backend, error) {
+func newBackend(path, config string, p *programCache) (*xla.Backend, error) {
 	if _, err := pjrt.GetPlugin(path); err != nil {
 		return nil, err
 	}
 	in, err := interpose(path)
 	if err != nil {
-		p.off(err)
+		p.disable(err)
 		return xla.NewWithOptions(config, nil)
 	}
 	in.mu.Lock()
-	in.next = p
+	in.pending = p
 	in.mu.Unlock()
 	backend, err := xla.NewWithOptions(config, nil)
 	in.mu.Lock()
 	defer in.mu.Unlock()
-	if in.next != nil { // go-xla did not use the table
-		in.next = nil
-		p.off(errors.New("go-xla does not use the registered plugin"))
+	if in.pending != nil { // go-xla did not use the table
+		in.pending = nil
+		p.disable(errors.New("go-xla does not use the registered plugin"))
 	}
 	return backend, err
 }
 
-// interpose puts a table of ours before the loaded plugin at path.
+// interpose puts a table of this package before the loaded plugin at path.
 func interpose(path string) (*interposed, error) {
 	plugins.mu.Lock()
 	defer plugins.mu.Unlock()
@@ -106,7 +106,7 @@ func interpose(path string) (*interposed, error) {
 	if ours == nil {
 		return nil, errors.New("too many plugins in one process")
 	}
-	in := &interposed{table: table, of: map[unsafe.Pointer]*programs{}}
+	in := &interposed{table: table, byClient: map[unsafe.Pointer]*programCache{}}
 	plugins.slots = append(plugins.slots, in)
 	if err := pjrt.RegisterPreloadedPlugin(path, uintptr(unsafe.Pointer(ours))); err != nil {
 		return nil, err
@@ -132,20 +132,20 @@ func sprintCreate(n C.int, args unsafe.Pointer) unsafe.Pointer {
 	client := (*C.clientCreateArgs)(args).client
 	in.mu.Lock()
 	defer in.mu.Unlock()
-	p := in.next
+	p := in.pending
 	if p == nil {
 		return nil
 	}
-	in.next = nil
-	in.of[client] = p
-	p.closed = func() {
+	in.pending = nil
+	in.byClient[client] = p
+	p.forgetClient = func() {
 		in.mu.Lock()
 		defer in.mu.Unlock()
-		delete(in.of, client)
+		delete(in.byClient, client)
 	}
 	platform, err := in.platform(client)
 	if err != nil {
-		p.off(err)
+		p.disable(err)
 		return nil
 	}
 	p.key.Platform, p.key.Flags = platform, *in.flags
@@ -153,19 +153,19 @@ func sprintCreate(n C.int, args unsafe.Pointer) unsafe.Pointer {
 }
 
 // sprintCompile stands in for PJRT_Client_Compile. What goes wrong with the
-// store is never an error here: then the program is compiled.
+// cache is never an error here: then the program is compiled.
 //
 //export sprintCompile
 func sprintCompile(n C.int, a unsafe.Pointer) unsafe.Pointer {
 	in, args := slot(n), (*C.compileArgs)(a)
 	in.mu.Lock()
-	p := in.of[args.client]
+	p := in.byClient[args.client]
 	in.mu.Unlock()
 	if p == nil {
 		return C.pjrtCall(in.table, C.pjrtClientCompile, a)
 	}
 	program := args.program
-	key := p.name(text(program.format, program.formatSize), text(args.options, args.optionsSize), text(program.code, program.codeSize))
+	key := p.fileName(text(program.format, program.formatSize), text(args.options, args.optionsSize), text(program.code, program.codeSize))
 	if data := p.read(key); data != nil {
 		began := time.Now()
 		loaded, err := in.load(args.client, data)
@@ -181,7 +181,7 @@ func sprintCompile(n C.int, a unsafe.Pointer) unsafe.Pointer {
 		return e
 	}
 	p.compiled(time.Since(began))
-	if p.writes() {
+	if p.enabled() {
 		data, err := in.serialize(args.executable)
 		p.write(key, data, err)
 	}

@@ -1,6 +1,6 @@
 //go:build cgo && ((linux && (amd64 || arm64)) || (darwin && arm64))
 
-package device
+package xla
 
 import (
 	"reflect"
@@ -10,6 +10,8 @@ import (
 	"github.com/gomlx/go-xla/stablehlo"
 )
 
+// donating gives the backend of b whose programs reuse the buffers of donated inputs; b itself
+// where it is no XLA backend.
 func donating(b compute.Backend, n int) compute.Backend {
 	if x, ok := b.(*xla.Backend); ok {
 		return &aliasing{Backend: x, donated: n}

@@ -1,9 +1,8 @@
-package device
+package xla
 
 import (
 	"bytes"
 	"cmp"
-	"context"
 	"crypto/sha256"
 	"encoding/binary"
 	"encoding/hex"
@@ -14,7 +13,6 @@ import (
 	"io/fs"
 	"log/slog"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"runtime"
 	"slices"
@@ -31,8 +29,6 @@ type Programs struct {
 }
 
 const (
-	// programsFolder lies in Options.CacheDir.
-	programsFolder = "programs"
 	// programHeader begins a kept program; the digest of its name and bytes
 	// follows, then the bytes.
 	programHeader = "sprint program 1\n"
@@ -44,15 +40,15 @@ const (
 	staleAfter = time.Hour
 )
 
-// programs keeps compiled programs in a folder. It is a cache: whatever is wrong
+// programCache keeps compiled programs in a folder. It is a cache: whatever is wrong
 // with the folder or a file in it only means that a program is compiled again.
 // Processes share the folder; files are whole or absent.
-type programs struct {
-	dir    string
-	most   int64 // bytes of all files
-	log    *slog.Logger
-	key    programKey
-	closed func() // forgets the client
+type programCache struct {
+	dir          string
+	maxBytes     int64 // of all files
+	log          *slog.Logger
+	key          programKey
+	forgetClient func() // takes the client out of the interposer's table
 
 	mu     sync.Mutex
 	reason error // why nothing is kept
@@ -70,29 +66,33 @@ type programKey struct {
 	Flags    string   // of the environment, as the plugin read them
 }
 
-// newPrograms keeps the programs of a plugin in the folder that the options name.
-func newPrograms(info Info, o Options) *programs {
-	p := &programs{dir: o.ProgramDir, most: maxPrograms, log: o.Log, closed: func() {}}
+// newProgramCache keeps the programs of a plugin in the folder that the options name.
+func newProgramCache(o Options) *programCache {
+	p := &programCache{dir: o.Programs, maxBytes: maxPrograms, log: o.Log, forgetClient: func() {}}
 	if p.log == nil {
 		p.log = slog.New(slog.DiscardHandler)
 	}
-	if p.dir == "" && o.CacheDir != "" {
-		p.dir = filepath.Join(o.CacheDir, programsFolder)
-	}
-	p.key = programKey{Format: programHeader, Plugin: info.Digest, Device: info.Name, CPU: cpu(), CPUs: runtime.NumCPU()}
+	p.key = programKey{Format: programHeader, Plugin: o.Digest, Device: o.Device, CPU: processor(), CPUs: runtime.NumCPU()}
 	switch {
 	case p.dir == "":
-		p.off(errors.New("there is no cache folder"))
-	case info.Digest == "":
-		p.off(errors.New("the plugin's digest is unknown"))
+		p.disable(errors.New("there is no cache folder"))
+	case o.Digest == "":
+		p.disable(errors.New("the plugin's digest is unknown"))
 	case len(p.key.CPU) == 0:
-		p.off(errors.New("the CPU's model is unknown"))
+		p.disable(errors.New("the CPU's model is unknown"))
 	}
 	return p
 }
 
-// off stops keeping programs.
-func (p *programs) off(reason error) {
+// counted is a copy of the counts.
+func (p *programCache) counted() Programs {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.counts
+}
+
+// disable stops keeping programs.
+func (p *programCache) disable(reason error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if p.reason == nil {
@@ -101,33 +101,33 @@ func (p *programs) off(reason error) {
 	}
 }
 
-// writes reports whether programs are kept.
-func (p *programs) writes() bool {
+// enabled reports whether programs are kept.
+func (p *programCache) enabled() bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	return p.reason == nil
 }
 
-func (p *programs) compiled(took time.Duration) {
+func (p *programCache) compiled(took time.Duration) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.counts.Compiled++
 	p.counts.Compiling += took
 }
 
-func (p *programs) loaded(took time.Duration) {
+func (p *programCache) loaded(took time.Duration) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.counts.Loaded++
 	p.counts.Loading += took
 }
 
-// name is the file of a program.
-func (p *programs) name(parts ...[]byte) string {
+// fileName is the name of a program's file: the digest of all that its bytes depend on.
+func (p *programCache) fileName(parts ...[]byte) string {
 	h := sha256.New()
 	key, err := json.Marshal(p.key)
 	if err != nil {
-		p.off(err)
+		p.disable(err)
 	}
 	for _, part := range slices.Insert(parts, 0, key) {
 		_ = binary.Write(h, binary.LittleEndian, uint64(len(part))) // a hash takes everything
@@ -144,8 +144,8 @@ func programDigest(name string, data []byte) []byte {
 }
 
 // read gives a kept program, nil if there is none that can be trusted.
-func (p *programs) read(name string) []byte {
-	if !p.writes() {
+func (p *programCache) read(name string) []byte {
+	if !p.enabled() {
 		return nil
 	}
 	data, err := p.open(name)
@@ -163,8 +163,8 @@ func (p *programs) read(name string) []byte {
 	return data
 }
 
-func (p *programs) open(name string) ([]byte, error) {
-	if err := p.private(); err != nil {
+func (p *programCache) open(name string) ([]byte, error) {
+	if err := p.checkFolder(); err != nil {
 		return nil, err
 	}
 	f, err := os.Open(filepath.Join(p.dir, name))
@@ -197,9 +197,9 @@ func (p *programs) open(name string) ([]byte, error) {
 	return data, nil
 }
 
-// private refuses a folder in which others could have put programs: a loaded
+// checkFolder refuses a folder in which others could have put programs: a loaded
 // program is code that runs.
-func (p *programs) private() error {
+func (p *programCache) checkFolder() error {
 	info, err := os.Lstat(p.dir)
 	if err != nil {
 		return err
@@ -211,7 +211,7 @@ func (p *programs) private() error {
 }
 
 // drop removes a program that cannot be used.
-func (p *programs) drop(name string, reason error) {
+func (p *programCache) drop(name string, reason error) {
 	p.log.Debug("a kept program is not used", "program", name, "reason", reason)
 	if err := os.Remove(filepath.Join(p.dir, name)); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		p.log.Debug("a kept program cannot be removed", "program", name, "error", err)
@@ -219,22 +219,22 @@ func (p *programs) drop(name string, reason error) {
 }
 
 // write keeps a program. err is why there are no bytes.
-func (p *programs) write(name string, data []byte, err error) {
+func (p *programCache) write(name string, data []byte, err error) {
 	if err == nil {
 		err = p.put(name, data)
 	}
 	if err != nil {
-		p.off(err)
+		p.disable(err)
 		return
 	}
 	p.evict()
 }
 
-func (p *programs) put(name string, data []byte) (err error) {
+func (p *programCache) put(name string, data []byte) (err error) {
 	if err := os.MkdirAll(p.dir, 0o700); err != nil {
 		return err
 	}
-	if err := p.private(); err != nil {
+	if err := p.checkFolder(); err != nil {
 		return err
 	}
 	f, err := os.CreateTemp(p.dir, ".new-*") // for this user alone
@@ -263,7 +263,7 @@ func (p *programs) put(name string, data []byte) (err error) {
 
 // evict removes the programs that were not used for longest until the rest are
 // few enough, and what killed processes left.
-func (p *programs) evict() {
+func (p *programCache) evict() {
 	entries, err := os.ReadDir(p.dir)
 	if err != nil {
 		p.log.Debug("kept programs cannot be listed", "folder", p.dir, "error", err)
@@ -274,7 +274,7 @@ func (p *programs) evict() {
 	for _, e := range entries {
 		info, err := e.Info()
 		if err != nil || !info.Mode().IsRegular() {
-			continue // another process removed it, or it is none of ours
+			continue // another process removed it, or it is no program
 		}
 		if strings.HasPrefix(e.Name(), ".new-") {
 			if time.Since(info.ModTime()) > staleAfter {
@@ -291,43 +291,10 @@ func (p *programs) evict() {
 		return cmp.Or(a.ModTime().Compare(b.ModTime()), strings.Compare(a.Name(), b.Name()))
 	})
 	for _, f := range files {
-		if total <= p.most {
+		if total <= p.maxBytes {
 			return
 		}
 		p.drop(f.Name(), errors.New("it is the one not used for longest, and all are too large"))
 		total -= f.Size()
 	}
-}
-
-// cpu is the model of the first processor and what it can do; nil if unknown.
-func cpu() []string {
-	if runtime.GOOS == "darwin" {
-		ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
-		defer cancel()
-		out, err := exec.CommandContext(ctx, "/usr/sbin/sysctl", "-n", "machdep.cpu.brand_string", "hw.cpufamily").Output()
-		if err != nil {
-			return nil
-		}
-		return strings.Fields(string(out))
-	}
-	data, err := os.ReadFile("/proc/cpuinfo")
-	if err != nil {
-		return nil
-	}
-	return cpuFacts(string(data))
-}
-
-// cpuFacts are the lines of Linux's /proc/cpuinfo that tell processors apart.
-func cpuFacts(info string) []string {
-	first, _, _ := strings.Cut(info, "\n\n")
-	var out []string
-	for line := range strings.Lines(first) {
-		name, value, _ := strings.Cut(line, ":")
-		switch name = strings.TrimSpace(name); name {
-		case "vendor_id", "cpu family", "model", "model name", "stepping", "flags", // x86
-			"CPU implementer", "CPU architecture", "CPU variant", "CPU part", "CPU revision", "Features": // ARM
-			out = append(out, name+": "+strings.TrimSpace(value))
-		}
-	}
-	return out
 }

@@ -1,4 +1,4 @@
-package device
+package xla
 
 import (
 	"bytes"
@@ -14,15 +14,15 @@ import (
 func name(c string) string { return strings.Repeat(c, 64) }
 
 func TestEvictKeepsWhatWasUsedLast(t *testing.T) {
-	if !HasXLA {
+	if !Available {
 		return // there are no programs to keep
 	}
 	dir := filepath.Join(t.TempDir(), "programs")
-	p := newPrograms(Info{Name: CPU, Digest: "sha256:x"}, Options{ProgramDir: dir})
+	p := newProgramCache(Options{Device: "cpu", Digest: "sha256:x", Programs: dir})
 	if p.reason != nil {
 		t.Skip(p.reason)
 	}
-	p.most = 3 * 1100
+	p.maxBytes = 3 * 1100
 	data := make([]byte, 1000)
 	for i, c := range []string{"a", "b", "c"} {
 		p.write(name(c), data, nil)
@@ -61,8 +61,8 @@ func TestEvictKeepsWhatWasUsedLast(t *testing.T) {
 // TestOtherMachinesHaveOtherNames fails when a program could be loaded where it
 // was not compiled for.
 func TestOtherMachinesHaveOtherNames(t *testing.T) {
-	base := func() *programs {
-		p := newPrograms(Info{Name: CPU, Digest: "sha256:x"}, Options{ProgramDir: t.TempDir()})
+	base := func() *programCache {
+		p := newProgramCache(Options{Device: "cpu", Digest: "sha256:x", Programs: t.TempDir()})
 		p.key.CPU, p.key.CPUs = []string{"flags: avx2"}, 2
 		return p
 	}
@@ -74,15 +74,15 @@ func TestOtherMachinesHaveOtherNames(t *testing.T) {
 		seen[name] = what
 	}
 	part := func(s string) []byte { return []byte(s) }
-	add("base", base().name(part("mlir"), part("options"), part("code")))
-	if _, ok := seen[base().name(part("mlir"), part("options"), part("code"))]; !ok {
+	add("base", base().fileName(part("mlir"), part("options"), part("code")))
+	if _, ok := seen[base().fileName(part("mlir"), part("options"), part("code"))]; !ok {
 		t.Error("the same program has two names")
 	}
-	add("code", base().name(part("mlir"), part("options"), part("code2")))
-	add("options", base().name(part("mlir"), part("option"), part("scode")))
+	add("code", base().fileName(part("mlir"), part("options"), part("code2")))
+	add("options", base().fileName(part("mlir"), part("option"), part("scode")))
 	for what, change := range map[string]func(*programKey){
 		"plugin":   func(k *programKey) { k.Plugin = "sha256:y" },
-		"device":   func(k *programKey) { k.Device = CUDA },
+		"device":   func(k *programKey) { k.Device = "cuda" },
 		"platform": func(k *programKey) { k.Platform = "NVIDIA H100" },
 		"cpu":      func(k *programKey) { k.CPU = []string{"flags: avx512f"} },
 		"cpus":     func(k *programKey) { k.CPUs = 4 },
@@ -90,7 +90,7 @@ func TestOtherMachinesHaveOtherNames(t *testing.T) {
 	} {
 		p := base()
 		change(&p.key)
-		add(what, p.name(part("mlir"), part("options"), part("code")))
+		add(what, p.fileName(part("mlir"), part("options"), part("code")))
 	}
 }
 
@@ -102,27 +102,27 @@ func TestBrokenFolders(t *testing.T) {
 	}
 	for what, dir := range map[string]string{"no folder": "", "under a file": filepath.Join(file, "programs"), "no space": "/dev/full"} {
 		var log bytes.Buffer
-		p := newPrograms(Info{Name: CPU, Digest: "sha256:x"}, Options{ProgramDir: dir, Log: slog.New(slog.NewTextHandler(&log, &slog.HandlerOptions{Level: slog.LevelDebug}))})
+		p := newProgramCache(Options{Device: "cpu", Digest: "sha256:x", Programs: dir, Log: slog.New(slog.NewTextHandler(&log, &slog.HandlerOptions{Level: slog.LevelDebug}))})
 		if got := p.read(name("a")); got != nil {
 			t.Errorf("%s: read %d bytes", what, len(got))
 		}
-		if p.writes() {
+		if p.enabled() {
 			p.write(name("a"), []byte("x"), nil)
 		}
-		if p.writes() || !strings.Contains(log.String(), "not kept") {
+		if p.enabled() || !strings.Contains(log.String(), "not kept") {
 			t.Errorf("%s: %s", what, log.String())
 		}
 	}
 }
 
-func TestCPUFacts(t *testing.T) {
+func TestProcessorFacts(t *testing.T) {
 	for info, want := range map[string][]string{
 		"processor\t: 0\nmodel name\t: Xeon\ncpu MHz\t\t: 2000.1\nflags\t\t: fpu avx2\n\nprocessor\t: 1\nmodel name\t: Other\n": {"model name: Xeon", "flags: fpu avx2"},
 		"processor\t: 0\nBogoMIPS\t: 50.00\nFeatures\t: fp asimd\nCPU part\t: 0xd0c\n":                                          {"Features: fp asimd", "CPU part: 0xd0c"},
 		"":           nil,
 		"nonsense\n": nil,
 	} {
-		if got := cpuFacts(info); !slices.Equal(got, want) {
+		if got := processorFacts(info); !slices.Equal(got, want) {
 			t.Errorf("%q: %q", info, got)
 		}
 	}

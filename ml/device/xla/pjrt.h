@@ -1,5 +1,5 @@
 // The part of the PJRT C API (openxla/xla, xla/pjrt/c/pjrt_c_api.h, major
-// version 0) that package device calls by itself. Everything lies where that
+// version 0) that this package calls by itself. Everything lies where that
 // header puts it; within a major version fields are only added at the ends.
 
 #ifndef SPRINT_PJRT_H

@@ -1,4 +1,4 @@
-package device_test
+package xla_test
 
 import (
 	"bytes"
@@ -20,6 +20,11 @@ import (
 
 	"github.com/sprint-ml/sprint/ml/device"
 )
+
+// cache is shared by the packages' tests, so that a plugin is fetched once.
+func cache() string { return filepath.Join(os.TempDir(), "sprint-test-cache") }
+
+func none(string) string { return "" }
 
 // openKeeping opens the CPU plugin with programs kept in dir.
 func openKeeping(t *testing.T, dir string) *device.Device {
