@@ -35,7 +35,7 @@ type app struct {
 	configFile, profile string
 	verbose, quiet      bool
 	flags               configFlags
-	format              string // -o of a command that prints a document
+	asJSON              bool // -o json of a command that prints a document
 }
 
 // configFlags are the flags that override the config. Each is marked by
@@ -212,9 +212,13 @@ type compiled struct {
 	graph  *jobs.Graph
 	config *config.Config
 	lookup *jobs.Lookup
+	store  *storage.Store // of compileOnStore
 }
 
 func (c *compiled) close(log *slog.Logger) {
+	if c.store != nil {
+		c.store.Close()
+	}
 	if c.lookup != nil {
 		if err := c.lookup.Close(); err != nil {
 			log.Warn("could not remember file digests", "error", err)
@@ -242,11 +246,28 @@ func (a *app) compile(ctx context.Context, cmd *cobra.Command, path string, p *p
 		c.lookup = jobs.NewLookup(plan.Dir(), cfg.Cache, cfg.Offline, now())
 	}
 	c.graph, err = jobs.Compile(ctx, plan, jobs.CompileOptions{Registry: all.All(), Options: options, Device: cfg.Device, Lookup: c.lookup})
+	if err == nil {
+		err = c.graph.CheckDevices(cfg.Device)
+	}
 	if err != nil {
 		c.close(a.log())
 		return nil, err
 	}
-	return c, c.graph.CheckDevices(cfg.Device)
+	return c, nil
+}
+
+// compileOnStore compiles a plan with all that it names, and opens the store of
+// its config.
+func (a *app) compileOnStore(ctx context.Context, cmd *cobra.Command, path string, p *planFlags) (*compiled, error) {
+	c, err := a.compile(ctx, cmd, path, p, true)
+	if err != nil {
+		return nil, err
+	}
+	if c.store, err = a.openStore(ctx, c.config); err != nil {
+		c.close(a.log())
+		return nil, err
+	}
+	return c, nil
 }
 
 // version is the module's version, or the commit it was built from.

@@ -1,12 +1,13 @@
 package main
 
 import (
+	"cmp"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"io/fs"
+	"maps"
 	"os"
 	"path/filepath"
 	"slices"
@@ -32,30 +33,26 @@ of a tree: train.model/config.json.`,
 	}
 	ls := &cobra.Command{
 		Use: "ls [RUN|ARTIFACT]", Short: "List the outputs of a run, the newest by default, or the files of a tree", Args: cobra.MaximumNArgs(1),
-		RunE: func(cmd *cobra.Command, args []string) error {
-			return a.withStore(cmd, func(ctx context.Context, s *storage.Store) error { return a.listArtifacts(ctx, s, args) })
-		},
+		RunE: a.onStore(a.listArtifacts),
 	}
 	a.jsonFlag(ls, "one JSON object per artifact or file")
 	get := &cobra.Command{
 		Use: "get ARTIFACT [DEST]", Short: "Write an artifact to a file, or a tree to a folder, verified", Args: cobra.RangeArgs(1, 2),
-		RunE: func(cmd *cobra.Command, args []string) error {
-			return a.withStore(cmd, func(ctx context.Context, s *storage.Store) error { return a.getArtifact(ctx, s, args) })
-		},
+		RunE: a.onStore(a.getArtifact),
 	}
 	cat := &cobra.Command{
 		Use: "cat ARTIFACT", Short: "Print an artifact", Args: cobra.ExactArgs(1),
-		RunE: func(cmd *cobra.Command, args []string) error {
-			return a.withStore(cmd, func(ctx context.Context, s *storage.Store) error { return a.catArtifact(ctx, s, args[0]) })
-		},
+		RunE: a.onStore(func(ctx context.Context, s *storage.Store, args []string) error {
+			return a.catArtifact(ctx, s, args[0])
+		}),
 	}
 	var every bool
 	verify := &cobra.Command{
 		Use: "verify [RUN|ARTIFACT]", Short: "Read every byte again; of the newest run's outputs by default", Args: cobra.MaximumNArgs(1),
 		Long: "Read every byte of an artifact, of all outputs of a run, or with --all of the\nwhole store, records and releases included, and compare with the digests. Damaged\nartifacts are marked, so that the stage that made them runs again; for all else the\ncommand says what mends it. It ends with code 9 if anything is damaged.",
-		RunE: func(cmd *cobra.Command, args []string) error {
-			return a.withStore(cmd, func(ctx context.Context, s *storage.Store) error { return a.verifyArtifacts(ctx, s, args, every) })
-		},
+		RunE: a.onStore(func(ctx context.Context, s *storage.Store, args []string) error {
+			return a.verifyArtifacts(ctx, s, args, every)
+		}),
 	}
 	verify.Flags().BoolVar(&every, "all", false, "every object of the store: blobs, manifests, checkpoints, releases, records of runs")
 	cmd.AddCommand(ls, get, cat, verify)
@@ -90,7 +87,7 @@ func outputs(ctx context.Context, s *storage.Store, run string) (jobs.Record, []
 		if err != nil && !errors.Is(err, storage.ErrNotFound) && !errors.Is(err, storage.ErrCorrupt) {
 			return r, nil, err
 		}
-		for _, name := range sorted(st.Outputs) {
+		for _, name := range slices.Sorted(maps.Keys(st.Outputs)) {
 			o := st.Outputs[name]
 			f := jobs.Found{Artifact: storage.Artifact{Name: name, Digest: o.Digest, Size: o.Size, Volatile: o.Volatile}, Run: *r.Run, Stage: st.Name}
 			if made, ok := m.Output(name); ok {
@@ -103,12 +100,7 @@ func outputs(ctx context.Context, s *storage.Store, run string) (jobs.Record, []
 }
 
 func hasOutputs(r *jobs.Record) bool {
-	for _, st := range r.Stages {
-		if len(st.Outputs) > 0 {
-			return true
-		}
-	}
-	return false
+	return slices.ContainsFunc(r.Stages, func(st jobs.StageResult) bool { return len(st.Outputs) > 0 })
 }
 
 // isRun reports whether a word names a run of the store rather than an artifact.
@@ -118,27 +110,18 @@ func isRun(ctx context.Context, s *storage.Store, word string) bool {
 }
 
 func (a *app) listArtifacts(ctx context.Context, s *storage.Store, args []string) error {
-	asJSON, err := a.asJSON()
-	if err != nil {
-		return err
-	}
 	run := ""
 	if len(args) > 0 {
 		if run = args[0]; !isRun(ctx, s, run) {
-			return a.listTree(ctx, s, run, asJSON)
+			return a.listTree(ctx, s, run)
 		}
 	}
 	r, found, err := outputs(ctx, s, run)
 	if err != nil {
 		return err
 	}
-	if asJSON {
-		for _, f := range found {
-			if err := json.NewEncoder(a.stdout).Encode(f); err != nil {
-				return err
-			}
-		}
-		return nil
+	if a.asJSON {
+		return writeLines(a.stdout, found)
 	}
 	fmt.Fprintf(a.stdout, "run %s of %s: %s\n", *r.Run, r.Plan, r.Class)
 	w := tabwriter.NewWriter(a.stdout, 0, 0, 2, ' ', 0)
@@ -165,7 +148,7 @@ func short(digest string) string {
 	return strings.TrimPrefix(digest, "sha256:")[:16]
 }
 
-func (a *app) listTree(ctx context.Context, s *storage.Store, ref string, asJSON bool) error {
+func (a *app) listTree(ctx context.Context, s *storage.Store, ref string) error {
 	f, err := jobs.FindArtifact(ctx, s, ref)
 	if err != nil {
 		return err
@@ -176,14 +159,11 @@ func (a *app) listTree(ctx context.Context, s *storage.Store, ref string, asJSON
 			return gone(ref, err)
 		}
 	}
+	if a.asJSON {
+		return writeLines(a.stdout, entries)
+	}
 	w := tabwriter.NewWriter(a.stdout, 0, 0, 2, ' ', 0)
 	for _, e := range entries {
-		if asJSON {
-			if err := json.NewEncoder(a.stdout).Encode(e); err != nil {
-				return err
-			}
-			continue
-		}
 		fmt.Fprintf(w, "%s\t%s\t%s\n", e.Path, short(e.Digest), size(e.Size))
 	}
 	return w.Flush()
@@ -364,11 +344,7 @@ func (t *tally) fault(name string, err error) {
 }
 
 func (t *tally) end() error {
-	what := t.what
-	if what == "" {
-		what = "blobs"
-	}
-	fmt.Fprintf(t.a.stdout, "%d %s, %s: every byte as its digest says\n", t.files, what, size(t.bytes))
+	fmt.Fprintf(t.a.stdout, "%d %s, %s: every byte as its digest says\n", t.files, cmp.Or(t.what, "blobs"), size(t.bytes))
 	if t.bad == 0 {
 		return nil
 	}

@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"strings"
@@ -26,9 +25,9 @@ func (a *app) cancelCommand() *cobra.Command {
 through the store, so the run may be on any machine; it ends with code 75, and
 the command that started it continues it. Without RUN the newest live run.`,
 		Args: cobra.MaximumNArgs(1),
-		RunE: func(cmd *cobra.Command, args []string) error {
-			return a.withStore(cmd, func(ctx context.Context, store *storage.Store) error { return a.cancel(ctx, store, args, reason, wait) })
-		},
+		RunE: a.onStore(func(ctx context.Context, store *storage.Store, args []string) error {
+			return a.cancel(ctx, store, args, reason, wait)
+		}),
 	}
 	cmd.Flags().StringVar(&reason, "reason", "", "said by the run when it ends")
 	cmd.Flags().DurationVar(&wait, "wait", time.Minute, "how long to wait for its end; 0 only asks")
@@ -112,14 +111,12 @@ on it. LEASE is a name as listed, or an unmistakable part of one.
 Leases free themselves: the next run takes over what a dead process held, so
 this is for the impatient. They never decide whether work is done.`,
 		Args: cobra.MaximumNArgs(1),
-		RunE: func(cmd *cobra.Command, args []string) error {
-			return a.withStore(cmd, func(ctx context.Context, store *storage.Store) error {
-				if len(args) == 0 {
-					return a.leases(ctx, store)
-				}
-				return a.unlock(ctx, store, args[0], force)
-			})
-		},
+		RunE: a.onStore(func(ctx context.Context, store *storage.Store, args []string) error {
+			if len(args) == 0 {
+				return a.leases(ctx, store)
+			}
+			return a.unlock(ctx, store, args[0], force)
+		}),
 	}
 	cmd.Flags().BoolVar(&force, "force", false, "free it although its holder lives")
 	a.jsonFlag(cmd, "one JSON object per lease that is held")
@@ -141,21 +138,12 @@ func held(ctx context.Context, store *storage.Store) ([]storage.LeaseState, erro
 }
 
 func (a *app) leases(ctx context.Context, store *storage.Store) error {
-	asJSON, err := a.asJSON()
-	if err != nil {
-		return err
-	}
 	leases, err := held(ctx, store)
 	if err != nil {
 		return err
 	}
-	if asJSON {
-		for _, l := range leases {
-			if err := json.NewEncoder(a.stdout).Encode(l); err != nil {
-				return err
-			}
-		}
-		return nil
+	if a.asJSON {
+		return writeLines(a.stdout, leases)
 	}
 	if len(leases) == 0 {
 		fmt.Fprintln(a.stdout, "no lease is held")

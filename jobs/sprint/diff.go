@@ -24,9 +24,9 @@ func (a *app) diffCommand() *cobra.Command {
 		Short: "Compare two runs: options, data, metrics",
 		Long:  "Compare two runs that ended: by default the newest with the one of the same\nplan before it, with one RUN that run with the newest of its plan.",
 		Args:  cobra.MaximumNArgs(2),
-		RunE: func(cmd *cobra.Command, args []string) error {
-			return a.withStore(cmd, func(ctx context.Context, s *storage.Store) error { return a.diff(ctx, s, args, exitCode) })
-		},
+		RunE: a.onStore(func(ctx context.Context, s *storage.Store, args []string) error {
+			return a.diff(ctx, s, args, exitCode)
+		}),
 	}
 	cmd.Flags().BoolVar(&exitCode, "exit-code", false, "end with 1 if the runs differ")
 	a.jsonFlag(cmd, "the whole comparison")
@@ -34,10 +34,6 @@ func (a *app) diffCommand() *cobra.Command {
 }
 
 func (a *app) diff(ctx context.Context, s *storage.Store, args []string, exitCode bool) error {
-	asJSON, err := a.asJSON()
-	if err != nil {
-		return err
-	}
 	old, now, err := pair(ctx, s, args)
 	if err != nil {
 		return err
@@ -50,7 +46,7 @@ func (a *app) diff(ctx context.Context, s *storage.Store, args []string, exitCod
 	for _, st := range c.Stages {
 		differ = differ || !st.Same || len(st.Outputs)+len(st.Record) > 0
 	}
-	if asJSON {
+	if a.asJSON {
 		err = json.NewEncoder(a.stdout).Encode(struct {
 			Old string `json:"old"`
 			New string `json:"new"`

@@ -26,23 +26,16 @@ options and inputs. -o json prints the key's whole pre-image.`,
 		Args: cobra.RangeArgs(1, 2),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			ctx := cmd.Context()
-			c, err := a.compile(ctx, cmd, planArg(args[1:]), &f, true)
-			if c != nil {
-				defer c.close(a.log())
-			}
+			c, err := a.compileOnStore(ctx, cmd, planArg(args[1:]), &f)
 			if err != nil {
 				return err
 			}
+			defer c.close(a.log())
 			t, ok := c.graph.Task(args[0])
 			if !ok {
 				return &config.UsageError{Message: fmt.Sprintf("the plan has no stage %q", args[0]), Hint: diagnostic.Suggest(args[0], c.graph.Names())}
 			}
-			store, err := a.openStore(ctx, c.config)
-			if err != nil {
-				return err
-			}
-			defer store.Close()
-			return a.explain(ctx, store, c.graph, t)
+			return a.explain(ctx, c.store, c.graph, t)
 		},
 	}
 	f.add(cmd)
@@ -70,10 +63,6 @@ type nearest struct {
 }
 
 func (a *app) explain(ctx context.Context, store *storage.Store, g *jobs.Graph, t *jobs.Task) error {
-	asJSON, err := a.asJSON()
-	if err != nil {
-		return err
-	}
 	ev := jobs.Evaluator{Store: store}
 	e, err := ev.Evaluate(ctx, g)
 	if err != nil {
@@ -98,7 +87,7 @@ func (a *app) explain(ctx context.Context, store *storage.Store, g *jobs.Graph, 
 			x.Nearest = &nearest{Key: m.Key, Run: m.Run, Stage: m.Stage, Finished: m.Finished, Changes: changes}
 		}
 	}
-	if asJSON {
+	if a.asJSON {
 		return json.NewEncoder(a.stdout).Encode(x)
 	}
 	fmt.Fprintf(a.stdout, "%s would %s: %s\n", t.Name, x.Would, x.Reason)

@@ -36,12 +36,7 @@ nobody finished left is deleted where the store lists it.
 Runs may go on meanwhile. This is the one command that needs the right to delete.`,
 		Example: "  sprint gc\n  sprint gc --keep-runs 20 --older-than 30d --yes",
 		Args:    cobra.NoArgs,
-		RunE: func(cmd *cobra.Command, _ []string) error {
-			if keep < 0 {
-				return &config.UsageError{Message: "--keep-runs is a number of runs, 0 or more"}
-			}
-			return a.withStore(cmd, func(ctx context.Context, s *storage.Store) error { return a.gc(ctx, s, keep, older, yes) })
-		},
+		RunE:    a.onStore(func(ctx context.Context, s *storage.Store, _ []string) error { return a.gc(ctx, s, keep, older, yes) }),
 	}
 	cmd.Flags().BoolVar(&yes, "yes", false, "really delete")
 	cmd.Flags().IntVar(&keep, "keep-runs", 5, "newest runs of each plan that are kept")
@@ -65,11 +60,10 @@ func parseAge(text string) (time.Duration, error) {
 }
 
 func (a *app) gc(ctx context.Context, s *storage.Store, keep int, older string, yes bool) error {
-	age, err := parseAge(older)
-	if err != nil {
-		return err
+	if keep < 0 {
+		return &config.UsageError{Message: "--keep-runs is a number of runs, 0 or more"}
 	}
-	asJSON, err := a.asJSON()
+	age, err := parseAge(older)
 	if err != nil {
 		return err
 	}
@@ -80,7 +74,7 @@ func (a *app) gc(ctx context.Context, s *storage.Store, keep int, older string, 
 	if r == nil {
 		return err
 	}
-	if asJSON {
+	if a.asJSON {
 		return errors.Join(err, json.NewEncoder(a.stdout).Encode(r))
 	}
 	w := tabwriter.NewWriter(a.stdout, 0, 0, 2, ' ', 0)

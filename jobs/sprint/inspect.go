@@ -1,11 +1,12 @@
 package main
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
-	"sort"
 	"strings"
 	"text/tabwriter"
 
@@ -53,19 +54,12 @@ func (a *app) planCommand() *cobra.Command {
 		Use: "plan [PLAN]", Short: "Say what run would do, and why", Args: cobra.MaximumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			ctx := cmd.Context()
-			c, err := a.compile(ctx, cmd, planArg(args), &f, true)
-			if c != nil {
-				defer c.close(a.log())
-			}
+			c, err := a.compileOnStore(ctx, cmd, planArg(args), &f)
 			if err != nil {
 				return err
 			}
-			store, err := a.openStore(ctx, c.config)
-			if err != nil {
-				return err
-			}
-			defer store.Close()
-			e, err := jobs.Evaluator{Store: store}.Evaluate(ctx, c.graph)
+			defer c.close(a.log())
+			e, err := jobs.Evaluator{Store: c.store}.Evaluate(ctx, c.graph)
 			if err != nil {
 				return err
 			}
@@ -131,16 +125,6 @@ func (a *app) storeOf(cmd *cobra.Command) (*storage.Store, error) {
 		return nil, err
 	}
 	return a.openStore(cmd.Context(), cfg)
-}
-
-func keys[V any](m map[string]V) func(func(string) bool) {
-	return func(yield func(string) bool) {
-		for k := range m {
-			if !yield(k) {
-				return
-			}
-		}
-	}
 }
 
 func (a *app) schemaCommand() *cobra.Command {
@@ -231,9 +215,7 @@ func (a *app) configCommand() *cobra.Command {
 					return err
 				}
 				for _, t := range compiled.graph.Tasks {
-					paths := slices.Collect(keys(t.Decoded.Origin))
-					sort.Strings(paths)
-					for _, p := range paths {
+					for _, p := range slices.Sorted(maps.Keys(t.Decoded.Origin)) {
 						if v := at(t.Decoded.All, p); v != nil {
 							if _, isMap := v.(map[string]any); !isMap {
 								b, err := json.Marshal(v)
@@ -283,13 +265,7 @@ func (a *app) promoteCommand() *cobra.Command {
 	return &cobra.Command{
 		Use: "promote NAME VERSION ALIAS", Short: "Move an alias of a model to a version", Args: cobra.ExactArgs(3),
 		Example: "  sprint promote quickstart 2 champion",
-		RunE: func(cmd *cobra.Command, args []string) error {
-			ctx := cmd.Context()
-			store, err := a.storeOf(cmd)
-			if err != nil {
-				return err
-			}
-			defer store.Close()
+		RunE: a.onStore(func(ctx context.Context, store *storage.Store, args []string) error {
 			r, err := store.Release(ctx, args[0], args[1])
 			if errors.Is(err, storage.ErrNotFound) || err != nil && !errors.As(err, new(*storage.Error)) {
 				return &config.UsageError{Message: fmt.Sprintf("the store has no release %s@%s: %v", args[0], args[1], err)}
@@ -302,6 +278,6 @@ func (a *app) promoteCommand() *cobra.Command {
 			}
 			fmt.Fprintf(a.stdout, "%s@%s is now version %d\n", args[0], args[2], r.Version)
 			return nil
-		},
+		}),
 	}
 }

@@ -32,8 +32,7 @@ from any machine that can read the store.
 With --follow it goes on until the run ends, and then ends with the run's own
 exit code. If the run's runner was killed, it says so and ends with 75.`,
 		Example: "  sprint logs\n  sprint logs -f train\n  sprint logs -f 20260102-030405-a1b2c3 train --store s3://bucket",
-		RunE: func(cmd *cobra.Command, args []string) error {
-			ctx := cmd.Context()
+		RunE: a.onStore(func(ctx context.Context, store *storage.Store, args []string) error {
 			run := ""
 			if len(args) > 0 && (len(args) == 2 || runIDPattern.MatchString(args[0])) {
 				run, args = args[0], args[1:]
@@ -44,12 +43,8 @@ exit code. If the run's runner was killed, it says so and ends with 75.`,
 				}
 				stage = args[0]
 			}
-			store, err := a.storeOf(cmd)
-			if err != nil {
-				return err
-			}
-			defer store.Close()
 			if run == "" {
+				var err error
 				if run, err = newestWithLogs(ctx, store, follow); err != nil {
 					return err
 				}
@@ -70,13 +65,13 @@ exit code. If the run's runner was killed, it says so and ends with 75.`,
 				}
 				return &exitError{stages.CodeInterrupted}
 			case err != nil:
-				return interrupted(ctx, err)
+				return err
 			case record.Code != 0:
 				fmt.Fprintf(a.stderr, "sprint: run %s ended with code %d (%s)\n", run, record.Code, record.Class)
 				return &exitError{record.Code}
 			}
 			return nil
-		},
+		}),
 	}
 	cmd.Flags().StringVar(&stage, "stage", "", "of this stage alone")
 	cmd.Flags().IntVar(&attempt, "attempt", 0, "of this attempt alone")

@@ -134,10 +134,6 @@ type failingTest struct {
 }
 
 func (a *app) preview(ctx context.Context, cmd *cobra.Command, path string, f *previewFlags) error {
-	asJSON, err := a.asJSON()
-	if err != nil {
-		return err
-	}
 	c, err := a.compile(ctx, cmd, path, &f.plan, false)
 	if err != nil {
 		return err
@@ -168,7 +164,7 @@ func (a *app) preview(ctx context.Context, cmd *cobra.Command, path string, f *p
 	if err != nil {
 		return err
 	}
-	if asJSON {
+	if a.asJSON {
 		e := json.NewEncoder(a.stdout)
 		e.SetIndent("", "  ")
 		err = e.Encode(out)
@@ -443,16 +439,8 @@ func (p *previewer) committed(store *storage.Store, m *storage.Manifest) ([]rows
 	if !ok {
 		return nil, fmt.Errorf("the manifest of %s %s has no articles", m.Kind, m.Key)
 	}
-	r, err := store.Get(p.ctx, a.Digest, a.Size)
-	if err != nil {
-		return nil, fmt.Errorf("read articles: %w", err)
-	}
-	defer r.Close()
-	table, _, err := rows.DecodeParquet(r)
-	if err != nil {
-		return nil, fmt.Errorf("read articles: %w", err)
-	}
-	return table, nil
+	table, _, err := readArtifact(p.ctx, store, a)
+	return table, err
 }
 
 func (p *previewer) file(path, format string) ([]rows.Row, error) {

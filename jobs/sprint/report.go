@@ -30,9 +30,9 @@ checks, wrong answers, losses, labels and rules, time and device, and which byte
 came from which. The page needs no network and runs no script. A run that trains
 or verifies keeps its report.html in the store, beside its records.`,
 		Example: "  sprint report\n  sprint report 20260102-150405-0660185f --output out\n  sprint report -o md >> \"$GITHUB_STEP_SUMMARY\"",
-		RunE: func(cmd *cobra.Command, args []string) error {
-			return a.withStore(cmd, func(ctx context.Context, s *storage.Store) error { return a.showReport(ctx, s, args, folder, format) })
-		},
+		RunE: a.onStore(func(ctx context.Context, s *storage.Store, args []string) error {
+			return a.showReport(ctx, s, args, folder, format)
+		}),
 	}
 	cmd.Flags().StringVar(&folder, "output", "", "folder to write to (default: report-RUN); files of these names there are replaced")
 	cmd.Flags().StringVarP(&format, "format", "o", "", "html or md: to standard output instead; json: name the files written as JSON")
@@ -104,16 +104,7 @@ func writeReport(r *report.Report, folder string) ([]string, error) {
 		data []byte
 	}{{"report.html", html.Bytes()}, {"report.md", md.Bytes()}} {
 		path := filepath.Join(folder, f.name)
-		part, err := os.CreateTemp(folder, ".sprint-report-*")
-		if err != nil {
-			return nil, err
-		}
-		defer func() { _ = os.Remove(part.Name()) }() // gone if all went well
-		_, err = part.Write(f.data)
-		if err = errors.Join(err, part.Chmod(0o644), part.Close()); err == nil {
-			err = os.Rename(part.Name(), path)
-		}
-		if err != nil {
+		if err := replaceFile(path, f.data); err != nil {
 			return nil, err
 		}
 		files = append(files, path)

@@ -87,23 +87,16 @@ func (a *app) reviewed(ctx context.Context, cmd *cobra.Command, args []string, f
 			}
 		}
 	}
-	c, err := a.compile(ctx, cmd, planArg(args), &f.plan, true)
-	if c != nil {
-		defer c.close(a.log())
-	}
+	c, err := a.compileOnStore(ctx, cmd, planArg(args), &f.plan)
 	if err != nil {
 		return nil, err
 	}
-	store, err := a.openStore(ctx, c.config)
-	if err != nil {
-		return nil, err
-	}
-	defer store.Close()
+	defer c.close(a.log())
 	task, o, err := f.labelTask(c.graph)
 	if err != nil {
 		return nil, err
 	}
-	e, err := jobs.Evaluator{Store: store}.Evaluate(ctx, c.graph)
+	e, err := jobs.Evaluator{Store: c.store}.Evaluate(ctx, c.graph)
 	if err != nil {
 		return nil, err
 	}
@@ -113,7 +106,7 @@ func (a *app) reviewed(ctx context.Context, cmd *cobra.Command, args []string, f
 	}
 	set := &reviewSet{}
 	artifact, _ := made.Manifest.Output("labelled")
-	if set.rows, set.categories, err = readArtifact(ctx, store, artifact); err != nil {
+	if set.rows, set.categories, err = readArtifact(ctx, c.store, artifact); err != nil {
 		return nil, err
 	}
 	for _, path := range goldFiles(c.graph, o) {

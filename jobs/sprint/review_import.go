@@ -188,7 +188,7 @@ func (m *merger) conflict(c rows.Correction, category int, old decided) string {
 
 // replaceFile writes a file whole or not at all.
 func replaceFile(path string, data []byte) error {
-	f, err := os.CreateTemp(filepath.Dir(path), ".corrections-*")
+	f, err := os.CreateTemp(filepath.Dir(path), ".sprint-*")
 	if err != nil {
 		return err
 	}

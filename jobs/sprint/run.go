@@ -101,27 +101,20 @@ func (a *app) run(ctx context.Context, cmd *cobra.Command, path string, f *runFl
 }
 
 func (a *app) runPlan(ctx context.Context, cmd *cobra.Command, path string, f *runFlags) (*jobs.Result, error) {
-	c, err := a.compile(ctx, cmd, path, &f.planFlags, true)
-	if c != nil {
-		defer c.close(a.log())
-	}
+	c, err := a.compileOnStore(ctx, cmd, path, &f.planFlags)
 	if err != nil {
 		return nil, interrupted(ctx, err)
 	}
-	store, err := a.openStore(ctx, c.config)
-	if err != nil {
-		return nil, err
-	}
-	defer store.Close()
+	defer c.close(a.log())
 	program, err := os.Executable()
 	if err != nil {
 		return nil, err
 	}
-	view := a.view(c.config.Output, store, c.graph)
-	local := jobs.NewLocal(all.All(), store, program, a.env, a.secret)
+	view := a.view(c.config.Output, c.store, c.graph)
+	local := jobs.NewLocal(all.All(), c.store, program, a.env, a.secret)
 	local.Abort = a.abort
 	r := &jobs.Runner{
-		Store: store, Executor: local, Observer: view, Log: a.log(),
+		Store: c.store, Executor: local, Observer: view, Log: a.log(),
 		Parallel: c.config.Parallel, KeepGoing: c.config.KeepGoing, Select: f.selection(), Deadline: c.config.Deadline,
 		NoWait:   f.noWait,
 		CacheDir: c.config.Cache, Offline: c.config.Offline, Endpoints: c.config.Endpoints, Version: version(),
@@ -132,9 +125,9 @@ func (a *app) runPlan(ctx context.Context, cmd *cobra.Command, path string, f *r
 		view.close()
 		return nil, interrupted(ctx, err)
 	}
-	res.Report = a.keepReport(ctx, store, res)
+	res.Report = a.keepReport(ctx, c.store, res)
 	view.finish(ctx, res)
-	if err := writeJUnit(f.junit, junitOf(context.WithoutCancel(ctx), &summary{a: a, store: store, graph: c.graph}, res)); err != nil {
+	if err := writeJUnit(f.junit, junitOf(context.WithoutCancel(ctx), &summary{a: a, store: c.store, graph: c.graph}, res)); err != nil {
 		a.log().Error("could not write --junit", "error", err)
 	}
 	return res, nil
@@ -152,8 +145,7 @@ func interrupted(ctx context.Context, err error) error {
 // force again what was done.
 func (a *app) commandLine(again bool) string {
 	words := []string{"sprint"}
-	for i := 0; i < len(a.args); i++ {
-		w := a.args[i]
+	for _, w := range a.args {
 		if again && (w == "--force" || strings.HasPrefix(w, "--force=")) {
 			continue
 		}
@@ -168,11 +160,7 @@ func (a *app) retryCommand() *cobra.Command {
 		Short: "Repeat a run's command",
 		Args:  cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			cfg, _, err := a.loadConfig(cmd, "")
-			if err != nil {
-				return err
-			}
-			store, err := a.openStore(cmd.Context(), cfg)
+			store, err := a.storeOf(cmd)
 			if err != nil {
 				return err
 			}

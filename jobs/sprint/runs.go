@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"slices"
 	"sync"
 	"text/tabwriter"
@@ -22,9 +23,9 @@ func (a *app) runsCommand() *cobra.Command {
 	var plan string
 	cmd := &cobra.Command{
 		Use: "runs", Short: "List the newest runs of the store; pin those that gc must keep", Args: cobra.NoArgs,
-		RunE: func(cmd *cobra.Command, _ []string) error {
-			return a.withStore(cmd, func(ctx context.Context, store *storage.Store) error { return a.runs(ctx, store, plan, limit) })
-		},
+		RunE: a.onStore(func(ctx context.Context, store *storage.Store, _ []string) error {
+			return a.runs(ctx, store, plan, limit)
+		}),
 	}
 	cmd.Flags().IntVarP(&limit, "limit", "n", 20, "how many; 0 for all")
 	cmd.Flags().StringVar(&plan, "plan", "", "of the plan of this name alone")
@@ -33,30 +34,41 @@ func (a *app) runsCommand() *cobra.Command {
 	return cmd
 }
 
-// withStore opens the configured store for a command without a plan.
-func (a *app) withStore(cmd *cobra.Command, do func(context.Context, *storage.Store) error) error {
-	store, err := a.storeOf(cmd)
-	if err != nil {
-		return err
+// onStore runs a command without a plan on the configured store.
+func (a *app) onStore(do func(ctx context.Context, s *storage.Store, args []string) error) func(*cobra.Command, []string) error {
+	return func(cmd *cobra.Command, args []string) error {
+		store, err := a.storeOf(cmd)
+		if err != nil {
+			return err
+		}
+		defer store.Close()
+		return interrupted(cmd.Context(), do(cmd.Context(), store, args))
 	}
-	defer store.Close()
-	return interrupted(cmd.Context(), do(cmd.Context(), store))
 }
 
-// jsonFlag gives a command the flag -o.
+// jsonFlag gives a command the flag -o and sets asJSON by it before the command
+// runs.
 func (a *app) jsonFlag(cmd *cobra.Command, what string) {
-	cmd.Flags().StringVarP(&a.format, "output", "o", "", "json: "+what)
+	var format string
+	cmd.Flags().StringVarP(&format, "output", "o", "", "json: "+what)
+	cmd.PreRunE = func(*cobra.Command, []string) error {
+		a.asJSON = format == "json"
+		if !a.asJSON && format != "" && format != "text" {
+			return &config.UsageError{Message: fmt.Sprintf("-o %s: this command knows json and text", format)}
+		}
+		return nil
+	}
 }
 
-// asJSON reports whether -o json was given, and refuses any other word.
-func (a *app) asJSON() (bool, error) {
-	switch a.format {
-	case "", "text":
-		return false, nil
-	case "json":
-		return true, nil
+// writeLines writes each item as a line of JSON.
+func writeLines[T any](w io.Writer, items []T) error {
+	out := json.NewEncoder(w)
+	for _, x := range items {
+		if err := out.Encode(x); err != nil {
+			return err
+		}
 	}
-	return false, &config.UsageError{Message: fmt.Sprintf("-o %s: this command knows json and text", a.format)}
+	return nil
 }
 
 // listedRun is a line of runs.
@@ -73,10 +85,6 @@ type listedRun struct {
 }
 
 func (a *app) runs(ctx context.Context, store *storage.Store, plan string, limit int) error {
-	asJSON, err := a.asJSON()
-	if err != nil {
-		return err
-	}
 	pins, err := jobs.Pins(ctx, store)
 	if err != nil {
 		return err
@@ -104,13 +112,8 @@ func (a *app) runs(ctx context.Context, store *storage.Store, plan string, limit
 			}
 		}
 	}
-	if asJSON {
-		for _, r := range listed {
-			if err := json.NewEncoder(a.stdout).Encode(r); err != nil {
-				return err
-			}
-		}
-		return nil
+	if a.asJSON {
+		return writeLines(a.stdout, listed)
 	}
 	w := tabwriter.NewWriter(a.stdout, 0, 0, 2, ' ', 0)
 	fmt.Fprintln(w, "RUN\tPLAN\tSTARTED\tSECONDS\tEND")
@@ -168,22 +171,20 @@ func (a *app) pinCommand(pinned bool) *cobra.Command {
 	}
 	cmd := &cobra.Command{
 		Use: use, Short: short, Args: cobra.ExactArgs(1),
-		RunE: func(cmd *cobra.Command, args []string) error {
-			return a.withStore(cmd, func(ctx context.Context, store *storage.Store) error {
-				if _, err := jobs.Stand(ctx, store, args[0]); err != nil {
-					return noRun(args[0], err)
-				}
-				if err := jobs.SetPin(ctx, store, args[0], pinned, note); err != nil {
-					return err
-				}
-				word := "pinned: gc keeps what it reached"
-				if !pinned {
-					word = "not pinned any more"
-				}
-				fmt.Fprintf(a.stdout, "run %s is %s\n", args[0], word)
-				return nil
-			})
-		},
+		RunE: a.onStore(func(ctx context.Context, store *storage.Store, args []string) error {
+			if _, err := jobs.Stand(ctx, store, args[0]); err != nil {
+				return noRun(args[0], err)
+			}
+			if err := jobs.SetPin(ctx, store, args[0], pinned, note); err != nil {
+				return err
+			}
+			word := "pinned: gc keeps what it reached"
+			if !pinned {
+				word = "not pinned any more"
+			}
+			fmt.Fprintf(a.stdout, "run %s is %s\n", args[0], word)
+			return nil
+		}),
 	}
 	if pinned {
 		cmd.Flags().StringVar(&note, "note", "", "why, for others to read")
@@ -194,20 +195,15 @@ func (a *app) pinCommand(pinned bool) *cobra.Command {
 func (a *app) statusCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use: "status [RUN]", Short: "Show how a run ended or how far it is; the newest by default", Args: cobra.MaximumNArgs(1),
-		RunE: func(cmd *cobra.Command, args []string) error {
-			return a.withStore(cmd, func(ctx context.Context, store *storage.Store) error { return a.status(ctx, store, args) })
-		},
+		RunE: a.onStore(a.status),
 	}
 	a.jsonFlag(cmd, "the stored result, or the stages so far")
 	return cmd
 }
 
 func (a *app) status(ctx context.Context, store *storage.Store, args []string) error {
-	asJSON, err := a.asJSON()
-	if err != nil {
-		return err
-	}
 	if len(args) == 0 {
+		var err error
 		if args, err = jobs.Runs(ctx, store, 1); err != nil {
 			return err
 		}
@@ -221,9 +217,9 @@ func (a *app) status(ctx context.Context, store *storage.Store, args []string) e
 		return noRun(args[0], err)
 	}
 	if s.Record == nil {
-		return a.soFar(ctx, store, s, asJSON)
+		return a.soFar(ctx, store, s)
 	}
-	if asJSON {
+	if a.asJSON {
 		return json.NewEncoder(a.stdout).Encode(s.Record.Result)
 	}
 	r := s.Record
@@ -239,12 +235,12 @@ func (a *app) status(ctx context.Context, store *storage.Store, args []string) e
 }
 
 // soFar shows a run that has no end in the store.
-func (a *app) soFar(ctx context.Context, store *storage.Store, s jobs.Standing, asJSON bool) error {
+func (a *app) soFar(ctx context.Context, store *storage.Store, s jobs.Standing) error {
 	stages, err := jobs.SoFar(ctx, store, s.Run)
 	if err != nil {
 		return err
 	}
-	if asJSON {
+	if a.asJSON {
 		return json.NewEncoder(a.stdout).Encode(struct {
 			jobs.Standing
 			Stages []jobs.StageResult `json:"stages"`

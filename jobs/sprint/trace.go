@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -23,9 +24,7 @@ was made of it, releases included. ARTIFACT is STAGE.OUTPUT of the newest run,
 RUN:STAGE.OUTPUT, MODEL@VERSION, or a digest or its beginning.`,
 		Example: "  sprint trace train.model\n  sprint trace quickstart@latest -o json",
 		Args:    cobra.ExactArgs(1),
-		RunE: func(cmd *cobra.Command, args []string) error {
-			return a.withStore(cmd, func(ctx context.Context, s *storage.Store) error { return a.trace(ctx, s, args[0]) })
-		},
+		RunE:    a.onStore(func(ctx context.Context, s *storage.Store, args []string) error { return a.trace(ctx, s, args[0]) }),
 	}
 	a.jsonFlag(cmd, "the artifact with all work before and after it")
 	return cmd
@@ -41,10 +40,6 @@ type traced struct {
 }
 
 func (a *app) trace(ctx context.Context, s *storage.Store, ref string) error {
-	asJSON, err := a.asJSON()
-	if err != nil {
-		return err
-	}
 	f, err := jobs.FindArtifact(ctx, s, ref)
 	if err != nil {
 		return err
@@ -62,7 +57,7 @@ func (a *app) trace(ctx context.Context, s *storage.Store, ref string) error {
 		}
 		start = append(start, trees...)
 	}
-	if asJSON {
+	if a.asJSON {
 		return json.NewEncoder(a.stdout).Encode(gather(l, f, start, trees))
 	}
 	p := &tracer{out: a.stdout, l: l}
@@ -118,7 +113,7 @@ func gather(l *jobs.Lineage, f jobs.Found, start, trees []string) traced {
 
 func inputsOf(o *jobs.Origin) []string {
 	var out []string
-	for _, name := range sorted(o.Inputs) {
+	for _, name := range slices.Sorted(maps.Keys(o.Inputs)) {
 		out = append(out, o.Inputs[name])
 	}
 	return out
@@ -175,12 +170,12 @@ func (p *tracer) up(digest string, depth int) {
 		if !p.work(o, depth) {
 			continue
 		}
-		for _, name := range sorted(o.External) {
+		for _, name := range slices.Sorted(maps.Keys(o.External)) {
 			if v := outside(o.External[name]); v != "" {
 				p.line(depth+1, "from outside: %s %s", name, v)
 			}
 		}
-		for _, name := range sorted(o.Inputs) {
+		for _, name := range slices.Sorted(maps.Keys(o.Inputs)) {
 			p.line(depth+1, "of %s  sha256:%s", name, short(o.Inputs[name]))
 			p.up(o.Inputs[name], depth+2)
 		}
@@ -215,5 +210,3 @@ func (p *tracer) down(digest string, depth int) {
 		}
 	}
 }
-
-func sorted[V any](m map[string]V) []string { return slices.Sorted(keys(m)) }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -84,12 +85,7 @@ func (v *ttyView) Observe(e jobs.Event) {
 }
 
 func (v *ttyView) drop(stage string) {
-	for i, s := range v.running {
-		if s == stage {
-			v.running = append(v.running[:i], v.running[i+1:]...)
-			return
-		}
-	}
+	v.running = slices.DeleteFunc(v.running, func(s string) bool { return s == stage })
 }
 
 // paint colours a line by what it says.

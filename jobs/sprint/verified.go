@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"maps"
 	"slices"
 	"strings"
 	"text/tabwriter"
@@ -53,7 +54,7 @@ func (v *verified) rows() [][]string {
 	var out [][]string
 	two := func(x float64) string { return fmt.Sprintf("%.2f", x) }
 	three := func(x float64) string { return fmt.Sprintf("%.3f", x) }
-	for _, name := range slices.Sorted(keys(v.model.PerCategory)) {
+	for _, name := range slices.Sorted(maps.Keys(v.model.PerCategory)) {
 		c := v.model.PerCategory[name]
 		tags := "-"
 		if c.TagSupport > 0 {

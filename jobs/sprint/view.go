@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"os"
 	"slices"
 	"strings"
@@ -101,7 +102,7 @@ func (v *plainView) beat() {
 	if v.a.quiet || time.Since(v.spoke) < heartbeat {
 		return
 	}
-	for _, name := range slices.Sorted(keys(v.last)) {
+	for _, name := range slices.Sorted(maps.Keys(v.last)) {
 		fmt.Fprintf(v.out, "%-10s %s\n", name, progressText(v.last[name]))
 	}
 	v.spoke = time.Now()
