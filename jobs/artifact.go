@@ -134,10 +134,10 @@ func findOutput(ctx context.Context, s *storage.Store, ref, run, stage, output s
 	ids := []string{run}
 	if run == "" {
 		var err error
-		if ids, err = Runs(ctx, s, 1000); err != nil {
+		if ids, err = List(ctx, s, 1000); err != nil {
 			return Found{}, err
 		}
-	} else if !validRun(run) {
+	} else if !ValidID(run) {
 		return Found{}, noArtifact(ref, "%s is no run", run)
 	}
 	names := map[string]bool{}

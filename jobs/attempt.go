@@ -17,34 +17,6 @@ import (
 	"github.com/sprint-ml/sprint/storage"
 )
 
-// Attempt is one try of one stage, self-contained: what a worker on another
-// machine needs to do it. It is stored before it begins.
-type Attempt struct {
-	Run        string                      `json:"run"`
-	Plan       string                      `json:"plan"` // its name
-	PlanDigest string                      `json:"plan_digest"`
-	Stage      string                      `json:"stage"`
-	Number     int                         `json:"number"`
-	Kind       string                      `json:"kind"`
-	Key        string                      `json:"key"`
-	Generation int                         `json:"generation"`
-	Preimage   json.RawMessage             `json:"preimage"`
-	Options    json.RawMessage             `json:"options"` // the kind's struct
-	Inputs     map[string]storage.Artifact `json:"inputs"`
-	External   stages.External             `json:"external,omitempty"`
-	Files      storeio.Files               `json:"files,omitempty"`
-	Taxonomy   stages.Source               `json:"taxonomy"`
-	Device     string                      `json:"device"`
-	CacheDir   string                      `json:"cache_dir"`
-	Offline    bool                        `json:"offline,omitempty"`
-	Endpoints  map[string]string           `json:"endpoints,omitempty"`
-	Version    string                      `json:"version"` // of sprint
-}
-
-func attemptKey(run, stage string, number int) string {
-	return fmt.Sprintf("runs/%s/attempts/%s/%d.json", run, stage, number)
-}
-
 // digest tells the attempt's record from any other.
 func (a *Attempt) digest() (string, error) {
 	record, err := json.Marshal(a)
@@ -57,16 +29,6 @@ func (a *Attempt) digest() (string, error) {
 func recordDigest(record []byte) string {
 	sum := sha256.Sum256(record)
 	return hex.EncodeToString(sum[:])
-}
-
-// LoadAttempt reads what a try of a stage was to do.
-func LoadAttempt(ctx context.Context, s *storage.Store, run, stage string, number int) (*Attempt, error) {
-	body, _, err := s.Read(ctx, attemptKey(run, stage, number))
-	if err != nil {
-		return nil, err
-	}
-	a := &Attempt{}
-	return a, json.Unmarshal(body, a)
 }
 
 // Sink takes what an attempt reports while it runs.

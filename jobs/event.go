@@ -35,16 +35,3 @@ type Event struct {
 	Progress *stages.Progress `json:"progress,omitempty"`
 	Result   *Result          `json:"-"` // set on EventResult
 }
-
-// Observer is told every event of a run, in order, from one goroutine at a time.
-type Observer interface{ Observe(Event) }
-
-// Observers sends every event to each of its members.
-type Observers []Observer
-
-// Observe passes e on.
-func (o Observers) Observe(e Event) {
-	for _, m := range o {
-		m.Observe(e)
-	}
-}

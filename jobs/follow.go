@@ -42,7 +42,7 @@ var ErrRunnerGone = errors.New("its runner is gone")
 // Until prints until the run has ended and returns its record. If the runner
 // is gone, the error is ErrRunnerGone, after all that it left was printed.
 func (f *Follow) Until(ctx context.Context) (Record, error) {
-	pulse := &Pulse{Store: f.Store, Run: f.Run, TTL: f.TTL}
+	liveness := &Liveness{Store: f.Store, Run: f.Run, TTL: f.TTL}
 	for {
 		// The end is asked for first: what is printed after it is the whole.
 		record, ended := LoadRecord(ctx, f.Store, f.Run)
@@ -52,7 +52,7 @@ func (f *Follow) Until(ctx context.Context) (Record, error) {
 		alive, holder := true, storage.Holder{}
 		if ended != nil {
 			var err error
-			if alive, holder, err = pulse.Alive(ctx); err != nil {
+			if alive, holder, err = liveness.Alive(ctx); err != nil {
 				return record, err
 			}
 		}

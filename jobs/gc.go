@@ -259,7 +259,7 @@ func (g *gc) rest(ctx context.Context) error {
 			continue // pinned meanwhile
 		}
 		for _, part := range []string{"attempts/", "events/", "logs/", "uses", "used/", "cancel", "report.html"} {
-			for info, err := range g.Store.List(ctx, runKey(id, part)) {
+			for info, err := range g.Store.List(ctx, Key(id, part)) {
 				if err != nil {
 					return err
 				}

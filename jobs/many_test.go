@@ -207,7 +207,7 @@ func readAll(t *testing.T, s *storage.Store, random *rand.Rand) (n int, err erro
 			}
 		}
 	}
-	ids, err := jobs.Runs(ctx, s, 3)
+	ids, err := jobs.List(ctx, s, 3)
 	if err != nil {
 		return n, err
 	}

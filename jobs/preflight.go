@@ -55,7 +55,7 @@ func (u *run) demands(ctx context.Context, t *Task, v *Verdict) error {
 	if err != nil {
 		return err
 	}
-	err = createJSON(ctx, u.Store, attemptKey(u.id, t.Name, 0), a)
+	err = SaveAttempt(ctx, u.Store, a)
 	if err != nil && !errors.Is(err, storage.ErrExists) { // of the try before
 		return err
 	}

@@ -111,7 +111,7 @@ func (r *reach) choose(ctx context.Context, newest int, cutoff time.Time) error 
 	if err != nil {
 		return err
 	}
-	ids, err := Runs(ctx, r.store, 1<<30)
+	ids, err := List(ctx, r.store, 1<<30)
 	if err != nil {
 		return err
 	}
@@ -155,7 +155,7 @@ func (r *reach) choose(ctx context.Context, newest int, cutoff time.Time) error 
 }
 
 func (r *reach) run(ctx context.Context, id string) (*runReach, error) {
-	out := &runReach{id: id, at: RunTime(id)}
+	out := &runReach{id: id, at: Time(id)}
 	s, err := Glance(ctx, r.store, id)
 	switch {
 	case errors.Is(err, storage.ErrNotFound), errors.Is(err, storage.ErrCorrupt):
@@ -194,14 +194,14 @@ func (r *reach) addRun(ctx context.Context, run *runReach) error {
 	if !errors.Is(err, storage.ErrNotFound) && !errors.Is(err, storage.ErrCorrupt) {
 		return err
 	}
-	used, err := Used(ctx, r.store, run.id)
+	used, err := LoadReadSet(ctx, r.store, run.id)
 	if err != nil && !errors.Is(err, storage.ErrNotFound) {
 		return err // a run that may read anything
 	}
 	for _, d := range used {
 		r.add(d)
 	}
-	for info, err := range r.store.List(ctx, runKey(run.id, "attempts/")) {
+	for info, err := range r.store.List(ctx, Key(run.id, "attempts/")) {
 		if err != nil {
 			return err
 		}

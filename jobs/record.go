@@ -1,38 +1,18 @@
 package jobs
 
 import (
+	"bytes"
 	"context"
-	"crypto/rand"
+	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
-	"slices"
-	"strings"
 	"time"
 
 	"github.com/sprint-ml/sprint/storage"
 )
-
-// NewRunID names a run: sortable by time, unique.
-func NewRunID(now time.Time) string {
-	var r [4]byte
-	_, _ = rand.Read(r[:]) // never fails since Go 1.24
-	// Three digits of the second's fraction keep the order of runs that follow
-	// each other at once, five tell those of the same moment apart.
-	return now.UTC().Format("20060102-150405") + fmt.Sprintf("-%03x%s", now.Nanosecond()/(1_000_000_000/4096+1), hex.EncodeToString(r[:])[:5])
-}
-
-// RunTime is the time at which a run was named; zero if the name tells none.
-func RunTime(run string) time.Time {
-	stamp, _, _ := strings.Cut(run[max(0, strings.IndexByte(run, '-'))+1:], "-")
-	day, _, _ := strings.Cut(run, "-")
-	t, err := time.Parse("20060102-150405", day+"-"+stamp)
-	if err != nil {
-		return time.Time{}
-	}
-	return t
-}
 
 // Record is the stored end of a run.
 type Record struct {
@@ -45,12 +25,10 @@ type Record struct {
 	Result
 }
 
-func runKey(run, name string) string { return "runs/" + run + "/" + name }
-
-// saveRecord stores a run's end where outside programs may read it.
-func saveRecord(ctx context.Context, s *storage.Store, r Record) error {
-	key := runKey(*r.Run, "result.json")
-	b, err := sealed(key, r)
+// SaveRecord stores a run's end where outside programs may read it.
+func SaveRecord(ctx context.Context, s *storage.Store, r Record) error {
+	key := Key(*r.Run, "result.json")
+	b, err := seal(key, r)
 	if err != nil {
 		return err
 	}
@@ -61,7 +39,7 @@ func saveRecord(ctx context.Context, s *storage.Store, r Record) error {
 // (yet), or does not exist.
 func LoadRecord(ctx context.Context, s *storage.Store, run string) (Record, error) {
 	var r Record
-	key := runKey(run, "result.json")
+	key := Key(run, "result.json")
 	b, err := s.ReadFile(ctx, key, 16<<20)
 	if err != nil {
 		return r, err
@@ -72,7 +50,7 @@ func LoadRecord(ctx context.Context, s *storage.Store, run string) (Record, erro
 // loadHead reads of a run's end what comes before its stages, which may be many.
 // Records whose stages come first are read to their end.
 func loadHead(ctx context.Context, s *storage.Store, run string) (Record, error) {
-	f, err := s.OpenFile(ctx, runKey(run, "result.json"))
+	f, err := s.OpenFile(ctx, Key(run, "result.json"))
 	if err != nil {
 		return Record{}, err
 	}
@@ -111,20 +89,55 @@ func decodeHead(f io.Reader) (r Record, err error) {
 	return r, nil
 }
 
-// Runs lists the ids of the newest runs, newest first, at most limit.
-func Runs(ctx context.Context, s *storage.Store, limit int) ([]string, error) {
-	var ids []string
-	for id, err := range s.Folders(ctx, "runs/") {
-		if err != nil {
-			return nil, err
-		}
-		ids = append(ids, id)
+// createJSON stores the JSON of a value as a record that is not there yet.
+func createJSON(ctx context.Context, s *storage.Store, key string, v any) error {
+	b, err := json.Marshal(v)
+	if err != nil {
+		return fmt.Errorf("%s cannot be stored as JSON: %w", key, err)
 	}
-	slices.Reverse(ids)
-	return ids[:min(limit, len(ids))], nil
+	return s.Create(ctx, key, b)
 }
 
-// RunPlan returns the plan that a run saved.
-func RunPlan(ctx context.Context, s *storage.Store, run string) ([]byte, error) {
-	return s.ReadFile(ctx, runKey(run, "plan.yaml"), 1<<20)
+// A run's result.json and resolved.json are plain JSON, for outside programs to
+// read. So that a damaged one is found, they end with a digest of their key and
+// of all that stands before the seal.
+
+// sealStart begins the seal, which takes the place of the object's end.
+const sealStart = ",\n  \"sealed\": true,\n  \"sha256\": \""
+
+// seal encodes v, a struct or map with at least one field, under its key.
+func seal(key string, v any) ([]byte, error) {
+	b, err := json.MarshalIndent(v, "", "  ")
+	if err != nil {
+		return nil, err
+	}
+	head, ok := bytes.CutSuffix(b, []byte("\n}"))
+	if !ok {
+		return nil, fmt.Errorf("%s: nothing to seal", key)
+	}
+	return fmt.Appendf(nil, "%s%s%s\"\n}\n", head, sealStart, sealDigest(key, head)), nil
+}
+
+func sealDigest(key string, head []byte) string {
+	h := sha256.New()
+	fmt.Fprintf(h, "%s\n", key)
+	h.Write(head)
+	return hex.EncodeToString(h.Sum(nil))
+}
+
+// unseal decodes what was read under a key. An object without a seal is of an
+// older version.
+func unseal(key string, b []byte, v any) error {
+	err := json.Unmarshal(b, v)
+	if i := bytes.LastIndex(b, []byte(sealStart)); err == nil && i >= 0 {
+		if want := fmt.Sprintf("%s\"\n}\n", sealDigest(key, b[:i])); string(b[i+len(sealStart):]) != want {
+			err = errors.New("its bytes are not those that were written under this key")
+		}
+	} else if err == nil && (bytes.Contains(b, []byte("\n  \"sealed\": ")) || bytes.Contains(b, []byte("\n  \"sha256\": "))) {
+		err = errors.New("its seal is broken")
+	}
+	if err != nil {
+		return &storage.Error{Op: "read run", Key: key, Class: storage.ErrCorrupt, Err: err}
+	}
+	return nil
 }

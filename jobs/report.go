@@ -20,9 +20,7 @@ func (u *run) emit(e Event) {
 	u.mu.Lock()
 	defer u.mu.Unlock()
 	if u.journal != nil && e.Type != EventProgress {
-		if b, err := json.Marshal(e); err == nil {
-			u.journal.write(b)
-		}
+		u.journal.Write(e)
 	}
 	u.Observer.Observe(e)
 }
@@ -93,44 +91,23 @@ func (u *run) fail(t *Task, err error) {
 
 // begin writes what a reader of the run wants to see while it goes on.
 func (u *run) begin(ctx context.Context) error {
-	if err := u.Store.WriteFile(ctx, runKey(u.id, "plan.yaml"), u.g.Plan.Source); err != nil {
+	if err := SavePlan(ctx, u.Store, u.id, u.g.Plan.Source); err != nil {
 		return err
 	}
-	resolved := map[string]any{"plan": u.g.Plan.Name, "plan_digest": u.g.Plan.Digest, "command": u.Command, "args": u.Args, "version": u.Version, "started": u.started, "order": u.g.Names()}
-	options := map[string]any{}
+	resolved := Resolved{
+		Plan: u.g.Plan.Name, PlanDigest: u.g.Plan.Digest, Command: u.Command, Args: u.Args, Version: u.Version, Started: u.started,
+		Order: u.g.Names(), Stages: map[string]ResolvedStage{},
+	}
 	for _, t := range u.g.Tasks {
-		options[t.Name] = map[string]any{"kind": t.Kind.Name, "options": t.Decoded.All, "external": t.External, "device": t.Device, "needs": t.Needs}
+		resolved.Stages[t.Name] = ResolvedStage{Kind: t.Kind.Name, Options: t.Decoded.All, External: t.External, Device: t.Device, Needs: t.Needs}
 	}
-	resolved["stages"] = options
-	key := runKey(u.id, "resolved.json")
-	b, err := sealed(key, resolved)
-	if err != nil {
-		return err
-	}
-	if err := u.Store.WriteFile(ctx, key, b); err != nil {
+	if err := SaveResolved(ctx, u.Store, u.id, resolved); err != nil {
 		return err
 	}
 	u.mu.Lock()
-	u.journal = newChunk(context.WithoutCancel(ctx), u.Store, u.Log, func(seq int) string { return fmt.Sprintf("runs/%s/events/%06d.jsonl", u.id, seq) },
-		func(n int) []byte {
-			e := Event{Type: EventLog, Time: time.Now().UTC(), Run: u.id, Level: slog.LevelWarn.String(), Message: droppedText(n)}
-			line, err := json.Marshal(e)
-			if err != nil {
-				u.Log.Warn("could not note lost lines", "run", u.id, "lines", n, "error", err)
-			}
-			return line
-		})
+	u.journal = OpenJournal(context.WithoutCancel(ctx), u.Store, u.Log, u.id)
 	u.mu.Unlock()
 	return nil
-}
-
-// createJSON stores the JSON of a value as a record that is not there yet.
-func createJSON(ctx context.Context, s *storage.Store, key string, v any) error {
-	b, err := json.Marshal(v)
-	if err != nil {
-		return fmt.Errorf("%s cannot be stored as JSON: %w", key, err)
-	}
-	return s.Create(ctx, key, b)
 }
 
 // end records how a task ended.
@@ -214,9 +191,9 @@ func (u *run) finish(ctx context.Context) *Result {
 	u.journal = nil
 	u.mu.Unlock()
 	if journal != nil {
-		journal.close()
+		journal.Close()
 	}
-	err := saveRecord(ctx, u.Store, Record{Result: *res, Plan: u.g.Plan.Name, Started: u.started, Finished: time.Now().UTC(), Version: u.Version, Command: u.Command, Args: u.Args})
+	err := SaveRecord(ctx, u.Store, Record{Result: *res, Plan: u.g.Plan.Name, Started: u.started, Finished: time.Now().UTC(), Version: u.Version, Command: u.Command, Args: u.Args})
 	if err != nil {
 		u.Log.Warn("could not store the run's record", "error", err)
 	}
@@ -228,7 +205,7 @@ type taskSink struct {
 	u       *run
 	t       *Task
 	attempt int
-	log     *chunk
+	log     *Log
 }
 
 func (s *taskSink) Progress(p stages.Progress) {
@@ -255,14 +232,6 @@ func (s *taskSink) Log(level slog.Level, text string) {
 
 func (s *taskSink) line(level slog.Level, text string) {
 	if s.log != nil {
-		s.log.write(logLine(level, text))
+		s.log.Write(level, text)
 	}
-}
-
-func logLine(level slog.Level, text string) []byte {
-	return fmt.Appendf(nil, "%s %-5s %s", time.Now().UTC().Format(time.RFC3339), level, text)
-}
-
-func droppedText(n int) string {
-	return fmt.Sprintf("%d lines are missing here: the store could not be reached", n)
 }

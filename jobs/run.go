@@ -48,7 +48,7 @@ type run struct {
 	selected map[string]bool
 	force    map[string]bool
 	started  time.Time
-	journal  *chunk
+	journal  *Journal
 
 	mu      sync.Mutex
 	results map[string]*StageResult
@@ -63,12 +63,12 @@ type run struct {
 func (r *Runner) Run(ctx context.Context, g *Graph) (*Result, error) {
 	u := &run{Runner: r, g: g, started: time.Now().UTC(), results: map[string]*StageResult{}, known: map[string]*Verdict{}, errs: map[string]error{}, seen: map[string]string{}}
 	if r.TTL == 0 {
-		r.TTL = leaseTTL
+		r.TTL = LeaseTTL
 	}
 	if err := u.choose(); err != nil {
 		return nil, err
 	}
-	u.id = NewRunID(u.started)
+	u.id = NewID(u.started)
 	if r.Deadline > 0 {
 		var cancel context.CancelFunc
 		ctx, cancel = context.WithDeadlineCause(ctx, u.started.Add(r.Deadline), ErrDeadline)
@@ -105,4 +105,17 @@ func (r *Runner) Run(ctx context.Context, g *Graph) (*Result, error) {
 		u.walk(ctx, evaluator)
 	}
 	return u.finish(ctx), nil
+}
+
+// Observer is told every event of a run, in order, from one goroutine at a time.
+type Observer interface{ Observe(Event) }
+
+// Observers sends every event to each of its members.
+type Observers []Observer
+
+// Observe passes e on.
+func (o Observers) Observe(e Event) {
+	for _, m := range o {
+		m.Observe(e)
+	}
 }

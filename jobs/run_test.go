@@ -30,7 +30,7 @@ func TestSecondRunIsCachedAndWritesOneRecord(t *testing.T) {
 	if got := b.count.String(); got != "map[join:1 make:1 refine:1 slow:1]" {
 		t.Errorf("ran %s", got)
 	}
-	ids, err := jobs.Runs(t.Context(), b.store, 10)
+	ids, err := jobs.List(t.Context(), b.store, 10)
 	if err != nil || len(ids) != 2 {
 		t.Fatalf("runs %v, %v", ids, err)
 	}

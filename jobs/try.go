@@ -110,15 +110,14 @@ func (u *run) try(ctx context.Context, t *Task, v *Verdict, inputs map[string]st
 		if a, err = u.attempt(t, v, inputs, number); err != nil {
 			return failed(err)
 		}
-		if taken = createJSON(ctx, u.Store, attemptKey(u.id, t.Name, number), a); taken != nil && !errors.Is(taken, storage.ErrExists) {
+		if taken = SaveAttempt(ctx, u.Store, a); taken != nil && !errors.Is(taken, storage.ErrExists) {
 			return u.interruptible(ctx, failed(taken))
 		}
 	}
 	u.state(t, Running, v.Reason, func(res *StageResult) { res.Attempt = number })
 	sink := &taskSink{u: u, t: t, attempt: number}
-	sink.log = newChunk(context.WithoutCancel(ctx), u.Store, u.Log, func(seq int) string { return logKey(u.id, t.Name, number, seq) },
-		func(n int) []byte { return logLine(slog.LevelWarn, droppedText(n)) })
-	defer sink.log.close()
+	sink.log = OpenLog(context.WithoutCancel(ctx), u.Store, u.Log, u.id, t.Name, number)
+	defer sink.log.Close()
 	limited, cancel := ctx, func() {}
 	if t.Stage.Timeout > 0 {
 		limited, cancel = context.WithTimeoutCause(ctx, t.Stage.Timeout, fmt.Errorf("stage %s took longer than its timeout of %s", t.Name, t.Stage.Timeout))

@@ -211,7 +211,7 @@ func checkInterrupted(t *testing.T, dir string, code int, says string) {
 		t.Fatal(err)
 	}
 	defer store.Close()
-	ids, err := jobs.Runs(t.Context(), store, 1)
+	ids, err := jobs.List(t.Context(), store, 1)
 	if err != nil || len(ids) != 1 {
 		t.Fatal(ids, err)
 	}

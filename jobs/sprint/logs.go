@@ -82,13 +82,13 @@ exit code. If the run's runner was killed, it says so and ends with 75.`,
 // newestWithLogs is the newest run that tried a stage; a follower takes one
 // that has not tried any yet.
 func newestWithLogs(ctx context.Context, store *storage.Store, follow bool) (string, error) {
-	ids, err := jobs.Runs(ctx, store, 100)
+	ids, err := jobs.List(ctx, store, 100)
 	if err != nil {
 		return "", err
 	}
 	for _, id := range ids {
 		if follow {
-			if alive, _, err := (&jobs.Pulse{Store: store, Run: id}).Alive(ctx); err == nil && alive {
+			if alive, _, err := (&jobs.Liveness{Store: store, Run: id}).Alive(ctx); err == nil && alive {
 				return id, nil
 			}
 		}

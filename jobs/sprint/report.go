@@ -47,7 +47,7 @@ func (a *app) showReport(ctx context.Context, s *storage.Store, args []string, f
 		return &config.UsageError{Message: fmt.Sprintf("-o %s writes to standard output, --output to a folder: choose one", format)}
 	}
 	if len(args) == 0 {
-		newest, err := jobs.Runs(ctx, s, 1)
+		newest, err := jobs.List(ctx, s, 1)
 		if err != nil {
 			return err
 		}

@@ -59,7 +59,7 @@ func TestReport(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer s.Close()
-	runs, err := jobs.Runs(t.Context(), s, 1)
+	runs, err := jobs.List(t.Context(), s, 1)
 	if err != nil || runs[0] == files.Run {
 		t.Fatal(runs, err)
 	}
@@ -72,7 +72,7 @@ func TestReport(t *testing.T) {
 	if code, _, stderr := exec(t, dir, "run", "--force=split"); code != 0 {
 		t.Fatal(stderr)
 	}
-	if runs, err = jobs.Runs(t.Context(), s, 1); err != nil {
+	if runs, err = jobs.List(t.Context(), s, 1); err != nil {
 		t.Fatal(err)
 	}
 	if err := os.Remove(filepath.Join(dir, ".sprint/store/runs", runs[0], "result.json")); err != nil {
@@ -104,7 +104,7 @@ func TestKeepReport(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer s.Close()
-	runs, err := jobs.Runs(t.Context(), s, 1)
+	runs, err := jobs.List(t.Context(), s, 1)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -245,7 +245,7 @@ func buildScale(t *testing.T, dir string) {
 	wg.Wait()
 	for i := range scaleRuns {
 		at := old.Add(time.Duration(i) * time.Minute)
-		id := jobs.NewRunID(at)
+		id := jobs.NewID(at)
 		result.Run = &id
 		b, err := json.Marshal(jobs.Record{Result: result, Plan: "scale", Started: at, Finished: at.Add(time.Minute)})
 		if err != nil {

@@ -62,7 +62,7 @@ func Load(ctx context.Context, s *storage.Store, run string) (*Source, error) {
 	if err != nil {
 		return nil, err
 	}
-	out := &Source{Run: run, Class: at.String(), Started: jobs.RunTime(run)}
+	out := &Source{Run: run, Class: at.String(), Started: jobs.Time(run)}
 	var results []jobs.StageResult
 	if r := at.Record; r != nil {
 		code := int(r.Code)
@@ -111,7 +111,7 @@ func unfinished(ctx context.Context, s *storage.Store, run string, out *Source) 
 	if !cached {
 		return results, nil
 	}
-	used, err := jobs.Used(ctx, s, run)
+	used, err := jobs.LoadReadSet(ctx, s, run)
 	if err != nil && !errors.Is(err, storage.ErrNotFound) && !errors.Is(err, storage.ErrCorrupt) {
 		return nil, err
 	}

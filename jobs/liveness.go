@@ -8,10 +8,10 @@ import (
 	"github.com/sprint-ml/sprint/storage"
 )
 
-// Pulse finds out whether a run goes on, by looking several times: a runner
+// Liveness finds out whether a run goes on, by looking several times: a runner
 // that ended or died here is seen at once, one on another host after a ttl
 // without a renewal. It is for one goroutine.
-type Pulse struct {
+type Liveness struct {
 	Store *storage.Store
 	Run   string
 	TTL   time.Duration // of the run's leases; 0 means 20 s
@@ -22,8 +22,8 @@ type Pulse struct {
 
 // Alive reports whether the run's holder may still be at work. A run that never
 // began, or had nothing to do, has no holder and is not alive.
-func (p *Pulse) Alive(ctx context.Context) (alive bool, holder storage.Holder, err error) {
-	state, err := p.Store.Lease(ctx, runLease(p.Run))
+func (l *Liveness) Alive(ctx context.Context) (alive bool, holder storage.Holder, err error) {
+	state, err := l.Store.Lease(ctx, LeaseName(l.Run))
 	switch {
 	case errors.Is(err, storage.ErrNotFound), errors.Is(err, storage.ErrCorrupt):
 		return false, holder, nil
@@ -32,15 +32,16 @@ func (p *Pulse) Alive(ctx context.Context) (alive bool, holder storage.Holder, e
 	case state.Free(storage.Self()):
 		return false, state.Holder, nil
 	}
-	if state.Version != p.version {
-		p.version, p.since = state.Version, time.Now()
+	if state.Version != l.version {
+		l.version, l.since = state.Version, time.Now()
 	}
-	ttl := p.TTL
+	ttl := l.TTL
 	if ttl == 0 {
-		ttl = leaseTTL
+		ttl = LeaseTTL
 	}
-	return time.Since(p.since) <= ttl, state.Holder, nil
+	return time.Since(l.since) <= ttl, state.Holder, nil
 }
 
-// leaseTTL is how long a holder on another host may be silent.
-const leaseTTL = 20 * time.Second
+// LeaseTTL is how long a holder on another host may be silent, unless a runner is
+// told otherwise.
+const LeaseTTL = 20 * time.Second

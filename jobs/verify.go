@@ -61,13 +61,13 @@ func auditPlan(ctx context.Context, s *storage.Store, run string) (known bool, e
 	if err != nil {
 		return false, err
 	}
-	source, err := RunPlan(ctx, s, run)
+	source, err := LoadPlan(ctx, s, run)
 	if err != nil {
 		return true, err
 	}
 	sum := sha256.Sum256(source)
 	if got := "sha256:" + hex.EncodeToString(sum[:]); got != resolved.PlanDigest {
-		err = &storage.Error{Op: "read plan", Key: runKey(run, "plan.yaml"), Class: storage.ErrCorrupt, Err: fmt.Errorf("its digest is %s, the run resolved %s", got, resolved.PlanDigest)}
+		err = &storage.Error{Op: "read plan", Key: planKey(run), Class: storage.ErrCorrupt, Err: fmt.Errorf("its digest is %s, the run resolved %s", got, resolved.PlanDigest)}
 	}
 	return true, err
 }

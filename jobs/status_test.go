@@ -38,7 +38,7 @@ func TestCancelThroughTheStore(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer other.Close()
-	ids, err := jobs.Runs(t.Context(), other, 1)
+	ids, err := jobs.List(t.Context(), other, 1)
 	if err != nil || len(ids) != 1 {
 		t.Fatal(ids, err)
 	}
@@ -68,7 +68,7 @@ func TestCancelThroughTheStore(t *testing.T) {
 func TestKilledRunIsSeen(t *testing.T) {
 	b := newBench(t, toyPlan)
 	b.mustRun(0, "succeeded succeeded succeeded succeeded")
-	ids, err := jobs.Runs(t.Context(), b.store, 1)
+	ids, err := jobs.List(t.Context(), b.store, 1)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -62,7 +62,7 @@ func TestEveryObjectChecked(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer s.Close()
-	ids, err := jobs.Runs(t.Context(), s, 9)
+	ids, err := jobs.List(t.Context(), s, 9)
 	if err != nil || len(ids) != 2 || want[0].Code+want[1].Code != 0 {
 		t.Fatalf("%d runs, %v; %+v", len(ids), err, want)
 	}

@@ -1,0 +1,58 @@
+package jobs
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/hex"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/sprint-ml/sprint/storage"
+)
+
+// NewID names a run: sortable by time, unique.
+func NewID(now time.Time) string {
+	var r [4]byte
+	_, _ = rand.Read(r[:]) // never fails since Go 1.24
+	// Three digits of the second's fraction keep the order of runs that follow
+	// each other at once, five tell those of the same moment apart.
+	return now.UTC().Format("20060102-150405") + fmt.Sprintf("-%03x%s", now.Nanosecond()/(1_000_000_000/4096+1), hex.EncodeToString(r[:])[:5])
+}
+
+// Time is the time at which a run was named; zero if the name tells none.
+func Time(run string) time.Time {
+	stamp, _, _ := strings.Cut(run[max(0, strings.IndexByte(run, '-'))+1:], "-")
+	day, _, _ := strings.Cut(run, "-")
+	t, err := time.Parse("20060102-150405", day+"-"+stamp)
+	if err != nil {
+		return time.Time{}
+	}
+	return t
+}
+
+// Key is the key of an object of a run in its store.
+func Key(run, name string) string { return "runs/" + run + "/" + name }
+
+// List lists the ids of the newest runs, newest first, at most limit.
+func List(ctx context.Context, s *storage.Store, limit int) ([]string, error) {
+	var ids []string
+	for id, err := range s.Folders(ctx, "runs/") {
+		if err != nil {
+			return nil, err
+		}
+		ids = append(ids, id)
+	}
+	slices.Reverse(ids)
+	return ids[:min(limit, len(ids))], nil
+}
+
+// LeaseName is the name of the lease that a run holds while it works.
+func LeaseName(run string) string { return "runs/" + run }
+
+// ValidID reports whether a text may be the id of a run. It keeps what a user
+// types from naming another object.
+func ValidID(run string) bool {
+	return run != "" && !strings.Contains(run, "/") && storage.ValidKey(run)
+}

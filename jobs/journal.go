@@ -1,0 +1,69 @@
+package jobs
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"log/slog"
+	"time"
+
+	"github.com/sprint-ml/sprint/storage"
+)
+
+// Journal is the record of a run's events that is being written.
+type Journal struct{ lines *logWriter }
+
+// OpenJournal begins the journal of a run. Close it; ctx must outlive it. What
+// the store does not take is told to log.
+func OpenJournal(ctx context.Context, s *storage.Store, log *slog.Logger, run string) *Journal {
+	return &Journal{newLogWriter(ctx, s, log,
+		func(seq int) string { return journalKey(run, seq) },
+		func(n int) []byte {
+			e := Event{Type: EventLog, Time: time.Now().UTC(), Run: run, Level: slog.LevelWarn.String(), Message: droppedText(n)}
+			line, err := json.Marshal(e)
+			if err != nil {
+				log.Warn("could not note lost lines", "run", run, "lines", n, "error", err)
+			}
+			return line
+		})}
+}
+
+// Write appends an event; one that has no JSON is left out. It never waits for
+// the store.
+func (j *Journal) Write(e Event) {
+	if b, err := json.Marshal(e); err == nil {
+		j.lines.write(b)
+	}
+}
+
+// Close stores what is left.
+func (j *Journal) Close() { j.lines.close() }
+
+func journalKey(run string, seq int) string {
+	return Key(run, fmt.Sprintf("events/%06d.jsonl", seq))
+}
+
+// eventLimit caps one chunk of a run's journal.
+const eventLimit = 64 << 20
+
+// Events calls visit with the journal of a run, in order, until its end so far.
+// Lines that cannot be read are skipped: the journal explains, it decides nothing.
+func Events(ctx context.Context, s *storage.Store, run string, visit func(Event)) error {
+	for seq := 1; ; seq++ {
+		b, err := s.ReadFile(ctx, journalKey(run, seq), eventLimit)
+		if errors.Is(err, storage.ErrNotFound) {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+		for line := range bytes.SplitSeq(b, []byte{'\n'}) {
+			var e Event
+			if len(line) > 0 && json.Unmarshal(line, &e) == nil {
+				visit(e)
+			}
+		}
+	}
+}

@@ -1,0 +1,96 @@
+package jobs
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/sprint-ml/sprint/storage"
+)
+
+// Standing is where a run stands as far as its store tells.
+type Standing struct {
+	Run string `json:"run"`
+	// State is "ended", "running", "silent" (its holder has not renewed its
+	// lease for several ttls), "killed" or "unknown" (begun by a sprint that
+	// took no lease).
+	State  string         `json:"state"`
+	Record *Record        `json:"record,omitempty"` // if ended
+	Holder storage.Holder `json:"holder,omitzero"`
+	Seen   time.Time      `json:"seen,omitzero"` // last renewal
+	Cancel *Cancellation  `json:"cancel,omitempty"`
+}
+
+// silence is how long a live run's lease may go without a renewal.
+const silence = time.Minute
+
+// Live reports whether the run may still be working.
+func (s Standing) Live() bool { return s.State == "running" || s.State == "silent" }
+
+// Stand finds out where a run stands. ErrNotFound: the store has no such run.
+func Stand(ctx context.Context, s *storage.Store, run string) (Standing, error) {
+	return stand(ctx, s, run, LoadRecord)
+}
+
+// Glance is Stand without the record's stages: fit for many runs.
+func Glance(ctx context.Context, s *storage.Store, run string) (Standing, error) {
+	return stand(ctx, s, run, loadHead)
+}
+
+func stand(ctx context.Context, s *storage.Store, run string, load func(context.Context, *storage.Store, string) (Record, error)) (Standing, error) {
+	out := Standing{Run: run}
+	if !ValidID(run) {
+		return out, &storage.Error{Op: "read run", Key: run, Class: storage.ErrNotFound}
+	}
+	r, err := load(ctx, s, run)
+	if err == nil {
+		out.State, out.Record = "ended", &r
+		return out, nil
+	}
+	if !errors.Is(err, storage.ErrNotFound) {
+		return out, err
+	}
+	l, err := s.Lease(ctx, LeaseName(run))
+	switch {
+	case errors.Is(err, storage.ErrNotFound):
+		if _, err := s.Stat(ctx, planKey(run)); err != nil {
+			return out, err
+		}
+		out.State = "unknown"
+		return out, nil
+	case err != nil:
+		return out, err
+	}
+	out.Holder, out.Seen = l.Holder, l.Renewed
+	switch {
+	case l.Free(storage.Self()):
+		out.State = "killed"
+	case time.Since(l.Renewed) > silence:
+		out.State = "silent"
+	default:
+		out.State = "running"
+	}
+	if c, err := LoadCancellation(ctx, s, run); err == nil {
+		out.Cancel = &c
+	}
+	return out, nil
+}
+
+// String says it in a few words.
+func (s Standing) String() string {
+	switch s.State {
+	case "ended":
+		return s.Record.Class
+	case "running":
+		if s.Cancel != nil {
+			return fmt.Sprintf("ending: asked to by %s", s.Cancel.By)
+		}
+		return fmt.Sprintf("running: %s", s.Holder)
+	case "silent":
+		return fmt.Sprintf("silent for %s: %s", time.Since(s.Seen).Round(time.Second), s.Holder)
+	case "killed":
+		return "killed: its process is gone"
+	}
+	return "unfinished"
+}
