@@ -181,7 +181,7 @@ func newExampleFolder(t *testing.T) *exampleFolder {
 		t.Fatal(err)
 	}
 	defer s.Close()
-	ids, err := jobs.Runs(t.Context(), s, 1)
+	ids, err := jobs.List(t.Context(), s, 1)
 	if err != nil || len(ids) == 0 {
 		t.Fatal(ids, err)
 	}
