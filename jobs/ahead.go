@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 
+	"github.com/sprint-ml/sprint/jobs/runs"
 	"github.com/sprint-ml/sprint/storage"
 	"golang.org/x/sync/errgroup"
 )
@@ -54,7 +55,7 @@ func (e Evaluator) look(ctx context.Context, g *Graph, t *Task, looks map[string
 		case <-ctx.Done():
 			return context.Cause(ctx)
 		}
-		if known[n] = looks[n].manifest; known[n] == nil || known[n].State != Cached || e.Force[n] {
+		if known[n] = looks[n].manifest; known[n] == nil || known[n].State != runs.Cached || e.Force[n] {
 			close(l.found)
 			return nil
 		}

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"time"
 
+	"github.com/sprint-ml/sprint/jobs/runs"
 	"github.com/sprint-ml/sprint/storage"
 )
 
@@ -13,12 +14,12 @@ import (
 // a gc that did not know of it may have deleted it meanwhile.
 func (u *run) rely(ctx context.Context, e Evaluator, t *Task, inputs map[string]storage.Artifact) (*Verdict, error) {
 	v, err := e.Task(ctx, u.g, t, inputs)
-	if err != nil || v.State != Cached || u.seen[t.Name] == v.Key {
+	if err != nil || v.State != runs.Cached || u.seen[t.Name] == v.Key {
 		return v, err
 	}
-	found := ReadSet{Plan: u.g.Plan.Name, Digests: []string{}}
+	found := runs.ReadSet{Plan: u.g.Plan.Name, Digests: []string{}}
 	found.Add(v.Manifest)
-	if err := AddReadSet(ctx, u.Store, u.id, t.Name, v.Generation, found); err != nil {
+	if err := runs.AddReadSet(ctx, u.Store, u.id, t.Name, v.Generation, found); err != nil {
 		return nil, err
 	}
 	if _, err := u.Store.AwaitSweep(ctx, nil); err != nil {
@@ -30,7 +31,7 @@ func (u *run) rely(ctx context.Context, e Evaluator, t *Task, inputs map[string]
 // attend makes the run seen as live until leave is called. The context that it
 // returns ends when the run is cancelled.
 func (u *run) attend(ctx context.Context, e *Evaluation) (attended context.Context, leave func(), err error) {
-	lease, err := u.Store.Acquire(ctx, LeaseName(u.id), storage.Self(), u.TTL, "")
+	lease, err := u.Store.Acquire(ctx, runs.LeaseName(u.id), storage.Self(), u.TTL, "")
 	if err != nil {
 		return nil, nil, err
 	}
@@ -39,14 +40,14 @@ func (u *run) attend(ctx context.Context, e *Evaluation) (attended context.Conte
 			u.Log.Warn("could not release the run's lease", "run", u.id, "error", err)
 		}
 	}
-	used := ReadSet{Plan: u.g.Plan.Name, Command: u.Command, Digests: []string{}}
+	used := runs.ReadSet{Plan: u.g.Plan.Name, Command: u.Command, Digests: []string{}}
 	for name, v := range e.Tasks {
 		if v.Manifest != nil {
 			u.seen[name] = v.Key
 			used.Add(v.Manifest)
 		}
 	}
-	if err := SaveReadSet(ctx, u.Store, u.id, used); err != nil {
+	if err := runs.SaveReadSet(ctx, u.Store, u.id, used); err != nil {
 		release()
 		return nil, nil, err
 	}
@@ -59,7 +60,7 @@ func (u *run) attend(ctx context.Context, e *Evaluation) (attended context.Conte
 	}
 	attended, cancel := context.WithCancelCause(ctx)
 	quiet := context.AfterFunc(attended, func() {
-		u.emit(Event{Type: EventStop, Message: context.Cause(attended).Error()})
+		u.emit(runs.Event{Type: runs.EventStop, Message: context.Cause(attended).Error()})
 	})
 	stopped := make(chan struct{})
 	go func() {
@@ -84,13 +85,13 @@ func (u *run) heed(ctx context.Context, cancel context.CancelCauseFunc) {
 			return
 		case <-tick.C:
 		}
-		c, err := LoadCancellation(ctx, u.Store, u.id)
+		c, err := runs.LoadCancellation(ctx, u.Store, u.id)
 		switch {
 		case err == nil:
-			cancel(&CancelledError{c})
+			cancel(&runs.CancelledError{Cancellation: c})
 			return
 		case errors.Is(err, storage.ErrCorrupt):
-			cancel(&CancelledError{Cancellation{Reason: "the record of who did it cannot be read"}})
+			cancel(&runs.CancelledError{Cancellation: runs.Cancellation{Reason: "the record of who did it cannot be read"}})
 			return
 		}
 	}

@@ -10,6 +10,7 @@ import (
 
 	"github.com/sprint-ml/sprint/config"
 	"github.com/sprint-ml/sprint/config/diagnostic"
+	"github.com/sprint-ml/sprint/jobs/runs"
 	"github.com/sprint-ml/sprint/storage"
 )
 
@@ -134,15 +135,15 @@ func findOutput(ctx context.Context, s *storage.Store, ref, run, stage, output s
 	ids := []string{run}
 	if run == "" {
 		var err error
-		if ids, err = List(ctx, s, 1000); err != nil {
+		if ids, err = runs.List(ctx, s, 1000); err != nil {
 			return Found{}, err
 		}
-	} else if !ValidID(run) {
+	} else if !runs.ValidID(run) {
 		return Found{}, noArtifact(ref, "%s is no run", run)
 	}
 	names := map[string]bool{}
 	for _, id := range ids {
-		r, err := LoadRecord(ctx, s, id)
+		r, err := runs.LoadRecord(ctx, s, id)
 		if errors.Is(err, storage.ErrNotFound) || errors.Is(err, storage.ErrCorrupt) {
 			continue
 		}
@@ -177,7 +178,7 @@ func sortedKeys[V any](m map[string]V) []string {
 }
 
 // mediaOf asks the manifests of a stage's key for the media type of an output.
-func mediaOf(ctx context.Context, s *storage.Store, st StageResult, a storage.Artifact) (string, error) {
+func mediaOf(ctx context.Context, s *storage.Store, st runs.StageResult, a storage.Artifact) (string, error) {
 	m, err := s.Manifest(ctx, st.Kind, st.Key)
 	if err == nil {
 		if o, ok := m.Output(a.Name); ok {

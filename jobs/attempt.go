@@ -2,8 +2,6 @@ package jobs
 
 import (
 	"context"
-	"crypto/sha256"
-	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -12,24 +10,11 @@ import (
 	"sync"
 	"time"
 
+	"github.com/sprint-ml/sprint/jobs/runs"
 	"github.com/sprint-ml/sprint/stages"
 	"github.com/sprint-ml/sprint/stages/storeio"
 	"github.com/sprint-ml/sprint/storage"
 )
-
-// digest tells the attempt's record from any other.
-func (a *Attempt) digest() (string, error) {
-	record, err := json.Marshal(a)
-	if err != nil {
-		return "", err
-	}
-	return recordDigest(record), nil
-}
-
-func recordDigest(record []byte) string {
-	sum := sha256.Sum256(record)
-	return hex.EncodeToString(sum[:])
-}
 
 // Sink takes what an attempt reports while it runs.
 type Sink interface {
@@ -40,7 +25,7 @@ type Sink interface {
 
 // Outcome is how an attempt ended.
 type Outcome struct {
-	State    State
+	State    runs.State
 	Manifest *storage.Manifest
 	// Err is the failure of Failed, Lost and Interrupted outcomes.
 	Err error
@@ -61,7 +46,7 @@ type performer struct {
 }
 
 // build makes the stage of an attempt.
-func (p *performer) build(a *Attempt, env stages.Env) (stages.Kind, stages.Stage, any, error) {
+func (p *performer) build(a *runs.Attempt, env stages.Env) (stages.Kind, stages.Stage, any, error) {
 	kind, ok := p.registry.Kind(a.Kind)
 	if !ok {
 		return kind, nil, nil, fmt.Errorf("this sprint knows no kind %q", a.Kind)
@@ -74,7 +59,7 @@ func (p *performer) build(a *Attempt, env stages.Env) (stages.Kind, stages.Stage
 	return kind, stage, options, err
 }
 
-func (p *performer) env(a *Attempt, sink Sink) stages.Env {
+func (p *performer) env(a *runs.Attempt, sink Sink) stages.Env {
 	return stages.Env{
 		Run: a.Run, Stage: a.Stage, Attempt: a.Number,
 		Taxonomy: a.Taxonomy, External: a.External, Device: a.Device,
@@ -86,7 +71,7 @@ func (p *performer) env(a *Attempt, sink Sink) stages.Env {
 }
 
 // preflight finds out early whether an attempt cannot succeed.
-func (p *performer) preflight(ctx context.Context, a *Attempt, sink Sink) (err error) {
+func (p *performer) preflight(ctx context.Context, a *runs.Attempt, sink Sink) (err error) {
 	defer recovered(a.Stage, &err)
 	scratch, done, err := newScratch()
 	if err != nil {
@@ -114,7 +99,7 @@ func recovered(stage string, err *error) {
 }
 
 // perform runs the stage and commits its manifest.
-func (p *performer) perform(ctx context.Context, a *Attempt, sink Sink) Outcome {
+func (p *performer) perform(ctx context.Context, a *runs.Attempt, sink Sink) Outcome {
 	started := time.Now().UTC()
 	scratch, done, err := newScratch()
 	if err != nil {
@@ -139,7 +124,7 @@ func (p *performer) perform(ctx context.Context, a *Attempt, sink Sink) Outcome 
 	switch {
 	case err == nil, errors.As(err, &verdict):
 	case errors.Is(err, stages.ErrInterrupted), ctx.Err() != nil:
-		return Outcome{State: Interrupted, Err: err, Checkpointed: saved}
+		return Outcome{State: runs.Interrupted, Err: err, Checkpointed: saved}
 	default:
 		o := failed(err)
 		o.Checkpointed = saved
@@ -171,16 +156,16 @@ func (p *performer) perform(ctx context.Context, a *Attempt, sink Sink) Outcome 
 // committed is the outcome that a manifest stands for.
 func committed(m *storage.Manifest) Outcome {
 	if m.Verdict != nil {
-		return Outcome{State: Failed, Manifest: m, Err: &stages.Verdict{Code: stages.Code(m.Verdict.Code), Message: m.Verdict.Message, Hint: m.Verdict.Hint}}
+		return Outcome{State: runs.Failed, Manifest: m, Err: &stages.Verdict{Code: stages.Code(m.Verdict.Code), Message: m.Verdict.Message, Hint: m.Verdict.Hint}}
 	}
-	return Outcome{State: Succeeded, Manifest: m}
+	return Outcome{State: runs.Succeeded, Manifest: m}
 }
 
 // failed sorts an error into the two classes of failure.
 func failed(err error) Outcome {
-	o := Outcome{State: Failed, Err: err, Cause: causeOf(err)}
+	o := Outcome{State: runs.Failed, Err: err, Cause: causeOf(err)}
 	if o.Cause != "" && o.Cause != CauseFailure {
-		o.State = Lost
+		o.State = runs.Lost
 	}
 	return o
 }

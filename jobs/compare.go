@@ -11,6 +11,7 @@ import (
 	"strings"
 
 	"github.com/sprint-ml/sprint/jobs/key"
+	"github.com/sprint-ml/sprint/jobs/runs"
 	"github.com/sprint-ml/sprint/storage"
 )
 
@@ -22,9 +23,9 @@ type Comparison struct {
 
 // StageComparison is that of one stage.
 type StageComparison struct {
-	Name string       `json:"name"`
-	Old  *StageResult `json:"old"` // null if the run has no such stage
-	New  *StageResult `json:"new"`
+	Name string            `json:"name"`
+	Old  *runs.StageResult `json:"old"` // null if the run has no such stage
+	New  *runs.StageResult `json:"new"`
 	// Same is set if both have one key.
 	Same    bool         `json:"same"`
 	Changes []key.Change `json:"changes,omitempty"`  // of options and of what is outside the store
@@ -52,8 +53,8 @@ type MetricChange struct {
 
 // side is one of the two runs.
 type side struct {
-	record    Record
-	resolved  Resolved
+	record    runs.Record
+	resolved  runs.Resolved
 	manifests map[string]*storage.Manifest // by stage
 }
 
@@ -95,10 +96,10 @@ func Compare(ctx context.Context, s *storage.Store, old, now string) (*Compariso
 func loadSide(ctx context.Context, s *storage.Store, run string) (*side, error) {
 	out := &side{manifests: map[string]*storage.Manifest{}}
 	var err error
-	if out.record, err = LoadRecord(ctx, s, run); err != nil {
+	if out.record, err = runs.LoadRecord(ctx, s, run); err != nil {
 		return nil, err
 	}
-	if out.resolved, err = LoadResolved(ctx, s, run); err != nil && !errors.Is(err, storage.ErrNotFound) {
+	if out.resolved, err = runs.LoadResolved(ctx, s, run); err != nil && !errors.Is(err, storage.ErrNotFound) {
 		return nil, err
 	}
 	for _, st := range out.record.Stages {
@@ -116,7 +117,7 @@ func loadSide(ctx context.Context, s *storage.Store, run string) (*side, error) 
 	return out, nil
 }
 
-func (s *side) stage(name string) *StageResult {
+func (s *side) stage(name string) *runs.StageResult {
 	for i, st := range s.record.Stages {
 		if st.Name == name {
 			return &s.record.Stages[i]

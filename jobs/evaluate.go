@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/sprint-ml/sprint/jobs/key"
+	"github.com/sprint-ml/sprint/jobs/runs"
 	"github.com/sprint-ml/sprint/stages"
 	"github.com/sprint-ml/sprint/storage"
 )
@@ -27,7 +28,7 @@ type Verdict struct {
 	// State is Cached, Failed (a stored verdict of the same work), Pending
 	// (will run), Waiting (its inputs are not there yet) or Skipped (it needs
 	// one that failed).
-	State    State
+	State    runs.State
 	Reason   string
 	Key      string // empty while inputs are unknown
 	Preimage []byte
@@ -48,7 +49,7 @@ type Verdict struct {
 func (e *Evaluation) Work() int {
 	n := 0
 	for _, v := range e.Tasks {
-		if v.State == Pending || v.State == Waiting {
+		if v.State == runs.Pending || v.State == runs.Waiting {
 			n++
 		}
 	}
@@ -72,14 +73,14 @@ func (e Evaluator) Evaluate(ctx context.Context, g *Graph) (*Evaluation, error) 
 	for _, t := range g.Tasks {
 		if bad := slices.IndexFunc(t.Needs, func(n string) bool {
 			s := out.Tasks[n].State
-			return s == Failed || s == Skipped
+			return s == runs.Failed || s == runs.Skipped
 		}); bad >= 0 {
-			out.Tasks[t.Name] = &Verdict{State: Skipped, Reason: t.Needs[bad] + " did not succeed"}
+			out.Tasks[t.Name] = &Verdict{State: runs.Skipped, Reason: t.Needs[bad] + " did not succeed"}
 			continue
 		}
 		inputs, waiting := e.inputs(t, out.Tasks)
 		if waiting != "" {
-			out.Tasks[t.Name] = &Verdict{State: Waiting, Reason: waiting}
+			out.Tasks[t.Name] = &Verdict{State: runs.Waiting, Reason: waiting}
 			continue
 		}
 		v := looks[t.Name].verdict
@@ -97,7 +98,7 @@ func (e Evaluator) Evaluate(ctx context.Context, g *Graph) (*Evaluation, error) 
 func (e Evaluator) inputs(t *Task, known map[string]*Verdict) (inputs map[string]storage.Artifact, waiting string) {
 	inputs = map[string]storage.Artifact{}
 	for _, n := range t.Needs {
-		if v := known[n]; v != nil && (v.State == Pending || v.State == Waiting) {
+		if v := known[n]; v != nil && (v.State == runs.Pending || v.State == runs.Waiting) {
 			waiting = fmt.Sprintf("after %s", n)
 		}
 	}
@@ -109,7 +110,7 @@ func (e Evaluator) inputs(t *Task, known map[string]*Verdict) (inputs map[string
 		if v == nil || v.Manifest == nil {
 			return nil, fmt.Sprintf("after %s", r.From)
 		}
-		if v.State == Failed {
+		if v.State == runs.Failed {
 			return nil, fmt.Sprintf("%s failed", r.From)
 		}
 		a, ok := v.Manifest.Output(r.Name)
@@ -153,7 +154,7 @@ func (e Evaluator) find(ctx context.Context, t *Task, inputs map[string]storage.
 	if err != nil {
 		return nil, err
 	}
-	v := &Verdict{State: Pending, Key: key, Preimage: canonical, External: p.External}
+	v := &Verdict{State: runs.Pending, Key: key, Preimage: canonical, External: p.External}
 	m, generation, err := e.Store.Newest(ctx, t.Kind.Name, key)
 	v.Generation = generation
 	switch {
@@ -166,9 +167,9 @@ func (e Evaluator) find(ctx context.Context, t *Task, inputs map[string]storage.
 		return nil, err
 	}
 	v.Manifest = &m
-	v.State, v.Reason = Cached, "unchanged"
+	v.State, v.Reason = runs.Cached, "unchanged"
 	if m.Verdict != nil {
-		v.State, v.Reason = Failed, "the same work failed before: "+m.Verdict.Message
+		v.State, v.Reason = runs.Failed, "the same work failed before: "+m.Verdict.Message
 	}
 	return v, nil
 }
@@ -206,9 +207,9 @@ func (e Evaluator) judge(ctx context.Context, g *Graph, t *Task, v *Verdict) err
 	reason, err := e.outputsThere(ctx, *v.Manifest)
 	switch {
 	case err != nil || reason != "":
-		v.State, v.Reason, v.Lost, v.Manifest = Pending, reason, v.Manifest, nil
+		v.State, v.Reason, v.Lost, v.Manifest = runs.Pending, reason, v.Manifest, nil
 	case e.Force[t.Name]:
-		v.State, v.Reason, v.Manifest = Pending, "forced", nil
+		v.State, v.Reason, v.Manifest = runs.Pending, "forced", nil
 	}
 	return err
 }

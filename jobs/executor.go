@@ -8,6 +8,7 @@ import (
 
 	"github.com/sprint-ml/sprint/config"
 	"github.com/sprint-ml/sprint/config/diagnostic"
+	"github.com/sprint-ml/sprint/jobs/runs"
 	"github.com/sprint-ml/sprint/stages"
 	"github.com/sprint-ml/sprint/storage"
 )
@@ -16,10 +17,10 @@ import (
 // the store before either method is called.
 type Executor interface {
 	// Preflight finds out whether the attempt cannot succeed.
-	Preflight(ctx context.Context, a *Attempt, sink Sink) error
+	Preflight(ctx context.Context, a *runs.Attempt, sink Sink) error
 	// Execute runs the attempt to its end. A cancelled ctx asks it to
 	// checkpoint and stop; Execute returns when it has.
-	Execute(ctx context.Context, a *Attempt, sink Sink) Outcome
+	Execute(ctx context.Context, a *runs.Attempt, sink Sink) Outcome
 }
 
 // Code returns the exit code that an error deserves.
@@ -74,8 +75,8 @@ var ErrDeadline = errors.New("the deadline is over")
 
 // Retryable reports whether the same command may do better later without any
 // change.
-func Retryable(code stages.Code, state State) bool {
-	return code == stages.CodeInterrupted || code == stages.CodeAborted || code == stages.CodeDeadline || code == stages.CodeLease || state == Lost
+func Retryable(code stages.Code, state runs.State) bool {
+	return code == stages.CodeInterrupted || code == stages.CodeAborted || code == stages.CodeDeadline || code == stages.CodeLease || state == runs.Lost
 }
 
 // hintOf finds the next step that an error carries.

@@ -13,7 +13,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/sprint-ml/sprint/jobs"
+	"github.com/sprint-ml/sprint/jobs/runs"
 	"github.com/sprint-ml/sprint/stages/stagetest"
 	"github.com/sprint-ml/sprint/storage"
 	"github.com/sprint-ml/sprint/storage/faultstore"
@@ -36,7 +36,7 @@ func newestRun(t *testing.T, s *storage.Store) string {
 	t.Helper()
 	var id string
 	waitFor(t, "a run", func() bool {
-		ids, err := jobs.List(t.Context(), s, 1)
+		ids, err := runs.List(t.Context(), s, 1)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -59,7 +59,7 @@ func TestFollowWhileTheRunGoesOn(t *testing.T) {
 			<-release // make's log must be seen while the run goes on
 		}
 	}
-	done := make(chan *jobs.Result, 1)
+	done := make(chan *runs.Result, 1)
 	go func() {
 		res, err := b.run()
 		if err != nil {
@@ -74,9 +74,9 @@ func TestFollowWhileTheRunGoesOn(t *testing.T) {
 	defer store.Close()
 	id := newestRun(t, store)
 	out := &stagetest.Buffer{}
-	follow := &jobs.Follow{Store: store, Run: id, Out: out, Poll: 20 * time.Millisecond}
+	follow := &runs.Follower{Store: store, Run: id, Out: out, Poll: 20 * time.Millisecond}
 	type end struct {
-		record jobs.Record
+		record runs.Record
 		err    error
 	}
 	ended := make(chan end, 1)
@@ -119,14 +119,14 @@ func TestLogOutlivesAKill(t *testing.T) {
 	id := newestRun(t, store)
 	waitFor(t, "a stored log", func() bool {
 		var b bytes.Buffer
-		_, err := jobs.Logs(t.Context(), store, id, "make", 1, 0, &b)
+		_, err := runs.CopyLog(t.Context(), store, id, "make", 1, 0, &b)
 		return err == nil && strings.Contains(b.String(), "piece")
 	})
 	_ = cmd.Process.Kill()
 	_ = cmd.Wait()
 	out := &stagetest.Buffer{}
-	_, err = (&jobs.Follow{Store: store, Run: id, Stage: "make", Out: out, Poll: 10 * time.Millisecond}).Until(t.Context())
-	if !errors.Is(err, jobs.ErrRunnerGone) || !strings.Contains(out.String(), "piece") {
+	_, err = (&runs.Follower{Store: store, Run: id, Stage: "make", Out: out, Poll: 10 * time.Millisecond}).Until(t.Context())
+	if !errors.Is(err, runs.ErrRunnerGone) || !strings.Contains(out.String(), "piece") {
 		t.Errorf("%v: %s", err, out)
 	}
 }
@@ -150,7 +150,7 @@ func TestLogThroughABadStore(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer store.Close()
-	log := jobs.OpenLog(t.Context(), store, slog.New(slog.DiscardHandler), "r", "s", 1)
+	log := runs.OpenLog(t.Context(), store, slog.New(slog.DiscardHandler), "r", "s", 1)
 	var want strings.Builder
 	for i := range 5000 {
 		line := strings.Repeat(string(rune('a'+i%26)), 40+i%80)
@@ -160,7 +160,7 @@ func TestLogThroughABadStore(t *testing.T) {
 	stamp := regexp.MustCompile(`(?m)^\S+ INFO  `)
 	waitFor(t, "the last piece", func() bool {
 		var got bytes.Buffer
-		_, err := jobs.Logs(t.Context(), b.store, "r", "s", 1, 0, &got)
+		_, err := runs.CopyLog(t.Context(), b.store, "r", "s", 1, 0, &got)
 		return err == nil && stamp.ReplaceAllString(got.String(), "") == want.String()
 	})
 	log.Close()

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/sprint-ml/sprint/config"
+	"github.com/sprint-ml/sprint/jobs/runs"
 	"github.com/sprint-ml/sprint/storage"
 )
 
@@ -253,17 +254,17 @@ func (g *gc) artifacts(ctx context.Context) error {
 
 // rest counts or deletes all that is no artifact.
 func (g *gc) rest(ctx context.Context) error {
-	var runs []storage.Info
+	var left []storage.Info
 	for _, id := range g.report.Forgotten {
 		if g.runs[id].kept {
 			continue // pinned meanwhile
 		}
 		for _, part := range []string{"attempts/", "events/", "logs/", "uses", "used/", "cancel", "report.html"} {
-			for info, err := range g.Store.List(ctx, Key(id, part)) {
+			for info, err := range g.Store.List(ctx, runs.Key(id, part)) {
 				if err != nil {
 					return err
 				}
-				runs = append(runs, info)
+				left = append(left, info)
 			}
 		}
 	}
@@ -280,7 +281,7 @@ func (g *gc) rest(ctx context.Context) error {
 		what    string
 		age     time.Duration
 		objects []storage.Info
-	}{{"checkpoints", g.OlderThan, g.old}, {"logs of old runs", 0, runs}, {"leases and marks", g.grace(), records}} {
+	}{{"checkpoints", g.OlderThan, g.old}, {"logs of old runs", 0, left}, {"leases and marks", g.grace(), records}} {
 		if err := g.group(ctx, x.what, x.age, x.objects); err != nil {
 			return err
 		}

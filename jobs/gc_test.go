@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/sprint-ml/sprint/jobs"
+	"github.com/sprint-ml/sprint/jobs/runs"
 	"github.com/sprint-ml/sprint/storage"
 )
 
@@ -98,7 +99,7 @@ func TestGCForgetsOldRuns(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if v := e.Tasks["join"]; v.State != jobs.Pending || !strings.Contains(v.Reason, "evicted by gc") || v.Lost == nil {
+	if v := e.Tasks["join"]; v.State != runs.Pending || !strings.Contains(v.Reason, "evicted by gc") || v.Lost == nil {
 		t.Errorf("join: %s, %q", v.State, v.Reason)
 	}
 	b.set = []string{"join.text=third"}
@@ -119,25 +120,25 @@ func TestGCForgetsOldRuns(t *testing.T) {
 // What a pinned run, a live run, an alias, the grace period or a checkpoint
 // needs is kept, and without that it goes.
 func TestGCKeeps(t *testing.T) {
-	for name, keep := range map[string]func(*bench, *jobs.Result, *jobs.GC) (undo func()){
-		"pinned run": func(b *bench, first *jobs.Result, _ *jobs.GC) func() {
+	for name, keep := range map[string]func(*bench, *runs.Result, *jobs.GC) (undo func()){
+		"pinned run": func(b *bench, first *runs.Result, _ *jobs.GC) func() {
 			pin := func(on bool) {
-				if err := jobs.SetPin(b.ctx, b.store, *first.Run, on, ""); err != nil {
+				if err := runs.SetPin(b.ctx, b.store, *first.Run, on, ""); err != nil {
 					b.t.Fatal(err)
 				}
 			}
 			pin(true)
 			return func() { pin(false) }
 		},
-		"newest runs": func(_ *bench, _ *jobs.Result, o *jobs.GC) func() {
+		"newest runs": func(_ *bench, _ *runs.Result, o *jobs.GC) func() {
 			o.KeepRuns = 2
 			return func() { o.KeepRuns = 1 }
 		},
-		"grace period": func(_ *bench, _ *jobs.Result, o *jobs.GC) func() {
+		"grace period": func(_ *bench, _ *runs.Result, o *jobs.GC) func() {
 			o.OlderThan = time.Hour
 			return func() { o.OlderThan = 0 }
 		},
-		"live run": func(b *bench, first *jobs.Result, o *jobs.GC) func() {
+		"live run": func(b *bench, first *runs.Result, o *jobs.GC) func() {
 			// Its record is not there yet, what it uses is.
 			b.age("", 2*time.Hour)
 			o.OlderThan = time.Hour
@@ -165,7 +166,7 @@ func TestGCKeeps(t *testing.T) {
 				}
 			}
 		},
-		"damaged record": func(b *bench, first *jobs.Result, _ *jobs.GC) func() {
+		"damaged record": func(b *bench, first *runs.Result, _ *jobs.GC) func() {
 			key := "runs/" + *first.Run + "/result.json"
 			record, err := b.store.ReadFile(b.ctx, key, 1<<20)
 			if err != nil {
@@ -181,7 +182,7 @@ func TestGCKeeps(t *testing.T) {
 				}
 			}
 		},
-		"alias": func(b *bench, first *jobs.Result, _ *jobs.GC) func() {
+		"alias": func(b *bench, first *runs.Result, _ *jobs.GC) func() {
 			// A release whose tree is what the first run's slow stage made, of
 			// what its join stage made.
 			end := first.Stages[3].Outputs["end"]
@@ -227,7 +228,7 @@ func TestGCKeeps(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			if v := e.Tasks["slow"]; v.State != jobs.Cached {
+			if v := e.Tasks["slow"]; v.State != runs.Cached {
 				t.Errorf("slow would %s: %s", v.State, v.Reason)
 			}
 			undo()

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/sprint-ml/sprint/jobs/runs"
 	"github.com/sprint-ml/sprint/storage"
 )
 
@@ -38,7 +39,7 @@ func (u *run) lease(ctx context.Context, e Evaluator, t *Task, v *Verdict, input
 		}
 		if held.Version != seen {
 			if seen == "" {
-				u.state(t, Waiting, fmt.Sprintf("%s is doing it", held.Holder), nil)
+				u.state(t, runs.Waiting, fmt.Sprintf("%s is doing it", held.Holder), nil)
 			} else if u.NoWait && held.Holder != self { // of two equal stages of this run one waits
 				return nil, v, fmt.Errorf("stage %s is being done by another run: %w", t.Name, held)
 			}

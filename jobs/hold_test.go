@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/sprint-ml/sprint/jobs"
+	"github.com/sprint-ml/sprint/jobs/runs"
 	"github.com/sprint-ml/sprint/storage"
 )
 
@@ -79,7 +80,7 @@ func TestWaitingEndsWithTheDeadline(t *testing.T) {
 	defer live.Release(context.WithoutCancel(t.Context()))
 	for waited := false; !waited; deadline *= 2 { // until this machine waits before its deadline
 		res, err := b.run()
-		waited = slices.ContainsFunc(b.seen.events, func(e jobs.Event) bool { return e.State != nil && *e.State == jobs.Waiting })
+		waited = slices.ContainsFunc(b.seen.events, func(e runs.Event) bool { return e.State != nil && *e.State == runs.Waiting })
 		if waited && (err != nil || res.Code != 124 || stateWords(res) != "interrupted skipped skipped skipped") {
 			t.Errorf("it ends with %+v, %v", res, err)
 		}

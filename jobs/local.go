@@ -18,6 +18,7 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/sprint-ml/sprint/jobs/runs"
 	"github.com/sprint-ml/sprint/stages"
 	"github.com/sprint-ml/sprint/storage"
 )
@@ -47,7 +48,7 @@ func NewLocal(registry stages.Registry, store *storage.Store, program string, en
 
 // isolated reports whether an attempt goes to a child. A store that only this
 // process sees cannot be handed over.
-func (l *Local) isolated(a *Attempt) bool {
+func (l *Local) isolated(a *runs.Attempt) bool {
 	kind, ok := l.registry.Kind(a.Kind)
 	if !ok || kind.Isolated == nil || l.Program == "" || l.store.Local() {
 		return false
@@ -57,7 +58,7 @@ func (l *Local) isolated(a *Attempt) bool {
 }
 
 // Preflight tries the attempt's demands where it will run.
-func (l *Local) Preflight(ctx context.Context, a *Attempt, sink Sink) error {
+func (l *Local) Preflight(ctx context.Context, a *runs.Attempt, sink Sink) error {
 	if l.isolated(a) {
 		return l.child(ctx, a, sink, "--preflight").Err
 	}
@@ -65,7 +66,7 @@ func (l *Local) Preflight(ctx context.Context, a *Attempt, sink Sink) error {
 }
 
 // Execute runs the attempt.
-func (l *Local) Execute(ctx context.Context, a *Attempt, sink Sink) Outcome {
+func (l *Local) Execute(ctx context.Context, a *runs.Attempt, sink Sink) Outcome {
 	l.sweep.Do(sweepScratch)
 	if l.isolated(a) {
 		return l.child(ctx, a, sink)
@@ -78,13 +79,13 @@ func (l *Local) Execute(ctx context.Context, a *Attempt, sink Sink) Outcome {
 	case <-l.Abort:
 	}
 	<-ctx.Done()
-	return Outcome{State: Interrupted, Err: ErrAborted}
+	return Outcome{State: runs.Interrupted, Err: ErrAborted}
 }
 
 // child runs `sprint worker` and relays what it reports. The child ends when
 // its standard input does, so it never outlives this process.
-func (l *Local) child(ctx context.Context, a *Attempt, sink Sink, extra ...string) Outcome {
-	digest, err := a.digest()
+func (l *Local) child(ctx context.Context, a *runs.Attempt, sink Sink, extra ...string) Outcome {
+	digest, err := a.Digest()
 	if err != nil {
 		return failed(err)
 	}
@@ -175,7 +176,7 @@ type message struct {
 	Text     string           `json:"text,omitempty"`
 	Hint     string           `json:"hint,omitempty"`
 	Code     stages.Code      `json:"code,omitempty"`
-	State    State            `json:"state,omitempty"`
+	State    runs.State       `json:"state,omitempty"`
 	Cause    Cause            `json:"cause,omitempty"`
 	Saved    bool             `json:"saved,omitempty"`
 }
@@ -213,23 +214,23 @@ func relay(r io.Reader, sink Sink) *message {
 
 // judge turns the end of a child into an outcome. The store decides: if the
 // manifest is there, the work is done however the child ended.
-func (l *Local) judge(ctx context.Context, a *Attempt, err error, ps *os.ProcessState, final *message, stderr string) Outcome {
-	if final != nil && (final.State == Succeeded || final.State == Failed) && final.Code != -1 {
+func (l *Local) judge(ctx context.Context, a *runs.Attempt, err error, ps *os.ProcessState, final *message, stderr string) Outcome {
+	if final != nil && (final.State == runs.Succeeded || final.State == runs.Failed) && final.Code != -1 {
 		m, readErr := l.store.Manifest(context.WithoutCancel(ctx), a.Kind, a.Key)
 		if readErr == nil && m.Generation >= a.Generation {
 			return committed(&m)
 		}
-		if final.State == Succeeded {
+		if final.State == runs.Succeeded {
 			if final.Name == "preflight" {
-				return Outcome{State: Succeeded}
+				return Outcome{State: runs.Succeeded}
 			}
 			return failed(fmt.Errorf("the worker of stage %s says that it is done, but: %w", a.Stage, readErr))
 		}
 	}
 	if final != nil {
 		o := Outcome{State: final.State, Checkpointed: final.Saved, Cause: final.Cause}
-		o.Err = &stages.Failure{Code: final.Code, Lost: final.State == Lost, Hint: final.Hint, Err: errors.New(final.Text)}
-		if final.State == Interrupted {
+		o.Err = &stages.Failure{Code: final.Code, Lost: final.State == runs.Lost, Hint: final.Hint, Err: errors.New(final.Text)}
+		if final.State == runs.Interrupted {
 			o.Err = fmt.Errorf("%s: %w", final.Text, stages.ErrInterrupted)
 		}
 		return o
@@ -239,7 +240,7 @@ func (l *Local) judge(ctx context.Context, a *Attempt, err error, ps *os.Process
 	}
 	if signal, ok := killedBy(ps); ok {
 		if ctx.Err() != nil {
-			o := Outcome{State: Interrupted, Err: stages.ErrInterrupted}
+			o := Outcome{State: runs.Interrupted, Err: stages.ErrInterrupted}
 			if l.aborted() {
 				o.Err = ErrAborted
 			}

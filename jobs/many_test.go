@@ -15,6 +15,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/sprint-ml/sprint/jobs"
+	"github.com/sprint-ml/sprint/jobs/runs"
 	"github.com/sprint-ml/sprint/storage"
 	"github.com/sprint-ml/sprint/storage/faultstore"
 )
@@ -56,7 +57,7 @@ func TestManyRunnersOneEffect(t *testing.T) {
 	dir := t.TempDir()
 	url := filepath.Join(dir, "store")
 	ttl := []time.Duration{500 * time.Millisecond, time.Second, 2 * time.Second}[tier]
-	results := make([]*jobs.Result, runners)
+	results := make([]*runs.Result, runners)
 	count := &counter{}
 	ops := make([]int, runners)
 	var wg sync.WaitGroup
@@ -207,12 +208,12 @@ func readAll(t *testing.T, s *storage.Store, random *rand.Rand) (n int, err erro
 			}
 		}
 	}
-	ids, err := jobs.List(ctx, s, 3)
+	ids, err := runs.List(ctx, s, 3)
 	if err != nil {
 		return n, err
 	}
 	for _, id := range ids {
-		if r, err := jobs.LoadRecord(ctx, s, id); err == nil {
+		if r, err := runs.LoadRecord(ctx, s, id); err == nil {
 			if len(r.Stages) != 6 || r.Code != 0 {
 				return n, fmt.Errorf("run %s: %+v", id, r)
 			}

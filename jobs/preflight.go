@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 
+	"github.com/sprint-ml/sprint/jobs/runs"
 	"github.com/sprint-ml/sprint/stages"
 	"github.com/sprint-ml/sprint/storage"
 )
@@ -25,12 +26,12 @@ func (u *run) preflight(ctx context.Context, e *Evaluation) error {
 		if err != nil {
 			state := failed(err).State
 			if ctx.Err() != nil {
-				state = Interrupted
+				state = runs.Interrupted
 				err = fmt.Errorf("%w: %w", stages.ErrInterrupted, context.Cause(ctx))
 			}
 			first = err
 			u.fail(t, err)
-			u.state(t, state, "preflight", func(res *StageResult) { res.Error = err.Error() })
+			u.state(t, state, "preflight", func(res *runs.StageResult) { res.Error = err.Error() })
 			break
 		}
 	}
@@ -42,7 +43,7 @@ func (u *run) preflight(ctx context.Context, e *Evaluation) error {
 			if v.State.Final() {
 				u.settle(t, v)
 			} else {
-				u.state(t, Skipped, "preflight of another stage failed", nil)
+				u.state(t, runs.Skipped, "preflight of another stage failed", nil)
 			}
 		}
 	}
@@ -55,7 +56,7 @@ func (u *run) demands(ctx context.Context, t *Task, v *Verdict) error {
 	if err != nil {
 		return err
 	}
-	err = SaveAttempt(ctx, u.Store, a)
+	err = runs.SaveAttempt(ctx, u.Store, a)
 	if err != nil && !errors.Is(err, storage.ErrExists) { // of the try before
 		return err
 	}

@@ -18,6 +18,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/sprint-ml/sprint/jobs"
+	"github.com/sprint-ml/sprint/jobs/runs"
 	"github.com/sprint-ml/sprint/stages"
 	"github.com/sprint-ml/sprint/storage"
 	"github.com/sprint-ml/sprint/storage/faultstore"
@@ -217,7 +218,7 @@ func TestInterruptReachesTheChild(t *testing.T) {
 	b.ctx = ctx
 	b.local = func(l *jobs.Local) { l.Program = os.Args[0] }
 	b.tweak = func(r *jobs.Runner) {
-		r.Observer = observe(func(e jobs.Event) {
+		r.Observer = observe(func(e runs.Event) {
 			if e.Stage == "slow" && e.Progress != nil {
 				cancel()
 			}
@@ -232,9 +233,9 @@ func TestInterruptReachesTheChild(t *testing.T) {
 	b.mustRun(0, "cached cached cached succeeded")
 }
 
-type observe func(jobs.Event)
+type observe func(runs.Event)
 
-func (f observe) Observe(e jobs.Event) { f(e) }
+func (f observe) Observe(e runs.Event) { f(e) }
 
 // A runner killed at any moment and started again ends with the digests of a
 // run that nobody disturbed.
@@ -306,11 +307,11 @@ func TestAbortWaitsForNoCheckpoint(t *testing.T) {
 			}
 			stopped := make(chan struct{})
 			b.tweak = func(r *jobs.Runner) {
-				r.Observer = observe(func(e jobs.Event) {
+				r.Observer = observe(func(e runs.Event) {
 					switch {
-					case e.Stage == stage && e.Type == jobs.EventState && *e.State == jobs.Running:
+					case e.Stage == stage && e.Type == runs.EventState && *e.State == runs.Running:
 						cancel()
-					case e.Type == jobs.EventStop:
+					case e.Type == runs.EventStop:
 						close(stopped)
 					}
 				})

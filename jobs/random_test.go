@@ -15,6 +15,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/sprint-ml/sprint/jobs"
+	"github.com/sprint-ml/sprint/jobs/runs"
 	"github.com/sprint-ml/sprint/stages"
 	"github.com/sprint-ml/sprint/storage"
 	"github.com/sprint-ml/sprint/storage/faultstore"
@@ -74,34 +75,34 @@ func newRandomPlan(random *rand.Rand) randomPlan {
 }
 
 // foresee works out the end of every stage if all that can run does.
-func (p randomPlan) foresee() map[string]jobs.State {
-	out := map[string]jobs.State{}
+func (p randomPlan) foresee() map[string]runs.State {
+	out := map[string]runs.State{}
 	for i := range len(p.names) { // needs only point to lower numbers
 		name := fmt.Sprintf("s%d", i)
-		out[name] = jobs.Succeeded
+		out[name] = runs.Succeeded
 		switch end := p.ends[name]; {
 		case slices.ContainsFunc(p.needs[name], func(n string) bool { return !out[n].Done() }):
-			out[name] = jobs.Skipped
+			out[name] = runs.Skipped
 		case end == "lost":
-			out[name] = jobs.Lost
+			out[name] = runs.Lost
 		case endCodes[end] != 0:
-			out[name] = jobs.Failed
+			out[name] = runs.Failed
 		}
 	}
 	return out
 }
 
 // check holds a result to the rules that every run obeys.
-func (p randomPlan) check(res *jobs.Result, keepGoing bool) error {
+func (p randomPlan) check(res *runs.Result, keepGoing bool) error {
 	want := p.foresee()
 	code := stages.CodeDone
 	for i, s := range res.Stages {
 		if s.Name != p.names[i] {
 			return fmt.Errorf("stage %d is %s, the plan says %s", i, s.Name, p.names[i])
 		}
-		allowed := s.State == want[s.Name] || s.State == jobs.Cached && want[s.Name] == jobs.Succeeded
+		allowed := s.State == want[s.Name] || s.State == runs.Cached && want[s.Name] == runs.Succeeded
 		if !keepGoing {
-			allowed = allowed || s.State == jobs.Skipped
+			allowed = allowed || s.State == runs.Skipped
 		}
 		if !allowed {
 			return fmt.Errorf("stage %s is %s, want %s", s.Name, s.State, want[s.Name])
@@ -109,14 +110,14 @@ func (p randomPlan) check(res *jobs.Result, keepGoing bool) error {
 		if s.State.Done() && len(s.Outputs) != 1 {
 			return fmt.Errorf("stage %s is %s without its output", s.Name, s.State)
 		}
-		if code == 0 && (s.State == jobs.Failed || s.State == jobs.Lost) {
+		if code == 0 && (s.State == runs.Failed || s.State == runs.Lost) {
 			code = endCodes[p.ends[s.Name]]
 		}
 	}
 	if res.Code != code {
 		return fmt.Errorf("code %d (%s), the first that failed says %d", res.Code, res.Error, code)
 	}
-	if code == 0 && slices.ContainsFunc(res.Stages, func(s jobs.StageResult) bool { return !s.State.Done() }) {
+	if code == 0 && slices.ContainsFunc(res.Stages, func(s runs.StageResult) bool { return !s.State.Done() }) {
 		return fmt.Errorf("code 0 with %s", stateWords(res))
 	}
 	return nil
@@ -170,7 +171,7 @@ func TestAnyGraph(t *testing.T) {
 		if err := p.check(res, keepGoing); err != nil {
 			failed("%v\n%s", err, p.text)
 		}
-		if record, err := jobs.LoadRecord(t.Context(), store, *res.Run); err != nil || record.Code != res.Code || len(record.Stages) != len(res.Stages) {
+		if record, err := runs.LoadRecord(t.Context(), store, *res.Run); err != nil || record.Code != res.Code || len(record.Stages) != len(res.Stages) {
 			failed("the stored end is %+v, %v", record, err)
 		}
 		// The second run keeps going and does what is left.
@@ -185,10 +186,10 @@ func TestAnyGraph(t *testing.T) {
 			failed("the second run: %v\n%s", err, p.text)
 		}
 		for i, s := range res.Stages {
-			if s.State.Done() && (second.Stages[i].State != jobs.Cached || b.count.n[s.Name] != 0) {
+			if s.State.Done() && (second.Stages[i].State != runs.Cached || b.count.n[s.Name] != 0) {
 				failed("%s was done and is %s, run %d times", s.Name, second.Stages[i].State, b.count.n[s.Name])
 			}
-			if s.State == jobs.Failed && p.ends[s.Name] == "verdict" && b.count.n[s.Name] != 0 {
+			if s.State == runs.Failed && p.ends[s.Name] == "verdict" && b.count.n[s.Name] != 0 {
 				failed("the verdict of %s was measured again", s.Name)
 			}
 		}

@@ -12,6 +12,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/sprint-ml/sprint/jobs/runs"
 	"github.com/sprint-ml/sprint/storage"
 )
 
@@ -107,11 +108,11 @@ func (r *reach) history(ctx context.Context) error {
 // and pinned ones, those since the cutoff, the newest of each plan, and those
 // whose record is damaged, for nobody knows their age and plan.
 func (r *reach) choose(ctx context.Context, newest int, cutoff time.Time) error {
-	pins, err := Pins(ctx, r.store)
+	pins, err := runs.LoadPins(ctx, r.store)
 	if err != nil {
 		return err
 	}
-	ids, err := List(ctx, r.store, 1<<30)
+	ids, err := runs.List(ctx, r.store, 1<<30)
 	if err != nil {
 		return err
 	}
@@ -133,7 +134,7 @@ func (r *reach) choose(ctx context.Context, newest int, cutoff time.Time) error 
 		counted[known.plan]++
 		keep := known.live || known.pinned || known.at.After(cutoff) || counted[known.plan] <= newest
 		if !keep && !known.sound {
-			_, err := LoadRecord(ctx, r.store, known.id)
+			_, err := runs.LoadRecord(ctx, r.store, known.id)
 			switch {
 			case errors.Is(err, storage.ErrCorrupt):
 				r.log.Warn("the record of a run is damaged, the run is kept", "run", known.id, "error", err)
@@ -155,8 +156,8 @@ func (r *reach) choose(ctx context.Context, newest int, cutoff time.Time) error 
 }
 
 func (r *reach) run(ctx context.Context, id string) (*runReach, error) {
-	out := &runReach{id: id, at: Time(id)}
-	s, err := Glance(ctx, r.store, id)
+	out := &runReach{id: id, at: runs.Time(id)}
+	s, err := runs.LoadBrief(ctx, r.store, id)
 	switch {
 	case errors.Is(err, storage.ErrNotFound), errors.Is(err, storage.ErrCorrupt):
 		return out, nil
@@ -171,7 +172,7 @@ func (r *reach) run(ctx context.Context, id string) (*runReach, error) {
 	if s.Seen.After(out.at) {
 		out.at = s.Seen
 	}
-	if resolved, err := LoadResolved(ctx, r.store, id); err == nil {
+	if resolved, err := runs.LoadResolved(ctx, r.store, id); err == nil {
 		out.plan = resolved.Plan
 	}
 	return out, nil
@@ -179,7 +180,7 @@ func (r *reach) run(ctx context.Context, id string) (*runReach, error) {
 
 // addRun reaches what a run made and reads.
 func (r *reach) addRun(ctx context.Context, run *runReach) error {
-	rec, err := LoadRecord(ctx, r.store, run.id)
+	rec, err := runs.LoadRecord(ctx, r.store, run.id)
 	if err == nil {
 		for _, st := range rec.Stages {
 			if st.Key != "" {
@@ -194,19 +195,19 @@ func (r *reach) addRun(ctx context.Context, run *runReach) error {
 	if !errors.Is(err, storage.ErrNotFound) && !errors.Is(err, storage.ErrCorrupt) {
 		return err
 	}
-	used, err := LoadReadSet(ctx, r.store, run.id)
+	used, err := runs.LoadReadSet(ctx, r.store, run.id)
 	if err != nil && !errors.Is(err, storage.ErrNotFound) {
 		return err // a run that may read anything
 	}
 	for _, d := range used {
 		r.add(d)
 	}
-	for info, err := range r.store.List(ctx, Key(run.id, "attempts/")) {
+	for info, err := range r.store.List(ctx, runs.Key(run.id, "attempts/")) {
 		if err != nil {
 			return err
 		}
 		body, _, err := r.store.Read(ctx, info.Key)
-		var a Attempt
+		var a runs.Attempt
 		if err == nil {
 			err = json.Unmarshal(body, &a)
 		}

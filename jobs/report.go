@@ -11,27 +11,28 @@ import (
 	"strings"
 	"time"
 
+	"github.com/sprint-ml/sprint/jobs/runs"
 	"github.com/sprint-ml/sprint/stages"
 	"github.com/sprint-ml/sprint/storage"
 )
 
-func (u *run) emit(e Event) {
+func (u *run) emit(e runs.Event) {
 	e.Time, e.Run = time.Now().UTC(), u.id
 	u.mu.Lock()
 	defer u.mu.Unlock()
-	if u.journal != nil && e.Type != EventProgress {
+	if u.journal != nil && e.Type != runs.EventProgress {
 		u.journal.Write(e)
 	}
 	u.Observer.Observe(e)
 }
 
 // state moves a task and tells the observer.
-func (u *run) state(t *Task, s State, reason string, change func(*StageResult)) {
-	u.tell(t, Event{State: &s, Reason: reason}, change)
+func (u *run) state(t *Task, s runs.State, reason string, change func(*runs.StageResult)) {
+	u.tell(t, runs.Event{State: &s, Reason: reason}, change)
 }
 
 // tell is state with an event that says more.
-func (u *run) tell(t *Task, e Event, change func(*StageResult)) {
+func (u *run) tell(t *Task, e runs.Event, change func(*runs.StageResult)) {
 	u.mu.Lock()
 	res := u.results[t.Name]
 	s := *e.State
@@ -42,8 +43,8 @@ func (u *run) tell(t *Task, e Event, change func(*StageResult)) {
 	if change != nil {
 		change(res)
 	}
-	e.Type, e.Stage, e.Reason, e.Attempt, e.Seconds = EventState, t.Name, res.Reason, res.Attempt, res.Seconds
-	if s == Failed || s == Lost || s == Interrupted {
+	e.Type, e.Stage, e.Reason, e.Attempt, e.Seconds = runs.EventState, t.Name, res.Reason, res.Attempt, res.Seconds
+	if s == runs.Failed || s == runs.Lost || s == runs.Interrupted {
 		e.Message = res.Error
 	}
 	u.mu.Unlock()
@@ -55,30 +56,30 @@ func (u *run) settle(t *Task, v *Verdict) {
 	u.mu.Lock()
 	u.known[t.Name] = v
 	u.mu.Unlock()
-	fill := func(res *StageResult) {
+	fill := func(res *runs.StageResult) {
 		res.Key = v.Key
 		if v.Manifest != nil {
 			res.Device, res.Outputs = v.Manifest.Device, outputsOf(v.Manifest)
 		}
 	}
 	switch v.State {
-	case Cached:
-		u.state(t, Cached, v.Reason, fill)
-	case Failed:
+	case runs.Cached:
+		u.state(t, runs.Cached, v.Reason, fill)
+	case runs.Failed:
 		err := committed(v.Manifest).Err
 		u.fail(t, err)
-		u.state(t, Failed, v.Reason, func(res *StageResult) { fill(res); res.Error = err.Error() })
-	case Skipped:
-		u.state(t, Skipped, v.Reason, fill)
+		u.state(t, runs.Failed, v.Reason, func(res *runs.StageResult) { fill(res); res.Error = err.Error() })
+	case runs.Skipped:
+		u.state(t, runs.Skipped, v.Reason, fill)
 	default:
-		u.state(t, Skipped, notSelected, fill)
+		u.state(t, runs.Skipped, notSelected, fill)
 	}
 }
 
-func outputsOf(m *storage.Manifest) map[string]OutputResult {
-	out := map[string]OutputResult{}
+func outputsOf(m *storage.Manifest) map[string]runs.OutputResult {
+	out := map[string]runs.OutputResult{}
 	for _, a := range m.Outputs {
-		out[a.Name] = OutputResult{Digest: a.Digest, Size: a.Size, Volatile: a.Volatile}
+		out[a.Name] = runs.OutputResult{Digest: a.Digest, Size: a.Size, Volatile: a.Volatile}
 	}
 	return out
 }
@@ -91,21 +92,21 @@ func (u *run) fail(t *Task, err error) {
 
 // begin writes what a reader of the run wants to see while it goes on.
 func (u *run) begin(ctx context.Context) error {
-	if err := SavePlan(ctx, u.Store, u.id, u.g.Plan.Source); err != nil {
+	if err := runs.SavePlan(ctx, u.Store, u.id, u.g.Plan.Source); err != nil {
 		return err
 	}
-	resolved := Resolved{
+	resolved := runs.Resolved{
 		Plan: u.g.Plan.Name, PlanDigest: u.g.Plan.Digest, Command: u.Command, Args: u.Args, Version: u.Version, Started: u.started,
-		Order: u.g.Names(), Stages: map[string]ResolvedStage{},
+		Order: u.g.Names(), Stages: map[string]runs.ResolvedStage{},
 	}
 	for _, t := range u.g.Tasks {
-		resolved.Stages[t.Name] = ResolvedStage{Kind: t.Kind.Name, Options: t.Decoded.All, External: t.External, Device: t.Device, Needs: t.Needs}
+		resolved.Stages[t.Name] = runs.ResolvedStage{Kind: t.Kind.Name, Options: t.Decoded.All, External: t.External, Device: t.Device, Needs: t.Needs}
 	}
-	if err := SaveResolved(ctx, u.Store, u.id, resolved); err != nil {
+	if err := runs.SaveResolved(ctx, u.Store, u.id, resolved); err != nil {
 		return err
 	}
 	u.mu.Lock()
-	u.journal = OpenJournal(context.WithoutCancel(ctx), u.Store, u.Log, u.id)
+	u.journal = runs.OpenJournal(context.WithoutCancel(ctx), u.Store, u.Log, u.id)
 	u.mu.Unlock()
 	return nil
 }
@@ -128,7 +129,7 @@ func (u *run) end(ctx context.Context, t *Task, o Outcome, began time.Time) {
 	if o.Err != nil {
 		u.fail(t, o.Err)
 	}
-	u.state(t, o.State, o.Reason, func(res *StageResult) {
+	u.state(t, o.State, o.Reason, func(res *runs.StageResult) {
 		res.Seconds = time.Since(began).Seconds()
 		res.Error = ""
 		if o.Err != nil {
@@ -141,19 +142,19 @@ func (u *run) end(ctx context.Context, t *Task, o Outcome, began time.Time) {
 }
 
 // finish closes the run's records and makes its result.
-func (u *run) finish(ctx context.Context) *Result {
+func (u *run) finish(ctx context.Context) *runs.Result {
 	caller := ctx
 	ctx = context.WithoutCancel(ctx)
 	interrupted, stopped := false, false
-	res := &Result{Run: &u.id, Stages: make([]StageResult, len(u.g.Tasks))}
-	state := Succeeded
+	res := &runs.Result{Run: &u.id, Stages: make([]runs.StageResult, len(u.g.Tasks))}
+	state := runs.Succeeded
 	byIndex := slices.SortedFunc(slices.Values(u.g.Tasks), func(a, b *Task) int { return a.Index - b.Index })
 	u.mu.Lock()
 	for i, t := range byIndex {
 		res.Stages[i] = *u.results[t.Name]
-		interrupted = interrupted || u.results[t.Name].State == Interrupted
+		interrupted = interrupted || u.results[t.Name].State == runs.Interrupted
 		// A signal between two stages interrupts no stage, only the run.
-		stopped = stopped || u.results[t.Name].State == Skipped && u.selected[t.Name] && caller.Err() != nil
+		stopped = stopped || u.results[t.Name].State == runs.Skipped && u.selected[t.Name] && caller.Err() != nil
 		err := u.errs[t.Name]
 		// Who ended the run without waiting did so for all of its stages.
 		twice := errors.Is(err, ErrAborted) && res.Code == stages.CodeInterrupted
@@ -171,7 +172,7 @@ func (u *run) finish(ctx context.Context) *Result {
 	u.mu.Unlock()
 	if res.Code == 0 && (interrupted || stopped) {
 		res.Code, res.Error = stages.CodeInterrupted, stages.ErrInterrupted.Error()
-		if cancelled := (*CancelledError)(nil); errors.As(context.Cause(caller), &cancelled) {
+		if cancelled := (*runs.CancelledError)(nil); errors.As(context.Cause(caller), &cancelled) {
 			res.Error = cancelled.Error()
 		}
 		if errors.Is(context.Cause(caller), ErrDeadline) {
@@ -185,7 +186,7 @@ func (u *run) finish(ctx context.Context) *Result {
 	if res.Code != 0 {
 		res.Continue = u.Continue
 	}
-	u.emit(Event{Type: EventResult, Result: res})
+	u.emit(runs.Event{Type: runs.EventResult, Result: res})
 	u.mu.Lock()
 	journal := u.journal
 	u.journal = nil
@@ -193,7 +194,7 @@ func (u *run) finish(ctx context.Context) *Result {
 	if journal != nil {
 		journal.Close()
 	}
-	err := SaveRecord(ctx, u.Store, Record{Result: *res, Plan: u.g.Plan.Name, Started: u.started, Finished: time.Now().UTC(), Version: u.Version, Command: u.Command, Args: u.Args})
+	err := runs.SaveRecord(ctx, u.Store, runs.Record{Result: *res, Plan: u.g.Plan.Name, Started: u.started, Finished: time.Now().UTC(), Version: u.Version, Command: u.Command, Args: u.Args})
 	if err != nil {
 		u.Log.Warn("could not store the run's record", "error", err)
 	}
@@ -205,11 +206,11 @@ type taskSink struct {
 	u       *run
 	t       *Task
 	attempt int
-	log     *Log
+	log     *runs.Log
 }
 
 func (s *taskSink) Progress(p stages.Progress) {
-	s.u.emit(Event{Type: EventProgress, Stage: s.t.Name, Attempt: s.attempt, Progress: &p})
+	s.u.emit(runs.Event{Type: runs.EventProgress, Stage: s.t.Name, Attempt: s.attempt, Progress: &p})
 }
 
 func (s *taskSink) Note(name string, value any) {
@@ -222,12 +223,12 @@ func (s *taskSink) Note(name string, value any) {
 		text = strings.Join(parts, ", ")
 	}
 	s.line(slog.LevelInfo, name+": "+text)
-	s.u.emit(Event{Type: EventNote, Stage: s.t.Name, Attempt: s.attempt, Message: name + ": " + text})
+	s.u.emit(runs.Event{Type: runs.EventNote, Stage: s.t.Name, Attempt: s.attempt, Message: name + ": " + text})
 }
 
 func (s *taskSink) Log(level slog.Level, text string) {
 	s.line(level, text)
-	s.u.emit(Event{Type: EventLog, Stage: s.t.Name, Attempt: s.attempt, Level: level.String(), Message: text})
+	s.u.emit(runs.Event{Type: runs.EventLog, Stage: s.t.Name, Attempt: s.attempt, Level: level.String(), Message: text})
 }
 
 func (s *taskSink) line(level slog.Level, text string) {

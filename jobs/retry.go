@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/sprint-ml/sprint/config"
+	"github.com/sprint-ml/sprint/jobs/runs"
 	"github.com/sprint-ml/sprint/stages"
 	"github.com/sprint-ml/sprint/storage"
 )
@@ -100,7 +101,7 @@ func (u *run) again(ctx context.Context, t *Task, p *patience, o Outcome) bool {
 		what = "it failed"
 	}
 	reason := fmt.Sprintf("%s, try %d of %d more in %s", what, tries-p.left[o.Cause], tries, wait.Round(round))
-	u.tell(t, Event{State: new(Lost), Reason: reason, Wait: wait.Seconds()}, func(res *StageResult) { res.Error = o.Err.Error() })
+	u.tell(t, runs.Event{State: new(runs.Lost), Reason: reason, Wait: wait.Seconds()}, func(res *runs.StageResult) { res.Error = o.Err.Error() })
 	select {
 	case <-ctx.Done():
 		return false

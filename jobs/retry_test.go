@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/sprint-ml/sprint/jobs"
+	"github.com/sprint-ml/sprint/jobs/runs"
 	"github.com/sprint-ml/sprint/stages"
 	"github.com/sprint-ml/sprint/storage"
 )
@@ -70,8 +71,8 @@ func TestStoreOutageIsSurvived(t *testing.T) {
 		}
 		b.store = store
 		b.tweak = func(r *jobs.Runner) {
-			r.Observer = onState(func(e jobs.Event) {
-				if e.Stage == "make" && *e.State == jobs.Succeeded {
+			r.Observer = onState(func(e runs.Event) {
+				if e.Stage == "make" && *e.State == runs.Succeeded {
 					left.Store(10) // three tries of three, and one
 				}
 			})

@@ -6,6 +6,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/sprint-ml/sprint/jobs/runs"
 	"github.com/sprint-ml/sprint/storage"
 	"github.com/sprint-ml/sprint/storage/probe"
 )
@@ -48,10 +49,10 @@ type run struct {
 	selected map[string]bool
 	force    map[string]bool
 	started  time.Time
-	journal  *Journal
+	journal  *runs.Journal
 
 	mu      sync.Mutex
-	results map[string]*StageResult
+	results map[string]*runs.StageResult
 	known   map[string]*Verdict
 	errs    map[string]error
 	seen    map[string]string // keys of the tasks that were done when the run began
@@ -60,15 +61,15 @@ type run struct {
 
 // Run brings the selected tasks up to date. The error is set only if no run
 // began; all else is in the result.
-func (r *Runner) Run(ctx context.Context, g *Graph) (*Result, error) {
-	u := &run{Runner: r, g: g, started: time.Now().UTC(), results: map[string]*StageResult{}, known: map[string]*Verdict{}, errs: map[string]error{}, seen: map[string]string{}}
+func (r *Runner) Run(ctx context.Context, g *Graph) (*runs.Result, error) {
+	u := &run{Runner: r, g: g, started: time.Now().UTC(), results: map[string]*runs.StageResult{}, known: map[string]*Verdict{}, errs: map[string]error{}, seen: map[string]string{}}
 	if r.TTL == 0 {
-		r.TTL = LeaseTTL
+		r.TTL = runs.LeaseTTL
 	}
 	if err := u.choose(); err != nil {
 		return nil, err
 	}
-	u.id = NewID(u.started)
+	u.id = runs.NewID(u.started)
 	if r.Deadline > 0 {
 		var cancel context.CancelFunc
 		ctx, cancel = context.WithDeadlineCause(ctx, u.started.Add(r.Deadline), ErrDeadline)
@@ -80,10 +81,10 @@ func (r *Runner) Run(ctx context.Context, g *Graph) (*Result, error) {
 		return nil, err
 	}
 	for _, t := range g.Tasks {
-		u.results[t.Name] = &StageResult{Name: t.Name, Kind: t.Kind.Name, State: Pending}
+		u.results[t.Name] = &runs.StageResult{Name: t.Name, Kind: t.Kind.Name, State: runs.Pending}
 	}
 	if !u.work(evaluation) {
-		u.emit(Event{Type: EventRun, Stages: g.Names()})
+		u.emit(runs.Event{Type: runs.EventRun, Stages: g.Names()})
 		for _, t := range g.Tasks {
 			u.settle(t, evaluation.Tasks[t.Name])
 		}
@@ -100,7 +101,7 @@ func (r *Runner) Run(ctx context.Context, g *Graph) (*Result, error) {
 	if err := u.begin(ctx); err != nil {
 		return nil, err
 	}
-	u.emit(Event{Type: EventRun, Stages: g.Names()})
+	u.emit(runs.Event{Type: runs.EventRun, Stages: g.Names()})
 	if err := u.preflight(ctx, evaluation); err == nil {
 		u.walk(ctx, evaluator)
 	}
@@ -108,13 +109,13 @@ func (r *Runner) Run(ctx context.Context, g *Graph) (*Result, error) {
 }
 
 // Observer is told every event of a run, in order, from one goroutine at a time.
-type Observer interface{ Observe(Event) }
+type Observer interface{ Observe(runs.Event) }
 
 // Observers sends every event to each of its members.
 type Observers []Observer
 
 // Observe passes e on.
-func (o Observers) Observe(e Event) {
+func (o Observers) Observe(e runs.Event) {
 	for _, m := range o {
 		m.Observe(e)
 	}

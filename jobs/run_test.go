@@ -13,6 +13,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"github.com/sprint-ml/sprint/config"
 	"github.com/sprint-ml/sprint/jobs"
+	"github.com/sprint-ml/sprint/jobs/runs"
 	"github.com/sprint-ml/sprint/storage"
 )
 
@@ -30,11 +31,11 @@ func TestSecondRunIsCachedAndWritesOneRecord(t *testing.T) {
 	if got := b.count.String(); got != "map[join:1 make:1 refine:1 slow:1]" {
 		t.Errorf("ran %s", got)
 	}
-	ids, err := jobs.List(t.Context(), b.store, 10)
+	ids, err := runs.List(t.Context(), b.store, 10)
 	if err != nil || len(ids) != 2 {
 		t.Fatalf("runs %v, %v", ids, err)
 	}
-	record, err := jobs.LoadRecord(t.Context(), b.store, ids[0])
+	record, err := runs.LoadRecord(t.Context(), b.store, ids[0])
 	if err != nil || record.Plan != "toys" || record.Code != 0 {
 		t.Errorf("record %+v, %v", record, err)
 	}
@@ -60,10 +61,10 @@ func TestChangedOptionRunsWhatFollowsAndSaysWhy(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if v := e.Tasks["refine"]; v.State != jobs.Pending || !strings.Contains(v.Reason, "times") || !strings.Contains(v.Reason, "1 -> 2") {
+	if v := e.Tasks["refine"]; v.State != runs.Pending || !strings.Contains(v.Reason, "times") || !strings.Contains(v.Reason, "1 -> 2") {
 		t.Errorf("refine is %s: %s", v.State, v.Reason)
 	}
-	if v := e.Tasks["join"]; v.State != jobs.Waiting || e.Tasks["make"].State != jobs.Cached {
+	if v := e.Tasks["join"]; v.State != runs.Waiting || e.Tasks["make"].State != runs.Cached {
 		t.Errorf("join is %s: %s", v.State, v.Reason)
 	}
 	res := b.mustRun(0, "cached succeeded succeeded succeeded")
@@ -109,7 +110,7 @@ func TestLostIsTriedAgainAndCapped(t *testing.T) {
 	if b.count.n["make"] != 3 || !res.Retryable {
 		t.Errorf("ran %s, retryable %v", b.count, res.Retryable)
 	}
-	tries, err := jobs.Attempts(t.Context(), b.store, *res.Run)
+	tries, err := runs.Attempts(t.Context(), b.store, *res.Run)
 	if err != nil || tries["make"] != 3 {
 		t.Errorf("attempts %v, %v", tries, err)
 	}
@@ -253,8 +254,8 @@ func TestInterruptBetweenStages(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	b.ctx = ctx
 	b.tweak = func(r *jobs.Runner) {
-		r.Observer = jobs.Observers{r.Observer, onState(func(e jobs.Event) {
-			if e.Stage == "make" && *e.State == jobs.Succeeded {
+		r.Observer = jobs.Observers{r.Observer, onState(func(e runs.Event) {
+			if e.Stage == "make" && *e.State == runs.Succeeded {
 				cancel()
 			}
 		})}
@@ -262,9 +263,9 @@ func TestInterruptBetweenStages(t *testing.T) {
 	b.mustRun(75, "succeeded skipped skipped skipped")
 }
 
-type onState func(jobs.Event)
+type onState func(runs.Event)
 
-func (f onState) Observe(e jobs.Event) {
+func (f onState) Observe(e runs.Event) {
 	if e.State != nil {
 		f(e)
 	}
@@ -294,7 +295,7 @@ func TestTimeoutNamesItself(t *testing.T) {
 func TestManyRunnersCommitEachStageOnce(t *testing.T) {
 	b := newBench(t, toyPlan)
 	b.set = []string{"make.pace=20ms", "refine.pace=20ms"}
-	results := make([]*jobs.Result, 6)
+	results := make([]*runs.Result, 6)
 	var wg sync.WaitGroup
 	for i := range results {
 		wg.Go(func() {

@@ -7,6 +7,7 @@ import (
 
 	"github.com/sprint-ml/sprint/config"
 	"github.com/sprint-ml/sprint/config/diagnostic"
+	"github.com/sprint-ml/sprint/jobs/runs"
 )
 
 // Selection restricts a run to a part of the graph.
@@ -51,7 +52,7 @@ func (u *run) choose() error {
 // work reports whether any selected task has to run.
 func (u *run) work(e *Evaluation) bool {
 	for name, v := range e.Tasks {
-		if u.selected[name] && (v.State == Pending || v.State == Waiting) {
+		if u.selected[name] && (v.State == runs.Pending || v.State == runs.Waiting) {
 			return true
 		}
 	}

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/sprint-ml/sprint/jobs"
+	"github.com/sprint-ml/sprint/jobs/runs"
 	"github.com/sprint-ml/sprint/storage"
 )
 
@@ -24,7 +25,7 @@ func TestCancelThroughTheStore(t *testing.T) {
 			close(began)
 		}
 	}
-	done := make(chan *jobs.Result, 1)
+	done := make(chan *runs.Result, 1)
 	go func() {
 		res, err := b.run()
 		if err != nil {
@@ -38,16 +39,16 @@ func TestCancelThroughTheStore(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer other.Close()
-	ids, err := jobs.List(t.Context(), other, 1)
+	ids, err := runs.List(t.Context(), other, 1)
 	if err != nil || len(ids) != 1 {
 		t.Fatal(ids, err)
 	}
-	s, err := jobs.Stand(t.Context(), other, ids[0])
+	s, err := runs.Load(t.Context(), other, ids[0])
 	if err != nil || s.State != "running" || s.Holder != storage.Self() || !s.Live() {
 		t.Errorf("a live run stands as %+v, %v", s, err)
 	}
 	for n, reason := range []string{"too slow", "asking twice is asking once"} {
-		earlier, err := jobs.Cancel(t.Context(), other, ids[0], reason)
+		earlier, err := runs.Cancel(t.Context(), other, ids[0], reason)
 		if err != nil || (earlier != nil) != (n == 1) || earlier != nil && earlier.Reason != "too slow" {
 			t.Fatalf("asked %d times before: %+v, %v", n, earlier, err)
 		}
@@ -56,7 +57,7 @@ func TestCancelThroughTheStore(t *testing.T) {
 	if res.Code != 75 || !res.Retryable || !strings.Contains(res.Error, "too slow") {
 		t.Errorf("a cancelled run ends with %d: %s", res.Code, res.Error)
 	}
-	if s, err := jobs.Stand(t.Context(), other, ids[0]); err != nil || s.State != "ended" || s.Live() {
+	if s, err := runs.Load(t.Context(), other, ids[0]); err != nil || s.State != "ended" || s.Live() {
 		t.Errorf("after its end the run stands as %+v, %v", s, err)
 	}
 	b.count.before = nil
@@ -68,7 +69,7 @@ func TestCancelThroughTheStore(t *testing.T) {
 func TestKilledRunIsSeen(t *testing.T) {
 	b := newBench(t, toyPlan)
 	b.mustRun(0, "succeeded succeeded succeeded succeeded")
-	ids, err := jobs.List(t.Context(), b.store, 1)
+	ids, err := runs.List(t.Context(), b.store, 1)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -82,11 +83,11 @@ func TestKilledRunIsSeen(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer lease.Release(context.WithoutCancel(t.Context()))
-	if s, err := jobs.Stand(t.Context(), b.store, ids[0]); err != nil || s.State != "killed" || s.Live() {
+	if s, err := runs.Load(t.Context(), b.store, ids[0]); err != nil || s.State != "killed" || s.Live() {
 		t.Errorf("stands as %+v, %v", s, err)
 	}
 	for _, name := range []string{"nothere", "../" + ids[0], ids[0] + "/attempts", ""} {
-		if _, err := jobs.Stand(t.Context(), b.store, name); !errors.Is(err, storage.ErrNotFound) {
+		if _, err := runs.Load(t.Context(), b.store, name); !errors.Is(err, storage.ErrNotFound) {
 			t.Errorf("run %q: %v", name, err)
 		}
 	}

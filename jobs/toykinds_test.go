@@ -16,6 +16,7 @@ import (
 
 	"github.com/sprint-ml/sprint/config"
 	"github.com/sprint-ml/sprint/jobs"
+	"github.com/sprint-ml/sprint/jobs/runs"
 	"github.com/sprint-ml/sprint/stages"
 	"github.com/sprint-ml/sprint/storage"
 )
@@ -366,7 +367,7 @@ func (b *bench) graph() *jobs.Graph {
 	return g
 }
 
-func (b *bench) run() (*jobs.Result, error) {
+func (b *bench) run() (*runs.Result, error) {
 	b.t.Helper()
 	g := b.graph()
 	local := jobs.NewLocal(b.reg, b.store, "", os.Environ(), func(string) (string, error) { return "", nil })
@@ -385,7 +386,7 @@ func (b *bench) run() (*jobs.Result, error) {
 	return r.Run(b.ctx, g)
 }
 
-func (b *bench) mustRun(code stages.Code, states string) *jobs.Result {
+func (b *bench) mustRun(code stages.Code, states string) *runs.Result {
 	b.t.Helper()
 	res, err := b.run()
 	if err != nil {
@@ -397,7 +398,7 @@ func (b *bench) mustRun(code stages.Code, states string) *jobs.Result {
 	return res
 }
 
-func stateWords(r *jobs.Result) string {
+func stateWords(r *runs.Result) string {
 	var out []string
 	for _, s := range r.Stages {
 		out = append(out, s.State.String())
@@ -406,7 +407,7 @@ func stateWords(r *jobs.Result) string {
 }
 
 // digests lists all outputs of a result that enter keys.
-func digests(r *jobs.Result) map[string]string {
+func digests(r *runs.Result) map[string]string {
 	out := map[string]string{}
 	for _, s := range r.Stages {
 		for name, o := range s.Outputs {
@@ -421,10 +422,10 @@ func digests(r *jobs.Result) map[string]string {
 // recorder keeps the events of a run.
 type recorder struct {
 	mu     sync.Mutex
-	events []jobs.Event
+	events []runs.Event
 }
 
-func (r *recorder) Observe(e jobs.Event) {
+func (r *recorder) Observe(e runs.Event) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.events = append(r.events, e)

@@ -8,12 +8,13 @@ import (
 	"log/slog"
 	"time"
 
+	"github.com/sprint-ml/sprint/jobs/runs"
 	"github.com/sprint-ml/sprint/stages"
 	"github.com/sprint-ml/sprint/storage"
 )
 
 // attempt describes a try of a task.
-func (u *run) attempt(t *Task, v *Verdict, inputs map[string]storage.Artifact, number int) (*Attempt, error) {
+func (u *run) attempt(t *Task, v *Verdict, inputs map[string]storage.Artifact, number int) (*runs.Attempt, error) {
 	options, err := json.Marshal(t.Options)
 	if err != nil {
 		return nil, fmt.Errorf("options of stage %s: %w", t.Name, err)
@@ -22,7 +23,7 @@ func (u *run) attempt(t *Task, v *Verdict, inputs map[string]storage.Artifact, n
 	if v.Key == "" { // a preflight: the inputs are not there yet
 		external = t.External
 	}
-	return &Attempt{
+	return &runs.Attempt{
 		Run: u.id, Plan: u.g.Plan.Name, PlanDigest: u.g.Plan.Digest, Stage: t.Name, Number: number, Kind: t.Kind.Name,
 		Key: v.Key, Generation: v.Generation + 1, Preimage: v.Preimage, Options: options, Inputs: inputs, External: external,
 		Files: u.g.files, Taxonomy: u.g.taxonomy, Device: t.Device, CacheDir: u.CacheDir, Offline: u.Offline, Endpoints: u.Endpoints, Version: u.Version,
@@ -32,12 +33,12 @@ func (u *run) attempt(t *Task, v *Verdict, inputs map[string]storage.Artifact, n
 // interruptible turns what a cancelled context did to an outcome into an
 // interruption.
 func (u *run) interruptible(ctx context.Context, o Outcome) Outcome {
-	if ctx.Err() != nil && o.State != Succeeded && o.Manifest == nil {
+	if ctx.Err() != nil && o.State != runs.Succeeded && o.Manifest == nil {
 		before := ""
-		if o.State == Lost || o.State == Failed && !errors.Is(o.Err, context.Cause(ctx)) && !errors.Is(o.Err, ctx.Err()) {
+		if o.State == runs.Lost || o.State == runs.Failed && !errors.Is(o.Err, context.Cause(ctx)) && !errors.Is(o.Err, ctx.Err()) {
 			before = fmt.Sprintf("; before that: %v", o.Err)
 		}
-		o.State = Interrupted
+		o.State = runs.Interrupted
 		if !errors.Is(o.Err, ErrAborted) {
 			o.Err = fmt.Errorf("%w (%w)%s", stages.ErrInterrupted, context.Cause(ctx), before)
 		}
@@ -68,13 +69,13 @@ func (u *run) execute(ctx context.Context, e Evaluator, t *Task, v *Verdict, inp
 		var held *storage.HeldError
 		switch {
 		case errors.As(err, &held):
-			return Outcome{State: Skipped, Err: err}
+			return Outcome{State: runs.Skipped, Err: err}
 		case err != nil:
 			o = u.interruptible(ctx, failed(err))
 		case v.Manifest != nil:
 			o = committed(v.Manifest)
-			if o.State == Succeeded && v.Manifest.Run != u.id {
-				o.State, o.Reason = Cached, fmt.Sprintf("run %s did it meanwhile", v.Manifest.Run)
+			if o.State == runs.Succeeded && v.Manifest.Run != u.id {
+				o.State, o.Reason = runs.Cached, fmt.Sprintf("run %s did it meanwhile", v.Manifest.Run)
 			}
 			return o
 		default:
@@ -101,7 +102,7 @@ var errTaken = errors.New("another runner has committed the same work")
 
 // try makes one attempt under the next number that it can claim.
 func (u *run) try(ctx context.Context, t *Task, v *Verdict, inputs map[string]storage.Artifact, next *int, lease *storage.Lease) Outcome {
-	var a *Attempt
+	var a *runs.Attempt
 	number := 0
 	for taken := storage.ErrExists; errors.Is(taken, storage.ErrExists); {
 		var err error
@@ -110,13 +111,13 @@ func (u *run) try(ctx context.Context, t *Task, v *Verdict, inputs map[string]st
 		if a, err = u.attempt(t, v, inputs, number); err != nil {
 			return failed(err)
 		}
-		if taken = SaveAttempt(ctx, u.Store, a); taken != nil && !errors.Is(taken, storage.ErrExists) {
+		if taken = runs.SaveAttempt(ctx, u.Store, a); taken != nil && !errors.Is(taken, storage.ErrExists) {
 			return u.interruptible(ctx, failed(taken))
 		}
 	}
-	u.state(t, Running, v.Reason, func(res *StageResult) { res.Attempt = number })
+	u.state(t, runs.Running, v.Reason, func(res *runs.StageResult) { res.Attempt = number })
 	sink := &taskSink{u: u, t: t, attempt: number}
-	sink.log = OpenLog(context.WithoutCancel(ctx), u.Store, u.Log, u.id, t.Name, number)
+	sink.log = runs.OpenLog(context.WithoutCancel(ctx), u.Store, u.Log, u.id, t.Name, number)
 	defer sink.log.Close()
 	limited, cancel := ctx, func() {}
 	if t.Stage.Timeout > 0 {
@@ -135,7 +136,7 @@ func (u *run) try(ctx context.Context, t *Task, v *Verdict, inputs map[string]st
 	case o.Manifest == nil && winner != nil:
 		sink.Log(slog.LevelInfo, errTaken.Error()+"; this attempt ends and takes that result")
 		return committed(winner)
-	case o.State == Interrupted && ctx.Err() == nil && limited.Err() != nil:
+	case o.State == runs.Interrupted && ctx.Err() == nil && limited.Err() != nil:
 		o = failed(stages.Fail(stages.CodeStage, "raise `timeout` of the stage; it continues from its checkpoint if it made one", "%w", context.Cause(limited)))
 	}
 	if o.Err != nil {
@@ -148,7 +149,7 @@ func (u *run) try(ctx context.Context, t *Task, v *Verdict, inputs map[string]st
 // process or of the store. It is not ended for that: the manifest decides who
 // did the work. Once another runner has committed, there is nothing left to
 // do. taken ends the watch and returns that manifest, nil if there is none.
-func (u *run) guard(ctx context.Context, a *Attempt, lease *storage.Lease) (guarded context.Context, taken func() *storage.Manifest) {
+func (u *run) guard(ctx context.Context, a *runs.Attempt, lease *storage.Lease) (guarded context.Context, taken func() *storage.Manifest) {
 	guarded, cancel := context.WithCancelCause(ctx)
 	watching, stop := context.WithCancel(ctx)
 	found := make(chan *storage.Manifest, 1)

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/sprint-ml/sprint/jobs"
+	"github.com/sprint-ml/sprint/jobs/runs"
 	"github.com/sprint-ml/sprint/storage"
 	"github.com/sprint-ml/sprint/storage/faultstore"
 )
@@ -62,12 +63,12 @@ func TestEveryObjectChecked(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer s.Close()
-	ids, err := jobs.List(t.Context(), s, 9)
+	ids, err := runs.List(t.Context(), s, 9)
 	if err != nil || len(ids) != 2 || want[0].Code+want[1].Code != 0 {
 		t.Fatalf("%d runs, %v; %+v", len(ids), err, want)
 	}
 	for _, err := range []error{
-		jobs.SetPin(t.Context(), s, ids[0], true, ""), jobs.SetPin(t.Context(), s, ids[1], false, ""),
+		runs.SetPin(t.Context(), s, ids[0], true, ""), runs.SetPin(t.Context(), s, ids[1], false, ""),
 		s.SetAlias(t.Context(), "toy", "other", 1),
 	} {
 		if err != nil {
@@ -191,7 +192,7 @@ func audit(t *testing.T, url string) (bad []string) {
 		t.Fatal(err)
 	}
 	defer s.Close()
-	err = jobs.Audit(t.Context(), s, func(o storage.Info, _ bool, err error) {
+	err = runs.Verify(t.Context(), s, func(o storage.Info, _ bool, err error) {
 		if err != nil {
 			bad = append(bad, o.Key)
 		}

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/sprint-ml/sprint/config"
+	"github.com/sprint-ml/sprint/jobs/runs"
 )
 
 // walk runs tasks as their needs are met, several at once.
@@ -24,7 +25,7 @@ func (u *run) walk(ctx context.Context, e Evaluator) {
 			}
 			waiting = slices.Delete(waiting, i, i+1)
 			if reason := u.blocked(ctx, t, stop); reason != "" {
-				u.state(t, Skipped, reason, nil)
+				u.state(t, runs.Skipped, reason, nil)
 				finished[t.Name] = true
 				continue
 			}
@@ -56,7 +57,7 @@ func (u *run) blocked(ctx context.Context, t *Task, stop bool) string {
 	u.mu.Lock()
 	defer u.mu.Unlock()
 	for _, n := range t.Needs {
-		if s := u.results[n].State; !s.Done() && !(s == Skipped && !u.selected[n]) {
+		if s := u.results[n].State; !s.Done() && !(s == runs.Skipped && !u.selected[n]) {
 			if !u.selected[t.Name] {
 				return notSelected
 			}
@@ -81,7 +82,7 @@ func (u *run) task(ctx context.Context, e Evaluator, t *Task) {
 	u.mu.Unlock()
 	if inputs == nil || missing != "" {
 		if !u.selected[t.Name] {
-			u.state(t, Skipped, notSelected, nil)
+			u.state(t, runs.Skipped, notSelected, nil)
 			return
 		}
 		u.end(ctx, t, failed(&config.UsageError{Message: fmt.Sprintf("stage %s needs an input that is not there: %s, and that stage is not selected", t.Name, missing), Hint: "leave out --only, --from and --until, or select that stage too"}), time.Now())
@@ -96,7 +97,7 @@ func (u *run) task(ctx context.Context, e Evaluator, t *Task) {
 			return
 		}
 	}
-	if v.State == Cached || v.State == Failed || !u.selected[t.Name] {
+	if v.State == runs.Cached || v.State == runs.Failed || !u.selected[t.Name] {
 		u.settle(t, v)
 		return
 	}

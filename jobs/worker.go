@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"sync"
 
+	"github.com/sprint-ml/sprint/jobs/runs"
 	"github.com/sprint-ml/sprint/stages"
 	"github.com/sprint-ml/sprint/storage"
 )
@@ -27,25 +28,18 @@ type WorkerOptions struct {
 // reports to out, a line of JSON each. It returns the process's exit code.
 func Work(ctx context.Context, store *storage.Store, registry stages.Registry, o WorkerOptions, secret func(string) (string, error), out io.Writer) stages.Code {
 	w := &reporter{out: json.NewEncoder(out)}
-	body, _, err := store.Read(ctx, attemptKey(o.Run, o.Stage, o.Attempt))
-	var a Attempt
-	if err == nil && recordDigest(body) != o.Digest {
-		err = stages.Fail(stages.CodeIntegrity, "find out who else writes to this store; the same command tries again", "try %d of stage %s of run %s is not as its runner stored it: it was not begun", o.Attempt, o.Stage, o.Run)
-	}
-	if err == nil {
-		err = json.Unmarshal(body, &a)
-	}
+	a, err := runs.LoadExactAttempt(ctx, store, o.Run, o.Stage, o.Attempt, o.Digest)
 	if err != nil {
 		return w.end(failed(err), "")
 	}
 	p := &performer{registry: registry, store: store, secret: secret}
 	if o.Preflight {
-		if err := p.preflight(ctx, &a, w); err != nil {
+		if err := p.preflight(ctx, a, w); err != nil {
 			return w.end(failed(err), "preflight")
 		}
-		return w.end(Outcome{State: Succeeded}, "preflight")
+		return w.end(Outcome{State: runs.Succeeded}, "preflight")
 	}
-	return w.end(p.perform(ctx, &a, w), "")
+	return w.end(p.perform(ctx, a, w), "")
 }
 
 // reporter is the sink of a worker: the runner reads the other end.
@@ -76,7 +70,7 @@ func (r *reporter) end(o Outcome, name string) stages.Code {
 	if o.Err != nil {
 		m.Text, m.Hint, m.Code = o.Err.Error(), hintOf(o.Err), Code(o.Err)
 	}
-	if o.State == Interrupted || errors.Is(o.Err, stages.ErrInterrupted) {
+	if o.State == runs.Interrupted || errors.Is(o.Err, stages.ErrInterrupted) {
 		m.Code = stages.CodeInterrupted
 	}
 	r.send(m)

@@ -5,8 +5,8 @@ import (
 	"strconv"
 	"strings"
 
-	"github.com/sprint-ml/sprint/jobs"
 	"github.com/sprint-ml/sprint/jobs/report/document"
+	"github.com/sprint-ml/sprint/jobs/runs"
 )
 
 func costSection(s *document.Source) Section {
@@ -48,7 +48,7 @@ func costSection(s *document.Source) Section {
 }
 
 func workSeconds(st document.Stage) (seconds float64, known bool) {
-	if m := st.Manifest; m != nil && (st.State == jobs.Cached || st.Seconds == 0) {
+	if m := st.Manifest; m != nil && (st.State == runs.Cached || st.Seconds == 0) {
 		return m.Finished.Sub(m.Started).Seconds(), true
 	}
 	return st.Seconds, st.Seconds > 0
@@ -66,13 +66,13 @@ func rate(st document.Stage) string {
 	return ""
 }
 
-func stateMark(s jobs.State) Mark {
+func stateMark(s runs.State) Mark {
 	switch s {
-	case jobs.Succeeded, jobs.Cached:
+	case runs.Succeeded, runs.Cached:
 		return Good
-	case jobs.Failed, jobs.Lost:
+	case runs.Failed, runs.Lost:
 		return Bad
-	case jobs.Skipped, jobs.Pending:
+	case runs.Skipped, runs.Pending:
 		return Dim
 	}
 	return Warn

@@ -17,6 +17,7 @@ import (
 	"github.com/spf13/cobra"
 	"github.com/sprint-ml/sprint/config"
 	"github.com/sprint-ml/sprint/jobs"
+	"github.com/sprint-ml/sprint/jobs/runs"
 	"github.com/sprint-ml/sprint/stages"
 	"github.com/sprint-ml/sprint/storage"
 )
@@ -60,10 +61,10 @@ of a tree: train.model/config.json.`,
 }
 
 // outputs lists the artifacts of a run, or of the newest one that has any.
-func outputs(ctx context.Context, s *storage.Store, run string) (jobs.Record, []jobs.Found, error) {
-	var r jobs.Record
+func outputs(ctx context.Context, s *storage.Store, run string) (runs.Record, []jobs.Found, error) {
+	var r runs.Record
 	if run == "" {
-		newest, err := newestRun(ctx, s, func(st jobs.Standing) bool { return st.Record != nil && hasOutputs(st.Record) })
+		newest, err := newestRun(ctx, s, func(st runs.Status) bool { return st.Record != nil && hasOutputs(st.Record) })
 		if errors.Is(err, storage.ErrNotFound) {
 			return r, nil, &config.UsageError{Message: "no run of this store has made anything", Hint: "`sprint runs` lists them"}
 		}
@@ -72,7 +73,7 @@ func outputs(ctx context.Context, s *storage.Store, run string) (jobs.Record, []
 		}
 		r = *newest.Record
 	} else {
-		s, err := jobs.Stand(ctx, s, run)
+		s, err := runs.Load(ctx, s, run)
 		if err != nil {
 			return r, nil, noRun(run, err)
 		}
@@ -99,13 +100,13 @@ func outputs(ctx context.Context, s *storage.Store, run string) (jobs.Record, []
 	return r, out, nil
 }
 
-func hasOutputs(r *jobs.Record) bool {
-	return slices.ContainsFunc(r.Stages, func(st jobs.StageResult) bool { return len(st.Outputs) > 0 })
+func hasOutputs(r *runs.Record) bool {
+	return slices.ContainsFunc(r.Stages, func(st runs.StageResult) bool { return len(st.Outputs) > 0 })
 }
 
 // isRun reports whether a word names a run of the store rather than an artifact.
 func isRun(ctx context.Context, s *storage.Store, word string) bool {
-	_, err := jobs.Stand(ctx, s, word)
+	_, err := runs.Load(ctx, s, word)
 	return err == nil
 }
 
@@ -298,7 +299,7 @@ func (a *app) verifyArtifacts(ctx context.Context, s *storage.Store, args []stri
 func (a *app) verifyStore(ctx context.Context, s *storage.Store) error {
 	t := tally{a: a, what: "objects"}
 	unknown := 0
-	err := jobs.Audit(ctx, s, func(o storage.Info, known bool, err error) {
+	err := runs.Verify(ctx, s, func(o storage.Info, known bool, err error) {
 		switch {
 		case err != nil:
 			t.fault(o.Key, err)

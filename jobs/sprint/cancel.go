@@ -10,7 +10,7 @@ import (
 
 	"github.com/spf13/cobra"
 	"github.com/sprint-ml/sprint/config"
-	"github.com/sprint-ml/sprint/jobs"
+	"github.com/sprint-ml/sprint/jobs/runs"
 	"github.com/sprint-ml/sprint/stages"
 	"github.com/sprint-ml/sprint/storage"
 )
@@ -35,15 +35,15 @@ the command that started it continues it. Without RUN the newest live run.`,
 }
 
 func (a *app) cancel(ctx context.Context, store *storage.Store, args []string, reason string, wait time.Duration) error {
-	var s jobs.Standing
+	var s runs.Status
 	var err error
 	if len(args) == 0 {
-		s, err = newestRun(ctx, store, jobs.Standing.Live)
+		s, err = newestRun(ctx, store, runs.Status.Live)
 		if errors.Is(err, storage.ErrNotFound) {
 			return &config.UsageError{Message: "no run of this store is live", Hint: "`sprint runs` lists them"}
 		}
 	} else {
-		s, err = jobs.Stand(ctx, store, args[0])
+		s, err = runs.Load(ctx, store, args[0])
 	}
 	if err != nil {
 		return noRun(strings.Join(args, " "), err)
@@ -58,7 +58,7 @@ func (a *app) cancel(ctx context.Context, store *storage.Store, args []string, r
 	case "killed":
 		return &config.UsageError{Message: fmt.Sprintf("run %s is not live: its %s is gone", s.Run, s.Holder), Hint: "nothing holds it back: the command that started it continues it"}
 	}
-	earlier, err := jobs.Cancel(ctx, store, s.Run, reason)
+	earlier, err := runs.Cancel(ctx, store, s.Run, reason)
 	if err != nil {
 		return err
 	}
@@ -67,12 +67,12 @@ func (a *app) cancel(ctx context.Context, store *storage.Store, args []string, r
 		who = s.Holder.String()
 	}
 	if earlier != nil {
-		fmt.Fprintf(a.stdout, "run %s: %s has been asked before to checkpoint and end: %s\n", s.Run, who, &jobs.CancelledError{Cancellation: *earlier})
+		fmt.Fprintf(a.stdout, "run %s: %s has been asked before to checkpoint and end: %s\n", s.Run, who, &runs.CancelledError{Cancellation: *earlier})
 	} else {
 		fmt.Fprintf(a.stdout, "run %s: asked %s to checkpoint and end\n", s.Run, who)
 	}
 	for deadline := time.Now().Add(wait); time.Now().Before(deadline); {
-		if s, err = jobs.Stand(ctx, store, s.Run); err != nil {
+		if s, err = runs.Load(ctx, store, s.Run); err != nil {
 			return err
 		}
 		if s.Record != nil {

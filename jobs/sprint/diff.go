@@ -13,6 +13,7 @@ import (
 	"github.com/spf13/cobra"
 	"github.com/sprint-ml/sprint/config"
 	"github.com/sprint-ml/sprint/jobs"
+	"github.com/sprint-ml/sprint/jobs/runs"
 	"github.com/sprint-ml/sprint/stages"
 	"github.com/sprint-ml/sprint/storage"
 )
@@ -62,26 +63,26 @@ func (a *app) diff(ctx context.Context, s *storage.Store, args []string, exitCod
 }
 
 // pair finds the two runs to compare.
-func pair(ctx context.Context, s *storage.Store, args []string) (old, now jobs.Record, err error) {
-	load := func(id string) (jobs.Record, error) {
-		st, err := jobs.Stand(ctx, s, id)
+func pair(ctx context.Context, s *storage.Store, args []string) (old, now runs.Record, err error) {
+	load := func(id string) (runs.Record, error) {
+		st, err := runs.Load(ctx, s, id)
 		switch {
 		case err != nil:
-			return jobs.Record{}, noRun(id, err)
+			return runs.Record{}, noRun(id, err)
 		case st.Record == nil:
-			return jobs.Record{}, &config.UsageError{Message: fmt.Sprintf("run %s has not ended: %s", id, st)}
+			return runs.Record{}, &config.UsageError{Message: fmt.Sprintf("run %s has not ended: %s", id, st)}
 		}
 		return *st.Record, nil
 	}
-	newest := func(plan, not string) (jobs.Record, error) {
-		st, err := newestRun(ctx, s, func(st jobs.Standing) bool {
+	newest := func(plan, not string) (runs.Record, error) {
+		st, err := newestRun(ctx, s, func(st runs.Status) bool {
 			return st.Record != nil && (plan == "" || st.Record.Plan == plan) && (not == "" || st.Run < not)
 		})
 		if errors.Is(err, storage.ErrNotFound) {
-			return jobs.Record{}, &config.UsageError{Message: "there is no other run to compare with", Hint: "`sprint runs` lists them"}
+			return runs.Record{}, &config.UsageError{Message: "there is no other run to compare with", Hint: "`sprint runs` lists them"}
 		}
 		if err != nil {
-			return jobs.Record{}, err
+			return runs.Record{}, err
 		}
 		return *st.Record, nil
 	}
@@ -102,11 +103,11 @@ func pair(ctx context.Context, s *storage.Store, args []string) (old, now jobs.R
 	return old, now, err
 }
 
-func (a *app) showDiff(old, now jobs.Record, c *jobs.Comparison) error {
+func (a *app) showDiff(old, now runs.Record, c *jobs.Comparison) error {
 	out := a.stdout
 	for _, x := range []struct {
 		mark string
-		r    jobs.Record
+		r    runs.Record
 	}{{"-", old}, {"+", now}} {
 		fmt.Fprintf(out, "%s run %s of %s: %s, %s\n", x.mark, *x.r.Run, x.r.Plan, x.r.Class, x.r.Started.Local().Format(time.DateTime))
 	}

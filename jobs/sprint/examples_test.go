@@ -15,7 +15,7 @@ import (
 	"testing"
 
 	"github.com/spf13/cobra"
-	"github.com/sprint-ml/sprint/jobs"
+	"github.com/sprint-ml/sprint/jobs/runs"
 	"github.com/sprint-ml/sprint/ml/encoder/encodertest"
 	"github.com/sprint-ml/sprint/storage"
 )
@@ -181,7 +181,7 @@ func newExampleFolder(t *testing.T) *exampleFolder {
 		t.Fatal(err)
 	}
 	defer s.Close()
-	ids, err := jobs.List(t.Context(), s, 1)
+	ids, err := runs.List(t.Context(), s, 1)
 	if err != nil || len(ids) == 0 {
 		t.Fatal(ids, err)
 	}

@@ -15,6 +15,7 @@ import (
 	"github.com/sprint-ml/sprint/config/diagnostic"
 	"github.com/sprint-ml/sprint/config/options"
 	"github.com/sprint-ml/sprint/jobs"
+	"github.com/sprint-ml/sprint/jobs/runs"
 	"github.com/sprint-ml/sprint/stages"
 	"github.com/sprint-ml/sprint/stages/all"
 	"github.com/sprint-ml/sprint/storage"
@@ -85,9 +86,9 @@ func (a *app) planCommand() *cobra.Command {
 
 func would(v *jobs.Verdict) string {
 	switch {
-	case v.State == jobs.Cached:
+	case v.State == runs.Cached:
 		return "be cached"
-	case v.State == jobs.Failed:
+	case v.State == runs.Failed:
 		return "fail as before"
 	case v.Resumable:
 		return "continue"

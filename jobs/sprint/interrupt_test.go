@@ -14,7 +14,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/sprint-ml/sprint/jobs"
+	"github.com/sprint-ml/sprint/jobs/runs"
 	"github.com/sprint-ml/sprint/stages"
 	"github.com/sprint-ml/sprint/stages/stagetest"
 	"github.com/sprint-ml/sprint/storage"
@@ -211,11 +211,11 @@ func checkInterrupted(t *testing.T, dir string, code int, says string) {
 		t.Fatal(err)
 	}
 	defer store.Close()
-	ids, err := jobs.List(t.Context(), store, 1)
+	ids, err := runs.List(t.Context(), store, 1)
 	if err != nil || len(ids) != 1 {
 		t.Fatal(ids, err)
 	}
-	rec, err := jobs.LoadRecord(t.Context(), store, ids[0])
+	rec, err := runs.LoadRecord(t.Context(), store, ids[0])
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"github.com/sprint-ml/sprint/jobs"
+	"github.com/sprint-ml/sprint/jobs/runs"
 	"github.com/sprint-ml/sprint/stages/verify"
 )
 
@@ -65,7 +66,7 @@ func (j *junit) add(s junitSuite) {
 
 // junitOf is the report of a run. A check that only warns does not fail; its
 // message is the test's output.
-func junitOf(ctx context.Context, s *summary, r *jobs.Result) *junit {
+func junitOf(ctx context.Context, s *summary, r *runs.Result) *junit {
 	plan := s.graph.Plan.Name
 	j := &junit{Name: plan}
 	stages := junitSuite{Name: plan + " stages"}
@@ -74,9 +75,9 @@ func junitOf(ctx context.Context, s *summary, r *jobs.Result) *junit {
 		cause := &junitCause{Type: st.State.String(), Message: st.Error}
 		switch {
 		case st.State.Done():
-		case st.State == jobs.Failed:
+		case st.State == runs.Failed:
 			c.Failure = cause
-		case st.State == jobs.Skipped || st.State < jobs.Running:
+		case st.State == runs.Skipped || st.State < runs.Running:
 			cause.Message = st.Reason
 			c.Skipped = cause
 		default:

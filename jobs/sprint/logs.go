@@ -11,7 +11,7 @@ import (
 
 	"github.com/spf13/cobra"
 	"github.com/sprint-ml/sprint/config"
-	"github.com/sprint-ml/sprint/jobs"
+	"github.com/sprint-ml/sprint/jobs/runs"
 	"github.com/sprint-ml/sprint/stages"
 	"github.com/sprint-ml/sprint/storage"
 )
@@ -52,15 +52,15 @@ exit code. If the run's runner was killed, it says so and ends with 75.`,
 			if err := checkTried(ctx, store, run, stage, follow); err != nil {
 				return err
 			}
-			f := &jobs.Follow{Store: store, Run: run, Stage: stage, Attempt: attempt, Out: a.stdout}
+			f := &runs.Follower{Store: store, Run: run, Stage: stage, Attempt: attempt, Out: a.stdout}
 			if !follow {
 				return f.Print(ctx)
 			}
 			record, err := f.Until(ctx)
 			switch {
-			case errors.Is(err, jobs.ErrRunnerGone):
+			case errors.Is(err, runs.ErrRunnerGone):
 				fmt.Fprintf(a.stderr, "sprint: %v\n", err)
-				if r, err := jobs.LoadResolved(ctx, store, run); err == nil && r.Command != "" {
+				if r, err := runs.LoadResolved(ctx, store, run); err == nil && r.Command != "" {
 					fmt.Fprintf(a.stderr, "continue with:\n  %s\n", r.Command)
 				}
 				return &exitError{stages.CodeInterrupted}
@@ -82,17 +82,17 @@ exit code. If the run's runner was killed, it says so and ends with 75.`,
 // newestWithLogs is the newest run that tried a stage; a follower takes one
 // that has not tried any yet.
 func newestWithLogs(ctx context.Context, store *storage.Store, follow bool) (string, error) {
-	ids, err := jobs.List(ctx, store, 100)
+	ids, err := runs.List(ctx, store, 100)
 	if err != nil {
 		return "", err
 	}
 	for _, id := range ids {
 		if follow {
-			if alive, _, err := (&jobs.Liveness{Store: store, Run: id}).Alive(ctx); err == nil && alive {
+			if alive, _, err := (&runs.Liveness{Store: store, Run: id}).Alive(ctx); err == nil && alive {
 				return id, nil
 			}
 		}
-		tries, err := jobs.Attempts(ctx, store, id)
+		tries, err := runs.Attempts(ctx, store, id)
 		if err != nil {
 			return "", err
 		}
@@ -109,13 +109,13 @@ func checkTried(ctx context.Context, store *storage.Store, run, stage string, fo
 	if !storage.ValidKey("runs/" + run) {
 		return noRun(run, storage.ErrNotFound)
 	}
-	tries, err := jobs.Attempts(ctx, store, run)
+	tries, err := runs.Attempts(ctx, store, run)
 	if err != nil {
 		return err
 	}
-	resolved, err := jobs.LoadResolved(ctx, store, run)
+	resolved, err := runs.LoadResolved(ctx, store, run)
 	if err != nil && len(tries) == 0 {
-		if _, err := jobs.LoadRecord(ctx, store, run); err == nil {
+		if _, err := runs.LoadRecord(ctx, store, run); err == nil {
 			return noRun(run, errors.New("it tried no stage"))
 		}
 		return noRun(run, err)

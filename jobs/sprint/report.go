@@ -13,10 +13,10 @@ import (
 
 	"github.com/spf13/cobra"
 	"github.com/sprint-ml/sprint/config"
-	"github.com/sprint-ml/sprint/jobs"
 	"github.com/sprint-ml/sprint/jobs/report"
 	"github.com/sprint-ml/sprint/jobs/report/document"
 	"github.com/sprint-ml/sprint/jobs/report/render"
+	"github.com/sprint-ml/sprint/jobs/runs"
 	"github.com/sprint-ml/sprint/storage"
 )
 
@@ -47,7 +47,7 @@ func (a *app) showReport(ctx context.Context, s *storage.Store, args []string, f
 		return &config.UsageError{Message: fmt.Sprintf("-o %s writes to standard output, --output to a folder: choose one", format)}
 	}
 	if len(args) == 0 {
-		newest, err := jobs.List(ctx, s, 1)
+		newest, err := runs.List(ctx, s, 1)
 		if err != nil {
 			return err
 		}
@@ -118,9 +118,9 @@ const reportPatience = 30 * time.Second
 // keepReport puts report.html beside the records of a run that trained or
 // verified, and returns where it is. A run whose stages were all done has
 // nothing new to show. Whatever goes wrong is a warning: the run has ended.
-func (a *app) keepReport(ctx context.Context, s *storage.Store, res *jobs.Result) string {
-	worked := slices.ContainsFunc(res.Stages, func(st jobs.StageResult) bool {
-		return (st.Kind == "train" || st.Kind == "verify") && (st.State == jobs.Succeeded || st.State == jobs.Failed && len(st.Outputs) > 0)
+func (a *app) keepReport(ctx context.Context, s *storage.Store, res *runs.Result) string {
+	worked := slices.ContainsFunc(res.Stages, func(st runs.StageResult) bool {
+		return (st.Kind == "train" || st.Kind == "verify") && (st.State == runs.Succeeded || st.State == runs.Failed && len(st.Outputs) > 0)
 	})
 	if !worked || res.Run == nil || ctx.Err() != nil {
 		return ""

@@ -7,8 +7,8 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/sprint-ml/sprint/jobs"
 	"github.com/sprint-ml/sprint/jobs/progress/sanitize"
+	"github.com/sprint-ml/sprint/jobs/runs"
 	"github.com/sprint-ml/sprint/storage"
 )
 
@@ -59,11 +59,11 @@ func TestReport(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer s.Close()
-	runs, err := jobs.List(t.Context(), s, 1)
-	if err != nil || runs[0] == files.Run {
-		t.Fatal(runs, err)
+	ids, err := runs.List(t.Context(), s, 1)
+	if err != nil || ids[0] == files.Run {
+		t.Fatal(ids, err)
 	}
-	if cached := md(runs[0]); !strings.Contains(cached, "run "+files.Run+", try 1") || !strings.Contains(cached, "| fire | 20 | 50 % |") {
+	if cached := md(ids[0]); !strings.Contains(cached, "run "+files.Run+", try 1") || !strings.Contains(cached, "| fire | 20 | 50 % |") {
 		t.Errorf("of a run in which all was cached:\n%s", cached)
 	}
 
@@ -72,13 +72,13 @@ func TestReport(t *testing.T) {
 	if code, _, stderr := exec(t, dir, "run", "--force=split"); code != 0 {
 		t.Fatal(stderr)
 	}
-	if runs, err = jobs.List(t.Context(), s, 1); err != nil {
+	if ids, err = runs.List(t.Context(), s, 1); err != nil {
 		t.Fatal(err)
 	}
-	if err := os.Remove(filepath.Join(dir, ".sprint/store/runs", runs[0], "result.json")); err != nil {
+	if err := os.Remove(filepath.Join(dir, ".sprint/store/runs", ids[0], "result.json")); err != nil {
 		t.Fatal(err)
 	}
-	killed := md(runs[0])
+	killed := md(ids[0])
 	for _, want := range []string{"# demo: ▲", "| fire | 20 | 50 % |", "| train | 24 | 60 % |", "run " + files.Run + ", try 1", "this run, try 1"} {
 		if !strings.Contains(killed, want) {
 			t.Errorf("of a killed run, it lacks %q:\n%s", want, killed)
@@ -104,32 +104,32 @@ func TestKeepReport(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer s.Close()
-	runs, err := jobs.List(t.Context(), s, 1)
+	ids, err := runs.List(t.Context(), s, 1)
 	if err != nil {
 		t.Fatal(err)
 	}
 	unknown := "20260102-150405-0660185f"
-	verify := func(state jobs.State, outputs map[string]jobs.OutputResult) jobs.StageResult {
-		return jobs.StageResult{Name: "verify", Kind: "verify", State: state, Outputs: outputs}
+	verify := func(state runs.State, outputs map[string]runs.OutputResult) runs.StageResult {
+		return runs.StageResult{Name: "verify", Kind: "verify", State: state, Outputs: outputs}
 	}
-	some := map[string]jobs.OutputResult{"metrics": {}}
+	some := map[string]runs.OutputResult{"metrics": {}}
 	for name, c := range map[string]struct {
 		run   string
-		stage jobs.StageResult
+		stage runs.StageResult
 		kept  bool
 		warns bool
 	}{
-		"verified":      {runs[0], verify(jobs.Succeeded, some), true, false},
-		"gate closed":   {runs[0], verify(jobs.Failed, some), true, false},
-		"cached":        {runs[0], verify(jobs.Cached, some), false, false},
-		"broke":         {runs[0], verify(jobs.Failed, nil), false, false},
-		"interrupted":   {runs[0], verify(jobs.Interrupted, nil), false, false},
-		"only fetched":  {runs[0], jobs.StageResult{Name: "fetch", Kind: "fetch", State: jobs.Succeeded, Outputs: some}, false, false},
-		"nothing there": {unknown, verify(jobs.Succeeded, some), false, true},
+		"verified":      {ids[0], verify(runs.Succeeded, some), true, false},
+		"gate closed":   {ids[0], verify(runs.Failed, some), true, false},
+		"cached":        {ids[0], verify(runs.Cached, some), false, false},
+		"broke":         {ids[0], verify(runs.Failed, nil), false, false},
+		"interrupted":   {ids[0], verify(runs.Interrupted, nil), false, false},
+		"only fetched":  {ids[0], runs.StageResult{Name: "fetch", Kind: "fetch", State: runs.Succeeded, Outputs: some}, false, false},
+		"nothing there": {unknown, verify(runs.Succeeded, some), false, true},
 	} {
 		var stderr strings.Builder
 		a := &app{stderr: &sanitize.Writer{Out: &stderr}}
-		at := a.keepReport(t.Context(), s, &jobs.Result{Run: &c.run, Stages: []jobs.StageResult{c.stage}})
+		at := a.keepReport(t.Context(), s, &runs.Result{Run: &c.run, Stages: []runs.StageResult{c.stage}})
 		if (at != "") != c.kept || (stderr.Len() > 0) != c.warns {
 			t.Errorf("%s: kept %q, said %q", name, at, stderr.String())
 		}

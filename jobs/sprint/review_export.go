@@ -14,6 +14,7 @@ import (
 	"github.com/sprint-ml/sprint/config"
 	"github.com/sprint-ml/sprint/jobs"
 	"github.com/sprint-ml/sprint/jobs/commandline"
+	"github.com/sprint-ml/sprint/jobs/runs"
 	"github.com/sprint-ml/sprint/ml/labelnoise"
 	"github.com/sprint-ml/sprint/stages"
 	"github.com/sprint-ml/sprint/stages/dedup"
@@ -101,7 +102,7 @@ func (a *app) reviewed(ctx context.Context, cmd *cobra.Command, args []string, f
 		return nil, err
 	}
 	made := e.Tasks[task.Name]
-	if made.State != jobs.Cached {
+	if made.State != runs.Cached {
 		return nil, &config.UsageError{Message: fmt.Sprintf("stage %s is not done: %s", task.Name, made.Reason), Hint: fmt.Sprintf("sprint run %s --until %s", commandline.Quote(c.plan.File), task.Name)}
 	}
 	set := &reviewSet{}

@@ -14,6 +14,7 @@ import (
 	"github.com/sprint-ml/sprint/config"
 	"github.com/sprint-ml/sprint/jobs"
 	"github.com/sprint-ml/sprint/jobs/commandline"
+	"github.com/sprint-ml/sprint/jobs/runs"
 	"github.com/sprint-ml/sprint/stages"
 	"github.com/sprint-ml/sprint/stages/all"
 	"github.com/sprint-ml/sprint/storage"
@@ -89,7 +90,7 @@ func (a *app) run(ctx context.Context, cmd *cobra.Command, path string, f *runFl
 		err = errors.Join(err, writeJUnit(f.junit, notBegun(path, err)))
 		if jsonOut {
 			code := jobs.Code(err)
-			r := jobs.Result{Code: code, Class: code.Class(), Error: err.Error(), Hint: jobs.Hint(err), Stages: []jobs.StageResult{}}
+			r := runs.Result{Code: code, Class: code.Class(), Error: err.Error(), Hint: jobs.Hint(err), Stages: []runs.StageResult{}}
 			_ = json.NewEncoder(a.stdout).Encode(r)
 		}
 		return err
@@ -100,7 +101,7 @@ func (a *app) run(ctx context.Context, cmd *cobra.Command, path string, f *runFl
 	return nil
 }
 
-func (a *app) runPlan(ctx context.Context, cmd *cobra.Command, path string, f *runFlags) (*jobs.Result, error) {
+func (a *app) runPlan(ctx context.Context, cmd *cobra.Command, path string, f *runFlags) (*runs.Result, error) {
 	c, err := a.compileOnStore(ctx, cmd, path, &f.planFlags)
 	if err != nil {
 		return nil, interrupted(ctx, err)
@@ -184,7 +185,7 @@ func (a *app) retryCommand() *cobra.Command {
 // startedBy returns the words of the command that started a run, without the
 // program. A run that is live is not repeated.
 func startedBy(ctx context.Context, store *storage.Store, run string) ([]string, error) {
-	s, err := jobs.Stand(ctx, store, run)
+	s, err := runs.Load(ctx, store, run)
 	if err != nil {
 		return nil, noRun(run, err)
 	}
@@ -195,7 +196,7 @@ func startedBy(ctx context.Context, store *storage.Store, run string) ([]string,
 	case s.Record != nil:
 		words = s.Record.Args
 	default: // it was killed
-		resolved, err := jobs.LoadResolved(ctx, store, run)
+		resolved, err := runs.LoadResolved(ctx, store, run)
 		if err != nil && !errors.Is(err, storage.ErrNotFound) {
 			return nil, err
 		}

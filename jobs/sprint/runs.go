@@ -13,7 +13,7 @@ import (
 
 	"github.com/spf13/cobra"
 	"github.com/sprint-ml/sprint/config"
-	"github.com/sprint-ml/sprint/jobs"
+	"github.com/sprint-ml/sprint/jobs/runs"
 	"github.com/sprint-ml/sprint/stages"
 	"github.com/sprint-ml/sprint/storage"
 )
@@ -81,15 +81,15 @@ type listedRun struct {
 	Started  time.Time    `json:"started"`
 	Seconds  float64      `json:"seconds"`
 	Pinned   bool         `json:"pinned"`
-	standing jobs.Standing
+	standing runs.Status
 }
 
 func (a *app) runs(ctx context.Context, store *storage.Store, plan string, limit int) error {
-	pins, err := jobs.Pins(ctx, store)
+	pins, err := runs.LoadPins(ctx, store)
 	if err != nil {
 		return err
 	}
-	ids, err := jobs.Runs(ctx, store, 1<<30)
+	ids, err := runs.List(ctx, store, 1<<30)
 	if err != nil {
 		return err
 	}
@@ -100,7 +100,7 @@ func (a *app) runs(ctx context.Context, store *storage.Store, plan string, limit
 		if limit > 0 && plan == "" {
 			n = min(n, limit-len(listed))
 		}
-		batch, err := standings(ctx, store, ids[:n], jobs.Glance)
+		batch, err := standings(ctx, store, ids[:n], runs.LoadBrief)
 		if err != nil {
 			return err
 		}
@@ -128,7 +128,7 @@ func (a *app) runs(ctx context.Context, store *storage.Store, plan string, limit
 }
 
 // standings reads many runs at once: a store far away answers slowly.
-func standings(ctx context.Context, store *storage.Store, ids []string, stand func(context.Context, *storage.Store, string) (jobs.Standing, error)) ([]listedRun, error) {
+func standings(ctx context.Context, store *storage.Store, ids []string, stand func(context.Context, *storage.Store, string) (runs.Status, error)) ([]listedRun, error) {
 	out := make([]listedRun, len(ids))
 	errs := make([]error, len(ids))
 	var wg sync.WaitGroup
@@ -148,8 +148,8 @@ func standings(ctx context.Context, store *storage.Store, ids []string, stand fu
 			if rec := s.Record; rec != nil {
 				r.Plan, r.Started, r.Seconds, r.Code, r.Class = rec.Plan, rec.Started, rec.Finished.Sub(rec.Started).Seconds(), &rec.Code, rec.Class
 			} else {
-				r.Started = jobs.RunTime(id)
-				if plan, err := jobs.LoadResolved(ctx, store, id); err == nil {
+				r.Started = runs.Time(id)
+				if plan, err := runs.LoadResolved(ctx, store, id); err == nil {
 					r.Plan, r.Started = plan.Plan, plan.Started
 				}
 				if s.Live() {
@@ -172,10 +172,10 @@ func (a *app) pinCommand(pinned bool) *cobra.Command {
 	cmd := &cobra.Command{
 		Use: use, Short: short, Args: cobra.ExactArgs(1),
 		RunE: a.onStore(func(ctx context.Context, store *storage.Store, args []string) error {
-			if _, err := jobs.Stand(ctx, store, args[0]); err != nil {
+			if _, err := runs.Load(ctx, store, args[0]); err != nil {
 				return noRun(args[0], err)
 			}
-			if err := jobs.SetPin(ctx, store, args[0], pinned, note); err != nil {
+			if err := runs.SetPin(ctx, store, args[0], pinned, note); err != nil {
 				return err
 			}
 			word := "pinned: gc keeps what it reached"
@@ -204,7 +204,7 @@ func (a *app) statusCommand() *cobra.Command {
 func (a *app) status(ctx context.Context, store *storage.Store, args []string) error {
 	if len(args) == 0 {
 		var err error
-		if args, err = jobs.Runs(ctx, store, 1); err != nil {
+		if args, err = runs.List(ctx, store, 1); err != nil {
 			return err
 		}
 		if len(args) == 0 {
@@ -212,7 +212,7 @@ func (a *app) status(ctx context.Context, store *storage.Store, args []string) e
 			return nil
 		}
 	}
-	s, err := jobs.Stand(ctx, store, args[0])
+	s, err := runs.Load(ctx, store, args[0])
 	if err != nil {
 		return noRun(args[0], err)
 	}
@@ -235,23 +235,23 @@ func (a *app) status(ctx context.Context, store *storage.Store, args []string) e
 }
 
 // soFar shows a run that has no end in the store.
-func (a *app) soFar(ctx context.Context, store *storage.Store, s jobs.Standing) error {
-	stages, err := jobs.SoFar(ctx, store, s.Run)
+func (a *app) soFar(ctx context.Context, store *storage.Store, s runs.Status) error {
+	stages, err := runs.Progress(ctx, store, s.Run)
 	if err != nil {
 		return err
 	}
 	if a.asJSON {
 		return json.NewEncoder(a.stdout).Encode(struct {
-			jobs.Standing
-			Stages []jobs.StageResult `json:"stages"`
+			runs.Status
+			Stages []runs.StageResult `json:"stages"`
 		}{s, stages})
 	}
-	resolved, err := jobs.LoadResolved(ctx, store, s.Run)
+	resolved, err := runs.LoadResolved(ctx, store, s.Run)
 	if err != nil && !errors.Is(err, storage.ErrNotFound) {
 		return err
 	}
 	fmt.Fprintf(a.stdout, "run %s of %s: %s\n", s.Run, resolved.Plan, s)
-	stageTable(a.stdout, &jobs.Result{Stages: stages})
+	stageTable(a.stdout, &runs.Result{Stages: stages})
 	switch {
 	case s.Live() && s.Cancel != nil:
 		fmt.Fprintf(a.stdout, "follow it to its end with:\n  sprint logs -f %s\n", s.Run)
@@ -264,15 +264,15 @@ func (a *app) soFar(ctx context.Context, store *storage.Store, s jobs.Standing) 
 }
 
 // newestRun returns the newest run that fits.
-func newestRun(ctx context.Context, store *storage.Store, fits func(jobs.Standing) bool) (jobs.Standing, error) {
-	ids, err := jobs.Runs(ctx, store, 200)
+func newestRun(ctx context.Context, store *storage.Store, fits func(runs.Status) bool) (runs.Status, error) {
+	ids, err := runs.List(ctx, store, 200)
 	if err != nil {
-		return jobs.Standing{}, err
+		return runs.Status{}, err
 	}
 	for batch := range slices.Chunk(ids, 16) {
-		listed, err := standings(ctx, store, batch, jobs.Stand)
+		listed, err := standings(ctx, store, batch, runs.Load)
 		if err != nil {
-			return jobs.Standing{}, err
+			return runs.Status{}, err
 		}
 		for _, r := range listed {
 			if fits(r.standing) {
@@ -280,5 +280,5 @@ func newestRun(ctx context.Context, store *storage.Store, fits func(jobs.Standin
 			}
 		}
 	}
-	return jobs.Standing{}, storage.ErrNotFound
+	return runs.Status{}, storage.ErrNotFound
 }

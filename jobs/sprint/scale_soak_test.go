@@ -18,6 +18,7 @@ import (
 
 	"github.com/sprint-ml/sprint/config"
 	"github.com/sprint-ml/sprint/jobs"
+	"github.com/sprint-ml/sprint/jobs/runs"
 	"github.com/sprint-ml/sprint/stages/all"
 	"github.com/sprint-ml/sprint/storage"
 )
@@ -214,7 +215,7 @@ func buildScale(t *testing.T, dir string) {
 			}
 		})
 	}
-	result := jobs.Result{Class: "done"}
+	result := runs.Result{Class: "done"}
 	outputs := map[string]storage.Artifact{}
 	for _, task := range g.Tasks {
 		inputs, digests := map[string]storage.Artifact{}, map[string]string{}
@@ -228,9 +229,9 @@ func buildScale(t *testing.T, dir string) {
 		a := blob("out", "output of "+task.Name)
 		outputs[task.Name] = a
 		commit(storage.Manifest{Key: key, Preimage: preimage, Stage: task.Name, Inputs: digests, Outputs: []storage.Artifact{a}})
-		result.Stages = append(result.Stages, jobs.StageResult{
-			Name: task.Name, Kind: "command", State: jobs.Succeeded, Key: key, Reason: "never done", Seconds: 1,
-			Outputs: map[string]jobs.OutputResult{"out": {Digest: a.Digest, Size: a.Size}},
+		result.Stages = append(result.Stages, runs.StageResult{
+			Name: task.Name, Kind: "command", State: runs.Succeeded, Key: key, Reason: "never done", Seconds: 1,
+			Outputs: map[string]runs.OutputResult{"out": {Digest: a.Digest, Size: a.Size}},
 		})
 		// What the stage was before: other options, five outputs each.
 		for v := range (scaleBlobs - scaleStages) / scaleStages / 5 {
@@ -245,9 +246,9 @@ func buildScale(t *testing.T, dir string) {
 	wg.Wait()
 	for i := range scaleRuns {
 		at := old.Add(time.Duration(i) * time.Minute)
-		id := jobs.NewID(at)
+		id := runs.NewID(at)
 		result.Run = &id
-		b, err := json.Marshal(jobs.Record{Result: result, Plan: "scale", Started: at, Finished: at.Add(time.Minute)})
+		b, err := json.Marshal(runs.Record{Result: result, Plan: "scale", Started: at, Finished: at.Add(time.Minute)})
 		if err != nil {
 			t.Fatal(err)
 		}

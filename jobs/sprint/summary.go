@@ -10,6 +10,7 @@ import (
 
 	"github.com/sprint-ml/sprint/jobs"
 	"github.com/sprint-ml/sprint/jobs/commandline"
+	"github.com/sprint-ml/sprint/jobs/runs"
 	"github.com/sprint-ml/sprint/stages/split"
 	"github.com/sprint-ml/sprint/storage"
 )
@@ -23,7 +24,7 @@ type summary struct {
 }
 
 // show writes the summary to stdout.
-func (s *summary) show(ctx context.Context, r *jobs.Result) {
+func (s *summary) show(ctx context.Context, r *runs.Result) {
 	out := s.a.stdout
 	ctx = context.WithoutCancel(ctx)
 	if !s.a.quiet {
@@ -64,7 +65,7 @@ func (s *summary) show(ctx context.Context, r *jobs.Result) {
 	}
 }
 
-func stageTable(out io.Writer, r *jobs.Result) {
+func stageTable(out io.Writer, r *runs.Result) {
 	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
 	fmt.Fprintln(w, "STAGE\tSTATE\tSECONDS\tWHY")
 	for _, st := range r.Stages {
@@ -82,7 +83,7 @@ func stageTable(out io.Writer, r *jobs.Result) {
 }
 
 // read fetches a JSON output of a stage.
-func (s *summary) read(ctx context.Context, st jobs.StageResult, name string, into any) bool {
+func (s *summary) read(ctx context.Context, st runs.StageResult, name string, into any) bool {
 	o, ok := st.Outputs[name]
 	if !ok {
 		return false
@@ -97,7 +98,7 @@ func (s *summary) read(ctx context.Context, st jobs.StageResult, name string, in
 }
 
 // split says how many rows each side got, and what was found to meet.
-func (s *summary) split(ctx context.Context, out io.Writer, st jobs.StageResult) {
+func (s *summary) split(ctx context.Context, out io.Writer, st runs.StageResult) {
 	var r split.Report
 	if !s.read(ctx, st, "split_report", &r) || len(r.Sides) != 3 {
 		return
@@ -137,7 +138,7 @@ func (s *summary) split(ctx context.Context, out io.Writer, st jobs.StageResult)
 }
 
 // release says where the model is and what to type to use it.
-func (s *summary) release(ctx context.Context, out io.Writer, st jobs.StageResult) {
+func (s *summary) release(ctx context.Context, out io.Writer, st runs.StageResult) {
 	t, ok := s.graph.Task(st.Name)
 	if !ok {
 		return

@@ -10,8 +10,8 @@ import (
 	"time"
 	"unicode/utf8"
 
-	"github.com/sprint-ml/sprint/jobs"
 	"github.com/sprint-ml/sprint/jobs/progress/sanitize"
+	"github.com/sprint-ml/sprint/jobs/runs"
 	"golang.org/x/term"
 )
 
@@ -59,16 +59,16 @@ func newTTY(a *app, s *summary) *ttyView {
 	return v
 }
 
-func (v *ttyView) Observe(e jobs.Event) {
+func (v *ttyView) Observe(e runs.Event) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	switch e.Type {
-	case jobs.EventProgress:
+	case runs.EventProgress:
 		v.text[e.Stage] = sanitize.Text(progressText(*e.Progress))
 		return // the ticker draws
-	case jobs.EventState:
+	case runs.EventState:
 		switch {
-		case *e.State == jobs.Running || *e.State == jobs.Waiting:
+		case *e.State == runs.Running || *e.State == runs.Waiting:
 			v.drop(e.Stage)
 			v.running = append(v.running, e.Stage)
 			v.text[e.Stage] = sanitize.Text(e.Reason)
@@ -89,19 +89,19 @@ func (v *ttyView) drop(stage string) {
 }
 
 // paint colours a line by what it says.
-func (v *ttyView) paint(e jobs.Event, line string) string {
-	if !v.color || e.Type != jobs.EventState {
+func (v *ttyView) paint(e runs.Event, line string) string {
+	if !v.color || e.Type != runs.EventState {
 		return line
 	}
 	code := ""
 	switch *e.State {
-	case jobs.Succeeded:
+	case runs.Succeeded:
 		code = "32"
-	case jobs.Cached:
+	case runs.Cached:
 		code = "2"
-	case jobs.Failed:
+	case runs.Failed:
 		code = "31"
-	case jobs.Lost, jobs.Interrupted:
+	case runs.Lost, runs.Interrupted:
 		code = "33"
 	}
 	if code == "" {
@@ -147,7 +147,7 @@ func (v *ttyView) close() {
 	v.draw("")
 }
 
-func (v *ttyView) finish(ctx context.Context, r *jobs.Result) {
+func (v *ttyView) finish(ctx context.Context, r *runs.Result) {
 	v.close()
 	v.show(ctx, r)
 }

@@ -9,7 +9,7 @@ import (
 	"strings"
 	"text/tabwriter"
 
-	"github.com/sprint-ml/sprint/jobs"
+	"github.com/sprint-ml/sprint/jobs/runs"
 	"github.com/sprint-ml/sprint/ml/metrics"
 	"github.com/sprint-ml/sprint/stages/verify"
 )
@@ -28,7 +28,7 @@ type verified struct {
 }
 
 // verified reads the outputs of a verify stage; ok is false if it has none.
-func (s *summary) verified(ctx context.Context, st jobs.StageResult) (v verified, ok bool) {
+func (s *summary) verified(ctx context.Context, st runs.StageResult) (v verified, ok bool) {
 	if st.Kind != "verify" || !s.read(ctx, st, "metrics", &v.metrics) {
 		return v, false
 	}

@@ -18,6 +18,7 @@ import (
 	"github.com/sprint-ml/sprint/jobs/report"
 	"github.com/sprint-ml/sprint/jobs/report/document"
 	"github.com/sprint-ml/sprint/jobs/report/render"
+	"github.com/sprint-ml/sprint/jobs/runs"
 	"github.com/sprint-ml/sprint/stages"
 	"github.com/sprint-ml/sprint/storage"
 )
@@ -26,7 +27,7 @@ import (
 type view interface {
 	jobs.Observer
 	// finish shows the result; close ends without one.
-	finish(ctx context.Context, r *jobs.Result)
+	finish(ctx context.Context, r *runs.Result)
 	close()
 }
 
@@ -55,13 +56,13 @@ func (a *app) view(mode string, store *storage.Store, g *jobs.Graph) view {
 // jsonView writes every event as a line; the last line is the result.
 type jsonView struct{ out *json.Encoder }
 
-func (v *jsonView) Observe(e jobs.Event) {
-	if e.Type != jobs.EventResult {
+func (v *jsonView) Observe(e runs.Event) {
+	if e.Type != runs.EventResult {
 		_ = v.out.Encode(e)
 	}
 }
 
-func (v *jsonView) finish(_ context.Context, r *jobs.Result) { _ = v.out.Encode(r) }
+func (v *jsonView) finish(_ context.Context, r *runs.Result) { _ = v.out.Encode(r) }
 func (v *jsonView) close()                                   {}
 
 // plainView writes a line per change and a heartbeat for what takes long.
@@ -108,19 +109,19 @@ func (v *plainView) beat() {
 	v.spoke = time.Now()
 }
 
-func (v *plainView) Observe(e jobs.Event) {
+func (v *plainView) Observe(e runs.Event) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	switch e.Type {
-	case jobs.EventProgress:
+	case runs.EventProgress:
 		v.last[e.Stage] = *e.Progress
 		return
-	case jobs.EventState:
+	case runs.EventState:
 		if e.State.Final() {
 			delete(v.last, e.Stage)
 		}
 	}
-	if v.a.quiet && e.Type != jobs.EventStop && (e.Type != jobs.EventState || e.State.Done() || !e.State.Final()) {
+	if v.a.quiet && e.Type != runs.EventStop && (e.Type != runs.EventState || e.State.Done() || !e.State.Final()) {
 		return
 	}
 	if line := eventLine(e, v.verbose); line != "" {
@@ -134,35 +135,35 @@ func (v *plainView) close() {
 	v.done.Wait()
 }
 
-func (v *plainView) finish(ctx context.Context, r *jobs.Result) {
+func (v *plainView) finish(ctx context.Context, r *runs.Result) {
 	v.close()
 	v.show(ctx, r)
 }
 
 // eventLine is the line of an event, empty for those that are not shown.
-func eventLine(e jobs.Event, verbose bool) string {
+func eventLine(e runs.Event, verbose bool) string {
 	switch e.Type {
-	case jobs.EventState:
+	case runs.EventState:
 		switch *e.State {
-		case jobs.Pending, jobs.Skipped:
+		case runs.Pending, runs.Skipped:
 			return ""
-		case jobs.Running, jobs.Waiting, jobs.Cached:
+		case runs.Running, runs.Waiting, runs.Cached:
 			return fmt.Sprintf("%-10s %s: %s", e.Stage, e.State, e.Reason)
-		case jobs.Succeeded:
+		case runs.Succeeded:
 			return fmt.Sprintf("%-10s succeeded in %.1f s", e.Stage, e.Seconds)
-		case jobs.Lost:
+		case runs.Lost:
 			if e.Wait > 0 {
 				return fmt.Sprintf("%-10s %s: %s", e.Stage, e.Reason, e.Message)
 			}
 		}
 		return fmt.Sprintf("%-10s %s: %s", e.Stage, e.State, e.Message)
-	case jobs.EventStop:
+	case runs.EventStop:
 		return e.Message + "; what runs makes its checkpoint first, two signals in all end it at once"
-	case jobs.EventNote:
+	case runs.EventNote:
 		if name, _, _ := strings.Cut(e.Message, ":"); verbose || slices.Contains([]string{"device", "fetch", "estimate", "resumed"}, name) {
 			return fmt.Sprintf("%-10s %s", e.Stage, e.Message)
 		}
-	case jobs.EventLog:
+	case runs.EventLog:
 		if verbose || e.Level == "WARN" || e.Level == "INFO" && (strings.HasPrefix(e.Message, "epoch ") || strings.HasPrefix(e.Message, "stopped early") || strings.HasPrefix(e.Message, "saving")) {
 			level := ""
 			if e.Level == "WARN" {
@@ -213,22 +214,22 @@ type githubView struct {
 	open string
 }
 
-func (v *githubView) Observe(e jobs.Event) {
+func (v *githubView) Observe(e runs.Event) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
-	if e.Type == jobs.EventState && *e.State == jobs.Running && v.open != e.Stage {
+	if e.Type == runs.EventState && *e.State == runs.Running && v.open != e.Stage {
 		v.group(e.Stage)
 	}
 	if line := eventLine(e, true); line != "" {
 		fmt.Fprintln(v.text, line)
 	}
-	if e.Type == jobs.EventState && e.State.Final() {
+	if e.Type == runs.EventState && e.State.Final() {
 		v.group("")
-		if *e.State == jobs.Failed {
+		if *e.State == runs.Failed {
 			fmt.Fprintf(v.out, "::error title=%s failed::%s\n", e.Stage, annotation(e.Message))
 		}
 	}
-	if e.Type == jobs.EventLog && e.Level == "WARN" {
+	if e.Type == runs.EventLog && e.Level == "WARN" {
 		fmt.Fprintf(v.out, "::warning title=%s::%s\n", e.Stage, annotation(e.Message))
 	}
 }
@@ -249,7 +250,7 @@ func annotation(s string) string {
 
 func (v *githubView) close() { v.group("") }
 
-func (v *githubView) finish(ctx context.Context, r *jobs.Result) {
+func (v *githubView) finish(ctx context.Context, r *runs.Result) {
 	v.close()
 	v.show(ctx, r)
 	if path := v.a.getenv("GITHUB_STEP_SUMMARY"); path != "" && r.Run != nil {

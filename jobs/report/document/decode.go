@@ -8,8 +8,8 @@ import (
 	"errors"
 	"fmt"
 
-	"github.com/sprint-ml/sprint/jobs"
 	"github.com/sprint-ml/sprint/jobs/key"
+	"github.com/sprint-ml/sprint/jobs/runs"
 )
 
 // Decode decodes an output of a stage. The text says why there is none; it is
@@ -42,11 +42,11 @@ func raw(st Stage, name string) (data []byte, missing string) {
 		return nil, d.Missing
 	case ok:
 		return d.Data, ""
-	case st.State == jobs.Failed && len(st.Outputs) == 0:
+	case st.State == runs.Failed && len(st.Outputs) == 0:
 		return nil, fmt.Sprintf("stage %s failed: %s", st.Name, st.Error)
-	case !st.State.Done() && st.State != jobs.Failed:
+	case !st.State.Done() && st.State != runs.Failed:
 		text := fmt.Sprintf("stage %s is %s", st.Name, st.State)
-		if st.State == jobs.Running {
+		if st.State == runs.Running {
 			return nil, fmt.Sprintf("stage %s has not ended", st.Name)
 		}
 		if st.Reason != "" {

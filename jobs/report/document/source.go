@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"github.com/sprint-ml/sprint/jobs"
+	"github.com/sprint-ml/sprint/jobs/runs"
 	"github.com/sprint-ml/sprint/storage"
 )
 
@@ -36,7 +37,7 @@ type Source struct {
 
 // Stage is one stage of the run with what it made.
 type Stage struct {
-	jobs.StageResult
+	runs.StageResult
 	// Manifest is nil if nothing was committed, or if it is gone.
 	Manifest  *storage.Manifest
 	Documents map[string]Output
@@ -58,12 +59,12 @@ var limits = map[string]int64{
 // goes on. ErrNotFound: the store has no such run. Documents that are gone or
 // damaged are no error: the report says so in their place.
 func Load(ctx context.Context, s *storage.Store, run string) (*Source, error) {
-	at, err := jobs.Stand(ctx, s, run)
+	at, err := runs.Load(ctx, s, run)
 	if err != nil {
 		return nil, err
 	}
-	out := &Source{Run: run, Class: at.String(), Started: jobs.Time(run)}
-	var results []jobs.StageResult
+	out := &Source{Run: run, Class: at.String(), Started: runs.Time(run)}
+	var results []runs.StageResult
 	if r := at.Record; r != nil {
 		code := int(r.Code)
 		out.Plan, out.Code, out.Error, out.Command, out.Version, out.Started, out.Finished = r.Plan, &code, r.Error, r.Command, r.Version, r.Started, r.Finished
@@ -84,23 +85,23 @@ func Load(ctx context.Context, s *storage.Store, run string) (*Source, error) {
 // unfinished gathers the stages of a run that has no end: from its journal, and
 // their keys from its attempts or, of those that were done before, from what it
 // noted that it uses.
-func unfinished(ctx context.Context, s *storage.Store, run string, out *Source) ([]jobs.StageResult, error) {
-	resolved, err := jobs.LoadResolved(ctx, s, run)
+func unfinished(ctx context.Context, s *storage.Store, run string, out *Source) ([]runs.StageResult, error) {
+	resolved, err := runs.LoadResolved(ctx, s, run)
 	if err != nil && !errors.Is(err, storage.ErrNotFound) {
 		return nil, err
 	}
 	out.Plan, out.Command, out.Version = resolved.Plan, resolved.Command, resolved.Version
-	results, err := jobs.SoFar(ctx, s, run)
+	results, err := runs.Progress(ctx, s, run)
 	if err != nil {
 		return nil, err
 	}
 	cached := false
 	for i := range results {
 		r := &results[i]
-		if cached = cached || r.State == jobs.Cached; r.Attempt < 1 {
+		if cached = cached || r.State == runs.Cached; r.Attempt < 1 {
 			continue
 		}
-		a, err := jobs.LoadAttempt(ctx, s, run, r.Name, r.Attempt)
+		a, err := runs.LoadAttempt(ctx, s, run, r.Name, r.Attempt)
 		if err != nil && !errors.Is(err, storage.ErrNotFound) && !errors.Is(err, storage.ErrCorrupt) {
 			return nil, err
 		}
@@ -111,7 +112,7 @@ func unfinished(ctx context.Context, s *storage.Store, run string, out *Source) 
 	if !cached {
 		return results, nil
 	}
-	used, err := jobs.LoadReadSet(ctx, s, run)
+	used, err := runs.LoadReadSet(ctx, s, run)
 	if err != nil && !errors.Is(err, storage.ErrNotFound) && !errors.Is(err, storage.ErrCorrupt) {
 		return nil, err
 	}
@@ -119,7 +120,7 @@ func unfinished(ctx context.Context, s *storage.Store, run string, out *Source) 
 		if err != nil {
 			return nil, err
 		}
-		i := slices.IndexFunc(results, func(r jobs.StageResult) bool { return r.Name == m.Stage && r.Kind == m.Kind && r.State == jobs.Cached })
+		i := slices.IndexFunc(results, func(r runs.StageResult) bool { return r.Name == m.Stage && r.Kind == m.Kind && r.State == runs.Cached })
 		if i >= 0 && slices.ContainsFunc(m.Outputs, func(a storage.Artifact) bool { return slices.Contains(used, a.Digest) }) {
 			results[i].Key = m.Key
 		}
@@ -127,7 +128,7 @@ func unfinished(ctx context.Context, s *storage.Store, run string, out *Source) 
 	return results, nil
 }
 
-func loadStage(ctx context.Context, s *storage.Store, r jobs.StageResult) (Stage, error) {
+func loadStage(ctx context.Context, s *storage.Store, r runs.StageResult) (Stage, error) {
 	st := Stage{StageResult: r, Documents: map[string]Output{}}
 	if r.Key == "" {
 		return st, nil
@@ -140,9 +141,9 @@ func loadStage(ctx context.Context, s *storage.Store, r jobs.StageResult) (Stage
 		return st, err
 	}
 	if st.Outputs == nil && st.Manifest != nil {
-		st.Outputs = map[string]jobs.OutputResult{}
+		st.Outputs = map[string]runs.OutputResult{}
 		for _, a := range m.Outputs {
-			st.Outputs[a.Name] = jobs.OutputResult{Digest: a.Digest, Size: a.Size, Volatile: a.Volatile}
+			st.Outputs[a.Name] = runs.OutputResult{Digest: a.Digest, Size: a.Size, Volatile: a.Volatile}
 		}
 	}
 	for name, o := range st.Outputs {
@@ -157,7 +158,7 @@ func loadStage(ctx context.Context, s *storage.Store, r jobs.StageResult) (Stage
 }
 
 // loadOutput reads an output. One that is too large, gone or damaged is no error.
-func loadOutput(ctx context.Context, s *storage.Store, name string, o jobs.OutputResult, limit int64) (d Output, err error) {
+func loadOutput(ctx context.Context, s *storage.Store, name string, o runs.OutputResult, limit int64) (d Output, err error) {
 	if o.Size > limit {
 		return Output{Missing: fmt.Sprintf("%s has %d bytes; a report reads %d at most", name, o.Size, limit)}, nil
 	}
@@ -173,7 +174,7 @@ func loadOutput(ctx context.Context, s *storage.Store, name string, o jobs.Outpu
 
 // Read reads and decodes one output of a stage; ok is false if there is none
 // that can be read.
-func Read[T any](ctx context.Context, s *storage.Store, r jobs.StageResult, name string) (out T, ok bool) {
+func Read[T any](ctx context.Context, s *storage.Store, r runs.StageResult, name string) (out T, ok bool) {
 	o, ok := r.Outputs[name]
 	if !ok {
 		return out, false
@@ -186,7 +187,7 @@ func Read[T any](ctx context.Context, s *storage.Store, r jobs.StageResult, name
 	return out, missing == ""
 }
 
-func readAll(ctx context.Context, s *storage.Store, o jobs.OutputResult) ([]byte, error) {
+func readAll(ctx context.Context, s *storage.Store, o runs.OutputResult) ([]byte, error) {
 	r, err := s.Get(ctx, o.Digest, o.Size)
 	if err != nil {
 		return nil, err

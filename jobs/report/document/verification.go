@@ -4,7 +4,7 @@ import (
 	"context"
 	"slices"
 
-	"github.com/sprint-ml/sprint/jobs"
+	"github.com/sprint-ml/sprint/jobs/runs"
 	"github.com/sprint-ml/sprint/storage"
 )
 
@@ -22,7 +22,7 @@ type Verification struct {
 
 // ReadVerification reads the outputs of a stage; ok is false if it is of another
 // kind or has no metrics.
-func ReadVerification(ctx context.Context, s *storage.Store, r jobs.StageResult) (v Verification, ok bool) {
+func ReadVerification(ctx context.Context, s *storage.Store, r runs.StageResult) (v Verification, ok bool) {
 	if r.Kind != "verify" {
 		return v, false
 	}

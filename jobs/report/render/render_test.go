@@ -15,9 +15,9 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
-	"github.com/sprint-ml/sprint/jobs"
 	"github.com/sprint-ml/sprint/jobs/report"
 	"github.com/sprint-ml/sprint/jobs/report/document"
+	"github.com/sprint-ml/sprint/jobs/runs"
 	"github.com/sprint-ml/sprint/storage"
 	"golang.org/x/net/html"
 )
@@ -32,7 +32,7 @@ func digest(c string) string { return "sha256:" + strings.Repeat(c, 64) }
 // stage makes a stage that succeeded; documents by output name.
 func stage(name string, seconds float64, inputs map[string]string, documents map[string]string) document.Stage {
 	st := document.Stage{
-		StageResult: jobs.StageResult{Name: name, Kind: name, State: jobs.Succeeded, Key: strings.Repeat(name[:1], 64), Reason: "never done", Seconds: seconds, Attempt: 1, Outputs: map[string]jobs.OutputResult{}},
+		StageResult: runs.StageResult{Name: name, Kind: name, State: runs.Succeeded, Key: strings.Repeat(name[:1], 64), Reason: "never done", Seconds: seconds, Attempt: 1, Outputs: map[string]runs.OutputResult{}},
 		Manifest: &storage.Manifest{
 			Kind: name, Run: "20260102-150405-0660185f", Stage: name, Attempt: 1, Generation: 1, Version: "v1", Inputs: inputs, Notes: map[string]any{},
 			Started: began, Finished: began.Add(time.Duration(seconds * float64(time.Second))),
@@ -43,7 +43,7 @@ func stage(name string, seconds float64, inputs map[string]string, documents map
 	for name, text := range documents {
 		st.Documents[name] = document.Output{Data: []byte(text)}
 		sum := sha256.Sum256([]byte(text))
-		st.Outputs[name] = jobs.OutputResult{Digest: fmt.Sprintf("sha256:%x", sum), Size: int64(len(text))}
+		st.Outputs[name] = runs.OutputResult{Digest: fmt.Sprintf("sha256:%x", sum), Size: int64(len(text))}
 	}
 	return st
 }
@@ -93,7 +93,7 @@ not a line
 func good() *document.Source {
 	code := 0
 	label := stage("label", 0.4, map[string]string{"articles": digest("a")}, map[string]string{"label_report": labelDoc})
-	label.State, label.Seconds, label.Reason, label.Attempt = jobs.Cached, 0, "done in run 20260101-000000-0000000a", 0
+	label.State, label.Seconds, label.Reason, label.Attempt = runs.Cached, 0, "done in run 20260101-000000-0000000a", 0
 	label.Manifest.Run = "20260101-000000-0000000a"
 	split := stage("split", 0.1, nil, nil)
 	split.Manifest.Notes = map[string]any{"train_rows": 700.0, "val_rows": 150.0, "test_rows": 150.0, "gold_rows_removed": 3.0}
@@ -112,7 +112,7 @@ func full() *document.Source {
 	s := good()
 	add := func(stage int, name, text string) {
 		s.Stages[stage].Documents[name] = document.Output{Data: []byte(text)}
-		s.Stages[stage].Outputs[name] = jobs.OutputResult{Digest: digest("f"), Size: int64(len(text))}
+		s.Stages[stage].Outputs[name] = runs.OutputResult{Digest: digest("f"), Size: int64(len(text))}
 	}
 	add(1, "split_report", splitDoc)
 	add(2, "calibration", `{"temperature":"val","categories":{"fire":{"threshold":0.41,"temperature":1.3,"on":"gold","rows":60,"positives":12,"log_loss":[0.4,0.3],"calibration_error":[0.12,0.05]}},"gold":[{"id":"g9","title":"x"}]}`)
@@ -133,7 +133,7 @@ func failed() *document.Source {
 	s, code := good(), 5
 	s.Class, s.Code, s.Error, s.Releases = "verify gate failed", &code, "macro_f1 on gold is 0.5, at least 0.6 is demanded", nil
 	v := &s.Stages[3]
-	v.State, v.Error = jobs.Failed, s.Error
+	v.State, v.Error = runs.Failed, s.Error
 	v.Documents["checks"] = document.Output{Data: []byte(strings.NewReplacer(`"passed":true`, `"passed":false`).Replace(checksDoc))}
 	v.Documents["metrics"] = document.Output{Missing: "the bytes of verify.metrics are not in the store any more"}
 	return s
@@ -143,8 +143,8 @@ func failed() *document.Source {
 func early() *document.Source {
 	s := good()
 	s.Class, s.Code, s.Finished, s.Releases = "killed: its process is gone", nil, time.Time{}, nil
-	s.Stages[2] = document.Stage{StageResult: jobs.StageResult{Name: "train", Kind: "train", State: jobs.Running, Attempt: 2, Seconds: 33}}
-	s.Stages[3] = document.Stage{StageResult: jobs.StageResult{Name: "verify", Kind: "verify", State: jobs.Pending}}
+	s.Stages[2] = document.Stage{StageResult: runs.StageResult{Name: "train", Kind: "train", State: runs.Running, Attempt: 2, Seconds: 33}}
+	s.Stages[3] = document.Stage{StageResult: runs.StageResult{Name: "verify", Kind: "verify", State: runs.Pending}}
 	return s
 }
 

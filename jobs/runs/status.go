@@ -1,4 +1,4 @@
-package jobs
+package runs
 
 import (
 	"context"
@@ -9,8 +9,8 @@ import (
 	"github.com/sprint-ml/sprint/storage"
 )
 
-// Standing is where a run stands as far as its store tells.
-type Standing struct {
+// Status is where a run stands as far as its store tells.
+type Status struct {
 	Run string `json:"run"`
 	// State is "ended", "running", "silent" (its holder has not renewed its
 	// lease for several ttls), "killed" or "unknown" (begun by a sprint that
@@ -26,20 +26,20 @@ type Standing struct {
 const silence = time.Minute
 
 // Live reports whether the run may still be working.
-func (s Standing) Live() bool { return s.State == "running" || s.State == "silent" }
+func (s Status) Live() bool { return s.State == "running" || s.State == "silent" }
 
-// Stand finds out where a run stands. ErrNotFound: the store has no such run.
-func Stand(ctx context.Context, s *storage.Store, run string) (Standing, error) {
+// Load finds out where a run stands. ErrNotFound: the store has no such run.
+func Load(ctx context.Context, s *storage.Store, run string) (Status, error) {
 	return stand(ctx, s, run, LoadRecord)
 }
 
-// Glance is Stand without the record's stages: fit for many runs.
-func Glance(ctx context.Context, s *storage.Store, run string) (Standing, error) {
+// LoadBrief is Stand without the record's stages: fit for many runs.
+func LoadBrief(ctx context.Context, s *storage.Store, run string) (Status, error) {
 	return stand(ctx, s, run, loadHead)
 }
 
-func stand(ctx context.Context, s *storage.Store, run string, load func(context.Context, *storage.Store, string) (Record, error)) (Standing, error) {
-	out := Standing{Run: run}
+func stand(ctx context.Context, s *storage.Store, run string, load func(context.Context, *storage.Store, string) (Record, error)) (Status, error) {
+	out := Status{Run: run}
 	if !ValidID(run) {
 		return out, &storage.Error{Op: "read run", Key: run, Class: storage.ErrNotFound}
 	}
@@ -78,7 +78,7 @@ func stand(ctx context.Context, s *storage.Store, run string, load func(context.
 }
 
 // String says it in a few words.
-func (s Standing) String() string {
+func (s Status) String() string {
 	switch s.State {
 	case "ended":
 		return s.Record.Class

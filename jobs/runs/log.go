@@ -1,4 +1,4 @@
-package jobs
+package runs
 
 import (
 	"context"
@@ -12,9 +12,9 @@ import (
 	"github.com/sprint-ml/sprint/storage"
 )
 
-// Logs writes the stored log of one attempt to w, from chunk after on; it
+// CopyLog writes the stored log of one attempt to w, from chunk after on; it
 // returns the number of the last chunk, so that a follower can go on.
-func Logs(ctx context.Context, s *storage.Store, run, stage string, attempt, after int, w io.Writer) (int, error) {
+func CopyLog(ctx context.Context, s *storage.Store, run, stage string, attempt, after int, w io.Writer) (int, error) {
 	for seq := after + 1; ; seq++ {
 		b, err := s.ReadFile(ctx, logKey(run, stage, attempt, seq), 64<<20)
 		if errors.Is(err, storage.ErrNotFound) {

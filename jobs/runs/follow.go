@@ -1,4 +1,4 @@
-package jobs
+package runs
 
 import (
 	"context"
@@ -12,8 +12,8 @@ import (
 	"github.com/sprint-ml/sprint/storage"
 )
 
-// Follow prints the logs of a run while it goes on, from nothing but its store.
-type Follow struct {
+// Follower prints the logs of a run while it goes on, from nothing but its store.
+type Follower struct {
 	Store *storage.Store
 	Run   string
 	// Stage and Attempt restrict it to one stage and one try; zero is all.
@@ -41,7 +41,7 @@ var ErrRunnerGone = errors.New("its runner is gone")
 
 // Until prints until the run has ended and returns its record. If the runner
 // is gone, the error is ErrRunnerGone, after all that it left was printed.
-func (f *Follow) Until(ctx context.Context) (Record, error) {
+func (f *Follower) Until(ctx context.Context) (Record, error) {
 	liveness := &Liveness{Store: f.Store, Run: f.Run, TTL: f.TTL}
 	for {
 		// The end is asked for first: what is printed after it is the whole.
@@ -82,11 +82,11 @@ func (f *Follow) Until(ctx context.Context) (Record, error) {
 }
 
 // Print prints what has come since it was called last.
-func (f *Follow) Print(ctx context.Context) error { return f.print(ctx, true) }
+func (f *Follower) Print(ctx context.Context) error { return f.print(ctx, true) }
 
 // print asks for all logs, or leaves out some of those that were silent for
 // long: most belong to stages that have ended.
-func (f *Follow) print(ctx context.Context, all bool) error {
+func (f *Follower) print(ctx context.Context, all bool) error {
 	if f.printed == nil {
 		f.printed, f.silent = map[logOf]int{}, map[logOf]int{}
 	}
@@ -108,7 +108,7 @@ func (f *Follow) print(ctx context.Context, all bool) error {
 				continue
 			}
 			before := f.printed[of]
-			f.printed[of], err = Logs(ctx, f.Store, f.Run, stage, n, before, &headed{f, of})
+			f.printed[of], err = CopyLog(ctx, f.Store, f.Run, stage, n, before, &headed{f, of})
 			if err != nil {
 				return err
 			}
@@ -123,7 +123,7 @@ func (f *Follow) print(ctx context.Context, all bool) error {
 
 // headed says whose lines follow when that changes.
 type headed struct {
-	f  *Follow
+	f  *Follower
 	of logOf
 }
 

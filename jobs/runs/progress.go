@@ -1,4 +1,4 @@
-package jobs
+package runs
 
 import (
 	"context"
@@ -7,8 +7,8 @@ import (
 	"github.com/sprint-ml/sprint/storage"
 )
 
-// SoFar gathers what the journal of a run says of its stages, in plan order.
-func SoFar(ctx context.Context, s *storage.Store, run string) ([]StageResult, error) {
+// Progress gathers what the journal of a run says of its stages, in plan order.
+func Progress(ctx context.Context, s *storage.Store, run string) ([]StageResult, error) {
 	var order []string
 	known := map[string]*StageResult{}
 	began := map[string]time.Time{}
@@ -26,7 +26,7 @@ func SoFar(ctx context.Context, s *storage.Store, run string) ([]StageResult, er
 			note(name).Kind = resolved.Stages[name].Kind
 		}
 	}
-	err := Events(ctx, s, run, func(e Event) {
+	err := ReadJournal(ctx, s, run, func(e Event) {
 		if e.Type != EventState || e.State == nil {
 			return
 		}

@@ -1,4 +1,4 @@
-package jobs
+package runs
 
 import (
 	"bytes"
@@ -48,9 +48,9 @@ func journalKey(run string, seq int) string {
 // eventLimit caps one chunk of a run's journal.
 const eventLimit = 64 << 20
 
-// Events calls visit with the journal of a run, in order, until its end so far.
+// ReadJournal calls visit with the journal of a run, in order, until its end so far.
 // Lines that cannot be read are skipped: the journal explains, it decides nothing.
-func Events(ctx context.Context, s *storage.Store, run string, visit func(Event)) error {
+func ReadJournal(ctx context.Context, s *storage.Store, run string, visit func(Event)) error {
 	for seq := 1; ; seq++ {
 		b, err := s.ReadFile(ctx, journalKey(run, seq), eventLimit)
 		if errors.Is(err, storage.ErrNotFound) {

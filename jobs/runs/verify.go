@@ -1,4 +1,4 @@
-package jobs
+package runs
 
 import (
 	"context"
@@ -11,11 +11,11 @@ import (
 	"github.com/sprint-ml/sprint/storage"
 )
 
-// Audit reads every object of a store to its end and tells visit of each whether
+// Verify reads every object of a store to its end and tells visit of each whether
 // it is what it was written as; err is storage.ErrCorrupt if not. known is false
 // for objects that nothing vouches for and nothing rests on: logs, journals, reports and
 // marks.
-func Audit(ctx context.Context, s *storage.Store, visit func(o storage.Info, known bool, err error)) error {
+func Verify(ctx context.Context, s *storage.Store, visit func(o storage.Info, known bool, err error)) error {
 	for info, err := range s.List(ctx, "") {
 		if err != nil {
 			return err

@@ -1,4 +1,4 @@
-package jobs
+package runs
 
 import (
 	"context"
@@ -38,9 +38,9 @@ func SetPin(ctx context.Context, s *storage.Store, run string, pinned bool, note
 	return &storage.Error{Op: "pin", Key: pinPrefix + run, Class: storage.ErrTransient}
 }
 
-// Pins returns the pinned runs. A record that cannot be read counts as a pin:
+// LoadPins returns the pinned runs. A record that cannot be read counts as a pin:
 // to keep too much does no harm.
-func Pins(ctx context.Context, s *storage.Store) (map[string]Pin, error) {
+func LoadPins(ctx context.Context, s *storage.Store) (map[string]Pin, error) {
 	out := map[string]Pin{}
 	for info, err := range s.List(ctx, pinPrefix) {
 		if err != nil {

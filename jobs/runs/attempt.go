@@ -1,7 +1,9 @@
-package jobs
+package runs
 
 import (
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
 	"encoding/json"
 	"fmt"
 
@@ -49,6 +51,35 @@ func LoadAttempt(ctx context.Context, s *storage.Store, run, stage string, numbe
 	body, _, err := s.Read(ctx, attemptKey(run, stage, number))
 	if err != nil {
 		return nil, err
+	}
+	a := &Attempt{}
+	return a, json.Unmarshal(body, a)
+}
+
+// Digest tells the attempt's record from any other.
+func (a *Attempt) Digest() (string, error) {
+	record, err := json.Marshal(a)
+	if err != nil {
+		return "", err
+	}
+	return recordDigest(record), nil
+}
+
+func recordDigest(record []byte) string {
+	sum := sha256.Sum256(record)
+	return hex.EncodeToString(sum[:])
+}
+
+// LoadExactAttempt reads an attempt and refuses another record than that of
+// the given digest: whoever else may write to the store must not choose what is
+// done.
+func LoadExactAttempt(ctx context.Context, s *storage.Store, run, stage string, number int, digest string) (*Attempt, error) {
+	body, _, err := s.Read(ctx, attemptKey(run, stage, number))
+	if err != nil {
+		return nil, err
+	}
+	if recordDigest(body) != digest {
+		return nil, stages.Fail(stages.CodeIntegrity, "find out who else writes to this store; the same command tries again", "try %d of stage %s of run %s is not as its runner stored it: it was not begun", number, stage, run)
 	}
 	a := &Attempt{}
 	return a, json.Unmarshal(body, a)
