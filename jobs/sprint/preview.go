@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"io"
 	"math/rand/v2"
@@ -314,24 +313,10 @@ func (p *previewer) checkOf() error {
 }
 
 func (p *previewer) readGold() (*rows.Gold, error) {
-	file, err := os.Open(p.f.gold)
-	if err != nil {
-		return nil, stages.Fail(stages.CodePlan, "--gold names a csv, jsonl or parquet file", "cannot read the gold set: %w", err)
-	}
-	defer file.Close()
-	format, ok := rows.FormatOf(p.f.gold)
-	if !ok {
+	if _, ok := rows.FormatOf(p.f.gold); !ok {
 		return nil, &config.UsageError{Message: "--gold " + p.f.gold + ": the extension does not tell the format", Hint: "name a csv, jsonl or parquet file"}
 	}
-	g, err := rows.ReadGold(file, format, p.m.Taxonomy().Names())
-	if err != nil {
-		code := stages.CodePlan
-		if errors.Is(err, rows.ErrFormat) {
-			code = stages.CodeIntegrity
-		}
-		return nil, stages.Fail(code, "gold needs url or id, title, and per category a 0/1 column and <category>_tag", "%s: %w", p.f.gold, err)
-	}
-	return g, nil
+	return rows.OpenPlannedGold(p.f.gold, p.m.Taxonomy().Names())
 }
 
 // leaveOut drops the rows that are gold, by identity or title.

@@ -16,7 +16,6 @@ import (
 	"github.com/sprint-ml/sprint/jobs/commandline"
 	"github.com/sprint-ml/sprint/jobs/runs"
 	"github.com/sprint-ml/sprint/ml/labelnoise"
-	"github.com/sprint-ml/sprint/stages"
 	"github.com/sprint-ml/sprint/stages/dedup"
 	"github.com/sprint-ml/sprint/stages/label"
 	"github.com/sprint-ml/sprint/stages/rows"
@@ -111,11 +110,11 @@ func (a *app) reviewed(ctx context.Context, cmd *cobra.Command, args []string, f
 		return nil, err
 	}
 	for _, path := range goldFiles(c.graph, o) {
-		gold, err := openGold(path)
+		gold, err := rows.OpenPlannedGold(path, nil)
 		if err != nil {
 			return nil, err
 		}
-		set.rows, _ = dedup.Apart(set.rows, gold)
+		set.rows, _ = dedup.Apart(set.rows, gold.Rows)
 	}
 	return set, nil
 }
@@ -133,20 +132,6 @@ func goldFiles(g *jobs.Graph, o *label.Options) []string {
 	}
 	slices.Sort(files)
 	return slices.DeleteFunc(slices.Compact(files), func(s string) bool { return s == "" })
-}
-
-func openGold(path string) ([]rows.Row, error) {
-	file, err := os.Open(path)
-	if err != nil {
-		return nil, stages.Fail(stages.CodePlan, "the plan names it as gold: its rows must not be reviewed", "cannot read the gold set: %w", err)
-	}
-	defer file.Close()
-	format, _ := rows.FormatOf(path)
-	g, err := rows.ReadGold(file, format, nil)
-	if err != nil {
-		return nil, stages.Fail(stages.CodeStage, "mend the file", "gold set %s: %w", path, err)
-	}
-	return g.Rows, nil
 }
 
 // reviewOfRun takes the sides of the split that a run made: gold is out of them

@@ -2,25 +2,20 @@ package dataset
 
 import (
 	"context"
-	"fmt"
 
 	"github.com/sprint-ml/sprint/ml/taxonomy"
 	"github.com/sprint-ml/sprint/stages"
 	"github.com/sprint-ml/sprint/stages/rows"
+	"github.com/sprint-ml/sprint/stages/storeio"
 )
 
 // ReadLabelled reads an input of rows with one label per category, in the
 // taxonomy's order; a row without labels abstains everywhere. A category without
 // a column and a tag that the taxonomy does not have are a Failure of CodeStage.
 func ReadLabelled(ctx context.Context, in stages.Inputs, name string, t *taxonomy.Taxonomy) ([]rows.Row, error) {
-	r, err := in.Open(ctx, name)
+	out, columns, err := storeio.ReadRows(ctx, in, name)
 	if err != nil {
 		return nil, err
-	}
-	defer r.Close()
-	out, columns, err := rows.DecodeParquet(r)
-	if err != nil {
-		return nil, fmt.Errorf("read %s: %w", name, err)
 	}
 	place := map[string]int{}
 	for i, c := range columns {

@@ -8,6 +8,7 @@ import (
 
 	"github.com/sprint-ml/sprint/stages"
 	"github.com/sprint-ml/sprint/stages/rows"
+	"github.com/sprint-ml/sprint/stages/storeio"
 )
 
 // The sources.
@@ -100,15 +101,7 @@ func (s *stage) Run(ctx context.Context, _ stages.Inputs, out stages.Outputs) er
 	if len(kept) < s.o.MinRows {
 		return stages.Fail(stages.CodeSource, "Widen the source, or lower min_rows.", "the source gave %d rows of use, fewer than min_rows (%d): %d read, %d duplicates, %d skipped", len(kept), s.o.MinRows, st.Read, dropped, st.Bad())
 	}
-	w, err := out.Create(ctx, "articles", "application/vnd.apache.parquet")
-	if err != nil {
-		return err
-	}
-	defer w.Abort()
-	if err := rows.WriteParquet(w, kept, table.Categories); err != nil {
-		return err
-	}
-	if err := w.Commit(); err != nil {
+	if err := storeio.WriteRows(ctx, out, "articles", kept, table.Categories); err != nil {
 		return err
 	}
 	s.env.Progress(stages.Progress{Done: int64(len(kept)), Total: int64(len(kept)), Unit: "rows"})

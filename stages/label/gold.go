@@ -2,7 +2,6 @@ package label
 
 import (
 	"context"
-	"errors"
 	"log/slog"
 
 	"github.com/sprint-ml/sprint/ml/taxonomy"
@@ -29,35 +28,16 @@ type voterCount struct {
 	Weight float64 `json:"weight"` // 0: silenced
 }
 
-// readGold reads a gold file of the plan.
-func (s *stage) readGold(ctx context.Context, path string, t *taxonomy.Taxonomy) (*rows.Gold, error) {
-	r, err := s.env.Files.Open(ctx, path)
-	if err != nil {
-		return nil, err
-	}
-	defer r.Close()
-	format, _ := rows.FormatOf(path)
-	g, err := rows.ReadGold(r, format, t.Names())
-	if err != nil {
-		code := stages.CodeStage
-		if errors.Is(err, rows.ErrFormat) {
-			code = stages.CodeIntegrity
-		}
-		return nil, stages.Fail(code, "a gold set has url or id, title, and per category a 0/1 column and a column <category>_tag", "gold set %s: %w", path, err)
-	}
-	return g, nil
-}
-
 // gold reads the gold part, without the rows that verify scores, and parts the
 // articles from it.
 func (s *stage) gold(ctx context.Context, t *taxonomy.Taxonomy, articles []rows.Row, count *goldCount) (gold, rest []rows.Row, err error) {
-	g, err := s.readGold(ctx, s.o.Gold, t)
+	g, err := rows.OpenGold(ctx, s.env.Files, s.o.Gold, t.Names())
 	if err != nil {
 		return nil, nil, err
 	}
 	gold = g.Rows
 	if s.o.Scored != "" {
-		scored, err := s.readGold(ctx, s.o.Scored, t)
+		scored, err := rows.OpenGold(ctx, s.env.Files, s.o.Scored, t.Names())
 		if err != nil {
 			return nil, nil, err
 		}

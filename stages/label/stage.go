@@ -2,8 +2,6 @@ package label
 
 import (
 	"context"
-	"encoding/json"
-	"fmt"
 	"slices"
 	"strings"
 	"time"
@@ -13,6 +11,7 @@ import (
 	"github.com/sprint-ml/sprint/stages/dataset"
 	"github.com/sprint-ml/sprint/stages/resources"
 	"github.com/sprint-ml/sprint/stages/rows"
+	"github.com/sprint-ml/sprint/stages/storeio"
 )
 
 type stage struct {
@@ -35,7 +34,7 @@ func (s *stage) Preflight(ctx context.Context) error {
 		}
 	}
 	if s.o.Gold != "" {
-		if _, err := s.readGold(ctx, s.o.Gold, t); err != nil {
+		if _, err := rows.OpenGold(ctx, s.env.Files, s.o.Gold, t.Names()); err != nil {
 			return err
 		}
 	}
@@ -62,14 +61,9 @@ func (s *stage) Run(ctx context.Context, in stages.Inputs, out stages.Outputs) e
 	if err != nil {
 		return err
 	}
-	r, err := in.Open(ctx, "articles")
+	articles, columns, err := storeio.ReadRows(ctx, in, "articles")
 	if err != nil {
 		return err
-	}
-	defer r.Close()
-	articles, columns, err := rows.DecodeParquet(r)
-	if err != nil {
-		return fmt.Errorf("read articles: %w", err)
 	}
 	b, err := s.label(ctx, t, articles, columns)
 	if err != nil {
@@ -78,18 +72,10 @@ func (s *stage) Run(ctx context.Context, in stages.Inputs, out stages.Outputs) e
 	if err := s.judge(t, b.report); err != nil {
 		return err
 	}
-	w, err := out.Create(ctx, "labelled", "application/vnd.apache.parquet")
-	if err != nil {
+	if err := storeio.WriteRows(ctx, out, "labelled", b.rows, t.Names()); err != nil {
 		return err
 	}
-	defer w.Abort()
-	if err := rows.WriteParquet(w, b.rows, t.Names()); err != nil {
-		return fmt.Errorf("write labelled: %w", err)
-	}
-	if err := w.Commit(); err != nil {
-		return err
-	}
-	return writeReport(ctx, out, b.report)
+	return storeio.WriteJSON(ctx, out, "label_report", b.report)
 }
 
 // label asks the sources.
@@ -198,18 +184,4 @@ func (s *stage) judge(t *taxonomy.Taxonomy, report *Report) error {
 	s.env.Log.Info("labelled", "rows", report.Rows, "covered", report.Covered, "several_categories", report.Overlap, "conflicts", report.Conflicts)
 	s.env.Note("label", map[string]any{"rows": report.Rows, "covered": report.Covered, "conflicts": report.Conflicts})
 	return nil
-}
-
-func writeReport(ctx context.Context, out stages.Outputs, report *Report) error {
-	w, err := out.Create(ctx, "label_report", "application/json")
-	if err != nil {
-		return err
-	}
-	defer w.Abort()
-	e := json.NewEncoder(w)
-	e.SetIndent("", "  ")
-	if err := e.Encode(report); err != nil {
-		return err
-	}
-	return w.Commit()
 }

@@ -12,6 +12,7 @@ import (
 	"strings"
 
 	"github.com/sprint-ml/sprint/stages"
+	"github.com/sprint-ml/sprint/stages/storeio"
 	"github.com/sprint-ml/sprint/storage"
 )
 
@@ -55,7 +56,7 @@ func (s *stage) folder(ctx context.Context, in stages.Inputs, out stages.Outputs
 	}
 	texts := map[string][]byte{}
 	for _, name := range []string{"thresholds", "metrics", "history"} {
-		data, err := readInput(ctx, in, name)
+		data, err := storeio.ReadFile(ctx, in, name)
 		if err != nil {
 			return nil, err
 		}

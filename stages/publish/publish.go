@@ -6,12 +6,12 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"log/slog"
 	"strconv"
 	"time"
 
 	"github.com/sprint-ml/sprint/stages"
+	"github.com/sprint-ml/sprint/stages/storeio"
 	"github.com/sprint-ml/sprint/storage"
 	"github.com/sprint-ml/sprint/storage/probe"
 )
@@ -127,7 +127,7 @@ func (s *stage) Run(ctx context.Context, in stages.Inputs, out stages.Outputs) e
 	if err != nil {
 		return err
 	}
-	if err := writeOutput(ctx, out, "receipt", body); err != nil {
+	if err := storeio.WriteFile(ctx, out, "receipt", "application/json", body); err != nil {
 		return err
 	}
 	named, err := s.env.Store.AdvanceAlias(ctx, s.o.Name, s.o.Alias, release.Version, seen)
@@ -152,7 +152,7 @@ func refused(err error, format string, args ...any) error {
 
 // gate refuses a model that verify did not pass.
 func (s *stage) gate(ctx context.Context, in stages.Inputs) error {
-	data, err := readInput(ctx, in, "checks")
+	data, err := storeio.ReadFile(ctx, in, "checks")
 	if err != nil {
 		return err
 	}
@@ -173,29 +173,4 @@ func (s *stage) gate(ctx context.Context, in stages.Inputs) error {
 		return stages.Fail(stages.CodePublish, "Improve the model, or change the checks.", "publish refused: verify did not pass")
 	}
 	return nil
-}
-
-func readInput(ctx context.Context, in stages.Inputs, name string) ([]byte, error) {
-	r, err := in.Open(ctx, name)
-	if err != nil {
-		return nil, err
-	}
-	defer r.Close()
-	data, err := io.ReadAll(r)
-	if err != nil {
-		return nil, fmt.Errorf("input %s: %w", name, err)
-	}
-	return data, nil
-}
-
-func writeOutput(ctx context.Context, out stages.Outputs, name string, data []byte) error {
-	w, err := out.Create(ctx, name, "application/json")
-	if err != nil {
-		return err
-	}
-	defer w.Abort()
-	if _, err := w.Write(data); err != nil {
-		return err
-	}
-	return w.Commit()
 }

@@ -3,9 +3,7 @@ package split
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
-	"io"
 	"log/slog"
 	"math"
 	"slices"
@@ -13,6 +11,7 @@ import (
 
 	"github.com/sprint-ml/sprint/stages"
 	"github.com/sprint-ml/sprint/stages/rows"
+	"github.com/sprint-ml/sprint/stages/storeio"
 )
 
 // Kind returns the kind "split".
@@ -117,14 +116,9 @@ type stage struct {
 
 // Run reads labelled and writes the three sides.
 func (s *stage) Run(ctx context.Context, in stages.Inputs, out stages.Outputs) error {
-	r, err := in.Open(ctx, "labelled")
+	all, cats, err := storeio.ReadRows(ctx, in, "labelled")
 	if err != nil {
 		return err
-	}
-	defer r.Close()
-	all, cats, err := rows.DecodeParquet(r)
-	if err != nil {
-		return fmt.Errorf("labelled rows: %w", err)
 	}
 	gold, err := s.gold(ctx)
 	if err != nil {
@@ -171,12 +165,12 @@ func (s *stage) Run(ctx context.Context, in stages.Inputs, out stages.Outputs) e
 		if err := ctx.Err(); err != nil {
 			return err
 		}
-		if err := write(ctx, out, name, sides[i], cats); err != nil {
+		if err := storeio.WriteRows(ctx, out, name, sides[i], cats); err != nil {
 			return err
 		}
 		s.env.Note(name+"_rows", len(sides[i]))
 	}
-	if err := writeReport(ctx, out, report); err != nil {
+	if err := storeio.WritePlainJSON(ctx, out, "split_report", report); err != nil {
 		return err
 	}
 	s.env.Progress(stages.Progress{Done: int64(len(all)), Total: int64(len(all)), Unit: "rows"})
@@ -215,48 +209,15 @@ func (s *stage) say(r *Report) {
 	}
 }
 
-func writeReport(ctx context.Context, out stages.Outputs, r *Report) error {
-	w, err := out.Create(ctx, "split_report", "application/json")
-	if err != nil {
-		return err
-	}
-	defer w.Abort()
-	e := json.NewEncoder(w)
-	e.SetEscapeHTML(false)
-	e.SetIndent("", "  ")
-	if err := e.Encode(r); err != nil {
-		return err
-	}
-	return w.Commit()
-}
-
 var sideNames = [3]string{"train", "val", "test"}
-
-func write(ctx context.Context, out stages.Outputs, name string, side []rows.Row, cats []string) error {
-	w, err := out.Create(ctx, name, "application/vnd.apache.parquet")
-	if err != nil {
-		return err
-	}
-	defer w.Abort()
-	if err := rows.WriteParquet(w, side, cats); err != nil {
-		return err
-	}
-	return w.Commit()
-}
 
 func (s *stage) gold(ctx context.Context) ([]rows.Row, error) {
 	if s.o.Gold == "" {
 		return nil, nil
 	}
-	r, err := s.env.Files.Open(ctx, s.o.Gold)
+	g, err := rows.OpenGold(ctx, s.env.Files, s.o.Gold, nil)
 	if err != nil {
 		return nil, err
-	}
-	defer r.Close()
-	format, _ := rows.FormatOf(s.o.Gold)
-	g, err := rows.ReadGold(io.Reader(r), format, nil)
-	if err != nil {
-		return nil, stages.Fail(stages.CodeStage, "Mend the file, or leave the option gold out.", "gold set %s: %w", s.o.Gold, err)
 	}
 	return g.Rows, nil
 }

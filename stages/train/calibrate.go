@@ -2,7 +2,6 @@ package train
 
 import (
 	"context"
-	"errors"
 	"log/slog"
 
 	"github.com/sprint-ml/sprint/ml/bert"
@@ -62,19 +61,9 @@ func (s *stage) goldPart(ctx context.Context, t *taxonomy.Taxonomy) ([]rows.Row,
 	if o.Gold == 0 {
 		return nil, nil
 	}
-	r, err := s.env.Files.Open(ctx, o.File)
+	g, err := rows.OpenGold(ctx, s.env.Files, o.File, t.Names())
 	if err != nil {
 		return nil, err
-	}
-	defer r.Close()
-	format, _ := rows.FormatOf(o.File)
-	g, err := rows.ReadGold(r, format, t.Names())
-	if err != nil {
-		code := stages.CodeStage
-		if errors.Is(err, rows.ErrFormat) {
-			code = stages.CodeIntegrity
-		}
-		return nil, stages.Fail(code, "a gold set has url or id, title, and per category a 0/1 column and a column <category>_tag", "gold set %s: %w", o.File, err)
 	}
 	var part []rows.Row
 	for i, in := range dedup.GoldPart(g.Rows, o.Gold) {

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"math"
 	"os"
 	"time"
@@ -13,6 +12,7 @@ import (
 	fit "github.com/sprint-ml/sprint/ml/train"
 	"github.com/sprint-ml/sprint/stages"
 	"github.com/sprint-ml/sprint/stages/rows"
+	"github.com/sprint-ml/sprint/stages/storeio"
 )
 
 // loop drives a trainer: epochs, early stop, checkpoints.
@@ -227,35 +227,17 @@ func (l *loop) write(ctx context.Context, out stages.Outputs) error {
 	if err := model.Save(dir); err != nil {
 		return err
 	}
-	if err := writeTree(ctx, out, "model", dir); err != nil {
+	if err := storeio.WriteTree(ctx, out, "model", dir); err != nil {
 		return err
 	}
-	if err := writeJSON(ctx, out, "history", l.state.History); err != nil {
+	if err := storeio.WriteJSON(ctx, out, "history", l.state.History); err != nil {
 		return err
 	}
-	if err := writeFile(ctx, out, "curve", "image/svg+xml", curve(l.state.History)); err != nil {
+	if err := storeio.WriteFile(ctx, out, "curve", "image/svg+xml", curve(l.state.History)); err != nil {
 		return err
 	}
-	if err := writeJSON(ctx, out, "calibration", calibration); err != nil {
+	if err := storeio.WriteJSON(ctx, out, "calibration", calibration); err != nil {
 		return err
 	}
-	return writeJSON(ctx, out, "thresholds", l.decided(model, calibration))
-}
-
-// copyInto adds a file to a tree.
-func copyInto(tree stages.TreeWriter, path, name string) error {
-	f, err := os.Open(path)
-	if err != nil {
-		return err
-	}
-	defer f.Close()
-	w, err := tree.Create(name)
-	if err != nil {
-		return err
-	}
-	defer w.Abort()
-	if _, err := io.Copy(w, f); err != nil {
-		return err
-	}
-	return w.Commit()
+	return storeio.WriteJSON(ctx, out, "thresholds", l.decided(model, calibration))
 }

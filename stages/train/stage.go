@@ -2,10 +2,7 @@ package train
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
-	"os"
-	"path/filepath"
 	"strings"
 	"time"
 
@@ -222,45 +219,4 @@ func truths(t *taxonomy.Taxonomy, set []rows.Row, kept []int) truth {
 type truth struct {
 	positive, known [][]bool
 	tag             [][]int32
-}
-
-// writeJSON commits a JSON output.
-func writeJSON(ctx context.Context, out stages.Outputs, name string, v any) error {
-	b, err := json.MarshalIndent(v, "", "  ")
-	if err != nil {
-		return err
-	}
-	return writeFile(ctx, out, name, "application/json", append(b, '\n'))
-}
-
-// writeFile commits an output of one file.
-func writeFile(ctx context.Context, out stages.Outputs, name, media string, data []byte) error {
-	w, err := out.Create(ctx, name, media)
-	if err != nil {
-		return err
-	}
-	defer w.Abort()
-	if _, err := w.Write(data); err != nil {
-		return err
-	}
-	return w.Commit()
-}
-
-// writeTree commits the files of a folder as a tree.
-func writeTree(ctx context.Context, out stages.Outputs, name, dir string) error {
-	tree, err := out.CreateTree(ctx, name)
-	if err != nil {
-		return err
-	}
-	defer tree.Abort()
-	entries, err := os.ReadDir(dir)
-	if err != nil {
-		return err
-	}
-	for _, e := range entries {
-		if err := copyInto(tree, filepath.Join(dir, e.Name()), e.Name()); err != nil {
-			return err
-		}
-	}
-	return tree.Commit()
 }

@@ -9,6 +9,7 @@ import (
 	"github.com/sprint-ml/sprint/stages/dedup"
 	"github.com/sprint-ml/sprint/stages/release"
 	"github.com/sprint-ml/sprint/stages/rows"
+	"github.com/sprint-ml/sprint/stages/storeio"
 )
 
 // scored is the gold set without the rows on which train fitted thresholds and
@@ -18,7 +19,7 @@ func (s *stage) scored(ctx context.Context, in stages.Inputs, gold *rows.Gold) (
 	if _, ok := in.Artifact("calibration"); !ok || gold == nil {
 		return gold, nil
 	}
-	data, err := readAll(in.Open(ctx, "calibration"))
+	data, err := storeio.ReadFile(ctx, in, "calibration")
 	if err != nil {
 		return nil, err
 	}

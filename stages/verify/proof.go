@@ -12,6 +12,7 @@ import (
 	"github.com/sprint-ml/sprint/ml/keywords"
 	"github.com/sprint-ml/sprint/stages"
 	"github.com/sprint-ml/sprint/stages/resources"
+	"github.com/sprint-ml/sprint/stages/storeio"
 )
 
 // provedTexts is how many texts a proof asks about.
@@ -117,7 +118,7 @@ func (p prover) damaged(ctx context.Context) (string, error) {
 		return "", err
 	}
 	files := map[string][]byte{"taxonomy.yaml": p.s.env.Taxonomy.Data}
-	if files["thresholds.json"], err = readAll(p.in.Open(ctx, "thresholds")); err != nil {
+	if files["thresholds.json"], err = storeio.ReadFile(ctx, p.in, "thresholds"); err != nil {
 		return "", err
 	}
 	for _, e := range tree.Entries() {
@@ -128,7 +129,7 @@ func (p prover) damaged(ctx context.Context) (string, error) {
 			files[e.Path] = []byte("damaged")
 			continue
 		}
-		if files[e.Path], err = readAll(tree.Open(ctx, e.Path)); err != nil {
+		if files[e.Path], err = storeio.ReadTreeFile(ctx, tree, e.Path); err != nil {
 			return "", err
 		}
 	}

@@ -4,10 +4,7 @@ package verify
 
 import (
 	"context"
-	"encoding/json"
-	"errors"
 	"fmt"
-	"io"
 	"os"
 	"path/filepath"
 	"slices"
@@ -22,6 +19,7 @@ import (
 	"github.com/sprint-ml/sprint/stages/dataset"
 	"github.com/sprint-ml/sprint/stages/resources"
 	"github.com/sprint-ml/sprint/stages/rows"
+	"github.com/sprint-ml/sprint/stages/storeio"
 )
 
 // Kind returns the kind "verify".
@@ -98,7 +96,7 @@ func (s *stage) Run(ctx context.Context, in stages.Inputs, out stages.Outputs) e
 	if err != nil {
 		return err
 	}
-	thresholds, err := readAll(in.Open(ctx, "thresholds"))
+	thresholds, err := storeio.ReadFile(ctx, in, "thresholds")
 	if err != nil {
 		return err
 	}
@@ -161,7 +159,7 @@ func (s *stage) decide(ctx context.Context, in stages.Inputs, out stages.Outputs
 		}
 	}
 	for name, v := range map[string]any{"metrics": f.Metrics, "checks": checks, "timings": timings} {
-		if err := writeJSON(ctx, out, name, v); err != nil {
+		if err := storeio.WriteJSON(ctx, out, name, v); err != nil {
 			return err
 		}
 	}
@@ -225,22 +223,9 @@ func (s *stage) gold(ctx context.Context, t *taxonomy.Taxonomy) (*rows.Gold, err
 	if s.o.Gold == "" {
 		return nil, nil
 	}
-	r, err := s.env.Files.Open(ctx, s.o.Gold)
+	g, err := rows.OpenGold(ctx, s.env.Files, s.o.Gold, t.Names())
 	if err != nil {
 		return nil, err
-	}
-	defer r.Close()
-	format, _ := rows.FormatOf(s.o.Gold)
-	g, err := rows.ReadGold(r, format, t.Names())
-	if err != nil {
-		code := stages.CodeStage
-		if errors.Is(err, rows.ErrFormat) {
-			code = stages.CodeIntegrity
-		}
-		return nil, stages.Fail(code, "a gold set has url or id, title, and per category a 0/1 column and a column <category>_tag", "gold set %s: %w", s.o.Gold, err)
-	}
-	if len(g.Rows) == 0 {
-		return nil, stages.Fail(stages.CodeStage, "label some rows by hand", "gold set %s has no row", s.o.Gold)
 	}
 	if err := contradiction(t, g.Rows); err != nil {
 		return nil, stages.Fail(stages.CodeStage, "decide which of them is right and remove the other", "gold set %s: %w", s.o.Gold, err)
@@ -293,29 +278,4 @@ func readRows(ctx context.Context, in stages.Inputs, name string, t *taxonomy.Ta
 		err = stages.Fail(stages.CodeStage, "give split a larger share for it", "%s has no row", name)
 	}
 	return out, err
-}
-
-// maxSmall caps files that are read whole.
-const maxSmall = 64 << 20
-
-func readAll(r io.ReadCloser, err error) ([]byte, error) {
-	if err != nil {
-		return nil, err
-	}
-	defer r.Close()
-	return io.ReadAll(io.LimitReader(r, maxSmall))
-}
-
-func writeJSON(ctx context.Context, out stages.Outputs, name string, v any) error {
-	w, err := out.Create(ctx, name, "application/json")
-	if err != nil {
-		return err
-	}
-	defer w.Abort()
-	e := json.NewEncoder(w)
-	e.SetIndent("", "  ")
-	if err := e.Encode(v); err != nil {
-		return err
-	}
-	return w.Commit()
 }

@@ -1,0 +1,105 @@
+package storeio
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+
+	"github.com/sprint-ml/sprint/stages"
+	"github.com/sprint-ml/sprint/stages/rows"
+)
+
+// The media of outputs.
+const (
+	mediaJSON    = "application/json"
+	mediaParquet = "application/vnd.apache.parquet"
+)
+
+// WriteJSON commits an output that is one JSON document, indented. What has a
+// meaning in HTML is escaped.
+func WriteJSON(ctx context.Context, out stages.Outputs, name string, v any) error {
+	return writeJSON(ctx, out, name, v, true)
+}
+
+// WritePlainJSON is WriteJSON without the escapes, for documents of titles that
+// people read.
+func WritePlainJSON(ctx context.Context, out stages.Outputs, name string, v any) error {
+	return writeJSON(ctx, out, name, v, false)
+}
+
+func writeJSON(ctx context.Context, out stages.Outputs, name string, v any, escape bool) error {
+	return write(ctx, out, name, mediaJSON, func(w io.Writer) error {
+		e := json.NewEncoder(w)
+		e.SetEscapeHTML(escape)
+		e.SetIndent("", "  ")
+		return e.Encode(v)
+	})
+}
+
+// WriteRows commits an output that is a table of rows with labels of the given
+// categories, nil for rows without labels.
+func WriteRows(ctx context.Context, out stages.Outputs, name string, in []rows.Row, categories []string) error {
+	return write(ctx, out, name, mediaParquet, func(w io.Writer) error {
+		return rows.WriteParquet(w, in, categories)
+	})
+}
+
+// WriteFile commits an output that is one file. media is its MIME type.
+func WriteFile(ctx context.Context, out stages.Outputs, name, media string, data []byte) error {
+	return write(ctx, out, name, media, func(w io.Writer) error {
+		_, err := w.Write(data)
+		return err
+	})
+}
+
+// WriteTree commits the files of a folder, which has no folders in it, as an
+// output that is a tree.
+func WriteTree(ctx context.Context, out stages.Outputs, name, dir string) error {
+	tree, err := out.CreateTree(ctx, name)
+	if err != nil {
+		return err
+	}
+	defer tree.Abort()
+	entries, err := os.ReadDir(dir)
+	if err != nil {
+		return err
+	}
+	for _, e := range entries {
+		if err := addFile(tree, filepath.Join(dir, e.Name()), e.Name()); err != nil {
+			return err
+		}
+	}
+	return tree.Commit()
+}
+
+func addFile(tree stages.TreeWriter, path, name string) error {
+	f, err := os.Open(path)
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	w, err := tree.Create(name)
+	if err != nil {
+		return err
+	}
+	defer w.Abort()
+	if _, err := io.Copy(w, f); err != nil {
+		return err
+	}
+	return w.Commit()
+}
+
+func write(ctx context.Context, out stages.Outputs, name, media string, fill func(io.Writer) error) error {
+	w, err := out.Create(ctx, name, media)
+	if err != nil {
+		return err
+	}
+	defer w.Abort()
+	if err := fill(w); err != nil {
+		return fmt.Errorf("write %s: %w", name, err)
+	}
+	return w.Commit()
+}
