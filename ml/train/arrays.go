@@ -1,7 +1,7 @@
 package train
 
-// arrays lays rows out as a program takes them; see bert.Packed.
-type arrays struct {
+// collated is a batch as arrays that a program takes; see bert.Packed.
+type collated struct {
 	ids, types, positions, owner []int32 // [R,L]
 	first                        []int32 // [N]
 	score, weight, tagWeight     []float32
@@ -10,24 +10,25 @@ type arrays struct {
 	tokens                       int // real ones
 }
 
-// source is what texts are made of.
-type source struct {
+// collator makes arrays of examples.
+type collator struct {
 	examples   []Example
 	categories int
 	vocab      func(int32) int32
-	// alt says whether the example is read in its other way.
+	// alt says whether the example's Alt is used, if it has one.
 	alt func(example int) bool
-	// hide leaves out words of a text; nil leaves it as it is.
-	hide func(ids, types []int32, example int) (left, leftTypes []int32)
+	// dropWords leaves out words of a text; nil leaves it as it is.
+	dropWords func(ids, types []int32, example int) (left, leftTypes []int32)
 	// states gives the frozen layers' output for an example, [tokens,hidden]; nil
-	// if there is none in store.
+	// computes them.
 	states func(example int, alt bool) []float32
 	hidden int
 }
 
-func (s source) layOut(shape Shape, rows [][]int) arrays {
+// collate lays rows of examples, by index, out in a shape.
+func (s collator) collate(shape Shape, rows [][]int) collated {
 	n := shape.tokens()
-	a := arrays{
+	a := collated{
 		owner: make([]int32, n), first: make([]int32, shape.Texts),
 		score: make([]float32, shape.Texts*s.categories), weight: make([]float32, shape.Texts*s.categories),
 		tagWeight: make([]float32, shape.Texts*s.categories),
@@ -55,8 +56,8 @@ func (s source) layOut(shape Shape, rows [][]int) arrays {
 			if alt {
 				ids, types = e.Alt, e.AltTypes
 			}
-			if s.hide != nil {
-				ids, types = s.hide(ids, types, i)
+			if s.dropWords != nil {
+				ids, types = s.dropWords(ids, types, i)
 			}
 			ids = ids[:min(len(ids), end-at)]
 			a.first[text] = int32(at) //nolint:gosec // batches are small

@@ -102,7 +102,7 @@ func BenchmarkStepServer(b *testing.B) {
 				tr.epoch, tr.step = 0, 0 // the schedule begins again
 			}
 			began := time.Now()
-			if _, _, err := tr.Next(); err != nil {
+			if _, _, err := tr.Step(); err != nil {
 				b.Fatal(err)
 			}
 			t.MS = append(t.MS, 1e3*time.Since(began).Seconds())

@@ -90,7 +90,7 @@ func BenchmarkFineTuneServer(b *testing.B) {
 		if err := tr.Save(first); err != nil {
 			b.Fatal(err)
 		}
-		if _, _, _, err := tr.Rehearse(context.Background(), func(int, int) {}); err != nil {
+		if _, _, _, err := tr.WarmUp(context.Background(), func(int, int) {}); err != nil {
 			b.Fatal(err)
 		}
 		if err := tr.Restore(first); err != nil {
@@ -98,7 +98,7 @@ func BenchmarkFineTuneServer(b *testing.B) {
 		}
 		for !tr.Done() {
 			for !tr.EpochOver() {
-				if _, _, err := tr.Next(); err != nil {
+				if _, _, err := tr.Step(); err != nil {
 					b.Fatal(err)
 				}
 			}

@@ -11,36 +11,37 @@ import (
 	"github.com/sprint-ml/sprint/ml/device"
 )
 
-// boundaryLimit is the memory, in bytes, that the frozen layers' output may
+// frozenCacheLimit is the memory, in bytes, that the frozen layers' output may
 // take; a larger set computes it anew in every step.
-const boundaryLimit = 1 << 30
+const frozenCacheLimit = 1 << 30
 
-// boundary keeps the output of the frozen layers for every text, so that they
+// frozenCache keeps the output of the frozen layers for every text, so that they
 // run once instead of in every epoch.
-type boundary struct {
+type frozenCache struct {
 	hidden int
 	data   []float32
-	at     map[reading]span
+	spans  map[cachedText]span
 }
 
-// reading is a text as a program sees it.
-type reading struct {
+// cachedText is a text as a program sees it.
+type cachedText struct {
 	example         int
 	alt, validation bool
 }
 
 type span struct{ from, to int }
 
-func (b *boundary) of(validation bool) func(example int, alt bool) []float32 {
+// outputs gives the cached output for an example, [tokens,hidden].
+func (c *frozenCache) outputs(validation bool) func(example int, alt bool) []float32 {
 	return func(example int, alt bool) []float32 {
-		s := b.at[reading{example, alt, validation}]
-		return b.data[s.from:s.to]
+		s := c.spans[cachedText{example, alt, validation}]
+		return c.data[s.from:s.to]
 	}
 }
 
-// hold runs the frozen layers over all texts once, if their output fits.
-func (t *Trainer) hold(ctx context.Context) error {
-	if !t.frozenBelow() || t.held != nil || t.hider != nil { // hidden words differ from epoch to epoch
+// fillFrozenCache runs the frozen layers over all texts once, if their output fits.
+func (t *Trainer) fillFrozenCache(ctx context.Context) error {
+	if !t.frozenBelow() || t.cache != nil || t.wordDropout != nil { // hidden words differ from epoch to epoch
 		return nil
 	}
 	hidden := t.model.Spec.Encoder.HiddenSize
@@ -50,10 +51,10 @@ func (t *Trainer) hold(ctx context.Context) error {
 			tokens += len(e.IDs) + len(e.Alt)
 		}
 	}
-	if 4*tokens*hidden > boundaryLimit {
+	if 4*tokens*hidden > frozenCacheLimit {
 		return nil
 	}
-	b := &boundary{hidden: hidden, data: make([]float32, 0, tokens*hidden), at: map[reading]span{}}
+	b := &frozenCache{hidden: hidden, data: make([]float32, 0, tokens*hidden), spans: map[cachedText]span{}}
 	for _, set := range []struct {
 		examples   []Example
 		alt        bool
@@ -65,39 +66,39 @@ func (t *Trainer) hold(ctx context.Context) error {
 				lens[i] = len(e.Alt)
 			}
 		}
-		for _, batch := range t.layout.cover(lens, t.shapes) {
+		for _, batch := range t.packing.batches(lens, t.shapes) {
 			if err := ctx.Err(); err != nil {
 				return err
 			}
-			if err := t.below(b, batch, set.examples, set.alt, set.validation); err != nil {
+			if err := t.cacheBatch(b, batch, set.examples, set.alt, set.validation); err != nil {
 				return err
 			}
 		}
 	}
 	return device.Guard("free the frozen layers", func() error {
 		for _, s := range t.shapes {
-			if g := t.programs[program{below, s}]; g != nil {
+			if g := t.programs[program{frozenProgram, s}]; g != nil {
 				g.Finalize()
-				delete(t.programs, program{below, s})
+				delete(t.programs, program{frozenProgram, s})
 			}
 		}
 		finalize(t.frozenDev)
-		t.frozenDev, t.held = nil, b
+		t.frozenDev, t.cache = nil, b
 		return nil
 	})
 }
 
-// below puts the frozen layers' output for a batch into b.
-func (t *Trainer) below(b *boundary, in batch, examples []Example, alt, validation bool) error {
-	s := t.shapes[in.class]
-	a := t.source(examples, func(int) bool { return alt }, validation).layOut(s, in.rows)
+// cacheBatch puts the frozen layers' output for a batch into b.
+func (t *Trainer) cacheBatch(b *frozenCache, in batch, examples []Example, alt, validation bool) error {
+	s := t.shapes[in.bucket]
+	a := t.collator(examples, func(int) bool { return alt }, validation).collate(s, in.rows)
 	return device.Guard("run the frozen layers", func() error {
 		var feed []*tensors.Tensor
 		for _, v := range [][]int32{a.ids, a.types, a.positions, a.owner} {
 			feed = append(feed, tensors.FromFlatDataAndDimensions(v, s.Rows, s.Length))
 		}
 		defer finalize(feed)
-		out, err := t.run(program{below, s}, nil, append(t.frozenDev[:len(t.frozenDev):len(t.frozenDev)], feed...))
+		out, err := t.run(program{frozenProgram, s}, nil, append(t.frozenDev[:len(t.frozenDev):len(t.frozenDev)], feed...))
 		if err != nil {
 			return err
 		}
@@ -112,7 +113,7 @@ func (t *Trainer) below(b *boundary, in batch, examples []Example, alt, validati
 				}
 				from := len(b.data)
 				b.data = append(b.data, states[int(a.first[text])*b.hidden:(int(a.first[text])+n)*b.hidden]...)
-				b.at[reading{i, alt, validation}] = span{from, len(b.data)}
+				b.spans[cachedText{i, alt, validation}] = span{from, len(b.data)}
 				text++
 			}
 		}
@@ -120,7 +121,7 @@ func (t *Trainer) below(b *boundary, in batch, examples []Example, alt, validati
 	})
 }
 
-func (t *Trainer) belowGraph(g *Graph, s Shape) []*Node {
+func (t *Trainer) frozenGraph(g *Graph, s Shape) []*Node {
 	nodes := map[string]*Node{}
 	for _, p := range t.frozen {
 		nodes[p.Name] = Parameter(g, "f."+p.Name, p.ParamShape())

@@ -6,47 +6,47 @@ import (
 	"github.com/sprint-ml/sprint/ml/bert"
 )
 
-// Hide says how words are hidden at random while training, so that the model
+// WordDropout says how words are hidden at random while training, so that the model
 // leans on no single one (random deletion of arXiv 2305.14794). The zero value
 // hides none.
-type Hide struct {
-	// Share is the probability of each word to be hidden, drawn anew for every
-	// text and epoch.
-	Share float64
+type WordDropout struct {
+	// Rate is the probability of each word to be hidden, drawn anew for every
+	// text and epocd. Checkpoints call it Share.
+	Rate float64 `json:"Share"`
 	// Delete leaves the word out; else each of its tokens becomes [MASK].
 	Delete bool
 }
 
-// hider hides words.
-type hider struct {
-	Hide
-	with int32 // takes the place of hidden tokens
+// wordDropout hides words of a fit's texts.
+type wordDropout struct {
+	WordDropout
+	mask int32 // takes the place of hidden tokens
 	// inside and fixed are of each token, as tokenize.Tokenizer.Parts has them.
 	inside, fixed []bool
 }
 
-// newHider is nil if nothing is to be hidden. A vocabulary without [MASK] has
+// newWordDropout is nil if nothing is to be hidden. A vocabulary without [MASK] has
 // its words left out.
-func newHider(o Hide, m *bert.Model) *hider {
-	if o.Share == 0 {
+func newWordDropout(o WordDropout, m *bert.Model) *wordDropout {
+	if o.Rate == 0 {
 		return nil
 	}
-	h := &hider{Hide: o}
-	h.inside, h.fixed = m.Tokenizer.Parts()
+	d := &wordDropout{WordDropout: o}
+	d.inside, d.fixed = m.Tokenizer.Parts()
 	var known bool
-	if h.with, known = m.Tokenizer.ID("[MASK]"); !known {
-		h.Delete = true
+	if d.mask, known = m.Tokenizer.ID("[MASK]"); !known {
+		d.Delete = true
 	}
-	return h
+	return d
 }
 
-// of returns a text without its hidden words. What is hidden hangs on the seed,
+// apply returns a text without its hidden words. What is hidden depends on the seed,
 // the epoch and the example alone. One word stays at least.
-func (h *hider) of(ids, types []int32, seed uint64, epoch, example int) (left, leftTypes []int32) {
+func (d *wordDropout) apply(ids, types []int32, seed uint64, epoch, example int) (left, leftTypes []int32) {
 	rng := rand.New(rand.NewPCG(seed^0x41d, uint64(epoch)<<32|uint64(example))) //nolint:gosec // reproducible on purpose
 	words := 0
 	for _, id := range ids {
-		if h.begins(id) {
+		if d.beginsWord(id) {
 			words++
 		}
 	}
@@ -57,17 +57,17 @@ func (h *hider) of(ids, types []int32, seed uint64, epoch, example int) (left, l
 	word, hidden := -1, false
 	for i, id := range ids {
 		switch {
-		case h.begins(id):
+		case d.beginsWord(id):
 			word++
-			hidden = rng.Float64() < h.Share && word != spared
-		case h.fixed[id]:
+			hidden = rng.Float64() < d.Rate && word != spared
+		case d.fixed[id]:
 			hidden = false
 		}
 		if hidden {
-			if h.Delete {
+			if d.Delete {
 				continue
 			}
-			id = h.with
+			id = d.mask
 		}
 		left = append(left, id)
 		if i < len(types) {
@@ -77,5 +77,5 @@ func (h *hider) of(ids, types []int32, seed uint64, epoch, example int) (left, l
 	return left, leftTypes
 }
 
-// begins says whether a token is the first of a word that may be hidden.
-func (h *hider) begins(id int32) bool { return !h.fixed[id] && !h.inside[id] }
+// beginsWord says whether a token is the first of a word that may be hidden.
+func (d *wordDropout) beginsWord(id int32) bool { return !d.fixed[id] && !d.inside[id] }

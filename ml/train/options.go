@@ -12,8 +12,8 @@ import (
 // per category; a weight of 0 masks its target.
 type Example struct {
 	IDs, Types []int32
-	// Alt is another reading of the text (rule words masked out), used instead
-	// of IDs with probability Options.AltProb; nil is none.
+	// Alt is the text with its rules' words masked out, used instead of IDs with
+	// probability Options.AltProb; nil is none.
 	Alt, AltTypes []int32
 	Score         []float32
 	Tag           []int32
@@ -47,12 +47,12 @@ type Options struct {
 	ScoreWeight  float64
 	TagWeight    float64
 	AltProb      float64
-	Hide         Hide
+	WordDropout  WordDropout `json:"Hide"` // the name in checkpoints
 	Seed         uint64
 	FreezeEmbed  bool
 	FreezeLayers int  // lowest encoder layers; includes the embeddings
 	Half         bool // multiply matrices in bfloat16
-	Accumulate   int  // parts that a batch is cut into; 0 is 1
+	Accumulate   int  // accumulation steps of a batch; 0 is 1
 }
 
 // AdamW's constants as in PyTorch; GoMLX's own epsilon of 1e-7 drifts.
@@ -62,9 +62,9 @@ const (
 	epsilon = 1e-8
 )
 
-// lr is the learning rate of a step counted from 0: linear warm-up, then
+// learningRate is the learning rate of a step counted from 0: linear warm-up, then
 // linear or cosine decay to 0.
-func (o Options) lr(step, total int) float64 {
+func (o Options) learningRate(step, total int) float64 {
 	warm := int(math.Ceil(o.Warmup * float64(total)))
 	if step < warm {
 		return o.LearningRate * float64(step+1) / float64(warm)
@@ -76,15 +76,15 @@ func (o Options) lr(step, total int) float64 {
 	return o.LearningRate * left
 }
 
-// NonFinite says that the loss, or a weight, is no number any more.
-type NonFinite struct {
+// NonFiniteError says that the loss, or a weight, is no number any more.
+type NonFiniteError struct {
 	Step, Epoch, Batch int
 	Loss               float64
 	Weight             string // the parameter's name; empty if it is the loss
 	Examples           []int  // of the batch
 }
 
-func (e *NonFinite) Error() string {
+func (e *NonFiniteError) Error() string {
 	if e.Weight != "" {
 		return fmt.Sprintf("the weights %s are no numbers after step %d (epoch %d, batch %d)", e.Weight, e.Step, e.Epoch, e.Batch)
 	}

@@ -15,8 +15,8 @@ func (s Shape) tokens() int { return s.Rows * s.Length }
 
 // batch is the examples of one step, by index: rows of texts.
 type batch struct {
-	class int
-	rows  [][]int
+	bucket int
+	rows   [][]int
 }
 
 // texts counts the examples of the batch.
@@ -42,12 +42,12 @@ const (
 	shapeCost = 7000
 )
 
-// fill packs texts of the given lengths into rows of length tokens: each row
+// pack packs texts of the given lengths into rows of length tokens: each row
 // takes the longest text that still fits, until none does. That is first-fit
 // decreasing, so the number of rows depends on the lengths alone; with a
 // generator, which of the equally long texts go together is random. A row holds
 // at most texts examples.
-func fill(lengths, among []int, length, texts int, rng *rand.Rand) [][]int {
+func pack(lengths, among []int, length, texts int, rng *rand.Rand) [][]int {
 	by := make([][]int, length+1)
 	for _, i := range among {
 		n := min(max(lengths[i], 1), length)
@@ -76,9 +76,9 @@ func fill(lengths, among []int, length, texts int, rng *rand.Rand) [][]int {
 	return rows
 }
 
-// rowsFor is the number of rows that fill makes of texts counted by length in
+// countRows is the number of rows that pack makes of texts counted by length in
 // count[from+1:to+1].
-func rowsFor(count []int, from, to, length int) int {
+func countRows(count []int, from, to, length int) int {
 	left, rows := slices.Clone(count[:to+1]), 0
 	used := make([]int, to+1)
 	for longest := to; ; {
@@ -103,9 +103,9 @@ func rowsFor(count []int, from, to, length int) int {
 	}
 }
 
-// deal spreads rows over parts so that the parts hold nearly equal numbers of
+// spread spreads rows over parts so that the parts hold nearly equal numbers of
 // rows and of texts. Those numbers depend on the rows' sizes alone.
-func deal(rows [][]int, parts int) [][][]int {
+func spread(rows [][]int, parts int) [][][]int {
 	rows = slices.Clone(rows)
 	slices.SortStableFunc(rows, func(a, b []int) int { return cmp.Compare(len(b), len(a)) })
 	out := make([][][]int, parts)
@@ -119,22 +119,22 @@ func deal(rows [][]int, parts int) [][][]int {
 	return out
 }
 
-// most is the largest number of rows and of texts in a part.
-func most(parts [][][]int) (rows, texts int) {
+// largest is the largest number of rows and of texts in a part.
+func largest(parts [][][]int) (rows, texts int) {
 	for _, p := range parts {
 		rows, texts = max(rows, len(p)), max(texts, batch{rows: p}.texts())
 	}
 	return rows, texts
 }
 
-// layout is how a set of examples is cut into batches: a class per row length,
+// packing is how a set of examples is cut into batches: a bucket per row length,
 // each with the examples that are too long for the one before.
-type layout struct {
+type packing struct {
 	lengths []int // of the training examples
-	classes []class
+	buckets []bucket
 }
 
-type class struct {
+type bucket struct {
 	upTo    int // longest text
 	most    int // texts of a row
 	shape   Shape
@@ -142,15 +142,15 @@ type class struct {
 	members []int
 }
 
-// newLayout chooses the shapes for training examples of the given lengths and
+// newPacking chooses the shapes for training examples of the given lengths and
 // for others (of validation) that must fit too. It takes few shapes, as each
 // has to be compiled, and adds one only where that saves more than it costs.
-func newLayout(lengths, others []int, o Options) *layout {
-	l := &layout{lengths: lengths}
-	for _, c := range chooseClasses(slices.Concat(lengths, others), o.MaxShapes, shapeCost/max(o.Epochs, 1)) {
+func newPacking(lengths, others []int, o Options) *packing {
+	l := &packing{lengths: lengths}
+	for _, c := range chooseBuckets(slices.Concat(lengths, others), o.MaxShapes, shapeCost/max(o.Epochs, 1)) {
 		from := 0
-		if n := len(l.classes); n > 0 {
-			from = l.classes[n-1].upTo
+		if n := len(l.buckets); n > 0 {
+			from = l.buckets[n-1].upTo
 		}
 		for i, n := range lengths {
 			if n = max(n, 1); n > from && n <= c.upTo {
@@ -159,69 +159,69 @@ func newLayout(lengths, others []int, o Options) *layout {
 		}
 		if len(c.members) > 0 {
 			c.size(lengths, c.members, o)
-			rows := l.fill(c, nil)
+			rows := l.pack(c, nil)
 			for c.batches = (len(rows) + c.shape.Rows - 1) / c.shape.Rows; ; c.batches++ {
-				r, n := most(deal(rows, c.batches))
+				r, n := largest(spread(rows, c.batches))
 				if n <= o.BatchSize && r <= c.shape.Rows {
 					c.shape.Rows, c.shape.Texts = r, n
 					break
 				}
 			}
 		} else {
-			var held []int
+			var longest []int
 			for i, n := range others {
 				if n = max(n, 1); n > from && n <= c.upTo {
-					held = append(held, i)
+					longest = append(longest, i)
 				}
 			}
-			c.size(others, held, o)
+			c.size(others, longest, o)
 		}
-		l.classes = append(l.classes, c)
+		l.buckets = append(l.buckets, c)
 	}
 	return l
 }
 
-// size gives the class's programs room for the texts that o allows.
-func (c *class) size(lengths, members []int, o Options) {
+// size gives the bucket's programs room for the texts that o allows.
+func (c *bucket) size(lengths, members []int, o Options) {
 	c.most = min(o.BatchSize, len(members))
 	c.shape.Texts = c.most
-	rows := len(fill(lengths, members, c.shape.Length, c.shape.Texts, nil))
+	rows := len(pack(lengths, members, c.shape.Length, c.shape.Texts, nil))
 	perRow := float64(len(members)) / float64(rows)
 	c.shape.Rows = max(min(int(float64(o.BatchSize)/perRow+0.999), o.BatchTokens/c.shape.Length, rows), 1)
 }
 
-// shapes of all classes, the longest rows last, that hold a batch when it is
-// dealt into parts.
-func (l *layout) shapes(parts int) []Shape {
-	out := make([]Shape, len(l.classes))
-	for i, c := range l.classes {
+// shapes of all buckets, the longest rows last, that hold a batch when it is
+// spread over accumulation steps.
+func (l *packing) shapes(parts int) []Shape {
+	out := make([]Shape, len(l.buckets))
+	for i, c := range l.buckets {
 		if out[i] = c.shape; parts == 1 || c.batches == 0 {
 			continue
 		}
 		out[i].Rows, out[i].Texts = 0, 0
-		for _, b := range deal(l.fill(c, nil), c.batches) {
-			rows, texts := most(deal(b, parts))
+		for _, b := range spread(l.pack(c, nil), c.batches) {
+			rows, texts := largest(spread(b, parts))
 			out[i].Rows, out[i].Texts = max(out[i].Rows, rows), max(out[i].Texts, texts)
 		}
 	}
 	return out
 }
 
-// fill packs the class's training examples.
-func (l *layout) fill(c class, rng *rand.Rand) [][]int {
-	return fill(l.lengths, c.members, c.shape.Length, c.most, rng)
+// pack packs the bucket's training examples.
+func (l *packing) pack(c bucket, rng *rand.Rand) [][]int {
+	return pack(l.lengths, c.members, c.shape.Length, c.most, rng)
 }
 
 // epoch is the batches of one pass in random order.
-func (l *layout) epoch(rng *rand.Rand) []batch {
+func (l *packing) epoch(rng *rand.Rand) []batch {
 	var out []batch
-	for k, c := range l.classes {
+	for k, c := range l.buckets {
 		if c.batches == 0 {
 			continue
 		}
-		rows := l.fill(c, rng)
+		rows := l.pack(c, rng)
 		rng.Shuffle(len(rows), func(i, j int) { rows[i], rows[j] = rows[j], rows[i] })
-		for _, part := range deal(rows, c.batches) {
+		for _, part := range spread(rows, c.batches) {
 			out = append(out, batch{k, part})
 		}
 	}
@@ -229,23 +229,23 @@ func (l *layout) epoch(rng *rand.Rand) []batch {
 	return out
 }
 
-// cover is the batches, in the given shapes, that hold each text of another set
+// batches is the batches, in the given shapes, that hold each text of another set
 // once. Texts of length 0 are left out.
-func (l *layout) cover(lengths []int, shapes []Shape) []batch {
+func (l *packing) batches(lengths []int, shapes []Shape) []batch {
 	var out []batch
 	from := 0
-	for k, c := range l.classes {
+	for k, c := range l.buckets {
 		var members []int
 		for i, n := range lengths {
-			if n > from && (n <= c.upTo || k == len(l.classes)-1) {
+			if n > from && (n <= c.upTo || k == len(l.buckets)-1) {
 				members = append(members, i)
 			}
 		}
 		from = c.upTo
-		s, b := shapes[k], batch{class: k}
-		for _, r := range fill(lengths, members, s.Length, s.Texts, nil) {
+		s, b := shapes[k], batch{bucket: k}
+		for _, r := range pack(lengths, members, s.Length, s.Texts, nil) {
 			if len(b.rows) == s.Rows || b.texts()+len(r) > s.Texts {
-				out, b = append(out, b), batch{class: k}
+				out, b = append(out, b), batch{bucket: k}
 			}
 			b.rows = append(b.rows, r)
 		}
@@ -256,9 +256,9 @@ func (l *layout) cover(lengths []int, shapes []Shape) []batch {
 	return out
 }
 
-// chooseClasses picks at most limit classes so that a pass costs the least:
-// tokens with their padding, dearer in long rows, and cost per class.
-func chooseClasses(lengths []int, limit, cost int) []class {
+// chooseBuckets picks at most limit buckets so that a pass costs the least:
+// tokens with their padding, dearer in long rows, and cost per bucket.
+func chooseBuckets(lengths []int, limit, cost int) []bucket {
 	if len(lengths) == 0 {
 		return nil
 	}
@@ -269,7 +269,7 @@ func chooseClasses(lengths []int, limit, cost int) []class {
 		count[max(n, 1)]++
 	}
 	const infinite = 1 << 60
-	// best[k][i]: least cost of texts of at most i steps in k classes.
+	// best[k][i]: least cost of texts of at most i steps in k buckets.
 	best, from, row := make([][]float64, limit+1), make([][]int, limit+1), map[[2]int]int{}
 	for k := range best {
 		best[k], from[k] = slices.Repeat([]float64{infinite}, steps+1), make([]int, steps+1)
@@ -280,7 +280,7 @@ func chooseClasses(lengths []int, limit, cost int) []class {
 			price := float64(infinite)
 			for times := 1; times <= 4 && (times == 1 || times*i*lengthStep <= longestRow); times++ {
 				length := times * i * lengthStep
-				tokens := rowsFor(count, j*lengthStep, i*lengthStep, length) * length
+				tokens := countRows(count, j*lengthStep, i*lengthStep, length) * length
 				if p := float64(tokens) * (1 + float64(length)/attentionCost); p < price {
 					price, row[[2]int{j, i}] = p, length
 				}
@@ -298,10 +298,10 @@ func chooseClasses(lengths []int, limit, cost int) []class {
 			k = n
 		}
 	}
-	var out []class
+	var out []bucket
 	for i := steps; k > 0; k-- {
 		j := from[k][i]
-		out = append(out, class{upTo: i * lengthStep, shape: Shape{Length: row[[2]int{j, i}]}})
+		out = append(out, bucket{upTo: i * lengthStep, shape: Shape{Length: row[[2]int{j, i}]}})
 		i = j
 	}
 	slices.Reverse(out)

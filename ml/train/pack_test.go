@@ -8,9 +8,9 @@ import (
 	"pgregory.net/rapid"
 )
 
-// TestLayout: every text is in exactly one row that holds it, batches keep
+// TestPacking: every text is in exactly one row that holds it, batches keep
 // their bounds whatever the lengths, and shapes are those promised, cut up or not.
-func TestLayout(t *testing.T) {
+func TestPacking(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		lengths := rapid.SliceOfN(rapid.IntRange(2, 200), 1, 300).Draw(t, "lengths")
 		others := rapid.SliceOfN(rapid.IntRange(2, 300), 0, 40).Draw(t, "others")
@@ -19,9 +19,9 @@ func TestLayout(t *testing.T) {
 			BatchSize: rapid.IntRange(1, 64).Draw(t, "size"), BatchTokens: rapid.IntRange(16, 4096).Draw(t, "tokens"),
 		}
 		parts := rapid.IntRange(1, 5).Draw(t, "parts")
-		l := newLayout(lengths, others, o)
-		if len(l.classes) > o.MaxShapes {
-			t.Fatalf("%d classes", len(l.classes))
+		l := newPacking(lengths, others, o)
+		if len(l.buckets) > o.MaxShapes {
+			t.Fatalf("%d buckets", len(l.buckets))
 		}
 		held := func(b batch, s Shape, lengths []int, seen []bool) {
 			if len(b.rows) > s.Rows || b.texts() > s.Texts || s.Texts > o.BatchSize {
@@ -44,12 +44,12 @@ func TestLayout(t *testing.T) {
 		for epoch := range uint64(2) {
 			seen := make([]bool, len(lengths))
 			for _, b := range l.epoch(rand.New(rand.NewPCG(epoch, 1))) {
-				held(b, l.shapes(1)[b.class], lengths, slices.Clone(seen))
-				if s := l.shapes(1)[b.class]; s.Rows > 1 && s.tokens() > o.BatchTokens {
+				held(b, l.shapes(1)[b.bucket], lengths, slices.Clone(seen))
+				if s := l.shapes(1)[b.bucket]; s.Rows > 1 && s.tokens() > o.BatchTokens {
 					t.Fatalf("%+v has more than %d tokens", s, o.BatchTokens)
 				}
-				for _, part := range deal(b.rows, parts) {
-					held(batch{b.class, part}, l.shapes(parts)[b.class], lengths, seen)
+				for _, part := range spread(b.rows, parts) {
+					held(batch{b.bucket, part}, l.shapes(parts)[b.bucket], lengths, seen)
 				}
 			}
 			if slices.Contains(seen, false) {
@@ -57,8 +57,8 @@ func TestLayout(t *testing.T) {
 			}
 		}
 		seen := make([]bool, len(others))
-		for _, b := range l.cover(others, l.shapes(parts)) {
-			held(b, l.shapes(parts)[b.class], others, seen)
+		for _, b := range l.batches(others, l.shapes(parts)) {
+			held(b, l.shapes(parts)[b.bucket], others, seen)
 		}
 		if slices.Contains(seen, false) {
 			t.Fatal("a text of the other set was lost")
@@ -66,8 +66,8 @@ func TestLayout(t *testing.T) {
 	})
 }
 
-// TestRowsFor: the count by which shapes are chosen is what fill makes.
-func TestRowsFor(t *testing.T) {
+// TestCountRows: the count by which shapes are chosen is what pack makes.
+func TestCountRows(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		lengths := rapid.SliceOfN(rapid.IntRange(1, 64), 1, 200).Draw(t, "lengths")
 		row := rapid.IntRange(64, 256).Draw(t, "row")
@@ -76,8 +76,8 @@ func TestRowsFor(t *testing.T) {
 			count[n]++
 			members[i] = i
 		}
-		if got, want := rowsFor(count, 0, 64, row), len(fill(lengths, members, row, len(lengths), nil)); got != want {
-			t.Fatalf("%d rows, fill makes %d", got, want)
+		if got, want := countRows(count, 0, 64, row), len(pack(lengths, members, row, len(lengths), nil)); got != want {
+			t.Fatalf("%d rows, pack makes %d", got, want)
 		}
 	})
 }
@@ -93,9 +93,9 @@ func TestPadding(t *testing.T) {
 		real += n
 	}
 	o := Options{Epochs: 3, MaxShapes: 8, BatchSize: 32, BatchTokens: 4096}
-	l := newLayout(lengths, nil, o)
+	l := newPacking(lengths, nil, o)
 	padded := 0
-	for _, c := range l.classes {
+	for _, c := range l.buckets {
 		padded += c.batches * c.shape.tokens()
 	}
 	if share := 1 - float64(real)/float64(padded); share > 0.08 {

@@ -68,17 +68,17 @@ func (c parityCase) more(t *testing.T, d *device.Device, u *ours) {
 		t.Fatal(err)
 	}
 	defer tr.Close()
-	if err := tr.hold(t.Context()); err != nil {
+	if err := tr.fillFrozenCache(t.Context()); err != nil {
 		t.Fatal(err)
 	}
 	for i := range u.request.Texts {
-		u.states = append(u.states, tr.held.of(false)(i, false)...)
+		u.states = append(u.states, tr.cache.outputs(false)(i, false)...)
 	}
 	o = c.o
 	o.Accumulate = 2
 	const parts = "parts"
 	u.fit(t, d, m, parts, fitRequest{Options: o, Batches: u.request.Fits[curve].Batches[:1]}, 1, func(tr *Trainer) {
-		u.gradients(t, tr, m, "gradient", tr.sums, 1)
+		u.gradients(t, tr, m, "gradient", tr.gradients, 1)
 	})
 	delete(u.request.Fits, parts)
 }
@@ -102,12 +102,12 @@ func (u *ours) fit(t *testing.T, d *device.Device, m *bert.Model, name string, f
 			continue
 		}
 		f.Batches = append(f.Batches, slices.Concat(tr.order[tr.cursor].rows...))
-		loss, _, err := tr.Next()
+		loss, _, err := tr.Step()
 		if err != nil {
 			t.Fatal(err)
 		}
 		u.losses[name] = append(u.losses[name], loss)
-		if tr.Step() == 1 && see != nil {
+		if tr.StepsDone() == 1 && see != nil {
 			see(tr)
 		}
 	}
@@ -116,7 +116,7 @@ func (u *ours) fit(t *testing.T, d *device.Device, m *bert.Model, name string, f
 	if err != nil {
 		t.Fatal(err)
 	}
-	out, err := tr.Export(w, tr.Step())
+	out, err := tr.Export(w, tr.StepsDone())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -133,10 +133,10 @@ func (u *ours) fit(t *testing.T, d *device.Device, m *bert.Model, name string, f
 // take makes the trainer use the given batches, whatever its own packing would
 // choose: one shape that holds each of them.
 func (t *Trainer) take(batches [][]int) {
-	s := Shape{Length: 2 * slices.Max(t.layout.lengths)}
+	s := Shape{Length: 2 * slices.Max(t.packing.lengths)}
 	t.order = nil
 	for _, b := range batches {
-		rows := fill(t.layout.lengths, b, s.Length, len(b), nil)
+		rows := pack(t.packing.lengths, b, s.Length, len(b), nil)
 		s.Rows, s.Texts = max(s.Rows, len(rows)), max(s.Texts, len(b))
 		t.order = append(t.order, batch{0, rows})
 	}

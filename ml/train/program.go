@@ -25,48 +25,48 @@ type program struct {
 // What programs do. Inputs that are donated come first, and the outputs that
 // take their place too.
 const (
-	step  = "step"  // state, batch -> state, loss
-	sum   = "sum"   // sums, weights, batch -> sums, loss
-	apply = "apply" // state, sums -> state
-	eval  = "eval"  // weights, batch -> scores, tags, tag losses
-	below = "below" // frozen weights, batch -> output of the frozen layers
+	stepProgram     = "step"     // state, batch -> state, loss
+	gradientProgram = "gradient" // gradients, weights, batch -> gradients, loss
+	updateProgram   = "update"   // state, gradients -> state
+	evalProgram     = "eval"     // weights, batch -> scores, tags, tag losses
+	frozenProgram   = "frozen"   // frozen weights, batch -> output of the frozen layers
 )
 
 func (p program) String() string {
 	return fmt.Sprintf("%s_%dx%dx%d", p.does, p.shape.Rows, p.shape.Length, p.shape.Texts)
 }
 
-// wanted lists the programs of the fit, the largest first: if memory is short
+// requiredPrograms lists the programs of the fit, the largest first: if memory is short
 // it is found out before any step.
-func (t *Trainer) wanted() []program {
+func (t *Trainer) requiredPrograms() []program {
 	var out []program
 	validated := map[int]bool{}
-	for _, b := range t.layout.cover(lengths(t.val), t.shapes) {
-		validated[b.class] = true
+	for _, b := range t.packing.batches(lengths(t.val), t.shapes) {
+		validated[b.bucket] = true
 	}
-	for class, c := range slices.Backward(t.layout.classes) {
+	for i, c := range slices.Backward(t.packing.buckets) {
 		switch {
-		case c.batches > 0 && t.micro > 1:
-			out = append(out, program{sum, t.shapes[class]})
+		case c.batches > 0 && t.accumulation > 1:
+			out = append(out, program{gradientProgram, t.shapes[i]})
 		case c.batches > 0:
-			out = append(out, program{step, t.shapes[class]})
+			out = append(out, program{stepProgram, t.shapes[i]})
 		}
-		if validated[class] {
-			out = append(out, program{eval, t.shapes[class]})
+		if validated[i] {
+			out = append(out, program{evalProgram, t.shapes[i]})
 		}
 	}
-	if t.micro > 1 {
-		out = append(out, program{apply, Shape{}})
+	if t.accumulation > 1 {
+		out = append(out, program{updateProgram, Shape{}})
 	}
 	return out
 }
 
 // Compile builds the programs that are missing. report is told after each.
 func (t *Trainer) Compile(ctx context.Context, report func(done, total int)) error {
-	if err := t.hold(ctx); err != nil {
+	if err := t.fillFrozenCache(ctx); err != nil {
 		return err
 	}
-	wanted := t.wanted()
+	wanted := t.requiredPrograms()
 	for i, p := range wanted {
 		if err := ctx.Err(); err != nil {
 			return err
@@ -88,9 +88,9 @@ func (t *Trainer) build(p program) error {
 	t.built++
 	return device.Guard(fmt.Sprintf("compile for %d rows of %d tokens", p.shape.Rows, p.shape.Length), func() error {
 		n := len(t.trainable)
-		donated := map[string]int{step: 3 * n, sum: n, apply: 3 * n}[p.does]
+		donated := map[string]int{stepProgram: 3 * n, gradientProgram: n, updateProgram: 3 * n}[p.does]
 		g := NewGraph(t.dev.Donating(donated), p.String())
-		out := map[string]func(*Graph, Shape) []*Node{step: t.stepGraph, sum: t.sumGraph, apply: t.applyGraph, eval: t.evalGraph, below: t.belowGraph}[p.does](g, p.shape)
+		out := map[string]func(*Graph, Shape) []*Node{stepProgram: t.stepGraph, gradientProgram: t.gradientGraph, updateProgram: t.updateGraph, evalProgram: t.evalGraph, frozenProgram: t.frozenGraph}[p.does](g, p.shape)
 		t.programs[p] = g
 		return g.Compile(out...)
 	})
@@ -138,9 +138,9 @@ type inputs struct {
 const (
 	hyperTexts = iota // of the whole batch
 	hyperRate
-	hyperBias1 // 1/(1-beta1^t)
-	hyperBias2 // 1/sqrt(1-beta2^t)
-	hyperGoOn  // 0 begins a new sum
+	hyperBias1      // 1/(1-beta1^t)
+	hyperBias2      // 1/sqrt(1-beta2^t)
+	hyperAccumulate // 0 begins a new sum of gradients
 	hypers
 )
 
@@ -163,7 +163,7 @@ func (t *Trainer) batchInputs(g *Graph, s Shape, weights []*Node) inputs {
 	for i, x := range weights {
 		nodes[t.trainable[i].Name] = x
 	}
-	if t.held == nil {
+	if t.cache == nil {
 		for _, p := range t.frozen {
 			nodes[p.Name] = Parameter(g, "f."+p.Name, p.ParamShape())
 		}
@@ -172,7 +172,7 @@ func (t *Trainer) batchInputs(g *Graph, s Shape, weights []*Node) inputs {
 	k := len(t.model.Spec.Categories)
 	ints := func(name string, d ...int) *Node { return Parameter(g, name, gshapes.Make(dtypes.Int32, d...)) }
 	floats := func(name string, d ...int) *Node { return Parameter(g, name, gshapes.Make(dtypes.Float32, d...)) }
-	if t.held != nil {
+	if t.cache != nil {
 		in.states = floats("states", s.tokens(), t.model.Spec.Encoder.HiddenSize)
 	} else {
 		in.packed.IDs, in.packed.Types, in.packed.Positions = ints("ids", s.Rows, s.Length), ints("types", s.Rows, s.Length), ints("positions", s.Rows, s.Length)
@@ -186,10 +186,10 @@ func (t *Trainer) batchInputs(g *Graph, s Shape, weights []*Node) inputs {
 }
 
 // feed makes the tensors of a batch in the order of its inputs.
-func (t *Trainer) feed(a arrays, s Shape, hyper []float32, seed uint32) []*tensors.Tensor {
+func (t *Trainer) feed(a collated, s Shape, hyper []float32, seed uint32) []*tensors.Tensor {
 	k := len(t.model.Spec.Categories)
 	var out []*tensors.Tensor
-	if t.held != nil {
+	if t.cache != nil {
 		out = append(out, tensors.FromFlatDataAndDimensions(a.states, s.tokens(), t.model.Spec.Encoder.HiddenSize))
 	} else {
 		for _, v := range [][]int32{a.ids, a.types, a.positions} {
@@ -214,7 +214,7 @@ func numbers(hyper []float32) *tensors.Tensor {
 
 // constants are the frozen weights that programs still need.
 func (t *Trainer) constants() []*tensors.Tensor {
-	if t.held != nil {
+	if t.cache != nil {
 		return nil
 	}
 	return t.frozenDev
@@ -236,8 +236,8 @@ func (t *Trainer) forward(in inputs, drop *bert.Dropout) (scores, logits *Node) 
 
 func (t *Trainer) frozenBelow() bool { return t.o.FreezeEmbed || t.o.FreezeLayers > 0 }
 
-// gradients returns those of the loss, and the loss.
-func (t *Trainer) gradients(in inputs, weights []*Node) ([]*Node, *Node) {
+// lossGradients returns those of the loss, and the loss.
+func (t *Trainer) lossGradients(in inputs, weights []*Node) ([]*Node, *Node) {
 	var drop *bert.Dropout
 	if t.o.Dropout > 0 {
 		drop = &bert.Dropout{Seed: Reshape(in.seed), Rate: t.o.Dropout}
@@ -250,30 +250,30 @@ func (t *Trainer) gradients(in inputs, weights []*Node) ([]*Node, *Node) {
 func (t *Trainer) stepGraph(g *Graph, s Shape) []*Node {
 	w, m, v := t.group(g, "w."), t.group(g, "m."), t.group(g, "v.")
 	in := t.batchInputs(g, s, w)
-	grads, loss := t.gradients(in, w)
-	return append(t.update(w, m, v, grads, in.hyper), loss)
+	grads, loss := t.lossGradients(in, w)
+	return append(t.adamW(w, m, v, grads, in.hyper), loss)
 }
 
-func (t *Trainer) sumGraph(g *Graph, s Shape) []*Node {
+func (t *Trainer) gradientGraph(g *Graph, s Shape) []*Node {
 	sums, w := t.group(g, "s."), t.group(g, "w.")
 	in := t.batchInputs(g, s, w)
-	grads, loss := t.gradients(in, w)
-	goOn := GreaterThan(scalar(in.hyper, hyperGoOn), ScalarZero(g, dtypes.Float32))
+	grads, loss := t.lossGradients(in, w)
+	more := GreaterThan(scalar(in.hyper, hyperAccumulate), ScalarZero(g, dtypes.Float32))
 	for i := range grads {
-		grads[i] = Add(Where(goOn, sums[i], ZerosLike(sums[i])), grads[i])
+		grads[i] = Add(Where(more, sums[i], ZerosLike(sums[i])), grads[i])
 	}
 	return append(grads, loss)
 }
 
-func (t *Trainer) applyGraph(g *Graph, _ Shape) []*Node {
+func (t *Trainer) updateGraph(g *Graph, _ Shape) []*Node {
 	w, m, v := t.group(g, "w."), t.group(g, "m."), t.group(g, "v.")
 	sums := t.group(g, "s.")
-	return t.update(w, m, v, sums, Parameter(g, "hyper", gshapes.Make(dtypes.Float32, hypers)))
+	return t.adamW(w, m, v, sums, Parameter(g, "hyper", gshapes.Make(dtypes.Float32, hypers)))
 }
 
-// update is torch.optim.AdamW, single tensor, with decoupled decay, after
+// adamW is torch.optim.AdamW, single tensor, with decoupled decay, after
 // torch.nn.utils.clip_grad_norm_.
-func (t *Trainer) update(w, m, v, grads []*Node, hyper *Node) []*Node {
+func (t *Trainer) adamW(w, m, v, grads []*Node, hyper *Node) []*Node {
 	g, n := hyper.Graph(), len(w)
 	if t.o.Clip > 0 {
 		squares := ScalarZero(g, dtypes.Float32)
@@ -288,7 +288,7 @@ func (t *Trainer) update(w, m, v, grads []*Node, hyper *Node) []*Node {
 	rate, bias1, bias2 := scalar(hyper, hyperRate), scalar(hyper, hyperBias1), scalar(hyper, hyperBias2)
 	out := make([]*Node, 3*n)
 	for i, p := range t.trainable {
-		x, rate := w[i], MulScalar(rate, t.scale(p))
+		x, rate := w[i], MulScalar(rate, t.learningRateScale(p))
 		if p.Decay && t.o.WeightDecay > 0 {
 			x = Mul(x, OneMinus(MulScalar(rate, t.o.WeightDecay)))
 		}
@@ -300,8 +300,8 @@ func (t *Trainer) update(w, m, v, grads []*Node, hyper *Node) []*Node {
 	return out
 }
 
-// scale is a parameter's share of the learning rate.
-func (t *Trainer) scale(p bert.Param) float64 {
+// learningRateScale is a parameter's share of the learning rate.
+func (t *Trainer) learningRateScale(p bert.Param) float64 {
 	top := t.model.Spec.Encoder.NumHiddenLayers
 	if p.Layer >= top {
 		return t.o.HeadScale

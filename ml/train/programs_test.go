@@ -91,7 +91,7 @@ func BenchmarkCompile(b *testing.B) {
 				began := time.Now()
 				for !tr.Done() {
 					for !tr.EpochOver() {
-						if _, _, err := tr.Next(); err != nil {
+						if _, _, err := tr.Step(); err != nil {
 							b.Fatal(err)
 						}
 					}
@@ -101,7 +101,7 @@ func BenchmarkCompile(b *testing.B) {
 					tr.NextEpoch()
 				}
 				run += time.Since(began)
-				b.Logf("shapes %v, programs %v", tr.Shapes(), tr.wanted())
+				b.Logf("shapes %v, programs %v", tr.Shapes(), tr.requiredPrograms())
 			}
 			tr.Close()
 		}

@@ -15,17 +15,17 @@ import (
 	"github.com/sprint-ml/sprint/ml/encoder"
 )
 
-// Files of a snapshot.
+// Files of a checkpoint.
 const (
 	stateFile = "state.safetensors"
 	metaFile  = "trainer.json"
 )
 
-// snapshotFormat is bumped when a snapshot's meaning changes.
-const snapshotFormat = 3
+// checkpointFormat is bumped when a checkpoint's meaning changes.
+const checkpointFormat = 3
 
-// meta is the part of a snapshot that is not tensors.
-type meta struct {
+// checkpointMeta is the part of a checkpoint that is not tensors.
+type checkpointMeta struct {
 	Format  int     `json:"format"`
 	Step    int     `json:"step"`
 	Total   int     `json:"total"`
@@ -52,12 +52,12 @@ func (t *Trainer) Weights() (weights [][]float32, err error) {
 }
 
 // Save writes the whole state of the fit into folder dir: weights, moments,
-// generator, and where in the data it stands. A state that is no number any more
-// is not worth keeping: it is a *NonFinite that names the last batch.
+// and where in the data it stands. A state that is no number any more
+// is not worth keeping: it is a *NonFiniteError that names the last batch.
 func (t *Trainer) Save(dir string) error {
 	n := len(t.trainable)
 	var out []encoder.Tensor
-	var broken *NonFinite
+	var broken *NonFiniteError
 	err := device.Guard("copy the training state", func() error {
 		groups := []string{"w.", "m.", "v."}
 		if t.step == 0 {
@@ -67,7 +67,7 @@ func (t *Trainer) Save(dir string) error {
 			for i, p := range t.trainable {
 				data := tensors.MustCopyFlatData[float32](t.state[k*n+i])
 				if broken == nil && slices.ContainsFunc(data, nonFinite) {
-					broken = t.broken(p.Name)
+					broken = t.nonFiniteWeight(p.Name)
 				}
 				out = append(out, encoder.Float32Tensor(group+p.Name, data, p.Shape...))
 			}
@@ -88,7 +88,7 @@ func (t *Trainer) Save(dir string) error {
 	if err := errors.Join(err, f.Close()); err != nil {
 		return fmt.Errorf("write a checkpoint: %w", err)
 	}
-	m := meta{snapshotFormat, t.step, t.total, t.epoch, t.cursor, t.sum, t.seen, t.Tokens, t.Padded, t.o, t.micro, t.data}
+	m := checkpointMeta{checkpointFormat, t.step, t.total, t.epoch, t.cursor, t.lossSum, t.rowsSeen, t.Tokens, t.Padded, t.o, t.accumulation, t.data}
 	b, err := json.Marshal(m)
 	if err != nil {
 		return err
@@ -98,29 +98,29 @@ func (t *Trainer) Save(dir string) error {
 
 func nonFinite(x float32) bool { return x-x != 0 }
 
-// broken names the batch after which a parameter is no number.
-func (t *Trainer) broken(parameter string) *NonFinite {
-	e := &NonFinite{Step: t.step, Epoch: t.epoch + 1, Batch: t.cursor, Loss: math.NaN(), Weight: parameter}
+// nonFiniteWeight names the batch after which a parameter is no number.
+func (t *Trainer) nonFiniteWeight(parameter string) *NonFiniteError {
+	e := &NonFiniteError{Step: t.step, Epoch: t.epoch + 1, Batch: t.cursor, Loss: math.NaN(), Weight: parameter}
 	if t.cursor > 0 {
 		e.Examples = slices.Concat(t.order[t.cursor-1].rows...)
 	}
 	return e
 }
 
-// ErrForeign says that a snapshot belongs to another fit or format.
+// ErrForeign says that a checkpoint belongs to another fit or format.
 var ErrForeign = errors.New("the checkpoint belongs to another fit")
 
-// Restore puts a snapshot of the same fit back.
+// Restore puts a checkpoint of the same fit back.
 func (t *Trainer) Restore(dir string) error {
 	b, err := os.ReadFile(filepath.Join(dir, metaFile))
 	if err != nil {
 		return err
 	}
-	m, err := parseMeta(b)
+	m, err := parseCheckpointMeta(b)
 	if err != nil {
 		return err
 	}
-	if err := t.mine(m); err != nil {
+	if err := t.checkMeta(m); err != nil {
 		return err
 	}
 	f, err := os.Open(filepath.Join(dir, stateFile))
@@ -157,25 +157,25 @@ func (t *Trainer) Restore(dir string) error {
 	}
 	finalize(t.state)
 	t.state = next
-	if m.Micro > t.micro {
-		t.cut(m.Micro)
+	if m.Micro > t.accumulation {
+		t.accumulate(m.Micro)
 	}
 	t.step, t.total, t.epoch = m.Step, m.Total, m.Epoch
 	t.shuffle()
-	t.cursor, t.sum, t.seen, t.Tokens, t.Padded = m.Cursor, m.Sum, m.Seen, m.Tokens, m.Padded
+	t.cursor, t.lossSum, t.rowsSeen, t.Tokens, t.Padded = m.Cursor, m.Sum, m.Seen, m.Tokens, m.Padded
 	return nil
 }
 
-// parseMeta reads the format first: what else stands there depends on it.
-func parseMeta(b []byte) (m meta, err error) {
+// parseCheckpointMeta reads the format first: what else stands there depends on it.
+func parseCheckpointMeta(b []byte) (m checkpointMeta, err error) {
 	var head struct {
 		Format int `json:"format"`
 	}
 	if err := json.Unmarshal(b, &head); err != nil {
 		return m, fmt.Errorf("%w: %s: %w", ErrForeign, metaFile, err)
 	}
-	if head.Format != snapshotFormat {
-		return m, fmt.Errorf("%w: its format is %d, this sprint reads %d", ErrForeign, head.Format, snapshotFormat)
+	if head.Format != checkpointFormat {
+		return m, fmt.Errorf("%w: its format is %d, this sprint reads %d", ErrForeign, head.Format, checkpointFormat)
 	}
 	if err := json.Unmarshal(b, &m); err != nil {
 		return m, fmt.Errorf("%w: %s: %w", ErrForeign, metaFile, err)
@@ -183,8 +183,8 @@ func parseMeta(b []byte) (m meta, err error) {
 	return m, nil
 }
 
-// mine checks that a snapshot is one of this fit.
-func (t *Trainer) mine(m meta) error {
+// checkMeta checks that a checkpoint is one of this fit.
+func (t *Trainer) checkMeta(m checkpointMeta) error {
 	whole := t.perEpoch * t.o.Epochs
 	switch {
 	case m.Options != t.o:
@@ -229,7 +229,7 @@ func (t *Trainer) decayed(p bert.Param, steps int) float64 {
 		return x
 	}
 	for s := range steps {
-		x *= 1 - t.o.lr(s, t.total)*t.scale(p)*t.o.WeightDecay
+		x *= 1 - t.o.learningRate(s, t.total)*t.learningRateScale(p)*t.o.WeightDecay
 	}
 	return x
 }

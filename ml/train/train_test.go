@@ -102,11 +102,11 @@ func start(t testing.TB, m *bert.Model, d *device.Device, train, val []Example, 
 // steps runs until the trainer has done n steps.
 func steps(t testing.TB, tr *Trainer, n int) (losses []float64) {
 	t.Helper()
-	for tr.Step() < n {
+	for tr.StepsDone() < n {
 		if tr.EpochOver() {
 			tr.NextEpoch()
 		}
-		loss, _, err := tr.Next()
+		loss, _, err := tr.Step()
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -245,7 +245,7 @@ func TestExport(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	out, err := tr.Export(w, tr.Step())
+	out, err := tr.Export(w, tr.StepsDone())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -280,7 +280,7 @@ func TestExport(t *testing.T) {
 	const unused = 24 // no text holds it
 	before, after := m.Params[0], out.Params[0]
 	ratio := float64(after.Data[unused*32] / before.Data[unused*32])
-	if decayed := tr.decayed(before, tr.Step()); math.Abs(ratio-decayed) > 1e-6 || decayed >= 1 {
+	if decayed := tr.decayed(before, tr.StepsDone()); math.Abs(ratio-decayed) > 1e-6 || decayed >= 1 {
 		t.Errorf("an unused row changed by %v, weight decay makes %v", ratio, decayed)
 	}
 }
@@ -295,8 +295,8 @@ func TestDiverging(t *testing.T) {
 			tr.NextEpoch()
 			continue
 		}
-		if _, _, err := tr.Next(); err != nil {
-			var nan *NonFinite
+		if _, _, err := tr.Step(); err != nil {
+			var nan *NonFiniteError
 			if !errors.As(err, &nan) || nan.Step == 0 || nan.Batch == 0 {
 				t.Fatalf("%v", err)
 			}
@@ -324,13 +324,13 @@ func TestFrozen(t *testing.T) {
 func TestSchedule(t *testing.T) {
 	o := Options{LearningRate: 1, Warmup: 0.1, Schedule: "linear"}
 	for step, want := range map[int]float64{0: 0.1, 4: 0.5, 9: 1, 10: 1, 55: 0.5, 99: 1.0 / 90} {
-		if got := o.lr(step, 100); math.Abs(got-want) > 1e-9 {
+		if got := o.learningRate(step, 100); math.Abs(got-want) > 1e-9 {
 			t.Errorf("linear: step %d of 100 has rate %v, want %v", step, got, want)
 		}
 	}
 	o.Schedule = "cosine"
 	for step, want := range map[int]float64{10: 1, 55: 0.5, 100: 0} {
-		if got := o.lr(step, 100); math.Abs(got-want) > 1e-9 {
+		if got := o.learningRate(step, 100); math.Abs(got-want) > 1e-9 {
 			t.Errorf("cosine: step %d of 100 has rate %v, want %v", step, got, want)
 		}
 	}
@@ -369,11 +369,11 @@ func TestPackedIsExact(t *testing.T) {
 			t.Fatalf("nothing is packed: %+v", s)
 		}
 		alone := start(t, model(t, e, pooling), d, train, rows(8, 2), o)
-		for _, c := range alone.layout.classes {
+		for _, c := range alone.packing.buckets {
 			c.most, c.shape = 1, Shape{16, 24, 16}
-			alone.layout.classes = []class{c}
+			alone.packing.buckets = []bucket{c}
 		}
-		alone.cut(1)
+		alone.accumulate(1)
 		alone.shuffle()
 		_, a := fit(t, packed)
 		_, b := fit(t, alone)
@@ -383,8 +383,8 @@ func TestPackedIsExact(t *testing.T) {
 	}
 }
 
-// TestMicroBatches: a batch that is cut up makes the same step.
-func TestMicroBatches(t *testing.T) {
+// TestAccumulation: a batch that is cut up makes the same step.
+func TestAccumulation(t *testing.T) {
 	e, d := tiny(t), xla(t)
 	o := options()
 	o.Dropout = 0
@@ -396,9 +396,9 @@ func TestMicroBatches(t *testing.T) {
 	}
 }
 
-// TestHalve: a step that does not fit is made in halves, from the last
+// TestDoubleAccumulation: a step that does not fit is made in halves, from the last
 // snapshot on, with the same effective batch.
-func TestHalve(t *testing.T) {
+func TestDoubleAccumulation(t *testing.T) {
 	e, d := tiny(t), xla(t)
 	o := options()
 	o.Dropout = 0
@@ -419,31 +419,31 @@ func TestHalve(t *testing.T) {
 		}
 		return nil
 	}
-	_, _, err := tr.Next()
+	_, _, err := tr.Step()
 	var full *device.OutOfMemoryError
 	if !errors.As(err, &full) {
 		t.Fatalf("got %v", err)
 	}
-	if !tr.Halve() {
+	if !tr.DoubleAccumulation() {
 		t.Fatal("cannot be halved")
 	}
 	if err := tr.Restore(dir); err != nil {
 		t.Fatal(err)
 	}
 	got = append(got, steps(t, tr, tr.Total())...)
-	if worst := far(got, want); worst > 1e-3 || tr.MicroBatches() != 2 {
-		t.Errorf("losses differ by %v, %d parts", worst, tr.MicroBatches())
+	if worst := far(got, want); worst > 1e-3 || tr.AccumulationSteps() != 2 {
+		t.Errorf("losses differ by %v, %d parts", worst, tr.AccumulationSteps())
 	}
-	for tr.Halve() {
+	for tr.DoubleAccumulation() {
 	}
 	if s := tr.Shapes()[0]; s.Rows != 1 {
 		t.Errorf("halved down to %+v", s)
 	}
 }
 
-// TestFrozenOutputIsKept: with the frozen layers' output computed once, the fit
+// TestFrozenCache: with the frozen layers' output computed once, the fit
 // is the same as with computing it in every step.
-func TestFrozenOutputIsKept(t *testing.T) {
+func TestFrozenCache(t *testing.T) {
 	e, d := tiny(t), xla(t)
 	for _, freeze := range []func(*Options){func(o *Options) { o.FreezeLayers = 1 }, func(o *Options) { o.FreezeEmbed = true }} {
 		o := options()
@@ -455,7 +455,7 @@ func TestFrozenOutputIsKept(t *testing.T) {
 			train[i].AltTypes = make([]int32, len(train[i].Alt))
 		}
 		kept := start(t, model(t, e, bert.Mean), d, train, rows(8, 2), o)
-		if kept.held == nil {
+		if kept.cache == nil {
 			t.Fatal("nothing is kept")
 		}
 		again, err := New(model(t, e, bert.Mean), d, train, rows(8, 2), o)
@@ -482,9 +482,9 @@ func TestFrozenOutputIsKept(t *testing.T) {
 	}
 }
 
-// TestRehearsal: running everything once before the first step changes nothing
+// TestWarmUp: running everything once before the first step changes nothing
 // after a restore, and a shorter fit has a schedule of its own.
-func TestRehearsal(t *testing.T) {
+func TestWarmUp(t *testing.T) {
 	e, d := tiny(t), xla(t)
 	tr := start(t, model(t, e, bert.Mean), d, rows(64, 1), rows(16, 2), options())
 	dir := t.TempDir()
@@ -495,7 +495,7 @@ func TestRehearsal(t *testing.T) {
 	if err := tr.Restore(dir); err != nil {
 		t.Fatal(err)
 	}
-	epoch, validation, loss, err := tr.Rehearse(t.Context(), func(int, int) {})
+	epoch, validation, loss, err := tr.WarmUp(t.Context(), func(int, int) {})
 	if err != nil || epoch <= 0 || validation <= 0 || loss <= 0 {
 		t.Fatalf("%v %v %v %v", epoch, validation, loss, err)
 	}
@@ -514,14 +514,14 @@ func TestRehearsal(t *testing.T) {
 	n := 0
 	for !short.Done() {
 		for !short.EpochOver() {
-			if _, _, err := short.Next(); err != nil {
+			if _, _, err := short.Step(); err != nil {
 				t.Fatal(err)
 			}
 			n++
 		}
 		short.NextEpoch()
 	}
-	if rate := short.o.lr(5, short.total); n != 6 || rate > short.o.LearningRate/3 {
+	if rate := short.o.learningRate(5, short.total); n != 6 || rate > short.o.LearningRate/3 {
 		t.Errorf("%d steps, the last at a rate of %v", n, rate)
 	}
 }

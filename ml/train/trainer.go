@@ -18,7 +18,7 @@ import (
 )
 
 // Trainer holds the state of a fit: weights and moments as tensors of the
-// device, and where in the data it stands.
+// device, and where in the data it stands. It is for one goroutine.
 type Trainer struct {
 	o     Options
 	dev   *device.Device
@@ -27,18 +27,18 @@ type Trainer struct {
 	val   []Example
 	data  string // digest of both
 
-	vocab     *vocabulary
-	hider     *hider       // nil hides nothing
-	trainable []bert.Param // host copies of the start; the live ones are in state
-	frozen    []bert.Param
-	state     []*tensors.Tensor // weights, first moments, second moments
-	sums      []*tensors.Tensor // of gradients, while a batch is cut up
-	frozenDev []*tensors.Tensor
-	layout    *layout
-	micro     int     // parts that a batch is cut into
-	shapes    []Shape // of those, by class
-	held      *boundary
-	programs  map[program]*Graph
+	vocab        *vocabulary
+	wordDropout  *wordDropout // nil hides nothing
+	trainable    []bert.Param // host copies of the start; the live ones are in state
+	frozen       []bert.Param
+	state        []*tensors.Tensor // weights, first moments, second moments
+	gradients    []*tensors.Tensor // their sum, over the accumulation steps of a batch; nil without
+	frozenDev    []*tensors.Tensor
+	packing      *packing
+	accumulation int     // steps of a batch
+	shapes       []Shape // of those steps, by bucket
+	cache        *frozenCache
+	programs     map[program]*Graph
 
 	perEpoch int
 	total    int
@@ -46,8 +46,8 @@ type Trainer struct {
 	epoch    int // running, from 0
 	order    []batch
 	cursor   int // next batch of order
-	sum      float64
-	seen     int
+	lossSum  float64
+	rowsSeen int
 	// Tokens counts real and padded tokens of all steps.
 	Tokens, Padded int64
 	// CompileTime is the time spent on building programs, loading included.
@@ -61,12 +61,12 @@ type Trainer struct {
 // New prepares a fit of model, which it changes only in Export.
 func New(model *bert.Model, dev *device.Device, train, val []Example, o Options) (*Trainer, error) {
 	t := &Trainer{o: o, dev: dev, model: model, train: train, val: val, data: digest(train, val), programs: map[program]*Graph{}, loaded: dev.Programs().Loaded}
-	t.layout = newLayout(lengths(train), lengths(val), o)
-	t.cut(max(o.Accumulate, 1))
-	t.perEpoch = len(t.layout.epoch(t.rng(0)))
+	t.packing = newPacking(lengths(train), lengths(val), o)
+	t.accumulate(max(o.Accumulate, 1))
+	t.perEpoch = len(t.packing.epoch(t.epochRandom(0)))
 	t.total = t.perEpoch * o.Epochs
-	t.hider = newHider(o.Hide, model)
-	t.vocab = newVocabulary(model, t.hider, train, val)
+	t.wordDropout = newWordDropout(o.WordDropout, model)
+	t.vocab = newVocabulary(model, t.wordDropout, train, val)
 	for _, p := range model.Params {
 		if p.Name == bert.WordEmbeddings {
 			p = t.vocab.compact(p)
@@ -78,7 +78,7 @@ func New(model *bert.Model, dev *device.Device, train, val []Example, o Options)
 		}
 	}
 	t.shuffle()
-	return t, device.Guard("put the training state on the device", t.load)
+	return t, device.Guard("put the training state on the device", t.loadState)
 }
 
 func lengths(examples []Example) []int {
@@ -111,13 +111,13 @@ func writeNumbers[T int32 | float32](h hash.Hash, v []T) {
 	_ = binary.Write(h, binary.LittleEndian, v) // a hash takes everything
 }
 
-// cut makes a step run its batch in parts whose gradients are summed.
-func (t *Trainer) cut(parts int) {
-	t.micro = parts
-	t.shapes = t.layout.shapes(parts)
+// accumulate makes a step run its batch in accumulation steps whose gradients are summed.
+func (t *Trainer) accumulate(parts int) {
+	t.accumulation = parts
+	t.shapes = t.packing.shapes(parts)
 }
 
-func (t *Trainer) load() error {
+func (t *Trainer) loadState() error {
 	zero := func(p bert.Param) *tensors.Tensor {
 		return tensors.FromFlatDataAndDimensions(make([]float32, p.Size()), p.Shape...)
 	}
@@ -137,18 +137,18 @@ func (t *Trainer) load() error {
 	return nil
 }
 
-// rng is the generator of an epoch: the order of an epoch needs no history.
-func (t *Trainer) rng(epoch int) *rand.Rand {
+// epochRandom is the generator of an epoch: the order of an epoch needs no history.
+func (t *Trainer) epochRandom(epoch int) *rand.Rand {
 	return rand.New(rand.NewPCG(t.o.Seed, uint64(epoch)+1)) //nolint:gosec // reproducible on purpose
 }
 
 func (t *Trainer) shuffle() {
-	t.order = t.layout.epoch(t.rng(t.epoch))
-	t.cursor, t.sum, t.seen = 0, 0, 0
+	t.order = t.packing.epoch(t.epochRandom(t.epoch))
+	t.cursor, t.lossSum, t.rowsSeen = 0, 0, 0
 }
 
-// Step counts the done steps.
-func (t *Trainer) Step() int { return t.step }
+// StepsDone counts the done steps.
+func (t *Trainer) StepsDone() int { return t.step }
 
 // Total is the number of steps of the whole fit.
 func (t *Trainer) Total() int { return t.total }
@@ -179,86 +179,86 @@ func (t *Trainer) Programs() (all, loaded int) {
 	return t.built, t.dev.Programs().Loaded - t.loaded
 }
 
-// MicroBatches is the number of parts that a batch is cut into.
-func (t *Trainer) MicroBatches() int { return t.micro }
+// AccumulationSteps is the number of passes over which the gradients of a batch are summed.
+func (t *Trainer) AccumulationSteps() int { return t.accumulation }
 
-// Halve cuts batches into twice as many parts, for a device whose memory they
-// did not fit. The state is gone with the step that failed: Restore it. It
-// reports whether smaller parts are possible.
-func (t *Trainer) Halve() bool {
+// DoubleAccumulation takes twice as many accumulation steps, for a device whose memory a
+// batch did not fit. The state is gone with the step that failed: Restore it. It
+// reports whether smaller steps are possible.
+func (t *Trainer) DoubleAccumulation() bool {
 	if !slices.ContainsFunc(t.shapes, func(s Shape) bool { return s.Rows > 1 }) {
 		return false
 	}
-	_ = device.Guard("free programs", func() error { t.free(); return nil })
-	t.cut(2 * t.micro)
+	_ = device.Guard("free programs", func() error { t.freePrograms(); return nil })
+	t.accumulate(2 * t.accumulation)
 	return true
 }
 
-// alt says which reading an example has in a batch of the running epoch. It
+// alternates says which examples of a batch of the running epoch are read as Alt. It
 // depends on epoch and batch alone, so a resumed fit makes the same choice.
-func (t *Trainer) alt(cursor int) func(int) bool {
+func (t *Trainer) alternates(cursor int) func(int) bool {
 	pick := rand.New(rand.NewPCG(t.o.Seed^0xa17, uint64(t.epoch)<<32|uint64(cursor))) //nolint:gosec // reproducible on purpose
 	return func(int) bool { return pick.Float64() < t.o.AltProb }
 }
 
-func (t *Trainer) source(examples []Example, alt func(int) bool, validation bool) source {
-	s := source{examples: examples, categories: len(t.model.Spec.Categories), vocab: t.vocab.index, alt: alt, hidden: t.model.Spec.Encoder.HiddenSize}
-	if t.held != nil {
-		s.states = t.held.of(validation)
+func (t *Trainer) collator(examples []Example, alt func(int) bool, validation bool) collator {
+	s := collator{examples: examples, categories: len(t.model.Spec.Categories), vocab: t.vocab.index, alt: alt, hidden: t.model.Spec.Encoder.HiddenSize}
+	if t.cache != nil {
+		s.states = t.cache.outputs(validation)
 	}
 	return s
 }
 
-// Next makes one step and returns its loss and the number of rows.
-func (t *Trainer) Next() (loss float64, rows int, err error) {
+// Step makes one step and returns its loss and the number of rows.
+func (t *Trainer) Step() (loss float64, rows int, err error) {
 	b := t.order[t.cursor]
 	loss, tokens, err := t.advance(b, t.cursor)
 	if err != nil {
 		return 0, 0, err
 	}
 	if math.IsNaN(loss) || math.IsInf(loss, 0) {
-		return loss, 0, &NonFinite{Step: t.step + 1, Epoch: t.epoch + 1, Batch: t.cursor + 1, Loss: loss, Examples: slices.Concat(b.rows...)}
+		return loss, 0, &NonFiniteError{Step: t.step + 1, Epoch: t.epoch + 1, Batch: t.cursor + 1, Loss: loss, Examples: slices.Concat(b.rows...)}
 	}
 	t.step++
 	t.cursor++
 	rows = b.texts()
-	t.sum += loss * float64(rows)
-	t.seen += rows
+	t.lossSum += loss * float64(rows)
+	t.rowsSeen += rows
 	t.Tokens += int64(tokens)
-	t.Padded += int64(t.micro * t.shapes[b.class].tokens())
+	t.Padded += int64(t.accumulation * t.shapes[b.bucket].tokens())
 	return loss, rows, nil
 }
 
 // advance replaces the state by that after one more step on b.
 func (t *Trainer) advance(b batch, cursor int) (loss float64, tokens int, err error) {
 	n := float64(t.step + 1)
-	hyper := []float32{float32(b.texts()), float32(t.o.lr(t.step, t.total)), float32(1 / (1 - math.Pow(beta1, n))), float32(1 / math.Sqrt(1-math.Pow(beta2, n))), 0}
+	hyper := []float32{float32(b.texts()), float32(t.o.learningRate(t.step, t.total)), float32(1 / (1 - math.Pow(beta1, n))), float32(1 / math.Sqrt(1-math.Pow(beta2, n))), 0}
 	seeds := rand.New(rand.NewPCG(t.o.Seed^0xd20, uint64(t.step))) //nolint:gosec // reproducible on purpose
-	s := t.shapes[b.class]
-	src := t.source(t.train, t.alt(cursor), false)
-	if h := t.hider; h != nil {
-		src.hide = func(ids, types []int32, example int) (left, leftTypes []int32) {
-			return h.of(ids, types, t.o.Seed, t.epoch, example)
+	s := t.shapes[b.bucket]
+	src := t.collator(t.train, t.alternates(cursor), false)
+	if h := t.wordDropout; h != nil {
+		src.dropWords = func(ids, types []int32, example int) (left, leftTypes []int32) {
+			return h.apply(ids, types, t.o.Seed, t.epoch, example)
 		}
 	}
 	what := fmt.Sprintf("step %d of %d rows of %d tokens", t.step+1, s.Rows, s.Length)
 	err = device.Guard(what, func() error {
-		for i, part := range deal(b.rows, t.micro) {
-			a := src.layOut(s, part)
+		for i, part := range spread(b.rows, t.accumulation) {
+			a := src.collate(s, part)
 			tokens += a.tokens
 			if i > 0 {
-				hyper[4] = 1 // go on summing
+				hyper[hyperAccumulate] = 1
 			}
-			l, err := t.part(a, s, hyper, seeds.Uint32())
+			l, err := t.accumulationStep(a, s, hyper, seeds.Uint32())
 			if err != nil {
 				return err
 			}
 			loss += l
 		}
-		if t.micro == 1 {
+		if t.accumulation == 1 {
 			return nil
 		}
-		out, err := t.run(program{apply, Shape{}}, t.state, append(slices.Clone(t.sums), numbers(hyper)))
+		out, err := t.run(program{updateProgram, Shape{}}, t.state, append(slices.Clone(t.gradients), numbers(hyper)))
 		if err == nil {
 			t.state = out
 		}
@@ -267,21 +267,22 @@ func (t *Trainer) advance(b batch, cursor int) (loss float64, tokens int, err er
 	return loss, tokens, err
 }
 
-// part runs a batch, or a part of one: alone it makes the whole step.
-func (t *Trainer) part(a arrays, s Shape, hyper []float32, seed uint32) (float64, error) {
+// accumulationStep runs a batch, or a part of one: alone it makes the whole step and
+// returns its loss.
+func (t *Trainer) accumulationStep(a collated, s Shape, hyper []float32, seed uint32) (float64, error) {
 	feed := t.feed(a, s, hyper, seed)
 	defer finalize(feed)
 	var out []*tensors.Tensor
 	var err error
-	if t.micro == 1 {
-		out, err = t.run(program{step, s}, t.state, slices.Concat(t.constants(), feed))
+	if t.accumulation == 1 {
+		out, err = t.run(program{stepProgram, s}, t.state, slices.Concat(t.constants(), feed))
 	} else {
-		if t.sums == nil {
+		if t.gradients == nil {
 			for _, p := range t.trainable {
-				t.sums = append(t.sums, tensors.FromFlatDataAndDimensions(make([]float32, p.Size()), p.Shape...))
+				t.gradients = append(t.gradients, tensors.FromFlatDataAndDimensions(make([]float32, p.Size()), p.Shape...))
 			}
 		}
-		out, err = t.run(program{sum, s}, t.sums, slices.Concat(t.state[:len(t.trainable)], t.constants(), feed))
+		out, err = t.run(program{gradientProgram, s}, t.gradients, slices.Concat(t.state[:len(t.trainable)], t.constants(), feed))
 	}
 	if err != nil {
 		return 0, err
@@ -289,16 +290,16 @@ func (t *Trainer) part(a arrays, s Shape, hyper []float32, seed uint32) (float64
 	last := out[len(out)-1]
 	loss := float64(last.Value().(float32))
 	last.MustFinalizeAll()
-	if out = out[:len(out)-1]; t.micro == 1 {
+	if out = out[:len(out)-1]; t.accumulation == 1 {
 		t.state = out
 	} else {
-		t.sums = out
+		t.gradients = out
 	}
 	return loss, nil
 }
 
 // TrainLoss is the mean loss of the running epoch so far.
-func (t *Trainer) TrainLoss() float64 { return t.sum / float64(max(t.seen, 1)) }
+func (t *Trainer) TrainLoss() float64 { return t.lossSum / float64(max(t.rowsSeen, 1)) }
 
 // NextEpoch begins the epoch after the one that is over.
 func (t *Trainer) NextEpoch() {
@@ -306,12 +307,12 @@ func (t *Trainer) NextEpoch() {
 	t.shuffle()
 }
 
-// Rehearse compiles every program that is missing, the largest first, and runs
+// WarmUp compiles every program that is missing, the largest first, and runs
 // each once, so that what can fail fails now. It spoils the state: Restore a
-// snapshot afterwards. It returns how long an epoch will take, without its
+// checkpoint afterwards. It returns how long an epoch will take, without its
 // validation, how long that will, and the validation loss before the first step.
 // report is told after each program.
-func (t *Trainer) Rehearse(ctx context.Context, report func(done, total int)) (epoch, validation time.Duration, loss float64, err error) {
+func (t *Trainer) WarmUp(ctx context.Context, report func(done, total int)) (epoch, validation time.Duration, loss float64, err error) {
 	if err := t.Compile(ctx, report); err != nil {
 		return 0, 0, 0, err
 	}
@@ -321,8 +322,8 @@ func (t *Trainer) Rehearse(ctx context.Context, report func(done, total int)) (e
 		return 0, 0, 0, err
 	}
 	validation = time.Since(began)
-	for class := len(t.layout.classes) - 1; class >= 0; class-- {
-		at := slices.IndexFunc(t.order, func(b batch) bool { return b.class == class })
+	for i := len(t.packing.buckets) - 1; i >= 0; i-- {
+		at := slices.IndexFunc(t.order, func(b batch) bool { return b.bucket == i })
 		if at < 0 {
 			continue
 		}
@@ -337,23 +338,23 @@ func (t *Trainer) Rehearse(ctx context.Context, report func(done, total int)) (e
 				return 0, 0, 0, err
 			}
 			if math.IsNaN(loss) || math.IsInf(loss, 0) {
-				return 0, 0, 0, &NonFinite{Step: 1, Epoch: 1, Batch: at + 1, Loss: loss, Examples: slices.Concat(t.order[at].rows...)}
+				return 0, 0, 0, &NonFiniteError{Step: 1, Epoch: 1, Batch: at + 1, Loss: loss, Examples: slices.Concat(t.order[at].rows...)}
 			}
 			took = time.Since(began)
 		}
-		epoch += took * time.Duration(t.layout.classes[class].batches)
+		epoch += took * time.Duration(t.packing.buckets[i].batches)
 	}
 	return epoch, validation, e.Loss, nil
 }
 
-// free drops the programs and the sums.
-func (t *Trainer) free() {
+// freePrograms drops the programs and the sums of gradients.
+func (t *Trainer) freePrograms() {
 	for key, g := range t.programs {
 		g.Finalize()
 		delete(t.programs, key)
 	}
-	finalize(t.sums)
-	t.sums = nil
+	finalize(t.gradients)
+	t.gradients = nil
 }
 
 // finalize frees tensors; donated ones are gone already.
@@ -366,7 +367,7 @@ func finalize(all []*tensors.Tensor) {
 // Close frees the device's memory.
 func (t *Trainer) Close() {
 	_ = device.Guard("free the training state", func() error {
-		t.free()
+		t.freePrograms()
 		finalize(t.state)
 		finalize(t.frozenDev)
 		return nil

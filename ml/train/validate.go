@@ -25,17 +25,17 @@ func (t *Trainer) Validate(ctx context.Context) (*Evaluation, error) {
 	k := len(t.model.Spec.Categories)
 	e := &Evaluation{Scores: make([][]float32, len(t.val)), Tags: make([][]int32, len(t.val)), Heads: make([]HeadLoss, k)}
 	counted, tagged := make([]float64, k), make([]float64, k)
-	src := t.source(t.val, func(int) bool { return false }, true)
-	for _, b := range t.layout.cover(lengths(t.val), t.shapes) {
+	src := t.collator(t.val, func(int) bool { return false }, true)
+	for _, b := range t.packing.batches(lengths(t.val), t.shapes) {
 		if err := ctx.Err(); err != nil {
 			return nil, err
 		}
-		s := t.shapes[b.class]
-		a := src.layOut(s, b.rows)
+		s := t.shapes[b.bucket]
+		a := src.collate(s, b.rows)
 		err := device.Guard("validate", func() error {
 			feed := t.feed(a, s, make([]float32, hypers), 0)
 			defer finalize(feed)
-			out, err := t.run(program{eval, s}, nil, slices.Concat(t.state[:len(t.trainable)], t.constants(), feed))
+			out, err := t.run(program{evalProgram, s}, nil, slices.Concat(t.state[:len(t.trainable)], t.constants(), feed))
 			if err != nil {
 				return err
 			}

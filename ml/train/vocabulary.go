@@ -15,12 +15,12 @@ type vocabulary struct {
 	hidden int
 }
 
-func newVocabulary(m *bert.Model, hide *hider, sets ...[]Example) *vocabulary {
+func newVocabulary(m *bert.Model, hide *wordDropout, sets ...[]Example) *vocabulary {
 	v := &vocabulary{hidden: m.Spec.Encoder.HiddenSize, toRow: make([]int32, m.Spec.Encoder.VocabSize)}
 	used := make([]bool, m.Spec.Encoder.VocabSize)
 	used[0] = true
 	if hide != nil && !hide.Delete {
-		used[hide.with] = true
+		used[hide.mask] = true
 	}
 	for _, set := range sets {
 		for _, e := range set {

@@ -33,7 +33,7 @@ func (l *loop) begin(ctx context.Context) error {
 		return err
 	}
 	if resumed {
-		l.env.Note("resumed", fmt.Sprintf("from the checkpoint of step %d of %d", l.trainer.Step(), l.trainer.Total()))
+		l.env.Note("resumed", fmt.Sprintf("from the checkpoint of step %d of %d", l.trainer.StepsDone(), l.trainer.Total()))
 	}
 	if resumed && l.state.Proved == l.device {
 		return l.compile(ctx)
@@ -96,7 +96,7 @@ func (l *loop) compiled() {
 // and leaves a spoiled state. The loss before the first step is kept.
 func (l *loop) rehearse(ctx context.Context, start string) (epoch, validation time.Duration, err error) {
 	for {
-		epoch, validation, first, err := l.trainer.Rehearse(ctx, l.compiling)
+		epoch, validation, first, err := l.trainer.WarmUp(ctx, l.compiling)
 		var full *device.OutOfMemoryError
 		if errors.As(err, &full) {
 			if err := l.shrink(full); err != nil {
@@ -110,7 +110,7 @@ func (l *loop) rehearse(ctx context.Context, start string) (epoch, validation ti
 		if err != nil {
 			return 0, 0, l.broken(err)
 		}
-		if l.trainer.Step() == 0 {
+		if l.trainer.StepsDone() == 0 {
 			l.state.FirstLoss = first
 		}
 		l.compiled()

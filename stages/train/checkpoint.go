@@ -65,10 +65,10 @@ func (l *loop) save(ctx context.Context) error {
 			return fmt.Errorf("write a checkpoint: %w", err)
 		}
 	}
-	if err := l.env.Checkpoints.Save(ctx, int64(l.trainer.Step()), dir); err != nil {
-		return fmt.Errorf("save the checkpoint of step %d: %w", l.trainer.Step(), err)
+	if err := l.env.Checkpoints.Save(ctx, int64(l.trainer.StepsDone()), dir); err != nil {
+		return fmt.Errorf("save the checkpoint of step %d: %w", l.trainer.StepsDone(), err)
 	}
-	l.saved, l.last = time.Now(), l.trainer.Step()
+	l.saved, l.last = time.Now(), l.trainer.StepsDone()
 	return nil
 }
 

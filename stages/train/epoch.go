@@ -40,15 +40,15 @@ func (l *loop) endEpoch(ctx context.Context) error {
 		return err
 	}
 	if math.IsNaN(e.Loss) || math.IsInf(e.Loss, 0) {
-		return l.broken(&fit.NonFinite{Step: l.trainer.Step(), Epoch: l.trainer.Epoch() + 1, Loss: e.Loss})
+		return l.broken(&fit.NonFiniteError{Step: l.trainer.StepsDone(), Epoch: l.trainer.Epoch() + 1, Loss: e.Loss})
 	}
-	x := Epoch{Epoch: l.trainer.Epoch() + 1, TrainLoss: l.trainer.TrainLoss(), ValLoss: e.Loss, Steps: l.trainer.Step(), Heads: l.heads(e)}
+	x := Epoch{Epoch: l.trainer.Epoch() + 1, TrainLoss: l.trainer.TrainLoss(), ValLoss: e.Loss, Steps: l.trainer.StepsDone(), Heads: l.heads(e)}
 	x.ValMacroF1 = macro(x.Heads)
 	if x.Best = l.best == nil || l.better(x); x.Best {
 		if l.best, err = l.trainer.Weights(); err != nil {
 			return err
 		}
-		l.state.BestLoss, l.state.BestF1, l.state.BestSteps, l.state.Bad, l.state.Scores = x.ValLoss, x.ValMacroF1, l.trainer.Step(), 0, e.Scores
+		l.state.BestLoss, l.state.BestF1, l.state.BestSteps, l.state.Bad, l.state.Scores = x.ValLoss, x.ValMacroF1, l.trainer.StepsDone(), 0, e.Scores
 	} else {
 		l.state.Bad++
 	}

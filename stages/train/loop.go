@@ -52,7 +52,7 @@ func (l *loop) run(ctx context.Context) error {
 		return l.interrupted(ctx, err, false)
 	}
 	l.saved, l.started = time.Now(), time.Now()
-	l.begun = l.trainer.Step()
+	l.begun = l.trainer.StepsDone()
 	l.last = l.begun
 	for !l.trainer.Done() && !l.state.Stopped {
 		for !l.trainer.EpochOver() {
@@ -76,15 +76,15 @@ func (l *loop) run(ctx context.Context) error {
 		l.env.Log.Warn("the model learned nothing: its loss on val is no better than before training; lower learning_rate, or train for more epochs",
 			"val_loss", round(l.state.BestLoss), "before", round(l.state.FirstLoss))
 	}
-	l.env.Log.Info("trained", "steps", l.trainer.Step(), "rows_per_second", math.Round(l.rate()*10)/10,
+	l.env.Log.Info("trained", "steps", l.trainer.StepsDone(), "rows_per_second", math.Round(l.rate()*10)/10,
 		"padding", fmt.Sprintf("%.1f %%", 100*(1-float64(l.trainer.Tokens)/float64(max(l.trainer.Padded, 1)))))
-	l.env.Note("train", map[string]any{"steps": l.trainer.Step(), "rows_per_second": math.Round(l.rate()*10) / 10, "micro_batches": l.trainer.MicroBatches()})
+	l.env.Note("train", map[string]any{"steps": l.trainer.StepsDone(), "rows_per_second": math.Round(l.rate()*10) / 10, "micro_batches": l.trainer.AccumulationSteps()})
 	return nil
 }
 
 // step makes one step, and a checkpoint when it is time.
 func (l *loop) step(ctx context.Context) error {
-	loss, n, err := l.trainer.Next()
+	loss, n, err := l.trainer.Step()
 	var full *device.OutOfMemoryError
 	if errors.As(err, &full) {
 		return l.halve(ctx, full)
@@ -97,7 +97,7 @@ func (l *loop) step(ctx context.Context) error {
 	if err := l.diverging(loss); err != nil {
 		return err
 	}
-	if l.trainer.Step()-l.last >= l.o.Checkpoint || time.Since(l.saved) > time.Duration(l.o.CheckpointMinutes*float64(time.Minute)) {
+	if l.trainer.StepsDone()-l.last >= l.o.Checkpoint || time.Since(l.saved) > time.Duration(l.o.CheckpointMinutes*float64(time.Minute)) {
 		return l.save(ctx)
 	}
 	return nil
@@ -115,7 +115,7 @@ func (l *loop) diverging(loss float64) error {
 		return nil
 	}
 	return stages.Fail(stages.CodeStage, "lower learning_rate, or set warmup or clip", "the training diverges: at step %d (epoch %d) the loss is %.4g on average, before the first step it was %.4g%s",
-		l.trainer.Step(), l.trainer.Epoch()+1, l.mean, first, l.kept())
+		l.trainer.StepsDone(), l.trainer.Epoch()+1, l.mean, first, l.kept())
 }
 
 // kept says which checkpoint a failed training leaves.
@@ -146,10 +146,10 @@ func (l *loop) halve(ctx context.Context, full *device.OutOfMemoryError) error {
 
 // shrink halves the micro-batch and says so.
 func (l *loop) shrink(full *device.OutOfMemoryError) error {
-	if !l.trainer.Halve() {
+	if !l.trainer.DoubleAccumulation() {
 		return stages.Fail(stages.CodeMemory, "lower max_length, batch_tokens or freeze layers, or use a device with more memory", "%w, with one row at a time", full)
 	}
-	l.env.Log.Warn("out of memory: batches are cut into smaller parts, whose gradients are summed", "micro_batches", l.trainer.MicroBatches(), "error", full)
+	l.env.Log.Warn("out of memory: batches are cut into smaller parts, whose gradients are summed", "micro_batches", l.trainer.AccumulationSteps(), "error", full)
 	return nil
 }
 
@@ -159,7 +159,7 @@ func (l *loop) rate() float64 {
 }
 
 func (l *loop) report(loss float64) {
-	done, total := l.trainer.Step(), l.trainer.Total()
+	done, total := l.trainer.StepsDone(), l.trainer.Total()
 	l.losses.add(loss)
 	p := stages.Progress{Done: int64(done), Total: int64(total), Unit: "steps", Rate: l.rate(), Loss: loss, Text: fmt.Sprintf("epoch %d/%d %s", l.trainer.Epoch()+1, l.o.Epochs, l.losses)}
 	if l.rows > 0 {
@@ -171,7 +171,7 @@ func (l *loop) report(loss float64) {
 
 // broken explains a step that failed.
 func (l *loop) broken(err error) error {
-	var nan *fit.NonFinite
+	var nan *fit.NonFiniteError
 	if !errors.As(err, &nan) {
 		return err
 	}
@@ -197,8 +197,8 @@ func (l *loop) interrupted(ctx context.Context, err error, keep bool) error {
 	if ctx.Err() == nil {
 		return err
 	}
-	if keep && l.trainer.Step() > 0 {
-		l.env.Log.Info("saving a checkpoint", "step", l.trainer.Step())
+	if keep && l.trainer.StepsDone() > 0 {
+		l.env.Log.Info("saving a checkpoint", "step", l.trainer.StepsDone())
 		if err := l.save(context.WithoutCancel(ctx)); err != nil {
 			return err
 		}

@@ -156,7 +156,7 @@ func (s *stage) fitOptions(dev *device.Device) fit.Options {
 		Epochs: o.Epochs, BatchSize: o.BatchSize, BatchTokens: o.BatchTokens, MaxShapes: maxShapes,
 		LearningRate: o.LearningRate, HeadScale: o.HeadScale, LayerDecay: o.LayerDecay, Warmup: o.Warmup, Schedule: o.Schedule,
 		WeightDecay: o.WeightDecay, Clip: o.Clip, Dropout: o.Dropout, Smoothing: o.Smoothing,
-		ScoreWeight: o.ScoreWeight, TagWeight: o.TagWeight, AltProb: o.MaskRules, Hide: fit.Hide{Share: o.MaskRandom, Delete: o.MaskRandom > 0 && o.MaskHow == "delete"}, Seed: uint64(o.Seed), //nolint:gosec // any 64 bits will do
+		ScoreWeight: o.ScoreWeight, TagWeight: o.TagWeight, AltProb: o.MaskRules, WordDropout: fit.WordDropout{Rate: o.MaskRandom, Delete: o.MaskRandom > 0 && o.MaskHow == "delete"}, Seed: uint64(o.Seed), //nolint:gosec // any 64 bits will do
 		FreezeEmbed: o.FreezeEmbed == "true" || o.FreezeEmbed == "auto" && dev.Name == device.Go, FreezeLayers: o.FreezeLayers,
 		Half: o.Precision == "bf16", Accumulate: o.MicroBatches,
 	}
@@ -191,7 +191,7 @@ func estimate(t *fit.Trainer, m *bert.Model) string {
 		}
 	}
 	last := t.Shapes()[len(t.Shapes())-1]
-	tokens := float64(t.Total()) * float64(t.MicroBatches()*last.Rows*last.Length)
+	tokens := float64(t.Total()) * float64(t.AccumulationSteps()*last.Rows*last.Length)
 	minutes := 6 * weights * tokens / goSpeed / 60
 	cure := "`sprint doctor --install` fetches the XLA plugin"
 	if !device.HasXLA {
