@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"maps"
 	"slices"
 	"strings"
 
@@ -162,19 +163,10 @@ func findOutput(ctx context.Context, s *storage.Store, ref, run, stage, output s
 		}
 	}
 	hint := ""
-	if best := diagnostic.Suggest(stage+"."+output, sortedKeys(names)); best != "" {
+	if best := diagnostic.Suggest(stage+"."+output, slices.Sorted(maps.Keys(names))); best != "" {
 		hint = "; " + best
 	}
 	return Found{}, noArtifact(ref, "no run that ended has it%s", hint)
-}
-
-func sortedKeys[V any](m map[string]V) []string {
-	out := make([]string, 0, len(m))
-	for k := range m {
-		out = append(out, k)
-	}
-	slices.Sort(out)
-	return out
 }
 
 // mediaOf asks the manifests of a stage's key for the media type of an output.

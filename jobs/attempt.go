@@ -75,7 +75,7 @@ func (p *performer) preflight(ctx context.Context, a *runs.Attempt, sink Sink) (
 	defer recovered(a.Stage, &err)
 	scratch, done, err := newScratch()
 	if err != nil {
-		return stages.Fail(stages.CodeEnvironment, "set TMPDIR to a folder with space", "no scratch folder: %w", err)
+		return err
 	}
 	defer done()
 	env := p.env(a, sink)
@@ -103,7 +103,7 @@ func (p *performer) perform(ctx context.Context, a *runs.Attempt, sink Sink) Out
 	started := time.Now().UTC()
 	scratch, done, err := newScratch()
 	if err != nil {
-		return failed(stages.Fail(stages.CodeEnvironment, "set TMPDIR to a folder with space", "no scratch folder: %w", err))
+		return failed(err)
 	}
 	defer done()
 	notes := &notebook{sink: sink, notes: map[string]any{}}
@@ -134,10 +134,12 @@ func (p *performer) perform(ctx context.Context, a *runs.Attempt, sink Sink) Out
 	if err != nil {
 		return failed(err)
 	}
+	noted := notes.all()
+	device, _ := noted["device"].(string)
 	m := storage.Manifest{
 		Kind: a.Kind, Key: a.Key, Generation: a.Generation, Preimage: a.Preimage, Inputs: map[string]string{},
 		Outputs: artifacts, Plan: a.PlanDigest, Run: a.Run, Stage: a.Stage, Attempt: a.Number,
-		Started: started, Finished: time.Now().UTC(), Device: notes.device(), Notes: notes.all(), Version: a.Version,
+		Started: started, Finished: time.Now().UTC(), Device: device, Notes: noted, Version: a.Version,
 	}
 	for name, in := range a.Inputs {
 		m.Inputs[name] = in.Digest
@@ -188,14 +190,6 @@ func (n *notebook) all() map[string]any {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	return n.notes
-}
-
-// device is the note that names the device an attempt ran on.
-func (n *notebook) device() string {
-	n.mu.Lock()
-	defer n.mu.Unlock()
-	d, _ := n.notes["device"].(string)
-	return d
 }
 
 // sinkHandler sends a stage's log lines to its sink.

@@ -6,10 +6,12 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"slices"
 	"strconv"
 	"strings"
 
+	"github.com/sprint-ml/sprint/config/strictyaml"
 	"github.com/sprint-ml/sprint/jobs/key"
 	"github.com/sprint-ml/sprint/jobs/runs"
 	"github.com/sprint-ml/sprint/storage"
@@ -118,12 +120,11 @@ func loadSide(ctx context.Context, s *storage.Store, run string) (*side, error) 
 }
 
 func (s *side) stage(name string) *runs.StageResult {
-	for i, st := range s.record.Stages {
-		if st.Name == name {
-			return &s.record.Stages[i]
-		}
+	i := slices.IndexFunc(s.record.Stages, func(st runs.StageResult) bool { return st.Name == name })
+	if i < 0 {
+		return nil
 	}
-	return nil
+	return &s.record.Stages[i]
 }
 
 // preimages are those of a stage in both runs: of the manifests or, if one of
@@ -163,20 +164,21 @@ func compareStage(name string, a, b *side) (StageComparison, error) {
 	if c.Record, err = recorded(name, a, b, c); err != nil {
 		return c, err
 	}
-	outputs := map[string]bool{}
-	for n := range c.Old.Outputs {
-		outputs[n] = true
-	}
-	for n := range c.New.Outputs {
-		outputs[n] = true
-	}
-	for _, n := range sortedKeys(outputs) {
+	for _, n := range union(c.Old.Outputs, c.New.Outputs) {
 		x, y := c.Old.Outputs[n], c.New.Outputs[n]
 		if x.Digest != y.Digest && !x.Volatile && !y.Volatile {
 			c.Outputs = append(c.Outputs, DataChange{Name: n, Old: x.Digest, New: y.Digest, OldSize: x.Size, NewSize: y.Size})
 		}
 	}
 	return c, nil
+}
+
+// union returns the keys of both maps in order.
+func union[V any](a, b map[string]V) []string {
+	both := map[string]V{}
+	maps.Copy(both, a)
+	maps.Copy(both, b)
+	return slices.Sorted(maps.Keys(both))
 }
 
 // recorded lists what differs and is in no key: paths, pacing, the device.
@@ -244,14 +246,7 @@ func compareMetrics(ctx context.Context, s *storage.Store, c StageComparison) ([
 		if x == nil || y == nil {
 			continue
 		}
-		names := map[string]bool{}
-		for n := range x {
-			names[n] = true
-		}
-		for n := range y {
-			names[n] = true
-		}
-		for _, n := range sortedKeys(names) {
+		for _, n := range union(x, y) {
 			m := MetricChange{Stage: c.Name, Name: strings.TrimSuffix(d.Name+"."+n, ".")}
 			if v, ok := x[n]; ok {
 				m.Old = &v
@@ -297,11 +292,7 @@ func numbers(ctx context.Context, s *storage.Store, digest string, size int64) (
 			out[path] = x
 		case map[string]any:
 			for k, c := range x {
-				at := k
-				if path != "" {
-					at = path + "." + k
-				}
-				walk(at, c)
+				walk(strictyaml.Join(path, k), c)
 			}
 		}
 	}

@@ -11,6 +11,7 @@ import (
 
 	"github.com/sprint-ml/sprint/config"
 	"github.com/sprint-ml/sprint/config/diagnostic"
+	"github.com/sprint-ml/sprint/config/strictyaml"
 	"github.com/sprint-ml/sprint/stages"
 )
 
@@ -333,12 +334,6 @@ func (c *compiler) place(t *Task, failure *stages.Failure) (string, diagnostic.P
 
 // findValue returns the dotted path of a text in a tree.
 func findValue(path string, v any, want string) string {
-	join := func(key string) string {
-		if path == "" {
-			return key
-		}
-		return path + "." + key
-	}
 	switch x := v.(type) {
 	case string:
 		if x == want {
@@ -346,13 +341,13 @@ func findValue(path string, v any, want string) string {
 		}
 	case map[string]any:
 		for k, c := range x {
-			if at := findValue(join(k), c, want); at != "" {
+			if at := findValue(strictyaml.Join(path, k), c, want); at != "" {
 				return at
 			}
 		}
 	case []any:
 		for i, c := range x {
-			if at := findValue(join(fmt.Sprint(i)), c, want); at != "" {
+			if at := findValue(strictyaml.Join(path, fmt.Sprint(i)), c, want); at != "" {
 				return at
 			}
 		}

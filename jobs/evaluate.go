@@ -264,7 +264,7 @@ func (e Evaluator) explainMiss(ctx context.Context, g *Graph, t *Task, v *Verdic
 		return err
 	}
 	v.Resumable = resumable
-	last, err := e.last(ctx, g, t)
+	last, err := e.Last(ctx, g, t)
 	if err != nil {
 		return err
 	}
@@ -291,8 +291,9 @@ type pointer struct {
 
 func pointerKey(plan, stage string) string { return "last/" + plan + "/" + stage }
 
-// last returns the newest manifest of the same stage of the same plan.
-func (e Evaluator) last(ctx context.Context, g *Graph, t *Task) (*storage.Manifest, error) {
+// Last returns the newest manifest of the same stage of the same plan, nil if
+// there is none.
+func (e Evaluator) Last(ctx context.Context, g *Graph, t *Task) (*storage.Manifest, error) {
 	b, err := e.Store.ReadFile(ctx, pointerKey(g.Plan.Name, t.Name), 4096)
 	if errors.Is(err, storage.ErrNotFound) {
 		return nil, nil
@@ -309,9 +310,4 @@ func (e Evaluator) last(ctx context.Context, g *Graph, t *Task) (*storage.Manife
 		return nil, nil // nothing to compare with is no failure
 	}
 	return &m, err
-}
-
-// Last is the newest manifest of a task's stage, nil if there is none.
-func (e Evaluator) Last(ctx context.Context, g *Graph, t *Task) (*storage.Manifest, error) {
-	return e.last(ctx, g, t)
 }

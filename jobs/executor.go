@@ -79,8 +79,8 @@ func Retryable(code stages.Code, state runs.State) bool {
 	return code == stages.CodeInterrupted || code == stages.CodeAborted || code == stages.CodeDeadline || code == stages.CodeLease || state == runs.Lost
 }
 
-// hintOf finds the next step that an error carries.
-func hintOf(err error) string {
+// Hint finds the next step that an error carries; empty if it has none.
+func Hint(err error) string {
 	var failure *stages.Failure
 	var verdict *stages.Verdict
 	var stored *storage.Error
@@ -127,6 +127,3 @@ func Mend(key string) string {
 	}
 	return ""
 }
-
-// Hint finds the next step that an error carries; empty if it has none.
-func Hint(err error) string { return hintOf(err) }

@@ -1,10 +1,13 @@
 package jobs
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -12,6 +15,7 @@ import (
 	"github.com/sprint-ml/sprint/config"
 	"github.com/sprint-ml/sprint/jobs/runs"
 	"github.com/sprint-ml/sprint/storage"
+	"golang.org/x/sync/errgroup"
 )
 
 // GC deletes from a store what no run that is kept, no release and no
@@ -212,11 +216,7 @@ func (g *gc) bury(ctx context.Context) error {
 			graves[m.Kind+"/"+m.Key] = storage.Tombstone{Kind: m.Kind, Key: m.Key, Generation: m.Generation, Evicted: g.now.UTC(), Bytes: bytes}
 		}
 	}
-	var all []storage.Tombstone
-	for _, t := range graves {
-		all = append(all, t)
-	}
-	return many(ctx, all, func(t storage.Tombstone) error { return g.Store.Bury(ctx, t) })
+	return many(ctx, slices.Collect(maps.Values(graves)), func(t storage.Tombstone) error { return g.Store.Bury(ctx, t) })
 }
 
 // artifacts deletes the blobs.
@@ -356,29 +356,13 @@ func (g *gc) group(ctx context.Context, what string, age time.Duration, objects 
 
 // many does something with all, several at once, and stops at the first failure.
 func many[T any](ctx context.Context, all []T, do func(T) error) error {
-	ctx, cancel := context.WithCancelCause(ctx)
-	defer cancel(nil)
-	work := make(chan T)
-	var wg sync.WaitGroup
-	for range min(16, len(all)) {
-		wg.Go(func() {
-			for x := range work {
-				if err := do(x); err != nil {
-					cancel(err)
-					return
-				}
-			}
-		})
-	}
+	group, going := errgroup.WithContext(ctx)
+	group.SetLimit(16)
 	for _, x := range all {
-		select {
-		case work <- x:
-			continue
-		case <-ctx.Done():
+		if going.Err() != nil {
+			break
 		}
-		break
+		group.Go(func() error { return do(x) })
 	}
-	close(work)
-	wg.Wait()
-	return context.Cause(ctx)
+	return cmp.Or(group.Wait(), context.Cause(ctx))
 }

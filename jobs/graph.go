@@ -6,6 +6,7 @@ package jobs
 
 import (
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 
@@ -115,12 +116,7 @@ func (g *Graph) String() string {
 			}
 			fmt.Fprintf(&b, "  makes   %s%s\n", o.Name, kind)
 		}
-		keys := make([]string, 0, len(t.Decoded.Keyed))
-		for k := range t.Decoded.Keyed {
-			keys = append(keys, k)
-		}
-		slices.Sort(keys)
-		for _, k := range keys {
+		for _, k := range slices.Sorted(maps.Keys(t.Decoded.Keyed)) {
 			if v := t.Decoded.Keyed[k]; v != nil {
 				text, err := key.AppendCanonical(nil, v)
 				if err != nil {
@@ -152,12 +148,7 @@ func (g *Graph) DOT() string {
 				labels[n] = nil
 			}
 		}
-		from := make([]string, 0, len(labels))
-		for f := range labels {
-			from = append(from, f)
-		}
-		slices.Sort(from)
-		for _, f := range from {
+		for _, f := range slices.Sorted(maps.Keys(labels)) {
 			fmt.Fprintf(&b, "  %q -> %q [label=%q];\n", f, t.Name, strings.Join(labels[f], ", "))
 		}
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -132,7 +133,7 @@ func newestFirst(origins []*Origin) []*Origin {
 // listing of every tree there still is.
 func (l *Lineage) TreesWith(ctx context.Context, digest string) ([]string, error) {
 	var out []string
-	for _, tree := range sortedKeys(l.trees) {
+	for _, tree := range slices.Sorted(maps.Keys(l.trees)) {
 		entries, err := l.store.Tree(ctx, tree)
 		if errors.Is(err, storage.ErrNotFound) || errors.Is(err, storage.ErrCorrupt) {
 			continue

@@ -159,7 +159,7 @@ func (u *run) finish(ctx context.Context) *runs.Result {
 		// Who ended the run without waiting did so for all of its stages.
 		twice := errors.Is(err, ErrAborted) && res.Code == stages.CodeInterrupted
 		if err != nil && (res.Error == "" || twice) {
-			res.Code, res.Error, res.Hint = Code(err), err.Error(), hintOf(err)
+			res.Code, res.Error, res.Hint = Code(err), err.Error(), Hint(err)
 			state = u.results[t.Name].State
 			if errors.Is(err, ErrDeadline) {
 				res.Code = stages.CodeInterrupted

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"math/rand/v2"
 	"time"
 
@@ -61,9 +62,7 @@ func newPatience(r config.Retry, wait time.Duration) *patience {
 	if wait != 0 {
 		p.wait = wait
 	}
-	for c, n := range p.total {
-		p.left[c] = n
-	}
+	maps.Copy(p.left, p.total)
 	return p
 }
 

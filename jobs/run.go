@@ -110,13 +110,3 @@ func (r *Runner) Run(ctx context.Context, g *Graph) (*runs.Result, error) {
 
 // Observer is told every event of a run, in order, from one goroutine at a time.
 type Observer interface{ Observe(runs.Event) }
-
-// Observers sends every event to each of its members.
-type Observers []Observer
-
-// Observe passes e on.
-func (o Observers) Observe(e runs.Event) {
-	for _, m := range o {
-		m.Observe(e)
-	}
-}

@@ -254,11 +254,13 @@ func TestInterruptBetweenStages(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	b.ctx = ctx
 	b.tweak = func(r *jobs.Runner) {
-		r.Observer = jobs.Observers{r.Observer, onState(func(e runs.Event) {
-			if e.Stage == "make" && *e.State == runs.Succeeded {
+		recorder := r.Observer
+		r.Observer = observe(func(e runs.Event) {
+			recorder.Observe(e)
+			if e.Stage == "make" && e.Type == runs.EventState && *e.State == runs.Succeeded {
 				cancel()
 			}
-		})}
+		})
 	}
 	b.mustRun(75, "succeeded skipped skipped skipped")
 }

@@ -4,6 +4,8 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+
+	"github.com/sprint-ml/sprint/stages"
 )
 
 // scratchPrefix names the folders in which attempts work.
@@ -15,7 +17,7 @@ func newScratch() (dir string, done func(), err error) {
 	for {
 		dir, err = os.MkdirTemp("", scratchPrefix+"*")
 		if err != nil {
-			return "", nil, err
+			return "", nil, stages.Fail(stages.CodeEnvironment, "set TMPDIR to a folder with space", "no scratch folder: %w", err)
 		}
 		hold, ours := holdFolder(dir)
 		if ours {

@@ -68,7 +68,7 @@ func (r *reporter) Log(level slog.Level, text string) {
 func (r *reporter) end(o Outcome, name string) stages.Code {
 	m := message{Type: "end", Name: name, State: o.State, Cause: o.Cause, Saved: o.Checkpointed}
 	if o.Err != nil {
-		m.Text, m.Hint, m.Code = o.Err.Error(), hintOf(o.Err), Code(o.Err)
+		m.Text, m.Hint, m.Code = o.Err.Error(), Hint(o.Err), Code(o.Err)
 	}
 	if o.State == runs.Interrupted || errors.Is(o.Err, stages.ErrInterrupted) {
 		m.Code = stages.CodeInterrupted

@@ -56,13 +56,8 @@ func differ(path string, a, b any, out *[]Change) {
 	am, aIsMap := a.(map[string]any)
 	bm, bIsMap := b.(map[string]any)
 	if aIsMap && bIsMap {
-		keys := map[string]bool{}
-		for k := range am {
-			keys[k] = true
-		}
-		for k := range bm {
-			keys[k] = true
-		}
+		keys := maps.Clone(am)
+		maps.Copy(keys, bm)
 		for _, k := range slices.Sorted(maps.Keys(keys)) {
 			at := k
 			if path != "" {

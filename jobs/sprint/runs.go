@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"io"
 	"slices"
-	"sync"
 	"text/tabwriter"
 	"time"
 
@@ -16,6 +15,7 @@ import (
 	"github.com/sprint-ml/sprint/jobs/runs"
 	"github.com/sprint-ml/sprint/stages"
 	"github.com/sprint-ml/sprint/storage"
+	"golang.org/x/sync/errgroup"
 )
 
 func (a *app) runsCommand() *cobra.Command {
@@ -130,20 +130,17 @@ func (a *app) runs(ctx context.Context, store *storage.Store, plan string, limit
 // standings reads many runs at once: a store far away answers slowly.
 func standings(ctx context.Context, store *storage.Store, ids []string, stand func(context.Context, *storage.Store, string) (runs.Status, error)) ([]listedRun, error) {
 	out := make([]listedRun, len(ids))
-	errs := make([]error, len(ids))
-	var wg sync.WaitGroup
-	slots := make(chan struct{}, 16)
+	var group errgroup.Group
+	group.SetLimit(16)
 	for i, id := range ids {
-		slots <- struct{}{}
-		wg.Go(func() {
-			defer func() { <-slots }()
+		group.Go(func() error {
 			s, err := stand(ctx, store, id)
 			r := listedRun{Run: id, State: s.State, standing: s}
 			switch {
 			case errors.Is(err, storage.ErrNotFound), errors.Is(err, storage.ErrCorrupt):
 				r.State, r.standing.State = "unknown", "unknown"
 			case err != nil:
-				errs[i] = err
+				return err
 			}
 			if rec := s.Record; rec != nil {
 				r.Plan, r.Started, r.Seconds, r.Code, r.Class = rec.Plan, rec.Started, rec.Finished.Sub(rec.Started).Seconds(), &rec.Code, rec.Class
@@ -157,10 +154,10 @@ func standings(ctx context.Context, store *storage.Store, ids []string, stand fu
 				}
 			}
 			out[i] = r
+			return nil
 		})
 	}
-	wg.Wait()
-	return out, errors.Join(errs...)
+	return out, group.Wait()
 }
 
 func (a *app) pinCommand(pinned bool) *cobra.Command {
