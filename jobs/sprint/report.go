@@ -1,15 +1,11 @@
 package main
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
-	"os"
-	"path/filepath"
 	"slices"
-	"time"
 
 	"github.com/spf13/cobra"
 	"github.com/sprint-ml/sprint/config"
@@ -72,7 +68,7 @@ func (a *app) showReport(ctx context.Context, s *storage.Store, args []string, f
 	if folder == "" {
 		folder = "report-" + args[0]
 	}
-	files, err := writeReport(r, folder)
+	files, err := render.WriteFiles(r, folder)
 	if err != nil {
 		return cannotWrite(err)
 	}
@@ -87,58 +83,4 @@ func (a *app) showReport(ctx context.Context, s *storage.Store, args []string, f
 		fmt.Fprintln(a.stdout, f)
 	}
 	return nil
-}
-
-// writeReport writes both files whole and returns their paths.
-func writeReport(r *report.Report, folder string) ([]string, error) {
-	if err := os.MkdirAll(folder, 0o755); err != nil {
-		return nil, err
-	}
-	var html, md bytes.Buffer
-	if err := errors.Join(render.HTML(&html, r), render.Markdown(&md, r)); err != nil {
-		return nil, err
-	}
-	var files []string
-	for _, f := range []struct {
-		name string
-		data []byte
-	}{{"report.html", html.Bytes()}, {"report.md", md.Bytes()}} {
-		path := filepath.Join(folder, f.name)
-		if err := replaceFile(path, f.data); err != nil {
-			return nil, err
-		}
-		files = append(files, path)
-	}
-	return files, nil
-}
-
-// reportPatience bounds what a run waits for its report: the work is done.
-const reportPatience = 30 * time.Second
-
-// keepReport puts report.html beside the records of a run that trained or
-// verified, and returns where it is. A run whose stages were all done has
-// nothing new to show. Whatever goes wrong is a warning: the run has ended.
-func (a *app) keepReport(ctx context.Context, s *storage.Store, res *runs.Result) string {
-	worked := slices.ContainsFunc(res.Stages, func(st runs.StageResult) bool {
-		return (st.Kind == "train" || st.Kind == "verify") && (st.State == runs.Succeeded || st.State == runs.Failed && len(st.Outputs) > 0)
-	})
-	if !worked || res.Run == nil || ctx.Err() != nil {
-		return ""
-	}
-	ctx, cancel := context.WithTimeout(ctx, reportPatience)
-	defer cancel()
-	src, err := document.Load(ctx, s, *res.Run)
-	var html bytes.Buffer
-	if err == nil {
-		err = render.HTML(&html, report.Build(src))
-	}
-	key := "runs/" + *res.Run + "/report.html"
-	if err == nil {
-		err = s.WriteFile(ctx, key, html.Bytes())
-	}
-	if err != nil {
-		a.log().Warn("could not keep the run's report; `sprint report` makes it again", "run", *res.Run, "error", err)
-		return ""
-	}
-	return s.URL() + "/" + key
 }

@@ -7,7 +7,7 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/sprint-ml/sprint/jobs/progress/sanitize"
+	"github.com/sprint-ml/sprint/jobs/report/render"
 	"github.com/sprint-ml/sprint/jobs/runs"
 	"github.com/sprint-ml/sprint/storage"
 )
@@ -117,7 +117,7 @@ func TestKeepReport(t *testing.T) {
 		run   string
 		stage runs.StageResult
 		kept  bool
-		warns bool
+		fails bool
 	}{
 		"verified":      {ids[0], verify(runs.Succeeded, some), true, false},
 		"gate closed":   {ids[0], verify(runs.Failed, some), true, false},
@@ -127,11 +127,9 @@ func TestKeepReport(t *testing.T) {
 		"only fetched":  {ids[0], runs.StageResult{Name: "fetch", Kind: "fetch", State: runs.Succeeded, Outputs: some}, false, false},
 		"nothing there": {unknown, verify(runs.Succeeded, some), false, true},
 	} {
-		var stderr strings.Builder
-		a := &app{stderr: &sanitize.Writer{Out: &stderr}}
-		at := a.keepReport(t.Context(), s, &runs.Result{Run: &c.run, Stages: []runs.StageResult{c.stage}})
-		if (at != "") != c.kept || (stderr.Len() > 0) != c.warns {
-			t.Errorf("%s: kept %q, said %q", name, at, stderr.String())
+		at, err := render.Keep(t.Context(), s, &runs.Result{Run: &c.run, Stages: []runs.StageResult{c.stage}})
+		if (at != "") != c.kept || (err != nil) != c.fails {
+			t.Errorf("%s: kept %q, said %v", name, at, err)
 		}
 		key := "runs/" + c.run + "/report.html"
 		if _, err := s.Stat(t.Context(), key); (err == nil) != c.kept {

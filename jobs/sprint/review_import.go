@@ -13,6 +13,7 @@ import (
 
 	"github.com/spf13/cobra"
 	"github.com/sprint-ml/sprint/config"
+	"github.com/sprint-ml/sprint/jobs/atomicfile"
 	"github.com/sprint-ml/sprint/jobs/commandline"
 	"github.com/sprint-ml/sprint/ml/taxonomy"
 	"github.com/sprint-ml/sprint/stages"
@@ -64,7 +65,7 @@ func (a *app) importReview(cmd *cobra.Command, file, plan string, f *reviewFlags
 		if err := rows.WriteOverlay(&b, append(have, added...), t.Names()); err != nil {
 			return err
 		}
-		if err := replaceFile(path, b.Bytes()); err != nil {
+		if err := atomicfile.Write(path, b.Bytes()); err != nil {
 			return cannotWrite(err)
 		}
 	}
@@ -184,18 +185,4 @@ func (m *merger) conflict(c rows.Correction, category int, old decided) string {
 		return rows.ScoreText(l) + " " + l.Tag
 	}
 	return fmt.Sprintf("%s: %s was %s by %s, %s by %s %s", rows.Identity(c.Row), m.names[category], say(old.label), old.reviewer, say(c.Labels[category]), c.Reviewer, verdict)
-}
-
-// replaceFile writes a file whole or not at all.
-func replaceFile(path string, data []byte) error {
-	f, err := os.CreateTemp(filepath.Dir(path), ".sprint-*")
-	if err != nil {
-		return err
-	}
-	defer func() { _ = os.Remove(f.Name()) }() // gone already when all went well
-	_, err = f.Write(data)
-	if err = errors.Join(err, f.Chmod(0o644), f.Sync(), f.Close()); err != nil {
-		return err
-	}
-	return os.Rename(f.Name(), path)
 }

@@ -14,6 +14,8 @@ import (
 	"github.com/sprint-ml/sprint/config"
 	"github.com/sprint-ml/sprint/jobs"
 	"github.com/sprint-ml/sprint/jobs/commandline"
+	"github.com/sprint-ml/sprint/jobs/progress"
+	"github.com/sprint-ml/sprint/jobs/report/render"
 	"github.com/sprint-ml/sprint/jobs/runs"
 	"github.com/sprint-ml/sprint/stages"
 	"github.com/sprint-ml/sprint/stages/all"
@@ -82,12 +84,12 @@ func (f *runFlags) selection() jobs.Selection {
 // the result, whatever happens.
 func (a *app) run(ctx context.Context, cmd *cobra.Command, path string, f *runFlags) error {
 	jsonOut := a.flags.output == "json" || a.flags.output == "" && a.getenv("SPRINT_OUTPUT") == "json"
-	if err := touch(f.junit); err != nil {
+	if err := progress.TouchJUnit(f.junit); err != nil {
 		return &config.UsageError{Message: fmt.Sprintf("cannot write --junit: %v", err), Hint: "its folder must exist"}
 	}
 	res, err := a.runPlan(ctx, cmd, path, f)
 	if err != nil {
-		err = errors.Join(err, writeJUnit(f.junit, notBegun(path, err)))
+		err = errors.Join(err, progress.WriteJUnit(f.junit, progress.NotBegun(path, err)))
 		if jsonOut {
 			code := jobs.Code(err)
 			r := runs.Result{Code: code, Class: code.Class(), Error: err.Error(), Hint: jobs.Hint(err), Stages: []runs.StageResult{}}
@@ -111,7 +113,9 @@ func (a *app) runPlan(ctx context.Context, cmd *cobra.Command, path string, f *r
 	if err != nil {
 		return nil, err
 	}
-	view := a.view(c.config.Output, c.store, c.graph)
+	view := progress.New(c.config.Output, progress.Options{
+		Out: a.stdout, Err: a.stderr, Getenv: a.getenv, Verbose: a.verbose, Quiet: a.quiet, Log: a.log(), Store: c.store, Graph: c.graph, StoreFlag: a.flags.store,
+	})
 	local := jobs.NewLocal(all.All(), c.store, program, a.env, a.secret)
 	local.Abort = a.abort
 	r := &jobs.Runner{
@@ -123,12 +127,14 @@ func (a *app) runPlan(ctx context.Context, cmd *cobra.Command, path string, f *r
 	}
 	res, err := r.Run(ctx, c.graph)
 	if err != nil {
-		view.close()
+		view.Close()
 		return nil, interrupted(ctx, err)
 	}
-	res.Report = a.keepReport(ctx, c.store, res)
-	view.finish(ctx, res)
-	if err := writeJUnit(f.junit, junitOf(context.WithoutCancel(ctx), &summary{a: a, store: c.store, graph: c.graph}, res)); err != nil {
+	if res.Report, err = render.Keep(ctx, c.store, res); err != nil { // the run has ended all the same
+		a.log().Warn("could not keep the run's report; `sprint report` makes it again", "run", *res.Run, "error", err)
+	}
+	view.Finish(ctx, res)
+	if err := progress.WriteJUnit(f.junit, progress.NewJUnit(context.WithoutCancel(ctx), c.store, c.plan.Name, res)); err != nil {
 		a.log().Error("could not write --junit", "error", err)
 	}
 	return res, nil

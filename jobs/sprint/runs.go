@@ -12,6 +12,7 @@ import (
 
 	"github.com/spf13/cobra"
 	"github.com/sprint-ml/sprint/config"
+	"github.com/sprint-ml/sprint/jobs/progress"
 	"github.com/sprint-ml/sprint/jobs/runs"
 	"github.com/sprint-ml/sprint/stages"
 	"github.com/sprint-ml/sprint/storage"
@@ -221,7 +222,7 @@ func (a *app) status(ctx context.Context, store *storage.Store, args []string) e
 	}
 	r := s.Record
 	fmt.Fprintf(a.stdout, "run %s of %s: %s (code %d), %s, %s\n", args[0], r.Plan, r.Class, r.Code, r.Started.Local().Format(time.DateTime), r.Finished.Sub(r.Started).Round(100*time.Millisecond))
-	stageTable(a.stdout, &r.Result)
+	progress.StageTable(a.stdout, &r.Result)
 	if r.Error != "" {
 		fmt.Fprintf(a.stdout, "%s\n", r.Error)
 	}
@@ -248,7 +249,7 @@ func (a *app) soFar(ctx context.Context, store *storage.Store, s runs.Status) er
 		return err
 	}
 	fmt.Fprintf(a.stdout, "run %s of %s: %s\n", s.Run, resolved.Plan, s)
-	stageTable(a.stdout, &runs.Result{Stages: stages})
+	progress.StageTable(a.stdout, &runs.Result{Stages: stages})
 	switch {
 	case s.Live() && s.Cancel != nil:
 		fmt.Fprintf(a.stdout, "follow it to its end with:\n  sprint logs -f %s\n", s.Run)

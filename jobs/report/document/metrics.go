@@ -146,3 +146,6 @@ func (s Scores) MicroCI() *Interval {
 	}
 	return &s.CI.MicroF1
 }
+
+// MinSupport is how many positives a category needs to count in a macro average.
+const MinSupport = 8

@@ -3,10 +3,11 @@ package render
 import (
 	"bytes"
 	"fmt"
-	"github.com/sprint-ml/sprint/jobs/report"
 	"io"
 	"strings"
 	"unicode/utf8"
+
+	"github.com/sprint-ml/sprint/jobs/report"
 )
 
 // Markdown writes the report for a summary of CI or a chat: the same without

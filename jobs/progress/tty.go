@@ -1,4 +1,4 @@
-package main
+package progress
 
 import (
 	"context"
@@ -17,11 +17,10 @@ import (
 
 // ttyView keeps one live line per running stage at the bottom of the terminal.
 type ttyView struct {
-	*summary
-	out     io.Writer
-	width   func() int
-	color   bool
-	verbose bool
+	summary
+	out   io.Writer
+	width func() int
+	color bool
 
 	mu      sync.Mutex
 	running []string
@@ -32,10 +31,10 @@ type ttyView struct {
 	done    sync.WaitGroup
 }
 
-func newTTY(a *app, s *summary) *ttyView {
-	v := &ttyView{summary: s, out: a.stderr.Out, color: a.getenv("NO_COLOR") == "", verbose: a.verbose, text: map[string]string{}, began: map[string]time.Time{}, stop: make(chan struct{})}
+func newTTY(o Options) *ttyView {
+	v := &ttyView{summary: summary{o}, out: o.Err.Out, color: o.Getenv("NO_COLOR") == "", text: map[string]string{}, began: map[string]time.Time{}, stop: make(chan struct{})}
 	v.width = func() int {
-		if f := sanitize.Terminal(a.stderr.Out); f != nil {
+		if f := sanitize.Terminal(o.Err.Out); f != nil {
 			if w, _, err := term.GetSize(int(f.Fd())); err == nil && w > 20 {
 				return w
 			}
@@ -79,7 +78,7 @@ func (v *ttyView) Observe(e runs.Event) {
 			v.drop(e.Stage)
 		}
 	}
-	if line := eventLine(e, v.verbose); line != "" {
+	if line := eventLine(e, v.Verbose); line != "" {
 		v.draw(v.paint(e, sanitize.Text(line)) + "\n")
 	}
 }
@@ -138,7 +137,7 @@ func cut(s string, width int) string {
 	return string(runes[:max(width-1, 0)]) + "…"
 }
 
-func (v *ttyView) close() {
+func (v *ttyView) Close() {
 	close(v.stop)
 	v.done.Wait()
 	v.mu.Lock()
@@ -147,7 +146,7 @@ func (v *ttyView) close() {
 	v.draw("")
 }
 
-func (v *ttyView) finish(ctx context.Context, r *runs.Result) {
-	v.close()
+func (v *ttyView) Finish(ctx context.Context, r *runs.Result) {
+	v.Close()
 	v.show(ctx, r)
 }

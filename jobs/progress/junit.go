@@ -1,4 +1,4 @@
-package main
+package progress
 
 import (
 	"context"
@@ -8,13 +8,14 @@ import (
 	"strings"
 
 	"github.com/sprint-ml/sprint/jobs"
+	"github.com/sprint-ml/sprint/jobs/report/document"
 	"github.com/sprint-ml/sprint/jobs/runs"
-	"github.com/sprint-ml/sprint/stages/verify"
+	"github.com/sprint-ml/sprint/storage"
 )
 
-// junit is a report in the form that CI servers read, by the schema junit-10 of
+// JUnit is a report in the form that CI servers read, by the schema junit-10 of
 // Jenkins: a suite of the stages, and one of the checks of each verify stage.
-type junit struct {
+type JUnit struct {
 	XMLName  xml.Name     `xml:"testsuites"`
 	Name     string       `xml:"name,attr"`
 	Tests    int          `xml:"tests,attr"`
@@ -48,7 +49,7 @@ type junitCause struct {
 	Text    string `xml:",chardata"`
 }
 
-func (j *junit) add(s junitSuite) {
+func (j *JUnit) add(s junitSuite) {
 	s.Tests = len(s.Cases)
 	for _, c := range s.Cases {
 		switch {
@@ -64,11 +65,10 @@ func (j *junit) add(s junitSuite) {
 	j.Suites = append(j.Suites, s)
 }
 
-// junitOf is the report of a run. A check that only warns does not fail; its
-// message is the test's output.
-func junitOf(ctx context.Context, s *summary, r *runs.Result) *junit {
-	plan := s.graph.Plan.Name
-	j := &junit{Name: plan}
+// NewJUnit is the report of a run of a plan. A check that only warns does not
+// fail; its message is the test's output.
+func NewJUnit(ctx context.Context, s *storage.Store, plan string, r *runs.Result) *JUnit {
+	j := &JUnit{Name: plan}
 	stages := junitSuite{Name: plan + " stages"}
 	for _, st := range r.Stages {
 		c := junitCase{Name: st.Name, Class: plan, Time: fmt.Sprintf("%.3f", st.Seconds), Out: st.State.String() + ": " + st.Reason}
@@ -87,17 +87,17 @@ func junitOf(ctx context.Context, s *summary, r *runs.Result) *junit {
 	}
 	j.add(stages)
 	for _, st := range r.Stages {
-		v, ok := s.verified(ctx, st)
+		v, ok := document.ReadVerification(ctx, s, st)
 		if !ok {
 			continue
 		}
 		checks := junitSuite{Name: plan + " " + st.Name}
-		for _, x := range v.checks {
+		for _, x := range v.Checks {
 			c := junitCase{Name: x.Name(), Class: plan + "." + st.Name, Out: x.Message}
-			switch word(x) {
-			case "FAIL":
+			switch x.Outcome() {
+			case document.Fail:
 				c.Failure, c.Out = &junitCause{Type: "check", Message: x.Message, Text: explain(x)}, ""
-			case "warn":
+			case document.Warn:
 				c.Out = "warning: " + x.Message + "\n" + explain(x)
 			}
 			checks.Cases = append(checks.Cases, c)
@@ -108,7 +108,7 @@ func junitOf(ctx context.Context, s *summary, r *runs.Result) *junit {
 }
 
 // explain lists the rows that explain a failed check.
-func explain(r verify.Result) string {
+func explain(r document.Check) string {
 	var b strings.Builder
 	for _, x := range r.Samples {
 		fmt.Fprintf(&b, "%s %q: expected %s, answered %s\n", x.ID, x.Title, x.Expected, x.Answered)
@@ -116,16 +116,16 @@ func explain(r verify.Result) string {
 	return b.String()
 }
 
-// notBegun is the report of a command that ended before its run began.
-func notBegun(plan string, err error) *junit {
-	j := &junit{Name: plan}
+// NotBegun is the report of a command that ended before its run began.
+func NotBegun(plan string, err error) *JUnit {
+	j := &JUnit{Name: plan}
 	j.add(junitSuite{Name: plan, Cases: []junitCase{{Name: "run", Class: plan, Error: &junitCause{Type: jobs.Code(err).Class(), Message: err.Error()}}}})
 	return j
 }
 
-// touch finds out before the work whether a file can be written; an empty path
+// TouchJUnit finds out before the work whether a file can be written; an empty path
 // is none.
-func touch(path string) error {
+func TouchJUnit(path string) error {
 	if path == "" {
 		return nil
 	}
@@ -136,7 +136,8 @@ func touch(path string) error {
 	return f.Close()
 }
 
-func writeJUnit(path string, j *junit) error {
+// WriteJUnit writes a report to a file; an empty path is none.
+func WriteJUnit(path string, j *JUnit) error {
 	if path == "" {
 		return nil
 	}

@@ -1,0 +1,24 @@
+// Package atomicfile replaces files on this machine whole: a reader finds the old
+// content or the new one, whatever happens meanwhile.
+package atomicfile
+
+import (
+	"errors"
+	"os"
+	"path/filepath"
+)
+
+// Write replaces the content of a file. Its folder must exist. On an error the
+// file is as it was.
+func Write(path string, data []byte) error {
+	f, err := os.CreateTemp(filepath.Dir(path), ".sprint-*")
+	if err != nil {
+		return err
+	}
+	defer func() { _ = os.Remove(f.Name()) }() // gone already when all went well
+	_, err = f.Write(data)
+	if err = errors.Join(err, f.Chmod(0o644), f.Sync(), f.Close()); err != nil {
+		return err
+	}
+	return os.Rename(f.Name(), path)
+}

@@ -1,0 +1,76 @@
+package progress
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/sprint-ml/sprint/jobs/runs"
+	"github.com/sprint-ml/sprint/stages"
+)
+
+// eventLine is the line of an event, empty for those that are not shown.
+func eventLine(e runs.Event, verbose bool) string {
+	switch e.Type {
+	case runs.EventState:
+		switch *e.State {
+		case runs.Pending, runs.Skipped:
+			return ""
+		case runs.Running, runs.Waiting, runs.Cached:
+			return fmt.Sprintf("%-10s %s: %s", e.Stage, e.State, e.Reason)
+		case runs.Succeeded:
+			return fmt.Sprintf("%-10s succeeded in %.1f s", e.Stage, e.Seconds)
+		case runs.Lost:
+			if e.Wait > 0 {
+				return fmt.Sprintf("%-10s %s: %s", e.Stage, e.Reason, e.Message)
+			}
+		}
+		return fmt.Sprintf("%-10s %s: %s", e.Stage, e.State, e.Message)
+	case runs.EventStop:
+		return e.Message + "; what runs makes its checkpoint first, two signals in all end it at once"
+	case runs.EventNote:
+		if name, _, _ := strings.Cut(e.Message, ":"); verbose || slices.Contains([]string{"device", "fetch", "estimate", "resumed"}, name) {
+			return fmt.Sprintf("%-10s %s", e.Stage, e.Message)
+		}
+	case runs.EventLog:
+		if verbose || e.Level == "WARN" || e.Level == "INFO" && (strings.HasPrefix(e.Message, "epoch ") || strings.HasPrefix(e.Message, "stopped early") || strings.HasPrefix(e.Message, "saving")) {
+			level := ""
+			if e.Level == "WARN" {
+				level = "warning: "
+			}
+			return fmt.Sprintf("%-10s %s%s", e.Stage, level, e.Message)
+		}
+	}
+	return ""
+}
+
+// progressText puts a report into one short line.
+func progressText(p stages.Progress) string {
+	var parts []string
+	if p.Text != "" {
+		parts = append(parts, p.Text)
+	}
+	switch {
+	case p.Unit == "bytes" && p.Total > 0:
+		parts = append(parts, fmt.Sprintf("%.0f/%.0f MB", float64(p.Done)/1e6, float64(p.Total)/1e6))
+	case p.Total > 0:
+		parts = append(parts, fmt.Sprintf("%d/%d %s", p.Done, p.Total, p.Unit))
+	case p.Done > 0:
+		parts = append(parts, fmt.Sprintf("%d %s", p.Done, p.Unit))
+	}
+	if p.Rate > 0 {
+		unit := "rows"
+		if p.Unit == "bytes" {
+			unit = "bytes"
+		}
+		parts = append(parts, fmt.Sprintf("%.1f %s/s", p.Rate, unit))
+	}
+	if p.Loss != 0 {
+		parts = append(parts, fmt.Sprintf("loss %.4f", p.Loss))
+	}
+	if p.Left > 0 {
+		parts = append(parts, p.Left.Round(time.Second).String()+" left")
+	}
+	return strings.Join(parts, ", ")
+}

@@ -1,0 +1,65 @@
+// Package progress shows a run while it goes on, and what came of it:
+//
+//   - progress.go: the views and how one is chosen; json.go, plain.go, tty.go and
+//     github.go: one each
+//   - event.go: the line of an event
+//   - summary.go: what came of a run, and what to type next
+//   - junit.go: the same for CI servers
+//   - sanitize/: what keeps foreign text from steering a terminal or a CI log
+package progress
+
+import (
+	"context"
+	"encoding/json"
+	"log/slog"
+
+	"github.com/sprint-ml/sprint/jobs"
+	"github.com/sprint-ml/sprint/jobs/progress/sanitize"
+	"github.com/sprint-ml/sprint/jobs/runs"
+	"github.com/sprint-ml/sprint/storage"
+)
+
+// View shows a run while it goes on and what came of it.
+type View interface {
+	jobs.Observer
+	// Finish shows the result; Close ends without one. A view takes one of them,
+	// once.
+	Finish(ctx context.Context, r *runs.Result)
+	Close()
+}
+
+// Options say where a run is shown, and how much of it.
+type Options struct {
+	// Out takes the summary and the lines for machines, Err all else.
+	Out, Err *sanitize.Writer
+	// Getenv looks up GITHUB_ACTIONS, GITHUB_STEP_SUMMARY, TERM and NO_COLOR.
+	Getenv         func(string) string
+	Verbose, Quiet bool
+	Log            *slog.Logger
+	Store          *storage.Store
+	Graph          *jobs.Graph
+	// StoreFlag is --store as the command was given it, empty without it.
+	StoreFlag string
+}
+
+// New is the view of an output mode: json, github, tty or plain; auto chooses by
+// where the output goes. The caller ends it by Finish or Close.
+func New(mode string, o Options) View {
+	if mode == "auto" {
+		mode = "plain"
+		if o.Getenv("GITHUB_ACTIONS") == "true" {
+			mode = "github"
+		} else if sanitize.Terminal(o.Err.Out) != nil && o.Getenv("TERM") != "dumb" {
+			mode = "tty"
+		}
+	}
+	switch mode {
+	case "json":
+		return &jsonView{out: json.NewEncoder(o.Out)}
+	case "github":
+		return &githubView{summary: summary{o}, out: o.Out.Out, text: &sanitize.Writer{Out: o.Out.Out, GitHub: true}}
+	case "tty":
+		return newTTY(o)
+	}
+	return newPlain(o)
+}

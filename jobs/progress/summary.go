@@ -1,0 +1,111 @@
+package progress
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"strconv"
+	"strings"
+	"text/tabwriter"
+
+	"github.com/sprint-ml/sprint/jobs/commandline"
+	"github.com/sprint-ml/sprint/jobs/report/document"
+	"github.com/sprint-ml/sprint/jobs/report/render"
+	"github.com/sprint-ml/sprint/jobs/runs"
+)
+
+// summary shows what came of a run: stages, figures, where the model is, and
+// what to type next.
+type summary struct{ Options }
+
+// show writes what came of the run to Out, and why it failed to Err.
+func (s *summary) show(ctx context.Context, r *runs.Result) {
+	out := s.Out
+	ctx = context.WithoutCancel(ctx)
+	if !s.Quiet {
+		fmt.Fprintln(out)
+		StageTable(out, r)
+	}
+	for _, st := range r.Stages {
+		switch st.Kind {
+		case "split":
+			if r, ok := document.Read[document.SplitReport](ctx, s.Store, st, "split_report"); ok {
+				render.Split(out, &r)
+			}
+		case "verify":
+			if v, ok := document.ReadVerification(ctx, s.Store, st); ok {
+				render.Verification(out, &v)
+			}
+		}
+	}
+	for _, st := range r.Stages {
+		if st.Kind == "publish" && st.State.Done() {
+			s.release(ctx, out, st)
+		}
+	}
+	if r.Report != "" {
+		fmt.Fprintf(out, "\nThe report is %s\n", r.Report)
+	}
+	if r.Code == 0 {
+		return
+	}
+	fmt.Fprintf(s.Err, "\nsprint: %s (code %d): %s\n", r.Class, r.Code, r.Error)
+	if r.Hint != "" {
+		fmt.Fprintf(s.Err, "       %s\n", r.Hint)
+	}
+	if r.Continue != "" {
+		then := ""
+		if r.Hint != "" {
+			then = "then "
+		}
+		fmt.Fprintf(s.Err, "       %scontinue with:\n         %s\n", then, r.Continue)
+	}
+}
+
+// StageTable writes a line for each stage of a run.
+func StageTable(out io.Writer, r *runs.Result) {
+	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
+	fmt.Fprintln(w, "STAGE\tSTATE\tSECONDS\tWHY")
+	for _, st := range r.Stages {
+		seconds := ""
+		if st.Seconds > 0 {
+			seconds = fmt.Sprintf("%.1f", st.Seconds)
+		}
+		why := st.Reason
+		if st.Error != "" {
+			why, _, _ = strings.Cut(st.Error, "\n")
+		}
+		fmt.Fprintf(w, "%s\t%s\t%s\t%s\n", st.Name, st.State, seconds, why)
+	}
+	w.Flush()
+}
+
+// release says where the model is and what to type to use it.
+func (s *summary) release(ctx context.Context, out io.Writer, st runs.StageResult) {
+	t, ok := s.Graph.Task(st.Name)
+	if !ok {
+		return
+	}
+	name, _ := t.Decoded.All["name"].(string)
+	alias, _ := t.Decoded.All["alias"].(string)
+	digest := st.Outputs["release"].Digest
+	releases, err := s.Store.Releases(ctx, name)
+	if err != nil {
+		s.Log.Warn("could not list releases", "error", err)
+		return
+	}
+	version := 0
+	for _, r := range releases {
+		if r.Digest == digest {
+			version = r.Version
+		}
+	}
+	if version == 0 {
+		return
+	}
+	fmt.Fprintf(out, "\nModel %s@%d is in %s/models/%s/%d\n", name, version, s.Store.URL(), name, version)
+	if at, err := s.Store.Release(ctx, name, alias); err == nil && at.Version != version {
+		fmt.Fprintf(out, "The alias %s points to version %d; move it with:\n  %s\n", alias, at.Version, commandline.Of("promote", name, strconv.Itoa(version), alias))
+	}
+	fmt.Fprintf(out, "Try it:\n  %s\n", commandline.Of("classify").Flag("store", s.StoreFlag).Flag("model", name).With("Storm closes the harbour"))
+}

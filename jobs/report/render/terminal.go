@@ -1,0 +1,153 @@
+package render
+
+import (
+	"fmt"
+	"io"
+	"maps"
+	"slices"
+	"strings"
+	"text/tabwriter"
+
+	"github.com/sprint-ml/sprint/jobs/report/document"
+)
+
+// shownSamples is how many rows explain a failed check on a terminal.
+const shownSamples = 3
+
+// Verification writes what a verify stage found out as tables for a terminal:
+// figures, checks, and rows that explain those that failed.
+func Verification(out io.Writer, v *document.Verification) {
+	fmt.Fprintf(out, "\nOn %s (%d rows):\n", v.On, v.Model.Rows)
+	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', tabwriter.AlignRight)
+	fmt.Fprintln(w, "category\tprecision\trecall\tF1\tkeywords F1\tmajority F1\ttags right\trows\t")
+	for _, cells := range figures(v) {
+		fmt.Fprintln(w, strings.Join(cells, "\t")+"\t")
+	}
+	w.Flush()
+	for _, n := range remarks(v) {
+		fmt.Fprintln(out, n)
+	}
+	if len(v.Checks) == 0 {
+		return
+	}
+	fmt.Fprintln(out)
+	w = tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
+	fmt.Fprintln(w, "\tCHECK\tOBSERVED\t95 % INTERVAL\tDEMANDED")
+	for _, c := range v.Checks {
+		fmt.Fprintln(w, c.Outcome()+"\t"+strings.Join(checkCells(c), "\t"))
+	}
+	w.Flush()
+	for _, c := range v.Checks {
+		if c.Passed || len(c.Samples) == 0 {
+			continue
+		}
+		fmt.Fprintf(out, "\nRows that explain %s:\n", c.Name())
+		for _, x := range c.Samples[:min(shownSamples, len(c.Samples))] {
+			fmt.Fprintf(out, "  %s\n    expected %s, answered %s\n", x.Title, x.Expected, x.Answered)
+		}
+	}
+}
+
+// figures are the rows of a table: each category and the averages, beside both
+// baselines.
+func figures(v *document.Verification) [][]string {
+	kw, majority := v.Metrics.Baselines["keywords"], v.Metrics.Baselines["majority"]
+	var out [][]string
+	two := func(x float64) string { return fmt.Sprintf("%.2f", x) }
+	three := func(x float64) string { return fmt.Sprintf("%.3f", x) }
+	for _, name := range slices.Sorted(maps.Keys(v.Model.PerCategory)) {
+		c := v.Model.PerCategory[name]
+		tags := "-"
+		if c.TagSupport > 0 {
+			tags = fmt.Sprintf("%.0f %%", 100*c.TagAccuracy)
+		}
+		out = append(out, []string{name, two(c.Precision), two(c.Recall), two(c.F1), two(kw.PerCategory[name].F1), two(majority.PerCategory[name].F1), tags, fmt.Sprint(c.Support)})
+	}
+	return append(out,
+		[]string{"macro-F1", "", "", three(v.Model.MacroF1), three(kw.MacroF1), three(majority.MacroF1), "", ""},
+		[]string{"micro-F1", "", "", three(v.Model.MicroF1), three(kw.MicroF1), three(majority.MicroF1), "", ""})
+}
+
+// remarks say what the table of figures does not: intervals, and how far the
+// rules carry.
+func remarks(v *document.Verification) []string {
+	var out []string
+	if v.Model.CI != nil && v.Details != nil {
+		kw, majority := v.Details.Gains["keywords"].MacroF1, v.Details.Gains["majority"].MacroF1
+		out = append(out, fmt.Sprintf("macro-F1 is %.3f (%s); over keywords %+.3f (%s), over majority %+.3f", v.Model.MacroF1, interval(v.Model.MacroCI()), kw.Value, interval(kw.CI), majority.Value))
+	}
+	if len(v.Model.Unsupported) > 0 {
+		out = append(out, fmt.Sprintf("macro-F1 leaves out categories with under %d rows: %s", document.MinSupport, strings.Join(v.Model.Unsupported, ", ")))
+	}
+	if v.Metrics.Masked != nil {
+		hidden := fmt.Sprintf("with the rules' words hidden the model's macro-F1 is %.3f", v.Metrics.Masked.MacroF1)
+		if v.Details != nil && v.Details.NoRuleFired.Rows > 0 {
+			hidden += fmt.Sprintf("; on the %d rows where no rule fired its micro-F1 is %.3f", v.Details.NoRuleFired.Rows, v.Details.NoRuleFired.MicroF1)
+		}
+		out = append(out, hidden)
+	}
+	if v.Metrics.Leaked > 0 {
+		out = append(out, fmt.Sprintf("warning: %d gold rows were trained on, the figures flatter", v.Metrics.Leaked))
+	}
+	return out
+}
+
+// interval is an interval in words; empty if none was measured.
+func interval(ci *document.Interval) string {
+	if ci == nil {
+		return ""
+	}
+	return fmt.Sprintf("%.3f to %.3f", ci[0], ci[1])
+}
+
+// checkCells are a check's cells: its name, the observed value, the interval,
+// what is demanded.
+func checkCells(c document.Check) []string {
+	if c.Void != "" {
+		return []string{c.Name(), "-", "", c.Void}
+	}
+	demand := c.Demand()
+	if c.Where != "" {
+		demand += " (" + c.Where + ")"
+	}
+	return []string{c.Name(), fmt.Sprintf("%.4g", c.Observed), interval(c.CI), demand}
+}
+
+// Split says how many rows each side of a split got, and what was found to meet
+// across them; nothing if the report is of another shape.
+func Split(out io.Writer, r *document.SplitReport) {
+	if len(r.Sides) != 3 {
+		return
+	}
+	fmt.Fprintf(out, "\nSplit by %s: %d rows train, %d val, %d test, in %d stories", r.By, r.Sides[0].Rows, r.Sides[1].Rows, r.Sides[2].Rows, r.Groups)
+	dropped, met, nearGold, nearSides := 0, 0, 0, 0
+	var closest document.Example
+	for _, l := range r.Leaks {
+		switch {
+		case l.Dropped:
+			dropped += l.Rows
+			continue
+		case l.By != "close":
+			met += l.Rows
+		case l.Between[1] == "gold":
+			nearGold += l.Rows
+		default:
+			nearSides += l.Rows
+		}
+		for _, e := range l.Examples {
+			if e.Similarity > closest.Similarity {
+				closest = e
+			}
+		}
+	}
+	if dropped > 0 {
+		fmt.Fprintf(out, "; %d rows met the gold set and were dropped", dropped)
+	}
+	fmt.Fprintln(out)
+	if met > 0 {
+		fmt.Fprintf(out, "warning: %d rows of one side meet another and were kept\n", met)
+	}
+	if nearGold+nearSides+met > 0 {
+		fmt.Fprintf(out, "half alike and kept: %d pairs with the gold set, %d between sides; the closest (%.2f): %q and %q\n", nearGold, nearSides, closest.Similarity, closest.Title, closest.Other)
+	}
+}
