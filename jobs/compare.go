@@ -299,12 +299,3 @@ func numbers(ctx context.Context, s *storage.Store, digest string, size int64) (
 	walk("", v)
 	return out, nil
 }
-
-// externalOf is what the work of a manifest read from outside the store.
-func externalOf(m *storage.Manifest) map[string]any {
-	var p key.Preimage
-	if json.Unmarshal(m.Preimage, &p) != nil {
-		return nil
-	}
-	return p.External
-}

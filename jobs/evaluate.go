@@ -2,7 +2,6 @@ package jobs
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"maps"
@@ -78,7 +77,7 @@ func (e Evaluator) Evaluate(ctx context.Context, g *Graph) (*Evaluation, error) 
 			out.Tasks[t.Name] = &Verdict{State: runs.Skipped, Reason: t.Needs[bad] + " did not succeed"}
 			continue
 		}
-		inputs, waiting := e.inputs(t, out.Tasks)
+		inputs, waiting := Inputs(t, out.Tasks)
 		if waiting != "" {
 			out.Tasks[t.Name] = &Verdict{State: runs.Waiting, Reason: waiting}
 			continue
@@ -94,8 +93,8 @@ func (e Evaluator) Evaluate(ctx context.Context, g *Graph) (*Evaluation, error) 
 	return out, nil
 }
 
-// inputs gathers the artifacts a task reads; waiting says what is not there.
-func (e Evaluator) inputs(t *Task, known map[string]*Verdict) (inputs map[string]storage.Artifact, waiting string) {
+// Inputs gathers the artifacts a task reads; waiting says what is not there.
+func Inputs(t *Task, known map[string]*Verdict) (inputs map[string]storage.Artifact, waiting string) {
 	inputs = map[string]storage.Artifact{}
 	for _, n := range t.Needs {
 		if v := known[n]; v != nil && (v.State == runs.Pending || v.State == runs.Waiting) {
@@ -120,17 +119,6 @@ func (e Evaluator) inputs(t *Task, known map[string]*Verdict) (inputs map[string
 		inputs[r.Name] = a
 	}
 	return inputs, waiting
-}
-
-// Preimage makes the pre-image of a task on given inputs.
-func (t *Task) Preimage(inputs map[string]storage.Artifact) key.Preimage {
-	p := key.Preimage{Kind: t.Kind.Name, Version: t.Kind.Version, Options: t.Decoded.Keyed, Inputs: map[string]string{}, External: t.External}
-	for name, a := range inputs {
-		if !a.Volatile {
-			p.Inputs[name] = a.Digest
-		}
-	}
-	return p
 }
 
 // Task decides about one task whose inputs are known.
@@ -280,34 +268,4 @@ func (e Evaluator) explainMiss(ctx context.Context, g *Graph, t *Task, v *Verdic
 		}
 	}
 	return nil
-}
-
-// pointer is the record of the last commit of a stage of a plan. It is only
-// read to explain, so the last writer may win.
-type pointer struct {
-	Kind string `json:"kind"`
-	Key  string `json:"key"`
-}
-
-func pointerKey(plan, stage string) string { return "last/" + plan + "/" + stage }
-
-// Last returns the newest manifest of the same stage of the same plan, nil if
-// there is none.
-func (e Evaluator) Last(ctx context.Context, g *Graph, t *Task) (*storage.Manifest, error) {
-	b, err := e.Store.ReadFile(ctx, pointerKey(g.Plan.Name, t.Name), 4096)
-	if errors.Is(err, storage.ErrNotFound) {
-		return nil, nil
-	}
-	if err != nil {
-		return nil, err
-	}
-	var p pointer
-	if json.Unmarshal(b, &p) != nil || p.Kind != t.Kind.Name {
-		return nil, nil //nolint:nilerr // a broken pointer only costs an explanation
-	}
-	m, err := e.Store.Manifest(ctx, p.Kind, p.Key)
-	if errors.Is(err, storage.ErrNotFound) || errors.Is(err, storage.ErrCorrupt) {
-		return nil, nil // nothing to compare with is no failure
-	}
-	return &m, err
 }

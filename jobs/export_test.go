@@ -2,6 +2,5 @@ package jobs
 
 // The scratch folders of attempts.
 var (
-	NewScratch   = newScratch
-	SweepScratch = sweepScratch
+	NewScratch = newScratch
 )

@@ -5,15 +5,13 @@
 package jobs
 
 import (
-	"fmt"
-	"maps"
 	"slices"
-	"strings"
 
 	"github.com/sprint-ml/sprint/config"
 	"github.com/sprint-ml/sprint/config/options"
 	"github.com/sprint-ml/sprint/jobs/key"
 	"github.com/sprint-ml/sprint/stages"
+	"github.com/sprint-ml/sprint/storage"
 )
 
 // Graph is a compiled plan: tasks in an order in which each comes after all
@@ -51,6 +49,9 @@ type Ref struct {
 
 // Taxonomy is the plan's taxonomy file; empty if it names none.
 func (g *Graph) Taxonomy() stages.Source { return g.taxonomy }
+
+// Files lists the files outside the store that the options name, by path.
+func (g *Graph) Files() map[string]stages.FileInfo { return g.files }
 
 // Task returns the task of that name.
 func (g *Graph) Task(name string) (*Task, bool) {
@@ -93,65 +94,13 @@ func (g *Graph) Upstream(name string) map[string]bool {
 	return set
 }
 
-// String renders the graph for people and golden files: nodes, then edges.
-func (g *Graph) String() string {
-	var b strings.Builder
-	fmt.Fprintf(&b, "plan %s\n", g.Plan.Name)
-	for _, t := range g.Tasks {
-		fmt.Fprintf(&b, "\n%s (%s v%d)\n", t.Name, t.Kind.Name, t.Kind.Version)
-		if len(t.Needs) > 0 {
-			fmt.Fprintf(&b, "  needs   %s\n", strings.Join(t.Needs, ", "))
-		}
-		for _, r := range t.Inputs {
-			from := r.From
-			if from == "" {
-				from = "(nothing)"
-			}
-			fmt.Fprintf(&b, "  reads   %s from %s\n", r.Name, from)
-		}
-		for _, o := range t.Outputs {
-			kind := ""
-			if o.Volatile {
-				kind = " (volatile)"
-			}
-			fmt.Fprintf(&b, "  makes   %s%s\n", o.Name, kind)
-		}
-		for _, k := range slices.Sorted(maps.Keys(t.Decoded.Keyed)) {
-			if v := t.Decoded.Keyed[k]; v != nil {
-				text, err := key.AppendCanonical(nil, v)
-				if err != nil {
-					text = []byte(err.Error())
-				}
-				fmt.Fprintf(&b, "  option  %s = %s\n", k, text)
-			}
+// Preimage makes the pre-image of a task on given inputs.
+func (t *Task) Preimage(inputs map[string]storage.Artifact) key.Preimage {
+	p := key.Preimage{Kind: t.Kind.Name, Version: t.Kind.Version, Options: t.Decoded.Keyed, Inputs: map[string]string{}, External: t.External}
+	for name, a := range inputs {
+		if !a.Volatile {
+			p.Inputs[name] = a.Digest
 		}
 	}
-	return b.String()
-}
-
-// DOT renders the graph for Graphviz.
-func (g *Graph) DOT() string {
-	var b strings.Builder
-	fmt.Fprintf(&b, "digraph %q {\n  rankdir=LR;\n  node [shape=box];\n", g.Plan.Name)
-	for _, t := range g.Tasks {
-		fmt.Fprintf(&b, "  %q [label=%q];\n", t.Name, t.Name+"\n"+t.Kind.Name)
-	}
-	for _, t := range g.Tasks {
-		labels := map[string][]string{}
-		for _, r := range t.Inputs {
-			if r.From != "" {
-				labels[r.From] = append(labels[r.From], r.Name)
-			}
-		}
-		for _, n := range t.Needs {
-			if _, ok := labels[n]; !ok {
-				labels[n] = nil
-			}
-		}
-		for _, f := range slices.Sorted(maps.Keys(labels)) {
-			fmt.Fprintf(&b, "  %q -> %q [label=%q];\n", f, t.Name, strings.Join(labels[f], ", "))
-		}
-	}
-	b.WriteString("}\n")
-	return b.String()
+	return p
 }

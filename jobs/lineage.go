@@ -2,6 +2,7 @@ package jobs
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"maps"
@@ -9,6 +10,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/sprint-ml/sprint/jobs/key"
 	"github.com/sprint-ml/sprint/storage"
 )
 
@@ -146,4 +148,13 @@ func (l *Lineage) TreesWith(ctx context.Context, digest string) ([]string, error
 		}
 	}
 	return out, nil
+}
+
+// externalOf is what the work of a manifest read from outside the store.
+func externalOf(m *storage.Manifest) map[string]any {
+	var p key.Preimage
+	if json.Unmarshal(m.Preimage, &p) != nil {
+		return nil
+	}
+	return p.External
 }

@@ -1,22 +1,9 @@
 package jobs
 
 import (
-	"bufio"
-	"bytes"
 	"context"
 	"encoding/json"
-	"errors"
-	"fmt"
-	"io"
-	"log/slog"
-	"os"
-	"os/exec"
-	"runtime"
-	"slices"
-	"strconv"
-	"strings"
 	"sync"
-	"syscall"
 	"time"
 
 	"github.com/sprint-ml/sprint/jobs/runs"
@@ -27,7 +14,7 @@ import (
 // Local executes attempts on this machine: kinds that ask for isolation in a
 // child process, the others in this one.
 type Local struct {
-	performer
+	inProcess InProcess
 	// Program is the path of the sprint binary; empty runs everything in this
 	// process.
 	Program string
@@ -44,14 +31,14 @@ type Local struct {
 
 // NewLocal makes the local executor.
 func NewLocal(registry stages.Registry, store *storage.Store, program string, environ []string, secret func(string) (string, error)) *Local {
-	return &Local{performer: performer{registry: registry, store: store, secret: secret}, Program: program, Environ: environ}
+	return &Local{inProcess: InProcess{Registry: registry, Store: store, Secret: secret}, Program: program, Environ: environ}
 }
 
 // isolated reports whether an attempt goes to a child. A store that only this
 // process sees cannot be handed over.
 func (l *Local) isolated(a *runs.Attempt) bool {
-	kind, ok := l.registry.Kind(a.Kind)
-	if !ok || kind.Isolated == nil || l.Program == "" || l.store.Local() {
+	kind, ok := l.inProcess.Registry.Kind(a.Kind)
+	if !ok || kind.Isolated == nil || l.Program == "" || l.inProcess.Store.Local() {
 		return false
 	}
 	options := kind.Options()
@@ -63,17 +50,17 @@ func (l *Local) Preflight(ctx context.Context, a *runs.Attempt, sink Sink) error
 	if l.isolated(a) {
 		return l.child(ctx, a, sink, "--preflight").Err
 	}
-	return l.preflight(ctx, a, sink)
+	return l.inProcess.Preflight(ctx, a, sink)
 }
 
 // Execute runs the attempt.
 func (l *Local) Execute(ctx context.Context, a *runs.Attempt, sink Sink) Outcome {
-	l.sweep.Do(sweepScratch)
+	l.sweep.Do(SweepScratch)
 	if l.isolated(a) {
 		return l.child(ctx, a, sink)
 	}
 	done := make(chan Outcome, 1)
-	go func() { done <- l.perform(ctx, a, sink) }()
+	go func() { done <- l.inProcess.Execute(ctx, a, sink) }()
 	select {
 	case o := <-done:
 		return o
@@ -81,196 +68,4 @@ func (l *Local) Execute(ctx context.Context, a *runs.Attempt, sink Sink) Outcome
 	}
 	<-ctx.Done()
 	return Outcome{State: runs.Interrupted, Err: ErrAborted}
-}
-
-// child runs `sprint worker` and relays what it reports. The child ends when
-// its standard input does, so it never outlives this process.
-func (l *Local) child(ctx context.Context, a *runs.Attempt, sink Sink, extra ...string) Outcome {
-	digest, err := a.Digest()
-	if err != nil {
-		return failed(err)
-	}
-	args := append([]string{"worker", "--store", l.store.Source(), "--run", a.Run, "--stage", a.Stage, "--attempt", strconv.Itoa(a.Number), "--digest", digest}, extra...)
-	cmd := exec.Command(l.Program, args...)
-	cmd.Env = tuned(l.Environ)
-	cmd.SysProcAttr = childAttributes()
-	stderr := &tail{}
-	cmd.Stderr = stderr
-	lifeline, err := cmd.StdinPipe()
-	if err != nil {
-		return failed(err)
-	}
-	defer lifeline.Close()
-	stdout, err := cmd.StdoutPipe()
-	if err != nil {
-		return failed(err)
-	}
-	// Pdeathsig follows the thread that started the child, so it must live on.
-	runtime.LockOSThread()
-	defer runtime.UnlockOSThread()
-	if err := cmd.Start(); err != nil {
-		return failed(stages.Fail(stages.CodeEnvironment, "", "cannot start %s: %w", l.Program, err))
-	}
-	stop := make(chan struct{})
-	var watching sync.WaitGroup
-	watching.Go(func() { l.forward(ctx, cmd, stop) })
-	final := relay(stdout, sink)
-	err = cmd.Wait()
-	close(stop)
-	watching.Wait()
-	return l.judge(ctx, a, err, cmd.ProcessState, final, stderr.String())
-}
-
-// forward turns a cancelled context into SIGTERM, and after the grace time
-// or an abort into SIGKILL.
-func (l *Local) forward(ctx context.Context, cmd *exec.Cmd, stop <-chan struct{}) {
-	select {
-	case <-stop:
-		return
-	case <-ctx.Done():
-	}
-	_ = cmd.Process.Signal(syscall.SIGTERM)
-	grace := l.Grace
-	if grace == 0 {
-		grace = 2 * time.Minute
-	}
-	select {
-	case <-stop:
-		return
-	case <-l.Abort:
-	case <-time.After(grace):
-	}
-	_ = cmd.Process.Kill()
-}
-
-// aborted reports whether nobody waits for checkpoints any more.
-func (l *Local) aborted() bool {
-	select {
-	case <-l.Abort:
-		return true
-	default:
-		return false
-	}
-}
-
-// tuned adds what makes glibc use huge pages for big tensors: without it a
-// training step spends a third of its time in page faults.
-func tuned(env []string) []string {
-	if runtime.GOOS != "linux" || slices.ContainsFunc(env, func(kv string) bool { return strings.HasPrefix(kv, "GLIBC_TUNABLES=") }) {
-		return env
-	}
-	return append(env[:len(env):len(env)], "GLIBC_TUNABLES=glibc.malloc.hugetlb=1")
-}
-
-// message is a line of a worker's standard output.
-type message struct {
-	Type     string           `json:"type"` // progress, note, log, end
-	Progress *stages.Progress `json:"progress,omitempty"`
-	Name     string           `json:"name,omitempty"`
-	Value    any              `json:"value,omitempty"`
-	Level    slog.Level       `json:"level,omitempty"`
-	Text     string           `json:"text,omitempty"`
-	Hint     string           `json:"hint,omitempty"`
-	Code     stages.Code      `json:"code,omitempty"`
-	State    runs.State       `json:"state,omitempty"`
-	Cause    Cause            `json:"cause,omitempty"`
-	Saved    bool             `json:"saved,omitempty"`
-}
-
-// relay passes a worker's messages on and returns its last word.
-func relay(r io.Reader, sink Sink) *message {
-	var final *message
-	lines := bufio.NewReaderSize(r, 64<<10)
-	for {
-		line, err := lines.ReadBytes('\n')
-		if len(bytes.TrimSpace(line)) > 0 {
-			var m message
-			if json.Unmarshal(line, &m) != nil {
-				sink.Log(slog.LevelInfo, strings.TrimSpace(string(line)))
-			} else {
-				switch m.Type {
-				case "progress":
-					if m.Progress != nil {
-						sink.Progress(*m.Progress)
-					}
-				case "note":
-					sink.Note(m.Name, m.Value)
-				case "log":
-					sink.Log(m.Level, m.Text)
-				case "end":
-					final = &m
-				}
-			}
-		}
-		if err != nil {
-			return final
-		}
-	}
-}
-
-// judge turns the end of a child into an outcome. The store decides: if the
-// manifest is there, the work is done however the child ended.
-func (l *Local) judge(ctx context.Context, a *runs.Attempt, err error, ps *os.ProcessState, final *message, stderr string) Outcome {
-	if final != nil && (final.State == runs.Succeeded || final.State == runs.Failed) && final.Code != -1 {
-		m, readErr := l.store.Manifest(context.WithoutCancel(ctx), a.Kind, a.Key)
-		if readErr == nil && m.Generation >= a.Generation {
-			return committed(&m)
-		}
-		if final.State == runs.Succeeded {
-			if final.Name == "preflight" {
-				return Outcome{State: runs.Succeeded}
-			}
-			return failed(fmt.Errorf("the worker of stage %s says that it is done, but: %w", a.Stage, readErr))
-		}
-	}
-	if final != nil {
-		o := Outcome{State: final.State, Checkpointed: final.Saved, Cause: final.Cause}
-		o.Err = &stages.Failure{Code: final.Code, Lost: final.State == runs.Lost, Hint: final.Hint, Err: errors.New(final.Text)}
-		if final.State == runs.Interrupted {
-			o.Err = fmt.Errorf("%s: %w", final.Text, stages.ErrInterrupted)
-		}
-		return o
-	}
-	if stderr != "" {
-		stderr = "\n" + stderr
-	}
-	if signal, ok := killedBy(ps); ok {
-		if ctx.Err() != nil {
-			o := Outcome{State: runs.Interrupted, Err: stages.ErrInterrupted}
-			if l.aborted() {
-				o.Err = ErrAborted
-			}
-			return o
-		}
-		if signal == "killed" {
-			// The kernel's out-of-memory killer leaves no other trace that
-			// an ordinary user may read; a retry would end the same way only
-			// if memory is short, so the message names both.
-			return failed(stages.Lose(stages.CodeMemory, "lower train.batch_tokens if memory is short; the same command continues from the last checkpoint", "the worker of stage %s was killed, by the kernel for want of memory or by someone%s", a.Stage, stderr))
-		}
-		return failed(stages.Lose(stages.CodeStage, "the same command continues from the last checkpoint", "the worker of stage %s ended by signal: %s%s", a.Stage, signal, stderr))
-	}
-	return failed(fmt.Errorf("the worker of stage %s ended without a word: %w%s", a.Stage, err, stderr))
-}
-
-// tail keeps the last bytes of a stream, for the message of a crash.
-type tail struct {
-	mu sync.Mutex
-	b  []byte
-}
-
-func (t *tail) Write(p []byte) (int, error) {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	t.b = append(t.b, p...)
-	if len(t.b) > 8192 {
-		t.b = append(t.b[:0], t.b[len(t.b)-4096:]...)
-	}
-	return len(p), nil
-}
-
-func (t *tail) String() string {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	return strings.TrimSpace(string(t.b))
 }

@@ -20,11 +20,11 @@ func (u *run) preflight(ctx context.Context, e *Evaluation) error {
 		}
 		p := u.patience(t)
 		err := u.demands(ctx, t, v)
-		for err != nil && u.again(ctx, t, p, lostOnly(failed(err))) {
+		for err != nil && u.again(ctx, t, p, lostOnly(FromError(err))) {
 			err = u.demands(ctx, t, v)
 		}
 		if err != nil {
-			state := failed(err).State
+			state := FromError(err).State
 			if ctx.Err() != nil {
 				state = runs.Interrupted
 				err = fmt.Errorf("%w: %w", stages.ErrInterrupted, context.Cause(ctx))

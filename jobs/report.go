@@ -2,7 +2,6 @@ package jobs
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -66,7 +65,7 @@ func (u *run) settle(t *Task, v *Verdict) {
 	case runs.Cached:
 		u.state(t, runs.Cached, v.Reason, fill)
 	case runs.Failed:
-		err := committed(v.Manifest).Err
+		err := FromManifest(v.Manifest).Err
 		u.fail(t, err)
 		u.state(t, runs.Failed, v.Reason, func(res *runs.StageResult) { fill(res); res.Error = err.Error() })
 	case runs.Skipped:
@@ -114,10 +113,7 @@ func (u *run) begin(ctx context.Context) error {
 // end records how a task ended.
 func (u *run) end(ctx context.Context, t *Task, o Outcome, began time.Time) {
 	if o.Manifest != nil {
-		b, err := json.Marshal(pointer{Kind: t.Kind.Name, Key: o.Manifest.Key})
-		if err == nil {
-			err = u.Store.WriteFile(context.WithoutCancel(ctx), pointerKey(u.g.Plan.Name, t.Name), b)
-		}
+		err := SaveLast(context.WithoutCancel(ctx), u.Store, u.g.Plan.Name, t.Name, t.Kind.Name, o.Manifest.Key)
 		if err != nil {
 			u.Log.Warn("could not note the last run of a stage", "stage", t.Name, "error", err)
 		}

@@ -2,7 +2,6 @@ package jobs
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"maps"
 	"math/rand/v2"
@@ -10,42 +9,7 @@ import (
 
 	"github.com/sprint-ml/sprint/config"
 	"github.com/sprint-ml/sprint/jobs/runs"
-	"github.com/sprint-ml/sprint/stages"
-	"github.com/sprint-ml/sprint/storage"
 )
-
-// Cause is what ended an attempt, as far as trying again is concerned: each has
-// its own budget, config.Retry.
-type Cause string
-
-// The causes. An attempt without one is not tried again.
-const (
-	CauseNetwork Cause = "network" // a source or registry did not answer
-	CauseStore   Cause = "store"   // the store did not answer
-	CauseMachine Cause = "machine" // the process that did the work is gone
-	CauseFailure Cause = "failure" // the stage failed by itself
-)
-
-// causeOf sorts an error. A verdict, a mistake of the plan, missing rights and
-// broken bytes end the same way however often they are tried.
-func causeOf(err error) Cause {
-	var failure *stages.Failure
-	var verdict *stages.Verdict
-	switch {
-	case err == nil, errors.As(err, &verdict):
-		return ""
-	case errors.Is(err, storage.ErrTransient):
-		return CauseStore
-	case errors.As(err, &failure) && failure.Lost && failure.Code == stages.CodeEnvironment:
-		return CauseNetwork
-	case errors.As(err, &failure) && failure.Lost:
-		return CauseMachine
-	}
-	if code := Code(err); code == stages.CodeStage || code == stages.CodeMemory {
-		return CauseFailure
-	}
-	return ""
-}
 
 // patience is what is left of a task's budgets.
 type patience struct {

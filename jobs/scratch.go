@@ -30,9 +30,9 @@ func newScratch() (dir string, done func(), err error) {
 	}
 }
 
-// sweepScratch removes the folders of this user's processes that were killed.
+// SweepScratch removes the folders of this user's processes that were killed.
 // What cannot be removed takes only space.
-func sweepScratch() {
+func SweepScratch() {
 	entries, err := os.ReadDir(os.TempDir())
 	if err != nil {
 		return

@@ -26,7 +26,7 @@ func (u *run) attempt(t *Task, v *Verdict, inputs map[string]storage.Artifact, n
 	return &runs.Attempt{
 		Run: u.id, Plan: u.g.Plan.Name, PlanDigest: u.g.Plan.Digest, Stage: t.Name, Number: number, Kind: t.Kind.Name,
 		Key: v.Key, Generation: v.Generation + 1, Preimage: v.Preimage, Options: options, Inputs: inputs, External: external,
-		Files: u.g.files, Taxonomy: u.g.taxonomy, Device: t.Device, CacheDir: u.CacheDir, Offline: u.Offline, Endpoints: u.Endpoints, Version: u.Version,
+		Files: u.g.Files(), Taxonomy: u.g.Taxonomy(), Device: t.Device, CacheDir: u.CacheDir, Offline: u.Offline, Endpoints: u.Endpoints, Version: u.Version,
 	}, nil
 }
 
@@ -71,9 +71,9 @@ func (u *run) execute(ctx context.Context, e Evaluator, t *Task, v *Verdict, inp
 		case errors.As(err, &held):
 			return Outcome{State: runs.Skipped, Err: err}
 		case err != nil:
-			o = u.interruptible(ctx, failed(err))
+			o = u.interruptible(ctx, FromError(err))
 		case v.Manifest != nil:
-			o = committed(v.Manifest)
+			o = FromManifest(v.Manifest)
 			if o.State == runs.Succeeded && v.Manifest.Run != u.id {
 				o.State, o.Reason = runs.Cached, fmt.Sprintf("run %s did it meanwhile", v.Manifest.Run)
 			}
@@ -109,10 +109,10 @@ func (u *run) try(ctx context.Context, t *Task, v *Verdict, inputs map[string]st
 		number = *next
 		*next++
 		if a, err = u.attempt(t, v, inputs, number); err != nil {
-			return failed(err)
+			return FromError(err)
 		}
 		if taken = runs.SaveAttempt(ctx, u.Store, a); taken != nil && !errors.Is(taken, storage.ErrExists) {
-			return u.interruptible(ctx, failed(taken))
+			return u.interruptible(ctx, FromError(taken))
 		}
 	}
 	u.state(t, runs.Running, v.Reason, func(res *runs.StageResult) { res.Attempt = number })
@@ -135,9 +135,9 @@ func (u *run) try(ctx context.Context, t *Task, v *Verdict, inputs map[string]st
 	switch {
 	case o.Manifest == nil && winner != nil:
 		sink.Log(slog.LevelInfo, errTaken.Error()+"; this attempt ends and takes that result")
-		return committed(winner)
+		return FromManifest(winner)
 	case o.State == runs.Interrupted && ctx.Err() == nil && limited.Err() != nil:
-		o = failed(stages.Fail(stages.CodeStage, "raise `timeout` of the stage; it continues from its checkpoint if it made one", "%w", context.Cause(limited)))
+		o = FromError(stages.Fail(stages.CodeStage, "raise `timeout` of the stage; it continues from its checkpoint if it made one", "%w", context.Cause(limited)))
 	}
 	if o.Err != nil {
 		sink.Log(slog.LevelError, o.Err.Error())

@@ -78,21 +78,21 @@ func (u *run) blocked(ctx context.Context, t *Task, stop bool) string {
 // task brings one task up to date.
 func (u *run) task(ctx context.Context, e Evaluator, t *Task) {
 	u.mu.Lock()
-	inputs, missing := e.inputs(t, u.known)
+	inputs, missing := Inputs(t, u.known)
 	u.mu.Unlock()
 	if inputs == nil || missing != "" {
 		if !u.selected[t.Name] {
 			u.state(t, runs.Skipped, notSelected, nil)
 			return
 		}
-		u.end(ctx, t, failed(&config.UsageError{Message: fmt.Sprintf("stage %s needs an input that is not there: %s, and that stage is not selected", t.Name, missing), Hint: "leave out --only, --from and --until, or select that stage too"}), time.Now())
+		u.end(ctx, t, FromError(&config.UsageError{Message: fmt.Sprintf("stage %s needs an input that is not there: %s, and that stage is not selected", t.Name, missing), Hint: "leave out --only, --from and --until, or select that stage too"}), time.Now())
 		return
 	}
 	began := time.Now()
 	p := u.patience(t)
 	v, err := u.rely(ctx, e, t, inputs)
 	for ; err != nil; v, err = u.rely(ctx, e, t, inputs) {
-		if o := failed(err); !u.again(ctx, t, p, o) {
+		if o := FromError(err); !u.again(ctx, t, p, o) {
 			u.end(ctx, t, u.interruptible(ctx, o), began)
 			return
 		}

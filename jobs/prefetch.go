@@ -65,7 +65,7 @@ func (e Evaluator) look(ctx context.Context, g *Graph, t *Task, looks map[string
 			known[r.From] = looks[r.From].manifest // upstream of a need
 		}
 	}
-	inputs, waiting := e.inputs(t, known)
+	inputs, waiting := Inputs(t, known)
 	if waiting != "" {
 		close(l.found)
 		return nil
