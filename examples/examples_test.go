@@ -11,7 +11,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/sprint-ml/sprint/config"
-	"github.com/sprint-ml/sprint/jobs"
+	"github.com/sprint-ml/sprint/jobs/graph"
 	"github.com/sprint-ml/sprint/ml/taxonomy"
 	"github.com/sprint-ml/sprint/stages/all"
 )
@@ -41,7 +41,7 @@ func TestGraphs(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			g, err := jobs.Compile(context.Background(), plan, jobs.CompileOptions{Registry: all.All(), Options: options})
+			g, err := graph.Compile(context.Background(), plan, graph.CompileOptions{Registry: all.All(), Options: options})
 			if err != nil {
 				t.Fatal(err)
 			}

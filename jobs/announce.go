@@ -5,6 +5,8 @@ import (
 	"errors"
 	"time"
 
+	"github.com/sprint-ml/sprint/jobs/evaluate"
+	"github.com/sprint-ml/sprint/jobs/graph"
 	"github.com/sprint-ml/sprint/jobs/runs"
 	"github.com/sprint-ml/sprint/storage"
 )
@@ -12,8 +14,8 @@ import (
 // rely decides about a task as Evaluator.Task does. What it finds done and was
 // not there to be seen when the run began is noted as used, and looked at again:
 // a gc that did not know of it may have deleted it meanwhile.
-func (u *run) rely(ctx context.Context, e Evaluator, t *Task, inputs map[string]storage.Artifact) (*Verdict, error) {
-	v, err := e.Task(ctx, u.g, t, inputs)
+func (u *run) rely(ctx context.Context, e evaluate.Evaluator, t *graph.Node, inputs map[string]storage.Artifact) (*evaluate.Decision, error) {
+	v, err := e.Decide(ctx, u.g, t, inputs)
 	if err != nil || v.State != runs.Cached || u.seen[t.Name] == v.Key {
 		return v, err
 	}
@@ -25,12 +27,12 @@ func (u *run) rely(ctx context.Context, e Evaluator, t *Task, inputs map[string]
 	if _, err := u.Store.AwaitSweep(ctx, nil); err != nil {
 		return nil, err
 	}
-	return e.Task(ctx, u.g, t, inputs)
+	return e.Decide(ctx, u.g, t, inputs)
 }
 
 // attend makes the run seen as live until leave is called. The context that it
 // returns ends when the run is cancelled.
-func (u *run) attend(ctx context.Context, e *Evaluation) (attended context.Context, leave func(), err error) {
+func (u *run) attend(ctx context.Context, e *evaluate.Evaluation) (attended context.Context, leave func(), err error) {
 	lease, err := u.Store.Acquire(ctx, runs.LeaseName(u.id), storage.Self(), u.TTL, "")
 	if err != nil {
 		return nil, nil, err
@@ -41,7 +43,7 @@ func (u *run) attend(ctx context.Context, e *Evaluation) (attended context.Conte
 		}
 	}
 	used := runs.ReadSet{Plan: u.g.Plan.Name, Command: u.Command, Digests: []string{}}
-	for name, v := range e.Tasks {
+	for name, v := range e.Decisions {
 		if v.Manifest != nil {
 			u.seen[name] = v.Key
 			used.Add(v.Manifest)

@@ -11,7 +11,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/sprint-ml/sprint/config/diagnostic"
-	"github.com/sprint-ml/sprint/jobs"
+	"github.com/sprint-ml/sprint/jobs/executor"
 	"pgregory.net/rapid"
 )
 
@@ -60,7 +60,7 @@ func TestCompileReportsEverythingOnceWithItsPlace(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) {
 			_, err := newBench(t, "name: toys\nstages:\n"+c.stages+"\n").compile()
 			var errs diagnostic.Errors
-			if !errors.As(err, &errs) || jobs.Code(err) != 3 {
+			if !errors.As(err, &errs) || executor.Code(err) != 3 {
 				t.Fatalf("got %v", err)
 			}
 			if len(errs) != len(c.want) {
@@ -85,8 +85,8 @@ stages:
   - {name: d, kind: refine, inputs: {raw: a.raw}}
 `)
 	g := b.graph()
-	c, _ := g.Task("c")
-	d, _ := g.Task("d")
+	c, _ := g.Node("c")
+	d, _ := g.Node("d")
 	if c.Inputs[0].From != "b" || d.Inputs[0].From != "a" {
 		t.Errorf("c reads from %s, d from %s", c.Inputs[0].From, d.Inputs[0].From)
 	}
@@ -101,7 +101,7 @@ func TestKeysFollowMeaning(t *testing.T) {
 		if err != nil {
 			t.Fatalf("%s: %v", with, err)
 		}
-		k, _, err := g.Tasks[0].Preimage(nil).Key()
+		k, _, err := g.Nodes[0].Preimage(nil).Key()
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -161,7 +161,7 @@ func TestChangedFileChangesTheKey(t *testing.T) {
 		if err := os.WriteFile(filepath.Join(b.dir, "data.txt"), []byte(s), 0o644); err != nil {
 			t.Fatal(err)
 		}
-		k, _, err := b.graph().Tasks[0].Preimage(nil).Key()
+		k, _, err := b.graph().Nodes[0].Preimage(nil).Key()
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -1,6 +1,8 @@
 package jobs
 
+import "github.com/sprint-ml/sprint/jobs/executor"
+
 // The scratch folders of attempts.
 var (
-	NewScratch = newScratch
+	NewScratch = executor.NewScratch
 )

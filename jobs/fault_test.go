@@ -12,6 +12,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/sprint-ml/sprint/jobs"
+	"github.com/sprint-ml/sprint/jobs/executor"
 	"github.com/sprint-ml/sprint/stages"
 	"github.com/sprint-ml/sprint/storage"
 	"github.com/sprint-ml/sprint/storage/faultstore"
@@ -71,7 +72,7 @@ func faultMatrix(t *testing.T, url func() string, step int) {
 		got, err := runSix(t.Context(), dir, store, inj, short)
 		message := got.Error
 		if err != nil {
-			message, got.Code = err.Error(), jobs.Code(err)
+			message, got.Code = err.Error(), executor.Code(err)
 		}
 		var hit faultstore.Op
 		for _, o := range inj.Ops() {

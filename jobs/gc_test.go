@@ -13,11 +13,14 @@ import (
 	"time"
 
 	"github.com/sprint-ml/sprint/jobs"
+	"github.com/sprint-ml/sprint/jobs/evaluate"
+	"github.com/sprint-ml/sprint/jobs/executor"
+	"github.com/sprint-ml/sprint/jobs/gc"
 	"github.com/sprint-ml/sprint/jobs/runs"
 	"github.com/sprint-ml/sprint/storage"
 )
 
-func (b *bench) gc(o jobs.GC) *jobs.GCReport {
+func (b *bench) gc(o gc.Collector) *gc.Report {
 	b.t.Helper()
 	o.Store, o.Log = b.store, slog.New(slog.DiscardHandler)
 	if o.Settle == 0 {
@@ -53,7 +56,7 @@ func (b *bench) age(prefix string, by time.Duration) {
 	}
 }
 
-func deleted(r *jobs.GCReport, what string) int {
+func deleted(r *gc.Report, what string) int {
 	for _, g := range r.Groups {
 		if g.What == what {
 			return g.Objects
@@ -75,7 +78,7 @@ func TestGCForgetsOldRuns(t *testing.T) {
 		}
 	}
 	before := b.objects("")
-	dry := b.gc(jobs.GC{KeepRuns: 1})
+	dry := b.gc(gc.Collector{KeepRuns: 1})
 	if after := b.objects(""); !slices.Equal(before, after) {
 		t.Fatal("a dry run changed the store")
 	}
@@ -83,7 +86,7 @@ func TestGCForgetsOldRuns(t *testing.T) {
 		t.Fatalf("would delete %d artifacts, forget %v: %+v", n, dry.Forgotten, dry)
 	}
 	blobs := len(b.objects("blobs/"))
-	r := b.gc(jobs.GC{KeepRuns: 1, Delete: true})
+	r := b.gc(gc.Collector{KeepRuns: 1, Delete: true})
 	if !slices.Equal(r.Groups, dry.Groups) {
 		t.Errorf("said %+v, did %+v", dry.Groups, r.Groups)
 	}
@@ -95,24 +98,24 @@ func TestGCForgetsOldRuns(t *testing.T) {
 	}
 	b.mustRun(0, "cached cached cached cached")
 	b.set = nil
-	e, err := jobs.Evaluator{Store: b.store}.Evaluate(b.ctx, b.graph())
+	e, err := evaluate.Evaluator{Store: b.store}.Evaluate(b.ctx, b.graph())
 	if err != nil {
 		t.Fatal(err)
 	}
-	if v := e.Tasks["join"]; v.State != runs.Pending || !strings.Contains(v.Reason, "evicted by gc") || v.Lost == nil {
+	if v := e.Decisions["join"]; v.State != runs.Pending || !strings.Contains(v.Reason, "evicted by gc") || v.Lost == nil {
 		t.Errorf("join: %s, %q", v.State, v.Reason)
 	}
 	b.set = []string{"join.text=third"}
-	if e, err = (jobs.Evaluator{Store: b.store}).Evaluate(b.ctx, b.graph()); err != nil {
+	if e, err = (evaluate.Evaluator{Store: b.store}).Evaluate(b.ctx, b.graph()); err != nil {
 		t.Fatal(err)
 	}
-	if v := e.Tasks["join"]; strings.Contains(v.Reason, "evicted") || !strings.Contains(v.Reason, "text") {
+	if v := e.Decisions["join"]; strings.Contains(v.Reason, "evicted") || !strings.Contains(v.Reason, "text") {
 		t.Errorf("a changed option is told as %q", v.Reason)
 	}
 	b.set = nil
 	b.mustRun(0, "cached cached succeeded succeeded")
 	b.mustRun(0, "cached cached cached cached")
-	if again := b.gc(jobs.GC{KeepRuns: 10}); deleted(again, "artifacts") != 0 {
+	if again := b.gc(gc.Collector{KeepRuns: 10}); deleted(again, "artifacts") != 0 {
 		t.Errorf("with all runs kept it would delete %+v", again.Groups)
 	}
 }
@@ -120,8 +123,8 @@ func TestGCForgetsOldRuns(t *testing.T) {
 // What a pinned run, a live run, an alias, the grace period or a checkpoint
 // needs is kept, and without that it goes.
 func TestGCKeeps(t *testing.T) {
-	for name, keep := range map[string]func(*bench, *runs.Result, *jobs.GC) (undo func()){
-		"pinned run": func(b *bench, first *runs.Result, _ *jobs.GC) func() {
+	for name, keep := range map[string]func(*bench, *runs.Result, *gc.Collector) (undo func()){
+		"pinned run": func(b *bench, first *runs.Result, _ *gc.Collector) func() {
 			pin := func(on bool) {
 				if err := runs.SetPin(b.ctx, b.store, *first.Run, on, ""); err != nil {
 					b.t.Fatal(err)
@@ -130,15 +133,15 @@ func TestGCKeeps(t *testing.T) {
 			pin(true)
 			return func() { pin(false) }
 		},
-		"newest runs": func(_ *bench, _ *runs.Result, o *jobs.GC) func() {
+		"newest runs": func(_ *bench, _ *runs.Result, o *gc.Collector) func() {
 			o.KeepRuns = 2
 			return func() { o.KeepRuns = 1 }
 		},
-		"grace period": func(_ *bench, _ *runs.Result, o *jobs.GC) func() {
+		"grace period": func(_ *bench, _ *runs.Result, o *gc.Collector) func() {
 			o.OlderThan = time.Hour
 			return func() { o.OlderThan = 0 }
 		},
-		"live run": func(b *bench, first *runs.Result, o *jobs.GC) func() {
+		"live run": func(b *bench, first *runs.Result, o *gc.Collector) func() {
 			// Its record is not there yet, what it uses is.
 			b.age("", 2*time.Hour)
 			o.OlderThan = time.Hour
@@ -166,7 +169,7 @@ func TestGCKeeps(t *testing.T) {
 				}
 			}
 		},
-		"damaged record": func(b *bench, first *runs.Result, _ *jobs.GC) func() {
+		"damaged record": func(b *bench, first *runs.Result, _ *gc.Collector) func() {
 			key := "runs/" + *first.Run + "/result.json"
 			record, err := b.store.ReadFile(b.ctx, key, 1<<20)
 			if err != nil {
@@ -182,7 +185,7 @@ func TestGCKeeps(t *testing.T) {
 				}
 			}
 		},
-		"alias": func(b *bench, first *runs.Result, _ *jobs.GC) func() {
+		"alias": func(b *bench, first *runs.Result, _ *gc.Collector) func() {
 			// A release whose tree is what the first run's slow stage made, of
 			// what its join stage made.
 			end := first.Stages[3].Outputs["end"]
@@ -218,17 +221,17 @@ func TestGCKeeps(t *testing.T) {
 			first := b.mustRun(0, "succeeded succeeded succeeded succeeded")
 			b.set = []string{"join.text=second"}
 			b.mustRun(0, "cached cached succeeded succeeded")
-			o := jobs.GC{KeepRuns: 1, Delete: true}
+			o := gc.Collector{KeepRuns: 1, Delete: true}
 			undo := keep(b, first, &o)
 			if n := deleted(b.gc(o), "artifacts"); n != 0 {
 				t.Errorf("%d artifacts went", n)
 			}
 			b.set = nil
-			e, err := jobs.Evaluator{Store: b.store}.Evaluate(b.ctx, b.graph())
+			e, err := evaluate.Evaluator{Store: b.store}.Evaluate(b.ctx, b.graph())
 			if err != nil {
 				t.Fatal(err)
 			}
-			if v := e.Tasks["slow"]; v.State != runs.Cached {
+			if v := e.Decisions["slow"]; v.State != runs.Cached {
 				t.Errorf("slow would %s: %s", v.State, v.Reason)
 			}
 			undo()
@@ -259,20 +262,20 @@ func TestGCCheckpoints(t *testing.T) {
 		save(finished, step)
 		save(stranger, step)
 	}
-	if n := deleted(b.gc(jobs.GC{KeepRuns: 5}), "checkpoints"); n != 10 {
+	if n := deleted(b.gc(gc.Collector{KeepRuns: 5}), "checkpoints"); n != 10 {
 		t.Errorf("would delete %d of 10 checkpoints that serve nobody", n)
 	}
-	if n := deleted(b.gc(jobs.GC{KeepRuns: 5, OlderThan: time.Hour}), "checkpoints"); n != 0 {
+	if n := deleted(b.gc(gc.Collector{KeepRuns: 5, OlderThan: time.Hour}), "checkpoints"); n != 0 {
 		t.Errorf("would delete %d young checkpoints", n)
 	}
 	// The key of the stranger becomes that of a run that was interrupted.
 	b.set = []string{"slow.text=other"}
 	g := b.graph()
-	e, err := jobs.Evaluator{Store: b.store}.Evaluate(b.ctx, g)
+	e, err := evaluate.Evaluator{Store: b.store}.Evaluate(b.ctx, g)
 	if err != nil {
 		t.Fatal(err)
 	}
-	open := e.Tasks["slow"].Key
+	open := e.Decisions["slow"].Key
 	b.set = append(b.set, "slow.end=lost")
 	if r, err := b.run(); err != nil || r.Code == 0 {
 		t.Fatal(r, err)
@@ -280,7 +283,7 @@ func TestGCCheckpoints(t *testing.T) {
 	for step := range int64(5) {
 		save(open, step)
 	}
-	if n := deleted(b.gc(jobs.GC{KeepRuns: 5, Delete: true}), "checkpoints"); n != 12 {
+	if n := deleted(b.gc(gc.Collector{KeepRuns: 5, Delete: true}), "checkpoints"); n != 12 {
 		t.Errorf("deleted %d checkpoints, want 12: all but the 3 newest of the unfinished key", n)
 	}
 	into := t.TempDir()
@@ -314,7 +317,7 @@ func TestGCBesideWriters(t *testing.T) {
 			_, err := other.Put(b.ctx, bytes.NewReader(data), "")
 			done <- err
 		}()
-		b.gc(jobs.GC{KeepRuns: 1, OlderThan: time.Hour, Delete: true, Settle: 5 * time.Millisecond})
+		b.gc(gc.Collector{KeepRuns: 1, OlderThan: time.Hour, Delete: true, Settle: 5 * time.Millisecond})
 		if err := <-done; err != nil {
 			t.Fatal(err)
 		}
@@ -338,9 +341,9 @@ func TestGCRefuses(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	o := jobs.GC{Store: b.store, Log: slog.New(slog.DiscardHandler), Delete: true, Settle: time.Millisecond}
+	o := gc.Collector{Store: b.store, Log: slog.New(slog.DiscardHandler), Delete: true, Settle: time.Millisecond}
 	_, err = o.Run(b.ctx)
-	if held := (*storage.HeldError)(nil); !errors.As(err, &held) || jobs.Code(err) != 7 {
+	if held := (*storage.HeldError)(nil); !errors.As(err, &held) || executor.Code(err) != 7 {
 		t.Errorf("beside another gc: %v", err)
 	}
 	if err := sweep.End(b.ctx); err != nil {
@@ -353,7 +356,7 @@ func TestGCRefuses(t *testing.T) {
 	if err := b.store.Create(b.ctx, "runs/20990101-000000-abcdef/uses", []byte(`{}`)); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := o.Run(b.ctx); jobs.Code(err) != 2 || !strings.Contains(err.Error(), "live") {
+	if _, err := o.Run(b.ctx); executor.Code(err) != 2 || !strings.Contains(err.Error(), "live") {
 		t.Errorf("without grace beside a live run: %v", err)
 	}
 	if n := len(b.objects("blobs/")); n == 0 {
@@ -377,7 +380,7 @@ func TestGCKeepsAnswers(t *testing.T) {
 		t.Fatal(err)
 	}
 	b.age("", 1000*time.Hour)
-	r := b.gc(jobs.GC{Delete: true})
+	r := b.gc(gc.Collector{Delete: true})
 	if n := deleted(r, "artifacts"); n == 0 {
 		t.Errorf("nothing was deleted: %+v", r)
 	}
@@ -412,7 +415,7 @@ stages:
 	swept := 0
 	b.count.before = func(stage string, _ int) {
 		if stage == "long" {
-			swept = deleted(b.gc(jobs.GC{KeepRuns: 1, OlderThan: time.Hour, Delete: true}), "artifacts")
+			swept = deleted(b.gc(gc.Collector{KeepRuns: 1, OlderThan: time.Hour, Delete: true}), "artifacts")
 		}
 	}
 	b.mustRun(0, "succeeded cached succeeded succeeded")

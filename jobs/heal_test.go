@@ -12,7 +12,7 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/sprint-ml/sprint/jobs"
+	"github.com/sprint-ml/sprint/jobs/provenance"
 	"github.com/sprint-ml/sprint/stages"
 	"github.com/sprint-ml/sprint/storage"
 )
@@ -156,8 +156,8 @@ func TestEveryBlobHeals(t *testing.T) {
 			if name == "flipped" {
 				// Of the right size, so only one who reads it knows.
 				bad := 0
-				f := jobs.Found{Artifact: storage.Artifact{Digest: digest, Size: int64(len(data))}}
-				if _, _, err := jobs.CheckArtifact(b.ctx, b.store, f, func(string, error) { bad++ }); err != nil || bad != 1 {
+				f := provenance.Found{Artifact: storage.Artifact{Digest: digest, Size: int64(len(data))}}
+				if _, _, err := provenance.CheckArtifact(b.ctx, b.store, f, func(string, error) { bad++ }); err != nil || bad != 1 {
 					t.Fatalf("a flipped blob: %d found, %v", bad, err)
 				}
 			}

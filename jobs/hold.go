@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/sprint-ml/sprint/jobs/evaluate"
+	"github.com/sprint-ml/sprint/jobs/graph"
 	"github.com/sprint-ml/sprint/jobs/runs"
 	"github.com/sprint-ml/sprint/storage"
 )
@@ -14,7 +16,7 @@ import (
 // waits: it returns a verdict with the other's manifest, or takes over when the
 // holder is gone. With NoWait it returns the *storage.HeldError of a holder
 // that was seen to live.
-func (u *run) lease(ctx context.Context, e Evaluator, t *Task, v *Verdict, inputs map[string]storage.Artifact) (*storage.Lease, *Verdict, error) {
+func (u *run) lease(ctx context.Context, e evaluate.Evaluator, t *graph.Node, v *evaluate.Decision, inputs map[string]storage.Artifact) (*storage.Lease, *evaluate.Decision, error) {
 	name := t.Kind.Name + "/" + v.Key
 	self := storage.Self()
 	self.Run = u.id

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/sprint-ml/sprint/jobs"
+	"github.com/sprint-ml/sprint/jobs/evaluate"
 	"github.com/sprint-ml/sprint/jobs/runs"
 	"github.com/sprint-ml/sprint/storage"
 )
@@ -22,11 +23,11 @@ func stranger() storage.Holder {
 // makeLease is the name of the lease of the stage make.
 func makeLease(t *testing.T, b *bench) string {
 	t.Helper()
-	e, err := jobs.Evaluator{Store: b.store}.Evaluate(t.Context(), b.graph())
+	e, err := evaluate.Evaluator{Store: b.store}.Evaluate(t.Context(), b.graph())
 	if err != nil {
 		t.Fatal(err)
 	}
-	return "make/" + e.Tasks["make"].Key
+	return "make/" + e.Decisions["make"].Key
 }
 
 // With --no-wait a live holder gives code 7; one that is silent for a ttl does

@@ -16,6 +16,8 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/sprint-ml/sprint/jobs"
+	"github.com/sprint-ml/sprint/jobs/executor"
+	"github.com/sprint-ml/sprint/jobs/executor/local"
 	"github.com/sprint-ml/sprint/stages"
 	"github.com/sprint-ml/sprint/storage"
 	"github.com/sprint-ml/sprint/storage/faultstore"
@@ -93,12 +95,12 @@ func playSix(dir, url string) int {
 			b.set = []string{option}
 		}
 		if os.Getenv("TOY_ISOLATED") != "" {
-			b.local = func(l *jobs.Local) { l.Program = os.Args[0] }
+			b.local = func(l *local.Executor) { l.Program = os.Args[0] }
 		}
 	})
 	if err != nil {
 		fmt.Fprintln(os.Stderr, err)
-		return int(jobs.Code(err))
+		return int(executor.Code(err))
 	}
 	_ = json.NewEncoder(os.Stdout).Encode(report)
 	return int(report.Code)

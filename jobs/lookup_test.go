@@ -10,7 +10,8 @@ import (
 	"testing"
 	"time"
 
-	"github.com/sprint-ml/sprint/jobs"
+	"github.com/sprint-ml/sprint/jobs/executor"
+	"github.com/sprint-ml/sprint/jobs/graph"
 	"github.com/sprint-ml/sprint/stages"
 )
 
@@ -22,7 +23,7 @@ func TestLookupRemembersOnlySettledFiles(t *testing.T) {
 	path := filepath.Join(dir, "f")
 	ask := func(path string) string {
 		t.Helper()
-		l := jobs.NewLookup(dir, filepath.Join(dir, "cache"), true, time.Now())
+		l := graph.NewLookup(dir, filepath.Join(dir, "cache"), true, time.Now())
 		info, err := l.File(t.Context(), path)
 		if err := errors.Join(err, l.Close()); err != nil {
 			t.Fatal(err)
@@ -67,7 +68,7 @@ func TestLookupRemembersOnlySettledFiles(t *testing.T) {
 
 func TestLookupFailuresAreThePlans(t *testing.T) {
 	dir := t.TempDir()
-	l := jobs.NewLookup(dir, filepath.Join(dir, "cache"), true, time.Now())
+	l := graph.NewLookup(dir, filepath.Join(dir, "cache"), true, time.Now())
 	_, folder := l.File(t.Context(), dir)
 	_, none := l.File(t.Context(), filepath.Join(dir, "none"))
 	_, glob := l.Glob(t.Context(), filepath.Join(dir, "*.none"))
@@ -83,7 +84,7 @@ func TestPinResolvesOnce(t *testing.T) {
 	dir := t.TempDir()
 	asked := 0
 	pin := func() (string, error) {
-		l := jobs.NewLookup(dir, filepath.Join(dir, "cache"), true, time.Now())
+		l := graph.NewLookup(dir, filepath.Join(dir, "cache"), true, time.Now())
 		return l.Pin(t.Context(), "hub/model", func(context.Context) (string, error) { asked++; return "rev1", nil })
 	}
 	for range 2 {
@@ -97,7 +98,7 @@ func TestPinResolvesOnce(t *testing.T) {
 	if err := os.WriteFile(filepath.Join(dir, "sprint.lock"), []byte("{"), 0o644); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := pin(); jobs.Code(err) != stages.CodePlan {
+	if _, err := pin(); executor.Code(err) != stages.CodePlan {
 		t.Errorf("a broken lock gave %v", err)
 	}
 }

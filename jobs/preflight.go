@@ -5,26 +5,29 @@ import (
 	"errors"
 	"fmt"
 
+	"github.com/sprint-ml/sprint/jobs/evaluate"
+	"github.com/sprint-ml/sprint/jobs/executor"
+	"github.com/sprint-ml/sprint/jobs/graph"
 	"github.com/sprint-ml/sprint/jobs/runs"
 	"github.com/sprint-ml/sprint/stages"
 	"github.com/sprint-ml/sprint/storage"
 )
 
 // preflight tries the demands of every task that will run, before any does.
-func (u *run) preflight(ctx context.Context, e *Evaluation) error {
+func (u *run) preflight(ctx context.Context, e *evaluate.Evaluation) error {
 	var first error
-	for _, t := range u.g.Tasks {
-		v := e.Tasks[t.Name]
+	for _, t := range u.g.Nodes {
+		v := e.Decisions[t.Name]
 		if !u.selected[t.Name] || v.State.Final() {
 			continue
 		}
 		p := u.patience(t)
 		err := u.demands(ctx, t, v)
-		for err != nil && u.again(ctx, t, p, lostOnly(FromError(err))) {
+		for err != nil && u.again(ctx, t, p, lostOnly(executor.FromError(err))) {
 			err = u.demands(ctx, t, v)
 		}
 		if err != nil {
-			state := FromError(err).State
+			state := executor.FromError(err).State
 			if ctx.Err() != nil {
 				state = runs.Interrupted
 				err = fmt.Errorf("%w: %w", stages.ErrInterrupted, context.Cause(ctx))
@@ -38,8 +41,8 @@ func (u *run) preflight(ctx context.Context, e *Evaluation) error {
 	if first == nil {
 		return nil
 	}
-	for _, t := range u.g.Tasks {
-		if v := e.Tasks[t.Name]; u.errs[t.Name] == nil {
+	for _, t := range u.g.Nodes {
+		if v := e.Decisions[t.Name]; u.errs[t.Name] == nil {
 			if v.State.Final() {
 				u.settle(t, v)
 			} else {
@@ -51,7 +54,7 @@ func (u *run) preflight(ctx context.Context, e *Evaluation) error {
 }
 
 // demands tries the demands of one task. Its record is attempt 0.
-func (u *run) demands(ctx context.Context, t *Task, v *Verdict) error {
+func (u *run) demands(ctx context.Context, t *graph.Node, v *evaluate.Decision) error {
 	a, err := u.attempt(t, v, nil, 0)
 	if err != nil {
 		return err
@@ -65,8 +68,8 @@ func (u *run) demands(ctx context.Context, t *Task, v *Verdict) error {
 
 // lostOnly leaves a stage's own failure its budget: a demand that is not met
 // before the work is not met a second later.
-func lostOnly(o Outcome) Outcome {
-	if o.Cause == CauseFailure {
+func lostOnly(o executor.Outcome) executor.Outcome {
+	if o.Cause == executor.CauseFailure {
 		o.Cause = ""
 	}
 	return o

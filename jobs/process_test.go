@@ -18,6 +18,9 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/sprint-ml/sprint/jobs"
+	"github.com/sprint-ml/sprint/jobs/evaluate"
+	"github.com/sprint-ml/sprint/jobs/executor"
+	"github.com/sprint-ml/sprint/jobs/executor/local"
 	"github.com/sprint-ml/sprint/jobs/runs"
 	"github.com/sprint-ml/sprint/stages"
 	"github.com/sprint-ml/sprint/storage"
@@ -50,7 +53,7 @@ const workerFaults = "TOY_WORKER_FAULTS"
 func noSecret(string) (string, error) { return "", nil }
 
 func playWorker(args []string) int {
-	var o jobs.WorkerOptions
+	var o executor.WorkerOptions
 	var url string
 	f := flag.NewFlagSet("worker", flag.ContinueOnError)
 	f.StringVar(&url, "store", "", "")
@@ -102,7 +105,7 @@ func playWorker(args []string) int {
 			return 4
 		}
 	}
-	return int(jobs.Work(ctx, store, toys(c), o, noSecret, os.Stdout))
+	return int(executor.Work(ctx, store, toys(c), o, noSecret, os.Stdout))
 }
 
 // attemptTampers names what a worker's record is changed before, preflight or
@@ -110,7 +113,7 @@ func playWorker(args []string) int {
 const attemptTampers = "TOY_ATTEMPT_TAMPERS"
 
 // tamper puts another valid record in the place of an attempt's.
-func tamper(ctx context.Context, store *storage.Store, o jobs.WorkerOptions) error {
+func tamper(ctx context.Context, store *storage.Store, o executor.WorkerOptions) error {
 	key := fmt.Sprintf("runs/%s/attempts/%s/%d.json", o.Run, o.Stage, o.Attempt)
 	body, version, err := store.Read(ctx, key)
 	if err != nil {
@@ -124,7 +127,7 @@ func tamper(ctx context.Context, store *storage.Store, o jobs.WorkerOptions) err
 func TestForeignAttempt(t *testing.T) {
 	for when, states := range map[string]string{"preflight": "skipped skipped skipped failed", "work": "succeeded succeeded succeeded failed"} {
 		b := newBench(t, toyPlan)
-		b.local = func(l *jobs.Local) {
+		b.local = func(l *local.Executor) {
 			l.Program = os.Args[0]
 			l.Environ = append(os.Environ(), attemptTampers+"="+when)
 		}
@@ -150,7 +153,7 @@ func playRunner(dir string) int {
 		fmt.Fprintln(os.Stderr, err)
 		return 4
 	}
-	b.local = func(l *jobs.Local) { l.Program = os.Args[0] }
+	b.local = func(l *local.Executor) { l.Program = os.Args[0] }
 	res, err := b.run()
 	if err != nil {
 		fmt.Fprintln(os.Stderr, err)
@@ -165,7 +168,7 @@ func playRunner(dir string) int {
 
 func TestIsolatedStageRunsInAChild(t *testing.T) {
 	b := newBench(t, toyPlan)
-	b.local = func(l *jobs.Local) { l.Program = os.Args[0] }
+	b.local = func(l *local.Executor) { l.Program = os.Args[0] }
 	res := b.mustRun(0, "succeeded succeeded succeeded succeeded")
 	if b.count.n["slow"] != 0 {
 		t.Error("the isolated stage ran in this process")
@@ -186,7 +189,7 @@ func TestIsolatedStageRunsInAChild(t *testing.T) {
 
 func TestKilledChildIsTriedAgain(t *testing.T) {
 	b := newBench(t, toyPlan)
-	b.local = func(l *jobs.Local) {
+	b.local = func(l *local.Executor) {
 		l.Program = os.Args[0]
 		l.Environ = append(os.Environ(), "TOY_KILL_ONCE=1")
 	}
@@ -202,7 +205,7 @@ func TestFailureOfAChildKeepsItsCode(t *testing.T) {
 		hint string
 	}{"fail": {11, "give it more"}, "verdict": {5, "train more"}, "panic": {1, ""}} {
 		b := newBench(t, toyPlan)
-		b.local = func(l *jobs.Local) { l.Program = os.Args[0] }
+		b.local = func(l *local.Executor) { l.Program = os.Args[0] }
 		b.set = []string{"slow.end=" + end}
 		res := b.mustRun(want.code, "succeeded succeeded succeeded failed")
 		if want.hint != "" && res.Hint != want.hint {
@@ -216,7 +219,7 @@ func TestInterruptReachesTheChild(t *testing.T) {
 	b.set = []string{"slow.pace=100ms", "slow.times=9"}
 	ctx, cancel := context.WithCancel(t.Context())
 	b.ctx = ctx
-	b.local = func(l *jobs.Local) { l.Program = os.Args[0] }
+	b.local = func(l *local.Executor) { l.Program = os.Args[0] }
 	b.tweak = func(r *jobs.Runner) {
 		r.Observer = observe(func(e runs.Event) {
 			if e.Stage == "slow" && e.Progress != nil {
@@ -226,9 +229,9 @@ func TestInterruptReachesTheChild(t *testing.T) {
 	}
 	b.mustRun(75, "succeeded succeeded succeeded interrupted")
 	b.ctx, b.tweak, b.set[0] = t.Context(), nil, "slow.pace=0s"
-	e, err := jobs.Evaluator{Store: b.store}.Evaluate(b.ctx, b.graph())
-	if err != nil || !e.Tasks["slow"].Resumable {
-		t.Errorf("no checkpoint of the child: %+v, %v", e.Tasks["slow"], err)
+	e, err := evaluate.Evaluator{Store: b.store}.Evaluate(b.ctx, b.graph())
+	if err != nil || !e.Decisions["slow"].Resumable {
+		t.Errorf("no checkpoint of the child: %+v, %v", e.Decisions["slow"], err)
 	}
 	b.mustRun(0, "cached cached cached succeeded")
 }
@@ -296,7 +299,7 @@ func TestAbortWaitsForNoCheckpoint(t *testing.T) {
 			b.ctx = ctx
 			abort, deaf := make(chan struct{}), make(chan struct{})
 			t.Cleanup(func() { close(deaf) })
-			b.local = func(l *jobs.Local) {
+			b.local = func(l *local.Executor) {
 				l.Program, l.Abort = os.Args[0], abort
 				l.Environ = append(os.Environ(), "TOY_DEAF=1")
 			}
@@ -333,7 +336,7 @@ func TestAbortWaitsForNoCheckpoint(t *testing.T) {
 			b.count.mu.Lock() // the stage that nobody waited for may begin yet
 			b.count.before = nil
 			b.count.mu.Unlock()
-			b.local = func(l *jobs.Local) { l.Program = os.Args[0] }
+			b.local = func(l *local.Executor) { l.Program = os.Args[0] }
 			b.mustRun(0, strings.NewReplacer("succeeded", "cached", "interrupted", "succeeded", "skipped", "succeeded").Replace(want))
 		})
 	}

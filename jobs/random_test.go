@@ -15,6 +15,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/sprint-ml/sprint/jobs"
+	"github.com/sprint-ml/sprint/jobs/executor"
 	"github.com/sprint-ml/sprint/jobs/runs"
 	"github.com/sprint-ml/sprint/stages"
 	"github.com/sprint-ml/sprint/storage"
@@ -223,7 +224,7 @@ func playRandom(dir, text string) int {
 	res, err := b.run()
 	if err != nil {
 		fmt.Fprintln(os.Stderr, err)
-		return int(jobs.Code(err))
+		return int(executor.Code(err))
 	}
 	return int(res.Code)
 }

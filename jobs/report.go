@@ -10,6 +10,9 @@ import (
 	"strings"
 	"time"
 
+	"github.com/sprint-ml/sprint/jobs/evaluate"
+	"github.com/sprint-ml/sprint/jobs/executor"
+	"github.com/sprint-ml/sprint/jobs/graph"
 	"github.com/sprint-ml/sprint/jobs/runs"
 	"github.com/sprint-ml/sprint/stages"
 	"github.com/sprint-ml/sprint/storage"
@@ -26,12 +29,12 @@ func (u *run) emit(e runs.Event) {
 }
 
 // state moves a task and tells the observer.
-func (u *run) state(t *Task, s runs.State, reason string, change func(*runs.StageResult)) {
+func (u *run) state(t *graph.Node, s runs.State, reason string, change func(*runs.StageResult)) {
 	u.tell(t, runs.Event{State: &s, Reason: reason}, change)
 }
 
 // tell is state with an event that says more.
-func (u *run) tell(t *Task, e runs.Event, change func(*runs.StageResult)) {
+func (u *run) tell(t *graph.Node, e runs.Event, change func(*runs.StageResult)) {
 	u.mu.Lock()
 	res := u.results[t.Name]
 	s := *e.State
@@ -51,7 +54,7 @@ func (u *run) tell(t *Task, e runs.Event, change func(*runs.StageResult)) {
 }
 
 // settle takes over what the store already knows of a task.
-func (u *run) settle(t *Task, v *Verdict) {
+func (u *run) settle(t *graph.Node, v *evaluate.Decision) {
 	u.mu.Lock()
 	u.known[t.Name] = v
 	u.mu.Unlock()
@@ -65,7 +68,7 @@ func (u *run) settle(t *Task, v *Verdict) {
 	case runs.Cached:
 		u.state(t, runs.Cached, v.Reason, fill)
 	case runs.Failed:
-		err := FromManifest(v.Manifest).Err
+		err := executor.FromManifest(v.Manifest).Err
 		u.fail(t, err)
 		u.state(t, runs.Failed, v.Reason, func(res *runs.StageResult) { fill(res); res.Error = err.Error() })
 	case runs.Skipped:
@@ -83,7 +86,7 @@ func outputsOf(m *storage.Manifest) map[string]runs.OutputResult {
 	return out
 }
 
-func (u *run) fail(t *Task, err error) {
+func (u *run) fail(t *graph.Node, err error) {
 	u.mu.Lock()
 	defer u.mu.Unlock()
 	u.errs[t.Name] = err
@@ -98,7 +101,7 @@ func (u *run) begin(ctx context.Context) error {
 		Plan: u.g.Plan.Name, PlanDigest: u.g.Plan.Digest, Command: u.Command, Args: u.Args, Version: u.Version, Started: u.started,
 		Order: u.g.Names(), Stages: map[string]runs.ResolvedStage{},
 	}
-	for _, t := range u.g.Tasks {
+	for _, t := range u.g.Nodes {
 		resolved.Stages[t.Name] = runs.ResolvedStage{Kind: t.Kind.Name, Options: t.Decoded.All, External: t.External, Device: t.Device, Needs: t.Needs}
 	}
 	if err := runs.SaveResolved(ctx, u.Store, u.id, resolved); err != nil {
@@ -111,15 +114,15 @@ func (u *run) begin(ctx context.Context) error {
 }
 
 // end records how a task ended.
-func (u *run) end(ctx context.Context, t *Task, o Outcome, began time.Time) {
+func (u *run) end(ctx context.Context, t *graph.Node, o executor.Outcome, began time.Time) {
 	if o.Manifest != nil {
-		err := SaveLast(context.WithoutCancel(ctx), u.Store, u.g.Plan.Name, t.Name, t.Kind.Name, o.Manifest.Key)
+		err := evaluate.SaveLast(context.WithoutCancel(ctx), u.Store, u.g.Plan.Name, t.Name, t.Kind.Name, o.Manifest.Key)
 		if err != nil {
 			u.Log.Warn("could not note the last run of a stage", "stage", t.Name, "error", err)
 		}
 		u.mu.Lock()
 		u.kept = true
-		u.known[t.Name] = &Verdict{State: o.State, Key: o.Manifest.Key, Manifest: o.Manifest}
+		u.known[t.Name] = &evaluate.Decision{State: o.State, Key: o.Manifest.Key, Manifest: o.Manifest}
 		u.mu.Unlock()
 	}
 	if o.Err != nil {
@@ -142,9 +145,9 @@ func (u *run) finish(ctx context.Context) *runs.Result {
 	caller := ctx
 	ctx = context.WithoutCancel(ctx)
 	interrupted, stopped := false, false
-	res := &runs.Result{Run: &u.id, Stages: make([]runs.StageResult, len(u.g.Tasks))}
+	res := &runs.Result{Run: &u.id, Stages: make([]runs.StageResult, len(u.g.Nodes))}
 	state := runs.Succeeded
-	byIndex := slices.SortedFunc(slices.Values(u.g.Tasks), func(a, b *Task) int { return a.Index - b.Index })
+	byIndex := slices.SortedFunc(slices.Values(u.g.Nodes), func(a, b *graph.Node) int { return a.Index - b.Index })
 	u.mu.Lock()
 	for i, t := range byIndex {
 		res.Stages[i] = *u.results[t.Name]
@@ -153,11 +156,11 @@ func (u *run) finish(ctx context.Context) *runs.Result {
 		stopped = stopped || u.results[t.Name].State == runs.Skipped && u.selected[t.Name] && caller.Err() != nil
 		err := u.errs[t.Name]
 		// Who ended the run without waiting did so for all of its stages.
-		twice := errors.Is(err, ErrAborted) && res.Code == stages.CodeInterrupted
+		twice := errors.Is(err, executor.ErrAborted) && res.Code == stages.CodeInterrupted
 		if err != nil && (res.Error == "" || twice) {
-			res.Code, res.Error, res.Hint = Code(err), err.Error(), Hint(err)
+			res.Code, res.Error, res.Hint = executor.Code(err), err.Error(), executor.Hint(err)
 			state = u.results[t.Name].State
-			if errors.Is(err, ErrDeadline) {
+			if errors.Is(err, executor.ErrDeadline) {
 				res.Code = stages.CodeInterrupted
 				if !u.kept {
 					res.Code = stages.CodeDeadline
@@ -171,14 +174,14 @@ func (u *run) finish(ctx context.Context) *runs.Result {
 		if cancelled := (*runs.CancelledError)(nil); errors.As(context.Cause(caller), &cancelled) {
 			res.Error = cancelled.Error()
 		}
-		if errors.Is(context.Cause(caller), ErrDeadline) {
-			res.Error = ErrDeadline.Error()
+		if errors.Is(context.Cause(caller), executor.ErrDeadline) {
+			res.Error = executor.ErrDeadline.Error()
 			if !u.kept {
 				res.Code = stages.CodeDeadline
 			}
 		}
 	}
-	res.Class, res.Retryable = res.Code.Class(), Retryable(res.Code, state)
+	res.Class, res.Retryable = res.Code.Class(), executor.Retryable(res.Code, state)
 	if res.Code != 0 {
 		res.Continue = u.Continue
 	}
@@ -200,7 +203,7 @@ func (u *run) finish(ctx context.Context) *runs.Result {
 // taskSink turns what an attempt reports into events and a stored log.
 type taskSink struct {
 	u       *run
-	t       *Task
+	t       *graph.Node
 	attempt int
 	log     *runs.Log
 }

@@ -8,13 +8,15 @@ import (
 	"time"
 
 	"github.com/sprint-ml/sprint/config"
+	"github.com/sprint-ml/sprint/jobs/executor"
+	"github.com/sprint-ml/sprint/jobs/graph"
 	"github.com/sprint-ml/sprint/jobs/runs"
 )
 
 // patience is what is left of a task's budgets.
 type patience struct {
-	left  map[Cause]int
-	total map[Cause]int
+	left  map[executor.Cause]int
+	total map[executor.Cause]int
 	wait  time.Duration
 }
 
@@ -22,7 +24,7 @@ type patience struct {
 const maxWait = 30 * time.Second
 
 func newPatience(r config.Retry, wait time.Duration) *patience {
-	p := &patience{left: map[Cause]int{}, total: map[Cause]int{CauseNetwork: r.Network, CauseStore: r.Store, CauseMachine: r.Machine, CauseFailure: r.Failure}, wait: r.Wait}
+	p := &patience{left: map[executor.Cause]int{}, total: map[executor.Cause]int{executor.CauseNetwork: r.Network, executor.CauseStore: r.Store, executor.CauseMachine: r.Machine, executor.CauseFailure: r.Failure}, wait: r.Wait}
 	if wait != 0 {
 		p.wait = wait
 	}
@@ -33,7 +35,7 @@ func newPatience(r config.Retry, wait time.Duration) *patience {
 // next takes one try of a cause's budget and says how long to wait before it:
 // doubled with each try of that cause, and by chance between half and the whole
 // of that, so that many runners do not come back at once.
-func (p *patience) next(c Cause) (wait time.Duration, ok bool) {
+func (p *patience) next(c executor.Cause) (wait time.Duration, ok bool) {
 	if p.left[c] <= 0 {
 		return 0, false
 	}
@@ -43,10 +45,10 @@ func (p *patience) next(c Cause) (wait time.Duration, ok bool) {
 	return wait/2 + rand.N(wait/2+1), true
 }
 
-func (u *run) patience(t *Task) *patience { return newPatience(t.Stage.Retry, u.Backoff) }
+func (u *run) patience(t *graph.Node) *patience { return newPatience(t.Stage.Retry, u.Backoff) }
 
 // again decides whether a task is tried once more after o, says so and waits.
-func (u *run) again(ctx context.Context, t *Task, p *patience, o Outcome) bool {
+func (u *run) again(ctx context.Context, t *graph.Node, p *patience, o executor.Outcome) bool {
 	if ctx.Err() != nil || o.Manifest != nil || o.Cause == "" {
 		return false
 	}
@@ -60,7 +62,7 @@ func (u *run) again(ctx context.Context, t *Task, p *patience, o Outcome) bool {
 		round *= 100
 	}
 	what := fmt.Sprintf("%s trouble", o.Cause)
-	if o.Cause == CauseFailure {
+	if o.Cause == executor.CauseFailure {
 		what = "it failed"
 	}
 	reason := fmt.Sprintf("%s, try %d of %d more in %s", what, tries-p.left[o.Cause], tries, wait.Round(round))

@@ -6,6 +6,9 @@ import (
 	"sync"
 	"time"
 
+	"github.com/sprint-ml/sprint/jobs/evaluate"
+	"github.com/sprint-ml/sprint/jobs/executor"
+	"github.com/sprint-ml/sprint/jobs/graph"
 	"github.com/sprint-ml/sprint/jobs/runs"
 	"github.com/sprint-ml/sprint/storage"
 	"github.com/sprint-ml/sprint/storage/probe"
@@ -15,7 +18,7 @@ import (
 // reports every change of state.
 type Runner struct {
 	Store    *storage.Store
-	Executor Executor
+	Executor executor.Executor
 	Observer Observer
 	Log      *slog.Logger
 
@@ -45,7 +48,7 @@ type Runner struct {
 type run struct {
 	*Runner
 	id       string
-	g        *Graph
+	g        *graph.Graph
 	selected map[string]bool
 	force    map[string]bool
 	started  time.Time
@@ -53,7 +56,7 @@ type run struct {
 
 	mu      sync.Mutex
 	results map[string]*runs.StageResult
-	known   map[string]*Verdict
+	known   map[string]*evaluate.Decision
 	errs    map[string]error
 	seen    map[string]string // keys of the tasks that were done when the run began
 	kept    bool              // something of this run will not have to be done again
@@ -61,8 +64,8 @@ type run struct {
 
 // Run brings the selected tasks up to date. The error is set only if no run
 // began; all else is in the result.
-func (r *Runner) Run(ctx context.Context, g *Graph) (*runs.Result, error) {
-	u := &run{Runner: r, g: g, started: time.Now().UTC(), results: map[string]*runs.StageResult{}, known: map[string]*Verdict{}, errs: map[string]error{}, seen: map[string]string{}}
+func (r *Runner) Run(ctx context.Context, g *graph.Graph) (*runs.Result, error) {
+	u := &run{Runner: r, g: g, started: time.Now().UTC(), results: map[string]*runs.StageResult{}, known: map[string]*evaluate.Decision{}, errs: map[string]error{}, seen: map[string]string{}}
 	if r.TTL == 0 {
 		r.TTL = runs.LeaseTTL
 	}
@@ -72,21 +75,21 @@ func (r *Runner) Run(ctx context.Context, g *Graph) (*runs.Result, error) {
 	u.id = runs.NewID(u.started)
 	if r.Deadline > 0 {
 		var cancel context.CancelFunc
-		ctx, cancel = context.WithDeadlineCause(ctx, u.started.Add(r.Deadline), ErrDeadline)
+		ctx, cancel = context.WithDeadlineCause(ctx, u.started.Add(r.Deadline), executor.ErrDeadline)
 		defer cancel()
 	}
-	evaluator := Evaluator{Store: r.Store, Force: u.force}
+	evaluator := evaluate.Evaluator{Store: r.Store, Force: u.force}
 	evaluation, err := evaluator.Evaluate(ctx, g)
 	if err != nil {
 		return nil, err
 	}
-	for _, t := range g.Tasks {
+	for _, t := range g.Nodes {
 		u.results[t.Name] = &runs.StageResult{Name: t.Name, Kind: t.Kind.Name, State: runs.Pending}
 	}
 	if !u.work(evaluation) {
 		u.emit(runs.Event{Type: runs.EventRun, Stages: g.Names()})
-		for _, t := range g.Tasks {
-			u.settle(t, evaluation.Tasks[t.Name])
+		for _, t := range g.Nodes {
+			u.settle(t, evaluation.Decisions[t.Name])
 		}
 		return u.finish(ctx), nil
 	}

@@ -13,6 +13,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"github.com/sprint-ml/sprint/config"
 	"github.com/sprint-ml/sprint/jobs"
+	"github.com/sprint-ml/sprint/jobs/evaluate"
 	"github.com/sprint-ml/sprint/jobs/runs"
 	"github.com/sprint-ml/sprint/storage"
 )
@@ -57,14 +58,14 @@ func TestChangedOptionRunsWhatFollowsAndSaysWhy(t *testing.T) {
 	b := newBench(t, toyPlan)
 	b.mustRun(0, "succeeded succeeded succeeded succeeded")
 	b.set = []string{"refine.times=2"}
-	e, err := jobs.Evaluator{Store: b.store}.Evaluate(t.Context(), b.graph())
+	e, err := evaluate.Evaluator{Store: b.store}.Evaluate(t.Context(), b.graph())
 	if err != nil {
 		t.Fatal(err)
 	}
-	if v := e.Tasks["refine"]; v.State != runs.Pending || !strings.Contains(v.Reason, "times") || !strings.Contains(v.Reason, "1 -> 2") {
+	if v := e.Decisions["refine"]; v.State != runs.Pending || !strings.Contains(v.Reason, "times") || !strings.Contains(v.Reason, "1 -> 2") {
 		t.Errorf("refine is %s: %s", v.State, v.Reason)
 	}
-	if v := e.Tasks["join"]; v.State != runs.Waiting || e.Tasks["make"].State != runs.Cached {
+	if v := e.Decisions["join"]; v.State != runs.Waiting || e.Decisions["make"].State != runs.Cached {
 		t.Errorf("join is %s: %s", v.State, v.Reason)
 	}
 	res := b.mustRun(0, "cached succeeded succeeded succeeded")
@@ -240,9 +241,9 @@ func TestInterruptEndsResumable(t *testing.T) {
 		t.Errorf("result %+v", res)
 	}
 	b.count.before, b.ctx = nil, t.Context()
-	e, err := jobs.Evaluator{Store: b.store}.Evaluate(b.ctx, b.graph())
-	if err != nil || !e.Tasks["refine"].Resumable {
-		t.Errorf("the checkpoint is not seen: %s, %v; %s\n%s", e.Tasks["refine"].Reason, err, res.Stages[1].Error, strings.Join(objects(t, b.store), "\n"))
+	e, err := evaluate.Evaluator{Store: b.store}.Evaluate(b.ctx, b.graph())
+	if err != nil || !e.Decisions["refine"].Resumable {
+		t.Errorf("the checkpoint is not seen: %s, %v; %s\n%s", e.Decisions["refine"].Reason, err, res.Stages[1].Error, strings.Join(objects(t, b.store), "\n"))
 	}
 	b.set[0] = "refine.pace=0s" // other pace, same key
 	b.mustRun(0, "cached succeeded succeeded succeeded")

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/sprint-ml/sprint/jobs"
+	"github.com/sprint-ml/sprint/jobs/executor"
 )
 
 // playScratch makes a scratch folder, says where, and waits to be killed.
@@ -50,7 +51,7 @@ func TestSweepScratch(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	jobs.SweepScratch()
+	executor.SweepScratch()
 	for _, dir := range []string{own, theirs} {
 		if _, err := os.Stat(dir); err != nil {
 			t.Errorf("the folder of a live process: %v", err)
@@ -60,7 +61,7 @@ func TestSweepScratch(t *testing.T) {
 		t.Fatal(err)
 	}
 	_ = child.Wait() // it was killed
-	jobs.SweepScratch()
+	executor.SweepScratch()
 	if _, err := os.Stat(theirs); !os.IsNotExist(err) {
 		t.Errorf("the folder of a killed process: %v", err)
 	}

@@ -7,6 +7,7 @@ import (
 
 	"github.com/sprint-ml/sprint/config"
 	"github.com/sprint-ml/sprint/config/diagnostic"
+	"github.com/sprint-ml/sprint/jobs/evaluate"
 	"github.com/sprint-ml/sprint/jobs/runs"
 )
 
@@ -50,8 +51,8 @@ func (u *run) choose() error {
 }
 
 // work reports whether any selected task has to run.
-func (u *run) work(e *Evaluation) bool {
-	for name, v := range e.Tasks {
+func (u *run) work(e *evaluate.Evaluation) bool {
+	for name, v := range e.Decisions {
 		if u.selected[name] && (v.State == runs.Pending || v.State == runs.Waiting) {
 			return true
 		}

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/sprint-ml/sprint/jobs"
+	"github.com/sprint-ml/sprint/jobs/executor/local"
 	"github.com/sprint-ml/sprint/jobs/runs"
 	"github.com/sprint-ml/sprint/storage"
 )
@@ -18,7 +19,7 @@ func TestCancelThroughTheStore(t *testing.T) {
 	b := newBench(t, toyPlan)
 	b.set = []string{"slow.times=9", "slow.pace=30s"}
 	b.tweak = func(r *jobs.Runner) { r.TTL = 500 * time.Millisecond }
-	b.local = func(l *jobs.Local) { l.Program = "" }
+	b.local = func(l *local.Executor) { l.Program = "" }
 	began := make(chan struct{})
 	b.count.before = func(stage string, _ int) {
 		if stage == "slow" {

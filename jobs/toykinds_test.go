@@ -16,6 +16,8 @@ import (
 
 	"github.com/sprint-ml/sprint/config"
 	"github.com/sprint-ml/sprint/jobs"
+	"github.com/sprint-ml/sprint/jobs/executor/local"
+	"github.com/sprint-ml/sprint/jobs/graph"
 	"github.com/sprint-ml/sprint/jobs/runs"
 	"github.com/sprint-ml/sprint/stages"
 	"github.com/sprint-ml/sprint/storage"
@@ -327,7 +329,7 @@ type bench struct {
 	set   []string
 	reg   stages.Registry
 	tweak func(*jobs.Runner)
-	local func(*jobs.Local)
+	local func(*local.Executor)
 	ctx   context.Context
 	seen  *recorder
 }
@@ -344,7 +346,7 @@ func newBench(t testing.TB, plan string) *bench {
 	return b
 }
 
-func (b *bench) compile() (*jobs.Graph, error) {
+func (b *bench) compile() (*graph.Graph, error) {
 	plan, err := config.ParsePlan(filepath.Join(b.dir, "plan.yaml"), []byte(b.plan))
 	if err != nil {
 		return nil, err
@@ -353,12 +355,12 @@ func (b *bench) compile() (*jobs.Graph, error) {
 	if err != nil {
 		return nil, err
 	}
-	look := jobs.NewLookup(b.dir, filepath.Join(b.dir, "cache"), true, time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC))
+	look := graph.NewLookup(b.dir, filepath.Join(b.dir, "cache"), true, time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC))
 	defer look.Close()
-	return jobs.Compile(b.ctx, plan, jobs.CompileOptions{Registry: b.reg, Options: options, Lookup: look})
+	return graph.Compile(b.ctx, plan, graph.CompileOptions{Registry: b.reg, Options: options, Lookup: look})
 }
 
-func (b *bench) graph() *jobs.Graph {
+func (b *bench) graph() *graph.Graph {
 	b.t.Helper()
 	g, err := b.compile()
 	if err != nil {
@@ -370,7 +372,7 @@ func (b *bench) graph() *jobs.Graph {
 func (b *bench) run() (*runs.Result, error) {
 	b.t.Helper()
 	g := b.graph()
-	local := jobs.NewLocal(b.reg, b.store, "", os.Environ(), func(string) (string, error) { return "", nil })
+	local := local.New(b.reg, b.store, "", os.Environ(), func(string) (string, error) { return "", nil })
 	if b.local != nil {
 		b.local(local)
 	}

@@ -14,7 +14,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/sprint-ml/sprint/config"
-	"github.com/sprint-ml/sprint/jobs"
+	"github.com/sprint-ml/sprint/jobs/graph"
 	"github.com/sprint-ml/sprint/storage"
 	"pgregory.net/rapid"
 )
@@ -228,17 +228,17 @@ func keysOf(t interface{ Fatalf(string, ...any) }, source string, set ...string)
 	if err != nil {
 		t.Fatalf("%v\n%s", err, source)
 	}
-	look := jobs.NewLookup(dir, dir, true, time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC))
-	g, err := jobs.Compile(context.Background(), plan, jobs.CompileOptions{Registry: toys(&counter{}), Options: options, Lookup: look})
+	look := graph.NewLookup(dir, dir, true, time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC))
+	g, err := graph.Compile(context.Background(), plan, graph.CompileOptions{Registry: toys(&counter{}), Options: options, Lookup: look})
 	if err != nil {
 		t.Fatalf("%v\n%s", err, source)
 	}
 	return keysOfGraph(t, g)
 }
 
-func keysOfGraph(t interface{ Fatalf(string, ...any) }, g *jobs.Graph) map[string]string {
+func keysOfGraph(t interface{ Fatalf(string, ...any) }, g *graph.Graph) map[string]string {
 	keys := map[string]string{}
-	for _, task := range g.Tasks {
+	for _, task := range g.Nodes {
 		inputs := map[string]storage.Artifact{}
 		for _, r := range task.Inputs {
 			if r.From != "" {

@@ -8,13 +8,16 @@ import (
 	"log/slog"
 	"time"
 
+	"github.com/sprint-ml/sprint/jobs/evaluate"
+	"github.com/sprint-ml/sprint/jobs/executor"
+	"github.com/sprint-ml/sprint/jobs/graph"
 	"github.com/sprint-ml/sprint/jobs/runs"
 	"github.com/sprint-ml/sprint/stages"
 	"github.com/sprint-ml/sprint/storage"
 )
 
 // attempt describes a try of a task.
-func (u *run) attempt(t *Task, v *Verdict, inputs map[string]storage.Artifact, number int) (*runs.Attempt, error) {
+func (u *run) attempt(t *graph.Node, v *evaluate.Decision, inputs map[string]storage.Artifact, number int) (*runs.Attempt, error) {
 	options, err := json.Marshal(t.Options)
 	if err != nil {
 		return nil, fmt.Errorf("options of stage %s: %w", t.Name, err)
@@ -32,14 +35,14 @@ func (u *run) attempt(t *Task, v *Verdict, inputs map[string]storage.Artifact, n
 
 // interruptible turns what a cancelled context did to an outcome into an
 // interruption.
-func (u *run) interruptible(ctx context.Context, o Outcome) Outcome {
+func (u *run) interruptible(ctx context.Context, o executor.Outcome) executor.Outcome {
 	if ctx.Err() != nil && o.State != runs.Succeeded && o.Manifest == nil {
 		before := ""
 		if o.State == runs.Lost || o.State == runs.Failed && !errors.Is(o.Err, context.Cause(ctx)) && !errors.Is(o.Err, ctx.Err()) {
 			before = fmt.Sprintf("; before that: %v", o.Err)
 		}
 		o.State = runs.Interrupted
-		if !errors.Is(o.Err, ErrAborted) {
+		if !errors.Is(o.Err, executor.ErrAborted) {
 			o.Err = fmt.Errorf("%w (%w)%s", stages.ErrInterrupted, context.Cause(ctx), before)
 		}
 	}
@@ -47,7 +50,7 @@ func (u *run) interruptible(ctx context.Context, o Outcome) Outcome {
 }
 
 // execute holds the lease of the task's key and tries until there is an end.
-func (u *run) execute(ctx context.Context, e Evaluator, t *Task, v *Verdict, inputs map[string]storage.Artifact, p *patience) Outcome {
+func (u *run) execute(ctx context.Context, e evaluate.Evaluator, t *graph.Node, v *evaluate.Decision, inputs map[string]storage.Artifact, p *patience) executor.Outcome {
 	var lease *storage.Lease
 	defer func() {
 		if lease == nil {
@@ -58,7 +61,7 @@ func (u *run) execute(ctx context.Context, e Evaluator, t *Task, v *Verdict, inp
 		}
 	}()
 	for number := 1; ; {
-		var o Outcome
+		var o executor.Outcome
 		var err error
 		if lease == nil {
 			lease, v, err = u.lease(ctx, e, t, v, inputs)
@@ -69,11 +72,11 @@ func (u *run) execute(ctx context.Context, e Evaluator, t *Task, v *Verdict, inp
 		var held *storage.HeldError
 		switch {
 		case errors.As(err, &held):
-			return Outcome{State: runs.Skipped, Err: err}
+			return executor.Outcome{State: runs.Skipped, Err: err}
 		case err != nil:
-			o = u.interruptible(ctx, FromError(err))
+			o = u.interruptible(ctx, executor.FromError(err))
 		case v.Manifest != nil:
-			o = FromManifest(v.Manifest)
+			o = executor.FromManifest(v.Manifest)
 			if o.State == runs.Succeeded && v.Manifest.Run != u.id {
 				o.State, o.Reason = runs.Cached, fmt.Sprintf("run %s did it meanwhile", v.Manifest.Run)
 			}
@@ -89,8 +92,8 @@ func (u *run) execute(ctx context.Context, e Evaluator, t *Task, v *Verdict, inp
 
 // look asks the store again. A manifest that came since v is the answer even to
 // a forced task: it was made after the wish.
-func (u *run) look(ctx context.Context, e Evaluator, t *Task, v *Verdict, inputs map[string]storage.Artifact) (*Verdict, error) {
-	now, err := Evaluator{Store: e.Store}.Task(ctx, u.g, t, inputs)
+func (u *run) look(ctx context.Context, e evaluate.Evaluator, t *graph.Node, v *evaluate.Decision, inputs map[string]storage.Artifact) (*evaluate.Decision, error) {
+	now, err := evaluate.Evaluator{Store: e.Store}.Decide(ctx, u.g, t, inputs)
 	if err != nil || now.Manifest != nil && e.Force[t.Name] && now.Generation <= v.Generation {
 		return v, err
 	}
@@ -101,7 +104,7 @@ func (u *run) look(ctx context.Context, e Evaluator, t *Task, v *Verdict, inputs
 var errTaken = errors.New("another runner has committed the same work")
 
 // try makes one attempt under the next number that it can claim.
-func (u *run) try(ctx context.Context, t *Task, v *Verdict, inputs map[string]storage.Artifact, next *int, lease *storage.Lease) Outcome {
+func (u *run) try(ctx context.Context, t *graph.Node, v *evaluate.Decision, inputs map[string]storage.Artifact, next *int, lease *storage.Lease) executor.Outcome {
 	var a *runs.Attempt
 	number := 0
 	for taken := storage.ErrExists; errors.Is(taken, storage.ErrExists); {
@@ -109,10 +112,10 @@ func (u *run) try(ctx context.Context, t *Task, v *Verdict, inputs map[string]st
 		number = *next
 		*next++
 		if a, err = u.attempt(t, v, inputs, number); err != nil {
-			return FromError(err)
+			return executor.FromError(err)
 		}
 		if taken = runs.SaveAttempt(ctx, u.Store, a); taken != nil && !errors.Is(taken, storage.ErrExists) {
-			return u.interruptible(ctx, FromError(taken))
+			return u.interruptible(ctx, executor.FromError(taken))
 		}
 	}
 	u.state(t, runs.Running, v.Reason, func(res *runs.StageResult) { res.Attempt = number })
@@ -135,9 +138,9 @@ func (u *run) try(ctx context.Context, t *Task, v *Verdict, inputs map[string]st
 	switch {
 	case o.Manifest == nil && winner != nil:
 		sink.Log(slog.LevelInfo, errTaken.Error()+"; this attempt ends and takes that result")
-		return FromManifest(winner)
+		return executor.FromManifest(winner)
 	case o.State == runs.Interrupted && ctx.Err() == nil && limited.Err() != nil:
-		o = FromError(stages.Fail(stages.CodeStage, "raise `timeout` of the stage; it continues from its checkpoint if it made one", "%w", context.Cause(limited)))
+		o = executor.FromError(stages.Fail(stages.CodeStage, "raise `timeout` of the stage; it continues from its checkpoint if it made one", "%w", context.Cause(limited)))
 	}
 	if o.Err != nil {
 		sink.Log(slog.LevelError, o.Err.Error())

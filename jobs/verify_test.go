@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/sprint-ml/sprint/jobs"
+	"github.com/sprint-ml/sprint/jobs/executor"
 	"github.com/sprint-ml/sprint/jobs/runs"
 	"github.com/sprint-ml/sprint/storage"
 	"github.com/sprint-ml/sprint/storage/faultstore"
@@ -52,7 +53,7 @@ func TestEveryObjectChecked(t *testing.T) {
 				}
 			})
 			if err != nil {
-				out[i].Code, out[i].Error = jobs.Code(err), err.Error()
+				out[i].Code, out[i].Error = executor.Code(err), err.Error()
 			}
 		}
 		return out

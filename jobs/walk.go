@@ -7,13 +7,16 @@ import (
 	"time"
 
 	"github.com/sprint-ml/sprint/config"
+	"github.com/sprint-ml/sprint/jobs/evaluate"
+	"github.com/sprint-ml/sprint/jobs/executor"
+	"github.com/sprint-ml/sprint/jobs/graph"
 	"github.com/sprint-ml/sprint/jobs/runs"
 )
 
 // walk runs tasks as their needs are met, several at once.
-func (u *run) walk(ctx context.Context, e Evaluator) {
+func (u *run) walk(ctx context.Context, e evaluate.Evaluator) {
 	done := make(chan string)
-	waiting := slices.Clone(u.g.Tasks)
+	waiting := slices.Clone(u.g.Nodes)
 	finished := map[string]bool{}
 	running, stop := 0, false
 	for len(waiting) > 0 || running > 0 {
@@ -53,7 +56,7 @@ func (u *run) walk(ctx context.Context, e Evaluator) {
 const notSelected = "not selected"
 
 // blocked says why a task whose needs have ended cannot run.
-func (u *run) blocked(ctx context.Context, t *Task, stop bool) string {
+func (u *run) blocked(ctx context.Context, t *graph.Node, stop bool) string {
 	u.mu.Lock()
 	defer u.mu.Unlock()
 	for _, n := range t.Needs {
@@ -76,23 +79,23 @@ func (u *run) blocked(ctx context.Context, t *Task, stop bool) string {
 }
 
 // task brings one task up to date.
-func (u *run) task(ctx context.Context, e Evaluator, t *Task) {
+func (u *run) task(ctx context.Context, e evaluate.Evaluator, t *graph.Node) {
 	u.mu.Lock()
-	inputs, missing := Inputs(t, u.known)
+	inputs, missing := evaluate.Inputs(t, u.known)
 	u.mu.Unlock()
 	if inputs == nil || missing != "" {
 		if !u.selected[t.Name] {
 			u.state(t, runs.Skipped, notSelected, nil)
 			return
 		}
-		u.end(ctx, t, FromError(&config.UsageError{Message: fmt.Sprintf("stage %s needs an input that is not there: %s, and that stage is not selected", t.Name, missing), Hint: "leave out --only, --from and --until, or select that stage too"}), time.Now())
+		u.end(ctx, t, executor.FromError(&config.UsageError{Message: fmt.Sprintf("stage %s needs an input that is not there: %s, and that stage is not selected", t.Name, missing), Hint: "leave out --only, --from and --until, or select that stage too"}), time.Now())
 		return
 	}
 	began := time.Now()
 	p := u.patience(t)
 	v, err := u.rely(ctx, e, t, inputs)
 	for ; err != nil; v, err = u.rely(ctx, e, t, inputs) {
-		if o := FromError(err); !u.again(ctx, t, p, o) {
+		if o := executor.FromError(err); !u.again(ctx, t, p, o) {
 			u.end(ctx, t, u.interruptible(ctx, o), began)
 			return
 		}

@@ -7,7 +7,7 @@ import (
 	"os"
 	"strings"
 
-	"github.com/sprint-ml/sprint/jobs"
+	"github.com/sprint-ml/sprint/jobs/executor"
 	"github.com/sprint-ml/sprint/jobs/report/document"
 	"github.com/sprint-ml/sprint/jobs/runs"
 	"github.com/sprint-ml/sprint/storage"
@@ -119,7 +119,7 @@ func explain(r document.Check) string {
 // NotBegun is the report of a command that ended before its run began.
 func NotBegun(plan string, err error) *JUnit {
 	j := &JUnit{Name: plan}
-	j.add(junitSuite{Name: plan, Cases: []junitCase{{Name: "run", Class: plan, Error: &junitCause{Type: jobs.Code(err).Class(), Message: err.Error()}}}})
+	j.add(junitSuite{Name: plan, Cases: []junitCase{{Name: "run", Class: plan, Error: &junitCause{Type: executor.Code(err).Class(), Message: err.Error()}}}})
 	return j
 }
 

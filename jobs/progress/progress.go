@@ -14,6 +14,7 @@ import (
 	"log/slog"
 
 	"github.com/sprint-ml/sprint/jobs"
+	"github.com/sprint-ml/sprint/jobs/graph"
 	"github.com/sprint-ml/sprint/jobs/progress/sanitize"
 	"github.com/sprint-ml/sprint/jobs/runs"
 	"github.com/sprint-ml/sprint/storage"
@@ -37,7 +38,7 @@ type Options struct {
 	Verbose, Quiet bool
 	Log            *slog.Logger
 	Store          *storage.Store
-	Graph          *jobs.Graph
+	Graph          *graph.Graph
 	// StoreFlag is --store as the command was given it, empty without it.
 	StoreFlag string
 }

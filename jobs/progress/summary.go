@@ -82,7 +82,7 @@ func StageTable(out io.Writer, r *runs.Result) {
 
 // release says where the model is and what to type to use it.
 func (s *summary) release(ctx context.Context, out io.Writer, st runs.StageResult) {
-	t, ok := s.Graph.Task(st.Name)
+	t, ok := s.Graph.Node(st.Name)
 	if !ok {
 		return
 	}

@@ -14,7 +14,8 @@ import (
 	"github.com/spf13/cobra"
 	"github.com/sprint-ml/sprint/config"
 	"github.com/sprint-ml/sprint/config/options"
-	"github.com/sprint-ml/sprint/jobs"
+	"github.com/sprint-ml/sprint/jobs/executor"
+	"github.com/sprint-ml/sprint/jobs/graph"
 	"github.com/sprint-ml/sprint/jobs/progress/sanitize"
 	"github.com/sprint-ml/sprint/stages"
 	"github.com/sprint-ml/sprint/stages/all"
@@ -73,14 +74,14 @@ func execute(ctx context.Context, abort <-chan struct{}, args, env []string, std
 
 // report prints an error once, with the next step, and returns its code.
 func (a *app) report(err error) int {
-	code := jobs.Code(err)
+	code := executor.Code(err)
 	if strings.HasPrefix(err.Error(), "unknown command") || strings.HasPrefix(err.Error(), "unknown flag") || strings.HasPrefix(err.Error(), "unknown shorthand") ||
 		strings.HasPrefix(err.Error(), "accepts ") || strings.HasPrefix(err.Error(), "requires ") || strings.HasPrefix(err.Error(), "flag needs") ||
 		strings.HasPrefix(err.Error(), "invalid argument") || strings.HasPrefix(err.Error(), "required flag") {
 		code = stages.CodeUsage
 	}
 	fmt.Fprintf(a.stderr, "sprint: %v\n", err)
-	if hint := jobs.Hint(err); hint != "" {
+	if hint := executor.Hint(err); hint != "" {
 		fmt.Fprintf(a.stderr, "       %s\n", hint)
 	}
 	return int(code)
@@ -209,9 +210,9 @@ func planArg(args []string) string {
 // compiled is a plan ready to be looked up or run.
 type compiled struct {
 	plan   *config.Plan
-	graph  *jobs.Graph
+	graph  *graph.Graph
 	config *config.Config
-	lookup *jobs.Lookup
+	lookup *graph.Lookup
 	store  *storage.Store // of compileOnStore
 }
 
@@ -243,9 +244,9 @@ func (a *app) compile(ctx context.Context, cmd *cobra.Command, path string, p *p
 	}
 	c := &compiled{plan: plan, config: cfg}
 	if resolve {
-		c.lookup = jobs.NewLookup(plan.Dir(), cfg.Cache, cfg.Offline, now())
+		c.lookup = graph.NewLookup(plan.Dir(), cfg.Cache, cfg.Offline, now())
 	}
-	c.graph, err = jobs.Compile(ctx, plan, jobs.CompileOptions{Registry: all.All(), Options: options, Device: cfg.Device, Lookup: c.lookup})
+	c.graph, err = graph.Compile(ctx, plan, graph.CompileOptions{Registry: all.All(), Options: options, Device: cfg.Device, Lookup: c.lookup})
 	if err == nil {
 		err = c.graph.CheckDevices(cfg.Device)
 	}

@@ -16,7 +16,8 @@ import (
 
 	"github.com/spf13/cobra"
 	"github.com/sprint-ml/sprint/config"
-	"github.com/sprint-ml/sprint/jobs"
+	"github.com/sprint-ml/sprint/jobs/executor"
+	"github.com/sprint-ml/sprint/jobs/provenance"
 	"github.com/sprint-ml/sprint/jobs/runs"
 	"github.com/sprint-ml/sprint/stages"
 	"github.com/sprint-ml/sprint/storage"
@@ -61,7 +62,7 @@ of a tree: train.model/config.json.`,
 }
 
 // outputs lists the artifacts of a run, or of the newest one that has any.
-func outputs(ctx context.Context, s *storage.Store, run string) (runs.Record, []jobs.Found, error) {
+func outputs(ctx context.Context, s *storage.Store, run string) (runs.Record, []provenance.Found, error) {
 	var r runs.Record
 	if run == "" {
 		newest, err := newestRun(ctx, s, func(st runs.Status) bool { return st.Record != nil && hasOutputs(st.Record) })
@@ -82,7 +83,7 @@ func outputs(ctx context.Context, s *storage.Store, run string) (runs.Record, []
 		}
 		r = *s.Record
 	}
-	var out []jobs.Found
+	var out []provenance.Found
 	for _, st := range r.Stages {
 		m, err := s.Manifest(ctx, st.Kind, st.Key)
 		if err != nil && !errors.Is(err, storage.ErrNotFound) && !errors.Is(err, storage.ErrCorrupt) {
@@ -90,7 +91,7 @@ func outputs(ctx context.Context, s *storage.Store, run string) (runs.Record, []
 		}
 		for _, name := range slices.Sorted(maps.Keys(st.Outputs)) {
 			o := st.Outputs[name]
-			f := jobs.Found{Artifact: storage.Artifact{Name: name, Digest: o.Digest, Size: o.Size, Volatile: o.Volatile}, Run: *r.Run, Stage: st.Name}
+			f := provenance.Found{Artifact: storage.Artifact{Name: name, Digest: o.Digest, Size: o.Size, Volatile: o.Volatile}, Run: *r.Run, Stage: st.Name}
 			if made, ok := m.Output(name); ok {
 				f.Media = made.Media
 			}
@@ -133,7 +134,7 @@ func (a *app) listArtifacts(ctx context.Context, s *storage.Store, args []string
 	return w.Flush()
 }
 
-func what(f jobs.Found) string {
+func what(f provenance.Found) string {
 	text := f.Media
 	if f.Tree() {
 		text = "a tree: the size is that of its listing"
@@ -150,7 +151,7 @@ func short(digest string) string {
 }
 
 func (a *app) listTree(ctx context.Context, s *storage.Store, ref string) error {
-	f, err := jobs.FindArtifact(ctx, s, ref)
+	f, err := provenance.FindArtifact(ctx, s, ref)
 	if err != nil {
 		return err
 	}
@@ -179,7 +180,7 @@ func gone(ref string, err error) error {
 }
 
 func (a *app) getArtifact(ctx context.Context, s *storage.Store, args []string) error {
-	f, err := jobs.FindArtifact(ctx, s, args[0])
+	f, err := provenance.FindArtifact(ctx, s, args[0])
 	if err != nil {
 		return err
 	}
@@ -227,7 +228,7 @@ func (a *app) getArtifact(ctx context.Context, s *storage.Store, args []string) 
 	return nil
 }
 
-func fetchFile(ctx context.Context, s *storage.Store, f jobs.Found, path string) error {
+func fetchFile(ctx context.Context, s *storage.Store, f provenance.Found, path string) error {
 	out, err := os.OpenFile(path, os.O_CREATE|os.O_EXCL|os.O_RDWR, 0o644)
 	if err != nil {
 		return err
@@ -237,7 +238,7 @@ func fetchFile(ctx context.Context, s *storage.Store, f jobs.Found, path string)
 }
 
 func (a *app) catArtifact(ctx context.Context, s *storage.Store, ref string) error {
-	f, err := jobs.FindArtifact(ctx, s, ref)
+	f, err := provenance.FindArtifact(ctx, s, ref)
 	if err != nil {
 		return err
 	}
@@ -257,17 +258,17 @@ func (a *app) verifyArtifacts(ctx context.Context, s *storage.Store, args []stri
 	if every && len(args) > 0 {
 		return &config.UsageError{Message: "--all verifies the whole store: name nothing beside it"}
 	}
-	var found []jobs.Found
+	var found []provenance.Found
 	var err error
 	switch {
 	case every:
 		return a.verifyStore(ctx, s)
 	case len(args) > 0 && !isRun(ctx, s, args[0]):
-		f, err := jobs.FindArtifact(ctx, s, args[0])
+		f, err := provenance.FindArtifact(ctx, s, args[0])
 		if err != nil {
 			return err
 		}
-		found = []jobs.Found{f}
+		found = []provenance.Found{f}
 	default:
 		_, found, err = outputs(ctx, s, strings.Join(args, ""))
 	}
@@ -280,7 +281,7 @@ func (a *app) verifyArtifacts(ctx context.Context, s *storage.Store, args []stri
 		if f.Stage != "" {
 			name = f.Stage + "." + f.Name
 		}
-		n, bytes, err := jobs.CheckArtifact(ctx, s, f, func(path string, err error) {
+		n, bytes, err := provenance.CheckArtifact(ctx, s, f, func(path string, err error) {
 			at := name
 			if path != "" {
 				at += "/" + path
@@ -335,9 +336,9 @@ func (t *tally) fault(name string, err error) {
 		text = "its bytes are not in the store"
 	}
 	fmt.Fprintf(t.a.stdout, "BAD %s: %s\n", name, text)
-	mend := jobs.Mend("blobs/")
+	mend := executor.Mend("blobs/")
 	if stored := (*storage.Error)(nil); errors.As(err, &stored) {
-		mend = jobs.Mend(stored.Key)
+		mend = executor.Mend(stored.Key)
 	}
 	if mend != "" && !slices.Contains(t.mends, mend) {
 		t.mends = append(t.mends, mend)

@@ -12,7 +12,7 @@ import (
 
 	"github.com/spf13/cobra"
 	"github.com/sprint-ml/sprint/config"
-	"github.com/sprint-ml/sprint/jobs"
+	"github.com/sprint-ml/sprint/jobs/provenance"
 	"github.com/sprint-ml/sprint/jobs/runs"
 	"github.com/sprint-ml/sprint/stages"
 	"github.com/sprint-ml/sprint/storage"
@@ -39,7 +39,7 @@ func (a *app) diff(ctx context.Context, s *storage.Store, args []string, exitCod
 	if err != nil {
 		return err
 	}
-	c, err := jobs.Compare(ctx, s, *old.Run, *now.Run)
+	c, err := provenance.Compare(ctx, s, *old.Run, *now.Run)
 	if err != nil {
 		return err
 	}
@@ -51,7 +51,7 @@ func (a *app) diff(ctx context.Context, s *storage.Store, args []string, exitCod
 		err = json.NewEncoder(a.stdout).Encode(struct {
 			Old string `json:"old"`
 			New string `json:"new"`
-			*jobs.Comparison
+			*provenance.Comparison
 		}{*old.Run, *now.Run, c})
 	} else {
 		err = a.showDiff(old, now, c)
@@ -103,7 +103,7 @@ func pair(ctx context.Context, s *storage.Store, args []string) (old, now runs.R
 	return old, now, err
 }
 
-func (a *app) showDiff(old, now runs.Record, c *jobs.Comparison) error {
+func (a *app) showDiff(old, now runs.Record, c *provenance.Comparison) error {
 	out := a.stdout
 	for _, x := range []struct {
 		mark string
@@ -149,7 +149,7 @@ func number(v *float64) string {
 	return strconv.FormatFloat(*v, 'g', 6, 64)
 }
 
-func showStage(out io.Writer, st jobs.StageComparison) {
+func showStage(out io.Writer, st provenance.StageComparison) {
 	fmt.Fprintf(out, "\n%s", st.Name)
 	switch {
 	case st.Old == nil:

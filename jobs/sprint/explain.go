@@ -9,7 +9,8 @@ import (
 	"github.com/spf13/cobra"
 	"github.com/sprint-ml/sprint/config"
 	"github.com/sprint-ml/sprint/config/diagnostic"
-	"github.com/sprint-ml/sprint/jobs"
+	"github.com/sprint-ml/sprint/jobs/evaluate"
+	"github.com/sprint-ml/sprint/jobs/graph"
 	"github.com/sprint-ml/sprint/jobs/key"
 	"github.com/sprint-ml/sprint/storage"
 )
@@ -31,7 +32,7 @@ options and inputs. -o json prints the key's whole pre-image.`,
 				return err
 			}
 			defer c.close(a.log())
-			t, ok := c.graph.Task(args[0])
+			t, ok := c.graph.Node(args[0])
 			if !ok {
 				return &config.UsageError{Message: fmt.Sprintf("the plan has no stage %q", args[0]), Hint: diagnostic.Suggest(args[0], c.graph.Names())}
 			}
@@ -62,13 +63,13 @@ type nearest struct {
 	Changes  []key.Change `json:"changes"` // none: it is the same work
 }
 
-func (a *app) explain(ctx context.Context, store *storage.Store, g *jobs.Graph, t *jobs.Task) error {
-	ev := jobs.Evaluator{Store: store}
+func (a *app) explain(ctx context.Context, store *storage.Store, g *graph.Graph, t *graph.Node) error {
+	ev := evaluate.Evaluator{Store: store}
 	e, err := ev.Evaluate(ctx, g)
 	if err != nil {
 		return err
 	}
-	v := e.Tasks[t.Name]
+	v := e.Decisions[t.Name]
 	x := explained{Stage: t.Name, Would: would(v), Reason: v.Reason, Key: v.Key, Preimage: v.Preimage}
 	same := v.Manifest
 	if same == nil {

@@ -12,7 +12,7 @@ import (
 
 	"github.com/spf13/cobra"
 	"github.com/sprint-ml/sprint/config"
-	"github.com/sprint-ml/sprint/jobs"
+	"github.com/sprint-ml/sprint/jobs/gc"
 	"github.com/sprint-ml/sprint/stages"
 	"github.com/sprint-ml/sprint/storage"
 )
@@ -67,7 +67,7 @@ func (a *app) gc(ctx context.Context, s *storage.Store, keep int, older string, 
 	if err != nil {
 		return err
 	}
-	r, err := jobs.GC{Store: s, Log: a.log(), KeepRuns: keep, OlderThan: age, Delete: yes}.Run(ctx)
+	r, err := gc.Collector{Store: s, Log: a.log(), KeepRuns: keep, OlderThan: age, Delete: yes}.Run(ctx)
 	if errors.Is(err, storage.ErrDenied) && yes {
 		err = stages.Fail(stages.CodeEnvironment, "gc --yes needs the right to delete below the store's prefix; no other command does", "%w", err)
 	}

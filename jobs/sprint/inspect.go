@@ -14,7 +14,7 @@ import (
 	"github.com/sprint-ml/sprint/config"
 	"github.com/sprint-ml/sprint/config/diagnostic"
 	"github.com/sprint-ml/sprint/config/options"
-	"github.com/sprint-ml/sprint/jobs"
+	"github.com/sprint-ml/sprint/jobs/evaluate"
 	"github.com/sprint-ml/sprint/jobs/runs"
 	"github.com/sprint-ml/sprint/stages"
 	"github.com/sprint-ml/sprint/stages/all"
@@ -39,7 +39,7 @@ func (a *app) validateCommand() *cobra.Command {
 			} else {
 				a.warn(warnings)
 			}
-			fmt.Fprintf(a.stdout, "%s is valid: %d stages\n", c.plan.File, len(c.graph.Tasks))
+			fmt.Fprintf(a.stdout, "%s is valid: %d stages\n", c.plan.File, len(c.graph.Nodes))
 			return nil
 		},
 	}
@@ -60,14 +60,14 @@ func (a *app) planCommand() *cobra.Command {
 				return err
 			}
 			defer c.close(a.log())
-			e, err := jobs.Evaluator{Store: c.store}.Evaluate(ctx, c.graph)
+			e, err := evaluate.Evaluator{Store: c.store}.Evaluate(ctx, c.graph)
 			if err != nil {
 				return err
 			}
 			w := tabwriter.NewWriter(a.stdout, 0, 0, 2, ' ', 0)
 			fmt.Fprintln(w, "STAGE\tWOULD\tWHY")
 			for _, name := range c.graph.Names() {
-				v := e.Tasks[name]
+				v := e.Decisions[name]
 				fmt.Fprintf(w, "%s\t%s\t%s\n", name, would(v), v.Reason)
 			}
 			if err := w.Flush(); err != nil {
@@ -84,7 +84,7 @@ func (a *app) planCommand() *cobra.Command {
 	return cmd
 }
 
-func would(v *jobs.Verdict) string {
+func would(v *evaluate.Decision) string {
 	switch {
 	case v.State == runs.Cached:
 		return "be cached"
@@ -215,7 +215,7 @@ func (a *app) configCommand() *cobra.Command {
 				if err != nil {
 					return err
 				}
-				for _, t := range compiled.graph.Tasks {
+				for _, t := range compiled.graph.Nodes {
 					for _, p := range slices.Sorted(maps.Keys(t.Decoded.Origin)) {
 						if v := at(t.Decoded.All, p); v != nil {
 							if _, isMap := v.(map[string]any); !isMap {

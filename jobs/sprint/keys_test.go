@@ -13,7 +13,7 @@ import (
 	"time"
 
 	"github.com/sprint-ml/sprint/config"
-	"github.com/sprint-ml/sprint/jobs"
+	"github.com/sprint-ml/sprint/jobs/graph"
 	"github.com/sprint-ml/sprint/ml/encoder/encodertest"
 	"github.com/sprint-ml/sprint/stages/all"
 	"github.com/sprint-ml/sprint/storage"
@@ -240,13 +240,13 @@ func (k *keyer) keys(plan string, device string, set ...string) map[string]strin
 	if err != nil {
 		k.t.Fatalf("%q: %v", set, err)
 	}
-	look := jobs.NewLookup(k.dir, filepath.Join(k.dir, "cache"), true, time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC))
-	g, err := jobs.Compile(context.Background(), p, jobs.CompileOptions{Registry: all.All(), Options: o, Device: device, Lookup: look})
+	look := graph.NewLookup(k.dir, filepath.Join(k.dir, "cache"), true, time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC))
+	g, err := graph.Compile(context.Background(), p, graph.CompileOptions{Registry: all.All(), Options: o, Device: device, Lookup: look})
 	if err != nil {
 		k.t.Fatalf("%q: %v", set, err)
 	}
 	out := map[string]string{}
-	for _, t := range g.Tasks {
+	for _, t := range g.Nodes {
 		inputs := map[string]storage.Artifact{}
 		for _, r := range t.Inputs {
 			if r.From != "" {

@@ -13,8 +13,9 @@ import (
 	"github.com/spf13/cobra"
 	"github.com/sprint-ml/sprint/config"
 	"github.com/sprint-ml/sprint/config/diagnostic"
-	"github.com/sprint-ml/sprint/jobs"
 	"github.com/sprint-ml/sprint/jobs/commandline"
+	"github.com/sprint-ml/sprint/jobs/evaluate"
+	"github.com/sprint-ml/sprint/jobs/graph"
 	"github.com/sprint-ml/sprint/ml/keywords"
 	"github.com/sprint-ml/sprint/ml/metrics"
 	"github.com/sprint-ml/sprint/ml/taxonomy"
@@ -357,7 +358,7 @@ func (p *previewer) articles() (table []rows.Row, from string, err error) {
 	if task == nil {
 		return nil, "", stages.Fail(stages.CodePlan, "give texts with --text", "the plan has no stage that makes articles")
 	}
-	look := jobs.NewLookup(p.c.plan.Dir(), p.c.config.Cache, true, now())
+	look := graph.NewLookup(p.c.plan.Dir(), p.c.config.Cache, true, now())
 	defer func() {
 		if err := look.Close(); err != nil {
 			p.app.log().Warn("could not remember file digests", "error", err)
@@ -371,8 +372,8 @@ func (p *previewer) articles() (table []rows.Row, from string, err error) {
 	var last *storage.Manifest
 	if store, err := p.app.openStore(p.ctx, p.c.config); err == nil {
 		defer store.Close()
-		ev := jobs.Evaluator{Store: store}
-		v, err := ev.Task(p.ctx, p.c.graph, task, nil)
+		ev := evaluate.Evaluator{Store: store}
+		v, err := ev.Decide(p.ctx, p.c.graph, task, nil)
 		if err != nil {
 			return nil, "", err
 		}
@@ -403,20 +404,20 @@ func (p *previewer) articles() (table []rows.Row, from string, err error) {
 }
 
 // fetchTask is the task whose articles a label stage reads.
-func (p *previewer) fetchTask() *jobs.Task {
-	for _, t := range p.c.graph.Tasks {
+func (p *previewer) fetchTask() *graph.Node {
+	for _, t := range p.c.graph.Nodes {
 		for _, in := range t.Inputs {
 			if t.Kind.Name == "label" && in.Name == "articles" && in.From != "" {
-				task, _ := p.c.graph.Task(in.From)
+				task, _ := p.c.graph.Node(in.From)
 				return task
 			}
 		}
 	}
-	i := slices.IndexFunc(p.c.graph.Tasks, func(t *jobs.Task) bool { return t.Kind.Name == "fetch" })
+	i := slices.IndexFunc(p.c.graph.Nodes, func(t *graph.Node) bool { return t.Kind.Name == "fetch" })
 	if i < 0 {
 		return nil
 	}
-	return p.c.graph.Tasks[i]
+	return p.c.graph.Nodes[i]
 }
 
 func (p *previewer) committed(store *storage.Store, m *storage.Manifest) ([]rows.Row, error) {
@@ -434,7 +435,7 @@ func (p *previewer) file(path, format string) ([]rows.Row, error) {
 	}
 	f, err := os.Open(path)
 	if err != nil {
-		return nil, &jobs.MissingFile{Path: path, Err: err}
+		return nil, &graph.MissingFile{Path: path, Err: err}
 	}
 	defer f.Close()
 	if format == "" || format == "auto" {

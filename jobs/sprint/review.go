@@ -5,7 +5,7 @@ import (
 
 	"github.com/spf13/cobra"
 	"github.com/sprint-ml/sprint/config"
-	"github.com/sprint-ml/sprint/jobs"
+	"github.com/sprint-ml/sprint/jobs/graph"
 	"github.com/sprint-ml/sprint/stages/label"
 )
 
@@ -73,9 +73,9 @@ type reviewFlags struct {
 }
 
 // labelTask finds the label stage of a plan.
-func (f *reviewFlags) labelTask(g *jobs.Graph) (*jobs.Task, *label.Options, error) {
-	var found *jobs.Task
-	for _, t := range g.Tasks {
+func (f *reviewFlags) labelTask(g *graph.Graph) (*graph.Node, *label.Options, error) {
+	var found *graph.Node
+	for _, t := range g.Nodes {
 		if t.Kind.Name != "label" || f.stage != "" && t.Name != f.stage {
 			continue
 		}

@@ -12,8 +12,10 @@ import (
 
 	"github.com/spf13/cobra"
 	"github.com/sprint-ml/sprint/config"
-	"github.com/sprint-ml/sprint/jobs"
 	"github.com/sprint-ml/sprint/jobs/commandline"
+	"github.com/sprint-ml/sprint/jobs/evaluate"
+	"github.com/sprint-ml/sprint/jobs/graph"
+	"github.com/sprint-ml/sprint/jobs/provenance"
 	"github.com/sprint-ml/sprint/jobs/runs"
 	"github.com/sprint-ml/sprint/ml/labelnoise"
 	"github.com/sprint-ml/sprint/stages/dedup"
@@ -96,11 +98,11 @@ func (a *app) reviewed(ctx context.Context, cmd *cobra.Command, args []string, f
 	if err != nil {
 		return nil, err
 	}
-	e, err := jobs.Evaluator{Store: c.store}.Evaluate(ctx, c.graph)
+	e, err := evaluate.Evaluator{Store: c.store}.Evaluate(ctx, c.graph)
 	if err != nil {
 		return nil, err
 	}
-	made := e.Tasks[task.Name]
+	made := e.Decisions[task.Name]
 	if made.State != runs.Cached {
 		return nil, &config.UsageError{Message: fmt.Sprintf("stage %s is not done: %s", task.Name, made.Reason), Hint: fmt.Sprintf("sprint run %s --until %s", commandline.Quote(c.plan.File), task.Name)}
 	}
@@ -120,9 +122,9 @@ func (a *app) reviewed(ctx context.Context, cmd *cobra.Command, args []string, f
 }
 
 // goldFiles are the gold sets that a plan names anywhere.
-func goldFiles(g *jobs.Graph, o *label.Options) []string {
+func goldFiles(g *graph.Graph, o *label.Options) []string {
 	files := []string{o.Gold, o.Scored}
-	for _, t := range g.Tasks {
+	for _, t := range g.Nodes {
 		switch x := t.Options.(type) {
 		case *verify.Options:
 			files = append(files, x.Gold)
@@ -143,7 +145,7 @@ func reviewOfRun(ctx context.Context, store *storage.Store, run string) (*review
 	}
 	set := &reviewSet{}
 	for _, side := range []string{"train", "val", "test"} {
-		i := slices.IndexFunc(found, func(f jobs.Found) bool { return f.Name == side })
+		i := slices.IndexFunc(found, func(f provenance.Found) bool { return f.Name == side })
 		if i < 0 {
 			return nil, &config.UsageError{Message: fmt.Sprintf("run %s made no split, so its gold rows are not known", run), Hint: "name its plan: sprint review export plan.yaml"}
 		}

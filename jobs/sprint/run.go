@@ -14,6 +14,8 @@ import (
 	"github.com/sprint-ml/sprint/config"
 	"github.com/sprint-ml/sprint/jobs"
 	"github.com/sprint-ml/sprint/jobs/commandline"
+	"github.com/sprint-ml/sprint/jobs/executor"
+	"github.com/sprint-ml/sprint/jobs/executor/local"
 	"github.com/sprint-ml/sprint/jobs/progress"
 	"github.com/sprint-ml/sprint/jobs/report/render"
 	"github.com/sprint-ml/sprint/jobs/runs"
@@ -91,8 +93,8 @@ func (a *app) run(ctx context.Context, cmd *cobra.Command, path string, f *runFl
 	if err != nil {
 		err = errors.Join(err, progress.WriteJUnit(f.junit, progress.NotBegun(path, err)))
 		if jsonOut {
-			code := jobs.Code(err)
-			r := runs.Result{Code: code, Class: code.Class(), Error: err.Error(), Hint: jobs.Hint(err), Stages: []runs.StageResult{}}
+			code := executor.Code(err)
+			r := runs.Result{Code: code, Class: code.Class(), Error: err.Error(), Hint: executor.Hint(err), Stages: []runs.StageResult{}}
 			_ = json.NewEncoder(a.stdout).Encode(r)
 		}
 		return err
@@ -116,7 +118,7 @@ func (a *app) runPlan(ctx context.Context, cmd *cobra.Command, path string, f *r
 	view := progress.New(c.config.Output, progress.Options{
 		Out: a.stdout, Err: a.stderr, Getenv: a.getenv, Verbose: a.verbose, Quiet: a.quiet, Log: a.log(), Store: c.store, Graph: c.graph, StoreFlag: a.flags.store,
 	})
-	local := jobs.NewLocal(all.All(), c.store, program, a.env, a.secret)
+	local := local.New(all.All(), c.store, program, a.env, a.secret)
 	local.Abort = a.abort
 	r := &jobs.Runner{
 		Store: c.store, Executor: local, Observer: view, Log: a.log(),
@@ -222,7 +224,7 @@ func noRun(id string, err error) error {
 }
 
 func (a *app) workerCommand() *cobra.Command {
-	var o jobs.WorkerOptions
+	var o executor.WorkerOptions
 	cmd := &cobra.Command{
 		Use: "worker", Hidden: true, Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
@@ -238,7 +240,7 @@ func (a *app) workerCommand() *cobra.Command {
 				return err
 			}
 			defer store.Close()
-			if code := jobs.Work(ctx, store, all.All(), o, a.secret, a.stdout.Out); code != 0 {
+			if code := executor.Work(ctx, store, all.All(), o, a.secret, a.stdout.Out); code != 0 {
 				return &exitError{code}
 			}
 			return nil

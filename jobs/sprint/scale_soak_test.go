@@ -17,7 +17,7 @@ import (
 	"time"
 
 	"github.com/sprint-ml/sprint/config"
-	"github.com/sprint-ml/sprint/jobs"
+	"github.com/sprint-ml/sprint/jobs/graph"
 	"github.com/sprint-ml/sprint/jobs/runs"
 	"github.com/sprint-ml/sprint/stages/all"
 	"github.com/sprint-ml/sprint/storage"
@@ -170,8 +170,8 @@ func buildScale(t *testing.T, dir string) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	look := jobs.NewLookup(dir, filepath.Join(dir, "cache"), true, time.Now())
-	g, err := jobs.Compile(t.Context(), p, jobs.CompileOptions{Registry: all.All(), Options: o, Lookup: look})
+	look := graph.NewLookup(dir, filepath.Join(dir, "cache"), true, time.Now())
+	g, err := graph.Compile(t.Context(), p, graph.CompileOptions{Registry: all.All(), Options: o, Lookup: look})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -217,7 +217,7 @@ func buildScale(t *testing.T, dir string) {
 	}
 	result := runs.Result{Class: "done"}
 	outputs := map[string]storage.Artifact{}
-	for _, task := range g.Tasks {
+	for _, task := range g.Nodes {
 		inputs, digests := map[string]storage.Artifact{}, map[string]string{}
 		for _, r := range task.Inputs {
 			inputs[r.Name], digests[r.Name] = outputs[r.From], outputs[r.From].Digest

@@ -6,7 +6,7 @@ import (
 	"strings"
 
 	"github.com/sprint-ml/sprint/config/diagnostic"
-	"github.com/sprint-ml/sprint/jobs"
+	"github.com/sprint-ml/sprint/jobs/graph"
 	"github.com/sprint-ml/sprint/ml/taxonomy"
 	"github.com/sprint-ml/sprint/stages"
 	"github.com/sprint-ml/sprint/stages/dataset"
@@ -14,7 +14,7 @@ import (
 
 // checkTaxonomy reports the mistakes of a plan's taxonomy like those of the
 // plan itself.
-func checkTaxonomy(g *jobs.Graph) error {
+func checkTaxonomy(g *graph.Graph) error {
 	src := g.Taxonomy()
 	if len(src.Data) == 0 {
 		return nil
@@ -46,7 +46,7 @@ func pointing(file, text string, problems []taxonomy.Problem) diagnostic.Errors 
 }
 
 // taxonomyWarnings are what looks wrong in a valid taxonomy.
-func taxonomyWarnings(g *jobs.Graph) diagnostic.Errors {
+func taxonomyWarnings(g *graph.Graph) diagnostic.Errors {
 	src := g.Taxonomy()
 	t, err := dataset.Taxonomy(src)
 	if err != nil {

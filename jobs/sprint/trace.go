@@ -11,7 +11,7 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
-	"github.com/sprint-ml/sprint/jobs"
+	"github.com/sprint-ml/sprint/jobs/provenance"
 	"github.com/sprint-ml/sprint/storage"
 )
 
@@ -32,19 +32,19 @@ RUN:STAGE.OUTPUT, MODEL@VERSION, or a digest or its beginning.`,
 
 // traced is the answer of trace -o json. Work is listed once, nearest first.
 type traced struct {
-	Artifact jobs.Found       `json:"artifact"`
-	InTrees  []string         `json:"in_trees,omitempty"`
-	Up       []*jobs.Origin   `json:"up"`
-	Down     []*jobs.Origin   `json:"down"`
-	Releases []jobs.Published `json:"releases"`
+	Artifact provenance.Found       `json:"artifact"`
+	InTrees  []string               `json:"in_trees,omitempty"`
+	Up       []*provenance.Origin   `json:"up"`
+	Down     []*provenance.Origin   `json:"down"`
+	Releases []provenance.Published `json:"releases"`
 }
 
 func (a *app) trace(ctx context.Context, s *storage.Store, ref string) error {
-	f, err := jobs.FindArtifact(ctx, s, ref)
+	f, err := provenance.FindArtifact(ctx, s, ref)
 	if err != nil {
 		return err
 	}
-	l, err := jobs.LoadLineage(ctx, s)
+	l, err := provenance.LoadLineage(ctx, s)
 	if err != nil {
 		return err
 	}
@@ -81,10 +81,10 @@ func (a *app) trace(ctx context.Context, s *storage.Store, ref string) error {
 }
 
 // gather collects a trace without its shape.
-func gather(l *jobs.Lineage, f jobs.Found, start, trees []string) traced {
-	t := traced{Artifact: f, InTrees: trees, Up: []*jobs.Origin{}, Down: []*jobs.Origin{}, Releases: []jobs.Published{}}
-	follow := func(next func(string) []*jobs.Origin, digests func(*jobs.Origin) []string, each func(string), into *[]*jobs.Origin) {
-		seen, known := map[*jobs.Origin]bool{}, map[string]bool{}
+func gather(l *provenance.Lineage, f provenance.Found, start, trees []string) traced {
+	t := traced{Artifact: f, InTrees: trees, Up: []*provenance.Origin{}, Down: []*provenance.Origin{}, Releases: []provenance.Published{}}
+	follow := func(next func(string) []*provenance.Origin, digests func(*provenance.Origin) []string, each func(string), into *[]*provenance.Origin) {
+		seen, known := map[*provenance.Origin]bool{}, map[string]bool{}
 		for todo := slices.Clone(start); len(todo) > 0; todo = todo[1:] {
 			if known[todo[0]] {
 				continue
@@ -103,7 +103,7 @@ func gather(l *jobs.Lineage, f jobs.Found, start, trees []string) traced {
 	follow(l.Makers, inputsOf, func(string) {}, &t.Up)
 	follow(l.Users, outputsOf, func(d string) {
 		for _, r := range l.Releases(d) {
-			if !slices.ContainsFunc(t.Releases, func(p jobs.Published) bool { return p.Name == r.Name && p.Version == r.Version }) {
+			if !slices.ContainsFunc(t.Releases, func(p provenance.Published) bool { return p.Name == r.Name && p.Version == r.Version }) {
 				t.Releases = append(t.Releases, r)
 			}
 		}
@@ -111,7 +111,7 @@ func gather(l *jobs.Lineage, f jobs.Found, start, trees []string) traced {
 	return t
 }
 
-func inputsOf(o *jobs.Origin) []string {
+func inputsOf(o *provenance.Origin) []string {
 	var out []string
 	for _, name := range slices.Sorted(maps.Keys(o.Inputs)) {
 		out = append(out, o.Inputs[name])
@@ -119,7 +119,7 @@ func inputsOf(o *jobs.Origin) []string {
 	return out
 }
 
-func outputsOf(o *jobs.Origin) []string {
+func outputsOf(o *provenance.Origin) []string {
 	var out []string
 	for _, x := range o.Outputs {
 		if !x.Volatile {
@@ -132,7 +132,7 @@ func outputsOf(o *jobs.Origin) []string {
 // tracer prints a trace as an indented tree; what was shown is not shown again.
 type tracer struct {
 	out   io.Writer
-	l     *jobs.Lineage
+	l     *provenance.Lineage
 	seen  map[string]bool
 	lines int
 }
@@ -149,7 +149,7 @@ func (p *tracer) none(text string) {
 }
 
 // work names an act of work and reports whether it is new.
-func (p *tracer) work(o *jobs.Origin, depth int) bool {
+func (p *tracer) work(o *provenance.Origin, depth int) bool {
 	id := o.Kind + "/" + o.Key + o.Run
 	device := ""
 	if o.Device != "" {

@@ -15,7 +15,7 @@ import (
 	"slices"
 	"time"
 
-	"github.com/sprint-ml/sprint/jobs"
+	"github.com/sprint-ml/sprint/jobs/provenance"
 	"github.com/sprint-ml/sprint/jobs/runs"
 	"github.com/sprint-ml/sprint/storage"
 )
@@ -218,7 +218,7 @@ func (s *Source) releases(ctx context.Context, store *storage.Store) error {
 			if r.Digest != digest {
 				continue
 			}
-			p := jobs.Published{Name: name, Version: r.Version}
+			p := provenance.Published{Name: name, Version: r.Version}
 			for alias, at := range aliases {
 				if at.Version == r.Version {
 					p.Aliases = append(p.Aliases, alias)

@@ -1,0 +1,49 @@
+package evaluate
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+
+	"github.com/sprint-ml/sprint/jobs/graph"
+	"github.com/sprint-ml/sprint/storage"
+)
+
+// pointer is the record of the last commit of a stage of a plan. It is only
+// read to explain, so the last writer may win.
+type pointer struct {
+	Kind string `json:"kind"`
+	Key  string `json:"key"`
+}
+
+func pointerKey(plan, stage string) string { return "last/" + plan + "/" + stage }
+
+// SaveLast notes the key under which a stage of a plan was committed last.
+func SaveLast(ctx context.Context, s *storage.Store, plan, stage, kind, key string) error {
+	b, err := json.Marshal(pointer{Kind: kind, Key: key})
+	if err != nil {
+		return err
+	}
+	return s.WriteFile(ctx, pointerKey(plan, stage), b)
+}
+
+// Last returns the newest manifest of the same stage of the same plan, nil if
+// there is none.
+func (e Evaluator) Last(ctx context.Context, g *graph.Graph, t *graph.Node) (*storage.Manifest, error) {
+	b, err := e.Store.ReadFile(ctx, pointerKey(g.Plan.Name, t.Name), 4096)
+	if errors.Is(err, storage.ErrNotFound) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	var p pointer
+	if json.Unmarshal(b, &p) != nil || p.Kind != t.Kind.Name {
+		return nil, nil //nolint:nilerr // a broken pointer only costs an explanation
+	}
+	m, err := e.Store.Manifest(ctx, p.Kind, p.Key)
+	if errors.Is(err, storage.ErrNotFound) || errors.Is(err, storage.ErrCorrupt) {
+		return nil, nil // nothing to compare with is no failure
+	}
+	return &m, err
+}

@@ -1,0 +1,58 @@
+package executor
+
+import (
+	"context"
+	"log/slog"
+
+	"github.com/sprint-ml/sprint/jobs/runs"
+	"github.com/sprint-ml/sprint/stages"
+	"github.com/sprint-ml/sprint/storage"
+)
+
+// Executor carries attempts out, here or elsewhere. The attempt's record is in
+// the store before either method is called.
+type Executor interface {
+	// Preflight finds out whether the attempt cannot succeed.
+	Preflight(ctx context.Context, a *runs.Attempt, sink Sink) error
+	// Execute runs the attempt to its end. A cancelled ctx asks it to
+	// checkpoint and stop; Execute returns when it has.
+	Execute(ctx context.Context, a *runs.Attempt, sink Sink) Outcome
+}
+
+// Sink takes what an attempt reports while it runs.
+type Sink interface {
+	Progress(stages.Progress)
+	Note(name string, value any)
+	Log(level slog.Level, message string)
+}
+
+// Outcome is how an attempt ended.
+type Outcome struct {
+	State    runs.State
+	Manifest *storage.Manifest
+	// Err is the failure of Failed, Lost and Interrupted outcomes.
+	Err error
+	// Reason replaces the task's reason; empty leaves it.
+	Reason string
+	// Cause says whose budget another try costs; empty if none is made.
+	Cause Cause
+	// Checkpointed says that partial work was kept.
+	Checkpointed bool
+}
+
+// FromManifest is the outcome that a manifest stands for.
+func FromManifest(m *storage.Manifest) Outcome {
+	if m.Verdict != nil {
+		return Outcome{State: runs.Failed, Manifest: m, Err: &stages.Verdict{Code: stages.Code(m.Verdict.Code), Message: m.Verdict.Message, Hint: m.Verdict.Hint}}
+	}
+	return Outcome{State: runs.Succeeded, Manifest: m}
+}
+
+// FromError sorts an error into the two classes of failure.
+func FromError(err error) Outcome {
+	o := Outcome{State: runs.Failed, Err: err, Cause: CauseOf(err)}
+	if o.Cause != "" && o.Cause != CauseFailure {
+		o.State = runs.Lost
+	}
+	return o
+}

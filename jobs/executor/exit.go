@@ -1,0 +1,119 @@
+package executor
+
+import (
+	"context"
+	"errors"
+	"strings"
+	"syscall"
+
+	"github.com/sprint-ml/sprint/config"
+	"github.com/sprint-ml/sprint/config/diagnostic"
+	"github.com/sprint-ml/sprint/jobs/runs"
+	"github.com/sprint-ml/sprint/stages"
+	"github.com/sprint-ml/sprint/storage"
+)
+
+// Code returns the exit code that an error deserves.
+func Code(err error) stages.Code {
+	var verdict *stages.Verdict
+	var failure *stages.Failure
+	var plan diagnostic.Errors
+	var planOne *diagnostic.Error
+	var usage *config.UsageError
+	var held *storage.HeldError
+	var source stages.SourceProblems
+	switch {
+	case err == nil:
+		return stages.CodeDone
+	case errors.As(err, &verdict):
+		return verdict.Code
+	case errors.Is(err, storage.ErrCorrupt):
+		return stages.CodeIntegrity
+	case errors.As(err, &failure):
+		return failure.Code
+	case errors.As(err, &plan), errors.As(err, &planOne), errors.As(err, &source):
+		return stages.CodePlan
+	case errors.As(err, &usage):
+		return stages.CodeUsage
+	case errors.As(err, &held):
+		return stages.CodeLease
+	case errors.Is(err, ErrDeadline):
+		return stages.CodeDeadline
+	case errors.Is(err, ErrAborted):
+		return stages.CodeAborted
+	case errors.Is(err, stages.ErrInterrupted), errors.Is(err, context.Canceled):
+		return stages.CodeInterrupted
+	case errors.Is(err, storage.ErrDenied), errors.Is(err, storage.ErrFull), errors.Is(err, storage.ErrTransient), errors.Is(err, storage.ErrInvalid):
+		return stages.CodeEnvironment
+	case diskFull(err):
+		return stages.CodeEnvironment
+	}
+	return stages.CodeStage
+}
+
+// diskFull reports whether a local disk has no space left: that of the store has
+// its own class, and there remains that of the scratch folder.
+func diskFull(err error) bool {
+	return errors.Is(err, syscall.ENOSPC) || errors.Is(err, syscall.EDQUOT)
+}
+
+// ErrAborted ends attempts that were asked twice to end.
+var ErrAborted = errors.New("ended without waiting for a checkpoint")
+
+// ErrDeadline is the cause of a context that ends at the run's deadline.
+var ErrDeadline = errors.New("the deadline is over")
+
+// Retryable reports whether the same command may do better later without any
+// change.
+func Retryable(code stages.Code, state runs.State) bool {
+	return code == stages.CodeInterrupted || code == stages.CodeAborted || code == stages.CodeDeadline || code == stages.CodeLease || state == runs.Lost
+}
+
+// Hint finds the next step that an error carries; empty if it has none.
+func Hint(err error) string {
+	var failure *stages.Failure
+	var verdict *stages.Verdict
+	var stored *storage.Error
+	switch {
+	case errors.As(err, &failure):
+		return failure.Hint
+	case errors.As(err, &verdict):
+		return verdict.Hint
+	case errors.Is(err, storage.ErrCorrupt) && errors.As(err, &stored):
+		return Mend(stored.Key)
+	case errors.Is(err, storage.ErrHeld):
+		return "leave out --no-wait to wait for the other run and take its result"
+	case errors.Is(err, storage.ErrFull):
+		return "free space in the store, then run the same command"
+	case diskFull(err):
+		return "free space on that disk, or let TMPDIR name a folder on another, then run the same command"
+	case errors.Is(err, storage.ErrDenied):
+		return "check the credentials and rights of the store; `sprint doctor --store URL` tries them"
+	case errors.Is(err, storage.ErrTransient):
+		return "check that the store can be reached; `sprint doctor --store URL` tries it"
+	case errors.Is(err, storage.ErrInvalid):
+		return "check the store's URL, and that its bucket or folder is there; `sprint doctor --store URL` tries it"
+	}
+	return ""
+}
+
+// Mend says what makes a damaged object anew, or what is lost without it.
+func Mend(key string) string {
+	switch {
+	case strings.HasPrefix(key, "blobs/"), strings.HasPrefix(key, "sha256:"), strings.HasPrefix(key, "manifests/"):
+		return "the next run of its plan makes it again"
+	case strings.HasPrefix(key, "checkpoints/"):
+		return "a training continues from the checkpoint before it"
+	case strings.HasPrefix(key, "models/") && strings.Contains(key, "/aliases/"):
+		return "`sprint promote NAME VERSION ALIAS` sets the alias anew"
+	case strings.HasPrefix(key, "models/"):
+		return "`sprint run PLAN --force=publish` of the plan that published it makes it anew under the same version"
+	case strings.HasPrefix(key, "runs/"):
+		return "what that run made is not touched; `sprint run` of its plan makes a new record"
+	case strings.HasPrefix(key, "leases/"), strings.HasPrefix(key, "answers/"):
+		return "the next run replaces it"
+	case strings.HasPrefix(key, "pins/"):
+		return "gc keeps that run; `sprint runs pin RUN` or `unpin` sets it anew"
+	}
+	return ""
+}

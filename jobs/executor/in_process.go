@@ -1,0 +1,135 @@
+package executor
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"log/slog"
+	"runtime/debug"
+	"time"
+
+	"github.com/sprint-ml/sprint/jobs/runs"
+	"github.com/sprint-ml/sprint/stages"
+	"github.com/sprint-ml/sprint/stages/storeio"
+	"github.com/sprint-ml/sprint/storage"
+)
+
+// InProcess executes attempts in this process. It is the one place where a stage
+// runs: other executors end here too, in a worker.
+type InProcess struct {
+	Registry stages.Registry
+	Store    *storage.Store
+	// Secret resolves a reference to a secret.
+	Secret func(ref string) (string, error)
+}
+
+// build makes the stage of an attempt.
+func (p *InProcess) build(a *runs.Attempt, env stages.Env) (stages.Kind, stages.Stage, any, error) {
+	kind, ok := p.Registry.Kind(a.Kind)
+	if !ok {
+		return kind, nil, nil, fmt.Errorf("this sprint knows no kind %q", a.Kind)
+	}
+	options := kind.Options()
+	if err := json.Unmarshal(a.Options, options); err != nil {
+		return kind, nil, nil, fmt.Errorf("options of stage %s: %w", a.Stage, err)
+	}
+	stage, err := kind.New(options, env)
+	return kind, stage, options, err
+}
+
+func (p *InProcess) env(a *runs.Attempt, sink Sink) stages.Env {
+	return stages.Env{
+		Run: a.Run, Stage: a.Stage, Attempt: a.Number,
+		Taxonomy: a.Taxonomy, External: a.External, Device: a.Device,
+		CacheDir: a.CacheDir, Offline: a.Offline, Endpoints: a.Endpoints, Store: p.Store,
+		Log:      slog.New(&sinkHandler{sink: sink}),
+		Progress: sink.Progress, Note: sink.Note,
+		Files: a.Files, Secret: p.Secret,
+	}
+}
+
+// Preflight finds out early whether an attempt cannot succeed.
+func (p *InProcess) Preflight(ctx context.Context, a *runs.Attempt, sink Sink) (err error) {
+	defer recovered(a.Stage, &err)
+	scratch, done, err := NewScratch()
+	if err != nil {
+		return err
+	}
+	defer done()
+	env := p.env(a, sink)
+	env.Scratch = scratch
+	_, stage, _, err := p.build(a, env)
+	if err != nil {
+		return err
+	}
+	if f, ok := stage.(stages.Preflighter); ok {
+		return f.Preflight(ctx)
+	}
+	return nil
+}
+
+// recovered turns a panic of a stage into an error: one stage's bug must not
+// take the runner and its other stages down.
+func recovered(stage string, err *error) {
+	if r := recover(); r != nil {
+		*err = stages.Fail(stages.CodeStage, "this is a bug of sprint: please report it with the lines above", "stage %s panicked: %v\n%s", stage, r, debug.Stack())
+	}
+}
+
+// Execute runs the stage and commits its manifest.
+func (p *InProcess) Execute(ctx context.Context, a *runs.Attempt, sink Sink) Outcome {
+	started := time.Now().UTC()
+	scratch, done, err := NewScratch()
+	if err != nil {
+		return FromError(err)
+	}
+	defer done()
+	collected := &notes{sink: sink, notes: map[string]any{}}
+	env := p.env(a, sink)
+	env.Scratch, env.Note = scratch, collected.note
+	saved := false
+	env.Checkpoints = &storeio.Checkpoints{Store: p.Store, Kind: a.Kind, Key: a.Key, Log: env.Log, Saved: func(int64) { saved = true }}
+	kind, stage, options, err := p.build(a, env)
+	if err != nil {
+		return FromError(err)
+	}
+	outputs := storeio.NewOutputs(p.Store, kind.Outputs(options))
+	err = func() (err error) {
+		defer recovered(a.Stage, &err)
+		return stage.Run(ctx, storeio.NewInputs(p.Store, a.Inputs), outputs)
+	}()
+	var verdict *stages.Verdict
+	switch {
+	case err == nil, errors.As(err, &verdict):
+	case errors.Is(err, stages.ErrInterrupted), ctx.Err() != nil:
+		return Outcome{State: runs.Interrupted, Err: err, Checkpointed: saved}
+	default:
+		o := FromError(err)
+		o.Checkpointed = saved
+		return o
+	}
+	artifacts, err := outputs.Artifacts()
+	if err != nil {
+		return FromError(err)
+	}
+	noted := collected.all()
+	device, _ := noted["device"].(string)
+	m := storage.Manifest{
+		Kind: a.Kind, Key: a.Key, Generation: a.Generation, Preimage: a.Preimage, Inputs: map[string]string{},
+		Outputs: artifacts, Plan: a.PlanDigest, Run: a.Run, Stage: a.Stage, Attempt: a.Number,
+		Started: started, Finished: time.Now().UTC(), Device: device, Notes: noted, Version: a.Version,
+	}
+	for name, in := range a.Inputs {
+		m.Inputs[name] = in.Digest
+	}
+	if verdict != nil {
+		m.Verdict = &storage.Verdict{Code: int(verdict.Code), Message: verdict.Message, Hint: verdict.Hint}
+	}
+	// The work is done: a signal that comes now must not throw it away.
+	winner, _, err := p.Store.Commit(context.WithoutCancel(ctx), m)
+	if err != nil {
+		return FromError(err)
+	}
+	return FromManifest(&winner)
+}

@@ -1,0 +1,72 @@
+package local
+
+import (
+	"context"
+	"encoding/json"
+	"sync"
+	"time"
+
+	"github.com/sprint-ml/sprint/jobs/executor"
+	"github.com/sprint-ml/sprint/jobs/runs"
+	"github.com/sprint-ml/sprint/stages"
+	"github.com/sprint-ml/sprint/storage"
+)
+
+// Executor executes attempts on this machine: kinds that ask for isolation in a
+// child process, the others in this one.
+type Executor struct {
+	inProcess executor.InProcess
+	// Program is the path of the sprint binary; empty runs everything in this
+	// process.
+	Program string
+	// Environ is the child's environment.
+	Environ []string
+	// Grace is how long a child may take to checkpoint; 0 means 2 minutes.
+	Grace time.Duration
+	// Abort, once closed, ends attempts whose context has ended without
+	// waiting for their checkpoints; nil never does.
+	Abort <-chan struct{}
+
+	sweep sync.Once
+}
+
+// New makes the local executor.
+func New(registry stages.Registry, store *storage.Store, program string, environ []string, secret func(string) (string, error)) *Executor {
+	return &Executor{inProcess: executor.InProcess{Registry: registry, Store: store, Secret: secret}, Program: program, Environ: environ}
+}
+
+// isolated reports whether an attempt goes to a child. A store that only this
+// process sees cannot be handed over.
+func (l *Executor) isolated(a *runs.Attempt) bool {
+	kind, ok := l.inProcess.Registry.Kind(a.Kind)
+	if !ok || kind.Isolated == nil || l.Program == "" || l.inProcess.Store.Local() {
+		return false
+	}
+	options := kind.Options()
+	return json.Unmarshal(a.Options, options) == nil && kind.Isolated(options)
+}
+
+// Preflight tries the attempt's demands where it will run.
+func (l *Executor) Preflight(ctx context.Context, a *runs.Attempt, sink executor.Sink) error {
+	if l.isolated(a) {
+		return l.child(ctx, a, sink, "--preflight").Err
+	}
+	return l.inProcess.Preflight(ctx, a, sink)
+}
+
+// Execute runs the attempt.
+func (l *Executor) Execute(ctx context.Context, a *runs.Attempt, sink executor.Sink) executor.Outcome {
+	l.sweep.Do(executor.SweepScratch)
+	if l.isolated(a) {
+		return l.child(ctx, a, sink)
+	}
+	done := make(chan executor.Outcome, 1)
+	go func() { done <- l.inProcess.Execute(ctx, a, sink) }()
+	select {
+	case o := <-done:
+		return o
+	case <-l.Abort:
+	}
+	<-ctx.Done()
+	return executor.Outcome{State: runs.Interrupted, Err: executor.ErrAborted}
+}

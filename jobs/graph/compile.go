@@ -1,0 +1,371 @@
+package graph
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"github.com/sprint-ml/sprint/config"
+	"github.com/sprint-ml/sprint/config/diagnostic"
+	"github.com/sprint-ml/sprint/config/strictyaml"
+	"github.com/sprint-ml/sprint/stages"
+)
+
+// CompileOptions are what Compile needs beside the plan.
+type CompileOptions struct {
+	Registry stages.Registry
+	Options  *config.Options
+	// Device narrows the device of all stages; empty or "auto" narrows nothing.
+	Device string
+	// Lookup answers questions about the outside world. Nil compiles without
+	// resolving anything outside the plan: enough to validate and to draw.
+	Lookup *Lookup
+}
+
+// Compile turns a plan into a graph: kinds and options are resolved, inputs
+// wired, cycles refused. All mistakes are reported at once as diagnostic.Errors.
+func Compile(ctx context.Context, plan *config.Plan, o CompileOptions) (*Graph, error) {
+	c := &compiler{plan: plan, o: o, graph: &Graph{Plan: plan, byName: map[string]*Node{}, files: map[string]stages.FileInfo{}}, broken: map[string]bool{}}
+	if err := o.Registry.Check(); err != nil {
+		return nil, err
+	}
+	c.readTaxonomy()
+	for i := range plan.Stages {
+		c.task(i)
+	}
+	if !c.order() {
+		return nil, c.errs.OrNil()
+	}
+	c.wire()
+	if o.Lookup != nil {
+		o.Lookup.taxonomy = c.graph.taxonomy
+		// A missing file is told together with the plan's other mistakes, but
+		// what only the network could say must not hide those.
+		if err := c.resolve(ctx); err != nil && len(c.errs) == 0 {
+			return nil, err
+		}
+	}
+	if err := c.errs.OrNil(); err != nil {
+		return nil, err
+	}
+	return c.graph, nil
+}
+
+type compiler struct {
+	plan  *config.Plan
+	o     CompileOptions
+	graph *Graph
+	errs  diagnostic.Errors
+	// broken stages have mistakes that were reported: what they would make is
+	// unknown, so nothing is concluded from it.
+	broken map[string]bool
+}
+
+func (c *compiler) fail(pos diagnostic.Position, path, message, hint string) {
+	c.errs = append(c.errs, c.plan.ErrorAt(pos, path, message, hint))
+}
+
+// maxTaxonomy caps the taxonomy file, like a plan.
+const maxTaxonomy = 1 << 20
+
+func (c *compiler) readTaxonomy() {
+	if c.plan.Taxonomy == "" {
+		return
+	}
+	path := c.plan.Taxonomy
+	if !filepath.IsAbs(path) {
+		path = filepath.Join(c.plan.Dir(), path)
+	}
+	info, err := os.Stat(path)
+	if err == nil && info.Size() > maxTaxonomy {
+		err = errors.New("the file is larger than 1 MiB")
+	}
+	var data []byte
+	if err == nil {
+		data, err = os.ReadFile(path)
+	}
+	if err != nil {
+		var pe *os.PathError
+		if errors.As(err, &pe) {
+			err = pe.Err
+		}
+		c.fail(diagnostic.Position{File: c.plan.File}, "taxonomy", fmt.Sprintf("cannot read %s: %v", path, err), "the path is relative to the plan's folder")
+		return
+	}
+	c.graph.taxonomy = stages.Source{Name: path, Data: data}
+}
+
+func (c *compiler) task(i int) {
+	s := &c.plan.Stages[i]
+	kind, ok := c.o.Registry.Kind(s.Kind)
+	if !ok {
+		path := "kind"
+		if s.Kind == s.Name {
+			path = "name"
+		}
+		c.fail(s.FieldPos(path), "stages."+s.Name, fmt.Sprintf("no kind of stage is called %q", s.Kind), diagnostic.Suggest(s.Kind, c.o.Registry.Names()))
+		c.broken[s.Name] = true
+		return
+	}
+	t := &Node{Name: s.Name, Index: i, Kind: kind, Needs: s.Needs, Stage: s, Options: kind.Options()}
+	var err error
+	t.Decoded, err = c.o.Options.Decode(s.Name, t.Options)
+	var errs diagnostic.Errors
+	switch {
+	case errors.As(err, &errs):
+		c.errs = append(c.errs, errs...)
+	case err != nil:
+		c.fail(s.Pos, "stages."+s.Name, err.Error(), "")
+	default:
+		if checker, ok := t.Options.(stages.Checker); ok {
+			for _, p := range checker.Check() {
+				c.errs = append(c.errs, c.o.Options.Error(s.Name, p.Path, p.Message, p.Hint))
+			}
+		}
+	}
+	c.broken[s.Name] = err != nil
+	if err == nil {
+		t.Outputs = kind.Outputs(t.Options)
+		if kind.Inputs != nil {
+			for _, in := range kind.Inputs(t.Options) {
+				t.Inputs = append(t.Inputs, Ref{Name: in.Name})
+			}
+		}
+	}
+	t.Device, err = narrow(s.Resources.Device, c.o.Device)
+	if err != nil {
+		c.errs = append(c.errs, c.plan.ErrorAt(s.FieldPos("resources"), "stages."+s.Name+".resources.device", err.Error(), ""))
+	}
+	c.graph.Nodes = append(c.graph.Nodes, t)
+	c.graph.byName[t.Name] = t
+}
+
+// DeviceConflict says that a plan and --device demand different devices.
+type DeviceConflict struct{ Plan, Flag string }
+
+func (e *DeviceConflict) Error() string {
+	return fmt.Sprintf("the plan demands device %s, --device says %s", e.Plan, e.Flag)
+}
+
+func narrow(plan, flag string) (string, error) {
+	auto := func(s string) bool { return s == "" || s == "auto" }
+	switch {
+	case auto(plan) && auto(flag):
+		return "auto", nil
+	case auto(flag) || plan == flag:
+		return plan, nil
+	case auto(plan):
+		return flag, nil
+	}
+	return plan, nil // the conflict is found before the run, see Graph.CheckDevices
+}
+
+// CheckDevices refuses a --device that contradicts a demand of the plan.
+func (g *Graph) CheckDevices(flag string) error {
+	for _, t := range g.Nodes {
+		demand := t.Stage.Resources.Device
+		if flag != "" && flag != "auto" && demand != "" && demand != "auto" && demand != flag {
+			return stages.Fail(stages.CodeEnvironment, "drop --device, or change resources.device of the stage", "stage %s: %w", t.Name, &DeviceConflict{demand, flag})
+		}
+	}
+	return nil
+}
+
+// order sorts the tasks; false means that it could not.
+func (c *compiler) order() bool {
+	const open, done = 1, 2
+	state := map[string]int{}
+	var sorted []*Node
+	var path []string
+	ok := true
+	var visit func(name string)
+	visit = func(name string) {
+		t := c.graph.byName[name]
+		if t == nil || state[name] == done || !ok {
+			return
+		}
+		path = append(path, name)
+		if state[name] == open {
+			cycle := path[slices.Index(path, name):]
+			c.fail(t.Stage.FieldPos("needs"), "stages."+name+".needs", "the stages need each other in a circle: "+strings.Join(cycle, " -> "), "remove one of these needs")
+			ok = false
+			return
+		}
+		state[name] = open
+		for _, n := range t.Needs {
+			visit(n)
+		}
+		state[name] = done
+		path = path[:len(path)-1]
+		sorted = append(sorted, t)
+	}
+	for _, t := range c.graph.Nodes {
+		visit(t.Name)
+	}
+	if ok {
+		c.graph.Nodes = sorted
+	}
+	return ok
+}
+
+// wire finds for each input the nearest upstream task that makes it.
+func (c *compiler) wire() {
+	for _, t := range c.graph.Nodes {
+		if c.broken[t.Name] {
+			continue
+		}
+		var inputs []stages.Input
+		if t.Kind.Inputs != nil {
+			inputs = t.Kind.Inputs(t.Options)
+		}
+		declared := map[string]bool{}
+		for i, in := range inputs {
+			declared[in.Name] = true
+			makers, certain := c.makers(t, in.Name)
+			if !certain {
+				continue
+			}
+			path := "stages." + t.Name + ".inputs." + in.Name
+			if choice, ok := t.Stage.Inputs[in.Name]; ok {
+				stage, artifact, _ := strings.Cut(choice, ".")
+				if from, known := c.graph.Node(stage); !known || artifact != in.Name || !makes(from, artifact) || !c.graph.Upstream(t.Name)[stage] {
+					c.fail(t.Stage.FieldPos("inputs."+in.Name), path, fmt.Sprintf("%s is no artifact %s of a stage before this one", choice, in.Name), "")
+					continue
+				}
+				t.Inputs[i].From = stage
+				continue
+			}
+			switch {
+			case len(makers) == 1:
+				t.Inputs[i].From = makers[0]
+			case len(makers) > 1:
+				c.fail(t.Stage.Pos, path, fmt.Sprintf("%s is made by %s, equally near", in.Name, strings.Join(makers, " and ")), fmt.Sprintf("choose with `inputs: {%s: %s.%s}`", in.Name, makers[0], in.Name))
+			case !in.Optional:
+				c.fail(t.Stage.Pos, path, fmt.Sprintf("no stage before %s makes %s", t.Name, in.Name), fmt.Sprintf("a stage of kind %s reads %s; put the stage that makes it before, or name it in `needs`", t.Kind.Name, in.Name))
+			}
+		}
+		for name := range t.Stage.Inputs {
+			if !declared[name] {
+				c.fail(t.Stage.FieldPos("inputs."+name), "stages."+t.Name+".inputs."+name, fmt.Sprintf("a stage of kind %s reads no artifact of this name", t.Kind.Name), "")
+			}
+		}
+	}
+}
+
+func makes(t *Node, artifact string) bool {
+	return slices.ContainsFunc(t.Outputs, func(o stages.Output) bool { return o.Name == artifact })
+}
+
+// makers returns the tasks that make an artifact at the least distance
+// upstream of t. certain is false if a broken stage stands on the way, which
+// may be the maker.
+func (c *compiler) makers(t *Node, artifact string) (names []string, certain bool) {
+	seen := map[string]bool{t.Name: true}
+	level := t.Needs
+	for len(level) > 0 {
+		var found, next []string
+		for _, name := range level {
+			if seen[name] {
+				continue
+			}
+			seen[name] = true
+			if c.broken[name] {
+				return nil, false
+			}
+			from, ok := c.graph.Node(name)
+			if !ok {
+				continue
+			}
+			if makes(from, artifact) {
+				found = append(found, name)
+			}
+			next = append(next, from.Needs...)
+		}
+		if len(found) > 0 {
+			return found, true
+		}
+		level = next
+	}
+	return nil, true
+}
+
+// resolve asks each stage's options what they depend on outside the store.
+func (c *compiler) resolve(ctx context.Context) error {
+	for _, t := range c.graph.Nodes {
+		r, ok := t.Options.(stages.Resolver)
+		if !ok || c.broken[t.Name] {
+			continue
+		}
+		external, err := r.Resolve(ctx, c.o.Lookup)
+		var problems stages.SourceProblems
+		var failure *stages.Failure
+		switch {
+		case err == nil:
+			t.External = external
+		case errors.As(err, &problems):
+			c.sourceProblems(problems)
+		case errors.As(err, &failure) && failure.Code == stages.CodePlan:
+			path, pos := c.place(t, failure)
+			c.errs = append(c.errs, c.plan.ErrorAt(pos, path, failure.Error(), failure.Hint))
+		case ctx.Err() != nil:
+			return context.Cause(ctx)
+		default:
+			return fmt.Errorf("stage %s: %w", t.Name, err)
+		}
+	}
+	c.graph.files = c.o.Lookup.seen()
+	return nil
+}
+
+// place finds the option that a missing file comes from.
+func (c *compiler) place(t *Node, failure *stages.Failure) (string, diagnostic.Position) {
+	var missing *MissingFile
+	if errors.As(failure, &missing) {
+		if at := findValue("", t.Decoded.All, missing.Path); at != "" {
+			return "stages." + t.Name + ".with." + at, c.o.Options.Position(t.Name, at)
+		}
+	}
+	return "stages." + t.Name, t.Stage.Pos
+}
+
+// findValue returns the dotted path of a text in a tree.
+func findValue(path string, v any, want string) string {
+	switch x := v.(type) {
+	case string:
+		if x == want {
+			return path
+		}
+	case map[string]any:
+		for k, c := range x {
+			if at := findValue(strictyaml.Join(path, k), c, want); at != "" {
+				return at
+			}
+		}
+	case []any:
+		for i, c := range x {
+			if at := findValue(strictyaml.Join(path, fmt.Sprint(i)), c, want); at != "" {
+				return at
+			}
+		}
+	}
+	return ""
+}
+
+// sourceProblems reports mistakes of the taxonomy once, however many stages
+// read it.
+func (c *compiler) sourceProblems(problems stages.SourceProblems) {
+	lines := strings.Split(string(c.graph.taxonomy.Data), "\n")
+	for _, p := range problems {
+		e := &diagnostic.Error{Pos: diagnostic.Position{File: p.File, Line: p.Line, Col: p.Col}, Message: p.Message, Hint: p.Hint}
+		if p.File == c.graph.taxonomy.Name && p.Line > 0 && p.Line <= len(lines) {
+			e.Excerpt = lines[p.Line-1]
+		}
+		if !slices.ContainsFunc(c.errs, func(o *diagnostic.Error) bool { return o.Pos == e.Pos && o.Message == e.Message }) {
+			c.errs = append(c.errs, e)
+		}
+	}
+}

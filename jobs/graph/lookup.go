@@ -1,0 +1,336 @@
+package graph
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"maps"
+	"net/url"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/sprint-ml/sprint/stages"
+	"github.com/sprint-ml/sprint/storage"
+)
+
+// Lookup implements stages.Lookup for one compilation. Digests of local files
+// are remembered in the cache folder by path, size, times and inode, so that an
+// unchanged file is not read again.
+type Lookup struct {
+	cache    string
+	lock     string // path of sprint.lock
+	offline  bool
+	now      time.Time
+	taxonomy stages.Source
+
+	mu     sync.Mutex
+	memo   map[string]memoEntry
+	dirty  bool
+	files  map[string]stages.FileInfo
+	stores map[string]*storage.Store
+}
+
+type memoEntry struct {
+	Size int64 `json:"size"`
+	Time int64 `json:"time"` // modification, ns
+	// Changed is the time of the last change of all, ns; 0 where the system
+	// does not say. Copying and unpacking programs set Time, never this.
+	Changed int64  `json:"changed,omitempty"`
+	Inode   uint64 `json:"inode"`
+	Digest  string `json:"digest"`
+}
+
+// memoLimit caps the remembered files; beyond it the memory starts afresh.
+const memoLimit = 50_000
+
+// MissingFile says that a file named by a plan is not there or not readable.
+type MissingFile struct {
+	Path string
+	Err  error
+}
+
+func (e *MissingFile) Error() string { return fmt.Sprintf("cannot read %s: %v", e.Path, e.Err) }
+func (e *MissingFile) Unwrap() error { return e.Err }
+
+// NewLookup makes the lookup of a run that begins at now. planDir holds
+// sprint.lock.
+func NewLookup(planDir, cacheDir string, offline bool, now time.Time) *Lookup {
+	l := &Lookup{
+		cache: cacheDir, lock: filepath.Join(planDir, "sprint.lock"), offline: offline, now: now.UTC(),
+		memo: map[string]memoEntry{}, files: map[string]stages.FileInfo{}, stores: map[string]*storage.Store{},
+	}
+	if b, err := os.ReadFile(l.memoPath()); err == nil {
+		if json.Unmarshal(b, &l.memo) != nil || len(l.memo) > memoLimit {
+			l.memo = map[string]memoEntry{}
+		}
+	}
+	return l
+}
+
+func (l *Lookup) memoPath() string { return filepath.Join(l.cache, "digests.json") }
+
+// Now is the time at which the run began.
+func (l *Lookup) Now() time.Time { return l.now }
+
+// Taxonomy is the plan's taxonomy file.
+func (l *Lookup) Taxonomy() stages.Source { return l.taxonomy }
+
+// Offline reports whether the network is forbidden.
+func (l *Lookup) Offline() bool { return l.offline }
+
+// CacheDir is the folder of encoders and plugins.
+func (l *Lookup) CacheDir() string { return l.cache }
+
+// seen returns all files asked for, by path.
+func (l *Lookup) seen() map[string]stages.FileInfo {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return maps.Clone(l.files)
+}
+
+// Close writes what was learned about files and closes stores.
+func (l *Lookup) Close() error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for _, s := range l.stores {
+		s.Close()
+	}
+	if !l.dirty {
+		return nil
+	}
+	b, err := json.Marshal(l.memo)
+	if err != nil {
+		return err
+	}
+	return writeAtomic(l.memoPath(), b)
+}
+
+// writeAtomic replaces a file whole.
+func writeAtomic(path string, data []byte) error {
+	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+		return err
+	}
+	f, err := os.CreateTemp(filepath.Dir(path), ".tmp-*")
+	if err != nil {
+		return err
+	}
+	_, err = f.Write(data)
+	if err = errors.Join(err, f.Close()); err == nil {
+		err = os.Rename(f.Name(), path)
+	}
+	if err != nil {
+		_ = os.Remove(f.Name())
+	}
+	return err
+}
+
+// missing is the failure of a path that a plan names.
+func missing(path string, err error) error {
+	var pe *fs.PathError
+	if errors.As(err, &pe) {
+		err = pe.Err
+	}
+	return stages.Fail(stages.CodePlan, "check the path; paths in a plan are relative to the plan, those of --set to the working directory", "%w", &MissingFile{Path: path, Err: err})
+}
+
+// splitURL parts a store URL into the URL of its bucket and a key.
+func splitURL(raw string) (bucket, key string, ok bool) {
+	scheme, rest, isURL := strings.Cut(raw, "://")
+	if !isURL || scheme == "file" {
+		return "", "", false
+	}
+	rest, query, _ := strings.Cut(rest, "?")
+	host, key, _ := strings.Cut(rest, "/")
+	bucket = scheme + "://" + host
+	if query != "" {
+		bucket += "?" + query
+	}
+	if k, err := url.PathUnescape(key); err == nil {
+		key = k
+	}
+	return bucket, key, true
+}
+
+func (l *Lookup) store(ctx context.Context, bucket string) (*storage.Store, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if s := l.stores[bucket]; s != nil {
+		return s, nil
+	}
+	s, err := storage.Open(ctx, bucket, nil)
+	if err == nil {
+		l.stores[bucket] = s
+	}
+	return s, err
+}
+
+// File returns digest and size of a local file or an object of a store.
+func (l *Lookup) File(ctx context.Context, path string) (stages.FileInfo, error) {
+	var info stages.FileInfo
+	var err error
+	if bucket, key, ok := splitURL(path); ok {
+		info, err = l.remote(ctx, path, bucket, key)
+	} else {
+		info, err = l.local(path)
+	}
+	if err == nil {
+		l.mu.Lock()
+		l.files[path] = info
+		l.mu.Unlock()
+	}
+	return info, err
+}
+
+func (l *Lookup) local(path string) (stages.FileInfo, error) {
+	path = strings.TrimPrefix(path, "file://")
+	f, err := os.Open(path)
+	if err != nil {
+		return stages.FileInfo{}, missing(path, err)
+	}
+	defer f.Close()
+	fi, err := f.Stat()
+	if err == nil && !fi.Mode().IsRegular() {
+		err = errors.New("it is not a regular file")
+	}
+	if err != nil {
+		return stages.FileInfo{}, missing(path, err)
+	}
+	abs, err := filepath.Abs(path)
+	if err != nil {
+		return stages.FileInfo{}, err
+	}
+	now := memoEntry{Size: fi.Size(), Time: fi.ModTime().UnixNano()}
+	now.Inode, now.Changed = identity(f)
+	l.mu.Lock()
+	old, known := l.memo[abs]
+	l.mu.Unlock()
+	now.Digest = old.Digest
+	if known && now == old {
+		return stages.FileInfo{Path: path, Digest: old.Digest, Size: old.Size}, nil
+	}
+	h := sha256.New()
+	n, err := io.Copy(h, f)
+	if err != nil {
+		return stages.FileInfo{}, missing(path, err)
+	}
+	now.Digest = "sha256:" + hex.EncodeToString(h.Sum(nil))
+	// A file written within the clock's grain could change again unseen.
+	if time.Since(time.Unix(0, max(now.Time, now.Changed))) > 2*time.Second {
+		l.mu.Lock()
+		l.memo[abs], l.dirty = now, true
+		l.mu.Unlock()
+	}
+	return stages.FileInfo{Path: path, Digest: now.Digest, Size: n}, nil
+}
+
+func (l *Lookup) remote(ctx context.Context, path, bucket, key string) (stages.FileInfo, error) {
+	s, err := l.store(ctx, bucket)
+	if err != nil {
+		return stages.FileInfo{}, err
+	}
+	info, err := s.Stat(ctx, key)
+	if errors.Is(err, storage.ErrNotFound) {
+		return stages.FileInfo{}, missing(path, errors.New("no such object"))
+	}
+	if err != nil {
+		return stages.FileInfo{}, err
+	}
+	id := bucket + "\x00" + key + "\x00" + info.Version
+	l.mu.Lock()
+	old, known := l.memo[id]
+	l.mu.Unlock()
+	if known && info.Version != "" && old.Size == info.Size {
+		return stages.FileInfo{Path: path, Digest: old.Digest, Size: old.Size}, nil
+	}
+	r, err := s.OpenFile(ctx, key)
+	if err != nil {
+		return stages.FileInfo{}, err
+	}
+	defer r.Close()
+	h := sha256.New()
+	n, err := io.Copy(h, r)
+	if err != nil {
+		return stages.FileInfo{}, err
+	}
+	digest := "sha256:" + hex.EncodeToString(h.Sum(nil))
+	l.mu.Lock()
+	l.memo[id], l.dirty = memoEntry{Size: n, Digest: digest}, true
+	l.mu.Unlock()
+	return stages.FileInfo{Path: path, Digest: digest, Size: n}, nil
+}
+
+// Glob expands a pattern of filepath.Match's syntax to sorted paths.
+func (l *Lookup) Glob(ctx context.Context, pattern string) ([]string, error) {
+	if !strings.ContainsAny(pattern, "*[") {
+		return []string{pattern}, nil
+	}
+	var paths []string
+	if bucket, key, ok := splitURL(pattern); ok {
+		s, err := l.store(ctx, bucket)
+		if err != nil {
+			return nil, err
+		}
+		base, query, _ := strings.Cut(bucket, "?")
+		if query != "" {
+			query = "?" + query
+		}
+		for info, err := range s.List(ctx, key[:strings.IndexAny(key, "*[")]) {
+			if err != nil {
+				return nil, err
+			}
+			if match, err := filepath.Match(key, info.Key); err == nil && match {
+				paths = append(paths, base+"/"+info.Key+query)
+			}
+		}
+	} else {
+		var err error
+		if paths, err = filepath.Glob(strings.TrimPrefix(pattern, "file://")); err != nil {
+			return nil, missing(pattern, err)
+		}
+	}
+	if len(paths) == 0 {
+		return nil, missing(pattern, errors.New("no file fits the pattern"))
+	}
+	slices.Sort(paths)
+	return paths, nil
+}
+
+// Pin returns what sprint.lock keeps under name, or resolves it once and keeps
+// the answer: later runs, on other machines too, see the same.
+func (l *Lookup) Pin(ctx context.Context, name string, resolve func(context.Context) (string, error)) (string, error) {
+	pins := map[string]string{}
+	b, err := os.ReadFile(l.lock)
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return "", missing(l.lock, err)
+	}
+	if err == nil {
+		if err := json.Unmarshal(b, &pins); err != nil {
+			return "", stages.Fail(stages.CodePlan, "delete the file to resolve its pins again", "%s is no JSON object of texts: %w", l.lock, err)
+		}
+	}
+	if v, ok := pins[name]; ok {
+		return v, nil
+	}
+	v, err := resolve(ctx)
+	if err != nil {
+		return "", err
+	}
+	pins[name] = v
+	b, err = json.MarshalIndent(pins, "", "  ")
+	if err != nil {
+		return "", err
+	}
+	if err := writeAtomic(l.lock, append(b, '\n')); err != nil {
+		return "", stages.Fail(stages.CodeEnvironment, "make the plan's folder writable, or commit a sprint.lock", "cannot keep the pin %s: %w", name, err)
+	}
+	return v, nil
+}

@@ -1,0 +1,214 @@
+package provenance
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"maps"
+	"slices"
+	"strings"
+
+	"github.com/sprint-ml/sprint/config"
+	"github.com/sprint-ml/sprint/config/diagnostic"
+	"github.com/sprint-ml/sprint/jobs/runs"
+	"github.com/sprint-ml/sprint/storage"
+)
+
+// Found is an artifact, or a file of a tree, that a reference names.
+type Found struct {
+	storage.Artifact
+	Run   string `json:"run,omitempty"`
+	Stage string `json:"stage,omitempty"`
+	Path  string `json:"path,omitempty"` // inside a tree
+}
+
+// Tree reports whether it is a set of files.
+func (f Found) Tree() bool { return f.Media == storage.MediaTree }
+
+// Base is the name under which it is written to disk.
+func (f Found) Base() string {
+	if f.Path != "" {
+		return f.Path[strings.LastIndexByte(f.Path, '/')+1:]
+	}
+	if f.Name != "" {
+		return f.Name
+	}
+	return strings.TrimPrefix(f.Digest, "sha256:")[:12]
+}
+
+func noArtifact(ref, format string, args ...any) error {
+	return &config.UsageError{
+		Message: fmt.Sprintf("no artifact %q: %s", ref, fmt.Sprintf(format, args...)),
+		Hint:    "write STAGE.OUTPUT, RUN:STAGE.OUTPUT, MODEL@VERSION or a digest, each with /PATH for a file of a tree; `sprint artifacts ls` lists them",
+	}
+}
+
+// FindArtifact finds what ref names: STAGE.OUTPUT of the newest run that has it,
+// RUN:STAGE.OUTPUT, MODEL@VERSION, or a digest or the beginning of one, and
+// after a slash the path of a file in a tree.
+func FindArtifact(ctx context.Context, s *storage.Store, ref string) (Found, error) {
+	head, path, inTree := strings.Cut(ref, "/")
+	var f Found
+	var err error
+	stage, output, dotted := strings.Cut(head[strings.IndexByte(head, ':')+1:], ".")
+	switch model, version, at := strings.Cut(head, "@"); {
+	case at:
+		f, err = findRelease(ctx, s, ref, model, version)
+	case isHex(strings.TrimPrefix(head, "sha256:")):
+		f, err = findDigest(ctx, s, ref, strings.TrimPrefix(head, "sha256:"))
+	case dotted:
+		run, _, named := strings.Cut(head, ":")
+		if !named {
+			run = ""
+		}
+		f, err = findOutput(ctx, s, ref, run, stage, output)
+	default:
+		err = noArtifact(ref, "that is neither a stage's output nor a digest")
+	}
+	if err != nil || !inTree {
+		return f, err
+	}
+	if !f.Tree() || !fs.ValidPath(path) {
+		return f, noArtifact(ref, "%s is no tree", head)
+	}
+	entries, err := s.Tree(ctx, f.Digest)
+	if err != nil {
+		return f, err
+	}
+	i := slices.IndexFunc(entries, func(e storage.TreeEntry) bool { return e.Path == path })
+	if i < 0 {
+		return f, noArtifact(ref, "%s has no file %s", head, path)
+	}
+	f.Digest, f.Size, f.Media, f.Path = entries[i].Digest, entries[i].Size, "", path
+	return f, nil
+}
+
+func isHex(s string) bool {
+	return len(s) >= 6 && len(s) <= 64 && strings.Trim(s, "0123456789abcdef") == ""
+}
+
+func findRelease(ctx context.Context, s *storage.Store, ref, model, version string) (Found, error) {
+	if !storage.ValidName(model) || !storage.ValidName(version) {
+		return Found{}, noArtifact(ref, "%s@%s is no release", model, version)
+	}
+	r, err := s.Release(ctx, model, version)
+	if errors.Is(err, storage.ErrNotFound) {
+		return Found{}, noArtifact(ref, "the store has no such release")
+	}
+	if err != nil {
+		return Found{}, err
+	}
+	f := Found{Artifact: storage.Artifact{Name: fmt.Sprintf("%s-%d", r.Name, r.Version), Digest: r.Digest, Media: storage.MediaTree}}
+	f.Size, err = s.Has(ctx, r.Digest)
+	return f, err
+}
+
+func findDigest(ctx context.Context, s *storage.Store, ref, hexes string) (Found, error) {
+	var found []storage.Info
+	for info, err := range s.List(ctx, "blobs/sha256/"+hexes[:2]+"/"+hexes) {
+		if err != nil {
+			return Found{}, err
+		}
+		if found = append(found, info); len(found) > 1 {
+			return Found{}, noArtifact(ref, "several digests begin so")
+		}
+	}
+	if len(found) == 0 {
+		return Found{}, noArtifact(ref, "the store has no blob of that digest")
+	}
+	digest := "sha256:" + found[0].Key[strings.LastIndexByte(found[0].Key, '/')+1:]
+	f := Found{Artifact: storage.Artifact{Digest: digest, Size: found[0].Size}}
+	for m, err := range s.History(ctx, "") {
+		if err != nil {
+			return f, err
+		}
+		for _, a := range m.Outputs {
+			if a.Digest == digest {
+				return Found{Artifact: a, Run: m.Run, Stage: m.Stage}, nil
+			}
+		}
+	}
+	return f, nil
+}
+
+func findOutput(ctx context.Context, s *storage.Store, ref, run, stage, output string) (Found, error) {
+	ids := []string{run}
+	if run == "" {
+		var err error
+		if ids, err = runs.List(ctx, s, 1000); err != nil {
+			return Found{}, err
+		}
+	} else if !runs.ValidID(run) {
+		return Found{}, noArtifact(ref, "%s is no run", run)
+	}
+	names := map[string]bool{}
+	for _, id := range ids {
+		r, err := runs.LoadRecord(ctx, s, id)
+		if errors.Is(err, storage.ErrNotFound) || errors.Is(err, storage.ErrCorrupt) {
+			continue
+		}
+		if err != nil {
+			return Found{}, err
+		}
+		for _, st := range r.Stages {
+			if o, ok := st.Outputs[output]; ok && st.Name == stage {
+				f := Found{Artifact: storage.Artifact{Name: output, Digest: o.Digest, Size: o.Size, Volatile: o.Volatile}, Run: id, Stage: stage}
+				f.Media, err = mediaOf(ctx, s, st, f.Artifact)
+				return f, err
+			}
+			for name := range st.Outputs {
+				names[st.Name+"."+name] = true
+			}
+		}
+	}
+	hint := ""
+	if best := diagnostic.Suggest(stage+"."+output, slices.Sorted(maps.Keys(names))); best != "" {
+		hint = "; " + best
+	}
+	return Found{}, noArtifact(ref, "no run that ended has it%s", hint)
+}
+
+// mediaOf asks the manifests of a stage's key for the media type of an output.
+func mediaOf(ctx context.Context, s *storage.Store, st runs.StageResult, a storage.Artifact) (string, error) {
+	m, err := s.Manifest(ctx, st.Kind, st.Key)
+	if err == nil {
+		if o, ok := m.Output(a.Name); ok {
+			return o.Media, nil
+		}
+	}
+	if errors.Is(err, storage.ErrNotFound) || errors.Is(err, storage.ErrCorrupt) {
+		return "", nil
+	}
+	return "", err
+}
+
+// CheckArtifact reads every byte of an artifact, the files of a tree included,
+// and returns how many that were. It goes on after a bad one: bad is told each,
+// with the path inside the tree.
+func CheckArtifact(ctx context.Context, s *storage.Store, f Found, bad func(path string, err error)) (files int, bytes int64, err error) {
+	entries := []storage.TreeEntry{{Path: f.Path, Digest: f.Digest, Size: f.Size}}
+	if f.Tree() {
+		inside, err := s.Tree(ctx, f.Digest)
+		switch {
+		case errors.Is(err, storage.ErrNotFound), errors.Is(err, storage.ErrCorrupt):
+			bad("", err)
+			return 0, 0, nil
+		case err != nil:
+			return 0, 0, err
+		}
+		entries = append(entries, inside...)
+	}
+	for _, e := range entries {
+		n, err := s.Check(ctx, e.Digest, e.Size)
+		switch {
+		case errors.Is(err, storage.ErrNotFound), errors.Is(err, storage.ErrCorrupt):
+			bad(e.Path, err)
+		case err != nil:
+			return files, bytes, err
+		default:
+			files, bytes = files+1, bytes+n
+		}
+	}
+	return files, bytes, nil
+}

@@ -1,0 +1,160 @@
+package provenance
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/sprint-ml/sprint/jobs/key"
+	"github.com/sprint-ml/sprint/storage"
+)
+
+// Origin is one act of work as lineage shows it: the manifest without its
+// pre-image.
+type Origin struct {
+	Kind     string             `json:"kind"`
+	Key      string             `json:"key"`
+	Stage    string             `json:"stage"`
+	Run      string             `json:"run"`
+	Finished time.Time          `json:"finished"`
+	Device   string             `json:"device,omitempty"`
+	Inputs   map[string]string  `json:"inputs"` // name -> digest
+	Outputs  []storage.Artifact `json:"outputs"`
+	External map[string]any     `json:"external,omitempty"` // what it read from outside the store
+}
+
+// Published is a release that an artifact is or became part of.
+type Published struct {
+	Name    string   `json:"name"`
+	Version int      `json:"version"`
+	Aliases []string `json:"aliases,omitempty"`
+	Digest  string   `json:"digest"`
+}
+
+func (p Published) String() string {
+	text := fmt.Sprintf("%s@%d", p.Name, p.Version)
+	if len(p.Aliases) > 0 {
+		text += " (" + strings.Join(p.Aliases, ", ") + ")"
+	}
+	return text
+}
+
+// Lineage says which work made which artifact and which used it.
+type Lineage struct {
+	store    *storage.Store
+	makers   map[string][]*Origin // by digest
+	users    map[string][]*Origin
+	releases map[string][]Published // by digest of the tree and of its files
+	trees    map[string]bool
+}
+
+// LoadLineage reads all manifests and releases of a store.
+func LoadLineage(ctx context.Context, s *storage.Store) (*Lineage, error) {
+	l := &Lineage{store: s, makers: map[string][]*Origin{}, users: map[string][]*Origin{}, releases: map[string][]Published{}, trees: map[string]bool{}}
+	for m, err := range s.History(ctx, "") {
+		if err != nil {
+			return nil, err
+		}
+		l.add(&m)
+	}
+	names, err := s.Models(ctx)
+	if err != nil {
+		return nil, err
+	}
+	for _, name := range names {
+		if err := l.model(ctx, name); err != nil {
+			return nil, err
+		}
+	}
+	return l, nil
+}
+
+func (l *Lineage) add(m *storage.Manifest) {
+	o := &Origin{Kind: m.Kind, Key: m.Key, Stage: m.Stage, Run: m.Run, Finished: m.Finished, Device: m.Device, Inputs: m.Inputs, Outputs: m.Outputs, External: externalOf(m)}
+	for _, a := range m.Outputs {
+		l.makers[a.Digest] = append(l.makers[a.Digest], o)
+		if a.Media == storage.MediaTree {
+			l.trees[a.Digest] = true
+		}
+	}
+	seen := map[string]bool{}
+	for _, d := range m.Inputs {
+		if !seen[d] {
+			seen[d] = true
+			l.users[d] = append(l.users[d], o)
+		}
+	}
+}
+
+func (l *Lineage) model(ctx context.Context, name string) error {
+	all, err := l.store.Releases(ctx, name)
+	if err != nil {
+		return err
+	}
+	aliases, err := l.store.Aliases(ctx, name)
+	if err != nil {
+		return err
+	}
+	for _, r := range all {
+		p := Published{Name: name, Version: r.Version, Digest: r.Digest}
+		for alias, at := range aliases {
+			if at.Version == r.Version {
+				p.Aliases = append(p.Aliases, alias)
+			}
+		}
+		slices.Sort(p.Aliases)
+		l.releases[r.Digest] = append(l.releases[r.Digest], p)
+		for _, f := range r.Files {
+			l.releases[f.Digest] = append(l.releases[f.Digest], p)
+		}
+	}
+	return nil
+}
+
+// Makers lists the work that made an artifact, newest first.
+func (l *Lineage) Makers(digest string) []*Origin { return newestFirst(l.makers[digest]) }
+
+// Users lists the work that read an artifact, newest first.
+func (l *Lineage) Users(digest string) []*Origin { return newestFirst(l.users[digest]) }
+
+// Releases lists the releases that an artifact is, or a file of.
+func (l *Lineage) Releases(digest string) []Published { return l.releases[digest] }
+
+func newestFirst(origins []*Origin) []*Origin {
+	out := slices.Clone(origins)
+	slices.SortStableFunc(out, func(a, b *Origin) int { return b.Finished.Compare(a.Finished) })
+	return out
+}
+
+// TreesWith lists the trees that hold a file of that digest. It reads the
+// listing of every tree there still is.
+func (l *Lineage) TreesWith(ctx context.Context, digest string) ([]string, error) {
+	var out []string
+	for _, tree := range slices.Sorted(maps.Keys(l.trees)) {
+		entries, err := l.store.Tree(ctx, tree)
+		if errors.Is(err, storage.ErrNotFound) || errors.Is(err, storage.ErrCorrupt) {
+			continue
+		}
+		if err != nil {
+			return nil, err
+		}
+		if slices.ContainsFunc(entries, func(e storage.TreeEntry) bool { return e.Digest == digest }) {
+			out = append(out, tree)
+		}
+	}
+	return out, nil
+}
+
+// externalOf is what the work of a manifest read from outside the store.
+func externalOf(m *storage.Manifest) map[string]any {
+	var p key.Preimage
+	if json.Unmarshal(m.Preimage, &p) != nil {
+		return nil
+	}
+	return p.External
+}
