@@ -15,7 +15,7 @@ import (
 	"github.com/sprint-ml/sprint/jobs/executor"
 	"github.com/sprint-ml/sprint/stages"
 	"github.com/sprint-ml/sprint/storage"
-	"github.com/sprint-ml/sprint/storage/faultstore"
+	"github.com/sprint-ml/sprint/storage/storagetest/faults"
 )
 
 // TestOperationFails makes the n-th operation of sixPlan fail, for good or
@@ -45,24 +45,24 @@ func faultMatrix(t *testing.T, url func() string, step int) {
 		}
 	}
 	want := sixReference(t, url())
-	faults := []string{"error-before", "error-after", "short"}
-	for _, cause := range slices.Sorted(maps.Keys(faultstore.Causes())) {
-		faults = append(faults, "error-before:"+cause)
+	modes := []string{"error-before", "error-after", "short"}
+	for _, cause := range slices.Sorted(maps.Keys(faults.Causes())) {
+		modes = append(modes, "error-before:"+cause)
 	}
 	var cases []string
 	for n := 1; n <= want.Ops; n++ {
-		for _, f := range faults {
+		for _, f := range modes {
 			cases = append(cases, fmt.Sprintf("%s@%d", f, n))
 		}
 	}
-	if one := os.Getenv(faultstore.Env); one != "" { // a replay
+	if one := os.Getenv(faults.Env); one != "" { // a replay
 		cases, step = []string{one}, 1
 	}
 	tried, failed := 0, 0
 	for i := int(time.Now().UnixNano() % int64(step)); i < len(cases); i += step {
 		dir, text := t.TempDir(), cases[i]
-		what := fmt.Sprintf("replay with %s=%s", faultstore.Env, text)
-		inj, err := faultstore.Open(text)
+		what := fmt.Sprintf("replay with %s=%s", faults.Env, text)
+		inj, err := faults.Open(text)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -74,9 +74,9 @@ func faultMatrix(t *testing.T, url func() string, step int) {
 		if err != nil {
 			message, got.Code = err.Error(), executor.Code(err)
 		}
-		var hit faultstore.Op
+		var hit faults.Op
 		for _, o := range inj.Ops() {
-			if o.Mode != faultstore.None {
+			if o.Mode != faults.None {
 				hit = o
 				break
 			}
@@ -91,7 +91,7 @@ func faultMatrix(t *testing.T, url func() string, step int) {
 		case got.Code != 0:
 			failed++
 			// What a write cut short left is found by the next read.
-			if !strings.Contains(message, hit.Key) || hit.Mode != faultstore.Short && !strings.Contains(message, hit.Op) {
+			if !strings.Contains(message, hit.Key) || hit.Mode != faults.Short && !strings.Contains(message, hit.Op) {
 				t.Errorf("%s: code %d, the message does not name %s %s: %s", what, got.Code, hit.Op, hit.Key, message)
 			}
 			if inj.Err != nil && !strings.Contains(message, inj.Err.Error()) {

@@ -16,7 +16,7 @@ import (
 	"github.com/sprint-ml/sprint/jobs/runs"
 	"github.com/sprint-ml/sprint/stages/stagetest"
 	"github.com/sprint-ml/sprint/storage"
-	"github.com/sprint-ml/sprint/storage/faultstore"
+	"github.com/sprint-ml/sprint/storage/storagetest/faults"
 )
 
 // waitFor waits for a condition, for as long as a busy machine may need.
@@ -134,7 +134,7 @@ func TestLogOutlivesAKill(t *testing.T) {
 // A log keeps its lines in order and whole through a store that loses replies
 // and goes away for a while, and never holds the stage up.
 func TestLogThroughABadStore(t *testing.T) {
-	faults, err := faultstore.Open("lost-reply@0.4/7,busy@0.4/8")
+	injector, err := faults.Open("lost-reply@0.4/7,busy@0.4/8")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -144,7 +144,7 @@ func TestLogThroughABadStore(t *testing.T) {
 			if !strings.Contains(key, "/logs/") {
 				return call()
 			}
-			return faults.Around(ctx, op, key, call)
+			return injector.Around(ctx, op, key, call)
 		}})
 	if err != nil {
 		t.Fatal(err)
@@ -164,7 +164,7 @@ func TestLogThroughABadStore(t *testing.T) {
 		return err == nil && stamp.ReplaceAllString(got.String(), "") == want.String()
 	})
 	log.Close()
-	if n := len(faults.Ops()); n < 8 {
+	if n := len(injector.Ops()); n < 8 {
 		t.Errorf("%d operations: it was one piece", n)
 	}
 }

@@ -18,6 +18,7 @@ import (
 	"github.com/sprint-ml/sprint/jobs/gc"
 	"github.com/sprint-ml/sprint/jobs/runs"
 	"github.com/sprint-ml/sprint/storage"
+	"github.com/sprint-ml/sprint/storage/models"
 )
 
 func (b *bench) gc(o gc.Collector) *gc.Report {
@@ -200,11 +201,11 @@ func TestGCKeeps(t *testing.T) {
 			}); err != nil {
 				b.t.Fatal(err)
 			}
-			r, err := b.store.PutRelease(b.ctx, "toy", tree, nil)
+			r, err := models.In(b.store).Publish(b.ctx, "toy", tree, nil)
 			if err != nil {
 				b.t.Fatal(err)
 			}
-			if err := b.store.SetAlias(b.ctx, "toy", "latest", r.Version); err != nil {
+			if err := models.In(b.store).SetAlias(b.ctx, "toy", "latest", r.Version); err != nil {
 				b.t.Fatal(err)
 			}
 			return func() {

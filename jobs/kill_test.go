@@ -20,8 +20,9 @@ import (
 	"github.com/sprint-ml/sprint/jobs/executor/local"
 	"github.com/sprint-ml/sprint/stages"
 	"github.com/sprint-ml/sprint/storage"
-	"github.com/sprint-ml/sprint/storage/faultstore"
+	"github.com/sprint-ml/sprint/storage/models"
 	"github.com/sprint-ml/sprint/storage/storagetest"
+	"github.com/sprint-ml/sprint/storage/storagetest/faults"
 )
 
 // sixPlan has a fan-out, a fan-in, checkpoints, and a release with an alias at
@@ -48,9 +49,9 @@ type sixReport struct {
 }
 
 // runSix runs sixPlan against a store. dir holds what is not in the store.
-func runSix(ctx context.Context, dir, url string, faults *faultstore.Injector, tweak func(*bench)) (sixReport, error) {
+func runSix(ctx context.Context, dir, url string, injector *faults.Injector, tweak func(*bench)) (sixReport, error) {
 	out := sixReport{States: map[string]string{}, Keys: map[string]string{}, Ran: map[string]int{}}
-	store, err := storage.Open(ctx, url, &storage.Options{Around: faults.Around, Backoff: time.Millisecond})
+	store, err := storage.Open(ctx, url, &storage.Options{Around: injector.Around, Backoff: time.Millisecond})
 	if err != nil {
 		return out, err
 	}
@@ -62,7 +63,7 @@ func runSix(ctx context.Context, dir, url string, faults *faultstore.Injector, t
 		tweak(b)
 	}
 	res, err := b.run()
-	out.Ops = len(faults.Ops())
+	out.Ops = len(injector.Ops())
 	if err != nil {
 		return out, err
 	}
@@ -77,7 +78,7 @@ func runSix(ctx context.Context, dir, url string, faults *faultstore.Injector, t
 
 // playSix is a child that runs sixPlan with the faults of its environment.
 func playSix(dir, url string) int {
-	faults, err := faultstore.Open(os.Getenv(faultstore.Env))
+	injector, err := faults.Open(os.Getenv(faults.Env))
 	if err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		return 2
@@ -88,9 +89,9 @@ func playSix(dir, url string) int {
 			fmt.Fprintln(os.Stderr, err)
 			return 2
 		}
-		faults.Log = f
+		injector.Log = f
 	}
-	report, err := runSix(context.Background(), dir, url, faults, func(b *bench) {
+	report, err := runSix(context.Background(), dir, url, injector, func(b *bench) {
 		if option := os.Getenv("TOY_SET"); option != "" {
 			b.set = []string{option}
 		}
@@ -125,7 +126,7 @@ func manifests(t testing.TB, s *storage.Store) map[string]int {
 // sixReference is sixPlan undisturbed.
 func sixReference(t testing.TB, url string) sixReport {
 	t.Helper()
-	want, err := runSix(t.Context(), t.TempDir(), url, faultstore.New(nil), nil)
+	want, err := runSix(t.Context(), t.TempDir(), url, faults.New(nil), nil)
 	if err != nil || want.Code != 0 || len(want.Digests) != 6 {
 		t.Fatalf("undisturbed: %+v, %v", want, err)
 	}
@@ -143,7 +144,7 @@ func wholeSix(t testing.TB, what, dir, url string, want sixReport, tweak func(*b
 	}
 	defer store.Close()
 	before := manifests(t, store)
-	got, err := runSix(t.Context(), dir, url, faultstore.New(nil), tweak)
+	got, err := runSix(t.Context(), dir, url, faults.New(nil), tweak)
 	if err != nil || got.Code != 0 {
 		t.Errorf("%s: the next run ends with %d %s, %v", what, got.Code, got.Error, err)
 		return
@@ -161,17 +162,17 @@ func wholeSix(t testing.TB, what, dir, url string, want sixReport, tweak func(*b
 			t.Errorf("%s: %d manifests of %s", what, n, key)
 		}
 	}
-	releases, err := store.Releases(t.Context(), "toy")
+	releases, err := models.In(store).Releases(t.Context(), "toy")
 	if err != nil || len(releases) != 1 {
 		t.Errorf("%s: %d releases, %v", what, len(releases), err)
 	}
-	if r, err := store.Release(t.Context(), "toy", "latest"); err != nil || r.Version != 1 {
+	if r, err := models.In(store).Release(t.Context(), "toy", "latest"); err != nil || r.Version != 1 {
 		t.Errorf("%s: latest is version %d, %v", what, r.Version, err)
 	}
 }
 
 // kills are the ways to die at an operation.
-var kills = []faultstore.Mode{faultstore.KillBefore, faultstore.KillAfter, faultstore.KillLost}
+var kills = []faults.Mode{faults.KillBefore, faults.KillAfter, faults.KillLost}
 
 // TestKillEveryOperation kills a real child before, after, and after with a
 // lost reply, of the operations of sixPlan on its store: of every one in the
@@ -244,7 +245,7 @@ func killMatrix(t *testing.T, url func() string, step int, env []string) {
 			cases = append(cases, fmt.Sprintf("%s@%d", mode, n))
 		}
 	}
-	if one := os.Getenv(faultstore.Env); one != "" { // a replay
+	if one := os.Getenv(faults.Env); one != "" { // a replay
 		cases, step = []string{one}, 1
 	}
 	offset := int(time.Now().UnixNano() % int64(step))
@@ -259,7 +260,7 @@ func killMatrix(t *testing.T, url func() string, step int, env []string) {
 		wg.Go(func() {
 			defer func() { <-slots }()
 			cmd := exec.Command(os.Args[0], "play-six", dir, store)
-			cmd.Env = append(append(os.Environ(), env...), faultstore.Env+"="+fault)
+			cmd.Env = append(append(os.Environ(), env...), faults.Env+"="+fault)
 			out, err := cmd.CombinedOutput()
 			var exit *exec.ExitError
 			mu.Lock()
@@ -272,7 +273,7 @@ func killMatrix(t *testing.T, url func() string, step int, env []string) {
 				t.Errorf("%s: %v: %s", fault, err, out)
 			}
 			mu.Unlock()
-			wholeSix(t, fmt.Sprintf("replay with %s=%s", faultstore.Env, fault), dir, store, want, nil)
+			wholeSix(t, fmt.Sprintf("replay with %s=%s", faults.Env, fault), dir, store, want, nil)
 		})
 	}
 	wg.Wait()

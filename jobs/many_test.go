@@ -17,7 +17,8 @@ import (
 	"github.com/sprint-ml/sprint/jobs"
 	"github.com/sprint-ml/sprint/jobs/runs"
 	"github.com/sprint-ml/sprint/storage"
-	"github.com/sprint-ml/sprint/storage/faultstore"
+	"github.com/sprint-ml/sprint/storage/models"
+	"github.com/sprint-ml/sprint/storage/storagetest/faults"
 )
 
 // layered is a plan of layers x width nodes, each reading two of the layer
@@ -64,12 +65,12 @@ func TestManyRunnersOneEffect(t *testing.T) {
 	for i := range runners {
 		wg.Go(func() {
 			text := fmt.Sprintf("delay:%s@0.0005/%d,lost-reply@0.3/%d", 2*ttl, seed+uint64(i), seed+uint64(i))
-			faults, err := faultstore.Open(text)
+			injector, err := faults.Open(text)
 			if err != nil {
 				t.Error(err)
 				return
 			}
-			store, err := storage.Open(t.Context(), url, &storage.Options{Around: faults.Around, Backoff: time.Millisecond, Tries: 14})
+			store, err := storage.Open(t.Context(), url, &storage.Options{Around: injector.Around, Backoff: time.Millisecond, Tries: 14})
 			if err != nil {
 				t.Error(err)
 				return
@@ -79,13 +80,13 @@ func TestManyRunnersOneEffect(t *testing.T) {
 			b.tweak = func(r *jobs.Runner) { r.TTL, r.Parallel = ttl, 4 }
 			res, err := b.run()
 			if err != nil {
-				t.Errorf("runner %d, %s=%s: %v", i, faultstore.Env, text, err)
+				t.Errorf("runner %d, %s=%s: %v", i, faults.Env, text, err)
 				return
 			}
 			if res.Code != 0 {
-				t.Errorf("runner %d, %s=%s: code %d: %s", i, faultstore.Env, text, res.Code, res.Error)
+				t.Errorf("runner %d, %s=%s: code %d: %s", i, faults.Env, text, res.Code, res.Error)
 			}
-			results[i], ops[i] = res, len(faults.Ops())
+			results[i], ops[i] = res, len(injector.Ops())
 		})
 	}
 	wg.Wait()
@@ -112,7 +113,7 @@ func TestManyRunnersOneEffect(t *testing.T) {
 	if len(found) != stages {
 		t.Errorf("seed %d: %d committed, want %d", seed, len(found), stages)
 	}
-	if all, err := store.Releases(t.Context(), "toy"); err != nil || len(all) != 1 {
+	if all, err := models.In(store).Releases(t.Context(), "toy"); err != nil || len(all) != 1 {
 		t.Errorf("seed %d: %d releases, %v", seed, len(all), err)
 	}
 	total, began := 0, 0
@@ -135,7 +136,7 @@ func TestReadersSeeWholeResults(t *testing.T) {
 	for w := range 2 {
 		writers.Go(func() {
 			for i := w; i < runs; i += 2 {
-				got, err := runSix(t.Context(), t.TempDir(), url, faultstore.New(nil), func(b *bench) { b.set = []string{fmt.Sprintf("make.text=r%d", i)} })
+				got, err := runSix(t.Context(), t.TempDir(), url, faults.New(nil), func(b *bench) { b.set = []string{fmt.Sprintf("make.text=r%d", i)} })
 				if err != nil || got.Code != 0 {
 					t.Errorf("run %d: %d %s, %v", i, got.Code, got.Error, err)
 					return
@@ -222,7 +223,7 @@ func readAll(t *testing.T, s *storage.Store, random *rand.Rand) (n int, err erro
 			return n, err
 		}
 	}
-	r, err := s.Release(ctx, "toy", "latest")
+	r, err := models.In(s).Release(ctx, "toy", "latest")
 	if errors.Is(err, storage.ErrNotFound) {
 		return n, nil
 	}

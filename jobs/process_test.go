@@ -24,7 +24,7 @@ import (
 	"github.com/sprint-ml/sprint/jobs/runs"
 	"github.com/sprint-ml/sprint/stages"
 	"github.com/sprint-ml/sprint/storage"
-	"github.com/sprint-ml/sprint/storage/faultstore"
+	"github.com/sprint-ml/sprint/storage/storagetest/faults"
 )
 
 // TestMain lets the test binary play the parts of other processes: the worker
@@ -69,15 +69,15 @@ func playWorker(args []string) int {
 	defer stop()
 	options := &storage.Options{}
 	if text := os.Getenv(workerFaults); text != "" && o.Attempt == 1 {
-		faults, err := faultstore.Open(text)
+		injector, err := faults.Open(text)
 		if err != nil {
 			fmt.Fprintln(os.Stderr, err)
 			return 2
 		}
 		if f, err := os.Create(os.Getenv("TOY_WORKER_OPS")); err == nil {
-			faults.Log = f
+			injector.Log = f
 		}
-		options.Around = faults.Around
+		options.Around = injector.Around
 	}
 	store, err := storage.Open(ctx, url, options)
 	if err != nil {

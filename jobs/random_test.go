@@ -19,7 +19,7 @@ import (
 	"github.com/sprint-ml/sprint/jobs/runs"
 	"github.com/sprint-ml/sprint/stages"
 	"github.com/sprint-ml/sprint/storage"
-	"github.com/sprint-ml/sprint/storage/faultstore"
+	"github.com/sprint-ml/sprint/storage/storagetest/faults"
 )
 
 // randomPlan is a plan of any shape with stages that end in any way.
@@ -153,11 +153,11 @@ func TestAnyGraph(t *testing.T) {
 		failed := func(format string, args ...any) {
 			t.Errorf("replay with TOY_SEED=%d: %s", seed, fmt.Sprintf(format, args...))
 		}
-		faults, err := faultstore.Open(fmt.Sprintf("lost-reply@0.1/%d,busy@0.1/%d", seed, seed+1))
+		injector, err := faults.Open(fmt.Sprintf("lost-reply@0.1/%d,busy@0.1/%d", seed, seed+1))
 		if err != nil {
 			t.Fatal(err)
 		}
-		store, err := storage.Open(t.Context(), "mem://", &storage.Options{Around: faults.Around, Backoff: time.Microsecond, Tries: 20})
+		store, err := storage.Open(t.Context(), "mem://", &storage.Options{Around: injector.Around, Backoff: time.Microsecond, Tries: 20})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -208,13 +208,13 @@ func playRandom(dir, text string) int {
 	if err != nil {
 		return 2
 	}
-	faults, err := faultstore.Open(os.Getenv(faultstore.Env))
+	injector, err := faults.Open(os.Getenv(faults.Env))
 	if err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		return 2
 	}
 	ctx := context.Background()
-	store, err := storage.Open(ctx, filepath.Join(dir, "store"), &storage.Options{Around: faults.Around, Backoff: time.Millisecond, Tries: 20})
+	store, err := storage.Open(ctx, filepath.Join(dir, "store"), &storage.Options{Around: injector.Around, Backoff: time.Millisecond, Tries: 20})
 	if err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		return 4
@@ -244,7 +244,7 @@ func TestAnyGraphKilled(t *testing.T) {
 			fault := fmt.Sprintf("%s@%d,lost-reply@0.2/%d", kills[random.IntN(3)], 20+random.IntN(120), random.Uint64())
 			history = append(history, fault)
 			cmd := exec.Command(os.Args[0], "play-random", dir, strconv.FormatUint(seed, 10))
-			cmd.Env = append(os.Environ(), faultstore.Env+"="+fault)
+			cmd.Env = append(os.Environ(), faults.Env+"="+fault)
 			_ = cmd.Run()
 			if !cmd.ProcessState.Exited() {
 				killed++

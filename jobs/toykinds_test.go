@@ -21,6 +21,7 @@ import (
 	"github.com/sprint-ml/sprint/jobs/runs"
 	"github.com/sprint-ml/sprint/stages"
 	"github.com/sprint-ml/sprint/storage"
+	"github.com/sprint-ml/sprint/storage/models"
 )
 
 // toyOptions are options of every toy kind.
@@ -226,11 +227,11 @@ func (s shipper) Run(ctx context.Context, in stages.Inputs, out stages.Outputs) 
 	if err != nil {
 		return err
 	}
-	release, err := s.env.Store.PutRelease(ctx, "toy", tree, nil)
+	release, err := models.In(s.env.Store).Publish(ctx, "toy", tree, nil)
 	if err != nil {
 		return err
 	}
-	if err := s.env.Store.SetAlias(ctx, "toy", "latest", release.Version); err != nil {
+	if err := models.In(s.env.Store).SetAlias(ctx, "toy", "latest", release.Version); err != nil {
 		return err
 	}
 	w, err := out.Create(ctx, "receipt", "text/plain")

@@ -16,7 +16,8 @@ import (
 	"github.com/sprint-ml/sprint/jobs/executor"
 	"github.com/sprint-ml/sprint/jobs/runs"
 	"github.com/sprint-ml/sprint/storage"
-	"github.com/sprint-ml/sprint/storage/faultstore"
+	"github.com/sprint-ml/sprint/storage/models"
+	"github.com/sprint-ml/sprint/storage/storagetest/faults"
 )
 
 // unvouched are the objects that nothing rests on, so that nothing vouches for
@@ -43,7 +44,7 @@ func TestEveryObjectChecked(t *testing.T) {
 	again := func(store string, force bool) (out [2]sixReport) {
 		for i := range out {
 			var err error
-			out[i], err = runSix(t.Context(), dir, store, faultstore.New(nil), func(b *bench) {
+			out[i], err = runSix(t.Context(), dir, store, faults.New(nil), func(b *bench) {
 				b.set = [][]string{nil, {"make.text=y"}}[i] // a second of each, to swap with
 				b.tweak = func(r *jobs.Runner) {
 					r.Parallel = 1
@@ -70,7 +71,7 @@ func TestEveryObjectChecked(t *testing.T) {
 	}
 	for _, err := range []error{
 		runs.SetPin(t.Context(), s, ids[0], true, ""), runs.SetPin(t.Context(), s, ids[1], false, ""),
-		s.SetAlias(t.Context(), "toy", "other", 1),
+		models.In(s).SetAlias(t.Context(), "toy", "other", 1),
 	} {
 		if err != nil {
 			t.Fatal(err)
@@ -122,10 +123,10 @@ func TestEveryObjectChecked(t *testing.T) {
 		if err := os.WriteFile(filepath.Join(store, filepath.FromSlash(key)), bad, 0o644); err != nil {
 			t.Fatal(err)
 		}
-		if faults := audit(t, store); slices.Equal(faults, []string{key}) {
+		if injector := audit(t, store); slices.Equal(injector, []string{key}) {
 			found++
 		} else {
-			t.Errorf("%s: the audit finds %q", what, faults)
+			t.Errorf("%s: the audit finds %q", what, injector)
 		}
 		whole := true
 		for i, got := range again(store, strings.HasPrefix(key, "models/")) {

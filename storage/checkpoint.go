@@ -117,6 +117,13 @@ func (s *Store) restore(ctx context.Context, at, dir string) (int64, error) {
 	return record.Step, s.FetchTree(ctx, record.Files, dir)
 }
 
+// CheckpointFiles returns the files of the checkpoint whose record is at a key of
+// the store.
+func (s *Store) CheckpointFiles(ctx context.Context, at string) ([]TreeEntry, error) {
+	record, err := s.checkpointAt(ctx, at)
+	return record.Files, err
+}
+
 func (s *Store) checkpointAt(ctx context.Context, at string) (checkpointRecord, error) {
 	var record checkpointRecord
 	body, _, err := s.Read(ctx, at)
@@ -131,7 +138,7 @@ func (s *Store) checkpointAt(ctx context.Context, at string) (checkpointRecord, 
 	if n, err := strconv.ParseInt(step, 10, 64); err != nil || n != record.Step {
 		return record, &Error{Op: "read checkpoint", Key: at, Class: ErrCorrupt, Err: fmt.Errorf("it holds step %d", record.Step)}
 	}
-	if err := checkTree(record.Files); err != nil {
+	if err := CheckTree(record.Files); err != nil {
 		return record, &Error{Op: "read checkpoint", Key: at, Class: ErrCorrupt, Err: err}
 	}
 	return record, nil

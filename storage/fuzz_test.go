@@ -27,8 +27,8 @@ func FuzzManifest(f *testing.F) {
 		if err != nil {
 			return
 		}
-		if !ValidKey(manifestKey(m.Kind, m.Key, max(m.Generation, 1))) {
-			t.Errorf("accepted a manifest of the key %s", manifestKey(m.Kind, m.Key, m.Generation))
+		if !ValidKey(ManifestKey(m.Kind, m.Key, max(m.Generation, 1))) {
+			t.Errorf("accepted a manifest of the key %s", ManifestKey(m.Kind, m.Key, m.Generation))
 		}
 		body, err := json.Marshal(m)
 		if err != nil {

@@ -28,8 +28,7 @@ func (s *Store) History(ctx context.Context, kind string) iter.Seq2[Manifest, er
 			var wg sync.WaitGroup
 			for i, at := range batch {
 				wg.Go(func() {
-					parts := strings.Split(at, "/")
-					found[i], errs[i] = s.manifestAt(ctx, at, parts[1], parts[2])
+					found[i], errs[i] = s.ManifestAt(ctx, at)
 				})
 			}
 			wg.Wait()
@@ -97,18 +96,4 @@ func (s *Store) Checkpoints(ctx context.Context) iter.Seq2[Checkpoint, error] {
 			}
 		}
 	}
-}
-
-// Models lists the names of all models that were ever published.
-func (s *Store) Models(ctx context.Context) ([]string, error) {
-	var names []string
-	for name, err := range s.Folders(ctx, "models/") {
-		if err != nil {
-			return nil, err
-		}
-		if ValidName(name) {
-			names = append(names, name)
-		}
-	}
-	return names, nil
 }

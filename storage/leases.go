@@ -18,6 +18,7 @@ type LeaseState struct {
 	Renewed time.Time `json:"renewed"`
 	Version string    `json:"version"` // changes with every renewal
 	Broken  bool      `json:"broken,omitempty"`
+	Err     error     `json:"-"` // why it is broken
 }
 
 // Free reports whether Acquire would take the lease over without a wait: it
@@ -40,14 +41,14 @@ func (s *Store) Lease(ctx context.Context, name string) (LeaseState, error) {
 	l.Version = version
 	switch {
 	case errors.Is(err, ErrCorrupt) && version != "":
-		l.Broken = true
+		l.Broken, l.Err = true, err
 		return l, nil
 	case err != nil:
 		return l, err
 	}
 	r, err := decodeLease(body)
 	if err != nil {
-		l.Broken = true
+		l.Broken, l.Err = true, &Error{Op: "read lease", Key: key, Class: ErrCorrupt, Err: err}
 		return l, nil //nolint:nilerr // Acquire takes an unreadable lease over, so it is a state
 	}
 	l.Holder, l.Epoch, l.Released = r.Holder, r.Epoch, r.Released

@@ -20,7 +20,8 @@ const manifestFormat = 1
 
 func manifestPrefix(kind, key string) string { return "manifests/" + kind + "/" + key + "/" }
 
-func manifestKey(kind, key string, generation int) string {
+// ManifestKey is the key of a manifest in the store.
+func ManifestKey(kind, key string, generation int) string {
 	return fmt.Sprintf("%s%06d", manifestPrefix(kind, key), generation)
 }
 
@@ -43,7 +44,7 @@ func (s *Store) Commit(ctx context.Context, m Manifest) (winner Manifest, won bo
 	if err != nil {
 		return Manifest{}, false, err
 	}
-	key := manifestKey(m.Kind, m.Key, m.Generation)
+	key := ManifestKey(m.Kind, m.Key, m.Generation)
 	err = s.Create(ctx, key, body)
 	if err == nil {
 		return m, true, nil
@@ -51,7 +52,7 @@ func (s *Store) Commit(ctx context.Context, m Manifest) (winner Manifest, won bo
 	if !errors.Is(err, ErrExists) {
 		return Manifest{}, false, err
 	}
-	winner, err = s.manifestAt(ctx, key, m.Kind, m.Key)
+	winner, err = s.ManifestAt(ctx, key)
 	return winner, false, err
 }
 
@@ -72,7 +73,7 @@ func (s *Store) Newest(ctx context.Context, kind, key string) (Manifest, int, er
 	if newest == 0 {
 		return Manifest{}, 0, &Error{Op: "read", Key: manifestPrefix(kind, key), Class: ErrNotFound}
 	}
-	m, err := s.manifestAt(ctx, manifestKey(kind, key, newest), kind, key)
+	m, err := s.ManifestAt(ctx, ManifestKey(kind, key, newest))
 	return m, newest, err
 }
 
@@ -91,13 +92,15 @@ func (s *Store) Generation(ctx context.Context, kind, key string) (int, error) {
 	return newest, nil
 }
 
-func (s *Store) manifestAt(ctx context.Context, at, kind, key string) (Manifest, error) {
+// ManifestAt reads the manifest at a key of the store; one that belongs to another
+// key is ErrCorrupt.
+func (s *Store) ManifestAt(ctx context.Context, at string) (Manifest, error) {
 	body, _, err := s.Read(ctx, at)
 	if err != nil {
 		return Manifest{}, err
 	}
 	m, err := decodeManifest(body)
-	if err == nil && (m.Kind != kind || m.Key != key || manifestKey(kind, key, m.Generation) != at) {
+	if err == nil && ManifestKey(m.Kind, m.Key, m.Generation) != at {
 		err = errors.New("it is the manifest of another key")
 	}
 	if err != nil {
@@ -116,7 +119,7 @@ func (s *Store) Manifests(ctx context.Context, kind string) iter.Seq2[Manifest, 
 			if at == "" {
 				return true
 			}
-			m, err := s.manifestAt(ctx, at, kind, strings.Split(at, "/")[2])
+			m, err := s.ManifestAt(ctx, at)
 			if errors.Is(err, ErrCorrupt) || errors.Is(err, ErrNotFound) {
 				return true
 			}

@@ -25,7 +25,7 @@ const treeLimit = 64 << 20
 func (s *Store) PutTree(ctx context.Context, entries []TreeEntry) (Artifact, error) {
 	sorted := slices.Clone(entries)
 	slices.SortFunc(sorted, func(a, b TreeEntry) int { return strings.Compare(a.Path, b.Path) })
-	if err := checkTree(sorted); err != nil {
+	if err := CheckTree(sorted); err != nil {
 		return Artifact{}, err
 	}
 	if sorted == nil {
@@ -157,11 +157,11 @@ func decodeTree(data []byte) ([]TreeEntry, error) {
 	if err := d.Decode(&entries); err != nil {
 		return nil, err
 	}
-	return entries, checkTree(entries)
+	return entries, CheckTree(entries)
 }
 
-// checkTree refuses listings that would write outside a folder or twice.
-func checkTree(entries []TreeEntry) error {
+// CheckTree refuses listings that would write outside a folder or twice.
+func CheckTree(entries []TreeEntry) error {
 	for i, e := range entries {
 		if !fs.ValidPath(e.Path) || e.Path == "." || path.Clean(e.Path) != e.Path || strings.ContainsAny(e.Path, "\\:\x00") {
 			return fmt.Errorf("path %q of a tree is not a clean relative one", e.Path)
@@ -181,7 +181,7 @@ func checkTree(entries []TreeEntry) error {
 
 // FetchTree writes the files of a tree below dir, an existing folder.
 func (s *Store) FetchTree(ctx context.Context, entries []TreeEntry, dir string) error {
-	if err := checkTree(entries); err != nil {
+	if err := CheckTree(entries); err != nil {
 		return err
 	}
 	root, err := os.OpenRoot(dir)

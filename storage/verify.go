@@ -97,9 +97,9 @@ func (s *Store) corrupt(ctx context.Context, key, digest string, size int64, cau
 
 func (v *verifyingReader) Close() error { return v.r.Close() }
 
-// Check reads a blob to its end and returns its size. The error is that of the
+// Verify reads a blob to its end and returns its size. The error is that of the
 // verifying reader of Get.
-func (s *Store) Check(ctx context.Context, digest string, size int64) (n int64, err error) {
+func (s *Store) Verify(ctx context.Context, digest string, size int64) (n int64, err error) {
 	err = again(func() error {
 		r, err := s.Get(ctx, digest, size)
 		if err != nil {

@@ -14,6 +14,7 @@ import (
 	"github.com/sprint-ml/sprint/jobs/runs"
 	"github.com/sprint-ml/sprint/stages"
 	"github.com/sprint-ml/sprint/storage"
+	"github.com/sprint-ml/sprint/storage/check"
 )
 
 // Evaluation says what a run of a graph would do, and why. Making one changes
@@ -228,7 +229,7 @@ func (e Evaluator) outputsThere(ctx context.Context, m storage.Manifest) (reason
 
 // outputThere checks one output, every file of a tree included.
 func (e Evaluator) outputThere(ctx context.Context, m storage.Manifest, a storage.Artifact) (reason string, err error) {
-	path, err := e.Store.Whole(ctx, a)
+	path, err := check.Present(ctx, e.Store, a)
 	name := a.Name
 	if path != "" {
 		name += "/" + path

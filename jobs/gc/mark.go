@@ -14,6 +14,7 @@ import (
 
 	"github.com/sprint-ml/sprint/jobs/runs"
 	"github.com/sprint-ml/sprint/storage"
+	"github.com/sprint-ml/sprint/storage/models"
 )
 
 // digest32 is a digest without its text form: sets of them stay small.
@@ -226,16 +227,16 @@ func (r *reach) addRun(ctx context.Context, run *runReach) error {
 // releases reaches the files of every release, and for those that an alias
 // names all that they were made of.
 func (r *reach) releases(ctx context.Context) error {
-	names, err := r.store.Models(ctx)
+	names, err := models.In(r.store).Names(ctx)
 	if err != nil {
 		return err
 	}
 	for _, name := range names {
-		all, err := r.store.Releases(ctx, name)
+		all, err := models.In(r.store).Releases(ctx, name)
 		if err != nil {
 			return err
 		}
-		aliases, err := r.store.Aliases(ctx, name)
+		aliases, err := models.In(r.store).Aliases(ctx, name)
 		if err != nil {
 			return err
 		}

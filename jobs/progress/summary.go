@@ -12,6 +12,7 @@ import (
 	"github.com/sprint-ml/sprint/jobs/report/document"
 	"github.com/sprint-ml/sprint/jobs/report/render"
 	"github.com/sprint-ml/sprint/jobs/runs"
+	"github.com/sprint-ml/sprint/storage/models"
 )
 
 // summary shows what came of a run: stages, figures, where the model is, and
@@ -89,7 +90,7 @@ func (s *summary) release(ctx context.Context, out io.Writer, st runs.StageResul
 	name, _ := t.Decoded.All["name"].(string)
 	alias, _ := t.Decoded.All["alias"].(string)
 	digest := st.Outputs["release"].Digest
-	releases, err := s.Store.Releases(ctx, name)
+	releases, err := models.In(s.Store).Releases(ctx, name)
 	if err != nil {
 		s.Log.Warn("could not list releases", "error", err)
 		return
@@ -104,7 +105,7 @@ func (s *summary) release(ctx context.Context, out io.Writer, st runs.StageResul
 		return
 	}
 	fmt.Fprintf(out, "\nModel %s@%d is in %s/models/%s/%d\n", name, version, s.Store.URL(), name, version)
-	if at, err := s.Store.Release(ctx, name, alias); err == nil && at.Version != version {
+	if at, err := models.In(s.Store).Release(ctx, name, alias); err == nil && at.Version != version {
 		fmt.Fprintf(out, "The alias %s points to version %d; move it with:\n  %s\n", alias, at.Version, commandline.Of("promote", name, strconv.Itoa(version), alias))
 	}
 	fmt.Fprintf(out, "Try it:\n  %s\n", commandline.Of("classify").Flag("store", s.StoreFlag).Flag("model", name).With("Storm closes the harbour"))

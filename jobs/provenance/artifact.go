@@ -13,6 +13,7 @@ import (
 	"github.com/sprint-ml/sprint/config/diagnostic"
 	"github.com/sprint-ml/sprint/jobs/runs"
 	"github.com/sprint-ml/sprint/storage"
+	"github.com/sprint-ml/sprint/storage/models"
 )
 
 // Found is an artifact, or a file of a tree, that a reference names.
@@ -89,10 +90,10 @@ func isHex(s string) bool {
 }
 
 func findRelease(ctx context.Context, s *storage.Store, ref, model, version string) (Found, error) {
-	if !storage.ValidName(model) || !storage.ValidName(version) {
+	if !models.ValidName(model) || !models.ValidName(version) {
 		return Found{}, noArtifact(ref, "%s@%s is no release", model, version)
 	}
-	r, err := s.Release(ctx, model, version)
+	r, err := models.In(s).Release(ctx, model, version)
 	if errors.Is(err, storage.ErrNotFound) {
 		return Found{}, noArtifact(ref, "the store has no such release")
 	}
@@ -200,7 +201,7 @@ func CheckArtifact(ctx context.Context, s *storage.Store, f Found, bad func(path
 		entries = append(entries, inside...)
 	}
 	for _, e := range entries {
-		n, err := s.Check(ctx, e.Digest, e.Size)
+		n, err := s.Verify(ctx, e.Digest, e.Size)
 		switch {
 		case errors.Is(err, storage.ErrNotFound), errors.Is(err, storage.ErrCorrupt):
 			bad(e.Path, err)

@@ -12,6 +12,7 @@ import (
 
 	"github.com/sprint-ml/sprint/jobs/key"
 	"github.com/sprint-ml/sprint/storage"
+	"github.com/sprint-ml/sprint/storage/models"
 )
 
 // Origin is one act of work as lineage shows it: the manifest without its
@@ -62,7 +63,7 @@ func LoadLineage(ctx context.Context, s *storage.Store) (*Lineage, error) {
 		}
 		l.add(&m)
 	}
-	names, err := s.Models(ctx)
+	names, err := models.In(s).Names(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -92,11 +93,11 @@ func (l *Lineage) add(m *storage.Manifest) {
 }
 
 func (l *Lineage) model(ctx context.Context, name string) error {
-	all, err := l.store.Releases(ctx, name)
+	all, err := models.In(l.store).Releases(ctx, name)
 	if err != nil {
 		return err
 	}
-	aliases, err := l.store.Aliases(ctx, name)
+	aliases, err := models.In(l.store).Aliases(ctx, name)
 	if err != nil {
 		return err
 	}

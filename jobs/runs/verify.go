@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"github.com/sprint-ml/sprint/storage"
+	"github.com/sprint-ml/sprint/storage/check"
 )
 
 // Verify reads every object of a store to its end and tells visit of each whether
@@ -35,7 +36,7 @@ func Verify(ctx context.Context, s *storage.Store, visit func(o storage.Info, kn
 func auditOne(ctx context.Context, s *storage.Store, key string) (known bool, err error) {
 	parts := strings.SplitN(key, "/", 3)
 	if parts[0] != "runs" || len(parts) < 3 {
-		return s.Audit(ctx, key)
+		return check.Object(ctx, s, key)
 	}
 	switch run, name := parts[1], parts[2]; {
 	case name == "result.json":

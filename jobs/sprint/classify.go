@@ -20,6 +20,7 @@ import (
 	"github.com/sprint-ml/sprint/stages/resources"
 	"github.com/sprint-ml/sprint/stages/rows"
 	"github.com/sprint-ml/sprint/storage"
+	"github.com/sprint-ml/sprint/storage/models"
 )
 
 // modelFlags say which model answers, and on what.
@@ -148,7 +149,7 @@ func (a *app) fetchRelease(ctx context.Context, cfg *config.Config, ref string) 
 		return "", "", nil, missing(err)
 	}
 	defer s.Close()
-	r, err := s.Release(ctx, model, version)
+	r, err := models.In(s).Release(ctx, model, version)
 	if err != nil {
 		return "", "", nil, missing(err)
 	}

@@ -19,6 +19,7 @@ import (
 	"github.com/sprint-ml/sprint/stages"
 	"github.com/sprint-ml/sprint/stages/all"
 	"github.com/sprint-ml/sprint/storage"
+	"github.com/sprint-ml/sprint/storage/models"
 )
 
 func (a *app) validateCommand() *cobra.Command {
@@ -267,14 +268,14 @@ func (a *app) promoteCommand() *cobra.Command {
 		Use: "promote NAME VERSION ALIAS", Short: "Move an alias of a model to a version", Args: cobra.ExactArgs(3),
 		Example: "  sprint promote quickstart 2 champion",
 		RunE: a.onStore(func(ctx context.Context, store *storage.Store, args []string) error {
-			r, err := store.Release(ctx, args[0], args[1])
+			r, err := models.In(store).Release(ctx, args[0], args[1])
 			if errors.Is(err, storage.ErrNotFound) || err != nil && !errors.As(err, new(*storage.Error)) {
 				return &config.UsageError{Message: fmt.Sprintf("the store has no release %s@%s: %v", args[0], args[1], err)}
 			}
 			if err != nil {
 				return err
 			}
-			if err := store.SetAlias(ctx, args[0], args[2], r.Version); err != nil {
+			if err := models.In(store).SetAlias(ctx, args[0], args[2], r.Version); err != nil {
 				return err
 			}
 			fmt.Fprintf(a.stdout, "%s@%s is now version %d\n", args[0], args[2], r.Version)

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/sprint-ml/sprint/storage"
+	"github.com/sprint-ml/sprint/storage/models"
 	"github.com/sprint-ml/sprint/storage/storagetest"
 )
 
@@ -104,7 +105,7 @@ func TestLeastRights(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := s.PutRelease(t.Context(), "toy", tree, nil); err != nil {
+	if _, err := models.In(s).Publish(t.Context(), "toy", tree, nil); err != nil {
 		t.Fatal(err)
 	}
 	ids, _ := try(0, "runs", "-o", "json")

@@ -13,6 +13,7 @@ import (
 	"github.com/sprint-ml/sprint/stages"
 	"github.com/sprint-ml/sprint/stages/storeio"
 	"github.com/sprint-ml/sprint/storage"
+	"github.com/sprint-ml/sprint/storage/models"
 	"github.com/sprint-ml/sprint/storage/probe"
 )
 
@@ -50,10 +51,10 @@ type Options struct {
 // Check refuses names that the store cannot hold.
 func (o *Options) Check() []stages.Problem {
 	var out []stages.Problem
-	if !storage.ValidName(o.Name) {
+	if !models.ValidName(o.Name) {
 		out = append(out, stages.Problem{Path: "name", Message: fmt.Sprintf("%q is no model name", o.Name), Hint: "Use a-z, 0-9, dot, dash and underscore."})
 	}
-	if _, err := strconv.Atoi(o.Alias); err == nil || !storage.ValidName(o.Alias) {
+	if _, err := strconv.Atoi(o.Alias); err == nil || !models.ValidName(o.Alias) {
 		out = append(out, stages.Problem{Path: "alias", Message: fmt.Sprintf("%q is no alias", o.Alias), Hint: "Use a word of a-z, 0-9, dot, dash and underscore, not a number."})
 	}
 	return out
@@ -115,11 +116,11 @@ func (s *stage) Run(ctx context.Context, in stages.Inputs, out stages.Outputs) e
 	if err != nil {
 		return err
 	}
-	seen, err := s.env.Store.AliasVersion(ctx, s.o.Name, s.o.Alias)
+	seen, err := models.In(s.env.Store).AliasVersion(ctx, s.o.Name, s.o.Alias)
 	if err != nil {
 		return refused(err, "read alias %s of %s", s.o.Alias, s.o.Name)
 	}
-	release, err := s.env.Store.PutRelease(ctx, s.o.Name, tree, meta)
+	release, err := models.In(s.env.Store).Publish(ctx, s.o.Name, tree, meta)
 	if err != nil {
 		return refused(err, "publish %s", s.o.Name)
 	}
@@ -130,7 +131,7 @@ func (s *stage) Run(ctx context.Context, in stages.Inputs, out stages.Outputs) e
 	if err := storeio.WriteFile(ctx, out, "receipt", "application/json", body); err != nil {
 		return err
 	}
-	named, err := s.env.Store.AdvanceAlias(ctx, s.o.Name, s.o.Alias, release.Version, seen)
+	named, err := models.In(s.env.Store).AdvanceAlias(ctx, s.o.Name, s.o.Alias, release.Version, seen)
 	if err != nil {
 		return refused(err, "move alias %s of %s", s.o.Alias, s.o.Name)
 	}

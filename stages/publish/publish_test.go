@@ -11,6 +11,7 @@ import (
 	"github.com/sprint-ml/sprint/stages/publish"
 	"github.com/sprint-ml/sprint/stages/stagetest"
 	"github.com/sprint-ml/sprint/storage"
+	"github.com/sprint-ml/sprint/storage/models"
 )
 
 func put(t *testing.T, s *storage.Store, files map[string]string) storage.Artifact {
@@ -70,13 +71,13 @@ func TestPublish(t *testing.T) {
 	if again.Err != nil || again.Outputs["release"].Digest != first.Outputs["release"].Digest {
 		t.Errorf("publishing again: %v", again.Err)
 	}
-	if r, err := s.Release(context.Background(), "news", "latest"); err != nil || r.Version != 1 || r.Digest != first.Outputs["release"].Digest {
+	if r, err := models.In(s).Release(context.Background(), "news", "latest"); err != nil || r.Version != 1 || r.Digest != first.Outputs["release"].Digest {
 		t.Errorf("%+v %v", r, err)
 	}
 	if r := run(t, s, model("2"), passed); r.Err != nil {
 		t.Fatal(r.Err)
 	}
-	if r, err := s.Release(context.Background(), "news", "latest"); err != nil || r.Version != 2 {
+	if r, err := models.In(s).Release(context.Background(), "news", "latest"); err != nil || r.Version != 2 {
 		t.Errorf("%+v %v", r, err)
 	}
 }
@@ -107,7 +108,7 @@ func TestOvertaken(t *testing.T) {
 	defer s.Close()
 	latest := func(want int) {
 		t.Helper()
-		if r, err := other.Release(t.Context(), "news", "latest"); err != nil || r.Version != want {
+		if r, err := models.In(other).Release(t.Context(), "news", "latest"); err != nil || r.Version != want {
 			t.Errorf("latest is %+v, %v; want version %d", r, err, want)
 		}
 	}
@@ -139,7 +140,7 @@ func TestRefused(t *testing.T) {
 		if !errors.As(r.Err, &f) || f.Code != stages.CodePublish {
 			t.Errorf("%s: %v", name, r.Err)
 		}
-		if list, err := s.Releases(context.Background(), "news"); err != nil || len(list) != 0 {
+		if list, err := models.In(s).Releases(context.Background(), "news"); err != nil || len(list) != 0 {
 			t.Errorf("%s: published %v %v", name, list, err)
 		}
 	}

@@ -7,13 +7,14 @@ import (
 	"fmt"
 
 	"github.com/sprint-ml/sprint/storage"
+	"github.com/sprint-ml/sprint/storage/models"
 )
 
 // Before returns the last release of a name that came before the first one of
 // the given model; of a model that was never published, the newest release. ok
 // is false if there is none.
-func Before(ctx context.Context, store *storage.Store, name, model string) (r storage.Release, ok bool, err error) {
-	releases, err := store.Releases(ctx, name)
+func Before(ctx context.Context, store *storage.Store, name, model string) (r models.Release, ok bool, err error) {
+	releases, err := models.In(store).Releases(ctx, name)
 	if err != nil {
 		return r, false, fmt.Errorf("releases of %s: %w", name, err)
 	}

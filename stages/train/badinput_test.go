@@ -16,7 +16,7 @@ import (
 	"github.com/sprint-ml/sprint/stages/rows"
 	"github.com/sprint-ml/sprint/stages/stagetest"
 	"github.com/sprint-ml/sprint/storage"
-	"github.com/sprint-ml/sprint/storage/faultstore"
+	"github.com/sprint-ml/sprint/storage/storagetest/faults"
 )
 
 func TestBadInput(t *testing.T) {
@@ -178,9 +178,9 @@ func (f firstOnly) Restore(ctx context.Context, dir string, usable func(int64) e
 // same bytes.
 func TestFullDiskLater(t *testing.T) {
 	dir := encodertest.Tiny(t)
-	faults := faultstore.New(nil)
-	run := func(root string, faults *faultstore.Injector) *stagetest.Result {
-		s, err := storage.Open(t.Context(), "file://"+root, &storage.Options{Around: faults.Around, Log: slog.New(slog.DiscardHandler)})
+	injector := faults.New(nil)
+	run := func(root string, injector *faults.Injector) *stagetest.Result {
+		s, err := storage.Open(t.Context(), "file://"+root, &storage.Options{Around: injector.Around, Log: slog.New(slog.DiscardHandler)})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -191,32 +191,32 @@ func TestFullDiskLater(t *testing.T) {
 		a.Store = s
 		return stagetest.Run(t, a)
 	}
-	want := run(t.TempDir(), faults)
+	want := run(t.TempDir(), injector)
 	if want.Err != nil {
 		t.Fatal(want.Err)
 	}
 	var saves []int // operations that write a part of a checkpoint
-	for _, op := range faults.Ops() {
+	for _, op := range injector.Ops() {
 		if strings.HasPrefix(op.Key, "checkpoints/") && op.Op != "list" && op.Op != "open" {
 			saves = append(saves, op.N, op.N-1)
 		}
 	}
 	if len(saves) < 6 {
-		t.Fatalf("operations %v", faults.Ops())
+		t.Fatalf("operations %v", injector.Ops())
 	}
 	for _, n := range saves[:6] {
-		full := faultstore.New(func(i int) faultstore.Mode {
+		full := faults.New(func(i int) faults.Mode {
 			if i >= n {
-				return faultstore.ErrorBefore
+				return faults.ErrorBefore
 			}
-			return faultstore.None
+			return faults.None
 		})
-		full.Err = faultstore.Causes()["enospc"]
+		full.Err = faults.Causes()["enospc"]
 		root := t.TempDir()
 		if r := run(root, full); !errors.Is(r.Err, storage.ErrFull) || !strings.Contains(r.Err.Error(), "no space left") {
 			t.Fatalf("full from operation %d on: %v", n, r.Err)
 		}
-		r := run(root, faultstore.New(nil))
+		r := run(root, faults.New(nil))
 		if r.Err != nil || r.Outputs["model"].Digest != want.Outputs["model"].Digest || r.Outputs["history"].Digest != want.Outputs["history"].Digest {
 			t.Errorf("full from operation %d on, then continued: %v, model %s", n, r.Err, r.Outputs["model"].Digest)
 		}

@@ -19,7 +19,7 @@ import (
 	"github.com/sprint-ml/sprint/stages"
 	"github.com/sprint-ml/sprint/stages/stagetest"
 	"github.com/sprint-ml/sprint/storage"
-	"github.com/sprint-ml/sprint/storage/faultstore"
+	"github.com/sprint-ml/sprint/storage/storagetest/faults"
 )
 
 // childEnv makes a copy of the test binary train once and die as told.
@@ -28,12 +28,12 @@ const childEnv = "SPRINT_TEST_TRAIN"
 // child is one life of a training.
 type child struct {
 	Store, Encoder, Device string
-	Op                     int             // the store operation to die at; 0 is none
-	Mode                   faultstore.Mode // before or after it
-	Step                   int             // the training step to die after; 0 is none
-	Save                   int             // the checkpoint to die in; 0 is none
-	Torn                   bool            // that one is committed with half of its state
-	Delay                  time.Duration   // else: from its begin to the death
+	Op                     int           // the store operation to die at; 0 is none
+	Mode                   faults.Mode   // before or after it
+	Step                   int           // the training step to die after; 0 is none
+	Save                   int           // the checkpoint to die in; 0 is none
+	Torn                   bool          // that one is committed with half of its state
+	Delay                  time.Duration // else: from its begin to the death
 }
 
 // outcome is what a life that ended well reports.
@@ -53,8 +53,8 @@ func TestChild(t *testing.T) {
 	if json.Unmarshal([]byte(os.Getenv(childEnv)), &c) != nil {
 		return
 	}
-	faults := faultstore.New(faultstore.At(c.Op, c.Mode))
-	s, err := storage.Open(t.Context(), "file://"+c.Store, &storage.Options{Around: faults.Around, Log: slog.New(slog.DiscardHandler)})
+	injector := faults.New(faults.At(c.Op, c.Mode))
+	s, err := storage.Open(t.Context(), "file://"+c.Store, &storage.Options{Around: injector.Around, Log: slog.New(slog.DiscardHandler)})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -79,7 +79,7 @@ func TestChild(t *testing.T) {
 		}
 	}
 	r := stagetest.MustRun(t, a)
-	out := outcome{Outputs: map[string]string{}, Ops: len(faults.Ops()), Saves: saves, Steps: steps}
+	out := outcome{Outputs: map[string]string{}, Ops: len(injector.Ops()), Saves: saves, Steps: steps}
 	for name, a := range r.Outputs {
 		out.Outputs[name] = a.Digest
 	}
@@ -197,7 +197,7 @@ func (k killing) run(t *testing.T) {
 	}
 	var deaths []child
 	for op := 1; op <= want.Ops; op += k.stride {
-		for _, mode := range []faultstore.Mode{faultstore.KillBefore, faultstore.KillAfter} {
+		for _, mode := range []faults.Mode{faults.KillBefore, faults.KillAfter} {
 			c := fresh()
 			c.Op, c.Mode = op, mode
 			deaths = append(deaths, c)
@@ -226,7 +226,7 @@ func (k killing) run(t *testing.T) {
 			defer func() { <-turn }()
 			what := fmt.Sprintf("%s of operation %d, checkpoint %d (torn %v, after %v), step %d", c.Mode, c.Op, c.Save, c.Torn, c.Delay, c.Step)
 			first, ok := live(t, c)
-			if ok && (c.Step > 0 || c.Op > 0 && c.Mode == faultstore.KillBefore && c.Op <= first.Ops) {
+			if ok && (c.Step > 0 || c.Op > 0 && c.Mode == faults.KillBefore && c.Op <= first.Ops) {
 				t.Errorf("%s did not kill", what)
 			}
 			next := c

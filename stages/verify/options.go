@@ -9,6 +9,7 @@ import (
 	"github.com/sprint-ml/sprint/stages/release"
 	"github.com/sprint-ml/sprint/stages/rows"
 	"github.com/sprint-ml/sprint/storage"
+	"github.com/sprint-ml/sprint/storage/models"
 )
 
 // Options of verify.
@@ -42,7 +43,7 @@ func (o *Options) Check() []stages.Problem {
 		c.check(o.Gold != "", fail)
 		if c.Release != "" {
 			releases[c.Release] = true
-			if !storage.ValidName(c.Release) {
+			if !models.ValidName(c.Release) {
 				fail("release", fmt.Sprintf("%q is no model name", c.Release), "use a-z, 0-9, dot, dash and underscore")
 			} else if len(releases) > 1 {
 				fail("release", "all checks of drift compare with one model", "name the same release in each")
@@ -58,7 +59,7 @@ func (o *Options) Check() []stages.Problem {
 }
 
 func (c Check) check(gold bool, fail func(field, message, hint string)) {
-	d := definitionOf(c.ID)
+	d := define(c.ID)
 	if c.On == "gold" && !gold {
 		fail("on", "the check is on gold, but no gold set is named", "add `gold: FILE` to verify, or measure on test")
 	}

@@ -17,7 +17,7 @@ import (
 	"testing"
 
 	"github.com/sprint-ml/sprint/storage/gcsblob"
-	"github.com/sprint-ml/sprint/storage/storagetest"
+	"github.com/sprint-ml/sprint/storage/storagetest/gcsfake"
 	"gocloud.dev/blob"
 	"gocloud.dev/blob/driver"
 	"gocloud.dev/blob/drivertest"
@@ -54,7 +54,7 @@ func (h harness) Close()                           { h.server.Close() }
 // TestConformance runs gocloud's own suite.
 func TestConformance(t *testing.T) {
 	drivertest.RunConformanceTests(t, func(context.Context, *testing.T) (drivertest.Harness, error) {
-		return harness{httptest.NewServer(storagetest.NewGCS())}, nil
+		return harness{httptest.NewServer(gcsfake.New())}, nil
 	}, nil)
 }
 
@@ -109,7 +109,7 @@ func TestUploads(t *testing.T) {
 			data := make([]byte, size)
 			r := rand.NewChaCha8([32]byte{byte(size), 1})
 			_, _ = r.Read(data) // never fails
-			f := &flaky{next: storagetest.NewGCS()}
+			f := &flaky{next: gcsfake.New()}
 			server := httptest.NewServer(f)
 			defer server.Close()
 			d := gcsblob.New(server.Client(), server.URL, "bucket")
@@ -138,7 +138,7 @@ func TestUploads(t *testing.T) {
 
 // TestShort: a body that ends early or fails makes no object.
 func TestShort(t *testing.T) {
-	server := httptest.NewServer(storagetest.NewGCS())
+	server := httptest.NewServer(gcsfake.New())
 	defer server.Close()
 	d := gcsblob.New(server.Client(), server.URL, "bucket")
 	b := blob.NewBucket(d)
@@ -169,7 +169,7 @@ func (broken) Read([]byte) (int, error) { return 0, errors.New("broken by the te
 
 // TestDenied: a missing right is no missing object.
 func TestDenied(t *testing.T) {
-	g := storagetest.NewGCS()
+	g := gcsfake.New()
 	g.Deny = func(*http.Request) int { return http.StatusForbidden }
 	server := httptest.NewServer(g)
 	defer server.Close()
@@ -185,7 +185,7 @@ func TestDenied(t *testing.T) {
 // serve starts the stand-in with a handler before it, and opens a bucket on it.
 func serve(t *testing.T, around func(g http.Handler, w http.ResponseWriter, r *http.Request)) *gcsblob.Bucket {
 	t.Helper()
-	g := storagetest.NewGCS()
+	g := gcsfake.New()
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { around(g, w, r) }))
 	t.Cleanup(server.Close)
 	return gcsblob.New(server.Client(), server.URL, "bucket")

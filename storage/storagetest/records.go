@@ -11,7 +11,7 @@ import (
 	"time"
 
 	"github.com/sprint-ml/sprint/storage"
-	"github.com/sprint-ml/sprint/storage/faultstore"
+	"github.com/sprint-ml/sprint/storage/storagetest/faults"
 )
 
 func testCreate(t *testing.T, h Harness) {
@@ -75,8 +75,8 @@ func testCreateRace(t *testing.T, h Harness) {
 // exactly one owner who knows.
 func testCreateLostReply(t *testing.T, h Harness) {
 	const seed = 11
-	faults := faultstore.New(faultstore.Every(seed, 0.3, faultstore.LostReply))
-	s := h.Open(t, &storage.Options{Backoff: time.Microsecond, Tries: 30, Around: faults.Around})
+	injector := faults.New(faults.Every(seed, 0.3, faults.LostReply))
+	s := h.Open(t, &storage.Options{Backoff: time.Microsecond, Tries: 30, Around: injector.Around})
 	race(t, 40, s)
 	if t.Failed() {
 		t.Logf("seed %d", seed)

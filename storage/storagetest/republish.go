@@ -9,6 +9,8 @@ import (
 	"path/filepath"
 	"sync/atomic"
 	"testing"
+
+	"github.com/sprint-ml/sprint/storage/models"
 )
 
 // Sent counts the bytes of the bodies that a server reads.
@@ -57,9 +59,9 @@ func RunRepublish(t *testing.T, url string, sent *Sent) {
 				s := open(t, url, nil)
 				tree, err := s.PutFolder(testContext(t), dir)
 				check(t, err)
-				r, err := s.PutRelease(testContext(t), model, tree, []byte(`{}`))
+				r, err := models.In(s).Publish(testContext(t), model, tree, []byte(`{}`))
 				check(t, err)
-				check(t, s.SetAlias(testContext(t), model, "latest", r.Version))
+				check(t, models.In(s).SetAlias(testContext(t), model, "latest", r.Version))
 				if r.Version != version {
 					t.Errorf("published as version %d, want %d", r.Version, version)
 				}
@@ -89,7 +91,7 @@ func RunRepublish(t *testing.T, url string, sent *Sent) {
 				t.Errorf("%d bytes were sent to publish the second version again", n)
 			}
 			s := open(t, url, nil)
-			r, err := s.Release(testContext(t), name, "latest")
+			r, err := models.In(s).Release(testContext(t), name, "latest")
 			check(t, err)
 			check(t, s.FetchTree(testContext(t), r.Files, t.TempDir()))
 		})

@@ -12,6 +12,7 @@ import (
 
 	"github.com/johannesboyne/gofakes3"
 	"github.com/johannesboyne/gofakes3/backend/s3mem"
+	"github.com/sprint-ml/sprint/storage/storagetest/gcsfake"
 )
 
 // bucketName is the one bucket of the servers.
@@ -63,7 +64,7 @@ func GCSURL(t testing.TB, around func(http.Handler) http.Handler) func() string 
 	if server := os.Getenv(GCSEnv); server != "" && around == nil {
 		return func() string { return newBucket(t, server) }
 	}
-	server := serve(t, NewGCS(), around)
+	server := serve(t, gcsfake.New(), around)
 	setenv(t, map[string]string{"STORAGE_EMULATOR_HOST": strings.TrimPrefix(server.URL, "http://")})
 	return func() string { return fmt.Sprintf("gs://%s/p%d?anonymous=true", bucketName, prefixes.Add(1)) }
 }

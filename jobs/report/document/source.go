@@ -18,6 +18,7 @@ import (
 	"github.com/sprint-ml/sprint/jobs/provenance"
 	"github.com/sprint-ml/sprint/jobs/runs"
 	"github.com/sprint-ml/sprint/storage"
+	"github.com/sprint-ml/sprint/storage/models"
 )
 
 // Source is what a store keeps of a run: plain documents, whoever wrote them.
@@ -203,14 +204,14 @@ func (s *Source) releases(ctx context.Context, store *storage.Store) error {
 		if name == "" || digest == "" {
 			continue
 		}
-		all, err := store.Releases(ctx, name)
+		all, err := models.In(store).Releases(ctx, name)
 		if errors.Is(err, storage.ErrNotFound) || errors.Is(err, storage.ErrCorrupt) {
 			continue
 		}
 		if err != nil {
 			return err
 		}
-		aliases, err := store.Aliases(ctx, name)
+		aliases, err := models.In(store).Aliases(ctx, name)
 		if err != nil {
 			return err
 		}

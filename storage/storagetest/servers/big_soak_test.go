@@ -58,11 +58,11 @@ func TestBigRelease(t *testing.T) {
 	if err := f.Close(); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := s.PutRelease(t.Context(), "big", tree, nil); err != nil {
+	if _, err := models.In(s).Publish(t.Context(), "big", tree, nil); err != nil {
 		t.Fatal(err)
 	}
 	// Publishing again reads the copy to its end, and copies nothing.
-	if _, err := s.PutRelease(t.Context(), "big", tree, nil); err != nil || copies != 1 {
+	if _, err := models.In(s).Publish(t.Context(), "big", tree, nil); err != nil || copies != 1 {
 		t.Errorf("%d copies, %v; want one", copies, err)
 	}
 }

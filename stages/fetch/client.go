@@ -1,0 +1,271 @@
+package fetch
+
+import (
+	"bytes"
+	"compress/gzip"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"net/http"
+	"strings"
+	"sync/atomic"
+	"time"
+
+	"github.com/hashicorp/go-retryablehttp"
+
+	"github.com/sprint-ml/sprint/stages"
+)
+
+// Limits of one request. An honest page is about 120 kB.
+const (
+	maxBody      = 16 << 20
+	maxInflation = 200
+	headerWait   = 30 * time.Second
+	idleWait     = 20 * time.Second
+	totalWait    = 2 * time.Minute
+	maxTries     = 6
+	firstBackoff = 15 * time.Second
+	lastBackoff  = 5 * time.Minute
+)
+
+// The classes of a failed request.
+type (
+	// throttledError: asked too often, or the server is ill. Back off.
+	throttledError struct{ text string }
+	// refusedError: GDELT will never take this query.
+	refusedError struct{ text string }
+	// brokenError: a cut or garbled answer; ask again.
+	brokenError struct{ err error }
+	// missingError: the tries are used up; the window stays missing.
+	missingError struct{ err error }
+)
+
+func (e *throttledError) Error() string { return "throttled: " + e.text }
+func (e *refusedError) Error() string   { return "refused: " + e.text }
+func (e *brokenError) Error() string    { return "broken answer: " + e.err.Error() }
+func (e *missingError) Error() string   { return e.err.Error() }
+
+func asMissing(err error, m **missingError) bool { return errors.As(err, m) }
+
+// client asks GDELT with the manners that it demands.
+type client struct {
+	reached atomic.Bool
+	env     stages.Env
+	http    *retryablehttp.Client
+	clock   *clock
+}
+
+func newClient(env stages.Env, pace time.Duration) *client {
+	c := &client{env: env, clock: newClock(env.CacheDir, pace)}
+	dial := &net.Dialer{Timeout: 15 * time.Second}
+	inner := &http.Transport{
+		Proxy: http.ProxyFromEnvironment, DialContext: dial.DialContext, TLSHandshakeTimeout: 15 * time.Second,
+		ResponseHeaderTimeout: headerWait, DisableCompression: true, MaxResponseHeaderBytes: 64 << 10, ForceAttemptHTTP2: true,
+	}
+	r := retryablehttp.NewClient()
+	r.HTTPClient = &http.Client{Transport: &pacedTransport{inner: inner, clock: c.clock, reached: &c.reached}, CheckRedirect: sameHost}
+	r.Logger = nil
+	r.RetryMax = maxTries - 1
+	r.CheckRetry = c.checkRetry
+	r.Backoff = c.backoff
+	r.ErrorHandler = retryablehttp.PassthroughErrorHandler
+	c.http = r
+	return c
+}
+
+// sameHost follows a few redirects, and none to another host.
+func sameHost(req *http.Request, via []*http.Request) error {
+	if len(via) >= 3 || req.URL.Hostname() != via[0].URL.Hostname() {
+		return &refusedError{"redirected to " + req.URL.Redacted()}
+	}
+	return nil
+}
+
+// get returns the body of a good answer.
+func (c *client) get(ctx context.Context, address string) ([]byte, error) {
+	req, err := retryablehttp.NewRequestWithContext(ctx, http.MethodGet, address, nil)
+	if err != nil {
+		return nil, fmt.Errorf("gdelt request: %w", err)
+	}
+	req.Header.Set("User-Agent", agent)
+	req.Header.Set("Accept-Encoding", "gzip")
+	resp, err := c.http.Do(req)
+	if err == nil {
+		defer resp.Body.Close()
+		return io.ReadAll(resp.Body)
+	}
+	var refused *refusedError
+	var throttled *throttledError
+	var broken *brokenError
+	switch {
+	case ctx.Err() != nil:
+		return nil, ctx.Err()
+	case errors.As(err, &refused):
+		return nil, stages.Fail(stages.CodePlan, "Mend the options below gdelt.", "GDELT says: %s", refused.text)
+	case errors.As(err, &throttled), errors.As(err, &broken):
+		return nil, &missingError{err}
+	}
+	return nil, stages.Lose(stages.CodeEnvironment, "Check the network and run the same command again: finished windows are kept. Without a network use source: files.", "GDELT cannot be reached: %w", err)
+}
+
+// checkRetry decides which failures another try may heal.
+func (c *client) checkRetry(ctx context.Context, _ *http.Response, err error) (bool, error) {
+	if ctx.Err() != nil {
+		return false, ctx.Err()
+	}
+	var refused *refusedError
+	if err == nil || errors.As(err, &refused) {
+		return false, err
+	}
+	// Before the first answer a failed dial means no network or a wrong address:
+	// the plan's own retries are soon enough, a user is waiting.
+	var op *net.OpError
+	if errors.As(err, &op) && op.Op == "dial" && !c.reached.Load() {
+		return false, err
+	}
+	c.env.Log.Warn("gdelt: asking again", slog.String("error", err.Error()))
+	return true, nil
+}
+
+// backoff does not wait itself: it holds the clock that all processes of the
+// machine share, and the next try waits for it like any request.
+func (c *client) backoff(_, _ time.Duration, attempt int, resp *http.Response) time.Duration {
+	d := min(firstBackoff<<attempt, lastBackoff)
+	if err := c.clock.hold(d); err != nil {
+		return d
+	}
+	return 0
+}
+
+// pacedTransport waits for its turn, reads the whole answer within the limits,
+// and turns bad answers into errors, also those that come with status 200.
+type pacedTransport struct {
+	inner   http.RoundTripper
+	clock   *clock
+	reached *atomic.Bool // set by the first answer
+}
+
+func (t *pacedTransport) RoundTrip(req *http.Request) (*http.Response, error) {
+	if err := t.clock.wait(req.Context()); err != nil {
+		return nil, err
+	}
+	ctx, cancel := context.WithTimeoutCause(req.Context(), totalWait, errors.New("no answer within "+totalWait.String()))
+	defer cancel()
+	resp, err := t.inner.RoundTrip(req.WithContext(ctx))
+	if err != nil {
+		return nil, err
+	}
+	t.reached.Store(true)
+	defer resp.Body.Close()
+	if resp.StatusCode >= 300 && resp.StatusCode < 400 {
+		resp.Body = http.NoBody
+		return resp, nil
+	}
+	body, err := readBody(resp, cancel)
+	if err != nil {
+		return nil, &brokenError{err}
+	}
+	if err := classify(resp.StatusCode, body); err != nil {
+		return nil, err
+	}
+	resp.Body = io.NopCloser(bytes.NewReader(body))
+	resp.Header.Del("Content-Encoding")
+	return resp, nil
+}
+
+// readBody reads and inflates an answer within the caps; a gap of idleWait
+// between two reads cancels it.
+func readBody(resp *http.Response, cancel context.CancelFunc) ([]byte, error) {
+	idle := time.AfterFunc(idleWait, cancel)
+	defer idle.Stop()
+	packed, err := io.ReadAll(io.LimitReader(&touching{resp.Body, idle}, maxBody+1))
+	if err != nil {
+		return nil, err
+	}
+	if len(packed) > maxBody {
+		return nil, fmt.Errorf("over %d bytes", maxBody)
+	}
+	if !strings.EqualFold(resp.Header.Get("Content-Encoding"), "gzip") {
+		return packed, nil
+	}
+	z, err := gzip.NewReader(bytes.NewReader(packed))
+	if err != nil {
+		return nil, err
+	}
+	limit := min(maxBody, maxInflation*len(packed))
+	body, err := io.ReadAll(io.LimitReader(z, int64(limit)+1))
+	if err == nil && len(body) > limit {
+		err = fmt.Errorf("inflates to over %d bytes", limit)
+	}
+	return body, err
+}
+
+type touching struct {
+	r    io.Reader
+	idle *time.Timer
+}
+
+func (t *touching) Read(p []byte) (int, error) {
+	n, err := t.r.Read(p)
+	t.idle.Reset(idleWait)
+	return n, err
+}
+
+// refusals are what GDELT answers to queries that it will never take.
+var refusals = []string{
+	"too short or too long", "timespan is too short", "invalid/unsupported", "or'd terms must be surrounded",
+	"parentheses may only be used", "phrase too short", "phrase is too short", "keyword is too", "keywords that are too",
+	"no such", "unknown", "invalid",
+}
+
+// classify accepts JSON and sorts everything else by its text.
+func classify(status int, body []byte) error {
+	text := plain(body)
+	low := strings.ToLower(text)
+	switch {
+	case status == http.StatusTooManyRequests || strings.Contains(low, "limit requests"):
+		return &throttledError{text}
+	case status == 200 && bytes.HasPrefix(bytes.TrimSpace(body), []byte("{")):
+		if !bytes.HasSuffix(bytes.TrimSpace(body), []byte("}")) {
+			return &brokenError{io.ErrUnexpectedEOF}
+		}
+		return nil
+	case status >= 500 || status == http.StatusRequestTimeout:
+		return &throttledError{fmt.Sprintf("status %d: %s", status, text)}
+	}
+	for _, r := range refusals {
+		if strings.Contains(low, r) {
+			return &refusedError{text}
+		}
+	}
+	if status >= 400 {
+		return &refusedError{fmt.Sprintf("status %d: %s", status, text)}
+	}
+	if text == "" {
+		return &brokenError{io.ErrUnexpectedEOF}
+	}
+	return &throttledError{text} // an unknown text: perhaps a passing fault
+}
+
+// plain is the text of an answer without tags, short enough for a message.
+func plain(body []byte) string {
+	var b strings.Builder
+	in := false
+	for _, r := range strings.ToValidUTF8(string(body[:min(len(body), 4096)]), "") {
+		switch {
+		case r == '<':
+			in = true
+		case r == '>':
+			in = false
+		case !in && r >= ' ':
+			b.WriteRune(r)
+		case !in:
+			b.WriteByte(' ')
+		}
+	}
+	text := []rune(strings.Join(strings.Fields(b.String()), " "))
+	return string(text[:min(len(text), 300)])
+}

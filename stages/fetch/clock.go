@@ -1,0 +1,95 @@
+package fetch
+
+import (
+	"context"
+	"encoding/binary"
+	"fmt"
+	"os"
+	"path/filepath"
+	"time"
+)
+
+// clock paces requests to GDELT. Its file holds the time of the next free slot
+// and is locked while it is read and written, so that all processes of a
+// machine that share a cache folder together keep the pace.
+type clock struct {
+	path  string
+	pace  time.Duration
+	now   func() time.Time
+	sleep func(context.Context, time.Duration) error
+}
+
+func newClock(cacheDir string, pace time.Duration) *clock {
+	return &clock{path: filepath.Join(cacheDir, "gdelt", "clock"), pace: pace, now: time.Now, sleep: sleep}
+}
+
+func sleep(ctx context.Context, d time.Duration) error {
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-ctx.Done():
+		return ctx.Err()
+	case <-t.C:
+		return nil
+	}
+}
+
+// wait takes the next free slot and returns when it has come.
+func (c *clock) wait(ctx context.Context) error {
+	var slot, now time.Time
+	err := c.update(func(next time.Time) time.Time {
+		now = c.now()
+		if slot = now; next.After(now) {
+			slot = next
+		}
+		return slot.Add(c.pace)
+	})
+	if err != nil {
+		return err
+	}
+	if d := slot.Sub(now); d > 0 {
+		return c.sleep(ctx, d)
+	}
+	return ctx.Err()
+}
+
+// hold keeps every process of the machine back for d.
+func (c *clock) hold(d time.Duration) error {
+	return c.update(func(next time.Time) time.Time {
+		if until := c.now().Add(d); until.After(next) {
+			return until
+		}
+		return next
+	})
+}
+
+// longest caps what a broken or future clock file can make us wait.
+const longest = 10 * time.Minute
+
+func (c *clock) update(change func(next time.Time) time.Time) error {
+	if err := os.MkdirAll(filepath.Dir(c.path), 0o755); err != nil {
+		return fmt.Errorf("clock of GDELT requests: %w", err)
+	}
+	f, err := os.OpenFile(c.path, os.O_RDWR|os.O_CREATE, 0o644)
+	if err != nil {
+		return fmt.Errorf("clock of GDELT requests: %w", err)
+	}
+	defer f.Close()
+	if err := lockFile(f); err != nil {
+		return fmt.Errorf("clock of GDELT requests: lock: %w", err)
+	}
+	defer unlockFile(f)
+	var b [8]byte
+	var next time.Time
+	if n, _ := f.ReadAt(b[:], 0); n == len(b) {
+		next = time.Unix(0, int64(binary.LittleEndian.Uint64(b[:])))
+		if next.Sub(c.now()) > longest {
+			next = time.Time{}
+		}
+	}
+	binary.LittleEndian.PutUint64(b[:], uint64(change(next).UnixNano()))
+	if _, err := f.WriteAt(b[:], 0); err != nil {
+		return fmt.Errorf("clock of GDELT requests: %w", err)
+	}
+	return nil
+}

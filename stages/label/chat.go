@@ -1,0 +1,296 @@
+package label
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/url"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/hashicorp/go-retryablehttp"
+
+	"github.com/sprint-ml/sprint/stages"
+)
+
+// Limits of a request. An honest answer is a few kilobytes.
+const (
+	maxAnswer   = 1 << 20
+	retries     = 5
+	firstPause  = time.Second
+	longestWait = time.Minute // wait before another try, whatever Retry-After says
+)
+
+// The classes of a failed request.
+type (
+	// refusedError: asking again does not help.
+	refusedError struct {
+		code stages.Code
+		hint string
+		text string
+	}
+	// brokenError: no chat completion came; ask again.
+	brokenError struct{ text string }
+)
+
+func (e *refusedError) Error() string { return e.text }
+func (e *brokenError) Error() string  { return e.text }
+
+// chat asks an OpenAI-compatible endpoint. It is safe for concurrent use.
+type chat struct {
+	env  stages.Env
+	name string // of the endpoint
+	url  string
+	key  string
+	http *retryablehttp.Client
+
+	mu      sync.Mutex
+	calls   int
+	in, out int64
+}
+
+// newChat resolves endpoint and key; pause is the wait before the first new try.
+// It asks nothing.
+func newChat(env stages.Env, o *HTTP, pause time.Duration) (*chat, error) {
+	address, ok := env.Endpoints[o.Endpoint]
+	if !ok {
+		return nil, stages.Fail(stages.CodeEnvironment, fmt.Sprintf("add `endpoints: {%s: https://host/v1}` to sprint.yaml, or set SPRINT_ENDPOINTS", o.Endpoint), "the config names no endpoint %q", o.Endpoint)
+	}
+	u, err := url.Parse(address)
+	if err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Host == "" || u.User != nil || u.Fragment != "" || !plainQuery(u) {
+		return nil, stages.Fail(stages.CodeEnvironment, "write it as https://host/v1; a key goes into http.key, by reference", "the address of endpoint %s cannot be used", o.Endpoint)
+	}
+	u.Path = strings.TrimSuffix(u.Path, "/") + "/chat/completions"
+	c := &chat{env: env, name: o.Endpoint, url: u.String()}
+	if o.Key != "" {
+		if c.key, err = env.Secret(o.Key); err == nil && c.key == "" {
+			err = errors.New("it is empty")
+		}
+		if err != nil {
+			return nil, stages.Fail(stages.CodeEnvironment, "set it where the stage runs, or change http.key", "the key of endpoint %s (%s) cannot be read: %w", o.Endpoint, o.Key, err)
+		}
+		if ip := net.ParseIP(u.Hostname()); u.Scheme == "http" && u.Hostname() != "localhost" && (ip == nil || !ip.IsLoopback()) {
+			env.Log.Warn("the endpoint is not https: its key crosses the network in clear", "endpoint", o.Endpoint)
+		}
+	}
+	r := retryablehttp.NewClient()
+	r.HTTPClient = &http.Client{
+		Timeout:       o.Timeout,
+		Transport:     &wholeTransport{inner: transport(), secret: c.key},
+		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }, // the key is for this host alone
+	}
+	r.Logger = nil
+	r.RetryMax, r.RetryWaitMin, r.RetryWaitMax = retries, pause, longestWait
+	r.Backoff = func(least, most time.Duration, attempt int, resp *http.Response) time.Duration {
+		return min(retryablehttp.DefaultBackoff(least, most, attempt, resp), most)
+	}
+	r.CheckRetry = c.again
+	r.ErrorHandler = retryablehttp.PassthroughErrorHandler
+	c.http = r
+	return c, nil
+}
+
+func transport() *http.Transport {
+	dial := &net.Dialer{Timeout: 15 * time.Second}
+	return &http.Transport{Proxy: http.ProxyFromEnvironment, DialContext: dial.DialContext, TLSHandshakeTimeout: 15 * time.Second, MaxResponseHeaderBytes: 64 << 10, ForceAttemptHTTP2: true, MaxIdleConnsPerHost: 64}
+}
+
+// plainQuery allows what some endpoints want in every address, and no more: an
+// address is stored with runs, so it must not hold a key.
+func plainQuery(u *url.URL) bool {
+	for name := range u.Query() {
+		if name != "api-version" {
+			return false
+		}
+	}
+	return true
+}
+
+// spent returns the answers that this attempt paid for, and their tokens.
+func (c *chat) spent() (calls int, in, out int64) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.calls, c.in, c.out
+}
+
+// again decides which failures another try may heal.
+func (c *chat) again(ctx context.Context, resp *http.Response, err error) (bool, error) {
+	var refused *refusedError
+	switch {
+	case ctx.Err() != nil:
+		return false, ctx.Err()
+	case ctx.Value(stopped{}).(context.Context).Err() != nil:
+		return false, err
+	case errors.As(err, &refused):
+		return false, err
+	case err == nil && resp.StatusCode == http.StatusOK:
+		return false, nil
+	}
+	var reason string
+	if err != nil {
+		reason = bare(err).Error()
+	} else {
+		reason = resp.Status
+	}
+	c.env.Log.Info("asking again", "endpoint", c.name, "reason", reason)
+	return true, nil
+}
+
+// bare strips the address from an error of net/http.
+func bare(err error) error {
+	var u *url.Error
+	if errors.As(err, &u) {
+		return u.Err
+	}
+	return err
+}
+
+// stopped is the key of the context that ends further tries.
+type stopped struct{}
+
+// grace is how long a request under way may last after a stop: its answer is
+// paid for.
+const grace = 10 * time.Second
+
+// lingering is a context that outlives ctx by the grace time.
+func lingering(ctx context.Context) (context.Context, context.CancelFunc) {
+	longer, cancel := context.WithCancel(context.WithValue(context.WithoutCancel(ctx), stopped{}, ctx))
+	stop := context.AfterFunc(ctx, func() {
+		t := time.NewTimer(grace)
+		defer t.Stop()
+		select {
+		case <-t.C:
+			cancel()
+		case <-longer.Done():
+		}
+	})
+	return longer, func() { stop(); cancel() }
+}
+
+// ask sends a request and returns the completion.
+func (c *chat) ask(ctx context.Context, body []byte) (answer, error) {
+	if c.env.Offline {
+		return answer{}, stages.Fail(stages.CodeEnvironment, "run without --offline, or remove http from source", "not all answers are kept in the store, and --offline forbids to ask endpoint %s", c.name)
+	}
+	if ctx.Err() != nil {
+		return answer{}, context.Cause(ctx)
+	}
+	longer, done := lingering(ctx)
+	defer done()
+	req, err := retryablehttp.NewRequestWithContext(longer, http.MethodPost, c.url, body)
+	if err != nil {
+		return answer{}, fmt.Errorf("request to endpoint %s: %w", c.name, err)
+	}
+	req.Header.Set("Content-Type", "application/json")
+	req.Header.Set("User-Agent", "sprint")
+	if c.key != "" {
+		req.Header.Set("Authorization", "Bearer "+c.key)
+	}
+	resp, err := c.http.Do(req)
+	if err == nil {
+		defer resp.Body.Close()
+		var data []byte
+		if data, err = io.ReadAll(resp.Body); err == nil && resp.StatusCode != http.StatusOK {
+			err = fmt.Errorf("status %s: %s", resp.Status, short(string(data)))
+		}
+		if err == nil {
+			return c.read(data)
+		}
+	}
+	var refused *refusedError
+	switch {
+	case ctx.Err() != nil:
+		return answer{}, context.Cause(ctx)
+	case errors.As(err, &refused):
+		return answer{}, stages.Fail(refused.code, refused.hint, "endpoint %s refuses: %s", c.name, refused.text)
+	}
+	return answer{}, stages.Lose(stages.CodeEnvironment, "check the endpoint and run the same command again: answers so far are kept", "endpoint %s does not answer, after %d tries: %w", c.name, retries+1, bare(err))
+}
+
+// completion is the part of a chat completion that is used.
+type completion struct {
+	Choices []struct {
+		Message struct {
+			Content *string `json:"content"`
+		} `json:"message"`
+	} `json:"choices"`
+	Usage struct {
+		In  int64 `json:"prompt_tokens"`
+		Out int64 `json:"completion_tokens"`
+	} `json:"usage"`
+}
+
+// read takes a completion that wholeTransport has checked.
+func (c *chat) read(data []byte) (answer, error) {
+	var got completion
+	if err := json.Unmarshal(data, &got); err != nil {
+		return answer{}, err
+	}
+	a := answer{TokensIn: max(got.Usage.In, 0), TokensOut: max(got.Usage.Out, 0)}
+	if content := got.Choices[0].Message.Content; content != nil {
+		a.Content = *content
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.calls++
+	c.in, c.out = c.in+a.TokensIn, c.out+a.TokensOut
+	return a, nil
+}
+
+// wholeTransport reads the whole answer within the caps, so that a cut or huge
+// one is a failed try like any other, and sorts what is no completion.
+type wholeTransport struct {
+	inner  http.RoundTripper
+	secret string
+}
+
+func (t *wholeTransport) RoundTrip(req *http.Request) (*http.Response, error) {
+	resp, err := t.inner.RoundTrip(req)
+	if err != nil {
+		return nil, err
+	}
+	defer resp.Body.Close()
+	data, err := io.ReadAll(io.LimitReader(resp.Body, maxAnswer+1))
+	switch {
+	case err != nil:
+		return nil, &brokenError{"the answer is cut off: " + err.Error()}
+	case len(data) > maxAnswer:
+		return nil, &brokenError{fmt.Sprintf("the answer is over %d bytes", maxAnswer)}
+	}
+	if t.secret != "" {
+		data = bytes.ReplaceAll(data, []byte(t.secret), []byte("***"))
+	}
+	if err := classify(resp.StatusCode, data); err != nil {
+		return nil, err
+	}
+	resp.Body = io.NopCloser(bytes.NewReader(data))
+	return resp, nil
+}
+
+// classify passes completions and what is worth another try, and refuses the rest.
+func classify(status int, data []byte) error {
+	text := short(string(data))
+	switch {
+	case status == http.StatusOK:
+		var got completion
+		if json.Unmarshal(data, &got) != nil || len(got.Choices) == 0 {
+			return &brokenError{"the answer is no chat completion: " + text}
+		}
+		return nil
+	case status == http.StatusUnauthorized, status == http.StatusForbidden, status == http.StatusPaymentRequired:
+		return &refusedError{stages.CodeEnvironment, "check http.key and what it may do", fmt.Sprintf("status %d: %s", status, text)}
+	case bytes.Contains(data, []byte("insufficient_quota")):
+		return &refusedError{stages.CodeEnvironment, "the account has no credit left; answers so far are kept", fmt.Sprintf("status %d: %s", status, text)}
+	case status == http.StatusTooManyRequests, status == http.StatusRequestTimeout, status == http.StatusConflict, status >= 500:
+		return nil // the status tells; Retry-After is honoured
+	case status >= 300 && status < 400:
+		return &refusedError{stages.CodeEnvironment, "give the final address in endpoints: the key is not sent to another one", fmt.Sprintf("status %d, a redirection", status)}
+	}
+	return &refusedError{stages.CodePlan, "check http.model and http.format, or the endpoint's address", fmt.Sprintf("status %d: %s", status, text)}
+}

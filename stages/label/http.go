@@ -1,0 +1,226 @@
+package label
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/sprint-ml/sprint/ml/labelmodel"
+	"github.com/sprint-ml/sprint/ml/taxonomy"
+	"github.com/sprint-ml/sprint/stages"
+	"github.com/sprint-ml/sprint/stages/rows"
+	"github.com/sprint-ml/sprint/storage"
+)
+
+// HTTP are the options of source http. What a request says is keyed, where it
+// goes and how fast is not: the model's name must say which model it is.
+type HTTP struct {
+	Endpoint    string        `yaml:"endpoint" default:"chat" key:"-" doc:"name of an OpenAI-compatible endpoint in the config, endpoints: {chat: https://host/v1}"`
+	Model       string        `yaml:"model" required:"true" doc:"the model's name at the endpoint"`
+	Key         string        `yaml:"key" secret:"true" key:"-" doc:"reference to the endpoint's key, env:NAME or file:PATH; none is sent without it"`
+	Text        []string      `yaml:"text" default:"[title, description]" enum:"title|description" min:"1" max:"2" doc:"fields of a row that are sent"`
+	Format      string        `yaml:"format" default:"json_schema" enum:"json_schema|json_object|text" doc:"response_format that the endpoint is asked for"`
+	MaxCalls    int           `yaml:"max_calls" default:"1000" min:"1" max:"1000000" doc:"answers that are paid for at most, first rows first"`
+	MaxTokens   int           `yaml:"max_tokens" default:"300" min:"0" max:"100000" doc:"tokens of an answer at most; 0 does not say so to the endpoint"`
+	MaxBad      float64       `yaml:"max_bad" default:"0.1" min:"0" max:"1" doc:"share of rows without a usable answer, after a second try, that stops the stage"`
+	Concurrency int           `yaml:"concurrency" default:"4" min:"1" max:"64" key:"-" doc:"requests at a time"`
+	Timeout     time.Duration `yaml:"timeout" default:"1m" min:"1s" max:"30m" key:"-" doc:"time for one request"`
+	PriceIn     float64       `yaml:"price_in" default:"0" min:"0" doc:"price of a million tokens sent"`
+	PriceOut    float64       `yaml:"price_out" default:"0" min:"0" doc:"price of a million tokens answered"`
+}
+
+// httpCount is what the report says about the answers, whenever they were paid
+// for; the attempt's note http says what this attempt asked and spent.
+type httpCount struct {
+	Model     string  `json:"model"`
+	Prompt    int     `json:"prompt_version"`
+	Rows      int     `json:"rows"`      // that needed an answer
+	Asked     int     `json:"asked"`     // rows within max_calls
+	Answers   int     `json:"answers"`   // paid for, second tries included
+	Bad       int     `json:"bad"`       // answers that were no labels
+	Unlabeled int     `json:"unlabeled"` // rows without a usable answer
+	TokensIn  int64   `json:"tokens_in"`
+	TokensOut int64   `json:"tokens_out"`
+	Cost      float64 `json:"cost"`
+}
+
+// together is how many rows are asked about before bad answers are asked again
+// and counted. It shapes which rows max_calls reaches, so it is no option.
+const together = 64
+
+// enough is how many rows must have been asked before their bad share stops the
+// stage early.
+const enough = 20
+
+// httpSource votes as a chat model answers: for the categories it names, and
+// against the others. A row without a usable answer has no votes.
+type httpSource struct {
+	s      *stage
+	t      *taxonomy.Taxonomy
+	voter  []int
+	count  *httpCount
+	chat   *chat
+	prompt string
+	warned bool
+}
+
+func newHTTP(s *stage, t *taxonomy.Taxonomy, b *board, weight float64) (*httpSource, error) {
+	c, err := newChat(s.env, &s.o.HTTP, s.pause)
+	if err != nil {
+		return nil, err
+	}
+	b.report.HTTP = &httpCount{Model: s.o.HTTP.Model, Prompt: promptVersion}
+	return &httpSource{s: s, t: t, voter: b.voters.perCategory(sourceHTTP, t, weight), count: b.report.HTTP, chat: c, prompt: prompt(t)}, nil
+}
+
+// Close notes what the attempt asked and spent.
+func (h *httpSource) Close() error {
+	o := &h.s.o.HTTP
+	calls, in, out := h.chat.spent()
+	h.s.env.Note("http", map[string]any{"endpoint": o.Endpoint, "calls": calls, "kept_answers": h.count.Answers - calls, "spent": price(o, in, out)})
+	return nil
+}
+
+func price(o *HTTP, in, out int64) float64 {
+	return (float64(in)*o.PriceIn + float64(out)*o.PriceOut) / 1e6
+}
+
+func (h *httpSource) cast(ctx context.Context, set []*rows.Row) ([][]labelmodel.Vote, error) {
+	out := make([][]labelmodel.Vote, len(set))
+	h.count.Rows += len(set)
+	for from := 0; from < len(set); from += together {
+		if err := h.ask(ctx, set[from:min(from+together, len(set))], out[from:]); err != nil {
+			return nil, err
+		}
+	}
+	h.count.Cost = price(&h.s.o.HTTP, h.count.TokensIn, h.count.TokensOut)
+	return out, nil
+}
+
+// ask gets the answers for some rows: each once, then the bad ones once more.
+func (h *httpSource) ask(ctx context.Context, set []*rows.Row, out [][]labelmodel.Vote) error {
+	o := &h.s.o.HTTP
+	open := make([]int, len(set))
+	for i := range open {
+		open[i] = i
+	}
+	open = open[:min(o.MaxCalls-h.count.Answers, len(open))]
+	if len(open) < len(set) && !h.warned {
+		h.warned = true
+		h.s.env.Log.Warn("max_calls is reached: later rows are not asked about", slog.Int("max_calls", o.MaxCalls))
+	}
+	h.count.Asked += len(open)
+	bad, example, err := h.try(ctx, set, open, 0, out)
+	if err != nil {
+		return err
+	}
+	still := len(bad)
+	if again := bad[:min(o.MaxCalls-h.count.Answers, len(bad))]; len(again) > 0 {
+		worse, why, err := h.try(ctx, set, again, 1, out)
+		if err != nil {
+			return err
+		}
+		if still -= len(again) - len(worse); why != nil {
+			example = why
+		}
+	}
+	h.s.env.Progress(stages.Progress{Done: int64(h.count.Asked), Total: int64(min(o.MaxCalls, h.count.Rows)), Unit: "rows", Text: "http"})
+	if still == 0 {
+		return nil
+	}
+	h.count.Unlabeled += still
+	h.s.env.Log.Warn("rows without a usable answer", slog.Int("rows", still), slog.String("example", example.Error()))
+	if share := float64(h.count.Unlabeled) / float64(h.count.Asked); share > o.MaxBad && h.count.Asked >= min(enough, o.MaxCalls, h.count.Rows) {
+		return stages.Fail(stages.CodeStage, "try another http.model or http.format, or raise http.max_bad; good answers are kept", "%d of %d rows have no usable answer from %s, more than max_bad (%g): %w", h.count.Unlabeled, h.count.Asked, o.Model, o.MaxBad, example)
+	}
+	return nil
+}
+
+// try asks about the open rows once; bad are those whose answer is no label,
+// example says of one of them why.
+func (h *httpSource) try(ctx context.Context, set []*rows.Row, open []int, number int, out [][]labelmodel.Vote) (bad []int, example, err error) {
+	answers, err := h.round(ctx, set, open, number)
+	if err != nil {
+		return nil, nil, err
+	}
+	for k, a := range answers {
+		h.count.Answers++
+		h.count.TokensIn += a.TokensIn
+		h.count.TokensOut += a.TokensOut
+		labels, err := parseLabels(a.Content, h.t)
+		if err != nil {
+			h.count.Bad++
+			bad, example = append(bad, open[k]), err
+			continue
+		}
+		out[open[k]] = h.votes(labels)
+	}
+	return bad, example, nil
+}
+
+// round asks about the open rows, some at a time. The first failure stops it.
+func (h *httpSource) round(ctx context.Context, set []*rows.Row, open []int, try int) ([]answer, error) {
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	answers := make([]answer, len(open))
+	next := make(chan int)
+	var workers sync.WaitGroup
+	for range min(h.s.o.HTTP.Concurrency, len(open)) {
+		workers.Go(func() {
+			for k := range next {
+				a, err := h.answer(ctx, set[open[k]], try)
+				if err != nil {
+					cancel(err)
+					return
+				}
+				answers[k] = a
+			}
+		})
+	}
+feed:
+	for k := range open {
+		select {
+		case next <- k:
+		case <-ctx.Done():
+			break feed
+		}
+	}
+	close(next)
+	workers.Wait()
+	return answers, context.Cause(ctx)
+}
+
+// answer returns the answer for a row, a kept one if there is one.
+func (h *httpSource) answer(ctx context.Context, row *rows.Row, try int) (answer, error) {
+	o := &h.s.o.HTTP
+	description := ""
+	if slices.Contains(o.Text, "description") {
+		description = row.Description
+	}
+	body, err := request(o, h.t, h.prompt, row.Title, description)
+	if err != nil {
+		return answer{}, err
+	}
+	kept := answers{h.s.env.Store}
+	key := answerKey(body, try)
+	a, version, err := kept.get(ctx, key)
+	if err == nil || !errors.Is(err, storage.ErrNotFound) && !errors.Is(err, storage.ErrCorrupt) {
+		return a, err
+	}
+	if a, err = h.chat.ask(ctx, body); err != nil {
+		return answer{}, err
+	}
+	// It is paid for: a signal that comes now must not lose it.
+	return a, kept.put(context.WithoutCancel(ctx), key, version, a)
+}
+
+func (h *httpSource) votes(labels []rows.Label) []labelmodel.Vote {
+	out := make([]labelmodel.Vote, len(labels))
+	for c, l := range labels {
+		out[c] = labelmodel.Vote{Voter: h.voter[c], Category: c, Score: l.Score, Tag: h.t.Categories[c].TagIndex(l.Tag)}
+	}
+	return out
+}

@@ -1,0 +1,124 @@
+package label
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+
+	"github.com/sprint-ml/sprint/ml/taxonomy"
+	"github.com/sprint-ml/sprint/stages"
+	"github.com/sprint-ml/sprint/stages/rows"
+)
+
+// Overlay are the options of source overlay.
+type Overlay struct {
+	File    string `yaml:"file" required:"true" path:"true" key:"-" doc:"corrections (csv, jsonl, parquet): url, id or title, a score per category, empty where nothing is corrected, <category>_tag, reviewer, time"`
+	Unknown string `yaml:"unknown" default:"warn" enum:"warn|stop" doc:"a correction of a row that is not there"`
+}
+
+// overlayCount is what the report says about the overlay.
+type overlayCount struct {
+	Corrections int      `json:"corrections"`
+	Rows        int      `json:"rows"`              // rows that they correct
+	Unknown     []string `json:"unknown,omitempty"` // a few that correct no row
+	UnknownRows int      `json:"unknown_rows,omitempty"`
+}
+
+// readOverlay reads the corrections. Of two for one category of a row the later
+// wins, in time or else in the file.
+func readOverlay(ctx context.Context, files stages.Files, path string, t *taxonomy.Taxonomy) ([]rows.Correction, error) {
+	r, err := files.Open(ctx, path)
+	if err != nil {
+		return nil, err
+	}
+	defer r.Close()
+	format, _ := rows.FormatOf(path)
+	list, err := rows.ReadOverlay(r, format, t.Names())
+	if err != nil {
+		code := stages.CodeStage
+		if errors.Is(err, rows.ErrFormat) {
+			code = stages.CodeIntegrity
+		}
+		return nil, stages.Fail(code, "mend the file; `sprint review import` writes one", "overlay %s: %w", path, err)
+	}
+	for _, c := range list {
+		for i, l := range c.Labels {
+			if t.Categories[i].TagIndex(l.Tag) < 0 {
+				return nil, stages.Fail(stages.CodeStage, "use a tag of the taxonomy, or none", "overlay %s: record %d: category %s has no tag %q", path, c.Number, t.Categories[i].Name, l.Tag)
+			}
+		}
+	}
+	return list, nil
+}
+
+// correct applies the overlay to the rows, before any other source is asked.
+func (b *board) correct(ctx context.Context, s *stage) error {
+	list, err := readOverlay(ctx, s.env.Files, s.o.Overlay.File, b.t)
+	if err != nil {
+		return err
+	}
+	byName := map[string][]int{}
+	for i := range b.rows {
+		r := &b.rows[i]
+		for _, name := range []string{"url:" + r.URL, "id:" + r.ID, "title:" + rows.TitleKey(r.Title)} {
+			byName[name] = append(byName[name], i)
+		}
+	}
+	count := &overlayCount{Corrections: len(list)}
+	b.report.Overlay = count
+	type slot struct{ row, category int }
+	last := map[slot]int{}
+	for i, c := range list {
+		at := byName[rows.Identity(c.Row)]
+		if len(at) == 0 {
+			count.UnknownRows++
+			if len(count.Unknown) < 5 {
+				count.Unknown = append(count.Unknown, rows.Identity(c.Row))
+			}
+		}
+		for _, row := range at {
+			for category, l := range c.Labels {
+				if l.Abstain {
+					continue
+				}
+				old, ok := last[slot{row, category}]
+				if !ok || !c.Time.Before(list[old].Time) {
+					last[slot{row, category}] = i
+				}
+			}
+		}
+	}
+	touched := map[int]bool{}
+	for at, i := range last {
+		touched[at.row] = true
+		b.set(at.row, at.category, list[i].Labels[at.category], sourceOverlay)
+	}
+	count.Rows = len(touched)
+	if b.model.Exclusive {
+		for row := range touched {
+			b.excludeOthers(row)
+		}
+	}
+	if count.UnknownRows == 0 {
+		return nil
+	}
+	if s.o.Overlay.Unknown == "stop" {
+		return stages.Fail(stages.CodeStage, "remove them, or set overlay.unknown: warn", "%d of %d corrections in %s name rows that are not there, for example %s", count.UnknownRows, len(list), s.o.Overlay.File, count.Unknown[0])
+	}
+	s.env.Log.Warn("corrections name rows that are not there", slog.Int("corrections", count.UnknownRows), slog.String("example", count.Unknown[0]))
+	return nil
+}
+
+// excludeOthers makes a row's undecided categories absent once a reviewer gave
+// it one.
+func (b *board) excludeOthers(row int) {
+	present := false
+	for c := range b.t.Categories {
+		present = present || b.by[row][c] != "" && b.labels[row][c].Score > 0
+	}
+	for c := range b.t.Categories {
+		if present && b.by[row][c] == "" {
+			b.set(row, c, rows.Label{}, sourceOverlay)
+		}
+	}
+}

@@ -1,0 +1,244 @@
+package split
+
+import (
+	"crypto/sha256"
+	"encoding/binary"
+	"time"
+
+	"github.com/sprint-ml/sprint/stages/dedup"
+	"github.com/sprint-ml/sprint/stages/rows"
+)
+
+// watch is the similarity from which on pairs that stay apart are reported.
+const watch = 0.5
+
+// Why two rows meet, the surest first.
+const (
+	byURL   = "url"
+	byID    = "id"
+	byTitle = "title"
+	byNear  = "near"  // at least as similar as the plan demands, or linked by such pairs
+	byClose = "close" // nearly so
+)
+
+// group is rows of one story: they stay on one side.
+type group struct {
+	rows      []int
+	positives []int // of each category, in rows
+	// draw decides on which side the group comes down. It hangs on one row, the
+	// first by time or that of the least draw, so that a group which grows stays.
+	draw   uint64
+	first  time.Time
+	latest time.Time // zero if no row of it has a time
+	side   int
+}
+
+// parting is rows in groups, without those that meet the gold set.
+type parting struct {
+	all, gold []rows.Row
+	near      dedup.Near // of all, then gold
+	seen      []time.Time
+	of        []int // the group of each row, or why it is left out
+	groups    []*group
+	gone      []Leak // what left rows out, one for each reason
+}
+
+// Rows that are in no group.
+const (
+	meetsGold = -1
+	undated   = -2
+)
+
+// unassigned is the side of a group before it has one.
+const unassigned = -1
+
+// key is a name under which two rows are one. Only its hash is kept: 64 bits of
+// SHA-256.
+type key struct {
+	by   string
+	hash uint64
+}
+
+func keysOf(r *rows.Row) []key {
+	keys := make([]key, 0, 3)
+	for _, k := range [...]struct{ by, text string }{{byURL, r.URL}, {byID, r.ID}, {byTitle, rows.TitleKey(r.Title)}} {
+		if k.text != "" {
+			sum := sha256.Sum256([]byte(k.by + ":" + k.text))
+			keys = append(keys, key{k.by, binary.BigEndian.Uint64(sum[:])})
+		}
+	}
+	return keys
+}
+
+// part leaves out the rows whose story is in the gold set, which is told by
+// url, id, title and similarity, and gathers the others in groups.
+func part(all, gold []rows.Row, o *Options, categories int) *parting {
+	p := &parting{all: all, gold: gold, of: make([]int, len(all)), seen: make([]time.Time, len(all))}
+	titles := make([]string, 0, len(all)+len(gold))
+	for i := range all {
+		titles = append(titles, all[i].Title)
+		p.seen[i], _ = rows.SeenTime(all[i].SeenAt)
+	}
+	for i := range gold {
+		titles = append(titles, gold[i].Title)
+	}
+	p.near = dedup.FindNear(titles, o.Threshold, min(watch, o.Threshold))
+	exact := p.exact()
+	stories := dedup.NewUnion(len(titles))
+	first := map[int]int{}
+	for i, g := range p.near.Groups {
+		stories.Join(i, exact.Find(i))
+		if at, ok := first[g]; ok {
+			stories.Join(at, i)
+		} else {
+			first[g] = i
+		}
+	}
+	p.leaveOutGold(stories)
+	if o.ByTime && o.Undated == "drop" {
+		p.leaveOutUndated()
+	}
+	if !o.NearDups {
+		stories = exact
+	}
+	p.gather(stories, o.Seed, categories)
+	return p
+}
+
+// exact joins rows and gold rows that share a url, an id or a title.
+func (p *parting) exact() dedup.Union {
+	u := dedup.NewUnion(len(p.all) + len(p.gold))
+	by := make(map[uint64]int32, len(u))
+	for i := range u {
+		for _, k := range keysOf(p.row(i)) {
+			if at, ok := by[k.hash]; ok {
+				u.Join(int(at), i)
+			} else {
+				by[k.hash] = int32(i) //nolint:gosec // rows are fewer
+			}
+		}
+	}
+	return u
+}
+
+// row is one of all, then of gold.
+func (p *parting) row(i int) *rows.Row {
+	if i < len(p.all) {
+		return &p.all[i]
+	}
+	return &p.gold[i-len(p.all)]
+}
+
+// leaveOutGold leaves out every group with a gold row.
+func (p *parting) leaveOutGold(stories dedup.Union) {
+	met, named := map[int][]int{}, map[uint64]int{} // gold rows by group, by name
+	for g := range p.gold {
+		at := stories.Find(len(p.all) + g)
+		met[at] = append(met[at], g)
+		for _, k := range keysOf(&p.gold[g]) {
+			if _, ok := named[k.hash]; !ok {
+				named[k.hash] = g
+			}
+		}
+	}
+	gone := map[string]*Leak{}
+	for i := range p.all {
+		golds := met[stories.Find(i)]
+		if len(golds) == 0 {
+			continue
+		}
+		p.of[i] = meetsGold
+		by, with := byNear, golds[0]
+		for _, k := range keysOf(&p.all[i]) {
+			if g, ok := named[k.hash]; ok {
+				by, with = k.by, g
+				break
+			}
+		}
+		l := gone[by]
+		if l == nil {
+			l = &Leak{Between: [2]string{"rows", "gold"}, By: by, Dropped: true}
+			gone[by] = l
+		}
+		if l.Rows++; len(l.Examples) < shown {
+			if by == byNear {
+				with = p.likest(i, golds)
+			}
+			l.Examples = append(l.Examples, example(&p.all[i], &p.gold[with]))
+		}
+	}
+	for _, by := range reasons {
+		if l := gone[by]; l != nil {
+			p.gone = append(p.gone, *l)
+		}
+	}
+}
+
+// leaveOutUndated leaves out rows without a time.
+func (p *parting) leaveOutUndated() {
+	for i, t := range p.seen {
+		if t.IsZero() && p.of[i] == 0 {
+			p.of[i] = undated
+		}
+	}
+}
+
+// likest is the gold row most similar to row i.
+func (p *parting) likest(i int, golds []int) int {
+	best, most := golds[0], -1.0
+	for _, g := range golds[:min(len(golds), 100)] {
+		if s := dedup.Similarity(p.all[i].Title, p.gold[g].Title); s > most {
+			best, most = g, s
+		}
+	}
+	return best
+}
+
+// gather makes the groups of the rows that are left, in order of first
+// appearance.
+func (p *parting) gather(stories dedup.Union, seed int64, categories int) {
+	at := map[int]int{}
+	for i := range p.all {
+		if p.of[i] < 0 {
+			continue
+		}
+		root := stories.Find(i)
+		n, ok := at[root]
+		if !ok {
+			n = len(p.groups)
+			at[root] = n
+			p.groups = append(p.groups, &group{positives: make([]int, categories)})
+		}
+		p.of[i] = n
+		p.groups[n].add(i, &p.all[i], p.seen[i], seed)
+	}
+}
+
+func (g *group) add(i int, r *rows.Row, seen time.Time, seed int64) {
+	draw := drawOf(r, seed)
+	earlier := !seen.IsZero() && (g.first.IsZero() || seen.Before(g.first))
+	if len(g.rows) == 0 || earlier || seen.Equal(g.first) && draw < g.draw {
+		g.draw, g.first = draw, seen
+	}
+	if seen.After(g.latest) {
+		g.latest = seen
+	}
+	g.rows = append(g.rows, i)
+	for c := range g.positives {
+		if positive(r, c) {
+			g.positives[c]++
+		}
+	}
+}
+
+// drawOf is a number that looks random but hangs on the row and seed alone.
+func drawOf(r *rows.Row, seed int64) uint64 {
+	h := sha256.New()
+	_ = binary.Write(h, binary.LittleEndian, seed)
+	h.Write([]byte(rows.Identity(*r)))
+	return binary.BigEndian.Uint64(h.Sum(nil))
+}
+
+func positive(r *rows.Row, c int) bool {
+	return c < len(r.Labels) && !r.Labels[c].Abstain && r.Labels[c].Score > 0
+}

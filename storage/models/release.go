@@ -1,0 +1,94 @@
+package models
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"slices"
+	"strconv"
+
+	"github.com/sprint-ml/sprint/storage"
+)
+
+// Release is a published model: an immutable version of a name.
+type Release struct {
+	Name    string              `json:"name"`
+	Version int                 `json:"version"`
+	Digest  string              `json:"digest"` // of the release's tree
+	Files   []storage.TreeEntry `json:"files"`
+	// Meta is what the publisher recorded: run, date, device.
+	Meta json.RawMessage `json:"meta,omitempty"`
+}
+
+// releaseAt reads the record of a release. A corrupt one has a version as well,
+// so that a Swap can replace it.
+func (r Registry) releaseAt(ctx context.Context, name string, version int) (Release, string, error) {
+	key := releaseFolder(name, version) + "release.json"
+	body, at, err := r.store.Read(ctx, key)
+	if err != nil {
+		return Release{}, at, err
+	}
+	var there Release
+	err = json.Unmarshal(body, &there)
+	if err == nil {
+		err = storage.CheckTree(there.Files)
+	}
+	if err == nil {
+		_, err = storage.BlobKey(there.Digest)
+	}
+	if err == nil && (there.Name != name || there.Version != version) {
+		err = fmt.Errorf("it is the release %s@%d", there.Name, there.Version)
+	}
+	if err != nil {
+		return Release{}, at, &storage.Error{Op: "read release", Key: key, Class: storage.ErrCorrupt, Err: err}
+	}
+	return there, at, nil
+}
+
+// ReleaseAt returns the release of that version; ErrNotFound if there is none.
+func (r Registry) ReleaseAt(ctx context.Context, name string, version int) (Release, error) {
+	there, _, err := r.releaseAt(ctx, name, version)
+	return there, err
+}
+
+// Release returns the release that a version number or an alias names; an empty
+// one means the alias latest.
+func (r Registry) Release(ctx context.Context, name, versionOrAlias string) (Release, error) {
+	if !ValidName(name) {
+		return Release{}, fmt.Errorf("storage: %q is no model name", name)
+	}
+	if versionOrAlias == "" {
+		versionOrAlias = "latest"
+	}
+	version, err := strconv.Atoi(versionOrAlias)
+	if err != nil {
+		alias, _, err := r.alias(ctx, name, versionOrAlias)
+		if err != nil {
+			return Release{}, err
+		}
+		version = alias.Version
+	}
+	return r.ReleaseAt(ctx, name, version)
+}
+
+// Releases returns all releases of a name by version.
+func (r Registry) Releases(ctx context.Context, name string) ([]Release, error) {
+	versions, err := r.versions(ctx, name)
+	if err != nil {
+		return nil, err
+	}
+	var out []Release
+	for _, v := range versions {
+		there, _, err := r.releaseAt(ctx, name, v)
+		if errors.Is(err, storage.ErrNotFound) {
+			continue
+		}
+		if err != nil {
+			return nil, err
+		}
+		out = append(out, there)
+	}
+	slices.SortFunc(out, func(a, b Release) int { return a.Version - b.Version })
+	return out, nil
+}
