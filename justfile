@@ -100,4 +100,4 @@ _golangci:
 # Steps and whole fine-tunes in turns with PyTorch: `just bench-torch /path/to/python /path/to/rows.jsonl`.
 bench-torch python rows:
     BENCH_TORCH="{{ python }}" BENCH_ROWS="{{ rows }}" \
-        go test ./ml/train -run '^$' -bench '^Benchmark(Steps|FineTune)$' -benchtime 3x -timeout 60m
+        go test ./ml/train/peer -run '^$' -bench '^Benchmark(Steps|FineTune)$' -benchtime 3x -timeout 60m

@@ -134,10 +134,13 @@ func transpose(w []float32, rows, cols int) []float32 {
 	return t
 }
 
+// headStream is the stream of random numbers that heads begin with.
+const headStream = 0x5eed
+
 // newHeads makes the heads' parameters: weights N(0, 0.02) as BERT's own, which
 // other initialisers leave at chance, biases 0.
 func newHeads(s Spec, seed uint64) []Param {
-	rng := rand.New(rand.NewPCG(seed, 0x5eed))
+	rng := rand.New(rand.NewPCG(seed, headStream))
 	normal := func(n int) []float32 {
 		d := make([]float32, n)
 		for i := range d {

@@ -8,6 +8,8 @@ import (
 	"slices"
 	"testing"
 
+	"github.com/gomlx/compute"
+	. "github.com/gomlx/gomlx/core/graph"
 	"github.com/sprint-ml/sprint/ml/bert"
 	"github.com/sprint-ml/sprint/ml/device"
 	"github.com/sprint-ml/sprint/ml/encoder"
@@ -396,6 +398,24 @@ func TestAccumulation(t *testing.T) {
 	}
 }
 
+// fullDevice is a device whose programs find no memory when they run.
+type (
+	fullDevice  struct{ compute.Backend }
+	fullBuilder struct{ compute.Builder }
+	fullProgram struct{ compute.Executable }
+)
+
+func (d fullDevice) Builder(name string) compute.Builder { return fullBuilder{d.Backend.Builder(name)} }
+
+func (b fullBuilder) Compile() (compute.Executable, error) {
+	p, err := b.Builder.Compile()
+	return fullProgram{p}, err
+}
+
+func (fullProgram) Execute([]compute.Buffer, []bool, compute.DeviceNum) ([]compute.Buffer, error) {
+	return nil, errors.New("RESOURCE_EXHAUSTED: Out of memory while trying to allocate")
+}
+
 // TestDoubleAccumulation: a step that does not fit is made in halves, from the last
 // snapshot on, with the same effective batch.
 func TestDoubleAccumulation(t *testing.T) {
@@ -412,13 +432,13 @@ func TestDoubleAccumulation(t *testing.T) {
 	if err := tr.Restore(dir); err != nil {
 		t.Fatal(err)
 	}
-	whole := tr.Shapes()[0].Rows
-	tr.fail = func(p program) error {
-		if p.shape.Rows > whole/2+1 {
-			return errors.New("RESOURCE_EXHAUSTED: Out of memory while trying to allocate")
-		}
-		return nil
+	whole := program{stepProgram, tr.Shapes()[0]}
+	g := NewGraph(fullDevice{d.Backend}, whole.String())
+	if err := g.Compile(tr.stepGraph(g, whole.shape)...); err != nil {
+		t.Fatal(err)
 	}
+	tr.programs[whole].Finalize()
+	tr.programs[whole] = g
 	_, _, err := tr.Step()
 	var full *device.OutOfMemoryError
 	if !errors.As(err, &full) {

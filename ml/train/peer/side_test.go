@@ -1,4 +1,4 @@
-package train
+package peer
 
 import (
 	"bufio"
@@ -12,8 +12,10 @@ import (
 	"testing"
 
 	"github.com/sprint-ml/sprint/ml/bert"
+	"github.com/sprint-ml/sprint/ml/device"
 	"github.com/sprint-ml/sprint/ml/encoder"
 	"github.com/sprint-ml/sprint/ml/encoder/encodertest"
+	"github.com/sprint-ml/sprint/ml/train"
 )
 
 // timing is one answer of a side.
@@ -145,4 +147,25 @@ func benchModel(b *testing.B) *bert.Model {
 		b.Fatal(err)
 	}
 	return m
+}
+
+// options of both benchmarks, but for what each says of itself.
+func options() train.Options {
+	return train.Options{Epochs: 4, BatchSize: 16, BatchTokens: 512, MaxShapes: 1, LearningRate: 3e-3, HeadScale: 1, LayerDecay: 1, Warmup: 0.1, Schedule: "linear",
+		WeightDecay: 0.01, Clip: 1, Dropout: 0.1, ScoreWeight: 0.5, TagWeight: 0.5, Seed: 11}
+}
+
+// openCPU opens the CPU plugin, with compiled programs kept in a folder or, if that is
+// empty, where all tests keep them.
+func openCPU(b *testing.B, programs string) *device.Device {
+	b.Helper()
+	if !device.HasXLA {
+		b.Skip("this build has no XLA")
+	}
+	d, err := device.Open(b.Context(), device.CPU, device.Options{CacheDir: encodertest.Cache(), ProgramDir: programs})
+	if err != nil {
+		b.Fatal(err)
+	}
+	b.Cleanup(func() { d.Close() })
+	return d
 }

@@ -1,5 +1,5 @@
 """Peer of BenchmarkSteps: training steps in PyTorch on the token ids that the benchmark trains on, fp32, fused AdamW, dropout off.
-usage: peer_steps.py MODEL_DIR BATCHES.json
+usage: steps.py MODEL_DIR BATCHES.json
 BATCHES.json: {"threads": 2, "tags": 6, "batches": [{"ids": [[...]], "score": [[...]], "tag": [[...]]}]}, all texts of one length.
 Reads a number of steps a line; answers each with one JSON line of milliseconds per step and peak memory."""
 import json, sys, time

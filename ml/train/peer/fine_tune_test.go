@@ -1,4 +1,4 @@
-package train
+package peer
 
 import (
 	"bufio"
@@ -14,6 +14,7 @@ import (
 
 	"github.com/sprint-ml/sprint/ml/bert"
 	"github.com/sprint-ml/sprint/ml/encoder/encodertest"
+	"github.com/sprint-ml/sprint/ml/train"
 )
 
 // benchRows and benchEpochs are the size of the fine-tune that is timed.
@@ -49,39 +50,39 @@ func titles() []string {
 }
 
 // headlines is the fine-tune that is timed.
-func headlines(m *bert.Model, frozen int) ([]Example, Options) {
+func headlines(m *bert.Model, frozen int) ([]train.Example, train.Options) {
 	rng := rand.New(rand.NewPCG(7, 7))
-	var train []Example
+	var examples []train.Example
 	for _, t := range titles() {
-		x := Example{Score: make([]float32, benchCategories), Tag: make([]int32, benchCategories), Weight: make([]float32, benchCategories)}
+		x := train.Example{Score: make([]float32, benchCategories), Tag: make([]int32, benchCategories), Weight: make([]float32, benchCategories)}
 		x.IDs, x.Types = m.Encode(t, "")
 		for c := range benchCategories {
 			x.Weight[c], x.Tag[c] = 1, int32(rng.IntN(benchTags))
 			x.Score[c] = float32(rng.IntN(2)) * 0.8
 		}
-		train = append(train, x)
+		examples = append(examples, x)
 	}
 	o := options()
 	o.BatchSize, o.BatchTokens, o.MaxShapes, o.LearningRate, o.Epochs, o.Dropout, o.FreezeLayers = 32, 4096, 8, 2e-5, benchEpochs, 0.1, frozen
-	return train, o
+	return examples, o
 }
 
 const fineTuneEnv = "SPRINT_BENCH_FINE_TUNE"
 
 // BenchmarkFineTuneServer is our side of BenchmarkFineTune: it is asked for
 // whole fine-tunes with n layers frozen. The clock runs from the loaded model
-// over tokenising, the programs, the rehearsal and its checkpoint to the last
+// over tokenising, the programs, the warm-up and its checkpoint to the last
 // step.
 func BenchmarkFineTuneServer(b *testing.B) {
 	if os.Getenv(fineTuneEnv) == "" {
 		b.Skip("a part of BenchmarkFineTune")
 	}
 	// The first fine-tune of a process compiles its programs, the others load them.
-	m, d := benchModel(b), keeping(b, filepath.Join(b.TempDir(), "programs"))
+	m, d := benchModel(b), openCPU(b, filepath.Join(b.TempDir(), "programs"))
 	serve(b, "ready", func(frozen int) timing {
 		began := time.Now()
-		train, o := headlines(m, frozen)
-		tr, err := New(m, d, train, train[:32], o)
+		examples, o := headlines(m, frozen)
+		tr, err := train.New(m, d, examples, examples[:32], o)
 		if err != nil {
 			b.Fatal(err)
 		}
@@ -111,13 +112,13 @@ func BenchmarkFineTuneServer(b *testing.B) {
 // BenchmarkFineTune times the whole training of MiniLM with nine categories on
 // 700 headlines for three epochs, batches of 32, fp32, dropout on; with four of
 // six layers frozen too. If BENCH_TORCH names a Python that has torch and
-// transformers, bench/peer_torch.py takes turns with it, padded to the longest
+// transformers, fine_tune.py takes turns with it, padded to the longest
 // of batches sorted by length, and once padded to 512 for ten steps.
 func BenchmarkFineTune(b *testing.B) {
 	ours := ourSide(b, "BenchmarkFineTuneServer", fineTuneEnv+"=1")
 	python := os.Getenv("BENCH_TORCH")
 	peer := func(args ...string) (rate float64) {
-		cmd := exec.Command(python, append([]string{"bench/peer_torch.py", encodertest.MiniLM(b), os.Getenv("BENCH_ROWS"), "--rows", fmt.Sprint(benchRows)}, args...)...)
+		cmd := exec.Command(python, append([]string{"fine_tune.py", encodertest.MiniLM(b), os.Getenv("BENCH_ROWS"), "--rows", fmt.Sprint(benchRows)}, args...)...)
 		cmd.Stderr = os.Stderr
 		out, err := cmd.Output()
 		if err != nil {

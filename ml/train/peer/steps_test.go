@@ -1,4 +1,4 @@
-package train
+package peer
 
 import (
 	"encoding/json"
@@ -13,6 +13,7 @@ import (
 
 	"github.com/sprint-ml/sprint/ml/bert"
 	"github.com/sprint-ml/sprint/ml/encoder/encodertest"
+	"github.com/sprint-ml/sprint/ml/train"
 )
 
 // stepBatches is what both sides of BenchmarkSteps train on: texts of one
@@ -61,11 +62,11 @@ func newStepBatches(m *bert.Model, texts, length, n int) stepBatches {
 	return d
 }
 
-func (d stepBatches) examples() []Example {
-	var out []Example
+func (d stepBatches) examples() []train.Example {
+	var out []train.Example
 	for _, b := range d.Batches {
 		for i, ids := range b.IDs {
-			e := Example{IDs: ids, Types: make([]int32, len(ids)), Score: b.Score[i], Tag: b.Tag[i], Weight: make([]float32, benchCategories)}
+			e := train.Example{IDs: ids, Types: make([]int32, len(ids)), Score: b.Score[i], Tag: b.Tag[i], Weight: make([]float32, benchCategories)}
 			for c := range e.Weight {
 				e.Weight[c] = 1
 			}
@@ -94,12 +95,24 @@ func BenchmarkStepServer(b *testing.B) {
 	o := options()
 	o.BatchSize, o.BatchTokens, o.MaxShapes, o.LearningRate, o.Epochs, o.Dropout = len(d.Batches[0].IDs), 8192, 1, 2e-5, 3, 0
 	examples := d.examples()
-	tr := start(b, benchModel(b), xla(b), examples, examples[:4], o)
+	tr, err := train.New(benchModel(b), openCPU(b, ""), examples, examples[:4], o)
+	if err != nil {
+		b.Fatal(err)
+	}
+	defer tr.Close()
+	first := b.TempDir()
+	if err := tr.Save(first); err != nil {
+		b.Fatal(err)
+	}
+	if err := tr.Compile(b.Context(), func(int, int) {}); err != nil {
+		b.Fatal(err)
+	}
 	serve(b, fmt.Sprint("shape ", tr.Shapes()), func(n int) (t timing) {
 		for range n {
 			if tr.EpochOver() {
-				tr.NextEpoch()
-				tr.epoch, tr.step = 0, 0 // the schedule begins again
+				if err := tr.Restore(first); err != nil { // the schedule begins again
+					b.Fatal(err)
+				}
 			}
 			began := time.Now()
 			if _, _, err := tr.Step(); err != nil {
@@ -128,7 +141,7 @@ func BenchmarkSteps(b *testing.B) {
 			}
 			sides := []*side{ourSide(b, "BenchmarkStepServer", stepsEnv+"="+file)}
 			if python := os.Getenv("BENCH_TORCH"); python != "" {
-				sides = append(sides, startSide(b, exec.Command(python, "bench/peer_steps.py", encodertest.MiniLM(b), file)))
+				sides = append(sides, startSide(b, exec.Command(python, "steps.py", encodertest.MiniLM(b), file)))
 			}
 			ms, peak := make([][]float64, len(sides)), make([]float64, len(sides))
 			for _, s := range sides {

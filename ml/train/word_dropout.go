@@ -43,7 +43,7 @@ func newWordDropout(o WordDropout, m *bert.Model) *wordDropout {
 // apply returns a text without its hidden words. What is hidden depends on the seed,
 // the epoch and the example alone. One word stays at least.
 func (d *wordDropout) apply(ids, types []int32, seed uint64, epoch, example int) (left, leftTypes []int32) {
-	rng := rand.New(rand.NewPCG(seed^0x41d, uint64(epoch)<<32|uint64(example))) //nolint:gosec // reproducible on purpose
+	rng := rand.New(rand.NewPCG(seed^wordDropoutStream, uint64(epoch)<<32|uint64(example))) //nolint:gosec // reproducible on purpose
 	words := 0
 	for _, id := range ids {
 		if d.beginsWord(id) {

@@ -4,13 +4,11 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"math"
 	"os"
 	"path/filepath"
 	"slices"
 
 	"github.com/gomlx/gomlx/core/tensors"
-	"github.com/sprint-ml/sprint/ml/bert"
 	"github.com/sprint-ml/sprint/ml/device"
 	"github.com/sprint-ml/sprint/ml/encoder"
 )
@@ -38,17 +36,6 @@ type checkpointMeta struct {
 	Options Options `json:"options"`
 	Micro   int     `json:"micro_batches"`
 	Data    string  `json:"data"` // digest of the examples
-}
-
-// Weights copies the trainable weights from the device.
-func (t *Trainer) Weights() (weights [][]float32, err error) {
-	err = device.Guard("copy the weights", func() error {
-		for i := range t.trainable {
-			weights = append(weights, tensors.MustCopyFlatData[float32](t.state[i]))
-		}
-		return nil
-	})
-	return weights, err
 }
 
 // Save writes the whole state of the fit into folder dir: weights, moments,
@@ -94,17 +81,6 @@ func (t *Trainer) Save(dir string) error {
 		return err
 	}
 	return os.WriteFile(filepath.Join(dir, metaFile), b, 0o644)
-}
-
-func nonFinite(x float32) bool { return x-x != 0 }
-
-// nonFiniteWeight names the batch after which a parameter is no number.
-func (t *Trainer) nonFiniteWeight(parameter string) *NonFiniteError {
-	e := &NonFiniteError{Step: t.step, Epoch: t.epoch + 1, Batch: t.cursor, Loss: math.NaN(), Weight: parameter}
-	if t.cursor > 0 {
-		e.Examples = slices.Concat(t.order[t.cursor-1].rows...)
-	}
-	return e
 }
 
 // ErrForeign says that a checkpoint belongs to another fit or format.
@@ -196,43 +172,3 @@ func (t *Trainer) checkMeta(m checkpointMeta) error {
 	}
 	return nil
 }
-
-// Export returns the model with the given trainable weights, as Weights gave
-// them after steps steps.
-func (t *Trainer) Export(weights [][]float32, steps int) (*bert.Model, error) {
-	if len(weights) != len(t.trainable) {
-		return nil, fmt.Errorf("export: %d weights for %d parameters", len(weights), len(t.trainable))
-	}
-	by := map[string][]float32{}
-	for i, p := range t.trainable {
-		by[p.Name] = weights[i]
-	}
-	out := *t.model
-	out.Params = slices.Clone(t.model.Params)
-	for i, p := range out.Params {
-		data, ok := by[p.Name]
-		if !ok {
-			continue
-		}
-		if p.Name == bert.WordEmbeddings {
-			data = t.vocab.expand(p.Data, data, t.decayed(p, steps))
-		}
-		out.Params[i].Data = data
-	}
-	return &out, nil
-}
-
-// decayed is what weight decay alone made of a value after steps steps.
-func (t *Trainer) decayed(p bert.Param, steps int) float64 {
-	x := 1.0
-	if !p.Decay {
-		return x
-	}
-	for s := range steps {
-		x *= 1 - t.o.learningRate(s, t.total)*t.learningRateScale(p)*t.o.WeightDecay
-	}
-	return x
-}
-
-// Trainable returns the parameters that are fitted, in the order of Weights.
-func (t *Trainer) Trainable() []bert.Param { return t.trainable }

@@ -85,3 +85,11 @@ func (s collator) collate(shape Shape, rows [][]int) collated {
 	}
 	return a
 }
+
+func (t *Trainer) collator(examples []Example, alt func(int) bool, validation bool) collator {
+	s := collator{examples: examples, categories: len(t.model.Spec.Categories), vocab: t.vocab.index, alt: alt, hidden: t.model.Spec.Encoder.HiddenSize}
+	if t.cache != nil {
+		s.states = t.cache.outputs(validation)
+	}
+	return s
+}

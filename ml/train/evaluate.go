@@ -4,6 +4,8 @@ import (
 	"context"
 	"slices"
 
+	"github.com/gomlx/compute/dtypes"
+	. "github.com/gomlx/gomlx/core/graph"
 	"github.com/gomlx/gomlx/core/tensors"
 	"github.com/sprint-ml/sprint/ml/device"
 )
@@ -75,4 +77,10 @@ func (t *Trainer) Validate(ctx context.Context) (*Evaluation, error) {
 	}
 	e.Loss /= float64(max(len(t.val), 1))
 	return e, nil
+}
+
+func (t *Trainer) evalGraph(g *Graph, s Shape) []*Node {
+	in := t.batchInputs(g, s, t.group(g, "w."))
+	scores, logits := t.forward(in, nil)
+	return []*Node{scores, ArgMax(logits, -1, dtypes.Int32), t.model.Spec.TagLoss(logits, in.tag, t.o.Smoothing)}
 }
