@@ -24,6 +24,7 @@ import (
 	"github.com/sprint-ml/sprint/jobs/runs"
 	"github.com/sprint-ml/sprint/stages"
 	"github.com/sprint-ml/sprint/storage"
+	"github.com/sprint-ml/sprint/storage/storagetest"
 	"github.com/sprint-ml/sprint/storage/storagetest/faults"
 )
 
@@ -44,7 +45,10 @@ func TestMain(m *testing.M) {
 			os.Exit(playSix(os.Args[2], os.Args[3]))
 		}
 	}
-	os.Exit(m.Run())
+	if tier > 0 { // on a disk
+		os.Exit(m.Run())
+	}
+	os.Exit(storagetest.RunInMemory(m))
 }
 
 // workerFaults holds the faults of a worker's first attempt.

@@ -16,6 +16,7 @@ import (
 
 	"github.com/sprint-ml/sprint/storage"
 	"github.com/sprint-ml/sprint/storage/models"
+	"github.com/sprint-ml/sprint/storage/storagetest"
 	"github.com/sprint-ml/sprint/storage/storagetest/faults"
 )
 
@@ -37,7 +38,7 @@ func TestMain(m *testing.M) {
 		}
 		os.Exit(0)
 	}
-	os.Exit(m.Run())
+	os.Exit(storagetest.RunInMemory(m))
 }
 
 const key = "abcdef0123456789abcdef0123456789abcdef0123456789abcdef0123456789"
