@@ -11,75 +11,56 @@ import (
 	"github.com/sprint-ml/sprint/storage"
 )
 
-// rely decides about a task as Evaluator.Task does. What it finds done and was
-// not there to be seen when the run began is noted as used, and looked at again:
-// a gc that did not know of it may have deleted it meanwhile.
-func (u *run) rely(ctx context.Context, e evaluate.Evaluator, t *graph.Node, inputs map[string]storage.Artifact) (*evaluate.Decision, error) {
-	v, err := e.Decide(ctx, u.g, t, inputs)
-	if err != nil || v.State != runs.Cached || u.seen[t.Name] == v.Key {
-		return v, err
-	}
-	found := runs.ReadSet{Plan: u.g.Plan.Name, Digests: []string{}}
-	found.Add(v.Manifest)
-	if err := runs.AddReadSet(ctx, u.Store, u.id, t.Name, v.Generation, found); err != nil {
-		return nil, err
-	}
-	if _, err := u.Store.AwaitSweep(ctx, nil); err != nil {
-		return nil, err
-	}
-	return e.Decide(ctx, u.g, t, inputs)
-}
-
-// attend makes the run seen as live until leave is called. The context that it
+// announce makes the run seen as live until leave is called. The context that it
 // returns ends when the run is cancelled.
-func (u *run) attend(ctx context.Context, e *evaluate.Evaluation) (attended context.Context, leave func(), err error) {
-	lease, err := u.Store.Acquire(ctx, runs.LeaseName(u.id), storage.Self(), u.TTL, "")
+func (r *run) announce(ctx context.Context, e *evaluate.Evaluation) (live context.Context, leave func(), err error) {
+	lease, err := r.Store.Acquire(ctx, runs.LeaseName(r.id), storage.Self(), r.TTL, "")
 	if err != nil {
 		return nil, nil, err
 	}
 	release := func() {
 		if err := lease.Release(context.WithoutCancel(ctx)); err != nil {
-			u.Log.Warn("could not release the run's lease", "run", u.id, "error", err)
+			r.Log.Warn("could not release the run's lease", "run", r.id, "error", err)
 		}
 	}
-	used := runs.ReadSet{Plan: u.g.Plan.Name, Command: u.Command, Digests: []string{}}
-	for name, v := range e.Decisions {
-		if v.Manifest != nil {
-			u.seen[name] = v.Key
-			used.Add(v.Manifest)
+	read := runs.ReadSet{Plan: r.g.Plan.Name, Command: r.Command, Digests: []string{}}
+	for name, d := range e.Decisions {
+		if d.Manifest != nil {
+			r.doneBefore[name] = d.Key
+			read.Add(d.Manifest)
 		}
 	}
-	if err := runs.SaveReadSet(ctx, u.Store, u.id, used); err != nil {
+	if err := runs.SaveReadSet(ctx, r.Store, r.id, read); err != nil {
 		release()
 		return nil, nil, err
 	}
 	// A gc that deletes now may not know this run yet.
-	if _, err := u.Store.AwaitSweep(ctx, func(h storage.Holder) {
-		u.Log.Warn("waiting for a gc of the store to end", "holder", h.String())
+	if _, err := r.Store.AwaitSweep(ctx, func(h storage.Holder) {
+		r.Log.Warn("waiting for a gc of the store to end", "holder", h.String())
 	}); err != nil {
 		release()
 		return nil, nil, err
 	}
-	attended, cancel := context.WithCancelCause(ctx)
-	quiet := context.AfterFunc(attended, func() {
-		u.emit(runs.Event{Type: runs.EventStop, Message: context.Cause(attended).Error()})
+	live, cancel := context.WithCancelCause(ctx)
+	stopTelling := context.AfterFunc(live, func() {
+		r.emit(runs.Event{Type: runs.EventStop, Message: context.Cause(live).Error()})
 	})
 	stopped := make(chan struct{})
 	go func() {
 		defer close(stopped)
-		u.heed(attended, cancel)
+		r.watchCancel(live, cancel)
 	}()
-	return attended, func() {
-		quiet()
+	return live, func() {
+		stopTelling()
 		cancel(nil)
 		<-stopped
 		release()
 	}, nil
 }
 
-// heed looks for a cancellation of the run until ctx ends.
-func (u *run) heed(ctx context.Context, cancel context.CancelCauseFunc) {
-	tick := time.NewTicker(max(u.TTL/10, 10*time.Millisecond))
+// watchCancel looks for a cancellation of the run until ctx ends.
+func (r *run) watchCancel(ctx context.Context, cancel context.CancelCauseFunc) {
+	tick := time.NewTicker(max(r.TTL/10, 10*time.Millisecond))
 	defer tick.Stop()
 	for {
 		select {
@@ -87,7 +68,7 @@ func (u *run) heed(ctx context.Context, cancel context.CancelCauseFunc) {
 			return
 		case <-tick.C:
 		}
-		c, err := runs.LoadCancellation(ctx, u.Store, u.id)
+		c, err := runs.LoadCancellation(ctx, r.Store, r.id)
 		switch {
 		case err == nil:
 			cancel(&runs.CancelledError{Cancellation: c})
@@ -97,4 +78,23 @@ func (u *run) heed(ctx context.Context, cancel context.CancelCauseFunc) {
 			return
 		}
 	}
+}
+
+// decideAndMark decides about a node as Evaluator.Decide does. What is done but was
+// not when the run began is added to what the run reads, and decided again: a gc
+// that did not know of it may have deleted it meanwhile.
+func (r *run) decideAndMark(ctx context.Context, e evaluate.Evaluator, node *graph.Node, inputs map[string]storage.Artifact) (*evaluate.Decision, error) {
+	d, err := e.Decide(ctx, r.g, node, inputs)
+	if err != nil || d.State != runs.Cached || r.doneBefore[node.Name] == d.Key {
+		return d, err
+	}
+	found := runs.ReadSet{Plan: r.g.Plan.Name, Digests: []string{}}
+	found.Add(d.Manifest)
+	if err := runs.AddReadSet(ctx, r.Store, r.id, node.Name, d.Generation, found); err != nil {
+		return nil, err
+	}
+	if _, err := r.Store.AwaitSweep(ctx, nil); err != nil {
+		return nil, err
+	}
+	return e.Decide(ctx, r.g, node, inputs)
 }

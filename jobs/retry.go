@@ -13,8 +13,8 @@ import (
 	"github.com/sprint-ml/sprint/jobs/runs"
 )
 
-// patience is what is left of a task's budgets.
-type patience struct {
+// retryBudget is how often a node may still be tried again, by cause.
+type retryBudget struct {
 	left  map[executor.Cause]int
 	total map[executor.Cause]int
 	wait  time.Duration
@@ -23,40 +23,41 @@ type patience struct {
 // maxWait caps the doubling.
 const maxWait = 30 * time.Second
 
-func newPatience(r config.Retry, wait time.Duration) *patience {
-	p := &patience{left: map[executor.Cause]int{}, total: map[executor.Cause]int{executor.CauseNetwork: r.Network, executor.CauseStore: r.Store, executor.CauseMachine: r.Machine, executor.CauseFailure: r.Failure}, wait: r.Wait}
+func newRetryBudget(r config.Retry, wait time.Duration) *retryBudget {
+	b := &retryBudget{left: map[executor.Cause]int{}, wait: r.Wait, total: map[executor.Cause]int{
+		executor.CauseNetwork: r.Network, executor.CauseStore: r.Store, executor.CauseMachine: r.Machine, executor.CauseFailure: r.Failure,
+	}}
 	if wait != 0 {
-		p.wait = wait
+		b.wait = wait
 	}
-	maps.Copy(p.left, p.total)
-	return p
+	maps.Copy(b.left, b.total)
+	return b
 }
 
-// next takes one try of a cause's budget and says how long to wait before it:
+// take takes one try of a cause's budget and says how long to wait before it:
 // doubled with each try of that cause, and by chance between half and the whole
 // of that, so that many runners do not come back at once.
-func (p *patience) next(c executor.Cause) (wait time.Duration, ok bool) {
-	if p.left[c] <= 0 {
+func (b *retryBudget) take(c executor.Cause) (wait time.Duration, ok bool) {
+	if b.left[c] <= 0 {
 		return 0, false
 	}
-	n := p.total[c] - p.left[c]
-	p.left[c]--
-	wait = min(p.wait<<min(n, 16), max(maxWait, p.wait))
+	n := b.total[c] - b.left[c]
+	b.left[c]--
+	wait = min(b.wait<<min(n, 16), max(maxWait, b.wait))
 	return wait/2 + rand.N(wait/2+1), true
 }
 
-func (u *run) patience(t *graph.Node) *patience { return newPatience(t.Stage.Retry, u.Backoff) }
-
-// again decides whether a task is tried once more after o, says so and waits.
-func (u *run) again(ctx context.Context, t *graph.Node, p *patience, o executor.Outcome) bool {
+// retryAfter decides whether a node is tried once more after o, tells the observer
+// and waits.
+func (r *run) retryAfter(ctx context.Context, node *graph.Node, budget *retryBudget, o executor.Outcome) bool {
 	if ctx.Err() != nil || o.Manifest != nil || o.Cause == "" {
 		return false
 	}
-	wait, ok := p.next(o.Cause)
+	wait, ok := budget.take(o.Cause)
 	if !ok {
 		return false
 	}
-	tries := p.total[o.Cause]
+	tries := budget.total[o.Cause]
 	round := time.Millisecond
 	if wait >= time.Second {
 		round *= 100
@@ -65,8 +66,8 @@ func (u *run) again(ctx context.Context, t *graph.Node, p *patience, o executor.
 	if o.Cause == executor.CauseFailure {
 		what = "it failed"
 	}
-	reason := fmt.Sprintf("%s, try %d of %d more in %s", what, tries-p.left[o.Cause], tries, wait.Round(round))
-	u.tell(t, runs.Event{State: new(runs.Lost), Reason: reason, Wait: wait.Seconds()}, func(res *runs.StageResult) { res.Error = o.Err.Error() })
+	reason := fmt.Sprintf("%s, try %d of %d more in %s", what, tries-budget.left[o.Cause], tries, wait.Round(round))
+	r.reportState(node, runs.Event{State: new(runs.Lost), Reason: reason, Wait: wait.Seconds()}, func(res *runs.StageResult) { res.Error = o.Err.Error() })
 	select {
 	case <-ctx.Done():
 		return false

@@ -20,9 +20,9 @@ type Selection struct {
 	ForceAll bool     // force everything selected
 }
 
-// choose works out which tasks are selected and which are forced.
-func (u *run) choose() error {
-	known := u.g.Names()
+// selectNodes works out which nodes are selected and which are forced.
+func (r *run) selectNodes() error {
+	known := r.g.Names()
 	check := func(flag string, names ...string) error {
 		for _, n := range names {
 			if n != "" && !slices.Contains(known, n) {
@@ -31,29 +31,29 @@ func (u *run) choose() error {
 		}
 		return nil
 	}
-	s := u.Select
+	s := r.Select
 	if err := errors.Join(check("--only", s.Only...), check("--from", s.From), check("--until", s.Until), check("--force", s.Force...)); err != nil {
 		return err
 	}
-	u.selected, u.force = map[string]bool{}, map[string]bool{}
+	r.selected, r.forced = map[string]bool{}, map[string]bool{}
 	down, up := map[string]bool{}, map[string]bool{}
 	if s.From != "" {
-		down = u.g.Downstream(s.From)
+		down = r.g.Downstream(s.From)
 	}
 	if s.Until != "" {
-		up = u.g.Upstream(s.Until)
+		up = r.g.Upstream(s.Until)
 	}
 	for _, n := range known {
-		u.selected[n] = (len(s.Only) == 0 || slices.Contains(s.Only, n)) && (s.From == "" || down[n]) && (s.Until == "" || up[n])
-		u.force[n] = u.selected[n] && (s.ForceAll || slices.Contains(s.Force, n))
+		r.selected[n] = (len(s.Only) == 0 || slices.Contains(s.Only, n)) && (s.From == "" || down[n]) && (s.Until == "" || up[n])
+		r.forced[n] = r.selected[n] && (s.ForceAll || slices.Contains(s.Force, n))
 	}
 	return nil
 }
 
-// work reports whether any selected task has to run.
-func (u *run) work(e *evaluate.Evaluation) bool {
-	for name, v := range e.Decisions {
-		if u.selected[name] && (v.State == runs.Pending || v.State == runs.Waiting) {
+// hasWork reports whether any selected node has to run.
+func (r *run) hasWork(e *evaluate.Evaluation) bool {
+	for name, d := range e.Decisions {
+		if r.selected[name] && (d.State == runs.Pending || d.State == runs.Waiting) {
 			return true
 		}
 	}

@@ -1,0 +1,198 @@
+package jobs
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"log/slog"
+
+	"github.com/sprint-ml/sprint/jobs/evaluate"
+	"github.com/sprint-ml/sprint/jobs/executor"
+	"github.com/sprint-ml/sprint/jobs/graph"
+	"github.com/sprint-ml/sprint/jobs/runs"
+	"github.com/sprint-ml/sprint/stages"
+	"github.com/sprint-ml/sprint/storage"
+)
+
+// newAttempt describes an attempt of a node: all that a worker elsewhere needs.
+func (r *run) newAttempt(node *graph.Node, d *evaluate.Decision, inputs map[string]storage.Artifact, number int) (*runs.Attempt, error) {
+	options, err := json.Marshal(node.Options)
+	if err != nil {
+		return nil, fmt.Errorf("options of stage %s: %w", node.Name, err)
+	}
+	external := d.External
+	if d.Key == "" { // a preflight: the inputs are not there yet
+		external = node.External
+	}
+	return &runs.Attempt{
+		Run: r.id, Plan: r.g.Plan.Name, PlanDigest: r.g.Plan.Digest, Stage: node.Name, Number: number, Kind: node.Kind.Name,
+		Key: d.Key, Generation: d.Generation + 1, Preimage: d.Preimage, Options: options, Inputs: inputs, External: external,
+		Files: r.g.Files(), Taxonomy: r.g.Taxonomy(), Device: node.Device, CacheDir: r.CacheDir, Offline: r.Offline, Endpoints: r.Endpoints, Version: r.Version,
+	}, nil
+}
+
+// preflight tries the demands of every node that will run, before any does.
+func (r *run) preflight(ctx context.Context, e *evaluate.Evaluation) error {
+	var first error
+	for _, node := range r.g.Nodes {
+		d := e.Decisions[node.Name]
+		if !r.selected[node.Name] || d.State.Final() {
+			continue
+		}
+		budget := newRetryBudget(node.Stage.Retry, r.Backoff)
+		err := r.preflightNode(ctx, node, d)
+		for err != nil && r.retryAfter(ctx, node, budget, withoutFailure(executor.FromError(err))) {
+			err = r.preflightNode(ctx, node, d)
+		}
+		if err != nil {
+			state := executor.FromError(err).State
+			if ctx.Err() != nil {
+				state = runs.Interrupted
+				err = fmt.Errorf("%w: %w", stages.ErrInterrupted, context.Cause(ctx))
+			}
+			first = err
+			r.recordError(node, err)
+			r.changeState(node, state, "preflight", func(res *runs.StageResult) { res.Error = err.Error() })
+			break
+		}
+	}
+	if first == nil {
+		return nil
+	}
+	for _, node := range r.g.Nodes {
+		if d := e.Decisions[node.Name]; r.errs[node.Name] == nil {
+			if d.State.Final() {
+				r.takeOver(node, d)
+			} else {
+				r.changeState(node, runs.Skipped, "preflight of another stage failed", nil)
+			}
+		}
+	}
+	return first
+}
+
+// preflightNode tries the demands of one node. Its record is attempt 0.
+func (r *run) preflightNode(ctx context.Context, node *graph.Node, d *evaluate.Decision) error {
+	a, err := r.newAttempt(node, d, nil, 0)
+	if err != nil {
+		return err
+	}
+	err = runs.SaveAttempt(ctx, r.Store, a)
+	if err != nil && !errors.Is(err, storage.ErrExists) { // of the attempt before
+		return err
+	}
+	return r.Executor.Preflight(ctx, a, &nodeSink{run: r, node: node})
+}
+
+// withoutFailure spends nothing of the budget of a stage's own failures: a demand
+// that is not met before the work is not met a second later.
+func withoutFailure(o executor.Outcome) executor.Outcome {
+	if o.Cause == executor.CauseFailure {
+		o.Cause = ""
+	}
+	return o
+}
+
+// execute holds the lease of a node's key and makes attempts until one decides or
+// the budget is spent.
+func (r *run) execute(ctx context.Context, e evaluate.Evaluator, node *graph.Node, d *evaluate.Decision, inputs map[string]storage.Artifact, budget *retryBudget) executor.Outcome {
+	var lease *storage.Lease
+	defer func() {
+		if lease == nil {
+			return
+		}
+		if err := lease.Release(context.WithoutCancel(ctx)); err != nil {
+			r.Log.Warn("could not release a lease", "stage", node.Name, "error", err)
+		}
+	}()
+	for number := 1; ; {
+		var o executor.Outcome
+		var err error
+		if lease == nil {
+			lease, d, err = r.acquireLease(ctx, e, node, d, inputs)
+		} else {
+			// The attempt before may have committed without learning of it.
+			d, err = r.decideAgain(ctx, e, node, d, inputs)
+		}
+		var held *storage.HeldError
+		switch {
+		case errors.As(err, &held):
+			return executor.Outcome{State: runs.Skipped, Err: err}
+		case err != nil:
+			o = r.asInterrupted(ctx, executor.FromError(err))
+		case d.Manifest != nil:
+			o = executor.FromManifest(d.Manifest)
+			if o.State == runs.Succeeded && d.Manifest.Run != r.id {
+				o.State, o.Reason = runs.Cached, fmt.Sprintf("run %s did it meanwhile", d.Manifest.Run)
+			}
+			return o
+		default:
+			o = r.attempt(ctx, node, d, inputs, &number, lease)
+		}
+		if !r.retryAfter(ctx, node, budget, o) {
+			return r.asInterrupted(ctx, o)
+		}
+	}
+}
+
+// attempt makes one attempt under the next number that is free.
+func (r *run) attempt(ctx context.Context, node *graph.Node, d *evaluate.Decision, inputs map[string]storage.Artifact, next *int, lease *storage.Lease) executor.Outcome {
+	var a *runs.Attempt
+	number := 0
+	for taken := storage.ErrExists; errors.Is(taken, storage.ErrExists); {
+		var err error
+		number = *next
+		*next++
+		if a, err = r.newAttempt(node, d, inputs, number); err != nil {
+			return executor.FromError(err)
+		}
+		if taken = runs.SaveAttempt(ctx, r.Store, a); taken != nil && !errors.Is(taken, storage.ErrExists) {
+			return r.asInterrupted(ctx, executor.FromError(taken))
+		}
+	}
+	r.changeState(node, runs.Running, d.Reason, func(res *runs.StageResult) { res.Attempt = number })
+	sink := &nodeSink{run: r, node: node, attempt: number}
+	sink.log = runs.OpenLog(context.WithoutCancel(ctx), r.Store, r.Log, r.id, node.Name, number)
+	defer sink.log.Close()
+	limited, cancel := ctx, func() {}
+	if node.Stage.Timeout > 0 {
+		limited, cancel = context.WithTimeoutCause(ctx, node.Stage.Timeout, fmt.Errorf("stage %s took longer than its timeout of %s", node.Name, node.Stage.Timeout))
+	}
+	defer cancel()
+	guarded, taken := r.watchLease(limited, a, lease)
+	o := r.Executor.Execute(guarded, a, sink)
+	winner := taken()
+	if o.Checkpointed {
+		r.mu.Lock()
+		r.keptWork = true
+		r.mu.Unlock()
+	}
+	switch {
+	case o.Manifest == nil && winner != nil:
+		sink.Log(slog.LevelInfo, errTaken.Error()+"; this attempt ends and takes that result")
+		return executor.FromManifest(winner)
+	case o.State == runs.Interrupted && ctx.Err() == nil && limited.Err() != nil:
+		o = executor.FromError(stages.Fail(stages.CodeStage, "raise `timeout` of the stage; it continues from its checkpoint if it made one", "%w", context.Cause(limited)))
+	}
+	if o.Err != nil {
+		sink.Log(slog.LevelError, o.Err.Error())
+	}
+	return r.asInterrupted(ctx, o)
+}
+
+// asInterrupted turns what a cancelled context did to an outcome into an
+// interruption.
+func (r *run) asInterrupted(ctx context.Context, o executor.Outcome) executor.Outcome {
+	if ctx.Err() != nil && o.State != runs.Succeeded && o.Manifest == nil {
+		before := ""
+		if o.State == runs.Lost || o.State == runs.Failed && !errors.Is(o.Err, context.Cause(ctx)) && !errors.Is(o.Err, ctx.Err()) {
+			before = fmt.Sprintf("; before that: %v", o.Err)
+		}
+		o.State = runs.Interrupted
+		if !errors.Is(o.Err, executor.ErrAborted) {
+			o.Err = fmt.Errorf("%w (%w)%s", stages.ErrInterrupted, context.Cause(ctx), before)
+		}
+	}
+	return o
+}

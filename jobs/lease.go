@@ -1,0 +1,116 @@
+package jobs
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/sprint-ml/sprint/jobs/evaluate"
+	"github.com/sprint-ml/sprint/jobs/graph"
+	"github.com/sprint-ml/sprint/jobs/runs"
+	"github.com/sprint-ml/sprint/storage"
+)
+
+// acquireLease takes the lease of a key. While another runner holds it, this one
+// waits: it returns a decision with the other's manifest, or takes over when the
+// holder is gone. With NoWait it returns the *storage.HeldError of a holder
+// that was seen to live.
+func (r *run) acquireLease(ctx context.Context, e evaluate.Evaluator, node *graph.Node, d *evaluate.Decision, inputs map[string]storage.Artifact) (*storage.Lease, *evaluate.Decision, error) {
+	name := node.Kind.Name + "/" + d.Key
+	self := storage.Self()
+	self.Run = r.id
+	var seen string
+	var since time.Time
+	stale := ""
+	for {
+		l, err := r.Store.Acquire(ctx, name, self, r.TTL, stale)
+		if err == nil {
+			// Another runner may have finished since the node was looked up,
+			// and released the lease before this one asked for it.
+			now, err := r.decideAgain(ctx, e, node, d, inputs)
+			if err != nil || now.Manifest != nil {
+				_ = l.Release(context.WithoutCancel(ctx))
+				l = nil
+			}
+			return l, now, err
+		}
+		var held *storage.HeldError
+		if !errors.As(err, &held) {
+			return nil, d, err
+		}
+		if held.Version != seen {
+			if seen == "" {
+				r.changeState(node, runs.Waiting, fmt.Sprintf("%s is doing it", held.Holder), nil)
+			} else if r.NoWait && held.Holder != self { // of two equal stages of this run one waits
+				return nil, d, fmt.Errorf("stage %s is being done by another run: %w", node.Name, held)
+			}
+			seen, since = held.Version, time.Now()
+		}
+		if time.Since(since) > r.TTL {
+			stale = seen
+			continue
+		}
+		select {
+		case <-ctx.Done():
+			return nil, d, context.Cause(ctx)
+		case <-time.After(max(r.TTL/40, 10*time.Millisecond)):
+		}
+		// Only a manifest that came since is worth deciding again.
+		if n, err := r.Store.Generation(ctx, node.Kind.Name, d.Key); err == nil && n > d.Generation {
+			if now, err := r.decideAgain(ctx, e, node, d, inputs); err == nil && now.Manifest != nil {
+				return nil, now, nil
+			}
+		}
+	}
+}
+
+// decideAgain asks the store again. A manifest that came since d is the answer
+// even for a forced node: it is newer than the request to force it.
+func (r *run) decideAgain(ctx context.Context, e evaluate.Evaluator, node *graph.Node, d *evaluate.Decision, inputs map[string]storage.Artifact) (*evaluate.Decision, error) {
+	now, err := evaluate.Evaluator{Store: e.Store}.Decide(ctx, r.g, node, inputs)
+	if err != nil || now.Manifest != nil && e.Force[node.Name] && now.Generation <= d.Generation {
+		return d, err
+	}
+	return now, nil
+}
+
+// errTaken ends an attempt whose work another runner has committed.
+var errTaken = errors.New("another runner has committed the same work")
+
+// watchLease watches over an attempt whose lease was lost, by a pause of this
+// process or of the store. It is not ended for that: the manifest decides who
+// did the work. Once another runner has committed, there is nothing left to
+// do. taken ends the watch and returns that manifest, nil if there is none.
+func (r *run) watchLease(ctx context.Context, a *runs.Attempt, lease *storage.Lease) (guarded context.Context, taken func() *storage.Manifest) {
+	guarded, cancel := context.WithCancelCause(ctx)
+	watching, stop := context.WithCancel(ctx)
+	found := make(chan *storage.Manifest, 1)
+	go func() {
+		defer close(found)
+		select {
+		case <-watching.Done():
+			return
+		case <-lease.Lost():
+		}
+		for {
+			m, generation, err := r.Store.Newest(watching, a.Kind, a.Key)
+			if err == nil && generation >= a.Generation {
+				found <- &m
+				cancel(errTaken)
+				return
+			}
+			select {
+			case <-watching.Done():
+				return
+			case <-time.After(r.TTL / 2):
+			}
+		}
+	}()
+	return guarded, func() *storage.Manifest {
+		stop()
+		m := <-found
+		cancel(nil)
+		return m
+	}
+}

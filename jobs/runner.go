@@ -1,0 +1,143 @@
+// Package jobs is the runner: it runs the nodes of a graph in the order of their
+// needs, each under the lease of its key, tries again what was lost, and tells an
+// observer and the store what happens. One run, read in order:
+//
+//	runner.go     what a run is made of, and its life from beginning to end
+//	selection.go  which nodes are asked for
+//	announce.go   the run is seen as live, says what it reads, and can be cancelled
+//	attempt.go    what an attempt is; preflight, and one attempt of a node
+//	schedule.go   which node runs when
+//	lease.go      who does the work of a key, and what happens if the lease is lost
+//	retry.go      whether a node is tried again
+//	journal.go    the events of a run
+//	record.go     what is stored of a run, and its result
+//
+// The folders below are what the runner is made of, each using only those before:
+//
+//	key         what makes two pieces of work equal
+//	graph       a plan, compiled
+//	runs        what a store knows of a run
+//	evaluate    what is done already, what would run, and why
+//	executor    how an attempt is carried out, here or elsewhere
+//
+// and what is made from its records: provenance (where an artifact comes from),
+// gc (what nobody needs any more), report. The command is in sprint.
+package jobs
+
+import (
+	"context"
+	"log/slog"
+	"sync"
+	"time"
+
+	"github.com/sprint-ml/sprint/jobs/evaluate"
+	"github.com/sprint-ml/sprint/jobs/executor"
+	"github.com/sprint-ml/sprint/jobs/graph"
+	"github.com/sprint-ml/sprint/jobs/runs"
+	"github.com/sprint-ml/sprint/storage"
+	"github.com/sprint-ml/sprint/storage/probe"
+)
+
+// Runner runs graphs: it decides what runs when, retries what was lost, and
+// reports every change of state.
+type Runner struct {
+	Store    *storage.Store
+	Executor executor.Executor
+	Observer Observer
+	Log      *slog.Logger
+
+	Parallel  int  // nodes that run at once; less than 1 means 1
+	KeepGoing bool // after a failure, run what does not need the failed node
+	Select    Selection
+	Deadline  time.Duration     // of the whole run, from its beginning; 0 means none
+	CacheDir  string            // of encoders and plugins
+	Offline   bool              // the network is forbidden
+	Endpoints map[string]string // addresses by the name that plans use
+	Version   string            // of sprint, for the record
+	// Command is the command line of this run, for the record; Continue the
+	// one that does what is left.
+	Command, Continue string
+	// Args are the words of Command after the program, for `sprint retry`.
+	Args []string
+	// TTL of leases; 0 means runs.LeaseTTL.
+	TTL time.Duration
+	// Backoff is the wait before the first retry; 0 means what the stage says.
+	Backoff time.Duration
+	// NoWait ends with code 7 instead of waiting for a live run that does the
+	// same work.
+	NoWait bool
+}
+
+// run is one run of a graph.
+type run struct {
+	*Runner
+	id       string
+	g        *graph.Graph
+	selected map[string]bool
+	forced   map[string]bool
+	started  time.Time
+	// doneBefore holds the keys of the nodes that were done when the run began.
+	doneBefore map[string]string
+
+	mu        sync.Mutex // of all below
+	journal   *runs.Journal
+	results   map[string]*runs.StageResult
+	decisions map[string]*evaluate.Decision
+	errs      map[string]error
+	keptWork  bool // something of this run will not have to be done again
+}
+
+// Observer is told every event of a run, in order, from one goroutine at a time.
+type Observer interface{ Observe(runs.Event) }
+
+// Run brings the selected nodes up to date. The error is set only if no run
+// began; all else is in the result.
+func (o *Runner) Run(ctx context.Context, g *graph.Graph) (*runs.Result, error) {
+	if o.TTL == 0 {
+		o.TTL = runs.LeaseTTL
+	}
+	r := &run{
+		Runner: o, g: g, started: time.Now().UTC(), doneBefore: map[string]string{},
+		results: map[string]*runs.StageResult{}, decisions: map[string]*evaluate.Decision{}, errs: map[string]error{},
+	}
+	r.id = runs.NewID(r.started)
+	if err := r.selectNodes(); err != nil {
+		return nil, err
+	}
+	if r.Deadline > 0 {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithDeadlineCause(ctx, r.started.Add(r.Deadline), executor.ErrDeadline)
+		defer cancel()
+	}
+	evaluator := evaluate.Evaluator{Store: r.Store, Force: r.forced}
+	evaluation, err := evaluator.Evaluate(ctx, g)
+	if err != nil {
+		return nil, err
+	}
+	for _, node := range g.Nodes {
+		r.results[node.Name] = &runs.StageResult{Name: node.Name, Kind: node.Kind.Name, State: runs.Pending}
+	}
+	if !r.hasWork(evaluation) {
+		r.emit(runs.Event{Type: runs.EventRun, Stages: g.Names()})
+		for _, node := range g.Nodes {
+			r.takeOver(node, evaluation.Decisions[node.Name])
+		}
+		return r.finish(ctx), nil
+	}
+	if err := probe.Quick(ctx, r.Store.Bucket); err != nil {
+		return nil, err
+	}
+	ctx, leave, err := r.announce(ctx, evaluation)
+	if err != nil {
+		return nil, err
+	}
+	defer leave()
+	if err := r.openRecords(ctx); err != nil {
+		return nil, err
+	}
+	r.emit(runs.Event{Type: runs.EventRun, Stages: g.Names()})
+	if err := r.preflight(ctx, evaluation); err == nil {
+		r.schedule(ctx, evaluator)
+	}
+	return r.finish(ctx), nil
+}
