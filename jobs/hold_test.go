@@ -7,6 +7,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/sprint-ml/sprint/jobs"
@@ -33,62 +34,63 @@ func makeLease(t *testing.T, b *bench) string {
 // With --no-wait a live holder gives code 7; one that is silent for a ttl does
 // not, nor does work that was done before.
 func TestNoWait(t *testing.T) {
-	b := newBench(t, toyPlan)
-	// The holder renews 40 times within the runner's ttl: a machine that stalls
-	// for less than that does not make it look dead.
-	b.tweak = func(r *jobs.Runner) { r.NoWait, r.TTL = true, 2*time.Second }
-	live, err := b.store.Acquire(t.Context(), makeLease(t, b), stranger(), 150*time.Millisecond, "")
-	if err != nil {
-		t.Fatal(err)
-	}
-	res := b.mustRun(7, "skipped skipped skipped skipped")
-	if !res.Retryable || !strings.Contains(res.Error, "elsewhere") || !strings.Contains(res.Hint, "--no-wait") {
-		t.Errorf("result %+v", res)
-	}
-	if err := live.Release(t.Context()); err != nil {
-		t.Fatal(err)
-	}
-	silent, err := b.store.Acquire(t.Context(), makeLease(t, b), stranger(), time.Hour, "")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer silent.Release(context.WithoutCancel(t.Context()))
-	b.mustRun(0, "succeeded succeeded succeeded succeeded")
-	b.mustRun(0, "cached cached cached cached")
+	synctest.Test(t, func(t *testing.T) {
+		b := newBench(t, toyPlan)
+		b.tweak = func(r *jobs.Runner) { r.NoWait, r.TTL = true, 20*time.Second }
+		live, err := b.store.Acquire(t.Context(), makeLease(t, b), stranger(), 20*time.Second, "")
+		if err != nil {
+			t.Fatal(err)
+		}
+		res := b.mustRun(7, "skipped skipped skipped skipped")
+		if !res.Retryable || !strings.Contains(res.Error, "elsewhere") || !strings.Contains(res.Hint, "--no-wait") {
+			t.Errorf("result %+v", res)
+		}
+		if err := live.Release(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		silent, err := b.store.Acquire(t.Context(), makeLease(t, b), stranger(), time.Hour, "")
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer silent.Release(context.WithoutCancel(t.Context()))
+		b.mustRun(0, "succeeded succeeded succeeded succeeded")
+		b.mustRun(0, "cached cached cached cached")
+	})
 }
 
 // Two stages of one plan that are the same work are done once, and no other run
 // is blamed for it.
 func TestNoWaitIsNotForItself(t *testing.T) {
-	b := newBench(t, `name: twins
+	const twins = `name: twins
 stages:
-  - {name: one, kind: node, needs: [], with: {makes: a, pace: 1s}}
-  - {name: two, kind: node, needs: [], with: {makes: a, pace: 1s}}
-`)
-	b.tweak = func(r *jobs.Runner) { r.NoWait, r.TTL = true, 900*time.Millisecond }
-	b.mustRun(0, "succeeded succeeded")
+  - {name: one, kind: node, needs: [], with: {makes: a, pace: 1m}}
+  - {name: two, kind: node, needs: [], with: {makes: a, pace: 1m}}
+`
+	synctest.Test(t, func(t *testing.T) {
+		b := newBench(t, twins)
+		b.tweak = func(r *jobs.Runner) { r.NoWait, r.TTL = true, 20*time.Second }
+		b.mustRun(0, "succeeded succeeded")
+	})
 }
 
 // Without it a live holder is waited for, and left alone by the deadline.
 func TestWaitingEndsWithTheDeadline(t *testing.T) {
-	b := newBench(t, toyPlan)
-	deadline := 250 * time.Millisecond
-	b.tweak = func(r *jobs.Runner) { r.TTL, r.Deadline = time.Hour, deadline }
-	live, err := b.store.Acquire(t.Context(), makeLease(t, b), stranger(), time.Hour, "")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer live.Release(context.WithoutCancel(t.Context()))
-	for waited := false; !waited; deadline *= 2 { // until this machine waits before its deadline
-		res, err := b.run()
-		waited = slices.ContainsFunc(b.seen.events, func(e runs.Event) bool { return e.State != nil && *e.State == runs.Waiting })
-		if waited && (err != nil || res.Code != 124 || stateWords(res) != "interrupted skipped skipped skipped") {
-			t.Errorf("it ends with %+v, %v", res, err)
+	synctest.Test(t, func(t *testing.T) {
+		b := newBench(t, toyPlan)
+		b.tweak = func(r *jobs.Runner) { r.TTL, r.Deadline = time.Hour, time.Minute }
+		live, err := b.store.Acquire(t.Context(), makeLease(t, b), stranger(), time.Hour, "")
+		if err != nil {
+			t.Fatal(err)
 		}
-	}
-	if b.count.n["make"] != 0 {
-		t.Error("a stage ran in spite of a live holder")
-	}
+		defer live.Release(context.WithoutCancel(t.Context()))
+		b.mustRun(124, "interrupted skipped skipped skipped")
+		if !slices.ContainsFunc(b.seen.events, func(e runs.Event) bool { return e.State != nil && *e.State == runs.Waiting }) {
+			t.Error("the run did not wait")
+		}
+		if b.count.n["make"] != 0 {
+			t.Error("a stage ran in spite of a live holder")
+		}
+	})
 }
 
 // gate holds up every operation of a store while it is closed, as a paused
@@ -118,60 +120,64 @@ func (g *gate) wait() {
 // A runner that sleeps past its lease right after it found its work undone
 // must not commit a second manifest when it wakes.
 func TestPauseBetweenLookupAndWork(t *testing.T) {
-	b := newBench(t, toyPlan)
-	other := *b
-	var g gate
-	var once sync.Once
-	store, err := storage.Open(t.Context(), filepath.Join(b.dir, "store"), &storage.Options{
-		Around: func(_ context.Context, op, key string, call func() error) error {
-			if op == "create" && strings.HasSuffix(key, "/attempts/make/1.json") {
-				once.Do(func() {
-					g.shut()
-					other.mustRun(0, "succeeded succeeded succeeded succeeded")
-					g.lift()
-				})
-			}
-			g.wait()
-			return call()
-		},
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer store.Close()
-	b.store = store
-	b.mustRun(0, "succeeded cached cached cached") // it did the work, too late
-	for key, n := range manifests(t, b.store) {
-		if n != 1 {
-			t.Errorf("%d manifests of %s", n, key)
+	synctest.Test(t, func(t *testing.T) {
+		b := newBench(t, toyPlan)
+		other := *b
+		var g gate
+		var once sync.Once
+		store, err := storage.Open(t.Context(), filepath.Join(b.dir, "store"), &storage.Options{
+			Around: func(_ context.Context, op, key string, call func() error) error {
+				if op == "create" && strings.HasSuffix(key, "/attempts/make/1.json") {
+					once.Do(func() {
+						g.shut()
+						other.mustRun(0, "succeeded succeeded succeeded succeeded")
+						g.lift()
+					})
+				}
+				g.wait()
+				return call()
+			},
+		})
+		if err != nil {
+			t.Fatal(err)
 		}
-	}
+		defer store.Close()
+		b.store = store
+		b.mustRun(0, "succeeded cached cached cached") // it did the work, too late
+		for key, n := range manifests(t, b.store) {
+			if n != 1 {
+				t.Errorf("%d manifests of %s", n, key)
+			}
+		}
+	})
 }
 
 // A runner that sleeps past its lease in the middle of its work ends that when
 // it wakes and finds it done by another, and takes the other's result.
 func TestPauseInTheMiddleOfWork(t *testing.T) {
-	b := newBench(t, toyPlan)
-	other := *b
-	b.set = []string{"make.pace=1h"}
-	var g gate
-	b.count.before = func(stage string, _ int) {
-		if stage == "make" {
-			b.count.before = nil
-			g.shut()
-			go func() {
-				other.mustRun(0, "succeeded succeeded succeeded succeeded")
-				g.lift()
-			}()
+	synctest.Test(t, func(t *testing.T) {
+		b := newBench(t, toyPlan)
+		other := *b
+		b.set = []string{"make.pace=1h"}
+		var g gate
+		b.count.before = func(stage string, _ int) {
+			if stage == "make" {
+				b.count.before = nil
+				g.shut()
+				go func() {
+					other.mustRun(0, "succeeded succeeded succeeded succeeded")
+					g.lift()
+				}()
+			}
 		}
-	}
-	store, err := storage.Open(t.Context(), filepath.Join(b.dir, "store"), &storage.Options{
-		Around: func(_ context.Context, _, _ string, call func() error) error { g.wait(); return call() },
+		store, err := storage.Open(t.Context(), filepath.Join(b.dir, "store"), &storage.Options{
+			Around: func(_ context.Context, _, _ string, call func() error) error { g.wait(); return call() },
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer store.Close()
+		b.store = store
+		b.mustRun(0, "succeeded cached cached cached")
 	})
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer store.Close()
-	b.store = store
-	b.mustRun(0, "succeeded cached cached cached")
 }

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
@@ -227,26 +228,28 @@ func TestIndependentStagesRunTogether(t *testing.T) {
 }
 
 func TestInterruptEndsResumable(t *testing.T) {
-	b := newBench(t, toyPlan)
-	b.set = []string{"refine.pace=50ms", "refine.times=9"}
-	ctx, cancel := context.WithCancel(t.Context())
-	b.ctx = ctx
-	b.count.before = func(stage string, _ int) {
-		if stage == "refine" {
-			time.AfterFunc(70*time.Millisecond, cancel)
+	synctest.Test(t, func(t *testing.T) {
+		b := newBench(t, toyPlan)
+		b.set = []string{"refine.pace=50ms", "refine.times=9"}
+		ctx, cancel := context.WithCancel(t.Context())
+		b.ctx = ctx
+		b.count.before = func(stage string, _ int) {
+			if stage == "refine" {
+				time.AfterFunc(70*time.Millisecond, cancel)
+			}
 		}
-	}
-	res := b.mustRun(75, "succeeded interrupted skipped skipped")
-	if !res.Retryable || res.Continue == "" {
-		t.Errorf("result %+v", res)
-	}
-	b.count.before, b.ctx = nil, t.Context()
-	e, err := evaluate.Evaluator{Store: b.store}.Evaluate(b.ctx, b.graph())
-	if err != nil || !e.Decisions["refine"].Resumable {
-		t.Errorf("the checkpoint is not seen: %s, %v; %s\n%s", e.Decisions["refine"].Reason, err, res.Stages[1].Error, strings.Join(objects(t, b.store), "\n"))
-	}
-	b.set[0] = "refine.pace=0s" // other pace, same key
-	b.mustRun(0, "cached succeeded succeeded succeeded")
+		res := b.mustRun(75, "succeeded interrupted skipped skipped")
+		if !res.Retryable || res.Continue == "" {
+			t.Errorf("result %+v", res)
+		}
+		b.count.before, b.ctx = nil, t.Context()
+		e, err := evaluate.Evaluator{Store: b.store}.Evaluate(b.ctx, b.graph())
+		if err != nil || !e.Decisions["refine"].Resumable {
+			t.Errorf("the checkpoint is not seen: %s, %v; %s\n%s", e.Decisions["refine"].Reason, err, res.Stages[1].Error, strings.Join(objects(t, b.store), "\n"))
+		}
+		b.set[0] = "refine.pace=0s" // other pace, same key
+		b.mustRun(0, "cached succeeded succeeded succeeded")
+	})
 }
 
 // A signal that comes between two stages stops the run as well.
@@ -275,24 +278,28 @@ func (f onState) Observe(e runs.Event) {
 }
 
 func TestDeadline(t *testing.T) {
-	b := newBench(t, toyPlan)
-	b.set = []string{"make.pace=1m"}
-	b.tweak = func(r *jobs.Runner) { r.Deadline = 2 * time.Second }
-	b.mustRun(75, "interrupted skipped skipped skipped") // the toy keeps a checkpoint
-	b = newBench(t, toyPlan)
-	b.set = []string{"make.pace=1m", "make.end=drop"}
-	b.tweak = func(r *jobs.Runner) { r.Deadline = 2 * time.Second }
-	b.mustRun(124, "interrupted skipped skipped skipped")
-	b.set = []string{"refine.pace=1m", "refine.end=drop"} // make is committed before
-	b.mustRun(75, "succeeded interrupted skipped skipped")
+	synctest.Test(t, func(t *testing.T) {
+		b := newBench(t, toyPlan)
+		b.set = []string{"make.pace=1m"}
+		b.tweak = func(r *jobs.Runner) { r.Deadline = 2 * time.Second }
+		b.mustRun(75, "interrupted skipped skipped skipped") // the toy keeps a checkpoint
+		b = newBench(t, toyPlan)
+		b.set = []string{"make.pace=1m", "make.end=drop"}
+		b.tweak = func(r *jobs.Runner) { r.Deadline = 2 * time.Second }
+		b.mustRun(124, "interrupted skipped skipped skipped")
+		b.set = []string{"refine.pace=1m", "refine.end=drop"} // make is committed before
+		b.mustRun(75, "succeeded interrupted skipped skipped")
+	})
 }
 
 func TestTimeoutNamesItself(t *testing.T) {
-	b := newBench(t, strings.Replace(toyPlan, "- name: make", "- name: make\n    timeout: 50ms\n    with: {pace: 1m}", 1))
-	res := b.mustRun(1, "failed skipped skipped skipped")
-	if !strings.Contains(res.Error, "timeout of 50ms") {
-		t.Errorf("error %q", res.Error)
-	}
+	synctest.Test(t, func(t *testing.T) {
+		b := newBench(t, strings.Replace(toyPlan, "- name: make", "- name: make\n    timeout: 50ms\n    with: {pace: 1m}", 1))
+		res := b.mustRun(1, "failed skipped skipped skipped")
+		if !strings.Contains(res.Error, "timeout of 50ms") {
+			t.Errorf("error %q", res.Error)
+		}
+	})
 }
 
 func TestManyRunnersCommitEachStageOnce(t *testing.T) {
