@@ -116,7 +116,7 @@ func (a *app) reviewed(ctx context.Context, cmd *cobra.Command, args []string, f
 		if err != nil {
 			return nil, err
 		}
-		set.rows, _ = dedup.Apart(set.rows, gold.Rows)
+		set.rows, _ = dedup.RemoveOverlap(set.rows, gold.Rows)
 	}
 	return set, nil
 }
@@ -196,7 +196,7 @@ func (s *reviewSet) doubts(ctx context.Context, limit int) ([]*doubt, error) {
 	for i, r := range s.rows {
 		titles[i] = r.Title
 	}
-	p, judged, err := labelnoise.OutOfFold(ctx, s.texts(), dedup.NearDuplicateGroups(titles), labels, labelnoise.Options{Seed: 1})
+	p, judged, err := labelnoise.OutOfFold(ctx, s.texts(), dedup.Groups(titles), labels, labelnoise.Options{Seed: 1})
 	if err != nil {
 		return nil, err
 	}

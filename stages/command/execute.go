@@ -18,8 +18,8 @@ import (
 	"github.com/sprint-ml/sprint/stages"
 )
 
-// always are the variables that every program gets: without them hardly any starts.
-var always = []string{"PATH", "HOME", "LANG", "TMPDIR", "SystemRoot", "TEMP", "TMP"}
+// baseVariables are the variables that every program gets: without them hardly any starts.
+var baseVariables = []string{"PATH", "HOME", "LANG", "TMPDIR", "SystemRoot", "TEMP", "TMP"}
 
 // maxLine caps one line of the log; the rest of it is logged as further lines.
 const maxLine = 8 << 10
@@ -42,7 +42,7 @@ func (s *stage) execute(ctx context.Context, f folders) error {
 	stdout, stdoutEnd := io.Pipe()
 	stderr, stderrEnd := io.Pipe()
 	cmd.Stdout, cmd.Stderr = stdoutEnd, stderrEnd
-	hide := newVeil(secrets)
+	hide := newRedactor(secrets)
 	var last string
 	var lines sync.WaitGroup
 	lines.Go(func() { s.lines(stdout, "stdout", hide, nil) })
@@ -52,7 +52,7 @@ func (s *stage) execute(ctx context.Context, f folders) error {
 	}
 	// Whatever the program left running in its group ends with the stage.
 	group.kill(cmd)
-	endStrays("SPRINT_OUTPUTS=" + f.outputs)
+	killOrphans("SPRINT_OUTPUTS=" + f.outputs)
 	_, _ = stdoutEnd.Close(), stderrEnd.Close()
 	lines.Wait()
 	var exit *exec.ExitError
@@ -96,7 +96,7 @@ func (s *stage) argv(f folders) ([]string, error) {
 
 // environ is the program's environment and the values in it that are secret.
 func (s *stage) environ(f folders) (environ, secrets []string, err error) {
-	for _, n := range append(append([]string{}, always...), s.o.Env...) {
+	for _, n := range append(append([]string{}, baseVariables...), s.o.Env...) {
 		if v, ok := os.LookupEnv(n); ok {
 			environ = append(environ, n+"="+v)
 		}
@@ -114,7 +114,7 @@ func (s *stage) environ(f folders) (environ, secrets []string, err error) {
 }
 
 // lines logs a stream line by line and keeps the last one.
-func (s *stage) lines(r io.Reader, stream string, hide *veil, last *string) {
+func (s *stage) lines(r io.Reader, stream string, hide *redactor, last *string) {
 	in := bufio.NewReaderSize(r, maxLine)
 	held := "" // of a line that is longer than the buffer
 	for {
@@ -122,11 +122,11 @@ func (s *stage) lines(r io.Reader, stream string, hide *veil, last *string) {
 		text := held + string(line)
 		held = ""
 		if errors.Is(err, bufio.ErrBufferFull) {
-			n := hide.cut(text)
+			n := hide.safeLength(text)
 			text, held = text[:n], text[n:]
 		}
 		if text = strings.TrimRight(text, "\r\n"); text != "" {
-			text = strings.ToValidUTF8(hide.over(text), "\uFFFD")
+			text = strings.ToValidUTF8(hide.redact(text), "\uFFFD")
 			s.env.Log.Info("output", slog.String("stream", stream), slog.String("line", text))
 			if last != nil {
 				*last = text

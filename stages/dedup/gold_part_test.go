@@ -18,7 +18,7 @@ func TestGoldPart(t *testing.T) {
 		gold = append(gold, rows.Row{ID: fmt.Sprint(i), Title: title})
 	}
 	part, more := dedup.GoldPart(gold, 0.3), dedup.GoldPart(gold, 0.5)
-	groups := dedup.NearDuplicateGroups(titles)
+	groups := dedup.Groups(titles)
 	in, n := map[int]bool{}, 0
 	for i := range gold {
 		if was, ok := in[groups[i]]; ok && was != part[i] {

@@ -169,15 +169,15 @@ func TestNearAgainstBruteForce(t *testing.T) {
 func TestNearCores(t *testing.T) {
 	titles := newNewsroom(12).headlines(5000)
 	one := runtime.GOMAXPROCS(1)
-	want := dedup.FindNear(titles, 0.7, 0.5)
+	want := dedup.Find(titles, 0.7, 0.5)
 	runtime.GOMAXPROCS(7)
-	got := dedup.FindNear(titles, 0.7, 0.5)
+	got := dedup.Find(titles, 0.7, 0.5)
 	runtime.GOMAXPROCS(one)
-	if !slices.Equal(want.Groups, got.Groups) || !slices.Equal(want.Close, got.Close) || len(want.Close) == 0 {
-		t.Errorf("%d and %d close pairs", len(want.Close), len(got.Close))
+	if !slices.Equal(want.Groups, got.Groups) || !slices.Equal(want.ClosePairs, got.ClosePairs) || len(want.ClosePairs) == 0 {
+		t.Errorf("%d and %d close pairs", len(want.ClosePairs), len(got.ClosePairs))
 	}
-	for i, p := range want.Close {
-		if p.Similarity < 0.5 || p.Similarity >= 0.7 && want.Groups[p.I] == want.Groups[p.J] || p.I >= p.J || i > 0 && p == want.Close[i-1] {
+	for i, p := range want.ClosePairs {
+		if p.Similarity < 0.5 || p.Similarity >= 0.7 && want.Groups[p.I] == want.Groups[p.J] || p.I >= p.J || i > 0 && p == want.ClosePairs[i-1] {
 			t.Fatalf("%d: %+v", i, p)
 		}
 	}
@@ -217,7 +217,7 @@ func BenchmarkNear(b *testing.B) {
 	b.ResetTimer()
 	for range b.N {
 		start := time.Now()
-		groups := dedup.NearDuplicateGroups(titles)
+		groups := dedup.Groups(titles)
 		b.ReportMetric(float64(len(titles))/time.Since(start).Seconds(), "rows/s")
 		b.ReportMetric(float64(slices.Max(groups)+1), "groups")
 	}
@@ -234,7 +234,7 @@ func peak() float64 {
 }
 
 func TestNearDuplicates(t *testing.T) {
-	got := dedup.NearDuplicateGroups([]string{
+	got := dedup.Groups([]string{
 		"Brand i Malmö – flera skadade i natt", "Vädret blir soligt i helgen", "Brand i Malmö: flera skadade",
 		"!!", "!!", "BRAND I MALMÖ FLERA SKADADE I NATT", "Riksbanken höjer räntan igen",
 	})

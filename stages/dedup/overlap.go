@@ -2,9 +2,9 @@ package dedup
 
 import "github.com/sprint-ml/sprint/stages/rows"
 
-// Apart returns the rows that do not meet those of other, by url, id, title or
+// RemoveOverlap returns the rows that do not meet those of other, by url, id, title or
 // near-duplicate group, and how many do.
-func Apart(set, other []rows.Row) (rest []rows.Row, met int) {
+func RemoveOverlap(set, other []rows.Row) (rest []rows.Row, met int) {
 	titles := make([]string, 0, len(set)+len(other))
 	for _, r := range set {
 		titles = append(titles, r.Title)
@@ -12,7 +12,7 @@ func Apart(set, other []rows.Row) (rest []rows.Row, met int) {
 	for _, r := range other {
 		titles = append(titles, r.Title)
 	}
-	near := NearDuplicateGroups(titles)
+	near := Groups(titles)
 	groups, names := map[int]bool{}, map[string]bool{}
 	for i, r := range other {
 		groups[near[len(set)+i]] = true

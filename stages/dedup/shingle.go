@@ -6,8 +6,8 @@ import (
 	"unicode"
 )
 
-// fold keeps letters and digits in lower case, words parted by one space.
-func fold(title string) string {
+// normalize keeps letters and digits in lower case, words parted by one space.
+func normalize(title string) string {
 	var b strings.Builder
 	b.Grow(len(title))
 	gap := false
@@ -28,23 +28,23 @@ func fold(title string) string {
 // shingles appends the sorted distinct hashes of the runs of four runes of s.
 func shingles(dst []uint32, s string) []uint32 {
 	from := len(dst)
-	var window [shingle]rune
+	var window [shingleLength]rune
 	n := 0
 	for _, r := range s {
 		copy(window[:], window[1:])
-		window[shingle-1] = r
-		if n++; n >= shingle {
-			dst = append(dst, mix(window))
+		window[shingleLength-1] = r
+		if n++; n >= shingleLength {
+			dst = append(dst, hashShingle(window))
 		}
 	}
-	if n < shingle {
-		dst = append(dst, mix(window))
+	if n < shingleLength {
+		dst = append(dst, hashShingle(window))
 	}
 	slices.Sort(dst[from:])
 	return dst[:from+len(slices.Compact(dst[from:]))]
 }
 
-func mix(w [shingle]rune) uint32 {
+func hashShingle(w [shingleLength]rune) uint32 {
 	h := uint64(14695981039346656037)
 	for _, r := range w {
 		h = (h ^ uint64(r)) * 1099511628211
@@ -57,7 +57,7 @@ func mix(w [shingle]rune) uint32 {
 // lowest bit of each minimum: two sets of similarity J differ in half of 1-J of
 // its bits (b-bit minwise hashing; Li and König 2010).
 func bandKeys(set []uint32) (keys [bands]uint32, sketch uint64) {
-	var sig [bands * perBand]uint32
+	var sig [bands * rowsPerBand]uint32
 	for i := range sig {
 		sig[i] = ^uint32(0)
 	}
@@ -77,7 +77,7 @@ func bandKeys(set []uint32) (keys [bands]uint32, sketch uint64) {
 	}
 	for b := range keys {
 		k := uint64(b) + 1
-		for _, m := range sig[b*perBand : (b+1)*perBand] {
+		for _, m := range sig[b*rowsPerBand : (b+1)*rowsPerBand] {
 			k = (k ^ uint64(m)) * 0x9e3779b97f4a7c15
 			k ^= k >> 32
 		}
@@ -87,11 +87,11 @@ func bandKeys(set []uint32) (keys [bands]uint32, sketch uint64) {
 }
 
 // jaccard is the overlap of two sorted sets over their union, or less than least
-// if it is below that. Of sets that were cut to mostShingles it takes the
+// if it is below that. Of sets that were cut to maxShingles it takes the
 // smallest of the union, which is a fair sample.
 func jaccard(a, b []uint32, least float64) float64 {
-	if len(a) == mostShingles || len(b) == mostShingles {
-		return jaccardOfCut(a, b)
+	if len(a) == maxShingles || len(b) == maxShingles {
+		return jaccardOfBottomK(a, b)
 	}
 	// So many must be common, or the rest is not worth counting.
 	need := int(least / (1 + least) * float64(len(a)+len(b)))
@@ -109,9 +109,9 @@ func jaccard(a, b []uint32, least float64) float64 {
 	return float64(common) / float64(len(a)+len(b)-common)
 }
 
-func jaccardOfCut(a, b []uint32) float64 {
+func jaccardOfBottomK(a, b []uint32) float64 {
 	common, all, i, j := 0, 0, 0, 0
-	for ; i < len(a) && j < len(b) && all < mostShingles; all++ {
+	for ; i < len(a) && j < len(b) && all < maxShingles; all++ {
 		switch {
 		case a[i] == b[j]:
 			common++
@@ -123,5 +123,5 @@ func jaccardOfCut(a, b []uint32) float64 {
 			j++
 		}
 	}
-	return float64(common) / float64(min(all+len(a)-i+len(b)-j, mostShingles))
+	return float64(common) / float64(min(all+len(a)-i+len(b)-j, maxShingles))
 }

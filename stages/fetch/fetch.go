@@ -68,7 +68,7 @@ type stage struct {
 	o   *Options
 	env stages.Env
 	// timing, if set, puts a virtual clock in the place of the machine's.
-	timing func(*clock)
+	timing func(*pacer)
 }
 
 // Run writes articles, and raw: the pages of GDELT; an empty tree for files.

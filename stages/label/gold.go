@@ -41,7 +41,7 @@ func (s *stage) gold(ctx context.Context, t *taxonomy.Taxonomy, articles []rows.
 		if err != nil {
 			return nil, nil, err
 		}
-		gold, count.Scored = dedup.Apart(gold, scored.Rows)
+		gold, count.Scored = dedup.RemoveOverlap(gold, scored.Rows)
 		if count.Scored > 0 {
 			s.env.Log.Warn("rows of the gold part meet the gold set that verify scores: left out", slog.Int("rows", count.Scored), slog.Int("kept", len(gold)))
 		}
@@ -49,7 +49,7 @@ func (s *stage) gold(ctx context.Context, t *taxonomy.Taxonomy, articles []rows.
 	if len(gold) == 0 {
 		return nil, nil, stages.Fail(stages.CodeStage, "set other rows aside for it", "every row of the gold part %s is also in %s, which verify scores", s.o.Gold, s.o.Scored)
 	}
-	rest, count.Removed = dedup.Apart(articles, gold)
+	rest, count.Removed = dedup.RemoveOverlap(articles, gold)
 	count.Rows = len(gold)
 	s.env.Note("gold_rows_removed", count.Removed)
 	if len(rest) == 0 {

@@ -39,12 +39,12 @@ func (s *stage) Preflight(ctx context.Context) error {
 		}
 	}
 	if s.o.uses(sourceHTTP) {
-		if _, err := newChat(s.env, &s.o.HTTP, firstPause); err != nil {
+		if _, err := newChatClient(s.env, &s.o.HTTP, firstPause); err != nil {
 			return err
 		}
 	}
 	if s.o.uses(sourceEncoder) {
-		dev, err := resources.Device(ctx, s.env, s.env.Device)
+		dev, err := resources.OpenDevice(ctx, s.env, s.env.Device)
 		if err != nil {
 			return err
 		}
@@ -69,7 +69,7 @@ func (s *stage) Run(ctx context.Context, in stages.Inputs, out stages.Outputs) e
 	if err != nil {
 		return err
 	}
-	if err := s.judge(t, b.report); err != nil {
+	if err := s.checkCoverage(t, b.report); err != nil {
 		return err
 	}
 	if err := storeio.WriteRows(ctx, out, "labelled", b.rows, t.Names()); err != nil {
@@ -79,7 +79,7 @@ func (s *stage) Run(ctx context.Context, in stages.Inputs, out stages.Outputs) e
 }
 
 // label asks the sources.
-func (s *stage) label(ctx context.Context, t *taxonomy.Taxonomy, articles []rows.Row, columns []string) (*board, error) {
+func (s *stage) label(ctx context.Context, t *taxonomy.Taxonomy, articles []rows.Row, columns []string) (*assembly, error) {
 	var gold []rows.Row
 	var count *goldCount
 	var err error
@@ -89,7 +89,7 @@ func (s *stage) label(ctx context.Context, t *taxonomy.Taxonomy, articles []rows
 			return nil, err
 		}
 	}
-	b := newBoard(t, articles, s.o)
+	b := newAssembly(t, articles, s.o)
 	b.report.Gold = count
 	sources, err := s.sources(t, columns, b)
 	if err != nil {
@@ -98,21 +98,21 @@ func (s *stage) label(ctx context.Context, t *taxonomy.Taxonomy, articles []rows
 	defer closeAll(sources)
 	b.model.Weights = b.voters.weights
 	if gold != nil {
-		if err := b.learn(ctx, s.weighed(sources), gold, count); err != nil {
+		if err := b.learnWeights(ctx, s.weighedSources(sources), gold, count); err != nil {
 			return nil, err
 		}
 	}
 	if s.o.uses(sourceOverlay) {
-		if err := b.correct(ctx, s); err != nil {
+		if err := b.applyOverlay(ctx, s); err != nil {
 			return nil, err
 		}
 	}
 	if s.o.Combine == "vote" {
-		err = b.poll(ctx, sources, progress(s.env.Progress, ""))
+		err = b.ask(ctx, sources, progress(s.env.Progress, ""))
 	} else {
 		for _, one := range sources {
 			if err == nil {
-				err = b.poll(ctx, []source{one}, progress(s.env.Progress, ""))
+				err = b.ask(ctx, []source{one}, progress(s.env.Progress, ""))
 			}
 		}
 	}
@@ -123,9 +123,9 @@ func (s *stage) label(ctx context.Context, t *taxonomy.Taxonomy, articles []rows
 	return b, nil
 }
 
-// weighed are the sources that the gold part weighs: all that vote together; of
+// weighedSources are the sources that the gold part weighs: all that vote together; of
 // a chain not those that cost money, since there they judge alone.
-func (s *stage) weighed(sources []source) []source {
+func (s *stage) weighedSources(sources []source) []source {
 	if s.o.Combine == "vote" {
 		return sources
 	}
@@ -133,7 +133,7 @@ func (s *stage) weighed(sources []source) []source {
 }
 
 // sources makes the labellers that vote, in the plan's order.
-func (s *stage) sources(t *taxonomy.Taxonomy, columns []string, b *board) ([]source, error) {
+func (s *stage) sources(t *taxonomy.Taxonomy, columns []string, b *assembly) ([]source, error) {
 	var out []source
 	for _, name := range s.o.Source {
 		weight, given := s.o.Weights[name]
@@ -165,8 +165,8 @@ func (s *stage) sources(t *taxonomy.Taxonomy, columns []string, b *board) ([]sou
 	return out, nil
 }
 
-// judge says what the labels lack.
-func (s *stage) judge(t *taxonomy.Taxonomy, report *Report) error {
+// checkCoverage says what the labels lack.
+func (s *stage) checkCoverage(t *taxonomy.Taxonomy, report *Report) error {
 	if report.Covered == 0 {
 		return stages.Fail(stages.CodeStage, "`sprint classify` on a few titles shows what the rules find; widen them, or check that rules and rows are of one language",
 			"none of %d rows got a label", report.Rows)

@@ -14,9 +14,9 @@ import (
 	"github.com/sprint-ml/sprint/stages"
 )
 
-// Device opens a device of the attempt; name is env.Device but for comparisons.
-func Device(ctx context.Context, env stages.Env, name string) (*device.Device, error) {
-	dev, err := device.Open(ctx, name, device.Options{CacheDir: env.CacheDir, Offline: env.Offline, Log: env.Log, Announce: announce(env), Progress: fetching(env)})
+// OpenDevice opens a device of the attempt; name is env.Device but for comparisons.
+func OpenDevice(ctx context.Context, env stages.Env, name string) (*device.Device, error) {
+	dev, err := device.Open(ctx, name, device.Options{CacheDir: env.CacheDir, Offline: env.Offline, Log: env.Log, Announce: announce(env), Progress: fetchProgress(env)})
 	if err == nil {
 		return dev, nil
 	}
@@ -35,7 +35,7 @@ func announce(env stages.Env) func(string) {
 	return func(line string) { env.Note("fetch", line) }
 }
 
-func fetching(env stages.Env) func(done, total int64) {
+func fetchProgress(env stages.Env) func(done, total int64) {
 	return func(done, total int64) {
 		env.Progress(stages.Progress{Done: done, Total: total, Unit: "bytes", Text: "fetching"})
 	}

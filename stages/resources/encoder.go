@@ -14,9 +14,9 @@ import (
 	"github.com/sprint-ml/sprint/storage"
 )
 
-// Pin resolves an encoder to its content. What a branch of the hub means is
+// PinEncoder resolves an encoder to its content. What a branch of the hub means is
 // asked once; sprint.lock keeps the answer.
-func Pin(ctx context.Context, look stages.Lookup, ref string) (encoder.ID, error) {
+func PinEncoder(ctx context.Context, look stages.Lookup, ref string) (encoder.ID, error) {
 	options := encoderOptions(look.CacheDir(), look.Offline())
 	if isHub(ref) && !fullRevision.MatchString(ref) {
 		revision, err := look.Pin(ctx, "encoder "+ref, func(ctx context.Context) (string, error) {
@@ -36,20 +36,20 @@ func Pin(ctx context.Context, look stages.Lookup, ref string) (encoder.ID, error
 	return id, nil
 }
 
-// Key is what a key holds of an encoder.
-func Key(id encoder.ID) map[string]any {
+// EncoderKey is what a key holds of an encoder.
+func EncoderKey(id encoder.ID) map[string]any {
 	return map[string]any{"name": id.Name, "revision": id.Revision, "digest": id.Digest}
 }
 
-// Encoder fetches the encoder that a key holds, under the name the plan gives
+// FetchEncoder fetches the encoder that a key holds, under the name the plan gives
 // it, and returns its folder.
-func Encoder(ctx context.Context, env stages.Env, ref string, key map[string]any) (string, error) {
+func FetchEncoder(ctx context.Context, env stages.Env, ref string, key map[string]any) (string, error) {
 	name := ref
 	if revision, _ := key["revision"].(string); revision != "" && isHub(ref) {
 		name = fmt.Sprint(key["name"]) + "@" + revision
 	}
 	o := encoderOptions(env.CacheDir, env.Offline)
-	o.Log, o.Announce, o.Progress = env.Log, announce(env), fetching(env)
+	o.Log, o.Announce, o.Progress = env.Log, announce(env), fetchProgress(env)
 	id, err := encoder.Resolve(ctx, name, o)
 	if err != nil {
 		return "", encoderFailure(err)
@@ -97,8 +97,8 @@ func openURL(ctx context.Context, url string) (encoder.Files, error) {
 	return files, nil
 }
 
-// Load reads the encoder that Encoder fetched.
-func Load(dir string) (*encoder.Encoder, error) {
+// LoadEncoder reads the encoder that FetchEncoder fetched.
+func LoadEncoder(dir string) (*encoder.Encoder, error) {
 	e, err := encoder.Load(dir)
 	switch {
 	case errors.Is(err, encoder.ErrMixed):

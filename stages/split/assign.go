@@ -10,7 +10,7 @@ import (
 // a stratum take sides by the rank of their draws instead of the draws
 // themselves, which are about the same: rows that are added move few of the
 // others then, and none at all if it is not stratified.
-func (p *parting) assign(o *Options) {
+func (p *partition) assign(o *Options) {
 	ratios := o.Ratios.shares()
 	if !o.Stratify {
 		for _, g := range p.groups {
@@ -96,7 +96,7 @@ func stratify(groups []*group) []stratum {
 // assignByTime gives every group a side by its latest row, so that no row that
 // trains is as late as the first that tests. Without dates the ratios say where
 // the cuts lie; groups of one moment stay together. Groups without a time train.
-func (p *parting) assignByTime(o *Options) {
+func (p *partition) assignByTime(o *Options) {
 	val, test, ok := o.Cuts.times()
 	if !ok {
 		val, test = p.cuts(o.Ratios.shares())
@@ -114,7 +114,7 @@ func (p *parting) assignByTime(o *Options) {
 }
 
 // cuts are the moments that part the groups by the ratios.
-func (p *parting) cuts(ratios [3]float64) (val, test time.Time) {
+func (p *partition) cuts(ratios [3]float64) (val, test time.Time) {
 	var list []*group
 	total, done := 0.0, 0.0
 	for _, g := range p.groups {

@@ -124,9 +124,9 @@ func (s *stage) Run(ctx context.Context, in stages.Inputs, out stages.Outputs) e
 	if err != nil {
 		return err
 	}
-	p := part(all, gold, s.o, len(cats))
+	p := newPartition(all, gold, s.o, len(cats))
 	removed := 0
-	for _, l := range p.gone {
+	for _, l := range p.dropped {
 		removed += l.Rows
 	}
 	s.env.Note("gold_rows_removed", removed)
@@ -140,7 +140,7 @@ func (s *stage) Run(ctx context.Context, in stages.Inputs, out stages.Outputs) e
 		return err
 	}
 	if s.o.ByTime {
-		if err := s.datable(p); err != nil {
+		if err := s.checkDated(p); err != nil {
 			return err
 		}
 		p.assignByTime(s.o)
@@ -149,8 +149,8 @@ func (s *stage) Run(ctx context.Context, in stages.Inputs, out stages.Outputs) e
 	}
 	var sides [3][]rows.Row
 	for i, r := range all {
-		if p.of[i] >= 0 {
-			side := p.groups[p.of[i]].side
+		if p.groupOf[i] >= 0 {
+			side := p.groups[p.groupOf[i]].side
 			sides[side] = append(sides[side], r)
 		}
 	}
@@ -160,7 +160,7 @@ func (s *stage) Run(ctx context.Context, in stages.Inputs, out stages.Outputs) e
 		}
 	}
 	report := p.report(s.o, cats)
-	s.say(report)
+	s.logReport(report)
 	for i, name := range sideNames {
 		if err := ctx.Err(); err != nil {
 			return err
@@ -177,12 +177,12 @@ func (s *stage) Run(ctx context.Context, in stages.Inputs, out stages.Outputs) e
 	return nil
 }
 
-// datable refuses rows without a time, if the plan does not say what to do with
+// checkDated refuses rows without a time, if the plan does not say what to do with
 // them, and a table without any.
-func (s *stage) datable(p *parting) error {
+func (s *stage) checkDated(p *partition) error {
 	undated, bad := 0, ""
-	for i, t := range p.seen {
-		if t.IsZero() && p.of[i] >= 0 {
+	for i, t := range p.times {
+		if t.IsZero() && p.groupOf[i] >= 0 {
 			undated++
 			bad = fmt.Sprintf("%q has seen_at %q", p.all[i].Title, p.all[i].SeenAt)
 		}
@@ -193,17 +193,17 @@ func (s *stage) datable(p *parting) error {
 	return nil
 }
 
-// large is the share of all rows from which on one story is worth a warning.
-const large = 0.05
+// largeShare is the share of all rows from which on one story is worth a warning.
+const largeShare = 0.05
 
-// say logs what is wrong with the sides.
-func (s *stage) say(r *Report) {
+// logReport logs what is wrong with the sides.
+func (s *stage) logReport(r *Report) {
 	for _, l := range r.Leaks {
 		if !l.Dropped && l.By != byClose {
 			s.env.Log.Warn("rows of one side meet those of another and stay", slog.String("between", l.Between[0]+" and "+l.Between[1]), slog.String("by", l.By), slog.Int("rows", l.Rows), slog.String("example", l.Examples[0].Title))
 		}
 	}
-	if len(r.Largest) > 0 && float64(r.Largest[0].Rows) > large*float64(r.Rows) && r.Largest[0].Rows > shown {
+	if len(r.Largest) > 0 && float64(r.Largest[0].Rows) > largeShare*float64(r.Rows) && r.Largest[0].Rows > maxExamples {
 		s.env.Log.Warn("one group of near-duplicates is a large part of all rows: it stays on one side; raise threshold if these are different stories",
 			slog.Int("rows", r.Largest[0].Rows), slog.Any("titles", r.Largest[0].Titles))
 	}
@@ -224,7 +224,7 @@ func (s *stage) gold(ctx context.Context) ([]rows.Row, error) {
 
 // warnCategories says which categories cannot be learned, and refuses a table
 // in which none can.
-func (s *stage) warnCategories(p *parting, cats []string) error {
+func (s *stage) warnCategories(p *partition, cats []string) error {
 	positives, kept := make([]int, len(cats)), 0
 	for _, g := range p.groups {
 		kept += len(g.rows)

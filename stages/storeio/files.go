@@ -36,7 +36,7 @@ func (f Files) Open(ctx context.Context, name string) (io.ReadCloser, error) {
 	if err != nil {
 		return nil, stages.Fail(stages.CodePlan, "restore the file, or change the option that names it", "%w", err)
 	}
-	return &verified{r: r, path: name, want: info, hash: sha256.New()}, nil
+	return &verifiedReader{r: r, path: name, want: info, hash: sha256.New()}, nil
 }
 
 // OpenFile opens a local path or the object at a store URL.
@@ -79,16 +79,16 @@ func SplitURL(raw string) (store, key string, err error) {
 	return u.String(), key, nil
 }
 
-// verified fails with storage.ErrCorrupt at the end if the bytes are not those
+// verifiedReader fails with storage.ErrCorrupt at the end if the bytes are not those
 // that were resolved.
-type verified struct {
+type verifiedReader struct {
 	r    io.ReadCloser
 	path string
 	want stages.FileInfo
 	hash hash.Hash
 }
 
-func (v *verified) Read(p []byte) (int, error) {
+func (v *verifiedReader) Read(p []byte) (int, error) {
 	n, err := v.r.Read(p)
 	v.hash.Write(p[:n])
 	if err == io.EOF {
@@ -99,4 +99,4 @@ func (v *verified) Read(p []byte) (int, error) {
 	return n, err
 }
 
-func (v *verified) Close() error { return v.r.Close() }
+func (v *verifiedReader) Close() error { return v.r.Close() }

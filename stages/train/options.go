@@ -141,11 +141,11 @@ func (o *Options) Resolve(ctx context.Context, look stages.Lookup) (stages.Exter
 		ext["gold"] = info.Digest
 		ext["gold_part"] = 2 // bumped with what rows.GoldPart draws
 	}
-	id, err := resources.Pin(ctx, look, o.Encoder)
+	id, err := resources.PinEncoder(ctx, look, o.Encoder)
 	if err != nil {
 		return nil, err
 	}
-	ext["encoder"] = resources.Key(id)
+	ext["encoder"] = resources.EncoderKey(id)
 	return ext, nil
 }
 

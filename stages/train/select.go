@@ -57,7 +57,7 @@ func (s *stage) choose(ctx context.Context, t *taxonomy.Taxonomy, m *bert.Model,
 	for i, r := range set {
 		titles[i] = r.Title
 	}
-	groups := dedup.NearDuplicateGroups(titles)
+	groups := dedup.Groups(titles)
 	given := targets(t, set)
 	now := given
 	for round := range o.Rounds {

@@ -23,7 +23,7 @@ type stage struct {
 
 // Preflight opens the device, fetches the encoder and reads the gold part.
 func (s *stage) Preflight(ctx context.Context) error {
-	dev, err := resources.Device(ctx, s.env, s.env.Device)
+	dev, err := resources.OpenDevice(ctx, s.env, s.env.Device)
 	if err != nil {
 		return err
 	}
@@ -42,7 +42,7 @@ func (s *stage) Preflight(ctx context.Context) error {
 // encoderDir fetches the encoder that the key names.
 func (s *stage) encoderDir(ctx context.Context) (string, error) {
 	key, _ := s.env.External["encoder"].(map[string]any)
-	return resources.Encoder(ctx, s.env, s.o.Encoder, key)
+	return resources.FetchEncoder(ctx, s.env, s.o.Encoder, key)
 }
 
 // Run fits the model and writes model, history and thresholds.
@@ -52,7 +52,7 @@ func (s *stage) Run(ctx context.Context, in stages.Inputs, out stages.Outputs) e
 	if err != nil {
 		return err
 	}
-	dev, err := resources.Device(ctx, s.env, s.env.Device)
+	dev, err := resources.OpenDevice(ctx, s.env, s.env.Device)
 	if err != nil {
 		return err
 	}
@@ -135,7 +135,7 @@ func (s *stage) model(ctx context.Context, t *taxonomy.Taxonomy) (*bert.Model, e
 	if err != nil {
 		return nil, err
 	}
-	e, err := resources.Load(dir)
+	e, err := resources.LoadEncoder(dir)
 	if err != nil {
 		return nil, err
 	}
@@ -170,7 +170,7 @@ func (s *stage) prove(ctx context.Context, m *bert.Model, dev *device.Device) er
 	if dev.Name != device.CUDA {
 		return nil
 	}
-	cpu, err := resources.Device(ctx, s.env, device.Go)
+	cpu, err := resources.OpenDevice(ctx, s.env, device.Go)
 	if err != nil {
 		return err
 	}

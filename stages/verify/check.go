@@ -43,8 +43,8 @@ type Result struct {
 // failed reports whether the result fails the run.
 func (r Result) failed() bool { return !r.Passed && r.Severity == "error" }
 
-// judge evaluates one demand.
-func (s *stage) judge(ctx context.Context, c Check, f *figures, p prover) (Result, error) {
+// evaluate evaluates one demand.
+func (s *stage) evaluate(ctx context.Context, c Check, f *figures, p integrityChecker) (Result, error) {
 	r := Result{ID: c.ID, On: c.On, Over: c.Over, Category: c.Category, Severity: c.Severity, Lower: c.Lower}
 	r.Min, r.Max = c.limits()
 	o, err := s.observe(ctx, c, f, p)
@@ -73,13 +73,13 @@ type observation struct {
 }
 
 // observe takes the value of a check from the figures, or has it proved.
-func (s *stage) observe(ctx context.Context, c Check, f *figures, p prover) (observation, error) {
+func (s *stage) observe(ctx context.Context, c Check, f *figures, p integrityChecker) (observation, error) {
 	report, d, set := f.reports[c.On], f.Details[c.On], f.sets[c.On]
 	m := p.m
 	category := report.PerCategory[c.Category]
 	k := m.t.Index(c.Category)
 	void := ""
-	if define(c.ID).category == always && category.Support == 0 {
+	if definitionOf(c.ID).category == always && category.Support == 0 {
 		void = "no row of " + c.On + " is positive: nothing can be measured"
 	}
 	switch c.ID {
@@ -87,15 +87,15 @@ func (s *stage) observe(ctx context.Context, c Check, f *figures, p prover) (obs
 		if len(report.Unsupported) == len(m.t.Categories) {
 			void = fmt.Sprintf("no category has %d positives", metrics.MinSupport)
 		}
-		return observation{value: report.MacroF1, ci: report.CI.MacroF1, void: void, samples: func() []Sample { return m.wrong(set, all(set), -1, anyError) }}, nil
+		return observation{value: report.MacroF1, ci: report.CI.MacroF1, void: void, samples: func() []Sample { return m.wrong(set, allRows(set), -1, anyError) }}, nil
 	case "micro_f1":
-		return observation{value: report.MicroF1, ci: report.CI.MicroF1, samples: func() []Sample { return m.wrong(set, all(set), -1, anyError) }}, nil
+		return observation{value: report.MicroF1, ci: report.CI.MicroF1, samples: func() []Sample { return m.wrong(set, allRows(set), -1, anyError) }}, nil
 	case "precision":
-		return observation{value: category.Precision, ci: category.CI.Precision, void: void, samples: func() []Sample { return m.wrong(set, all(set), k, falseAlarm) }}, nil
+		return observation{value: category.Precision, ci: category.CI.Precision, void: void, samples: func() []Sample { return m.wrong(set, allRows(set), k, falseAlarm) }}, nil
 	case "recall":
-		return observation{value: category.Recall, ci: category.CI.Recall, void: void, samples: func() []Sample { return m.wrong(set, all(set), k, missed) }}, nil
+		return observation{value: category.Recall, ci: category.CI.Recall, void: void, samples: func() []Sample { return m.wrong(set, allRows(set), k, missed) }}, nil
 	case "f1":
-		return observation{value: category.F1, ci: category.CI.F1, void: void, samples: func() []Sample { return m.wrong(set, all(set), k, anyError) }}, nil
+		return observation{value: category.F1, ci: category.CI.F1, void: void, samples: func() []Sample { return m.wrong(set, allRows(set), k, anyError) }}, nil
 	case "tag_accuracy":
 		o := observation{value: d.TagAccuracy.Value, ci: d.TagAccuracy.CI, samples: func() []Sample { return m.wrongTags(set, k) }}
 		tagged := category.TagSupport
@@ -124,7 +124,7 @@ func (s *stage) observe(ctx context.Context, c Check, f *figures, p prover) (obs
 		if x.Rows == 0 {
 			void = "a rule fired on every row of " + c.On
 		}
-		return observation{value: x.MicroF1, ci: x.CI.MicroF1, where: fmt.Sprintf("%d rows", x.Rows), void: void, samples: func() []Sample { return m.wrong(set, silent(set), -1, anyError) }}, nil
+		return observation{value: x.MicroF1, ci: x.CI.MicroF1, where: fmt.Sprintf("%d rows", x.Rows), void: void, samples: func() []Sample { return m.wrong(set, rowsWithoutRules(set), -1, anyError) }}, nil
 	case "calibration":
 		return m.calibration(c, report, d, set), nil
 	case "support", "train_support":
@@ -158,7 +158,7 @@ func (m *measurer) calibration(c Check, report metrics.Report, d *Details, s *se
 		return observation{void: fmt.Sprintf("no category has %d positives", metrics.MinSupport)}
 	}
 	k := m.t.Index(o.where)
-	o.samples = func() []Sample { return m.wrong(s, all(s), k, anyError) }
+	o.samples = func() []Sample { return m.wrong(s, allRows(s), k, anyError) }
 	if c.Category != "" {
 		o.where = ""
 	}
@@ -212,8 +212,8 @@ func (r Result) Name() string {
 	return name
 }
 
-// Demand is what a check asks for, in words.
-func (r Result) Demand() string {
+// Requirement is what a check asks for, in words.
+func (r Result) Requirement() string {
 	var out []string
 	if r.Min != nil {
 		out = append(out, fmt.Sprintf("at least %.4g", *r.Min))
@@ -241,5 +241,5 @@ func (r Result) describe() string {
 	case r.Where != "":
 		text += " (" + r.Where + ")"
 	}
-	return text + ", demanded: " + r.Demand()
+	return text + ", demanded: " + r.Requirement()
 }

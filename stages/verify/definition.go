@@ -55,7 +55,7 @@ var definitions = []definition{
 	{id: "leak", doc: "rows that are in train too, by url, id, title or as near-duplicates: none is allowed", max: limit(0), limited: true},
 }
 
-func define(id string) definition {
+func definitionOf(id string) definition {
 	if i := slices.IndexFunc(definitions, func(d definition) bool { return d.id == id }); i >= 0 {
 		return definitions[i]
 	}
@@ -70,7 +70,7 @@ func (c Check) limits() (least, most *float64) {
 	if c.Min != nil || c.Max != nil || c.Lower != nil {
 		return c.Min, c.Max
 	}
-	d := define(c.ID)
+	d := definitionOf(c.ID)
 	return d.min, d.max
 }
 

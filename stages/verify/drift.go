@@ -33,8 +33,8 @@ func (m *measurer) distribution(s *set) Distribution {
 	return m.count(len(s.rows), func(i int) ([]bool, string) { return s.by[byModel][i].Positive, s.rows[i].Title })
 }
 
-// ofTrain is what the model answers on training rows, evenly spread ones of many.
-func (m *measurer) ofTrain(ctx context.Context, in []rows.Row) (Distribution, error) {
+// trainDistribution is what the model answers on training rows, evenly spread ones of many.
+func (m *measurer) trainDistribution(ctx context.Context, in []rows.Row) (Distribution, error) {
 	step := max(1, len(in)/maxDriftRows)
 	var some []rows.Row
 	for i := 0; i < len(in); i += step {
@@ -78,7 +78,7 @@ func (s *stage) drift(ctx context.Context, m *measurer, f *figures, trainRows []
 	if !s.o.drifts() {
 		return nil
 	}
-	before, against, err := s.before(ctx)
+	before, against, err := s.earlierDistributions(ctx)
 	if err != nil {
 		return err
 	}
@@ -88,7 +88,7 @@ func (s *stage) drift(ctx context.Context, m *measurer, f *figures, trainRows []
 		was, who := before[name], against
 		if was.Rows == 0 {
 			if trained.Rows == 0 {
-				if trained, err = m.ofTrain(ctx, trainRows); err != nil {
+				if trained, err = m.trainDistribution(ctx, trainRows); err != nil {
 					return err
 				}
 			}
@@ -107,8 +107,8 @@ func (s *stage) drift(ctx context.Context, m *measurer, f *figures, trainRows []
 	return nil
 }
 
-// before reads the distributions of the earlier release, by set.
-func (s *stage) before(ctx context.Context) (map[string]Distribution, string, error) {
+// earlierDistributions reads the distributions of the earlier release, by set.
+func (s *stage) earlierDistributions(ctx context.Context) (map[string]Distribution, string, error) {
 	key, ok := s.env.External["release"].(map[string]any)
 	if !ok {
 		return nil, "", nil

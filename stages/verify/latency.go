@@ -50,8 +50,8 @@ func (m *measurer) time(ctx context.Context, device string, s *set) (Timings, er
 	return out, nil
 }
 
-// judge evaluates the checks of latency.
-func (t *Timings) judge(checks []Check) {
+// evaluate evaluates the checks of latency.
+func (t *Timings) evaluate(checks []Check) {
 	for _, c := range checks {
 		if !volatile(c.ID) {
 			continue

@@ -38,7 +38,7 @@ func leaks(trainRows, in []rows.Row) []leak {
 	for _, r := range in {
 		titles = append(titles, r.Title)
 	}
-	near := dedup.NearDuplicateGroups(titles)
+	near := dedup.Groups(titles)
 	byGroup := map[int]int{}
 	for i := range trainRows {
 		byGroup[near[i]] = i

@@ -120,7 +120,7 @@ func (m *measurer) predict(ctx context.Context, texts []classify.Text) ([][]floa
 			x := float64(p.Scores[c])
 			if math.IsNaN(x) || math.IsInf(x, 0) {
 				return nil, nil, stages.Fail(stages.CodeStage, "train again with a lower learning rate; the losses are in the artifact history",
-					"the model's score of %s is no number for %q", category.Name, cut(texts[i].Title))
+					"the model's score of %s is no number for %q", category.Name, shorten(texts[i].Title))
 			}
 			scores[i][c] = metrics.Round(x)
 			a.Positive[c] = scores[i][c] >= m.thresholds[c]

@@ -59,7 +59,7 @@ func (o *Options) Check() []stages.Problem {
 }
 
 func (c Check) check(gold bool, fail func(field, message, hint string)) {
-	d := define(c.ID)
+	d := definitionOf(c.ID)
 	if c.On == "gold" && !gold {
 		fail("on", "the check is on gold, but no gold set is named", "add `gold: FILE` to verify, or measure on test")
 	}

@@ -11,17 +11,17 @@ import (
 // Prediction is a line of predictions.jsonl: one row of the gold set, without
 // one of the test split, and what was answered.
 type Prediction struct {
-	On         string            `json:"on"`
-	ID         string            `json:"id,omitempty"`
-	URL        string            `json:"url,omitempty"`
-	Title      string            `json:"title"`
-	Host       string            `json:"host,omitempty"`
-	Categories map[string]Judged `json:"categories"`
-	Rules      []string          `json:"rules"` // that fired, as category:rule
+	On         string                        `json:"on"`
+	ID         string                        `json:"id,omitempty"`
+	URL        string                        `json:"url,omitempty"`
+	Title      string                        `json:"title"`
+	Host       string                        `json:"host,omitempty"`
+	Categories map[string]CategoryPrediction `json:"categories"`
+	Rules      []string                      `json:"rules"` // that fired, as category:rule
 }
 
-// Judged is what one category of a row is, and is said to be.
-type Judged struct {
+// CategoryPrediction is what one category of a row is, and is said to be.
+type CategoryPrediction struct {
 	Truth    bool    `json:"truth"`
 	Unknown  bool    `json:"unknown,omitempty"` // nobody decided: Truth means nothing
 	Score    float64 `json:"score"`
@@ -45,10 +45,10 @@ func (m *measurer) predictions(ctx context.Context, out stages.Outputs, s *set) 
 	e := json.NewEncoder(b)
 	e.SetEscapeHTML(false)
 	for i, r := range s.rows[:min(maxPredictions, len(s.rows))] {
-		p := Prediction{On: s.name, ID: r.ID, URL: r.URL, Title: r.Title, Host: s.hosts[i], Rules: s.fired[i], Categories: map[string]Judged{}}
+		p := Prediction{On: s.name, ID: r.ID, URL: r.URL, Title: r.Title, Host: s.hosts[i], Rules: s.fired[i], Categories: map[string]CategoryPrediction{}}
 		for k, c := range m.t.Categories {
 			t, a := s.truth[i], s.by[byModel][i]
-			p.Categories[c.Name] = Judged{
+			p.Categories[c.Name] = CategoryPrediction{
 				Truth: t.Positive[k], Unknown: !t.Known[k], Score: s.scores[i][k], Answer: a.Positive[k],
 				Masked: s.by[byMasked][i].Positive[k], Keywords: s.by[byKeywords][i].Positive[k], TagTruth: t.Tags[k], Tag: a.Tags[k],
 			}

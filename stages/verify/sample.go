@@ -22,8 +22,8 @@ const (
 	maxTitle   = 120
 )
 
-// cut shortens a title.
-func cut(title string) string {
+// shorten shortens a title.
+func shorten(title string) string {
 	if r := []rune(title); len(r) > maxTitle {
 		return string(r[:maxTitle-1]) + "…"
 	}
@@ -35,7 +35,7 @@ func (s *set) sample(row int, expected, answered string) Sample {
 	if id == "" {
 		id = s.rows[row].URL
 	}
-	return Sample{ID: id, Title: cut(s.rows[row].Title), Expected: expected, Answered: answered}
+	return Sample{ID: id, Title: shorten(s.rows[row].Title), Expected: expected, Answered: answered}
 }
 
 // mistake reports whether an answer is wrong in the way that a check counts.
@@ -45,7 +45,7 @@ func anyError(truth, answer bool) bool   { return truth != answer }
 func falseAlarm(truth, answer bool) bool { return !truth && answer }
 func missed(truth, answer bool) bool     { return truth && !answer }
 
-func all(s *set) []int {
+func allRows(s *set) []int {
 	out := make([]int, len(s.rows))
 	for i := range out {
 		out[i] = i
@@ -53,8 +53,8 @@ func all(s *set) []int {
 	return out
 }
 
-func silent(s *set) []int {
-	return slices.DeleteFunc(all(s), func(i int) bool { return len(s.fired[i]) > 0 })
+func rowsWithoutRules(s *set) []int {
+	return slices.DeleteFunc(allRows(s), func(i int) bool { return len(s.fired[i]) > 0 })
 }
 
 // wrong samples the mistakes of the model among rows at, those farthest from
@@ -124,26 +124,26 @@ func (m *measurer) wrongTags(s *set, category int) []Sample {
 func leaked(s *set, in []leak) []Sample {
 	var out []Sample
 	for _, l := range in[:min(maxSamples, len(in))] {
-		out = append(out, s.sample(l.row, "not in train", "in train as: "+cut(l.as)))
+		out = append(out, s.sample(l.row, "not in train", "in train as: "+shorten(l.as)))
 	}
 	return out
 }
 
 func (m *measurer) expected(s *set, row, category int) string {
 	if category >= 0 {
-		return yes(m.t.Categories[category].Name, s.truth[row].Positive[category])
+		return positiveOrNot(m.t.Categories[category].Name, s.truth[row].Positive[category])
 	}
 	return m.names(s.truth[row].Positive)
 }
 
 func (m *measurer) answered(s *set, row, category int) string {
 	if category >= 0 {
-		return fmt.Sprintf("%s (%.2f)", yes(m.t.Categories[category].Name, s.by[byModel][row].Positive[category]), s.scores[row][category])
+		return fmt.Sprintf("%s (%.2f)", positiveOrNot(m.t.Categories[category].Name, s.by[byModel][row].Positive[category]), s.scores[row][category])
 	}
 	return m.names(s.by[byModel][row].Positive)
 }
 
-func yes(name string, is bool) string {
+func positiveOrNot(name string, is bool) string {
 	if is {
 		return name
 	}

@@ -79,10 +79,10 @@ func (s *stage) Run(ctx context.Context, in stages.Inputs, out stages.Outputs) e
 	if err != nil {
 		return err
 	}
-	if gold, err = s.scored(ctx, in, gold); err != nil {
+	if gold, err = s.withoutCalibrationRows(ctx, in, gold); err != nil {
 		return err
 	}
-	dev, err := resources.Device(ctx, s.env, s.env.Device)
+	dev, err := resources.OpenDevice(ctx, s.env, s.env.Device)
 	if err != nil {
 		return err
 	}
@@ -136,12 +136,12 @@ func (s *stage) Run(ctx context.Context, in stages.Inputs, out stages.Outputs) e
 func (s *stage) decide(ctx context.Context, in stages.Inputs, out stages.Outputs, m *measurer, f *figures, dev *device.Device, last *set) error {
 	artifact, _ := in.Artifact("model")
 	checks := Checks{Passed: true, Model: artifact.Digest, Checks: []Result{}}
-	p := prover{s: s, m: m, in: in, dev: dev}
+	p := integrityChecker{s: s, m: m, in: in, dev: dev}
 	for _, c := range s.o.Checks {
 		if volatile(c.ID) {
 			continue
 		}
-		r, err := s.judge(ctx, c, f, p)
+		r, err := s.evaluate(ctx, c, f, p)
 		if err != nil {
 			return err
 		}
@@ -152,7 +152,7 @@ func (s *stage) decide(ctx context.Context, in stages.Inputs, out stages.Outputs
 	if err != nil {
 		return err
 	}
-	timings.judge(s.o.Checks)
+	timings.evaluate(s.o.Checks)
 	for _, r := range slices.Concat(checks.Checks, timings.Checks) {
 		if !r.Passed {
 			s.env.Log.Warn("check failed", "check", r.Message, "severity", r.Severity)
@@ -195,7 +195,7 @@ func messages(results []Result) string {
 // warn says what makes the figures worth less than they seem.
 func (s *stage) warn(t *taxonomy.Taxonomy, f *figures) {
 	if n := f.Leaked; n > 0 {
-		s.env.Log.Warn("gold rows were trained on: the figures flatter", "rows", n, "example", cut(f.sets["gold"].rows[f.leaks["gold"][0].row].Title))
+		s.env.Log.Warn("gold rows were trained on: the figures flatter", "rows", n, "example", shorten(f.sets["gold"].rows[f.leaks["gold"][0].row].Title))
 	}
 	if f.Gold == nil {
 		return
@@ -248,7 +248,7 @@ func contradiction(t *taxonomy.Taxonomy, gold []rows.Row) error {
 		}
 		for k, c := range t.Categories {
 			if gold[j].Labels[k].Score != r.Labels[k].Score {
-				return fmt.Errorf("rows %d and %d are both %s, one is %s and the other is not: %q", j+1, i+1, id, c.Name, cut(r.Title))
+				return fmt.Errorf("rows %d and %d are both %s, one is %s and the other is not: %q", j+1, i+1, id, c.Name, shorten(r.Title))
 			}
 		}
 	}

@@ -13,7 +13,7 @@ import (
 
 // A process that left the program's group by setsid ends with the stage, and
 // one that is none of the stage's goes on.
-func TestStraysEnd(t *testing.T) {
+func TestOrphansEnd(t *testing.T) {
 	if _, err := exec.LookPath("setsid"); err != nil {
 		t.Skip("setsid is not installed")
 	}

@@ -39,7 +39,7 @@ func (r *replay) ServeHTTP(w http.ResponseWriter, req *http.Request) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.asks++
-	if req.Header.Get("User-Agent") != agent {
+	if req.Header.Get("User-Agent") != userAgent {
 		http.Error(w, throttleText, 429)
 		return
 	}
@@ -56,8 +56,8 @@ func (r *replay) ServeHTTP(w http.ResponseWriter, req *http.Request) {
 			return
 		}
 	}
-	from, _ := time.Parse(stamp, req.FormValue("startdatetime"))
-	to, _ := time.Parse(stamp, req.FormValue("enddatetime"))
+	from, _ := time.Parse(gdeltTime, req.FormValue("startdatetime"))
+	to, _ := time.Parse(gdeltTime, req.FormValue("enddatetime"))
 	r.spans = append(r.spans, req.FormValue("startdatetime")+"-"+req.FormValue("enddatetime"))
 	var list []string
 	for at := from.Truncate(r.every); !at.After(to) && len(list) < pageRows; at = at.Add(r.every) {
@@ -168,7 +168,7 @@ func newTrial(t *testing.T, g GDELT) *trial {
 		Log: slog.New(slog.NewTextHandler(&tr.log, nil)), Progress: func(stages.Progress) {}, Note: func(n string, v any) { tr.notes[n] = v },
 		Checkpoints: tr.points,
 	}}
-	tr.stage.timing = func(c *clock) {
+	tr.stage.timing = func(c *pacer) {
 		c.now = func() time.Time { tr.mu.Lock(); defer tr.mu.Unlock(); return tr.now }
 		c.sleep = func(ctx context.Context, d time.Duration) error {
 			tr.mu.Lock()
@@ -180,10 +180,10 @@ func newTrial(t *testing.T, g GDELT) *trial {
 	return tr
 }
 
-func (tr *trial) run(t *testing.T) (*memTree, yield, error) {
+func (tr *trial) run(t *testing.T) (*memTree, counts, error) {
 	raw := &memTree{files: map[string]*memFile{}}
 	table, err := tr.stage.gdelt(t.Context(), raw)
-	y, _ := tr.notes["yield"].(yield)
+	y, _ := tr.notes["yield"].(counts)
 	if err == nil && len(table.Rows) != y.Got {
 		t.Errorf("%d rows, yield %+v", len(table.Rows), y)
 	}

@@ -9,18 +9,18 @@ import (
 	"time"
 )
 
-// clock paces requests to GDELT. Its file holds the time of the next free slot
+// pacer paces requests to GDELT. Its file holds the time of the next free slot
 // and is locked while it is read and written, so that all processes of a
 // machine that share a cache folder together keep the pace.
-type clock struct {
+type pacer struct {
 	path  string
 	pace  time.Duration
 	now   func() time.Time
 	sleep func(context.Context, time.Duration) error
 }
 
-func newClock(cacheDir string, pace time.Duration) *clock {
-	return &clock{path: filepath.Join(cacheDir, "gdelt", "clock"), pace: pace, now: time.Now, sleep: sleep}
+func newPacer(cacheDir string, pace time.Duration) *pacer {
+	return &pacer{path: filepath.Join(cacheDir, "gdelt", "clock"), pace: pace, now: time.Now, sleep: sleep}
 }
 
 func sleep(ctx context.Context, d time.Duration) error {
@@ -35,7 +35,7 @@ func sleep(ctx context.Context, d time.Duration) error {
 }
 
 // wait takes the next free slot and returns when it has come.
-func (c *clock) wait(ctx context.Context) error {
+func (c *pacer) wait(ctx context.Context) error {
 	var slot, now time.Time
 	err := c.update(func(next time.Time) time.Time {
 		now = c.now()
@@ -53,8 +53,8 @@ func (c *clock) wait(ctx context.Context) error {
 	return ctx.Err()
 }
 
-// hold keeps every process of the machine back for d.
-func (c *clock) hold(d time.Duration) error {
+// delay keeps every process of the machine back for d.
+func (c *pacer) delay(d time.Duration) error {
 	return c.update(func(next time.Time) time.Time {
 		if until := c.now().Add(d); until.After(next) {
 			return until
@@ -63,10 +63,10 @@ func (c *clock) hold(d time.Duration) error {
 	})
 }
 
-// longest caps what a broken or future clock file can make us wait.
-const longest = 10 * time.Minute
+// maxWait caps what a broken or future clock file can make us wait.
+const maxWait = 10 * time.Minute
 
-func (c *clock) update(change func(next time.Time) time.Time) error {
+func (c *pacer) update(change func(next time.Time) time.Time) error {
 	if err := os.MkdirAll(filepath.Dir(c.path), 0o755); err != nil {
 		return fmt.Errorf("clock of GDELT requests: %w", err)
 	}
@@ -83,7 +83,7 @@ func (c *clock) update(change func(next time.Time) time.Time) error {
 	var next time.Time
 	if n, _ := f.ReadAt(b[:], 0); n == len(b) {
 		next = time.Unix(0, int64(binary.LittleEndian.Uint64(b[:])))
-		if next.Sub(c.now()) > longest {
+		if next.Sub(c.now()) > maxWait {
 			next = time.Time{}
 		}
 	}

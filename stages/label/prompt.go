@@ -86,9 +86,9 @@ type answer struct {
 	TokensOut int64  `json:"tokens_out"`
 }
 
-// answers keeps completions in the store, by what was asked: a later run, on
+// answerStore keeps completions in the store, by what was asked: a later run, on
 // another machine too, and a stage that was killed pay for nothing twice.
-type answers struct{ store *storage.Store }
+type answerStore struct{ store *storage.Store }
 
 // answerKey names the answer to a request; a second try has its own.
 func answerKey(body []byte, try int) string {
@@ -99,7 +99,7 @@ func answerKey(body []byte, try int) string {
 
 // get returns a kept answer. The error is storage.ErrNotFound or ErrCorrupt if
 // there is none of use; version is then what put replaces.
-func (k answers) get(ctx context.Context, key string) (a answer, version string, err error) {
+func (k answerStore) get(ctx context.Context, key string) (a answer, version string, err error) {
 	body, version, err := k.store.Read(ctx, key)
 	if err == nil {
 		if json.Unmarshal(body, &a) != nil {
@@ -110,7 +110,7 @@ func (k answers) get(ctx context.Context, key string) (a answer, version string,
 }
 
 // put keeps an answer. If another process kept one meanwhile, that one stays.
-func (k answers) put(ctx context.Context, key, version string, a answer) error {
+func (k answerStore) put(ctx context.Context, key, version string, a answer) error {
 	body, err := json.Marshal(a)
 	if err != nil {
 		return err
@@ -126,7 +126,7 @@ func (k answers) put(ctx context.Context, key, version string, a answer) error {
 func parseLabels(content string, t *taxonomy.Taxonomy) ([]rows.Label, error) {
 	start := strings.IndexByte(content, '{')
 	if start < 0 {
-		return nil, fmt.Errorf("no JSON object in the answer %s", short(content))
+		return nil, fmt.Errorf("no JSON object in the answer %s", excerpt(content))
 	}
 	var got struct {
 		Labels *[]struct {
@@ -141,13 +141,13 @@ func parseLabels(content string, t *taxonomy.Taxonomy) ([]rows.Label, error) {
 		if errors.Is(err, io.ErrUnexpectedEOF) {
 			err = errors.New("it is cut off")
 		}
-		return nil, fmt.Errorf("the answer %s is not as asked: %w", short(content), err)
+		return nil, fmt.Errorf("the answer %s is not as asked: %w", excerpt(content), err)
 	}
 	if strings.ContainsRune(content[start+int(d.InputOffset()):], '{') {
-		return nil, fmt.Errorf("more than one JSON object in the answer %s", short(content))
+		return nil, fmt.Errorf("more than one JSON object in the answer %s", excerpt(content))
 	}
 	if got.Labels == nil {
-		return nil, fmt.Errorf("no labels in the answer %s", short(content))
+		return nil, fmt.Errorf("no labels in the answer %s", excerpt(content))
 	}
 	out := make([]rows.Label, len(t.Categories))
 	seen := make([]bool, len(out))
@@ -171,8 +171,8 @@ func parseLabels(content string, t *taxonomy.Taxonomy) ([]rows.Label, error) {
 	return out, nil
 }
 
-// short quotes the beginning of a text from outside.
-func short(s string) string {
+// excerpt quotes the beginning of a text from outside.
+func excerpt(s string) string {
 	runes := []rune(strings.ToValidUTF8(s, "\uFFFD"))
 	if len(runes) > 80 {
 		return fmt.Sprintf("%q...", string(runes[:80]))

@@ -11,8 +11,8 @@ import (
 	"github.com/sprint-ml/sprint/stages/rows"
 )
 
-// board holds the labels in the making.
-type board struct {
+// assembly holds the labels in the making.
+type assembly struct {
 	t      *taxonomy.Taxonomy
 	model  labelmodel.Model
 	voters voters
@@ -26,8 +26,8 @@ type board struct {
 	conflicts [][]bool
 }
 
-func newBoard(t *taxonomy.Taxonomy, articles []rows.Row, o *Options) *board {
-	b := &board{t: t, rows: articles, report: newReport(t), model: labelmodel.Model{Exclusive: o.Exclusive}}
+func newAssembly(t *taxonomy.Taxonomy, articles []rows.Row, o *Options) *assembly {
+	b := &assembly{t: t, rows: articles, report: newReport(t), model: labelmodel.Model{Exclusive: o.Exclusive}}
 	for _, c := range t.Categories {
 		policy := o.Conflict
 		if p, ok := o.Conflicts[c.Name]; ok {
@@ -48,12 +48,12 @@ func newBoard(t *taxonomy.Taxonomy, articles []rows.Row, o *Options) *board {
 	return b
 }
 
-func (b *board) set(row, category int, l rows.Label, by string) {
+func (b *assembly) set(row, category int, l rows.Label, by string) {
 	b.labels[row][category], b.by[row][category] = l, by
 }
 
 // undecided lists the rows of which a category has no label yet.
-func (b *board) undecided() []int {
+func (b *assembly) undecided() []int {
 	var out []int
 	for i := range b.by {
 		if slices.Contains(b.by[i], "") {
@@ -63,30 +63,30 @@ func (b *board) undecided() []int {
 	return out
 }
 
-// block is how many rows are voted on at a time, to bound the votes in memory.
-const block = 1024
+// voteBatch is how many rows are voted on at a time, to bound the votes in memory.
+const voteBatch = 1024
 
-// poll asks sources, together, about the rows that are still undecided, and
+// ask asks sources, together, about the rows that are still undecided, and
 // takes what the model decides of their votes.
-func (b *board) poll(ctx context.Context, sources []source, progress func(done, total int)) error {
+func (b *assembly) ask(ctx context.Context, sources []source, progress func(done, total int)) error {
 	at := b.undecided()
-	for from := 0; from < len(at); from += block {
+	for from := 0; from < len(at); from += voteBatch {
 		if err := ctx.Err(); err != nil {
 			return err
 		}
 		progress(from, len(at))
-		part := at[from:min(from+block, len(at))]
+		part := at[from:min(from+voteBatch, len(at))]
 		set := make([]*rows.Row, len(part))
 		for k, i := range part {
 			set[k] = &b.rows[i]
 		}
-		votes, err := castAll(ctx, sources, set)
+		votes, err := collectVotes(ctx, sources, set)
 		if err != nil {
 			return err
 		}
 		for k, i := range part {
 			if len(votes[k]) > 0 {
-				b.take(i, b.model.Decide(votes[k]))
+				b.decide(i, b.model.Decide(votes[k]))
 			}
 		}
 	}
@@ -94,7 +94,7 @@ func (b *board) poll(ctx context.Context, sources []source, progress func(done, 
 	return nil
 }
 
-func castAll(ctx context.Context, sources []source, set []*rows.Row) ([][]labelmodel.Vote, error) {
+func collectVotes(ctx context.Context, sources []source, set []*rows.Row) ([][]labelmodel.Vote, error) {
 	out := make([][]labelmodel.Vote, len(set))
 	for _, s := range sources {
 		votes, err := s.cast(ctx, set)
@@ -108,7 +108,7 @@ func castAll(ctx context.Context, sources []source, set []*rows.Row) ([][]labelm
 	return out, nil
 }
 
-func (b *board) take(row int, decisions []labelmodel.Decision) {
+func (b *assembly) decide(row int, decisions []labelmodel.Decision) {
 	for c, d := range decisions {
 		if b.by[row][c] != "" {
 			continue // decided before this vote
@@ -125,7 +125,7 @@ func (b *board) take(row int, decisions []labelmodel.Decision) {
 
 // sourceOf names the sources of voters, in their order. Rows that carry labels
 // may say themselves where those came from.
-func (b *board) sourceOf(row int, winners []int) string {
+func (b *assembly) sourceOf(row int, winners []int) string {
 	var names []string
 	for _, v := range winners {
 		name := b.voters.list[v].source
@@ -139,18 +139,18 @@ func (b *board) sourceOf(row int, winners []int) string {
 	return strings.Join(names, "+")
 }
 
-// nobody decided a category that everything left open, on a plan that takes
+// decidedByNone decided a category that everything left open, on a plan that takes
 // such rows for negative.
-const nobody = "none"
+const decidedByNone = "none"
 
 // finish writes labels and provenance into the rows and counts them.
-func (b *board) finish(abstain bool) {
+func (b *assembly) finish(abstain bool) {
 	for i := range b.rows {
 		row := &b.rows[i]
 		open := !slices.ContainsFunc(b.by[i], func(s string) bool { return s != "" })
 		if open && !abstain && !slices.Contains(b.conflicts[i], true) {
 			for c := range b.labels[i] {
-				b.set(i, c, rows.Label{}, nobody)
+				b.set(i, c, rows.Label{}, decidedByNone)
 			}
 		}
 		row.Labels, row.LabelSource, row.Conflicts = b.labels[i], provenance(b.t, b.by[i]), nil
@@ -170,7 +170,7 @@ func provenance(t *taxonomy.Taxonomy, by []string) string {
 	count := map[string]int{}
 	var order []string
 	for _, s := range by {
-		if s == "" || s == nobody {
+		if s == "" || s == decidedByNone {
 			continue
 		}
 		if count[s] == 0 {
@@ -200,15 +200,15 @@ func provenance(t *taxonomy.Taxonomy, by []string) string {
 	return out
 }
 
-// learn weighs the voters by the gold part.
-func (b *board) learn(ctx context.Context, sources []source, gold []rows.Row, count *goldCount) error {
+// learnWeights weighs the voters by the gold part.
+func (b *assembly) learnWeights(ctx context.Context, sources []source, gold []rows.Row, count *goldCount) error {
 	set := make([]*rows.Row, len(gold))
 	for i := range gold {
 		copied := gold[i]
 		copied.Labels = nil // a labeller never sees the truth
 		set[i] = &copied
 	}
-	votes, err := castAll(ctx, sources, set)
+	votes, err := collectVotes(ctx, sources, set)
 	if err != nil {
 		return err
 	}

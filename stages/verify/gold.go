@@ -12,10 +12,10 @@ import (
 	"github.com/sprint-ml/sprint/stages/storeio"
 )
 
-// scored is the gold set without the rows on which train fitted thresholds and
+// withoutCalibrationRows is the gold set without the rows on which train fitted thresholds and
 // temperatures, which its calibration names: by url, id, title or as
 // near-duplicates.
-func (s *stage) scored(ctx context.Context, in stages.Inputs, gold *rows.Gold) (*rows.Gold, error) {
+func (s *stage) withoutCalibrationRows(ctx context.Context, in stages.Inputs, gold *rows.Gold) (*rows.Gold, error) {
 	if _, ok := in.Artifact("calibration"); !ok || gold == nil {
 		return gold, nil
 	}
@@ -29,7 +29,7 @@ func (s *stage) scored(ctx context.Context, in stages.Inputs, gold *rows.Gold) (
 	}
 	rest := *gold
 	var fitted int
-	if rest.Rows, fitted = dedup.Apart(gold.Rows, c.Rows()); fitted == 0 {
+	if rest.Rows, fitted = dedup.RemoveOverlap(gold.Rows, c.Rows()); fitted == 0 {
 		return gold, nil
 	}
 	if len(rest.Rows) == 0 {

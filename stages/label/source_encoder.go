@@ -30,8 +30,8 @@ type Encoder struct {
 
 const (
 	encoderWeight = 0.5
-	// longest is the most tokens of a text that are compared.
-	longest = 128
+	// maxTextTokens is the most tokens of a text that are compared.
+	maxTextTokens = 128
 )
 
 // encoderCount is what the report says about the encoder.
@@ -69,11 +69,11 @@ func (e *Encoder) resolve(ctx context.Context, look stages.Lookup, t *taxonomy.T
 			return stages.Fail(stages.CodePlan, fmt.Sprintf("its categories: %v", t.Names()), "encoder.describe: the taxonomy has no category %q", c)
 		}
 	}
-	id, err := resources.Pin(ctx, look, e.Model)
+	id, err := resources.PinEncoder(ctx, look, e.Model)
 	if err != nil {
 		return err
 	}
-	ext["encoder"] = resources.Key(id)
+	ext["encoder"] = resources.EncoderKey(id)
 	described := map[string]any{}
 	for c, texts := range e.describe(t) {
 		var list []any
@@ -88,7 +88,7 @@ func (e *Encoder) resolve(ctx context.Context, look stages.Lookup, t *taxonomy.T
 
 func (s *stage) encoderDir(ctx context.Context) (string, error) {
 	key, _ := s.env.External["encoder"].(map[string]any)
-	return resources.Encoder(ctx, s.env, s.o.Encoder.Model, key)
+	return resources.FetchEncoder(ctx, s.env, s.o.Encoder.Model, key)
 }
 
 // encoderSource votes for the category whose description lies nearest to a row,
@@ -107,7 +107,7 @@ type encoderSource struct {
 	tags       [][][]float32 // by category and tag; the empty tag has none
 }
 
-func newEncoder(s *stage, t *taxonomy.Taxonomy, b *board, weight float64) *encoderSource {
+func newEncoder(s *stage, t *taxonomy.Taxonomy, b *assembly, weight float64) *encoderSource {
 	b.report.Encoder = &encoderCount{}
 	return &encoderSource{s: s, t: t, voter: b.voters.perCategory(sourceEncoder, t, weight), count: b.report.Encoder}
 }
@@ -118,19 +118,19 @@ func (e *encoderSource) open(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	enc, err := resources.Load(dir)
+	enc, err := resources.LoadEncoder(dir)
 	if err != nil {
 		return err
 	}
 	o := &e.s.o.Encoder
 	spec := bert.Spec{
-		Pooling: o.Pooling, HeadHidden: 1, MaxLength: min(longest, enc.Config.MaxPositionEmbeddings), Text: o.Text,
+		Pooling: o.Pooling, HeadHidden: 1, MaxLength: min(maxTextTokens, enc.Config.MaxPositionEmbeddings), Text: o.Text,
 		Categories: []bert.Category{{Name: "none", Tags: []string{""}}}, // heads are not used
 	}
 	if e.model, err = bert.FromEncoder(enc, spec, 1); err != nil {
 		return stages.Fail(stages.CodePlan, "change encoder.pooling", "%w", err)
 	}
-	if e.dev, err = resources.Device(ctx, e.s.env, e.s.env.Device); err != nil {
+	if e.dev, err = resources.OpenDevice(ctx, e.s.env, e.s.env.Device); err != nil {
 		return err
 	}
 	e.s.env.Note("device", strings.TrimSpace(e.dev.Name+" "+e.dev.Plugin))

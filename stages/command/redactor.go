@@ -7,25 +7,25 @@ import (
 	"unicode/utf8"
 )
 
-// veil hides secrets in what is logged.
-type veil struct {
+// redactor hides secrets in what is logged.
+type redactor struct {
 	secrets []string // longest first
 	replace *strings.Replacer
 }
 
-// shortestLine is the least length of a line of a secret that is hidden alone:
+// minLine is the least length of a line of a secret that is hidden alone:
 // shorter ones, such as brackets, are in any text.
-const shortestLine = 6
+const minLine = 6
 
-// newVeil hides values, and of those with several lines every line as well,
+// newRedactor hides values, and of those with several lines every line as well,
 // since logs are kept by lines.
-func newVeil(values []string) *veil {
-	v := &veil{}
+func newRedactor(values []string) *redactor {
+	v := &redactor{}
 	for _, value := range values {
 		v.secrets = append(v.secrets, value)
 		if lines := strings.Split(value, "\n"); len(lines) > 1 {
 			for _, line := range lines {
-				if line = strings.TrimSpace(line); len(line) >= shortestLine {
+				if line = strings.TrimSpace(line); len(line) >= minLine {
 					v.secrets = append(v.secrets, line)
 				}
 			}
@@ -45,12 +45,12 @@ func newVeil(values []string) *veil {
 	return v
 }
 
-// over returns a text without the secrets.
-func (v *veil) over(text string) string { return v.replace.Replace(text) }
+// redact returns a text without the secrets.
+func (v *redactor) redact(text string) string { return v.replace.Replace(text) }
 
-// cut returns how much of a text that goes on may be logged now: no secret is
+// safeLength returns how much of a text that goes on may be logged now: no secret is
 // parted there, nor a character.
-func (v *veil) cut(text string) int {
+func (v *redactor) safeLength(text string) int {
 	longest := utf8.UTFMax
 	if len(v.secrets) > 0 {
 		longest = max(longest, len(v.secrets[0]))

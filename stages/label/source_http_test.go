@@ -298,7 +298,7 @@ func TestEndpoints(t *testing.T) {
 		if env.Endpoints = map[string]string{"chat": address}; address == "" {
 			env.Endpoints = nil
 		}
-		_, err := newChat(env, &HTTP{Endpoint: "chat", Key: key}, firstPause)
+		_, err := newChatClient(env, &HTTP{Endpoint: "chat", Key: key}, firstPause)
 		var f *stages.Failure
 		if !errors.As(err, &f) || f.Code != stages.CodeEnvironment || f.Hint == "" || strings.Contains(err.Error(), "pw") {
 			t.Errorf("%s: %v", address, err)

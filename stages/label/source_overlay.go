@@ -51,8 +51,8 @@ func readOverlay(ctx context.Context, files stages.Files, path string, t *taxono
 	return list, nil
 }
 
-// correct applies the overlay to the rows, before any other source is asked.
-func (b *board) correct(ctx context.Context, s *stage) error {
+// applyOverlay applies the overlay to the rows, before any other source is asked.
+func (b *assembly) applyOverlay(ctx context.Context, s *stage) error {
 	list, err := readOverlay(ctx, s.env.Files, s.o.Overlay.File, b.t)
 	if err != nil {
 		return err
@@ -111,7 +111,7 @@ func (b *board) correct(ctx context.Context, s *stage) error {
 
 // excludeOthers makes a row's undecided categories absent once a reviewer gave
 // it one.
-func (b *board) excludeOthers(row int) {
+func (b *assembly) excludeOthers(row int) {
 	present := false
 	for c := range b.t.Categories {
 		present = present || b.by[row][c] != "" && b.labels[row][c].Score > 0

@@ -33,8 +33,8 @@ type GDELT struct {
 
 const day = "2006-01-02"
 
-// stamp is GDELT's form of a time, UTC.
-const stamp = "20060102150405"
+// gdeltTime is GDELT's form of a time, UTC.
+const gdeltTime = "20060102150405"
 
 func (g *GDELT) check() []stages.Problem {
 	var out []stages.Problem
@@ -110,23 +110,23 @@ func (g *GDELT) resolve(look stages.Lookup) (stages.External, error) {
 	if !since.Before(until) {
 		return nil, stages.Fail(stages.CodePlan, "Choose an earlier day.", "gdelt.since %s is not before the last closed window %s", g.Since, until.Format(time.RFC3339))
 	}
-	return stages.External{"since": since.Format(stamp), "until": until.Format(stamp)}, nil
+	return stages.External{"since": since.Format(gdeltTime), "until": until.Format(gdeltTime)}, nil
 }
 
 // window is a half-open span of time.
 type window struct{ from, to time.Time }
 
-func (w window) name() string { return w.from.Format(stamp) + "-" + w.to.Format(stamp) }
+func (w window) name() string { return w.from.Format(gdeltTime) + "-" + w.to.Format(gdeltTime) }
 
 // pageRows is the most that GDELT gives for one request; a page with as many
 // was cut off.
 const pageRows = 250
 
-// shortest is the smallest span that GDELT takes.
-const shortest = time.Hour
+// minWindow is the smallest span that GDELT takes.
+const minWindow = time.Hour
 
-// yield is what the source gave, for the log and the manifest.
-type yield struct {
+// counts is what the source gave, for the log and the manifest.
+type counts struct {
 	Asked   int `json:"asked"` // rows wanted
 	Got     int `json:"got"`   // rows kept before dropping duplicates
 	Windows int `json:"windows"`
@@ -153,7 +153,7 @@ func (s *stage) gdelt(ctx context.Context, raw stages.TreeWriter) (*rows.Table, 
 	if err != nil {
 		return nil, err
 	}
-	pages, err := openPages(ctx, s.env)
+	pages, err := openPageCache(ctx, s.env)
 	if err != nil {
 		return nil, err
 	}
@@ -164,7 +164,7 @@ func (s *stage) gdelt(ctx context.Context, raw stages.TreeWriter) (*rows.Table, 
 	if s.timing != nil {
 		s.timing(client.clock)
 	}
-	y := yield{Asked: g.Rows}
+	y := counts{Asked: g.Rows}
 	y.Resumed = len(pages.have)
 	table := &rows.Table{}
 	perDomain := map[string]int{}
@@ -188,7 +188,7 @@ func (s *stage) gdelt(ctx context.Context, raw stages.TreeWriter) (*rows.Table, 
 		if err != nil {
 			return nil, err
 		}
-		if half := w.to.Sub(w.from) / 2; len(list) >= pageRows && half >= shortest {
+		if half := w.to.Sub(w.from) / 2; len(list) >= pageRows && half >= minWindow {
 			mid := w.from.Add(half).Truncate(time.Second)
 			todo = slices.Concat([]window{{mid, w.to}, {w.from, mid}}, todo)
 			continue
@@ -219,7 +219,7 @@ func (s *stage) gdelt(ctx context.Context, raw stages.TreeWriter) (*rows.Table, 
 }
 
 // take adds an article unless its outlet has had its share.
-func (s *stage) take(table *rows.Table, a article, perDomain map[string]int, seen map[string]bool, y *yield) {
+func (s *stage) take(table *rows.Table, a article, perDomain map[string]int, seen map[string]bool, y *counts) {
 	table.Stats.Read++
 	title := rows.NormalizeTitle(a.Title)
 	if title == "" {
@@ -242,7 +242,7 @@ func (s *stage) take(table *rows.Table, a article, perDomain map[string]int, see
 func (s *stage) span() (since, until time.Time, err error) {
 	for name, t := range map[string]*time.Time{"since": &since, "until": &until} {
 		text, _ := s.env.External[name].(string)
-		if *t, err = time.Parse(stamp, text); err != nil {
+		if *t, err = time.Parse(gdeltTime, text); err != nil {
 			return since, until, fmt.Errorf("resolved %s: %w", name, err)
 		}
 	}
@@ -269,7 +269,7 @@ func (g *GDELT) address(w window) string {
 	v := url.Values{
 		"query": {g.query()}, "mode": {"artlist"}, "format": {"json"}, "sort": {"datedesc"},
 		"maxrecords":    {fmt.Sprint(pageRows)},
-		"startdatetime": {w.from.Format(stamp)}, "enddatetime": {w.to.Add(-time.Second).Format(stamp)},
+		"startdatetime": {w.from.Format(gdeltTime)}, "enddatetime": {w.to.Add(-time.Second).Format(gdeltTime)},
 	}
 	return g.Endpoint + "?" + v.Encode()
 }
@@ -286,5 +286,5 @@ func parsePage(body []byte) (list []article, mended int, err error) {
 	return page.Articles, mended, nil
 }
 
-// agent names us: asks without a User-Agent are throttled more.
-const agent = "sprint (news classifier training; https://github.com/sprint-ml/sprint)"
+// userAgent names us: asks without a User-Agent are throttled more.
+const userAgent = "sprint (news classifier training; https://github.com/sprint-ml/sprint)"

@@ -15,18 +15,18 @@ import (
 	"github.com/sprint-ml/sprint/storage"
 )
 
-// pages are the raw answers of this key, also those of earlier attempts: every
+// pageCache are the raw answers of this key, also those of earlier attempts: every
 // finished window is a checkpoint.
-type pages struct {
-	dir  string
-	keep stages.Checkpoints
-	step int64
-	have map[string]bool
-	off  bool
+type pageCache struct {
+	dir     string
+	keep    stages.Checkpoints
+	step    int64
+	have    map[string]bool
+	offline bool
 }
 
-func openPages(ctx context.Context, env stages.Env) (*pages, error) {
-	p := &pages{dir: filepath.Join(env.Scratch, "pages"), keep: env.Checkpoints, have: map[string]bool{}, off: env.Offline}
+func openPageCache(ctx context.Context, env stages.Env) (*pageCache, error) {
+	p := &pageCache{dir: filepath.Join(env.Scratch, "pages"), keep: env.Checkpoints, have: map[string]bool{}, offline: env.Offline}
 	if err := os.MkdirAll(p.dir, 0o755); err != nil {
 		return nil, err
 	}
@@ -47,10 +47,10 @@ func openPages(ctx context.Context, env stages.Env) (*pages, error) {
 	return p, nil
 }
 
-func (p *pages) path(w window) string { return filepath.Join(p.dir, w.name()+".json.gz") }
+func (p *pageCache) path(w window) string { return filepath.Join(p.dir, w.name()+".json.gz") }
 
 // get returns the page of a window, from an earlier attempt or by ask.
-func (p *pages) get(ctx context.Context, w window, ask func() ([]byte, error)) ([]byte, error) {
+func (p *pageCache) get(ctx context.Context, w window, ask func() ([]byte, error)) ([]byte, error) {
 	if p.have[w.name()] {
 		packed, err := os.ReadFile(p.path(w))
 		if err != nil {
@@ -62,7 +62,7 @@ func (p *pages) get(ctx context.Context, w window, ask func() ([]byte, error)) (
 		}
 		return io.ReadAll(io.LimitReader(z, maxBody+1))
 	}
-	if p.off {
+	if p.offline {
 		return nil, stages.Fail(stages.CodeEnvironment, "Run without --offline, or use source: files.", "GDELT needs the network, and --offline forbids it")
 	}
 	body, err := ask()
@@ -87,7 +87,7 @@ func pack(body []byte) []byte {
 }
 
 // write adds the page of a window to the raw output.
-func (p *pages) write(raw stages.TreeWriter, w window) error {
+func (p *pageCache) write(raw stages.TreeWriter, w window) error {
 	packed, err := os.ReadFile(p.path(w))
 	if err != nil {
 		return err

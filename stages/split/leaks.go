@@ -14,14 +14,14 @@ func setName(s int) string {
 }
 
 // setOf is the set of a row; ok is false if it was left out.
-func (p *parting) setOf(i int) (set int, ok bool) {
+func (p *partition) setOf(i int) (set int, ok bool) {
 	switch {
 	case i >= len(p.all):
 		return goldSet, true
-	case p.of[i] < 0:
+	case p.groupOf[i] < 0:
 		return 0, false
 	}
-	return p.groups[p.of[i]].side, true
+	return p.groups[p.groupOf[i]].side, true
 }
 
 // meetings holds the first row of each set, counted from 1, that has something
@@ -44,7 +44,7 @@ var reasons = []string{byURL, byID, byTitle, byNear, byClose}
 
 // leaks looks at the rows as they will be written, whatever groups and draws
 // were meant to do. What it finds was kept.
-func (p *parting) leaks() []Leak {
+func (p *partition) leaks() []Leak {
 	names, near := meetings{}, meetings{}
 	for i := range len(p.all) + len(p.gold) {
 		set, ok := p.setOf(i)
@@ -54,7 +54,7 @@ func (p *parting) leaks() []Leak {
 		for _, k := range keysOf(p.row(i)) {
 			names.add(k.hash, set, i)
 		}
-		near.add(uint64(p.near.Groups[i]), set, i) //nolint:gosec // groups count from 0
+		near.add(uint64(p.duplicates.Groups[i]), set, i) //nolint:gosec // groups count from 0
 	}
 	var found leakTable
 	for i := range p.all {
@@ -74,9 +74,9 @@ func (p *parting) leaks() []Leak {
 		for _, k := range keysOf(&p.all[i]) {
 			meet(names[k.hash], k.by)
 		}
-		meet(near[uint64(p.near.Groups[i])], byNear) //nolint:gosec // as above
+		meet(near[uint64(p.duplicates.Groups[i])], byNear) //nolint:gosec // as above
 	}
-	for _, pair := range p.near.Close {
+	for _, pair := range p.duplicates.ClosePairs {
 		i, j := int(pair.I), int(pair.J)
 		a, kept := p.setOf(i)
 		b, also := p.setOf(j)
@@ -98,7 +98,7 @@ func measured(a, b int) bool { return a != b && (b == goldSet || a > b && a != g
 // leakTable holds leaks by the two sets and the reason.
 type leakTable [sets][sets]map[string]*Leak
 
-func (t *leakTable) add(p *parting, a, b int, by string, i, j int) {
+func (t *leakTable) add(p *partition, a, b int, by string, i, j int) {
 	if t[a][b] == nil {
 		t[a][b] = map[string]*Leak{}
 	}
@@ -107,7 +107,7 @@ func (t *leakTable) add(p *parting, a, b int, by string, i, j int) {
 		l = &Leak{Between: [2]string{setName(a), setName(b)}, By: by}
 		t[a][b][by] = l
 	}
-	if l.Rows++; len(l.Examples) < shown {
+	if l.Rows++; len(l.Examples) < maxExamples {
 		l.Examples = append(l.Examples, example(p.row(i), p.row(j)))
 	}
 }

@@ -9,8 +9,8 @@ import (
 	"github.com/sprint-ml/sprint/stages/rows"
 )
 
-// watch is the similarity from which on pairs that stay apart are reported.
-const watch = 0.5
+// closeFrom is the similarity from which on pairs that stay apart are reported.
+const closeFrom = 0.5
 
 // Why two rows meet, the surest first.
 const (
@@ -33,14 +33,14 @@ type group struct {
 	side   int
 }
 
-// parting is rows in groups, without those that meet the gold set.
-type parting struct {
-	all, gold []rows.Row
-	near      dedup.Near // of all, then gold
-	seen      []time.Time
-	of        []int // the group of each row, or why it is left out
-	groups    []*group
-	gone      []Leak // what left rows out, one for each reason
+// partition is rows in groups, without those that meet the gold set.
+type partition struct {
+	all, gold  []rows.Row
+	duplicates dedup.Duplicates // of all, then gold
+	times      []time.Time
+	groupOf    []int // the group of each row, or why it is left out
+	groups     []*group
+	dropped    []Leak // what left rows out, one for each reason
 }
 
 // Rows that are in no group.
@@ -70,26 +70,26 @@ func keysOf(r *rows.Row) []key {
 	return keys
 }
 
-// part leaves out the rows whose story is in the gold set, which is told by
+// newPartition leaves out the rows whose story is in the gold set, which is told by
 // url, id, title and similarity, and gathers the others in groups.
-func part(all, gold []rows.Row, o *Options, categories int) *parting {
-	p := &parting{all: all, gold: gold, of: make([]int, len(all)), seen: make([]time.Time, len(all))}
+func newPartition(all, gold []rows.Row, o *Options, categories int) *partition {
+	p := &partition{all: all, gold: gold, groupOf: make([]int, len(all)), times: make([]time.Time, len(all))}
 	titles := make([]string, 0, len(all)+len(gold))
 	for i := range all {
 		titles = append(titles, all[i].Title)
-		p.seen[i], _ = rows.SeenTime(all[i].SeenAt)
+		p.times[i], _ = rows.SeenTime(all[i].SeenAt)
 	}
 	for i := range gold {
 		titles = append(titles, gold[i].Title)
 	}
-	p.near = dedup.FindNear(titles, o.Threshold, min(watch, o.Threshold))
+	p.duplicates = dedup.Find(titles, o.Threshold, min(closeFrom, o.Threshold))
 	exact := p.exact()
-	stories := dedup.NewUnion(len(titles))
+	stories := dedup.NewDisjointSets(len(titles))
 	first := map[int]int{}
-	for i, g := range p.near.Groups {
-		stories.Join(i, exact.Find(i))
+	for i, g := range p.duplicates.Groups {
+		stories.Union(i, exact.Find(i))
 		if at, ok := first[g]; ok {
-			stories.Join(at, i)
+			stories.Union(at, i)
 		} else {
 			first[g] = i
 		}
@@ -106,13 +106,13 @@ func part(all, gold []rows.Row, o *Options, categories int) *parting {
 }
 
 // exact joins rows and gold rows that share a url, an id or a title.
-func (p *parting) exact() dedup.Union {
-	u := dedup.NewUnion(len(p.all) + len(p.gold))
+func (p *partition) exact() dedup.DisjointSets {
+	u := dedup.NewDisjointSets(len(p.all) + len(p.gold))
 	by := make(map[uint64]int32, len(u))
 	for i := range u {
 		for _, k := range keysOf(p.row(i)) {
 			if at, ok := by[k.hash]; ok {
-				u.Join(int(at), i)
+				u.Union(int(at), i)
 			} else {
 				by[k.hash] = int32(i) //nolint:gosec // rows are fewer
 			}
@@ -122,7 +122,7 @@ func (p *parting) exact() dedup.Union {
 }
 
 // row is one of all, then of gold.
-func (p *parting) row(i int) *rows.Row {
+func (p *partition) row(i int) *rows.Row {
 	if i < len(p.all) {
 		return &p.all[i]
 	}
@@ -130,7 +130,7 @@ func (p *parting) row(i int) *rows.Row {
 }
 
 // leaveOutGold leaves out every group with a gold row.
-func (p *parting) leaveOutGold(stories dedup.Union) {
+func (p *partition) leaveOutGold(stories dedup.DisjointSets) {
 	met, named := map[int][]int{}, map[uint64]int{} // gold rows by group, by name
 	for g := range p.gold {
 		at := stories.Find(len(p.all) + g)
@@ -147,7 +147,7 @@ func (p *parting) leaveOutGold(stories dedup.Union) {
 		if len(golds) == 0 {
 			continue
 		}
-		p.of[i] = meetsGold
+		p.groupOf[i] = meetsGold
 		by, with := byNear, golds[0]
 		for _, k := range keysOf(&p.all[i]) {
 			if g, ok := named[k.hash]; ok {
@@ -160,31 +160,31 @@ func (p *parting) leaveOutGold(stories dedup.Union) {
 			l = &Leak{Between: [2]string{"rows", "gold"}, By: by, Dropped: true}
 			gone[by] = l
 		}
-		if l.Rows++; len(l.Examples) < shown {
+		if l.Rows++; len(l.Examples) < maxExamples {
 			if by == byNear {
-				with = p.likest(i, golds)
+				with = p.mostSimilar(i, golds)
 			}
 			l.Examples = append(l.Examples, example(&p.all[i], &p.gold[with]))
 		}
 	}
 	for _, by := range reasons {
 		if l := gone[by]; l != nil {
-			p.gone = append(p.gone, *l)
+			p.dropped = append(p.dropped, *l)
 		}
 	}
 }
 
 // leaveOutUndated leaves out rows without a time.
-func (p *parting) leaveOutUndated() {
-	for i, t := range p.seen {
-		if t.IsZero() && p.of[i] == 0 {
-			p.of[i] = undated
+func (p *partition) leaveOutUndated() {
+	for i, t := range p.times {
+		if t.IsZero() && p.groupOf[i] == 0 {
+			p.groupOf[i] = undated
 		}
 	}
 }
 
-// likest is the gold row most similar to row i.
-func (p *parting) likest(i int, golds []int) int {
+// mostSimilar is the gold row most similar to row i.
+func (p *partition) mostSimilar(i int, golds []int) int {
 	best, most := golds[0], -1.0
 	for _, g := range golds[:min(len(golds), 100)] {
 		if s := dedup.Similarity(p.all[i].Title, p.gold[g].Title); s > most {
@@ -196,10 +196,10 @@ func (p *parting) likest(i int, golds []int) int {
 
 // gather makes the groups of the rows that are left, in order of first
 // appearance.
-func (p *parting) gather(stories dedup.Union, seed int64, categories int) {
+func (p *partition) gather(stories dedup.DisjointSets, seed int64, categories int) {
 	at := map[int]int{}
 	for i := range p.all {
-		if p.of[i] < 0 {
+		if p.groupOf[i] < 0 {
 			continue
 		}
 		root := stories.Find(i)
@@ -209,8 +209,8 @@ func (p *parting) gather(stories dedup.Union, seed int64, categories int) {
 			at[root] = n
 			p.groups = append(p.groups, &group{positives: make([]int, categories)})
 		}
-		p.of[i] = n
-		p.groups[n].add(i, &p.all[i], p.seen[i], seed)
+		p.groupOf[i] = n
+		p.groups[n].add(i, &p.all[i], p.times[i], seed)
 	}
 }
 

@@ -47,13 +47,13 @@ type httpCount struct {
 	Cost      float64 `json:"cost"`
 }
 
-// together is how many rows are asked about before bad answers are asked again
+// rowsPerRound is how many rows are asked about before bad answers are asked again
 // and counted. It shapes which rows max_calls reaches, so it is no option.
-const together = 64
+const rowsPerRound = 64
 
-// enough is how many rows must have been asked before their bad share stops the
+// minAskedToStop is how many rows must have been asked before their bad share stops the
 // stage early.
-const enough = 20
+const minAskedToStop = 20
 
 // httpSource votes as a chat model answers: for the categories it names, and
 // against the others. A row without a usable answer has no votes.
@@ -62,13 +62,13 @@ type httpSource struct {
 	t      *taxonomy.Taxonomy
 	voter  []int
 	count  *httpCount
-	chat   *chat
+	chat   *chatClient
 	prompt string
 	warned bool
 }
 
-func newHTTP(s *stage, t *taxonomy.Taxonomy, b *board, weight float64) (*httpSource, error) {
-	c, err := newChat(s.env, &s.o.HTTP, s.pause)
+func newHTTP(s *stage, t *taxonomy.Taxonomy, b *assembly, weight float64) (*httpSource, error) {
+	c, err := newChatClient(s.env, &s.o.HTTP, s.pause)
 	if err != nil {
 		return nil, err
 	}
@@ -79,7 +79,7 @@ func newHTTP(s *stage, t *taxonomy.Taxonomy, b *board, weight float64) (*httpSou
 // Close notes what the attempt asked and spent.
 func (h *httpSource) Close() error {
 	o := &h.s.o.HTTP
-	calls, in, out := h.chat.spent()
+	calls, in, out := h.chat.usage()
 	h.s.env.Note("http", map[string]any{"endpoint": o.Endpoint, "calls": calls, "kept_answers": h.count.Answers - calls, "spent": price(o, in, out)})
 	return nil
 }
@@ -91,8 +91,8 @@ func price(o *HTTP, in, out int64) float64 {
 func (h *httpSource) cast(ctx context.Context, set []*rows.Row) ([][]labelmodel.Vote, error) {
 	out := make([][]labelmodel.Vote, len(set))
 	h.count.Rows += len(set)
-	for from := 0; from < len(set); from += together {
-		if err := h.ask(ctx, set[from:min(from+together, len(set))], out[from:]); err != nil {
+	for from := 0; from < len(set); from += rowsPerRound {
+		if err := h.askBatch(ctx, set[from:min(from+rowsPerRound, len(set))], out[from:]); err != nil {
 			return nil, err
 		}
 	}
@@ -100,8 +100,8 @@ func (h *httpSource) cast(ctx context.Context, set []*rows.Row) ([][]labelmodel.
 	return out, nil
 }
 
-// ask gets the answers for some rows: each once, then the bad ones once more.
-func (h *httpSource) ask(ctx context.Context, set []*rows.Row, out [][]labelmodel.Vote) error {
+// askBatch gets the answers for some rows: each once, then the bad ones once more.
+func (h *httpSource) askBatch(ctx context.Context, set []*rows.Row, out [][]labelmodel.Vote) error {
 	o := &h.s.o.HTTP
 	open := make([]int, len(set))
 	for i := range open {
@@ -113,13 +113,13 @@ func (h *httpSource) ask(ctx context.Context, set []*rows.Row, out [][]labelmode
 		h.s.env.Log.Warn("max_calls is reached: later rows are not asked about", slog.Int("max_calls", o.MaxCalls))
 	}
 	h.count.Asked += len(open)
-	bad, example, err := h.try(ctx, set, open, 0, out)
+	bad, example, err := h.askOnce(ctx, set, open, 0, out)
 	if err != nil {
 		return err
 	}
 	still := len(bad)
 	if again := bad[:min(o.MaxCalls-h.count.Answers, len(bad))]; len(again) > 0 {
-		worse, why, err := h.try(ctx, set, again, 1, out)
+		worse, why, err := h.askOnce(ctx, set, again, 1, out)
 		if err != nil {
 			return err
 		}
@@ -133,16 +133,16 @@ func (h *httpSource) ask(ctx context.Context, set []*rows.Row, out [][]labelmode
 	}
 	h.count.Unlabeled += still
 	h.s.env.Log.Warn("rows without a usable answer", slog.Int("rows", still), slog.String("example", example.Error()))
-	if share := float64(h.count.Unlabeled) / float64(h.count.Asked); share > o.MaxBad && h.count.Asked >= min(enough, o.MaxCalls, h.count.Rows) {
+	if share := float64(h.count.Unlabeled) / float64(h.count.Asked); share > o.MaxBad && h.count.Asked >= min(minAskedToStop, o.MaxCalls, h.count.Rows) {
 		return stages.Fail(stages.CodeStage, "try another http.model or http.format, or raise http.max_bad; good answers are kept", "%d of %d rows have no usable answer from %s, more than max_bad (%g): %w", h.count.Unlabeled, h.count.Asked, o.Model, o.MaxBad, example)
 	}
 	return nil
 }
 
-// try asks about the open rows once; bad are those whose answer is no label,
+// askOnce asks about the open rows once; bad are those whose answer is no label,
 // example says of one of them why.
-func (h *httpSource) try(ctx context.Context, set []*rows.Row, open []int, number int, out [][]labelmodel.Vote) (bad []int, example, err error) {
-	answers, err := h.round(ctx, set, open, number)
+func (h *httpSource) askOnce(ctx context.Context, set []*rows.Row, open []int, number int, out [][]labelmodel.Vote) (bad []int, example, err error) {
+	answers, err := h.askConcurrently(ctx, set, open, number)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -161,8 +161,8 @@ func (h *httpSource) try(ctx context.Context, set []*rows.Row, open []int, numbe
 	return bad, example, nil
 }
 
-// round asks about the open rows, some at a time. The first failure stops it.
-func (h *httpSource) round(ctx context.Context, set []*rows.Row, open []int, try int) ([]answer, error) {
+// askConcurrently asks about the open rows, some at a time. The first failure stops it.
+func (h *httpSource) askConcurrently(ctx context.Context, set []*rows.Row, open []int, try int) ([]answer, error) {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	answers := make([]answer, len(open))
@@ -171,7 +171,7 @@ func (h *httpSource) round(ctx context.Context, set []*rows.Row, open []int, try
 	for range min(h.s.o.HTTP.Concurrency, len(open)) {
 		workers.Go(func() {
 			for k := range next {
-				a, err := h.answer(ctx, set[open[k]], try)
+				a, err := h.answerFor(ctx, set[open[k]], try)
 				if err != nil {
 					cancel(err)
 					return
@@ -193,8 +193,8 @@ feed:
 	return answers, context.Cause(ctx)
 }
 
-// answer returns the answer for a row, a kept one if there is one.
-func (h *httpSource) answer(ctx context.Context, row *rows.Row, try int) (answer, error) {
+// answerFor returns the answer for a row, a kept one if there is one.
+func (h *httpSource) answerFor(ctx context.Context, row *rows.Row, try int) (answer, error) {
 	o := &h.s.o.HTTP
 	description := ""
 	if slices.Contains(o.Text, "description") {
@@ -204,7 +204,7 @@ func (h *httpSource) answer(ctx context.Context, row *rows.Row, try int) (answer
 	if err != nil {
 		return answer{}, err
 	}
-	kept := answers{h.s.env.Store}
+	kept := answerStore{h.s.env.Store}
 	key := answerKey(body, try)
 	a, version, err := kept.get(ctx, key)
 	if err == nil || !errors.Is(err, storage.ErrNotFound) && !errors.Is(err, storage.ErrCorrupt) {

@@ -71,9 +71,9 @@ type Example struct {
 }
 
 const (
-	shown       = 10 // examples of a leak
-	shownGroups = 10
-	shownTitles = 5
+	maxExamples = 10 // examples of a leak
+	maxGroups   = 10
+	maxTitles   = 5
 )
 
 func example(a, b *rows.Row) Example {
@@ -82,9 +82,9 @@ func example(a, b *rows.Row) Example {
 
 func round(x float64) float64 { return float64(int(x*1000+0.5)) / 1000 }
 
-// report describes the parting once sides are assigned.
-func (p *parting) report(o *Options, cats []string) *Report {
-	r := &Report{Rows: len(p.all), By: "draw", Groups: len(p.groups), Leaks: p.gone}
+// report describes the partition once sides are assigned.
+func (p *partition) report(o *Options, cats []string) *Report {
+	r := &Report{Rows: len(p.all), By: "draw", Groups: len(p.groups), Leaks: p.dropped}
 	if o.ByTime {
 		r.By = "time"
 	}
@@ -98,28 +98,28 @@ func (p *parting) report(o *Options, cats []string) *Report {
 			break
 		}
 		r.Repeated++
-		if i < shownGroups {
+		if i < maxGroups {
 			x := Group{Rows: len(g.rows), Side: sideNames[g.side]}
-			for _, row := range g.rows[:min(len(g.rows), shownTitles)] {
+			for _, row := range g.rows[:min(len(g.rows), maxTitles)] {
 				x.Titles = append(x.Titles, p.all[row].Title)
 			}
 			r.Largest = append(r.Largest, x)
 		}
 	}
 	for i := range p.all {
-		if p.seen[i].IsZero() {
+		if p.times[i].IsZero() {
 			r.Undated++
-			if p.of[i] == undated {
+			if p.groupOf[i] == undated {
 				r.UndatedDropped++
 			}
 		}
 	}
 	r.Leaks = append(r.Leaks, p.leaks()...)
-	r.Truncated = p.near.Full
+	r.Truncated = p.duplicates.Truncated
 	return r
 }
 
-func (p *parting) side(s int, name string, cats []string) Side {
+func (p *partition) side(s int, name string, cats []string) Side {
 	out := Side{Name: name, Positives: map[string]int{}}
 	for _, c := range cats {
 		out.Positives[c] = 0
@@ -135,7 +135,7 @@ func (p *parting) side(s int, name string, cats []string) Side {
 			out.Positives[cats[c]] += n
 		}
 		for _, i := range g.rows {
-			t := p.seen[i]
+			t := p.times[i]
 			if t.IsZero() {
 				continue
 			}

@@ -21,10 +21,10 @@ import (
 
 // Limits of a request. An honest answer is a few kilobytes.
 const (
-	maxAnswer   = 1 << 20
-	retries     = 5
-	firstPause  = time.Second
-	longestWait = time.Minute // wait before another try, whatever Retry-After says
+	maxAnswer  = 1 << 20
+	retries    = 5
+	firstPause = time.Second
+	maxWait    = time.Minute // wait before another try, whatever Retry-After says
 )
 
 // The classes of a failed request.
@@ -42,8 +42,8 @@ type (
 func (e *refusedError) Error() string { return e.text }
 func (e *brokenError) Error() string  { return e.text }
 
-// chat asks an OpenAI-compatible endpoint. It is safe for concurrent use.
-type chat struct {
+// chatClient asks an OpenAI-compatible endpoint. It is safe for concurrent use.
+type chatClient struct {
 	env  stages.Env
 	name string // of the endpoint
 	url  string
@@ -55,9 +55,9 @@ type chat struct {
 	in, out int64
 }
 
-// newChat resolves endpoint and key; pause is the wait before the first new try.
+// newChatClient resolves endpoint and key; pause is the wait before the first new try.
 // It asks nothing.
-func newChat(env stages.Env, o *HTTP, pause time.Duration) (*chat, error) {
+func newChatClient(env stages.Env, o *HTTP, pause time.Duration) (*chatClient, error) {
 	address, ok := env.Endpoints[o.Endpoint]
 	if !ok {
 		return nil, stages.Fail(stages.CodeEnvironment, fmt.Sprintf("add `endpoints: {%s: https://host/v1}` to sprint.yaml, or set SPRINT_ENDPOINTS", o.Endpoint), "the config names no endpoint %q", o.Endpoint)
@@ -67,7 +67,7 @@ func newChat(env stages.Env, o *HTTP, pause time.Duration) (*chat, error) {
 		return nil, stages.Fail(stages.CodeEnvironment, "write it as https://host/v1; a key goes into http.key, by reference", "the address of endpoint %s cannot be used", o.Endpoint)
 	}
 	u.Path = strings.TrimSuffix(u.Path, "/") + "/chat/completions"
-	c := &chat{env: env, name: o.Endpoint, url: u.String()}
+	c := &chatClient{env: env, name: o.Endpoint, url: u.String()}
 	if o.Key != "" {
 		if c.key, err = env.Secret(o.Key); err == nil && c.key == "" {
 			err = errors.New("it is empty")
@@ -82,15 +82,15 @@ func newChat(env stages.Env, o *HTTP, pause time.Duration) (*chat, error) {
 	r := retryablehttp.NewClient()
 	r.HTTPClient = &http.Client{
 		Timeout:       o.Timeout,
-		Transport:     &wholeTransport{inner: transport(), secret: c.key},
+		Transport:     &bufferedTransport{inner: transport(), secret: c.key},
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }, // the key is for this host alone
 	}
 	r.Logger = nil
-	r.RetryMax, r.RetryWaitMin, r.RetryWaitMax = retries, pause, longestWait
+	r.RetryMax, r.RetryWaitMin, r.RetryWaitMax = retries, pause, maxWait
 	r.Backoff = func(least, most time.Duration, attempt int, resp *http.Response) time.Duration {
 		return min(retryablehttp.DefaultBackoff(least, most, attempt, resp), most)
 	}
-	r.CheckRetry = c.again
+	r.CheckRetry = c.checkRetry
 	r.ErrorHandler = retryablehttp.PassthroughErrorHandler
 	c.http = r
 	return c, nil
@@ -112,20 +112,20 @@ func plainQuery(u *url.URL) bool {
 	return true
 }
 
-// spent returns the answers that this attempt paid for, and their tokens.
-func (c *chat) spent() (calls int, in, out int64) {
+// usage returns the answers that this attempt paid for, and their tokens.
+func (c *chatClient) usage() (calls int, in, out int64) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return c.calls, c.in, c.out
 }
 
-// again decides which failures another try may heal.
-func (c *chat) again(ctx context.Context, resp *http.Response, err error) (bool, error) {
+// checkRetry decides which failures another try may heal.
+func (c *chatClient) checkRetry(ctx context.Context, resp *http.Response, err error) (bool, error) {
 	var refused *refusedError
 	switch {
 	case ctx.Err() != nil:
 		return false, ctx.Err()
-	case ctx.Value(stopped{}).(context.Context).Err() != nil:
+	case ctx.Value(stopKey{}).(context.Context).Err() != nil:
 		return false, err
 	case errors.As(err, &refused):
 		return false, err
@@ -134,7 +134,7 @@ func (c *chat) again(ctx context.Context, resp *http.Response, err error) (bool,
 	}
 	var reason string
 	if err != nil {
-		reason = bare(err).Error()
+		reason = withoutURL(err).Error()
 	} else {
 		reason = resp.Status
 	}
@@ -142,8 +142,8 @@ func (c *chat) again(ctx context.Context, resp *http.Response, err error) (bool,
 	return true, nil
 }
 
-// bare strips the address from an error of net/http.
-func bare(err error) error {
+// withoutURL strips the address from an error of net/http.
+func withoutURL(err error) error {
 	var u *url.Error
 	if errors.As(err, &u) {
 		return u.Err
@@ -151,16 +151,16 @@ func bare(err error) error {
 	return err
 }
 
-// stopped is the key of the context that ends further tries.
-type stopped struct{}
+// stopKey is the key of the context that ends further tries.
+type stopKey struct{}
 
 // grace is how long a request under way may last after a stop: its answer is
 // paid for.
 const grace = 10 * time.Second
 
-// lingering is a context that outlives ctx by the grace time.
-func lingering(ctx context.Context) (context.Context, context.CancelFunc) {
-	longer, cancel := context.WithCancel(context.WithValue(context.WithoutCancel(ctx), stopped{}, ctx))
+// withGrace is a context that outlives ctx by the grace time.
+func withGrace(ctx context.Context) (context.Context, context.CancelFunc) {
+	longer, cancel := context.WithCancel(context.WithValue(context.WithoutCancel(ctx), stopKey{}, ctx))
 	stop := context.AfterFunc(ctx, func() {
 		t := time.NewTimer(grace)
 		defer t.Stop()
@@ -174,14 +174,14 @@ func lingering(ctx context.Context) (context.Context, context.CancelFunc) {
 }
 
 // ask sends a request and returns the completion.
-func (c *chat) ask(ctx context.Context, body []byte) (answer, error) {
+func (c *chatClient) ask(ctx context.Context, body []byte) (answer, error) {
 	if c.env.Offline {
 		return answer{}, stages.Fail(stages.CodeEnvironment, "run without --offline, or remove http from source", "not all answers are kept in the store, and --offline forbids to ask endpoint %s", c.name)
 	}
 	if ctx.Err() != nil {
 		return answer{}, context.Cause(ctx)
 	}
-	longer, done := lingering(ctx)
+	longer, done := withGrace(ctx)
 	defer done()
 	req, err := retryablehttp.NewRequestWithContext(longer, http.MethodPost, c.url, body)
 	if err != nil {
@@ -197,7 +197,7 @@ func (c *chat) ask(ctx context.Context, body []byte) (answer, error) {
 		defer resp.Body.Close()
 		var data []byte
 		if data, err = io.ReadAll(resp.Body); err == nil && resp.StatusCode != http.StatusOK {
-			err = fmt.Errorf("status %s: %s", resp.Status, short(string(data)))
+			err = fmt.Errorf("status %s: %s", resp.Status, excerpt(string(data)))
 		}
 		if err == nil {
 			return c.read(data)
@@ -210,7 +210,7 @@ func (c *chat) ask(ctx context.Context, body []byte) (answer, error) {
 	case errors.As(err, &refused):
 		return answer{}, stages.Fail(refused.code, refused.hint, "endpoint %s refuses: %s", c.name, refused.text)
 	}
-	return answer{}, stages.Lose(stages.CodeEnvironment, "check the endpoint and run the same command again: answers so far are kept", "endpoint %s does not answer, after %d tries: %w", c.name, retries+1, bare(err))
+	return answer{}, stages.Lose(stages.CodeEnvironment, "check the endpoint and run the same command again: answers so far are kept", "endpoint %s does not answer, after %d tries: %w", c.name, retries+1, withoutURL(err))
 }
 
 // completion is the part of a chat completion that is used.
@@ -226,8 +226,8 @@ type completion struct {
 	} `json:"usage"`
 }
 
-// read takes a completion that wholeTransport has checked.
-func (c *chat) read(data []byte) (answer, error) {
+// read takes a completion that bufferedTransport has checked.
+func (c *chatClient) read(data []byte) (answer, error) {
 	var got completion
 	if err := json.Unmarshal(data, &got); err != nil {
 		return answer{}, err
@@ -243,14 +243,14 @@ func (c *chat) read(data []byte) (answer, error) {
 	return a, nil
 }
 
-// wholeTransport reads the whole answer within the caps, so that a cut or huge
+// bufferedTransport reads the whole answer within the caps, so that a cut or huge
 // one is a failed try like any other, and sorts what is no completion.
-type wholeTransport struct {
+type bufferedTransport struct {
 	inner  http.RoundTripper
 	secret string
 }
 
-func (t *wholeTransport) RoundTrip(req *http.Request) (*http.Response, error) {
+func (t *bufferedTransport) RoundTrip(req *http.Request) (*http.Response, error) {
 	resp, err := t.inner.RoundTrip(req)
 	if err != nil {
 		return nil, err
@@ -275,7 +275,7 @@ func (t *wholeTransport) RoundTrip(req *http.Request) (*http.Response, error) {
 
 // classify passes completions and what is worth another try, and refuses the rest.
 func classify(status int, data []byte) error {
-	text := short(string(data))
+	text := excerpt(string(data))
 	switch {
 	case status == http.StatusOK:
 		var got completion

@@ -15,12 +15,12 @@ import (
 	"github.com/sprint-ml/sprint/stages/storeio"
 )
 
-// provedTexts is how many texts a proof asks about.
-const provedTexts = 32
+// checkedTexts is how many texts a proof asks about.
+const checkedTexts = 32
 
-// prover tries what no figure shows: that the saved bytes are the model, and
+// integrityChecker tries what no figure shows: that the saved bytes are the model, and
 // that something answers without them.
-type prover struct {
+type integrityChecker struct {
 	s   *stage
 	m   *measurer
 	in  stages.Inputs
@@ -29,14 +29,14 @@ type prover struct {
 
 // reload reads the saved bytes a second time and finds the largest difference
 // of a score; another tag is a difference of 1.
-func (p prover) reload(ctx context.Context, s *set) (observation, error) {
+func (p integrityChecker) reload(ctx context.Context, s *set) (observation, error) {
 	var o observation
 	again, err := p.s.load(ctx, p.in, p.m.t, p.dev)
 	if err != nil {
 		return o, err
 	}
 	defer again.Close()
-	texts := s.texts[:min(provedTexts, len(s.texts))]
+	texts := s.texts[:min(checkedTexts, len(s.texts))]
 	a, err := p.m.model.Predict(ctx, texts)
 	if err != nil {
 		return o, resources.Computed(err)
@@ -64,7 +64,7 @@ func (p prover) reload(ctx context.Context, s *set) (observation, error) {
 // fallback opens a release whose weights are damaged the way that classify does,
 // and counts the texts that are not answered as the keywords answer, or whose
 // answer names another source.
-func (p prover) fallback(ctx context.Context, s *set) (observation, error) {
+func (p integrityChecker) fallback(ctx context.Context, s *set) (observation, error) {
 	var o observation
 	dir, err := p.damaged(ctx)
 	if err != nil {
@@ -74,7 +74,7 @@ func (p prover) fallback(ctx context.Context, s *set) (observation, error) {
 	if err != nil {
 		return o, err
 	}
-	texts := s.texts[:min(provedTexts, len(s.texts))]
+	texts := s.texts[:min(checkedTexts, len(s.texts))]
 	if err := c.Load(dir, p.dev); err == nil {
 		return observation{value: float64(len(texts)), where: "a model with damaged weights was loaded"}, nil
 	}
@@ -108,7 +108,7 @@ func (p prover) fallback(ctx context.Context, s *set) (observation, error) {
 }
 
 // damaged is a folder like a release whose weights cannot be read.
-func (p prover) damaged(ctx context.Context) (string, error) {
+func (p integrityChecker) damaged(ctx context.Context) (string, error) {
 	dir, err := os.MkdirTemp(p.s.env.Scratch, "damaged-*")
 	if err != nil {
 		return "", err

@@ -55,11 +55,11 @@ type client struct {
 	reached atomic.Bool
 	env     stages.Env
 	http    *retryablehttp.Client
-	clock   *clock
+	clock   *pacer
 }
 
 func newClient(env stages.Env, pace time.Duration) *client {
-	c := &client{env: env, clock: newClock(env.CacheDir, pace)}
+	c := &client{env: env, clock: newPacer(env.CacheDir, pace)}
 	dial := &net.Dialer{Timeout: 15 * time.Second}
 	inner := &http.Transport{
 		Proxy: http.ProxyFromEnvironment, DialContext: dial.DialContext, TLSHandshakeTimeout: 15 * time.Second,
@@ -90,7 +90,7 @@ func (c *client) get(ctx context.Context, address string) ([]byte, error) {
 	if err != nil {
 		return nil, fmt.Errorf("gdelt request: %w", err)
 	}
-	req.Header.Set("User-Agent", agent)
+	req.Header.Set("User-Agent", userAgent)
 	req.Header.Set("Accept-Encoding", "gzip")
 	resp, err := c.http.Do(req)
 	if err == nil {
@@ -134,7 +134,7 @@ func (c *client) checkRetry(ctx context.Context, _ *http.Response, err error) (b
 // machine share, and the next try waits for it like any request.
 func (c *client) backoff(_, _ time.Duration, attempt int, resp *http.Response) time.Duration {
 	d := min(firstBackoff<<attempt, lastBackoff)
-	if err := c.clock.hold(d); err != nil {
+	if err := c.clock.delay(d); err != nil {
 		return d
 	}
 	return 0
@@ -144,7 +144,7 @@ func (c *client) backoff(_, _ time.Duration, attempt int, resp *http.Response) t
 // and turns bad answers into errors, also those that come with status 200.
 type pacedTransport struct {
 	inner   http.RoundTripper
-	clock   *clock
+	clock   *pacer
 	reached *atomic.Bool // set by the first answer
 }
 
@@ -181,7 +181,7 @@ func (t *pacedTransport) RoundTrip(req *http.Request) (*http.Response, error) {
 func readBody(resp *http.Response, cancel context.CancelFunc) ([]byte, error) {
 	idle := time.AfterFunc(idleWait, cancel)
 	defer idle.Stop()
-	packed, err := io.ReadAll(io.LimitReader(&touching{resp.Body, idle}, maxBody+1))
+	packed, err := io.ReadAll(io.LimitReader(&idleReader{resp.Body, idle}, maxBody+1))
 	if err != nil {
 		return nil, err
 	}
@@ -203,12 +203,12 @@ func readBody(resp *http.Response, cancel context.CancelFunc) ([]byte, error) {
 	return body, err
 }
 
-type touching struct {
+type idleReader struct {
 	r    io.Reader
 	idle *time.Timer
 }
 
-func (t *touching) Read(p []byte) (int, error) {
+func (t *idleReader) Read(p []byte) (int, error) {
 	n, err := t.r.Read(p)
 	t.idle.Reset(idleWait)
 	return n, err
@@ -223,7 +223,7 @@ var refusals = []string{
 
 // classify accepts JSON and sorts everything else by its text.
 func classify(status int, body []byte) error {
-	text := plain(body)
+	text := plainText(body)
 	low := strings.ToLower(text)
 	switch {
 	case status == http.StatusTooManyRequests || strings.Contains(low, "limit requests"):
@@ -250,8 +250,8 @@ func classify(status int, body []byte) error {
 	return &throttledError{text} // an unknown text: perhaps a passing fault
 }
 
-// plain is the text of an answer without tags, short enough for a message.
-func plain(body []byte) string {
+// plainText is the text of an answer without tags, short enough for a message.
+func plainText(body []byte) string {
 	var b strings.Builder
 	in := false
 	for _, r := range strings.ToValidUTF8(string(body[:min(len(body), 4096)]), "") {

@@ -8,10 +8,10 @@ import (
 	"syscall"
 )
 
-// endStrays kills what a program left running outside its process group: with
+// killOrphans kills what a program left running outside its process group: with
 // setsid a process leaves it, but not the variable of its environment that names
 // the attempt's own folder. A process that cleared its environment is not found.
-func endStrays(variable string) {
+func killOrphans(variable string) {
 	want := []byte(variable)
 	// One that is found may just have started another.
 	for range 10 {
