@@ -100,7 +100,7 @@ type receipt struct {
 
 // Run writes release and receipt, then the version and last the alias.
 func (s *stage) Run(ctx context.Context, in stages.Inputs, out stages.Outputs) error {
-	if err := s.gate(ctx, in); err != nil {
+	if err := s.checkVerified(ctx, in); err != nil {
 		return err
 	}
 	f, err := s.folder(ctx, in, out)
@@ -118,11 +118,11 @@ func (s *stage) Run(ctx context.Context, in stages.Inputs, out stages.Outputs) e
 	}
 	seen, err := models.In(s.env.Store).AliasVersion(ctx, s.o.Name, s.o.Alias)
 	if err != nil {
-		return refused(err, "read alias %s of %s", s.o.Alias, s.o.Name)
+		return storeFailure(err, "read alias %s of %s", s.o.Alias, s.o.Name)
 	}
 	release, err := models.In(s.env.Store).Publish(ctx, s.o.Name, tree, meta)
 	if err != nil {
-		return refused(err, "publish %s", s.o.Name)
+		return storeFailure(err, "publish %s", s.o.Name)
 	}
 	body, err := json.MarshalIndent(receipt{s.o.Name, release.Version, s.o.Alias, tree.Digest, now}, "", "  ")
 	if err != nil {
@@ -133,7 +133,7 @@ func (s *stage) Run(ctx context.Context, in stages.Inputs, out stages.Outputs) e
 	}
 	named, err := models.In(s.env.Store).AdvanceAlias(ctx, s.o.Name, s.o.Alias, release.Version, seen)
 	if err != nil {
-		return refused(err, "move alias %s of %s", s.o.Alias, s.o.Name)
+		return storeFailure(err, "move alias %s of %s", s.o.Alias, s.o.Name)
 	}
 	if named != release.Version {
 		s.env.Log.Warn("the alias stays: another run published a later version meanwhile", slog.String("model", s.o.Name), slog.String("alias", s.o.Alias), slog.Int("version", named))
@@ -143,7 +143,7 @@ func (s *stage) Run(ctx context.Context, in stages.Inputs, out stages.Outputs) e
 	return nil
 }
 
-func refused(err error, format string, args ...any) error {
+func storeFailure(err error, format string, args ...any) error {
 	what := fmt.Sprintf(format, args...)
 	if errors.Is(err, storage.ErrDenied) {
 		return stages.Fail(stages.CodeEnvironment, "Check the rights of the store's credentials.", "%s: %w", what, err)
@@ -151,8 +151,8 @@ func refused(err error, format string, args ...any) error {
 	return fmt.Errorf("%s: %w", what, err)
 }
 
-// gate refuses a model that verify did not pass.
-func (s *stage) gate(ctx context.Context, in stages.Inputs) error {
+// checkVerified refuses a model that verify did not pass.
+func (s *stage) checkVerified(ctx context.Context, in stages.Inputs) error {
 	data, err := storeio.ReadFile(ctx, in, "checks")
 	if err != nil {
 		return err

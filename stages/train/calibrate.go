@@ -21,8 +21,8 @@ type Calibrate struct {
 	File        string  `yaml:"file" path:"true" like:"verify.gold" key:"-" doc:"that gold set; by default the one that verify measures against"`
 }
 
-// enough is how many rows of each answer a fit on them needs.
-const enough = 8
+// minPerAnswer is how many rows of each answer a fit on them needs.
+const minPerAnswer = 8
 
 // sample is scored rows of a category with their truth.
 type sample struct {
@@ -43,7 +43,7 @@ func (s *sample) positives() int {
 
 func (s *sample) suffices() bool {
 	n := s.positives()
-	return n >= enough && len(s.truth)-n >= enough
+	return n >= minPerAnswer && len(s.truth)-n >= minPerAnswer
 }
 
 // error is the expected calibration error of scores for the sample's rows.
@@ -95,7 +95,7 @@ func (l *loop) calibrate(ctx context.Context, model *bert.Model) (*release.Calib
 		}
 	}
 	common := 1.0
-	if o.tempers() && all.suffices() {
+	if o.rescales() && all.suffices() {
 		common = metrics.Temperature(all.scores, all.truth)
 	}
 	temperatures := make([]float64, len(samples))
@@ -114,7 +114,7 @@ func (l *loop) calibrate(ctx context.Context, model *bert.Model) (*release.Calib
 			Error:   [2]float64{s.error(s.scores), s.error(tempered)},
 		}
 	}
-	if o.tempers() {
+	if o.rescales() {
 		model.Spec.Temperatures = temperatures
 	}
 	return out, nil
@@ -135,7 +135,7 @@ func (l *loop) samples(ctx context.Context, model *bert.Model) ([]sample, error)
 	if len(l.gold) == 0 {
 		return out, nil
 	}
-	p, err := bert.NewPredictor(model, l.ruled.dev)
+	p, err := bert.NewPredictor(model, l.rules.dev)
 	if err != nil {
 		return nil, err
 	}
@@ -161,9 +161,9 @@ func (l *loop) samples(ctx context.Context, model *bert.Model) ([]sample, error)
 		}
 	}
 	if len(weak) > 0 {
-		l.env.Log.Warn("the gold part has too few rows of these categories: val decides", slog.Any("categories", weak), slog.Int("needed", enough))
+		l.env.Log.Warn("the gold part has too few rows of these categories: val decides", slog.Any("categories", weak), slog.Int("needed", minPerAnswer))
 	}
 	return out, nil
 }
 
-func (c Calibrate) tempers() bool { return c.Temperature == "one" || c.Temperature == "category" }
+func (c Calibrate) rescales() bool { return c.Temperature == "one" || c.Temperature == "category" }

@@ -21,11 +21,11 @@ type loopState struct {
 	BestLoss  float64     `json:"best_loss"`
 	BestF1    float64     `json:"best_f1"`
 	BestSteps int         `json:"best_steps"`
-	Bad       int         `json:"bad"` // epochs since the best
+	SinceBest int         `json:"bad"` // epochs since the best
 	Stopped   bool        `json:"stopped"`
 	Scores    [][]float32 `json:"scores,omitempty"` // of val at the best epoch
-	// Proved names the device on which every program of this fit has run.
-	Proved string `json:"proved"`
+	// CheckedOn names the device on which every program of this fit has run.
+	CheckedOn string `json:"proved"`
 }
 
 // Files of a checkpoint beside the trainer's.
@@ -42,7 +42,7 @@ func (l *loop) save(ctx context.Context) error {
 	}
 	defer os.RemoveAll(dir)
 	if err := l.trainer.Save(dir); err != nil {
-		return l.broken(err)
+		return l.explain(err)
 	}
 	b, err := json.Marshal(l.state)
 	if err != nil {
@@ -68,7 +68,7 @@ func (l *loop) save(ctx context.Context) error {
 	if err := l.env.Checkpoints.Save(ctx, int64(l.trainer.StepsDone()), dir); err != nil {
 		return fmt.Errorf("save the checkpoint of step %d: %w", l.trainer.StepsDone(), err)
 	}
-	l.saved, l.last = time.Now(), l.trainer.StepsDone()
+	l.savedAt, l.savedStep = time.Now(), l.trainer.StepsDone()
 	return nil
 }
 

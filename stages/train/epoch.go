@@ -40,7 +40,7 @@ func (l *loop) endEpoch(ctx context.Context) error {
 		return err
 	}
 	if math.IsNaN(e.Loss) || math.IsInf(e.Loss, 0) {
-		return l.broken(&fit.NonFiniteError{Step: l.trainer.StepsDone(), Epoch: l.trainer.Epoch() + 1, Loss: e.Loss})
+		return l.explain(&fit.NonFiniteError{Step: l.trainer.StepsDone(), Epoch: l.trainer.Epoch() + 1, Loss: e.Loss})
 	}
 	x := Epoch{Epoch: l.trainer.Epoch() + 1, TrainLoss: l.trainer.TrainLoss(), ValLoss: e.Loss, Steps: l.trainer.StepsDone(), Heads: l.heads(e)}
 	x.ValMacroF1 = macro(x.Heads)
@@ -48,14 +48,14 @@ func (l *loop) endEpoch(ctx context.Context) error {
 		if l.best, err = l.trainer.Weights(); err != nil {
 			return err
 		}
-		l.state.BestLoss, l.state.BestF1, l.state.BestSteps, l.state.Bad, l.state.Scores = x.ValLoss, x.ValMacroF1, l.trainer.StepsDone(), 0, e.Scores
+		l.state.BestLoss, l.state.BestF1, l.state.BestSteps, l.state.SinceBest, l.state.Scores = x.ValLoss, x.ValMacroF1, l.trainer.StepsDone(), 0, e.Scores
 	} else {
-		l.state.Bad++
+		l.state.SinceBest++
 	}
 	l.state.History = append(l.state.History, x)
 	l.env.Log.Info("epoch", "epoch", x.Epoch, "train_loss", round(x.TrainLoss), "val_loss", round(x.ValLoss), "val_macro_f1", round(x.ValMacroF1))
 	l.trainer.NextEpoch()
-	if l.o.Patience > 0 && l.state.Bad >= l.o.Patience && !l.trainer.Done() {
+	if l.o.Patience > 0 && l.state.SinceBest >= l.o.Patience && !l.trainer.Done() {
 		l.state.Stopped = true
 		l.env.Log.Info("stopped early", "epoch", x.Epoch, "best_val_loss", round(l.state.BestLoss), "best_val_macro_f1", round(l.state.BestF1))
 	}

@@ -18,29 +18,29 @@ import (
 // loop drives a trainer: epochs, early stop, checkpoints.
 type loop struct {
 	*stage
-	trainer *fit.Trainer
-	names   []string
-	texts   []string // of the training examples, to name bad ones
-	device  string   // identity of the device and its plugin
-	truth   truth
-	ruled   ruled
-	gold    []rows.Row // the part that calibrates
-	state   loopState
-	best    [][]float32
-	started time.Time
-	rows    int // since started
-	begun   int // the step that this process began after
-	saved   time.Time
-	last    int // step of the last checkpoint
-	losses  spark
-	mean    float64 // of the last losses, the later the heavier
+	trainer   *fit.Trainer
+	names     []string
+	texts     []string // of the training examples, to name bad ones
+	device    string   // identity of the device and its plugin
+	truth     truth
+	rules     rulesBeside
+	gold      []rows.Row // the part that calibrates
+	state     loopState
+	best      [][]float32
+	started   time.Time
+	rows      int // since started
+	firstStep int // the step that this process began after
+	savedAt   time.Time
+	savedStep int // step of the last checkpoint
+	losses    sparkline
+	meanLoss  float64 // of the last losses, the later the heavier
 }
 
 // A fit whose mean loss is diverged times that before the first step will not
 // come back; the mean is over about 1/fresh steps.
 const (
-	diverged = 20
-	fresh    = 0.1
+	divergence = 20
+	lossDecay  = 0.1
 )
 
 // saveEpochAfter is the time without a checkpoint after which the end of an
@@ -48,12 +48,12 @@ const (
 const saveEpochAfter = 10 * time.Second
 
 func (l *loop) run(ctx context.Context) error {
-	if err := l.begin(ctx); err != nil {
+	if err := l.prepare(ctx); err != nil {
 		return l.interrupted(ctx, err, false)
 	}
-	l.saved, l.started = time.Now(), time.Now()
-	l.begun = l.trainer.StepsDone()
-	l.last = l.begun
+	l.savedAt, l.started = time.Now(), time.Now()
+	l.firstStep = l.trainer.StepsDone()
+	l.savedStep = l.firstStep
 	for !l.trainer.Done() && !l.state.Stopped {
 		for !l.trainer.EpochOver() {
 			if ctx.Err() != nil {
@@ -66,7 +66,7 @@ func (l *loop) run(ctx context.Context) error {
 		if err := l.endEpoch(ctx); err != nil {
 			return l.interrupted(ctx, err, true)
 		}
-		if time.Since(l.saved) > saveEpochAfter && !l.trainer.Done() && !l.state.Stopped {
+		if time.Since(l.savedAt) > saveEpochAfter && !l.trainer.Done() && !l.state.Stopped {
 			if err := l.save(ctx); err != nil {
 				return l.interrupted(ctx, err, true)
 			}
@@ -87,54 +87,54 @@ func (l *loop) step(ctx context.Context) error {
 	loss, n, err := l.trainer.Step()
 	var full *device.OutOfMemoryError
 	if errors.As(err, &full) {
-		return l.halve(ctx, full)
+		return l.retrySmaller(ctx, full)
 	}
 	if err != nil {
-		return l.broken(err)
+		return l.explain(err)
 	}
 	l.rows += n
-	l.report(loss)
-	if err := l.diverging(loss); err != nil {
+	l.reportProgress(loss)
+	if err := l.checkDivergence(loss); err != nil {
 		return err
 	}
-	if l.trainer.StepsDone()-l.last >= l.o.Checkpoint || time.Since(l.saved) > time.Duration(l.o.CheckpointMinutes*float64(time.Minute)) {
+	if l.trainer.StepsDone()-l.savedStep >= l.o.Checkpoint || time.Since(l.savedAt) > time.Duration(l.o.CheckpointMinutes*float64(time.Minute)) {
 		return l.save(ctx)
 	}
 	return nil
 }
 
-// diverging ends a fit that gets worse and worse instead of letting it run for
+// checkDivergence ends a fit that gets worse and worse instead of letting it run for
 // hours.
-func (l *loop) diverging(loss float64) error {
+func (l *loop) checkDivergence(loss float64) error {
 	first := l.state.FirstLoss
-	if l.mean == 0 {
-		l.mean = first
+	if l.meanLoss == 0 {
+		l.meanLoss = first
 	}
-	l.mean += fresh * (loss - l.mean)
-	if first <= 0 || l.mean < diverged*first {
+	l.meanLoss += lossDecay * (loss - l.meanLoss)
+	if first <= 0 || l.meanLoss < divergence*first {
 		return nil
 	}
 	return stages.Fail(stages.CodeStage, "lower learning_rate, or set warmup or clip", "the training diverges: at step %d (epoch %d) the loss is %.4g on average, before the first step it was %.4g%s",
-		l.trainer.StepsDone(), l.trainer.Epoch()+1, l.mean, first, l.kept())
+		l.trainer.StepsDone(), l.trainer.Epoch()+1, l.meanLoss, first, l.keptCheckpoint())
 }
 
-// kept says which checkpoint a failed training leaves.
-func (l *loop) kept() string {
-	if l.last == 0 {
+// keptCheckpoint says which checkpoint a failed training leaves.
+func (l *loop) keptCheckpoint() string {
+	if l.savedStep == 0 {
 		return ""
 	}
-	return fmt.Sprintf("; the checkpoint of step %d is kept", l.last)
+	return fmt.Sprintf("; the checkpoint of step %d is kept", l.savedStep)
 }
 
-// halve goes back to the last checkpoint with batches in smaller parts: the
+// retrySmaller goes back to the last checkpoint with batches in smaller parts: the
 // step that failed took the state with it.
-func (l *loop) halve(ctx context.Context, full *device.OutOfMemoryError) error {
+func (l *loop) retrySmaller(ctx context.Context, full *device.OutOfMemoryError) error {
 	dir, err := os.MkdirTemp(l.env.Scratch, "restore-*")
 	if err != nil {
 		return err
 	}
 	defer os.RemoveAll(dir)
-	if err := l.shrink(full); err != nil {
+	if err := l.reduceBatch(full); err != nil {
 		return err
 	}
 	found, err := l.restore(ctx, dir)
@@ -144,8 +144,8 @@ func (l *loop) halve(ctx context.Context, full *device.OutOfMemoryError) error {
 	return err
 }
 
-// shrink halves the micro-batch and says so.
-func (l *loop) shrink(full *device.OutOfMemoryError) error {
+// reduceBatch halves the micro-batch and says so.
+func (l *loop) reduceBatch(full *device.OutOfMemoryError) error {
 	if !l.trainer.DoubleAccumulation() {
 		return stages.Fail(stages.CodeMemory, "lower max_length, batch_tokens or freeze layers, or use a device with more memory", "%w, with one row at a time", full)
 	}
@@ -158,19 +158,19 @@ func (l *loop) rate() float64 {
 	return float64(l.rows) / math.Max(time.Since(l.started).Seconds(), 1e-3)
 }
 
-func (l *loop) report(loss float64) {
+func (l *loop) reportProgress(loss float64) {
 	done, total := l.trainer.StepsDone(), l.trainer.Total()
 	l.losses.add(loss)
 	p := stages.Progress{Done: int64(done), Total: int64(total), Unit: "steps", Rate: l.rate(), Loss: loss, Text: fmt.Sprintf("epoch %d/%d %s", l.trainer.Epoch()+1, l.o.Epochs, l.losses)}
 	if l.rows > 0 {
-		perStep := time.Since(l.started) / time.Duration(max(done-l.begun, 1))
+		perStep := time.Since(l.started) / time.Duration(max(done-l.firstStep, 1))
 		p.Left = perStep * time.Duration(total-done)
 	}
 	l.env.Progress(p)
 }
 
-// broken explains a step that failed.
-func (l *loop) broken(err error) error {
+// explain explains a step that failed.
+func (l *loop) explain(err error) error {
 	var nan *fit.NonFiniteError
 	if !errors.As(err, &nan) {
 		return err
@@ -189,7 +189,7 @@ func (l *loop) broken(err error) error {
 	if texts != "" {
 		texts = "; the batch holds " + texts
 	}
-	return stages.Fail(stages.CodeStage, "lower learning_rate, or set clip", "%w%s%s", err, texts, l.kept())
+	return stages.Fail(stages.CodeStage, "lower learning_rate, or set clip", "%w%s%s", err, texts, l.keptCheckpoint())
 }
 
 // interrupted saves a checkpoint when the run asked to stop.
@@ -216,7 +216,7 @@ func (l *loop) write(ctx context.Context, out stages.Outputs) error {
 	if err != nil {
 		return l.interrupted(ctx, err, false)
 	}
-	if err := l.share(ctx, model); err != nil {
+	if err := l.addRulesBeside(ctx, model); err != nil {
 		return l.interrupted(ctx, err, false)
 	}
 	dir, err := os.MkdirTemp(l.env.Scratch, "model-*")
@@ -233,11 +233,11 @@ func (l *loop) write(ctx context.Context, out stages.Outputs) error {
 	if err := storeio.WriteJSON(ctx, out, "history", l.state.History); err != nil {
 		return err
 	}
-	if err := storeio.WriteFile(ctx, out, "curve", "image/svg+xml", curve(l.state.History)); err != nil {
+	if err := storeio.WriteFile(ctx, out, "curve", "image/svg+xml", lossChart(l.state.History)); err != nil {
 		return err
 	}
 	if err := storeio.WriteJSON(ctx, out, "calibration", calibration); err != nil {
 		return err
 	}
-	return storeio.WriteJSON(ctx, out, "thresholds", l.decided(model, calibration))
+	return storeio.WriteJSON(ctx, out, "thresholds", l.thresholds(model, calibration))
 }

@@ -69,7 +69,7 @@ type Options struct {
 	MaskRules    float64  `yaml:"mask_rules" default:"0" min:"0" max:"1" doc:"probability that a text is read without the words on which rules fired, drawn anew in every epoch, so that the model learns the others"`
 	MaskRandom   float64  `yaml:"mask_random" default:"0" min:"0" below:"1" doc:"probability of each word to be hidden, drawn anew in every epoch"`
 	MaskHow      string   `yaml:"mask_how" default:"mask" enum:"mask|delete" doc:"what becomes of the words that mask_rules and mask_random hide: [MASK], or nothing"`
-	WithRules    string   `yaml:"with_rules" default:"never" enum:"never|auto|always" doc:"whether the rules answer beside the model: where they fire they decide, and the model adds what it is sure of; auto lets them for categories that the model does not find on val with the rules' words hidden"`
+	RulesBeside  string   `yaml:"with_rules" default:"never" enum:"never|auto|always" doc:"whether the rules answer beside the model: where they fire they decide, and the model adds what it is sure of; auto lets them for categories that the model does not find on val with the rules' words hidden"`
 	TagLoss      string   `yaml:"tag_loss" default:"tagged" enum:"tagged|positives|all" doc:"rows whose tag is learned: those that carry one, those of the category, or all, which teaches mostly the empty tag"`
 	ScoreWeight  float64  `yaml:"score_weight" default:"0.5" min:"0" max:"100" doc:"weight of the scores' squared error"`
 	TagWeight    float64  `yaml:"tag_weight" default:"0.5" min:"0" max:"100" doc:"weight of the tags' cross entropy"`
@@ -106,7 +106,7 @@ func (o *Options) Check() []stages.Problem {
 	if o.Select.Rounds > 0 && !o.MaskAbstain {
 		out = append(out, stages.Problem{Path: "select.rounds", Message: "undecided rows cannot be negative and be judged", Hint: "leave mask_abstained true"})
 	}
-	if o.Select.idle() {
+	if o.Select.unused() {
 		out = append(out, stages.Problem{Path: "select", Message: "no row is judged: rounds is 0", Hint: "set select.rounds too, or leave out folds and confidence"})
 	}
 	if o.Calibrate.Gold > 0 && o.Calibrate.File == "" {
@@ -130,7 +130,7 @@ func (o *Options) Resolve(ctx context.Context, look stages.Lookup) (stages.Exter
 		return nil, err
 	}
 	ext := stages.External{"categories": t.CategoriesKey()}
-	if o.MaskRules > 0 || o.Select.Rounds > 0 || o.ruled() {
+	if o.MaskRules > 0 || o.Select.Rounds > 0 || o.rulesBeside() {
 		ext["rules"] = t.RulesKey()
 	}
 	if o.Calibrate.Gold > 0 {
@@ -152,5 +152,5 @@ func (o *Options) Resolve(ctx context.Context, look stages.Lookup) (stages.Exter
 // has reports whether the text holds a field.
 func (o *Options) has(field string) bool { return slices.Contains(o.Text, field) }
 
-// ruled reports whether rules may answer beside the model.
-func (o *Options) ruled() bool { return o.WithRules == "auto" || o.WithRules == "always" }
+// rulesBeside reports whether rules may answer beside the model.
+func (o *Options) rulesBeside() bool { return o.RulesBeside == "auto" || o.RulesBeside == "always" }

@@ -26,9 +26,9 @@ type Select struct {
 	Confidence float64 `yaml:"confidence" default:"0.9" above:"0.5" below:"1" doc:"probability from which the judge labels a row that no labeller decided, and from which it overrules a label; what it doubts less is left out of that category's loss"`
 }
 
-// idle reports whether something is set that only counts with rounds. No plan
+// unused reports whether something is set that only counts with rounds. No plan
 // leaves folds and confidence at zero.
-func (o Select) idle() bool {
+func (o Select) unused() bool {
 	return o.Rounds == 0 && o != Select{} && o != Select{Folds: 5, Confidence: 0.9}
 }
 
@@ -37,14 +37,14 @@ type Selected struct {
 	Agreed    int `json:"agreed"`    // labels kept
 	Doubted   int `json:"doubted"`   // left out
 	Overruled int `json:"overruled"` // replaced
-	Decided   int `json:"decided"`   // of undecided rows
+	Imputed   int `json:"decided"`   // of undecided rows
 	// Unjudged says that there are too few rows of one label.
 	Unjudged bool `json:"unjudged,omitempty"`
 }
 
-// choose judges the labels of the training rows over rounds and returns the
+// selectLabels judges the labels of the training rows over rounds and returns the
 // rows with the labels to learn from. Labels of the given rows stay.
-func (s *stage) choose(ctx context.Context, t *taxonomy.Taxonomy, m *bert.Model, dev *device.Device, set []rows.Row) ([]rows.Row, error) {
+func (s *stage) selectLabels(ctx context.Context, t *taxonomy.Taxonomy, m *bert.Model, dev *device.Device, set []rows.Row) ([]rows.Row, error) {
 	o := s.o.Select
 	if o.Rounds == 0 {
 		return set, nil
@@ -74,14 +74,14 @@ func (s *stage) choose(ctx context.Context, t *taxonomy.Taxonomy, m *bert.Model,
 				continue
 			}
 			var n Selected
-			next[c], n = o.judge(given[c], now[c], p[c])
+			next[c], n = o.decide(given[c], now[c], p[c])
 			counts[category.Name] = n
 			for i := range next[c] {
 				if next[c][i] != now[c][i] {
 					changed++
 				}
 			}
-			s.env.Log.Info("judged labels", slog.Int("round", round+1), slog.String("category", category.Name), slog.Int("agreed", n.Agreed), slog.Int("doubted", n.Doubted), slog.Int("overruled", n.Overruled), slog.Int("decided", n.Decided))
+			s.env.Log.Info("judged labels", slog.Int("round", round+1), slog.String("category", category.Name), slog.Int("agreed", n.Agreed), slog.Int("doubted", n.Doubted), slog.Int("overruled", n.Overruled), slog.Int("decided", n.Imputed))
 		}
 		now = next
 		s.env.Note(fmt.Sprintf("select_round_%d", round+1), counts)
@@ -89,12 +89,12 @@ func (s *stage) choose(ctx context.Context, t *taxonomy.Taxonomy, m *bert.Model,
 			break
 		}
 	}
-	return relabel(set, given, now), nil
+	return applySelection(set, given, now), nil
 }
 
-// judge decides on the labels of one category: given are the labeller's, now
+// decide decides on the labels of one category: given are the labeller's, now
 // those that taught the judge, p what it says.
-func (o Select) judge(given, now []int8, p []float64) (next []int8, n Selected) {
+func (o Select) decide(given, now []int8, p []float64) (next []int8, n Selected) {
 	next = make([]int8, len(given))
 	doubted := map[int]bool{}
 	for _, s := range labelnoise.Issues(p, now) {
@@ -108,7 +108,7 @@ func (o Select) judge(given, now []int8, p []float64) (next []int8, n Selected) 
 		switch {
 		case l == labelnoise.Undecided && sure:
 			next[i] = answer
-			n.Decided++
+			n.Imputed++
 		case l == labelnoise.Undecided || l == answer || !sure && !doubted[i]:
 			if next[i] = l; l != labelnoise.Undecided {
 				n.Agreed++
@@ -141,9 +141,9 @@ func targets(t *taxonomy.Taxonomy, set []rows.Row) [][]int8 {
 	return out
 }
 
-// relabel changes the labels that differ from the given ones. A label that was
+// applySelection changes the labels that differ from the given ones. A label that was
 // made has no tag: the judge knows none.
-func relabel(set []rows.Row, given, now [][]int8) []rows.Row {
+func applySelection(set []rows.Row, given, now [][]int8) []rows.Row {
 	out := make([]rows.Row, len(set))
 	for i, r := range set {
 		labels := make([]rows.Label, len(r.Labels))

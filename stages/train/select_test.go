@@ -77,7 +77,7 @@ func TestSelect(t *testing.T) {
 	for i := 40; i < 100; i++ { // undecided
 		set[i].Labels[0] = rows.Label{Abstain: true}
 	}
-	got, err := s.choose(ctx, tax, m, d, set)
+	got, err := s.selectLabels(ctx, tax, m, d, set)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -100,10 +100,10 @@ func TestSelect(t *testing.T) {
 	if mended < 30 || decided < 40 || lost > 30 {
 		t.Errorf("%d of 40 wrong labels mended, %d of 60 decided, %d of 300 right ones changed; %v", mended, decided, lost, notes)
 	}
-	if n := notes["select_round_1"].(map[string]Selected); !n["sports"].Unjudged || n["crime"].Decided == 0 {
+	if n := notes["select_round_1"].(map[string]Selected); !n["sports"].Unjudged || n["crime"].Imputed == 0 {
 		t.Errorf("%+v", n)
 	}
-	again, err := s.choose(ctx, tax, m, d, set)
+	again, err := s.selectLabels(ctx, tax, m, d, set)
 	if err != nil {
 		t.Fatal(err)
 	}

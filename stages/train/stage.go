@@ -74,10 +74,10 @@ func (s *stage) Run(ctx context.Context, in stages.Inputs, out stages.Outputs) e
 	if err != nil {
 		return err
 	}
-	if trainRows, err = s.choose(ctx, t, model, dev, trainRows); err != nil {
+	if trainRows, err = s.selectLabels(ctx, t, model, dev, trainRows); err != nil {
 		return err
 	}
-	weights := s.o.weigh(t, trainRows)
+	weights := s.o.weights(t, trainRows)
 	examples, used := s.o.examples(model, t, trainRows, weights, true)
 	val, kept := s.o.examples(model, t, valRows, weights, false)
 	if err := checkClasses(t, examples); err != nil {
@@ -87,7 +87,7 @@ func (s *stage) Run(ctx context.Context, in stages.Inputs, out stages.Outputs) e
 		return stages.Fail(stages.CodeStage, "give split a larger share for val, or label more rows", "no validation row has a label that counts")
 	}
 	s.env.Log.Info("rows", "train", len(trainRows), "train_labelled", len(examples), "val_labelled", len(val))
-	if err := s.prove(ctx, model, dev); err != nil {
+	if err := s.checkDevice(ctx, model, dev); err != nil {
 		return err
 	}
 	var texts []string
@@ -104,9 +104,9 @@ func (s *stage) Run(ctx context.Context, in stages.Inputs, out stages.Outputs) e
 	}
 	defer trainer.Close()
 	l := &loop{stage: s, trainer: trainer, names: t.Names(), texts: texts, device: dev.Name + " " + dev.Digest, truth: truths(t, valRows, kept), gold: gold, started: began}
-	l.ruled = ruled{t: t, dev: dev}
+	l.rules = rulesBeside{t: t, dev: dev}
 	for _, i := range kept {
-		l.ruled.val = append(l.ruled.val, valRows[i])
+		l.rules.val = append(l.rules.val, valRows[i])
 	}
 	if dev.Name == device.Go {
 		s.env.Note("estimate", estimate(trainer, model))
@@ -165,8 +165,8 @@ func (s *stage) fitOptions(dev *device.Device) fit.Options {
 // maxShapes bounds the programs that are compiled for steps.
 const maxShapes = 8
 
-// prove compares a device that is not the CPU with it.
-func (s *stage) prove(ctx context.Context, m *bert.Model, dev *device.Device) error {
+// checkDevice compares a device that is not the CPU with it.
+func (s *stage) checkDevice(ctx context.Context, m *bert.Model, dev *device.Device) error {
 	if dev.Name != device.CUDA {
 		return nil
 	}
@@ -175,12 +175,12 @@ func (s *stage) prove(ctx context.Context, m *bert.Model, dev *device.Device) er
 		return err
 	}
 	defer cpu.Close()
-	return parity(m, dev, cpu, s.o.Precision == "bf16")
+	return checkParity(m, dev, cpu, s.o.Precision == "bf16")
 }
 
-// goSpeed is what the pure-Go backend does in a training step, in floating
+// goOperationsPerSecond is what the pure-Go backend does in a training step, in floating
 // point operations per second of two cores; measured, and only for a warning.
-const goSpeed = 3e9
+const goOperationsPerSecond = 3e9
 
 // estimate says how long the pure-Go device will take.
 func estimate(t *fit.Trainer, m *bert.Model) string {
@@ -192,7 +192,7 @@ func estimate(t *fit.Trainer, m *bert.Model) string {
 	}
 	last := t.Shapes()[len(t.Shapes())-1]
 	tokens := float64(t.Total()) * float64(t.AccumulationSteps()*last.Rows*last.Length)
-	minutes := 6 * weights * tokens / goSpeed / 60
+	minutes := 6 * weights * tokens / goOperationsPerSecond / 60
 	cure := "`sprint doctor --install` fetches the XLA plugin"
 	if !device.HasXLA {
 		cure = "a sprint built with cgo uses the XLA plugin"

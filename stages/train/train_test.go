@@ -142,7 +142,7 @@ func TestOptionsDoWhatTheySay(t *testing.T) {
 		"smoothing":     func(o *Options) { o.Smoothing = 0.1 },
 		"dropout":       func(o *Options) { o.Dropout = 0 },
 		"mask_rules":    func(o *Options) { o.MaskRules = 0.5 },
-		"with_rules":    func(o *Options) { o.WithRules = "always" },
+		"with_rules":    func(o *Options) { o.RulesBeside = "always" },
 		"mask_how":      func(o *Options) { o.MaskRules, o.MaskHow = 0.5, "delete" },
 		"select":        func(o *Options) { o.Select = Select{Rounds: 1, Folds: 3, Confidence: 0.6} },
 		"mask_random":   func(o *Options) { o.MaskRandom = 0.2 },
@@ -215,7 +215,7 @@ func TestWeights(t *testing.T) {
 		{"tagged", "sqrt", 70, 1, 0, 2, 2}, // no row of b has a tag: the empty one is all there is to learn
 	} {
 		o := &Options{TagLoss: c.loss, ClassWeights: c.class}
-		score, tag := o.weigh(tax, set).of(c.k, set[c.row].Labels[c.k], c.tag)
+		score, tag := o.weights(tax, set).of(c.k, set[c.row].Labels[c.k], c.tag)
 		if math.Abs(float64(score)-c.score) > 1e-5 || math.Abs(float64(tag)-c.learn) > 1e-5 {
 			t.Errorf("%+v: %v %v", c, score, tag)
 		}
@@ -305,7 +305,7 @@ func TestParity(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, half := range []bool{false, true} {
-		if err := parity(m, dev, cpu, half); err != nil {
+		if err := checkParity(m, dev, cpu, half); err != nil {
 			t.Errorf("half %v: %v", half, err)
 		}
 	}
@@ -314,18 +314,18 @@ func TestParity(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := near(dev.Name, [][]float32{slices.Repeat([]float32{0}, len(want[0]))}, want, parityFloat32); err == nil {
+	if err := compareVectors(dev.Name, [][]float32{slices.Repeat([]float32{0}, len(want[0]))}, want, parityFloat32); err == nil {
 		t.Error("zeros pass for the vectors")
 	}
 }
 
 func TestCurveHoldsAnything(t *testing.T) {
 	for _, h := range [][]Epoch{nil, {{Epoch: 1}}, {{Epoch: 1, TrainLoss: 2, ValLoss: 1}, {Epoch: 2, TrainLoss: 1e30}}} {
-		if svg := curve(h); !bytes.Contains(svg, []byte("</svg>")) || bytes.Contains(svg, []byte("NaN")) {
+		if svg := lossChart(h); !bytes.Contains(svg, []byte("</svg>")) || bytes.Contains(svg, []byte("NaN")) {
 			t.Errorf("%s", svg)
 		}
 	}
-	var s spark
+	var s sparkline
 	for i := range 1000 {
 		s.add(1000 - float64(i))
 	}

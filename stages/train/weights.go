@@ -20,19 +20,19 @@ type weights struct {
 
 // Bounds of a weight: one row must not outweigh a batch.
 const (
-	heaviest    = 20
-	heaviestTag = 5
+	maxWeight    = 20
+	maxTagWeight = 5
 )
 
 // Values of Options.TagLoss.
 const (
-	tagged    = "tagged"
-	positives = "positives"
-	allRows   = "all"
+	lossTagged    = "tagged"
+	lossPositives = "positives"
+	lossAll       = "all"
 )
 
-// weigh finds the weights for training rows.
-func (o *Options) weigh(t *taxonomy.Taxonomy, set []rows.Row) weights {
+// weights finds the weights for training rows.
+func (o *Options) weights(t *taxonomy.Taxonomy, set []rows.Row) weights {
 	k := len(t.Categories)
 	w := weights{positive: make([]float64, k), tag: make([][]float64, k), loss: slices.Repeat([]string{o.TagLoss}, k)}
 	for c, category := range t.Categories {
@@ -50,12 +50,12 @@ func (o *Options) weigh(t *taxonomy.Taxonomy, set []rows.Row) weights {
 		}
 		w.positive[c] = 1
 		if positive > 0 && negative > 0 {
-			w.positive[c] = math.Min(math.Max(o.rarity(negative/positive), 1), heaviest)
+			w.positive[c] = math.Min(math.Max(o.rarity(negative/positive), 1), maxWeight)
 		}
-		if o.TagLoss == tagged && count[0] < positive {
+		if o.TagLoss == lossTagged && count[0] < positive {
 			count[0] = 0
-		} else if o.TagLoss == tagged {
-			w.loss[c] = positives // no row carries a tag: that much can be learned
+		} else if o.TagLoss == lossTagged {
+			w.loss[c] = lossPositives // no row carries a tag: that much can be learned
 		}
 		w.tag[c] = o.tagWeights(count)
 	}
@@ -87,7 +87,7 @@ func (o *Options) tagWeights(count []float64) []float64 {
 	for i, n := range count {
 		out[i] = 1
 		if n > 0 {
-			out[i] = math.Min(math.Max(o.rarity(all/kinds/n), 1.0/heaviestTag), heaviestTag)
+			out[i] = math.Min(math.Max(o.rarity(all/kinds/n), 1.0/maxTagWeight), maxTagWeight)
 		}
 		sum += n * out[i]
 	}
@@ -104,13 +104,13 @@ func (o *Options) tagWeights(count []float64) []float64 {
 // would drown all other tags.
 func (w weights) of(category int, l rows.Label, tag int) (score, tagWeight float32) {
 	if l.Score <= 0 {
-		if w.loss[category] == allRows {
+		if w.loss[category] == lossAll {
 			return 1, 1
 		}
 		return 1, 0
 	}
 	score = float32(w.positive[category])
-	if tag > 0 || w.loss[category] != tagged {
+	if tag > 0 || w.loss[category] != lossTagged {
 		tagWeight = score * float32(w.tag[category][tag])
 	}
 	return score, tagWeight
@@ -121,8 +121,8 @@ func (w weights) of(category int, l rows.Label, tag int) (score, tagWeight float
 // et al., arXiv 1908.03195). Within a category the same holds for tags that have
 // less than an even share.
 const (
-	rare  = 0.2
-	often = 8
+	rareShare  = 0.2
+	maxRepeats = 8
 )
 
 // balance repeats the examples of rare categories and tags. A fraction of a
@@ -156,11 +156,11 @@ func balance(examples []fit.Example, texts []string, seed uint64) ([]fit.Example
 			if s <= 0 || e.Weight[c] == 0 {
 				continue
 			}
-			f := max(math.Sqrt(rare/share[c]), 1)
+			f := max(math.Sqrt(rareShare/share[c]), 1)
 			if e.TagWeight[c] > 0 {
 				f *= max(math.Sqrt(even[c]/tags[c][e.Tag[c]]), 1)
 			}
-			factor = max(factor, min(f, often))
+			factor = max(factor, min(f, maxRepeats))
 		}
 		times := int(factor)
 		if rng.Float64() < factor-float64(times) {

@@ -130,9 +130,9 @@ func (s *stage) observe(ctx context.Context, c Check, f *figures, p integrityChe
 	case "support", "train_support":
 		return m.support(c, report, f.Train), nil
 	case "weak_domain":
-		return m.weak(c, report, d.Segments[byDomain], set), nil
+		return m.weakestSegment(c, report, d.Segments[byDomain], set), nil
 	case "weak_length":
-		return m.weak(c, report, d.Segments[byLength], set), nil
+		return m.weakestSegment(c, report, d.Segments[byLength], set), nil
 	case "drift_labels":
 		return observation{value: f.Drift[c.On].Labels, where: f.Drift[c.On].Against}, nil
 	case "drift_lengths":
@@ -147,7 +147,7 @@ func (s *stage) observe(ctx context.Context, c Check, f *figures, p integrityChe
 	return observation{}, fmt.Errorf("unknown check %q", c.ID)
 }
 
-func (m *measurer) calibration(c Check, report metrics.Report, d *Details, s *set) observation {
+func (m *measurer) calibration(c Check, report metrics.Report, d *Details, s *evaluationSet) observation {
 	o := observation{where: c.Category, value: -1}
 	for _, category := range m.t.Categories {
 		if c.Category == category.Name || c.Category == "" && report.PerCategory[category.Name].Support >= metrics.MinSupport && d.Calibration[category.Name].ECE > o.value {
@@ -184,8 +184,8 @@ func (m *measurer) support(c Check, report metrics.Report, counts TrainCounts) o
 	return o
 }
 
-func (m *measurer) weak(c Check, report metrics.Report, segments []Segment, s *set) observation {
-	x, ok := worst(segments, c.Rows)
+func (m *measurer) weakestSegment(c Check, report metrics.Report, segments []Segment, s *evaluationSet) observation {
+	x, ok := weakest(segments, c.Rows)
 	if !ok {
 		return observation{where: fmt.Sprintf("none has %d rows", c.Rows)}
 	}

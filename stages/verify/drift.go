@@ -29,8 +29,8 @@ type Drift struct {
 	Lengths float64 `json:"lengths"`
 }
 
-func (m *measurer) distribution(s *set) Distribution {
-	return m.count(len(s.rows), func(i int) ([]bool, string) { return s.by[byModel][i].Positive, s.rows[i].Title })
+func (m *measurer) distribution(s *evaluationSet) Distribution {
+	return m.count(len(s.rows), func(i int) ([]bool, string) { return s.answers[byModel][i].Positive, s.rows[i].Title })
 }
 
 // trainDistribution is what the model answers on training rows, evenly spread ones of many.
@@ -40,7 +40,7 @@ func (m *measurer) trainDistribution(ctx context.Context, in []rows.Row) (Distri
 	for i := 0; i < len(in); i += step {
 		some = append(some, in[i])
 	}
-	_, answers, err := m.predict(ctx, newSet(m.t, "train", some).texts)
+	_, answers, err := m.predict(ctx, newEvaluationSet(m.t, "train", some).texts)
 	if err != nil {
 		return Distribution{}, err
 	}

@@ -58,15 +58,15 @@ type Confusion struct {
 // figures are the metrics and what checks need beside them.
 type figures struct {
 	Metrics
-	sets    map[string]*set
+	sets    map[string]*evaluationSet
 	reports map[string]metrics.Report // of the model, by set
 	leaks   map[string][]leak
 }
 
 // measure computes the figures of all sets; the last one named is that of the
 // baselines.
-func (m *measurer) measure(ctx context.Context, trainRows []rows.Row, sets ...*set) (*figures, error) {
-	f := &figures{sets: map[string]*set{}, reports: map[string]metrics.Report{}, leaks: map[string][]leak{}}
+func (m *measurer) measure(ctx context.Context, trainRows []rows.Row, sets ...*evaluationSet) (*figures, error) {
+	f := &figures{sets: map[string]*evaluationSet{}, reports: map[string]metrics.Report{}, leaks: map[string][]leak{}}
 	f.Details = map[string]*Details{}
 	f.Train = m.counts(trainRows)
 	for _, s := range sets {
@@ -74,7 +74,7 @@ func (m *measurer) measure(ctx context.Context, trainRows []rows.Row, sets ...*s
 			return nil, err
 		}
 		var reports [classifiers]metrics.Report
-		b := metrics.NewBootstrap(m.t.Names(), s.truth, s.by[:]...)
+		b := metrics.NewBootstrap(m.t.Names(), s.truth, s.answers[:]...)
 		for c := range reports {
 			reports[c] = m.report(s, c)
 			b.Annotate(&reports[c], c)
@@ -93,7 +93,7 @@ func (m *measurer) measure(ctx context.Context, trainRows []rows.Row, sets ...*s
 			Repeated:     repeated(s.rows),
 		}
 		for k, c := range m.t.Categories {
-			d.Tags[c.Name] = Confusion{c.Tags, metrics.Confusion(c.Tags, k, s.truth, s.by[byModel])}
+			d.Tags[c.Name] = Confusion{c.Tags, metrics.Confusion(c.Tags, k, s.truth, s.answers[byModel])}
 			d.Calibration[c.Name] = metrics.Calibrate(s.truth, k, func(i int) float64 { return s.scores[i][k] })
 		}
 		f.Details[s.name], f.sets[s.name], f.reports[s.name] = d, s, reports[byModel]
@@ -123,7 +123,7 @@ func (m *measurer) counts(in []rows.Row) TrainCounts {
 }
 
 // noRuleFired scores the model where the rules are silent.
-func (m *measurer) noRuleFired(s *set) metrics.Report {
+func (m *measurer) noRuleFired(s *evaluationSet) metrics.Report {
 	var at []int
 	for i := range s.rows {
 		if len(s.fired[i]) == 0 {
@@ -137,10 +137,10 @@ func (m *measurer) noRuleFired(s *set) metrics.Report {
 }
 
 // pick selects rows of a set.
-func (s *set) pick(at []int, classifier int) ([]metrics.Truth, []metrics.Answer) {
+func (s *evaluationSet) pick(at []int, classifier int) ([]metrics.Truth, []metrics.Answer) {
 	truth, answers := make([]metrics.Truth, len(at)), make([]metrics.Answer, len(at))
 	for j, i := range at {
-		truth[j], answers[j] = s.truth[i], s.by[classifier][i]
+		truth[j], answers[j] = s.truth[i], s.answers[classifier][i]
 	}
 	return truth, answers
 }

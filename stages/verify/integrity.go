@@ -29,7 +29,7 @@ type integrityChecker struct {
 
 // reload reads the saved bytes a second time and finds the largest difference
 // of a score; another tag is a difference of 1.
-func (p integrityChecker) reload(ctx context.Context, s *set) (observation, error) {
+func (p integrityChecker) reload(ctx context.Context, s *evaluationSet) (observation, error) {
 	var o observation
 	again, err := p.s.load(ctx, p.in, p.m.t, p.dev)
 	if err != nil {
@@ -64,7 +64,7 @@ func (p integrityChecker) reload(ctx context.Context, s *set) (observation, erro
 // fallback opens a release whose weights are damaged the way that classify does,
 // and counts the texts that are not answered as the keywords answer, or whose
 // answer names another source.
-func (p integrityChecker) fallback(ctx context.Context, s *set) (observation, error) {
+func (p integrityChecker) fallback(ctx context.Context, s *evaluationSet) (observation, error) {
 	var o observation
 	dir, err := p.damaged(ctx)
 	if err != nil {
@@ -97,7 +97,7 @@ func (p integrityChecker) fallback(ctx context.Context, s *set) (observation, er
 			continue
 		}
 		if o.value++; len(samples) < maxSamples {
-			samples = append(samples, s.sample(i, p.m.names(expected.Positive)+" by keywords", fmt.Sprintf("%d categories by %s", len(a.Categories), a.Source)))
+			samples = append(samples, s.sample(i, p.m.positiveNames(expected.Positive)+" by keywords", fmt.Sprintf("%d categories by %s", len(a.Categories), a.Source)))
 		}
 	}
 	if len(answers) != len(texts) {

@@ -24,7 +24,7 @@ type Timings struct {
 // timedTexts is how many single texts are timed.
 const timedTexts = 50
 
-func (m *measurer) time(ctx context.Context, device string, s *set) (Timings, error) {
+func (m *measurer) measureLatency(ctx context.Context, device string, s *evaluationSet) (Timings, error) {
 	out := Timings{Device: device}
 	texts := s.texts[:min(timedTexts, len(s.texts))]
 	if len(texts) == 0 {

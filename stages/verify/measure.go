@@ -27,20 +27,20 @@ const (
 	classifiers
 )
 
-// set is rows with their truth and what each classifier answers.
-type set struct {
-	name   string // test or gold
-	rows   []rows.Row
-	hosts  []string
-	texts  []classify.Text
-	truth  []metrics.Truth
-	scores [][]float64 // of the model, by row and category, four digits
-	fired  [][]string  // rules, as category:rule
-	by     [classifiers][]metrics.Answer
+// evaluationSet is rows with their truth and what each classifier answers.
+type evaluationSet struct {
+	name    string // test or gold
+	rows    []rows.Row
+	hosts   []string
+	texts   []classify.Text
+	truth   []metrics.Truth
+	scores  [][]float64 // of the model, by row and category, four digits
+	fired   [][]string  // rules, as category:rule
+	answers [classifiers][]metrics.Answer
 }
 
-func newSet(t *taxonomy.Taxonomy, name string, in []rows.Row) *set {
-	s := &set{name: name, rows: in}
+func newEvaluationSet(t *taxonomy.Taxonomy, name string, in []rows.Row) *evaluationSet {
+	s := &evaluationSet{name: name, rows: in}
 	for _, r := range in {
 		truth := metrics.Truth{Positive: make([]bool, len(t.Categories)), Tags: make([]string, len(t.Categories)), Known: make([]bool, len(t.Categories))}
 		for c, l := range r.Labels {
@@ -70,8 +70,8 @@ type measurer struct {
 	majority   metrics.Answer
 }
 
-// answer lets every classifier answer on a set.
-func (m *measurer) answer(ctx context.Context, s *set) error {
+// answerAll lets every classifier answer on a set.
+func (m *measurer) answerAll(ctx context.Context, s *evaluationSet) error {
 	hidden := slices.Clone(s.texts)
 	var res keywords.Result
 	for i, x := range s.texts {
@@ -80,8 +80,8 @@ func (m *measurer) answer(ctx context.Context, s *set) error {
 		for c, category := range m.t.Categories {
 			a.Positive[c], a.Tags[c] = res.Scores[c] > 0, category.Tags[res.Tags[c]]
 		}
-		s.by[byKeywords] = append(s.by[byKeywords], a)
-		s.by[byMajority] = append(s.by[byMajority], m.majority)
+		s.answers[byKeywords] = append(s.answers[byKeywords], a)
+		s.answers[byMajority] = append(s.answers[byMajority], m.majority)
 		fired := []string{}
 		for _, h := range res.Fired {
 			if id := dataset.RuleID(m.t, h.Rule); !slices.Contains(fired, id) {
@@ -94,10 +94,10 @@ func (m *measurer) answer(ctx context.Context, s *set) error {
 		}
 	}
 	var err error
-	if s.scores, s.by[byModel], err = m.predict(ctx, s.texts); err != nil {
+	if s.scores, s.answers[byModel], err = m.predict(ctx, s.texts); err != nil {
 		return fmt.Errorf("%s: %w", s.name, err)
 	}
-	_, s.by[byMasked], err = m.predict(ctx, hidden)
+	_, s.answers[byMasked], err = m.predict(ctx, hidden)
 	return err
 }
 
@@ -132,10 +132,10 @@ func (m *measurer) predict(ctx context.Context, texts []classify.Text) ([][]floa
 }
 
 // report scores one classifier on a set.
-func (m *measurer) report(s *set, classifier int) metrics.Report {
+func (m *measurer) report(s *evaluationSet, classifier int) metrics.Report {
 	var thresholds []float64
 	if classifier == byModel || classifier == byMasked {
 		thresholds = m.thresholds
 	}
-	return metrics.Score(m.t.Names(), s.truth, s.by[classifier], thresholds)
+	return metrics.Score(m.t.Names(), s.truth, s.answers[classifier], thresholds)
 }

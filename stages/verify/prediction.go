@@ -35,7 +35,7 @@ type CategoryPrediction struct {
 // maxPredictions caps what is stored of a large test split.
 const maxPredictions = 10_000
 
-func (m *measurer) predictions(ctx context.Context, out stages.Outputs, s *set) error {
+func (m *measurer) predictions(ctx context.Context, out stages.Outputs, s *evaluationSet) error {
 	w, err := out.Create(ctx, "predictions", "application/jsonl")
 	if err != nil {
 		return err
@@ -47,10 +47,10 @@ func (m *measurer) predictions(ctx context.Context, out stages.Outputs, s *set) 
 	for i, r := range s.rows[:min(maxPredictions, len(s.rows))] {
 		p := Prediction{On: s.name, ID: r.ID, URL: r.URL, Title: r.Title, Host: s.hosts[i], Rules: s.fired[i], Categories: map[string]CategoryPrediction{}}
 		for k, c := range m.t.Categories {
-			t, a := s.truth[i], s.by[byModel][i]
+			t, a := s.truth[i], s.answers[byModel][i]
 			p.Categories[c.Name] = CategoryPrediction{
 				Truth: t.Positive[k], Unknown: !t.Known[k], Score: s.scores[i][k], Answer: a.Positive[k],
-				Masked: s.by[byMasked][i].Positive[k], Keywords: s.by[byKeywords][i].Positive[k], TagTruth: t.Tags[k], Tag: a.Tags[k],
+				Masked: s.answers[byMasked][i].Positive[k], Keywords: s.answers[byKeywords][i].Positive[k], TagTruth: t.Tags[k], Tag: a.Tags[k],
 			}
 		}
 		if err := e.Encode(p); err != nil {

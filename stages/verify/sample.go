@@ -30,7 +30,7 @@ func shorten(title string) string {
 	return title
 }
 
-func (s *set) sample(row int, expected, answered string) Sample {
+func (s *evaluationSet) sample(row int, expected, answered string) Sample {
 	id := s.rows[row].ID
 	if id == "" {
 		id = s.rows[row].URL
@@ -45,7 +45,7 @@ func anyError(truth, answer bool) bool   { return truth != answer }
 func falseAlarm(truth, answer bool) bool { return !truth && answer }
 func missed(truth, answer bool) bool     { return truth && !answer }
 
-func allRows(s *set) []int {
+func allRows(s *evaluationSet) []int {
 	out := make([]int, len(s.rows))
 	for i := range out {
 		out[i] = i
@@ -53,13 +53,13 @@ func allRows(s *set) []int {
 	return out
 }
 
-func rowsWithoutRules(s *set) []int {
+func rowsWithoutRules(s *evaluationSet) []int {
 	return slices.DeleteFunc(allRows(s), func(i int) bool { return len(s.fired[i]) > 0 })
 }
 
 // wrong samples the mistakes of the model among rows at, those farthest from
 // their threshold first; category -1 is any.
-func (m *measurer) wrong(s *set, at []int, category int, is mistake) []Sample {
+func (m *measurer) wrong(s *evaluationSet, at []int, category int, is mistake) []Sample {
 	type found struct {
 		row int
 		by  float64
@@ -68,7 +68,7 @@ func (m *measurer) wrong(s *set, at []int, category int, is mistake) []Sample {
 	for _, i := range at {
 		x := found{i, -1}
 		for k := range m.t.Categories {
-			if category >= 0 && k != category || !s.truth[i].Known[k] || !is(s.truth[i].Positive[k], s.by[byModel][i].Positive[k]) {
+			if category >= 0 && k != category || !s.truth[i].Known[k] || !is(s.truth[i].Positive[k], s.answers[byModel][i].Positive[k]) {
 				continue
 			}
 			x.by = math.Max(x.by, math.Abs(s.scores[i][k]-m.thresholds[k]))
@@ -86,10 +86,10 @@ func (m *measurer) wrong(s *set, at []int, category int, is mistake) []Sample {
 }
 
 // worse samples rows on which a classifier makes more mistakes than another.
-func (m *measurer) worse(s *set, classifier, than int) []Sample {
+func (m *measurer) worse(s *evaluationSet, classifier, than int) []Sample {
 	count := func(row, c int) (n int) {
 		for k := range m.t.Categories {
-			if s.truth[row].Known[k] && s.truth[row].Positive[k] != s.by[c][row].Positive[k] {
+			if s.truth[row].Known[k] && s.truth[row].Positive[k] != s.answers[c][row].Positive[k] {
 				n++
 			}
 		}
@@ -98,7 +98,7 @@ func (m *measurer) worse(s *set, classifier, than int) []Sample {
 	var out []Sample
 	for i := range s.rows {
 		if len(out) < maxSamples && count(i, classifier) > count(i, than) {
-			answered := m.names(s.by[classifier][i].Positive)
+			answered := m.positiveNames(s.answers[classifier][i].Positive)
 			if classifier == byMasked {
 				answered += " with the rules' words hidden"
 			}
@@ -108,11 +108,11 @@ func (m *measurer) worse(s *set, classifier, than int) []Sample {
 	return out
 }
 
-func (m *measurer) wrongTags(s *set, category int) []Sample {
+func (m *measurer) wrongTags(s *evaluationSet, category int) []Sample {
 	var out []Sample
 	for i, t := range s.truth {
 		for k, c := range m.t.Categories {
-			want, got := t.Tags[k], s.by[byModel][i].Tags[k]
+			want, got := t.Tags[k], s.answers[byModel][i].Tags[k]
 			if len(out) < maxSamples && (category < 0 || k == category) && t.Known[k] && t.Positive[k] && want != "" && want != got {
 				out = append(out, s.sample(i, c.Name+": "+want, c.Name+": "+cmp.Or(got, "no tag")))
 			}
@@ -121,7 +121,7 @@ func (m *measurer) wrongTags(s *set, category int) []Sample {
 	return out
 }
 
-func leaked(s *set, in []leak) []Sample {
+func leaked(s *evaluationSet, in []leak) []Sample {
 	var out []Sample
 	for _, l := range in[:min(maxSamples, len(in))] {
 		out = append(out, s.sample(l.row, "not in train", "in train as: "+shorten(l.as)))
@@ -129,18 +129,18 @@ func leaked(s *set, in []leak) []Sample {
 	return out
 }
 
-func (m *measurer) expected(s *set, row, category int) string {
+func (m *measurer) expected(s *evaluationSet, row, category int) string {
 	if category >= 0 {
 		return positiveOrNot(m.t.Categories[category].Name, s.truth[row].Positive[category])
 	}
-	return m.names(s.truth[row].Positive)
+	return m.positiveNames(s.truth[row].Positive)
 }
 
-func (m *measurer) answered(s *set, row, category int) string {
+func (m *measurer) answered(s *evaluationSet, row, category int) string {
 	if category >= 0 {
-		return fmt.Sprintf("%s (%.2f)", positiveOrNot(m.t.Categories[category].Name, s.by[byModel][row].Positive[category]), s.scores[row][category])
+		return fmt.Sprintf("%s (%.2f)", positiveOrNot(m.t.Categories[category].Name, s.answers[byModel][row].Positive[category]), s.scores[row][category])
 	}
-	return m.names(s.by[byModel][row].Positive)
+	return m.positiveNames(s.answers[byModel][row].Positive)
 }
 
 func positiveOrNot(name string, is bool) string {
@@ -150,7 +150,7 @@ func positiveOrNot(name string, is bool) string {
 	return "not " + name
 }
 
-func (m *measurer) names(positive []bool) string {
+func (m *measurer) positiveNames(positive []bool) string {
 	var out []string
 	for k, p := range positive {
 		if p {

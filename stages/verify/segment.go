@@ -28,27 +28,27 @@ type Segment struct {
 // maxSegments caps what is stored of many hosts.
 const maxSegments = 100
 
-// lengths are the bounds of the classes of title lengths, in characters.
+// lengthBounds are the bounds of the classes of title lengths, in characters.
 var (
-	lengths     = []int{30, 50, 70, 90, 120}
-	lengthNames = []string{"under 30", "30 to 49", "50 to 69", "70 to 89", "90 to 119", "120 or more"}
+	lengthBounds = []int{30, 50, 70, 90, 120}
+	lengthNames  = []string{"under 30", "30 to 49", "50 to 69", "70 to 89", "90 to 119", "120 or more"}
 )
 
 func lengthClass(title string) int {
 	n := utf8.RuneCountInString(title)
-	for i, bound := range lengths {
+	for i, bound := range lengthBounds {
 		if n < bound {
 			return i
 		}
 	}
-	return len(lengths)
+	return len(lengthBounds)
 }
 
-func domainOf(s *set, row int) string { return s.hosts[row] }
-func lengthOf(s *set, row int) string { return lengthNames[lengthClass(s.rows[row].Title)] }
+func domainOf(s *evaluationSet, row int) string { return s.hosts[row] }
+func lengthOf(s *evaluationSet, row int) string { return lengthNames[lengthClass(s.rows[row].Title)] }
 
 // segments parts a set by a property; rows without it are in none.
-func (m *measurer) segments(s *set, property func(s *set, row int) string) []Segment {
+func (m *measurer) segments(s *evaluationSet, property func(s *evaluationSet, row int) string) []Segment {
 	parts := map[string][]int{}
 	for i := range s.rows {
 		if p := property(s, i); p != "" {
@@ -73,8 +73,8 @@ func (m *measurer) segments(s *set, property func(s *set, row int) string) []Seg
 	return out[:min(maxSegments, len(out))]
 }
 
-// worst is the segment with the least F1 among those of enough rows.
-func worst(in []Segment, rows int) (Segment, bool) {
+// weakest is the segment with the least F1 among those of enough rows.
+func weakest(in []Segment, rows int) (Segment, bool) {
 	var out Segment
 	found := false
 	for _, x := range in {

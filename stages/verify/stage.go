@@ -100,7 +100,7 @@ func (s *stage) Run(ctx context.Context, in stages.Inputs, out stages.Outputs) e
 	if err != nil {
 		return err
 	}
-	m := &measurer{t: t, matcher: keywords.New(t), majority: metrics.Majority(newSet(t, "train", trainRows).truth, len(t.Categories))}
+	m := &measurer{t: t, matcher: keywords.New(t), majority: metrics.Majority(newEvaluationSet(t, "train", trainRows).truth, len(t.Categories))}
 	if m.thresholds, err = classify.Thresholds(thresholds, t); err != nil {
 		return err
 	}
@@ -110,13 +110,13 @@ func (s *stage) Run(ctx context.Context, in stages.Inputs, out stages.Outputs) e
 	}
 	defer model.Close()
 	m.model = model
-	sets := []*set{newSet(t, "test", testRows)}
+	sets := []*evaluationSet{newEvaluationSet(t, "test", testRows)}
 	if gold != nil {
-		sets = append(sets, newSet(t, "gold", gold.Rows))
+		sets = append(sets, newEvaluationSet(t, "gold", gold.Rows))
 	}
 	for _, x := range sets {
 		s.env.Progress(stages.Progress{Text: x.name, Unit: "rows", Total: int64(len(x.rows))})
-		if err := m.answer(ctx, x); err != nil {
+		if err := m.answerAll(ctx, x); err != nil {
 			return err
 		}
 	}
@@ -133,7 +133,7 @@ func (s *stage) Run(ctx context.Context, in stages.Inputs, out stages.Outputs) e
 
 // decide evaluates the checks and writes all outputs; last is the set that
 // counts.
-func (s *stage) decide(ctx context.Context, in stages.Inputs, out stages.Outputs, m *measurer, f *figures, dev *device.Device, last *set) error {
+func (s *stage) decide(ctx context.Context, in stages.Inputs, out stages.Outputs, m *measurer, f *figures, dev *device.Device, last *evaluationSet) error {
 	artifact, _ := in.Artifact("model")
 	checks := Checks{Passed: true, Model: artifact.Digest, Checks: []Result{}}
 	p := integrityChecker{s: s, m: m, in: in, dev: dev}
@@ -148,7 +148,7 @@ func (s *stage) decide(ctx context.Context, in stages.Inputs, out stages.Outputs
 		checks.Checks = append(checks.Checks, r)
 		checks.Passed = checks.Passed && !r.failed()
 	}
-	timings, err := m.time(ctx, dev.Name, last)
+	timings, err := m.measureLatency(ctx, dev.Name, last)
 	if err != nil {
 		return err
 	}

@@ -14,11 +14,11 @@ import (
 	"github.com/sprint-ml/sprint/stages"
 )
 
-// begin brings the fit to its first step: from a checkpoint, or from the start.
+// prepare brings the fit to its first step: from a checkpoint, or from the start.
 // What can fail fails here and not after hours: every program runs once, and a
 // checkpoint goes to the store and comes back. A resume on the device that has
 // proved all that only compiles.
-func (l *loop) begin(ctx context.Context) error {
+func (l *loop) prepare(ctx context.Context) error {
 	dir, err := os.MkdirTemp(l.env.Scratch, "begin-*")
 	if err != nil {
 		return err
@@ -35,7 +35,7 @@ func (l *loop) begin(ctx context.Context) error {
 	if resumed {
 		l.env.Note("resumed", fmt.Sprintf("from the checkpoint of step %d of %d", l.trainer.StepsDone(), l.trainer.Total()))
 	}
-	if resumed && l.state.Proved == l.device {
+	if resumed && l.state.CheckedOn == l.device {
 		return l.compile(ctx)
 	}
 	start := filepath.Join(dir, "start")
@@ -45,7 +45,7 @@ func (l *loop) begin(ctx context.Context) error {
 	if err := l.trainer.Save(start); err != nil {
 		return err
 	}
-	epoch, validation, err := l.rehearse(ctx, start)
+	epoch, validation, err := l.warmUp(ctx, start)
 	if err != nil {
 		return err
 	}
@@ -57,7 +57,7 @@ func (l *loop) begin(ctx context.Context) error {
 			return err
 		}
 	}
-	l.state.Proved = l.device
+	l.state.CheckedOn = l.device
 	if resumed {
 		return nil
 	}
@@ -92,14 +92,14 @@ func (l *loop) compiled() {
 	l.env.Note("programs", map[string]any{"all": all, "from_cache": loaded, "seconds": seconds})
 }
 
-// rehearse runs every program, with smaller micro-batches if memory demands it,
+// warmUp runs every program, with smaller micro-batches if memory demands it,
 // and leaves a spoiled state. The loss before the first step is kept.
-func (l *loop) rehearse(ctx context.Context, start string) (epoch, validation time.Duration, err error) {
+func (l *loop) warmUp(ctx context.Context, start string) (epoch, validation time.Duration, err error) {
 	for {
 		epoch, validation, first, err := l.trainer.WarmUp(ctx, l.compiling)
 		var full *device.OutOfMemoryError
 		if errors.As(err, &full) {
-			if err := l.shrink(full); err != nil {
+			if err := l.reduceBatch(full); err != nil {
 				return 0, 0, err
 			}
 			if err := l.trainer.Restore(start); err != nil {
@@ -108,7 +108,7 @@ func (l *loop) rehearse(ctx context.Context, start string) (epoch, validation ti
 			continue
 		}
 		if err != nil {
-			return 0, 0, l.broken(err)
+			return 0, 0, l.explain(err)
 		}
 		if l.trainer.StepsDone() == 0 {
 			l.state.FirstLoss = first
@@ -118,9 +118,9 @@ func (l *loop) rehearse(ctx context.Context, start string) (epoch, validation ti
 	}
 }
 
-// reserve is the share of a time budget kept for what comes after the last
+// reservedShare is the share of a time budget kept for what comes after the last
 // step: validation is measured, writing the model is not.
-const reserve = 0.05
+const reservedShare = 0.05
 
 // budget shortens the fit, and its schedule, to the time that the plan allows.
 func (l *loop) budget(epoch, validation time.Duration) error {
@@ -138,7 +138,7 @@ func (l *loop) budget(epoch, validation time.Duration) error {
 	if left == math.MaxInt64 {
 		return nil
 	}
-	epochs := float64(left) * (1 - reserve) / float64(epoch+validation)
+	epochs := float64(left) * (1 - reservedShare) / float64(epoch+validation)
 	steps := int(epochs * float64(l.trainer.Total()) / float64(l.o.Epochs))
 	if steps < 1 {
 		return stages.Fail(stages.CodeStage, "give the stage more time, fewer rows or a faster device", "not one step fits into the %s that are left; an epoch takes about %s", left.Round(time.Second), (epoch + validation).Round(time.Second))
@@ -158,9 +158,9 @@ const (
 	parityHalf    = 0.05
 )
 
-// parity compares a device with the CPU (GoMLX's pure-Go backend) on a few
+// checkParity compares a device with the CPU (GoMLX's pure-Go backend) on a few
 // texts, before hours are spent on it.
-func parity(m *bert.Model, dev, cpu *device.Device, half bool) error {
+func checkParity(m *bert.Model, dev, cpu *device.Device, half bool) error {
 	var texts []bert.Text
 	for _, s := range []string{"Fire in the harbour", "Två personer till sjukhus efter en olycka på E4", "Rain and 12 degrees on Sunday"} {
 		ids, types := m.Encode(s, "")
@@ -178,12 +178,12 @@ func parity(m *bert.Model, dev, cpu *device.Device, half bool) error {
 	if half {
 		limit = parityHalf
 	}
-	return near(dev.Name, got, want, limit)
+	return compareVectors(dev.Name, got, want, limit)
 }
 
-// near compares vectors by their largest difference, relative to the largest
+// compareVectors compares vectors by their largest difference, relative to the largest
 // value.
-func near(name string, got, want [][]float32, limit float64) error {
+func compareVectors(name string, got, want [][]float32, limit float64) error {
 	for i := range want {
 		far, largest := 0.0, 0.0
 		for j := range want[i] {

@@ -7,8 +7,8 @@ import (
 	"github.com/sprint-ml/sprint/stages/chart"
 )
 
-// spark is a line of the last losses for the terminal: the mean of equal spans.
-type spark struct {
+// sparkline is a line of the last losses for the terminal: the mean of equal spans.
+type sparkline struct {
 	means []float64
 	span  int // losses per mean
 	sum   float64
@@ -17,7 +17,7 @@ type spark struct {
 
 const sparkWidth = 16
 
-func (s *spark) add(loss float64) {
+func (s *sparkline) add(loss float64) {
 	s.span = max(s.span, 1)
 	if s.sum, s.n = s.sum+loss, s.n+1; s.n < s.span {
 		return
@@ -31,7 +31,7 @@ func (s *spark) add(loss float64) {
 	}
 }
 
-func (s spark) String() string {
+func (s sparkline) String() string {
 	v := s.means[max(len(s.means)-sparkWidth, 0):]
 	if len(v) < 2 {
 		return ""
@@ -47,8 +47,8 @@ func (s spark) String() string {
 	return b.String()
 }
 
-// curve draws the losses of train and val by epoch as SVG.
-func curve(history []Epoch) []byte {
+// lossChart draws the losses of train and val by epoch as SVG.
+func lossChart(history []Epoch) []byte {
 	epochs, train, val := make([]float64, len(history)), make([]float64, len(history)), make([]float64, len(history))
 	kept := -1
 	for i, e := range history {

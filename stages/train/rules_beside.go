@@ -16,17 +16,17 @@ import (
 	"github.com/sprint-ml/sprint/stages/rows"
 )
 
-// ruled decides for which categories the rules answer beside a model.
-type ruled struct {
+// rulesBeside decides for which categories the rules answer beside a model.
+type rulesBeside struct {
 	t   *taxonomy.Taxonomy
 	dev *device.Device
 	val []rows.Row // those that count
 }
 
-// decide measures the model on val with every word hidden on which a rule
+// chooseRulesBeside measures the model on val with every word hidden on which a rule
 // fires: what it finds then it has not from the rules.
-func (l *loop) decide(ctx context.Context, m *bert.Model) (map[string]float64, error) {
-	r := l.ruled
+func (l *loop) chooseRulesBeside(ctx context.Context, m *bert.Model) (map[string]float64, error) {
+	r := l.rules
 	fire := map[string]bool{}
 	for _, rule := range r.t.Rules {
 		fire[r.t.Categories[rule.Category].Name] = true
@@ -63,19 +63,19 @@ func (l *loop) decide(ctx context.Context, m *bert.Model) (map[string]float64, e
 			}
 		}
 		from, alone := metrics.WithRules(scores, positive)
-		if !alone || l.o.WithRules == "always" {
+		if !alone || l.o.RulesBeside == "always" {
 			out[name] = from
 		}
 	}
 	return out, nil
 }
 
-// share lets the rules answer for categories where that is better.
-func (l *loop) share(ctx context.Context, m *bert.Model) error {
-	if !l.o.ruled() {
+// addRulesBeside lets the rules answer for categories where that is better.
+func (l *loop) addRulesBeside(ctx context.Context, m *bert.Model) error {
+	if !l.o.rulesBeside() {
 		return nil
 	}
-	from, err := l.decide(ctx, m)
+	from, err := l.chooseRulesBeside(ctx, m)
 	if err != nil {
 		return err
 	}
@@ -94,9 +94,9 @@ func (l *loop) share(ctx context.Context, m *bert.Model) error {
 	return nil
 }
 
-// decided are the thresholds, those of categories that rules answer for moved
+// thresholds are the thresholds, those of categories that rules answer for moved
 // to where the classifier divides them.
-func (l *loop) decided(m *bert.Model, fitted *release.Calibration) map[string]float64 {
+func (l *loop) thresholds(m *bert.Model, fitted *release.Calibration) map[string]float64 {
 	out := fitted.Thresholds()
 	for name := range m.Spec.WithRules {
 		out[name] = classify.Decided
