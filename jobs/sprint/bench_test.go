@@ -73,7 +73,7 @@ func BenchmarkMake(b *testing.B) {
 // BenchmarkCommands times the built binary as whole processes: --help,
 // validate, and a run of six stages with nothing to do. With
 // BENCH_DVC naming a dvc program its `repro` of six unchanged stages
-// runs beside.
+// listRuns beside.
 func BenchmarkCommands(b *testing.B) {
 	dir := b.TempDir()
 	bin := filepath.Join(dir, "sprint")

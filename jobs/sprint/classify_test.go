@@ -11,6 +11,7 @@ import (
 	"testing"
 
 	"github.com/sprint-ml/sprint/config/options"
+	"github.com/sprint-ml/sprint/jobs/sprint/app"
 	"github.com/sprint-ml/sprint/ml/bert"
 	"github.com/sprint-ml/sprint/ml/encoder"
 	"github.com/sprint-ml/sprint/ml/encoder/encodertest"
@@ -109,15 +110,15 @@ func TestClassifyParquet(t *testing.T) {
 // not.
 func TestRunFlagsOverrideTheConfig(t *testing.T) {
 	origins := func(words ...string) map[string]options.Origin {
-		a := &app{}
-		cmd, rest, err := a.root().Find(words)
+		a := &app.App{}
+		cmd, rest, err := newRoot(a).Find(words)
 		if err == nil {
 			err = cmd.ParseFlags(rest)
 		}
 		if err != nil {
 			t.Fatal(err)
 		}
-		_, origins, err := a.loadConfig(cmd, "")
+		_, origins, err := a.LoadConfig(cmd, "")
 		if err != nil {
 			t.Fatalf("%v: %v", words, err)
 		}

@@ -16,6 +16,7 @@ import (
 
 	"github.com/spf13/cobra"
 	"github.com/sprint-ml/sprint/jobs/runs"
+	"github.com/sprint-ml/sprint/jobs/sprint/app"
 	"github.com/sprint-ml/sprint/ml/encoder/encodertest"
 	"github.com/sprint-ml/sprint/storage"
 )
@@ -88,7 +89,7 @@ func helpExamples(t *testing.T) []example {
 			walk(sub)
 		}
 	}
-	walk((&app{}).root())
+	walk(newRoot(&app.App{}))
 	if len(out) < 20 {
 		t.Fatalf("%d examples", len(out))
 	}
@@ -129,7 +130,7 @@ func readmeExamples(t *testing.T) []example {
 
 // checkWords parses a command line without running it.
 func checkWords(words []string) error {
-	cmd, rest, err := (&app{}).root().Find(words)
+	cmd, rest, err := newRoot(&app.App{}).Find(words)
 	if err != nil {
 		return err
 	}

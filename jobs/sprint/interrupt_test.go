@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"github.com/sprint-ml/sprint/jobs/runs"
+	"github.com/sprint-ml/sprint/jobs/sprint/app"
 	"github.com/sprint-ml/sprint/stages"
 	"github.com/sprint-ml/sprint/stages/stagetest"
 	"github.com/sprint-ml/sprint/storage"
@@ -26,7 +27,7 @@ type process struct {
 	said stagetest.Buffer
 }
 
-func start(t *testing.T, dir string, args ...string) *process {
+func startProgram(t *testing.T, dir string, args ...string) *process {
 	t.Helper()
 	return launch(t, program(dir, args...))
 }
@@ -115,7 +116,7 @@ func TestInterruptions(t *testing.T) {
 		}
 	}
 	cancels := func(t *testing.T, dir string, p *process) {
-		c := start(t, dir, "cancel", "--reason", "enough", "--wait", "5m")
+		c := startProgram(t, dir, "cancel", "--reason", "enough", "--wait", "5m")
 		if code := c.code(t); code != 0 || !strings.Contains(c.said.String(), "has ended: interrupted") || !strings.Contains(c.said.String(), "sprint run") {
 			t.Errorf("cancel ends with %d:\n%s", code, c.said.String())
 		}
@@ -145,10 +146,10 @@ func TestInterruptions(t *testing.T) {
 			write(t, dir, map[string]string{"plan.yaml": strings.ReplaceAll(strings.Replace(interruptPlan, "BODY", c.body, 1), "DIR", dir)})
 			var other *process
 			if c.behind {
-				other = start(t, dir, "run")
+				other = startProgram(t, dir, "run")
 				other.says(t, "slow       running")
 			}
-			p := start(t, dir, "run")
+			p := startProgram(t, dir, "run")
 			p.says(t, c.until)
 			program := pidIn(t, filepath.Join(dir, "pid"))
 			c.ask(t, dir, p)
@@ -166,12 +167,12 @@ func TestInterruptions(t *testing.T) {
 				t.Errorf("the program goes on as process %d", program)
 				_ = syscall.Kill(program, syscall.SIGKILL)
 			}
-			late := start(t, dir, "cancel")
+			late := startProgram(t, dir, "cancel")
 			if code := late.code(t); code != 2 || !strings.Contains(late.said.String(), "no run of this store is live") {
 				t.Errorf("a cancel after the end ends with %d:\n%s", code, late.said.String())
 			}
 			write(t, dir, map[string]string{"go": ""})
-			again := start(t, dir, "run")
+			again := startProgram(t, dir, "run")
 			code := again.code(t)
 			for _, want := range []string{"first      cached", "slow       succeeded", "last       succeeded"} {
 				if code != 0 || !strings.Contains(again.said.String(), want) || strings.Contains(again.said.String(), "waiting") {
@@ -240,15 +241,15 @@ func TestRetryOfAKilledRun(t *testing.T) {
 	dir := t.TempDir()
 	body := "[ -e DIR/go ] || sleep 600"
 	write(t, dir, map[string]string{"plan.yaml": strings.ReplaceAll(strings.Replace(interruptPlan, "BODY", body, 1), "DIR", dir)})
-	p := start(t, dir, "run", "--until", "slow")
+	p := startProgram(t, dir, "run", "--until", "slow")
 	p.says(t, "slow       running")
 	program := pidIn(t, filepath.Join(dir, "pid"))
-	list := start(t, dir, "runs", "-o", "json")
-	var r listedRun
+	list := startProgram(t, dir, "runs", "-o", "json")
+	var r app.ListedRun
 	if code := list.code(t); code != 0 || json.Unmarshal([]byte(list.said.String()), &r) != nil || r.State != "running" {
 		t.Fatalf("runs ends with %d:\n%s", code, list.said.String())
 	}
-	live := start(t, dir, "retry", r.Run)
+	live := startProgram(t, dir, "retry", r.Run)
 	if code := live.code(t); code != 2 || !strings.Contains(live.said.String(), "is not over") {
 		t.Errorf("retry of a live run ends with %d:\n%s", code, live.said.String())
 	}
@@ -258,7 +259,7 @@ func TestRetryOfAKilledRun(t *testing.T) {
 		t.Errorf("the program outlives its killed runner as process %d", program)
 	}
 	write(t, dir, map[string]string{"go": ""})
-	again := start(t, dir, "retry", r.Run)
+	again := startProgram(t, dir, "retry", r.Run)
 	if code := again.code(t); code != 0 || !strings.Contains(again.said.String(), "first      cached") || !strings.Contains(again.said.String(), "slow       succeeded") || !strings.Contains(again.said.String(), "not selected") {
 		t.Errorf("retry ends with %d:\n%s", code, again.said.String())
 	}

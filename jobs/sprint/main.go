@@ -3,7 +3,6 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"io"
 	"log"
@@ -20,9 +19,6 @@ func main() {
 	log.SetOutput(io.Discard)
 	os.Exit(run(context.Background(), os.Args[1:], os.Environ(), os.Stdin, os.Stdout, os.Stderr))
 }
-
-// errParentGone is the cause of a worker's context whose runner has ended.
-var errParentGone = errors.New("stopped: its runner has ended")
 
 // signalError is the cause of a context that a signal ended.
 type signalError struct{ signal os.Signal }
@@ -43,7 +39,7 @@ const abortPatience = 3 * time.Second
 // supervisor such as timeout(1) signals the process and then its whole group.
 const signalGap = time.Second
 
-// run is the whole program: it returns the exit code. The first SIGINT, SIGTERM
+// runAndReport is the whole program: it returns the exit code. The first SIGINT, SIGTERM
 // or SIGHUP (a closed terminal) asks for a clean end (75), the second for one
 // that waits for no checkpoint (130), the third for none at all. A SIGHUP that
 // nohup(1) had ignored at the start stays ignored. A reader that goes away is no

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"github.com/sprint-ml/sprint/jobs/sprint/labels"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -79,7 +80,7 @@ func TestPreviewSample(t *testing.T) {
 		if code != 0 {
 			t.Fatalf("code %d: %s", code, errs)
 		}
-		var p preview
+		var p labels.Preview
 		if err := json.Unmarshal([]byte(out), &p); err != nil {
 			t.Fatal(err)
 		}

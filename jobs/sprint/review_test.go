@@ -12,6 +12,7 @@ import (
 	"testing"
 
 	"github.com/sprint-ml/sprint/jobs/runs"
+	"github.com/sprint-ml/sprint/jobs/sprint/labels"
 	"github.com/sprint-ml/sprint/stages/rows"
 )
 
@@ -238,19 +239,11 @@ func TestReviewOfARun(t *testing.T) {
 	}
 }
 
-func TestHarmless(t *testing.T) {
-	for _, s := range []string{"", "plain", "=1+1", "+46", "-5", "@x", "'quoted", "'=x", "it's", "\t=1+1", "\r=1+1", "a\t"} {
-		if h := harmless(s); harmful(h) != s || h != "" && strings.ContainsRune("=+-@\t\r", rune(h[0])) {
-			t.Errorf("%q: %q, %q", s, h, harmful(h))
-		}
-	}
-}
-
 // TestRuleWordsAreEvidence: rows that only a rule's word tells apart, and tells
 // right, are not suspect.
 func TestRuleWordsAreEvidence(t *testing.T) {
 	rng := rand.New(rand.NewPCG(5, 6))
-	set := &reviewSet{categories: []string{"fire", "money"}}
+	set := &labels.ReviewSet{Categories: []string{"fire", "money"}}
 	for i := range 240 {
 		word, fire := "shares", 0.0
 		if i%3 == 0 {
@@ -260,15 +253,15 @@ func TestRuleWordsAreEvidence(t *testing.T) {
 		for range 5 { // of no use to anybody
 			title += fmt.Sprintf(" filler%d", rng.IntN(60))
 		}
-		set.rows = append(set.rows, rows.Row{ID: fmt.Sprint(i), Title: title, LabelSource: "rules", Labels: []rows.Label{{Score: fire}, {Score: 1 - fire}}})
+		set.Rows = append(set.Rows, rows.Row{ID: fmt.Sprint(i), Title: title, LabelSource: "rules", Labels: []rows.Label{{Score: fire}, {Score: 1 - fire}}})
 	}
-	wrong := &set.rows[90] // a blaze that somebody labelled money
+	wrong := &set.Rows[90] // a blaze that somebody labelled money
 	wrong.Labels[0].Score, wrong.Labels[1].Score = 0, 1
-	doubts, err := set.doubts(t.Context(), 50)
+	doubts, err := set.Doubts(t.Context(), 50)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if len(doubts) != 1 || doubts[0].row != 90 || doubts[0].sort != suspected {
+	if len(doubts) != 1 || doubts[0].Row != 90 || doubts[0].Sort != labels.Suspected {
 		t.Errorf("%d rows are doubted, not the wrong one alone", len(doubts))
 	}
 }

@@ -12,6 +12,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/sprint-ml/sprint/jobs/sprint/app"
 	"github.com/sprint-ml/sprint/storage"
 	"github.com/sprint-ml/sprint/storage/models"
 	"github.com/sprint-ml/sprint/storage/storagetest"
@@ -134,7 +135,7 @@ func TestLeastRights(t *testing.T) {
 			}
 		}
 	}
-	for _, c := range (&app{}).root().Commands() {
+	for _, c := range newRoot(&app.App{}).Commands() {
 		if !tried[c.Name()] && !c.Hidden && !slices.Contains(storeless, c.Name()) && c.Name() != "doctor" {
 			t.Errorf("the command %s is not tried", c.Name())
 		}

@@ -1,0 +1,185 @@
+package app
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+	"runtime/debug"
+	"strings"
+
+	"github.com/spf13/cobra"
+	"github.com/sprint-ml/sprint/config"
+	"github.com/sprint-ml/sprint/config/options"
+	"github.com/sprint-ml/sprint/jobs/commandline"
+	"github.com/sprint-ml/sprint/jobs/progress/sanitize"
+	"github.com/sprint-ml/sprint/stages"
+	"github.com/sprint-ml/sprint/storage"
+)
+
+// App is what every command shares.
+type App struct {
+	Env   []string
+	Stdin io.Reader
+	// What is shown goes to stdout and stderr; data that is not text to be
+	// shown, and what draws on a terminal, goes to the writers behind them.
+	Stdout, Stderr *sanitize.Writer
+	Args           []string
+	Abort          <-chan struct{} // closed: nobody waits for checkpoints any more
+	// Execute runs another command line as the program would, and returns its exit
+	// code.
+	Execute func(ctx context.Context, words []string) int
+
+	// Flags of all commands.
+	ConfigFile, Profile string
+	Verbose, Quiet      bool
+	Flags               configFlags
+	AsJSON              bool // -o json of a command that prints a document
+}
+
+// configFlags are the flags that override the config. Each is marked by
+// overrides: on another command a flag of the same name means something else.
+type configFlags struct {
+	Store, Executor, Device, Output, Cache string
+	Parallel                               int
+	KeepGoing, Offline                     bool
+	Deadline                               string
+}
+
+// Log is the program's logger: warnings by default, more with -v, errors
+// alone with -q.
+func (a *App) Log() *slog.Logger {
+	level := slog.LevelWarn
+	if a.Verbose {
+		level = slog.LevelDebug
+	}
+	if a.Quiet {
+		level = slog.LevelError
+	}
+	return slog.New(slog.NewTextHandler(a.Stderr, &slog.HandlerOptions{Level: level}))
+}
+
+// Getenv looks a variable up in the environment that run was given.
+func (a *App) Getenv(name string) string {
+	value := ""
+	for _, kv := range a.Env {
+		if k, v, ok := strings.Cut(kv, "="); ok && k == name {
+			value = v
+		}
+	}
+	return value
+}
+
+// overriding marks a flag that overrides the config.
+const overriding = "sprint_overrides_config"
+
+// Overrides marks flags of a command as those of configFlags. On another command
+// a flag of the same name means something else.
+func Overrides(flags interface {
+	SetAnnotation(name, key string, values []string) error
+}, names ...string) {
+	for _, name := range names {
+		_ = flags.SetAnnotation(name, overriding, []string{"true"}) // it fails for a flag that is not there
+	}
+}
+
+// LoadConfig merges flags, environment, profile, file and defaults.
+func (a *App) LoadConfig(cmd *cobra.Command, planDir string) (*config.Config, map[string]options.Origin, error) {
+	given := map[string]any{}
+	set := func(flag, option string, value any) {
+		if f := cmd.Flags().Lookup(flag); f != nil && f.Changed && f.Annotations[overriding] != nil {
+			given[option] = value
+		}
+	}
+	set("store", "store", a.Flags.Store)
+	set("executor", "executor", a.Flags.Executor)
+	set("device", "device", a.Flags.Device)
+	set("output", "output", a.Flags.Output)
+	set("cache", "cache", a.Flags.Cache)
+	set("jobs", "parallel", int64(a.Flags.Parallel))
+	set("keep-going", "keep_going", a.Flags.KeepGoing)
+	set("offline", "offline", a.Flags.Offline)
+	set("deadline", "deadline", a.Flags.Deadline)
+	return config.LoadConfig(config.Source{Flags: given, Env: a.Env, File: a.ConfigFile, Profile: a.Profile, PlanDir: planDir})
+}
+
+// OpenStore opens the store of a config.
+func (a *App) OpenStore(ctx context.Context, c *config.Config) (*storage.Store, error) {
+	s, err := storage.Open(ctx, c.Store, &storage.Options{Log: a.Log()})
+	if err != nil {
+		return nil, stages.Fail(stages.CodeEnvironment, "check --store; `sprint doctor --store URL` tries it", "cannot open the store: %w", err)
+	}
+	return s, nil
+}
+
+// StoreOf opens the configured store for commands without a plan.
+func (a *App) StoreOf(cmd *cobra.Command) (*storage.Store, error) {
+	cfg, _, err := a.LoadConfig(cmd, "")
+	if err != nil {
+		return nil, err
+	}
+	return a.OpenStore(cmd.Context(), cfg)
+}
+
+// OnStore runs a command without a plan on the configured store.
+func (a *App) OnStore(do func(ctx context.Context, s *storage.Store, args []string) error) func(*cobra.Command, []string) error {
+	return func(cmd *cobra.Command, args []string) error {
+		store, err := a.StoreOf(cmd)
+		if err != nil {
+			return err
+		}
+		defer store.Close()
+		return Interrupted(cmd.Context(), do(cmd.Context(), store, args))
+	}
+}
+
+// Version is the module's version, or the commit it was built from.
+func Version() string {
+	info, ok := debug.ReadBuildInfo()
+	if !ok {
+		return "unknown"
+	}
+	v := info.Main.Version
+	if v == "" || v == "(devel)" {
+		v = "devel"
+		for _, s := range info.Settings {
+			if s.Key == "vcs.revision" && len(s.Value) >= 12 {
+				v += "-" + s.Value[:12]
+			}
+		}
+	}
+	return v
+}
+
+// Secret resolves a reference: env:NAME or file:PATH.
+func (a *App) Secret(ref string) (string, error) {
+	kind, name, _ := strings.Cut(ref, ":")
+	switch kind {
+	case "env":
+		if v := a.Getenv(name); v != "" {
+			return v, nil
+		}
+		return "", fmt.Errorf("the environment variable %s is empty", name)
+	case "file":
+		b, err := os.ReadFile(name)
+		if err != nil {
+			return "", err
+		}
+		return strings.TrimSpace(string(b)), nil
+	}
+	return "", fmt.Errorf("a secret is a reference, env:NAME or file:PATH")
+}
+
+// CommandLine is this command, to be pasted. The one that continues does not
+// force again what was done.
+func (a *App) CommandLine(again bool) string {
+	words := []string{"sprint"}
+	for _, w := range a.Args {
+		if again && (w == "--force" || strings.HasPrefix(w, "--force=")) {
+			continue
+		}
+		words = append(words, commandline.Quote(w))
+	}
+	return strings.Join(words, " ")
+}

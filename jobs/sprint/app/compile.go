@@ -1,0 +1,102 @@
+package app
+
+import (
+	"context"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"time"
+
+	"github.com/spf13/cobra"
+	"github.com/sprint-ml/sprint/config"
+	"github.com/sprint-ml/sprint/jobs/graph"
+	"github.com/sprint-ml/sprint/stages/all"
+	"github.com/sprint-ml/sprint/storage"
+)
+
+// PlanFlags are the flags of commands that read a plan.
+type PlanFlags struct {
+	set, values []string
+}
+
+func (p *PlanFlags) Add(cmd *cobra.Command) {
+	cmd.Flags().StringArrayVar(&p.set, "set", nil, "override an option: stage.option=YAML (repeatable)")
+	cmd.Flags().StringArrayVar(&p.values, "values", nil, "YAML file of {stage: {option: value}} (repeatable)")
+}
+
+// PlanArg is the plan's path: the argument, or plan.yaml here.
+func PlanArg(args []string) string {
+	if len(args) == 0 {
+		return "plan.yaml"
+	}
+	if fi, err := os.Stat(args[0]); err == nil && fi.IsDir() {
+		return filepath.Join(args[0], "plan.yaml")
+	}
+	return args[0]
+}
+
+// Compiled is a plan ready to be looked up or run.
+type Compiled struct {
+	Plan   *config.Plan
+	Graph  *graph.Graph
+	Config *config.Config
+	lookup *graph.Lookup
+	Store  *storage.Store // of compileOnStore
+}
+
+func (c *Compiled) Close(log *slog.Logger) {
+	if c.Store != nil {
+		c.Store.Close()
+	}
+	if c.lookup != nil {
+		if err := c.lookup.Close(); err != nil {
+			log.Warn("could not remember file digests", "error", err)
+		}
+	}
+}
+
+// Compile loads and compiles a plan. Without resolve nothing outside the plan
+// and its taxonomy is looked at.
+func (a *App) Compile(ctx context.Context, cmd *cobra.Command, path string, p *PlanFlags, resolve bool) (*Compiled, error) {
+	plan, err := config.LoadPlan(path)
+	if err != nil {
+		return nil, err
+	}
+	cfg, _, err := a.LoadConfig(cmd, plan.Dir())
+	if err != nil {
+		return nil, err
+	}
+	options, err := config.NewOptions(plan, config.Overrides{Set: p.set, Env: a.Env, Values: p.values})
+	if err != nil {
+		return nil, err
+	}
+	c := &Compiled{Plan: plan, Config: cfg}
+	if resolve {
+		c.lookup = graph.NewLookup(plan.Dir(), cfg.Cache, cfg.Offline, Now())
+	}
+	c.Graph, err = graph.Compile(ctx, plan, graph.CompileOptions{Registry: all.All(), Options: options, Device: cfg.Device, Lookup: c.lookup})
+	if err == nil {
+		err = c.Graph.CheckDevices(cfg.Device)
+	}
+	if err != nil {
+		c.Close(a.Log())
+		return nil, err
+	}
+	return c, nil
+}
+
+// CompileOnStore compiles a plan with all that it names, and opens the store of
+// its config.
+func (a *App) CompileOnStore(ctx context.Context, cmd *cobra.Command, path string, p *PlanFlags) (*Compiled, error) {
+	c, err := a.Compile(ctx, cmd, path, p, true)
+	if err != nil {
+		return nil, err
+	}
+	if c.Store, err = a.OpenStore(ctx, c.Config); err != nil {
+		c.Close(a.Log())
+		return nil, err
+	}
+	return c, nil
+}
+
+func Now() time.Time { return time.Now() }

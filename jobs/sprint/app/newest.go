@@ -1,0 +1,133 @@
+package app
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"time"
+
+	"github.com/sprint-ml/sprint/config"
+	"github.com/sprint-ml/sprint/jobs/provenance"
+	"github.com/sprint-ml/sprint/jobs/runs"
+	"github.com/sprint-ml/sprint/stages"
+	"github.com/sprint-ml/sprint/storage"
+	"golang.org/x/sync/errgroup"
+)
+
+// ListedRun is a line of runs.
+type ListedRun struct {
+	Run      string       `json:"run"`
+	Plan     string       `json:"plan"`
+	State    string       `json:"state"`
+	Code     *stages.Code `json:"code"` // null while it has none
+	Class    string       `json:"class,omitempty"`
+	Started  time.Time    `json:"started"`
+	Seconds  float64      `json:"seconds"`
+	Pinned   bool         `json:"pinned"`
+	Standing runs.Status  `json:"-"`
+}
+
+// Standings reads many runs at once: a store far away answers slowly.
+func Standings(ctx context.Context, store *storage.Store, ids []string, stand func(context.Context, *storage.Store, string) (runs.Status, error)) ([]ListedRun, error) {
+	out := make([]ListedRun, len(ids))
+	var group errgroup.Group
+	group.SetLimit(16)
+	for i, id := range ids {
+		group.Go(func() error {
+			s, err := stand(ctx, store, id)
+			r := ListedRun{Run: id, State: s.State, Standing: s}
+			switch {
+			case errors.Is(err, storage.ErrNotFound), errors.Is(err, storage.ErrCorrupt):
+				r.State, r.Standing.State = "unknown", "unknown"
+			case err != nil:
+				return err
+			}
+			if rec := s.Record; rec != nil {
+				r.Plan, r.Started, r.Seconds, r.Code, r.Class = rec.Plan, rec.Started, rec.Finished.Sub(rec.Started).Seconds(), &rec.Code, rec.Class
+			} else {
+				r.Started = runs.Time(id)
+				if plan, err := runs.LoadResolved(ctx, store, id); err == nil {
+					r.Plan, r.Started = plan.Plan, plan.Started
+				}
+				if s.Live() {
+					r.Seconds = time.Since(r.Started).Seconds()
+				}
+			}
+			out[i] = r
+			return nil
+		})
+	}
+	return out, group.Wait()
+}
+
+// NewestRun returns the newest run that fits.
+func NewestRun(ctx context.Context, store *storage.Store, fits func(runs.Status) bool) (runs.Status, error) {
+	ids, err := runs.List(ctx, store, 200)
+	if err != nil {
+		return runs.Status{}, err
+	}
+	for batch := range slices.Chunk(ids, 16) {
+		listed, err := Standings(ctx, store, batch, runs.Load)
+		if err != nil {
+			return runs.Status{}, err
+		}
+		for _, r := range listed {
+			if fits(r.Standing) {
+				return r.Standing, nil
+			}
+		}
+	}
+	return runs.Status{}, storage.ErrNotFound
+}
+
+// IsRun reports whether a word names a run of the store rather than an artifact.
+func IsRun(ctx context.Context, s *storage.Store, word string) bool {
+	_, err := runs.Load(ctx, s, word)
+	return err == nil
+}
+
+// Outputs lists the artifacts of a run, or of the newest one that has any.
+func Outputs(ctx context.Context, s *storage.Store, run string) (runs.Record, []provenance.Found, error) {
+	var r runs.Record
+	if run == "" {
+		newest, err := NewestRun(ctx, s, func(st runs.Status) bool { return st.Record != nil && hasOutputs(st.Record) })
+		if errors.Is(err, storage.ErrNotFound) {
+			return r, nil, &config.UsageError{Message: "no run of this store has made anything", Hint: "`sprint runs` lists them"}
+		}
+		if err != nil {
+			return r, nil, err
+		}
+		r = *newest.Record
+	} else {
+		s, err := runs.Load(ctx, s, run)
+		if err != nil {
+			return r, nil, NoRun(run, err)
+		}
+		if s.Record == nil {
+			return r, nil, &config.UsageError{Message: fmt.Sprintf("run %s has not ended: %s", run, s), Hint: "its outputs are listed when it has"}
+		}
+		r = *s.Record
+	}
+	var out []provenance.Found
+	for _, st := range r.Stages {
+		m, err := s.Manifest(ctx, st.Kind, st.Key)
+		if err != nil && !errors.Is(err, storage.ErrNotFound) && !errors.Is(err, storage.ErrCorrupt) {
+			return r, nil, err
+		}
+		for _, name := range slices.Sorted(maps.Keys(st.Outputs)) {
+			o := st.Outputs[name]
+			f := provenance.Found{Artifact: storage.Artifact{Name: name, Digest: o.Digest, Size: o.Size, Volatile: o.Volatile}, Run: *r.Run, Stage: st.Name}
+			if made, ok := m.Output(name); ok {
+				f.Media = made.Media
+			}
+			out = append(out, f)
+		}
+	}
+	return r, out, nil
+}
+
+func hasOutputs(r *runs.Record) bool {
+	return slices.ContainsFunc(r.Stages, func(st runs.StageResult) bool { return len(st.Outputs) > 0 })
+}

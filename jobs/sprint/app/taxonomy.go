@@ -1,0 +1,63 @@
+package app
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+
+	"github.com/sprint-ml/sprint/config/diagnostic"
+	"github.com/sprint-ml/sprint/jobs/graph"
+	"github.com/sprint-ml/sprint/ml/taxonomy"
+	"github.com/sprint-ml/sprint/stages"
+	"github.com/sprint-ml/sprint/stages/dataset"
+)
+
+// CheckTaxonomy reports the mistakes of a plan's taxonomy like those of the
+// plan itself.
+func CheckTaxonomy(g *graph.Graph) error {
+	src := g.Taxonomy()
+	if len(src.Data) == 0 {
+		return nil
+	}
+	_, err := dataset.Taxonomy(src)
+	var problems stages.SourceProblems
+	if !errors.As(err, &problems) {
+		return err
+	}
+	var out []taxonomy.Problem
+	for _, p := range problems {
+		out = append(out, taxonomy.Problem{Line: p.Line, Col: p.Col, Message: p.Message, Hint: p.Hint})
+	}
+	return Pointing(src.Name, string(src.Data), out)
+}
+
+// Pointing gives problems of a file the lines that they are about.
+func Pointing(file, text string, problems []taxonomy.Problem) diagnostic.Errors {
+	lines := strings.Split(text, "\n")
+	var out diagnostic.Errors
+	for _, p := range problems {
+		e := &diagnostic.Error{Pos: diagnostic.Position{File: file, Line: p.Line, Col: p.Col}, Message: p.Message, Hint: p.Hint}
+		if p.Line > 0 && p.Line <= len(lines) {
+			e.Excerpt = lines[p.Line-1]
+		}
+		out = append(out, e)
+	}
+	return out
+}
+
+// TaxonomyWarnings are what looks wrong in a valid taxonomy.
+func TaxonomyWarnings(g *graph.Graph) diagnostic.Errors {
+	src := g.Taxonomy()
+	t, err := dataset.Taxonomy(src)
+	if err != nil {
+		return nil //nolint:nilerr // checkTaxonomy says what is wrong
+	}
+	return Pointing(src.Name, string(src.Data), t.Warnings)
+}
+
+// Warn prints what can be lived with.
+func (a *App) Warn(warnings diagnostic.Errors) {
+	for _, e := range warnings {
+		fmt.Fprintf(a.Stderr, "warning: %v\n", e)
+	}
+}

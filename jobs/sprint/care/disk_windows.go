@@ -1,0 +1,17 @@
+package care
+
+import "golang.org/x/sys/windows"
+
+func diskFree(dir string) (int64, bool) {
+	p, err := windows.UTF16PtrFromString(dir)
+	if err != nil {
+		return 0, false
+	}
+	var free uint64
+	if err := windows.GetDiskFreeSpaceEx(p, &free, nil, nil); err != nil {
+		return 0, false
+	}
+	return int64(free), true //nolint:gosec // no disk is that large
+}
+
+func memory() (total, free int64, ok bool) { return 0, 0, false }

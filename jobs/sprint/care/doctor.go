@@ -1,0 +1,198 @@
+package care
+
+import (
+	"context"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"github.com/spf13/cobra"
+	"github.com/sprint-ml/sprint/config"
+	"github.com/sprint-ml/sprint/jobs/commandline"
+	"github.com/sprint-ml/sprint/jobs/sprint/app"
+	"github.com/sprint-ml/sprint/ml/device"
+	"github.com/sprint-ml/sprint/ml/encoder"
+	"github.com/sprint-ml/sprint/stages"
+	"github.com/sprint-ml/sprint/storage/probe"
+)
+
+func doctorCommand(a *app.App) *cobra.Command {
+	var install bool
+	cmd := &cobra.Command{
+		Use: "doctor", Short: "Check devices, memory, disk, store, encoder, plugin and caches; a fix per line", Args: cobra.NoArgs,
+		Long: "Check what a run needs. With --store URL the store's semantics are tried for\nreal; with --install the pinned encoder and the device's plugin are fetched.",
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			ctx := cmd.Context()
+			cfg, _, err := a.LoadConfig(cmd, "")
+			if err != nil {
+				return err
+			}
+			d := &doctor{a: a, cfg: cfg}
+			if install {
+				if err := d.install(ctx); err != nil {
+					return app.Interrupted(ctx, err)
+				}
+			}
+			d.devices(ctx)
+			d.machine()
+			d.encoders(ctx)
+			d.caches()
+			d.store(ctx, cmd.Flags().Lookup("store").Changed)
+			if d.bad > 0 {
+				return app.Exit(stages.CodeEnvironment)
+			}
+			return nil
+		},
+	}
+	cmd.Flags().BoolVar(&install, "install", false, "fetch the pinned encoder and the device's plugin")
+	return cmd
+}
+
+// doctor prints one line per thing that a run needs.
+type doctor struct {
+	a   *app.App
+	cfg *config.Config
+	bad int
+}
+
+func (d *doctor) line(ok bool, what, text, fix string) {
+	mark := "ok  "
+	if !ok {
+		mark = "BAD "
+		d.bad++
+	}
+	fmt.Fprintf(d.a.Stdout, "%s%-9s %s\n", mark, what, text)
+	if fix != "" {
+		fmt.Fprintf(d.a.Stdout, "              fix: %s\n", fix)
+	}
+}
+
+// hint is for what is missing but not needed.
+func (d *doctor) hint(what, text, fix string) {
+	fmt.Fprintf(d.a.Stdout, "--  %-9s %s\n", what, text)
+	if fix != "" {
+		fmt.Fprintf(d.a.Stdout, "              fix: %s\n", fix)
+	}
+}
+
+func (d *doctor) deviceOptions() device.Options {
+	return device.Options{CacheDir: d.cfg.Cache, Offline: d.cfg.Offline, Log: d.a.Log(), Announce: func(s string) { fmt.Fprintln(d.a.Stderr, s) }}
+}
+
+func (d *doctor) install(ctx context.Context) error {
+	announce := func(s string) { fmt.Fprintln(d.a.Stderr, s) }
+	o := encoder.Options{CacheDir: d.cfg.Cache, Offline: d.cfg.Offline, Log: d.a.Log(), Announce: announce}
+	for _, name := range encoder.Known() {
+		id, err := encoder.Resolve(ctx, name, o)
+		if err == nil {
+			_, err = encoder.Fetch(ctx, id, o)
+		}
+		if err != nil {
+			return stages.Fail(stages.CodeEnvironment, "", "install the encoder %s: %w", name, err)
+		}
+	}
+	for _, info := range device.List(ctx, d.deviceOptions()) {
+		if info.Name == device.Go || !device.Pinned(info.Name) || info.Name == device.CUDA && strings.Contains(info.Err, "no NVIDIA") {
+			continue
+		}
+		if _, err := device.Install(ctx, info.Name, d.deviceOptions()); err != nil {
+			return stages.Fail(stages.CodeEnvironment, "", "install the plugin of device %s: %w", info.Name, err)
+		}
+	}
+	return nil
+}
+
+func (d *doctor) devices(ctx context.Context) {
+	for _, info := range device.List(ctx, d.deviceOptions()) {
+		text := strings.TrimSpace(fmt.Sprintf("%s %s %s", info.Name, info.Plugin, info.PluginVersion))
+		if info.Err != "" {
+			fix := ""
+			if info.Name == device.CPU {
+				fix = "sprint doctor --install"
+			}
+			d.hint("device", text+": "+info.Err, fix)
+			continue
+		}
+		if info.Path != "" {
+			text += " in " + info.Path
+		}
+		d.line(true, "device", text, "")
+	}
+}
+
+func (d *doctor) encoders(ctx context.Context) {
+	o := encoder.Options{CacheDir: d.cfg.Cache, Offline: true}
+	for _, name := range encoder.Known() {
+		id, err := encoder.Resolve(ctx, name, o)
+		if err == nil && encoder.Cached(id, o) {
+			d.line(true, "encoder", name+" is in the cache", "")
+		} else {
+			d.hint("encoder", name+" is not in the cache; run fetches it when a plan needs it", "sprint doctor --install")
+		}
+	}
+}
+
+// need is the free disk below which a run may fail.
+const need = 2 << 30
+
+func (d *doctor) machine() {
+	if total, free, ok := memory(); ok {
+		fix := ""
+		if free < 2<<30 {
+			fix = "close other programs, or lower train.batch_tokens"
+		}
+		d.line(free >= 1<<30, "memory", fmt.Sprintf("%s available of %s; MiniLM trains in about 2.5 GB", app.Size(free), app.Size(total)), fix)
+	}
+	for _, x := range []struct{ what, dir string }{{"disk", "."}, {"scratch", os.TempDir()}} {
+		if free, ok := diskFree(x.dir); ok {
+			fix := ""
+			if free < need {
+				fix = "free some space, or set TMPDIR and --store to another disk"
+			}
+			d.line(free >= need, x.what, fmt.Sprintf("%s free in %s", app.Size(free), x.dir), fix)
+		}
+	}
+}
+
+func (d *doctor) caches() {
+	var total int64
+	_ = filepath.WalkDir(d.cfg.Cache, func(_ string, e fs.DirEntry, err error) error {
+		if err == nil && e.Type().IsRegular() {
+			if fi, err := e.Info(); err == nil {
+				total += fi.Size()
+			}
+		}
+		return nil
+	})
+	d.line(true, "cache", fmt.Sprintf("%s in %s (free it with: rm -rf %s)", app.Size(total), d.cfg.Cache, commandline.Quote(d.cfg.Cache)), "")
+}
+
+func (d *doctor) store(ctx context.Context, full bool) {
+	s, err := d.a.OpenStore(ctx, d.cfg)
+	if err != nil {
+		d.line(false, "store", err.Error(), "check --store and the credentials")
+		return
+	}
+	defer s.Close()
+	if !full {
+		if err := probe.Quick(ctx, s.Bucket); err != nil {
+			d.line(false, "store", err.Error(), "sprint doctor --store URL shows more")
+			return
+		}
+		d.line(true, "store", s.URL()+" can be written, read and created in", "")
+		return
+	}
+	fmt.Fprintf(d.a.Stdout, "    %-9s %s\n", "store", s.URL())
+	for _, p := range probe.Run(ctx, s.Bucket) {
+		switch {
+		case p.Err != nil:
+			d.line(false, "store", fmt.Sprintf("%s: %v", p.Name, p.Err), "share no such store between processes: "+p.Means)
+		case p.Untried != "":
+			d.hint("store", fmt.Sprintf("%s: not tried, %s", p.Name, p.Untried), "")
+		default:
+			d.line(true, "store", fmt.Sprintf("%-19s %s", p.Name, p.Means), "")
+		}
+	}
+}

@@ -1,0 +1,159 @@
+package care
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"text/tabwriter"
+	"time"
+
+	"github.com/spf13/cobra"
+	"github.com/sprint-ml/sprint/config"
+	"github.com/sprint-ml/sprint/jobs/sprint/app"
+	"github.com/sprint-ml/sprint/stages"
+	"github.com/sprint-ml/sprint/storage"
+)
+
+// leaseTTL is how long a live holder takes between two renewals, three times.
+const leaseTTL = 20 * time.Second
+
+func unlockCommand(a *app.App) *cobra.Command {
+	var force bool
+	cmd := &cobra.Command{
+		Use:   "unlock [LEASE]",
+		Short: "Show who holds which lease, or free one whose holder is gone",
+		Long: `Without LEASE, list the leases that are held and by whom. With one, free it: at
+once if its holder is a dead process of this machine, else after watching for
+20 s that nobody renews it. A lease that is renewed belongs to a live run and is
+refused with code 7; --force frees it all the same, and its holder stops to count
+on it. LEASE is a name as listed, or an unmistakable part of one.
+
+Leases free themselves: the next run takes over what a dead process held, so
+this is for the impatient. They never decide whether work is done.`,
+		Args: cobra.MaximumNArgs(1),
+		RunE: a.OnStore(func(ctx context.Context, store *storage.Store, args []string) error {
+			if len(args) == 0 {
+				return showLeases(ctx, a, store)
+			}
+			return freeLease(ctx, a, store, args[0], force)
+		}),
+	}
+	cmd.Flags().BoolVar(&force, "force", false, "free it although its holder lives")
+	a.JSONFlag(cmd, "one JSON object per lease that is held")
+	return cmd
+}
+
+// held lists the leases that are not released.
+func held(ctx context.Context, store *storage.Store) ([]storage.LeaseState, error) {
+	var out []storage.LeaseState
+	for l, err := range store.Leases(ctx, "") {
+		if err != nil {
+			return nil, err
+		}
+		if !l.Released {
+			out = append(out, l)
+		}
+	}
+	return out, nil
+}
+
+func showLeases(ctx context.Context, a *app.App, store *storage.Store) error {
+	leases, err := held(ctx, store)
+	if err != nil {
+		return err
+	}
+	if a.AsJSON {
+		return app.WriteLines(a.Stdout, leases)
+	}
+	if len(leases) == 0 {
+		fmt.Fprintln(a.Stdout, "no lease is held")
+		return nil
+	}
+	w := tabwriter.NewWriter(a.Stdout, 0, 0, 2, ' ', 0)
+	fmt.Fprintln(w, "LEASE\tHOLDER\tRENEWED\tSTATE")
+	for _, l := range leases {
+		state := "live"
+		switch {
+		case l.Broken:
+			state = "unreadable: the next run takes it"
+		case l.Free(storage.Self()):
+			state = "dead: the next run takes it"
+			if strings.HasPrefix(l.Name, "runs/") {
+				state = "dead: it holds nobody back"
+			}
+		case time.Since(l.Renewed) > leaseTTL:
+			state = "silent: the next run waits 20 s"
+		}
+		fmt.Fprintf(w, "%s\t%s\t%s ago\t%s\n", l.Name, l.Holder, time.Since(l.Renewed).Round(time.Second), state)
+	}
+	return w.Flush()
+}
+
+func freeLease(ctx context.Context, a *app.App, store *storage.Store, name string, force bool) error {
+	leases, err := held(ctx, store)
+	if err != nil {
+		return err
+	}
+	var found []storage.LeaseState
+	var names []string
+	for _, l := range leases {
+		if l.Name == strings.TrimPrefix(name, "leases/") {
+			found = []storage.LeaseState{l}
+			break
+		}
+		if strings.Contains(l.Name, name) {
+			found, names = append(found, l), append(names, l.Name)
+		}
+	}
+	switch {
+	case len(found) == 0:
+		return &config.UsageError{Message: fmt.Sprintf("no lease that is held is called %q", name), Hint: "`sprint unlock` lists them"}
+	case len(found) > 1:
+		return &config.UsageError{Message: fmt.Sprintf("%q fits %s", name, strings.Join(names, " and ")), Hint: "name one of them"}
+	}
+	l := found[0]
+	if !l.Free(storage.Self()) && !force {
+		fmt.Fprintf(a.Stderr, "lease %s is held by %s; watching for %s whether it is renewed\n", l.Name, l.Holder, leaseTTL)
+		if l, err = watchLease(ctx, store, l); err != nil {
+			return err
+		}
+	}
+	if !l.Released {
+		if err := store.BreakLease(ctx, l); errors.Is(err, storage.ErrStale) {
+			return alive(l)
+		} else if err != nil {
+			return err
+		}
+	}
+	fmt.Fprintf(a.Stdout, "lease %s is free; %s held it\n", l.Name, l.Holder)
+	return nil
+}
+
+// alive refuses to free a lease that is renewed.
+func alive(l storage.LeaseState) error {
+	return stages.Fail(stages.CodeLease, "`sprint cancel` ends a run in good order; --force frees the lease all the same", "%w, which renews it", &storage.HeldError{Key: "leases/" + l.Name, Holder: l.Holder, Epoch: l.Epoch, Version: l.Version})
+}
+
+// watchLease returns the lease if nobody renews it within a ttl, or if it is
+// released meanwhile; else *storage.HeldError.
+func watchLease(ctx context.Context, store *storage.Store, l storage.LeaseState) (storage.LeaseState, error) {
+	for end := time.Now().Add(leaseTTL); time.Now().Before(end); {
+		select {
+		case <-ctx.Done():
+			return l, context.Cause(ctx)
+		case <-time.After(500 * time.Millisecond):
+		}
+		now, err := store.Lease(ctx, l.Name)
+		if err != nil {
+			return l, err
+		}
+		if now.Free(storage.Self()) {
+			return now, nil
+		}
+		if now.Version != l.Version {
+			return l, alive(now)
+		}
+	}
+	return l, nil
+}

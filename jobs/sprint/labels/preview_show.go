@@ -1,0 +1,231 @@
+package labels
+
+import (
+	"fmt"
+	"io"
+	"slices"
+	"strings"
+	"text/tabwriter"
+
+	"github.com/sprint-ml/sprint/jobs/progress/sanitize"
+	"github.com/sprint-ml/sprint/jobs/sprint/app"
+	"github.com/sprint-ml/sprint/ml/keywords"
+	"github.com/sprint-ml/sprint/ml/metrics"
+)
+
+// marksOf are what stands around the words that fired.
+type marks struct{ before, after, dropped, end string }
+
+func marksOf(a *app.App) marks {
+	if sanitize.Terminal(a.Stdout.Out) != nil && a.Getenv("NO_COLOR") == "" && a.Getenv("TERM") != "dumb" {
+		return marks{"\x1b[1;32m", "\x1b[0m", "\x1b[9;31m", "\x1b[0m"}
+	}
+	return marks{"[", "]", "(", ")"}
+}
+
+// highlight marks hits in a field; those that count win over those that do not.
+func (m marks) highlight(text, field string, fired, dropped []previewHit) string {
+	type span struct {
+		start, end int
+		counts     bool
+	}
+	var spans []span
+	for _, h := range fired {
+		if h.Field == field {
+			spans = append(spans, span{h.Start, h.End, true})
+		}
+	}
+	for _, h := range dropped {
+		if h.Field == field {
+			spans = append(spans, span{h.Start, h.End, false})
+		}
+	}
+	slices.SortStableFunc(spans, func(a, b span) int {
+		if a.counts != b.counts && a.start < b.end && b.start < a.end {
+			if a.counts {
+				return -1
+			}
+			return 1
+		}
+		return a.start - b.start
+	})
+	var b strings.Builder
+	at := 0
+	for i, s := range spans {
+		if s.start < at {
+			continue
+		}
+		// Overlapping hits that count are one mark.
+		for _, o := range spans[i+1:] {
+			if o.counts == s.counts && o.start <= s.end && o.end > s.end {
+				s.end = o.end
+			}
+		}
+		b.WriteString(text[at:s.start])
+		if s.counts {
+			b.WriteString(m.before + text[s.start:s.end] + m.after)
+		} else {
+			b.WriteString(m.dropped + text[s.start:s.end] + m.end)
+		}
+		at = s.end
+	}
+	b.WriteString(text[at:])
+	return b.String()
+}
+
+func showPreview(a *app.App, p *Preview) {
+	out := a.Stdout
+	m := marksOf(a)
+	if n := len(p.Warnings); n > 0 {
+		fmt.Fprintf(a.Stderr, "sprint: %s, warnings: %d; `sprint validate` shows them\n", p.Taxonomy, n)
+	}
+	for i, t := range p.Texts {
+		if i > 0 {
+			fmt.Fprintln(out)
+		}
+		m.text(out, t)
+	}
+	if p.Tests != nil {
+		for _, t := range p.Tests.Failed {
+			fmt.Fprintf(out, "%s:%d: %s\n", p.Tests.File, t.Line, t.Wrong)
+			m.text(out, t.Text)
+			fmt.Fprintln(out)
+		}
+		fmt.Fprintf(out, "%d of %d rule tests failed\n", len(p.Tests.Failed), p.Tests.Run)
+	}
+	if p.Sample != nil {
+		showSample(out, m, p)
+	}
+}
+
+// text prints a text, its categories, and every hit with its rule.
+func (m marks) text(out io.Writer, t previewText) {
+	fmt.Fprintln(out, m.highlight(t.Title, "title", t.Fired, t.Dropped))
+	if t.Description != "" {
+		fmt.Fprintf(out, "  %s\n", m.highlight(t.Description, "description", t.Fired, t.Dropped))
+	}
+	fmt.Fprintf(out, "  = %s\n", said(t))
+	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
+	for _, h := range t.Fired {
+		fmt.Fprintf(w, "  %s\t%s\t%s\tweight %g\n", h.Words, h.Rule, h.Tag, h.Weight)
+	}
+	for _, h := range t.Dropped {
+		fmt.Fprintf(w, "  %s\t%s\t%s\tdropped by %s\n", h.Words, h.Rule, h.Tag, h.Reason)
+	}
+	w.Flush()
+}
+
+// said lists the categories of a text in the order of what fired.
+func said(t previewText) string {
+	var parts []string
+	for _, name := range t.of {
+		l, ok := t.Categories[name]
+		if !ok {
+			continue
+		}
+		if l.Tag != "" {
+			name += "/" + l.Tag
+		}
+		parts = append(parts, fmt.Sprintf("%s %g", name, l.Score))
+	}
+	if len(parts) == 0 {
+		return "none"
+	}
+	return strings.Join(parts, ", ")
+}
+
+func share(n, of int) string {
+	if of == 0 {
+		return "-"
+	}
+	return fmt.Sprintf("%.1f%%", 100*float64(n)/float64(of))
+}
+
+func showSample(out io.Writer, m marks, p *Preview) {
+	s := p.Sample
+	for _, t := range s.Shown {
+		fmt.Fprintf(out, "%s\n  = %s\n", m.highlight(t.Title, "title", t.Fired, t.Dropped), said(t))
+	}
+	if len(s.Shown) > 0 {
+		fmt.Fprintln(out)
+	}
+	fmt.Fprintf(out, "%d of %d rows from %s", s.Rows, s.All, s.From)
+	if s.GoldOut > 0 {
+		fmt.Fprintf(out, ", %d gold rows left out", s.GoldOut)
+	}
+	fmt.Fprintf(out, "\ncovered %d (%s), several categories %d, rules of different tags %d, for and against %d\n\n", s.Covered, share(s.Covered, s.Rows), s.Overlap, s.Conflicts, s.Contested)
+	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
+	fmt.Fprint(w, "CATEGORY\tROWS\tSHARE\tALONE")
+	if p.Gold != nil {
+		fmt.Fprint(w, "\tGOLD\tPRECISION\tRECALL\tF1\tTAGS")
+	}
+	fmt.Fprintln(w)
+	for _, c := range s.Categories {
+		fmt.Fprintf(w, "%s\t%d\t%s\t%d", c.Name, c.Rows, share(c.Rows, s.Rows), c.Alone)
+		if p.Gold != nil {
+			g := p.Gold.PerCategory[c.Name]
+			fmt.Fprintf(w, "\t%d\t%.3f\t%.3f\t%.3f\t%.3f", g.Support, g.Precision, g.Recall, g.F1, g.TagAccuracy)
+		}
+		fmt.Fprintln(w)
+	}
+	w.Flush()
+	if p.Gold != nil {
+		fmt.Fprintf(out, "gold: macro-F1 %.3f, micro-F1 %.3f on %d rows", p.Gold.MacroF1, p.Gold.MicroF1, p.Gold.Rows)
+		if len(p.Gold.Unsupported) > 0 {
+			fmt.Fprintf(out, " (macro without %s: fewer than %d positives)", strings.Join(p.Gold.Unsupported, ", "), metrics.MinSupport)
+		}
+		fmt.Fprintln(out)
+	}
+	fmt.Fprintln(out)
+	showRules(out, p)
+}
+
+func showRules(out io.Writer, p *Preview) {
+	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
+	head := "RULE\tTAG\tWEIGHT\tROWS\tSOLE\t"
+	if p.Gold != nil {
+		head += "GOLD\tTAG RIGHT\t"
+	}
+	fmt.Fprintln(w, head+"WORDS")
+	var dead []string
+	for _, r := range p.Sample.Rules {
+		if r.Dead {
+			dead = append(dead, r.ID)
+		}
+		if r.Dead && r.Gold == 0 {
+			continue
+		}
+		fmt.Fprintf(w, "%s\t%s\t%g\t%d\t%d\t", r.ID, r.Tag, r.Weight, r.Rows, r.Sole)
+		if p.Gold != nil {
+			fmt.Fprintf(w, "%s\t%s\t", counted(r.Right, r.Gold), counted(r.TagRight, r.TagKnown))
+		}
+		fmt.Fprintln(w, topWords(r))
+	}
+	w.Flush()
+	for _, r := range p.Sample.Rules {
+		if r.Dominating {
+			fmt.Fprintf(out, "dominating: %s alone makes %d rows of its category\n", r.ID, r.Sole)
+		}
+	}
+	if len(dead) > 0 {
+		fmt.Fprintf(out, "dead: %s\n", strings.Join(dead, ", "))
+	}
+}
+
+func counted(right, of int) string {
+	if of == 0 {
+		return "-"
+	}
+	return fmt.Sprintf("%d/%d", right, of)
+}
+
+func topWords(r keywords.RuleSurvey) string {
+	var parts []string
+	for _, w := range r.Words[:min(4, len(r.Words))] {
+		parts = append(parts, fmt.Sprintf("%s %d", w.Word, w.Rows))
+	}
+	if n := len(r.Words) - len(parts); n > 0 {
+		parts = append(parts, fmt.Sprintf("and %d more", n))
+	}
+	return strings.Join(parts, ", ")
+}

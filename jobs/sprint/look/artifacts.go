@@ -1,0 +1,297 @@
+package look
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"text/tabwriter"
+
+	"github.com/spf13/cobra"
+	"github.com/sprint-ml/sprint/config"
+	"github.com/sprint-ml/sprint/jobs/executor"
+	"github.com/sprint-ml/sprint/jobs/provenance"
+	"github.com/sprint-ml/sprint/jobs/runs"
+	"github.com/sprint-ml/sprint/jobs/sprint/app"
+	"github.com/sprint-ml/sprint/stages"
+	"github.com/sprint-ml/sprint/storage"
+)
+
+func artifactsCommand(a *app.App) *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   "artifacts",
+		Short: "List, fetch, print and re-hash what stages made",
+		Long: `Artifacts are named STAGE.OUTPUT (of the newest run that has it), RUN:STAGE.OUTPUT,
+MODEL@VERSION, or by their digest or its beginning. /PATH after it names a file
+of a tree: train.model/config.json.`,
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
+	}
+	ls := &cobra.Command{
+		Use: "ls [RUN|ARTIFACT]", Short: "List the outputs of a run, the newest by default, or the files of a tree", Args: cobra.MaximumNArgs(1),
+		RunE: a.OnStore(func(ctx context.Context, s *storage.Store, args []string) error {
+			return listArtifacts(ctx, a, s, args)
+		}),
+	}
+	a.JSONFlag(ls, "one JSON object per artifact or file")
+	get := &cobra.Command{
+		Use: "get ARTIFACT [DEST]", Short: "Write an artifact to a file, or a tree to a folder, verified", Args: cobra.RangeArgs(1, 2),
+		RunE: a.OnStore(func(ctx context.Context, s *storage.Store, args []string) error { return getArtifact(ctx, a, s, args) }),
+	}
+	cat := &cobra.Command{
+		Use: "cat ARTIFACT", Short: "Print an artifact", Args: cobra.ExactArgs(1),
+		RunE: a.OnStore(func(ctx context.Context, s *storage.Store, args []string) error {
+			return catArtifact(ctx, a, s, args[0])
+		}),
+	}
+	var every bool
+	verify := &cobra.Command{
+		Use: "verify [RUN|ARTIFACT]", Short: "Read every byte again; of the newest run's outputs by default", Args: cobra.MaximumNArgs(1),
+		Long: "Read every byte of an artifact, of all outputs of a run, or with --all of the\nwhole store, records and releases included, and compare with the digests. Damaged\nartifacts are marked, so that the stage that made them runs again; for all else the\ncommand says what mends it. It ends with code 9 if anything is damaged.",
+		RunE: a.OnStore(func(ctx context.Context, s *storage.Store, args []string) error {
+			return verifyArtifacts(ctx, a, s, args, every)
+		}),
+	}
+	verify.Flags().BoolVar(&every, "all", false, "every object of the store: blobs, manifests, checkpoints, releases, records of runs")
+	cmd.AddCommand(ls, get, cat, verify)
+	return cmd
+}
+
+func listArtifacts(ctx context.Context, a *app.App, s *storage.Store, args []string) error {
+	run := ""
+	if len(args) > 0 {
+		if run = args[0]; !app.IsRun(ctx, s, run) {
+			return listTree(ctx, a, s, run)
+		}
+	}
+	r, found, err := app.Outputs(ctx, s, run)
+	if err != nil {
+		return err
+	}
+	if a.AsJSON {
+		return app.WriteLines(a.Stdout, found)
+	}
+	fmt.Fprintf(a.Stdout, "run %s of %s: %s\n", *r.Run, r.Plan, r.Class)
+	w := tabwriter.NewWriter(a.Stdout, 0, 0, 2, ' ', 0)
+	fmt.Fprintln(w, "ARTIFACT\tDIGEST\tSIZE\tIS")
+	for _, f := range found {
+		fmt.Fprintf(w, "%s.%s\t%s\t%s\t%s\n", f.Stage, f.Name, app.Short(f.Digest), app.Size(f.Size), what(f))
+	}
+	return w.Flush()
+}
+
+func what(f provenance.Found) string {
+	text := f.Media
+	if f.Tree() {
+		text = "a tree: the size is that of its listing"
+	}
+	if f.Volatile {
+		text += " (volatile)"
+	}
+	return text
+}
+
+func listTree(ctx context.Context, a *app.App, s *storage.Store, ref string) error {
+	f, err := provenance.FindArtifact(ctx, s, ref)
+	if err != nil {
+		return err
+	}
+	entries := []storage.TreeEntry{{Path: f.Base(), Digest: f.Digest, Size: f.Size}}
+	if f.Tree() {
+		if entries, err = s.Tree(ctx, f.Digest); err != nil {
+			return app.Gone(ref, err)
+		}
+	}
+	if a.AsJSON {
+		return app.WriteLines(a.Stdout, entries)
+	}
+	w := tabwriter.NewWriter(a.Stdout, 0, 0, 2, ' ', 0)
+	for _, e := range entries {
+		fmt.Fprintf(w, "%s\t%s\t%s\n", e.Path, app.Short(e.Digest), app.Size(e.Size))
+	}
+	return w.Flush()
+}
+
+func getArtifact(ctx context.Context, a *app.App, s *storage.Store, args []string) error {
+	f, err := provenance.FindArtifact(ctx, s, args[0])
+	if err != nil {
+		return err
+	}
+	dest := f.Base()
+	if len(args) > 1 {
+		dest = args[1]
+		if fi, err := os.Stat(dest); err == nil && fi.IsDir() {
+			dest = filepath.Join(dest, f.Base())
+		}
+	}
+	if _, err := os.Lstat(dest); !errors.Is(err, fs.ErrNotExist) {
+		return &config.UsageError{Message: dest + " exists already", Hint: "name another place, or move it away"}
+	}
+	// Written beside its place and moved there whole.
+	dir, err := os.MkdirTemp(filepath.Dir(dest), ".sprint-get-*")
+	if err != nil {
+		return err
+	}
+	defer os.RemoveAll(dir)
+	part := filepath.Join(dir, "part")
+	n := 1
+	if f.Tree() {
+		entries, err := s.Tree(ctx, f.Digest)
+		if err != nil {
+			return app.Gone(args[0], err)
+		}
+		n = len(entries)
+		if err := os.Mkdir(part, 0o755); err != nil {
+			return err
+		}
+		if err := s.FetchTree(ctx, entries, part); err != nil {
+			return app.Gone(args[0], err)
+		}
+	} else if err := fetchFile(ctx, s, f, part); err != nil {
+		return app.Gone(args[0], err)
+	}
+	if err := os.Rename(part, dest); err != nil {
+		return err
+	}
+	if f.Tree() {
+		fmt.Fprintf(a.Stdout, "%s: %d files\n", dest, n)
+	} else {
+		fmt.Fprintf(a.Stdout, "%s: %s\n", dest, app.Size(f.Size))
+	}
+	return nil
+}
+
+func fetchFile(ctx context.Context, s *storage.Store, f provenance.Found, path string) error {
+	out, err := os.OpenFile(path, os.O_CREATE|os.O_EXCL|os.O_RDWR, 0o644)
+	if err != nil {
+		return err
+	}
+	err = s.FetchFile(ctx, f.Digest, f.Size, out)
+	return errors.Join(err, out.Close())
+}
+
+func catArtifact(ctx context.Context, a *app.App, s *storage.Store, ref string) error {
+	f, err := provenance.FindArtifact(ctx, s, ref)
+	if err != nil {
+		return err
+	}
+	if f.Tree() {
+		return &config.UsageError{Message: ref + " is a tree", Hint: fmt.Sprintf("name a file of it, %s/PATH; `sprint artifacts ls %s` lists them", ref, ref)}
+	}
+	r, err := s.Get(ctx, f.Digest, f.Size)
+	if err != nil {
+		return app.Gone(ref, err)
+	}
+	defer r.Close()
+	_, err = io.Copy(a.Stdout.Out, r)
+	return err
+}
+
+func verifyArtifacts(ctx context.Context, a *app.App, s *storage.Store, args []string, every bool) error {
+	if every && len(args) > 0 {
+		return &config.UsageError{Message: "--all verifies the whole store: name nothing beside it"}
+	}
+	var found []provenance.Found
+	var err error
+	switch {
+	case every:
+		return verifyStore(ctx, a, s)
+	case len(args) > 0 && !app.IsRun(ctx, s, args[0]):
+		f, err := provenance.FindArtifact(ctx, s, args[0])
+		if err != nil {
+			return err
+		}
+		found = []provenance.Found{f}
+	default:
+		_, found, err = app.Outputs(ctx, s, strings.Join(args, ""))
+	}
+	if err != nil {
+		return err
+	}
+	t := tally{a: a}
+	for _, f := range found {
+		name := f.Base()
+		if f.Stage != "" {
+			name = f.Stage + "." + f.Name
+		}
+		n, bytes, err := provenance.CheckArtifact(ctx, s, f, func(path string, err error) {
+			at := name
+			if path != "" {
+				at += "/" + path
+			}
+			t.fault(at, err)
+		})
+		if err != nil {
+			return err
+		}
+		t.files, t.bytes = t.files+n, t.bytes+bytes
+	}
+	return t.end()
+}
+
+// verifyStore reads every object, whoever made it.
+func verifyStore(ctx context.Context, a *app.App, s *storage.Store) error {
+	t := tally{a: a, what: "objects"}
+	unknown := 0
+	err := runs.Verify(ctx, s, func(o storage.Info, known bool, err error) {
+		switch {
+		case err != nil:
+			t.fault(o.Key, err)
+		case known:
+			t.files, t.bytes = t.files+1, t.bytes+o.Size
+		default:
+			unknown++
+		}
+	})
+	if err != nil {
+		return err
+	}
+	if unknown > 0 {
+		fmt.Fprintf(a.Stdout, "%d logs, journals, reports and marks: nothing rests on them\n", unknown)
+	}
+	return t.end()
+}
+
+// tally counts what a verification found.
+type tally struct {
+	a     *app.App
+	files int
+	bytes int64
+	bad   int
+	what  string   // is counted; empty means blobs
+	mends []string // what to do about the bad ones
+}
+
+func (t *tally) fault(name string, err error) {
+	t.bad++
+	text := err.Error()
+	if errors.Is(err, storage.ErrNotFound) {
+		text = "its bytes are not in the store"
+	}
+	fmt.Fprintf(t.a.Stdout, "BAD %s: %s\n", name, text)
+	mend := executor.Mend("blobs/")
+	if stored := (*storage.Error)(nil); errors.As(err, &stored) {
+		mend = executor.Mend(stored.Key)
+	}
+	if mend != "" && !slices.Contains(t.mends, mend) {
+		t.mends = append(t.mends, mend)
+	}
+}
+
+func (t *tally) end() error {
+	fmt.Fprintf(t.a.Stdout, "%d %s, %s: every byte as its digest says\n", t.files, cmp.Or(t.what, "blobs"), app.Size(t.bytes))
+	if t.bad == 0 {
+		return nil
+	}
+	fmt.Fprintf(t.a.Stdout, "%d are damaged or gone:\n", t.bad)
+	for _, mend := range t.mends {
+		fmt.Fprintf(t.a.Stdout, "  %s\n", mend)
+	}
+	return app.Exit(stages.CodeIntegrity)
+}

@@ -1,0 +1,21 @@
+package look
+
+import (
+	"github.com/spf13/cobra"
+	"github.com/sprint-ml/sprint/jobs/sprint/app"
+)
+
+// Commands are the commands that say what happened in a run, and why.
+func Commands(a *app.App) []*cobra.Command {
+	return []*cobra.Command{
+		statusCommand(a),
+		runsCommand(a),
+		logsCommand(a),
+		explainCommand(a),
+		graphCommand(a),
+		reportCommand(a),
+		diffCommand(a),
+		traceCommand(a),
+		artifactsCommand(a),
+	}
+}

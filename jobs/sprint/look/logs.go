@@ -1,0 +1,131 @@
+package look
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"regexp"
+	"slices"
+	"strings"
+
+	"github.com/spf13/cobra"
+	"github.com/sprint-ml/sprint/config"
+	"github.com/sprint-ml/sprint/jobs/runs"
+	"github.com/sprint-ml/sprint/jobs/sprint/app"
+	"github.com/sprint-ml/sprint/stages"
+	"github.com/sprint-ml/sprint/storage"
+)
+
+// runIDPattern tells a run's id from a stage's name, which begins with a letter.
+var runIDPattern = regexp.MustCompile(`^[0-9]`)
+
+func logsCommand(a *app.App) *cobra.Command {
+	var stage string
+	var attempt int
+	var follow bool
+	cmd := &cobra.Command{
+		Use: "logs [RUN] [STAGE]", Short: "Print the logs of a run; the newest by default", Args: cobra.MaximumNArgs(2),
+		Long: `Print the logs of a run, or of one of its stages; the newest run by default.
+Logs are in the store while they are written: at most a second behind the run,
+from any machine that can read the store.
+
+With --follow it goes on until the run ends, and then ends with the run's own
+exit code. If the run's runner was killed, it says so and ends with 75.`,
+		Example: "  sprint logs\n  sprint logs -f train\n  sprint logs -f 20260102-030405-a1b2c3 train --store s3://bucket",
+		RunE: a.OnStore(func(ctx context.Context, store *storage.Store, args []string) error {
+			run := ""
+			if len(args) > 0 && (len(args) == 2 || runIDPattern.MatchString(args[0])) {
+				run, args = args[0], args[1:]
+			}
+			if len(args) > 0 {
+				if stage != "" && stage != args[0] {
+					return &config.UsageError{Message: fmt.Sprintf("two stages are asked for, %s and %s", args[0], stage), Hint: "leave out --stage"}
+				}
+				stage = args[0]
+			}
+			if run == "" {
+				var err error
+				if run, err = newestWithLogs(ctx, store, follow); err != nil {
+					return err
+				}
+			}
+			if err := checkTried(ctx, store, run, stage, follow); err != nil {
+				return err
+			}
+			f := &runs.Follower{Store: store, Run: run, Stage: stage, Attempt: attempt, Out: a.Stdout}
+			if !follow {
+				return f.Print(ctx)
+			}
+			record, err := f.Until(ctx)
+			switch {
+			case errors.Is(err, runs.ErrRunnerGone):
+				fmt.Fprintf(a.Stderr, "sprint: %v\n", err)
+				if r, err := runs.LoadResolved(ctx, store, run); err == nil && r.Command != "" {
+					fmt.Fprintf(a.Stderr, "continue with:\n  %s\n", r.Command)
+				}
+				return app.Exit(stages.CodeInterrupted)
+			case err != nil:
+				return err
+			case record.Code != 0:
+				fmt.Fprintf(a.Stderr, "sprint: run %s ended with code %d (%s)\n", run, record.Code, record.Class)
+				return app.Exit(record.Code)
+			}
+			return nil
+		}),
+	}
+	cmd.Flags().StringVar(&stage, "stage", "", "of this stage alone")
+	cmd.Flags().IntVar(&attempt, "attempt", 0, "of this attempt alone")
+	cmd.Flags().BoolVarP(&follow, "follow", "f", false, "go on until the run ends")
+	return cmd
+}
+
+// newestWithLogs is the newest run that tried a stage; a follower takes one
+// that has not tried any yet.
+func newestWithLogs(ctx context.Context, store *storage.Store, follow bool) (string, error) {
+	ids, err := runs.List(ctx, store, 100)
+	if err != nil {
+		return "", err
+	}
+	for _, id := range ids {
+		if follow {
+			if alive, _, err := (&runs.Liveness{Store: store, Run: id}).Alive(ctx); err == nil && alive {
+				return id, nil
+			}
+		}
+		tries, err := runs.Attempts(ctx, store, id)
+		if err != nil {
+			return "", err
+		}
+		if len(tries) > 0 {
+			return id, nil
+		}
+	}
+	return "", &config.UsageError{Message: "no run of this store has logs"}
+}
+
+// checkTried refuses a run or stage that can have no logs. A run that goes on
+// may still come to the stage.
+func checkTried(ctx context.Context, store *storage.Store, run, stage string, follow bool) error {
+	if !storage.ValidKey("runs/" + run) {
+		return app.NoRun(run, storage.ErrNotFound)
+	}
+	tries, err := runs.Attempts(ctx, store, run)
+	if err != nil {
+		return err
+	}
+	resolved, err := runs.LoadResolved(ctx, store, run)
+	if err != nil && len(tries) == 0 {
+		if _, err := runs.LoadRecord(ctx, store, run); err == nil {
+			return app.NoRun(run, errors.New("it tried no stage"))
+		}
+		return app.NoRun(run, err)
+	}
+	if _, tried := tries[stage]; stage == "" || tried {
+		return nil
+	}
+	if _, planned := resolved.Stages[stage]; follow && planned {
+		return nil
+	}
+	return &config.UsageError{Message: fmt.Sprintf("run %s did not try stage %q", run, stage), Hint: "it tried " + strings.Join(slices.Sorted(maps.Keys(tries)), ", ")}
+}

@@ -1,0 +1,101 @@
+package look
+
+import (
+	"context"
+	"fmt"
+	"text/tabwriter"
+	"time"
+
+	"github.com/spf13/cobra"
+	"github.com/sprint-ml/sprint/jobs/runs"
+	"github.com/sprint-ml/sprint/jobs/sprint/app"
+	"github.com/sprint-ml/sprint/storage"
+)
+
+func runsCommand(a *app.App) *cobra.Command {
+	var limit int
+	var plan string
+	cmd := &cobra.Command{
+		Use: "runs", Short: "List the newest runs of the store; pin those that gc must keep", Args: cobra.NoArgs,
+		RunE: a.OnStore(func(ctx context.Context, store *storage.Store, _ []string) error {
+			return listRuns(ctx, a, store, plan, limit)
+		}),
+	}
+	cmd.Flags().IntVarP(&limit, "limit", "n", 20, "how many; 0 for all")
+	cmd.Flags().StringVar(&plan, "plan", "", "of the plan of this name alone")
+	a.JSONFlag(cmd, "one JSON object per run")
+	cmd.AddCommand(pinCommand(a, true), pinCommand(a, false))
+	return cmd
+}
+
+func listRuns(ctx context.Context, a *app.App, store *storage.Store, plan string, limit int) error {
+	pins, err := runs.LoadPins(ctx, store)
+	if err != nil {
+		return err
+	}
+	ids, err := runs.List(ctx, store, 1<<30)
+	if err != nil {
+		return err
+	}
+	var listed []app.ListedRun
+	for len(ids) > 0 && (limit <= 0 || len(listed) < limit) {
+		// With a plan to look for nobody knows how many to read.
+		n := min(len(ids), 100)
+		if limit > 0 && plan == "" {
+			n = min(n, limit-len(listed))
+		}
+		batch, err := app.Standings(ctx, store, ids[:n], runs.LoadBrief)
+		if err != nil {
+			return err
+		}
+		ids = ids[n:]
+		for _, r := range batch {
+			_, r.Pinned = pins[r.Run]
+			if (plan == "" || r.Plan == plan) && (limit <= 0 || len(listed) < limit) {
+				listed = append(listed, r)
+			}
+		}
+	}
+	if a.AsJSON {
+		return app.WriteLines(a.Stdout, listed)
+	}
+	w := tabwriter.NewWriter(a.Stdout, 0, 0, 2, ' ', 0)
+	fmt.Fprintln(w, "RUN\tPLAN\tSTARTED\tSECONDS\tEND")
+	for _, r := range listed {
+		end := r.Standing.String()
+		if r.Pinned {
+			end += " (pinned)"
+		}
+		fmt.Fprintf(w, "%s\t%s\t%s\t%.1f\t%s\n", r.Run, r.Plan, r.Started.Local().Format(time.DateTime), r.Seconds, end)
+	}
+	return w.Flush()
+}
+
+func pinCommand(a *app.App, pinned bool) *cobra.Command {
+	var note string
+	use, short := "unpin RUN", "Let gc treat a run like any other again"
+	if pinned {
+		use, short = "pin RUN", "Keep all that a run reached, whatever its age"
+	}
+	cmd := &cobra.Command{
+		Use: use, Short: short, Args: cobra.ExactArgs(1),
+		RunE: a.OnStore(func(ctx context.Context, store *storage.Store, args []string) error {
+			if _, err := runs.Load(ctx, store, args[0]); err != nil {
+				return app.NoRun(args[0], err)
+			}
+			if err := runs.SetPin(ctx, store, args[0], pinned, note); err != nil {
+				return err
+			}
+			word := "pinned: gc keeps what it reached"
+			if !pinned {
+				word = "not pinned any more"
+			}
+			fmt.Fprintf(a.Stdout, "run %s is %s\n", args[0], word)
+			return nil
+		}),
+	}
+	if pinned {
+		cmd.Flags().StringVar(&note, "note", "", "why, for others to read")
+	}
+	return cmd
+}

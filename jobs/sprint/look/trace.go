@@ -1,0 +1,215 @@
+package look
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"maps"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+	"github.com/sprint-ml/sprint/jobs/provenance"
+	"github.com/sprint-ml/sprint/jobs/sprint/app"
+	"github.com/sprint-ml/sprint/storage"
+)
+
+func traceCommand(a *app.App) *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   "trace ARTIFACT",
+		Short: "Show what made an artifact, of what, and what came of it",
+		Long: `Follow an artifact up to everything it was made of and down to everything that
+was made of it, releases included. ARTIFACT is STAGE.OUTPUT of the newest run,
+RUN:STAGE.OUTPUT, MODEL@VERSION, or a digest or its beginning.`,
+		Example: "  sprint trace train.model\n  sprint trace quickstart@latest -o json",
+		Args:    cobra.ExactArgs(1),
+		RunE: a.OnStore(func(ctx context.Context, s *storage.Store, args []string) error {
+			return traceArtifact(ctx, a, s, args[0])
+		}),
+	}
+	a.JSONFlag(cmd, "the artifact with all work before and after it")
+	return cmd
+}
+
+// traced is the answer of trace -o json. Work is listed once, nearest first.
+type traced struct {
+	Artifact provenance.Found       `json:"artifact"`
+	InTrees  []string               `json:"in_trees,omitempty"`
+	Up       []*provenance.Origin   `json:"up"`
+	Down     []*provenance.Origin   `json:"down"`
+	Releases []provenance.Published `json:"releases"`
+}
+
+func traceArtifact(ctx context.Context, a *app.App, s *storage.Store, ref string) error {
+	f, err := provenance.FindArtifact(ctx, s, ref)
+	if err != nil {
+		return err
+	}
+	l, err := provenance.LoadLineage(ctx, s)
+	if err != nil {
+		return err
+	}
+	start := []string{f.Digest}
+	var trees []string
+	if len(l.Makers(f.Digest)) == 0 {
+		// A file of a tree is traced through the trees that hold it.
+		if trees, err = l.TreesWith(ctx, f.Digest); err != nil {
+			return err
+		}
+		start = append(start, trees...)
+	}
+	if a.AsJSON {
+		return json.NewEncoder(a.Stdout).Encode(gather(l, f, start, trees))
+	}
+	p := &tracer{out: a.Stdout, l: l}
+	fmt.Fprintf(a.Stdout, "%s  sha256:%s, %s\n", ref, app.Short(f.Digest), app.Size(f.Size))
+	for _, t := range trees {
+		fmt.Fprintf(a.Stdout, "a file of the tree sha256:%s\n", app.Short(t))
+	}
+	fmt.Fprintln(a.Stdout, "made by:")
+	p.seen, p.lines = map[string]bool{}, 0
+	for _, d := range start {
+		p.up(d, 1)
+	}
+	p.none("nothing that this store remembers")
+	fmt.Fprintln(a.Stdout, "used by:")
+	p.seen, p.lines = map[string]bool{}, 0
+	for _, d := range start {
+		p.down(d, 1)
+	}
+	p.none("nothing")
+	return nil
+}
+
+// gather collects a trace without its shape.
+func gather(l *provenance.Lineage, f provenance.Found, start, trees []string) traced {
+	t := traced{Artifact: f, InTrees: trees, Up: []*provenance.Origin{}, Down: []*provenance.Origin{}, Releases: []provenance.Published{}}
+	follow := func(next func(string) []*provenance.Origin, digests func(*provenance.Origin) []string, each func(string), into *[]*provenance.Origin) {
+		seen, known := map[*provenance.Origin]bool{}, map[string]bool{}
+		for todo := slices.Clone(start); len(todo) > 0; todo = todo[1:] {
+			if known[todo[0]] {
+				continue
+			}
+			known[todo[0]] = true
+			each(todo[0])
+			for _, o := range next(todo[0]) {
+				if !seen[o] {
+					seen[o] = true
+					*into = append(*into, o)
+					todo = append(todo, digests(o)...)
+				}
+			}
+		}
+	}
+	follow(l.Makers, inputsOf, func(string) {}, &t.Up)
+	follow(l.Users, outputsOf, func(d string) {
+		for _, r := range l.Releases(d) {
+			if !slices.ContainsFunc(t.Releases, func(p provenance.Published) bool { return p.Name == r.Name && p.Version == r.Version }) {
+				t.Releases = append(t.Releases, r)
+			}
+		}
+	}, &t.Down)
+	return t
+}
+
+func inputsOf(o *provenance.Origin) []string {
+	var out []string
+	for _, name := range slices.Sorted(maps.Keys(o.Inputs)) {
+		out = append(out, o.Inputs[name])
+	}
+	return out
+}
+
+func outputsOf(o *provenance.Origin) []string {
+	var out []string
+	for _, x := range o.Outputs {
+		if !x.Volatile {
+			out = append(out, x.Digest)
+		}
+	}
+	return out
+}
+
+// tracer prints a trace as an indented tree; what was shown is not shown again.
+type tracer struct {
+	out   io.Writer
+	l     *provenance.Lineage
+	seen  map[string]bool
+	lines int
+}
+
+func (p *tracer) line(depth int, format string, args ...any) {
+	p.lines++
+	fmt.Fprintf(p.out, "%s%s\n", strings.Repeat("  ", depth), fmt.Sprintf(format, args...))
+}
+
+func (p *tracer) none(text string) {
+	if p.lines == 0 {
+		p.line(1, "%s", text)
+	}
+}
+
+// work names an act of work and reports whether it is new.
+func (p *tracer) work(o *provenance.Origin, depth int) bool {
+	id := o.Kind + "/" + o.Key + o.Run
+	device := ""
+	if o.Device != "" {
+		device = " on " + o.Device
+	}
+	again := ""
+	if p.seen[id] {
+		again = ", see above"
+	}
+	p.line(depth, "%s (%s) in run %s, %s%s%s", o.Stage, o.Kind, o.Run, o.Finished.Local().Format(time.DateTime), device, again)
+	fresh := !p.seen[id]
+	p.seen[id] = true
+	return fresh
+}
+
+func (p *tracer) up(digest string, depth int) {
+	for _, o := range p.l.Makers(digest) {
+		if !p.work(o, depth) {
+			continue
+		}
+		for _, name := range slices.Sorted(maps.Keys(o.External)) {
+			if v := outside(o.External[name]); v != "" {
+				p.line(depth+1, "from outside: %s %s", name, v)
+			}
+		}
+		for _, name := range slices.Sorted(maps.Keys(o.Inputs)) {
+			p.line(depth+1, "of %s  sha256:%s", name, app.Short(o.Inputs[name]))
+			p.up(o.Inputs[name], depth+2)
+		}
+	}
+}
+
+// outside puts a value from outside the store into few words.
+func outside(v any) string {
+	b, err := json.Marshal(v)
+	if err != nil || string(b) == "{}" || string(b) == "null" || string(b) == "[]" {
+		return ""
+	}
+	if len(b) > 100 {
+		return fmt.Sprintf("%.97s...", b)
+	}
+	return string(b)
+}
+
+func (p *tracer) down(digest string, depth int) {
+	for _, r := range p.l.Releases(digest) {
+		p.line(depth, "released as %s", r)
+	}
+	for _, o := range p.l.Users(digest) {
+		if !p.work(o, depth) {
+			continue
+		}
+		for _, x := range o.Outputs {
+			if !x.Volatile {
+				p.line(depth+1, "into %s  sha256:%s", x.Name, app.Short(x.Digest))
+				p.down(x.Digest, depth+2)
+			}
+		}
+	}
+}

@@ -1,0 +1,102 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"slices"
+	"strings"
+
+	"github.com/spf13/cobra"
+	"github.com/sprint-ml/sprint/config"
+	"github.com/sprint-ml/sprint/jobs/executor"
+	"github.com/sprint-ml/sprint/jobs/progress/sanitize"
+	"github.com/sprint-ml/sprint/jobs/sprint/app"
+	"github.com/sprint-ml/sprint/jobs/sprint/care"
+	"github.com/sprint-ml/sprint/jobs/sprint/labels"
+	"github.com/sprint-ml/sprint/jobs/sprint/look"
+	"github.com/sprint-ml/sprint/jobs/sprint/model"
+	"github.com/sprint-ml/sprint/jobs/sprint/start"
+	"github.com/sprint-ml/sprint/stages"
+)
+
+// execute runs the command line and returns the exit code. Once abort is
+// closed, what was asked to end does so without waiting for checkpoints.
+func execute(ctx context.Context, abort <-chan struct{}, args, env []string, stdin io.Reader, stdout, stderr io.Writer) int {
+	a := &app.App{Env: env, Stdin: stdin, Args: args, Abort: abort}
+	github := a.Getenv("GITHUB_ACTIONS") == "true"
+	a.Stdout, a.Stderr = &sanitize.Writer{Out: stdout, GitHub: github}, &sanitize.Writer{Out: stderr, GitHub: github}
+	a.Execute = func(ctx context.Context, words []string) int {
+		return execute(ctx, abort, words, env, stdin, stdout, stderr)
+	}
+	defer a.Stdout.Flush()
+	defer a.Stderr.Flush()
+	root := newRoot(a)
+	root.SetArgs(args)
+	root.SetIn(stdin)
+	root.SetOut(stdout)
+	root.SetErr(a.Stderr)
+	err := root.ExecuteContext(ctx)
+	var exit *app.ExitError
+	switch {
+	case err == nil:
+		return 0
+	case errors.As(err, &exit):
+		return int(exit.Code)
+	}
+	return reportError(a, err)
+}
+
+// reportError prints an error once, with the next step, and returns its code.
+func reportError(a *app.App, err error) int {
+	code := executor.Code(err)
+	if strings.HasPrefix(err.Error(), "unknown command") || strings.HasPrefix(err.Error(), "unknown flag") || strings.HasPrefix(err.Error(), "unknown shorthand") ||
+		strings.HasPrefix(err.Error(), "accepts ") || strings.HasPrefix(err.Error(), "requires ") || strings.HasPrefix(err.Error(), "flag needs") ||
+		strings.HasPrefix(err.Error(), "invalid argument") || strings.HasPrefix(err.Error(), "required flag") {
+		code = stages.CodeUsage
+	}
+	fmt.Fprintf(a.Stderr, "sprint: %v\n", err)
+	if hint := executor.Hint(err); hint != "" {
+		fmt.Fprintf(a.Stderr, "       %s\n", hint)
+	}
+	return int(code)
+}
+
+func newRoot(a *app.App) *cobra.Command {
+	root := &cobra.Command{
+		Use:   "sprint",
+		Short: "Run one-day model sprints from a plan",
+		Long: `sprint runs the stages of a plan (fetch, label, split, train, verify, publish),
+keeps every artifact in a blob store, and does nothing twice: a stage whose
+options and inputs did not change is cached.
+
+` + exitTable(),
+		SilenceErrors: true, SilenceUsage: true,
+		Example: "  sprint init demo && sprint run demo/plan.yaml\n  sprint plan plan.yaml\n  sprint classify --model quickstart \"Storm closes the harbour\"",
+	}
+	f := root.PersistentFlags()
+	f.StringVar(&a.ConfigFile, "config", "", "config file (default: sprint.yaml beside the plan, else here)")
+	f.StringVar(&a.Profile, "profile", "", "section of the config file to use")
+	f.BoolVarP(&a.Verbose, "verbose", "v", false, "log more")
+	f.BoolVarP(&a.Quiet, "quiet", "q", false, "log errors alone")
+	f.StringVar(&a.Flags.Store, "store", "", "where artifacts and runs are kept: folder or file://, s3://, gs:// URL")
+	f.StringVar(&a.Flags.Cache, "cache", "", "folder for encoders and plugins")
+	f.BoolVar(&a.Flags.Offline, "offline", false, "use only what is in the cache and the store")
+	app.Overrides(f, "store", "cache", "offline")
+	root.AddCommand(slices.Concat(start.Commands(a), look.Commands(a), model.Commands(a), labels.Commands(a), care.Commands(a))...)
+	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error {
+		return &config.UsageError{Message: err.Error(), Hint: "`sprint help COMMAND` lists the flags"}
+	})
+	return root
+}
+
+// exitTable is the exit table as --help prints it.
+func exitTable() string {
+	var b strings.Builder
+	b.WriteString("Exit codes:\n")
+	for _, e := range stages.Exits() {
+		fmt.Fprintf(&b, "  %3d  %s\n", e.Code, e.Meaning)
+	}
+	return b.String()
+}

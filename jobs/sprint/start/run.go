@@ -1,0 +1,136 @@
+package start
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+
+	"github.com/spf13/cobra"
+	"github.com/sprint-ml/sprint/config"
+	"github.com/sprint-ml/sprint/jobs"
+	"github.com/sprint-ml/sprint/jobs/executor"
+	"github.com/sprint-ml/sprint/jobs/executor/local"
+	"github.com/sprint-ml/sprint/jobs/progress"
+	"github.com/sprint-ml/sprint/jobs/report/render"
+	"github.com/sprint-ml/sprint/jobs/runs"
+	"github.com/sprint-ml/sprint/jobs/sprint/app"
+	"github.com/sprint-ml/sprint/stages/all"
+)
+
+// runFlags are the flags of run.
+type runFlags struct {
+	app.PlanFlags
+	only        []string
+	from, until string
+	force       []string
+	noWait      bool
+	junit       string
+}
+
+func runCommand(a *app.App) *cobra.Command {
+	var f runFlags
+	cmd := &cobra.Command{
+		Use:   "run [PLAN]",
+		Short: "Run a plan: only what is not done yet",
+		Long:  "Run the stages of a plan whose options or inputs changed since they were last\ndone. PLAN is a file, or a folder with plan.yaml; plan.yaml here by default.",
+		Args:  cobra.MaximumNArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			return runAndReport(cmd.Context(), a, cmd, app.PlanArg(args), &f)
+		},
+	}
+	f.PlanFlags.Add(cmd)
+	addRunFlags(a, cmd, &f)
+	return cmd
+}
+
+func addRunFlags(a *app.App, cmd *cobra.Command, f *runFlags) {
+	fl := cmd.Flags()
+	fl.StringSliceVar(&f.only, "only", nil, "run these stages alone")
+	fl.StringVar(&f.from, "from", "", "run this stage and what follows from it")
+	fl.StringVar(&f.until, "until", "", "run this stage and what it needs")
+	fl.StringArrayVar(&f.force, "force", nil, "run a stage although it is done; without a name all selected")
+	fl.Lookup("force").NoOptDefVal = "*"
+	fl.BoolVar(&f.noWait, "no-wait", false, "end with code 7 instead of waiting for a live run that does the same stage")
+	fl.StringVar(&f.junit, "junit", "", "write stages and checks to this file as JUnit XML, for CI servers")
+	fl.StringVar(&a.Flags.Device, "device", "", "device: auto, cpu, cuda, go or another PJRT name")
+	fl.StringVar(&a.Flags.Executor, "executor", "", "how attempts are executed: local")
+	fl.IntVarP(&a.Flags.Parallel, "jobs", "j", 0, "stages that may run at once")
+	fl.BoolVarP(&a.Flags.KeepGoing, "keep-going", "k", false, "go on with stages that do not need a failed one")
+	fl.StringVar(&a.Flags.Deadline, "deadline", "", "stop, checkpointed, after this long, for example 2h")
+	fl.StringVarP(&a.Flags.Output, "output", "o", "", "how progress is shown: auto, tty, plain, json, github")
+	app.Overrides(fl, "device", "executor", "jobs", "keep-going", "deadline", "output")
+}
+
+func (f *runFlags) selection() jobs.Selection {
+	s := jobs.Selection{Only: f.only, From: f.from, Until: f.until}
+	for _, name := range f.force {
+		if name == "*" {
+			s.ForceAll = true
+		} else {
+			s.Force = append(s.Force, name)
+		}
+	}
+	return s
+}
+
+// runAndReport runs a plan and reports its end. With -o json the last line of stdout is
+// the result, whatever happens.
+func runAndReport(ctx context.Context, a *app.App, cmd *cobra.Command, path string, f *runFlags) error {
+	jsonOut := a.Flags.Output == "json" || a.Flags.Output == "" && a.Getenv("SPRINT_OUTPUT") == "json"
+	if err := progress.TouchJUnit(f.junit); err != nil {
+		return &config.UsageError{Message: fmt.Sprintf("cannot write --junit: %v", err), Hint: "its folder must exist"}
+	}
+	res, err := runPlan(ctx, a, cmd, path, f)
+	if err != nil {
+		err = errors.Join(err, progress.WriteJUnit(f.junit, progress.NotBegun(path, err)))
+		if jsonOut {
+			code := executor.Code(err)
+			r := runs.Result{Code: code, Class: code.Class(), Error: err.Error(), Hint: executor.Hint(err), Stages: []runs.StageResult{}}
+			_ = json.NewEncoder(a.Stdout).Encode(r)
+		}
+		return err
+	}
+	if res.Code != 0 {
+		return app.Exit(res.Code)
+	}
+	return nil
+}
+
+func runPlan(ctx context.Context, a *app.App, cmd *cobra.Command, path string, f *runFlags) (*runs.Result, error) {
+	c, err := a.CompileOnStore(ctx, cmd, path, &f.PlanFlags)
+	if err != nil {
+		return nil, app.Interrupted(ctx, err)
+	}
+	defer c.Close(a.Log())
+	program, err := os.Executable()
+	if err != nil {
+		return nil, err
+	}
+	view := progress.New(c.Config.Output, progress.Options{
+		Out: a.Stdout, Err: a.Stderr, Getenv: a.Getenv, Verbose: a.Verbose, Quiet: a.Quiet, Log: a.Log(), Store: c.Store, Graph: c.Graph, StoreFlag: a.Flags.Store,
+	})
+	local := local.New(all.All(), c.Store, program, a.Env, a.Secret)
+	local.Abort = a.Abort
+	r := &jobs.Runner{
+		Store: c.Store, Executor: local, Observer: view, Log: a.Log(),
+		Parallel: c.Config.Parallel, KeepGoing: c.Config.KeepGoing, Select: f.selection(), Deadline: c.Config.Deadline,
+		NoWait:   f.noWait,
+		CacheDir: c.Config.Cache, Offline: c.Config.Offline, Endpoints: c.Config.Endpoints, Version: app.Version(),
+		Command: a.CommandLine(false), Continue: a.CommandLine(true), Args: a.Args,
+	}
+	res, err := r.Run(ctx, c.Graph)
+	if err != nil {
+		view.Close()
+		return nil, app.Interrupted(ctx, err)
+	}
+	if res.Report, err = render.Keep(ctx, c.Store, res); err != nil { // the run has ended all the same
+		a.Log().Warn("could not keep the run's report; `sprint report` makes it again", "run", *res.Run, "error", err)
+	}
+	view.Finish(ctx, res)
+	if err := progress.WriteJUnit(f.junit, progress.NewJUnit(context.WithoutCancel(ctx), c.Store, c.Plan.Name, res)); err != nil {
+		a.Log().Error("could not write --junit", "error", err)
+	}
+	return res, nil
+}

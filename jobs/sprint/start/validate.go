@@ -1,0 +1,35 @@
+package start
+
+import (
+	"fmt"
+
+	"github.com/spf13/cobra"
+	"github.com/sprint-ml/sprint/jobs/sprint/app"
+)
+
+func validateCommand(a *app.App) *cobra.Command {
+	var f app.PlanFlags
+	var strict bool
+	cmd := &cobra.Command{
+		Use: "validate [PLAN]", Short: "Check a plan and its taxonomy; all mistakes at once", Args: cobra.MaximumNArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			c, err := a.Compile(cmd.Context(), cmd, app.PlanArg(args), &f, false)
+			if err != nil {
+				return err
+			}
+			if err := app.CheckTaxonomy(c.Graph); err != nil {
+				return err
+			}
+			if warnings := app.TaxonomyWarnings(c.Graph); len(warnings) > 0 && strict {
+				return warnings
+			} else {
+				a.Warn(warnings)
+			}
+			fmt.Fprintf(a.Stdout, "%s is valid: %d stages\n", c.Plan.File, len(c.Graph.Nodes))
+			return nil
+		},
+	}
+	f.Add(cmd)
+	cmd.Flags().BoolVar(&strict, "strict", false, "warnings about the taxonomy are mistakes")
+	return cmd
+}

@@ -1,0 +1,47 @@
+package start
+
+import (
+	"context"
+	"errors"
+	"io"
+
+	"github.com/spf13/cobra"
+	"github.com/sprint-ml/sprint/jobs/executor"
+	"github.com/sprint-ml/sprint/jobs/sprint/app"
+	"github.com/sprint-ml/sprint/stages/all"
+	"github.com/sprint-ml/sprint/storage"
+)
+
+// errParentGone is the cause of a worker's context whose runner has ended.
+var errParentGone = errors.New("stopped: its runner has ended")
+
+func workerCommand(a *app.App) *cobra.Command {
+	var o executor.WorkerOptions
+	cmd := &cobra.Command{
+		Use: "worker", Hidden: true, Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			ctx, cancel := context.WithCancelCause(cmd.Context())
+			defer cancel(nil)
+			// Standard input is the lifeline: it ends when the runner does.
+			go func() {
+				_, _ = io.Copy(io.Discard, a.Stdin)
+				cancel(errParentGone)
+			}()
+			store, err := storage.Open(ctx, a.Flags.Store, &storage.Options{Log: a.Log()})
+			if err != nil {
+				return err
+			}
+			defer store.Close()
+			if code := executor.Work(ctx, store, all.All(), o, a.Secret, a.Stdout.Out); code != 0 {
+				return app.Exit(code)
+			}
+			return nil
+		},
+	}
+	cmd.Flags().StringVar(&o.Run, "run", "", "")
+	cmd.Flags().StringVar(&o.Stage, "stage", "", "")
+	cmd.Flags().IntVar(&o.Attempt, "attempt", 0, "")
+	cmd.Flags().StringVar(&o.Digest, "digest", "", "")
+	cmd.Flags().BoolVar(&o.Preflight, "preflight", false, "")
+	return cmd
+}
