@@ -44,6 +44,7 @@ var shownRun = regexp.MustCompile(`\b\d{8}-\d{6}-[0-9a-f]{6,8}\b`)
 // TestExamples: every command line that --help or the README shows does its work
 // in a folder with the quickstart's plan after two runs.
 func TestExamples(t *testing.T) {
+	t.Parallel()
 	examples := append(helpExamples(t), readmeExamples(t)...)
 	e := newExampleFolder(t)
 	skipped := map[string]bool{}

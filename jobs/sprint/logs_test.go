@@ -14,6 +14,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/sprint-ml/sprint/storage/storagetest"
 )
 
 // TestMain lets the test binary be the program and its workers, in processes of
@@ -23,7 +25,7 @@ func TestMain(m *testing.M) {
 		os.Unsetenv("SPRINT_TEST_PROGRAM")
 		os.Exit(run(context.Background(), os.Args[1:], os.Environ(), os.Stdin, os.Stdout, os.Stderr))
 	}
-	os.Exit(m.Run())
+	os.Exit(storagetest.RunInMemory(m))
 }
 
 // program is the program as a process, in folder dir.
@@ -48,6 +50,7 @@ stages:
 // When its runner is killed, nothing that a stage began lives on, the log is
 // there, and the follower ends with 75 and the command that continues.
 func TestFollowFromAnotherProcess(t *testing.T) {
+	t.Parallel()
 	dir := t.TempDir()
 	write(t, dir, map[string]string{"plan.yaml": talkPlan})
 	store := filepath.Join(dir, "s")
