@@ -12,12 +12,8 @@ import (
 // whatever order the set is read. A story is as likely to be in as another,
 // however many rows it has.
 func GoldPart(gold []rows.Row, share float64) []bool {
-	titles := make([]string, len(gold))
-	for i, r := range gold {
-		titles[i] = r.Title
-	}
 	draws := map[int]uint64{}
-	groups := Groups(titles)
+	groups := Groups(rows.Titles(gold))
 	for i := range gold {
 		sum := sha256.Sum256([]byte("gold part " + rows.Identity(gold[i])))
 		draw := binary.BigEndian.Uint64(sum[:])

@@ -5,14 +5,7 @@ import "github.com/sprint-ml/sprint/stages/rows"
 // RemoveOverlap returns the rows that do not meet those of other, by url, id, title or
 // near-duplicate group, and how many do.
 func RemoveOverlap(set, other []rows.Row) (rest []rows.Row, met int) {
-	titles := make([]string, 0, len(set)+len(other))
-	for _, r := range set {
-		titles = append(titles, r.Title)
-	}
-	for _, r := range other {
-		titles = append(titles, r.Title)
-	}
-	near := Groups(titles)
+	near := Groups(rows.Titles(set, other))
 	groups, names := map[int]bool{}, map[string]bool{}
 	for i, r := range other {
 		groups[near[len(set)+i]] = true

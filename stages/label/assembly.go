@@ -1,6 +1,7 @@
 package label
 
 import (
+	"cmp"
 	"context"
 	"slices"
 	"strings"
@@ -181,12 +182,7 @@ func provenance(t *taxonomy.Taxonomy, by []string) string {
 	if len(order) == 0 {
 		return ""
 	}
-	slices.SortStableFunc(order, func(x, y string) int {
-		if count[x] != count[y] {
-			return count[y] - count[x]
-		}
-		return strings.Compare(x, y)
-	})
+	slices.SortFunc(order, func(x, y string) int { return cmp.Or(count[y]-count[x], cmp.Compare(x, y)) })
 	out := order[0]
 	for _, s := range order[1:] {
 		var names []string

@@ -4,6 +4,7 @@ import (
 	"github.com/sprint-ml/sprint/ml/taxonomy"
 	"github.com/sprint-ml/sprint/stages/dataset"
 	"github.com/sprint-ml/sprint/stages/rows"
+	"slices"
 )
 
 // Report counts what the labels of a set are.
@@ -123,11 +124,7 @@ func (r *Report) addSources(row *rows.Row, by []string) {
 		if row.Labels[c].Score > 0 {
 			s.Positives++
 		}
-		first := true
-		for _, earlier := range by[:c] {
-			first = first && earlier != name
-		}
-		if first {
+		if !slices.Contains(by[:c], name) {
 			s.Rows++
 		}
 	}
@@ -162,10 +159,7 @@ func (r *Report) finish(t *taxonomy.Taxonomy) {
 			c.Coverage = float64(c.Positives) / float64(r.Rows)
 		}
 	}
-	any := false
-	for _, n := range r.fired {
-		any = any || n > 0
-	}
+	any := slices.ContainsFunc(r.fired, func(n int) bool { return n > 0 })
 	for i, n := range r.fired {
 		if any && n == 0 {
 			r.DeadRules = append(r.DeadRules, dataset.RuleID(t, i))

@@ -99,12 +99,7 @@ func (o *Options) Check() []stages.Problem {
 	if o.uses(sourceEncoder) && o.Encoder.NoneBelow > o.Encoder.Threshold {
 		out = append(out, stages.Problem{Path: "encoder.none_below", Message: "none_below is above threshold", Hint: "what is near enough for a category is no row without one"})
 	}
-	for path, file := range map[string]string{"gold": o.Gold, "overlay.file": o.Overlay.File} {
-		if _, ok := rows.FormatOf(file); file != "" && !ok {
-			out = append(out, stages.Problem{Path: path, Message: fmt.Sprintf("%s: the extension does not tell the format", file), Hint: "use a .csv, .jsonl or .parquet file"})
-		}
-	}
-	return out
+	return slices.Concat(out, rows.CheckFormat("gold", o.Gold), rows.CheckFormat("overlay.file", o.Overlay.File))
 }
 
 // Resolve keys the stage by the categories and by what its sources read.

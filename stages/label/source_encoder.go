@@ -86,11 +86,6 @@ func (e *Encoder) resolve(ctx context.Context, look stages.Lookup, t *taxonomy.T
 	return nil
 }
 
-func (s *stage) encoderDir(ctx context.Context) (string, error) {
-	key, _ := s.env.External["encoder"].(map[string]any)
-	return resources.FetchEncoder(ctx, s.env, s.o.Encoder.Model, key)
-}
-
 // encoderSource votes for the category whose description lies nearest to a row,
 // if its cosine similarity reaches the threshold and leads the next category by
 // the margin, and against those that are below the threshold.
@@ -114,7 +109,7 @@ func newEncoder(s *stage, t *taxonomy.Taxonomy, b *assembly, weight float64) *en
 
 // open loads the encoder when the first row needs it.
 func (e *encoderSource) open(ctx context.Context) error {
-	dir, err := e.s.encoderDir(ctx)
+	dir, err := resources.FetchEncoder(ctx, e.s.env, e.s.o.Encoder.Model)
 	if err != nil {
 		return err
 	}

@@ -1,11 +1,11 @@
 package label
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"log/slog"
 	"slices"
-	"sync"
 	"time"
 
 	"github.com/sprint-ml/sprint/ml/labelmodel"
@@ -13,6 +13,7 @@ import (
 	"github.com/sprint-ml/sprint/stages"
 	"github.com/sprint-ml/sprint/stages/rows"
 	"github.com/sprint-ml/sprint/storage"
+	"golang.org/x/sync/errgroup"
 )
 
 // HTTP are the options of source http. What a request says is keyed, where it
@@ -163,34 +164,19 @@ func (h *httpSource) askOnce(ctx context.Context, set []*rows.Row, open []int, n
 
 // askConcurrently asks about the open rows, some at a time. The first failure stops it.
 func (h *httpSource) askConcurrently(ctx context.Context, set []*rows.Row, open []int, try int) ([]answer, error) {
-	ctx, cancel := context.WithCancelCause(ctx)
-	defer cancel(nil)
 	answers := make([]answer, len(open))
-	next := make(chan int)
-	var workers sync.WaitGroup
-	for range min(h.s.o.HTTP.Concurrency, len(open)) {
-		workers.Go(func() {
-			for k := range next {
-				a, err := h.answerFor(ctx, set[open[k]], try)
-				if err != nil {
-					cancel(err)
-					return
-				}
-				answers[k] = a
-			}
+	group, asking := errgroup.WithContext(ctx)
+	group.SetLimit(h.s.o.HTTP.Concurrency)
+	for k := range open {
+		if asking.Err() != nil {
+			break
+		}
+		group.Go(func() (err error) {
+			answers[k], err = h.answerFor(asking, set[open[k]], try)
+			return err
 		})
 	}
-feed:
-	for k := range open {
-		select {
-		case next <- k:
-		case <-ctx.Done():
-			break feed
-		}
-	}
-	close(next)
-	workers.Wait()
-	return answers, context.Cause(ctx)
+	return answers, cmp.Or(group.Wait(), context.Cause(ctx))
 }
 
 // answerFor returns the answer for a row, a kept one if there is one.

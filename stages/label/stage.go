@@ -49,7 +49,7 @@ func (s *stage) Preflight(ctx context.Context) error {
 			return err
 		}
 		defer dev.Close()
-		_, err = s.encoderDir(ctx)
+		_, err = resources.FetchEncoder(ctx, s.env, s.o.Encoder.Model)
 		return err
 	}
 	return nil

@@ -41,9 +41,10 @@ func EncoderKey(id encoder.ID) map[string]any {
 	return map[string]any{"name": id.Name, "revision": id.Revision, "digest": id.Digest}
 }
 
-// FetchEncoder fetches the encoder that a key holds, under the name the plan gives
-// it, and returns its folder.
-func FetchEncoder(ctx context.Context, env stages.Env, ref string, key map[string]any) (string, error) {
+// FetchEncoder fetches the encoder that the attempt's key holds, under the name the
+// plan gives it, and returns its folder.
+func FetchEncoder(ctx context.Context, env stages.Env, ref string) (string, error) {
+	key, _ := env.External["encoder"].(map[string]any)
 	name := ref
 	if revision, _ := key["revision"].(string); revision != "" && isHub(ref) {
 		name = fmt.Sprint(key["name"]) + "@" + revision

@@ -6,6 +6,7 @@ import (
 	"path"
 	"strings"
 
+	"github.com/sprint-ml/sprint/stages"
 	"github.com/sprint-ml/sprint/stages/rows/parquet"
 	"github.com/sprint-ml/sprint/stages/rows/table"
 )
@@ -69,6 +70,15 @@ func FormatOf(name string) (format string, ok bool) {
 		return Parquet, true
 	}
 	return "", false
+}
+
+// CheckFormat is the problem of an option at path whose file's name does not tell
+// the format. An empty name is none.
+func CheckFormat(path, name string) []stages.Problem {
+	if _, ok := FormatOf(name); ok || name == "" {
+		return nil
+	}
+	return []stages.Problem{{Path: path, Message: name + ": the extension does not tell the format", Hint: "use a .csv, .jsonl or .parquet file"}}
 }
 
 // Read reads a whole file of rows. Titles are normalised and the raw ones kept.

@@ -10,7 +10,9 @@
 // found in package dedup. No model code is imported.
 package rows
 
-import "strings"
+import (
+	"strings"
+)
 
 // Label is the target of one category of one row.
 type Label struct {
@@ -107,3 +109,14 @@ func Identity(r Row) string {
 // TitleKey returns the form of a title under which two titles count as equal:
 // normalised and in lower case.
 func TitleKey(title string) string { return strings.ToLower(NormalizeTitle(title)) }
+
+// Titles are those of some sets, one after the other.
+func Titles(sets ...[]Row) []string {
+	var out []string
+	for _, set := range sets {
+		for i := range set {
+			out = append(out, set[i].Title)
+		}
+	}
+	return out
+}

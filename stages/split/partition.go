@@ -74,14 +74,10 @@ func keysOf(r *rows.Row) []key {
 // url, id, title and similarity, and gathers the others in groups.
 func newPartition(all, gold []rows.Row, o *Options, categories int) *partition {
 	p := &partition{all: all, gold: gold, groupOf: make([]int, len(all)), times: make([]time.Time, len(all))}
-	titles := make([]string, 0, len(all)+len(gold))
 	for i := range all {
-		titles = append(titles, all[i].Title)
 		p.times[i], _ = rows.SeenTime(all[i].SeenAt)
 	}
-	for i := range gold {
-		titles = append(titles, gold[i].Title)
-	}
+	titles := rows.Titles(all, gold)
 	p.duplicates = dedup.Find(titles, o.Threshold, min(closeFrom, o.Threshold))
 	exact := p.exact()
 	stories := dedup.NewDisjointSets(len(titles))

@@ -89,12 +89,7 @@ func (o *Options) Check() []stages.Problem {
 	case !val.Before(test):
 		out = append(out, stages.Problem{Path: "cuts", Message: "val has to begin before test", Hint: "for example {val: 2026-01-10, test: 2026-01-17}"})
 	}
-	if o.Gold != "" {
-		if _, ok := rows.FormatOf(o.Gold); !ok {
-			out = append(out, stages.Problem{Path: "gold", Message: fmt.Sprintf("%s: the extension does not tell the format", o.Gold), Hint: "use a .csv, .jsonl or .parquet file"})
-		}
-	}
-	return out
+	return append(out, rows.CheckFormat("gold", o.Gold)...)
 }
 
 // Resolve keys the gold set by its bytes.

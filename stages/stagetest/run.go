@@ -8,6 +8,7 @@ import (
 	"errors"
 	"io"
 	"log/slog"
+	"maps"
 	"os"
 	"path/filepath"
 	"slices"
@@ -249,12 +250,7 @@ func (r *Result) read(t testing.TB, digest string, size int64) []byte {
 
 // Paths lists the files of a tree in order: a shorthand for comparisons.
 func Paths(tree map[string][]byte) []string {
-	var out []string
-	for p := range tree {
-		out = append(out, p)
-	}
-	slices.Sort(out)
-	return out
+	return slices.Sorted(maps.Keys(tree))
 }
 
 // WriteFiles writes files below a temporary folder and returns it.

@@ -10,7 +10,6 @@ import (
 	"io"
 	"maps"
 	"slices"
-	"sort"
 	"strings"
 
 	"github.com/sprint-ml/sprint/stages"
@@ -88,8 +87,8 @@ func (t *Tree) Entries() []storage.TreeEntry { return slices.Clone(t.entries) }
 
 // Open opens one file of the tree.
 func (t *Tree) Open(ctx context.Context, path string) (io.ReadCloser, error) {
-	i := sort.Search(len(t.entries), func(i int) bool { return t.entries[i].Path >= path })
-	if i == len(t.entries) || t.entries[i].Path != path {
+	i, ok := slices.BinarySearchFunc(t.entries, path, func(e storage.TreeEntry, path string) int { return strings.Compare(e.Path, path) })
+	if !ok {
 		return nil, fmt.Errorf("file %q of a tree: %w", path, storage.ErrNotFound)
 	}
 	return t.store.Get(ctx, t.entries[i].Digest, t.entries[i].Size)

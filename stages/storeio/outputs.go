@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"io/fs"
+	"maps"
 	"slices"
 	"strings"
 	"sync"
@@ -169,11 +170,7 @@ func (t *treeWriter) Commit() error {
 		return fmt.Errorf("a tree is committed while %d of its files are still open", t.open)
 	}
 	t.done = true
-	entries := make([]storage.TreeEntry, 0, len(t.files))
-	for _, e := range t.files {
-		entries = append(entries, e)
-	}
-	a, err := t.store.PutTree(t.ctx, entries)
+	a, err := t.store.PutTree(t.ctx, slices.Collect(maps.Values(t.files)))
 	if err != nil {
 		t.end(nil)
 		return err

@@ -112,8 +112,8 @@ func (o *Options) Check() []stages.Problem {
 	if o.Calibrate.Gold > 0 && o.Calibrate.File == "" {
 		out = append(out, stages.Problem{Path: "calibrate.gold", Message: "there is no gold set to take a part of", Hint: "add `gold: FILE` to verify, or name it in calibrate.file"})
 	}
-	if _, ok := rows.FormatOf(o.Calibrate.File); o.Calibrate.Gold > 0 && o.Calibrate.File != "" && !ok {
-		out = append(out, stages.Problem{Path: "calibrate.file", Message: fmt.Sprintf("%s: the extension does not tell the format", o.Calibrate.File), Hint: "use a .csv, .jsonl or .parquet file"})
+	if o.Calibrate.Gold > 0 {
+		out = append(out, rows.CheckFormat("calibrate.file", o.Calibrate.File)...)
 	}
 	if o.Deadline != "" {
 		if _, err := time.Parse(time.RFC3339, o.Deadline); err != nil {

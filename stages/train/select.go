@@ -53,11 +53,7 @@ func (s *stage) selectLabels(ctx context.Context, t *taxonomy.Taxonomy, m *bert.
 	if err != nil {
 		return nil, err
 	}
-	titles := make([]string, len(set))
-	for i, r := range set {
-		titles[i] = r.Title
-	}
-	groups := dedup.Groups(titles)
+	groups := dedup.Groups(rows.Titles(set))
 	given := targets(t, set)
 	now := given
 	for round := range o.Rounds {

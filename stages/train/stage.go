@@ -28,7 +28,7 @@ func (s *stage) Preflight(ctx context.Context) error {
 		return err
 	}
 	defer dev.Close()
-	if _, err = s.encoderDir(ctx); err != nil {
+	if _, err = resources.FetchEncoder(ctx, s.env, s.o.Encoder); err != nil {
 		return err
 	}
 	t, err := dataset.Taxonomy(s.env.Taxonomy)
@@ -37,12 +37,6 @@ func (s *stage) Preflight(ctx context.Context) error {
 	}
 	_, err = s.goldPart(ctx, t)
 	return err
-}
-
-// encoderDir fetches the encoder that the key names.
-func (s *stage) encoderDir(ctx context.Context) (string, error) {
-	key, _ := s.env.External["encoder"].(map[string]any)
-	return resources.FetchEncoder(ctx, s.env, s.o.Encoder, key)
 }
 
 // Run fits the model and writes model, history and thresholds.
@@ -131,7 +125,7 @@ func (s *stage) noteDevice(dev *device.Device) {
 
 // model puts new heads on the encoder.
 func (s *stage) model(ctx context.Context, t *taxonomy.Taxonomy) (*bert.Model, error) {
-	dir, err := s.encoderDir(ctx)
+	dir, err := resources.FetchEncoder(ctx, s.env, s.o.Encoder)
 	if err != nil {
 		return nil, err
 	}

@@ -27,8 +27,6 @@ const (
 	always
 )
 
-func limit(x float64) *float64 { return &x }
-
 // definitions are all checks, in the order of the reference page. The enum of
 // Check.ID lists the same.
 var definitions = []definition{
@@ -41,18 +39,18 @@ var definitions = []definition{
 	{id: "gain", doc: "macro-F1 less that of over (keywords or majority) on the same rows", interval: true},
 	{id: "masked_gap", doc: "macro-F1 less that on texts whose rule words are hidden", interval: true},
 	{id: "no_rule_fired", doc: "micro-F1 on the rows where no rule fired: what the rules cannot do", interval: true},
-	{id: "calibration", doc: "expected calibration error: how far a score, cut to [0,1], is from the share of positives, over ten steps; of one category, else the worst with 8 positives", max: limit(0.15), category: optional},
-	{id: "support", doc: "positives of one category, else of the rarest", min: limit(8), category: optional},
-	{id: "train_support", doc: "the same among the training rows", min: limit(8), category: optional},
-	{id: "weak_domain", doc: "micro-F1 less that of the worst host of at least `rows` rows", max: limit(0.2)},
-	{id: "weak_length", doc: "the same by length of title: under 30, 50, 70, 90, 120 characters, or more", max: limit(0.2)},
-	{id: "drift_labels", doc: "population stability index of the predicted categories against the release before this model, else against the training rows; 0.1 is a little, 0.25 much", max: limit(0.25)},
-	{id: "drift_lengths", doc: "the same of the lengths of titles", max: limit(0.25)},
-	{id: "latency_p50", doc: "median milliseconds for one text", max: limit(100)},
-	{id: "latency_p99", doc: "milliseconds that 99 of 100 texts stay under", max: limit(500)},
-	{id: "reload", doc: "largest difference of an answer when the saved bytes are read again: none is allowed", max: limit(0), limited: true},
-	{id: "fallback", doc: "texts that the keywords do not answer, or do not say so, when the model cannot be loaded: none is allowed", max: limit(0), limited: true},
-	{id: "leak", doc: "rows that are in train too, by url, id, title or as near-duplicates: none is allowed", max: limit(0), limited: true},
+	{id: "calibration", doc: "expected calibration error: how far a score, cut to [0,1], is from the share of positives, over ten steps; of one category, else the worst with 8 positives", max: new(0.15), category: optional},
+	{id: "support", doc: "positives of one category, else of the rarest", min: new(8.0), category: optional},
+	{id: "train_support", doc: "the same among the training rows", min: new(8.0), category: optional},
+	{id: "weak_domain", doc: "micro-F1 less that of the worst host of at least `rows` rows", max: new(0.2)},
+	{id: "weak_length", doc: "the same by length of title: under 30, 50, 70, 90, 120 characters, or more", max: new(0.2)},
+	{id: "drift_labels", doc: "population stability index of the predicted categories against the release before this model, else against the training rows; 0.1 is a little, 0.25 much", max: new(0.25)},
+	{id: "drift_lengths", doc: "the same of the lengths of titles", max: new(0.25)},
+	{id: "latency_p50", doc: "median milliseconds for one text", max: new(100.0)},
+	{id: "latency_p99", doc: "milliseconds that 99 of 100 texts stay under", max: new(500.0)},
+	{id: "reload", doc: "largest difference of an answer when the saved bytes are read again: none is allowed", max: new(0.0), limited: true},
+	{id: "fallback", doc: "texts that the keywords do not answer, or do not say so, when the model cannot be loaded: none is allowed", max: new(0.0), limited: true},
+	{id: "leak", doc: "rows that are in train too, by url, id, title or as near-duplicates: none is allowed", max: new(0.0), limited: true},
 }
 
 func definitionOf(id string) definition {

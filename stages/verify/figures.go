@@ -124,13 +124,7 @@ func (m *measurer) counts(in []rows.Row) TrainCounts {
 
 // noRuleFired scores the model where the rules are silent.
 func (m *measurer) noRuleFired(s *evaluationSet) metrics.Report {
-	var at []int
-	for i := range s.rows {
-		if len(s.fired[i]) == 0 {
-			at = append(at, i)
-		}
-	}
-	truth, answers := s.pick(at, byModel)
+	truth, answers := s.pick(rowsWithoutRules(s), byModel)
 	r := metrics.Score(m.t.Names(), truth, answers, m.thresholds)
 	metrics.NewBootstrap(m.t.Names(), truth, answers).Annotate(&r, 0)
 	return r

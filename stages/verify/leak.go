@@ -28,17 +28,12 @@ func leaks(trainRows, in []rows.Row) []leak {
 		}
 		return out
 	}
-	titles := make([]string, 0, len(trainRows)+len(in))
 	for i, r := range trainRows {
-		titles = append(titles, r.Title)
 		for _, n := range names(r) {
 			byName[n] = i
 		}
 	}
-	for _, r := range in {
-		titles = append(titles, r.Title)
-	}
-	near := dedup.Groups(titles)
+	near := dedup.Groups(rows.Titles(trainRows, in))
 	byGroup := map[int]int{}
 	for i := range trainRows {
 		byGroup[near[i]] = i

@@ -3,6 +3,7 @@ package verify
 import (
 	"context"
 	"fmt"
+	"slices"
 
 	"github.com/sprint-ml/sprint/stages"
 	"github.com/sprint-ml/sprint/stages/dataset"
@@ -50,12 +51,7 @@ func (o *Options) Check() []stages.Problem {
 			}
 		}
 	}
-	if o.Gold != "" {
-		if _, ok := rows.FormatOf(o.Gold); !ok {
-			out = append(out, stages.Problem{Path: "gold", Message: fmt.Sprintf("%s: the extension does not tell the format", o.Gold), Hint: "use a .csv, .jsonl or .parquet file"})
-		}
-	}
-	return out
+	return append(out, rows.CheckFormat("gold", o.Gold)...)
 }
 
 func (c Check) check(gold bool, fail func(field, message, hint string)) {
@@ -118,12 +114,7 @@ func (o *Options) release() string {
 
 // drifts reports whether drift is asked for.
 func (o *Options) drifts() bool {
-	for _, c := range o.Checks {
-		if c.ID == "drift_labels" || c.ID == "drift_lengths" {
-			return true
-		}
-	}
-	return false
+	return slices.ContainsFunc(o.Checks, func(c Check) bool { return c.ID == "drift_labels" || c.ID == "drift_lengths" })
 }
 
 // ResolveInputs keys a stage that measures drift by the release it compares

@@ -194,11 +194,7 @@ func (s *ReviewSet) Doubts(ctx context.Context, limit int) ([]*doubt, error) {
 			labels[c] = append(labels[c], given(r, c))
 		}
 	}
-	titles := make([]string, len(s.Rows))
-	for i, r := range s.Rows {
-		titles[i] = r.Title
-	}
-	p, judged, err := labelnoise.OutOfFold(ctx, s.texts(), dedup.Groups(titles), labels, labelnoise.Options{Seed: 1})
+	p, judged, err := labelnoise.OutOfFold(ctx, s.texts(), dedup.Groups(rows.Titles(s.Rows)), labels, labelnoise.Options{Seed: 1})
 	if err != nil {
 		return nil, err
 	}
