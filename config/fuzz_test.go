@@ -56,7 +56,7 @@ func FuzzPlan(f *testing.F) {
 	f.Fuzz(func(t *testing.T, text string) {
 		var p *config.Plan
 		var err error
-		bounded(t, func() { p, err = config.ParsePlan("plan.yaml", []byte(text)) })
+		configtest.Bounded(t, func() { p, err = config.ParsePlan("plan.yaml", []byte(text)) })
 		if err != nil {
 			told(t, err, "plan.yaml", text)
 		}
@@ -77,7 +77,7 @@ func FuzzPlan(f *testing.F) {
 			if !name.MatchString(s.Name) || !name.MatchString(s.Kind) {
 				t.Fatalf("a stage named %q of kind %q", s.Name, s.Kind)
 			}
-			bounded(t, func() { _, err = o.Decode(s.Name, new(configtest.Sample)) })
+			configtest.Bounded(t, func() { _, err = o.Decode(s.Name, new(configtest.Sample)) })
 			if err != nil {
 				told(t, err, "plan.yaml", text)
 			}

@@ -4,6 +4,8 @@ import (
 	"encoding/json"
 	"strings"
 	"testing"
+
+	"github.com/sprint-ml/sprint/storage/storagetest/fuzztest"
 )
 
 const zeros = "0000000000000000000000000000000000000000000000000000000000000000"
@@ -23,7 +25,7 @@ func FuzzManifest(f *testing.F) {
 	f.Fuzz(func(t *testing.T, data []byte) {
 		var m Manifest
 		var err error
-		bounded(t, func() { m, err = decodeManifest(data) })
+		fuzztest.Bounded(t, func() { m, err = decodeManifest(data) })
 		if err != nil {
 			return
 		}
@@ -48,7 +50,7 @@ func FuzzTree(f *testing.F) {
 	f.Fuzz(func(t *testing.T, data []byte) {
 		var entries []TreeEntry
 		var err error
-		bounded(t, func() { entries, err = decodeTree(data) })
+		fuzztest.Bounded(t, func() { entries, err = decodeTree(data) })
 		if err != nil {
 			return
 		}
@@ -69,7 +71,7 @@ func FuzzLease(f *testing.F) {
 	f.Fuzz(func(t *testing.T, data []byte) {
 		var r leaseRecord
 		var err error
-		bounded(t, func() { r, err = decodeLease(data) })
+		fuzztest.Bounded(t, func() { r, err = decodeLease(data) })
 		if err != nil {
 			return
 		}

@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"github.com/sprint-ml/sprint/ml/encoder"
+	"github.com/sprint-ml/sprint/ml/fuzztest"
 )
 
 // file makes a safetensors file of a header and some data.
@@ -74,7 +75,7 @@ func FuzzReadSafetensors(f *testing.F) {
 	f.Fuzz(func(t *testing.T, data []byte) {
 		var s *encoder.Safetensors
 		var err error
-		bounded(t, func() { s, err = encoder.ReadSafetensors(bytes.NewReader(data), int64(len(data))) })
+		fuzztest.Bounded(t, func() { s, err = encoder.ReadSafetensors(bytes.NewReader(data), int64(len(data))) })
 		if err != nil {
 			return
 		}

@@ -6,6 +6,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/sprint-ml/sprint/ml/fuzztest"
 )
 
 const good = `
@@ -181,7 +183,7 @@ func FuzzParse(f *testing.F) {
 	f.Fuzz(func(t *testing.T, text string) {
 		var tax *Taxonomy
 		var problems []Problem
-		bounded(t, func() { tax, problems = Parse([]byte(text)) })
+		fuzztest.Bounded(t, func() { tax, problems = Parse([]byte(text)) })
 		if (tax == nil) != (len(problems) > 0) {
 			t.Fatalf("taxonomy %v with problems %v", tax, problems)
 		}

@@ -13,6 +13,7 @@ import (
 	"testing"
 
 	"github.com/sprint-ml/sprint/ml/encoder/encodertest"
+	"github.com/sprint-ml/sprint/ml/fuzztest"
 	"github.com/sprint-ml/sprint/ml/tokenize"
 )
 
@@ -251,7 +252,7 @@ func FuzzLoad(f *testing.F) {
 	f.Fuzz(func(t *testing.T, data []byte) {
 		var tok *tokenize.Tokenizer
 		var err error
-		bounded(t, func() {
+		fuzztest.Bounded(t, func() {
 			if tok, err = tokenize.Load(data); err == nil {
 				tok.Encode(nil, "a ab ##a å [SEP]", 8)
 			}

@@ -7,6 +7,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/sprint-ml/sprint/ml/fuzztest"
 	"github.com/sprint-ml/sprint/stages/rows"
 )
 
@@ -34,7 +35,7 @@ func fuzzRead(f *testing.F, format string, seeds ...[]byte) {
 	f.Fuzz(func(t *testing.T, data []byte) {
 		var table *rows.Table
 		var err error
-		bounded(t, func() {
+		fuzztest.Bounded(t, func() {
 			table, err = rows.Read(bytes.NewReader(data), format, &rows.Options{MaxLine: 1 << 12})
 		})
 		if err != nil {

@@ -4,6 +4,8 @@ import (
 	"bytes"
 	"strings"
 	"testing"
+
+	"github.com/sprint-ml/sprint/storage/storagetest/fuzztest"
 )
 
 // FuzzRecord: whatever the bytes, a record is refused or whole, and one that
@@ -15,7 +17,7 @@ func FuzzRecord(f *testing.F) {
 	f.Fuzz(func(t *testing.T, data []byte) {
 		var body []byte
 		var err error
-		bounded(t, func() { body, _, err = decodeRecord("a/b", data) })
+		fuzztest.Bounded(t, func() { body, _, err = decodeRecord("a/b", data) })
 		if err == nil && !bytes.HasSuffix(data, body) {
 			t.Errorf("the body %q is no part of the record", body)
 		}

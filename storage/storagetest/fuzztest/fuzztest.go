@@ -1,4 +1,6 @@
-package tokenize_test
+// Package fuzztest holds what fuzz targets of storage demand of every input. It
+// imports nothing of storage, so that tests inside those packages can use it.
+package fuzztest
 
 import (
 	"flag"
@@ -7,10 +9,10 @@ import (
 	"time"
 )
 
-// bounded fails a fuzz target whose input costs more than 256 MB or, while
+// Bounded fails a fuzz target whose input costs more than 256 MB or, while
 // fuzzing, a second: hostile input may be refused, it may not be expensive. The
 // time is the best of three, as the machine is busy with other inputs.
-func bounded(t *testing.T, f func()) {
+func Bounded(t *testing.T, f func()) {
 	t.Helper()
 	var before, after runtime.MemStats
 	runtime.ReadMemStats(&before)
