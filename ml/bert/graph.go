@@ -31,7 +31,7 @@ func dense(p Params, name string, x *Node, m *Mode) *Node {
 }
 
 func affine(x, w, b *Node, m *Mode) *Node {
-	y := product(DotGeneral(m.factor(x), []int{1}, nil, m.factor(w), []int{0}, nil))
+	y := toFloat32(DotGeneral(m.operand(x), []int{1}, nil, m.operand(w), []int{0}, nil))
 	return Add(y, ExpandLeftToRank(b, 2))
 }
 
@@ -117,8 +117,8 @@ func (s Spec) attend(q, k, v, bias *Node, m *Mode) *Node {
 	split := func(x *Node) *Node { return TransposeAllDims(x, 0, 2, 1, 3) } // [B,S,NH,D] -> [B,NH,S,D]
 	b, n, width := q.Shape().Dimensions[0], q.Shape().Dimensions[1], q.Shape().Dimensions[3]
 	q, k, v = MulScalar(split(q), 1/math.Sqrt(float64(width))), split(k), split(v)
-	scores := Add(product(Einsum("bhqd,bhkd->bhqk", m.factor(q), m.factor(k))), bias)
-	a := product(Einsum("bhqk,bhkd->bhqd", m.factor(m.drop(Softmax(scores, -1))), m.factor(v)))
+	scores := Add(toFloat32(Einsum("bhqd,bhkd->bhqk", m.operand(q), m.operand(k))), bias)
+	a := toFloat32(Einsum("bhqk,bhkd->bhqd", m.operand(m.drop(Softmax(scores, -1))), m.operand(v)))
 	return Reshape(split(a), b*n, s.Encoder.HiddenSize)
 }
 

@@ -24,15 +24,15 @@ func (m *Mode) drop(x *Node) *Node {
 	return m.Drop.apply(x)
 }
 
-// factor is an operand of a matrix product.
-func (m *Mode) factor(x *Node) *Node {
+// operand is an operand of a matrix product.
+func (m *Mode) operand(x *Node) *Node {
 	if m != nil && m.Half {
 		return ConvertDType(x, dtypes.BFloat16)
 	}
 	return x
 }
 
-func product(x *Node) *Node { return ConvertDType(x, dtypes.Float32) }
+func toFloat32(x *Node) *Node { return ConvertDType(x, dtypes.Float32) }
 
 // Dropout zeroes values at random while training. A nil *Dropout changes
 // nothing. What is zeroed is a function of Seed, the place in the graph and the

@@ -21,7 +21,7 @@ type Model struct {
 
 	configJSON []byte
 	prefix     string           // of the source's tensor names
-	rest       []encoder.Tensor // of the source, not used by the graph
+	unused     []encoder.Tensor // of the source, not used by the graph
 }
 
 // FromEncoder puts new heads, seeded, on a pretrained encoder. A pooler that
@@ -42,21 +42,21 @@ func FromEncoder(e *encoder.Encoder, s Spec, seed uint64) (*Model, error) {
 		}
 		m.Params = append(m.Params, p)
 	}
-	m.keepRest(e)
+	m.keepUnused(e)
 	m.Params = append(m.Params, newHeads(s, seed)...)
 	return m, nil
 }
 
-// keepRest takes over what stands in the file and not in the graph: a pooler that
+// keepUnused takes over what stands in the file and not in the graph: a pooler that
 // the pooling does not use, so that who loads the encoder still finds it.
-func (m *Model) keepRest(e *encoder.Encoder) {
+func (m *Model) keepUnused(e *encoder.Encoder) {
 	if m.Spec.Pooling == Pooler || !e.HasPooler() {
 		return
 	}
 	for _, name := range []string{"pooler.dense.weight", "pooler.dense.bias"} {
 		if t, ok := e.Tensor(name); ok {
 			t.Name = e.Prefix + name
-			m.rest = append(m.rest, t)
+			m.unused = append(m.unused, t)
 		}
 	}
 }
@@ -71,7 +71,7 @@ type sprintSection struct {
 	Text       []string   `json:"text"`
 	Prefix     string     `json:"prefix,omitempty"`
 
-	WithRules map[string]float64 `json:"with_rules,omitempty"`
+	RulesBeside map[string]float64 `json:"with_rules,omitempty"`
 	// Temperatures came with format 2; a model without them is still of format 1.
 	Temperatures []float64 `json:"temperatures,omitempty"`
 }
@@ -103,7 +103,7 @@ func (m *Model) Save(dir string) error {
 	}
 	delete(config, "_name_or_path") // a path of whoever made the encoder
 	config["architectures"] = []string{"BertModel"}
-	config["sprint"] = sprintSection{m.Spec.format(), m.Spec.Categories, m.Spec.Pooling, m.Spec.HeadHidden, m.Spec.MaxLength, m.Spec.Text, m.prefix, m.Spec.WithRules, m.Spec.Temperatures}
+	config["sprint"] = sprintSection{m.Spec.format(), m.Spec.Categories, m.Spec.Pooling, m.Spec.HeadHidden, m.Spec.MaxLength, m.Spec.Text, m.prefix, m.Spec.RulesBeside, m.Spec.Temperatures}
 	text, err := json.MarshalIndent(config, "", "  ")
 	if err != nil {
 		return err
@@ -138,7 +138,7 @@ func (m *Model) Tensors() []encoder.Tensor {
 	for _, src := range encoderSources(m.Spec.Encoder, m.Spec.Pooling == Pooler) {
 		out = append(out, src.write(by[src.param], m.prefix)...)
 	}
-	out = append(out, m.rest...)
+	out = append(out, m.unused...)
 	return append(out, headTensors(m.Spec, by)...)
 }
 
@@ -166,7 +166,7 @@ func Load(dir string) (*Model, error) {
 	}
 	c := config.Sprint
 	m := &Model{
-		Spec:      Spec{Encoder: e.Config, Categories: c.Categories, Pooling: c.Pooling, HeadHidden: c.HeadHidden, MaxLength: c.MaxLength, Text: c.Text, WithRules: c.WithRules, Temperatures: c.Temperatures},
+		Spec:      Spec{Encoder: e.Config, Categories: c.Categories, Pooling: c.Pooling, HeadHidden: c.HeadHidden, MaxLength: c.MaxLength, Text: c.Text, RulesBeside: c.RulesBeside, Temperatures: c.Temperatures},
 		Tokenizer: e.Tokenizer, configJSON: e.ConfigJSON, prefix: c.Prefix,
 	}
 	if err := m.Spec.check(); err != nil {
@@ -179,7 +179,7 @@ func Load(dir string) (*Model, error) {
 		}
 		m.Params = append(m.Params, p)
 	}
-	m.keepRest(e)
+	m.keepUnused(e)
 	heads, err := readHeads(m.Spec, e.Weights.Tensor)
 	if err != nil {
 		return nil, fmt.Errorf("load the model in %s: %w", dir, err)

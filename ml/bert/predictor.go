@@ -71,8 +71,8 @@ func (p *Predictor) Close() {
 // Model is the model that the predictor answers for.
 func (p *Predictor) Model() *Model { return p.model }
 
-// Lengths are the padded lengths that programs are compiled for.
-func Lengths(most int) []int {
+// PaddedLengths are the padded lengths that programs are compiled for.
+func PaddedLengths(most int) []int {
 	var out []int
 	for _, n := range []int{16, 32, 64, 128, 256, 512} {
 		if n >= most {
@@ -104,7 +104,7 @@ func eachBatch(ctx context.Context, texts []Text, longest int, run func(at []int
 		order[i] = i
 	}
 	slices.SortStableFunc(order, func(a, b int) int { return len(texts[a].IDs) - len(texts[b].IDs) })
-	lengths := Lengths(longest)
+	lengths := PaddedLengths(longest)
 	for len(order) > 0 {
 		if err := ctx.Err(); err != nil {
 			return err
@@ -115,9 +115,9 @@ func eachBatch(ctx context.Context, texts []Text, longest int, run func(at []int
 			rows = 1
 		}
 		n := min(rows, len(order))
-		length := padded(lengths, len(texts[order[0]].IDs))
+		length := paddedLength(lengths, len(texts[order[0]].IDs))
 		for i := 1; i < n; i++ {
-			if padded(lengths, len(texts[order[i]].IDs)) != length {
+			if paddedLength(lengths, len(texts[order[i]].IDs)) != length {
 				n = i
 				break
 			}
@@ -133,7 +133,7 @@ func eachBatch(ctx context.Context, texts []Text, longest int, run func(at []int
 	return nil
 }
 
-func padded(lengths []int, n int) int {
+func paddedLength(lengths []int, n int) int {
 	for _, l := range lengths {
 		if n <= l {
 			return l
@@ -142,8 +142,8 @@ func padded(lengths []int, n int) int {
 	return lengths[len(lengths)-1]
 }
 
-// tempered is a copy of a text's scores, rescaled by the model's temperatures.
-func (p *Predictor) tempered(scores []float32) []float32 {
+// temper is a copy of a text's scores, rescaled by the model's temperatures.
+func (p *Predictor) temper(scores []float32) []float32 {
 	out := slices.Clone(scores)
 	for c, t := range p.model.Spec.Temperatures {
 		out[c] = float32(metrics.Temper(float64(out[c]), t))
@@ -219,7 +219,7 @@ func (p *Predictor) batch(texts []Text, at []int, rows, length int, out []Predic
 			t.MustFinalizeAll()
 		}
 		for r, i := range at {
-			out[i] = Prediction{Scores: p.tempered(scores[r*k : (r+1)*k]), Tags: slices.Clone(tags[r*k : (r+1)*k])}
+			out[i] = Prediction{Scores: p.temper(scores[r*k : (r+1)*k]), Tags: slices.Clone(tags[r*k : (r+1)*k])}
 		}
 		return nil
 	})

@@ -33,10 +33,10 @@ type Spec struct {
 	HeadHidden int      // width of the hidden layer of each head
 	MaxLength  int      // tokens of a text, special ones included
 	Text       []string // fields of a row that make the text: title, description
-	// WithRules names the categories for which the taxonomy's rules answer too,
+	// RulesBeside names the categories for which the taxonomy's rules answer too,
 	// with the score from which on the model's answer counts beside them; above
 	// 1 it never does. It says nothing to the graph.
-	WithRules map[string]float64
+	RulesBeside map[string]float64
 	// Temperatures rescale the scores of a Predictor, by category; nil leaves
 	// them as the network gives them. See metrics.Temper.
 	Temperatures []float64
@@ -61,7 +61,7 @@ func (s Spec) check() error {
 			return fmt.Errorf("category %s: the first tag must be the empty one", c.Name)
 		}
 	}
-	for name, from := range s.WithRules {
+	for name, from := range s.RulesBeside {
 		if !slices.ContainsFunc(s.Categories, func(c Category) bool { return c.Name == name }) {
 			return fmt.Errorf("with_rules: there is no category %q", name)
 		}

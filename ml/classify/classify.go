@@ -126,15 +126,15 @@ func (c *Classifier) answer(get func(k int) (float64, int), threshold func(k int
 	return a
 }
 
-// Loaded is a model on a device.
-type Loaded struct {
+// LoadedModel is a model on a device.
+type LoadedModel struct {
 	*bert.Predictor
-	rules *withRules // nil if the model answers alone
+	rules *rulesBeside // nil if the model answers alone
 }
 
 // Predict encodes the texts, runs the network, and lets the rules answer for
 // the categories that the model leaves to them.
-func (l Loaded) Predict(ctx context.Context, texts []Text) ([]Prediction, error) {
+func (l LoadedModel) Predict(ctx context.Context, texts []Text) ([]Prediction, error) {
 	in := make([]bert.Text, len(texts))
 	for i, t := range texts {
 		in[i].IDs, in[i].Types = l.Model().Encode(t.Title, t.Description)
@@ -148,22 +148,22 @@ func (l Loaded) Predict(ctx context.Context, texts []Text) ([]Prediction, error)
 
 // LoadModel puts the model of a folder on a device. Its categories must be
 // those of the taxonomy, in the same order.
-func LoadModel(dir string, t *taxonomy.Taxonomy, dev *device.Device) (Loaded, error) {
+func LoadModel(dir string, t *taxonomy.Taxonomy, dev *device.Device) (LoadedModel, error) {
 	m, err := bert.Load(dir)
 	if err != nil {
-		return Loaded{}, err
+		return LoadedModel{}, err
 	}
-	if err := fits(m.Spec.Categories, t); err != nil {
-		return Loaded{}, fmt.Errorf("load the model in %s: %w", dir, err)
+	if err := sameCategories(m.Spec.Categories, t); err != nil {
+		return LoadedModel{}, fmt.Errorf("load the model in %s: %w", dir, err)
 	}
 	p, err := bert.NewPredictor(m, dev)
 	if err != nil {
-		return Loaded{}, err
+		return LoadedModel{}, err
 	}
-	return Loaded{p, newWithRules(m.Spec, t)}, nil
+	return LoadedModel{p, newRulesBeside(m.Spec, t)}, nil
 }
 
-func fits(have []bert.Category, t *taxonomy.Taxonomy) error {
+func sameCategories(have []bert.Category, t *taxonomy.Taxonomy) error {
 	if len(have) != len(t.Categories) {
 		return fmt.Errorf("it knows %d categories, the taxonomy %d", len(have), len(t.Categories))
 	}
@@ -206,7 +206,7 @@ func (c *Classifier) Load(dir string, dev *device.Device) error {
 
 // Close frees the model.
 func (c *Classifier) Close() {
-	if m, ok := c.Model.(Loaded); ok {
+	if m, ok := c.Model.(LoadedModel); ok {
 		m.Close()
 		c.Model = nil
 	}

@@ -1,6 +1,11 @@
 // Package keywords is the classifier made of a taxonomy's rules. A text is
 // folded eight bytes at a time; of each word a hash decides whether any rule
 // could care, and one automaton of all rules and categories then says which do.
+//
+// matcher.go compiles the rules and matches; trie.go is the automaton and the hashes;
+// text.go folds a text and finds its words, scan.go and the assembly do so for most bytes;
+// result.go combines what was found into scores. check.go tries a taxonomy's own tests,
+// survey.go counts what rules make of a sample. It imports ml/taxonomy alone.
 package keywords
 
 import (
@@ -30,7 +35,7 @@ type span struct {
 	begins     uint64
 }
 
-// rule is what judging needs of a rule.
+// rule is what combining needs of a rule.
 type rule struct {
 	weight    float64
 	category  int
@@ -61,13 +66,13 @@ func New(t *taxonomy.Taxonomy) *Matcher {
 	}
 	m.whole, m.begin = newFilter(len(c.patterns[rootBegin])), newFilter(len(c.patterns[rootBegin]))
 	m.end, m.inside = newFilter(len(c.patterns[rootEnd])), newFilter(len(c.patterns[rootInside]))
-	m.shortest = probe
+	m.shortest = probeBytes
 	for root, patterns := range c.patterns {
 		for _, p := range patterns {
-			m.admit(root, p)
+			m.addToFilters(root, p)
 		}
 		if len(patterns) > 0 {
-			m.roots[root].grow(patterns)
+			m.roots[root].build(patterns)
 		}
 	}
 	return m
@@ -116,11 +121,11 @@ func reverse(b []byte) {
 	}
 }
 
-// probe is the number of bytes by which parts of words are looked up.
-const probe = 4
+// probeBytes is the number of bytes by which parts of words are looked up.
+const probeBytes = 4
 
-// admit lets the filters pass what a pattern begins with.
-func (m *Matcher) admit(root int, p pattern) {
+// addToFilters lets the filters pass what a pattern begins with.
+func (m *Matcher) addToFilters(root int, p pattern) {
 	first, several := p.key, false
 	for i, c := range p.key {
 		if c == gap {
@@ -129,7 +134,7 @@ func (m *Matcher) admit(root int, p pattern) {
 		}
 	}
 	var load [8]byte
-	n := min(len(first), probe)
+	n := min(len(first), probeBytes)
 	m.shortest = min(m.shortest, n)
 	switch {
 	case root == rootEnd:
@@ -157,23 +162,23 @@ func caseless(load [8]byte, n int) uint64 {
 
 // Match applies all rules to a text of one or two fields and returns r, filled.
 func (m *Matcher) Match(r *Result, title, description string) *Result {
-	r.begin(m)
-	m.field(r, 0, title)
+	r.reset(m)
+	m.matchField(r, 0, title)
 	if description != "" {
-		m.field(r, 1, description)
+		m.matchField(r, 1, description)
 	}
 	if len(r.Fired) > 0 {
-		r.judge(m)
+		r.combine(m)
 	}
 	return r
 }
 
-// field finds the hits of a field. What a word is and whether it is a candidate
+// matchField finds the hits of a field. What a word is and whether it is a candidate
 // cannot be guessed, so each step is a loop of its own without a branch on it: all
 // are noted, and those that count are kept.
-func (m *Matcher) field(r *Result, field int, s string) {
+func (m *Matcher) matchField(r *Result, field int, s string) {
 	t := &r.text
-	t.set(m.alphabet, s)
+	t.load(m.alphabet, s)
 	r.field, r.hits = field, r.hits[:0]
 	r.shields, r.negations, r.affirmed = r.shields[:0], r.negations[:0], r.affirmed[:0]
 	most := len(t.src)/2 + 2
@@ -187,26 +192,26 @@ func (m *Matcher) field(r *Result, field int, s string) {
 	spans := r.spans[:m.words(t, r.spans, parted)]
 	for i := range spans {
 		if s := &spans[i]; s.begins != 0 {
-			m.forward(r, rootBegin, int(s.start), int(s.start), int(s.end))
+			m.matchForward(r, rootBegin, int(s.start), int(s.start), int(s.end))
 		}
 	}
 	if m.end.lens != 0 {
 		for _, i := range r.candidates[:m.ends(spans, t.src, r.candidates)] {
-			m.backward(r, int(spans[i].start), int(spans[i].end))
+			m.matchBackward(r, int(spans[i].start), int(spans[i].end))
 		}
 	}
 	if m.inside.lens != 0 {
 		for _, s := range spans {
-			m.within(r, int(s.start), int(s.end))
+			m.matchInside(r, int(s.start), int(s.end))
 		}
 	}
 	if len(r.hits) > 0 {
-		r.settle(m)
+		r.keepHits(m)
 	}
 }
 
-// atMost is min without a branch, which the compiler makes of min.
-func atMost(i, most int) int {
+// minBranchless is min without a branch, which the compiler makes of min.
+func minBranchless(i, most int) int {
 	d := most - i
 	return i + d&(d>>63)
 }
@@ -233,9 +238,9 @@ func (m *Matcher) words(t *text, out []span, all int) (n int) {
 			start := b<<6 + bit
 			size := bits.TrailingZeros64(^(w >> (bit & 63)))
 			if bit+size == 64 {
-				size = t.until(start+size) - start
+				size = t.wordEnd(start+size) - start
 			}
-			at := atMost(start, last)
+			at := minBranchless(start, last)
 			key := (binary.LittleEndian.Uint64(src[at:])>>(8*uint(start-at)&63) | eachCase) & (1<<(8*uint(size)) - 1) //nolint:gosec // not negative
 			yes := whole.has(key, uint64(size))                                                                       //nolint:gosec // the same
 			if m.begin.lens != 0 {
@@ -254,7 +259,7 @@ func (m *Matcher) ends(spans []span, src []byte, out []int32) (k int) {
 	out = out[:len(spans)]
 	for i := range spans {
 		s := &spans[i]
-		at := -atMost(8-int(s.end), 0)
+		at := -minBranchless(8-int(s.end), 0)
 		tail := binary.LittleEndian.Uint64(src[at:])<<(8*uint(at+8-int(s.end))&63) | eachCase //nolint:gosec // not negative
 		yes := end.anyEnd(tail)
 		out[k] = int32(i) //nolint:gosec // the same
@@ -263,21 +268,21 @@ func (m *Matcher) ends(spans []span, src []byte, out []int32) (k int) {
 	return k
 }
 
-// within looks at every place of a word.
-func (m *Matcher) within(r *Result, s, e int) {
+// matchInside looks at every place of a word.
+func (m *Matcher) matchInside(r *Result, s, e int) {
 	src := r.text.src
 	last := len(src) - 8
 	for place := s; place < e; place++ {
-		at := atMost(place, last)
+		at := minBranchless(place, last)
 		key := binary.LittleEndian.Uint64(src[at:])>>(8*uint(place-at)) | eachCase
 		if m.inside.any(key) != 0 {
-			m.forward(r, rootInside, s, place, e)
+			m.matchForward(r, rootInside, s, place, e)
 		}
 	}
 }
 
-// forward walks a trie from a place in the word s to e.
-func (m *Matcher) forward(r *Result, root, s, at, e int) {
+// matchForward walks a trie from a place in the word s to e.
+func (m *Matcher) matchForward(r *Result, root, s, at, e int) {
 	t := &r.text
 	pos, end := at, e
 	n := m.roots[root].first[t.at(at)]
@@ -293,7 +298,7 @@ func (m *Matcher) forward(r *Result, root, s, at, e int) {
 				return
 			default:
 				var ok bool
-				if pos, end, ok = t.after(end); !ok {
+				if pos, end, ok = t.nextWord(end); !ok {
 					return
 				}
 			}
@@ -305,15 +310,15 @@ func (m *Matcher) forward(r *Result, root, s, at, e int) {
 					continue
 				}
 			case edge:
-				if !t.rest(pos, end) {
+				if !t.isCompoundRest(pos, end) {
 					continue
 				}
 			case inside:
-				if !t.rest(s, at) || !t.rest(pos, end) {
+				if !t.isCompoundRest(s, at) || !t.isCompoundRest(pos, end) {
 					continue
 				}
 			}
-			r.found(o, s, end)
+			r.add(o, s, end)
 		}
 		if len(n.children) == 0 {
 			return
@@ -326,8 +331,8 @@ func (m *Matcher) forward(r *Result, root, s, at, e int) {
 	}
 }
 
-// backward walks the trie of ends from the end of the word s to e.
-func (m *Matcher) backward(r *Result, s, e int) {
+// matchBackward walks the trie of ends from the end of the word s to e.
+func (m *Matcher) matchBackward(r *Result, s, e int) {
 	t := &r.text
 	pos, start := e, s
 	for n := m.roots[rootEnd].first[t.at(e-1)]; n != nil; {
@@ -338,7 +343,7 @@ func (m *Matcher) backward(r *Result, s, e int) {
 				if pos != start {
 					return
 				}
-				if start, pos, ok = t.before(start); !ok {
+				if start, pos, ok = t.previousWord(start); !ok {
 					return
 				}
 			case pos <= start || t.at(pos-1) != c:
@@ -348,10 +353,10 @@ func (m *Matcher) backward(r *Result, s, e int) {
 			}
 		}
 		for _, o := range n.outs {
-			if o.shape == edge && (pos == start || !t.rest(start, pos)) {
+			if o.shape == edge && (pos == start || !t.isCompoundRest(start, pos)) {
 				continue // the whole word was found from its beginning
 			}
-			r.found(o, start, e)
+			r.add(o, start, e)
 		}
 		c := byte(gap)
 		if pos > start {
@@ -361,8 +366,8 @@ func (m *Matcher) backward(r *Result, s, e int) {
 	}
 }
 
-// rest reports whether what is left of a word makes it a compound.
-func (t *text) rest(from, to int) bool {
+// isCompoundRest reports whether what is left of a word makes it a compound.
+func (t *text) isCompoundRest(from, to int) bool {
 	letters := 0
 	for _, c := range t.src[from:to] {
 		if c&0xc0 != 0x80 {

@@ -69,8 +69,8 @@ type trie struct {
 	first [256]*node
 }
 
-// grow makes the trie of patterns, which it sorts.
-func (t *trie) grow(patterns []pattern) {
+// build makes the trie of patterns, which it sorts.
+func (t *trie) build(patterns []pattern) {
 	slices.SortStableFunc(patterns, func(a, b pattern) int { return bytes.Compare(a.key, b.key) })
 	t.root = subtree(patterns, 0, 0)
 	for i, c := range t.root.leads {
@@ -132,11 +132,11 @@ func newFilter(patterns int) filter {
 	return filter{bits: make([]uint64, 1<<log/64), shift: uint8(64 - log)}
 }
 
-// golden is 2^64 divided by the golden ratio (Knuth, volume 3, 6.4).
-const golden = 0x9e3779b97f4a7c15
+// hashFactor is 2^64 divided by the golden ratio (Knuth, volume 3, 6.4).
+const hashFactor = 0x9e3779b97f4a7c15
 
 func (f *filter) add(key uint64, n int) {
-	h := (key + uint64(n)) * golden >> f.shift //nolint:gosec // n is a length
+	h := (key + uint64(n)) * hashFactor >> f.shift //nolint:gosec // n is a length
 	f.bits[h>>6] |= 1 << (h & 63)
 	if n < 8 {
 		f.lens |= 1 << n
@@ -146,7 +146,7 @@ func (f *filter) add(key uint64, n int) {
 // has returns 1 for what add was called with, and seldom for anything else, for
 // which it returns 0.
 func (f *filter) has(key, n uint64) uint64 {
-	h := (key + n) * golden >> (f.shift & 63)
+	h := (key + n) * hashFactor >> (f.shift & 63)
 	return f.bits[h>>6] >> (h & 63) & 1
 }
 

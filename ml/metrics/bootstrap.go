@@ -52,15 +52,15 @@ type CategoryCI struct {
 // Bootstrap holds the figures of several classifiers on the same resamples of
 // one set, so that a difference of two is taken on equal rows (paired).
 type Bootstrap struct {
-	names []string
-	macro [][]float64 // by classifier and resample
-	micro [][]float64
-	tags  [][]float64
-	each  [][]draws // by classifier and category
+	names      []string
+	macro      [][]float64 // by classifier and resample
+	micro      [][]float64
+	tags       [][]float64
+	byCategory [][]resampled // by classifier and category
 }
 
-// draws are the figures of one category by resample.
-type draws struct{ precision, recall, f1, tags []float64 }
+// resampled are the figures of one category by resample.
+type resampled struct{ precision, recall, f1, tags []float64 }
 
 // Slots of a count: what one row can be for one classifier and category.
 const (
@@ -80,11 +80,11 @@ func NewBootstrap(names []string, truths []Truth, answers ...[]Answer) *Bootstra
 	b := &Bootstrap{names: names}
 	for range answers {
 		b.macro, b.micro, b.tags = append(b.macro, make([]float64, Resamples)), append(b.micro, make([]float64, Resamples)), append(b.tags, make([]float64, Resamples))
-		each := make([]draws, len(names))
+		each := make([]resampled, len(names))
 		for k := range each {
-			each[k] = draws{make([]float64, Resamples), make([]float64, Resamples), make([]float64, Resamples), make([]float64, Resamples)}
+			each[k] = resampled{make([]float64, Resamples), make([]float64, Resamples), make([]float64, Resamples), make([]float64, Resamples)}
 		}
-		b.each = append(b.each, each)
+		b.byCategory = append(b.byCategory, each)
 	}
 	if len(truths) == 0 {
 		return b
@@ -99,19 +99,19 @@ func NewBootstrap(names []string, truths []Truth, answers ...[]Answer) *Bootstra
 		}
 		counted[k] = n >= MinSupport
 	}
-	kindOf, kinds := alike(len(names), truths, answers)
+	groupOf, groups := groupRows(len(names), truths, answers)
 	random := rand.New(rand.NewPCG(seed, uint64(len(truths))))
-	weight := make([]int32, len(kinds))
+	weight := make([]int32, len(groups))
 	count := make([]int32, len(answers)*len(names)*slots)
 	for r := range Resamples {
 		clear(weight)
 		for range truths {
-			weight[kindOf[random.IntN(len(kindOf))]]++
+			weight[groupOf[random.IntN(len(groupOf))]]++
 		}
 		clear(count)
 		for i, w := range weight {
 			if w > 0 {
-				for _, slot := range kinds[i] {
+				for _, slot := range groups[i] {
 					count[slot] += w
 				}
 			}
@@ -123,10 +123,10 @@ func NewBootstrap(names []string, truths []Truth, answers ...[]Answer) *Bootstra
 	return b
 }
 
-// alike numbers rows so that rows with the same outcomes share a number, and
+// groupRows numbers rows so that rows with the same outcomes share a number, and
 // lists the slots that a row of each number counts in.
-func alike(categories int, truths []Truth, answers [][]Answer) (kindOf []int32, kinds [][]int32) {
-	kindOf = make([]int32, len(truths))
+func groupRows(categories int, truths []Truth, answers [][]Answer) (groupOf []int32, groups [][]int32) {
+	groupOf = make([]int32, len(truths))
 	byKey := map[string]int32{}
 	var key []byte
 	var in []int32
@@ -146,15 +146,16 @@ func alike(categories int, truths []Truth, answers [][]Answer) (kindOf []int32, 
 		}
 		n, known := byKey[string(key)]
 		if !known {
-			n = int32(len(kinds))
+			n = int32(len(groups))
 			byKey[string(key)] = n
-			kinds = append(kinds, slices.Clone(in))
+			groups = append(groups, slices.Clone(in))
 		}
-		kindOf[i] = n
+		groupOf[i] = n
 	}
-	return kindOf, kinds
+	return groupOf, groups
 }
 
+// outcome adds the slots that a row counts in for one classifier and category.
 func outcome(in []int32, base int32, t Truth, a Answer, k int) []int32 {
 	if !t.known(k) {
 		return in
@@ -184,7 +185,7 @@ func (b *Bootstrap) figures(s, r int, count []int32, counted []bool) {
 	for k := range b.names {
 		at := count[k*slots : (k+1)*slots]
 		c := counts{int(at[slotTP]), int(at[slotFP]), int(at[slotFN])}
-		d := &b.each[s][k]
+		d := &b.byCategory[s][k]
 		d.precision[r], d.recall[r], d.f1[r] = c.precision(), c.recall(), c.f1()
 		ok, bad := int(at[slotTagRight]), int(at[slotTagWrong])
 		d.tags[r] = ratio(ok, ok+bad)
@@ -218,7 +219,7 @@ func (b *Bootstrap) Annotate(r *Report, classifier int) {
 	r.CI = &ReportCI{Level: Level, Resamples: Resamples, MacroF1: interval(b.macro[classifier]), MicroF1: interval(b.micro[classifier]), TagAccuracy: interval(b.tags[classifier])}
 	for k, name := range b.names {
 		c := r.PerCategory[name]
-		d := b.each[classifier][k]
+		d := b.byCategory[classifier][k]
 		c.CI = &CategoryCI{interval(d.precision), interval(d.recall), interval(d.f1), interval(d.tags)}
 		r.PerCategory[name] = c
 	}
@@ -227,12 +228,13 @@ func (b *Bootstrap) Annotate(r *Report, classifier int) {
 // Difference is report a of classifier i less report b of classifier j.
 func (b *Bootstrap) Difference(i int, a Report, j int, over Report) Difference {
 	return Difference{
-		MacroF1: Estimate{Round(a.MacroF1 - over.MacroF1), interval(apart(b.macro[i], b.macro[j]))},
-		MicroF1: Estimate{Round(a.MicroF1 - over.MicroF1), interval(apart(b.micro[i], b.micro[j]))},
+		MacroF1: Estimate{Round(a.MacroF1 - over.MacroF1), interval(differences(b.macro[i], b.macro[j]))},
+		MicroF1: Estimate{Round(a.MicroF1 - over.MicroF1), interval(differences(b.micro[i], b.micro[j]))},
 	}
 }
 
-func apart(a, b []float64) []float64 {
+// differences is a less b, resample by resample.
+func differences(a, b []float64) []float64 {
 	out := make([]float64, len(a))
 	for i := range a {
 		out[i] = a[i] - b[i]

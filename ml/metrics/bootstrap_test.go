@@ -98,7 +98,7 @@ func TestBootstrapAgainstSlow(t *testing.T) {
 		}
 		want := Score(names, s, x, nil)
 		for k, n := range names {
-			c, d := want.PerCategory[n], b.each[0][k]
+			c, d := want.PerCategory[n], b.byCategory[0][k]
 			if d.precision[r] != c.Precision || d.recall[r] != c.Recall || d.f1[r] != c.F1 || d.tags[r] != c.TagAccuracy {
 				t.Fatalf("resample %d, %s: %v %v %v %v, want %+v", r, n, d.precision[r], d.recall[r], d.f1[r], d.tags[r], c)
 			}

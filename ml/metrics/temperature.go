@@ -18,16 +18,16 @@ func Temper(score, temperature float64) float64 {
 // Bounds of a temperature, and the least probability that a loss counts: a score
 // of 0 that is wrong must not weigh without end.
 const (
-	coldest = 0.1
-	hottest = 10
-	faint   = 1e-3
+	minTemperature = 0.1
+	maxTemperature = 10
+	minProbability = 1e-3
 )
 
 // LogLoss is the mean of -log p of the truth, p being the tempered score.
 func LogLoss(scores []float32, truth []bool, temperature float64) float64 {
 	sum := 0.0
 	for i, s := range scores {
-		p := math.Min(math.Max(Temper(float64(s), temperature), faint), 1-faint)
+		p := math.Min(math.Max(Temper(float64(s), temperature), minProbability), 1-minProbability)
 		if !truth[i] {
 			p = 1 - p
 		}
@@ -42,7 +42,7 @@ func Temperature(scores []float32, truth []bool) float64 {
 	// The loss has one valley in log T, but for its ends; a golden-section
 	// search finds it.
 	const ratio = 0.6180339887498949
-	low, high := math.Log(coldest), math.Log(hottest)
+	low, high := math.Log(minTemperature), math.Log(maxTemperature)
 	loss := func(x float64) float64 { return LogLoss(scores, truth, math.Exp(x)) }
 	a, b := high-ratio*(high-low), low+ratio*(high-low)
 	fa, fb := loss(a), loss(b)

@@ -62,7 +62,7 @@ func (l *loop) chooseRulesBeside(ctx context.Context, m *bert.Model) (map[string
 				scores, positive = append(scores, p.Scores[c]), append(positive, l.truth.positive[c][i])
 			}
 		}
-		from, alone := metrics.WithRules(scores, positive)
+		from, alone := metrics.RulesBeside(scores, positive)
 		if !alone || l.o.RulesBeside == "always" {
 			out[name] = from
 		}
@@ -79,7 +79,7 @@ func (l *loop) addRulesBeside(ctx context.Context, m *bert.Model) error {
 	if err != nil {
 		return err
 	}
-	m.Spec.WithRules = from
+	m.Spec.RulesBeside = from
 	var decided, added []string
 	for _, name := range l.names {
 		if x, ok := from[name]; ok {
@@ -98,8 +98,8 @@ func (l *loop) addRulesBeside(ctx context.Context, m *bert.Model) error {
 // to where the classifier divides them.
 func (l *loop) thresholds(m *bert.Model, fitted *release.Calibration) map[string]float64 {
 	out := fitted.Thresholds()
-	for name := range m.Spec.WithRules {
-		out[name] = classify.Decided
+	for name := range m.Spec.RulesBeside {
+		out[name] = classify.RuleThreshold
 	}
 	return out
 }

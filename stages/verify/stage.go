@@ -256,17 +256,17 @@ func contradiction(t *taxonomy.Taxonomy, gold []rows.Row) error {
 }
 
 // load fetches the model's files and puts it on the device.
-func (s *stage) load(ctx context.Context, in stages.Inputs, t *taxonomy.Taxonomy, dev *device.Device) (classify.Loaded, error) {
+func (s *stage) load(ctx context.Context, in stages.Inputs, t *taxonomy.Taxonomy, dev *device.Device) (classify.LoadedModel, error) {
 	tree, err := in.Tree(ctx, "model")
 	if err != nil {
-		return classify.Loaded{}, err
+		return classify.LoadedModel{}, err
 	}
 	dir, err := os.MkdirTemp(s.env.Scratch, "model-*")
 	if err != nil {
-		return classify.Loaded{}, err
+		return classify.LoadedModel{}, err
 	}
 	if err := tree.Fetch(ctx, dir); err != nil {
-		return classify.Loaded{}, err
+		return classify.LoadedModel{}, err
 	}
 	m, err := classify.LoadModel(filepath.Clean(dir), t, dev)
 	return m, resources.Computed(err)

@@ -15,10 +15,10 @@ type block struct{ word, high, c3, bit6, odd uint64 }
 // can be read.
 const page = 4096
 
-// lanes fills the bits of a text. A letter from U+00C0 to U+00FE is C3 and a byte
+// scan fills the bits of a text. A letter from U+00C0 to U+00FE is C3 and a byte
 // from 80 to BE; U+00D7, U+00DF and U+00F7, which are no letters or fold to two,
-// and U+00FF are odd. lanes returns false if anything else is beyond ASCII.
-func (t *text) lanes() bool {
+// and U+00FF are odd. scan returns false if anything else is beyond ASCII.
+func (t *text) scan() bool {
 	src := t.src
 	var other, carry uint64
 	for b := range t.word {

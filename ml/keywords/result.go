@@ -22,13 +22,13 @@ type Result struct {
 	Explain bool
 	Dropped []Drop
 
-	text   text
-	field  int
-	state  []uint8 // per rule: voided, listed
-	dirty  []int32 // rules whose state is not 0
-	low    []float64
-	any    bool
-	judged bool // Scores and Tags were written to
+	text     text
+	field    int
+	state    []uint8 // per rule: voided, listed
+	dirty    []int32 // rules whose state is not 0
+	low      []float64
+	any      bool
+	combined bool // Scores and Tags were written to
 
 	// Of the field at hand.
 	spans                              []span
@@ -71,22 +71,22 @@ const maxPlaces = 1 << 14
 // Any reports whether a rule spoke for a category.
 func (r *Result) Any() bool { return r.any }
 
-// begin empties a result for a matcher.
-func (r *Result) begin(m *Matcher) {
+// reset empties a result for a matcher.
+func (r *Result) reset(m *Matcher) {
 	if len(r.state) != len(m.rules) || len(r.Scores) != len(m.tax.Categories) {
 		r.state = make([]uint8, len(m.rules))
 		r.Scores, r.Tags = make([]float64, len(m.tax.Categories)), make([]int, len(m.tax.Categories))
 		r.low = make([]float64, len(m.tax.Categories))
-		r.dirty, r.any, r.judged = nil, false, false
+		r.dirty, r.any, r.combined = nil, false, false
 	}
 	for _, rule := range r.dirty {
 		r.state[rule] = 0
 	}
 	r.Fired, r.Dropped, r.dirty = r.Fired[:0], r.Dropped[:0], r.dirty[:0]
-	if r.judged {
+	if r.combined {
 		clear(r.Scores)
 		clear(r.Tags)
-		r.any, r.judged = false, false
+		r.any, r.combined = false, false
 	}
 }
 
@@ -97,8 +97,8 @@ func (r *Result) mark(rule int32, s uint8) {
 	r.state[rule] |= s
 }
 
-// found notes an occurrence of a pattern.
-func (r *Result) found(o output, start, end int) {
+// add notes an occurrence of a pattern.
+func (r *Result) add(o output, start, end int) {
 	p := place{o.rule, start, end}
 	switch o.use {
 	case fires:
@@ -118,9 +118,9 @@ func (r *Result) found(o output, start, end int) {
 	}
 }
 
-// settle moves the hits of a field that are neither shielded nor negated to
+// keepHits moves the hits of a field that are neither shielded nor negated to
 // Fired.
-func (r *Result) settle(m *Matcher) {
+func (r *Result) keepHits(m *Matcher) {
 	if len(r.hits) > 1 {
 		slices.SortFunc(r.hits, func(a, b place) int {
 			return cmp.Or(a.start-b.start, a.end-b.end, int(a.rule-b.rule))
@@ -132,7 +132,7 @@ func (r *Result) settle(m *Matcher) {
 		r.negate(m.tax.Negation.Within)
 	}
 	if len(r.shields) > 0 {
-		r.shield()
+		r.sortShields()
 	}
 	for _, h := range r.hits {
 		start, end := r.text.span(h.start, h.end)
@@ -165,7 +165,7 @@ func (r *Result) negate(within int) {
 	r.marks = r.marks[:len(t.word)]
 	clear(r.marks)
 	for _, a := range r.affirmed {
-		for s, e, ok := t.after(a.start); ok && s < a.end; s, e, ok = t.after(e) {
+		for s, e, ok := t.nextWord(a.start); ok && s < a.end; s, e, ok = t.nextWord(e) {
 			r.marks[s>>6] |= 1 << (s & 63)
 		}
 	}
@@ -179,7 +179,7 @@ func (r *Result) negate(within int) {
 	for _, n := range kept {
 		at := n.end
 		for range within {
-			s, e, ok := t.after(at)
+			s, e, ok := t.nextWord(at)
 			if !ok || clauseEnds(t.src[at:s]) {
 				break
 			}
@@ -200,9 +200,9 @@ func clauseEnds(between []byte) bool {
 	return strings.ContainsAny(string(between), clauseMarks) || bytes.Contains(between, []byte(" - "))
 }
 
-// shield sorts the exceptions by rule and start, and lets the end of each be the
+// sortShields sorts the exceptions by rule and start, and lets the end of each be the
 // farthest of those before it.
-func (r *Result) shield() {
+func (r *Result) sortShields() {
 	slices.SortFunc(r.shields, func(a, b place) int { return cmp.Or(int(a.rule-b.rule), a.start-b.start) })
 	for i := 1; i < len(r.shields); i++ {
 		if a, b := &r.shields[i-1], &r.shields[i]; a.rule == b.rule {
@@ -219,9 +219,9 @@ func (r *Result) shielded(h place) bool {
 	return i > 0 && r.shields[i-1].rule == h.rule && r.shields[i-1].end > h.start
 }
 
-// judge drops rules that an exception voids and combines the others.
-func (r *Result) judge(m *Matcher) {
-	r.judged = true
+// combine drops rules that an exception voids and combines the others.
+func (r *Result) combine(m *Matcher) {
+	r.combined = true
 	kept := r.Fired[:0]
 	best := r.Tags // the strongest tagged rule so far, plus one
 	for _, h := range r.Fired {

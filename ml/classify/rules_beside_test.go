@@ -14,7 +14,7 @@ func TestRulesDecide(t *testing.T) {
 	tax := parsed(t)
 	spec := bert.Spec{
 		Categories: []bert.Category{{Name: "emergencies", Tags: []string{"", "fire"}}, {Name: "sports", Tags: []string{""}}},
-		Text:       []string{"title", "description"}, WithRules: map[string]float64{"emergencies": 0.8},
+		Text:       []string{"title", "description"}, RulesBeside: map[string]float64{"emergencies": 0.8},
 	}
 	for name, c := range map[string]struct {
 		text  Text
@@ -31,20 +31,20 @@ func TestRulesDecide(t *testing.T) {
 	} {
 		s := spec
 		if c.never {
-			s.WithRules = map[string]float64{"emergencies": metrics.Never}
+			s.RulesBeside = map[string]float64{"emergencies": metrics.Never}
 		}
 		p := []Prediction{{Scores: []float32{c.score, 0.3}, Tags: []int32{0, 0}}}
-		newWithRules(s, tax).answer([]Text{c.text}, p)
-		if got := p[0].Scores[0]; (got >= Decided) != c.yes || got < -1 || got > 1 || p[0].Tags[0] != c.tag {
+		newRulesBeside(s, tax).answer([]Text{c.text}, p)
+		if got := p[0].Scores[0]; (got >= RuleThreshold) != c.yes || got < -1 || got > 1 || p[0].Tags[0] != c.tag {
 			t.Errorf("%s: score %v, tag %d; want yes %v, tag %d", name, got, p[0].Tags[0], c.yes, c.tag)
 		}
 		if p[0].Scores[1] != 0.3 {
 			t.Errorf("%s: the category of the model alone got %v", name, p[0].Scores[1])
 		}
 	}
-	spec.Text, spec.WithRules = spec.Text[:1], map[string]float64{"emergencies": 0.8}
+	spec.Text, spec.RulesBeside = spec.Text[:1], map[string]float64{"emergencies": 0.8}
 	p := []Prediction{{Scores: []float32{-0.9, 0}, Tags: []int32{0, 0}}}
-	if newWithRules(spec, tax).answer([]Text{{"Town", "A fire"}}, p); p[0].Scores[0] >= Decided {
+	if newRulesBeside(spec, tax).answer([]Text{{"Town", "A fire"}}, p); p[0].Scores[0] >= RuleThreshold {
 		t.Error("a model of titles answered by a description")
 	}
 }
@@ -55,8 +55,8 @@ func TestBesideKeepsOrder(t *testing.T) {
 		last := -2.0
 		for i := -100; i <= 100; i++ {
 			s := float64(i) / 100
-			got := beside(s, from)
-			if got <= last || got < -1 || got > 1 || (s >= from) != (got >= Decided) {
+			got := rescale(s, from)
+			if got <= last || got < -1 || got > 1 || (s >= from) != (got >= RuleThreshold) {
 				t.Fatalf("from %v: %v becomes %v after %v", from, s, got, last)
 			}
 			last = got

@@ -1,6 +1,8 @@
-// Package metrics scores multi-label predictions: precision, recall and F1 per
-// category, macro and micro averages, tag accuracy, the majority baseline,
-// intervals by resampling, calibration and drift.
+// Package metrics measures multi-label predictions: precision, recall and F1 per
+// category, macro and micro averages, tag accuracy, the majority baseline and
+// thresholds (score.go), intervals by resampling (bootstrap.go), calibration and
+// temperatures (calibration.go, temperature.go), drift (drift.go), and whether rules must
+// answer beside a model (rules_beside.go). It imports nothing of this module.
 package metrics
 
 import (

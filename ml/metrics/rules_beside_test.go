@@ -2,9 +2,9 @@ package metrics
 
 import "testing"
 
-// TestWithRules gives models of three kinds: one that finds the category with
+// TestRulesBeside gives models of three kinds: one that finds the category with
 // its words hidden, one that is right where it is sure, and one that guesses.
-func TestWithRules(t *testing.T) {
+func TestRulesBeside(t *testing.T) {
 	truth := []bool{true, true, true, true, false, true, false, true, false, false, true, false, false, false, false, false}
 	for name, c := range map[string]struct {
 		scores []float32
@@ -17,12 +17,12 @@ func TestWithRules(t *testing.T) {
 		"guesses": {[]float32{.1, .2, .3, -.9, .9, -.9, .8, -.9, .7, .6, -.9, .5, .5, .5, .5, .5}, Never, false},
 		"equal":   {[]float32{0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0}, Never, false},
 	} {
-		from, alone := WithRules(c.scores, truth)
+		from, alone := RulesBeside(c.scores, truth)
 		if alone != c.alone || from-c.from > 1e-6 || c.from-from > 1e-6 {
 			t.Errorf("%s: from %v, alone %v; want %v, %v", name, from, alone, c.from, c.alone)
 		}
 	}
-	if from, alone := WithRules(nil, nil); alone || from != Never {
+	if from, alone := RulesBeside(nil, nil); alone || from != Never {
 		t.Errorf("no rows: from %v, alone %v", from, alone)
 	}
 }

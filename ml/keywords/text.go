@@ -36,13 +36,13 @@ func (t *text) at(i int) byte { return t.fold[t.src[i]] }
 // takes the slow path.
 type alphabet struct {
 	plain, same [256]byte   // plain folds bytes of plain texts
-	latin       [256]uint16 // U+0080 to U+017F: the two bytes of the folded letter, parts or slow
+	latin       [256]uint16 // U+0080 to U+017F: the two bytes of the folded letter, separator or unknown
 	punctuation [64]bool    // U+2000 to U+203F: parts words
 }
 
 const (
-	parts uint16 = iota
-	slow
+	separator uint16 = iota // parts words
+	unknown                 // takes the slow path
 )
 
 // newAlphabet asks the definition, taxonomy.Fold, for every entry.
@@ -59,13 +59,13 @@ func newAlphabet() *alphabet {
 		r := rune(0x80 + i)
 		switch f := taxonomy.Fold(string(r)); {
 		case taxonomy.Ignored(r):
-			a.latin[i] = slow
+			a.latin[i] = unknown
 		case !taxonomy.IsWord(r):
-			a.latin[i] = parts
+			a.latin[i] = separator
 		case len(f) == 2:
 			a.latin[i] = uint16(f[0])<<8 | uint16(f[1])
 		default:
-			a.latin[i] = slow
+			a.latin[i] = unknown
 		}
 	}
 	for i := range a.punctuation {
@@ -75,15 +75,15 @@ func newAlphabet() *alphabet {
 	return &a
 }
 
-// set makes a text ready.
-func (t *text) set(a *alphabet, s string) {
+// load makes a text ready.
+func (t *text) load(a *alphabet, s string) {
 	t.src, t.fold, t.mapped = unsafe.Slice(unsafe.StringData(s), len(s)), &a.plain, false // never written to
 	if len(s) < 8 {
 		t.src = t.copied(t.src)
 	}
-	t.room(len(t.src))
-	if !t.lanes() && !t.beyond(a) {
-		t.slowly(s)
+	t.resize(len(t.src))
+	if !t.scan() && !t.foldLatin(a) {
+		t.foldAny(s)
 		t.fold = &a.same
 	}
 }
@@ -97,9 +97,9 @@ func (t *text) copied(src []byte) []byte {
 	return t.buf
 }
 
-// room makes the bits fit n bytes. The last block ends in at least one byte that
+// resize makes the bits fit n bytes. The last block ends in at least one byte that
 // is no word's.
-func (t *text) room(n int) {
+func (t *text) resize(n int) {
 	blocks := n/64 + 1
 	if cap(t.word) < blocks {
 		t.word, t.high = make([]uint64, blocks, 2*blocks), make([]uint64, blocks, 2*blocks)
@@ -107,9 +107,9 @@ func (t *text) room(n int) {
 	t.word, t.high = t.word[:blocks], t.high[:blocks]
 }
 
-// beyond knows what is common beyond ASCII. It returns false if there is anything
-// else.
-func (t *text) beyond(a *alphabet) bool {
+// foldLatin folds what is common beyond ASCII. It returns false if there is anything
+// else, which foldAny folds.
+func (t *text) foldLatin(a *alphabet) bool {
 	letters := false
 	next := 0
 	src := t.src
@@ -127,15 +127,15 @@ func (t *text) beyond(a *alphabet) bool {
 				next = p + 2
 				switch f := a.latin[int(c-0xc2)<<6|int(src[p+1]&0x3f)]; {
 				case f>>8 == 0xc3 && c == 0xc3: // plain
-				case f == slow:
+				case f == unknown:
 					return false
-				case f == parts:
-					t.part(p, 2)
+				case f == separator:
+					t.clearWord(p, 2)
 				default:
 					letters = true
 				}
 			case c == 0xe2 && src[p+1] == 0x80 && p+2 < len(src) && src[p+2]&0xc0 == 0x80 && a.punctuation[src[p+2]&0x3f]:
-				t.part(p, 3)
+				t.clearWord(p, 3)
 				next = p + 3
 			default:
 				return false
@@ -143,20 +143,20 @@ func (t *text) beyond(a *alphabet) bool {
 		}
 	}
 	if letters {
-		t.spell(a)
+		t.copyFolded(a)
 	}
 	return true
 }
 
-// spell folds the letters that beyond knows into the buffer.
-func (t *text) spell(a *alphabet) {
+// copyFolded folds the letters that foldLatin knows into the buffer.
+func (t *text) copyFolded(a *alphabet) {
 	buf := t.copied(t.src)
 	for i := 0; i < len(buf); i++ {
 		c := buf[i]
 		if c < utf8.RuneSelf {
 			buf[i] = a.plain[c]
 		} else if c >= 0xc2 && c <= 0xc5 {
-			if f := a.latin[int(c-0xc2)<<6|int(buf[i+1]&0x3f)]; f != parts {
+			if f := a.latin[int(c-0xc2)<<6|int(buf[i+1]&0x3f)]; f != separator {
 				buf[i], buf[i+1] = byte(f>>8), byte(f)
 			}
 			i++
@@ -165,15 +165,15 @@ func (t *text) spell(a *alphabet) {
 	t.src, t.fold = buf, &a.same
 }
 
-// part takes bytes out of any word.
-func (t *text) part(p, n int) {
+// clearWord takes bytes out of any word.
+func (t *text) clearWord(p, n int) {
 	for ; n > 0; p, n = p+1, n-1 {
 		t.word[p>>6] &^= 1 << (p & 63)
 	}
 }
 
-// slowly folds any text, by the definition, piece by piece.
-func (t *text) slowly(s string) {
+// foldAny folds any text, by the definition, piece by piece.
+func (t *text) foldAny(s string) {
 	t.clean, t.cleanAt = t.clean[:0], t.cleanAt[:0]
 	for i, r := range s {
 		if r == utf8.RuneError {
@@ -212,7 +212,7 @@ func (t *text) slowly(s string) {
 		t.buf = append(t.buf, 0)
 	}
 	t.src, t.mapped = t.buf, true
-	t.room(len(t.src))
+	t.resize(len(t.src))
 	clear(t.word)
 	for i := 0; i < len(t.src); {
 		r, n := utf8.DecodeRune(t.src[i:])
@@ -233,8 +233,8 @@ func (t *text) span(start, end int) (int, int) {
 	return start, end
 }
 
-// after returns the first word at or after a byte.
-func (t *text) after(p int) (start, end int, ok bool) {
+// nextWord returns the first word at or after a byte.
+func (t *text) nextWord(p int) (start, end int, ok bool) {
 	if p >= len(t.src) {
 		return 0, 0, false
 	}
@@ -255,8 +255,8 @@ func (t *text) after(p int) (start, end int, ok bool) {
 	return start, b<<6 + bits.TrailingZeros64(w), true
 }
 
-// until returns where the word ends that goes on to the end of a block.
-func (t *text) until(end int) int {
+// wordEnd returns where the word ends that goes on to the end of a block.
+func (t *text) wordEnd(end int) int {
 	for b := end >> 6; b < len(t.word); b++ {
 		if w := ^t.word[b]; w != 0 {
 			return b<<6 + bits.TrailingZeros64(w)
@@ -265,8 +265,8 @@ func (t *text) until(end int) int {
 	return end
 }
 
-// before returns the last word that ends at or before a byte.
-func (t *text) before(p int) (start, end int, ok bool) {
+// previousWord returns the last word that ends at or before a byte.
+func (t *text) previousWord(p int) (start, end int, ok bool) {
 	b := p >> 6
 	w := t.word[b] & (1<<(p&63) - 1)
 	for w == 0 {

@@ -19,12 +19,12 @@ const (
 // Never is a score that no model gives.
 const Never = 2
 
-// WithRules says how a model and the rules should answer for a category, from
+// RulesBeside says how a model and the rules should answer for a category, from
 // the model's scores on rows in which every word on which a rule fires was
 // hidden, and from the truth. Either the model finds the category all the same:
 // then alone is true. Or the rules decide, and the model adds what it scores at
 // least from, which is Never if it adds more wrong than right.
-func WithRules(scores []float32, truth []bool) (from float64, alone bool) {
+func RulesBeside(scores []float32, truth []bool) (from float64, alone bool) {
 	at := make([]int, len(scores))
 	positives := 0
 	for i := range at {
@@ -44,7 +44,7 @@ func WithRules(scores []float32, truth []bool) (from float64, alone bool) {
 			continue
 		}
 		best = max(best, ratio(2*tp, n+1+positives))
-		if atLeast(tp, n+1) >= addPrecision {
+		if wilsonLower(tp, n+1) >= addPrecision {
 			from = float64(scores[i])
 			if n+1 < len(at) {
 				from = (from + float64(scores[at[n+1]])) / 2
@@ -54,9 +54,9 @@ func WithRules(scores []float32, truth []bool) (from float64, alone bool) {
 	return from, best >= aloneF1
 }
 
-// atLeast is the lower end of Wilson's interval of one standard error for a
+// wilsonLower is the lower end of Wilson's interval of one standard error for a
 // share of which right of all were seen (Wilson, 1927).
-func atLeast(right, all int) float64 {
+func wilsonLower(right, all int) float64 {
 	n := float64(all)
 	p := float64(right) / n
 	return (p + 1/(2*n) - math.Sqrt(p*(1-p)/n+1/(4*n*n))) / (1 + 1/n)
