@@ -33,7 +33,7 @@ race:
 
 # End to end: examples on real devices, kills, bad input, the real binary, real stores.
 e2e: stores
-    go test -tags e2e -count=1 -timeout 20m ./examples/... ./jobs/... ./stages/train
+    go test -tags e2e -count=1 -timeout 20m ./examples/... ./jobs/... ./stages/rows ./stages/train
 
 # Two hours of faults: every operation killed and failed on every store, many runners, random graphs.
 soak:

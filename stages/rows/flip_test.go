@@ -17,7 +17,7 @@ func TestParquetFlipped(t *testing.T) {
 		t.Fatal(err)
 	}
 	for i := range b.Len() {
-		for _, flip := range []byte{0x01, 0x80, 0xff} {
+		for _, flip := range flips(i) {
 			data := bytes.Clone(b.Bytes())
 			data[i] ^= flip
 			got, _, err := rows.DecodeParquet(bytes.NewReader(data))
