@@ -3,51 +3,19 @@ package verify
 import (
 	"context"
 	"fmt"
-	"math"
 	"strings"
 
 	"github.com/sprint-ml/sprint/ml/metrics"
 )
 
-// Checks is the content of checks.json.
-type Checks struct {
-	Passed bool     `json:"passed"`
-	Model  string   `json:"model"` // digest of the model that was measured
-	Checks []Result `json:"checks"`
-}
-
-// Result is one check with what was observed.
-type Result struct {
-	ID       string   `json:"id"`
-	On       string   `json:"on"`
-	Over     string   `json:"over,omitempty"`
-	Category string   `json:"category,omitempty"`
-	Severity string   `json:"severity"`
-	Min      *float64 `json:"min,omitempty"`
-	Max      *float64 `json:"max,omitempty"`
-	Lower    *float64 `json:"lower,omitempty"` // what the interval's lower end must be above
-	Observed float64  `json:"observed"`
-	// CI is the 95 % interval of the observed value, where it has one.
-	CI *metrics.Interval `json:"ci,omitempty"`
-	// Where names what decided: the weakest segment or category, or the release
-	// that was compared with.
-	Where string `json:"where,omitempty"`
-	// Void says why nothing could be measured, which fails the check.
-	Void    string `json:"void,omitempty"`
-	Passed  bool   `json:"passed"`
-	Message string `json:"message"`
-	// Samples are rows that explain a failure.
-	Samples []Sample `json:"samples,omitempty"`
-}
-
 // failed reports whether the result fails the run.
 func (r Result) failed() bool { return !r.Passed && r.Severity == "error" }
 
-// evaluate evaluates one demand.
-func (s *stage) evaluate(ctx context.Context, c Check, f *figures, p integrityChecker) (Result, error) {
+// evaluate measures one check and decides whether it holds.
+func (c Check) evaluate(ctx context.Context, f *figures, p integrityChecker) (Result, error) {
 	r := Result{ID: c.ID, On: c.On, Over: c.Over, Category: c.Category, Severity: c.Severity, Lower: c.Lower}
 	r.Min, r.Max = c.limits()
-	o, err := s.observe(ctx, c, f, p)
+	o, err := c.observe(ctx, f, p)
 	if err != nil {
 		return r, err
 	}
@@ -72,127 +40,46 @@ type observation struct {
 	samples func() []Sample
 }
 
-// observe takes the value of a check from the figures, or has it proved.
-func (s *stage) observe(ctx context.Context, c Check, f *figures, p integrityChecker) (observation, error) {
-	report, d, set := f.reports[c.On], f.Details[c.On], f.sets[c.On]
-	m := p.m
-	category := report.PerCategory[c.Category]
-	k := m.t.Index(c.Category)
-	void := ""
-	if definitionOf(c.ID).category == always && category.Support == 0 {
-		void = "no row of " + c.On + " is positive: nothing can be measured"
+// observe takes the value of a check from the figures, or tries what no figure
+// shows.
+func (c Check) observe(ctx context.Context, f *figures, p integrityChecker) (observation, error) {
+	observe := definitionOf(c.ID).observe
+	if observe == nil {
+		return observation{}, fmt.Errorf("unknown check %q", c.ID)
 	}
-	switch c.ID {
-	case "macro_f1":
-		if len(report.Unsupported) == len(m.t.Categories) {
-			void = fmt.Sprintf("no category has %d positives", metrics.MinSupport)
-		}
-		return observation{value: report.MacroF1, ci: report.CI.MacroF1, void: void, samples: func() []Sample { return m.wrong(set, allRows(set), -1, anyError) }}, nil
-	case "micro_f1":
-		return observation{value: report.MicroF1, ci: report.CI.MicroF1, samples: func() []Sample { return m.wrong(set, allRows(set), -1, anyError) }}, nil
-	case "precision":
-		return observation{value: category.Precision, ci: category.CI.Precision, void: void, samples: func() []Sample { return m.wrong(set, allRows(set), k, falseAlarm) }}, nil
-	case "recall":
-		return observation{value: category.Recall, ci: category.CI.Recall, void: void, samples: func() []Sample { return m.wrong(set, allRows(set), k, missed) }}, nil
-	case "f1":
-		return observation{value: category.F1, ci: category.CI.F1, void: void, samples: func() []Sample { return m.wrong(set, allRows(set), k, anyError) }}, nil
-	case "tag_accuracy":
-		o := observation{value: d.TagAccuracy.Value, ci: d.TagAccuracy.CI, samples: func() []Sample { return m.wrongTags(set, k) }}
-		tagged := category.TagSupport
-		if c.Category != "" {
-			o.value, o.ci = category.TagAccuracy, category.CI.TagAccuracy
-		} else {
-			for _, x := range report.PerCategory {
-				tagged += x.TagSupport
-			}
-		}
-		if tagged == 0 {
-			o.void = "no positive row of " + c.On + " carries a tag: nothing can be measured"
-		}
-		return o, nil
-	case "gain":
-		base := byKeywords
-		if c.Over == "majority" {
-			base = byMajority
-		}
-		x := d.Gains[c.Over].MacroF1
-		return observation{value: x.Value, ci: x.CI, samples: func() []Sample { return m.worse(set, byModel, base) }}, nil
-	case "masked_gap":
-		return observation{value: d.MaskedGap.MacroF1.Value, ci: d.MaskedGap.MacroF1.CI, samples: func() []Sample { return m.worse(set, byMasked, byModel) }}, nil
-	case "no_rule_fired":
-		x := d.NoRuleFired
-		if x.Rows == 0 {
-			void = "a rule fired on every row of " + c.On
-		}
-		return observation{value: x.MicroF1, ci: x.CI.MicroF1, where: fmt.Sprintf("%d rows", x.Rows), void: void, samples: func() []Sample { return m.wrong(set, rowsWithoutRules(set), -1, anyError) }}, nil
-	case "calibration":
-		return m.calibration(c, report, d, set), nil
-	case "support", "train_support":
-		return m.support(c, report, f.Train), nil
-	case "weak_domain":
-		return m.weakestSegment(c, report, d.Segments[byDomain], set), nil
-	case "weak_length":
-		return m.weakestSegment(c, report, d.Segments[byLength], set), nil
-	case "drift_labels":
-		return observation{value: f.Drift[c.On].Labels, where: f.Drift[c.On].Against}, nil
-	case "drift_lengths":
-		return observation{value: f.Drift[c.On].Lengths, where: f.Drift[c.On].Against}, nil
-	case "leak":
-		return observation{value: float64(len(f.leaks[c.On])), samples: func() []Sample { return leaked(set, f.leaks[c.On]) }}, nil
-	case "reload":
-		return p.reload(ctx, set)
-	case "fallback":
-		return p.fallback(ctx, set)
-	}
-	return observation{}, fmt.Errorf("unknown check %q", c.ID)
+	return observe(ctx, checkInput{check: c, report: f.reports[c.On], details: f.Details[c.On], set: f.sets[c.On], figures: f, m: p.m, integrity: p})
 }
 
-func (m *measurer) calibration(c Check, report metrics.Report, d *Details, s *evaluationSet) observation {
-	o := observation{where: c.Category, value: -1}
-	for _, category := range m.t.Categories {
-		if c.Category == category.Name || c.Category == "" && report.PerCategory[category.Name].Support >= metrics.MinSupport && d.Calibration[category.Name].ECE > o.value {
-			o.value, o.where = d.Calibration[category.Name].ECE, category.Name
-		}
-	}
-	if o.value < 0 {
-		return observation{void: fmt.Sprintf("no category has %d positives", metrics.MinSupport)}
-	}
-	k := m.t.Index(o.where)
-	o.samples = func() []Sample { return m.wrong(s, allRows(s), k, anyError) }
-	if c.Category != "" {
-		o.where = ""
-	}
-	return o
+// checkInput is what a check may look at; report, details and set are those of the
+// rows that it is on.
+type checkInput struct {
+	check     Check
+	report    metrics.Report
+	details   *Details
+	set       *evaluationSet
+	figures   *figures
+	m         *measurer
+	integrity integrityChecker
 }
 
-func (m *measurer) support(c Check, report metrics.Report, counts TrainCounts) observation {
-	positives := func(name string) int {
-		if c.ID == "train_support" {
-			return counts.Positives[name]
-		}
-		return report.PerCategory[name].Support
+// category is how the model does on the category that the check is about.
+func (in checkInput) category() metrics.Category { return in.report.PerCategory[in.check.Category] }
+
+// index is the place of that category, -1 if there is none.
+func (in checkInput) index() int { return in.m.t.Index(in.check.Category) }
+
+// withoutPositives says why a category cannot be measured, if it has no positive
+// row.
+func (in checkInput) withoutPositives() string {
+	if in.category().Support > 0 {
+		return ""
 	}
-	if c.Category != "" {
-		return observation{value: float64(positives(c.Category))}
-	}
-	o := observation{value: math.Inf(1)}
-	for _, name := range m.t.Names() {
-		if n := float64(positives(name)); n < o.value {
-			o.value, o.where = n, name
-		}
-	}
-	return o
+	return "no row of " + in.check.On + " is positive: nothing can be measured"
 }
 
-func (m *measurer) weakestSegment(c Check, report metrics.Report, segments []Segment, s *evaluationSet) observation {
-	x, ok := weakest(segments, c.Rows)
-	if !ok {
-		return observation{where: fmt.Sprintf("none has %d rows", c.Rows)}
-	}
-	return observation{
-		value: report.MicroF1 - x.MicroF1, where: fmt.Sprintf("%s, %d rows", x.Name, x.Rows),
-		samples: func() []Sample { return m.wrong(s, x.at, -1, anyError) },
-	}
+// mistakes samples the model's mistakes about a category, -1 is any.
+func (in checkInput) mistakes(category int, is mistake) func() []Sample {
+	return func() []Sample { return in.m.wrong(in.set, allRows(in.set), category, is) }
 }
 
 // Name is a check in words: "gain on gold over keywords".

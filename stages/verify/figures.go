@@ -7,54 +7,6 @@ import (
 	"github.com/sprint-ml/sprint/stages/rows"
 )
 
-// Metrics is the content of metrics.json. Outside programs rely on its names.
-type Metrics struct {
-	Test metrics.Report  `json:"test"`
-	Gold *metrics.Report `json:"gold"` // null without a gold set
-	// Baselines and Masked are on gold if there is one, else on test.
-	Baselines map[string]metrics.Report `json:"baselines"`
-	Masked    metrics.Report            `json:"masked"`
-	// Leaked are gold rows that were in train.
-	Leaked int `json:"leaked"`
-	// Train counts the training rows and the positives of each category.
-	Train TrainCounts `json:"train"`
-	// Details are by set: test, and gold if there is one.
-	Details map[string]*Details `json:"details"`
-	// Drift is there if a check asks for it.
-	Drift map[string]Drift `json:"drift,omitempty"`
-}
-
-// TrainCounts is what the model was trained on.
-type TrainCounts struct {
-	Rows      int            `json:"rows"`
-	Positives map[string]int `json:"positives"`
-}
-
-// Details are the figures of one set that say where a model is weak.
-type Details struct {
-	// Gains are over the baselines, on the same rows.
-	Gains     map[string]metrics.Difference `json:"gains"`
-	MaskedGap metrics.Difference            `json:"masked_gap"`
-	// NoRuleFired is the model on the rows where no rule fired.
-	NoRuleFired metrics.Report   `json:"no_rule_fired"`
-	TagAccuracy metrics.Estimate `json:"tag_accuracy"` // of all categories
-	// Tags are by category.
-	Tags        map[string]Confusion           `json:"tags"`
-	Calibration map[string]metrics.Calibration `json:"calibration"`
-	// Segments are by "domain" and "length", the largest first.
-	Segments     map[string][]Segment `json:"segments"`
-	Distribution Distribution         `json:"distribution"`
-	// Repeated are rows whose identity or title an earlier row of the set has.
-	Repeated int `json:"repeated"`
-}
-
-// Confusion counts answered tags (columns) by true tag (rows), in the order of
-// Tags, over the rows where the category is present.
-type Confusion struct {
-	Tags   []string `json:"tags"`
-	Counts [][]int  `json:"counts"`
-}
-
 // figures are the metrics and what checks need beside them.
 type figures struct {
 	Metrics

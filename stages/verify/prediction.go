@@ -8,30 +8,6 @@ import (
 	"github.com/sprint-ml/sprint/stages"
 )
 
-// Prediction is a line of predictions.jsonl: one row of the gold set, without
-// one of the test split, and what was answered.
-type Prediction struct {
-	On         string                        `json:"on"`
-	ID         string                        `json:"id,omitempty"`
-	URL        string                        `json:"url,omitempty"`
-	Title      string                        `json:"title"`
-	Host       string                        `json:"host,omitempty"`
-	Categories map[string]CategoryPrediction `json:"categories"`
-	Rules      []string                      `json:"rules"` // that fired, as category:rule
-}
-
-// CategoryPrediction is what one category of a row is, and is said to be.
-type CategoryPrediction struct {
-	Truth    bool    `json:"truth"`
-	Unknown  bool    `json:"unknown,omitempty"` // nobody decided: Truth means nothing
-	Score    float64 `json:"score"`
-	Answer   bool    `json:"answer"` // the score is over the threshold
-	Masked   bool    `json:"masked"` // with the rules' words hidden
-	Keywords bool    `json:"keywords"`
-	TagTruth string  `json:"tag_truth,omitempty"`
-	Tag      string  `json:"tag,omitempty"` // whether or not the category is answered
-}
-
 // maxPredictions caps what is stored of a large test split.
 const maxPredictions = 10_000
 

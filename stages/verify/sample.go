@@ -8,14 +8,6 @@ import (
 	"strings"
 )
 
-// Sample is a row that explains a failed check.
-type Sample struct {
-	ID       string `json:"id"` // its id, else its url
-	Title    string `json:"title"`
-	Expected string `json:"expected"`
-	Answered string `json:"answered"`
-}
-
 // maxSamples caps the samples of a check, maxTitle the characters of a title.
 const (
 	maxSamples = 5
@@ -117,14 +109,6 @@ func (m *measurer) wrongTags(s *evaluationSet, category int) []Sample {
 				out = append(out, s.sample(i, c.Name+": "+want, c.Name+": "+cmp.Or(got, "no tag")))
 			}
 		}
-	}
-	return out
-}
-
-func leaked(s *evaluationSet, in []leak) []Sample {
-	var out []Sample
-	for _, l := range in[:min(maxSamples, len(in))] {
-		out = append(out, s.sample(l.row, "not in train", "in train as: "+shorten(l.as)))
 	}
 	return out
 }

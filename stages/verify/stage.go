@@ -1,5 +1,12 @@
 // Package verify measures a model on the test split and on a gold set, next to
 // the keywords and majority baselines, and decides whether it is good enough.
+//
+// stage.go is the kind, options.go its options, documents.go what it writes.
+// measure.go lets every classifier answer, figures.go and segments.go compute what
+// metrics.json holds, gold.go leaves out what train calibrated on. checks.go lists
+// the checks and check.go evaluates one: a new check is a row there, its id in the
+// enum of Check.ID and a file check_NAME.go. sample.go picks the rows that explain
+// a failure.
 package verify
 
 import (
@@ -141,7 +148,7 @@ func (s *stage) decide(ctx context.Context, in stages.Inputs, out stages.Outputs
 		if volatile(c.ID) {
 			continue
 		}
-		r, err := s.evaluate(ctx, c, f, p)
+		r, err := c.evaluate(ctx, f, p)
 		if err != nil {
 			return err
 		}

@@ -9,18 +9,6 @@ import (
 	"github.com/sprint-ml/sprint/stages/resources"
 )
 
-// Timings is the content of timings.json, in milliseconds.
-type Timings struct {
-	Device string  `json:"device"`
-	Texts  int     `json:"texts"`
-	P50    float64 `json:"latency_p50_ms"` // of one text
-	P99    float64 `json:"latency_p99_ms"`
-	Rate   float64 `json:"rows_per_second"` // in batches
-	// Checks of latency stand here, in a volatile output: they hold for a
-	// machine and a moment, and must not decide for others.
-	Checks []Result `json:"checks,omitempty"`
-}
-
 // timedTexts is how many single texts are timed.
 const timedTexts = 50
 

@@ -145,3 +145,11 @@ func (p integrityChecker) damaged(ctx context.Context) (string, error) {
 	}
 	return dir, nil
 }
+
+func checkReload(ctx context.Context, in checkInput) (observation, error) {
+	return in.integrity.reload(ctx, in.set)
+}
+
+func checkFallback(ctx context.Context, in checkInput) (observation, error) {
+	return in.integrity.fallback(ctx, in.set)
+}

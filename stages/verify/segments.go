@@ -15,16 +15,6 @@ const (
 	byLength = "length"
 )
 
-// Segment is a part of a set and how well the model does on it.
-type Segment struct {
-	Name    string  `json:"name"`
-	Rows    int     `json:"rows"`
-	MicroF1 float64 `json:"micro_f1"`
-	// Decided counts positives, true or answered: without any F1 says nothing.
-	Decided int `json:"decided"`
-	at      []int
-}
-
 // maxSegments caps what is stored of many hosts.
 const maxSegments = 100
 
@@ -71,16 +61,4 @@ func (m *measurer) segments(s *evaluationSet, property func(s *evaluationSet, ro
 	}
 	slices.SortStableFunc(out, func(a, b Segment) int { return cmp.Compare(b.Rows, a.Rows) })
 	return out[:min(maxSegments, len(out))]
-}
-
-// weakest is the segment with the least F1 among those of enough rows.
-func weakest(in []Segment, rows int) (Segment, bool) {
-	var out Segment
-	found := false
-	for _, x := range in {
-		if x.Rows >= rows && x.Decided > 0 && (!found || x.MicroF1 < out.MicroF1) {
-			out, found = x, true
-		}
-	}
-	return out, found
 }

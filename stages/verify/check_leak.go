@@ -1,6 +1,8 @@
 package verify
 
 import (
+	"context"
+
 	"github.com/sprint-ml/sprint/stages/dedup"
 	"github.com/sprint-ml/sprint/stages/rows"
 )
@@ -65,4 +67,18 @@ func repeated(in []rows.Row) int {
 		seen[id], seen[title] = true, true
 	}
 	return n
+}
+
+// checkLeak counts the measured rows that train holds.
+func checkLeak(_ context.Context, in checkInput) (observation, error) {
+	leaks := in.figures.leaks[in.check.On]
+	return observation{value: float64(len(leaks)), samples: func() []Sample { return leakSamples(in.set, leaks) }}, nil
+}
+
+func leakSamples(s *evaluationSet, in []leak) []Sample {
+	var out []Sample
+	for _, l := range in[:min(maxSamples, len(in))] {
+		out = append(out, s.sample(l.row, "not in train", "in train as: "+shorten(l.as)))
+	}
+	return out
 }

@@ -11,24 +11,6 @@ import (
 	"github.com/sprint-ml/sprint/stages/rows"
 )
 
-// Distribution counts what the model answers and what it is asked. A later
-// release is compared with it.
-type Distribution struct {
-	Rows int `json:"rows"`
-	// Labels are rows by answered category, "" those without any.
-	Labels map[string]int `json:"labels"`
-	// Lengths are rows by length of title.
-	Lengths []int `json:"lengths"`
-}
-
-// Drift is how far a set is from an earlier one, as population stability index.
-type Drift struct {
-	// Against is a release, "news@3", or "train".
-	Against string  `json:"against"`
-	Labels  float64 `json:"labels"`
-	Lengths float64 `json:"lengths"`
-}
-
 func (m *measurer) distribution(s *evaluationSet) Distribution {
 	return m.count(len(s.rows), func(i int) ([]bool, string) { return s.answers[byModel][i].Positive, s.rows[i].Title })
 }
@@ -140,4 +122,14 @@ func (s *stage) earlierDistributions(ctx context.Context) (map[string]Distributi
 		s.env.Log.Warn("the earlier release stored no distribution: drift is measured against the training rows", "release", name)
 	}
 	return out, name, nil
+}
+
+func checkDriftLabels(_ context.Context, in checkInput) (observation, error) {
+	d := in.figures.Drift[in.check.On]
+	return observation{value: d.Labels, where: d.Against}, nil
+}
+
+func checkDriftLengths(_ context.Context, in checkInput) (observation, error) {
+	d := in.figures.Drift[in.check.On]
+	return observation{value: d.Lengths, where: d.Against}, nil
 }
