@@ -14,8 +14,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/sprint-ml/sprint/jobs/catalog"
 	"github.com/sprint-ml/sprint/jobs/runs"
-	"github.com/sprint-ml/sprint/jobs/sprint/app"
 	"github.com/sprint-ml/sprint/stages"
 	"github.com/sprint-ml/sprint/stages/stagetest"
 	"github.com/sprint-ml/sprint/storage"
@@ -245,7 +245,7 @@ func TestRetryOfAKilledRun(t *testing.T) {
 	p.says(t, "slow       running")
 	program := pidIn(t, filepath.Join(dir, "pid"))
 	list := startProgram(t, dir, "runs", "-o", "json")
-	var r app.ListedRun
+	var r catalog.Run
 	if code := list.code(t); code != 0 || json.Unmarshal([]byte(list.said.String()), &r) != nil || r.State != "running" {
 		t.Fatalf("runs ends with %d:\n%s", code, list.said.String())
 	}

@@ -4,10 +4,11 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
-	"github.com/sprint-ml/sprint/jobs/sprint/labels"
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"github.com/sprint-ml/sprint/jobs/labels/preview"
 )
 
 const previewTaxonomy = `negation: {words: [no], within: 2}
@@ -80,7 +81,7 @@ func TestPreviewSample(t *testing.T) {
 		if code != 0 {
 			t.Fatalf("code %d: %s", code, errs)
 		}
-		var p labels.Preview
+		var p preview.Preview
 		if err := json.Unmarshal([]byte(out), &p); err != nil {
 			t.Fatal(err)
 		}
@@ -184,5 +185,24 @@ func TestValidateStrict(t *testing.T) {
 		if code != c.code || !strings.Contains(errs.String(), `taxonomy.yaml:8:37: "inferno storm" says nothing new`) {
 			t.Errorf("%s: code %d, want %d: %s%s", name, code, c.code, out.String(), errs.String())
 		}
+	}
+}
+
+// TestPreviewDropsAsFetchDoes: the plan's files are sampled without the rows that
+// fetch would drop, those with an address that was there before among them.
+func TestPreviewDropsAsFetchDoes(t *testing.T) {
+	rows := `{"url":"https://news.example/1","title":"Fire in the harbour"}
+{"url":"https://news.example/1","title":"Fire in the harbour, again"}
+{"url":"https://news.example/2","title":"fire in the  harbour"}
+{"title":"Shares rise"}
+`
+	dir := demo(t, map[string]string{"rows.jsonl": rows})
+	code, out, stderr := exec(t, dir, "label-preview", "-o", "json")
+	var got preview.Preview
+	if err := json.Unmarshal([]byte(out), &got); code != 0 || err != nil {
+		t.Fatalf("code %d, %v: %s", code, err, stderr)
+	}
+	if got.Sample == nil || got.Sample.All != 2 {
+		t.Errorf("sampled %+v, want 2 rows", got.Sample)
 	}
 }

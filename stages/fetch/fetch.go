@@ -87,7 +87,7 @@ func (s *stage) Run(ctx context.Context, _ stages.Inputs, out stages.Outputs) er
 	if err != nil {
 		return err
 	}
-	kept, dropped := dropDuplicates(table.Rows)
+	kept, dropped := DropDuplicates(table.Rows)
 	st := table.Stats
 	s.env.Note("rows", len(kept))
 	s.env.Note("duplicates", dropped)
@@ -108,9 +108,9 @@ func (s *stage) Run(ctx context.Context, _ stages.Inputs, out stages.Outputs) er
 	return raw.Commit()
 }
 
-// dropDuplicates keeps the first row of every url and of every normalised
-// title.
-func dropDuplicates(all []rows.Row) (kept []rows.Row, dropped int) {
+// DropDuplicates keeps the first row of every url and of every normalised title,
+// in the array of all, and counts the others.
+func DropDuplicates(all []rows.Row) (kept []rows.Row, dropped int) {
 	seen := make(map[string]bool, 2*len(all))
 	kept = all[:0]
 	for _, r := range all {

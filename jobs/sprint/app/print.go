@@ -8,6 +8,7 @@ import (
 
 	"github.com/spf13/cobra"
 	"github.com/sprint-ml/sprint/config"
+	"github.com/sprint-ml/sprint/config/diagnostic"
 	"github.com/sprint-ml/sprint/jobs/evaluate"
 	"github.com/sprint-ml/sprint/jobs/runs"
 )
@@ -63,4 +64,11 @@ func Would(v *evaluate.Decision) string {
 		return "continue"
 	}
 	return "run"
+}
+
+// Warn prints what can be lived with.
+func (a *App) Warn(warnings diagnostic.Errors) {
+	for _, e := range warnings {
+		fmt.Fprintf(a.Stderr, "warning: %v\n", e)
+	}
 }

@@ -9,6 +9,7 @@ import (
 
 	"github.com/spf13/cobra"
 	"github.com/sprint-ml/sprint/config"
+	"github.com/sprint-ml/sprint/jobs/catalog"
 	"github.com/sprint-ml/sprint/jobs/runs"
 	"github.com/sprint-ml/sprint/jobs/sprint/app"
 	"github.com/sprint-ml/sprint/storage"
@@ -37,7 +38,7 @@ func cancelRun(ctx context.Context, a *app.App, store *storage.Store, args []str
 	var s runs.Status
 	var err error
 	if len(args) == 0 {
-		s, err = app.NewestRun(ctx, store, runs.Status.Live)
+		s, err = catalog.Newest(ctx, store, runs.Status.Live)
 		if errors.Is(err, storage.ErrNotFound) {
 			return &config.UsageError{Message: "no run of this store is live", Hint: "`sprint runs` lists them"}
 		}
@@ -45,7 +46,7 @@ func cancelRun(ctx context.Context, a *app.App, store *storage.Store, args []str
 		s, err = runs.Load(ctx, store, args[0])
 	}
 	if err != nil {
-		return app.NoRun(strings.Join(args, " "), err)
+		return catalog.NoRun(strings.Join(args, " "), err)
 	}
 	switch s.State {
 	case "ended":

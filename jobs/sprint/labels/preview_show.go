@@ -7,6 +7,7 @@ import (
 	"strings"
 	"text/tabwriter"
 
+	"github.com/sprint-ml/sprint/jobs/labels/preview"
 	"github.com/sprint-ml/sprint/jobs/progress/sanitize"
 	"github.com/sprint-ml/sprint/jobs/sprint/app"
 	"github.com/sprint-ml/sprint/ml/keywords"
@@ -24,7 +25,7 @@ func marksOf(a *app.App) marks {
 }
 
 // highlight marks hits in a field; those that count win over those that do not.
-func (m marks) highlight(text, field string, fired, dropped []previewHit) string {
+func (m marks) highlight(text, field string, fired, dropped []preview.Hit) string {
 	type span struct {
 		start, end int
 		counts     bool
@@ -73,7 +74,7 @@ func (m marks) highlight(text, field string, fired, dropped []previewHit) string
 	return b.String()
 }
 
-func showPreview(a *app.App, p *Preview) {
+func showPreview(a *app.App, p *preview.Preview) {
 	out := a.Stdout
 	m := marksOf(a)
 	if n := len(p.Warnings); n > 0 {
@@ -99,12 +100,12 @@ func showPreview(a *app.App, p *Preview) {
 }
 
 // text prints a text, its categories, and every hit with its rule.
-func (m marks) text(out io.Writer, t previewText) {
+func (m marks) text(out io.Writer, t preview.Text) {
 	fmt.Fprintln(out, m.highlight(t.Title, "title", t.Fired, t.Dropped))
 	if t.Description != "" {
 		fmt.Fprintf(out, "  %s\n", m.highlight(t.Description, "description", t.Fired, t.Dropped))
 	}
-	fmt.Fprintf(out, "  = %s\n", said(t))
+	fmt.Fprintf(out, "  = %s\n", categoriesOf(t))
 	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
 	for _, h := range t.Fired {
 		fmt.Fprintf(w, "  %s\t%s\t%s\tweight %g\n", h.Words, h.Rule, h.Tag, h.Weight)
@@ -115,10 +116,10 @@ func (m marks) text(out io.Writer, t previewText) {
 	w.Flush()
 }
 
-// said lists the categories of a text in the order of what fired.
-func said(t previewText) string {
+// categoriesOf lists the categories of a text in the order of what fired.
+func categoriesOf(t preview.Text) string {
 	var parts []string
-	for _, name := range t.of {
+	for _, name := range t.Of {
 		l, ok := t.Categories[name]
 		if !ok {
 			continue
@@ -141,10 +142,10 @@ func share(n, of int) string {
 	return fmt.Sprintf("%.1f%%", 100*float64(n)/float64(of))
 }
 
-func showSample(out io.Writer, m marks, p *Preview) {
+func showSample(out io.Writer, m marks, p *preview.Preview) {
 	s := p.Sample
 	for _, t := range s.Shown {
-		fmt.Fprintf(out, "%s\n  = %s\n", m.highlight(t.Title, "title", t.Fired, t.Dropped), said(t))
+		fmt.Fprintf(out, "%s\n  = %s\n", m.highlight(t.Title, "title", t.Fired, t.Dropped), categoriesOf(t))
 	}
 	if len(s.Shown) > 0 {
 		fmt.Fprintln(out)
@@ -180,7 +181,7 @@ func showSample(out io.Writer, m marks, p *Preview) {
 	showRules(out, p)
 }
 
-func showRules(out io.Writer, p *Preview) {
+func showRules(out io.Writer, p *preview.Preview) {
 	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
 	head := "RULE\tTAG\tWEIGHT\tROWS\tSOLE\t"
 	if p.Gold != nil {

@@ -12,9 +12,11 @@ import (
 
 	"github.com/spf13/cobra"
 	"github.com/sprint-ml/sprint/config"
+	"github.com/sprint-ml/sprint/jobs/catalog"
 	"github.com/sprint-ml/sprint/jobs/commandline"
 	"github.com/sprint-ml/sprint/jobs/evaluate"
 	"github.com/sprint-ml/sprint/jobs/graph"
+	"github.com/sprint-ml/sprint/jobs/labels/stored"
 	"github.com/sprint-ml/sprint/jobs/progress/sanitize"
 	"github.com/sprint-ml/sprint/jobs/provenance"
 	"github.com/sprint-ml/sprint/jobs/runs"
@@ -86,7 +88,7 @@ func reviewedRows(ctx context.Context, a *app.App, cmd *cobra.Command, args []st
 				return nil, err
 			}
 			defer store.Close()
-			if app.IsRun(ctx, store, args[0]) {
+			if catalog.IsRun(ctx, store, args[0]) {
 				return reviewOfRun(ctx, store, args[0])
 			}
 		}
@@ -110,7 +112,7 @@ func reviewedRows(ctx context.Context, a *app.App, cmd *cobra.Command, args []st
 	}
 	set := &ReviewSet{}
 	artifact, _ := made.Manifest.Output("labelled")
-	if set.Rows, set.Categories, err = readArtifact(ctx, c.Store, artifact); err != nil {
+	if set.Rows, set.Categories, err = stored.Rows(ctx, c.Store, artifact); err != nil {
 		return nil, err
 	}
 	for _, path := range goldFiles(c.Graph, o) {
@@ -141,7 +143,7 @@ func goldFiles(g *graph.Graph, o *label.Options) []string {
 // reviewOfRun takes the sides of the split that a run made: gold is out of them
 // already.
 func reviewOfRun(ctx context.Context, store *storage.Store, run string) (*ReviewSet, error) {
-	_, found, err := app.Outputs(ctx, store, run)
+	_, found, err := catalog.Outputs(ctx, store, run)
 	if err != nil {
 		return nil, err
 	}
@@ -151,22 +153,13 @@ func reviewOfRun(ctx context.Context, store *storage.Store, run string) (*Review
 		if i < 0 {
 			return nil, &config.UsageError{Message: fmt.Sprintf("run %s made no split, so its gold rows are not known", run), Hint: "name its plan: sprint review export plan.yaml"}
 		}
-		part, categories, err := readArtifact(ctx, store, found[i].Artifact)
+		part, categories, err := stored.Rows(ctx, store, found[i].Artifact)
 		if err != nil {
 			return nil, err
 		}
 		set.Rows, set.Categories = append(set.Rows, part...), categories
 	}
 	return set, nil
-}
-
-func readArtifact(ctx context.Context, store *storage.Store, a storage.Artifact) ([]rows.Row, []string, error) {
-	r, err := store.Get(ctx, a.Digest, a.Size)
-	if err != nil {
-		return nil, nil, app.Gone(a.Name, err)
-	}
-	defer r.Close()
-	return rows.DecodeParquet(r)
 }
 
 // The sorts of doubt.

@@ -15,6 +15,7 @@ import (
 
 	"github.com/spf13/cobra"
 	"github.com/sprint-ml/sprint/config"
+	"github.com/sprint-ml/sprint/jobs/catalog"
 	"github.com/sprint-ml/sprint/jobs/executor"
 	"github.com/sprint-ml/sprint/jobs/provenance"
 	"github.com/sprint-ml/sprint/jobs/runs"
@@ -66,11 +67,11 @@ of a tree: train.model/config.json.`,
 func listArtifacts(ctx context.Context, a *app.App, s *storage.Store, args []string) error {
 	run := ""
 	if len(args) > 0 {
-		if run = args[0]; !app.IsRun(ctx, s, run) {
+		if run = args[0]; !catalog.IsRun(ctx, s, run) {
 			return listTree(ctx, a, s, run)
 		}
 	}
-	r, found, err := app.Outputs(ctx, s, run)
+	r, found, err := catalog.Outputs(ctx, s, run)
 	if err != nil {
 		return err
 	}
@@ -105,7 +106,7 @@ func listTree(ctx context.Context, a *app.App, s *storage.Store, ref string) err
 	entries := []storage.TreeEntry{{Path: f.Base(), Digest: f.Digest, Size: f.Size}}
 	if f.Tree() {
 		if entries, err = s.Tree(ctx, f.Digest); err != nil {
-			return app.Gone(ref, err)
+			return catalog.Gone(ref, err)
 		}
 	}
 	if a.AsJSON {
@@ -144,17 +145,17 @@ func getArtifact(ctx context.Context, a *app.App, s *storage.Store, args []strin
 	if f.Tree() {
 		entries, err := s.Tree(ctx, f.Digest)
 		if err != nil {
-			return app.Gone(args[0], err)
+			return catalog.Gone(args[0], err)
 		}
 		n = len(entries)
 		if err := os.Mkdir(part, 0o755); err != nil {
 			return err
 		}
 		if err := s.FetchTree(ctx, entries, part); err != nil {
-			return app.Gone(args[0], err)
+			return catalog.Gone(args[0], err)
 		}
 	} else if err := fetchFile(ctx, s, f, part); err != nil {
-		return app.Gone(args[0], err)
+		return catalog.Gone(args[0], err)
 	}
 	if err := os.Rename(part, dest); err != nil {
 		return err
@@ -186,7 +187,7 @@ func catArtifact(ctx context.Context, a *app.App, s *storage.Store, ref string) 
 	}
 	r, err := s.Get(ctx, f.Digest, f.Size)
 	if err != nil {
-		return app.Gone(ref, err)
+		return catalog.Gone(ref, err)
 	}
 	defer r.Close()
 	_, err = io.Copy(a.Stdout.Out, r)
@@ -202,14 +203,14 @@ func verifyArtifacts(ctx context.Context, a *app.App, s *storage.Store, args []s
 	switch {
 	case every:
 		return verifyStore(ctx, a, s)
-	case len(args) > 0 && !app.IsRun(ctx, s, args[0]):
+	case len(args) > 0 && !catalog.IsRun(ctx, s, args[0]):
 		f, err := provenance.FindArtifact(ctx, s, args[0])
 		if err != nil {
 			return err
 		}
 		found = []provenance.Found{f}
 	default:
-		_, found, err = app.Outputs(ctx, s, strings.Join(args, ""))
+		_, found, err = catalog.Outputs(ctx, s, strings.Join(args, ""))
 	}
 	if err != nil {
 		return err

@@ -12,6 +12,7 @@ import (
 
 	"github.com/spf13/cobra"
 	"github.com/sprint-ml/sprint/config"
+	"github.com/sprint-ml/sprint/jobs/catalog"
 	"github.com/sprint-ml/sprint/jobs/provenance"
 	"github.com/sprint-ml/sprint/jobs/runs"
 	"github.com/sprint-ml/sprint/jobs/sprint/app"
@@ -69,14 +70,14 @@ func pair(ctx context.Context, s *storage.Store, args []string) (old, now runs.R
 		st, err := runs.Load(ctx, s, id)
 		switch {
 		case err != nil:
-			return runs.Record{}, app.NoRun(id, err)
+			return runs.Record{}, catalog.NoRun(id, err)
 		case st.Record == nil:
 			return runs.Record{}, &config.UsageError{Message: fmt.Sprintf("run %s has not ended: %s", id, st)}
 		}
 		return *st.Record, nil
 	}
 	newest := func(plan, not string) (runs.Record, error) {
-		st, err := app.NewestRun(ctx, s, func(st runs.Status) bool {
+		st, err := catalog.Newest(ctx, s, func(st runs.Status) bool {
 			return st.Record != nil && (plan == "" || st.Record.Plan == plan) && (not == "" || st.Run < not)
 		})
 		if errors.Is(err, storage.ErrNotFound) {

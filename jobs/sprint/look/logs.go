@@ -11,6 +11,7 @@ import (
 
 	"github.com/spf13/cobra"
 	"github.com/sprint-ml/sprint/config"
+	"github.com/sprint-ml/sprint/jobs/catalog"
 	"github.com/sprint-ml/sprint/jobs/runs"
 	"github.com/sprint-ml/sprint/jobs/sprint/app"
 	"github.com/sprint-ml/sprint/stages"
@@ -108,7 +109,7 @@ func newestWithLogs(ctx context.Context, store *storage.Store, follow bool) (str
 // may still come to the stage.
 func checkTried(ctx context.Context, store *storage.Store, run, stage string, follow bool) error {
 	if !storage.ValidKey("runs/" + run) {
-		return app.NoRun(run, storage.ErrNotFound)
+		return catalog.NoRun(run, storage.ErrNotFound)
 	}
 	tries, err := runs.Attempts(ctx, store, run)
 	if err != nil {
@@ -117,9 +118,9 @@ func checkTried(ctx context.Context, store *storage.Store, run, stage string, fo
 	resolved, err := runs.LoadResolved(ctx, store, run)
 	if err != nil && len(tries) == 0 {
 		if _, err := runs.LoadRecord(ctx, store, run); err == nil {
-			return app.NoRun(run, errors.New("it tried no stage"))
+			return catalog.NoRun(run, errors.New("it tried no stage"))
 		}
-		return app.NoRun(run, err)
+		return catalog.NoRun(run, err)
 	}
 	if _, tried := tries[stage]; stage == "" || tried {
 		return nil

@@ -9,6 +9,7 @@ import (
 
 	"github.com/spf13/cobra"
 	"github.com/sprint-ml/sprint/config"
+	"github.com/sprint-ml/sprint/jobs/catalog"
 	"github.com/sprint-ml/sprint/jobs/report"
 	"github.com/sprint-ml/sprint/jobs/report/document"
 	"github.com/sprint-ml/sprint/jobs/report/render"
@@ -54,7 +55,7 @@ func showReport(ctx context.Context, a *app.App, s *storage.Store, args []string
 	}
 	src, err := document.Load(ctx, s, args[0])
 	if errors.Is(err, storage.ErrNotFound) {
-		return app.NoRun(args[0], err)
+		return catalog.NoRun(args[0], err)
 	}
 	if err != nil {
 		return err

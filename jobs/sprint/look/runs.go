@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
+	"github.com/sprint-ml/sprint/jobs/catalog"
 	"github.com/sprint-ml/sprint/jobs/runs"
 	"github.com/sprint-ml/sprint/jobs/sprint/app"
 	"github.com/sprint-ml/sprint/storage"
@@ -37,14 +38,14 @@ func listRuns(ctx context.Context, a *app.App, store *storage.Store, plan string
 	if err != nil {
 		return err
 	}
-	var listed []app.ListedRun
+	var listed []catalog.Run
 	for len(ids) > 0 && (limit <= 0 || len(listed) < limit) {
 		// With a plan to look for nobody knows how many to read.
 		n := min(len(ids), 100)
 		if limit > 0 && plan == "" {
 			n = min(n, limit-len(listed))
 		}
-		batch, err := app.Standings(ctx, store, ids[:n], runs.LoadBrief)
+		batch, err := catalog.Load(ctx, store, ids[:n], runs.LoadBrief)
 		if err != nil {
 			return err
 		}
@@ -62,7 +63,7 @@ func listRuns(ctx context.Context, a *app.App, store *storage.Store, plan string
 	w := tabwriter.NewWriter(a.Stdout, 0, 0, 2, ' ', 0)
 	fmt.Fprintln(w, "RUN\tPLAN\tSTARTED\tSECONDS\tEND")
 	for _, r := range listed {
-		end := r.Standing.String()
+		end := r.Status.String()
 		if r.Pinned {
 			end += " (pinned)"
 		}
@@ -81,7 +82,7 @@ func pinCommand(a *app.App, pinned bool) *cobra.Command {
 		Use: use, Short: short, Args: cobra.ExactArgs(1),
 		RunE: a.OnStore(func(ctx context.Context, store *storage.Store, args []string) error {
 			if _, err := runs.Load(ctx, store, args[0]); err != nil {
-				return app.NoRun(args[0], err)
+				return catalog.NoRun(args[0], err)
 			}
 			if err := runs.SetPin(ctx, store, args[0], pinned, note); err != nil {
 				return err

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
+	"github.com/sprint-ml/sprint/jobs/catalog"
 	"github.com/sprint-ml/sprint/jobs/progress"
 	"github.com/sprint-ml/sprint/jobs/runs"
 	"github.com/sprint-ml/sprint/jobs/sprint/app"
@@ -36,7 +37,7 @@ func showStatus(ctx context.Context, a *app.App, store *storage.Store, args []st
 	}
 	s, err := runs.Load(ctx, store, args[0])
 	if err != nil {
-		return app.NoRun(args[0], err)
+		return catalog.NoRun(args[0], err)
 	}
 	if s.Record == nil {
 		return showProgress(ctx, a, store, s)

@@ -7,6 +7,7 @@ import (
 
 	"github.com/spf13/cobra"
 	"github.com/sprint-ml/sprint/config"
+	"github.com/sprint-ml/sprint/jobs/catalog"
 	"github.com/sprint-ml/sprint/jobs/runs"
 	"github.com/sprint-ml/sprint/jobs/sprint/app"
 	"github.com/sprint-ml/sprint/stages"
@@ -45,7 +46,7 @@ func retryCommand(a *app.App) *cobra.Command {
 func startedBy(ctx context.Context, store *storage.Store, run string) ([]string, error) {
 	s, err := runs.Load(ctx, store, run)
 	if err != nil {
-		return nil, app.NoRun(run, err)
+		return nil, catalog.NoRun(run, err)
 	}
 	var words []string
 	switch {

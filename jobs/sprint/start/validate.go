@@ -4,6 +4,7 @@ import (
 	"fmt"
 
 	"github.com/spf13/cobra"
+	"github.com/sprint-ml/sprint/jobs/labels/mistakes"
 	"github.com/sprint-ml/sprint/jobs/sprint/app"
 )
 
@@ -17,10 +18,10 @@ func validateCommand(a *app.App) *cobra.Command {
 			if err != nil {
 				return err
 			}
-			if err := app.CheckTaxonomy(c.Graph); err != nil {
+			if err := mistakes.InTaxonomy(c.Graph); err != nil {
 				return err
 			}
-			if warnings := app.TaxonomyWarnings(c.Graph); len(warnings) > 0 && strict {
+			if warnings := mistakes.Warnings(c.Graph); len(warnings) > 0 && strict {
 				return warnings
 			} else {
 				a.Warn(warnings)

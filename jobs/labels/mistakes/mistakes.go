@@ -1,8 +1,9 @@
-package app
+// Package mistakes tells the mistakes of a taxonomy and of rule tests as those of
+// a plan are told: with file, line and what to write instead.
+package mistakes
 
 import (
 	"errors"
-	"fmt"
 	"strings"
 
 	"github.com/sprint-ml/sprint/config/diagnostic"
@@ -12,9 +13,9 @@ import (
 	"github.com/sprint-ml/sprint/stages/dataset"
 )
 
-// CheckTaxonomy reports the mistakes of a plan's taxonomy like those of the
+// InTaxonomy reports the mistakes of a plan's taxonomy like those of the
 // plan itself.
-func CheckTaxonomy(g *graph.Graph) error {
+func InTaxonomy(g *graph.Graph) error {
 	src := g.Taxonomy()
 	if len(src.Data) == 0 {
 		return nil
@@ -28,11 +29,11 @@ func CheckTaxonomy(g *graph.Graph) error {
 	for _, p := range problems {
 		out = append(out, taxonomy.Problem{Line: p.Line, Col: p.Col, Message: p.Message, Hint: p.Hint})
 	}
-	return Pointing(src.Name, string(src.Data), out)
+	return At(src.Name, string(src.Data), out)
 }
 
-// Pointing gives problems of a file the lines that they are about.
-func Pointing(file, text string, problems []taxonomy.Problem) diagnostic.Errors {
+// At gives problems of a file the lines that they are about.
+func At(file, text string, problems []taxonomy.Problem) diagnostic.Errors {
 	lines := strings.Split(text, "\n")
 	var out diagnostic.Errors
 	for _, p := range problems {
@@ -45,19 +46,12 @@ func Pointing(file, text string, problems []taxonomy.Problem) diagnostic.Errors 
 	return out
 }
 
-// TaxonomyWarnings are what looks wrong in a valid taxonomy.
-func TaxonomyWarnings(g *graph.Graph) diagnostic.Errors {
+// Warnings are what looks wrong in a valid taxonomy.
+func Warnings(g *graph.Graph) diagnostic.Errors {
 	src := g.Taxonomy()
 	t, err := dataset.Taxonomy(src)
 	if err != nil {
 		return nil //nolint:nilerr // checkTaxonomy says what is wrong
 	}
-	return Pointing(src.Name, string(src.Data), t.Warnings)
-}
-
-// Warn prints what can be lived with.
-func (a *App) Warn(warnings diagnostic.Errors) {
-	for _, e := range warnings {
-		fmt.Fprintf(a.Stderr, "warning: %v\n", e)
-	}
+	return At(src.Name, string(src.Data), t.Warnings)
 }

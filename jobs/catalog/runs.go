@@ -1,4 +1,6 @@
-package app
+// Package catalog answers what a store holds, for whoever shows it: its runs, the
+// newest run that fits, and the outputs of a run. Its errors say what to do next.
+package catalog
 
 import (
 	"context"
@@ -16,31 +18,31 @@ import (
 	"golang.org/x/sync/errgroup"
 )
 
-// ListedRun is a line of runs.
-type ListedRun struct {
-	Run      string       `json:"run"`
-	Plan     string       `json:"plan"`
-	State    string       `json:"state"`
-	Code     *stages.Code `json:"code"` // null while it has none
-	Class    string       `json:"class,omitempty"`
-	Started  time.Time    `json:"started"`
-	Seconds  float64      `json:"seconds"`
-	Pinned   bool         `json:"pinned"`
-	Standing runs.Status  `json:"-"`
+// Run is what a list says of a run.
+type Run struct {
+	Run     string       `json:"run"`
+	Plan    string       `json:"plan"`
+	State   string       `json:"state"`
+	Code    *stages.Code `json:"code"` // null while it has none
+	Class   string       `json:"class,omitempty"`
+	Started time.Time    `json:"started"`
+	Seconds float64      `json:"seconds"`
+	Pinned  bool         `json:"pinned"`
+	Status  runs.Status  `json:"-"`
 }
 
-// Standings reads many runs at once: a store far away answers slowly.
-func Standings(ctx context.Context, store *storage.Store, ids []string, stand func(context.Context, *storage.Store, string) (runs.Status, error)) ([]ListedRun, error) {
-	out := make([]ListedRun, len(ids))
+// Load reads many runs at once: a store far away answers slowly.
+func Load(ctx context.Context, store *storage.Store, ids []string, stand func(context.Context, *storage.Store, string) (runs.Status, error)) ([]Run, error) {
+	out := make([]Run, len(ids))
 	var group errgroup.Group
 	group.SetLimit(16)
 	for i, id := range ids {
 		group.Go(func() error {
 			s, err := stand(ctx, store, id)
-			r := ListedRun{Run: id, State: s.State, Standing: s}
+			r := Run{Run: id, State: s.State, Status: s}
 			switch {
 			case errors.Is(err, storage.ErrNotFound), errors.Is(err, storage.ErrCorrupt):
-				r.State, r.Standing.State = "unknown", "unknown"
+				r.State, r.Status.State = "unknown", "unknown"
 			case err != nil:
 				return err
 			}
@@ -62,20 +64,20 @@ func Standings(ctx context.Context, store *storage.Store, ids []string, stand fu
 	return out, group.Wait()
 }
 
-// NewestRun returns the newest run that fits.
-func NewestRun(ctx context.Context, store *storage.Store, fits func(runs.Status) bool) (runs.Status, error) {
+// Newest returns the newest run that fits.
+func Newest(ctx context.Context, store *storage.Store, fits func(runs.Status) bool) (runs.Status, error) {
 	ids, err := runs.List(ctx, store, 200)
 	if err != nil {
 		return runs.Status{}, err
 	}
 	for batch := range slices.Chunk(ids, 16) {
-		listed, err := Standings(ctx, store, batch, runs.Load)
+		listed, err := Load(ctx, store, batch, runs.Load)
 		if err != nil {
 			return runs.Status{}, err
 		}
 		for _, r := range listed {
-			if fits(r.Standing) {
-				return r.Standing, nil
+			if fits(r.Status) {
+				return r.Status, nil
 			}
 		}
 	}
@@ -92,7 +94,7 @@ func IsRun(ctx context.Context, s *storage.Store, word string) bool {
 func Outputs(ctx context.Context, s *storage.Store, run string) (runs.Record, []provenance.Found, error) {
 	var r runs.Record
 	if run == "" {
-		newest, err := NewestRun(ctx, s, func(st runs.Status) bool { return st.Record != nil && hasOutputs(st.Record) })
+		newest, err := Newest(ctx, s, func(st runs.Status) bool { return st.Record != nil && hasOutputs(st.Record) })
 		if errors.Is(err, storage.ErrNotFound) {
 			return r, nil, &config.UsageError{Message: "no run of this store has made anything", Hint: "`sprint runs` lists them"}
 		}

@@ -1,0 +1,116 @@
+package preview
+
+import (
+	"fmt"
+	"io"
+	"os"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/sprint-ml/sprint/jobs/commandline"
+	"github.com/sprint-ml/sprint/jobs/evaluate"
+	"github.com/sprint-ml/sprint/jobs/graph"
+	"github.com/sprint-ml/sprint/jobs/labels/stored"
+	"github.com/sprint-ml/sprint/stages"
+	"github.com/sprint-ml/sprint/stages/fetch"
+	"github.com/sprint-ml/sprint/stages/rows"
+	"github.com/sprint-ml/sprint/storage"
+)
+
+// articles are the rows that the label stage would read: those that fetch
+// committed, else those of the plan's files, else those of fetch's last time.
+func (p *matcher) articles() (table []rows.Row, from string, err error) {
+	task := p.fetchTask()
+	if task == nil {
+		return nil, "", stages.Fail(stages.CodePlan, "give texts with --text", "the plan has no stage that makes articles")
+	}
+	look := graph.NewLookup(p.o.Plan.Dir(), p.o.Cache, true, time.Now())
+	defer func() {
+		if err := look.Close(); err != nil {
+			p.o.Log.Warn("could not remember file digests", "error", err)
+		}
+	}()
+	if r, ok := task.Options.(stages.Resolver); ok {
+		if task.External, err = r.Resolve(p.ctx, look); err != nil {
+			return nil, "", err
+		}
+	}
+	var last *storage.Manifest
+	if store := p.o.Store; store != nil {
+		ev := evaluate.Evaluator{Store: store}
+		v, err := ev.Decide(p.ctx, p.o.Graph, task, nil)
+		if err != nil {
+			return nil, "", err
+		}
+		if v.Manifest != nil {
+			table, err := p.committed(store, v.Manifest)
+			return table, "stage " + task.Name + " in the store", err
+		}
+		if last, err = ev.Last(p.ctx, p.o.Graph, task); err != nil {
+			return nil, "", err
+		}
+		if o, ok := task.Options.(*fetch.Options); last != nil && !(ok && o.Source == "files") {
+			table, err := p.committed(store, last)
+			return table, fmt.Sprintf("stage %s as of %s", task.Name, last.Finished.Local().Format("2006-01-02 15:04")), err
+		}
+	}
+	o, ok := task.Options.(*fetch.Options)
+	if !ok || o.Source != "files" {
+		return nil, "", stages.Fail(stages.CodePlan, fmt.Sprintf("`%s` brings them in; --text needs none", commandline.Of("run", p.o.Plan.File).Flag("until", task.Name)), "stage %s has no articles in the store yet", task.Name)
+	}
+	for _, path := range o.Files.Paths {
+		t, err := p.file(path, o.Files.Format)
+		if err != nil {
+			return nil, "", err
+		}
+		table = append(table, t...)
+	}
+	kept, _ := fetch.DropDuplicates(table)
+	return kept, strings.Join(o.Files.Paths, ", "), nil
+}
+
+// fetchTask is the task whose articles a label stage reads.
+func (p *matcher) fetchTask() *graph.Node {
+	for _, t := range p.o.Graph.Nodes {
+		for _, in := range t.Inputs {
+			if t.Kind.Name == "label" && in.Name == "articles" && in.From != "" {
+				task, _ := p.o.Graph.Node(in.From)
+				return task
+			}
+		}
+	}
+	i := slices.IndexFunc(p.o.Graph.Nodes, func(t *graph.Node) bool { return t.Kind.Name == "fetch" })
+	if i < 0 {
+		return nil
+	}
+	return p.o.Graph.Nodes[i]
+}
+
+func (p *matcher) committed(store *storage.Store, m *storage.Manifest) ([]rows.Row, error) {
+	a, ok := m.Output("articles")
+	if !ok {
+		return nil, fmt.Errorf("the manifest of %s %s has no articles", m.Kind, m.Key)
+	}
+	table, _, err := stored.Rows(p.ctx, store, a)
+	return table, err
+}
+
+func (p *matcher) file(path, format string) ([]rows.Row, error) {
+	if strings.Contains(path, "://") {
+		return nil, stages.Fail(stages.CodePlan, fmt.Sprintf("`%s` brings it in", commandline.Of("run", p.o.Plan.File).Flag("until", "fetch")), "%s is not on this machine", path)
+	}
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, &graph.MissingFile{Path: path, Err: err}
+	}
+	defer f.Close()
+	if format == "" || format == "auto" {
+		format, _ = rows.FormatOf(path)
+	}
+	t, err := rows.Read(io.Reader(f), format, nil)
+	if err != nil {
+		return nil, stages.Fail(stages.CodeIntegrity, "check that the file is whole and that files.format fits", "%s: %w", path, err)
+	}
+	return t.Rows, nil
+}
