@@ -31,7 +31,7 @@ func (e *Error) Error() string {
 	if len(e.There) > 0 {
 		b.WriteString("\n  devices here:")
 		for _, i := range e.There {
-			fmt.Fprintf(&b, "\n    %-4s  %s", i.Name, i.state())
+			fmt.Fprintf(&b, "\n    %-4s  %s", i.Name, i.usable())
 		}
 	}
 	for _, line := range e.Log {
@@ -43,30 +43,17 @@ func (e *Error) Error() string {
 // Unwrap gives the cause, so that wheel's sentinels can be tested for.
 func (e *Error) Unwrap() error { return e.Err }
 
-// state is one line on whether the device can be used.
-func (i Info) state() string {
-	switch {
-	case i.Err != "":
-		return "no: " + firstLine(i.Err)
-	case i.Plugin != "" && i.PluginVersion != "":
-		return "yes: " + i.Plugin + " " + i.PluginVersion
-	case i.Path != "":
-		return "yes: " + i.Path
-	}
-	return "yes: " + i.Plugin
-}
-
 // failure builds an Error with the list of devices.
-func failure(ctx context.Context, name, message, hint string, keep *logTail, err error, o Options) error {
+func failure(ctx context.Context, name, message, hint string, tail *logTail, err error, o Options) error {
 	e := &Error{Device: name, Message: message, Hint: hint, Err: err, There: List(ctx, o)}
-	if keep != nil {
-		e.Log = keep.lines()
+	if tail != nil {
+		e.Log = tail.lines()
 	}
 	return e
 }
 
-// reason is the one line that auto keeps when it passes a device over.
-func reason(name string, err error) string {
+// fallbackReason is the one line that auto keeps when it passes a device over.
+func fallbackReason(name string, err error) string {
 	text := err.Error()
 	if e, ok := err.(*Error); ok { //nolint:errorlint // built a line above by this package, never wrapped
 		text = e.Message
@@ -80,11 +67,4 @@ func reason(name string, err error) string {
 func firstLine(s string) string {
 	line, _, _ := strings.Cut(s, "\n")
 	return line
-}
-
-func openHint(name string) string {
-	if name == CUDA {
-		return "the NVIDIA driver and the CUDA libraries of the plugin's major version (cudart, cuBLAS, cuDNN 9, cuFFT, cuSOLVER, cuSPARSE, NCCL, CUPTI) must be found through LD_LIBRARY_PATH; TF_CPP_MIN_LOG_LEVEL=0 shows what XLA misses"
-	}
-	return "TF_CPP_MIN_LOG_LEVEL=0 shows XLA's own log"
 }

@@ -79,45 +79,61 @@ func (d *download) once(ctx context.Context) (done bool, err error) {
 		return false, &FetchError{Ref: d.id.Ref, Message: "cannot fetch " + d.name, Err: err, Hint: "check the network, set HF_ENDPOINT to a mirror, or give a folder instead"}
 	}
 	defer resp.Body.Close()
-	d.note(resp)
-	flags := os.O_WRONLY | os.O_CREATE
+	d.noteDigest(resp)
+	flags, from, done, err := d.begin(resp, have)
+	if err != nil || done || flags == 0 {
+		return done, err
+	}
+	return d.write(ctx, resp.Body, flags, from)
+}
+
+// begin reads where an answer's bytes belong, and the size of the file: the flags to open
+// it with and the offset at which they begin. done says that the file is whole already.
+// Flags of 0 ask for another request.
+func (d *download) begin(resp *http.Response, have int64) (flags int, from int64, done bool, err error) {
+	flags = os.O_WRONLY | os.O_CREATE
 	switch resp.StatusCode {
 	case http.StatusOK: // from the beginning, whatever was asked for
 		flags |= os.O_TRUNC
 		have = 0
+		if resp.ContentLength >= 0 {
+			d.size = resp.ContentLength
+		}
 	case http.StatusPartialContent:
 		start, total, ok := contentRange(resp.Header.Get("Content-Range"))
 		if !ok || start != have {
-			return false, &FetchError{Ref: d.id.Ref, Message: fmt.Sprintf("%s: asked for byte %d, the answer says %q", d.name, have, resp.Header.Get("Content-Range"))}
+			return 0, 0, false, &FetchError{Ref: d.id.Ref, Message: fmt.Sprintf("%s: asked for byte %d, the answer says %q", d.name, have, resp.Header.Get("Content-Range"))}
 		}
 		d.size = total
 		flags |= os.O_APPEND
 	case http.StatusRequestedRangeNotSatisfiable:
 		if _, total, ok := contentRange(resp.Header.Get("Content-Range")); ok && total == have {
 			d.size = total
-			return true, nil // all was there already; check decides whether it is right
+			return 0, 0, true, nil // all was there already; check decides whether it is right
 		}
-		return false, removeStale(d.path) // longer than the file: begin again
+		return 0, 0, false, removeStale(d.path) // longer than the file: begin again
 	case http.StatusNotFound:
 		if have > 0 {
-			return false, errors.Join(errAbsent, removeStale(d.path))
+			return 0, 0, false, errors.Join(errAbsent, removeStale(d.path))
 		}
-		return false, errAbsent
+		return 0, 0, false, errAbsent
 	default:
-		return false, d.hub.statusError(d.id, d.name, resp.StatusCode)
-	}
-	if resp.StatusCode == http.StatusOK && resp.ContentLength >= 0 {
-		d.size = resp.ContentLength
+		return 0, 0, false, d.hub.statusError(d.id, d.name, resp.StatusCode)
 	}
 	if d.size > maxDownload {
-		return false, &FetchError{Ref: d.id.Ref, Message: fmt.Sprintf("%s has %d bytes, at most %d are accepted", d.name, d.size, int64(maxDownload))}
+		return 0, 0, false, &FetchError{Ref: d.id.Ref, Message: fmt.Sprintf("%s has %d bytes, at most %d are accepted", d.name, d.size, int64(maxDownload))}
 	}
+	return flags, have, false, nil
+}
+
+// write appends the bytes of an answer to the file. done says that it is whole.
+func (d *download) write(ctx context.Context, body io.Reader, flags int, from int64) (done bool, err error) {
 	f, err := os.OpenFile(d.path, flags, 0o644)
 	if err != nil {
 		return false, fmt.Errorf("open the download: %w", err)
 	}
 	defer f.Close()
-	n, err := io.Copy(&counter{w: f, at: have, of: d.size, tell: d.o.Progress}, io.LimitReader(resp.Body, maxDownload+1))
+	n, err := io.Copy(&counter{w: f, at: from, of: d.size, tell: d.o.Progress}, io.LimitReader(body, maxDownload+1))
 	var disk *os.PathError
 	switch {
 	case ctx.Err() != nil:
@@ -125,18 +141,18 @@ func (d *download) once(ctx context.Context) (done bool, err error) {
 	case errors.As(err, &disk):
 		return false, fmt.Errorf("write the download: %w", err)
 	case err != nil:
-		d.o.log().DebugContext(ctx, "the connection broke; continuing", "file", d.name, "bytes", have+n)
+		d.o.log().DebugContext(ctx, "the connection broke; continuing", "file", d.name, "bytes", from+n, "error", err)
 		return false, nil
 	}
 	if d.size < 0 {
 		return true, f.Close() // no length was sent: the end is the end, check decides
 	}
-	return have+n == d.size, f.Close()
+	return from+n == d.size, f.Close()
 }
 
-// note keeps the digest that the hub sends. The header of a large file is on the
+// noteDigest keeps the digest that the hub sends. The header of a large file is on the
 // redirect, which is the response before this one.
-func (d *download) note(resp *http.Response) {
+func (d *download) noteDigest(resp *http.Response) {
 	for r := resp; r != nil; {
 		if tag := etag(r.Header.Get("X-Linked-Etag")); tag != "" {
 			d.tag = tag

@@ -34,8 +34,7 @@ func Known() []string {
 	for _, k := range catalogue() {
 		names = append(names, k.name)
 	}
-	slices.Sort(names)
-	return names
+	return slices.Sorted(slices.Values(names))
 }
 
 func lookup(ref string) (known, bool) {
