@@ -46,8 +46,10 @@ func TestProbeFlagsPretenders(t *testing.T) {
 		"strangers are refused":  {strangersGet(http.StatusForbidden), nil},
 		"strangers find nothing": {strangersGet(http.StatusNotFound), []string{"denied is denied"}},
 	} {
+		url := storagetest.S3URL(t, c.around)() // it sets the environment, which the parallel ones share
 		t.Run(name, func(t *testing.T) {
-			s, err := storage.Open(t.Context(), storagetest.S3URL(t, c.around)(), nil)
+			t.Parallel()
+			s, err := storage.Open(t.Context(), url, nil)
 			if err != nil {
 				t.Fatal(err)
 			}

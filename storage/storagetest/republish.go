@@ -46,7 +46,7 @@ func RunRepublish(t *testing.T, url string, sent *Sent) {
 	for i := range many {
 		many[i] = 3000 + i
 	}
-	for name, sizes := range map[string][]int{"large": {1000, 5 << 20, 40<<20 + 13}, "many": many} {
+	for name, sizes := range map[string][]int{"large": {1000, 5 << 20, 20<<20 + 13}, "many": many} {
 		t.Run(name, func(t *testing.T) {
 			dir, size := t.TempDir(), int64(0)
 			for i, n := range sizes {

@@ -24,7 +24,8 @@ import (
 
 // Harness opens stores for the suite.
 type Harness struct {
-	// Open opens a new, empty store, closed when the test ends.
+	// Open opens a new, empty store, closed when the test ends. Tests that run side
+	// by side call it.
 	Open func(t testing.TB, o *storage.Options) *storage.Store
 	// Flaws names the probes that this server is known to fail. The suite then
 	// demands that package probe says so.
@@ -62,7 +63,7 @@ func second(t testing.TB, s *storage.Store) *storage.Store {
 	return open(t, s.Source(), nil)
 }
 
-// RunStore runs the suite.
+// RunStore runs the suite. What moves much data comes last, side by side.
 func RunStore(t *testing.T, h Harness) {
 	for _, c := range []struct {
 		name string
@@ -285,6 +286,7 @@ func testRetry(t *testing.T, h Harness) {
 }
 
 func testProbe(t *testing.T, h Harness) {
+	t.Parallel()
 	ctx, s := testContext(t), h.Open(t, nil)
 	check(t, probe.Quick(ctx, s.Bucket))
 	results := probe.Run(ctx, s.Bucket)

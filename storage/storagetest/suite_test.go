@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"os"
 	"path/filepath"
 	"strconv"
 	"strings"
@@ -18,12 +19,14 @@ import (
 	"github.com/sprint-ml/sprint/storage/storagetest"
 )
 
+// TestMain keeps what stores are filled from in memory, and the stores on folders:
+// localblob's own tests have theirs on a disk.
+func TestMain(m *testing.M) { os.Exit(storagetest.RunInMemory(m)) }
+
 func fileURL(t testing.TB) func() string {
-	dir, n := t.TempDir(), 0
-	return func() string {
-		n++
-		return "file://" + filepath.Join(dir, strconv.Itoa(n))
-	}
+	dir := t.TempDir()
+	var n atomic.Int64
+	return func() string { return "file://" + filepath.Join(dir, strconv.FormatInt(n.Add(1), 10)) }
 }
 
 func TestFile(t *testing.T) { storagetest.RunStore(t, storagetest.URLs(fileURL(t))) }
