@@ -13,6 +13,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"github.com/sprint-ml/sprint/jobs"
 	"github.com/sprint-ml/sprint/jobs/executor"
+	"github.com/sprint-ml/sprint/jobs/jobstest"
 	"github.com/sprint-ml/sprint/stages"
 	"github.com/sprint-ml/sprint/storage"
 	"github.com/sprint-ml/sprint/storage/storagetest/faults"
@@ -22,13 +23,13 @@ import (
 // once, by each cause: the run resumes by itself, or ends with an error that
 // names operation, key and cause; the next run ends as if nothing had been.
 func TestOperationFails(t *testing.T) {
-	if tier == 0 && testing.Short() {
+	if jobstest.Tier == 0 && testing.Short() {
 		t.Skip("not in -short")
 	}
 	everywhere(t, func(t *testing.T, url func() string) {
-		step := []int{83, 10, 1}[tier]
+		step := []int{83, 10, 1}[jobstest.Tier]
 		if !strings.HasSuffix(t.Name(), "file") {
-			step = []int{211, 10, 1}[tier]
+			step = []int{211, 10, 1}[jobstest.Tier]
 		}
 		faultMatrix(t, url, step)
 	})
@@ -37,8 +38,8 @@ func TestOperationFails(t *testing.T) {
 // faultMatrix tries every step-th case of the matrix operation x cause.
 func faultMatrix(t *testing.T, url func() string, step int) {
 	leaks := goroutines(t)
-	short := func(b *bench) {
-		b.tweak = func(r *jobs.Runner) {
+	short := func(b *jobstest.Bench) {
+		b.Tweak = func(r *jobs.Runner) {
 			// The holder of a lease whose release failed is this process, which
 			// lives: the next run has to wait for a ttl.
 			r.Parallel, r.TTL, r.Backoff = 1, 300*time.Millisecond, time.Millisecond

@@ -12,6 +12,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/sprint-ml/sprint/jobs/jobstest"
 	"github.com/sprint-ml/sprint/jobs/provenance"
 	"github.com/sprint-ml/sprint/stages"
 	"github.com/sprint-ml/sprint/storage"
@@ -93,16 +94,16 @@ func (s grower) Run(ctx context.Context, in stages.Inputs, out stages.Outputs) e
 	return nil
 }
 
-func treeBench(t *testing.T) *bench {
-	b := newBench(t, treePlan)
+func treeBench(t *testing.T) *jobstest.Bench {
+	b := jobstest.NewBench(t, treePlan)
 	kind := func(name string, reads []string, makes ...string) stages.Kind {
-		k := toyKind(name, b.count, false, reads, false, makes...)
+		k := jobstest.Kind(name, b.Count, false, reads, false, makes...)
 		k.New = func(o any, _ stages.Env) (stages.Stage, error) {
-			return grower{reads, makes, o.(*toyOptions).Text}, nil
+			return grower{reads, makes, o.(*jobstest.Options).Text}, nil
 		}
 		return k
 	}
-	b.reg = stages.Registry{
+	b.Registry = stages.Registry{
 		kind("grow", nil, "rows", "note"), kind("count", []string{"rows"}, "sum"), kind("look", []string{"sum", "note"}, "end"),
 	}
 	return b
@@ -113,8 +114,8 @@ func treeBench(t *testing.T) *bench {
 // with the same digests.
 func TestEveryBlobHeals(t *testing.T) {
 	b := treeBench(t)
-	first := b.mustRun(0, "succeeded succeeded succeeded")
-	want := digests(first)
+	first := b.MustRun(0, "succeeded succeeded succeeded")
+	want := jobstest.Digests(first)
 	maker := map[string]int{}
 	for i, st := range first.Stages {
 		for name, o := range st.Outputs {
@@ -122,7 +123,7 @@ func TestEveryBlobHeals(t *testing.T) {
 			if name != "rows" {
 				continue
 			}
-			entries, err := b.store.Tree(b.ctx, o.Digest)
+			entries, err := b.Store.Tree(b.Ctx, o.Digest)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -131,8 +132,8 @@ func TestEveryBlobHeals(t *testing.T) {
 			}
 		}
 	}
-	if len(maker) != len(b.objects("blobs/")) {
-		t.Fatalf("%d blobs are known, the store has %d", len(maker), len(b.objects("blobs/")))
+	if len(maker) != len(b.Objects("blobs/")) {
+		t.Fatalf("%d blobs are known, the store has %d", len(maker), len(b.Objects("blobs/")))
 	}
 	for name, harm := range map[string]func(path string, data []byte) error{
 		"deleted": func(path string, _ []byte) error { return os.Remove(path) },
@@ -145,7 +146,7 @@ func TestEveryBlobHeals(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			path := filepath.Join(b.store.Source(), filepath.FromSlash(key))
+			path := filepath.Join(b.Store.Source(), filepath.FromSlash(key))
 			data, err := os.ReadFile(path)
 			if err != nil {
 				t.Fatal(err)
@@ -157,20 +158,20 @@ func TestEveryBlobHeals(t *testing.T) {
 				// Of the right size, so only one who reads it knows.
 				bad := 0
 				f := provenance.Found{Artifact: storage.Artifact{Digest: digest, Size: int64(len(data))}}
-				if _, _, err := provenance.CheckArtifact(b.ctx, b.store, f, func(string, error) { bad++ }); err != nil || bad != 1 {
+				if _, _, err := provenance.CheckArtifact(b.Ctx, b.Store, f, func(string, error) { bad++ }); err != nil || bad != 1 {
 					t.Fatalf("a flipped blob: %d found, %v", bad, err)
 				}
 			}
 			states := []string{"cached", "cached", "cached"}
 			states[i] = "succeeded"
-			res := b.mustRun(0, strings.Join(states, " "))
+			res := b.MustRun(0, strings.Join(states, " "))
 			if reason := res.Stages[i].Reason; !strings.Contains(reason, "output ") {
 				t.Errorf("%s: the reason is %q", name, reason)
 			}
-			if !maps.Equal(digests(res), want) {
+			if !maps.Equal(jobstest.Digests(res), want) {
 				t.Errorf("%s: other digests", name)
 			}
-			b.mustRun(0, "cached cached cached")
+			b.MustRun(0, "cached cached cached")
 		}
 	}
 }
@@ -180,8 +181,8 @@ func TestEveryBlobHeals(t *testing.T) {
 // them, and that one alone.
 func TestFlippedInputIsFoundBeforeUse(t *testing.T) {
 	b := treeBench(t)
-	first := b.mustRun(0, "succeeded succeeded succeeded")
-	entries, err := b.store.Tree(b.ctx, first.Stages[0].Outputs["rows"].Digest)
+	first := b.MustRun(0, "succeeded succeeded succeeded")
+	entries, err := b.Store.Tree(b.Ctx, first.Stages[0].Outputs["rows"].Digest)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -189,13 +190,13 @@ func TestFlippedInputIsFoundBeforeUse(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := os.WriteFile(filepath.Join(b.store.Source(), filepath.FromSlash(key)), bytes.Repeat([]byte("!"), int(entries[1].Size)), 0o644); err != nil {
+	if err := os.WriteFile(filepath.Join(b.Store.Source(), filepath.FromSlash(key)), bytes.Repeat([]byte("!"), int(entries[1].Size)), 0o644); err != nil {
 		t.Fatal(err)
 	}
-	b.set = []string{"count.text=other"}
-	res := b.mustRun(9, "cached failed skipped")
+	b.Set = []string{"count.text=other"}
+	res := b.MustRun(9, "cached failed skipped")
 	if res.Continue == "" {
 		t.Error("the result does not say how to go on")
 	}
-	b.mustRun(0, "succeeded succeeded succeeded")
+	b.MustRun(0, "succeeded succeeded succeeded")
 }

@@ -12,6 +12,7 @@ import (
 
 	"github.com/sprint-ml/sprint/jobs"
 	"github.com/sprint-ml/sprint/jobs/evaluate"
+	"github.com/sprint-ml/sprint/jobs/jobstest"
 	"github.com/sprint-ml/sprint/jobs/runs"
 	"github.com/sprint-ml/sprint/storage"
 )
@@ -22,9 +23,9 @@ func stranger() storage.Holder {
 }
 
 // makeLease is the name of the lease of the stage make.
-func makeLease(t *testing.T, b *bench) string {
+func makeLease(t *testing.T, b *jobstest.Bench) string {
 	t.Helper()
-	e, err := evaluate.Evaluator{Store: b.store}.Evaluate(t.Context(), b.graph())
+	e, err := evaluate.Evaluator{Store: b.Store}.Evaluate(t.Context(), b.Graph())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -35,26 +36,26 @@ func makeLease(t *testing.T, b *bench) string {
 // not, nor does work that was done before.
 func TestNoWait(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		b := newBench(t, toyPlan)
-		b.tweak = func(r *jobs.Runner) { r.NoWait, r.TTL = true, 20*time.Second }
-		live, err := b.store.Acquire(t.Context(), makeLease(t, b), stranger(), 20*time.Second, "")
+		b := jobstest.NewBench(t, jobstest.Plan)
+		b.Tweak = func(r *jobs.Runner) { r.NoWait, r.TTL = true, 20*time.Second }
+		live, err := b.Store.Acquire(t.Context(), makeLease(t, b), stranger(), 20*time.Second, "")
 		if err != nil {
 			t.Fatal(err)
 		}
-		res := b.mustRun(7, "skipped skipped skipped skipped")
+		res := b.MustRun(7, "skipped skipped skipped skipped")
 		if !res.Retryable || !strings.Contains(res.Error, "elsewhere") || !strings.Contains(res.Hint, "--no-wait") {
 			t.Errorf("result %+v", res)
 		}
 		if err := live.Release(t.Context()); err != nil {
 			t.Fatal(err)
 		}
-		silent, err := b.store.Acquire(t.Context(), makeLease(t, b), stranger(), time.Hour, "")
+		silent, err := b.Store.Acquire(t.Context(), makeLease(t, b), stranger(), time.Hour, "")
 		if err != nil {
 			t.Fatal(err)
 		}
 		defer silent.Release(context.WithoutCancel(t.Context()))
-		b.mustRun(0, "succeeded succeeded succeeded succeeded")
-		b.mustRun(0, "cached cached cached cached")
+		b.MustRun(0, "succeeded succeeded succeeded succeeded")
+		b.MustRun(0, "cached cached cached cached")
 	})
 }
 
@@ -67,27 +68,27 @@ stages:
   - {name: two, kind: node, needs: [], with: {makes: a, pace: 1m}}
 `
 	synctest.Test(t, func(t *testing.T) {
-		b := newBench(t, twins)
-		b.tweak = func(r *jobs.Runner) { r.NoWait, r.TTL = true, 20*time.Second }
-		b.mustRun(0, "succeeded succeeded")
+		b := jobstest.NewBench(t, twins)
+		b.Tweak = func(r *jobs.Runner) { r.NoWait, r.TTL = true, 20*time.Second }
+		b.MustRun(0, "succeeded succeeded")
 	})
 }
 
 // Without it a live holder is waited for, and left alone by the deadline.
 func TestWaitingEndsWithTheDeadline(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		b := newBench(t, toyPlan)
-		b.tweak = func(r *jobs.Runner) { r.TTL, r.Deadline = time.Hour, time.Minute }
-		live, err := b.store.Acquire(t.Context(), makeLease(t, b), stranger(), time.Hour, "")
+		b := jobstest.NewBench(t, jobstest.Plan)
+		b.Tweak = func(r *jobs.Runner) { r.TTL, r.Deadline = time.Hour, time.Minute }
+		live, err := b.Store.Acquire(t.Context(), makeLease(t, b), stranger(), time.Hour, "")
 		if err != nil {
 			t.Fatal(err)
 		}
 		defer live.Release(context.WithoutCancel(t.Context()))
-		b.mustRun(124, "interrupted skipped skipped skipped")
-		if !slices.ContainsFunc(b.seen.events, func(e runs.Event) bool { return e.State != nil && *e.State == runs.Waiting }) {
+		b.MustRun(124, "interrupted skipped skipped skipped")
+		if !slices.ContainsFunc(b.Seen.Events, func(e runs.Event) bool { return e.State != nil && *e.State == runs.Waiting }) {
 			t.Error("the run did not wait")
 		}
-		if b.count.n["make"] != 0 {
+		if b.Count.N["make"] != 0 {
 			t.Error("a stage ran in spite of a live holder")
 		}
 	})
@@ -121,16 +122,16 @@ func (g *gate) wait() {
 // must not commit a second manifest when it wakes.
 func TestPauseBetweenLookupAndWork(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		b := newBench(t, toyPlan)
+		b := jobstest.NewBench(t, jobstest.Plan)
 		other := *b
 		var g gate
 		var once sync.Once
-		store, err := storage.Open(t.Context(), filepath.Join(b.dir, "store"), &storage.Options{
+		store, err := storage.Open(t.Context(), filepath.Join(b.Dir, "store"), &storage.Options{
 			Around: func(_ context.Context, op, key string, call func() error) error {
 				if op == "create" && strings.HasSuffix(key, "/attempts/make/1.json") {
 					once.Do(func() {
 						g.shut()
-						other.mustRun(0, "succeeded succeeded succeeded succeeded")
+						other.MustRun(0, "succeeded succeeded succeeded succeeded")
 						g.lift()
 					})
 				}
@@ -142,9 +143,9 @@ func TestPauseBetweenLookupAndWork(t *testing.T) {
 			t.Fatal(err)
 		}
 		defer store.Close()
-		b.store = store
-		b.mustRun(0, "succeeded cached cached cached") // it did the work, too late
-		for key, n := range manifests(t, b.store) {
+		b.Store = store
+		b.MustRun(0, "succeeded cached cached cached") // it did the work, too late
+		for key, n := range manifests(t, b.Store) {
 			if n != 1 {
 				t.Errorf("%d manifests of %s", n, key)
 			}
@@ -156,28 +157,28 @@ func TestPauseBetweenLookupAndWork(t *testing.T) {
 // it wakes and finds it done by another, and takes the other's result.
 func TestPauseInTheMiddleOfWork(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		b := newBench(t, toyPlan)
+		b := jobstest.NewBench(t, jobstest.Plan)
 		other := *b
-		b.set = []string{"make.pace=1h"}
+		b.Set = []string{"make.pace=1h"}
 		var g gate
-		b.count.before = func(stage string, _ int) {
+		b.Count.Before = func(stage string, _ int) {
 			if stage == "make" {
-				b.count.before = nil
+				b.Count.Before = nil
 				g.shut()
 				go func() {
-					other.mustRun(0, "succeeded succeeded succeeded succeeded")
+					other.MustRun(0, "succeeded succeeded succeeded succeeded")
 					g.lift()
 				}()
 			}
 		}
-		store, err := storage.Open(t.Context(), filepath.Join(b.dir, "store"), &storage.Options{
+		store, err := storage.Open(t.Context(), filepath.Join(b.Dir, "store"), &storage.Options{
 			Around: func(_ context.Context, _, _ string, call func() error) error { g.wait(); return call() },
 		})
 		if err != nil {
 			t.Fatal(err)
 		}
 		defer store.Close()
-		b.store = store
-		b.mustRun(0, "succeeded cached cached cached")
+		b.Store = store
+		b.MustRun(0, "succeeded cached cached cached")
 	})
 }

@@ -18,6 +18,7 @@ import (
 	"github.com/sprint-ml/sprint/jobs"
 	"github.com/sprint-ml/sprint/jobs/executor"
 	"github.com/sprint-ml/sprint/jobs/executor/local"
+	"github.com/sprint-ml/sprint/jobs/jobstest"
 	"github.com/sprint-ml/sprint/stages"
 	"github.com/sprint-ml/sprint/storage"
 	"github.com/sprint-ml/sprint/storage/models"
@@ -49,30 +50,30 @@ type sixReport struct {
 }
 
 // runSix runs sixPlan against a store. dir holds what is not in the store.
-func runSix(ctx context.Context, dir, url string, injector *faults.Injector, tweak func(*bench)) (sixReport, error) {
+func runSix(ctx context.Context, dir, url string, injector *faults.Injector, tweak func(*jobstest.Bench)) (sixReport, error) {
 	out := sixReport{States: map[string]string{}, Keys: map[string]string{}, Ran: map[string]int{}}
 	store, err := storage.Open(ctx, url, &storage.Options{Around: injector.Around, Backoff: time.Millisecond})
 	if err != nil {
 		return out, err
 	}
 	defer store.Close()
-	b := &bench{t: &testing.B{}, dir: dir, plan: sixPlan, count: &counter{}, ctx: ctx, store: store}
-	b.reg = toys(b.count)
-	b.tweak = func(r *jobs.Runner) { r.Parallel, r.TTL = 1, 20*time.Second }
+	b := &jobstest.Bench{T: &testing.B{}, Dir: dir, Plan: sixPlan, Count: &jobstest.Counter{}, Ctx: ctx, Store: store}
+	b.Registry = jobstest.Kinds(b.Count)
+	b.Tweak = func(r *jobs.Runner) { r.Parallel, r.TTL = 1, 20*time.Second }
 	if tweak != nil {
 		tweak(b)
 	}
-	res, err := b.run()
+	res, err := b.Run()
 	out.Ops = len(injector.Ops())
 	if err != nil {
 		return out, err
 	}
-	out.Code, out.Error, out.Digests = res.Code, res.Error, digests(res)
+	out.Code, out.Error, out.Digests = res.Code, res.Error, jobstest.Digests(res)
 	for _, s := range res.Stages {
 		out.States[s.Name] = s.State.String()
 		out.Keys[s.Name] = s.Kind + "/" + s.Key
 	}
-	maps.Copy(out.Ran, b.count.n)
+	maps.Copy(out.Ran, b.Count.N)
 	return out, nil
 }
 
@@ -91,12 +92,12 @@ func playSix(dir, url string) int {
 		}
 		injector.Log = f
 	}
-	report, err := runSix(context.Background(), dir, url, injector, func(b *bench) {
+	report, err := runSix(context.Background(), dir, url, injector, func(b *jobstest.Bench) {
 		if option := os.Getenv("TOY_SET"); option != "" {
-			b.set = []string{option}
+			b.Set = []string{option}
 		}
 		if os.Getenv("TOY_ISOLATED") != "" {
-			b.local = func(l *local.Executor) { l.Program = os.Args[0] }
+			b.Local = func(l *local.Executor) { l.Program = os.Args[0] }
 		}
 	})
 	if err != nil {
@@ -135,7 +136,7 @@ func sixReference(t testing.TB, url string) sixReport {
 
 // wholeSix demands that another run ends as if nobody had disturbed the ones
 // before: all that was committed is not done again, nothing is there twice.
-func wholeSix(t testing.TB, what, dir, url string, want sixReport, tweak func(*bench)) {
+func wholeSix(t testing.TB, what, dir, url string, want sixReport, tweak func(*jobstest.Bench)) {
 	t.Helper()
 	store, err := storage.Open(t.Context(), url, nil)
 	if err != nil {
@@ -179,9 +180,9 @@ var kills = []faults.Mode{faults.KillBefore, faults.KillAfter, faults.KillLost}
 // longest tier, of some in the shorter ones.
 func TestKillEveryOperation(t *testing.T) {
 	everywhere(t, func(t *testing.T, url func() string) {
-		step := []int{37, 7, 1}[tier]
+		step := []int{37, 7, 1}[jobstest.Tier]
 		if !strings.HasSuffix(t.Name(), "file") {
-			step = []int{61, 7, 1}[tier]
+			step = []int{61, 7, 1}[jobstest.Tier]
 		}
 		killMatrix(t, url, step, nil)
 	})
@@ -202,7 +203,7 @@ func TestKillEveryOperationOfAWorker(t *testing.T) {
 	want := sixReference(t, url())
 	killed := 0
 	for n := 1; ; n++ {
-		if tier == 0 && n%6 != 1 {
+		if jobstest.Tier == 0 && n%6 != 1 {
 			continue
 		}
 		done := true
@@ -210,7 +211,7 @@ func TestKillEveryOperationOfAWorker(t *testing.T) {
 			dir, store, fault := t.TempDir(), url(), fmt.Sprintf("%s@%d", mode, n)
 			log := filepath.Join(dir, "ops")
 			cmd := exec.Command(os.Args[0], "play-six", dir, store)
-			cmd.Env = append(os.Environ(), "TOY_ISOLATED=1", workerFaults+"="+fault, "TOY_WORKER_OPS="+log)
+			cmd.Env = append(os.Environ(), "TOY_ISOLATED=1", jobstest.WorkerFaults+"="+fault, "TOY_WORKER_OPS="+log)
 			out, err := cmd.Output()
 			var got sixReport
 			if err != nil || json.Unmarshal(out, &got) != nil || got.Code != 0 {

@@ -15,6 +15,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/sprint-ml/sprint/jobs"
+	"github.com/sprint-ml/sprint/jobs/jobstest"
 	"github.com/sprint-ml/sprint/jobs/runs"
 	"github.com/sprint-ml/sprint/storage"
 	"github.com/sprint-ml/sprint/storage/models"
@@ -46,7 +47,7 @@ func layered(layers, width int) string {
 // loses three replies of ten and holds up operations for longer than a lease:
 // each stage is committed once, and one release published.
 func TestManyRunnersOneEffect(t *testing.T) {
-	runners, layers, width := []int{6, 30, 100}[tier], []int{3, 6, 10}[tier], []int{4, 8, 20}[tier]
+	runners, layers, width := []int{6, 30, 100}[jobstest.Tier], []int{3, 6, 10}[jobstest.Tier], []int{4, 8, 20}[jobstest.Tier]
 	seed := rand.Uint64()
 	if text := os.Getenv("TOY_SEED"); text != "" { // a replay
 		var err error
@@ -57,9 +58,9 @@ func TestManyRunnersOneEffect(t *testing.T) {
 	plan := layered(layers, width)
 	dir := t.TempDir()
 	url := filepath.Join(dir, "store")
-	ttl := []time.Duration{500 * time.Millisecond, time.Second, 2 * time.Second}[tier]
+	ttl := []time.Duration{500 * time.Millisecond, time.Second, 2 * time.Second}[jobstest.Tier]
 	results := make([]*runs.Result, runners)
-	count := &counter{}
+	count := &jobstest.Counter{}
 	ops := make([]int, runners)
 	var wg sync.WaitGroup
 	for i := range runners {
@@ -76,9 +77,9 @@ func TestManyRunnersOneEffect(t *testing.T) {
 				return
 			}
 			defer store.Close()
-			b := &bench{t: t, dir: t.TempDir(), plan: plan, count: count, reg: toys(count), ctx: t.Context(), store: store}
-			b.tweak = func(r *jobs.Runner) { r.TTL, r.Parallel = ttl, 4 }
-			res, err := b.run()
+			b := &jobstest.Bench{T: t, Dir: t.TempDir(), Plan: plan, Count: count, Registry: jobstest.Kinds(count), Ctx: t.Context(), Store: store}
+			b.Tweak = func(r *jobs.Runner) { r.TTL, r.Parallel = ttl, 4 }
+			res, err := b.Run()
 			if err != nil {
 				t.Errorf("runner %d, %s=%s: %v", i, faults.Env, text, err)
 				return
@@ -95,7 +96,7 @@ func TestManyRunnersOneEffect(t *testing.T) {
 	}
 	stages := layers*width + 2
 	for i, r := range results {
-		if d := cmp.Diff(digests(results[0]), digests(r)); d != "" {
+		if d := cmp.Diff(jobstest.Digests(results[0]), jobstest.Digests(r)); d != "" {
 			t.Errorf("seed %d: runners 0 and %d disagree: %s", seed, i, d)
 		}
 	}
@@ -120,7 +121,7 @@ func TestManyRunnersOneEffect(t *testing.T) {
 	for _, n := range ops {
 		total += n
 	}
-	for _, n := range count.n {
+	for _, n := range count.N {
 		began += n
 	}
 	t.Logf("seed %d: %d runners, %d stages, %d operations; %d stages begun, %d of them twice by a pause", seed, runners, stages, total, began, began-stages)
@@ -129,14 +130,14 @@ func TestManyRunnersOneEffect(t *testing.T) {
 // TestReadersSeeWholeResults lets readers spin while runs write: whatever they
 // see is whole.
 func TestReadersSeeWholeResults(t *testing.T) {
-	runs := []int{6, 50, 1000}[tier]
+	runs := []int{6, 50, 1000}[jobstest.Tier]
 	url := filepath.Join(t.TempDir(), "store")
 	stop := make(chan struct{})
 	var writers, readers sync.WaitGroup
 	for w := range 2 {
 		writers.Go(func() {
 			for i := w; i < runs; i += 2 {
-				got, err := runSix(t.Context(), t.TempDir(), url, faults.New(nil), func(b *bench) { b.set = []string{fmt.Sprintf("make.text=r%d", i)} })
+				got, err := runSix(t.Context(), t.TempDir(), url, faults.New(nil), func(b *jobstest.Bench) { b.Set = []string{fmt.Sprintf("make.text=r%d", i)} })
 				if err != nil || got.Code != 0 {
 					t.Errorf("run %d: %d %s, %v", i, got.Code, got.Error, err)
 					return

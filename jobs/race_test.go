@@ -7,19 +7,20 @@ import (
 	"sync"
 	"testing"
 
+	"github.com/sprint-ml/sprint/jobs/jobstest"
 	"github.com/sprint-ml/sprint/storage"
 )
 
 // A runner that looked a key up before another one committed it, and asks for
 // the lease after the other released it, must adopt and not run again.
 func TestCommitBetweenLookupAndLease(t *testing.T) {
-	b := newBench(t, toyPlan)
+	b := jobstest.NewBench(t, jobstest.Plan)
 	other := *b
 	var once sync.Once
-	store, err := storage.Open(t.Context(), filepath.Join(b.dir, "store"), &storage.Options{
+	store, err := storage.Open(t.Context(), filepath.Join(b.Dir, "store"), &storage.Options{
 		Around: func(_ context.Context, _, key string, call func() error) error {
 			if strings.HasPrefix(key, "leases/make/") {
-				once.Do(func() { other.mustRun(0, "succeeded succeeded succeeded succeeded") })
+				once.Do(func() { other.MustRun(0, "succeeded succeeded succeeded succeeded") })
 			}
 			return call()
 		},
@@ -28,12 +29,12 @@ func TestCommitBetweenLookupAndLease(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer store.Close()
-	b.store = store
-	res, err := b.run()
+	b.Store = store
+	res, err := b.Run()
 	if err != nil || res.Code != 0 {
 		t.Fatalf("%+v, %v", res, err)
 	}
-	if got := b.count.String(); got != "map[join:1 make:1 refine:1 slow:1]" {
+	if got := b.Count.String(); got != "map[join:1 make:1 refine:1 slow:1]" {
 		t.Errorf("ran %s", got)
 	}
 }

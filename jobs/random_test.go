@@ -16,6 +16,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"github.com/sprint-ml/sprint/jobs"
 	"github.com/sprint-ml/sprint/jobs/executor"
+	"github.com/sprint-ml/sprint/jobs/jobstest"
 	"github.com/sprint-ml/sprint/jobs/runs"
 	"github.com/sprint-ml/sprint/stages"
 	"github.com/sprint-ml/sprint/storage"
@@ -119,17 +120,17 @@ func (p randomPlan) check(res *runs.Result, keepGoing bool) error {
 		return fmt.Errorf("code %d (%s), the first that failed says %d", res.Code, res.Error, code)
 	}
 	if code == 0 && slices.ContainsFunc(res.Stages, func(s runs.StageResult) bool { return !s.State.Done() }) {
-		return fmt.Errorf("code 0 with %s", stateWords(res))
+		return fmt.Errorf("code 0 with %s", jobstest.States(res))
 	}
 	return nil
 }
 
 // randomBench is a working place for the plan of a seed.
-func randomBench(ctx context.Context, t testing.TB, seed uint64, store *storage.Store, dir string) (*bench, randomPlan, *rand.Rand) {
+func randomBench(ctx context.Context, t testing.TB, seed uint64, store *storage.Store, dir string) (*jobstest.Bench, randomPlan, *rand.Rand) {
 	random := rand.New(rand.NewPCG(seed, 1))
 	p := newRandomPlan(random)
-	b := &bench{t: t, dir: dir, plan: p.text, count: &counter{}, ctx: ctx, store: store}
-	b.reg = toys(b.count)
+	b := &jobstest.Bench{T: t, Dir: dir, Plan: p.text, Count: &jobstest.Counter{}, Ctx: ctx, Store: store}
+	b.Registry = jobstest.Kinds(b.Count)
 	return b, p, random
 }
 
@@ -137,7 +138,7 @@ func randomBench(ctx context.Context, t testing.TB, seed uint64, store *storage.
 // is that of the first stage in plan order that failed, and the next run does
 // only what was not done.
 func TestAnyGraph(t *testing.T) {
-	rounds := []int{60, 500, 10_000}[tier]
+	rounds := []int{60, 500, 10_000}[jobstest.Tier]
 	base := uint64(time.Now().UnixNano())
 	if text := os.Getenv("TOY_SEED"); text != "" {
 		seed, err := strconv.ParseUint(text, 10, 64)
@@ -163,8 +164,8 @@ func TestAnyGraph(t *testing.T) {
 		}
 		b, p, random := randomBench(t.Context(), t, seed, store, t.TempDir())
 		keepGoing, parallel := random.IntN(2) == 0, 1+random.IntN(4)
-		b.tweak = func(r *jobs.Runner) { r.KeepGoing, r.Parallel, r.Backoff = keepGoing, parallel, time.Microsecond }
-		res, err := b.run()
+		b.Tweak = func(r *jobs.Runner) { r.KeepGoing, r.Parallel, r.Backoff = keepGoing, parallel, time.Microsecond }
+		res, err := b.Run()
 		if err != nil {
 			failed("%v", err)
 			continue
@@ -176,9 +177,9 @@ func TestAnyGraph(t *testing.T) {
 			failed("the stored end is %+v, %v", record, err)
 		}
 		// The second run keeps going and does what is left.
-		b.count.n = nil
-		b.tweak = func(r *jobs.Runner) { r.KeepGoing, r.Parallel, r.Backoff = true, parallel, time.Microsecond }
-		second, err := b.run()
+		b.Count.N = nil
+		b.Tweak = func(r *jobs.Runner) { r.KeepGoing, r.Parallel, r.Backoff = true, parallel, time.Microsecond }
+		second, err := b.Run()
 		if err != nil {
 			failed("the second run: %v", err)
 			continue
@@ -187,10 +188,10 @@ func TestAnyGraph(t *testing.T) {
 			failed("the second run: %v\n%s", err, p.text)
 		}
 		for i, s := range res.Stages {
-			if s.State.Done() && (second.Stages[i].State != runs.Cached || b.count.n[s.Name] != 0) {
-				failed("%s was done and is %s, run %d times", s.Name, second.Stages[i].State, b.count.n[s.Name])
+			if s.State.Done() && (second.Stages[i].State != runs.Cached || b.Count.N[s.Name] != 0) {
+				failed("%s was done and is %s, run %d times", s.Name, second.Stages[i].State, b.Count.N[s.Name])
 			}
-			if s.State == runs.Failed && p.ends[s.Name] == "verdict" && b.count.n[s.Name] != 0 {
+			if s.State == runs.Failed && p.ends[s.Name] == "verdict" && b.Count.N[s.Name] != 0 {
 				failed("the verdict of %s was measured again", s.Name)
 			}
 		}
@@ -220,8 +221,8 @@ func playRandom(dir, text string) int {
 		return 4
 	}
 	b, _, _ := randomBench(ctx, &testing.B{}, seed, store, dir)
-	b.tweak = func(r *jobs.Runner) { r.KeepGoing, r.Parallel, r.TTL = true, 2, 20*time.Second }
-	res, err := b.run()
+	b.Tweak = func(r *jobs.Runner) { r.KeepGoing, r.Parallel, r.TTL = true, 2, 20*time.Second }
+	res, err := b.Run()
 	if err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		return int(executor.Code(err))
@@ -232,7 +233,7 @@ func playRandom(dir, text string) int {
 // A run of any graph that is killed at any operation, several times over, ends
 // as one that nobody disturbed.
 func TestAnyGraphKilled(t *testing.T) {
-	rounds := []int{4, 40, 400}[tier]
+	rounds := []int{4, 40, 400}[jobstest.Tier]
 	base := uint64(time.Now().UnixNano())
 	killed := 0
 	for i := range rounds {
@@ -256,8 +257,8 @@ func TestAnyGraphKilled(t *testing.T) {
 		}
 		before := manifests(t, store)
 		b, p, _ := randomBench(t.Context(), t, seed, store, dir)
-		b.tweak = func(r *jobs.Runner) { r.KeepGoing, r.TTL = true, 20*time.Second }
-		res, err := b.run()
+		b.Tweak = func(r *jobs.Runner) { r.KeepGoing, r.TTL = true, 20*time.Second }
+		res, err := b.Run()
 		if err == nil {
 			err = p.check(res, true)
 		}
@@ -270,16 +271,16 @@ func TestAnyGraphKilled(t *testing.T) {
 			t.Fatal(err)
 		}
 		undisturbed, _, _ := randomBench(t.Context(), t, seed, calm, t.TempDir())
-		undisturbed.tweak = b.tweak
-		want, err := undisturbed.run()
+		undisturbed.Tweak = b.Tweak
+		want, err := undisturbed.Run()
 		if err != nil {
 			t.Fatal(err)
 		}
-		if d := cmp.Diff(digests(want), digests(res)); d != "" {
+		if d := cmp.Diff(jobstest.Digests(want), jobstest.Digests(res)); d != "" {
 			t.Errorf("seed %d after %v: outputs differ: %s", seed, history, d)
 		}
 		for _, s := range res.Stages {
-			if before["node/"+s.Key] > 0 && b.count.n[s.Name] > 0 {
+			if before["node/"+s.Key] > 0 && b.Count.N[s.Name] > 0 {
 				t.Errorf("seed %d after %v: %s was committed and ran again", seed, history, s.Name)
 			}
 		}

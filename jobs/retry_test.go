@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/sprint-ml/sprint/jobs"
+	"github.com/sprint-ml/sprint/jobs/jobstest"
 	"github.com/sprint-ml/sprint/jobs/runs"
 	"github.com/sprint-ml/sprint/stages"
 	"github.com/sprint-ml/sprint/storage"
@@ -16,7 +17,7 @@ import (
 
 // retried is toyPlan with a retry for its first stage.
 func retried(retry string) string {
-	return strings.Replace(toyPlan, "- name: make", "- name: make\n    retry: "+retry, 1)
+	return strings.Replace(jobstest.Plan, "- name: make", "- name: make\n    retry: "+retry, 1)
 }
 
 func TestEveryCauseHasItsOwnBudget(t *testing.T) {
@@ -35,10 +36,10 @@ func TestEveryCauseHasItsOwnBudget(t *testing.T) {
 		{"{failure: 9}", "fail", "failed skipped skipped skipped", 11, 1},
 		{"{failure: 9}", "verdict", "failed skipped skipped skipped", 5, 1},
 	} {
-		b := newBench(t, retried(c.retry))
-		b.set = []string{"make.end=" + c.end}
-		b.mustRun(c.code, c.states)
-		if got := b.count.n["make"]; got != c.ran {
+		b := jobstest.NewBench(t, retried(c.retry))
+		b.Set = []string{"make.end=" + c.end}
+		b.MustRun(c.code, c.states)
+		if got := b.Count.N["make"]; got != c.ran {
 			t.Errorf("retry %s, end %s: ran %d times, want %d", c.retry, c.end, got, c.ran)
 		}
 	}
@@ -60,28 +61,28 @@ func outage(part string, n int64) (around func(context.Context, string, string, 
 // of the store's budget, whatever asked for it, and no work.
 func TestStoreOutageIsSurvived(t *testing.T) {
 	for _, part := range []string{"/attempts/refine/", "leases/refine", "manifests/refine", "manifests/join", "last/toys/join"} {
-		b := newBench(t, toyPlan)
-		b.mustRun(0, "succeeded succeeded succeeded succeeded")
-		b.count.n = nil
-		b.set = []string{"make.text=new"}
+		b := jobstest.NewBench(t, jobstest.Plan)
+		b.MustRun(0, "succeeded succeeded succeeded succeeded")
+		b.Count.N = nil
+		b.Set = []string{"make.text=new"}
 		around, left := outage(part, 0)
-		store, err := storage.Open(t.Context(), b.store.Source(), &storage.Options{Around: around, Tries: 3, Backoff: time.Microsecond})
+		store, err := storage.Open(t.Context(), b.Store.Source(), &storage.Options{Around: around, Tries: 3, Backoff: time.Microsecond})
 		if err != nil {
 			t.Fatal(err)
 		}
-		b.store = store
-		b.tweak = func(r *jobs.Runner) {
+		b.Store = store
+		b.Tweak = func(r *jobs.Runner) {
 			r.Observer = onState(func(e runs.Event) {
 				if e.Stage == "make" && *e.State == runs.Succeeded {
 					left.Store(10) // three tries of three, and one
 				}
 			})
 		}
-		b.mustRun(0, "succeeded succeeded succeeded succeeded")
+		b.MustRun(0, "succeeded succeeded succeeded succeeded")
 		if left.Load() > 0 {
 			t.Errorf("%s: nothing asked for it", part)
 		}
-		if got := b.count.String(); got != "map[join:1 make:1 refine:1 slow:1]" {
+		if got := b.Count.String(); got != "map[join:1 make:1 refine:1 slow:1]" {
 			t.Errorf("%s: ran %s", part, got)
 		}
 		store.Close()
@@ -89,15 +90,15 @@ func TestStoreOutageIsSurvived(t *testing.T) {
 }
 
 func TestStoreThatStaysAwayEndsTheRun(t *testing.T) {
-	b := newBench(t, retried("{store: 2}"))
+	b := jobstest.NewBench(t, retried("{store: 2}"))
 	around, _ := outage("/attempts/make/", 1<<40)
-	store, err := storage.Open(t.Context(), b.store.Source(), &storage.Options{Around: around, Tries: 2, Backoff: time.Microsecond})
+	store, err := storage.Open(t.Context(), b.Store.Source(), &storage.Options{Around: around, Tries: 2, Backoff: time.Microsecond})
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer store.Close()
-	b.store = store
-	res := b.mustRun(4, "lost skipped skipped skipped")
+	b.Store = store
+	res := b.MustRun(4, "lost skipped skipped skipped")
 	if !strings.Contains(res.Error, "the store is away") || !strings.Contains(res.Error, "/attempts/make/") || !res.Retryable {
 		t.Errorf("result %+v", res)
 	}

@@ -15,29 +15,30 @@ import (
 	"github.com/sprint-ml/sprint/config"
 	"github.com/sprint-ml/sprint/jobs"
 	"github.com/sprint-ml/sprint/jobs/evaluate"
+	"github.com/sprint-ml/sprint/jobs/jobstest"
 	"github.com/sprint-ml/sprint/jobs/runs"
 	"github.com/sprint-ml/sprint/storage"
 )
 
 func TestSecondRunIsCachedAndWritesOneRecord(t *testing.T) {
-	b := newBench(t, toyPlan)
-	first := b.mustRun(0, "succeeded succeeded succeeded succeeded")
-	before := objects(t, b.store)
-	second := b.mustRun(0, "cached cached cached cached")
-	if d := cmp.Diff(digests(first), digests(second)); d != "" {
+	b := jobstest.NewBench(t, jobstest.Plan)
+	first := b.MustRun(0, "succeeded succeeded succeeded succeeded")
+	before := objects(t, b.Store)
+	second := b.MustRun(0, "cached cached cached cached")
+	if d := cmp.Diff(jobstest.Digests(first), jobstest.Digests(second)); d != "" {
 		t.Errorf("outputs differ: %s", d)
 	}
-	if n := len(objects(t, b.store)) - len(before); n != 1 {
+	if n := len(objects(t, b.Store)) - len(before); n != 1 {
 		t.Errorf("a run with nothing to do wrote %d objects", n)
 	}
-	if got := b.count.String(); got != "map[join:1 make:1 refine:1 slow:1]" {
+	if got := b.Count.String(); got != "map[join:1 make:1 refine:1 slow:1]" {
 		t.Errorf("ran %s", got)
 	}
-	ids, err := runs.List(t.Context(), b.store, 10)
+	ids, err := runs.List(t.Context(), b.Store, 10)
 	if err != nil || len(ids) != 2 {
 		t.Fatalf("runs %v, %v", ids, err)
 	}
-	record, err := runs.LoadRecord(t.Context(), b.store, ids[0])
+	record, err := runs.LoadRecord(t.Context(), b.Store, ids[0])
 	if err != nil || record.Plan != "toys" || record.Code != 0 {
 		t.Errorf("record %+v, %v", record, err)
 	}
@@ -56,10 +57,10 @@ func objects(t testing.TB, s *storage.Store) []string {
 }
 
 func TestChangedOptionRunsWhatFollowsAndSaysWhy(t *testing.T) {
-	b := newBench(t, toyPlan)
-	b.mustRun(0, "succeeded succeeded succeeded succeeded")
-	b.set = []string{"refine.times=2"}
-	e, err := evaluate.Evaluator{Store: b.store}.Evaluate(t.Context(), b.graph())
+	b := jobstest.NewBench(t, jobstest.Plan)
+	b.MustRun(0, "succeeded succeeded succeeded succeeded")
+	b.Set = []string{"refine.times=2"}
+	e, err := evaluate.Evaluator{Store: b.Store}.Evaluate(t.Context(), b.Graph())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -69,50 +70,50 @@ func TestChangedOptionRunsWhatFollowsAndSaysWhy(t *testing.T) {
 	if v := e.Decisions["join"]; v.State != runs.Waiting || e.Decisions["make"].State != runs.Cached {
 		t.Errorf("join is %s: %s", v.State, v.Reason)
 	}
-	res := b.mustRun(0, "cached succeeded succeeded succeeded")
+	res := b.MustRun(0, "cached succeeded succeeded succeeded")
 	if !strings.Contains(res.Stages[2].Reason, "input fine changed") {
 		t.Errorf("join ran because of %q", res.Stages[2].Reason)
 	}
-	b.set = []string{"refine.pace=1ms"} // not keyed
-	b.mustRun(0, "cached cached cached cached")
+	b.Set = []string{"refine.pace=1ms"} // not keyed
+	b.MustRun(0, "cached cached cached cached")
 }
 
 func TestFailureSaysHowToContinue(t *testing.T) {
-	b := newBench(t, toyPlan)
-	b.set = []string{"refine.end=fail"}
-	res := b.mustRun(11, "succeeded failed skipped skipped")
+	b := jobstest.NewBench(t, jobstest.Plan)
+	b.Set = []string{"refine.end=fail"}
+	res := b.MustRun(11, "succeeded failed skipped skipped")
 	if res.Continue != "sprint run plan.yaml" || res.Hint != "give it more" || !strings.Contains(res.Error, "toy is broken") || res.Retryable {
 		t.Errorf("result %+v", res)
 	}
-	b.set = nil
-	b.mustRun(0, "cached succeeded succeeded succeeded")
+	b.Set = nil
+	b.MustRun(0, "cached succeeded succeeded succeeded")
 }
 
 func TestVerdictIsMeasuredOnce(t *testing.T) {
-	b := newBench(t, toyPlan)
-	b.set = []string{"refine.end=verdict"}
-	first := b.mustRun(5, "succeeded failed skipped skipped")
+	b := jobstest.NewBench(t, jobstest.Plan)
+	b.Set = []string{"refine.end=verdict"}
+	first := b.MustRun(5, "succeeded failed skipped skipped")
 	if len(first.Stages[1].Outputs) != 2 {
 		t.Errorf("outputs of a verdict: %v", first.Stages[1].Outputs)
 	}
-	before := len(objects(t, b.store))
-	second := b.mustRun(5, "cached failed skipped skipped")
-	if b.count.n["refine"] != 1 || second.Hint != "train more" {
-		t.Errorf("ran %s; result %+v", b.count, second)
+	before := len(objects(t, b.Store))
+	second := b.MustRun(5, "cached failed skipped skipped")
+	if b.Count.N["refine"] != 1 || second.Hint != "train more" {
+		t.Errorf("ran %s; result %+v", b.Count, second)
 	}
-	if n := len(objects(t, b.store)) - before; n != 1 {
+	if n := len(objects(t, b.Store)) - before; n != 1 {
 		t.Errorf("a run that could do nothing wrote %d objects", n)
 	}
 }
 
 func TestLostIsTriedAgainAndCapped(t *testing.T) {
-	b := newBench(t, toyPlan)
-	b.set = []string{"make.end=lost"}
-	res := b.mustRun(4, "lost skipped skipped skipped")
-	if b.count.n["make"] != 3 || !res.Retryable {
-		t.Errorf("ran %s, retryable %v", b.count, res.Retryable)
+	b := jobstest.NewBench(t, jobstest.Plan)
+	b.Set = []string{"make.end=lost"}
+	res := b.MustRun(4, "lost skipped skipped skipped")
+	if b.Count.N["make"] != 3 || !res.Retryable {
+		t.Errorf("ran %s, retryable %v", b.Count, res.Retryable)
 	}
-	tries, err := runs.Attempts(t.Context(), b.store, *res.Run)
+	tries, err := runs.Attempts(t.Context(), b.Store, *res.Run)
 	if err != nil || tries["make"] != 3 {
 		t.Errorf("attempts %v, %v", tries, err)
 	}
@@ -120,9 +121,9 @@ func TestLostIsTriedAgainAndCapped(t *testing.T) {
 
 func TestBadStagesDoNotTakeTheRunnerDown(t *testing.T) {
 	for end, want := range map[string]string{"panic": "panicked: toy", "short": "without its output fine, times"} {
-		b := newBench(t, toyPlan)
-		b.set = []string{"refine.end=" + end}
-		res := b.mustRun(1, "succeeded failed skipped skipped")
+		b := jobstest.NewBench(t, jobstest.Plan)
+		b.Set = []string{"refine.end=" + end}
+		res := b.MustRun(1, "succeeded failed skipped skipped")
 		if !strings.Contains(res.Error, want) {
 			t.Errorf("%s: %s", end, res.Error)
 		}
@@ -135,52 +136,52 @@ func TestMissingAndDamagedOutputsHeal(t *testing.T) {
 		"short": func(p string) error { return os.Truncate(p, 1) },
 	} {
 		t.Run(name, func(t *testing.T) {
-			b := newBench(t, toyPlan)
-			first := b.mustRun(0, "succeeded succeeded succeeded succeeded")
+			b := jobstest.NewBench(t, jobstest.Plan)
+			first := b.MustRun(0, "succeeded succeeded succeeded succeeded")
 			key, err := storage.BlobKey(first.Stages[1].Outputs["fine"].Digest)
 			if err != nil {
 				t.Fatal(err)
 			}
-			if err := harm(filepath.Join(b.dir, "store", filepath.FromSlash(key))); err != nil {
+			if err := harm(filepath.Join(b.Dir, "store", filepath.FromSlash(key))); err != nil {
 				t.Fatal(err)
 			}
-			second := b.mustRun(0, "cached succeeded cached cached")
-			if d := cmp.Diff(digests(first), digests(second)); d != "" {
+			second := b.MustRun(0, "cached succeeded cached cached")
+			if d := cmp.Diff(jobstest.Digests(first), jobstest.Digests(second)); d != "" {
 				t.Errorf("healed outputs differ: %s", d)
 			}
 			if !strings.Contains(second.Stages[1].Reason, "fine") {
 				t.Errorf("reason %q", second.Stages[1].Reason)
 			}
-			b.mustRun(0, "cached cached cached cached")
+			b.MustRun(0, "cached cached cached cached")
 		})
 	}
 }
 
 func TestForceAndSelection(t *testing.T) {
-	b := newBench(t, toyPlan)
-	pick := func(s jobs.Selection) { b.tweak = func(r *jobs.Runner) { r.Select = s } }
+	b := jobstest.NewBench(t, jobstest.Plan)
+	pick := func(s jobs.Selection) { b.Tweak = func(r *jobs.Runner) { r.Select = s } }
 	pick(jobs.Selection{Until: "refine"})
-	b.mustRun(0, "succeeded succeeded skipped skipped")
+	b.MustRun(0, "succeeded succeeded skipped skipped")
 	pick(jobs.Selection{Only: []string{"join"}})
-	b.mustRun(0, "cached cached succeeded skipped")
+	b.MustRun(0, "cached cached succeeded skipped")
 	pick(jobs.Selection{Force: []string{"refine"}})
-	b.mustRun(0, "cached succeeded cached succeeded")
+	b.MustRun(0, "cached succeeded cached succeeded")
 	pick(jobs.Selection{From: "join", ForceAll: true})
-	b.mustRun(0, "cached cached succeeded succeeded")
-	if got := b.count.String(); got != "map[join:2 make:1 refine:2 slow:2]" {
+	b.MustRun(0, "cached cached succeeded succeeded")
+	if got := b.Count.String(); got != "map[join:2 make:1 refine:2 slow:2]" {
 		t.Errorf("ran %s", got)
 	}
 	pick(jobs.Selection{Only: []string{"jion"}})
 	var usage *config.UsageError
-	if _, err := b.run(); !errors.As(err, &usage) || !strings.Contains(err.Error(), `"join"`) {
+	if _, err := b.Run(); !errors.As(err, &usage) || !strings.Contains(err.Error(), `"join"`) {
 		t.Errorf("a misspelt stage gave %v", err)
 	}
 }
 
 func TestSelectionWithoutItsInputs(t *testing.T) {
-	b := newBench(t, toyPlan)
-	b.tweak = func(r *jobs.Runner) { r.Select.Only = []string{"refine"} }
-	res, err := b.run()
+	b := jobstest.NewBench(t, jobstest.Plan)
+	b.Tweak = func(r *jobs.Runner) { r.Select.Only = []string{"refine"} }
+	res, err := b.Run()
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -189,27 +190,20 @@ func TestSelectionWithoutItsInputs(t *testing.T) {
 	}
 }
 
-const fanPlan = `name: fan
-stages:
-  - {name: left, kind: make, needs: [], with: {text: l, pace: 30ms}}
-  - {name: right, kind: make, needs: [], with: {text: r, pace: 30ms}}
-  - {name: join, needs: [left, right], inputs: {raw: right.raw}}
-`
-
 func TestKeepGoingAndFirstFailureDecides(t *testing.T) {
-	b := newBench(t, fanPlan)
-	b.set = []string{"left.end=fail", "right.end=panic"}
-	b.tweak = func(r *jobs.Runner) { r.KeepGoing = true }
-	b.mustRun(11, "failed failed skipped")
-	b.set = []string{"left.end=panic"}
-	b.mustRun(1, "failed succeeded skipped")
+	b := jobstest.NewBench(t, jobstest.FanPlan)
+	b.Set = []string{"left.end=fail", "right.end=panic"}
+	b.Tweak = func(r *jobs.Runner) { r.KeepGoing = true }
+	b.MustRun(11, "failed failed skipped")
+	b.Set = []string{"left.end=panic"}
+	b.MustRun(1, "failed succeeded skipped")
 }
 
 func TestIndependentStagesRunTogether(t *testing.T) {
-	b := newBench(t, fanPlan)
+	b := jobstest.NewBench(t, jobstest.FanPlan)
 	var mu sync.Mutex
 	together, both := 0, make(chan struct{})
-	b.count.before = func(stage string, _ int) {
+	b.Count.Before = func(stage string, _ int) {
 		if stage == "join" {
 			return
 		}
@@ -224,49 +218,49 @@ func TestIndependentStagesRunTogether(t *testing.T) {
 			t.Error("the two makers never ran at the same time")
 		}
 	}
-	b.mustRun(0, "succeeded succeeded succeeded")
+	b.MustRun(0, "succeeded succeeded succeeded")
 }
 
 func TestInterruptEndsResumable(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		b := newBench(t, toyPlan)
-		b.set = []string{"refine.pace=50ms", "refine.times=9"}
+		b := jobstest.NewBench(t, jobstest.Plan)
+		b.Set = []string{"refine.pace=50ms", "refine.times=9"}
 		ctx, cancel := context.WithCancel(t.Context())
-		b.ctx = ctx
-		b.count.before = func(stage string, _ int) {
+		b.Ctx = ctx
+		b.Count.Before = func(stage string, _ int) {
 			if stage == "refine" {
 				time.AfterFunc(70*time.Millisecond, cancel)
 			}
 		}
-		res := b.mustRun(75, "succeeded interrupted skipped skipped")
+		res := b.MustRun(75, "succeeded interrupted skipped skipped")
 		if !res.Retryable || res.Continue == "" {
 			t.Errorf("result %+v", res)
 		}
-		b.count.before, b.ctx = nil, t.Context()
-		e, err := evaluate.Evaluator{Store: b.store}.Evaluate(b.ctx, b.graph())
+		b.Count.Before, b.Ctx = nil, t.Context()
+		e, err := evaluate.Evaluator{Store: b.Store}.Evaluate(b.Ctx, b.Graph())
 		if err != nil || !e.Decisions["refine"].Resumable {
-			t.Errorf("the checkpoint is not seen: %s, %v; %s\n%s", e.Decisions["refine"].Reason, err, res.Stages[1].Error, strings.Join(objects(t, b.store), "\n"))
+			t.Errorf("the checkpoint is not seen: %s, %v; %s\n%s", e.Decisions["refine"].Reason, err, res.Stages[1].Error, strings.Join(objects(t, b.Store), "\n"))
 		}
-		b.set[0] = "refine.pace=0s" // other pace, same key
-		b.mustRun(0, "cached succeeded succeeded succeeded")
+		b.Set[0] = "refine.pace=0s" // other pace, same key
+		b.MustRun(0, "cached succeeded succeeded succeeded")
 	})
 }
 
 // A signal that comes between two stages stops the run as well.
 func TestInterruptBetweenStages(t *testing.T) {
-	b := newBench(t, toyPlan)
+	b := jobstest.NewBench(t, jobstest.Plan)
 	ctx, cancel := context.WithCancel(t.Context())
-	b.ctx = ctx
-	b.tweak = func(r *jobs.Runner) {
+	b.Ctx = ctx
+	b.Tweak = func(r *jobs.Runner) {
 		recorder := r.Observer
-		r.Observer = observe(func(e runs.Event) {
+		r.Observer = jobstest.Observe(func(e runs.Event) {
 			recorder.Observe(e)
 			if e.Stage == "make" && e.Type == runs.EventState && *e.State == runs.Succeeded {
 				cancel()
 			}
 		})
 	}
-	b.mustRun(75, "succeeded skipped skipped skipped")
+	b.MustRun(75, "succeeded skipped skipped skipped")
 }
 
 type onState func(runs.Event)
@@ -279,23 +273,23 @@ func (f onState) Observe(e runs.Event) {
 
 func TestDeadline(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		b := newBench(t, toyPlan)
-		b.set = []string{"make.pace=1m"}
-		b.tweak = func(r *jobs.Runner) { r.Deadline = 2 * time.Second }
-		b.mustRun(75, "interrupted skipped skipped skipped") // the toy keeps a checkpoint
-		b = newBench(t, toyPlan)
-		b.set = []string{"make.pace=1m", "make.end=drop"}
-		b.tweak = func(r *jobs.Runner) { r.Deadline = 2 * time.Second }
-		b.mustRun(124, "interrupted skipped skipped skipped")
-		b.set = []string{"refine.pace=1m", "refine.end=drop"} // make is committed before
-		b.mustRun(75, "succeeded interrupted skipped skipped")
+		b := jobstest.NewBench(t, jobstest.Plan)
+		b.Set = []string{"make.pace=1m"}
+		b.Tweak = func(r *jobs.Runner) { r.Deadline = 2 * time.Second }
+		b.MustRun(75, "interrupted skipped skipped skipped") // the toy keeps a checkpoint
+		b = jobstest.NewBench(t, jobstest.Plan)
+		b.Set = []string{"make.pace=1m", "make.end=drop"}
+		b.Tweak = func(r *jobs.Runner) { r.Deadline = 2 * time.Second }
+		b.MustRun(124, "interrupted skipped skipped skipped")
+		b.Set = []string{"refine.pace=1m", "refine.end=drop"} // make is committed before
+		b.MustRun(75, "succeeded interrupted skipped skipped")
 	})
 }
 
 func TestTimeoutNamesItself(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		b := newBench(t, strings.Replace(toyPlan, "- name: make", "- name: make\n    timeout: 50ms\n    with: {pace: 1m}", 1))
-		res := b.mustRun(1, "failed skipped skipped skipped")
+		b := jobstest.NewBench(t, strings.Replace(jobstest.Plan, "- name: make", "- name: make\n    timeout: 50ms\n    with: {pace: 1m}", 1))
+		res := b.MustRun(1, "failed skipped skipped skipped")
 		if !strings.Contains(res.Error, "timeout of 50ms") {
 			t.Errorf("error %q", res.Error)
 		}
@@ -303,14 +297,14 @@ func TestTimeoutNamesItself(t *testing.T) {
 }
 
 func TestManyRunnersCommitEachStageOnce(t *testing.T) {
-	b := newBench(t, toyPlan)
-	b.set = []string{"make.pace=20ms", "refine.pace=20ms"}
+	b := jobstest.NewBench(t, jobstest.Plan)
+	b.Set = []string{"make.pace=20ms", "refine.pace=20ms"}
 	results := make([]*runs.Result, 6)
 	var wg sync.WaitGroup
 	for i := range results {
 		wg.Go(func() {
 			own := *b
-			res, err := own.run()
+			res, err := own.Run()
 			if err != nil {
 				t.Error(err)
 				return
@@ -323,15 +317,15 @@ func TestManyRunnersCommitEachStageOnce(t *testing.T) {
 		if r == nil || r.Code != 0 {
 			t.Fatalf("a runner ended with %+v", r)
 		}
-		if d := cmp.Diff(digests(results[0]), digests(r)); d != "" {
+		if d := cmp.Diff(jobstest.Digests(results[0]), jobstest.Digests(r)); d != "" {
 			t.Errorf("runners disagree: %s", d)
 		}
 	}
-	if got := b.count.String(); got != "map[join:1 make:1 refine:1 slow:1]" {
+	if got := b.Count.String(); got != "map[join:1 make:1 refine:1 slow:1]" {
 		t.Errorf("ran %s", got)
 	}
 	n := 0
-	for _, k := range objects(t, b.store) {
+	for _, k := range objects(t, b.Store) {
 		if strings.HasPrefix(k, "manifests/") {
 			n++
 		}
@@ -342,9 +336,9 @@ func TestManyRunnersCommitEachStageOnce(t *testing.T) {
 }
 
 func BenchmarkNothingToDo(b *testing.B) {
-	w := newBench(b, toyPlan)
-	w.mustRun(0, "succeeded succeeded succeeded succeeded")
+	w := jobstest.NewBench(b, jobstest.Plan)
+	w.MustRun(0, "succeeded succeeded succeeded succeeded")
 	for b.Loop() {
-		w.mustRun(0, "cached cached cached cached")
+		w.MustRun(0, "cached cached cached cached")
 	}
 }

@@ -14,6 +14,7 @@ import (
 
 	"github.com/sprint-ml/sprint/jobs"
 	"github.com/sprint-ml/sprint/jobs/executor"
+	"github.com/sprint-ml/sprint/jobs/jobstest"
 	"github.com/sprint-ml/sprint/jobs/runs"
 	"github.com/sprint-ml/sprint/storage"
 	"github.com/sprint-ml/sprint/storage/models"
@@ -44,9 +45,9 @@ func TestEveryObjectChecked(t *testing.T) {
 	again := func(store string, force bool) (out [2]sixReport) {
 		for i := range out {
 			var err error
-			out[i], err = runSix(t.Context(), dir, store, faults.New(nil), func(b *bench) {
-				b.set = [][]string{nil, {"make.text=y"}}[i] // a second of each, to swap with
-				b.tweak = func(r *jobs.Runner) {
+			out[i], err = runSix(t.Context(), dir, store, faults.New(nil), func(b *jobstest.Bench) {
+				b.Set = [][]string{nil, {"make.text=y"}}[i] // a second of each, to swap with
+				b.Tweak = func(r *jobs.Runner) {
 					r.Parallel = 1
 					if force {
 						r.Select.Force = []string{"ship"}
@@ -96,7 +97,7 @@ func TestEveryObjectChecked(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	step, seed := []int{9, 1, 1}[tier], int(time.Now().UnixNano()%(1<<40))
+	step, seed := []int{9, 1, 1}[jobstest.Tier], int(time.Now().UnixNano()%(1<<40))
 	if text := os.Getenv("AUDIT_SEED"); text != "" { // a replay
 		if seed, err = strconv.Atoi(text); err != nil {
 			t.Fatal(err)

@@ -52,7 +52,7 @@ func (p *InProcess) env(a *runs.Attempt, sink Sink) stages.Env {
 // Preflight finds out early whether an attempt cannot succeed.
 func (p *InProcess) Preflight(ctx context.Context, a *runs.Attempt, sink Sink) (err error) {
 	defer recovered(a.Stage, &err)
-	scratch, done, err := NewScratch()
+	scratch, done, err := newScratch()
 	if err != nil {
 		return err
 	}
@@ -80,7 +80,7 @@ func recovered(stage string, err *error) {
 // Execute runs the stage and commits its manifest.
 func (p *InProcess) Execute(ctx context.Context, a *runs.Attempt, sink Sink) Outcome {
 	started := time.Now().UTC()
-	scratch, done, err := NewScratch()
+	scratch, done, err := newScratch()
 	if err != nil {
 		return FromError(err)
 	}

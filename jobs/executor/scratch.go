@@ -11,9 +11,9 @@ import (
 // scratchPrefix names the folders in which attempts work.
 const scratchPrefix = "sprint-scratch-"
 
-// NewScratch makes a folder that this process holds until it calls done or
+// newScratch makes a folder that this process holds until it calls done or
 // dies, however it dies: the hold is a lock of the kernel's.
-func NewScratch() (dir string, done func(), err error) {
+func newScratch() (dir string, done func(), err error) {
 	for {
 		dir, err = os.MkdirTemp("", scratchPrefix+"*")
 		if err != nil {

@@ -1,4 +1,4 @@
-package jobs_test
+package graph_test
 
 import (
 	"errors"
@@ -12,6 +12,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"github.com/sprint-ml/sprint/config/diagnostic"
 	"github.com/sprint-ml/sprint/jobs/executor"
+	"github.com/sprint-ml/sprint/jobs/jobstest"
 	"pgregory.net/rapid"
 )
 
@@ -35,8 +36,8 @@ func golden(t *testing.T, name, got string) {
 }
 
 func TestGraphs(t *testing.T) {
-	for name, plan := range map[string]string{"chain": toyPlan, "fan": fanPlan} {
-		g := newBench(t, plan).graph()
+	for name, plan := range map[string]string{"chain": jobstest.Plan, "fan": jobstest.FanPlan} {
+		g := jobstest.NewBench(t, plan).Graph()
 		golden(t, name+".graph", g.String())
 		golden(t, name+".dot", g.DOT())
 	}
@@ -58,7 +59,7 @@ func TestCompileReportsEverythingOnceWithItsPlace(t *testing.T) {
 		{"missing file and more", "  - {name: make, with: {file: none.txt}}\n  - {name: refine, with: {rate: x}}", []string{"3: none.txt", "4: want a number"}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			_, err := newBench(t, "name: toys\nstages:\n"+c.stages+"\n").compile()
+			_, err := jobstest.NewBench(t, "name: toys\nstages:\n"+c.stages+"\n").Compile()
 			var errs diagnostic.Errors
 			if !errors.As(err, &errs) || executor.Code(err) != 3 {
 				t.Fatalf("got %v", err)
@@ -77,14 +78,14 @@ func TestCompileReportsEverythingOnceWithItsPlace(t *testing.T) {
 }
 
 func TestNearestMakerWins(t *testing.T) {
-	b := newBench(t, `name: near
+	b := jobstest.NewBench(t, `name: near
 stages:
   - {name: a, kind: make}
   - {name: b, kind: make}
   - {name: c, kind: refine}
   - {name: d, kind: refine, inputs: {raw: a.raw}}
 `)
-	g := b.graph()
+	g := b.Graph()
 	c, _ := g.Node("c")
 	d, _ := g.Node("d")
 	if c.Inputs[0].From != "b" || d.Inputs[0].From != "a" {
@@ -95,9 +96,9 @@ stages:
 // Order, spelling, comments and written-out defaults never change a key;
 // different values always do.
 func TestKeysFollowMeaning(t *testing.T) {
-	key := func(t *rapid.T, b *bench, with string) string {
-		b.plan = "name: p\nstages:\n  - name: make\n    with: " + with + "\n"
-		g, err := b.compile()
+	key := func(t *rapid.T, b *jobstest.Bench, with string) string {
+		b.Plan = "name: p\nstages:\n  - name: make\n    with: " + with + "\n"
+		g, err := b.Compile()
 		if err != nil {
 			t.Fatalf("%s: %v", with, err)
 		}
@@ -107,7 +108,7 @@ func TestKeysFollowMeaning(t *testing.T) {
 		}
 		return k
 	}
-	b := newBench(t, toyPlan)
+	b := jobstest.NewBench(t, jobstest.Plan)
 	draw := func(t *rapid.T) (text string, times int, rate float64, tags []string) {
 		return rapid.StringMatching(`[a-z0-9 :#é'"-]{0,8}`).Draw(t, "text"), rapid.IntRange(1, 9).Draw(t, "times"),
 			float64(rapid.IntRange(-100, 100).Draw(t, "rate")) / 8, rapid.SliceOfN(rapid.StringMatching(`[a-z]{1,3}`), 0, 3).Draw(t, "tags")
@@ -156,12 +157,12 @@ func quoteAll(tags []string) string {
 }
 
 func TestChangedFileChangesTheKey(t *testing.T) {
-	b := newBench(t, "name: p\nstages:\n  - {name: make, with: {file: data.txt}}\n")
+	b := jobstest.NewBench(t, "name: p\nstages:\n  - {name: make, with: {file: data.txt}}\n")
 	write := func(s string) string {
-		if err := os.WriteFile(filepath.Join(b.dir, "data.txt"), []byte(s), 0o644); err != nil {
+		if err := os.WriteFile(filepath.Join(b.Dir, "data.txt"), []byte(s), 0o644); err != nil {
 			t.Fatal(err)
 		}
-		k, _, err := b.graph().Nodes[0].Preimage(nil).Key()
+		k, _, err := b.Graph().Nodes[0].Preimage(nil).Key()
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -1,4 +1,4 @@
-package jobs_test
+package runs_test
 
 import (
 	"bytes"
@@ -13,6 +13,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/sprint-ml/sprint/jobs/jobstest"
 	"github.com/sprint-ml/sprint/jobs/runs"
 	"github.com/sprint-ml/sprint/stages/stagetest"
 	"github.com/sprint-ml/sprint/storage"
@@ -51,23 +52,23 @@ func newestRun(t *testing.T, s *storage.Store) string {
 // A follower with nothing but the store's URL sees lines while the stage that
 // wrote them still runs, each once and in order, and ends with the run.
 func TestFollowWhileTheRunGoesOn(t *testing.T) {
-	b := newBench(t, toyPlan)
-	b.set = []string{"make.times=2", "refine.times=2"}
+	b := jobstest.NewBench(t, jobstest.Plan)
+	b.Set = []string{"make.times=2", "refine.times=2"}
 	release := make(chan struct{})
-	b.count.before = func(stage string, _ int) {
+	b.Count.Before = func(stage string, _ int) {
 		if stage == "refine" {
 			<-release // make's log must be seen while the run goes on
 		}
 	}
 	done := make(chan *runs.Result, 1)
 	go func() {
-		res, err := b.run()
+		res, err := b.Run()
 		if err != nil {
 			t.Error(err)
 		}
 		done <- res
 	}()
-	store, err := storage.Open(t.Context(), filepath.Join(b.dir, "store"), nil)
+	store, err := storage.Open(t.Context(), filepath.Join(b.Dir, "store"), nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -106,7 +107,7 @@ func TestFollowWhileTheRunGoesOn(t *testing.T) {
 func TestLogOutlivesAKill(t *testing.T) {
 	dir := t.TempDir()
 	url := filepath.Join(dir, "store")
-	cmd := exec.Command(os.Args[0], "play-six", dir, url)
+	cmd := exec.Command(os.Args[0], "play-runner", dir)
 	cmd.Env = append(os.Environ(), "TOY_SET=refine.pace=1h")
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
@@ -138,8 +139,8 @@ func TestLogThroughABadStore(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	b := newBench(t, toyPlan)
-	store, err := storage.Open(t.Context(), b.store.Source(), &storage.Options{Backoff: time.Microsecond, Tries: 2,
+	b := jobstest.NewBench(t, jobstest.Plan)
+	store, err := storage.Open(t.Context(), b.Store.Source(), &storage.Options{Backoff: time.Microsecond, Tries: 2,
 		Around: func(ctx context.Context, op, key string, call func() error) error {
 			if !strings.Contains(key, "/logs/") {
 				return call()
@@ -160,7 +161,7 @@ func TestLogThroughABadStore(t *testing.T) {
 	stamp := regexp.MustCompile(`(?m)^\S+ INFO  `)
 	waitFor(t, "the last piece", func() bool {
 		var got bytes.Buffer
-		_, err := runs.CopyLog(t.Context(), b.store, "r", "s", 1, 0, &got)
+		_, err := runs.CopyLog(t.Context(), b.Store, "r", "s", 1, 0, &got)
 		return err == nil && stamp.ReplaceAllString(got.String(), "") == want.String()
 	})
 	log.Close()

@@ -1,4 +1,4 @@
-package jobs_test
+package graph_test
 
 import (
 	"context"
@@ -15,6 +15,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"github.com/sprint-ml/sprint/config"
 	"github.com/sprint-ml/sprint/jobs/graph"
+	"github.com/sprint-ml/sprint/jobs/jobstest"
 	"github.com/sprint-ml/sprint/storage"
 	"pgregory.net/rapid"
 )
@@ -229,7 +230,7 @@ func keysOf(t interface{ Fatalf(string, ...any) }, source string, set ...string)
 		t.Fatalf("%v\n%s", err, source)
 	}
 	look := graph.NewLookup(dir, dir, true, time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC))
-	g, err := graph.Compile(context.Background(), plan, graph.CompileOptions{Registry: toys(&counter{}), Options: options, Lookup: look})
+	g, err := graph.Compile(context.Background(), plan, graph.CompileOptions{Registry: jobstest.Kinds(&jobstest.Counter{}), Options: options, Lookup: look})
 	if err != nil {
 		t.Fatalf("%v\n%s", err, source)
 	}

@@ -1,4 +1,4 @@
-package jobs_test
+package runs_test
 
 import (
 	"context"
@@ -9,6 +9,7 @@ import (
 
 	"github.com/sprint-ml/sprint/jobs"
 	"github.com/sprint-ml/sprint/jobs/executor/local"
+	"github.com/sprint-ml/sprint/jobs/jobstest"
 	"github.com/sprint-ml/sprint/jobs/runs"
 	"github.com/sprint-ml/sprint/storage"
 )
@@ -16,26 +17,26 @@ import (
 // A run that goes on is seen as running with its holder, ends checkpointed when
 // anyone who sees the store asks it to, and the next run continues it.
 func TestCancelThroughTheStore(t *testing.T) {
-	b := newBench(t, toyPlan)
-	b.set = []string{"slow.times=9", "slow.pace=30s"}
-	b.tweak = func(r *jobs.Runner) { r.TTL = 500 * time.Millisecond }
-	b.local = func(l *local.Executor) { l.Program = "" }
+	b := jobstest.NewBench(t, jobstest.Plan)
+	b.Set = []string{"slow.times=9", "slow.pace=30s"}
+	b.Tweak = func(r *jobs.Runner) { r.TTL = 500 * time.Millisecond }
+	b.Local = func(l *local.Executor) { l.Program = "" }
 	began := make(chan struct{})
-	b.count.before = func(stage string, _ int) {
+	b.Count.Before = func(stage string, _ int) {
 		if stage == "slow" {
 			close(began)
 		}
 	}
 	done := make(chan *runs.Result, 1)
 	go func() {
-		res, err := b.run()
+		res, err := b.Run()
 		if err != nil {
 			t.Error(err)
 		}
 		done <- res
 	}()
 	<-began
-	other, err := storage.Open(t.Context(), b.store.Source(), nil)
+	other, err := storage.Open(t.Context(), b.Store.Source(), nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -61,34 +62,34 @@ func TestCancelThroughTheStore(t *testing.T) {
 	if s, err := runs.Load(t.Context(), other, ids[0]); err != nil || s.State != "ended" || s.Live() {
 		t.Errorf("after its end the run stands as %+v, %v", s, err)
 	}
-	b.count.before = nil
-	b.set = []string{"slow.times=9"}
-	b.mustRun(0, "cached cached cached succeeded")
+	b.Count.Before = nil
+	b.Set = []string{"slow.times=9"}
+	b.MustRun(0, "cached cached cached succeeded")
 }
 
 // A run whose process died without a word is killed, not running.
 func TestKilledRunIsSeen(t *testing.T) {
-	b := newBench(t, toyPlan)
-	b.mustRun(0, "succeeded succeeded succeeded succeeded")
-	ids, err := runs.List(t.Context(), b.store, 1)
+	b := jobstest.NewBench(t, jobstest.Plan)
+	b.MustRun(0, "succeeded succeeded succeeded succeeded")
+	ids, err := runs.List(t.Context(), b.Store, 1)
 	if err != nil {
 		t.Fatal(err)
 	}
 	gone := storage.Self()
 	gone.Started = "1" // another process had this pid
-	if err := b.store.Sweep(t.Context(), "runs/"+ids[0]+"/result.json"); err != nil {
+	if err := b.Store.Sweep(t.Context(), "runs/"+ids[0]+"/result.json"); err != nil {
 		t.Fatal(err)
 	}
-	lease, err := b.store.Acquire(t.Context(), "runs/"+ids[0], gone, time.Hour, "")
+	lease, err := b.Store.Acquire(t.Context(), "runs/"+ids[0], gone, time.Hour, "")
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer lease.Release(context.WithoutCancel(t.Context()))
-	if s, err := runs.Load(t.Context(), b.store, ids[0]); err != nil || s.State != "killed" || s.Live() {
+	if s, err := runs.Load(t.Context(), b.Store, ids[0]); err != nil || s.State != "killed" || s.Live() {
 		t.Errorf("stands as %+v, %v", s, err)
 	}
 	for _, name := range []string{"nothere", "../" + ids[0], ids[0] + "/attempts", ""} {
-		if _, err := runs.Load(t.Context(), b.store, name); !errors.Is(err, storage.ErrNotFound) {
+		if _, err := runs.Load(t.Context(), b.Store, name); !errors.Is(err, storage.ErrNotFound) {
 			t.Errorf("run %q: %v", name, err)
 		}
 	}

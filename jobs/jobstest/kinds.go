@@ -1,31 +1,27 @@
-package jobs_test
+// Package jobstest is what the tests of the runner's packages share: toy kinds
+// whose outputs are a function of their key, a bench with a plan and a store, and
+// the worker process that a test binary plays.
+package jobstest
 
 import (
 	"context"
 	"errors"
 	"fmt"
 	"io"
-	"log/slog"
 	"os"
 	"path/filepath"
 	"strconv"
 	"strings"
 	"sync"
-	"testing"
 	"time"
 
-	"github.com/sprint-ml/sprint/config"
-	"github.com/sprint-ml/sprint/jobs"
-	"github.com/sprint-ml/sprint/jobs/executor/local"
-	"github.com/sprint-ml/sprint/jobs/graph"
-	"github.com/sprint-ml/sprint/jobs/runs"
 	"github.com/sprint-ml/sprint/stages"
 	"github.com/sprint-ml/sprint/storage"
 	"github.com/sprint-ml/sprint/storage/models"
 )
 
-// toyOptions are options of every toy kind.
-type toyOptions struct {
+// Options are options of every toy kind.
+type Options struct {
 	Text  string            `yaml:"text" default:"x"`
 	Times int               `yaml:"times" default:"1" min:"1" max:"9"`
 	Rate  float64           `yaml:"rate" default:"0.5"`
@@ -39,14 +35,14 @@ type toyOptions struct {
 	End   string            `yaml:"end" default:"done" key:"-" enum:"done|fail|lost|verdict|drop|panic|short|flaky"`
 }
 
-func (o *toyOptions) Check() []stages.Problem {
+func (o *Options) Check() []stages.Problem {
 	if o.Text == "bad" {
 		return []stages.Problem{{Path: "text", Message: "must not be bad", Hint: "try good"}}
 	}
 	return nil
 }
 
-func (o *toyOptions) Resolve(ctx context.Context, look stages.Lookup) (stages.External, error) {
+func (o *Options) Resolve(ctx context.Context, look stages.Lookup) (stages.External, error) {
 	if o.File == "" {
 		return nil, nil
 	}
@@ -54,41 +50,49 @@ func (o *toyOptions) Resolve(ctx context.Context, look stages.Lookup) (stages.Ex
 	return stages.External{"file": info.Digest}, err
 }
 
-// counter counts how often each stage ran, over all runners of a test.
-type counter struct {
+// Counter counts how often each stage ran, over all runners of a test.
+type Counter struct {
 	mu sync.Mutex
-	n  map[string]int
-	// before, if set, is called when a stage begins.
-	before func(stage string, attempt int)
+	N  map[string]int // runs by stage
+	// Before, if set, is called when a stage begins.
+	Before func(stage string, attempt int)
 }
 
-func (c *counter) ran(stage string, attempt int) {
+func (c *Counter) ran(stage string, attempt int) {
 	c.mu.Lock()
-	if c.n == nil {
-		c.n = map[string]int{}
+	if c.N == nil {
+		c.N = map[string]int{}
 	}
-	c.n[stage]++
-	before := c.before
+	c.N[stage]++
+	before := c.Before
 	c.mu.Unlock()
 	if before != nil {
 		before(stage, attempt)
 	}
 }
 
-func (c *counter) String() string {
+// SetBefore replaces Before while stages may begin.
+func (c *Counter) SetBefore(before func(stage string, attempt int)) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	return fmt.Sprint(c.n)
+	c.Before = before
+}
+
+// String lists the counts.
+func (c *Counter) String() string {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return fmt.Sprint(c.N)
 }
 
 // toy concatenates its inputs and its own text: outputs are a function of the
 // key. Its partial work is a file with the number of pieces written so far.
 type toy struct {
-	o     *toyOptions
+	o     *Options
 	env   stages.Env
 	reads []string
 	makes []string
-	count *counter
+	count *Counter
 }
 
 func (s toy) Run(ctx context.Context, in stages.Inputs, out stages.Outputs) error {
@@ -243,7 +247,8 @@ func (s shipper) Run(ctx context.Context, in stages.Inputs, out stages.Outputs) 
 	return w.Commit()
 }
 
-func toyKind(name string, count *counter, isolated bool, reads []string, optional bool, makes ...string) stages.Kind {
+// Kind makes a toy kind that reads and makes the named artifacts.
+func Kind(name string, count *Counter, isolated bool, reads []string, optional bool, makes ...string) stages.Kind {
 	return stages.Kind{
 		Name: name, Version: 1, Doc: "A toy.", Isolated: func(any) bool { return isolated },
 		Inputs: func(any) (in []stages.Input) {
@@ -258,32 +263,32 @@ func toyKind(name string, count *counter, isolated bool, reads []string, optiona
 			}
 			return out
 		},
-		Options: func() any { return &toyOptions{} },
+		Options: func() any { return &Options{} },
 		New: func(o any, env stages.Env) (stages.Stage, error) {
-			return toy{o.(*toyOptions), env, reads, makes, count}, nil
+			return toy{o.(*Options), env, reads, makes, count}, nil
 		},
 	}
 }
 
 // nodeKind is a node of any graph: it reads and makes what its options name.
-func nodeKind(count *counter) stages.Kind {
-	k := toyKind("node", count, false, nil, false)
+func nodeKind(count *Counter) stages.Kind {
+	k := Kind("node", count, false, nil, false)
 	k.Inputs = func(o any) (in []stages.Input) {
-		for _, r := range o.(*toyOptions).Reads {
+		for _, r := range o.(*Options).Reads {
 			in = append(in, stages.Input{Name: r})
 		}
 		return in
 	}
-	k.Outputs = func(o any) []stages.Output { return []stages.Output{{Name: o.(*toyOptions).Makes}} }
+	k.Outputs = func(o any) []stages.Output { return []stages.Output{{Name: o.(*Options).Makes}} }
 	k.New = func(o any, env stages.Env) (stages.Stage, error) {
-		t := o.(*toyOptions)
+		t := o.(*Options)
 		return toy{t, env, t.Reads, []string{t.Makes}, count}, nil
 	}
 	return k
 }
 
-func shipKind(count *counter) stages.Kind {
-	k := toyKind("ship", count, false, []string{"end"}, false, "receipt")
+func shipKind(count *Counter) stages.Kind {
+	k := Kind("ship", count, false, []string{"end"}, false, "receipt")
 	k.New = func(_ any, env stages.Env) (stages.Stage, error) {
 		return counted{shipper{env}, env, count}, nil
 	}
@@ -293,7 +298,7 @@ func shipKind(count *counter) stages.Kind {
 type counted struct {
 	stages.Stage
 	env   stages.Env
-	count *counter
+	count *Counter
 }
 
 func (c counted) Run(ctx context.Context, in stages.Inputs, out stages.Outputs) error {
@@ -301,135 +306,13 @@ func (c counted) Run(ctx context.Context, in stages.Inputs, out stages.Outputs) 
 	return c.Stage.Run(ctx, in, out)
 }
 
-// toys is a registry of make -> refine -> join, and what reads all.
-func toys(count *counter) stages.Registry {
+// Kinds is a registry of make -> refine -> join, and what reads all.
+func Kinds(count *Counter) stages.Registry {
 	return stages.Registry{
-		toyKind("make", count, false, nil, false, "raw"),
-		toyKind("refine", count, false, []string{"raw"}, false, "fine", "times"),
-		toyKind("join", count, false, []string{"fine", "raw"}, true, "all"),
-		toyKind("slow", count, true, []string{"all"}, true, "end"),
+		Kind("make", count, false, nil, false, "raw"),
+		Kind("refine", count, false, []string{"raw"}, false, "fine", "times"),
+		Kind("join", count, false, []string{"fine", "raw"}, true, "all"),
+		Kind("slow", count, true, []string{"all"}, true, "end"),
 		shipKind(count), nodeKind(count),
 	}
-}
-
-const toyPlan = `name: toys
-stages:
-  - name: make
-  - name: refine
-  - name: join
-  - name: slow
-`
-
-// bench is one working place: a plan, a store and a count of what ran.
-type bench struct {
-	t     testing.TB
-	dir   string
-	store *storage.Store
-	count *counter
-	plan  string
-	set   []string
-	reg   stages.Registry
-	tweak func(*jobs.Runner)
-	local func(*local.Executor)
-	ctx   context.Context
-	seen  *recorder
-}
-
-func newBench(t testing.TB, plan string) *bench {
-	t.Helper()
-	b := &bench{t: t, dir: t.TempDir(), count: &counter{}, plan: plan, ctx: t.Context()}
-	b.reg = toys(b.count)
-	var err error
-	if b.store, err = storage.Open(b.ctx, filepath.Join(b.dir, "store"), nil); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { b.store.Close() })
-	return b
-}
-
-func (b *bench) compile() (*graph.Graph, error) {
-	plan, err := config.ParsePlan(filepath.Join(b.dir, "plan.yaml"), []byte(b.plan))
-	if err != nil {
-		return nil, err
-	}
-	options, err := config.NewOptions(plan, config.Overrides{Set: b.set})
-	if err != nil {
-		return nil, err
-	}
-	look := graph.NewLookup(b.dir, filepath.Join(b.dir, "cache"), true, time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC))
-	defer look.Close()
-	return graph.Compile(b.ctx, plan, graph.CompileOptions{Registry: b.reg, Options: options, Lookup: look})
-}
-
-func (b *bench) graph() *graph.Graph {
-	b.t.Helper()
-	g, err := b.compile()
-	if err != nil {
-		b.t.Fatal(err)
-	}
-	return g
-}
-
-func (b *bench) run() (*runs.Result, error) {
-	b.t.Helper()
-	g := b.graph()
-	local := local.New(b.reg, b.store, "", os.Environ(), func(string) (string, error) { return "", nil })
-	if b.local != nil {
-		b.local(local)
-	}
-	b.seen = &recorder{}
-	r := &jobs.Runner{
-		Store: b.store, Executor: local, Observer: b.seen, Log: slog.New(slog.DiscardHandler),
-		Parallel: 2, CacheDir: filepath.Join(b.dir, "cache"), Version: "test",
-		Continue: "sprint run plan.yaml", Backoff: time.Millisecond, TTL: time.Second,
-	}
-	if b.tweak != nil {
-		b.tweak(r)
-	}
-	return r.Run(b.ctx, g)
-}
-
-func (b *bench) mustRun(code stages.Code, states string) *runs.Result {
-	b.t.Helper()
-	res, err := b.run()
-	if err != nil {
-		b.t.Fatal(err)
-	}
-	if got := stateWords(res); got != states || res.Code != code {
-		b.t.Fatalf("code %d (%s), states %s; want code %d, states %s", res.Code, res.Error, got, code, states)
-	}
-	return res
-}
-
-func stateWords(r *runs.Result) string {
-	var out []string
-	for _, s := range r.Stages {
-		out = append(out, s.State.String())
-	}
-	return strings.Join(out, " ")
-}
-
-// digests lists all outputs of a result that enter keys.
-func digests(r *runs.Result) map[string]string {
-	out := map[string]string{}
-	for _, s := range r.Stages {
-		for name, o := range s.Outputs {
-			if !o.Volatile {
-				out[s.Name+"."+name] = o.Digest
-			}
-		}
-	}
-	return out
-}
-
-// recorder keeps the events of a run.
-type recorder struct {
-	mu     sync.Mutex
-	events []runs.Event
-}
-
-func (r *recorder) Observe(e runs.Event) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	r.events = append(r.events, e)
 }

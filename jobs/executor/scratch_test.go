@@ -1,6 +1,6 @@
 //go:build unix
 
-package jobs_test
+package executor
 
 import (
 	"bufio"
@@ -11,14 +11,19 @@ import (
 	"strings"
 	"testing"
 	"time"
-
-	"github.com/sprint-ml/sprint/jobs"
-	"github.com/sprint-ml/sprint/jobs/executor"
 )
+
+// TestMain lets the test binary play the process that is killed.
+func TestMain(m *testing.M) {
+	if len(os.Args) > 1 && os.Args[1] == "play-scratch" {
+		os.Exit(playScratch())
+	}
+	os.Exit(m.Run())
+}
 
 // playScratch makes a scratch folder, says where, and waits to be killed.
 func playScratch() int {
-	dir, _, err := jobs.NewScratch()
+	dir, _, err := newScratch()
 	if err != nil {
 		return 1
 	}
@@ -47,11 +52,11 @@ func TestSweepScratch(t *testing.T) {
 	if err := os.MkdirAll(filepath.Join(theirs, "work", "deep"), 0o700); err != nil {
 		t.Fatal(err)
 	}
-	own, done, err := jobs.NewScratch()
+	own, done, err := newScratch()
 	if err != nil {
 		t.Fatal(err)
 	}
-	executor.SweepScratch()
+	SweepScratch()
 	for _, dir := range []string{own, theirs} {
 		if _, err := os.Stat(dir); err != nil {
 			t.Errorf("the folder of a live process: %v", err)
@@ -61,7 +66,7 @@ func TestSweepScratch(t *testing.T) {
 		t.Fatal(err)
 	}
 	_ = child.Wait() // it was killed
-	executor.SweepScratch()
+	SweepScratch()
 	if _, err := os.Stat(theirs); !os.IsNotExist(err) {
 		t.Errorf("the folder of a killed process: %v", err)
 	}

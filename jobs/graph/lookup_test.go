@@ -1,4 +1,4 @@
-package jobs_test
+package graph_test
 
 import (
 	"bytes"
@@ -51,7 +51,7 @@ func TestLookupRemembersOnlySettledFiles(t *testing.T) {
 		t.Error("a fresh file was remembered")
 	}
 	// A file that lay there before this test was built is settled.
-	settled := filepath.Join("..", "go.mod")
+	settled := filepath.Join("..", "..", "go.mod")
 	right := ask(settled)
 	memory := filepath.Join(dir, "cache", "digests.json")
 	b, err := os.ReadFile(memory)

@@ -1,5 +1,0 @@
-//go:build soak
-
-package jobs_test
-
-const tier = 2

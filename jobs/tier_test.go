@@ -1,7 +1,0 @@
-//go:build !e2e && !soak
-
-package jobs_test
-
-// tier says how long tests may take: 0 a newcomer's, 1 CI's end to end, 2 an
-// hour of soak.
-const tier = 0
