@@ -11,8 +11,8 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/sprint-ml/sprint/jobs/labels/review"
 	"github.com/sprint-ml/sprint/jobs/runs"
-	"github.com/sprint-ml/sprint/jobs/sprint/labels"
 	"github.com/sprint-ml/sprint/stages/rows"
 )
 
@@ -243,7 +243,7 @@ func TestReviewOfARun(t *testing.T) {
 // right, are not suspect.
 func TestRuleWordsAreEvidence(t *testing.T) {
 	rng := rand.New(rand.NewPCG(5, 6))
-	set := &labels.ReviewSet{Categories: []string{"fire", "money"}}
+	set := &review.Set{Categories: []string{"fire", "money"}}
 	for i := range 240 {
 		word, fire := "shares", 0.0
 		if i%3 == 0 {
@@ -261,7 +261,7 @@ func TestRuleWordsAreEvidence(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if len(doubts) != 1 || doubts[0].Row != 90 || doubts[0].Sort != labels.Suspected {
+	if len(doubts) != 1 || doubts[0].Row != 90 || doubts[0].Sort != review.Suspected {
 		t.Errorf("%d rows are doubted, not the wrong one alone", len(doubts))
 	}
 }

@@ -1,13 +1,8 @@
 package labels
 
 import (
-	"fmt"
-
 	"github.com/spf13/cobra"
-	"github.com/sprint-ml/sprint/config"
-	"github.com/sprint-ml/sprint/jobs/graph"
 	"github.com/sprint-ml/sprint/jobs/sprint/app"
-	"github.com/sprint-ml/sprint/stages/label"
 )
 
 func reviewCommand(a *app.App) *cobra.Command {
@@ -71,22 +66,4 @@ type reviewFlags struct {
 	output, overlay string
 	reviewer, stage string
 	limit           int
-}
-
-// labelTask finds the label stage of a plan.
-func (f *reviewFlags) labelTask(g *graph.Graph) (*graph.Node, *label.Options, error) {
-	var found *graph.Node
-	for _, t := range g.Nodes {
-		if t.Kind.Name != "label" || f.stage != "" && t.Name != f.stage {
-			continue
-		}
-		if found != nil {
-			return nil, nil, &config.UsageError{Message: fmt.Sprintf("%s and %s label rows", found.Name, t.Name), Hint: "choose with --stage"}
-		}
-		found = t
-	}
-	if found == nil {
-		return nil, nil, &config.UsageError{Message: "the plan has no such label stage", Hint: "review looks at what a stage of kind label made"}
-	}
-	return found, found.Options.(*label.Options), nil
 }

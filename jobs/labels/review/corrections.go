@@ -1,0 +1,211 @@
+package review
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"time"
+
+	"github.com/sprint-ml/sprint/config"
+	"github.com/sprint-ml/sprint/jobs/atomicfile"
+	"github.com/sprint-ml/sprint/jobs/graph"
+	"github.com/sprint-ml/sprint/jobs/progress/sanitize"
+	"github.com/sprint-ml/sprint/ml/taxonomy"
+	"github.com/sprint-ml/sprint/stages"
+	"github.com/sprint-ml/sprint/stages/dataset"
+	"github.com/sprint-ml/sprint/stages/label"
+	"github.com/sprint-ml/sprint/stages/rows"
+)
+
+// ImportOptions say which corrections are added to which overlay.
+type ImportOptions struct {
+	Plan  *config.Plan
+	Graph *graph.Graph
+	Stage string // the label stage, empty for the only one
+	// File holds the reviewed rows; Overlay is the file to add to, empty for the
+	// plan's own, else corrections.csv beside the plan.
+	File, Overlay string
+	Reviewer      string // of rows that do not name theirs
+	Now           time.Time
+}
+
+// Imported says what an import did.
+type Imported struct {
+	Overlay string // that corrections were added to
+	// Added counts corrections that say something new, Same rows that do not, and
+	// Anonymous rows without a reviewer.
+	Added, Same, Anonymous int
+	Conflicts              []string // changes of what another review said, in words
+	// Used reports whether the plan's label stage names the overlay already; else
+	// Stage and Source are what it has to be added to.
+	Used   bool
+	Stage  string
+	Source []string
+}
+
+// Import adds the rows of a review that have a reviewer to the overlay.
+func Import(o ImportOptions) (*Imported, error) {
+	node, l, err := LabelStage(o.Graph, o.Stage)
+	if err != nil {
+		return nil, err
+	}
+	t, err := dataset.Taxonomy(o.Graph.Taxonomy())
+	if err != nil {
+		return nil, err
+	}
+	out := &Imported{Used: slices.Contains(l.Source, "overlay"), Stage: node.Name, Source: l.Source}
+	if out.Overlay, err = overlayPath(o, l); err != nil {
+		return nil, err
+	}
+	review, err := readCorrections(o.File, t)
+	if err != nil {
+		return nil, err
+	}
+	have, err := readCorrections(out.Overlay, t)
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return nil, err
+	}
+	m := merger{names: t.Names(), effective: map[string]decided{}}
+	for _, x := range have {
+		m.take(x)
+	}
+	added, skipped := m.merge(review, o.Reviewer, o.Now)
+	out.Added, out.Same, out.Anonymous, out.Conflicts = len(added), m.same, skipped, m.conflicts
+	if len(added) == 0 {
+		return out, nil
+	}
+	var b bytes.Buffer
+	if err := rows.WriteOverlay(&b, append(have, added...), t.Names()); err != nil {
+		return nil, err
+	}
+	if err := atomicfile.Write(out.Overlay, b.Bytes()); err != nil {
+		return nil, stages.Fail(stages.CodeEnvironment, "name a folder that can be written", "cannot write the files: %w", err)
+	}
+	return out, nil
+}
+
+// overlayPath is the csv that corrections are added to.
+func overlayPath(o ImportOptions, l *label.Options) (string, error) {
+	used := slices.Contains(l.Source, "overlay")
+	path := o.Overlay
+	switch {
+	case path == "" && used:
+		path = l.Overlay.File
+	case path == "":
+		path = filepath.Join(o.Plan.Dir(), "corrections.csv")
+	case used && filepath.Clean(path) != filepath.Clean(l.Overlay.File):
+		return "", &config.UsageError{Message: fmt.Sprintf("--overlay %s: the plan's overlay is %s", path, l.Overlay.File), Hint: "leave --overlay out"}
+	}
+	if format, _ := rows.FormatOf(path); format != rows.CSV {
+		return "", &config.UsageError{Message: path + " is no csv file", Hint: "corrections are added to a csv: convert it, or name one with --overlay"}
+	}
+	return path, nil
+}
+
+// readCorrections reads a review or an overlay.
+func readCorrections(path string, t *taxonomy.Taxonomy) ([]rows.Correction, error) {
+	file, err := os.Open(path)
+	if err != nil {
+		return nil, stages.Fail(stages.CodePlan, "`sprint review export` writes one", "cannot read the corrections: %w", err)
+	}
+	defer file.Close()
+	format, ok := rows.FormatOf(path)
+	if !ok {
+		return nil, &config.UsageError{Message: path + ": the extension does not tell the format", Hint: "use a .csv, .jsonl or .parquet file"}
+	}
+	list, err := rows.ReadOverlay(file, format, t.Names())
+	if err != nil {
+		return nil, stages.Fail(stages.CodeStage, "mend the file; nothing was imported", "%s: %w", path, err)
+	}
+	for i := range list {
+		c := &list[i]
+		c.URL, c.ID, c.Title = sanitize.CellText(c.URL), sanitize.CellText(c.ID), sanitize.CellText(c.Title)
+		for k, l := range c.Labels {
+			if t.Categories[k].TagIndex(l.Tag) < 0 {
+				return nil, stages.Fail(stages.CodeStage, "use a tag of the taxonomy, or none; nothing was imported", "%s: record %d: category %s has no tag %q", path, c.Number, t.Categories[k].Name, l.Tag)
+			}
+		}
+	}
+	return list, nil
+}
+
+// decided is what the corrections say about one category of a row.
+type decided struct {
+	label    rows.Label
+	reviewer string
+	time     time.Time
+}
+
+// merger adds corrections to those that are there.
+type merger struct {
+	names     []string
+	effective map[string]decided // by identity and category
+	conflicts []string
+	same      int
+}
+
+func (m *merger) key(c rows.Correction, category int) string {
+	return rows.Identity(c.Row) + "\x00" + m.names[category]
+}
+
+// take makes a correction count: the later one of a category of a row.
+func (m *merger) take(c rows.Correction) {
+	for k, l := range c.Labels {
+		if old, ok := m.effective[m.key(c, k)]; !l.Abstain && (!ok || !c.Time.Before(old.time)) {
+			m.effective[m.key(c, k)] = decided{l, c.Reviewer, c.Time}
+		}
+	}
+}
+
+// merge returns the corrections of a review that say something new; skipped
+// counts rows without a reviewer.
+func (m *merger) merge(review []rows.Correction, reviewer string, now time.Time) (added []rows.Correction, skipped int) {
+	for _, c := range review {
+		if c.Reviewer == "" {
+			c.Reviewer = reviewer
+		}
+		if c.Reviewer == "" {
+			skipped++
+			continue
+		}
+		if c.Time.IsZero() {
+			c.Time = now.UTC().Truncate(time.Second)
+		}
+		fresh := false
+		for k, l := range c.Labels {
+			if l.Abstain {
+				continue
+			}
+			old, ok := m.effective[m.key(c, k)]
+			fresh = fresh || !ok || old.label != l
+			if ok && old.label != l {
+				m.conflicts = append(m.conflicts, m.conflict(c, k, old))
+			}
+		}
+		if !fresh {
+			m.same++
+			continue
+		}
+		m.take(c)
+		added = append(added, rows.Correction{Row: rows.Row{URL: c.URL, ID: c.ID, Title: c.Title, Labels: c.Labels}, Reviewer: c.Reviewer, Time: c.Time})
+	}
+	return added, skipped
+}
+
+func (m *merger) conflict(c rows.Correction, category int, old decided) string {
+	verdict := "counts now"
+	if c.Time.Before(old.time) {
+		verdict = "is older and does not count"
+	}
+	say := func(l rows.Label) string {
+		if l.Tag == "" {
+			return rows.ScoreText(l)
+		}
+		return rows.ScoreText(l) + " " + l.Tag
+	}
+	return fmt.Sprintf("%s: %s was %s by %s, %s by %s %s", rows.Identity(c.Row), m.names[category], say(old.label), old.reviewer, say(c.Labels[category]), c.Reviewer, verdict)
+}
