@@ -48,8 +48,6 @@ func (e *refusedError) Error() string   { return "refused: " + e.text }
 func (e *brokenError) Error() string    { return "broken answer: " + e.err.Error() }
 func (e *missingError) Error() string   { return e.err.Error() }
 
-func asMissing(err error, m **missingError) bool { return errors.As(err, m) }
-
 // client asks GDELT with the manners that it demands.
 type client struct {
 	reached atomic.Bool
@@ -269,3 +267,6 @@ func plainText(body []byte) string {
 	text := []rune(strings.Join(strings.Fields(b.String()), " "))
 	return string(text[:min(len(text), 300)])
 }
+
+// userAgent names us: asks without a User-Agent are throttled more.
+const userAgent = "sprint (news classifier training; https://github.com/sprint-ml/sprint)"
