@@ -89,24 +89,16 @@ func Try(t testing.TB, c Case) (*Result, error) {
 	if ctx == nil {
 		ctx = t.Context()
 	}
-	if c.Store == nil {
-		c.Store = Store(t)
-	}
-	if c.Key == "" {
-		c.Key = strings.Repeat("0", 64)
-	}
+	c.fill(t)
 	if ch, ok := c.Options.(stages.Checker); ok {
 		if problems := ch.Check(); len(problems) > 0 {
 			return nil, &Problems{problems}
 		}
 	}
-	if c.CacheDir == "" {
-		c.CacheDir = t.TempDir()
-	}
-	look := &Lookup{Tax: c.Taxonomy, Time: c.Now, IsOffline: c.Offline, Cache: c.CacheDir}
+	lookup := &Lookup{Tax: c.Taxonomy, Time: c.Now, IsOffline: c.Offline, Cache: c.CacheDir}
 	res := &Result{Store: c.Store, Outputs: map[string]storage.Artifact{}, Notes: map[string]any{}}
 	if rs, ok := c.Options.(stages.Resolver); ok {
-		ext, err := rs.Resolve(ctx, look)
+		ext, err := rs.Resolve(ctx, lookup)
 		if err != nil {
 			return nil, err
 		}
@@ -121,15 +113,49 @@ func Try(t testing.TB, c Case) (*Result, error) {
 		a.Name = name
 		inputs[name] = a
 	}
-	var mu sync.Mutex
 	var log Buffer
+	stage, err := c.Kind.New(c.Options, c.env(t, lookup, res, &log))
+	if err != nil {
+		return nil, err
+	}
+	out := storeio.NewOutputs(c.Store, c.Kind.Outputs(c.Options))
+	res.Err = stage.Run(ctx, storeio.NewInputs(c.Store, inputs), out)
+	res.Log = log.String()
+	if _, ok := errors.AsType[*stages.Verdict](res.Err); res.Err == nil || ok {
+		made, err := out.Artifacts()
+		if err != nil {
+			t.Fatalf("stage %s: %v", c.Kind.Name, err)
+		}
+		for _, a := range made {
+			res.Outputs[a.Name] = a
+		}
+	}
+	return res, nil
+}
+
+// fill gives what the case leaves open its usual value.
+func (c *Case) fill(t testing.TB) {
+	if c.Store == nil {
+		c.Store = Store(t)
+	}
+	if c.Key == "" {
+		c.Key = strings.Repeat("0", 64)
+	}
+	if c.CacheDir == "" {
+		c.CacheDir = t.TempDir()
+	}
+}
+
+// env is the attempt's environment; progress, notes and log go to res and log.
+func (c *Case) env(t testing.TB, lookup *Lookup, res *Result, log *Buffer) stages.Env {
+	var mu sync.Mutex
 	env := stages.Env{
 		Run: "test", Stage: c.Kind.Name, Attempt: 1, Taxonomy: c.Taxonomy, External: res.External,
 		Device: "auto", CacheDir: c.CacheDir, Offline: c.Offline, Scratch: t.TempDir(), Store: c.Store,
-		Log:      slog.New(slog.NewTextHandler(&log, &slog.HandlerOptions{Level: slog.LevelDebug})),
+		Log:      slog.New(slog.NewTextHandler(log, &slog.HandlerOptions{Level: slog.LevelDebug})),
 		Progress: func(p stages.Progress) { mu.Lock(); defer mu.Unlock(); res.Progress = append(res.Progress, p) },
 		Note:     func(name string, v any) { mu.Lock(); defer mu.Unlock(); res.Notes[name] = v },
-		Files:    storeio.Files(look.Found()),
+		Files:    storeio.Files(lookup.Found()),
 		Secret: func(ref string) (string, error) {
 			if v, ok := strings.CutPrefix(ref, "env:"); ok {
 				return os.Getenv(v), nil
@@ -142,24 +168,7 @@ func Try(t testing.TB, c Case) (*Result, error) {
 	if c.Env != nil {
 		c.Env(&env)
 	}
-	stage, err := c.Kind.New(c.Options, env)
-	if err != nil {
-		return nil, err
-	}
-	out := storeio.NewOutputs(c.Store, c.Kind.Outputs(c.Options))
-	res.Err = stage.Run(ctx, storeio.NewInputs(c.Store, inputs), out)
-	res.Log = log.String()
-	var verdict *stages.Verdict
-	if res.Err == nil || errors.As(res.Err, &verdict) {
-		made, err := out.Artifacts()
-		if err != nil {
-			t.Fatalf("stage %s: %v", c.Kind.Name, err)
-		}
-		for _, a := range made {
-			res.Outputs[a.Name] = a
-		}
-	}
-	return res, nil
+	return env
 }
 
 // Problems are what Check reported.

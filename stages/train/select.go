@@ -32,16 +32,6 @@ func (o Select) unused() bool {
 	return o.Rounds == 0 && o != Select{} && o != Select{Folds: 5, Confidence: 0.9}
 }
 
-// Selected counts what a round did to one category.
-type Selected struct {
-	Agreed    int `json:"agreed"`    // labels kept
-	Doubted   int `json:"doubted"`   // left out
-	Overruled int `json:"overruled"` // replaced
-	Imputed   int `json:"decided"`   // of undecided rows
-	// Unjudged says that there are too few rows of one label.
-	Unjudged bool `json:"unjudged,omitempty"`
-}
-
 // selectLabels judges the labels of the training rows over rounds and returns the
 // rows with the labels to learn from. Labels of the given rows stay.
 func (s *stage) selectLabels(ctx context.Context, t *taxonomy.Taxonomy, m *bert.Model, dev *device.Device, set []rows.Row) ([]rows.Row, error) {

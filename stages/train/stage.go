@@ -56,33 +56,58 @@ func (s *stage) Run(ctx context.Context, in stages.Inputs, out stages.Outputs) e
 	if err != nil {
 		return err
 	}
-	trainRows, err := dataset.ReadLabelled(ctx, in, "train", t)
+	d, err := s.read(ctx, in, t)
 	if err != nil {
 		return err
 	}
-	valRows, err := dataset.ReadLabelled(ctx, in, "val", t)
+	l, err := s.newLoop(ctx, t, model, dev, d)
 	if err != nil {
 		return err
 	}
-	gold, err := s.goldPart(ctx, t)
-	if err != nil {
+	defer l.trainer.Close()
+	l.started = began
+	if dev.Name == device.Go {
+		s.env.Note("estimate", estimate(l.trainer, model))
+	}
+	if err := l.run(ctx); err != nil {
 		return err
 	}
-	if trainRows, err = s.selectLabels(ctx, t, model, dev, trainRows); err != nil {
-		return err
+	return l.write(ctx, out)
+}
+
+// data are the rows that a training reads; gold is the part that calibrates.
+type data struct{ train, val, gold []rows.Row }
+
+func (s *stage) read(ctx context.Context, in stages.Inputs, t *taxonomy.Taxonomy) (d data, err error) {
+	if d.train, err = dataset.ReadLabelled(ctx, in, "train", t); err != nil {
+		return d, err
+	}
+	if d.val, err = dataset.ReadLabelled(ctx, in, "val", t); err != nil {
+		return d, err
+	}
+	d.gold, err = s.goldPart(ctx, t)
+	return d, err
+}
+
+// newLoop selects the labels that train, makes examples of the rows and a trainer
+// that the loop drives.
+func (s *stage) newLoop(ctx context.Context, t *taxonomy.Taxonomy, model *bert.Model, dev *device.Device, d data) (*loop, error) {
+	trainRows, err := s.selectLabels(ctx, t, model, dev, d.train)
+	if err != nil {
+		return nil, err
 	}
 	weights := s.o.weights(t, trainRows)
 	examples, used := s.o.examples(model, t, trainRows, weights, true)
-	val, kept := s.o.examples(model, t, valRows, weights, false)
+	val, kept := s.o.examples(model, t, d.val, weights, false)
 	if err := checkClasses(t, examples); err != nil {
-		return err
+		return nil, err
 	}
 	if len(val) == 0 {
-		return stages.Fail(stages.CodeStage, "give split a larger share for val, or label more rows", "no validation row has a label that counts")
+		return nil, stages.Fail(stages.CodeStage, "give split a larger share for val, or label more rows", "no validation row has a label that counts")
 	}
 	s.env.Log.Info("rows", "train", len(trainRows), "train_labelled", len(examples), "val_labelled", len(val))
 	if err := s.checkDevice(ctx, model, dev); err != nil {
-		return err
+		return nil, err
 	}
 	var texts []string
 	for _, i := range used {
@@ -91,24 +116,16 @@ func (s *stage) Run(ctx context.Context, in stages.Inputs, out stages.Outputs) e
 	if s.o.Sampling == "balanced" {
 		examples, texts = balance(examples, texts, uint64(s.o.Seed)) //nolint:gosec // any 64 bits will do
 	}
-	o := s.fitOptions(dev)
-	trainer, err := fit.New(model, dev, examples, val, o)
+	trainer, err := fit.New(model, dev, examples, val, s.fitOptions(dev))
 	if err != nil {
-		return fmt.Errorf("prepare the training: %w", err)
+		return nil, fmt.Errorf("prepare the training: %w", err)
 	}
-	defer trainer.Close()
-	l := &loop{stage: s, trainer: trainer, names: t.Names(), texts: texts, device: dev.Name + " " + dev.Digest, truth: truths(t, valRows, kept), gold: gold, started: began}
+	l := &loop{stage: s, trainer: trainer, names: t.Names(), texts: texts, device: dev.Name + " " + dev.Digest, truth: truths(t, d.val, kept), gold: d.gold}
 	l.rules = rulesBeside{t: t, dev: dev}
 	for _, i := range kept {
-		l.rules.val = append(l.rules.val, valRows[i])
+		l.rules.val = append(l.rules.val, d.val[i])
 	}
-	if dev.Name == device.Go {
-		s.env.Note("estimate", estimate(trainer, model))
-	}
-	if err := l.run(ctx); err != nil {
-		return err
-	}
-	return l.write(ctx, out)
+	return l, nil
 }
 
 func (s *stage) noteDevice(dev *device.Device) {
