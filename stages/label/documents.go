@@ -1,11 +1,6 @@
 package label
 
-import (
-	"github.com/sprint-ml/sprint/ml/taxonomy"
-	"github.com/sprint-ml/sprint/stages/dataset"
-	"github.com/sprint-ml/sprint/stages/rows"
-	"slices"
-)
+// The document that label writes: label_report.json.
 
 // Report counts what the labels of a set are.
 type Report struct {
@@ -54,115 +49,52 @@ type CategoryReport struct {
 	Rules        map[string]int `json:"rules,omitempty"` // rows on which a rule fired
 }
 
-func newReport(t *taxonomy.Taxonomy) *Report {
-	r := &Report{Categories: map[string]*CategoryReport{}, Sources: map[string]*SourceReport{}, index: map[string]int{}, fired: make([]int, len(t.Rules))}
-	for _, c := range t.Categories {
-		r.Categories[c.Name] = &CategoryReport{Tags: map[string]int{}, Overlap: map[string]int{}, Rules: map[string]int{}}
-	}
-	for i := range t.Rules {
-		r.index[dataset.RuleID(t, i)] = i
-	}
-	return r
+// encoderCount is what the report says about the encoder.
+type encoderCount struct {
+	Asked   int `json:"asked"`   // rows
+	Decided int `json:"decided"` // rows on which it voted
+	// Far, Close count rows without a vote: below threshold, within margin.
+	Far   int `json:"far"`
+	Close int `json:"close"`
 }
 
-// add counts a labelled row; by names who decided each category.
-func (r *Report) add(t *taxonomy.Taxonomy, row *rows.Row, by []string) {
-	r.Rows++
-	var positive []int
-	abstained := len(row.Labels) > 0
-	for c, l := range row.Labels {
-		if l.Score > 0 {
-			positive = append(positive, c)
-		}
-		if l.Abstain {
-			r.Categories[t.Categories[c].Name].Undecided++
-		}
-		abstained = abstained && l.Abstain
-	}
-	if abstained {
-		r.Abstained++
-	}
-	if len(positive) > 0 {
-		r.Covered++
-	}
-	if len(positive) > 1 {
-		r.Overlap++
-	}
-	if len(row.Conflicts) > 0 {
-		r.Conflicts++
-	}
-	for _, name := range row.Conflicts {
-		r.Categories[name].Conflicts++
-	}
-	for _, c := range positive {
-		x := r.Categories[t.Categories[c].Name]
-		x.Positives++
-		if tag := row.Labels[c].Tag; tag != "" {
-			x.Tags[tag]++
-		}
-		for _, o := range positive {
-			if o != c {
-				x.Overlap[t.Categories[o].Name]++
-			}
-		}
-	}
-	r.addSources(row, by)
-	r.addRules(t, row)
+// httpCount is what the report says about the answers, whenever they were paid
+// for; the attempt's note http says what this attempt asked and spent.
+type httpCount struct {
+	Model     string  `json:"model"`
+	Prompt    int     `json:"prompt_version"`
+	Rows      int     `json:"rows"`      // that needed an answer
+	Asked     int     `json:"asked"`     // rows within max_calls
+	Answers   int     `json:"answers"`   // paid for, second tries included
+	Bad       int     `json:"bad"`       // answers that were no labels
+	Unlabeled int     `json:"unlabeled"` // rows without a usable answer
+	TokensIn  int64   `json:"tokens_in"`
+	TokensOut int64   `json:"tokens_out"`
+	Cost      float64 `json:"cost"`
 }
 
-func (r *Report) addSources(row *rows.Row, by []string) {
-	for c, name := range by {
-		if name == "" {
-			continue
-		}
-		s := r.Sources[name]
-		if s == nil {
-			s = &SourceReport{}
-			r.Sources[name] = s
-		}
-		s.Labels++
-		if row.Labels[c].Score > 0 {
-			s.Positives++
-		}
-		if !slices.Contains(by[:c], name) {
-			s.Rows++
-		}
-	}
+// overlayCount is what the report says about the overlay.
+type overlayCount struct {
+	Corrections int      `json:"corrections"`
+	Rows        int      `json:"rows"`              // rows that they correct
+	Unknown     []string `json:"unknown,omitempty"` // a few that correct no row
+	UnknownRows int      `json:"unknown_rows,omitempty"`
 }
 
-func (r *Report) addRules(t *taxonomy.Taxonomy, row *rows.Row) {
-	tags := map[int]int{} // category -> the first tag that fired
-	clash := map[int]bool{}
-	for _, id := range row.Rules {
-		i, known := r.index[id]
-		if !known {
-			continue // a row that brought its labels may name other rules
-		}
-		rule := &t.Rules[i]
-		r.fired[i]++
-		r.Categories[t.Categories[rule.Category].Name].Rules[rule.ID]++
-		if rule.Tag == 0 {
-			continue
-		}
-		if first, ok := tags[rule.Category]; !ok {
-			tags[rule.Category] = rule.Tag
-		} else if first != rule.Tag && !clash[rule.Category] {
-			clash[rule.Category] = true
-			r.Categories[t.Categories[rule.Category].Name].TagConflicts++
-		}
-	}
+// goldCount is what the report says about the gold part.
+type goldCount struct {
+	Rows int `json:"rows"` // that weigh the voters
+	// Scored rows were left out: they meet the gold set that verify scores.
+	Scored int `json:"scored,omitempty"`
+	// Removed rows of the articles are in the gold part: it never trains.
+	Removed int `json:"removed"`
+	// Voters by name, "category:rule" or "category (source)".
+	Voters map[string]voterCount `json:"voters"`
 }
 
-func (r *Report) finish(t *taxonomy.Taxonomy) {
-	for _, c := range r.Categories {
-		if r.Rows > 0 {
-			c.Coverage = float64(c.Positives) / float64(r.Rows)
-		}
-	}
-	any := slices.ContainsFunc(r.fired, func(n int) bool { return n > 0 })
-	for i, n := range r.fired {
-		if any && n == 0 {
-			r.DeadRules = append(r.DeadRules, dataset.RuleID(t, i))
-		}
-	}
+// voterCount is how a voter did on the gold part.
+type voterCount struct {
+	Votes  int     `json:"votes"`
+	Right  int     `json:"right"`
+	Weight float64 `json:"weight"` // 0: silenced
 }

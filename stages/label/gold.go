@@ -10,24 +10,6 @@ import (
 	"github.com/sprint-ml/sprint/stages/rows"
 )
 
-// goldCount is what the report says about the gold part.
-type goldCount struct {
-	Rows int `json:"rows"` // that weigh the voters
-	// Scored rows were left out: they meet the gold set that verify scores.
-	Scored int `json:"scored,omitempty"`
-	// Removed rows of the articles are in the gold part: it never trains.
-	Removed int `json:"removed"`
-	// Voters by name, "category:rule" or "category (source)".
-	Voters map[string]voterCount `json:"voters"`
-}
-
-// voterCount is how a voter did on the gold part.
-type voterCount struct {
-	Votes  int     `json:"votes"`
-	Right  int     `json:"right"`
-	Weight float64 `json:"weight"` // 0: silenced
-}
-
 // gold reads the gold part, without the rows that verify scores, and parts the
 // articles from it.
 func (s *stage) gold(ctx context.Context, t *taxonomy.Taxonomy, articles []rows.Row, count *goldCount) (gold, rest []rows.Row, err error) {

@@ -1,6 +1,13 @@
 // Package label gives each row a label per category: by a chain, or a vote, of
-// labellers such as the taxonomy's rules, columns that the rows carry, and the
+// sources such as the taxonomy's rules, columns that the rows carry, and the
 // corrections of reviewers.
+//
+// label.go is the kind and its options, stage.go one attempt, documents.go what
+// label_report.json holds. assembly.go puts together what the sources say;
+// source.go is the contract of a source, and each is a file source_NAME.go. A new
+// source is such a file, its name in the enum of Options.Source and a case in
+// stage.sources. chat_client.go, prompt.go and answer_store.go belong to
+// source_http.go.
 package label
 
 import (

@@ -34,15 +34,6 @@ const (
 	maxTextTokens = 128
 )
 
-// encoderCount is what the report says about the encoder.
-type encoderCount struct {
-	Asked   int `json:"asked"`   // rows
-	Decided int `json:"decided"` // rows on which it voted
-	// Far, Close count rows without a vote: below threshold, within margin.
-	Far   int `json:"far"`
-	Close int `json:"close"`
-}
-
 // describe returns the texts of each category.
 func (e *Encoder) describe(t *taxonomy.Taxonomy) [][]string {
 	var out [][]string

@@ -33,21 +33,6 @@ type HTTP struct {
 	PriceOut    float64       `yaml:"price_out" default:"0" min:"0" doc:"price of a million tokens answered"`
 }
 
-// httpCount is what the report says about the answers, whenever they were paid
-// for; the attempt's note http says what this attempt asked and spent.
-type httpCount struct {
-	Model     string  `json:"model"`
-	Prompt    int     `json:"prompt_version"`
-	Rows      int     `json:"rows"`      // that needed an answer
-	Asked     int     `json:"asked"`     // rows within max_calls
-	Answers   int     `json:"answers"`   // paid for, second tries included
-	Bad       int     `json:"bad"`       // answers that were no labels
-	Unlabeled int     `json:"unlabeled"` // rows without a usable answer
-	TokensIn  int64   `json:"tokens_in"`
-	TokensOut int64   `json:"tokens_out"`
-	Cost      float64 `json:"cost"`
-}
-
 // rowsPerRound is how many rows are asked about before bad answers are asked again
 // and counted. It shapes which rows max_calls reaches, so it is no option.
 const rowsPerRound = 64

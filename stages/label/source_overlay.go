@@ -16,14 +16,6 @@ type Overlay struct {
 	Unknown string `yaml:"unknown" default:"warn" enum:"warn|stop" doc:"a correction of a row that is not there"`
 }
 
-// overlayCount is what the report says about the overlay.
-type overlayCount struct {
-	Corrections int      `json:"corrections"`
-	Rows        int      `json:"rows"`              // rows that they correct
-	Unknown     []string `json:"unknown,omitempty"` // a few that correct no row
-	UnknownRows int      `json:"unknown_rows,omitempty"`
-}
-
 // readOverlay reads the corrections. Of two for one category of a row the later
 // wins, in time or else in the file.
 func readOverlay(ctx context.Context, files stages.Files, path string, t *taxonomy.Taxonomy) ([]rows.Correction, error) {

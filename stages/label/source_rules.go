@@ -3,60 +3,14 @@ package label
 import (
 	"cmp"
 	"context"
-	"io"
 	"slices"
 
 	"github.com/sprint-ml/sprint/ml/keywords"
 	"github.com/sprint-ml/sprint/ml/labelmodel"
 	"github.com/sprint-ml/sprint/ml/taxonomy"
-	"github.com/sprint-ml/sprint/stages"
 	"github.com/sprint-ml/sprint/stages/dataset"
 	"github.com/sprint-ml/sprint/stages/rows"
 )
-
-// source is one labeller.
-type source interface {
-	// cast returns the votes on each row of set, in order; no votes means that
-	// the source has no opinion. It may note on the rows what it saw.
-	cast(ctx context.Context, set []*rows.Row) ([][]labelmodel.Vote, error)
-}
-
-// closeAll frees what sources hold.
-func closeAll(sources []source) {
-	for _, s := range sources {
-		if c, ok := s.(io.Closer); ok {
-			c.Close()
-		}
-	}
-}
-
-// voter is whoever casts votes of one kind: a rule, or a source on a category.
-type voter struct {
-	source string
-	name   string // "category:rule", or the category
-}
-
-// voters grows the list of voters while sources are made.
-type voters struct {
-	list    []voter
-	weights []float64
-}
-
-// add appends a voter and returns its number.
-func (v *voters) add(source, name string, weight float64) int {
-	v.list = append(v.list, voter{source, name})
-	v.weights = append(v.weights, weight)
-	return len(v.list) - 1
-}
-
-// perCategory appends a voter per category.
-func (v *voters) perCategory(source string, t *taxonomy.Taxonomy, weight float64) []int {
-	out := make([]int, len(t.Categories))
-	for c, category := range t.Categories {
-		out[c] = v.add(source, category.Name, weight)
-	}
-	return out
-}
 
 // ruleSource votes by the taxonomy's rules: each rule that fires votes for its
 // category with its weight as score, and the silence of the others against
@@ -124,44 +78,6 @@ func (s *ruleSource) cast(_ context.Context, set []*rows.Row) ([][]labelmodel.Vo
 			}
 		}
 		out[i] = votes
-	}
-	return out, nil
-}
-
-// columnSource votes with the labels that the rows carry.
-type columnSource struct {
-	t     *taxonomy.Taxonomy
-	place []int // column of a category
-	voter []int
-}
-
-func newColumns(t *taxonomy.Taxonomy, columns []string, v *voters, weight float64) (*columnSource, error) {
-	s := &columnSource{t: t, place: make([]int, len(t.Categories))}
-	for c, category := range t.Categories {
-		if s.place[c] = slices.Index(columns, category.Name); s.place[c] < 0 {
-			return nil, stages.Fail(stages.CodeStage, "use `label: {with: {source: rules}}`, or add the columns "+category.Name+"_score and "+category.Name+"_tag", "the rows carry no labels of category %s", category.Name)
-		}
-	}
-	s.voter = v.perCategory(sourceColumns, t, weight)
-	return s, nil
-}
-
-func (s *columnSource) cast(_ context.Context, set []*rows.Row) ([][]labelmodel.Vote, error) {
-	out := make([][]labelmodel.Vote, len(set))
-	for i, row := range set {
-		if row.Labels == nil {
-			continue
-		}
-		for c, category := range s.t.Categories {
-			l := row.Labels[s.place[c]]
-			tag := category.TagIndex(l.Tag)
-			if tag < 0 {
-				return nil, stages.Fail(stages.CodeStage, "add the tag to the taxonomy, or mend the rows", "row %q has the tag %q, which category %s does not have", row.Title, l.Tag, category.Name)
-			}
-			if !l.Abstain {
-				out[i] = append(out[i], labelmodel.Vote{Voter: s.voter[c], Category: c, Score: l.Score, Tag: tag})
-			}
-		}
 	}
 	return out, nil
 }
