@@ -7,8 +7,8 @@ import (
 	"unicode/utf8"
 
 	"github.com/google/go-cmp/cmp"
-	"github.com/sprint-ml/sprint/ml/fuzztest"
 	"github.com/sprint-ml/sprint/stages/rows"
+	"github.com/sprint-ml/sprint/storage/storagetest/fuzztest"
 )
 
 func FuzzNormalizeTitle(f *testing.F) {
