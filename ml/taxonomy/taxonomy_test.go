@@ -114,12 +114,16 @@ func TestBombs(t *testing.T) {
 		"aliases":  "a: &a [x,x,x,x,x,x,x,x,x]\nb: &b [*a,*a,*a,*a,*a,*a,*a,*a,*a]\ncategories: [*b,*b,*b,*b,*b,*b,*b]",
 		"large":    strings.Repeat("#", 2<<20),
 	} {
-		began := time.Now()
-		if tax, problems := Parse([]byte(text)); tax != nil || len(problems) == 0 {
-			t.Errorf("%s was taken", name)
+		best := time.Hour
+		for n := 0; n < 5 && best > 2*time.Second; n++ { // the best of some, so that a busy machine is no failure
+			began := time.Now()
+			if tax, problems := Parse([]byte(text)); tax != nil || len(problems) == 0 {
+				t.Errorf("%s was taken", name)
+			}
+			best = min(best, time.Since(began))
 		}
-		if d := time.Since(began); d > 2*time.Second {
-			t.Errorf("%s took %s", name, d)
+		if best > 2*time.Second {
+			t.Errorf("%s took %s", name, best)
 		}
 	}
 }
