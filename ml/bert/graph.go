@@ -77,25 +77,25 @@ func (s Spec) Embed(p Params, ids, types, positions *Node, m *Mode) *Node {
 	return m.drop(s.layerNorm(p, "emb.ln", x))
 }
 
-// apart is what is added to the attention between tokens that must not see
+// maskedBias is what is added to the attention between tokens that must not see
 // each other.
-const apart = -1e9
+const maskedBias = -1e9
 
 // MaskBias lets all tokens of a row see those whose mask is 1: mask int32 [B,S]
 // -> [B,1,1,S].
 func MaskBias(mask *Node) *Node {
-	return ExpandDims(ExpandDims(hide(mask), 1), 1)
+	return ExpandDims(ExpandDims(attentionBias(mask), 1), 1)
 }
 
 // OwnerBias lets the tokens of a text see each other: owner int32 [R,L] ->
 // [R,1,L,L].
 func OwnerBias(owner *Node) *Node {
-	return ExpandDims(hide(Equal(ExpandDims(owner, 2), ExpandDims(owner, 1))), 1)
+	return ExpandDims(attentionBias(Equal(ExpandDims(owner, 2), ExpandDims(owner, 1))), 1)
 }
 
-// hide is 0 where a token is seen and far below all else where not.
-func hide(seen *Node) *Node {
-	return MulScalar(OneMinus(ConvertDType(seen, dtypes.Float32)), apart)
+// attentionBias is 0 where a token is seen and far below all else where not.
+func attentionBias(seen *Node) *Node {
+	return MulScalar(OneMinus(ConvertDType(seen, dtypes.Float32)), maskedBias)
 }
 
 // Layers applies encoder layers from to to (exclusive): x [B*S,H], bias
@@ -106,14 +106,14 @@ func (s Spec) Layers(p Params, x, bias *Node, from, to int, m *Mode) *Node {
 		name := fmt.Sprintf("L%d.", l)
 		qkv := Reshape(dense(p, name+"qkv", x, m), b, n, 3, s.Encoder.NumAttentionHeads, -1)
 		pick := func(i int) *Node { return Squeeze(Slice(qkv, AxisRange(), AxisRange(), AxisElem(i)), 2) }
-		x = s.finish(p, name, x, s.attend(pick(0), pick(1), pick(2), bias, m), m)
+		x = s.afterAttention(p, name, x, s.attention(pick(0), pick(1), pick(2), bias, m), m)
 	}
 	return x
 }
 
-// attend is attention (Vaswani et al., arXiv 1706.03762): q [B,Q,NH,D], k and v
+// attention is that of the paper (Vaswani et al., arXiv 1706.03762): q [B,Q,NH,D], k and v
 // [B,S,NH,D], bias [B,1,1 or Q,S] -> [B*Q,H].
-func (s Spec) attend(q, k, v, bias *Node, m *Mode) *Node {
+func (s Spec) attention(q, k, v, bias *Node, m *Mode) *Node {
 	split := func(x *Node) *Node { return TransposeAllDims(x, 0, 2, 1, 3) } // [B,S,NH,D] -> [B,NH,S,D]
 	b, n, width := q.Shape().Dimensions[0], q.Shape().Dimensions[1], q.Shape().Dimensions[3]
 	q, k, v = MulScalar(split(q), 1/math.Sqrt(float64(width))), split(k), split(v)
@@ -122,9 +122,9 @@ func (s Spec) attend(q, k, v, bias *Node, m *Mode) *Node {
 	return Reshape(split(a), b*n, s.Encoder.HiddenSize)
 }
 
-// finish is a layer behind its attention: the layer's input x and the
+// afterAttention is the rest of a layer: the layer's input x and the
 // attention's output a, both [N,H] -> [N,H].
-func (s Spec) finish(p Params, name string, x, a *Node, m *Mode) *Node {
+func (s Spec) afterAttention(p Params, name string, x, a *Node, m *Mode) *Node {
 	x = s.layerNorm(p, name+"ln1", Add(x, m.drop(dense(p, name+"o", a, m))))
 	f := dense(p, name+"ff2", s.activation(dense(p, name+"ff1", x, m)), m)
 	return s.layerNorm(p, name+"ln2", Add(x, m.drop(f)))
@@ -143,8 +143,8 @@ func (s Spec) lastLayer(p Params, x, first, bias *Node, m *Mode) *Node {
 	kv := affine(x, Slice(w, AxisRange(), AxisRangeToEnd(h)), Slice(c, AxisRangeToEnd(h)), m)
 	kv = Reshape(kv, b, n, 2, heads, -1)
 	pick := func(i int) *Node { return Squeeze(Slice(kv, AxisRange(), AxisRange(), AxisElem(i)), 2) }
-	a := s.attend(Reshape(q, b, -1, heads, h/heads), pick(0), pick(1), bias, m)
-	return s.finish(p, name, top, a, m)
+	a := s.attention(Reshape(q, b, -1, heads, h/heads), pick(0), pick(1), bias, m)
+	return s.afterAttention(p, name, top, a, m)
 }
 
 // Pool makes one vector of each row from the output x [B*S,H] of the layers
@@ -174,7 +174,7 @@ func (s Spec) PoolPacked(p Params, x *Node, in Packed, from int, m *Mode) *Node 
 	}
 	// Each text's first token against all tokens of the batch.
 	own := Equal(ExpandDims(Iota(x.Graph(), shapes.Make(dtypes.Int32, texts), 0), 1), ExpandDims(owner, 0))
-	return s.poolFirst(p, x, in.First, OwnerBias(in.Owner), Reshape(hide(own), 1, 1, texts, tokens), from, m)
+	return s.poolFirst(p, x, in.First, OwnerBias(in.Owner), Reshape(attentionBias(own), 1, 1, texts, tokens), from, m)
 }
 
 // poolFirst makes the vector of each text from its first token: bias is that

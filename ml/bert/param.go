@@ -38,8 +38,8 @@ const (
 	headTagW       = "head.tag.w"   // [K,HH,maxTags]
 )
 
-// source maps a parameter to the tensors of the file that make it.
-type source struct {
+// tensorSource maps a parameter to the tensors of the file that make it.
+type tensorSource struct {
 	param   string
 	tensors []string // HF names without prefix; several are joined along out
 	dense   bool     // [out,in] in the file, [in,out] here
@@ -48,8 +48,8 @@ type source struct {
 }
 
 // encoderSources lists the encoder's parameters in graph order.
-func encoderSources(c encoder.Config, pooler bool) []source {
-	s := []source{
+func encoderSources(c encoder.Config, pooler bool) []tensorSource {
+	s := []tensorSource{
 		{WordEmbeddings, []string{"embeddings.word_embeddings.weight"}, false, true, -1},
 		{"emb.pos", []string{"embeddings.position_embeddings.weight"}, false, true, -1},
 		{"emb.type", []string{"embeddings.token_type_embeddings.weight"}, false, true, -1},
@@ -60,30 +60,30 @@ func encoderSources(c encoder.Config, pooler bool) []source {
 		f, n := fmt.Sprintf("encoder.layer.%d.", l), fmt.Sprintf("L%d.", l)
 		a := f + "attention."
 		s = append(s,
-			source{n + "qkv.w", []string{a + "self.query.weight", a + "self.key.weight", a + "self.value.weight"}, true, true, l},
-			source{n + "qkv.b", []string{a + "self.query.bias", a + "self.key.bias", a + "self.value.bias"}, false, false, l},
-			source{n + "o.w", []string{a + "output.dense.weight"}, true, true, l},
-			source{n + "o.b", []string{a + "output.dense.bias"}, false, false, l},
-			source{n + "ln1.g", []string{a + "output.LayerNorm.weight"}, false, false, l},
-			source{n + "ln1.b", []string{a + "output.LayerNorm.bias"}, false, false, l},
-			source{n + "ff1.w", []string{f + "intermediate.dense.weight"}, true, true, l},
-			source{n + "ff1.b", []string{f + "intermediate.dense.bias"}, false, false, l},
-			source{n + "ff2.w", []string{f + "output.dense.weight"}, true, true, l},
-			source{n + "ff2.b", []string{f + "output.dense.bias"}, false, false, l},
-			source{n + "ln2.g", []string{f + "output.LayerNorm.weight"}, false, false, l},
-			source{n + "ln2.b", []string{f + "output.LayerNorm.bias"}, false, false, l},
+			tensorSource{n + "qkv.w", []string{a + "self.query.weight", a + "self.key.weight", a + "self.value.weight"}, true, true, l},
+			tensorSource{n + "qkv.b", []string{a + "self.query.bias", a + "self.key.bias", a + "self.value.bias"}, false, false, l},
+			tensorSource{n + "o.w", []string{a + "output.dense.weight"}, true, true, l},
+			tensorSource{n + "o.b", []string{a + "output.dense.bias"}, false, false, l},
+			tensorSource{n + "ln1.g", []string{a + "output.LayerNorm.weight"}, false, false, l},
+			tensorSource{n + "ln1.b", []string{a + "output.LayerNorm.bias"}, false, false, l},
+			tensorSource{n + "ff1.w", []string{f + "intermediate.dense.weight"}, true, true, l},
+			tensorSource{n + "ff1.b", []string{f + "intermediate.dense.bias"}, false, false, l},
+			tensorSource{n + "ff2.w", []string{f + "output.dense.weight"}, true, true, l},
+			tensorSource{n + "ff2.b", []string{f + "output.dense.bias"}, false, false, l},
+			tensorSource{n + "ln2.g", []string{f + "output.LayerNorm.weight"}, false, false, l},
+			tensorSource{n + "ln2.b", []string{f + "output.LayerNorm.bias"}, false, false, l},
 		)
 	}
 	if pooler {
 		s = append(s,
-			source{"pool.w", []string{"pooler.dense.weight"}, true, true, c.NumHiddenLayers},
-			source{"pool.b", []string{"pooler.dense.bias"}, false, false, c.NumHiddenLayers})
+			tensorSource{"pool.w", []string{"pooler.dense.weight"}, true, true, c.NumHiddenLayers},
+			tensorSource{"pool.b", []string{"pooler.dense.bias"}, false, false, c.NumHiddenLayers})
 	}
 	return s
 }
 
 // read makes the parameter from the file's tensors.
-func (s source) read(get func(name string) (encoder.Tensor, bool)) (Param, error) {
+func (s tensorSource) read(get func(name string) (encoder.Tensor, bool)) (Param, error) {
 	p := Param{Name: s.param, Decay: s.decay, Layer: s.layer}
 	for _, name := range s.tensors {
 		t, ok := get(name)
@@ -109,7 +109,7 @@ func (s source) read(get func(name string) (encoder.Tensor, bool)) (Param, error
 }
 
 // write makes the file's tensors from the parameter.
-func (s source) write(p Param, prefix string) []encoder.Tensor {
+func (s tensorSource) write(p Param, prefix string) []encoder.Tensor {
 	data, shape := p.Data, p.Shape
 	if s.dense {
 		data = transpose(data, shape[0], shape[1])

@@ -1,6 +1,11 @@
 // Package bert builds BERT encoders with classification heads as GoMLX graphs:
 // per category a score in [-1,1] and a tag. It holds the weights on the host,
 // reads them from an encoder or a release, and predicts.
+//
+// spec.go says what shapes a network; graph.go, mode.go and loss.go are the network;
+// param.go maps its weights to the tensors of a file; model.go loads and saves; predictor.go
+// answers for texts, embedder.go and pooled.go give their vectors. It imports ml/encoder,
+// ml/tokenize, ml/metrics and ml/device.
 package bert
 
 import (

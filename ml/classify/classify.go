@@ -1,6 +1,7 @@
 // Package classify answers which categories a text belongs to. Its chain is
 // explicit: the model if there is one, else the taxonomy's rules, and every
-// answer says which of the two gave it.
+// answer says which of the two gave it. With a model, rules may still answer for some
+// categories (rules_beside.go).
 package classify
 
 import (

@@ -6,6 +6,10 @@
 // model of the Hugging Face hub (org/name[@revision]) or the URL of a store.
 // Resolve turns it into an ID that pins its content; Fetch makes sure that this
 // content lies in the cache, verified; Load reads it.
+//
+// resolve.go has references and their IDs; known.go, folder.go and hub.go are the places that
+// an encoder comes from, download.go and timeouts.go fetch one file of the hub. config.go,
+// safetensors.go and encoder.go read the files. It imports ml/tokenize and ml/wheel.
 package encoder
 
 import (

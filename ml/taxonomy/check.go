@@ -11,8 +11,8 @@ import (
 // entry is a folded pattern in its form.
 type entry struct{ form, text string }
 
-// claim is the first rule of a category that has an entry.
-type claim struct {
+// firstUse is the first rule of a category that has an entry.
+type firstUse struct {
 	rule   string
 	line   int
 	weight float64
@@ -59,7 +59,7 @@ func (p *parser) check(n *yaml.Node, r *Rule) {
 		old, there := p.entries[e]
 		switch {
 		case !there:
-			p.entries[e] = claim{r.ID, n.Line, r.Weight, r.Tag}
+			p.entries[e] = firstUse{r.ID, n.Line, r.Weight, r.Tag}
 		case old.weight*r.Weight < 0:
 			p.fail(at(x), "remove one of them", "%q speaks for the category in one rule and against it in another: %s here and %s in line %d", x.text, r.ID, old.rule, old.line)
 		case old.tag != r.Tag:
@@ -73,7 +73,7 @@ func (p *parser) check(n *yaml.Node, r *Rule) {
 			continue
 		}
 		for _, x := range own {
-			if by := x.holds(exceptions, -1); by != nil {
+			if by := x.impliedBy(exceptions, -1); by != nil {
 				p.fail(at(x), "remove one of them", "%q can never fire in rule %s: it holds the exception %s", x.text, r.ID, by)
 			}
 		}
@@ -82,22 +82,22 @@ func (p *parser) check(n *yaml.Node, r *Rule) {
 		return
 	}
 	for i, x := range own {
-		if by := x.holds(own, i); by != nil {
+		if by := x.impliedBy(own, i); by != nil {
 			p.warn(at(x), "remove it", "%q says nothing new in rule %s: %s fires wherever it does", x.text, r.ID, by)
 		}
 	}
 }
 
-// holds finds another pattern that occurs wherever f does, leaving one out. It knows the plain
+// impliedBy finds another pattern that occurs wherever f does, leaving one out. It knows the plain
 // cases: of a pattern that is open at an end only what is open there too.
-func (f folded) holds(others []folded, but int) *folded {
+func (f folded) impliedBy(others []folded, but int) *folded {
 	for i := range others {
 		o := &others[i]
 		if i == but || f.form != "words" && f.form != o.form || f.form == "compounds" || f.form == "parts" {
 			continue
 		}
 		for at := 0; at+len(o.words) <= len(f.words); at++ {
-			if o.fits(f.words[at : at+len(o.words)]) {
+			if o.matches(f.words[at : at+len(o.words)]) {
 				return o
 			}
 		}
@@ -105,8 +105,8 @@ func (f folded) holds(others []folded, but int) *folded {
 	return nil
 }
 
-// fits reports whether a pattern matches words whole.
-func (f folded) fits(words []string) bool {
+// matches reports whether a pattern matches words whole.
+func (f folded) matches(words []string) bool {
 	for i, w := range f.words {
 		switch {
 		case w == words[i]:

@@ -29,7 +29,7 @@ func Ignored(r rune) bool { return unicode.Is(unicode.Cf, r) }
 // with the mark. The dot that folding leaves on the i of İ is dropped: İstanbul
 // is istanbul. Ignored runes vanish, bytes that are no UTF-8 become spaces.
 func Fold(text string) string {
-	if strings.IndexFunc(text, peculiar) < 0 {
+	if strings.IndexFunc(text, foldsSpecially) < 0 {
 		return strings.ToLower(text)
 	}
 	text = strings.Map(func(r rune) rune {
@@ -41,9 +41,9 @@ func Fold(text string) string {
 	return string(AppendFolded(nil, []byte(text)))
 }
 
-// peculiar runes do more than become lower case. Beyond U+017F all are taken for
+// foldsSpecially runes do more than become lower case. Beyond U+017F all are taken for
 // such.
-func peculiar(r rune) bool {
+func foldsSpecially(r rune) bool {
 	switch r {
 	case '\u00ad', 'µ', 'ß', 'İ', 'ŉ', 'ſ':
 		return true

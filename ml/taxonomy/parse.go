@@ -59,8 +59,8 @@ type parser struct {
 	strict   bool
 	ids      map[string]int // "category/rule" -> line
 	words    int
-	shared   map[entry]int   // rules that have it
-	entries  map[entry]claim // of the category at hand
+	shared   map[entry]int      // rules that have it
+	entries  map[entry]firstUse // of the category at hand
 	places   map[entry]*yaml.Node
 }
 
@@ -234,7 +234,7 @@ func (p *parser) category(n *yaml.Node) {
 	}
 	index := len(p.out.Categories)
 	p.out.Categories = append(p.out.Categories, c)
-	p.entries = map[entry]claim{}
+	p.entries = map[entry]firstUse{}
 	negatable, speaks := p.truth(f["negatable"], "negatable", true), false
 	for i, r := range p.list(f["rules"], "rules") {
 		speaks = p.rule(r, index, i, negatable) > 0 || speaks

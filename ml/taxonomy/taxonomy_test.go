@@ -162,9 +162,9 @@ func TestFold(t *testing.T) {
 			t.Errorf("Fold(%q) = %q, want %q", text, got, want)
 		}
 	}
-	// What is not peculiar folds as the definition says.
+	// What is not foldsSpecially folds as the definition says.
 	for r := rune(0); r < 0x180; r++ {
-		if text := string(r); !peculiar(r) && Fold(text) != string(AppendFolded(nil, []byte(text))) {
+		if text := string(r); !foldsSpecially(r) && Fold(text) != string(AppendFolded(nil, []byte(text))) {
 			t.Errorf("Fold(%q) = %q, the definition says %q", text, Fold(text), AppendFolded(nil, []byte(text)))
 		}
 	}

@@ -20,7 +20,7 @@ const (
 	drop              // nothing
 	space             // ends the word
 	alone             // ends the word and is a word itself: punctuation, CJK
-	order             // cannot be treated alone; see decomposed
+	order             // cannot be treated alone; see segmentDecomposed
 )
 
 // action is the whole treatment of one rune: normalising and splitting.
@@ -113,17 +113,17 @@ func isControl(r rune) bool {
 	if r == '\t' || r == '\n' || r == '\r' {
 		return false
 	}
-	return r == 0 || r == utf8.RuneError || in(otherRanges[:], r)
+	return r == 0 || r == utf8.RuneError || inRanges(otherRanges[:], r)
 }
 
 func isPunct(r rune) bool {
 	if r < utf8.RuneSelf {
 		return r > ' ' && r < '0' || r > '9' && r < 'A' || r > 'Z' && r < 'a' || r > 'z' && r < 0x7f
 	}
-	return in(punctRanges[:], r)
+	return inRanges(punctRanges[:], r)
 }
 
-func isMark(r rune) bool { return r >= 0x300 && in(markRanges[:], r) }
+func isMark(r rune) bool { return r >= 0x300 && inRanges(markRanges[:], r) }
 
 // isCJK covers the blocks that BERT sets apart; U+2B920 is upstream's own
 // spelling of where extension E begins.
@@ -136,8 +136,8 @@ func isCJK(r rune) bool {
 		r >= 0x2B920 && r <= 0x2CEAF || r >= 0x2F800 && r <= 0x2FA1F
 }
 
-// in reports whether r lies in one of the sorted, closed ranges.
-func in(ranges [][2]rune, r rune) bool {
+// inRanges reports whether r lies in one of the sorted, closed ranges.
+func inRanges(ranges [][2]rune, r rune) bool {
 	lo, hi := 0, len(ranges)
 	for lo < hi {
 		mid := int(uint(lo+hi) >> 1)

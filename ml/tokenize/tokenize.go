@@ -5,6 +5,10 @@
 // BertPreTokenizer and WordPiece. A tokenizer.json of another family is refused
 // by name; building with `-tags daulet` puts github.com/daulet/tokenizers, the
 // Rust original, behind the same type, and tests compare the two.
+//
+// spec.go reads tokenizer.json and vocab.go a vocab.txt; wordpiece.go is the engine, over
+// runes.go (what becomes of a rune; tables.go is generated), trie.go and cache.go. arena.go
+// encodes many texts. It imports nothing of this module.
 package tokenize
 
 import (

@@ -21,9 +21,9 @@ const (
 type wordPiece struct {
 	spec
 	pieces  *trie
-	starts  string  // first bytes of the added tokens
-	tokens  []added // longest first
-	low     [lowRunes]action
+	starts  string           // first bytes of the added tokens
+	tokens  []added          // longest first
+	actions [lowRunes]action // of the runes below lowRunes
 	scratch sync.Pool
 }
 
@@ -58,8 +58,8 @@ func newWordPiece(s spec) *wordPiece {
 			w.starts += a.content[:1]
 		}
 	}
-	for r := range w.low {
-		w.low[r] = w.actionOf(rune(r))
+	for r := range w.actions {
+		w.actions[r] = w.actionOf(rune(r))
 	}
 	return w
 }
@@ -119,7 +119,7 @@ func (w *wordPiece) segment(dst []int32, s string, sc *scratch, stop int) []int3
 		var a action
 		if c := s[i]; c < utf8.RuneSelf {
 			i++
-			if a = w.low[c]; a.kind == keep { // most of most texts
+			if a = w.actions[c]; a.kind == keep { // most of most texts
 				if chars++; chars <= w.maxChars {
 					word = append(word, a.text[0])
 				}
@@ -129,7 +129,7 @@ func (w *wordPiece) segment(dst []int32, s string, sc *scratch, stop int) []int3
 			r, n := utf8.DecodeRuneInString(s[i:])
 			i += n
 			if r < lowRunes {
-				a = w.low[r]
+				a = w.actions[r]
 			} else {
 				a = w.actionOf(r)
 			}
@@ -143,13 +143,13 @@ func (w *wordPiece) segment(dst []int32, s string, sc *scratch, stop int) []int3
 		case drop:
 			continue
 		case space:
-			dst = w.piece(dst, word, chars, sc)
+			dst = w.encodeWord(dst, word, chars, sc)
 		case alone:
-			dst = w.piece(dst, word, chars, sc)
-			dst = w.piece(dst, a.text[:a.size], 1, sc)
+			dst = w.encodeWord(dst, word, chars, sc)
+			dst = w.encodeWord(dst, a.text[:a.size], 1, sc)
 		case order:
 			sc.word = word
-			return w.decomposed(dst[:begin], s, sc, stop)
+			return w.segmentDecomposed(dst[:begin], s, sc, stop)
 		}
 		word, chars = word[:0], 0
 		if stop >= 0 && len(dst) >= stop {
@@ -157,11 +157,11 @@ func (w *wordPiece) segment(dst []int32, s string, sc *scratch, stop int) []int3
 		}
 	}
 	sc.word = word
-	return w.piece(dst, word, chars, sc)
+	return w.encodeWord(dst, word, chars, sc)
 }
 
-// decomposed is segment by the book: clean up, decompose, then word by word.
-func (w *wordPiece) decomposed(dst []int32, s string, sc *scratch, stop int) []int32 {
+// segmentDecomposed is segment by the book: clean up, decompose, then word by word.
+func (w *wordPiece) segmentDecomposed(dst []int32, s string, sc *scratch, stop int) []int32 {
 	sc.clean = sc.clean[:0]
 	word, chars := sc.word[:0], 0
 	for _, r := range s {
@@ -190,11 +190,11 @@ func (w *wordPiece) decomposed(dst []int32, s string, sc *scratch, stop int) []i
 		for _, r := range lowered[:count] {
 			switch {
 			case isSpace(r):
-				dst = w.piece(dst, word, chars, sc)
+				dst = w.encodeWord(dst, word, chars, sc)
 				word, chars = word[:0], 0
 			case isPunct(r):
-				dst = w.piece(dst, word, chars, sc)
-				dst = w.piece(dst, utf8.AppendRune(word[:0], r), 1, sc)
+				dst = w.encodeWord(dst, word, chars, sc)
+				dst = w.encodeWord(dst, utf8.AppendRune(word[:0], r), 1, sc)
 				word, chars = word[:0], 0
 			default:
 				if chars++; chars <= w.maxChars {
@@ -207,33 +207,33 @@ func (w *wordPiece) decomposed(dst []int32, s string, sc *scratch, stop int) []i
 		}
 	}
 	sc.word = word
-	return w.piece(dst, word, chars, sc)
+	return w.encodeWord(dst, word, chars, sc)
 }
 
-// piece encodes a word of chars runes, of which at most maxChars are in word. A
+// encodeWord encodes a word of chars runes, of which at most maxChars are in word. A
 // text repeats its words, and other texts do too: most are found in the cache.
-func (w *wordPiece) piece(dst []int32, word []byte, chars int, sc *scratch) []int32 {
+func (w *wordPiece) encodeWord(dst []int32, word []byte, chars int, sc *scratch) []int32 {
 	switch {
 	case chars == 0:
 		return dst
 	case chars > w.maxChars:
 		return append(dst, w.unk)
 	case len(word) > cachedBytes:
-		return w.spell(dst, word)
+		return w.greedy(dst, word)
 	}
 	slot := sc.words.slot(word)
 	if slot.holds(word) {
 		return append(dst, slot.ids[:slot.count]...)
 	}
 	begin := len(dst)
-	dst = w.spell(dst, word)
+	dst = w.greedy(dst, word)
 	slot.keep(word, dst[begin:])
 	return dst
 }
 
-// spell encodes a word greedily from the left; one that cannot be spelt is one
-// unknown token.
-func (w *wordPiece) spell(dst []int32, word []byte) []int32 {
+// greedy encodes a word from the left, the longest piece first; a word that pieces do
+// not make up is one unknown token.
+func (w *wordPiece) greedy(dst []int32, word []byte) []int32 {
 	begin, root := len(dst), uint32(wordRoot)
 	for len(word) > 0 {
 		id, n := w.pieces.longest(root, word)

@@ -9,6 +9,9 @@
 // A package is either in the cache whole or not at all: it is unpacked into a
 // private directory and renamed, under a lock, and a record of every file's
 // digest is checked each time it is handed out.
+//
+// wheel.go is the cache, pip.go the download, unpack.go the archive and its record. It
+// imports nothing of this module.
 package wheel
 
 import (
