@@ -1,10 +1,9 @@
 package train
 
 import (
+	"fmt"
 	"math"
 	"strings"
-
-	"github.com/sprint-ml/sprint/stages/chart"
 )
 
 // sparkline is a line of the last losses for the terminal: the mean of equal spans.
@@ -47,16 +46,57 @@ func (s sparkline) String() string {
 	return b.String()
 }
 
-// lossChart draws the losses of train and val by epoch as SVG.
+// lossChart draws the losses of train and val by epoch as SVG. It is a stored
+// output: other bytes for the same history demand another version of the kind.
 func lossChart(history []Epoch) []byte {
-	epochs, train, val := make([]float64, len(history)), make([]float64, len(history)), make([]float64, len(history))
-	kept := -1
-	for i, e := range history {
-		epochs[i], train[i], val[i] = float64(e.Epoch), e.TrainLoss, e.ValLoss
-		if e.Best {
-			kept = i
-		}
+	const width, height, margin = 640, 320, 48
+	var b strings.Builder
+	fmt.Fprintf(&b, `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 %d %d" font-family="sans-serif" font-size="12" role="img" aria-label="loss by epoch">`+"\n", width, height)
+	fmt.Fprintf(&b, `<rect width="%d" height="%d" fill="#fff"/>`+"\n", width, height)
+	high := 0.0
+	for _, e := range history {
+		high = max(high, e.TrainLoss, e.ValLoss)
 	}
-	return chart.Lines(chart.Caption{Title: "Loss by epoch", Desc: "The loss on train and on val after each epoch.", Axis: "epoch"}, epochs, 0, kept,
-		chart.Series{Name: "train", Class: "a", Y: train}, chart.Series{Name: "val", Class: "b", Y: val}).File()
+	if high == 0 || math.IsInf(high, 0) || math.IsNaN(high) {
+		high = 1
+	}
+	x := func(i int) float64 {
+		if len(history) == 1 {
+			return width / 2
+		}
+		return margin + float64(i)*(width-2*margin)/float64(len(history)-1)
+	}
+	y := func(v float64) float64 { return height - margin - v/high*(height-2*margin) }
+	for i := range 5 {
+		v := high * float64(i) / 4
+		fmt.Fprintf(&b, `<line x1="%d" x2="%d" y1="%.1f" y2="%.1f" stroke="#ddd"/><text x="%d" y="%.1f" text-anchor="end" fill="#444">%.3g</text>`+"\n",
+			margin, width-margin, y(v), y(v), margin-6, y(v)+4, v)
+	}
+	step := max((len(history)+9)/10, 1)
+	for i := 0; i < len(history); i += step {
+		fmt.Fprintf(&b, `<text x="%.1f" y="%d" text-anchor="middle" fill="#444">%d</text>`+"\n", x(i), height-margin+18, history[i].Epoch)
+	}
+	for k, line := range []struct {
+		name, color string
+		of          func(Epoch) float64
+	}{
+		{"train", "#1f6fb2", func(e Epoch) float64 { return e.TrainLoss }},
+		{"val", "#c2410c", func(e Epoch) float64 { return e.ValLoss }},
+	} {
+		var points []string
+		for i, e := range history {
+			points = append(points, fmt.Sprintf("%.1f,%.1f", x(i), y(line.of(e))))
+		}
+		fmt.Fprintf(&b, `<polyline fill="none" stroke="%s" stroke-width="2" points="%s"/>`+"\n", line.color, strings.Join(points, " "))
+		for i, e := range history {
+			radius := 2.5
+			if e.Best && k == 1 {
+				radius = 4.5
+			}
+			fmt.Fprintf(&b, `<circle cx="%.1f" cy="%.1f" r="%.1f" fill="%s"/>`+"\n", x(i), y(line.of(e)), radius, line.color)
+		}
+		fmt.Fprintf(&b, `<text x="%d" y="%d" fill="%s">%s loss</text>`+"\n", width-margin-80, margin-20+16*k, line.color, line.name)
+	}
+	fmt.Fprintf(&b, `<text x="%d" y="%d" text-anchor="middle" fill="#444">epoch</text>`+"\n</svg>\n", width/2, height-10)
+	return []byte(b.String())
 }
