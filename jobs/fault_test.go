@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"maps"
 	"os"
-	"runtime"
 	"slices"
 	"strings"
 	"testing"
@@ -15,7 +14,6 @@ import (
 	"github.com/sprint-ml/sprint/jobs/executor"
 	"github.com/sprint-ml/sprint/jobs/jobstest"
 	"github.com/sprint-ml/sprint/stages"
-	"github.com/sprint-ml/sprint/storage"
 	"github.com/sprint-ml/sprint/storage/storagetest/faults"
 )
 
@@ -106,48 +104,4 @@ func faultMatrix(t *testing.T, url func() string, step int) {
 	}
 	t.Logf("%d faults of %d operations; %d ended a run", tried, want.Ops, failed)
 	leaks(t)
-}
-
-// cut leaves the first half of an object.
-func cut(t testing.TB, url, key string) error {
-	s, err := storage.Open(t.Context(), url, nil)
-	if err != nil {
-		return err
-	}
-	defer s.Close()
-	data, err := s.ReadFile(t.Context(), key, 1<<20)
-	if err != nil {
-		return err
-	}
-	return s.WriteFile(t.Context(), key, data[:len(data)/2])
-}
-
-// goroutines returns a check that this package's code left none running.
-func goroutines(t testing.TB) func(testing.TB) {
-	known := map[string]bool{}
-	ours := func() (out []string) {
-		buf := make([]byte, 4<<20)
-		for _, g := range strings.Split(string(buf[:runtime.Stack(buf, true)]), "\n\n") {
-			id, _, _ := strings.Cut(g, "[")
-			if !known[id] && (strings.Contains(g, "/sprint/jobs.") || strings.Contains(g, "/sprint/storage.")) {
-				out = append(out, g)
-			}
-		}
-		return out
-	}
-	for _, g := range ours() { // of earlier tests
-		id, _, _ := strings.Cut(g, "[")
-		known[id] = true
-	}
-	return func(t testing.TB) {
-		t.Helper()
-		var left []string
-		for range 200 {
-			if left = ours(); len(left) == 0 {
-				return
-			}
-			time.Sleep(50 * time.Millisecond)
-		}
-		t.Errorf("%d goroutines are left:\n%s", len(left), left[0])
-	}
 }

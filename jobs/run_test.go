@@ -44,18 +44,6 @@ func TestSecondRunIsCachedAndWritesOneRecord(t *testing.T) {
 	}
 }
 
-func objects(t testing.TB, s *storage.Store) []string {
-	t.Helper()
-	var keys []string
-	for info, err := range s.List(t.Context(), "") {
-		if err != nil {
-			t.Fatal(err)
-		}
-		keys = append(keys, info.Key)
-	}
-	return keys
-}
-
 func TestChangedOptionRunsWhatFollowsAndSaysWhy(t *testing.T) {
 	b := jobstest.NewBench(t, jobstest.Plan)
 	b.MustRun(0, "succeeded succeeded succeeded succeeded")

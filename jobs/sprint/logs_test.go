@@ -4,9 +4,7 @@ package main
 
 import (
 	"bufio"
-	"context"
 	"errors"
-	"os"
 	osexec "os/exec"
 	"path/filepath"
 	"regexp"
@@ -14,27 +12,7 @@ import (
 	"strings"
 	"testing"
 	"time"
-
-	"github.com/sprint-ml/sprint/storage/storagetest"
 )
-
-// TestMain lets the test binary be the program and its workers, in processes of
-// their own.
-func TestMain(m *testing.M) {
-	if os.Getenv("SPRINT_TEST_PROGRAM") != "" || len(os.Args) > 1 && os.Args[1] == "worker" {
-		os.Unsetenv("SPRINT_TEST_PROGRAM")
-		os.Exit(run(context.Background(), os.Args[1:], os.Environ(), os.Stdin, os.Stdout, os.Stderr))
-	}
-	os.Exit(storagetest.RunInMemory(m))
-}
-
-// program is the program as a process, in folder dir.
-func program(dir string, args ...string) *osexec.Cmd {
-	cmd := osexec.Command(os.Args[0], args...)
-	cmd.Dir = dir
-	cmd.Env = append(os.Environ(), "SPRINT_TEST_PROGRAM=1")
-	return cmd
-}
 
 const talkPlan = `name: talk
 stages:

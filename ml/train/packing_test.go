@@ -5,6 +5,7 @@ import (
 	"slices"
 	"testing"
 
+	"github.com/sprint-ml/sprint/ml/bert"
 	"pgregory.net/rapid"
 )
 
@@ -100,5 +101,32 @@ func TestPadding(t *testing.T) {
 	}
 	if share := 1 - float64(real)/float64(padded); share > 0.08 {
 		t.Errorf("%.1f %% is padding, shapes %v", 100*share, l.shapes(1))
+	}
+}
+
+// TestPackedIsExact: texts that share a row do not see each other. Rows that
+// hold one text each make the same steps up to rounding.
+func TestPackedIsExact(t *testing.T) {
+	e, d := tiny(t), xla(t)
+	for _, pooling := range []string{bert.Mean, bert.Pooler} {
+		o := options()
+		o.Dropout, o.Epochs = 0, 2
+		train := rows(16, 1) // one batch an epoch, whatever the packing
+		packed := start(t, model(t, e, pooling), d, train, rows(8, 2), o)
+		if s := packed.Shapes()[0]; s.Rows >= s.Texts {
+			t.Fatalf("nothing is packed: %+v", s)
+		}
+		alone := start(t, model(t, e, pooling), d, train, rows(8, 2), o)
+		for _, c := range alone.packing.buckets {
+			c.most, c.shape = 1, Shape{16, 24, 16}
+			alone.packing.buckets = []bucket{c}
+		}
+		alone.accumulate(1)
+		alone.shuffle()
+		_, a := fit(t, packed)
+		_, b := fit(t, alone)
+		if worst := far(a, b); worst > 1e-5 {
+			t.Errorf("%s: losses %v packed, %v alone", pooling, a, b)
+		}
 	}
 }

@@ -2,7 +2,6 @@ package label
 
 import (
 	"bytes"
-	"encoding/json"
 	"errors"
 	"math/rand/v2"
 	"strings"
@@ -14,48 +13,6 @@ import (
 	"github.com/sprint-ml/sprint/stages/rows"
 	"github.com/sprint-ml/sprint/stages/stagetest"
 )
-
-const taxonomyText = `categories:
-  - name: fire
-    tags: [big]
-    rules:
-      - {id: words, words: [fire, blaze], weight: 0.8}
-      - {id: big, words: [blaze], tag: big}
-      - {id: dead, words: [neverseen]}
-  - name: money
-    rules: [{id: shares, words: [shares]}]
-  - name: empty
-    rules: [{id: none, words: [nothing]}]
-`
-
-func parquet(t *testing.T, in []rows.Row, categories []string) []byte {
-	t.Helper()
-	var b bytes.Buffer
-	if err := rows.WriteParquet(&b, in, categories); err != nil {
-		t.Fatal(err)
-	}
-	return b.Bytes()
-}
-
-func label(t *testing.T, o *Options, in []byte) (*stagetest.Result, []rows.Row, Report) {
-	t.Helper()
-	if o.Conflict == "" {
-		o.Conflict = "max"
-	}
-	res := stagetest.Run(t, stagetest.Case{Kind: Kind(), Options: o, Inputs: map[string]any{"articles": in}, Taxonomy: stages.Source{Name: "taxonomy.yaml", Data: []byte(taxonomyText)}})
-	var report Report
-	if res.Err != nil {
-		return res, nil, report
-	}
-	out, _, err := rows.DecodeParquet(bytes.NewReader(res.File(t, "labelled")))
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := json.Unmarshal(res.File(t, "label_report"), &report); err != nil {
-		t.Fatal(err)
-	}
-	return res, out, report
-}
 
 func TestRules(t *testing.T) {
 	in := parquet(t, []rows.Row{{ID: "1", Title: "Blaze hits shares"}, {ID: "2", Title: "Calm day"}, {ID: "3", Title: "Fire!"}}, nil)

@@ -6,9 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
-	"os"
-	"path/filepath"
-	"strconv"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -18,16 +15,6 @@ import (
 	"github.com/sprint-ml/sprint/storage"
 	"github.com/sprint-ml/sprint/storage/storagetest"
 )
-
-// TestMain keeps what stores are filled from in memory, and the stores on folders:
-// localblob's own tests have theirs on a disk.
-func TestMain(m *testing.M) { os.Exit(storagetest.RunInMemory(m)) }
-
-func fileURL(t testing.TB) func() string {
-	dir := t.TempDir()
-	var n atomic.Int64
-	return func() string { return "file://" + filepath.Join(dir, strconv.FormatInt(n.Add(1), 10)) }
-}
 
 func TestFile(t *testing.T) { storagetest.RunStore(t, storagetest.URLs(fileURL(t))) }
 
@@ -42,11 +29,6 @@ func TestS3(t *testing.T) {
 }
 
 func TestGCS(t *testing.T) { storagetest.RunStore(t, storagetest.URLs(storagetest.GCSURL(t, nil))) }
-
-// clouds are the servers with the function that starts one.
-var clouds = map[string]func(testing.TB, func(http.Handler) http.Handler) func() string{
-	"s3": storagetest.S3URL, "gcs": storagetest.GCSURL,
-}
 
 // TestRepublish: bytes that are there are not sent again.
 func TestRepublish(t *testing.T) {
@@ -223,20 +205,4 @@ func TestBrokenDownload(t *testing.T) {
 			}
 		})
 	}
-}
-
-// cuttingWriter breaks the connection after some bytes of the body.
-type cuttingWriter struct {
-	http.ResponseWriter
-	left int
-}
-
-func (w *cuttingWriter) Write(p []byte) (int, error) {
-	if len(p) >= w.left {
-		_, _ = w.ResponseWriter.Write(p[:w.left])
-		w.ResponseWriter.(http.Flusher).Flush()
-		panic(http.ErrAbortHandler)
-	}
-	w.left -= len(p)
-	return w.ResponseWriter.Write(p)
 }
