@@ -66,7 +66,7 @@ loc:
 
 # Rewrite golden files from what the code does now; read the diff before committing it.
 golden:
-    go test ./config ./config/options ./jobs ./jobs/report/render ./ml/tokenize ./examples -update
+    go test ./config ./config/options ./jobs/graph ./jobs/report/render ./ml/tokenize ./examples -update
 
 # Training against PyTorch and transformers: outputs, gradients, 50 steps. PYTHON is a path; without one a venv is made (6 GB on Linux).
 parity python=torch: (_torch python)
