@@ -10,7 +10,6 @@ import (
 	"io"
 	"io/fs"
 	"maps"
-	"net/url"
 	"os"
 	"path/filepath"
 	"slices"
@@ -142,24 +141,6 @@ func missing(path string, err error) error {
 	return stages.Fail(stages.CodePlan, "check the path; paths in a plan are relative to the plan, those of --set to the working directory", "%w", &MissingFile{Path: path, Err: err})
 }
 
-// splitURL parts a store URL into the URL of its bucket and a key.
-func splitURL(raw string) (bucket, key string, ok bool) {
-	scheme, rest, isURL := strings.Cut(raw, "://")
-	if !isURL || scheme == "file" {
-		return "", "", false
-	}
-	rest, query, _ := strings.Cut(rest, "?")
-	host, key, _ := strings.Cut(rest, "/")
-	bucket = scheme + "://" + host
-	if query != "" {
-		bucket += "?" + query
-	}
-	if k, err := url.PathUnescape(key); err == nil {
-		key = k
-	}
-	return bucket, key, true
-}
-
 func (l *Lookup) store(ctx context.Context, bucket string) (*storage.Store, error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -177,7 +158,7 @@ func (l *Lookup) store(ctx context.Context, bucket string) (*storage.Store, erro
 func (l *Lookup) File(ctx context.Context, path string) (stages.FileInfo, error) {
 	var info stages.FileInfo
 	var err error
-	if bucket, key, ok := splitURL(path); ok {
+	if bucket, key, ok := storage.SplitURL(path); ok {
 		info, err = l.remote(ctx, path, bucket, key)
 	} else {
 		info, err = l.local(path)
@@ -191,7 +172,7 @@ func (l *Lookup) File(ctx context.Context, path string) (stages.FileInfo, error)
 }
 
 func (l *Lookup) local(path string) (stages.FileInfo, error) {
-	path = strings.TrimPrefix(path, "file://")
+	path = storage.LocalPath(path)
 	f, err := os.Open(path)
 	if err != nil {
 		return stages.FileInfo{}, missing(path, err)
@@ -237,7 +218,7 @@ func (l *Lookup) remote(ctx context.Context, path, bucket, key string) (stages.F
 	if err != nil {
 		return stages.FileInfo{}, err
 	}
-	info, err := s.Stat(ctx, key)
+	info, err := s.StatFile(ctx, key)
 	if errors.Is(err, storage.ErrNotFound) {
 		return stages.FileInfo{}, missing(path, errors.New("no such object"))
 	}
@@ -274,26 +255,22 @@ func (l *Lookup) Glob(ctx context.Context, pattern string) ([]string, error) {
 		return []string{pattern}, nil
 	}
 	var paths []string
-	if bucket, key, ok := splitURL(pattern); ok {
+	if bucket, key, ok := storage.SplitURL(pattern); ok {
 		s, err := l.store(ctx, bucket)
 		if err != nil {
 			return nil, err
-		}
-		base, query, _ := strings.Cut(bucket, "?")
-		if query != "" {
-			query = "?" + query
 		}
 		for info, err := range s.List(ctx, key[:strings.IndexAny(key, "*[")]) {
 			if err != nil {
 				return nil, err
 			}
 			if match, err := filepath.Match(key, info.Key); err == nil && match {
-				paths = append(paths, base+"/"+info.Key+query)
+				paths = append(paths, storage.JoinURL(bucket, info.Key))
 			}
 		}
 	} else {
 		var err error
-		if paths, err = filepath.Glob(strings.TrimPrefix(pattern, "file://")); err != nil {
+		if paths, err = filepath.Glob(storage.LocalPath(pattern)); err != nil {
 			return nil, missing(pattern, err)
 		}
 	}

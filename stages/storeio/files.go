@@ -1,24 +1,18 @@
 package storeio
 
 import (
-	"bytes"
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
+	"errors"
 	"fmt"
 	"hash"
 	"io"
-	"net/url"
 	"os"
-	"path"
-	"strings"
 
 	"github.com/sprint-ml/sprint/stages"
 	"github.com/sprint-ml/sprint/storage"
 )
-
-// maxRemote caps a file that is read from a store URL.
-const maxRemote = 1 << 30
 
 // Files opens the outside files that were resolved for a key, by path, and
 // verifies that they still hold the bytes that the key stands for.
@@ -39,45 +33,32 @@ func (f Files) Open(ctx context.Context, name string) (io.ReadCloser, error) {
 	return &verifiedReader{r: r, path: name, want: info, hash: sha256.New()}, nil
 }
 
-// OpenFile opens a local path or the object at a store URL.
+// OpenFile opens a local path, or the object at a store URL, which it reads while
+// it comes. The caller closes the reader.
 func OpenFile(ctx context.Context, name string) (io.ReadCloser, error) {
-	if !IsURL(name) {
-		return os.Open(name)
+	bucket, key, ok := storage.SplitURL(name)
+	if !ok {
+		return os.Open(storage.LocalPath(name))
 	}
-	store, key, err := SplitURL(name)
+	s, err := storage.Open(ctx, bucket, nil)
 	if err != nil {
 		return nil, err
 	}
-	s, err := storage.Open(ctx, store, nil)
+	r, err := s.OpenFile(ctx, key)
 	if err != nil {
+		s.Close()
 		return nil, err
 	}
-	defer s.Close()
-	data, err := s.ReadFile(ctx, key, maxRemote)
-	if err != nil {
-		return nil, err
-	}
-	return io.NopCloser(bytes.NewReader(data)), nil
+	return &remote{r, s}, nil
 }
 
-// IsURL reports whether a path names an object of a store.
-func IsURL(path string) bool { return strings.Contains(path, "://") }
-
-// SplitURL parts the URL of an object into the URL of its folder, which opens
-// as a store, and its key there.
-func SplitURL(raw string) (store, key string, err error) {
-	u, err := url.Parse(raw)
-	if err != nil {
-		return "", "", err
-	}
-	key = path.Base(u.Path)
-	if key == "/" || key == "." {
-		return "", "", fmt.Errorf("%s names no object", u.Redacted())
-	}
-	u.Path = path.Dir(u.Path)
-	u.RawPath = ""
-	return u.String(), key, nil
+// remote is an open object with the store that was opened for it.
+type remote struct {
+	io.ReadCloser
+	store *storage.Store
 }
+
+func (r *remote) Close() error { return errors.Join(r.ReadCloser.Close(), r.store.Close()) }
 
 // verifiedReader fails with storage.ErrCorrupt at the end if the bytes are not those
 // that were resolved.

@@ -26,8 +26,18 @@ type Info struct {
 
 // Stat describes an object; ErrNotFound if there is none.
 func (b *Bucket) Stat(ctx context.Context, key string) (Info, error) {
+	return b.stat(ctx, key, b.try)
+}
+
+// StatFile is Stat of any object, whatever its key: of data that others put into
+// a bucket.
+func (b *Bucket) StatFile(ctx context.Context, key string) (Info, error) {
+	return b.stat(ctx, key, b.retry)
+}
+
+func (b *Bucket) stat(ctx context.Context, key string, run operation) (Info, error) {
 	var info Info
-	err := b.try(ctx, "stat", key, func() error {
+	err := run(ctx, "stat", key, func() error {
 		a, err := b.blobs.Attributes(ctx, key)
 		if err != nil {
 			return err
@@ -134,6 +144,9 @@ func (b *Bucket) WriteFile(ctx context.Context, key string, data []byte) error {
 // ErrExists. It writes once: after a lost reply nobody can tell whether it
 // landed. Records use Create, which can.
 func (b *Bucket) WriteNew(ctx context.Context, key string, data []byte) error {
+	if err := checkKey("create", key); err != nil {
+		return err
+	}
 	return wrap("create", key, b.blobs.WriteAll(ctx, key, data, &blob.WriterOptions{IfNotExist: true}))
 }
 
@@ -169,11 +182,13 @@ func (b *Bucket) readAll(ctx context.Context, key string, limit int64) (data []b
 	return data, version, err
 }
 
-// OpenFile opens any object for reading, unverified: for data that others put
-// into a bucket. The caller closes the reader.
+// OpenFile opens any object for reading, whatever its key, unverified: data that
+// others put into a bucket. A connection that breaks is taken up again where it
+// broke; the error is ErrStale if the object was replaced meanwhile. The caller
+// closes the reader.
 func (b *Bucket) OpenFile(ctx context.Context, key string) (io.ReadCloser, error) {
-	r, err := b.openRange(ctx, "open", key, 0, -1)
-	if err != nil {
+	r := &Reader{b: b, ctx: ctx, op: "open", key: key, wants: -1, run: b.retry, pinned: true}
+	if err := r.open(); err != nil {
 		return nil, err
 	}
 	return r, nil

@@ -117,7 +117,7 @@ func (r *ranges) advance() error {
 	r.drop()
 	if len(r.ahead) == 0 {
 		n := min(rangeSize, r.size-r.at)
-		from, err := r.b.openRange(r.ctx, "get", r.key, r.at, n)
+		from, err := r.b.openRange(r.ctx, r.b.try, "get", r.key, r.at, n)
 		if err != nil {
 			return err
 		}

@@ -16,13 +16,16 @@ import (
 type Reader struct {
 	b       *Bucket
 	ctx     context.Context
-	key     string
+	op, key string
+	run     operation
 	wants   int64 // bytes that the caller expects; negative: any number
 	size    int64 // bytes that the bucket says
 	r       io.ReadCloser
 	n       int64 // bytes read so far
 	resumed int
 	err     error // of the last Read, for the next ones
+	pinned  bool  // all bytes must be of one version
+	version string
 }
 
 // NewReader opens an object whose size the caller expects to be wants; negative
@@ -30,7 +33,7 @@ type Reader struct {
 // comes over several connections if it has that size. The caller closes the
 // reader.
 func (b *Bucket) NewReader(ctx context.Context, key string, wants int64) (*Reader, error) {
-	r := &Reader{b: b, ctx: ctx, key: key, wants: wants}
+	r := &Reader{b: b, ctx: ctx, op: "get", key: key, wants: wants, run: b.try}
 	if err := r.open(); err != nil {
 		return nil, err
 	}
@@ -49,14 +52,22 @@ func (r *Reader) open() error {
 	if r.b.Parallel(r.wants) {
 		first = rangeSize
 	}
-	from, err := r.b.openRange(r.ctx, "get", r.key, r.n, first)
+	from, err := r.b.openRange(r.ctx, r.run, r.op, r.key, r.n, first)
 	if first > 0 && httpStatus(err) == http.StatusRequestedRangeNotSatisfiable {
 		// The object is too short: read what there is to learn its size.
 		first = -1
-		from, err = r.b.openRange(r.ctx, "get", r.key, 0, first)
+		from, err = r.b.openRange(r.ctx, r.run, r.op, r.key, 0, first)
 	}
 	if err != nil {
 		return err
+	}
+	if r.pinned && r.b.driver.version != nil {
+		now := r.b.driver.version(from)
+		if r.n > 0 && now != r.version {
+			_ = from.Close() // nothing was read of it
+			return &Error{Op: r.op, Key: r.key, Class: ErrStale, Err: errors.New("it was replaced while it was read")}
+		}
+		r.version = now
 	}
 	r.r, r.size = from, from.Size()
 	if first > 0 && r.size == r.wants {
@@ -68,17 +79,13 @@ func (r *Reader) open() error {
 // openRange opens length bytes of an object from an offset on; a negative length
 // means to its end. A try that opened it and counts as failed all the same
 // leaves nothing open.
-func (b *Bucket) openRange(ctx context.Context, op, key string, offset, length int64) (*blob.Reader, error) {
+func (b *Bucket) openRange(ctx context.Context, run operation, op, key string, offset, length int64) (*blob.Reader, error) {
 	var r *blob.Reader
 	drop := func() {
 		if r != nil {
 			_ = r.Close() // nothing was read of it
 			r = nil
 		}
-	}
-	run := b.try
-	if op == "open" {
-		run = b.retry
 	}
 	err := run(ctx, op, key, func() (err error) {
 		drop()
@@ -107,7 +114,7 @@ func (r *Reader) Read(p []byte) (int, error) {
 		r.err = io.EOF
 		return n, r.err
 	case err != nil:
-		return n, r.resume(wrap("get", r.key, err))
+		return n, r.resume(wrap(r.op, r.key, err))
 	}
 	return n, nil
 }

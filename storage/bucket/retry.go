@@ -7,13 +7,25 @@ import (
 	"time"
 )
 
+// operation runs call, which does op on key, and gives its error a class: try or
+// retry of a Bucket.
+type operation func(ctx context.Context, op, key string, call func() error) error
+
 // try runs one operation on a key of the store's own, again if it fails
 // transiently.
 func (b *Bucket) try(ctx context.Context, op, key string, call func() error) error {
-	if !ValidKey(key) {
-		return &Error{Op: op, Key: key, Class: ErrInvalid, Err: errors.New("keys are [a-z0-9._/-], at most 512 bytes, and no segment is empty or begins with a dot")}
+	if err := checkKey(op, key); err != nil {
+		return err
 	}
 	return b.retry(ctx, op, key, call)
+}
+
+// checkKey refuses keys outside of a store's alphabet.
+func checkKey(op, key string) error {
+	if ValidKey(key) {
+		return nil
+	}
+	return &Error{Op: op, Key: key, Class: ErrInvalid, Err: errors.New("keys are [a-z0-9._/-], at most 512 bytes, and no segment is empty or begins with a dot")}
 }
 
 // retry is try for a key that others may have made, or for a prefix. It is the
