@@ -12,6 +12,7 @@ import (
 	"testing"
 
 	"github.com/sprint-ml/sprint/storage"
+	"github.com/sprint-ml/sprint/storage/models"
 )
 
 // TestBigRelease publishes a file that is over the 5 GiB which S3 copies in one
