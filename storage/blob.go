@@ -36,27 +36,21 @@ func (s *Store) Put(ctx context.Context, r io.Reader, media string) (Artifact, e
 	return w.Commit()
 }
 
-// PutFile stores a local file.
+// PutFile stores a local file; none of it is held in memory.
 func (s *Store) PutFile(ctx context.Context, path, media string) (Artifact, error) {
 	f, err := os.Open(path)
 	if err != nil {
 		return Artifact{}, err
 	}
 	defer f.Close()
-	a, err := s.putFile(ctx, f, media)
+	c, err := bucket.ScanFile(f)
+	if err == nil {
+		err = s.putContent(ctx, c, s.has)
+	}
 	if err != nil {
 		return Artifact{}, fmt.Errorf("store %s: %w", path, err)
 	}
-	return a, nil
-}
-
-// putFile stores an open file; none of it is held in memory.
-func (s *Store) putFile(ctx context.Context, f io.ReaderAt, media string) (Artifact, error) {
-	c, err := bucket.ScanFile(f)
-	if err != nil {
-		return Artifact{}, err
-	}
-	return artifactOf(c, media), s.putContent(ctx, c, s.has)
+	return artifactOf(c, media), nil
 }
 
 // Writer is an artifact in the making: nothing is in the store before Commit.

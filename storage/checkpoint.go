@@ -8,6 +8,7 @@ import (
 	"io/fs"
 	"log/slog"
 	"os"
+	"path"
 	"slices"
 	"strconv"
 	"strings"
@@ -50,21 +51,16 @@ func (s *Store) SaveCheckpoint(ctx context.Context, kind, key string, step int64
 	return err
 }
 
-// RestoreCheckpoint writes the newest checkpoint whose bytes verify into dir, an
-// empty folder, and returns its step. Broken ones are skipped with a warning.
-// Without any it returns ErrNotFound.
-func (s *Store) RestoreCheckpoint(ctx context.Context, kind, key, dir string, log *slog.Logger) (int64, error) {
-	return s.RestoreUsable(ctx, kind, key, dir, log, nil)
-}
-
 // ErrUnusable is wrapped by the error of one who was offered a checkpoint and
 // cannot continue from it.
 var ErrUnusable = errors.New("cannot be continued from")
 
-// RestoreUsable is RestoreCheckpoint that offers each checkpoint to usable, if
-// not nil, once its bytes are in dir. One that usable refuses with ErrUnusable is skipped like
-// a broken one; any other error of usable is returned.
-func (s *Store) RestoreUsable(ctx context.Context, kind, key, dir string, log *slog.Logger, usable func(step int64) error) (int64, error) {
+// RestoreCheckpoint writes the newest checkpoint whose bytes verify into dir, an
+// empty folder, and returns its step. usable, if not nil, is then asked whether
+// it can go on from there. Broken ones, and those that usable refuses with
+// ErrUnusable, are skipped with a warning; any other error of usable is returned.
+// Without any the error is ErrNotFound.
+func (s *Store) RestoreCheckpoint(ctx context.Context, kind, key, dir string, log *slog.Logger, usable func(step int64) error) (int64, error) {
 	keys, err := s.checkpointKeys(ctx, kind, key)
 	if err != nil {
 		return 0, err
@@ -130,15 +126,15 @@ func (s *Store) checkpointAt(ctx context.Context, at string) (checkpointRecord, 
 	if err != nil {
 		return record, err
 	}
-	if err := json.Unmarshal(body, &record); err != nil {
-		return record, &Error{Op: "read checkpoint", Key: at, Class: ErrCorrupt, Err: err}
+	if err = json.Unmarshal(body, &record); err == nil {
+		step, _, _ := strings.Cut(path.Base(at), "-")
+		if n, parseErr := strconv.ParseInt(step, 10, 64); parseErr != nil || n != record.Step {
+			err = fmt.Errorf("it holds step %d", record.Step)
+		} else {
+			err = CheckTree(record.Files)
+		}
 	}
-	name := at[strings.LastIndexByte(at, '/')+1:]
-	step, _, _ := strings.Cut(name, "-")
-	if n, err := strconv.ParseInt(step, 10, 64); err != nil || n != record.Step {
-		return record, &Error{Op: "read checkpoint", Key: at, Class: ErrCorrupt, Err: fmt.Errorf("it holds step %d", record.Step)}
-	}
-	if err := CheckTree(record.Files); err != nil {
+	if err != nil {
 		return record, &Error{Op: "read checkpoint", Key: at, Class: ErrCorrupt, Err: err}
 	}
 	return record, nil

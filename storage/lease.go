@@ -1,13 +1,14 @@
 package storage
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"sync"
 	"time"
+
+	"github.com/sprint-ml/sprint/storage/bucket"
 )
 
 // Lease says that its holder is working on something. It only saves double
@@ -96,9 +97,7 @@ func (s *Store) Acquire(ctx context.Context, name string, h Holder, ttl time.Dur
 
 func decodeLease(body []byte) (leaseRecord, error) {
 	var r leaseRecord
-	d := json.NewDecoder(bytes.NewReader(body))
-	d.DisallowUnknownFields()
-	err := d.Decode(&r)
+	err := bucket.DecodeStrict(body, &r)
 	if err == nil && (r.Epoch < 1 || r.Beat < 0) {
 		err = fmt.Errorf("epoch %d, beat %d", r.Epoch, r.Beat)
 	}

@@ -1,12 +1,10 @@
 package storage
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
-	"iter"
 	"regexp"
 	"slices"
 	"strconv"
@@ -109,45 +107,9 @@ func (s *Store) ManifestAt(ctx context.Context, at string) (Manifest, error) {
 	return m, nil
 }
 
-// Manifests yields the newest manifest of every key of a kind, in key order.
-// Unreadable ones are skipped.
-func (s *Store) Manifests(ctx context.Context, kind string) iter.Seq2[Manifest, error] {
-	return func(yield func(Manifest, error) bool) {
-		prefix := "manifests/" + kind + "/"
-		at := ""
-		emit := func() bool {
-			if at == "" {
-				return true
-			}
-			m, err := s.ManifestAt(ctx, at)
-			if errors.Is(err, ErrCorrupt) || errors.Is(err, ErrNotFound) {
-				return true
-			}
-			return yield(m, err) && err == nil
-		}
-		for info, err := range s.List(ctx, prefix) {
-			if err != nil {
-				yield(Manifest{}, err)
-				return
-			}
-			parts := strings.Split(info.Key, "/")
-			if len(parts) != 4 {
-				continue
-			}
-			if at != "" && strings.Split(at, "/")[2] != parts[2] && !emit() {
-				return
-			}
-			at = info.Key
-		}
-		emit()
-	}
-}
-
 func decodeManifest(body []byte) (Manifest, error) {
 	var m Manifest
-	d := json.NewDecoder(bytes.NewReader(body))
-	d.DisallowUnknownFields()
-	if err := d.Decode(&m); err != nil {
+	if err := bucket.DecodeStrict(body, &m); err != nil {
 		return m, err
 	}
 	return m, m.check()

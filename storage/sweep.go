@@ -194,8 +194,7 @@ func (s *Store) Bury(ctx context.Context, t Tombstone) error {
 	if err != nil {
 		return err
 	}
-	key := tombstoneKey(t.Kind, t.Key)
-	return s.WriteRecord(ctx, key, body)
+	return s.WriteRecord(ctx, tombstoneKey(t.Kind, t.Key), body)
 }
 
 // Tombstone returns that of a manifest; ErrNotFound if it has none.

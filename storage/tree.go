@@ -152,9 +152,7 @@ func decodeTree(data []byte) ([]TreeEntry, error) {
 		return nil, fmt.Errorf("a listing of more than %d bytes", treeLimit)
 	}
 	var entries []TreeEntry
-	d := json.NewDecoder(bytes.NewReader(data))
-	d.DisallowUnknownFields()
-	if err := d.Decode(&entries); err != nil {
+	if err := bucket.DecodeStrict(data, &entries); err != nil {
 		return nil, err
 	}
 	return entries, CheckTree(entries)

@@ -253,7 +253,7 @@ func TestGCCheckpoints(t *testing.T) {
 		t.Errorf("deleted %d checkpoints, want 12: all but the 3 newest of the unfinished key", n)
 	}
 	into := t.TempDir()
-	step, err := b.Store.RestoreCheckpoint(b.Ctx, "slow", open, into, slog.New(slog.DiscardHandler))
+	step, err := b.Store.RestoreCheckpoint(b.Ctx, "slow", open, into, slog.New(slog.DiscardHandler), nil)
 	if err != nil || step != 4 {
 		t.Errorf("the unfinished key continues from step %d, %v", step, err)
 	}

@@ -32,5 +32,5 @@ func (c *Checkpoints) Save(ctx context.Context, step int64, dir string) error {
 
 // Restore fetches the newest good checkpoint that usable accepts into dir.
 func (c *Checkpoints) Restore(ctx context.Context, dir string, usable func(step int64) error) (int64, error) {
-	return c.Store.RestoreUsable(ctx, c.Kind, c.Key, dir, c.Log, usable)
+	return c.Store.RestoreCheckpoint(ctx, c.Kind, c.Key, dir, c.Log, usable)
 }

@@ -49,6 +49,13 @@ func recordDigest(key string, body []byte, nonce string) string {
 	return hex.EncodeToString(h.Sum(nil))
 }
 
+// DecodeStrict decodes JSON that has no other fields than into.
+func DecodeStrict(data []byte, into any) error {
+	d := json.NewDecoder(bytes.NewReader(data))
+	d.DisallowUnknownFields()
+	return d.Decode(into)
+}
+
 // decodeRecord verifies the record under a key and returns its body and nonce.
 func decodeRecord(key string, data []byte) (body []byte, nonce string, err error) {
 	line, body, ok := bytes.Cut(data, []byte{'\n'})
@@ -56,9 +63,7 @@ func decodeRecord(key string, data []byte) (body []byte, nonce string, err error
 		return nil, "", errors.New("a record without a header line")
 	}
 	var h recordHeader
-	d := json.NewDecoder(bytes.NewReader(line))
-	d.DisallowUnknownFields()
-	if err := d.Decode(&h); err != nil {
+	if err := DecodeStrict(line, &h); err != nil {
 		return nil, "", fmt.Errorf("header of the record: %w", err)
 	}
 	switch h.Sprint {

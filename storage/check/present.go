@@ -2,11 +2,11 @@ package check
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"sync"
 
 	"github.com/sprint-ml/sprint/storage"
+	"golang.org/x/sync/errgroup"
 )
 
 // parallel is how many blobs of a tree are asked for at once: a store far away
@@ -24,30 +24,19 @@ func Present(ctx context.Context, s *storage.Store, a storage.Artifact) (path st
 	if err != nil {
 		return "", err
 	}
-	ctx, cancel := context.WithCancel(ctx)
-	defer cancel()
-	var mu sync.Mutex
-	work := make(chan storage.TreeEntry)
-	var wg sync.WaitGroup
-	for range min(parallel, len(entries)) {
-		wg.Go(func() {
-			for e := range work {
-				if bad := presentBlob(ctx, s, e.Digest, e.Size); bad != nil {
-					mu.Lock()
-					if err == nil || errors.Is(err, context.Canceled) {
-						path, err = e.Path, bad
-					}
-					mu.Unlock()
-					cancel()
-				}
+	group, asking := errgroup.WithContext(ctx)
+	group.SetLimit(parallel)
+	var first sync.Once
+	for _, e := range entries {
+		group.Go(func() error {
+			bad := presentBlob(asking, s, e.Digest, e.Size)
+			if bad != nil {
+				first.Do(func() { path, err = e.Path, bad })
 			}
+			return bad
 		})
 	}
-	for _, e := range entries {
-		work <- e
-	}
-	close(work)
-	wg.Wait()
+	_ = group.Wait() // err is the first one, beside its path
 	return path, err
 }
 

@@ -110,11 +110,11 @@ func testManifests(t *testing.T, h Harness) {
 	_, _, err = s.Commit(ctx, manifest(2, 1, "model"))
 	check(t, err)
 	var seen []string
-	for m, err := range s.Manifests(ctx, "train") {
+	for m, err := range s.History(ctx, "train") {
 		check(t, err)
 		seen = append(seen, fmt.Sprintf("%c%d", m.Key[0], m.Generation))
 	}
-	if !slices.Equal(seen, []string{"12", "21"}) {
+	if !slices.Equal(seen, []string{"11", "12", "21"}) {
 		t.Errorf("the manifests are %q", seen)
 	}
 	for _, bad := range []storage.Manifest{manifest(1, 0, "a"), {Kind: "UP", Key: m.Key, Generation: 1}, {Kind: "train", Key: "short", Generation: 1}, manifest(3, 1, "a", "a")} {
@@ -177,7 +177,7 @@ func testCheckpoints(t *testing.T, h Harness) {
 	ctx, s := testContext(t), h.Open(t, nil)
 	log := slog.New(slog.DiscardHandler)
 	key := strings.Repeat("c", 64)
-	_, err := s.RestoreCheckpoint(ctx, "train", key, t.TempDir(), log)
+	_, err := s.RestoreCheckpoint(ctx, "train", key, t.TempDir(), log, nil)
 	want(t, err, storage.ErrNotFound)
 	for _, step := range []int64{5, 100, 20} {
 		dir := t.TempDir()
@@ -193,7 +193,7 @@ func testCheckpoints(t *testing.T, h Harness) {
 	restore := func() int64 {
 		t.Helper()
 		dir := t.TempDir()
-		step, err := second(t, s).RestoreCheckpoint(ctx, "train", key, dir, log)
+		step, err := second(t, s).RestoreCheckpoint(ctx, "train", key, dir, log, nil)
 		if errors.Is(err, storage.ErrNotFound) {
 			return 0
 		}

@@ -86,7 +86,7 @@ func train(ctx context.Context, s *storage.Store) (storage.Manifest, error) {
 		return storage.Manifest{}, err
 	}
 	defer os.RemoveAll(tmp)
-	step, err := s.RestoreCheckpoint(ctx, "train", key, tmp, slog.New(slog.DiscardHandler))
+	step, err := s.RestoreCheckpoint(ctx, "train", key, tmp, slog.New(slog.DiscardHandler), nil)
 	if err != nil && !errors.Is(err, storage.ErrNotFound) {
 		return storage.Manifest{}, err
 	}
