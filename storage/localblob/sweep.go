@@ -1,0 +1,66 @@
+package localblob
+
+import (
+	"errors"
+	"io/fs"
+	"os"
+	"path"
+	"strings"
+	"time"
+)
+
+// orphanAge is how long a temporary file may go without a write before its
+// writer counts as dead.
+const orphanAge = 24 * time.Hour
+
+// sweepTemp removes the files of writers that died more than age ago. What it
+// cannot remove takes only space.
+func (b *bucket) sweepTemp(age time.Duration) {
+	_, _, _ = sweepTemp(b.root, age, false)
+}
+
+// SweepTemp removes from the bucket in dir the files of writers that died more
+// than age ago, and returns how many files and bytes that was. With dry it only
+// counts.
+func SweepTemp(dir string, age time.Duration, dry bool) (files int, bytes int64, err error) {
+	root, err := os.OpenRoot(dir)
+	if err != nil {
+		return 0, 0, err
+	}
+	defer root.Close()
+	return sweepTemp(root, age, dry)
+}
+
+func sweepTemp(root *os.Root, age time.Duration, dry bool) (files int, bytes int64, err error) {
+	f, err := root.Open(tmpDir)
+	if errors.Is(err, fs.ErrNotExist) {
+		return 0, 0, nil
+	}
+	if err != nil {
+		return 0, 0, err
+	}
+	defer f.Close()
+	entries, err := f.ReadDir(-1)
+	if err != nil {
+		return 0, 0, err
+	}
+	for _, e := range entries {
+		if !strings.HasPrefix(e.Name(), "w-") {
+			continue
+		}
+		fi, statErr := e.Info()
+		if statErr != nil || time.Since(fi.ModTime()) <= age {
+			continue
+		}
+		if !dry {
+			if removeErr := root.Remove(path.Join(tmpDir, e.Name())); removeErr != nil {
+				if !errors.Is(removeErr, fs.ErrNotExist) {
+					err = removeErr
+				}
+				continue
+			}
+		}
+		files, bytes = files+1, bytes+fi.Size()
+	}
+	return files, bytes, err
+}
