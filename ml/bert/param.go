@@ -211,19 +211,6 @@ func readHeads(s Spec, get func(name string) (encoder.Tensor, bool)) ([]Param, e
 	}
 	h, hh, mt := s.Encoder.HiddenSize, s.HeadHidden, s.maxTags()
 	rows := make([]float32, len(by["head.in.w"].Data))
-	load := func(name string, want ...int) ([]float32, error) {
-		t, ok := get(name)
-		if !ok {
-			return nil, fmt.Errorf("tensor %s is missing", name)
-		}
-		if !slices.Equal(t.Shape, want) {
-			return nil, fmt.Errorf("tensor %s has shape %v, want %v", name, t.Shape, want)
-		}
-		if err := t.CheckFinite(); err != nil {
-			return nil, err
-		}
-		return t.Float32()
-	}
 	for k, c := range s.Categories {
 		for i, head := range []string{"score", "tag"} {
 			outs := 1
@@ -231,38 +218,47 @@ func readHeads(s Spec, get func(name string) (encoder.Tensor, bool)) ([]Param, e
 				outs = len(c.Tags)
 			}
 			p := fmt.Sprintf("heads.%d.%s.", k, head)
-			w0, err := load(p+"0.weight", hh, h)
-			if err != nil {
-				return nil, err
-			}
-			b0, err := load(p+"0.bias", hh)
-			if err != nil {
-				return nil, err
-			}
-			w1, err := load(p+"1.weight", outs, hh)
-			if err != nil {
-				return nil, err
-			}
-			b1, err := load(p+"1.bias", outs)
-			if err != nil {
-				return nil, err
+			var data [4][]float32
+			for n, t := range []struct {
+				name  string
+				shape []int
+			}{{"0.weight", []int{hh, h}}, {"0.bias", []int{hh}}, {"1.weight", []int{outs, hh}}, {"1.bias", []int{outs}}} {
+				var err error
+				if data[n], err = finiteTensor(get, p+t.name, t.shape); err != nil {
+					return nil, err
+				}
 			}
 			at := (2*k + i) * hh
-			copy(rows[at*h:], w0)
-			copy(by["head.in.b"].Data[at:], b0)
+			copy(rows[at*h:], data[0])
+			copy(by["head.in.b"].Data[at:], data[1])
 			if head == "score" {
-				copy(by[headScoreW].Data[k*hh:], w1)
-				by["head.score.b"].Data[k] = b1[0]
+				copy(by[headScoreW].Data[k*hh:], data[2])
+				by["head.score.b"].Data[k] = data[3][0]
 				continue
 			}
 			for j := range outs {
 				for i := range hh {
-					by[headTagW].Data[(k*hh+i)*mt+j] = w1[j*hh+i]
+					by[headTagW].Data[(k*hh+i)*mt+j] = data[2][j*hh+i]
 				}
-				by["head.tag.b"].Data[k*mt+j] = b1[j]
+				by["head.tag.b"].Data[k*mt+j] = data[3][j]
 			}
 		}
 	}
 	copy(by["head.in.w"].Data, transpose(rows, 2*len(s.Categories)*hh, h))
 	return params, nil
+}
+
+// finiteTensor reads a tensor of one shape whose numbers are all finite.
+func finiteTensor(get func(name string) (encoder.Tensor, bool), name string, shape []int) ([]float32, error) {
+	t, ok := get(name)
+	if !ok {
+		return nil, fmt.Errorf("tensor %s is missing", name)
+	}
+	if !slices.Equal(t.Shape, shape) {
+		return nil, fmt.Errorf("tensor %s has shape %v, want %v", name, t.Shape, shape)
+	}
+	if err := t.CheckFinite(); err != nil {
+		return nil, err
+	}
+	return t.Float32()
 }
