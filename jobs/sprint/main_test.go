@@ -204,3 +204,12 @@ func TestHelpListsExitCodes(t *testing.T) {
 		t.Errorf("code %d:\n%s", code, out)
 	}
 }
+
+// TestWorkerSaysHowToOpenItsStore: a worker whose store does not open ends with
+// the code and the next step of every other command.
+func TestWorkerSaysHowToOpenItsStore(t *testing.T) {
+	code, _, stderr := exec(t, t.TempDir(), "worker", "--store", "nowhere://store", "--run", "r", "--stage", "s")
+	if code != 4 || !strings.Contains(stderr, "check --store") {
+		t.Errorf("code %d: %s", code, stderr)
+	}
+}

@@ -6,10 +6,10 @@ import (
 	"io"
 
 	"github.com/spf13/cobra"
+	"github.com/sprint-ml/sprint/config"
 	"github.com/sprint-ml/sprint/jobs/executor"
 	"github.com/sprint-ml/sprint/jobs/sprint/app"
 	"github.com/sprint-ml/sprint/stages/all"
-	"github.com/sprint-ml/sprint/storage"
 )
 
 // errParentGone is the cause of a worker's context whose runner has ended.
@@ -27,7 +27,7 @@ func workerCommand(a *app.App) *cobra.Command {
 				_, _ = io.Copy(io.Discard, a.Stdin)
 				cancel(errParentGone)
 			}()
-			store, err := storage.Open(ctx, a.Flags.Store, &storage.Options{Log: a.Log()})
+			store, err := a.OpenStore(ctx, &config.Config{Store: a.Flags.Store})
 			if err != nil {
 				return err
 			}
