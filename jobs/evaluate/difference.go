@@ -7,9 +7,9 @@ import (
 	"github.com/sprint-ml/sprint/storage"
 )
 
-// Nearest returns the manifest of a task's kind whose pre-image differs least
-// from the given one, of equally near ones the newest, and the differences. The
-// manifests of the key own are no candidates. Without any it returns nil.
+// Nearest returns the manifest of a kind whose pre-image differs least from the
+// given one, and the differences. Of equally near ones it is the newest. The
+// manifests of the key own are no candidates; nil if there are no others.
 func (e Evaluator) Nearest(ctx context.Context, kind, own string, preimage []byte) (*storage.Manifest, []key.Change, error) {
 	var best *storage.Manifest
 	var least []key.Change

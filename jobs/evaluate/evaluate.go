@@ -1,3 +1,11 @@
+// Package evaluate says what a run of a graph would do, and why: which nodes are
+// cached, which would run, and what differs from the last time. It writes nothing
+// but the note of a stage's last key (last.go).
+//
+//	evaluate.go    the decisions, in the order of the graph
+//	prefetch.go    the same, ahead of the order, for stores that are far away
+//	last.go        the last manifest of a stage, to explain what changed
+//	difference.go  the nearest manifest of a kind, to explain a stage without one
 package evaluate
 
 import (
@@ -24,7 +32,7 @@ type Evaluation struct {
 	Decisions map[string]*Decision
 }
 
-// Decision is what is known about one task.
+// Decision is what is known about one node.
 type Decision struct {
 	// State is Cached, Failed (a stored verdict of the same work), Pending
 	// (will run), Waiting (its inputs are not there yet) or Skipped (it needs
@@ -42,79 +50,79 @@ type Decision struct {
 	Generation int
 	// Lost is the manifest of this very key whose outputs are not all there.
 	Lost *storage.Manifest
-	// Resumable tasks have a checkpoint.
+	// Resumable nodes have a checkpoint.
 	Resumable bool
 }
 
-// Work counts the tasks that would run.
+// Work counts the nodes that would run.
 func (e *Evaluation) Work() int {
 	n := 0
-	for _, v := range e.Decisions {
-		if v.State == runs.Pending || v.State == runs.Waiting {
+	for _, d := range e.Decisions {
+		if d.State == runs.Pending || d.State == runs.Waiting {
 			n++
 		}
 	}
 	return n
 }
 
-// Evaluator looks tasks up in a store.
+// Evaluator decides about nodes by what a store has.
 type Evaluator struct {
 	Store *storage.Store
-	// Force names tasks that run although they are done.
+	// Force names nodes that run although they are done.
 	Force map[string]bool
 }
 
-// Evaluate looks at every task of the graph.
+// Evaluate decides about every node of the graph.
 func (e Evaluator) Evaluate(ctx context.Context, g *graph.Graph) (*Evaluation, error) {
-	looks, err := e.prefetch(ctx, g)
+	ahead, err := e.prefetch(ctx, g)
 	if err != nil {
 		return nil, err
 	}
 	out := &Evaluation{Graph: g, Decisions: map[string]*Decision{}}
-	for _, t := range g.Nodes {
-		if bad := slices.IndexFunc(t.Needs, func(n string) bool {
+	for _, node := range g.Nodes {
+		if bad := slices.IndexFunc(node.Needs, func(n string) bool {
 			s := out.Decisions[n].State
 			return s == runs.Failed || s == runs.Skipped
 		}); bad >= 0 {
-			out.Decisions[t.Name] = &Decision{State: runs.Skipped, Reason: t.Needs[bad] + " did not succeed"}
+			out.Decisions[node.Name] = &Decision{State: runs.Skipped, Reason: node.Needs[bad] + " did not succeed"}
 			continue
 		}
-		inputs, waiting := Inputs(t, out.Decisions)
+		inputs, waiting := Inputs(node, out.Decisions)
 		if waiting != "" {
-			out.Decisions[t.Name] = &Decision{State: runs.Waiting, Reason: waiting}
+			out.Decisions[node.Name] = &Decision{State: runs.Waiting, Reason: waiting}
 			continue
 		}
-		v := looks[t.Name].verdict
-		if v == nil {
-			if v, err = e.Decide(ctx, g, t, inputs); err != nil {
+		d := ahead[node.Name].decided
+		if d == nil {
+			if d, err = e.Decide(ctx, g, node, inputs); err != nil {
 				return nil, err
 			}
 		}
-		out.Decisions[t.Name] = v
+		out.Decisions[node.Name] = d
 	}
 	return out, nil
 }
 
-// Inputs gathers the artifacts a task reads; waiting says what is not there.
-func Inputs(t *graph.Node, known map[string]*Decision) (inputs map[string]storage.Artifact, waiting string) {
+// Inputs gathers the artifacts a node reads; waiting says what is not there.
+func Inputs(node *graph.Node, known map[string]*Decision) (inputs map[string]storage.Artifact, waiting string) {
 	inputs = map[string]storage.Artifact{}
-	for _, n := range t.Needs {
-		if v := known[n]; v != nil && (v.State == runs.Pending || v.State == runs.Waiting) {
+	for _, n := range node.Needs {
+		if d := known[n]; d != nil && (d.State == runs.Pending || d.State == runs.Waiting) {
 			waiting = fmt.Sprintf("after %s", n)
 		}
 	}
-	for _, r := range t.Inputs {
+	for _, r := range node.Inputs {
 		if r.From == "" {
 			continue
 		}
-		v := known[r.From]
-		if v == nil || v.Manifest == nil {
+		d := known[r.From]
+		if d == nil || d.Manifest == nil {
 			return nil, fmt.Sprintf("after %s", r.From)
 		}
-		if v.State == runs.Failed {
+		if d.State == runs.Failed {
 			return nil, fmt.Sprintf("%s failed", r.From)
 		}
-		a, ok := v.Manifest.Output(r.Name)
+		a, ok := d.Manifest.Output(r.Name)
 		if !ok {
 			return nil, fmt.Sprintf("%s has no %s", r.From, r.Name)
 		}
@@ -123,62 +131,62 @@ func Inputs(t *graph.Node, known map[string]*Decision) (inputs map[string]storag
 	return inputs, waiting
 }
 
-// Decide decides about one task whose inputs are known.
-func (e Evaluator) Decide(ctx context.Context, g *graph.Graph, t *graph.Node, inputs map[string]storage.Artifact) (*Decision, error) {
-	v, err := e.lookup(ctx, t, inputs)
+// Decide decides about one node whose inputs are known.
+func (e Evaluator) Decide(ctx context.Context, g *graph.Graph, node *graph.Node, inputs map[string]storage.Artifact) (*Decision, error) {
+	d, err := e.lookup(ctx, node, inputs)
 	if err != nil {
 		return nil, err
 	}
-	return v, e.decide(ctx, g, t, v)
+	return d, e.decide(ctx, g, node, d)
 }
 
-// lookup makes a task's key and looks for its manifest. What it finds is
-// Cached or Failed until judge has seen whether the outputs are there.
-func (e Evaluator) lookup(ctx context.Context, t *graph.Node, inputs map[string]storage.Artifact) (*Decision, error) {
-	p := t.Preimage(inputs)
+// lookup makes a node's key and looks for its manifest. What it finds is
+// Cached or Failed until decide has seen whether the outputs are there.
+func (e Evaluator) lookup(ctx context.Context, node *graph.Node, inputs map[string]storage.Artifact) (*Decision, error) {
+	p := node.Preimage(inputs)
 	var err error
-	if p.External, err = e.external(ctx, t, inputs); err != nil {
+	if p.External, err = e.external(ctx, node, inputs); err != nil {
 		return nil, err
 	}
 	key, canonical, err := p.Key()
 	if err != nil {
 		return nil, err
 	}
-	v := &Decision{State: runs.Pending, Key: key, Preimage: canonical, External: p.External}
-	m, generation, err := e.Store.Newest(ctx, t.Kind.Name, key)
-	v.Generation = generation
+	d := &Decision{State: runs.Pending, Key: key, Preimage: canonical, External: p.External}
+	m, generation, err := e.Store.Newest(ctx, node.Kind.Name, key)
+	d.Generation = generation
 	switch {
 	case errors.Is(err, storage.ErrNotFound) && generation == 0:
-		return v, nil
+		return d, nil
 	case errors.Is(err, storage.ErrCorrupt), errors.Is(err, storage.ErrNotFound):
-		v.Reason = "its manifest is damaged"
-		return v, nil
+		d.Reason = "its manifest is damaged"
+		return d, nil
 	case err != nil:
 		return nil, err
 	}
-	v.Manifest = &m
-	v.State, v.Reason = runs.Cached, "unchanged"
+	d.Manifest = &m
+	d.State, d.Reason = runs.Cached, "unchanged"
 	if m.Verdict != nil {
-		v.State, v.Reason = runs.Failed, "the same work failed before: "+m.Verdict.Message
+		d.State, d.Reason = runs.Failed, "the same work failed before: "+m.Verdict.Message
 	}
-	return v, nil
+	return d, nil
 }
 
 // external is what was resolved when the plan was compiled, and what could only
 // be when the inputs were known.
-func (e Evaluator) external(ctx context.Context, t *graph.Node, inputs map[string]storage.Artifact) (stages.External, error) {
-	r, ok := t.Options.(stages.InputResolver)
+func (e Evaluator) external(ctx context.Context, node *graph.Node, inputs map[string]storage.Artifact) (stages.External, error) {
+	r, ok := node.Options.(stages.InputResolver)
 	if !ok {
-		return t.External, nil
+		return node.External, nil
 	}
 	more, err := r.ResolveInputs(ctx, e.Store, inputs)
 	if err != nil {
-		return nil, fmt.Errorf("stage %s: %w", t.Name, err)
+		return nil, fmt.Errorf("stage %s: %w", node.Name, err)
 	}
 	if len(more) == 0 {
-		return t.External, nil
+		return node.External, nil
 	}
-	out := maps.Clone(t.External)
+	out := maps.Clone(node.External)
 	if out == nil {
 		out = stages.External{}
 	}
@@ -186,20 +194,20 @@ func (e Evaluator) external(ctx context.Context, t *graph.Node, inputs map[strin
 	return out, nil
 }
 
-// decide completes what find found.
-func (e Evaluator) decide(ctx context.Context, g *graph.Graph, t *graph.Node, v *Decision) error {
-	if v.Manifest == nil {
-		if v.Reason != "" {
+// decide completes what lookup found.
+func (e Evaluator) decide(ctx context.Context, g *graph.Graph, node *graph.Node, d *Decision) error {
+	if d.Manifest == nil {
+		if d.Reason != "" {
 			return nil
 		}
-		return e.explainMiss(ctx, g, t, v)
+		return e.explainMiss(ctx, g, node, d)
 	}
-	reason, err := e.outputsThere(ctx, *v.Manifest)
+	reason, err := e.outputsThere(ctx, *d.Manifest)
 	switch {
 	case err != nil || reason != "":
-		v.State, v.Reason, v.Lost, v.Manifest = runs.Pending, reason, v.Manifest, nil
-	case e.Force[t.Name]:
-		v.State, v.Reason, v.Manifest = runs.Pending, "forced", nil
+		d.State, d.Reason, d.Lost, d.Manifest = runs.Pending, reason, d.Manifest, nil
+	case e.Force[node.Name]:
+		d.State, d.Reason, d.Manifest = runs.Pending, "forced", nil
 	}
 	return err
 }
@@ -236,8 +244,8 @@ func (e Evaluator) outputThere(ctx context.Context, m storage.Manifest, a storag
 	}
 	switch {
 	case errors.Is(err, storage.ErrNotFound):
-		if t, err := e.Store.Tombstone(ctx, m); err == nil {
-			return fmt.Sprintf("output %s was evicted by gc on %s; nothing changed", name, t.Evicted.Local().Format(time.DateOnly)), nil
+		if node, err := e.Store.Tombstone(ctx, m); err == nil {
+			return fmt.Sprintf("output %s was evicted by gc on %s; nothing changed", name, node.Evicted.Local().Format(time.DateOnly)), nil
 		}
 		return fmt.Sprintf("output %s is gone from the store", name), nil
 	case errors.Is(err, storage.ErrCorrupt):
@@ -248,25 +256,25 @@ func (e Evaluator) outputThere(ctx context.Context, m storage.Manifest, a storag
 
 // explainMiss says why a key has no manifest: what differs from the last time
 // that this stage of this plan was done.
-func (e Evaluator) explainMiss(ctx context.Context, g *graph.Graph, t *graph.Node, v *Decision) error {
-	resumable, err := e.Store.HasCheckpoint(ctx, t.Kind.Name, v.Key)
+func (e Evaluator) explainMiss(ctx context.Context, g *graph.Graph, node *graph.Node, d *Decision) error {
+	resumable, err := e.Store.HasCheckpoint(ctx, node.Kind.Name, d.Key)
 	if err != nil {
 		return err
 	}
-	v.Resumable = resumable
-	last, err := e.Last(ctx, g, t)
+	d.Resumable = resumable
+	last, err := e.Last(ctx, g, node)
 	if err != nil {
 		return err
 	}
 	switch {
 	case resumable:
-		v.Reason = "continues from its checkpoint"
+		d.Reason = "continues from its checkpoint"
 	case last == nil:
-		v.Reason = "never done"
+		d.Reason = "never done"
 	default:
-		v.Reason = key.Summary(key.Difference(last.Preimage, v.Preimage))
-		if v.Reason == "" {
-			v.Reason = "its manifest is gone"
+		d.Reason = key.Summary(key.Difference(last.Preimage, d.Preimage))
+		if d.Reason == "" {
+			d.Reason = "its manifest is gone"
 		}
 	}
 	return nil

@@ -29,8 +29,8 @@ func SaveLast(ctx context.Context, s *storage.Store, plan, stage, kind, key stri
 
 // Last returns the newest manifest of the same stage of the same plan, nil if
 // there is none.
-func (e Evaluator) Last(ctx context.Context, g *graph.Graph, t *graph.Node) (*storage.Manifest, error) {
-	b, err := e.Store.ReadFile(ctx, pointerKey(g.Plan.Name, t.Name), 4096)
+func (e Evaluator) Last(ctx context.Context, g *graph.Graph, node *graph.Node) (*storage.Manifest, error) {
+	b, err := e.Store.ReadFile(ctx, pointerKey(g.Plan.Name, node.Name), 4096)
 	if errors.Is(err, storage.ErrNotFound) {
 		return nil, nil
 	}
@@ -38,7 +38,7 @@ func (e Evaluator) Last(ctx context.Context, g *graph.Graph, t *graph.Node) (*st
 		return nil, err
 	}
 	var p pointer
-	if json.Unmarshal(b, &p) != nil || p.Kind != t.Kind.Name {
+	if json.Unmarshal(b, &p) != nil || p.Kind != node.Kind.Name {
 		return nil, nil //nolint:nilerr // a broken pointer only costs an explanation
 	}
 	m, err := e.Store.Manifest(ctx, p.Kind, p.Key)

@@ -10,83 +10,85 @@ import (
 	"golang.org/x/sync/errgroup"
 )
 
-// looksAtOnce is how many tasks are looked up in a store far away at once.
-const looksAtOnce = 32
+// prefetchLimit is how many nodes are looked up in a store far away at once.
+const prefetchLimit = 32
 
-// look is what is known of a task before those that it needs are judged.
-type look struct {
-	found    chan struct{} // closed once manifest is known
-	manifest *Decision     // what find says; nil if a need has none
-	verdict  *Decision     // the same, judged
+// prefetched is what is known of a node before the nodes that it needs are decided.
+type prefetched struct {
+	ready   chan struct{} // closed once found is set
+	found   *Decision     // what lookup says; nil if a need has no manifest
+	decided *Decision     // the same, decided
 }
 
-// prefetch looks tasks up as if all that they need were there. A key holds
-// digests that stand in manifests, so nobody has to wait until the outputs of
-// those before were checked: in a store far away a chain of tasks costs one
-// answer each, and its checks go on beside. What is found of a task whose needs
-// prove lost counts for nothing.
-func (e Evaluator) prefetch(ctx context.Context, g *graph.Graph) (map[string]*look, error) {
-	looks := make(map[string]*look, len(g.Nodes))
-	for _, t := range g.Nodes {
-		looks[t.Name] = &look{found: make(chan struct{})}
+// prefetch decides about nodes as if all that they need were there. A key holds
+// digests that stand in manifests, so a node need not wait until the outputs of
+// those before it are checked: in a store far away a chain of nodes costs one
+// answer each, and the checks go on beside. What is found of a node whose needs
+// prove lost is not used.
+func (e Evaluator) prefetch(ctx context.Context, g *graph.Graph) (map[string]*prefetched, error) {
+	all := make(map[string]*prefetched, len(g.Nodes))
+	for _, node := range g.Nodes {
+		all[node.Name] = &prefetched{ready: make(chan struct{})}
 	}
 	if !e.Store.Remote() {
 		// One after the other: here the calls cost more than the wait for them.
-		for _, t := range g.Nodes {
-			if err := e.look(ctx, g, t, looks, nil); err != nil {
+		for _, node := range g.Nodes {
+			if err := e.prefetchNode(ctx, g, node, all, nil); err != nil {
 				return nil, err
 			}
 		}
-		return looks, nil
+		return all, nil
 	}
-	slots := make(chan struct{}, looksAtOnce)
+	slots := make(chan struct{}, prefetchLimit)
 	group, ctx := errgroup.WithContext(ctx)
-	for _, t := range g.Nodes {
-		group.Go(func() error { return e.look(ctx, g, t, looks, slots) })
+	for _, node := range g.Nodes {
+		group.Go(func() error { return e.prefetchNode(ctx, g, node, all, slots) })
 	}
-	return looks, group.Wait()
+	return all, group.Wait()
 }
 
-func (e Evaluator) look(ctx context.Context, g *graph.Graph, t *graph.Node, looks map[string]*look, slots chan struct{}) error {
-	l := looks[t.Name]
+// prefetchNode decides about one node as soon as the manifests of its needs are
+// known. It takes one of slots while it asks the store; nil limits nothing.
+func (e Evaluator) prefetchNode(ctx context.Context, g *graph.Graph, node *graph.Node, all map[string]*prefetched, slots chan struct{}) error {
+	l := all[node.Name]
 	known := map[string]*Decision{}
-	for _, n := range t.Needs {
+	for _, n := range node.Needs {
 		select {
-		case <-looks[n].found:
+		case <-all[n].ready:
 		case <-ctx.Done():
 			return context.Cause(ctx)
 		}
-		if known[n] = looks[n].manifest; known[n] == nil || known[n].State != runs.Cached || e.Force[n] {
-			close(l.found)
+		if known[n] = all[n].found; known[n] == nil || known[n].State != runs.Cached || e.Force[n] {
+			close(l.ready)
 			return nil
 		}
 	}
-	for _, r := range t.Inputs {
+	for _, r := range node.Inputs {
 		if r.From != "" {
-			known[r.From] = looks[r.From].manifest // upstream of a need
+			known[r.From] = all[r.From].found // upstream of a need
 		}
 	}
-	inputs, waiting := Inputs(t, known)
+	inputs, waiting := Inputs(node, known)
 	if waiting != "" {
-		close(l.found)
+		close(l.ready)
 		return nil
 	}
 	if slots != nil {
 		slots <- struct{}{}
 		defer func() { <-slots }()
 	}
-	v, err := e.lookup(ctx, t, inputs)
+	d, err := e.lookup(ctx, node, inputs)
 	switch {
 	case errors.Is(err, storage.ErrNotFound), errors.Is(err, storage.ErrCorrupt):
 		// An input that had to be read is not there.
-		close(l.found)
+		close(l.ready)
 		return nil
 	case err != nil:
 		return err
 	}
-	found := *v // what judge changes is not for others
-	l.manifest = &found
-	close(l.found)
-	l.verdict = v
-	return e.decide(ctx, g, t, v)
+	found := *d // decide changes d, others read found
+	l.found = &found
+	close(l.ready)
+	l.decided = d
+	return e.decide(ctx, g, node, d)
 }

@@ -1,3 +1,18 @@
+// Package executor is the contract between the runner and whatever carries out an
+// attempt: this process, a child of it (local), another machine. An executor gets
+// an attempt whose record is stored, reports to a sink while it goes on, and
+// returns an outcome. The manifest in the store decides: an attempt whose manifest
+// is there is done, however its process ended.
+//
+//	executor.go    Executor, Sink and Outcome
+//	cause.go       whose budget another try costs
+//	exit.go        the exit code and the next step of an error
+//	in_process.go  runs the stage itself; every executor ends here
+//	worker.go      the other end of an executor that starts processes
+//	protocol.go    what a worker says to its executor, a line of JSON each
+//	scratch.go     the folder in which an attempt works
+//
+// A new executor is a folder below, tested by executortest.
 package executor
 
 import (

@@ -1,18 +1,13 @@
 package gc
 
 import (
-	"cmp"
 	"context"
 	"encoding/hex"
-	"encoding/json"
 	"errors"
 	"log/slog"
-	"maps"
-	"slices"
 	"strings"
 	"time"
 
-	"github.com/sprint-ml/sprint/jobs/runs"
 	"github.com/sprint-ml/sprint/storage"
 	"github.com/sprint-ml/sprint/storage/models"
 )
@@ -29,28 +24,28 @@ func digestOf(text string) (d digest32, ok bool) {
 	return d, err == nil
 }
 
-// made is what a gc remembers of a manifest.
+// made is what is remembered of a manifest.
 type made struct {
 	finished time.Time
 	inputs   []digest32
 }
 
-// reach is the set of blobs that runs, releases and checkpoints need.
-type reach struct {
+// reachable is the set of blobs that runs, releases and checkpoints need.
+type reachable struct {
 	store *storage.Store
 	log   *slog.Logger
 
 	keep  map[digest32]bool
-	keys  map[string]bool      // kind/key of runs that are kept
-	makes map[digest32]made    // the newest manifest that made a digest
-	trees map[digest32]bool    // digests that are trees
-	done  map[digest32]bool    // trees whose files are kept already
-	runs  map[string]*runReach // all runs of the store
-	old   []storage.Info       // checkpoints that nobody will continue from
+	keys  map[string]bool     // kind/key of runs that are kept
+	makes map[digest32]made   // the newest manifest that made a digest
+	trees map[digest32]bool   // digests that are trees
+	done  map[digest32]bool   // trees whose files are kept already
+	runs  map[string]*runMark // all runs of the store
+	old   []storage.Info      // checkpoints that nobody will continue from
 }
 
-// runReach is what a gc knows of a run.
-type runReach struct {
+// runMark is what a gc knows of a run.
+type runMark struct {
 	id, plan string
 	at       time.Time // of its end, else of its beginning
 	live     bool
@@ -59,22 +54,23 @@ type runReach struct {
 	sound    bool // its record was verified
 }
 
-func newReach(store *storage.Store, log *slog.Logger) *reach {
-	return &reach{
+func newReachable(store *storage.Store, log *slog.Logger) *reachable {
+	return &reachable{
 		store: store, log: log, keep: map[digest32]bool{}, keys: map[string]bool{}, makes: map[digest32]made{},
-		trees: map[digest32]bool{}, done: map[digest32]bool{}, runs: map[string]*runReach{},
+		trees: map[digest32]bool{}, done: map[digest32]bool{}, runs: map[string]*runMark{},
 	}
 }
 
-func (r *reach) add(digest string) {
+// add marks one digest.
+func (r *reachable) add(digest string) {
 	if d, ok := digestOf(digest); ok {
 		r.keep[d] = true
 	}
 }
 
-// history indexes all manifests and reaches the outputs of the keys that kept
+// markHistory indexes all manifests and marks the outputs of the keys that kept
 // runs work on.
-func (r *reach) history(ctx context.Context) error {
+func (r *reachable) markHistory(ctx context.Context) error {
 	for m, err := range r.store.History(ctx, "") {
 		if err != nil {
 			return err
@@ -105,128 +101,9 @@ func (r *reach) history(ctx context.Context) error {
 	return nil
 }
 
-// choose reads all runs that are not known yet and decides which are kept: live
-// and pinned ones, those since the cutoff, the newest of each plan, and those
-// whose record is damaged, for nobody knows their age and plan.
-func (r *reach) choose(ctx context.Context, newest int, cutoff time.Time) error {
-	pins, err := runs.LoadPins(ctx, r.store)
-	if err != nil {
-		return err
-	}
-	ids, err := runs.List(ctx, r.store, 1<<30)
-	if err != nil {
-		return err
-	}
-	for _, id := range ids {
-		known := r.runs[id]
-		if known == nil || known.live {
-			if known, err = r.run(ctx, id); err != nil {
-				return err
-			}
-			r.runs[id] = known
-		}
-		_, known.pinned = pins[id]
-	}
-	order := slices.SortedFunc(maps.Values(r.runs), func(a, b *runReach) int {
-		return cmp.Or(b.at.Compare(a.at), strings.Compare(b.id, a.id))
-	})
-	counted := map[string]int{}
-	for _, known := range order {
-		counted[known.plan]++
-		keep := known.live || known.pinned || known.at.After(cutoff) || counted[known.plan] <= newest
-		if !keep && !known.sound {
-			_, err := runs.LoadRecord(ctx, r.store, known.id)
-			switch {
-			case errors.Is(err, storage.ErrCorrupt):
-				r.log.Warn("the record of a run is damaged, the run is kept", "run", known.id, "error", err)
-				keep = true
-			case err != nil && !errors.Is(err, storage.ErrNotFound):
-				return err
-			default:
-				known.sound = true
-			}
-		}
-		if keep {
-			known.kept = true
-			if err := r.addRun(ctx, known); err != nil {
-				return err
-			}
-		}
-	}
-	return nil
-}
-
-func (r *reach) run(ctx context.Context, id string) (*runReach, error) {
-	out := &runReach{id: id, at: runs.Time(id)}
-	s, err := runs.LoadBrief(ctx, r.store, id)
-	switch {
-	case errors.Is(err, storage.ErrNotFound), errors.Is(err, storage.ErrCorrupt):
-		return out, nil
-	case err != nil:
-		return nil, err
-	}
-	out.live = s.Live()
-	if s.Record != nil {
-		out.plan, out.at = s.Record.Plan, s.Record.Finished
-		return out, nil
-	}
-	if s.Seen.After(out.at) {
-		out.at = s.Seen
-	}
-	if resolved, err := runs.LoadResolved(ctx, r.store, id); err == nil {
-		out.plan = resolved.Plan
-	}
-	return out, nil
-}
-
-// addRun reaches what a run made and reads.
-func (r *reach) addRun(ctx context.Context, run *runReach) error {
-	rec, err := runs.LoadRecord(ctx, r.store, run.id)
-	if err == nil {
-		for _, st := range rec.Stages {
-			if st.Key != "" {
-				r.keys[st.Kind+"/"+st.Key] = true
-			}
-			for _, o := range st.Outputs {
-				r.add(o.Digest)
-			}
-		}
-		return nil
-	}
-	if !errors.Is(err, storage.ErrNotFound) && !errors.Is(err, storage.ErrCorrupt) {
-		return err
-	}
-	used, err := runs.LoadReadSet(ctx, r.store, run.id)
-	if err != nil && !errors.Is(err, storage.ErrNotFound) {
-		return err // a run that may read anything
-	}
-	for _, d := range used {
-		r.add(d)
-	}
-	for info, err := range r.store.List(ctx, runs.Key(run.id, "attempts/")) {
-		if err != nil {
-			return err
-		}
-		body, _, err := r.store.Read(ctx, info.Key)
-		var a runs.Attempt
-		if err == nil {
-			err = json.Unmarshal(body, &a)
-		}
-		if err != nil {
-			r.log.Warn("an attempt cannot be read and is passed over", "key", info.Key, "error", err)
-			continue
-		}
-		r.keys[a.Kind+"/"+a.Key] = true
-		for _, in := range a.Inputs {
-			r.add(in.Digest)
-		}
-	}
-	return nil
-}
-
-// releases reaches the files of every release, and for those that an alias
+// markReleases marks the files of every release, and for those that an alias
 // names all that they were made of.
-func (r *reach) releases(ctx context.Context) error {
+func (r *reachable) markReleases(ctx context.Context) error {
 	names, err := models.In(r.store).Names(ctx)
 	if err != nil {
 		return err
@@ -247,7 +124,7 @@ func (r *reach) releases(ctx context.Context) error {
 			}
 			for _, a := range aliases {
 				if a.Version == release.Version {
-					r.origins(release.Digest)
+					r.markOrigins(release.Digest)
 				}
 			}
 		}
@@ -255,8 +132,8 @@ func (r *reach) releases(ctx context.Context) error {
 	return nil
 }
 
-// origins reaches, transitively, the inputs of the manifest that made a digest.
-func (r *reach) origins(digest string) {
+// markOrigins marks, transitively, the inputs of the manifest that made a digest.
+func (r *reachable) markOrigins(digest string) {
 	first, ok := digestOf(digest)
 	if !ok {
 		return
@@ -277,9 +154,9 @@ func (r *reach) origins(digest string) {
 // newest may prove broken.
 const keptCheckpoints = 3
 
-// checkpoints reaches the files of checkpoints that somebody may continue from
-// and notes the others. committed tells keys that have a manifest.
-func (r *reach) checkpoints(ctx context.Context, cutoff time.Time, committed func(kind, key string) (bool, error)) error {
+// markCheckpoints marks the files of checkpoints that somebody may continue from
+// and collects the others in old. committed tells keys that have a manifest.
+func (r *reachable) markCheckpoints(ctx context.Context, cutoff time.Time, committed func(kind, key string) (bool, error)) error {
 	r.old = nil
 	var group []storage.Checkpoint
 	flush := func() error {
@@ -322,9 +199,9 @@ func (r *reach) checkpoints(ctx context.Context, cutoff time.Time, committed fun
 	return flush()
 }
 
-// marked reaches the blobs that writers found in the store since the cutoff,
+// markFound marks the blobs that writers found in the store since the cutoff,
 // and returns the older marks.
-func (r *reach) marked(ctx context.Context, cutoff time.Time) ([]string, error) {
+func (r *reachable) markFound(ctx context.Context, cutoff time.Time) ([]string, error) {
 	var old []string
 	err := r.store.Kept(ctx, func(digest, key string, at time.Time) {
 		if at.After(cutoff) {
@@ -336,8 +213,8 @@ func (r *reach) marked(ctx context.Context, cutoff time.Time) ([]string, error) 
 	return old, err
 }
 
-// files reaches the files of every tree that is kept.
-func (r *reach) files(ctx context.Context) error {
+// markTreeFiles marks the files of every tree that is kept.
+func (r *reachable) markTreeFiles(ctx context.Context) error {
 	for d := range r.keep {
 		if !r.trees[d] || r.done[d] {
 			continue
@@ -355,16 +232,4 @@ func (r *reach) files(ctx context.Context) error {
 		}
 	}
 	return nil
-}
-
-// forgotten lists the runs that are not kept, oldest first.
-func (r *reach) forgotten() []string {
-	var ids []string
-	for id, run := range r.runs {
-		if !run.kept {
-			ids = append(ids, id)
-		}
-	}
-	slices.Sort(ids)
-	return ids
 }

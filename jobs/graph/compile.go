@@ -111,9 +111,9 @@ func (c *compiler) task(i int) {
 		c.broken[s.Name] = true
 		return
 	}
-	t := &Node{Name: s.Name, Index: i, Kind: kind, Needs: s.Needs, Stage: s, Options: kind.Options()}
+	node := &Node{Name: s.Name, Index: i, Kind: kind, Needs: s.Needs, Stage: s, Options: kind.Options()}
 	var err error
-	t.Decoded, err = c.o.Options.Decode(s.Name, t.Options)
+	node.Decoded, err = c.o.Options.Decode(s.Name, node.Options)
 	var errs diagnostic.Errors
 	switch {
 	case errors.As(err, &errs):
@@ -121,7 +121,7 @@ func (c *compiler) task(i int) {
 	case err != nil:
 		c.fail(s.Pos, "stages."+s.Name, err.Error(), "")
 	default:
-		if checker, ok := t.Options.(stages.Checker); ok {
+		if checker, ok := node.Options.(stages.Checker); ok {
 			for _, p := range checker.Check() {
 				c.errs = append(c.errs, c.o.Options.Error(s.Name, p.Path, p.Message, p.Hint))
 			}
@@ -129,19 +129,19 @@ func (c *compiler) task(i int) {
 	}
 	c.broken[s.Name] = err != nil
 	if err == nil {
-		t.Outputs = kind.Outputs(t.Options)
+		node.Outputs = kind.Outputs(node.Options)
 		if kind.Inputs != nil {
-			for _, in := range kind.Inputs(t.Options) {
-				t.Inputs = append(t.Inputs, Ref{Name: in.Name})
+			for _, in := range kind.Inputs(node.Options) {
+				node.Inputs = append(node.Inputs, Ref{Name: in.Name})
 			}
 		}
 	}
-	t.Device, err = narrow(s.Resources.Device, c.o.Device)
+	node.Device, err = narrow(s.Resources.Device, c.o.Device)
 	if err != nil {
 		c.errs = append(c.errs, c.plan.ErrorAt(s.FieldPos("resources"), "stages."+s.Name+".resources.device", err.Error(), ""))
 	}
-	c.graph.Nodes = append(c.graph.Nodes, t)
-	c.graph.byName[t.Name] = t
+	c.graph.Nodes = append(c.graph.Nodes, node)
+	c.graph.byName[node.Name] = node
 }
 
 // DeviceConflict says that a plan and --device demand different devices.
@@ -166,16 +166,16 @@ func narrow(plan, flag string) (string, error) {
 
 // CheckDevices refuses a --device that contradicts a demand of the plan.
 func (g *Graph) CheckDevices(flag string) error {
-	for _, t := range g.Nodes {
-		demand := t.Stage.Resources.Device
+	for _, node := range g.Nodes {
+		demand := node.Stage.Resources.Device
 		if flag != "" && flag != "auto" && demand != "" && demand != "auto" && demand != flag {
-			return stages.Fail(stages.CodeEnvironment, "drop --device, or change resources.device of the stage", "stage %s: %w", t.Name, &DeviceConflict{demand, flag})
+			return stages.Fail(stages.CodeEnvironment, "drop --device, or change resources.device of the stage", "stage %s: %w", node.Name, &DeviceConflict{demand, flag})
 		}
 	}
 	return nil
 }
 
-// order sorts the tasks; false means that it could not.
+// order sorts the nodes; false means that it could not.
 func (c *compiler) order() bool {
 	const open, done = 1, 2
 	state := map[string]int{}
@@ -184,27 +184,27 @@ func (c *compiler) order() bool {
 	ok := true
 	var visit func(name string)
 	visit = func(name string) {
-		t := c.graph.byName[name]
-		if t == nil || state[name] == done || !ok {
+		node := c.graph.byName[name]
+		if node == nil || state[name] == done || !ok {
 			return
 		}
 		path = append(path, name)
 		if state[name] == open {
 			cycle := path[slices.Index(path, name):]
-			c.fail(t.Stage.FieldPos("needs"), "stages."+name+".needs", "the stages need each other in a circle: "+strings.Join(cycle, " -> "), "remove one of these needs")
+			c.fail(node.Stage.FieldPos("needs"), "stages."+name+".needs", "the stages need each other in a circle: "+strings.Join(cycle, " -> "), "remove one of these needs")
 			ok = false
 			return
 		}
 		state[name] = open
-		for _, n := range t.Needs {
+		for _, n := range node.Needs {
 			visit(n)
 		}
 		state[name] = done
 		path = path[:len(path)-1]
-		sorted = append(sorted, t)
+		sorted = append(sorted, node)
 	}
-	for _, t := range c.graph.Nodes {
-		visit(t.Name)
+	for _, node := range c.graph.Nodes {
+		visit(node.Name)
 	}
 	if ok {
 		c.graph.Nodes = sorted
@@ -212,60 +212,60 @@ func (c *compiler) order() bool {
 	return ok
 }
 
-// wire finds for each input the nearest upstream task that makes it.
+// wire finds for each input the nearest upstream node that makes it.
 func (c *compiler) wire() {
-	for _, t := range c.graph.Nodes {
-		if c.broken[t.Name] {
+	for _, node := range c.graph.Nodes {
+		if c.broken[node.Name] {
 			continue
 		}
 		var inputs []stages.Input
-		if t.Kind.Inputs != nil {
-			inputs = t.Kind.Inputs(t.Options)
+		if node.Kind.Inputs != nil {
+			inputs = node.Kind.Inputs(node.Options)
 		}
 		declared := map[string]bool{}
 		for i, in := range inputs {
 			declared[in.Name] = true
-			makers, certain := c.makers(t, in.Name)
+			makers, certain := c.makers(node, in.Name)
 			if !certain {
 				continue
 			}
-			path := "stages." + t.Name + ".inputs." + in.Name
-			if choice, ok := t.Stage.Inputs[in.Name]; ok {
+			path := "stages." + node.Name + ".inputs." + in.Name
+			if choice, ok := node.Stage.Inputs[in.Name]; ok {
 				stage, artifact, _ := strings.Cut(choice, ".")
-				if from, known := c.graph.Node(stage); !known || artifact != in.Name || !makes(from, artifact) || !c.graph.Upstream(t.Name)[stage] {
-					c.fail(t.Stage.FieldPos("inputs."+in.Name), path, fmt.Sprintf("%s is no artifact %s of a stage before this one", choice, in.Name), "")
+				if from, known := c.graph.Node(stage); !known || artifact != in.Name || !makes(from, artifact) || !c.graph.Upstream(node.Name)[stage] {
+					c.fail(node.Stage.FieldPos("inputs."+in.Name), path, fmt.Sprintf("%s is no artifact %s of a stage before this one", choice, in.Name), "")
 					continue
 				}
-				t.Inputs[i].From = stage
+				node.Inputs[i].From = stage
 				continue
 			}
 			switch {
 			case len(makers) == 1:
-				t.Inputs[i].From = makers[0]
+				node.Inputs[i].From = makers[0]
 			case len(makers) > 1:
-				c.fail(t.Stage.Pos, path, fmt.Sprintf("%s is made by %s, equally near", in.Name, strings.Join(makers, " and ")), fmt.Sprintf("choose with `inputs: {%s: %s.%s}`", in.Name, makers[0], in.Name))
+				c.fail(node.Stage.Pos, path, fmt.Sprintf("%s is made by %s, equally near", in.Name, strings.Join(makers, " and ")), fmt.Sprintf("choose with `inputs: {%s: %s.%s}`", in.Name, makers[0], in.Name))
 			case !in.Optional:
-				c.fail(t.Stage.Pos, path, fmt.Sprintf("no stage before %s makes %s", t.Name, in.Name), fmt.Sprintf("a stage of kind %s reads %s; put the stage that makes it before, or name it in `needs`", t.Kind.Name, in.Name))
+				c.fail(node.Stage.Pos, path, fmt.Sprintf("no stage before %s makes %s", node.Name, in.Name), fmt.Sprintf("a stage of kind %s reads %s; put the stage that makes it before, or name it in `needs`", node.Kind.Name, in.Name))
 			}
 		}
-		for name := range t.Stage.Inputs {
+		for name := range node.Stage.Inputs {
 			if !declared[name] {
-				c.fail(t.Stage.FieldPos("inputs."+name), "stages."+t.Name+".inputs."+name, fmt.Sprintf("a stage of kind %s reads no artifact of this name", t.Kind.Name), "")
+				c.fail(node.Stage.FieldPos("inputs."+name), "stages."+node.Name+".inputs."+name, fmt.Sprintf("a stage of kind %s reads no artifact of this name", node.Kind.Name), "")
 			}
 		}
 	}
 }
 
-func makes(t *Node, artifact string) bool {
-	return slices.ContainsFunc(t.Outputs, func(o stages.Output) bool { return o.Name == artifact })
+func makes(node *Node, artifact string) bool {
+	return slices.ContainsFunc(node.Outputs, func(o stages.Output) bool { return o.Name == artifact })
 }
 
-// makers returns the tasks that make an artifact at the least distance
-// upstream of t. certain is false if a broken stage stands on the way, which
+// makers returns the nodes that make an artifact at the least distance
+// upstream of node. certain is false if a broken stage stands on the way, which
 // may be the maker.
-func (c *compiler) makers(t *Node, artifact string) (names []string, certain bool) {
-	seen := map[string]bool{t.Name: true}
-	level := t.Needs
+func (c *compiler) makers(node *Node, artifact string) (names []string, certain bool) {
+	seen := map[string]bool{node.Name: true}
+	level := node.Needs
 	for len(level) > 0 {
 		var found, next []string
 		for _, name := range level {
@@ -295,9 +295,9 @@ func (c *compiler) makers(t *Node, artifact string) (names []string, certain boo
 
 // resolve asks each stage's options what they depend on outside the store.
 func (c *compiler) resolve(ctx context.Context) error {
-	for _, t := range c.graph.Nodes {
-		r, ok := t.Options.(stages.Resolver)
-		if !ok || c.broken[t.Name] {
+	for _, node := range c.graph.Nodes {
+		r, ok := node.Options.(stages.Resolver)
+		if !ok || c.broken[node.Name] {
 			continue
 		}
 		external, err := r.Resolve(ctx, c.o.Lookup)
@@ -305,16 +305,16 @@ func (c *compiler) resolve(ctx context.Context) error {
 		var failure *stages.Failure
 		switch {
 		case err == nil:
-			t.External = external
+			node.External = external
 		case errors.As(err, &problems):
 			c.sourceProblems(problems)
 		case errors.As(err, &failure) && failure.Code == stages.CodePlan:
-			path, pos := c.place(t, failure)
+			path, pos := c.place(node, failure)
 			c.errs = append(c.errs, c.plan.ErrorAt(pos, path, failure.Error(), failure.Hint))
 		case ctx.Err() != nil:
 			return context.Cause(ctx)
 		default:
-			return fmt.Errorf("stage %s: %w", t.Name, err)
+			return fmt.Errorf("stage %s: %w", node.Name, err)
 		}
 	}
 	c.graph.files = c.o.Lookup.seen()
@@ -322,14 +322,14 @@ func (c *compiler) resolve(ctx context.Context) error {
 }
 
 // place finds the option that a missing file comes from.
-func (c *compiler) place(t *Node, failure *stages.Failure) (string, diagnostic.Position) {
+func (c *compiler) place(node *Node, failure *stages.Failure) (string, diagnostic.Position) {
 	var missing *MissingFile
 	if errors.As(failure, &missing) {
-		if at := findValue("", t.Decoded.All, missing.Path); at != "" {
-			return "stages." + t.Name + ".with." + at, c.o.Options.Position(t.Name, at)
+		if at := findValue("", node.Decoded.All, missing.Path); at != "" {
+			return "stages." + node.Name + ".with." + at, c.o.Options.Position(node.Name, at)
 		}
 	}
-	return "stages." + t.Name, t.Stage.Pos
+	return "stages." + node.Name, node.Stage.Pos
 }
 
 // findValue returns the dotted path of a text in a tree.

@@ -1,7 +1,11 @@
-// Package jobs turns a plan into a graph of tasks, decides which of them have
-// been done already, and runs the others. Describing (config), compiling
-// (compile.go), evaluating (evaluate.go), walking (walk.go) and executing
-// (an executor) stand apart, and each uses only the one before.
+// Package graph turns a plan into a graph of nodes: kinds are resolved, options
+// decoded, inputs wired to the nearest stage that makes them. It reads no store of
+// artifacts and decides nothing about what has been done.
+//
+//	graph.go    Graph and Node, and a node's pre-image
+//	compile.go  from a plan to a graph, with all mistakes at once
+//	lookup.go   what a plan depends on outside the store: files, pins
+//	draw.go     a graph as text and for Graphviz
 package graph
 
 import (
@@ -14,7 +18,7 @@ import (
 	"github.com/sprint-ml/sprint/storage"
 )
 
-// Graph is a compiled plan: tasks in an order in which each comes after all
+// Graph is a compiled plan: nodes in an order in which each comes after all
 // that it needs, ties in the order of the plan.
 type Graph struct {
 	Plan  *config.Plan
@@ -41,10 +45,10 @@ type Node struct {
 	Stage    *config.Stage
 }
 
-// Ref says which task makes an input.
+// Ref says which node makes an input.
 type Ref struct {
 	Name string // of the artifact
-	From string // of the task; empty for an optional input that nothing makes
+	From string // of the node; empty for an optional input that nothing makes
 }
 
 // Taxonomy is the plan's taxonomy file; empty if it names none.
@@ -53,40 +57,40 @@ func (g *Graph) Taxonomy() stages.Source { return g.taxonomy }
 // Files lists the files outside the store that the options name, by path.
 func (g *Graph) Files() map[string]stages.FileInfo { return g.files }
 
-// Node returns the task of that name.
+// Node returns the node of that name.
 func (g *Graph) Node(name string) (*Node, bool) {
-	t, ok := g.byName[name]
-	return t, ok
+	node, ok := g.byName[name]
+	return node, ok
 }
 
-// Names lists the tasks in the plan's order.
+// Names lists the nodes in the plan's order.
 func (g *Graph) Names() []string {
 	names := make([]string, len(g.Nodes))
-	for _, t := range g.Nodes {
-		names[t.Index] = t.Name
+	for _, node := range g.Nodes {
+		names[node.Index] = node.Name
 	}
 	return names
 }
 
-// Downstream returns the tasks that need name, directly or not, and itself.
+// Downstream returns the nodes that need name, directly or not, and itself.
 func (g *Graph) Downstream(name string) map[string]bool {
 	set := map[string]bool{name: true}
-	for _, t := range g.Nodes {
-		for _, n := range t.Needs {
+	for _, node := range g.Nodes {
+		for _, n := range node.Needs {
 			if set[n] {
-				set[t.Name] = true
+				set[node.Name] = true
 			}
 		}
 	}
 	return set
 }
 
-// Upstream returns the tasks that name needs, directly or not, and itself.
+// Upstream returns the nodes that name needs, directly or not, and itself.
 func (g *Graph) Upstream(name string) map[string]bool {
 	set := map[string]bool{name: true}
-	for _, t := range slices.Backward(g.Nodes) {
-		if set[t.Name] {
-			for _, n := range t.Needs {
+	for _, node := range slices.Backward(g.Nodes) {
+		if set[node.Name] {
+			for _, n := range node.Needs {
 				set[n] = true
 			}
 		}
@@ -94,9 +98,9 @@ func (g *Graph) Upstream(name string) map[string]bool {
 	return set
 }
 
-// Preimage makes the pre-image of a task on given inputs.
-func (t *Node) Preimage(inputs map[string]storage.Artifact) key.Preimage {
-	p := key.Preimage{Kind: t.Kind.Name, Version: t.Kind.Version, Options: t.Decoded.Keyed, Inputs: map[string]string{}, External: t.External}
+// Preimage makes the pre-image of a node on given inputs.
+func (node *Node) Preimage(inputs map[string]storage.Artifact) key.Preimage {
+	p := key.Preimage{Kind: node.Kind.Name, Version: node.Kind.Version, Options: node.Decoded.Keyed, Inputs: map[string]string{}, External: node.External}
 	for name, a := range inputs {
 		if !a.Volatile {
 			p.Inputs[name] = a.Digest

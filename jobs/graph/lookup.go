@@ -101,7 +101,7 @@ func (l *Lookup) Close() error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	for _, s := range l.stores {
-		s.Close()
+		_ = s.Close()
 	}
 	if !l.dirty {
 		return nil

@@ -158,6 +158,7 @@ func (r *Recorder) Observe(e runs.Event) {
 	r.Events = append(r.Events, e)
 }
 
+// GC collects the bench's store.
 func (b *Bench) GC(o gc.Collector) *gc.Report {
 	b.T.Helper()
 	o.Store, o.Log = b.Store, slog.New(slog.DiscardHandler)
@@ -171,6 +172,7 @@ func (b *Bench) GC(o gc.Collector) *gc.Report {
 	return r
 }
 
+// Objects lists the keys below a prefix.
 func (b *Bench) Objects(prefix string) []string {
 	b.T.Helper()
 	var out []string
@@ -183,7 +185,7 @@ func (b *Bench) Objects(prefix string) []string {
 	return out
 }
 
-// age makes every object of the store look written that long ago.
+// Age makes every object of the store look written that long ago.
 func (b *Bench) Age(prefix string, by time.Duration) {
 	b.T.Helper()
 	then := time.Now().Add(-by)

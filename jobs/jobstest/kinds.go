@@ -35,6 +35,7 @@ type Options struct {
 	End   string            `yaml:"end" default:"done" key:"-" enum:"done|fail|lost|verdict|drop|panic|short|flaky"`
 }
 
+// Check refuses the text bad.
 func (o *Options) Check() []stages.Problem {
 	if o.Text == "bad" {
 		return []stages.Problem{{Path: "text", Message: "must not be bad", Hint: "try good"}}
@@ -42,6 +43,7 @@ func (o *Options) Check() []stages.Problem {
 	return nil
 }
 
+// Resolve takes the digest of a file that the options name.
 func (o *Options) Resolve(ctx context.Context, look stages.Lookup) (stages.External, error) {
 	if o.File == "" {
 		return nil, nil
@@ -98,7 +100,33 @@ type toy struct {
 func (s toy) Run(ctx context.Context, in stages.Inputs, out stages.Outputs) error {
 	s.count.ran(s.env.Stage, s.env.Attempt)
 	var text strings.Builder
-	var err error
+	if err := s.read(ctx, in, &text); err != nil {
+		return err
+	}
+	if err := s.pieces(ctx, &text); err != nil {
+		return err
+	}
+	s.env.Note("device", "toy")
+	s.env.Log.Info("wrote", "bytes", text.Len())
+	for _, name := range s.makes {
+		if s.o.End == "short" {
+			break
+		}
+		w, err := out.Create(ctx, name, "text/plain")
+		if err != nil {
+			return err
+		}
+		defer w.Abort()
+		fmt.Fprintf(w, "%s:%s", name, text.String())
+		if err := w.Commit(); err != nil {
+			return err
+		}
+	}
+	return s.end()
+}
+
+// read appends the inputs that are there to the text.
+func (s toy) read(ctx context.Context, in stages.Inputs, text *strings.Builder) error {
 	for _, name := range s.reads {
 		if _, ok := in.Artifact(name); !ok {
 			continue
@@ -114,9 +142,14 @@ func (s toy) Run(ctx context.Context, in stages.Inputs, out stages.Outputs) erro
 		}
 		text.Write(b)
 	}
+	return nil
+}
+
+// pieces appends the stage's own text piece by piece, from its checkpoint on.
+func (s toy) pieces(ctx context.Context, text *strings.Builder) (err error) {
 	from := 0
 	if s.o.Keep {
-		if from, err = s.restore(ctx, &text); err != nil {
+		if from, err = s.restore(ctx, text); err != nil {
 			return err
 		}
 	}
@@ -144,22 +177,11 @@ func (s toy) Run(ctx context.Context, in stages.Inputs, out stages.Outputs) erro
 		s.env.Log.Info("piece", "number", i+1)
 		s.env.Progress(stages.Progress{Done: int64(i + 1), Total: int64(s.o.Times), Unit: "rows"})
 	}
-	s.env.Note("device", "toy")
-	s.env.Log.Info("wrote", "bytes", text.Len())
-	for _, name := range s.makes {
-		if s.o.End == "short" {
-			break
-		}
-		w, err := out.Create(ctx, name, "text/plain")
-		if err != nil {
-			return err
-		}
-		defer w.Abort()
-		fmt.Fprintf(w, "%s:%s", name, text.String())
-		if err := w.Commit(); err != nil {
-			return err
-		}
-	}
+	return nil
+}
+
+// end ends the stage as its options say.
+func (s toy) end() error {
 	switch s.o.End {
 	case "fail":
 		return stages.Fail(stages.CodeSource, "give it more", "the toy is broken")

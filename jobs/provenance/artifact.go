@@ -1,3 +1,7 @@
+// Package provenance answers where artifacts come from: it finds the artifact that
+// a reference names (artifact.go), follows which work made and used it
+// (lineage.go), and compares two runs (compare.go). It reads what runs stored and
+// needs neither plan nor runner.
 package provenance
 
 import (

@@ -21,14 +21,14 @@ import (
 
 // child runs `sprint worker` and relays what it reports. The child ends when
 // its standard input does, so it never outlives this process.
-func (l *Executor) child(ctx context.Context, a *runs.Attempt, sink executor.Sink, extra ...string) executor.Outcome {
+func (e *Executor) child(ctx context.Context, a *runs.Attempt, sink executor.Sink, extra ...string) executor.Outcome {
 	digest, err := a.Digest()
 	if err != nil {
 		return executor.FromError(err)
 	}
-	args := append([]string{"worker", "--store", l.inProcess.Store.Source(), "--run", a.Run, "--stage", a.Stage, "--attempt", strconv.Itoa(a.Number), "--digest", digest}, extra...)
-	cmd := exec.Command(l.Program, args...)
-	cmd.Env = tuned(l.Environ)
+	args := append([]string{"worker", "--store", e.inProcess.Store.Source(), "--run", a.Run, "--stage", a.Stage, "--attempt", strconv.Itoa(a.Number), "--digest", digest}, extra...)
+	cmd := exec.Command(e.Program, args...)
+	cmd.Env = tuned(e.Environ)
 	cmd.SysProcAttr = childAttributes()
 	stderr := &tail{}
 	cmd.Stderr = stderr
@@ -45,44 +45,44 @@ func (l *Executor) child(ctx context.Context, a *runs.Attempt, sink executor.Sin
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
 	if err := cmd.Start(); err != nil {
-		return executor.FromError(stages.Fail(stages.CodeEnvironment, "", "cannot start %s: %w", l.Program, err))
+		return executor.FromError(stages.Fail(stages.CodeEnvironment, "", "cannot start %s: %w", e.Program, err))
 	}
 	stop := make(chan struct{})
 	var watching sync.WaitGroup
-	watching.Go(func() { l.forward(ctx, cmd, stop) })
+	watching.Go(func() { e.forward(ctx, cmd, stop) })
 	final := executor.Relay(stdout, sink)
 	err = cmd.Wait()
 	close(stop)
 	watching.Wait()
-	return l.outcome(ctx, a, err, cmd.ProcessState, final, stderr.String())
+	return e.outcome(ctx, a, err, cmd.ProcessState, final, stderr.String())
 }
 
 // forward turns a cancelled context into SIGTERM, and after the grace time
 // or an abort into SIGKILL.
-func (l *Executor) forward(ctx context.Context, cmd *exec.Cmd, stop <-chan struct{}) {
+func (e *Executor) forward(ctx context.Context, cmd *exec.Cmd, stop <-chan struct{}) {
 	select {
 	case <-stop:
 		return
 	case <-ctx.Done():
 	}
 	_ = cmd.Process.Signal(syscall.SIGTERM)
-	grace := l.Grace
+	grace := e.Grace
 	if grace == 0 {
 		grace = 2 * time.Minute
 	}
 	select {
 	case <-stop:
 		return
-	case <-l.Abort:
+	case <-e.Abort:
 	case <-time.After(grace):
 	}
 	_ = cmd.Process.Kill()
 }
 
 // aborted reports whether nobody waits for checkpoints any more.
-func (l *Executor) aborted() bool {
+func (e *Executor) aborted() bool {
 	select {
-	case <-l.Abort:
+	case <-e.Abort:
 		return true
 	default:
 		return false
@@ -100,9 +100,9 @@ func tuned(env []string) []string {
 
 // outcome turns the end of a child into an outcome. The store decides: if the
 // manifest is there, the work is done however the child ended.
-func (l *Executor) outcome(ctx context.Context, a *runs.Attempt, err error, ps *os.ProcessState, final *executor.Message, stderr string) executor.Outcome {
+func (e *Executor) outcome(ctx context.Context, a *runs.Attempt, err error, ps *os.ProcessState, final *executor.Message, stderr string) executor.Outcome {
 	if final != nil && (final.State == runs.Succeeded || final.State == runs.Failed) && final.Code != -1 {
-		m, readErr := l.inProcess.Store.Manifest(context.WithoutCancel(ctx), a.Kind, a.Key)
+		m, readErr := e.inProcess.Store.Manifest(context.WithoutCancel(ctx), a.Kind, a.Key)
 		if readErr == nil && m.Generation >= a.Generation {
 			return executor.FromManifest(&m)
 		}
@@ -127,7 +127,7 @@ func (l *Executor) outcome(ctx context.Context, a *runs.Attempt, err error, ps *
 	if signal, ok := killedBy(ps); ok {
 		if ctx.Err() != nil {
 			o := executor.Outcome{State: runs.Interrupted, Err: stages.ErrInterrupted}
-			if l.aborted() {
+			if e.aborted() {
 				o.Err = executor.ErrAborted
 			}
 			return o

@@ -1,3 +1,6 @@
+// Package local is the executor of this machine. Kinds that ask for isolation run
+// in a child process, `sprint worker`: its crash is an outcome and not the end of
+// the runner. The others run in the runner's process.
 package local
 
 import (
@@ -37,9 +40,9 @@ func New(registry stages.Registry, store *storage.Store, program string, environ
 
 // isolated reports whether an attempt goes to a child. A store that only this
 // process sees cannot be handed over.
-func (l *Executor) isolated(a *runs.Attempt) bool {
-	kind, ok := l.inProcess.Registry.Kind(a.Kind)
-	if !ok || kind.Isolated == nil || l.Program == "" || l.inProcess.Store.Local() {
+func (e *Executor) isolated(a *runs.Attempt) bool {
+	kind, ok := e.inProcess.Registry.Kind(a.Kind)
+	if !ok || kind.Isolated == nil || e.Program == "" || e.inProcess.Store.Local() {
 		return false
 	}
 	options := kind.Options()
@@ -47,25 +50,25 @@ func (l *Executor) isolated(a *runs.Attempt) bool {
 }
 
 // Preflight tries the attempt's demands where it will run.
-func (l *Executor) Preflight(ctx context.Context, a *runs.Attempt, sink executor.Sink) error {
-	if l.isolated(a) {
-		return l.child(ctx, a, sink, "--preflight").Err
+func (e *Executor) Preflight(ctx context.Context, a *runs.Attempt, sink executor.Sink) error {
+	if e.isolated(a) {
+		return e.child(ctx, a, sink, "--preflight").Err
 	}
-	return l.inProcess.Preflight(ctx, a, sink)
+	return e.inProcess.Preflight(ctx, a, sink)
 }
 
 // Execute runs the attempt.
-func (l *Executor) Execute(ctx context.Context, a *runs.Attempt, sink executor.Sink) executor.Outcome {
-	l.sweep.Do(executor.SweepScratch)
-	if l.isolated(a) {
-		return l.child(ctx, a, sink)
+func (e *Executor) Execute(ctx context.Context, a *runs.Attempt, sink executor.Sink) executor.Outcome {
+	e.sweep.Do(executor.SweepScratch)
+	if e.isolated(a) {
+		return e.child(ctx, a, sink)
 	}
 	done := make(chan executor.Outcome, 1)
-	go func() { done <- l.inProcess.Execute(ctx, a, sink) }()
+	go func() { done <- e.inProcess.Execute(ctx, a, sink) }()
 	select {
 	case o := <-done:
 		return o
-	case <-l.Abort:
+	case <-e.Abort:
 	}
 	<-ctx.Done()
 	return executor.Outcome{State: runs.Interrupted, Err: executor.ErrAborted}
