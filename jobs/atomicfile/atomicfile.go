@@ -6,6 +6,8 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
+
+	"github.com/sprint-ml/sprint/stages"
 )
 
 // Write replaces the content of a file. Its folder must exist. On an error the
@@ -21,4 +23,9 @@ func Write(path string, data []byte) error {
 		return err
 	}
 	return os.Rename(f.Name(), path)
+}
+
+// Failure is the failure of a command that could not write its files.
+func Failure(err error) error {
+	return stages.Fail(stages.CodeEnvironment, "name a folder that can be written", "cannot write the files: %w", err)
 }

@@ -83,7 +83,7 @@ func Import(o ImportOptions) (*Imported, error) {
 		return nil, err
 	}
 	if err := atomicfile.Write(out.Overlay, b.Bytes()); err != nil {
-		return nil, stages.Fail(stages.CodeEnvironment, "name a folder that can be written", "cannot write the files: %w", err)
+		return nil, atomicfile.Failure(err)
 	}
 	return out, nil
 }

@@ -19,6 +19,7 @@ type PlanFlags struct {
 	set, values []string
 }
 
+// Add gives a command the flags.
 func (p *PlanFlags) Add(cmd *cobra.Command) {
 	cmd.Flags().StringArrayVar(&p.set, "set", nil, "override an option: stage.option=YAML (repeatable)")
 	cmd.Flags().StringArrayVar(&p.values, "values", nil, "YAML file of {stage: {option: value}} (repeatable)")
@@ -44,6 +45,7 @@ type Compiled struct {
 	Store  *storage.Store // of compileOnStore
 }
 
+// Close closes the store, and keeps the digests of files that were read.
 func (c *Compiled) Close(log *slog.Logger) {
 	if c.Store != nil {
 		c.Store.Close()
@@ -99,4 +101,5 @@ func (a *App) CompileOnStore(ctx context.Context, cmd *cobra.Command, path strin
 	return c, nil
 }
 
+// Now is the time by which plans and reviews are dated.
 func Now() time.Time { return time.Now() }

@@ -22,7 +22,3 @@ func Interrupted(ctx context.Context, err error) error {
 	}
 	return err
 }
-
-func CannotWrite(err error) error {
-	return stages.Fail(stages.CodeEnvironment, "name a folder that can be written", "cannot write the files: %w", err)
-}

@@ -54,6 +54,7 @@ func Short(digest string) string {
 	return strings.TrimPrefix(digest, "sha256:")[:16]
 }
 
+// Would says what a run would do about a stage.
 func Would(v *evaluate.Decision) string {
 	switch {
 	case v.State == runs.Cached:

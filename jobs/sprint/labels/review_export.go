@@ -7,6 +7,7 @@ import (
 
 	"github.com/spf13/cobra"
 	"github.com/sprint-ml/sprint/config"
+	"github.com/sprint-ml/sprint/jobs/atomicfile"
 	"github.com/sprint-ml/sprint/jobs/catalog"
 	"github.com/sprint-ml/sprint/jobs/commandline"
 	"github.com/sprint-ml/sprint/jobs/labels/review"
@@ -41,13 +42,13 @@ func exportReview(a *app.App, cmd *cobra.Command, args []string, f *reviewFlags)
 			return &config.UsageError{Message: f.output + " exists already", Hint: "a review that was begun is not overwritten: name another file"}
 		}
 		if err != nil {
-			return app.CannotWrite(err)
+			return atomicfile.Failure(err)
 		}
 		defer file.Close()
 		out = file
 	}
 	if err := set.WriteCSV(out, doubts); err != nil {
-		return app.CannotWrite(err)
+		return atomicfile.Failure(err)
 	}
 	fmt.Fprintf(a.Stderr, "%d rows: %d suspected, %d conflicts, %d uncertain, of %d labelled rows\n", len(doubts), count[review.Suspected], count[review.Conflicting], count[review.Uncertain], len(set.Rows))
 	if f.output != "-" {

@@ -9,6 +9,7 @@ import (
 
 	"github.com/spf13/cobra"
 	"github.com/sprint-ml/sprint/config"
+	"github.com/sprint-ml/sprint/jobs/atomicfile"
 	"github.com/sprint-ml/sprint/jobs/catalog"
 	"github.com/sprint-ml/sprint/jobs/report"
 	"github.com/sprint-ml/sprint/jobs/report/document"
@@ -72,7 +73,7 @@ func showReport(ctx context.Context, a *app.App, s *storage.Store, args []string
 	}
 	files, err := render.WriteFiles(r, folder)
 	if err != nil {
-		return app.CannotWrite(err)
+		return atomicfile.Failure(err)
 	}
 	if format == "json" {
 		return json.NewEncoder(a.Stdout).Encode(struct {

@@ -11,6 +11,7 @@ import (
 
 	"github.com/spf13/cobra"
 	"github.com/sprint-ml/sprint/config"
+	"github.com/sprint-ml/sprint/jobs/atomicfile"
 	"github.com/sprint-ml/sprint/jobs/commandline"
 	"github.com/sprint-ml/sprint/jobs/sprint/app"
 )
@@ -53,7 +54,7 @@ func writeTemplate(a *app.App, dir string) error {
 		return &config.UsageError{Message: fmt.Sprintf("%s holds %s already", dir, strings.Join(there, ", ")), Hint: "name another folder: sprint init FOLDER"}
 	}
 	if err := os.MkdirAll(dir, 0o755); err != nil {
-		return app.CannotWrite(err)
+		return atomicfile.Failure(err)
 	}
 	for _, e := range entries {
 		data, err := fs.ReadFile(files, e.Name())
@@ -62,11 +63,11 @@ func writeTemplate(a *app.App, dir string) error {
 		}
 		f, err := os.OpenFile(filepath.Join(dir, e.Name()), os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o644)
 		if err != nil {
-			return app.CannotWrite(err)
+			return atomicfile.Failure(err)
 		}
 		_, err = f.Write(data)
 		if err := errors.Join(err, f.Close()); err != nil {
-			return app.CannotWrite(err)
+			return atomicfile.Failure(err)
 		}
 		fmt.Fprintf(a.Stdout, "wrote %s\n", filepath.Join(dir, e.Name()))
 	}
