@@ -106,13 +106,8 @@ func Read(r io.Reader, format string, o *Options) (*Table, error) {
 	return t, nil
 }
 
-// Scan calls visit for every row of a file in order, holding one row of jsonl
+// scan calls visit for every row of a file in order, holding one row of jsonl
 // or csv at a time; parquet is read as a whole. An error of visit ends it.
-func Scan(r io.Reader, format string, o *Options, visit func(Row) error) (Stats, error) {
-	_, stats, err := scan(r, format, o.filled(), visit)
-	return stats, err
-}
-
 func scan(r io.Reader, format string, o Options, visit func(Row) error) ([]string, Stats, error) {
 	o.discover = format == JSONL
 	b := newBuilder(o)
