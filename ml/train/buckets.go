@@ -85,7 +85,7 @@ func countRows(count []int, from, to, length int) int {
 		if longest == from {
 			return rows
 		}
-		// Rows of one make repeat until one of its lengths runs out.
+		// Rows of equal content repeat until one of its lengths runs out.
 		times, room := left[longest], length
 		for n := longest; n > from && room > from; n = min(n-1, room) {
 			if used[n] = min(left[n], room/n); used[n] > 0 {

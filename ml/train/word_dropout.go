@@ -11,7 +11,7 @@ import (
 // hides none.
 type WordDropout struct {
 	// Rate is the probability of each word to be hidden, drawn anew for every
-	// text and epocd. Checkpoints call it Share.
+	// text and epoch. Checkpoints call it Share.
 	Rate float64 `json:"Share"`
 	// Delete leaves the word out; else each of its tokens becomes [MASK].
 	Delete bool
