@@ -1,6 +1,7 @@
 // Package release is the folder that publish makes and others read: the model
 // with its taxonomy, thresholds and what is known of it.
 //
+// open.go brings a release to the local disk by the reference that users give,
 // file.go reads one file of a stored release, before.go finds the release that
 // came before a model, calibration.go is the document that says on what the
 // thresholds were fitted. Kinds import this package; it imports no kind.

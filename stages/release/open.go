@@ -1,0 +1,79 @@
+package release
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"github.com/sprint-ml/sprint/stages"
+	"github.com/sprint-ml/sprint/storage"
+	"github.com/sprint-ml/sprint/storage/models"
+)
+
+// Folder is a release on the local disk.
+type Folder struct {
+	Dir string
+	// Name is NAME@VERSION, or the folder's own name if it came from no store.
+	Name   string
+	remove bool
+}
+
+// Close removes the folder if Open made it.
+func (f *Folder) Close() {
+	if f.remove {
+		_ = os.RemoveAll(f.Dir)
+	}
+}
+
+// Open brings a release into a local folder, which the caller closes. ref is NAME,
+// NAME@VERSION or NAME@ALIAS in the store at storeURL, a store URL of a release
+// (STORE/models/NAME or STORE/models/NAME/VERSION), or a folder. A release that is
+// not there is a Failure of CodeEnvironment.
+func Open(ctx context.Context, ref, storeURL string, log *slog.Logger) (*Folder, error) {
+	// A folder that only happens to have the model's name is no release.
+	if _, err := os.Stat(filepath.Join(ref, "config.json")); err == nil || strings.ContainsAny(ref, `/\`) && !strings.Contains(ref, "://") {
+		return &Folder{Dir: ref, Name: filepath.Base(ref)}, nil
+	}
+	storeURL, name, version := locate(ref, storeURL)
+	s, err := storage.Open(ctx, storeURL, &storage.Options{Log: log})
+	if err != nil {
+		return nil, missing(ref, err)
+	}
+	defer s.Close()
+	r, err := models.In(s).Release(ctx, name, version)
+	if err != nil {
+		return nil, missing(ref, err)
+	}
+	dir, err := os.MkdirTemp("", "sprint-model-*")
+	if err != nil {
+		return nil, err
+	}
+	f := &Folder{Dir: dir, Name: fmt.Sprintf("%s@%d", name, r.Version), remove: true}
+	if err := s.FetchTree(ctx, r.Files, dir); err != nil {
+		f.Close()
+		return nil, err
+	}
+	return f, nil
+}
+
+// locate parts a reference into the store, the model's name and its version or
+// alias, empty for the usual one.
+func locate(ref, storeURL string) (store, name, version string) {
+	if i := strings.Index(ref, "/models/"); i > 0 && strings.Contains(ref, "://") {
+		name, version, _ = strings.Cut(strings.Trim(ref[i+len("/models/"):], "/"), "/")
+		return ref[:i], name, version
+	}
+	name, version, _ = strings.Cut(ref, "@")
+	return storeURL, name, version
+}
+
+func missing(ref string, err error) error {
+	if errors.Is(err, storage.ErrDenied) {
+		return fmt.Errorf("no model %s: %w", ref, err)
+	}
+	return stages.Fail(stages.CodeEnvironment, "`sprint run` publishes a model; --store says where it is", "no model %s: %w", ref, err)
+}
