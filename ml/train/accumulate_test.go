@@ -11,7 +11,7 @@ import (
 	"github.com/sprint-ml/sprint/ml/device"
 )
 
-// TestAccumulation: a batch that is cut up makes the same step.
+// TestAccumulation: a batch in several accumulation steps makes the same step.
 func TestAccumulation(t *testing.T) {
 	e, d := tiny(t), xla(t)
 	o := options()
@@ -43,7 +43,7 @@ func (fullProgram) Execute([]compute.Buffer, []bool, compute.DeviceNum) ([]compu
 }
 
 // TestDoubleAccumulation: a step that does not fit is made in halves, from the last
-// snapshot on, with the same effective batch.
+// checkpoint on, with the same effective batch.
 func TestDoubleAccumulation(t *testing.T) {
 	e, d := tiny(t), xla(t)
 	o := options()

@@ -10,7 +10,7 @@ import (
 )
 
 // TestPacking: every text is in exactly one row that holds it, batches keep
-// their bounds whatever the lengths, and shapes are those promised, cut up or not.
+// their bounds whatever the lengths, and shapes are those promised, in accumulation steps or not.
 func TestPacking(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		lengths := rapid.SliceOfN(rapid.IntRange(2, 200), 1, 300).Draw(t, "lengths")

@@ -46,7 +46,7 @@ func (c parityCase) run(t *testing.T, d *device.Device, texts, steps int, fixed 
 }
 
 // more adds what takes too long for every test run: all tokens' vectors, all
-// poolings, and the gradients of a batch that is cut up.
+// poolings, and the gradients of a batch in several accumulation steps.
 func (c parityCase) more(t *testing.T, d *device.Device, u *ours) {
 	t.Helper()
 	m := c.model(t)
