@@ -83,7 +83,7 @@ func gcsDenied(_ context.Context, b *Bucket, _ string) (*Bucket, func(), string,
 		return nil, nil, "", err
 	}
 	endpoint, _ := gcsEndpoint()
-	blobs := blob.NewBucket(gcsblob.New(&http.Client{Transport: withoutRights{http.DefaultTransport}}, endpoint, u.Host))
+	blobs := gcsblob.OpenBucket(&http.Client{Transport: withoutRights{http.DefaultTransport}}, endpoint, u.Host)
 	denied, err := b.with(blobs)
 	return denied, func() { _ = blobs.Close() }, "", err
 }

@@ -52,8 +52,12 @@ func openGCS(ctx context.Context, u *url.URL) (opened, error) {
 		}
 		client.Transport = &oauth2.Transport{Base: transport, Source: credentials.TokenSource}
 	}
-	b := gcsblob.New(client, endpoint, u.Host)
-	return opened{blob.NewBucket(b), &gcsTransfer{b, keyPrefix(u)}, all}, nil
+	blobs := gcsblob.OpenBucket(client, endpoint, u.Host)
+	var b *gcsblob.Bucket
+	if !blobs.As(&b) {
+		return opened{}, errors.New("storage: the bucket is not a GCS one")
+	}
+	return opened{blobs, &gcsTransfer{b, keyPrefix(u)}, all}, nil
 }
 
 // gcsTransfer stores blobs without a writer, which would hold a part in memory.

@@ -6,22 +6,22 @@
 // 8 ms before its first line, of which a store uses nothing. It also reports a
 // missing right as a missing object; here statuses stay what they are.
 //
+// The map: bucket.go opens, describes, copies and deletes, list.go lists,
+// reader.go reads, writer.go and upload.go write, request.go speaks HTTP.
+//
 // Reference: https://cloud.google.com/storage/docs/json_api/v1
 package gcsblob
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"net/http"
 	"net/url"
-	"slices"
-	"strconv"
 	"strings"
 	"time"
 
+	"gocloud.dev/blob"
 	"gocloud.dev/blob/driver"
 	"gocloud.dev/gcerrors"
 )
@@ -57,10 +57,10 @@ type Bucket struct {
 	name     string
 }
 
-// New returns the bucket of that name, for blob.NewBucket. The client adds the
-// credentials; the endpoint has no path.
-func New(client *http.Client, endpoint, name string) *Bucket {
-	return &Bucket{client: client, endpoint: endpoint, name: name}
+// OpenBucket opens the bucket of that name. The client adds the credentials; the
+// endpoint has no path. The bucket's As gives its *Bucket.
+func OpenBucket(client *http.Client, endpoint, name string) *blob.Bucket {
+	return blob.NewBucket(&Bucket{client: client, endpoint: endpoint, name: name})
 }
 
 // objects is the URL of all objects, or of the one with that key.
@@ -70,90 +70,6 @@ func (b *Bucket) objects(key string) string {
 		u += "/" + url.PathEscape(key)
 	}
 	return u
-}
-
-// do sends a request with a body of that size. A reply that is no success becomes an *Error.
-func (b *Bucket) do(ctx context.Context, method, target string, query url.Values, header http.Header, body io.Reader, size int64) (*http.Response, error) {
-	if len(query) > 0 {
-		target += "?" + query.Encode()
-	}
-	if size == 0 {
-		body = nil // a body of no known size would be sent in chunks
-	}
-	req, err := http.NewRequestWithContext(ctx, method, target, body)
-	if err != nil {
-		return nil, err
-	}
-	req.ContentLength = size
-	for k, v := range header {
-		req.Header[k] = v
-	}
-	// Bytes come as they are stored: the transport would inflate what it asked
-	// for itself, and forget the size.
-	req.Header.Set("Accept-Encoding", "gzip")
-	req.Header.Set("User-Agent", "sprint")
-	resp, err := b.client.Do(req)
-	if err != nil {
-		if ctx.Err() != nil {
-			return nil, ctx.Err()
-		}
-		return nil, err
-	}
-	if resp.StatusCode >= 300 && !unfinished(resp) {
-		defer resp.Body.Close()
-		return nil, failure(resp)
-	}
-	return resp, nil
-}
-
-// failure reads what a reply says: JSON, or text where an object was asked for.
-func failure(resp *http.Response) error {
-	e := &Error{Status: resp.StatusCode}
-	var text []byte
-	body, err := plain(resp)
-	if err == nil {
-		text, err = io.ReadAll(io.LimitReader(body, 64<<10))
-	}
-	var reply struct {
-		Error struct{ Message string }
-	}
-	if json.Unmarshal(text, &reply) == nil && reply.Error.Message != "" {
-		e.Message = reply.Error.Message
-	} else if e.Message = strings.TrimSpace(string(text[:min(len(text), 500)])); e.Message == "" {
-		e.Message = "no reason given"
-		if err != nil {
-			e.Message = err.Error()
-		}
-	}
-	return e
-}
-
-// call sends a request without a body and decodes the reply.
-func (b *Bucket) call(ctx context.Context, method, target string, query url.Values, reply any) error {
-	resp, err := b.do(ctx, method, target, query, nil, nil, 0)
-	if err != nil {
-		return err
-	}
-	return decode(resp, reply)
-}
-
-// replyLimit caps a reply of metadata: a page of 1,000 objects is 1 MB.
-const replyLimit = 16 << 20
-
-func decode(resp *http.Response, reply any) error {
-	defer resp.Body.Close()
-	body, err := plain(resp)
-	if err != nil {
-		return err
-	}
-	text, err := io.ReadAll(io.LimitReader(body, replyLimit))
-	if err == nil && reply != nil {
-		err = json.Unmarshal(text, reply)
-	}
-	if err != nil {
-		return fmt.Errorf("reply of %s: %w", resp.Request.URL.Path, err)
-	}
-	return nil
 }
 
 // resource is what the API says of an object.
@@ -179,37 +95,6 @@ func (b *Bucket) Attributes(ctx context.Context, key string) (*driver.Attributes
 		ContentType: o.ContentType, ModTime: o.Updated, Size: o.Size, ETag: o.Etag,
 		AsFunc: func(any) bool { return false },
 	}, nil
-}
-
-// ListPaged implements driver.Bucket: a page of objects and folders in key order.
-func (b *Bucket) ListPaged(ctx context.Context, o *driver.ListOptions) (*driver.ListPage, error) {
-	q := url.Values{"fields": {"nextPageToken,prefixes,items(" + fields + ")"}}
-	for name, value := range map[string]string{"prefix": o.Prefix, "delimiter": o.Delimiter, "pageToken": string(o.PageToken)} {
-		if value != "" {
-			q.Set(name, value)
-		}
-	}
-	if o.PageSize > 0 {
-		q.Set("maxResults", strconv.Itoa(o.PageSize))
-	}
-	var reply struct {
-		NextPageToken string
-		Prefixes      []string
-		Items         []resource
-	}
-	if err := b.call(ctx, http.MethodGet, b.objects(""), q, &reply); err != nil {
-		return nil, err
-	}
-	no := func(any) bool { return false }
-	page := &driver.ListPage{NextPageToken: []byte(reply.NextPageToken)}
-	for _, x := range reply.Items {
-		page.Objects = append(page.Objects, &driver.ListObject{Key: x.Name, ModTime: x.Updated, Size: x.Size, AsFunc: no})
-	}
-	for _, p := range reply.Prefixes {
-		page.Objects = append(page.Objects, &driver.ListObject{Key: p, IsDir: true, AsFunc: no})
-	}
-	slices.SortFunc(page.Objects, func(x, y *driver.ListObject) int { return strings.Compare(x.Key, y.Key) })
-	return page, nil
 }
 
 // Delete implements driver.Bucket.
@@ -258,8 +143,14 @@ func (b *Bucket) Close() error {
 	return nil
 }
 
-// As offers nothing.
-func (b *Bucket) As(any) bool { return false }
+// As gives the Bucket itself to a **Bucket: Put moves big objects.
+func (b *Bucket) As(target any) bool {
+	into, ok := target.(**Bucket)
+	if ok {
+		*into = b
+	}
+	return ok
+}
 
 // ErrorAs finds an *Error.
 func (b *Bucket) ErrorAs(err error, target any) bool { return errors.As(err, target) }

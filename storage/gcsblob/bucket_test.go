@@ -36,10 +36,21 @@ func TestMain(m *testing.M) {
 	os.Exit(m.Run())
 }
 
+// open opens a bucket on a server, and gives its driver too.
+func open(server *httptest.Server) (*blob.Bucket, *gcsblob.Bucket) {
+	b := gcsblob.OpenBucket(server.Client(), server.URL, "bucket")
+	var d *gcsblob.Bucket
+	if !b.As(&d) {
+		panic("the bucket does not give its driver")
+	}
+	return b, d
+}
+
 type harness struct{ server *httptest.Server }
 
 func (h harness) MakeDriver(context.Context) (driver.Bucket, error) {
-	return gcsblob.New(h.server.Client(), h.server.URL, "bucket"), nil
+	_, d := open(h.server)
+	return d, nil
 }
 
 func (h harness) MakeDriverForNonexistentBucket(context.Context) (driver.Bucket, error) {
@@ -112,8 +123,7 @@ func TestUploads(t *testing.T) {
 			f := &flaky{next: gcsfake.New()}
 			server := httptest.NewServer(f)
 			defer server.Close()
-			d := gcsblob.New(server.Client(), server.URL, "bucket")
-			b := blob.NewBucket(d)
+			b, d := open(server)
 			defer b.Close()
 			if err := b.WriteAll(t.Context(), "written", data, nil); err != nil {
 				t.Fatal(err)
@@ -140,8 +150,7 @@ func TestUploads(t *testing.T) {
 func TestShort(t *testing.T) {
 	server := httptest.NewServer(gcsfake.New())
 	defer server.Close()
-	d := gcsblob.New(server.Client(), server.URL, "bucket")
-	b := blob.NewBucket(d)
+	b, d := open(server)
 	defer b.Close()
 	for name, size := range map[string]int64{"small": 1000, "big": 17 << 20} {
 		for what, body := range map[string]io.Reader{
@@ -173,7 +182,7 @@ func TestDenied(t *testing.T) {
 	g.Deny = func(*http.Request) int { return http.StatusForbidden }
 	server := httptest.NewServer(g)
 	defer server.Close()
-	b := blob.NewBucket(gcsblob.New(server.Client(), server.URL, "bucket"))
+	b, _ := open(server)
 	defer b.Close()
 	_, err := b.ReadAll(t.Context(), "key")
 	var e *gcsblob.Error
@@ -188,7 +197,8 @@ func serve(t *testing.T, around func(g http.Handler, w http.ResponseWriter, r *h
 	g := gcsfake.New()
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { around(g, w, r) }))
 	t.Cleanup(server.Close)
-	return gcsblob.New(server.Client(), server.URL, "bucket")
+	_, d := open(server)
+	return d
 }
 
 func put(t *testing.T, d *gcsblob.Bucket, key string, data []byte) error {

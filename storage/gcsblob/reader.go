@@ -1,7 +1,6 @@
 package gcsblob
 
 import (
-	"compress/gzip"
 	"context"
 	"fmt"
 	"io"
@@ -93,12 +92,4 @@ func (b *Bucket) NewRangeReader(ctx context.Context, key string, offset, length 
 		}{io.LimitReader(resp.Body, length), resp.Body}
 	}
 	return r, nil
-}
-
-// plain inflates a reply of metadata.
-func plain(resp *http.Response) (io.Reader, error) {
-	if resp.Header.Get("Content-Encoding") != "gzip" {
-		return resp.Body, nil
-	}
-	return gzip.NewReader(resp.Body)
 }

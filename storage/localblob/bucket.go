@@ -5,12 +5,14 @@
 //
 // gocloud's own fileblob gives none of the three: its IfNotExist is a stat and
 // a rename, it truncates a sidecar in place, and it never calls fsync.
+//
+// The map: bucket.go opens, describes, copies and deletes, list.go lists,
+// reader.go reads, writer.go writes and publishes, temp.go keeps what is being
+// written and removes what dead writers left.
 package localblob
 
 import (
 	"context"
-	"crypto/rand"
-	"encoding/hex"
 	"errors"
 	"fmt"
 	"io"
@@ -22,9 +24,6 @@ import (
 	"gocloud.dev/blob/driver"
 	"gocloud.dev/gcerrors"
 )
-
-// tmpDir holds files being written and lock files. Keys never start with a dot.
-const tmpDir = ".tmp"
 
 // errKey refuses a key outside the alphabet.
 var errKey = errors.New("localblob: keys are [a-z0-9._/-] without empty, dot or hidden segments, at most 512 bytes")
@@ -153,55 +152,6 @@ func (b *bucket) Attributes(_ context.Context, key string) (*driver.Attributes, 
 	}, nil
 }
 
-type reader struct {
-	file  *os.File
-	r     io.Reader
-	attrs driver.ReaderAttributes
-	state Version
-}
-
-func (r *reader) Read(p []byte) (int, error)           { return r.r.Read(p) }
-func (r *reader) Close() error                         { return r.file.Close() }
-func (r *reader) Attributes() *driver.ReaderAttributes { return &r.attrs }
-
-func (r *reader) As(target any) bool {
-	v, ok := target.(*Version)
-	if ok {
-		*v = r.state
-	}
-	return ok
-}
-
-func (b *bucket) NewRangeReader(_ context.Context, key string, offset, length int64, o *driver.ReaderOptions) (driver.Reader, error) {
-	if _, err := b.stat(key); err != nil {
-		return nil, err
-	}
-	f, err := b.root.Open(key)
-	if err != nil {
-		return nil, err
-	}
-	fi, err := f.Stat()
-	if err != nil {
-		f.Close()
-		return nil, err
-	}
-	if o != nil && o.BeforeRead != nil {
-		if err := o.BeforeRead(func(any) bool { return false }); err != nil {
-			f.Close()
-			return nil, err
-		}
-	}
-	if length < 0 {
-		length = max(fi.Size()-offset, 0)
-	}
-	return &reader{
-		file:  f,
-		r:     io.NewSectionReader(f, offset, length),
-		attrs: driver.ReaderAttributes{ContentType: "application/octet-stream", ModTime: fi.ModTime(), Size: fi.Size()},
-		state: Version(version(fi)),
-	}, nil
-}
-
 func (b *bucket) Delete(_ context.Context, key string, o *driver.DeleteOptions) error {
 	if _, err := b.stat(key); err != nil {
 		return err
@@ -238,11 +188,4 @@ func (b *bucket) Copy(ctx context.Context, dst, src string, o *driver.CopyOption
 
 func (b *bucket) SignedURL(context.Context, string, *driver.SignedURLOptions) (string, error) {
 	return "", errSigned
-}
-
-// nonce names a temporary file.
-func nonce() string {
-	var r [12]byte
-	_, _ = rand.Read(r[:]) // never fails since Go 1.24
-	return hex.EncodeToString(r[:])
 }

@@ -25,8 +25,26 @@ func testLarge(t *testing.T, h Harness) {
 	if err != nil || a.Digest != digest(data) || a.Size != int64(len(data)) {
 		t.Fatalf("%+v, %v", a, err)
 	}
-	// Readers that share what a store may hold in memory, one of which is
-	// slow and one that ends early, all come to their end.
+	readTogether(t, s, a, data)
+	fetchTogether(t, s, a, data)
+	// Of an object that is just read in several ranges, every harm is found.
+	data = slices.Clip(data[:17<<20+13])
+	check(t, os.WriteFile(file, data, 0o600))
+	a, err = s.PutFile(ctx, file, "text/plain")
+	check(t, err)
+	findDamage(t, s, a, data)
+	if _, err := s.PutFile(ctx, file, ""); err != nil {
+		t.Fatal(err)
+	}
+	if n, err := s.Has(ctx, a.Digest); err != nil || n != a.Size {
+		t.Errorf("after the repair: has %d, %v", n, err)
+	}
+}
+
+// readTogether lets readers share what a store may hold in memory: one is slow
+// and one ends early, and all come to their end.
+func readTogether(t *testing.T, s *storage.Store, a storage.Artifact, data []byte) {
+	ctx := testContext(t)
 	slow, err := s.Get(ctx, a.Digest, a.Size)
 	check(t, err)
 	early, err := s.Get(ctx, a.Digest, a.Size)
@@ -49,32 +67,37 @@ func testLarge(t *testing.T, h Harness) {
 		t.Errorf("the slow one read %d bytes, %v", got.Len(), err)
 	}
 	check(t, slow.Close())
-	// Downloads into files share the same bound.
-	fetch := func() ([]byte, error) {
-		dir := t.TempDir()
-		err := s.FetchTree(ctx, []storage.TreeEntry{{Path: "d/f", Digest: a.Digest, Size: a.Size}}, dir)
-		got, missing := os.ReadFile(filepath.Join(dir, "d/f"))
-		if err == nil {
-			err = missing
-		} else if missing == nil {
-			t.Errorf("a failed download (%v) left a file of %d bytes", err, len(got))
-		}
-		return got, err
-	}
+}
+
+// fetchTogether lets downloads into files share the same bound.
+func fetchTogether(t *testing.T, s *storage.Store, a storage.Artifact, data []byte) {
+	var wg sync.WaitGroup
 	for range 3 {
 		wg.Go(func() {
-			if got, err := fetch(); err != nil || !bytes.Equal(got, data) {
+			if got, err := fetchOne(t, s, a); err != nil || !bytes.Equal(got, data) {
 				t.Errorf("fetched %d bytes, %v", len(got), err)
 			}
 		})
 	}
 	wg.Wait()
+}
 
-	// Of an object that is just read in several ranges, every harm is found.
-	data = slices.Clip(data[:17<<20+13])
-	check(t, os.WriteFile(file, data, 0o600))
-	a, err = s.PutFile(ctx, file, "text/plain")
-	check(t, err)
+// fetchOne downloads a blob into a file and returns its bytes.
+func fetchOne(t *testing.T, s *storage.Store, a storage.Artifact) ([]byte, error) {
+	dir := t.TempDir()
+	err := s.FetchTree(testContext(t), []storage.TreeEntry{{Path: "d/f", Digest: a.Digest, Size: a.Size}}, dir)
+	got, missing := os.ReadFile(filepath.Join(dir, "d/f"))
+	if err == nil {
+		err = missing
+	} else if missing == nil {
+		t.Errorf("a failed download (%v) left a file of %d bytes", err, len(got))
+	}
+	return got, err
+}
+
+// findDamage reads a blob that is wrong in each way in which it can be.
+func findDamage(t *testing.T, s *storage.Store, a storage.Artifact, data []byte) {
+	ctx := testContext(t)
 	key, err := storage.BlobKey(a.Digest)
 	check(t, err)
 	late := bytes.Clone(data)
@@ -89,14 +112,8 @@ func testLarge(t *testing.T, h Harness) {
 		} else {
 			want(t, err, storage.ErrCorrupt, key)
 		}
-		_, err := fetch()
+		_, err := fetchOne(t, s, a)
 		want(t, err, storage.ErrCorrupt, key)
-	}
-	if _, err := s.PutFile(ctx, file, ""); err != nil {
-		t.Fatal(err)
-	}
-	if n, err := s.Has(ctx, a.Digest); err != nil || n != a.Size {
-		t.Errorf("after the repair: has %d, %v", n, err)
 	}
 }
 

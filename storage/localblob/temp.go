@@ -1,6 +1,8 @@
 package localblob
 
 import (
+	"crypto/rand"
+	"encoding/hex"
 	"errors"
 	"io/fs"
 	"os"
@@ -9,9 +11,19 @@ import (
 	"time"
 )
 
+// tmpDir holds files being written and lock files. Keys never start with a dot.
+const tmpDir = ".tmp"
+
 // orphanAge is how long a temporary file may go without a write before its
 // writer counts as dead.
 const orphanAge = 24 * time.Hour
+
+// nonce names a temporary file.
+func nonce() string {
+	var r [12]byte
+	_, _ = rand.Read(r[:]) // never fails since Go 1.24
+	return hex.EncodeToString(r[:])
+}
 
 // sweepTemp removes the files of writers that died more than age ago. What it
 // cannot remove takes only space.

@@ -1,137 +1,16 @@
 package storagetest
 
 import (
-	"errors"
 	"fmt"
-	"os/exec"
-	"runtime"
 	"slices"
 	"sync"
 	"testing"
-	"time"
 
 	"github.com/sprint-ml/sprint/storage"
 	"github.com/sprint-ml/sprint/storage/models"
 )
 
-func testLeases(t *testing.T, h Harness) {
-	ctx, s := testContext(t), h.Open(t, nil)
-	const name, ttl = "train/x", 300 * time.Millisecond
-	self := storage.Self()
-	l, err := s.Acquire(ctx, name, self, ttl, "")
-	check(t, err)
-	other := second(t, s)
-	_, err = other.Acquire(ctx, name, self, ttl, "")
-	var held *storage.HeldError
-	if !errors.As(err, &held) || !errors.Is(err, storage.ErrHeld) || held.Holder != self || held.Epoch != 1 || held.Version == "" {
-		t.Fatalf("the second acquire: %v", err)
-	}
-	// The holder renews: what an observer saw first is not stale.
-	first := held.Version
-	time.Sleep(ttl)
-	_, err = other.Acquire(ctx, name, self, ttl, first)
-	if !errors.As(err, &held) || held.Version == first {
-		t.Fatalf("a renewed lease was taken over (%v), or not renewed", err)
-	}
-	check(t, l.Release(ctx))
-	check(t, l.Release(ctx)) // twice is once
-	l, err = other.Acquire(ctx, name, self, ttl, "")
-	check(t, err)
-	check(t, l.Release(ctx))
-	if runtime.GOOS == "linux" {
-		dead := self
-		dead.PID, dead.Started = deadProcess(t)
-		_, err = s.Acquire(ctx, name, dead, time.Hour, "") // never renewed in this test
-		check(t, err)
-		l, err = other.Acquire(ctx, name, self, ttl, "")
-		if err != nil {
-			t.Fatalf("the lease of a dead process of this host: %v", err)
-		}
-		check(t, l.Release(ctx))
-	}
-	// A broken lease stops nobody.
-	for how, change := range damage {
-		good, err := s.ReadFile(ctx, "leases/"+name, 1<<20)
-		check(t, err)
-		check(t, s.WriteFile(ctx, "leases/"+name, change(good)))
-		l, err = other.Acquire(ctx, name, self, ttl, "")
-		if err != nil {
-			t.Fatalf("%s: %v", how, err)
-		}
-		check(t, l.Release(ctx))
-	}
-	// Of many that ask at once one gets it.
-	var mu sync.Mutex
-	var leases []*storage.Lease
-	var wg sync.WaitGroup
-	for range 8 {
-		wg.Go(func() {
-			l, err := s.Acquire(ctx, name, self, ttl, "")
-			mu.Lock()
-			defer mu.Unlock()
-			if err == nil {
-				leases = append(leases, l)
-			} else if !errors.Is(err, storage.ErrHeld) {
-				t.Error(err)
-			}
-		})
-	}
-	wg.Wait()
-	if len(leases) != 1 {
-		t.Errorf("%d of 8 hold the lease", len(leases))
-	}
-	for _, l := range leases {
-		check(t, l.Release(ctx))
-	}
-}
-
-// deadProcess returns the pid of a process that ended.
-func deadProcess(t *testing.T) (pid int, started string) {
-	cmd := exec.Command("true")
-	check(t, cmd.Run())
-	return cmd.Process.Pid, "1"
-}
-
-// testLeaseLost: a stale lease is taken over, and its holder learns it.
-func testLeaseLost(t *testing.T, h Harness) {
-	ctx, s := testContext(t), h.Open(t, nil)
-	const name, ttl = "lost", 300 * time.Millisecond
-	self := storage.Self()
-	l, err := s.Acquire(ctx, name, self, ttl, "")
-	check(t, err)
-	// Another holder found no new version for a ttl and took it: played here by
-	// an observer that is right by chance.
-	var taken *storage.Lease
-	for taken == nil {
-		_, err := second(t, s).Acquire(ctx, name, self, ttl, "")
-		var held *storage.HeldError
-		if !errors.As(err, &held) {
-			t.Fatal(err)
-		}
-		taken, err = s.Acquire(ctx, name, self, ttl, held.Version)
-		if err != nil && !errors.Is(err, storage.ErrHeld) {
-			t.Fatal(err)
-		}
-	}
-	select {
-	case <-l.Lost():
-	case <-time.After(20 * ttl):
-		t.Fatal("the first holder never learned that its lease is lost")
-	}
-	check(t, l.Release(ctx)) // must not end the other's lease
-	select {
-	case <-taken.Lost():
-		t.Fatal("the second holder lost it")
-	case <-time.After(ttl):
-	}
-	_, err = s.Acquire(ctx, name, self, ttl, "")
-	var held *storage.HeldError
-	if !errors.As(err, &held) || held.Epoch != 2 {
-		t.Errorf("after the takeover: %v", err)
-	}
-	check(t, taken.Release(ctx))
-}
-
+// tree stores a tree of two files with that content.
 func tree(t *testing.T, s *storage.Store, content string) storage.Artifact {
 	t.Helper()
 	a := put(t, s, []byte(content))
@@ -195,9 +74,9 @@ func testReleases(t *testing.T, h Harness) {
 	want(t, err, storage.ErrCorrupt, "models/news/5/release.json")
 }
 
-// testReleaseMend: what of a release cannot be verified, the next publish of
+// testReleaseRepair: what of a release cannot be verified, the next publish of
 // the same tree makes anew; another tree never takes its place.
-func testReleaseMend(t *testing.T, h Harness) {
+func testReleaseRepair(t *testing.T, h Harness) {
 	ctx, s := testContext(t), h.Open(t, nil)
 	one, two := tree(t, s, "one"), tree(t, s, "two")
 	r1, err := models.In(s).Publish(ctx, "news", one, []byte(`{"run":"a"}`))
