@@ -136,7 +136,7 @@ func (s *Store) putContent(ctx context.Context, c *bucket.Content, has func(cont
 		var again bool
 		switch {
 		case err == nil && info.Size == c.Size:
-			again, err = s.rely(ctx, info)
+			again, err = s.keep(ctx, info)
 		case err != nil && !errors.Is(err, ErrNotFound) && !repair:
 			return err
 		default:

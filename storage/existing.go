@@ -20,8 +20,9 @@ const (
 )
 
 // existing answers which of many blobs a store has already, from lists of their
-// folders where that takes fewer requests than asking for each. It is as good
-// as the answers: a blob that appears later is put again, to no harm.
+// folders where that takes fewer requests than asking for each. It knows the
+// blobs of the time of its lists: one that appears later is put again, to no
+// harm.
 type existing struct {
 	s       *Store
 	folders map[string]*folder // by the two digits that name one

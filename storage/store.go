@@ -3,6 +3,22 @@
 // and verified on every read; what decides a race is one exclusive create. The
 // rules and the measurements behind them hold for all drivers, and the suite
 // in storagetest checks each of them.
+//
+// The map of the family:
+//
+//   - storage: Store, which is what is kept: artifacts and blobs (artifact.go,
+//     blob.go, verify.go, fetch.go), trees, manifests and their history,
+//     checkpoints, leases and their holders, sweeps beside writers
+//   - bucket: Bucket, which a Store embeds: URLs, objects, records, retries,
+//     error classes, and the four kinds of buckets
+//   - localblob, gcsblob: drivers of a folder and of Google Cloud Storage
+//   - models: the registry: releases and aliases
+//   - probe, check: whether a store keeps its promises; what of one is missing or
+//     damaged
+//   - storagetest: the suite that every store passes, with faults, a fake of GCS
+//     and, in a module of their own, real servers
+//
+// The family imports nothing else of this repository. Only it imports gocloud.
 package storage
 
 import (
@@ -17,14 +33,16 @@ type Options = bucket.Options
 // Info describes an object of the store. Version changes with every write.
 type Info = bucket.Info
 
-// Store is what is kept in a bucket. It is safe for concurrent use.
+// Store is what is kept in a bucket. It is safe for concurrent use. The methods
+// of Bucket reach every object, also those that a Store gives a meaning.
 type Store struct {
 	*bucket.Bucket
 	watch sweepWatch
 }
 
 // Open opens the store at a URL (file://, mem://, s3://, gs://) or folder.
-// A path after the bucket's name becomes a prefix of all keys.
+// A path after the bucket's name becomes a prefix of all keys. The caller closes
+// the store.
 func Open(ctx context.Context, rawURL string, o *Options) (*Store, error) {
 	b, err := bucket.Open(ctx, rawURL, o)
 	if err != nil {

@@ -41,10 +41,10 @@ type sweepWatch struct {
 // keepMark is the key of the mark of a blob.
 func keepMark(blobKey string) string { return "kept/" + strings.TrimPrefix(blobKey, "blobs/") }
 
-// rely makes sure that a blob found in the store stays there. With again the
+// keep makes sure that a blob found in the store stays there. With again the
 // caller must look once more: a sweep may have ended between its look and the
-// mark that rely made.
-func (s *Store) rely(ctx context.Context, info Info) (again bool, err error) {
+// mark that keep made.
+func (s *Store) keep(ctx context.Context, info Info) (again bool, err error) {
 	if age := time.Since(info.ModTime); age < -young || age > young {
 		s.watch.mu.Lock()
 		marked := time.Since(s.watch.kept[info.Key]) < young

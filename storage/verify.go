@@ -70,7 +70,7 @@ func (v *verifyingReader) corrupt(cause error) error {
 	return v.s.corrupt(v.ctx, v.key, v.want, v.size, cause)
 }
 
-// corrupt judges a blob whose bytes are not those of the digest, or not of the
+// corrupt finds out about a blob whose bytes are not those of the digest, or not of the
 // size, that its reader wants, by a second fetch. Bytes that are wrong in the
 // store are marked, so that the next Put of the blob replaces them; bytes that
 // were wrong on their way only are a temporary failure; and a good blob of

@@ -46,7 +46,7 @@ func (b *Bucket) Put(ctx context.Context, key, media string, size int64, at func
 		if err != nil {
 			return err
 		}
-		return b.whole(ctx, meta, url.Values{}, body, size)
+		return b.putAtOnce(ctx, meta, url.Values{}, body, size)
 	}
 	u, err := b.begin(ctx, meta, url.Values{})
 	if err != nil {
@@ -95,8 +95,8 @@ func (b *Bucket) uploads() string {
 	return strings.Replace(b.objects(""), "/storage/v1/", "/upload/storage/v1/", 1)
 }
 
-// whole sends metadata and bytes by one request.
-func (b *Bucket) whole(ctx context.Context, meta object, query url.Values, body io.Reader, size int64) error {
+// putAtOnce sends metadata and bytes by one request.
+func (b *Bucket) putAtOnce(ctx context.Context, meta object, query url.Values, body io.Reader, size int64) error {
 	var head bytes.Buffer
 	parts := multipart.NewWriter(&head)
 	into, err := parts.CreatePart(textproto.MIMEHeader{"Content-Type": {"application/json"}})

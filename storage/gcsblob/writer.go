@@ -100,7 +100,7 @@ func (w *writer) Close() error {
 	switch {
 	case err != nil:
 	case w.up == nil:
-		return w.b.whole(w.ctx, w.meta, w.query, &w.buf, int64(w.buf.Len()))
+		return w.b.putAtOnce(w.ctx, w.meta, w.query, &w.buf, int64(w.buf.Len()))
 	default:
 		total := w.up.sent + int64(w.buf.Len())
 		if err = w.flush(total); err == nil {
