@@ -1,6 +1,14 @@
 // Package stages holds the vocabulary of a stage: what a kind is, what it
 // reads, what it writes and how it fails. It knows nothing of plans, graphs or
 // runs, so a stage can be tested with nothing but a store.
+//
+// kind.go is the description of a kind, artifacts.go what it reads and writes,
+// env.go its surroundings, failure.go and exit.go how it ends. Below, fetch, label,
+// split, train, verify, publish and command are one kind each, listed in all. Kinds
+// never import kinds: what several need is in rows (a row, its files), dedup
+// (near-duplicates, overlap), dataset (rows and taxonomy), release (a published
+// folder), resources (device, encoder) and storeio (inputs and outputs over a
+// store). stagetest runs one stage for a test. Nothing here imports config or jobs.
 package stages
 
 import (

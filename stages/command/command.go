@@ -1,4 +1,8 @@
 // Package command runs any program as a stage.
+//
+// command.go is the kind: it brings the inputs to the program's folders and keeps
+// the outputs. execute.go runs the program and logs its lines, redactor.go keeps
+// secrets out of them. group_*.go and orphans_*.go end whatever it left running.
 package command
 
 import (

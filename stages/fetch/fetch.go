@@ -1,4 +1,10 @@
 // Package fetch brings rows in: from files, or from GDELT's news index.
+//
+// fetch.go is the kind; source_files.go and source_gdelt.go hold a source's options
+// and what they resolve to. A new source is such a file, its name in the enum of
+// Options.Source and a case in stage.Run. gdelt_collect.go asks window by window
+// (gdelt_window.go), through a client with GDELT's manners (gdelt_client.go,
+// pacer.go), and keeps every page (gdelt_pages.go).
 package fetch
 
 import (

@@ -1,4 +1,8 @@
 // Package publish makes an immutable release of a model that passed verify.
+//
+// publish.go is the kind: it checks what verify found, stores the release and moves
+// the alias last. folder.go writes the release's files, card.go its model card.
+// What others read of a release is in package release.
 package publish
 
 import (

@@ -1,4 +1,8 @@
 // Package split parts labelled rows into train, val and test.
+//
+// split.go is the kind and its options. partition.go groups the rows of a story and
+// leaves out those of the gold set, assign.go gives each group a side, leaks.go
+// looks for what still meets across sides, documents.go is split_report.json.
 package split
 
 import (

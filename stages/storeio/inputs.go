@@ -2,6 +2,9 @@
 // Outputs, Files, Checkpoints) over a store. The runner and the stages' own
 // tests use the same code, so a stage that passes its tests meets nothing new
 // in a run.
+//
+// inputs.go, outputs.go, files.go and checkpoints.go are the implementations.
+// read.go and write.go are what kinds do with them: one document or one table.
 package storeio
 
 import (
