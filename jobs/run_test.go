@@ -77,7 +77,7 @@ func TestFailureSaysHowToContinue(t *testing.T) {
 	b.MustRun(0, "cached succeeded succeeded succeeded")
 }
 
-func TestVerdictIsMeasuredOnce(t *testing.T) {
+func TestFailedGateIsMeasuredOnce(t *testing.T) {
 	b := jobstest.NewBench(t, jobstest.Plan)
 	b.Set = []string{"refine.end=verdict"}
 	first := b.MustRun(5, "succeeded failed skipped skipped")

@@ -35,7 +35,7 @@ func Compile(ctx context.Context, plan *config.Plan, o CompileOptions) (*Graph, 
 	}
 	c.readTaxonomy()
 	for i := range plan.Stages {
-		c.task(i)
+		c.node(i)
 	}
 	if !c.order() {
 		return nil, c.errs.OrNil()
@@ -99,7 +99,7 @@ func (c *compiler) readTaxonomy() {
 	c.graph.taxonomy = stages.Source{Name: path, Data: data}
 }
 
-func (c *compiler) task(i int) {
+func (c *compiler) node(i int) {
 	s := &c.plan.Stages[i]
 	kind, ok := c.o.Registry.Kind(s.Kind)
 	if !ok {

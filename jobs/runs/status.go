@@ -30,15 +30,15 @@ func (s Status) Live() bool { return s.State == "running" || s.State == "silent"
 
 // Load finds out where a run stands. ErrNotFound: the store has no such run.
 func Load(ctx context.Context, s *storage.Store, run string) (Status, error) {
-	return stand(ctx, s, run, LoadRecord)
+	return status(ctx, s, run, LoadRecord)
 }
 
-// LoadBrief is Stand without the record's stages: fit for many runs.
+// LoadBrief is Load without the record's stages: fit for many runs.
 func LoadBrief(ctx context.Context, s *storage.Store, run string) (Status, error) {
-	return stand(ctx, s, run, loadHead)
+	return status(ctx, s, run, loadHead)
 }
 
-func stand(ctx context.Context, s *storage.Store, run string, load func(context.Context, *storage.Store, string) (Record, error)) (Status, error) {
+func status(ctx context.Context, s *storage.Store, run string, load func(context.Context, *storage.Store, string) (Record, error)) (Status, error) {
 	out := Status{Run: run}
 	if !ValidID(run) {
 		return out, &storage.Error{Op: "read run", Key: run, Class: storage.ErrNotFound}

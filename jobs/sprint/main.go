@@ -31,9 +31,9 @@ func (e *signalError) Error() string {
 	return fmt.Sprintf("stopped by signal %v", e.signal)
 }
 
-// abortPatience is how long an aborted run may take to store that it has ended
+// abortGrace is how long an aborted run may take to store that it has ended
 // and to release its leases.
-const abortPatience = 3 * time.Second
+const abortGrace = 3 * time.Second
 
 // signalGap is the time after a signal in which others are the same request: a
 // supervisor such as timeout(1) signals the process and then its whole group.
@@ -57,13 +57,13 @@ func run(ctx context.Context, args, env []string, stdin io.Reader, stdout, stder
 	code := make(chan int, 1)
 	abort := make(chan struct{})
 	go func() { code <- execute(ctx, abort, args, env, stdin, stdout, stderr) }()
-	var patience <-chan time.Time
+	var givenUp <-chan time.Time
 	var last time.Time // of a request
 	for requests := 0; ; {
 		select {
 		case c := <-code:
 			return c
-		case <-patience:
+		case <-givenUp:
 			return int(stages.CodeAborted)
 		case s := <-signals:
 			if time.Since(last) < signalGap {
@@ -76,7 +76,7 @@ func run(ctx context.Context, args, env []string, stdin io.Reader, stdout, stder
 				cancel(&signalError{s})
 			case 2:
 				close(abort)
-				patience = time.After(abortPatience)
+				givenUp = time.After(abortGrace)
 			default:
 				return int(stages.CodeAborted)
 			}

@@ -31,8 +31,8 @@ func corpus(n int, flip float64) (texts []string, groups []int, labels, truth []
 	return texts, groups, labels, truth
 }
 
-// TestSuspects: most flipped labels are found, and few others are blamed.
-func TestSuspects(t *testing.T) {
+// TestIssues: most flipped labels are found, and few others are blamed.
+func TestIssues(t *testing.T) {
 	texts, groups, labels, truth := corpus(600, 0.08)
 	p, ok, err := OutOfFold(t.Context(), texts, groups, [][]int8{labels}, Options{})
 	if err != nil || !ok[0] {

@@ -24,18 +24,18 @@ const checkpointFormat = 3
 
 // checkpointMeta is the part of a checkpoint that is not tensors.
 type checkpointMeta struct {
-	Format  int     `json:"format"`
-	Step    int     `json:"step"`
-	Total   int     `json:"total"`
-	Epoch   int     `json:"epoch"`
-	Cursor  int     `json:"cursor"`
-	Sum     float64 `json:"sum"`
-	Seen    int     `json:"seen"`
-	Tokens  int64   `json:"tokens"`
-	Padded  int64   `json:"padded"`
-	Options Options `json:"options"`
-	Micro   int     `json:"micro_batches"`
-	Data    string  `json:"data"` // digest of the examples
+	Format       int     `json:"format"`
+	Step         int     `json:"step"`
+	Total        int     `json:"total"`
+	Epoch        int     `json:"epoch"`
+	Cursor       int     `json:"cursor"`
+	LossSum      float64 `json:"sum"`
+	Seen         int     `json:"seen"`
+	Tokens       int64   `json:"tokens"`
+	Padded       int64   `json:"padded"`
+	Options      Options `json:"options"`
+	MicroBatches int     `json:"micro_batches"`
+	Data         string  `json:"data"` // digest of the examples
 }
 
 // Save writes the whole state of the fit into folder dir: weights, moments,
@@ -133,12 +133,12 @@ func (t *Trainer) Restore(dir string) error {
 	}
 	finalize(t.state)
 	t.state = next
-	if m.Micro > t.accumulation {
-		t.accumulate(m.Micro)
+	if m.MicroBatches > t.accumulation {
+		t.accumulate(m.MicroBatches)
 	}
 	t.step, t.total, t.epoch = m.Step, m.Total, m.Epoch
 	t.shuffle()
-	t.cursor, t.lossSum, t.rowsSeen, t.Tokens, t.Padded = m.Cursor, m.Sum, m.Seen, m.Tokens, m.Padded
+	t.cursor, t.lossSum, t.rowsSeen, t.Tokens, t.Padded = m.Cursor, m.LossSum, m.Seen, m.Tokens, m.Padded
 	return nil
 }
 
@@ -167,7 +167,7 @@ func (t *Trainer) checkMeta(m checkpointMeta) error {
 		return fmt.Errorf("%w: it has other options", ErrForeign)
 	case m.Data != t.data:
 		return fmt.Errorf("%w: it has other training data", ErrForeign)
-	case m.Total < 1 || m.Total > whole, m.Step < 0, m.Step > m.Total, m.Epoch < 0, m.Epoch > t.o.Epochs, m.Cursor < 0, m.Cursor > t.perEpoch, m.Micro < 1, m.Micro > 1<<20:
+	case m.Total < 1 || m.Total > whole, m.Step < 0, m.Step > m.Total, m.Epoch < 0, m.Epoch > t.o.Epochs, m.Cursor < 0, m.Cursor > t.perEpoch, m.MicroBatches < 1, m.MicroBatches > 1<<20:
 		return fmt.Errorf("%w: it stands at step %d of %d, epoch %d", ErrForeign, m.Step, m.Total, m.Epoch)
 	}
 	return nil

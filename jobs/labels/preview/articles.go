@@ -21,8 +21,8 @@ import (
 // articles are the rows that the label stage would read: those that fetch
 // committed, else those of the plan's files, else those of fetch's last time.
 func (p *matcher) articles() (table []rows.Row, from string, err error) {
-	task := p.fetchTask()
-	if task == nil {
+	node := p.fetchNode()
+	if node == nil {
 		return nil, "", stages.Fail(stages.CodePlan, "give texts with --text", "the plan has no stage that makes articles")
 	}
 	look := graph.NewLookup(p.o.Plan.Dir(), p.o.Cache, true, time.Now())
@@ -31,33 +31,33 @@ func (p *matcher) articles() (table []rows.Row, from string, err error) {
 			p.o.Log.Warn("could not remember file digests", "error", err)
 		}
 	}()
-	if r, ok := task.Options.(stages.Resolver); ok {
-		if task.External, err = r.Resolve(p.ctx, look); err != nil {
+	if r, ok := node.Options.(stages.Resolver); ok {
+		if node.External, err = r.Resolve(p.ctx, look); err != nil {
 			return nil, "", err
 		}
 	}
 	var last *storage.Manifest
 	if store := p.o.Store; store != nil {
 		ev := evaluate.Evaluator{Store: store}
-		v, err := ev.Decide(p.ctx, p.o.Graph, task, nil)
+		v, err := ev.Decide(p.ctx, p.o.Graph, node, nil)
 		if err != nil {
 			return nil, "", err
 		}
 		if v.Manifest != nil {
 			table, err := p.committed(store, v.Manifest)
-			return table, "stage " + task.Name + " in the store", err
+			return table, "stage " + node.Name + " in the store", err
 		}
-		if last, err = ev.Last(p.ctx, p.o.Graph, task); err != nil {
+		if last, err = ev.Last(p.ctx, p.o.Graph, node); err != nil {
 			return nil, "", err
 		}
-		if o, ok := task.Options.(*fetch.Options); last != nil && !(ok && o.Source == "files") {
+		if o, ok := node.Options.(*fetch.Options); last != nil && !(ok && o.Source == "files") {
 			table, err := p.committed(store, last)
-			return table, fmt.Sprintf("stage %s as of %s", task.Name, last.Finished.Local().Format("2006-01-02 15:04")), err
+			return table, fmt.Sprintf("stage %s as of %s", node.Name, last.Finished.Local().Format("2006-01-02 15:04")), err
 		}
 	}
-	o, ok := task.Options.(*fetch.Options)
+	o, ok := node.Options.(*fetch.Options)
 	if !ok || o.Source != "files" {
-		return nil, "", stages.Fail(stages.CodePlan, fmt.Sprintf("`%s` brings them in; --text needs none", commandline.Of("run", p.o.Plan.File).Flag("until", task.Name)), "stage %s has no articles in the store yet", task.Name)
+		return nil, "", stages.Fail(stages.CodePlan, fmt.Sprintf("`%s` brings them in; --text needs none", commandline.Of("run", p.o.Plan.File).Flag("until", node.Name)), "stage %s has no articles in the store yet", node.Name)
 	}
 	for _, path := range o.Files.Paths {
 		t, err := p.file(path, o.Files.Format)
@@ -70,13 +70,13 @@ func (p *matcher) articles() (table []rows.Row, from string, err error) {
 	return kept, strings.Join(o.Files.Paths, ", "), nil
 }
 
-// fetchTask is the task whose articles a label stage reads.
-func (p *matcher) fetchTask() *graph.Node {
+// fetchNode is the node whose articles a label stage reads.
+func (p *matcher) fetchNode() *graph.Node {
 	for _, t := range p.o.Graph.Nodes {
 		for _, in := range t.Inputs {
 			if t.Kind.Name == "label" && in.Name == "articles" && in.From != "" {
-				task, _ := p.o.Graph.Node(in.From)
-				return task
+				node, _ := p.o.Graph.Node(in.From)
+				return node
 			}
 		}
 	}
