@@ -14,10 +14,11 @@ default:
 build:
     go build -o bin/sprint ./jobs/sprint
 
-# Vet and lint everything, cross-compile without cgo, and check what is generated.
+# Vet and lint everything, hold sizes to their limits, and cross-compile without cgo.
 lint: _golangci
     go vet ./...
     golangci-lint run ./...
+    go run .ci/sizes.go -check
     cd {{ servers }} && go vet -mod=mod ./... && golangci-lint run --modules-download-mode=mod ./...
     for t in linux/amd64 darwin/arm64 windows/amd64; do \
         echo "CGO_ENABLED=0 $t"; CGO_ENABLED=0 GOOS="${t%/*}" GOARCH="${t#*/}" go build -o /dev/null ./jobs/sprint; \
