@@ -129,10 +129,10 @@ func (o *Options) Check() []stages.Problem {
 func base(f string) string { return path.Base(filepath.ToSlash(f)) }
 
 // Resolve keys the files by name and bytes.
-func (o *Options) Resolve(ctx context.Context, look stages.Lookup) (stages.External, error) {
+func (o *Options) Resolve(ctx context.Context, lookup stages.Lookup) (stages.External, error) {
 	files := map[string]any{}
 	for _, f := range o.Files {
-		info, err := look.File(ctx, f)
+		info, err := lookup.File(ctx, f)
 		if err != nil {
 			return nil, err
 		}

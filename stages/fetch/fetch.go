@@ -63,11 +63,11 @@ func (o *Options) Check() []stages.Problem {
 
 // Resolve names what the source stands for: digests of files, or the closed
 // time range that is asked for.
-func (o *Options) Resolve(ctx context.Context, look stages.Lookup) (stages.External, error) {
+func (o *Options) Resolve(ctx context.Context, lookup stages.Lookup) (stages.External, error) {
 	if o.Source == sourceGDELT {
-		return o.GDELT.resolve(look)
+		return o.GDELT.resolve(lookup)
 	}
-	return o.Files.resolve(ctx, look)
+	return o.Files.resolve(ctx, lookup)
 }
 
 type stage struct {

@@ -42,11 +42,11 @@ func (f *Files) format(path string) (string, bool) {
 
 // resolve keys files by their bytes and formats, in order; their names stay
 // out of the key.
-func (f *Files) resolve(ctx context.Context, look stages.Lookup) (stages.External, error) {
+func (f *Files) resolve(ctx context.Context, lookup stages.Lookup) (stages.External, error) {
 	var digests, formats, paths []any
 	seen := map[string]bool{}
 	for _, pattern := range f.Paths {
-		found, err := look.Glob(ctx, pattern)
+		found, err := lookup.Glob(ctx, pattern)
 		if err != nil {
 			return nil, err
 		}
@@ -59,7 +59,7 @@ func (f *Files) resolve(ctx context.Context, look stages.Lookup) (stages.Externa
 			if !ok {
 				return nil, stages.Fail(stages.CodePlan, "Set files.format to jsonl, csv or parquet.", "%s: the extension does not tell the format", p)
 			}
-			info, err := look.File(ctx, p)
+			info, err := lookup.File(ctx, p)
 			if err != nil {
 				return nil, err
 			}

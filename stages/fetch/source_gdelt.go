@@ -79,15 +79,15 @@ func (g *GDELT) query() string {
 }
 
 // resolve turns since, days and until into two closed times.
-func (g *GDELT) resolve(look stages.Lookup) (stages.External, error) {
-	until := look.Now().UTC().Truncate(g.Window)
+func (g *GDELT) resolve(lookup stages.Lookup) (stages.External, error) {
+	until := lookup.Now().UTC().Truncate(g.Window)
 	if g.Until != "now" {
 		t, err := time.Parse(day, g.Until)
 		if err != nil {
 			return nil, err
 		}
 		until = t
-		if until.After(look.Now()) {
+		if until.After(lookup.Now()) {
 			return nil, stages.Fail(stages.CodePlan, "Use a day in the past, or now.", "gdelt.until %s lies in the future: a window that is still open gives other rows tomorrow", g.Until)
 		}
 	}

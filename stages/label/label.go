@@ -110,8 +110,8 @@ func (o *Options) Check() []stages.Problem {
 }
 
 // Resolve keys the stage by the categories and by what its sources read.
-func (o *Options) Resolve(ctx context.Context, look stages.Lookup) (stages.External, error) {
-	t, err := dataset.Taxonomy(look.Taxonomy())
+func (o *Options) Resolve(ctx context.Context, lookup stages.Lookup) (stages.External, error) {
+	t, err := dataset.Taxonomy(lookup.Taxonomy())
 	if err != nil {
 		return nil, err
 	}
@@ -125,7 +125,7 @@ func (o *Options) Resolve(ctx context.Context, look stages.Lookup) (stages.Exter
 		ext["rules"] = t.RulesKey()
 	}
 	if o.uses(sourceEncoder) {
-		if err := o.Encoder.resolve(ctx, look, t, ext); err != nil {
+		if err := o.Encoder.resolve(ctx, lookup, t, ext); err != nil {
 			return nil, err
 		}
 	}
@@ -133,7 +133,7 @@ func (o *Options) Resolve(ctx context.Context, look stages.Lookup) (stages.Exter
 		ext["prompt"] = prompt(t)
 	}
 	file := func(name, path string) (string, error) {
-		info, err := look.File(ctx, path)
+		info, err := lookup.File(ctx, path)
 		if err == nil {
 			ext[name] = info.Digest
 		}

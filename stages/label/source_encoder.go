@@ -54,13 +54,13 @@ func (e *Encoder) describe(t *taxonomy.Taxonomy) [][]string {
 func plainName(category string) string { return strings.ReplaceAll(category, "_", " ") }
 
 // resolve keys the source by the encoder's content and by what it compares with.
-func (e *Encoder) resolve(ctx context.Context, look stages.Lookup, t *taxonomy.Taxonomy, ext stages.External) error {
+func (e *Encoder) resolve(ctx context.Context, lookup stages.Lookup, t *taxonomy.Taxonomy, ext stages.External) error {
 	for _, c := range slices.Sorted(maps.Keys(e.Describe)) {
 		if t.Index(c) < 0 {
 			return stages.Fail(stages.CodePlan, fmt.Sprintf("its categories: %v", t.Names()), "encoder.describe: the taxonomy has no category %q", c)
 		}
 	}
-	id, err := resources.PinEncoder(ctx, look, e.Model)
+	id, err := resources.PinEncoder(ctx, lookup, e.Model)
 	if err != nil {
 		return err
 	}

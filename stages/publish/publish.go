@@ -65,8 +65,8 @@ func (o *Options) Check() []stages.Problem {
 }
 
 // Resolve keys the taxonomy, whose text is part of the release.
-func (o *Options) Resolve(_ context.Context, look stages.Lookup) (stages.External, error) {
-	return stages.External{"taxonomy": digest(look.Taxonomy().Data)}, nil
+func (o *Options) Resolve(_ context.Context, lookup stages.Lookup) (stages.External, error) {
+	return stages.External{"taxonomy": digest(lookup.Taxonomy().Data)}, nil
 }
 
 type stage struct {

@@ -16,10 +16,10 @@ import (
 
 // PinEncoder resolves an encoder to its content. What a branch of the hub means is
 // asked once; sprint.lock keeps the answer.
-func PinEncoder(ctx context.Context, look stages.Lookup, ref string) (encoder.ID, error) {
-	options := encoderOptions(look.CacheDir(), look.Offline())
+func PinEncoder(ctx context.Context, lookup stages.Lookup, ref string) (encoder.ID, error) {
+	options := encoderOptions(lookup.CacheDir(), lookup.Offline())
 	if isHub(ref) && !fullRevision.MatchString(ref) {
-		revision, err := look.Pin(ctx, "encoder "+ref, func(ctx context.Context) (string, error) {
+		revision, err := lookup.Pin(ctx, "encoder "+ref, func(ctx context.Context) (string, error) {
 			id, err := encoder.Resolve(ctx, ref, options)
 			return id.Revision, err
 		})

@@ -97,11 +97,11 @@ func (o *Options) Check() []stages.Problem {
 }
 
 // Resolve keys the gold set by its bytes.
-func (o *Options) Resolve(ctx context.Context, look stages.Lookup) (stages.External, error) {
+func (o *Options) Resolve(ctx context.Context, lookup stages.Lookup) (stages.External, error) {
 	if o.Gold == "" {
 		return nil, nil
 	}
-	info, err := look.File(ctx, o.Gold)
+	info, err := lookup.File(ctx, o.Gold)
 	if err != nil {
 		return nil, err
 	}

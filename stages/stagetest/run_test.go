@@ -13,8 +13,8 @@ import (
 type options struct{ Fail bool }
 
 // Resolve answers from a pin, so that the harness's Lookup is tried as well.
-func (o *options) Resolve(ctx context.Context, look stages.Lookup) (stages.External, error) {
-	v, err := look.Pin(ctx, "p", func(context.Context) (string, error) { return look.Now().Format("2006"), nil })
+func (o *options) Resolve(ctx context.Context, lookup stages.Lookup) (stages.External, error) {
+	v, err := lookup.Pin(ctx, "p", func(context.Context) (string, error) { return lookup.Now().Format("2006"), nil })
 	return stages.External{"year": v}, err
 }
 

@@ -130,8 +130,8 @@ func (o *Options) Check() []stages.Problem {
 }
 
 // Resolve keys the stage by the encoder's content and the categories.
-func (o *Options) Resolve(ctx context.Context, look stages.Lookup) (stages.External, error) {
-	t, err := dataset.Taxonomy(look.Taxonomy())
+func (o *Options) Resolve(ctx context.Context, lookup stages.Lookup) (stages.External, error) {
+	t, err := dataset.Taxonomy(lookup.Taxonomy())
 	if err != nil {
 		return nil, err
 	}
@@ -140,14 +140,14 @@ func (o *Options) Resolve(ctx context.Context, look stages.Lookup) (stages.Exter
 		ext["rules"] = t.RulesKey()
 	}
 	if o.Calibrate.Gold > 0 {
-		info, err := look.File(ctx, o.Calibrate.File)
+		info, err := lookup.File(ctx, o.Calibrate.File)
 		if err != nil {
 			return nil, err
 		}
 		ext["gold"] = info.Digest
 		ext["gold_part"] = 2 // bumped with what rows.GoldPart draws
 	}
-	id, err := resources.PinEncoder(ctx, look, o.Encoder)
+	id, err := resources.PinEncoder(ctx, lookup, o.Encoder)
 	if err != nil {
 		return nil, err
 	}

@@ -81,8 +81,8 @@ func (c Check) check(gold bool, fail func(field, message, hint string)) {
 }
 
 // Resolve keys the stage by the taxonomy and the gold set's bytes.
-func (o *Options) Resolve(ctx context.Context, look stages.Lookup) (stages.External, error) {
-	t, err := dataset.Taxonomy(look.Taxonomy())
+func (o *Options) Resolve(ctx context.Context, lookup stages.Lookup) (stages.External, error) {
+	t, err := dataset.Taxonomy(lookup.Taxonomy())
 	if err != nil {
 		return nil, err
 	}
@@ -93,7 +93,7 @@ func (o *Options) Resolve(ctx context.Context, look stages.Lookup) (stages.Exter
 		}
 	}
 	if o.Gold != "" {
-		info, err := look.File(ctx, o.Gold)
+		info, err := lookup.File(ctx, o.Gold)
 		if err != nil {
 			return nil, err
 		}

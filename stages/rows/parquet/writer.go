@@ -61,10 +61,16 @@ const batch = 256
 // Writer writes a file row by row: one value per column in their order, then End.
 // Equal rows give equal bytes.
 type Writer struct {
-	out     *parquet.Writer
+	out     rowWriter
 	columns int
 	row     parquet.Row
 	rows    []parquet.Row
+}
+
+// rowWriter is the library's writer of rows whose schema is made at run time.
+type rowWriter interface {
+	WriteRows([]parquet.Row) (int, error)
+	Close() error
 }
 
 // NewWriter begins a file. The columns' names differ.
