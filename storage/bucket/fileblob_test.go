@@ -34,8 +34,12 @@ func TestProbeFlagsFileblob(t *testing.T) {
 	}
 	b := bucket.WithoutConditions(blobs)
 	defer b.Close()
-	got := strings.Join(failed(t, b), ", ")
-	if !strings.Contains(got, "create race") || !strings.Contains(got, "stale swap") {
-		t.Errorf("flagged are %q; want create race and stale swap at least", got)
+	got := ""
+	for range 5 { // a race on a busy machine may go well by chance
+		got = strings.Join(failed(t, b), ", ")
+		if strings.Contains(got, "create race") && strings.Contains(got, "stale swap") {
+			return
+		}
 	}
+	t.Errorf("flagged are %q; want create race and stale swap at least", got)
 }
