@@ -16,17 +16,17 @@ import (
 
 // Config says where and how plans are run. It never changes a result.
 type Config struct {
-	Store     string        `yaml:"store" default:".sprint/store" doc:"Where artifacts and runs are kept: a folder or a file://, s3://, gs:// URL."`
-	Executor  string        `yaml:"executor" default:"local" enum:"local" doc:"How attempts are executed."`
-	Device    string        `yaml:"device" default:"auto" doc:"Narrows the device of all stages: auto, cpu, cuda, go or another PJRT name."`
-	Output    string        `yaml:"output" default:"auto" enum:"auto|tty|plain|json|github" doc:"How progress is shown."`
-	Cache     string        `yaml:"cache" doc:"Folder for encoders, plugins and file digests; the user's cache folder by default."`
-	Parallel  int           `yaml:"parallel" default:"2" min:"1" max:"256" doc:"How many stages may run at once."`
-	KeepGoing bool          `yaml:"keep_going" default:"false" doc:"Go on with stages that do not need a failed one."`
-	Deadline  time.Duration `yaml:"deadline" default:"0s" min:"0s" doc:"Stop, checkpointed, after this long; 0s is never."`
-	Offline   bool          `yaml:"offline" default:"false" doc:"Use only what is in the cache and the store."`
+	Store     string        `yaml:"store" default:".sprint/store" doc:"where artifacts and runs are kept: a folder or a file://, s3://, gs:// URL"`
+	Executor  string        `yaml:"executor" default:"local" enum:"local" doc:"how attempts are executed"`
+	Device    string        `yaml:"device" default:"auto" doc:"narrows the device of all stages: auto, cpu, cuda, go or another PJRT name"`
+	Output    string        `yaml:"output" default:"auto" enum:"auto|tty|plain|json|github" doc:"how progress is shown"`
+	Cache     string        `yaml:"cache" doc:"folder for encoders, plugins and file digests; the user's cache folder by default"`
+	Parallel  int           `yaml:"parallel" default:"2" min:"1" max:"256" doc:"how many stages may run at once"`
+	KeepGoing bool          `yaml:"keep_going" default:"false" doc:"go on with stages that do not need a failed one"`
+	Deadline  time.Duration `yaml:"deadline" default:"0s" min:"0s" doc:"stop, checkpointed, after this long; 0s is never"`
+	Offline   bool          `yaml:"offline" default:"false" doc:"use only what is in the cache and the store"`
 	// Endpoints are addresses that plans use by name.
-	Endpoints map[string]string `yaml:"endpoints" doc:"Services that plans name, {chat: https://host/v1}; keys to them stay out of here."`
+	Endpoints map[string]string `yaml:"endpoints" doc:"services that plans name, {chat: https://host/v1}; keys to them stay out of here"`
 }
 
 // Source tells LoadConfig where to look.

@@ -264,7 +264,7 @@ func keepOutput(ctx context.Context, out stages.Outputs, name, dir string) error
 }
 
 func notPlain(output, path string) error {
-	return stages.Fail(stages.CodeStage, "Write plain files and folders.", "output %s holds %s, which is no plain file", output, path)
+	return stages.Fail(stages.CodeStage, "write plain files and folders", "output %s holds %s, which is no plain file", output, path)
 }
 
 func copyFile(root *os.Root, name string, w stages.Writer) error {

@@ -68,9 +68,9 @@ func (s *stage) execute(ctx context.Context, f folders) error {
 		if last != "" {
 			tail = ": " + last
 		}
-		return stages.Fail(stages.CodeStage, "Its output is in the stage's log.", "%s ended with %s%s", filepath.Base(argv[0]), exit.ProcessState, tail)
+		return stages.Fail(stages.CodeStage, "its output is in the stage's log", "%s ended with %s%s", filepath.Base(argv[0]), exit.ProcessState, tail)
 	case errors.Is(err, exec.ErrNotFound), errors.Is(err, os.ErrNotExist), errors.Is(err, os.ErrPermission):
-		return stages.Fail(stages.CodeEnvironment, "Install the program, or name it by its path.", "cannot start %s: %w", argv[0], err)
+		return stages.Fail(stages.CodeEnvironment, "install the program, or name it by its path", "cannot start %s: %w", argv[0], err)
 	}
 	return fmt.Errorf("run %s: %w", argv[0], err)
 }
@@ -104,7 +104,7 @@ func (s *stage) environ(f folders) (environ, secrets []string, err error) {
 	for n, ref := range s.o.Secrets {
 		v, err := s.env.Secret(ref)
 		if err != nil {
-			return nil, nil, stages.Fail(stages.CodeEnvironment, "Set what the reference names.", "secret %s: %w", n, err)
+			return nil, nil, stages.Fail(stages.CodeEnvironment, "set what the reference names", "secret %s: %w", n, err)
 		}
 		environ = append(environ, n+"="+v)
 		secrets = append(secrets, v)

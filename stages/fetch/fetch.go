@@ -105,7 +105,7 @@ func (s *stage) Run(ctx context.Context, _ stages.Inputs, out stages.Outputs) er
 		log.Info("rows fetched")
 	}
 	if len(kept) < s.o.MinRows {
-		return stages.Fail(stages.CodeSource, "Widen the source, or lower min_rows.", "the source gave %d rows of use, fewer than min_rows (%d): %d read, %d duplicates, %d skipped", len(kept), s.o.MinRows, st.Read, dropped, st.Bad())
+		return stages.Fail(stages.CodeSource, "widen the source, or lower min_rows", "the source gave %d rows of use, fewer than min_rows (%d): %d read, %d duplicates, %d skipped", len(kept), s.o.MinRows, st.Read, dropped, st.Bad())
 	}
 	if err := storeio.WriteRows(ctx, out, "articles", kept, table.Categories); err != nil {
 		return err

@@ -102,7 +102,7 @@ func (c *client) get(ctx context.Context, address string) ([]byte, error) {
 	case ctx.Err() != nil:
 		return nil, ctx.Err()
 	case errors.As(err, &refused):
-		return nil, stages.Fail(stages.CodePlan, "Mend the options below gdelt.", "GDELT says: %s", refused.text)
+		return nil, stages.Fail(stages.CodePlan, "mend the options below gdelt", "GDELT says: %s", refused.text)
 	case errors.As(err, &throttled), errors.As(err, &broken):
 		return nil, &missingError{err}
 	}

@@ -63,7 +63,7 @@ func (p *pageCache) get(ctx context.Context, w window, ask func() ([]byte, error
 		return io.ReadAll(io.LimitReader(z, maxBody+1))
 	}
 	if p.offline {
-		return nil, stages.Fail(stages.CodeEnvironment, "Run without --offline, or use source: files.", "GDELT needs the network, and --offline forbids it")
+		return nil, stages.Fail(stages.CodeEnvironment, "run without --offline, or use source: files", "GDELT needs the network, and --offline forbids it")
 	}
 	body, err := ask()
 	if err != nil {

@@ -22,12 +22,12 @@ type Files struct {
 
 func (f *Files) check() []stages.Problem {
 	if len(f.Paths) == 0 {
-		return []stages.Problem{problem("files.paths", "Name at least one jsonl, csv or parquet file.", "no paths given")}
+		return []stages.Problem{problem("files.paths", "name at least one jsonl, csv or parquet file", "no paths given")}
 	}
 	var out []stages.Problem
 	for _, p := range f.Paths {
 		if _, ok := f.format(p); !ok && !strings.ContainsAny(p, "*?[") {
-			out = append(out, problem("files.paths", "Set files.format to jsonl, csv or parquet.", "%s: the extension does not tell the format", p))
+			out = append(out, problem("files.paths", "set files.format to jsonl, csv or parquet", "%s: the extension does not tell the format", p))
 		}
 	}
 	return out
@@ -57,7 +57,7 @@ func (f *Files) resolve(ctx context.Context, lookup stages.Lookup) (stages.Exter
 			seen[p] = true
 			format, ok := f.format(p)
 			if !ok {
-				return nil, stages.Fail(stages.CodePlan, "Set files.format to jsonl, csv or parquet.", "%s: the extension does not tell the format", p)
+				return nil, stages.Fail(stages.CodePlan, "set files.format to jsonl, csv or parquet", "%s: the extension does not tell the format", p)
 			}
 			info, err := lookup.File(ctx, p)
 			if err != nil {
@@ -85,7 +85,7 @@ func (f *Files) expanded() ([]string, error) {
 		if strings.ContainsAny(p, "*?[") && !strings.Contains(p, "://") {
 			matches, err := filepath.Glob(p)
 			if err != nil {
-				return nil, stages.Fail(stages.CodePlan, "Mend the pattern in files.paths.", "%s: %w", p, err)
+				return nil, stages.Fail(stages.CodePlan, "mend the pattern in files.paths", "%s: %w", p, err)
 			}
 			if len(matches) > 0 {
 				found = matches
@@ -122,7 +122,7 @@ func (s *stage) files(ctx context.Context) (*rows.Table, error) {
 		s.env.Log.Debug("file read", slog.String("path", path), slog.Int("rows", len(t.Rows)))
 	}
 	if bad, read := all.Stats.Bad(), all.Stats.Read; float64(bad) > s.o.Files.MaxBadRows*float64(read) {
-		return nil, stages.Fail(stages.CodeStage, "Mend the files, or raise files.max_bad_rows.", "%d of %d rows are unusable (no title %d, malformed %d, line over 1 MB %d), more than max_bad_rows %g", bad, read, all.Stats.NoTitle, all.Stats.Malformed, all.Stats.TooLong, s.o.Files.MaxBadRows)
+		return nil, stages.Fail(stages.CodeStage, "mend the files, or raise files.max_bad_rows", "%d of %d rows are unusable (no title %d, malformed %d, line over 1 MB %d), more than max_bad_rows %g", bad, read, all.Stats.NoTitle, all.Stats.Malformed, all.Stats.TooLong, s.o.Files.MaxBadRows)
 	}
 	return all, nil
 }
@@ -137,7 +137,7 @@ func (s *stage) file(ctx context.Context, path string) (*rows.Table, error) {
 	t, err := rows.Read(r, format, nil)
 	switch {
 	case errors.Is(err, rows.ErrFormat):
-		return nil, stages.Fail(stages.CodeIntegrity, "Check that the file is whole and that files.format fits.", "%s: %w", path, err)
+		return nil, stages.Fail(stages.CodeIntegrity, "check that the file is whole and that files.format fits", "%s: %w", path, err)
 	case err != nil:
 		return nil, fmt.Errorf("%s: %w", path, err)
 	}

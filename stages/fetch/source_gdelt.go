@@ -33,21 +33,21 @@ func (g *GDELT) check() []stages.Problem {
 	q := g.query()
 	switch {
 	case q == "":
-		out = append(out, problem("gdelt.query", "For example sourcecountry:SW sourcelang:swedish.", "no query, countries or languages given"))
+		out = append(out, problem("gdelt.query", "for example sourcecountry:SW sourcelang:swedish", "no query, countries or languages given"))
 	case len(q) > 250:
-		out = append(out, problem("gdelt.query", "Ask in two stages, or drop terms.", "the query has %d characters, GDELT takes about 250", len(q)))
+		out = append(out, problem("gdelt.query", "ask in two stages, or drop terms", "the query has %d characters, GDELT takes about 250", len(q)))
 	}
 	if g.Until != "now" {
 		if _, err := time.Parse(day, g.Until); err != nil {
-			out = append(out, problem("gdelt.until", "Use 2006-01-02 or now.", "%q is no date", g.Until))
+			out = append(out, problem("gdelt.until", "use 2006-01-02 or now", "%q is no date", g.Until))
 		}
 	}
 	if g.Since != "" {
 		since, err := time.Parse(day, g.Since)
 		if err != nil {
-			out = append(out, problem("gdelt.since", "Use 2006-01-02.", "%q is no date", g.Since))
+			out = append(out, problem("gdelt.since", "use 2006-01-02", "%q is no date", g.Since))
 		} else if until, err := time.Parse(day, g.Until); err == nil && !since.Before(until) {
-			out = append(out, problem("gdelt.since", "Choose an earlier day.", "since is not before until"))
+			out = append(out, problem("gdelt.since", "choose an earlier day", "since is not before until"))
 		}
 	}
 	return out
@@ -88,7 +88,7 @@ func (g *GDELT) resolve(lookup stages.Lookup) (stages.External, error) {
 		}
 		until = t
 		if until.After(lookup.Now()) {
-			return nil, stages.Fail(stages.CodePlan, "Use a day in the past, or now.", "gdelt.until %s lies in the future: a window that is still open gives other rows tomorrow", g.Until)
+			return nil, stages.Fail(stages.CodePlan, "use a day in the past, or now", "gdelt.until %s lies in the future: a window that is still open gives other rows tomorrow", g.Until)
 		}
 	}
 	since := until.AddDate(0, 0, -g.Days)
@@ -100,7 +100,7 @@ func (g *GDELT) resolve(lookup stages.Lookup) (stages.External, error) {
 		since = t
 	}
 	if !since.Before(until) {
-		return nil, stages.Fail(stages.CodePlan, "Choose an earlier day.", "gdelt.since %s is not before the last closed window %s", g.Since, until.Format(time.RFC3339))
+		return nil, stages.Fail(stages.CodePlan, "choose an earlier day", "gdelt.since %s is not before the last closed window %s", g.Since, until.Format(time.RFC3339))
 	}
 	return stages.External{"since": since.Format(gdeltTime), "until": until.Format(gdeltTime)}, nil
 }

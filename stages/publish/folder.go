@@ -40,7 +40,7 @@ func (s *stage) folder(ctx context.Context, in stages.Inputs, out stages.Outputs
 	}
 	for _, want := range modelFiles {
 		if !slices.ContainsFunc(model.Entries(), func(e storage.TreeEntry) bool { return e.Path == want }) {
-			return nil, stages.Fail(stages.CodePublish, "Train the model again with --force=train.", "publish refused: the model has no %s", want)
+			return nil, stages.Fail(stages.CodePublish, "train the model again with --force=train", "publish refused: the model has no %s", want)
 		}
 	}
 	for _, e := range model.Entries() {

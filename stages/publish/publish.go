@@ -56,10 +56,10 @@ type Options struct {
 func (o *Options) Check() []stages.Problem {
 	var out []stages.Problem
 	if !models.ValidName(o.Name) {
-		out = append(out, stages.Problem{Path: "name", Message: fmt.Sprintf("%q is no model name", o.Name), Hint: "Use a-z, 0-9, dot, dash and underscore."})
+		out = append(out, stages.Problem{Path: "name", Message: fmt.Sprintf("%q is no model name", o.Name), Hint: "use a-z, 0-9, dot, dash and underscore"})
 	}
 	if _, err := strconv.Atoi(o.Alias); err == nil || !models.ValidName(o.Alias) {
-		out = append(out, stages.Problem{Path: "alias", Message: fmt.Sprintf("%q is no alias", o.Alias), Hint: "Use a word of a-z, 0-9, dot, dash and underscore, not a number."})
+		out = append(out, stages.Problem{Path: "alias", Message: fmt.Sprintf("%q is no alias", o.Alias), Hint: "use a word of a-z, 0-9, dot, dash and underscore, not a number"})
 	}
 	return out
 }
@@ -77,7 +77,7 @@ type stage struct {
 // Preflight finds out early that the store takes no writes.
 func (s *stage) Preflight(ctx context.Context) error {
 	if err := probe.Quick(ctx, s.env.Store.Bucket); err != nil {
-		return stages.Fail(stages.CodeEnvironment, "Check the store's URL and rights.", "the store cannot take a release: %w", err)
+		return stages.Fail(stages.CodeEnvironment, "check the store's URL and rights", "the store cannot take a release: %w", err)
 	}
 	return nil
 }
@@ -150,7 +150,7 @@ func (s *stage) Run(ctx context.Context, in stages.Inputs, out stages.Outputs) e
 func storeFailure(err error, format string, args ...any) error {
 	what := fmt.Sprintf(format, args...)
 	if errors.Is(err, storage.ErrDenied) {
-		return stages.Fail(stages.CodeEnvironment, "Check the rights of the store's credentials.", "%s: %w", what, err)
+		return stages.Fail(stages.CodeEnvironment, "check the rights of the store's credentials", "%s: %w", what, err)
 	}
 	return fmt.Errorf("%s: %w", what, err)
 }
@@ -163,19 +163,19 @@ func (s *stage) checkVerified(ctx context.Context, in stages.Inputs) error {
 	}
 	var c checks
 	if err := json.Unmarshal(data, &c); err != nil {
-		return stages.Fail(stages.CodePublish, "Run the verify stage again with --force=verify.", "checks are not readable: %w", err)
+		return stages.Fail(stages.CodePublish, "run the verify stage again with --force=verify", "checks are not readable: %w", err)
 	}
 	model, _ := in.Artifact("model")
 	if c.Model != model.Digest {
-		return stages.Fail(stages.CodePublish, "Let verify and publish read the model of the same train stage.", "publish refused: verify measured model %s, publish was given %s", c.Model, model.Digest)
+		return stages.Fail(stages.CodePublish, "let verify and publish read the model of the same train stage", "publish refused: verify measured model %s, publish was given %s", c.Model, model.Digest)
 	}
 	if !c.Passed {
 		for _, k := range c.Checks {
 			if !k.Passed {
-				return stages.Fail(stages.CodePublish, "Improve the model, or change the check.", "publish refused: check %s failed: %s", k.ID, k.Message)
+				return stages.Fail(stages.CodePublish, "improve the model, or change the check", "publish refused: check %s failed: %s", k.ID, k.Message)
 			}
 		}
-		return stages.Fail(stages.CodePublish, "Improve the model, or change the checks.", "publish refused: verify did not pass")
+		return stages.Fail(stages.CodePublish, "improve the model, or change the checks", "publish refused: verify did not pass")
 	}
 	return nil
 }

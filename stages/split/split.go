@@ -133,7 +133,7 @@ func (s *stage) Run(ctx context.Context, in stages.Inputs, out stages.Outputs) e
 		s.env.Log.Info("removed rows of the gold set", slog.Int("rows", removed))
 	}
 	if len(p.groups) == 0 {
-		return stages.Fail(stages.CodeStage, "Fetch more rows, or rows that are not in the gold set.", "no rows to split: %d came in, %d of them are gold", len(all), removed)
+		return stages.Fail(stages.CodeStage, "fetch more rows, or rows that are not in the gold set", "no rows to split: %d came in, %d of them are gold", len(all), removed)
 	}
 	if err := s.warnCategories(p, cats); err != nil {
 		return err
@@ -155,7 +155,7 @@ func (s *stage) Run(ctx context.Context, in stages.Inputs, out stages.Outputs) e
 	}
 	for i, name := range sideNames {
 		if len(sides[i]) == 0 {
-			return stages.Fail(stages.CodeStage, "Fetch more rows or change the ratios or cuts.", "the side %s is empty: %d rows in %d groups of near-duplicates do not fill three sides", name, len(all)-removed, len(p.groups))
+			return stages.Fail(stages.CodeStage, "fetch more rows or change the ratios or cuts", "the side %s is empty: %d rows in %d groups of near-duplicates do not fill three sides", name, len(all)-removed, len(p.groups))
 		}
 	}
 	report := p.report(s.o, cats)
@@ -187,7 +187,7 @@ func (s *stage) checkDated(p *partition) error {
 		}
 	}
 	if undated > 0 && s.o.Undated == "refuse" {
-		return stages.Fail(stages.CodeStage, "Set undated to train or drop, leave by_time out, or use a source that gives seen_at.", "by_time: %d rows have no time; the row %s", undated, bad)
+		return stages.Fail(stages.CodeStage, "set undated to train or drop, leave by_time out, or use a source that gives seen_at", "by_time: %d rows have no time; the row %s", undated, bad)
 	}
 	return nil
 }
@@ -237,7 +237,7 @@ func (s *stage) warnCategories(p *partition, cats []string) error {
 		}
 	}
 	if slices.Max(append(positives, 0)) == 0 {
-		return stages.Fail(stages.CodeStage, "See the coverage in the label stage's label_report; widen the rules or fetch other rows.", "one class only: none of %d rows is positive in any of %d categories", kept, len(cats))
+		return stages.Fail(stages.CodeStage, "see the coverage in the label stage's label_report; widen the rules or fetch other rows", "one class only: none of %d rows is positive in any of %d categories", kept, len(cats))
 	}
 	return nil
 }
