@@ -8,11 +8,11 @@ import (
 
 // Event types.
 const (
-	EventRun      = "run"      // a run began; Stages lists its tasks in plan order
-	EventState    = "state"    // a task changed its state
-	EventProgress = "progress" // a running task reports how far it is
-	EventLog      = "log"      // a line of a task's log
-	EventNote     = "note"     // a fact about the run or a task: device opened, package fetched
+	EventRun      = "run"      // a run began; Stages lists its stages in plan order
+	EventState    = "state"    // a stage changed its state
+	EventProgress = "progress" // a running stage reports how far it is
+	EventLog      = "log"      // a line of a stage's log
+	EventNote     = "note"     // a fact about the run or a stage: device opened, package fetched
 	EventStop     = "stop"     // the run was asked to end; Message says by what
 	EventResult   = "result"   // the run ended
 )
@@ -28,7 +28,7 @@ type Event struct {
 	State    *State           `json:"state,omitempty"`
 	Reason   string           `json:"reason,omitempty"`
 	Seconds  float64          `json:"seconds,omitempty"`
-	Wait     float64          `json:"wait,omitempty"` // seconds until a lost task is tried again
+	Wait     float64          `json:"wait,omitempty"` // seconds until a lost stage is tried again
 	Stages   []string         `json:"stages,omitempty"`
 	Level    string           `json:"level,omitempty"`
 	Message  string           `json:"message,omitempty"`

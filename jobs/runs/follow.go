@@ -22,7 +22,7 @@ type Follower struct {
 	Out     io.Writer
 	// Poll is how often the store is asked; 0 means every second.
 	Poll time.Duration
-	// TTL of the run's leases; 0 means 20 s.
+	// TTL of the run's leases; 0 means LeaseTTL.
 	TTL time.Duration
 
 	printed map[logOf]int // the last piece of each log
@@ -108,7 +108,7 @@ func (f *Follower) print(ctx context.Context, all bool) error {
 				continue
 			}
 			before := f.printed[of]
-			f.printed[of], err = CopyLog(ctx, f.Store, f.Run, stage, n, before, &headed{f, of})
+			f.printed[of], err = CopyLog(ctx, f.Store, f.Run, stage, n, before, &headedWriter{f, of})
 			if err != nil {
 				return err
 			}
@@ -121,18 +121,18 @@ func (f *Follower) print(ctx context.Context, all bool) error {
 	return nil
 }
 
-// headed says whose lines follow when that changes.
-type headed struct {
+// headedWriter says whose lines follow when that changes.
+type headedWriter struct {
 	f  *Follower
 	of logOf
 }
 
-func (h *headed) Write(p []byte) (int, error) {
-	if h.f.last != h.of {
-		if _, err := fmt.Fprintf(h.f.Out, "== %s, attempt %d\n", h.of.stage, h.of.attempt); err != nil {
+func (w *headedWriter) Write(p []byte) (int, error) {
+	if w.f.last != w.of {
+		if _, err := fmt.Fprintf(w.f.Out, "== %s, attempt %d\n", w.of.stage, w.of.attempt); err != nil {
 			return 0, err
 		}
-		h.f.last = h.of
+		w.f.last = w.of
 	}
-	return h.f.Out.Write(p)
+	return w.f.Out.Write(p)
 }

@@ -14,7 +14,7 @@ import (
 type Liveness struct {
 	Store *storage.Store
 	Run   string
-	TTL   time.Duration // of the run's leases; 0 means 20 s
+	TTL   time.Duration // of the run's leases; 0 means LeaseTTL
 
 	version string
 	since   time.Time

@@ -20,7 +20,7 @@ type Result struct {
 	Stages []StageResult `json:"stages"`
 }
 
-// StageResult is how one task ended.
+// StageResult is how one stage ended.
 type StageResult struct {
 	Name    string                  `json:"name"`
 	Kind    string                  `json:"kind"`

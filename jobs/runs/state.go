@@ -2,7 +2,7 @@ package runs
 
 import "fmt"
 
-// State is where a task stands in a run. The order matters: states up to
+// State is where a stage stands in a run. The order matters: states up to
 // Running may still change, those after it are final for the attempt.
 type State int
 
@@ -28,7 +28,7 @@ func (s State) String() string {
 	return stateNames[s]
 }
 
-// Done reports whether the task's outputs are there.
+// Done reports whether the stage's outputs are there.
 func (s State) Done() bool { return s == Succeeded || s == Cached }
 
 // Final reports whether the state will not change any more in this run.

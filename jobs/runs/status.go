@@ -28,22 +28,23 @@ const silence = time.Minute
 // Live reports whether the run may still be working.
 func (s Status) Live() bool { return s.State == "running" || s.State == "silent" }
 
-// Load finds out where a run stands. ErrNotFound: the store has no such run.
+// Load finds out where a run stands. The error is storage.ErrNotFound if the store
+// has no such run.
 func Load(ctx context.Context, s *storage.Store, run string) (Status, error) {
-	return status(ctx, s, run, LoadRecord)
+	return load(ctx, s, run, LoadRecord)
 }
 
 // LoadBrief is Load without the record's stages: fit for many runs.
 func LoadBrief(ctx context.Context, s *storage.Store, run string) (Status, error) {
-	return status(ctx, s, run, loadHead)
+	return load(ctx, s, run, loadHead)
 }
 
-func status(ctx context.Context, s *storage.Store, run string, load func(context.Context, *storage.Store, string) (Record, error)) (Status, error) {
+func load(ctx context.Context, s *storage.Store, run string, record func(context.Context, *storage.Store, string) (Record, error)) (Status, error) {
 	out := Status{Run: run}
 	if !ValidID(run) {
 		return out, &storage.Error{Op: "read run", Key: run, Class: storage.ErrNotFound}
 	}
-	r, err := load(ctx, s, run)
+	r, err := record(ctx, s, run)
 	if err == nil {
 		out.State, out.Record = "ended", &r
 		return out, nil

@@ -21,7 +21,7 @@ func Verify(ctx context.Context, s *storage.Store, visit func(o storage.Info, kn
 		if err != nil {
 			return err
 		}
-		known, err := auditOne(ctx, s, info.Key)
+		known, err := verifyObject(ctx, s, info.Key)
 		switch {
 		case errors.Is(err, storage.ErrNotFound): // a gc took it meanwhile
 			continue
@@ -33,7 +33,7 @@ func Verify(ctx context.Context, s *storage.Store, visit func(o storage.Info, kn
 	return nil
 }
 
-func auditOne(ctx context.Context, s *storage.Store, key string) (known bool, err error) {
+func verifyObject(ctx context.Context, s *storage.Store, key string) (known bool, err error) {
 	parts := strings.SplitN(key, "/", 3)
 	if parts[0] != "runs" || len(parts) < 3 {
 		return check.Object(ctx, s, key)
@@ -44,7 +44,7 @@ func auditOne(ctx context.Context, s *storage.Store, key string) (known bool, er
 	case name == "resolved.json":
 		_, err = LoadResolved(ctx, s, run)
 	case name == "plan.yaml":
-		return auditPlan(ctx, s, run)
+		return verifyPlan(ctx, s, run)
 	case name == "uses", name == "cancel", strings.HasPrefix(name, "attempts/"):
 		_, _, err = s.Read(ctx, key)
 	default:
@@ -53,8 +53,8 @@ func auditOne(ctx context.Context, s *storage.Store, key string) (known bool, er
 	return true, err
 }
 
-// auditPlan compares a run's copy of its plan with the digest that it resolved.
-func auditPlan(ctx context.Context, s *storage.Store, run string) (known bool, err error) {
+// verifyPlan compares a run's copy of its plan with the digest that it resolved.
+func verifyPlan(ctx context.Context, s *storage.Store, run string) (known bool, err error) {
 	resolved, err := LoadResolved(ctx, s, run)
 	if errors.Is(err, storage.ErrNotFound) || errors.Is(err, storage.ErrCorrupt) {
 		return false, nil // a run that has only begun, or the fault of that record

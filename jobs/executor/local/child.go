@@ -121,6 +121,11 @@ func (e *Executor) outcome(ctx context.Context, a *runs.Attempt, err error, ps *
 		}
 		return o
 	}
+	return e.crash(ctx, a, err, ps, stderr)
+}
+
+// crash is the outcome of a child that ended without a last word.
+func (e *Executor) crash(ctx context.Context, a *runs.Attempt, err error, ps *os.ProcessState, stderr string) executor.Outcome {
 	if stderr != "" {
 		stderr = "\n" + stderr
 	}

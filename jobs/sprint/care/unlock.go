@@ -10,13 +10,11 @@ import (
 
 	"github.com/spf13/cobra"
 	"github.com/sprint-ml/sprint/config"
+	"github.com/sprint-ml/sprint/jobs/runs"
 	"github.com/sprint-ml/sprint/jobs/sprint/app"
 	"github.com/sprint-ml/sprint/stages"
 	"github.com/sprint-ml/sprint/storage"
 )
-
-// leaseTTL is how long a live holder takes between two renewals, three times.
-const leaseTTL = 20 * time.Second
 
 func unlockCommand(a *app.App) *cobra.Command {
 	var force bool
@@ -82,7 +80,7 @@ func showLeases(ctx context.Context, a *app.App, store *storage.Store) error {
 			if strings.HasPrefix(l.Name, "runs/") {
 				state = "dead: it holds nobody back"
 			}
-		case time.Since(l.Renewed) > leaseTTL:
+		case time.Since(l.Renewed) > runs.LeaseTTL:
 			state = "silent: the next run waits 20 s"
 		}
 		fmt.Fprintf(w, "%s\t%s\t%s ago\t%s\n", l.Name, l.Holder, time.Since(l.Renewed).Round(time.Second), state)
@@ -114,7 +112,7 @@ func freeLease(ctx context.Context, a *app.App, store *storage.Store, name strin
 	}
 	l := found[0]
 	if !l.Free(storage.Self()) && !force {
-		fmt.Fprintf(a.Stderr, "lease %s is held by %s; watching for %s whether it is renewed\n", l.Name, l.Holder, leaseTTL)
+		fmt.Fprintf(a.Stderr, "lease %s is held by %s; watching for %s whether it is renewed\n", l.Name, l.Holder, runs.LeaseTTL)
 		if l, err = watchLease(ctx, store, l); err != nil {
 			return err
 		}
@@ -138,7 +136,7 @@ func alive(l storage.LeaseState) error {
 // watchLease returns the lease if nobody renews it within a ttl, or if it is
 // released meanwhile; else *storage.HeldError.
 func watchLease(ctx context.Context, store *storage.Store, l storage.LeaseState) (storage.LeaseState, error) {
-	for end := time.Now().Add(leaseTTL); time.Now().Before(end); {
+	for end := time.Now().Add(runs.LeaseTTL); time.Now().Before(end); {
 		select {
 		case <-ctx.Done():
 			return l, context.Cause(ctx)
