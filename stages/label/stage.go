@@ -124,7 +124,7 @@ func (s *stage) label(ctx context.Context, t *taxonomy.Taxonomy, articles []rows
 }
 
 // weighedSources are the sources that the gold part weighs: all that vote together; of
-// a chain not those that cost money, since there they judge alone.
+// a chain not those that cost money, since there they decide alone.
 func (s *stage) weighedSources(sources []source) []source {
 	if s.o.Combine == "vote" {
 		return sources

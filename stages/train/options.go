@@ -2,7 +2,7 @@
 // category. The fit itself is in ml/train; here are the decisions around it.
 //
 // options.go is the kind and its options, stage.go one attempt, documents.go what it
-// writes. examples.go and weights.go make training examples of rows, select.go judges
+// writes. examples.go and weights.go make training examples of rows, select.go checks
 // weak labels before. prepare.go warms up and budgets the fit, loop.go drives it,
 // epoch.go measures each epoch, checkpoint.go saves and restores. calibrate.go fits
 // scores and thresholds after, rules_beside.go lets rules answer beside the model.

@@ -92,7 +92,7 @@ func (l *loop) compiled() {
 	l.env.Note("programs", map[string]any{"all": all, "from_cache": loaded, "seconds": seconds})
 }
 
-// warmUp runs every program, with smaller micro-batches if memory demands it,
+// warmUp runs every program, with smaller micro-batches if memory runs out,
 // and leaves a spoiled state. The loss before the first step is kept.
 func (l *loop) warmUp(ctx context.Context, start string) (epoch, validation time.Duration, err error) {
 	for {

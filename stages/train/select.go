@@ -17,7 +17,7 @@ import (
 	"github.com/sprint-ml/sprint/stages/rows"
 )
 
-// Select says which weak labels are believed. A judge that has not seen a row
+// Select says which weak labels are believed. An out-of-fold model that has not seen a row
 // answers for it from the encoder's vector of the text without the rules' words,
 // so that it cannot repeat the rules.
 type Select struct {
@@ -32,7 +32,7 @@ func (o Select) unused() bool {
 	return o.Rounds == 0 && o != Select{} && o != Select{Folds: 5, Confidence: 0.9}
 }
 
-// selectLabels judges the labels of the training rows over rounds and returns the
+// selectLabels checks the labels of the training rows over rounds and returns the
 // rows with the labels to learn from. Labels of the given rows stay.
 func (s *stage) selectLabels(ctx context.Context, t *taxonomy.Taxonomy, m *bert.Model, dev *device.Device, set []rows.Row) ([]rows.Row, error) {
 	o := s.o.Select
@@ -79,7 +79,7 @@ func (s *stage) selectLabels(ctx context.Context, t *taxonomy.Taxonomy, m *bert.
 }
 
 // decide decides on the labels of one category: given are the labeller's, now
-// those that taught the judge, p what it says.
+// those that the out-of-fold model learned from, p its probabilities.
 func (o Select) decide(given, now []int8, p []float64) (next []int8, n Selected) {
 	next = make([]int8, len(given))
 	doubted := map[int]bool{}
@@ -128,7 +128,7 @@ func targets(t *taxonomy.Taxonomy, set []rows.Row) [][]int8 {
 }
 
 // applySelection changes the labels that differ from the given ones. A label that was
-// made has no tag: the judge knows none.
+// made has no tag: the out-of-fold model knows none.
 func applySelection(set []rows.Row, given, now [][]int8) []rows.Row {
 	out := make([]rows.Row, len(set))
 	for i, r := range set {

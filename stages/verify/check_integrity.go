@@ -15,7 +15,7 @@ import (
 	"github.com/sprint-ml/sprint/stages/storeio"
 )
 
-// checkedTexts is how many texts a proof asks about.
+// checkedTexts is how many texts an integrity check asks about.
 const checkedTexts = 32
 
 // integrityChecker tries what no figure shows: that the saved bytes are the model, and

@@ -12,7 +12,7 @@ type definition struct {
 	id  string
 	doc string
 	// min and max are the limits of a check that names none; a definition
-	// without them demands that the plan does.
+	// without them requires that the plan names some.
 	min, max *float64
 	category use
 	interval bool // it has one, so it takes lower

@@ -19,7 +19,7 @@ type Options struct {
 	Checks []Check `yaml:"checks" required:"true" min:"1" doc:"what must hold; at least one"`
 }
 
-// Check is one demand on the figures.
+// Check is one requirement on the figures.
 type Check struct {
 	ID       string   `yaml:"id" required:"true" enum:"macro_f1|micro_f1|precision|recall|f1|tag_accuracy|gain|masked_gap|no_rule_fired|calibration|support|train_support|weak_domain|weak_length|drift_labels|drift_lengths|latency_p50|latency_p99|reload|fallback|leak" doc:"what is measured"`
 	On       string   `yaml:"on" default:"test" enum:"test|gold" doc:"the rows it is measured on"`

@@ -76,7 +76,7 @@ func (s *stage) Preflight(ctx context.Context) error {
 	return err
 }
 
-// Run measures and judges.
+// Run measures, evaluates the checks and writes all outputs.
 func (s *stage) Run(ctx context.Context, in stages.Inputs, out stages.Outputs) error {
 	t, err := dataset.Taxonomy(s.env.Taxonomy)
 	if err != nil {
