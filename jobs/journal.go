@@ -71,12 +71,12 @@ func (s *nodeSink) Note(name string, value any) {
 		text = strings.Join(parts, ", ")
 	}
 	s.line(slog.LevelInfo, name+": "+text)
-	s.run.emit(runs.Event{Type: runs.EventNote, Stage: s.node.Name, Attempt: s.attempt, Message: name + ": " + text})
+	s.run.emit(runs.Event{Type: runs.EventNote, Stage: s.node.Name, Attempt: s.attempt, Note: name, Message: name + ": " + text})
 }
 
 func (s *nodeSink) Log(level slog.Level, text string) {
 	s.line(level, text)
-	s.run.emit(runs.Event{Type: runs.EventLog, Stage: s.node.Name, Attempt: s.attempt, Level: level.String(), Message: text})
+	s.run.emit(runs.Event{Type: runs.EventLog, Stage: s.node.Name, Attempt: s.attempt, Level: runs.LevelName(level), Notable: level >= stages.LevelNotable, Message: text})
 }
 
 func (s *nodeSink) line(level slog.Level, text string) {

@@ -49,6 +49,11 @@ type Env struct {
 	Secret func(ref string) (string, error)
 }
 
+// LevelNotable is the level of log records that everybody who watches a run wants
+// to see, such as the end of an epoch. Records of LevelInfo are shown on request.
+// In stored logs and events it is called INFO too.
+const LevelNotable = slog.LevelInfo + 2
+
 // Source is a named text held in memory.
 type Source struct {
 	Name string // as messages show it, relative to the working directory

@@ -2,6 +2,7 @@ package progress
 
 import (
 	"fmt"
+	"log/slog"
 	"slices"
 	"strings"
 	"time"
@@ -9,6 +10,13 @@ import (
 	"github.com/sprint-ml/sprint/jobs/runs"
 	"github.com/sprint-ml/sprint/stages"
 )
+
+// The levels of log records that are shown in another way, as events name them.
+// The error that ends an attempt is shown with its state.
+var warnLevel, errorLevel = slog.LevelWarn.String(), slog.LevelError.String()
+
+// shownNotes are the facts that are shown to everybody who watches.
+var shownNotes = []string{"device", "fetch", "estimate", "resumed"}
 
 // eventLine is the line of an event, empty for those that are not shown.
 func eventLine(e runs.Event, verbose bool) string {
@@ -30,13 +38,13 @@ func eventLine(e runs.Event, verbose bool) string {
 	case runs.EventStop:
 		return e.Message + "; what runs makes its checkpoint first, two signals in all end it at once"
 	case runs.EventNote:
-		if name, _, _ := strings.Cut(e.Message, ":"); verbose || slices.Contains([]string{"device", "fetch", "estimate", "resumed"}, name) {
+		if verbose || slices.Contains(shownNotes, e.Note) {
 			return fmt.Sprintf("%-10s %s", e.Stage, e.Message)
 		}
 	case runs.EventLog:
-		if verbose || e.Level == "WARN" || e.Level == "INFO" && (strings.HasPrefix(e.Message, "epoch ") || strings.HasPrefix(e.Message, "stopped early") || strings.HasPrefix(e.Message, "saving")) {
+		if verbose || e.Notable && e.Level != errorLevel {
 			level := ""
-			if e.Level == "WARN" {
+			if e.Level == warnLevel {
 				level = "warning: "
 			}
 			return fmt.Sprintf("%-10s %s%s", e.Stage, level, e.Message)

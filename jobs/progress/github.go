@@ -40,7 +40,7 @@ func (v *githubView) Observe(e runs.Event) {
 			fmt.Fprintf(v.out, "::error title=%s failed::%s\n", e.Stage, annotation(e.Message))
 		}
 	}
-	if e.Type == runs.EventLog && e.Level == "WARN" {
+	if e.Type == runs.EventLog && e.Level == warnLevel {
 		fmt.Fprintf(v.out, "::warning title=%s::%s\n", e.Stage, annotation(e.Message))
 	}
 }

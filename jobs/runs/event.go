@@ -32,6 +32,8 @@ type Event struct {
 	Stages   []string         `json:"stages,omitempty"`
 	Level    string           `json:"level,omitempty"`
 	Message  string           `json:"message,omitempty"`
+	Notable  bool             `json:"-"` // of EventLog: shown to everybody who watches
+	Note     string           `json:"-"` // of EventNote: the name of the fact
 	Progress *stages.Progress `json:"progress,omitempty"`
 	Result   *Result          `json:"-"` // set on EventResult
 }

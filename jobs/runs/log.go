@@ -9,6 +9,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/sprint-ml/sprint/stages"
 	"github.com/sprint-ml/sprint/storage"
 )
 
@@ -68,7 +69,15 @@ func (l *Log) Write(level slog.Level, text string) { l.lines.write(logLine(level
 func (l *Log) Close() { l.lines.close() }
 
 func logLine(level slog.Level, text string) []byte {
-	return fmt.Appendf(nil, "%s %-5s %s", time.Now().UTC().Format(time.RFC3339), level, text)
+	return fmt.Appendf(nil, "%s %-5s %s", time.Now().UTC().Format(time.RFC3339), LevelName(level), text)
+}
+
+// LevelName is the name of a level in logs and events.
+func LevelName(level slog.Level) string {
+	if level == stages.LevelNotable {
+		return slog.LevelInfo.String()
+	}
+	return level.String()
 }
 
 func droppedText(n int) string {

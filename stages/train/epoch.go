@@ -5,6 +5,7 @@ import (
 	"math"
 
 	fit "github.com/sprint-ml/sprint/ml/train"
+	"github.com/sprint-ml/sprint/stages"
 )
 
 // endEpoch measures on val, keeps the best weights and decides to go on.
@@ -27,11 +28,11 @@ func (l *loop) endEpoch(ctx context.Context) error {
 		l.state.SinceBest++
 	}
 	l.state.History = append(l.state.History, x)
-	l.env.Log.Info("epoch", "epoch", x.Epoch, "train_loss", round(x.TrainLoss), "val_loss", round(x.ValLoss), "val_macro_f1", round(x.ValMacroF1))
+	l.env.Log.Log(ctx, stages.LevelNotable, "epoch", "epoch", x.Epoch, "train_loss", round(x.TrainLoss), "val_loss", round(x.ValLoss), "val_macro_f1", round(x.ValMacroF1))
 	l.trainer.NextEpoch()
 	if l.o.Patience > 0 && l.state.SinceBest >= l.o.Patience && !l.trainer.Done() {
 		l.state.Stopped = true
-		l.env.Log.Info("stopped early", "epoch", x.Epoch, "best_val_loss", round(l.state.BestLoss), "best_val_macro_f1", round(l.state.BestF1))
+		l.env.Log.Log(ctx, stages.LevelNotable, "stopped early", "epoch", x.Epoch, "best_val_loss", round(l.state.BestLoss), "best_val_macro_f1", round(l.state.BestF1))
 	}
 	return nil
 }

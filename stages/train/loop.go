@@ -198,7 +198,7 @@ func (l *loop) interrupted(ctx context.Context, err error, keep bool) error {
 		return err
 	}
 	if keep && l.trainer.StepsDone() > 0 {
-		l.env.Log.Info("saving a checkpoint", "step", l.trainer.StepsDone())
+		l.env.Log.Log(ctx, stages.LevelNotable, "saving a checkpoint", "step", l.trainer.StepsDone())
 		if err := l.save(context.WithoutCancel(ctx)); err != nil {
 			return err
 		}
