@@ -41,7 +41,7 @@ func Open(ctx context.Context, o Options) (c *classify.Classifier, fallback erro
 	c, err = classify.OpenFolder(folder.Dir)
 	if err != nil {
 		folder.Close()
-		return nil, nil, nil, stages.Fail(stages.CodeEnvironment, "name a release that `sprint publish` made", "%w", err)
+		return nil, nil, nil, stages.Fail(stages.CodeEnvironment, "name a release that `sprint run` published", "%w", err)
 	}
 	c.Name = folder.Name
 	dev, err := device.Open(ctx, o.Device, device.Options{CacheDir: o.Cache, Offline: o.Offline, Log: o.Log, Announce: o.Announce})

@@ -174,12 +174,12 @@ func (a *App) Secret(ref string) (string, error) {
 // CommandLine is this command, to be pasted. The one that continues does not
 // force again what was done.
 func (a *App) CommandLine(again bool) string {
-	words := []string{"sprint"}
+	var words []string
 	for _, w := range a.Args {
 		if again && (w == "--force" || strings.HasPrefix(w, "--force=")) {
 			continue
 		}
-		words = append(words, commandline.Quote(w))
+		words = append(words, w)
 	}
-	return strings.Join(words, " ")
+	return commandline.Of(words...).String()
 }

@@ -10,6 +10,7 @@ import (
 	"github.com/spf13/cobra"
 	"github.com/sprint-ml/sprint/config"
 	"github.com/sprint-ml/sprint/jobs/catalog"
+	"github.com/sprint-ml/sprint/jobs/commandline"
 	"github.com/sprint-ml/sprint/jobs/runs"
 	"github.com/sprint-ml/sprint/jobs/sprint/app"
 	"github.com/sprint-ml/sprint/storage"
@@ -89,7 +90,7 @@ func cancelRun(ctx context.Context, a *app.App, store *storage.Store, args []str
 		}
 	}
 	if wait > 0 {
-		fmt.Fprintf(a.Stdout, "it has not ended within %s (%s); `sprint status %s` tells when it has\n", wait, s, s.Run)
+		fmt.Fprintf(a.Stdout, "it has not ended within %s (%s); `%s` tells when it has\n", wait, s, commandline.Of("status", s.Run))
 	}
 	return nil
 }

@@ -16,6 +16,7 @@ import (
 	"github.com/spf13/cobra"
 	"github.com/sprint-ml/sprint/config"
 	"github.com/sprint-ml/sprint/jobs/catalog"
+	"github.com/sprint-ml/sprint/jobs/commandline"
 	"github.com/sprint-ml/sprint/jobs/executor"
 	"github.com/sprint-ml/sprint/jobs/provenance"
 	"github.com/sprint-ml/sprint/jobs/runs"
@@ -183,7 +184,7 @@ func catArtifact(ctx context.Context, a *app.App, s *storage.Store, ref string) 
 		return err
 	}
 	if f.Tree() {
-		return &config.UsageError{Message: ref + " is a tree", Hint: fmt.Sprintf("name a file of it, %s/PATH; `sprint artifacts ls %s` lists them", ref, ref)}
+		return &config.UsageError{Message: ref + " is a tree", Hint: fmt.Sprintf("name a file of it, %s/PATH; `%s` lists them", ref, commandline.Of("artifacts", "ls", ref))}
 	}
 	r, err := s.Get(ctx, f.Digest, f.Size)
 	if err != nil {

@@ -9,6 +9,7 @@ import (
 
 	"github.com/spf13/cobra"
 	"github.com/sprint-ml/sprint/jobs/catalog"
+	"github.com/sprint-ml/sprint/jobs/commandline"
 	"github.com/sprint-ml/sprint/jobs/progress"
 	"github.com/sprint-ml/sprint/jobs/runs"
 	"github.com/sprint-ml/sprint/jobs/sprint/app"
@@ -77,9 +78,9 @@ func showProgress(ctx context.Context, a *app.App, store *storage.Store, s runs.
 	progress.StageTable(a.Stdout, &runs.Result{Stages: stages})
 	switch {
 	case s.Live() && s.Cancel != nil:
-		fmt.Fprintf(a.Stdout, "follow it to its end with:\n  sprint logs -f %s\n", s.Run)
+		fmt.Fprintf(a.Stdout, "follow it to its end with:\n  %s\n", commandline.Of("logs", "-f", s.Run))
 	case s.Live():
-		fmt.Fprintf(a.Stdout, "follow it with:\n  sprint logs -f %s\nend it, checkpointed, with:\n  sprint cancel %s\n", s.Run, s.Run)
+		fmt.Fprintf(a.Stdout, "follow it with:\n  %s\nend it, checkpointed, with:\n  %s\n", commandline.Of("logs", "-f", s.Run), commandline.Of("cancel", s.Run))
 	case resolved.Command != "":
 		fmt.Fprintf(a.Stdout, "continue with:\n  %s\n", resolved.Command)
 	}

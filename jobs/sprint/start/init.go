@@ -71,6 +71,6 @@ func writeTemplate(a *app.App, dir string) error {
 		}
 		fmt.Fprintf(a.Stdout, "wrote %s\n", filepath.Join(dir, e.Name()))
 	}
-	fmt.Fprintf(a.Stdout, "run it with:\n  sprint run %s\n", commandline.Quote(filepath.Join(dir, "plan.yaml")))
+	fmt.Fprintf(a.Stdout, "run it with:\n  %s\n", commandline.Of("run", filepath.Join(dir, "plan.yaml")))
 	return nil
 }

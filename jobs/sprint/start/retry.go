@@ -8,6 +8,7 @@ import (
 	"github.com/spf13/cobra"
 	"github.com/sprint-ml/sprint/config"
 	"github.com/sprint-ml/sprint/jobs/catalog"
+	"github.com/sprint-ml/sprint/jobs/commandline"
 	"github.com/sprint-ml/sprint/jobs/runs"
 	"github.com/sprint-ml/sprint/jobs/sprint/app"
 	"github.com/sprint-ml/sprint/stages"
@@ -51,7 +52,7 @@ func startedBy(ctx context.Context, store *storage.Store, run string) ([]string,
 	var words []string
 	switch {
 	case s.Live():
-		return nil, &config.UsageError{Message: fmt.Sprintf("run %s is not over: %s", run, s), Hint: fmt.Sprintf("`sprint logs -f %s` follows it, `sprint cancel %s` ends it", run, run)}
+		return nil, &config.UsageError{Message: fmt.Sprintf("run %s is not over: %s", run, s), Hint: fmt.Sprintf("`%s` follows it, `%s` ends it", commandline.Of("logs", "-f", run), commandline.Of("cancel", run))}
 	case s.Record != nil:
 		words = s.Record.Args
 	default: // it was killed
