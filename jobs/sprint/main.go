@@ -1,4 +1,10 @@
-// Command sprint runs one-day model sprints from a plan.
+// Command sprint runs one-day model sprints from a plan. main.go takes signals and
+// ends the process, root.go wires the commands; the rest is elsewhere:
+//
+//   - start/, look/, model/, labels/, care/: the commands, by what they are for
+//   - app/: what they share
+//
+// A command reads its flags, asks a package beside this one, and prints.
 package main
 
 import (

@@ -11,6 +11,7 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+	"unicode"
 
 	"github.com/sprint-ml/sprint/jobs/sprint/app"
 )
@@ -36,6 +37,64 @@ func TestShownCommandLines(t *testing.T) {
 			t.Errorf("%s: %q: %v", at, line, err)
 		}
 	}
+	eachNode(t, func(at token.Position, n ast.Node) bool {
+		if words, ok := lineOf(n); ok {
+			check(at, "sprint "+strings.Join(words, " "))
+			return false
+		}
+		text, _ := constant(n)
+		for _, m := range quotedLine.FindAllStringSubmatch(text, -1) {
+			check(at, m[1])
+		}
+		for _, m := range shownLine.FindAllStringSubmatch(text, -1) {
+			for line := range strings.SplitSeq(m[1], " && ") {
+				if !prose.MatchString(line) {
+					check(at, line)
+				}
+			}
+		}
+		return true
+	})
+	if shown < 40 {
+		t.Errorf("%d command lines were found", shown)
+	}
+}
+
+// TestHints: a hint is a fragment that goes on where a message ended: it begins in
+// lower case and has no full stop.
+func TestHints(t *testing.T) {
+	hints := 0
+	eachNode(t, func(at token.Position, n ast.Node) bool {
+		var hint ast.Expr
+		switch n := n.(type) {
+		case *ast.CallExpr:
+			if f, ok := n.Fun.(*ast.SelectorExpr); ok && f.Sel.Name == "Fail" && len(n.Args) > 2 {
+				hint = n.Args[1]
+			}
+		case *ast.KeyValueExpr:
+			if k, ok := n.Key.(*ast.Ident); ok && k.Name == "Hint" {
+				hint = n.Value
+			}
+		}
+		text, ok := constant(hint)
+		if !ok || text == "" {
+			return true
+		}
+		hints++
+		first := []rune(text + "  ")[:2]
+		if strings.HasSuffix(text, ".") && !strings.HasSuffix(text, "...") || unicode.IsUpper(first[0]) && unicode.IsLower(first[1]) {
+			t.Errorf("%s: %q is a sentence", at, text)
+		}
+		return true
+	})
+	if hints < 100 {
+		t.Errorf("%d hints were found", hints)
+	}
+}
+
+// eachNode visits the syntax of all that is not a test.
+func eachNode(t *testing.T, visit func(at token.Position, n ast.Node) bool) {
+	t.Helper()
 	err := filepath.WalkDir("../..", func(path string, d fs.DirEntry, err error) error {
 		if err != nil || d.IsDir() || !strings.HasSuffix(path, ".go") || strings.HasSuffix(path, "_test.go") {
 			return err
@@ -45,34 +104,22 @@ func TestShownCommandLines(t *testing.T) {
 		if err != nil {
 			return err
 		}
-		ast.Inspect(file, func(n ast.Node) bool {
-			if words, ok := lineOf(n); ok {
-				check(set.Position(n.Pos()), "sprint "+strings.Join(words, " "))
-				return false
-			}
-			if lit, ok := n.(*ast.BasicLit); ok && lit.Kind == token.STRING {
-				text, _ := strconv.Unquote(lit.Value)
-				for _, m := range quotedLine.FindAllStringSubmatch(text, -1) {
-					check(set.Position(lit.Pos()), m[1])
-				}
-				for _, m := range shownLine.FindAllStringSubmatch(text, -1) {
-					for line := range strings.SplitSeq(m[1], " && ") {
-						if !prose.MatchString(line) {
-							check(set.Position(lit.Pos()), line)
-						}
-					}
-				}
-			}
-			return true
-		})
+		ast.Inspect(file, func(n ast.Node) bool { return n == nil || visit(set.Position(n.Pos()), n) })
 		return nil
 	})
 	if err != nil {
 		t.Fatal(err)
 	}
-	if shown < 40 {
-		t.Errorf("%d command lines were found", shown)
+}
+
+// constant is the text of a string literal.
+func constant(n ast.Node) (text string, ok bool) {
+	lit, ok := n.(*ast.BasicLit)
+	if !ok || lit.Kind != token.STRING {
+		return "", false
 	}
+	text, err := strconv.Unquote(lit.Value)
+	return text, err == nil
 }
 
 // checkShown finds the command of a line and parses its flags. How many arguments
@@ -105,8 +152,7 @@ func lineOf(n ast.Node) (words []string, ok bool) {
 		return nil, false
 	}
 	word := func(e ast.Expr) string {
-		if lit, ok := e.(*ast.BasicLit); ok && lit.Kind == token.STRING {
-			text, _ := strconv.Unquote(lit.Value)
+		if text, ok := constant(e); ok {
 			return strings.ReplaceAll(text, " ", "_")
 		}
 		return "x"

@@ -224,7 +224,7 @@ func keepOutput(ctx context.Context, out stages.Outputs, name, dir string) error
 	defer root.Close()
 	info, err := root.Lstat(name)
 	if errors.Is(err, fs.ErrNotExist) {
-		return stages.Fail(stages.CodeStage, "Let the program write $SPRINT_OUTPUTS/"+name+".", "the program ended well but left no output %s", name)
+		return stages.Fail(stages.CodeStage, "let the program write $SPRINT_OUTPUTS/"+name, "the program ended well but left no output %s", name)
 	}
 	if err != nil {
 		return err

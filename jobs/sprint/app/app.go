@@ -1,3 +1,11 @@
+// Package app holds what commands share:
+//
+//   - app.go: the streams, the flags of all commands, config and store
+//   - compile.go: a plan compiled, with or without the store of its config
+//   - failure.go: ends with an exit code
+//   - print.go: JSON, sizes, digests and warnings as commands print them
+//
+// It knows no command.
 package app
 
 import (

@@ -1,3 +1,5 @@
+// Package care holds the commands that look after runs, stores, the machine and the settings:
+// cancel, unlock, gc, doctor, config, schema and version. Each file is a command, or what one prints.
 package care
 
 import (

@@ -1,3 +1,5 @@
+// Package model holds the commands that use a model:
+// classify, serve and promote. Each file is a command, or what one prints.
 package model
 
 import (

@@ -1,3 +1,6 @@
+// Package start holds the commands that write, check, foresee and run a plan:
+// init, validate, plan, run and retry, and the worker that a run starts for each
+// attempt. Each file is a command, or what one prints.
 package start
 
 import (
