@@ -32,13 +32,13 @@ type Run struct {
 }
 
 // Load reads many runs at once: a store far away answers slowly.
-func Load(ctx context.Context, store *storage.Store, ids []string, stand func(context.Context, *storage.Store, string) (runs.Status, error)) ([]Run, error) {
+func Load(ctx context.Context, store *storage.Store, ids []string, load func(context.Context, *storage.Store, string) (runs.Status, error)) ([]Run, error) {
 	out := make([]Run, len(ids))
 	var group errgroup.Group
 	group.SetLimit(16)
 	for i, id := range ids {
 		group.Go(func() error {
-			s, err := stand(ctx, store, id)
+			s, err := load(ctx, store, id)
 			r := Run{Run: id, State: s.State, Status: s}
 			switch {
 			case errors.Is(err, storage.ErrNotFound), errors.Is(err, storage.ErrCorrupt):

@@ -1,5 +1,6 @@
-// Package care holds the commands that look after runs, stores, the machine and the settings:
-// cancel, unlock, gc, doctor, config, schema and version. Each file is a command, or what one prints.
+// Package care holds the commands that look after runs, stores, the machine and
+// the settings: cancel, unlock, gc, doctor, config, schema and version. Each file
+// is a command, or what one asks of the system.
 package care
 
 import (

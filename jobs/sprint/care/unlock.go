@@ -119,7 +119,7 @@ func freeLease(ctx context.Context, a *app.App, store *storage.Store, name strin
 	}
 	if !l.Released {
 		if err := store.BreakLease(ctx, l); errors.Is(err, storage.ErrStale) {
-			return alive(l)
+			return renewed(l)
 		} else if err != nil {
 			return err
 		}
@@ -128,8 +128,8 @@ func freeLease(ctx context.Context, a *app.App, store *storage.Store, name strin
 	return nil
 }
 
-// alive refuses to free a lease that is renewed.
-func alive(l storage.LeaseState) error {
+// renewed refuses to free a lease that is renewed.
+func renewed(l storage.LeaseState) error {
 	return stages.Fail(stages.CodeLease, "`sprint cancel` ends a run in good order; --force frees the lease all the same", "%w, which renews it", &storage.HeldError{Key: "leases/" + l.Name, Holder: l.Holder, Epoch: l.Epoch, Version: l.Version})
 }
 
@@ -150,7 +150,7 @@ func watchLease(ctx context.Context, store *storage.Store, l storage.LeaseState)
 			return now, nil
 		}
 		if now.Version != l.Version {
-			return l, alive(now)
+			return l, renewed(now)
 		}
 	}
 	return l, nil

@@ -1,6 +1,6 @@
-// Package labels holds the commands that look at what rules and labellers say, and correct it:
-// label-preview and review. What they show and take in is made in
-// jobs/labels. Each file is a command, or what one prints.
+// Package labels holds the commands that look at what rules and labellers say,
+// and correct it: label-preview and review. Each file is a command, or what one
+// prints. What they show and take in is made in jobs/labels.
 package labels
 
 import (

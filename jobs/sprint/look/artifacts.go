@@ -55,7 +55,7 @@ of a tree: train.model/config.json.`,
 	var every bool
 	verify := &cobra.Command{
 		Use: "verify [RUN|ARTIFACT]", Short: "Read every byte again; of the newest run's outputs by default", Args: cobra.MaximumNArgs(1),
-		Long: "Read every byte of an artifact, of all outputs of a run, or with --all of the\nwhole store, records and releases included, and compare with the digests. Damaged\nartifacts are marked, so that the stage that made them runs again; for all else the\ncommand says what mends it. It ends with code 9 if anything is damaged.",
+		Long: "Read every byte of an artifact, of all outputs of a run, or with --all of the\nwhole store, records and releases included, and compare with the digests. Damaged\nartifacts are marked, so that the stage that made them runs again; for all else the\ncommand says what repairs it. It ends with code 9 if anything is damaged.",
 		RunE: a.OnStore(func(ctx context.Context, s *storage.Store, args []string) error {
 			return verifyArtifacts(ctx, a, s, args, every)
 		}),
@@ -216,7 +216,7 @@ func verifyArtifacts(ctx context.Context, a *app.App, s *storage.Store, args []s
 	if err != nil {
 		return err
 	}
-	t := tally{a: a}
+	t := checked{a: a}
 	for _, f := range found {
 		name := f.Base()
 		if f.Stage != "" {
@@ -239,7 +239,7 @@ func verifyArtifacts(ctx context.Context, a *app.App, s *storage.Store, args []s
 
 // verifyStore reads every object, whoever made it.
 func verifyStore(ctx context.Context, a *app.App, s *storage.Store) error {
-	t := tally{a: a, what: "objects"}
+	t := checked{a: a, what: "objects"}
 	unknown := 0
 	err := runs.Verify(ctx, s, func(o storage.Info, known bool, err error) {
 		switch {
@@ -260,40 +260,40 @@ func verifyStore(ctx context.Context, a *app.App, s *storage.Store) error {
 	return t.end()
 }
 
-// tally counts what a verification found.
-type tally struct {
-	a     *app.App
-	files int
-	bytes int64
-	bad   int
-	what  string   // is counted; empty means blobs
-	mends []string // what to do about the bad ones
+// checked counts what a verification read and found damaged.
+type checked struct {
+	a       *app.App
+	files   int
+	bytes   int64
+	bad     int
+	what    string   // is counted; empty means blobs
+	repairs []string // what to do about the bad ones
 }
 
-func (t *tally) fault(name string, err error) {
+func (t *checked) fault(name string, err error) {
 	t.bad++
 	text := err.Error()
 	if errors.Is(err, storage.ErrNotFound) {
 		text = "its bytes are not in the store"
 	}
 	fmt.Fprintf(t.a.Stdout, "BAD %s: %s\n", name, text)
-	mend := executor.Mend("blobs/")
+	repair := executor.Mend("blobs/")
 	if stored := (*storage.Error)(nil); errors.As(err, &stored) {
-		mend = executor.Mend(stored.Key)
+		repair = executor.Mend(stored.Key)
 	}
-	if mend != "" && !slices.Contains(t.mends, mend) {
-		t.mends = append(t.mends, mend)
+	if repair != "" && !slices.Contains(t.repairs, repair) {
+		t.repairs = append(t.repairs, repair)
 	}
 }
 
-func (t *tally) end() error {
+func (t *checked) end() error {
 	fmt.Fprintf(t.a.Stdout, "%d %s, %s: every byte as its digest says\n", t.files, cmp.Or(t.what, "blobs"), app.Size(t.bytes))
 	if t.bad == 0 {
 		return nil
 	}
 	fmt.Fprintf(t.a.Stdout, "%d are damaged or gone:\n", t.bad)
-	for _, mend := range t.mends {
-		fmt.Fprintf(t.a.Stdout, "  %s\n", mend)
+	for _, repair := range t.repairs {
+		fmt.Fprintf(t.a.Stdout, "  %s\n", repair)
 	}
 	return app.Exit(stages.CodeIntegrity)
 }

@@ -1,5 +1,6 @@
 // Package look holds the commands that say what happened in a run, and why:
-// status, runs, logs, explain, graph, report, diff, trace and artifacts. Each file is a command, or what one prints.
+// status, runs, logs, explain, graph, report, diff, trace and artifacts. Each file
+// is a command, or what one prints.
 package look
 
 import (

@@ -1,5 +1,5 @@
-// Package model holds the commands that use a model:
-// classify, serve and promote. Each file is a command, or what one prints.
+// Package model holds the commands that use a model: classify, serve and promote.
+// Each file is a command. What answers is in jobs/answers and jobs/serve.
 package model
 
 import (
