@@ -158,7 +158,7 @@ func TestEveryBlobHeals(t *testing.T) {
 				// Of the right size, so only one who reads it knows.
 				bad := 0
 				f := provenance.Found{Artifact: storage.Artifact{Digest: digest, Size: int64(len(data))}}
-				if _, _, err := provenance.CheckArtifact(b.Ctx, b.Store, f, func(string, error) { bad++ }); err != nil || bad != 1 {
+				if _, _, err := provenance.Check(b.Ctx, b.Store, f, func(string, error) { bad++ }); err != nil || bad != 1 {
 					t.Fatalf("a flipped blob: %d found, %v", bad, err)
 				}
 			}

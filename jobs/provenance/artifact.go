@@ -49,10 +49,10 @@ func noArtifact(ref, format string, args ...any) error {
 	}
 }
 
-// FindArtifact finds what ref names: STAGE.OUTPUT of the newest run that has it,
+// Find finds what ref names: STAGE.OUTPUT of the newest run that has it,
 // RUN:STAGE.OUTPUT, MODEL@VERSION, or a digest or the beginning of one, and
 // after a slash the path of a file in a tree.
-func FindArtifact(ctx context.Context, s *storage.Store, ref string) (Found, error) {
+func Find(ctx context.Context, s *storage.Store, ref string) (Found, error) {
 	head, path, inTree := strings.Cut(ref, "/")
 	var f Found
 	var err error
@@ -188,10 +188,10 @@ func mediaOf(ctx context.Context, s *storage.Store, st runs.StageResult, a stora
 	return "", err
 }
 
-// CheckArtifact reads every byte of an artifact, the files of a tree included,
+// Check reads every byte of an artifact, the files of a tree included,
 // and returns how many that were. It goes on after a bad one: bad is told each,
 // with the path inside the tree.
-func CheckArtifact(ctx context.Context, s *storage.Store, f Found, bad func(path string, err error)) (files int, bytes int64, err error) {
+func Check(ctx context.Context, s *storage.Store, f Found, bad func(path string, err error)) (files int, bytes int64, err error) {
 	entries := []storage.TreeEntry{{Path: f.Path, Digest: f.Digest, Size: f.Size}}
 	if f.Tree() {
 		inside, err := s.Tree(ctx, f.Digest)

@@ -100,7 +100,7 @@ func what(f provenance.Found) string {
 }
 
 func listTree(ctx context.Context, a *app.App, s *storage.Store, ref string) error {
-	f, err := provenance.FindArtifact(ctx, s, ref)
+	f, err := provenance.Find(ctx, s, ref)
 	if err != nil {
 		return err
 	}
@@ -121,7 +121,7 @@ func listTree(ctx context.Context, a *app.App, s *storage.Store, ref string) err
 }
 
 func getArtifact(ctx context.Context, a *app.App, s *storage.Store, args []string) error {
-	f, err := provenance.FindArtifact(ctx, s, args[0])
+	f, err := provenance.Find(ctx, s, args[0])
 	if err != nil {
 		return err
 	}
@@ -179,7 +179,7 @@ func fetchFile(ctx context.Context, s *storage.Store, f provenance.Found, path s
 }
 
 func catArtifact(ctx context.Context, a *app.App, s *storage.Store, ref string) error {
-	f, err := provenance.FindArtifact(ctx, s, ref)
+	f, err := provenance.Find(ctx, s, ref)
 	if err != nil {
 		return err
 	}
@@ -205,7 +205,7 @@ func verifyArtifacts(ctx context.Context, a *app.App, s *storage.Store, args []s
 	case every:
 		return verifyStore(ctx, a, s)
 	case len(args) > 0 && !catalog.IsRun(ctx, s, args[0]):
-		f, err := provenance.FindArtifact(ctx, s, args[0])
+		f, err := provenance.Find(ctx, s, args[0])
 		if err != nil {
 			return err
 		}
@@ -222,7 +222,7 @@ func verifyArtifacts(ctx context.Context, a *app.App, s *storage.Store, args []s
 		if f.Stage != "" {
 			name = f.Stage + "." + f.Name
 		}
-		n, bytes, err := provenance.CheckArtifact(ctx, s, f, func(path string, err error) {
+		n, bytes, err := provenance.Check(ctx, s, f, func(path string, err error) {
 			at := name
 			if path != "" {
 				at += "/" + path

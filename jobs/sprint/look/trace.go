@@ -43,7 +43,7 @@ type traced struct {
 }
 
 func traceArtifact(ctx context.Context, a *app.App, s *storage.Store, ref string) error {
-	f, err := provenance.FindArtifact(ctx, s, ref)
+	f, err := provenance.Find(ctx, s, ref)
 	if err != nil {
 		return err
 	}
