@@ -1,5 +1,10 @@
-// Package catalog answers what a store holds, for whoever shows it: its runs, the
-// newest run that fits, and the outputs of a run. Its errors say what to do next.
+// Package catalog answers what a store holds, for whoever shows it:
+//
+//   - runs.go: its runs, the newest that fits, the outputs of one
+//   - logs.go, compare.go, retry.go: which run is meant where a command names none,
+//     and whether it can be shown, compared or repeated
+//   - leases.go: the leases that are held
+//   - failure.go: errors that say what to do next
 package catalog
 
 import (

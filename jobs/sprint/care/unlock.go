@@ -10,9 +10,9 @@ import (
 
 	"github.com/spf13/cobra"
 	"github.com/sprint-ml/sprint/config"
+	"github.com/sprint-ml/sprint/jobs/catalog"
 	"github.com/sprint-ml/sprint/jobs/runs"
 	"github.com/sprint-ml/sprint/jobs/sprint/app"
-	"github.com/sprint-ml/sprint/stages"
 	"github.com/sprint-ml/sprint/storage"
 )
 
@@ -42,22 +42,8 @@ this is for the impatient. They never decide whether work is done.`,
 	return cmd
 }
 
-// held lists the leases that are not released.
-func held(ctx context.Context, store *storage.Store) ([]storage.LeaseState, error) {
-	var out []storage.LeaseState
-	for l, err := range store.Leases(ctx, "") {
-		if err != nil {
-			return nil, err
-		}
-		if !l.Released {
-			out = append(out, l)
-		}
-	}
-	return out, nil
-}
-
 func showLeases(ctx context.Context, a *app.App, store *storage.Store) error {
-	leases, err := held(ctx, store)
+	leases, err := catalog.HeldLeases(ctx, store)
 	if err != nil {
 		return err
 	}
@@ -89,7 +75,7 @@ func showLeases(ctx context.Context, a *app.App, store *storage.Store) error {
 }
 
 func freeLease(ctx context.Context, a *app.App, store *storage.Store, name string, force bool) error {
-	leases, err := held(ctx, store)
+	leases, err := catalog.HeldLeases(ctx, store)
 	if err != nil {
 		return err
 	}
@@ -113,45 +99,17 @@ func freeLease(ctx context.Context, a *app.App, store *storage.Store, name strin
 	l := found[0]
 	if !l.Free(storage.Self()) && !force {
 		fmt.Fprintf(a.Stderr, "lease %s is held by %s; watching for %s whether it is renewed\n", l.Name, l.Holder, runs.LeaseTTL)
-		if l, err = watchLease(ctx, store, l); err != nil {
+		if l, err = catalog.WatchLease(ctx, store, l); err != nil {
 			return err
 		}
 	}
 	if !l.Released {
 		if err := store.BreakLease(ctx, l); errors.Is(err, storage.ErrStale) {
-			return renewed(l)
+			return catalog.Renewed(l)
 		} else if err != nil {
 			return err
 		}
 	}
 	fmt.Fprintf(a.Stdout, "lease %s is free; %s held it\n", l.Name, l.Holder)
 	return nil
-}
-
-// renewed refuses to free a lease that is renewed.
-func renewed(l storage.LeaseState) error {
-	return stages.Fail(stages.CodeLease, "`sprint cancel` ends a run in good order; --force frees the lease all the same", "%w, which renews it", &storage.HeldError{Key: "leases/" + l.Name, Holder: l.Holder, Epoch: l.Epoch, Version: l.Version})
-}
-
-// watchLease returns the lease if nobody renews it within a ttl, or if it is
-// released meanwhile; else *storage.HeldError.
-func watchLease(ctx context.Context, store *storage.Store, l storage.LeaseState) (storage.LeaseState, error) {
-	for end := time.Now().Add(runs.LeaseTTL); time.Now().Before(end); {
-		select {
-		case <-ctx.Done():
-			return l, context.Cause(ctx)
-		case <-time.After(500 * time.Millisecond):
-		}
-		now, err := store.Lease(ctx, l.Name)
-		if err != nil {
-			return l, err
-		}
-		if now.Free(storage.Self()) {
-			return now, nil
-		}
-		if now.Version != l.Version {
-			return l, renewed(now)
-		}
-	}
-	return l, nil
 }

@@ -55,7 +55,7 @@ of a tree: train.model/config.json.`,
 	var every bool
 	verify := &cobra.Command{
 		Use: "verify [RUN|ARTIFACT]", Short: "Read every byte again; of the newest run's outputs by default", Args: cobra.MaximumNArgs(1),
-		Long: "Read every byte of an artifact, of all outputs of a run, or with --all of the\nwhole store, records and releases included, and compare with the digests. Damaged\nartifacts are marked, so that the stage that made them runs again; for all else the\ncommand says what repairs it. It ends with code 9 if anything is damaged.",
+		Long: "Read every byte of an artifact, of all outputs of a run, or with --all of the\nwhole store, records and releases included, and compare with the digests. Damaged\nartifacts are marked, so that the stage that made them runs again; for all else the\ncommand says what mends it. It ends with code 9 if anything is damaged.",
 		RunE: a.OnStore(func(ctx context.Context, s *storage.Store, args []string) error {
 			return verifyArtifacts(ctx, a, s, args, every)
 		}),
@@ -135,31 +135,9 @@ func getArtifact(ctx context.Context, a *app.App, s *storage.Store, args []strin
 	if _, err := os.Lstat(dest); !errors.Is(err, fs.ErrNotExist) {
 		return &config.UsageError{Message: dest + " exists already", Hint: "name another place, or move it away"}
 	}
-	// Written beside its place and moved there whole.
-	dir, err := os.MkdirTemp(filepath.Dir(dest), ".sprint-get-*")
+	n, err := provenance.Fetch(ctx, s, f, dest)
 	if err != nil {
-		return err
-	}
-	defer os.RemoveAll(dir)
-	part := filepath.Join(dir, "part")
-	n := 1
-	if f.Tree() {
-		entries, err := s.Tree(ctx, f.Digest)
-		if err != nil {
-			return catalog.Gone(args[0], err)
-		}
-		n = len(entries)
-		if err := os.Mkdir(part, 0o755); err != nil {
-			return err
-		}
-		if err := s.FetchTree(ctx, entries, part); err != nil {
-			return catalog.Gone(args[0], err)
-		}
-	} else if err := fetchFile(ctx, s, f, part); err != nil {
 		return catalog.Gone(args[0], err)
-	}
-	if err := os.Rename(part, dest); err != nil {
-		return err
 	}
 	if f.Tree() {
 		fmt.Fprintf(a.Stdout, "%s: %d files\n", dest, n)
@@ -167,15 +145,6 @@ func getArtifact(ctx context.Context, a *app.App, s *storage.Store, args []strin
 		fmt.Fprintf(a.Stdout, "%s: %s\n", dest, app.Size(f.Size))
 	}
 	return nil
-}
-
-func fetchFile(ctx context.Context, s *storage.Store, f provenance.Found, path string) error {
-	out, err := os.OpenFile(path, os.O_CREATE|os.O_EXCL|os.O_RDWR, 0o644)
-	if err != nil {
-		return err
-	}
-	err = s.FetchFile(ctx, f.Digest, f.Size, out)
-	return errors.Join(err, out.Close())
 }
 
 func catArtifact(ctx context.Context, a *app.App, s *storage.Store, ref string) error {

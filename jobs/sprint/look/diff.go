@@ -3,7 +3,6 @@ package look
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"io"
 	"strconv"
@@ -11,7 +10,6 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
-	"github.com/sprint-ml/sprint/config"
 	"github.com/sprint-ml/sprint/jobs/catalog"
 	"github.com/sprint-ml/sprint/jobs/provenance"
 	"github.com/sprint-ml/sprint/jobs/runs"
@@ -37,7 +35,7 @@ func diffCommand(a *app.App) *cobra.Command {
 }
 
 func diffRuns(ctx context.Context, a *app.App, s *storage.Store, args []string, exitCode bool) error {
-	old, now, err := pair(ctx, s, args)
+	old, now, err := catalog.ToCompare(ctx, s, args)
 	if err != nil {
 		return err
 	}
@@ -62,47 +60,6 @@ func diffRuns(ctx context.Context, a *app.App, s *storage.Store, args []string, 
 		return app.Exit(stages.CodeStage)
 	}
 	return err
-}
-
-// pair finds the two runs to compare.
-func pair(ctx context.Context, s *storage.Store, args []string) (old, now runs.Record, err error) {
-	load := func(id string) (runs.Record, error) {
-		st, err := runs.Load(ctx, s, id)
-		switch {
-		case err != nil:
-			return runs.Record{}, catalog.NoRun(id, err)
-		case st.Record == nil:
-			return runs.Record{}, &config.UsageError{Message: fmt.Sprintf("run %s has not ended: %s", id, st)}
-		}
-		return *st.Record, nil
-	}
-	newest := func(plan, not string) (runs.Record, error) {
-		st, err := catalog.Newest(ctx, s, func(st runs.Status) bool {
-			return st.Record != nil && (plan == "" || st.Record.Plan == plan) && (not == "" || st.Run < not)
-		})
-		if errors.Is(err, storage.ErrNotFound) {
-			return runs.Record{}, &config.UsageError{Message: "there is no other run to compare with", Hint: "`sprint runs` lists them"}
-		}
-		if err != nil {
-			return runs.Record{}, err
-		}
-		return *st.Record, nil
-	}
-	switch len(args) {
-	case 2:
-		if old, err = load(args[0]); err == nil {
-			now, err = load(args[1])
-		}
-	case 1:
-		if old, err = load(args[0]); err == nil {
-			now, err = newest(old.Plan, "")
-		}
-	default:
-		if now, err = newest("", ""); err == nil {
-			old, err = newest(now.Plan, *now.Run)
-		}
-	}
-	return old, now, err
 }
 
 func showDiff(a *app.App, old, now runs.Record, c *provenance.Comparison) error {

@@ -4,10 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"maps"
 	"regexp"
-	"slices"
-	"strings"
 
 	"github.com/spf13/cobra"
 	"github.com/sprint-ml/sprint/config"
@@ -47,11 +44,11 @@ exit code. If the run's runner was killed, it says so and ends with 75.`,
 			}
 			if run == "" {
 				var err error
-				if run, err = newestWithLogs(ctx, store, follow); err != nil {
+				if run, err = catalog.NewestWithLogs(ctx, store, follow); err != nil {
 					return err
 				}
 			}
-			if err := checkTried(ctx, store, run, stage, follow); err != nil {
+			if err := catalog.CheckTried(ctx, store, run, stage, follow); err != nil {
 				return err
 			}
 			f := &runs.Follower{Store: store, Run: run, Stage: stage, Attempt: attempt, Out: a.Stdout}
@@ -79,54 +76,4 @@ exit code. If the run's runner was killed, it says so and ends with 75.`,
 	cmd.Flags().IntVar(&attempt, "attempt", 0, "of this attempt alone")
 	cmd.Flags().BoolVarP(&follow, "follow", "f", false, "go on until the run ends")
 	return cmd
-}
-
-// newestWithLogs is the newest run that tried a stage; a follower takes one
-// that has not tried any yet.
-func newestWithLogs(ctx context.Context, store *storage.Store, follow bool) (string, error) {
-	ids, err := runs.List(ctx, store, 100)
-	if err != nil {
-		return "", err
-	}
-	for _, id := range ids {
-		if follow {
-			if alive, _, err := (&runs.Liveness{Store: store, Run: id}).Alive(ctx); err == nil && alive {
-				return id, nil
-			}
-		}
-		tries, err := runs.Attempts(ctx, store, id)
-		if err != nil {
-			return "", err
-		}
-		if len(tries) > 0 {
-			return id, nil
-		}
-	}
-	return "", &config.UsageError{Message: "no run of this store has logs"}
-}
-
-// checkTried refuses a run or stage that can have no logs. A run that goes on
-// may still come to the stage.
-func checkTried(ctx context.Context, store *storage.Store, run, stage string, follow bool) error {
-	if !storage.ValidKey("runs/" + run) {
-		return catalog.NoRun(run, storage.ErrNotFound)
-	}
-	tries, err := runs.Attempts(ctx, store, run)
-	if err != nil {
-		return err
-	}
-	resolved, err := runs.LoadResolved(ctx, store, run)
-	if err != nil && len(tries) == 0 {
-		if _, err := runs.LoadRecord(ctx, store, run); err == nil {
-			return catalog.NoRun(run, errors.New("it tried no stage"))
-		}
-		return catalog.NoRun(run, err)
-	}
-	if _, tried := tries[stage]; stage == "" || tried {
-		return nil
-	}
-	if _, planned := resolved.Stages[stage]; follow && planned {
-		return nil
-	}
-	return &config.UsageError{Message: fmt.Sprintf("run %s did not try stage %q", run, stage), Hint: "it tried " + strings.Join(slices.Sorted(maps.Keys(tries)), ", ")}
 }

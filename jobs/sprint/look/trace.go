@@ -33,15 +33,6 @@ RUN:STAGE.OUTPUT, MODEL@VERSION, or a digest or its beginning.`,
 	return cmd
 }
 
-// traced is the answer of trace -o json. Work is listed once, nearest first.
-type traced struct {
-	Artifact provenance.Found       `json:"artifact"`
-	InTrees  []string               `json:"in_trees,omitempty"`
-	Up       []*provenance.Origin   `json:"up"`
-	Down     []*provenance.Origin   `json:"down"`
-	Releases []provenance.Published `json:"releases"`
-}
-
 func traceArtifact(ctx context.Context, a *app.App, s *storage.Store, ref string) error {
 	f, err := provenance.Find(ctx, s, ref)
 	if err != nil {
@@ -61,7 +52,7 @@ func traceArtifact(ctx context.Context, a *app.App, s *storage.Store, ref string
 		start = append(start, trees...)
 	}
 	if a.AsJSON {
-		return json.NewEncoder(a.Stdout).Encode(gather(l, f, start, trees))
+		return json.NewEncoder(a.Stdout).Encode(provenance.NewTrace(l, f, start, trees))
 	}
 	p := &tracer{out: a.Stdout, l: l}
 	fmt.Fprintf(a.Stdout, "%s  sha256:%s, %s\n", ref, app.Short(f.Digest), app.Size(f.Size))
@@ -81,55 +72,6 @@ func traceArtifact(ctx context.Context, a *app.App, s *storage.Store, ref string
 	}
 	p.none("nothing")
 	return nil
-}
-
-// gather collects a trace without its shape.
-func gather(l *provenance.Lineage, f provenance.Found, start, trees []string) traced {
-	t := traced{Artifact: f, InTrees: trees, Up: []*provenance.Origin{}, Down: []*provenance.Origin{}, Releases: []provenance.Published{}}
-	follow := func(next func(string) []*provenance.Origin, digests func(*provenance.Origin) []string, each func(string), into *[]*provenance.Origin) {
-		seen, known := map[*provenance.Origin]bool{}, map[string]bool{}
-		for todo := slices.Clone(start); len(todo) > 0; todo = todo[1:] {
-			if known[todo[0]] {
-				continue
-			}
-			known[todo[0]] = true
-			each(todo[0])
-			for _, o := range next(todo[0]) {
-				if !seen[o] {
-					seen[o] = true
-					*into = append(*into, o)
-					todo = append(todo, digests(o)...)
-				}
-			}
-		}
-	}
-	follow(l.Makers, inputsOf, func(string) {}, &t.Up)
-	follow(l.Users, outputsOf, func(d string) {
-		for _, r := range l.Releases(d) {
-			if !slices.ContainsFunc(t.Releases, func(p provenance.Published) bool { return p.Name == r.Name && p.Version == r.Version }) {
-				t.Releases = append(t.Releases, r)
-			}
-		}
-	}, &t.Down)
-	return t
-}
-
-func inputsOf(o *provenance.Origin) []string {
-	var out []string
-	for _, name := range slices.Sorted(maps.Keys(o.Inputs)) {
-		out = append(out, o.Inputs[name])
-	}
-	return out
-}
-
-func outputsOf(o *provenance.Origin) []string {
-	var out []string
-	for _, x := range o.Outputs {
-		if !x.Volatile {
-			out = append(out, x.Digest)
-		}
-	}
-	return out
 }
 
 // tracer prints a trace as an indented tree; what was shown is not shown again.
