@@ -122,7 +122,7 @@ func gainTile(m *document.Metrics) Tile {
 	return t
 }
 
-// between says an interval in words; empty without one.
+// span says an interval in words; empty without one.
 func span(i *document.Interval) string {
 	if i == nil {
 		return ""
@@ -151,18 +151,3 @@ func (r *Report) facts(s *document.Source) {
 	}
 	add("sprint", Cell{Text: s.Version})
 }
-
-// cost is what the stages took and where they ran.
-// took is how long the work of a stage took when it was done.
-// rate is what a stage noted of its speed.
-// lineage says which bytes came from which, down to what was outside the store.
-// externals are the values from outside the store that fit a line; rules and
-// categories, which do not, are in the plan's taxonomy.
-// count writes thousands apart.
-// link returns an address that may be opened, or nothing: http and https alone,
-// since rows come from strangers.
-// text makes what comes from data fit to be shown: no control characters, none
-// that turn the direction of what follows, and not too much of it.
-// clean applies text to all that a report holds, and numbers its charts.
-// external decodes one value from outside the store; what does not fit leaves
-// into as it is.

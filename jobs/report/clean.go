@@ -7,6 +7,8 @@ import (
 	"unicode"
 )
 
+// link returns an address that may be opened, or nothing: http and https alone,
+// since rows come from strangers.
 func link(raw string) string {
 	u, err := url.Parse(raw)
 	if err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Host == "" || u.User != nil || len(raw) > 2000 {
@@ -15,6 +17,8 @@ func link(raw string) string {
 	return u.String()
 }
 
+// text makes what comes from data fit to be shown: no control characters, none
+// that turn the direction of what follows, and not too much of it.
 func text(s string) string {
 	s = strings.Map(func(r rune) rune {
 		switch {
@@ -35,6 +39,7 @@ func text(s string) string {
 	return s
 }
 
+// clean applies text to all that a report holds, and numbers its charts.
 func (r *Report) clean() {
 	for _, s := range []*string{&r.Title, &r.Run, &r.State, &r.Lead} {
 		*s = text(*s)

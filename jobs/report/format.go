@@ -41,6 +41,7 @@ func percent(part, all int) string {
 	return fmt.Sprintf("%.0f %%", 100*float64(part)/float64(all))
 }
 
+// count writes thousands apart.
 func count(n int) string {
 	s := strconv.Itoa(n)
 	for i := len(s) - 3; i > 0 && s[i-1] != '-'; i -= 3 {
@@ -80,6 +81,7 @@ func share(v float64, of int) string {
 	return fixed(100*v, 0) + " %"
 }
 
+// brackets is an interval in brackets, with a space before it; empty without one.
 func brackets(i *document.Interval) string {
 	if i == nil {
 		return ""

@@ -10,7 +10,7 @@ import (
 	"github.com/sprint-ml/sprint/jobs/report/document"
 )
 
-// selection shows by round and category what was done to labels that held-out
+// selectionBlocks shows by round and category what was done to labels that held-out
 // folds judged.
 func selectionBlocks(st document.Stage) []Block {
 	t := &Table{Columns: []Column{{"round", true}, {"category", false}, {"kept", true}, {"left out", true}, {"replaced", true}, {"decided anew", true}}}
@@ -43,7 +43,7 @@ func selectionBlocks(st document.Stage) []Block {
 // maxRounds caps the rounds that are looked for.
 const maxRounds = 100
 
-// calibrated shows on which rows thresholds and temperatures were fitted.
+// calibrationBlocks shows on which rows thresholds and temperatures were fitted.
 func calibrationBlocks(st document.Stage) []Block {
 	c, missing := document.Decode[document.Fitted](st, "calibration")
 	if missing != "" || len(c.Categories) == 0 {

@@ -43,6 +43,7 @@ func checkSection(c *document.Checks, here []document.Check) Section {
 	return out
 }
 
+// demand is what a check asks for, in signs.
 func demand(x document.Check) string {
 	var out []string
 	add := func(sign string, v *float64) {

@@ -9,6 +9,7 @@ import (
 	"github.com/sprint-ml/sprint/jobs/runs"
 )
 
+// costSection is what the stages took and where they ran.
 func costSection(s *document.Source) Section {
 	out := Section{Title: "Time and device", Intro: "What each stage took when its work was done; a cached stage was done by an earlier run."}
 	t := &Table{Caption: "Stages", Columns: []Column{{"stage", false}, {"kind", false}, {"state", false}, {"seconds", true}, {"tries", true}, {"rows/s", true}, {"device", false}, {"why", false}}}
@@ -47,6 +48,7 @@ func costSection(s *document.Source) Section {
 	return out
 }
 
+// workSeconds is how long the work of a stage took when it was done.
 func workSeconds(st document.Stage) (seconds float64, known bool) {
 	if m := st.Manifest; m != nil && (st.State == runs.Cached || st.Seconds == 0) {
 		return m.Finished.Sub(m.Started).Seconds(), true
@@ -54,6 +56,7 @@ func workSeconds(st document.Stage) (seconds float64, known bool) {
 	return st.Seconds, st.Seconds > 0
 }
 
+// rate is what a stage noted of its speed.
 func rate(st document.Stage) string {
 	if st.Manifest == nil {
 		return ""

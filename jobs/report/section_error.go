@@ -53,6 +53,7 @@ type mistake struct {
 // its false negatives.
 type categoryMistakes struct{ alarms, missed []mistake }
 
+// count writes thousands apart.
 func (w *categoryMistakes) count() int { return len(w.alarms) + len(w.missed) }
 
 // mistakes gathers wrong answers by category, and counts the rows on which the
@@ -114,7 +115,3 @@ func truth(p *document.Prediction) string {
 	}
 	return cmp.Or(strings.Join(out, ", "), "none")
 }
-
-// tagSection shows which tags are taken for which.
-// maxTags is the widest confusion that is shown.
-// weakSection shows where the model does worse than on the whole.

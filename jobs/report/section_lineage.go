@@ -11,6 +11,7 @@ import (
 	"github.com/sprint-ml/sprint/jobs/report/document"
 )
 
+// lineageSection says which bytes came from which, down to what was outside the store.
 func lineageSection(s *document.Source) Section {
 	out := Section{Title: "Lineage", Intro: "Every stage with its key, what it read and made, and from where. Equal key is the same work; `sprint trace` and `sprint artifacts verify` start from these digests."}
 	made := map[string]string{} // digest -> artifact
@@ -80,6 +81,8 @@ func lineageBlock(run string, st document.Stage, made map[string]string) Block {
 	return fold
 }
 
+// externals are the values from outside the store that fit a line; rules and
+// categories, which do not, are in the plan's taxonomy.
 func externals(all map[string]any) []Fact {
 	var out []Fact
 	for _, name := range slices.Sorted(maps.Keys(all)) {
@@ -115,5 +118,3 @@ func options(b []byte) []Fact {
 	}
 	return out
 }
-
-// Small helpers of all sections.

@@ -72,7 +72,7 @@ func categoryChart(m *document.Metrics) *chart.Chart {
 		[][2]string{{"a", "model"}, {"b", "rules"}}, groups)
 }
 
-// overall draws the averages of the model beside those that it is held against.
+// averageChart draws the averages of the model beside those that it is held against.
 func averageChart(m *document.Metrics) *chart.Chart {
 	model, _ := m.Measured()
 	kw, majority := m.Baselines["keywords"], m.Baselines["majority"]
@@ -191,6 +191,3 @@ func macro(s document.Scores) string {
 	}
 	return "macro-F1 " + f3(s.MacroF1)
 }
-
-// demand is what a check asks for, in signs.
-// brackets is an interval in brackets, with a space before it; empty without one.

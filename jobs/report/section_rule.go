@@ -156,6 +156,8 @@ func voterTable(l *document.LabelReport) Block {
 	return Block{Fold: fmt.Sprintf("How the labellers did on %s gold rows set aside to weigh them", count(l.Gold.Rows)), Blocks: []Block{{Table: t.cut()}}}
 }
 
+// external decodes one value from outside the store; what does not fit leaves
+// into as it is.
 func external(p key.Preimage, name string, into any) {
 	if b, err := json.Marshal(p.External[name]); err == nil {
 		_ = json.Unmarshal(b, into)

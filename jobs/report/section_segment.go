@@ -8,6 +8,7 @@ import (
 	"github.com/sprint-ml/sprint/jobs/report/document"
 )
 
+// segmentSection shows where the model does worse than on the whole.
 func segmentSection(m *document.Metrics, d *document.Details) Section {
 	model, _ := m.Measured()
 	out := Section{Title: "Where it is weak", Intro: fmt.Sprintf("Micro-F1 by site and by length of the headline; on the whole set it is %s. Small parts swing by chance.", f3(model.MicroF1))}

@@ -100,7 +100,7 @@ func leakBlocks(r *document.SplitReport) []Block {
 	return out
 }
 
-// noted shows the sides of a split without a report from what it noted.
+// splitFromNotes shows the sides of a split without a report from what it noted.
 func splitFromNotes(st document.Stage, missing string) Section {
 	out := Section{Title: "Data"}
 	number := func(name string) (int, bool) {

@@ -9,6 +9,7 @@ import (
 	"github.com/sprint-ml/sprint/jobs/report/document"
 )
 
+// tagSection shows which tags are taken for which.
 func tagSection(m *document.Metrics, missing string) Section {
 	out := Section{Title: "Tags"}
 	if missing != "" {
@@ -32,6 +33,7 @@ func tagSection(m *document.Metrics, missing string) Section {
 	return out
 }
 
+// maxTags is the widest confusion that is shown.
 const maxTags = 40
 
 func confusionTable(name string, c document.Confusion) *Table {

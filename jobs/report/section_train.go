@@ -67,7 +67,7 @@ func trainingSections(st document.Stage) []Section {
 	return []Section{out}
 }
 
-// trainNotes are facts of a training beside its curves.
+// trainingFacts are facts of a training beside its curves.
 func trainingFacts(st document.Stage) []Fact {
 	var out []Fact
 	add := func(name, text string) { out = append(out, Fact{name, Cell{Text: text}}) }
