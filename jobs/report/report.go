@@ -5,6 +5,7 @@
 //   - build.go: a report of a run, with a file for each section
 //   - format.go: numbers in words; clean.go: hostile texts made harmless
 //   - document/: what the store keeps of a run, decoded
+//   - chart/: lines and bars as SVG
 //   - render/: HTML, Markdown, and tables for a terminal
 //
 // It reads what the store keeps of a run and nothing else, by the names that
@@ -12,7 +13,7 @@
 // what a document does not hold, its section says.
 package report
 
-import "github.com/sprint-ml/sprint/stages/chart"
+import "github.com/sprint-ml/sprint/jobs/report/chart"
 
 // Report is what both renderings show.
 type Report struct {

@@ -6,8 +6,8 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/sprint-ml/sprint/jobs/report/chart"
 	"github.com/sprint-ml/sprint/jobs/report/document"
-	"github.com/sprint-ml/sprint/stages/chart"
 )
 
 // verificationSections shows how good the model is, whether that is enough, and where it is

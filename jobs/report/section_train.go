@@ -7,8 +7,8 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/sprint-ml/sprint/jobs/report/chart"
 	"github.com/sprint-ml/sprint/jobs/report/document"
-	"github.com/sprint-ml/sprint/stages/chart"
 )
 
 // trainingSections shows the losses by epoch.

@@ -15,7 +15,7 @@ import (
 	"strings"
 
 	"github.com/sprint-ml/sprint/jobs/report"
-	"github.com/sprint-ml/sprint/stages/chart"
+	"github.com/sprint-ml/sprint/jobs/report/chart"
 )
 
 //go:embed page.gohtml
@@ -31,7 +31,7 @@ func HTML(w io.Writer, r *report.Report) error {
 	if err != nil {
 		return fmt.Errorf("report page: %w", err)
 	}
-	style := strings.TrimSpace(styleText) + "\n" + strings.TrimSpace(chart.Style)
+	style := strings.TrimSpace(strings.Replace(styleText, "/* charts */", strings.TrimSpace(chart.Style), 1))
 	sum := sha256.Sum256([]byte(style))
 	var b bytes.Buffer
 	err = page.Execute(&b, struct {

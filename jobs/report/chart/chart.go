@@ -1,6 +1,5 @@
-// Package chart draws lines and bars as SVG, for a stage's own figures and for
-// the report of a run: chart.go holds the drawing and its SVG, line.go and
-// bars.go the two sorts. It imports nothing of ours.
+// Package chart draws lines and bars as SVG: chart.go holds the drawing and its
+// SVG, line.go and bars.go the two sorts. It imports nothing of ours.
 package chart
 
 import (
@@ -12,7 +11,7 @@ import (
 )
 
 // Chart is a drawing in units of its box. Desc says in words what it shows; ID
-// is unique within the page that holds the drawing, and may be empty elsewhere.
+// is unique within the page that holds the drawing.
 type Chart struct {
 	ID, Title, Desc string
 	Width, Height   float64
@@ -58,22 +57,11 @@ func (c *Chart) text(class, anchor string, x, y float64, text string) {
 
 // SVG is the drawing as an element of a page that holds Style. All texts in it
 // are escaped.
-func (c *Chart) SVG() string { return c.svg("", "") }
-
-// File is the drawing as a file of its own, in light colours.
-func (c *Chart) File() []byte {
-	colors := strings.NewReplacer("var(--paper)", "#ffffff", "var(--ink)", "#16191d", "var(--soft)", "#535c66", "var(--line)", "#d9dee4",
-		"var(--whisker)", "#16191d", "var(--a)", "#0060a8", "var(--b)", "#b04a00")
-	return []byte(c.svg(` xmlns="http://www.w3.org/2000/svg"`, "<style>"+colors.Replace(Style)+"</style>\n<rect width=\"100%\" height=\"100%\" fill=\"#ffffff\"/>\n"))
-}
-
-// svg writes the element with more attributes, and with what its shapes are
-// drawn upon.
-func (c *Chart) svg(attributes, ground string) string {
+func (c *Chart) SVG() string {
 	var b strings.Builder
 	id := escaped(c.ID)
-	fmt.Fprintf(&b, "<svg%s viewBox=\"0 0 %v %v\" role=\"img\" aria-labelledby=\"%s-t %s-d\">\n<title id=\"%s-t\">%s</title><desc id=\"%s-d\">%s</desc>\n%s",
-		attributes, c.Width, c.Height, id, id, id, escaped(c.Title), id, escaped(c.Desc), ground)
+	fmt.Fprintf(&b, "<svg viewBox=\"0 0 %v %v\" role=\"img\" aria-labelledby=\"%s-t %s-d\">\n<title id=\"%s-t\">%s</title><desc id=\"%s-d\">%s</desc>\n",
+		c.Width, c.Height, id, id, id, escaped(c.Title), id, escaped(c.Desc))
 	for _, s := range c.Shapes {
 		class := escaped(s.Class)
 		switch s.Kind {

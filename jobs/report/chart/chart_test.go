@@ -9,9 +9,8 @@ import (
 	"testing"
 )
 
-// TestFile: whatever is drawn, a file is well-formed XML, holds every text as
-// text, and needs no style sheet of a page.
-func TestFile(t *testing.T) {
+// TestSVG: whatever is drawn is well-formed XML and holds every text as text.
+func TestSVG(t *testing.T) {
 	const attack = `</text><script>alert(1)</script>"'&`
 	low, high := 0.2, 2.0
 	for name, c := range map[string]*Chart{
@@ -20,8 +19,8 @@ func TestFile(t *testing.T) {
 			Series{attack, "a", []float64{1, math.NaN(), 1e30}}, Series{attack, "b", []float64{math.Inf(1), 1, 1e30}}),
 		"bars": Bars(attack, attack, [][2]string{{"a", attack}}, []Group{{attack, []Bar{{"a", math.NaN(), nil, nil}, {"b", 0.5, &low, &high}}}}),
 	} {
-		file := string(c.File())
-		if strings.Contains(file, "var(") || strings.Contains(file, `="NaN`) || strings.Contains(file, `Inf`) {
+		file := c.SVG()
+		if strings.Contains(file, `="NaN`) || strings.Contains(file, `Inf`) {
 			t.Errorf("%s: %s", name, file)
 		}
 		texts := 0
