@@ -7,6 +7,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"flag"
 	"log/slog"
 	"path/filepath"
 	"strings"
@@ -29,19 +30,23 @@ type Subject struct {
 	// Kind is the toy kind that this executor is tried with, without inputs:
 	// "make", or "slow", which asks for a process of its own.
 	Kind string
-	// Output is what the kind makes.
+	// Output is what the kind makes: "raw" of "make", "end" of "slow".
 	Output string
 	// Process is set if attempts run in processes of their own: then one that is
-	// killed must be told.
+	// killed must be told. The package's TestMain must be jobstest.Main, which plays
+	// the worker.
 	Process bool
 }
 
 // Run tests a subject.
 func Run(t *testing.T, s Subject) {
+	if flag.Arg(0) == "worker" {
+		t.Fatal("a worker runs the tests that started it: give this package jobstest.Main as its TestMain")
+	}
 	t.Run("success", s.success)
 	t.Run("twice", s.twice)
 	t.Run("failures", s.failures)
-	t.Run("verdict", s.verdict)
+	t.Run("failed gate", s.failedGate)
 	t.Run("cancelled", s.cancelled)
 	t.Run("timeout", s.timeout)
 	t.Run("preflight", s.preflight)
@@ -196,13 +201,13 @@ func (s Subject) failures(t *testing.T) {
 	}
 }
 
-// verdict: a failed gate is a result. It is committed and not tried again.
-func (s Subject) verdict(t *testing.T) {
+// failedGate: a failed gate is a result. It is committed and not tried again.
+func (s Subject) failedGate(t *testing.T) {
 	store := openStore(t)
 	a := s.attempt(t, store, jobstest.Options{End: "verdict"})
 	o := s.New(t, store).Execute(t.Context(), a, &sink{})
-	var verdict *stages.Verdict
-	if o.State != runs.Failed || o.Cause != "" || o.Manifest == nil || !errors.As(o.Err, &verdict) || verdict.Code != stages.CodeGate {
+	var gate *stages.Verdict
+	if o.State != runs.Failed || o.Cause != "" || o.Manifest == nil || !errors.As(o.Err, &gate) || gate.Code != stages.CodeGate {
 		t.Errorf("outcome %+v", o)
 	}
 }
