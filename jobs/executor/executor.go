@@ -2,7 +2,7 @@
 // attempt: this process, a child of it (local), another machine. An executor gets
 // an attempt whose record is stored, reports to a sink while it goes on, and
 // returns an outcome. The manifest in the store decides: an attempt whose manifest
-// is there is done, however its process ended.
+// is there is done, and the runner looks for it before another try.
 //
 //	executor.go    Executor, Sink and Outcome
 //	cause.go       whose budget another try costs
@@ -27,10 +27,12 @@ import (
 // Executor carries attempts out, here or elsewhere. The attempt's record is in
 // the store before either method is called.
 type Executor interface {
-	// Preflight finds out whether the attempt cannot succeed.
+	// Preflight finds out whether the attempt cannot succeed. Its number is 0.
 	Preflight(ctx context.Context, a *runs.Attempt, sink Sink) error
 	// Execute runs the attempt to its end. A cancelled ctx asks it to
-	// checkpoint and stop; Execute returns when it has.
+	// checkpoint and stop; Execute returns when it has, or when its grace time is
+	// over. A worker is in a process group of its own, so that a terminal's
+	// interrupt reaches the runner alone.
 	Execute(ctx context.Context, a *runs.Attempt, sink Sink) Outcome
 }
 
@@ -47,7 +49,7 @@ type Outcome struct {
 	Manifest *storage.Manifest
 	// Err is the failure of Failed, Lost and Interrupted outcomes.
 	Err error
-	// Reason replaces the task's reason; empty leaves it.
+	// Reason replaces the node's reason; empty leaves it.
 	Reason string
 	// Cause says whose budget another try costs; empty if none is made.
 	Cause Cause

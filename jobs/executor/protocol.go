@@ -14,7 +14,9 @@ import (
 	"github.com/sprint-ml/sprint/stages"
 )
 
-// Message is a line of a worker's standard output.
+// Message is a line of a worker's standard output. Its type says which fields it
+// has: progress its own, a note Name and Value, a log Level and Text, and the end
+// the others; the end of a preflight has that word as its Name.
 type Message struct {
 	Type     string           `json:"type"` // progress, note, log, end
 	Progress *stages.Progress `json:"progress,omitempty"`

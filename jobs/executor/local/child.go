@@ -98,8 +98,8 @@ func tuned(env []string) []string {
 	return append(env[:len(env):len(env)], "GLIBC_TUNABLES=glibc.malloc.hugetlb=1")
 }
 
-// outcome turns the end of a child into an outcome. The store decides: if the
-// manifest is there, the work is done however the child ended.
+// outcome turns the end of a child into an outcome. After a last word the store
+// decides. After a crash the runner looks there before it tries again.
 func (e *Executor) outcome(ctx context.Context, a *runs.Attempt, err error, ps *os.ProcessState, final *executor.Message, stderr string) executor.Outcome {
 	if final != nil && (final.State == runs.Succeeded || final.State == runs.Failed) && final.Code != -1 {
 		m, readErr := e.inProcess.Store.Manifest(context.WithoutCancel(ctx), a.Kind, a.Key)
