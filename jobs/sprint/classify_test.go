@@ -70,6 +70,22 @@ func TestClassifyJSONL(t *testing.T) {
 	}
 }
 
+// TestClassifyRefusesItsInput: a file that is not of its format ends with code 1, a
+// format that there is not with code 2.
+func TestClassifyRefusesItsInput(t *testing.T) {
+	dir := t.TempDir()
+	write(t, dir, map[string]string{"taxonomy.yaml": goodTaxonomy, "thresholds.json": "{}", "rows.jsonl": classifyInput, "torn.parquet": "PAR1"})
+	for want, flags := range map[int][]string{
+		1: {"--input", "torn.parquet"},
+		2: {"--input", "rows.jsonl", "--format", "xml"},
+	} {
+		code, stdout, stderr := exec(t, dir, append([]string{"classify", "--device", "go", "--model", "./"}, flags...)...)
+		if code != want || stdout != "" || !strings.Contains(stderr, "jsonl, csv or parquet") {
+			t.Errorf("%v: code %d, want %d: %s%s", flags, code, want, stdout, stderr)
+		}
+	}
+}
+
 // TestClassifyCSV: no cell of a row is a formula.
 func TestClassifyCSV(t *testing.T) {
 	table, err := csv.NewReader(strings.NewReader(string(answersTo(t, "--output", "answers.csv")))).ReadAll()

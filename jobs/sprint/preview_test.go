@@ -206,3 +206,12 @@ func TestPreviewDropsAsFetchDoes(t *testing.T) {
 		t.Errorf("sampled %+v, want 2 rows", got.Sample)
 	}
 }
+
+// TestPreviewRefusesTheArticles: a file of the plan that is not of its format is a
+// fault of the plan, as a missing one is.
+func TestPreviewRefusesTheArticles(t *testing.T) {
+	dir := demo(t, map[string]string{"rows.jsonl": "PAR1"})
+	if code, out, stderr := exec(t, dir, "label-preview"); code != 3 || !strings.Contains(stderr, "rows.jsonl: bad format") {
+		t.Errorf("code %d, want 3: %s%s", code, out, stderr)
+	}
+}

@@ -67,7 +67,9 @@ func TestFilesRefuse(t *testing.T) {
 		{"too few", 2, map[string]string{"a.jsonl": good}, "a.jsonl", stages.CodeSource},
 		{"missing", 1, nil, "a.jsonl", stages.CodePlan},
 		{"no match", 1, nil, "*.jsonl", stages.CodePlan},
-		{"not parquet", 1, map[string]string{"a.parquet": "x"}, "a.parquet", stages.CodeIntegrity},
+		{"not parquet", 1, map[string]string{"a.parquet": "x"}, "a.parquet", stages.CodeStage},
+		{"not jsonl", 1, map[string]string{"a.jsonl": "PAR1"}, "a.jsonl", stages.CodeStage},
+		{"no csv header", 1, map[string]string{"a.csv": "ti\"tle\n"}, "a.csv", stages.CodeStage},
 		{"bad rows", 1, map[string]string{"a.jsonl": good + "{}\n{}\n"}, "a.jsonl", stages.CodeStage},
 	} {
 		r, err := files(t, c.min, c.content, c.path)

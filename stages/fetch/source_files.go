@@ -137,7 +137,7 @@ func (s *stage) file(ctx context.Context, path string) (*rows.Table, error) {
 	t, err := rows.Read(r, format, nil)
 	switch {
 	case errors.Is(err, rows.ErrFormat):
-		return nil, stages.Fail(stages.CodeIntegrity, "check that the file is whole and that files.format fits", "%s: %w", path, err)
+		return nil, stages.Fail(stages.CodeStage, "check that the file is whole and that files.format fits", "%s: %w", path, err)
 	case err != nil:
 		return nil, fmt.Errorf("%s: %w", path, err)
 	}

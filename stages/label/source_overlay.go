@@ -2,7 +2,6 @@ package label
 
 import (
 	"context"
-	"errors"
 	"log/slog"
 
 	"github.com/sprint-ml/sprint/ml/taxonomy"
@@ -27,11 +26,7 @@ func readOverlay(ctx context.Context, files stages.Files, path string, t *taxono
 	format, _ := rows.FormatOf(path)
 	list, err := rows.ReadOverlay(r, format, t.Names())
 	if err != nil {
-		code := stages.CodeStage
-		if errors.Is(err, rows.ErrFormat) {
-			code = stages.CodeIntegrity
-		}
-		return nil, stages.Fail(code, "mend the file; `sprint review import` writes one", "overlay %s: %w", path, err)
+		return nil, stages.Fail(stages.CodeStage, "mend the file; `sprint review import` writes one", "overlay %s: %w", path, err)
 	}
 	for _, c := range list {
 		for i, l := range c.Labels {

@@ -55,9 +55,11 @@ func TestBadOverlays(t *testing.T) {
 		"nameless":         {"id,fire\n,1\n", "record 1: it has no url, id or title"},
 		"bad time":         {"id,fire,time\n1,1,yesterday\n", "yesterday"},
 		"ragged":           {"id,fire\n1\n", "record 1: 1 fields"},
+		"no csv":           {"fi\"re\n1\n", "bad format: header of the csv file"},
 	} {
 		o := &Options{Source: []string{"rules", "overlay"}, Rules: "taxonomy", Abstain: true, Overlay: Overlay{File: file(t, "fix.csv", c.text), Unknown: "warn"}}
-		if _, _, _, err := attempt(t, o, articles(t), nil); err == nil || !strings.Contains(err.Error(), c.want) {
+		var f *stages.Failure
+		if _, _, _, err := attempt(t, o, articles(t), nil); !errors.As(err, &f) || f.Code != stages.CodeStage || !strings.Contains(err.Error(), c.want) {
 			t.Errorf("%s: %v", name, err)
 		}
 	}

@@ -110,7 +110,7 @@ func (p *matcher) file(path, format string) ([]rows.Row, error) {
 	}
 	t, err := rows.Read(io.Reader(f), format, nil)
 	if err != nil {
-		return nil, stages.Fail(stages.CodeIntegrity, "check that the file is whole and that files.format fits", "%s: %w", path, err)
+		return nil, stages.Fail(stages.CodePlan, "check that the file is whole and that files.format fits", "%s: %w", path, err)
 	}
 	return t.Rows, nil
 }

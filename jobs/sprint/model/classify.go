@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -45,6 +46,9 @@ are used if there. Texts can be given as arguments too.`,
 			ctx := cmd.Context()
 			if len(args) > 0 && input != "" {
 				return &config.UsageError{Message: "texts and --input cannot be given together"}
+			}
+			if !slices.Contains([]string{"", rows.JSONL, rows.CSV, rows.Parquet}, format) {
+				return &config.UsageError{Message: fmt.Sprintf("--format %s: the input is jsonl, csv or parquet", format)}
 			}
 			c, done, err := openModel(ctx, a, cmd, &m)
 			if err != nil {
@@ -121,7 +125,7 @@ func readTexts(a *app.App, args []string, input, format string) ([]rows.Row, err
 	}
 	t, err := rows.Read(r, format, &rows.Options{KeepBad: true})
 	if err != nil {
-		return nil, stages.Fail(stages.CodeIntegrity, "--format says what the input is: jsonl, csv or parquet", "read the input: %w", err)
+		return nil, stages.Fail(stages.CodeStage, "--format says what the input is: jsonl, csv or parquet", "read the input: %w", err)
 	}
 	return t.Rows, nil
 }
