@@ -57,6 +57,10 @@ quality data:
 bench-stores:
     cd {{ servers }} && go test -mod=mod -run '^$' -bench . -benchtime 5x .
 
+# This tree against another commit, whole commands in turns: `just pairs COMMIT -only noop,help` (an hour for all).
+pairs *flags:
+    go run .ci/pairs.go {{ flags }}
+
 # Lines per package, its largest file and its longest function; `just sizes -check` names what is too large.
 sizes *flags:
     go run .ci/sizes.go {{ flags }}
