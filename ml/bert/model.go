@@ -199,6 +199,15 @@ func (m *Model) Encode(title, description string) (ids, types []int32) {
 	return ids, make([]int32, len(ids))
 }
 
+// EncodeTexts is Encode for rows of any kind, whose fields are as given.
+func EncodeTexts[R any](m *Model, rows []R, fields func(row R) (title, description string)) []Text {
+	out := make([]Text, len(rows))
+	for i, r := range rows {
+		out[i].IDs, out[i].Types = m.Encode(fields(r))
+	}
+	return out
+}
+
 // EncodeAll is Encode for many rows, title and description each, on all cores.
 func (m *Model) EncodeAll(rows []tokenize.Text) *tokenize.Arena {
 	texts := make([]tokenize.Text, len(rows))

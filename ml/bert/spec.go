@@ -2,10 +2,10 @@
 // per category a score in [-1,1] and a tag. It holds the weights on the host,
 // reads them from an encoder or a release, and predicts.
 //
-// spec.go says what shapes a network; graph.go, mode.go and loss.go are the network;
-// param.go maps its weights to the tensors of a file; model.go loads and saves; predictor.go
-// answers for texts, embedder.go and pooled.go give their vectors. It imports ml/encoder,
-// ml/tokenize, ml/metrics and ml/device.
+// spec.go says what shapes a network, graph.go computes it and its loss. param.go maps its
+// weights to the tensors of a file; model.go loads and saves. network.go runs a model on a
+// device, text by text: predictor.go for its answers, embedder.go for the texts' vectors. It
+// imports ml/encoder, ml/tokenize, ml/metrics and ml/device.
 package bert
 
 import (

@@ -136,10 +136,7 @@ type LoadedModel struct {
 // Predict encodes the texts, runs the network, and lets the rules answer for
 // the categories that the model leaves to them.
 func (l LoadedModel) Predict(ctx context.Context, texts []Text) ([]Prediction, error) {
-	in := make([]bert.Text, len(texts))
-	for i, t := range texts {
-		in[i].IDs, in[i].Types = l.Model().Encode(t.Title, t.Description)
-	}
+	in := bert.EncodeTexts(l.Model(), texts, func(t Text) (title, description string) { return t.Title, t.Description })
 	out, err := l.Predictor.Predict(ctx, in)
 	if err == nil && l.rules != nil {
 		l.rules.answer(texts, out)

@@ -139,11 +139,8 @@ func (e *encoderSource) open(ctx context.Context) error {
 }
 
 func (e *encoderSource) embed(ctx context.Context, texts []string) ([][]float32, error) {
-	list := make([]bert.Text, len(texts))
-	for i, text := range texts {
-		list[i].IDs, list[i].Types = e.model.Encode(text, "")
-	}
-	vectors, err := e.embedder.Embed(ctx, list)
+	encoded := bert.EncodeTexts(e.model, texts, func(text string) (title, description string) { return text, "" })
+	vectors, err := e.embedder.Embed(ctx, encoded)
 	return vectors, resources.Computed(err)
 }
 
@@ -168,10 +165,7 @@ func (e *encoderSource) cast(ctx context.Context, set []*rows.Row) ([][]labelmod
 			return nil, err
 		}
 	}
-	texts := make([]bert.Text, len(set))
-	for i, row := range set {
-		texts[i].IDs, texts[i].Types = e.model.Encode(row.Title, row.Description)
-	}
+	texts := bert.EncodeTexts(e.model, set, func(r *rows.Row) (title, description string) { return r.Title, r.Description })
 	vectors, err := e.embedder.Embed(ctx, texts)
 	if err != nil {
 		return nil, resources.Computed(err)

@@ -140,10 +140,7 @@ func (l *loop) samples(ctx context.Context, model *bert.Model) ([]sample, error)
 		return nil, err
 	}
 	defer p.Close()
-	texts := make([]bert.Text, len(l.gold))
-	for i, r := range l.gold {
-		texts[i].IDs, texts[i].Types = model.Encode(r.Title, r.Description)
-	}
+	texts := bert.EncodeTexts(model, l.gold, func(r rows.Row) (title, description string) { return r.Title, r.Description })
 	predictions, err := p.Predict(ctx, texts)
 	if err != nil {
 		return nil, resources.Computed(err)

@@ -161,11 +161,8 @@ const (
 // checkParity compares a device with the CPU (GoMLX's pure-Go backend) on a few
 // texts, before hours are spent on it.
 func checkParity(m *bert.Model, dev, cpu *device.Device, half bool) error {
-	var texts []bert.Text
-	for _, s := range []string{"Fire in the harbour", "Två personer till sjukhus efter en olycka på E4", "Rain and 12 degrees on Sunday"} {
-		ids, types := m.Encode(s, "")
-		texts = append(texts, bert.Text{IDs: ids, Types: types})
-	}
+	titles := []string{"Fire in the harbour", "Två personer till sjukhus efter en olycka på E4", "Rain and 12 degrees on Sunday"}
+	texts := bert.EncodeTexts(m, titles, func(title string) (string, string) { return title, "" })
 	got, err := bert.Pooled(m, dev, texts, half)
 	if err != nil {
 		return err

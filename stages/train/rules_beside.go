@@ -38,14 +38,13 @@ func (l *loop) chooseRulesBeside(ctx context.Context, m *bert.Model) (map[string
 	defer p.Close()
 	matcher := keywords.New(r.t)
 	var hits keywords.Result
-	texts := make([]bert.Text, len(r.val))
-	for i, x := range r.val {
+	texts := bert.EncodeTexts(m, r.val, func(x rows.Row) (title, description string) {
 		if !l.o.has("description") {
 			x.Description = ""
 		}
 		matcher.Match(&hits, x.Title, x.Description)
-		texts[i].IDs, texts[i].Types = m.Encode(dataset.Mask(x.Title, 0, hits.Fired), dataset.Mask(x.Description, 1, hits.Fired))
-	}
+		return dataset.Mask(x.Title, 0, hits.Fired), dataset.Mask(x.Description, 1, hits.Fired)
+	})
 	predictions, err := p.Predict(ctx, texts)
 	if err != nil {
 		return nil, fmt.Errorf("measure the model with the rules' words hidden: %w", resources.Computed(err))

@@ -158,11 +158,10 @@ func (s *stage) vectors(ctx context.Context, t *taxonomy.Taxonomy, m *bert.Model
 	defer e.Close()
 	matcher := keywords.New(t)
 	var hits keywords.Result
-	texts := make([]bert.Text, len(set))
-	for i, r := range set {
+	texts := bert.EncodeTexts(m, set, func(r rows.Row) (title, description string) {
 		matcher.Match(&hits, r.Title, r.Description)
-		texts[i].IDs, texts[i].Types = m.Encode(dataset.Replace(r.Title, 0, hits.Fired, ""), dataset.Replace(r.Description, 1, hits.Fired, ""))
-	}
+		return dataset.Replace(r.Title, 0, hits.Fired, ""), dataset.Replace(r.Description, 1, hits.Fired, "")
+	})
 	vectors, err := e.Embed(ctx, texts)
 	return vectors, resources.Computed(err)
 }

@@ -1,0 +1,190 @@
+package bert
+
+import (
+	"context"
+	"fmt"
+	"slices"
+
+	"github.com/gomlx/compute/dtypes"
+	"github.com/gomlx/compute/shapes"
+	. "github.com/gomlx/gomlx/core/graph"
+	"github.com/gomlx/gomlx/core/tensors"
+	"github.com/sprint-ml/sprint/ml/device"
+)
+
+// network is a model, or a part of one, on a device. The weights are put there once; a
+// program is compiled for each of a few shapes when it is first needed.
+type network struct {
+	model   *Model
+	dev     *device.Device
+	name    string  // of the programs
+	task    string  // what is done with texts, in errors
+	params  []Param // the part of the model
+	outputs func(p Params, ids, types, mask *Node) []*Node
+
+	weights []*tensors.Tensor
+	graphs  map[[2]int]*Graph
+}
+
+// load puts the weights, what is theirs in errors, on the device.
+func (n *network) load(what string) error {
+	n.graphs = map[[2]int]*Graph{}
+	err := device.Guard("put "+what+" on the device", func() error {
+		for _, w := range n.params {
+			t := tensors.FromFlatDataAndDimensions(w.Data, w.Shape...)
+			n.weights = append(n.weights, t)
+			if err := t.ToDevice(n.dev.Backend, 0); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		n.close()
+	}
+	return err
+}
+
+// close frees the device's memory.
+func (n *network) close() {
+	_ = device.Guard("", func() error {
+		for _, g := range n.graphs {
+			g.Finalize()
+		}
+		finalize(n.weights)
+		return nil
+	})
+	clear(n.graphs)
+	n.weights = nil
+}
+
+func finalize(all []*tensors.Tensor) {
+	for _, t := range all {
+		t.MustFinalizeAll()
+	}
+}
+
+// run computes the outputs for the texts at some places, as the first of so many rows of
+// one length. They are gone when read returns.
+func (n *network) run(texts []Text, at []int, rows, length int, read func(outputs []*tensors.Tensor)) error {
+	return device.Guard(fmt.Sprintf("%s %d texts of up to %d tokens", n.task, rows, length), func() error {
+		g, err := n.graph(rows, length)
+		if err != nil {
+			return err
+		}
+		batch := inputs(texts, at, rows, length)
+		var args []any
+		for _, t := range slices.Concat(n.weights, batch) {
+			args = append(args, t)
+		}
+		outputs := g.Run(args...)
+		read(outputs)
+		finalize(slices.Concat(batch, outputs))
+		return nil
+	})
+}
+
+// graph compiles the program of a shape.
+func (n *network) graph(rows, length int) (*Graph, error) {
+	shape := [2]int{rows, length}
+	if g := n.graphs[shape]; g != nil {
+		return g, nil
+	}
+	g := NewGraph(n.dev.Backend, fmt.Sprintf("%s_%dx%d", n.name, rows, length))
+	nodes := map[string]*Node{}
+	for _, w := range n.params {
+		nodes[w.Name] = Parameter(g, w.Name, w.ParamShape())
+	}
+	input := func(name string) *Node { return Parameter(g, name, shapes.Make(dtypes.Int32, rows, length)) }
+	ids, types, mask := input("ids"), input("types"), input("mask")
+	if err := g.Compile(n.outputs(func(name string) *Node { return nodes[name] }, ids, types, mask)...); err != nil {
+		return nil, err
+	}
+	n.graphs[shape] = g
+	return g, nil
+}
+
+// inputs are the ids, types and mask, int32 [rows,length], of the texts at some
+// places.
+func inputs(texts []Text, at []int, rows, length int) []*tensors.Tensor {
+	ids, types, mask := make([]int32, rows*length), make([]int32, rows*length), make([]int32, rows*length)
+	for r, i := range at {
+		t := texts[i]
+		n := min(len(t.IDs), length)
+		copy(ids[r*length:], t.IDs[:n])
+		copy(types[r*length:], t.Types[:min(len(t.Types), n)])
+		for j := range n {
+			mask[r*length+j] = 1
+		}
+	}
+	for r := len(at); r < rows; r++ {
+		mask[r*length] = 1 // a padded row attends to one token: no empty softmax
+	}
+	return []*tensors.Tensor{
+		tensors.FromFlatDataAndDimensions(ids, rows, length),
+		tensors.FromFlatDataAndDimensions(types, rows, length),
+		tensors.FromFlatDataAndDimensions(mask, rows, length),
+	}
+}
+
+// PaddedLengths are the padded lengths that programs are compiled for.
+func PaddedLengths(most int) []int {
+	var out []int
+	for _, n := range []int{16, 32, 64, 128, 256, 512} {
+		if n >= most {
+			break
+		}
+		out = append(out, n)
+	}
+	return append(out, most)
+}
+
+// batchRows is the number of rows of a program for many texts; one text alone
+// has a program of its own.
+const batchRows = 32
+
+// eachBatch hands out texts in batches of few shapes, at most rows texts of at
+// most length tokens each.
+func eachBatch(ctx context.Context, texts []Text, longest int, run func(at []int, rows, length int) error) error {
+	order := make([]int, len(texts))
+	for i := range order {
+		order[i] = i
+	}
+	slices.SortStableFunc(order, func(a, b int) int { return len(texts[a].IDs) - len(texts[b].IDs) })
+	lengths := PaddedLengths(longest)
+	for len(order) > 0 {
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		// Rows of one batch share the padded length of its longest.
+		rows := batchRows
+		if len(order) == 1 {
+			rows = 1
+		}
+		n := min(rows, len(order))
+		length := paddedLength(lengths, len(texts[order[0]].IDs))
+		for i := 1; i < n; i++ {
+			if paddedLength(lengths, len(texts[order[i]].IDs)) != length {
+				n = i
+				break
+			}
+		}
+		if n == 1 {
+			rows = 1
+		}
+		if err := run(order[:n], rows, length); err != nil {
+			return err
+		}
+		order = order[n:]
+	}
+	return nil
+}
+
+func paddedLength(lengths []int, n int) int {
+	for _, l := range lengths {
+		if n <= l {
+			return l
+		}
+	}
+	return lengths[len(lengths)-1]
+}
