@@ -76,7 +76,7 @@ func (s *Store) RestoreCheckpoint(ctx context.Context, kind, key, dir string, lo
 		switch {
 		case errors.Is(err, ErrUnusable):
 			log.Warn("checkpoint is not used, trying the one before", "key", k, "error", err)
-		case errors.Is(err, ErrCorrupt), errors.Is(err, ErrNotFound):
+		case MissingOrDamaged(err):
 			log.Warn("checkpoint is broken, trying the one before", "key", k, "error", err)
 		default:
 			return 0, err

@@ -1,6 +1,10 @@
 package storage
 
-import "github.com/sprint-ml/sprint/storage/bucket"
+import (
+	"errors"
+
+	"github.com/sprint-ml/sprint/storage/bucket"
+)
 
 // The classes of a store's errors, which are those of its bucket; test with
 // errors.Is.
@@ -18,3 +22,11 @@ var (
 
 // Error says which operation on which key failed, its class and its cause.
 type Error = bucket.Error
+
+// MissingOrDamaged reports whether there is nothing that can be used where a
+// reader looked: no object, or one whose bytes or content are wrong. Making it
+// anew, or doing without, is right then; after any other error nobody knows what
+// is there.
+func MissingOrDamaged(err error) bool {
+	return errors.Is(err, ErrNotFound) || errors.Is(err, ErrCorrupt)
+}

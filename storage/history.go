@@ -33,7 +33,7 @@ func (s *Store) History(ctx context.Context, kind string) iter.Seq2[Manifest, er
 			}
 			wg.Wait()
 			for i, err := range errs {
-				if errors.Is(err, ErrCorrupt) || errors.Is(err, ErrNotFound) {
+				if MissingOrDamaged(err) {
 					s.Logger().Warn("a manifest cannot be read and is passed over", "key", batch[i], "error", err)
 					continue
 				}

@@ -46,7 +46,7 @@ func Load(ctx context.Context, store *storage.Store, ids []string, load func(con
 			s, err := load(ctx, store, id)
 			r := Run{Run: id, State: s.State, Status: s}
 			switch {
-			case errors.Is(err, storage.ErrNotFound), errors.Is(err, storage.ErrCorrupt):
+			case storage.MissingOrDamaged(err):
 				r.State, r.Status.State = "unknown", "unknown"
 			case err != nil:
 				return err
@@ -120,7 +120,7 @@ func Outputs(ctx context.Context, s *storage.Store, run string) (runs.Record, []
 	var out []provenance.Found
 	for _, st := range r.Stages {
 		m, err := s.Manifest(ctx, st.Kind, st.Key)
-		if err != nil && !errors.Is(err, storage.ErrNotFound) && !errors.Is(err, storage.ErrCorrupt) {
+		if err != nil && !storage.MissingOrDamaged(err) {
 			return r, nil, err
 		}
 		for _, name := range slices.Sorted(maps.Keys(st.Outputs)) {

@@ -158,7 +158,7 @@ func (e Evaluator) lookup(ctx context.Context, node *graph.Node, inputs map[stri
 	switch {
 	case errors.Is(err, storage.ErrNotFound) && generation == 0:
 		return d, nil
-	case errors.Is(err, storage.ErrCorrupt), errors.Is(err, storage.ErrNotFound):
+	case storage.MissingOrDamaged(err):
 		d.Reason = "its manifest is damaged"
 		return d, nil
 	case err != nil:

@@ -42,7 +42,7 @@ func (e Evaluator) Last(ctx context.Context, g *graph.Graph, node *graph.Node) (
 		return nil, nil //nolint:nilerr // a broken pointer only costs an explanation
 	}
 	m, err := e.Store.Manifest(ctx, p.Kind, p.Key)
-	if errors.Is(err, storage.ErrNotFound) || errors.Is(err, storage.ErrCorrupt) {
+	if storage.MissingOrDamaged(err) {
 		return nil, nil // nothing to compare with is no failure
 	}
 	return &m, err

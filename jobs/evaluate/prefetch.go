@@ -2,7 +2,6 @@ package evaluate
 
 import (
 	"context"
-	"errors"
 
 	"github.com/sprint-ml/sprint/jobs/graph"
 	"github.com/sprint-ml/sprint/jobs/runs"
@@ -79,7 +78,7 @@ func (e Evaluator) prefetchNode(ctx context.Context, g *graph.Graph, node *graph
 	}
 	d, err := e.lookup(ctx, node, inputs)
 	switch {
-	case errors.Is(err, storage.ErrNotFound), errors.Is(err, storage.ErrCorrupt):
+	case storage.MissingOrDamaged(err):
 		// An input that had to be read is not there.
 		close(l.ready)
 		return nil

@@ -70,7 +70,7 @@ func (r *reachable) loadRun(ctx context.Context, id string) (*runMark, error) {
 	out := &runMark{id: id, at: runs.Time(id)}
 	s, err := runs.LoadBrief(ctx, r.store, id)
 	switch {
-	case errors.Is(err, storage.ErrNotFound), errors.Is(err, storage.ErrCorrupt):
+	case storage.MissingOrDamaged(err):
 		return out, nil
 	case err != nil:
 		return nil, err
@@ -103,7 +103,7 @@ func (r *reachable) markRun(ctx context.Context, run *runMark) error {
 		}
 		return nil
 	}
-	if !errors.Is(err, storage.ErrNotFound) && !errors.Is(err, storage.ErrCorrupt) {
+	if !storage.MissingOrDamaged(err) {
 		return err
 	}
 	used, err := runs.LoadReadSet(ctx, r.store, run.id)

@@ -3,7 +3,6 @@ package gc
 import (
 	"context"
 	"encoding/hex"
-	"errors"
 	"log/slog"
 	"strings"
 	"time"
@@ -222,7 +221,7 @@ func (r *reachable) markTreeFiles(ctx context.Context) error {
 		r.done[d] = true
 		entries, err := r.store.Tree(ctx, "sha256:"+hex.EncodeToString(d[:]))
 		switch {
-		case errors.Is(err, storage.ErrNotFound), errors.Is(err, storage.ErrCorrupt):
+		case storage.MissingOrDamaged(err):
 			continue // it cannot be read any more, so nobody needs its files
 		case err != nil:
 			return err

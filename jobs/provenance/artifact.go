@@ -150,7 +150,7 @@ func findOutput(ctx context.Context, s *storage.Store, ref, run, stage, output s
 	names := map[string]bool{}
 	for _, id := range ids {
 		r, err := runs.LoadRecord(ctx, s, id)
-		if errors.Is(err, storage.ErrNotFound) || errors.Is(err, storage.ErrCorrupt) {
+		if storage.MissingOrDamaged(err) {
 			continue
 		}
 		if err != nil {
@@ -182,7 +182,7 @@ func mediaOf(ctx context.Context, s *storage.Store, st runs.StageResult, a stora
 			return o.Media, nil
 		}
 	}
-	if errors.Is(err, storage.ErrNotFound) || errors.Is(err, storage.ErrCorrupt) {
+	if storage.MissingOrDamaged(err) {
 		return "", nil
 	}
 	return "", err
@@ -196,7 +196,7 @@ func Check(ctx context.Context, s *storage.Store, f Found, bad func(path string,
 	if f.Tree() {
 		inside, err := s.Tree(ctx, f.Digest)
 		switch {
-		case errors.Is(err, storage.ErrNotFound), errors.Is(err, storage.ErrCorrupt):
+		case storage.MissingOrDamaged(err):
 			bad("", err)
 			return 0, 0, nil
 		case err != nil:
@@ -207,7 +207,7 @@ func Check(ctx context.Context, s *storage.Store, f Found, bad func(path string,
 	for _, e := range entries {
 		n, err := s.Verify(ctx, e.Digest, e.Size)
 		switch {
-		case errors.Is(err, storage.ErrNotFound), errors.Is(err, storage.ErrCorrupt):
+		case storage.MissingOrDamaged(err):
 			bad(e.Path, err)
 		case err != nil:
 			return files, bytes, err

@@ -112,7 +112,7 @@ func loadSide(ctx context.Context, s *storage.Store, run string) (*side, error) 
 		switch {
 		case err == nil:
 			out.manifests[st.Name] = &m
-		case !errors.Is(err, storage.ErrNotFound) && !errors.Is(err, storage.ErrCorrupt):
+		case !storage.MissingOrDamaged(err):
 			return nil, err
 		}
 	}
@@ -266,7 +266,7 @@ func compareMetrics(ctx context.Context, s *storage.Store, c StageComparison) ([
 // is none, is a list, or is gone. Lists inside are left out: they are curves.
 func numbers(ctx context.Context, s *storage.Store, digest string, size int64) (map[string]float64, error) {
 	r, err := s.Get(ctx, digest, size)
-	if errors.Is(err, storage.ErrNotFound) || errors.Is(err, storage.ErrCorrupt) {
+	if storage.MissingOrDamaged(err) {
 		return nil, nil
 	}
 	if err != nil {

@@ -3,7 +3,6 @@ package provenance
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -138,7 +137,7 @@ func (l *Lineage) TreesWith(ctx context.Context, digest string) ([]string, error
 	var out []string
 	for _, tree := range slices.Sorted(maps.Keys(l.trees)) {
 		entries, err := l.store.Tree(ctx, tree)
-		if errors.Is(err, storage.ErrNotFound) || errors.Is(err, storage.ErrCorrupt) {
+		if storage.MissingOrDamaged(err) {
 			continue
 		}
 		if err != nil {

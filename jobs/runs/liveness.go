@@ -2,7 +2,6 @@ package runs
 
 import (
 	"context"
-	"errors"
 	"time"
 
 	"github.com/sprint-ml/sprint/storage"
@@ -25,7 +24,7 @@ type Liveness struct {
 func (l *Liveness) Alive(ctx context.Context) (alive bool, holder storage.Holder, err error) {
 	state, err := l.Store.Lease(ctx, LeaseName(l.Run))
 	switch {
-	case errors.Is(err, storage.ErrNotFound), errors.Is(err, storage.ErrCorrupt):
+	case storage.MissingOrDamaged(err):
 		return false, holder, nil
 	case err != nil:
 		return false, holder, err

@@ -56,7 +56,7 @@ func verifyObject(ctx context.Context, s *storage.Store, key string) (known bool
 // verifyPlan compares a run's copy of its plan with the digest that it resolved.
 func verifyPlan(ctx context.Context, s *storage.Store, run string) (known bool, err error) {
 	resolved, err := LoadResolved(ctx, s, run)
-	if errors.Is(err, storage.ErrNotFound) || errors.Is(err, storage.ErrCorrupt) {
+	if storage.MissingOrDamaged(err) {
 		return false, nil // a run that has only begun, or the fault of that record
 	}
 	if err != nil {

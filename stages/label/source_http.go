@@ -3,7 +3,6 @@ package label
 import (
 	"cmp"
 	"context"
-	"errors"
 	"log/slog"
 	"slices"
 	"time"
@@ -178,7 +177,7 @@ func (h *httpSource) answerFor(ctx context.Context, row *rows.Row, try int) (ans
 	kept := answerStore{h.s.env.Store}
 	key := answerKey(body, try)
 	a, version, err := kept.get(ctx, key)
-	if err == nil || !errors.Is(err, storage.ErrNotFound) && !errors.Is(err, storage.ErrCorrupt) {
+	if err == nil || !storage.MissingOrDamaged(err) {
 		return a, err
 	}
 	if a, err = h.chat.ask(ctx, body); err != nil {

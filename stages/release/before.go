@@ -3,7 +3,6 @@ package release
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 
 	"github.com/sprint-ml/sprint/storage"
@@ -29,7 +28,7 @@ func Before(ctx context.Context, store *storage.Store, name, model string) (r mo
 		switch {
 		case ctx.Err() != nil:
 			return r, false, err
-		case err != nil && !errors.Is(err, storage.ErrNotFound) && !errors.Is(err, storage.ErrCorrupt):
+		case err != nil && !storage.MissingOrDamaged(err):
 			return r, false, fmt.Errorf("release %s@%d: %w", name, next.Version, err)
 		case err != nil:
 			continue // a broken release is none to compare with

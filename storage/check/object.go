@@ -5,7 +5,6 @@ package check
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"strconv"
 	"strings"
@@ -77,7 +76,7 @@ func model(ctx context.Context, s *storage.Store, key string, parts []string) (k
 	if parts[3] == "release.json" && len(parts) == 4 {
 		return true, err
 	}
-	if errors.Is(err, storage.ErrNotFound) || errors.Is(err, storage.ErrCorrupt) {
+	if storage.MissingOrDamaged(err) {
 		return false, nil // a release in the making, or the fault of its record
 	}
 	if err != nil {

@@ -66,7 +66,7 @@ func (r Registry) Aliases(ctx context.Context, name string) (map[string]Alias, e
 // that could be read.
 func (r Registry) AliasVersion(ctx context.Context, name, alias string) (int, error) {
 	a, _, err := r.alias(ctx, name, alias)
-	if errors.Is(err, storage.ErrNotFound) || errors.Is(err, storage.ErrCorrupt) {
+	if storage.MissingOrDamaged(err) {
 		return 0, nil
 	}
 	return a.Version, err

@@ -92,7 +92,7 @@ func (r Registry) claimVersion(ctx context.Context, name string, version int, di
 func (r Registry) repairClaim(ctx context.Context, name string, version int, digest string) error {
 	key := releaseFolder(name, version) + "claim"
 	_, at, err := r.store.Read(ctx, key)
-	if err == nil || !errors.Is(err, storage.ErrNotFound) && !errors.Is(err, storage.ErrCorrupt) {
+	if err == nil || !storage.MissingOrDamaged(err) {
 		return err
 	}
 	if _, err = r.store.Swap(ctx, key, at, []byte(digest)); errors.Is(err, storage.ErrStale) {
@@ -160,14 +160,14 @@ func (r Registry) owners(ctx context.Context, name string) (map[int]string, erro
 			owners[v] = there.Digest
 			continue
 		}
-		if !errors.Is(broken, storage.ErrNotFound) && !errors.Is(broken, storage.ErrCorrupt) {
+		if !storage.MissingOrDamaged(broken) {
 			return nil, broken
 		}
 		body, _, err := r.store.Read(ctx, releaseFolder(name, v)+"claim")
 		switch {
 		case err == nil:
 			owners[v] = string(body)
-		case !errors.Is(err, storage.ErrCorrupt) && !errors.Is(err, storage.ErrNotFound):
+		case !storage.MissingOrDamaged(err):
 			return nil, err
 		case errors.Is(broken, storage.ErrCorrupt):
 			r.store.Logger().Warn("a release and its claim are broken, its version is passed over", "model", name, "version", v, "error", broken)

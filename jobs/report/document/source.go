@@ -103,7 +103,7 @@ func unfinished(ctx context.Context, s *storage.Store, run string, out *Source) 
 			continue
 		}
 		a, err := runs.LoadAttempt(ctx, s, run, r.Name, r.Attempt)
-		if err != nil && !errors.Is(err, storage.ErrNotFound) && !errors.Is(err, storage.ErrCorrupt) {
+		if err != nil && !storage.MissingOrDamaged(err) {
 			return nil, err
 		}
 		if err == nil {
@@ -114,7 +114,7 @@ func unfinished(ctx context.Context, s *storage.Store, run string, out *Source) 
 		return results, nil
 	}
 	used, err := runs.LoadReadSet(ctx, s, run)
-	if err != nil && !errors.Is(err, storage.ErrNotFound) && !errors.Is(err, storage.ErrCorrupt) {
+	if err != nil && !storage.MissingOrDamaged(err) {
 		return nil, err
 	}
 	for m, err := range s.History(ctx, "") {
@@ -138,7 +138,7 @@ func loadStage(ctx context.Context, s *storage.Store, r runs.StageResult) (Stage
 	switch {
 	case err == nil:
 		st.Manifest = &m
-	case !errors.Is(err, storage.ErrNotFound) && !errors.Is(err, storage.ErrCorrupt):
+	case !storage.MissingOrDamaged(err):
 		return st, err
 	}
 	if st.Outputs == nil && st.Manifest != nil {
@@ -205,7 +205,7 @@ func (s *Source) releases(ctx context.Context, store *storage.Store) error {
 			continue
 		}
 		all, err := models.In(store).Releases(ctx, name)
-		if errors.Is(err, storage.ErrNotFound) || errors.Is(err, storage.ErrCorrupt) {
+		if storage.MissingOrDamaged(err) {
 			continue
 		}
 		if err != nil {
