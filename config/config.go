@@ -46,13 +46,12 @@ var handed = []string{"SPRINT_INPUTS", "SPRINT_OUTPUTS", "SPRINT_FILES"}
 // and the defaults, strongest first, and says where each value came from. An
 // empty variable is one that is not set. The cache's path is made absolute: one
 // of the file stands for a folder beside the file, any other for one in the
-// working directory. Every mistake is a *UsageError; those
-// in a file carry their places.
+// working directory. Every mistake is a *diagnostic.UsageError; those in a file
+// say their places.
 func LoadConfig(src Source) (*Config, map[string]options.Origin, error) {
 	c, origin, err := loadConfig(src)
-	var errs diagnostic.Errors
-	if errors.As(err, &errs) {
-		err = &UsageError{Message: errs.Error(), Errors: errs}
+	if errs, ok := errors.AsType[diagnostic.Errors](err); ok {
+		err = &diagnostic.UsageError{Message: errs.Error()}
 	}
 	return c, origin, err
 }
@@ -90,7 +89,7 @@ func loadConfig(src Source) (*Config, map[string]options.Origin, error) {
 	}
 	// The loader of a device's library takes a relative path for a name.
 	if out.Cache, err = filepath.Abs(out.Cache); err != nil {
-		return nil, nil, &UsageError{Message: fmt.Sprintf("the folder of --cache cannot be told: %v", err), Hint: "give its absolute path"}
+		return nil, nil, &diagnostic.UsageError{Message: fmt.Sprintf("the folder of --cache cannot be told: %v", err), Hint: "give its absolute path"}
 	}
 	return &out, origin, nil
 }
@@ -117,13 +116,13 @@ func environmentLayer(env []string, fields []options.Field) (*options.Layer, err
 		i := slices.IndexFunc(fields, func(f options.Field) bool { return f.Path == strings.ToLower(rest) })
 		if i < 0 {
 			known := strings.Fields("SPRINT_" + strings.ToUpper(strings.Join(names(fields), " SPRINT_")))
-			return nil, &UsageError{Message: fmt.Sprintf("environment variable %s is unknown", name), Hint: diagnostic.Suggest(name, known)}
+			return nil, &diagnostic.UsageError{Message: fmt.Sprintf("environment variable %s is unknown", name), Hint: diagnostic.Suggest(name, known)}
 		}
 		var v any = value
 		if fields[i].Type != "text" {
 			var err error
 			if v, err = strictyaml.ParseValue(value); err != nil {
-				return nil, &UsageError{Message: fmt.Sprintf("environment variable %s: %v", name, err)}
+				return nil, &diagnostic.UsageError{Message: fmt.Sprintf("environment variable %s: %v", name, err)}
 			}
 		}
 		layer.Set([]string{fields[i].Path}, v, diagnostic.Position{File: "environment variable " + name})

@@ -34,7 +34,7 @@ func (f *configFile) load(src Source) error {
 	}
 	if path == "" {
 		if src.Profile != "" {
-			return &UsageError{Message: fmt.Sprintf("--profile %s: there is no %s with profiles", src.Profile, fileName), Hint: "put one beside the plan, or name it with --config"}
+			return &diagnostic.UsageError{Message: fmt.Sprintf("--profile %s: there is no %s with profiles", src.Profile, fileName), Hint: "put one beside the plan, or name it with --config"}
 		}
 		return nil
 	}
@@ -53,7 +53,7 @@ func (f *configFile) load(src Source) error {
 	f.section(top, "", "file")
 	profiles, ok := f.profiles(top, src.Profile)
 	if ok && src.Profile != "" && !slices.Contains(profiles, src.Profile) {
-		return &UsageError{Message: fmt.Sprintf("%s has no profile %q", path, src.Profile), Hint: diagnostic.Suggest(src.Profile, profiles)}
+		return &diagnostic.UsageError{Message: fmt.Sprintf("%s has no profile %q", path, src.Profile), Hint: diagnostic.Suggest(src.Profile, profiles)}
 	}
 	return f.errs.OrNil()
 }
@@ -119,7 +119,7 @@ func findConfig(src Source) (file string, data []byte, err error) {
 	if src.File != "" {
 		data, err := strictyaml.ReadFile(src.File)
 		if err != nil {
-			return "", nil, &UsageError{Message: fmt.Sprintf("--config %s: %v", src.File, cause(err))}
+			return "", nil, &diagnostic.UsageError{Message: fmt.Sprintf("--config %s: %v", src.File, cause(err))}
 		}
 		return src.File, data, nil
 	}

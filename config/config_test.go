@@ -180,7 +180,7 @@ func configMistakes(t *testing.T, b *strings.Builder) {
 		{"flag", config.Source{Flags: map[string]any{"output": "yaml", "keep_going": "si"}}},
 	} {
 		_, _, err := config.LoadConfig(c.src)
-		var usage *config.UsageError
+		var usage *diagnostic.UsageError
 		if !errors.As(err, &usage) {
 			t.Errorf("%s: got %v, want a usage error", c.name, err)
 			continue

@@ -96,7 +96,7 @@ func FuzzSet(f *testing.F) {
 	f.Fuzz(func(t *testing.T, first, second string) {
 		env, value, _ := strings.Cut(second, "=")
 		o, err := config.NewOptions(p, config.Overrides{Set: []string{first, second}, Env: []string{"SPRINT_SET_WORK__" + env + "=" + value}})
-		var usage *config.UsageError
+		var usage *diagnostic.UsageError
 		if errors.As(err, &usage) {
 			return
 		}
@@ -150,7 +150,7 @@ func FuzzConfig(f *testing.F) {
 			t.Fatal(err)
 		}
 		c, origin, err := config.LoadConfig(config.Source{File: path, Profile: "ci", Env: []string{env}})
-		var usage *config.UsageError
+		var usage *diagnostic.UsageError
 		switch {
 		case err == nil && (c.Cache == "" || c.Parallel < 1 || c.Deadline < 0 || len(origin) < 9):
 			t.Fatalf("got %+v", c)

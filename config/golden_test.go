@@ -27,24 +27,40 @@ func TestPlanMessages(t *testing.T) {
 				t.Fatal(err)
 			}
 			p, err := config.ParsePlan("plan.yaml", data)
+			found := []error{err}
 			if p != nil {
 				o, e := config.NewOptions(p, config.Overrides{})
-				err = diagnostic.Join(err, e)
+				found = append(found, e)
 				for _, s := range p.Stages {
 					_, e := o.Decode(s.Name, &configtest.Sample{})
-					err = diagnostic.Join(err, e)
+					found = append(found, e)
 				}
 			}
-			var errs diagnostic.Errors
-			if !errors.As(err, &errs) || len(errs) == 0 {
-				t.Fatalf("want Errors, got %v", err)
+			errs := mistakes(t, found...)
+			if len(errs) == 0 {
+				t.Fatal("no mistake was found")
 			}
 			for _, e := range errs {
 				if e.Pos.File != "plan.yaml" || e.Pos.Line == 0 {
 					t.Errorf("no place: %v", e)
 				}
 			}
-			configtest.Golden(t, "plans/"+name+".txt", err.Error()+"\n")
+			configtest.Golden(t, "plans/"+name+".txt", errs.Error()+"\n")
 		})
 	}
+}
+
+// mistakes gathers those of several errors, in the order of their places.
+func mistakes(t *testing.T, errs ...error) diagnostic.Errors {
+	t.Helper()
+	var all diagnostic.Errors
+	for _, err := range errs {
+		some, ok := errors.AsType[diagnostic.Errors](err)
+		if err != nil && !ok {
+			t.Fatalf("want Errors, got %v", err)
+		}
+		all = append(all, some...)
+	}
+	all.Sort()
+	return all
 }

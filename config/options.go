@@ -21,7 +21,7 @@ type Options struct {
 
 // NewOptions merges the options of all stages. Mistakes in --set and --values
 // are diagnostic.Errors, and come beside the options; variables that fit no
-// stage, or two, are a *UsageError.
+// stage, or two, are a *diagnostic.UsageError.
 func NewOptions(plan *Plan, o Overrides) (*Options, error) {
 	r := &overrideReader{plan: plan}
 	sources, err := r.read(o)

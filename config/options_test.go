@@ -112,7 +112,7 @@ func TestEnvironmentMistakes(t *testing.T) {
 		"SPRINT_SET_HARD_NEG__A=*secret": "not valid YAML",
 	} {
 		_, err := config.NewOptions(p, config.Overrides{Env: []string{env}})
-		var usage *config.UsageError
+		var usage *diagnostic.UsageError
 		if !errors.As(err, &usage) || !strings.Contains(err.Error(), want) || !strings.Contains(err.Error(), strings.SplitN(env, "=", 2)[0]) {
 			t.Errorf("%s: got %v, want a usage error about %s", env, err, want)
 		}
@@ -146,7 +146,7 @@ func TestValuesMistakes(t *testing.T) {
 	o, err := config.NewOptions(p, config.Overrides{Values: files})
 	var s configtest.Sample
 	_, derr := o.Decode("work", &s)
-	got := diagnostic.Join(err, derr).Error()
+	got := mistakes(t, err, derr).Error()
 	configtest.Golden(t, "values.txt", strings.ReplaceAll(got, dir+string(filepath.Separator), "")+"\n")
 }
 

@@ -145,7 +145,7 @@ func (r *overrideReader) envLayers(env []string, wd string) (layers, error) {
 		}
 		parts := strings.Split(strings.ToLower(rest), "__")
 		if len(parts) < 2 || slices.Contains(parts, "") {
-			return l, &UsageError{Message: fmt.Sprintf("environment variable %s: want SPRINT_SET_STAGE__OPTION", name), Hint: "two underscores part the stage from the option"}
+			return l, &diagnostic.UsageError{Message: fmt.Sprintf("environment variable %s: want SPRINT_SET_STAGE__OPTION", name), Hint: "two underscores part the stage from the option"}
 		}
 		stage, err := r.stageOfVariable(name, parts[0])
 		if err != nil {
@@ -153,7 +153,7 @@ func (r *overrideReader) envLayers(env []string, wd string) (layers, error) {
 		}
 		v, err := strictyaml.ParseValue(value)
 		if err != nil {
-			return l, &UsageError{Message: fmt.Sprintf("environment variable %s: %v", name, err), Hint: yamlHint}
+			return l, &diagnostic.UsageError{Message: fmt.Sprintf("environment variable %s: %v", name, err), Hint: yamlHint}
 		}
 		l.of(stage).Set(parts[1:], v, diagnostic.Position{File: "environment variable " + name})
 	}
@@ -171,11 +171,11 @@ func (r *overrideReader) stageOfVariable(variable, name string) (string, error) 
 	}
 	switch len(matches) {
 	case 0:
-		return "", &UsageError{Message: fmt.Sprintf("environment variable %s: the plan has no stage %q", variable, name), Hint: "stages: " + strings.Join(r.stageNames(), ", ")}
+		return "", &diagnostic.UsageError{Message: fmt.Sprintf("environment variable %s: the plan has no stage %q", variable, name), Hint: "stages: " + strings.Join(r.stageNames(), ", ")}
 	case 1:
 		return matches[0], nil
 	}
-	return "", &UsageError{Message: fmt.Sprintf("environment variable %s fits %s", variable, strings.Join(matches, " and ")), Hint: "use --set instead"}
+	return "", &diagnostic.UsageError{Message: fmt.Sprintf("environment variable %s fits %s", variable, strings.Join(matches, " and ")), Hint: "use --set instead"}
 }
 
 const yamlHint = "the value is YAML: quote text that looks like something else"

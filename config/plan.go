@@ -6,7 +6,6 @@
 //	options.go, overrides.go   the options of its stages: plan, --values, SPRINT_SET_*, --set
 //	config.go, config_file.go  the config: flags, SPRINT_*, a file and its profiles
 //	schema.go                  the JSON Schema of a plan, for editors
-//	usage.go                   a mistake in how the program was called
 //	options/                   what a struct's tags say of its options; decoding
 //	strictyaml/                YAML whose values keep their places
 //	diagnostic/                a mistake with its place, its line and a hint

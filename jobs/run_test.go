@@ -12,7 +12,7 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
-	"github.com/sprint-ml/sprint/config"
+	"github.com/sprint-ml/sprint/config/diagnostic"
 	"github.com/sprint-ml/sprint/jobs"
 	"github.com/sprint-ml/sprint/jobs/evaluate"
 	"github.com/sprint-ml/sprint/jobs/jobstest"
@@ -160,7 +160,7 @@ func TestForceAndSelection(t *testing.T) {
 		t.Errorf("ran %s", got)
 	}
 	pick(jobs.Selection{Only: []string{"jion"}})
-	var usage *config.UsageError
+	var usage *diagnostic.UsageError
 	if _, err := b.Run(); !errors.As(err, &usage) || !strings.Contains(err.Error(), `"join"`) {
 		t.Errorf("a misspelt stage gave %v", err)
 	}

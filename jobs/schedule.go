@@ -6,7 +6,7 @@ import (
 	"slices"
 	"time"
 
-	"github.com/sprint-ml/sprint/config"
+	"github.com/sprint-ml/sprint/config/diagnostic"
 	"github.com/sprint-ml/sprint/jobs/evaluate"
 	"github.com/sprint-ml/sprint/jobs/executor"
 	"github.com/sprint-ml/sprint/jobs/graph"
@@ -88,7 +88,7 @@ func (r *run) bringUpToDate(ctx context.Context, e evaluate.Evaluator, node *gra
 			r.changeState(node, runs.Skipped, notSelected, nil)
 			return
 		}
-		r.recordOutcome(ctx, node, executor.FromError(&config.UsageError{Message: fmt.Sprintf("stage %s needs an input that is not there: %s, and that stage is not selected", node.Name, missing), Hint: "leave out --only, --from and --until, or select that stage too"}), time.Now())
+		r.recordOutcome(ctx, node, executor.FromError(&diagnostic.UsageError{Message: fmt.Sprintf("stage %s needs an input that is not there: %s, and that stage is not selected", node.Name, missing), Hint: "leave out --only, --from and --until, or select that stage too"}), time.Now())
 		return
 	}
 	began := time.Now()

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"slices"
 
-	"github.com/sprint-ml/sprint/config"
 	"github.com/sprint-ml/sprint/config/diagnostic"
 	"github.com/sprint-ml/sprint/jobs/evaluate"
 	"github.com/sprint-ml/sprint/jobs/runs"
@@ -26,7 +25,7 @@ func (r *run) selectNodes() error {
 	check := func(flag string, names ...string) error {
 		for _, n := range names {
 			if n != "" && !slices.Contains(known, n) {
-				return &config.UsageError{Message: fmt.Sprintf("%s %s: the plan has no such stage", flag, n), Hint: diagnostic.Suggest(n, known)}
+				return &diagnostic.UsageError{Message: fmt.Sprintf("%s %s: the plan has no such stage", flag, n), Hint: diagnostic.Suggest(n, known)}
 			}
 		}
 		return nil

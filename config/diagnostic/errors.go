@@ -1,11 +1,11 @@
 // Package diagnostic holds the mistakes that a person made in a text: each with
 // its place, the line that it stands in and what to do about it, all told at
-// once. errors.go has the mistakes and how they print, suggest.go finds the word
-// that was meant. It imports nothing of this module.
+// once; and those made in a call of the program. errors.go has the mistakes and
+// how they print, suggest.go finds the word that was meant. It imports nothing of
+// this module.
 package diagnostic
 
 import (
-	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -155,24 +155,17 @@ func (e Errors) OrNil() error {
 	return e
 }
 
-// Join makes one error of several: all their Errors together, or the first that
-// is none.
-func Join(errs ...error) error {
-	var all Errors
-	for _, err := range errs {
-		var some Errors
-		var one *Error
-		switch {
-		case err == nil:
-		case errors.As(err, &some):
-			all = append(all, some...)
-		case errors.As(err, &one):
-			all = append(all, one)
-		default:
-			return err
-		}
+// UsageError is a mistake in how the program was called rather than in a text.
+type UsageError struct {
+	Message string
+	Hint    string
+}
+
+func (e *UsageError) Error() string {
+	if e.Hint == "" {
+		return e.Message
 	}
-	return all.OrNil()
+	return e.Message + "\n       " + e.Hint
 }
 
 // Shorten cuts a text to so many characters.

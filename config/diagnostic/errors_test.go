@@ -43,19 +43,17 @@ func TestCaretInALongLine(t *testing.T) {
 	}
 }
 
-func TestJoin(t *testing.T) {
+// TestOrNil: several mistakes are told in the order of their places, none is no
+// failure.
+func TestOrNil(t *testing.T) {
 	at := func(line int) *diagnostic.Error {
 		return &diagnostic.Error{Pos: diagnostic.Position{File: "p", Line: line}, Message: "m"}
 	}
-	err := diagnostic.Join(diagnostic.Errors{at(3)}, nil, at(1))
 	var errs diagnostic.Errors
-	if !errors.As(err, &errs) || len(errs) != 2 || errs[0].Pos.Line != 1 {
-		t.Errorf("got %v, want both in order", err)
+	if !errors.As(diagnostic.Errors{at(3), at(1)}.OrNil(), &errs) || errs[0].Pos.Line != 1 || errs[1].Pos.Line != 3 {
+		t.Errorf("got %v, want both in order", errs)
 	}
-	if other := errors.New("disk"); diagnostic.Join(diagnostic.Errors{at(1)}, other) != other {
-		t.Error("an error that is no mistake was lost")
-	}
-	if err := diagnostic.Join(nil, diagnostic.Errors{}.OrNil()); err != nil {
+	if err := (diagnostic.Errors{}).OrNil(); err != nil {
 		t.Errorf("no mistakes are an error: %v", err)
 	}
 }

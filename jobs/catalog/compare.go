@@ -4,7 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"github.com/sprint-ml/sprint/config"
+	"github.com/sprint-ml/sprint/config/diagnostic"
 	"github.com/sprint-ml/sprint/jobs/runs"
 	"github.com/sprint-ml/sprint/storage"
 )
@@ -18,7 +18,7 @@ func ToCompare(ctx context.Context, s *storage.Store, args []string) (old, now r
 		case err != nil:
 			return runs.Record{}, NoRun(id, err)
 		case st.Record == nil:
-			return runs.Record{}, &config.UsageError{Message: fmt.Sprintf("run %s has not ended: %s", id, st)}
+			return runs.Record{}, &diagnostic.UsageError{Message: fmt.Sprintf("run %s has not ended: %s", id, st)}
 		}
 		return *st.Record, nil
 	}
@@ -27,7 +27,7 @@ func ToCompare(ctx context.Context, s *storage.Store, args []string) (old, now r
 			return st.Record != nil && (plan == "" || st.Record.Plan == plan) && (not == "" || st.Run < not)
 		})
 		if errors.Is(err, storage.ErrNotFound) {
-			return runs.Record{}, &config.UsageError{Message: "there is no other run to compare with", Hint: "`sprint runs` lists them"}
+			return runs.Record{}, &diagnostic.UsageError{Message: "there is no other run to compare with", Hint: "`sprint runs` lists them"}
 		}
 		if err != nil {
 			return runs.Record{}, err

@@ -4,7 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"github.com/sprint-ml/sprint/config"
+	"github.com/sprint-ml/sprint/config/diagnostic"
 	"github.com/sprint-ml/sprint/jobs/runs"
 	"github.com/sprint-ml/sprint/storage"
 	"maps"
@@ -33,7 +33,7 @@ func NewestWithLogs(ctx context.Context, store *storage.Store, follow bool) (str
 			return id, nil
 		}
 	}
-	return "", &config.UsageError{Message: "no run of this store has logs"}
+	return "", &diagnostic.UsageError{Message: "no run of this store has logs"}
 }
 
 // CheckTried refuses a run or stage that can have no logs. A run that goes on
@@ -59,5 +59,5 @@ func CheckTried(ctx context.Context, store *storage.Store, run, stage string, fo
 	if _, planned := resolved.Stages[stage]; follow && planned {
 		return nil
 	}
-	return &config.UsageError{Message: fmt.Sprintf("run %s did not try stage %q", run, stage), Hint: "it tried " + strings.Join(slices.Sorted(maps.Keys(tries)), ", ")}
+	return &diagnostic.UsageError{Message: fmt.Sprintf("run %s did not try stage %q", run, stage), Hint: "it tried " + strings.Join(slices.Sorted(maps.Keys(tries)), ", ")}
 }

@@ -15,7 +15,7 @@ import (
 	"slices"
 	"time"
 
-	"github.com/sprint-ml/sprint/config"
+	"github.com/sprint-ml/sprint/config/diagnostic"
 	"github.com/sprint-ml/sprint/jobs/provenance"
 	"github.com/sprint-ml/sprint/jobs/runs"
 	"github.com/sprint-ml/sprint/stages"
@@ -101,7 +101,7 @@ func Outputs(ctx context.Context, s *storage.Store, run string) (runs.Record, []
 	if run == "" {
 		newest, err := Newest(ctx, s, func(st runs.Status) bool { return st.Record != nil && hasOutputs(st.Record) })
 		if errors.Is(err, storage.ErrNotFound) {
-			return r, nil, &config.UsageError{Message: "no run of this store has made anything", Hint: "`sprint runs` lists them"}
+			return r, nil, &diagnostic.UsageError{Message: "no run of this store has made anything", Hint: "`sprint runs` lists them"}
 		}
 		if err != nil {
 			return r, nil, err
@@ -113,7 +113,7 @@ func Outputs(ctx context.Context, s *storage.Store, run string) (runs.Record, []
 			return r, nil, NoRun(run, err)
 		}
 		if s.Record == nil {
-			return r, nil, &config.UsageError{Message: fmt.Sprintf("run %s has not ended: %s", run, s), Hint: "its outputs are listed when it has"}
+			return r, nil, &diagnostic.UsageError{Message: fmt.Sprintf("run %s has not ended: %s", run, s), Hint: "its outputs are listed when it has"}
 		}
 		r = *s.Record
 	}

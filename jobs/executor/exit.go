@@ -6,7 +6,6 @@ import (
 	"strings"
 	"syscall"
 
-	"github.com/sprint-ml/sprint/config"
 	"github.com/sprint-ml/sprint/config/diagnostic"
 	"github.com/sprint-ml/sprint/jobs/runs"
 	"github.com/sprint-ml/sprint/stages"
@@ -19,7 +18,7 @@ func Code(err error) stages.Code {
 	var failure *stages.Failure
 	var plan diagnostic.Errors
 	var planOne *diagnostic.Error
-	var usage *config.UsageError
+	var usage *diagnostic.UsageError
 	var held *storage.HeldError
 	var source stages.SourceProblems
 	switch {

@@ -11,7 +11,7 @@ import (
 	"sync"
 	"time"
 
-	"github.com/sprint-ml/sprint/config"
+	"github.com/sprint-ml/sprint/config/diagnostic"
 	"github.com/sprint-ml/sprint/jobs/runs"
 	"github.com/sprint-ml/sprint/storage"
 	"golang.org/x/sync/errgroup"
@@ -34,7 +34,7 @@ func (c *collection) deleteAll(ctx context.Context) (err error) {
 	if c.OlderThan < storage.SweepAge {
 		for _, run := range c.runs {
 			if run.live {
-				return &config.UsageError{Message: fmt.Sprintf("run %s is live, and what it writes is younger than --older-than", run.id), Hint: "wait for its end, or take --older-than 1h or more"}
+				return &diagnostic.UsageError{Message: fmt.Sprintf("run %s is live, and what it writes is younger than --older-than", run.id), Hint: "wait for its end, or take --older-than 1h or more"}
 			}
 		}
 	}

@@ -13,7 +13,6 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/sprint-ml/sprint/config"
 	"github.com/sprint-ml/sprint/config/diagnostic"
 	"github.com/sprint-ml/sprint/jobs/runs"
 	"github.com/sprint-ml/sprint/storage"
@@ -43,7 +42,7 @@ func (f Found) Base() string {
 }
 
 func noArtifact(ref, format string, args ...any) error {
-	return &config.UsageError{
+	return &diagnostic.UsageError{
 		Message: fmt.Sprintf("no artifact %q: %s", ref, fmt.Sprintf(format, args...)),
 		Hint:    "write STAGE.OUTPUT, RUN:STAGE.OUTPUT, MODEL@VERSION or a digest, each with /PATH for a file of a tree; `sprint artifacts ls` lists them",
 	}

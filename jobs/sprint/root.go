@@ -9,7 +9,7 @@ import (
 	"strings"
 
 	"github.com/spf13/cobra"
-	"github.com/sprint-ml/sprint/config"
+	"github.com/sprint-ml/sprint/config/diagnostic"
 	"github.com/sprint-ml/sprint/jobs/executor"
 	"github.com/sprint-ml/sprint/jobs/progress/sanitize"
 	"github.com/sprint-ml/sprint/jobs/sprint/app"
@@ -86,7 +86,7 @@ options and inputs did not change is cached.
 	app.Overrides(f, "store", "cache", "offline")
 	root.AddCommand(slices.Concat(start.Commands(a), look.Commands(a), model.Commands(a), labels.Commands(a), care.Commands(a))...)
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error {
-		return &config.UsageError{Message: err.Error(), Hint: "`sprint help COMMAND` lists the flags"}
+		return &diagnostic.UsageError{Message: err.Error(), Hint: "`sprint help COMMAND` lists the flags"}
 	})
 	return root
 }

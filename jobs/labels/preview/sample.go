@@ -5,7 +5,6 @@ import (
 	"math/rand/v2"
 	"slices"
 
-	"github.com/sprint-ml/sprint/config"
 	"github.com/sprint-ml/sprint/config/diagnostic"
 	"github.com/sprint-ml/sprint/ml/keywords"
 	"github.com/sprint-ml/sprint/ml/metrics"
@@ -79,14 +78,14 @@ func (p *matcher) checkOf() error {
 		known = append(known, t.Categories[r.Category].Name+":"+r.ID)
 	}
 	if p.o.Of != "" && !slices.Contains(known, p.o.Of) {
-		return &config.UsageError{Message: fmt.Sprintf("--of %s: the taxonomy has no such category or rule", p.o.Of), Hint: diagnostic.Suggest(p.o.Of, known)}
+		return &diagnostic.UsageError{Message: fmt.Sprintf("--of %s: the taxonomy has no such category or rule", p.o.Of), Hint: diagnostic.Suggest(p.o.Of, known)}
 	}
 	return nil
 }
 
 func (p *matcher) readGold() (*rows.Gold, error) {
 	if _, ok := rows.FormatOf(p.o.Gold); !ok {
-		return nil, &config.UsageError{Message: "--gold " + p.o.Gold + ": the extension does not tell the format", Hint: "name a csv, jsonl or parquet file"}
+		return nil, &diagnostic.UsageError{Message: "--gold " + p.o.Gold + ": the extension does not tell the format", Hint: "name a csv, jsonl or parquet file"}
 	}
 	return rows.OpenPlannedGold(p.o.Gold, p.rules.Taxonomy().Names())
 }

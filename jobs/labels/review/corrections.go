@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/sprint-ml/sprint/config"
+	"github.com/sprint-ml/sprint/config/diagnostic"
 	"github.com/sprint-ml/sprint/jobs/atomicfile"
 	"github.com/sprint-ml/sprint/jobs/graph"
 	"github.com/sprint-ml/sprint/jobs/progress/sanitize"
@@ -98,10 +99,10 @@ func overlayPath(o ImportOptions, l *label.Options) (string, error) {
 	case path == "":
 		path = filepath.Join(o.Plan.Dir(), "corrections.csv")
 	case used && filepath.Clean(path) != filepath.Clean(l.Overlay.File):
-		return "", &config.UsageError{Message: fmt.Sprintf("--overlay %s: the plan's overlay is %s", path, l.Overlay.File), Hint: "leave --overlay out"}
+		return "", &diagnostic.UsageError{Message: fmt.Sprintf("--overlay %s: the plan's overlay is %s", path, l.Overlay.File), Hint: "leave --overlay out"}
 	}
 	if format, _ := rows.FormatOf(path); format != rows.CSV {
-		return "", &config.UsageError{Message: path + " is no csv file", Hint: "corrections are added to a csv: convert it, or name one with --overlay"}
+		return "", &diagnostic.UsageError{Message: path + " is no csv file", Hint: "corrections are added to a csv: convert it, or name one with --overlay"}
 	}
 	return path, nil
 }
@@ -115,7 +116,7 @@ func readCorrections(path string, t *taxonomy.Taxonomy) ([]rows.Correction, erro
 	defer file.Close()
 	format, ok := rows.FormatOf(path)
 	if !ok {
-		return nil, &config.UsageError{Message: path + ": the extension does not tell the format", Hint: "use a .csv, .jsonl or .parquet file"}
+		return nil, &diagnostic.UsageError{Message: path + ": the extension does not tell the format", Hint: "use a .csv, .jsonl or .parquet file"}
 	}
 	list, err := rows.ReadOverlay(file, format, t.Names())
 	if err != nil {

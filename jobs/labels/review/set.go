@@ -13,6 +13,7 @@ import (
 	"slices"
 
 	"github.com/sprint-ml/sprint/config"
+	"github.com/sprint-ml/sprint/config/diagnostic"
 	"github.com/sprint-ml/sprint/jobs/catalog"
 	"github.com/sprint-ml/sprint/jobs/commandline"
 	"github.com/sprint-ml/sprint/jobs/evaluate"
@@ -47,7 +48,7 @@ func OfPlan(ctx context.Context, s *storage.Store, plan *config.Plan, g *graph.G
 	}
 	made := e.Decisions[node.Name]
 	if made.State != runs.Cached {
-		return nil, &config.UsageError{Message: fmt.Sprintf("stage %s is not done: %s", node.Name, made.Reason), Hint: commandline.Of("run", plan.File).Flag("until", node.Name).String()}
+		return nil, &diagnostic.UsageError{Message: fmt.Sprintf("stage %s is not done: %s", node.Name, made.Reason), Hint: commandline.Of("run", plan.File).Flag("until", node.Name).String()}
 	}
 	set := &Set{}
 	artifact, _ := made.Manifest.Output("labelled")
@@ -75,7 +76,7 @@ func OfRun(ctx context.Context, store *storage.Store, run string) (*Set, error) 
 	for _, side := range []string{"train", "val", "test"} {
 		i := slices.IndexFunc(found, func(f provenance.Found) bool { return f.Name == side })
 		if i < 0 {
-			return nil, &config.UsageError{Message: fmt.Sprintf("run %s made no split, so its gold rows are not known", run), Hint: "name its plan: " + commandline.Of("review", "export", "plan.yaml").String()}
+			return nil, &diagnostic.UsageError{Message: fmt.Sprintf("run %s made no split, so its gold rows are not known", run), Hint: "name its plan: " + commandline.Of("review", "export", "plan.yaml").String()}
 		}
 		part, categories, err := stored.Rows(ctx, store, found[i].Artifact)
 		if err != nil {
@@ -95,12 +96,12 @@ func LabelStage(g *graph.Graph, stage string) (*graph.Node, *label.Options, erro
 			continue
 		}
 		if found != nil {
-			return nil, nil, &config.UsageError{Message: fmt.Sprintf("%s and %s label rows", found.Name, t.Name), Hint: "choose with --stage"}
+			return nil, nil, &diagnostic.UsageError{Message: fmt.Sprintf("%s and %s label rows", found.Name, t.Name), Hint: "choose with --stage"}
 		}
 		found = t
 	}
 	if found == nil {
-		return nil, nil, &config.UsageError{Message: "the plan has no such label stage", Hint: "review looks at what a stage of kind label made"}
+		return nil, nil, &diagnostic.UsageError{Message: "the plan has no such label stage", Hint: "review looks at what a stage of kind label made"}
 	}
 	return found, found.Options.(*label.Options), nil
 }

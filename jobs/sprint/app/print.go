@@ -7,7 +7,6 @@ import (
 	"strings"
 
 	"github.com/spf13/cobra"
-	"github.com/sprint-ml/sprint/config"
 	"github.com/sprint-ml/sprint/config/diagnostic"
 	"github.com/sprint-ml/sprint/jobs/evaluate"
 	"github.com/sprint-ml/sprint/jobs/runs"
@@ -21,7 +20,7 @@ func (a *App) JSONFlag(cmd *cobra.Command, what string) {
 	cmd.PreRunE = func(*cobra.Command, []string) error {
 		a.AsJSON = format == "json"
 		if !a.AsJSON && format != "" && format != "text" {
-			return &config.UsageError{Message: fmt.Sprintf("-o %s: this command knows json and text", format)}
+			return &diagnostic.UsageError{Message: fmt.Sprintf("-o %s: this command knows json and text", format)}
 		}
 		return nil
 	}

@@ -8,7 +8,7 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
-	"github.com/sprint-ml/sprint/config"
+	"github.com/sprint-ml/sprint/config/diagnostic"
 	"github.com/sprint-ml/sprint/jobs/catalog"
 	"github.com/sprint-ml/sprint/jobs/commandline"
 	"github.com/sprint-ml/sprint/jobs/runs"
@@ -41,7 +41,7 @@ func cancelRun(ctx context.Context, a *app.App, store *storage.Store, args []str
 	if len(args) == 0 {
 		s, err = catalog.Newest(ctx, store, runs.Status.Live)
 		if errors.Is(err, storage.ErrNotFound) {
-			return &config.UsageError{Message: "no run of this store is live", Hint: "`sprint runs` lists them"}
+			return &diagnostic.UsageError{Message: "no run of this store is live", Hint: "`sprint runs` lists them"}
 		}
 	} else {
 		s, err = runs.Load(ctx, store, args[0])
@@ -55,9 +55,9 @@ func cancelRun(ctx context.Context, a *app.App, store *storage.Store, args []str
 		if s.Record.Continue != "" {
 			hint = "continue it with: " + s.Record.Continue
 		}
-		return &config.UsageError{Message: fmt.Sprintf("run %s has ended already: %s", s.Run, s.Record.Class), Hint: hint}
+		return &diagnostic.UsageError{Message: fmt.Sprintf("run %s has ended already: %s", s.Run, s.Record.Class), Hint: hint}
 	case "killed":
-		return &config.UsageError{Message: fmt.Sprintf("run %s is not live: its %s is gone", s.Run, s.Holder), Hint: "nothing holds it back: the command that started it continues it"}
+		return &diagnostic.UsageError{Message: fmt.Sprintf("run %s is not live: its %s is gone", s.Run, s.Holder), Hint: "nothing holds it back: the command that started it continues it"}
 	}
 	earlier, err := runs.Cancel(ctx, store, s.Run, reason)
 	if err != nil {

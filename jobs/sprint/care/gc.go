@@ -11,7 +11,7 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
-	"github.com/sprint-ml/sprint/config"
+	"github.com/sprint-ml/sprint/config/diagnostic"
 	"github.com/sprint-ml/sprint/jobs/gc"
 	"github.com/sprint-ml/sprint/jobs/sprint/app"
 	"github.com/sprint-ml/sprint/stages"
@@ -57,14 +57,14 @@ func parseAge(text string) (time.Duration, error) {
 	}
 	age, err := time.ParseDuration(text)
 	if err != nil || age < 0 {
-		return 0, &config.UsageError{Message: fmt.Sprintf("--older-than %s is no duration", text), Hint: "write 7d, 36h or 90m"}
+		return 0, &diagnostic.UsageError{Message: fmt.Sprintf("--older-than %s is no duration", text), Hint: "write 7d, 36h or 90m"}
 	}
 	return age, nil
 }
 
 func collectGarbage(ctx context.Context, a *app.App, s *storage.Store, keep int, older string, yes bool) error {
 	if keep < 0 {
-		return &config.UsageError{Message: "--keep-runs is a number of runs, 0 or more"}
+		return &diagnostic.UsageError{Message: "--keep-runs is a number of runs, 0 or more"}
 	}
 	age, err := parseAge(older)
 	if err != nil {

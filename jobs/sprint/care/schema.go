@@ -42,7 +42,7 @@ func schemaCommand(a *app.App) *cobra.Command {
 func showKind(a *app.App, registry stages.Registry, kind string) error {
 	k, ok := registry.Kind(kind)
 	if !ok {
-		return &config.UsageError{Message: fmt.Sprintf("no kind of stage is called %q", kind), Hint: diagnostic.Suggest(kind, registry.Names())}
+		return &diagnostic.UsageError{Message: fmt.Sprintf("no kind of stage is called %q", kind), Hint: diagnostic.Suggest(kind, registry.Names())}
 	}
 	fmt.Fprintf(a.Stdout, "%s (version %d)\n\n%s\n\nExample:\n", k.Name, k.Version, k.Doc)
 	for line := range strings.SplitSeq(strings.TrimRight(k.Example, "\n"), "\n") {

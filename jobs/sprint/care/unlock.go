@@ -9,7 +9,7 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
-	"github.com/sprint-ml/sprint/config"
+	"github.com/sprint-ml/sprint/config/diagnostic"
 	"github.com/sprint-ml/sprint/jobs/catalog"
 	"github.com/sprint-ml/sprint/jobs/runs"
 	"github.com/sprint-ml/sprint/jobs/sprint/app"
@@ -92,9 +92,9 @@ func freeLease(ctx context.Context, a *app.App, store *storage.Store, name strin
 	}
 	switch {
 	case len(found) == 0:
-		return &config.UsageError{Message: fmt.Sprintf("no lease that is held is called %q", name), Hint: "`sprint unlock` lists them"}
+		return &diagnostic.UsageError{Message: fmt.Sprintf("no lease that is held is called %q", name), Hint: "`sprint unlock` lists them"}
 	case len(found) > 1:
-		return &config.UsageError{Message: fmt.Sprintf("%q fits %s", name, strings.Join(names, " and ")), Hint: "name one of them"}
+		return &diagnostic.UsageError{Message: fmt.Sprintf("%q fits %s", name, strings.Join(names, " and ")), Hint: "name one of them"}
 	}
 	l := found[0]
 	if !l.Free(storage.Self()) && !force {

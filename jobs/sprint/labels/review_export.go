@@ -6,7 +6,7 @@ import (
 	"os"
 
 	"github.com/spf13/cobra"
-	"github.com/sprint-ml/sprint/config"
+	"github.com/sprint-ml/sprint/config/diagnostic"
 	"github.com/sprint-ml/sprint/jobs/atomicfile"
 	"github.com/sprint-ml/sprint/jobs/catalog"
 	"github.com/sprint-ml/sprint/jobs/commandline"
@@ -17,7 +17,7 @@ import (
 func exportReview(a *app.App, cmd *cobra.Command, args []string, f *reviewFlags) error {
 	ctx := cmd.Context()
 	if f.limit < 1 {
-		return &config.UsageError{Message: fmt.Sprintf("--limit %d: at least one row is needed", f.limit)}
+		return &diagnostic.UsageError{Message: fmt.Sprintf("--limit %d: at least one row is needed", f.limit)}
 	}
 	set, err := reviewedRows(ctx, a, cmd, args, f)
 	if err != nil {
@@ -39,7 +39,7 @@ func exportReview(a *app.App, cmd *cobra.Command, args []string, f *reviewFlags)
 	if f.output != "-" {
 		file, err := os.OpenFile(f.output, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o644)
 		if os.IsExist(err) {
-			return &config.UsageError{Message: f.output + " exists already", Hint: "a review that was begun is not overwritten: name another file"}
+			return &diagnostic.UsageError{Message: f.output + " exists already", Hint: "a review that was begun is not overwritten: name another file"}
 		}
 		if err != nil {
 			return atomicfile.Failure(err)

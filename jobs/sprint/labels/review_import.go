@@ -6,7 +6,7 @@ import (
 	"strings"
 
 	"github.com/spf13/cobra"
-	"github.com/sprint-ml/sprint/config"
+	"github.com/sprint-ml/sprint/config/diagnostic"
 	"github.com/sprint-ml/sprint/jobs/commandline"
 	"github.com/sprint-ml/sprint/jobs/labels/review"
 	"github.com/sprint-ml/sprint/jobs/sprint/app"
@@ -26,7 +26,7 @@ func importReview(a *app.App, cmd *cobra.Command, file, plan string, f *reviewFl
 	}
 	fmt.Fprintf(a.Stdout, "%d corrections added to %s; %d rows say nothing new, %d have no reviewer; %d labels differ from an earlier review\n", r.Added, r.Overlay, r.Same, r.Anonymous, len(r.Conflicts))
 	if r.Added+r.Same == 0 {
-		return &config.UsageError{Message: "no row of " + file + " has a reviewer", Hint: "write a name into the column reviewer of the rows that were looked at, or pass --reviewer NAME for all"}
+		return &diagnostic.UsageError{Message: "no row of " + file + " has a reviewer", Hint: "write a name into the column reviewer of the rows that were looked at, or pass --reviewer NAME for all"}
 	}
 	if !r.Used {
 		fmt.Fprintf(a.Stdout, "the plan does not use it yet; below `with` of stage %s add:\n  source: [%s, overlay]\n  overlay: {file: %s}\n", r.Stage, strings.Join(r.Source, ", "), filepath.Base(r.Overlay))

@@ -14,7 +14,7 @@ import (
 	"text/tabwriter"
 
 	"github.com/spf13/cobra"
-	"github.com/sprint-ml/sprint/config"
+	"github.com/sprint-ml/sprint/config/diagnostic"
 	"github.com/sprint-ml/sprint/jobs/catalog"
 	"github.com/sprint-ml/sprint/jobs/commandline"
 	"github.com/sprint-ml/sprint/jobs/executor"
@@ -133,7 +133,7 @@ func getArtifact(ctx context.Context, a *app.App, s *storage.Store, args []strin
 		}
 	}
 	if _, err := os.Lstat(dest); !errors.Is(err, fs.ErrNotExist) {
-		return &config.UsageError{Message: dest + " exists already", Hint: "name another place, or move it away"}
+		return &diagnostic.UsageError{Message: dest + " exists already", Hint: "name another place, or move it away"}
 	}
 	n, err := provenance.Fetch(ctx, s, f, dest)
 	if err != nil {
@@ -153,7 +153,7 @@ func catArtifact(ctx context.Context, a *app.App, s *storage.Store, ref string) 
 		return err
 	}
 	if f.Tree() {
-		return &config.UsageError{Message: ref + " is a tree", Hint: fmt.Sprintf("name a file of it, %s/PATH; `%s` lists them", ref, commandline.Of("artifacts", "ls", ref))}
+		return &diagnostic.UsageError{Message: ref + " is a tree", Hint: fmt.Sprintf("name a file of it, %s/PATH; `%s` lists them", ref, commandline.Of("artifacts", "ls", ref))}
 	}
 	r, err := s.Get(ctx, f.Digest, f.Size)
 	if err != nil {
@@ -166,7 +166,7 @@ func catArtifact(ctx context.Context, a *app.App, s *storage.Store, ref string) 
 
 func verifyArtifacts(ctx context.Context, a *app.App, s *storage.Store, args []string, every bool) error {
 	if every && len(args) > 0 {
-		return &config.UsageError{Message: "--all verifies the whole store: name nothing beside it"}
+		return &diagnostic.UsageError{Message: "--all verifies the whole store: name nothing beside it"}
 	}
 	var found []provenance.Found
 	var err error

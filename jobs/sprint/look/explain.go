@@ -7,7 +7,6 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
-	"github.com/sprint-ml/sprint/config"
 	"github.com/sprint-ml/sprint/config/diagnostic"
 	"github.com/sprint-ml/sprint/jobs/evaluate"
 	"github.com/sprint-ml/sprint/jobs/graph"
@@ -35,7 +34,7 @@ options and inputs. -o json prints the key's whole pre-image.`,
 			defer c.Close(a.Log())
 			t, ok := c.Graph.Node(args[0])
 			if !ok {
-				return &config.UsageError{Message: fmt.Sprintf("the plan has no stage %q", args[0]), Hint: diagnostic.Suggest(args[0], c.Graph.Names())}
+				return &diagnostic.UsageError{Message: fmt.Sprintf("the plan has no stage %q", args[0]), Hint: diagnostic.Suggest(args[0], c.Graph.Names())}
 			}
 			return explainStage(ctx, a, c.Store, c.Graph, t)
 		},

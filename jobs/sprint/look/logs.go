@@ -7,7 +7,7 @@ import (
 	"regexp"
 
 	"github.com/spf13/cobra"
-	"github.com/sprint-ml/sprint/config"
+	"github.com/sprint-ml/sprint/config/diagnostic"
 	"github.com/sprint-ml/sprint/jobs/catalog"
 	"github.com/sprint-ml/sprint/jobs/runs"
 	"github.com/sprint-ml/sprint/jobs/sprint/app"
@@ -38,7 +38,7 @@ exit code. If the run's runner was killed, it says so and ends with 75.`,
 			}
 			if len(args) > 0 {
 				if stage != "" && stage != args[0] {
-					return &config.UsageError{Message: fmt.Sprintf("two stages are asked for, %s and %s", args[0], stage), Hint: "leave out --stage"}
+					return &diagnostic.UsageError{Message: fmt.Sprintf("two stages are asked for, %s and %s", args[0], stage), Hint: "leave out --stage"}
 				}
 				stage = args[0]
 			}

@@ -8,7 +8,7 @@ import (
 	"slices"
 
 	"github.com/spf13/cobra"
-	"github.com/sprint-ml/sprint/config"
+	"github.com/sprint-ml/sprint/config/diagnostic"
 	"github.com/sprint-ml/sprint/jobs/atomicfile"
 	"github.com/sprint-ml/sprint/jobs/catalog"
 	"github.com/sprint-ml/sprint/jobs/report"
@@ -41,9 +41,9 @@ or verifies keeps its report.html in the store, beside its records.`,
 func showReport(ctx context.Context, a *app.App, s *storage.Store, args []string, folder, format string) error {
 	switch {
 	case !slices.Contains([]string{"", "html", "md", "json"}, format):
-		return &config.UsageError{Message: fmt.Sprintf("-o %s: a report is html or md, and json names its files", format)}
+		return &diagnostic.UsageError{Message: fmt.Sprintf("-o %s: a report is html or md, and json names its files", format)}
 	case folder != "" && (format == "html" || format == "md"):
-		return &config.UsageError{Message: fmt.Sprintf("-o %s writes to standard output, --output to a folder: choose one", format)}
+		return &diagnostic.UsageError{Message: fmt.Sprintf("-o %s writes to standard output, --output to a folder: choose one", format)}
 	}
 	if len(args) == 0 {
 		newest, err := runs.List(ctx, s, 1)
@@ -51,7 +51,7 @@ func showReport(ctx context.Context, a *app.App, s *storage.Store, args []string
 			return err
 		}
 		if args = newest; len(args) == 0 {
-			return &config.UsageError{Message: fmt.Sprintf("the store %s has no runs", s.URL()), Hint: "`sprint run PLAN` makes one; --store names another store"}
+			return &diagnostic.UsageError{Message: fmt.Sprintf("the store %s has no runs", s.URL()), Hint: "`sprint run PLAN` makes one; --store names another store"}
 		}
 	}
 	src, err := document.Load(ctx, s, args[0])

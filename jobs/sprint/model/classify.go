@@ -10,7 +10,7 @@ import (
 	"strings"
 
 	"github.com/spf13/cobra"
-	"github.com/sprint-ml/sprint/config"
+	"github.com/sprint-ml/sprint/config/diagnostic"
 	"github.com/sprint-ml/sprint/jobs/answers"
 	"github.com/sprint-ml/sprint/jobs/sprint/app"
 	"github.com/sprint-ml/sprint/ml/classify"
@@ -45,10 +45,10 @@ are used if there. Texts can be given as arguments too.`,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			ctx := cmd.Context()
 			if len(args) > 0 && input != "" {
-				return &config.UsageError{Message: "texts and --input cannot be given together"}
+				return &diagnostic.UsageError{Message: "texts and --input cannot be given together"}
 			}
 			if !slices.Contains([]string{"", rows.JSONL, rows.CSV, rows.Parquet}, format) {
-				return &config.UsageError{Message: fmt.Sprintf("--format %s: the input is jsonl, csv or parquet", format)}
+				return &diagnostic.UsageError{Message: fmt.Sprintf("--format %s: the input is jsonl, csv or parquet", format)}
 			}
 			c, done, err := openModel(ctx, a, cmd, &m)
 			if err != nil {
@@ -112,7 +112,7 @@ func readTexts(a *app.App, args []string, input, format string) ([]rows.Row, err
 	if input != "" && input != "-" {
 		f, err := os.Open(input)
 		if err != nil {
-			return nil, &config.UsageError{Message: fmt.Sprintf("cannot read --input: %v", err)}
+			return nil, &diagnostic.UsageError{Message: fmt.Sprintf("cannot read --input: %v", err)}
 		}
 		defer f.Close()
 		r = f

@@ -6,7 +6,7 @@ import (
 	"fmt"
 
 	"github.com/spf13/cobra"
-	"github.com/sprint-ml/sprint/config"
+	"github.com/sprint-ml/sprint/config/diagnostic"
 	"github.com/sprint-ml/sprint/jobs/sprint/app"
 	"github.com/sprint-ml/sprint/storage"
 	"github.com/sprint-ml/sprint/storage/models"
@@ -19,7 +19,7 @@ func promoteCommand(a *app.App) *cobra.Command {
 		RunE: a.OnStore(func(ctx context.Context, store *storage.Store, args []string) error {
 			r, err := models.In(store).Release(ctx, args[0], args[1])
 			if errors.Is(err, storage.ErrNotFound) || err != nil && !errors.As(err, new(*storage.Error)) {
-				return &config.UsageError{Message: fmt.Sprintf("the store has no release %s@%s: %v", args[0], args[1], err)}
+				return &diagnostic.UsageError{Message: fmt.Sprintf("the store has no release %s@%s: %v", args[0], args[1], err)}
 			}
 			if err != nil {
 				return err

@@ -10,7 +10,7 @@ import (
 	"strings"
 
 	"github.com/spf13/cobra"
-	"github.com/sprint-ml/sprint/config"
+	"github.com/sprint-ml/sprint/config/diagnostic"
 	"github.com/sprint-ml/sprint/jobs/atomicfile"
 	"github.com/sprint-ml/sprint/jobs/commandline"
 	"github.com/sprint-ml/sprint/jobs/sprint/app"
@@ -51,7 +51,7 @@ func writeTemplate(a *app.App, dir string) error {
 		}
 	}
 	if len(there) > 0 {
-		return &config.UsageError{Message: fmt.Sprintf("%s holds %s already", dir, strings.Join(there, ", ")), Hint: "name another folder: sprint init FOLDER"}
+		return &diagnostic.UsageError{Message: fmt.Sprintf("%s holds %s already", dir, strings.Join(there, ", ")), Hint: "name another folder: sprint init FOLDER"}
 	}
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return atomicfile.Failure(err)

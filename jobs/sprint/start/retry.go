@@ -4,7 +4,7 @@ import (
 	"fmt"
 
 	"github.com/spf13/cobra"
-	"github.com/sprint-ml/sprint/config"
+	"github.com/sprint-ml/sprint/config/diagnostic"
 	"github.com/sprint-ml/sprint/jobs/catalog"
 	"github.com/sprint-ml/sprint/jobs/sprint/app"
 	"github.com/sprint-ml/sprint/stages"
@@ -27,7 +27,7 @@ func retryCommand(a *app.App) *cobra.Command {
 			}
 			// A store may be anyone's: it cannot make this any other command.
 			if named, _, err := cmd.Root().Find(words); err != nil || named.Name() != "run" {
-				return &config.UsageError{Message: fmt.Sprintf("run %s does not say how it was started", args[0])}
+				return &diagnostic.UsageError{Message: fmt.Sprintf("run %s does not say how it was started", args[0])}
 			}
 			if code := a.Execute(cmd.Context(), words); code != 0 {
 				return app.Exit(stages.Code(code))

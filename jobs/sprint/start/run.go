@@ -8,7 +8,7 @@ import (
 	"os"
 
 	"github.com/spf13/cobra"
-	"github.com/sprint-ml/sprint/config"
+	"github.com/sprint-ml/sprint/config/diagnostic"
 	"github.com/sprint-ml/sprint/jobs"
 	"github.com/sprint-ml/sprint/jobs/executor"
 	"github.com/sprint-ml/sprint/jobs/executor/local"
@@ -80,7 +80,7 @@ func (f *runFlags) selection() jobs.Selection {
 func runAndReport(ctx context.Context, a *app.App, cmd *cobra.Command, path string, f *runFlags) error {
 	jsonOut := a.Flags.Output == "json" || a.Flags.Output == "" && a.Getenv("SPRINT_OUTPUT") == "json"
 	if err := progress.TouchJUnit(f.junit); err != nil {
-		return &config.UsageError{Message: fmt.Sprintf("cannot write --junit: %v", err), Hint: "its folder must exist"}
+		return &diagnostic.UsageError{Message: fmt.Sprintf("cannot write --junit: %v", err), Hint: "its folder must exist"}
 	}
 	res, err := runPlan(ctx, a, cmd, path, f)
 	if err != nil {
