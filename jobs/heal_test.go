@@ -98,8 +98,8 @@ func treeBench(t *testing.T) *jobstest.Bench {
 	b := jobstest.NewBench(t, treePlan)
 	kind := func(name string, reads []string, makes ...string) stages.Kind {
 		k := jobstest.Kind(name, b.Count, false, reads, false, makes...)
-		k.New = func(o any, _ stages.Env) (stages.Stage, error) {
-			return grower{reads, makes, o.(*jobstest.Options).Text}, nil
+		k.New = func(o any, _ stages.Env) stages.Stage {
+			return grower{reads, makes, o.(*jobstest.Options).Text}
 		}
 		return k
 	}

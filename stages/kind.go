@@ -41,7 +41,7 @@ type Kind struct {
 	Options func() any
 	// New builds the stage from decoded options. It does no work and opens
 	// nothing; a mistake in the options is found by Checker before.
-	New func(options any, env Env) (Stage, error)
+	New func(options any, env Env) Stage
 	// Isolated reports whether the stage, under the given options, runs in a
 	// child process: its memory is tuned by its environment and the kernel may
 	// kill it without the runner. Nil never does.

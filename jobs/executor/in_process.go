@@ -34,8 +34,7 @@ func (p *InProcess) build(a *runs.Attempt, env stages.Env) (stages.Kind, stages.
 	if err := json.Unmarshal(a.Options, options); err != nil {
 		return kind, nil, nil, fmt.Errorf("options of stage %s: %w", a.Stage, err)
 	}
-	stage, err := kind.New(options, env)
-	return kind, stage, options, err
+	return kind, kind.New(options, env), options, nil
 }
 
 func (p *InProcess) env(a *runs.Attempt, sink Sink) stages.Env {

@@ -286,9 +286,7 @@ func Kind(name string, count *Counter, isolated bool, reads []string, optional b
 			return out
 		},
 		Options: func() any { return &Options{} },
-		New: func(o any, env stages.Env) (stages.Stage, error) {
-			return toy{o.(*Options), env, reads, makes, count}, nil
-		},
+		New:     func(o any, env stages.Env) stages.Stage { return toy{o.(*Options), env, reads, makes, count} },
 	}
 }
 
@@ -302,18 +300,16 @@ func nodeKind(count *Counter) stages.Kind {
 		return in
 	}
 	k.Outputs = func(o any) []stages.Output { return []stages.Output{{Name: o.(*Options).Makes}} }
-	k.New = func(o any, env stages.Env) (stages.Stage, error) {
+	k.New = func(o any, env stages.Env) stages.Stage {
 		t := o.(*Options)
-		return toy{t, env, t.Reads, []string{t.Makes}, count}, nil
+		return toy{t, env, t.Reads, []string{t.Makes}, count}
 	}
 	return k
 }
 
 func shipKind(count *Counter) stages.Kind {
 	k := Kind("ship", count, false, []string{"end"}, false, "receipt")
-	k.New = func(_ any, env stages.Env) (stages.Stage, error) {
-		return counted{shipper{env}, env, count}, nil
-	}
+	k.New = func(_ any, env stages.Env) stages.Stage { return counted{shipper{env}, env, count} }
 	return k
 }
 

@@ -51,9 +51,7 @@ passed on. A program that does not end with 0 fails the stage.`,
 			return out
 		},
 		Options: func() any { return new(Options) },
-		New: func(options any, env stages.Env) (stages.Stage, error) {
-			return &stage{o: options.(*Options), env: env}, nil
-		},
+		New:     func(options any, env stages.Env) stages.Stage { return &stage{o: options.(*Options), env: env} },
 	}
 }
 

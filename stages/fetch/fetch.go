@@ -39,9 +39,7 @@ pages kept in the output raw, finished windows never asked again.`,
 		Example: "source: files\nmin_rows: 100\nfiles: {paths: [articles.jsonl]}\n",
 		Outputs: func(any) []stages.Output { return []stages.Output{{Name: "articles"}, {Name: "raw"}} },
 		Options: func() any { return new(Options) },
-		New: func(options any, env stages.Env) (stages.Stage, error) {
-			return &stage{o: options.(*Options), env: env}, nil
-		},
+		New:     func(options any, env stages.Env) stages.Stage { return &stage{o: options.(*Options), env: env} },
 	}
 }
 

@@ -56,8 +56,8 @@ rules that never fire.`,
 		Inputs:  func(any) []stages.Input { return []stages.Input{{Name: "articles"}} },
 		Outputs: func(any) []stages.Output { return []stages.Output{{Name: "labelled"}, {Name: "label_report"}} },
 		Options: func() any { return new(Options) },
-		New: func(options any, env stages.Env) (stages.Stage, error) {
-			return &stage{o: options.(*Options), env: env, pause: firstPause}, nil
+		New: func(options any, env stages.Env) stages.Stage {
+			return &stage{o: options.(*Options), env: env, pause: firstPause}
 		},
 		Isolated: func(options any) bool { return options.(*Options).uses(sourceEncoder) },
 	}

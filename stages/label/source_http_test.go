@@ -133,8 +133,8 @@ func (c chatCase) run(t *testing.T, e *endpoint, titles ...string) (*stagetest.R
 		c.o.Timeout = time.Minute
 	}
 	kind := Kind()
-	kind.New = func(o any, env stages.Env) (stages.Stage, error) {
-		return &stage{o: o.(*Options), env: env, pause: time.Millisecond}, nil
+	kind.New = func(o any, env stages.Env) stages.Stage {
+		return &stage{o: o.(*Options), env: env, pause: time.Millisecond}
 	}
 	o := &Options{Source: []string{"rules", "http"}, Rules: "taxonomy", Abstain: true, Combine: "chain", Conflict: "max", Empty: "warn", HTTP: c.o}
 	res := stagetest.Run(t, stagetest.Case{

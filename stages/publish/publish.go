@@ -40,9 +40,7 @@ keeps its version. The alias moves last.`,
 			return []stages.Output{{Name: "release"}, {Name: "receipt", Volatile: true}}
 		},
 		Options: func() any { return new(Options) },
-		New: func(options any, env stages.Env) (stages.Stage, error) {
-			return &stage{o: options.(*Options), env: env}, nil
-		},
+		New:     func(options any, env stages.Env) stages.Stage { return &stage{o: options.(*Options), env: env} },
 	}
 }
 

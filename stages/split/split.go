@@ -37,9 +37,7 @@ examples; pairs that are half alike and more are kept and listed there.`,
 			return []stages.Output{{Name: "train"}, {Name: "val"}, {Name: "test"}, {Name: "split_report"}}
 		},
 		Options: func() any { return new(Options) },
-		New: func(options any, env stages.Env) (stages.Stage, error) {
-			return &stage{o: options.(*Options), env: env}, nil
-		},
+		New:     func(options any, env stages.Env) stages.Stage { return &stage{o: options.(*Options), env: env} },
 	}
 }
 

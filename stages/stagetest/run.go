@@ -114,10 +114,7 @@ func Try(t testing.TB, c Case) (*Result, error) {
 		inputs[name] = a
 	}
 	var log Buffer
-	stage, err := c.Kind.New(c.Options, c.env(t, lookup, res, &log))
-	if err != nil {
-		return nil, err
-	}
+	stage := c.Kind.New(c.Options, c.env(t, lookup, res, &log))
 	out := storeio.NewOutputs(c.Store, c.Kind.Outputs(c.Options))
 	res.Err = stage.Run(ctx, storeio.NewInputs(c.Store, inputs), out)
 	res.Log = log.String()

@@ -58,7 +58,7 @@ func kind() stages.Kind {
 		Inputs:  func(any) []stages.Input { return []stages.Input{{Name: "text"}} },
 		Outputs: func(any) []stages.Output { return []stages.Output{{Name: "result"}} },
 		Options: func() any { return &options{} },
-		New:     func(_ any, env stages.Env) (stages.Stage, error) { return upper{env}, nil },
+		New:     func(_ any, env stages.Env) stages.Stage { return upper{env} },
 	}
 }
 

@@ -43,10 +43,8 @@ the gold rows that calibrate took: these are never scored.`,
 		Outputs: func(any) []stages.Output {
 			return []stages.Output{{Name: "model"}, {Name: "history"}, {Name: "curve"}, {Name: "thresholds"}, {Name: "calibration"}}
 		},
-		Options: func() any { return new(Options) },
-		New: func(options any, env stages.Env) (stages.Stage, error) {
-			return &stage{o: options.(*Options), env: env}, nil
-		},
+		Options:  func() any { return new(Options) },
+		New:      func(options any, env stages.Env) stages.Stage { return &stage{o: options.(*Options), env: env} },
 		Isolated: stages.Always,
 	}
 }

@@ -53,10 +53,8 @@ Checks, with the limit of those that need none:
 		Outputs: func(any) []stages.Output {
 			return []stages.Output{{Name: "metrics"}, {Name: "checks"}, {Name: "predictions"}, {Name: "timings", Volatile: true}}
 		},
-		Options: func() any { return new(Options) },
-		New: func(options any, env stages.Env) (stages.Stage, error) {
-			return &stage{o: options.(*Options), env: env}, nil
-		},
+		Options:  func() any { return new(Options) },
+		New:      func(options any, env stages.Env) stages.Stage { return &stage{o: options.(*Options), env: env} },
 		Isolated: stages.Always,
 	}
 }
