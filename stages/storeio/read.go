@@ -18,34 +18,15 @@ func ReadFile(ctx context.Context, in stages.Inputs, name string) ([]byte, error
 	if err != nil {
 		return nil, err
 	}
-	data, err := readAll(r)
-	if err != nil {
-		return nil, fmt.Errorf("input %s: %w", name, err)
-	}
-	return data, nil
-}
-
-// ReadTreeFile returns the bytes of a small file of a tree.
-func ReadTreeFile(ctx context.Context, tree stages.Tree, path string) ([]byte, error) {
-	r, err := tree.Open(ctx, path)
-	if err != nil {
-		return nil, err
-	}
-	data, err := readAll(r)
-	if err != nil {
-		return nil, fmt.Errorf("file %s of a tree: %w", path, err)
-	}
-	return data, nil
-}
-
-// readAll reads and closes r.
-func readAll(r io.ReadCloser) ([]byte, error) {
 	defer r.Close()
 	data, err := io.ReadAll(io.LimitReader(r, maxDocument+1))
 	if err == nil && len(data) > maxDocument {
 		err = fmt.Errorf("more than %d bytes", maxDocument)
 	}
-	return data, err
+	if err != nil {
+		return nil, fmt.Errorf("input %s: %w", name, err)
+	}
+	return data, nil
 }
 
 // ReadRows returns the rows of an input that is a table, and the categories of

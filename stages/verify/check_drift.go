@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"slices"
 
 	"github.com/sprint-ml/sprint/ml/metrics"
 	"github.com/sprint-ml/sprint/stages"
@@ -11,9 +12,8 @@ import (
 	"github.com/sprint-ml/sprint/stages/rows"
 )
 
-func (m *measurer) distribution(s *evaluationSet) Distribution {
-	return m.count(len(s.rows), func(i int) ([]bool, string) { return s.answers[byModel][i].Positive, s.rows[i].Title })
-}
+// maxDriftRows is about how many training rows stand for all.
+const maxDriftRows = 1000
 
 // trainDistribution is what the model answers on training rows, evenly spread ones of many.
 func (m *measurer) trainDistribution(ctx context.Context, in []rows.Row) (Distribution, error) {
@@ -26,30 +26,25 @@ func (m *measurer) trainDistribution(ctx context.Context, in []rows.Row) (Distri
 	if err != nil {
 		return Distribution{}, err
 	}
-	return m.count(len(some), func(i int) ([]bool, string) { return answers[i].Positive, some[i].Title }), nil
+	return m.distribution(some, answers), nil
 }
 
-// maxDriftRows is about how many training rows stand for all.
-const maxDriftRows = 1000
-
-func (m *measurer) count(n int, row func(i int) (positive []bool, title string)) Distribution {
-	d := Distribution{Rows: n, Labels: map[string]int{"": 0}, Lengths: make([]int, len(lengthNames))}
+// distribution counts what was answered on rows.
+func (m *measurer) distribution(in []rows.Row, answers []metrics.Answer) Distribution {
+	d := Distribution{Rows: len(in), Labels: map[string]int{"": 0}, Lengths: make([]int, len(lengthNames))}
 	for _, name := range m.t.Names() {
 		d.Labels[name] = 0
 	}
-	for i := range n {
-		positive, title := row(i)
-		some := false
-		for k, p := range positive {
-			if p {
-				d.Labels[m.t.Categories[k].Name]++
-				some = true
-			}
-		}
-		if !some {
+	for i, r := range in {
+		if !slices.Contains(answers[i].Positive, true) {
 			d.Labels[""]++
 		}
-		d.Lengths[lengthClass(title)]++
+		for k, p := range answers[i].Positive {
+			if p {
+				d.Labels[m.t.Categories[k].Name]++
+			}
+		}
+		d.Lengths[lengthClass(r.Title)]++
 	}
 	return d
 }

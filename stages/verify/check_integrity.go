@@ -8,8 +8,6 @@ import (
 	"path/filepath"
 
 	"github.com/sprint-ml/sprint/ml/classify"
-	"github.com/sprint-ml/sprint/ml/device"
-	"github.com/sprint-ml/sprint/ml/keywords"
 	"github.com/sprint-ml/sprint/stages"
 	"github.com/sprint-ml/sprint/stages/resources"
 	"github.com/sprint-ml/sprint/stages/storeio"
@@ -18,26 +16,16 @@ import (
 // checkedTexts is how many texts an integrity check asks about.
 const checkedTexts = 32
 
-// integrityChecker tries what no figure shows: that the saved bytes are the model, and
-// that something answers without them.
-type integrityChecker struct {
-	s   *stage
-	m   *measurer
-	in  stages.Inputs
-	dev *device.Device
-}
-
-// reload reads the saved bytes a second time and finds the largest difference
+// checkReload reads the saved bytes a second time and finds the largest difference
 // of a score; another tag is a difference of 1.
-func (p integrityChecker) reload(ctx context.Context, s *evaluationSet) (observation, error) {
-	var o observation
-	again, err := p.s.load(ctx, p.in, p.m.t, p.dev)
+func checkReload(ctx context.Context, in checkInput) (o observation, err error) {
+	again, err := in.stage.load(ctx, in.artifacts, in.m.t, in.dev)
 	if err != nil {
 		return o, err
 	}
 	defer again.Close()
-	texts := s.texts[:min(checkedTexts, len(s.texts))]
-	a, err := p.m.model.Predict(ctx, texts)
+	texts := in.set.texts[:min(checkedTexts, len(in.set.texts))]
+	a, err := in.m.model.Predict(ctx, texts)
 	if err != nil {
 		return o, resources.Computed(err)
 	}
@@ -47,13 +35,16 @@ func (p integrityChecker) reload(ctx context.Context, s *evaluationSet) (observa
 	}
 	var samples []Sample
 	for i := range a {
-		for k, c := range p.m.t.Categories {
+		for k, c := range in.m.t.Categories {
 			d := math.Abs(float64(a[i].Scores[k] - b[i].Scores[k]))
 			if a[i].Tags[k] != b[i].Tags[k] {
-				d = math.Max(d, 1)
+				d = max(d, 1)
 			}
-			if o.value = math.Max(o.value, d); d > 0 && len(samples) < maxSamples {
-				samples = append(samples, s.sample(i, fmt.Sprintf("%s %.4f %s", c.Name, a[i].Scores[k], c.Tags[a[i].Tags[k]]), fmt.Sprintf("%s %.4f %s", c.Name, b[i].Scores[k], c.Tags[b[i].Tags[k]])))
+			if o.value = max(o.value, d); d > 0 && len(samples) < maxSamples {
+				answer := func(p classify.Prediction) string {
+					return fmt.Sprintf("%s %.4f %s", c.Name, p.Scores[k], c.Tags[p.Tags[k]])
+				}
+				samples = append(samples, in.set.sample(i, answer(a[i]), answer(b[i])))
 			}
 		}
 	}
@@ -61,12 +52,11 @@ func (p integrityChecker) reload(ctx context.Context, s *evaluationSet) (observa
 	return o, nil
 }
 
-// fallback opens a release whose weights are damaged the way that classify does,
+// checkFallback opens a release whose weights are damaged the way that classify does,
 // and counts the texts that are not answered as the keywords answer, or whose
 // answer names another source.
-func (p integrityChecker) fallback(ctx context.Context, s *evaluationSet) (observation, error) {
-	var o observation
-	dir, err := p.damaged(ctx)
+func checkFallback(ctx context.Context, in checkInput) (o observation, err error) {
+	dir, err := in.stage.fetchDamaged(ctx, in.artifacts)
 	if err != nil {
 		return o, err
 	}
@@ -74,8 +64,8 @@ func (p integrityChecker) fallback(ctx context.Context, s *evaluationSet) (obser
 	if err != nil {
 		return o, err
 	}
-	texts := s.texts[:min(checkedTexts, len(s.texts))]
-	if err := c.Load(dir, p.dev); err == nil {
+	texts := in.set.texts[:min(checkedTexts, len(in.set.texts))]
+	if err := c.Load(dir, in.dev); err == nil {
 		return observation{value: float64(len(texts)), where: "a model with damaged weights was loaded"}, nil
 	}
 	answers, err := c.Classify(ctx, texts, false)
@@ -83,73 +73,38 @@ func (p integrityChecker) fallback(ctx context.Context, s *evaluationSet) (obser
 		return o, err
 	}
 	var samples []Sample
-	var res keywords.Result
 	for i, a := range answers {
-		p.m.matcher.Match(&res, texts[i].Title, texts[i].Description)
-		expected := p.m.blank()
+		expected := in.set.answers[byKeywords][i].Positive
 		ok := a.Source == classify.SourceKeywords && a.Model == nil
-		for k, category := range p.m.t.Categories {
-			expected.Positive[k] = res.Scores[k] > 0
+		for k, category := range in.m.t.Categories {
 			_, answered := a.Categories[category.Name]
-			ok = ok && answered == expected.Positive[k]
+			ok = ok && answered == expected[k]
 		}
 		if ok {
 			continue
 		}
 		if o.value++; len(samples) < maxSamples {
-			samples = append(samples, s.sample(i, p.m.positiveNames(expected.Positive)+" by keywords", fmt.Sprintf("%d categories by %s", len(a.Categories), a.Source)))
+			samples = append(samples, in.set.sample(i, in.m.positiveNames(expected)+" by keywords", fmt.Sprintf("%d categories by %s", len(a.Categories), a.Source)))
 		}
-	}
-	if len(answers) != len(texts) {
-		o.value = float64(len(texts))
 	}
 	o.samples = func() []Sample { return samples }
 	return o, nil
 }
 
-// damaged is a folder like a release whose weights cannot be read.
-func (p integrityChecker) damaged(ctx context.Context) (string, error) {
-	dir, err := os.MkdirTemp(p.s.env.Scratch, "damaged-*")
+// fetchDamaged makes a folder like a release whose weights cannot be read.
+func (s *stage) fetchDamaged(ctx context.Context, in stages.Inputs) (string, error) {
+	dir, err := s.fetchModel(ctx, in)
 	if err != nil {
 		return "", err
 	}
-	tree, err := p.in.Tree(ctx, "model")
-	if err != nil {
+	files := map[string][]byte{"taxonomy.yaml": s.env.Taxonomy.Data, "model.safetensors": []byte("damaged")}
+	if files["thresholds.json"], err = storeio.ReadFile(ctx, in, "thresholds"); err != nil {
 		return "", err
 	}
-	files := map[string][]byte{"taxonomy.yaml": p.s.env.Taxonomy.Data}
-	if files["thresholds.json"], err = storeio.ReadFile(ctx, p.in, "thresholds"); err != nil {
-		return "", err
-	}
-	for _, e := range tree.Entries() {
-		if filepath.Base(e.Path) != e.Path {
-			continue
-		}
-		if filepath.Ext(e.Path) == ".safetensors" {
-			files[e.Path] = []byte("damaged")
-			continue
-		}
-		if files[e.Path], err = storeio.ReadTreeFile(ctx, tree, e.Path); err != nil {
-			return "", err
-		}
-	}
-	root, err := os.OpenRoot(dir)
-	if err != nil {
-		return "", err
-	}
-	defer root.Close()
 	for name, data := range files {
-		if err := root.WriteFile(name, data, 0o600); err != nil {
+		if err := os.WriteFile(filepath.Join(dir, name), data, 0o600); err != nil {
 			return "", err
 		}
 	}
 	return dir, nil
-}
-
-func checkReload(ctx context.Context, in checkInput) (observation, error) {
-	return in.integrity.reload(ctx, in.set)
-}
-
-func checkFallback(ctx context.Context, in checkInput) (observation, error) {
-	return in.integrity.fallback(ctx, in.set)
 }

@@ -38,19 +38,11 @@ func (m *measurer) measureLatency(ctx context.Context, device string, s *evaluat
 	return out, nil
 }
 
-// evaluate evaluates the checks of latency.
-func (t *Timings) evaluate(checks []Check) {
-	for _, c := range checks {
-		if !volatile(c.ID) {
-			continue
-		}
-		r := Result{ID: c.ID, On: c.On, Severity: c.Severity, Lower: c.Lower, Observed: t.P50, Where: t.Device}
-		if c.ID == "latency_p99" {
-			r.Observed = t.P99
-		}
-		r.Min, r.Max = c.limits()
-		r.Passed = (r.Min == nil || r.Observed >= *r.Min) && (r.Max == nil || r.Observed <= *r.Max)
-		r.Message = r.describe()
-		t.Checks = append(t.Checks, r)
+// checkLatency is of the timings: it holds for a machine and a moment.
+func checkLatency(_ context.Context, in checkInput) (observation, error) {
+	o := observation{value: in.timings.P50, where: in.timings.Device}
+	if in.check.ID == "latency_p99" {
+		o.value = in.timings.P99
 	}
+	return o, nil
 }

@@ -2,6 +2,7 @@ package verify
 
 import (
 	"context"
+	"strconv"
 
 	"github.com/sprint-ml/sprint/stages/dedup"
 	"github.com/sprint-ml/sprint/stages/rows"
@@ -13,12 +14,12 @@ type leak struct {
 	as  string // title of the training row
 }
 
-// leaks finds the rows of a set that train holds, by url, id or title, or as
-// near-duplicates.
+// leaks finds the rows of a set that train holds, as near-duplicates or by url, id
+// or title.
 func leaks(trainRows, in []rows.Row) []leak {
-	byName := map[string]int{}
-	names := func(r rows.Row) []string {
-		var out []string
+	near := dedup.Groups(rows.Titles(trainRows, in))
+	names := func(r rows.Row, group int) []string {
+		out := []string{"near:" + strconv.Itoa(group)}
 		if r.URL != "" {
 			out = append(out, "url:"+r.URL)
 		}
@@ -30,26 +31,19 @@ func leaks(trainRows, in []rows.Row) []leak {
 		}
 		return out
 	}
+	trained := map[string]string{} // titles by name
 	for i, r := range trainRows {
-		for _, n := range names(r) {
-			byName[n] = i
+		for _, n := range names(r, near[i]) {
+			trained[n] = r.Title
 		}
-	}
-	near := dedup.Groups(rows.Titles(trainRows, in))
-	byGroup := map[int]int{}
-	for i := range trainRows {
-		byGroup[near[i]] = i
 	}
 	var out []leak
 	for i, r := range in {
-		at, met := byGroup[near[len(trainRows)+i]]
-		for _, n := range names(r) {
-			if j, ok := byName[n]; ok && !met {
-				at, met = j, true
+		for _, n := range names(r, near[len(trainRows)+i]) {
+			if title, met := trained[n]; met {
+				out = append(out, leak{i, title})
+				break
 			}
-		}
-		if met {
-			out = append(out, leak{i, trainRows[at].Title})
 		}
 	}
 	return out
@@ -72,13 +66,10 @@ func repeated(in []rows.Row) int {
 // checkLeak counts the measured rows that train holds.
 func checkLeak(_ context.Context, in checkInput) (observation, error) {
 	leaks := in.figures.leaks[in.check.On]
-	return observation{value: float64(len(leaks)), samples: func() []Sample { return leakSamples(in.set, leaks) }}, nil
-}
-
-func leakSamples(s *evaluationSet, in []leak) []Sample {
-	var out []Sample
-	for _, l := range in[:min(maxSamples, len(in))] {
-		out = append(out, s.sample(l.row, "not in train", "in train as: "+shorten(l.as)))
-	}
-	return out
+	return observation{value: float64(len(leaks)), samples: func() (out []Sample) {
+		for _, l := range leaks[:min(maxSamples, len(leaks))] {
+			out = append(out, in.set.sample(l.row, "not in train", "in train as: "+shorten(l.as)))
+		}
+		return out
+	}}, nil
 }

@@ -5,6 +5,10 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+
+	"github.com/sprint-ml/sprint/ml/device"
+	"github.com/sprint-ml/sprint/ml/metrics"
+	"github.com/sprint-ml/sprint/stages"
 )
 
 // definition is what a check means and what it takes.
@@ -17,9 +21,12 @@ type definition struct {
 	category use
 	interval bool // it has one, so it takes lower
 	limited  bool // the limits are the definition's own
-	// observe measures the check; nil for those of latency, which timings.json has.
-	observe func(context.Context, checkInput) (observation, error)
+	observe  observer
 }
+
+// observer takes the value of a check from the figures, or tries what no figure
+// shows.
+type observer func(context.Context, checkInput) (observation, error)
 
 // use says whether a check takes an option.
 type use int
@@ -35,9 +42,9 @@ const (
 var definitions = []definition{
 	{id: "macro_f1", doc: "mean F1 of the categories with at least 8 positives", interval: true, observe: checkMacroF1},
 	{id: "micro_f1", doc: "F1 over all decisions of all categories", interval: true, observe: checkMicroF1},
-	{id: "precision", doc: "of one category", category: always, interval: true, observe: checkPrecision},
-	{id: "recall", doc: "of one category", category: always, interval: true, observe: checkRecall},
-	{id: "f1", doc: "of one category", category: always, interval: true, observe: checkF1},
+	{id: "precision", doc: "of one category", category: always, interval: true, observe: checkCategory},
+	{id: "recall", doc: "of one category", category: always, interval: true, observe: checkCategory},
+	{id: "f1", doc: "of one category", category: always, interval: true, observe: checkCategory},
 	{id: "tag_accuracy", doc: "right tags among positives that carry one; of one category, else of all", category: optional, interval: true, observe: checkTagAccuracy},
 	{id: "gain", doc: "macro-F1 less that of over (keywords or majority) on the same rows", interval: true, observe: checkGain},
 	{id: "masked_gap", doc: "macro-F1 less that on texts whose rule words are hidden", interval: true, observe: checkMaskedGap},
@@ -45,12 +52,12 @@ var definitions = []definition{
 	{id: "calibration", doc: "expected calibration error: how far a score, cut to [0,1], is from the share of positives, over ten steps; of one category, else the worst with 8 positives", max: new(0.15), category: optional, observe: checkCalibration},
 	{id: "support", doc: "positives of one category, else of the rarest", min: new(8.0), category: optional, observe: checkSupport},
 	{id: "train_support", doc: "the same among the training rows", min: new(8.0), category: optional, observe: checkSupport},
-	{id: "weak_domain", doc: "micro-F1 less that of the worst host of at least `rows` rows", max: new(0.2), observe: checkWeakDomain},
-	{id: "weak_length", doc: "the same by length of title: under 30, 50, 70, 90, 120 characters, or more", max: new(0.2), observe: checkWeakLength},
+	{id: "weak_domain", doc: "micro-F1 less that of the worst host of at least `rows` rows", max: new(0.2), observe: checkWeakest(byDomain)},
+	{id: "weak_length", doc: "the same by length of title: under 30, 50, 70, 90, 120 characters, or more", max: new(0.2), observe: checkWeakest(byLength)},
 	{id: "drift_labels", doc: "population stability index of the predicted categories against the release before this model, else against the training rows; 0.1 is a little, 0.25 much", max: new(0.25), observe: checkDriftLabels},
 	{id: "drift_lengths", doc: "the same of the lengths of titles", max: new(0.25), observe: checkDriftLengths},
-	{id: "latency_p50", doc: "median milliseconds for one text", max: new(100.0)},
-	{id: "latency_p99", doc: "milliseconds that 99 of 100 texts stay under", max: new(500.0)},
+	{id: "latency_p50", doc: "median milliseconds for one text", max: new(100.0), observe: checkLatency},
+	{id: "latency_p99", doc: "milliseconds that 99 of 100 texts stay under", max: new(500.0), observe: checkLatency},
 	{id: "reload", doc: "largest difference of an answer when the saved bytes are read again: none is allowed", max: new(0.0), limited: true, observe: checkReload},
 	{id: "fallback", doc: "texts that the keywords do not answer, or do not say so, when the model cannot be loaded: none is allowed", max: new(0.0), limited: true, observe: checkFallback},
 	{id: "leak", doc: "rows that are in train too, by url, id, title or as near-duplicates: none is allowed", max: new(0.0), limited: true, observe: checkLeak},
@@ -90,4 +97,109 @@ func reference() string {
 		b.WriteString("\n")
 	}
 	return b.String()
+}
+
+// failed reports whether the result fails the run.
+func (r Result) failed() bool { return !r.Passed && r.Severity == "error" }
+
+// evaluate measures one check and decides whether it holds.
+func (c Check) evaluate(ctx context.Context, in checkInput) (Result, error) {
+	r := Result{ID: c.ID, On: c.On, Over: c.Over, Category: c.Category, Severity: c.Severity, Lower: c.Lower}
+	r.Min, r.Max = c.limits()
+	in.check, in.report, in.details, in.set = c, in.figures.reports[c.On], in.figures.Details[c.On], in.figures.sets[c.On]
+	o, err := definitionOf(c.ID).observe(ctx, in)
+	if err != nil {
+		return r, err
+	}
+	r.Observed, r.Where, r.Void = metrics.Round(o.value), o.where, o.void
+	if o.ci != (metrics.Interval{}) {
+		r.CI = &o.ci
+	}
+	r.Passed = o.void == "" && (r.Min == nil || r.Observed >= *r.Min) && (r.Max == nil || r.Observed <= *r.Max) && (r.Lower == nil || o.ci[0] > *r.Lower)
+	r.Message = r.describe()
+	if !r.Passed && o.samples != nil {
+		r.Samples = o.samples()
+	}
+	return r, nil
+}
+
+// observation is what a check saw.
+type observation struct {
+	value   float64
+	ci      metrics.Interval
+	where   string
+	void    string
+	samples func() []Sample
+}
+
+// checkInput is what a check may look at; report, details and set are those of the
+// rows that it is on.
+type checkInput struct {
+	check     Check
+	report    metrics.Report
+	details   *Details
+	set       *evaluationSet
+	figures   *figures
+	timings   Timings
+	m         *measurer
+	stage     *stage
+	artifacts stages.Inputs
+	dev       *device.Device
+}
+
+// index is the place of the category that the check is about, -1 if there is none.
+func (in checkInput) index() int { return in.m.t.Index(in.check.Category) }
+
+// mistakes samples the model's mistakes about a category, -1 is any.
+func (in checkInput) mistakes(category int, is mistake) func() []Sample {
+	return func() []Sample { return in.m.wrong(in.set, allRows(in.set), category, is) }
+}
+
+// Name is a check in words: "gain on gold over keywords".
+func (r Result) Name() string {
+	name := r.ID
+	if r.Category != "" {
+		name += " of " + r.Category
+	}
+	switch r.ID {
+	case "train_support", "latency_p50", "latency_p99", "fallback", "reload":
+	default:
+		name += " on " + r.On
+	}
+	if r.Over != "" {
+		name += " over " + r.Over
+	}
+	return name
+}
+
+// Requirement is what a check asks for, in words.
+func (r Result) Requirement() string {
+	var out []string
+	if r.Min != nil {
+		out = append(out, fmt.Sprintf("at least %.4g", *r.Min))
+	}
+	if r.Max != nil {
+		out = append(out, fmt.Sprintf("at most %.4g", *r.Max))
+	}
+	if r.Lower != nil {
+		out = append(out, fmt.Sprintf("interval above %.4g", *r.Lower))
+	}
+	return strings.Join(out, ", ")
+}
+
+func (r Result) describe() string {
+	if r.Void != "" {
+		return r.Name() + ": " + r.Void
+	}
+	text := fmt.Sprintf("%s is %.4g", r.Name(), r.Observed)
+	if r.CI != nil {
+		text += fmt.Sprintf(" (%.3g to %.3g)", r.CI[0], r.CI[1])
+	}
+	switch {
+	case r.Where != "" && strings.HasPrefix(r.ID, "drift"):
+		text += " against " + r.Where
+	case r.Where != "":
+		text += " (" + r.Where + ")"
+	}
+	return text + ", demanded: " + r.Requirement()
 }

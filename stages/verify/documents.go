@@ -1,6 +1,14 @@
 package verify
 
-import "github.com/sprint-ml/sprint/ml/metrics"
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+
+	"github.com/sprint-ml/sprint/ml/metrics"
+	"github.com/sprint-ml/sprint/stages"
+	"github.com/sprint-ml/sprint/stages/storeio"
+)
 
 // The documents that verify writes: metrics.json, checks.json, timings.json and the
 // lines of predictions.jsonl. Outside programs and reports rely on their names.
@@ -154,4 +162,27 @@ type CategoryPrediction struct {
 	Keywords bool    `json:"keywords"`
 	TagTruth string  `json:"tag_truth,omitempty"`
 	Tag      string  `json:"tag,omitempty"` // whether or not the category is answered
+}
+
+// maxPredictions caps what is stored of a large test split.
+const maxPredictions = 10_000
+
+func (m *measurer) writePredictions(ctx context.Context, out stages.Outputs, s *evaluationSet) error {
+	var b bytes.Buffer
+	e := json.NewEncoder(&b)
+	e.SetEscapeHTML(false)
+	for i, r := range s.rows[:min(maxPredictions, len(s.rows))] {
+		p := Prediction{On: s.name, ID: r.ID, URL: r.URL, Title: r.Title, Host: s.hosts[i], Rules: s.fired[i], Categories: map[string]CategoryPrediction{}}
+		for k, c := range m.t.Categories {
+			t, a := s.truth[i], s.answers[byModel][i]
+			p.Categories[c.Name] = CategoryPrediction{
+				Truth: t.Positive[k], Unknown: !t.Known[k], Score: s.scores[i][k], Answer: a.Positive[k],
+				Masked: s.answers[byMasked][i].Positive[k], Keywords: s.answers[byKeywords][i].Positive[k], TagTruth: t.Tags[k], Tag: a.Tags[k],
+			}
+		}
+		if err := e.Encode(p); err != nil {
+			return err
+		}
+	}
+	return storeio.WriteFile(ctx, out, "predictions", "application/jsonl", b.Bytes())
 }

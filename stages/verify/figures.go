@@ -28,7 +28,11 @@ func (m *measurer) measure(ctx context.Context, trainRows []rows.Row, sets ...*e
 		var reports [classifiers]metrics.Report
 		b := metrics.NewBootstrap(m.t.Names(), s.truth, s.answers[:]...)
 		for c := range reports {
-			reports[c] = m.report(s, c)
+			var thresholds []float64
+			if c == byModel || c == byMasked {
+				thresholds = m.thresholds
+			}
+			reports[c] = metrics.Score(m.t.Names(), s.truth, s.answers[c], thresholds)
 			b.Annotate(&reports[c], c)
 		}
 		d := &Details{
@@ -41,7 +45,7 @@ func (m *measurer) measure(ctx context.Context, trainRows []rows.Row, sets ...*e
 			TagAccuracy: metrics.Estimate{Value: metrics.Round(tagAccuracy(reports[byModel])), CI: reports[byModel].CI.TagAccuracy},
 			Tags:        map[string]Confusion{}, Calibration: map[string]metrics.Calibration{},
 			Segments:     map[string][]Segment{byDomain: m.segments(s, domainOf), byLength: m.segments(s, lengthOf)},
-			Distribution: m.distribution(s),
+			Distribution: m.distribution(s.rows, s.answers[byModel]),
 			Repeated:     repeated(s.rows),
 		}
 		for k, c := range m.t.Categories {

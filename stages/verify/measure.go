@@ -130,12 +130,3 @@ func (m *measurer) predict(ctx context.Context, texts []classify.Text) ([][]floa
 	}
 	return scores, answers, nil
 }
-
-// report scores one classifier on a set.
-func (m *measurer) report(s *evaluationSet, classifier int) metrics.Report {
-	var thresholds []float64
-	if classifier == byModel || classifier == byMasked {
-		thresholds = m.thresholds
-	}
-	return metrics.Score(m.t.Names(), s.truth, s.answers[classifier], thresholds)
-}

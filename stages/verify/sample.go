@@ -23,11 +23,8 @@ func shorten(title string) string {
 }
 
 func (s *evaluationSet) sample(row int, expected, answered string) Sample {
-	id := s.rows[row].ID
-	if id == "" {
-		id = s.rows[row].URL
-	}
-	return Sample{ID: id, Title: shorten(s.rows[row].Title), Expected: expected, Answered: answered}
+	r := &s.rows[row]
+	return Sample{ID: cmp.Or(r.ID, r.URL), Title: shorten(r.Title), Expected: expected, Answered: answered}
 }
 
 // mistake reports whether an answer is wrong in the way that a check counts.

@@ -2,6 +2,8 @@ package verify
 
 import (
 	"cmp"
+	"context"
+	"fmt"
 	"maps"
 	"slices"
 	"unicode/utf8"
@@ -25,13 +27,8 @@ var (
 )
 
 func lengthClass(title string) int {
-	n := utf8.RuneCountInString(title)
-	for i, bound := range lengthBounds {
-		if n < bound {
-			return i
-		}
-	}
-	return len(lengthBounds)
+	class, _ := slices.BinarySearch(lengthBounds, utf8.RuneCountInString(title)+1)
+	return class
 }
 
 func domainOf(s *evaluationSet, row int) string { return s.hosts[row] }
@@ -61,4 +58,20 @@ func (m *measurer) segments(s *evaluationSet, property func(s *evaluationSet, ro
 	}
 	slices.SortStableFunc(out, func(a, b Segment) int { return cmp.Compare(b.Rows, a.Rows) })
 	return out[:min(maxSegments, len(out))]
+}
+
+// checkWeakest compares a set with its segment of the least F1 among those of
+// enough rows.
+func checkWeakest(property string) observer {
+	return func(_ context.Context, in checkInput) (observation, error) {
+		segments := slices.DeleteFunc(slices.Clone(in.details.Segments[property]), func(x Segment) bool { return x.Rows < in.check.Rows || x.Decided == 0 })
+		if len(segments) == 0 {
+			return observation{where: fmt.Sprintf("none has %d rows", in.check.Rows)}, nil
+		}
+		x := slices.MinFunc(segments, func(a, b Segment) int { return cmp.Compare(a.MicroF1, b.MicroF1) })
+		return observation{
+			value: in.report.MicroF1 - x.MicroF1, where: fmt.Sprintf("%s, %d rows", x.Name, x.Rows),
+			samples: func() []Sample { return in.m.wrong(in.set, x.at, -1, anyError) },
+		}, nil
+	}
 }

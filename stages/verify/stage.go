@@ -4,16 +4,15 @@
 // stage.go is the kind, options.go its options, documents.go what it writes.
 // measure.go lets every classifier answer, figures.go and segments.go compute what
 // metrics.json holds, gold.go leaves out what train calibrated on. checks.go lists
-// the checks and check.go evaluates one: a new check is a row there, its id in the
-// enum of Check.ID and a file check_NAME.go. sample.go picks the rows that explain
-// a failure.
+// the checks and evaluates one: a new check is a row there, its id in the enum of
+// Check.ID and an observer, in check_score.go if a score of the set is all that it
+// looks at. sample.go picks the rows that explain a failure.
 package verify
 
 import (
 	"context"
 	"fmt"
 	"os"
-	"path/filepath"
 	"slices"
 	"strings"
 
@@ -140,24 +139,23 @@ func (s *stage) Run(ctx context.Context, in stages.Inputs, out stages.Outputs) e
 // counts.
 func (s *stage) decide(ctx context.Context, in stages.Inputs, out stages.Outputs, m *measurer, f *figures, dev *device.Device, last *evaluationSet) error {
 	artifact, _ := in.Artifact("model")
-	checks := Checks{Passed: true, Model: artifact.Digest, Checks: []Result{}}
-	p := integrityChecker{s: s, m: m, in: in, dev: dev}
-	for _, c := range s.o.Checks {
-		if volatile(c.ID) {
-			continue
-		}
-		r, err := c.evaluate(ctx, f, p)
-		if err != nil {
-			return err
-		}
-		checks.Checks = append(checks.Checks, r)
-		checks.Passed = checks.Passed && !r.failed()
-	}
 	timings, err := m.measureLatency(ctx, dev.Name, last)
 	if err != nil {
 		return err
 	}
-	timings.evaluate(s.o.Checks)
+	checks := Checks{Passed: true, Model: artifact.Digest, Checks: []Result{}}
+	for _, c := range s.o.Checks {
+		r, err := c.evaluate(ctx, checkInput{figures: f, timings: timings, m: m, stage: s, artifacts: in, dev: dev})
+		if err != nil {
+			return err
+		}
+		if volatile(c.ID) {
+			timings.Checks = append(timings.Checks, r)
+			continue
+		}
+		checks.Checks = append(checks.Checks, r)
+		checks.Passed = checks.Passed && !r.failed()
+	}
 	for _, r := range slices.Concat(checks.Checks, timings.Checks) {
 		if !r.Passed {
 			s.env.Log.Warn("check failed", "check", r.Message, "severity", r.Severity)
@@ -168,7 +166,7 @@ func (s *stage) decide(ctx context.Context, in stages.Inputs, out stages.Outputs
 			return err
 		}
 	}
-	if err := m.predictions(ctx, out, last); err != nil {
+	if err := m.writePredictions(ctx, out, last); err != nil {
 		return err
 	}
 	if failed := messages(checks.Checks); failed != "" {
@@ -262,19 +260,25 @@ func contradiction(t *taxonomy.Taxonomy, gold []rows.Row) error {
 
 // load fetches the model's files and puts it on the device.
 func (s *stage) load(ctx context.Context, in stages.Inputs, t *taxonomy.Taxonomy, dev *device.Device) (classify.LoadedModel, error) {
-	tree, err := in.Tree(ctx, "model")
+	dir, err := s.fetchModel(ctx, in)
 	if err != nil {
 		return classify.LoadedModel{}, err
+	}
+	m, err := classify.LoadModel(dir, t, dev)
+	return m, resources.Computed(err)
+}
+
+// fetchModel writes the model's files into a folder of their own.
+func (s *stage) fetchModel(ctx context.Context, in stages.Inputs) (string, error) {
+	tree, err := in.Tree(ctx, "model")
+	if err != nil {
+		return "", err
 	}
 	dir, err := os.MkdirTemp(s.env.Scratch, "model-*")
 	if err != nil {
-		return classify.LoadedModel{}, err
+		return "", err
 	}
-	if err := tree.Fetch(ctx, dir); err != nil {
-		return classify.LoadedModel{}, err
-	}
-	m, err := classify.LoadModel(filepath.Clean(dir), t, dev)
-	return m, resources.Computed(err)
+	return dir, tree.Fetch(ctx, dir)
 }
 
 func readRows(ctx context.Context, in stages.Inputs, name string, t *taxonomy.Taxonomy) ([]rows.Row, error) {
