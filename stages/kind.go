@@ -95,6 +95,17 @@ type Problem struct {
 	Message, Hint string
 }
 
+// Problems are what a Checker collects.
+type Problems []Problem
+
+// If adds the mistake of the option at path where there is one. format is used as in
+// fmt.Sprintf.
+func (p *Problems) If(wrong bool, path, hint, format string, args ...any) {
+	if wrong {
+		*p = append(*p, Problem{Path: path, Message: fmt.Sprintf(format, args...), Hint: hint})
+	}
+}
+
 // Resolver is implemented by options structs whose stage depends on something
 // outside the store: files, an encoder, the taxonomy, the present hour. What it
 // returns is part of the key, so it holds digests and dates, never paths or

@@ -75,49 +75,33 @@ var (
 
 // Check reports names that cannot be and placeholders that stand for nothing.
 func (o *Options) Check() []stages.Problem {
-	var out []stages.Problem
-	add := func(path, hint, format string, args ...any) {
-		out = append(out, stages.Problem{Path: path, Message: fmt.Sprintf(format, args...), Hint: hint})
-	}
-	if len(o.Argv) == 0 || o.Argv[0] == "" {
-		add("argv", "For example argv: [python3, clean.py].", "no program given")
-	}
-	if o.Shell && len(o.Argv) != 1 {
-		add("argv", "Write the script as one string.", "with shell: true argv is one script, not %d arguments", len(o.Argv))
-	}
+	var out stages.Problems
+	out.If(len(o.Argv) == 0 || o.Argv[0] == "", "argv", "For example argv: [python3, clean.py].", "no program given")
+	out.If(o.Shell && len(o.Argv) != 1,
+		"argv", "Write the script as one string.", "with shell: true argv is one script, not %d arguments", len(o.Argv))
 	for field, names := range map[string][]string{"inputs": o.Inputs, "outputs": o.Outputs} {
 		for i, n := range names {
-			if !nameOK.MatchString(n) {
-				add(field, "Use a-z, 0-9 and underscore.", "%q is no artifact name", n)
-			}
-			if slices.Contains(names[:i], n) {
-				add(field, "Name it once.", "%q is listed twice", n)
-			}
+			out.If(!nameOK.MatchString(n), field, "Use a-z, 0-9 and underscore.", "%q is no artifact name", n)
+			out.If(slices.Contains(names[:i], n), field, "Name it once.", "%q is listed twice", n)
 		}
 	}
 	files := map[string]bool{}
 	for _, f := range o.Files {
-		if files[base(f)] {
-			add("files", "Rename one of them.", "two files are called %s", base(f))
-		}
+		out.If(files[base(f)], "files", "Rename one of them.", "two files are called %s", base(f))
 		files[base(f)] = true
 	}
 	for _, n := range o.Env {
-		if !variableOK.MatchString(n) {
-			add("env", "List names only, for example env: [CUDA_VISIBLE_DEVICES].", "%q is no variable name", n)
-		}
+		out.If(!variableOK.MatchString(n),
+			"env", "List names only, for example env: [CUDA_VISIBLE_DEVICES].", "%q is no variable name", n)
 	}
 	for n, ref := range o.Secrets {
-		if !variableOK.MatchString(n) || !strings.HasPrefix(ref, "env:") && !strings.HasPrefix(ref, "file:") {
-			add("secrets", "Write NAME: env:NAME or NAME: file:PATH.", "secret %s is no reference", n)
-		}
+		out.If(!variableOK.MatchString(n) || !strings.HasPrefix(ref, "env:") && !strings.HasPrefix(ref, "file:"),
+			"secrets", "Write NAME: env:NAME or NAME: file:PATH.", "secret %s is no reference", n)
 	}
 	for _, a := range o.Argv {
 		for _, m := range placeholder.FindAllStringSubmatch(a, -1) {
 			known := m[1] == "inputs" && slices.Contains(o.Inputs, m[2]) || m[1] == "outputs" && slices.Contains(o.Outputs, m[2]) || m[1] == "files" && files[m[2]]
-			if !known {
-				add("argv", "Declare it under "+m[1]+".", "%s stands for nothing that is declared", m[0])
-			}
+			out.If(!known, "argv", "Declare it under "+m[1]+".", "%s stands for nothing that is declared", m[0])
 		}
 	}
 	slices.SortFunc(out, func(a, b stages.Problem) int { return strings.Compare(a.Path+a.Message, b.Path+b.Message) })

@@ -9,7 +9,6 @@ package fetch
 
 import (
 	"context"
-	"fmt"
 	"log/slog"
 
 	"github.com/sprint-ml/sprint/stages"
@@ -131,8 +130,4 @@ func DropDuplicates(all []rows.Row) (kept []rows.Row, dropped int) {
 		kept = append(kept, r)
 	}
 	return kept, dropped
-}
-
-func problem(path, hint, format string, args ...any) stages.Problem {
-	return stages.Problem{Path: path, Message: fmt.Sprintf(format, args...), Hint: hint}
 }

@@ -21,14 +21,12 @@ type Files struct {
 }
 
 func (f *Files) check() []stages.Problem {
-	if len(f.Paths) == 0 {
-		return []stages.Problem{problem("files.paths", "name at least one jsonl, csv or parquet file", "no paths given")}
-	}
-	var out []stages.Problem
+	var out stages.Problems
+	out.If(len(f.Paths) == 0, "files.paths", "name at least one jsonl, csv or parquet file", "no paths given")
 	for _, p := range f.Paths {
-		if _, ok := f.format(p); !ok && !strings.ContainsAny(p, "*?[") {
-			out = append(out, problem("files.paths", "set files.format to jsonl, csv or parquet", "%s: the extension does not tell the format", p))
-		}
+		_, ok := f.format(p)
+		out.If(!ok && !strings.ContainsAny(p, "*?["),
+			"files.paths", "set files.format to jsonl, csv or parquet", "%s: the extension does not tell the format", p)
 	}
 	return out
 }

@@ -29,26 +29,19 @@ const day = "2006-01-02"
 const gdeltTime = "20060102150405"
 
 func (g *GDELT) check() []stages.Problem {
-	var out []stages.Problem
+	var out stages.Problems
 	q := g.query()
-	switch {
-	case q == "":
-		out = append(out, problem("gdelt.query", "for example sourcecountry:SW sourcelang:swedish", "no query, countries or languages given"))
-	case len(q) > 250:
-		out = append(out, problem("gdelt.query", "ask in two stages, or drop terms", "the query has %d characters, GDELT takes about 250", len(q)))
-	}
-	if g.Until != "now" {
-		if _, err := time.Parse(day, g.Until); err != nil {
-			out = append(out, problem("gdelt.until", "use 2006-01-02 or now", "%q is no date", g.Until))
-		}
-	}
+	out.If(q == "",
+		"gdelt.query", "for example sourcecountry:SW sourcelang:swedish", "no query, countries or languages given")
+	out.If(len(q) > 250,
+		"gdelt.query", "ask in two stages, or drop terms", "the query has %d characters, GDELT takes about 250", len(q))
+	until, noUntil := time.Parse(day, g.Until)
+	out.If(g.Until != "now" && noUntil != nil, "gdelt.until", "use 2006-01-02 or now", "%q is no date", g.Until)
 	if g.Since != "" {
 		since, err := time.Parse(day, g.Since)
-		if err != nil {
-			out = append(out, problem("gdelt.since", "use 2006-01-02", "%q is no date", g.Since))
-		} else if until, err := time.Parse(day, g.Until); err == nil && !since.Before(until) {
-			out = append(out, problem("gdelt.since", "choose an earlier day", "since is not before until"))
-		}
+		out.If(err != nil, "gdelt.since", "use 2006-01-02", "%q is no date", g.Since)
+		out.If(err == nil && noUntil == nil && !since.Before(until),
+			"gdelt.since", "choose an earlier day", "since is not before until")
 	}
 	return out
 }

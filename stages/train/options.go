@@ -10,7 +10,6 @@ package train
 
 import (
 	"context"
-	"fmt"
 	"slices"
 	"time"
 
@@ -97,33 +96,23 @@ type Options struct {
 
 // Check refuses options that contradict each other.
 func (o *Options) Check() []stages.Problem {
-	var out []stages.Problem
-	if o.Text[0] != "title" || len(o.Text) == 2 && o.Text[1] != "description" {
-		out = append(out, stages.Problem{Path: "text", Message: "the text is [title] or [title, description]"})
-	}
-	if o.ScoreWeight == 0 {
-		out = append(out, stages.Problem{Path: "score_weight", Message: "a model that learns no score decides nothing", Hint: "set it above 0"})
-	}
-	if o.MaskHow == "delete" && o.MaskRules == 0 && o.MaskRandom == 0 {
-		out = append(out, stages.Problem{Path: "mask_how", Message: "there is nothing to delete", Hint: "set mask_rules or mask_random too"})
-	}
-	if o.Select.Rounds > 0 && !o.MaskAbstain {
-		out = append(out, stages.Problem{Path: "select.rounds", Message: "undecided rows cannot be negative and be judged", Hint: "leave mask_abstained true"})
-	}
-	if o.Select.unused() {
-		out = append(out, stages.Problem{Path: "select", Message: "no row is judged: rounds is 0", Hint: "set select.rounds too, or leave out folds and confidence"})
-	}
-	if o.Calibrate.Gold > 0 && o.Calibrate.File == "" {
-		out = append(out, stages.Problem{Path: "calibrate.gold", Message: "there is no gold set to take a part of", Hint: "add `gold: FILE` to verify, or name it in calibrate.file"})
-	}
+	var out stages.Problems
+	out.If(o.Text[0] != "title" || len(o.Text) == 2 && o.Text[1] != "description",
+		"text", "", "the text is [title] or [title, description]")
+	out.If(o.ScoreWeight == 0, "score_weight", "set it above 0", "a model that learns no score decides nothing")
+	out.If(o.MaskHow == "delete" && o.MaskRules == 0 && o.MaskRandom == 0,
+		"mask_how", "set mask_rules or mask_random too", "there is nothing to delete")
+	out.If(o.Select.Rounds > 0 && !o.MaskAbstain,
+		"select.rounds", "leave mask_abstained true", "undecided rows cannot be negative and be judged")
+	out.If(o.Select.unused(),
+		"select", "set select.rounds too, or leave out folds and confidence", "no row is judged: rounds is 0")
 	if o.Calibrate.Gold > 0 {
+		out.If(o.Calibrate.File == "",
+			"calibrate.gold", "add `gold: FILE` to verify, or name it in calibrate.file", "there is no gold set to take a part of")
 		out = append(out, rows.CheckFormat("calibrate.file", o.Calibrate.File)...)
 	}
-	if o.Deadline != "" {
-		if _, err := time.Parse(time.RFC3339, o.Deadline); err != nil {
-			out = append(out, stages.Problem{Path: "deadline", Message: fmt.Sprintf("%q is no time", o.Deadline), Hint: "write it as 2006-01-02T15:04:05Z"})
-		}
-	}
+	_, err := time.Parse(time.RFC3339, o.Deadline)
+	out.If(o.Deadline != "" && err != nil, "deadline", "write it as 2006-01-02T15:04:05Z", "%q is no time", o.Deadline)
 	return out
 }
 
