@@ -109,7 +109,7 @@ func TestClassifyCSV(t *testing.T) {
 }
 
 func TestClassifyParquet(t *testing.T) {
-	table, err := rows.Read(strings.NewReader(string(answersTo(t, "--output", "answers.parquet"))), rows.Parquet, &rows.Options{KeepBad: true})
+	table, err := rows.ReadKeepingBad(strings.NewReader(string(answersTo(t, "--output", "answers.parquet"))), rows.Parquet)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -41,18 +41,17 @@ func (f *Files) format(path string) (string, bool) {
 // resolve keys files by their bytes and formats, in order; their names stay
 // out of the key.
 func (f *Files) resolve(ctx context.Context, lookup stages.Lookup) (stages.External, error) {
-	var digests, formats, paths []any
-	seen := map[string]bool{}
+	var paths []string
+	var digests, formats []any
 	for _, pattern := range f.Paths {
 		found, err := lookup.Glob(ctx, pattern)
 		if err != nil {
 			return nil, err
 		}
 		for _, p := range found {
-			if seen[p] {
+			if slices.Contains(paths, p) {
 				continue
 			}
-			seen[p] = true
 			format, ok := f.format(p)
 			if !ok {
 				return nil, stages.Fail(stages.CodePlan, "set files.format to jsonl, csv or parquet", "%s: the extension does not tell the format", p)
@@ -61,15 +60,10 @@ func (f *Files) resolve(ctx context.Context, lookup stages.Lookup) (stages.Exter
 			if err != nil {
 				return nil, err
 			}
-			paths = append(paths, p)
-			digests = append(digests, info.Digest)
-			formats = append(formats, format)
+			paths, digests, formats = append(paths, p), append(digests, info.Digest), append(formats, format)
 		}
 	}
-	f.Paths = f.Paths[:0:0]
-	for _, p := range paths {
-		f.Paths = append(f.Paths, p.(string))
-	}
+	f.Paths = paths
 	return stages.External{"files": digests, "formats": formats}, nil
 }
 
@@ -113,9 +107,7 @@ func (s *stage) files(ctx context.Context) (*rows.Table, error) {
 		if err != nil {
 			return nil, err
 		}
-		if err := merge(all, t); err != nil {
-			return nil, fmt.Errorf("%s: %w", path, err)
-		}
+		all.Append(t)
 		s.env.Progress(stages.Progress{Done: int64(len(all.Rows)), Unit: "rows", Text: fmt.Sprintf("file %d/%d", i+1, len(paths))})
 		s.env.Log.Debug("file read", slog.String("path", path), slog.Int("rows", len(t.Rows)))
 	}
@@ -132,7 +124,7 @@ func (s *stage) file(ctx context.Context, path string) (*rows.Table, error) {
 	}
 	defer r.Close()
 	format, _ := s.o.Files.format(path)
-	t, err := rows.Read(r, format, nil)
+	t, err := rows.Read(r, format)
 	switch {
 	case errors.Is(err, rows.ErrFormat):
 		return nil, stages.Fail(stages.CodeStage, "check that the file is whole and that files.format fits", "%s: %w", path, err)
@@ -140,34 +132,4 @@ func (s *stage) file(ctx context.Context, path string) (*rows.Table, error) {
 		return nil, fmt.Errorf("%s: %w", path, err)
 	}
 	return t, nil
-}
-
-// merge appends a table whose categories may be others or in another order.
-func merge(all, t *rows.Table) error {
-	all.Stats.Add(t.Stats)
-	for _, c := range t.Categories {
-		if !slices.Contains(all.Categories, c) {
-			all.Categories = append(all.Categories, c)
-		}
-	}
-	for _, r := range t.Rows {
-		if r.Labels != nil {
-			labels := make([]rows.Label, len(all.Categories))
-			for i := range labels {
-				labels[i].Abstain = true
-			}
-			for i, c := range t.Categories {
-				labels[slices.Index(all.Categories, c)] = r.Labels[i]
-			}
-			r.Labels = labels
-		}
-		all.Rows = append(all.Rows, r)
-	}
-	// Rows of earlier files know nothing of categories that came later.
-	for i := range all.Rows {
-		for l := all.Rows[i].Labels; l != nil && len(l) < len(all.Categories); l = all.Rows[i].Labels {
-			all.Rows[i].Labels = append(l, rows.Label{Abstain: true})
-		}
-	}
-	return nil
 }

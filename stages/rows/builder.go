@@ -1,6 +1,7 @@
 package rows
 
 import (
+	"cmp"
 	"fmt"
 	"math"
 	"slices"
@@ -14,48 +15,28 @@ import (
 // text.
 func score(c table.Cell) (f float64, ok bool, err error) {
 	f, ok, err = c.Float()
-	if err != nil || !ok {
-		return 0, false, err
-	}
-	if math.IsNaN(f) || f < -1 || f > 1 {
+	if ok && (math.IsNaN(f) || f < -1 || f > 1) {
 		return 0, false, fmt.Errorf("%v is not in [-1,1]", f)
 	}
-	return f, true, nil
+	return f, ok, err
 }
 
 // builder turns records into rows.
 type builder struct {
-	o     Options
-	fixed bool // the categories were given
-	cats  []string
-	index map[string]int
-	stats Stats
+	discover bool // records differ in their columns (jsonl)
+	cats     []string
+	known    map[string]bool // of cats
+	stats    Stats
 }
 
-func newBuilder(o Options) *builder {
-	b := &builder{o: o, fixed: o.Categories != nil, index: map[string]int{}}
-	b.declare(o.Categories)
-	return b
-}
+func newBuilder() *builder { return &builder{known: map[string]bool{}} }
 
-// declare adds categories in their order.
-func (b *builder) declare(cats []string) {
-	for _, c := range cats {
-		if _, ok := b.index[c]; !ok {
-			b.index[c] = len(b.cats)
-			b.cats = append(b.cats, c)
-		}
-	}
-}
-
-// declareColumns adds the categories that column names stand for.
+// declareColumns adds the categories that column names stand for, in their order.
 func (b *builder) declareColumns(names []string) {
-	if b.fixed {
-		return
-	}
 	for _, n := range names {
-		if c, ok := strings.CutSuffix(n, "_score"); ok && c != "" {
-			b.declare([]string{c})
+		if c, ok := strings.CutSuffix(n, "_score"); ok && c != "" && !b.known[c] {
+			b.known[c] = true
+			b.cats = append(b.cats, c)
 		}
 	}
 }
@@ -81,10 +62,7 @@ func (b *builder) row(rec table.Record) Row {
 		LabelSource: clean(rec.First("label_source")),
 	}
 	title := clean(rec.First("title"))
-	r.TitleRaw = clean(rec.First("title_raw"))
-	if r.TitleRaw == "" {
-		r.TitleRaw = title
-	}
+	r.TitleRaw = cmp.Or(clean(rec.First("title_raw")), title)
 	r.Title = NormalizeTitle(title)
 	if rules := rec.First("rules"); rules != "" {
 		r.Rules = strings.Split(clean(rules), ";")
@@ -99,7 +77,7 @@ func (b *builder) row(rec table.Record) Row {
 		b.stats.NoTitle++
 		return Row{ID: r.ID, URL: r.URL, Problem: "no title"}
 	}
-	if !b.fixed && b.o.discover {
+	if b.discover {
 		names := make([]string, 0, 8)
 		for n := range rec {
 			if strings.HasSuffix(n, "_score") {
@@ -117,9 +95,6 @@ func (b *builder) row(rec table.Record) Row {
 }
 
 func (b *builder) labels(r *Row, rec table.Record, clean func(string) string) error {
-	if len(b.cats) == 0 {
-		return nil
-	}
 	labels := make([]Label, len(b.cats))
 	any := false
 	for i, c := range b.cats {

@@ -1,13 +1,12 @@
 package rows
 
 import (
-	"bytes"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 
 	"github.com/sprint-ml/sprint/stages/rows/parquet"
-	"github.com/sprint-ml/sprint/stages/rows/table"
 )
 
 // leadColumns and tailColumns stand before and after the labels. The first four
@@ -46,9 +45,7 @@ func WriteParquet(w io.Writer, rows []Row, categories []string) error {
 		if r.Labels != nil && len(r.Labels) != len(categories) {
 			return fmt.Errorf("row %d has %d labels, the table has %d categories", i, len(r.Labels), len(categories))
 		}
-		for _, s := range []string{r.Title, r.Description, r.URL, r.Source} {
-			out.Text(s)
-		}
+		out.Text(r.Title, r.Description, r.URL, r.Source)
 		for c := range categories {
 			l := Label{Abstain: true}
 			if r.Labels != nil {
@@ -61,9 +58,7 @@ func WriteParquet(w io.Writer, rows []Row, categories []string) error {
 			}
 			out.Text(l.Tag)
 		}
-		for _, s := range []string{r.ID, r.TitleRaw, r.SeenAt, r.Language, r.LabelSource, strings.Join(r.Rules, ";"), strings.Join(r.Conflicts, ";")} {
-			out.Text(s)
-		}
+		out.Text(r.ID, r.TitleRaw, r.SeenAt, r.Language, r.LabelSource, strings.Join(r.Rules, ";"), strings.Join(r.Conflicts, ";"))
 		if err := out.End(); err != nil {
 			return err
 		}
@@ -73,7 +68,7 @@ func WriteParquet(w io.Writer, rows []Row, categories []string) error {
 
 func checkCategories(categories []string) error {
 	seen := map[string]bool{}
-	for _, c := range append(append([]string{}, leadColumns...), tailColumns...) {
+	for _, c := range slices.Concat(leadColumns, tailColumns) {
 		seen[c] = true
 	}
 	for _, c := range categories {
@@ -85,29 +80,4 @@ func checkCategories(categories []string) error {
 		}
 	}
 	return nil
-}
-
-// ReadParquet reads a file that WriteParquet wrote, or any parquet file with a
-// title column; columns it does not know are ignored. A broken file gives an
-// error that wraps ErrFormat.
-func ReadParquet(r io.ReaderAt, size int64) (rows []Row, categories []string, err error) {
-	o := (*Options)(nil).filled()
-	b := newBuilder(o)
-	err = parquet.Read(r, size, b.declareColumns, func(rec table.Record, _ string) error {
-		if row := b.row(rec); row.Problem == "" {
-			rows = append(rows, row)
-		}
-		return nil
-	})
-	return rows, b.cats, err
-}
-
-// DecodeParquet is ReadParquet for a stream, which it holds in memory: what a
-// stage does with its inputs.
-func DecodeParquet(r io.Reader) (rows []Row, categories []string, err error) {
-	data, err := parquet.ReadAll(r, (*Options)(nil).filled().MaxBytes)
-	if err != nil {
-		return nil, nil, err
-	}
-	return ReadParquet(bytes.NewReader(data), int64(len(data)))
 }

@@ -8,6 +8,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/sprint-ml/sprint/stages/rows"
+	"github.com/sprint-ml/sprint/stages/rows/table"
 	"github.com/sprint-ml/sprint/storage/storagetest/fuzztest"
 )
 
@@ -33,31 +34,31 @@ func fuzzRead(f *testing.F, format string, seeds ...[]byte) {
 		f.Add(s)
 	}
 	f.Fuzz(func(t *testing.T, data []byte) {
-		var table *rows.Table
+		var read *rows.Table
 		var err error
 		fuzztest.Bounded(t, func() {
-			table, err = rows.Read(bytes.NewReader(data), format, &rows.Options{MaxLine: 1 << 12})
+			read, err = rows.ReadWithin(bytes.NewReader(data), format, table.Limits{MaxLine: 1 << 12, MaxBytes: 4 << 30}, false)
 		})
 		if err != nil {
 			return
 		}
-		for _, r := range table.Rows {
-			if r.Title == "" || !utf8.ValidString(r.Title) || r.Labels != nil && len(r.Labels) != len(table.Categories) {
+		for _, r := range read.Rows {
+			if r.Title == "" || !utf8.ValidString(r.Title) || r.Labels != nil && len(r.Labels) != len(read.Categories) {
 				t.Fatalf("bad row %+v", r)
 			}
 		}
-		if table.Stats.Read != len(table.Rows)+table.Stats.Bad() {
-			t.Fatalf("%d rows of %+v", len(table.Rows), table.Stats)
+		if read.Stats.Read != len(read.Rows)+read.Stats.Bad() {
+			t.Fatalf("%d rows of %+v", len(read.Rows), read.Stats)
 		}
 		var out bytes.Buffer
-		if err := rows.WriteParquet(&out, table.Rows, table.Categories); err != nil {
+		if err := rows.WriteParquet(&out, read.Rows, read.Categories); err != nil {
 			return // categories that collide with other columns
 		}
 		again, cats, err := rows.DecodeParquet(&out)
-		if err != nil || len(again) != len(table.Rows) {
-			t.Fatalf("%v: %d rows came back of %d", err, len(again), len(table.Rows))
+		if err != nil || len(again) != len(read.Rows) {
+			t.Fatalf("%v: %d rows came back of %d", err, len(again), len(read.Rows))
 		}
-		if d := cmp.Diff(len(table.Categories), len(cats)); d != "" {
+		if d := cmp.Diff(len(read.Categories), len(cats)); d != "" {
 			t.Fatal(d)
 		}
 	})

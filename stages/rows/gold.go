@@ -1,21 +1,21 @@
 package rows
 
 import (
+	"cmp"
+	"context"
 	"fmt"
 	"io"
+	"os"
 	"slices"
 	"strings"
 
+	"github.com/sprint-ml/sprint/stages"
 	"github.com/sprint-ml/sprint/stages/rows/table"
 )
 
-// Gold is a hand-labelled set: never trained on, only measured against.
-type Gold struct {
-	// Rows hold Score 0 or 1 and the tag per category.
-	Rows       []Row
-	Categories []string
-	Stats      Stats
-}
+// Gold is a hand-labelled set: never trained on, only measured against. Its rows hold
+// Score 0 or 1 and the tag per category.
+type Gold Table
 
 // plainColumns are the columns of a gold file that are no categories.
 var plainColumns = []string{"url", "id", "title", "description", "source", "domain", "language", "seen_at", "seendate", "title_raw", "label_source", "rules", "split", "note", "notes", "comment"}
@@ -28,31 +28,24 @@ var plainColumns = []string{"url", "id", "title", "description", "source", "doma
 // 0 or 1 give an error that names it.
 func ReadGold(r io.Reader, format string, categories []string) (*Gold, error) {
 	g := &Gold{Categories: categories}
-	o := (*Options)(nil).filled()
-	o.Categories = []string{}
-	b := newBuilder(o)
-	var columns []string
-	checked := false
-	check := func(names []string) error {
-		checked = true
-		columns = names
+	b := newBuilder()
+	var bad error // of the columns
+	check := func(names []string) {
 		if categories == nil {
 			g.Categories = goldCategories(names)
 		}
-		return checkGold(names, g.Categories, categories != nil)
+		bad = checkGold(names, g.Categories, categories != nil)
 	}
-	err := each(r, format, o, func(names []string) { columns = names }, func(rec table.Record, problem string) error {
+	err := each(r, format, usual, check, func(rec table.Record, problem string) error {
 		b.stats.Read++
 		if problem != "" {
 			return fmt.Errorf("gold row %d: %s", b.stats.Read, problem)
 		}
-		if !checked {
-			if columns == nil {
-				columns = recordColumns(rec)
-			}
-			if err := check(columns); err != nil {
-				return err
-			}
+		if format == JSONL && len(g.Rows) == 0 {
+			check(recordColumns(rec))
+		}
+		if bad != nil {
+			return bad
 		}
 		row := b.row(rec)
 		if row.Problem != "" {
@@ -60,12 +53,11 @@ func ReadGold(r io.Reader, format string, categories []string) (*Gold, error) {
 		}
 		row.Labels = make([]Label, len(g.Categories))
 		for i, c := range g.Categories {
-			v := rec[c]
-			f, given, err := score(v)
-			if err != nil || given && f != 0 && f != 1 || !given && v.Set() && strings.TrimSpace(v.String()) != "" {
-				return fmt.Errorf("gold row %d (%s): column %s holds %q, want 0 or 1", b.stats.Read, row.Title, c, v.String())
-			}
-			if !given {
+			f, given, err := score(rec[c])
+			switch text := rec[c].String(); {
+			case err != nil || given && f != 0 && f != 1:
+				return fmt.Errorf("gold row %d (%s): column %s holds %q, want 0 or 1", b.stats.Read, row.Title, c, text)
+			case !given:
 				return fmt.Errorf("gold row %d (%s): column %s is empty, want 0 or 1", b.stats.Read, row.Title, c)
 			}
 			row.Labels[i] = Label{Score: f, Tag: strings.TrimSpace(rec[c+"_tag"].String())}
@@ -75,13 +67,8 @@ func ReadGold(r io.Reader, format string, categories []string) (*Gold, error) {
 		return nil
 	})
 	g.Stats = b.stats
-	if err != nil {
+	if err = cmp.Or(err, bad); err != nil {
 		return nil, err
-	}
-	if !checked && columns != nil {
-		if err := check(columns); err != nil {
-			return nil, err
-		}
 	}
 	if len(g.Rows) == 0 {
 		return nil, fmt.Errorf("the gold set has no rows")
@@ -132,4 +119,35 @@ func checkGold(names, categories []string, strict bool) error {
 		}
 	}
 	return nil
+}
+
+// OpenGold reads the gold set that a stage's options name; categories are as for
+// ReadGold. A set that cannot be read is a Failure of CodeStage.
+func OpenGold(ctx context.Context, files stages.Files, path string, categories []string) (*Gold, error) {
+	r, err := files.Open(ctx, path)
+	if err != nil {
+		return nil, err
+	}
+	return readGoldFile(r, path, categories, stages.CodeStage)
+}
+
+// OpenPlannedGold reads a local gold set where a plan is checked, before any stage
+// runs. A set that is missing or cannot be read is a Failure of CodePlan.
+func OpenPlannedGold(path string, categories []string) (*Gold, error) {
+	r, err := os.Open(path)
+	if err != nil {
+		return nil, stages.Fail(stages.CodePlan, "a gold set is a csv, jsonl or parquet file", "cannot read the gold set: %w", err)
+	}
+	return readGoldFile(r, path, categories, stages.CodePlan)
+}
+
+// readGoldFile reads and closes r.
+func readGoldFile(r io.ReadCloser, path string, categories []string, unreadable stages.Code) (*Gold, error) {
+	defer r.Close()
+	format, _ := FormatOf(path)
+	g, err := ReadGold(r, format, categories)
+	if err != nil {
+		return nil, stages.Fail(unreadable, "a gold set has url or id, title, and per category a 0/1 column and a column <category>_tag", "gold set %s: %w", path, err)
+	}
+	return g, nil
 }

@@ -1,6 +1,7 @@
 package rows
 
 import (
+	"cmp"
 	"encoding/csv"
 	"fmt"
 	"io"
@@ -33,8 +34,7 @@ var overlayColumns = append([]string{"reviewer", "time", "reasons", "suggested",
 // A column that is neither is an error, and so is a label or a time that cannot
 // be read; both name the record. Several corrections of one row stay several.
 func ReadOverlay(r io.Reader, format string, categories []string) ([]Correction, error) {
-	o := (*Options)(nil).filled()
-	b := newBuilder(Options{Categories: []string{}})
+	b := newBuilder()
 	number := 0
 	var out []Correction
 	var bad error // of the header
@@ -43,7 +43,7 @@ func ReadOverlay(r io.Reader, format string, categories []string) ([]Correction,
 			bad = fmt.Errorf("line 1: %w", bad)
 		}
 	}
-	err := each(r, format, o, header, func(rec table.Record, problem string) error {
+	err := each(r, format, usual, header, func(rec table.Record, problem string) error {
 		number++
 		if bad != nil {
 			return bad
@@ -66,10 +66,7 @@ func ReadOverlay(r io.Reader, format string, categories []string) ([]Correction,
 		out = append(out, c)
 		return nil
 	})
-	if err == nil {
-		err = bad
-	}
-	if err != nil {
+	if err = cmp.Or(err, bad); err != nil {
 		return nil, err
 	}
 	return out, nil

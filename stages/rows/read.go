@@ -18,43 +18,12 @@ const (
 	Parquet = "parquet"
 )
 
-// What reading a file may end with.
-var (
-	// ErrFormat says that a file as a whole is not what its format promises.
-	ErrFormat = table.ErrFormat
-	// ErrTooLarge says that a file is over the cap of Options.MaxBytes.
-	ErrTooLarge = table.ErrTooLarge
-)
+// ErrFormat says that a file as a whole is not what its format promises.
+var ErrFormat = table.ErrFormat
 
-// Options of reading. The zero value has no categories and the usual caps.
-type Options struct {
-	// Categories are the columns to read labels from. Nil takes every column
-	// that ends in _score.
-	Categories []string
-	// MaxLine caps a line of jsonl or csv; 1 MiB if zero. Longer lines are
-	// skipped and counted.
-	MaxLine int
-	// MaxBytes caps a file; 4 GiB if zero.
-	MaxBytes int64
-	// KeepBad yields a row with Problem set in the place of each skipped one.
-	KeepBad bool
-
-	discover bool // records differ in their columns (jsonl)
-}
-
-func (o *Options) filled() Options {
-	var f Options
-	if o != nil {
-		f = *o
-	}
-	if f.MaxLine <= 0 {
-		f.MaxLine = 1 << 20
-	}
-	if f.MaxBytes <= 0 {
-		f.MaxBytes = 4 << 30
-	}
-	return f
-}
+// usual are the limits of every file of rows: longer lines of jsonl and csv are
+// skipped and counted.
+var usual = table.Limits{MaxLine: 1 << 20, MaxBytes: 4 << 30}
 
 // FormatOf tells the format from a file's name; ok is false if it does not say.
 func FormatOf(name string) (format string, ok bool) {
@@ -84,65 +53,60 @@ func CheckFormat(path, name string) []stages.Problem {
 // Read reads a whole file of rows. Titles are normalised and the raw ones kept.
 // Rows of no use are left out and counted; a file that is not of its format is
 // an error that wraps ErrFormat.
-func Read(r io.Reader, format string, o *Options) (*Table, error) {
-	t := &Table{}
-	cats, stats, err := scan(r, format, o.filled(), func(row Row) error {
-		t.Rows = append(t.Rows, row)
-		return nil
-	})
-	t.Categories, t.Stats = cats, stats
-	if err != nil {
-		return nil, err
-	}
-	// A category met late has no label in the rows before it.
-	for i := range t.Rows {
-		if l := t.Rows[i].Labels; l != nil {
-			for len(l) < len(cats) {
-				l = append(l, Label{Abstain: true})
-			}
-			t.Rows[i].Labels = l
-		}
-	}
-	return t, nil
-}
+func Read(r io.Reader, format string) (*Table, error) { return read(r, format, usual, false) }
 
-// scan calls visit for every row of a file in order, holding one row of jsonl
-// or csv at a time; parquet is read as a whole. An error of visit ends it.
-func scan(r io.Reader, format string, o Options, visit func(Row) error) ([]string, Stats, error) {
-	o.discover = format == JSONL
-	b := newBuilder(o)
-	emit := func(row Row) error {
-		if row.Problem != "" && !o.KeepBad {
-			return nil
-		}
-		return visit(row)
-	}
-	err := each(r, format, o, b.declareColumns, func(rec table.Record, problem string) error {
+// ReadKeepingBad is Read with a row that has Problem set in the place of each one of
+// no use.
+func ReadKeepingBad(r io.Reader, format string) (*Table, error) { return read(r, format, usual, true) }
+
+func read(r io.Reader, format string, limits table.Limits, keepBad bool) (*Table, error) {
+	t, b := &Table{}, newBuilder()
+	b.discover = format == JSONL
+	err := each(r, format, limits, b.declareColumns, func(rec table.Record, problem string) error {
+		row := Row{Problem: problem}
 		b.stats.Read++
 		switch problem {
 		case "":
-			return emit(b.row(rec))
+			row = b.row(rec)
 		case table.ProblemTooLong:
 			b.stats.TooLong++
 		default:
 			b.stats.Malformed++
 		}
-		return emit(Row{Problem: problem})
+		if row.Problem == "" || keepBad {
+			t.Rows = append(t.Rows, row)
+		}
+		return nil
 	})
-	return b.cats, b.stats, err
+	if err != nil {
+		return nil, err
+	}
+	t.Categories, t.Stats = b.cats, b.stats
+	t.abstain()
+	return t, nil
+}
+
+// DecodeParquet reads a file that WriteParquet wrote, or any parquet file with a
+// title column; columns it does not know are ignored. It holds the stream in memory:
+// what a stage does with its inputs.
+func DecodeParquet(r io.Reader) (rows []Row, categories []string, err error) {
+	t, err := Read(r, Parquet)
+	if err != nil {
+		return nil, nil, err
+	}
+	return t.Rows, t.Categories, nil
 }
 
 // each calls visit for every record of a file, or for what stands in its place
 // with a problem. header is told the columns, where the format knows them.
-func each(r io.Reader, format string, o Options, header func([]string), visit table.Visit) error {
-	limits := table.Limits{MaxLine: o.MaxLine, MaxBytes: o.MaxBytes}
+func each(r io.Reader, format string, limits table.Limits, header func([]string), visit table.Visit) error {
 	switch format {
 	case JSONL:
 		return table.JSONL(r, limits, visit)
 	case CSV:
 		return table.CSV(r, limits, header, visit)
 	case Parquet:
-		return parquet.Decode(r, o.MaxBytes, header, visit)
+		return parquet.Read(r, limits.MaxBytes, header, visit)
 	}
 	return fmt.Errorf("%w: %q is none of jsonl, csv, parquet", ErrFormat, format)
 }

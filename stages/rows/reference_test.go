@@ -19,11 +19,7 @@ func TestReferenceFiles(t *testing.T) {
 			continue
 		}
 		defer f.Close()
-		fi, err := f.Stat()
-		if err != nil {
-			t.Fatal(err)
-		}
-		rows, categories, err := ReadParquet(f, fi.Size())
+		rows, categories, err := DecodeParquet(f)
 		if err != nil {
 			t.Fatal(err)
 		}

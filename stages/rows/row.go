@@ -2,8 +2,8 @@
 // from and, once labelled, one label per category. It is the single place that
 // knows the columns of our files.
 //
-// row.go is the row and what makes two rows one, title.go and time.go read titles
-// and times as sources write them. read.go reads any format, builder.go turns a
+// row.go is the row, what makes two rows one and the table of rows, title.go reads
+// titles as sources write them. read.go reads any format, builder.go turns a
 // record into a row, columns.go writes rows. gold.go is the gold set that models
 // are measured on, overlay.go the corrections of reviewers. The formats
 // themselves are in table and parquet, which know no rows; groups of rows are
@@ -11,7 +11,9 @@
 package rows
 
 import (
+	"slices"
 	"strings"
+	"time"
 )
 
 // Label is the target of one category of one row.
@@ -43,7 +45,7 @@ type Row struct {
 	Rules []string
 	// Conflicts lists the categories on which labellers disagreed.
 	Conflicts []string
-	// Problem says why the row is unusable. Only Options.KeepBad yields such
+	// Problem says why the row is unusable. Only ReadKeepingBad yields such
 	// rows; they hold id and url at most.
 	Problem string
 }
@@ -69,6 +71,37 @@ type Table struct {
 	Stats      Stats
 }
 
+// Append adds the rows of another table, whose categories may be others or in
+// another order.
+func (t *Table) Append(o *Table) {
+	t.Stats.add(o.Stats)
+	for _, c := range o.Categories {
+		if !slices.Contains(t.Categories, c) {
+			t.Categories = append(t.Categories, c)
+		}
+	}
+	for _, r := range o.Rows {
+		if r.Labels != nil {
+			labels := slices.Repeat([]Label{{Abstain: true}}, len(t.Categories))
+			for i, c := range o.Categories {
+				labels[slices.Index(t.Categories, c)] = r.Labels[i]
+			}
+			r.Labels = labels
+		}
+		t.Rows = append(t.Rows, r)
+	}
+	t.abstain()
+}
+
+// abstain gives labelled rows a label of each category that was met after them.
+func (t *Table) abstain() {
+	for i := range t.Rows {
+		for r := &t.Rows[i]; r.Labels != nil && len(r.Labels) < len(t.Categories); {
+			r.Labels = append(r.Labels, Label{Abstain: true})
+		}
+	}
+}
+
 // Stats counts what reading met.
 type Stats struct {
 	Read      int `json:"read"`      // records seen
@@ -81,8 +114,7 @@ type Stats struct {
 // Bad counts the rows that were skipped.
 func (s Stats) Bad() int { return s.NoTitle + s.Malformed + s.TooLong }
 
-// Add adds the counts of another file.
-func (s *Stats) Add(o Stats) {
+func (s *Stats) add(o Stats) {
 	s.Read += o.Read
 	s.NoTitle += o.NoTitle
 	s.Malformed += o.Malformed
@@ -119,4 +151,19 @@ func Titles(sets ...[]Row) []string {
 		}
 	}
 	return out
+}
+
+// seenLayouts are the ways in which sources write a time.
+var seenLayouts = []string{"20060102T150405Z", time.RFC3339, "2006-01-02T15:04:05", "2006-01-02 15:04:05", "20060102150405", "2006-01-02", "20060102", time.RFC1123Z, time.RFC1123}
+
+// SeenTime reads a time as sources write it: GDELT's 20060102T150405Z, ISO 8601
+// with or without a clock time, or that of RSS. Without a zone it is UTC. ok is
+// false if the text is none of these.
+func SeenTime(text string) (t time.Time, ok bool) {
+	for _, layout := range seenLayouts {
+		if t, err := time.Parse(layout, text); err == nil {
+			return t.UTC(), true
+		}
+	}
+	return time.Time{}, false
 }

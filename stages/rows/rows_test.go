@@ -9,6 +9,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"github.com/parquet-go/parquet-go"
 	"github.com/sprint-ml/sprint/stages/rows"
+	"github.com/sprint-ml/sprint/stages/rows/table"
 )
 
 func TestNormalizeTitle(t *testing.T) {
@@ -115,7 +116,7 @@ func TestReadCounts(t *testing.T) {
 		`{"url":"u2"}`, `nonsense`, long, "", `{"title":"bad ` + "\xff" + ` byte","id":12}`,
 		`{"title":"esc \x aped ` + "\x01" + `"}`, `{"title":"t","alpha_score":7}`, `{"title":"late","beta_score":null}`,
 	}, "\n")
-	table, err := rows.Read(strings.NewReader(in), rows.JSONL, nil)
+	table, err := rows.Read(strings.NewReader(in), rows.JSONL)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -133,7 +134,7 @@ func TestReadCounts(t *testing.T) {
 
 func TestReadCSV(t *testing.T) {
 	in := "title,url,alpha_score,alpha_tag\n\"A, b\",u,0.5,x\n" + strings.Repeat("y", 2<<20) + "\nshort,row\n\"quoted \"\" q\",v,,\n"
-	table, err := rows.Read(strings.NewReader(in), rows.CSV, nil)
+	table, err := rows.Read(strings.NewReader(in), rows.CSV)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -144,13 +145,13 @@ func TestReadCSV(t *testing.T) {
 }
 
 func TestReadRefuses(t *testing.T) {
-	if _, err := rows.Read(strings.NewReader("PAR1 not really\nx"), rows.JSONL, nil); !errors.Is(err, rows.ErrFormat) {
+	if _, err := rows.Read(strings.NewReader("PAR1 not really\nx"), rows.JSONL); !errors.Is(err, rows.ErrFormat) {
 		t.Error(err)
 	}
-	if _, err := rows.Read(strings.NewReader("x"), rows.Parquet, nil); !errors.Is(err, rows.ErrFormat) {
+	if _, err := rows.Read(strings.NewReader("x"), rows.Parquet); !errors.Is(err, rows.ErrFormat) {
 		t.Error(err)
 	}
-	if _, err := rows.Read(strings.NewReader("{}{}{}{}\n{}"), rows.JSONL, &rows.Options{MaxBytes: 5}); !errors.Is(err, rows.ErrTooLarge) {
+	if _, err := rows.ReadWithin(strings.NewReader("{}{}{}{}\n{}"), rows.JSONL, table.Limits{MaxLine: 10, MaxBytes: 5}, false); !errors.Is(err, table.ErrTooLarge) {
 		t.Error(err)
 	}
 }

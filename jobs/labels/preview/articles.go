@@ -2,7 +2,6 @@ package preview
 
 import (
 	"fmt"
-	"io"
 	"os"
 	"slices"
 	"strings"
@@ -108,7 +107,7 @@ func (p *matcher) file(path, format string) ([]rows.Row, error) {
 	if format == "" || format == "auto" {
 		format, _ = rows.FormatOf(path)
 	}
-	t, err := rows.Read(io.Reader(f), format, nil)
+	t, err := rows.Read(f, format)
 	if err != nil {
 		return nil, stages.Fail(stages.CodePlan, "check that the file is whole and that files.format fits", "%s: %w", path, err)
 	}

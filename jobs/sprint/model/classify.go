@@ -123,7 +123,7 @@ func readTexts(a *app.App, args []string, input, format string) ([]rows.Row, err
 			format = "jsonl"
 		}
 	}
-	t, err := rows.Read(r, format, &rows.Options{KeepBad: true})
+	t, err := rows.ReadKeepingBad(r, format)
 	if err != nil {
 		return nil, stages.Fail(stages.CodeStage, "--format says what the input is: jsonl, csv or parquet", "read the input: %w", err)
 	}

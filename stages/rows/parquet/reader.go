@@ -18,36 +18,30 @@ import (
 	"github.com/sprint-ml/sprint/stages/rows/table"
 )
 
-// ReadAll returns the bytes of a stream; more than limit are an error that wraps
-// table.ErrTooLarge.
-func ReadAll(r io.Reader, limit int64) ([]byte, error) {
-	data, err := io.ReadAll(io.LimitReader(r, limit+1))
-	if err == nil && int64(len(data)) > limit {
-		err = fmt.Errorf("%w: over %d bytes", table.ErrTooLarge, limit)
-	}
-	return data, err
-}
+// errVisit carries an error of a visitor past the recover of readFile.
+type errVisit struct{ error }
 
-// Decode is Read for a stream of at most limit bytes, which it holds in memory.
-func Decode(r io.Reader, limit int64, header func([]string), visit table.Visit) error {
-	data, err := ReadAll(r, limit)
+// Read visits the rows of a stream of at most limit bytes, which it holds in memory,
+// in order; header is told the names of its plain columns, others are ignored. A
+// stream that is not of the format, or that would cost more memory than it has bytes
+// to show for, gives an error that wraps table.ErrFormat; a longer one, one that
+// wraps table.ErrTooLarge.
+func Read(r io.Reader, limit int64, header func([]string), visit table.Visit) error {
+	data, err := io.ReadAll(io.LimitReader(r, limit+1))
 	if err != nil {
 		return err
 	}
-	return Read(bytes.NewReader(data), int64(len(data)), header, visit)
+	if int64(len(data)) > limit {
+		return fmt.Errorf("%w: over %d bytes", table.ErrTooLarge, limit)
+	}
+	return readFile(data, header, visit)
 }
 
-// errVisit carries an error of a visitor past the recover of Read.
-type errVisit struct{ error }
-
-// Read visits the rows of a file of that size, in order; header is told the names
-// of its plain columns, others are ignored. A file that is not of the format, or
-// that would cost more memory than it has bytes to show for, gives an error that
-// wraps table.ErrFormat.
+// readFile visits the rows of a whole file.
 //
 // The library panics on some broken files; here that is a bad format like any
 // other.
-func Read(r io.ReaderAt, size int64, header func([]string), visit table.Visit) (err error) {
+func readFile(data []byte, header func([]string), visit table.Visit) (err error) {
 	defer func() {
 		if p := recover(); p != nil {
 			err = fmt.Errorf("%w: broken parquet file: %v", table.ErrFormat, p)
@@ -59,23 +53,19 @@ func Read(r io.ReaderAt, size int64, header func([]string), visit table.Visit) (
 	}()
 	// The library allocates whatever the footer's length says, which is the four
 	// bytes before the last four.
-	tail := make([]byte, 8)
+	size := int64(len(data))
 	if size < 12 {
 		return fmt.Errorf("%w: not a parquet file: %d bytes", table.ErrFormat, size)
-	} else if _, err := r.ReadAt(tail, size-8); err != nil && !errors.Is(err, io.EOF) {
-		return err
 	}
+	tail := data[size-8:]
 	n := int64(binary.LittleEndian.Uint32(tail))
 	if n > size-12 || string(tail[4:]) != "PAR1" {
 		return fmt.Errorf("%w: not a parquet file: a footer of %d bytes and the mark %q in a file of %d", table.ErrFormat, n, tail[4:], size)
 	}
-	footer := make([]byte, n)
-	if _, err := r.ReadAt(footer, size-8-n); err != nil && !errors.Is(err, io.EOF) {
-		return err
-	}
-	if err := checkMetadata(footer); err != nil {
+	if err := checkMetadata(data[size-8-n : size-8]); err != nil {
 		return fmt.Errorf("%w: broken parquet file: %w", table.ErrFormat, err)
 	}
+	r := bytes.NewReader(data)
 	f, err := parquet.OpenFile(r, size, parquet.SkipBloomFilters(true), parquet.SkipPageIndex(true))
 	if err != nil {
 		return fmt.Errorf("%w: not a parquet file: %w", table.ErrFormat, err)

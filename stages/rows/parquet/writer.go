@@ -83,11 +83,13 @@ func NewWriter(w io.Writer, columns []Column) *Writer {
 	}
 }
 
-// Text adds a text. What is not valid UTF-8 is mended, because other readers
-// refuse such files.
-func (w *Writer) Text(s string) {
-	s = strings.ToValidUTF8(s, "\uFFFD")
-	w.row = append(w.row, parquet.ByteArrayValue([]byte(s)).Level(0, 0, len(w.row)))
+// Text adds texts. What is not valid UTF-8 is mended, because other readers refuse
+// such files.
+func (w *Writer) Text(texts ...string) {
+	for _, s := range texts {
+		s = strings.ToValidUTF8(s, "\uFFFD")
+		w.row = append(w.row, parquet.ByteArrayValue([]byte(s)).Level(0, 0, len(w.row)))
+	}
 }
 
 // Number adds a number to a column of numbers.

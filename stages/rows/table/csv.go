@@ -18,11 +18,14 @@ func CSV(r io.Reader, o Limits, header func([]string), visit Visit) error {
 	in.FieldsPerRecord = -1
 	in.ReuseRecord = true
 	head, err := in.Read()
-	if err == io.EOF {
+	var parse *csv.ParseError
+	switch {
+	case err == io.EOF:
 		return nil
-	}
-	if err != nil {
-		return csvError(err)
+	case errors.As(err, &parse):
+		return fmt.Errorf("%w: header of the csv file: %w", ErrFormat, parse)
+	case err != nil:
+		return err
 	}
 	names := make([]string, len(head))
 	for i, n := range head {
@@ -47,7 +50,7 @@ func shortLines(r io.Reader, o Limits) (lines *io.PipeReader, tooLong <-chan int
 	count := make(chan int, 1)
 	go func() {
 		n := 0
-		err := eachLine(r, o.MaxLine, o.MaxBytes, func(line []byte, tooLong bool) error {
+		err := eachLine(r, o, func(line []byte, tooLong bool) error {
 			if tooLong {
 				n++
 				return nil
@@ -66,38 +69,25 @@ func csvRecords(in *csv.Reader, names []string, visit Visit) error {
 	rec := Record{}
 	for {
 		fields, err := in.Read()
-		if err == io.EOF {
-			return nil
-		}
+		problem := ""
 		var parse *csv.ParseError
 		switch {
+		case err == io.EOF:
+			return nil
 		case errors.As(err, &parse):
-			if err := visit(nil, "not a csv record: "+parse.Err.Error()); err != nil {
-				return err
-			}
-			continue
+			problem = "not a csv record: " + parse.Err.Error()
 		case err != nil:
 			return err
 		case len(fields) != len(names):
-			if err := visit(nil, fmt.Sprintf("%d fields, the header has %d", len(fields), len(names))); err != nil {
-				return err
+			problem = fmt.Sprintf("%d fields, the header has %d", len(fields), len(names))
+		default:
+			clear(rec)
+			for i, v := range fields {
+				rec[names[i]] = Text(v)
 			}
-			continue
 		}
-		clear(rec)
-		for i, v := range fields {
-			rec[names[i]] = Text(v)
-		}
-		if err := visit(rec, ""); err != nil {
+		if err := visit(rec, problem); err != nil {
 			return err
 		}
 	}
-}
-
-func csvError(err error) error {
-	var parse *csv.ParseError
-	if errors.As(err, &parse) {
-		return fmt.Errorf("%w: header of the csv file: %w", ErrFormat, parse)
-	}
-	return err
 }

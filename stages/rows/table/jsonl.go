@@ -14,7 +14,7 @@ import (
 func JSONL(r io.Reader, o Limits, visit Visit) error {
 	rec := Record{}
 	lines, good := 0, 0
-	err := eachLine(r, o.MaxLine, o.MaxBytes, func(line []byte, tooLong bool) error {
+	err := eachLine(r, o, func(line []byte, tooLong bool) error {
 		if tooLong {
 			lines++
 			return visit(nil, ProblemTooLong)

@@ -9,20 +9,20 @@ import (
 )
 
 // eachLine calls visit with every line of r, without its end; tooLong lines
-// come empty. It never holds more than max bytes.
-func eachLine(r io.Reader, max int, limit int64, visit func(line []byte, tooLong bool) error) error {
+// come empty. It never holds more than a line of the limits.
+func eachLine(r io.Reader, o Limits, visit func(line []byte, tooLong bool) error) error {
 	in := bufio.NewReaderSize(r, 64<<10)
 	var line []byte
 	var total int64
 	tooLong, first := false, true
 	for {
 		part, err := in.ReadSlice('\n')
-		if total += int64(len(part)); total > limit {
-			return fmt.Errorf("%w: over %d bytes", ErrTooLarge, limit)
+		if total += int64(len(part)); total > o.MaxBytes {
+			return fmt.Errorf("%w: over %d bytes", ErrTooLarge, o.MaxBytes)
 		}
 		if !tooLong {
 			line = append(line, part...)
-			tooLong = len(line) > max+2
+			tooLong = len(line) > o.MaxLine+2
 		}
 		if errors.Is(err, bufio.ErrBufferFull) {
 			continue

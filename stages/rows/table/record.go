@@ -32,8 +32,8 @@ type Limits struct {
 const ProblemTooLong = "line too long"
 
 // Visit is called for every record of a file, or for what stands in its place:
-// then record is nil and problem says what is wrong. The record is reused for the
-// next one. An error ends the reading.
+// then problem says what is wrong and the record means nothing. The record is reused
+// for the next one. An error ends the reading.
 type Visit func(record Record, problem string) error
 
 // Cell is one value of a record. The zero value is null.

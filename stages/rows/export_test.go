@@ -1,0 +1,4 @@
+package rows
+
+// ReadWithin is Read with other limits.
+var ReadWithin = read
