@@ -5,11 +5,9 @@
 // is there is done, and the runner looks for it before another try.
 //
 //	executor.go    Executor, Sink and Outcome
-//	cause.go       whose budget another try costs
-//	exit.go        the exit code and the next step of an error
+//	failure.go     what an error means: exit code, next step, whose budget another try costs
 //	in_process.go  runs the stage itself; every executor ends here
-//	worker.go      the other end of an executor that starts processes
-//	protocol.go    what a worker says to its executor, a line of JSON each
+//	protocol.go    what a worker says to its executor, a line of JSON each; both ends
 //	scratch.go     the folder in which an attempt works
 //
 // A new executor is a folder below, tested by executortest.

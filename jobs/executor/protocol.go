@@ -3,8 +3,10 @@ package executor
 import (
 	"bufio"
 	"bytes"
+	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"io"
 	"log/slog"
 	"strings"
@@ -12,6 +14,7 @@ import (
 
 	"github.com/sprint-ml/sprint/jobs/runs"
 	"github.com/sprint-ml/sprint/stages"
+	"github.com/sprint-ml/sprint/storage"
 )
 
 // Message is a line of a worker's standard output. Its type says which fields it
@@ -40,26 +43,47 @@ func Relay(r io.Reader, sink Sink) *Message {
 		if len(bytes.TrimSpace(line)) > 0 {
 			var m Message
 			if json.Unmarshal(line, &m) != nil {
-				sink.Log(slog.LevelInfo, strings.TrimSpace(string(line)))
-			} else {
-				switch m.Type {
-				case "progress":
-					if m.Progress != nil {
-						sink.Progress(*m.Progress)
-					}
-				case "note":
-					sink.Note(m.Name, m.Value)
-				case "log":
-					sink.Log(m.Level, m.Text)
-				case "end":
-					final = &m
+				m = Message{Type: "log", Level: slog.LevelInfo, Text: strings.TrimSpace(string(line))}
+			}
+			switch m.Type {
+			case "progress":
+				if m.Progress != nil {
+					sink.Progress(*m.Progress)
 				}
+			case "note":
+				sink.Note(m.Name, m.Value)
+			case "log":
+				sink.Log(m.Level, m.Text)
+			case "end":
+				final = &m
 			}
 		}
 		if err != nil {
 			return final
 		}
 	}
+}
+
+// Outcome is how the attempt ended whose worker's last word this is. Of one that
+// succeeded or failed the store decides: its manifest may be there.
+func (m *Message) Outcome(ctx context.Context, store *storage.Store, a *runs.Attempt) Outcome {
+	if m.State == runs.Succeeded || m.State == runs.Failed {
+		made, err := store.Manifest(context.WithoutCancel(ctx), a.Kind, a.Key)
+		switch {
+		case err == nil && made.Generation >= a.Generation:
+			return FromManifest(&made)
+		case m.State == runs.Succeeded && m.Name == "preflight":
+			return Outcome{State: runs.Succeeded}
+		case m.State == runs.Succeeded:
+			return FromError(fmt.Errorf("the worker of stage %s says that it is done, but: %w", a.Stage, err))
+		}
+	}
+	o := Outcome{State: m.State, Checkpointed: m.Saved, Cause: m.Cause}
+	o.Err = &stages.Failure{Code: m.Code, Lost: m.State == runs.Lost, Hint: m.Hint, Err: errors.New(m.Text)}
+	if m.State == runs.Interrupted {
+		o.Err = fmt.Errorf("%s: %w", m.Text, stages.ErrInterrupted)
+	}
+	return o
 }
 
 // reporter is the sink of a worker: the runner reads the other end.
@@ -95,4 +119,33 @@ func (r *reporter) end(o Outcome, name string) stages.Code {
 	}
 	r.send(m)
 	return m.Code
+}
+
+// WorkerOptions name the attempt that a worker process does.
+type WorkerOptions struct {
+	Run, Stage string
+	Attempt    int
+	// Digest is what the runner stored as the attempt's record: whoever else may
+	// write to the store must not choose what this process runs.
+	Digest    string
+	Preflight bool // only try the demands
+}
+
+// Work does one attempt as a worker process: it reads its task from the store,
+// refuses one that is not its runner's, writes only through the store, and
+// reports to out, a line of JSON each. It returns the process's exit code.
+func Work(ctx context.Context, store *storage.Store, registry stages.Registry, o WorkerOptions, secret func(string) (string, error), out io.Writer) stages.Code {
+	w := &reporter{out: json.NewEncoder(out)}
+	a, err := runs.LoadExactAttempt(ctx, store, o.Run, o.Stage, o.Attempt, o.Digest)
+	if err != nil {
+		return w.end(FromError(err), "")
+	}
+	p := &InProcess{Registry: registry, Store: store, Secret: secret}
+	if o.Preflight {
+		if err := p.Preflight(ctx, a, w); err != nil {
+			return w.end(FromError(err), "preflight")
+		}
+		return w.end(Outcome{State: runs.Succeeded}, "preflight")
+	}
+	return w.end(p.Execute(ctx, a, w), "")
 }

@@ -68,9 +68,7 @@ func playWorker(args []string) int {
 			time.Sleep(10 * time.Minute) // it hears no signal
 		}
 		if file := os.Getenv("TOY_KILL_ONCE"); file != "" && attempt == 1 {
-			p, _ := os.FindProcess(os.Getpid())
-			_ = p.Kill()
-			time.Sleep(time.Minute)
+			kill()
 		}
 	}}
 	go func() {
@@ -83,7 +81,32 @@ func playWorker(args []string) int {
 			return 4
 		}
 	}
-	return int(executor.Work(ctx, store, Kinds(c), o, NoSecret, os.Stdout))
+	var out io.Writer = os.Stdout
+	if os.Getenv(KillBeforeEnd) != "" && !o.Preflight {
+		out = dying{out}
+	}
+	return int(executor.Work(ctx, store, Kinds(c), o, NoSecret, out))
+}
+
+// KillBeforeEnd names the environment variable that kills a worker when its work is
+// committed and its last word is not said.
+const KillBeforeEnd = "TOY_KILL_BEFORE_END"
+
+// dying is the output of such a worker.
+type dying struct{ io.Writer }
+
+func (d dying) Write(line []byte) (int, error) {
+	if bytes.Contains(line, []byte(`"type":"end"`)) {
+		kill()
+	}
+	return d.Writer.Write(line)
+}
+
+// kill ends this process like the kernel does when memory is short.
+func kill() {
+	p, _ := os.FindProcess(os.Getpid())
+	_ = p.Kill()
+	time.Sleep(time.Minute)
 }
 
 // AttemptTampers names the environment variable that says what a worker's record is changed before, preflight or

@@ -52,6 +52,7 @@ func Run(t *testing.T, s Subject) {
 	t.Run("preflight", s.preflight)
 	if s.Process {
 		t.Run("killed", s.killed)
+		t.Run("killed after its commit", s.killedAfterCommit)
 	}
 }
 
@@ -272,5 +273,22 @@ func (s Subject) killed(t *testing.T) {
 	o := s.New(t, store, "TOY_KILL_ONCE=1").Execute(t.Context(), a, &sink{})
 	if o.State != runs.Lost || o.Cause != executor.CauseMachine || o.Manifest != nil || executor.Code(o.Err) != stages.CodeMemory {
 		t.Errorf("outcome %+v", o)
+	}
+}
+
+// killedAfterCommit: a process that is killed between its commit and its last word
+// has done the work. The executor may find the manifest; if it does not look, it
+// says that the machine is gone, and the runner looks before another try.
+func (s Subject) killedAfterCommit(t *testing.T) {
+	store := openStore(t)
+	a := s.attempt(t, store, jobstest.Options{})
+	o := s.New(t, store, jobstest.KillBeforeEnd+"=1").Execute(t.Context(), a, &sink{})
+	found := o.State == runs.Succeeded && o.Manifest != nil
+	if lost := o.State == runs.Lost && o.Cause == executor.CauseMachine && o.Manifest == nil; !found && !lost {
+		t.Errorf("outcome %+v", o)
+	}
+	made, err := store.Manifest(t.Context(), a.Kind, a.Key)
+	if err != nil || made.Attempt != a.Number || made.Generation != a.Generation {
+		t.Errorf("manifest %+v, %v", made, err)
 	}
 }

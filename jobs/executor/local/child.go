@@ -1,8 +1,8 @@
 package local
 
 import (
+	"cmp"
 	"context"
-	"errors"
 	"fmt"
 	"os"
 	"os/exec"
@@ -54,7 +54,10 @@ func (e *Executor) child(ctx context.Context, a *runs.Attempt, sink executor.Sin
 	err = cmd.Wait()
 	close(stop)
 	watching.Wait()
-	return e.outcome(ctx, a, err, cmd.ProcessState, final, stderr.String())
+	if final != nil {
+		return final.Outcome(ctx, e.inProcess.Store, a)
+	}
+	return e.crash(ctx, a, err, cmd.ProcessState, stderr.String())
 }
 
 // forward turns a cancelled context into SIGTERM, and after the grace time
@@ -66,27 +69,13 @@ func (e *Executor) forward(ctx context.Context, cmd *exec.Cmd, stop <-chan struc
 	case <-ctx.Done():
 	}
 	_ = cmd.Process.Signal(syscall.SIGTERM)
-	grace := e.Grace
-	if grace == 0 {
-		grace = 2 * time.Minute
-	}
 	select {
 	case <-stop:
 		return
 	case <-e.Abort:
-	case <-time.After(grace):
+	case <-time.After(cmp.Or(e.Grace, 2*time.Minute)):
 	}
 	_ = cmd.Process.Kill()
-}
-
-// aborted reports whether nobody waits for checkpoints any more.
-func (e *Executor) aborted() bool {
-	select {
-	case <-e.Abort:
-		return true
-	default:
-		return false
-	}
 }
 
 // tuned adds what makes glibc use huge pages for big tensors: without it a
@@ -98,33 +87,8 @@ func tuned(env []string) []string {
 	return append(env[:len(env):len(env)], "GLIBC_TUNABLES=glibc.malloc.hugetlb=1")
 }
 
-// outcome turns the end of a child into an outcome. After a last word the store
-// decides. After a crash the runner looks there before it tries again.
-func (e *Executor) outcome(ctx context.Context, a *runs.Attempt, err error, ps *os.ProcessState, final *executor.Message, stderr string) executor.Outcome {
-	if final != nil && (final.State == runs.Succeeded || final.State == runs.Failed) && final.Code != -1 {
-		m, readErr := e.inProcess.Store.Manifest(context.WithoutCancel(ctx), a.Kind, a.Key)
-		if readErr == nil && m.Generation >= a.Generation {
-			return executor.FromManifest(&m)
-		}
-		if final.State == runs.Succeeded {
-			if final.Name == "preflight" {
-				return executor.Outcome{State: runs.Succeeded}
-			}
-			return executor.FromError(fmt.Errorf("the worker of stage %s says that it is done, but: %w", a.Stage, readErr))
-		}
-	}
-	if final != nil {
-		o := executor.Outcome{State: final.State, Checkpointed: final.Saved, Cause: final.Cause}
-		o.Err = &stages.Failure{Code: final.Code, Lost: final.State == runs.Lost, Hint: final.Hint, Err: errors.New(final.Text)}
-		if final.State == runs.Interrupted {
-			o.Err = fmt.Errorf("%s: %w", final.Text, stages.ErrInterrupted)
-		}
-		return o
-	}
-	return e.crash(ctx, a, err, ps, stderr)
-}
-
-// crash is the outcome of a child that ended without a last word.
+// crash is the outcome of a child that ended without a last word. It may have
+// committed: the runner looks for its manifest before another try.
 func (e *Executor) crash(ctx context.Context, a *runs.Attempt, err error, ps *os.ProcessState, stderr string) executor.Outcome {
 	if stderr != "" {
 		stderr = "\n" + stderr
@@ -132,8 +96,10 @@ func (e *Executor) crash(ctx context.Context, a *runs.Attempt, err error, ps *os
 	if signal, ok := killedBy(ps); ok {
 		if ctx.Err() != nil {
 			o := executor.Outcome{State: runs.Interrupted, Err: stages.ErrInterrupted}
-			if e.aborted() {
+			select {
+			case <-e.Abort: // nobody waits for checkpoints any more
 				o.Err = executor.ErrAborted
+			default:
 			}
 			return o
 		}

@@ -67,6 +67,25 @@ func TestKilledChildIsTriedAgain(t *testing.T) {
 	}
 }
 
+// TestChildKilledAfterItsCommit: its attempt counts as succeeded, nothing runs twice.
+func TestChildKilledAfterItsCommit(t *testing.T) {
+	b := jobstest.NewBench(t, jobstest.Plan)
+	b.Local = func(l *local.Executor) {
+		l.Program = os.Args[0]
+		l.Environ = append(os.Environ(), jobstest.KillBeforeEnd+"=1")
+	}
+	res := b.MustRun(0, "succeeded succeeded succeeded succeeded")
+	began := 0
+	for _, e := range b.Seen.Events {
+		if e.Stage == "slow" && e.Message == "a line that is no message" {
+			began++
+		}
+	}
+	if res.Stages[3].Attempt != 1 || began != 1 {
+		t.Errorf("the stage began %d times and succeeded in attempt %d", began, res.Stages[3].Attempt)
+	}
+}
+
 func TestFailureOfAChildKeepsItsCode(t *testing.T) {
 	for end, want := range map[string]struct {
 		code stages.Code
