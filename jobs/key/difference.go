@@ -1,6 +1,7 @@
 package key
 
 import (
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"maps"
@@ -11,7 +12,8 @@ import (
 // Change is one field that differs between two pre-images.
 type Change struct {
 	Path string `json:"path"` // dotted: "options.epochs", "inputs.train"
-	// Old and New are canonical JSON; empty if the field is absent.
+	// Old and New are canonical JSON; empty if the field is absent, or if it is
+	// null where the other has a value.
 	Old string `json:"old"`
 	New string `json:"new"`
 }
@@ -34,12 +36,7 @@ func (c Change) String() string {
 	return fmt.Sprintf("%s: %s -> %s", c.Path, orNone(c.Old), orNone(c.New))
 }
 
-func orNone(s string) string {
-	if s == "" {
-		return "(none)"
-	}
-	return s
-}
+func orNone(s string) string { return cmp.Or(s, "(none)") }
 
 // Difference compares two pre-images field by field.
 func Difference(old, now []byte) []Change {
@@ -63,7 +60,14 @@ func differ(path string, a, b any, out *[]Change) {
 			if path != "" {
 				at = path + "." + k
 			}
-			differ(at, am[k], bm[k], out)
+			x, inA := am[k]
+			y, inB := bm[k]
+			if x == nil && y == nil && inA != inB { // these make two keys
+				null := map[bool]string{true: "null"}
+				*out = append(*out, Change{Path: at, Old: null[inA], New: null[inB]})
+				continue
+			}
+			differ(at, x, y, out)
 		}
 		return
 	}

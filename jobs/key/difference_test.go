@@ -26,3 +26,29 @@ func TestDifferenceNamesFields(t *testing.T) {
 		t.Errorf("equal pre-images differ: %v", d)
 	}
 }
+
+// TestNullIsNotAbsent: two pre-images of different keys always differ in a field.
+func TestNullIsNotAbsent(t *testing.T) {
+	null := key.Preimage{Kind: "k", Options: map[string]any{"gold": nil}}
+	absent := key.Preimage{Kind: "k", Options: map[string]any{}}
+	a, old, err := null.Key()
+	if err != nil {
+		t.Fatal(err)
+	}
+	b, now, err := absent.Key()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if a == b {
+		t.Fatal("the keys are equal")
+	}
+	if got := key.Difference(old, now); len(got) != 1 || got[0] != (key.Change{Path: "options.gold", Old: "null"}) {
+		t.Errorf("from null: %+v", got)
+	}
+	if got := key.Summary(key.Difference(now, old)); got != "option gold: (none) -> null" {
+		t.Errorf("to null: %q", got)
+	}
+	if got := key.Difference(old, old); len(got) != 0 {
+		t.Errorf("of the same: %+v", got)
+	}
+}
