@@ -55,8 +55,8 @@ var unusedNames = []unusedName{
 	{name: "hold.go", instead: "lease.go", under: "jobs"},
 	{name: "reach.go", instead: "reachable.go", under: "jobs"},
 	{name: "seal.go", instead: "record.go", under: "jobs"},
-	{name: "alive.go", instead: "liveness.go", under: "jobs/runs"},
-	{name: "nearest.go", instead: "difference.go", under: "jobs"},
+	{name: "alive.go", instead: "Liveness in status.go", under: "jobs/runs"},
+	{name: "nearest.go", instead: "earlier.go", under: "jobs"},
 
 	{name: "said", instead: "messages", under: "storage"},
 	{name: "behind", instead: "asyncHash", under: "storage"},

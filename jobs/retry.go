@@ -1,9 +1,9 @@
 package jobs
 
 import (
+	"cmp"
 	"context"
 	"fmt"
-	"maps"
 	"math/rand/v2"
 	"time"
 
@@ -15,34 +15,28 @@ import (
 
 // retryBudget is how often a node may still be tried again, by cause.
 type retryBudget struct {
-	left  map[executor.Cause]int
-	total map[executor.Cause]int
-	wait  time.Duration
+	total, spent map[executor.Cause]int
+	wait         time.Duration
 }
 
 // maxWait caps the doubling.
 const maxWait = 30 * time.Second
 
 func newRetryBudget(r config.Retry, wait time.Duration) *retryBudget {
-	b := &retryBudget{left: map[executor.Cause]int{}, wait: r.Wait, total: map[executor.Cause]int{
+	return &retryBudget{wait: cmp.Or(wait, r.Wait), spent: map[executor.Cause]int{}, total: map[executor.Cause]int{
 		executor.CauseNetwork: r.Network, executor.CauseStore: r.Store, executor.CauseMachine: r.Machine, executor.CauseFailure: r.Failure,
 	}}
-	if wait != 0 {
-		b.wait = wait
-	}
-	maps.Copy(b.left, b.total)
-	return b
 }
 
 // take takes one try of a cause's budget and says how long to wait before it:
 // doubled with each try of that cause, and by chance between half and the whole
 // of that, so that many runners do not come back at once.
 func (b *retryBudget) take(c executor.Cause) (wait time.Duration, ok bool) {
-	if b.left[c] <= 0 {
+	n := b.spent[c]
+	if n >= b.total[c] {
 		return 0, false
 	}
-	n := b.total[c] - b.left[c]
-	b.left[c]--
+	b.spent[c]++
 	wait = min(b.wait<<min(n, 16), max(maxWait, b.wait))
 	return wait/2 + rand.N(wait/2+1), true
 }
@@ -57,7 +51,6 @@ func (r *run) retryAfter(ctx context.Context, node *graph.Node, budget *retryBud
 	if !ok {
 		return false
 	}
-	tries := budget.total[o.Cause]
 	round := time.Millisecond
 	if wait >= time.Second {
 		round *= 100
@@ -66,7 +59,7 @@ func (r *run) retryAfter(ctx context.Context, node *graph.Node, budget *retryBud
 	if o.Cause == executor.CauseFailure {
 		what = "it failed"
 	}
-	reason := fmt.Sprintf("%s, try %d of %d more in %s", what, tries-budget.left[o.Cause], tries, wait.Round(round))
+	reason := fmt.Sprintf("%s, try %d of %d more in %s", what, budget.spent[o.Cause], budget.total[o.Cause], wait.Round(round))
 	r.reportState(node, runs.Event{State: new(runs.Lost), Reason: reason, Wait: wait.Seconds()}, func(res *runs.StageResult) { res.Error = o.Err.Error() })
 	select {
 	case <-ctx.Done():

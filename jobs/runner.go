@@ -2,15 +2,13 @@
 // needs, each under the lease of its key, tries again what was lost, and tells an
 // observer and the store what happens. One run, read in order:
 //
-//	runner.go     what a run is made of, and its life from beginning to end
-//	selection.go  which nodes are asked for
-//	announce.go   the run is seen as live, says what it reads, and can be cancelled
-//	attempt.go    what an attempt is; preflight, and one attempt of a node
-//	schedule.go   which node runs when
-//	lease.go      who does the work of a key, and what happens if the lease is lost
-//	retry.go      whether a node is tried again
-//	journal.go    the events of a run
-//	record.go     what is stored of a run, and its result
+//	runner.go    what a run is made of, and its life from beginning to end
+//	schedule.go  which nodes are asked for, and which runs when
+//	attempt.go   what an attempt is; preflight, and one attempt of a node
+//	lease.go     who does the work of a key, and what happens if the lease is lost;
+//	             the run is seen as live, says what it reads, and can be cancelled
+//	retry.go     whether a node is tried again
+//	record.go    the events of a run, what is stored of it, and its result
 //
 // The folders below are what the runner is made of, each using only those before:
 //
@@ -25,8 +23,10 @@
 package jobs
 
 import (
+	"cmp"
 	"context"
 	"log/slog"
+	"slices"
 	"sync"
 	"time"
 
@@ -93,9 +93,7 @@ type Observer interface{ Observe(runs.Event) }
 // Run brings the selected nodes up to date. The error is set only if no run
 // began; all else is in the result.
 func (o *Runner) Run(ctx context.Context, g *graph.Graph) (*runs.Result, error) {
-	if o.TTL == 0 {
-		o.TTL = runs.LeaseTTL
-	}
+	o.TTL = cmp.Or(o.TTL, runs.LeaseTTL)
 	r := &run{
 		Runner: o, g: g, started: time.Now().UTC(), doneBefore: map[string]string{},
 		results: map[string]*runs.StageResult{}, decisions: map[string]*evaluate.Decision{}, errs: map[string]error{},
@@ -117,7 +115,7 @@ func (o *Runner) Run(ctx context.Context, g *graph.Graph) (*runs.Result, error) 
 	for _, node := range g.Nodes {
 		r.results[node.Name] = &runs.StageResult{Name: node.Name, Kind: node.Kind.Name, State: runs.Pending}
 	}
-	if !r.hasWork(evaluation) {
+	if !slices.ContainsFunc(evaluation.Work(), func(name string) bool { return r.selected[name] }) {
 		r.emit(runs.Event{Type: runs.EventRun, Stages: g.Names()})
 		for _, node := range g.Nodes {
 			r.takeOver(node, evaluation.Decisions[node.Name])

@@ -2,6 +2,7 @@ package jobs
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"time"
@@ -12,6 +13,39 @@ import (
 	"github.com/sprint-ml/sprint/jobs/graph"
 	"github.com/sprint-ml/sprint/jobs/runs"
 )
+
+// Selection restricts a run to a part of the graph.
+type Selection struct {
+	Only     []string // these alone
+	From     string   // this and what follows from it
+	Until    string   // this and what it needs
+	Force    []string // run these although they are done
+	ForceAll bool     // force everything selected
+}
+
+// selectNodes works out which nodes are selected and which are forced.
+func (r *run) selectNodes() error {
+	known := r.g.Names()
+	check := func(flag string, names ...string) error {
+		for _, n := range names {
+			if n != "" && !slices.Contains(known, n) {
+				return &diagnostic.UsageError{Message: fmt.Sprintf("%s %s: the plan has no such stage", flag, n), Hint: diagnostic.Suggest(n, known)}
+			}
+		}
+		return nil
+	}
+	s := r.Select
+	if err := errors.Join(check("--only", s.Only...), check("--from", s.From), check("--until", s.Until), check("--force", s.Force...)); err != nil {
+		return err
+	}
+	r.selected, r.forced = map[string]bool{}, map[string]bool{}
+	down, up := r.g.Downstream(s.From), r.g.Upstream(s.Until)
+	for _, n := range known {
+		r.selected[n] = (len(s.Only) == 0 || slices.Contains(s.Only, n)) && (s.From == "" || down[n]) && (s.Until == "" || up[n])
+		r.forced[n] = r.selected[n] && (s.ForceAll || slices.Contains(s.Force, n))
+	}
+	return nil
+}
 
 // schedule runs nodes as their needs are met, several at once.
 func (r *run) schedule(ctx context.Context, e evaluate.Evaluator) {

@@ -1,8 +1,8 @@
 // Package answers opens a published model and answers about rows:
 //
 //   - open.go: a reference to a model becomes a classifier
-//   - answer.go: the JSON of an answer, and rows answered in batches
-//   - sink.go: where answers go: JSON lines, csv, parquet
+//   - answer.go: the JSON of an answer, rows answered in batches, and where answers
+//     go: JSON lines, csv, parquet
 package answers
 
 import (

@@ -2,10 +2,11 @@ package catalog
 
 import (
 	"context"
+	"time"
+
 	"github.com/sprint-ml/sprint/jobs/runs"
 	"github.com/sprint-ml/sprint/stages"
 	"github.com/sprint-ml/sprint/storage"
-	"time"
 )
 
 // HeldLeases lists the leases that are not released.

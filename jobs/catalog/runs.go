@@ -1,10 +1,10 @@
 // Package catalog answers what a store holds, for whoever shows it:
 //
-//   - runs.go: its runs, the newest that fits, the outputs of one
-//   - logs.go, compare.go, retry.go: which run is meant where a command names none,
-//     and whether it can be shown, compared or repeated
+//   - runs.go: its runs, the newest that fits, the outputs of one; errors that say
+//     what to do next
+//   - choose.go: which run is meant where a command names none, and whether it can be
+//     shown, compared or repeated
 //   - leases.go: the leases that are held
-//   - failure.go: errors that say what to do next
 package catalog
 
 import (
@@ -137,4 +137,23 @@ func Outputs(ctx context.Context, s *storage.Store, run string) (runs.Record, []
 
 func hasOutputs(r *runs.Record) bool {
 	return slices.ContainsFunc(r.Stages, func(st runs.StageResult) bool { return len(st.Outputs) > 0 })
+}
+
+// NoRun says that a store has no such run, or why it cannot be read.
+func NoRun(id string, err error) error {
+	if errors.Is(err, storage.ErrNotFound) {
+		return &diagnostic.UsageError{Message: "the store has no run " + id, Hint: "`sprint runs` lists its runs"}
+	}
+	if errors.Is(err, storage.ErrDenied) || errors.Is(err, storage.ErrCorrupt) || errors.Is(err, storage.ErrTransient) {
+		return err
+	}
+	return &diagnostic.UsageError{Message: fmt.Sprintf("cannot read run %s: %v", id, err), Hint: "`sprint runs` lists the runs of the store"}
+}
+
+// Gone says what to do about bytes that are not there.
+func Gone(ref string, err error) error {
+	if errors.Is(err, storage.ErrNotFound) {
+		return &diagnostic.UsageError{Message: fmt.Sprintf("the bytes of %s are not in the store any more", ref), Hint: "gc evicts what no run needs; running the plan makes it again"}
+	}
+	return err
 }

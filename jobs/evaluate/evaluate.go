@@ -1,11 +1,11 @@
 // Package evaluate says what a run of a graph would do, and why: which nodes are
 // cached, which would run, and what differs from the last time. It writes nothing
-// but the note of a stage's last key (last.go).
+// but the note of a stage's last key (earlier.go).
 //
-//	evaluate.go    the decisions, in the order of the graph
-//	prefetch.go    the same, ahead of the order, for stores that are far away
-//	last.go        the last manifest of a stage, to explain what changed
-//	difference.go  the nearest manifest of a kind, to explain a stage without one
+//	evaluate.go  the decisions, in the order of the graph
+//	prefetch.go  the same, ahead of the order, for stores that are far away
+//	earlier.go   the last manifest of a stage and the nearest of a kind, to explain
+//	             what changed
 package evaluate
 
 import (
@@ -54,15 +54,9 @@ type Decision struct {
 	Resumable bool
 }
 
-// Work counts the nodes that would run.
-func (e *Evaluation) Work() int {
-	n := 0
-	for _, d := range e.Decisions {
-		if d.State == runs.Pending || d.State == runs.Waiting {
-			n++
-		}
-	}
-	return n
+// Work lists the nodes that would run.
+func (e *Evaluation) Work() []string {
+	return slices.DeleteFunc(e.Graph.Names(), func(name string) bool { return e.Decisions[name].State.Final() })
 }
 
 // Evaluator decides about nodes by what a store has.
@@ -107,7 +101,7 @@ func (e Evaluator) Evaluate(ctx context.Context, g *graph.Graph) (*Evaluation, e
 func Inputs(node *graph.Node, known map[string]*Decision) (inputs map[string]storage.Artifact, waiting string) {
 	inputs = map[string]storage.Artifact{}
 	for _, n := range node.Needs {
-		if d := known[n]; d != nil && (d.State == runs.Pending || d.State == runs.Waiting) {
+		if d := known[n]; d != nil && !d.State.Final() {
 			waiting = fmt.Sprintf("after %s", n)
 		}
 	}

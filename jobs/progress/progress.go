@@ -1,7 +1,7 @@
 // Package progress shows a run while it goes on, and what came of it:
 //
-//   - progress.go: the views and how one is chosen; json.go, plain.go, tty.go and
-//     github.go: one each
+//   - progress.go: how a view is chosen, and the one of JSON lines; plain.go, tty.go
+//     and github.go: one each
 //   - event.go: the line of an event
 //   - summary.go: what came of a run, and what to type next
 //   - junit.go: the same for CI servers
@@ -64,3 +64,15 @@ func New(mode string, o Options) View {
 	}
 	return newPlain(o)
 }
+
+// jsonView writes every event as a line; the last line is the result.
+type jsonView struct{ out *json.Encoder }
+
+func (v *jsonView) Observe(e runs.Event) {
+	if e.Type != runs.EventResult {
+		_ = v.out.Encode(e)
+	}
+}
+
+func (v *jsonView) Finish(_ context.Context, r *runs.Result) { _ = v.out.Encode(r) }
+func (v *jsonView) Close()                                   {}

@@ -1,5 +1,5 @@
-// Package provenance answers where artifacts come from: it finds the artifact that
-// a reference names (artifact.go), follows which work made and used it
+// Package provenance answers where artifacts come from: it finds, checks and fetches
+// the artifact that a reference names (artifact.go), follows which work made and used it
 // (lineage.go), and compares two runs (compare.go). It reads what runs stored and
 // needs neither plan nor runner.
 package provenance
@@ -10,6 +10,8 @@ import (
 	"fmt"
 	"io/fs"
 	"maps"
+	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 
@@ -215,4 +217,42 @@ func Check(ctx context.Context, s *storage.Store, f Found, bad func(path string,
 		}
 	}
 	return files, bytes, nil
+}
+
+// Fetch writes an artifact to a file, or a tree to a folder, verified: beside its
+// place first, then moved there whole. It returns the number of files. Nothing may
+// be at dest.
+func Fetch(ctx context.Context, s *storage.Store, f Found, dest string) (files int, err error) {
+	dir, err := os.MkdirTemp(filepath.Dir(dest), ".sprint-get-*")
+	if err != nil {
+		return 0, err
+	}
+	defer os.RemoveAll(dir)
+	part := filepath.Join(dir, "part")
+	files = 1
+	if f.Tree() {
+		entries, err := s.Tree(ctx, f.Digest)
+		if err != nil {
+			return 0, err
+		}
+		files = len(entries)
+		if err := os.Mkdir(part, 0o755); err != nil {
+			return 0, err
+		}
+		if err := s.FetchTree(ctx, entries, part); err != nil {
+			return 0, err
+		}
+	} else if err := fetchFile(ctx, s, f, part); err != nil {
+		return 0, err
+	}
+	return files, os.Rename(part, dest)
+}
+
+func fetchFile(ctx context.Context, s *storage.Store, f Found, path string) error {
+	out, err := os.OpenFile(path, os.O_CREATE|os.O_EXCL|os.O_RDWR, 0o644)
+	if err != nil {
+		return err
+	}
+	err = s.FetchFile(ctx, f.Digest, f.Size, out)
+	return errors.Join(err, out.Close())
 }

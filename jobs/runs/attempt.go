@@ -3,9 +3,9 @@ package runs
 import (
 	"context"
 	"crypto/sha256"
-	"encoding/hex"
 	"encoding/json"
 	"fmt"
+	"strings"
 
 	"github.com/sprint-ml/sprint/stages"
 	"github.com/sprint-ml/sprint/stages/storeio"
@@ -47,13 +47,8 @@ func SaveAttempt(ctx context.Context, s *storage.Store, a *Attempt) error {
 }
 
 // LoadAttempt reads what a try of a stage was to do.
-func LoadAttempt(ctx context.Context, s *storage.Store, run, stage string, number int) (*Attempt, error) {
-	body, _, err := s.Read(ctx, attemptKey(run, stage, number))
-	if err != nil {
-		return nil, err
-	}
-	a := &Attempt{}
-	return a, json.Unmarshal(body, a)
+func LoadAttempt(ctx context.Context, s *storage.Store, run, stage string, number int) (Attempt, error) {
+	return loadJSON[Attempt](ctx, s, "read attempt", attemptKey(run, stage, number))
 }
 
 // Digest tells the attempt's record from any other.
@@ -65,10 +60,7 @@ func (a *Attempt) Digest() (string, error) {
 	return recordDigest(record), nil
 }
 
-func recordDigest(record []byte) string {
-	sum := sha256.Sum256(record)
-	return hex.EncodeToString(sum[:])
-}
+func recordDigest(record []byte) string { return fmt.Sprintf("%x", sha256.Sum256(record)) }
 
 // LoadExactAttempt reads an attempt and refuses another record than that of
 // the given digest: whoever else may write to the store must not choose what is
@@ -83,4 +75,21 @@ func LoadExactAttempt(ctx context.Context, s *storage.Store, run, stage string, 
 	}
 	a := &Attempt{}
 	return a, json.Unmarshal(body, a)
+}
+
+// Attempts lists the stages of a run that were tried, with the number of tries.
+func Attempts(ctx context.Context, s *storage.Store, run string) (map[string]int, error) {
+	prefix := Key(run, "attempts/")
+	out := map[string]int{}
+	for info, err := range s.List(ctx, prefix) {
+		if err != nil {
+			return nil, err
+		}
+		stage, file, _ := strings.Cut(strings.TrimPrefix(info.Key, prefix), "/")
+		var n int
+		if _, err := fmt.Sscanf(file, "%d.json", &n); err == nil && n > 0 { // 0 is the preflight
+			out[stage] = max(out[stage], n)
+		}
+	}
+	return out, nil
 }

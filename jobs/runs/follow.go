@@ -1,6 +1,7 @@
 package runs
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -69,14 +70,10 @@ func (f *Follower) Until(ctx context.Context) (Record, error) {
 			}
 			return record, fmt.Errorf("run %s has no end, and %w (%s)", f.Run, ErrRunnerGone, holder)
 		}
-		poll := f.Poll
-		if poll == 0 {
-			poll = time.Second
-		}
 		select {
 		case <-ctx.Done():
 			return record, context.Cause(ctx)
-		case <-time.After(poll):
+		case <-time.After(cmp.Or(f.Poll, time.Second)):
 		}
 	}
 }

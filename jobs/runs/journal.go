@@ -13,7 +13,7 @@ import (
 )
 
 // Journal is the record of a run's events that is being written.
-type Journal struct{ lines *logWriter }
+type Journal struct{ *logWriter }
 
 // OpenJournal begins the journal of a run. Close it; ctx must outlive it. What
 // the store does not take is told to log.
@@ -34,12 +34,9 @@ func OpenJournal(ctx context.Context, s *storage.Store, log *slog.Logger, run st
 // the store.
 func (j *Journal) Write(e Event) {
 	if b, err := json.Marshal(e); err == nil {
-		j.lines.write(b)
+		j.write(b)
 	}
 }
-
-// Close stores what is left.
-func (j *Journal) Close() { j.lines.close() }
 
 func journalKey(run string, seq int) string {
 	return Key(run, fmt.Sprintf("events/%06d.jsonl", seq))
@@ -66,4 +63,51 @@ func ReadJournal(ctx context.Context, s *storage.Store, run string, visit func(E
 			}
 		}
 	}
+}
+
+// Progress gathers what the journal of a run says of its stages, in plan order.
+func Progress(ctx context.Context, s *storage.Store, run string) ([]StageResult, error) {
+	var order []string
+	known := map[string]*StageResult{}
+	began := map[string]time.Time{}
+	note := func(name string) *StageResult {
+		if known[name] == nil {
+			known[name] = &StageResult{Name: name}
+			order = append(order, name)
+		}
+		return known[name]
+	}
+	// The run's first event comes before its journal does, so the stages'
+	// order is in what the run resolved.
+	if resolved, err := LoadResolved(ctx, s, run); err == nil {
+		for _, name := range resolved.Order {
+			note(name).Kind = resolved.Stages[name].Kind
+		}
+	}
+	err := ReadJournal(ctx, s, run, func(e Event) {
+		if e.Type != EventState || e.State == nil {
+			return
+		}
+		r := note(e.Stage)
+		r.State, r.Reason, r.Attempt, r.Seconds = *e.State, e.Reason, e.Attempt, e.Seconds
+		r.Error = e.Message
+		switch {
+		case r.State == Running:
+			began[e.Stage] = e.Time
+		case e.Wait > 0:
+			r.Error = e.Reason + ": " + e.Message
+		}
+	})
+	if err != nil {
+		return nil, err
+	}
+	out := make([]StageResult, 0, len(order))
+	for _, name := range order {
+		r := known[name]
+		if r.State == Running {
+			r.Seconds = time.Since(began[name]).Seconds()
+		}
+		out = append(out, *r)
+	}
+	return out, nil
 }

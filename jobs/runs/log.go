@@ -1,12 +1,13 @@
 package runs
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
 	"io"
 	"log/slog"
-	"strings"
+	"sync"
 	"time"
 
 	"github.com/sprint-ml/sprint/stages"
@@ -34,25 +35,8 @@ func logKey(run, stage string, attempt, seq int) string {
 	return fmt.Sprintf("runs/%s/logs/%s/%d/%06d", run, stage, attempt, seq)
 }
 
-// Attempts lists the stages of a run that were tried, with the number of tries.
-func Attempts(ctx context.Context, s *storage.Store, run string) (map[string]int, error) {
-	prefix := Key(run, "attempts/")
-	out := map[string]int{}
-	for info, err := range s.List(ctx, prefix) {
-		if err != nil {
-			return nil, err
-		}
-		stage, file, _ := strings.Cut(strings.TrimPrefix(info.Key, prefix), "/")
-		var n int
-		if _, err := fmt.Sscanf(file, "%d.json", &n); err == nil && n > 0 { // 0 is the preflight
-			out[stage] = max(out[stage], n)
-		}
-	}
-	return out, nil
-}
-
 // Log is the log of an attempt that is being written.
-type Log struct{ lines *logWriter }
+type Log struct{ *logWriter }
 
 // OpenLog begins the log of an attempt. Close it; ctx must outlive it. What the
 // store does not take is told to log.
@@ -63,10 +47,7 @@ func OpenLog(ctx context.Context, s *storage.Store, log *slog.Logger, run, stage
 }
 
 // Write appends a line with its time. It never waits for the store.
-func (l *Log) Write(level slog.Level, text string) { l.lines.write(logLine(level, text)) }
-
-// Close stores what is left.
-func (l *Log) Close() { l.lines.close() }
+func (l *Log) Write(level slog.Level, text string) { l.write(logLine(level, text)) }
 
 func logLine(level slog.Level, text string) []byte {
 	return fmt.Appendf(nil, "%s %-5s %s", time.Now().UTC().Format(time.RFC3339), LevelName(level), text)
@@ -82,4 +63,117 @@ func LevelName(level slog.Level) string {
 
 func droppedText(n int) string {
 	return fmt.Sprintf("%d lines are missing here: the store could not be reached", n)
+}
+
+const (
+	// flushEvery and flushAt bound what a kill can take from a log.
+	flushEvery = time.Second
+	flushAt    = 64 << 10
+	// backlogLimit caps the lines that wait for a store that does not answer.
+	backlogLimit = 4 << 20
+)
+
+// logWriter appends lines to numbered objects: a store cannot append to one. Lines
+// are stored by a goroutine of its own, so that a slow store never holds up the
+// work that logs.
+type logWriter struct {
+	store *storage.Store
+	key   func(seq int) string
+	log   *slog.Logger
+	// dropped makes the line that stands for n lost ones.
+	dropped func(n int) []byte
+
+	mu      sync.Mutex
+	buf     []byte
+	skipped int
+
+	wake chan struct{}
+	stop chan struct{}
+	done sync.WaitGroup
+
+	// Of the goroutine alone: what is being stored, and how far it got. A
+	// piece keeps its number and bytes until it is stored: its reader may have
+	// seen it although the reply was lost.
+	piece []byte
+	seq   int
+}
+
+func newLogWriter(ctx context.Context, s *storage.Store, log *slog.Logger, key func(seq int) string, dropped func(n int) []byte) *logWriter {
+	w := &logWriter{store: s, key: key, log: log, dropped: dropped, wake: make(chan struct{}, 1), stop: make(chan struct{})}
+	w.done.Go(func() {
+		tick := time.NewTicker(flushEvery)
+		defer tick.Stop()
+		for {
+			select {
+			case <-w.stop:
+				w.flush(ctx)
+				return
+			case <-tick.C:
+			case <-w.wake:
+			}
+			w.flush(ctx)
+		}
+	})
+	return w
+}
+
+// write takes a line without its end. It never waits for the store.
+func (w *logWriter) write(line []byte) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.buf = append(append(w.buf, line...), '\n')
+	for len(w.buf) > backlogLimit {
+		i := bytes.IndexByte(w.buf, '\n')
+		w.buf = w.buf[i+1:]
+		w.skipped++
+	}
+	if len(w.buf) >= flushAt {
+		select {
+		case w.wake <- struct{}{}:
+		default: // it is awake already
+		}
+	}
+}
+
+// take cuts the next piece, whole lines of about flushAt bytes.
+func (w *logWriter) take() []byte {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	n := len(w.buf)
+	if n > flushAt {
+		n = flushAt + bytes.IndexByte(w.buf[flushAt:], '\n') + 1
+	}
+	piece := bytes.Clone(w.buf[:n])
+	if w.skipped > 0 {
+		piece = append(append(w.dropped(w.skipped), '\n'), piece...)
+		w.skipped = 0
+	}
+	if w.buf = w.buf[n:]; len(w.buf) == 0 {
+		w.buf = nil
+	}
+	return piece
+}
+
+// flush stores all that was written until now, or up to the first failure.
+func (w *logWriter) flush(ctx context.Context) {
+	for {
+		if len(w.piece) == 0 {
+			w.piece = w.take()
+		}
+		if len(w.piece) == 0 {
+			return
+		}
+		if err := w.store.WriteFile(ctx, w.key(w.seq+1), w.piece); err != nil {
+			w.log.Warn("could not store a log", "error", err)
+			return
+		}
+		w.seq++
+		w.piece = nil
+	}
+}
+
+// Close stores what is left.
+func (w *logWriter) Close() {
+	close(w.stop)
+	w.done.Wait()
 }

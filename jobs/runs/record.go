@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"context"
 	"crypto/sha256"
-	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -27,24 +26,13 @@ type Record struct {
 
 // SaveRecord stores a run's end where outside programs may read it.
 func SaveRecord(ctx context.Context, s *storage.Store, r Record) error {
-	key := Key(*r.Run, "result.json")
-	b, err := seal(key, r)
-	if err != nil {
-		return err
-	}
-	return s.WriteFile(ctx, key, b)
+	return saveSealed(ctx, s, Key(*r.Run, "result.json"), r)
 }
 
 // LoadRecord reads the end of a run. ErrNotFound means that the run has none
 // (yet), or does not exist.
 func LoadRecord(ctx context.Context, s *storage.Store, run string) (Record, error) {
-	var r Record
-	key := Key(run, "result.json")
-	b, err := s.ReadFile(ctx, key, 16<<20)
-	if err != nil {
-		return r, err
-	}
-	return r, unseal(key, b, &r)
+	return loadSealed[Record](ctx, s, Key(run, "result.json"))
 }
 
 // loadHead reads of a run's end what comes before its stages, which may be many.
@@ -98,6 +86,18 @@ func createJSON(ctx context.Context, s *storage.Store, key string, v any) error 
 	return s.Create(ctx, key, b)
 }
 
+// loadJSON reads a record whose body is the JSON of a T; op says what for.
+func loadJSON[T any](ctx context.Context, s *storage.Store, op, key string) (v T, err error) {
+	body, _, err := s.Read(ctx, key)
+	if err != nil {
+		return v, err
+	}
+	if err = json.Unmarshal(body, &v); err != nil {
+		err = &storage.Error{Op: op, Key: key, Class: storage.ErrCorrupt, Err: err}
+	}
+	return v, err
+}
+
 // A run's result.json and resolved.json are plain JSON, for outside programs to
 // read. So that a damaged one is found, they end with a digest of their key and
 // of all that stands before the seal.
@@ -105,30 +105,31 @@ func createJSON(ctx context.Context, s *storage.Store, key string, v any) error 
 // sealStart begins the seal, which takes the place of the object's end.
 const sealStart = ",\n  \"sealed\": true,\n  \"sha256\": \""
 
-// seal encodes v, a struct or map with at least one field, under its key.
-func seal(key string, v any) ([]byte, error) {
+// saveSealed stores v, a struct with at least one field, under its key.
+func saveSealed(ctx context.Context, s *storage.Store, key string, v any) error {
 	b, err := json.MarshalIndent(v, "", "  ")
 	if err != nil {
-		return nil, err
+		return err
 	}
-	head, ok := bytes.CutSuffix(b, []byte("\n}"))
-	if !ok {
-		return nil, fmt.Errorf("%s: nothing to seal", key)
-	}
-	return fmt.Appendf(nil, "%s%s%s\"\n}\n", head, sealStart, sealDigest(key, head)), nil
+	head := bytes.TrimSuffix(b, []byte("\n}"))
+	return s.WriteFile(ctx, key, fmt.Appendf(nil, "%s%s%s\"\n}\n", head, sealStart, sealDigest(key, head)))
 }
 
 func sealDigest(key string, head []byte) string {
 	h := sha256.New()
 	fmt.Fprintf(h, "%s\n", key)
 	h.Write(head)
-	return hex.EncodeToString(h.Sum(nil))
+	return fmt.Sprintf("%x", h.Sum(nil))
 }
 
-// unseal decodes what was read under a key. An object without a seal is of an
-// older version.
-func unseal(key string, b []byte, v any) error {
-	err := json.Unmarshal(b, v)
+// loadSealed reads and decodes what is under a key. An object without a seal is of
+// an older version.
+func loadSealed[T any](ctx context.Context, s *storage.Store, key string) (v T, err error) {
+	b, err := s.ReadFile(ctx, key, 16<<20)
+	if err != nil {
+		return v, err
+	}
+	err = json.Unmarshal(b, &v)
 	if i := bytes.LastIndex(b, []byte(sealStart)); err == nil && i >= 0 {
 		if want := fmt.Sprintf("%s\"\n}\n", sealDigest(key, b[:i])); string(b[i+len(sealStart):]) != want {
 			err = errors.New("its bytes are not those that were written under this key")
@@ -137,7 +138,54 @@ func unseal(key string, b []byte, v any) error {
 		err = errors.New("its seal is broken")
 	}
 	if err != nil {
-		return &storage.Error{Op: "read run", Key: key, Class: storage.ErrCorrupt, Err: err}
+		err = &storage.Error{Op: "read run", Key: key, Class: storage.ErrCorrupt, Err: err}
 	}
-	return nil
+	return v, err
+}
+
+// Resolved is what a run was going to do: its stages with all their options. The
+// fields stand in the order of their names, in which they are stored.
+type Resolved struct {
+	Args       []string                 `json:"args"` // of the command, without the program
+	Command    string                   `json:"command"`
+	Order      []string                 `json:"order"` // of the stages in the plan
+	Plan       string                   `json:"plan"`
+	PlanDigest string                   `json:"plan_digest"`
+	Stages     map[string]ResolvedStage `json:"stages"`
+	Started    time.Time                `json:"started"`
+	Version    string                   `json:"version"`
+}
+
+// ResolvedStage is one stage of it.
+type ResolvedStage struct {
+	Device   string         `json:"device"`
+	External map[string]any `json:"external"`
+	Kind     string         `json:"kind"`
+	Needs    []string       `json:"needs"`
+	Options  map[string]any `json:"options"`
+}
+
+func resolvedKey(run string) string { return Key(run, "resolved.json") }
+
+// SaveResolved stores what a run is going to do.
+func SaveResolved(ctx context.Context, s *storage.Store, run string, r Resolved) error {
+	return saveSealed(ctx, s, resolvedKey(run), r)
+}
+
+// LoadResolved reads what a run was going to do. A run in which all was cached
+// has none: ErrNotFound.
+func LoadResolved(ctx context.Context, s *storage.Store, run string) (Resolved, error) {
+	return loadSealed[Resolved](ctx, s, resolvedKey(run))
+}
+
+func planKey(run string) string { return Key(run, "plan.yaml") }
+
+// SavePlan stores the source of the plan that a run runs.
+func SavePlan(ctx context.Context, s *storage.Store, run string, source []byte) error {
+	return s.WriteFile(ctx, planKey(run), source)
+}
+
+// LoadPlan returns the source of the plan that a run saved.
+func LoadPlan(ctx context.Context, s *storage.Store, run string) ([]byte, error) {
+	return s.ReadFile(ctx, planKey(run), 1<<20)
 }

@@ -1,6 +1,12 @@
 package runs
 
-import "fmt"
+import (
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/sprint-ml/sprint/stages"
+)
 
 // State is where a stage stands in a run. The order matters: states up to
 // Running may still change, those after it are final for the attempt.
@@ -19,7 +25,7 @@ const (
 	Interrupted // stopped on request
 )
 
-var stateNames = [...]string{"pending", "waiting", "running", "succeeded", "failed", "lost", "cached", "skipped", "interrupted"}
+var stateNames = []string{"pending", "waiting", "running", "succeeded", "failed", "lost", "cached", "skipped", "interrupted"}
 
 func (s State) String() string {
 	if s < 0 || int(s) >= len(stateNames) {
@@ -39,11 +45,81 @@ func (s State) MarshalText() ([]byte, error) { return []byte(s.String()), nil }
 
 // UnmarshalText reads the state's word.
 func (s *State) UnmarshalText(b []byte) error {
-	for i, n := range stateNames {
-		if n == string(b) {
-			*s = State(i)
-			return nil
-		}
+	i := slices.Index(stateNames, string(b))
+	if i < 0 {
+		return fmt.Errorf("unknown state %q", b)
 	}
-	return fmt.Errorf("unknown state %q", b)
+	*s = State(i)
+	return nil
+}
+
+// Event types.
+const (
+	EventRun      = "run"      // a run began; Stages lists its stages in plan order
+	EventState    = "state"    // a stage changed its state
+	EventProgress = "progress" // a running stage reports how far it is
+	EventLog      = "log"      // a line of a stage's log
+	EventNote     = "note"     // a fact about the run or a stage: device opened, package fetched
+	EventStop     = "stop"     // the run was asked to end; Message says by what
+	EventResult   = "result"   // the run ended
+)
+
+// Event is one thing that happened in a run. With `-o json` each event is a
+// line of stdout, the last line is the Result itself.
+type Event struct {
+	Type     string           `json:"type"`
+	Time     time.Time        `json:"time"`
+	Run      string           `json:"run,omitempty"`
+	Stage    string           `json:"stage,omitempty"`
+	Attempt  int              `json:"attempt,omitempty"`
+	State    *State           `json:"state,omitempty"`
+	Reason   string           `json:"reason,omitempty"`
+	Seconds  float64          `json:"seconds,omitempty"`
+	Wait     float64          `json:"wait,omitempty"` // seconds until a lost stage is tried again
+	Stages   []string         `json:"stages,omitempty"`
+	Level    string           `json:"level,omitempty"`
+	Message  string           `json:"message,omitempty"`
+	Notable  bool             `json:"-"` // of EventLog: shown to everybody who watches
+	Note     string           `json:"-"` // of EventNote: the name of the fact
+	Progress *stages.Progress `json:"progress,omitempty"`
+	Result   *Result          `json:"-"` // set on EventResult
+}
+
+// Result is the end of a run: the content of result.json and the last line of
+// `-o json`. Outside programs rely on its field names.
+type Result struct {
+	Run       *string     `json:"run"` // null if no run began
+	Code      stages.Code `json:"code"`
+	Class     string      `json:"class,omitempty"` // the exit table's word for Code
+	Retryable bool        `json:"retryable"`
+	Error     string      `json:"error,omitempty"`
+	Hint      string      `json:"hint,omitempty"`
+	// Continue is the command that does what is left; empty if nothing is.
+	Continue string `json:"continue,omitempty"`
+	// Report is where the run's report is; empty if it has none. It is written
+	// after result.json, which does not hold it.
+	Report string `json:"report,omitempty"`
+	// Stages come last: who lists many runs reads no further than to here.
+	Stages []StageResult `json:"stages"`
+}
+
+// StageResult is how one stage ended.
+type StageResult struct {
+	Name    string                  `json:"name"`
+	Kind    string                  `json:"kind"`
+	State   State                   `json:"state"`
+	Key     string                  `json:"key,omitempty"`
+	Reason  string                  `json:"reason,omitempty"`
+	Error   string                  `json:"error,omitempty"`
+	Seconds float64                 `json:"seconds"`
+	Device  string                  `json:"device,omitempty"`
+	Attempt int                     `json:"attempt,omitempty"`
+	Outputs map[string]OutputResult `json:"outputs,omitempty"`
+}
+
+// OutputResult names the bytes of one output.
+type OutputResult struct {
+	Digest   string `json:"digest"`
+	Size     int64  `json:"size"`
+	Volatile bool   `json:"volatile,omitempty"`
 }

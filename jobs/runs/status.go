@@ -1,6 +1,7 @@
 package runs
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -94,4 +95,74 @@ func (s Status) String() string {
 		return "killed: its process is gone"
 	}
 	return "unfinished"
+}
+
+// Liveness finds out whether a run goes on, by looking several times: a runner
+// that ended or died here is seen at once, one on another host after a ttl
+// without a renewal. It is for one goroutine.
+type Liveness struct {
+	Store *storage.Store
+	Run   string
+	TTL   time.Duration // of the run's leases; 0 means LeaseTTL
+
+	version string
+	since   time.Time
+}
+
+// Alive reports whether the run's holder may still be at work. A run that never
+// began, or had nothing to do, has no holder and is not alive.
+func (l *Liveness) Alive(ctx context.Context) (alive bool, holder storage.Holder, err error) {
+	state, err := l.Store.Lease(ctx, LeaseName(l.Run))
+	switch {
+	case storage.MissingOrDamaged(err):
+		return false, holder, nil
+	case err != nil:
+		return false, holder, err
+	case state.Free(storage.Self()):
+		return false, state.Holder, nil
+	}
+	if state.Version != l.version {
+		l.version, l.since = state.Version, time.Now()
+	}
+	return time.Since(l.since) <= cmp.Or(l.TTL, LeaseTTL), state.Holder, nil
+}
+
+// LeaseTTL is how long a holder on another host may be silent, unless a runner is
+// told otherwise.
+const LeaseTTL = 20 * time.Second
+
+// Cancellation is the record that asks a run to end.
+type Cancellation struct {
+	By     storage.Holder `json:"by"`
+	Reason string         `json:"reason,omitempty"`
+}
+
+// CancelledError is the cause of a context that a cancellation ended.
+type CancelledError struct{ Cancellation }
+
+func (e *CancelledError) Error() string {
+	text := "cancelled by " + e.By.String()
+	if e.Reason != "" {
+		text += ": " + e.Reason
+	}
+	return text
+}
+
+// LoadCancellation reads who asked a run to end; ErrNotFound if nobody did.
+func LoadCancellation(ctx context.Context, s *storage.Store, run string) (Cancellation, error) {
+	return loadJSON[Cancellation](ctx, s, "read cancellation", Key(run, "cancel"))
+}
+
+// Cancel asks a run to checkpoint and end, wherever it is. Asking twice is the
+// same as asking once: earlier is the request that was there before, nil if none.
+func Cancel(ctx context.Context, s *storage.Store, run, reason string) (earlier *Cancellation, err error) {
+	err = createJSON(ctx, s, Key(run, "cancel"), Cancellation{By: storage.Self(), Reason: reason})
+	if !errors.Is(err, storage.ErrExists) {
+		return nil, err
+	}
+	c, err := LoadCancellation(ctx, s, run)
+	if errors.Is(err, storage.ErrCorrupt) { // it ends the run all the same
+		err = nil
+	}
+	return &c, err
 }

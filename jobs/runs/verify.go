@@ -3,7 +3,6 @@ package runs
 import (
 	"context"
 	"crypto/sha256"
-	"encoding/hex"
 	"errors"
 	"fmt"
 	"strings"
@@ -66,8 +65,7 @@ func verifyPlan(ctx context.Context, s *storage.Store, run string) (known bool, 
 	if err != nil {
 		return true, err
 	}
-	sum := sha256.Sum256(source)
-	if got := "sha256:" + hex.EncodeToString(sum[:]); got != resolved.PlanDigest {
+	if got := fmt.Sprintf("sha256:%x", sha256.Sum256(source)); got != resolved.PlanDigest {
 		err = &storage.Error{Op: "read plan", Key: planKey(run), Class: storage.ErrCorrupt, Err: fmt.Errorf("its digest is %s, the run resolved %s", got, resolved.PlanDigest)}
 	}
 	return true, err

@@ -2,7 +2,7 @@
 // texts, on a sample of the plan's rows, against a gold set, or by their tests.
 //
 //   - preview.go: what is asked and what is answered
-//   - match.go: one text; tests.go: a file of rule tests
+//   - match.go: one text, and a file of rule tests
 //   - sample.go: a sample and a gold set; articles.go: where the rows come from
 package preview
 

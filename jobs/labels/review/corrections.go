@@ -2,12 +2,15 @@ package review
 
 import (
 	"bytes"
+	"encoding/csv"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/sprint-ml/sprint/config"
@@ -209,4 +212,32 @@ func (m *merger) conflict(c rows.Correction, category int, old decided) string {
 		return rows.ScoreText(l) + " " + l.Tag
 	}
 	return fmt.Sprintf("%s: %s was %s by %s, %s by %s %s", rows.Identity(c.Row), m.names[category], say(old.label), old.reviewer, say(c.Labels[category]), c.Reviewer, verdict)
+}
+
+// WriteCSV writes the csv that people edit.
+func (s *Set) WriteCSV(w io.Writer, doubts []*Doubt) error {
+	out := csv.NewWriter(w)
+	head := []string{"url", "id", "title", "reasons", "suggested", "label_source", "rules"}
+	for _, c := range s.Categories {
+		head = append(head, c, c+"_tag")
+	}
+	if err := out.Write(append(head, "reviewer", "note")); err != nil {
+		return err
+	}
+	for _, d := range doubts {
+		r := s.Rows[d.Row]
+		rec := []string{sanitize.Cell(r.URL), sanitize.Cell(r.ID), sanitize.Cell(r.Title), strings.Join(d.reasons, "; "), strings.Join(d.suggested, " "), r.LabelSource, strings.Join(r.Rules, " ")}
+		for c := range s.Categories {
+			l := rows.Label{Abstain: true}
+			if r.Labels != nil {
+				l = r.Labels[c]
+			}
+			rec = append(rec, rows.ScoreText(l), l.Tag)
+		}
+		if err := out.Write(append(rec, "", "")); err != nil {
+			return err
+		}
+	}
+	out.Flush()
+	return out.Error()
 }

@@ -3,8 +3,8 @@
 //
 //   - set.go: the rows of a plan or of a run that may be reviewed
 //   - doubt.go: which of them are worth a look, and why
-//   - csv.go: the file that people edit
-//   - corrections.go: corrections read, merged and added to an overlay
+//   - corrections.go: the file that people edit; corrections read, merged and added to
+//     an overlay
 package review
 
 import (

@@ -35,7 +35,7 @@ func planCommand(a *app.App) *cobra.Command {
 			if err := w.Flush(); err != nil {
 				return err
 			}
-			if exitCode && e.Work() > 0 {
+			if exitCode && len(e.Work()) > 0 {
 				return app.Exit(stages.CodePending)
 			}
 			return nil

@@ -1,3 +1,17 @@
+// Package runs holds what a store knows of a run, to be written by the runner and
+// read by everyone else: status, logs, reports, gc. It never needs the runner.
+//
+//	runs/<id>/plan.yaml, resolved.json   what the run was going to do
+//	runs/<id>/uses, used/                what it reads (roots.go)
+//	runs/<id>/attempts/<stage>/<n>.json  each try of a stage (attempt.go)
+//	runs/<id>/events/, logs/             what happened (journal.go, log.go)
+//	runs/<id>/cancel                     the request to end (status.go)
+//	runs/<id>/result.json                how it ended (record.go)
+//	leases/runs/<id>                     who works on it (status.go)
+//	pins/runs/<id>                       that a gc keeps it (roots.go)
+//
+// Beside these: runs.go names and lists runs, state.go has the words of events and
+// results, follow.go prints logs while a run goes on, verify.go reads all again.
 package runs
 
 import (
@@ -12,23 +26,21 @@ import (
 	"github.com/sprint-ml/sprint/storage"
 )
 
+// idTime is how the id of a run begins.
+const idTime = "20060102-150405"
+
 // NewID names a run: sortable by time, unique.
 func NewID(now time.Time) string {
 	var r [4]byte
 	_, _ = rand.Read(r[:]) // never fails since Go 1.24
 	// Three digits of the second's fraction keep the order of runs that follow
 	// each other at once, five tell those of the same moment apart.
-	return now.UTC().Format("20060102-150405") + fmt.Sprintf("-%03x%s", now.Nanosecond()/(1_000_000_000/4096+1), hex.EncodeToString(r[:])[:5])
+	return now.UTC().Format(idTime) + fmt.Sprintf("-%03x%s", now.Nanosecond()/(1_000_000_000/4096+1), hex.EncodeToString(r[:])[:5])
 }
 
 // Time is the time at which a run was named; zero if the name tells none.
 func Time(run string) time.Time {
-	stamp, _, _ := strings.Cut(run[max(0, strings.IndexByte(run, '-'))+1:], "-")
-	day, _, _ := strings.Cut(run, "-")
-	t, err := time.Parse("20060102-150405", day+"-"+stamp)
-	if err != nil {
-		return time.Time{}
-	}
+	t, _ := time.Parse(idTime, run[:min(len(run), len(idTime))])
 	return t
 }
 

@@ -1,0 +1,130 @@
+package catalog
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+
+	"github.com/sprint-ml/sprint/config/diagnostic"
+	"github.com/sprint-ml/sprint/jobs/commandline"
+	"github.com/sprint-ml/sprint/jobs/runs"
+	"github.com/sprint-ml/sprint/storage"
+)
+
+// NewestWithLogs is the newest run that tried a stage; a follower takes one
+// that has not tried any yet.
+func NewestWithLogs(ctx context.Context, store *storage.Store, follow bool) (string, error) {
+	ids, err := runs.List(ctx, store, 100)
+	if err != nil {
+		return "", err
+	}
+	for _, id := range ids {
+		if follow {
+			if alive, _, err := (&runs.Liveness{Store: store, Run: id}).Alive(ctx); err == nil && alive {
+				return id, nil
+			}
+		}
+		tries, err := runs.Attempts(ctx, store, id)
+		if err != nil {
+			return "", err
+		}
+		if len(tries) > 0 {
+			return id, nil
+		}
+	}
+	return "", &diagnostic.UsageError{Message: "no run of this store has logs"}
+}
+
+// CheckTried refuses a run or stage that can have no logs. A run that goes on
+// may still come to the stage.
+func CheckTried(ctx context.Context, store *storage.Store, run, stage string, follow bool) error {
+	if !storage.ValidKey("runs/" + run) {
+		return NoRun(run, storage.ErrNotFound)
+	}
+	tries, err := runs.Attempts(ctx, store, run)
+	if err != nil {
+		return err
+	}
+	resolved, err := runs.LoadResolved(ctx, store, run)
+	if err != nil && len(tries) == 0 {
+		if _, err := runs.LoadRecord(ctx, store, run); err == nil {
+			return NoRun(run, errors.New("it tried no stage"))
+		}
+		return NoRun(run, err)
+	}
+	if _, tried := tries[stage]; stage == "" || tried {
+		return nil
+	}
+	if _, planned := resolved.Stages[stage]; follow && planned {
+		return nil
+	}
+	return &diagnostic.UsageError{Message: fmt.Sprintf("run %s did not try stage %q", run, stage), Hint: "it tried " + strings.Join(slices.Sorted(maps.Keys(tries)), ", ")}
+}
+
+// ToCompare finds the two runs to compare: those of the arguments; of one, it and
+// the newest of its plan; of none, the newest and the one of its plan before it.
+func ToCompare(ctx context.Context, s *storage.Store, args []string) (old, now runs.Record, err error) {
+	load := func(id string) (runs.Record, error) {
+		st, err := runs.Load(ctx, s, id)
+		switch {
+		case err != nil:
+			return runs.Record{}, NoRun(id, err)
+		case st.Record == nil:
+			return runs.Record{}, &diagnostic.UsageError{Message: fmt.Sprintf("run %s has not ended: %s", id, st)}
+		}
+		return *st.Record, nil
+	}
+	newest := func(plan, not string) (runs.Record, error) {
+		st, err := Newest(ctx, s, func(st runs.Status) bool {
+			return st.Record != nil && (plan == "" || st.Record.Plan == plan) && (not == "" || st.Run < not)
+		})
+		if errors.Is(err, storage.ErrNotFound) {
+			return runs.Record{}, &diagnostic.UsageError{Message: "there is no other run to compare with", Hint: "`sprint runs` lists them"}
+		}
+		if err != nil {
+			return runs.Record{}, err
+		}
+		return *st.Record, nil
+	}
+	switch len(args) {
+	case 2:
+		if old, err = load(args[0]); err == nil {
+			now, err = load(args[1])
+		}
+	case 1:
+		if old, err = load(args[0]); err == nil {
+			now, err = newest(old.Plan, "")
+		}
+	default:
+		if now, err = newest("", ""); err == nil {
+			old, err = newest(now.Plan, *now.Run)
+		}
+	}
+	return old, now, err
+}
+
+// StartedBy returns the words of the command that started a run, without the
+// program. A run that is live is not repeated.
+func StartedBy(ctx context.Context, store *storage.Store, run string) ([]string, error) {
+	s, err := runs.Load(ctx, store, run)
+	if err != nil {
+		return nil, NoRun(run, err)
+	}
+	var words []string
+	switch {
+	case s.Live():
+		return nil, &diagnostic.UsageError{Message: fmt.Sprintf("run %s is not over: %s", run, s), Hint: fmt.Sprintf("`%s` follows it, `%s` ends it", commandline.Of("logs", "-f", run), commandline.Of("cancel", run))}
+	case s.Record != nil:
+		words = s.Record.Args
+	default: // it was killed
+		resolved, err := runs.LoadResolved(ctx, store, run)
+		if err != nil && !errors.Is(err, storage.ErrNotFound) {
+			return nil, err
+		}
+		words = resolved.Args
+	}
+	return words, nil
+}
