@@ -37,14 +37,9 @@ func newAssembly(t *taxonomy.Taxonomy, articles []rows.Row, o *Options) *assembl
 		b.model.Policies = append(b.model.Policies, labelmodel.Policy(policy))
 	}
 	n := len(t.Categories)
-	labels, by, conflicts := make([]rows.Label, n*len(articles)), make([]string, n*len(articles)), make([]bool, n*len(articles))
-	for i := range labels {
-		labels[i].Abstain = true
-	}
-	for i := range articles {
-		b.labels = append(b.labels, labels[i*n:(i+1)*n:(i+1)*n])
-		b.by = append(b.by, by[i*n:(i+1)*n:(i+1)*n])
-		b.conflicts = append(b.conflicts, conflicts[i*n:(i+1)*n:(i+1)*n])
+	for range articles {
+		b.labels = append(b.labels, slices.Repeat([]rows.Label{{Abstain: true}}, n))
+		b.by, b.conflicts = append(b.by, make([]string, n)), append(b.conflicts, make([]bool, n))
 	}
 	return b
 }
@@ -69,14 +64,15 @@ const voteBatch = 1024
 
 // ask asks sources, together, about the rows that are still undecided, and
 // takes what the model decides of their votes.
-func (b *assembly) ask(ctx context.Context, sources []source, progress func(done, total int)) error {
+func (b *assembly) ask(ctx context.Context, sources []source, report func(stages.Progress)) error {
 	at := b.undecided()
-	for from := 0; from < len(at); from += voteBatch {
+	progress := stages.Progress{Total: int64(len(at)), Unit: "rows"}
+	for part := range slices.Chunk(at, voteBatch) {
 		if err := ctx.Err(); err != nil {
 			return err
 		}
-		progress(from, len(at))
-		part := at[from:min(from+voteBatch, len(at))]
+		report(progress)
+		progress.Done += int64(len(part))
 		set := make([]*rows.Row, len(part))
 		for k, i := range part {
 			set[k] = &b.rows[i]
@@ -91,7 +87,7 @@ func (b *assembly) ask(ctx context.Context, sources []source, progress func(done
 			}
 		}
 	}
-	progress(len(at), len(at))
+	report(progress)
 	return nil
 }
 
@@ -114,13 +110,10 @@ func (b *assembly) decide(row int, decisions []labelmodel.Decision) {
 		if b.by[row][c] != "" {
 			continue // decided before this vote
 		}
-		if d.Conflict {
-			b.conflicts[row][c] = true
+		b.conflicts[row][c] = b.conflicts[row][c] || d.Conflict
+		if !d.Abstain {
+			b.set(row, c, rows.Label{Score: d.Score, Tag: b.t.Categories[c].Tags[d.Tag]}, b.sourceOf(row, d.Winners))
 		}
-		if d.Abstain {
-			continue
-		}
-		b.set(row, c, rows.Label{Score: d.Score, Tag: b.t.Categories[c].Tags[d.Tag]}, b.sourceOf(row, d.Winners))
 	}
 }
 
@@ -224,11 +217,4 @@ func (b *assembly) learnWeights(ctx context.Context, sources []source, gold []ro
 		count.Voters[name] = voterCount{Votes: tallies[i].Votes, Right: tallies[i].Right, Weight: b.model.Weights[i]}
 	}
 	return nil
-}
-
-// progress reports how far a source is.
-func progress(report func(stages.Progress), text string) func(done, total int) {
-	return func(done, total int) {
-		report(stages.Progress{Done: int64(done), Total: int64(total), Unit: "rows", Text: text})
-	}
 }

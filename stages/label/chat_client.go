@@ -27,21 +27,6 @@ const (
 	maxWait    = time.Minute // wait before another try, whatever Retry-After says
 )
 
-// The classes of a failed request.
-type (
-	// refusedError: asking again does not help.
-	refusedError struct {
-		code stages.Code
-		hint string
-		text string
-	}
-	// brokenError: no chat completion came; ask again.
-	brokenError struct{ text string }
-)
-
-func (e *refusedError) Error() string { return e.text }
-func (e *brokenError) Error() string  { return e.text }
-
 // chatClient asks an OpenAI-compatible endpoint. It is safe for concurrent use.
 type chatClient struct {
 	env  stages.Env
@@ -82,7 +67,7 @@ func newChatClient(env stages.Env, o *HTTP, pause time.Duration) (*chatClient, e
 	r := retryablehttp.NewClient()
 	r.HTTPClient = &http.Client{
 		Timeout:       o.Timeout,
-		Transport:     &bufferedTransport{inner: transport(), secret: c.key},
+		Transport:     &bufferedTransport{inner: transport(), endpoint: c.name, secret: c.key},
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }, // the key is for this host alone
 	}
 	r.Logger = nil
@@ -121,7 +106,7 @@ func (c *chatClient) usage() (calls int, in, out int64) {
 
 // checkRetry decides which failures another try may heal.
 func (c *chatClient) checkRetry(ctx context.Context, resp *http.Response, err error) (bool, error) {
-	var refused *refusedError
+	var refused *stages.Failure
 	switch {
 	case ctx.Err() != nil:
 		return false, ctx.Err()
@@ -195,12 +180,12 @@ func (c *chatClient) ask(ctx context.Context, body []byte) (answer, error) {
 			return c.read(data)
 		}
 	}
-	var refused *refusedError
+	var refused *stages.Failure
 	switch {
 	case ctx.Err() != nil:
 		return answer{}, context.Cause(ctx)
 	case errors.As(err, &refused):
-		return answer{}, stages.Fail(refused.code, refused.hint, "endpoint %s refuses: %s", c.name, refused.text)
+		return answer{}, refused
 	}
 	return answer{}, stages.Lose(stages.CodeEnvironment, "check the endpoint and run the same command again: answers so far are kept", "endpoint %s does not answer, after %d tries: %w", c.name, retries+1, withoutURL(err))
 }
@@ -238,8 +223,9 @@ func (c *chatClient) read(data []byte) (answer, error) {
 // bufferedTransport reads the whole answer within the caps, so that a cut or huge
 // one is a failed try like any other, and sorts what is no completion.
 type bufferedTransport struct {
-	inner  http.RoundTripper
-	secret string
+	inner    http.RoundTripper
+	endpoint string
+	secret   string
 }
 
 func (t *bufferedTransport) RoundTrip(req *http.Request) (*http.Response, error) {
@@ -251,38 +237,42 @@ func (t *bufferedTransport) RoundTrip(req *http.Request) (*http.Response, error)
 	data, err := io.ReadAll(io.LimitReader(resp.Body, maxAnswer+1))
 	switch {
 	case err != nil:
-		return nil, &brokenError{"the answer is cut off: " + err.Error()}
+		return nil, errors.New("the answer is cut off: " + err.Error())
 	case len(data) > maxAnswer:
-		return nil, &brokenError{fmt.Sprintf("the answer is over %d bytes", maxAnswer)}
+		return nil, fmt.Errorf("the answer is over %d bytes", maxAnswer)
 	}
 	if t.secret != "" {
 		data = bytes.ReplaceAll(data, []byte(t.secret), []byte("***"))
 	}
-	if err := classify(resp.StatusCode, data); err != nil {
+	if err := t.classify(resp.StatusCode, data); err != nil {
 		return nil, err
 	}
 	resp.Body = io.NopCloser(bytes.NewReader(data))
 	return resp, nil
 }
 
-// classify passes completions and what is worth another try, and refuses the rest.
-func classify(status int, data []byte) error {
+// classify passes completions and what is worth another try: an error that is no
+// Failure is asked again. It refuses the rest.
+func (t *bufferedTransport) classify(status int, data []byte) error {
 	text := excerpt(string(data))
+	code, hint, why := stages.CodeEnvironment, "", fmt.Sprintf("status %d: %s", status, text)
 	switch {
 	case status == http.StatusOK:
 		var got completion
 		if json.Unmarshal(data, &got) != nil || len(got.Choices) == 0 {
-			return &brokenError{"the answer is no chat completion: " + text}
+			return errors.New("the answer is no chat completion: " + text)
 		}
 		return nil
 	case status == http.StatusUnauthorized, status == http.StatusForbidden, status == http.StatusPaymentRequired:
-		return &refusedError{stages.CodeEnvironment, "check http.key and what it may do", fmt.Sprintf("status %d: %s", status, text)}
+		hint = "check http.key and what it may do"
 	case bytes.Contains(data, []byte("insufficient_quota")):
-		return &refusedError{stages.CodeEnvironment, "the account has no credit left; answers so far are kept", fmt.Sprintf("status %d: %s", status, text)}
+		hint = "the account has no credit left; answers so far are kept"
 	case status == http.StatusTooManyRequests, status == http.StatusRequestTimeout, status == http.StatusConflict, status >= 500:
 		return nil // the status tells; Retry-After is honoured
 	case status >= 300 && status < 400:
-		return &refusedError{stages.CodeEnvironment, "give the final address in endpoints: the key is not sent to another one", fmt.Sprintf("status %d, a redirection", status)}
+		hint, why = "give the final address in endpoints: the key is not sent to another one", fmt.Sprintf("status %d, a redirection", status)
+	default:
+		code, hint = stages.CodePlan, "check http.model and http.format, or the endpoint's address"
 	}
-	return &refusedError{stages.CodePlan, "check http.model and http.format, or the endpoint's address", fmt.Sprintf("status %d: %s", status, text)}
+	return stages.Fail(code, hint, "endpoint %s refuses: %s", t.endpoint, why)
 }

@@ -6,8 +6,7 @@
 // label_report.json holds. assembly.go puts together what the sources say;
 // source.go is the contract of a source, and each is a file source_NAME.go. A new
 // source is such a file, its name in the enum of Options.Source and a case in
-// stage.sources. chat_client.go, prompt.go and answer_store.go belong to
-// source_http.go.
+// stage.sources. chat_client.go and prompt.go belong to source_http.go.
 package label
 
 import (

@@ -1,10 +1,11 @@
 package label
 
 import (
+	"slices"
+
 	"github.com/sprint-ml/sprint/ml/taxonomy"
 	"github.com/sprint-ml/sprint/stages/dataset"
 	"github.com/sprint-ml/sprint/stages/rows"
-	"slices"
 )
 
 func newReport(t *taxonomy.Taxonomy) *Report {
@@ -84,8 +85,7 @@ func (r *Report) addSources(row *rows.Row, by []string) {
 }
 
 func (r *Report) addRules(t *taxonomy.Taxonomy, row *rows.Row) {
-	tags := map[int]int{} // category -> the first tag that fired
-	clash := map[int]bool{}
+	tags := map[int][]int{} // of a category, those that fired
 	for _, id := range row.Rules {
 		i, known := r.index[id]
 		if !known {
@@ -93,15 +93,13 @@ func (r *Report) addRules(t *taxonomy.Taxonomy, row *rows.Row) {
 		}
 		rule := &t.Rules[i]
 		r.fired[i]++
-		r.Categories[t.Categories[rule.Category].Name].Rules[rule.ID]++
-		if rule.Tag == 0 {
+		category := r.Categories[t.Categories[rule.Category].Name]
+		category.Rules[rule.ID]++
+		if rule.Tag == 0 || slices.Contains(tags[rule.Category], rule.Tag) {
 			continue
 		}
-		if first, ok := tags[rule.Category]; !ok {
-			tags[rule.Category] = rule.Tag
-		} else if first != rule.Tag && !clash[rule.Category] {
-			clash[rule.Category] = true
-			r.Categories[t.Categories[rule.Category].Name].TagConflicts++
+		if tags[rule.Category] = append(tags[rule.Category], rule.Tag); len(tags[rule.Category]) == 2 {
+			category.TagConflicts++
 		}
 	}
 }

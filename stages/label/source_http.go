@@ -3,6 +3,11 @@ package label
 import (
 	"cmp"
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
 	"log/slog"
 	"slices"
 	"time"
@@ -174,9 +179,8 @@ func (h *httpSource) answerFor(ctx context.Context, row *rows.Row, try int) (ans
 	if err != nil {
 		return answer{}, err
 	}
-	kept := answerStore{h.s.env.Store}
 	key := answerKey(body, try)
-	a, version, err := kept.get(ctx, key)
+	a, version, err := keptAnswer(ctx, h.s.env.Store, key)
 	if err == nil || !storage.MissingOrDamaged(err) {
 		return a, err
 	}
@@ -184,7 +188,7 @@ func (h *httpSource) answerFor(ctx context.Context, row *rows.Row, try int) (ans
 		return answer{}, err
 	}
 	// It is paid for: a signal that comes now must not lose it.
-	return a, kept.put(context.WithoutCancel(ctx), key, version, a)
+	return a, keepAnswer(context.WithoutCancel(ctx), h.s.env.Store, key, version, a)
 }
 
 func (h *httpSource) votes(labels []rows.Label) []labelmodel.Vote {
@@ -193,4 +197,42 @@ func (h *httpSource) votes(labels []rows.Label) []labelmodel.Vote {
 		out[c] = labelmodel.Vote{Voter: h.voter[c], Category: c, Score: l.Score, Tag: h.t.Categories[c].TagIndex(l.Tag)}
 	}
 	return out
+}
+
+// answer is one completion, as it is kept.
+type answer struct {
+	Content   string `json:"content"`
+	TokensIn  int64  `json:"tokens_in"`
+	TokensOut int64  `json:"tokens_out"`
+}
+
+// answerKey names the answer to a request in the store, which keeps it by what was
+// asked: a later run, on another machine too, and a stage that was killed pay for
+// nothing twice. A second try has its own.
+func answerKey(body []byte, try int) string {
+	sum := sha256.Sum256(fmt.Appendf(nil, "%d\n%s", try, body))
+	name := hex.EncodeToString(sum[:])
+	return "answers/" + name[:2] + "/" + name
+}
+
+// keptAnswer returns a kept answer. The error is storage.ErrNotFound or ErrCorrupt if
+// there is none of use; version is then what keepAnswer replaces.
+func keptAnswer(ctx context.Context, store *storage.Store, key string) (a answer, version string, err error) {
+	body, version, err := store.Read(ctx, key)
+	if err == nil && json.Unmarshal(body, &a) != nil {
+		err = &storage.Error{Op: "read answer", Key: key, Class: storage.ErrCorrupt}
+	}
+	return a, version, err
+}
+
+// keepAnswer keeps an answer. If another process kept one meanwhile, that one stays.
+func keepAnswer(ctx context.Context, store *storage.Store, key, version string, a answer) error {
+	body, err := json.Marshal(a)
+	if err != nil {
+		return err
+	}
+	if _, err = store.Swap(ctx, key, version, body); errors.Is(err, storage.ErrStale) {
+		return nil
+	}
+	return err
 }

@@ -2,6 +2,7 @@ package label
 
 import (
 	"context"
+	"log/slog"
 	"slices"
 	"strings"
 	"time"
@@ -9,6 +10,7 @@ import (
 	"github.com/sprint-ml/sprint/ml/taxonomy"
 	"github.com/sprint-ml/sprint/stages"
 	"github.com/sprint-ml/sprint/stages/dataset"
+	"github.com/sprint-ml/sprint/stages/dedup"
 	"github.com/sprint-ml/sprint/stages/resources"
 	"github.com/sprint-ml/sprint/stages/rows"
 	"github.com/sprint-ml/sprint/stages/storeio"
@@ -107,20 +109,47 @@ func (s *stage) label(ctx context.Context, t *taxonomy.Taxonomy, articles []rows
 			return nil, err
 		}
 	}
+	together := slices.Collect(slices.Chunk(sources, 1))
 	if s.o.Combine == "vote" {
-		err = b.ask(ctx, sources, progress(s.env.Progress, ""))
-	} else {
-		for _, one := range sources {
-			if err == nil {
-				err = b.ask(ctx, []source{one}, progress(s.env.Progress, ""))
-			}
-		}
+		together = [][]source{sources}
 	}
-	if err != nil {
-		return nil, err
+	for _, voting := range together {
+		if err := b.ask(ctx, voting, s.env.Progress); err != nil {
+			return nil, err
+		}
 	}
 	b.finish(s.o.Abstain)
 	return b, nil
+}
+
+// gold reads the gold part, without the rows that verify scores, and parts the
+// articles from it.
+func (s *stage) gold(ctx context.Context, t *taxonomy.Taxonomy, articles []rows.Row, count *goldCount) (gold, rest []rows.Row, err error) {
+	g, err := rows.OpenGold(ctx, s.env.Files, s.o.Gold, t.Names())
+	if err != nil {
+		return nil, nil, err
+	}
+	gold = g.Rows
+	if s.o.Scored != "" {
+		scored, err := rows.OpenGold(ctx, s.env.Files, s.o.Scored, t.Names())
+		if err != nil {
+			return nil, nil, err
+		}
+		gold, count.Scored = dedup.RemoveOverlap(gold, scored.Rows)
+		if count.Scored > 0 {
+			s.env.Log.Warn("rows of the gold part meet the gold set that verify scores: left out", slog.Int("rows", count.Scored), slog.Int("kept", len(gold)))
+		}
+	}
+	if len(gold) == 0 {
+		return nil, nil, stages.Fail(stages.CodeStage, "set other rows aside for it", "every row of the gold part %s is also in %s, which verify scores", s.o.Gold, s.o.Scored)
+	}
+	rest, count.Removed = dedup.RemoveOverlap(articles, gold)
+	count.Rows = len(gold)
+	s.env.Note("gold_rows_removed", count.Removed)
+	if len(rest) == 0 {
+		return nil, nil, stages.Fail(stages.CodeStage, "fetch rows that are not in the gold part", "all %d rows are in the gold part %s, which never trains", len(articles), s.o.Gold)
+	}
+	return gold, rest, nil
 }
 
 // weighedSources are the sources that the gold part weighs: all that vote together; of
@@ -133,34 +162,32 @@ func (s *stage) weighedSources(sources []source) []source {
 }
 
 // sources makes the labellers that vote, in the plan's order.
-func (s *stage) sources(t *taxonomy.Taxonomy, columns []string, b *assembly) ([]source, error) {
-	var out []source
+func (s *stage) sources(t *taxonomy.Taxonomy, columns []string, b *assembly) (out []source, err error) {
 	for _, name := range s.o.Source {
 		weight, given := s.o.Weights[name]
-		if !given {
+		switch {
+		case !given && name == sourceEncoder:
+			weight = encoderWeight
+		case !given:
 			weight = 1
 		}
+		var made source
 		switch name {
 		case sourceRules:
-			out = append(out, newRules(t, &b.voters, weight))
+			made = newRules(t, &b.voters, weight)
 		case sourceColumns:
-			c, err := newColumns(t, columns, &b.voters, weight)
-			if err != nil {
-				return nil, err
-			}
-			out = append(out, c)
+			made, err = newColumns(t, columns, &b.voters, weight)
 		case sourceHTTP:
-			h, err := newHTTP(s, t, b, weight)
-			if err != nil {
-				return nil, err
-			}
-			out = append(out, h)
+			made, err = newHTTP(s, t, b, weight)
 		case sourceEncoder:
-			if !given {
-				weight = encoderWeight
-			}
-			out = append(out, newEncoder(s, t, b, weight))
+			made = newEncoder(s, t, b, weight)
+		case sourceOverlay: // it does not vote
+			continue
 		}
+		if err != nil {
+			return nil, err
+		}
+		out = append(out, made)
 	}
 	return out, nil
 }
