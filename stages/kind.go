@@ -126,6 +126,18 @@ type InputResolver interface {
 // External is the resolved outside world of one stage.
 type External map[string]any
 
+// AddFile puts in the digest of a file that an option names, if it names one.
+func (e External) AddFile(ctx context.Context, lookup Lookup, name, path string) error {
+	if path == "" {
+		return nil
+	}
+	info, err := lookup.File(ctx, path)
+	if err == nil {
+		e[name] = info.Digest
+	}
+	return err
+}
+
 // Registry is the explicit list of kinds that a program knows.
 type Registry []Kind
 

@@ -10,6 +10,7 @@
 package label
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"maps"
@@ -131,28 +132,19 @@ func (o *Options) Resolve(ctx context.Context, lookup stages.Lookup) (stages.Ext
 	if o.uses(sourceHTTP) {
 		ext["prompt"] = prompt(t)
 	}
-	file := func(name, path string) (string, error) {
-		info, err := lookup.File(ctx, path)
-		if err == nil {
-			ext[name] = info.Digest
-		}
-		return info.Digest, err
-	}
 	if o.uses(sourceOverlay) {
-		if _, err := file("overlay", o.Overlay.File); err != nil {
+		if err := ext.AddFile(ctx, lookup, "overlay", o.Overlay.File); err != nil {
 			return nil, err
 		}
 	}
 	if o.Gold == "" {
 		return ext, nil
 	}
-	gold, err := file("gold", o.Gold)
-	if err != nil || o.Scored == "" {
-		return ext, err
+	if err := cmp.Or(ext.AddFile(ctx, lookup, "gold", o.Gold), ext.AddFile(ctx, lookup, "scored", o.Scored)); err != nil {
+		return nil, err
 	}
-	scored, err := file("scored", o.Scored)
-	if err == nil && scored == gold {
-		err = stages.Fail(stages.CodePlan, "set rows aside for it, in a file of their own", "gold: %s is the gold set that verify scores; what weighs the voters must not score them", o.Gold)
+	if ext["scored"] == ext["gold"] {
+		return nil, stages.Fail(stages.CodePlan, "set rows aside for it, in a file of their own", "gold: %s is the gold set that verify scores; what weighs the voters must not score them", o.Gold)
 	}
-	return ext, err
+	return ext, nil
 }

@@ -1,17 +1,14 @@
 package split
 
-// Sets that rows can meet in: the three sides, then gold.
+import "github.com/sprint-ml/sprint/stages/rows"
+
+// Sets that rows can meet in: the three sides, gold, and all rows that came in.
 const (
 	goldSet = 3
-	sets    = 4
+	allRows = 4
 )
 
-func setName(s int) string {
-	if s == goldSet {
-		return "gold"
-	}
-	return sideNames[s]
-}
+var setNames = [...]string{sideNames[0], sideNames[1], sideNames[2], goldSet: "gold", allRows: "rows"}
 
 // setOf is the set of a row; ok is false if it was left out.
 func (p *partition) setOf(i int) (set int, ok bool) {
@@ -26,12 +23,12 @@ func (p *partition) setOf(i int) (set int, ok bool) {
 
 // meetings holds the first row of each set, counted from 1, that has something
 // in common with others.
-type meetings map[uint64]*[sets]int32
+type meetings map[uint64]*[goldSet + 1]int32
 
 func (m meetings) add(common uint64, set, row int) {
 	at := m[common]
 	if at == nil {
-		at = new([sets]int32)
+		at = new([goldSet + 1]int32)
 		m[common] = at
 	}
 	if at[set] == 0 {
@@ -62,12 +59,12 @@ func (p *partition) leaks() []Leak {
 		if !ok {
 			continue
 		}
-		var met [sets]bool
-		meet := func(at *[sets]int32, by string) {
+		var met [goldSet + 1]bool
+		meet := func(at *[goldSet + 1]int32, by string) {
 			for b, row := range at {
 				if row > 0 && !met[b] && measured(a, b) {
 					met[b] = true
-					found.add(p, a, b, by, i, int(row)-1)
+					found.add(a, b, by, p.row(i), p.row(int(row)-1))
 				}
 			}
 		}
@@ -83,9 +80,9 @@ func (p *partition) leaks() []Leak {
 		switch {
 		case !kept || !also:
 		case measured(a, b):
-			found.add(p, a, b, byClose, i, j)
+			found.add(a, b, byClose, p.row(i), p.row(j))
 		case measured(b, a):
-			found.add(p, b, a, byClose, j, i)
+			found.add(b, a, byClose, p.row(j), p.row(i))
 		}
 	}
 	return found.list()
@@ -96,28 +93,32 @@ func (p *partition) leaks() []Leak {
 func measured(a, b int) bool { return a != b && (b == goldSet || a > b && a != goldSet) }
 
 // leakTable holds leaks by the two sets and the reason.
-type leakTable [sets][sets]map[string]*Leak
+type leakTable [len(setNames)][len(setNames)]map[string]*Leak
 
-func (t *leakTable) add(p *partition, a, b int, by string, i, j int) {
+// at is the leak of rows of set a that meet set b.
+func (t *leakTable) at(a, b int, by string) *Leak {
 	if t[a][b] == nil {
 		t[a][b] = map[string]*Leak{}
 	}
-	l := t[a][b][by]
-	if l == nil {
-		l = &Leak{Between: [2]string{setName(a), setName(b)}, By: by}
-		t[a][b][by] = l
+	if t[a][b][by] == nil {
+		t[a][b][by] = &Leak{Between: [2]string{setNames[a], setNames[b]}, By: by, Dropped: a == allRows}
 	}
+	return t[a][b][by]
+}
+
+func (t *leakTable) add(a, b int, by string, one, other *rows.Row) {
+	l := t.at(a, b, by)
 	if l.Rows++; len(l.Examples) < maxExamples {
-		l.Examples = append(l.Examples, example(p.row(i), p.row(j)))
+		l.Examples = append(l.Examples, example(one, other))
 	}
 }
 
 func (t *leakTable) list() []Leak {
 	var out []Leak
-	for a := range sets {
-		for b := range sets {
+	for _, of := range t {
+		for _, met := range of {
 			for _, by := range reasons {
-				if l := t[a][b][by]; l != nil {
+				if l := met[by]; l != nil {
 					out = append(out, *l)
 				}
 			}

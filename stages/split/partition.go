@@ -137,7 +137,7 @@ func (p *partition) leaveOutGold(stories dedup.DisjointSets) {
 			}
 		}
 	}
-	gone := map[string]*Leak{}
+	var gone leakTable
 	for i := range p.all {
 		golds := met[stories.Find(i)]
 		if len(golds) == 0 {
@@ -151,23 +151,12 @@ func (p *partition) leaveOutGold(stories dedup.DisjointSets) {
 				break
 			}
 		}
-		l := gone[by]
-		if l == nil {
-			l = &Leak{Between: [2]string{"rows", "gold"}, By: by, Dropped: true}
-			gone[by] = l
+		if by == byNear && len(gone.at(allRows, goldSet, by).Examples) < maxExamples {
+			with = p.mostSimilar(i, golds)
 		}
-		if l.Rows++; len(l.Examples) < maxExamples {
-			if by == byNear {
-				with = p.mostSimilar(i, golds)
-			}
-			l.Examples = append(l.Examples, example(&p.all[i], &p.gold[with]))
-		}
+		gone.add(allRows, goldSet, by, &p.all[i], &p.gold[with])
 	}
-	for _, by := range reasons {
-		if l := gone[by]; l != nil {
-			p.dropped = append(p.dropped, *l)
-		}
-	}
+	p.dropped = gone.list()
 }
 
 // leaveOutUndated leaves out rows without a time.

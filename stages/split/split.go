@@ -99,11 +99,8 @@ func (o *Options) Resolve(ctx context.Context, lookup stages.Lookup) (stages.Ext
 	if o.Gold == "" {
 		return nil, nil
 	}
-	info, err := lookup.File(ctx, o.Gold)
-	if err != nil {
-		return nil, err
-	}
-	return stages.External{"gold": info.Digest}, nil
+	ext := stages.External{}
+	return ext, ext.AddFile(ctx, lookup, "gold", o.Gold)
 }
 
 type stage struct {

@@ -127,11 +127,9 @@ func (o *Options) Resolve(ctx context.Context, lookup stages.Lookup) (stages.Ext
 		ext["rules"] = t.RulesKey()
 	}
 	if o.Calibrate.Gold > 0 {
-		info, err := lookup.File(ctx, o.Calibrate.File)
-		if err != nil {
+		if err := ext.AddFile(ctx, lookup, "gold", o.Calibrate.File); err != nil {
 			return nil, err
 		}
-		ext["gold"] = info.Digest
 		ext["gold_part"] = 2 // bumped with what rows.GoldPart draws
 	}
 	id, err := resources.PinEncoder(ctx, lookup, o.Encoder)

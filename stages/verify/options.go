@@ -92,14 +92,7 @@ func (o *Options) Resolve(ctx context.Context, lookup stages.Lookup) (stages.Ext
 			return nil, stages.Fail(stages.CodePlan, fmt.Sprintf("its categories: %v", t.Names()), "checks.%d: the taxonomy has no category %q", i, c.Category)
 		}
 	}
-	if o.Gold != "" {
-		info, err := lookup.File(ctx, o.Gold)
-		if err != nil {
-			return nil, err
-		}
-		ext["gold"] = info.Digest
-	}
-	return ext, nil
+	return ext, ext.AddFile(ctx, lookup, "gold", o.Gold)
 }
 
 // release is the model that drift is measured against, empty if it is not.
