@@ -35,23 +35,26 @@ func FromEncoder(e *encoder.Encoder, s Spec, seed uint64) (*Model, error) {
 		return nil, errors.New("the encoder has no pooler; use pooling mean or cls")
 	}
 	m := &Model{Spec: s, Tokenizer: e.Tokenizer, configJSON: e.ConfigJSON, prefix: e.Prefix}
-	for _, src := range encoderSources(s.Encoder, s.Pooling == Pooler) {
-		p, err := src.read(e.Tensor)
-		if err != nil {
-			return nil, err
-		}
-		m.Params = append(m.Params, p)
+	if err := m.takeEncoder(e); err != nil {
+		return nil, err
 	}
-	m.keepUnused(e)
 	m.Params = append(m.Params, newHeads(s, seed)...)
 	return m, nil
 }
 
-// keepUnused takes over what stands in the file and not in the graph: a pooler that
-// the pooling does not use, so that who loads the encoder still finds it.
-func (m *Model) keepUnused(e *encoder.Encoder) {
+// takeEncoder takes over the parameters that the graph has, and what stands in the file
+// beside them: a pooler that the pooling does not use, so that who loads the encoder still
+// finds it.
+func (m *Model) takeEncoder(e *encoder.Encoder) error {
+	for _, src := range encoderSources(m.Spec.Encoder, m.Spec.Pooling == Pooler) {
+		p, err := src.read(e.Tensor)
+		if err != nil {
+			return err
+		}
+		m.Params = append(m.Params, p)
+	}
 	if m.Spec.Pooling == Pooler || !e.HasPooler() {
-		return
+		return nil
 	}
 	for _, name := range []string{"pooler.dense.weight", "pooler.dense.bias"} {
 		if t, ok := e.Tensor(name); ok {
@@ -59,6 +62,7 @@ func (m *Model) keepUnused(e *encoder.Encoder) {
 			m.unused = append(m.unused, t)
 		}
 	}
+	return nil
 }
 
 // sprintSection is what config.json says under "sprint".
@@ -172,14 +176,9 @@ func Load(dir string) (*Model, error) {
 	if err := m.Spec.check(); err != nil {
 		return nil, fmt.Errorf("load the model in %s: %w", dir, err)
 	}
-	for _, src := range encoderSources(e.Config, c.Pooling == Pooler) {
-		p, err := src.read(e.Tensor)
-		if err != nil {
-			return nil, fmt.Errorf("load the model in %s: %w", dir, err)
-		}
-		m.Params = append(m.Params, p)
+	if err := m.takeEncoder(e); err != nil {
+		return nil, fmt.Errorf("load the model in %s: %w", dir, err)
 	}
-	m.keepUnused(e)
 	heads, err := readHeads(m.Spec, e.Weights.Tensor)
 	if err != nil {
 		return nil, fmt.Errorf("load the model in %s: %w", dir, err)

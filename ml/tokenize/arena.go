@@ -21,10 +21,10 @@ type Arena struct {
 // chunkTexts is what a worker takes at a time.
 const chunkTexts = 512
 
-// EncodeAll encodes texts, each to at most max ids, as Encode and EncodePair
+// EncodeAll encodes texts, each to at most limit ids, as Encode and EncodePair
 // do, on at most workers goroutines; 0 is one per core. The result does not
 // depend on their number.
-func (t *Tokenizer) EncodeAll(texts []Text, max, workers int) *Arena {
+func (t *Tokenizer) EncodeAll(texts []Text, limit, workers int) *Arena {
 	if workers <= 0 {
 		workers = runtime.GOMAXPROCS(0)
 	}
@@ -37,7 +37,7 @@ func (t *Tokenizer) EncodeAll(texts []Text, max, workers int) *Arena {
 				return
 			}
 			from := i * chunkTexts
-			chunks[i].encode(t, texts[from:min(from+chunkTexts, len(texts))], max)
+			chunks[i].encode(t, texts[from:min(from+chunkTexts, len(texts))], limit)
 		}
 	}
 	if workers = min(workers, len(chunks)); workers <= 1 {

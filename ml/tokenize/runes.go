@@ -1,6 +1,8 @@
 package tokenize
 
 import (
+	"cmp"
+	"slices"
 	"unicode"
 	"unicode/utf8"
 
@@ -138,14 +140,6 @@ func isCJK(r rune) bool {
 
 // inRanges reports whether r lies in one of the sorted, closed ranges.
 func inRanges(ranges [][2]rune, r rune) bool {
-	lo, hi := 0, len(ranges)
-	for lo < hi {
-		mid := int(uint(lo+hi) >> 1)
-		if ranges[mid][1] < r {
-			lo = mid + 1
-		} else {
-			hi = mid
-		}
-	}
-	return lo < len(ranges) && ranges[lo][0] <= r
+	i, _ := slices.BinarySearchFunc(ranges, r, func(x [2]rune, r rune) int { return cmp.Compare(x[1], r) })
+	return i < len(ranges) && ranges[i][0] <= r
 }

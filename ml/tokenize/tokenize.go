@@ -6,15 +6,17 @@
 // by name; building with `-tags daulet` puts github.com/daulet/tokenizers, the
 // Rust original, behind the same type, and tests compare the two.
 //
-// spec.go reads tokenizer.json and vocab.go a vocab.txt; wordpiece.go is the engine, over
-// runes.go (what becomes of a rune; tables.go is generated), trie.go and cache.go. arena.go
+// spec.go reads tokenizer.json, and vocab.txt as the one that it stands for; wordpiece.go is
+// the engine, over runes.go (what becomes of a rune; tables.go is generated). arena.go
 // encodes many texts. It imports nothing of this module.
 package tokenize
 
 import (
 	"bytes"
+	"encoding/json"
 	"fmt"
 	"slices"
+	"strings"
 )
 
 // Tokenizer encodes texts. It is immutable and safe for concurrent use.
@@ -63,15 +65,15 @@ func Load(tokenizerJSON []byte) (*Tokenizer, error) {
 	return t, nil
 }
 
-// Encode appends [CLS], the ids of text and [SEP] to dst, at most max ids in
-// all; max <= 0 is no limit. A text that is too long loses its end. Bytes that
+// Encode appends [CLS], the ids of text and [SEP] to dst, at most limit ids in
+// all; limit <= 0 is none. A text that is too long loses its end. Bytes that
 // are not UTF-8 count as U+FFFD, which BERT's clean-up drops.
-func (t *Tokenizer) Encode(dst []int32, text string, max int) []int32 {
+func (t *Tokenizer) Encode(dst []int32, text string, limit int) []int32 {
 	room := -1
-	if max > 0 {
-		room = max - 2
+	if limit > 0 {
+		room = limit - 2
 		if room < 0 {
-			return append(dst, []int32{t.spec.cls, t.spec.sep}[:max]...)
+			return append(dst, []int32{t.spec.cls, t.spec.sep}[:limit]...)
 		}
 	}
 	dst = append(dst, t.spec.cls)
@@ -86,31 +88,28 @@ func (t *Tokenizer) Encode(dst []int32, text string, max int) []int32 {
 }
 
 // EncodePair appends [CLS] a [SEP] b [SEP] to dst and the matching type ids (0
-// for the first three, 1 for the rest) to types. If they are longer than max,
+// for the first three, 1 for the rest) to types. If they are longer than limit,
 // the longer of the two texts is cut first, and both to half when neither fits,
 // as `longest_first` does.
-func (t *Tokenizer) EncodePair(dst, types []int32, a, b string, max int) (ids, typeIDs []int32) {
-	limit, room := -1, -1
-	if max > 0 {
-		room = max - 3
-		if room < 0 {
-			room = 0
-		}
-		limit = room + 1 // one more than fits tells "too long" from "just fits"
+func (t *Tokenizer) EncodePair(dst, types []int32, a, b string, limit int) (ids, typeIDs []int32) {
+	wanted, room := -1, -1
+	if limit > 0 {
+		room = max(limit-3, 0)
+		wanted = room + 1 // one more than fits tells "too long" from "just fits"
 	}
 	begin := len(dst)
 	dst = append(dst, t.spec.cls)
-	dst = t.engine.encode(dst, a, limit)
-	lenA := len(dst) - begin - 1
-	dst = t.engine.encode(dst, b, limit)
-	lenB := len(dst) - begin - 1 - lenA
+	encode := func(wanted int) (lenA, lenB int) {
+		dst = t.engine.encode(dst[:begin+1], a, wanted)
+		lenA = len(dst) - begin - 1
+		dst = t.engine.encode(dst, b, wanted)
+		return lenA, len(dst) - begin - 1 - lenA
+	}
+	lenA, lenB := encode(wanted)
 	if room >= 0 && lenA > room && lenB > room {
 		// Which of the two is longer decides who gets an odd token, so the ends
-		// that were not encoded count after all. Rare: both texts fill max alone.
-		dst = t.engine.encode(dst[:begin+1], a, -1)
-		lenA = len(dst) - begin - 1
-		dst = t.engine.encode(dst, b, -1)
-		lenB = len(dst) - begin - 1 - lenA
+		// that were not encoded count after all. Rare: both texts fill limit alone.
+		lenA, lenB = encode(-1)
 	}
 	keepA, keepB := lenA, lenB
 	if room >= 0 {
@@ -121,8 +120,8 @@ func (t *Tokenizer) EncodePair(dst, types []int32, a, b string, max int) (ids, t
 	dst = slices.Insert(dst, startB, t.spec.sep)
 	copy(dst[begin+1+keepA:], dst[startB:startB+1+keepB])
 	dst = append(dst[:begin+1+keepA+1+keepB], t.spec.sep)
-	if max > 0 && len(dst)-begin > max {
-		dst = dst[:begin+max]
+	if limit > 0 && len(dst)-begin > limit {
+		dst = dst[:begin+limit]
 	}
 	for i := range len(dst) - begin {
 		if i < keepA+2 {
@@ -182,6 +181,57 @@ func (t *Tokenizer) Vocab() []byte {
 		b.WriteByte('\n')
 	}
 	return b.Bytes()
+}
+
+// Settings is the tokenizer_config.json that transformers needs beside
+// tokenizer.json: without it, it makes every BERT tokenizer an uncased one. most
+// is the length that texts are cut to on demand. It is nil for other families
+// than BERT's, whose classes only their makers know.
+func (t *Tokenizer) Settings(most int) []byte {
+	if t.spec.unsupported != nil {
+		return nil
+	}
+	text, err := json.MarshalIndent(map[string]any{
+		"tokenizer_class": "BertTokenizer", "model_max_length": most,
+		"do_lower_case": t.spec.lower, "strip_accents": t.spec.strip, "tokenize_chinese_chars": t.spec.cjk,
+	}, "", "  ")
+	if err != nil {
+		return nil // a map of plain values always encodes
+	}
+	return append(text, '\n')
+}
+
+// Parts says of every id whether its token goes on with the word before it
+// (WordPiece's ##, or no blank before it where the vocabulary marks blanks), and
+// whether it marks a text's parts instead of being one: [CLS], [SEP], [PAD],
+// [MASK]. Both slices have Size entries.
+func (t *Tokenizer) Parts() (inside, fixed []bool) {
+	inside, fixed = make([]bool, t.size), make([]bool, t.size)
+	blank := ""
+	for _, mark := range []string{"##", "Ġ", "▁"} {
+		for token := range t.ids {
+			if strings.HasPrefix(token, mark) && token != mark && blank == "" {
+				blank = mark
+			}
+		}
+	}
+	for token, id := range t.ids {
+		if blank != "" {
+			inside[id] = strings.HasPrefix(token, blank) == (blank == "##")
+		}
+	}
+	marks := []int32{t.spec.cls, t.spec.sep}
+	for _, name := range []string{"[PAD]", "[MASK]", "<pad>", "<mask>"} {
+		if id, ok := t.ids[name]; ok {
+			marks = append(marks, id)
+		}
+	}
+	for _, id := range marks {
+		if int(id) < len(fixed) {
+			inside[id], fixed[id] = false, true
+		}
+	}
+	return inside, fixed
 }
 
 // UnsupportedError says which part of a tokenizer.json this build cannot follow.

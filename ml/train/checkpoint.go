@@ -53,7 +53,7 @@ func (t *Trainer) Save(dir string) error {
 		for k, group := range groups {
 			for i, p := range t.trainable {
 				data := tensors.MustCopyFlatData[float32](t.state[k*n+i])
-				if broken == nil && slices.ContainsFunc(data, nonFinite) {
+				if broken == nil && slices.ContainsFunc(data, nonFinite[float32]) {
 					broken = t.nonFiniteWeight(p.Name)
 				}
 				out = append(out, encoder.Float32Tensor(group+p.Name, data, p.Shape...))

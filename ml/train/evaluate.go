@@ -43,20 +43,16 @@ func (t *Trainer) Validate(ctx context.Context) (*Evaluation, error) {
 			}
 			defer finalize(out)
 			scores, tags, losses := tensors.MustCopyFlatData[float32](out[0]), tensors.MustCopyFlatData[int32](out[1]), tensors.MustCopyFlatData[float32](out[2])
-			text := 0
-			for _, row := range b.rows {
-				for _, i := range row {
-					at := text * k
-					e.Scores[i], e.Tags[i] = slices.Clone(scores[at:at+k]), slices.Clone(tags[at:at+k])
-					for c := range k {
-						w, tw := float64(t.val[i].Weight[c]), float64(t.val[i].tagWeight()[c])
-						d := float64(scores[at+c] - t.val[i].Score[c])
-						e.Heads[c].Score += w * d * d
-						e.Heads[c].Tag += tw * float64(losses[at+c])
-						counted[c] += w
-						tagged[c] += tw
-					}
-					text++
+			for text, i := range slices.Concat(b.rows...) {
+				at := text * k
+				e.Scores[i], e.Tags[i] = slices.Clone(scores[at:at+k]), slices.Clone(tags[at:at+k])
+				for c := range k {
+					w, tw := float64(t.val[i].Weight[c]), float64(t.val[i].tagWeight()[c])
+					d := float64(scores[at+c] - t.val[i].Score[c])
+					e.Heads[c].Score += w * d * d
+					e.Heads[c].Tag += tw * float64(losses[at+c])
+					counted[c] += w
+					tagged[c] += tw
 				}
 			}
 			return nil

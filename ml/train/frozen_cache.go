@@ -2,6 +2,7 @@ package train
 
 import (
 	"context"
+	"slices"
 
 	"github.com/gomlx/compute/dtypes"
 	gshapes "github.com/gomlx/compute/shapes"
@@ -60,17 +61,17 @@ func (t *Trainer) fillFrozenCache(ctx context.Context) error {
 		alt        bool
 		validation bool
 	}{{t.train, false, false}, {t.train, true, false}, {t.val, false, true}} {
-		lens := make([]int, len(set.examples))
+		lengths := make([]int, len(set.examples))
 		for i, e := range set.examples {
-			if lens[i] = len(e.IDs); set.alt {
-				lens[i] = len(e.Alt)
+			if lengths[i] = len(e.IDs); set.alt {
+				lengths[i] = len(e.Alt)
 			}
 		}
-		for _, batch := range t.packing.batches(lens, t.shapes) {
+		for _, batch := range t.packing.batches(lengths, t.shapes) {
 			if err := ctx.Err(); err != nil {
 				return err
 			}
-			if err := t.cacheBatch(b, batch, set.examples, set.alt, set.validation); err != nil {
+			if err := t.cacheBatch(b, batch, set.examples, lengths, set.alt, set.validation); err != nil {
 				return err
 			}
 		}
@@ -89,7 +90,7 @@ func (t *Trainer) fillFrozenCache(ctx context.Context) error {
 }
 
 // cacheBatch puts the frozen layers' output for a batch into b.
-func (t *Trainer) cacheBatch(b *frozenCache, in batch, examples []Example, alt, validation bool) error {
+func (t *Trainer) cacheBatch(b *frozenCache, in batch, examples []Example, lengths []int, alt, validation bool) error {
 	s := t.shapes[in.bucket]
 	a := t.collator(examples, func(int) bool { return alt }, validation).collate(s, in.rows)
 	return device.Guard("run the frozen layers", func() error {
@@ -104,18 +105,10 @@ func (t *Trainer) cacheBatch(b *frozenCache, in batch, examples []Example, alt, 
 		}
 		defer finalize(out)
 		states := tensors.MustCopyFlatData[float32](out[0])
-		text := 0
-		for _, row := range in.rows {
-			for _, i := range row {
-				n := len(examples[i].IDs)
-				if alt {
-					n = len(examples[i].Alt)
-				}
-				from := len(b.data)
-				b.data = append(b.data, states[int(a.first[text])*b.hidden:(int(a.first[text])+n)*b.hidden]...)
-				b.spans[cachedText{i, alt, validation}] = span{from, len(b.data)}
-				text++
-			}
+		for text, i := range slices.Concat(in.rows...) {
+			first, from := int(a.first[text]), len(b.data)
+			b.data = append(b.data, states[first*b.hidden:(first+lengths[i])*b.hidden]...)
+			b.spans[cachedText{i, alt, validation}] = span{from, len(b.data)}
 		}
 		return nil
 	})

@@ -8,6 +8,28 @@ import (
 	"github.com/sprint-ml/sprint/ml/bert"
 )
 
+// learningRate is the learning rate of a step counted from 0: linear warm-up, then
+// linear or cosine decay to 0.
+func (o Options) learningRate(step, total int) float64 {
+	warm := int(math.Ceil(o.Warmup * float64(total)))
+	if step < warm {
+		return o.LearningRate * float64(step+1) / float64(warm)
+	}
+	left := float64(total-step) / float64(max(total-warm, 1))
+	if o.Schedule == "cosine" {
+		return o.LearningRate * 0.5 * (1 + math.Cos(math.Pi*(1-left)))
+	}
+	return o.LearningRate * left
+}
+
+// Limit shortens the fit to steps, and its schedule with it. It must not be
+// called once steps are done: they had the rates of a longer fit.
+func (t *Trainer) Limit(steps int) {
+	if t.step == 0 {
+		t.total = min(max(steps, 1), t.total)
+	}
+}
+
 // AdamW's constants as in PyTorch; GoMLX's own epsilon of 1e-7 drifts.
 const (
 	beta1   = 0.9
