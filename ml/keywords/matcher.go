@@ -4,13 +4,16 @@
 //
 // matcher.go compiles the rules and matches; trie.go is the automaton and the hashes;
 // text.go folds a text and finds its words, scan.go and the assembly do so for most bytes;
-// result.go combines what was found into scores. check.go tries a taxonomy's own tests,
-// survey.go counts what rules make of a sample. It imports ml/taxonomy alone.
+// result.go combines what was found into scores. survey.go counts what rules make of a
+// sample, and tries a taxonomy's own tests. It imports ml/taxonomy alone.
 package keywords
 
 import (
+	"bytes"
 	"encoding/binary"
 	"math/bits"
+	"slices"
+	"strings"
 
 	"github.com/sprint-ml/sprint/ml/taxonomy"
 )
@@ -89,7 +92,7 @@ func (c *compiler) add(p taxonomy.Patterns, rule int32, u use) {
 		for _, e := range entries {
 			if key := key(e); len(key) > 0 {
 				if root == rootEnd {
-					reverse(key)
+					slices.Reverse(key)
 				}
 				c.patterns[root] = append(c.patterns[root], pattern{key, output{rule, u, s}})
 			}
@@ -105,20 +108,7 @@ func (c *compiler) add(p taxonomy.Patterns, rule int32, u use) {
 
 // key folds an entry: its words, parted by gap.
 func key(entry string) []byte {
-	var key []byte
-	for i, w := range taxonomy.Words(entry) {
-		if i > 0 {
-			key = append(key, gap)
-		}
-		key = append(key, w...)
-	}
-	return key
-}
-
-func reverse(b []byte) {
-	for i, j := 0, len(b)-1; i < j; i, j = i+1, j-1 {
-		b[i], b[j] = b[j], b[i]
-	}
+	return []byte(strings.Join(taxonomy.Words(entry), string(rune(gap))))
 }
 
 // probeBytes is the number of bytes by which parts of words are looked up.
@@ -126,13 +116,7 @@ const probeBytes = 4
 
 // addToFilters lets the filters pass what a pattern begins with.
 func (m *Matcher) addToFilters(root int, p pattern) {
-	first, several := p.key, false
-	for i, c := range p.key {
-		if c == gap {
-			first, several = p.key[:i], true
-			break
-		}
-	}
+	first, _, several := bytes.Cut(p.key, []byte{gap})
 	var load [8]byte
 	n := min(len(first), probeBytes)
 	m.shortest = min(m.shortest, n)

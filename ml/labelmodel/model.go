@@ -79,10 +79,10 @@ func (m *Model) decide(votes []Vote, c int) (d Decision, support float64) {
 		support += w
 		total += w * v.Score
 		pro = append(pro, v.Voter)
-		if best < 0 || stronger(v, votes[best]) {
+		if best < 0 || v.Score > votes[best].Score {
 			best = i
 		}
-		if v.Tag != 0 && (tagged < 0 || stronger(v, votes[tagged])) {
+		if v.Tag != 0 && (tagged < 0 || v.Score > votes[tagged].Score) {
 			tagged = i
 		}
 	}
@@ -107,8 +107,6 @@ func (m *Model) decide(votes []Vote, c int) (d Decision, support float64) {
 	}
 	return d, support
 }
-
-func stronger(a, b Vote) bool { return a.Score > b.Score }
 
 // keepStrongest leaves one category present. Those that abstain on conflict drop out
 // first; of the others the strongest wins, by score or by weight as the policy

@@ -7,6 +7,7 @@ package taxonomy
 
 import (
 	"fmt"
+	"slices"
 )
 
 // Taxonomy is a set of categories in the order of the file.
@@ -81,23 +82,11 @@ func (t *Taxonomy) Names() []string {
 
 // Index returns the place of a category, -1 if there is none of that name.
 func (t *Taxonomy) Index(name string) int {
-	for i, c := range t.Categories {
-		if c.Name == name {
-			return i
-		}
-	}
-	return -1
+	return slices.IndexFunc(t.Categories, func(c Category) bool { return c.Name == name })
 }
 
 // TagIndex returns the place of a tag in a category, -1 if it has none such.
-func (c Category) TagIndex(tag string) int {
-	for i, t := range c.Tags {
-		if t == tag {
-			return i
-		}
-	}
-	return -1
-}
+func (c Category) TagIndex(tag string) int { return slices.Index(c.Tags, tag) }
 
 // CategoriesKey is the part of the taxonomy that shapes a model: names and tags
 // in order, as values of encoding/json.

@@ -1,7 +1,6 @@
 package taxonomy
 
 import (
-	"slices"
 	"strings"
 
 	"go.yaml.in/yaml/v4"
@@ -88,7 +87,7 @@ func (p *parser) want(n *yaml.Node, t *Taxonomy) (Want, bool) {
 	}
 	if tagged {
 		if w.Tag = t.Categories[w.Category].TagIndex(tag); w.Tag < 0 {
-			p.fail(n, "its tags: "+strings.Join(slices.Clone(t.Categories[w.Category].Tags[1:]), ", "), "category %s has no tag %q", name, tag)
+			p.fail(n, "its tags: "+strings.Join(t.Categories[w.Category].Tags[1:], ", "), "category %s has no tag %q", name, tag)
 			return w, false
 		}
 	}
