@@ -52,39 +52,26 @@ type CategoryCI struct {
 // Bootstrap holds the figures of several classifiers on the same resamples of
 // one set, so that a difference of two is taken on equal rows (paired).
 type Bootstrap struct {
-	names      []string
-	macro      [][]float64 // by classifier and resample
-	micro      [][]float64
-	tags       [][]float64
-	byCategory [][]resampled // by classifier and category
+	names        []string
+	byClassifier []resampled
 }
 
-// resampled are the figures of one category by resample.
-type resampled struct{ precision, recall, f1, tags []float64 }
+// resampled are the figures of one classifier by resample.
+type resampled struct {
+	macro, micro, tags [Resamples]float64
+	byCategory         []resampledCategory
+}
 
-// Slots of a count: what one row can be for one classifier and category.
-const (
-	slotTP = iota
-	slotFP
-	slotFN
-	slotTagRight
-	slotTagWrong
-	slots
-)
+type resampledCategory struct{ precision, recall, f1, tags [Resamples]float64 }
 
 // NewBootstrap resamples the rows of a set on which several classifiers
 // answered: answers is by classifier, then by row. Rows on which all answers and
 // truths are alike are counted together, so the time grows with the rows drawn
 // and not with rows times categories.
 func NewBootstrap(names []string, truths []Truth, answers ...[]Answer) *Bootstrap {
-	b := &Bootstrap{names: names}
-	for range answers {
-		b.macro, b.micro, b.tags = append(b.macro, make([]float64, Resamples)), append(b.micro, make([]float64, Resamples)), append(b.tags, make([]float64, Resamples))
-		each := make([]resampled, len(names))
-		for k := range each {
-			each[k] = resampled{make([]float64, Resamples), make([]float64, Resamples), make([]float64, Resamples), make([]float64, Resamples)}
-		}
-		b.byCategory = append(b.byCategory, each)
+	b := &Bootstrap{names, make([]resampled, len(answers))}
+	for s := range answers {
+		b.byClassifier[s].byCategory = make([]resampledCategory, len(names))
 	}
 	if len(truths) == 0 {
 		return b
@@ -117,7 +104,7 @@ func NewBootstrap(names []string, truths []Truth, answers ...[]Answer) *Bootstra
 			}
 		}
 		for s := range answers {
-			b.figures(s, r, count[s*len(names)*slots:], counted)
+			b.byClassifier[s].note(r, count[s*len(names)*slots:], counted)
 		}
 	}
 	return b
@@ -155,60 +142,30 @@ func groupRows(categories int, truths []Truth, answers [][]Answer) (groupOf []in
 	return groupOf, groups
 }
 
-// outcome adds the slots that a row counts in for one classifier and category.
-func outcome(in []int32, base int32, t Truth, a Answer, k int) []int32 {
-	if !t.known(k) {
-		return in
-	}
-	switch {
-	case t.Positive[k] && a.Positive[k]:
-		in = append(in, base+slotTP)
-	case a.Positive[k]:
-		in = append(in, base+slotFP)
-	case t.Positive[k]:
-		in = append(in, base+slotFN)
-	}
-	if t.Positive[k] && t.Tags != nil && t.Tags[k] != "" {
-		if a.Tags != nil && a.Tags[k] == t.Tags[k] {
-			in = append(in, base+slotTagRight)
-		} else {
-			in = append(in, base+slotTagWrong)
-		}
-	}
-	return in
-}
-
-// figures computes those of classifier s on resample r.
-func (b *Bootstrap) figures(s, r int, count []int32, counted []bool) {
+// note computes the figures on resample r.
+func (f *resampled) note(r int, count []int32, counted []bool) {
 	var all counts
-	sum, n, right, tagged := 0.0, 0, 0, 0
-	for k := range b.names {
-		at := count[k*slots : (k+1)*slots]
-		c := counts{int(at[slotTP]), int(at[slotFP]), int(at[slotFN])}
-		d := &b.byCategory[s][k]
-		d.precision[r], d.recall[r], d.f1[r] = c.precision(), c.recall(), c.f1()
-		ok, bad := int(at[slotTagRight]), int(at[slotTagWrong])
-		d.tags[r] = ratio(ok, ok+bad)
-		right, tagged = right+ok, tagged+ok+bad
-		all.tp, all.fp, all.fn = all.tp+c.tp, all.fp+c.fp, all.fn+c.fn
+	sum, n := 0.0, 0
+	for k := range f.byCategory {
+		c, d := counts(count[k*slots:]), &f.byCategory[k]
+		d.precision[r], d.recall[r], d.f1[r], d.tags[r] = c.precision(), c.recall(), c.f1(), c.tagAccuracy()
+		all.add(c)
 		if counted[k] {
 			sum += d.f1[r]
 			n++
 		}
 	}
 	if n > 0 {
-		b.macro[s][r] = sum / float64(n)
+		f.macro[r] = sum / float64(n)
 	}
-	b.micro[s][r] = all.f1()
-	b.tags[s][r] = ratio(right, tagged)
+	f.micro[r], f.tags[r] = all.f1(), all.tagAccuracy()
 }
 
 // interval cuts equal shares off both ends.
-func interval(values []float64) Interval {
-	v := slices.Clone(values)
-	slices.Sort(v)
-	cut := int((1 - Level) / 2 * float64(len(v)))
-	return Interval{Round(v[cut]), Round(v[len(v)-1-cut])}
+func interval(values [Resamples]float64) Interval {
+	slices.Sort(values[:])
+	cut := int((1 - Level) / 2 * Resamples)
+	return Interval{Round(values[cut]), Round(values[Resamples-1-cut])}
 }
 
 // Round keeps four digits: more is noise in figures of a few hundred rows.
@@ -216,10 +173,10 @@ func Round(x float64) float64 { return math.Round(x*1e4) / 1e4 }
 
 // Annotate puts the intervals of a classifier into its report.
 func (b *Bootstrap) Annotate(r *Report, classifier int) {
-	r.CI = &ReportCI{Level: Level, Resamples: Resamples, MacroF1: interval(b.macro[classifier]), MicroF1: interval(b.micro[classifier]), TagAccuracy: interval(b.tags[classifier])}
+	f := &b.byClassifier[classifier]
+	r.CI = &ReportCI{Level: Level, Resamples: Resamples, MacroF1: interval(f.macro), MicroF1: interval(f.micro), TagAccuracy: interval(f.tags)}
 	for k, name := range b.names {
-		c := r.PerCategory[name]
-		d := b.byCategory[classifier][k]
+		c, d := r.PerCategory[name], &f.byCategory[k]
 		c.CI = &CategoryCI{interval(d.precision), interval(d.recall), interval(d.f1), interval(d.tags)}
 		r.PerCategory[name] = c
 	}
@@ -227,17 +184,17 @@ func (b *Bootstrap) Annotate(r *Report, classifier int) {
 
 // Difference is report a of classifier i less report b of classifier j.
 func (b *Bootstrap) Difference(i int, a Report, j int, over Report) Difference {
+	x, y := &b.byClassifier[i], &b.byClassifier[j]
 	return Difference{
-		MacroF1: Estimate{Round(a.MacroF1 - over.MacroF1), interval(differences(b.macro[i], b.macro[j]))},
-		MicroF1: Estimate{Round(a.MicroF1 - over.MicroF1), interval(differences(b.micro[i], b.micro[j]))},
+		MacroF1: Estimate{Round(a.MacroF1 - over.MacroF1), interval(differences(x.macro, y.macro))},
+		MicroF1: Estimate{Round(a.MicroF1 - over.MicroF1), interval(differences(x.micro, y.micro))},
 	}
 }
 
 // differences is a less b, resample by resample.
-func differences(a, b []float64) []float64 {
-	out := make([]float64, len(a))
-	for i := range a {
-		out[i] = a[i] - b[i]
+func differences(a, b [Resamples]float64) [Resamples]float64 {
+	for r := range a {
+		a[r] -= b[r]
 	}
-	return out
+	return a
 }

@@ -98,13 +98,13 @@ func TestBootstrapAgainstSlow(t *testing.T) {
 		}
 		want := Score(names, s, x, nil)
 		for k, n := range names {
-			c, d := want.PerCategory[n], b.byCategory[0][k]
+			c, d := want.PerCategory[n], &b.byClassifier[0].byCategory[k]
 			if d.precision[r] != c.Precision || d.recall[r] != c.Recall || d.f1[r] != c.F1 || d.tags[r] != c.TagAccuracy {
 				t.Fatalf("resample %d, %s: %v %v %v %v, want %+v", r, n, d.precision[r], d.recall[r], d.f1[r], d.tags[r], c)
 			}
 		}
-		if b.micro[0][r] != want.MicroF1 {
-			t.Fatalf("resample %d: micro-F1 %v, want %v", r, b.micro[0][r], want.MicroF1)
+		if b.byClassifier[0].micro[r] != want.MicroF1 {
+			t.Fatalf("resample %d: micro-F1 %v, want %v", r, b.byClassifier[0].micro[r], want.MicroF1)
 		}
 	}
 }

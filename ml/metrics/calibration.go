@@ -57,3 +57,65 @@ func Calibrate(truths []Truth, category int, score func(row int) float64) Calibr
 	out.ECE = Round(out.ECE)
 	return out
 }
+
+// Temper rescales a score by a temperature: one above 1 makes it less sure, one
+// below 1 surer. A score above 0 is taken as a probability p and becomes the one
+// whose log-odds are those of p over the temperature (Guo et al. 2017, arXiv
+// 1706.04599); absence, 0 and below, stays. Order and the range [-1,1] are kept.
+// A temperature of 0 or 1 changes nothing.
+func Temper(score, temperature float64) float64 {
+	if score <= 0 || score >= 1 || temperature == 0 || temperature == 1 {
+		return score
+	}
+	// 1/(1+e^-z) with z = log(p/(1-p))/T.
+	return 1 / (1 + math.Exp((math.Log1p(-score)-math.Log(score))/temperature))
+}
+
+// Bounds of a temperature, and the least probability that a loss counts: a score
+// of 0 that is wrong must not weigh without end.
+const (
+	minTemperature = 0.1
+	maxTemperature = 10
+	minProbability = 1e-3
+)
+
+// LogLoss is the mean of -log p of the truth, p being the tempered score.
+func LogLoss(scores []float32, truth []bool, temperature float64) float64 {
+	sum := 0.0
+	for i, s := range scores {
+		p := math.Min(math.Max(Temper(float64(s), temperature), minProbability), 1-minProbability)
+		if !truth[i] {
+			p = 1 - p
+		}
+		sum -= math.Log(p)
+	}
+	return sum / math.Max(float64(len(scores)), 1)
+}
+
+// Temperature returns the one with the least log loss on the given rows, in two
+// decimals, and 1 if that gains nothing.
+func Temperature(scores []float32, truth []bool) float64 {
+	// The loss has one valley in log T, but for its ends; a golden-section
+	// search finds it.
+	const ratio = 0.6180339887498949
+	low, high := math.Log(minTemperature), math.Log(maxTemperature)
+	loss := func(x float64) float64 { return LogLoss(scores, truth, math.Exp(x)) }
+	a, b := high-ratio*(high-low), low+ratio*(high-low)
+	fa, fb := loss(a), loss(b)
+	for high-low > 1e-3 {
+		if fa <= fb {
+			high, b, fb = b, a, fa
+			a = high - ratio*(high-low)
+			fa = loss(a)
+		} else {
+			low, a, fa = a, b, fb
+			b = low + ratio*(high-low)
+			fb = loss(b)
+		}
+	}
+	t := math.Round(math.Exp((low+high)/2)*100) / 100
+	if LogLoss(scores, truth, t) >= LogLoss(scores, truth, 1) {
+		return 1
+	}
+	return t
+}

@@ -1,14 +1,9 @@
 // Package metrics measures multi-label predictions: precision, recall and F1 per
-// category, macro and micro averages, tag accuracy, the majority baseline and
-// thresholds (score.go), intervals by resampling (bootstrap.go), calibration and
-// temperatures (calibration.go, temperature.go), drift (drift.go), and whether rules must
-// answer beside a model (rules_beside.go). It imports nothing of this module.
+// category, macro and micro averages, tag accuracy and the majority baseline (score.go),
+// thresholds, and whether rules must answer beside a model (threshold.go), intervals by
+// resampling (bootstrap.go), calibration and temperatures (calibration.go) and drift
+// (drift.go). It imports nothing of this module.
 package metrics
-
-import (
-	"math"
-	"sort"
-)
 
 // MinSupport is the number of positives from which on a category counts in the
 // macro average: below it one row moves F1 by too much.
@@ -62,32 +57,25 @@ type Report struct {
 func Score(names []string, truths []Truth, answers []Answer, thresholds []float64) Report {
 	r := Report{Rows: len(truths), PerCategory: map[string]Category{}}
 	var all counts
+	var in []int32
 	sum, n := 0.0, 0
 	for k, name := range names {
 		var c counts
-		tags, right := 0, 0
 		for i, t := range truths {
-			if !t.known(k) {
-				continue
-			}
-			a := answers[i]
-			c.add(t.Positive[k], a.Positive[k])
-			if t.Positive[k] && t.Tags != nil && t.Tags[k] != "" {
-				tags++
-				if a.Tags != nil && a.Tags[k] == t.Tags[k] {
-					right++
-				}
+			in = outcome(in[:0], 0, t, answers[i], k)
+			for _, slot := range in {
+				c[slot]++
 			}
 		}
-		x := Category{Precision: c.precision(), Recall: c.recall(), F1: c.f1(), Support: c.tp + c.fn, TagSupport: tags}
-		if tags > 0 {
-			x.TagAccuracy = float64(right) / float64(tags)
+		x := Category{
+			Precision: c.precision(), Recall: c.recall(), F1: c.f1(), Support: int(c[slotTP] + c[slotFN]),
+			TagAccuracy: c.tagAccuracy(), TagSupport: int(c[slotTagRight] + c[slotTagWrong]),
 		}
 		if thresholds != nil {
 			x.Threshold = thresholds[k]
 		}
 		r.PerCategory[name] = x
-		all.tp, all.fp, all.fn = all.tp+c.tp, all.fp+c.fp, all.fn+c.fn
+		all.add(c)
 		if x.Support >= MinSupport {
 			sum += x.F1
 			n++
@@ -102,29 +90,61 @@ func Score(names []string, truths []Truth, answers []Answer, thresholds []float6
 	return r
 }
 
-type counts struct{ tp, fp, fn int }
+// Slots of a count: what one row can be for one classifier and category.
+const (
+	slotTP = iota
+	slotFP
+	slotFN
+	slotTagRight
+	slotTagWrong
+	slots
+)
 
-func (c *counts) add(truth, answer bool) {
-	switch {
-	case truth && answer:
-		c.tp++
-	case answer:
-		c.fp++
-	case truth:
-		c.fn++
+// counts are a category's rows by slot.
+type counts [slots]int32
+
+func (c *counts) add(o counts) {
+	for slot, n := range o {
+		c[slot] += n
 	}
 }
 
-func ratio(a, b int) float64 {
+func (c *counts) precision() float64 { return ratio(c[slotTP], c[slotTP]+c[slotFP]) }
+func (c *counts) recall() float64    { return ratio(c[slotTP], c[slotTP]+c[slotFN]) }
+func (c *counts) f1() float64        { return ratio(2*c[slotTP], 2*c[slotTP]+c[slotFP]+c[slotFN]) }
+func (c *counts) tagAccuracy() float64 {
+	return ratio(c[slotTagRight], c[slotTagRight]+c[slotTagWrong])
+}
+
+// outcome adds the slots that a row counts in for one classifier and category.
+func outcome(in []int32, base int32, t Truth, a Answer, k int) []int32 {
+	if !t.known(k) {
+		return in
+	}
+	switch {
+	case t.Positive[k] && a.Positive[k]:
+		in = append(in, base+slotTP)
+	case a.Positive[k]:
+		in = append(in, base+slotFP)
+	case t.Positive[k]:
+		in = append(in, base+slotFN)
+	}
+	if t.Positive[k] && t.Tags != nil && t.Tags[k] != "" {
+		if a.Tags != nil && a.Tags[k] == t.Tags[k] {
+			in = append(in, base+slotTagRight)
+		} else {
+			in = append(in, base+slotTagWrong)
+		}
+	}
+	return in
+}
+
+func ratio[T int | int32](a, b T) float64 {
 	if b == 0 {
 		return 0
 	}
 	return float64(a) / float64(b)
 }
-
-func (c counts) precision() float64 { return ratio(c.tp, c.tp+c.fp) }
-func (c counts) recall() float64    { return ratio(c.tp, c.tp+c.fn) }
-func (c counts) f1() float64        { return ratio(2*c.tp, 2*c.tp+c.fp+c.fn) }
 
 // Majority is the classifier that gives every row the more frequent value of
 // each category among the training truths.
@@ -144,51 +164,4 @@ func Majority(train []Truth, categories int) Answer {
 		a.Positive[k] = 2*positive > known
 	}
 	return a
-}
-
-// minPositives is how many validation positives a threshold of its own needs.
-const minPositives = 8
-
-// Threshold returns the score from which on a category counts as present: the
-// one with the best F1 on the given rows, 0.5 if there are too few positives.
-// Between two neighbouring scores it takes the middle, so that a hair's breadth
-// on another device changes no answer.
-func Threshold(scores []float32, truth []bool) float64 {
-	positives := 0
-	for _, t := range truth {
-		if t {
-			positives++
-		}
-	}
-	if positives < minPositives {
-		return 0.5
-	}
-	type pair struct {
-		score float32
-		truth bool
-	}
-	pairs := make([]pair, len(scores))
-	for i, s := range scores {
-		pairs[i] = pair{s, truth[i]}
-	}
-	sort.SliceStable(pairs, func(a, b int) bool { return pairs[a].score > pairs[b].score })
-	best, threshold, tp := -1.0, 0.5, 0
-	for i, p := range pairs {
-		if p.truth {
-			tp++
-		}
-		if i+1 < len(pairs) && pairs[i+1].score == p.score {
-			continue
-		}
-		f1 := ratio(2*tp, i+1+positives)
-		cut := float64(p.score) - 1e-3
-		if i+1 < len(pairs) {
-			cut = (float64(p.score) + float64(pairs[i+1].score)) / 2
-		}
-		// Among equals the cut nearest to one half is the safest.
-		if f1 > best || f1 == best && math.Abs(cut-0.5) < math.Abs(threshold-0.5) {
-			best, threshold = f1, cut
-		}
-	}
-	return math.Min(math.Max(math.Round(threshold*1e4)/1e4, -0.99), 0.99)
 }
