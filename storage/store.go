@@ -54,17 +54,3 @@ func Open(ctx context.Context, rawURL string, o *Options) (*Store, error) {
 // ValidKey reports whether key may name an object of a store: the alphabet that
 // every driver keeps apart on every file system.
 func ValidKey(key string) bool { return bucket.ValidKey(key) }
-
-// SplitURL parts the URL of an object into the URL of its bucket, which Open
-// takes, and the object's key there. ok is false for what names a local file: a
-// path, or a file:// URL, of which LocalPath makes one.
-func SplitURL(raw string) (bucketURL, key string, ok bool) { return bucket.SplitURL(raw) }
-
-// JoinURL is the URL of an object of a bucket: SplitURL gives both back.
-func JoinURL(bucketURL, key string) string { return bucket.JoinURL(bucketURL, key) }
-
-// LocalPath is the path of the local file that a path or a file:// URL names.
-func LocalPath(raw string) string { return bucket.LocalPath(raw) }
-
-// Redact strips what may be a secret from a store's URL, for messages.
-func Redact(rawURL string) string { return bucket.Redact(rawURL) }

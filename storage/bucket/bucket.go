@@ -18,20 +18,22 @@
 //   - reader.go, ranges.go, download.go: what is read, by one connection or many
 //   - unfinished.go: what dead writers left
 //   - denied.go: the bucket as one without rights sees it
-//   - drivers.go, file.go, mem.go, s3.go, s3_transfer.go, gcs.go, transport.go:
-//     the four kinds of buckets
+//   - drivers.go, s3.go, s3_transfer.go, gcs.go, transport.go: the four kinds of
+//     buckets
 package bucket
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"log/slog"
-	"path/filepath"
+	"net/url"
 	"sync"
 	"time"
 
 	"github.com/sprint-ml/sprint/storage/localblob"
 	"gocloud.dev/blob"
+	"golang.org/x/sync/semaphore"
 )
 
 // Options of Open. The zero value is ready to use.
@@ -56,28 +58,23 @@ func (o *Options) filled() Options {
 	if f.Log == nil {
 		f.Log = slog.New(slog.DiscardHandler)
 	}
-	if f.Tries == 0 {
-		f.Tries = 5
+	if f.Around == nil {
+		f.Around = func(_ context.Context, _, _ string, call func() error) error { return call() }
 	}
-	if f.Backoff == 0 {
-		f.Backoff = 100 * time.Millisecond
-	}
+	f.Tries = cmp.Or(f.Tries, 5)
+	f.Backoff = cmp.Or(f.Backoff, 100*time.Millisecond)
 	return f
 }
 
 // Bucket is an open bucket. It is safe for concurrent use.
 type Bucket struct {
-	blobs  *blob.Bucket
-	bulk   bulkTransfer // nil: the driver's writer and its copy
-	conns  *conns       // nil: a bucket without connections
+	opened
 	driver driver
-	scheme string
-	url    string // for messages
-	source string // as given to Open
-	folder string // of a local bucket
+	at     *url.URL // where it is
+	source string   // as given to Open
 	o      Options
-	serial sync.Mutex    // conditional writes of drivers that have none
-	ahead  chan struct{} // one element for each range in memory
+	serial sync.Mutex          // conditional writes of drivers that have none
+	ahead  *semaphore.Weighted // one for each range in memory
 }
 
 // Open opens the bucket at a URL (file://, mem://, s3://, gs://) or folder. A
@@ -88,26 +85,23 @@ func Open(ctx context.Context, rawURL string, o *Options) (*Bucket, error) {
 	if err != nil {
 		return nil, err
 	}
-	b := &Bucket{driver: d, scheme: u.Scheme, url: Redact(rawURL), source: rawURL, o: o.filled(), ahead: make(chan struct{}, rangesAhead)}
 	opened, err := d.open(ctx, u)
 	if err != nil {
-		err = wrap("open", b.url, err)
-		if own := (*Error)(nil); errors.As(err, &own) && errors.Is(own.Class, ErrTransient) {
+		err = wrap("open", Redact(rawURL), err)
+		if own, ok := errors.AsType[*Error](err); ok && errors.Is(own.Class, ErrTransient) {
 			// Nothing was sent yet: what fails here is the URL or the folder.
 			own.Class = ErrInvalid
 		}
 		return nil, err
 	}
-	b.blobs, b.bulk, b.conns = opened.Bucket, opened.bulk, opened.conns
-	if prefix := keyPrefix(u); prefix != "" {
-		b.blobs = blob.PrefixedBucket(b.blobs, prefix)
+	return newBucket(opened, d, u, rawURL, o.filled()), nil
+}
+
+func newBucket(opened opened, d driver, at *url.URL, source string, o Options) *Bucket {
+	if prefix := keyPrefix(at); prefix != "" {
+		opened.blobs = blob.PrefixedBucket(opened.blobs, prefix)
 	}
-	if u.Scheme == "file" {
-		if b.folder, err = filepath.Abs(filepath.FromSlash(u.Path)); err != nil {
-			return nil, err
-		}
-	}
-	return b, nil
+	return &Bucket{opened: opened, driver: d, at: at, source: source, o: o, ahead: semaphore.NewWeighted(rangesAhead)}
 }
 
 // ValidKey reports whether key may name an object of a store: the alphabet that
@@ -124,7 +118,7 @@ func (b *Bucket) Close() error {
 }
 
 // URL names the bucket in messages: secrets are stripped.
-func (b *Bucket) URL() string { return b.url }
+func (b *Bucket) URL() string { return Redact(b.source) }
 
 // Source is the URL that opens the same bucket again, as it was given to Open.
 // It may hold secrets; URL is for messages.
@@ -134,7 +128,7 @@ func (b *Bucket) Source() string { return b.source }
 func (b *Bucket) Logger() *slog.Logger { return b.o.Log }
 
 // Local reports whether only this process sees the bucket (mem://).
-func (b *Bucket) Local() bool { return b.scheme == "mem" }
+func (b *Bucket) Local() bool { return b.at.Scheme == "mem" }
 
 // Remote reports whether every answer of the bucket takes a journey.
 func (b *Bucket) Remote() bool { return b.driver.remote }

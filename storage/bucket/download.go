@@ -72,15 +72,11 @@ func (d *download) fetch(ctx context.Context) error {
 		if i >= int64(len(d.done)) {
 			return nil
 		}
-		if i+1 < int64(min(len(d.done), downloadConns)) {
-			select {
-			case d.b.ahead <- struct{}{}:
-				d.group.Go(func() error {
-					defer func() { <-d.b.ahead }()
-					return d.fetch(ctx)
-				})
-			default:
-			}
+		if i+1 < int64(min(len(d.done), downloadConns)) && d.b.ahead.TryAcquire(1) {
+			d.group.Go(func() error {
+				defer d.b.ahead.Release(1)
+				return d.fetch(ctx)
+			})
 		}
 		if err := d.fetchRange(ctx, i*rangeSize, buf); err != nil {
 			return err

@@ -2,10 +2,17 @@ package bucket
 
 import (
 	"context"
+	"errors"
 	"net/url"
 	"time"
 
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/feature/s3/transfermanager"
+	"github.com/aws/aws-sdk-go-v2/service/s3"
+	"github.com/sprint-ml/sprint/storage/gcsblob"
+	"github.com/sprint-ml/sprint/storage/localblob"
 	"gocloud.dev/blob"
+	"gocloud.dev/blob/memblob"
 )
 
 // driver is what a Bucket needs to know of one kind of bucket beyond gocloud.
@@ -19,15 +26,15 @@ type driver struct {
 	condition func(as func(any) bool, version string) error
 	// serial buckets have no conditional write: the Bucket's mutex makes one.
 	serial bool
-	// denied opens the bucket without rights; nil where nobody is denied.
-	denied deniedOpener
+	// denied opens the bucket without rights; nil where nobody asks for them.
+	denied func(ctx context.Context, b *Bucket) (*blob.Bucket, error)
 	// remote buckets are read faster by several connections.
 	remote bool
 }
 
 // opened is an open bucket, without the prefix of its URL.
 type opened struct {
-	*blob.Bucket
+	blobs *blob.Bucket
 	bulk  bulkTransfer // nil: the driver's writer and its copy
 	conns *conns       // nil where there are none
 }
@@ -44,31 +51,58 @@ type bulkTransfer interface {
 func drivers() map[string]driver {
 	return map[string]driver{
 		"file": {
-			open:      openFile,
-			version:   fileVersion,
-			condition: fileCondition,
-			denied:    fileDenied,
+			open: func(_ context.Context, u *url.URL) (opened, error) {
+				b, err := localblob.OpenBucket(u.Path)
+				return opened{blobs: b}, err
+			},
+			version:   versionOf(func(v localblob.Version) string { return string(v) }),
+			condition: demand(func(c *localblob.Condition, v string) { c.Version = v }),
 		},
 		"mem": {
-			open:   openMem,
+			open: func(context.Context, *url.URL) (opened, error) {
+				return opened{blobs: memblob.OpenBucket(nil)}, nil
+			},
 			serial: true,
 		},
 		"s3": {
 			open:      openS3,
 			params:    []string{"region", "endpoint", "profile", "use_path_style", "hostname_immutable", "anonymous", "disable_https", "role", "dualstack", "fips", "ssetype", "kmskeyid", "request_checksum_calculation", "response_checksum_validation"},
-			version:   s3Version,
-			condition: s3Condition,
+			version:   versionOf(func(o s3.GetObjectOutput) string { return aws.ToString(o.ETag) }),
+			condition: demand(func(in *transfermanager.UploadObjectInput, v string) { in.IfMatch = &v }),
 			denied:    s3Denied,
 			remote:    true,
 		},
 		"gs": {
 			open:      openGCS,
 			params:    []string{"anonymous"},
-			version:   gcsVersion,
-			condition: gcsCondition,
+			version:   versionOf(func(g gcsblob.Generation) string { return string(g) }),
+			condition: demand(func(c *gcsblob.Condition, v string) { c.Generation = gcsblob.Generation(v) }),
 			denied:    gcsDenied,
 			remote:    true,
 		},
+	}
+}
+
+// versionOf reads a version from what a driver says of its reader.
+func versionOf[T any](version func(said T) string) func(*blob.Reader) string {
+	return func(r *blob.Reader) string {
+		var said T
+		if !r.As(&said) {
+			return ""
+		}
+		return version(said)
+	}
+}
+
+// demand sets a version in what a driver lets a writer demand.
+func demand[T any](set func(condition *T, version string)) func(as func(any) bool, version string) error {
+	return func(as func(any) bool, version string) error {
+		var condition *T
+		if !as(&condition) {
+			return errors.New("storage: the driver takes no condition")
+		}
+		set(condition, version)
+		return nil
 	}
 }
 

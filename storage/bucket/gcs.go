@@ -2,7 +2,6 @@ package bucket
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -52,12 +51,8 @@ func openGCS(ctx context.Context, u *url.URL) (opened, error) {
 		}
 		client.Transport = &oauth2.Transport{Base: transport, Source: credentials.TokenSource}
 	}
-	blobs := gcsblob.OpenBucket(client, endpoint, u.Host)
-	var b *gcsblob.Bucket
-	if !blobs.As(&b) {
-		return opened{}, errors.New("storage: the bucket is not a GCS one")
-	}
-	return opened{blobs, &gcsTransfer{b, keyPrefix(u)}, all}, nil
+	b := gcsblob.New(client, endpoint, u.Host)
+	return opened{blob.NewBucket(b), &gcsTransfer{b, keyPrefix(u)}, all}, nil
 }
 
 // gcsTransfer stores blobs without a writer, which would hold a part in memory.
@@ -76,25 +71,4 @@ func (t *gcsTransfer) put(ctx context.Context, key string, c *Content) error {
 
 func (t *gcsTransfer) copy(ctx context.Context, to, from string, _ int64) error {
 	return t.bucket.Copy(ctx, t.prefix+to, t.prefix+from, nil)
-}
-
-func gcsVersion(r *blob.Reader) string {
-	var g gcsblob.Generation
-	if r.As(&g) {
-		return strconv.FormatInt(int64(g), 10)
-	}
-	return ""
-}
-
-func gcsCondition(as func(any) bool, version string) error {
-	var c *gcsblob.Condition
-	if !as(&c) {
-		return errors.New("storage: the bucket is not a GCS one")
-	}
-	generation, err := strconv.ParseInt(version, 10, 64)
-	if err != nil {
-		return fmt.Errorf("storage: version %q is not a generation: %w", version, err)
-	}
-	c.Generation = generation
-	return nil
 }

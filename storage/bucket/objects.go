@@ -26,24 +26,21 @@ type Info struct {
 
 // Stat describes an object; ErrNotFound if there is none.
 func (b *Bucket) Stat(ctx context.Context, key string) (Info, error) {
-	return b.stat(ctx, key, b.try)
+	if err := checkKey("stat", key); err != nil {
+		return Info{}, err
+	}
+	return b.StatFile(ctx, key)
 }
 
 // StatFile is Stat of any object, whatever its key: of data that others put into
 // a bucket.
-func (b *Bucket) StatFile(ctx context.Context, key string) (Info, error) {
-	return b.stat(ctx, key, b.retry)
-}
-
-func (b *Bucket) stat(ctx context.Context, key string, run operation) (Info, error) {
-	var info Info
-	err := run(ctx, "stat", key, func() error {
+func (b *Bucket) StatFile(ctx context.Context, key string) (info Info, err error) {
+	err = b.retry(ctx, "stat", key, func() error {
 		a, err := b.blobs.Attributes(ctx, key)
-		if err != nil {
-			return err
+		if err == nil {
+			info = Info{Key: key, Size: a.Size, ModTime: a.ModTime, Version: a.ETag}
 		}
-		info = Info{Key: key, Size: a.Size, ModTime: a.ModTime, Version: a.ETag}
-		return nil
+		return err
 	})
 	return info, err
 }
@@ -87,9 +84,8 @@ func (b *Bucket) pages(ctx context.Context, o *blob.ListOptions) iter.Seq2[*blob
 		for n := 0; ; n++ {
 			var page []*blob.ListObject
 			var rest []byte
-			err := b.retry(ctx, "list", o.Prefix, func() error {
-				objects, next, err := b.blobs.ListPage(ctx, token, b.pageSize(n), o)
-				page, rest = objects, next
+			err := b.retry(ctx, "list", o.Prefix, func() (err error) {
+				page, rest, err = b.blobs.ListPage(ctx, token, b.pageSize(n), o)
 				return err
 			})
 			if err != nil {
@@ -187,7 +183,7 @@ func (b *Bucket) readAll(ctx context.Context, key string, limit int64) (data []b
 // broke; the error is ErrStale if the object was replaced meanwhile. The caller
 // closes the reader.
 func (b *Bucket) OpenFile(ctx context.Context, key string) (io.ReadCloser, error) {
-	r := &Reader{b: b, ctx: ctx, op: "open", key: key, wants: -1, run: b.retry, pinned: true}
+	r := &Reader{b: b, ctx: ctx, op: "open", key: key, wants: -1, pinned: true}
 	if err := r.open(); err != nil {
 		return nil, err
 	}

@@ -56,12 +56,7 @@ func (b *Bucket) ranges(ctx context.Context, key string, first io.ReadCloser, of
 
 // ask begins to fetch the next ranges.
 func (r *ranges) ask() {
-	for r.next < r.size {
-		select {
-		case r.b.ahead <- struct{}{}:
-		default:
-			return
-		}
+	for r.next < r.size && r.b.ahead.TryAcquire(1) {
 		n := min(rangeSize, r.size-r.next)
 		p := &part{done: make(chan struct{})}
 		if i := len(r.spare) - 1; i >= 0 {
@@ -117,7 +112,7 @@ func (r *ranges) advance() error {
 	r.drop()
 	if len(r.ahead) == 0 {
 		n := min(rangeSize, r.size-r.at)
-		from, err := r.b.openRange(r.ctx, r.b.try, "get", r.key, r.at, n)
+		from, err := r.b.openRange(r.ctx, "get", r.key, r.at, n)
 		if err != nil {
 			return err
 		}
@@ -145,7 +140,7 @@ func (r *ranges) drop() {
 		r.conn = nil
 	}
 	if r.held != nil {
-		<-r.b.ahead
+		r.b.ahead.Release(1)
 		r.spare = append(r.spare, r.held[:0])
 		r.held = nil
 		r.ask()
@@ -159,7 +154,7 @@ func (r *ranges) Close() error {
 	r.drop()
 	for _, p := range r.ahead {
 		<-p.done
-		<-r.b.ahead
+		r.b.ahead.Release(1)
 	}
 	r.ahead = nil
 	return nil

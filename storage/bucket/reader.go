@@ -17,7 +17,6 @@ type Reader struct {
 	b       *Bucket
 	ctx     context.Context
 	op, key string
-	run     operation
 	wants   int64 // bytes that the caller expects; negative: any number
 	size    int64 // bytes that the bucket says
 	r       io.ReadCloser
@@ -33,7 +32,10 @@ type Reader struct {
 // comes over several connections if it has that size. The caller closes the
 // reader.
 func (b *Bucket) NewReader(ctx context.Context, key string, wants int64) (*Reader, error) {
-	r := &Reader{b: b, ctx: ctx, op: "get", key: key, wants: wants, run: b.try}
+	if err := checkKey("get", key); err != nil {
+		return nil, err
+	}
+	r := &Reader{b: b, ctx: ctx, op: "get", key: key, wants: wants}
 	if err := r.open(); err != nil {
 		return nil, err
 	}
@@ -52,11 +54,11 @@ func (r *Reader) open() error {
 	if r.b.Parallel(r.wants) {
 		first = rangeSize
 	}
-	from, err := r.b.openRange(r.ctx, r.run, r.op, r.key, r.n, first)
+	from, err := r.b.openRange(r.ctx, r.op, r.key, r.n, first)
 	if first > 0 && httpStatus(err) == http.StatusRequestedRangeNotSatisfiable {
 		// The object is too short: read what there is to learn its size.
 		first = -1
-		from, err = r.b.openRange(r.ctx, r.run, r.op, r.key, 0, first)
+		from, err = r.b.openRange(r.ctx, r.op, r.key, 0, first)
 	}
 	if err != nil {
 		return err
@@ -79,7 +81,7 @@ func (r *Reader) open() error {
 // openRange opens length bytes of an object from an offset on; a negative length
 // means to its end. A try that opened it and counts as failed all the same
 // leaves nothing open.
-func (b *Bucket) openRange(ctx context.Context, run operation, op, key string, offset, length int64) (*blob.Reader, error) {
+func (b *Bucket) openRange(ctx context.Context, op, key string, offset, length int64) (*blob.Reader, error) {
 	var r *blob.Reader
 	drop := func() {
 		if r != nil {
@@ -87,7 +89,7 @@ func (b *Bucket) openRange(ctx context.Context, run operation, op, key string, o
 			r = nil
 		}
 	}
-	err := run(ctx, op, key, func() (err error) {
+	err := b.retry(ctx, op, key, func() (err error) {
 		drop()
 		r, err = b.blobs.NewRangeReader(ctx, key, offset, length, nil)
 		return err

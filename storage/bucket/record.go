@@ -2,6 +2,7 @@ package bucket
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"crypto/rand"
 	"crypto/sha256"
@@ -169,7 +170,7 @@ func (b *Bucket) Swap(ctx context.Context, key, version string, body []byte) (st
 	case err == nil && readErr == nil:
 		// It landed and was replaced since. Its version is past: any that no
 		// record will have again says so to the next Swap.
-		return pastVersion(version), nil
+		return cmp.Or(version, "1"), nil // no ETag, no generation and no file has "1"
 	case err == nil:
 		return "", readErr
 	case readErr == nil, errors.Is(readErr, ErrNotFound):
@@ -179,14 +180,6 @@ func (b *Bucket) Swap(ctx context.Context, key, version string, body []byte) (st
 		return "", stale
 	}
 	return "", readErr
-}
-
-// pastVersion returns a version that is not empty and that no record has.
-func pastVersion(version string) string {
-	if version == "" {
-		return "1" // no ETag, no generation and no file has it
-	}
-	return version
 }
 
 func (b *Bucket) swapOnce(ctx context.Context, key, version string, data []byte) error {

@@ -7,12 +7,8 @@ import (
 	"time"
 )
 
-// operation runs call, which does op on key, and gives its error a class: try or
-// retry of a Bucket.
-type operation func(ctx context.Context, op, key string, call func() error) error
-
-// try runs one operation on a key of the store's own, again if it fails
-// transiently.
+// try runs call, which does op on a key of the store's own, again if it fails
+// transiently. It gives the error a class.
 func (b *Bucket) try(ctx context.Context, op, key string, call func() error) error {
 	if err := checkKey(op, key); err != nil {
 		return err
@@ -37,11 +33,7 @@ func (b *Bucket) retry(ctx context.Context, op, key string, call func() error) e
 		if err := ctx.Err(); err != nil {
 			return err
 		}
-		once := call
-		if b.o.Around != nil {
-			once = func() error { return b.o.Around(ctx, op, key, call) }
-		}
-		err := once()
+		err := b.o.Around(ctx, op, key, call)
 		if ctx.Err() == nil && errors.Is(err, context.DeadlineExceeded) {
 			// A time limit inside the client is the bucket's failure, not the
 			// caller's decision.

@@ -9,12 +9,11 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/aws/retry"
 	awshttp "github.com/aws/aws-sdk-go-v2/aws/transport/http"
-	"github.com/aws/aws-sdk-go-v2/feature/s3/transfermanager"
 	"github.com/aws/aws-sdk-go-v2/service/s3"
 	"github.com/aws/aws-sdk-go-v2/service/s3/types"
 	"github.com/aws/smithy-go/logging"
-	"gocloud.dev/blob"
 	"gocloud.dev/blob/s3blob"
+	"golang.org/x/sync/semaphore"
 )
 
 func openS3(ctx context.Context, u *url.URL) (opened, error) {
@@ -54,29 +53,14 @@ func openS3(ctx context.Context, u *url.URL) (opened, error) {
 		return opened{}, err
 	}
 	t := &s3Transfer{
-		client: client, bucket: u.Host, prefix: keyPrefix(u), copyAtOnce: copyAtOnce,
-		encryption: opener.Options.EncryptionType, kmsKey: opener.Options.KMSEncryptionID,
-		parts: make(chan struct{}, partsInFlight),
+		client: client, bucket: &u.Host, prefix: keyPrefix(u),
+		encryption: opener.Options.EncryptionType, parts: semaphore.NewWeighted(partsInFlight),
+	}
+	if key := opener.Options.KMSEncryptionID; key != "" {
+		t.kmsKey = &key
 	}
 	if client.Options().RequestChecksumCalculation != aws.RequestChecksumCalculationWhenRequired {
 		t.checksum = types.ChecksumAlgorithmCrc32
 	}
 	return opened{bucket, t, all}, nil
-}
-
-func s3Version(r *blob.Reader) string {
-	var out s3.GetObjectOutput
-	if r.As(&out) {
-		return aws.ToString(out.ETag)
-	}
-	return ""
-}
-
-func s3Condition(as func(any) bool, version string) error {
-	var in *transfermanager.UploadObjectInput
-	if !as(&in) {
-		return errors.New("storage: the bucket is not an S3 one")
-	}
-	in.IfMatch = aws.String(version)
-	return nil
 }

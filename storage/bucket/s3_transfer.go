@@ -14,20 +14,24 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/s3"
 	"github.com/aws/aws-sdk-go-v2/service/s3/types"
 	"golang.org/x/sync/errgroup"
+	"golang.org/x/sync/semaphore"
 )
 
 // s3Transfer stores blobs without gocloud's writer, which would hold every part
 // in memory: its parts are sections of a file that all requests read. And it
 // copies what is too big for the one request of gocloud's copy.
 type s3Transfer struct {
-	client         *s3.Client
-	bucket, prefix string
-	copyAtOnce     int64
-	encryption     types.ServerSideEncryption
-	kmsKey         string
-	checksum       types.ChecksumAlgorithm // of each part, which the server checks; none for servers that know none
-	parts          chan struct{}           // one element for each part in flight
+	client     *s3.Client
+	bucket     *string
+	prefix     string
+	encryption types.ServerSideEncryption
+	kmsKey     *string                 // nil: the bucket's own
+	checksum   types.ChecksumAlgorithm // of each part, which the server checks; none for servers that know none
+	parts      *semaphore.Weighted     // one for each part in flight
 }
+
+// key is the name of a store's object in the bucket.
+func (t *s3Transfer) key(key string) *string { return aws.String(t.prefix + key) }
 
 func (t *s3Transfer) put(ctx context.Context, key string, c *Content) error {
 	size := partSize(c.Size)
@@ -36,14 +40,10 @@ func (t *s3Transfer) put(ctx context.Context, key string, c *Content) error {
 		if err != nil {
 			return err
 		}
-		in := &s3.PutObjectInput{
-			Bucket: aws.String(t.bucket), Key: aws.String(t.prefix + key), Body: data, ContentLength: aws.Int64(c.Size),
-			ContentType: aws.String(blobMedia), ServerSideEncryption: t.encryption,
-		}
-		if t.kmsKey != "" {
-			in.SSEKMSKeyId = aws.String(t.kmsKey)
-		}
-		_, err = t.client.PutObject(ctx, in)
+		_, err = t.client.PutObject(ctx, &s3.PutObjectInput{
+			Bucket: t.bucket, Key: t.key(key), Body: data, ContentLength: aws.Int64(c.Size),
+			ContentType: aws.String(blobMedia), ServerSideEncryption: t.encryption, SSEKMSKeyId: t.kmsKey,
+		})
 		return err
 	}
 	return t.inParts(ctx, key, c.Size, size, t.checksum, func(ctx context.Context, p s3Part) (types.CompletedPart, error) {
@@ -84,18 +84,14 @@ const (
 // copy puts an object of that size under a second key; the server moves the
 // bytes.
 func (t *s3Transfer) copy(ctx context.Context, to, from string, size int64) error {
-	source := aws.String(strings.ReplaceAll(url.QueryEscape(t.bucket+"/"+t.prefix+from), "+", "%20"))
-	if size <= t.copyAtOnce {
-		in := &s3.CopyObjectInput{
-			Bucket: aws.String(t.bucket), Key: aws.String(t.prefix + to), CopySource: source, ServerSideEncryption: t.encryption,
-		}
-		if t.kmsKey != "" {
-			in.SSEKMSKeyId = aws.String(t.kmsKey)
-		}
-		_, err := t.client.CopyObject(ctx, in)
+	source := aws.String(strings.ReplaceAll(url.QueryEscape(*t.bucket+"/"+t.prefix+from), "+", "%20"))
+	if size <= copyAtOnce {
+		_, err := t.client.CopyObject(ctx, &s3.CopyObjectInput{
+			Bucket: t.bucket, Key: t.key(to), CopySource: source, ServerSideEncryption: t.encryption, SSEKMSKeyId: t.kmsKey,
+		})
 		return err
 	}
-	part := max(min(copyPart, t.copyAtOnce), size/10_000+1)
+	part := max(copyPart, size/10_000+1)
 	return t.inParts(ctx, to, size, part, "", func(ctx context.Context, p s3Part) (types.CompletedPart, error) {
 		out, err := t.client.UploadPartCopy(ctx, &s3.UploadPartCopyInput{
 			Bucket: p.of.Bucket, Key: p.of.Key, UploadId: p.of.UploadId, PartNumber: p.number,
@@ -120,14 +116,10 @@ type s3Part struct {
 
 // inParts makes an object of that size of parts that send stores.
 func (t *s3Transfer) inParts(ctx context.Context, key string, size, part int64, checksum types.ChecksumAlgorithm, send func(context.Context, s3Part) (types.CompletedPart, error)) error {
-	create := &s3.CreateMultipartUploadInput{
-		Bucket: aws.String(t.bucket), Key: aws.String(t.prefix + key),
-		ContentType: aws.String(blobMedia), ServerSideEncryption: t.encryption, ChecksumAlgorithm: checksum,
-	}
-	if t.kmsKey != "" {
-		create.SSEKMSKeyId = aws.String(t.kmsKey)
-	}
-	made, err := t.client.CreateMultipartUpload(ctx, create)
+	made, err := t.client.CreateMultipartUpload(ctx, &s3.CreateMultipartUploadInput{
+		Bucket: t.bucket, Key: t.key(key), ContentType: aws.String(blobMedia), ChecksumAlgorithm: checksum,
+		ServerSideEncryption: t.encryption, SSEKMSKeyId: t.kmsKey,
+	})
 	if err != nil {
 		return err
 	}
@@ -147,17 +139,11 @@ func (t *s3Transfer) join(ctx context.Context, made *s3.CreateMultipartUploadOut
 	parts := make([]types.CompletedPart, (size+part-1)/part)
 	group, sending := errgroup.WithContext(ctx)
 	for i := range parts {
-		free := false
-		select {
-		case t.parts <- struct{}{}:
-			free = true
-		case <-sending.Done():
-		}
-		if !free {
-			break
+		if t.parts.Acquire(sending, 1) != nil {
+			break // a part failed, or nobody wants them any more
 		}
 		group.Go(func() (err error) {
-			defer func() { <-t.parts }()
+			defer t.parts.Release(1)
 			from := int64(i) * part
 			parts[i], err = send(sending, s3Part{made, aws.Int32(int32(i + 1)), from, min(part, size-from)})
 			if err != nil {

@@ -27,11 +27,11 @@ func (b *Bucket) SweepUnfinished(ctx context.Context, prefixes []string, age tim
 	if t, ok := b.bulk.(*s3Transfer); ok {
 		return b.sweepUploads(ctx, t, prefixes, age, dry)
 	}
-	if b.scheme != "file" {
+	if b.at.Scheme != "file" {
 		return 0, 0, nil
 	}
 	err = b.retry(ctx, "list", "", func() (err error) {
-		n, bytes, err = localblob.SweepTemp(b.folder, age, dry)
+		n, bytes, err = localblob.SweepTemp(b.at.Path, age, dry)
 		return err
 	})
 	return n, bytes, err
@@ -59,7 +59,7 @@ func (b *Bucket) sweepUploads(ctx context.Context, t *s3Transfer, prefixes []str
 // unfinished lists the uploads to keys with one of the prefixes that began before
 // a time. Others may use the bucket too: their uploads are not listed.
 func (t *s3Transfer) unfinished(ctx context.Context, prefixes []string, before time.Time) (out []upload, err error) {
-	pages := s3.NewListMultipartUploadsPaginator(t.client, &s3.ListMultipartUploadsInput{Bucket: aws.String(t.bucket), Prefix: aws.String(t.prefix)})
+	pages := s3.NewListMultipartUploadsPaginator(t.client, &s3.ListMultipartUploadsInput{Bucket: t.bucket, Prefix: &t.prefix})
 	for pages.HasMorePages() {
 		page, err := pages.NextPage(ctx)
 		if status := httpStatus(err); status == http.StatusNotImplemented || status == http.StatusNotFound {
@@ -86,7 +86,7 @@ func (t *s3Transfer) unfinished(ctx context.Context, prefixes []string, before t
 
 // uploaded is the size of the parts that an upload has.
 func (t *s3Transfer) uploaded(ctx context.Context, u upload) (n int64, err error) {
-	pages := s3.NewListPartsPaginator(t.client, &s3.ListPartsInput{Bucket: aws.String(t.bucket), Key: aws.String(t.prefix + u.key), UploadId: aws.String(u.id)})
+	pages := s3.NewListPartsPaginator(t.client, &s3.ListPartsInput{Bucket: t.bucket, Key: t.key(u.key), UploadId: &u.id})
 	for pages.HasMorePages() {
 		page, err := pages.NextPage(ctx)
 		if httpStatus(err) == http.StatusNotFound {
@@ -103,7 +103,7 @@ func (t *s3Transfer) uploaded(ctx context.Context, u upload) (n int64, err error
 }
 
 func (t *s3Transfer) drop(ctx context.Context, u upload) error {
-	_, err := t.client.AbortMultipartUpload(ctx, &s3.AbortMultipartUploadInput{Bucket: aws.String(t.bucket), Key: aws.String(t.prefix + u.key), UploadId: aws.String(u.id)})
+	_, err := t.client.AbortMultipartUpload(ctx, &s3.AbortMultipartUploadInput{Bucket: t.bucket, Key: t.key(u.key), UploadId: &u.id})
 	if httpStatus(err) == http.StatusNotFound {
 		return nil
 	}

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"maps"
 	"net/url"
+	"path/filepath"
 	"slices"
 	"strings"
 )
@@ -12,21 +13,27 @@ import (
 // parseURL accepts a URL of a known scheme or a plain folder.
 func parseURL(raw string) (*url.URL, driver, error) {
 	known := drivers()
-	scheme, _, isURL := strings.Cut(raw, "://")
+	scheme, rest, isURL := strings.Cut(raw, "://")
 	if !isURL {
-		return &url.URL{Scheme: "file", Path: raw}, known["file"], nil
+		scheme = "file"
 	}
 	d, ok := known[scheme]
 	if !ok {
 		return nil, driver{}, invalidURL(raw, "unknown scheme %q; known are %s", scheme, strings.Join(slices.Sorted(maps.Keys(known)), ", "))
 	}
 	if scheme == "file" {
-		// A folder may hold any character; only a query is cut off.
-		rest, query, _ := strings.Cut(strings.TrimPrefix(raw, "file://"), "?")
+		dir, query := raw, "" // a folder may be named with any character
+		if isURL {
+			dir, query, _ = strings.Cut(rest, "?")
+		}
 		if query != "" {
 			return nil, driver{}, invalidURL(raw, "file:// takes no parameters")
 		}
-		return &url.URL{Scheme: "file", Path: rest}, d, nil
+		dir, err := filepath.Abs(filepath.FromSlash(dir))
+		if err != nil {
+			return nil, driver{}, invalidURL(raw, "%w", err)
+		}
+		return &url.URL{Scheme: scheme, Path: dir}, d, nil
 	}
 	u, err := url.Parse(raw)
 	if err != nil {
@@ -54,75 +61,32 @@ func Redact(raw string) string {
 	if !strings.Contains(raw, "://") {
 		return raw // a folder, which may be named with any character
 	}
-	base, query, has := strings.Cut(raw, "?")
+	base, query, _ := strings.Cut(raw, "?")
 	if scheme, rest, ok := strings.Cut(base, "://"); ok {
 		if i := strings.IndexByte(rest, '@'); i >= 0 && !strings.Contains(rest[:i], "/") {
 			base = scheme + "://" + rest[i+1:]
 		}
-	}
-	if !has {
-		return base
 	}
 	values, err := url.ParseQuery(query)
 	if err != nil {
 		return base
 	}
 	open := []string{"region", "endpoint", "use_path_style", "anonymous", "profile"}
-	kept := url.Values{}
-	for k, v := range values {
-		if !slices.Contains(open, k) {
-			continue
-		}
-		for _, one := range v {
+	maps.DeleteFunc(values, func(k string, _ []string) bool { return !slices.Contains(open, k) })
+	for _, v := range values {
+		for i, one := range v {
 			if u, err := url.Parse(one); err == nil && u.User != nil {
 				u.User = nil
-				one = u.String()
+				v[i] = u.String()
 			}
-			kept.Add(k, one)
 		}
 	}
-	if len(kept) == 0 {
-		return base
-	}
-	text, err := url.QueryUnescape(kept.Encode())
-	if err != nil {
+	text, err := url.QueryUnescape(values.Encode())
+	if err != nil || text == "" {
 		return base
 	}
 	return base + "?" + text
 }
-
-// SplitURL parts the URL of an object into the URL of its bucket, which Open
-// takes, and the object's key there. ok is false for what names a local file: a
-// path, or a file:// URL, of which LocalPath makes one.
-func SplitURL(raw string) (bucketURL, key string, ok bool) {
-	scheme, rest, isURL := strings.Cut(raw, "://")
-	if !isURL || scheme == "file" {
-		return "", "", false
-	}
-	rest, query, _ := strings.Cut(rest, "?")
-	host, key, _ := strings.Cut(rest, "/")
-	bucketURL = scheme + "://" + host
-	if query != "" {
-		bucketURL += "?" + query
-	}
-	if k, err := url.PathUnescape(key); err == nil {
-		key = k
-	}
-	return bucketURL, key, true
-}
-
-// JoinURL is the URL of an object of a bucket: SplitURL gives both back.
-func JoinURL(bucketURL, key string) string {
-	base, query, has := strings.Cut(bucketURL, "?")
-	raw := base + "/" + strings.NewReplacer("%", "%25", "?", "%3F").Replace(key)
-	if has {
-		raw += "?" + query
-	}
-	return raw
-}
-
-// LocalPath is the path of the local file that a path or a file:// URL names.
-func LocalPath(raw string) string { return strings.TrimPrefix(raw, "file://") }
 
 // keyPrefix is the prefix that a URL gives to all keys: empty or with a slash at
 // its end.

@@ -21,7 +21,6 @@ import (
 	"strings"
 	"time"
 
-	"gocloud.dev/blob"
 	"gocloud.dev/blob/driver"
 	"gocloud.dev/gcerrors"
 )
@@ -44,11 +43,11 @@ func (e *Error) HTTPStatusCode() int { return e.Status }
 
 // Condition demands the generation that a write replaces. Pass it through
 // WriterOptions.BeforeWrite: `var c *Condition; asFunc(&c); c.Generation = g`.
-type Condition struct{ Generation int64 }
+type Condition struct{ Generation Generation }
 
-// Generation names a written state of an object. A reader's As gives that of
-// the object it reads.
-type Generation int64
+// Generation names a written state of an object, by a number in decimal digits.
+// A reader's As gives that of the object it reads.
+type Generation string
 
 // Bucket implements gocloud's driver.Bucket.
 type Bucket struct {
@@ -57,10 +56,10 @@ type Bucket struct {
 	name     string
 }
 
-// OpenBucket opens the bucket of that name. The client adds the credentials; the
-// endpoint has no path. The bucket's As gives its *Bucket.
-func OpenBucket(client *http.Client, endpoint, name string) *blob.Bucket {
-	return blob.NewBucket(&Bucket{client: client, endpoint: endpoint, name: name})
+// New returns the driver of the bucket of that name. The client adds the
+// credentials; the endpoint has no path.
+func New(client *http.Client, endpoint, name string) *Bucket {
+	return &Bucket{client: client, endpoint: endpoint, name: name}
 }
 
 // objects is the URL of all objects, or of the one with that key.
@@ -80,10 +79,9 @@ type resource struct {
 	CRC32C      string    `json:"crc32c"`
 	Updated     time.Time `json:"updated"`
 	Size        int64     `json:"size,string"`
-	Generation  int64     `json:"generation,string"`
 }
 
-const fields = "name,contentType,etag,crc32c,updated,size,generation"
+const fields = "name,contentType,etag,crc32c,updated,size"
 
 // Attributes implements driver.Bucket.
 func (b *Bucket) Attributes(ctx context.Context, key string) (*driver.Attributes, error) {
@@ -93,14 +91,14 @@ func (b *Bucket) Attributes(ctx context.Context, key string) (*driver.Attributes
 	}
 	return &driver.Attributes{
 		ContentType: o.ContentType, ModTime: o.Updated, Size: o.Size, ETag: o.Etag,
-		AsFunc: func(any) bool { return false },
+		AsFunc: b.As,
 	}, nil
 }
 
 // Delete implements driver.Bucket.
 func (b *Bucket) Delete(ctx context.Context, key string, o *driver.DeleteOptions) error {
 	if o != nil && o.BeforeDelete != nil {
-		if err := o.BeforeDelete(func(any) bool { return false }); err != nil {
+		if err := o.BeforeDelete(b.As); err != nil {
 			return err
 		}
 	}
@@ -111,7 +109,7 @@ func (b *Bucket) Delete(ctx context.Context, key string, o *driver.DeleteOptions
 // requests, each of which names the token of the one before.
 func (b *Bucket) Copy(ctx context.Context, dst, src string, o *driver.CopyOptions) error {
 	if o != nil && o.BeforeCopy != nil {
-		if err := o.BeforeCopy(func(any) bool { return false }); err != nil {
+		if err := o.BeforeCopy(b.As); err != nil {
 			return err
 		}
 	}
@@ -143,14 +141,8 @@ func (b *Bucket) Close() error {
 	return nil
 }
 
-// As gives the Bucket itself to a **Bucket: Put moves big objects.
-func (b *Bucket) As(target any) bool {
-	into, ok := target.(**Bucket)
-	if ok {
-		*into = b
-	}
-	return ok
-}
+// As gives nothing.
+func (b *Bucket) As(any) bool { return false }
 
 // ErrorAs finds an *Error.
 func (b *Bucket) ErrorAs(err error, target any) bool { return errors.As(err, target) }

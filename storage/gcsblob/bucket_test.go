@@ -38,12 +38,8 @@ func TestMain(m *testing.M) {
 
 // open opens a bucket on a server, and gives its driver too.
 func open(server *httptest.Server) (*blob.Bucket, *gcsblob.Bucket) {
-	b := gcsblob.OpenBucket(server.Client(), server.URL, "bucket")
-	var d *gcsblob.Bucket
-	if !b.As(&d) {
-		panic("the bucket does not give its driver")
-	}
-	return b, d
+	d := gcsblob.New(server.Client(), server.URL, "bucket")
+	return blob.NewBucket(d), d
 }
 
 type harness struct{ server *httptest.Server }
@@ -112,7 +108,7 @@ func (f *flaky) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 }
 
 // TestUploads: what is stored through a bad network is what was written, by a
-// writer that holds a chunk and by Put that holds nothing, and no byte that the
+// writer that holds all and by Put that holds nothing, and no byte that the
 // server has is sent more than twice.
 func TestUploads(t *testing.T) {
 	for _, size := range []int{0, 16 << 20, 16<<20 + 1, 40<<20 + 7} {

@@ -30,13 +30,12 @@ func (b *Bucket) ListPaged(ctx context.Context, o *driver.ListOptions) (*driver.
 	if err := b.call(ctx, http.MethodGet, b.objects(""), q, &reply); err != nil {
 		return nil, err
 	}
-	no := func(any) bool { return false }
 	page := &driver.ListPage{NextPageToken: []byte(reply.NextPageToken)}
 	for _, x := range reply.Items {
-		page.Objects = append(page.Objects, &driver.ListObject{Key: x.Name, ModTime: x.Updated, Size: x.Size, AsFunc: no})
+		page.Objects = append(page.Objects, &driver.ListObject{Key: x.Name, ModTime: x.Updated, Size: x.Size, AsFunc: b.As})
 	}
 	for _, p := range reply.Prefixes {
-		page.Objects = append(page.Objects, &driver.ListObject{Key: p, IsDir: true, AsFunc: no})
+		page.Objects = append(page.Objects, &driver.ListObject{Key: p, IsDir: true, AsFunc: b.As})
 	}
 	slices.SortFunc(page.Objects, func(x, y *driver.ListObject) int { return strings.Compare(x.Key, y.Key) })
 	return page, nil

@@ -34,7 +34,7 @@ func (r *reader) As(target any) bool {
 // NewRangeReader implements driver.Bucket. What it reads is as it is stored.
 func (b *Bucket) NewRangeReader(ctx context.Context, key string, offset, length int64, o *driver.ReaderOptions) (driver.Reader, error) {
 	if o != nil && o.BeforeRead != nil {
-		if err := o.BeforeRead(func(any) bool { return false }); err != nil {
+		if err := o.BeforeRead(b.As); err != nil {
 			return nil, err
 		}
 	}
@@ -58,7 +58,7 @@ func (b *Bucket) NewRangeReader(ctx context.Context, key string, offset, length 
 	if err != nil {
 		return nil, err
 	}
-	r := &reader{body: resp.Body}
+	r := &reader{body: resp.Body, generation: Generation(resp.Header.Get("X-Goog-Generation"))}
 	r.attrs.ContentType, r.attrs.Size = resp.Header.Get("Content-Type"), resp.ContentLength
 	if resp.ContentLength < 0 {
 		// Where the server leaves the length open, what it stores has one.
@@ -66,9 +66,6 @@ func (b *Bucket) NewRangeReader(ctx context.Context, key string, offset, length 
 	}
 	if t, err := http.ParseTime(resp.Header.Get("Last-Modified")); err == nil {
 		r.attrs.ModTime = t
-	}
-	if g, err := strconv.ParseInt(resp.Header.Get("X-Goog-Generation"), 10, 64); err == nil {
-		r.generation = Generation(g)
 	}
 	whole := resp.StatusCode != http.StatusPartialContent
 	if !whole {

@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"maps"
 	"net/http"
 	"net/url"
 	"strings"
@@ -25,9 +26,7 @@ func (b *Bucket) do(ctx context.Context, method, target string, query url.Values
 		return nil, err
 	}
 	req.ContentLength = size
-	for k, v := range header {
-		req.Header[k] = v
-	}
+	maps.Copy(req.Header, header)
 	// Bytes come as they are stored: the transport would inflate what it asked
 	// for itself, and forget the size.
 	req.Header.Set("Accept-Encoding", "gzip")

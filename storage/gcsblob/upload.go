@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"context"
 	"encoding/base64"
-	"encoding/binary"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -22,8 +21,7 @@ import (
 )
 
 const (
-	// chunk is what an object of unknown size is sent by, and what a writer holds
-	// in memory. The API wants a multiple of 256 KiB.
+	// chunk is the size up to which an object is sent by one request.
 	chunk = 16 << 20
 	// chunkTries caps the tries of a part of an upload, so that a failure does
 	// not send all again; what fails then is tried again by the caller.
@@ -40,37 +38,28 @@ type object struct {
 // Put stores size bytes, which at reads from an offset on. None of them is held
 // in memory, and a broken connection is taken up where it broke.
 func (b *Bucket) Put(ctx context.Context, key, media string, size int64, at func(offset int64) (io.Reader, error)) error {
-	meta := object{Name: key, ContentType: media}
+	return b.put(ctx, object{Name: key, ContentType: media}, url.Values{}, size, at)
+}
+
+// put is Put with the conditions of the write in its query.
+func (b *Bucket) put(ctx context.Context, meta object, query url.Values, size int64, at func(offset int64) (io.Reader, error)) error {
 	if size <= chunk {
 		body, err := at(0)
 		if err != nil {
 			return err
 		}
-		return b.putAtOnce(ctx, meta, url.Values{}, body, size)
+		return b.putAtOnce(ctx, meta, query, body, size)
 	}
-	u, err := b.begin(ctx, meta, url.Values{})
-	if err != nil {
+	u := &upload{b: b, ctx: ctx, size: size, at: at}
+	if err := u.begin(meta, query); err != nil {
 		return err
 	}
-	sum := ""
-	err = u.retry(size, func() error {
-		body, err := at(u.sent)
-		if err != nil {
-			u.lost = err
-			return err
-		}
-		first, from := u.sent == 0, newSource(body)
-		err = u.send(from, size-u.sent, size)
-		if err == nil && first {
-			sum, _ = from.state()
-		}
-		return err
-	})
-	if err == nil && sum == "" { // no request had all bytes
-		sum, err = sumOf(at)
+	err := u.sendAll()
+	if err == nil && u.sum == "" { // no request had all bytes
+		u.sum, err = sumOf(at)
 	}
 	if err == nil {
-		err = u.made.check(size, sum)
+		err = u.made.check(size, u.sum)
 	}
 	if err != nil {
 		u.abandon()
@@ -141,46 +130,47 @@ func (o *resource) check(size int64, sum string) error {
 	return nil
 }
 
-// upload is an object that is sent by several requests and appears with the
-// last.
+// upload is an object that is sent by as many requests as it takes and appears
+// with the last.
 type upload struct {
 	b       *Bucket
 	ctx     context.Context
-	session string // its URL
-	sent    int64  // bytes that the server has
-	lost    error  // of the source of the bytes: another try would not help
+	size    int64
+	at      func(offset int64) (io.Reader, error) // the bytes from there on
+	session string                                // its URL
+	sent    int64                                 // bytes that the server has
+	lost    error                                 // of the source of the bytes: another try would not help
+	sum     string                                // of all bytes, if one request had them
 	made    resource
 }
 
-// begin asks for the URL of an upload.
-func (b *Bucket) begin(ctx context.Context, meta object, query url.Values) (*upload, error) {
+// begin asks for the URL of the upload.
+func (u *upload) begin(meta object, query url.Values) error {
 	body, err := json.Marshal(meta)
 	if err != nil {
-		return nil, err
+		return err
 	}
 	query.Set("uploadType", "resumable")
 	header := http.Header{"Content-Type": {"application/json"}}
-	resp, err := b.do(ctx, http.MethodPost, b.uploads(), query, header, bytes.NewReader(body), int64(len(body)))
+	resp, err := u.b.do(u.ctx, http.MethodPost, u.b.uploads(), query, header, bytes.NewReader(body), int64(len(body)))
 	if err != nil {
-		return nil, err
+		return err
 	}
 	if err := decode(resp, nil); err != nil {
-		return nil, err
+		return err
 	}
-	u := &upload{b: b, ctx: ctx, session: resp.Header.Get("Location")}
-	if u.session == "" {
-		return nil, errors.New("the reply to a new upload names no place to send it to")
+	if u.session = resp.Header.Get("Location"); u.session == "" {
+		return errors.New("the reply to a new upload names no place to send it to")
 	}
-	return u, nil
+	return nil
 }
 
-// retry calls send, with which the upload has total bytes, again after failures
-// that may pass; those after which the server has more than ever before do not
-// count. A negative total is not known yet.
-func (u *upload) retry(total int64, send func() error) error {
+// sendAll sends what the server lacks, again after failures that may pass; those
+// after which the server has more than ever before do not count.
+func (u *upload) sendAll() error {
 	wait, most := chunkWait, u.sent
 	for try := 1; ; try++ {
-		err := send()
+		err := u.send()
 		if err == nil || try == chunkTries || u.ctx.Err() != nil || u.lost != nil || final(err) {
 			return err
 		}
@@ -190,7 +180,8 @@ func (u *upload) retry(total int64, send func() error) error {
 		case <-time.After(wait):
 		}
 		wait *= 2
-		if done, err := u.ask(total); done || final(err) {
+		// An upload that has ended well lost the reply to its last bytes.
+		if more, err := u.request("bytes */*", nil, 0); err == nil && !more || final(err) {
 			return err
 		}
 		if u.sent > most {
@@ -205,36 +196,29 @@ func final(err error) bool {
 	return errors.As(err, &refused) && refused.Status < 500 && refused.Status != http.StatusTooManyRequests && refused.Status != http.StatusRequestTimeout
 }
 
-// send sends the next n bytes; a total that is not negative ends the upload. It
-// fails if the server did not take them all.
-func (u *upload) send(from *source, n, total int64) error {
-	size := "*"
-	if total >= 0 {
-		size = strconv.FormatInt(total, 10)
-	}
-	span := fmt.Sprintf("bytes %d-%d/%s", u.sent, u.sent+n-1, size)
-	if n == 0 {
-		span = "bytes */" + size
-	}
-	r, err := u.put(span, from, n)
-	if _, u.lost = from.state(); u.lost != nil {
+// send sends all that the server lacks. It fails if the server did not take it.
+func (u *upload) send() error {
+	var body io.Reader
+	if body, u.lost = u.at(u.sent); u.lost != nil {
 		return u.lost
 	}
+	first, from := u.sent, newSource(body)
+	span := fmt.Sprintf("bytes %d-%d/%d", first, u.size-1, u.size)
+	if first == u.size {
+		span = fmt.Sprintf("bytes */%d", u.size)
+	}
+	more, err := u.request(span, from, u.size-first)
+	sum, lost := from.state()
+	u.lost = lost
 	switch {
+	case lost != nil:
+		return lost
 	case err != nil:
 		return err
-	case !r.more && total >= 0:
-		u.made = r.made
-		return nil
-	case !r.more:
-		return errEnded
-	}
-	want := u.sent + n
-	if err := u.progress(r); err != nil {
-		return err
-	}
-	if u.sent != want || total >= 0 {
-		return fmt.Errorf("the server has %d bytes of the upload and wants more, after %d were sent", u.sent, want)
+	case more:
+		return fmt.Errorf("the server has %d bytes of the upload and wants more, after %d were sent", u.sent, u.size)
+	case first == 0:
+		u.sum = sum
 	}
 	return nil
 }
@@ -249,14 +233,7 @@ type source struct {
 }
 
 func newSource(r io.Reader) *source {
-	return &source{r: r, sum: newSum()}
-}
-
-func newSum() hash.Hash32 { return crc32.New(crc32.MakeTable(crc32.Castagnoli)) }
-
-// checksum is how the API writes one.
-func checksum(h hash.Hash32) string {
-	return base64.StdEncoding.EncodeToString(binary.BigEndian.AppendUint32(nil, h.Sum32()))
+	return &source{r: r, sum: crc32.New(crc32.MakeTable(crc32.Castagnoli))}
 }
 
 func (s *source) Read(p []byte) (int, error) {
@@ -270,32 +247,28 @@ func (s *source) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// state returns the checksum so far and the failure.
+// state returns the checksum so far, as the API writes one, and the failure.
 func (s *source) state() (sum string, err error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return checksum(s.sum), s.err
+	return base64.StdEncoding.EncodeToString(s.sum.Sum(nil)), s.err
 }
 
-// reply is the answer to a request of an upload.
-type reply struct {
-	more bool     // the server waits for further ones
-	span string   // then: the bytes that it has, "bytes=0-1023"; empty if none
-	made resource // else
-}
-
-// put sends one request of the upload.
-func (u *upload) put(span string, body io.Reader, n int64) (r reply, err error) {
+// request sends n bytes of the upload, or asks with none how far it came. With
+// more the server waits for further ones; else the upload has ended.
+func (u *upload) request(span string, body io.Reader, n int64) (more bool, err error) {
 	header := http.Header{"Content-Range": {span}, "X-Guploader-No-308": {"yes"}}
 	resp, err := u.b.do(u.ctx, http.MethodPut, u.session, nil, header, body, n)
 	if err != nil {
-		return r, err
+		return false, err
 	}
-	if r.more = unfinished(resp); r.more {
-		r.span = resp.Header.Get("Range")
-		return r, decode(resp, nil)
+	if !unfinished(resp) {
+		return false, decode(resp, &u.made)
 	}
-	return r, decode(resp, &r.made)
+	if err := decode(resp, nil); err != nil {
+		return true, err
+	}
+	return true, u.progress(resp.Header.Get("Range"))
 }
 
 // unfinished reports whether a reply to a part of an upload asks for more.
@@ -305,40 +278,21 @@ func unfinished(resp *http.Response) bool {
 		resp.StatusCode == http.StatusPermanentRedirect && resp.Request.Header.Get("Content-Range") != ""
 }
 
-// progress takes from a reply how far the server is. One without a span has
-// nothing, even if it had something before.
-func (u *upload) progress(r reply) error {
+// progress takes from a reply how far the server is: "bytes=0-1023". One without
+// a span has nothing, even if it had something before.
+func (u *upload) progress(span string) error {
 	u.sent = 0
-	if r.span == "" {
+	if span == "" {
 		return nil
 	}
-	first, last, _ := strings.Cut(r.span, "-")
+	first, last, _ := strings.Cut(span, "-")
 	n, err := strconv.ParseInt(last, 10, 64)
 	if err != nil || n < 0 || first != "bytes=0" {
-		return fmt.Errorf("the server says that it has %q of an upload", r.span)
+		return fmt.Errorf("the server says that it has %q of an upload", span)
 	}
 	u.sent = n + 1
 	return nil
 }
-
-// ask finds out how far the upload came; done says that it has ended well: the
-// reply to the last bytes was lost.
-func (u *upload) ask(total int64) (done bool, err error) {
-	r, err := u.put("bytes */*", nil, 0)
-	switch {
-	case err != nil:
-		return false, err
-	case r.more:
-		return false, u.progress(r)
-	}
-	if total < 0 {
-		return false, errEnded
-	}
-	u.made = r.made
-	return true, nil
-}
-
-var errEnded = errors.New("the server ended the upload before its end")
 
 // abandon gives the upload up: what was sent takes space for a week.
 func (u *upload) abandon() {
