@@ -118,6 +118,15 @@ func window(line string, col int) (text string, caret int) {
 // one in every line, and the first ones tell.
 const maxPrinted = 50
 
+// In is a mistake in a text, with the line that it is about.
+func In(text string, pos Position, message, hint string) *Error {
+	e := &Error{Pos: pos, Message: message, Hint: hint}
+	if lines := strings.Split(text, "\n"); pos.Line > 0 && pos.Line <= len(lines) {
+		e.Excerpt = lines[pos.Line-1]
+	}
+	return e
+}
+
 // Errors are all mistakes of one input, in the order of their places.
 type Errors []*Error
 

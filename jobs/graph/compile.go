@@ -1,6 +1,7 @@
 package graph
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -89,11 +90,7 @@ func (c *compiler) readTaxonomy() {
 		data, err = os.ReadFile(path)
 	}
 	if err != nil {
-		var pe *os.PathError
-		if errors.As(err, &pe) {
-			err = pe.Err
-		}
-		c.fail(diagnostic.Position{File: c.plan.File}, "taxonomy", fmt.Sprintf("cannot read %s: %v", path, err), "the path is relative to the plan's folder")
+		c.fail(diagnostic.Position{File: c.plan.File}, "taxonomy", newMissingFile(path, err).Error(), "the path is relative to the plan's folder")
 		return
 	}
 	c.graph.taxonomy = stages.Source{Name: path, Data: data}
@@ -130,46 +127,27 @@ func (c *compiler) node(i int) {
 	c.broken[s.Name] = err != nil
 	if err == nil {
 		node.Outputs = kind.Outputs(node.Options)
-		if kind.Inputs != nil {
-			for _, in := range kind.Inputs(node.Options) {
-				node.Inputs = append(node.Inputs, Ref{Name: in.Name})
-			}
-		}
 	}
-	node.Device, err = narrow(s.Resources.Device, c.o.Device)
-	if err != nil {
-		c.errs = append(c.errs, c.plan.ErrorAt(s.FieldPos("resources"), "stages."+s.Name+".resources.device", err.Error(), ""))
-	}
+	node.Device = narrow(s.Resources.Device, c.o.Device)
 	c.graph.Nodes = append(c.graph.Nodes, node)
 	c.graph.byName[node.Name] = node
 }
 
-// DeviceConflict says that a plan and --device demand different devices.
-type DeviceConflict struct{ Plan, Flag string }
-
-func (e *DeviceConflict) Error() string {
-	return fmt.Sprintf("the plan demands device %s, --device says %s", e.Plan, e.Flag)
-}
-
-func narrow(plan, flag string) (string, error) {
-	auto := func(s string) bool { return s == "" || s == "auto" }
-	switch {
-	case auto(plan) && auto(flag):
-		return "auto", nil
-	case auto(flag) || plan == flag:
-		return plan, nil
-	case auto(plan):
-		return flag, nil
+// narrow is the device of a stage by the plan's demand and --device. Where they
+// contradict each other, CheckDevices finds it before a run.
+func narrow(plan, flag string) string {
+	if plan == "" || plan == "auto" {
+		return cmp.Or(flag, "auto")
 	}
-	return plan, nil // the conflict is found before the run, see Graph.CheckDevices
+	return plan
 }
 
 // CheckDevices refuses a --device that contradicts a demand of the plan.
 func (g *Graph) CheckDevices(flag string) error {
 	for _, node := range g.Nodes {
 		demand := node.Stage.Resources.Device
-		if flag != "" && flag != "auto" && demand != "" && demand != "auto" && demand != flag {
-			return stages.Fail(stages.CodeEnvironment, "drop --device, or change resources.device of the stage", "stage %s: %w", node.Name, &DeviceConflict{demand, flag})
+		if flag != "" && flag != "auto" && narrow(demand, flag) != flag {
+			return stages.Fail(stages.CodeEnvironment, "drop --device, or change resources.device of the stage", "stage %s: the plan demands device %s, --device says %s", node.Name, demand, flag)
 		}
 	}
 	return nil
@@ -218,34 +196,11 @@ func (c *compiler) wire() {
 		if c.broken[node.Name] {
 			continue
 		}
-		var inputs []stages.Input
-		if node.Kind.Inputs != nil {
-			inputs = node.Kind.Inputs(node.Options)
-		}
 		declared := map[string]bool{}
-		for i, in := range inputs {
-			declared[in.Name] = true
-			makers, certain := c.makers(node, in.Name)
-			if !certain {
-				continue
-			}
-			path := "stages." + node.Name + ".inputs." + in.Name
-			if choice, ok := node.Stage.Inputs[in.Name]; ok {
-				stage, artifact, _ := strings.Cut(choice, ".")
-				if from, known := c.graph.Node(stage); !known || artifact != in.Name || !makes(from, artifact) || !c.graph.Upstream(node.Name)[stage] {
-					c.fail(node.Stage.FieldPos("inputs."+in.Name), path, fmt.Sprintf("%s is no artifact %s of a stage before this one", choice, in.Name), "")
-					continue
-				}
-				node.Inputs[i].From = stage
-				continue
-			}
-			switch {
-			case len(makers) == 1:
-				node.Inputs[i].From = makers[0]
-			case len(makers) > 1:
-				c.fail(node.Stage.Pos, path, fmt.Sprintf("%s is made by %s, equally near", in.Name, strings.Join(makers, " and ")), fmt.Sprintf("choose with `inputs: {%s: %s.%s}`", in.Name, makers[0], in.Name))
-			case !in.Optional:
-				c.fail(node.Stage.Pos, path, fmt.Sprintf("no stage before %s makes %s", node.Name, in.Name), fmt.Sprintf("a stage of kind %s reads %s; put the stage that makes it before, or name it in `needs`", node.Kind.Name, in.Name))
+		if node.Kind.Inputs != nil {
+			for _, in := range node.Kind.Inputs(node.Options) {
+				declared[in.Name] = true
+				node.Inputs = append(node.Inputs, Ref{Name: in.Name, From: c.maker(node, in)})
 			}
 		}
 		for name := range node.Stage.Inputs {
@@ -254,6 +209,34 @@ func (c *compiler) wire() {
 			}
 		}
 	}
+}
+
+// maker names the node that an input comes from: the chosen one, else the nearest. It
+// is empty for an optional input that nothing makes, and after a mistake.
+func (c *compiler) maker(node *Node, in stages.Input) string {
+	makers, certain := c.makers(node, in.Name)
+	if !certain {
+		return ""
+	}
+	path := "stages." + node.Name + ".inputs." + in.Name
+	if choice, ok := node.Stage.Inputs[in.Name]; ok {
+		stage, artifact, _ := strings.Cut(choice, ".")
+		from, known := c.graph.Node(stage)
+		if known && artifact == in.Name && makes(from, artifact) && c.graph.Upstream(node.Name)[stage] {
+			return stage
+		}
+		c.fail(node.Stage.FieldPos("inputs."+in.Name), path, fmt.Sprintf("%s is no artifact %s of a stage before this one", choice, in.Name), "")
+		return ""
+	}
+	switch {
+	case len(makers) == 1:
+		return makers[0]
+	case len(makers) > 1:
+		c.fail(node.Stage.Pos, path, fmt.Sprintf("%s is made by %s, equally near", in.Name, strings.Join(makers, " and ")), fmt.Sprintf("choose with `inputs: {%s: %s.%s}`", in.Name, makers[0], in.Name))
+	case !in.Optional:
+		c.fail(node.Stage.Pos, path, fmt.Sprintf("no stage before %s makes %s", node.Name, in.Name), fmt.Sprintf("a stage of kind %s reads %s; put the stage that makes it before, or name it in `needs`", node.Kind.Name, in.Name))
+	}
+	return ""
 }
 
 func makes(node *Node, artifact string) bool {
@@ -358,12 +341,12 @@ func findValue(path string, v any, want string) string {
 // sourceProblems reports mistakes of the taxonomy once, however many stages
 // read it.
 func (c *compiler) sourceProblems(problems stages.SourceProblems) {
-	lines := strings.Split(string(c.graph.taxonomy.Data), "\n")
 	for _, p := range problems {
-		e := &diagnostic.Error{Pos: diagnostic.Position{File: p.File, Line: p.Line, Col: p.Col}, Message: p.Message, Hint: p.Hint}
-		if p.File == c.graph.taxonomy.Name && p.Line > 0 && p.Line <= len(lines) {
-			e.Excerpt = lines[p.Line-1]
+		text := ""
+		if p.File == c.graph.taxonomy.Name {
+			text = string(c.graph.taxonomy.Data)
 		}
+		e := diagnostic.In(text, diagnostic.Position{File: p.File, Line: p.Line, Col: p.Col}, p.Message, p.Hint)
 		if !slices.ContainsFunc(c.errs, func(o *diagnostic.Error) bool { return o.Pos == e.Pos && o.Message == e.Message }) {
 			c.errs = append(c.errs, e)
 		}

@@ -3,7 +3,6 @@ package graph
 import (
 	"context"
 	"crypto/sha256"
-	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -17,6 +16,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/sprint-ml/sprint/jobs/atomicfile"
 	"github.com/sprint-ml/sprint/stages"
 	"github.com/sprint-ml/sprint/storage"
 )
@@ -55,6 +55,14 @@ const memoLimit = 50_000
 type MissingFile struct {
 	Path string
 	Err  error
+}
+
+// newMissingFile names the path once: errors of files name it too.
+func newMissingFile(path string, err error) *MissingFile {
+	if pe := (*fs.PathError)(nil); errors.As(err, &pe) {
+		err = pe.Err
+	}
+	return &MissingFile{Path: path, Err: err}
 }
 
 func (e *MissingFile) Error() string { return fmt.Sprintf("cannot read %s: %v", e.Path, e.Err) }
@@ -110,35 +118,15 @@ func (l *Lookup) Close() error {
 	if err != nil {
 		return err
 	}
-	return writeAtomic(l.memoPath(), b)
-}
-
-// writeAtomic replaces a file whole.
-func writeAtomic(path string, data []byte) error {
-	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+	if err := os.MkdirAll(l.cache, 0o755); err != nil {
 		return err
 	}
-	f, err := os.CreateTemp(filepath.Dir(path), ".tmp-*")
-	if err != nil {
-		return err
-	}
-	_, err = f.Write(data)
-	if err = errors.Join(err, f.Close()); err == nil {
-		err = os.Rename(f.Name(), path)
-	}
-	if err != nil {
-		_ = os.Remove(f.Name())
-	}
-	return err
+	return atomicfile.Write(l.memoPath(), b)
 }
 
 // missing is the failure of a path that a plan names.
 func missing(path string, err error) error {
-	var pe *fs.PathError
-	if errors.As(err, &pe) {
-		err = pe.Err
-	}
-	return stages.Fail(stages.CodePlan, "check the path; paths in a plan are relative to the plan, those of --set to the working directory", "%w", &MissingFile{Path: path, Err: err})
+	return stages.Fail(stages.CodePlan, "check the path; paths in a plan are relative to the plan, those of --set to the working directory", "%w", newMissingFile(path, err))
 }
 
 func (l *Lookup) store(ctx context.Context, bucket string) (*storage.Store, error) {
@@ -191,26 +179,41 @@ func (l *Lookup) local(path string) (stages.FileInfo, error) {
 	}
 	now := memoEntry{Size: fi.Size(), Time: fi.ModTime().UnixNano()}
 	now.Inode, now.Changed = identity(f)
-	l.mu.Lock()
-	old, known := l.memo[abs]
-	l.mu.Unlock()
+	old, known := l.remembered(abs)
 	now.Digest = old.Digest
 	if known && now == old {
 		return stages.FileInfo{Path: path, Digest: old.Digest, Size: old.Size}, nil
 	}
-	h := sha256.New()
-	n, err := io.Copy(h, f)
+	info, err := digest(path, f)
 	if err != nil {
 		return stages.FileInfo{}, missing(path, err)
 	}
-	now.Digest = "sha256:" + hex.EncodeToString(h.Sum(nil))
+	now.Digest = info.Digest
 	// A file written within the clock's grain could change again unseen.
 	if time.Since(time.Unix(0, max(now.Time, now.Changed))) > 2*time.Second {
-		l.mu.Lock()
-		l.memo[abs], l.dirty = now, true
-		l.mu.Unlock()
+		l.remember(abs, now)
 	}
-	return stages.FileInfo{Path: path, Digest: now.Digest, Size: n}, nil
+	return info, nil
+}
+
+// digest reads a file to its end.
+func digest(path string, r io.Reader) (stages.FileInfo, error) {
+	h := sha256.New()
+	n, err := io.Copy(h, r)
+	return stages.FileInfo{Path: path, Digest: fmt.Sprintf("sha256:%x", h.Sum(nil)), Size: n}, err
+}
+
+func (l *Lookup) remembered(id string) (entry memoEntry, known bool) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	entry, known = l.memo[id]
+	return entry, known
+}
+
+func (l *Lookup) remember(id string, e memoEntry) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.memo[id], l.dirty = e, true
 }
 
 func (l *Lookup) remote(ctx context.Context, path, bucket, key string) (stages.FileInfo, error) {
@@ -226,9 +229,7 @@ func (l *Lookup) remote(ctx context.Context, path, bucket, key string) (stages.F
 		return stages.FileInfo{}, err
 	}
 	id := bucket + "\x00" + key + "\x00" + info.Version
-	l.mu.Lock()
-	old, known := l.memo[id]
-	l.mu.Unlock()
+	old, known := l.remembered(id)
 	if known && info.Version != "" && old.Size == info.Size {
 		return stages.FileInfo{Path: path, Digest: old.Digest, Size: old.Size}, nil
 	}
@@ -237,16 +238,11 @@ func (l *Lookup) remote(ctx context.Context, path, bucket, key string) (stages.F
 		return stages.FileInfo{}, err
 	}
 	defer r.Close()
-	h := sha256.New()
-	n, err := io.Copy(h, r)
-	if err != nil {
-		return stages.FileInfo{}, err
+	read, err := digest(path, r)
+	if err == nil {
+		l.remember(id, memoEntry{Size: read.Size, Digest: read.Digest})
 	}
-	digest := "sha256:" + hex.EncodeToString(h.Sum(nil))
-	l.mu.Lock()
-	l.memo[id], l.dirty = memoEntry{Size: n, Digest: digest}, true
-	l.mu.Unlock()
-	return stages.FileInfo{Path: path, Digest: digest, Size: n}, nil
+	return read, err
 }
 
 // Glob expands a pattern of filepath.Match's syntax to sorted paths.
@@ -306,7 +302,7 @@ func (l *Lookup) Pin(ctx context.Context, name string, resolve func(context.Cont
 	if err != nil {
 		return "", err
 	}
-	if err := writeAtomic(l.lock, append(b, '\n')); err != nil {
+	if err := atomicfile.Write(l.lock, append(b, '\n')); err != nil {
 		return "", stages.Fail(stages.CodeEnvironment, "make the plan's folder writable, or commit a sprint.lock", "cannot keep the pin %s: %w", name, err)
 	}
 	return v, nil

@@ -10,7 +10,7 @@ import (
 	"github.com/sprint-ml/sprint/jobs/commandline"
 	"github.com/sprint-ml/sprint/jobs/evaluate"
 	"github.com/sprint-ml/sprint/jobs/graph"
-	"github.com/sprint-ml/sprint/jobs/labels/stored"
+	"github.com/sprint-ml/sprint/jobs/labels"
 	"github.com/sprint-ml/sprint/stages"
 	"github.com/sprint-ml/sprint/stages/fetch"
 	"github.com/sprint-ml/sprint/stages/rows"
@@ -91,7 +91,7 @@ func (p *matcher) committed(store *storage.Store, m *storage.Manifest) ([]rows.R
 	if !ok {
 		return nil, fmt.Errorf("the manifest of %s %s has no articles", m.Kind, m.Key)
 	}
-	table, _, err := stored.Rows(p.ctx, store, a)
+	table, _, err := labels.Rows(p.ctx, store, a)
 	return table, err
 }
 

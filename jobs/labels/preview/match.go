@@ -4,7 +4,7 @@ import (
 	"context"
 	"os"
 
-	"github.com/sprint-ml/sprint/jobs/labels/mistakes"
+	"github.com/sprint-ml/sprint/jobs/labels"
 	"github.com/sprint-ml/sprint/ml/keywords"
 	"github.com/sprint-ml/sprint/ml/taxonomy"
 	"github.com/sprint-ml/sprint/stages"
@@ -62,7 +62,7 @@ func (p *matcher) tests() (*Tests, error) {
 	}
 	tests, problems := taxonomy.ParseTests(data, p.rules.Taxonomy())
 	if len(problems) > 0 {
-		return nil, mistakes.At(p.o.Tests, string(data), problems)
+		return nil, labels.At(p.o.Tests, string(data), problems)
 	}
 	out := &Tests{File: p.o.Tests, Run: len(tests), Failed: []FailedTest{}}
 	for _, test := range tests {

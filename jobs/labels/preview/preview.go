@@ -12,7 +12,7 @@ import (
 
 	"github.com/sprint-ml/sprint/config"
 	"github.com/sprint-ml/sprint/jobs/graph"
-	"github.com/sprint-ml/sprint/jobs/labels/mistakes"
+	"github.com/sprint-ml/sprint/jobs/labels"
 	"github.com/sprint-ml/sprint/ml/keywords"
 	"github.com/sprint-ml/sprint/ml/metrics"
 	"github.com/sprint-ml/sprint/stages/dataset"
@@ -114,7 +114,7 @@ type FailedTest struct {
 
 // Run applies the rules. Mistakes of the taxonomy point into its file.
 func Run(ctx context.Context, o Options) (*Preview, error) {
-	if err := mistakes.InTaxonomy(o.Graph); err != nil {
+	if _, err := labels.CheckTaxonomy(o.Graph); err != nil {
 		return nil, err
 	}
 	src := o.Graph.Taxonomy()

@@ -18,7 +18,7 @@ import (
 	"github.com/sprint-ml/sprint/jobs/commandline"
 	"github.com/sprint-ml/sprint/jobs/evaluate"
 	"github.com/sprint-ml/sprint/jobs/graph"
-	"github.com/sprint-ml/sprint/jobs/labels/stored"
+	"github.com/sprint-ml/sprint/jobs/labels"
 	"github.com/sprint-ml/sprint/jobs/provenance"
 	"github.com/sprint-ml/sprint/jobs/runs"
 	"github.com/sprint-ml/sprint/stages/dedup"
@@ -52,7 +52,7 @@ func OfPlan(ctx context.Context, s *storage.Store, plan *config.Plan, g *graph.G
 	}
 	set := &Set{}
 	artifact, _ := made.Manifest.Output("labelled")
-	if set.Rows, set.Categories, err = stored.Rows(ctx, s, artifact); err != nil {
+	if set.Rows, set.Categories, err = labels.Rows(ctx, s, artifact); err != nil {
 		return nil, err
 	}
 	for _, path := range goldFiles(g, o) {
@@ -78,7 +78,7 @@ func OfRun(ctx context.Context, store *storage.Store, run string) (*Set, error) 
 		if i < 0 {
 			return nil, &diagnostic.UsageError{Message: fmt.Sprintf("run %s made no split, so its gold rows are not known", run), Hint: "name its plan: " + commandline.Of("review", "export", "plan.yaml").String()}
 		}
-		part, categories, err := stored.Rows(ctx, store, found[i].Artifact)
+		part, categories, err := labels.Rows(ctx, store, found[i].Artifact)
 		if err != nil {
 			return nil, err
 		}

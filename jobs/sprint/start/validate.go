@@ -4,7 +4,7 @@ import (
 	"fmt"
 
 	"github.com/spf13/cobra"
-	"github.com/sprint-ml/sprint/jobs/labels/mistakes"
+	"github.com/sprint-ml/sprint/jobs/labels"
 	"github.com/sprint-ml/sprint/jobs/sprint/app"
 )
 
@@ -18,14 +18,14 @@ func validateCommand(a *app.App) *cobra.Command {
 			if err != nil {
 				return err
 			}
-			if err := mistakes.InTaxonomy(c.Graph); err != nil {
+			warnings, err := labels.CheckTaxonomy(c.Graph)
+			if err != nil {
 				return err
 			}
-			if warnings := mistakes.Warnings(c.Graph); len(warnings) > 0 && strict {
+			if len(warnings) > 0 && strict {
 				return warnings
-			} else {
-				a.Warn(warnings)
 			}
+			a.Warn(warnings)
 			fmt.Fprintf(a.Stdout, "%s is valid: %d stages\n", c.Plan.File, len(c.Graph.Nodes))
 			return nil
 		},

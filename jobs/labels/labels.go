@@ -1,0 +1,48 @@
+// Package labels is what preview and review share: the mistakes of a taxonomy and of
+// rule tests, told as those of a plan are told, with file, line and what to write
+// instead; and rows that a stage committed.
+package labels
+
+import (
+	"context"
+
+	"github.com/sprint-ml/sprint/config/diagnostic"
+	"github.com/sprint-ml/sprint/jobs/catalog"
+	"github.com/sprint-ml/sprint/jobs/graph"
+	"github.com/sprint-ml/sprint/ml/taxonomy"
+	"github.com/sprint-ml/sprint/stages/rows"
+	"github.com/sprint-ml/sprint/storage"
+)
+
+// CheckTaxonomy returns the mistakes of a plan's taxonomy as its error, and what
+// looks wrong in a valid one.
+func CheckTaxonomy(g *graph.Graph) (warnings diagnostic.Errors, err error) {
+	src := g.Taxonomy()
+	if len(src.Data) == 0 {
+		return nil, nil
+	}
+	t, problems := taxonomy.Parse(src.Data)
+	if len(problems) > 0 {
+		return nil, At(src.Name, string(src.Data), problems)
+	}
+	return At(src.Name, string(src.Data), t.Warnings), nil
+}
+
+// At gives problems of a file the lines that they are about.
+func At(file, text string, problems []taxonomy.Problem) diagnostic.Errors {
+	var out diagnostic.Errors
+	for _, p := range problems {
+		out = append(out, diagnostic.In(text, diagnostic.Position{File: file, Line: p.Line, Col: p.Col}, p.Message, p.Hint))
+	}
+	return out
+}
+
+// Rows reads an artifact of rows, with the categories of its labels.
+func Rows(ctx context.Context, s *storage.Store, a storage.Artifact) ([]rows.Row, []string, error) {
+	r, err := s.Get(ctx, a.Digest, a.Size)
+	if err != nil {
+		return nil, nil, catalog.Gone(a.Name, err)
+	}
+	defer r.Close()
+	return rows.DecodeParquet(r)
+}
