@@ -154,11 +154,7 @@ func (r *planReader) plan(p *Plan) {
 	for _, s := range p.Stages {
 		for i, need := range s.Needs {
 			if _, ok := seen[need]; !ok {
-				names := make([]string, len(p.Stages))
-				for i, o := range p.Stages {
-					names[i] = o.Name
-				}
-				r.fail(s.needPos(i), "stages."+s.Name+".needs", fmt.Sprintf("no stage is named %q", need), diagnostic.Suggest(need, names))
+				r.fail(s.needPos(i), "stages."+s.Name+".needs", fmt.Sprintf("no stage is named %q", need), diagnostic.Suggest(need, p.stageNames()))
 			}
 		}
 	}

@@ -2,13 +2,13 @@
 // config. Both are strict: every mistake is reported with its place, all at
 // once, and nothing is guessed.
 //
-//	plan.go, parse.go          a plan and its stages; how its YAML is read
-//	options.go, overrides.go   the options of its stages: plan, --values, SPRINT_SET_*, --set
-//	config.go, config_file.go  the config: flags, SPRINT_*, a file and its profiles
-//	schema.go                  the JSON Schema of a plan, for editors
-//	options/                   what a struct's tags say of its options; decoding
-//	strictyaml/                YAML whose values keep their places
-//	diagnostic/                a mistake with its place, its line and a hint
+//	plan.go, parse.go  a plan and its stages; how its YAML is read
+//	options.go         the options of its stages: plan, --values, SPRINT_SET_*, --set
+//	config.go          the config: flags, SPRINT_*, a file and its profiles
+//	schema.go          the JSON Schema of a plan, for editors
+//	options/           what a struct's tags say of its options; decoding
+//	strictyaml/        YAML whose values keep their places
+//	diagnostic/        a mistake with its place, its line and a hint
 //
 // Each of the three folders imports only those below it. Nothing here knows
 // stores, kinds of stage or models.
@@ -16,6 +16,7 @@ package config
 
 import (
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
@@ -86,19 +87,24 @@ func (p *Plan) Dir() string { return filepath.Dir(p.File) }
 
 // Stage returns the stage of that name.
 func (p *Plan) Stage(name string) (*Stage, bool) {
-	for i := range p.Stages {
-		if p.Stages[i].Name == name {
-			return &p.Stages[i], true
-		}
+	i := slices.IndexFunc(p.Stages, func(s Stage) bool { return s.Name == name })
+	if i < 0 {
+		return nil, false
 	}
-	return nil, false
+	return &p.Stages[i], true
+}
+
+// stageNames are those of its stages, in order.
+func (p *Plan) stageNames() []string {
+	names := make([]string, len(p.Stages))
+	for i, s := range p.Stages {
+		names[i] = s.Name
+	}
+	return names
 }
 
 // ErrorAt makes an error at a place of the plan.
 func (p *Plan) ErrorAt(pos diagnostic.Position, path, message, hint string) *diagnostic.Error {
-	if p.doc == nil {
-		return &diagnostic.Error{Pos: pos, Path: path, Message: message, Hint: hint}
-	}
 	return p.doc.ErrorAt(pos, path, message, hint)
 }
 

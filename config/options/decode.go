@@ -2,9 +2,9 @@
 // tags: what they are called, what they may be, what they mean by default and
 // whether they are part of a key. tags.go reads the tags, values.go merges what
 // several sources give and remembers who gave it, decode.go and scalars.go fill
-// the struct and report every mistake at once, schema.go and reference.go
-// describe it to editors and readers. A stage's options and the config are both
-// such structs. It knows neither plans nor stages.
+// the struct and report every mistake at once, describe.go tells editors and
+// readers of it. A stage's options and the config are both such structs. It knows
+// neither plans nor stages.
 package options
 
 import (
@@ -237,7 +237,7 @@ func defaultsToStruct(v reflect.Value, f field) bool {
 	if v.Kind() == reflect.Pointer {
 		return v.Type().Elem().Kind() == reflect.Struct && f.when != ""
 	}
-	return v.Kind() == reflect.Struct && !isText(v)
+	return v.Kind() == reflect.Struct && !textual(v.Type())
 }
 
 // equalsOmitted reports whether a written value is the one that an option has when it is
@@ -255,18 +255,21 @@ func equalsOmitted(v reflect.Value) bool {
 // value decodes one value and returns its JSON-able forms: what is keyed, and
 // all of it.
 func (d *decoding) value(v reflect.Value, raw any, path, base string, f field) (keyed, all any, ok bool) {
-	if isText(v) || v.Type() == reflect.TypeFor[time.Duration]() {
+	if textual(v.Type()) || v.Type() == reflect.TypeFor[time.Duration]() {
 		return d.scalar(v, raw, path, base, f)
 	}
 	switch v.Kind() {
 	case reflect.Pointer:
 		v.Set(reflect.New(v.Type().Elem()))
 		return d.value(v.Elem(), raw, path, base, f)
-	case reflect.Struct:
+	case reflect.Struct, reflect.Map:
 		m, isMap := raw.(map[string]any)
 		if !isMap {
 			d.fail(path, "want a map, this is "+strictyaml.TypeName(raw), f.doc)
 			return nil, nil, false
+		}
+		if v.Kind() == reflect.Map {
+			return d.mapOf(v, m, path, base, f)
 		}
 		k, a := map[string]any{}, map[string]any{}
 		before := len(d.errs)
@@ -274,8 +277,6 @@ func (d *decoding) value(v reflect.Value, raw any, path, base string, f field) (
 		return k, a, len(d.errs) == before
 	case reflect.Slice:
 		return d.list(v, raw, path, base, f)
-	case reflect.Map:
-		return d.mapOf(v, raw, path, base, f)
 	}
 	return d.scalar(v, raw, path, base, f)
 }
@@ -304,12 +305,7 @@ func (d *decoding) list(v reflect.Value, raw any, path, base string, f field) (k
 }
 
 // mapOf decodes a map of any keys.
-func (d *decoding) mapOf(v reflect.Value, raw any, path, base string, f field) (keyed, all any, ok bool) {
-	m, isMap := raw.(map[string]any)
-	if !isMap {
-		d.fail(path, "want a map, this is "+strictyaml.TypeName(raw), f.doc)
-		return nil, nil, false
-	}
+func (d *decoding) mapOf(v reflect.Value, m map[string]any, path, base string, f field) (keyed, all any, ok bool) {
 	out := reflect.MakeMap(v.Type())
 	ks, as := map[string]any{}, map[string]any{}
 	good := true

@@ -19,20 +19,11 @@ import (
 // beyond 2^53 two seeds would share one key.
 const maxInteger = 1 << 53
 
-// isText reports whether a value reads itself from text.
-func isText(v reflect.Value) bool {
-	if !v.CanAddr() {
-		return false
-	}
-	_, ok := v.Addr().Interface().(encoding.TextUnmarshaler)
-	return ok
-}
-
 // scalar decodes a value that holds no others. Both its JSON-able forms are one.
 func (d *decoding) scalar(v reflect.Value, raw any, path, base string, f field) (keyed, all any, ok bool) {
 	var plain any
 	switch {
-	case isText(v):
+	case textual(v.Type()):
 		plain, ok = d.unmarshalText(v, raw, path, f)
 	case v.Type() == reflect.TypeFor[time.Duration]():
 		plain, ok = d.duration(v, raw, path, f)

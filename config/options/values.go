@@ -44,22 +44,10 @@ func NewLayer(from, base string) *Layer {
 // Set puts a value at a path. Maps are merged, as if each stood in a layer of
 // its own.
 func (l *Layer) Set(path []string, v any, pos diagnostic.Position) {
-	at := l.Raw
-	for _, p := range path[:len(path)-1] {
-		next, ok := at[p].(map[string]any)
-		if !ok {
-			next = map[string]any{}
-			at[p] = next
-		}
-		at = next
+	for _, part := range slices.Backward(path) {
+		v = map[string]any{part: v}
 	}
-	last := path[len(path)-1]
-	have, _ := at[last].(map[string]any)
-	if more, isMap := v.(map[string]any); isMap && have != nil {
-		mergeMaps(have, more)
-	} else {
-		at[last] = v
-	}
+	mergeMaps(l.Raw, v.(map[string]any))
 	l.Pos[strings.Join(path, Delimiter)] = pos
 }
 
@@ -74,26 +62,12 @@ func mergeMaps(into, from map[string]any) {
 	}
 }
 
-// position finds where a path stands: itself or the nearest part around it.
-func (l *Layer) position(path string) diagnostic.Position {
-	pos, _ := nearest(l.Pos, path)
-	return pos
-}
-
 // nearest looks a dotted path up, then each path around it.
-func nearest[T any](in map[string]T, path string) (T, bool) {
-	for p := path; p != ""; {
-		if x, ok := in[p]; ok {
-			return x, true
-		}
-		i := strings.LastIndexByte(p, '.')
-		if i < 0 {
-			break
-		}
-		p = p[:i]
+func nearest[T any](in map[string]T, path string) (x T, ok bool) {
+	for ; path != "" && !ok; path = path[:max(strings.LastIndexByte(path, '.'), 0)] {
+		x, ok = in[path]
 	}
-	var none T
-	return none, false
+	return x, ok
 }
 
 // Values are the merged layers of one struct. Each value keeps its origin.
@@ -130,9 +104,8 @@ func (v *Values) Add(l Layer) error {
 func (v *Values) record(l Layer) {
 	replaced := map[string]bool{}
 	walk("", l.Raw, func(path string, whole bool) {
-		v.origin[path] = Origin{From: l.From, Pos: l.position(path)}
-		v.base[path] = l.Base
-		v.places[path] = v.origin[path].Pos
+		pos, _ := nearest(l.Pos, path)
+		v.origin[path], v.base[path], v.places[path] = Origin{From: l.From, Pos: pos}, l.Base, pos
 		delete(v.places, strictyaml.KeyPath(path))
 		if whole {
 			replaced[path] = true

@@ -21,22 +21,13 @@ func Parse(file string, data []byte) (*Document, diagnostic.Errors) {
 	if len(data) > maxBytes {
 		return doc, diagnostic.Errors{{Pos: diagnostic.Position{File: file}, Message: ErrTooLarge.Error(), Hint: TooLargeHint}}
 	}
-	if i := bytes.IndexByte(data, 0); i >= 0 {
-		return doc, diagnostic.Errors{doc.at(1+bytes.Count(data[:i], []byte{'\n'}), 0, "", "a NUL byte: this is not a text file", "")}
+	if before, _, found := bytes.Cut(data, []byte{0}); found {
+		return doc, diagnostic.Errors{doc.at(1+bytes.Count(before, []byte{'\n'}), 0, "", "a NUL byte: this is not a text file", "")}
 	}
-	if !utf8.Valid(data) {
-		for i, line := range doc.lines {
-			if !utf8.ValidString(line) {
-				good := 0
-				for rest := line; ; good++ {
-					r, size := utf8.DecodeRuneInString(rest)
-					if r == utf8.RuneError && size == 1 {
-						break
-					}
-					rest = rest[size:]
-				}
-				return doc, diagnostic.Errors{doc.at(i+1, good+1, "", "this is not UTF-8", "save the file as UTF-8")}
-			}
+	for i, line := range doc.lines {
+		// No line holds a NUL any more, so one marks the first bad byte.
+		if good, _, bad := strings.Cut(strings.ToValidUTF8(line, "\x00"), "\x00"); bad {
+			return doc, diagnostic.Errors{doc.at(i+1, utf8.RuneCountInString(good)+1, "", "this is not UTF-8", "save the file as UTF-8")}
 		}
 	}
 	decoder := yaml.NewDecoder(bytes.NewReader(data))
