@@ -27,10 +27,10 @@ func Build(s *document.Source) *Report {
 		kind, title, missing string
 		build                func(*document.Source, document.Stage) []Section
 	}{
-		{"verify", "Quality", "This run has no stage of kind verify: nothing was measured.", func(_ *document.Source, st document.Stage) []Section { return verificationSections(st) }},
-		{"train", "Training", "This run has no stage of kind train.", func(_ *document.Source, st document.Stage) []Section { return trainingSections(st) }},
+		{"verify", "Quality", "This run has no stage of kind verify: nothing was measured.", verificationSections},
+		{"train", "Training", "This run has no stage of kind train.", trainingSections},
 		{"label", "Labels", "This run has no stage of kind label.", labelSections},
-		{"split", "Data", "This run has no stage of kind split.", func(_ *document.Source, st document.Stage) []Section { return splitSections(st) }},
+		{"split", "Data", "This run has no stage of kind split.", splitSections},
 	} {
 		found := s.OfKind(part.kind)
 		if len(found) == 0 {
@@ -71,7 +71,7 @@ func (r *Report) lead(s *document.Source) {
 			r.Lead += fmt.Sprintf(" %d of them were trained on, so the figures flatter.", m.Leaked)
 		}
 		r.Tiles = append(r.Tiles,
-			Tile{Name: "macro-F1 on " + on, Value: f3(model.MacroF1), Note: cmp.Or(span(model.MacroCI()), "micro-F1 "+f3(model.MicroF1))}, gainTile(&m))
+			Tile{Name: "macro-F1 on " + on, Value: f3(model.MacroF1), Note: cmp.Or(span(model.CI.MacroF1), "micro-F1 "+f3(model.MicroF1))}, gainTile(&m))
 		if c, missing := document.Decode[document.Checks](st, "checks"); missing == "" {
 			passed := 0
 			for _, x := range c.Checks {
@@ -106,7 +106,7 @@ func (r *Report) lead(s *document.Source) {
 func gainTile(m *document.Metrics) Tile {
 	model, _ := m.Measured()
 	kw := m.Baselines["keywords"]
-	t := Tile{Name: "gain over the rules", Value: signed(model.MacroF1 - kw.MacroF1), Note: "from " + f3(kw.MacroF1), Mark: Good}
+	t := Tile{Name: "gain over the rules", Value: signed(model.MacroF1-kw.MacroF1, 3), Note: "from " + f3(kw.MacroF1), Mark: Good}
 	low := model.MacroF1 - kw.MacroF1
 	if d := m.MeasuredDetails(); d != nil {
 		if g, ok := d.Gains["keywords"]; ok && g.MacroF1.CI != nil {

@@ -2,7 +2,10 @@ package report
 
 import (
 	"fmt"
+	"iter"
+	"maps"
 	"math"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -27,11 +30,11 @@ func fixed(v float64, digits int) string {
 	return s
 }
 
-func signed(v float64) string {
+func signed(v float64, digits int) string {
 	if v >= 0 {
-		return "+" + f3(v)
+		return "+" + fixed(v, digits)
 	}
-	return "−" + f3(-v)
+	return "−" + fixed(-v, digits)
 }
 
 func percent(part, all int) string {
@@ -67,13 +70,6 @@ func duration(seconds float64) string {
 	return (time.Duration(clampTo(seconds, 1e9)) * time.Second).String()
 }
 
-func signed2(v float64) string {
-	if v >= 0 {
-		return "+" + f2(v)
-	}
-	return "−" + f2(-v)
-}
-
 func share(v float64, of int) string {
 	if of <= 0 {
 		return ""
@@ -87,4 +83,15 @@ func brackets(i *document.Interval) string {
 		return ""
 	}
 	return fmt.Sprintf(" [%s, %s]", f2(i[0]), f2(i[1]))
+}
+
+// sorted walks a map in the order of its keys.
+func sorted[V any](m map[string]V) iter.Seq2[string, V] {
+	return func(yield func(string, V) bool) {
+		for _, name := range slices.Sorted(maps.Keys(m)) {
+			if !yield(name, m[name]) {
+				return
+			}
+		}
+	}
 }

@@ -27,7 +27,7 @@ func TestLink(t *testing.T) {
 }
 
 func TestNumbers(t *testing.T) {
-	for got, want := range map[string]string{f2(-0.001): "0.00", f2(-0.01): "-0.01", f3(2e9): "?", count(-1234567): "-1\u202f234\u202f567", count(999): "999", signed(-0.5): "−0.500", percent(1, 0): "", percent(2, 3): "67 %"} {
+	for got, want := range map[string]string{f2(-0.001): "0.00", f2(-0.01): "-0.01", f3(2e9): "?", count(-1234567): "-1\u202f234\u202f567", count(999): "999", signed(-0.5, 3): "−0.500", percent(1, 0): "", percent(2, 3): "67 %"} {
 		if got != want {
 			t.Errorf("%q, want %q", got, want)
 		}

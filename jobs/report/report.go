@@ -2,7 +2,8 @@
 // its model is and why, what it cost, and from which bytes it came.
 //
 //   - report.go: the report, its sections, blocks, tables and cells
-//   - build.go: a report of a run, with a file for each section
+//   - build.go: a report of a run, with files for the sections of each kind of stage,
+//     and of its cost and lineage
 //   - format.go: numbers in words; clean.go: hostile texts made harmless
 //   - document/: what the store keeps of a run, decoded
 //   - chart/: lines and bars as SVG

@@ -108,10 +108,120 @@ func mistakeTable(caption string, list []mistake) *Table {
 // truth names the categories of a row.
 func truth(p *document.Prediction) string {
 	var out []string
-	for _, name := range slices.Sorted(maps.Keys(p.Categories)) {
-		if j := p.Categories[name]; j.Truth && !j.Unknown {
+	for name, j := range sorted(p.Categories) {
+		if j.Truth && !j.Unknown {
 			out = append(out, name)
 		}
 	}
 	return cmp.Or(strings.Join(out, ", "), "none")
+}
+
+// tagSection shows which tags are taken for which.
+func tagSection(m *document.Metrics, missing string) Section {
+	out := Section{Title: "Tags"}
+	if missing != "" {
+		out.Missing = []string{"No figures: " + missing + "."}
+		return out
+	}
+	d := m.MeasuredDetails()
+	if d == nil || d.Tags == nil {
+		out.Missing = []string{"No confusion of tags: this run's verify recorded none. The share of right tags stands with the figures by category."}
+		return out
+	}
+	out.Intro = fmt.Sprintf("Rows are true tags, columns the model's, over rows where the category is present. %s%s of the tags are right.", share(d.TagAccuracy.Value, 1), brackets(d.TagAccuracy.CI))
+	for name, c := range sorted(d.Tags) {
+		if t := confusionTable(name, c); t != nil && len(out.Blocks) < maxCharts {
+			out.Blocks = append(out.Blocks, Block{Table: t, Narrow: true})
+		}
+	}
+	if len(out.Blocks) == 0 {
+		out.Missing = []string{"No row carries a tag."}
+	}
+	return out
+}
+
+// maxTags is the widest confusion that is shown.
+const maxTags = 40
+
+func confusionTable(name string, c document.Confusion) *Table {
+	t := &Table{Caption: name, Columns: []Column{{"is \\ answered", false}}}
+	all, right := 0, 0
+	for i, row := range c.Counts {
+		if i >= len(c.Tags) || c.Tags[i] == "" {
+			continue // a row without a tag says nothing of the model's
+		}
+		for k, n := range row {
+			all += max(n, 0)
+			if i == k {
+				right += max(n, 0)
+			}
+		}
+	}
+	if all == 0 || len(c.Tags) > maxTags {
+		return nil
+	}
+	t.Caption += fmt.Sprintf(": %s of %s right", count(right), count(all))
+	for _, tag := range c.Tags {
+		t.Columns = append(t.Columns, Column{cmp.Or(tag, "(none)"), true})
+	}
+	for i, row := range c.Counts {
+		if i >= len(c.Tags) {
+			break
+		}
+		sum := 0
+		for _, n := range row {
+			sum += max(n, 0)
+		}
+		if sum == 0 {
+			continue // no row has this tag
+		}
+		cells := []Cell{{Text: cmp.Or(c.Tags[i], "(none)"), Head: true}}
+		for k := range c.Tags {
+			n := 0
+			if k < len(row) {
+				n = max(row[k], 0)
+			}
+			x := Cell{Text: count(n), Heat: (5*n + sum - 1) / sum}
+			if n == 0 {
+				x.Mark = Dim
+			}
+			cells = append(cells, x)
+		}
+		t.Rows = append(t.Rows, cells)
+	}
+	return t
+}
+
+// segmentSection shows where the model does worse than on the whole.
+func segmentSection(m *document.Metrics, d *document.Details) Section {
+	model, _ := m.Measured()
+	out := Section{Title: "Where it is weak", Intro: fmt.Sprintf("Micro-F1 by site and by length of the headline; on the whole set it is %s. Small parts swing by chance.", f3(model.MicroF1))}
+	for by, parts := range sorted(d.Segments) {
+		t := &Table{Caption: "By " + by, Columns: []Column{{by, false}, {"rows", true}, {"micro-F1", true}, {"against all", true}}}
+		for _, s := range parts {
+			value, apart := Cell{}, Cell{}
+			if s.Decided > 0 {
+				value, apart = Cell{Text: f2(s.MicroF1)}, Cell{Text: signed(s.MicroF1-model.MicroF1, 2)}
+				if s.MicroF1 < model.MicroF1-0.1 && s.Rows >= 20 {
+					apart.Mark = Warn
+				}
+			}
+			if len(t.Rows) == maxSegments {
+				t.More++
+				continue
+			}
+			t.Rows = append(t.Rows, []Cell{{Text: s.Name, Head: true}, {Text: count(s.Rows)}, value, apart})
+		}
+		if len(t.Rows) > 0 {
+			out.Blocks = append(out.Blocks, Block{Table: t, Narrow: true})
+		}
+	}
+	c := &Table{Caption: "Calibration: is a score of 0.8 right in 8 of 10 cases?", Columns: []Column{{"category", false}, {"expected calibration error", true}, {"rows", true}}}
+	for name, x := range sorted(d.Calibration) {
+		c.Rows = append(c.Rows, []Cell{{Text: name, Head: true}, {Text: f3(x.ECE)}, {Text: count(x.Rows)}})
+	}
+	if len(c.Rows) > 0 {
+		out.Blocks = append(out.Blocks, Block{Table: c.cut()})
+	}
+	return out
 }

@@ -4,8 +4,6 @@ import (
 	"cmp"
 	"encoding/json"
 	"fmt"
-	"maps"
-	"slices"
 	"time"
 
 	"github.com/sprint-ml/sprint/jobs/report/document"
@@ -16,9 +14,9 @@ func lineageSection(s *document.Source) Section {
 	out := Section{Title: "Lineage", Intro: "Every stage with its key, what it read and made, and from where. Equal key is the same work; `sprint trace` and `sprint artifacts verify` start from these digests."}
 	made := map[string]string{} // digest -> artifact
 	for _, st := range s.Stages {
-		for _, name := range slices.Sorted(maps.Keys(st.Outputs)) {
-			if d := st.Outputs[name].Digest; made[d] == "" {
-				made[d] = st.Name + "." + name
+		for name, o := range sorted(st.Outputs) {
+			if made[o.Digest] == "" {
+				made[o.Digest] = st.Name + "." + name
 			}
 		}
 	}
@@ -53,13 +51,11 @@ func lineageBlock(run string, st document.Stage, made map[string]string) Block {
 	fold.Blocks = append(fold.Blocks, Block{Facts: facts})
 	t := &Table{Columns: []Column{{"", false}, {"name", false}, {"bytes", true}, {"digest", false}}}
 	if m := st.Manifest; m != nil {
-		for _, name := range slices.Sorted(maps.Keys(m.Inputs)) {
-			d := m.Inputs[name]
+		for name, d := range sorted(m.Inputs) {
 			t.Rows = append(t.Rows, []Cell{{Text: "reads"}, {Text: cmp.Or(made[d], name+", of no stage of this run"), Head: true}, {}, code(d)})
 		}
 	}
-	for _, name := range slices.Sorted(maps.Keys(st.Outputs)) {
-		o := st.Outputs[name]
+	for name, o := range sorted(st.Outputs) {
 		title := name
 		if o.Volatile {
 			title += " (volatile)"
@@ -74,9 +70,11 @@ func lineageBlock(run string, st document.Stage, made map[string]string) Block {
 		fold.Blocks = append(fold.Blocks, Block{Text: "From outside the store:"}, Block{Facts: external})
 	}
 	if len(p.Options) > 0 {
-		if b, err := json.Marshal(p.Options); err == nil {
-			fold.Blocks = append(fold.Blocks, Block{Text: fmt.Sprintf("Options in the key (version %d of the kind):", p.Version)}, Block{Facts: options(b)})
+		var options []Fact
+		for name, v := range sorted(p.Options) {
+			options = append(options, Fact{name, code(jsonText(v))})
 		}
+		fold.Blocks = append(fold.Blocks, Block{Text: fmt.Sprintf("Options in the key (version %d of the kind):", p.Version)}, Block{Facts: options})
 	}
 	return fold
 }
@@ -85,14 +83,15 @@ func lineageBlock(run string, st document.Stage, made map[string]string) Block {
 // categories, which do not, are in the plan's taxonomy.
 func externals(all map[string]any) []Fact {
 	var out []Fact
-	for _, name := range slices.Sorted(maps.Keys(all)) {
-		b, err := json.Marshal(all[name])
-		if text := string(b); err == nil && text != "{}" && text != "null" && text != "[]" {
-			if len(text) > 400 {
-				text = fmt.Sprintf("%d entries, %d bytes of canonical JSON", entries(all[name]), len(text))
-			}
-			out = append(out, Fact{name, code(text)})
+	for name, v := range sorted(all) {
+		text := jsonText(v)
+		switch {
+		case text == "{}" || text == "null" || text == "[]":
+			continue
+		case len(text) > 400:
+			text = fmt.Sprintf("%d entries, %d bytes of canonical JSON", entries(v), len(text))
 		}
+		out = append(out, Fact{name, code(text)})
 	}
 	return out
 }
@@ -107,14 +106,8 @@ func entries(v any) int {
 	return 1
 }
 
-func options(b []byte) []Fact {
-	var all map[string]json.RawMessage
-	if json.Unmarshal(b, &all) != nil {
-		return nil
-	}
-	var out []Fact
-	for _, name := range slices.Sorted(maps.Keys(all)) {
-		out = append(out, Fact{name, code(string(all[name]))})
-	}
-	return out
+// jsonText writes a value that was read from JSON.
+func jsonText(v any) string {
+	b, _ := json.Marshal(v)
+	return string(b)
 }

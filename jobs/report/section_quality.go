@@ -1,9 +1,10 @@
 package report
 
 import (
+	"cmp"
 	"fmt"
-	"maps"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/sprint-ml/sprint/jobs/report/chart"
@@ -12,7 +13,7 @@ import (
 
 // verificationSections shows how good the model is, whether that is enough, and where it is
 // wrong.
-func verificationSections(st document.Stage) []Section {
+func verificationSections(_ *document.Source, st document.Stage) []Section {
 	quality, gate := Section{Title: "Quality"}, Section{Title: "Checks"}
 	m, missing := document.Decode[document.Metrics](st, "metrics")
 	if missing != "" {
@@ -44,7 +45,7 @@ func qualitySection(m *document.Metrics) Section {
 		out.Intro = "F1 by category on the test side, whose labels the rules made: this says how well the model copies them, not how right it is."
 		out.Missing = []string{"No gold set: name one in verify to measure quality."}
 	}
-	if ci := model.CI; ci != nil {
+	if ci := model.CI; ci.MacroF1 != nil {
 		out.Intro += fmt.Sprintf(" Whiskers and figures in brackets are %.0f %% intervals: how far a figure would move on other rows like these (bootstrap, %s draws).", 100*clampTo(ci.Level, 1), count(ci.Resamples))
 	} else {
 		out.Intro += " This run's verify recorded no intervals."
@@ -61,10 +62,10 @@ func categoryChart(m *document.Metrics) *chart.Chart {
 	kw := m.Baselines["keywords"]
 	var groups []chart.Group
 	one := func(class string, c document.CategoryScore) chart.Bar {
-		return chart.Bar{Class: class, Value: c.F1, Low: c.F1CI().Low(), High: c.F1CI().High()}
+		return chart.Bar{Class: class, Value: c.F1, Interval: c.CI.F1}
 	}
-	for _, name := range slices.Sorted(maps.Keys(model.PerCategory)) {
-		if c := model.PerCategory[name]; len(groups) < maxCharts {
+	for name, c := range sorted(model.PerCategory) {
+		if len(groups) < maxCharts {
 			groups = append(groups, chart.Group{Name: fmt.Sprintf("%s (%d)", name, c.Support), Bars: []chart.Bar{one("a", c), one("b", kw.PerCategory[name])}})
 		}
 	}
@@ -80,7 +81,7 @@ func averageChart(m *document.Metrics) *chart.Chart {
 		g := chart.Group{Name: name}
 		add := func(class string, s document.Scores) {
 			v, ci := of(s)
-			g.Bars = append(g.Bars, chart.Bar{Class: class, Value: v, Low: ci.Low(), High: ci.High()})
+			g.Bars = append(g.Bars, chart.Bar{Class: class, Value: v, Interval: ci})
 		}
 		add("a", model)
 		if m.Masked != nil {
@@ -96,8 +97,8 @@ func averageChart(m *document.Metrics) *chart.Chart {
 	}
 	return chart.Bars("Averages over the categories", fmt.Sprintf("Macro-F1 of the model is %s, of the rules %s, of the more frequent value %s.", f3(model.MacroF1), f3(kw.MacroF1), f3(majority.MacroF1)),
 		names, []chart.Group{
-			group("macro-F1", func(s document.Scores) (float64, *document.Interval) { return s.MacroF1, s.MacroCI() }),
-			group("micro-F1", func(s document.Scores) (float64, *document.Interval) { return s.MicroF1, s.MicroCI() }),
+			group("macro-F1", document.Scores.Macro),
+			group("micro-F1", document.Scores.Micro),
 		})
 }
 
@@ -105,13 +106,13 @@ func scoreTable(m *document.Metrics) *Table {
 	model, _ := m.Measured()
 	kw, majority := m.Baselines["keywords"], m.Baselines["majority"]
 	t := &Table{Caption: "Figures by category", Columns: []Column{{"category", false}, {"rows", true}, {"precision", true}, {"recall", true}, {"F1", true}, {"rules F1", true}, {"majority F1", true}, {"threshold", true}, {"tags right", true}}}
-	for _, name := range slices.Sorted(maps.Keys(model.PerCategory)) {
-		c, k := model.PerCategory[name], kw.PerCategory[name]
+	for name, c := range sorted(model.PerCategory) {
+		k := kw.PerCategory[name]
 		few := None
 		if slices.Contains(model.Unsupported, name) {
 			few = Dim
 		}
-		t.Rows = append(t.Rows, []Cell{{Text: name, Head: true}, {Text: count(c.Support), Mark: few}, {Text: f2(c.Precision)}, {Text: f2(c.Recall)}, {Text: f2(c.F1) + brackets(c.F1CI())}, {Text: f2(k.F1) + brackets(k.F1CI())},
+		t.Rows = append(t.Rows, []Cell{{Text: name, Head: true}, {Text: count(c.Support), Mark: few}, {Text: f2(c.Precision)}, {Text: f2(c.Recall)}, {Text: f2(c.F1) + brackets(c.CI.F1)}, {Text: f2(k.F1) + brackets(k.CI.F1)},
 			{Text: f2(majority.PerCategory[name].F1)}, {Text: f2(c.Threshold)}, {Text: share(c.TagAccuracy, c.TagSupport)}})
 	}
 	t = t.cut()
@@ -124,8 +125,8 @@ func scoreTable(m *document.Metrics) *Table {
 		v, _ := of(majority)
 		t.Rows = append(t.Rows, append(cells, Cell{Text: f3(v)}, Cell{}, Cell{}))
 	}
-	row("macro-F1", func(s document.Scores) (float64, *document.Interval) { return s.MacroF1, s.MacroCI() })
-	row("micro-F1", func(s document.Scores) (float64, *document.Interval) { return s.MicroF1, s.MicroCI() })
+	row("macro-F1", document.Scores.Macro)
+	row("micro-F1", document.Scores.Micro)
 	return t
 }
 
@@ -135,9 +136,9 @@ func qualityFacts(m *document.Metrics) []Fact {
 	model, _ := m.Measured()
 	d := m.MeasuredDetails()
 	if d != nil {
-		for _, over := range slices.Sorted(maps.Keys(d.Gains)) {
-			g := d.Gains[over].MacroF1
-			text := fmt.Sprintf("%s%s macro-F1, paired on the same rows", signed(g.Value), brackets(g.CI))
+		for over, gain := range sorted(d.Gains) {
+			g := gain.MacroF1
+			text := fmt.Sprintf("%s%s macro-F1, paired on the same rows", signed(g.Value, 3), brackets(g.CI))
 			switch {
 			case g.CI == nil:
 				add("Gain over "+over, text, None)
@@ -157,7 +158,7 @@ func qualityFacts(m *document.Metrics) []Fact {
 	}
 	if d != nil && d.NoRuleFired.Rows > 0 {
 		n := d.NoRuleFired
-		add("Where no rule fired", fmt.Sprintf("micro-F1 %s%s on %s rows", f3(n.MicroF1), brackets(n.MicroCI()), count(n.Rows)), None)
+		add("Where no rule fired", fmt.Sprintf("micro-F1 %s%s on %s rows", f3(n.MicroF1), brackets(n.CI.MicroF1), count(n.Rows)), None)
 	}
 	if len(model.Unsupported) > 0 {
 		add("Left out of macro-F1", strings.Join(model.Unsupported, ", ")+": too few rows", None)
@@ -172,13 +173,12 @@ func qualityFacts(m *document.Metrics) []Fact {
 	}
 	if m.Train.Rows > 0 {
 		var parts []string
-		for _, name := range slices.Sorted(maps.Keys(m.Train.Positives)) {
-			parts = append(parts, fmt.Sprintf("%s %s", name, count(m.Train.Positives[name])))
+		for name, n := range sorted(m.Train.Positives) {
+			parts = append(parts, fmt.Sprintf("%s %s", name, count(n)))
 		}
 		add("Trained on", fmt.Sprintf("%s rows: %s", count(m.Train.Rows), strings.Join(parts[:min(len(parts), 30)], ", ")), None)
 	}
-	for _, on := range slices.Sorted(maps.Keys(m.Drift)) {
-		x := m.Drift[on]
+	for on, x := range sorted(m.Drift) {
 		add("Drift of "+on+" against "+x.Against, fmt.Sprintf("labels %s, lengths %s (population stability index; above 0.25 is a lot)", f3(x.Labels), f3(x.Lengths)), None)
 	}
 	return facts
@@ -190,4 +190,51 @@ func macro(s document.Scores) string {
 		return "no macro-F1 (too few rows of every category)"
 	}
 	return "macro-F1 " + f3(s.MacroF1)
+}
+
+func checkSection(c *document.Checks, here []document.Check) Section {
+	out := Section{Title: "Checks", Intro: "All demands hold: the model may be published."}
+	if !c.Passed {
+		out.Intro = "A demand does not hold: the model is not published."
+	}
+	t := &Table{Caption: "Demands of the plan", Columns: []Column{{"", false}, {"check", false}, {"on", false}, {"observed", true}, {"demanded", true}, {"where", false}}}
+	var folds []Block
+	for _, x := range slices.Concat(c.Checks, here) {
+		mark := Cell{Text: x.Outcome(), Mark: map[string]Mark{document.Pass: Good, document.Warn: Warn, document.Fail: Bad}[x.Outcome()]}
+		name := x.ID
+		if x.Category != "" {
+			name += " of " + x.Category
+		}
+		if x.Over != "" {
+			name += " over " + x.Over
+		}
+		observed := strconv.FormatFloat(x.Observed, 'g', 4, 64) + brackets(x.CI)
+		if x.Void != "" {
+			observed = ""
+		}
+		t.Rows = append(t.Rows, []Cell{mark, {Text: name, Head: true}, {Text: x.On}, {Text: observed}, {Text: demand(x)}, {Text: cmp.Or(x.Void, x.Where)}})
+		if len(x.Samples) > 0 {
+			samples := &Table{Columns: []Column{{"headline", false}, {"expected", false}, {"answered", false}}}
+			for _, r := range x.Samples {
+				samples.Rows = append(samples.Rows, []Cell{{Text: r.Title, Link: link(r.ID), Head: true, Long: true}, {Text: r.Expected}, {Text: r.Answered}})
+			}
+			folds = append(folds, Block{Fold: fmt.Sprintf("Rows that explain %s on %s", name, x.On), Blocks: []Block{{Table: samples.cut()}}})
+		}
+	}
+	out.Blocks = append([]Block{{Table: t.cut()}}, folds[:min(len(folds), maxRows)]...)
+	return out
+}
+
+// demand is what a check asks for, in signs.
+func demand(x document.Check) string {
+	var out []string
+	add := func(sign string, v *float64) {
+		if v != nil {
+			out = append(out, sign+strconv.FormatFloat(*v, 'g', 4, 64))
+		}
+	}
+	add("≥ ", x.Min)
+	add("≤ ", x.Max)
+	add("interval > ", x.Lower)
+	return strings.Join(out, ", ")
 }

@@ -14,7 +14,7 @@ import (
 var purposes = map[string]string{"train": "training", "val": "early stop and thresholds", "test": "figures against the rules' own labels"}
 
 // splitSections shows the sides of the split, and which rows meet across them.
-func splitSections(st document.Stage) []Section {
+func splitSections(_ *document.Source, st document.Stage) []Section {
 	out := Section{Title: "Data"}
 	r, missing := document.Decode[document.SplitReport](st, "split_report")
 	if missing != "" {

@@ -8,9 +8,9 @@ import (
 // Bar is a value between 0 and 1 with its interval, if it has one. Class is "a"
 // to "d".
 type Bar struct {
-	Class     string
-	Value     float64
-	Low, High *float64
+	Class    string
+	Value    float64
+	Interval *[2]float64
 }
 
 // Group is bars that stand together under a name.
@@ -48,9 +48,9 @@ func Bars(title, desc string, names [][2]string, groups []Group) *Chart {
 		for _, b := range g.Bars {
 			c.rect("bar-"+b.Class, px(0), y+1, px(b.Value)-px(0), thick-2)
 			end := px(b.Value)
-			if b.Low != nil && b.High != nil {
-				c.whisker(px(*b.Low), px(*b.High), y+thick/2.0)
-				end = max(end, px(*b.High))
+			if i := b.Interval; i != nil {
+				c.whisker(px(i[0]), px(i[1]), y+thick/2.0)
+				end = max(end, px(i[1]))
 			}
 			c.text("value", "start", end+5, y+thick-2.5, fmt.Sprintf("%.2f", b.Value))
 			y += thick

@@ -12,12 +12,11 @@ import (
 // TestSVG: whatever is drawn is well-formed XML and holds every text as text.
 func TestSVG(t *testing.T) {
 	const attack = `</text><script>alert(1)</script>"'&`
-	low, high := 0.2, 2.0
 	for name, c := range map[string]*Chart{
 		"nothing": Lines(Caption{}, nil, 0, -1),
 		"lines": Lines(Caption{Title: attack, Desc: attack, Axis: attack}, []float64{1, 2, 3}, 0, 2,
 			Series{attack, "a", []float64{1, math.NaN(), 1e30}}, Series{attack, "b", []float64{math.Inf(1), 1, 1e30}}),
-		"bars": Bars(attack, attack, [][2]string{{"a", attack}}, []Group{{attack, []Bar{{"a", math.NaN(), nil, nil}, {"b", 0.5, &low, &high}}}}),
+		"bars": Bars(attack, attack, [][2]string{{"a", attack}}, []Group{{attack, []Bar{{"a", math.NaN(), nil}, {"b", 0.5, &[2]float64{0.2, 2}}}}}),
 	} {
 		file := c.SVG()
 		if strings.Contains(file, `="NaN`) || strings.Contains(file, `Inf`) {

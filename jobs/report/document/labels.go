@@ -7,7 +7,6 @@ type LabelReport struct {
 	Covered    int                      `json:"covered"`
 	Abstained  int                      `json:"abstained"`
 	Overlap    int                      `json:"overlap"`
-	Conflicts  int                      `json:"conflicts"`
 	Categories map[string]LabelCategory `json:"categories"`
 	Sources    map[string]LabelSource   `json:"sources"`
 	DeadRules  []string                 `json:"dead_rules"`
@@ -34,9 +33,8 @@ type LabelReport struct {
 		UnknownRows int      `json:"unknown_rows"`
 	} `json:"overlay"`
 	Gold *struct {
-		Rows    int `json:"rows"`
-		Removed int `json:"removed"`
-		Voters  map[string]struct {
+		Rows   int `json:"rows"`
+		Voters map[string]struct {
 			Votes  int     `json:"votes"`
 			Right  int     `json:"right"`
 			Weight float64 `json:"weight"`
@@ -47,7 +45,6 @@ type LabelReport struct {
 // LabelCategory counts the labels of one category.
 type LabelCategory struct {
 	Positives    int            `json:"positives"`
-	Coverage     float64        `json:"coverage"`
 	Tags         map[string]int `json:"tags"`
 	Overlap      map[string]int `json:"overlap"`
 	Conflicts    int            `json:"conflicts"`

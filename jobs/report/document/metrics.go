@@ -19,8 +19,9 @@ type Metrics struct {
 	} `json:"drift"`
 }
 
-// Interval is the lower and the upper end of one.
-type Interval [2]float64
+// Interval is the lower and the upper end of one. There is none where nothing was
+// measured.
+type Interval = [2]float64
 
 // Estimate is a value with its interval, if one was measured.
 type Estimate struct {
@@ -40,11 +41,11 @@ type Scores struct {
 	MicroF1     float64                  `json:"micro_f1"`
 	PerCategory map[string]CategoryScore `json:"per_category"`
 	Unsupported []string                 `json:"unsupported"`
-	CI          *struct {
-		Level     float64  `json:"level"`
-		Resamples int      `json:"resamples"`
-		MacroF1   Interval `json:"macro_f1"`
-		MicroF1   Interval `json:"micro_f1"`
+	CI          struct {
+		Level     float64   `json:"level"`
+		Resamples int       `json:"resamples"`
+		MacroF1   *Interval `json:"macro_f1"`
+		MicroF1   *Interval `json:"micro_f1"`
 	} `json:"ci"`
 }
 
@@ -57,8 +58,8 @@ type CategoryScore struct {
 	Threshold   float64 `json:"threshold"`
 	TagAccuracy float64 `json:"tag_accuracy"`
 	TagSupport  int     `json:"tag_support"`
-	CI          *struct {
-		F1 Interval `json:"f1"`
+	CI          struct {
+		F1 *Interval `json:"f1"`
 	} `json:"ci"`
 }
 
@@ -107,45 +108,11 @@ func (m *Metrics) MeasuredDetails() *Details {
 	return m.Details[on]
 }
 
-// Low is the lower end; nil without an interval.
-func (i *Interval) Low() *float64 {
-	if i == nil {
-		return nil
-	}
-	return &i[0]
-}
+// Macro is the macro-F1 with its interval; nil if none was measured.
+func (s Scores) Macro() (float64, *Interval) { return s.MacroF1, s.CI.MacroF1 }
 
-// High is the upper end; nil without an interval.
-func (i *Interval) High() *float64 {
-	if i == nil {
-		return nil
-	}
-	return &i[1]
-}
-
-// F1CI is the interval of F1; nil if none was measured.
-func (c CategoryScore) F1CI() *Interval {
-	if c.CI == nil {
-		return nil
-	}
-	return &c.CI.F1
-}
-
-// MacroCI is the interval of macro-F1; nil if none was measured.
-func (s Scores) MacroCI() *Interval {
-	if s.CI == nil {
-		return nil
-	}
-	return &s.CI.MacroF1
-}
-
-// MicroCI is the interval of micro-F1; nil if none was measured.
-func (s Scores) MicroCI() *Interval {
-	if s.CI == nil {
-		return nil
-	}
-	return &s.CI.MicroF1
-}
+// Micro is the micro-F1 with its interval; nil if none was measured.
+func (s Scores) Micro() (float64, *Interval) { return s.MicroF1, s.CI.MicroF1 }
 
 // MinSupport is how many positives a category needs to count in a macro average.
 const MinSupport = 8

@@ -1,7 +1,8 @@
 // Package document reads what a store keeps of a run: the documents that its
 // stages made, decoded as far as anybody shows them, whichever version wrote
-// them. source.go loads a run, decode.go decodes an output, and a file each holds
-// the documents of metrics, checks, predictions, a split, labels and a training.
+// them. source.go loads a run, decode.go decodes an output, verification.go has
+// what one verify stage made, and a file each holds the documents of metrics,
+// checks, a split, labels and a training.
 //
 // Keys that came later than the first versions are optional. All content is
 // hostile: titles come from the web, documents from any command.
@@ -163,7 +164,11 @@ func loadOutput(ctx context.Context, s *storage.Store, name string, o runs.Outpu
 	if o.Size > limit {
 		return Output{Missing: fmt.Sprintf("%s has %d bytes; a report reads %d at most", name, o.Size, limit)}, nil
 	}
-	d.Data, err = readAll(ctx, s, o)
+	r, err := s.Get(ctx, o.Digest, o.Size)
+	if err == nil {
+		defer r.Close()
+		d.Data, err = io.ReadAll(r)
+	}
 	switch {
 	case errors.Is(err, storage.ErrNotFound):
 		return Output{Missing: fmt.Sprintf("the bytes of %s are not in the store any more", name)}, nil
@@ -188,19 +193,11 @@ func Read[T any](ctx context.Context, s *storage.Store, r runs.StageResult, name
 	return out, missing == ""
 }
 
-func readAll(ctx context.Context, s *storage.Store, o runs.OutputResult) ([]byte, error) {
-	r, err := s.Get(ctx, o.Digest, o.Size)
-	if err != nil {
-		return nil, err
-	}
-	defer r.Close()
-	return io.ReadAll(r)
-}
-
 // releases names the releases that the run's publish stages made or found made.
 func (s *Source) releases(ctx context.Context, store *storage.Store) error {
-	for _, st := range s.Stages {
-		name, digest := releaseOf(st)
+	for _, st := range s.OfKind("publish") {
+		name, _ := st.Preimage().Options["name"].(string)
+		digest := st.Outputs["release"].Digest
 		if name == "" || digest == "" {
 			continue
 		}
@@ -230,14 +227,6 @@ func (s *Source) releases(ctx context.Context, store *storage.Store) error {
 		}
 	}
 	return nil
-}
-
-func releaseOf(st Stage) (name, digest string) {
-	if st.Kind != "publish" || st.Manifest == nil {
-		return "", ""
-	}
-	name, _ = st.Preimage().Options["name"].(string)
-	return name, st.Outputs["release"].Digest
 }
 
 // OfKind lists the stages of a kind, in plan order.

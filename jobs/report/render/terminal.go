@@ -72,9 +72,9 @@ func figures(v *document.Verification) [][]string {
 // rules carry.
 func remarks(v *document.Verification) []string {
 	var out []string
-	if v.Model.CI != nil && v.Details != nil {
+	if v.Model.CI.MacroF1 != nil && v.Details != nil {
 		kw, majority := v.Details.Gains["keywords"].MacroF1, v.Details.Gains["majority"].MacroF1
-		out = append(out, fmt.Sprintf("macro-F1 is %.3f (%s); over keywords %+.3f (%s), over majority %+.3f", v.Model.MacroF1, interval(v.Model.MacroCI()), kw.Value, interval(kw.CI), majority.Value))
+		out = append(out, fmt.Sprintf("macro-F1 is %.3f (%s); over keywords %+.3f (%s), over majority %+.3f", v.Model.MacroF1, interval(v.Model.CI.MacroF1), kw.Value, interval(kw.CI), majority.Value))
 	}
 	if len(v.Model.Unsupported) > 0 {
 		out = append(out, fmt.Sprintf("macro-F1 leaves out categories with under %d rows: %s", document.MinSupport, strings.Join(v.Model.Unsupported, ", ")))
