@@ -60,18 +60,27 @@ func memory(device string) int64 {
 	if device == CUDA {
 		return nvidia().memory
 	}
+	total, _ := MachineMemory()
+	return total
+}
+
+// MachineMemory is the memory of this machine and what of it programs may still
+// take; both are 0 where the system does not say.
+func MachineMemory() (total, available int64) {
 	data, err := os.ReadFile("/proc/meminfo")
 	if err != nil {
-		return 0
+		return 0, 0
 	}
 	for line := range strings.Lines(string(data)) {
-		if rest, ok := strings.CutPrefix(line, "MemTotal:"); ok {
-			kib, err := strconv.ParseInt(strings.TrimSuffix(strings.TrimSpace(rest), " kB"), 10, 64)
-			if err != nil {
-				return 0
-			}
-			return kib << 10
+		name, rest, _ := strings.Cut(line, ":")
+		kib, err := strconv.ParseInt(strings.TrimSuffix(strings.TrimSpace(rest), " kB"), 10, 64)
+		switch {
+		case err != nil:
+		case name == "MemTotal":
+			total = kib << 10
+		case name == "MemAvailable":
+			available = kib << 10
 		}
 	}
-	return 0
+	return total, available
 }

@@ -1,8 +1,8 @@
 // Package app holds what commands share:
 //
-//   - app.go: the streams, the flags of all commands, config and store
+//   - app.go: the streams, the flags of all commands, config and store; an end
+//     with an exit code
 //   - compile.go: a plan compiled, with or without the store of its config
-//   - failure.go: ends with an exit code
 //   - print.go: JSON, sizes, digests and warnings as commands print them
 //
 // It knows no command.
@@ -190,4 +190,20 @@ func (a *App) CommandLine(again bool) string {
 		words = append(words, w)
 	}
 	return commandline.Of(words...).String()
+}
+
+// ExitError is an end with a code, of a command that has said why.
+type ExitError struct{ Code stages.Code }
+
+// Exit ends a command with a code after its message was printed.
+func Exit(code stages.Code) error { return &ExitError{code} }
+
+func (e *ExitError) Error() string { return e.Code.Class() }
+
+// Interrupted gives a command that a signal ended its exit code.
+func Interrupted(ctx context.Context, err error) error {
+	if ctx.Err() != nil {
+		return fmt.Errorf("%w: %w", stages.ErrInterrupted, context.Cause(ctx))
+	}
+	return err
 }

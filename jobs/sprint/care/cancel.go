@@ -1,3 +1,6 @@
+// Package care holds the commands that look after runs, stores, the machine and
+// the settings: cancel, unlock, gc, doctor, config, schema and version. Each file
+// is a command, or what one asks of the system.
 package care
 
 import (
@@ -15,6 +18,14 @@ import (
 	"github.com/sprint-ml/sprint/jobs/sprint/app"
 	"github.com/sprint-ml/sprint/storage"
 )
+
+// Commands are the commands that look after runs, stores, the machine and the settings.
+func Commands(a *app.App) []*cobra.Command {
+	return []*cobra.Command{
+		cancelCommand(a), unlockCommand(a), gcCommand(a), doctorCommand(a),
+		configCommand(a), schemaCommand(a), versionCommand(a),
+	}
+}
 
 func cancelCommand(a *app.App) *cobra.Command {
 	var reason string

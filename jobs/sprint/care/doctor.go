@@ -63,15 +63,14 @@ func (d *doctor) line(ok bool, what, text, fix string) {
 		mark = "BAD "
 		d.bad++
 	}
-	fmt.Fprintf(d.a.Stdout, "%s%-9s %s\n", mark, what, text)
-	if fix != "" {
-		fmt.Fprintf(d.a.Stdout, "              fix: %s\n", fix)
-	}
+	d.print(mark, what, text, fix)
 }
 
 // hint is for what is missing but not needed.
-func (d *doctor) hint(what, text, fix string) {
-	fmt.Fprintf(d.a.Stdout, "--  %-9s %s\n", what, text)
+func (d *doctor) hint(what, text, fix string) { d.print("--  ", what, text, fix) }
+
+func (d *doctor) print(mark, what, text, fix string) {
+	fmt.Fprintf(d.a.Stdout, "%s%-9s %s\n", mark, what, text)
 	if fix != "" {
 		fmt.Fprintf(d.a.Stdout, "              fix: %s\n", fix)
 	}
@@ -138,7 +137,7 @@ func (d *doctor) encoders(ctx context.Context) {
 const need = 2 << 30
 
 func (d *doctor) machine() {
-	if total, free, ok := memory(); ok {
+	if total, free := device.MachineMemory(); total > 0 {
 		fix := ""
 		if free < 2<<30 {
 			fix = "close other programs, or lower train.batch_tokens"

@@ -1,3 +1,6 @@
+// Package labels holds the commands that look at what rules and labellers say,
+// and correct it: label-preview and review. Each file is a command, or what one
+// prints. What they show and take in is made in jobs/labels.
 package labels
 
 import (
@@ -9,6 +12,11 @@ import (
 	"github.com/sprint-ml/sprint/jobs/sprint/app"
 	"github.com/sprint-ml/sprint/stages"
 )
+
+// Commands are the commands that look at what the rules and the labellers say, and correct it.
+func Commands(a *app.App) []*cobra.Command {
+	return []*cobra.Command{previewCommand(a), reviewCommand(a)}
+}
 
 // previewFlags are the flags of label-preview.
 type previewFlags struct {

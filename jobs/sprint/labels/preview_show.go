@@ -1,9 +1,9 @@
 package labels
 
 import (
+	"bytes"
 	"fmt"
 	"io"
-	"slices"
 	"strings"
 	"text/tabwriter"
 
@@ -14,63 +14,44 @@ import (
 	"github.com/sprint-ml/sprint/ml/metrics"
 )
 
-// marksOf are what stands around the words that fired.
-type marks struct{ before, after, dropped, end string }
+// marks are what stands before and after the words of a text: those that nothing
+// is said of, that a dropped hit is about, and that count.
+type marks [3][2]string
+
+const (
+	plain = iota
+	dropped
+	counts
+)
 
 func marksOf(a *app.App) marks {
 	if sanitize.Terminal(a.Stdout.Out) != nil && a.Getenv("NO_COLOR") == "" && a.Getenv("TERM") != "dumb" {
-		return marks{"\x1b[1;32m", "\x1b[0m", "\x1b[9;31m", "\x1b[0m"}
+		return marks{dropped: {"\x1b[9;31m", "\x1b[0m"}, counts: {"\x1b[1;32m", "\x1b[0m"}}
 	}
-	return marks{"[", "]", "(", ")"}
+	return marks{dropped: {"(", ")"}, counts: {"[", "]"}}
 }
 
-// highlight marks hits in a field; those that count win over those that do not.
-func (m marks) highlight(text, field string, fired, dropped []preview.Hit) string {
-	type span struct {
-		start, end int
-		counts     bool
-	}
-	var spans []span
-	for _, h := range fired {
+// highlight marks the hits in a field of a text. A dropped one that overlaps one
+// that counts is not marked; others that overlap are one mark.
+func (m marks) highlight(text, field string, t preview.Text) string {
+	of := make([]byte, len(text)) // the mark of each byte
+	for _, h := range t.Fired {
 		if h.Field == field {
-			spans = append(spans, span{h.Start, h.End, true})
+			copy(of[h.Start:h.End], bytes.Repeat([]byte{counts}, h.End-h.Start))
 		}
 	}
-	for _, h := range dropped {
-		if h.Field == field {
-			spans = append(spans, span{h.Start, h.End, false})
+	for _, h := range t.Dropped {
+		if h.Field == field && !bytes.Contains(of[h.Start:h.End], []byte{counts}) {
+			copy(of[h.Start:h.End], bytes.Repeat([]byte{dropped}, h.End-h.Start))
 		}
 	}
-	slices.SortStableFunc(spans, func(a, b span) int {
-		if a.counts != b.counts && a.start < b.end && b.start < a.end {
-			if a.counts {
-				return -1
-			}
-			return 1
-		}
-		return a.start - b.start
-	})
 	var b strings.Builder
-	at := 0
-	for i, s := range spans {
-		if s.start < at {
-			continue
+	for start, end := 0, 0; start < len(text); start = end {
+		for end = start; end < len(text) && of[end] == of[start]; end++ {
 		}
-		// Overlapping hits that count are one mark.
-		for _, o := range spans[i+1:] {
-			if o.counts == s.counts && o.start <= s.end && o.end > s.end {
-				s.end = o.end
-			}
-		}
-		b.WriteString(text[at:s.start])
-		if s.counts {
-			b.WriteString(m.before + text[s.start:s.end] + m.after)
-		} else {
-			b.WriteString(m.dropped + text[s.start:s.end] + m.end)
-		}
-		at = s.end
+		around := m[of[start]]
+		b.WriteString(around[0] + text[start:end] + around[1])
 	}
-	b.WriteString(text[at:])
 	return b.String()
 }
 
@@ -101,9 +82,9 @@ func showPreview(a *app.App, p *preview.Preview) {
 
 // text prints a text, its categories, and every hit with its rule.
 func (m marks) text(out io.Writer, t preview.Text) {
-	fmt.Fprintln(out, m.highlight(t.Title, "title", t.Fired, t.Dropped))
+	fmt.Fprintln(out, m.highlight(t.Title, "title", t))
 	if t.Description != "" {
-		fmt.Fprintf(out, "  %s\n", m.highlight(t.Description, "description", t.Fired, t.Dropped))
+		fmt.Fprintf(out, "  %s\n", m.highlight(t.Description, "description", t))
 	}
 	fmt.Fprintf(out, "  = %s\n", categoriesOf(t))
 	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
@@ -145,7 +126,7 @@ func share(n, of int) string {
 func showSample(out io.Writer, m marks, p *preview.Preview) {
 	s := p.Sample
 	for _, t := range s.Shown {
-		fmt.Fprintf(out, "%s\n  = %s\n", m.highlight(t.Title, "title", t.Fired, t.Dropped), categoriesOf(t))
+		fmt.Fprintf(out, "%s\n  = %s\n", m.highlight(t.Title, "title", t), categoriesOf(t))
 	}
 	if len(s.Shown) > 0 {
 		fmt.Fprintln(out)

@@ -1,7 +1,18 @@
 package labels
 
 import (
+	"context"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+
 	"github.com/spf13/cobra"
+	"github.com/sprint-ml/sprint/config/diagnostic"
+	"github.com/sprint-ml/sprint/jobs/atomicfile"
+	"github.com/sprint-ml/sprint/jobs/catalog"
+	"github.com/sprint-ml/sprint/jobs/commandline"
+	"github.com/sprint-ml/sprint/jobs/labels/review"
 	"github.com/sprint-ml/sprint/jobs/sprint/app"
 )
 
@@ -66,4 +77,92 @@ type reviewFlags struct {
 	output, overlay string
 	reviewer, stage string
 	limit           int
+}
+
+func exportReview(a *app.App, cmd *cobra.Command, args []string, f *reviewFlags) error {
+	ctx := cmd.Context()
+	if f.limit < 1 {
+		return &diagnostic.UsageError{Message: fmt.Sprintf("--limit %d: at least one row is needed", f.limit)}
+	}
+	set, err := reviewedRows(ctx, a, cmd, args, f)
+	if err != nil {
+		return err
+	}
+	doubts, err := set.Doubts(ctx, f.limit)
+	if err != nil {
+		return err
+	}
+	if len(doubts) == 0 {
+		fmt.Fprintf(a.Stderr, "nothing to review: of %d labelled rows none is suspect, disputed or undecided\n", len(set.Rows))
+		return nil
+	}
+	count := map[string]int{}
+	for _, d := range doubts {
+		count[d.Sort]++
+	}
+	out := a.Stdout.Out
+	if f.output != "-" {
+		file, err := os.OpenFile(f.output, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o644)
+		if os.IsExist(err) {
+			return &diagnostic.UsageError{Message: f.output + " exists already", Hint: "a review that was begun is not overwritten: name another file"}
+		}
+		if err != nil {
+			return atomicfile.Failure(err)
+		}
+		defer file.Close()
+		out = file
+	}
+	if err := set.WriteCSV(out, doubts); err != nil {
+		return atomicfile.Failure(err)
+	}
+	fmt.Fprintf(a.Stderr, "%d rows: %d suspected, %d conflicts, %d uncertain, of %d labelled rows\n", len(doubts), count[review.Suspected], count[review.Conflicting], count[review.Uncertain], len(set.Rows))
+	if f.output != "-" {
+		fmt.Fprintf(a.Stderr, "change what is wrong, write your name into the column reviewer, then:\n  %s\n", commandline.Of("review", "import", f.output))
+	}
+	return nil
+}
+
+// reviewedRows reads the rows of a plan or of a run.
+func reviewedRows(ctx context.Context, a *app.App, cmd *cobra.Command, args []string, f *reviewFlags) (*review.Set, error) {
+	if len(args) == 1 {
+		if _, err := os.Stat(args[0]); err != nil {
+			store, err := a.StoreOf(cmd)
+			if err != nil {
+				return nil, err
+			}
+			defer store.Close()
+			if catalog.IsRun(ctx, store, args[0]) {
+				return review.OfRun(ctx, store, args[0])
+			}
+		}
+	}
+	c, err := a.CompileOnStore(ctx, cmd, app.PlanArg(args), &f.plan)
+	if err != nil {
+		return nil, err
+	}
+	defer c.Close(a.Log())
+	return review.OfPlan(ctx, c.Store, c.Plan, c.Graph, f.stage)
+}
+
+func importReview(a *app.App, cmd *cobra.Command, file, plan string, f *reviewFlags) error {
+	c, err := a.Compile(cmd.Context(), cmd, plan, &f.plan, false)
+	if err != nil {
+		return err
+	}
+	r, err := review.Import(review.ImportOptions{Plan: c.Plan, Graph: c.Graph, Stage: f.stage, File: file, Overlay: f.overlay, Reviewer: f.reviewer, Now: app.Now()})
+	if err != nil {
+		return err
+	}
+	for _, line := range r.Conflicts {
+		fmt.Fprintln(a.Stdout, line)
+	}
+	fmt.Fprintf(a.Stdout, "%d corrections added to %s; %d rows say nothing new, %d have no reviewer; %d labels differ from an earlier review\n", r.Added, r.Overlay, r.Same, r.Anonymous, len(r.Conflicts))
+	if r.Added+r.Same == 0 {
+		return &diagnostic.UsageError{Message: "no row of " + file + " has a reviewer", Hint: "write a name into the column reviewer of the rows that were looked at, or pass --reviewer NAME for all"}
+	}
+	if !r.Used {
+		fmt.Fprintf(a.Stdout, "the plan does not use it yet; below `with` of stage %s add:\n  source: [%s, overlay]\n  overlay: {file: %s}\n", r.Stage, strings.Join(r.Source, ", "), filepath.Base(r.Overlay))
+	}
+	fmt.Fprintf(a.Stdout, "the next run labels by it:\n  %s\n", commandline.Of("run", c.Plan.File))
+	return nil
 }

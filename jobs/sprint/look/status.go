@@ -1,3 +1,6 @@
+// Package look holds the commands that say what happened in a run, and why:
+// status, runs, logs, explain, graph, report, diff, trace and artifacts. Each file
+// is a command, or what one prints.
 package look
 
 import (
@@ -15,6 +18,14 @@ import (
 	"github.com/sprint-ml/sprint/jobs/sprint/app"
 	"github.com/sprint-ml/sprint/storage"
 )
+
+// Commands are the commands that say what happened in a run, and why.
+func Commands(a *app.App) []*cobra.Command {
+	return []*cobra.Command{
+		statusCommand(a), runsCommand(a), logsCommand(a), explainCommand(a), graphCommand(a),
+		reportCommand(a), diffCommand(a), traceCommand(a), artifactsCommand(a),
+	}
+}
 
 func statusCommand(a *app.App) *cobra.Command {
 	cmd := &cobra.Command{

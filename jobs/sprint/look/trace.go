@@ -59,18 +59,8 @@ func traceArtifact(ctx context.Context, a *app.App, s *storage.Store, ref string
 	for _, t := range trees {
 		fmt.Fprintf(a.Stdout, "a file of the tree sha256:%s\n", app.Short(t))
 	}
-	fmt.Fprintln(a.Stdout, "made by:")
-	p.seen, p.lines = map[string]bool{}, 0
-	for _, d := range start {
-		p.up(d, 1)
-	}
-	p.none("nothing that this store remembers")
-	fmt.Fprintln(a.Stdout, "used by:")
-	p.seen, p.lines = map[string]bool{}, 0
-	for _, d := range start {
-		p.down(d, 1)
-	}
-	p.none("nothing")
+	p.walk("made by:", start, p.up, "nothing that this store remembers")
+	p.walk("used by:", start, p.down, "nothing")
 	return nil
 }
 
@@ -87,9 +77,15 @@ func (p *tracer) line(depth int, format string, args ...any) {
 	fmt.Fprintf(p.out, "%s%s\n", strings.Repeat("  ", depth), fmt.Sprintf(format, args...))
 }
 
-func (p *tracer) none(text string) {
+// walk prints one direction of the trace, or that there is nothing.
+func (p *tracer) walk(title string, start []string, step func(digest string, depth int), none string) {
+	fmt.Fprintln(p.out, title)
+	p.seen, p.lines = map[string]bool{}, 0
+	for _, d := range start {
+		step(d, 1)
+	}
 	if p.lines == 0 {
-		p.line(1, "%s", text)
+		p.line(1, "%s", none)
 	}
 }
 

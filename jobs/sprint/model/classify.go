@@ -1,3 +1,5 @@
+// Package model holds the commands that use a model: classify, serve and promote.
+// Each file is a command. What answers is in jobs/answers and jobs/serve.
 package model
 
 import (
@@ -17,6 +19,11 @@ import (
 	"github.com/sprint-ml/sprint/stages"
 	"github.com/sprint-ml/sprint/stages/rows"
 )
+
+// Commands are the commands that use a model.
+func Commands(a *app.App) []*cobra.Command {
+	return []*cobra.Command{classifyCommand(a), serveCommand(a), promoteCommand(a)}
+}
 
 // modelFlags say which model answers, and on what.
 type modelFlags struct {

@@ -1,8 +1,10 @@
+// Package start holds the commands that write, check, foresee and run a plan:
+// init, validate, plan, run and retry, and the worker that a run starts for each
+// attempt. Each file is a command, or what one prints.
 package start
 
 import (
 	"embed"
-	"errors"
 	"fmt"
 	"io/fs"
 	"os"
@@ -15,6 +17,13 @@ import (
 	"github.com/sprint-ml/sprint/jobs/commandline"
 	"github.com/sprint-ml/sprint/jobs/sprint/app"
 )
+
+// Commands are the commands that write, check, foresee and run a plan.
+func Commands(a *app.App) []*cobra.Command {
+	return []*cobra.Command{
+		initCommand(a), validateCommand(a), planCommand(a), runCommand(a), retryCommand(a), workerCommand(a),
+	}
+}
 
 // templates are the files that init writes: they run as they are.
 //
@@ -53,22 +62,10 @@ func writeTemplate(a *app.App, dir string) error {
 	if len(there) > 0 {
 		return &diagnostic.UsageError{Message: fmt.Sprintf("%s holds %s already", dir, strings.Join(there, ", ")), Hint: "name another folder: sprint init FOLDER"}
 	}
-	if err := os.MkdirAll(dir, 0o755); err != nil {
+	if err := os.CopyFS(dir, files); err != nil {
 		return atomicfile.Failure(err)
 	}
 	for _, e := range entries {
-		data, err := fs.ReadFile(files, e.Name())
-		if err != nil {
-			return err
-		}
-		f, err := os.OpenFile(filepath.Join(dir, e.Name()), os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o644)
-		if err != nil {
-			return atomicfile.Failure(err)
-		}
-		_, err = f.Write(data)
-		if err := errors.Join(err, f.Close()); err != nil {
-			return atomicfile.Failure(err)
-		}
 		fmt.Fprintf(a.Stdout, "wrote %s\n", filepath.Join(dir, e.Name()))
 	}
 	fmt.Fprintf(a.Stdout, "run it with:\n  %s\n", commandline.Of("run", filepath.Join(dir, "plan.yaml")))
