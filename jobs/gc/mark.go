@@ -121,10 +121,8 @@ func (r *reachable) markReleases(ctx context.Context) error {
 			for _, f := range release.Files {
 				r.add(f.Digest)
 			}
-			for _, a := range aliases {
-				if a.Version == release.Version {
-					r.markOrigins(release.Digest)
-				}
+			if len(aliases[release.Version]) > 0 {
+				r.markOrigins(release.Digest)
 			}
 		}
 	}

@@ -101,13 +101,7 @@ func (l *Lineage) model(ctx context.Context, name string) error {
 		return err
 	}
 	for _, r := range all {
-		p := Published{Name: name, Version: r.Version, Digest: r.Digest}
-		for alias, at := range aliases {
-			if at.Version == r.Version {
-				p.Aliases = append(p.Aliases, alias)
-			}
-		}
-		slices.Sort(p.Aliases)
+		p := Published{Name: name, Version: r.Version, Aliases: aliases[r.Version], Digest: r.Digest}
 		l.releases[r.Digest] = append(l.releases[r.Digest], p)
 		for _, f := range r.Files {
 			l.releases[f.Digest] = append(l.releases[f.Digest], p)

@@ -30,16 +30,12 @@ func Replace(text string, field int, hits []keywords.Hit, with string) string {
 	var b strings.Builder
 	at := 0
 	for _, s := range spans {
-		if s[0] < at {
-			at = max(at, s[1])
-			continue
+		if s[0] >= at {
+			b.WriteString(text[at:s[0]])
+			b.WriteString(with)
 		}
-		b.WriteString(text[at:s[0]])
-		b.WriteString(with)
-		at = s[1]
+		at = max(at, s[1])
 	}
-	if at < len(text) {
-		b.WriteString(text[at:])
-	}
+	b.WriteString(text[at:])
 	return b.String()
 }

@@ -44,9 +44,9 @@ func (r Registry) Alias(ctx context.Context, name, alias string) (Alias, error) 
 	return a, err
 }
 
-// Aliases returns the aliases of a name.
-func (r Registry) Aliases(ctx context.Context, name string) (map[string]Alias, error) {
-	out := map[string]Alias{}
+// Aliases returns the aliases of a name by the version that they name, sorted.
+func (r Registry) Aliases(ctx context.Context, name string) (map[int][]string, error) {
+	out := map[int][]string{}
 	prefix := "models/" + name + "/aliases/"
 	for info, err := range r.store.List(ctx, prefix) {
 		if err != nil {
@@ -57,7 +57,7 @@ func (r Registry) Aliases(ctx context.Context, name string) (map[string]Alias, e
 		if err != nil {
 			return nil, err
 		}
-		out[alias] = a
+		out[a.Version] = append(out[a.Version], alias)
 	}
 	return out, nil
 }

@@ -213,17 +213,9 @@ func (s *Source) releases(ctx context.Context, store *storage.Store) error {
 			return err
 		}
 		for _, r := range all {
-			if r.Digest != digest {
-				continue
+			if r.Digest == digest {
+				s.Releases = append(s.Releases, provenance.Published{Name: name, Version: r.Version, Aliases: aliases[r.Version]}.String())
 			}
-			p := provenance.Published{Name: name, Version: r.Version}
-			for alias, at := range aliases {
-				if at.Version == r.Version {
-					p.Aliases = append(p.Aliases, alias)
-				}
-			}
-			slices.Sort(p.Aliases)
-			s.Releases = append(s.Releases, p.String())
 		}
 	}
 	return nil

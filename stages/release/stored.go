@@ -1,0 +1,75 @@
+// Package release is the folder that publish makes and others read: the model
+// with its taxonomy, thresholds and what is known of it.
+//
+// open.go brings a release to the local disk by the reference that users give,
+// stored.go reads one file of a stored release and finds the release that came
+// before a model, calibration.go is the document that says on what the thresholds
+// were fitted. Kinds import this package; it imports no kind.
+package release
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+
+	"github.com/sprint-ml/sprint/storage"
+	"github.com/sprint-ml/sprint/storage/models"
+)
+
+// maxFile caps the small files of a release.
+const maxFile = 16 << 20
+
+// ReadFile reads a small file of a release, a tree of the store, by its path.
+func ReadFile(ctx context.Context, store *storage.Store, files []storage.TreeEntry, path string) ([]byte, error) {
+	for _, e := range files {
+		if e.Path != path {
+			continue
+		}
+		if e.Size > maxFile {
+			return nil, fmt.Errorf("release file %s: %d bytes are more than %d", path, e.Size, maxFile)
+		}
+		r, err := store.Get(ctx, e.Digest, e.Size)
+		if err != nil {
+			return nil, fmt.Errorf("release file %s: %w", path, err)
+		}
+		defer r.Close()
+		data, err := io.ReadAll(r)
+		if err != nil {
+			return nil, fmt.Errorf("release file %s: %w", path, err)
+		}
+		return data, nil
+	}
+	return nil, fmt.Errorf("release file %s: %w", path, storage.ErrNotFound)
+}
+
+// Before returns the last release of a name that came before the first one of
+// the given model; of a model that was never published, the newest release. ok
+// is false if there is none.
+func Before(ctx context.Context, store *storage.Store, name, model string) (r models.Release, ok bool, err error) {
+	releases, err := models.In(store).Releases(ctx, name)
+	if err != nil {
+		return r, false, fmt.Errorf("releases of %s: %w", name, err)
+	}
+	for _, next := range releases {
+		data, err := ReadFile(ctx, store, next.Files, "manifest.json")
+		var manifest struct {
+			Model string `json:"model"`
+		}
+		if err == nil {
+			err = json.Unmarshal(data, &manifest)
+		}
+		switch {
+		case ctx.Err() != nil:
+			return r, false, err
+		case err != nil && !storage.MissingOrDamaged(err):
+			return r, false, fmt.Errorf("release %s@%d: %w", name, next.Version, err)
+		case err != nil:
+			continue // a broken release is none to compare with
+		case manifest.Model == model:
+			return r, ok, nil
+		}
+		r, ok = next, true
+	}
+	return r, ok, nil
+}
