@@ -3,8 +3,8 @@
 // gold set that must not train.
 //
 // near.go finds near-duplicates, shingle.go holds their similarity, disjoint_sets.go
-// the disjoint groups, overlap.go and gold_part.go work on whole rows. The
-// package imports rows and no model code.
+// the disjoint groups, gold.go keeps whole rows apart from a gold set and parts one.
+// The package imports rows and no model code.
 package dedup
 
 import (
@@ -21,11 +21,8 @@ const defaultThreshold = 0.7
 
 // Groups numbers titles so that near-duplicates share a number,
 // at the usual threshold of 0.7.
-func Groups(titles []string) []int { return NearDuplicates(titles, defaultThreshold) }
-
-// NearDuplicates is Find's groups alone.
-func NearDuplicates(titles []string, threshold float64) []int {
-	return Find(titles, threshold, threshold).Groups
+func Groups(titles []string) []int {
+	return Find(titles, defaultThreshold, defaultThreshold).Groups
 }
 
 // Duplicates is what Find finds.

@@ -140,7 +140,7 @@ func bruteForce(titles []string, threshold float64) []int {
 func TestNearAgainstBruteForce(t *testing.T) {
 	for _, threshold := range []float64{0.6, 0.7, 0.85} {
 		titles := newNewsroom(11).headlines(1500)
-		want, got := bruteForce(titles, threshold), dedup.NearDuplicates(titles, threshold)
+		want, got := bruteForce(titles, threshold), dedup.Find(titles, threshold, threshold).Groups
 		pairs, found := 0, 0
 		for i := range titles {
 			for j := range i {
@@ -198,7 +198,7 @@ func TestNearBoilerplate(t *testing.T) {
 	for i := range 100 {
 		titles = append(titles, titles[i*37]+"!!")
 	}
-	groups := dedup.NearDuplicates(titles, 0.9)
+	groups := dedup.Find(titles, 0.9, 0.9).Groups
 	for i := range 100 {
 		if groups[4000+i] != groups[i*37] {
 			t.Errorf("%q is not found", titles[i*37])
@@ -254,7 +254,7 @@ func TestNearDuplicatesRecall(t *testing.T) {
 		}
 		titles = append(titles, strings.Join(words, " "), strings.Join(words[:9], " "))
 	}
-	groups := dedup.NearDuplicates(titles, 0.7)
+	groups := dedup.Find(titles, 0.7, 0.7).Groups
 	missed := 0
 	for i := 0; i < len(groups); i += 2 {
 		if groups[i] != groups[i+1] {

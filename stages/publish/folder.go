@@ -8,6 +8,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"maps"
 	"slices"
 	"strings"
 
@@ -54,22 +55,17 @@ func (s *stage) folder(ctx context.Context, in stages.Inputs, out stages.Outputs
 			return nil, err
 		}
 	}
-	texts := map[string][]byte{}
+	texts := map[string][]byte{"taxonomy.yaml": s.env.Taxonomy.Data}
 	for _, name := range []string{"thresholds", "metrics", "history"} {
-		data, err := storeio.ReadFile(ctx, in, name)
-		if err != nil {
-			return nil, err
-		}
-		texts[name] = data
-		if err := f.add(name+".json", bytes.NewReader(data)); err != nil {
+		if texts[name+".json"], err = storeio.ReadFile(ctx, in, name); err != nil {
 			return nil, err
 		}
 	}
-	if err := f.add("taxonomy.yaml", bytes.NewReader(s.env.Taxonomy.Data)); err != nil {
-		return nil, err
-	}
-	if err := f.add("README.md", strings.NewReader(card(s.o.Name, texts["metrics"], texts["thresholds"]))); err != nil {
-		return nil, err
+	texts["README.md"] = []byte(card(s.o.Name, texts["metrics.json"], texts["thresholds.json"]))
+	for _, path := range slices.Sorted(maps.Keys(texts)) {
+		if err := f.add(path, bytes.NewReader(texts[path])); err != nil {
+			return nil, err
+		}
 	}
 	manifest, err := s.manifest(in, f.entries)
 	if err != nil {
