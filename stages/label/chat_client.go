@@ -129,8 +129,7 @@ func (c *chatClient) checkRetry(ctx context.Context, resp *http.Response, err er
 
 // withoutURL strips the address from an error of net/http.
 func withoutURL(err error) error {
-	var u *url.Error
-	if errors.As(err, &u) {
+	if u, ok := errors.AsType[*url.Error](err); ok {
 		return u.Err
 	}
 	return err
@@ -255,7 +254,8 @@ func (t *bufferedTransport) RoundTrip(req *http.Request) (*http.Response, error)
 // Failure is asked again. It refuses the rest.
 func (t *bufferedTransport) classify(status int, data []byte) error {
 	text := excerpt(string(data))
-	code, hint, why := stages.CodeEnvironment, "", fmt.Sprintf("status %d: %s", status, text)
+	code, why := stages.CodeEnvironment, fmt.Sprintf("status %d: %s", status, text)
+	var hint string
 	switch {
 	case status == http.StatusOK:
 		var got completion

@@ -3,6 +3,7 @@ package label
 import (
 	"context"
 	"log/slog"
+	"slices"
 
 	"github.com/sprint-ml/sprint/ml/taxonomy"
 	"github.com/sprint-ml/sprint/stages"
@@ -53,32 +54,24 @@ func (b *assembly) applyOverlay(ctx context.Context, s *stage) error {
 	}
 	count := &overlayCount{Corrections: len(list)}
 	b.report.Overlay = count
-	type slot struct{ row, category int }
-	last := map[slot]int{}
-	for i, c := range list {
-		at := byName[rows.Identity(c.Row)]
-		if len(at) == 0 {
-			count.UnknownRows++
-			if len(count.Unknown) < 5 {
-				count.Unknown = append(count.Unknown, rows.Identity(c.Row))
-			}
-		}
-		for _, row := range at {
-			for category, l := range c.Labels {
-				if l.Abstain {
-					continue
-				}
-				old, ok := last[slot{row, category}]
-				if !ok || !c.Time.Before(list[old].Time) {
-					last[slot{row, category}] = i
-				}
+	for _, c := range list {
+		if name := rows.Identity(c.Row); len(byName[name]) == 0 {
+			if count.UnknownRows++; len(count.Unknown) < 5 {
+				count.Unknown = append(count.Unknown, name)
 			}
 		}
 	}
+	slices.SortStableFunc(list, func(x, y rows.Correction) int { return x.Time.Compare(y.Time) })
 	touched := map[int]bool{}
-	for at, i := range last {
-		touched[at.row] = true
-		b.set(at.row, at.category, list[i].Labels[at.category], sourceOverlay)
+	for _, c := range list {
+		for _, row := range byName[rows.Identity(c.Row)] {
+			for category, l := range c.Labels {
+				if !l.Abstain {
+					touched[row] = true
+					b.set(row, category, l, sourceOverlay)
+				}
+			}
+		}
 	}
 	count.Rows = len(touched)
 	if b.model.Exclusive {

@@ -12,6 +12,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"slices"
 
 	"github.com/sprint-ml/sprint/storage"
 	"github.com/sprint-ml/sprint/storage/models"
@@ -22,25 +23,23 @@ const maxFile = 16 << 20
 
 // ReadFile reads a small file of a release, a tree of the store, by its path.
 func ReadFile(ctx context.Context, store *storage.Store, files []storage.TreeEntry, path string) ([]byte, error) {
-	for _, e := range files {
-		if e.Path != path {
-			continue
-		}
-		if e.Size > maxFile {
-			return nil, fmt.Errorf("release file %s: %d bytes are more than %d", path, e.Size, maxFile)
-		}
-		r, err := store.Get(ctx, e.Digest, e.Size)
-		if err != nil {
-			return nil, fmt.Errorf("release file %s: %w", path, err)
-		}
-		defer r.Close()
-		data, err := io.ReadAll(r)
-		if err != nil {
-			return nil, fmt.Errorf("release file %s: %w", path, err)
-		}
-		return data, nil
+	i := slices.IndexFunc(files, func(e storage.TreeEntry) bool { return e.Path == path })
+	if i < 0 {
+		return nil, fmt.Errorf("release file %s: %w", path, storage.ErrNotFound)
 	}
-	return nil, fmt.Errorf("release file %s: %w", path, storage.ErrNotFound)
+	if files[i].Size > maxFile {
+		return nil, fmt.Errorf("release file %s: %d bytes are more than %d", path, files[i].Size, maxFile)
+	}
+	r, err := store.Get(ctx, files[i].Digest, files[i].Size)
+	if err != nil {
+		return nil, fmt.Errorf("release file %s: %w", path, err)
+	}
+	defer r.Close()
+	data, err := io.ReadAll(r)
+	if err != nil {
+		return nil, fmt.Errorf("release file %s: %w", path, err)
+	}
+	return data, nil
 }
 
 // Before returns the last release of a name that came before the first one of

@@ -44,8 +44,7 @@ func fetchProgress(env stages.Env) func(done, total int64) {
 // Computed gives the failure of a computation on a device its exit code: want of memory
 // is no fault of the data. Whoever can go on with less at a time must try that first.
 func Computed(err error) error {
-	var memory *device.OutOfMemoryError
-	if errors.As(err, &memory) {
+	if _, ok := errors.AsType[*device.OutOfMemoryError](err); ok {
 		return stages.Fail(stages.CodeMemory, "use a device with more memory, --device cpu, or a shorter max_length", "%w", err)
 	}
 	return err

@@ -124,7 +124,7 @@ func (p *partition) side(s int, name string, cats []string) Side {
 	for _, c := range cats {
 		out.Positives[c] = 0
 	}
-	var first, last time.Time
+	var seen []time.Time
 	for _, g := range p.groups {
 		if g.side != s {
 			continue
@@ -135,20 +135,14 @@ func (p *partition) side(s int, name string, cats []string) Side {
 			out.Positives[cats[c]] += n
 		}
 		for _, i := range g.rows {
-			t := p.times[i]
-			if t.IsZero() {
-				continue
-			}
-			if first.IsZero() || t.Before(first) {
-				first = t
-			}
-			if t.After(last) {
-				last = t
+			if !p.times[i].IsZero() {
+				seen = append(seen, p.times[i])
 			}
 		}
 	}
-	if !first.IsZero() {
-		out.First, out.Last = first.Format(time.RFC3339), last.Format(time.RFC3339)
+	if len(seen) > 0 {
+		out.First = slices.MinFunc(seen, time.Time.Compare).Format(time.RFC3339)
+		out.Last = slices.MaxFunc(seen, time.Time.Compare).Format(time.RFC3339)
 	}
 	return out
 }
