@@ -49,35 +49,22 @@ func joinTokens(tokens []string) []string {
 	quotes := lonePairs(tokens)
 	glue := false // the next token belongs to the last of out
 	for i, t := range tokens {
-		var next string
-		if i+1 < len(tokens) {
-			next = tokens[i+1]
-		}
-		var last string
-		if len(out) > 0 {
-			last = out[len(out)-1]
-		}
+		next, last := at(tokens, i+1), at(out, len(out)-1)
 		left, right := false, false
 		switch t {
 		case ".", ",", ";", "!", "?", "…", ")", "]", "}", "..", "...":
 			left = last != ""
-			right = (t == "." || t == ",") && endsInDigit(last) && startsWithDigit(next) && left
+			right = (t == "." || t == ",") && unicode.IsDigit(lastRune(last)) && unicode.IsDigit(firstRune(next)) && left
 		case "(", "[", "{":
 			right = next != ""
 		case ":":
 			left = last != ""
-			right = left && (slices.Contains(genitives, next) || endsInDigit(last) && startsWithDigit(next))
+			right = left && (slices.Contains(genitives, next) || unicode.IsDigit(lastRune(last)) && unicode.IsDigit(firstRune(next)))
 		case "-":
 			join := last != "" && joinsHyphen(last, next)
 			left, right = join, join
-		case "'", "’":
-			if last != "" && endsInLetter(last) && slices.Contains(contractions, next) {
-				left, right = true, true
-				break
-			}
-			left, right = quotes[i] == closing && last != "", quotes[i] == opening && next != ""
-		case `"`, "”", "“", "„", "»", "«":
-			left, right = quotes[i] == closing && last != "", quotes[i] == opening && next != ""
+		case "'", "’", `"`, "”", "“", "„", "»", "«":
+			left, right = quotes[i]&closing != 0 && last != "", quotes[i]&opening != 0 && next != ""
 		}
 		if (glue || left) && last != "" {
 			out[len(out)-1] += t
@@ -89,16 +76,25 @@ func joinTokens(tokens []string) []string {
 	return out
 }
 
+// at returns the token of that place; it is empty outside.
+func at(tokens []string, i int) string {
+	if i < 0 || i >= len(tokens) {
+		return ""
+	}
+	return tokens[i]
+}
+
+// side says where a quotation mark joins: the next token, the last one, or both.
 type side int
 
 const (
-	unpaired side = iota
-	opening
-	closing
+	opening side = 1
+	closing side = 2
 )
 
 // lonePairs pairs the quotation marks that stand alone, first with second,
-// third with fourth. A mark left over stays where it is.
+// third with fourth. A mark left over stays where it is; the apostrophe of a
+// contraction joins on both sides.
 func lonePairs(tokens []string) map[int]side {
 	sides := map[int]side{}
 	open := map[string]int{}
@@ -108,7 +104,8 @@ func lonePairs(tokens []string) map[int]side {
 		case `"`, "”", "“", "„":
 			class = `"`
 		case "'", "’":
-			if i > 0 && i+1 < len(tokens) && endsInLetter(tokens[i-1]) && slices.Contains(contractions, tokens[i+1]) {
+			if unicode.IsLetter(lastRune(at(tokens, i-1))) && slices.Contains(contractions, at(tokens, i+1)) {
+				sides[i] = opening | closing
 				continue
 			}
 			class = "'"
@@ -117,8 +114,8 @@ func lonePairs(tokens []string) map[int]side {
 		default:
 			continue
 		}
-		if at, ok := open[class]; ok {
-			sides[at], sides[i] = opening, closing
+		if first, ok := open[class]; ok {
+			sides[first], sides[i] = opening, closing
 			delete(open, class)
 		} else {
 			open[class] = i
@@ -131,29 +128,19 @@ func lonePairs(tokens []string) map[int]side {
 // from a dash between clauses: a compound goes on in lower case after a short
 // word, a name or a number.
 func joinsHyphen(last, next string) bool {
-	n, _ := utf8.DecodeRuneInString(next)
-	if next == "" || !(unicode.IsLower(n) || unicode.IsDigit(n)) {
+	start, end, after := firstRune(last), lastRune(last), firstRune(next)
+	if !unicode.IsLower(after) && !unicode.IsDigit(after) || !unicode.IsLetter(end) && !unicode.IsDigit(end) {
 		return false
 	}
-	l, _ := utf8.DecodeRuneInString(last)
-	end, _ := utf8.DecodeLastRuneInString(last)
-	if !unicode.IsLetter(end) && !unicode.IsDigit(end) {
-		return false
-	}
-	return utf8.RuneCountInString(last) <= 3 || unicode.IsUpper(l) || unicode.IsDigit(l)
+	return utf8.RuneCountInString(last) <= 3 || unicode.IsUpper(start) || unicode.IsDigit(start)
 }
 
-func endsInDigit(s string) bool {
-	r, _ := utf8.DecodeLastRuneInString(s)
-	return unicode.IsDigit(r)
-}
-
-func startsWithDigit(s string) bool {
+func firstRune(s string) rune {
 	r, _ := utf8.DecodeRuneInString(s)
-	return unicode.IsDigit(r)
+	return r
 }
 
-func endsInLetter(s string) bool {
+func lastRune(s string) rune {
 	r, _ := utf8.DecodeLastRuneInString(s)
-	return unicode.IsLetter(r)
+	return r
 }
