@@ -128,19 +128,29 @@ type stage struct {
 	env stages.Env
 }
 
-// folders are where the program finds and leaves things.
-type folders struct{ inputs, outputs, files string }
+// The attempt's folders. The program starts in the last one; the others have the names
+// that placeholders use.
+const (
+	inputsDir  = "inputs"
+	outputsDir = "outputs"
+	filesDir   = "files"
+	workDir    = "work"
+)
+
+// at is a place in the attempt's own folder.
+func (s *stage) at(names ...string) string {
+	return filepath.Join(s.env.Scratch, filepath.Join(names...))
+}
 
 // Run fetches the inputs, runs the program and keeps its outputs.
 func (s *stage) Run(ctx context.Context, in stages.Inputs, out stages.Outputs) error {
-	f := folders{filepath.Join(s.env.Scratch, "inputs"), filepath.Join(s.env.Scratch, "outputs"), filepath.Join(s.env.Scratch, "files")}
-	for _, d := range []string{f.inputs, f.outputs, f.files, filepath.Join(s.env.Scratch, "work")} {
-		if err := os.MkdirAll(d, 0o755); err != nil {
+	for _, d := range []string{inputsDir, outputsDir, filesDir, workDir} {
+		if err := os.MkdirAll(s.at(d), 0o755); err != nil {
 			return err
 		}
 	}
 	for _, name := range s.o.Inputs {
-		if err := fetchInput(ctx, in, name, filepath.Join(f.inputs, name)); err != nil {
+		if err := fetchInput(ctx, in, name, s.at(inputsDir, name)); err != nil {
 			return fmt.Errorf("input %s: %w", name, err)
 		}
 	}
@@ -149,15 +159,15 @@ func (s *stage) Run(ctx context.Context, in stages.Inputs, out stages.Outputs) e
 		if err != nil {
 			return err
 		}
-		if err := save(r, filepath.Join(f.files, base(name))); err != nil {
+		if err := save(r, s.at(filesDir, base(name))); err != nil {
 			return fmt.Errorf("file %s: %w", name, err)
 		}
 	}
-	if err := s.execute(ctx, f); err != nil {
+	if err := s.execute(ctx); err != nil {
 		return err
 	}
 	for _, name := range s.o.Outputs {
-		if err := keepOutput(ctx, out, name, f.outputs); err != nil {
+		if err := keepOutput(ctx, out, name, s.at(outputsDir)); err != nil {
 			return err
 		}
 	}

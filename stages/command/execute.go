@@ -11,6 +11,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -26,17 +27,14 @@ const maxLine = 8 << 10
 
 // execute runs the program in an empty folder and waits for it and for all its
 // children that hold its output.
-func (s *stage) execute(ctx context.Context, f folders) error {
-	argv, err := s.argv(f)
-	if err != nil {
-		return err
-	}
-	environ, secrets, err := s.environ(f)
+func (s *stage) execute(ctx context.Context) error {
+	argv := s.argv()
+	environ, secrets, err := s.environ()
 	if err != nil {
 		return err
 	}
 	cmd := exec.CommandContext(ctx, argv[0], argv[1:]...)
-	cmd.Env, cmd.Dir, cmd.WaitDelay = environ, filepath.Join(s.env.Scratch, "work"), max(s.o.Grace, time.Millisecond)
+	cmd.Env, cmd.Dir, cmd.WaitDelay = environ, s.at(workDir), max(s.o.Grace, time.Millisecond)
 	group := newGroup(cmd)
 	cmd.Cancel = func() error { return group.end(cmd) }
 	stdout, stdoutEnd := io.Pipe()
@@ -52,7 +50,7 @@ func (s *stage) execute(ctx context.Context, f folders) error {
 	}
 	// Whatever the program left running in its group ends with the stage.
 	group.kill(cmd)
-	killOrphans("SPRINT_OUTPUTS=" + f.outputs)
+	killOrphans("SPRINT_OUTPUTS=" + s.at(outputsDir))
 	_, _ = stdoutEnd.Close(), stderrEnd.Close()
 	lines.Wait()
 	var exit *exec.ExitError
@@ -76,27 +74,26 @@ func (s *stage) execute(ctx context.Context, f folders) error {
 }
 
 // argv puts paths in the place of placeholders.
-func (s *stage) argv(f folders) ([]string, error) {
-	at := map[string]string{"inputs": f.inputs, "outputs": f.outputs, "files": f.files}
+func (s *stage) argv() []string {
 	var argv []string
 	for _, a := range s.o.Argv {
 		argv = append(argv, placeholder.ReplaceAllStringFunc(a, func(p string) string {
 			m := placeholder.FindStringSubmatch(p)
-			return filepath.Join(at[m[1]], m[2])
+			return s.at(m[1], m[2])
 		}))
 	}
-	if !s.o.Shell {
-		return argv, nil
+	switch {
+	case !s.o.Shell:
+		return argv
+	case runtime.GOOS == "windows":
+		return []string{"cmd", "/c", argv[0]}
 	}
-	if runtime.GOOS == "windows" {
-		return []string{"cmd", "/c", argv[0]}, nil
-	}
-	return []string{"sh", "-c", argv[0]}, nil
+	return []string{"sh", "-c", argv[0]}
 }
 
 // environ is the program's environment and the values in it that are secret.
-func (s *stage) environ(f folders) (environ, secrets []string, err error) {
-	for _, n := range append(append([]string{}, baseVariables...), s.o.Env...) {
+func (s *stage) environ() (environ, secrets []string, err error) {
+	for _, n := range slices.Concat(baseVariables, s.o.Env) {
 		if v, ok := os.LookupEnv(n); ok {
 			environ = append(environ, n+"="+v)
 		}
@@ -109,7 +106,7 @@ func (s *stage) environ(f folders) (environ, secrets []string, err error) {
 		environ = append(environ, n+"="+v)
 		secrets = append(secrets, v)
 	}
-	environ = append(environ, "SPRINT_INPUTS="+f.inputs, "SPRINT_OUTPUTS="+f.outputs, "SPRINT_FILES="+f.files)
+	environ = append(environ, "SPRINT_INPUTS="+s.at(inputsDir), "SPRINT_OUTPUTS="+s.at(outputsDir), "SPRINT_FILES="+s.at(filesDir))
 	return environ, secrets, nil
 }
 
@@ -137,5 +134,3 @@ func (s *stage) lines(r io.Reader, stream string, hide *redactor, last *string) 
 		}
 	}
 }
-
-var _ stages.Stage = (*stage)(nil)

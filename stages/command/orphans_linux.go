@@ -1,10 +1,11 @@
 package command
 
 import (
-	"bytes"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
+	"strings"
 	"syscall"
 )
 
@@ -12,7 +13,6 @@ import (
 // setsid a process leaves it, but not the variable of its environment that names
 // the attempt's own folder. A process that cleared its environment is not found.
 func killOrphans(variable string) {
-	want := []byte(variable)
 	// One that is found may just have started another.
 	for range 10 {
 		found := false
@@ -32,7 +32,7 @@ func killOrphans(variable string) {
 				continue
 			}
 			environ, err := os.ReadFile(filepath.Join(dir, "environ")) // of others it cannot be read
-			if err == nil && has(environ, want) && p.Signal(syscall.SIGKILL) == nil {
+			if err == nil && slices.Contains(strings.Split(string(environ), "\x00"), variable) && p.Signal(syscall.SIGKILL) == nil {
 				found = true
 			}
 			_ = p.Release() // only a handle
@@ -41,13 +41,4 @@ func killOrphans(variable string) {
 			return
 		}
 	}
-}
-
-func has(environ, variable []byte) bool {
-	for v := range bytes.SplitSeq(environ, []byte{0}) {
-		if bytes.Equal(v, variable) {
-			return true
-		}
-	}
-	return false
 }

@@ -2,14 +2,15 @@
 //
 // fetch.go is the kind; source_files.go and source_gdelt.go hold a source's options
 // and what they resolve to. A new source is such a file, its name in the enum of
-// Options.Source and a case in stage.Run. gdelt_collect.go asks window by window
-// (gdelt_window.go), through a client with GDELT's manners (gdelt_client.go,
-// pacer.go), and keeps every page (gdelt_pages.go).
+// Options.Source and a case in stage.Run. gdelt_collect.go asks window by window,
+// through a client with GDELT's manners (gdelt_client.go, pacer.go), and keeps every
+// page (gdelt_pages.go).
 package fetch
 
 import (
 	"context"
 	"log/slog"
+	"slices"
 
 	"github.com/sprint-ml/sprint/stages"
 	"github.com/sprint-ml/sprint/stages/rows"
@@ -38,7 +39,10 @@ pages kept in the output raw, finished windows never asked again.`,
 		Example: "source: files\nmin_rows: 100\nfiles: {paths: [articles.jsonl]}\n",
 		Outputs: func(any) []stages.Output { return []stages.Output{{Name: "articles"}, {Name: "raw"}} },
 		Options: func() any { return new(Options) },
-		New:     func(options any, env stages.Env) stages.Stage { return &stage{o: options.(*Options), env: env} },
+		New: func(options any, env stages.Env) stages.Stage {
+			o := options.(*Options)
+			return &stage{o: o, env: env, pacer: newPacer(env.CacheDir, o.GDELT.Pace)}
+		},
 	}
 }
 
@@ -68,10 +72,9 @@ func (o *Options) Resolve(ctx context.Context, lookup stages.Lookup) (stages.Ext
 }
 
 type stage struct {
-	o   *Options
-	env stages.Env
-	// timing, if set, puts a virtual clock in the place of the machine's.
-	timing func(*pacer)
+	o     *Options
+	env   stages.Env
+	pacer *pacer
 }
 
 // Run writes articles, and raw: the pages of GDELT; an empty tree for files.
@@ -90,8 +93,8 @@ func (s *stage) Run(ctx context.Context, _ stages.Inputs, out stages.Outputs) er
 	if err != nil {
 		return err
 	}
-	kept, dropped := DropDuplicates(table.Rows)
-	st := table.Stats
+	kept := DropDuplicates(table.Rows)
+	dropped, st := len(table.Rows)-len(kept), table.Stats
 	s.env.Note("rows", len(kept))
 	s.env.Note("duplicates", dropped)
 	s.env.Note("reading", st)
@@ -112,22 +115,15 @@ func (s *stage) Run(ctx context.Context, _ stages.Inputs, out stages.Outputs) er
 }
 
 // DropDuplicates keeps the first row of every url and of every normalised title,
-// in the array of all, and counts the others.
-func DropDuplicates(all []rows.Row) (kept []rows.Row, dropped int) {
+// in the array of all.
+func DropDuplicates(all []rows.Row) []rows.Row {
 	seen := make(map[string]bool, 2*len(all))
-	kept = all[:0]
-	for _, r := range all {
-		title := "title:" + rows.TitleKey(r.Title)
-		url := "url:" + r.URL
+	return slices.DeleteFunc(all, func(r rows.Row) bool {
+		title, url := "title:"+rows.TitleKey(r.Title), "url:"+r.URL
 		if seen[title] || r.URL != "" && seen[url] {
-			dropped++
-			continue
+			return true
 		}
-		seen[title] = true
-		if r.URL != "" {
-			seen[url] = true
-		}
-		kept = append(kept, r)
-	}
-	return kept, dropped
+		seen[title], seen[url] = true, true
+		return false
+	})
 }

@@ -33,20 +33,18 @@ const (
 
 // The classes of a failed request.
 type (
-	// throttledError: asked too often, or the server is ill. Back off.
-	throttledError struct{ text string }
 	// refusedError: GDELT will never take this query.
 	refusedError struct{ text string }
-	// brokenError: a cut or garbled answer; ask again.
-	brokenError struct{ err error }
-	// missingError: the tries are used up; the window stays missing.
-	missingError struct{ err error }
+	// passingError: asked too often, the server is ill, or the answer is cut or
+	// garbled. Back off and ask again.
+	passingError struct{ text string }
 )
 
-func (e *throttledError) Error() string { return "throttled: " + e.text }
-func (e *refusedError) Error() string   { return "refused: " + e.text }
-func (e *brokenError) Error() string    { return "broken answer: " + e.err.Error() }
-func (e *missingError) Error() string   { return e.err.Error() }
+func (e *refusedError) Error() string { return "refused: " + e.text }
+func (e *passingError) Error() string { return e.text }
+
+func throttled(text string) error { return &passingError{"throttled: " + text} }
+func broken(err error) error      { return &passingError{"broken answer: " + err.Error()} }
 
 // client asks GDELT with the manners that it demands.
 type client struct {
@@ -56,8 +54,8 @@ type client struct {
 	clock   *pacer
 }
 
-func newClient(env stages.Env, pace time.Duration) *client {
-	c := &client{env: env, clock: newPacer(env.CacheDir, pace)}
+func newClient(env stages.Env, clock *pacer) *client {
+	c := &client{env: env, clock: clock}
 	dial := &net.Dialer{Timeout: 15 * time.Second}
 	inner := &http.Transport{
 		Proxy: http.ProxyFromEnvironment, DialContext: dial.DialContext, TLSHandshakeTimeout: 15 * time.Second,
@@ -96,15 +94,14 @@ func (c *client) get(ctx context.Context, address string) ([]byte, error) {
 		return io.ReadAll(resp.Body)
 	}
 	var refused *refusedError
-	var throttled *throttledError
-	var broken *brokenError
+	var passing *passingError
 	switch {
 	case ctx.Err() != nil:
 		return nil, ctx.Err()
 	case errors.As(err, &refused):
 		return nil, stages.Fail(stages.CodePlan, "mend the options below gdelt", "GDELT says: %s", refused.text)
-	case errors.As(err, &throttled), errors.As(err, &broken):
-		return nil, &missingError{err}
+	case errors.As(err, &passing):
+		return nil, err
 	}
 	return nil, stages.Lose(stages.CodeEnvironment, "Check the network and run the same command again: finished windows are kept. Without a network use source: files.", "GDELT cannot be reached: %w", err)
 }
@@ -164,7 +161,7 @@ func (t *pacedTransport) RoundTrip(req *http.Request) (*http.Response, error) {
 	}
 	body, err := readBody(resp, cancel)
 	if err != nil {
-		return nil, &brokenError{err}
+		return nil, broken(err)
 	}
 	if err := classify(resp.StatusCode, body); err != nil {
 		return nil, err
@@ -225,14 +222,14 @@ func classify(status int, body []byte) error {
 	low := strings.ToLower(text)
 	switch {
 	case status == http.StatusTooManyRequests || strings.Contains(low, "limit requests"):
-		return &throttledError{text}
+		return throttled(text)
 	case status == 200 && bytes.HasPrefix(bytes.TrimSpace(body), []byte("{")):
 		if !bytes.HasSuffix(bytes.TrimSpace(body), []byte("}")) {
-			return &brokenError{io.ErrUnexpectedEOF}
+			return broken(io.ErrUnexpectedEOF)
 		}
 		return nil
 	case status >= 500 || status == http.StatusRequestTimeout:
-		return &throttledError{fmt.Sprintf("status %d: %s", status, text)}
+		return throttled(fmt.Sprintf("status %d: %s", status, text))
 	}
 	for _, r := range refusals {
 		if strings.Contains(low, r) {
@@ -243,9 +240,9 @@ func classify(status int, body []byte) error {
 		return &refusedError{fmt.Sprintf("status %d: %s", status, text)}
 	}
 	if text == "" {
-		return &brokenError{io.ErrUnexpectedEOF}
+		return broken(io.ErrUnexpectedEOF)
 	}
-	return &throttledError{text} // an unknown text: perhaps a passing fault
+	return throttled(text) // an unknown text: perhaps a passing fault
 }
 
 // plainText is the text of an answer without tags, short enough for a message.

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"net/url"
 	"slices"
 	"strings"
 	"time"
@@ -13,6 +14,7 @@ import (
 	"github.com/sprint-ml/sprint/stages"
 	"github.com/sprint-ml/sprint/stages/rows"
 	"github.com/sprint-ml/sprint/stages/rows/table"
+	"github.com/sprint-ml/sprint/stages/storeio"
 )
 
 // counts is what the source gave, for the log and the manifest.
@@ -63,11 +65,8 @@ func (s *stage) gdelt(ctx context.Context, raw stages.TreeWriter) (*rows.Table, 
 	if s.env.Offline {
 		s.env.Log.Info("offline: only windows kept before are used")
 	}
-	c := &collection{g: g, env: s.env, client: newClient(s.env, g.Pace), pages: pages, table: &rows.Table{}, perDomain: map[string]int{}, titles: map[string]bool{}}
-	if s.timing != nil {
-		s.timing(c.client.clock)
-	}
-	c.counts = counts{Asked: g.Rows, Resumed: len(pages.have)}
+	c := &collection{g: g, env: s.env, client: newClient(s.env, s.pacer), pages: pages, table: &rows.Table{}, perDomain: map[string]int{}, titles: map[string]bool{}}
+	c.counts = counts{Asked: g.Rows, Resumed: pages.resumed}
 	for todo := spans(since, until, g.Window); len(todo) > 0 && len(c.table.Rows) < g.Rows; {
 		smaller, err := c.collect(ctx, todo[0], raw)
 		if err != nil {
@@ -82,12 +81,12 @@ func (s *stage) gdelt(ctx context.Context, raw stages.TreeWriter) (*rows.Table, 
 // are returned, to be asked for instead.
 func (c *collection) collect(ctx context.Context, w window, raw stages.TreeWriter) (smaller []window, err error) {
 	body, err := c.pages.get(ctx, w, func() ([]byte, error) { return c.client.get(ctx, c.g.address(w)) })
-	var missing *missingError
+	var passing *passingError
 	switch {
-	case errors.As(err, &missing):
+	case errors.As(err, &passing): // the tries are used up
 		c.counts.Windows++
 		c.counts.Missing++
-		c.env.Log.Warn("window is missing", slog.String("window", w.name()), slog.String("error", missing.Error()))
+		c.env.Log.Warn("window is missing", slog.String("window", w.name()), slog.String("error", err.Error()))
 		return nil, nil
 	case err != nil:
 		return nil, err
@@ -104,7 +103,7 @@ func (c *collection) collect(ctx context.Context, w window, raw stages.TreeWrite
 	}
 	c.counts.Windows++
 	c.counts.Mended += mended
-	if err := c.pages.write(raw, w); err != nil {
+	if err := storeio.AddFile(raw, w.name()+pageSuffix, c.pages.path(w)); err != nil {
 		return nil, err
 	}
 	for _, a := range list {
@@ -171,4 +170,52 @@ func parsePage(body []byte) (list []article, mended int, err error) {
 		return nil, mended, fmt.Errorf("GDELT's answer is not JSON: %w: %.120q", err, clean)
 	}
 	return page.Articles, mended, nil
+}
+
+// window is a half-open span of time.
+type window struct{ from, to time.Time }
+
+func (w window) name() string { return w.from.Format(gdeltTime) + "-" + w.to.Format(gdeltTime) }
+
+// pageRows is the most that GDELT gives for one request; a page with as many
+// was cut off.
+const pageRows = 250
+
+// minWindow is the smallest span that GDELT takes.
+const minWindow = time.Hour
+
+// spans parts [since, until) into half-open spans, newest first.
+func spans(since, until time.Time, length time.Duration) []window {
+	var out []window
+	for from := since; from.Before(until); from = from.Add(length) {
+		to := from.Add(length)
+		if to.After(until) {
+			to = until
+		}
+		out = append(out, window{from, to})
+	}
+	slices.Reverse(out)
+	return out
+}
+
+// halves parts a window in two, newest first; ok is false if the parts would be
+// shorter than GDELT takes.
+func (w window) halves() (parts []window, ok bool) {
+	half := w.to.Sub(w.from) / 2
+	if half < minWindow {
+		return nil, false
+	}
+	middle := w.from.Add(half).Truncate(time.Second)
+	return []window{{middle, w.to}, {w.from, middle}}, true
+}
+
+// address is the request of a window. GDELT includes both ends, so the last
+// second belongs to the next window.
+func (g *GDELT) address(w window) string {
+	v := url.Values{
+		"query": {g.query()}, "mode": {"artlist"}, "format": {"json"}, "sort": {"datedesc"},
+		"maxrecords":    {fmt.Sprint(pageRows)},
+		"startdatetime": {w.from.Format(gdeltTime)}, "enddatetime": {w.to.Add(-time.Second).Format(gdeltTime)},
+	}
+	return g.Endpoint + "?" + v.Encode()
 }

@@ -7,9 +7,9 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"path/filepath"
-	"strings"
 
 	"github.com/sprint-ml/sprint/stages"
 	"github.com/sprint-ml/sprint/storage"
@@ -21,12 +21,15 @@ type pageCache struct {
 	dir     string
 	keep    stages.Checkpoints
 	step    int64
-	have    map[string]bool
+	resumed int // pages of earlier attempts
 	offline bool
 }
 
+// pageSuffix ends the name of a page's file.
+const pageSuffix = ".json.gz"
+
 func openPageCache(ctx context.Context, env stages.Env) (*pageCache, error) {
-	p := &pageCache{dir: filepath.Join(env.Scratch, "pages"), keep: env.Checkpoints, have: map[string]bool{}, offline: env.Offline}
+	p := &pageCache{dir: filepath.Join(env.Scratch, "pages"), keep: env.Checkpoints, offline: env.Offline}
 	if err := os.MkdirAll(p.dir, 0o755); err != nil {
 		return nil, err
 	}
@@ -34,33 +37,25 @@ func openPageCache(ctx context.Context, env stages.Env) (*pageCache, error) {
 	if err != nil && !errors.Is(err, storage.ErrNotFound) {
 		return nil, err
 	}
-	p.step = step
-	entries, err := os.ReadDir(p.dir)
-	if err != nil {
-		return nil, err
-	}
-	for _, e := range entries {
-		if name, ok := strings.CutSuffix(e.Name(), ".json.gz"); ok {
-			p.have[name] = true
-		}
-	}
-	return p, nil
+	found, err := filepath.Glob(filepath.Join(p.dir, "*"+pageSuffix))
+	p.step, p.resumed = step, len(found)
+	return p, err
 }
 
-func (p *pageCache) path(w window) string { return filepath.Join(p.dir, w.name()+".json.gz") }
+func (p *pageCache) path(w window) string { return filepath.Join(p.dir, w.name()+pageSuffix) }
 
 // get returns the page of a window, from an earlier attempt or by ask.
 func (p *pageCache) get(ctx context.Context, w window, ask func() ([]byte, error)) ([]byte, error) {
-	if p.have[w.name()] {
-		packed, err := os.ReadFile(p.path(w))
-		if err != nil {
-			return nil, err
-		}
+	packed, err := os.ReadFile(p.path(w))
+	if err == nil {
 		z, err := gzip.NewReader(bytes.NewReader(packed))
 		if err != nil {
 			return nil, fmt.Errorf("page %s: %w", w.name(), err)
 		}
 		return io.ReadAll(io.LimitReader(z, maxBody+1))
+	}
+	if !errors.Is(err, fs.ErrNotExist) {
+		return nil, err
 	}
 	if p.offline {
 		return nil, stages.Fail(stages.CodeEnvironment, "run without --offline, or use source: files", "GDELT needs the network, and --offline forbids it")
@@ -73,7 +68,6 @@ func (p *pageCache) get(ctx context.Context, w window, ask func() ([]byte, error
 		return nil, err
 	}
 	p.step++
-	p.have[w.name()] = true
 	return body, p.keep.Save(ctx, p.step, p.dir)
 }
 
@@ -84,21 +78,4 @@ func pack(body []byte) []byte {
 	_, _ = z.Write(body)
 	_ = z.Close()
 	return b.Bytes()
-}
-
-// write adds the page of a window to the raw output.
-func (p *pageCache) write(raw stages.TreeWriter, w window) error {
-	packed, err := os.ReadFile(p.path(w))
-	if err != nil {
-		return err
-	}
-	out, err := raw.Create(w.name() + ".json.gz")
-	if err != nil {
-		return err
-	}
-	defer out.Abort()
-	if _, err := out.Write(packed); err != nil {
-		return err
-	}
-	return out.Commit()
 }

@@ -7,10 +7,12 @@ import (
 	"os"
 	"path/filepath"
 	"time"
+
+	"github.com/gofrs/flock"
 )
 
 // pacer paces requests to GDELT. Its file holds the time of the next free slot
-// and is locked while it is read and written, so that all processes of a
+// and a lock is held while it is read and written, so that all processes of a
 // machine that share a cache folder together keep the pace.
 type pacer struct {
 	path  string
@@ -70,25 +72,20 @@ func (c *pacer) update(change func(next time.Time) time.Time) error {
 	if err := os.MkdirAll(filepath.Dir(c.path), 0o755); err != nil {
 		return fmt.Errorf("clock of GDELT requests: %w", err)
 	}
-	f, err := os.OpenFile(c.path, os.O_RDWR|os.O_CREATE, 0o644)
-	if err != nil {
-		return fmt.Errorf("clock of GDELT requests: %w", err)
-	}
-	defer f.Close()
-	if err := lockFile(f); err != nil {
+	lock := flock.New(c.path + ".lock")
+	if err := lock.Lock(); err != nil {
 		return fmt.Errorf("clock of GDELT requests: lock: %w", err)
 	}
-	defer unlockFile(f)
-	var b [8]byte
+	defer lock.Unlock() //nolint:errcheck // the lock dies with the process anyway
 	var next time.Time
-	if n, _ := f.ReadAt(b[:], 0); n == len(b) {
-		next = time.Unix(0, int64(binary.LittleEndian.Uint64(b[:])))
+	if b, _ := os.ReadFile(c.path); len(b) == 8 {
+		next = time.Unix(0, int64(binary.LittleEndian.Uint64(b)))
 		if next.Sub(c.now()) > maxWait {
 			next = time.Time{}
 		}
 	}
-	binary.LittleEndian.PutUint64(b[:], uint64(change(next).UnixNano()))
-	if _, err := f.WriteAt(b[:], 0); err != nil {
+	b := binary.LittleEndian.AppendUint64(nil, uint64(change(next).UnixNano()))
+	if err := os.WriteFile(c.path, b, 0o644); err != nil {
 		return fmt.Errorf("clock of GDELT requests: %w", err)
 	}
 	return nil

@@ -56,16 +56,13 @@ func (g *GDELT) query() string {
 		field  string
 		values []string
 	}{{"sourcecountry:", g.Countries}, {"sourcelang:", g.Languages}} {
-		var terms []string
-		for _, v := range l.values {
-			terms = append(terms, l.field+v)
-		}
-		switch len(terms) {
+		terms := l.field + strings.Join(l.values, " OR "+l.field)
+		switch len(l.values) {
 		case 0:
 		case 1:
-			parts = append(parts, terms[0])
+			parts = append(parts, terms)
 		default:
-			parts = append(parts, "("+strings.Join(terms, " OR ")+")")
+			parts = append(parts, "("+terms+")")
 		}
 	}
 	return strings.Join(parts, " ")
@@ -73,24 +70,20 @@ func (g *GDELT) query() string {
 
 // resolve turns since, days and until into two closed times.
 func (g *GDELT) resolve(lookup stages.Lookup) (stages.External, error) {
-	until := lookup.Now().UTC().Truncate(g.Window)
-	if g.Until != "now" {
-		t, err := time.Parse(day, g.Until)
-		if err != nil {
-			return nil, err
-		}
-		until = t
-		if until.After(lookup.Now()) {
-			return nil, stages.Fail(stages.CodePlan, "use a day in the past, or now", "gdelt.until %s lies in the future: a window that is still open gives other rows tomorrow", g.Until)
-		}
+	until, err := time.Parse(day, g.Until)
+	switch {
+	case g.Until == "now":
+		until = lookup.Now().UTC().Truncate(g.Window)
+	case err != nil:
+		return nil, err
+	case until.After(lookup.Now()):
+		return nil, stages.Fail(stages.CodePlan, "use a day in the past, or now", "gdelt.until %s lies in the future: a window that is still open gives other rows tomorrow", g.Until)
 	}
-	since := until.AddDate(0, 0, -g.Days)
-	if g.Since != "" {
-		t, err := time.Parse(day, g.Since)
-		if err != nil {
-			return nil, err
-		}
-		since = t
+	since, err := time.Parse(day, g.Since)
+	if g.Since == "" {
+		since = until.AddDate(0, 0, -g.Days)
+	} else if err != nil {
+		return nil, err
 	}
 	if !since.Before(until) {
 		return nil, stages.Fail(stages.CodePlan, "choose an earlier day", "gdelt.since %s is not before the last closed window %s", g.Since, until.Format(time.RFC3339))

@@ -168,14 +168,13 @@ func newTrial(t *testing.T, g GDELT) *trial {
 		Log: slog.New(slog.NewTextHandler(&tr.log, nil)), Progress: func(stages.Progress) {}, Note: func(n string, v any) { tr.notes[n] = v },
 		Checkpoints: tr.points,
 	}}
-	tr.stage.timing = func(c *pacer) {
-		c.now = func() time.Time { tr.mu.Lock(); defer tr.mu.Unlock(); return tr.now }
-		c.sleep = func(ctx context.Context, d time.Duration) error {
-			tr.mu.Lock()
-			defer tr.mu.Unlock()
-			tr.now = tr.now.Add(d)
-			return ctx.Err()
-		}
+	tr.stage.pacer = newPacer(tr.stage.env.CacheDir, g.Pace)
+	tr.stage.pacer.now = func() time.Time { tr.mu.Lock(); defer tr.mu.Unlock(); return tr.now }
+	tr.stage.pacer.sleep = func(ctx context.Context, d time.Duration) error {
+		tr.mu.Lock()
+		defer tr.mu.Unlock()
+		tr.now = tr.now.Add(d)
+		return ctx.Err()
 	}
 	return tr
 }

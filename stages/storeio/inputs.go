@@ -4,7 +4,7 @@
 // in a run.
 //
 // inputs.go, outputs.go, files.go and checkpoints.go are the implementations.
-// read.go and write.go are what kinds do with them: one document or one table.
+// documents.go is what kinds do with them: read and write one document or one table.
 package storeio
 
 import (

@@ -65,8 +65,7 @@ func (p *matcher) articles() (table []rows.Row, from string, err error) {
 		}
 		table = append(table, t...)
 	}
-	kept, _ := fetch.DropDuplicates(table)
-	return kept, strings.Join(o.Files.Paths, ", "), nil
+	return fetch.DropDuplicates(table), strings.Join(o.Files.Paths, ", "), nil
 }
 
 // fetchNode is the node whose articles a label stage reads.

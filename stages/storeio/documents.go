@@ -12,6 +12,52 @@ import (
 	"github.com/sprint-ml/sprint/stages/rows"
 )
 
+// maxDocument caps an input that is read whole, in bytes.
+const maxDocument = 64 << 20
+
+// ReadFile returns the bytes of an input that is a small file.
+func ReadFile(ctx context.Context, in stages.Inputs, name string) ([]byte, error) {
+	r, err := in.Open(ctx, name)
+	return readAll("input "+name, r, err)
+}
+
+// ReadTreeFile returns the bytes of a small file of a tree.
+func ReadTreeFile(ctx context.Context, tree stages.Tree, path string) ([]byte, error) {
+	r, err := tree.Open(ctx, path)
+	return readAll("file "+path+" of a tree", r, err)
+}
+
+// readAll reads and closes r, unless opening it failed.
+func readAll(what string, r io.ReadCloser, failed error) ([]byte, error) {
+	if failed != nil {
+		return nil, failed
+	}
+	defer r.Close()
+	data, err := io.ReadAll(io.LimitReader(r, maxDocument+1))
+	if err == nil && len(data) > maxDocument {
+		err = fmt.Errorf("more than %d bytes", maxDocument)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", what, err)
+	}
+	return data, nil
+}
+
+// ReadRows returns the rows of an input that is a table, and the categories of
+// their labels.
+func ReadRows(ctx context.Context, in stages.Inputs, name string) ([]rows.Row, []string, error) {
+	r, err := in.Open(ctx, name)
+	if err != nil {
+		return nil, nil, err
+	}
+	defer r.Close()
+	out, categories, err := rows.DecodeParquet(r)
+	if err != nil {
+		return nil, nil, fmt.Errorf("read %s: %w", name, err)
+	}
+	return out, categories, nil
+}
+
 // The media of outputs.
 const (
 	mediaJSON    = "application/json"
@@ -68,20 +114,21 @@ func WriteTree(ctx context.Context, out stages.Outputs, name, dir string) error 
 		return err
 	}
 	for _, e := range entries {
-		if err := addFile(tree, filepath.Join(dir, e.Name()), e.Name()); err != nil {
+		if err := AddFile(tree, e.Name(), filepath.Join(dir, e.Name())); err != nil {
 			return err
 		}
 	}
 	return tree.Commit()
 }
 
-func addFile(tree stages.TreeWriter, path, name string) error {
-	f, err := os.Open(path)
+// AddFile commits a local file as the file of a tree at path.
+func AddFile(tree stages.TreeWriter, path, local string) error {
+	f, err := os.Open(local)
 	if err != nil {
 		return err
 	}
 	defer f.Close()
-	w, err := tree.Create(name)
+	w, err := tree.Create(path)
 	if err != nil {
 		return err
 	}
