@@ -61,7 +61,6 @@ var unusedNames = []unusedName{
 	{name: "said", instead: "messages", under: "storage"},
 	{name: "behind", instead: "asyncHash", under: "storage"},
 	{name: "stranger", instead: "denied probe", under: "storage"},
-	{name: "census", instead: "existing", under: "storage"},
 	{name: "whole.go", instead: "present.go of the package check", under: "storage"},
 	{name: "mover", instead: "bulkTransfer", under: "storage"},
 	{name: "audit", instead: "verify", under: "storage"},

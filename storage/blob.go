@@ -36,23 +36,6 @@ func (s *Store) Put(ctx context.Context, r io.Reader, media string) (Artifact, e
 	return w.Commit()
 }
 
-// PutFile stores a local file; none of it is held in memory.
-func (s *Store) PutFile(ctx context.Context, path, media string) (Artifact, error) {
-	f, err := os.Open(path)
-	if err != nil {
-		return Artifact{}, err
-	}
-	defer f.Close()
-	c, err := bucket.ScanFile(f)
-	if err == nil {
-		err = s.putContent(ctx, c, s.has)
-	}
-	if err != nil {
-		return Artifact{}, fmt.Errorf("store %s: %w", path, err)
-	}
-	return artifactOf(c, media), nil
-}
-
 // Writer is an artifact in the making: nothing is in the store before Commit.
 type Writer struct {
 	s     *Store
@@ -106,12 +89,7 @@ func (w *Writer) Commit() (Artifact, error) {
 		r = w.file
 	}
 	c := w.scan.Content(r)
-	return artifactOf(c, w.media), w.s.putContent(w.ctx, c, w.s.has)
-}
-
-// artifactOf is the artifact that a content becomes.
-func artifactOf(c *bucket.Content, media string) Artifact {
-	return Artifact{Digest: c.Digest, Size: c.Size, Media: media}
+	return Artifact{Digest: c.Digest, Size: c.Size, Media: w.media}, w.s.putContent(w.ctx, c)
 }
 
 // Abort ends the writer and frees what it spooled; after Commit it does nothing.
@@ -127,11 +105,10 @@ func (w *Writer) Abort() {
 	w.mem = bytes.Buffer{}
 }
 
-// putContent uploads a blob unless a good one is there that stays. has is asked
-// first whether one is there.
-func (s *Store) putContent(ctx context.Context, c *bucket.Content, has func(context.Context, string) (Info, error)) error {
+// putContent uploads a blob unless a good one is there that stays.
+func (s *Store) putContent(ctx context.Context, c *bucket.Content) error {
 	for {
-		info, err := has(ctx, c.Digest)
+		info, err := s.has(ctx, c.Digest)
 		repair := errors.Is(err, ErrCorrupt)
 		var again bool
 		switch {
@@ -147,7 +124,6 @@ func (s *Store) putContent(ctx context.Context, c *bucket.Content, has func(cont
 		if err != nil || !again {
 			return err
 		}
-		has = s.has
 	}
 }
 

@@ -23,33 +23,16 @@ const treeLimit = 64 << 20
 
 // PutTree stores the listing of files that are in the store already.
 func (s *Store) PutTree(ctx context.Context, entries []TreeEntry) (Artifact, error) {
-	sorted := slices.Clone(entries)
+	sorted := append([]TreeEntry{}, entries...) // an empty tree is a list as well
 	slices.SortFunc(sorted, func(a, b TreeEntry) int { return strings.Compare(a.Path, b.Path) })
 	if err := CheckTree(sorted); err != nil {
 		return Artifact{}, err
-	}
-	if sorted == nil {
-		sorted = []TreeEntry{}
 	}
 	data, err := json.Marshal(sorted)
 	if err != nil {
 		return Artifact{}, err
 	}
 	return s.Put(ctx, bytes.NewReader(data), MediaTree)
-}
-
-// PutFolder stores all regular files below dir and their listing.
-func (s *Store) PutFolder(ctx context.Context, dir string) (Artifact, error) {
-	root, err := os.OpenRoot(dir)
-	if err != nil {
-		return Artifact{}, err
-	}
-	defer root.Close()
-	entries, err := s.putFiles(ctx, root, dir)
-	if err != nil {
-		return Artifact{}, err
-	}
-	return s.PutTree(ctx, entries)
 }
 
 // putFiles stores all regular files of a folder, many at once, and returns them
@@ -70,42 +53,19 @@ func (s *Store) putFiles(ctx context.Context, root *os.Root, dir string) ([]Tree
 		return nil, err
 	}
 	slices.SortFunc(entries, func(a, b TreeEntry) int { return strings.Compare(a.Path, b.Path) })
-	has, wanted := s.has, make([]*bucket.Content, len(entries))
-	if s.Remote() && len(entries) >= existingFrom {
-		err := each(ctx, entries, func(_ context.Context, i int) error {
-			return withFile(root, entries[i].Path, func(f *os.File) (err error) {
-				wanted[i], err = bucket.ScanFile(f)
-				return err
-			})
-		})
-		if err != nil {
-			return nil, err
-		}
-		has = s.newExisting(wanted).has
-	}
 	return entries, each(ctx, entries, func(ctx context.Context, i int) error {
-		return withFile(root, entries[i].Path, func(f *os.File) error {
-			c := wanted[i]
-			if c == nil {
-				var err error
-				if c, err = bucket.ScanFile(f); err != nil {
-					return err
-				}
-			}
-			c.From(f)
-			entries[i].Digest, entries[i].Size = c.Digest, c.Size
-			return s.putContent(ctx, c, has)
-		})
+		f, err := root.Open(entries[i].Path)
+		if err != nil {
+			return err
+		}
+		defer f.Close()
+		c, err := bucket.ScanFile(f)
+		if err != nil {
+			return err
+		}
+		entries[i].Digest, entries[i].Size = c.Digest, c.Size
+		return s.putContent(ctx, c)
 	})
-}
-
-func withFile(root *os.Root, path string, f func(*os.File) error) error {
-	file, err := root.Open(path)
-	if err != nil {
-		return err
-	}
-	defer file.Close()
-	return f(file)
 }
 
 // each calls f for all files, many at once. After the first error it begins no

@@ -237,19 +237,12 @@ func (s shipper) Run(ctx context.Context, in stages.Inputs, out stages.Outputs) 
 	if err != nil {
 		return err
 	}
-	b, err := io.ReadAll(r)
+	model, err := s.env.Store.Put(ctx, r, "")
 	r.Close()
 	if err != nil {
 		return err
 	}
-	dir := filepath.Join(s.env.Scratch, "release")
-	if err := os.MkdirAll(dir, 0o755); err != nil {
-		return err
-	}
-	if err := os.WriteFile(filepath.Join(dir, "model"), b, 0o644); err != nil {
-		return err
-	}
-	tree, err := s.env.Store.PutFolder(ctx, dir)
+	tree, err := s.env.Store.PutTree(ctx, []storage.TreeEntry{{Path: "model", Digest: model.Digest, Size: model.Size}})
 	if err != nil {
 		return err
 	}

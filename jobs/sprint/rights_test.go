@@ -4,8 +4,6 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
-	"os"
-	"path/filepath"
 	"slices"
 	"strings"
 	"sync/atomic"
@@ -94,11 +92,7 @@ func TestLeastRights(t *testing.T) {
 	try(0, "run")
 	try(0, "run", "--set", "count.argv=echo 5 > $SPRINT_OUTPUTS/metrics")
 	try(0, "run")
-	file := filepath.Join(dir, "weights")
-	if err := os.WriteFile(file, []byte("weights"), 0o644); err != nil {
-		t.Fatal(err)
-	}
-	a, err := s.PutFile(t.Context(), file, "")
+	a, err := s.Put(t.Context(), strings.NewReader("weights"), "")
 	if err != nil {
 		t.Fatal(err)
 	}

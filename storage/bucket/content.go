@@ -7,8 +7,7 @@ import (
 	"hash"
 	"hash/crc32"
 	"io"
-	"io/fs"
-	"math"
+	"os"
 )
 
 // granule is the piece of a content whose bytes an upload checks at once.
@@ -53,17 +52,14 @@ func (s *Scanner) Content(r io.ReaderAt) *Content {
 
 // ScanFile reads a file to its end. The content reads from the file: the caller
 // closes it after the upload.
-func ScanFile(f io.ReaderAt) (*Content, error) {
-	scan, buf := NewScanner(), int64(copyBuffer)
-	if known, ok := f.(fs.File); ok { // most files are much smaller
-		if info, err := known.Stat(); err == nil {
-			buf = max(min(info.Size()+1, buf), 512)
-		}
-	}
-	if _, err := io.CopyBuffer(scan, struct{ io.Reader }{io.NewSectionReader(f, 0, math.MaxInt64)}, make([]byte, buf)); err != nil {
+func ScanFile(f *os.File) (*Content, error) {
+	info, err := f.Stat()
+	if err != nil {
 		return nil, err
 	}
-	return scan.Content(f), nil
+	scan, buf := NewScanner(), make([]byte, max(min(info.Size()+1, copyBuffer), 512)) // most files are small
+	_, err = io.CopyBuffer(scan, struct{ io.Reader }{f}, buf)
+	return scan.Content(f), err
 }
 
 // Content is the bytes that are to be uploaded. Any number of sections of it may
@@ -74,10 +70,6 @@ type Content struct {
 	Size   int64  // bytes
 	sums   []uint32
 }
-
-// From makes r what the content is read from: the file it was scanned from may
-// have been closed since. r must hold the scanned bytes.
-func (c *Content) From(r io.ReaderAt) { c.r = r }
 
 // section returns n bytes from an offset on, which is a multiple of granule.
 func (c *Content) section(from, n int64) *section {

@@ -5,8 +5,6 @@ import (
 	"context"
 	"errors"
 	"io"
-	"os"
-	"path/filepath"
 	"strings"
 	"testing"
 
@@ -44,11 +42,6 @@ func testBlobs(t *testing.T, h Harness) {
 		puts = 0
 		if again := put(t, s, data); again != a || puts != 0 {
 			t.Errorf("%d bytes: the second put gave %+v and sent %d times", size, again, puts)
-		}
-		file := filepath.Join(t.TempDir(), "f")
-		check(t, os.WriteFile(file, data, 0o600))
-		if again, err := s.PutFile(ctx, file, "text/plain"); err != nil || again != a || puts != 0 {
-			t.Errorf("%d bytes: the file gave %+v, %v and was sent %d times", size, again, err, puts)
 		}
 	}
 	before := len(keys(t, s, ""))

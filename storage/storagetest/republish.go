@@ -57,7 +57,7 @@ func RunRepublish(t *testing.T, url string, sent *Sent) {
 				t.Helper()
 				// Each time by a store that knows nothing of the last one.
 				s := open(t, url, nil)
-				tree, err := s.PutFolder(testContext(t), dir)
+				tree, err := PutFolder(testContext(t), s, dir)
 				check(t, err)
 				r, err := models.In(s).Publish(testContext(t), model, tree, []byte(`{}`))
 				check(t, err)

@@ -11,7 +11,10 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"math/rand/v2"
+	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"sync"
@@ -150,6 +153,29 @@ func put(t testing.TB, s *storage.Store, data []byte) storage.Artifact {
 	a, err := s.Put(testContext(t), bytes.NewReader(data), "text/plain")
 	check(t, err)
 	return a
+}
+
+// PutFolder stores the files of a folder and their listing, as a stage does that
+// writes a tree.
+func PutFolder(ctx context.Context, s *storage.Store, dir string) (storage.Artifact, error) {
+	var entries []storage.TreeEntry
+	err := fs.WalkDir(os.DirFS(dir), ".", func(p string, d fs.DirEntry, err error) error {
+		if err != nil || d.IsDir() {
+			return err
+		}
+		f, err := os.Open(filepath.Join(dir, p))
+		if err != nil {
+			return err
+		}
+		defer f.Close()
+		a, err := s.Put(ctx, f, "")
+		entries = append(entries, storage.TreeEntry{Path: p, Digest: a.Digest, Size: a.Size})
+		return err
+	})
+	if err != nil {
+		return storage.Artifact{}, err
+	}
+	return s.PutTree(ctx, entries)
 }
 
 func get(ctx context.Context, s *storage.Store, digest string, size int64) ([]byte, error) {

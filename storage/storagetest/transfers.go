@@ -4,9 +4,11 @@ import (
 	"bytes"
 	"context"
 	"fmt"
+	"log/slog"
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"sync"
 	"testing"
 
@@ -19,23 +21,17 @@ func testLarge(t *testing.T, h Harness) {
 	t.Parallel()
 	ctx, s := testContext(t), h.Open(t, nil)
 	data := random(20, 41<<20+13)
-	file := filepath.Join(t.TempDir(), "f")
-	check(t, os.WriteFile(file, data, 0o600))
-	a, err := s.PutFile(ctx, file, "text/plain")
-	if err != nil || a.Digest != digest(data) || a.Size != int64(len(data)) {
-		t.Fatalf("%+v, %v", a, err)
+	a := put(t, s, data)
+	if a.Digest != digest(data) || a.Size != int64(len(data)) {
+		t.Fatalf("%+v", a)
 	}
 	readTogether(t, s, a, data)
 	fetchTogether(t, s, a, data)
 	// Of an object that is just read in several ranges, every harm is found.
 	data = slices.Clip(data[:17<<20+13])
-	check(t, os.WriteFile(file, data, 0o600))
-	a, err = s.PutFile(ctx, file, "text/plain")
-	check(t, err)
+	a = put(t, s, data)
 	findDamage(t, s, a, data)
-	if _, err := s.PutFile(ctx, file, ""); err != nil {
-		t.Fatal(err)
-	}
+	put(t, s, data)
 	if n, err := s.Has(ctx, a.Digest); err != nil || n != a.Size {
 		t.Errorf("after the repair: has %d, %v", n, err)
 	}
@@ -129,7 +125,8 @@ func testChanged(t *testing.T, h Harness) {
 		17<<20 + 2: func(f *os.File) error { return f.Truncate(8 << 20) },
 	} {
 		data := random(uint64(size), size)
-		file := filepath.Join(t.TempDir(), fmt.Sprint(size))
+		dir := t.TempDir()
+		file := filepath.Join(dir, fmt.Sprint(size))
 		check(t, os.WriteFile(file, data, 0o600))
 		s := h.Open(t, &storage.Options{Around: func(_ context.Context, op, _ string, call func() error) error {
 			if op == "put" {
@@ -140,17 +137,17 @@ func testChanged(t *testing.T, h Harness) {
 			}
 			return call()
 		}})
-		_, err := s.PutFile(ctx, file, "")
-		want(t, err, storage.ErrStale, file, "written to")
+		err := s.SaveCheckpoint(ctx, "train", strings.Repeat("a", 64), 1, dir)
+		want(t, err, storage.ErrStale, digest(data), "written to")
 		_, err = s.Has(ctx, digest(data))
 		want(t, err, storage.ErrNotFound)
 	}
 }
 
-// testTreeResume: a tree of which some files were stored before an
+// testTreeResume: a folder of which some files were stored before an
 // interruption is completed with the others, and then nothing is sent again.
 func testTreeResume(t *testing.T, h Harness) {
-	const files = 600 // so many that remote drivers list what is there
+	const files = 200
 	ctx, cancel := context.WithCancel(testContext(t))
 	defer cancel()
 	var mu sync.Mutex
@@ -171,7 +168,8 @@ func testTreeResume(t *testing.T, h Harness) {
 	for i := range files {
 		check(t, os.WriteFile(filepath.Join(dir, fmt.Sprint(i)), random(uint64(i), 500), 0o600))
 	}
-	if _, err := s.PutFolder(ctx, dir); err == nil {
+	key := strings.Repeat("a", 64)
+	if err := s.SaveCheckpoint(ctx, "train", key, 1, dir); err == nil {
 		t.Fatal("an interrupted upload succeeded")
 	}
 	stored := len(keys(t, s, "blobs/"))
@@ -180,19 +178,19 @@ func testTreeResume(t *testing.T, h Harness) {
 	}
 	ctx = testContext(t)
 	sent, interrupted = map[string]bool{}, true
-	a, err := s.PutFolder(ctx, dir)
+	err := s.SaveCheckpoint(ctx, "train", key, 1, dir)
 	// What was under way at the interruption may have landed after the list.
-	if n := len(sent) - 1; err != nil || n > files-stored || n < files-stopAt-64 { // one is the listing
+	if n := len(sent); err != nil || n > files-stored || n < files-stopAt-64 {
 		t.Errorf("sent %d files of the %d that were missing, %v", n, files-stored, err)
 	}
 	clear(sent)
-	if again, err := s.PutFolder(ctx, dir); err != nil || again != a || len(sent) != 0 {
-		t.Errorf("the same folder again: %+v, %v, %d files sent", again, err, len(sent))
+	if err := s.SaveCheckpoint(ctx, "train", key, 2, dir); err != nil || len(sent) != 0 {
+		t.Errorf("the same folder again: %v, %d files sent", err, len(sent))
 	}
-	entries, err := s.Tree(ctx, a.Digest)
-	check(t, err)
 	out := t.TempDir()
-	check(t, s.FetchTree(ctx, entries, out))
+	if step, err := s.RestoreCheckpoint(ctx, "train", key, out, slog.New(slog.DiscardHandler), nil); err != nil || step != 2 {
+		t.Fatalf("step %d, %v", step, err)
+	}
 	for i := range files {
 		if got, err := os.ReadFile(filepath.Join(out, fmt.Sprint(i))); err != nil || !bytes.Equal(got, random(uint64(i), 500)) {
 			t.Errorf("file %d: %d bytes, %v", i, len(got), err)

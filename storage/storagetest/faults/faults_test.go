@@ -98,7 +98,7 @@ func train(ctx context.Context, s *storage.Store) (storage.Manifest, error) {
 			return storage.Manifest{}, err
 		}
 	}
-	model, err := s.PutFolder(ctx, tmp)
+	model, err := storagetest.PutFolder(ctx, s, tmp)
 	if err != nil {
 		return storage.Manifest{}, err
 	}

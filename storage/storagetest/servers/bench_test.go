@@ -2,6 +2,7 @@ package servers
 
 import (
 	"fmt"
+	"log/slog"
 	"math/rand/v2"
 	"os"
 	"os/exec"
@@ -15,7 +16,7 @@ import (
 )
 
 // tool moves files between a folder and a prefix of the bucket. To the store it
-// is the folder's tree.
+// is a checkpoint.
 type tool struct {
 	name string
 	up   func(dir, prefix string)
@@ -90,26 +91,18 @@ func tools(b *testing.B, server *server) []tool {
 			b.Fatalf("%s %s: %v: %s", name, strings.Join(args, " "), err, out)
 		}
 	}
-	trees := map[string]storage.Artifact{}
 	at := func(prefix string) *storage.Store {
 		return open(b, fmt.Sprintf("s3://%s/%s?endpoint=http://%s&use_path_style=true&region=us-east-1", bucket, prefix, server.addr), nil)
 	}
 	all := []tool{{
 		name: "sprint",
 		up: func(dir, prefix string) {
-			a, err := at(prefix).PutFolder(b.Context(), dir)
-			if err != nil {
+			if err := at(prefix).SaveCheckpoint(b.Context(), "bench", "key", 1, dir); err != nil {
 				b.Fatal(err)
 			}
-			trees[prefix] = a
 		},
 		down: func(prefix, dir string) {
-			s := at(prefix)
-			entries, err := s.Tree(b.Context(), trees[prefix].Digest)
-			if err == nil {
-				err = s.FetchTree(b.Context(), entries, dir)
-			}
-			if err != nil {
+			if _, err := at(prefix).RestoreCheckpoint(b.Context(), "bench", "key", dir, slog.New(slog.DiscardHandler), nil); err != nil {
 				b.Fatal(err)
 			}
 		},

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"os"
 	"path/filepath"
 	"strings"
 	"sync"
@@ -108,11 +107,7 @@ func TestBadNetwork(t *testing.T) {
 					_, url := start(t, toxic)
 					s := open(t, url, patient())
 					for i, data := range [][]byte{small, large} {
-						file := filepath.Join(t.TempDir(), "f")
-						if err := os.WriteFile(file, data, 0o600); err != nil {
-							t.Fatal(err)
-						}
-						a, err := s.PutFile(t.Context(), file, "")
+						a, err := s.Put(t.Context(), bytes.NewReader(data), "")
 						if err != nil {
 							t.Fatalf("put %d: %v", i, err)
 						}
