@@ -4,6 +4,8 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"slices"
+	"strings"
 
 	"github.com/sprint-ml/sprint/jobs/graph"
 	"github.com/sprint-ml/sprint/jobs/key"
@@ -49,23 +51,49 @@ func (e Evaluator) Last(ctx context.Context, g *graph.Graph, node *graph.Node) (
 	return &m, err
 }
 
-// Nearest returns the manifest of a kind whose pre-image differs least from the
-// given one, and the differences. Of equally near ones it is the newest. The
-// manifests of the key own are no candidates; nil if there are no others.
-func (e Evaluator) Nearest(ctx context.Context, kind, own string, preimage []byte) (*storage.Manifest, []key.Change, error) {
+// Nearest returns the manifest of a node's kind whose pre-image differs least from
+// that of the decision, and the differences. Of equally near ones it is the newest.
+// The manifests of the same key are no candidates; nil if there are no others.
+func (e Evaluator) Nearest(ctx context.Context, node *graph.Node, d *Decision) (*storage.Manifest, []key.Change, error) {
 	var best *storage.Manifest
 	var least []key.Change
-	for m, err := range e.Store.History(ctx, kind) {
+	for m, err := range e.Store.History(ctx, node.Kind.Name) {
 		if err != nil {
 			return nil, nil, err
 		}
-		if m.Key == own {
+		if m.Key == d.Key {
 			continue
 		}
-		changes := key.Difference(m.Preimage, preimage)
+		changes := difference(m.Preimage, node, d)
 		if best == nil || len(changes) < len(least) || len(changes) == len(least) && m.Finished.After(best.Finished) {
 			best, least = &m, changes
 		}
 	}
 	return best, least, nil
+}
+
+// externalFiles is implemented by options that key a list of files by their bytes
+// alone: it names the files of an external value, in the order of their digests.
+type externalFiles interface{ ExternalFiles(name string) []string }
+
+// difference compares an earlier pre-image with that of a decision, and names the
+// files whose bytes are new.
+func difference(old []byte, node *graph.Node, d *Decision) []key.Change {
+	changes := key.Difference(old, d.Preimage)
+	named, ok := node.Options.(externalFiles)
+	for i := 0; ok && i < len(changes); i++ {
+		var before, now []string
+		c := &changes[i]
+		name, _ := strings.CutPrefix(c.Path, "external.")
+		files := named.ExternalFiles(name)
+		if json.Unmarshal([]byte(c.Old), &before) != nil || json.Unmarshal([]byte(c.New), &now) != nil || len(now) != len(files) {
+			continue
+		}
+		for k, digest := range now {
+			if !slices.Contains(before, digest) {
+				c.Files = append(c.Files, files[k])
+			}
+		}
+	}
+	return changes
 }

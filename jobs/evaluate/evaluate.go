@@ -39,7 +39,8 @@ type Decision struct {
 	// one that failed).
 	State    runs.State
 	Reason   string
-	Key      string // empty while inputs are unknown
+	Changes  []key.Change // what Reason sums up, if it tells of the stage's last work
+	Key      string       // empty while inputs are unknown
 	Preimage []byte
 	// External is what the stage depends on outside its inputs; nil while those
 	// are unknown.
@@ -266,7 +267,8 @@ func (e Evaluator) explainMiss(ctx context.Context, g *graph.Graph, node *graph.
 	case last == nil:
 		d.Reason = "never done"
 	default:
-		d.Reason = key.Summary(key.Difference(last.Preimage, d.Preimage))
+		d.Changes = difference(last.Preimage, node, d)
+		d.Reason = key.Summary(d.Changes)
 		if d.Reason == "" {
 			d.Reason = "its manifest is gone"
 		}

@@ -100,11 +100,14 @@ func TestNearest(t *testing.T) {
 	b.Set = nil
 	out, _ := decisions(t, b)
 	d := out.Decisions["make"]
-	m, changes, err := e.Nearest(b.Ctx, "make", d.Key, d.Preimage)
+	node, _ := out.Graph.Node("make")
+	m, changes, err := e.Nearest(b.Ctx, node, d)
 	if err != nil || m == nil || len(changes) != 1 || changes[0].Old != `"near"` {
 		t.Errorf("nearest %+v with %+v, %v", m, changes, err)
 	}
-	if m, _, err := e.Nearest(b.Ctx, "ship", d.Key, d.Preimage); m != nil || err != nil {
+	ship := *node
+	ship.Kind.Name = "ship"
+	if m, _, err := e.Nearest(b.Ctx, &ship, d); m != nil || err != nil {
 		t.Errorf("of a kind that made nothing: %+v, %v", m, err)
 	}
 }

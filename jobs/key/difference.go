@@ -16,6 +16,9 @@ type Change struct {
 	// null where the other has a value.
 	Old string `json:"old"`
 	New string `json:"new"`
+	// Files are those of a list that are new, where their paths are known: a key
+	// holds digests alone.
+	Files []string `json:"files,omitempty"`
 }
 
 func (c Change) String() string {
@@ -28,7 +31,12 @@ func (c Change) String() string {
 	case "version":
 		return fmt.Sprintf("the kind's version: %s -> %s", c.Old, c.New)
 	case "external":
-		if len(c.Old)+len(c.New) > 120 {
+		switch {
+		case len(c.Files) == 1:
+			return fmt.Sprintf("%s changed: %s", name, c.Files[0])
+		case len(c.Files) > 1:
+			return fmt.Sprintf("%s changed: %s and %d more", name, c.Files[0], len(c.Files)-1)
+		case len(c.Old)+len(c.New) > 120:
 			return fmt.Sprintf("%s changed", name)
 		}
 		return fmt.Sprintf("%s: %s -> %s", name, orNone(c.Old), orNone(c.New))

@@ -1,6 +1,7 @@
 package key_test
 
 import (
+	"reflect"
 	"strings"
 	"testing"
 
@@ -22,6 +23,16 @@ func TestDifferenceNamesFields(t *testing.T) {
 	if s := key.Summary(changes); !strings.HasSuffix(s, "and 2 more") {
 		t.Errorf("summary %q", s)
 	}
+	files := key.Change{Path: "external.files", Old: strings.Repeat("a", 80), New: strings.Repeat("b", 80)}
+	for want, c := range map[string]key.Change{
+		"files changed":                   files,
+		"files changed: a.csv":            {Path: files.Path, Old: files.Old, New: files.New, Files: []string{"a.csv"}},
+		"files changed: a.csv and 2 more": {Path: files.Path, Old: files.Old, New: files.New, Files: []string{"a.csv", "b.csv", "c.csv"}},
+	} {
+		if got := c.String(); got != want {
+			t.Errorf("got %q, want %q", got, want)
+		}
+	}
 	if d := key.Difference([]byte(old), []byte(old)); len(d) != 0 {
 		t.Errorf("equal pre-images differ: %v", d)
 	}
@@ -42,7 +53,7 @@ func TestNullIsNotAbsent(t *testing.T) {
 	if a == b {
 		t.Fatal("the keys are equal")
 	}
-	if got := key.Difference(old, now); len(got) != 1 || got[0] != (key.Change{Path: "options.gold", Old: "null"}) {
+	if got := key.Difference(old, now); !reflect.DeepEqual(got, []key.Change{{Path: "options.gold", Old: "null"}}) {
 		t.Errorf("from null: %+v", got)
 	}
 	if got := key.Summary(key.Difference(now, old)); got != "option gold: (none) -> null" {

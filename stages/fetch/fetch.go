@@ -71,6 +71,14 @@ func (o *Options) Resolve(ctx context.Context, lookup stages.Lookup) (stages.Ext
 	return o.Files.resolve(ctx, lookup)
 }
 
+// ExternalFiles names the files that Resolve keyed, in the order of their digests.
+func (o *Options) ExternalFiles(name string) []string {
+	if name != "files" {
+		return nil
+	}
+	return o.Files.Paths
+}
+
 type stage struct {
 	o     *Options
 	env   stages.Env

@@ -1,6 +1,7 @@
 package look
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -40,7 +41,7 @@ options and inputs. -o json prints the key's whole pre-image.`,
 		},
 	}
 	f.Add(cmd)
-	a.JSONFlag(cmd, "the verdict with the pre-image and the differences")
+	a.JSONFlag(cmd, "the decision with the pre-image and the differences")
 	return cmd
 }
 
@@ -71,22 +72,17 @@ func explainStage(ctx context.Context, a *app.App, store *storage.Store, g *grap
 	}
 	v := e.Decisions[t.Name]
 	x := explained{Stage: t.Name, Would: app.Would(v), Reason: v.Reason, Key: v.Key, Preimage: v.Preimage}
-	same := v.Manifest
-	if same == nil {
-		same = v.Lost
-	}
-	switch {
-	case v.Key == "":
-	case same != nil:
-		x.Nearest = &nearest{Key: same.Key, Run: same.Run, Stage: same.Stage, Finished: same.Finished, Changes: []key.Change{}}
-	default:
-		m, changes, err := ev.Nearest(ctx, t.Kind.Name, v.Key, v.Preimage)
-		if err != nil {
+	m, changes := cmp.Or(v.Manifest, v.Lost), []key.Change{}
+	if m == nil && v.Key != "" {
+		if m, changes, err = ev.Nearest(ctx, t, v); err != nil {
 			return err
 		}
-		if m != nil {
-			x.Nearest = &nearest{Key: m.Key, Run: m.Run, Stage: m.Stage, Finished: m.Finished, Changes: changes}
+		if m != nil && len(v.Changes) > 0 {
+			x.Reason = key.Summary(changes) // of the work that the list is about
 		}
+	}
+	if m != nil {
+		x.Nearest = &nearest{Key: m.Key, Run: m.Run, Stage: m.Stage, Finished: m.Finished, Changes: changes}
 	}
 	if a.AsJSON {
 		return json.NewEncoder(a.Stdout).Encode(x)
