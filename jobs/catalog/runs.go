@@ -119,17 +119,12 @@ func Outputs(ctx context.Context, s *storage.Store, run string) (runs.Record, []
 	}
 	var out []provenance.Found
 	for _, st := range r.Stages {
-		m, err := s.Manifest(ctx, st.Kind, st.Key)
-		if err != nil && !storage.MissingOrDamaged(err) {
+		made, err := provenance.OutputsOf(ctx, s, *r.Run, st)
+		if err != nil {
 			return r, nil, err
 		}
-		for _, name := range slices.Sorted(maps.Keys(st.Outputs)) {
-			o := st.Outputs[name]
-			f := provenance.Found{Artifact: storage.Artifact{Name: name, Digest: o.Digest, Size: o.Size, Volatile: o.Volatile}, Run: *r.Run, Stage: st.Name}
-			if made, ok := m.Output(name); ok {
-				f.Media = made.Media
-			}
-			out = append(out, f)
+		for _, name := range slices.Sorted(maps.Keys(made)) {
+			out = append(out, made[name])
 		}
 	}
 	return r, out, nil

@@ -7,6 +7,8 @@ package gc
 import (
 	"context"
 	"log/slog"
+	"maps"
+	"slices"
 	"strings"
 	"time"
 
@@ -36,18 +38,13 @@ func (o Collector) Run(ctx context.Context) (*Report, error) {
 	if o.Settle == 0 {
 		o.Settle = storage.SweepSettle
 	}
-	c := &collection{Collector: o, reachable: newReachable(o.Store, o.Log), now: time.Now(), blobs: map[digest32]int64{}, report: &Report{Deleted: o.Delete}}
+	c := &collection{
+		Collector: o, now: time.Now(), report: &Report{Deleted: o.Delete}, blobs: map[digest32]int64{},
+		keep: map[digest32]bool{}, keys: map[string]bool{}, makes: map[digest32]made{},
+		trees: map[digest32]bool{}, done: map[digest32]bool{}, runs: map[string]*runMark{},
+	}
 	c.cutoff = c.now.Add(-o.OlderThan)
-	if err := c.chooseRuns(ctx, o.KeepRuns, c.cutoff); err != nil {
-		return nil, err
-	}
-	if err := c.markHistory(ctx); err != nil {
-		return nil, err
-	}
-	if err := c.markAll(ctx); err != nil {
-		return nil, err
-	}
-	if err := c.findBlobs(ctx); err != nil {
+	if err := inOrder(ctx, c.chooseRuns, c.markHistory, c.markAll, c.findBlobs); err != nil {
 		return nil, err
 	}
 	if !o.Delete {
@@ -86,31 +83,36 @@ func (r *Report) Bytes() (n int64) {
 // collection is one run of a Collector.
 type collection struct {
 	Collector
-	*reachable
 	now    time.Time
 	cutoff time.Time
-	blobs  map[digest32]int64 // candidates with their sizes
 	report *Report
 	sweep  *storage.Sweeper
-	marks  []string // marks that nobody relies on any more
+	blobs  map[digest32]int64 // candidates with their sizes
+
+	// What runs, releases and checkpoints need.
+	keep  map[digest32]bool
+	keys  map[string]bool     // kind/key of runs that are kept
+	makes map[digest32]made   // the newest manifest that made a digest
+	trees map[digest32]bool   // digests that are trees
+	done  map[digest32]bool   // trees whose files are kept already
+	runs  map[string]*runMark // all runs of the store
+	old   []storage.Info      // checkpoints that nobody will continue from
+	marks []string            // marks that nobody relies on any more
+}
+
+// inOrder takes steps until one fails.
+func inOrder(ctx context.Context, steps ...func(context.Context) error) error {
+	for _, step := range steps {
+		if err := step(ctx); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // markAll marks all that is reached beside what chooseRuns and markHistory found.
-func (c *collection) markAll(ctx context.Context) (err error) {
-	if err := c.markReleases(ctx); err != nil {
-		return err
-	}
-	err = c.markCheckpoints(ctx, c.cutoff, func(kind, key string) (bool, error) {
-		n, err := c.Store.Generation(ctx, kind, key)
-		return n > 0, err
-	})
-	if err != nil {
-		return err
-	}
-	if c.marks, err = c.markFound(ctx, c.now.Add(-c.grace())); err != nil {
-		return err
-	}
-	return c.markTreeFiles(ctx)
+func (c *collection) markAll(ctx context.Context) error {
+	return inOrder(ctx, c.markReleases, c.markCheckpoints, c.markFound, c.markTreeFiles)
 }
 
 // grace is the least age of records that a gc deletes.
@@ -135,9 +137,12 @@ func (c *collection) findBlobs(ctx context.Context) error {
 		found.Bytes += info.Size
 	}
 	c.report.Groups = append(c.report.Groups, found)
-	for id, run := range c.runs {
+	for _, id := range slices.Sorted(maps.Keys(c.runs)) {
+		run := c.runs[id]
 		if run.kept {
 			c.report.Runs++
+		} else {
+			c.report.Forgotten = append(c.report.Forgotten, id)
 		}
 		if run.live {
 			c.report.Live = append(c.report.Live, id)
@@ -146,6 +151,5 @@ func (c *collection) findBlobs(ctx context.Context) error {
 			c.report.Pinned = append(c.report.Pinned, id)
 		}
 	}
-	c.report.Forgotten = c.forgottenRuns()
 	return nil
 }

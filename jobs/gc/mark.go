@@ -3,7 +3,6 @@ package gc
 import (
 	"context"
 	"encoding/hex"
-	"log/slog"
 	"strings"
 	"time"
 
@@ -29,20 +28,6 @@ type made struct {
 	inputs   []digest32
 }
 
-// reachable is the set of blobs that runs, releases and checkpoints need.
-type reachable struct {
-	store *storage.Store
-	log   *slog.Logger
-
-	keep  map[digest32]bool
-	keys  map[string]bool     // kind/key of runs that are kept
-	makes map[digest32]made   // the newest manifest that made a digest
-	trees map[digest32]bool   // digests that are trees
-	done  map[digest32]bool   // trees whose files are kept already
-	runs  map[string]*runMark // all runs of the store
-	old   []storage.Info      // checkpoints that nobody will continue from
-}
-
 // runMark is what a gc knows of a run.
 type runMark struct {
 	id, plan string
@@ -53,24 +38,17 @@ type runMark struct {
 	sound    bool // its record was verified
 }
 
-func newReachable(store *storage.Store, log *slog.Logger) *reachable {
-	return &reachable{
-		store: store, log: log, keep: map[digest32]bool{}, keys: map[string]bool{}, makes: map[digest32]made{},
-		trees: map[digest32]bool{}, done: map[digest32]bool{}, runs: map[string]*runMark{},
-	}
-}
-
 // add marks one digest.
-func (r *reachable) add(digest string) {
+func (c *collection) add(digest string) {
 	if d, ok := digestOf(digest); ok {
-		r.keep[d] = true
+		c.keep[d] = true
 	}
 }
 
 // markHistory indexes all manifests and marks the outputs of the keys that kept
 // runs work on.
-func (r *reachable) markHistory(ctx context.Context) error {
-	for m, err := range r.store.History(ctx, "") {
+func (c *collection) markHistory(ctx context.Context) error {
+	for m, err := range c.Store.History(ctx, "") {
 		if err != nil {
 			return err
 		}
@@ -80,20 +58,20 @@ func (r *reachable) markHistory(ctx context.Context) error {
 				inputs = append(inputs, d)
 			}
 		}
-		kept := r.keys[m.Kind+"/"+m.Key]
+		kept := c.keys[m.Kind+"/"+m.Key]
 		for _, a := range m.Outputs {
 			d, ok := digestOf(a.Digest)
 			if !ok {
 				continue
 			}
 			if a.Media == storage.MediaTree {
-				r.trees[d] = true
+				c.trees[d] = true
 			}
 			if kept {
-				r.keep[d] = true
+				c.keep[d] = true
 			}
-			if old, known := r.makes[d]; !known || old.finished.Before(m.Finished) {
-				r.makes[d] = made{m.Finished, inputs}
+			if old, known := c.makes[d]; !known || old.finished.Before(m.Finished) {
+				c.makes[d] = made{m.Finished, inputs}
 			}
 		}
 	}
@@ -102,27 +80,27 @@ func (r *reachable) markHistory(ctx context.Context) error {
 
 // markReleases marks the files of every release, and for those that an alias
 // names all that they were made of.
-func (r *reachable) markReleases(ctx context.Context) error {
-	names, err := models.In(r.store).Names(ctx)
+func (c *collection) markReleases(ctx context.Context) error {
+	names, err := models.In(c.Store).Names(ctx)
 	if err != nil {
 		return err
 	}
 	for _, name := range names {
-		all, err := models.In(r.store).Releases(ctx, name)
+		all, err := models.In(c.Store).Releases(ctx, name)
 		if err != nil {
 			return err
 		}
-		aliases, err := models.In(r.store).Aliases(ctx, name)
+		aliases, err := models.In(c.Store).Aliases(ctx, name)
 		if err != nil {
 			return err
 		}
 		for _, release := range all {
-			r.add(release.Digest)
+			c.add(release.Digest)
 			for _, f := range release.Files {
-				r.add(f.Digest)
+				c.add(f.Digest)
 			}
 			if len(aliases[release.Version]) > 0 {
-				r.markOrigins(release.Digest)
+				c.markOrigins(release.Digest)
 			}
 		}
 	}
@@ -130,7 +108,7 @@ func (r *reachable) markReleases(ctx context.Context) error {
 }
 
 // markOrigins marks, transitively, the inputs of the manifest that made a digest.
-func (r *reachable) markOrigins(digest string) {
+func (c *collection) markOrigins(digest string) {
 	first, ok := digestOf(digest)
 	if !ok {
 		return
@@ -142,8 +120,8 @@ func (r *reachable) markOrigins(digest string) {
 		if seen[d] {
 			continue
 		}
-		seen[d], r.keep[d] = true, true
-		todo = append(todo, r.makes[d].inputs...)
+		seen[d], c.keep[d] = true, true
+		todo = append(todo, c.makes[d].inputs...)
 	}
 }
 
@@ -152,72 +130,71 @@ func (r *reachable) markOrigins(digest string) {
 const keptCheckpoints = 3
 
 // markCheckpoints marks the files of checkpoints that somebody may continue from
-// and collects the others in old. committed tells keys that have a manifest.
-func (r *reachable) markCheckpoints(ctx context.Context, cutoff time.Time, committed func(kind, key string) (bool, error)) error {
-	r.old = nil
+// and collects the others in old.
+func (c *collection) markCheckpoints(ctx context.Context) error {
+	c.old = nil
 	var group []storage.Checkpoint
 	flush := func() error {
 		if len(group) == 0 {
 			return nil
 		}
 		wanted := 0
-		if r.keys[group[0].Kind+"/"+group[0].Of] {
-			done, err := committed(group[0].Kind, group[0].Of)
+		if c.keys[group[0].Kind+"/"+group[0].Of] {
+			committed, err := c.Store.Generation(ctx, group[0].Kind, group[0].Of)
 			if err != nil {
 				return err
 			}
-			if !done {
+			if committed == 0 {
 				wanted = keptCheckpoints
 			}
 		}
-		for i, c := range group {
-			if i < len(group)-wanted && !c.ModTime.After(cutoff) {
-				r.old = append(r.old, c.Info)
+		for i, p := range group {
+			if i < len(group)-wanted && !p.ModTime.After(c.cutoff) {
+				c.old = append(c.old, p.Info)
 				continue
 			}
-			for _, f := range c.Files {
-				r.add(f.Digest)
+			for _, f := range p.Files {
+				c.add(f.Digest)
 			}
 		}
 		group = group[:0]
 		return nil
 	}
-	for c, err := range r.store.Checkpoints(ctx) {
+	for p, err := range c.Store.Checkpoints(ctx) {
 		if err != nil {
 			return err
 		}
-		if len(group) > 0 && (group[0].Kind != c.Kind || group[0].Of != c.Of) {
+		if len(group) > 0 && (group[0].Kind != p.Kind || group[0].Of != p.Of) {
 			if err := flush(); err != nil {
 				return err
 			}
 		}
-		group = append(group, c)
+		group = append(group, p)
 	}
 	return flush()
 }
 
-// markFound marks the blobs that writers found in the store since the cutoff,
-// and returns the older marks.
-func (r *reachable) markFound(ctx context.Context, cutoff time.Time) ([]string, error) {
-	var old []string
-	err := r.store.Kept(ctx, func(digest, key string, at time.Time) {
-		if at.After(cutoff) {
-			r.add(digest)
+// markFound marks the blobs that writers found in the store within the grace, and
+// collects the older marks.
+func (c *collection) markFound(ctx context.Context) error {
+	c.marks = nil
+	return c.Store.Kept(ctx, func(digest, key string, at time.Time) {
+		if at.After(c.now.Add(-c.grace())) {
+			c.add(digest)
 		} else {
-			old = append(old, key)
+			c.marks = append(c.marks, key)
 		}
 	})
-	return old, err
 }
 
 // markTreeFiles marks the files of every tree that is kept.
-func (r *reachable) markTreeFiles(ctx context.Context) error {
-	for d := range r.keep {
-		if !r.trees[d] || r.done[d] {
+func (c *collection) markTreeFiles(ctx context.Context) error {
+	for d := range c.keep {
+		if !c.trees[d] || c.done[d] {
 			continue
 		}
-		r.done[d] = true
-		entries, err := r.store.Tree(ctx, "sha256:"+hex.EncodeToString(d[:]))
+		c.done[d] = true
+		entries, err := c.Store.Tree(ctx, "sha256:"+hex.EncodeToString(d[:]))
 		switch {
 		case storage.MissingOrDamaged(err):
 			continue // it cannot be read any more, so nobody needs its files
@@ -225,7 +202,7 @@ func (r *reachable) markTreeFiles(ctx context.Context) error {
 			return err
 		}
 		for _, e := range entries {
-			r.add(e.Digest)
+			c.add(e.Digest)
 		}
 	}
 	return nil

@@ -28,7 +28,7 @@ func (c *collection) deleteAll(ctx context.Context) (err error) {
 	// Ages are told by the store's clock, where this machine's may be wrong.
 	c.now = c.sweep.Now()
 	c.cutoff = c.now.Add(-c.OlderThan)
-	if err := c.chooseRuns(ctx, c.KeepRuns, c.cutoff); err != nil {
+	if err := c.chooseRuns(ctx); err != nil {
 		return err
 	}
 	if c.OlderThan < storage.SweepAge {
@@ -47,14 +47,8 @@ func (c *collection) deleteAll(ctx context.Context) (err error) {
 			c.report.Spared++
 		}
 	}
-	if err := c.writeTombstones(ctx); err != nil {
-		return err
-	}
 	// What refers to blobs goes first.
-	if err := c.collectOther(ctx); err != nil {
-		return err
-	}
-	return c.deleteBlobs(ctx)
+	return inOrder(ctx, c.writeTombstones, c.collectOther, c.deleteBlobs)
 }
 
 // writeTombstones writes the tombstones of the manifests whose outputs go. It comes

@@ -158,10 +158,9 @@ func findOutput(ctx context.Context, s *storage.Store, ref, run, stage, output s
 			return Found{}, err
 		}
 		for _, st := range r.Stages {
-			if o, ok := st.Outputs[output]; ok && st.Name == stage {
-				f := Found{Artifact: storage.Artifact{Name: output, Digest: o.Digest, Size: o.Size, Volatile: o.Volatile}, Run: id, Stage: stage}
-				f.Media, err = mediaOf(ctx, s, st, f.Artifact)
-				return f, err
+			if _, ok := st.Outputs[output]; ok && st.Name == stage {
+				made, err := OutputsOf(ctx, s, id, st)
+				return made[output], err
 			}
 			for name := range st.Outputs {
 				names[st.Name+"."+name] = true
@@ -175,18 +174,19 @@ func findOutput(ctx context.Context, s *storage.Store, ref, run, stage, output s
 	return Found{}, noArtifact(ref, "no run that ended has it%s", hint)
 }
 
-// mediaOf asks the manifests of a stage's key for the media type of an output.
-func mediaOf(ctx context.Context, s *storage.Store, st runs.StageResult, a storage.Artifact) (string, error) {
+// OutputsOf returns what a stage of a run made, by name. Media types are known as long
+// as its manifest is there.
+func OutputsOf(ctx context.Context, s *storage.Store, run string, st runs.StageResult) (map[string]Found, error) {
 	m, err := s.Manifest(ctx, st.Kind, st.Key)
-	if err == nil {
-		if o, ok := m.Output(a.Name); ok {
-			return o.Media, nil
-		}
+	if err != nil && !storage.MissingOrDamaged(err) {
+		return nil, err
 	}
-	if storage.MissingOrDamaged(err) {
-		return "", nil
+	out := map[string]Found{}
+	for name, o := range st.Outputs {
+		made, _ := m.Output(name)
+		out[name] = Found{Artifact: storage.Artifact{Name: name, Digest: o.Digest, Size: o.Size, Media: made.Media, Volatile: o.Volatile}, Run: run, Stage: st.Name}
 	}
-	return "", err
+	return out, nil
 }
 
 // Check reads every byte of an artifact, the files of a tree included,

@@ -247,13 +247,7 @@ func compareMetrics(ctx context.Context, s *storage.Store, c StageComparison) ([
 			continue
 		}
 		for _, n := range union(x, y) {
-			m := MetricChange{Stage: c.Name, Name: strings.TrimSuffix(d.Name+"."+n, ".")}
-			if v, ok := x[n]; ok {
-				m.Old = &v
-			}
-			if v, ok := y[n]; ok {
-				m.New = &v
-			}
+			m := MetricChange{Stage: c.Name, Name: strings.TrimSuffix(d.Name+"."+n, "."), Old: x[n], New: y[n]}
 			if m.Old == nil || m.New == nil || *m.Old != *m.New {
 				out = append(out, m)
 			}
@@ -264,17 +258,14 @@ func compareMetrics(ctx context.Context, s *storage.Store, c StageComparison) ([
 
 // numbers reads the numbers of a JSON document by their dotted paths; nil if it
 // is none, is a list, or is gone. Lists inside are left out: they are curves.
-func numbers(ctx context.Context, s *storage.Store, digest string, size int64) (map[string]float64, error) {
+func numbers(ctx context.Context, s *storage.Store, digest string, size int64) (map[string]*float64, error) {
+	var data []byte
 	r, err := s.Get(ctx, digest, size)
+	if err == nil {
+		defer r.Close()
+		data, err = io.ReadAll(r)
+	}
 	if storage.MissingOrDamaged(err) {
-		return nil, nil
-	}
-	if err != nil {
-		return nil, err
-	}
-	defer r.Close()
-	data, err := io.ReadAll(r)
-	if errors.Is(err, storage.ErrCorrupt) {
 		return nil, nil
 	}
 	if err != nil {
@@ -284,12 +275,12 @@ func numbers(ctx context.Context, s *storage.Store, digest string, size int64) (
 	if json.Unmarshal(data, &v) != nil {
 		return nil, nil //nolint:nilerr // most outputs are no JSON
 	}
-	out := map[string]float64{}
+	out := map[string]*float64{}
 	var walk func(path string, v any)
 	walk = func(path string, v any) {
 		switch x := v.(type) {
 		case float64:
-			out[path] = x
+			out[path] = &x
 		case map[string]any:
 			for k, c := range x {
 				walk(strictyaml.Join(path, k), c)
