@@ -18,27 +18,15 @@ type plainView struct {
 	mu    sync.Mutex
 	last  map[string]stages.Progress
 	wrote time.Time
-	stop  chan struct{}
-	done  sync.WaitGroup
+	stop  func()
 }
 
 // heartbeat is the longest silence of the plain view.
 const heartbeat = 15 * time.Second
 
 func newPlain(o Options) *plainView {
-	v := &plainView{summary: summary{o}, last: map[string]stages.Progress{}, wrote: time.Now(), stop: make(chan struct{})}
-	v.done.Go(func() {
-		tick := time.NewTicker(time.Second)
-		defer tick.Stop()
-		for {
-			select {
-			case <-v.stop:
-				return
-			case <-tick.C:
-				v.beat()
-			}
-		}
-	})
+	v := &plainView{summary: summary{o}, last: map[string]stages.Progress{}, wrote: time.Now()}
+	v.stop = every(time.Second, v.beat)
 	return v
 }
 
@@ -75,10 +63,7 @@ func (v *plainView) Observe(e runs.Event) {
 	}
 }
 
-func (v *plainView) Close() {
-	close(v.stop)
-	v.done.Wait()
-}
+func (v *plainView) Close() { v.stop() }
 
 func (v *plainView) Finish(ctx context.Context, r *runs.Result) {
 	v.Close()

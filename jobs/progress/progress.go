@@ -12,6 +12,8 @@ import (
 	"context"
 	"encoding/json"
 	"log/slog"
+	"sync"
+	"time"
 
 	"github.com/sprint-ml/sprint/jobs"
 	"github.com/sprint-ml/sprint/jobs/graph"
@@ -76,3 +78,25 @@ func (v *jsonView) Observe(e runs.Event) {
 
 func (v *jsonView) Finish(_ context.Context, r *runs.Result) { _ = v.out.Encode(r) }
 func (v *jsonView) Close()                                   {}
+
+// every calls do at a pace, in a goroutine of its own, until stop: then it has ended.
+func every(pace time.Duration, do func()) (stop func()) {
+	end := make(chan struct{})
+	var done sync.WaitGroup
+	done.Go(func() {
+		tick := time.NewTicker(pace)
+		defer tick.Stop()
+		for {
+			select {
+			case <-end:
+				return
+			case <-tick.C:
+				do()
+			}
+		}
+	})
+	return func() {
+		close(end)
+		done.Wait()
+	}
+}

@@ -27,12 +27,16 @@ type ttyView struct {
 	text    map[string]string
 	began   map[string]time.Time
 	drawn   int
-	stop    chan struct{}
-	done    sync.WaitGroup
+	stop    func()
+}
+
+// paints are the colours of states, as terminals number them.
+var paints = map[runs.State]string{
+	runs.Succeeded: "32", runs.Cached: "2", runs.Failed: "31", runs.Lost: "33", runs.Interrupted: "33",
 }
 
 func newTTY(o Options) *ttyView {
-	v := &ttyView{summary: summary{o}, out: o.Err.Out, color: o.Getenv("NO_COLOR") == "", text: map[string]string{}, began: map[string]time.Time{}, stop: make(chan struct{})}
+	v := &ttyView{summary: summary{o}, out: o.Err.Out, color: o.Getenv("NO_COLOR") == "", text: map[string]string{}, began: map[string]time.Time{}}
 	v.width = func() int {
 		if f := sanitize.Terminal(o.Err.Out); f != nil {
 			if w, _, err := term.GetSize(int(f.Fd())); err == nil && w > 20 {
@@ -41,19 +45,10 @@ func newTTY(o Options) *ttyView {
 		}
 		return 80
 	}
-	v.done.Go(func() {
-		tick := time.NewTicker(200 * time.Millisecond)
-		defer tick.Stop()
-		for {
-			select {
-			case <-v.stop:
-				return
-			case <-tick.C:
-				v.mu.Lock()
-				v.draw("")
-				v.mu.Unlock()
-			}
-		}
+	v.stop = every(200*time.Millisecond, func() {
+		v.mu.Lock()
+		defer v.mu.Unlock()
+		v.draw("")
 	})
 	return v
 }
@@ -92,21 +87,10 @@ func (v *ttyView) paint(e runs.Event, line string) string {
 	if !v.color || e.Type != runs.EventState {
 		return line
 	}
-	code := ""
-	switch *e.State {
-	case runs.Succeeded:
-		code = "32"
-	case runs.Cached:
-		code = "2"
-	case runs.Failed:
-		code = "31"
-	case runs.Lost, runs.Interrupted:
-		code = "33"
+	if code := paints[*e.State]; code != "" {
+		return "\x1b[" + code + "m" + line + "\x1b[0m"
 	}
-	if code == "" {
-		return line
-	}
-	return "\x1b[" + code + "m" + line + "\x1b[0m"
+	return line
 }
 
 // draw writes permanent lines above the live ones and draws those anew, in one
@@ -138,8 +122,7 @@ func cut(s string, width int) string {
 }
 
 func (v *ttyView) Close() {
-	close(v.stop)
-	v.done.Wait()
+	v.stop()
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	v.running = nil
