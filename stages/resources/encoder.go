@@ -30,10 +30,7 @@ func PinEncoder(ctx context.Context, lookup stages.Lookup, ref string) (encoder.
 		ref = name + "@" + revision
 	}
 	id, err := encoder.Resolve(ctx, ref, options)
-	if err != nil {
-		return encoder.ID{}, encoderFailure(err)
-	}
-	return id, nil
+	return id, encoderFailure(err)
 }
 
 // EncoderKey is what a key holds of an encoder.
@@ -59,13 +56,10 @@ func FetchEncoder(ctx context.Context, env stages.Env, ref string) (string, erro
 		return "", stages.Fail(stages.CodeIntegrity, "run again: the new content has its own key", "the encoder %s changed since the run began", ref)
 	}
 	dir, err := encoder.Fetch(ctx, id, o)
-	if err != nil {
-		if ctx.Err() != nil {
-			return "", err
-		}
-		return "", encoderFailure(err)
+	if ctx.Err() != nil {
+		return dir, err
 	}
-	return dir, nil
+	return dir, encoderFailure(err)
 }
 
 // fullRevision ends a hub reference that needs no network to resolve.
@@ -116,9 +110,9 @@ func LoadEncoder(dir string) (*encoder.Encoder, error) {
 func encoderFailure(err error) error {
 	var unknown *encoder.UnknownError
 	var fetch *encoder.FetchError
-	var done *stages.Failure
+	_, done := errors.AsType[*stages.Failure](err)
 	switch {
-	case errors.As(err, &done):
+	case err == nil, done:
 		return err
 	case errors.As(err, &unknown):
 		return stages.Fail(stages.CodePlan, "", "%w", err)

@@ -81,14 +81,13 @@ func newPartition(all, gold []rows.Row, o *Options, categories int) *partition {
 	p.duplicates = dedup.Find(titles, o.Threshold, min(closeFrom, o.Threshold))
 	exact := p.exact()
 	stories := dedup.NewDisjointSets(len(titles))
-	first := map[int]int{}
+	var first []int // of each group
 	for i, g := range p.duplicates.Groups {
 		stories.Union(i, exact.Find(i))
-		if at, ok := first[g]; ok {
-			stories.Union(at, i)
-		} else {
-			first[g] = i
+		if g == len(first) { // groups count up in order of first appearance
+			first = append(first, i)
 		}
+		stories.Union(first[g], i)
 	}
 	p.leaveOutGold(stories)
 	if o.ByTime && o.Undated == "drop" {

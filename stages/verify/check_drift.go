@@ -62,7 +62,7 @@ func (s *stage) drift(ctx context.Context, m *measurer, f *figures, trainRows []
 	f.Drift = map[string]Drift{}
 	var trained Distribution
 	for name, d := range f.Details {
-		was, who := before[name], against
+		was, who := before[name].Distribution, against
 		if was.Rows == 0 {
 			if trained.Rows == 0 {
 				if trained, err = m.trainDistribution(ctx, trainRows); err != nil {
@@ -84,8 +84,14 @@ func (s *stage) drift(ctx context.Context, m *measurer, f *figures, trainRows []
 	return nil
 }
 
+// earlierDetails are what is compared with, whatever else the earlier release
+// measured on a set.
+type earlierDetails struct {
+	Distribution Distribution `json:"distribution"`
+}
+
 // earlierDistributions reads the distributions of the earlier release, by set.
-func (s *stage) earlierDistributions(ctx context.Context) (map[string]Distribution, string, error) {
+func (s *stage) earlierDistributions(ctx context.Context) (map[string]earlierDetails, string, error) {
 	key, ok := s.env.External["release"].(map[string]any)
 	if !ok {
 		return nil, "", nil
@@ -102,21 +108,15 @@ func (s *stage) earlierDistributions(ctx context.Context) (map[string]Distributi
 		return nil, "", fmt.Errorf("release %s: %w", name, err)
 	}
 	var was struct {
-		Details map[string]struct {
-			Distribution Distribution `json:"distribution"`
-		} `json:"details"`
+		Details map[string]earlierDetails `json:"details"`
 	}
 	if err := json.Unmarshal(data, &was); err != nil {
 		return nil, "", stages.Fail(stages.CodeIntegrity, "publish the model again", "release %s: metrics.json: %w", name, err)
 	}
-	out := map[string]Distribution{}
-	for set, d := range was.Details {
-		out[set] = d.Distribution
-	}
-	if len(out) == 0 {
+	if len(was.Details) == 0 {
 		s.env.Log.Warn("the earlier release stored no distribution: drift is measured against the training rows", "release", name)
 	}
-	return out, name, nil
+	return was.Details, name, nil
 }
 
 func checkDriftLabels(_ context.Context, in checkInput) (observation, error) {

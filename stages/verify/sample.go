@@ -69,7 +69,11 @@ func (m *measurer) wrong(s *evaluationSet, at []int, category int, is mistake) [
 	slices.SortStableFunc(list, func(a, b found) int { return cmp.Compare(b.by, a.by) })
 	var out []Sample
 	for _, x := range list[:min(maxSamples, len(list))] {
-		out = append(out, s.sample(x.row, m.expected(s, x.row, category), m.answered(s, x.row, category)))
+		answered := m.inWords(s.answers[byModel][x.row].Positive, category)
+		if category >= 0 {
+			answered += fmt.Sprintf(" (%.2f)", s.scores[x.row][category])
+		}
+		out = append(out, s.sample(x.row, m.inWords(s.truth[x.row].Positive, category), answered))
 	}
 	return out
 }
@@ -91,7 +95,7 @@ func (m *measurer) worse(s *evaluationSet, classifier, than int) []Sample {
 			if classifier == byMasked {
 				answered += " with the rules' words hidden"
 			}
-			out = append(out, s.sample(i, m.expected(s, i, -1), answered))
+			out = append(out, s.sample(i, m.positiveNames(s.truth[i].Positive), answered))
 		}
 	}
 	return out
@@ -110,25 +114,15 @@ func (m *measurer) wrongTags(s *evaluationSet, category int) []Sample {
 	return out
 }
 
-func (m *measurer) expected(s *evaluationSet, row, category int) string {
-	if category >= 0 {
-		return positiveOrNot(m.t.Categories[category].Name, s.truth[row].Positive[category])
+// inWords names the categories that are positive, or says of one whether it is.
+func (m *measurer) inWords(positive []bool, category int) string {
+	switch {
+	case category < 0:
+		return m.positiveNames(positive)
+	case positive[category]:
+		return m.t.Categories[category].Name
 	}
-	return m.positiveNames(s.truth[row].Positive)
-}
-
-func (m *measurer) answered(s *evaluationSet, row, category int) string {
-	if category >= 0 {
-		return fmt.Sprintf("%s (%.2f)", positiveOrNot(m.t.Categories[category].Name, s.answers[byModel][row].Positive[category]), s.scores[row][category])
-	}
-	return m.positiveNames(s.answers[byModel][row].Positive)
-}
-
-func positiveOrNot(name string, is bool) string {
-	if is {
-		return name
-	}
-	return "not " + name
+	return "not " + m.t.Categories[category].Name
 }
 
 func (m *measurer) positiveNames(positive []bool) string {
