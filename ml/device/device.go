@@ -11,11 +11,10 @@
 // plugin of the user's own, its structure is checked: loading a damaged shared
 // library ends the process, and no recover can catch that.
 //
-// open.go opens devices and list.go says what is there, without opening; install.go fetches
-// a plugin ahead. plugin.go finds the plugin of a device, pins.go names the known ones,
-// plugin_check.go looks into a file before it is loaded, hardware.go into the machine.
-// guard.go turns the panics of GoMLX into errors, errors.go has the refusals. What go-xla
-// lacks is in device/xla.
+// open.go opens devices, says what is there without opening, and fetches a plugin ahead.
+// plugin.go finds the plugin of a device, pins.go names the known ones, plugin_check.go looks
+// into a file before it is loaded, hardware.go into the machine. errors.go has the refusals,
+// and turns the panics of GoMLX into errors. What go-xla lacks is in device/xla.
 package device
 
 import (

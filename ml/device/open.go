@@ -2,12 +2,16 @@ package device
 
 import (
 	"context"
+	"fmt"
+	"path/filepath"
+	"runtime"
 	"strings"
 
 	"github.com/gomlx/compute"
 	"github.com/gomlx/compute/gobackend"
 
 	"github.com/sprint-ml/sprint/ml/device/xla"
+	"github.com/sprint-ml/sprint/ml/wheel"
 )
 
 // Open opens the device of that name, fetching its plugin first if need be.
@@ -72,12 +76,9 @@ func openPlugin(ctx context.Context, name string, o Options) (*Device, error) {
 	if name == CUDA && !o.hasGPU() {
 		return nil, failure(ctx, name, "this machine has no NVIDIA GPU (no /dev/nvidia0, no nvidia-smi that lists one)", "run on a machine with a GPU, or use --device auto", nil, nil, o)
 	}
-	info, err := resolve(ctx, name, o)
+	info, err := obtain(ctx, name, o)
 	if err != nil {
-		if ctx.Err() != nil {
-			return nil, ctx.Err()
-		}
-		return nil, failure(ctx, name, "its plugin cannot be had", "", nil, err, o)
+		return nil, err
 	}
 	tail := captureLog(o.Log)
 	with := xla.Options{Path: info.Path, Digest: info.Digest, Device: name, CPU: name == CPU, Pinned: info.PluginVersion != "", Programs: o.programs(), Log: o.Log}
@@ -96,4 +97,90 @@ func openHint(name string) string {
 		return "the NVIDIA driver and the CUDA libraries of the plugin's major version (cudart, cuBLAS, cuDNN 9, cuFFT, cuSOLVER, cuSPARSE, NCCL, CUPTI) must be found through LD_LIBRARY_PATH; TF_CPP_MIN_LOG_LEVEL=0 shows what XLA misses"
 	}
 	return "TF_CPP_MIN_LOG_LEVEL=0 shows XLA's own log"
+}
+
+// Install fetches the plugin of cpu, cuda or, for auto, of what the machine
+// has, without opening it. For go there is nothing to do.
+func Install(ctx context.Context, name string, o Options) (Info, error) {
+	if name == Auto || name == "" {
+		name = CPU
+		if o.hasGPU() {
+			name = CUDA
+		}
+	}
+	switch {
+	case name == Go || !HasXLA && name == CPU:
+		return goInfo(), nil
+	case name != CPU && name != CUDA:
+		return Info{}, &Error{Device: name, Message: "there is no such device", Hint: "one of auto, cuda, cpu, go"}
+	}
+	return obtain(ctx, name, o)
+}
+
+// obtain is resolve with the reason why a plugin cannot be had.
+func obtain(ctx context.Context, name string, o Options) (Info, error) {
+	info, err := resolve(ctx, name, o)
+	switch {
+	case err == nil:
+		return info, nil
+	case ctx.Err() != nil:
+		return Info{}, ctx.Err()
+	}
+	return Info{}, failure(ctx, name, "its plugin cannot be had", "", nil, err, o)
+}
+
+// List says what the machine has, without loading or fetching anything: an Info
+// with an empty Err can be opened, as far as can be told from outside.
+func List(_ context.Context, o Options) []Info {
+	var all []Info
+	for _, device := range []string{CUDA, CPU} {
+		info, err := describe(device, o)
+		info.Name = device
+		if err != nil {
+			info.Err = err.Error()
+		} else {
+			info.MemoryBytes = memory(device)
+		}
+		all = append(all, info)
+	}
+	return append(all, goInfo())
+}
+
+// describe is resolve without side effects and without digests.
+func describe(device string, o Options) (Info, error) {
+	if !HasXLA {
+		return Info{}, fmt.Errorf("this build has no XLA: %s", xla.WhyNot)
+	}
+	if device == CUDA && !o.hasGPU() {
+		return Info{}, fmt.Errorf("no NVIDIA GPU")
+	}
+	path, err := userPlugin(device, o.getenv(PluginPathEnv))
+	if err != nil {
+		return Info{}, err
+	}
+	if path != "" {
+		return Info{Plugin: filepath.Base(path), Path: path}, checkLibrary(path)
+	}
+	p, ok := pinFor(device)
+	if !ok {
+		return Info{}, fmt.Errorf("no %s plugin is pinned for %s/%s; %s", device, runtime.GOOS, runtime.GOARCH, userPluginHint)
+	}
+	info := Info{Plugin: p.Name, PluginVersion: p.Version}
+	if o.CacheDir == "" || !wheel.Have(p.Pin, o.CacheDir) {
+		return info, fmt.Errorf("plugin %s %s is not installed (%d MB; `sprint doctor --install`, or fetched when first needed)", p.Name, p.Version, p.Size/1_000_000)
+	}
+	return pinnedInfo(device, p, wheel.Dir(p.Pin, o.CacheDir))
+}
+
+// usable is one line on whether the device can be used.
+func (i Info) usable() string {
+	switch {
+	case i.Err != "":
+		return "no: " + firstLine(i.Err)
+	case i.Plugin != "" && i.PluginVersion != "":
+		return "yes: " + i.Plugin + " " + i.PluginVersion
+	case i.Path != "":
+		return "yes: " + i.Path
+	}
+	return "yes: " + i.Plugin
 }

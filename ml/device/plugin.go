@@ -6,50 +6,32 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
-	"slices"
 	"strings"
 
 	"github.com/sprint-ml/sprint/ml/wheel"
 )
 
-// pinned is one plugin that sprint knows how to fetch.
+// pinned is a plugin that sprint knows how to fetch, for this machine.
 type pinned struct {
 	wheel.Pin
-	platform string // GOOS/GOARCH
-	member   string // path of the plugin inside the wheel
+	member string // path of the plugin inside the wheel
 }
 
 const userPluginHint = "set " + PluginPathEnv + " to a PJRT plugin of your own"
 
-// pins lists the plugins by device, the preferred one first.
-func pins(device string) []pinned {
-	if device == CPU {
-		return cpuPins()
-	}
-	return cudaPins(nvidia().driver)
-}
-
-func pin(name, version, sum, pipPlatform, platform, member string, size int64) pinned {
-	return pinned{
-		Pin: wheel.Pin{Name: name, Version: version, SHA256: sum, Size: size, Platform: pipPlatform,
-			Keep: []string{member, strings.ReplaceAll(name, "-", "_") + "-" + version + ".dist-info/licenses/"}, Hint: userPluginHint},
-		platform: platform, member: member,
-	}
-}
-
-const (
-	manyAMD64 = "manylinux_2_27_x86_64"
-	manyARM64 = "manylinux_2_27_aarch64"
-)
-
-// pinFor gives the pin for this machine.
+// pinFor gives the pin of a device for this machine.
 func pinFor(device string) (pinned, bool) {
-	all := pins(device)
-	i := slices.IndexFunc(all, func(p pinned) bool { return p.platform == runtime.GOOS+"/"+runtime.GOARCH })
-	if i < 0 {
-		return pinned{}, false
+	r := cpuRelease()
+	if device == CUDA {
+		r = cudaRelease(nvidia().driver)
 	}
-	return all[i], true
+	b, ok := r.builds[runtime.GOOS+"/"+runtime.GOARCH]
+	licences := strings.ReplaceAll(r.name, "-", "_") + "-" + r.version + ".dist-info/licenses/"
+	return pinned{
+		Pin: wheel.Pin{Name: r.name, Version: r.version, SHA256: b.sum, Size: b.size, Platform: b.platform,
+			Keep: []string{r.member, licences}, Hint: userPluginHint},
+		member: r.member,
+	}, ok
 }
 
 // Pinned reports whether a plugin of cpu or cuda can be fetched for this machine.

@@ -20,10 +20,6 @@ type Config struct {
 	TypeVocabSize         int     `json:"type_vocab_size"`
 	LayerNormEps          float64 `json:"layer_norm_eps"`
 	HiddenAct             string  `json:"hidden_act"`
-	HiddenDropoutProb     float64 `json:"hidden_dropout_prob"`
-	AttentionDropoutProb  float64 `json:"attention_probs_dropout_prob"`
-	InitializerRange      float64 `json:"initializer_range"`
-	PadTokenID            int     `json:"pad_token_id"`
 	PositionEmbeddingType string  `json:"position_embedding_type"`
 }
 
@@ -32,8 +28,7 @@ type Config struct {
 func ParseConfig(data []byte) (Config, error) {
 	c := Config{ // the defaults of transformers' BertConfig
 		ModelType: "bert", VocabSize: 30522, HiddenSize: 768, NumHiddenLayers: 12, NumAttentionHeads: 12, IntermediateSize: 3072,
-		MaxPositionEmbeddings: 512, TypeVocabSize: 2, LayerNormEps: 1e-12, HiddenAct: "gelu", HiddenDropoutProb: 0.1,
-		AttentionDropoutProb: 0.1, InitializerRange: 0.02, PositionEmbeddingType: "absolute",
+		MaxPositionEmbeddings: 512, TypeVocabSize: 2, LayerNormEps: 1e-12, HiddenAct: "gelu", PositionEmbeddingType: "absolute",
 	}
 	if err := json.Unmarshal(data, &c); err != nil {
 		return Config{}, fmt.Errorf("config.json: %w", err)

@@ -7,8 +7,8 @@
 // Resolve turns it into an ID that pins its content; Fetch makes sure that this
 // content lies in the cache, verified; Load reads it.
 //
-// resolve.go has references and their IDs; known.go, folder.go and hub.go are the places that
-// an encoder comes from, download.go and timeouts.go fetch one file of the hub. config.go,
+// resolve.go has references, their IDs and the known names; folder.go and hub.go are the other
+// places that an encoder comes from, download.go fetches one file of the hub. config.go,
 // safetensors.go and encoder.go read the files. It imports ml/tokenize and ml/wheel.
 package encoder
 
@@ -44,7 +44,6 @@ type Encoder struct {
 	Weights    *Safetensors
 	Tokenizer  *tokenize.Tokenizer
 	ConfigJSON []byte // config.json as it stands in the folder
-	Dir        string
 	Prefix     string // that the file puts before BertModel's names: "" or "bert."
 }
 
@@ -52,7 +51,7 @@ type Encoder struct {
 // the file and the part; damage wraps ErrCorrupt, and files of different encoders
 // ErrMixed.
 func Load(dir string) (*Encoder, error) {
-	e := &Encoder{Dir: dir}
+	e := &Encoder{}
 	var err error
 	if e.ConfigJSON, err = os.ReadFile(filepath.Join(dir, configFile)); err != nil {
 		return nil, fmt.Errorf("load the encoder: %w", err)

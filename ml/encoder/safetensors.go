@@ -211,7 +211,7 @@ func parseHeader(header []byte) ([]entry, map[string]string, error) {
 }
 
 // newEntry checks one tensor by itself: dtype, shape and byte count agree.
-func newEntry(name, dtype string, shape, offsets []int64) (entry, error) {
+func newEntry[D int | int64](name, dtype string, shape []D, offsets []int64) (entry, error) {
 	width := dtypeBits(dtype)
 	if width == 0 {
 		return entry{}, corrupt("tensor %q: unknown dtype %q", name, dtype)
@@ -222,7 +222,7 @@ func newEntry(name, dtype string, shape, offsets []int64) (entry, error) {
 	e := entry{name: name, dtype: dtype, shape: make([]int, len(shape)), begin: offsets[0], end: offsets[1]}
 	count := uint64(width)
 	for i, dim := range shape {
-		if dim < 0 || int64(int(dim)) != dim {
+		if dim < 0 || D(int(dim)) != dim {
 			return entry{}, corrupt("tensor %q: shape %v", name, shape)
 		}
 		hi, lo := bits.Mul64(count, uint64(dim))
@@ -294,12 +294,8 @@ func WriteSafetensors(w io.Writer, tensors []Tensor, metadata map[string]string)
 		if _, dup := all[t.Name]; dup {
 			return fmt.Errorf("write safetensors: tensor %q is there twice", t.Name)
 		}
-		shape := make([]int64, len(t.Shape))
-		for i, d := range t.Shape {
-			shape[i] = int64(d)
-		}
 		end := at + int64(len(t.Data))
-		if _, err := newEntry(t.Name, t.DType, shape, []int64{at, end}); err != nil {
+		if _, err := newEntry(t.Name, t.DType, t.Shape, []int64{at, end}); err != nil {
 			return fmt.Errorf("write safetensors: %w", err)
 		}
 		all[t.Name] = header{DType: t.DType, Shape: append([]int{}, t.Shape...), Offsets: [2]int64{at, end}}
@@ -312,10 +308,7 @@ func WriteSafetensors(w io.Writer, tensors []Tensor, metadata map[string]string)
 	for len(head)%8 != 0 {
 		head = append(head, ' ') // aligns the data for readers that map the file
 	}
-	if _, err := w.Write(binary.LittleEndian.AppendUint64(nil, uint64(len(head)))); err != nil {
-		return fmt.Errorf("write safetensors: %w", err)
-	}
-	if _, err := w.Write(head); err != nil {
+	if _, err := w.Write(append(binary.LittleEndian.AppendUint64(nil, uint64(len(head))), head...)); err != nil {
 		return fmt.Errorf("write safetensors: %w", err)
 	}
 	for _, t := range sorted {
