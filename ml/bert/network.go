@@ -127,18 +127,6 @@ func inputs(texts []Text, at []int, rows, length int) []*tensors.Tensor {
 	}
 }
 
-// PaddedLengths are the padded lengths that programs are compiled for.
-func PaddedLengths(most int) []int {
-	var out []int
-	for _, n := range []int{16, 32, 64, 128, 256, 512} {
-		if n >= most {
-			break
-		}
-		out = append(out, n)
-	}
-	return append(out, most)
-}
-
 // batchRows is the number of rows of a program for many texts; one text alone
 // has a program of its own.
 const batchRows = 32
@@ -151,23 +139,15 @@ func eachBatch(ctx context.Context, texts []Text, longest int, run func(at []int
 		order[i] = i
 	}
 	slices.SortStableFunc(order, func(a, b int) int { return len(texts[a].IDs) - len(texts[b].IDs) })
-	lengths := PaddedLengths(longest)
 	for len(order) > 0 {
 		if err := ctx.Err(); err != nil {
 			return err
 		}
 		// Rows of one batch share the padded length of its longest.
-		rows := batchRows
-		if len(order) == 1 {
-			rows = 1
-		}
-		n := min(rows, len(order))
-		length := paddedLength(lengths, len(texts[order[0]].IDs))
-		for i := 1; i < n; i++ {
-			if paddedLength(lengths, len(texts[order[i]].IDs)) != length {
-				n = i
-				break
-			}
+		rows, n := batchRows, min(batchRows, len(order))
+		length := paddedLength(len(texts[order[0]].IDs), longest)
+		if i := slices.IndexFunc(order[:n], func(i int) bool { return paddedLength(len(texts[i].IDs), longest) != length }); i > 0 {
+			n = i
 		}
 		if n == 1 {
 			rows = 1
@@ -180,11 +160,13 @@ func eachBatch(ctx context.Context, texts []Text, longest int, run func(at []int
 	return nil
 }
 
-func paddedLength(lengths []int, n int) int {
-	for _, l := range lengths {
-		if n <= l {
-			return l
+// paddedLength is the least of the lengths that programs are compiled for which holds n
+// tokens, longest if none does.
+func paddedLength(n, longest int) int {
+	for _, length := range []int{16, 32, 64, 128, 256, 512} {
+		if n <= length && length < longest {
+			return length
 		}
 	}
-	return lengths[len(lengths)-1]
+	return longest
 }

@@ -62,7 +62,6 @@ type Options struct {
 	Offline    bool                    // never fetch
 	Announce   func(line string)       // told once before a plugin is fetched
 	Progress   func(done, total int64) // bytes fetched
-	Python     string                  // interpreter for pip; empty looks on PATH
 	Getenv     func(string) string     // environment; nil is the process's own
 	Log        *slog.Logger            // takes GoMLX's own log at debug level; nil drops it
 	HasGPU     func() bool             // nil looks for an NVIDIA GPU
@@ -91,7 +90,7 @@ func (o Options) programs() string {
 }
 
 func (o Options) wheel() wheel.Options {
-	return wheel.Options{Offline: o.Offline, Announce: o.Announce, Progress: o.Progress, Python: o.Python}
+	return wheel.Options{Offline: o.Offline, Announce: o.Announce, Progress: o.Progress}
 }
 
 // Device is an open backend. It is safe for use by several goroutines as far as

