@@ -135,15 +135,13 @@ func (l *loop) samples(ctx context.Context, model *bert.Model) ([]sample, error)
 	if len(l.gold) == 0 {
 		return out, nil
 	}
-	p, err := bert.NewPredictor(model, l.rules.dev)
+	texts := make([]bert.Text, len(l.gold))
+	for i, r := range l.gold {
+		texts[i].IDs, texts[i].Types = model.Encode(r.Title, r.Description)
+	}
+	predictions, err := l.predict(ctx, model, texts)
 	if err != nil {
 		return nil, err
-	}
-	defer p.Close()
-	texts := bert.EncodeTexts(model, l.gold, func(r rows.Row) (title, description string) { return r.Title, r.Description })
-	predictions, err := p.Predict(ctx, texts)
-	if err != nil {
-		return nil, resources.Computed(err)
 	}
 	var weak []string
 	for c, name := range l.names {
@@ -161,6 +159,17 @@ func (l *loop) samples(ctx context.Context, model *bert.Model) ([]sample, error)
 		l.env.Log.Warn("the gold part has too few rows of these categories: val decides", slog.Any("categories", weak), slog.Int("needed", minPerAnswer))
 	}
 	return out, nil
+}
+
+// predict answers for texts on the device that trained.
+func (l *loop) predict(ctx context.Context, m *bert.Model, texts []bert.Text) ([]bert.Prediction, error) {
+	p, err := bert.NewPredictor(m, l.dev)
+	if err != nil {
+		return nil, resources.Computed(err)
+	}
+	defer p.Close()
+	predictions, err := p.Predict(ctx, texts)
+	return predictions, resources.Computed(err)
 }
 
 func (c Calibrate) rescales() bool { return c.Temperature == "one" || c.Temperature == "category" }

@@ -72,9 +72,13 @@ func (l *loop) save(ctx context.Context) error {
 	return nil
 }
 
-// restore goes on from the newest checkpoint, if there is a good one. It keeps
-// the trainer's part in folder dir.
-func (l *loop) restore(ctx context.Context, dir string) (found bool, err error) {
+// restore goes on from the newest checkpoint, if there is a good one.
+func (l *loop) restore(ctx context.Context) (found bool, err error) {
+	dir, err := os.MkdirTemp(l.env.Scratch, "restore-*")
+	if err != nil {
+		return false, err
+	}
+	defer os.RemoveAll(dir)
 	_, err = l.env.Checkpoints.Restore(ctx, dir, func(step int64) error {
 		err := l.trainer.Restore(dir)
 		if err == nil {

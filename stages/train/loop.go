@@ -6,9 +6,11 @@ import (
 	"fmt"
 	"math"
 	"os"
+	"strings"
 	"time"
 
 	"github.com/sprint-ml/sprint/ml/device"
+	"github.com/sprint-ml/sprint/ml/taxonomy"
 	fit "github.com/sprint-ml/sprint/ml/train"
 	"github.com/sprint-ml/sprint/stages"
 	"github.com/sprint-ml/sprint/stages/rows"
@@ -22,8 +24,10 @@ type loop struct {
 	names     []string
 	texts     []string // of the training examples, to name bad ones
 	device    string   // identity of the device and its plugin
-	truth     truth
-	rules     rulesBeside
+	t         *taxonomy.Taxonomy
+	dev       *device.Device
+	val       []rows.Row // that count, with the fields that the text has
+	truth     truth      // of val
 	gold      []rows.Row // the part that calibrates
 	state     loopState
 	best      [][]float32
@@ -85,8 +89,7 @@ func (l *loop) run(ctx context.Context) error {
 // step makes one step, and a checkpoint when it is time.
 func (l *loop) step(ctx context.Context) error {
 	loss, n, err := l.trainer.Step()
-	var full *device.OutOfMemoryError
-	if errors.As(err, &full) {
+	if full, ok := errors.AsType[*device.OutOfMemoryError](err); ok {
 		return l.retrySmaller(ctx, full)
 	}
 	if err != nil {
@@ -129,15 +132,10 @@ func (l *loop) keptCheckpoint() string {
 // retrySmaller goes back to the last checkpoint with batches in smaller parts: the
 // step that failed took the state with it.
 func (l *loop) retrySmaller(ctx context.Context, full *device.OutOfMemoryError) error {
-	dir, err := os.MkdirTemp(l.env.Scratch, "restore-*")
-	if err != nil {
-		return err
-	}
-	defer os.RemoveAll(dir)
 	if err := l.reduceBatch(full); err != nil {
 		return err
 	}
-	found, err := l.restore(ctx, dir)
+	found, err := l.restore(ctx)
 	if err == nil && !found {
 		err = full
 	}
@@ -171,25 +169,22 @@ func (l *loop) reportProgress(loss float64) {
 
 // explain explains a step that failed.
 func (l *loop) explain(err error) error {
-	var nan *fit.NonFiniteError
-	if !errors.As(err, &nan) {
+	nan, ok := errors.AsType[*fit.NonFiniteError](err)
+	if !ok {
 		return err
 	}
-	var texts string
-	for i, e := range nan.Examples {
-		if i == 3 {
-			texts += ", ..."
-			break
-		}
-		if i > 0 {
-			texts += ", "
-		}
-		texts += fmt.Sprintf("%.80q", l.texts[e])
+	var texts []string
+	for _, e := range nan.Examples[:min(3, len(nan.Examples))] {
+		texts = append(texts, fmt.Sprintf("%.80q", l.texts[e]))
 	}
-	if texts != "" {
-		texts = "; the batch holds " + texts
+	if len(nan.Examples) > 3 {
+		texts = append(texts, "...")
 	}
-	return stages.Fail(stages.CodeStage, "lower learning_rate, or set clip", "%w%s%s", err, texts, l.keptCheckpoint())
+	batch := ""
+	if len(texts) > 0 {
+		batch = "; the batch holds " + strings.Join(texts, ", ")
+	}
+	return stages.Fail(stages.CodeStage, "lower learning_rate, or set clip", "%w%s%s", err, batch, l.keptCheckpoint())
 }
 
 // interrupted saves a checkpoint when the run asked to stop.

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"math"
 	"os"
-	"path/filepath"
 	"time"
 
 	"github.com/sprint-ml/sprint/ml/bert"
@@ -19,16 +18,7 @@ import (
 // checkpoint goes to the store and comes back. A resume on the device that has
 // proved all that only compiles.
 func (l *loop) prepare(ctx context.Context) error {
-	dir, err := os.MkdirTemp(l.env.Scratch, "begin-*")
-	if err != nil {
-		return err
-	}
-	defer os.RemoveAll(dir)
-	stored := filepath.Join(dir, "stored")
-	if err := os.Mkdir(stored, 0o755); err != nil {
-		return err
-	}
-	resumed, err := l.restore(ctx, stored)
+	resumed, err := l.restore(ctx)
 	if err != nil {
 		return err
 	}
@@ -38,10 +28,11 @@ func (l *loop) prepare(ctx context.Context) error {
 	if resumed && l.state.CheckedOn == l.device {
 		return l.compile(ctx)
 	}
-	start := filepath.Join(dir, "start")
-	if err := os.Mkdir(start, 0o755); err != nil {
+	start, err := os.MkdirTemp(l.env.Scratch, "begin-*")
+	if err != nil {
 		return err
 	}
+	defer os.RemoveAll(start)
 	if err := l.trainer.Save(start); err != nil {
 		return err
 	}
@@ -64,11 +55,7 @@ func (l *loop) prepare(ctx context.Context) error {
 	if err := l.save(ctx); err != nil {
 		return err
 	}
-	again := filepath.Join(dir, "again")
-	if err := os.Mkdir(again, 0o755); err != nil {
-		return err
-	}
-	found, err := l.restore(ctx, again)
+	found, err := l.restore(ctx)
 	if err == nil && !found {
 		err = errors.New("the store does not give back the checkpoint that it took")
 	}
@@ -97,8 +84,7 @@ func (l *loop) compiled() {
 func (l *loop) warmUp(ctx context.Context, start string) (epoch, validation time.Duration, err error) {
 	for {
 		epoch, validation, first, err := l.trainer.WarmUp(ctx, l.compiling)
-		var full *device.OutOfMemoryError
-		if errors.As(err, &full) {
+		if full, ok := errors.AsType[*device.OutOfMemoryError](err); ok {
 			if err := l.reduceBatch(full); err != nil {
 				return 0, 0, err
 			}

@@ -6,48 +6,21 @@ import (
 
 	"github.com/sprint-ml/sprint/ml/bert"
 	"github.com/sprint-ml/sprint/ml/classify"
-	"github.com/sprint-ml/sprint/ml/device"
-	"github.com/sprint-ml/sprint/ml/keywords"
 	"github.com/sprint-ml/sprint/ml/metrics"
-	"github.com/sprint-ml/sprint/ml/taxonomy"
 	"github.com/sprint-ml/sprint/stages/dataset"
 	"github.com/sprint-ml/sprint/stages/release"
-	"github.com/sprint-ml/sprint/stages/resources"
-	"github.com/sprint-ml/sprint/stages/rows"
 )
-
-// rulesBeside decides for which categories the rules answer beside a model.
-type rulesBeside struct {
-	t   *taxonomy.Taxonomy
-	dev *device.Device
-	val []rows.Row // those that count
-}
 
 // chooseRulesBeside measures the model on val with every word hidden on which a rule
 // fires: what it finds then it has not from the rules.
 func (l *loop) chooseRulesBeside(ctx context.Context, m *bert.Model) (map[string]float64, error) {
-	r := l.rules
 	fire := map[string]bool{}
-	for _, rule := range r.t.Rules {
-		fire[r.t.Categories[rule.Category].Name] = true
+	for _, rule := range l.t.Rules {
+		fire[l.t.Categories[rule.Category].Name] = true
 	}
-	p, err := bert.NewPredictor(m, r.dev)
+	predictions, err := l.predict(ctx, m, hideRules(l.t, m, l.val, dataset.MaskToken))
 	if err != nil {
-		return nil, fmt.Errorf("measure the model with the rules' words hidden: %w", resources.Computed(err))
-	}
-	defer p.Close()
-	matcher := keywords.New(r.t)
-	var hits keywords.Result
-	texts := bert.EncodeTexts(m, r.val, func(x rows.Row) (title, description string) {
-		if !l.o.has("description") {
-			x.Description = ""
-		}
-		matcher.Match(&hits, x.Title, x.Description)
-		return dataset.Mask(x.Title, 0, hits.Fired), dataset.Mask(x.Description, 1, hits.Fired)
-	})
-	predictions, err := p.Predict(ctx, texts)
-	if err != nil {
-		return nil, fmt.Errorf("measure the model with the rules' words hidden: %w", resources.Computed(err))
+		return nil, fmt.Errorf("measure the model with the rules' words hidden: %w", err)
 	}
 	out := map[string]float64{}
 	for c, name := range l.names {

@@ -8,10 +8,8 @@ import (
 
 	"github.com/sprint-ml/sprint/ml/bert"
 	"github.com/sprint-ml/sprint/ml/device"
-	"github.com/sprint-ml/sprint/ml/keywords"
 	"github.com/sprint-ml/sprint/ml/labelnoise"
 	"github.com/sprint-ml/sprint/ml/taxonomy"
-	"github.com/sprint-ml/sprint/stages/dataset"
 	"github.com/sprint-ml/sprint/stages/dedup"
 	"github.com/sprint-ml/sprint/stages/resources"
 	"github.com/sprint-ml/sprint/stages/rows"
@@ -156,12 +154,6 @@ func (s *stage) vectors(ctx context.Context, t *taxonomy.Taxonomy, m *bert.Model
 		return nil, err
 	}
 	defer e.Close()
-	matcher := keywords.New(t)
-	var hits keywords.Result
-	texts := bert.EncodeTexts(m, set, func(r rows.Row) (title, description string) {
-		matcher.Match(&hits, r.Title, r.Description)
-		return dataset.Replace(r.Title, 0, hits.Fired, ""), dataset.Replace(r.Description, 1, hits.Fired, "")
-	})
-	vectors, err := e.Embed(ctx, texts)
+	vectors, err := e.Embed(ctx, hideRules(t, m, set, ""))
 	return vectors, resources.Computed(err)
 }

@@ -56,11 +56,7 @@ func (s *stage) Run(ctx context.Context, in stages.Inputs, out stages.Outputs) e
 	if err != nil {
 		return err
 	}
-	d, err := s.read(ctx, in, t)
-	if err != nil {
-		return err
-	}
-	l, err := s.newLoop(ctx, t, model, dev, d)
+	l, err := s.newLoop(ctx, in, t, model, dev)
 	if err != nil {
 		return err
 	}
@@ -75,30 +71,27 @@ func (s *stage) Run(ctx context.Context, in stages.Inputs, out stages.Outputs) e
 	return l.write(ctx, out)
 }
 
-// data are the rows that a training reads; gold is the part that calibrates.
-type data struct{ train, val, gold []rows.Row }
-
-func (s *stage) read(ctx context.Context, in stages.Inputs, t *taxonomy.Taxonomy) (d data, err error) {
-	if d.train, err = dataset.ReadLabelled(ctx, in, "train", t); err != nil {
-		return d, err
-	}
-	if d.val, err = dataset.ReadLabelled(ctx, in, "val", t); err != nil {
-		return d, err
-	}
-	d.gold, err = s.goldPart(ctx, t)
-	return d, err
-}
-
-// newLoop selects the labels that train, makes examples of the rows and a trainer
-// that the loop drives.
-func (s *stage) newLoop(ctx context.Context, t *taxonomy.Taxonomy, model *bert.Model, dev *device.Device, d data) (*loop, error) {
-	trainRows, err := s.selectLabels(ctx, t, model, dev, d.train)
+// newLoop reads the rows, selects the labels that train, makes examples of them and a
+// trainer that the loop drives.
+func (s *stage) newLoop(ctx context.Context, in stages.Inputs, t *taxonomy.Taxonomy, model *bert.Model, dev *device.Device) (*loop, error) {
+	trainRows, err := dataset.ReadLabelled(ctx, in, "train", t)
 	if err != nil {
+		return nil, err
+	}
+	valRows, err := dataset.ReadLabelled(ctx, in, "val", t)
+	if err != nil {
+		return nil, err
+	}
+	gold, err := s.goldPart(ctx, t)
+	if err != nil {
+		return nil, err
+	}
+	if trainRows, err = s.selectLabels(ctx, t, model, dev, trainRows); err != nil {
 		return nil, err
 	}
 	weights := s.o.weights(t, trainRows)
 	examples, used := s.o.examples(model, t, trainRows, weights, true)
-	val, kept := s.o.examples(model, t, d.val, weights, false)
+	val, kept := s.o.examples(model, t, valRows, weights, false)
 	if err := checkClasses(t, examples); err != nil {
 		return nil, err
 	}
@@ -120,10 +113,16 @@ func (s *stage) newLoop(ctx context.Context, t *taxonomy.Taxonomy, model *bert.M
 	if err != nil {
 		return nil, fmt.Errorf("prepare the training: %w", err)
 	}
-	l := &loop{stage: s, trainer: trainer, names: t.Names(), texts: texts, device: dev.Name + " " + dev.Digest, truth: truths(t, d.val, kept), gold: d.gold}
-	l.rules = rulesBeside{t: t, dev: dev}
+	l := &loop{
+		stage: s, trainer: trainer, names: t.Names(), texts: texts, device: dev.Name + " " + dev.Digest,
+		t: t, dev: dev, truth: truths(t, valRows, kept), gold: gold,
+	}
 	for _, i := range kept {
-		l.rules.val = append(l.rules.val, d.val[i])
+		r := valRows[i]
+		if !s.o.has("description") {
+			r.Description = ""
+		}
+		l.val = append(l.val, r)
 	}
 	return l, nil
 }
