@@ -111,14 +111,12 @@ func (c *client) checkRetry(ctx context.Context, _ *http.Response, err error) (b
 	if ctx.Err() != nil {
 		return false, ctx.Err()
 	}
-	var refused *refusedError
-	if err == nil || errors.As(err, &refused) {
+	if _, refused := errors.AsType[*refusedError](err); err == nil || refused {
 		return false, err
 	}
 	// Before the first answer a failed dial means no network or a wrong address:
 	// the plan's own retries are soon enough, a user is waiting.
-	var op *net.OpError
-	if errors.As(err, &op) && op.Op == "dial" && !c.reached.Load() {
+	if op, ok := errors.AsType[*net.OpError](err); ok && op.Op == "dial" && !c.reached.Load() {
 		return false, err
 	}
 	c.env.Log.Warn("gdelt: asking again", slog.String("error", err.Error()))

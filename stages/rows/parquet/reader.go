@@ -1,8 +1,8 @@
 // Package parquet reads and writes Parquet files of records without trusting what
 // a file says of itself.
 //
-// reader.go and writer.go are the two directions. metadata.go and page_headers.go
-// check what the library would allocate for before it is read. Format:
+// reader.go and writer.go are the two directions. validate.go checks
+// what the library would allocate for before it is read. Format:
 // https://parquet.apache.org/docs/file-format/
 package parquet
 
@@ -46,8 +46,7 @@ func readFile(data []byte, header func([]string), visit table.Visit) (err error)
 		if p := recover(); p != nil {
 			err = fmt.Errorf("%w: broken parquet file: %v", table.ErrFormat, p)
 		}
-		var v errVisit
-		if errors.As(err, &v) {
+		if v, ok := errors.AsType[errVisit](err); ok {
 			err = v.error
 		}
 	}()
