@@ -89,23 +89,18 @@ func (o *Options) uses(source string) bool { return slices.Contains(o.Source, so
 
 // Check refuses options that contradict each other.
 func (o *Options) Check() []stages.Problem {
-	var out []stages.Problem
+	var out stages.Problems
 	for i, s := range o.Source {
-		if slices.Contains(o.Source[:i], s) {
-			out = append(out, stages.Problem{Path: "source", Message: fmt.Sprintf("%s stands twice", s), Hint: "name each source once"})
-		}
+		out.If(slices.Contains(o.Source[:i], s), "source", "name each source once", "%s stands twice", s)
 	}
-	if len(o.Source) == 1 && o.uses(sourceOverlay) {
-		out = append(out, stages.Problem{Path: "source", Message: "an overlay alone labels only the rows that it corrects", Hint: "for example source: [rules, overlay]"})
-	}
+	out.If(len(o.Source) == 1 && o.uses(sourceOverlay),
+		"source", "for example source: [rules, overlay]", "an overlay alone labels only the rows that it corrects")
 	for _, s := range slices.Sorted(maps.Keys(o.Weights)) {
-		if !o.uses(s) || s == sourceOverlay {
-			out = append(out, stages.Problem{Path: "weights." + s, Message: fmt.Sprintf("%s is no source that votes", s), Hint: "the sources are " + strings.Join(o.Source, ", ")})
-		}
+		out.If(!o.uses(s) || s == sourceOverlay,
+			"weights."+s, "the sources are "+strings.Join(o.Source, ", "), "%s is no source that votes", s)
 	}
-	if o.uses(sourceEncoder) && o.Encoder.NoneBelow > o.Encoder.Threshold {
-		out = append(out, stages.Problem{Path: "encoder.none_below", Message: "none_below is above threshold", Hint: "what is near enough for a category is no row without one"})
-	}
+	out.If(o.uses(sourceEncoder) && o.Encoder.NoneBelow > o.Encoder.Threshold,
+		"encoder.none_below", "what is near enough for a category is no row without one", "none_below is above threshold")
 	return slices.Concat(out, rows.CheckFormat("gold", o.Gold), rows.CheckFormat("overlay.file", o.Overlay.File))
 }
 

@@ -52,13 +52,12 @@ type Options struct {
 
 // Check refuses names that the store cannot hold.
 func (o *Options) Check() []stages.Problem {
-	var out []stages.Problem
-	if !models.ValidName(o.Name) {
-		out = append(out, stages.Problem{Path: "name", Message: fmt.Sprintf("%q is no model name", o.Name), Hint: "use a-z, 0-9, dot, dash and underscore"})
-	}
-	if _, err := strconv.Atoi(o.Alias); err == nil || !models.ValidName(o.Alias) {
-		out = append(out, stages.Problem{Path: "alias", Message: fmt.Sprintf("%q is no alias", o.Alias), Hint: "use a word of a-z, 0-9, dot, dash and underscore, not a number"})
-	}
+	var out stages.Problems
+	out.If(!models.ValidName(o.Name),
+		"name", "use a-z, 0-9, dot, dash and underscore", "%q is no model name", o.Name)
+	_, err := strconv.Atoi(o.Alias)
+	out.If(err == nil || !models.ValidName(o.Alias),
+		"alias", "use a word of a-z, 0-9, dot, dash and underscore, not a number", "%q is no alias", o.Alias)
 	return out
 }
 

@@ -78,18 +78,16 @@ func (r Ratios) shares() [3]float64 { return [3]float64{r.Train, r.Val, r.Test} 
 
 // Check refuses ratios that do not sum to 1, and cuts out of order.
 func (o *Options) Check() []stages.Problem {
-	var out []stages.Problem
-	if sum := o.Ratios.Train + o.Ratios.Val + o.Ratios.Test; math.Abs(sum-1) > 1e-6 {
-		out = append(out, stages.Problem{Path: "ratios", Message: fmt.Sprintf("the ratios sum to %.4g, not 1", sum), Hint: "for example {train: 0.7, val: 0.15, test: 0.15}"})
-	}
-	switch val, test, ok := o.Cuts.times(); {
-	case o.Cuts == Cuts{}:
-	case !o.ByTime:
-		out = append(out, stages.Problem{Path: "cuts", Message: "cuts count only with by_time", Hint: "add `by_time: true`, or remove them"})
-	case !ok:
-		out = append(out, stages.Problem{Path: "cuts", Message: fmt.Sprintf("the cuts %q and %q are not two times", o.Cuts.Val, o.Cuts.Test), Hint: "for example {val: 2026-01-10, test: 2026-01-17}"})
-	case !val.Before(test):
-		out = append(out, stages.Problem{Path: "cuts", Message: "val has to begin before test", Hint: "for example {val: 2026-01-10, test: 2026-01-17}"})
+	var out stages.Problems
+	sum := o.Ratios.Train + o.Ratios.Val + o.Ratios.Test
+	out.If(math.Abs(sum-1) > 1e-6,
+		"ratios", "for example {train: 0.7, val: 0.15, test: 0.15}", "the ratios sum to %.4g, not 1", sum)
+	if o.Cuts != (Cuts{}) {
+		const example = "for example {val: 2026-01-10, test: 2026-01-17}"
+		val, test, ok := o.Cuts.times()
+		out.If(!o.ByTime, "cuts", "add `by_time: true`, or remove them", "cuts count only with by_time")
+		out.If(o.ByTime && !ok, "cuts", example, "the cuts %q and %q are not two times", o.Cuts.Val, o.Cuts.Test)
+		out.If(o.ByTime && ok && !val.Before(test), "cuts", example, "val has to begin before test")
 	}
 	return append(out, rows.CheckFormat("gold", o.Gold)...)
 }
