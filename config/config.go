@@ -250,11 +250,7 @@ func findConfig(src Source) (file string, data []byte, err error) {
 		}
 		return src.File, data, nil
 	}
-	places := []string{fileName}
-	if src.PlanDir != "" {
-		places = []string{filepath.Join(src.PlanDir, fileName), fileName}
-	}
-	for _, p := range places {
+	for _, p := range []string{filepath.Join(src.PlanDir, fileName), fileName} {
 		data, err := strictyaml.ReadFile(p)
 		if err == nil {
 			return p, data, nil

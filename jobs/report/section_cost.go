@@ -58,13 +58,9 @@ func workSeconds(st document.Stage) (seconds float64, known bool) {
 
 // rate is what a stage noted of its speed.
 func rate(st document.Stage) string {
-	if st.Manifest == nil {
-		return ""
-	}
-	if notes, ok := st.Manifest.Notes[st.Kind].(map[string]any); ok {
-		if v, ok := notes["rows_per_second"].(float64); ok {
-			return strconv.FormatFloat(v, 'f', 1, 64)
-		}
+	notes, _ := document.Note[map[string]any](st, st.Kind)
+	if v, ok := notes["rows_per_second"].(float64); ok {
+		return strconv.FormatFloat(v, 'f', 1, 64)
 	}
 	return ""
 }

@@ -104,10 +104,7 @@ func leakBlocks(r *document.SplitReport) []Block {
 func splitFromNotes(st document.Stage, missing string) Section {
 	out := Section{Title: "Data"}
 	number := func(name string) (int, bool) {
-		if st.Manifest == nil {
-			return 0, false
-		}
-		v, ok := st.Manifest.Notes[name].(float64)
+		v, ok := document.Note[float64](st, name)
 		return int(clampTo(v, 1e15)), ok
 	}
 	all := 0

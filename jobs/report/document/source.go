@@ -1,8 +1,8 @@
 // Package document reads what a store keeps of a run: the documents that its
 // stages made, decoded as far as anybody shows them, whichever version wrote
-// them. source.go loads a run, decode.go decodes an output, verification.go has
-// what one verify stage made, and a file each holds the documents of metrics,
-// checks, a split, labels and a training.
+// them. source.go loads a run, decode.go decodes an output, metrics.go and
+// verification.go have what one verify stage made, and a file each holds the
+// documents of a split, labels and a training.
 //
 // Keys that came later than the first versions are optional. All content is
 // hostile: titles come from the web, documents from any command.

@@ -46,11 +46,14 @@ func (m marks) highlight(text, field string, t preview.Text) string {
 		}
 	}
 	var b strings.Builder
-	for start, end := 0, 0; start < len(text); start = end {
-		for end = start; end < len(text) && of[end] == of[start]; end++ {
+	for start := 0; start < len(text); {
+		end := start + 1
+		for end < len(text) && of[end] == of[start] {
+			end++
 		}
 		around := m[of[start]]
 		b.WriteString(around[0] + text[start:end] + around[1])
+		start = end
 	}
 	return b.String()
 }

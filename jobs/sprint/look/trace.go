@@ -101,9 +101,8 @@ func (p *tracer) work(o *provenance.Origin, depth int) bool {
 		again = ", see above"
 	}
 	p.line(depth, "%s (%s) in run %s, %s%s%s", o.Stage, o.Kind, o.Run, o.Finished.Local().Format(time.DateTime), device, again)
-	fresh := !p.seen[id]
 	p.seen[id] = true
-	return fresh
+	return again == ""
 }
 
 func (p *tracer) up(digest string, depth int) {
