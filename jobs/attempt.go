@@ -34,7 +34,6 @@ func (r *run) newAttempt(node *graph.Node, d *evaluate.Decision, inputs map[stri
 
 // preflight tries the demands of every node that will run, before any does.
 func (r *run) preflight(ctx context.Context, e *evaluate.Evaluation) error {
-	var first error
 	for _, node := range r.g.Nodes {
 		d := e.Decisions[node.Name]
 		if !r.selected[node.Name] || d.State.Final() {
@@ -46,30 +45,32 @@ func (r *run) preflight(ctx context.Context, e *evaluate.Evaluation) error {
 			err = r.preflightNode(ctx, node, d)
 		}
 		if err != nil {
-			state := executor.FromError(err).State
-			if ctx.Err() != nil {
-				state = runs.Interrupted
-				err = fmt.Errorf("%w: %w", stages.ErrInterrupted, context.Cause(ctx))
-			}
-			first = err
-			r.recordError(node, err)
-			r.changeState(node, state, "preflight", func(res *runs.StageResult) { res.Error = err.Error() })
-			break
+			r.preflightFailed(ctx, e, node, err)
+			return err
 		}
 	}
-	if first == nil {
-		return nil
+	return nil
+}
+
+// preflightFailed records the node whose demands are not met, and the others, none of
+// which runs.
+func (r *run) preflightFailed(ctx context.Context, e *evaluate.Evaluation, failed *graph.Node, err error) {
+	state := executor.FromError(err).State
+	if ctx.Err() != nil {
+		state = runs.Interrupted
+		err = fmt.Errorf("%w: %w", stages.ErrInterrupted, context.Cause(ctx))
 	}
+	r.recordError(failed, err)
+	r.changeState(failed, state, "preflight", func(res *runs.StageResult) { res.Error = err.Error() })
 	for _, node := range r.g.Nodes {
-		if d := e.Decisions[node.Name]; r.errs[node.Name] == nil {
-			if d.State.Final() {
-				r.takeOver(node, d)
-			} else {
-				r.changeState(node, runs.Skipped, "preflight of another stage failed", nil)
-			}
+		switch d := e.Decisions[node.Name]; {
+		case node == failed:
+		case d.State.Final():
+			r.takeOver(node, d)
+		default:
+			r.changeState(node, runs.Skipped, "preflight of another stage failed", nil)
 		}
 	}
-	return first
 }
 
 // preflightNode tries the demands of one node. Its record is attempt 0.

@@ -181,10 +181,8 @@ func (e Evaluator) external(ctx context.Context, node *graph.Node, inputs map[st
 	if len(more) == 0 {
 		return node.External, nil
 	}
-	out := maps.Clone(node.External)
-	if out == nil {
-		out = stages.External{}
-	}
+	out := stages.External{}
+	maps.Copy(out, node.External)
 	maps.Copy(out, more)
 	return out, nil
 }

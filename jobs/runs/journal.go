@@ -67,13 +67,13 @@ func ReadJournal(ctx context.Context, s *storage.Store, run string, visit func(E
 
 // Progress gathers what the journal of a run says of its stages, in plan order.
 func Progress(ctx context.Context, s *storage.Store, run string) ([]StageResult, error) {
-	var order []string
+	var order []*StageResult
 	known := map[string]*StageResult{}
 	began := map[string]time.Time{}
 	note := func(name string) *StageResult {
 		if known[name] == nil {
 			known[name] = &StageResult{Name: name}
-			order = append(order, name)
+			order = append(order, known[name])
 		}
 		return known[name]
 	}
@@ -102,10 +102,9 @@ func Progress(ctx context.Context, s *storage.Store, run string) ([]StageResult,
 		return nil, err
 	}
 	out := make([]StageResult, 0, len(order))
-	for _, name := range order {
-		r := known[name]
+	for _, r := range order {
 		if r.State == Running {
-			r.Seconds = time.Since(began[name]).Seconds()
+			r.Seconds = time.Since(began[r.Name]).Seconds()
 		}
 		out = append(out, *r)
 	}

@@ -70,24 +70,21 @@ func (s *Server) request(w http.ResponseWriter, r *http.Request) (list []instanc
 		instance
 		Instances *[]instance `json:"instances"`
 	}
-	if err := json.NewDecoder(http.MaxBytesReader(w, r.Body, maxBody)).Decode(&body); err != nil {
-		var large *http.MaxBytesError
-		if errors.As(err, &large) {
-			s.fail(w, http.StatusRequestEntityTooLarge, fmt.Sprintf("the request is over %d bytes", maxBody))
-			return nil, false, false
-		}
+	err := json.NewDecoder(http.MaxBytesReader(w, r.Body, maxBody)).Decode(&body)
+	var large *http.MaxBytesError
+	switch {
+	case errors.As(err, &large):
+		s.fail(w, http.StatusRequestEntityTooLarge, fmt.Sprintf("the request is over %d bytes", maxBody))
+	case err != nil:
 		s.fail(w, http.StatusBadRequest, "the request is not the JSON that is wanted: "+err.Error())
-		return nil, false, false
-	}
-	if body.Instances == nil {
+	case body.Instances == nil:
 		return []instance{body.instance}, true, true
+	case len(*body.Instances) > maxInstances:
+		s.fail(w, http.StatusRequestEntityTooLarge, fmt.Sprintf("%d instances; at most %d go into one request", len(*body.Instances), maxInstances))
+	default:
+		return *body.Instances, false, true
 	}
-	list = *body.Instances
-	if len(list) > maxInstances {
-		s.fail(w, http.StatusRequestEntityTooLarge, fmt.Sprintf("%d instances; at most %d go into one request", len(list), maxInstances))
-		return nil, false, false
-	}
-	return list, false, true
+	return nil, false, false
 }
 
 func (s *Server) classify(w http.ResponseWriter, r *http.Request) {
@@ -133,12 +130,12 @@ func (s *Server) classify(w http.ResponseWriter, r *http.Request) {
 		}
 		out[i] = answers.BadRow{ID: in.ID, URL: in.URL, Error: answer.Problem}
 	}
-	w.Header().Set("Content-Type", "application/json")
+	var reply any = map[string]any{"predictions": out}
 	if single {
-		_ = json.NewEncoder(w).Encode(out[0])
-		return
+		reply = out[0]
 	}
-	_ = json.NewEncoder(w).Encode(map[string]any{"predictions": out})
+	w.Header().Set("Content-Type", "application/json")
+	_ = json.NewEncoder(w).Encode(reply)
 }
 
 // metrics writes Prometheus' text format, version 0.0.4.

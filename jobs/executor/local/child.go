@@ -114,15 +114,11 @@ func (e *Executor) crash(ctx context.Context, a *runs.Attempt, err error, ps *os
 	return executor.FromError(fmt.Errorf("the worker of stage %s ended without a word: %w%s", a.Stage, err, stderr))
 }
 
-// tail keeps the last bytes of a stream, for the message of a crash.
-type tail struct {
-	mu sync.Mutex
-	b  []byte
-}
+// tail keeps the last bytes of a stream, for the message of a crash. It is for one
+// goroutine at a time: what it kept is read when the child has ended.
+type tail struct{ b []byte }
 
 func (t *tail) Write(p []byte) (int, error) {
-	t.mu.Lock()
-	defer t.mu.Unlock()
 	t.b = append(t.b, p...)
 	if len(t.b) > 8192 {
 		t.b = append(t.b[:0], t.b[len(t.b)-4096:]...)
@@ -130,8 +126,4 @@ func (t *tail) Write(p []byte) (int, error) {
 	return len(p), nil
 }
 
-func (t *tail) String() string {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	return strings.TrimSpace(string(t.b))
-}
+func (t *tail) String() string { return strings.TrimSpace(string(t.b)) }

@@ -18,12 +18,6 @@ type matcher struct {
 	res   keywords.Result
 }
 
-// text matches a text and says what fired.
-func (p *matcher) text(title, description string) Text {
-	p.rules.Match(&p.res, title, description)
-	return p.result(title, description)
-}
-
 // result puts the last result into words.
 func (p *matcher) result(title, description string) Text {
 	t := p.rules.Taxonomy()

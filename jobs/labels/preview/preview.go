@@ -130,7 +130,9 @@ func Run(ctx context.Context, o Options) (*Preview, error) {
 	switch {
 	case len(o.Texts) > 0:
 		for _, text := range o.Texts {
-			out.Texts = append(out.Texts, p.text(rows.NormalizeTitle(text), ""))
+			title := rows.NormalizeTitle(text)
+			p.rules.Match(&p.res, title, "")
+			out.Texts = append(out.Texts, p.result(title, ""))
 		}
 	case o.Tests != "":
 		out.Tests, err = p.tests()

@@ -71,9 +71,7 @@ func (s *Set) Doubts(ctx context.Context, limit int) ([]*Doubt, error) {
 		if len(r.Conflicts) > 0 {
 			add(i, Conflicting, float64(len(r.Conflicts)), "conflict: "+strings.Join(r.Conflicts, ", "))
 		}
-	}
-	for i := range s.Rows {
-		if !strings.Contains(s.Rows[i].LabelSource, "overlay") {
+		if !strings.Contains(r.LabelSource, "overlay") {
 			s.uncertain(i, labels, p, judged, add)
 		}
 	}

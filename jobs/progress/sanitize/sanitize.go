@@ -79,15 +79,9 @@ func (p *Writer) text(into, b []byte, end bool) []byte {
 				continue
 			}
 		}
-		if c != '\n' && c != '\t' && c != ' ' {
-			p.inLine = true
-		}
+		p.inLine = c != '\n' && (p.inLine || c != '\t' && c != ' ')
 		switch {
-		case c == '\n':
-			p.inLine = false
-			into = append(into, c)
-			i++
-		case c == '\t' || c >= ' ' && c < 0x7f:
+		case c == '\n' || c == '\t' || c >= ' ' && c < 0x7f:
 			into = append(into, c)
 			i++
 		case c == 0x1b && !end && len(b)-i < 7 && slices.ContainsFunc(painted, func(s []byte) bool { return len(b)-i < len(s) && bytes.HasPrefix(s, b[i:]) }):
