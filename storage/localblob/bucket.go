@@ -60,9 +60,8 @@ func OpenBucket(dir string) (*blob.Bucket, error) {
 	if err != nil {
 		return nil, err
 	}
-	b := &bucket{root: root, dir: dir}
-	b.sweepTemp(orphanAge)
-	return blob.NewBucket(b), nil
+	_, _, _ = sweepTemp(root, orphanAge, false) // what cannot be removed takes only space
+	return blob.NewBucket(&bucket{root: root, dir: dir}), nil
 }
 
 // name adds the folder to an error, whose own paths are relative to it. What a
@@ -148,7 +147,7 @@ func (b *bucket) Attributes(_ context.Context, key string) (*driver.Attributes, 
 	}
 	return &driver.Attributes{
 		ContentType: "application/octet-stream", ModTime: fi.ModTime(), Size: fi.Size(), ETag: version(fi),
-		AsFunc: func(any) bool { return false },
+		AsFunc: noAs,
 	}, nil
 }
 
@@ -157,7 +156,7 @@ func (b *bucket) Delete(_ context.Context, key string, o *driver.DeleteOptions) 
 		return err
 	}
 	if o != nil && o.BeforeDelete != nil {
-		if err := o.BeforeDelete(func(any) bool { return false }); err != nil {
+		if err := o.BeforeDelete(noAs); err != nil {
 			return err
 		}
 	}
@@ -171,7 +170,7 @@ func (b *bucket) Copy(ctx context.Context, dst, src string, o *driver.CopyOption
 	}
 	defer r.Close()
 	if o != nil && o.BeforeCopy != nil {
-		if err := o.BeforeCopy(func(any) bool { return false }); err != nil {
+		if err := o.BeforeCopy(noAs); err != nil {
 			return err
 		}
 	}

@@ -1,10 +1,10 @@
 package localblob
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"io/fs"
+	"path"
 	"slices"
 	"strings"
 
@@ -94,19 +94,10 @@ func (b *bucket) walk(ctx context.Context, dir string, visit func(key string, d 
 	if err := ctx.Err(); err != nil {
 		return err
 	}
-	name := dir
-	if name == "" {
-		name = "."
-	}
-	f, err := b.root.Open(name)
+	entries, err := fs.ReadDir(b.root.FS(), path.Clean(dir))
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil
 	}
-	if err != nil {
-		return err
-	}
-	entries, err := f.ReadDir(-1)
-	f.Close()
 	if err != nil {
 		return err
 	}
@@ -115,10 +106,7 @@ func (b *bucket) walk(ctx context.Context, dir string, visit func(key string, d 
 		if strings.HasPrefix(d.Name(), ".") {
 			continue
 		}
-		key := d.Name()
-		if dir != "" {
-			key = dir + "/" + key
-		}
+		key := path.Join(dir, d.Name())
 		descend, err := visit(key, d)
 		if err != nil {
 			return err
@@ -132,24 +120,13 @@ func (b *bucket) walk(ctx context.Context, dir string, visit func(key string, d 
 	return nil
 }
 
-// inOrder compares entries as keys: a folder's name ends in a slash, which only
-// counts where one name begins with the other.
-func inOrder(a, b fs.DirEntry) int {
-	x, y := a.Name(), b.Name()
-	n := min(len(x), len(y))
-	if c := strings.Compare(x[:n], y[:n]); c != 0 {
-		return c
-	}
-	return cmp.Compare(next(a, n), next(b, n))
-}
+// inOrder compares entries as keys: a folder's name ends in a slash.
+func inOrder(a, b fs.DirEntry) int { return strings.Compare(inKey(a), inKey(b)) }
 
-// next is the byte that follows n bytes of an entry's name in its key.
-func next(d fs.DirEntry, n int) int {
-	switch name := d.Name(); {
-	case len(name) > n:
-		return int(name[n])
-	case d.IsDir():
-		return '/'
+// inKey is what an entry adds to a key.
+func inKey(d fs.DirEntry) string {
+	if d.IsDir() {
+		return d.Name() + "/"
 	}
-	return -1
+	return d.Name()
 }

@@ -29,6 +29,11 @@ func (r *reader) As(target any) bool {
 }
 
 func (b *bucket) NewRangeReader(_ context.Context, key string, offset, length int64, o *driver.ReaderOptions) (driver.Reader, error) {
+	if o != nil && o.BeforeRead != nil {
+		if err := o.BeforeRead(noAs); err != nil {
+			return nil, err
+		}
+	}
 	if _, err := b.stat(key); err != nil {
 		return nil, err
 	}
@@ -40,12 +45,6 @@ func (b *bucket) NewRangeReader(_ context.Context, key string, offset, length in
 	if err != nil {
 		f.Close()
 		return nil, err
-	}
-	if o != nil && o.BeforeRead != nil {
-		if err := o.BeforeRead(func(any) bool { return false }); err != nil {
-			f.Close()
-			return nil, err
-		}
 	}
 	if length < 0 {
 		length = max(fi.Size()-offset, 0)

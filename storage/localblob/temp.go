@@ -1,8 +1,6 @@
 package localblob
 
 import (
-	"crypto/rand"
-	"encoding/hex"
 	"errors"
 	"io/fs"
 	"os"
@@ -18,19 +16,6 @@ const tmpDir = ".tmp"
 // writer counts as dead.
 const orphanAge = 24 * time.Hour
 
-// nonce names a temporary file.
-func nonce() string {
-	var r [12]byte
-	_, _ = rand.Read(r[:]) // never fails since Go 1.24
-	return hex.EncodeToString(r[:])
-}
-
-// sweepTemp removes the files of writers that died more than age ago. What it
-// cannot remove takes only space.
-func (b *bucket) sweepTemp(age time.Duration) {
-	_, _, _ = sweepTemp(b.root, age, false)
-}
-
 // SweepTemp removes from the bucket in dir the files of writers that died more
 // than age ago, and returns how many files and bytes that was. With dry it only
 // counts.
@@ -44,15 +29,10 @@ func SweepTemp(dir string, age time.Duration, dry bool) (files int, bytes int64,
 }
 
 func sweepTemp(root *os.Root, age time.Duration, dry bool) (files int, bytes int64, err error) {
-	f, err := root.Open(tmpDir)
+	entries, err := fs.ReadDir(root.FS(), tmpDir)
 	if errors.Is(err, fs.ErrNotExist) {
 		return 0, 0, nil
 	}
-	if err != nil {
-		return 0, 0, err
-	}
-	defer f.Close()
-	entries, err := f.ReadDir(-1)
 	if err != nil {
 		return 0, 0, err
 	}

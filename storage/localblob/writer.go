@@ -1,7 +1,9 @@
 package localblob
 
 import (
+	"cmp"
 	"context"
+	"crypto/rand"
 	"errors"
 	"fmt"
 	"hash/fnv"
@@ -28,8 +30,8 @@ func (b *bucket) NewTypedWriter(ctx context.Context, key, _ string, o *driver.Wr
 	if !ValidKey(key) {
 		return nil, fmt.Errorf("%w: %q", errKey, key)
 	}
-	w := &writer{b: b, ctx: ctx, key: key, exclusive: o != nil && o.IfNotExist}
-	if o != nil && o.BeforeWrite != nil {
+	w := &writer{b: b, ctx: ctx, key: key, exclusive: o.IfNotExist}
+	if o.BeforeWrite != nil {
 		err := o.BeforeWrite(func(target any) bool {
 			if c, ok := target.(**Condition); ok {
 				w.condition = &Condition{}
@@ -42,7 +44,7 @@ func (b *bucket) NewTypedWriter(ctx context.Context, key, _ string, o *driver.Wr
 			return nil, err
 		}
 	}
-	w.tmp = path.Join(tmpDir, "w-"+nonce())
+	w.tmp = path.Join(tmpDir, "w-"+rand.Text())
 	var err error
 	w.file, err = b.root.OpenFile(w.tmp, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o644)
 	if errors.Is(err, fs.ErrNotExist) {
@@ -72,22 +74,17 @@ func (w *writer) abort() {
 // Close publishes the object, unless the context was cancelled or a write
 // failed. It returns after the bytes and the folder entry are on disk.
 func (w *writer) Close() error {
-	if err := errors.Join(w.err, w.ctx.Err()); err != nil {
+	if err := cmp.Or(w.err, w.ctx.Err()); err != nil {
 		w.abort()
-		if w.err != nil {
-			return w.err
-		}
-		return w.ctx.Err()
+		return err
 	}
-	if err := w.file.Sync(); err != nil {
-		w.abort()
-		return w.b.name(err)
+	err := w.file.Sync()
+	if closed := w.file.Close(); err == nil {
+		err = closed
 	}
-	if err := w.file.Close(); err != nil {
-		_ = w.b.root.Remove(w.tmp)
-		return w.b.name(err)
+	if err == nil {
+		err = w.publish()
 	}
-	err := w.publish()
 	if err != nil || w.exclusive {
 		_ = w.b.root.Remove(w.tmp)
 	}
