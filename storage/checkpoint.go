@@ -5,10 +5,10 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io/fs"
 	"log/slog"
 	"os"
 	"path"
+	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
@@ -66,14 +66,16 @@ func (s *Store) RestoreCheckpoint(ctx context.Context, kind, key, dir string, lo
 		return 0, err
 	}
 	for _, k := range slices.Backward(keys) {
-		step, err := s.restore(ctx, k, dir)
-		if err == nil && usable != nil {
-			err = usable(step)
-		}
+		record, err := s.checkpointAt(ctx, k)
 		if err == nil {
-			return step, nil
+			err = s.FetchTree(ctx, record.Files, dir)
+		}
+		if err == nil && usable != nil {
+			err = usable(record.Step)
 		}
 		switch {
+		case err == nil:
+			return record.Step, nil
 		case errors.Is(err, ErrUnusable):
 			log.Warn("checkpoint is not used, trying the one before", "key", k, "error", err)
 		case MissingOrDamaged(err):
@@ -105,14 +107,6 @@ func (s *Store) checkpointKeys(ctx context.Context, kind, key string) ([]string,
 	return keys, nil
 }
 
-func (s *Store) restore(ctx context.Context, at, dir string) (int64, error) {
-	record, err := s.checkpointAt(ctx, at)
-	if err != nil {
-		return 0, err
-	}
-	return record.Step, s.FetchTree(ctx, record.Files, dir)
-}
-
 // CheckpointFiles returns the files of the checkpoint whose record is at a key of
 // the store.
 func (s *Store) CheckpointFiles(ctx context.Context, at string) ([]TreeEntry, error) {
@@ -121,37 +115,26 @@ func (s *Store) CheckpointFiles(ctx context.Context, at string) ([]TreeEntry, er
 }
 
 func (s *Store) checkpointAt(ctx context.Context, at string) (checkpointRecord, error) {
-	var record checkpointRecord
-	body, _, err := s.Read(ctx, at)
-	if err != nil {
-		return record, err
-	}
-	if err = json.Unmarshal(body, &record); err == nil {
-		step, _, _ := strings.Cut(path.Base(at), "-")
-		if n, parseErr := strconv.ParseInt(step, 10, 64); parseErr != nil || n != record.Step {
-			err = fmt.Errorf("it holds step %d", record.Step)
-		} else {
-			err = CheckTree(record.Files)
+	record, _, err := ReadAs(ctx, s, "read checkpoint", at, func(body []byte, record *checkpointRecord) error {
+		if err := json.Unmarshal(body, record); err != nil {
+			return err
 		}
-	}
-	if err != nil {
-		return record, &Error{Op: "read checkpoint", Key: at, Class: ErrCorrupt, Err: err}
-	}
-	return record, nil
+		step, _, _ := strings.Cut(path.Base(at), "-")
+		if n, err := strconv.ParseInt(step, 10, 64); err != nil || n != record.Step {
+			return fmt.Errorf("it holds step %d", record.Step)
+		}
+		return CheckTree(record.Files)
+	})
+	return record, err
 }
 
 func emptyFolder(dir string) error {
-	root, err := os.OpenRoot(dir)
-	if err != nil {
-		return err
-	}
-	defer root.Close()
-	entries, err := fs.ReadDir(root.FS(), ".")
+	entries, err := os.ReadDir(dir)
 	if err != nil {
 		return err
 	}
 	for _, e := range entries {
-		if err := root.RemoveAll(e.Name()); err != nil {
+		if err := os.RemoveAll(filepath.Join(dir, e.Name())); err != nil {
 			return err
 		}
 	}

@@ -25,7 +25,7 @@ func FuzzManifest(f *testing.F) {
 	f.Fuzz(func(t *testing.T, data []byte) {
 		var m Manifest
 		var err error
-		fuzztest.Bounded(t, func() { m, err = decodeManifest(data) })
+		fuzztest.Bounded(t, func() { err = decodeManifest(data, &m) })
 		if err != nil {
 			return
 		}
@@ -36,7 +36,7 @@ func FuzzManifest(f *testing.F) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if _, err := decodeManifest(body); err != nil {
+		if err := decodeManifest(body, &Manifest{}); err != nil {
 			t.Errorf("%s: %v", body, err)
 		}
 	})
@@ -71,7 +71,7 @@ func FuzzLease(f *testing.F) {
 	f.Fuzz(func(t *testing.T, data []byte) {
 		var r leaseRecord
 		var err error
-		fuzztest.Bounded(t, func() { r, err = decodeLease(data) })
+		fuzztest.Bounded(t, func() { err = decodeLease(data, &r) })
 		if err != nil {
 			return
 		}

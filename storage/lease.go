@@ -67,8 +67,8 @@ func (s *Store) Acquire(ctx context.Context, name string, h Holder, ttl time.Dur
 		case err != nil:
 			return nil, err
 		default:
-			now, err := decodeLease(body)
-			if err != nil {
+			var now leaseRecord
+			if err := decodeLease(body, &now); err != nil {
 				s.Logger().Warn("lease is unreadable, taking it over", "lease", key, "error", err)
 				break
 			}
@@ -95,13 +95,12 @@ func (s *Store) Acquire(ctx context.Context, name string, h Holder, ttl time.Dur
 	return l, nil
 }
 
-func decodeLease(body []byte) (leaseRecord, error) {
-	var r leaseRecord
-	err := bucket.DecodeStrict(body, &r)
+func decodeLease(body []byte, r *leaseRecord) error {
+	err := bucket.DecodeStrict(body, r)
 	if err == nil && (r.Epoch < 1 || r.Beat < 0) {
 		err = fmt.Errorf("epoch %d, beat %d", r.Epoch, r.Beat)
 	}
-	return r, err
+	return err
 }
 
 func (s *Store) putLease(ctx context.Context, key, version string, r leaseRecord) (string, error) {
@@ -153,11 +152,8 @@ func (l *Lease) renew(ctx context.Context) {
 func (l *Lease) put(ctx context.Context, next leaseRecord) error {
 	version, err := l.s.putLease(ctx, l.key, l.version, next)
 	if errors.Is(err, ErrStale) {
-		body, at, readErr := l.s.Read(ctx, l.key)
-		if readErr != nil {
-			return err
-		}
-		if now, decodeErr := decodeLease(body); decodeErr != nil || now.Epoch != l.state.Epoch || now.Holder != l.state.Holder {
+		now, at, readErr := ReadAs(ctx, l.s, "read lease", l.key, decodeLease)
+		if readErr != nil || now.Epoch != l.state.Epoch || now.Holder != l.state.Holder {
 			return err
 		}
 		version, err = l.s.putLease(ctx, l.key, at, next)

@@ -37,19 +37,14 @@ func (s *Store) Lease(ctx context.Context, name string) (LeaseState, error) {
 		return l, err
 	}
 	l.Renewed = info.ModTime
-	body, version, err := s.Read(ctx, key)
+	r, version, err := ReadAs(ctx, s, "read lease", key, decodeLease)
 	l.Version = version
 	switch {
 	case errors.Is(err, ErrCorrupt) && version != "":
-		l.Broken, l.Err = true, err
+		l.Broken, l.Err = true, err // Acquire takes it over, so it is a state
 		return l, nil
 	case err != nil:
 		return l, err
-	}
-	r, err := decodeLease(body)
-	if err != nil {
-		l.Broken, l.Err = true, &Error{Op: "read lease", Key: key, Class: ErrCorrupt, Err: err}
-		return l, nil //nolint:nilerr // Acquire takes an unreadable lease over, so it is a state
 	}
 	l.Holder, l.Epoch, l.Released = r.Holder, r.Epoch, r.Released
 	return l, nil

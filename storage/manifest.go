@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"path"
 	"regexp"
 	"slices"
 	"strconv"
@@ -83,7 +84,7 @@ func (s *Store) Generation(ctx context.Context, kind, key string) (int, error) {
 		if err != nil {
 			return 0, err
 		}
-		if n, err := strconv.Atoi(info.Key[strings.LastIndexByte(info.Key, '/')+1:]); err == nil {
+		if n, err := strconv.Atoi(path.Base(info.Key)); err == nil {
 			newest = max(newest, n)
 		}
 	}
@@ -93,26 +94,21 @@ func (s *Store) Generation(ctx context.Context, kind, key string) (int, error) {
 // ManifestAt reads the manifest at a key of the store; one that belongs to another
 // key is ErrCorrupt.
 func (s *Store) ManifestAt(ctx context.Context, at string) (Manifest, error) {
-	body, _, err := s.Read(ctx, at)
-	if err != nil {
-		return Manifest{}, err
-	}
-	m, err := decodeManifest(body)
-	if err == nil && ManifestKey(m.Kind, m.Key, m.Generation) != at {
-		err = errors.New("it is the manifest of another key")
-	}
-	if err != nil {
-		return Manifest{}, &Error{Op: "read manifest", Key: at, Class: ErrCorrupt, Err: err}
-	}
-	return m, nil
+	m, _, err := ReadAs(ctx, s, "read manifest", at, func(body []byte, m *Manifest) error {
+		err := decodeManifest(body, m)
+		if err == nil && ManifestKey(m.Kind, m.Key, m.Generation) != at {
+			err = errors.New("it is the manifest of another key")
+		}
+		return err
+	})
+	return m, err
 }
 
-func decodeManifest(body []byte) (Manifest, error) {
-	var m Manifest
-	if err := bucket.DecodeStrict(body, &m); err != nil {
-		return m, err
+func decodeManifest(body []byte, m *Manifest) error {
+	if err := bucket.DecodeStrict(body, m); err != nil {
+		return err
 	}
-	return m, m.check()
+	return m.check()
 }
 
 var (

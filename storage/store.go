@@ -51,6 +51,21 @@ func Open(ctx context.Context, rawURL string, o *Options) (*Store, error) {
 	return &Store{Bucket: b}, nil
 }
 
+// ReadAs reads a record by decode and returns it and the version that Swap takes.
+// What decode refuses is ErrCorrupt, as a record is whose bytes are wrong, and has
+// a version as well, so that a Swap can replace it.
+func ReadAs[T any](ctx context.Context, s *Store, op, key string, decode func(body []byte, into *T) error) (T, string, error) {
+	var none, read T
+	body, version, err := s.Read(ctx, key)
+	if err != nil {
+		return none, version, err
+	}
+	if err := decode(body, &read); err != nil {
+		return none, version, &Error{Op: op, Key: key, Class: ErrCorrupt, Err: err}
+	}
+	return read, version, nil
+}
+
 // ValidKey reports whether key may name an object of a store: the alphabet that
 // every driver keeps apart on every file system.
 func ValidKey(key string) bool { return bucket.ValidKey(key) }

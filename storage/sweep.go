@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"path"
 	"strings"
 	"sync"
 	"time"
@@ -172,7 +173,7 @@ func (s *Store) Kept(ctx context.Context, visit func(digest, key string, at time
 		if err != nil {
 			return err
 		}
-		visit("sha256:"+info.Key[strings.LastIndexByte(info.Key, '/')+1:], info.Key, info.ModTime)
+		visit("sha256:"+path.Base(info.Key), info.Key, info.ModTime)
 	}
 	return nil
 }
@@ -199,19 +200,14 @@ func (s *Store) Bury(ctx context.Context, t Tombstone) error {
 
 // Tombstone returns that of a manifest; ErrNotFound if it has none.
 func (s *Store) Tombstone(ctx context.Context, m Manifest) (Tombstone, error) {
-	var t Tombstone
 	key := tombstoneKey(m.Kind, m.Key)
-	body, _, err := s.Read(ctx, key)
-	if err != nil {
-		return t, err
-	}
-	if err := json.Unmarshal(body, &t); err != nil {
-		return t, &Error{Op: "read tombstone", Key: key, Class: ErrCorrupt, Err: err}
-	}
-	if t.Generation < m.Generation {
+	t, _, err := ReadAs(ctx, s, "read tombstone", key, func(body []byte, t *Tombstone) error {
+		return json.Unmarshal(body, t)
+	})
+	if err == nil && t.Generation < m.Generation {
 		return t, &Error{Op: "read tombstone", Key: key, Class: ErrNotFound, Err: fmt.Errorf("that of generation %d", t.Generation)}
 	}
-	return t, nil
+	return t, err
 }
 
 // SweepTemp removes what writers that died left of objects they never finished

@@ -55,8 +55,7 @@ func wrap(op, key string, err error) error {
 	if err == nil || errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) {
 		return err
 	}
-	var own *Error
-	if errors.As(err, &own) {
+	if _, own := errors.AsType[*Error](err); own {
 		return err
 	}
 	e := &Error{Op: op, Key: key, Class: class(err)}
@@ -100,8 +99,7 @@ func class(err error) error {
 // missing sorts what is not there. Only an object counts as not found: that is
 // what a cache miss rests on.
 func missing(err error) error {
-	var s3 smithy.APIError
-	if errors.As(err, &s3) {
+	if s3, ok := errors.AsType[smithy.APIError](err); ok {
 		switch s3.ErrorCode() {
 		case "NoSuchKey", "NotFound": // the latter has no body: the reply to HEAD
 			return ErrNotFound
@@ -112,8 +110,7 @@ func missing(err error) error {
 		}
 		return ErrTransient
 	}
-	var g *gcsblob.Error
-	if errors.As(err, &g) && strings.Contains(g.Message, "bucket does not exist") {
+	if g, ok := errors.AsType[*gcsblob.Error](err); ok && strings.Contains(g.Message, "bucket does not exist") {
 		return ErrInvalid
 	}
 	return ErrNotFound

@@ -149,11 +149,11 @@ func (b *Bucket) ErrorAs(err error, target any) bool { return errors.As(err, tar
 
 // ErrorCode sorts a reply by its status.
 func (b *Bucket) ErrorCode(err error) gcerrors.ErrorCode {
-	var e *Error
-	if errors.Is(err, errSigned) {
+	e, replied := errors.AsType[*Error](err)
+	switch {
+	case errors.Is(err, errSigned):
 		return gcerrors.Unimplemented
-	}
-	if !errors.As(err, &e) {
+	case !replied:
 		return gcerrors.Unknown
 	}
 	switch e.Status {

@@ -192,8 +192,8 @@ func (u *upload) sendAll() error {
 
 // final reports whether a reply will be the same next time.
 func final(err error) bool {
-	var refused *Error
-	return errors.As(err, &refused) && refused.Status < 500 && refused.Status != http.StatusTooManyRequests && refused.Status != http.StatusRequestTimeout
+	refused, ok := errors.AsType[*Error](err)
+	return ok && refused.Status < 500 && refused.Status != http.StatusTooManyRequests && refused.Status != http.StatusRequestTimeout
 }
 
 // send sends all that the server lacks. It fails if the server did not take it.

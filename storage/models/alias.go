@@ -27,15 +27,9 @@ func (r Registry) alias(ctx context.Context, name, alias string) (Alias, string,
 	if !ValidName(alias) {
 		return Alias{}, "", fmt.Errorf("storage: %q is no alias", alias)
 	}
-	body, version, err := r.store.Read(ctx, aliasKey(name, alias))
-	if err != nil {
-		return Alias{}, version, err
-	}
-	var a Alias
-	if err := json.Unmarshal(body, &a); err != nil {
-		return Alias{}, version, &storage.Error{Op: "read alias", Key: aliasKey(name, alias), Class: storage.ErrCorrupt, Err: err}
-	}
-	return a, version, nil
+	return storage.ReadAs(ctx, r.store, "read alias", aliasKey(name, alias), func(body []byte, a *Alias) error {
+		return json.Unmarshal(body, a)
+	})
 }
 
 // Alias returns what an alias names; ErrNotFound if there is none.

@@ -25,25 +25,19 @@ type Release struct {
 // so that a Swap can replace it.
 func (r Registry) releaseAt(ctx context.Context, name string, version int) (Release, string, error) {
 	key := releaseFolder(name, version) + "release.json"
-	body, at, err := r.store.Read(ctx, key)
-	if err != nil {
-		return Release{}, at, err
-	}
-	var there Release
-	err = json.Unmarshal(body, &there)
-	if err == nil {
-		err = storage.CheckTree(there.Files)
-	}
-	if err == nil {
-		_, err = storage.BlobKey(there.Digest)
-	}
-	if err == nil && (there.Name != name || there.Version != version) {
-		err = fmt.Errorf("it is the release %s@%d", there.Name, there.Version)
-	}
-	if err != nil {
-		return Release{}, at, &storage.Error{Op: "read release", Key: key, Class: storage.ErrCorrupt, Err: err}
-	}
-	return there, at, nil
+	return storage.ReadAs(ctx, r.store, "read release", key, func(body []byte, there *Release) error {
+		err := json.Unmarshal(body, there)
+		if err == nil {
+			err = storage.CheckTree(there.Files)
+		}
+		if err == nil {
+			_, err = storage.BlobKey(there.Digest)
+		}
+		if err == nil && (there.Name != name || there.Version != version) {
+			err = fmt.Errorf("it is the release %s@%d", there.Name, there.Version)
+		}
+		return err
+	})
 }
 
 // ReleaseAt returns the release of that version; ErrNotFound if there is none.
