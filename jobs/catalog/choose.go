@@ -113,18 +113,15 @@ func StartedBy(ctx context.Context, store *storage.Store, run string) ([]string,
 	if err != nil {
 		return nil, NoRun(run, err)
 	}
-	var words []string
 	switch {
 	case s.Live():
 		return nil, &diagnostic.UsageError{Message: fmt.Sprintf("run %s is not over: %s", run, s), Hint: fmt.Sprintf("`%s` follows it, `%s` ends it", commandline.Of("logs", "-f", run), commandline.Of("cancel", run))}
 	case s.Record != nil:
-		words = s.Record.Args
-	default: // it was killed
-		resolved, err := runs.LoadResolved(ctx, store, run)
-		if err != nil && !errors.Is(err, storage.ErrNotFound) {
-			return nil, err
-		}
-		words = resolved.Args
+		return s.Record.Args, nil
 	}
-	return words, nil
+	resolved, err := runs.LoadResolved(ctx, store, run)
+	if errors.Is(err, storage.ErrNotFound) { // it was killed before it began
+		err = nil
+	}
+	return resolved.Args, err
 }

@@ -7,7 +7,6 @@ package key
 import (
 	"bytes"
 	"crypto/sha256"
-	"encoding/hex"
 	"encoding/json"
 	"fmt"
 	"maps"
@@ -43,8 +42,7 @@ func (p Preimage) Key() (key string, canonical []byte, err error) {
 	if err != nil {
 		return "", nil, fmt.Errorf("key of a %s stage: %w", p.Kind, err)
 	}
-	sum := sha256.Sum256(canonical)
-	return hex.EncodeToString(sum[:]), canonical, nil
+	return fmt.Sprintf("%x", sha256.Sum256(canonical)), canonical, nil
 }
 
 // Canonical rewrites JSON by RFC 8785: keys sorted by UTF-16 code units, no
