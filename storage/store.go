@@ -8,7 +8,7 @@
 //
 //   - storage: Store, which is what is kept: artifacts and blobs (artifact.go,
 //     blob.go, verify.go, fetch.go), trees, manifests and their history,
-//     checkpoints, leases and their holders, sweeps beside writers
+//     checkpoints, leases and their holders, sweeps beside writers, URLs of objects
 //   - bucket: Bucket, which a Store embeds: URLs, objects, records, retries,
 //     error classes, and the four kinds of buckets
 //   - localblob, gcsblob: drivers of a folder and of Google Cloud Storage
