@@ -5,7 +5,8 @@
 //     in every process. It may go with interpose.go.
 //   - interpose.go puts functions of ours before the plugin's own, since go-xla has no place
 //     for a program that is loaded instead of compiled. It may go when go-xla can serialise
-//     an executable and make one from bytes.
+//     an executable and make one from bytes. It also keeps signals from the plugin's threads
+//     (pjrtCreate in pjrt.h), which oneDNN does not survive; that must stay somewhere.
 //   - donation.go tells the compiler which output takes the place of which donated input,
 //     which go-xla never says. It may go when go-xla's builder has a word for input-output
 //     aliases.

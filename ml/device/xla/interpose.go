@@ -125,7 +125,7 @@ func sprintCreate(n C.int, args unsafe.Pointer) unsafe.Pointer {
 		in.flags = &flags
 	}
 	in.mu.Unlock()
-	if e := C.pjrtCall(in.table, C.pjrtClientCreate, args); e != nil {
+	if e := C.pjrtCreate(in.table, args); e != nil {
 		return e
 	}
 	client := (*C.clientCreateArgs)(args).client

@@ -10,6 +10,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"syscall"
 	"testing"
 
 	"github.com/gomlx/compute"
@@ -74,6 +75,31 @@ func steps(t *testing.T, d *device.Device) ([]float32, int) {
 	}
 	defer state.MustFinalizeAll()
 	return tensors.MustCopyFlatData[float32](state), len(at)
+}
+
+// TestThreadsHandleNoSignals: a signal on a thread of the plugin overwrites the heap while
+// oneDNN multiplies there.
+func TestThreadsHandleNoSignals(t *testing.T) {
+	openKeeping(t, t.TempDir())
+	tasks, err := filepath.Glob("/proc/self/task/*/status")
+	if err != nil || len(tasks) == 0 {
+		t.Skip("threads are not seen here")
+	}
+	workers := 0
+	for _, task := range tasks {
+		status, err := os.ReadFile(task)
+		if err != nil || !bytes.HasPrefix(status, []byte("Name:\ttf_XLAEigen\n")) {
+			continue // another thread, or one that has ended
+		}
+		workers++
+		blocked := regexp.MustCompile(`SigBlk:\t([0-9a-f]+)`).FindSubmatch(status)
+		if set, err := strconv.ParseUint(string(blocked[1]), 16, 64); err != nil || set>>(syscall.SIGPROF-1)&1 == 0 {
+			t.Errorf("%s blocks %s: %v", task, blocked[1], err)
+		}
+	}
+	if workers == 0 {
+		t.Error("no thread of the plugin was found")
+	}
 }
 
 // TestKeptProgramsRunAsCompiledOnes fails too when another go-xla does not let

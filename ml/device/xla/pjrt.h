@@ -5,6 +5,8 @@
 #ifndef SPRINT_PJRT_H
 #define SPRINT_PJRT_H
 
+#include <pthread.h>
+#include <signal.h>
 #include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
@@ -58,6 +60,20 @@ typedef struct { size_t size; void *extensions; const void *executable; const ch
 typedef struct { size_t size; void *extensions; void *client; const char *bytes; size_t length; void *loaded; const char *options; size_t optionsSize; } deserializeArgs;
 
 static inline void *pjrtCall(const pjrtTable *t, int function, void *args) { return t->function[function](args); }
+
+// pjrtCreate makes a client whose threads handle no signals. oneDNN's matrix products let the
+// stack pointer point into the heap, so a signal that comes to such a thread while it works,
+// as a CPU profile's do, writes its frame over whatever lies there.
+static inline void *pjrtCreate(const pjrtTable *t, void *args) {
+  sigset_t blocked, before;
+  sigfillset(&blocked);
+  for (int *s = (int[]){SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGTRAP, SIGABRT, 0}; *s; s++) sigdelset(&blocked, *s); // a fault's own
+  pthread_sigmask(SIG_BLOCK, &blocked, &before);
+  void *error = pjrtCall(t, pjrtClientCreate, args); // threads inherit what is blocked
+  pthread_sigmask(SIG_SETMASK, &before, NULL);
+  return error;
+}
+
 static inline void pjrtFreeSerialized(serializeArgs *a) { if (a->deleter) a->deleter(a->backing); }
 
 // pjrtApi finds the table of a plugin that is already loaded; NULL if it is not.
