@@ -18,6 +18,8 @@ var (
 	ErrInvalid   = bucket.ErrInvalid
 	ErrTransient = bucket.ErrTransient
 	ErrHeld      = bucket.ErrHeld
+
+	ErrObstructed = bucket.ErrObstructed
 )
 
 // Error says which operation on which key failed, its class and its cause.

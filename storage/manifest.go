@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"path"
 	"regexp"
 	"slices"
 	"strconv"
@@ -80,11 +79,12 @@ func (s *Store) Newest(ctx context.Context, kind, key string) (Manifest, int, er
 // not; 0 if there is none.
 func (s *Store) Generation(ctx context.Context, kind, key string) (int, error) {
 	newest := 0
-	for info, err := range s.List(ctx, manifestPrefix(kind, key)) {
+	prefix := manifestPrefix(kind, key)
+	for info, err := range s.List(ctx, prefix) {
 		if err != nil {
 			return 0, err
 		}
-		if n, err := strconv.Atoi(path.Base(info.Key)); err == nil {
+		if n, err := strconv.Atoi(strings.TrimPrefix(info.Key, prefix)); err == nil {
 			newest = max(newest, n)
 		}
 	}

@@ -26,7 +26,7 @@ func Code(err error) stages.Code {
 		return stages.CodeDone
 	case errors.As(err, &verdict):
 		return verdict.Code
-	case errors.Is(err, storage.ErrCorrupt):
+	case errors.Is(err, storage.ErrCorrupt), errors.Is(err, storage.ErrObstructed):
 		return stages.CodeIntegrity
 	case errors.As(err, &failure):
 		return failure.Code
@@ -80,6 +80,8 @@ func Hint(err error) string {
 		return verdict.Hint
 	case errors.Is(err, storage.ErrCorrupt) && errors.As(err, &stored):
 		return Mend(stored.Key)
+	case errors.Is(err, storage.ErrObstructed):
+		return "move it out of the folder of the store, or remove it, then run the same command"
 	case errors.Is(err, storage.ErrHeld):
 		return "leave out --no-wait to wait for the other run and take its result"
 	case errors.Is(err, storage.ErrFull):

@@ -85,7 +85,8 @@ func Open(ctx context.Context, rawURL string, o *Options) (*Bucket, error) {
 	if err != nil {
 		return nil, err
 	}
-	opened, err := d.open(ctx, u)
+	filled := o.filled()
+	opened, err := d.open(ctx, u, filled.Log)
 	if err != nil {
 		err = wrap("open", Redact(rawURL), err)
 		if own, ok := errors.AsType[*Error](err); ok && errors.Is(own.Class, ErrTransient) {
@@ -94,7 +95,7 @@ func Open(ctx context.Context, rawURL string, o *Options) (*Bucket, error) {
 		}
 		return nil, err
 	}
-	return newBucket(opened, d, u, rawURL, o.filled()), nil
+	return newBucket(opened, d, u, rawURL, filled), nil
 }
 
 func newBucket(opened opened, d driver, at *url.URL, source string, o Options) *Bucket {

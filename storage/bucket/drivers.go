@@ -3,6 +3,7 @@ package bucket
 import (
 	"context"
 	"errors"
+	"log/slog"
 	"net/url"
 	"time"
 
@@ -17,7 +18,7 @@ import (
 
 // driver is what a Bucket needs to know of one kind of bucket beyond gocloud.
 type driver struct {
-	open func(ctx context.Context, u *url.URL) (opened, error)
+	open func(ctx context.Context, u *url.URL, log *slog.Logger) (opened, error)
 	// params are the query parameters that the URL may carry.
 	params []string
 	// version names the state of the object that a reader reads.
@@ -51,15 +52,15 @@ type bulkTransfer interface {
 func drivers() map[string]driver {
 	return map[string]driver{
 		"file": {
-			open: func(_ context.Context, u *url.URL) (opened, error) {
-				b, err := localblob.OpenBucket(u.Path)
+			open: func(_ context.Context, u *url.URL, log *slog.Logger) (opened, error) {
+				b, err := localblob.OpenBucket(u.Path, log)
 				return opened{blobs: b}, err
 			},
 			version:   versionOf(func(v localblob.Version) string { return string(v) }),
 			condition: demand(func(c *localblob.Condition, v string) { c.Version = v }),
 		},
 		"mem": {
-			open: func(context.Context, *url.URL) (opened, error) {
+			open: func(context.Context, *url.URL, *slog.Logger) (opened, error) {
 				return opened{blobs: memblob.OpenBucket(nil)}, nil
 			},
 			serial: true,

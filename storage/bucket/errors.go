@@ -10,6 +10,7 @@ import (
 
 	"github.com/aws/smithy-go"
 	"github.com/sprint-ml/sprint/storage/gcsblob"
+	"github.com/sprint-ml/sprint/storage/localblob"
 	"gocloud.dev/gcerrors"
 )
 
@@ -24,6 +25,9 @@ var (
 	ErrInvalid   = errors.New("not valid")
 	ErrTransient = errors.New("temporary failure")
 	ErrHeld      = errors.New("held by another holder")
+	// ErrObstructed: in a local folder something else lies where a folder of the
+	// store must be, or where an object must be and cannot be moved away.
+	ErrObstructed = errors.New("obstructed")
 )
 
 // Error says which operation on which key failed, its class and its cause.
@@ -59,8 +63,11 @@ func wrap(op, key string, err error) error {
 		return err
 	}
 	e := &Error{Op: op, Key: key, Class: class(err)}
-	if !errors.Is(e.Class, ErrNotFound) { // of which a driver only says the same once more
+	switch kind := (*localblob.KindError)(nil); {
+	case !errors.Is(e.Class, ErrNotFound):
 		e.Err = message(err)
+	case errors.As(err, &kind): // else a driver only says the same once more
+		e.Err = kind
 	}
 	return e
 }
@@ -77,7 +84,10 @@ func class(err error) error {
 	case 412:
 		return ErrExists
 	}
+	var obstacle *localblob.ObstacleError
 	switch {
+	case errors.As(err, &obstacle):
+		return ErrObstructed
 	case errors.Is(err, fs.ErrPermission), errors.Is(err, syscall.EROFS), noCredentials(err), refusedToken(err) != "":
 		return ErrDenied
 	case errors.Is(err, syscall.ENOSPC), errors.Is(err, syscall.EDQUOT):

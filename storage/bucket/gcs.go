@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"log/slog"
 	"net/http"
 	"net/url"
 	"os"
@@ -32,7 +33,7 @@ func gcsEndpoint() (endpoint string, emulated bool) {
 
 // openGCS opens a bucket with the machine's credentials. Without any it says
 // so at once instead of failing on the first read.
-func openGCS(ctx context.Context, u *url.URL) (opened, error) {
+func openGCS(ctx context.Context, u *url.URL, _ *slog.Logger) (opened, error) {
 	transport := http.DefaultTransport.(*http.Transport).Clone() // the type is documented
 	all := tune(transport)
 	client := &http.Client{Transport: transport}

@@ -104,7 +104,7 @@ func (b *Bucket) create(ctx context.Context, key string, data []byte) error {
 	if err == nil || ctx.Err() != nil {
 		return err
 	}
-	if errors.Is(err, ErrDenied) || errors.Is(err, ErrFull) || errors.Is(err, ErrInvalid) {
+	if nothingWritten(err) {
 		return err
 	}
 	there, _, readErr := b.readAll(ctx, key, recordLimit)
@@ -117,6 +117,11 @@ func (b *Bucket) create(ctx context.Context, key string, data []byte) error {
 		return readErr
 	}
 	return err
+}
+
+// nothingWritten reports whether an error says that nothing was written.
+func nothingWritten(err error) bool {
+	return errors.Is(err, ErrDenied) || errors.Is(err, ErrFull) || errors.Is(err, ErrInvalid) || errors.Is(err, ErrObstructed)
 }
 
 // WriteRecord stores a record in place of what is there; the last writer wins.
@@ -154,7 +159,7 @@ func (b *Bucket) Swap(ctx context.Context, key, version string, body []byte) (st
 	stale := &Error{Op: "swap", Key: key, Class: ErrStale}
 	switch {
 	case err == nil:
-	case ctx.Err() != nil, errors.Is(err, ErrDenied), errors.Is(err, ErrFull), errors.Is(err, ErrInvalid):
+	case ctx.Err() != nil, nothingWritten(err):
 		return "", err
 	case version == "" && errors.Is(err, ErrExists):
 		return "", stale

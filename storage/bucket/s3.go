@@ -3,6 +3,7 @@ package bucket
 import (
 	"context"
 	"errors"
+	"log/slog"
 	"net/http"
 	"net/url"
 
@@ -16,7 +17,7 @@ import (
 	"golang.org/x/sync/semaphore"
 )
 
-func openS3(ctx context.Context, u *url.URL) (opened, error) {
+func openS3(ctx context.Context, u *url.URL, _ *slog.Logger) (opened, error) {
 	opener := &s3blob.URLOpener{}
 	bucket, err := opener.OpenBucketURL(ctx, u)
 	if err != nil {

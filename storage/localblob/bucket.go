@@ -7,8 +7,9 @@
 // a rename, it truncates a sidecar in place, and it never calls fsync.
 //
 // The map: bucket.go opens, describes, copies and deletes, list.go lists,
-// reader.go reads, writer.go writes and publishes, temp.go keeps what is being
-// written and removes what dead writers left.
+// reader.go reads, writer.go writes and publishes, obstacle.go finds what is no file or
+// no folder and gets in the way, temp.go keeps what is being written and removes what
+// dead writers left.
 package localblob
 
 import (
@@ -17,6 +18,7 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"log/slog"
 	"os"
 	"strings"
 
@@ -49,10 +51,11 @@ type Version string
 type bucket struct {
 	root *os.Root
 	dir  string
+	log  *slog.Logger
 }
 
 // OpenBucket opens dir, which it creates if needed, as a bucket.
-func OpenBucket(dir string) (*blob.Bucket, error) {
+func OpenBucket(dir string, log *slog.Logger) (*blob.Bucket, error) {
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return nil, err
 	}
@@ -61,7 +64,7 @@ func OpenBucket(dir string) (*blob.Bucket, error) {
 		return nil, err
 	}
 	_, _, _ = sweepTemp(root, orphanAge, false) // what cannot be removed takes only space
-	return blob.NewBucket(&bucket{root: root, dir: dir}), nil
+	return blob.NewBucket(&bucket{root: root, dir: dir, log: log}), nil
 }
 
 // name adds the folder to an error, whose own paths are relative to it. What a
@@ -132,10 +135,10 @@ func (b *bucket) stat(key string) (fs.FileInfo, error) {
 	}
 	fi, err := b.root.Lstat(key)
 	if err != nil {
-		return nil, err
+		return nil, b.obstacle(key, err)
 	}
 	if !fi.Mode().IsRegular() {
-		return nil, fmt.Errorf("localblob: %s: %w", key, fs.ErrNotExist)
+		return nil, &KindError{Key: key, Mode: fi.Mode()}
 	}
 	return fi, nil
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"io"
+	"log/slog"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -23,7 +24,7 @@ func (h harness) MakeDriver(context.Context) (driver.Bucket, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &bucket{root: root, dir: h.dir}, nil
+	return &bucket{root: root, dir: h.dir, log: slog.New(slog.DiscardHandler)}, nil
 }
 
 func (h harness) MakeDriverForNonexistentBucket(context.Context) (driver.Bucket, error) {
@@ -45,7 +46,7 @@ func TestConformance(t *testing.T) {
 
 func openBucket(t testing.TB, dir string) *blob.Bucket {
 	t.Helper()
-	b, err := OpenBucket(dir)
+	b, err := OpenBucket(dir, slog.New(slog.DiscardHandler))
 	if err != nil {
 		t.Fatal(err)
 	}

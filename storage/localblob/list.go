@@ -22,6 +22,9 @@ func (b *bucket) ListPaged(ctx context.Context, o *driver.ListOptions) (*driver.
 	if i := strings.LastIndexByte(o.Prefix, '/'); i >= 0 {
 		dir = o.Prefix[:i]
 	}
+	if there, err := b.isFolder(dir); !there {
+		return &driver.ListPage{}, err
+	}
 	p := &lister{o: o, size: size, last: string(o.PageToken), page: &driver.ListPage{}}
 	if err := b.walk(ctx, dir, p.visit); err != nil && !errors.Is(err, fs.SkipAll) {
 		return nil, err

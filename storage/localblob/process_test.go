@@ -8,6 +8,7 @@ import (
 	"flag"
 	"fmt"
 	"io"
+	"log/slog"
 	"math/rand/v2"
 	"os"
 	"os/exec"
@@ -56,7 +57,7 @@ func TestMain(m *testing.M) {
 }
 
 func play(role, dir string) error {
-	b, err := OpenBucket(dir)
+	b, err := OpenBucket(dir, slog.New(slog.DiscardHandler))
 	if err != nil {
 		return err
 	}

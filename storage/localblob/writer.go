@@ -124,11 +124,20 @@ func (w *writer) publish() error {
 	err := put()
 	if errors.Is(err, fs.ErrNotExist) {
 		if err := w.b.mkdir(dir); err != nil {
-			return err
+			return w.b.obstacle(w.key, err)
 		}
 		err = put()
 	}
-	return err
+	if err != nil && w.condition == nil {
+		moved, failed := w.b.setAside(w.key)
+		if failed != nil {
+			return w.b.obstacle(w.key, failed)
+		}
+		if moved {
+			err = put()
+		}
+	}
+	return w.b.obstacle(w.key, err)
 }
 
 // after moves the modification time of the new file past that of the one it
