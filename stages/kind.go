@@ -17,6 +17,7 @@ import (
 	"slices"
 
 	"github.com/sprint-ml/sprint/storage"
+	"github.com/sprint-ml/sprint/storage/models"
 )
 
 // Kind describes one type of stage. Kinds are values handed to a Registry;
@@ -46,6 +47,10 @@ type Kind struct {
 	// child process: its memory is tuned by its environment and the kernel may
 	// kill it without the runner. Nil never does.
 	Isolated func(options any) bool
+	// Published says what the committed work of a manifest left in the registry of
+	// models; ok is false if it left nothing. Work whose publication is gone is
+	// done again. Nil publishes nothing.
+	Published func(m storage.Manifest) (p models.Publication, ok bool)
 }
 
 // Always is the Isolated of kinds that always run in a child process.

@@ -9,6 +9,7 @@
 package evaluate
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -23,6 +24,7 @@ import (
 	"github.com/sprint-ml/sprint/stages"
 	"github.com/sprint-ml/sprint/storage"
 	"github.com/sprint-ml/sprint/storage/check"
+	"github.com/sprint-ml/sprint/storage/models"
 )
 
 // Evaluation says what a run of a graph would do, and why. Making one changes
@@ -49,7 +51,8 @@ type Decision struct {
 	// Generation is that of the newest manifest when this was decided, readable
 	// or not; 0 if there was none.
 	Generation int
-	// Lost is the manifest of this very key whose outputs are not all there.
+	// Lost is the manifest of this very key whose outputs, or whose publication, are not
+	// all there.
 	Lost *storage.Manifest
 	// Resumable nodes have a checkpoint.
 	Resumable bool
@@ -195,7 +198,7 @@ func (e Evaluator) decide(ctx context.Context, g *graph.Graph, node *graph.Node,
 		}
 		return e.explainMiss(ctx, g, node, d)
 	}
-	reason, err := e.outputsThere(ctx, *d.Manifest)
+	reason, err := e.effectThere(ctx, node, *d.Manifest)
 	switch {
 	case err != nil || reason != "":
 		d.State, d.Reason, d.Lost, d.Manifest = runs.Pending, reason, d.Manifest, nil
@@ -203,6 +206,25 @@ func (e Evaluator) decide(ctx context.Context, g *graph.Graph, node *graph.Node,
 		d.State, d.Reason, d.Manifest = runs.Pending, "forced", nil
 	}
 	return err
+}
+
+// effectThere checks that all that committed work left in the store is there;
+// reason says what is missing.
+func (e Evaluator) effectThere(ctx context.Context, node *graph.Node, m storage.Manifest) (reason string, err error) {
+	if node.Kind.Published == nil {
+		return e.outputsThere(ctx, m)
+	}
+	p, ok := node.Kind.Published(m)
+	if !ok {
+		return e.outputsThere(ctx, m)
+	}
+	var missing string
+	var failed error
+	var asking sync.WaitGroup
+	asking.Go(func() { missing, failed = models.In(e.Store).Missing(ctx, p) })
+	reason, err = e.outputsThere(ctx, m)
+	asking.Wait()
+	return cmp.Or(reason, missing), errors.Join(err, failed)
 }
 
 // outputsThere checks that every output exists with its size; reason says what

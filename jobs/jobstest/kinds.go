@@ -253,6 +253,8 @@ func (s shipper) Run(ctx context.Context, in stages.Inputs, out stages.Outputs) 
 	if err := models.In(s.env.Store).SetAlias(ctx, "toy", "latest", release.Version); err != nil {
 		return err
 	}
+	s.env.Note("version", release.Version)
+	s.env.Note("digest", release.Digest)
 	w, err := out.Create(ctx, "receipt", "text/plain")
 	if err != nil {
 		return err
@@ -303,6 +305,11 @@ func nodeKind(count *Counter) stages.Kind {
 func shipKind(count *Counter) stages.Kind {
 	k := Kind("ship", count, false, []string{"end"}, false, "receipt")
 	k.New = func(_ any, env stages.Env) stages.Stage { return counted{shipper{env}, env, count} }
+	k.Published = func(m storage.Manifest) (models.Publication, bool) {
+		version, _ := m.Notes["version"].(float64)
+		digest, _ := m.Notes["digest"].(string)
+		return models.Publication{Name: "toy", Version: int(version), Digest: digest, Alias: "latest"}, true
+	}
 	return k
 }
 

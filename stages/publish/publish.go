@@ -12,6 +12,7 @@ import (
 	"fmt"
 	"log/slog"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/sprint-ml/sprint/stages"
@@ -39,9 +40,30 @@ keeps its version. The alias moves last.`,
 		Outputs: func(any) []stages.Output {
 			return []stages.Output{{Name: "release"}, {Name: "receipt", Volatile: true}}
 		},
-		Options: func() any { return new(Options) },
-		New:     func(options any, env stages.Env) stages.Stage { return &stage{o: options.(*Options), env: env} },
+		Options:   func() any { return new(Options) },
+		New:       func(options any, env stages.Env) stages.Stage { return &stage{o: options.(*Options), env: env} },
+		Published: published,
 	}
+}
+
+// releaseNote is the note of a manifest that names the release: NAME@VERSION.
+const releaseNote = "release"
+
+// published reads from a manifest what was published: the version, which no key
+// holds, from the note.
+func published(m storage.Manifest) (p models.Publication, ok bool) {
+	var preimage struct{ Options Options }
+	if json.Unmarshal(m.Preimage, &preimage) != nil || m.Verdict != nil {
+		return p, false
+	}
+	p.Name, p.Alias = preimage.Options.Name, preimage.Options.Alias
+	tree, _ := m.Output("release")
+	p.Digest = tree.Digest
+	note, _ := m.Notes[releaseNote].(string)
+	if version, named := strings.CutPrefix(note, p.Name+"@"); named {
+		p.Version, _ = strconv.Atoi(version) // 0 is not known
+	}
+	return p, models.ValidName(p.Name) && models.ValidName(p.Alias)
 }
 
 // Options of publish.
@@ -139,7 +161,7 @@ func (s *stage) Run(ctx context.Context, in stages.Inputs, out stages.Outputs) e
 	if named != release.Version {
 		s.env.Log.Warn("the alias stays: another run published a later version meanwhile", slog.String("model", s.o.Name), slog.String("alias", s.o.Alias), slog.Int("version", named))
 	}
-	s.env.Note("release", fmt.Sprintf("%s@%d", s.o.Name, release.Version))
+	s.env.Note(releaseNote, fmt.Sprintf("%s@%d", s.o.Name, release.Version))
 	s.env.Log.Info("published", slog.String("model", s.o.Name), slog.Int("version", release.Version), slog.String("alias", s.o.Alias))
 	return nil
 }

@@ -151,3 +151,22 @@ func TestCheck(t *testing.T) {
 		t.Errorf("%v", p)
 	}
 }
+
+// TestPublished: what the work of a manifest published is read from it alone, also
+// where an earlier sprint noted no version.
+func TestPublished(t *testing.T) {
+	tree := "sha256:" + strings.Repeat("ab", 32)
+	m := storage.Manifest{Preimage: []byte(`{"options":{"name":"news","alias":"latest"}}`), Outputs: []storage.Artifact{{Name: "release", Digest: tree}}, Notes: map[string]any{"release": "news@3"}}
+	of := publish.Kind().Published
+	if got, ok := of(m); !ok || got != (models.Publication{Name: "news", Version: 3, Digest: tree, Alias: "latest"}) {
+		t.Errorf("published %+v, %v", got, ok)
+	}
+	m.Notes["release"] = "other@3"
+	if got, ok := of(m); !ok || got.Version != 0 {
+		t.Errorf("another's note: %+v, %v", got, ok)
+	}
+	m.Preimage = []byte(`{"options":{"name":"../x","alias":"latest"}}`)
+	if got, ok := of(m); ok {
+		t.Errorf("no name of a model: %+v", got)
+	}
+}
