@@ -125,6 +125,9 @@ func (o *Runner) Run(ctx context.Context, g *graph.Graph) (*runs.Result, error) 
 	if err := probe.Quick(ctx, r.Store.Bucket); err != nil {
 		return nil, err
 	}
+	if err := r.Store.Reserve(); err != nil { // it is gc that misses it, on a full disk
+		r.Log.Debug("no space could be reserved for a gc of a full disk", "error", err)
+	}
 	ctx, leave, err := r.announce(ctx, evaluation)
 	if err != nil {
 		return nil, err

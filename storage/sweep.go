@@ -117,7 +117,7 @@ type Sweeper struct {
 // BeginSweep takes the lease of the sweep, *HeldError if another has it, and
 // returns when no writer relies any more on having seen none.
 func (s *Store) BeginSweep(ctx context.Context, settle time.Duration) (*Sweeper, error) {
-	lease, err := s.Acquire(ctx, sweepLease, Self(), sweepTTL, "")
+	lease, err := s.acquireSweep(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -138,11 +138,32 @@ func (s *Store) BeginSweep(ctx context.Context, settle time.Duration) (*Sweeper,
 	return w, nil
 }
 
+// acquireSweep takes the lease of the sweep, on a full disk in the space that earlier
+// runs reserved.
+func (s *Store) acquireSweep(ctx context.Context) (*Lease, error) {
+	lease, err := s.Acquire(ctx, sweepLease, Self(), sweepTTL, "")
+	if !errors.Is(err, ErrFull) {
+		return lease, err
+	}
+	spent, failed := s.SpendReserve()
+	if !spent {
+		return nil, errors.Join(err, failed)
+	}
+	s.Logger().Info("the disk of the store is full: the space that runs reserved is used to begin")
+	return s.Acquire(ctx, sweepLease, Self(), sweepTTL, "")
+}
+
 // Now is the time at which the sweep began, by the store's own clock.
 func (w *Sweeper) Now() time.Time { return w.now }
 
-// End releases the lease.
-func (w *Sweeper) End(ctx context.Context) error { return w.lease.Release(ctx) }
+// End releases the lease, and reserves space for the next sweep of a full disk.
+func (w *Sweeper) End(ctx context.Context) error {
+	err := w.lease.Release(ctx)
+	if failed := w.s.Reserve(); failed != nil {
+		w.s.Logger().Debug("no space could be reserved for the next gc", "error", failed)
+	}
+	return err
+}
 
 // ErrYoung says that an object was written too lately to be deleted.
 var ErrYoung = errors.New("written meanwhile")

@@ -5,8 +5,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"maps"
-	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -48,16 +46,29 @@ func (c *collection) deleteAll(ctx context.Context) (err error) {
 		}
 	}
 	// What refers to blobs goes first.
-	return inOrder(ctx, c.writeTombstones, c.collectOther, c.deleteBlobs)
+	return inOrder(ctx, c.collectOther, c.deleteBlobs)
 }
 
-// writeTombstones writes the tombstones of the manifests whose outputs go. It comes
-// before the outputs are deleted: a reader in between sees one of the two.
-func (c *collection) writeTombstones(ctx context.Context) error {
-	tombstones := map[string]storage.Tombstone{}
+// burials is how many tombstones are written before the blobs that they tell of are
+// deleted: on a full disk there is room for no more.
+const burials = 64
+
+// batch is a part of what is deleted.
+type batch struct {
+	tombstones []storage.Tombstone
+	blobs      []digest32
+}
+
+// batches parts the blobs that go and the tombstones of the manifests whose outputs
+// they are, so that a blob is not in an earlier part than any tombstone that tells
+// of it. Blobs that no manifest names come last: they may be files of a tree.
+func (c *collection) batches(ctx context.Context) ([]batch, error) {
+	var out []batch
+	last := map[digest32]int{}   // the part of the last tombstone that tells of a blob
+	tombs := map[string][2]int{} // the place of the tombstone of a kind/key
 	for m, err := range c.Store.History(ctx, "") {
 		if err != nil {
-			return err
+			return nil, err
 		}
 		var bytes int64
 		hit := false
@@ -68,28 +79,62 @@ func (c *collection) writeTombstones(ctx context.Context) error {
 				}
 			}
 		}
-		if hit {
-			tombstones[m.Kind+"/"+m.Key] = storage.Tombstone{Kind: m.Kind, Key: m.Key, Generation: m.Generation, Evicted: c.now.UTC(), Bytes: bytes}
+		if !hit {
+			continue
+		}
+		t := storage.Tombstone{Kind: m.Kind, Key: m.Key, Generation: m.Generation, Evicted: c.now.UTC(), Bytes: bytes}
+		at, known := tombs[m.Kind+"/"+m.Key]
+		if !known {
+			if len(out) == 0 || len(out[len(out)-1].tombstones) == burials {
+				out = append(out, batch{})
+			}
+			at = [2]int{len(out) - 1, len(out[len(out)-1].tombstones)}
+			tombs[m.Kind+"/"+m.Key] = at
+			out[at[0]].tombstones = append(out[at[0]].tombstones, t)
+		}
+		out[at[0]].tombstones[at[1]] = t
+		for _, a := range m.Outputs {
+			if d, ok := digestOf(a.Digest); ok {
+				last[d] = max(last[d], at[0])
+			}
 		}
 	}
-	return forEach(ctx, slices.Collect(maps.Values(tombstones)), func(t storage.Tombstone) error { return c.Store.Bury(ctx, t) })
+	out = append(out, batch{})
+	for d := range c.blobs {
+		at, named := last[d]
+		if !named {
+			at = len(out) - 1
+		}
+		out[at].blobs = append(out[at].blobs, d)
+	}
+	return out, nil
 }
 
-// deleteBlobs deletes the blobs.
+// deleteBlobs deletes the blobs. Tombstones are written before: a reader in between
+// sees an output or its tombstone.
 func (c *collection) deleteBlobs(ctx context.Context) error {
 	group := &c.report.Groups[0]
 	*group = Group{What: group.What}
+	batches, err := c.batches(ctx)
+	if err != nil {
+		return err
+	}
+	for _, b := range batches {
+		if err := forEach(ctx, b.tombstones, func(t storage.Tombstone) error { return c.Store.Bury(ctx, t) }); err != nil {
+			return err
+		}
+		if err := c.deleteBatch(ctx, b.blobs, group); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// deleteBatch deletes some of the blobs.
+func (c *collection) deleteBatch(ctx context.Context, blobs []digest32, group *Group) error {
 	var mu sync.Mutex
-	type blob struct {
-		digest string
-		size   int64
-	}
-	var all []blob
-	for d, size := range c.blobs {
-		all = append(all, blob{fmt.Sprintf("sha256:%x", d[:]), size})
-	}
-	return forEach(ctx, all, func(b blob) error {
-		key, err := storage.BlobKey(b.digest)
+	return forEach(ctx, blobs, func(d digest32) error {
+		key, err := storage.BlobKey(fmt.Sprintf("sha256:%x", d[:]))
 		if err != nil {
 			return err
 		}
@@ -102,7 +147,7 @@ func (c *collection) deleteBlobs(ctx context.Context) error {
 		}
 		if err == nil {
 			group.Objects++
-			group.Bytes += b.size
+			group.Bytes += c.blobs[d]
 		}
 		return err
 	})

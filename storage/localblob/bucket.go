@@ -9,7 +9,7 @@
 // The map: bucket.go opens, describes, copies and deletes, list.go lists,
 // reader.go reads, writer.go writes and publishes, obstacle.go finds what is no file or
 // no folder and gets in the way, temp.go keeps what is being written and removes what
-// dead writers left.
+// dead writers left, reserve.go holds space for what must be written on a full disk.
 package localblob
 
 import (

@@ -1,7 +1,6 @@
 package localblob
 
 import (
-	"cmp"
 	"context"
 	"crypto/rand"
 	"errors"
@@ -58,10 +57,16 @@ func (b *bucket) NewTypedWriter(ctx context.Context, key, _ string, o *driver.Wr
 	return w, nil
 }
 
+// Write gives back at once the space of an object that cannot be written: after the
+// failure of a short one nobody calls Close.
 func (w *writer) Write(p []byte) (int, error) {
+	if w.err != nil {
+		return 0, w.err
+	}
 	n, err := w.file.Write(p)
 	if err != nil {
 		w.err = w.b.name(err)
+		w.abort()
 	}
 	return n, w.err
 }
@@ -74,7 +79,10 @@ func (w *writer) abort() {
 // Close publishes the object, unless the context was cancelled or a write
 // failed. It returns after the bytes and the folder entry are on disk.
 func (w *writer) Close() error {
-	if err := cmp.Or(w.err, w.ctx.Err()); err != nil {
+	if w.err != nil {
+		return w.err
+	}
+	if err := w.ctx.Err(); err != nil {
 		w.abort()
 		return err
 	}

@@ -74,6 +74,9 @@ func collectGarbage(ctx context.Context, a *app.App, s *storage.Store, keep int,
 	if errors.Is(err, storage.ErrDenied) && yes {
 		err = stages.Fail(stages.CodeEnvironment, "gc --yes needs the right to delete below the store's prefix; no other command does", "%w", err)
 	}
+	if errors.Is(err, storage.ErrFull) && yes {
+		err = stages.Fail(stages.CodeEnvironment, "free about 1 MiB on that disk by hand, such as some report.html below runs/ in the store, then run the same command", "the disk is full and holds no reserve for a gc: %w", err)
+	}
 	if r == nil {
 		return err
 	}
