@@ -10,9 +10,8 @@ import (
 	"sync/atomic"
 	"testing"
 
-	"github.com/johannesboyne/gofakes3"
-	"github.com/johannesboyne/gofakes3/backend/s3mem"
 	"github.com/sprint-ml/sprint/storage/storagetest/gcsfake"
+	"github.com/sprint-ml/sprint/storage/storagetest/s3fake"
 )
 
 // bucketName is the one bucket of the servers.
@@ -33,21 +32,13 @@ var prefixes atomic.Int64
 // nil, wraps the server's handler. The environment holds credentials for it, so
 // the test must not be parallel.
 //
-// The server honours conditions on small objects only (gofakes3 ignores them on
-// multipart uploads, which start at 16 MiB).
-//
 // With S3Env set and nothing to wrap, the stores are on the server that it names.
 func S3URL(t testing.TB, around func(http.Handler) http.Handler) func() string {
 	t.Helper()
 	if base := os.Getenv(S3Env); base != "" && around == nil {
 		return within(t, base)
 	}
-	backend := s3mem.New()
-	if err := backend.CreateBucket(bucketName); err != nil {
-		t.Fatal(err)
-	}
-	handler := gofakes3.New(backend, gofakes3.WithTimeSkewLimit(0)).Server()
-	server := serve(t, handler, around)
+	server := serve(t, s3fake.New(bucketName), around)
 	setenv(t, map[string]string{
 		"AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test", "AWS_SESSION_TOKEN": "", "AWS_PROFILE": "",
 		"AWS_EC2_METADATA_DISABLED": "true", "AWS_CONFIG_FILE": t.TempDir() + "/none", "AWS_SHARED_CREDENTIALS_FILE": t.TempDir() + "/none",
@@ -106,6 +97,20 @@ func serve(t testing.TB, handler http.Handler, around func(http.Handler) http.Ha
 func setenv(t testing.TB, values map[string]string) {
 	for k, v := range values {
 		t.Setenv(k, v)
+	}
+}
+
+// Unconditional ignores the conditions of requests, as servers do that know
+// none; with partsOnly it heeds them on what is sent at once.
+func Unconditional(partsOnly bool) func(http.Handler) http.Handler {
+	return func(h http.Handler) http.Handler {
+		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			if !partsOnly || r.Method == http.MethodPost {
+				r.Header.Del("If-None-Match")
+				r.Header.Del("If-Match")
+			}
+			h.ServeHTTP(w, r)
+		})
 	}
 }
 

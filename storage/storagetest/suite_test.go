@@ -22,11 +22,7 @@ func TestMem(t *testing.T) {
 	storagetest.RunStore(t, storagetest.URLs(func() string { return "mem://" }))
 }
 
-func TestS3(t *testing.T) {
-	h := storagetest.URLs(storagetest.S3URL(t, nil))
-	h.Flaws = []string{"20 MiB create twice"}
-	storagetest.RunStore(t, h)
-}
+func TestS3(t *testing.T) { storagetest.RunStore(t, storagetest.URLs(storagetest.S3URL(t, nil))) }
 
 func TestGCS(t *testing.T) { storagetest.RunStore(t, storagetest.URLs(storagetest.GCSURL(t, nil))) }
 
