@@ -56,6 +56,7 @@ func (h harness) MakeDriverForNonexistentBucket(context.Context) (driver.Bucket,
 func (h harness) HTTPClient() *http.Client         { return nil }
 func (h harness) SupportsCopy() bool               { return true }
 func (h harness) SupportsNonSlashDelimiters() bool { return true }
+func (h harness) SkipDownloadAt() bool             { return false }
 func (h harness) Close()                           { h.server.Close() }
 
 // TestConformance runs gocloud's own suite.

@@ -34,6 +34,7 @@ func (h harness) MakeDriverForNonexistentBucket(context.Context) (driver.Bucket,
 func (h harness) HTTPClient() *http.Client         { return nil }
 func (h harness) SupportsCopy() bool               { return true }
 func (h harness) SupportsNonSlashDelimiters() bool { return false }
+func (h harness) SkipDownloadAt() bool             { return false }
 func (h harness) Close()                           {}
 
 // TestConformance runs gocloud's own suite. TestMain leaves out of it what the

@@ -39,13 +39,7 @@ type server struct {
 func startS3(t testing.TB) *server {
 	t.Helper()
 	program, folder := program(t, versitygw), t.TempDir()
-	none := filepath.Join(t.TempDir(), "none")
-	for k, v := range map[string]string{
-		"AWS_ACCESS_KEY_ID": accessKey, "AWS_SECRET_ACCESS_KEY": secretKey, "AWS_SESSION_TOKEN": "", "AWS_PROFILE": "",
-		"AWS_EC2_METADATA_DISABLED": "true", "AWS_CONFIG_FILE": none, "AWS_SHARED_CREDENTIALS_FILE": none,
-	} {
-		t.Setenv(k, v)
-	}
+	setCredentials(t)
 	p := run(t, func(addr string) *process {
 		return &process{
 			argv: []string{program, "--port", addr, "--health", "/health", "--quiet", "--keep-alive", "posix", folder},
@@ -63,6 +57,17 @@ func startS3(t testing.TB) *server {
 	return &server{p, folder, func(addr string) string {
 		return fmt.Sprintf("s3://%s/p%d?endpoint=http://%s&use_path_style=true&region=us-east-1", bucket, prefixes.Add(1), addr)
 	}}
+}
+
+// setCredentials puts those of the servers into the environment.
+func setCredentials(t testing.TB) {
+	none := filepath.Join(t.TempDir(), "none")
+	for k, v := range map[string]string{
+		"AWS_ACCESS_KEY_ID": accessKey, "AWS_SECRET_ACCESS_KEY": secretKey, "AWS_SESSION_TOKEN": "", "AWS_PROFILE": "",
+		"AWS_EC2_METADATA_DISABLED": "true", "AWS_CONFIG_FILE": none, "AWS_SHARED_CREDENTIALS_FILE": none,
+	} {
+		t.Setenv(k, v)
+	}
 }
 
 // startGCS starts fake-gcs-server over a folder of the test. Clients reach it
