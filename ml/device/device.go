@@ -7,9 +7,11 @@
 // better one was passed over.
 //
 // Plugins are taken from PJRT_PLUGIN_LIBRARY_PATH when it names one, else from a
-// pinned wheel (package wheel). Before a plugin is loaded its digest or, for a
-// plugin of the user's own, its structure is checked: loading a damaged shared
-// library ends the process, and no recover can catch that.
+// pinned wheel (package wheel). A plugin is code of this process. Before it is loaded a
+// pinned one is compared with digests in this program, and refused where others can change
+// it. One of the user's own is the user's word: its path must be absolute, every user must
+// not be able to put another in its place, and its structure is checked, since loading a
+// damaged shared library ends the process, and no recover can catch that.
 //
 // open.go opens devices, says what is there without opening, and fetches a plugin ahead.
 // plugin.go finds the plugin of a device, pins.go names the known ones, plugin_check.go looks
@@ -37,7 +39,7 @@ const (
 )
 
 // PluginPathEnv holds the user's own plugin: a file, or folders that are
-// searched for one, separated as in PATH.
+// searched for one, separated as in PATH. All are absolute.
 const PluginPathEnv = "PJRT_PLUGIN_LIBRARY_PATH"
 
 // Info describes a device and is recorded with everything that ran on it.

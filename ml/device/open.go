@@ -2,7 +2,9 @@ package device
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"io/fs"
 	"path/filepath"
 	"runtime"
 	"strings"
@@ -11,6 +13,7 @@ import (
 	"github.com/gomlx/compute/gobackend"
 
 	"github.com/sprint-ml/sprint/ml/device/xla"
+	"github.com/sprint-ml/sprint/ml/ownership"
 	"github.com/sprint-ml/sprint/ml/wheel"
 )
 
@@ -46,6 +49,9 @@ func openAuto(ctx context.Context, o Options) (*Device, error) {
 		}
 		if ctx.Err() != nil {
 			return nil, ctx.Err()
+		}
+		if errors.Is(err, ownership.ErrShared) {
+			return nil, err // a machine that somebody may have tampered with is no slower machine
 		}
 		reasons = append(reasons, fallbackReason(name, err))
 	}
@@ -146,7 +152,7 @@ func List(_ context.Context, o Options) []Info {
 	return append(all, goInfo())
 }
 
-// describe is resolve without side effects and without digests.
+// describe is resolve without fetching.
 func describe(device string, o Options) (Info, error) {
 	if !HasXLA {
 		return Info{}, fmt.Errorf("this build has no XLA: %s", xla.WhyNot)
@@ -159,17 +165,24 @@ func describe(device string, o Options) (Info, error) {
 		return Info{}, err
 	}
 	if path != "" {
-		return Info{Plugin: filepath.Base(path), Path: path}, checkLibrary(path)
+		return Info{Plugin: filepath.Base(path), Path: path}, checkUserPlugin(path)
 	}
 	p, ok := pinFor(device)
 	if !ok {
 		return Info{}, fmt.Errorf("no %s plugin is pinned for %s/%s; %s", device, runtime.GOOS, runtime.GOARCH, userPluginHint)
 	}
 	info := Info{Plugin: p.Name, PluginVersion: p.Version}
-	if o.CacheDir == "" || !wheel.Have(p.Pin, o.CacheDir) {
+	dir, err := "", fs.ErrNotExist
+	if o.CacheDir != "" {
+		dir, err = wheel.Find(p.Pin, o.CacheDir)
+	}
+	if errors.Is(err, fs.ErrNotExist) {
 		return info, fmt.Errorf("plugin %s %s is not installed (%d MB; `sprint doctor --install`, or fetched when first needed)", p.Name, p.Version, p.Size/1_000_000)
 	}
-	return pinnedInfo(device, p, wheel.Dir(p.Pin, o.CacheDir))
+	if err != nil {
+		return info, err
+	}
+	return pinnedInfo(device, p, dir)
 }
 
 // usable is one line on whether the device can be used.

@@ -2,12 +2,14 @@ package device
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
 	"runtime"
 	"strings"
 
+	"github.com/sprint-ml/sprint/ml/ownership"
 	"github.com/sprint-ml/sprint/ml/wheel"
 )
 
@@ -28,7 +30,7 @@ func pinFor(device string) (pinned, bool) {
 	b, ok := r.builds[runtime.GOOS+"/"+runtime.GOARCH]
 	licences := strings.ReplaceAll(r.name, "-", "_") + "-" + r.version + ".dist-info/licenses/"
 	return pinned{
-		Pin: wheel.Pin{Name: r.name, Version: r.version, SHA256: b.sum, Size: b.size, Platform: b.platform,
+		Pin: wheel.Pin{Name: r.name, Version: r.version, SHA256: b.sum, Record: b.record, Size: b.size, Platform: b.platform,
 			Keep: []string{r.member, licences}, Hint: userPluginHint},
 		member: r.member,
 	}, ok
@@ -61,9 +63,9 @@ func resolve(ctx context.Context, device string, o Options) (Info, error) {
 	return pinnedInfo(device, p, dir)
 }
 
-// pinnedInfo describes a fetched plugin; wheel.Fetch has verified its bytes.
+// pinnedInfo describes a fetched plugin; package wheel has checked it.
 func pinnedInfo(device string, p pinned, dir string) (Info, error) {
-	sum, err := wheel.FileDigest(dir, p.member)
+	sum, err := wheel.FileDigest(dir, p.Pin, p.member)
 	if err != nil {
 		return Info{}, err
 	}
@@ -73,7 +75,7 @@ func pinnedInfo(device string, p pinned, dir string) (Info, error) {
 
 // userPluginInfo checks and describes a plugin that the user brought.
 func userPluginInfo(device, path string) (Info, error) {
-	if err := checkLibrary(path); err != nil {
+	if err := checkUserPlugin(path); err != nil {
 		return Info{}, err
 	}
 	sum, err := wheel.HashFile(path)
@@ -83,18 +85,33 @@ func userPluginInfo(device, path string) (Info, error) {
 	return Info{Name: device, Plugin: filepath.Base(path), Digest: "sha256:" + sum, Path: path}, nil
 }
 
+// checkUserPlugin looks into a plugin that the user brought, and asks whether it can be
+// anybody else's. Whose it is, the user has decided by naming it.
+func checkUserPlugin(path string) error {
+	err := ownership.Named(path)
+	if shared, ok := errors.AsType[*ownership.Error](err); ok {
+		return fmt.Errorf("%s names a plugin that may be anybody's: %w\n  %s; or name one in a folder of your own", PluginPathEnv, err, shared.Hint)
+	}
+	if err != nil {
+		return fmt.Errorf("%s: %w", PluginPathEnv, err)
+	}
+	return checkLibrary(path)
+}
+
 // userPlugin looks for the user's plugin in the value of PluginPathEnv. A file counts
 // for the device whose name its path carries, or for cpu if it carries none. A
-// named file that is not there is an error; a folder without a plugin is not.
+// named file that is not there is an error; a folder without a plugin is not. A path that
+// begins where one happens to stand is refused: there the plugin would be whoever's the
+// folder is.
 func userPlugin(device, env string) (string, error) {
 	for _, entry := range filepath.SplitList(env) {
 		if entry == "" {
 			continue
 		}
-		path, err := filepath.Abs(entry)
-		if err != nil {
-			return "", fmt.Errorf("%s: %w", PluginPathEnv, err)
+		if !filepath.IsAbs(entry) {
+			return "", fmt.Errorf("%s: %s is relative to the working directory\n  write its absolute path", PluginPathEnv, entry)
 		}
+		path := filepath.Clean(entry)
 		info, err := os.Stat(path)
 		if err != nil {
 			return "", fmt.Errorf("%s: %w", PluginPathEnv, err)

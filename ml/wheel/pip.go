@@ -34,6 +34,7 @@ func download(ctx context.Context, p Pin, tmp string, o Options) (string, error)
 		args = append(args, "--platform", p.Platform, "--python-version", "3.11")
 	}
 	cmd := exec.CommandContext(ctx, python, args...)
+	cmd.Dir = tmp // python -m looks for pip in the working folder first, which may be anybody's
 	cmd.WaitDelay = 5 * time.Second
 	// pip's scratch space lies in tmp, so that a kill leaves nothing elsewhere
 	// and growth can be watched. Older pips ignore PIP_RESUME_RETRIES.

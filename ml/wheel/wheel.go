@@ -7,11 +7,13 @@
 // sha256 in the Pin.
 //
 // A package is either in the cache whole or not at all: it is unpacked into a
-// private directory and renamed, under a lock, and a record of every file's
-// digest is checked each time it is handed out.
+// private directory and renamed, under a lock. Each time it is handed out it is
+// checked against the wheel's RECORD, whose sha256 is in the Pin too, and for who
+// else can change it: a cache may come from anywhere, and a plugin in it is code.
 //
-// wheel.go is the cache, pip.go the download, unpack.go the archive and its record. It
-// imports nothing of this module.
+// wheel.go is the cache, pip.go the download, unpack.go the archive, record.go the
+// wheel's list of its files, check.go compares an entry with it. It imports
+// ml/ownership.
 package wheel
 
 import (
@@ -25,6 +27,7 @@ import (
 	"time"
 
 	"github.com/gofrs/flock"
+	"github.com/sprint-ml/sprint/ml/ownership"
 )
 
 // Pin names one wheel, exactly.
@@ -32,6 +35,7 @@ type Pin struct {
 	Name    string // project name, as pip knows it
 	Version string // exact version
 	SHA256  string // of the wheel file: 64 hex digits
+	Record  string // sha256 of the wheel's RECORD, which has the digest of each of its files
 	Size    int64  // of the wheel file in bytes, for the announcement
 
 	// Platform is a pip platform tag (manylinux_2_27_x86_64) for wheels that
@@ -46,7 +50,7 @@ type Pin struct {
 // folder is the cache entry's name; the digest makes pins that differ only in
 // platform, or a re-pinned version, live side by side.
 func (p Pin) folder() string {
-	return fmt.Sprintf("%s-%s-%.12s", p.Name, p.Version, p.SHA256)
+	return fmt.Sprintf("%s-%s-%.12s", p.Name, p.Version, p.Record)
 }
 
 // Options of Fetch; the zero value fetches quietly with the python3 on PATH.
@@ -62,31 +66,57 @@ func Dir(p Pin, cacheDir string) string { return filepath.Join(cacheDir, p.folde
 
 // Have reports whether the cache holds the pin; sizes are compared, not digests.
 func Have(p Pin, cacheDir string) bool {
-	rec, err := readRecord(Dir(p, cacheDir))
-	return err == nil && rec.SHA256 == p.SHA256 && rec.checkSizes(Dir(p, cacheDir)) == nil
+	_, err := present(Dir(p, cacheDir), p)
+	return err == nil
+}
+
+// Find returns the folder that holds the unpacked wheel, checked as by Fetch, without
+// fetching it. One that is missing is fs.ErrNotExist, any other error an *Error.
+func Find(p Pin, cacheDir string) (string, error) {
+	root, err := resolve(cacheDir)
+	if err == nil {
+		err = verify(Dir(p, root), p)
+	}
+	switch {
+	case err == nil:
+		return Dir(p, root), nil
+	case errors.Is(err, fs.ErrNotExist):
+		return "", err
+	case errors.Is(err, ownership.ErrShared):
+		return "", sharedError(p, err)
+	}
+	return "", &Error{Kind: ErrCorrupt, Pin: p, Message: "the cached copy in " + Dir(p, root) + " is damaged", Hint: "delete that folder and fetch it again, by `sprint doctor --install`", Err: err}
 }
 
 // Fetch returns the folder that holds the unpacked wheel, fetching it first if
-// it is missing. Every file's digest is verified on every call; a damaged entry
-// is fetched anew, or refused with ErrCorrupt when offline. Two processes that
-// ask for the same pin fetch it once.
+// it is missing. It is checked on every call; a damaged entry is fetched anew, or
+// refused with ErrCorrupt when offline. Two processes that ask for the same pin fetch
+// it once. What others can change is refused with ownership.ErrShared.
 //
 // Errors are *Error; a cancelled context is returned as its own error and leaves
 // nothing in the cache.
 func Fetch(ctx context.Context, p Pin, cacheDir string, o Options) (string, error) {
-	dir := Dir(p, cacheDir)
-	switch err := verify(dir, p); {
-	case err == nil:
-		return dir, nil
-	case o.Offline && !errors.Is(err, fs.ErrNotExist):
-		return "", &Error{Kind: ErrCorrupt, Pin: p, Message: "the cached copy in " + dir + " is damaged", Hint: "run once without --offline to fetch it again, or delete that folder", Err: err}
+	dir, err := Find(p, cacheDir)
+	switch {
+	case err == nil, errors.Is(err, ownership.ErrShared), o.Offline && !errors.Is(err, fs.ErrNotExist):
+		return dir, err
 	case o.Offline:
-		return "", &Error{Kind: ErrOffline, Pin: p, Message: "not in the cache (" + dir + ") and --offline forbids fetching it", Hint: "run `sprint doctor --install` once while online" + orHint(p)}
+		return "", &Error{Kind: ErrOffline, Pin: p, Message: "not in the cache (" + Dir(p, cacheDir) + ") and --offline forbids fetching it", Hint: "run `sprint doctor --install` once while online" + orHint(p)}
 	}
-	if err := os.MkdirAll(cacheDir, 0o755); err != nil {
+	if err := os.MkdirAll(cacheDir, 0o700); err != nil {
 		return "", fmt.Errorf("create the cache folder: %w", err)
 	}
-	lock := flock.New(filepath.Join(cacheDir, "."+p.folder()+".lock"))
+	root, err := resolve(cacheDir)
+	if err == nil {
+		err = private(root)
+	}
+	if errors.Is(err, ownership.ErrShared) {
+		return "", sharedError(p, err)
+	}
+	if err != nil {
+		return "", fmt.Errorf("look at the cache folder: %w", err)
+	}
+	lock := flock.New(filepath.Join(root, "."+p.folder()+".lock"))
 	if _, err := lock.TryLockContext(ctx, 200*time.Millisecond); err != nil {
 		if ctx.Err() != nil {
 			return "", ctx.Err()
@@ -94,10 +124,33 @@ func Fetch(ctx context.Context, p Pin, cacheDir string, o Options) (string, erro
 		return "", fmt.Errorf("lock the cache entry of %s: %w", p.Name, err)
 	}
 	defer lock.Unlock() //nolint:errcheck // the lock dies with the process anyway
+	dir = Dir(p, root)
 	if verify(dir, p) == nil {
 		return dir, nil // another process fetched it while this one waited
 	}
-	return dir, fetchLocked(ctx, p, cacheDir, dir, o)
+	return dir, fetchLocked(ctx, p, root, dir, o)
+}
+
+// resolve is the cache's path without links, so that what is checked is what is used. A way
+// on which every user can put another folder there is refused.
+func resolve(cacheDir string) (string, error) {
+	path, err := filepath.Abs(cacheDir)
+	if err == nil {
+		path, err = filepath.EvalSymlinks(path)
+	}
+	if err != nil {
+		return "", err
+	}
+	return path, ownership.Way(path)
+}
+
+// sharedError says what to do about a cache that others can change.
+func sharedError(p Pin, err error) error {
+	hint := "name a folder of your own with --cache"
+	if shared, ok := errors.AsType[*ownership.Error](err); ok {
+		hint = shared.Hint + "; or " + hint
+	}
+	return &Error{Kind: ownership.ErrShared, Pin: p, Message: "the cache cannot be trusted", Hint: hint, Err: err}
 }
 
 // fetchLocked does the work of Fetch while the entry's lock is held.
@@ -169,7 +222,7 @@ var (
 
 // Error says which package could not be had, why, and what to do instead.
 type Error struct {
-	Kind    error  // one of the sentinels above
+	Kind    error  // one of the sentinels above, or ownership.ErrShared (4)
 	Pin     Pin    // the package
 	Message string // what happened, in one line
 	Hint    string // what the user can do

@@ -5,9 +5,11 @@ import (
 	"bytes"
 	"context"
 	"crypto/sha256"
+	"encoding/base64"
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"maps"
 	"os"
 	"path/filepath"
 	"runtime"
@@ -32,9 +34,10 @@ func newIndex(t *testing.T, members map[string]string) *index {
 	if runtime.GOOS == "windows" {
 		t.Fatal("the stand-in for pip is a shell script")
 	}
+	record := recordOf(members)
 	var b bytes.Buffer
 	z := zip.NewWriter(&b)
-	for name, content := range members {
+	for name, content := range with(members, recordPath, record) {
 		w, err := z.Create(name)
 		if err != nil {
 			t.Fatal(err)
@@ -46,12 +49,35 @@ func newIndex(t *testing.T, members map[string]string) *index {
 	if err := z.Close(); err != nil {
 		t.Fatal(err)
 	}
-	sum := sha256.Sum256(b.Bytes())
-	x := &index{dir: t.TempDir(), pin: wheel.Pin{Name: "thing", Version: "1.2", SHA256: hex.EncodeToString(sum[:]), Size: 2_000_000, Hint: "pass a folder"}}
+	x := &index{dir: t.TempDir(), pin: wheel.Pin{Name: "thing", Version: "1.2", SHA256: digest(b.String()), Record: digest(record), Size: 2_000_000, Hint: "pass a folder"}}
 	x.python = filepath.Join(x.dir, "python3")
 	x.write(t, "thing.whl", b.Bytes(), 0o644)
 	x.script(t, "")
 	return x
+}
+
+// recordPath is where the wheel of newIndex has its RECORD.
+const recordPath = "thing-1.2.dist-info/RECORD"
+
+// recordOf is the RECORD of a wheel with these files.
+func recordOf(members map[string]string) string {
+	out := recordPath + ",,\n"
+	for name, content := range members {
+		sum := sha256.Sum256([]byte(content))
+		out += fmt.Sprintf("%s,sha256=%s,%d\n", name, base64.RawURLEncoding.EncodeToString(sum[:]), len(content))
+	}
+	return out
+}
+
+func with(members map[string]string, name, content string) map[string]string {
+	out := maps.Clone(members)
+	out[name] = content
+	return out
+}
+
+func digest(s string) string {
+	sum := sha256.Sum256([]byte(s))
+	return hex.EncodeToString(sum[:])
 }
 
 func (x *index) write(t *testing.T, name string, data []byte, mode os.FileMode) {
@@ -109,7 +135,7 @@ func TestFetch(t *testing.T) {
 	if s := string(args); !strings.HasPrefix(s, "-m pip download --no-deps --require-hashes --only-binary=:all: ") || string(reqs) != "thing==1.2 --hash=sha256:"+x.pin.SHA256+"\n" {
 		t.Errorf("pip was run with %s and %s", args, reqs)
 	}
-	if sum, err := wheel.FileDigest(dir, "thing/a.txt"); err != nil || sum != "559aead08264d5795d3909718cdd05abd49572e84fe55590eef31a88a08fdffd" {
+	if sum, err := wheel.FileDigest(dir, x.pin, "thing/a.txt"); err != nil || sum != "559aead08264d5795d3909718cdd05abd49572e84fe55590eef31a88a08fdffd" {
 		t.Errorf("%s, %v", sum, err)
 	}
 	// The second time, and offline, nothing is run.
@@ -179,7 +205,7 @@ func TestFailuresLeaveNothingAndSayWhatToDo(t *testing.T) {
 }
 
 func TestHostileMembersAreRefused(t *testing.T) {
-	for _, member := range []string{"../evil", "/evil", `a\..\..\evil`, ".sprint-wheel.json"} {
+	for _, member := range []string{"../evil", "/evil", `a\..\..\evil`, ".sprint-checked.json"} {
 		x := newIndex(t, map[string]string{member: "x", "ok": "y"})
 		cache := t.TempDir()
 		if _, err := wheel.Fetch(t.Context(), x.pin, cache, wheel.Options{Python: x.python}); !errors.Is(err, wheel.ErrCorrupt) {
