@@ -3,7 +3,6 @@ package config
 import (
 	"errors"
 	"fmt"
-	"io/fs"
 	"os"
 	"path/filepath"
 	"slices"
@@ -37,18 +36,22 @@ type Source struct {
 	File    string         // --config; empty looks beside the plan, then in the working directory
 	Profile string         // --profile; empty is none
 	PlanDir string         // empty if there is no plan
+	User    string         // the user's own file, which need not be there; empty is none
+	// Found is told of a file that is used because it lay beside the plan or in the
+	// working directory; nil is not.
+	Found func(path string)
 }
 
 // handed holds variables that the program sets for others and reads nowhere: a
 // stage of kind command may call the program again.
 var handed = []string{"SPRINT_INPUTS", "SPRINT_OUTPUTS", "SPRINT_FILES"}
 
-// LoadConfig merges flags, SPRINT_* variables, the profile's section, the file
-// and the defaults, strongest first, and says where each value came from. An
-// empty variable is one that is not set. The cache's path is made absolute: one
-// of the file stands for a folder beside the file, any other for one in the
-// working directory. Every mistake is a *diagnostic.UsageError; those in a file
-// say their places.
+// LoadConfig merges flags, SPRINT_* variables, the profile's section, the file, the
+// user's own file and the defaults, strongest first, and says where each value came
+// from. An empty variable is one that is not set. A file that is found and not named
+// sets neither cache nor endpoints. The cache's path is made absolute: one of a file
+// stands for a folder beside the file, any other for one in the working directory.
+// Every mistake is a *diagnostic.UsageError; those in a file say their places.
 func LoadConfig(src Source) (*Config, map[string]options.Origin, error) {
 	c, origin, err := loadConfig(src)
 	if errs, ok := errors.AsType[diagnostic.Errors](err); ok {
@@ -59,14 +62,14 @@ func LoadConfig(src Source) (*Config, map[string]options.Origin, error) {
 
 func loadConfig(src Source) (*Config, map[string]options.Origin, error) {
 	values := options.NewValues("", diagnostic.Position{})
-	file := &configFile{fields: options.Reference(&Config{}), values: values}
+	files := &configFiles{fields: options.Reference(&Config{}), values: values, user: src.User}
 	if err := values.Add(options.Layer{From: "default", Raw: map[string]any{"cache": defaultCache()}}); err != nil {
 		return nil, nil, err
 	}
-	if err := file.load(src); err != nil {
+	if err := files.load(src); err != nil {
 		return nil, nil, err
 	}
-	env, err := environmentLayer(src.Env, file.fields)
+	env, err := environmentLayer(src.Env, files.fields)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -80,10 +83,10 @@ func loadConfig(src Source) (*Config, map[string]options.Origin, error) {
 		}
 	}
 	origin := map[string]options.Origin{}
-	for _, f := range file.fields {
+	for _, f := range files.fields {
 		origin[f.Path] = values.Origin(f.Path)
 	}
-	decoder := options.Decoder{ErrorAt: file.doc.ErrorAt}
+	decoder := options.Decoder{ErrorAt: files.errorAt}
 	var out Config
 	if _, err = decoder.Decode(values, &out); err != nil || out.Cache == "" {
 		return &out, origin, err
@@ -138,126 +141,4 @@ func names(fields []options.Field) []string {
 		out[i] = f.Path
 	}
 	return out
-}
-
-// fileName is looked for beside the plan and in the working directory.
-const fileName = "sprint.yaml"
-
-// configFile is a config file that is being read.
-type configFile struct {
-	path   string
-	doc    *strictyaml.Document // nil without a file
-	fields []options.Field
-	values *options.Values // receives what the file says
-	errs   diagnostic.Errors
-}
-
-// load finds and loads the file, then the profile's section over it. There is
-// no document if there is no file.
-func (f *configFile) load(src Source) error {
-	path, data, err := findConfig(src)
-	if err != nil {
-		return err
-	}
-	if path == "" {
-		if src.Profile != "" {
-			return &diagnostic.UsageError{Message: fmt.Sprintf("--profile %s: there is no %s with profiles", src.Profile, fileName), Hint: "put one beside the plan, or name it with --config"}
-		}
-		return nil
-	}
-	f.path = path
-	f.doc, f.errs = strictyaml.Parse(path, data)
-	if len(f.errs) > 0 {
-		return f.errs.OrNil()
-	}
-	if f.doc.Root.Value == nil {
-		f.doc.Root.Value = &strictyaml.Map{}
-	}
-	top, ok := f.doc.Root.Value.(*strictyaml.Map)
-	if !ok {
-		return diagnostic.Errors{f.doc.ErrorAt(f.doc.Root.Pos, "", "want a map, this is "+strictyaml.TypeName(f.doc.Root.Value), "")}
-	}
-	f.section(top, "", "file")
-	profiles, ok := f.profiles(top, src.Profile)
-	if ok && src.Profile != "" && !slices.Contains(profiles, src.Profile) {
-		return &diagnostic.UsageError{Message: fmt.Sprintf("%s has no profile %q", path, src.Profile), Hint: diagnostic.Suggest(src.Profile, profiles)}
-	}
-	return f.errs.OrNil()
-}
-
-func (f *configFile) fail(pos diagnostic.Position, path, message, hint string) {
-	f.errs = append(f.errs, f.doc.ErrorAt(pos, path, message, hint))
-}
-
-// section merges a map of options, the file's own at the path "" or a profile's.
-// Relative folders in it start beside the file.
-func (f *configFile) section(m *strictyaml.Map, path, from string) {
-	layer := options.NewLayer(from, "")
-	for _, key := range m.Keys {
-		if path == "" && key == "profiles" {
-			continue
-		}
-		if !slices.Contains(names(f.fields), key) {
-			f.fail(m.KeyPos[key], strictyaml.Join(path, key), "unknown key", diagnostic.Suggest(key, names(f.fields)))
-			continue
-		}
-		v := m.Items[key].Plain()
-		if v == nil {
-			continue // a key whose value is commented out
-		}
-		if text, isText := v.(string); isText && (key == "store" || key == "cache") && !strings.Contains(text, "://") && !filepath.IsAbs(text) {
-			v = filepath.Join(filepath.Dir(f.path), text)
-		}
-		layer.Set([]string{key}, v, m.Items[key].Pos)
-	}
-	if err := f.values.Add(*layer); err != nil {
-		f.fail(f.doc.Root.Pos, path, err.Error(), "")
-	}
-}
-
-// profiles merges the section of a profile and returns the names of all; ok is
-// false if they are no map.
-func (f *configFile) profiles(top *strictyaml.Map, profile string) (names []string, ok bool) {
-	node := top.Items["profiles"]
-	if node == nil {
-		return nil, true
-	}
-	m, ok := node.Value.(*strictyaml.Map)
-	if !ok {
-		f.fail(node.Pos, "profiles", "want a map of profiles, this is "+strictyaml.TypeName(node.Value), "")
-		return nil, false
-	}
-	for _, name := range m.Keys {
-		section, ok := m.Items[name].Value.(*strictyaml.Map)
-		if !ok {
-			f.fail(m.Items[name].Pos, "profiles."+name, "want a map, this is "+strictyaml.TypeName(m.Items[name].Value), "")
-			continue
-		}
-		if name == profile {
-			f.section(section, "profiles."+name, "profile "+profile)
-		}
-	}
-	return m.Keys, true
-}
-
-// findConfig reads the file that is named, else the one beside the plan, else
-// the one in the working directory; file is empty if there is none.
-func findConfig(src Source) (file string, data []byte, err error) {
-	if src.File != "" {
-		data, err := strictyaml.ReadFile(src.File)
-		if err != nil {
-			return "", nil, &diagnostic.UsageError{Message: fmt.Sprintf("--config %s: %v", src.File, cause(err))}
-		}
-		return src.File, data, nil
-	}
-	for _, p := range []string{filepath.Join(src.PlanDir, fileName), fileName} {
-		data, err := strictyaml.ReadFile(p)
-		if err == nil {
-			return p, data, nil
-		}
-		if !errors.Is(err, fs.ErrNotExist) {
-			return "", nil, diagnostic.Errors{{Pos: diagnostic.Position{File: p}, Message: fmt.Sprintf("cannot read the config: %v", cause(err))}}
-		}
-	}
-	return "", nil, nil
 }

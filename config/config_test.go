@@ -56,17 +56,63 @@ func TestConfigDefaults(t *testing.T) {
 	}
 }
 
-// TestEndpoints: a map may come from the file or, as YAML, from the environment.
+// TestEndpoints: a map may come from a file that is the user's own or named, or, as YAML,
+// from the environment.
 func TestEndpoints(t *testing.T) {
-	inside(t, map[string]string{"sprint.yaml": "endpoints: {chat: https://a/v1}\n"})
-	for env, want := range map[string]string{"": "https://a/v1", "SPRINT_ENDPOINTS={chat: 'http://127.0.0.1:1/v1'}": "http://127.0.0.1:1/v1"} {
-		c, _, err := config.LoadConfig(config.Source{Env: []string{env}})
-		if err != nil || c.Endpoints["chat"] != want {
-			t.Errorf("%q: %v, %v", env, c, err)
+	inside(t, map[string]string{"user.yaml": "endpoints: {chat: https://a/v1}\n", "sprint.yaml": "endpoints: {chat: https://b/v1}\n"})
+	for want, src := range map[string]config.Source{
+		"https://b/v1":          {User: "user.yaml", File: "sprint.yaml"},
+		"http://127.0.0.1:1/v1": {User: "user.yaml", File: "sprint.yaml", Env: []string{"SPRINT_ENDPOINTS={chat: 'http://127.0.0.1:1/v1'}"}},
+	} {
+		if c, _, err := config.LoadConfig(src); err != nil || c.Endpoints["chat"] != want {
+			t.Errorf("%q: %v, %v", want, c, err)
 		}
 	}
-	if _, _, err := config.LoadConfig(config.Source{Env: []string{"SPRINT_ENDPOINTS=https://a/v1"}}); err == nil {
+	if _, _, err := config.LoadConfig(config.Source{File: "user.yaml", Env: []string{"SPRINT_ENDPOINTS=https://a/v1"}}); err == nil {
 		t.Error("an address without a name is taken")
+	}
+}
+
+// TestAFolderChoosesNoCode: a file that lies beside the plan or in the working directory
+// sets neither cache nor endpoints, in no section; the same file that is named does. It is
+// told of when it is used.
+func TestAFolderChoosesNoCode(t *testing.T) {
+	inside(t, map[string]string{
+		"user.yaml":         "cache: /user/cache\ndevice: go\nprofiles: {far: {cache: /user/far}}\n",
+		"plans/sprint.yaml": "device: cpu\nprofiles: {ci: {cache: /evil}, far: {parallel: 7}}\n",
+		"sprint.yaml":       "parallel: 3\ncache: /evil\nendpoints: {chat: https://evil/v1}\n",
+	})
+	var found []string
+	load := func(src config.Source) (*config.Config, map[string]options.Origin, error) {
+		found = nil
+		src.User, src.Found = "user.yaml", func(path string) { found = append(found, path) }
+		return config.LoadConfig(src)
+	}
+	for where, src := range map[string]config.Source{
+		"sprint.yaml:2:1: cache":                      {},
+		"sprint.yaml:3:1: endpoints":                  {PlanDir: "elsewhere"},
+		"plans/sprint.yaml:2:17: profiles.ci.cache: ": {PlanDir: "plans", Profile: "ci"},
+	} {
+		_, _, err := load(src)
+		var usage *diagnostic.UsageError
+		if !errors.As(err, &usage) || !strings.Contains(filepath.ToSlash(err.Error()), where) || !strings.Contains(err.Error(), "put it into user.yaml") || len(found) != 1 {
+			t.Errorf("%s: %v; found %q", where, err, found)
+		}
+	}
+	// The file of the plan stands before that of the working directory, and over the user's.
+	c, origin, err := load(config.Source{PlanDir: "plans"})
+	if err != nil || c.Device != "cpu" || c.Cache != filepath.FromSlash("/user/cache") || origin["cache"].From != "user file" || len(found) != 1 || filepath.ToSlash(found[0]) != "plans/sprint.yaml" {
+		t.Errorf("%+v, %+v, %v; found %q", c, origin["cache"], err, found)
+	}
+	// A profile may stand in either, or in both.
+	if c, origin, err = load(config.Source{PlanDir: "plans", Profile: "far"}); err != nil || c.Parallel != 7 || c.Cache != filepath.FromSlash("/user/far") || origin["cache"].From != "profile far" {
+		t.Errorf("%+v, %+v, %v", c, origin["cache"], err)
+	}
+	if c, _, err = load(config.Source{File: "sprint.yaml"}); err != nil || c.Cache != filepath.FromSlash("/evil") || c.Endpoints["chat"] == "" || len(found) != 0 {
+		t.Errorf("a file that is named: %+v, %v; found %q", c, err, found)
+	}
+	if c, _, err = config.LoadConfig(config.Source{PlanDir: "plans", User: "missing.yaml"}); err != nil || c.Device != "cpu" {
+		t.Errorf("without a file of the user: %+v, %v", c, err)
 	}
 }
 
@@ -127,19 +173,20 @@ func TestConfigChain(t *testing.T) {
 // TestCachePath: a relative cache is a folder beside the file that names it, or in
 // the working directory, and its path comes out absolute.
 func TestCachePath(t *testing.T) {
-	dir := inside(t, map[string]string{"plans/sprint.yaml": "cache: ./cc\nprofiles: {ci: {cache: ../ci}, abs: {cache: /abs}}\n", "plans/plan.yaml": ""})
+	dir := inside(t, map[string]string{"plans/named.yaml": "cache: ./cc\nprofiles: {ci: {cache: ../ci}, abs: {cache: /abs}}\n"})
+	named := filepath.Join("plans", "named.yaml")
 	for want, src := range map[string]config.Source{
-		"plans/cc": {PlanDir: "plans"},
-		"ci":       {PlanDir: "plans", Profile: "ci"},
-		"env":      {PlanDir: "plans", Env: []string{"SPRINT_CACHE=./env"}},
-		"flag":     {PlanDir: "plans", Env: []string{"SPRINT_CACHE=env"}, Flags: map[string]any{"cache": "flag"}},
+		"plans/cc": {File: named},
+		"ci":       {User: named, Profile: "ci"},
+		"env":      {File: named, Env: []string{"SPRINT_CACHE=./env"}},
+		"flag":     {File: named, Env: []string{"SPRINT_CACHE=env"}, Flags: map[string]any{"cache": "flag"}},
 	} {
 		c, _, err := config.LoadConfig(src)
 		if err != nil || c.Cache != filepath.Join(dir, filepath.FromSlash(want)) {
 			t.Errorf("%s: %+v, %v", want, c, err)
 		}
 	}
-	if c, _, err := config.LoadConfig(config.Source{PlanDir: "plans", Profile: "abs"}); err != nil || c.Cache != "/abs" && filepath.Separator == '/' {
+	if c, _, err := config.LoadConfig(config.Source{File: named, Profile: "abs"}); err != nil || c.Cache != "/abs" && filepath.Separator == '/' {
 		t.Errorf("%+v, %v", c, err)
 	}
 }
@@ -159,6 +206,8 @@ func configMistakes(t *testing.T, b *strings.Builder) {
 		"empty.yaml":    "",
 		"ci.yaml":       "profiles: {ci: 3, cj: {deadline: -1s}}",
 		"syntax.yaml":   "store: {",
+
+		"hostile/sprint.yaml": "cache: ./c\nendpoints: {chat: https://a/v1}\n",
 	})
 	for _, c := range []struct {
 		name string
@@ -177,6 +226,8 @@ func configMistakes(t *testing.T, b *strings.Builder) {
 		{"variable", config.Source{Env: []string{"SPRINT_DEVCE=cpu"}}},
 		{"value of a variable", config.Source{Env: []string{"SPRINT_PARALLEL=[1"}}},
 		{"range of a variable", config.Source{Env: []string{"SPRINT_PARALLEL=1000"}}},
+		{"cache of a folder", config.Source{PlanDir: "hostile", User: "home.yaml"}},
+		{"user's own file", config.Source{User: "keys.yaml"}},
 		{"flag", config.Source{Flags: map[string]any{"output": "yaml", "keep_going": "si"}}},
 	} {
 		_, _, err := config.LoadConfig(c.src)

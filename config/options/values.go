@@ -17,8 +17,8 @@ const Delimiter = "."
 // Origin says where the value of an option comes from.
 type Origin struct {
 	// From is "default", "plan", "values", "env", "set" or "gold of stage
-	// verify" for a stage's option, "default", "file", "profile NAME", "env" or
-	// "flag" for the config. Pos is the place as precisely as it is known.
+	// verify" for a stage's option, "default", "user file", "file", "profile NAME",
+	// "env" or "flag" for the config. Pos is the place as precisely as it is known.
 	From string
 	Pos  diagnostic.Position
 }

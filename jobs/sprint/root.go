@@ -76,12 +76,12 @@ options and inputs did not change is cached.
 		Example: "  sprint init demo && sprint run demo/plan.yaml\n  sprint plan plan.yaml\n  sprint classify --model quickstart \"Storm closes the harbour\"",
 	}
 	f := root.PersistentFlags()
-	f.StringVar(&a.ConfigFile, "config", "", "config file (default: sprint.yaml beside the plan, else here)")
-	f.StringVar(&a.Profile, "profile", "", "section of the config file to use")
+	f.StringVar(&a.ConfigFile, "config", "", "config file (default: sprint.yaml beside the plan, else here; your own is ~/.config/sprint/config.yaml)")
+	f.StringVar(&a.Profile, "profile", "", "section of the config files to use")
 	f.BoolVarP(&a.Verbose, "verbose", "v", false, "log more")
 	f.BoolVarP(&a.Quiet, "quiet", "q", false, "log errors alone")
 	f.StringVar(&a.Flags.Store, "store", "", "where artifacts and runs are kept: folder or file://, s3://, gs:// URL")
-	f.StringVar(&a.Flags.Cache, "cache", "", "folder for encoders and plugins")
+	f.StringVar(&a.Flags.Cache, "cache", "", "folder for encoders and plugins, yours alone")
 	f.BoolVar(&a.Flags.Offline, "offline", false, "use only what is in the cache and the store")
 	app.Overrides(f, "store", "cache", "offline")
 	root.AddCommand(slices.Concat(start.Commands(a), look.Commands(a), model.Commands(a), labels.Commands(a), care.Commands(a))...)

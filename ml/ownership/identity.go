@@ -13,5 +13,5 @@ func IdentityOf(info fs.FileInfo) (id Identity, ok bool) {
 	if !ok {
 		return id, false
 	}
-	return Identity{uint64(stat.Dev), stat.Ino, info.Size(), info.ModTime().UnixNano(), changeTime(stat)}, true //nolint:gosec // device numbers are compared alone
+	return Identity{uint64(stat.Dev), stat.Ino, info.Size(), info.ModTime().UnixNano(), changeTime(stat)}, true //nolint:unconvert // a device has 32 bits on darwin
 }

@@ -45,7 +45,7 @@ type chatClient struct {
 func newChatClient(env stages.Env, o *HTTP, pause time.Duration) (*chatClient, error) {
 	address, ok := env.Endpoints[o.Endpoint]
 	if !ok {
-		return nil, stages.Fail(stages.CodeEnvironment, fmt.Sprintf("add `endpoints: {%s: https://host/v1}` to sprint.yaml, or set SPRINT_ENDPOINTS", o.Endpoint), "the config names no endpoint %q", o.Endpoint)
+		return nil, stages.Fail(stages.CodeEnvironment, fmt.Sprintf("add `endpoints: {%s: https://host/v1}` to ~/.config/sprint/config.yaml, or set SPRINT_ENDPOINTS", o.Endpoint), "the config names no endpoint %q", o.Endpoint)
 	}
 	u, err := url.Parse(address)
 	if err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Host == "" || u.User != nil || u.Fragment != "" || !plainQuery(u) {

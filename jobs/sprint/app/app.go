@@ -14,6 +14,7 @@ import (
 	"io"
 	"log/slog"
 	"os"
+	"path/filepath"
 	"runtime/debug"
 	"strings"
 
@@ -44,6 +45,8 @@ type App struct {
 	Verbose, Quiet      bool
 	Flags               configFlags
 	AsJSON              bool // -o json of a command that prints a document
+
+	toldConfig bool // that a config was found
 }
 
 // configFlags are the flags that override the config. Each is marked by
@@ -92,7 +95,7 @@ func Overrides(flags interface {
 	}
 }
 
-// LoadConfig merges flags, environment, profile, file and defaults.
+// LoadConfig merges flags, environment, profile, files and defaults.
 func (a *App) LoadConfig(cmd *cobra.Command, planDir string) (*config.Config, map[string]options.Origin, error) {
 	given := map[string]any{}
 	set := func(flag, option string, value any) {
@@ -109,7 +112,27 @@ func (a *App) LoadConfig(cmd *cobra.Command, planDir string) (*config.Config, ma
 	set("keep-going", "keep_going", a.Flags.KeepGoing)
 	set("offline", "offline", a.Flags.Offline)
 	set("deadline", "deadline", a.Flags.Deadline)
-	return config.LoadConfig(config.Source{Flags: given, Env: a.Env, File: a.ConfigFile, Profile: a.Profile, PlanDir: planDir})
+	return config.LoadConfig(config.Source{
+		Flags: given, Env: a.Env, File: a.ConfigFile, Profile: a.Profile, PlanDir: planDir, User: a.userConfig(), Found: a.foundConfig,
+	})
+}
+
+// userConfig is the path of the user's own config, empty if there is no place for one.
+func (a *App) userConfig() string {
+	for _, dir := range []string{a.Getenv("XDG_CONFIG_HOME"), filepath.Join(a.Getenv("HOME"), ".config"), a.Getenv("AppData")} {
+		if filepath.IsAbs(dir) {
+			return filepath.Join(dir, "sprint", "config.yaml")
+		}
+	}
+	return ""
+}
+
+// foundConfig says once that a config is used because it lay in a folder.
+func (a *App) foundConfig(path string) {
+	if !a.toldConfig && !a.Quiet {
+		fmt.Fprintf(a.Stderr, "sprint: using the config %s\n", path)
+	}
+	a.toldConfig = true
 }
 
 // OpenStore opens the store of a config.

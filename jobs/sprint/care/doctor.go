@@ -108,7 +108,7 @@ func (d *doctor) devices(ctx context.Context) {
 		text := strings.TrimSpace(fmt.Sprintf("%s %s %s", info.Name, info.Plugin, info.PluginVersion))
 		if info.Err != "" {
 			fix := ""
-			if info.Name == device.CPU {
+			if info.Name == device.CPU && strings.Contains(info.Err, "not installed") { // else the error says what to do
 				fix = "sprint doctor --install"
 			}
 			d.hint("device", text+": "+info.Err, fix)
