@@ -13,6 +13,8 @@ import (
 	"github.com/sprint-ml/sprint/ml/classify"
 	"github.com/sprint-ml/sprint/ml/device"
 	"github.com/sprint-ml/sprint/ml/encoder"
+	"github.com/sprint-ml/sprint/ml/ownership"
+	"github.com/sprint-ml/sprint/ml/wheel"
 	"github.com/sprint-ml/sprint/stages"
 	"github.com/sprint-ml/sprint/stages/release"
 )
@@ -25,7 +27,7 @@ type Options struct {
 	Device   string
 	Cache    string // folder of encoders and plugins
 	Offline  bool
-	Strict   bool // refuse to let keywords answer for a model that cannot be loaded
+	Strict   bool // refuse to let keywords answer for a model that cannot be loaded, and a folder without manifest
 	Log      *slog.Logger
 	Announce func(string) // told of downloads
 }
@@ -34,7 +36,7 @@ type Options struct {
 // Strict is not set, its keywords answer, and fallback says why. The caller calls
 // done when nothing is asked any more.
 func Open(ctx context.Context, o Options) (c *classify.Classifier, fallback error, done func(), err error) {
-	folder, err := release.Open(ctx, o.Ref, o.Store, o.Log)
+	folder, err := release.Open(ctx, o.Ref, o.Store, o.Strict, o.Log)
 	if err != nil {
 		return nil, nil, nil, err
 	}
@@ -44,22 +46,46 @@ func Open(ctx context.Context, o Options) (c *classify.Classifier, fallback erro
 		return nil, nil, nil, stages.Fail(stages.CodeEnvironment, "name a release that `sprint run` published", "%w", err)
 	}
 	c.Name = folder.Name
-	dev, err := device.Open(ctx, o.Device, device.Options{CacheDir: o.Cache, Offline: o.Offline, Log: o.Log, Announce: o.Announce})
+	dev, err := load(ctx, c, folder.Dir, o)
+	done = func() { c.Close(); dev.Close(); folder.Close() }
+	refusal := folder.Unchanged()
+	if refusal == nil && err != nil {
+		refusal = refuse(ctx, err, o)
+	}
+	if refusal != nil {
+		done()
+		return nil, nil, nil, refusal
+	}
 	if err == nil {
-		if err = c.Load(folder.Dir, dev); err != nil {
-			dev.Close()
-		}
-	}
-	switch {
-	case err == nil:
 		o.Log.Info("the model answers", "model", folder.Name, "device", dev.Name)
-		return c, nil, func() { c.Close(); dev.Close(); folder.Close() }, nil
-	case errors.Is(err, encoder.ErrCorrupt):
-		folder.Close()
-		return nil, nil, nil, stages.Fail(stages.CodeIntegrity, "`sprint run` publishes it anew; --model names another one", "the model %s is damaged: %w", o.Ref, err)
-	case o.Strict || ctx.Err() != nil:
-		folder.Close()
-		return nil, nil, nil, stages.Fail(stages.CodeEnvironment, "`sprint doctor` shows what is missing; without --strict keywords answer", "the model %s cannot be loaded: %w", o.Ref, err)
 	}
-	return c, err, folder.Close, nil
+	return c, err, done, nil
+}
+
+// load opens the device and puts the model on it; nil is no device, which can be closed too.
+func load(ctx context.Context, c *classify.Classifier, dir string, o Options) (*device.Device, error) {
+	dev, err := device.Open(ctx, o.Device, device.Options{CacheDir: o.Cache, Offline: o.Offline, Log: o.Log, Announce: o.Announce})
+	if err != nil {
+		return nil, err
+	}
+	if err := c.Load(dir, dev); err != nil {
+		dev.Close()
+		return nil, err
+	}
+	return dev, nil
+}
+
+// refuse is why no keywords may answer for a model that was not loaded; nil if they may.
+func refuse(ctx context.Context, err error, o Options) error {
+	switch {
+	case errors.Is(err, encoder.ErrCorrupt):
+		return stages.Fail(stages.CodeIntegrity, "`sprint run` publishes it anew; --model names another one", "the model %s is damaged: %w", o.Ref, err)
+	case errors.Is(err, wheel.ErrCorrupt), errors.Is(err, device.ErrCorruptPlugin):
+		return stages.Fail(stages.CodeIntegrity, "remove the damaged plugin; --device names another device", "the model %s cannot be loaded: %w", o.Ref, err)
+	case errors.Is(err, ownership.ErrShared):
+		return stages.Fail(stages.CodeEnvironment, "", "the model %s cannot be loaded: %w", o.Ref, err)
+	case o.Strict || ctx.Err() != nil:
+		return stages.Fail(stages.CodeEnvironment, "`sprint doctor` shows what is missing; without --strict keywords answer", "the model %s cannot be loaded: %w", o.Ref, err)
+	}
+	return nil
 }

@@ -1,11 +1,15 @@
 package main
 
 import (
+	"bytes"
+	"crypto/sha256"
 	"encoding/csv"
 	"encoding/json"
+	"fmt"
 	"math"
 	"os"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -155,27 +159,142 @@ func TestRunFlagsOverrideTheConfig(t *testing.T) {
 	}
 }
 
-// TestClassifyRefusesADamagedModel: weights that are no numbers end with code 9, and
-// keywords do not answer in the model's place, asked to be strict or not.
-func TestClassifyRefusesADamagedModel(t *testing.T) {
+// tinyModel is the release folder of a small model, without its manifest.
+func tinyModel(t *testing.T, bend func(*bert.Model)) string {
+	t.Helper()
 	e, err := encoder.Load(encodertest.Tiny(t))
 	if err != nil {
 		t.Fatal(err)
 	}
-	m, err := bert.FromEncoder(e, bert.Spec{Categories: []bert.Category{{Name: "fire", Tags: []string{""}}}, Pooling: bert.CLS, HeadHidden: 4, MaxLength: 16, Text: []string{"title"}}, 1)
+	m, err := bert.FromEncoder(e, bert.Spec{Categories: []bert.Category{{Name: "fire", Tags: []string{"", "big"}}, {Name: "money", Tags: []string{""}}}, Pooling: bert.CLS, HeadHidden: 4, MaxLength: 16, Text: []string{"title"}}, 1)
 	if err != nil {
 		t.Fatal(err)
 	}
-	m.Params[0].Data[0] = float32(math.NaN())
+	bend(m)
 	dir := t.TempDir()
 	if err := m.Save(dir); err != nil {
 		t.Fatal(err)
 	}
 	write(t, dir, map[string]string{"taxonomy.yaml": goodTaxonomy, "thresholds.json": "{}"})
+	return dir
+}
+
+// listFiles writes the manifest of a release folder.
+func listFiles(t *testing.T, dir string) {
+	t.Helper()
+	entries, err := os.ReadDir(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	files := map[string]any{}
+	for _, e := range entries {
+		data, err := os.ReadFile(filepath.Join(dir, e.Name()))
+		if err != nil {
+			t.Fatal(err)
+		}
+		files[e.Name()] = map[string]any{"sha256": fmt.Sprintf("%x", sha256.Sum256(data)), "size": len(data)}
+	}
+	text, err := json.Marshal(map[string]any{"format": 1, "files": files})
+	if err != nil {
+		t.Fatal(err)
+	}
+	write(t, dir, map[string]string{"manifest.json": string(text)})
+}
+
+// TestClassifyRefusesADamagedModel: weights that are no numbers end with code 9, and
+// keywords do not answer in the model's place, asked to be strict or not.
+func TestClassifyRefusesADamagedModel(t *testing.T) {
+	dir := tinyModel(t, func(m *bert.Model) { m.Params[0].Data[0] = float32(math.NaN()) })
+	listFiles(t, dir)
 	for _, flags := range [][]string{nil, {"--strict"}} {
 		code, stdout, stderr := exec(t, dir, append([]string{"classify", "--device", "go", "--model", "./", "Blaze in the harbour"}, flags...)...)
 		if code != 9 || stdout != "" || !strings.Contains(stderr, "NaN") {
 			t.Errorf("%v: code %d, %q: %s", flags, code, stdout, stderr)
+		}
+	}
+}
+
+// TestReleaseFolderIsChecked: weights that are other than published, though numbers, end with
+// code 9 and the file's name, for classify and serve; a folder that is whole answers, and
+// strict demands the manifest that shows it.
+func TestReleaseFolderIsChecked(t *testing.T) {
+	dir := tinyModel(t, func(*bert.Model) {})
+	classify := []string{"classify", "--device", "go", "--model", "./", "Blaze in the harbour"}
+	if code, _, stderr := exec(t, dir, classify...); code != 0 || !strings.Contains(stderr, "used unchecked") {
+		t.Errorf("without a manifest: code %d: %s", code, stderr)
+	}
+	if code, stdout, stderr := exec(t, dir, append(classify, "--strict")...); code != 9 || stdout != "" || !strings.Contains(stderr, "no manifest.json") {
+		t.Errorf("strict without a manifest: code %d: %s", code, stderr)
+	}
+	listFiles(t, dir)
+	if code, stdout, stderr := exec(t, dir, append(classify, "--strict")...); code != 0 || !strings.Contains(stdout, `"source":"model"`) || stderr != "" {
+		t.Errorf("a whole folder: code %d: %s%s", code, stdout, stderr)
+	}
+	path := filepath.Join(dir, "model.safetensors")
+	weights, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i := len(weights) - 4000; i < len(weights); i += 4 {
+		weights[i+3] ^= 0x80 // the sign of a number
+	}
+	if err := os.WriteFile(path, weights, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for _, words := range [][]string{classify, append(classify, "--strict"), {"serve", "--device", "go", "--model", "./", "--listen", "nowhere"}} {
+		if code, stdout, stderr := exec(t, dir, words...); code != 9 || stdout != "" || !strings.Contains(stderr, "model.safetensors") {
+			t.Errorf("%v: code %d, %q: %s", words, code, stdout, stderr)
+		}
+	}
+}
+
+// TestHostileFolder: a sprint.yaml in the working directory that names a cache ends commands
+// with code 2, its line and where to put it instead; one that names none is used, and named
+// once. What the user says is taken.
+func TestHostileFolder(t *testing.T) {
+	dir := tinyModel(t, func(*bert.Model) {})
+	listFiles(t, dir)
+	classify := []string{"classify", "--device", "go", "--model", "./", "Blaze in the harbour"}
+	write(t, dir, map[string]string{"sprint.yaml": "device: go\ncache: ./hostile\n"})
+	for _, words := range [][]string{classify, {"doctor"}, {"status"}, {"config"}} {
+		code, stdout, stderr := exec(t, dir, words...)
+		if code != 2 || stdout != "" || !strings.Contains(stderr, "sprint.yaml:2:1: cache: ") || !strings.Contains(stderr, filepath.Join(".config", "sprint", "config.yaml")) {
+			t.Errorf("%v: code %d, %q: %s", words, code, stdout, stderr)
+		}
+	}
+	code, stdout, stderr := exec(t, dir, "config", "--config", "sprint.yaml")
+	if code != 0 || !strings.Contains(stdout, filepath.Join(dir, "hostile")) || stderr != "" {
+		t.Errorf("named: code %d: %s%s", code, stdout, stderr)
+	}
+	write(t, dir, map[string]string{"sprint.yaml": "device: go\n", "plan.yaml": goodPlan})
+	for want, words := range map[int][]string{1: {"config", "plan.yaml"}, 0: {"config", "plan.yaml", "--quiet"}} {
+		if code, _, stderr := exec(t, dir, words...); code != 0 || strings.Count(stderr, "using the config sprint.yaml\n") != want {
+			t.Errorf("%v: code %d: %s", words, code, stderr)
+		}
+	}
+}
+
+// TestUsersOwnConfig: it stands in the home folder, or where the system's variable says, and
+// below every other file.
+func TestUsersOwnConfig(t *testing.T) {
+	home, dir := t.TempDir(), t.TempDir()
+	for _, folder := range []string{filepath.Join(home, ".config"), filepath.Join(home, "xdg")} {
+		if err := os.MkdirAll(filepath.Join(folder, "sprint"), 0o700); err != nil {
+			t.Fatal(err)
+		}
+		write(t, filepath.Join(folder, "sprint"), map[string]string{"config.yaml": "parallel: 7\ncache: " + folder + "\n"})
+	}
+	write(t, dir, map[string]string{"sprint.yaml": "parallel: 3\n"})
+	t.Chdir(dir)
+	for want, env := range map[string][]string{
+		filepath.Join(home, ".config"): {"HOME=" + home, "XDG_CONFIG_HOME=relative"},
+		filepath.Join(home, "xdg"):     {"HOME=" + home, "XDG_CONFIG_HOME=" + filepath.Join(home, "xdg")},
+	} {
+		var out, problems bytes.Buffer
+		code := run(t.Context(), []string{"config", "--origin"}, env, strings.NewReader(""), &out, &problems)
+		got := regexp.MustCompile(` +`).ReplaceAllString(out.String(), " ")
+		if code != 0 || !strings.Contains(got, "cache "+want+" user file ") || !strings.Contains(got, "parallel 3 file ") {
+			t.Errorf("%v: code %d: %s%s", env, code, got, problems.String())
 		}
 	}
 }

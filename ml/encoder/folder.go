@@ -16,9 +16,9 @@ import (
 	"github.com/sprint-ml/sprint/ml/wheel"
 )
 
-// encoderFiles are the files that make an encoder, and the only ones that are
+// FileNames are the files that make an encoder, and the only ones that are
 // hashed or fetched: a folder's README may change without changing the encoder.
-func encoderFiles() []string {
+func FileNames() []string {
 	return []string{configFile, weightsFile, tokenizerFile, vocabFile, settingsFile}
 }
 
@@ -41,7 +41,7 @@ func resolveFolder(ref string) (ID, error) {
 // the weights and one of the two tokenizer files must be.
 func hashFolder(dir string) (map[string]string, error) {
 	sums := map[string]string{}
-	for _, name := range encoderFiles() {
+	for _, name := range FileNames() {
 		sum, err := wheel.HashFile(filepath.Join(dir, name))
 		if errors.Is(err, fs.ErrNotExist) {
 			continue
@@ -107,7 +107,7 @@ func resolveStore(ctx context.Context, ref string, o Options) (ID, error) {
 	if o.Announce != nil {
 		o.Announce(fmt.Sprintf("copying encoder %s, kept in %s", ref, root))
 	}
-	for _, name := range encoderFiles() {
+	for _, name := range FileNames() {
 		open, ok := files[name]
 		if !ok {
 			continue

@@ -206,7 +206,7 @@ func fetchHub(ctx context.Context, id ID, o Options) (string, error) {
 // fetchAll fetches the files that the revision has and writes the record last.
 func (h *hub) fetchAll(ctx context.Context, id ID, part string, o Options) error {
 	rec := hubRecord{Name: id.Name, Revision: id.Revision, Files: map[string]string{}}
-	for _, name := range encoderFiles() {
+	for _, name := range FileNames() {
 		d := download{hub: h, id: id, name: name, path: filepath.Join(part, name), o: o}
 		sum, err := d.run(ctx)
 		if errors.Is(err, errAbsent) {
@@ -257,7 +257,7 @@ func verifyHub(dir string, id ID) error {
 		return err
 	}
 	for name, want := range rec.Files {
-		if !slices.Contains(encoderFiles(), name) {
+		if !slices.Contains(FileNames(), name) {
 			return fmt.Errorf("%s names %q", recordFile, name)
 		}
 		got, err := wheel.HashFile(filepath.Join(dir, name))

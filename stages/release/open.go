@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"log/slog"
 	"os"
 	"path/filepath"
@@ -20,6 +21,7 @@ type Folder struct {
 	// Name is NAME@VERSION, or the folder's own name if it came from no store.
 	Name   string
 	remove bool
+	seen   map[string]fs.FileInfo // files that were compared with the manifest, as they were then
 }
 
 // Close removes the folder if Open made it.
@@ -32,11 +34,16 @@ func (f *Folder) Close() {
 // Open brings a release into a local folder, which the caller closes. ref is NAME,
 // NAME@VERSION or NAME@ALIAS in the store at storeURL, a store URL of a release
 // (STORE/models/NAME or STORE/models/NAME/VERSION), or a folder. A release that is
-// not there is a Failure of CodeEnvironment.
-func Open(ctx context.Context, ref, storeURL string, log *slog.Logger) (*Folder, error) {
+// not there is a Failure of CodeEnvironment, a damaged one of CodeIntegrity. A folder is
+// compared with its manifest.json; strict refuses one that has none.
+func Open(ctx context.Context, ref, storeURL string, strict bool, log *slog.Logger) (*Folder, error) {
 	// A folder that only happens to have the model's name is no release.
 	if _, err := os.Stat(filepath.Join(ref, "config.json")); err == nil || strings.ContainsAny(ref, `/\`) && !strings.Contains(ref, "://") {
-		return &Folder{Dir: ref, Name: filepath.Base(ref)}, nil
+		f := &Folder{Dir: ref, Name: filepath.Base(ref)}
+		if err := f.verify(ctx, strict, log); err != nil {
+			return nil, err
+		}
+		return f, nil
 	}
 	storeURL, name, version := locate(ref, storeURL)
 	s, err := storage.Open(ctx, storeURL, &storage.Options{Log: log})

@@ -1,10 +1,10 @@
 // Package release is the folder that publish makes and others read: the model
 // with its taxonomy, thresholds and what is known of it.
 //
-// open.go brings a release to the local disk by the reference that users give,
-// stored.go reads one file of a stored release and finds the release that came
-// before a model, calibration.go is the document that says on what the thresholds
-// were fitted. Kinds import this package; it imports no kind.
+// open.go brings a release to the local disk by the reference that users give, verify.go
+// compares a folder with its manifest, stored.go reads one file of a stored release and
+// finds the release that came before a model, calibration.go is the document that says on
+// what the thresholds were fitted. Kinds import this package; it imports no kind.
 package release
 
 import (
@@ -51,7 +51,7 @@ func Before(ctx context.Context, store *storage.Store, name, model string) (r mo
 		return r, false, fmt.Errorf("releases of %s: %w", name, err)
 	}
 	for _, next := range releases {
-		data, err := ReadFile(ctx, store, next.Files, "manifest.json")
+		data, err := ReadFile(ctx, store, next.Files, manifestFile)
 		var manifest struct {
 			Model string `json:"model"`
 		}

@@ -33,7 +33,7 @@ type modelFlags struct {
 
 func (m *modelFlags) add(cmd *cobra.Command, a *app.App) {
 	cmd.Flags().StringVar(&m.ref, "model", "", "NAME, NAME@VERSION, NAME@ALIAS, a release folder, or a store URL of one")
-	cmd.Flags().BoolVar(&m.strict, "strict", false, "end with code 4 instead of letting keywords answer when the model cannot be loaded")
+	cmd.Flags().BoolVar(&m.strict, "strict", false, "end with code 4 instead of letting keywords answer when the model cannot be loaded, and with 9 if a release folder has no manifest.json")
 	cmd.Flags().StringVar(&a.Flags.Device, "device", "", "device: auto, cpu, cuda, go or another PJRT name")
 	app.Overrides(cmd.Flags(), "device")
 	_ = cmd.MarkFlagRequired("model")
