@@ -107,12 +107,6 @@ func Fetch(ctx context.Context, p Pin, cacheDir string, o Options) (string, erro
 		return "", fmt.Errorf("create the cache folder: %w", err)
 	}
 	root, err := resolve(cacheDir)
-	if err == nil {
-		err = private(root)
-	}
-	if errors.Is(err, ownership.ErrShared) {
-		return "", sharedError(p, err)
-	}
 	if err != nil {
 		return "", fmt.Errorf("look at the cache folder: %w", err)
 	}
@@ -125,8 +119,11 @@ func Fetch(ctx context.Context, p Pin, cacheDir string, o Options) (string, erro
 	}
 	defer lock.Unlock() //nolint:errcheck // the lock dies with the process anyway
 	dir = Dir(p, root)
-	if verify(dir, p) == nil {
+	switch err := verify(dir, p); {
+	case err == nil:
 		return dir, nil // another process fetched it while this one waited
+	case errors.Is(err, ownership.ErrShared):
+		return "", sharedError(p, err)
 	}
 	return dir, fetchLocked(ctx, p, root, dir, o)
 }
