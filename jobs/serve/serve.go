@@ -1,12 +1,16 @@
 // Package serve answers over HTTP: POST /v1/classify, and what an orchestrator
 // asks a service for, /healthz, /readyz and /metrics.
+//
+//   - serve.go: the server and its answers
+//   - request.go: a request read within the bounds of memory
+//   - guard.go: who may ask
 package serve
 
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
+	"io"
 	"net"
 	"net/http"
 	"strings"
@@ -18,24 +22,23 @@ import (
 	"github.com/sprint-ml/sprint/stages/rows"
 )
 
-// Caps of a request.
-const (
-	maxBody      = 8 << 20
-	maxInstances = 1024
-)
-
 // Server answers the paths of the API.
 type Server struct {
 	c                    *classify.Classifier
+	options              Options
+	slots                chan struct{} // of requests in flight
+	held                 atomic.Int64  // bytes that they hold
 	ready                atomic.Bool
 	requests, bad, texts atomic.Int64
+	decoded, read        atomic.Int64 // instances, and bytes of bodies
 	busy                 atomic.Int64 // nanoseconds spent answering
 }
 
-// Handler serves the paths of the API.
+// Handler serves the paths of the API. Whether it lives and is ready it tells
+// everybody: an orchestrator asks by whatever name, without a token.
 func (s *Server) Handler() http.Handler {
 	mux := http.NewServeMux()
-	mux.HandleFunc("POST /v1/classify", s.classify)
+	mux.Handle("POST /v1/classify", s.guard(s.classify))
 	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) { fmt.Fprintln(w, "ok") })
 	mux.HandleFunc("GET /readyz", func(w http.ResponseWriter, _ *http.Request) {
 		if !s.ready.Load() {
@@ -44,55 +47,53 @@ func (s *Server) Handler() http.Handler {
 		}
 		fmt.Fprintln(w, "ok")
 	})
-	mux.HandleFunc("GET /metrics", s.metrics)
+	mux.Handle("GET /metrics", s.guard(s.metrics))
 	return mux
-}
-
-// instance is one text of a request; further fields are ignored.
-type instance struct {
-	ID          string `json:"id"`
-	URL         string `json:"url"`
-	Title       string `json:"title"`
-	Description string `json:"description"`
 }
 
 func (s *Server) fail(w http.ResponseWriter, code int, message string) {
 	s.bad.Add(1)
+	if code == http.StatusServiceUnavailable {
+		w.Header().Set("Retry-After", "1")
+	}
 	w.Header().Set("Content-Type", "application/json")
 	w.WriteHeader(code)
 	_ = json.NewEncoder(w).Encode(map[string]string{"error": message})
 }
 
-// request reads what is asked: the instances of a request, or the one that the
-// request itself is. What it refuses it has answered.
-func (s *Server) request(w http.ResponseWriter, r *http.Request) (list []instance, single, ok bool) {
-	var body struct {
-		instance
-		Instances *[]instance `json:"instances"`
-	}
-	err := json.NewDecoder(http.MaxBytesReader(w, r.Body, maxBody)).Decode(&body)
-	var large *http.MaxBytesError
-	switch {
-	case errors.As(err, &large):
-		s.fail(w, http.StatusRequestEntityTooLarge, fmt.Sprintf("the request is over %d bytes", maxBody))
-	case err != nil:
-		s.fail(w, http.StatusBadRequest, "the request is not the JSON that is wanted: "+err.Error())
-	case body.Instances == nil:
-		return []instance{body.instance}, true, true
-	case len(*body.Instances) > maxInstances:
-		s.fail(w, http.StatusRequestEntityTooLarge, fmt.Sprintf("%d instances; at most %d go into one request", len(*body.Instances), maxInstances))
-	default:
-		return *body.Instances, false, true
-	}
-	return nil, false, false
-}
-
+// classify answers a request, if there is room for it.
 func (s *Server) classify(w http.ResponseWriter, r *http.Request) {
 	s.requests.Add(1)
-	list, single, ok := s.request(w, r)
-	if !ok {
+	if !isJSON(r.Header) {
+		s.fail(w, http.StatusUnsupportedMediaType, "send JSON as it is, with the header Content-Type: application/json")
 		return
 	}
+	body := http.MaxBytesReader(w, r.Body, maxBody)
+	asked := newRequest(body, &s.held)
+	defer asked.release()
+	err := asked.decode()
+	s.read.Add(asked.read)
+	s.decoded.Add(int64(len(asked.list)))
+	if err != nil {
+		asked.release()
+		// A client that is still sending would not see the answer.
+		_, _ = io.Copy(io.Discard, body)
+		status, message := refusal(err)
+		s.fail(w, status, message)
+		return
+	}
+	select {
+	case s.slots <- struct{}{}:
+		defer func() { <-s.slots }()
+	default:
+		s.fail(w, http.StatusServiceUnavailable, fmt.Sprintf("%d requests are being answered; try again", maxInFlight))
+		return
+	}
+	s.answer(w, r, asked.list, asked.single)
+}
+
+// answer answers about instances in their order.
+func (s *Server) answer(w http.ResponseWriter, r *http.Request, list []instance, single bool) {
 	out := make([]any, len(list))
 	var texts []classify.Text
 	for i, in := range list {
@@ -147,12 +148,18 @@ func (s *Server) metrics(w http.ResponseWriter, _ *http.Request) {
 	}
 	fmt.Fprintf(w, "# TYPE sprint_requests_total counter\nsprint_requests_total %d\n", s.requests.Load())
 	fmt.Fprintf(w, "# TYPE sprint_bad_requests_total counter\nsprint_bad_requests_total %d\n", s.bad.Load())
+	fmt.Fprintf(w, "# TYPE sprint_read_bytes_total counter\nsprint_read_bytes_total %d\n", s.read.Load())
+	fmt.Fprintf(w, "# TYPE sprint_decoded_instances_total counter\nsprint_decoded_instances_total %d\n", s.decoded.Load())
+	fmt.Fprintf(w, "# TYPE sprint_requests_in_flight gauge\nsprint_requests_in_flight %d\n", len(s.slots))
+	fmt.Fprintf(w, "# TYPE sprint_held_bytes gauge\nsprint_held_bytes %d\n", s.held.Load())
 	fmt.Fprintf(w, "# TYPE sprint_texts_total counter\nsprint_texts_total{source=%q,model=%q} %d\n", source, s.c.Name, s.texts.Load())
 	fmt.Fprintf(w, "# TYPE sprint_busy_seconds_total counter\nsprint_busy_seconds_total %g\n", time.Duration(s.busy.Load()).Seconds())
 }
 
 // New is a server of a classifier. It is not ready before Serve has asked it once.
-func New(c *classify.Classifier) *Server { return &Server{c: c} }
+func New(c *classify.Classifier, o Options) *Server {
+	return &Server{c: c, options: o, slots: make(chan struct{}, maxInFlight)}
+}
 
 // shutdownTime is how long open requests may take when the server ends.
 const shutdownTime = 10 * time.Second

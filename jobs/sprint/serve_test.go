@@ -1,0 +1,34 @@
+package main
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+// TestServeDemandsAToken: where other machines reach it, it does not start without
+// one; the message says how.
+func TestServeDemandsAToken(t *testing.T) {
+	dir := t.TempDir()
+	write(t, dir, map[string]string{"taxonomy.yaml": goodTaxonomy, "thresholds.json": "{}", "empty": "\n"})
+	for _, c := range []struct {
+		flags []string
+		want  string
+	}{
+		{[]string{"--listen", "0.0.0.0:0"}, "--token"},
+		{[]string{"--listen", ":0"}, "--token"},
+		{[]string{"--listen", "192.0.2.1:0"}, "--token"},
+		{[]string{"--listen", ":0", "--token", "env:NOWHERE"}, "NOWHERE"},
+		{[]string{"--listen", ":0", "--token", "file:" + filepath.Join(dir, "empty")}, "empty"},
+		{[]string{"--token", "in clear"}, "env:NAME"},
+	} {
+		code, stdout, stderr := exec(t, dir, append([]string{"serve", "--device", "go", "--model", "./"}, c.flags...)...)
+		if code != 2 || stdout != "" || !strings.Contains(stderr, c.want) || strings.Contains(stderr, "in clear") {
+			t.Errorf("%v: code %d, %q, %s", c.flags, code, stdout, stderr)
+		}
+	}
+	if left, err := os.ReadDir(dir); err != nil || len(left) != 3 {
+		t.Errorf("it left %v, %v", left, err)
+	}
+}
