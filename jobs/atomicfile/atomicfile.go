@@ -4,22 +4,23 @@ package atomicfile
 
 import (
 	"errors"
+	"io/fs"
 	"os"
 	"path/filepath"
 
 	"github.com/sprint-ml/sprint/stages"
 )
 
-// Write replaces the content of a file. Its folder must exist. On an error the
-// file is as it was.
-func Write(path string, data []byte) error {
+// Write replaces the content of a file and gives it a mode. Its folder must exist.
+// On an error the file is as it was.
+func Write(path string, data []byte, mode fs.FileMode) error {
 	f, err := os.CreateTemp(filepath.Dir(path), ".sprint-*")
 	if err != nil {
 		return err
 	}
 	defer func() { _ = os.Remove(f.Name()) }() // gone already when all went well
 	_, err = f.Write(data)
-	if err = errors.Join(err, f.Chmod(0o644), f.Sync(), f.Close()); err != nil {
+	if err = errors.Join(err, f.Chmod(mode), f.Sync(), f.Close()); err != nil {
 		return err
 	}
 	return os.Rename(f.Name(), path)

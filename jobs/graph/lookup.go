@@ -118,10 +118,10 @@ func (l *Lookup) Close() error {
 	if err != nil {
 		return err
 	}
-	if err := os.MkdirAll(l.cache, 0o755); err != nil {
+	if err := os.MkdirAll(l.cache, 0o700); err != nil {
 		return err
 	}
-	return atomicfile.Write(l.memoPath(), b)
+	return atomicfile.Write(l.memoPath(), b, 0o600)
 }
 
 // missing is the failure of a path that a plan names.
@@ -302,7 +302,7 @@ func (l *Lookup) Pin(ctx context.Context, name string, resolve func(context.Cont
 	if err != nil {
 		return "", err
 	}
-	if err := atomicfile.Write(l.lock, append(b, '\n')); err != nil {
+	if err := atomicfile.Write(l.lock, append(b, '\n'), 0o644); err != nil {
 		return "", stages.Fail(stages.CodeEnvironment, "make the plan's folder writable, or commit a sprint.lock", "cannot keep the pin %s: %w", name, err)
 	}
 	return v, nil

@@ -30,7 +30,7 @@ const pageSuffix = ".json.gz"
 
 func openPageCache(ctx context.Context, env stages.Env) (*pageCache, error) {
 	p := &pageCache{dir: filepath.Join(env.Scratch, "pages"), keep: env.Checkpoints, offline: env.Offline}
-	if err := os.MkdirAll(p.dir, 0o755); err != nil {
+	if err := os.MkdirAll(p.dir, 0o700); err != nil {
 		return nil, err
 	}
 	step, err := p.keep.Restore(ctx, p.dir, nil)
@@ -64,7 +64,7 @@ func (p *pageCache) get(ctx context.Context, w window, ask func() ([]byte, error
 	if err != nil {
 		return nil, err
 	}
-	if err := os.WriteFile(p.path(w), pack(body), 0o644); err != nil {
+	if err := os.WriteFile(p.path(w), pack(body), 0o600); err != nil {
 		return nil, err
 	}
 	p.step++

@@ -69,7 +69,7 @@ func (c *pacer) delay(d time.Duration) error {
 const maxWait = 10 * time.Minute
 
 func (c *pacer) update(change func(next time.Time) time.Time) error {
-	if err := os.MkdirAll(filepath.Dir(c.path), 0o755); err != nil {
+	if err := os.MkdirAll(filepath.Dir(c.path), 0o700); err != nil {
 		return fmt.Errorf("clock of GDELT requests: %w", err)
 	}
 	lock := flock.New(c.path + ".lock")
@@ -85,7 +85,7 @@ func (c *pacer) update(change func(next time.Time) time.Time) error {
 		}
 	}
 	b := binary.LittleEndian.AppendUint64(nil, uint64(change(next).UnixNano()))
-	if err := os.WriteFile(c.path, b, 0o644); err != nil {
+	if err := os.WriteFile(c.path, b, 0o600); err != nil {
 		return fmt.Errorf("clock of GDELT requests: %w", err)
 	}
 	return nil

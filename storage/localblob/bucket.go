@@ -51,20 +51,34 @@ type Version string
 type bucket struct {
 	root *os.Root
 	dir  string
+	mode fs.FileMode // of the folders in it
 	log  *slog.Logger
 }
 
-// OpenBucket opens dir, which it creates if needed, as a bucket.
+// OpenBucket opens dir as a bucket. It creates the folder if needed, for its owner
+// alone; one that is there keeps its mode, and gives it to what comes into it.
 func OpenBucket(dir string, log *slog.Logger) (*blob.Bucket, error) {
-	if err := os.MkdirAll(dir, 0o755); err != nil {
+	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return nil, err
 	}
+	b, err := open(dir, log)
+	if err != nil {
+		return nil, err
+	}
+	_, _, _ = sweepTemp(b.root, orphanAge, false) // what cannot be removed takes only space
+	return blob.NewBucket(b), nil
+}
+
+func open(dir string, log *slog.Logger) (*bucket, error) {
 	root, err := os.OpenRoot(dir)
 	if err != nil {
 		return nil, err
 	}
-	_, _, _ = sweepTemp(root, orphanAge, false) // what cannot be removed takes only space
-	return blob.NewBucket(&bucket{root: root, dir: dir, log: log}), nil
+	mode, err := folderMode(root)
+	if err != nil {
+		return nil, errors.Join(err, root.Close())
+	}
+	return &bucket{root: root, dir: dir, mode: mode, log: log}, nil
 }
 
 // name adds the folder to an error, whose own paths are relative to it. What a

@@ -20,11 +20,7 @@ import (
 type harness struct{ dir string }
 
 func (h harness) MakeDriver(context.Context) (driver.Bucket, error) {
-	root, err := os.OpenRoot(h.dir)
-	if err != nil {
-		return nil, err
-	}
-	return &bucket{root: root, dir: h.dir, log: slog.New(slog.DiscardHandler)}, nil
+	return open(h.dir, slog.New(slog.DiscardHandler))
 }
 
 func (h harness) MakeDriverForNonexistentBucket(context.Context) (driver.Bucket, error) {

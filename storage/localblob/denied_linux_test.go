@@ -30,6 +30,9 @@ func asNobody(f func()) {
 // where it failed.
 func TestReadOnly(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "store")
+	if err := os.Mkdir(dir, 0o755); err != nil { // one that others may read
+		t.Fatal(err)
+	}
 	b := openBucket(t, dir)
 	if err := b.WriteAll(t.Context(), "a/b", []byte("x"), nil); err != nil {
 		t.Fatal(err)

@@ -27,7 +27,11 @@ func Reserve(dir string) error {
 	if fi, err := root.Lstat(reserveFile); err == nil && fi.Size() == reserveSize {
 		return nil
 	}
-	if err := root.MkdirAll(tmpDir, 0o755); err != nil {
+	mode, err := folderMode(root)
+	if err != nil {
+		return err
+	}
+	if err := makeFolder(root, tmpDir, mode); err != nil {
 		return err
 	}
 	// A writer that dies leaves what sweepTemp removes.

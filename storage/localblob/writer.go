@@ -45,10 +45,10 @@ func (b *bucket) NewTypedWriter(ctx context.Context, key, _ string, o *driver.Wr
 	}
 	w.tmp = path.Join(tmpDir, "w-"+rand.Text())
 	var err error
-	w.file, err = b.root.OpenFile(w.tmp, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o644)
+	w.file, err = createFile(b.root, w.tmp, os.O_EXCL|os.O_WRONLY, b.mode)
 	if errors.Is(err, fs.ErrNotExist) {
-		if err = b.root.MkdirAll(tmpDir, 0o755); err == nil {
-			w.file, err = b.root.OpenFile(w.tmp, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o644)
+		if err = makeFolder(b.root, tmpDir, b.mode); err == nil {
+			w.file, err = createFile(b.root, w.tmp, os.O_EXCL|os.O_WRONLY, b.mode)
 		}
 	}
 	if err != nil {
@@ -173,7 +173,7 @@ func (b *bucket) mkdir(dir string) error {
 	if err := b.mkdir(path.Dir(dir)); err != nil {
 		return err
 	}
-	if err := b.root.Mkdir(dir, 0o755); err != nil && !errors.Is(err, fs.ErrExist) {
+	if err := makeFolder(b.root, dir, b.mode); err != nil {
 		return err
 	}
 	return b.syncDir(path.Dir(dir))
@@ -185,7 +185,7 @@ func (b *bucket) lock(key string) (unlock func(), err error) {
 	h := fnv.New64a()
 	_, _ = h.Write([]byte(key))
 	name := path.Join(tmpDir, fmt.Sprintf("l-%02x", h.Sum64()&0xff))
-	f, err := b.root.OpenFile(name, os.O_CREATE|os.O_RDWR, 0o644)
+	f, err := createFile(b.root, name, os.O_RDWR, b.mode)
 	if err != nil {
 		return nil, err
 	}

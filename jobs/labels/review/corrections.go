@@ -86,7 +86,7 @@ func Import(o ImportOptions) (*Imported, error) {
 	if err := rows.WriteOverlay(&b, append(have, added...), t.Names()); err != nil {
 		return nil, err
 	}
-	if err := atomicfile.Write(out.Overlay, b.Bytes()); err != nil {
+	if err := atomicfile.Write(out.Overlay, b.Bytes(), 0o644); err != nil {
 		return nil, atomicfile.Failure(err)
 	}
 	return out, nil

@@ -32,7 +32,7 @@ func WriteFiles(r *report.Report, folder string) ([]string, error) {
 		data []byte
 	}{{"report.html", html.Bytes()}, {"report.md", md.Bytes()}} {
 		path := filepath.Join(folder, f.name)
-		if err := atomicfile.Write(path, f.data); err != nil {
+		if err := atomicfile.Write(path, f.data, 0o644); err != nil {
 			return nil, err
 		}
 		files = append(files, path)
