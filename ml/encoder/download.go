@@ -128,7 +128,7 @@ func (d *download) begin(resp *http.Response, have int64) (flags int, from int64
 
 // write appends the bytes of an answer to the file. done says that it is whole.
 func (d *download) write(ctx context.Context, body io.Reader, flags int, from int64) (done bool, err error) {
-	f, err := os.OpenFile(d.path, flags, 0o644)
+	f, err := os.OpenFile(d.path, flags, 0o600)
 	if err != nil {
 		return false, fmt.Errorf("open the download: %w", err)
 	}

@@ -96,7 +96,7 @@ func resolveStore(ctx context.Context, ref string, o Options) (ID, error) {
 		return ID{}, &FetchError{Ref: ref, Message: "is not an encoder", Err: err}
 	}
 	root := filepath.Join(o.CacheDir, "stores")
-	if err := os.MkdirAll(root, 0o755); err != nil {
+	if err := os.MkdirAll(root, 0o700); err != nil {
 		return ID{}, fmt.Errorf("create the cache folder: %w", err)
 	}
 	tmp, err := os.MkdirTemp(root, ".fetch-*")
@@ -148,7 +148,7 @@ func copyFile(ctx context.Context, to string, open func(context.Context) (io.Rea
 		return err
 	}
 	defer r.Close()
-	w, err := os.OpenFile(to, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o644)
+	w, err := os.OpenFile(to, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
 	if err != nil {
 		return err
 	}

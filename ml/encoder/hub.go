@@ -170,7 +170,7 @@ func fetchHub(ctx context.Context, id ID, o Options) (string, error) {
 		}
 		return "", &FetchError{Ref: id.Ref, Message: "it is not in the cache and --offline forbids fetching it", Hint: "run `sprint doctor --install` once while online, or give a folder instead"}
 	}
-	if err := os.MkdirAll(filepath.Dir(dir), 0o755); err != nil {
+	if err := os.MkdirAll(filepath.Dir(dir), 0o700); err != nil {
 		return "", fmt.Errorf("create the cache folder: %w", err)
 	}
 	lock := flock.New(dir + ".lock")
@@ -185,7 +185,7 @@ func fetchHub(ctx context.Context, id ID, o Options) (string, error) {
 		return dir, nil
 	}
 	part := dir + ".part"
-	if err := os.MkdirAll(part, 0o755); err != nil {
+	if err := os.MkdirAll(part, 0o700); err != nil {
 		return "", fmt.Errorf("create the download folder: %w", err)
 	}
 	if o.Announce != nil {
@@ -236,7 +236,7 @@ func (h *hub) fetchAll(ctx context.Context, id ID, part string, o Options) error
 			}
 		}
 	}
-	return os.WriteFile(filepath.Join(part, recordFile), data, 0o644)
+	return os.WriteFile(filepath.Join(part, recordFile), data, 0o600)
 }
 
 // verifyHub checks every file of an entry against its record; a missing entry is

@@ -44,6 +44,11 @@ func TestHubFetchesOnceAndVerifies(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	for _, p := range []string{dir, filepath.Join(dir, "model.safetensors"), filepath.Join(dir, "config.json")} {
+		if info, err := os.Stat(p); err != nil || info.Mode()&0o077 != 0 {
+			t.Errorf("other users may use %s: %v, %v", p, info.Mode(), err)
+		}
+	}
 	// A flipped byte in the cache is found, every time.
 	path := filepath.Join(dir, "model.safetensors")
 	data, err := os.ReadFile(path)

@@ -24,7 +24,7 @@ func download(ctx context.Context, p Pin, tmp string, o Options) (string, error)
 		return "", noPip(p, "there is no python3 on PATH", err)
 	}
 	reqs := filepath.Join(tmp, "requirements.txt")
-	if err := os.WriteFile(reqs, fmt.Appendf(nil, "%s==%s --hash=sha256:%s\n", p.Name, p.Version, p.SHA256), 0o644); err != nil {
+	if err := os.WriteFile(reqs, fmt.Appendf(nil, "%s==%s --hash=sha256:%s\n", p.Name, p.Version, p.SHA256), 0o600); err != nil {
 		return "", fmt.Errorf("write pip's requirements: %w", err)
 	}
 	dest := filepath.Join(tmp, "wheel")

@@ -33,7 +33,7 @@ func unpack(ctx context.Context, path string, p Pin, out string) error {
 	if len(z.File) > maxFiles {
 		return fmt.Errorf("%d members, at most %d are accepted", len(z.File), maxFiles)
 	}
-	if err := os.MkdirAll(out, 0o755); err != nil {
+	if err := os.MkdirAll(out, 0o700); err != nil {
 		return err
 	}
 	got := members{}
@@ -69,7 +69,7 @@ func unpack(ctx context.Context, path string, p Pin, out string) error {
 }
 
 func unpackMember(m *zip.File, to string, left int64) (member, error) {
-	if err := os.MkdirAll(filepath.Dir(to), 0o755); err != nil {
+	if err := os.MkdirAll(filepath.Dir(to), 0o700); err != nil {
 		return member{}, err
 	}
 	r, err := m.Open()
@@ -77,7 +77,7 @@ func unpackMember(m *zip.File, to string, left int64) (member, error) {
 		return member{}, err
 	}
 	defer r.Close()
-	w, err := os.OpenFile(to, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o644)
+	w, err := os.OpenFile(to, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
 	if err != nil {
 		return member{}, err
 	}

@@ -9,6 +9,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"io/fs"
 	"maps"
 	"os"
 	"path/filepath"
@@ -158,6 +159,24 @@ func TestFetch(t *testing.T) {
 		t.Errorf("not mended: %q", data)
 	}
 	onlyEntry(t, cache, filepath.Base(dir))
+	private(t, cache)
+}
+
+// private checks that no other user may read or change what a cache holds.
+func private(t *testing.T, cache string) {
+	t.Helper()
+	err := filepath.WalkDir(cache, func(path string, d fs.DirEntry, err error) error {
+		if err != nil {
+			return err
+		}
+		if info, err := d.Info(); err != nil || info.Mode()&0o077 != 0 {
+			t.Errorf("%s: %v, %v", path, info.Mode(), err)
+		}
+		return nil
+	})
+	if err != nil {
+		t.Error(err)
+	}
 }
 
 // onlyEntry checks that the cache holds nothing but the entry and locks.
