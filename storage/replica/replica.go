@@ -1,0 +1,188 @@
+// Package replica copies a store to another one, of the same kind or not: as a
+// backup, or to move house. A copy may be broken off and begun again, and what it
+// copies is verified as it is read.
+//
+//   - replica.go: what is copied and in which order
+//   - object.go: one object, compared, verified and written
+package replica
+
+import (
+	"context"
+	"errors"
+	"iter"
+	"strings"
+	"sync"
+
+	"golang.org/x/sync/errgroup"
+
+	"github.com/sprint-ml/sprint/storage"
+	"github.com/sprint-ml/sprint/storage/models"
+)
+
+// parallel is how many objects are on their way at once.
+const parallel = 16
+
+// Options of a copy.
+type Options struct {
+	// Replace lets the source win where the target has another object under the
+	// same name; else the target's stays.
+	Replace bool
+	// Progress, if not nil, is called after every object, one call at a time.
+	Progress func(Report)
+}
+
+// Report says what a copy did. Counts are of objects.
+type Report struct {
+	Copied  int   `json:"copied"`
+	Bytes   int64 `json:"bytes"` // of the copied ones
+	Present int   `json:"present"`
+	// Replaced of the copied ones stood in the target with another content.
+	Replaced int `json:"replaced"`
+	// Differing are keys that stayed as the target has them.
+	Differing []string `json:"differing,omitempty"`
+	// Damaged are keys that the source cannot give as they should be.
+	Damaged []Damage `json:"damaged,omitempty"`
+}
+
+// Damage is an object that was not copied.
+type Damage struct {
+	Key    string `json:"key"`
+	Reason string `json:"reason"`
+}
+
+// skipped prefixes belong to what goes on in one store: who works in it, what a
+// sweep is about to delete, which stored bytes are bad, and what a probe left.
+var skipped = []string{"leases/", "kept/", "quarantine/", "probe/"}
+
+// rank orders what names something after what it names, so that a copy that is
+// broken off never has a record without its bytes.
+func rank(key string) int {
+	parts := strings.Split(key, "/")
+	switch {
+	case parts[0] == "blobs":
+		return 0
+	case parts[0] == "last", parts[0] == "models" && len(parts) > 2 && parts[2] == "aliases":
+		return 3
+	case parts[0] == "manifests", parts[0] == "checkpoints", parts[0] == "models" && parts[len(parts)-1] == "release.json":
+		return 2
+	}
+	return 1
+}
+
+// Copy copies from into to, which may hold work already. Both may be in use: what
+// came into the source after the copy began may be left out, and nothing that is
+// copied names what is not. An object of the source that is damaged is not copied
+// and does not end the copy; the error is about the stores.
+func Copy(ctx context.Context, from, to *storage.Store, o Options) (Report, error) {
+	c := &replication{from: from, to: to, o: o, digests: map[string]string{}}
+	if err := c.releases(ctx); err != nil {
+		return c.report, err
+	}
+	// What names something is listed first: its bytes were there then, and the
+	// listing of bytes that follows has them.
+	var records [4][]string
+	for info, err := range from.List(ctx, "") {
+		if err != nil {
+			return c.report, err
+		}
+		if r := rank(info.Key); r > 1 && !skip(info.Key) {
+			records[r] = append(records[r], info.Key)
+		}
+	}
+	bytes := func(yield func(string, error) bool) {
+		for info, err := range from.List(ctx, "") {
+			if (err != nil || rank(info.Key) < 2 && !skip(info.Key)) && !yield(info.Key, err) {
+				return
+			}
+		}
+	}
+	for _, keys := range []iter.Seq2[string, error]{bytes, all(records[2]), all(records[3])} {
+		if err := c.each(ctx, keys); err != nil {
+			return c.report, err
+		}
+	}
+	return c.report, nil
+}
+
+func skip(key string) bool {
+	for _, prefix := range skipped {
+		if strings.HasPrefix(key, prefix) {
+			return true
+		}
+	}
+	return false
+}
+
+func all(keys []string) iter.Seq2[string, error] {
+	return func(yield func(string, error) bool) {
+		for _, k := range keys {
+			if !yield(k, nil) {
+				return
+			}
+		}
+	}
+}
+
+// replication is one copy.
+type replication struct {
+	from, to *storage.Store
+	o        Options
+	digests  map[string]string // of the files of releases, by key
+
+	mu     sync.Mutex
+	report Report
+}
+
+// releases learns the digests of published files, which are copies under their own
+// names.
+func (c *replication) releases(ctx context.Context) error {
+	registry := models.In(c.from)
+	names, err := registry.Names(ctx)
+	if err != nil {
+		return err
+	}
+	for _, name := range names {
+		releases, err := registry.Releases(ctx, name)
+		if storage.MissingOrDamaged(err) {
+			continue // the record itself is met, and told, among the objects
+		}
+		if err != nil {
+			return err
+		}
+		for _, r := range releases {
+			for _, f := range r.Files {
+				c.digests[models.FileKey(name, r.Version, f.Path)] = f.Digest
+			}
+		}
+	}
+	return nil
+}
+
+// each copies what keys yields. Nothing after it begins before all of it ended.
+func (c *replication) each(ctx context.Context, keys iter.Seq2[string, error]) error {
+	group, copying := errgroup.WithContext(ctx)
+	group.SetLimit(parallel)
+	for key, err := range keys {
+		if err != nil {
+			return errors.Join(err, group.Wait())
+		}
+		if copying.Err() != nil {
+			break
+		}
+		group.Go(func() error { return c.object(copying, key) })
+	}
+	if err := group.Wait(); err != nil {
+		return err
+	}
+	return ctx.Err()
+}
+
+// note adds to the report.
+func (c *replication) note(change func(*Report)) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	change(&c.report)
+	if c.o.Progress != nil {
+		c.o.Progress(c.report)
+	}
+}
