@@ -85,6 +85,7 @@ func TestLike(t *testing.T) {
 		return "  - {name: " + name + ", kind: " + kind + ", with: {" + with + "}}\n"
 	}
 	head := "name: p\nstages:\n"
+	abs := filepath.Join(t.TempDir(), "set.csv")
 	for name, c := range map[string]struct {
 		plan string
 		o    config.Overrides
@@ -93,7 +94,7 @@ func TestLike(t *testing.T) {
 	}{
 		"the one":      {head + stage("split", "split", "") + stage("check", "verify", "gold: gold.csv"), config.Overrides{}, filepath.Join("dir", "gold.csv"), "gold of stage check"},
 		"own wins":     {head + stage("split", "split", "gold: own.csv") + stage("check", "verify", "gold: gold.csv"), config.Overrides{}, filepath.Join("dir", "own.csv"), "plan"},
-		"of --set":     {head + stage("split", "split", "") + stage("check", "verify", "gold: gold.csv"), config.Overrides{Set: []string{"check.gold=/x/set.csv"}}, "/x/set.csv", "gold of stage check"},
+		"of --set":     {head + stage("split", "split", "") + stage("check", "verify", "gold: gold.csv"), config.Overrides{Set: []string{"check.gold=" + abs}}, abs, "gold of stage check"},
 		"none":         {head + stage("split", "split", "") + stage("check", "verify", ""), config.Overrides{}, "", ""},
 		"two disagree": {head + stage("split", "split", "") + stage("a", "verify", "gold: a.csv") + stage("b", "verify", "gold: b.csv"), config.Overrides{}, "", ""},
 		"one of two":   {head + stage("split", "split", "") + stage("a", "verify", "gold: a.csv") + stage("b", "verify", ""), config.Overrides{}, filepath.Join("dir", "a.csv"), "gold of stage a"},

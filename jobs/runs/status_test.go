@@ -76,6 +76,9 @@ func TestKilledRunIsSeen(t *testing.T) {
 		t.Fatal(err)
 	}
 	gone := storage.Self()
+	if gone.Boot == "" {
+		t.Skip("this system does not say when it was started, so the dead cannot be told from the far")
+	}
 	gone.Started = "1" // another process had this pid
 	if err := b.Store.Sweep(t.Context(), "runs/"+ids[0]+"/result.json"); err != nil {
 		t.Fatal(err)

@@ -33,7 +33,7 @@ type index struct {
 func newIndex(t *testing.T, members map[string]string) *index {
 	t.Helper()
 	if runtime.GOOS == "windows" {
-		t.Fatal("the stand-in for pip is a shell script")
+		t.Skip("the stand-in for pip is a shell script")
 	}
 	record := recordOf(members)
 	var b bytes.Buffer

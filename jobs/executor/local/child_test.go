@@ -3,6 +3,7 @@ package local_test
 import (
 	"context"
 	"os"
+	"runtime"
 	"strings"
 	"testing"
 
@@ -55,7 +56,17 @@ func TestIsolatedStageRunsInAChild(t *testing.T) {
 	b.MustRun(0, "cached cached cached cached")
 }
 
+// needSignals skips a test where there are none: a child is then neither asked to
+// stop before its time is over, nor seen to have been killed.
+func needSignals(t *testing.T) {
+	t.Helper()
+	if runtime.GOOS == "windows" {
+		t.Skip("Windows has no signals")
+	}
+}
+
 func TestKilledChildIsTriedAgain(t *testing.T) {
+	needSignals(t)
 	b := jobstest.NewBench(t, jobstest.Plan)
 	b.Local = func(l *local.Executor) {
 		l.Program = os.Args[0]
@@ -102,6 +113,7 @@ func TestFailureOfAChildKeepsItsCode(t *testing.T) {
 }
 
 func TestInterruptReachesTheChild(t *testing.T) {
+	needSignals(t)
 	b := jobstest.NewBench(t, jobstest.Plan)
 	b.Set = []string{"slow.pace=100ms", "slow.times=9"}
 	ctx, cancel := context.WithCancel(t.Context())
@@ -127,6 +139,7 @@ func TestInterruptReachesTheChild(t *testing.T) {
 // process nor of a child: it ends with 130, its leases free and what was done
 // kept.
 func TestAbortWaitsForNoCheckpoint(t *testing.T) {
+	needSignals(t)
 	for stage, want := range map[string]string{"refine": "succeeded interrupted skipped skipped", "slow": "succeeded succeeded succeeded interrupted"} {
 		t.Run(stage, func(t *testing.T) {
 			b := jobstest.NewBench(t, jobstest.Plan)

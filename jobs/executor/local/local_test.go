@@ -22,6 +22,7 @@ func TestConforms(t *testing.T) {
 		executortest.Run(t, executortest.Subject{New: with(""), Kind: "make", Output: "raw"})
 	})
 	t.Run("in a child", func(t *testing.T) {
+		needSignals(t)
 		executortest.Run(t, executortest.Subject{New: with(os.Args[0]), Kind: "slow", Output: "end", Process: true})
 	})
 }

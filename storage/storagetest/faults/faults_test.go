@@ -184,6 +184,9 @@ func TestEveryOperation(t *testing.T) {
 
 // TestKill kills a child before and after each operation and runs it again.
 func TestKill(t *testing.T) {
+	if storage.Self().Boot == "" {
+		t.Skip("this system does not say when it was started: the next run waits until the lease of the dead ends")
+	}
 	want, ops := reference(t)
 	for n := 1; n <= ops; n++ {
 		for _, mode := range []faults.Mode{faults.KillBefore, faults.KillAfter} {
