@@ -14,14 +14,15 @@ default:
 build:
     go build -o bin/sprint ./jobs/sprint
 
-# Vet and lint everything, hold sizes to their limits, and cross-compile without cgo.
+# Vet and lint everything, hold sizes to their limits, and cross-compile without cgo, tests too.
 lint: _golangci
     go vet ./...
     golangci-lint run ./...
     go run .ci/sizes.go -check
     cd {{ servers }} && go vet -mod=mod ./... && golangci-lint run --modules-download-mode=mod ./...
     for t in linux/amd64 darwin/arm64 windows/amd64; do \
-        echo "CGO_ENABLED=0 $t"; CGO_ENABLED=0 GOOS="${t%/*}" GOARCH="${t#*/}" go build -o /dev/null ./jobs/sprint; \
+        echo "CGO_ENABLED=0 $t"; export CGO_ENABLED=0 GOOS="${t%/*}" GOARCH="${t#*/}"; \
+        go build -o /dev/null ./jobs/sprint && go vet ./...; \
     done
 
 # The tests a newcomer runs.
@@ -88,6 +89,22 @@ daulet:
 # The ids of 100 MB of generated text against Hugging Face's: `just tokenizer-parity PYTHON [MB]`.
 tokenizer-parity python mb="100":
     TOKENIZER_PARITY="{{ python }}" TOKENIZER_PARITY_MB="{{ mb }}" go test ./ml/tokenize -run TestParity -count 1 -timeout 60m -v
+
+# What each module here is under; fails on a licence that may not enter.
+licences:
+    go run .ci/licences.go
+
+# What bin/sprint is made of, as a CycloneDX document: bin/sprint.cdx.json.
+sbom: build
+    go run .ci/release.go -sbom bin/sprint.cdx.json bin/sprint
+
+# Known vulnerabilities in what is called here: asks the Go project's database, so .ci/run does not.
+vulnerabilities:
+    go run golang.org/x/vuln/cmd/govulncheck@v1.9.0 ./...
+
+# Archives for all platforms, SBOMs and checksums of a version, in dist: `just release v1.2.3` (linux/amd64).
+release version:
+    go run .ci/release.go {{ version }}
 
 # What CI runs.
 ci:
