@@ -33,9 +33,10 @@ func (s *Server) multipart(w http.ResponseWriter, q *request) {
 		id = "upload-" + strconv.Itoa(s.ids)
 		s.uploads[id] = &upload{q.bucket, q.key, q.Header.Get("Content-Type"), now(), map[int]object{}}
 		reply(w, struct {
-			XMLName               xml.Name `xml:"InitiateMultipartUploadResult"`
-			Bucket, Key, UploadId string
-		}{Bucket: q.bucket, Key: q.key, UploadId: id})
+			XMLName     xml.Name `xml:"InitiateMultipartUploadResult"`
+			Bucket, Key string
+			UploadID    string `xml:"UploadId"`
+		}{Bucket: q.bucket, Key: q.key, UploadID: id})
 	case u == nil || u.bucket != q.bucket || u.key != q.key:
 		fail(w, http.StatusNotFound, "NoSuchUpload")
 	case q.Method == http.MethodPut:
@@ -143,8 +144,9 @@ func (u *upload) join(w http.ResponseWriter, q *request) bool {
 
 // begun is an upload in a list.
 type begun struct {
-	Key, UploadId string
-	Initiated     time.Time
+	Key       string
+	UploadID  string `xml:"UploadId"`
+	Initiated time.Time
 }
 
 func (s *Server) listUploads(w http.ResponseWriter, q *request) {
@@ -169,10 +171,11 @@ type sent struct {
 
 func (u *upload) listParts(w http.ResponseWriter, id string) {
 	out := struct {
-		XMLName               xml.Name `xml:"ListPartsResult"`
-		Bucket, Key, UploadId string
-		Part                  []sent
-	}{Bucket: u.bucket, Key: u.key, UploadId: id}
+		XMLName     xml.Name `xml:"ListPartsResult"`
+		Bucket, Key string
+		UploadID    string `xml:"UploadId"`
+		Part        []sent
+	}{Bucket: u.bucket, Key: u.key, UploadID: id}
 	for _, number := range slices.Sorted(maps.Keys(u.parts)) {
 		out.Part = append(out.Part, sent{number, len(u.parts[number].data), u.parts[number].etag})
 	}
