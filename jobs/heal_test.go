@@ -12,8 +12,8 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/sprint-ml/sprint/jobs/integrity"
 	"github.com/sprint-ml/sprint/jobs/jobstest"
-	"github.com/sprint-ml/sprint/jobs/provenance"
 	"github.com/sprint-ml/sprint/stages"
 	"github.com/sprint-ml/sprint/storage"
 )
@@ -156,10 +156,10 @@ func TestEveryBlobHeals(t *testing.T) {
 			}
 			if name == "flipped" {
 				// Of the right size, so only one who reads it knows.
-				bad := 0
-				f := provenance.Found{Artifact: storage.Artifact{Digest: digest, Size: int64(len(data))}}
-				if _, _, err := provenance.Check(b.Ctx, b.Store, f, func(string, error) { bad++ }); err != nil || bad != 1 {
-					t.Fatalf("a flipped blob: %d found, %v", bad, err)
+				f := integrity.Named{Name: "it", Artifact: storage.Artifact{Digest: digest, Size: int64(len(data))}}
+				r, err := integrity.Checker{Store: b.Store, Read: integrity.Everything()}.Artifacts(b.Ctx, []integrity.Named{f})
+				if err != nil || len(r.Faults) != 1 || r.Faults[0].Problem != integrity.Damaged {
+					t.Fatalf("a flipped blob: %+v, %v", r, err)
 				}
 			}
 			states := []string{"cached", "cached", "cached"}

@@ -19,7 +19,7 @@
 //	executor    how an attempt is carried out, here or elsewhere
 //
 // and what is made from its records: provenance (where an artifact comes from),
-// gc (what nobody needs any more), report. The command is in sprint.
+// integrity (what is missing or damaged), gc (what nobody needs any more), report. The command is in sprint.
 package jobs
 
 import (

@@ -14,6 +14,7 @@ import (
 
 	"github.com/sprint-ml/sprint/jobs"
 	"github.com/sprint-ml/sprint/jobs/executor"
+	"github.com/sprint-ml/sprint/jobs/integrity"
 	"github.com/sprint-ml/sprint/jobs/jobstest"
 	"github.com/sprint-ml/sprint/jobs/runs"
 	"github.com/sprint-ml/sprint/storage"
@@ -195,13 +196,12 @@ func audit(t *testing.T, url string) (bad []string) {
 		t.Fatal(err)
 	}
 	defer s.Close()
-	err = runs.Verify(t.Context(), s, func(o storage.Info, _ bool, err error) {
-		if err != nil {
-			bad = append(bad, o.Key)
-		}
-	})
+	r, err := integrity.Checker{Store: s, Read: integrity.Everything()}.Whole(t.Context())
 	if err != nil {
 		t.Fatal(err)
+	}
+	for _, f := range r.Faults {
+		bad = append(bad, f.Key)
 	}
 	return bad
 }

@@ -13,8 +13,7 @@
 //     error classes, and the four kinds of buckets
 //   - localblob, gcsblob: drivers of a folder and of Google Cloud Storage
 //   - models: the registry: releases and aliases
-//   - probe, check: whether a store keeps its promises; what of one is missing or
-//     damaged
+//   - probe, check: whether a store keeps its promises, whether an artifact is there
 //   - storagetest: the suite that every store passes, with faults, a fake of GCS
 //     and, in a module of their own, real servers
 //

@@ -1,4 +1,4 @@
-// Package provenance answers where artifacts come from: it finds, checks and fetches
+// Package provenance answers where artifacts come from: it finds and fetches
 // the artifact that a reference names (artifact.go), follows which work made and used it
 // (lineage.go), and compares two runs (compare.go). It reads what runs stored and
 // needs neither plan nor runner.
@@ -187,36 +187,6 @@ func OutputsOf(ctx context.Context, s *storage.Store, run string, st runs.StageR
 		out[name] = Found{Artifact: storage.Artifact{Name: name, Digest: o.Digest, Size: o.Size, Media: made.Media, Volatile: o.Volatile}, Run: run, Stage: st.Name}
 	}
 	return out, nil
-}
-
-// Check reads every byte of an artifact, the files of a tree included,
-// and returns how many that were. It goes on after a bad one: bad is told each,
-// with the path inside the tree.
-func Check(ctx context.Context, s *storage.Store, f Found, bad func(path string, err error)) (files int, bytes int64, err error) {
-	entries := []storage.TreeEntry{{Path: f.Path, Digest: f.Digest, Size: f.Size}}
-	if f.Tree() {
-		inside, err := s.Tree(ctx, f.Digest)
-		switch {
-		case storage.MissingOrDamaged(err):
-			bad("", err)
-			return 0, 0, nil
-		case err != nil:
-			return 0, 0, err
-		}
-		entries = append(entries, inside...)
-	}
-	for _, e := range entries {
-		n, err := s.Verify(ctx, e.Digest, e.Size)
-		switch {
-		case storage.MissingOrDamaged(err):
-			bad(e.Path, err)
-		case err != nil:
-			return files, bytes, err
-		default:
-			files, bytes = files+1, bytes+n
-		}
-	}
-	return files, bytes, nil
 }
 
 // Fetch writes an artifact to a file, or a tree to a folder, verified: beside its

@@ -11,7 +11,7 @@
 //	pins/runs/<id>                       that a gc keeps it (roots.go)
 //
 // Beside these: runs.go names and lists runs, state.go has the words of events and
-// results, follow.go prints logs while a run goes on, verify.go reads all again.
+// results, follow.go prints logs while a run goes on.
 package runs
 
 import (

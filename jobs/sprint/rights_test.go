@@ -109,6 +109,7 @@ func TestLeastRights(t *testing.T) {
 		{"plan"}, {"status"}, {"status", run}, {"runs"}, {"logs"}, {"logs", run}, {"explain", "count"},
 		{"diff"}, {"report", run}, {"trace", "gather.rows"}, {"trace", "toy@champion"}, {"artifacts", "ls"}, {"artifacts", "ls", "gather.rows"},
 		{"artifacts", "cat", "count.metrics"}, {"artifacts", "verify"}, {"artifacts", "verify", "--all"},
+		{"store", "check"}, {"store", "check", "--read-data"},
 		{"unlock"}, {"gc"}, {"gc", "--keep-runs", "1", "--older-than", "0s"},
 	}
 	writes := [][]string{

@@ -17,6 +17,7 @@
 //   - content.go, upload.go: what is uploaded, and how
 //   - reader.go, ranges.go, download.go: what is read, by one connection or many
 //   - unfinished.go: what dead writers left
+//   - local.go: what only a local folder has
 //   - denied.go: the bucket as one without rights sees it
 //   - drivers.go, s3.go, s3_transfer.go, gcs.go, transport.go: the four kinds of
 //     buckets

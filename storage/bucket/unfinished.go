@@ -37,24 +37,6 @@ func (b *Bucket) SweepUnfinished(ctx context.Context, prefixes []string, age tim
 	return n, bytes, err
 }
 
-// Reserve makes sure that a full disk leaves room for the first writes of what frees
-// space. Only a local folder needs one, and only SpendReserve uses it.
-func (b *Bucket) Reserve() error {
-	if b.at.Scheme != "file" {
-		return nil
-	}
-	return wrap("reserve", "space", localblob.Reserve(b.at.Path))
-}
-
-// SpendReserve frees what Reserve holds; spent is false if that was nothing.
-func (b *Bucket) SpendReserve() (spent bool, err error) {
-	if b.at.Scheme != "file" {
-		return false, nil
-	}
-	spent, err = localblob.SpendReserve(b.at.Path)
-	return spent, wrap("spend", "reserve", err)
-}
-
 // sweepUploads drops the uploads that began more than age ago.
 func (b *Bucket) sweepUploads(ctx context.Context, t *s3Transfer, prefixes []string, age time.Duration, dry bool) (n int, bytes int64, err error) {
 	var found []upload

@@ -1,3 +1,4 @@
+// Package check says of an artifact whether it is in the store. It changes nothing.
 package check
 
 import (

@@ -88,9 +88,11 @@ func (b *bucket) isFolder(dir string) (bool, error) {
 	}
 	fi, err := b.root.Lstat(dir)
 	switch {
-	case err != nil && !errors.Is(err, fs.ErrNotExist):
+	case errors.Is(err, fs.ErrNotExist):
+		return false, nil
+	case err != nil:
 		return false, b.obstacle(dir, err)
-	case err != nil || fi.Mode().IsRegular(): // below an object there is nothing
+	case fi.Mode().IsRegular(): // below an object there is nothing
 		return false, nil
 	case !fi.IsDir():
 		return false, &ObstacleError{Path: dir, Mode: fi.Mode()}
@@ -126,7 +128,7 @@ func (b *bucket) setAside(key string) (moved bool, err error) {
 
 // Irregular visits what lies in the bucket in dir and is no file: folders too, and
 // what was set aside. Keys of what was set aside begin with a dot.
-func Irregular(ctx context.Context, dir string, visit func(key string, mode fs.FileMode) error) error {
+func Irregular(ctx context.Context, dir string, visit func(key string, mode fs.FileMode)) error {
 	root, err := os.OpenRoot(dir)
 	if err != nil {
 		return err
@@ -137,7 +139,8 @@ func Irregular(ctx context.Context, dir string, visit func(key string, mode fs.F
 		if d.Type().IsRegular() {
 			return false, nil
 		}
-		return true, visit(key, d.Type())
+		visit(key, d.Type())
+		return true, nil
 	})
 	if err != nil {
 		return err
@@ -147,8 +150,8 @@ func Irregular(ctx context.Context, dir string, visit func(key string, mode fs.F
 		return nil
 	}
 	for _, d := range aside {
-		if err == nil && strings.HasPrefix(d.Name(), asidePrefix) {
-			err = visit(path.Join(tmpDir, d.Name()), d.Type())
+		if strings.HasPrefix(d.Name(), asidePrefix) {
+			visit(path.Join(tmpDir, d.Name()), d.Type())
 		}
 	}
 	return err

@@ -53,11 +53,10 @@ func TestObstacles(t *testing.T) {
 		}
 	}
 	found := map[string]int{}
-	err := Irregular(ctx, dir, func(key string, mode fs.FileMode) error {
+	err := Irregular(ctx, dir, func(key string, mode fs.FileMode) {
 		if strings.HasPrefix(key, tmpDir) {
 			found[KindOf(mode)]++
 		}
-		return nil
 	})
 	// A write replaces links and pipes by itself.
 	if want := map[string]int{"a folder": 2, "a symbolic link": 1, "a named pipe": 1}; err != nil || !maps.Equal(found, want) {

@@ -1,7 +1,6 @@
 package look
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -9,7 +8,6 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
-	"slices"
 	"strings"
 	"text/tabwriter"
 
@@ -17,11 +15,9 @@ import (
 	"github.com/sprint-ml/sprint/config/diagnostic"
 	"github.com/sprint-ml/sprint/jobs/catalog"
 	"github.com/sprint-ml/sprint/jobs/commandline"
-	"github.com/sprint-ml/sprint/jobs/executor"
+	"github.com/sprint-ml/sprint/jobs/integrity"
 	"github.com/sprint-ml/sprint/jobs/provenance"
-	"github.com/sprint-ml/sprint/jobs/runs"
 	"github.com/sprint-ml/sprint/jobs/sprint/app"
-	"github.com/sprint-ml/sprint/stages"
 	"github.com/sprint-ml/sprint/storage"
 )
 
@@ -172,7 +168,7 @@ func verifyArtifacts(ctx context.Context, a *app.App, s *storage.Store, args []s
 	var err error
 	switch {
 	case every:
-		return verifyStore(ctx, a, s)
+		return a.CheckStore(ctx, s, integrity.Everything(), nil)
 	case len(args) > 0 && !catalog.IsRun(ctx, s, args[0]):
 		f, err := provenance.Find(ctx, s, args[0])
 		if err != nil {
@@ -185,84 +181,16 @@ func verifyArtifacts(ctx context.Context, a *app.App, s *storage.Store, args []s
 	if err != nil {
 		return err
 	}
-	t := checked{a: a}
+	named := []integrity.Named{}
 	for _, f := range found {
 		name := f.Base()
 		if f.Stage != "" {
 			name = f.Stage + "." + f.Name
 		}
-		n, bytes, err := provenance.Check(ctx, s, f, func(path string, err error) {
-			at := name
-			if path != "" {
-				at += "/" + path
-			}
-			t.fault(at, err)
-		})
-		if err != nil {
-			return err
+		if f.Path != "" {
+			name += "/" + f.Path
 		}
-		t.files, t.bytes = t.files+n, t.bytes+bytes
+		named = append(named, integrity.Named{Name: name, Stage: f.Stage, Run: f.Run, Artifact: f.Artifact})
 	}
-	return t.end()
-}
-
-// verifyStore reads every object, whoever made it.
-func verifyStore(ctx context.Context, a *app.App, s *storage.Store) error {
-	t := checked{a: a, what: "objects"}
-	unknown := 0
-	err := runs.Verify(ctx, s, func(o storage.Info, known bool, err error) {
-		switch {
-		case err != nil:
-			t.fault(o.Key, err)
-		case known:
-			t.files, t.bytes = t.files+1, t.bytes+o.Size
-		default:
-			unknown++
-		}
-	})
-	if err != nil {
-		return err
-	}
-	if unknown > 0 {
-		fmt.Fprintf(a.Stdout, "%d logs, journals, reports and marks: nothing rests on them\n", unknown)
-	}
-	return t.end()
-}
-
-// checked counts what a verification read and found damaged.
-type checked struct {
-	a       *app.App
-	files   int
-	bytes   int64
-	bad     int
-	what    string   // is counted; empty means blobs
-	repairs []string // what to do about the bad ones
-}
-
-func (t *checked) fault(name string, err error) {
-	t.bad++
-	text := err.Error()
-	if errors.Is(err, storage.ErrNotFound) {
-		text = "its bytes are not in the store"
-	}
-	fmt.Fprintf(t.a.Stdout, "BAD %s: %s\n", name, text)
-	repair := executor.Mend("blobs/")
-	if stored := (*storage.Error)(nil); errors.As(err, &stored) {
-		repair = executor.Mend(stored.Key)
-	}
-	if repair != "" && !slices.Contains(t.repairs, repair) {
-		t.repairs = append(t.repairs, repair)
-	}
-}
-
-func (t *checked) end() error {
-	fmt.Fprintf(t.a.Stdout, "%d %s, %s: every byte as its digest says\n", t.files, cmp.Or(t.what, "blobs"), app.Size(t.bytes))
-	if t.bad == 0 {
-		return nil
-	}
-	fmt.Fprintf(t.a.Stdout, "%d are damaged or gone:\n", t.bad)
-	for _, repair := range t.repairs {
-		fmt.Fprintf(t.a.Stdout, "  %s\n", repair)
-	}
-	return app.Exit(stages.CodeIntegrity)
+	return a.CheckStore(ctx, s, integrity.Everything(), named)
 }

@@ -1,0 +1,254 @@
+package integrity
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"path"
+	"strconv"
+	"strings"
+
+	"github.com/sprint-ml/sprint/storage"
+	"github.com/sprint-ml/sprint/storage/models"
+)
+
+// registry is what a check found of models.
+type registry struct {
+	published []publication
+	releases  map[string]string  // digests of trees by release; empty if the record cannot be read
+	aliases   map[release]string // keys of aliases by the release that they name
+	known     map[string]bool    // keys of aliases, readable or not
+	newest    map[string]int     // of the releases of a name
+}
+
+// publication is what the work of a manifest left in the registry.
+type publication struct {
+	models.Publication
+	by string // the manifest's key
+}
+
+// release is a version of a model.
+type release struct {
+	model   string
+	version int
+}
+
+func newRegistry() registry {
+	return registry{releases: map[string]string{}, aliases: map[release]string{}, known: map[string]bool{}, newest: map[string]int{}}
+}
+
+func releaseFolder(model string, version int) string {
+	return fmt.Sprintf("models/%s/%d/", model, version)
+}
+
+func aliasKey(model, alias string) string { return "models/" + model + "/aliases/" + alias }
+
+// readModels reads the registry, a folder models/NAME/VERSION or models/NAME/aliases
+// at a time.
+func (c *check) readModels(ctx context.Context) error {
+	var failed error
+	err := forEach(ctx, asking, func(yield func([]storage.Info) bool) {
+		var folder []storage.Info
+		at := ""
+		for info, err := range c.Store.List(ctx, "models/") {
+			if err != nil {
+				failed = err
+				return
+			}
+			parts := strings.SplitN(info.Key, "/", 4)
+			if len(parts) < 4 {
+				c.unvouched()
+				continue
+			}
+			if now := parts[1] + "/" + parts[2]; now != at {
+				if len(folder) > 0 && !yield(folder) {
+					return
+				}
+				folder, at = nil, now
+			}
+			folder = append(folder, info)
+		}
+		if len(folder) > 0 {
+			yield(folder)
+		}
+	}, func(ctx context.Context, folder []storage.Info) error {
+		parts := strings.SplitN(folder[0].Key, "/", 4)
+		if parts[2] == "aliases" {
+			return c.readAliases(ctx, parts[1], folder)
+		}
+		version, _ := strconv.Atoi(parts[2]) // 0 is no version
+		if version < 1 || releaseFolder(parts[1], version) != strings.Join(parts[:3], "/")+"/" {
+			c.count(func(r *Report) { r.Unvouched += len(folder) })
+			return nil
+		}
+		return c.readRelease(ctx, release{parts[1], version}, folder)
+	})
+	return errors.Join(err, failed)
+}
+
+func (c *check) readAliases(ctx context.Context, model string, all []storage.Info) error {
+	for _, info := range all {
+		if strings.Count(info.Key, "/") != 3 {
+			c.unvouched()
+			continue
+		}
+		a, err := models.In(c.Store).Alias(ctx, model, path.Base(info.Key))
+		c.mu.Lock()
+		c.models.known[info.Key] = true
+		if err == nil {
+			c.models.aliases[release{model, a.Version}] = info.Key
+		}
+		c.mu.Unlock()
+		if err := c.read(info, err); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// readRelease reads the record of a release and compares the folder with it.
+func (c *check) readRelease(ctx context.Context, of release, folder []storage.Info) error {
+	at := releaseFolder(of.model, of.version)
+	there := map[string]storage.Info{}
+	for _, info := range folder {
+		there[strings.TrimPrefix(info.Key, at)] = info
+	}
+	if claim, ok := there["claim"]; ok {
+		_, _, err := c.Store.Read(ctx, claim.Key)
+		if err := c.read(claim, err); err != nil {
+			return err
+		}
+	}
+	record, ok := there["release.json"]
+	var r models.Release
+	err := error(&storage.Error{Class: storage.ErrNotFound})
+	if ok {
+		r, err = models.In(c.Store).ReleaseAt(ctx, of.model, of.version)
+		c.mu.Lock()
+		c.models.releases[at] = r.Digest
+		c.models.newest[of.model] = max(c.models.newest[of.model], of.version)
+		c.mu.Unlock()
+		if err := c.read(record, err); err != nil {
+			return err
+		}
+	}
+	if err == nil {
+		c.addAll(record.Key, true, append(files(r.Files), storage.Artifact{Digest: r.Digest, Size: -1, Media: storage.MediaTree}))
+		if _, claimed := there["claim"]; !claimed {
+			err = c.demand(ctx, Fault{Key: at + "claim", NamedBy: record.Key})
+		}
+	}
+	if err != nil && !storage.MissingOrDamaged(err) {
+		return err
+	}
+	return c.checkCopies(ctx, of, r, folder)
+}
+
+// checkCopies compares the copies of a release's files with its record. Where there is
+// none that can be read they are a release in the making, or orphans.
+func (c *check) checkCopies(ctx context.Context, of release, r models.Release, folder []storage.Info) error {
+	at := releaseFolder(of.model, of.version)
+	want := map[string][]storage.TreeEntry{} // several where paths differ in case alone
+	for _, e := range r.Files {
+		key := models.FileKey(of.model, of.version, e.Path)
+		want[key] = append(want[key], e)
+	}
+	for _, info := range folder {
+		entries := want[info.Key]
+		delete(want, info.Key)
+		switch {
+		case info.Key == at+"claim", info.Key == at+"release.json":
+			continue
+		case !strings.HasPrefix(info.Key, at+"files/"):
+			c.unvouched()
+			continue
+		case len(entries) == 0:
+			c.count(func(r *Report) { r.Orphans.add(info.Size) })
+			continue
+		}
+		if err := c.checkCopy(ctx, info, entries); err != nil {
+			return err
+		}
+	}
+	for key := range want {
+		if err := c.demand(ctx, Fault{Key: key, NamedBy: at + "release.json"}); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// checkCopy checks a copy that is there, and reads it if the subset has it.
+func (c *check) checkCopy(ctx context.Context, info storage.Info, entries []storage.TreeEntry) (err error) {
+	d, _ := parseDigest(entries[0].Digest)
+	c.mu.Lock()
+	read := c.copies.take(d[0])
+	c.mu.Unlock()
+	got := ""
+	if read {
+		if got, _, err = c.Store.Digest(ctx, info.Key); err != nil {
+			return c.read(info, err)
+		}
+	}
+	same := false
+	for _, e := range entries {
+		same = same || e.Size == info.Size && (!read || e.Digest == got)
+	}
+	if !same {
+		err := fmt.Errorf("it has %d bytes, not %d", info.Size, entries[0].Size)
+		if entries[0].Size == info.Size {
+			err = fmt.Errorf("its bytes have digest %s, want %s", got, entries[0].Digest)
+		}
+		c.fault(Fault{Key: info.Key, Problem: Damaged, NamedBy: path.Dir(info.Key)}, err)
+		return nil
+	}
+	c.count(func(r *Report) {
+		r.Copies.add(info.Size)
+		if read {
+			r.Read.add(info.Size)
+		}
+	})
+	return nil
+}
+
+// demand records a fault unless its object is there after all.
+func (c *check) demand(ctx context.Context, f Fault) error {
+	_, err := c.Store.Stat(ctx, f.Key)
+	if errors.Is(err, storage.ErrNotFound) {
+		c.fault(f, err)
+		return nil
+	}
+	return err
+}
+
+// checkModels demands what publishes and aliases name.
+func (c *check) checkModels(ctx context.Context) error {
+	for _, p := range c.models.published {
+		if key := aliasKey(p.Name, p.Alias); !c.models.known[key] {
+			if err := c.demand(ctx, Fault{Key: key, NamedBy: p.by}); err != nil {
+				return err
+			}
+		}
+		if p.Version == 0 {
+			continue
+		}
+		record := releaseFolder(p.Name, p.Version) + "release.json"
+		switch digest, there := c.models.releases[releaseFolder(p.Name, p.Version)]; {
+		case !there:
+			if err := c.demand(ctx, Fault{Key: record, NamedBy: p.by}); err != nil {
+				return err
+			}
+		case digest != "" && digest != p.Digest:
+			c.fault(Fault{Key: record, Problem: Damaged, NamedBy: p.by}, fmt.Errorf("it is the release of %s, not of %s, which was published", digest, p.Digest))
+		}
+	}
+	for of, alias := range c.models.aliases {
+		if _, there := c.models.releases[releaseFolder(of.model, of.version)]; there {
+			continue
+		}
+		if err := c.demand(ctx, Fault{Key: releaseFolder(of.model, of.version) + "release.json", NamedBy: alias}); err != nil {
+			return err
+		}
+	}
+	return nil
+}

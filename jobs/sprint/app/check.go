@@ -1,0 +1,120 @@
+package app
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"strings"
+
+	"github.com/sprint-ml/sprint/jobs/integrity"
+	"github.com/sprint-ml/sprint/jobs/progress/sanitize"
+	"github.com/sprint-ml/sprint/stages"
+	"github.com/sprint-ml/sprint/stages/all"
+	"github.com/sprint-ml/sprint/storage"
+	"github.com/sprint-ml/sprint/storage/models"
+)
+
+// CheckStore checks a store, or some artifacts of it, shows what was found and ends
+// with code 9 unless all is whole.
+func (a *App) CheckStore(ctx context.Context, s *storage.Store, read integrity.Subset, only []integrity.Named) error {
+	show, end := a.progressLine()
+	c := integrity.Checker{Store: s, Read: read, Published: published, StoreFlag: a.Flags.Store, Progress: func(p integrity.Progress) {
+		show(fmt.Sprintf("%d records, %d blobs of %s, %s read, %d faults", p.Records.Objects, p.Blobs.Objects, Size(p.Blobs.Bytes), Size(p.Read.Bytes), p.Faults))
+	}}
+	check := c.Whole
+	if only != nil {
+		check = func(ctx context.Context) (*integrity.Report, error) { return c.Artifacts(ctx, only) }
+	}
+	r, err := check(ctx)
+	end()
+	if err != nil {
+		return err
+	}
+	if a.AsJSON {
+		err = json.NewEncoder(a.Stdout).Encode(r)
+	} else {
+		a.showCheck(r, only != nil)
+	}
+	if err == nil && !r.Whole {
+		return Exit(stages.CodeIntegrity)
+	}
+	return err
+}
+
+func published(m storage.Manifest) (p models.Publication, ok bool) {
+	if k, known := all.All().Kind(m.Kind); known && k.Published != nil {
+		return k.Published(m)
+	}
+	return p, false
+}
+
+// progressLine shows how far something is, on a line of a terminal that end removes.
+// Elsewhere both do nothing.
+func (a *App) progressLine() (show func(text string), end func()) {
+	out := a.Stderr.Out
+	if a.Quiet || sanitize.Terminal(out) == nil || a.Getenv("TERM") == "dumb" {
+		return func(string) {}, func() {}
+	}
+	drawn := false
+	return func(text string) {
+			drawn = true
+			fmt.Fprintf(out, "\r\x1b[K%.79s", sanitize.Text(text))
+		}, func() {
+			if drawn {
+				fmt.Fprint(out, "\r\x1b[K")
+			}
+		}
+}
+
+// showCheck prints what a check found.
+func (a *App) showCheck(r *integrity.Report, part bool) {
+	out := a.Stdout
+	for _, f := range r.Faults {
+		name := f.Key
+		if f.Name != "" {
+			name = f.Name
+		}
+		fmt.Fprintf(out, "BAD %s: %s: %s\n", name, f.Problem, f.Error)
+		if f.NamedBy != "" {
+			fmt.Fprintf(out, "    named by %s\n", f.NamedBy)
+		}
+	}
+	if r.Unlisted > 0 {
+		fmt.Fprintf(out, "and %d more\n", r.Unlisted)
+	}
+	if part {
+		fmt.Fprintf(out, "%d blobs, %s: every byte as its digest says\n", r.Blobs.Objects, Size(r.Blobs.Bytes))
+	} else {
+		read := "no bytes of these were read (--read-data)"
+		if r.Read.Objects > 0 {
+			read = fmt.Sprintf("every byte of %s as its digest says", Size(r.Read.Bytes))
+		}
+		fmt.Fprintf(out, "%d records, %d blobs of %s, %d copies of released files of %s: %s\n",
+			r.Records.Objects, r.Blobs.Objects, Size(r.Blobs.Bytes), r.Copies.Objects, Size(r.Copies.Bytes), read)
+		a.showRest(r)
+	}
+	if r.Whole {
+		if !part {
+			fmt.Fprintln(out, "the store is whole")
+		}
+		return
+	}
+	fmt.Fprintf(out, "%d are damaged or gone:\n  %s\n", len(r.Faults)+r.Unlisted, strings.Join(r.Repairs(), "\n  "))
+}
+
+// showRest prints what is no fault.
+func (a *App) showRest(r *integrity.Report) {
+	for _, x := range []struct {
+		n    int
+		text string
+	}{
+		{r.Orphans.Objects, fmt.Sprintf("blobs and files of %s that nothing names: gc deletes them once they are old", Size(r.Orphans.Bytes))},
+		{r.Evicted, "manifests whose outputs a gc deleted: their stages run again when needed"},
+		{r.Unvouched, "logs, journals, reports and marks: nothing rests on them"},
+		{r.Aside, "things that lay in the place of objects and were set aside in .tmp of the store: remove them when nobody misses them"},
+	} {
+		if x.n > 0 {
+			fmt.Fprintf(a.Stdout, "%d %s\n", x.n, x.text)
+		}
+	}
+}

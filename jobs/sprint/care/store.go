@@ -1,0 +1,16 @@
+package care
+
+import (
+	"github.com/spf13/cobra"
+	"github.com/sprint-ml/sprint/jobs/sprint/app"
+)
+
+// storeCommand is the group of commands that look after a store; each has a file.
+func storeCommand(a *app.App) *cobra.Command {
+	cmd := &cobra.Command{
+		Use: "store", Short: "Check a store: what is missing or damaged, and what mends it", Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
+	}
+	cmd.AddCommand(storeCheckCommand(a))
+	return cmd
+}
