@@ -1,0 +1,45 @@
+package main
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+// TestReleasedFormats: stores that earlier programs wrote, one for each format of
+// records, are read for ever. testdata/stores holds what format's writer left of a
+// plan with a stage that succeeds and one that fails, a release of two texts, an
+// alias and a checkpoint.
+func TestReleasedFormats(t *testing.T) {
+	for _, format := range []string{"format-1", "format-2"} {
+		t.Run(format, func(t *testing.T) {
+			dir := t.TempDir()
+			if err := os.CopyFS(filepath.Join(dir, "store"), os.DirFS(filepath.Join("testdata/stores", format))); err != nil {
+				t.Fatal(err)
+			}
+			for _, c := range []struct {
+				args []string
+				code int
+				want string
+			}{
+				{[]string{"runs"}, 0, "failed"},
+				{[]string{"status"}, 0, "sh ended with exit status 3: oops"},
+				{[]string{"logs"}, 0, "oops"},
+				{[]string{"artifacts", "cat", "make.rows"}, 0, "one\n"},
+				{[]string{"artifacts", "cat", "make.tree/config.json"}, 0, "two\n"},
+				{[]string{"artifacts", "ls", "news@latest"}, 0, "README.md"},
+				{[]string{"artifacts", "verify", "--all"}, 0, ""},
+				{[]string{"trace", "make.rows"}, 0, "make"},
+				{[]string{"promote", "news", "1", "champion"}, 0, "champion"},
+				{[]string{"gc"}, 0, "WOULD DELETE"},
+				{[]string{"unlock"}, 0, ""},
+			} {
+				code, out, stderr := exec(t, dir, append(c.args, "--store", "store")...)
+				if code != c.code || !strings.Contains(out, c.want) {
+					t.Errorf("%v: code %d, %s%s; want %d and %q", c.args, code, out, stderr, c.code, c.want)
+				}
+			}
+		})
+	}
+}
