@@ -54,10 +54,8 @@ func Way(path string) error {
 		if err != nil {
 			return err
 		}
-		if info.Mode()&fs.ModeSticky == 0 {
-			if err := notWritable(dir, info, everyone, "every user"); err != nil {
-				return err
-			}
+		if modesCount && info.Mode()&everyone != 0 && info.Mode()&fs.ModeSticky == 0 {
+			return &Error{dir, fmt.Sprintf("can be changed by every user (mode %s): what is in it can be replaced", info.Mode()), fmt.Sprintf("chmod +t %s, or o-w", dir)}
 		}
 		if dir == filepath.Dir(dir) {
 			return nil

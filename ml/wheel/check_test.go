@@ -112,7 +112,7 @@ func TestWhatOthersCanChangeIsRefused(t *testing.T) {
 		{"cache", 0o777, "chmod go-w"}, {"cache", 0o775, "chmod go-w"}, {"cache", fs.ModeSticky | 0o777, "chmod go-w"},
 		{entry, 0o777, "chmod go-w"}, {entry + "thing", 0o775, "chmod go-w"}, {entry + library, 0o666, "chmod go-w"}, {entry + library, 0o664, "chmod go-w"},
 		{entry + recordPath, 0o646, "chmod go-w"},
-		{"", 0o777, "chmod o-w"}, // every user can put another cache there
+		{"", 0o777, "chmod +t"}, // every user can put another cache there
 		{"", fs.ModeSticky | 0o777, ""}, {"", 0o775, ""}, {"cache", 0o700, ""}, {entry + library, 0o400, ""},
 	} {
 		x, cache, dir := installed(t)
