@@ -47,6 +47,9 @@ type Env struct {
 	Checkpoints Checkpoints
 	// Secret resolves a reference (env:NAME or file:PATH).
 	Secret func(ref string) (string, error)
+	// Program is the path of the sprint binary, which guards other programs;
+	// empty if there is none.
+	Program string
 }
 
 // LevelNotable is the level of log records that everybody who watches a run wants

@@ -23,6 +23,8 @@ type InProcess struct {
 	Store    *storage.Store
 	// Secret resolves a reference to a secret.
 	Secret func(ref string) (string, error)
+	// Program is the path of the sprint binary; empty guards no programs.
+	Program string
 }
 
 // build makes the stage of an attempt.
@@ -45,7 +47,7 @@ func (p *InProcess) env(a *runs.Attempt, sink Sink) stages.Env {
 		CacheDir: a.CacheDir, Offline: a.Offline, Endpoints: a.Endpoints, Store: p.Store,
 		Log:      slog.New(&sinkHandler{sink: sink}),
 		Progress: sink.Progress, Note: sink.Note,
-		Files: a.Files, Secret: p.Secret,
+		Files: a.Files, Secret: p.Secret, Program: p.Program,
 	}
 }
 

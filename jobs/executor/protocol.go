@@ -129,6 +129,8 @@ type WorkerOptions struct {
 	// write to the store must not choose what this process runs.
 	Digest    string
 	Preflight bool // only try the demands
+	// Program is the path of the sprint binary.
+	Program string
 }
 
 // Work does one attempt as a worker process: it reads its task from the store,
@@ -140,7 +142,7 @@ func Work(ctx context.Context, store *storage.Store, registry stages.Registry, o
 	if err != nil {
 		return w.end(FromError(err), "")
 	}
-	p := &InProcess{Registry: registry, Store: store, Secret: secret}
+	p := &InProcess{Registry: registry, Store: store, Secret: secret, Program: o.Program}
 	if o.Preflight {
 		if err := p.Preflight(ctx, a, w); err != nil {
 			return w.end(FromError(err), "preflight")

@@ -18,6 +18,7 @@ import (
 	"time"
 
 	"github.com/sprint-ml/sprint/stages"
+	"github.com/sprint-ml/sprint/stages/command"
 )
 
 func main() {
@@ -51,6 +52,9 @@ const signalGap = time.Second
 // nohup(1) had ignored at the start stays ignored. A reader that goes away is no
 // reason to lose a training.
 func run(ctx context.Context, args, env []string, stdin io.Reader, stdout, stderr io.Writer) int {
+	if len(args) > 0 && args[0] == command.GuardWord {
+		return command.Guard(args[1:]) // it takes its own signals
+	}
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	signals := make(chan os.Signal, 2)

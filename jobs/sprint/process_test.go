@@ -13,14 +13,15 @@ import (
 	"testing"
 	"time"
 
+	"github.com/sprint-ml/sprint/stages/command"
 	"github.com/sprint-ml/sprint/stages/stagetest"
 	"github.com/sprint-ml/sprint/storage/storagetest"
 )
 
-// TestMain lets the test binary be the program and its workers, in processes of
-// their own.
+// TestMain lets the test binary be the program, its workers and guards, in processes
+// of their own.
 func TestMain(m *testing.M) {
-	if os.Getenv("SPRINT_TEST_PROGRAM") != "" || len(os.Args) > 1 && os.Args[1] == "worker" {
+	if os.Getenv("SPRINT_TEST_PROGRAM") != "" || len(os.Args) > 1 && (os.Args[1] == "worker" || os.Args[1] == command.GuardWord) {
 		os.Unsetenv("SPRINT_TEST_PROGRAM")
 		os.Exit(run(context.Background(), os.Args[1:], os.Environ(), os.Stdin, os.Stdout, os.Stderr))
 	}

@@ -2,7 +2,9 @@
 //
 // command.go is the kind: it brings the inputs to the program's folders and keeps
 // the outputs. execute.go runs the program and logs its lines, redactor.go keeps
-// secrets out of them. group_*.go and orphans_*.go end whatever it left running.
+// secrets out of them. guard_linux.go is a process that nothing below it outlives,
+// guarded_linux.go its runner's side; group_*.go and orphans_*.go end what was left
+// running where there is none.
 package command
 
 import (

@@ -5,13 +5,12 @@ package command_test
 import (
 	"context"
 	"errors"
-	"log/slog"
 	"os"
 	"os/exec"
 	"path/filepath"
-	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"syscall"
 	"testing"
 	"time"
@@ -27,7 +26,7 @@ func sh(script string) *command.Options {
 
 func run(t *testing.T, o *command.Options, inputs map[string]any) *stagetest.Result {
 	t.Helper()
-	return stagetest.Run(t, stagetest.Case{Kind: command.Kind(), Options: o, Inputs: inputs})
+	return stagetest.Run(t, stagetest.Case{Kind: command.Kind(), Options: o, Inputs: inputs, Env: guards})
 }
 
 func TestFilesInAndOut(t *testing.T) {
@@ -84,7 +83,7 @@ func TestCancelEndsTheGroup(t *testing.T) {
 		}
 	}()
 	o := sh(`trap "" TERM; (trap "" TERM; echo $BASHPID > /dev/null; sleep 60) & echo $! > ` + pidFile + `; wait; sleep 60`)
-	r := stagetest.Run(t, stagetest.Case{Kind: command.Kind(), Options: o, Context: ctx})
+	r := stagetest.Run(t, stagetest.Case{Kind: command.Kind(), Options: o, Context: ctx, Env: guards})
 	if !errors.Is(r.Err, context.Canceled) {
 		t.Fatal(r.Err)
 	}
@@ -98,53 +97,65 @@ func TestCancelEndsTheGroup(t *testing.T) {
 	}
 }
 
-// TestMain plays the runner that TestKilledRunnerTakesTheGroupWithIt kills.
-func TestMain(m *testing.M) {
-	if file := os.Getenv("COMMAND_TEST_PIDS"); file != "" {
-		dir, err := os.MkdirTemp("", "killed-*")
-		if err == nil {
-			err = os.Mkdir(filepath.Join(dir, "work"), 0o755)
-		}
-		if err != nil {
-			os.Exit(3)
-		}
-		o := sh(`trap "" TERM HUP; (trap "" TERM HUP; (sleep 60 & echo $! >> "$0"; wait) & echo $! >> "$0"; wait) & echo $! >> "$0"; echo $$ >> "$0"; echo done >> "$0"; wait; sleep 60`)
-		o.Argv[0] = strings.ReplaceAll(o.Argv[0], `"$0"`, file)
-		s := command.Kind().New(o, stages.Env{Scratch: dir, Log: slog.New(slog.DiscardHandler), Note: func(string, any) {}})
-		_ = s.Run(context.Background(), nil, nil)
-		os.Exit(4)
+// A runner that dies without a word leaves no program behind, nor the
+// children of its children, below a guard or in a group.
+func TestKilledRunnerTakesTheGroupWithIt(t *testing.T) {
+	const script = `trap "" TERM HUP; (trap "" TERM HUP; (sleep 60 & echo $! >> FILE; wait) & echo $! >> FILE; wait) & echo $! >> FILE; echo $$ >> FILE; wait; sleep 60`
+	for _, guards := range []string{"all", "none"} {
+		cmd, pids := playRunner(t, script, 4, "COMMAND_TEST_GUARDS="+guards)
+		_ = cmd.Process.Kill()
+		_ = cmd.Wait() // it was killed
+		allGone(t, pids)
 	}
-	os.Exit(m.Run())
 }
 
-// A runner that dies without a word leaves no program behind, nor the
-// children of its children.
-func TestKilledRunnerTakesTheGroupWithIt(t *testing.T) {
+// playRunner runs a script in a runner that can be killed, and waits for the process
+// ids that it writes to FILE.
+func playRunner(t *testing.T, script string, count int, env ...string) (runner *exec.Cmd, pids []int) {
+	t.Helper()
 	file := filepath.Join(t.TempDir(), "pids")
-	cmd := exec.Command(os.Args[0])
-	cmd.Env = append(os.Environ(), "COMMAND_TEST_PIDS="+file)
-	if err := cmd.Start(); err != nil {
+	runner = exec.Command(os.Args[0])
+	runner.Env = append(append(os.Environ(), "TMPDIR="+t.TempDir(), "COMMAND_TEST_SCRIPT="+strings.ReplaceAll(script, "FILE", file)), env...)
+	if err := runner.Start(); err != nil {
 		t.Fatal(err)
 	}
-	var words []string // four process ids and "done"
-	for len(words) < 5 {
-		time.Sleep(10 * time.Millisecond)
-		b, _ := os.ReadFile(file)
-		words = strings.Fields(string(b))
-	}
-	words = slices.DeleteFunc(words, func(w string) bool { return w == "done" })
-	_ = cmd.Process.Kill()
-	_ = cmd.Wait()
-	for _, p := range words {
-		pid, err := strconv.Atoi(p)
-		if err != nil {
-			t.Fatal(err)
+	return runner, pidsIn(t, file, count)
+}
+
+// pidsIn waits for a file that holds so many lines with a process id each.
+func pidsIn(t *testing.T, file string, count int) (pids []int) {
+	t.Helper()
+	for end := time.Now().Add(time.Minute); ; time.Sleep(10 * time.Millisecond) {
+		b, err := os.ReadFile(file)
+		if strings.Count(string(b), "\n") >= count {
+			for _, w := range strings.Fields(string(b)) {
+				pid, err := strconv.Atoi(w)
+				if err != nil {
+					t.Fatal(err)
+				}
+				pids = append(pids, pid)
+			}
+			return pids
 		}
-		if !gone(pid) {
-			t.Errorf("process %d outlives its runner", pid)
-			_ = syscall.Kill(pid, syscall.SIGKILL)
+		if time.Now().After(end) {
+			t.Fatalf("%q in %s, %v", b, file, err)
 		}
 	}
+}
+
+// allGone fails if one of some processes lives on, and ends it.
+func allGone(t *testing.T, pids []int) {
+	t.Helper()
+	var all sync.WaitGroup
+	for _, pid := range pids {
+		all.Go(func() {
+			if !gone(pid) {
+				t.Errorf("process %d outlives its stage", pid)
+				_ = syscall.Kill(pid, syscall.SIGKILL)
+			}
+		})
+	}
+	all.Wait()
 }
 
 // gone waits until a process has ended.

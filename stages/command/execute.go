@@ -25,6 +25,32 @@ var baseVariables = []string{"PATH", "HOME", "LANG", "TMPDIR", "SystemRoot", "TE
 // maxLine caps one line of the log; the rest of it is logged as further lines.
 const maxLine = 8 << 10
 
+// GuardWord is the command of sprint that is a guard.
+const GuardWord = "guard"
+
+// ended is how a program has ended: its exit code, -1 for a signal, and in words.
+type ended struct {
+	code int
+	how  string
+}
+
+// runInGroup runs a program in a group of processes. Whatever it left running there
+// ends with it.
+func runInGroup(cmd *exec.Cmd) (ended, error) {
+	group := newGroup(cmd)
+	cmd.Cancel = func() error { return group.end(cmd) }
+	err := cmd.Start()
+	if err == nil {
+		err = cmd.Wait()
+	}
+	group.kill(cmd)
+	var exit *exec.ExitError
+	if errors.As(err, &exit) {
+		return ended{exit.ExitCode(), exit.ProcessState.String()}, nil
+	}
+	return ended{}, err
+}
+
 // execute runs the program in an empty folder and waits for it and for all its
 // children that hold its output.
 func (s *stage) execute(ctx context.Context) error {
@@ -35,8 +61,6 @@ func (s *stage) execute(ctx context.Context) error {
 	}
 	cmd := exec.CommandContext(ctx, argv[0], argv[1:]...)
 	cmd.Env, cmd.Dir, cmd.WaitDelay = environ, s.at(workDir), max(s.o.Grace, time.Millisecond)
-	group := newGroup(cmd)
-	cmd.Cancel = func() error { return group.end(cmd) }
 	stdout, stdoutEnd := io.Pipe()
 	stderr, stderrEnd := io.Pipe()
 	cmd.Stdout, cmd.Stderr = stdoutEnd, stderrEnd
@@ -45,28 +69,23 @@ func (s *stage) execute(ctx context.Context) error {
 	var lines sync.WaitGroup
 	lines.Go(func() { s.lines(stdout, "stdout", hide, nil) })
 	lines.Go(func() { s.lines(stderr, "stderr", hide, &last) })
-	if err = cmd.Start(); err == nil {
-		err = cmd.Wait()
-	}
-	// Whatever the program left running in its group ends with the stage.
-	group.kill(cmd)
+	end, err := s.run(ctx, cmd)
 	killOrphans("SPRINT_OUTPUTS=" + s.at(outputsDir))
 	_, _ = stdoutEnd.Close(), stderrEnd.Close()
 	lines.Wait()
-	var exit *exec.ExitError
 	switch {
 	case ctx.Err() != nil:
 		return ctx.Err()
-	case err == nil:
+	case err == nil && end.code == 0:
 		s.env.Note("exit_code", 0)
 		return nil
-	case errors.As(err, &exit):
-		s.env.Note("exit_code", exit.ExitCode())
+	case err == nil:
+		s.env.Note("exit_code", end.code)
 		tail := ""
 		if last != "" {
 			tail = ": " + last
 		}
-		return stages.Fail(stages.CodeStage, "its output is in the stage's log", "%s ended with %s%s", filepath.Base(argv[0]), exit.ProcessState, tail)
+		return stages.Fail(stages.CodeStage, "its output is in the stage's log", "%s ended with %s%s", filepath.Base(argv[0]), end.how, tail)
 	case errors.Is(err, exec.ErrNotFound), errors.Is(err, os.ErrNotExist), errors.Is(err, os.ErrPermission):
 		return stages.Fail(stages.CodeEnvironment, "install the program, or name it by its path", "cannot start %s: %w", argv[0], err)
 	}

@@ -35,7 +35,7 @@ type Executor struct {
 
 // New makes the local executor.
 func New(registry stages.Registry, store *storage.Store, program string, environ []string, secret func(string) (string, error)) *Executor {
-	return &Executor{inProcess: executor.InProcess{Registry: registry, Store: store, Secret: secret}, Program: program, Environ: environ}
+	return &Executor{inProcess: executor.InProcess{Registry: registry, Store: store, Secret: secret, Program: program}, Program: program, Environ: environ}
 }
 
 // isolated reports whether an attempt goes to a child. A store that only this

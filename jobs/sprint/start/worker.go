@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"io"
+	"os"
 
 	"github.com/spf13/cobra"
 	"github.com/sprint-ml/sprint/config"
@@ -27,6 +28,10 @@ func workerCommand(a *app.App) *cobra.Command {
 				_, _ = io.Copy(io.Discard, a.Stdin)
 				cancel(errParentGone)
 			}()
+			var err error
+			if o.Program, err = os.Executable(); err != nil {
+				return err
+			}
 			store, err := a.OpenStore(ctx, &config.Config{Store: a.Flags.Store})
 			if err != nil {
 				return err

@@ -1,0 +1,19 @@
+//go:build !linux
+
+package command
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"os/exec"
+)
+
+// Guard is no process here: only Linux hands orphans to one.
+func Guard([]string) int {
+	fmt.Fprintln(os.Stderr, "sprint: there are no guards on this system")
+	return 2
+}
+
+// run runs a program in a group.
+func (s *stage) run(_ context.Context, cmd *exec.Cmd) (ended, error) { return runInGroup(cmd) }
