@@ -8,7 +8,6 @@
 //	failure.go     what an error means: exit code, next step, whose budget another try costs
 //	in_process.go  runs the stage itself; every executor ends here
 //	protocol.go    what a worker says to its executor, a line of JSON each; both ends
-//	scratch.go     the folder in which an attempt works
 //
 // A new executor is a folder below, tested by executortest.
 package executor

@@ -12,6 +12,7 @@ import (
 
 	"github.com/sprint-ml/sprint/jobs/runs"
 	"github.com/sprint-ml/sprint/stages"
+	"github.com/sprint-ml/sprint/stages/scratch"
 	"github.com/sprint-ml/sprint/stages/storeio"
 	"github.com/sprint-ml/sprint/storage"
 )
@@ -54,13 +55,13 @@ func (p *InProcess) env(a *runs.Attempt, sink Sink) stages.Env {
 // Preflight finds out early whether an attempt cannot succeed.
 func (p *InProcess) Preflight(ctx context.Context, a *runs.Attempt, sink Sink) (err error) {
 	defer recovered(a.Stage, &err)
-	scratch, done, err := newScratch()
+	folder, done, err := scratch.New()
 	if err != nil {
 		return err
 	}
 	defer done()
 	env := p.env(a, sink)
-	env.Scratch = scratch
+	env.Scratch = folder
 	_, stage, _, err := p.build(a, env)
 	if err != nil {
 		return err
@@ -82,14 +83,14 @@ func recovered(stage string, err *error) {
 // Execute runs the stage and commits its manifest.
 func (p *InProcess) Execute(ctx context.Context, a *runs.Attempt, sink Sink) Outcome {
 	started := time.Now().UTC()
-	scratch, done, err := newScratch()
+	folder, done, err := scratch.New()
 	if err != nil {
 		return FromError(err)
 	}
 	defer done()
 	collected := &notes{sink: sink, notes: map[string]any{}}
 	env := p.env(a, sink)
-	env.Scratch, env.Note = scratch, collected.note
+	env.Scratch, env.Note = folder, collected.note
 	saved := false
 	env.Checkpoints = &storeio.Checkpoints{Store: p.Store, Kind: a.Kind, Key: a.Key, Log: env.Log, Saved: func(int64) { saved = true }}
 	kind, stage, options, err := p.build(a, env)

@@ -11,6 +11,7 @@ import (
 	"strings"
 
 	"github.com/sprint-ml/sprint/stages"
+	"github.com/sprint-ml/sprint/stages/scratch"
 	"github.com/sprint-ml/sprint/storage"
 	"github.com/sprint-ml/sprint/storage/models"
 )
@@ -19,15 +20,15 @@ import (
 type Folder struct {
 	Dir string
 	// Name is NAME@VERSION, or the folder's own name if it came from no store.
-	Name   string
-	remove bool
-	seen   map[string]fs.FileInfo // files that were compared with the manifest, as they were then
+	Name string
+	done func()                 // removes the folder if Open made it
+	seen map[string]fs.FileInfo // files that were compared with the manifest, as they were then
 }
 
 // Close removes the folder if Open made it.
 func (f *Folder) Close() {
-	if f.remove {
-		_ = os.RemoveAll(f.Dir)
+	if f.done != nil {
+		f.done()
 	}
 }
 
@@ -55,11 +56,12 @@ func Open(ctx context.Context, ref, storeURL string, strict bool, log *slog.Logg
 	if err != nil {
 		return nil, missing(ref, err)
 	}
-	dir, err := os.MkdirTemp("", "sprint-model-*")
+	scratch.Sweep() // a serve that was killed left a whole model
+	dir, done, err := scratch.New()
 	if err != nil {
 		return nil, err
 	}
-	f := &Folder{Dir: dir, Name: fmt.Sprintf("%s@%d", name, r.Version), remove: true}
+	f := &Folder{Dir: dir, Name: fmt.Sprintf("%s@%d", name, r.Version), done: done}
 	if err := s.FetchTree(ctx, r.Files, dir); err != nil {
 		f.Close()
 		return nil, err

@@ -12,6 +12,7 @@ import (
 	"github.com/sprint-ml/sprint/jobs/executor"
 	"github.com/sprint-ml/sprint/jobs/runs"
 	"github.com/sprint-ml/sprint/stages"
+	"github.com/sprint-ml/sprint/stages/scratch"
 	"github.com/sprint-ml/sprint/storage"
 )
 
@@ -59,7 +60,7 @@ func (e *Executor) Preflight(ctx context.Context, a *runs.Attempt, sink executor
 
 // Execute runs the attempt.
 func (e *Executor) Execute(ctx context.Context, a *runs.Attempt, sink executor.Sink) executor.Outcome {
-	e.sweep.Do(executor.SweepScratch)
+	e.sweep.Do(scratch.Sweep)
 	if e.isolated(a) {
 		return e.child(ctx, a, sink)
 	}

@@ -1,6 +1,6 @@
 //go:build unix
 
-package executor
+package scratch
 
 import (
 	"io/fs"

@@ -1,4 +1,6 @@
-package executor
+// Package scratch makes folders for what a process needs while it lives: the work of
+// an attempt, the copy of a model. Those of killed processes are swept.
+package scratch
 
 import (
 	"os"
@@ -8,14 +10,14 @@ import (
 	"github.com/sprint-ml/sprint/stages"
 )
 
-// scratchPrefix names the folders in which attempts work.
-const scratchPrefix = "sprint-scratch-"
+// prefix begins the names of the folders.
+const prefix = "sprint-scratch-"
 
-// newScratch makes a folder that this process holds until it calls done or
+// New makes a folder that this process holds until it calls done or
 // dies, however it dies: the hold is a lock of the kernel's.
-func newScratch() (dir string, done func(), err error) {
+func New() (dir string, done func(), err error) {
 	for {
-		dir, err = os.MkdirTemp("", scratchPrefix+"*")
+		dir, err = os.MkdirTemp("", prefix+"*")
 		if err != nil {
 			return "", nil, stages.Fail(stages.CodeEnvironment, "set TMPDIR to a folder with space", "no scratch folder: %w", err)
 		}
@@ -30,15 +32,15 @@ func newScratch() (dir string, done func(), err error) {
 	}
 }
 
-// SweepScratch removes the folders of this user's processes that were killed.
+// Sweep removes the folders of this user's processes that were killed.
 // What cannot be removed takes only space.
-func SweepScratch() {
+func Sweep() {
 	entries, err := os.ReadDir(os.TempDir())
 	if err != nil {
 		return
 	}
 	for _, e := range entries {
-		if !e.IsDir() || !strings.HasPrefix(e.Name(), scratchPrefix) {
+		if !e.IsDir() || !strings.HasPrefix(e.Name(), prefix) {
 			continue
 		}
 		dir := filepath.Join(os.TempDir(), e.Name())

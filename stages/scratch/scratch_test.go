@@ -1,6 +1,6 @@
 //go:build unix
 
-package executor
+package scratch
 
 import (
 	"bufio"
@@ -23,7 +23,7 @@ func TestMain(m *testing.M) {
 
 // playScratch makes a scratch folder, says where, and waits to be killed.
 func playScratch() int {
-	dir, _, err := newScratch()
+	dir, _, err := New()
 	if err != nil {
 		return 1
 	}
@@ -32,9 +32,9 @@ func playScratch() int {
 	return 0
 }
 
-// TestSweepScratch: the folder of a killed process is removed, with all that is
+// TestSweep: the folder of a killed process is removed, with all that is
 // in it, and that of a live one stays.
-func TestSweepScratch(t *testing.T) {
+func TestSweep(t *testing.T) {
 	t.Setenv("TMPDIR", t.TempDir())
 	child := exec.Command(os.Args[0], "play-scratch")
 	out, err := child.StdoutPipe()
@@ -52,11 +52,11 @@ func TestSweepScratch(t *testing.T) {
 	if err := os.MkdirAll(filepath.Join(theirs, "work", "deep"), 0o700); err != nil {
 		t.Fatal(err)
 	}
-	own, done, err := newScratch()
+	own, done, err := New()
 	if err != nil {
 		t.Fatal(err)
 	}
-	SweepScratch()
+	Sweep()
 	for _, dir := range []string{own, theirs} {
 		if _, err := os.Stat(dir); err != nil {
 			t.Errorf("the folder of a live process: %v", err)
@@ -66,7 +66,7 @@ func TestSweepScratch(t *testing.T) {
 		t.Fatal(err)
 	}
 	_ = child.Wait() // it was killed
-	SweepScratch()
+	Sweep()
 	if _, err := os.Stat(theirs); !os.IsNotExist(err) {
 		t.Errorf("the folder of a killed process: %v", err)
 	}

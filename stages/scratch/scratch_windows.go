@@ -1,4 +1,4 @@
-package executor
+package scratch
 
 import (
 	"io/fs"
