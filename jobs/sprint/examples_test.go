@@ -27,7 +27,9 @@ type example struct{ of, line string }
 // unrun are the examples that are not run, each with the reason. Their flags and
 // arguments are checked all the same.
 var unrun = map[string]string{
-	"sprint doctor --install": "it downloads the plugin of a device",
+	"sprint doctor --install":         "it downloads the plugin of a device",
+	"sprint serve --model quickstart": "it goes on until it is ended; the tests of serve ask it",
+	"sprint serve --model quickstart --listen 0.0.0.0:8080 --host news.example.org --token env:SERVE_TOKEN": "as above",
 }
 
 // instead are what examples name that a test has not, or that stands for a word
@@ -62,7 +64,7 @@ func TestExamples(t *testing.T) {
 		line := shownRun.ReplaceAllString(instead.Replace(x.line), e.run)
 		if out, err := e.shell(line); err != nil {
 			t.Errorf("%s: %s: %v\n%s", x.of, line, err, out)
-		} else if strings.Contains(out, "keywords answer") {
+		} else if strings.Contains(out, "keywords answer") && !strings.HasSuffix(line, "--help") {
 			t.Errorf("%s: %s: not the model answers:\n%s", x.of, line, out)
 		}
 	}

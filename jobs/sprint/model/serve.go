@@ -30,8 +30,11 @@ A request is JSON and says so (Content-Type: application/json), at most 8 MiB an
 Only names of this machine are answered: localhost, the address that is listened
 on, and those of --host. Pages of other sites are not. An address that other
 machines reach demands a --token, which clients send as a bearer token; there is
-no TLS, so put a proxy with TLS before it. /healthz and /readyz need no token.`,
-		Example: "  sprint serve --model quickstart\n  curl -H 'Content-Type: application/json' -d '{\"title\": \"Storm closes the harbour\"}' http://127.0.0.1:8080/v1/classify\n  sprint serve --model quickstart --listen 0.0.0.0:8080 --host news.example.org --token env:SERVE_TOKEN",
+no TLS, so put a proxy with TLS before it. /healthz and /readyz need no token.
+
+Ask it:
+  curl -H 'Content-Type: application/json' -d '{"title": "Storm closes the harbour"}' http://127.0.0.1:8080/v1/classify`,
+		Example: "  sprint serve --model quickstart\n  sprint serve --model quickstart --listen 0.0.0.0:8080 --host news.example.org --token env:SERVE_TOKEN",
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			ctx := cmd.Context()
 			addr, o, err := admission(a, listen, token, hosts)
