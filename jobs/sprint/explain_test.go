@@ -46,7 +46,7 @@ func TestChangedFilesAreNamed(t *testing.T) {
 	}
 	write(t, dir, map[string]string{"a.jsonl": goodRows() + "\n\n\n", "c.jsonl": goodRows() + "\n\n\n\n"})
 	path := filepath.Join(dir, "plan.yaml")
-	if _, out, _ := exec(t, t.TempDir(), "plan", path, "--store", filepath.Join(dir, ".sprint", "store"), "--set", "fetch.files.paths=["+dir+"/a.jsonl, "+dir+"/c.jsonl]"); !strings.Contains(out, "files changed: "+filepath.Join(dir, "a.jsonl")+" and 1 more") {
+	if _, out, _ := exec(t, t.TempDir(), "plan", path, "--store", filepath.Join(dir, ".sprint", "store"), "--set", "fetch.files.paths=["+filepath.Join(dir, "a.jsonl")+", "+filepath.Join(dir, "c.jsonl")+"]"); !strings.Contains(out, "files changed: "+filepath.Join(dir, "a.jsonl")+" and 1 more") {
 		t.Errorf("two new files are told as\n%s", out)
 	}
 }

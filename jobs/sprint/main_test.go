@@ -2,12 +2,27 @@ package main
 
 import (
 	"bytes"
+	"context"
 	"encoding/json"
 	"os"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
+
+	"github.com/sprint-ml/sprint/stages/command"
+	"github.com/sprint-ml/sprint/storage/storagetest"
 )
+
+// TestMain lets the test binary be the program, its workers and guards, in processes
+// of their own.
+func TestMain(m *testing.M) {
+	if os.Getenv("SPRINT_TEST_PROGRAM") != "" || len(os.Args) > 1 && (os.Args[1] == "worker" || os.Args[1] == command.GuardWord) {
+		os.Unsetenv("SPRINT_TEST_PROGRAM")
+		os.Exit(run(context.Background(), os.Args[1:], os.Environ(), os.Stdin, os.Stdout, os.Stderr))
+	}
+	os.Exit(storagetest.RunInMemory(m))
+}
 
 // exec runs the program in this process, in folder dir.
 func exec(t *testing.T, dir string, args ...string) (code int, stdout, stderr string) {
@@ -93,7 +108,7 @@ func TestBadInput(t *testing.T) {
 		"cycle":             {plan("- name: label\n", "- {name: label, needs: [split]}\n"), nil, 3, []string{"circle", "label"}},
 		"unknown kind":      {plan("- name: label\n", "- name: lable\n"), nil, 3, []string{"plan.yaml:6:", `"label"`}},
 		"ratio sum":         {plan("test: 0.2", "test: 0.3"), nil, 3, []string{"plan.yaml:8:", "1.1"}},
-		"missing file":      {plan("rows.jsonl", "nothere.jsonl"), nil, 3, []string{"plan.yaml:5:", "nothere.jsonl", "no such file"}},
+		"missing file":      {plan("rows.jsonl", "nothere.jsonl"), nil, 3, []string{"plan.yaml:5:", "nothere.jsonl", syscall.Errno(2).Error()}},
 		"missing taxonomy":  {plan("taxonomy.yaml", "other.yaml"), nil, 3, []string{"other.yaml"}},
 		"unknown tag":       {map[string]string{"taxonomy.yaml": strings.Replace(goodTaxonomy, "{words: [fire, blaze]}", "{words: [fire], tag: huge}", 1)}, nil, 3, []string{"taxonomy.yaml:4:", "huge", "big"}},
 		"empty input":       {map[string]string{"rows.jsonl": ""}, nil, 11, []string{"0"}},

@@ -3,7 +3,6 @@
 package main
 
 import (
-	"context"
 	"errors"
 	"os"
 	osexec "os/exec"
@@ -13,20 +12,8 @@ import (
 	"testing"
 	"time"
 
-	"github.com/sprint-ml/sprint/stages/command"
 	"github.com/sprint-ml/sprint/stages/stagetest"
-	"github.com/sprint-ml/sprint/storage/storagetest"
 )
-
-// TestMain lets the test binary be the program, its workers and guards, in processes
-// of their own.
-func TestMain(m *testing.M) {
-	if os.Getenv("SPRINT_TEST_PROGRAM") != "" || len(os.Args) > 1 && (os.Args[1] == "worker" || os.Args[1] == command.GuardWord) {
-		os.Unsetenv("SPRINT_TEST_PROGRAM")
-		os.Exit(run(context.Background(), os.Args[1:], os.Environ(), os.Stdin, os.Stdout, os.Stderr))
-	}
-	os.Exit(storagetest.RunInMemory(m))
-}
 
 // program is the program as a process, in folder dir.
 func program(dir string, args ...string) *osexec.Cmd {
