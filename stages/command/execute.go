@@ -41,6 +41,7 @@ func runInGroup(cmd *exec.Cmd) (ended, error) {
 	cmd.Cancel = func() error { return group.end(cmd) }
 	err := cmd.Start()
 	if err == nil {
+		group.joined(cmd)
 		err = cmd.Wait()
 	}
 	group.kill(cmd)

@@ -1,4 +1,4 @@
-//go:build !unix
+//go:build !unix && !windows
 
 package command
 
@@ -9,6 +9,8 @@ import "os/exec"
 type group struct{}
 
 func newGroup(*exec.Cmd) *group { return &group{} }
+
+func (*group) joined(*exec.Cmd) {}
 
 func (*group) end(cmd *exec.Cmd) error { return cmd.Process.Kill() }
 

@@ -38,6 +38,9 @@ func newGroup(cmd *exec.Cmd) *group {
 	return g
 }
 
+// joined has nothing to do: the program starts in the group.
+func (*group) joined(*exec.Cmd) {}
+
 // end asks the whole group to end. What is left of it after the grace time,
 // when waiting for the program is over, kill ends.
 func (g *group) end(cmd *exec.Cmd) error {
