@@ -4,7 +4,7 @@
 //
 // A check reads every record to its end. What the records name must be there: blobs
 // and copies of released files are listed once and compared by size, and as many of
-// them as asked for are read. In memory it holds some 100 bytes for each blob that is
+// them as asked for are read. In memory it holds some 120 bytes for each blob that is
 // named, never the bytes of one.
 //
 //	check.go    a check of a store or of some artifacts, its report

@@ -69,7 +69,7 @@ func whole(t *testing.T, b *jobstest.Bench, s *storage.Store, read integrity.Sub
 // demanded reports whether the loss of an object is a fault. The others may be gone:
 // nothing names leases, checkpoints and the records of runs.
 func demanded(key string) bool {
-	return strings.HasPrefix(key, "blobs/") || strings.HasPrefix(key, "manifests/") || strings.HasSuffix(key, "/plan.yaml") ||
+	return strings.HasPrefix(key, "blobs/") || strings.HasPrefix(key, "manifests/") || strings.HasSuffix(key, "/plan.yaml") || strings.HasSuffix(key, "/resolved.json") ||
 		strings.HasPrefix(key, "models/") && key != "models/toy/aliases/champion"
 }
 

@@ -225,12 +225,18 @@ func (c *check) readPlan(ctx context.Context, run, want string) error {
 	return c.read(info, err)
 }
 
-// checkWork demands a manifest of each stage that a run found done or did: no gc
-// deletes one.
+// checkWork demands a manifest of each stage that a run found done or did, and of a run
+// that tried any what it was going to do: no gc deletes these.
 func (c *check) checkWork(ctx context.Context, run string, r runs.Record) error {
+	if slices.ContainsFunc(r.Stages, func(st runs.StageResult) bool { return st.Attempt > 0 }) {
+		if err := c.demand(ctx, Fault{Key: runs.Key(run, "resolved.json"), NamedBy: runs.Key(run, "result.json"), Plan: r.Plan, Run: run}); err != nil {
+			return err
+		}
+	}
 	for _, st := range r.Stages {
 		work, ok := parseWork(st.Key)
-		if !ok || len(st.Outputs) == 0 {
+		key := storage.ManifestKey(st.Kind, st.Key, 1)
+		if !ok || len(st.Outputs) == 0 || !storage.ValidKey(key) {
 			continue
 		}
 		c.mu.Lock()
@@ -244,7 +250,6 @@ func (c *check) checkWork(ctx context.Context, run string, r runs.Record) error 
 			return err
 		}
 		if n == 0 { // else it was committed since
-			key := storage.ManifestKey(st.Kind, st.Key, 1)
 			c.fault(Fault{Key: key, NamedBy: runs.Key(run, "result.json"), Plan: r.Plan, Stage: st.Name, Run: run}, &storage.Error{Key: key, Class: storage.ErrNotFound})
 		}
 	}
