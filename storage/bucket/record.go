@@ -113,7 +113,8 @@ func (b *Bucket) create(ctx context.Context, key string, data []byte) error {
 		return nil
 	case readErr == nil:
 		return &Error{Op: "create", Key: key, Class: ErrExists}
-	case errors.Is(readErr, ErrCorrupt):
+	case errors.Is(readErr, ErrCorrupt), errors.Is(err, ErrExists) && !errors.Is(readErr, ErrNotFound):
+		// What exists may be this very record, after a lost reply: nobody knows.
 		return readErr
 	}
 	return err

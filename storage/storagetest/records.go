@@ -2,6 +2,7 @@ package storagetest
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"fmt"
 	"strconv"
@@ -80,6 +81,19 @@ func testCreateLostReply(t *testing.T, h Harness) {
 	race(t, 40, s)
 	if t.Failed() {
 		t.Logf("seed %d", seed)
+	}
+	// Whose record it is that exists nobody knows who cannot read it back.
+	s = h.Open(t, &storage.Options{Backoff: time.Microsecond, Around: func(_ context.Context, op, _ string, call func() error) error {
+		err := call()
+		if op == "read" || err == nil {
+			return errors.New("the reply is lost")
+		}
+		return err
+	}})
+	err := s.Create(testContext(t), "lost/a", []byte("one"))
+	want(t, err, storage.ErrTransient, "lost/a")
+	if errors.Is(err, storage.ErrExists) {
+		t.Errorf("the winner of a create whose reply was lost is told that it lost: %v", err)
 	}
 }
 
