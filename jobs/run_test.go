@@ -15,8 +15,10 @@ import (
 	"github.com/sprint-ml/sprint/config/diagnostic"
 	"github.com/sprint-ml/sprint/jobs"
 	"github.com/sprint-ml/sprint/jobs/evaluate"
+	"github.com/sprint-ml/sprint/jobs/executor"
 	"github.com/sprint-ml/sprint/jobs/jobstest"
 	"github.com/sprint-ml/sprint/jobs/runs"
+	"github.com/sprint-ml/sprint/stages"
 	"github.com/sprint-ml/sprint/storage"
 )
 
@@ -271,6 +273,31 @@ func TestDeadline(t *testing.T) {
 		b.MustRun(124, "interrupted skipped skipped skipped")
 		b.Set = []string{"refine.pace=1m", "refine.end=drop"} // make is committed before
 		b.MustRun(75, "succeeded interrupted skipped skipped")
+	})
+}
+
+// A deadline that is over before the store has answered is one all the same.
+func TestDeadlineBeforeTheRun(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := jobstest.NewBench(t, jobstest.Plan)
+		store, err := storage.Open(t.Context(), filepath.Join(b.Dir, "store"), &storage.Options{
+			Around: func(_ context.Context, _, _ string, call func() error) error {
+				time.Sleep(time.Second)
+				return call()
+			},
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer store.Close()
+		b.Store = store
+		for _, seconds := range []time.Duration{2, 6, 11} { // while it looks what is done, tries the store, and is announced
+			b.Tweak = func(r *jobs.Runner) { r.Deadline = seconds*time.Second + time.Second/2 }
+			res, err := b.Run()
+			if res != nil || executor.Code(err) != stages.CodeDeadline {
+				t.Errorf("a deadline after %d s: %+v, code %d: %v", seconds, res, executor.Code(err), err)
+			}
+		}
 	})
 }
 

@@ -25,6 +25,8 @@ package jobs
 import (
 	"cmp"
 	"context"
+	"errors"
+	"fmt"
 	"log/slog"
 	"slices"
 	"sync"
@@ -107,6 +109,17 @@ func (o *Runner) Run(ctx context.Context, g *graph.Graph) (*runs.Result, error) 
 		ctx, cancel = context.WithDeadlineCause(ctx, r.started.Add(r.Deadline), executor.ErrDeadline)
 		defer cancel()
 	}
+	result, err := r.bringUp(ctx)
+	if errors.Is(err, context.DeadlineExceeded) && errors.Is(context.Cause(ctx), executor.ErrDeadline) {
+		// What a store returns does not say whose deadline it was.
+		err = fmt.Errorf("before the run began: %w", executor.ErrDeadline)
+	}
+	return result, err
+}
+
+// bringUp is Run of a run that knows what is asked for.
+func (r *run) bringUp(ctx context.Context) (*runs.Result, error) {
+	g := r.g
 	evaluator := evaluate.Evaluator{Store: r.Store, Force: r.forced}
 	evaluation, err := evaluator.Evaluate(ctx, g)
 	if err != nil {
