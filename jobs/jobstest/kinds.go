@@ -159,6 +159,9 @@ func (s toy) pieces(ctx context.Context, text *strings.Builder) (err error) {
 			if s.o.End == "drop" {
 				return ctx.Err() // nothing is kept
 			}
+			if s.o.Keep {
+				return stages.ErrInterrupted // all is kept already
+			}
 			dir := filepath.Join(s.env.Scratch, "keep")
 			_ = os.MkdirAll(dir, 0o755)
 			_ = os.WriteFile(filepath.Join(dir, "done"), []byte(strconv.Itoa(i)), 0o644)
