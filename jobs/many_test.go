@@ -1,6 +1,7 @@
 package jobs_test
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -20,6 +21,7 @@ import (
 	"github.com/sprint-ml/sprint/storage"
 	"github.com/sprint-ml/sprint/storage/models"
 	"github.com/sprint-ml/sprint/storage/storagetest/faults"
+	"github.com/sprint-ml/sprint/storage/storagetest/history"
 )
 
 // layered is a plan of layers x width nodes, each reading two of the layer
@@ -43,42 +45,50 @@ func layered(layers, width int) string {
 	return b.String()
 }
 
-// TestManyRunnersOneEffect lets many runners do one plan on one store that
-// loses three replies of ten and holds up operations for longer than a lease:
-// each stage is committed once, and one release published.
-func TestManyRunnersOneEffect(t *testing.T) {
-	runners, layers, width := []int{6, 30, 100}[jobstest.Tier], []int{3, 6, 10}[jobstest.Tier], []int{4, 8, 20}[jobstest.Tier]
-	seed := rand.Uint64()
-	if text := os.Getenv("TOY_SEED"); text != "" { // a replay
-		var err error
-		if seed, err = strconv.ParseUint(text, 10, 64); err != nil {
-			t.Fatal(err)
-		}
-	}
-	plan := layered(layers, width)
-	dir := t.TempDir()
-	url := filepath.Join(dir, "store")
-	ttl := []time.Duration{500 * time.Millisecond, time.Second, 2 * time.Second}[jobstest.Tier]
-	results := make([]*runs.Result, runners)
-	count := &jobstest.Counter{}
-	ops := make([]int, runners)
+// manyRunners are runners that do one plan on one store at the same time, which
+// loses replies and holds up operations for longer than a lease.
+type manyRunners struct {
+	seed    uint64
+	plan    string
+	ttl     time.Duration
+	runners int
+	delays  float64
+	plant   history.Plant // of the first runner, on the leases of nodes
+
+	url     string
+	results []*runs.Result
+	count   jobstest.Counter
+	ops     []int
+	history *history.Recorder
+}
+
+// run runs them all to their ends, and reports whether each one's plan is done.
+func (m *manyRunners) run(t *testing.T) bool {
+	m.url = filepath.Join(t.TempDir(), "store")
+	m.history, m.results, m.ops = history.New(m.url), make([]*runs.Result, m.runners), make([]int, m.runners)
 	var wg sync.WaitGroup
-	for i := range runners {
+	for i := range m.runners {
 		wg.Go(func() {
-			text := fmt.Sprintf("delay:%s@0.0005/%d,lost-reply@0.3/%d", 2*ttl, seed+uint64(i), seed+uint64(i))
+			text := fmt.Sprintf("delay:%s@%g/%d,lost-reply@0.3/%d", 2*m.ttl, m.delays, m.seed+uint64(i), m.seed+uint64(i))
 			injector, err := faults.Open(text)
 			if err != nil {
 				t.Error(err)
 				return
 			}
-			store, err := storage.Open(t.Context(), url, &storage.Options{Around: injector.Around, Backoff: time.Millisecond, Tries: 14})
+			client := m.history.Client(fmt.Sprint("runner ", i), m.ttl)
+			if i == 0 && m.plant != "" {
+				client.Plant(m.plant, "leases/node/")
+			}
+			store, err := storage.Open(t.Context(), m.url, &storage.Options{Backoff: time.Millisecond, Tries: 14, Around: func(ctx context.Context, op, key string, call func() error) error {
+				return injector.Around(ctx, op, key, func() error { return client.Around(ctx, op, key, call) })
+			}})
 			if err != nil {
 				t.Error(err)
 				return
 			}
 			defer store.Close()
-			b := &jobstest.Bench{T: t, Dir: t.TempDir(), Plan: plan, Count: count, Registry: jobstest.Kinds(count), Ctx: t.Context(), Store: store}
-			b.Tweak = func(r *jobs.Runner) { r.TTL, r.Parallel = ttl, 4 }
+			b := &jobstest.Bench{T: t, Dir: t.TempDir(), Plan: m.plan, Count: &m.count, Registry: jobstest.Kinds(&m.count), Ctx: t.Context(), Store: store}
+			b.Tweak = func(r *jobs.Runner) { r.TTL, r.Parallel = m.ttl, 4 }
 			res, err := b.Run()
 			if err != nil {
 				t.Errorf("runner %d, %s=%s: %v", i, faults.Env, text, err)
@@ -87,20 +97,43 @@ func TestManyRunnersOneEffect(t *testing.T) {
 			if res.Code != 0 {
 				t.Errorf("runner %d, %s=%s: code %d: %s", i, faults.Env, text, res.Code, res.Error)
 			}
-			results[i], ops[i] = res, len(injector.Ops())
+			m.results[i], m.ops[i] = res, len(injector.Ops())
 		})
 	}
 	wg.Wait()
-	if t.Failed() {
+	return !t.Failed()
+}
+
+// TestManyRunnersOneEffect lets many runners do one plan on one store that
+// loses three replies of ten and holds up operations for longer than a lease:
+// each stage is committed once, and one release published. No lease is taken
+// before its time.
+func TestManyRunnersOneEffect(t *testing.T) {
+	layers, width := []int{3, 6, 10}[jobstest.Tier], []int{4, 8, 20}[jobstest.Tier]
+	seed := rand.Uint64()
+	if text := os.Getenv("TOY_SEED"); text != "" { // a replay
+		var err error
+		if seed, err = strconv.ParseUint(text, 10, 64); err != nil {
+			t.Fatal(err)
+		}
+	}
+	m := &manyRunners{
+		seed: seed, plan: layered(layers, width), runners: []int{6, 30, 100}[jobstest.Tier], delays: 0.0005,
+		ttl: []time.Duration{500 * time.Millisecond, time.Second, 2 * time.Second}[jobstest.Tier],
+	}
+	if !m.run(t) {
 		return
 	}
 	stages := layers*width + 2
-	for i, r := range results {
-		if d := cmp.Diff(jobstest.Digests(results[0]), jobstest.Digests(r)); d != "" {
+	for i, r := range m.results {
+		if d := cmp.Diff(jobstest.Digests(m.results[0]), jobstest.Digests(r)); d != "" {
 			t.Errorf("seed %d: runners 0 and %d disagree: %s", seed, i, d)
 		}
 	}
-	store, err := storage.Open(t.Context(), url, nil)
+	if err := m.history.Check(); err != nil {
+		t.Errorf("seed %d: %v", seed, err)
+	}
+	store, err := storage.Open(t.Context(), m.url, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -118,13 +151,30 @@ func TestManyRunnersOneEffect(t *testing.T) {
 		t.Errorf("seed %d: %d releases, %v", seed, len(all), err)
 	}
 	total, began := 0, 0
-	for _, n := range ops {
+	for _, n := range m.ops {
 		total += n
 	}
-	for _, n := range count.N {
+	for _, n := range m.count.N {
 		began += n
 	}
-	t.Logf("seed %d: %d runners, %d stages, %d operations; %d stages begun, %d of them twice by a pause", seed, runners, stages, total, began, began-stages)
+	leases, aliases := m.history.Writes()
+	t.Logf("seed %d: %d runners, %d stages, %d operations; %d stages begun, %d of them twice by a pause; %d writes to leases, %d to aliases", seed, m.runners, stages, total, began, began-stages, leases, aliases)
+}
+
+// TestManyRunnersFindsAThief: among many runners the history shows one that takes
+// leases without looking who holds them, although all outputs are right.
+func TestManyRunnersFindsAThief(t *testing.T) {
+	for range 5 { // the thief may come first everywhere
+		m := &manyRunners{seed: rand.Uint64(), plan: layered(2, 4), runners: 3, ttl: 5 * time.Second, plant: history.WithoutLooking}
+		if !m.run(t) {
+			return
+		}
+		if err := m.history.Check(); err != nil {
+			t.Logf("found: %v", err)
+			return
+		}
+	}
+	t.Error("the history shows nothing")
 }
 
 // TestReadersSeeWholeResults lets readers spin while runs write: whatever they
