@@ -1,0 +1,250 @@
+package simulation
+
+import (
+	"bytes"
+	"crypto/sha256"
+	"encoding/json"
+	"fmt"
+	"os"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/sprint-ml/sprint/jobs/jobstest"
+	"github.com/sprint-ml/sprint/jobs/runs"
+	"github.com/sprint-ml/sprint/storage"
+	"github.com/sprint-ml/sprint/storage/models"
+)
+
+// What is checked:
+//
+//   - a stage is committed once, with the outputs of a world without faults, and
+//     after the blobs that it names
+//   - a run works on what it has taken the lease of; leases and aliases change as
+//     package history demands, so nobody has a lease before its holder was silent
+//     for a ttl
+//   - a run that is done has the outputs of a world without faults; one that is not
+//     ends with a code that faults explain
+//   - once nothing is disturbed any more everyone comes to an end; no goroutine is
+//     left, which synctest sees
+//   - a gc beside takes nothing that a run needs, or that a run which is done has
+//     made; what it takes of older ones may be made once more
+//   - each release is there once, whole, and the alias names one
+
+// rarities are what must happen in so many worlds, or they are too kind.
+var rarities = map[string]uint64{
+	string(busy): 20, string(lostReply): 20, string(killBefore): 20, string(killAfter): 20, "outage": 20, "pause": 20,
+	"code 0": 20, "code 4": 20, "code 75": 200, "code 124": 200,
+	"stage waiting": 20, "stage lost": 20, "stage interrupted": 20, "stage cached": 20,
+	"lease taken over": 20, "worker killed": 200, "commit by an orphan": 600, "lost the race to commit": 600,
+	"checkpoint read": 20, "alias moved": 20, "blob marked as kept": 20,
+	"gc done": 20, "gc deleted blobs": 200, "stage made again after gc": 200,
+}
+
+// records is what is known of what was written.
+type records struct {
+	writes  time.Duration
+	took    map[string]bool // leases with the runs that took them
+	leases  map[string]leaseRecord
+	commits map[string]map[string]string    // outputs by kind/key
+	deleted map[string]bool                 // digests of blobs that a gc deleted
+	digests [variantCount]map[string]string // of the results
+	done    map[string]map[string]string    // outputs of runs that are done, by process
+}
+
+func newRecords() records {
+	return records{took: map[string]bool{}, leases: map[string]leaseRecord{}, commits: map[string]map[string]string{}, deleted: map[string]bool{}, done: map[string]map[string]string{}}
+}
+
+type leaseRecord struct {
+	Holder   storage.Holder
+	Epoch    int
+	Released bool
+}
+
+// check looks at what an operation did.
+func (w *world) check(r *request, path string, err error) {
+	folder, _, _ := strings.Cut(r.key, "/")
+	switch {
+	case err != nil:
+	case folder == "manifests" && r.op == "create":
+		w.checkCommit(r, body(path))
+	case folder == "leases" && r.op == "sweep":
+		w.mu.Lock()
+		delete(w.leases, r.key)
+		w.mu.Unlock()
+	case folder == "leases" && (r.op == "create" || r.op == "swap"):
+		w.noteLease(r, body(path))
+	case folder == "manifests" && r.op != "read" && r.op != "list":
+		w.violate("%s did %s %s", r.p.name, r.op, r.key)
+	case folder == "blobs" && r.op == "sweep":
+		w.mu.Lock()
+		w.deleted["sha256:"+r.key[strings.LastIndexByte(r.key, '/')+1:]] = true
+		w.mu.Unlock()
+	case folder == "checkpoints" && r.op == "read":
+		w.note("checkpoint read")
+	case folder == "kept" && r.op == "write":
+		w.note("blob marked as kept")
+	case strings.Contains(r.key, "/aliases/") && r.op == "swap":
+		w.note("alias moved")
+	}
+}
+
+// body is that of the record in a file.
+func body(path string) []byte {
+	b, _ := os.ReadFile(path) // what is not there has none
+	_, body, _ := bytes.Cut(b, []byte{'\n'})
+	return body
+}
+
+func (w *world) noteLease(r *request, body []byte) {
+	var l leaseRecord
+	if err := json.Unmarshal(body, &l); err != nil {
+		w.violate("%s wrote the lease %s: %v", r.p.name, r.key, err)
+	}
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if was := w.leases[r.key]; was.Epoch > 0 && l.Epoch > was.Epoch && !was.Released {
+		w.seen["lease taken over"]++
+	}
+	w.leases[r.key] = l
+	w.took[r.key+" "+l.Holder.Run] = true
+}
+
+func (w *world) checkCommit(r *request, body []byte) {
+	var m storage.Manifest
+	if err := json.Unmarshal(body, &m); err != nil {
+		w.violate("%s committed %s: %v", r.p.name, r.key, err)
+		return
+	}
+	if r.p.runner != nil && !r.p.runner.alive() {
+		w.note("commit by an orphan")
+	}
+	outputs := map[string]string{}
+	for _, a := range m.Outputs {
+		outputs[a.Name] = a.Digest
+		if missing := w.missing(a.Digest, a.Media); missing != "" {
+			w.violate("%s committed %s of stage %s before %s was there", r.p.name, a.Name, m.Stage, missing)
+		}
+	}
+	id := m.Kind + "/" + m.Key
+	w.mu.Lock()
+	before := w.commits[id]
+	w.commits[id] = outputs
+	gone := false // what was committed before
+	for _, digest := range before {
+		gone = gone || w.deleted[digest]
+	}
+	w.mu.Unlock()
+	if before != nil && gone {
+		w.note("stage made again after gc")
+	}
+	if before != nil && !gone {
+		w.violate("%s committed stage %s once more: %v after %v", r.p.name, m.Stage, outputs, before)
+	}
+	if known := w.known.commits; known != nil && !cmp.Equal(known[id], outputs) {
+		w.violate("%s committed another %s than a world without faults: %s", r.p.name, m.Stage, cmp.Diff(known[id], outputs))
+	}
+}
+
+// missing names the blob of a digest, or of a file of its tree, that is not whole in
+// the store; empty if all are.
+func (w *world) missing(digest, media string) string {
+	key, err := storage.BlobKey(digest)
+	if err != nil {
+		return err.Error()
+	}
+	b, err := os.ReadFile(w.path(key))
+	if err != nil || fmt.Sprintf("sha256:%x", sha256.Sum256(b)) != digest {
+		return key
+	}
+	if media != storage.MediaTree {
+		return ""
+	}
+	var files []storage.TreeEntry
+	if err := json.Unmarshal(b, &files); err != nil {
+		return err.Error()
+	}
+	for _, f := range files {
+		if missing := w.missing(f.Digest, ""); missing != "" {
+			return missing
+		}
+	}
+	return ""
+}
+
+// checkLease checks that a run has taken the lease of what it begins to do.
+func (w *world) checkLease(p *process, a *runs.Attempt) {
+	w.mu.Lock()
+	took := w.took["leases/"+a.Kind+"/"+a.Key+" "+a.Run]
+	w.mu.Unlock()
+	if !took && p.alive() {
+		w.violate("%s works on stage %s without its lease", p.name, a.Stage)
+	}
+}
+
+// checkResult checks what a run that is done says.
+func (w *world) checkResult(p *process, variant int, r *runs.Result) {
+	got := jobstest.Digests(r)
+	w.mu.Lock()
+	w.digests[variant] = got
+	// A run that finds everything done is gone before a gc could know of it.
+	if made := func(s runs.StageResult) bool { return s.State != runs.Cached }; slices.ContainsFunc(r.Stages, made) {
+		w.done[p.name] = got
+	}
+	w.mu.Unlock()
+	if known := w.known.digests[variant]; known != nil && !cmp.Equal(known, got) {
+		w.violate("%s is done with other outputs than in a world without faults: %s", p.name, cmp.Diff(known, got))
+	}
+}
+
+// checkEnd checks what is left when all have ended.
+func (w *world) checkEnd(t *testing.T) {
+	if err := w.history.Check(); err != nil {
+		w.violate("%v", err)
+	}
+	if w.stopped.Load() {
+		return
+	}
+	for run, outputs := range w.done {
+		for output, digest := range outputs {
+			if missing := w.missing(digest, ""); missing != "" {
+				w.violate("%s, the output %s of %s, is not there in the end", missing, output, run)
+			}
+		}
+	}
+	store, err := storage.Open(t.Context(), w.dir, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer store.Close()
+	all, err := models.In(store).Releases(t.Context(), "toy")
+	if err != nil {
+		w.violate("releases: %v", err)
+	}
+	var digests []string
+	for _, r := range all {
+		digests = append(digests, r.Digest)
+		if missing := w.missing(r.Digest, storage.MediaTree); missing != "" {
+			w.violate("release %d lacks %s", r.Version, missing)
+		}
+		for _, f := range r.Files {
+			if got, _, err := store.Digest(t.Context(), models.FileKey("toy", r.Version, f.Path)); err != nil || got != f.Digest {
+				w.violate("file %s of release %d is %s, %v", f.Path, r.Version, got, err)
+			}
+		}
+	}
+	want := 1
+	if w.variants {
+		want = 2
+	}
+	slices.Sort(digests)
+	if len(slices.Compact(slices.Clone(digests))) != want || len(digests) != want {
+		w.violate("%d releases with the digests %v, want %d", len(all), digests, want)
+	}
+	if _, err := models.In(store).Release(t.Context(), "toy", "latest"); err != nil {
+		w.violate("the alias latest: %v", err)
+	}
+}
