@@ -1,8 +1,11 @@
 package gc
 
 import (
+	"bytes"
 	"context"
 	"encoding/hex"
+	"maps"
+	"slices"
 	"strings"
 	"time"
 
@@ -20,6 +23,12 @@ func digestOf(text string) (d digest32, ok bool) {
 	}
 	_, err := hex.Decode(d[:], []byte(hexes))
 	return d, err == nil
+}
+
+// sortedDigests returns the digests of a set in their order, so that what a gc does to a
+// store is the same each time.
+func sortedDigests[V any](set map[digest32]V) []digest32 {
+	return slices.SortedFunc(maps.Keys(set), func(a, b digest32) int { return bytes.Compare(a[:], b[:]) })
 }
 
 // made is what is remembered of a manifest.
@@ -189,8 +198,8 @@ func (c *collection) markFound(ctx context.Context) error {
 
 // markTreeFiles marks the files of every tree that is kept.
 func (c *collection) markTreeFiles(ctx context.Context) error {
-	for d := range c.keep {
-		if !c.trees[d] || c.done[d] {
+	for _, d := range sortedDigests(c.trees) {
+		if !c.keep[d] || c.done[d] {
 			continue
 		}
 		c.done[d] = true

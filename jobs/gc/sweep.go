@@ -100,7 +100,7 @@ func (c *collection) batches(ctx context.Context) ([]batch, error) {
 		}
 	}
 	out = append(out, batch{})
-	for d := range c.blobs {
+	for _, d := range sortedDigests(c.blobs) {
 		at, named := last[d]
 		if !named {
 			at = len(out) - 1
