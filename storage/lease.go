@@ -24,6 +24,35 @@ type Lease struct {
 	mu      sync.Mutex
 	state   leaseRecord
 	version string
+
+	silence silence
+}
+
+// silence is how long others could not see that a holder lives.
+type silence struct {
+	mu      sync.Mutex
+	since   time.Time // the last renewal was begun
+	longest time.Duration
+}
+
+// ends notes a renewal that was begun at a time.
+func (s *silence) ends(at time.Time) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.longest, s.since = max(s.longest, passed(s.since, at)), at
+}
+
+// most returns the longest one so far.
+func (s *silence) most() time.Duration {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return max(s.longest, passed(s.since, time.Now()))
+}
+
+// passed is the time between two, by that of the machine's clocks which says more:
+// one of them stands still while the machine sleeps.
+func passed(from, to time.Time) time.Duration {
+	return max(to.Sub(from), to.Round(0).Sub(from.Round(0)))
 }
 
 type leaseRecord struct {
@@ -55,6 +84,7 @@ func (s *Store) Acquire(ctx context.Context, name string, h Holder, ttl time.Dur
 	key := "leases/" + name
 	var next leaseRecord
 	var version string
+	var began time.Time
 	for tries := 1; ; tries++ {
 		body, at, err := s.Read(ctx, key)
 		next = leaseRecord{Holder: h, Epoch: 1}
@@ -77,6 +107,7 @@ func (s *Store) Acquire(ctx context.Context, name string, h Holder, ttl time.Dur
 			}
 			next.Epoch = now.Epoch + 1
 		}
+		began = time.Now()
 		version, err = s.putLease(ctx, key, at, next)
 		if err == nil {
 			break
@@ -90,7 +121,7 @@ func (s *Store) Acquire(ctx context.Context, name string, h Holder, ttl time.Dur
 		}
 	}
 	renewing, stop := context.WithCancel(context.WithoutCancel(ctx))
-	l := &Lease{s: s, key: key, ttl: ttl, state: next, version: version, stop: stop, stopped: make(chan struct{}), lost: make(chan struct{})}
+	l := &Lease{s: s, key: key, ttl: ttl, state: next, version: version, stop: stop, stopped: make(chan struct{}), lost: make(chan struct{}), silence: silence{since: began}}
 	go l.renew(renewing)
 	return l, nil
 }
@@ -136,6 +167,7 @@ func (l *Lease) renew(ctx context.Context) {
 		switch {
 		case err == nil:
 			good = began
+			l.silence.ends(began)
 		case ctx.Err() != nil:
 		case errors.Is(err, ErrStale), time.Since(good) > l.ttl:
 			l.s.Logger().Warn("lease is lost", "lease", l.key, "error", err)

@@ -22,6 +22,10 @@ import (
 const (
 	sweepLease = "gc/sweep"
 	sweepTTL   = 20 * time.Second
+	// A sweep that nobody saw renewed for so long deletes nothing any more, and what
+	// it has begun to delete ends in the rest of its ttl: when that is over, writers
+	// take it for dead.
+	sweepSilence = sweepTTL * 3 / 4
 	// looked is how long a writer may rely on having seen no sweep.
 	looked = 2 * time.Second
 	// SweepSettle is how long a sweep waits before it reads the marks.
@@ -169,13 +173,9 @@ func (w *Sweeper) End(ctx context.Context) error {
 var ErrYoung = errors.New("written meanwhile")
 
 // Delete removes an object unless it was written within the last age. It fails
-// once the sweep's lease is lost.
+// once the sweep's lease is lost, or writers may have thought so: after a pause of
+// this process they count on what was about to be deleted.
 func (w *Sweeper) Delete(ctx context.Context, key string, age time.Duration) error {
-	select {
-	case <-w.lease.Lost():
-		return &Error{Op: "sweep", Key: key, Class: ErrHeld, Err: errors.New("the lease of the sweep is lost")}
-	default:
-	}
 	info, err := w.s.Stat(ctx, key)
 	switch {
 	case errors.Is(err, ErrNotFound):
@@ -185,8 +185,25 @@ func (w *Sweeper) Delete(ctx context.Context, key string, age time.Duration) err
 	case age > 0 && w.now.Sub(info.ModTime) < age:
 		return &Error{Op: "sweep", Key: key, Class: ErrYoung}
 	}
-	return w.s.Sweep(ctx, key)
+	select {
+	case <-w.lease.Lost():
+		return &Error{Op: "sweep", Key: key, Class: ErrHeld, Err: errors.New("the lease of the sweep is lost")}
+	default:
+	}
+	if most := w.lease.silence.most(); most > sweepSilence {
+		return &Error{Op: "sweep", Key: key, Class: ErrHeld, Err: fmt.Errorf("the sweep stood still for %s, and writers may count on what it was about to delete; begin it again", most.Round(time.Second))}
+	}
+	timely, cancel := context.WithTimeoutCause(ctx, sweepTTL-sweepSilence, errLate)
+	defer cancel()
+	err = w.s.Sweep(timely, key)
+	if err != nil && errors.Is(context.Cause(timely), errLate) {
+		return &Error{Op: "sweep", Key: key, Class: ErrTransient, Err: errLate}
+	}
+	return err
 }
+
+// errLate ends a deletion that writers would not expect any more.
+var errLate = errors.New("the store did not answer in time")
 
 // Kept calls visit with the digest of every blob that a writer marked.
 func (s *Store) Kept(ctx context.Context, visit func(digest, key string, at time.Time)) error {
