@@ -7,6 +7,7 @@
 //	executor.go    Executor, Sink and Outcome
 //	failure.go     what an error means: exit code, next step, whose budget another try costs
 //	in_process.go  runs the stage itself; every executor ends here
+//	secrets.go     what a stage reports, without the secrets that it asked for
 //	protocol.go    what a worker says to its executor, a line of JSON each; both ends
 //
 // A new executor is a folder below, tested by executortest.

@@ -41,26 +41,28 @@ func (p *InProcess) build(a *runs.Attempt, env stages.Env) (stages.Kind, stages.
 	return kind, kind.New(options, env), options, nil
 }
 
-func (p *InProcess) env(a *runs.Attempt, sink Sink) stages.Env {
+func (p *InProcess) env(a *runs.Attempt, sink Sink, held *secrets) stages.Env {
 	return stages.Env{
 		Run: a.Run, Stage: a.Stage, Attempt: a.Number,
 		Taxonomy: a.Taxonomy, External: a.External, Device: a.Device,
 		CacheDir: a.CacheDir, Offline: a.Offline, Endpoints: a.Endpoints, Store: p.Store,
 		Log:      slog.New(&sinkHandler{sink: sink}),
 		Progress: sink.Progress, Note: sink.Note,
-		Files: a.Files, Secret: p.Secret, Program: p.Program,
+		Files: a.Files, Secret: held.secret, Program: p.Program,
 	}
 }
 
 // Preflight finds out early whether an attempt cannot succeed.
 func (p *InProcess) Preflight(ctx context.Context, a *runs.Attempt, sink Sink) (err error) {
+	held := &secrets{resolve: p.Secret}
+	defer func() { err = held.error(err) }()
 	defer recovered(a.Stage, &err)
 	folder, done, err := scratch.New()
 	if err != nil {
 		return err
 	}
 	defer done()
-	env := p.env(a, sink)
+	env := p.env(a, held.sink(sink), held)
 	env.Scratch = folder
 	_, stage, _, err := p.build(a, env)
 	if err != nil {
@@ -88,8 +90,10 @@ func (p *InProcess) Execute(ctx context.Context, a *runs.Attempt, sink Sink) Out
 		return FromError(err)
 	}
 	defer done()
-	collected := &notes{sink: sink, notes: map[string]any{}}
-	env := p.env(a, sink)
+	held := &secrets{resolve: p.Secret}
+	sink = held.sink(sink)
+	collected := &notes{sink: sink, secrets: held, notes: map[string]any{}}
+	env := p.env(a, sink, held)
 	env.Scratch, env.Note = folder, collected.note
 	saved := false
 	env.Checkpoints = &storeio.Checkpoints{Store: p.Store, Kind: a.Kind, Key: a.Key, Log: env.Log, Saved: func(int64) { saved = true }}
@@ -102,6 +106,7 @@ func (p *InProcess) Execute(ctx context.Context, a *runs.Attempt, sink Sink) Out
 		defer recovered(a.Stage, &err)
 		return stage.Run(ctx, storeio.NewInputs(p.Store, a.Inputs), outputs)
 	}()
+	err = held.error(err)
 	var verdict *stages.Verdict
 	switch {
 	case err == nil, errors.As(err, &verdict):
@@ -139,14 +144,15 @@ func (p *InProcess) Execute(ctx context.Context, a *runs.Attempt, sink Sink) Out
 
 // notes collects the facts that an attempt notes.
 type notes struct {
-	sink  Sink
-	mu    sync.Mutex
-	notes map[string]any
+	sink    Sink
+	secrets *secrets
+	mu      sync.Mutex
+	notes   map[string]any
 }
 
 func (n *notes) note(name string, value any) {
 	n.mu.Lock()
-	n.notes[name] = value
+	n.notes[n.secrets.text(name)] = n.secrets.value(value)
 	n.mu.Unlock()
 	n.sink.Note(name, value)
 }

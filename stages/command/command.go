@@ -1,10 +1,10 @@
 // Package command runs any program as a stage.
 //
 // command.go is the kind: it brings the inputs to the program's folders and keeps
-// the outputs. execute.go runs the program and logs its lines, redactor.go keeps
-// secrets out of them. guard_linux.go is a process that nothing below it outlives,
-// guarded_linux.go its runner's side; group_*.go and orphans_*.go end what was left
-// running where there is none.
+// the outputs. execute.go runs the program and logs its lines without its secrets.
+// guard_linux.go is a process that nothing below it outlives, guarded_linux.go its
+// runner's side; group_*.go and orphans_*.go end what was left running where there is
+// none.
 package command
 
 import (
@@ -65,7 +65,7 @@ type Options struct {
 	Outputs []string          `yaml:"outputs" doc:"artifacts that the program makes"`
 	Files   []string          `yaml:"files" path:"true" key:"-" doc:"files that the program needs, keyed by their bytes"`
 	Env     []string          `yaml:"env" doc:"names of variables to pass on; their values do not enter the key"`
-	Secrets map[string]string `yaml:"secrets" key:"-" doc:"variables whose value is a reference, env:NAME or file:PATH; never logged"`
+	Secrets map[string]string `yaml:"secrets" secret:"true" key:"-" doc:"variables whose value is a reference, env:NAME or file:PATH; never logged"`
 	Grace   time.Duration     `yaml:"grace" default:"10s" key:"-" doc:"time between SIGTERM and SIGKILL on cancel"`
 }
 

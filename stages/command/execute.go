@@ -15,8 +15,10 @@ import (
 	"strings"
 	"sync"
 	"time"
+	"unicode/utf8"
 
 	"github.com/sprint-ml/sprint/stages"
+	"github.com/sprint-ml/sprint/stages/redact"
 )
 
 // baseVariables are the variables that every program gets: without them hardly any starts.
@@ -56,7 +58,7 @@ func runInGroup(cmd *exec.Cmd) (ended, error) {
 // children that hold its output.
 func (s *stage) execute(ctx context.Context) error {
 	argv := s.argv()
-	environ, secrets, err := s.environ()
+	environ, hide, err := s.environ()
 	if err != nil {
 		return err
 	}
@@ -65,11 +67,10 @@ func (s *stage) execute(ctx context.Context) error {
 	stdout, stdoutEnd := io.Pipe()
 	stderr, stderrEnd := io.Pipe()
 	cmd.Stdout, cmd.Stderr = stdoutEnd, stderrEnd
-	hide := newRedactor(secrets)
 	var last string
 	var lines sync.WaitGroup
-	lines.Go(func() { s.lines(stdout, "stdout", hide, nil) })
-	lines.Go(func() { s.lines(stderr, "stderr", hide, &last) })
+	lines.Go(func() { s.lines(hide.Reader(stdout), "stdout", nil) })
+	lines.Go(func() { s.lines(hide.Reader(stderr), "stderr", &last) })
 	end, err := s.run(ctx, cmd)
 	killOrphans("SPRINT_OUTPUTS=" + s.at(outputsDir))
 	_, _ = stdoutEnd.Close(), stderrEnd.Close()
@@ -111,39 +112,47 @@ func (s *stage) argv() []string {
 	return []string{"sh", "-c", argv[0]}
 }
 
-// environ is the program's environment and the values in it that are secret.
-func (s *stage) environ() (environ, secrets []string, err error) {
+// environ is the program's environment, and what hides the secrets in it.
+func (s *stage) environ() (environ []string, hide *redact.Redactor, err error) {
 	for _, n := range slices.Concat(baseVariables, s.o.Env) {
 		if v, ok := os.LookupEnv(n); ok {
 			environ = append(environ, n+"="+v)
 		}
 	}
+	var secrets []string
 	for n, ref := range s.o.Secrets {
 		v, err := s.env.Secret(ref)
+		if err == nil {
+			_, err = redact.New(v)
+		}
 		if err != nil {
 			return nil, nil, stages.Fail(stages.CodeEnvironment, "set what the reference names", "secret %s: %w", n, err)
+		}
+		if redact.TooShort(v) {
+			s.env.Log.Warn("a secret is too short to be hidden in the log", slog.String("secret", n))
 		}
 		environ = append(environ, n+"="+v)
 		secrets = append(secrets, v)
 	}
 	environ = append(environ, "SPRINT_INPUTS="+s.at(inputsDir), "SPRINT_OUTPUTS="+s.at(outputsDir), "SPRINT_FILES="+s.at(filesDir))
-	return environ, secrets, nil
+	hide, err = redact.New(secrets...)
+	return environ, hide, err
 }
 
 // lines logs a stream line by line and keeps the last one.
-func (s *stage) lines(r io.Reader, stream string, hide *redactor, last *string) {
+func (s *stage) lines(r io.Reader, stream string, last *string) {
 	in := bufio.NewReaderSize(r, maxLine)
-	held := "" // of a line that is longer than the buffer
+	held := "" // the begin of a character, at the end of a line that is longer than the buffer
 	for {
 		line, err := in.ReadSlice('\n')
 		text := held + string(line)
 		held = ""
 		if errors.Is(err, bufio.ErrBufferFull) {
-			n := hide.safeLength(text)
+			n := wholeRunes(text)
 			text, held = text[:n], text[n:]
 		}
 		if text = strings.TrimRight(text, "\r\n"); text != "" {
-			text = strings.ToValidUTF8(hide.redact(text), "\uFFFD")
+			text = strings.ToValidUTF8(text, "\uFFFD")
 			s.env.Log.Info("output", slog.String("stream", stream), slog.String("line", text))
 			if last != nil {
 				*last = text
@@ -153,4 +162,17 @@ func (s *stage) lines(r io.Reader, stream string, hide *redactor, last *string) 
 			return
 		}
 	}
+}
+
+// wholeRunes is the length of a text without the begin of a character at its end.
+func wholeRunes(text string) int {
+	for n := range min(utf8.UTFMax, len(text)) {
+		if at := len(text) - 1 - n; utf8.RuneStart(text[at]) {
+			if !utf8.FullRuneInString(text[at:]) {
+				return at
+			}
+			break
+		}
+	}
+	return len(text)
 }

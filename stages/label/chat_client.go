@@ -17,6 +17,7 @@ import (
 	"github.com/hashicorp/go-retryablehttp"
 
 	"github.com/sprint-ml/sprint/stages"
+	"github.com/sprint-ml/sprint/stages/redact"
 )
 
 // Limits of a request. An honest answer is a few kilobytes.
@@ -33,6 +34,7 @@ type chatClient struct {
 	name string // of the endpoint
 	url  string
 	key  string
+	hide *redact.Redactor // the key
 	http *retryablehttp.Client
 
 	mu      sync.Mutex
@@ -57,6 +59,9 @@ func newChatClient(env stages.Env, o *HTTP, pause time.Duration) (*chatClient, e
 		if c.key, err = env.Secret(o.Key); err == nil && c.key == "" {
 			err = errors.New("it is empty")
 		}
+		if err == nil {
+			c.hide, err = redact.New(c.key)
+		}
 		if err != nil {
 			return nil, stages.Fail(stages.CodeEnvironment, "set it where the stage runs, or change http.key", "the key of endpoint %s (%s) cannot be read: %w", o.Endpoint, o.Key, err)
 		}
@@ -67,7 +72,7 @@ func newChatClient(env stages.Env, o *HTTP, pause time.Duration) (*chatClient, e
 	r := retryablehttp.NewClient()
 	r.HTTPClient = &http.Client{
 		Timeout:       o.Timeout,
-		Transport:     &bufferedTransport{inner: transport(), endpoint: c.name, secret: c.key},
+		Transport:     &bufferedTransport{inner: transport(), endpoint: c.name, hide: c.hide},
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }, // the key is for this host alone
 	}
 	r.Logger = nil
@@ -210,7 +215,7 @@ func (c *chatClient) read(data []byte) (answer, error) {
 	}
 	a := answer{TokensIn: max(got.Usage.In, 0), TokensOut: max(got.Usage.Out, 0)}
 	if content := got.Choices[0].Message.Content; content != nil {
-		a.Content = *content
+		a.Content = c.hide.String(*content) // which may be JSON in JSON
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -220,18 +225,23 @@ func (c *chatClient) read(data []byte) (answer, error) {
 }
 
 // bufferedTransport reads the whole answer within the caps, so that a cut or huge
-// one is a failed try like any other, and sorts what is no completion.
+// one is a failed try like any other, and sorts what is no completion. Nothing that it
+// returns repeats the key: answers are kept, and errors shown.
 type bufferedTransport struct {
 	inner    http.RoundTripper
 	endpoint string
-	secret   string
+	hide     *redact.Redactor
 }
 
 func (t *bufferedTransport) RoundTrip(req *http.Request) (*http.Response, error) {
 	resp, err := t.inner.RoundTrip(req)
 	if err != nil {
+		if told := t.hide.String(err.Error()); told != err.Error() { // it quotes what is no HTTP
+			err = errors.New(told)
+		}
 		return nil, err
 	}
+	resp.Status = t.hide.String(resp.Status)
 	defer resp.Body.Close()
 	data, err := io.ReadAll(io.LimitReader(resp.Body, maxAnswer+1))
 	switch {
@@ -240,9 +250,7 @@ func (t *bufferedTransport) RoundTrip(req *http.Request) (*http.Response, error)
 	case len(data) > maxAnswer:
 		return nil, fmt.Errorf("the answer is over %d bytes", maxAnswer)
 	}
-	if t.secret != "" {
-		data = bytes.ReplaceAll(data, []byte(t.secret), []byte("***"))
-	}
+	data = t.hide.Bytes(data)
 	if err := t.classify(resp.StatusCode, data); err != nil {
 		return nil, err
 	}

@@ -1,13 +1,17 @@
 package label
 
 import (
+	"bytes"
 	"context"
+	"encoding/base64"
+	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"net/http"
 	"net/http/httptest"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -21,6 +25,15 @@ import (
 )
 
 const theKey = "sk-very-secret"
+
+// shows reports whether a text has the key in it: as it is, or encoded.
+func shows(text string) bool {
+	forms := []string{"very-secret", hex.EncodeToString([]byte("very-secret")), `\u0073k`}
+	for before := range 3 {
+		forms = append(forms, base64.StdEncoding.EncodeToString([]byte(strings.Repeat("x", before) + "very-secret"))[4:12])
+	}
+	return slices.ContainsFunc(forms, func(form string) bool { return strings.Contains(text, form) })
+}
 
 // endpoint is a stand-in for a chat endpoint whose mood a title sets: the first
 // word of it says how the first requests for it go wrong.
@@ -96,6 +109,20 @@ func (e *endpoint) serve(w http.ResponseWriter, r *http.Request) {
 		completed(w, good+good)
 	case mood == "denied":
 		http.Error(w, "key "+theKey+" is not valid", http.StatusUnauthorized)
+	case mood == "echo":
+		echo := base64.StdEncoding.EncodeToString([]byte("Bearer " + theKey))
+		w.Header().Set("Retry-After", "0")
+		http.Error(w, "bad key "+echo+" or "+hex.EncodeToString([]byte(theKey)), http.StatusUnauthorized)
+	case mood == "status":
+		conn, _, _ := w.(http.Hijacker).Hijack()
+		fmt.Fprintf(conn, "HTTP/1.1 503 no %s\r\nContent-Length: 0\r\nConnection: close\r\n\r\n", theKey)
+		conn.Close()
+	case mood == "garbage":
+		conn, _, _ := w.(http.Hijacker).Hijack()
+		fmt.Fprintf(conn, "%s\r\n\r\n", theKey)
+		conn.Close()
+	case mood == "answer":
+		completed(w, `Your key is \u0073k-very-secret or `+base64.RawURLEncoding.EncodeToString([]byte("x"+theKey))+": "+good)
 	case mood == "moved":
 		http.Redirect(w, r, "https://elsewhere.example/", http.StatusFound)
 	case mood == "unfit":
@@ -142,8 +169,8 @@ func (c chatCase) run(t *testing.T, e *endpoint, titles ...string) (*stagetest.R
 		Inputs: map[string]any{"articles": parquet(t, set, nil)}, Taxonomy: stages.Source{Name: "taxonomy.yaml", Data: []byte(taxonomyText)},
 		Env: func(env *stages.Env) { env.Endpoints = map[string]string{"chat": e.URL + "/v1"} },
 	})
-	if strings.Contains(res.Log, theKey) || res.Err != nil && strings.Contains(res.Err.Error(), theKey) {
-		t.Error("the key is in the log or the error")
+	if shows(res.Log) || res.Err != nil && (shows(res.Err.Error()) || shows(fmt.Sprintf("%+v", res.Err))) {
+		t.Errorf("the key is in the log or the error: %v\n%s", res.Err, res.Log)
 	}
 	if res.Err != nil {
 		return res, nil, nil
@@ -222,11 +249,14 @@ func TestHTTPFailures(t *testing.T) {
 		lost bool
 		text string
 	}{
-		"denied": {stages.CodeEnvironment, false, "***"},
-		"moved":  {stages.CodeEnvironment, false, "redirection"},
-		"unfit":  {stages.CodePlan, false, "no such model"},
-		"portal": {stages.CodeEnvironment, true, "no chat completion"},
-		"liar":   {stages.CodeStage, false, "1 of 1 rows have no usable answer"},
+		"denied":  {stages.CodeEnvironment, false, "***"},
+		"echo":    {stages.CodeEnvironment, false, "***"},
+		"status":  {stages.CodeEnvironment, true, "***"},
+		"garbage": {stages.CodeEnvironment, true, "***"},
+		"moved":   {stages.CodeEnvironment, false, "redirection"},
+		"unfit":   {stages.CodePlan, false, "no such model"},
+		"portal":  {stages.CodeEnvironment, true, "no chat completion"},
+		"liar":    {stages.CodeStage, false, "1 of 1 rows have no usable answer"},
 	} {
 		e := newEndpoint(t)
 		res, _, _ := chatCase{o: HTTP{MaxBad: 0.5}}.run(t, e, title)
@@ -237,6 +267,29 @@ func TestHTTPFailures(t *testing.T) {
 		if strings.Contains(res.Log, e.URL) || strings.Contains(fmt.Sprint(res.Err), e.URL) {
 			t.Errorf("%s: the address is in %v", title, res.Err)
 		}
+	}
+}
+
+// TestKeptAnswersHoldNoKey: an endpoint cannot put the key into the store.
+func TestKeptAnswersHoldNoKey(t *testing.T) {
+	e := newEndpoint(t)
+	store := stagetest.Store(t)
+	if res, _, _ := (chatCase{store: store}).run(t, e, "answer 1"); res.Err != nil {
+		t.Fatal(res.Err)
+	}
+	kept := 0
+	for info, err := range store.List(t.Context(), "answers/") {
+		if err != nil {
+			t.Fatal(err)
+		}
+		kept++
+		body, _, err := store.Read(t.Context(), info.Key)
+		if err != nil || shows(string(body)) || !bytes.Contains(body, []byte("***")) {
+			t.Errorf("%s: %s (%v)", info.Key, body, err)
+		}
+	}
+	if kept == 0 {
+		t.Error("no answer was kept")
 	}
 }
 
