@@ -3,7 +3,7 @@
 // whether they are part of a key. tags.go reads the tags, values.go merges what
 // several sources give and remembers who gave it, decode.go and scalars.go fill
 // the struct and report every mistake at once, describe.go tells editors and
-// readers of it. A stage's options and the config are both such structs. It knows
+// readers of it, secrets.go which secrets it refers to. A stage's options and the config are both such structs. It knows
 // neither plans nor stages.
 package options
 

@@ -17,6 +17,9 @@ import (
 // TestMain lets the test binary be the program, its workers and guards, in processes
 // of their own.
 func TestMain(m *testing.M) {
+	if file := os.Getenv("TEST_WORKERS"); file != "" && len(os.Args) > 1 && os.Args[1] == "worker" {
+		_ = os.WriteFile(file, []byte(strings.Join(append(os.Args, os.Environ()...), "\n")), 0o600) // the test misses it
+	}
 	if os.Getenv("SPRINT_TEST_PROGRAM") != "" || len(os.Args) > 1 && (os.Args[1] == "worker" || os.Args[1] == command.GuardWord) {
 		os.Unsetenv("SPRINT_TEST_PROGRAM")
 		os.Exit(run(context.Background(), os.Args[1:], os.Environ(), os.Stdin, os.Stdout, os.Stderr))

@@ -6,12 +6,16 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"slices"
+	"strings"
 
 	"github.com/spf13/cobra"
 	"github.com/sprint-ml/sprint/config/diagnostic"
+	"github.com/sprint-ml/sprint/config/options"
 	"github.com/sprint-ml/sprint/jobs"
 	"github.com/sprint-ml/sprint/jobs/executor"
 	"github.com/sprint-ml/sprint/jobs/executor/local"
+	"github.com/sprint-ml/sprint/jobs/graph"
 	"github.com/sprint-ml/sprint/jobs/progress"
 	"github.com/sprint-ml/sprint/jobs/report/render"
 	"github.com/sprint-ml/sprint/jobs/runs"
@@ -111,7 +115,7 @@ func runPlan(ctx context.Context, a *app.App, cmd *cobra.Command, path string, f
 	view := progress.New(c.Config.Output, progress.Options{
 		Out: a.Stdout, Err: a.Stderr, Getenv: a.Getenv, Verbose: a.Verbose, Quiet: a.Quiet, Log: a.Log(), Store: c.Store, Graph: c.Graph, StoreFlag: a.Flags.Store,
 	})
-	local := local.New(all.All(), c.Store, program, a.Env, a.Secret)
+	local := local.New(all.All(), c.Store, program, workerEnviron(a.Env, c.Graph), a.Secret)
 	local.Abort = a.Abort
 	r := &jobs.Runner{
 		Store: c.Store, Executor: local, Observer: view, Log: a.Log(),
@@ -133,4 +137,26 @@ func runPlan(ctx context.Context, a *app.App, cmd *cobra.Command, path string, f
 		a.Log().Error("could not write --junit", "error", err)
 	}
 	return res, nil
+}
+
+// workerEnviron is the environment of workers: without the variables that hold secrets
+// of stages which run in this process. What opens the store and the hub stays.
+func workerEnviron(env []string, g *graph.Graph) []string {
+	here, there := map[string]bool{}, map[string]bool{}
+	for _, node := range g.Nodes {
+		names := here
+		if node.Kind.Isolated != nil && node.Kind.Isolated(node.Options) {
+			names = there
+		}
+		for _, reference := range options.Secrets(node.Options) {
+			if name, ok := strings.CutPrefix(reference, "env:"); ok {
+				names[name] = true
+			}
+		}
+	}
+	return slices.DeleteFunc(slices.Clone(env), func(kv string) bool {
+		name, _, _ := strings.Cut(kv, "=")
+		shared := name == "HF_TOKEN" || strings.HasPrefix(name, "AWS_") || strings.HasPrefix(name, "GOOGLE_")
+		return here[name] && !there[name] && !shared
+	})
 }
