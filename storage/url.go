@@ -10,6 +10,10 @@ import (
 // Redact strips what may be a secret from a store's URL, for messages.
 func Redact(rawURL string) string { return bucket.Redact(rawURL) }
 
+// Folder is the absolute path of the folder that a store's URL names; ok is false if it
+// names none.
+func Folder(rawURL string) (path string, ok bool) { return bucket.Folder(rawURL) }
+
 // SplitURL parts the URL of an object into the URL of its bucket, which Open
 // takes, and the object's key there. ok is false for what names a local file: a
 // path, or a file:// URL, of which LocalPath makes one.

@@ -106,22 +106,32 @@ func ToCompare(ctx context.Context, s *storage.Store, args []string) (old, now r
 	return old, now, err
 }
 
-// StartedBy returns the words of the command that started a run, without the
-// program. A run that is live is not repeated.
-func StartedBy(ctx context.Context, store *storage.Store, run string) ([]string, error) {
+// Start is what a store says of how a run was started. Whoever writes to the store
+// chooses it.
+type Start struct {
+	Args []string // the words of the command, without the program
+	Plan string   // the digest of the plan's file; empty if nothing was to be done
+}
+
+// StartOf finds out how a run was started. One that is live is not repeated.
+func StartOf(ctx context.Context, store *storage.Store, run string) (Start, error) {
 	s, err := runs.Load(ctx, store, run)
 	if err != nil {
-		return nil, NoRun(run, err)
+		return Start{}, NoRun(run, err)
 	}
-	switch {
-	case s.Live():
-		return nil, &diagnostic.UsageError{Message: fmt.Sprintf("run %s is not over: %s", run, s), Hint: fmt.Sprintf("`%s` follows it, `%s` ends it", commandline.Of("logs", "-f", run), commandline.Of("cancel", run))}
-	case s.Record != nil:
-		return s.Record.Args, nil
+	if s.Live() {
+		return Start{}, &diagnostic.UsageError{Message: fmt.Sprintf("run %s is not over: %s", run, s), Hint: fmt.Sprintf("`%s` follows it, `%s` ends it", commandline.Of("logs", "-f", run), commandline.Of("cancel", run))}
 	}
+	var out Start
 	resolved, err := runs.LoadResolved(ctx, store, run)
-	if errors.Is(err, storage.ErrNotFound) { // it was killed before it began
-		err = nil
+	switch {
+	case err == nil:
+		out = Start{resolved.Args, resolved.PlanDigest}
+	case !errors.Is(err, storage.ErrNotFound): // without one it was killed before it began, or all was cached
+		return Start{}, err
 	}
-	return resolved.Args, err
+	if s.Record != nil {
+		out.Args = s.Record.Args
+	}
+	return out, nil
 }

@@ -3,7 +3,12 @@
 // pasted into a shell.
 package commandline
 
-import "strings"
+import (
+	"fmt"
+	"strings"
+	"unicode"
+	"unicode/utf8"
+)
 
 // Line is a command line of sprint. The zero Line is the program alone.
 type Line struct{ words []string }
@@ -36,10 +41,35 @@ func (l Line) String() string {
 	return out
 }
 
-// Quote makes a word safe for a POSIX shell.
+// Quote makes a word safe for a POSIX shell. What a terminal would obey rather than
+// show is written as $'...' has it, which bash, ksh and zsh read.
 func Quote(word string) string {
-	if word != "" && strings.Trim(word, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_./=:,@+%") == "" {
+	switch {
+	case word != "" && strings.Trim(word, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_./=:,@+%") == "":
 		return word
+	case !utf8.ValidString(word) || strings.ContainsFunc(word, func(r rune) bool { return !unicode.IsPrint(r) }):
+		return quoteEscaped(word)
 	}
 	return "'" + strings.ReplaceAll(word, "'", `'\''`) + "'"
+}
+
+func quoteEscaped(word string) string {
+	var b strings.Builder
+	b.WriteString("$'")
+	for len(word) > 0 {
+		r, n := utf8.DecodeRuneInString(word)
+		switch {
+		case r == '\'' || r == '\\':
+			b.WriteByte('\\')
+			b.WriteRune(r)
+		case unicode.IsPrint(r) && r != utf8.RuneError:
+			b.WriteRune(r)
+		default:
+			for _, c := range []byte(word[:n]) {
+				fmt.Fprintf(&b, `\x%02x`, c)
+			}
+		}
+		word = word[n:]
+	}
+	return b.String() + "'"
 }

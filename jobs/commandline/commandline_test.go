@@ -3,7 +3,8 @@ package commandline
 import "testing"
 
 func TestQuote(t *testing.T) {
-	for in, want := range map[string]string{"plan.yaml": "plan.yaml", "a b": "'a b'", "it's": `'it'\''s'`, "": "''", "train.x=[1]": "'train.x=[1]'"} {
+	for in, want := range map[string]string{"plan.yaml": "plan.yaml", "a b": "'a b'", "it's": `'it'\''s'`, "": "''", "train.x=[1]": "'train.x=[1]'",
+		"räks 猫": "'räks 猫'", "a\nb'c\\": `$'a\x0ab\'c\\'`, "\x1b[2J": `$'\x1b[2J'`, "\u202egpj": `$'\xe2\x80\xaegpj'`, "\xff;": `$'\xff;'`} {
 		if got := Quote(in); got != want {
 			t.Errorf("Quote(%q) = %s, want %s", in, got, want)
 		}

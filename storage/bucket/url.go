@@ -50,6 +50,16 @@ func parseURL(raw string) (*url.URL, driver, error) {
 	return u, d, nil
 }
 
+// Folder is the absolute path of the folder that a bucket's URL names; ok is false if it
+// names none.
+func Folder(raw string) (path string, ok bool) {
+	u, _, err := parseURL(raw)
+	if err != nil || u.Scheme != "file" {
+		return "", false
+	}
+	return u.Path, true
+}
+
 // invalidURL is a mistake in a URL: trying again would not help.
 func invalidURL(raw, format string, args ...any) error {
 	return fmt.Errorf("store URL %q: %w: %w", Redact(raw), ErrInvalid, fmt.Errorf(format, args...))
