@@ -3,6 +3,8 @@ package config
 import (
 	"errors"
 	"fmt"
+	"maps"
+	"net/url"
 	"os"
 	"path/filepath"
 	"slices"
@@ -88,7 +90,10 @@ func loadConfig(src Source) (*Config, map[string]options.Origin, error) {
 	}
 	decoder := options.Decoder{ErrorAt: files.errorAt}
 	var out Config
-	if _, err = decoder.Decode(values, &out); err != nil || out.Cache == "" {
+	if _, err = decoder.Decode(values, &out); err != nil {
+		return &out, origin, err
+	}
+	if err := checkEndpoints(out.Endpoints); err != nil || out.Cache == "" {
 		return &out, origin, err
 	}
 	// The loader of a device's library takes a relative path for a name.
@@ -96,6 +101,20 @@ func loadConfig(src Source) (*Config, map[string]options.Origin, error) {
 		return nil, nil, &diagnostic.UsageError{Message: fmt.Sprintf("the folder of --cache cannot be told: %v", err), Hint: "give its absolute path"}
 	}
 	return &out, origin, nil
+}
+
+// checkEndpoints refuses addresses that hold a key, which would be stored with runs. It
+// shows none.
+func checkEndpoints(endpoints map[string]string) error {
+	for _, name := range slices.Sorted(maps.Keys(endpoints)) {
+		if u, err := url.Parse(endpoints[name]); err != nil || u.User != nil {
+			return &diagnostic.UsageError{
+				Message: fmt.Sprintf("the address of endpoint %s holds a user or a password, or is none", name),
+				Hint:    "write https://host/v1; the plan refers to the key: set http.key of its stage to env:NAME, and the variable NAME to the key",
+			}
+		}
+	}
+	return nil
 }
 
 // defaultCache is in the user's cache folder.

@@ -10,6 +10,9 @@ import (
 // Redact strips what may be a secret from a store's URL, for messages.
 func Redact(rawURL string) string { return bucket.Redact(rawURL) }
 
+// HasUserInfo reports whether a URL, of a store or not, holds a user or a password.
+func HasUserInfo(rawURL string) bool { return bucket.HasUserInfo(rawURL) }
+
 // Folder is the absolute path of the folder that a store's URL names; ok is false if it
 // names none.
 func Folder(rawURL string) (path string, ok bool) { return bucket.Folder(rawURL) }

@@ -7,6 +7,7 @@ package diagnostic
 
 import (
 	"fmt"
+	"regexp"
 	"slices"
 	"strings"
 	"unicode"
@@ -61,8 +62,15 @@ func (e *Error) Error() string {
 	if e.Hint != "" {
 		b.WriteString("\n       " + e.Hint)
 	}
-	return printable(b.String())
+	return withoutUserInfo(printable(b.String()))
 }
+
+// userInfo is that of a URL in a text, as far as it goes: passwords may hold anything.
+var userInfo = regexp.MustCompile(`://[^\s"'<>{}\[\],]*@`)
+
+// withoutUserInfo hides what a text that is shown must not repeat, wherever in the line the
+// mistake is.
+func withoutUserInfo(s string) string { return userInfo.ReplaceAllString(s, "://***@") }
 
 // printable replaces what a terminal would obey rather than show: flags and
 // files may hold anything.
@@ -171,10 +179,11 @@ type UsageError struct {
 }
 
 func (e *UsageError) Error() string {
-	if e.Hint == "" {
-		return e.Message
+	text := e.Message
+	if e.Hint != "" {
+		text += "\n       " + e.Hint
 	}
-	return e.Message + "\n       " + e.Hint
+	return withoutUserInfo(text)
 }
 
 // Shorten cuts a text to so many characters.

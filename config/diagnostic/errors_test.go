@@ -23,6 +23,8 @@ func TestMessage(t *testing.T) {
 		"line alone":    {diagnostic.Error{Pos: diagnostic.Position{File: "p", Line: 2}, Message: "m", Excerpt: "x"}, "p:2: m\n     2 | x"},
 		"no place":      {diagnostic.Error{Message: "m", Hint: "h"}, "m\n       h"},
 		"control codes": {diagnostic.Error{Message: "a\x1b[2Jb", Hint: "\x07"}, "a\uFFFD[2Jb\n       \uFFFD"},
+		"user info": {diagnostic.Error{Pos: diagnostic.Position{File: "--set a.b=https://u:p/w@h", Line: 1, Col: 1}, Message: "not s3://k:s@b?x", Excerpt: "{u: https://me:se/c=r#et@h/v1, w: a@b, x: s3://b/c}"},
+			"--set a.b=https://***@h:1:1: not s3://***@b?x\n     1 | {u: https://***@h/v1, w: a@b, x: s3://b/c}\n       | ^"},
 		"end of a line": {diagnostic.Error{Pos: diagnostic.Position{File: "p", Line: 1, Col: 99}, Message: "m", Excerpt: "ab"}, "p:1:99: m\n     1 | ab\n       |   ^"},
 	} {
 		if diff := cmp.Diff(c.want, c.e.Error()); diff != "" {

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"net/url"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -115,6 +116,10 @@ func Resolve(ctx context.Context, ref string, o Options) (ID, error) {
 	case isPath(ref):
 		return resolveFolder(ref)
 	case strings.Contains(ref, "://"):
+		// The plan that holds it, and all that shows it, are read by others.
+		if u, err := url.Parse(ref); err != nil || u.User != nil {
+			return ID{}, &FetchError{Ref: "of a URL", Message: "the URL holds a user or a password, or is none", Hint: "those of S3 are set by AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, of GCS by GOOGLE_APPLICATION_CREDENTIALS, of the hub by HF_TOKEN"}
+		}
 		return resolveStore(ctx, ref, o)
 	}
 	m := hubRef.FindStringSubmatch(ref)

@@ -1,6 +1,7 @@
 package fetch
 
 import (
+	"net/url"
 	"strings"
 	"time"
 
@@ -35,6 +36,9 @@ func (g *GDELT) check() []stages.Problem {
 		"gdelt.query", "for example sourcecountry:SW sourcelang:swedish", "no query, countries or languages given")
 	out.If(len(q) > 250,
 		"gdelt.query", "ask in two stages, or drop terms", "the query has %d characters, GDELT takes about 250", len(q))
+	endpoint, noURL := url.Parse(g.Endpoint)
+	out.If(noURL != nil || endpoint.User != nil,
+		"gdelt.endpoint", "GDELT takes no key; a proxy's is part of HTTPS_PROXY", "the address holds a user or a password, or is none")
 	until, noUntil := time.Parse(day, g.Until)
 	out.If(g.Until != "now" && noUntil != nil, "gdelt.until", "use 2006-01-02 or now", "%q is no date", g.Until)
 	if g.Since != "" {

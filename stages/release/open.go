@@ -81,6 +81,7 @@ func locate(ref, storeURL string) (store, name, version string) {
 }
 
 func missing(ref string, err error) error {
+	ref = storage.Redact(ref)
 	if errors.Is(err, storage.ErrDenied) {
 		return fmt.Errorf("no model %s: %w", ref, err)
 	}

@@ -20,18 +20,25 @@ func TestOpenRefuses(t *testing.T) {
 		t.Fatal(err)
 	}
 	for url, names := range map[string][]string{
-		"ftp://host/x":                          {`"ftp"`, "file, gs, mem, s3"},
-		"s3://bucket?regoin=x":                  {`"regoin"`, "region"},
-		"gs://bucket?region=x":                  {`"region"`, "anonymous"},
-		"gs://bucket?anonymous=perhaps":         {"anonymous"},
-		"mem://?x=1":                            {`"x"`},
-		"file:///tmp?create=1":                  {"no parameters"},
-		"s3://":                                 {"BUCKET"},
-		"s3://b?use_path_style=perhaps":         {"use_path_style"},
-		"s3://a:hunter2@b?x=hunter2":            {`"x"`},
-		"s3://b?endpoint=http://a:hunter2@h&x=": {`"x"`},
-		file:                                    {file},
-		"file://" + file:                        {file},
+		"ftp://host/x":                       {`"ftp"`, "file, gs, mem, s3"},
+		"s3://bucket?regoin=x":               {`"regoin"`, "region"},
+		"gs://bucket?region=x":               {`"region"`, "anonymous"},
+		"gs://bucket?anonymous=perhaps":      {"anonymous"},
+		"mem://?x=1":                         {`"x"`},
+		"file:///tmp?create=1":               {"no parameters"},
+		"s3://":                              {"BUCKET"},
+		"s3://b?use_path_style=perhaps":      {"use_path_style"},
+		"s3://b?x=hunter2":                   {`"x"`},
+		"s3://a:hunter2@b":                   {"AWS_SECRET_ACCESS_KEY", "s3://b"},
+		"s3://hunter2@b/prefix":              {"AWS_SECRET_ACCESS_KEY"},
+		"s3://A:hun/hunter2+x@b/prefix":      {"AWS_SECRET_ACCESS_KEY", "s3://b/prefix"},
+		"s3://A:hun?hunter2#x@b/prefix":      {"AWS_SECRET_ACCESS_KEY"},
+		"s3://b?endpoint=http://a:hunter2@h": {"AWS_SECRET_ACCESS_KEY", "endpoint"},
+		"gs://a:hunter2@b":                   {"GOOGLE_APPLICATION_CREDENTIALS"},
+		"file://a:hunter2@host/folder":       {"./"},
+		"ftp://a:hunter2@host/folder":        {`"ftp"`},
+		file:                                 {file},
+		"file://" + file:                     {file},
 	} {
 		s, err := Open(context.Background(), url, nil)
 		if err == nil {
@@ -56,10 +63,16 @@ func TestRedact(t *testing.T) {
 	for url, want := range map[string]string{
 		"s3://u:p@b/x?region=r&kmskeyid=secret":   "s3://b/x?region=r",
 		"s3://b?endpoint=http://u:p@h:1&region=r": "s3://b?endpoint=http://h:1&region=r",
-		"gs://b/x":         "gs://b/x",
-		"folder?a=b@c":     "folder?a=b@c",
-		"file:///a@b/c":    "file:///a@b/c",
-		"s3://b?role=arn:": "s3://b",
+		"gs://b/x":                               "gs://b/x",
+		"folder?a=b@c":                           "folder?a=b@c",
+		"file:///a@b/c":                          "file:///a@b/c",
+		"s3://b?role=arn:":                       "s3://b",
+		"s3://u:p/q@b/x?endpoint=http://u:p/q@h": "s3://…",
+		"s3://u:p@b/x?endpoint=http://u:p@h":     "s3://b/x?endpoint=http://h",
+		"s3://u:p/q@b/x":                         "s3://b/x",
+		"s3://b/a@b?region=r":                    "s3://b/a@b?region=r",
+		"s3://u:p?q@b":                           "s3://…",
+		"http://[::1]:1/a@b":                     "http://[::1]:1/a@b",
 	} {
 		if got := Redact(url); got != want {
 			t.Errorf("%s is shown as %s, want %s", url, got, want)

@@ -19,6 +19,8 @@ import (
 // driver is what a Bucket needs to know of one kind of bucket beyond gocloud.
 type driver struct {
 	open func(ctx context.Context, u *url.URL, log *slog.Logger) (opened, error)
+	// credentials says where they belong.
+	credentials string
 	// params are the query parameters that the URL may carry.
 	params []string
 	// version names the state of the object that a reader reads.
@@ -52,6 +54,7 @@ type bulkTransfer interface {
 func drivers() map[string]driver {
 	return map[string]driver{
 		"file": {
+			credentials: "a folder needs none; write ./ before one whose name has an @",
 			open: func(_ context.Context, u *url.URL, log *slog.Logger) (opened, error) {
 				b, err := localblob.OpenBucket(u.Path, log)
 				return opened{blobs: b}, err
@@ -60,26 +63,29 @@ func drivers() map[string]driver {
 			condition: demand(func(c *localblob.Condition, v string) { c.Version = v }),
 		},
 		"mem": {
+			credentials: "memory needs none",
 			open: func(context.Context, *url.URL, *slog.Logger) (opened, error) {
 				return opened{blobs: memblob.OpenBucket(nil)}, nil
 			},
 			serial: true,
 		},
 		"s3": {
-			open:      openS3,
-			params:    []string{"region", "endpoint", "profile", "use_path_style", "hostname_immutable", "anonymous", "disable_https", "role", "dualstack", "fips", "ssetype", "kmskeyid", "request_checksum_calculation", "response_checksum_validation"},
-			version:   versionOf(func(o s3.GetObjectOutput) string { return aws.ToString(o.ETag) }),
-			condition: demand(func(in *transfermanager.UploadObjectInput, v string) { in.IfMatch = &v }),
-			denied:    s3Denied,
-			remote:    true,
+			open:        openS3,
+			credentials: "set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY",
+			params:      []string{"region", "endpoint", "profile", "use_path_style", "hostname_immutable", "anonymous", "disable_https", "role", "dualstack", "fips", "ssetype", "kmskeyid", "request_checksum_calculation", "response_checksum_validation"},
+			version:     versionOf(func(o s3.GetObjectOutput) string { return aws.ToString(o.ETag) }),
+			condition:   demand(func(in *transfermanager.UploadObjectInput, v string) { in.IfMatch = &v }),
+			denied:      s3Denied,
+			remote:      true,
 		},
 		"gs": {
-			open:      openGCS,
-			params:    []string{"anonymous"},
-			version:   versionOf(func(g gcsblob.Generation) string { return string(g) }),
-			condition: demand(func(c *gcsblob.Condition, v string) { c.Generation = gcsblob.Generation(v) }),
-			denied:    gcsDenied,
-			remote:    true,
+			open:        openGCS,
+			credentials: "set GOOGLE_APPLICATION_CREDENTIALS to the file with them",
+			params:      []string{"anonymous"},
+			version:     versionOf(func(g gcsblob.Generation) string { return string(g) }),
+			condition:   demand(func(c *gcsblob.Condition, v string) { c.Generation = gcsblob.Generation(v) }),
+			denied:      gcsDenied,
+			remote:      true,
 		},
 	}
 }

@@ -2,6 +2,7 @@ package bucket
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"log/slog"
@@ -36,7 +37,7 @@ func gcsEndpoint() (endpoint string, emulated bool) {
 func openGCS(ctx context.Context, u *url.URL, _ *slog.Logger) (opened, error) {
 	transport := http.DefaultTransport.(*http.Transport).Clone() // the type is documented
 	all := tune(transport)
-	client := &http.Client{Transport: transport}
+	client := &http.Client{Transport: transport, CheckRedirect: sameServer}
 	anonymous := false
 	if v := u.Query().Get("anonymous"); v != "" {
 		var err error
@@ -45,6 +46,9 @@ func openGCS(ctx context.Context, u *url.URL, _ *slog.Logger) (opened, error) {
 		}
 	}
 	endpoint, emulated := gcsEndpoint()
+	if HasUserInfo(endpoint) {
+		return opened{}, errors.New("STORAGE_EMULATOR_HOST holds a user or a password, which are not used: an emulator needs none")
+	}
 	if !anonymous && !emulated {
 		credentials, err := google.FindDefaultCredentials(ctx, gcsScope)
 		if err != nil {

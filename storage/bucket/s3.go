@@ -27,6 +27,9 @@ func openS3(ctx context.Context, u *url.URL, _ *slog.Logger) (opened, error) {
 	if !bucket.As(&client) {
 		return opened{}, errors.New("storage: the bucket is not an S3 one")
 	}
+	if HasUserInfo(aws.ToString(client.Options().BaseEndpoint)) {
+		return opened{}, errors.New("AWS_ENDPOINT_URL holds a user or a password, which are not used: set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY")
+	}
 	// The opener offers no way to set the retries and the transport before it
 	// builds the client, but leaves in its Options what the URL said of the
 	// bucket.
@@ -46,7 +49,8 @@ func openS3(ctx context.Context, u *url.URL, _ *slog.Logger) (opened, error) {
 			o.ResponseChecksumValidation = aws.ResponseChecksumValidationWhenRequired // what is read is hashed here
 		}
 		if c, ok := o.HTTPClient.(*awshttp.BuildableClient); ok {
-			o.HTTPClient = c.WithTransportOptions(func(h *http.Transport) { all = tune(h) })
+			tuned := c.WithTransportOptions(func(h *http.Transport) { all = tune(h) })
+			o.HTTPClient = &http.Client{Transport: tuned.GetTransport(), CheckRedirect: sameServer}
 		}
 	})
 	bucket, err = s3blob.OpenBucket(ctx, client, u.Host, &opener.Options)

@@ -5,6 +5,8 @@ import (
 	"errors"
 	"net"
 	"net/http"
+	"net/url"
+	"strings"
 	"sync"
 	"syscall"
 	"time"
@@ -43,6 +45,21 @@ func tune(t *http.Transport) *conns {
 	}
 	return all
 }
+
+// sameServer lets a client follow a redirect that keeps the request as it is, and only
+// to the server that it asked: the request has credentials, and perhaps an object, with
+// it. Amazon leads from one of its servers to another.
+func sameServer(req *http.Request, via []*http.Request) error {
+	from, status := via[0].URL, req.Response.StatusCode
+	amazon := func(u *url.URL) bool { return u.Scheme == "https" && strings.HasSuffix(u.Host, ".amazonaws.com") }
+	same := req.URL.Scheme == from.Scheme && req.URL.Host == from.Host || amazon(from) && amazon(req.URL)
+	if !same || len(via) > maxRedirects || status != http.StatusTemporaryRedirect && status != http.StatusPermanentRedirect {
+		return http.ErrUseLastResponse
+	}
+	return nil
+}
+
+const maxRedirects = 3
 
 // conns are the open connections of a transport. Clients wrap it, so that
 // nobody else could end those that it keeps for later.

@@ -21,6 +21,9 @@ func parseURL(raw string) (*url.URL, driver, error) {
 	if !ok {
 		return nil, driver{}, invalidURL(raw, "unknown scheme %q; known are %s", scheme, strings.Join(slices.Sorted(maps.Keys(known)), ", "))
 	}
+	if isURL && hasUserInfo(rest) {
+		return nil, driver{}, invalidURL(raw, "user and password in it are not used, and it is stored with runs: %s", d.credentials)
+	}
 	if scheme == "file" {
 		dir, query := raw, "" // a folder may be named with any character
 		if isURL {
@@ -39,9 +42,14 @@ func parseURL(raw string) (*url.URL, driver, error) {
 	if err != nil {
 		return nil, driver{}, invalidURL(raw, "%w", errors.Unwrap(err))
 	}
-	for k := range u.Query() {
+	for k, values := range u.Query() {
 		if !slices.Contains(d.params, k) {
 			return nil, driver{}, invalidURL(raw, "unknown parameter %q; %s:// knows %s", k, scheme, strings.Join(d.params, ", "))
+		}
+		for _, v := range values {
+			if _, rest, isURL := strings.Cut(v, "://"); isURL && hasUserInfo(rest) {
+				return nil, driver{}, invalidURL(raw, "user and password in its %s are not used, and it is stored with runs: %s", k, d.credentials)
+			}
 		}
 	}
 	if scheme != "mem" && u.Host == "" {
@@ -65,18 +73,39 @@ func invalidURL(raw, format string, args ...any) error {
 	return fmt.Errorf("store URL %q: %w: %w", Redact(raw), ErrInvalid, fmt.Errorf(format, args...))
 }
 
+// HasUserInfo reports whether a URL holds a user or a password. A text that is no URL
+// holds none.
+func HasUserInfo(raw string) bool {
+	_, rest, isURL := strings.Cut(raw, "://")
+	return isURL && hasUserInfo(rest)
+}
+
+// hasUserInfo looks at what follows ://. A password with a slash in it, as those of S3
+// have it, ends a URL's host for everybody else.
+func hasUserInfo(rest string) bool {
+	host := hostOf(rest)
+	if strings.Contains(host, "@") {
+		return true
+	}
+	_, port, ok := strings.Cut(host[strings.Index(host, "]")+1:], ":")
+	return ok && strings.Trim(port, "0123456789") != "" && strings.Contains(rest, "@")
+}
+
+func hostOf(rest string) string {
+	if i := strings.IndexAny(rest, "/?#"); i >= 0 {
+		return rest[:i]
+	}
+	return rest
+}
+
 // Redact strips from a URL what may be a secret, for messages: user info, and
 // parameters but for those that name places.
 func Redact(raw string) string {
+	raw = stripUserInfo(raw)
 	if !strings.Contains(raw, "://") {
 		return raw // a folder, which may be named with any character
 	}
 	base, query, _ := strings.Cut(raw, "?")
-	if scheme, rest, ok := strings.Cut(base, "://"); ok {
-		if i := strings.IndexByte(rest, '@'); i >= 0 && !strings.Contains(rest[:i], "/") {
-			base = scheme + "://" + rest[i+1:]
-		}
-	}
 	values, err := url.ParseQuery(query)
 	if err != nil {
 		return base
@@ -84,11 +113,8 @@ func Redact(raw string) string {
 	open := []string{"region", "endpoint", "use_path_style", "anonymous", "profile"}
 	maps.DeleteFunc(values, func(k string, _ []string) bool { return !slices.Contains(open, k) })
 	for _, v := range values {
-		for i, one := range v {
-			if u, err := url.Parse(one); err == nil && u.User != nil {
-				u.User = nil
-				v[i] = u.String()
-			}
+		for i := range v {
+			v[i] = stripUserInfo(v[i])
 		}
 	}
 	text, err := url.QueryUnescape(values.Encode())
@@ -96,6 +122,21 @@ func Redact(raw string) string {
 		return base
 	}
 	return base + "?" + text
+}
+
+func stripUserInfo(raw string) string {
+	if !HasUserInfo(raw) {
+		return raw
+	}
+	scheme, rest, _ := strings.Cut(raw, "://")
+	at := strings.LastIndexByte(hostOf(rest), '@')
+	if at < 0 {
+		at = strings.LastIndexByte(rest, '@')
+	}
+	if strings.Contains(rest[:at], "?") {
+		return scheme + "://…" // where the password ends cannot be told
+	}
+	return scheme + "://" + rest[at+1:]
 }
 
 // keyPrefix is the prefix that a URL gives to all keys: empty or with a slash at
