@@ -102,7 +102,7 @@ func (d *download) begin(resp *http.Response, have int64) (flags int, from int64
 	case http.StatusPartialContent:
 		start, total, ok := contentRange(resp.Header.Get("Content-Range"))
 		if !ok || start != have {
-			return 0, 0, false, &FetchError{Ref: d.id.Ref, Message: fmt.Sprintf("%s: asked for byte %d, the answer says %q", d.name, have, resp.Header.Get("Content-Range"))}
+			return 0, 0, false, &FetchError{Ref: d.id.Ref, Message: fmt.Sprintf("%s: asked for byte %d, the answer has another range", d.name, have)}
 		}
 		d.size = total
 		flags |= os.O_APPEND

@@ -36,6 +36,7 @@ type fakeHub struct {
 	requests int           // to hub and CDN
 	pause    time.Duration // between the pieces of the CDN's answer
 	leaked   string        // an Authorization header that reached the CDN
+	oneHost  bool          // the CDN is another port of the hub's host
 }
 
 const secret = "hf_very_secret"
@@ -82,7 +83,11 @@ func (f *fakeHub) serveHub(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("X-Linked-Etag", `"`+hex.EncodeToString(sum[:])+`"`)
 		w.Header().Set("X-Linked-Size", strconv.Itoa(len(data)))
 		// Another host name for the same machine, as a CDN has one of its own.
-		http.Redirect(w, r, strings.Replace(f.cdn.URL, "127.0.0.1", "localhost", 1)+"/blob?Signature=abc", http.StatusFound)
+		cdn := strings.Replace(f.cdn.URL, "127.0.0.1", "localhost", 1)
+		if f.oneHost {
+			cdn = f.cdn.URL
+		}
+		http.Redirect(w, r, cdn+"/blob?Signature=abc", http.StatusFound)
 		return
 	}
 	h := sha1.New()

@@ -12,6 +12,7 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"time"
@@ -41,7 +42,11 @@ type hub struct {
 	client *http.Client
 }
 
-func newHub(o Options) *hub {
+func newHub(ref string, o Options) (*hub, error) {
+	base, err := url.Parse(strings.TrimRight(cmp.Or(o.HubURL, os.Getenv("HF_ENDPOINT"), defaultHub), "/"))
+	if err != nil || base.User != nil {
+		return nil, &FetchError{Ref: ref, Message: "the address of the hub holds a user or a password, or is none", Hint: "write HF_ENDPOINT as https://host, and set HF_TOKEN to the token"}
+	}
 	token := os.Getenv("HF_TOKEN")
 	if o.Token != nil {
 		token = o.Token()
@@ -55,21 +60,45 @@ func newHub(o Options) *hub {
 	}
 	c.CheckRetry = retryUnlessTimedOut
 	c.ErrorHandler = retryablehttp.PassthroughErrorHandler // the last answer, not "giving up after 5 attempts"
-	return &hub{base: strings.TrimRight(cmp.Or(o.HubURL, os.Getenv("HF_ENDPOINT"), defaultHub), "/"), token: token, client: c.StandardClient()}
+	c.HTTPClient.CheckRedirect = checkRedirect
+	return &hub{base: base.String(), token: token, client: c.StandardClient()}, nil
+}
+
+// maxRedirects is net/http's own limit.
+const maxRedirects = 10
+
+// redirectError is a redirection that is not followed, whatever the next try brings.
+type redirectError struct{ why string }
+
+func (e *redirectError) Error() string { return e.why }
+
+// checkRedirect follows the hub to where its large files lie, but not out of TLS. The
+// token stays with the hub: net/http keeps it on other ports and subdomains of its host.
+func checkRedirect(req *http.Request, via []*http.Request) error {
+	from := via[0].URL
+	switch {
+	case len(via) >= maxRedirects:
+		return &redirectError{fmt.Sprintf("stopped after %d redirects", maxRedirects)}
+	case from.Scheme == "https" && req.URL.Scheme != "https":
+		return &redirectError{fmt.Sprintf("the hub redirects to %s://%s, which is not https", req.URL.Scheme, req.URL.Host)}
+	case req.URL.Scheme != from.Scheme || req.URL.Host != from.Host:
+		req.Header.Del("Authorization")
+	}
+	return nil
 }
 
 // retryUnlessTimedOut is retryablehttp's own policy, but for a server that does not answer:
 // who waits for a plan would wait for every one of the attempts.
 func retryUnlessTimedOut(ctx context.Context, resp *http.Response, err error) (bool, error) {
 	var timeout *timeoutError
-	if errors.As(err, &timeout) {
+	var redirect *redirectError
+	if errors.As(err, &timeout) || errors.As(err, &redirect) {
 		return false, nil
 	}
 	return retryablehttp.DefaultRetryPolicy(ctx, resp, err)
 }
 
-// get sends one GET. The token goes to the hub only: net/http drops it when a
-// redirect leaves for the CDN's host.
+// get sends one GET. The token goes to the hub only.
 func (h *hub) get(ctx context.Context, address string, from int64) (*http.Response, error) {
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, address, nil)
 	if err != nil {
@@ -90,6 +119,9 @@ func (h *hub) get(ctx context.Context, address string, from int64) (*http.Respon
 		if errors.As(err, &ue) && ctx.Err() == nil {
 			err = fmt.Errorf("GET %s: %w", address, ue.Err)
 		}
+		if h.token != "" && strings.Contains(err.Error(), h.token) { // it quotes what is no HTTP
+			err = errors.New(strings.ReplaceAll(err.Error(), h.token, "***"))
+		}
 		return nil, err
 	}
 	return resp, nil
@@ -109,13 +141,20 @@ func (h *hub) statusError(id ID, what string, status int) *FetchError {
 	return e
 }
 
+// licenseName is the form of the hub's names of licences. Model cards show it, so it is no
+// text of the hub's choice.
+var licenseName = regexp.MustCompile(`^[a-z0-9][a-z0-9.+-]{0,40}$`)
+
 // askHub fills in the commit that a branch, tag or nothing stands for, and the licence.
 func askHub(ctx context.Context, id *ID, o Options) error {
 	if o.Offline {
 		return &FetchError{Ref: id.Ref, Message: "its revision is not pinned and --offline forbids asking the hub", Hint: "write " + id.Name + "@<40 hex digits>, or run once while online"}
 	}
 	revision := cmp.Or(id.Revision, "main")
-	h := newHub(o)
+	h, err := newHub(id.Ref, o)
+	if err != nil {
+		return err
+	}
 	resp, err := h.get(ctx, h.base+"/api/models/"+id.Name+"/revision/"+url.PathEscape(revision), 0)
 	if err != nil {
 		if ctx.Err() != nil {
@@ -136,11 +175,11 @@ func askHub(ctx context.Context, id *ID, o Options) error {
 		return &FetchError{Ref: id.Ref, Message: "the hub's answer cannot be read", Err: err}
 	}
 	if !fullHash.MatchString(info.SHA) {
-		return &FetchError{Ref: id.Ref, Message: fmt.Sprintf("the hub names %q as the revision, which is no commit", info.SHA)}
+		return &FetchError{Ref: id.Ref, Message: "what the hub names as the revision is no commit"}
 	}
 	id.Revision = info.SHA
 	for _, tag := range info.Tags {
-		if l, ok := strings.CutPrefix(tag, "license:"); ok {
+		if l, ok := strings.CutPrefix(tag, "license:"); ok && licenseName.MatchString(l) {
 			id.License = l
 		}
 	}
@@ -191,7 +230,11 @@ func fetchHub(ctx context.Context, id ID, o Options) (string, error) {
 	if o.Announce != nil {
 		o.Announce(fmt.Sprintf("fetching encoder %s at %.12s from the hub, kept in %s", id.Name, id.Revision, dir))
 	}
-	if err := newHub(o).fetchAll(ctx, id, part, o); err != nil {
+	h, err := newHub(id.Ref, o)
+	if err == nil {
+		err = h.fetchAll(ctx, id, part, o)
+	}
+	if err != nil {
 		return "", err
 	}
 	if err := os.RemoveAll(dir); err != nil { // an entry that failed verification

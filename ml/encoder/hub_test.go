@@ -128,6 +128,34 @@ func TestHubToken(t *testing.T) {
 	if strings.Contains(log.String(), secret) || log.Len() == 0 {
 		t.Errorf("log: %s", log.String())
 	}
+	o = f.options(t)
+	o.Token = func() string { return secret }
+	f.oneHost = true
+	if _, err := open(t, "org/model", o); err != nil || f.leaked != "" {
+		t.Errorf("the token reached another port of the hub's host: %q, %v", f.leaked, err)
+	}
+}
+
+// TestAddressesHoldNoPassword: neither that of the hub nor that of an encoder, and no
+// message repeats it.
+func TestAddressesHoldNoPassword(t *testing.T) {
+	o := encoder.Options{CacheDir: t.TempDir(), OpenURL: func(context.Context, string) (encoder.Files, error) { return nil, errors.New("opened") }}
+	for _, c := range []struct{ ref, hub, says string }{
+		{"s3://KEY:hunter2@bucket/encoder", "", "AWS_SECRET_ACCESS_KEY"},
+		{"s3://KEY:hun/hunter2@bucket/encoder", "", "AWS_SECRET_ACCESS_KEY"},
+		{"https://hunter2@huggingface.co/org/model", "", "HF_TOKEN"},
+		{"org/model", "https://me:hunter2@127.0.0.1:1", "HF_TOKEN"},
+		{"org/model@" + commit, "https://me:hun/hunter2@127.0.0.1:1", "HF_TOKEN"},
+	} {
+		o.HubURL = c.hub
+		id, err := encoder.Resolve(t.Context(), c.ref, o)
+		if err == nil {
+			_, err = encoder.Fetch(t.Context(), id, o)
+		}
+		if err == nil || strings.Contains(err.Error(), "hunter2") || !strings.Contains(err.Error(), c.says) {
+			t.Errorf("%s at %s: %v", c.ref, c.hub, err)
+		}
+	}
 }
 
 func TestHubMissing(t *testing.T) {

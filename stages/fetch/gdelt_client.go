@@ -2,6 +2,7 @@ package fetch
 
 import (
 	"bytes"
+	"cmp"
 	"compress/gzip"
 	"context"
 	"errors"
@@ -10,6 +11,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"net/url"
 	"strings"
 	"sync/atomic"
 	"time"
@@ -62,7 +64,7 @@ func newClient(env stages.Env, clock *pacer) *client {
 		ResponseHeaderTimeout: headerWait, DisableCompression: true, MaxResponseHeaderBytes: 64 << 10, ForceAttemptHTTP2: true,
 	}
 	r := retryablehttp.NewClient()
-	r.HTTPClient = &http.Client{Transport: &pacedTransport{inner: inner, clock: c.clock, reached: &c.reached}, CheckRedirect: sameHost}
+	r.HTTPClient = &http.Client{Transport: &pacedTransport{inner: inner, clock: c.clock, reached: &c.reached}, CheckRedirect: sameServer}
 	r.Logger = nil
 	r.RetryMax = maxTries - 1
 	r.CheckRetry = c.checkRetry
@@ -72,12 +74,22 @@ func newClient(env stages.Env, clock *pacer) *client {
 	return c
 }
 
-// sameHost follows a few redirects, and none to another host.
-func sameHost(req *http.Request, via []*http.Request) error {
-	if len(via) >= 3 || req.URL.Hostname() != via[0].URL.Hostname() {
-		return &refusedError{"redirected to " + req.URL.Redacted()}
+// sameServer follows a few redirects at the server that was asked, or from there to its
+// TLS: none to another host or port, and none out of TLS.
+func sameServer(req *http.Request, via []*http.Request) error {
+	from, to := via[0].URL, req.URL
+	same := to.Scheme == from.Scheme && port(to) == port(from)
+	upgrade := from.Scheme == "http" && to.Scheme == "https" && port(from) == "80" && port(to) == "443"
+	if len(via) > maxRedirects || to.Hostname() != from.Hostname() || !same && !upgrade {
+		return &refusedError{"redirected to " + to.Redacted()}
 	}
 	return nil
+}
+
+const maxRedirects = 2
+
+func port(u *url.URL) string {
+	return cmp.Or(u.Port(), map[string]string{"http": "80", "https": "443"}[u.Scheme])
 }
 
 // get returns the body of a good answer.

@@ -280,12 +280,47 @@ func TestGDELTNoAnswer(t *testing.T) {
 	if _, y, err := tr.run(t); err != nil || y.Missing != 1 || y.Got != 630 {
 		t.Errorf("one window down: %v %+v", err, y)
 	}
-	tr = newTrial(t, GDELT{})
-	tr.faults = append(tr.faults, func(w http.ResponseWriter, r *http.Request) bool {
-		http.Redirect(w, r, "http://example.invalid/", 302)
-		return true
-	})
-	if _, _, err := tr.run(t); err == nil || !strings.Contains(err.Error(), "redirected") {
-		t.Errorf("redirect: %v", err)
+}
+
+// TestGDELTRedirects: what is asked for is asked at no other server, nor out of TLS.
+func TestGDELTRedirects(t *testing.T) {
+	other := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { t.Error("another port of the host was asked") }))
+	defer other.Close()
+	for _, to := range []string{"http://example.invalid/", other.URL} {
+		tr := newTrial(t, GDELT{})
+		tr.faults = append(tr.faults, func(w http.ResponseWriter, r *http.Request) bool {
+			http.Redirect(w, r, to, http.StatusFound)
+			return true
+		})
+		if _, _, err := tr.run(t); err == nil || !strings.Contains(err.Error(), "redirected") {
+			t.Errorf("redirect to %s: %v", to, err)
+		}
+	}
+	for _, c := range []struct {
+		from, to string
+		followed bool
+	}{
+		{"https://h/a", "https://h/b", true},
+		{"https://h/a", "https://h:443/b", true},
+		{"http://h/a", "https://h/b", true},
+		{"https://h/a", "http://h/b", false},
+		{"https://h/a", "http://h:443/b", false},
+		{"https://h/a", "https://h:8443/b", false},
+		{"http://h/a", "http://h:22/b", false},
+		{"http://h:8080/a", "https://h/b", false},
+		{"https://h/a", "https://sub.h/b", false},
+		{"https://h/a", "ftp://h/b", false},
+	} {
+		from, err := http.NewRequest(http.MethodGet, c.from, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		to, err := http.NewRequest(http.MethodGet, c.to, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := sameServer(to, []*http.Request{from}); (err == nil) != c.followed {
+			t.Errorf("%s to %s: %v", c.from, c.to, err)
+		}
 	}
 }

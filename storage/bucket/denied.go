@@ -55,7 +55,7 @@ func (w withoutRights) RoundTrip(r *http.Request) (*http.Response, error) {
 // gcsDenied asks with a token that nobody was given.
 func gcsDenied(_ context.Context, b *Bucket) (*blob.Bucket, error) {
 	endpoint, _ := gcsEndpoint()
-	client := &http.Client{Transport: withoutRights{http.DefaultTransport}}
+	client := &http.Client{Transport: withoutRights{http.DefaultTransport}, CheckRedirect: sameServer}
 	return blob.NewBucket(gcsblob.New(client, endpoint, b.at.Host)), nil
 }
 

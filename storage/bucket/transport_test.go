@@ -18,6 +18,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync/atomic"
 	"syscall"
 	"testing"
 
@@ -149,5 +150,63 @@ func TestUploadURL(t *testing.T) {
 	err = s.Upload(t.Context(), "key", scan.Content(bytes.NewReader(data)))
 	if !errors.Is(err, ErrTransient) || strings.Contains(err.Error(), "hunter2") || !strings.Contains(err.Error(), "broke") {
 		t.Error(err)
+	}
+}
+
+// TestRedirects: a store's server cannot send a request, with its credentials and its
+// object, to another one.
+func TestRedirects(t *testing.T) {
+	t.Setenv("AWS_ACCESS_KEY_ID", "test")
+	t.Setenv("AWS_SECRET_ACCESS_KEY", "test")
+	t.Setenv("AWS_SESSION_TOKEN", "session")
+	var asked atomic.Int32
+	other := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { asked.Add(1) }))
+	defer other.Close()
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		http.Redirect(w, r, other.URL+r.URL.Path, http.StatusTemporaryRedirect)
+	}))
+	defer server.Close()
+	t.Setenv("STORAGE_EMULATOR_HOST", server.URL)
+	for _, url := range []string{"s3://b?endpoint=" + server.URL + "&use_path_style=true&region=us-east-1", "gs://b"} {
+		b, err := Open(t.Context(), url, &Options{Tries: 1})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := b.ReadFile(t.Context(), "key", 100); err == nil {
+			t.Errorf("%s: read from elsewhere", url)
+		}
+		if err := b.WriteFile(t.Context(), "key", []byte("object")); err == nil {
+			t.Errorf("%s: written to elsewhere", url)
+		}
+		b.Close()
+	}
+	if n := asked.Load(); n > 0 {
+		t.Errorf("another server was asked %d times", n)
+	}
+	for _, c := range []struct {
+		from, to string
+		status   int
+		followed bool
+	}{
+		{"https://h/a", "https://h/b", 307, true},
+		{"https://h/a", "https://h/b", 302, false},
+		{"https://h/a", "http://h/b", 307, false},
+		{"https://h/a", "https://h:1/b", 308, false},
+		{"https://b.s3.amazonaws.com/a", "https://b.s3.eu-north-1.amazonaws.com/a", 307, true},
+		{"https://b.s3.amazonaws.com/a", "http://b.s3.eu-north-1.amazonaws.com/a", 307, false},
+		{"https://h/a", "https://b.s3.amazonaws.com/a", 307, false},
+	} {
+		from, err := http.NewRequest(http.MethodGet, c.from, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		to, err := http.NewRequest(http.MethodGet, c.to, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		to.Response = &http.Response{StatusCode: c.status}
+		if err := sameServer(to, []*http.Request{from}); (err == nil) != c.followed {
+			t.Errorf("%d from %s to %s: %v", c.status, c.from, c.to, err)
+		}
 	}
 }

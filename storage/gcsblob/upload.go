@@ -162,6 +162,9 @@ func (u *upload) begin(meta object, query url.Values) error {
 	if u.session = resp.Header.Get("Location"); u.session == "" {
 		return errors.New("the reply to a new upload names no place to send it to")
 	}
+	if !strings.HasPrefix(u.session, u.b.endpoint+"/") {
+		return errors.New("the reply to a new upload names a place at another server")
+	}
 	return nil
 }
 
