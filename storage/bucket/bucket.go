@@ -30,6 +30,7 @@ import (
 	"log/slog"
 	"net/url"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/sprint-ml/sprint/storage/localblob"
@@ -76,6 +77,7 @@ type Bucket struct {
 	o      Options
 	serial sync.Mutex          // conditional writes of drivers that have none
 	ahead  *semaphore.Weighted // one for each range in memory
+	known  atomic.Bool         // the server has told a missing object from an unknown asker
 }
 
 // Open opens the bucket at a URL (file://, mem://, s3://, gs://) or folder. A

@@ -13,6 +13,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/aws/smithy-go"
 	"gocloud.dev/blob"
 )
 
@@ -37,12 +38,33 @@ func (b *Bucket) Stat(ctx context.Context, key string) (Info, error) {
 func (b *Bucket) StatFile(ctx context.Context, key string) (info Info, err error) {
 	err = b.retry(ctx, "stat", key, func() error {
 		a, err := b.blobs.Attributes(ctx, key)
-		if err == nil {
-			info = Info{Key: key, Size: a.Size, ModTime: a.ModTime, Version: a.ETag}
+		if err != nil {
+			return b.whyMissing(ctx, key, err)
 		}
-		return err
+		info = Info{Key: key, Size: a.Size, ModTime: a.ModTime, Version: a.ETag}
+		return nil
 	})
 	return info, err
+}
+
+// whyMissing finds out whether it is the object that a server does not know. Some answer
+// the same to who asks with a key of theirs that they do not know, and S3's reply to HEAD
+// has no body that tells. Who was known once is not asked about again.
+func (b *Bucket) whyMissing(ctx context.Context, key string, err error) error {
+	reply, ok := errors.AsType[smithy.APIError](err)
+	if !ok || reply.ErrorCode() != "NotFound" || b.known.Load() {
+		return err
+	}
+	r, told := b.blobs.NewRangeReader(ctx, key, 0, 1, nil)
+	switch {
+	case told == nil: // it was not there a moment ago
+		_ = r.Close()
+		return err
+	case errors.Is(class(told), ErrNotFound):
+		b.known.Store(true)
+		return err
+	}
+	return told
 }
 
 // List yields the objects whose keys begin with prefix, in key order. It stops

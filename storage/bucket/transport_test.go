@@ -210,3 +210,42 @@ func TestRedirects(t *testing.T) {
 		}
 	}
 }
+
+// TestUnknownAsker: a server that answers an unknown access key as versitygw does, HEAD by a
+// bare 404, is not taken for one whose object is missing. One that knows its asker is
+// asked once whether it does.
+func TestUnknownAsker(t *testing.T) {
+	t.Setenv("AWS_SECRET_ACCESS_KEY", "test")
+	var gets atomic.Int32
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Content-Type", "application/xml")
+		w.WriteHeader(http.StatusNotFound)
+		if r.Method != http.MethodGet {
+			return
+		}
+		gets.Add(1)
+		code := "NoSuchKey"
+		if strings.Contains(r.Header.Get("Authorization"), "stranger") {
+			code = "XAdminUserNotFound"
+		}
+		fmt.Fprintf(w, "<Error><Code>%s</Code></Error>", code)
+	}))
+	defer server.Close()
+	for key, want := range map[string]error{"stranger": ErrDenied, "known": ErrNotFound} {
+		t.Setenv("AWS_ACCESS_KEY_ID", key)
+		b, err := Open(t.Context(), "s3://b?endpoint="+server.URL+"&use_path_style=true&region=us-east-1", &Options{Tries: 1})
+		if err != nil {
+			t.Fatal(err)
+		}
+		gets.Store(0)
+		for range 3 {
+			if _, err := b.Stat(t.Context(), "key"); !errors.Is(err, want) {
+				t.Errorf("%s: %v", key, err)
+			}
+		}
+		if n := gets.Load(); (n == 1) != (key == "known") {
+			t.Errorf("%s: asked %d times for a reason", key, n)
+		}
+		b.Close()
+	}
+}

@@ -2,6 +2,7 @@ package care
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io/fs"
 	"os"
@@ -15,6 +16,7 @@ import (
 	"github.com/sprint-ml/sprint/ml/device"
 	"github.com/sprint-ml/sprint/ml/encoder"
 	"github.com/sprint-ml/sprint/stages"
+	"github.com/sprint-ml/sprint/storage"
 	"github.com/sprint-ml/sprint/storage/probe"
 )
 
@@ -169,6 +171,13 @@ func (d *doctor) caches() {
 }
 
 func (d *doctor) store(ctx context.Context, full bool) {
+	// Looking makes nothing: what is not there yet is made by what keeps something.
+	if folder, local := storage.Folder(d.cfg.Store); local {
+		if _, err := os.Stat(folder); errors.Is(err, fs.ErrNotExist) {
+			d.hint("store", folder+" is not there; the first run would make it", "")
+			return
+		}
+	}
 	s, err := d.a.OpenStore(ctx, d.cfg)
 	if err != nil {
 		d.line(false, "store", err.Error(), "check --store and the credentials")

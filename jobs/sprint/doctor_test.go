@@ -1,0 +1,54 @@
+package main
+
+import (
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+)
+
+// filesBelow lists the files in a folder but for the locks of a store.
+func filesBelow(t *testing.T, dir string) []string {
+	t.Helper()
+	var out []string
+	err := filepath.WalkDir(dir, func(path string, e os.DirEntry, err error) error {
+		if err == nil && e.Type().IsRegular() && filepath.Base(filepath.Dir(path)) != ".tmp" {
+			out = append(out, path)
+		}
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return out
+}
+
+// TestDoctorMakesNothing: in a folder without a store it says what would be, and a store that
+// is there is the same when it has been tried.
+func TestDoctorMakesNothing(t *testing.T) {
+	dir := t.TempDir()
+	for _, args := range [][]string{{"doctor"}, {"doctor", "--store", "new/store"}, {"doctor", "--store", "file://" + dir + "/x"}} {
+		code, out, stderr := exec(t, dir, args...)
+		if code != 0 || !strings.Contains(out, "--  store") || !strings.Contains(out, "would make it") {
+			t.Errorf("%v: code %d: %s%s", args, code, out, stderr)
+		}
+	}
+	if left, err := os.ReadDir(dir); err != nil || len(left) > 0 {
+		t.Errorf("it left %v, %v", left, err)
+	}
+	dir = demo(t, nil)
+	if code, _, stderr := exec(t, dir, "run"); code != 0 {
+		t.Fatal(stderr)
+	}
+	before := filesBelow(t, dir)
+	for _, args := range [][]string{{"doctor"}, {"doctor", "--store", ".sprint/store"}} {
+		code, out, stderr := exec(t, dir, args...)
+		if code != 0 || !strings.Contains(out, "ok  store") {
+			t.Errorf("%v: code %d: %s%s", args, code, out, stderr)
+		}
+	}
+	if after := filesBelow(t, dir); !slices.Equal(before, after) {
+		t.Errorf("it changed %d files to %d", len(before), len(after))
+	}
+}
