@@ -7,6 +7,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"sync"
 	"testing"
@@ -76,6 +77,9 @@ func TestKillEveryOperationOfAWorker(t *testing.T) {
 
 // killMatrix tries every step-th case of the matrix operation x way to die.
 func killMatrix(t *testing.T, url func() string, step int, env []string) {
+	if runtime.GOOS == "windows" {
+		t.Skip("on Windows a killed process looks like one that ended with 1")
+	}
 	want := sixReference(t, url())
 	var cases []string
 	for n := 1; n <= want.Ops; n++ {

@@ -7,6 +7,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime"
 	"slices"
 	"strconv"
 	"strings"
@@ -233,6 +234,9 @@ func playRandom(dir, text string) int {
 // A run of any graph that is killed at any operation, several times over, ends
 // as one that nobody disturbed.
 func TestAnyGraphKilled(t *testing.T) {
+	if runtime.GOOS == "windows" {
+		t.Skip("on Windows a killed process looks like one that ended with 1")
+	}
 	rounds := []int{4, 40, 400}[jobstest.Tier]
 	base := uint64(time.Now().UnixNano())
 	killed := 0

@@ -187,6 +187,9 @@ type killing struct {
 const interval = 3
 
 func (k killing) run(t *testing.T) {
+	if runtime.GOOS == "windows" {
+		t.Skip("on Windows a killed process looks like one that ended with 1")
+	}
 	encoder := encodertest.Tiny(t)
 	fresh := func() child {
 		return child{Store: filepath.Join(t.TempDir(), "store"), Encoder: encoder, Device: k.device}
