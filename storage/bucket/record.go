@@ -104,7 +104,10 @@ func (b *Bucket) create(ctx context.Context, key string, data []byte) error {
 	if err == nil || ctx.Err() != nil {
 		return err
 	}
-	if nothingWritten(err) {
+	// A server may deny an overwrite before it looks at the condition, so a denied
+	// create looks as well whether the key is taken.
+	denied := errors.Is(err, ErrDenied)
+	if nothingWritten(err) && !denied {
 		return err
 	}
 	there, _, readErr := b.readAll(ctx, key, recordLimit)
@@ -113,6 +116,8 @@ func (b *Bucket) create(ctx context.Context, key string, data []byte) error {
 		return nil
 	case readErr == nil:
 		return &Error{Op: "create", Key: key, Class: ErrExists}
+	case denied:
+		return err
 	case errors.Is(readErr, ErrCorrupt), errors.Is(err, ErrExists) && !errors.Is(readErr, ErrNotFound):
 		// What exists may be this very record, after a lost reply: nobody knows.
 		return readErr
