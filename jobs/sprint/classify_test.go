@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"math"
+	"net"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -241,7 +242,12 @@ func TestReleaseFolderIsChecked(t *testing.T) {
 	if err := os.WriteFile(path, weights, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	for _, words := range [][]string{classify, append(classify, "--strict"), {"serve", "--device", "go", "--model", "./", "--listen", "nowhere"}} {
+	taken, err := net.Listen("tcp", "127.0.0.1:0") // serve must not come so far as to listen
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer taken.Close()
+	for _, words := range [][]string{classify, append(classify, "--strict"), {"serve", "--device", "go", "--model", "./", "--listen", taken.Addr().String()}} {
 		if code, stdout, stderr := exec(t, dir, words...); code != 9 || stdout != "" || !strings.Contains(stderr, "model.safetensors") {
 			t.Errorf("%v: code %d, %q: %s", words, code, stdout, stderr)
 		}
