@@ -75,6 +75,13 @@ func TestStoreCheck(t *testing.T) {
 	}
 	says(2, []string{"store", "check", "--read-data-subset", "5"}, "2/7")
 	says(2, []string{"store", "check", "--read-data-subset", "5%", "--read-data"}, "leave out")
+	for _, args := range [][]string{{"store", "check"}, {"artifacts", "verify", "--all"}} {
+		says(4, append(args, "--store", "nowhere"), "no store at")
+		says(4, append(args, "--store", t.TempDir()), "no store at")
+	}
+	if _, err := os.Stat(filepath.Join(dir, "nowhere")); err == nil {
+		t.Error("a check made a store")
+	}
 	says(0, []string{"run"})
 	says(0, []string{"store", "check", "--read-data"}, "the store is whole")
 	says(0, []string{"artifacts", "verify"}, "as its digest says")
