@@ -20,7 +20,6 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
-	"runtime"
 	"slices"
 	"strings"
 )
@@ -148,17 +147,22 @@ func modules(what ...string) ([]*module, error) {
 			}
 		}
 	}
-	std := &module{path: "std", version: runtime.Version(), dir: runtime.GOROOT()}
+	out, err := exec.Command("go", "env", "GOVERSION", "GOROOT").Output()
+	if err != nil {
+		return nil, fmt.Errorf("go env: %w", err)
+	}
+	version, root, _ := strings.Cut(strings.TrimSpace(string(out)), "\n")
+	std := &module{path: "std", version: version, dir: root}
 	if err := std.look(std.dir); err != nil {
 		return nil, err
 	}
 	byPath[std.path] = std
-	var out []*module
+	var all []*module
 	for _, path := range slices.Sorted(maps.Keys(byPath)) {
 		slices.Sort(byPath[path].files)
-		out = append(out, byPath[path])
+		all = append(all, byPath[path])
 	}
-	return out, nil
+	return all, nil
 }
 
 // look takes the files of a folder.
