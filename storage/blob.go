@@ -8,6 +8,7 @@ import (
 	"io"
 	"os"
 	"strings"
+	"time"
 
 	"github.com/sprint-ml/sprint/storage/bucket"
 )
@@ -133,6 +134,7 @@ func (s *Store) replace(ctx context.Context, c *bucket.Content, repair bool) err
 	if err != nil {
 		return err
 	}
+	began := time.Now()
 	err = s.Upload(ctx, key, c)
 	if errors.Is(err, ErrDenied) && !repair {
 		// Where nobody may overwrite, a blob that is there by now is another
@@ -141,8 +143,12 @@ func (s *Store) replace(ctx context.Context, c *bucket.Content, repair bool) err
 			err = nil
 		}
 	}
-	if err != nil || !repair {
+	if err != nil {
 		return err
+	}
+	s.watch.secure(key, began)
+	if !repair {
+		return nil
 	}
 	// On stores whose version is a digest of the content the repaired object
 	// has the version of the mark: lift it.

@@ -36,11 +36,38 @@ const (
 	SweepAge = time.Hour
 )
 
-// sweepWatch remembers when a store last looked for a sweep and found none.
+// sweepWatch remembers when a store last looked for a sweep and found none, and what
+// it knows of ages. They are told by the store's clock: by that of this machine, which
+// may be hours behind, an old blob would be young.
 type sweepWatch struct {
 	mu    sync.Mutex
 	clear time.Time
-	kept  map[string]time.Time // marks written, by blob
+	safe  map[string]time.Time // when blobs were written or marked, by key
+	// The store's clock said stored at the time read of this machine's; stored is
+	// zero until it was read.
+	stored, read time.Time
+}
+
+// secure notes that no sweep takes a blob for a while, since a time.
+func (w *sweepWatch) secure(blobKey string, since time.Time) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.safe == nil || len(w.safe) > 10_000 {
+		w.safe = map[string]time.Time{}
+	}
+	w.safe[blobKey] = since
+}
+
+// secured reports whether no sweep takes a blob for a while.
+func (w *sweepWatch) secured(info Info) bool {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	now := time.Now()
+	if since, known := w.safe[info.Key]; known && passed(since, now) < young {
+		return true
+	}
+	age := w.stored.Add(passed(w.read, now)).Sub(info.ModTime)
+	return !w.stored.IsZero() && age > -young && age < young
 }
 
 // keepMark is the key of the mark of a blob.
@@ -50,25 +77,38 @@ func keepMark(blobKey string) string { return "kept/" + strings.TrimPrefix(blobK
 // caller must look once more: a sweep may have ended between its look and the
 // mark that keep made.
 func (s *Store) keep(ctx context.Context, info Info) (again bool, err error) {
-	if age := time.Since(info.ModTime); age < -young || age > young {
-		s.watch.mu.Lock()
-		marked := time.Since(s.watch.kept[info.Key]) < young
-		s.watch.mu.Unlock()
-		if !marked {
-			if err := s.WriteFile(ctx, keepMark(info.Key), nil); err != nil {
-				return false, err
-			}
-			s.watch.mu.Lock()
-			if s.watch.kept == nil || len(s.watch.kept) > 10_000 {
-				s.watch.kept = map[string]time.Time{}
-			}
-			s.watch.kept[info.Key] = time.Now()
-			s.watch.mu.Unlock()
-			again = true
+	if !s.watch.secured(info) {
+		began := time.Now()
+		if err := s.WriteFile(ctx, keepMark(info.Key), nil); err != nil {
+			return false, err
 		}
+		s.watch.secure(info.Key, began)
+		s.readClock(ctx, keepMark(info.Key), began)
+		again = true
 	}
 	swept, err := s.AwaitSweep(ctx, nil)
 	return again || swept, err
+}
+
+// readClock reads the store's clock, once, off an object that was written since a
+// time. Without it every blob that is found is marked.
+func (s *Store) readClock(ctx context.Context, key string, since time.Time) {
+	s.watch.mu.Lock()
+	first := s.watch.read.IsZero()
+	if first {
+		s.watch.read = since
+	}
+	s.watch.mu.Unlock()
+	if !first {
+		return
+	}
+	info, err := s.Stat(ctx, key)
+	if err != nil {
+		s.Logger().Debug("could not read the store's clock", "key", key, "error", err)
+	}
+	s.watch.mu.Lock()
+	defer s.watch.mu.Unlock()
+	s.watch.stored = info.ModTime
 }
 
 // AwaitSweep returns when no sweep goes on; waited says that one did. notify, if
@@ -76,7 +116,7 @@ func (s *Store) keep(ctx context.Context, info Info) (again bool, err error) {
 // is not waited for.
 func (s *Store) AwaitSweep(ctx context.Context, notify func(Holder)) (waited bool, err error) {
 	s.watch.mu.Lock()
-	clear := time.Since(s.watch.clear) < looked
+	clear := passed(s.watch.clear, time.Now()) < looked
 	s.watch.mu.Unlock()
 	if clear {
 		return false, nil

@@ -3,6 +3,7 @@ package storage_test
 import (
 	"context"
 	"errors"
+	"os"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -54,6 +55,48 @@ func TestSweepThatStoodStill(t *testing.T) {
 			}
 		})
 	}
+}
+
+// What is old by the store's clock is marked when it is found, although it is young
+// by that of a machine which is behind; what is young by the store's clock is not.
+func TestAgesAreTheStoresOwn(t *testing.T) {
+	// In the bubble it is the year 2000. The store's clock is that of its disk.
+	synctest.Test(t, func(t *testing.T) {
+		dir := filepath.Join(t.TempDir(), "store")
+		open := func() *storage.Store {
+			s, err := storage.Open(t.Context(), dir, nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			t.Cleanup(func() { s.Close() })
+			return s
+		}
+		put := func(s *storage.Store, text string) (key string) {
+			t.Helper()
+			a, err := s.Put(t.Context(), strings.NewReader(text), "")
+			if err == nil {
+				key, err = storage.BlobKey(a.Digest)
+			}
+			if err != nil {
+				t.Fatal(err)
+			}
+			return key
+		}
+		first := open()
+		old, young := put(first, "old"), put(first, "young")
+		if err := os.Chtimes(filepath.Join(dir, filepath.FromSlash(old)), time.Now(), time.Now()); err != nil {
+			t.Fatal(err)
+		}
+		second := open()
+		put(second, "old")
+		put(second, "young")
+		for key, want := range map[string]bool{old: true, young: false} {
+			_, err := second.Stat(t.Context(), "kept/"+strings.TrimPrefix(key, "blobs/"))
+			if there := err == nil; there != want {
+				t.Errorf("a mark of %s is there: %v, want %v", key, there, want)
+			}
+		}
+	})
 }
 
 // A deletion that the store holds up ends before writers take the sweep for dead.
