@@ -295,7 +295,7 @@ func (w *world) do(ctx context.Context, r *request, f fault, call func() error) 
 // perform does an operation on the store, whose clock is the world's.
 func (w *world) perform(ctx context.Context, r *request, call func() error) error {
 	path := w.path(r.key)
-	if r.op == "stat" && strings.HasPrefix(r.key, "blobs/") {
+	if r.op == "stat" {
 		// A process whose clock is ahead finds every object older by that.
 		if info, err := os.Stat(path); err == nil {
 			at := info.ModTime()
