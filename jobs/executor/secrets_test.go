@@ -38,7 +38,7 @@ func (c careless) tell() string {
 
 func (c careless) Run(context.Context, stages.Inputs, stages.Outputs) error {
 	text := c.tell()
-	c.env.Log.Info("saying "+text, "attr", text)
+	c.env.Log.Info("saying", "attr", text)
 	c.env.Progress(stages.Progress{Text: text})
 	c.env.Note("note", map[string]any{"list": []any{text}, "words": []string{text}, "n": 1, text: true})
 	switch c.env.Device {
