@@ -106,7 +106,7 @@ const maxShown = 4096
 func refuseRetry(run string, start catalog.Start, why string) error {
 	hint := "start it with `sprint run`"
 	if line := commandline.Of(start.Args...).String(); len(line) <= maxShown {
-		hint = "if you trust the store, run it yourself:\n         " + line
+		hint = "whoever writes to the store wrote its command; if it is yours, run it yourself:\n         " + line
 	}
 	return &diagnostic.UsageError{Message: fmt.Sprintf("run %s cannot be repeated as it was: %s", run, why), Hint: hint}
 }
