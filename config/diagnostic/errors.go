@@ -65,8 +65,9 @@ func (e *Error) Error() string {
 	return withoutUserInfo(printable(b.String()))
 }
 
-// userInfo is that of a URL in a text, as far as it goes: passwords may hold anything.
-var userInfo = regexp.MustCompile(`://[^\s"'<>{}\[\],]*@`)
+// userInfo is that of a URL. A password with a slash in it ends a URL's host for
+// everybody else; it follows a colon and is no port.
+var userInfo = regexp.MustCompile(`://(?:[^\s/?#"'<>]*@|[^\s/?#"'<>:]*:[0-9]*[^0-9\s/?#"'<>][^\s"'<>]*@)`)
 
 // withoutUserInfo hides what a text that is shown must not repeat, wherever in the line the
 // mistake is.

@@ -76,13 +76,13 @@ func (s *secrets) value(value any) any {
 	return value
 }
 
-// error hides secrets in an error. Its class and its hint stay what they are.
+// error hides secrets in an error, and what a URL in it holds, say that of a proxy. Its
+// class stays what it is.
 func (s *secrets) error(err error) error {
-	hide := s.redactor()
-	if hide == nil || err == nil {
-		return err
+	if err == nil {
+		return nil
 	}
-	text, hint := hide.String(err.Error()), hide.String(Hint(err))
+	text, hint := redact.URLs(s.text(err.Error())), s.text(Hint(err))
 	if text == err.Error() && hint == Hint(err) {
 		return err
 	}

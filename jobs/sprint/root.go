@@ -19,6 +19,7 @@ import (
 	"github.com/sprint-ml/sprint/jobs/sprint/model"
 	"github.com/sprint-ml/sprint/jobs/sprint/start"
 	"github.com/sprint-ml/sprint/stages"
+	"github.com/sprint-ml/sprint/stages/redact"
 )
 
 // execute runs the command line and returns the exit code. Once abort is
@@ -56,7 +57,7 @@ func reportError(a *app.App, err error) int {
 		strings.HasPrefix(err.Error(), "invalid argument") || strings.HasPrefix(err.Error(), "required flag") {
 		code = stages.CodeUsage
 	}
-	fmt.Fprintf(a.Stderr, "sprint: %v\n", err)
+	fmt.Fprintf(a.Stderr, "sprint: %s\n", redact.URLs(err.Error()))
 	if hint := executor.Hint(err); hint != "" {
 		fmt.Fprintf(a.Stderr, "       %s\n", hint)
 	}

@@ -1,5 +1,10 @@
 package redact
 
+import (
+	"slices"
+	"strings"
+)
+
 // automaton is that of Aho and Corasick: it finds all of many patterns in one pass,
 // in time linear in the text whatever stands there.
 type automaton struct {
@@ -7,6 +12,9 @@ type automaton struct {
 	start [256]int32 // the root's children, 0 for none
 	most  int        // bytes of the longest pattern
 	idle  [256]bool  // bytes that mean nothing where no pattern has begun
+	// escapes are the ways to read a text: by each, what begins the escapes that are
+	// decoded.
+	escapes []string
 }
 
 // node is a beginning of patterns.
@@ -32,8 +40,15 @@ func newAutomaton(patterns []string) *automaton {
 		a.nodes[at].found = int32(len(p))
 		a.most = max(a.most, len(p))
 	}
+	a.escapes = []string{"", escapeURL + escapeJSON}
+	// A pattern that has one kind of escape in it may stand in the other.
+	for own, other := range map[string]string{escapeURL: escapeJSON, escapeJSON: escapeURL} {
+		if slices.ContainsFunc(patterns, func(p string) bool { return strings.Contains(p, own) }) {
+			a.escapes = append(a.escapes, other)
+		}
+	}
 	for c := range a.idle {
-		a.idle[c] = a.start[c] == 0 && c != '\n' && !begins(byte(c))
+		a.idle[c] = a.start[c] == 0 && c != '\n' && !strings.Contains(escapeURL+escapeJSON, string(rune(c)))
 	}
 	a.link()
 	return a

@@ -6,8 +6,11 @@ import (
 	"unicode/utf8"
 )
 
-// begins reports whether an escape may begin with a byte: one of a URL or one of JSON.
-func begins(char byte) bool { return char == '%' || char == '\\' }
+// What an escape begins with.
+const (
+	escapeURL  = "%"
+	escapeJSON = `\`
+)
 
 // decode reads the escape that b begins with, and appends what it stands for. more
 // says that it may go on after b; length is 0 if it is none.

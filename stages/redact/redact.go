@@ -12,8 +12,8 @@
 // What is not found: a value that is compressed, encrypted, encoded twice, or spelt
 // with something between its characters; a piece of one; one under minValue bytes.
 //
-// redact.go is what others call, forms.go what is looked for, automaton.go how, and
-// scan.go goes through a stream, escapes.go reads its escapes.
+// redact.go and url.go are what others call, forms.go is what is looked for, automaton.go
+// how; scan.go goes through a stream, escapes.go reads its escapes.
 package redact
 
 import (
@@ -73,7 +73,7 @@ func (r *Redactor) Bytes(text []byte) []byte {
 	}
 	s := r.free.Get().(*scan)
 	s.feed(text)
-	if s.drain(true); len(s.hidden) > 0 {
+	if s.finish(); len(s.hidden) > 0 {
 		text = s.pass(s.read)
 	}
 	s.reset()

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"net/url"
+	"slices"
 	"strings"
 	"testing"
 	"testing/iotest"
@@ -46,7 +47,7 @@ func encodings(t *testing.T, value string) map[string]coded {
 	if err != nil {
 		t.Fatal(err)
 	}
-	quoted := strings.Trim(string(text), `"`)
+	quoted := string(text[1 : len(text)-1])
 	out := map[string]coded{}
 	for name, form := range map[string]string{
 		"raw": value, "upper": strings.ToUpper(value), "lower": strings.ToLower(value), "hex": digits, "HEX": strings.ToUpper(digits),
@@ -117,6 +118,8 @@ func TestHidden(t *testing.T) {
 		"after a percent":       {[]string{"abcdef"}, "100%abcdef", "100%***"},
 		"after a backslash":     {[]string{"nopqrs"}, `C:\nopqrs`, `C:\***`},
 		"escaped in part":       {[]string{"ab/cd+ef"}, `ab%2Fcd+ef ab\u002fcd\u002Bef`, "*** ***"},
+		"has a URL's escape":    {[]string{`a%41b"c`}, `{"k": "a%41b\"c"}`, `{"k": "***"}`},
+		"has one of JSON":       {[]string{`ab\ncd/e`}, `?k=ab\ncd%2Fe&`, `?k=***&`},
 		"quoted for a shell":    {[]string{"it's-me"}, `+ echo 'it'\''s-me'`, "+ echo '***'"},
 		"a line of it":          {[]string{pem}, "key:   c2VjcmV0LWtleS1saW5l;\n", "key:   ***;\n"},
 		"all its lines":         {[]string{pem}, strings.ReplaceAll(pem, "\n", "\r\n"), "***\n***\n***\n***\r\n"},
@@ -131,6 +134,63 @@ func TestHidden(t *testing.T) {
 	}
 	if _, err := redact.New(strings.Repeat("x", 70_000)); err == nil {
 		t.Error("a value without limit was taken")
+	}
+}
+
+// However values and their encodings stand among other text, and wherever it is cut,
+// none is left, and nothing else is lost.
+func TestAnyMixture(t *testing.T) {
+	rapid.Check(t, func(rt *rapid.T) {
+		value := rapid.StringMatching(`[!-~]{8,24}`).Draw(rt, "value")
+		r := newRedactor(t, value)
+		var forms []string
+		for _, c := range encodings(t, value) {
+			if strings.HasPrefix(c.left, "***") && strings.HasSuffix(c.left, "***") {
+				forms = append(forms, c.text)
+			}
+		}
+		slices.Sort(forms)
+		var text strings.Builder
+		hidden := 0
+		for range rapid.IntRange(1, 6).Draw(rt, "parts") {
+			text.WriteString(rapid.StringMatching(`[ a-z\\%+\n"]{0,8}`).Draw(rt, "noise"))
+			text.WriteString(" § ")
+			if rapid.Bool().Draw(rt, "with") {
+				text.WriteString(rapid.SampledFrom(forms).Draw(rt, "form"))
+				hidden++
+			}
+			text.WriteString(" § ")
+		}
+		var cut []io.Reader
+		for rest := text.String(); rest != ""; {
+			n := rapid.IntRange(1, len(rest)).Draw(rt, "cut")
+			cut = append(cut, strings.NewReader(rest[:n]))
+			rest = rest[n:]
+		}
+		got, err := io.ReadAll(r.Reader(io.MultiReader(cut...)))
+		if err != nil || string(got) != r.String(text.String()) {
+			rt.Fatalf("in pieces %q (%v), at once %q", got, err, r.String(text.String()))
+		}
+		for _, form := range forms {
+			if bytes.Contains(got, []byte(form)) {
+				rt.Fatalf("%q shows %q", got, form)
+			}
+		}
+		if n := bytes.Count(got, []byte(" § *** § ")); n != hidden || bytes.Count(got, []byte(" § ")) < hidden*2 {
+			rt.Fatalf("%d of %d are hidden in %q, of %q", n, hidden, got, text.String())
+		}
+	})
+}
+
+func TestURLs(t *testing.T) {
+	for in, want := range map[string]string{
+		`Get "https://me:se/c?r#et@host:1/x": no`: `Get "https://***@host:1/x": no`,
+		"proxy http://me@h and https://h:80/a@b":  "proxy http://***@h and https://h:80/a@b",
+		"s3://bucket/a@b, mail a@b, x://a:b c@d":  "s3://bucket/a@b, mail a@b, x://a:b c@d",
+	} {
+		if got := redact.URLs(in); got != want {
+			t.Errorf("%q, want %q", got, want)
+		}
 	}
 }
 

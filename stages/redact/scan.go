@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"math/bits"
 	"slices"
+	"strings"
 )
 
 // minHeld is the length of a beginning that keeps a line back when it ends with it:
@@ -17,16 +18,14 @@ const maxBreaks = 4
 // scan goes through one stream. Places are counted in bytes from its beginning.
 type scan struct {
 	find *automaton
-	// The stream is read twice at once: as it stands, and with its escapes decoded.
-	// Either may tear a value apart which the other shows: "%" before "ab12".
-	plain, decoded view
-	escape         []byte // bytes that may be one, the last read
-	char           [4]byte
-	kept           []byte // what is not passed on yet
-	begin          int    // where that begins
-	read           int    // the end of what is read
-	hidden         []span // in kept, in order, apart from each other
-	line           int    // the end of the last line that may be passed on
+	// The stream is read in several ways at once. Each may tear a value apart which
+	// another shows: "%" before "ab12", or a value that has "%41" in it itself.
+	views  []view
+	kept   []byte // what is not passed on yet
+	begin  int    // where that begins
+	read   int    // the end of what is read
+	hidden []span // in kept, in order, apart from each other
+	line   int    // the end of the last line that may be passed on
 }
 
 // span is a part of the stream that is hidden.
@@ -36,30 +35,100 @@ type span struct {
 }
 
 func newScan(a *automaton) *scan {
-	size := 1 << bits.Len(uint(a.most))
-	s := &scan{find: a}
-	s.plain.from, s.decoded.from = make([]int, size), make([]int, size)
+	s := &scan{find: a, views: make([]view, len(a.escapes))}
+	for i, escapes := range a.escapes {
+		s.views[i] = view{escapes: escapes, from: make([]int, 1<<bits.Len(uint(a.most)))}
+	}
 	return s
 }
 
 // reset makes it ready for another stream.
 func (s *scan) reset() {
-	for _, v := range []*view{&s.plain, &s.decoded} {
-		v.at, v.n, v.breaks = 0, 0, 0
+	for i := range s.views {
+		v := &s.views[i]
+		v.at, v.n, v.breaks, v.escape = 0, 0, 0, v.escape[:0]
 	}
-	s.escape, s.kept, s.hidden = s.escape[:0], s.kept[:0], s.hidden[:0]
+	s.kept, s.hidden = s.kept[:0], s.hidden[:0]
 	s.begin, s.read, s.line = 0, 0, 0
 }
 
 // view is one reading of the stream.
 type view struct {
-	at     int32 // node of the longest beginning that what was read ends with
-	n      int   // bytes of the view so far
-	from   []int // where the last bytes of the view stand in the stream, a ring
-	breaks int   // line ends at its end
+	escapes string // what begins those that it decodes
+	escape  []byte // bytes that may be one, the last read
+	char    [4]byte
+	at      int32 // node of the longest beginning that what was read ends with
+	n       int   // bytes of the view so far
+	from    []int // where the last bytes of the view stand in the stream, a ring
+	breaks  int   // line ends at its end
 }
 
-// next reads one more byte of the view, which stands at the part from, to.
+// begin is where the last bytes of the view begin in the stream.
+func (v *view) begin(length int) int { return v.from[(v.n-length)&(len(v.from)-1)] }
+
+// idle reports whether nothing has begun at the end of the view.
+func (v *view) idle() bool { return v.at == 0 && len(v.escape) == 0 }
+
+func (s *scan) depth(v *view) int { return int(s.find.nodes[v.at].depth) }
+
+// feed reads on.
+func (s *scan) feed(text []byte) {
+	s.kept = append(s.kept, text...)
+	for _, char := range text {
+		s.read++
+		if s.find.idle[char] && s.idle() {
+			continue
+		}
+		ended := char == '\n'
+		for i := range s.views {
+			v := &s.views[i]
+			if len(v.escape) == 0 && strings.IndexByte(v.escapes, char) < 0 {
+				s.next(v, char, s.read-1, s.read)
+			} else {
+				v.escape = append(v.escape, char)
+				s.drain(v, false)
+			}
+			ended = ended && s.depth(v) < minHeld
+		}
+		if ended {
+			s.line = s.read
+		}
+	}
+}
+
+func (s *scan) idle() bool {
+	for i := range s.views {
+		if !s.views[i].idle() {
+			return false
+		}
+	}
+	return true
+}
+
+// drain decodes what was kept of an escape as far as that is possible. At the end of
+// the stream nothing goes on.
+func (s *scan) drain(v *view, end bool) {
+	for len(v.escape) > 0 {
+		from := s.read - len(v.escape)
+		chars, length, more := v.escape[:1], 1, false
+		if strings.IndexByte(v.escapes, v.escape[0]) >= 0 {
+			var decoded []byte
+			var n int
+			if decoded, n, more = decode(v.escape, v.char[:0]); n > 0 {
+				chars, length = decoded, n
+			}
+		}
+		if more && !end {
+			return
+		}
+		for _, c := range chars {
+			s.next(v, c, from, from+length)
+		}
+		v.escape = append(v.escape[:0], v.escape[length:]...)
+	}
+}
+
+// next reads one more byte of a view, which stands at the part from, to.
 func (s *scan) next(v *view, char byte, from, to int) {
 	if char == '\n' || char == '\r' {
 		if v.breaks++; v.breaks > maxBreaks {
@@ -74,62 +143,6 @@ func (s *scan) next(v *view, char byte, from, to int) {
 		if found := int(s.find.nodes[v.at].found); found > 0 {
 			s.hide(v.begin(found), to)
 		}
-	}
-}
-
-// begin is where the last bytes of the view begin in the stream.
-func (v *view) begin(length int) int { return v.from[(v.n-length)&(len(v.from)-1)] }
-
-func (s *scan) depth(v *view) int { return int(s.find.nodes[v.at].depth) }
-
-// feed reads on.
-func (s *scan) feed(text []byte) {
-	s.kept = append(s.kept, text...)
-	for i := 0; i < len(text); i++ {
-		char := text[i]
-		if s.find.idle[char] && s.plain.at == 0 && s.decoded.at == 0 && len(s.escape) == 0 {
-			s.read++
-			continue
-		}
-		s.next(&s.plain, char, s.read, s.read+1)
-		s.read++
-		s.unescape(char)
-		if char == '\n' && s.depth(&s.plain) < minHeld && s.depth(&s.decoded) < minHeld {
-			s.line = s.read
-		}
-	}
-}
-
-// unescape reads one more byte for the view in which escapes are decoded.
-func (s *scan) unescape(char byte) {
-	if len(s.escape) == 0 && !begins(char) {
-		s.next(&s.decoded, char, s.read-1, s.read)
-		return
-	}
-	s.escape = append(s.escape, char)
-	s.drain(false)
-}
-
-// drain decodes what was kept of an escape as far as that is possible. At the end of
-// the stream nothing goes on.
-func (s *scan) drain(end bool) {
-	for len(s.escape) > 0 {
-		from := s.read - len(s.escape)
-		chars, length, more := s.escape[:1], 1, false
-		if begins(s.escape[0]) {
-			var decoded []byte
-			var n int
-			if decoded, n, more = decode(s.escape, s.char[:0]); n > 0 {
-				chars, length = decoded, n
-			}
-		}
-		if more && !end {
-			return
-		}
-		for _, c := range chars {
-			s.next(&s.decoded, c, from, from+length)
-		}
-		s.escape = append(s.escape[:0], s.escape[length:]...)
 	}
 }
 
@@ -152,8 +165,10 @@ func (s *scan) hide(from, to int) {
 // ready returns what can be passed on: no value may have begun in it that is not
 // hidden.
 func (s *scan) ready() []byte {
-	upTo := s.read - len(s.escape)
-	for _, v := range []*view{&s.plain, &s.decoded} {
+	upTo := s.read
+	for i := range s.views {
+		v := &s.views[i]
+		upTo = min(upTo, s.read-len(v.escape))
 		if depth := s.depth(v); depth > 0 {
 			upTo = min(upTo, v.begin(depth))
 		}
@@ -161,9 +176,16 @@ func (s *scan) ready() []byte {
 	return s.pass(max(upTo, s.line))
 }
 
+// finish reads what may be an escape as it stands, at the end of the stream.
+func (s *scan) finish() {
+	for i := range s.views {
+		s.drain(&s.views[i], true)
+	}
+}
+
 // end returns the rest, at the end of the stream.
 func (s *scan) end() []byte {
-	s.drain(true)
+	s.finish()
 	return s.pass(s.read)
 }
 
