@@ -29,7 +29,7 @@ func NormalizeTitle(title string) string {
 	// Joining two tokens can make a third join possible; a few rounds settle
 	// every real title, and the cap keeps hostile ones cheap.
 	for range 8 {
-		joined := strings.Join(joinTokens(strings.Fields(title)), " ")
+		joined := joinTokens(strings.Fields(title))
 		if joined == title {
 			break
 		}
@@ -44,36 +44,43 @@ var genitives = []string{"s", "n", "en", "et", "t", "a", "er", "ar", "are", "as"
 // contractions are what follows an apostrophe inside a word.
 var contractions = []string{"s", "t", "re", "ve", "ll", "d", "m", "S", "T"}
 
-func joinTokens(tokens []string) []string {
-	out := make([]string, 0, len(tokens))
+// joinTokens sets tokens that belong together side by side and a blank between the
+// others. It takes time in proportion to the text, however long it grows a token.
+func joinTokens(tokens []string) string {
+	size := len(tokens)
+	for _, t := range tokens {
+		size += len(t)
+	}
+	out := make([]byte, 0, size)
+	begin := 0 // of the last token in out
 	quotes := lonePairs(tokens)
 	glue := false // the next token belongs to the last of out
 	for i, t := range tokens {
-		next, last := at(tokens, i+1), at(out, len(out)-1)
+		next, last := at(tokens, i+1), out[begin:]
 		left, right := false, false
 		switch t {
 		case ".", ",", ";", "!", "?", "…", ")", "]", "}", "..", "...":
-			left = last != ""
+			left = len(last) > 0
 			right = (t == "." || t == ",") && unicode.IsDigit(lastRune(last)) && unicode.IsDigit(firstRune(next)) && left
 		case "(", "[", "{":
 			right = next != ""
 		case ":":
-			left = last != ""
+			left = len(last) > 0
 			right = left && (slices.Contains(genitives, next) || unicode.IsDigit(lastRune(last)) && unicode.IsDigit(firstRune(next)))
 		case "-":
-			join := last != "" && joinsHyphen(last, next)
+			join := len(last) > 0 && joinsHyphen(last, next)
 			left, right = join, join
 		case "'", "’", `"`, "”", "“", "„", "»", "«":
-			left, right = quotes[i]&closing != 0 && last != "", quotes[i]&opening != 0 && next != ""
+			left, right = quotes[i]&closing != 0 && len(last) > 0, quotes[i]&opening != 0 && next != ""
 		}
-		if (glue || left) && last != "" {
-			out[len(out)-1] += t
-		} else {
-			out = append(out, t)
+		if len(last) > 0 && !glue && !left {
+			out = append(out, ' ')
+			begin = len(out)
 		}
+		out = append(out, t...)
 		glue = right
 	}
-	return out
+	return string(out)
 }
 
 // at returns the token of that place; it is empty outside.
@@ -104,7 +111,7 @@ func lonePairs(tokens []string) map[int]side {
 		case `"`, "”", "“", "„":
 			class = `"`
 		case "'", "’":
-			if unicode.IsLetter(lastRune(at(tokens, i-1))) && slices.Contains(contractions, at(tokens, i+1)) {
+			if unicode.IsLetter(lastRune([]byte(at(tokens, i-1)))) && slices.Contains(contractions, at(tokens, i+1)) {
 				sides[i] = opening | closing
 				continue
 			}
@@ -127,12 +134,14 @@ func lonePairs(tokens []string) map[int]side {
 // joinsHyphen tells a compound (a - kassa, EU - val, 20 - årig, Saab - chefen)
 // from a dash between clauses: a compound goes on in lower case after a short
 // word, a name or a number.
-func joinsHyphen(last, next string) bool {
-	start, end, after := firstRune(last), lastRune(last), firstRune(next)
+func joinsHyphen(last []byte, next string) bool {
+	start, _ := utf8.DecodeRune(last)
+	end, after := lastRune(last), firstRune(next)
 	if !unicode.IsLower(after) && !unicode.IsDigit(after) || !unicode.IsLetter(end) && !unicode.IsDigit(end) {
 		return false
 	}
-	return utf8.RuneCountInString(last) <= 3 || unicode.IsUpper(start) || unicode.IsDigit(start)
+	short := len(last) <= 3*utf8.UTFMax && utf8.RuneCount(last) <= 3
+	return short || unicode.IsUpper(start) || unicode.IsDigit(start)
 }
 
 func firstRune(s string) rune {
@@ -140,7 +149,7 @@ func firstRune(s string) rune {
 	return r
 }
 
-func lastRune(s string) rune {
-	r, _ := utf8.DecodeLastRuneInString(s)
+func lastRune(b []byte) rune {
+	r, _ := utf8.DecodeLastRune(b)
 	return r
 }
