@@ -52,6 +52,16 @@ func (p *InProcess) env(a *runs.Attempt, sink Sink, held *secrets) stages.Env {
 	}
 }
 
+// HasPreflight reports whether the attempt's stage has demands that can be tried.
+func (p *InProcess) HasPreflight(a *runs.Attempt, sink Sink) bool {
+	_, stage, _, err := p.build(a, p.env(a, sink, &secrets{resolve: p.Secret}))
+	if err != nil {
+		return true // which fails, and says why
+	}
+	_, ok := stage.(stages.Preflighter)
+	return ok
+}
+
 // Preflight finds out early whether an attempt cannot succeed.
 func (p *InProcess) Preflight(ctx context.Context, a *runs.Attempt, sink Sink) (err error) {
 	held := &secrets{resolve: p.Secret}

@@ -183,6 +183,9 @@ func (s toy) pieces(ctx context.Context, text *strings.Builder) (err error) {
 	return nil
 }
 
+// Preflight demands nothing; that it is there lets an attempt be tried before.
+func (s toy) Preflight(context.Context) error { return nil }
+
 // end ends the stage as its options say.
 func (s toy) end() error {
 	switch s.o.End {

@@ -25,6 +25,10 @@ import (
 // WorkerFaults names the environment variable with the faults of a worker's first attempt.
 const WorkerFaults = "TOY_WORKER_FAULTS"
 
+// WorkerLastWords names the environment variable with what a worker says to standard error
+// in the middle of its work, before it aborts as the Go runtime does.
+const WorkerLastWords = "TOY_WORKER_LAST_WORDS"
+
 // NoSecret is what an executor resolves secrets with where there are none.
 func NoSecret(string) (string, error) { return "", nil }
 
@@ -66,6 +70,10 @@ func playWorker(args []string) int {
 		fmt.Println("a line that is no message")
 		if os.Getenv("TOY_DEAF") != "" {
 			time.Sleep(10 * time.Minute) // it hears no signal
+		}
+		if words := os.Getenv(WorkerLastWords); words != "" {
+			fmt.Fprintln(os.Stderr, words+strings.Repeat("\nand a long trace", 2000))
+			os.Exit(2)
 		}
 		if file := os.Getenv("TOY_KILL_ONCE"); file != "" && attempt == 1 {
 			kill()

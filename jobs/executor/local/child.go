@@ -30,7 +30,7 @@ func (e *Executor) child(ctx context.Context, a *runs.Attempt, sink executor.Sin
 	cmd := exec.Command(e.Program, args...)
 	cmd.Env = tuned(e.Environ)
 	cmd.SysProcAttr = childAttributes()
-	stderr := &tail{}
+	stderr := &ends{}
 	cmd.Stderr = stderr
 	lifeline, err := cmd.StdinPipe()
 	if err != nil {
@@ -107,23 +107,38 @@ func (e *Executor) crash(ctx context.Context, a *runs.Attempt, err error, ps *os
 			// The kernel's out-of-memory killer leaves no other trace that
 			// an ordinary user may read; a retry would end the same way only
 			// if memory is short, so the message names both.
-			return executor.FromError(stages.Lose(stages.CodeMemory, "lower train.batch_tokens if memory is short; the same command continues from the last checkpoint", "the worker of stage %s was killed, by the kernel for want of memory or by someone%s", a.Stage, stderr))
+			return executor.FromError(stages.Lose(stages.CodeMemory, lessMemory(a)+" if memory is short; the same command continues from the last checkpoint", "the worker of stage %s was killed, by the kernel for want of memory or by someone%s", a.Stage, stderr))
 		}
 		return executor.FromError(stages.Lose(stages.CodeStage, "the same command continues from the last checkpoint", "the worker of stage %s ended by signal: %s%s", a.Stage, signal, stderr))
+	}
+	// What the Go runtime says when it is given no memory, before it aborts.
+	if strings.Contains(stderr, "out of memory") || strings.Contains(stderr, "cannot allocate memory") {
+		return executor.FromError(stages.Fail(stages.CodeMemory, lessMemory(a)+", or give it more memory", "the worker of stage %s got no more memory%s", a.Stage, stderr))
 	}
 	return executor.FromError(fmt.Errorf("the worker of stage %s ended without a word: %w%s", a.Stage, err, stderr))
 }
 
-// tail keeps the last bytes of a stream, for the message of a crash. It is for one
-// goroutine at a time: what it kept is read when the child has ended.
-type tail struct{ b []byte }
+// lessMemory says how a stage takes less.
+func lessMemory(a *runs.Attempt) string {
+	if a.Kind == "fetch" {
+		return "split its files"
+	}
+	return "lower train.batch_tokens"
+}
 
-func (t *tail) Write(p []byte) (int, error) {
-	t.b = append(t.b, p...)
-	if len(t.b) > 8192 {
-		t.b = append(t.b[:0], t.b[len(t.b)-4096:]...)
+// ends keeps the first and the last bytes of a stream, for the message of a crash: it
+// begins with the cause, and a long trace follows. It is for one goroutine at a time:
+// what it kept is read when the child has ended.
+type ends struct{ first, last []byte }
+
+func (e *ends) Write(p []byte) (int, error) {
+	n := min(len(p), 1024-len(e.first))
+	e.first = append(e.first, p[:n]...)
+	e.last = append(e.last, p[n:]...)
+	if len(e.last) > 8192 {
+		e.last = append(e.last[:0], e.last[len(e.last)-4096:]...)
 	}
 	return len(p), nil
 }
 
-func (t *tail) String() string { return strings.TrimSpace(string(t.b)) }
+func (e *ends) String() string { return strings.TrimSpace(string(e.first) + string(e.last)) }

@@ -2,6 +2,7 @@ package local_test
 
 import (
 	"context"
+	"log/slog"
 	"os"
 	"runtime"
 	"strings"
@@ -13,6 +14,7 @@ import (
 	"github.com/sprint-ml/sprint/jobs/jobstest"
 	"github.com/sprint-ml/sprint/jobs/runs"
 	"github.com/sprint-ml/sprint/stages"
+	"github.com/sprint-ml/sprint/storage"
 )
 
 // TestForeignAttempt: a worker does not begin what its runner did not store.
@@ -111,6 +113,58 @@ func TestFailureOfAChildKeepsItsCode(t *testing.T) {
 		}
 	}
 }
+
+// TestAbortOfAChild: a worker that the Go runtime aborts, with code 2, is no mistake of the
+// command line. What it said first tells whether memory was short, however long its trace.
+func TestAbortOfAChild(t *testing.T) {
+	for words, want := range map[string]stages.Code{
+		"fatal error: runtime: out of memory":                     stages.CodeMemory,
+		"runtime: mmap: cannot allocate memory (8192-byte block)": stages.CodeMemory,
+		"fatal error: stack overflow":                             stages.CodeStage,
+	} {
+		b := jobstest.NewBench(t, jobstest.Plan)
+		b.Local = func(l *local.Executor) {
+			l.Program = os.Args[0]
+			l.Environ = append(os.Environ(), jobstest.WorkerLastWords+"="+words)
+		}
+		res := b.MustRun(want, "succeeded succeeded succeeded failed")
+		if e := res.Stages[3].Error; !strings.Contains(e, words) || len(e) > 10<<10 {
+			t.Errorf("the error has %d bytes: %.200q", len(e), e)
+		}
+	}
+}
+
+// TestPreflightWithoutDemands: no process is started for a stage that has nothing to try.
+func TestPreflightWithoutDemands(t *testing.T) {
+	plain := jobstest.Kind("plain", &jobstest.Counter{}, true, nil, false, "out")
+	demanding := plain
+	demanding.Name = "demanding"
+	plain.New = func(any, stages.Env) stages.Stage { return idle{} }
+	store, err := storage.Open(t.Context(), t.TempDir(), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer store.Close()
+	l := local.New(stages.Registry{plain, demanding}, store, "/nowhere/sprint", nil, jobstest.NoSecret)
+	for kind, starts := range map[string]bool{"plain": false, "demanding": true} {
+		a := &runs.Attempt{Run: "20260102-150405-00000000", Stage: "s", Kind: kind, Number: 0, Options: []byte("{}")}
+		if err := l.Preflight(t.Context(), a, discard{}); (err != nil) != starts {
+			t.Errorf("%s: %v", kind, err)
+		}
+	}
+}
+
+// idle has no demands.
+type idle struct{}
+
+func (idle) Run(context.Context, stages.Inputs, stages.Outputs) error { return nil }
+
+// discard is a sink that nobody reads.
+type discard struct{}
+
+func (discard) Progress(stages.Progress) {}
+func (discard) Note(string, any)         {}
+func (discard) Log(slog.Level, string)   {}
 
 func TestInterruptReachesTheChild(t *testing.T) {
 	needSignals(t)

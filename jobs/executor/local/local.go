@@ -50,9 +50,10 @@ func (e *Executor) isolated(a *runs.Attempt) bool {
 	return json.Unmarshal(a.Options, options) == nil && kind.Isolated(options)
 }
 
-// Preflight tries the attempt's demands where it will run.
+// Preflight tries the attempt's demands where it will run; without any, no process is
+// started for it.
 func (e *Executor) Preflight(ctx context.Context, a *runs.Attempt, sink executor.Sink) error {
-	if e.isolated(a) {
+	if e.isolated(a) && e.inProcess.HasPreflight(a, sink) {
 		return e.child(ctx, a, sink, "--preflight").Err
 	}
 	return e.inProcess.Preflight(ctx, a, sink)
