@@ -161,16 +161,19 @@ func (l *Lookup) File(ctx context.Context, path string) (stages.FileInfo, error)
 
 func (l *Lookup) local(path string) (stages.FileInfo, error) {
 	path = storage.LocalPath(path)
+	fi, err := os.Stat(path)
+	if err == nil && !fi.Mode().IsRegular() {
+		err = errors.New("it is not a regular file") // opening a fifo would wait for its other end
+	}
+	if err != nil {
+		return stages.FileInfo{}, missing(path, err)
+	}
 	f, err := os.Open(path)
 	if err != nil {
 		return stages.FileInfo{}, missing(path, err)
 	}
 	defer f.Close()
-	fi, err := f.Stat()
-	if err == nil && !fi.Mode().IsRegular() {
-		err = errors.New("it is not a regular file")
-	}
-	if err != nil {
+	if fi, err = f.Stat(); err != nil {
 		return stages.FileInfo{}, missing(path, err)
 	}
 	abs, err := filepath.Abs(path)

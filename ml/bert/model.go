@@ -148,7 +148,7 @@ func (m *Model) Tensors() []encoder.Tensor {
 
 // Load reads a folder that Save wrote.
 func Load(dir string) (*Model, error) {
-	text, err := os.ReadFile(filepath.Join(dir, configFile))
+	text, err := encoder.ReadConfig(dir)
 	if err != nil {
 		return nil, fmt.Errorf("load the model: %w", err)
 	}

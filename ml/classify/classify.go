@@ -9,13 +9,13 @@ import (
 	"encoding/json"
 	"fmt"
 	"math"
-	"os"
 	"path/filepath"
 	"slices"
 
 	"github.com/sprint-ml/sprint/ml/bert"
 	"github.com/sprint-ml/sprint/ml/device"
 	"github.com/sprint-ml/sprint/ml/keywords"
+	"github.com/sprint-ml/sprint/ml/plainfile"
 	"github.com/sprint-ml/sprint/ml/taxonomy"
 )
 
@@ -210,10 +210,13 @@ func (c *Classifier) Close() {
 	}
 }
 
+// maxText is the most bytes of taxonomy.yaml and of thresholds.json.
+const maxText = 4 << 20
+
 // OpenFolder reads the taxonomy and thresholds of a release folder: a
 // classifier that answers by keywords until its Model is set.
 func OpenFolder(dir string) (*Classifier, error) {
-	data, err := os.ReadFile(filepath.Join(dir, "taxonomy.yaml"))
+	data, err := plainfile.Read(filepath.Join(dir, "taxonomy.yaml"), maxText)
 	if err != nil {
 		return nil, fmt.Errorf("open the release: %w", err)
 	}
@@ -222,7 +225,7 @@ func OpenFolder(dir string) (*Classifier, error) {
 		return nil, fmt.Errorf("open the release: taxonomy.yaml:%s", problems[0])
 	}
 	c := New(t)
-	if data, err = os.ReadFile(filepath.Join(dir, "thresholds.json")); err != nil {
+	if data, err = plainfile.Read(filepath.Join(dir, "thresholds.json"), maxText); err != nil {
 		return nil, fmt.Errorf("open the release: %w", err)
 	}
 	c.Thresholds, err = Thresholds(data, t)

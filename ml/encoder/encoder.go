@@ -9,7 +9,8 @@
 //
 // resolve.go has references, their IDs and the known names; folder.go and hub.go are the other
 // places that an encoder comes from, download.go fetches one file of the hub. config.go,
-// safetensors.go and encoder.go read the files. It imports ml/tokenize and ml/wheel.
+// safetensors.go and encoder.go read the files. It imports ml/plainfile, ml/tokenize and
+// ml/wheel.
 package encoder
 
 import (
@@ -18,12 +19,12 @@ import (
 	"fmt"
 	"io/fs"
 	"maps"
-	"os"
 	"path/filepath"
 	"slices"
 	"strings"
 	"unicode"
 
+	"github.com/sprint-ml/sprint/ml/plainfile"
 	"github.com/sprint-ml/sprint/ml/tokenize"
 )
 
@@ -53,7 +54,7 @@ type Encoder struct {
 func Load(dir string) (*Encoder, error) {
 	e := &Encoder{}
 	var err error
-	if e.ConfigJSON, err = os.ReadFile(filepath.Join(dir, configFile)); err != nil {
+	if e.ConfigJSON, err = ReadConfig(dir); err != nil {
 		return nil, fmt.Errorf("load the encoder: %w", err)
 	}
 	if e.Config, err = ParseConfig(e.ConfigJSON); err != nil {
@@ -74,6 +75,29 @@ func Load(dir string) (*Encoder, error) {
 	return e, nil
 }
 
+// The most bytes of the small files; those of the largest known models have a tenth.
+const (
+	maxConfig    = 4 << 20
+	maxTokenizer = 16 << 20
+)
+
+// ReadConfig returns the config.json of a folder. One that is too large, or no plain
+// file, is ErrCorrupt.
+func ReadConfig(dir string) ([]byte, error) { return readFile(dir, configFile, maxConfig) }
+
+func readFile(dir, name string, most int64) ([]byte, error) {
+	data, err := plainfile.Read(filepath.Join(dir, name), most)
+	return data, damaged(err)
+}
+
+// damaged is an error of a file that is no file of an encoder.
+func damaged(err error) error {
+	if errors.Is(err, plainfile.ErrRefused) {
+		return fmt.Errorf("%w: %w", ErrCorrupt, err)
+	}
+	return err
+}
+
 // ErrMixed is wrapped by errors about files of which each is whole, but which
 // belong to different encoders.
 var ErrMixed = errors.New("the files do not fit each other")
@@ -83,12 +107,12 @@ var ErrMixed = errors.New("the files do not fit each other")
 const spareRows = 1024
 
 func readWeights(path string) (*Safetensors, error) {
-	f, err := os.Open(path)
+	f, err := plainfile.Open(path)
 	if err != nil {
 		if errors.Is(err, fs.ErrNotExist) {
 			return nil, fmt.Errorf("%w (only safetensors in one file are read; convert pytorch_model.bin or a sharded file first)", err)
 		}
-		return nil, err
+		return nil, damaged(err)
 	}
 	defer f.Close()
 	info, err := f.Stat()
@@ -170,21 +194,21 @@ func (e *Encoder) checkTensors() error {
 // LoadTokenizer reads the tokenizer of a folder: tokenizer.json if there is one,
 // else it is made from vocab.txt and tokenizer_config.json.
 func LoadTokenizer(dir string) (*tokenize.Tokenizer, error) {
-	data, err := os.ReadFile(filepath.Join(dir, tokenizerFile))
+	data, err := readFile(dir, tokenizerFile, maxTokenizer)
 	if err == nil {
 		return tokenize.Load(data)
 	}
 	if !errors.Is(err, fs.ErrNotExist) {
 		return nil, err
 	}
-	vocab, err := os.ReadFile(filepath.Join(dir, vocabFile))
+	vocab, err := readFile(dir, vocabFile, maxTokenizer)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, fmt.Errorf("there is neither %s nor %s", tokenizerFile, vocabFile)
 	}
 	if err != nil {
 		return nil, err
 	}
-	settings, err := os.ReadFile(filepath.Join(dir, settingsFile))
+	settings, err := readFile(dir, settingsFile, maxConfig)
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return nil, err
 	}

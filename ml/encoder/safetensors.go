@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"io"
 	"math/bits"
+	"runtime/debug"
 	"slices"
 	"strings"
 	"unsafe"
@@ -19,8 +20,14 @@ import (
 // match (exit code 9).
 var ErrCorrupt = errors.New("corrupt")
 
-// maxHeader is the format's own cap on its JSON header.
-const maxHeader = 100 << 20
+// Caps of a file's JSON header, in bytes and tensors; the format's own, of 100 MB, is far
+// above what any encoder has.
+const (
+	maxHeader   = 16 << 20
+	maxMetadata = 1 << 20
+	maxTensors  = 100_000
+	maxNumbers  = 1 << 10 // bytes of a shape or of offsets
+)
 
 // Tensor is one named array in the format's little-endian layout.
 type Tensor struct {
@@ -105,8 +112,12 @@ func (s *Safetensors) Tensor(name string) (Tensor, bool) {
 // whose product fits their bytes, names once each, and tensors that cover the
 // data without gap or overlap. Errors wrap ErrCorrupt and name the tensor.
 //
-// No allocation is larger than the file, whatever the header claims.
+// No allocation is larger than the file, whatever the header claims, and a file of more
+// than half of the memory that this process may use is not read.
 func ReadSafetensors(r io.ReaderAt, size int64) (*Safetensors, error) {
+	if limit := debug.SetMemoryLimit(-1); size > limit/2 { // a negative limit only asks
+		return nil, fmt.Errorf("safetensors: %d MB do not fit into the %d MB that this process may use", size>>20, limit>>20)
+	}
 	header, dataAt, err := readHeader(r, size)
 	if err != nil {
 		return nil, err
@@ -143,7 +154,7 @@ func readHeader(r io.ReaderAt, size int64) ([]byte, int64, error) {
 	}
 	n := binary.LittleEndian.Uint64(prefix[:])
 	if n > maxHeader || int64(n) > size-8 {
-		return nil, 0, corrupt("the header claims %d bytes, the file has %d", n, size)
+		return nil, 0, corrupt("the header claims %d bytes, the file has %d, and %d is the most that is read", n, size, maxHeader)
 	}
 	header := make([]byte, n)
 	if got, err := r.ReadAt(header, 8); err != nil && got < len(header) {
@@ -182,20 +193,23 @@ func parseHeader(header []byte) ([]entry, map[string]string, error) {
 		}
 		seen[name] = true
 		if name == "__metadata__" {
-			if err := d.Decode(&metadata); err != nil {
+			if metadata, err = parseMetadata(d); err != nil {
 				return nil, nil, corrupt("__metadata__: %v", err)
 			}
 			continue
 		}
+		if len(entries) == maxTensors {
+			return nil, nil, corrupt("more than %d tensors", maxTensors)
+		}
 		var e struct {
 			DType   string  `json:"dtype"`
-			Shape   []int64 `json:"shape"`
-			Offsets []int64 `json:"data_offsets"`
+			Shape   numbers `json:"shape"`
+			Offsets numbers `json:"data_offsets"`
 		}
 		if err := d.Decode(&e); err != nil {
 			return nil, nil, corrupt("tensor %q: %v", name, err)
 		}
-		t, err := newEntry(name, e.DType, e.Shape, e.Offsets)
+		t, err := newEntry(name, e.DType, []int64(e.Shape), e.Offsets)
 		if err != nil {
 			return nil, nil, err
 		}
@@ -208,6 +222,28 @@ func parseHeader(header []byte) ([]entry, map[string]string, error) {
 		return nil, nil, corrupt("the header goes on after its object")
 	}
 	return entries, metadata, nil
+}
+
+func parseMetadata(d *json.Decoder) (metadata map[string]string, err error) {
+	var raw json.RawMessage
+	if err := d.Decode(&raw); err != nil {
+		return nil, err
+	}
+	if len(raw) > maxMetadata {
+		return nil, fmt.Errorf("%d bytes, more than %d", len(raw), maxMetadata)
+	}
+	return metadata, json.Unmarshal(raw, &metadata)
+}
+
+// numbers is a short list of them.
+type numbers []int64
+
+// UnmarshalJSON refuses a long list before anything is made of it.
+func (n *numbers) UnmarshalJSON(b []byte) error {
+	if len(b) > maxNumbers {
+		return fmt.Errorf("a list of %d bytes", len(b))
+	}
+	return json.Unmarshal(b, (*[]int64)(n))
 }
 
 // newEntry checks one tensor by itself: dtype, shape and byte count agree.

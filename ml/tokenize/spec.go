@@ -3,6 +3,7 @@ package tokenize
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"strings"
 )
@@ -28,20 +29,29 @@ type added struct {
 	id      int32
 }
 
-// maxID caps ids, so that a hostile file cannot make Size or Vocab huge.
-const maxID = 1 << 22
+// Caps of a tokenizer.json, so that a hostile file cannot make Size, Vocab or the reading
+// of it huge. The largest known vocabulary of
+// BERT's family has 501,153 tokens.
+const (
+	maxID     = 1 << 19
+	maxAdded  = 1 << 16 // added tokens
+	maxPost   = 1 << 20 // bytes of the post-processor
+	maxFields = 1 << 10 // at the top
+)
+
+// within refuses a part of a tokenizer.json with more elements than most: each has the
+// mark, which is counted before anything is made of them.
+func within(part string, raw []byte, mark string, most int) error {
+	if n := bytes.Count(raw, []byte(mark)); n > most+most/8 { // texts may hold some
+		return fmt.Errorf("tokenizer.json: %s: about %d elements, more than %d", part, n, most)
+	}
+	return nil
+}
 
 // document is tokenizer.json as far as it is read here.
 type document struct {
-	AddedTokens []struct {
-		ID         int64  `json:"id"`
-		Content    string `json:"content"`
-		SingleWord bool   `json:"single_word"`
-		LStrip     bool   `json:"lstrip"`
-		RStrip     bool   `json:"rstrip"`
-		Normalized bool   `json:"normalized"`
-	} `json:"added_tokens"`
-	Normalizer *struct {
+	AddedTokens json.RawMessage `json:"added_tokens"`
+	Normalizer  *struct {
 		Type  string `json:"type"`
 		Clean bool   `json:"clean_text"`
 		CJK   bool   `json:"handle_chinese_chars"`
@@ -61,6 +71,16 @@ type document struct {
 	} `json:"model"`
 }
 
+// addedToken is an element of document.AddedTokens.
+type addedToken struct {
+	ID         int64  `json:"id"`
+	Content    string `json:"content"`
+	SingleWord bool   `json:"single_word"`
+	LStrip     bool   `json:"lstrip"`
+	RStrip     bool   `json:"rstrip"`
+	Normalized bool   `json:"normalized"`
+}
+
 // parseSpec reads a tokenizer.json. Parts of another family end up in
 // spec.unsupported, since only the engine knows whether it minds; what no engine
 // here can do without, like [CLS] and [SEP], is an error.
@@ -69,9 +89,19 @@ func parseSpec(data []byte) (spec, error) {
 	if err := json.Unmarshal(data, &d); err != nil {
 		return spec{}, fmt.Errorf("tokenizer.json: %w", err)
 	}
+	err := errors.Join(within("added_tokens", d.AddedTokens, "{", maxAdded), within("model.vocab", d.Model.Vocab, ":", maxID), within("model.vocab", d.Model.Vocab, "[", maxID))
+	var addedTokens []addedToken
+	if err == nil && len(d.AddedTokens) > 0 {
+		if err = json.Unmarshal(d.AddedTokens, &addedTokens); err != nil {
+			err = fmt.Errorf("tokenizer.json: added_tokens: %w", err)
+		}
+	}
+	if err != nil {
+		return spec{}, err
+	}
 	s := spec{vocab: map[string]int32{}, prefix: d.Model.Prefix, maxChars: d.Model.Max}
 	s.unsupported = family(&d)
-	for _, a := range d.AddedTokens {
+	for _, a := range addedTokens {
 		if a.ID < 0 || a.ID >= maxID || a.Content == "" {
 			return spec{}, fmt.Errorf("tokenizer.json: added token %q has id %d", a.Content, a.ID)
 		}
@@ -87,7 +117,6 @@ func parseSpec(data []byte) (spec, error) {
 	} else {
 		s.otherVocab(d.Model.Vocab)
 	}
-	var err error
 	s.cls, s.sep, err = specials(d.PostProcessor)
 	return s, err
 }
@@ -118,15 +147,13 @@ func typeOf(there bool, get func() string) string {
 
 // wordPiece fills in what only the BERT family has.
 func (s *spec) wordPiece(d *document) error {
-	var vocab map[string]int64
-	if err := json.Unmarshal(d.Model.Vocab, &vocab); err != nil {
+	if err := json.Unmarshal(d.Model.Vocab, &s.vocab); err != nil {
 		return fmt.Errorf("tokenizer.json: model.vocab: %w", err)
 	}
-	for token, id := range vocab {
+	for token, id := range s.vocab {
 		if id < 0 || id >= maxID {
 			return fmt.Errorf("tokenizer.json: token %q has id %d", token, id)
 		}
-		s.vocab[token] = int32(id)
 	}
 	if s.maxChars < 1 {
 		return fmt.Errorf("tokenizer.json: max_input_chars_per_word is %d", s.maxChars)
@@ -192,6 +219,9 @@ func specials(post json.RawMessage) (cls, sep int32, err error) {
 	if len(post) == 0 || bytes.Equal(post, []byte("null")) {
 		return 0, 0, &UnsupportedError{Part: "post_processor", Got: "null", Want: "TemplateProcessing or BertProcessing"}
 	}
+	if len(post) > maxPost {
+		return 0, 0, fmt.Errorf("tokenizer.json: post_processor: %d bytes, more than %d", len(post), maxPost)
+	}
 	if err := json.Unmarshal(post, &p); err != nil {
 		return 0, 0, fmt.Errorf("tokenizer.json: post_processor: %w", err)
 	}
@@ -231,8 +261,20 @@ func pairID(pair []json.RawMessage) (int32, error) {
 // withoutLimits nulls truncation and padding: MiniLM's file pads every text to
 // 128, which would be undone at great cost.
 func withoutLimits(data []byte) ([]byte, error) {
-	var all map[string]json.RawMessage
-	if err := json.Unmarshal(data, &all); err != nil {
+	all := map[string]json.RawMessage{}
+	d := json.NewDecoder(bytes.NewReader(data)) // of an object, as parseSpec has found
+	_, err := d.Token()
+	for err == nil && d.More() {
+		var name json.Token
+		var value json.RawMessage
+		if name, err = d.Token(); err == nil {
+			err = d.Decode(&value)
+		}
+		if all[fmt.Sprint(name)] = value; err == nil && len(all) > maxFields {
+			err = fmt.Errorf("more than %d fields", maxFields)
+		}
+	}
+	if err != nil {
 		return nil, fmt.Errorf("tokenizer.json: %w", err)
 	}
 	all["truncation"], all["padding"] = json.RawMessage("null"), json.RawMessage("null")

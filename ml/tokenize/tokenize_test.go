@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"flag"
+	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -243,6 +244,35 @@ func FuzzEncode(f *testing.F) {
 			}
 		}
 	})
+}
+
+// TestHostileTokenizers: a file of many megabytes costs little more than its bytes, whatever
+// it is full of.
+func TestHostileTokenizers(t *testing.T) {
+	const head = `"normalizer":{"type":"BertNormalizer"},"pre_tokenizer":{"type":"BertPreTokenizer"},"post_processor":{"type":"BertProcessing","sep":["[SEP]",1],"cls":["[CLS]",0]},` +
+		`"model":{"type":"WordPiece","unk_token":"u","continuing_subword_prefix":"##","max_input_chars_per_word":9,"vocab":{"u":2,"[CLS]":0,"[SEP]":1`
+	many := func(n int, format string) string {
+		var b strings.Builder
+		for i := range n {
+			fmt.Fprintf(&b, format, i)
+		}
+		return strings.TrimSuffix(b.String(), ",")
+	}
+	for name, c := range map[string]struct{ text, want string }{
+		"added tokens":   {`{"added_tokens":[` + strings.Repeat("{},", 4<<20) + `{}],` + head + `}}}`, "added_tokens: about"},
+		"words":          {`{` + head + "," + many(600_000, `"%d":3,`) + `}}}`, "model.vocab: about"},
+		"lists of words": {`{"model":{"type":"Unigram","vocab":[` + strings.Repeat("[],", 4<<20) + `[]]}}`, "model.vocab: about"},
+		"large ids":      {`{` + head + `,"a":600000}}}`, "has id 600000"},
+		"fields":         {`{` + many(100_000, `"%d":1,`) + "," + head + `}}}`, "more than 1024 fields"},
+		"a post-processor": {`{"post_processor":{"type":"TemplateProcessing","special_tokens":{` + many(100_000, `"%d":{"ids":[1]},`) + `}},` +
+			head[strings.Index(head, `"model"`):] + `}}}`, "more than 1048576"},
+	} {
+		var err error
+		fuzztest.Bounded(t, func() { _, err = tokenize.Load([]byte(c.text)) })
+		if err == nil || !strings.Contains(err.Error(), c.want) {
+			t.Errorf("%s: %.200v", name, err)
+		}
+	}
 }
 
 func FuzzLoad(f *testing.F) {

@@ -14,6 +14,8 @@ import (
 	"path/filepath"
 	"strings"
 	"time"
+
+	"github.com/sprint-ml/sprint/ml/plainfile"
 )
 
 // download runs pip in the private folder tmp and returns the wheel's path; the
@@ -150,9 +152,9 @@ func treeSize(dir string) int64 {
 	return n
 }
 
-// HashFile returns the sha256 of a file in hex.
+// HashFile returns the sha256 of a plain file in hex.
 func HashFile(path string) (string, error) {
-	f, err := os.Open(path)
+	f, err := plainfile.Open(path)
 	if err != nil {
 		return "", err
 	}

@@ -17,6 +17,7 @@ import (
 
 	"github.com/sprint-ml/sprint/ml/encoder"
 	"github.com/sprint-ml/sprint/ml/ownership"
+	"github.com/sprint-ml/sprint/ml/plainfile"
 	"github.com/sprint-ml/sprint/stages"
 )
 
@@ -87,17 +88,9 @@ func (f *Folder) Unchanged() error {
 }
 
 func (f *Folder) manifest() (m manifest, err error) {
-	file, err := openRegular(filepath.Join(f.Dir, manifestFile))
+	data, err := plainfile.Read(filepath.Join(f.Dir, manifestFile), maxFile)
 	if err != nil {
 		return m, err
-	}
-	defer file.Close()
-	data, err := io.ReadAll(io.LimitReader(file, maxFile+1))
-	if err != nil {
-		return m, err
-	}
-	if len(data) > maxFile {
-		return m, fmt.Errorf("has more than %d bytes", maxFile)
 	}
 	if err := json.Unmarshal(data, &m); err != nil {
 		return m, err
@@ -115,7 +108,7 @@ func (f *Folder) manifest() (m manifest, err error) {
 
 // compare reads a file and returns what it was when it had the digest.
 func (f *Folder) compare(ctx context.Context, name, digest string, size int64) (fs.FileInfo, error) {
-	file, err := openRegular(filepath.Join(f.Dir, filepath.FromSlash(name)))
+	file, err := plainfile.Open(filepath.Join(f.Dir, filepath.FromSlash(name)))
 	if err != nil {
 		return nil, f.damaged(name, "%w", err)
 	}
@@ -142,18 +135,6 @@ func (f *Folder) compare(ctx context.Context, name, digest string, size int64) (
 		return nil, f.damaged(name, "does not have the sha256 of %s", manifestFile)
 	}
 	return info, nil
-}
-
-// openRegular opens a file, and no pipe, which would wait for a writer.
-func openRegular(path string) (*os.File, error) {
-	info, err := os.Stat(path)
-	if err != nil {
-		return nil, err
-	}
-	if !info.Mode().IsRegular() {
-		return nil, errors.New("is no file")
-	}
-	return os.Open(path)
 }
 
 func (f *Folder) damaged(name, format string, args ...any) error {

@@ -1,0 +1,39 @@
+package plainfile_test
+
+import (
+	"errors"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/sprint-ml/sprint/ml/plainfile"
+)
+
+// TestRead: a plain file within its cap is read, through links too, and nothing else.
+func TestRead(t *testing.T) {
+	dir := t.TempDir()
+	at := func(name string) string { return filepath.Join(dir, name) }
+	for name, content := range map[string]string{"small": "12345", "large": "123456"} {
+		if err := os.WriteFile(at(name), []byte(content), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := os.Symlink("small", at("link")); err != nil {
+		t.Skip(err)
+	}
+	for _, name := range []string{"small", "link"} {
+		if data, err := plainfile.Read(at(name), 5); err != nil || string(data) != "12345" {
+			t.Errorf("%s: %q, %v", name, data, err)
+		}
+	}
+	for name, want := range map[string]string{"large": "6 bytes, more than 5", ".": "a folder"} {
+		if _, err := plainfile.Read(at(name), 5); !errors.Is(err, plainfile.ErrRefused) || !strings.Contains(err.Error(), want) {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+	if _, err := plainfile.Read(at("none"), 5); !errors.Is(err, fs.ErrNotExist) {
+		t.Error(err)
+	}
+}
