@@ -27,42 +27,78 @@ type BadRow struct {
 	Error string `json:"error"`
 }
 
-// batchSize bounds memory for long inputs.
-const batchSize = 1024
+// A batch of rows is answered at once; its size bounds what is held of a long input.
+const (
+	batchRows  = 1024
+	batchBytes = 8 << 20 // of texts
+)
 
-// Write answers about rows in their order, and counts those that could not be
-// classified.
-func Write(ctx context.Context, c *classify.Classifier, table []rows.Row, all bool, w Sink) (bad int, err error) {
-	for len(table) > 0 {
-		chunk := table[:min(batchSize, len(table))]
-		table = table[len(chunk):]
-		var texts []classify.Text
-		for _, r := range chunk {
-			if r.Problem == "" {
-				texts = append(texts, classify.Text{Title: r.Title, Description: r.Description})
-			}
-		}
-		answers, err := c.Classify(ctx, texts, all)
-		if err != nil {
-			return bad, resources.Computed(err)
-		}
-		for _, r := range chunk {
-			problem, found := r.Problem, (*classify.Answer)(nil)
-			if problem == "" {
-				found, answers = &answers[0], answers[1:]
-				problem = found.Problem
-			}
-			if problem != "" {
-				bad++
-				found = nil
-			}
-			err = w.Answer(r, found, problem)
-			if err != nil {
-				return bad, err
-			}
+// Writer answers about rows in their order, batch by batch.
+type Writer struct {
+	Classifier *classify.Classifier
+	All        bool // show categories below their threshold too
+	// Open makes the sink when the first answer is there, so that an input that cannot be
+	// read leaves nothing behind.
+	Open func() (Sink, error)
+	// Rows counts those that were answered, Bad those among them that could not be
+	// classified.
+	Rows, Bad int
+
+	sink  Sink
+	batch []rows.Row
+	bytes int
+}
+
+// Row takes a row. It answers when a batch is full.
+func (w *Writer) Row(ctx context.Context, r *rows.Row) error {
+	kept := *r
+	kept.Labels = nil // they are reused
+	w.batch = append(w.batch, kept)
+	w.bytes += len(r.Title) + len(r.TitleRaw) + len(r.Description)
+	if len(w.batch) < batchRows && w.bytes < batchBytes {
+		return nil
+	}
+	return w.Flush(ctx)
+}
+
+// Flush answers about the rows that wait; it is called once more after the last.
+func (w *Writer) Flush(ctx context.Context) (err error) {
+	if w.sink == nil {
+		if w.sink, err = w.Open(); err != nil {
+			return err
 		}
 	}
-	return bad, nil
+	if len(w.batch) == 0 {
+		return nil
+	}
+	var texts []classify.Text
+	for _, r := range w.batch {
+		if r.Problem == "" {
+			texts = append(texts, classify.Text{Title: r.Title, Description: r.Description})
+		}
+	}
+	answers, err := w.Classifier.Classify(ctx, texts, w.All)
+	if err != nil {
+		return resources.Computed(err)
+	}
+	for _, r := range w.batch {
+		problem, found := r.Problem, (*classify.Answer)(nil)
+		if problem == "" {
+			found, answers = &answers[0], answers[1:]
+			problem = found.Problem
+		}
+		w.Rows++
+		if problem != "" {
+			w.Bad++
+			found = nil
+		}
+		if err = w.sink.Answer(r, found, problem); err != nil {
+			return err
+		}
+	}
+	clear(w.batch)
+	w.batch, w.bytes = w.batch[:0], 0
+	return nil
 }
 
 // Sink takes answers in order.
@@ -79,8 +115,11 @@ func NewSink(out io.Writer, format string, categories []string) (w Sink, end fun
 		s := csvSink{csv.NewWriter(out), categories}
 		return s, func() error { s.out.Flush(); return s.out.Error() }, s.header()
 	case rows.Parquet:
-		s := &parquetSink{names: categories}
-		return s, func() error { return rows.WriteParquet(out, s.rows, categories) }, nil
+		w, err := rows.NewWriter(out, categories)
+		if err != nil {
+			return nil, nil, err
+		}
+		return &parquetSink{w, categories}, w.Close, nil
 	}
 	return jsonSink{json.NewEncoder(out)}, func() error { return nil }, nil
 }
@@ -128,10 +167,10 @@ func (s csvSink) Answer(r rows.Row, a *classify.Answer, problem string) error {
 	return s.out.Write(line)
 }
 
-// parquetSink collects rows with their answers as labels.
+// parquetSink writes rows with their answers as labels.
 type parquetSink struct {
+	out   *rows.Writer
 	names []string
-	rows  []rows.Row
 }
 
 func (s *parquetSink) Answer(r rows.Row, a *classify.Answer, _ string) error {
@@ -145,6 +184,5 @@ func (s *parquetSink) Answer(r rows.Row, a *classify.Answer, _ string) error {
 			}
 		}
 	}
-	s.rows = append(s.rows, r)
-	return nil
+	return s.out.Write(&r)
 }

@@ -114,14 +114,19 @@ func TestClassifyCSV(t *testing.T) {
 }
 
 func TestClassifyParquet(t *testing.T) {
-	table, err := rows.ReadKeepingBad(strings.NewReader(string(answersTo(t, "--output", "answers.parquet"))), rows.Parquet)
+	var table []rows.Row
+	categories, _, err := rows.Each(strings.NewReader(string(answersTo(t, "--output", "answers.parquet"))), rows.Parquet, nil, func(r *rows.Row, _ []string) error {
+		table = append(table, *r)
+		table[len(table)-1].Labels = slices.Clone(r.Labels)
+		return nil
+	})
 	if err != nil {
 		t.Fatal(err)
 	}
-	if len(table.Rows) != 4 || !slices.Equal(table.Categories, []string{"fire", "money"}) {
-		t.Fatalf("%d rows of %v", len(table.Rows), table.Categories)
+	if len(table) != 4 || !slices.Equal(categories, []string{"fire", "money"}) {
+		t.Fatalf("%d rows of %v", len(table), categories)
 	}
-	if r := table.Rows[1]; r.ID != "2" || r.Title != "=Bank shares fall" || r.LabelSource != "keywords" || !r.Labels[0].Abstain || r.Labels[1].Score != 1 {
+	if r := table[1]; r.ID != "2" || r.Title != "=Bank shares fall" || r.LabelSource != "keywords" || !r.Labels[0].Abstain || r.Labels[1].Score != 1 {
 		t.Errorf("%+v", r)
 	}
 }

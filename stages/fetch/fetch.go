@@ -2,18 +2,17 @@
 //
 // fetch.go is the kind; source_files.go and source_gdelt.go hold a source's options
 // and what they resolve to. A new source is such a file, its name in the enum of
-// Options.Source and a case in stage.Run. gdelt_collect.go asks window by window,
-// through a client with GDELT's manners (gdelt_client.go, pacer.go), and keeps every
-// page (gdelt_pages.go).
+// Options.Source and a case in stage.Run. Rows go through collector.go one by one, and
+// wait on disk (spool.go) for the end. gdelt_collect.go asks window by window, through a
+// client with GDELT's manners (gdelt_client.go, pacer.go), and keeps every page
+// (gdelt_pages.go).
 package fetch
 
 import (
 	"context"
 	"log/slog"
-	"slices"
 
 	"github.com/sprint-ml/sprint/stages"
-	"github.com/sprint-ml/sprint/stages/rows"
 	"github.com/sprint-ml/sprint/stages/storeio"
 )
 
@@ -39,6 +38,8 @@ pages kept in the output raw, finished windows never asked again.`,
 		Example: "source: files\nmin_rows: 100\nfiles: {paths: [articles.jsonl]}\n",
 		Outputs: func(any) []stages.Output { return []stages.Output{{Name: "articles"}, {Name: "raw"}} },
 		Options: func() any { return new(Options) },
+		// Files are anyone's: what is wrong with one must not end the runner.
+		Isolated: func(options any) bool { return options.(*Options).Source == sourceFiles },
 		New: func(options any, env stages.Env) stages.Stage {
 			o := options.(*Options)
 			return &stage{o: o, env: env, pacer: newPacer(env.CacheDir, o.GDELT.Pace)}
@@ -92,46 +93,35 @@ func (s *stage) Run(ctx context.Context, _ stages.Inputs, out stages.Outputs) er
 		return err
 	}
 	defer raw.Abort()
-	var table *rows.Table
+	c, err := newCollector(s.env.Scratch)
+	if err != nil {
+		return err
+	}
+	defer c.spool.close()
 	if s.o.Source == sourceGDELT {
-		table, err = s.gdelt(ctx, raw)
+		err = s.collectGDELT(ctx, raw, c)
 	} else {
-		table, err = s.files(ctx)
+		err = s.files(ctx, c)
 	}
 	if err != nil {
 		return err
 	}
-	kept := DropDuplicates(table.Rows)
-	dropped, st := len(table.Rows)-len(kept), table.Stats
-	s.env.Note("rows", len(kept))
-	s.env.Note("duplicates", dropped)
+	st := c.stats
+	s.env.Note("rows", c.kept)
+	s.env.Note("duplicates", c.dropped)
 	s.env.Note("reading", st)
-	log := s.env.Log.With(slog.Int("rows", len(kept)), slog.Int("duplicates", dropped))
+	log := s.env.Log.With(slog.Int("rows", c.kept), slog.Int("duplicates", c.dropped))
 	if st.Bad()+st.Mended > 0 {
 		log.Warn("rows skipped or mended", slog.Int("no_title", st.NoTitle), slog.Int("malformed", st.Malformed), slog.Int("too_long", st.TooLong), slog.Int("mended", st.Mended))
 	} else {
 		log.Info("rows fetched")
 	}
-	if len(kept) < s.o.MinRows {
-		return stages.Fail(stages.CodeSource, "widen the source, or lower min_rows", "the source gave %d rows of use, fewer than min_rows (%d): %d read, %d duplicates, %d skipped", len(kept), s.o.MinRows, st.Read, dropped, st.Bad())
+	if c.kept < s.o.MinRows {
+		return stages.Fail(stages.CodeSource, "widen the source, or lower min_rows", "the source gave %d rows of use, fewer than min_rows (%d): %d read, %d duplicates, %d skipped", c.kept, s.o.MinRows, st.Read, c.dropped, st.Bad())
 	}
-	if err := storeio.WriteRows(ctx, out, "articles", kept, table.Categories); err != nil {
+	if err := storeio.WriteEachRow(ctx, out, "articles", c.categories, c.spool.each); err != nil {
 		return err
 	}
-	s.env.Progress(stages.Progress{Done: int64(len(kept)), Total: int64(len(kept)), Unit: "rows"})
+	s.env.Progress(stages.Progress{Done: int64(c.kept), Total: int64(c.kept), Unit: "rows"})
 	return raw.Commit()
-}
-
-// DropDuplicates keeps the first row of every url and of every normalised title,
-// in the array of all.
-func DropDuplicates(all []rows.Row) []rows.Row {
-	seen := make(map[string]bool, 2*len(all))
-	return slices.DeleteFunc(all, func(r rows.Row) bool {
-		title, url := "title:"+rows.TitleKey(r.Title), "url:"+r.URL
-		if seen[title] || r.URL != "" && seen[url] {
-			return true
-		}
-		seen[title], seen[url] = true, true
-		return false
-	})
 }

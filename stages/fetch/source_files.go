@@ -2,9 +2,10 @@ package fetch
 
 import (
 	"context"
-	"errors"
 	"fmt"
+	"io"
 	"log/slog"
+	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -92,44 +93,74 @@ func (f *Files) expanded() ([]string, error) {
 	return out, nil
 }
 
-// files reads the resolved files.
-func (s *stage) files(ctx context.Context) (*rows.Table, error) {
-	all := &rows.Table{}
+// files collects the rows of the resolved files, of which none is held in memory.
+func (s *stage) files(ctx context.Context, c *collector) error {
 	paths, err := s.o.Files.expanded()
 	if err != nil {
-		return nil, err
+		return err
 	}
+	var budget rows.Budget // of all files together
 	for i, path := range paths {
-		if err := ctx.Err(); err != nil {
-			return nil, err
+		before := c.stats.Read
+		if err := s.file(ctx, path, c, &budget); err != nil {
+			return err
 		}
-		t, err := s.file(ctx, path)
-		if err != nil {
-			return nil, err
-		}
-		all.Append(t)
-		s.env.Progress(stages.Progress{Done: int64(len(all.Rows)), Unit: "rows", Text: fmt.Sprintf("file %d/%d", i+1, len(paths))})
-		s.env.Log.Debug("file read", slog.String("path", path), slog.Int("rows", len(t.Rows)))
+		s.env.Progress(stages.Progress{Done: int64(c.kept + c.dropped), Unit: "rows", Text: fmt.Sprintf("file %d/%d", i+1, len(paths))})
+		s.env.Log.Debug("file read", slog.String("path", path), slog.Int("rows", c.stats.Read-before))
 	}
-	if bad, read := all.Stats.Bad(), all.Stats.Read; float64(bad) > s.o.Files.MaxBadRows*float64(read) {
-		return nil, stages.Fail(stages.CodeStage, "mend the files, or raise files.max_bad_rows", "%d of %d rows are unusable (no title %d, malformed %d, line over 1 MB %d), more than max_bad_rows %g", bad, read, all.Stats.NoTitle, all.Stats.Malformed, all.Stats.TooLong, s.o.Files.MaxBadRows)
+	if bad, read := c.stats.Bad(), c.stats.Read; float64(bad) > s.o.Files.MaxBadRows*float64(read) {
+		return stages.Fail(stages.CodeStage, "mend the files, or raise files.max_bad_rows", "%d of %d rows are unusable (no title %d, malformed %d, line over 1 MB %d), more than max_bad_rows %g", bad, read, c.stats.NoTitle, c.stats.Malformed, c.stats.TooLong, s.o.Files.MaxBadRows)
 	}
-	return all, nil
+	return nil
 }
 
-func (s *stage) file(ctx context.Context, path string) (*rows.Table, error) {
+func (s *stage) file(ctx context.Context, path string, c *collector, budget *rows.Budget) error {
 	r, err := s.env.Files.Open(ctx, path)
 	if err != nil {
-		return nil, err
+		return err
 	}
 	defer r.Close()
 	format, _ := s.o.Files.format(path)
-	t, err := rows.Read(r, format)
-	switch {
-	case errors.Is(err, rows.ErrFormat):
-		return nil, stages.Fail(stages.CodeStage, "check that the file is whole and that files.format fits", "%s: %w", path, err)
-	case err != nil:
-		return nil, fmt.Errorf("%s: %w", path, err)
+	in := io.Reader(r)
+	if format == rows.Parquet {
+		local, err := s.copyFile(r)
+		if err != nil {
+			return fmt.Errorf("%s: %w", path, err)
+		}
+		defer local.Close()
+		in = local
 	}
-	return t, nil
+	var places []int // in the collector, of the file's categories
+	meet := func(categories []string) {
+		for _, name := range categories[len(places):] {
+			places = append(places, c.place(name))
+		}
+	}
+	categories, stats, err := rows.Each(in, format, budget, func(r *rows.Row, categories []string) error {
+		if err := ctx.Err(); err != nil || r.Problem != "" {
+			return err
+		}
+		meet(categories)
+		return c.add(r, places)
+	})
+	if err != nil {
+		return rows.Unreadable(stages.CodeStage, "check that the file is whole and that files.format fits", path, err)
+	}
+	meet(categories)
+	c.stats.Add(stats)
+	return nil
+}
+
+// copyFile copies a stream to disk, where it can be read at any place: its end, which
+// tells whether its bytes are those of the key, comes before any of them is used.
+func (s *stage) copyFile(r io.Reader) (*os.File, error) {
+	f, err := os.CreateTemp(s.env.Scratch, "file-*")
+	if err != nil {
+		return nil, err
+	}
+	if _, err = io.Copy(f, r); err != nil {
+		f.Close()
+	}
+	_ = os.Remove(f.Name()) // it stays until it is closed; elsewhere it goes with the folder
+	return f, err
 }

@@ -1,6 +1,7 @@
 package fetch
 
 import (
+	"context"
 	"net/url"
 	"strings"
 	"time"
@@ -93,4 +94,19 @@ func (g *GDELT) resolve(lookup stages.Lookup) (stages.External, error) {
 		return nil, stages.Fail(stages.CodePlan, "choose an earlier day", "gdelt.since %s is not before the last closed window %s", g.Since, until.Format(time.RFC3339))
 	}
 	return stages.External{"since": since.Format(gdeltTime), "until": until.Format(gdeltTime)}, nil
+}
+
+// collectGDELT collects the rows of the source.
+func (s *stage) collectGDELT(ctx context.Context, raw stages.TreeWriter, c *collector) error {
+	table, err := s.gdelt(ctx, raw)
+	if err != nil {
+		return err
+	}
+	c.stats = table.Stats
+	for i := range table.Rows {
+		if err := c.add(&table.Rows[i], nil); err != nil {
+			return err
+		}
+	}
+	return nil
 }

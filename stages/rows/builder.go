@@ -21,93 +21,165 @@ func score(c table.Cell) (f float64, ok bool, err error) {
 	return f, ok, err
 }
 
-// builder turns records into rows.
-type builder struct {
-	discover bool // records differ in their columns (jsonl)
-	cats     []string
-	known    map[string]bool // of cats
-	stats    Stats
+// The places of the columns that every row may have; labels follow.
+const (
+	atTitle = iota
+	atTitleRaw
+	atDescription
+	atURL
+	atSource
+	atDomain
+	atID
+	atSeenAt
+	atSeenDate
+	atLanguage
+	atLabelSource
+	atRules
+	atConflicts
+	atMended
+	knownColumns
+)
+
+// newColumns are those columns, and what want accepts.
+func newColumns(want func(string) bool) *table.Columns {
+	return table.NewColumns(want, "title", "title_raw", "description", "url", "source", "domain", "id", "seen_at", "seendate", "language", "label_source", "rules", "conflicts", table.MendedMark)
 }
 
-func newBuilder() *builder { return &builder{known: map[string]bool{}} }
+// isLabel reports whether a column holds a part of a label.
+func isLabel(column string) bool {
+	return strings.HasSuffix(column, "_score") || strings.HasSuffix(column, "_tag")
+}
+
+// builder turns records into rows.
+type builder struct {
+	columns  *table.Columns
+	discover bool // records differ in their columns (jsonl)
+	budget   *table.Budget
+	cats     []string
+	places   []labelPlace
+	known    map[string]bool // of cats
+	stats    Stats
+	row      Row     // reused
+	labels   []Label // of row, reused
+}
+
+// labelPlace says where in a record a label is; -1 is nowhere.
+type labelPlace struct{ score, tag int }
+
+func newBuilder(want func(string) bool, budget *table.Budget) *builder {
+	return &builder{columns: newColumns(want), budget: budget, known: map[string]bool{}}
+}
 
 // declareColumns adds the categories that column names stand for, in their order.
 func (b *builder) declareColumns(names []string) {
+	place := func(column string) int {
+		if i, ok, err := b.columns.Place(column); ok && err == nil {
+			return i
+		}
+		return -1 // one column too many, of which the file's reader tells
+	}
 	for _, n := range names {
 		if c, ok := strings.CutSuffix(n, "_score"); ok && c != "" && !b.known[c] {
 			b.known[c] = true
 			b.cats = append(b.cats, c)
+			b.places = append(b.places, labelPlace{place(n), place(c + "_tag")})
 		}
 	}
 }
 
-// row makes a Row of a record. It returns a row with Problem set if the record
-// is of no use, and counts why.
-func (b *builder) row(rec table.Record) Row {
-	_, mended := rec[table.MendedMark]
-	clean := func(s string) string {
-		if !utf8.ValidString(s) {
-			mended = true
-			return strings.ToValidUTF8(s, "\uFFFD")
+// discoverColumns adds the categories that only this record has so far.
+func (b *builder) discoverColumns(rec *table.Record) {
+	var names []string
+	for i, n := range b.columns.Names() {
+		if i >= knownColumns && rec.At(i).Present() && strings.HasSuffix(n, "_score") && !b.known[strings.TrimSuffix(n, "_score")] {
+			names = append(names, n)
 		}
-		return s
 	}
-	r := Row{
-		Description: clean(rec.First("description")),
-		URL:         clean(rec.First("url")),
-		Source:      clean(rec.First("source", "domain")),
-		ID:          clean(rec.First("id")),
-		SeenAt:      clean(rec.First("seen_at", "seendate")),
-		Language:    clean(rec.First("language")),
-		LabelSource: clean(rec.First("label_source")),
+	slices.Sort(names)
+	b.declareColumns(names)
+}
+
+// build makes a row of a record, which is reused for the next one. It has Problem set if
+// the record is of no use, and the builder counts why. An error says that the budget is
+// spent.
+func (b *builder) build(rec *table.Record) (*Row, error) {
+	mended := rec.At(atMended).Present()
+	text := func(places ...int) string {
+		for _, i := range places {
+			s := rec.At(i).String()
+			if s == "" {
+				continue
+			}
+			if !utf8.ValidString(s) {
+				mended = true
+				s = strings.ToValidUTF8(s, "\uFFFD")
+			}
+			return s
+		}
+		return ""
 	}
-	title := clean(rec.First("title"))
-	r.TitleRaw = cmp.Or(clean(rec.First("title_raw")), title)
-	r.Title = NormalizeTitle(title)
-	if rules := rec.First("rules"); rules != "" {
-		r.Rules = strings.Split(clean(rules), ";")
+	title := text(atTitle)
+	if err := b.budget.Spend(table.CostTitle * int64(len(title))); err != nil {
+		return nil, err
 	}
-	if conflicts := rec.First("conflicts"); conflicts != "" {
-		r.Conflicts = strings.Split(clean(conflicts), ";")
+	b.row = Row{
+		Title:       NormalizeTitle(title),
+		TitleRaw:    cmp.Or(text(atTitleRaw), title),
+		Description: text(atDescription),
+		URL:         text(atURL),
+		Source:      text(atSource, atDomain),
+		ID:          text(atID),
+		SeenAt:      text(atSeenAt, atSeenDate),
+		Language:    text(atLanguage),
+		LabelSource: text(atLabelSource),
+	}
+	r := &b.row
+	if rules := text(atRules); rules != "" {
+		r.Rules = strings.Split(rules, ";")
+	}
+	if conflicts := text(atConflicts); conflicts != "" {
+		r.Conflicts = strings.Split(conflicts, ";")
 	}
 	if mended {
 		b.stats.Mended++
 	}
 	if r.Title == "" {
 		b.stats.NoTitle++
-		return Row{ID: r.ID, URL: r.URL, Problem: "no title"}
+		return b.bad("no title"), nil
 	}
 	if b.discover {
-		names := make([]string, 0, 8)
-		for n := range rec {
-			if strings.HasSuffix(n, "_score") {
-				names = append(names, n)
-			}
+		if err := b.budget.Spend(table.CostLabel * int64(len(b.columns.Names())-knownColumns)); err != nil {
+			return nil, err
 		}
-		slices.Sort(names)
-		b.declareColumns(names)
+		b.discoverColumns(rec)
 	}
-	if err := b.labels(&r, rec, clean); err != nil {
+	if err := b.label(r, rec); err != nil {
 		b.stats.Malformed++
-		return Row{ID: r.ID, URL: r.URL, Problem: err.Error()}
+		return b.bad(err.Error()), nil
 	}
-	return r
+	return r, nil
 }
 
-func (b *builder) labels(r *Row, rec table.Record, clean func(string) string) error {
-	labels := make([]Label, len(b.cats))
+// bad leaves of the row what names it.
+func (b *builder) bad(problem string) *Row {
+	b.row = Row{ID: b.row.ID, URL: b.row.URL, Problem: problem}
+	return &b.row
+}
+
+func (b *builder) label(r *Row, rec *table.Record) error {
+	b.labels = slices.Grow(b.labels[:0], len(b.cats))
 	any := false
-	for i, c := range b.cats {
-		v, ok := rec[c+"_score"]
-		any = any || ok
+	for i, at := range b.places {
+		v := rec.At(at.score)
+		any = any || v.Present()
 		f, given, err := score(v)
 		if err != nil {
-			return fmt.Errorf("%s_score: %w", c, err)
+			return fmt.Errorf("%s_score: %w", b.cats[i], err)
 		}
-		labels[i] = Label{Score: f, Abstain: !given, Tag: clean(rec[c+"_tag"].String())}
+		b.labels = append(b.labels, Label{Score: f, Abstain: !given, Tag: strings.ToValidUTF8(rec.At(at.tag).String(), "\uFFFD")})
 	}
 	if any {
-		r.Labels = labels
+		r.Labels = b.labels
 	}
 	return nil
 }

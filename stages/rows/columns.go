@@ -30,36 +30,58 @@ func columns(categories []string) []parquet.Column {
 	return out
 }
 
-// WriteParquet writes rows with the columns title, description, url, source
-// (UTF-8), then per category <category>_score (double, null where the labeller
-// abstained) and <category>_tag (UTF-8, empty for none), then id, title_raw,
-// seen_at, language, label_source, rules and conflicts (joined by ";"). Equal rows
-// give equal bytes.
-func WriteParquet(w io.Writer, rows []Row, categories []string) error {
+// Writer writes rows with the columns title, description, url, source (UTF-8), then per
+// category <category>_score (double, null where the labeller abstained) and
+// <category>_tag (UTF-8, empty for none), then id, title_raw, seen_at, language,
+// label_source, rules and conflicts (joined by ";"). Equal rows give equal bytes.
+type Writer struct {
+	out        *parquet.Writer
+	categories int
+	rows       int
+}
+
+// NewWriter begins a Parquet file of rows with labels of these categories.
+func NewWriter(w io.Writer, categories []string) (*Writer, error) {
 	if err := checkCategories(categories); err != nil {
+		return nil, err
+	}
+	return &Writer{out: parquet.NewWriter(w, columns(categories)), categories: len(categories)}, nil
+}
+
+// Write writes a row. Labels are nil, or one for each category.
+func (w *Writer) Write(r *Row) error {
+	if r.Labels != nil && len(r.Labels) != w.categories {
+		return fmt.Errorf("row %d has %d labels, the table has %d categories", w.rows, len(r.Labels), w.categories)
+	}
+	w.rows++
+	w.out.Text(r.Title, r.Description, r.URL, r.Source)
+	for c := range w.categories {
+		l := Label{Abstain: true}
+		if r.Labels != nil {
+			l = r.Labels[c]
+		}
+		if l.Abstain {
+			w.out.Null()
+		} else {
+			w.out.Number(l.Score)
+		}
+		w.out.Text(l.Tag)
+	}
+	w.out.Text(r.ID, r.TitleRaw, r.SeenAt, r.Language, r.LabelSource, strings.Join(r.Rules, ";"), strings.Join(r.Conflicts, ";"))
+	return w.out.End()
+}
+
+// Close ends the file; what it is written to stays open.
+func (w *Writer) Close() error { return w.out.Close() }
+
+// WriteParquet writes rows to a file, as Writer does.
+func WriteParquet(w io.Writer, rows []Row, categories []string) error {
+	out, err := NewWriter(w, categories)
+	if err != nil {
 		return err
 	}
-	out := parquet.NewWriter(w, columns(categories))
 	for i := range rows {
-		r := &rows[i]
-		if r.Labels != nil && len(r.Labels) != len(categories) {
-			return fmt.Errorf("row %d has %d labels, the table has %d categories", i, len(r.Labels), len(categories))
-		}
-		out.Text(r.Title, r.Description, r.URL, r.Source)
-		for c := range categories {
-			l := Label{Abstain: true}
-			if r.Labels != nil {
-				l = r.Labels[c]
-			}
-			if l.Abstain {
-				out.Null()
-			} else {
-				out.Number(l.Score)
-			}
-			out.Text(l.Tag)
-		}
-		out.Text(r.ID, r.TitleRaw, r.SeenAt, r.Language, r.LabelSource, strings.Join(r.Rules, ";"), strings.Join(r.Conflicts, ";"))
-		if err := out.End(); err != nil {
+		if err := out.Write(&rows[i]); err != nil {
 			return err
 		}
 	}

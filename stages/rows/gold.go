@@ -28,7 +28,8 @@ var plainColumns = []string{"url", "id", "title", "description", "source", "doma
 // 0 or 1 give an error that names it.
 func ReadGold(r io.Reader, format string, categories []string) (*Gold, error) {
 	g := &Gold{Categories: categories}
-	b := newBuilder()
+	limits := usual(&Budget{})
+	b := newBuilder(nil, limits.Budget)
 	var bad error // of the columns
 	check := func(names []string) {
 		if categories == nil {
@@ -36,7 +37,7 @@ func ReadGold(r io.Reader, format string, categories []string) (*Gold, error) {
 		}
 		bad = checkGold(names, g.Categories, categories != nil)
 	}
-	err := each(r, format, usual, check, func(rec table.Record, problem string) error {
+	err := each(r, format, limits, b.columns, check, func(rec *table.Record, problem string) error {
 		b.stats.Read++
 		if problem != "" {
 			return fmt.Errorf("gold row %d: %s", b.stats.Read, problem)
@@ -47,24 +48,28 @@ func ReadGold(r io.Reader, format string, categories []string) (*Gold, error) {
 		if bad != nil {
 			return bad
 		}
-		row := b.row(rec)
+		built, err := b.build(rec)
+		if err != nil {
+			return err
+		}
+		row := *built
 		if row.Problem != "" {
 			return fmt.Errorf("gold row %d: %s", b.stats.Read, row.Problem)
 		}
 		row.Labels = make([]Label, len(g.Categories))
 		for i, c := range g.Categories {
-			f, given, err := score(rec[c])
-			switch text := rec[c].String(); {
+			f, given, err := score(rec.Get(c))
+			switch text := rec.Get(c).String(); {
 			case err != nil || given && f != 0 && f != 1:
 				return fmt.Errorf("gold row %d (%s): column %s holds %q, want 0 or 1", b.stats.Read, row.Title, c, text)
 			case !given:
 				return fmt.Errorf("gold row %d (%s): column %s is empty, want 0 or 1", b.stats.Read, row.Title, c)
 			}
-			row.Labels[i] = Label{Score: f, Tag: strings.TrimSpace(rec[c+"_tag"].String())}
+			row.Labels[i] = Label{Score: f, Tag: strings.TrimSpace(rec.Get(c + "_tag").String())}
 		}
 		row.LabelSource = "gold"
 		g.Rows = append(g.Rows, row)
-		return nil
+		return limits.Budget.Hold(row.size())
 	})
 	g.Stats = b.stats
 	if err = cmp.Or(err, bad); err != nil {
@@ -76,10 +81,10 @@ func ReadGold(r io.Reader, format string, categories []string) (*Gold, error) {
 	return g, nil
 }
 
-func recordColumns(rec table.Record) []string {
+func recordColumns(rec *table.Record) []string {
 	var names []string
-	for n := range rec {
-		if n != table.MendedMark {
+	for i, n := range rec.Names() {
+		if rec.At(i).Present() && i != atMended {
 			names = append(names, n)
 		}
 	}
@@ -89,9 +94,13 @@ func recordColumns(rec table.Record) []string {
 
 // goldCategories are the columns that have a tag column beside them.
 func goldCategories(names []string) []string {
+	there := map[string]bool{}
+	for _, n := range names {
+		there[n] = true
+	}
 	out := []string{}
 	for _, n := range names {
-		if slices.Contains(names, n+"_tag") && !slices.Contains(plainColumns, n) {
+		if there[n+"_tag"] && !slices.Contains(plainColumns, n) {
 			out = append(out, n)
 		}
 	}

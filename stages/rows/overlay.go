@@ -34,7 +34,8 @@ var overlayColumns = append([]string{"reviewer", "time", "reasons", "suggested",
 // A column that is neither is an error, and so is a label or a time that cannot
 // be read; both name the record. Several corrections of one row stay several.
 func ReadOverlay(r io.Reader, format string, categories []string) ([]Correction, error) {
-	b := newBuilder()
+	limits := usual(&Budget{})
+	b := newBuilder(nil, limits.Budget)
 	number := 0
 	var out []Correction
 	var bad error // of the header
@@ -43,7 +44,7 @@ func ReadOverlay(r io.Reader, format string, categories []string) ([]Correction,
 			bad = fmt.Errorf("line 1: %w", bad)
 		}
 	}
-	err := each(r, format, usual, header, func(rec table.Record, problem string) error {
+	err := each(r, format, limits, b.columns, header, func(rec *table.Record, problem string) error {
 		number++
 		if bad != nil {
 			return bad
@@ -64,7 +65,7 @@ func ReadOverlay(r io.Reader, format string, categories []string) ([]Correction,
 		}
 		c.Number = number
 		out = append(out, c)
-		return nil
+		return limits.Budget.Hold(c.size())
 	})
 	if err = cmp.Or(err, bad); err != nil {
 		return nil, err
@@ -72,13 +73,15 @@ func ReadOverlay(r io.Reader, format string, categories []string) ([]Correction,
 	return out, nil
 }
 
-func correction(b *builder, rec table.Record, categories []string) (Correction, error) {
+func correction(b *builder, rec *table.Record, categories []string) (Correction, error) {
 	named := rec.First("url", "id", "title") != ""
 	if rec.First("title") == "" {
-		rec["title"] = table.Text("-") // the builder wants one; url or id name the row
+		rec.Set(atTitle, table.Text("-")) // the builder wants one; url or id name the row
 	}
-	row := b.row(rec)
+	row, err := b.build(rec)
 	switch {
+	case err != nil:
+		return Correction{}, err
 	case !named:
 		return Correction{}, fmt.Errorf("it has no url, id or title: which row does it mean?")
 	case row.Problem != "":
@@ -87,22 +90,21 @@ func correction(b *builder, rec table.Record, categories []string) (Correction, 
 	if row.Title == "-" {
 		row.Title = ""
 	}
-	c := Correction{Row: row, Reviewer: strings.TrimSpace(rec.First("reviewer"))}
+	c := Correction{Row: *row, Reviewer: strings.TrimSpace(rec.First("reviewer"))}
 	if t := strings.TrimSpace(rec.First("time")); t != "" {
-		var err error
 		if c.Time, err = time.Parse(time.RFC3339, t); err != nil {
 			return Correction{}, fmt.Errorf("the time %q is not written as 2006-01-02T15:04:05Z", t)
 		}
 	}
 	c.Labels = make([]Label, len(categories))
 	for i, name := range categories {
-		f, given, err := score(rec[name])
+		f, given, err := score(rec.Get(name))
 		if err != nil {
 			return Correction{}, fmt.Errorf("column %s: %w", name, err)
 		}
 		c.Labels[i] = Label{Score: f, Abstain: !given}
 		if given {
-			c.Labels[i].Tag = strings.TrimSpace(rec[name+"_tag"].String())
+			c.Labels[i].Tag = strings.TrimSpace(rec.Get(name + "_tag").String())
 		}
 	}
 	return c, nil

@@ -1,9 +1,11 @@
 package rows
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"path"
+	"slices"
 	"strings"
 
 	"github.com/sprint-ml/sprint/stages"
@@ -18,12 +20,33 @@ const (
 	Parquet = "parquet"
 )
 
-// ErrFormat says that a file as a whole is not what its format promises.
-var ErrFormat = table.ErrFormat
+// Errors of files of rows.
+var (
+	// ErrFormat says that a file as a whole is not what its format promises.
+	ErrFormat = table.ErrFormat
+	// ErrBudget says that a file decodes to far more than its size shows.
+	ErrBudget = table.ErrBudget
+)
 
-// usual are the limits of every file of rows: longer lines of jsonl and csv are
-// skipped and counted.
-var usual = table.Limits{MaxLine: 1 << 20, MaxBytes: 4 << 30}
+// Unreadable is the failure of a file of rows that cannot be read. Its code and hint are
+// those given where the file's bytes are at fault, unless the error calls for others.
+func Unreadable(code stages.Code, hint, name string, err error) error {
+	switch {
+	case errors.Is(err, table.ErrMemory):
+		return stages.Fail(stages.CodeMemory, "split the file, or give the process more memory", "%s: %w", name, err)
+	case errors.Is(err, table.ErrBudget), errors.Is(err, table.ErrTooLarge):
+		return stages.Fail(code, "write it as csv or jsonl, or in several files", "%s: %w", name, err)
+	case errors.Is(err, table.ErrFormat):
+		return stages.Fail(code, hint, "%s: %w", name, err)
+	}
+	return fmt.Errorf("%s: %w", name, err)
+}
+
+// usual are the limits of a file of rows, and of the others of its budget: longer lines
+// of jsonl and csv are skipped and counted.
+func usual(budget *table.Budget) table.Limits {
+	return table.Limits{MaxLine: 1 << 20, MaxBytes: 4 << 30, Budget: budget}
+}
 
 // FormatOf tells the format from a file's name; ok is false if it does not say.
 func FormatOf(name string) (format string, ok bool) {
@@ -50,45 +73,67 @@ func CheckFormat(path, name string) []stages.Problem {
 	return []stages.Problem{{Path: path, Message: name + ": the extension does not tell the format", Hint: "use a .csv, .jsonl or .parquet file"}}
 }
 
-// Read reads a whole file of rows. Titles are normalised and the raw ones kept.
-// Rows of no use are left out and counted; a file that is not of its format is
-// an error that wraps ErrFormat.
-func Read(r io.Reader, format string) (*Table, error) { return read(r, format, usual, false) }
+// Budget bounds what files may cost together. The zero value is ready.
+type Budget = table.Budget
 
-// ReadKeepingBad is Read with a row that has Problem set in the place of each one of
-// no use.
-func ReadKeepingBad(r io.Reader, format string) (*Table, error) { return read(r, format, usual, true) }
+// Visit is called for each row of a file, with Problem set in the place of one of no use.
+// Row and labels are reused for the next one. categories are those of the labels, as far
+// as the file was read.
+type Visit func(row *Row, categories []string) error
 
-func read(r io.Reader, format string, limits table.Limits, keepBad bool) (*Table, error) {
-	t, b := &Table{}, newBuilder()
+// Each visits the rows of a file in order and holds none of them. Titles are normalised
+// and the raw ones kept. A file that is not of its format is an error that wraps
+// ErrFormat, one that decodes to more than the budget ErrBudget.
+func Each(r io.Reader, format string, budget *Budget, visit Visit) (categories []string, stats Stats, err error) {
+	return eachRow(r, format, usual(budget), visit)
+}
+
+func eachRow(r io.Reader, format string, limits table.Limits, visit Visit) ([]string, Stats, error) {
+	b := newBuilder(isLabel, limits.Budget)
 	b.discover = format == JSONL
-	err := each(r, format, limits, b.declareColumns, func(rec table.Record, problem string) error {
-		row := Row{Problem: problem}
+	err := each(r, format, limits, b.columns, b.declareColumns, func(rec *table.Record, problem string) (err error) {
+		row := &Row{Problem: problem}
 		b.stats.Read++
 		switch problem {
 		case "":
-			row = b.row(rec)
+			row, err = b.build(rec)
 		case table.ProblemTooLong:
 			b.stats.TooLong++
 		default:
 			b.stats.Malformed++
 		}
-		if row.Problem == "" || keepBad {
-			t.Rows = append(t.Rows, row)
+		if err == nil {
+			err = visit(row, b.cats)
 		}
-		return nil
+		return err
+	})
+	return b.cats, b.stats, err
+}
+
+// Read reads a whole file of rows, like Each. Rows of no use are left out and counted.
+func Read(r io.Reader, format string) (*Table, error) { return read(r, format, usual(&Budget{})) }
+
+func read(r io.Reader, format string, limits table.Limits) (*Table, error) {
+	t := &Table{}
+	var err error
+	t.Categories, t.Stats, err = eachRow(r, format, limits, func(row *Row, _ []string) error {
+		if row.Problem != "" {
+			return nil
+		}
+		kept := *row
+		kept.Labels = slices.Clone(row.Labels)
+		t.Rows = append(t.Rows, kept)
+		return limits.Budget.Hold(kept.size())
 	})
 	if err != nil {
 		return nil, err
 	}
-	t.Categories, t.Stats = b.cats, b.stats
 	t.abstain()
 	return t, nil
 }
 
 // DecodeParquet reads a file that WriteParquet wrote, or any parquet file with a
-// title column; columns it does not know are ignored. It holds the stream in memory:
-// what a stage does with its inputs.
+// title column; columns it does not know are ignored.
 func DecodeParquet(r io.Reader) (rows []Row, categories []string, err error) {
 	t, err := Read(r, Parquet)
 	if err != nil {
@@ -99,14 +144,14 @@ func DecodeParquet(r io.Reader) (rows []Row, categories []string, err error) {
 
 // each calls visit for every record of a file, or for what stands in its place
 // with a problem. header is told the columns, where the format knows them.
-func each(r io.Reader, format string, limits table.Limits, header func([]string), visit table.Visit) error {
+func each(r io.Reader, format string, limits table.Limits, columns *table.Columns, header table.Header, visit table.Visit) error {
 	switch format {
 	case JSONL:
-		return table.JSONL(r, limits, visit)
+		return table.JSONL(r, limits, columns, visit)
 	case CSV:
-		return table.CSV(r, limits, header, visit)
+		return table.CSV(r, limits, columns, header, visit)
 	case Parquet:
-		return parquet.Read(r, limits.MaxBytes, header, visit)
+		return parquet.Read(r, limits, columns, header, visit)
 	}
 	return fmt.Errorf("%w: %q is none of jsonl, csv, parquet", ErrFormat, format)
 }

@@ -11,9 +11,9 @@
 package rows
 
 import (
-	"slices"
 	"strings"
 	"time"
+	"unsafe"
 )
 
 // Label is the target of one category of one row.
@@ -45,9 +45,16 @@ type Row struct {
 	Rules []string
 	// Conflicts lists the categories on which labellers disagreed.
 	Conflicts []string
-	// Problem says why the row is unusable. Only ReadKeepingBad yields such
-	// rows; they hold id and url at most.
+	// Problem says why the row is unusable. Only Each yields such rows; they hold id
+	// and url at most.
 	Problem string
+}
+
+// size is what the row takes in memory.
+func (r *Row) size() int64 {
+	n := int(unsafe.Sizeof(*r)) + len(r.Title) + len(r.Description) + len(r.URL) + len(r.Source) + len(r.ID) + len(r.TitleRaw) + len(r.SeenAt) + len(r.Language) + len(r.LabelSource)
+	n += len(r.Labels)*int(unsafe.Sizeof(Label{})) + (len(r.Rules)+len(r.Conflicts))*int(unsafe.Sizeof(""))
+	return int64(n)
 }
 
 // DecidedBy returns the source of a category's label, as LabelSource has it.
@@ -71,28 +78,6 @@ type Table struct {
 	Stats      Stats
 }
 
-// Append adds the rows of another table, whose categories may be others or in
-// another order.
-func (t *Table) Append(o *Table) {
-	t.Stats.add(o.Stats)
-	for _, c := range o.Categories {
-		if !slices.Contains(t.Categories, c) {
-			t.Categories = append(t.Categories, c)
-		}
-	}
-	for _, r := range o.Rows {
-		if r.Labels != nil {
-			labels := slices.Repeat([]Label{{Abstain: true}}, len(t.Categories))
-			for i, c := range o.Categories {
-				labels[slices.Index(t.Categories, c)] = r.Labels[i]
-			}
-			r.Labels = labels
-		}
-		t.Rows = append(t.Rows, r)
-	}
-	t.abstain()
-}
-
 // abstain gives labelled rows a label of each category that was met after them.
 func (t *Table) abstain() {
 	for i := range t.Rows {
@@ -114,7 +99,8 @@ type Stats struct {
 // Bad counts the rows that were skipped.
 func (s Stats) Bad() int { return s.NoTitle + s.Malformed + s.TooLong }
 
-func (s *Stats) add(o Stats) {
+// Add adds what reading another file met.
+func (s *Stats) Add(o Stats) {
 	s.Read += o.Read
 	s.NoTitle += o.NoTitle
 	s.Malformed += o.Malformed

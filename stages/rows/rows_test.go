@@ -151,7 +151,7 @@ func TestReadRefuses(t *testing.T) {
 	if _, err := rows.Read(strings.NewReader("x"), rows.Parquet); !errors.Is(err, rows.ErrFormat) {
 		t.Error(err)
 	}
-	if _, err := rows.ReadWithin(strings.NewReader("{}{}{}{}\n{}"), rows.JSONL, table.Limits{MaxLine: 10, MaxBytes: 5}, false); !errors.Is(err, table.ErrTooLarge) {
+	if _, err := rows.ReadWithin(strings.NewReader("{}{}{}{}\n{}"), rows.JSONL, table.Limits{MaxLine: 10, MaxBytes: 5}); !errors.Is(err, table.ErrTooLarge) {
 		t.Error(err)
 	}
 }

@@ -93,6 +93,21 @@ func WriteRows(ctx context.Context, out stages.Outputs, name string, in []rows.R
 	})
 }
 
+// WriteEachRow is WriteRows of rows that each yields one by one, with labels of so many
+// categories.
+func WriteEachRow(ctx context.Context, out stages.Outputs, name string, categories []string, each func(categories int, visit func(*rows.Row) error) error) error {
+	return write(ctx, out, name, mediaParquet, func(w io.Writer) error {
+		table, err := rows.NewWriter(w, categories)
+		if err != nil {
+			return err
+		}
+		if err := each(len(categories), table.Write); err != nil {
+			return err
+		}
+		return table.Close()
+	})
+}
+
 // WriteFile commits an output that is one file. media is its MIME type.
 func WriteFile(ctx context.Context, out stages.Outputs, name, media string, data []byte) error {
 	return write(ctx, out, name, media, func(w io.Writer) error {

@@ -108,7 +108,7 @@ func (p *matcher) file(path, format string) ([]rows.Row, error) {
 	}
 	t, err := rows.Read(f, format)
 	if err != nil {
-		return nil, stages.Fail(stages.CodePlan, "check that the file is whole and that files.format fits", "%s: %w", path, err)
+		return nil, rows.Unreadable(stages.CodePlan, "check that the file is whole and that files.format fits", path, err)
 	}
 	return t.Rows, nil
 }

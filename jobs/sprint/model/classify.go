@@ -62,20 +62,23 @@ are used if there. Texts can be given as arguments too.`,
 				return err
 			}
 			defer done()
-			table, err := readTexts(a, args, input, format)
-			if err != nil {
-				return err
+			var end func() error // of the answers
+			w := &answers.Writer{Classifier: c, All: showAll, Open: func() (sink answers.Sink, err error) {
+				sink, end, err = answerSink(a, output, c)
+				return sink, err
+			}}
+			err = eachText(ctx, a, args, input, format, w.Row)
+			if err == nil {
+				err = w.Flush(ctx)
 			}
-			w, end, err := answerSink(a, output, c)
-			if err != nil {
-				return err
+			if err == nil {
+				err = end()
 			}
-			bad, err := answers.Write(ctx, c, table, showAll, w)
-			if err := errors.Join(err, end()); err != nil {
+			if err != nil {
 				return app.Interrupted(ctx, err)
 			}
-			if bad > 0 {
-				fmt.Fprintf(a.Stderr, "sprint: %d of %d rows could not be classified\n", bad, len(table))
+			if w.Bad > 0 {
+				fmt.Fprintf(a.Stderr, "sprint: %d of %d rows could not be classified\n", w.Bad, w.Rows)
 				return app.Exit(stages.CodeStage)
 			}
 			return nil
@@ -105,21 +108,22 @@ func openModel(ctx context.Context, a *app.App, cmd *cobra.Command, m *modelFlag
 	return c, done, err
 }
 
-// readTexts gives the rows to classify; those that cannot be used keep their
-// place.
-func readTexts(a *app.App, args []string, input, format string) ([]rows.Row, error) {
-	if len(args) > 0 {
-		out := make([]rows.Row, len(args))
-		for i, t := range args {
-			out[i].Title = rows.NormalizeTitle(t)
+// eachText visits the rows to classify in order, and in the place of those that cannot be
+// used what is wrong with them. It holds none of them.
+func eachText(ctx context.Context, a *app.App, args []string, input, format string, visit func(context.Context, *rows.Row) error) error {
+	for _, t := range args {
+		if err := visit(ctx, &rows.Row{Title: rows.NormalizeTitle(t)}); err != nil {
+			return err
 		}
-		return out, nil
+	}
+	if len(args) > 0 {
+		return nil
 	}
 	r := a.Stdin
 	if input != "" && input != "-" {
 		f, err := os.Open(input)
 		if err != nil {
-			return nil, &diagnostic.UsageError{Message: fmt.Sprintf("cannot read --input: %v", err)}
+			return &diagnostic.UsageError{Message: fmt.Sprintf("cannot read --input: %v", err)}
 		}
 		defer f.Close()
 		r = f
@@ -127,14 +131,20 @@ func readTexts(a *app.App, args []string, input, format string) ([]rows.Row, err
 	if format == "" {
 		var ok bool
 		if format, ok = rows.FormatOf(input); !ok {
-			format = "jsonl"
+			format = rows.JSONL
 		}
 	}
-	t, err := rows.ReadKeepingBad(r, format)
-	if err != nil {
-		return nil, stages.Fail(stages.CodeStage, "--format says what the input is: jsonl, csv or parquet", "read the input: %w", err)
+	var failed error // of the answers, not of the input
+	_, _, err := rows.Each(r, format, &rows.Budget{}, func(row *rows.Row, _ []string) error {
+		if failed = ctx.Err(); failed == nil {
+			failed = visit(ctx, row)
+		}
+		return failed
+	})
+	if err != nil && failed == nil {
+		err = rows.Unreadable(stages.CodeStage, "--format says what the input is: jsonl, csv or parquet", "read the input", err)
 	}
-	return t.Rows, nil
+	return err
 }
 
 // answerSink is the sink of --output, in the format of its extension.

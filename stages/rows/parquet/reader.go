@@ -1,148 +1,156 @@
 // Package parquet reads and writes Parquet files of records without trusting what
 // a file says of itself.
 //
-// reader.go and writer.go are the two directions. validate.go checks
-// what the library would allocate for before it is read. Format:
+// reader.go and writer.go are the two directions. A file is read by what is here and
+// not by the library that writes: its pages come value by value, so that none costs
+// more than what is read of it. thrift.go is the protocol of metadata, footer.go the
+// schema and where columns lie, page.go the heads of pages and compression, column.go
+// a column in its pages, values.go and delta.go the encodings of values. Columns that
+// repeat or nest, and those of no use, are walked over. Format:
 // https://parquet.apache.org/docs/file-format/
 package parquet
 
 import (
 	"bytes"
-	"encoding/binary"
 	"errors"
 	"fmt"
 	"io"
-
-	"github.com/parquet-go/parquet-go"
+	"io/fs"
 
 	"github.com/sprint-ml/sprint/stages/rows/table"
 )
 
-// errVisit carries an error of a visitor past the recover of readFile.
-type errVisit struct{ error }
-
-// Read visits the rows of a stream of at most limit bytes, which it holds in memory,
-// in order; header is told the names of its plain columns, others are ignored. A
-// stream that is not of the format, or that would cost more memory than it has bytes
-// to show for, gives an error that wraps table.ErrFormat; a longer one, one that
-// wraps table.ErrTooLarge.
-func Read(r io.Reader, limit int64, header func([]string), visit table.Visit) error {
-	data, err := io.ReadAll(io.LimitReader(r, limit+1))
-	if err != nil {
+// Read visits the rows of a stream of at most the limits' bytes in order; header is told
+// the names of its plain columns, others are ignored. A stream that is not of the format
+// gives an error that wraps table.ErrFormat; one that is longer, table.ErrTooLarge; one
+// that decodes to more than its budget, table.ErrBudget.
+//
+// A stream that can be read at any place, as a file can, is read there; any other is
+// held in memory.
+func Read(r io.Reader, limits table.Limits, columns *table.Columns, header table.Header, visit table.Visit) error {
+	if f, ok := r.(file); ok {
+		if info, err := f.Stat(); err == nil && info.Mode().IsRegular() {
+			return readFile(f, info.Size(), limits, columns, header, visit)
+		}
+	}
+	mark := make([]byte, 4) // a stream without it may be endless
+	if n, err := io.ReadFull(r, mark); string(mark) != "PAR1" {
+		if err == nil || errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
+			err = fmt.Errorf("%w: not a parquet file: it begins with %q", table.ErrFormat, mark[:n])
+		}
 		return err
 	}
-	if int64(len(data)) > limit {
-		return fmt.Errorf("%w: over %d bytes", table.ErrTooLarge, limit)
-	}
-	return readFile(data, header, visit)
-}
-
-// readFile visits the rows of a whole file.
-//
-// The library panics on some broken files; here that is a bad format like any
-// other.
-func readFile(data []byte, header func([]string), visit table.Visit) (err error) {
-	defer func() {
-		if p := recover(); p != nil {
-			err = fmt.Errorf("%w: broken parquet file: %v", table.ErrFormat, p)
+	data := bytes.NewBuffer(mark)
+	for {
+		n, err := io.CopyN(data, r, 1<<20)
+		if err := limits.Budget.Hold(n); err != nil {
+			return err
 		}
-		if v, ok := errors.AsType[errVisit](err); ok {
-			err = v.error
-		}
-	}()
-	// The library allocates whatever the footer's length says, which is the four
-	// bytes before the last four.
-	size := int64(len(data))
-	if size < 12 {
-		return fmt.Errorf("%w: not a parquet file: %d bytes", table.ErrFormat, size)
-	}
-	tail := data[size-8:]
-	n := int64(binary.LittleEndian.Uint32(tail))
-	if n > size-12 || string(tail[4:]) != "PAR1" {
-		return fmt.Errorf("%w: not a parquet file: a footer of %d bytes and the mark %q in a file of %d", table.ErrFormat, n, tail[4:], size)
-	}
-	if err := checkMetadata(data[size-8-n : size-8]); err != nil {
-		return fmt.Errorf("%w: broken parquet file: %w", table.ErrFormat, err)
-	}
-	r := bytes.NewReader(data)
-	f, err := parquet.OpenFile(r, size, parquet.SkipBloomFilters(true), parquet.SkipPageIndex(true))
-	if err != nil {
-		return fmt.Errorf("%w: not a parquet file: %w", table.ErrFormat, err)
-	}
-	if err := checkPages(r, size, f.Metadata()); err != nil {
-		return fmt.Errorf("%w: broken parquet file: %w", table.ErrFormat, err)
-	}
-	var names []string
-	byIndex := map[int]string{}
-	for _, path := range f.Schema().Columns() {
-		if len(path) == 1 {
-			leaf, _ := f.Schema().Lookup(path...)
-			if !leaf.Node.Repeated() {
-				names = append(names, path[0])
-				byIndex[leaf.ColumnIndex] = path[0]
-			}
-		}
-	}
-	header(names)
-	rec := table.Record{}
-	buf := make([]parquet.Row, 128)
-	for _, g := range f.RowGroups() {
-		if err := groupRecords(g, buf, byIndex, rec, visit); err != nil {
+		switch {
+		case int64(data.Len()) > limits.MaxBytes:
+			return fmt.Errorf("%w: over %d bytes", table.ErrTooLarge, limits.MaxBytes)
+		case errors.Is(err, io.EOF):
+			return readFile(bytes.NewReader(data.Bytes()), int64(data.Len()), limits, columns, header, visit)
+		case err != nil:
 			return err
 		}
 	}
-	return nil
 }
 
-func groupRecords(g parquet.RowGroup, buf []parquet.Row, byIndex map[int]string, rec table.Record, visit table.Visit) error {
-	in := g.Rows()
-	defer in.Close()
-	for {
-		n, err := in.ReadRows(buf)
-		for _, row := range buf[:n] {
-			clear(rec)
-			for _, v := range row {
-				if name, ok := byIndex[v.Column()]; ok {
-					rec[name] = cellOf(v)
-				}
-			}
-			if err := visit(rec, ""); err != nil {
-				return errVisit{err}
-			}
-		}
-		if errors.Is(err, io.EOF) {
-			return nil
-		}
+// file is what an open file can do.
+type file interface {
+	io.ReaderAt
+	Stat() (fs.FileInfo, error)
+}
+
+// reading is one pass over a file.
+type reading struct {
+	pages   pages
+	columns []*column
+	record  *table.Record
+	visit   table.Visit
+}
+
+// readFile visits the rows of a whole file.
+func readFile(in io.ReaderAt, size int64, limits table.Limits, columns *table.Columns, header table.Header, visit table.Visit) error {
+	if size > limits.MaxBytes {
+		return fmt.Errorf("%w: over %d bytes", table.ErrTooLarge, limits.MaxBytes)
+	}
+	limits.Budget.Read(size)
+	footer, err := readFooter(in, size)
+	if err != nil {
+		return fmt.Errorf("%w: %w", table.ErrFormat, err)
+	}
+	leaves, err := readSchema(footer)
+	if err != nil {
+		return broken(err)
+	}
+	names := make([]string, len(leaves))
+	for i, l := range leaves {
+		names[i] = l.name
+	}
+	header(names)
+	r := &reading{pages: pages{in: in, budget: limits.Budget}, record: table.NewRecord(columns), visit: visit}
+	defer r.pages.close()
+	used := leaves[:0]
+	for _, l := range leaves {
+		place, ok, err := columns.Place(l.name)
 		if err != nil {
-			return fmt.Errorf("%w: broken parquet file: %w", table.ErrFormat, err)
+			return err
 		}
-		if n == 0 {
-			return fmt.Errorf("%w: broken parquet file: a row group ends early", table.ErrFormat)
+		if ok {
+			used = append(used, l)
+			r.columns = append(r.columns, &column{leaf: l, place: place, pages: &r.pages})
 		}
 	}
+	// All row groups are looked at before any row is read.
+	err = eachRowGroup(footer, used, size, func(number int, g group) error {
+		if err := limits.Budget.Spend(table.CostRow * g.rows); err != nil {
+			return fmt.Errorf("row group %d of %d rows: %w", number, g.rows, err)
+		}
+		return nil
+	})
+	if err == nil {
+		err = eachRowGroup(footer, used, size, r.rowGroup)
+	}
+	if v, ok := errors.AsType[errVisit](err); ok {
+		return v.error
+	}
+	return broken(err)
 }
 
-// cellOf copies a value: its bytes belong to a page that is reused.
-func cellOf(v parquet.Value) table.Cell {
-	if v.IsNull() {
-		return table.Cell{}
+// errVisit marks an error of a visitor among those of the file.
+type errVisit struct{ error }
+
+// broken is the error of a file that is not what it says; too much is no such error.
+func broken(err error) error {
+	if err == nil || errors.Is(err, table.ErrBudget) {
+		return err
 	}
-	switch v.Kind() {
-	case parquet.ByteArray, parquet.FixedLenByteArray:
-		return table.Text(string(v.ByteArray()))
-	case parquet.Double:
-		return table.Number(v.Double())
-	case parquet.Float:
-		return table.Number(float64(v.Float()))
-	case parquet.Int32:
-		return table.Number(float64(v.Int32()))
-	case parquet.Int64:
-		return table.Number(float64(v.Int64()))
-	case parquet.Boolean:
-		if v.Boolean() {
-			return table.Number(1)
+	return fmt.Errorf("%w: broken parquet file: %w", table.ErrFormat, err)
+}
+
+// rowGroup visits the rows of a row group.
+func (r *reading) rowGroup(number int, g group) error {
+	for i, c := range r.columns {
+		c.reset(g.chunks[i])
+	}
+	for range g.rows {
+		cost := int64(0)
+		for _, c := range r.columns {
+			cell, err := c.next()
+			if err != nil {
+				return fmt.Errorf("row group %d, column %s: %w", number, c.name, err)
+			}
+			r.record.Set(c.place, cell)
+			cost += 1 + int64(cell.Len())
 		}
-		return table.Number(0)
+		if err := r.pages.budget.Spend(cost); err != nil {
+			return fmt.Errorf("row group %d: %w", number, err)
+		}
+		if err := r.visit(r.record, ""); err != nil {
+			return errVisit{err}
+		}
 	}
-	return table.Cell{}
+	return nil
 }

@@ -11,7 +11,7 @@ import (
 // CSV reads a file whose first record names the columns; header is told the
 // names. Lines over the cap are visited after all others. A header that cannot be
 // read is an error that wraps ErrFormat.
-func CSV(r io.Reader, o Limits, header func([]string), visit Visit) error {
+func CSV(r io.Reader, o Limits, columns *Columns, header Header, visit Visit) error {
 	lines, tooLong := shortLines(r, o)
 	defer lines.Close()
 	in := csv.NewReader(lines)
@@ -32,7 +32,7 @@ func CSV(r io.Reader, o Limits, header func([]string), visit Visit) error {
 		names[i] = strings.ToValidUTF8(strings.TrimSpace(n), "\uFFFD")
 	}
 	header(names)
-	if err := csvRecords(in, names, visit); err != nil {
+	if err := csvRecords(in, columns, names, visit); err != nil {
 		return err
 	}
 	for range <-tooLong {
@@ -65,8 +65,18 @@ func shortLines(r io.Reader, o Limits) (lines *io.PipeReader, tooLong <-chan int
 }
 
 // csvRecords visits the records below the header.
-func csvRecords(in *csv.Reader, names []string, visit Visit) error {
-	rec := Record{}
+func csvRecords(in *csv.Reader, columns *Columns, names []string, visit Visit) error {
+	places := make([]int, len(names)) // -1 for a column of no use
+	for i, n := range names {
+		place, ok, err := columns.Place(n)
+		if err != nil {
+			return err
+		}
+		if places[i] = place; !ok {
+			places[i] = -1
+		}
+	}
+	rec := NewRecord(columns)
 	for {
 		fields, err := in.Read()
 		problem := ""
@@ -81,9 +91,10 @@ func csvRecords(in *csv.Reader, names []string, visit Visit) error {
 		case len(fields) != len(names):
 			problem = fmt.Sprintf("%d fields, the header has %d", len(fields), len(names))
 		default:
-			clear(rec)
 			for i, v := range fields {
-				rec[names[i]] = Text(v)
+				if places[i] >= 0 {
+					rec.Set(places[i], Text(v))
+				}
 			}
 		}
 		if err := visit(rec, problem); err != nil {

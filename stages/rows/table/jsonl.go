@@ -11,8 +11,8 @@ import (
 // JSONL reads a file of JSON objects, one a line. Blank lines are no records, and
 // values that are objects or lists are left out. A file without any object is an
 // error that wraps ErrFormat.
-func JSONL(r io.Reader, o Limits, visit Visit) error {
-	rec := Record{}
+func JSONL(r io.Reader, o Limits, columns *Columns, visit Visit) error {
+	rec := NewRecord(columns)
 	lines, good := 0, 0
 	err := eachLine(r, o, func(line []byte, tooLong bool) error {
 		if tooLong {
@@ -23,7 +23,7 @@ func JSONL(r io.Reader, o Limits, visit Visit) error {
 			return nil
 		}
 		lines++
-		clear(rec)
+		clear(rec.Cells)
 		var fields map[string]any
 		mended, _ := RepairJSON(line)
 		if err := json.Unmarshal(mended, &fields); err != nil || fields == nil {
@@ -31,24 +31,23 @@ func JSONL(r io.Reader, o Limits, visit Visit) error {
 		}
 		good++
 		for name, v := range fields {
-			switch v := v.(type) {
-			case string:
-				rec[name] = Text(v)
-			case float64:
-				rec[name] = Number(v)
-			case bool:
-				if v {
-					rec[name] = Number(1)
-				} else {
-					rec[name] = Number(0)
-				}
-			case nil:
-				rec[name] = Cell{}
+			cell := jsonCell(v)
+			if !cell.Present() {
+				continue
+			}
+			place, ok, err := columns.Place(name)
+			if err != nil {
+				return err
+			}
+			if ok {
+				rec.Set(place, cell)
 			}
 		}
 		// encoding/json replaces invalid UTF-8 without a word; the reader of the record counts.
 		if !utf8.Valid(line) {
-			rec[MendedMark] = Cell{set: true}
+			if place, ok, err := columns.Place(MendedMark); ok && err == nil {
+				rec.Set(place, Null())
+			}
 		}
 		return visit(rec, "")
 	})
@@ -56,4 +55,22 @@ func JSONL(r io.Reader, o Limits, visit Visit) error {
 		return fmt.Errorf("%w: none of %d lines is a JSON object", ErrFormat, lines)
 	}
 	return err
+}
+
+// jsonCell is absent for an object or a list.
+func jsonCell(v any) Cell {
+	switch v := v.(type) {
+	case string:
+		return Text(v)
+	case float64:
+		return Number(v)
+	case bool:
+		if v {
+			return Number(1)
+		}
+		return Number(0)
+	case nil:
+		return Null()
+	}
+	return Cell{}
 }

@@ -20,6 +20,7 @@ func eachLine(r io.Reader, o Limits, visit func(line []byte, tooLong bool) error
 		if total += int64(len(part)); total > o.MaxBytes {
 			return fmt.Errorf("%w: over %d bytes", ErrTooLarge, o.MaxBytes)
 		}
+		o.Budget.Read(int64(len(part)))
 		if !tooLong {
 			line = append(line, part...)
 			tooLong = len(line) > o.MaxLine+2

@@ -3,7 +3,8 @@
 //
 // record.go is a record, csv.go and jsonl.go read the formats, lines.go cuts a
 // stream into lines of bounded length, json_repair.go mends JSON that sources
-// write wrongly. What the columns mean is decided in package rows.
+// write wrongly. budget.go bounds what a file may cost. What the columns mean is
+// decided in package rows.
 package table
 
 import (
@@ -26,6 +27,8 @@ type Limits struct {
 	MaxLine int
 	// MaxBytes is the most bytes of the file.
 	MaxBytes int64
+	// Budget is told of every byte read; nil bounds nothing.
+	Budget *Budget
 }
 
 // ProblemTooLong is the problem of a line over Limits.MaxLine.
@@ -34,29 +37,51 @@ const ProblemTooLong = "line too long"
 // Visit is called for every record of a file, or for what stands in its place:
 // then problem says what is wrong and the record means nothing. The record is reused
 // for the next one. An error ends the reading.
-type Visit func(record Record, problem string) error
+type Visit func(record *Record, problem string) error
 
-// Cell is one value of a record. The zero value is null.
+// Header is told the names of a file's columns, where the format has them in one
+// place, before any record.
+type Header func(names []string)
+
+// Cell is one value of a record. The zero value is that of a column that the record
+// does not have.
 type Cell struct {
-	text     string
-	number   float64
-	isNumber bool
-	set      bool
+	text   string
+	number float64
+	kind   kind
 }
 
+type kind uint8
+
+const (
+	absent kind = iota
+	null
+	text
+	number
+)
+
+// Null returns a cell that holds nothing.
+func Null() Cell { return Cell{kind: null} }
+
 // Text returns a cell that holds a text.
-func Text(s string) Cell { return Cell{text: s, set: true} }
+func Text(s string) Cell { return Cell{text: s, kind: text} }
 
 // Number returns a cell that holds a number.
-func Number(f float64) Cell { return Cell{number: f, isNumber: true, set: true} }
+func Number(f float64) Cell { return Cell{number: f, kind: number} }
 
-// Set reports whether the cell is not null.
-func (c Cell) Set() bool { return c.set }
+// Present reports whether the record has the cell's column.
+func (c Cell) Present() bool { return c.kind != absent }
+
+// Set reports whether the cell is neither null nor absent.
+func (c Cell) Set() bool { return c.kind > null }
+
+// Len is the length of the cell's text.
+func (c Cell) Len() int { return len(c.text) }
 
 // String returns the cell as text; a number as it would be written, null as the
 // empty text.
 func (c Cell) String() string {
-	if c.isNumber {
+	if c.kind == number {
 		return strconv.FormatFloat(c.number, 'f', -1, 64)
 	}
 	return c.text
@@ -65,11 +90,11 @@ func (c Cell) String() string {
 // Float returns the cell as a number; ok is false for null and blank text. Text
 // that is no number is an error.
 func (c Cell) Float() (f float64, ok bool, err error) {
-	if !c.set || !c.isNumber && strings.TrimSpace(c.text) == "" {
-		return 0, false, nil
-	}
-	if c.isNumber {
+	switch {
+	case c.kind == number:
 		return c.number, true, nil
+	case c.kind != text || strings.TrimSpace(c.text) == "":
+		return 0, false, nil
 	}
 	if f, err = strconv.ParseFloat(strings.TrimSpace(c.text), 64); err != nil {
 		return 0, false, fmt.Errorf("%q is no number", c.text)
@@ -77,21 +102,87 @@ func (c Cell) Float() (f float64, ok bool, err error) {
 	return f, true, nil
 }
 
-// Record is one row before its columns have a meaning: column name -> value.
-type Record map[string]Cell
+// maxColumns caps the columns of a file that are of use to its reader: every record
+// holds a cell for each.
+const maxColumns = 10_000
 
-// MendedMark is the column that a reader sets if it mended the record's text. No
-// column of a file can have that name.
-const MendedMark = "\x00mended"
+// Columns are those of a file that are of use, each with its place in a record.
+type Columns struct {
+	names  []string
+	places map[string]int
+	want   func(name string) bool
+}
+
+// NewColumns makes the columns of a file: these, in their order, and each one of the
+// file that want accepts; nil accepts all.
+func NewColumns(want func(name string) bool, names ...string) *Columns {
+	c := &Columns{names: names, places: make(map[string]int, len(names)), want: want}
+	for i, n := range names {
+		c.places[n] = i
+	}
+	return c
+}
+
+// Place returns the place of a column, which is taken up if it is of use; ok is false
+// if it is not.
+func (c *Columns) Place(name string) (place int, ok bool, err error) {
+	if place, ok = c.places[name]; ok || c.want != nil && !c.want(name) {
+		return place, ok, nil
+	}
+	if len(c.names) >= maxColumns {
+		return 0, false, fmt.Errorf("%w: more than %d columns", ErrBudget, maxColumns)
+	}
+	c.places[name] = len(c.names)
+	c.names = append(c.names, name)
+	return len(c.names) - 1, true, nil
+}
+
+// Names are the columns by place. The caller does not change them.
+func (c *Columns) Names() []string { return c.names }
+
+// Record is one row before its columns have a meaning: a cell for each of Columns.
+type Record struct {
+	*Columns
+	Cells []Cell
+}
+
+// NewRecord makes an empty record.
+func NewRecord(c *Columns) *Record { return &Record{c, make([]Cell, len(c.names))} }
+
+// Set puts a cell into a place.
+func (r *Record) Set(place int, c Cell) {
+	for place >= len(r.Cells) {
+		r.Cells = append(r.Cells, Cell{})
+	}
+	r.Cells[place] = c
+}
+
+// At returns the cell of a place, which may be none.
+func (r *Record) At(place int) Cell {
+	if place < 0 || place >= len(r.Cells) {
+		return Cell{}
+	}
+	return r.Cells[place]
+}
+
+// Get returns the cell of a column.
+func (r *Record) Get(name string) Cell {
+	if place, ok := r.places[name]; ok {
+		return r.At(place)
+	}
+	return Cell{}
+}
 
 // First returns the first non-empty of some columns.
-func (r Record) First(names ...string) string {
+func (r *Record) First(names ...string) string {
 	for _, n := range names {
-		if c, ok := r[n]; ok && c.set {
-			if s := c.String(); s != "" {
-				return s
-			}
+		if s := r.Get(n).String(); s != "" {
+			return s
 		}
 	}
 	return ""
 }
+
+// MendedMark is the column that a reader sets if it mended the record's text. No
+// column of a file can have that name.
+const MendedMark = "\x00mended"

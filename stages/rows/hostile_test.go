@@ -1,0 +1,46 @@
+package rows_test
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+	"testing"
+
+	"github.com/sprint-ml/sprint/stages"
+	"github.com/sprint-ml/sprint/stages/rows"
+)
+
+// TestTextsWithinABudget: files of text that stand for far more than they hold are refused
+// after work that their size allows.
+func TestTextsWithinABudget(t *testing.T) {
+	var categories strings.Builder
+	for i := range 5000 {
+		fmt.Fprintf(&categories, `,"c%d_score":1`, i)
+	}
+	names := func(n int, format string) string {
+		var b strings.Builder
+		for i := range n {
+			fmt.Fprintf(&b, format, i)
+		}
+		return b.String()
+	}
+	for name, c := range map[string]struct{ format, text string }{
+		"rows of few of many categories": {rows.JSONL, `{"title":"a"` + categories.String() + "}\n" + strings.Repeat(`{"title":"b","c1_score":1}`+"\n", 200_000)},
+		"many columns":                   {rows.CSV, "title" + names(50_000, ",c%d_score") + "\n" + strings.Repeat("a"+strings.Repeat(",", 50_000)+"\n", 10)},
+		"many names":                     {rows.JSONL, names(30_000, `{"title":"a","%d_score":1}`+"\n")},
+	} {
+		var budget rows.Budget
+		var visited int64
+		_, _, err := rows.Each(strings.NewReader(c.text), c.format, &budget, func(*rows.Row, []string) error { visited++; return nil })
+		if !errors.Is(err, rows.ErrBudget) {
+			t.Errorf("%s: %v", name, err)
+		}
+		if budget.Spent() > budget.Limit() || visited > 20_000 {
+			t.Errorf("%s: %d rows and %d decoded bytes of %d", name, visited, budget.Spent(), len(c.text))
+		}
+		var f *stages.Failure
+		if err := rows.Unreadable(stages.CodeStage, "other", "x.csv", err); !errors.As(err, &f) || f.Code != stages.CodeStage || !strings.Contains(f.Hint, "several files") || !strings.HasPrefix(err.Error(), "x.csv: ") {
+			t.Errorf("%s: the failure is %v", name, err)
+		}
+	}
+}
