@@ -12,11 +12,15 @@ import (
 	"fmt"
 	"io"
 	"log"
+	"math"
 	"os"
 	"os/signal"
+	"runtime/debug"
 	"syscall"
 	"time"
 
+	"github.com/sprint-ml/sprint/jobs/sprint/app"
+	"github.com/sprint-ml/sprint/ml/device"
 	"github.com/sprint-ml/sprint/stages"
 	"github.com/sprint-ml/sprint/stages/command"
 )
@@ -42,14 +46,18 @@ func (e *signalError) Error() string {
 // and to release its leases.
 const abortGrace = 3 * time.Second
 
+// endGrace is how long a command that is no run may take to end after the first signal.
+const endGrace = 5 * time.Second
+
 // signalGap is the time after a signal in which others are the same request: a
 // supervisor such as timeout(1) signals the process and then its whole group.
 const signalGap = time.Second
 
 // runAndReport is the whole program: it returns the exit code. The first SIGINT, SIGTERM
 // or SIGHUP (a closed terminal) asks for a clean end (75), the second for one
-// that waits for no checkpoint (130), the third for none at all. A SIGHUP that
-// nohup(1) had ignored at the start stays ignored. A reader that goes away is no
+// that waits for no checkpoint (130), the third for none at all. A command without
+// checkpoints that does not end, because it waits for a file say, is given up. A SIGHUP
+// that nohup(1) had ignored at the start stays ignored. A reader that goes away is no
 // reason to lose a training.
 func run(ctx context.Context, args, env []string, stdin io.Reader, stdout, stderr io.Writer) int {
 	if len(args) > 0 && args[0] == command.GuardWord {
@@ -64,15 +72,21 @@ func run(ctx context.Context, args, env []string, stdin io.Reader, stdout, stder
 	}
 	signal.Ignore(syscall.SIGPIPE)
 	defer signal.Stop(signals)
+	limitMemory()
 	code := make(chan int, 1)
-	abort := make(chan struct{})
-	go func() { code <- execute(ctx, abort, args, env, stdin, stdout, stderr) }()
-	var givenUp <-chan time.Time
+	ending := app.NewEnding()
+	go func() { code <- execute(ctx, ending, args, env, stdin, stdout, stderr) }()
+	var graceOver, givenUp <-chan time.Time
 	var last time.Time // of a request
 	for requests := 0; ; {
 		select {
 		case c := <-code:
 			return c
+		case <-graceOver:
+			if !ending.IsOrderly() {
+				fmt.Fprintf(stderr, "sprint: %v; it did not end by itself within %s\n", context.Cause(ctx), endGrace)
+				return int(stages.CodeInterrupted)
+			}
 		case <-givenUp:
 			return int(stages.CodeAborted)
 		case s := <-signals:
@@ -84,12 +98,23 @@ func run(ctx context.Context, args, env []string, stdin io.Reader, stdout, stder
 			switch requests {
 			case 1:
 				cancel(&signalError{s})
+				graceOver = time.After(endGrace)
 			case 2:
-				close(abort)
+				ending.Abort()
 				givenUp = time.After(abortGrace)
 			default:
 				return int(stages.CodeAborted)
 			}
 		}
+	}
+}
+
+// limitMemory tells the Go runtime how much memory there is for this process, unless
+// GOMEMLIMIT has: it collects garbage before the kernel ends the process for want of
+// memory, and decoders refuse what would not fit.
+func limitMemory() {
+	total, _ := device.MachineMemory()
+	if total > 0 && debug.SetMemoryLimit(-1) == math.MaxInt64 { // a negative limit only asks
+		debug.SetMemoryLimit(total / 10 * 9)
 	}
 }

@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"syscall"
 	"testing"
@@ -22,9 +23,26 @@ func TestMain(m *testing.M) {
 	}
 	if os.Getenv("SPRINT_TEST_PROGRAM") != "" || len(os.Args) > 1 && (os.Args[1] == "worker" || os.Args[1] == command.GuardWord) {
 		os.Unsetenv("SPRINT_TEST_PROGRAM")
-		os.Exit(run(context.Background(), os.Args[1:], os.Environ(), os.Stdin, os.Stdout, os.Stderr))
+		code := run(context.Background(), os.Args[1:], os.Environ(), os.Stdin, os.Stdout, os.Stderr)
+		notePeak()
+		os.Exit(code)
 	}
 	os.Exit(storagetest.RunInMemory(m))
+}
+
+// peaks names the environment variable with the folder in which each process says, when it
+// ends, how much memory it had at most.
+const peaks = "TEST_PEAKS"
+
+// notePeak reads what the kernel counts, since what wait reports of a child begins at the
+// memory of its parent.
+func notePeak() {
+	status, err := os.ReadFile("/proc/self/status")
+	if dir := os.Getenv(peaks); dir != "" && err == nil {
+		_, rest, _ := strings.Cut(string(status), "VmHWM:")
+		size, _, _ := strings.Cut(strings.TrimSpace(rest), " ")
+		_ = os.WriteFile(filepath.Join(dir, strconv.Itoa(os.Getpid())), []byte(size), 0o600)
+	}
 }
 
 // exec runs the program in this process, in folder dir.

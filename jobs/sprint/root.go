@@ -22,14 +22,14 @@ import (
 	"github.com/sprint-ml/sprint/stages/redact"
 )
 
-// execute runs the command line and returns the exit code. Once abort is
-// closed, what was asked to end does so without waiting for checkpoints.
-func execute(ctx context.Context, abort <-chan struct{}, args, env []string, stdin io.Reader, stdout, stderr io.Writer) int {
-	a := &app.App{Env: env, Stdin: stdin, Args: args, Abort: abort}
+// execute runs the command line and returns the exit code. Once ending is
+// aborted, what was asked to end does so without waiting for checkpoints.
+func execute(ctx context.Context, ending *app.Ending, args, env []string, stdin io.Reader, stdout, stderr io.Writer) int {
+	a := &app.App{Env: env, Stdin: stdin, Args: args, Ending: ending}
 	github := a.Getenv("GITHUB_ACTIONS") == "true"
 	a.Stdout, a.Stderr = &sanitize.Writer{Out: stdout, GitHub: github}, &sanitize.Writer{Out: stderr, GitHub: github}
 	a.Execute = func(ctx context.Context, words []string) int {
-		return execute(ctx, abort, words, env, stdin, stdout, stderr)
+		return execute(ctx, ending, words, env, stdin, stdout, stderr)
 	}
 	defer a.Stdout.Flush()
 	defer a.Stderr.Flush()

@@ -2,9 +2,12 @@ package device
 
 import (
 	"context"
+	"io/fs"
 	"os"
 	"os/exec"
+	"path"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -64,10 +67,13 @@ func memory(device string) int64 {
 	return total
 }
 
-// MachineMemory is the memory of this machine and what of it programs may still
-// take; both are 0 where the system does not say.
-func MachineMemory() (total, available int64) {
-	data, err := os.ReadFile("/proc/meminfo")
+// MachineMemory is the memory that this process may have, of the machine's and under
+// its control groups, and what of it programs may still take; both are 0 where the system
+// does not say.
+func MachineMemory() (total, available int64) { return machineMemory(os.DirFS("/")) }
+
+func machineMemory(root fs.FS) (total, available int64) {
+	data, err := fs.ReadFile(root, "proc/meminfo")
 	if err != nil {
 		return 0, 0
 	}
@@ -82,5 +88,38 @@ func MachineMemory() (total, available int64) {
 			available = kib << 10
 		}
 	}
+	if limit := groupMemory(root); limit > 0 {
+		total, available = min(total, limit), min(available, limit)
+	}
 	return total, available
+}
+
+// groupMemory is the least memory limit of this process's control groups and those above
+// them, of either version; 0 if there is none.
+func groupMemory(root fs.FS) (least int64) {
+	data, err := fs.ReadFile(root, "proc/self/cgroup")
+	if err != nil {
+		return 0
+	}
+	for line := range strings.Lines(string(data)) {
+		_, rest, _ := strings.Cut(strings.TrimSpace(line), ":")
+		controllers, group, _ := strings.Cut(rest, ":")
+		dir, file := "sys/fs/cgroup", "memory.max"
+		if controllers != "" {
+			if !slices.Contains(strings.Split(controllers, ","), "memory") {
+				continue
+			}
+			dir, file = "sys/fs/cgroup/memory", "memory.limit_in_bytes"
+		}
+		for up := path.Clean("/" + group); ; up = path.Dir(up) {
+			text, _ := fs.ReadFile(root, path.Join(dir, up, file)) // the root has none, nor a group that a container hides
+			if limit, err := strconv.ParseInt(strings.TrimSpace(string(text)), 10, 64); err == nil && limit > 0 && (least == 0 || limit < least) {
+				least = limit
+			}
+			if up == "/" {
+				break
+			}
+		}
+	}
+	return least
 }

@@ -17,6 +17,7 @@ import (
 	"path/filepath"
 	"runtime/debug"
 	"strings"
+	"sync/atomic"
 
 	"github.com/spf13/cobra"
 	"github.com/sprint-ml/sprint/config"
@@ -35,7 +36,7 @@ type App struct {
 	// shown, and what draws on a terminal, goes to the writers behind them.
 	Stdout, Stderr *sanitize.Writer
 	Args           []string
-	Abort          <-chan struct{} // closed: nobody waits for checkpoints any more
+	Ending         *Ending
 	// Execute runs another command line as the program would, and returns its exit
 	// code.
 	Execute func(ctx context.Context, words []string) int
@@ -47,6 +48,39 @@ type App struct {
 	AsJSON              bool // -o json of a command that prints a document
 
 	toldConfig bool // that a config was found
+}
+
+// Ending is how a command that was asked to end does so. Nil is that of a command that
+// nobody asks.
+type Ending struct {
+	abort   chan struct{}
+	orderly atomic.Bool
+}
+
+// NewEnding makes the ending of a command.
+func NewEnding() *Ending { return &Ending{abort: make(chan struct{})} }
+
+// Orderly says that the command ends by itself once its context has, however long what it
+// stores takes. Others are given up after a few seconds: one may wait for a file that
+// never comes.
+func (e *Ending) Orderly() {
+	if e != nil {
+		e.orderly.Store(true)
+	}
+}
+
+// IsOrderly reports whether the command said so.
+func (e *Ending) IsOrderly() bool { return e.orderly.Load() }
+
+// Abort tells the command that nobody waits for checkpoints any more.
+func (e *Ending) Abort() { close(e.abort) }
+
+// Aborted is closed then.
+func (e *Ending) Aborted() <-chan struct{} {
+	if e == nil {
+		return nil
+	}
+	return e.abort
 }
 
 // configFlags are the flags that override the config. Each is marked by

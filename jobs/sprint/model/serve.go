@@ -50,6 +50,7 @@ Ask it:
 			if err != nil {
 				return stages.Fail(stages.CodeEnvironment, "choose another address with --listen", "cannot listen: %w", err)
 			}
+			a.Ending.Orderly() // answers that have begun are finished
 			return serve.New(c, o).Serve(ctx, l, func() { fmt.Fprintf(a.Stdout, "listening on http://%s\n", l.Addr()) })
 		},
 	}

@@ -116,7 +116,7 @@ func runPlan(ctx context.Context, a *app.App, cmd *cobra.Command, path string, f
 		Out: a.Stdout, Err: a.Stderr, Getenv: a.Getenv, Verbose: a.Verbose, Quiet: a.Quiet, Log: a.Log(), Store: c.Store, Graph: c.Graph, StoreFlag: a.Flags.Store,
 	})
 	local := local.New(all.All(), c.Store, program, workerEnviron(a.Env, c.Graph), a.Secret)
-	local.Abort = a.Abort
+	local.Abort = a.Ending.Aborted()
 	r := &jobs.Runner{
 		Store: c.Store, Executor: local, Observer: view, Log: a.Log(),
 		Parallel: c.Config.Parallel, KeepGoing: c.Config.KeepGoing, Select: f.selection(), Deadline: c.Config.Deadline,
@@ -124,6 +124,7 @@ func runPlan(ctx context.Context, a *app.App, cmd *cobra.Command, path string, f
 		CacheDir: c.Config.Cache, Offline: c.Config.Offline, Endpoints: c.Config.Endpoints, Version: app.Version(),
 		Command: a.CommandLine(false), Continue: a.CommandLine(true), Args: a.Args,
 	}
+	a.Ending.Orderly()
 	res, err := r.Run(ctx, c.Graph)
 	if err != nil {
 		view.Close()

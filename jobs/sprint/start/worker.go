@@ -21,6 +21,7 @@ func workerCommand(a *app.App) *cobra.Command {
 	cmd := &cobra.Command{
 		Use: "worker", Hidden: true, Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
+			a.Ending.Orderly()
 			ctx, cancel := context.WithCancelCause(cmd.Context())
 			defer cancel(nil)
 			// Standard input is the lifeline: it ends when the runner does.
