@@ -6,7 +6,7 @@ import (
 	"io"
 	"testing"
 
-	"github.com/sprint-ml/sprint/storage/bucket"
+	"github.com/sprint-ml/sprint/storage/record"
 )
 
 func benchStore(b *testing.B) *Store {
@@ -71,7 +71,7 @@ func BenchmarkGet(b *testing.B) {
 func BenchmarkCreate(b *testing.B) {
 	s := benchStore(b)
 	for b.Loop() {
-		if err := s.Create(b.Context(), "claims/"+bucket.NewNonce(), []byte("x")); err != nil {
+		if err := s.Create(b.Context(), "claims/"+record.NewNonce(), []byte("x")); err != nil {
 			b.Fatal(err)
 		}
 	}

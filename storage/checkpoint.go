@@ -13,7 +13,7 @@ import (
 	"strconv"
 	"strings"
 
-	"github.com/sprint-ml/sprint/storage/bucket"
+	"github.com/sprint-ml/sprint/storage/record"
 )
 
 // checkpointRecord commits the files of one step.
@@ -43,7 +43,7 @@ func (s *Store) SaveCheckpoint(ctx context.Context, kind, key string, step int64
 	for range 3 {
 		// Nobody else has this name: what exists there is a write cut short,
 		// which restoring passes over.
-		err = s.Create(ctx, fmt.Sprintf("%s%012d-%s", checkpointPrefix(kind, key), step, bucket.NewNonce()[:8]), body)
+		err = s.Create(ctx, fmt.Sprintf("%s%012d-%s", checkpointPrefix(kind, key), step, record.NewNonce()[:8]), body)
 		if !errors.Is(err, ErrExists) {
 			break
 		}

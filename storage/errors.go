@@ -18,6 +18,8 @@ var (
 	ErrInvalid   = bucket.ErrInvalid
 	ErrTransient = bucket.ErrTransient
 	ErrHeld      = bucket.ErrHeld
+	ErrUntrusted = bucket.ErrUntrusted
+	ErrNoKey     = bucket.ErrNoKey
 
 	ErrObstructed = bucket.ErrObstructed
 )

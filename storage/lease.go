@@ -8,7 +8,7 @@ import (
 	"sync"
 	"time"
 
-	"github.com/sprint-ml/sprint/storage/bucket"
+	"github.com/sprint-ml/sprint/storage/record"
 )
 
 // Lease says that its holder is working on something. It only saves double
@@ -127,7 +127,7 @@ func (s *Store) Acquire(ctx context.Context, name string, h Holder, ttl time.Dur
 }
 
 func decodeLease(body []byte, r *leaseRecord) error {
-	err := bucket.DecodeStrict(body, r)
+	err := record.DecodeStrict(body, r)
 	if err == nil && (r.Epoch < 1 || r.Beat < 0) {
 		err = fmt.Errorf("epoch %d, beat %d", r.Epoch, r.Beat)
 	}

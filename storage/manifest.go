@@ -10,7 +10,7 @@ import (
 	"strconv"
 	"strings"
 
-	"github.com/sprint-ml/sprint/storage/bucket"
+	"github.com/sprint-ml/sprint/storage/record"
 )
 
 // manifestFormat is bumped when the meaning of a field changes.
@@ -29,7 +29,7 @@ func ManifestKey(kind, key string, generation int) string {
 // won is false: its outputs are as good.
 func (s *Store) Commit(ctx context.Context, m Manifest) (winner Manifest, won bool, err error) {
 	m.Format = manifestFormat
-	m.Nonce = bucket.NewNonce()
+	m.Nonce = record.NewNonce()
 	if m.Generation < 1 {
 		return Manifest{}, false, fmt.Errorf("storage: a manifest's generation begins at 1, not %d", m.Generation)
 	}
@@ -105,7 +105,7 @@ func (s *Store) ManifestAt(ctx context.Context, at string) (Manifest, error) {
 }
 
 func decodeManifest(body []byte, m *Manifest) error {
-	if err := bucket.DecodeStrict(body, m); err != nil {
+	if err := record.DecodeStrict(body, m); err != nil {
 		return err
 	}
 	return m.check()

@@ -11,6 +11,7 @@
 //     checkpoints, leases and their holders, sweeps beside writers, URLs of objects
 //   - bucket: Bucket, which a Store embeds: URLs, objects, records, retries,
 //     error classes, and the four kinds of buckets
+//   - record: the bytes of records and documents, and who signed them
 //   - localblob, gcsblob: drivers of a folder and of Google Cloud Storage
 //   - models: the registry: releases and aliases
 //   - probe, check: whether a store keeps its promises, whether an artifact is there
@@ -24,10 +25,20 @@ import (
 	"context"
 
 	"github.com/sprint-ml/sprint/storage/bucket"
+	"github.com/sprint-ml/sprint/storage/record"
 )
 
 // Options of Open. The zero value is ready to use.
 type Options = bucket.Options
+
+// Keyring is the keys of a store whose records are signed.
+type Keyring = record.Keyring
+
+// NewKeyring returns the keyring that signs with one key and believes further ones
+// too.
+func NewKeyring(signing string, accepted ...string) (*Keyring, error) {
+	return record.NewKeyring(signing, accepted...)
+}
 
 // Info describes an object of the store. Version changes with every write.
 type Info = bucket.Info
@@ -49,6 +60,10 @@ func Open(ctx context.Context, rawURL string, o *Options) (*Store, error) {
 	}
 	return &Store{Bucket: b}, nil
 }
+
+// WithKeys returns the store as one with other keys sees it; nil believes
+// everything. It is closed with this one.
+func (s *Store) WithKeys(k *Keyring) *Store { return &Store{Bucket: s.Bucket.WithKeys(k)} }
 
 // ReadAs reads a record by decode and returns it and the version that Swap takes.
 // What decode refuses is ErrCorrupt, as a record is whose bytes are wrong, and has

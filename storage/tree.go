@@ -15,6 +15,7 @@ import (
 	"strings"
 
 	"github.com/sprint-ml/sprint/storage/bucket"
+	"github.com/sprint-ml/sprint/storage/record"
 	"golang.org/x/sync/errgroup"
 )
 
@@ -112,7 +113,7 @@ func decodeTree(data []byte) ([]TreeEntry, error) {
 		return nil, fmt.Errorf("a listing of more than %d bytes", treeLimit)
 	}
 	var entries []TreeEntry
-	if err := bucket.DecodeStrict(data, &entries); err != nil {
+	if err := record.DecodeStrict(data, &entries); err != nil {
 		return nil, err
 	}
 	return entries, CheckTree(entries)

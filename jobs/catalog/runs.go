@@ -139,7 +139,7 @@ func NoRun(id string, err error) error {
 	if errors.Is(err, storage.ErrNotFound) {
 		return &diagnostic.UsageError{Message: "the store has no run " + id, Hint: "`sprint runs` lists its runs"}
 	}
-	if errors.Is(err, storage.ErrDenied) || errors.Is(err, storage.ErrCorrupt) || errors.Is(err, storage.ErrTransient) {
+	if errors.Is(err, storage.ErrDenied) || errors.Is(err, storage.ErrCorrupt) || errors.Is(err, storage.ErrUntrusted) || errors.Is(err, storage.ErrTransient) {
 		return err
 	}
 	return &diagnostic.UsageError{Message: fmt.Sprintf("cannot read run %s: %v", id, err), Hint: "`sprint runs` lists the runs of the store"}

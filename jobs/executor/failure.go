@@ -26,7 +26,7 @@ func Code(err error) stages.Code {
 		return stages.CodeDone
 	case errors.As(err, &verdict):
 		return verdict.Code
-	case errors.Is(err, storage.ErrCorrupt), errors.Is(err, storage.ErrObstructed):
+	case errors.Is(err, storage.ErrCorrupt), errors.Is(err, storage.ErrObstructed), errors.Is(err, storage.ErrUntrusted):
 		return stages.CodeIntegrity
 	case errors.As(err, &failure):
 		return failure.Code
@@ -74,6 +74,10 @@ func Hint(err error) string {
 	var verdict *stages.Verdict
 	var stored *storage.Error
 	switch {
+	case errors.Is(err, storage.ErrUntrusted):
+		return "`sprint store rekey` shows what no key of yours signed, and signs what you trust; what nobody of yours wrote, look at and delete"
+	case errors.Is(err, storage.ErrNoKey):
+		return "let store_key name the store's key, env:NAME or file:PATH, in sprint.yaml or SPRINT_STORE_KEY"
 	case errors.As(err, &failure):
 		return failure.Hint
 	case errors.As(err, &verdict):
@@ -113,6 +117,8 @@ func Mend(key string) string {
 		return "what that run made is not touched; `sprint run` of its plan makes a new record"
 	case strings.HasPrefix(key, "leases/"), strings.HasPrefix(key, "answers/"):
 		return "the next run replaces it"
+	case key == "signed":
+		return "`sprint store rekey --yes` writes it anew"
 	case strings.HasPrefix(key, "pins/"):
 		return "gc keeps that run; `sprint runs pin RUN` or `unpin` sets it anew"
 	}

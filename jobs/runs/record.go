@@ -1,11 +1,8 @@
 package runs
 
 import (
-	"bytes"
 	"context"
-	"crypto/sha256"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"io"
 	"time"
@@ -26,18 +23,21 @@ type Record struct {
 
 // SaveRecord stores a run's end where outside programs may read it.
 func SaveRecord(ctx context.Context, s *storage.Store, r Record) error {
-	return saveSealed(ctx, s, Key(*r.Run, "result.json"), r)
+	return saveDocument(ctx, s, Key(*r.Run, "result.json"), r)
 }
 
 // LoadRecord reads the end of a run. ErrNotFound means that the run has none
 // (yet), or does not exist.
 func LoadRecord(ctx context.Context, s *storage.Store, run string) (Record, error) {
-	return loadSealed[Record](ctx, s, Key(run, "result.json"))
+	return loadDocument[Record](ctx, s, Key(run, "result.json"))
 }
 
 // loadHead reads of a run's end what comes before its stages, which may be many.
-// Records whose stages come first are read to their end.
+// Records whose stages come first are read to their end, and so are signed ones.
 func loadHead(ctx context.Context, s *storage.Store, run string) (Record, error) {
+	if s.Keys() != nil {
+		return LoadRecord(ctx, s, run)
+	}
 	f, err := s.OpenFile(ctx, Key(run, "result.json"))
 	if err != nil {
 		return Record{}, err
@@ -98,46 +98,23 @@ func loadJSON[T any](ctx context.Context, s *storage.Store, op, key string) (v T
 	return v, err
 }
 
-// A run's result.json and resolved.json are plain JSON, for outside programs to
-// read. So that a damaged one is found, they end with a digest of their key and
-// of all that stands before the seal.
-
-// sealStart begins the seal, which takes the place of the object's end.
-const sealStart = ",\n  \"sealed\": true,\n  \"sha256\": \""
-
-// saveSealed stores v, a struct with at least one field, under its key.
-func saveSealed(ctx context.Context, s *storage.Store, key string, v any) error {
+// saveDocument stores v, a struct with at least one field, as a document: a run's
+// result.json and resolved.json are for outside programs to read.
+func saveDocument(ctx context.Context, s *storage.Store, key string, v any) error {
 	b, err := json.MarshalIndent(v, "", "  ")
 	if err != nil {
 		return err
 	}
-	head := bytes.TrimSuffix(b, []byte("\n}"))
-	return s.WriteFile(ctx, key, fmt.Appendf(nil, "%s%s%s\"\n}\n", head, sealStart, sealDigest(key, head)))
+	return s.WriteDocument(ctx, key, b)
 }
 
-func sealDigest(key string, head []byte) string {
-	h := sha256.New()
-	fmt.Fprintf(h, "%s\n", key)
-	h.Write(head)
-	return fmt.Sprintf("%x", h.Sum(nil))
-}
-
-// loadSealed reads and decodes what is under a key. An object without a seal is of
-// an older version.
-func loadSealed[T any](ctx context.Context, s *storage.Store, key string) (v T, err error) {
-	b, err := s.ReadFile(ctx, key, 16<<20)
+// loadDocument reads and decodes what is under a key.
+func loadDocument[T any](ctx context.Context, s *storage.Store, key string) (v T, err error) {
+	b, err := s.ReadDocument(ctx, key)
 	if err != nil {
 		return v, err
 	}
-	err = json.Unmarshal(b, &v)
-	if i := bytes.LastIndex(b, []byte(sealStart)); err == nil && i >= 0 {
-		if want := fmt.Sprintf("%s\"\n}\n", sealDigest(key, b[:i])); string(b[i+len(sealStart):]) != want {
-			err = errors.New("its bytes are not those that were written under this key")
-		}
-	} else if err == nil && (bytes.Contains(b, []byte("\n  \"sealed\": ")) || bytes.Contains(b, []byte("\n  \"sha256\": "))) {
-		err = errors.New("its seal is broken")
-	}
-	if err != nil {
+	if err = json.Unmarshal(b, &v); err != nil {
 		err = &storage.Error{Op: "read run", Key: key, Class: storage.ErrCorrupt, Err: err}
 	}
 	return v, err
@@ -169,13 +146,13 @@ func resolvedKey(run string) string { return Key(run, "resolved.json") }
 
 // SaveResolved stores what a run is going to do.
 func SaveResolved(ctx context.Context, s *storage.Store, run string, r Resolved) error {
-	return saveSealed(ctx, s, resolvedKey(run), r)
+	return saveDocument(ctx, s, resolvedKey(run), r)
 }
 
 // LoadResolved reads what a run was going to do. A run in which all was cached
 // has none: ErrNotFound.
 func LoadResolved(ctx context.Context, s *storage.Store, run string) (Resolved, error) {
-	return loadSealed[Resolved](ctx, s, resolvedKey(run))
+	return loadDocument[Resolved](ctx, s, resolvedKey(run))
 }
 
 func planKey(run string) string { return Key(run, "plan.yaml") }

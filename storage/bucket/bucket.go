@@ -12,7 +12,8 @@
 //
 //   - bucket.go, url.go: opening a bucket by its URL
 //   - objects.go: stat, list, read, write, copy and delete objects
-//   - record.go: records, which decide races: Create, Read, Swap
+//   - record.go: records, which decide races: Create, Read, Swap; documents
+//   - signed.go: whether the bucket's records are signed, and by whom
 //   - retry.go, errors.go, messages.go: tries, error classes, error texts
 //   - content.go, upload.go: what is uploaded, and how
 //   - reader.go, ranges.go, download.go: what is read, by one connection or many
@@ -34,6 +35,7 @@ import (
 	"time"
 
 	"github.com/sprint-ml/sprint/storage/localblob"
+	"github.com/sprint-ml/sprint/storage/record"
 	"gocloud.dev/blob"
 	"golang.org/x/sync/semaphore"
 )
@@ -49,6 +51,9 @@ type Options struct {
 	// Backoff is the wait before the second try, doubled for each further one;
 	// 0 means 100 ms.
 	Backoff time.Duration
+	// Keys sign what is written and vouch for what is read; nil signs nothing and
+	// believes everything.
+	Keys *record.Keyring
 }
 
 // filled returns the options with their defaults.
@@ -71,13 +76,15 @@ func (o *Options) filled() Options {
 // Bucket is an open bucket. It is safe for concurrent use.
 type Bucket struct {
 	opened
-	driver driver
-	at     *url.URL // where it is
-	source string   // as given to Open
-	o      Options
-	serial sync.Mutex          // conditional writes of drivers that have none
-	ahead  *semaphore.Weighted // one for each range in memory
-	known  atomic.Bool         // the server has told a missing object from an unknown asker
+	driver    driver
+	at        *url.URL // where it is
+	source    string   // as given to Open
+	o         Options
+	serial    *sync.Mutex         // of conditional writes, where a driver has none
+	ahead     *semaphore.Weighted // one for each range in memory
+	admitted  chan bool           // holds whether the bucket is known to be one that may write
+	unchecked sync.Once           // the warning of one without keys that reads signed records
+	known     atomic.Bool         // the server has told a missing object from an unknown asker
 }
 
 // Open opens the bucket at a URL (file://, mem://, s3://, gs://) or folder. A
@@ -105,7 +112,14 @@ func newBucket(opened opened, d driver, at *url.URL, source string, o Options) *
 	if prefix := keyPrefix(at); prefix != "" {
 		opened.blobs = blob.PrefixedBucket(opened.blobs, prefix)
 	}
-	return &Bucket{opened: opened, driver: d, at: at, source: source, o: o, ahead: semaphore.NewWeighted(rangesAhead)}
+	return (&Bucket{opened: opened, driver: d, at: at, source: source, serial: new(sync.Mutex)}).with(o)
+}
+
+// with returns a bucket with other options over the same connections.
+func (b *Bucket) with(o Options) *Bucket {
+	other := &Bucket{opened: b.opened, driver: b.driver, at: b.at, source: b.source, o: o, serial: b.serial, ahead: semaphore.NewWeighted(rangesAhead), admitted: make(chan bool, 1)}
+	other.admitted <- false
+	return other
 }
 
 // ValidKey reports whether key may name an object of a store: the alphabet that

@@ -53,6 +53,9 @@ func (s *bigCopies) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 			s.joined = append(s.joined, s.parts[p.PartNumber])
 		}
 		fmt.Fprint(w, `<CompleteMultipartUploadResult><ETag>"e"</ETag></CompleteMultipartUploadResult>`)
+	case r.Method == http.MethodGet: // the bucket asks whether its records are signed
+		w.WriteHeader(http.StatusNotFound)
+		fmt.Fprint(w, `<Error><Code>NoSuchKey</Code></Error>`)
 	case r.Method == http.MethodHead:
 		w.Header().Set("Content-Length", strconv.FormatInt(s.size, 10))
 	case q.Has("partNumber"):

@@ -11,6 +11,7 @@ import (
 	"github.com/aws/smithy-go"
 	"github.com/sprint-ml/sprint/storage/gcsblob"
 	"github.com/sprint-ml/sprint/storage/localblob"
+	"github.com/sprint-ml/sprint/storage/record"
 	"gocloud.dev/gcerrors"
 )
 
@@ -28,7 +29,15 @@ var (
 	// ErrObstructed: in a local folder something else lies where a folder of the
 	// store must be, or where an object must be and cannot be moved away.
 	ErrObstructed = errors.New("obstructed")
+	// ErrUntrusted is that of a record that is whole and that no key of the bucket
+	// vouches for. Nothing replaces it by itself: it may be what an attack left, or
+	// what was written before there was a key.
+	ErrUntrusted = record.ErrUntrusted
 )
+
+// ErrNoKey is wrapped by the ErrDenied of a bucket without keys that was to write
+// where records are signed.
+var ErrNoKey = errors.New("the store's records are signed, and this runner has no key to sign with")
 
 // Error says which operation on which key failed, its class and its cause.
 type Error struct {

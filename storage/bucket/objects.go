@@ -165,6 +165,9 @@ func (b *Bucket) WriteNew(ctx context.Context, key string, data []byte) error {
 	if err := checkKey("create", key); err != nil {
 		return err
 	}
+	if err := b.admit(ctx, "create", key); err != nil {
+		return err
+	}
 	return wrap("create", key, b.blobs.WriteAll(ctx, key, data, &blob.WriterOptions{IfNotExist: true}))
 }
 

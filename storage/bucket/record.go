@@ -4,92 +4,22 @@ import (
 	"bytes"
 	"cmp"
 	"context"
-	"crypto/rand"
 	"crypto/sha256"
 	"encoding/hex"
-	"encoding/json"
 	"errors"
-	"fmt"
-	"slices"
 
+	"github.com/sprint-ml/sprint/storage/record"
 	"gocloud.dev/blob"
 )
 
 // recordLimit caps a record; manifests of 10,000 outputs stay below it.
 const recordLimit = 16 << 20
 
-// recordHeader is the first line of every record. The digest finds a flipped
-// bit and a record that lies under the key of another; the nonce tells a writer
-// its own record from another one's.
-type recordHeader struct {
-	Sprint int    `json:"sprint"` // format of the header
-	SHA256 string `json:"sha256"` // of key, nonce and body, each but the last ended by a newline
-	Nonce  string `json:"nonce"`
-}
-
-// recordFormat is the one that is written. In format 1, which is still read, the
-// digest was of the body alone.
-const recordFormat = 2
-
-// NewNonce returns 32 random hex digits, which name what nobody else has.
-func NewNonce() string {
-	var random [16]byte
-	_, _ = rand.Read(random[:]) // never fails since Go 1.24
-	return hex.EncodeToString(random[:])
-}
-
-func encodeRecord(key string, body []byte, nonce string) []byte {
-	head, _ := json.Marshal(recordHeader{recordFormat, recordDigest(key, body, nonce), nonce}) // plain strings cannot fail
-	return slices.Concat(head, []byte{'\n'}, body)
-}
-
-func recordDigest(key string, body []byte, nonce string) string {
-	h := sha256.New()
-	fmt.Fprintf(h, "%s\n%s\n", key, nonce)
-	h.Write(body)
-	return hex.EncodeToString(h.Sum(nil))
-}
-
-// DecodeStrict decodes JSON that has no other fields than into.
-func DecodeStrict(data []byte, into any) error {
-	d := json.NewDecoder(bytes.NewReader(data))
-	d.DisallowUnknownFields()
-	return d.Decode(into)
-}
-
-// decodeRecord verifies the record under a key and returns its body and nonce.
-func decodeRecord(key string, data []byte) (body []byte, nonce string, err error) {
-	line, body, ok := bytes.Cut(data, []byte{'\n'})
-	if !ok {
-		return nil, "", errors.New("a record without a header line")
-	}
-	var h recordHeader
-	if err := DecodeStrict(line, &h); err != nil {
-		return nil, "", fmt.Errorf("header of the record: %w", err)
-	}
-	switch h.Sprint {
-	case recordFormat:
-		if want := recordDigest(key, body, h.Nonce); want != h.SHA256 {
-			return nil, "", fmt.Errorf("its bytes are not those that were written, or it is the record of another key: its digest is %s, its header says %s", want, h.SHA256)
-		}
-		if !bytes.Equal(data, encodeRecord(key, body, h.Nonce)) {
-			return nil, "", errors.New("its header is not as it was written")
-		}
-	case 1:
-		if sum := sha256.Sum256(body); hex.EncodeToString(sum[:]) != h.SHA256 {
-			return nil, "", fmt.Errorf("the record's digest is %x, its header says %s", sum, h.SHA256)
-		}
-	default:
-		return nil, "", fmt.Errorf("a record of format %d; this sprint reads formats 1 and %d", h.Sprint, recordFormat)
-	}
-	return body, h.Nonce, nil
-}
-
 // Create writes a record unless the key exists: of all callers exactly one
 // gets nil, the others ErrExists. A lost reply makes no winner a loser: after
 // any failure the record is read back and its nonce compared.
 func (b *Bucket) Create(ctx context.Context, key string, body []byte) error {
-	return b.create(ctx, key, encodeRecord(key, body, NewNonce()))
+	return b.create(ctx, key, b.o.Keys.Encode(key, body))
 }
 
 // create is Create of an encoded record, whose nonce no other record has.
@@ -132,21 +62,54 @@ func nothingWritten(err error) bool {
 
 // WriteRecord stores a record in place of what is there; the last writer wins.
 func (b *Bucket) WriteRecord(ctx context.Context, key string, body []byte) error {
-	return b.WriteFile(ctx, key, encodeRecord(key, body, NewNonce()))
+	return b.WriteFile(ctx, key, b.o.Keys.Encode(key, body))
 }
 
 // Read returns a record and the version that Swap takes. A corrupt record has a
-// version as well, so that a Swap can replace it.
+// version as well, so that a Swap can replace it. The error of a record that no key
+// of the bucket vouches for is ErrUntrusted.
 func (b *Bucket) Read(ctx context.Context, key string) (body []byte, version string, err error) {
 	data, version, err := b.readAll(ctx, key, recordLimit)
 	if err != nil {
 		return nil, "", err
 	}
-	body, _, err = decodeRecord(key, data)
-	if err != nil {
-		return nil, version, &Error{Op: "read", Key: key, Class: ErrCorrupt, Err: err}
+	o, err := record.Decode(key, data)
+	return b.believe(key, version, o, err)
+}
+
+// believe returns the body of an object that was decoded, unless it is damaged or
+// no key vouches for it.
+func (b *Bucket) believe(key, version string, o record.Object, damage error) ([]byte, string, error) {
+	if damage != nil {
+		return nil, version, &Error{Op: "read", Key: key, Class: ErrCorrupt, Err: damage}
 	}
-	return body, version, nil
+	if err := b.o.Keys.Check(o); err != nil {
+		return nil, version, &Error{Op: "read", Key: key, Class: ErrUntrusted, Err: err}
+	}
+	if b.o.Keys == nil && o.Signer != "" {
+		b.unchecked.Do(func() {
+			b.o.Log.Warn("the records of the store are signed, and without its key whatever stands in them is believed", "store", b.URL())
+		})
+	}
+	return o.Body, version, nil
+}
+
+// ReadDocument returns a document, without its seal.
+func (b *Bucket) ReadDocument(ctx context.Context, key string) ([]byte, error) {
+	data, version, err := b.readAll(ctx, key, recordLimit)
+	if err != nil {
+		return nil, err
+	}
+	o, err := record.DecodeDocument(key, data)
+	body, _, err := b.believe(key, version, o, err)
+	return body, err
+}
+
+// WriteDocument stores a document in place of what is there: JSON that other
+// programs read too, an object of at least one field as json.MarshalIndent writes
+// it with two spaces.
+func (b *Bucket) WriteDocument(ctx context.Context, key string, body []byte) error {
+	return b.WriteFile(ctx, key, b.o.Keys.EncodeDocument(key, body))
 }
 
 // Swap replaces a record if it still has that version; an empty version means
@@ -155,7 +118,11 @@ func (b *Bucket) Read(ctx context.Context, key string) (body []byte, version str
 // replaced the record since, nobody can tell whether it landed: that is
 // ErrStale too.
 func (b *Bucket) Swap(ctx context.Context, key, version string, body []byte) (string, error) {
-	data := encodeRecord(key, body, NewNonce())
+	return b.swap(ctx, key, version, b.o.Keys.Encode(key, body))
+}
+
+// swap is Swap of an encoded record.
+func (b *Bucket) swap(ctx context.Context, key, version string, data []byte) (string, error) {
 	var err error
 	if version == "" {
 		err = b.create(ctx, key, data)

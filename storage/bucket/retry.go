@@ -7,10 +7,13 @@ import (
 	"time"
 )
 
-// try runs call, which does op on a key of the store's own, again if it fails
-// transiently. It gives the error a class.
+// try runs call, which does op on a key of the store's own, if the bucket may do
+// that, and again if it fails transiently. It gives the error a class.
 func (b *Bucket) try(ctx context.Context, op, key string, call func() error) error {
 	if err := checkKey(op, key); err != nil {
+		return err
+	}
+	if err := b.admit(ctx, op, key); err != nil {
 		return err
 	}
 	return b.retry(ctx, op, key, call)

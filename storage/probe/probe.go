@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/sprint-ml/sprint/storage/bucket"
+	"github.com/sprint-ml/sprint/storage/record"
 )
 
 // Result is one semantic of a store, tried for real.
@@ -29,7 +30,7 @@ type Result struct {
 // Quick checks in a few operations that the store can be written, read and
 // created in exclusively.
 func Quick(ctx context.Context, b *bucket.Bucket) error {
-	key := "probe/" + bucket.NewNonce()
+	key := "probe/" + record.NewNonce()
 	err := b.Create(ctx, key, []byte("probe"))
 	if errors.Is(err, bucket.ErrExists) {
 		return &bucket.Error{Op: "create", Key: key, Class: bucket.ErrCorrupt, Err: errors.New("under a new name there is something else than what was just written")}
@@ -53,7 +54,7 @@ func Quick(ctx context.Context, b *bucket.Bucket) error {
 // Run tries the semantics that sharing a store rests on. It needs the right
 // to write below probe/; what it leaves there is swept if it may be.
 func Run(ctx context.Context, b *bucket.Bucket) []Result {
-	base := "probe/" + bucket.NewNonce() + "/"
+	base := "probe/" + record.NewNonce() + "/"
 	defer func() {
 		ctx := context.WithoutCancel(ctx)
 		for info, err := range b.List(ctx, base) {

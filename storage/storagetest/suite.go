@@ -63,7 +63,7 @@ func second(t testing.TB, s *storage.Store) *storage.Store {
 	if s.Local() {
 		return s
 	}
-	return open(t, s.Source(), nil)
+	return open(t, s.Source(), &storage.Options{Keys: s.Keys()})
 }
 
 // RunStore runs the suite. What moves much data comes last, side by side.
@@ -101,6 +101,10 @@ func RunStore(t *testing.T, h Harness) {
 		{"ReleaseRepair", testReleaseRepair},
 		{"ReleaseRace", testReleaseRace},
 		{"Aliases", testAliases},
+		{"Signed", testSigned},
+		{"Forged", testForged},
+		{"KeyRotation", testKeyRotation},
+		{"Keyless", testKeyless},
 		{"Probe", testProbe},
 	} {
 		t.Run(c.name, func(t *testing.T) { c.run(t, h) })
@@ -187,12 +191,15 @@ func get(ctx context.Context, s *storage.Store, digest string, size int64) ([]by
 	return io.ReadAll(r)
 }
 
+// keys lists a store, but for the record that says that it is signed.
 func keys(t testing.TB, s *storage.Store, prefix string) []string {
 	t.Helper()
 	var out []string
 	for info, err := range s.List(testContext(t), prefix) {
 		check(t, err)
-		out = append(out, info.Key)
+		if info.Key != "signed" {
+			out = append(out, info.Key)
+		}
 	}
 	return out
 }
@@ -285,6 +292,7 @@ func testRetry(t *testing.T, h Harness) {
 		}
 		return call()
 	}})
+	check(t, s.WriteFile(ctx, "retry/k", nil)) // the first write asks whether the store is signed
 	for _, c := range []struct {
 		name  string
 		fault error

@@ -22,6 +22,17 @@ func TestMem(t *testing.T) {
 	storagetest.RunStore(t, storagetest.URLs(func() string { return "mem://" }))
 }
 
+// TestSigned: with keys a store keeps the same promises.
+func TestSigned(t *testing.T) {
+	unsigned := storagetest.URLs(fileURL(t))
+	storagetest.RunStore(t, storagetest.Harness{Open: func(t testing.TB, o *storage.Options) *storage.Store {
+		if o == nil {
+			o = &storage.Options{Keys: storagetest.Keyring(t, "k")}
+		}
+		return unsigned.Open(t, o)
+	}})
+}
+
 func TestS3(t *testing.T) { storagetest.RunStore(t, storagetest.URLs(storagetest.S3URL(t, nil))) }
 
 func TestGCS(t *testing.T) { storagetest.RunStore(t, storagetest.URLs(storagetest.GCSURL(t, nil))) }
