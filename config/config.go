@@ -18,7 +18,12 @@ import (
 
 // Config says where and how plans are run. It never changes a result.
 type Config struct {
-	Store     string        `yaml:"store" default:".sprint/store" doc:"where artifacts and runs are kept: a folder or a file://, s3://, gs:// URL"`
+	Store string `yaml:"store" default:".sprint/store" doc:"where artifacts and runs are kept: a folder or a file://, s3://, gs:// URL"`
+	// StoreKey is a reference: the config is no place for a secret.
+	StoreKey string `yaml:"store_key" secret:"true" doc:"the key that signs the store's records, env:NAME or file:PATH; with it none is believed that it did not sign"`
+	// StoreKeysAccepted keep runners at work while the key is changed.
+	StoreKeysAccepted []string `yaml:"store_keys_accepted" secret:"true" doc:"further keys whose records are believed, while store_key is changed: [env:NAME, file:PATH]"`
+
 	Executor  string        `yaml:"executor" default:"local" enum:"local" doc:"how attempts are executed"`
 	Device    string        `yaml:"device" default:"auto" doc:"narrows the device of all stages: auto, cpu, cuda, go or another PJRT name"`
 	Output    string        `yaml:"output" default:"auto" enum:"auto|tty|plain|json|github" doc:"how progress is shown"`
@@ -51,7 +56,7 @@ var handed = []string{"SPRINT_INPUTS", "SPRINT_OUTPUTS", "SPRINT_FILES"}
 // LoadConfig merges flags, SPRINT_* variables, the profile's section, the file, the
 // user's own file and the defaults, strongest first, and says where each value came
 // from. An empty variable is one that is not set. A file that is found and not named
-// sets neither cache nor endpoints. The cache's path is made absolute: one of a file
+// sets neither cache, endpoints nor the store's keys. The cache's path is made absolute: one of a file
 // stands for a folder beside the file, any other for one in the working directory.
 // Every mistake is a *diagnostic.UsageError; those in a file say their places.
 func LoadConfig(src Source) (*Config, map[string]options.Origin, error) {

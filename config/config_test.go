@@ -4,6 +4,7 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -51,7 +52,7 @@ func TestConfigDefaults(t *testing.T) {
 			t.Errorf("%s comes from %+v", name, o)
 		}
 	}
-	if len(origin) != 10 {
+	if len(origin) != 12 {
 		t.Errorf("%d origins", len(origin))
 	}
 }
@@ -74,13 +75,13 @@ func TestEndpoints(t *testing.T) {
 }
 
 // TestAFolderChoosesNoCode: a file that lies beside the plan or in the working directory
-// sets neither cache nor endpoints, in no section; the same file that is named does. It is
+// sets neither cache, endpoints nor the store's keys, in no section; the same file that is named does. It is
 // told of when it is used.
 func TestAFolderChoosesNoCode(t *testing.T) {
 	inside(t, map[string]string{
 		"user.yaml":         "cache: /user/cache\ndevice: go\nprofiles: {far: {cache: /user/far}}\n",
 		"plans/sprint.yaml": "device: cpu\nprofiles: {ci: {cache: /evil}, far: {parallel: 7}}\n",
-		"sprint.yaml":       "parallel: 3\ncache: /evil\nendpoints: {chat: https://evil/v1}\n",
+		"sprint.yaml":       "parallel: 3\ncache: /evil\nendpoints: {chat: https://evil/v1}\nstore_key: file:evil\nstore_keys_accepted: [file:evil]\n",
 	})
 	var found []string
 	load := func(src config.Source) (*config.Config, map[string]options.Origin, error) {
@@ -91,6 +92,8 @@ func TestAFolderChoosesNoCode(t *testing.T) {
 	for where, src := range map[string]config.Source{
 		"sprint.yaml:2:1: cache":                      {},
 		"sprint.yaml:3:1: endpoints":                  {PlanDir: "elsewhere"},
+		"sprint.yaml:4:1: store_key":                  {},
+		"sprint.yaml:5:1: store_keys_accepted":        {},
 		"plans/sprint.yaml:2:17: profiles.ci.cache: ": {PlanDir: "plans", Profile: "ci"},
 	} {
 		_, _, err := load(src)
@@ -139,7 +142,8 @@ func TestConfigChain(t *testing.T) {
 	}
 	file := filepath.Join("plans", "sprint.yaml")
 	wantOrigin := map[string]options.Origin{
-		"store":      {From: "profile ci", Pos: diagnostic.Position{File: file, Line: 13, Col: 12}},
+		"store":     {From: "profile ci", Pos: diagnostic.Position{File: file, Line: 13, Col: 12}},
+		"store_key": {From: "default"}, "store_keys_accepted": {From: "default"},
 		"executor":   {From: "default"},
 		"device":     {From: "env", Pos: diagnostic.Position{File: "environment variable SPRINT_DEVICE"}},
 		"output":     {From: "profile ci", Pos: diagnostic.Position{File: file, Line: 10, Col: 13}},
@@ -188,6 +192,27 @@ func TestCachePath(t *testing.T) {
 	}
 	if c, _, err := config.LoadConfig(config.Source{File: named, Profile: "abs"}); err != nil || c.Cache != "/abs" && filepath.Separator == '/' {
 		t.Errorf("%+v, %v", c, err)
+	}
+}
+
+// TestStoreKeys: the keys of a store are references, and a file is one beside the
+// config that names it.
+func TestStoreKeys(t *testing.T) {
+	inside(t, map[string]string{"own/config.yaml": "store_key: file:new.key\nstore_keys_accepted: [file:/abs/old.key, 'env:OLD']\nprofiles: {one: {store_keys_accepted: 'file:old.key'}}\n"})
+	own := config.Source{User: "own/config.yaml"}
+	c, _, err := config.LoadConfig(own)
+	if err != nil || c.StoreKey != "file:"+filepath.Join("own", "new.key") || !slices.Equal(c.StoreKeysAccepted, []string{"file:/abs/old.key", "env:OLD"}) && filepath.Separator == '/' {
+		t.Errorf("%+v, %v", c, err)
+	}
+	own.Profile, own.Env = "one", []string{"SPRINT_STORE_KEY=file:new.key"}
+	c, _, err = config.LoadConfig(own)
+	if err != nil || c.StoreKey != "file:new.key" || !slices.Equal(c.StoreKeysAccepted, []string{"file:" + filepath.Join("own", "old.key")}) {
+		t.Errorf("%+v, %v", c, err)
+	}
+	for _, env := range []string{"SPRINT_STORE_KEY=hunter2hunter2", "SPRINT_STORE_KEYS_ACCEPTED=[hunter2hunter2]"} {
+		if _, _, err := config.LoadConfig(config.Source{Env: []string{env}}); err == nil || strings.Contains(err.Error(), "hunter2") || !strings.Contains(err.Error(), "env:NAME") {
+			t.Errorf("%s: %v", env, err)
+		}
 	}
 }
 

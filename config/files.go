@@ -22,6 +22,9 @@ const fileName = "sprint.yaml"
 var ownWord = map[string]string{
 	"cache":     "code is loaded from there",
 	"endpoints": "texts and keys are sent there",
+
+	"store_key":           "it says whose records are believed",
+	"store_keys_accepted": "it says whose records are believed",
 }
 
 // configFile is a config file that was read.
@@ -156,14 +159,43 @@ func (r *configFiles) section(f *configFile, m *strictyaml.Map, path, from strin
 			r.errs = append(r.errs, f.doc.ErrorAt(m.KeyPos[key], strictyaml.Join(path, key), "a file that nobody named cannot set this: "+why, r.elsewhere(key, f.path)))
 			continue
 		}
-		if text, isText := v.(string); isText && (key == "store" || key == "cache") && !strings.Contains(text, "://") && !filepath.IsAbs(text) {
-			v = filepath.Join(filepath.Dir(f.path), text)
+		switch text, isText := v.(string); {
+		case isText && (key == "store" || key == "cache") && !strings.Contains(text, "://"):
+			v = f.beside(text)
+		case key == "store_key" || key == "store_keys_accepted":
+			v = f.keysBeside(v)
 		}
 		layer.Set([]string{key}, v, m.Items[key].Pos)
 	}
 	if err := r.values.Add(*layer); err != nil {
 		r.errs = append(r.errs, f.doc.ErrorAt(f.doc.Root.Pos, path, err.Error(), ""))
 	}
+}
+
+// beside is the path of a file that the config file names.
+func (f *configFile) beside(path string) string {
+	if filepath.IsAbs(path) {
+		return path
+	}
+	return filepath.Join(filepath.Dir(f.path), path)
+}
+
+// keysBeside is a reference to a key, or a list of them, with the paths in it beside
+// the config file.
+func (f *configFile) keysBeside(v any) any {
+	switch v := v.(type) {
+	case string:
+		if path, ok := strings.CutPrefix(v, "file:"); ok {
+			return "file:" + f.beside(path)
+		}
+	case []any:
+		out := make([]any, len(v))
+		for i, x := range v {
+			out[i] = f.keysBeside(x)
+		}
+		return out
+	}
+	return v
 }
 
 // elsewhere says where an option of ownWord can be set.

@@ -17,13 +17,15 @@ import (
 	"github.com/sprint-ml/sprint/ml/wheel"
 	"github.com/sprint-ml/sprint/stages"
 	"github.com/sprint-ml/sprint/stages/release"
+	"github.com/sprint-ml/sprint/storage"
 )
 
 // Options say which model answers, and on what.
 type Options struct {
 	// Ref is NAME, NAME@VERSION, NAME@ALIAS, a release folder, or a store URL of one.
 	Ref      string
-	Store    string // URL of the store that names are looked up in
+	Store    string           // URL of the store that names are looked up in
+	Keys     *storage.Keyring // that vouch for what a store says; nil believes it
 	Device   string
 	Cache    string // folder of encoders and plugins
 	Offline  bool
@@ -36,7 +38,7 @@ type Options struct {
 // Strict is not set, its keywords answer, and fallback says why. The caller calls
 // done when nothing is asked any more.
 func Open(ctx context.Context, o Options) (c *classify.Classifier, fallback error, done func(), err error) {
-	folder, err := release.Open(ctx, o.Ref, o.Store, o.Strict, o.Log)
+	folder, err := release.Open(ctx, o.Ref, o.Store, o.Strict, &storage.Options{Log: o.Log, Keys: o.Keys})
 	if err != nil {
 		return nil, nil, nil, err
 	}

@@ -77,7 +77,7 @@ func Hint(err error) string {
 	case errors.Is(err, storage.ErrUntrusted):
 		return "`sprint store rekey` shows what no key of yours signed, and signs what you trust; what nobody of yours wrote, look at and delete"
 	case errors.Is(err, storage.ErrNoKey):
-		return "let store_key name the store's key, env:NAME or file:PATH, in sprint.yaml or SPRINT_STORE_KEY"
+		return "let store_key name the store's key, env:NAME or file:PATH, in your own config or SPRINT_STORE_KEY"
 	case errors.As(err, &failure):
 		return failure.Hint
 	case errors.As(err, &verdict):

@@ -30,6 +30,9 @@ var unrun = map[string]string{
 	"sprint doctor --install":         "it downloads the plugin of a device",
 	"sprint serve --model quickstart": "it goes on until it is ended; the tests of serve ask it",
 	"sprint serve --model quickstart --listen 0.0.0.0:8080 --host news.example.org --token env:SERVE_TOKEN": "as above",
+
+	"sprint store rekey":                  "the store of the examples has no key",
+	"sprint store rekey --unsigned --yes": "the store of the examples has no key",
 }
 
 // instead are what examples name that a test has not, or that stands for a word
@@ -151,6 +154,28 @@ type exampleFolder struct {
 
 func newExampleFolder(t *testing.T) *exampleFolder {
 	t.Helper()
+	e := prepareFolder(t)
+	for _, line := range []string{"sprint run", "sprint run --set train.seed=8"} { // two releases
+		if out, err := e.shell(line); err != nil {
+			t.Fatalf("%s: %v\n%s", line, err, out)
+		}
+	}
+	s, err := storage.Open(t.Context(), filepath.Join(e.dir, ".sprint/store"), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	ids, err := runs.List(t.Context(), s, 1)
+	if err != nil || len(ids) == 0 {
+		t.Fatal(ids, err)
+	}
+	e.run = ids[0]
+	return e
+}
+
+// prepareFolder is the folder before anything ran.
+func prepareFolder(t *testing.T) *exampleFolder {
+	t.Helper()
 	e := &exampleFolder{dir: t.TempDir()}
 	quickstart := os.DirFS("../../examples/quickstart")
 	for _, to := range []string{".", "examples/quickstart"} {
@@ -175,21 +200,6 @@ func newExampleFolder(t *testing.T) *exampleFolder {
 	e.env = append(os.Environ(), "SPRINT_TEST_PROGRAM=1", "PATH="+bin+":"+os.Getenv("PATH"), "HOME="+t.TempDir(), "GITHUB_STEP_SUMMARY="+filepath.Join(e.dir, "summary.md"),
 		"SPRINT_CACHE="+t.TempDir(), "SPRINT_DEVICE=go", "SPRINT_SET_TRAIN__ENCODER="+encodertest.Tiny(t), "SPRINT_SET_TRAIN__EPOCHS=1",
 		"SPRINT_SET_VERIFY__CHECKS=[{id: macro_f1, on: gold, min: 0}]")
-	for _, line := range []string{"sprint run", "sprint run --set train.seed=8"} { // two releases
-		if out, err := e.shell(line); err != nil {
-			t.Fatalf("%s: %v\n%s", line, err, out)
-		}
-	}
-	s, err := storage.Open(t.Context(), filepath.Join(e.dir, ".sprint/store"), nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer s.Close()
-	ids, err := runs.List(t.Context(), s, 1)
-	if err != nil || len(ids) == 0 {
-		t.Fatal(ids, err)
-	}
-	e.run = ids[0]
 	return e
 }
 

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"log/slog"
 	"os"
 	"path/filepath"
 	"strings"
@@ -37,17 +36,17 @@ func (f *Folder) Close() {
 // (STORE/models/NAME or STORE/models/NAME/VERSION), or a folder. A release that is
 // not there is a Failure of CodeEnvironment, a damaged one of CodeIntegrity. A folder is
 // compared with its manifest.json; strict refuses one that has none.
-func Open(ctx context.Context, ref, storeURL string, strict bool, log *slog.Logger) (*Folder, error) {
+func Open(ctx context.Context, ref, storeURL string, strict bool, o *storage.Options) (*Folder, error) {
 	// A folder that only happens to have the model's name is no release.
 	if _, err := os.Stat(filepath.Join(ref, "config.json")); err == nil || strings.ContainsAny(ref, `/\`) && !strings.Contains(ref, "://") {
 		f := &Folder{Dir: ref, Name: filepath.Base(ref)}
-		if err := f.verify(ctx, strict, log); err != nil {
+		if err := f.verify(ctx, strict, o.Log); err != nil {
 			return nil, err
 		}
 		return f, nil
 	}
 	storeURL, name, version := locate(ref, storeURL)
-	s, err := storage.Open(ctx, storeURL, &storage.Options{Log: log})
+	s, err := storage.Open(ctx, storeURL, o)
 	if err != nil {
 		return nil, missing(ref, err)
 	}

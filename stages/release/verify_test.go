@@ -14,6 +14,7 @@ import (
 
 	"github.com/sprint-ml/sprint/ml/ownership"
 	"github.com/sprint-ml/sprint/stages"
+	"github.com/sprint-ml/sprint/storage"
 )
 
 var published = map[string]string{
@@ -54,7 +55,7 @@ func write(t *testing.T, dir, name, text string) {
 func open(t *testing.T, dir string, strict bool) (f *Folder, log string, err error) {
 	t.Helper()
 	var b strings.Builder
-	f, err = Open(t.Context(), dir, "mem://", strict, slog.New(slog.NewTextHandler(&b, nil)))
+	f, err = Open(t.Context(), dir, "mem://", strict, &storage.Options{Log: slog.New(slog.NewTextHandler(&b, nil))})
 	return f, b.String(), err
 }
 

@@ -19,9 +19,9 @@ func TestFormats(t *testing.T) {
 	doc := Object{Body: []byte("{\n  \"a\": 1\n}"), key: "a/b", kind: kindDocument}
 	for want, got := range map[string][]byte{
 		`{"sprint":2,"sha256":"681722364f2898b8e3b77a28acd71b6ee833e17b1611f44398cc5807ddfcd0f7","nonce":"` + nonce + `"}` + "\nbody":                                                                                                                      encodeRecord(rec),
-		`{"sprint":3,"sha256":"dea019d86cae25f96ef5dbdc6109dfcbc190606b1998ca5b30bb6d8a85ed7119","nonce":"` + nonce + `","key":"a5f2646d1011326d","mac":"4afbe50601c29b706e18243b4c53903a8fa7753830eeaa0b4e7438f98929b262"}` + "\nbody":                    encodeRecord(k.sign(rec)),
+		`{"sprint":3,"sha256":"51e2d63468530b42ed54a05b020371eafb952b009e5af6590afa0c10e7241801","nonce":"` + nonce + `","key":"4f78fdea852d9f33","mac":"00262f10279628e30f24e07296d3bde87ccea00055700f77c777dc213712e908"}` + "\nbody":                    encodeRecord(k.sign(rec)),
 		"{\n  \"a\": 1,\n  \"sealed\": true,\n  \"sha256\": \"a0dea5d5324bd371cbd7115061e003131635fbf88880ca3eac5a10c96e98590e\"\n}\n":                                                                                                                     encodeDocument(doc),
-		"{\n  \"a\": 1,\n  \"sealed\": true,\n  \"key\": \"a5f2646d1011326d\",\n  \"mac\": \"2c4b0e9b2447f7a9764617e23bb5b18353446050c96d038ef2ee738b4a1bb15a\",\n  \"sha256\": \"07889f20ecb1cfcb99bca2114c72f9ce391f71ee093dbefb5da6128ce143b8e9\"\n}\n": encodeDocument(k.sign(doc)),
+		"{\n  \"a\": 1,\n  \"sealed\": true,\n  \"key\": \"4f78fdea852d9f33\",\n  \"mac\": \"d2899f1ca426d5869de45eb1cd647cfb3c6a1fc999c8b5b886f488d3116cc1e4\",\n  \"sha256\": \"8a78f50a90fc117a5585624e082f7bf9b042d7982a753e737e51fe38a5932e77\"\n}\n": encodeDocument(k.sign(doc)),
 	} {
 		if string(got) != want {
 			t.Errorf("wrote %q, want %q", got, want)

@@ -39,7 +39,7 @@ func NewKeyring(signing string, accepted ...string) (*Keyring, error) {
 			return nil, fmt.Errorf("a key of a store has at least %d bytes, this one has %d; `openssl rand -hex 32` makes one", MinKey, len(secret))
 		}
 		one := key{secret: []byte(secret)}
-		one.id = hex.EncodeToString(one.code([]byte("sprint key"))[:8])
+		one.id = hex.EncodeToString(one.code([]byte("sprint/key"))[:8])
 		if k.all[one.id] = one; i == 0 {
 			k.signing = one
 		}

@@ -31,8 +31,8 @@ type Object struct {
 
 // The kinds of objects, as their codes hold them.
 const (
-	kindRecord   = "sprint record"
-	kindDocument = "sprint document"
+	kindRecord   = "sprint/record"
+	kindDocument = "sprint/document"
 )
 
 // header is the first line of every record. The digest finds a flipped bit and a

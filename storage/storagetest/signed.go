@@ -60,6 +60,15 @@ func (r rawRecord) at(key string) []byte {
 	return []byte(string(head) + "\n" + r.body)
 }
 
+// Forge returns a record with another body, as whoever may write to the store and
+// has no key makes it: whole, under its key.
+func Forge(t testing.TB, key string, data []byte, change func(body string) string) []byte {
+	t.Helper()
+	r := parseRaw(t, data).unsigned()
+	r.body = change(r.body)
+	return r.at(key)
+}
+
 // unsigned returns the record as one who has no key writes it.
 func (r rawRecord) unsigned() rawRecord {
 	r.Sprint, r.Signer, r.MAC = 2, "", ""

@@ -26,7 +26,7 @@ func (e *Executor) child(ctx context.Context, a *runs.Attempt, sink executor.Sin
 	if err != nil {
 		return executor.FromError(err)
 	}
-	args := append([]string{"worker", "--store", e.inProcess.Store.Source(), "--run", a.Run, "--stage", a.Stage, "--attempt", strconv.Itoa(a.Number), "--digest", digest}, extra...)
+	args := append([]string{"worker", "--store", e.inProcess.Store.Source(), "--run", a.Run, "--stage", a.Stage, "--attempt", strconv.Itoa(a.Number), "--digest", digest}, slices.Concat(e.WorkerFlags, extra)...)
 	cmd := exec.Command(e.Program, args...)
 	cmd.Env = tuned(e.Environ)
 	cmd.SysProcAttr = childAttributes()

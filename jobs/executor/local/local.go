@@ -25,6 +25,9 @@ type Executor struct {
 	Program string
 	// Environ is the child's environment.
 	Environ []string
+	// WorkerFlags are those of a child beside the ones that name its attempt: where
+	// it finds the store's keys.
+	WorkerFlags []string
 	// Grace is how long a child may take to checkpoint; 0 means 2 minutes.
 	Grace time.Duration
 	// Abort, once closed, ends attempts whose context has ended without

@@ -21,6 +21,7 @@ import (
 
 	"github.com/spf13/cobra"
 	"github.com/sprint-ml/sprint/config"
+	"github.com/sprint-ml/sprint/config/diagnostic"
 	"github.com/sprint-ml/sprint/config/options"
 	"github.com/sprint-ml/sprint/jobs/commandline"
 	"github.com/sprint-ml/sprint/jobs/progress/sanitize"
@@ -171,11 +172,38 @@ func (a *App) foundConfig(path string) {
 
 // OpenStore opens the store of a config.
 func (a *App) OpenStore(ctx context.Context, c *config.Config) (*storage.Store, error) {
-	s, err := storage.Open(ctx, c.Store, &storage.Options{Log: a.Log()})
+	keys, err := a.StoreKeys(c)
+	if err != nil {
+		return nil, err
+	}
+	s, err := storage.Open(ctx, c.Store, &storage.Options{Log: a.Log(), Keys: keys})
 	if err != nil {
 		return nil, stages.Fail(stages.CodeEnvironment, "check --store; `sprint doctor --store URL` tries it", "cannot open the store: %w", err)
 	}
 	return s, nil
+}
+
+// StoreKeys resolves the keys of a config's store; nil if it names none.
+func (a *App) StoreKeys(c *config.Config) (*storage.Keyring, error) {
+	if c.StoreKey == "" {
+		if len(c.StoreKeysAccepted) > 0 {
+			return nil, &diagnostic.UsageError{Message: "store_keys_accepted is set and store_key is not", Hint: "store_key names the key that signs"}
+		}
+		return nil, nil
+	}
+	var secrets []string
+	for _, ref := range append([]string{c.StoreKey}, c.StoreKeysAccepted...) {
+		secret, err := a.Secret(ref)
+		if err != nil {
+			return nil, stages.Fail(stages.CodeEnvironment, "store_key and store_keys_accepted say where the store's keys are, env:NAME or file:PATH", "a key of the store: %w", err)
+		}
+		secrets = append(secrets, strings.TrimSpace(secret))
+	}
+	keys, err := storage.NewKeyring(secrets[0], secrets[1:]...)
+	if err != nil {
+		return nil, stages.Fail(stages.CodeEnvironment, "", "%w", err)
+	}
+	return keys, nil
 }
 
 // StoreOf opens the configured store for commands without a plan.

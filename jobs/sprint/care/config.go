@@ -48,7 +48,7 @@ func configCommand(a *app.App) *cobra.Command {
 			for _, x := range []struct {
 				name  string
 				value any
-			}{{"store", storage.Redact(c.Store)}, {"executor", c.Executor}, {"device", c.Device}, {"output", c.Output}, {"cache", c.Cache}, {"parallel", c.Parallel}, {"keep_going", c.KeepGoing}, {"deadline", c.Deadline}, {"offline", c.Offline}, {"endpoints", c.Endpoints}} {
+			}{{"store", storage.Redact(c.Store)}, {"store_key", c.StoreKey}, {"store_keys_accepted", c.StoreKeysAccepted}, {"executor", c.Executor}, {"device", c.Device}, {"output", c.Output}, {"cache", c.Cache}, {"parallel", c.Parallel}, {"keep_going", c.KeepGoing}, {"deadline", c.Deadline}, {"offline", c.Offline}, {"endpoints", c.Endpoints}} {
 				line(x.name, x.value, origins[x.name])
 			}
 			if len(args) > 0 {

@@ -8,9 +8,9 @@ import (
 // storeCommand is the group of commands that look after a store; each has a file.
 func storeCommand(a *app.App) *cobra.Command {
 	cmd := &cobra.Command{
-		Use: "store", Short: "Check a store for what is missing or damaged, or copy it", Args: cobra.NoArgs,
+		Use: "store", Short: "Check a store for what is missing or damaged, copy it, or sign its records", Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
-	cmd.AddCommand(storeCheckCommand(a), storeCopyCommand(a))
+	cmd.AddCommand(storeCheckCommand(a), storeCopyCommand(a), storeRekeyCommand(a))
 	return cmd
 }

@@ -99,8 +99,12 @@ func openModel(ctx context.Context, a *app.App, cmd *cobra.Command, m *modelFlag
 	if err != nil {
 		return nil, nil, err
 	}
+	keys, err := a.StoreKeys(cfg)
+	if err != nil {
+		return nil, nil, err
+	}
 	c, fallback, done, err := answers.Open(ctx, answers.Options{
-		Ref: m.ref, Store: cfg.Store, Device: cfg.Device, Cache: cfg.Cache, Offline: cfg.Offline, Strict: m.strict, Log: a.Log(), Announce: func(s string) { fmt.Fprintln(a.Stderr, s) },
+		Ref: m.ref, Store: cfg.Store, Keys: keys, Device: cfg.Device, Cache: cfg.Cache, Offline: cfg.Offline, Strict: m.strict, Log: a.Log(), Announce: func(s string) { fmt.Fprintln(a.Stderr, s) },
 	})
 	if fallback != nil {
 		fmt.Fprintf(a.Stderr, "sprint: keywords answer, the model %s cannot be loaded: %v\n", m.ref, fallback)

@@ -116,7 +116,7 @@ func runPlan(ctx context.Context, a *app.App, cmd *cobra.Command, path string, f
 		Out: a.Stdout, Err: a.Stderr, Getenv: a.Getenv, Verbose: a.Verbose, Quiet: a.Quiet, Log: a.Log(), Store: c.Store, Graph: c.Graph, StoreFlag: a.Flags.Store,
 	})
 	local := local.New(all.All(), c.Store, program, workerEnviron(a.Env, c.Graph), a.Secret)
-	local.Abort = a.Ending.Aborted()
+	local.Abort, local.WorkerFlags = a.Ending.Aborted(), workerFlags(c.Config)
 	r := &jobs.Runner{
 		Store: c.Store, Executor: local, Observer: view, Log: a.Log(),
 		Parallel: c.Config.Parallel, KeepGoing: c.Config.KeepGoing, Select: f.selection(), Deadline: c.Config.Deadline,

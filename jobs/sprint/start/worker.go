@@ -16,8 +16,22 @@ import (
 // errParentGone is the cause of a worker's context whose runner has ended.
 var errParentGone = errors.New("stopped: its runner has ended")
 
+// workerFlags say where a worker finds the store's keys: the references, never what
+// they refer to.
+func workerFlags(c *config.Config) []string {
+	var out []string
+	if c.StoreKey != "" {
+		out = append(out, "--store-key", c.StoreKey)
+	}
+	for _, ref := range c.StoreKeysAccepted {
+		out = append(out, "--store-key-accepted", ref)
+	}
+	return out
+}
+
 func workerCommand(a *app.App) *cobra.Command {
 	var o executor.WorkerOptions
+	var c config.Config
 	cmd := &cobra.Command{
 		Use: "worker", Hidden: true, Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
@@ -33,7 +47,8 @@ func workerCommand(a *app.App) *cobra.Command {
 			if o.Program, err = os.Executable(); err != nil {
 				return err
 			}
-			store, err := a.OpenStore(ctx, &config.Config{Store: a.Flags.Store})
+			c.Store = a.Flags.Store
+			store, err := a.OpenStore(ctx, &c)
 			if err != nil {
 				return err
 			}
@@ -48,6 +63,8 @@ func workerCommand(a *app.App) *cobra.Command {
 	cmd.Flags().StringVar(&o.Stage, "stage", "", "")
 	cmd.Flags().IntVar(&o.Attempt, "attempt", 0, "")
 	cmd.Flags().StringVar(&o.Digest, "digest", "", "")
+	cmd.Flags().StringVar(&c.StoreKey, "store-key", "", "")
+	cmd.Flags().StringArrayVar(&c.StoreKeysAccepted, "store-key-accepted", nil, "")
 	cmd.Flags().BoolVar(&o.Preflight, "preflight", false, "")
 	return cmd
 }

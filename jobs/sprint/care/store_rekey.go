@@ -1,0 +1,98 @@
+package care
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"slices"
+	"text/tabwriter"
+
+	"github.com/spf13/cobra"
+	"github.com/sprint-ml/sprint/config/diagnostic"
+	"github.com/sprint-ml/sprint/jobs/rekey"
+	"github.com/sprint-ml/sprint/jobs/sprint/app"
+	"github.com/sprint-ml/sprint/stages"
+	"github.com/sprint-ml/sprint/storage"
+)
+
+func storeRekeyCommand(a *app.App) *cobra.Command {
+	var yes, unsigned bool
+	cmd := &cobra.Command{
+		Use:   "rekey",
+		Short: "Sign the records of the store with its key; only counts without --yes",
+		Long: `Sign with store_key what is not signed with it: records that one of
+store_keys_accepted signed, and with --unsigned those that have no signature,
+whoever wrote them. What another key signed, or was forged, is listed and stays.
+
+To sign a store that was not, make a key (openssl rand -hex 32), let store_key
+name it, and run this with --unsigned --yes while no run goes on.
+
+To change the key, in this order and wherever the store is used:
+  1. store_keys_accepted: [the new key]      beside the old store_key
+  2. store_key: the new key                  and store_keys_accepted: [the old key]
+  3. this command with --yes, once the runs of step 1 have ended
+  4. store_keys_accepted goes
+Runs go on all the while. It may be ended and begun again at any time.`,
+		Example: "  sprint store rekey\n  sprint store rekey --unsigned --yes",
+		Args:    cobra.NoArgs,
+		RunE: a.OnStore(func(ctx context.Context, s *storage.Store, _ []string) error {
+			return rekeyStore(ctx, a, s, unsigned, yes)
+		}),
+	}
+	cmd.Flags().BoolVar(&yes, "yes", false, "really sign")
+	cmd.Flags().BoolVar(&unsigned, "unsigned", false, "sign what has no signature too: trust all that is in the store now")
+	a.JSONFlag(cmd, "the report")
+	return cmd
+}
+
+// shownRefused is how many refused records are named.
+const shownRefused = 20
+
+func rekeyStore(ctx context.Context, a *app.App, s *storage.Store, unsigned, yes bool) error {
+	if s.Keys() == nil {
+		return &diagnostic.UsageError{Message: "store_key is not set", Hint: "let it name the key, env:NAME or file:PATH, in your own config or SPRINT_STORE_KEY; `openssl rand -hex 32` makes one"}
+	}
+	r, err := rekey.Rekeyer{Store: s, Unsigned: unsigned, Write: yes, Watching: func(l storage.LeaseState) {
+		fmt.Fprintf(a.Stderr, "lease %s is held by %s; watching whether it is renewed\n", l.Name, l.Holder)
+	}}.Run(ctx)
+	if err != nil {
+		return err
+	}
+	if yes && len(r.Refused) > 0 {
+		err = stages.Fail(stages.CodeIntegrity, "what is yours and of before the key, --unsigned signs; what was signed with an older key, store_keys_accepted lets in; look at all else and delete it", "%d records are not signed with a key of the store: %w", len(r.Refused), storage.ErrUntrusted)
+	}
+	if a.AsJSON {
+		return errors.Join(err, json.NewEncoder(a.Stdout).Encode(r))
+	}
+	w := tabwriter.NewWriter(a.Stdout, 0, 0, 2, ' ', 0)
+	verb := "to be signed"
+	if yes {
+		verb = "signed now"
+	}
+	fmt.Fprintf(w, "RECORDS\tCOUNT\n")
+	fmt.Fprintf(w, "signed with key %s before\t%d\n", r.Key, r.Current)
+	fmt.Fprintf(w, "signed with an accepted key, %s\t%d\n", verb, r.Accepted)
+	if unsigned {
+		fmt.Fprintf(w, "not signed, %s\t%d\n", verb, r.Unsigned)
+	} else {
+		fmt.Fprintf(w, "not signed\t%d\n", r.Unsigned)
+	}
+	fmt.Fprintf(w, "refused\t%d\n", len(r.Refused))
+	fmt.Fprintf(w, "damaged\t%d\n", r.Damaged)
+	if flush := w.Flush(); err == nil {
+		err = flush
+	}
+	slices.Sort(r.Refused)
+	for i, key := range r.Refused {
+		if i == shownRefused {
+			fmt.Fprintf(a.Stdout, "and %d more\n", len(r.Refused)-i)
+			break
+		}
+		fmt.Fprintf(a.Stdout, "refused: %s\n", key)
+	}
+	if !yes && (r.Accepted > 0 || unsigned && r.Unsigned > 0) {
+		fmt.Fprintf(a.Stdout, "sign them with:\n  %s --yes\n", a.CommandLine(false))
+	}
+	return err
+}
