@@ -75,7 +75,7 @@ func TestLeastRights(t *testing.T) {
 	prefix := strings.Trim(u.Path, "/") + "/"
 	allowed.prefix = prefix
 	dir := t.TempDir()
-	write(t, dir, map[string]string{"plan.yaml": commandPlan})
+	write(t, dir, map[string]string{"plan.yaml": commandPlan, "signed.yaml": "store_key: file:store.key\n", "store.key": strings.Repeat("k", 64)})
 	s, err := storage.Open(t.Context(), raw, nil)
 	if err != nil {
 		t.Fatal(err)
@@ -114,7 +114,7 @@ func TestLeastRights(t *testing.T) {
 		{"diff"}, {"report", run}, {"trace", "gather.rows"}, {"trace", "toy@champion"}, {"artifacts", "ls"}, {"artifacts", "ls", "gather.rows"},
 		{"artifacts", "cat", "count.metrics"}, {"artifacts", "verify"}, {"artifacts", "verify", "--all"},
 		{"store", "check"}, {"store", "check", "--read-data"},
-		{"unlock"}, {"gc"}, {"gc", "--keep-runs", "1", "--older-than", "0s"},
+		{"unlock"}, {"gc"}, {"gc", "--keep-runs", "1", "--older-than", "0s"}, {"store", "rekey", "--config", "signed.yaml"},
 	}
 	writes := [][]string{
 		{"promote", "toy", "1", "champion"}, {"runs", "pin", run}, {"runs", "unpin", run}, {"run", "--force"},
@@ -166,6 +166,7 @@ func TestLeastRights(t *testing.T) {
 		}
 		lacking("without the right to put", args)
 	}
+	lacking("without the right to put", []string{"store", "rekey", "--config", "signed.yaml", "--unsigned", "--yes"})
 	allowed.prefix = "elsewhere/"
 	for _, args := range slices.Concat(reads, writes, [][]string{
 		{"artifacts", "get", "gather.rows", "out2"}, {"retry", run}, {"cancel"}, {"cancel", run}, {"classify", "--model", "toy@champion", "Fire"}, {"serve", "--model", "toy@champion"},

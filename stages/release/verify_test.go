@@ -174,7 +174,7 @@ func TestFolderThatChangesMeanwhile(t *testing.T) {
 func TestDigestsCanBeInterrupted(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	if _, err := Open(ctx, publishedFolder(t), "mem://", false, slog.New(slog.DiscardHandler)); !errors.Is(err, context.Canceled) {
+	if _, err := Open(ctx, publishedFolder(t), "mem://", false, &storage.Options{Log: slog.New(slog.DiscardHandler)}); !errors.Is(err, context.Canceled) {
 		t.Errorf("got %v", err)
 	}
 }

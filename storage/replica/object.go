@@ -28,7 +28,7 @@ func (c *replication) object(ctx context.Context, key string) error {
 	switch {
 	case errors.As(err, &bad) && errors.Is(err, storage.ErrNotFound):
 		return nil // deleted since it was listed
-	case errors.As(err, &bad) && storage.MissingOrDamaged(err):
+	case errors.As(err, &bad) && (storage.MissingOrDamaged(err) || errors.Is(err, storage.ErrUntrusted)):
 		c.note(func(r *Report) { r.Damaged = append(r.Damaged, Damage{Key: key, Reason: bad.err.Error()}) })
 		return nil
 	}

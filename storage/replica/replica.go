@@ -51,8 +51,9 @@ type Damage struct {
 }
 
 // skipped prefixes belong to what goes on in one store: who works in it, what a
-// sweep is about to delete, which stored bytes are bad, and what a probe left.
-var skipped = []string{"leases/", "kept/", "quarantine/", "probe/"}
+// sweep is about to delete, which stored bytes are bad, what a probe left, and that
+// the records are signed, which is the first thing in a store that has a key.
+var skipped = []string{"leases/", "kept/", "quarantine/", "probe/", "signed"}
 
 // rank orders what names something after what it names, so that a copy that is
 // broken off never has a record without its bytes.
@@ -143,7 +144,7 @@ func (c *replication) releases(ctx context.Context) error {
 	}
 	for _, name := range names {
 		releases, err := registry.Releases(ctx, name)
-		if storage.MissingOrDamaged(err) {
+		if storage.MissingOrDamaged(err) || errors.Is(err, storage.ErrUntrusted) {
 			continue // the record itself is met, and told, among the objects
 		}
 		if err != nil {

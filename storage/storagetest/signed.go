@@ -156,12 +156,10 @@ func testSigned(t *testing.T, h Harness) {
 	ctx, s := testContext(t), h.Open(t, &storage.Options{Keys: Keyring(t, "a")})
 	stranger := Keyring(t, "x")
 	for _, b := range populate(t, s) {
-		good, err := s.ReadFile(ctx, b.key, 1<<20)
-		check(t, err)
 		if err := b.read(second(t, s)); err != nil {
 			t.Fatalf("%s: %v", b.key, err)
 		}
-		good, err = s.ReadFile(ctx, b.key, 1<<20) // reading may have renewed it
+		good, err := s.ReadFile(ctx, b.key, 1<<20)
 		check(t, err)
 		o, err := record.Decode(b.key, good)
 		if strings.HasPrefix(b.key, "runs/") {
