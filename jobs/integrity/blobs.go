@@ -276,7 +276,7 @@ func (c *check) stillDemands(ctx context.Context, by string) (bool, error) {
 	if err == nil {
 		_, err = c.Store.Tombstone(ctx, m)
 	}
-	if storage.MissingOrDamaged(err) {
+	if storage.MissingOrDamaged(err) || errors.Is(err, storage.ErrUntrusted) {
 		return true, nil
 	}
 	return false, err

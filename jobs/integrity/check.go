@@ -73,6 +73,7 @@ const (
 	Missing    Problem = "missing"
 	Damaged    Problem = "damaged"
 	Obstructed Problem = "obstructed" // something that is no file lies in its place
+	Untrusted  Problem = "untrusted"  // a record that no key of the store vouches for
 )
 
 // Fault is one object that is not as it should be.
@@ -227,8 +228,11 @@ func (c *check) count(change func(*Report)) {
 func (c *check) fault(f Fault, err error) {
 	if f.Problem == "" {
 		f.Problem = Damaged
-		if errors.Is(err, storage.ErrNotFound) {
+		switch {
+		case errors.Is(err, storage.ErrNotFound):
 			f.Problem = Missing
+		case errors.Is(err, storage.ErrUntrusted):
+			f.Problem = Untrusted
 		}
 	}
 	f.Error = err.Error()

@@ -138,7 +138,7 @@ func (c *check) readRelease(ctx context.Context, of release, folder []storage.In
 			err = c.demand(ctx, Fault{Key: at + "claim", NamedBy: record.Key})
 		}
 	}
-	if err != nil && !storage.MissingOrDamaged(err) {
+	if err != nil && !storage.MissingOrDamaged(err) && !errors.Is(err, storage.ErrUntrusted) {
 		return err
 	}
 	return c.checkCopies(ctx, of, r, folder)

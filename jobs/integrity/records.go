@@ -30,7 +30,7 @@ func (c *check) read(info storage.Info, err error) error {
 	switch {
 	case err == nil:
 		c.count(func(r *Report) { r.Records.add(info.Size) })
-	case errors.Is(err, storage.ErrCorrupt):
+	case errors.Is(err, storage.ErrCorrupt), errors.Is(err, storage.ErrUntrusted):
 		c.fault(Fault{Key: info.Key}, err)
 	case !errors.Is(err, storage.ErrNotFound): // else a gc took it meanwhile
 		return err
@@ -151,7 +151,7 @@ func (c *check) readOther(ctx context.Context) error {
 		}
 		return c.read(info, err)
 	})
-	for _, prefix := range []string{"pins/", "answers/"} {
+	for _, prefix := range []string{"pins/", "answers/", "signed"} {
 		err = errors.Join(err, c.eachObject(ctx, asking, prefix, func(ctx context.Context, info storage.Info) error {
 			_, _, err := c.Store.Read(ctx, info.Key)
 			return c.read(info, err)

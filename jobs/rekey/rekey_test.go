@@ -14,6 +14,7 @@ import (
 
 	"github.com/sprint-ml/sprint/jobs"
 	"github.com/sprint-ml/sprint/jobs/executor"
+	"github.com/sprint-ml/sprint/jobs/integrity"
 	"github.com/sprint-ml/sprint/jobs/jobstest"
 	"github.com/sprint-ml/sprint/jobs/rekey"
 	"github.com/sprint-ml/sprint/jobs/runs"
@@ -103,6 +104,9 @@ func TestRekeyOldStore(t *testing.T) {
 	b.Store = plain
 	before := b.Objects("")
 	all := standings(t, b, k)[record.Unsigned]
+	if found := unreadable(b, plain.WithKeys(k)); len(found) != all {
+		t.Errorf("%d records, a check finds %q", all, found)
+	}
 	for _, r := range []rekey.Rekeyer{{}, {Unsigned: true}} {
 		r.Store = plain.WithKeys(k)
 		report, err := r.Run(b.Ctx)
@@ -121,8 +125,8 @@ func TestRekeyOldStore(t *testing.T) {
 		t.Errorf("after it: %v of %d", got, all)
 	}
 	mustBeCached(b, k)
-	for key, err := range unreadable(b, plain.WithKeys(k)) {
-		t.Errorf("%s: %v", key, err)
+	for key, problem := range unreadable(b, plain.WithKeys(k)) {
+		t.Errorf("%s: %s", key, problem)
 	}
 	if err := plain.WithKeys(nil).WriteFile(b.Ctx, "new", nil); !errors.Is(err, storage.ErrNoKey) {
 		t.Errorf("without a key: %v", err)
@@ -130,14 +134,14 @@ func TestRekeyOldStore(t *testing.T) {
 }
 
 // unreadable is what a check of the whole store finds.
-func unreadable(b *jobstest.Bench, s *storage.Store) map[string]error {
-	out := map[string]error{}
-	if err := runs.Verify(b.Ctx, s, func(o storage.Info, _ bool, err error) {
-		if err != nil {
-			out[o.Key] = err
-		}
-	}); err != nil {
+func unreadable(b *jobstest.Bench, s *storage.Store) map[string]string {
+	report, err := integrity.Checker{Store: s}.Whole(b.Ctx)
+	if err != nil {
 		b.T.Fatal(err)
+	}
+	out := map[string]string{}
+	for _, f := range report.Faults {
+		out[f.Key] = string(f.Problem) + ": " + f.Error + "; " + f.Repair
 	}
 	return out
 }
@@ -167,8 +171,9 @@ func TestRekeyRefuses(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	if got := slices.Sorted(maps.Keys(unreadable(b, b.Store))); !slices.Equal(got, []string{forged, stranger}) {
-		t.Errorf("a check finds %q", got)
+	found := unreadable(b, b.Store)
+	if got := slices.Sorted(maps.Keys(found)); !slices.Equal(got, []string{forged, stranger}) || !strings.Contains(found[forged], "untrusted: it is not signed; `sprint store rekey` signs") {
+		t.Errorf("a check finds %q", found)
 	}
 	if _, err := b.Run(); executor.Code(err) != stages.CodeIntegrity || !strings.Contains(err.Error(), forged) {
 		t.Errorf("a run: %v", err)
