@@ -89,6 +89,7 @@ func TestSignedStore(t *testing.T) {
 	e.ends(t, "0", "sprint classify --model quickstart x", "whatever stands in them is believed")
 	e.ends(t, "4", "SPRINT_STORE_KEY=file:short.key sprint run", "at least 32", "openssl rand -hex 32")
 	e.ends(t, "4", "SPRINT_STORE_KEY=env:NOT_SET sprint run", "NOT_SET")
+	e.ends(t, "0", "KEY=$(cat old.key) SPRINT_STORE_KEY=env:KEY sprint run --set train.seed=9", "succeeded")
 	e.ends(t, "2", "SPRINT_STORE_KEYS_ACCEPTED='[file:old.key]' sprint run", "store_key")
 	// The key is changed.
 	both := other + "SPRINT_STORE_KEYS_ACCEPTED='[file:old.key]' "

@@ -15,7 +15,6 @@ import (
 	"github.com/sprint-ml/sprint/jobs"
 	"github.com/sprint-ml/sprint/jobs/executor"
 	"github.com/sprint-ml/sprint/jobs/executor/local"
-	"github.com/sprint-ml/sprint/jobs/graph"
 	"github.com/sprint-ml/sprint/jobs/progress"
 	"github.com/sprint-ml/sprint/jobs/report/render"
 	"github.com/sprint-ml/sprint/jobs/runs"
@@ -115,7 +114,7 @@ func runPlan(ctx context.Context, a *app.App, cmd *cobra.Command, path string, f
 	view := progress.New(c.Config.Output, progress.Options{
 		Out: a.Stdout, Err: a.Stderr, Getenv: a.Getenv, Verbose: a.Verbose, Quiet: a.Quiet, Log: a.Log(), Store: c.Store, Graph: c.Graph, StoreFlag: a.Flags.Store,
 	})
-	local := local.New(all.All(), c.Store, program, workerEnviron(a.Env, c.Graph), a.Secret)
+	local := local.New(all.All(), c.Store, program, workerEnviron(a.Env, c), a.Secret)
 	local.Abort, local.WorkerFlags = a.Ending.Aborted(), workerFlags(c.Config)
 	r := &jobs.Runner{
 		Store: c.Store, Executor: local, Observer: view, Log: a.Log(),
@@ -142,9 +141,14 @@ func runPlan(ctx context.Context, a *app.App, cmd *cobra.Command, path string, f
 
 // workerEnviron is the environment of workers: without the variables that hold secrets
 // of stages which run in this process. What opens the store and the hub stays.
-func workerEnviron(env []string, g *graph.Graph) []string {
+func workerEnviron(env []string, c *app.Compiled) []string {
 	here, there := map[string]bool{}, map[string]bool{}
-	for _, node := range g.Nodes {
+	for _, reference := range append([]string{c.Config.StoreKey}, c.Config.StoreKeysAccepted...) {
+		if name, ok := strings.CutPrefix(reference, "env:"); ok {
+			there[name] = true
+		}
+	}
+	for _, node := range c.Graph.Nodes {
 		names := here
 		if node.Kind.Isolated != nil && node.Kind.Isolated(node.Options) {
 			names = there
