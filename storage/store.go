@@ -12,7 +12,8 @@
 //   - bucket: Bucket, which a Store embeds: URLs, objects, records, retries,
 //     error classes, and the four kinds of buckets
 //   - record: the bytes of records and documents, and who signed them
-//   - localblob, gcsblob: drivers of a folder and of Google Cloud Storage
+//   - localblob, gcsblob: drivers of a folder and of Google Cloud Storage; transport:
+//     connections to servers
 //   - models: the registry: releases and aliases
 //   - probe, check: whether a store keeps its promises, whether an artifact is there
 //   - storagetest: the suite that every store passes, with faults, a fake of GCS

@@ -20,8 +20,7 @@
 //   - unfinished.go: what dead writers left
 //   - local.go: what only a local folder has
 //   - denied.go: the bucket as one without rights sees it
-//   - drivers.go, s3.go, s3_transfer.go, gcs.go, transport.go: the four kinds of
-//     buckets
+//   - drivers.go, s3.go, s3_transfer.go, gcs.go: the four kinds of buckets
 package bucket
 
 import (
@@ -130,7 +129,7 @@ func ValidKey(key string) bool { return localblob.ValidKey(key) }
 func (b *Bucket) Close() error {
 	err := b.blobs.Close()
 	if b.conns != nil {
-		b.conns.closeAll()
+		b.conns.CloseAll()
 	}
 	return err
 }

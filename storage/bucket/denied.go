@@ -9,6 +9,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/s3"
 	"github.com/sprint-ml/sprint/storage/gcsblob"
+	"github.com/sprint-ml/sprint/storage/transport"
 	"gocloud.dev/blob"
 	"gocloud.dev/blob/s3blob"
 )
@@ -55,7 +56,7 @@ func (w withoutRights) RoundTrip(r *http.Request) (*http.Response, error) {
 // gcsDenied asks with a token that nobody was given.
 func gcsDenied(_ context.Context, b *Bucket) (*blob.Bucket, error) {
 	endpoint, _ := gcsEndpoint()
-	client := &http.Client{Transport: withoutRights{http.DefaultTransport}, CheckRedirect: sameServer}
+	client := &http.Client{Transport: withoutRights{http.DefaultTransport}, CheckRedirect: transport.SameServer}
 	return blob.NewBucket(gcsblob.New(client, endpoint, b.at.Host)), nil
 }
 

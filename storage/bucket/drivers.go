@@ -12,6 +12,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/s3"
 	"github.com/sprint-ml/sprint/storage/gcsblob"
 	"github.com/sprint-ml/sprint/storage/localblob"
+	"github.com/sprint-ml/sprint/storage/transport"
 	"gocloud.dev/blob"
 	"gocloud.dev/blob/memblob"
 )
@@ -38,8 +39,8 @@ type driver struct {
 // opened is an open bucket, without the prefix of its URL.
 type opened struct {
 	blobs *blob.Bucket
-	bulk  bulkTransfer // nil: the driver's writer and its copy
-	conns *conns       // nil where there are none
+	bulk  bulkTransfer           // nil: the driver's writer and its copy
+	conns *transport.Connections // nil where there are none
 }
 
 // bulkTransfer moves big objects better than gocloud does.

@@ -13,6 +13,7 @@ import (
 	"strings"
 
 	"github.com/sprint-ml/sprint/storage/gcsblob"
+	"github.com/sprint-ml/sprint/storage/transport"
 	"gocloud.dev/blob"
 	"golang.org/x/oauth2"
 	"golang.org/x/oauth2/google"
@@ -35,9 +36,9 @@ func gcsEndpoint() (endpoint string, emulated bool) {
 // openGCS opens a bucket with the machine's credentials. Without any it says
 // so at once instead of failing on the first read.
 func openGCS(ctx context.Context, u *url.URL, _ *slog.Logger) (opened, error) {
-	transport := http.DefaultTransport.(*http.Transport).Clone() // the type is documented
-	all := tune(transport)
-	client := &http.Client{Transport: transport, CheckRedirect: sameServer}
+	tuned := http.DefaultTransport.(*http.Transport).Clone() // the type is documented
+	all := transport.Tune(tuned, 2*FilesInFlight)
+	client := &http.Client{Transport: tuned, CheckRedirect: transport.SameServer}
 	anonymous := false
 	if v := u.Query().Get("anonymous"); v != "" {
 		var err error
@@ -54,7 +55,7 @@ func openGCS(ctx context.Context, u *url.URL, _ *slog.Logger) (opened, error) {
 		if err != nil {
 			return opened{}, &Error{Op: "open", Key: "gs://" + u.Host, Class: ErrDenied, Err: err}
 		}
-		client.Transport = &oauth2.Transport{Base: transport, Source: credentials.TokenSource}
+		client.Transport = &oauth2.Transport{Base: tuned, Source: credentials.TokenSource}
 	}
 	b := gcsblob.New(client, endpoint, u.Host)
 	return opened{blob.NewBucket(b), &gcsTransfer{b, keyPrefix(u)}, all}, nil

@@ -13,6 +13,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/s3"
 	"github.com/aws/aws-sdk-go-v2/service/s3/types"
 	"github.com/aws/smithy-go/logging"
+	"github.com/sprint-ml/sprint/storage/transport"
 	"gocloud.dev/blob/s3blob"
 	"golang.org/x/sync/semaphore"
 )
@@ -33,12 +34,12 @@ func openS3(ctx context.Context, u *url.URL, _ *slog.Logger) (opened, error) {
 	// The opener offers no way to set the retries and the transport before it
 	// builds the client, but leaves in its Options what the URL said of the
 	// bucket.
-	var all *conns
+	var all *transport.Connections
 	client = s3.New(client.Options(), func(o *s3.Options) {
 		o.Retryer = retry.NewStandard(func(o *retry.StandardOptions) {
 			o.MaxAttempts, o.MaxBackoff = clientTries, clientBackoff
 			o.Retryables = append([]retry.IsErrorRetryable{retry.IsErrorRetryableFunc(func(err error) aws.Ternary {
-				if all != nil && all.unreachable(err) {
+				if all != nil && all.Unreachable(err) {
 					return aws.FalseTernary // Bucket.retry asks again, for a server that is just starting
 				}
 				return aws.UnknownTernary
@@ -49,8 +50,8 @@ func openS3(ctx context.Context, u *url.URL, _ *slog.Logger) (opened, error) {
 			o.ResponseChecksumValidation = aws.ResponseChecksumValidationWhenRequired // what is read is hashed here
 		}
 		if c, ok := o.HTTPClient.(*awshttp.BuildableClient); ok {
-			tuned := c.WithTransportOptions(func(h *http.Transport) { all = tune(h) })
-			o.HTTPClient = &http.Client{Transport: tuned.GetTransport(), CheckRedirect: sameServer}
+			tuned := c.WithTransportOptions(func(h *http.Transport) { all = transport.Tune(h, 2*FilesInFlight) })
+			o.HTTPClient = &http.Client{Transport: tuned.GetTransport(), CheckRedirect: transport.SameServer}
 		}
 	})
 	bucket, err = s3blob.OpenBucket(ctx, client, u.Host, &opener.Options)

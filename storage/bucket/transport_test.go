@@ -23,6 +23,7 @@ import (
 	"testing"
 
 	"github.com/aws/aws-sdk-go-v2/service/s3"
+	"github.com/sprint-ml/sprint/storage/transport"
 )
 
 // TestOneRequestPerConnection: a server that would rather speak HTTP/2, as
@@ -32,9 +33,9 @@ func TestOneRequestPerConnection(t *testing.T) {
 	server.EnableHTTP2 = true
 	server.StartTLS()
 	defer server.Close()
-	transport := server.Client().Transport.(*http.Transport).Clone()
-	tune(transport)
-	r, err := (&http.Client{Transport: transport}).Get(server.URL)
+	tuned := server.Client().Transport.(*http.Transport).Clone()
+	transport.Tune(tuned, 2)
+	r, err := (&http.Client{Transport: tuned}).Get(server.URL)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -205,7 +206,7 @@ func TestRedirects(t *testing.T) {
 			t.Fatal(err)
 		}
 		to.Response = &http.Response{StatusCode: c.status}
-		if err := sameServer(to, []*http.Request{from}); (err == nil) != c.followed {
+		if err := transport.SameServer(to, []*http.Request{from}); (err == nil) != c.followed {
 			t.Errorf("%d from %s to %s: %v", c.status, c.from, c.to, err)
 		}
 	}

@@ -1,4 +1,6 @@
-package bucket
+// Package transport is how the clients of stores reach their servers: HTTP/1.1 over
+// connections that are kept, given up when they stall, and ended with their bucket.
+package transport
 
 import (
 	"context"
@@ -18,13 +20,13 @@ import (
 // upload.
 const stallLimit = 2 * time.Minute
 
-// tune makes an HTTP transport fit for transfers: connections for all files in
-// flight are kept, and those that stall are given up. One connection carries
-// one request at a time, as a single one limits what all together move.
-func tune(t *http.Transport) *conns {
-	all := &conns{open: map[*stallConn]bool{}}
-	t.MaxIdleConns = 2 * FilesInFlight
-	t.MaxIdleConnsPerHost = 2 * FilesInFlight
+// Tune makes an HTTP transport fit for transfers: as many connections as are named
+// are kept, and those that stall are given up. One connection carries one request at
+// a time, as a single one limits what all together move.
+func Tune(t *http.Transport, kept int) *Connections {
+	all := &Connections{open: map[*stallConn]bool{}}
+	t.MaxIdleConns = kept
+	t.MaxIdleConnsPerHost = kept
 	// A clone of a transport that could speak HTTP/2 goes on offering it, and
 	// then cannot read the answer.
 	t.ForceAttemptHTTP2, t.Protocols = false, new(http.Protocols)
@@ -46,10 +48,10 @@ func tune(t *http.Transport) *conns {
 	return all
 }
 
-// sameServer lets a client follow a redirect that keeps the request as it is, and only
+// SameServer lets a client follow a redirect that keeps the request as it is, and only
 // to the server that it asked: the request has credentials, and perhaps an object, with
 // it. Amazon leads from one of its servers to another.
-func sameServer(req *http.Request, via []*http.Request) error {
+func SameServer(req *http.Request, via []*http.Request) error {
 	from, status := via[0].URL, req.Response.StatusCode
 	amazon := func(u *url.URL) bool { return u.Scheme == "https" && strings.HasSuffix(u.Host, ".amazonaws.com") }
 	same := req.URL.Scheme == from.Scheme && req.URL.Host == from.Host || amazon(from) && amazon(req.URL)
@@ -61,25 +63,25 @@ func sameServer(req *http.Request, via []*http.Request) error {
 
 const maxRedirects = 3
 
-// conns are the open connections of a transport. Clients wrap it, so that
+// Connections are the open connections of a transport. Clients wrap it, so that
 // nobody else could end those that it keeps for later.
-type conns struct {
+type Connections struct {
 	mu      sync.Mutex
 	open    map[*stallConn]bool
 	reached bool // there was one
 }
 
-// unreachable reports whether a client never reached a server and the next half
+// Unreachable reports whether a client never reached a server and the next half
 // second will not change that: nobody listens there, or there is no such host.
 // A server that was there may be on its way back.
-func (a *conns) unreachable(err error) bool {
+func (a *Connections) Unreachable(err error) bool {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	var name *net.DNSError
 	return !a.reached && (errors.Is(err, syscall.ECONNREFUSED) || errors.As(err, &name) && name.IsNotFound)
 }
 
-func (a *conns) add(c net.Conn) *stallConn {
+func (a *Connections) add(c net.Conn) *stallConn {
 	s := &stallConn{c, a}
 	a.mu.Lock()
 	defer a.mu.Unlock()
@@ -87,8 +89,8 @@ func (a *conns) add(c net.Conn) *stallConn {
 	return s
 }
 
-// closeAll ends all connections.
-func (a *conns) closeAll() {
+// CloseAll ends all connections.
+func (a *Connections) CloseAll() {
 	a.mu.Lock()
 	open := a.open
 	a.open = map[*stallConn]bool{}
@@ -103,7 +105,7 @@ func (a *conns) closeAll() {
 // after it.
 type stallConn struct {
 	net.Conn
-	of *conns
+	of *Connections
 }
 
 func (c *stallConn) Close() error {
