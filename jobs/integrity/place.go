@@ -6,20 +6,24 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"sync"
 
 	"github.com/sprint-ml/sprint/storage"
 	"github.com/sprint-ml/sprint/storage/bucket"
 )
 
 // objectKeys are the keys at which a folder can be nothing but in the way. In a
-// release's files/ a folder may be one of the tree.
-var objectKeys = regexp.MustCompile(`^(` + strings.Join([]string{
-	`(blobs|quarantine|kept)/sha256/../[0-9a-f]{64}`,
-	`(manifests|checkpoints)/[^/]+/[^/]+/[^/]+`,
-	`(leases|tombstones|answers|last)/[^/]+/[^/]+`, `pins/runs/[^/]+`,
-	`models/[^/]+/([0-9]+/(claim|release\.json)|aliases/[^/]+)`,
-	`runs/[^/]+/(plan\.yaml|resolved\.json|result\.json|report\.html|uses|cancel|(attempts|used)/[^/]+/[^/]+)`,
-}, `|`) + `)$`)
+// release's files/ a folder may be one of the tree. Compiling it at the start would
+// cost every command.
+var objectKeys = sync.OnceValue(func() *regexp.Regexp {
+	return regexp.MustCompile(`^(` + strings.Join([]string{
+		`(blobs|quarantine|kept)/sha256/../[0-9a-f]{64}`,
+		`(manifests|checkpoints)/[^/]+/[^/]+/[^/]+`,
+		`(leases|tombstones|answers|last)/[^/]+/[^/]+`, `pins/runs/[^/]+`,
+		`models/[^/]+/([0-9]+/(claim|release\.json)|aliases/[^/]+)`,
+		`runs/[^/]+/(plan\.yaml|resolved\.json|result\.json|report\.html|uses|cancel|(attempts|used)/[^/]+/[^/]+)`,
+	}, `|`) + `)$`)
+})
 
 // findIrregular finds what lies in the folder of a store and is no file.
 func (c *check) findIrregular(ctx context.Context) error {
@@ -27,7 +31,7 @@ func (c *check) findIrregular(ctx context.Context) error {
 		switch {
 		case strings.HasPrefix(key, "."):
 			c.report.Aside++
-		case !mode.IsDir() && ours(key), objectKeys.MatchString(key):
+		case !mode.IsDir() && ours(key), objectKeys().MatchString(key):
 			c.place[key] = mode
 		}
 	})
