@@ -189,14 +189,14 @@ func (c *check) readRuns(ctx context.Context) error {
 		switch {
 		case name == "result.json":
 			r, err := runs.LoadRecord(ctx, c.Store, run)
-			if err := c.read(info, err); err != nil || len(r.Stages) == 0 {
-				return err
+			if fatal := c.read(info, err); fatal != nil || err != nil || len(r.Stages) == 0 {
+				return fatal // what a damaged record says is no measure of others
 			}
 			return c.checkWork(ctx, run, r)
 		case name == "resolved.json":
 			r, err := runs.LoadResolved(ctx, c.Store, run)
-			if err := c.read(info, err); err != nil || r.PlanDigest == "" {
-				return err
+			if fatal := c.read(info, err); fatal != nil || err != nil || r.PlanDigest == "" {
+				return fatal
 			}
 			return c.readPlan(ctx, run, r.PlanDigest)
 		case name == "plan.yaml": // with resolved.json, which has its digest

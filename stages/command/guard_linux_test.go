@@ -16,9 +16,9 @@ import (
 	"github.com/sprint-ml/sprint/stages/stagetest"
 )
 
-// strays starts six processes that no group and no variable tells of: each is in
+// orphans starts six processes that no group and no variable tells of: each is in
 // a session of its own without an environment, and deaf; half of them are orphans. Their process ids go to FILE.
-const strays = `
+const orphans = `
 deaf='trap "" TERM HUP INT; echo $$ >> FILE; while :; do sleep 60; done'
 for i in 1 2 3; do
   setsid env -i /bin/sh -c "$deaf" > /dev/null 2>&1 &
@@ -38,18 +38,18 @@ func needSetsid(t *testing.T) {
 	}
 }
 
-// TestStraysEndWithAKilledRunner: kill -9 of the runner leaves nobody.
-func TestStraysEndWithAKilledRunner(t *testing.T) {
+// TestOrphansEndWithAKilledRunner: kill -9 of the runner leaves nobody.
+func TestOrphansEndWithAKilledRunner(t *testing.T) {
 	needSetsid(t)
-	runner, pids := playRunner(t, strays+"sleep 60", 6)
+	runner, pids := playRunner(t, orphans+"sleep 60", 6)
 	_ = runner.Process.Kill()
 	_ = runner.Wait() // it was killed
 	allGone(t, pids)
 }
 
-// TestStraysEndWithTheStage: nobody is left when the program has ended, well or
+// TestOrphansEndWithTheStage: nobody is left when the program has ended, well or
 // not, or was asked to end and did not.
-func TestStraysEndWithTheStage(t *testing.T) {
+func TestOrphansEndWithTheStage(t *testing.T) {
 	needSetsid(t)
 	for name, c := range map[string]struct {
 		then   string
@@ -73,7 +73,7 @@ func TestStraysEndWithTheStage(t *testing.T) {
 					cancel()
 				}
 			}()
-			o := sh(strings.ReplaceAll(strays, "FILE", file) + c.then)
+			o := sh(strings.ReplaceAll(orphans, "FILE", file) + c.then)
 			r := stagetest.Run(t, stagetest.Case{Kind: command.Kind(), Options: o, Context: ctx, Env: guards})
 			if c.says == "" && r.Err != nil || c.says != "" && (r.Err == nil || !strings.Contains(r.Err.Error(), c.says)) {
 				t.Errorf("the stage ends with %v", r.Err)
