@@ -58,6 +58,8 @@ func TestStoreCopy(t *testing.T) {
 	}{
 		{[]string{"nowhere", "copy"}, 4, "no such file"},
 		{[]string{"store", "store"}, 2, "same store"},
+		{[]string{"store", "store/inside"}, 2, "lies in the other"},
+		{[]string{"store", "store/../store/"}, 2, "same store"},
 		{[]string{"store", "copy"}, 0, "copied "},
 		{[]string{"store", "copy"}, 0, "copied 0 objects"},
 		{[]string{"store", "copy", "-o", "json"}, 0, `"copied":0`},

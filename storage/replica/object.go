@@ -12,6 +12,10 @@ import (
 	"github.com/sprint-ml/sprint/storage/bucket"
 )
 
+// maxObject is the largest object but for blobs and released files, whose sizes are
+// on record: a piece of a log, a report.
+const maxObject = 256 << 20
+
 // maxExclusive is the size up to which an object is written only where there is
 // none yet: records, which runners of the target may write meanwhile, are smaller.
 const maxExclusive = 1 << 20
@@ -105,13 +109,21 @@ func (c *replication) named(ctx context.Context, key string) error {
 			return source(err)
 		}
 	}
-	content, file, err := c.spool(ctx, key)
+	limit := int64(maxObject)
+	e, published, err := c.published(ctx, key)
+	if err != nil {
+		return err
+	}
+	if published {
+		limit = e.Size
+	}
+	content, file, err := c.spool(ctx, key, limit)
 	if err != nil {
 		return err
 	}
 	defer file.Close()
-	if want, ok := c.digests[key]; ok && content.Digest != want {
-		return corrupt(key, "its bytes have the digest %s, the release says %s", content.Digest, want)
+	if published && content.Digest != e.Digest {
+		return corrupt(key, "its bytes have the digest %s, the release says %s", content.Digest, e.Digest)
 	}
 	there, _, err := c.to.Digest(ctx, key)
 	switch {
@@ -152,8 +164,9 @@ func record(key string) bool {
 	return rank(key) == 2 || strings.HasPrefix(key, "tombstones/") || rank(key) == 3 && strings.HasPrefix(key, "models/")
 }
 
-// spool brings an object into a file without a name. The caller closes it.
-func (c *replication) spool(ctx context.Context, key string) (*bucket.Content, *os.File, error) {
+// spool brings an object of limit bytes at most into a file without a name. The
+// caller closes it.
+func (c *replication) spool(ctx context.Context, key string, limit int64) (*bucket.Content, *os.File, error) {
 	r, err := c.from.OpenFile(ctx, key)
 	if err != nil {
 		return nil, nil, source(err)
@@ -163,14 +176,21 @@ func (c *replication) spool(ctx context.Context, key string) (*bucket.Content, *
 	if err != nil {
 		return nil, nil, fmt.Errorf("spool an object: %w", err)
 	}
-	defer func() { _ = os.Remove(file.Name()) }()
+	// Without a name it is gone with its process, however that ends. Where an open
+	// file keeps its name it goes at the end.
+	if os.Remove(file.Name()) != nil {
+		defer func() { _ = os.Remove(file.Name()) }()
+	}
 	read, scan := &reader{r: r}, bucket.NewScanner()
-	if _, err := io.Copy(io.MultiWriter(file, scan), read); err != nil {
-		err = errors.Join(err, file.Close())
-		if read.err != nil {
-			return nil, nil, source(err)
-		}
-		return nil, nil, err
+	n, err := io.Copy(io.MultiWriter(file, scan), io.LimitReader(read, limit+1))
+	switch {
+	case read.err != nil:
+		err = source(read.err)
+	case err == nil && n > limit:
+		err = corrupt(key, "more than the %d bytes that it may have", limit)
+	}
+	if err != nil {
+		return nil, nil, errors.Join(err, file.Close())
 	}
 	return scan.Content(file), file, nil
 }

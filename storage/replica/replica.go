@@ -4,6 +4,7 @@
 //
 //   - replica.go: what is copied and in which order
 //   - object.go: one object, compared, verified and written
+//   - release.go: what a release says of its files
 package replica
 
 import (
@@ -16,7 +17,6 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/sprint-ml/sprint/storage"
-	"github.com/sprint-ml/sprint/storage/models"
 )
 
 // parallel is how many objects are on their way at once.
@@ -40,6 +40,8 @@ type Report struct {
 	Replaced int `json:"replaced"`
 	// Differing are keys that stayed as the target has them.
 	Differing []string `json:"differing,omitempty"`
+	// Foreign are keys that no store has: somebody's other files.
+	Foreign []string `json:"foreign,omitempty"`
 	// Damaged are keys that the source cannot give as they should be.
 	Damaged []Damage `json:"damaged,omitempty"`
 }
@@ -75,10 +77,7 @@ func rank(key string) int {
 // copied names what is not. An object of the source that is damaged is not copied
 // and does not end the copy; the error is about the stores.
 func Copy(ctx context.Context, from, to *storage.Store, o Options) (Report, error) {
-	c := &replication{from: from, to: to, o: o, digests: map[string]string{}}
-	if err := c.releases(ctx); err != nil {
-		return c.report, err
-	}
+	c := &replication{from: from, to: to, o: o, releases: map[string]*release{}}
 	// What names something is listed first: its bytes were there then, and the
 	// listing of bytes that follows has them.
 	var records [4][]string
@@ -86,13 +85,15 @@ func Copy(ctx context.Context, from, to *storage.Store, o Options) (Report, erro
 		if err != nil {
 			return c.report, err
 		}
-		if r := rank(info.Key); r > 1 && !skip(info.Key) {
+		if !storage.ValidKey(info.Key) {
+			c.report.Foreign = append(c.report.Foreign, info.Key)
+		} else if r := rank(info.Key); r > 1 && !skip(info.Key) {
 			records[r] = append(records[r], info.Key)
 		}
 	}
 	bytes := func(yield func(string, error) bool) {
 		for info, err := range from.List(ctx, "") {
-			if (err != nil || rank(info.Key) < 2 && !skip(info.Key)) && !yield(info.Key, err) {
+			if (err != nil || rank(info.Key) < 2 && !skip(info.Key) && storage.ValidKey(info.Key)) && !yield(info.Key, err) {
 				return
 			}
 		}
@@ -128,35 +129,10 @@ func all(keys []string) iter.Seq2[string, error] {
 type replication struct {
 	from, to *storage.Store
 	o        Options
-	digests  map[string]string // of the files of releases, by key
 
-	mu     sync.Mutex
-	report Report
-}
-
-// releases learns the digests of published files, which are copies under their own
-// names.
-func (c *replication) releases(ctx context.Context) error {
-	registry := models.In(c.from)
-	names, err := registry.Names(ctx)
-	if err != nil {
-		return err
-	}
-	for _, name := range names {
-		releases, err := registry.Releases(ctx, name)
-		if storage.MissingOrDamaged(err) || errors.Is(err, storage.ErrUntrusted) {
-			continue // the record itself is met, and told, among the objects
-		}
-		if err != nil {
-			return err
-		}
-		for _, r := range releases {
-			for _, f := range r.Files {
-				c.digests[models.FileKey(name, r.Version, f.Path)] = f.Digest
-			}
-		}
-	}
-	return nil
+	mu       sync.Mutex
+	releases map[string]*release // by the folder of a version
+	report   Report
 }
 
 // each copies what keys yields. Nothing after it begins before all of it ended.

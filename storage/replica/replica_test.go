@@ -178,11 +178,15 @@ func TestDamage(t *testing.T) {
 			check(t, os.WriteFile(filepath.Join(dir, bad), data, 0o600))
 			r, err := replica.Copy(t.Context(), from, to, replica.Options{})
 			check(t, err)
-			if len(r.Damaged) != 1 || r.Damaged[0].Key != bad {
+			left := 1
+			if strings.HasSuffix(bad, "release.json") {
+				left = 3 // with the two files that it vouches for
+			}
+			if !slices.ContainsFunc(r.Damaged, func(d replica.Damage) bool { return d.Key == bad }) || len(r.Damaged) != left {
 				t.Errorf("%s was bent; the report says %+v", bad, r.Damaged)
 			}
 			got := keys(t, to)
-			if _, ok := got[bad]; ok || len(got) != len(whole)-1 {
+			if _, ok := got[bad]; ok || len(got) != len(whole)-left {
 				t.Errorf("%d of %d objects were copied, the damaged one among them: %v", len(got), len(whole), ok)
 			}
 		})
@@ -206,5 +210,42 @@ func TestDiffering(t *testing.T) {
 	check(t, err)
 	if b, err := to.ReadFile(t.Context(), "last/plan/train", 100); string(b) != "x" || r.Replaced != 1 || len(r.Differing) != 0 {
 		t.Errorf("%q, %v, %+v", b, err, r)
+	}
+}
+
+// TestNothingVouches: files of a release whose record is damaged are not copied, nor
+// what its record does not name or says to be shorter; other releases are.
+func TestNothingVouches(t *testing.T) {
+	dir := t.TempDir() + "/a"
+	from, to := open(t, dir), open(t, t.TempDir()+"/b")
+	fill(t, from)
+	check(t, os.WriteFile(filepath.Join(dir, "models/news/1/files/extra"), []byte("x"), 0o600))
+	check(t, os.MkdirAll(filepath.Join(dir, "models/news/2/files"), 0o700))
+	check(t, os.WriteFile(filepath.Join(dir, "models/news/2/release.json"), []byte("garbage"), 0o600))
+	check(t, os.WriteFile(filepath.Join(dir, "models/news/2/files/config.json"), []byte("{}"), 0o600))
+	check(t, os.WriteFile(filepath.Join(dir, "models/news/1/files/config.json"), []byte("[]"), 0o600))
+	check(t, os.WriteFile(filepath.Join(dir, "README.md"), []byte("mine"), 0o600))
+	r, err := replica.Copy(t.Context(), from, to, replica.Options{})
+	check(t, err)
+	var bad []string
+	for _, d := range r.Damaged {
+		bad = append(bad, d.Key)
+	}
+	slices.Sort(bad)
+	want := []string{"models/news/1/files/config.json", "models/news/1/files/extra", "models/news/2/files/config.json", "models/news/2/release.json"}
+	if !slices.Equal(bad, want) {
+		t.Errorf("damaged are %q, want %q", bad, want)
+	}
+	if !slices.Equal(r.Foreign, []string{"README.md"}) {
+		t.Errorf("foreign are %q", r.Foreign)
+	}
+	got := keys(t, to)
+	if _, ok := got["models/news/1/files/model.safetensors"]; !ok {
+		t.Error("a whole file was left out")
+	}
+	for _, key := range want {
+		if _, ok := got[key]; ok {
+			t.Errorf("%s was copied", key)
+		}
 	}
 }

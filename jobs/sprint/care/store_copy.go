@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"path/filepath"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -33,7 +34,7 @@ Leases and a sweep's marks stay behind: nobody works in a copy. Both stores may 
 use meanwhile. Where the other store has something else under the same name, such as
 an alias, its own stays and is named; --replace takes that of FROM.
 
-It ends with code 9 if something in FROM is damaged; the rest is copied.`,
+Files that no store has under such names are listed and left out. It ends with code 9 if something in FROM is damaged; the rest is copied.`,
 		Example: "  sprint store copy .sprint/store s3://backup/sprint\n  sprint store copy s3://backup/sprint restored --replace",
 		Args:    cobra.ExactArgs(2),
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -70,8 +71,8 @@ func copyStore(cmd *cobra.Command, a *app.App, fromURL, toURL string, replace bo
 		return err
 	}
 	defer to.Close()
-	if from.URL() == to.URL() {
-		return stages.Fail(stages.CodeUsage, "name another store to copy to", "%s is the same store", storage.Redact(toURL))
+	if within(from.URL(), to.URL()) || within(to.URL(), from.URL()) {
+		return stages.Fail(stages.CodeUsage, "name another store to copy to", "%s and %s are the same store, or one lies in the other", storage.Redact(fromURL), storage.Redact(toURL))
 	}
 	r, err := copyAll(cmd.Context(), a, from, to, replace)
 	if a.AsJSON {
@@ -80,6 +81,9 @@ func copyStore(cmd *cobra.Command, a *app.App, fromURL, toURL string, replace bo
 	fmt.Fprintf(a.Stdout, "copied %d objects of %s; %d were there\n", r.Copied, app.Size(r.Bytes), r.Present)
 	if n := len(r.Differing); n > 0 {
 		fmt.Fprintf(a.Stdout, "%d stayed as %s has them; --replace takes those of %s:\n  %s\n", n, storage.Redact(toURL), storage.Redact(fromURL), some(r.Differing))
+	}
+	if n := len(r.Foreign); n > 0 {
+		fmt.Fprintf(a.Stdout, "%d are no objects of a store and stayed behind:\n  %s\n", n, some(r.Foreign))
 	}
 	for i, d := range r.Damaged {
 		if i == listed {
@@ -101,6 +105,21 @@ func copyAll(ctx context.Context, a *app.App, from, to *storage.Store, replace b
 		return r, stages.Fail(stages.CodeIntegrity, "see what mends them: "+commandline.Of("store", "check", "--store", from.URL()).String(), "%d objects of %s are damaged and were not copied", len(r.Damaged), from.URL())
 	}
 	return r, err
+}
+
+// within reports whether a store lies below another one, or is that.
+func within(inner, outer string) bool {
+	resolve := func(url string) string {
+		if path, err := filepath.Abs(storage.LocalPath(url)); err == nil && !strings.Contains(storage.LocalPath(url), "://") {
+			if real, err := filepath.EvalSymlinks(path); err == nil {
+				return filepath.ToSlash(real)
+			}
+			return filepath.ToSlash(path)
+		}
+		return strings.TrimSuffix(url, "/")
+	}
+	inner, outer = resolve(inner), resolve(outer)
+	return inner == outer || strings.HasPrefix(inner, outer+"/")
 }
 
 func some(keys []string) string {
