@@ -3,11 +3,13 @@ package rows_test
 import (
 	"errors"
 	"fmt"
+	"io"
 	"strings"
 	"testing"
 
 	"github.com/sprint-ml/sprint/stages"
 	"github.com/sprint-ml/sprint/stages/rows"
+	"github.com/sprint-ml/sprint/storage/storagetest/fuzztest"
 )
 
 // TestTextsWithinABudget: files of text that stand for far more than they hold are refused
@@ -34,6 +36,7 @@ func TestTextsWithinABudget(t *testing.T) {
 		_, _, err := rows.Each(strings.NewReader(c.text), c.format, &budget, func(*rows.Row, []string) error { visited++; return nil })
 		if !errors.Is(err, rows.ErrBudget) {
 			t.Errorf("%s: %v", name, err)
+			continue
 		}
 		if budget.Spent() > budget.Limit() || visited > 20_000 {
 			t.Errorf("%s: %d rows and %d decoded bytes of %d", name, visited, budget.Spent(), len(c.text))
@@ -43,4 +46,20 @@ func TestTextsWithinABudget(t *testing.T) {
 			t.Errorf("%s: the failure is %v", name, err)
 		}
 	}
+}
+
+// TestOpenQuote: a text in quotes may hold line ends, but not the rest of a large file.
+func TestOpenQuote(t *testing.T) {
+	line := strings.Repeat("x", 99) + "\n"
+	whole := "title,id\n\"" + strings.Repeat(line, 1000) + "\",1\nb,2\n"
+	got, err := rows.Read(strings.NewReader(whole), rows.CSV)
+	if err != nil || len(got.Rows) != 2 || len(got.Rows[0].TitleRaw) != 100_000 {
+		t.Errorf("a long text: %v", err)
+	}
+	fuzztest.Bounded(t, func() {
+		endless := io.MultiReader(strings.NewReader("title,id\n\""), strings.NewReader(strings.Repeat(line, 1_000_000)))
+		if _, err := rows.Read(endless, rows.CSV); !errors.Is(err, rows.ErrFormat) || !strings.Contains(err.Error(), "quote") {
+			t.Errorf("an open quote: %v", err)
+		}
+	})
 }

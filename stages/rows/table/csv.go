@@ -14,7 +14,9 @@ import (
 func CSV(r io.Reader, o Limits, columns *Columns, header Header, visit Visit) error {
 	lines, tooLong := shortLines(r, o)
 	defer lines.Close()
-	in := csv.NewReader(lines)
+	bounded := &boundedRecord{r: lines, most: recordLines * o.MaxLine}
+	bounded.begin()
+	in := csv.NewReader(bounded)
 	in.FieldsPerRecord = -1
 	in.ReuseRecord = true
 	head, err := in.Read()
@@ -32,7 +34,7 @@ func CSV(r io.Reader, o Limits, columns *Columns, header Header, visit Visit) er
 		names[i] = strings.ToValidUTF8(strings.TrimSpace(n), "\uFFFD")
 	}
 	header(names)
-	if err := csvRecords(in, columns, names, visit); err != nil {
+	if err := csvRecords(in, bounded, columns, names, visit); err != nil {
 		return err
 	}
 	for range <-tooLong {
@@ -41,6 +43,28 @@ func CSV(r io.Reader, o Limits, columns *Columns, header Header, visit Visit) er
 		}
 	}
 	return nil
+}
+
+// recordLines is how many of the longest lines a record may have: a text in quotes may
+// hold line ends, and one whose end is missing would hold all that follows.
+const recordLines = 4
+
+// boundedRecord ends a file whose record has more than most bytes, or what the reader's
+// buffer holds beside.
+type boundedRecord struct {
+	r          io.Reader
+	most, left int
+}
+
+func (b *boundedRecord) begin() { b.left = b.most + 4096 }
+
+func (b *boundedRecord) Read(p []byte) (int, error) {
+	if b.left <= 0 {
+		return 0, fmt.Errorf("%w: a record of the csv file has more than %d bytes; is the end of a quote missing?", ErrFormat, b.most)
+	}
+	n, err := b.r.Read(p)
+	b.left -= n
+	return n, err
 }
 
 // shortLines passes on the lines that are within the cap; tooLong gets the number
@@ -65,7 +89,7 @@ func shortLines(r io.Reader, o Limits) (lines *io.PipeReader, tooLong <-chan int
 }
 
 // csvRecords visits the records below the header.
-func csvRecords(in *csv.Reader, columns *Columns, names []string, visit Visit) error {
+func csvRecords(in *csv.Reader, bounded *boundedRecord, columns *Columns, names []string, visit Visit) error {
 	places := make([]int, len(names)) // -1 for a column of no use
 	for i, n := range names {
 		place, ok, err := columns.Place(n)
@@ -78,6 +102,7 @@ func csvRecords(in *csv.Reader, columns *Columns, names []string, visit Visit) e
 	}
 	rec := NewRecord(columns)
 	for {
+		bounded.begin()
 		fields, err := in.Read()
 		problem := ""
 		var parse *csv.ParseError
