@@ -7,12 +7,14 @@ import (
 	"math"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
 	"github.com/sprint-ml/sprint/ml/bert"
 	"github.com/sprint-ml/sprint/ml/encoder"
 	"github.com/sprint-ml/sprint/ml/encoder/encodertest"
+	"github.com/sprint-ml/sprint/ml/fuzztest"
 )
 
 // TestSavedAgain: a model that is loaded and saved again is the same to the
@@ -90,6 +92,59 @@ func TestLoadRefusesHeadsThatAreNoNumbers(t *testing.T) {
 		}
 		if _, err := bert.Load(dir); !errors.Is(err, encoder.ErrCorrupt) || !strings.Contains(err.Error(), "heads.0.tag.1.bias") {
 			t.Errorf("%v: got %v", value, err)
+		}
+	}
+}
+
+// TestLoadRefusesHeadsThatAreNotThere: what a config claims of the heads costs nothing
+// before the file has their weights, nor do few weights stand for many.
+func TestLoadRefusesHeadsThatAreNotThere(t *testing.T) {
+	e, err := encoder.Load(encodertest.Tiny(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	m, err := bert.FromEncoder(e, bert.Spec{Categories: []bert.Category{{Name: "a", Tags: []string{""}}}, Pooling: bert.Mean, HeadHidden: 8, MaxLength: 16, Text: []string{"title"}}, 1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	dir := t.TempDir()
+	if err := m.Save(dir); err != nil {
+		t.Fatal(err)
+	}
+	path := filepath.Join(dir, "config.json")
+	good, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, c := range map[string]struct {
+		claim func(sprint map[string]any)
+		want  string
+	}{
+		"wide":  {func(s map[string]any) { s["head_hidden"] = 60_000 }, "heads.0.score.0.weight"},
+		"wider": {func(s map[string]any) { s["head_hidden"] = 1_000_000_000 }, "too large"},
+		"many tags": {func(s map[string]any) {
+			many := make([]string, 60_000)
+			s["categories"] = append(slices.Repeat([]any{map[string]any{"name": "a", "tags": []string{""}}}, 1000), map[string]any{"name": "b", "tags": many})
+		}, "too large"},
+		"categories": {func(s map[string]any) {
+			s["categories"] = slices.Repeat([]any{map[string]any{"name": "a", "tags": []string{""}}}, 60_000)
+		}, "heads.1.score.0.weight is missing"},
+	} {
+		var config map[string]any
+		if err := json.Unmarshal(good, &config); err != nil {
+			t.Fatal(err)
+		}
+		c.claim(config["sprint"].(map[string]any))
+		text, err := json.Marshal(config)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(path, text, 0o644); err != nil {
+			t.Fatal(err)
+		}
+		fuzztest.Bounded(t, func() { _, err = bert.Load(dir) })
+		if err == nil || !strings.Contains(err.Error(), c.want) {
+			t.Errorf("%s: %.300v", name, err)
 		}
 	}
 }

@@ -141,16 +141,20 @@ const headStream = 0x5eed
 // other initialisers leave at chance, biases 0.
 func newHeads(s Spec, seed uint64) []Param {
 	rng := rand.New(rand.NewPCG(seed, headStream))
-	normal := func(n int) []float32 {
+	return headParams(s, func(n int) []float32 {
 		d := make([]float32, n)
 		for i := range d {
 			d[i] = float32(rng.NormFloat64() * 0.02)
 		}
 		return d
-	}
+	})
+}
+
+// headParams makes the parameters with n weights each time that it asks for some.
+func headParams(s Spec, weights func(n int) []float32) []Param {
 	h, k, hh, mt := s.Encoder.HiddenSize, len(s.Categories), s.HeadHidden, s.maxTags()
 	layer := s.Encoder.NumHiddenLayers
-	tags := normal(k * hh * mt)
+	tags := weights(k * hh * mt)
 	for c, category := range s.Categories {
 		for i := range hh {
 			for j := len(category.Tags); j < mt; j++ {
@@ -159,9 +163,9 @@ func newHeads(s Spec, seed uint64) []Param {
 		}
 	}
 	return []Param{
-		{"head.in.w", []int{h, 2 * k * hh}, normal(h * 2 * k * hh), true, layer},
+		{"head.in.w", []int{h, 2 * k * hh}, weights(h * 2 * k * hh), true, layer},
 		{"head.in.b", []int{2 * k * hh}, make([]float32, 2*k*hh), false, layer},
-		{headScoreW, []int{k, hh}, normal(k * hh), true, layer},
+		{headScoreW, []int{k, hh}, weights(k * hh), true, layer},
 		{"head.score.b", []int{k}, make([]float32, k), false, layer},
 		{headTagW, []int{k, hh, mt}, tags, true, layer},
 		{"head.tag.b", []int{k, mt}, make([]float32, k*mt), false, layer},
@@ -201,18 +205,13 @@ func headTensors(s Spec, by map[string]Param) []encoder.Tensor {
 	return out
 }
 
-// readHeads is the inverse of headTensors.
+// readHeads is the inverse of headTensors. Nothing is made of the size that a spec
+// claims before the file has all tensors of it.
 func readHeads(s Spec, get func(name string) (encoder.Tensor, bool)) ([]Param, error) {
-	params := newHeads(s, 0)
-	by := map[string]Param{}
-	for _, p := range params {
-		clear(p.Data)
-		by[p.Name] = p
-	}
 	h, hh, mt := s.Encoder.HiddenSize, s.HeadHidden, s.maxTags()
-	rows := make([]float32, len(by["head.in.w"].Data))
+	read := make([][4][]float32, 0, 2*len(s.Categories)) // score, tag, score, ...
 	for k, c := range s.Categories {
-		for i, head := range []string{"score", "tag"} {
+		for _, head := range []string{"score", "tag"} {
 			outs := 1
 			if head == "tag" {
 				outs = len(c.Tags)
@@ -228,20 +227,29 @@ func readHeads(s Spec, get func(name string) (encoder.Tensor, bool)) ([]Param, e
 					return nil, err
 				}
 			}
-			at := (2*k + i) * hh
-			copy(rows[at*h:], data[0])
-			copy(by["head.in.b"].Data[at:], data[1])
-			if head == "score" {
-				copy(by[headScoreW].Data[k*hh:], data[2])
-				by["head.score.b"].Data[k] = data[3][0]
-				continue
+			read = append(read, data)
+		}
+	}
+	params := headParams(s, func(n int) []float32 { return make([]float32, n) })
+	by := map[string]Param{}
+	for _, p := range params {
+		by[p.Name] = p
+	}
+	rows := make([]float32, len(by["head.in.w"].Data))
+	for at, data := range read {
+		copy(rows[at*hh*h:], data[0])
+		copy(by["head.in.b"].Data[at*hh:], data[1])
+		k := at / 2
+		if at%2 == 0 {
+			copy(by[headScoreW].Data[k*hh:], data[2])
+			by["head.score.b"].Data[k] = data[3][0]
+			continue
+		}
+		for j := range s.Categories[k].Tags {
+			for i := range hh {
+				by[headTagW].Data[(k*hh+i)*mt+j] = data[2][j*hh+i]
 			}
-			for j := range outs {
-				for i := range hh {
-					by[headTagW].Data[(k*hh+i)*mt+j] = data[2][j*hh+i]
-				}
-				by["head.tag.b"].Data[k*mt+j] = data[3][j]
-			}
+			by["head.tag.b"].Data[k*mt+j] = data[3][j]
 		}
 	}
 	copy(by["head.in.w"].Data, transpose(rows, 2*len(s.Categories)*hh, h))

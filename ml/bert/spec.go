@@ -61,6 +61,10 @@ func (s Spec) check() error {
 	if s.Temperatures != nil && (len(s.Temperatures) != len(s.Categories) || slices.ContainsFunc(s.Temperatures, func(t float64) bool { return !(t > 0) })) {
 		return fmt.Errorf("the temperatures %v are not one above 0 for each of %d categories", s.Temperatures, len(s.Categories))
 	}
+	// Heads are as wide as the widest: a file may have few weights and stand for many.
+	if k, hh, mt := len(s.Categories), s.HeadHidden, s.maxTags(); max(k, hh, mt) > maxHead || k*hh*mt > maxTagWeights {
+		return fmt.Errorf("heads of %d categories, %d wide, with up to %d tags are too large", k, hh, mt)
+	}
 	for _, c := range s.Categories {
 		if len(c.Tags) == 0 || c.Tags[0] != "" {
 			return fmt.Errorf("category %s: the first tag must be the empty one", c.Name)
@@ -76,6 +80,12 @@ func (s Spec) check() error {
 	}
 	return nil
 }
+
+// Caps of the heads: each number, and their product.
+const (
+	maxHead       = 1 << 16
+	maxTagWeights = 1 << 25
+)
 
 // maxTags is the widest tag head.
 func (s Spec) maxTags() int {

@@ -11,6 +11,7 @@ import (
 	"github.com/gomlx/gomlx/core/tensors"
 	"github.com/sprint-ml/sprint/ml/device"
 	"github.com/sprint-ml/sprint/ml/encoder"
+	"github.com/sprint-ml/sprint/ml/plainfile"
 )
 
 // Files of a checkpoint.
@@ -18,6 +19,9 @@ const (
 	stateFile = "state.safetensors"
 	metaFile  = "trainer.json"
 )
+
+// maxMeta is the most bytes of metaFile.
+const maxMeta = 4 << 20
 
 // checkpointFormat is bumped when a checkpoint's meaning changes.
 const checkpointFormat = 3
@@ -88,7 +92,7 @@ var ErrForeign = errors.New("the checkpoint belongs to another fit")
 
 // Restore puts a checkpoint of the same fit back.
 func (t *Trainer) Restore(dir string) error {
-	b, err := os.ReadFile(filepath.Join(dir, metaFile))
+	b, err := plainfile.Read(filepath.Join(dir, metaFile), maxMeta)
 	if err != nil {
 		return err
 	}

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/sprint-ml/sprint/ml/encoder"
+	"github.com/sprint-ml/sprint/ml/plainfile"
 	fit "github.com/sprint-ml/sprint/ml/train"
 	"github.com/sprint-ml/sprint/storage"
 )
@@ -33,6 +34,9 @@ const (
 	loopFile = "loop.json"
 	bestFile = "best.safetensors"
 )
+
+// maxLoop is the most bytes of loopFile, which has a score for each row of val.
+const maxLoop = 1 << 30
 
 // save keeps everything that a resume needs.
 func (l *loop) save(ctx context.Context) error {
@@ -101,7 +105,7 @@ func (l *loop) restore(ctx context.Context) (found bool, err error) {
 // readState reads the loop's part of a checkpoint. What cannot be understood is
 // of another sprint, since the store has checked the bytes.
 func (l *loop) readState(dir string) error {
-	b, err := os.ReadFile(filepath.Join(dir, loopFile))
+	b, err := plainfile.Read(filepath.Join(dir, loopFile), maxLoop)
 	if err != nil {
 		return err
 	}
