@@ -1,6 +1,7 @@
 package runs
 
 import (
+	"encoding/json"
 	"errors"
 	"math"
 	"strings"
@@ -22,5 +23,17 @@ func TestWhatHasNoJSONIsNoRecord(t *testing.T) {
 	}
 	if _, _, err := s.Read(t.Context(), key); !errors.Is(err, storage.ErrNotFound) {
 		t.Errorf("a record was stored: %v", err)
+	}
+}
+
+// TestAnOutputHasASize: whoever reads an output of a stored result is not told to take as
+// many bytes as there are.
+func TestAnOutputHasASize(t *testing.T) {
+	var r StageResult
+	if err := json.Unmarshal([]byte(`{"outputs":{"metrics":{"digest":"sha256:00","size":-1}}}`), &r); err == nil || !strings.Contains(err.Error(), "-1 bytes") {
+		t.Errorf("%v: %+v", err, r)
+	}
+	if err := json.Unmarshal([]byte(`{"outputs":{"metrics":{"digest":"sha256:00","size":7,"volatile":true}}}`), &r); err != nil || r.Outputs["metrics"] != (OutputResult{"sha256:00", 7, true}) {
+		t.Errorf("%v: %+v", err, r)
 	}
 }

@@ -1,6 +1,7 @@
 package runs
 
 import (
+	"encoding/json"
 	"fmt"
 	"slices"
 	"time"
@@ -122,4 +123,15 @@ type OutputResult struct {
 	Digest   string `json:"digest"`
 	Size     int64  `json:"size"`
 	Volatile bool   `json:"volatile,omitempty"`
+}
+
+// UnmarshalJSON refuses a size that is none: a reader takes it for one that it need not
+// check.
+func (o *OutputResult) UnmarshalJSON(b []byte) error {
+	type plain OutputResult
+	err := json.Unmarshal(b, (*plain)(o))
+	if err == nil && o.Size < 0 {
+		err = fmt.Errorf("an output of %d bytes", o.Size)
+	}
+	return err
 }
