@@ -1,6 +1,7 @@
 package main
 
 import (
+	"os"
 	osexec "os/exec"
 	"path/filepath"
 	"strings"
@@ -12,6 +13,9 @@ import (
 // started in sessions of their own without an environment.
 func TestKilledRunLeavesNobody(t *testing.T) {
 	if _, err := osexec.LookPath("setsid"); err != nil {
+		if os.Getenv("CI") == "true" {
+			t.Fatal("setsid is missing: install util-linux")
+		}
 		t.Skip("setsid is not installed")
 	}
 	dir := t.TempDir()

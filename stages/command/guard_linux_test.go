@@ -34,6 +34,9 @@ until [ "$(grep -c . FILE)" = 6 ]; do sleep 0.01; done 2> /dev/null
 func needSetsid(t *testing.T) {
 	t.Helper()
 	if _, err := exec.LookPath("setsid"); err != nil {
+		if os.Getenv("CI") == "true" {
+			t.Fatal("setsid is missing: install util-linux")
+		}
 		t.Skip("setsid is not installed")
 	}
 }
