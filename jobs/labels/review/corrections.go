@@ -2,6 +2,7 @@ package review
 
 import (
 	"bytes"
+	"context"
 	"encoding/csv"
 	"errors"
 	"fmt"
@@ -13,6 +14,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/gofrs/flock"
 	"github.com/sprint-ml/sprint/config"
 	"github.com/sprint-ml/sprint/config/diagnostic"
 	"github.com/sprint-ml/sprint/jobs/atomicfile"
@@ -51,8 +53,13 @@ type Imported struct {
 	Source []string
 }
 
-// Import adds the rows of a review that have a reviewer to the overlay.
-func Import(o ImportOptions) (*Imported, error) {
+// lockTime is how long an import waits for another one of the same overlay.
+const lockTime = 10 * time.Second
+
+// Import adds the rows of a review that have a reviewer to the overlay. Imports of one
+// overlay take turns, by a lock in a file beside it: what another one adds meanwhile
+// would be lost.
+func Import(ctx context.Context, o ImportOptions) (*Imported, error) {
 	node, l, err := LabelStage(o.Graph, o.Stage)
 	if err != nil {
 		return nil, err
@@ -69,6 +76,11 @@ func Import(o ImportOptions) (*Imported, error) {
 	if err != nil {
 		return nil, err
 	}
+	unlock, err := lock(ctx, out.Overlay)
+	if err != nil {
+		return nil, err
+	}
+	defer unlock()
 	have, err := readCorrections(out.Overlay, t)
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return nil, err
@@ -90,6 +102,22 @@ func Import(o ImportOptions) (*Imported, error) {
 		return nil, atomicfile.Failure(err)
 	}
 	return out, nil
+}
+
+func lock(ctx context.Context, overlay string) (unlock func(), err error) {
+	path := filepath.Join(filepath.Dir(overlay), "."+filepath.Base(overlay)+".lock")
+	l := flock.New(path)
+	waiting, stop := context.WithTimeout(ctx, lockTime)
+	defer stop()
+	switch _, err := l.TryLockContext(waiting, 50*time.Millisecond); {
+	case ctx.Err() != nil:
+		return nil, ctx.Err()
+	case errors.Is(err, context.DeadlineExceeded):
+		return nil, stages.Fail(stages.CodeLease, "wait for it, then run the same command", "another import into %s goes on: it holds %s", overlay, path)
+	case err != nil:
+		return nil, atomicfile.Failure(err)
+	}
+	return func() { _ = l.Unlock() }, nil // the lock goes with the process at the latest
 }
 
 // overlayPath is the csv that corrections are added to.

@@ -149,7 +149,7 @@ func importReview(a *app.App, cmd *cobra.Command, file, plan string, f *reviewFl
 	if err != nil {
 		return err
 	}
-	r, err := review.Import(review.ImportOptions{Plan: c.Plan, Graph: c.Graph, Stage: f.stage, File: file, Overlay: f.overlay, Reviewer: f.reviewer, Now: app.Now()})
+	r, err := review.Import(cmd.Context(), review.ImportOptions{Plan: c.Plan, Graph: c.Graph, Stage: f.stage, File: file, Overlay: f.overlay, Reviewer: f.reviewer, Now: app.Now()})
 	if err != nil {
 		return err
 	}
