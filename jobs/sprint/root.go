@@ -31,14 +31,17 @@ func execute(ctx context.Context, ending *app.Ending, args, env []string, stdin 
 	a.Execute = func(ctx context.Context, words []string) int {
 		return execute(ctx, ending, words, env, stdin, stdout, stderr)
 	}
-	defer a.Stdout.Flush()
-	defer a.Stderr.Flush()
+	defer func() { _ = a.Stderr.Flush() }() // there is nowhere left to say so
 	root := newRoot(a)
 	root.SetArgs(args)
 	root.SetIn(stdin)
 	root.SetOut(stdout)
 	root.SetErr(a.Stderr)
 	err := root.ExecuteContext(ctx)
+	// A script that reads a part of an answer must not take it for the whole.
+	if unwritten := a.Stdout.Flush(); err == nil && unwritten != nil {
+		err = stages.Fail(stages.CodeEnvironment, "free space where standard output goes, then run the same command", "cannot write the answer: %w", unwritten)
+	}
 	var exit *app.ExitError
 	switch {
 	case err == nil:

@@ -27,6 +27,7 @@ type Writer struct {
 	mu     sync.Mutex
 	inLine bool   // something of this line was written that is no space
 	rest   []byte // the begin of a rune or of a sequence, at the end of a write
+	err    error  // of the first write that failed
 }
 
 // painted are the sequences that sprint itself writes: they only colour.
@@ -41,20 +42,30 @@ func (p *Writer) Write(b []byte) (int, error) {
 		p.rest = nil
 	}
 	text := p.text(nil, all, false)
-	if _, err := p.Out.Write(text); err != nil {
+	if err := p.write(text); err != nil {
 		return 0, err
 	}
 	return len(b), nil
 }
 
-// Flush writes what waits for its end in vain.
-func (p *Writer) Flush() {
+// Flush writes what waits for its end in vain. It returns the error of the first
+// write that failed since the beginning: who prints line by line asks for it once.
+func (p *Writer) Flush() error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if len(p.rest) > 0 {
-		_, _ = p.Out.Write(p.text(nil, p.rest, true))
+		_ = p.write(p.text(nil, p.rest, true)) // kept, and returned below
 		p.rest = nil
 	}
+	return p.err
+}
+
+func (p *Writer) write(text []byte) error {
+	_, err := p.Out.Write(text)
+	if p.err == nil {
+		p.err = err
+	}
+	return err
 }
 
 // text appends the harmless form of b to into. Unless b is the end, what may go
