@@ -11,6 +11,7 @@ import (
 	"context"
 	"errors"
 	"iter"
+	"slices"
 	"strings"
 	"sync"
 
@@ -107,12 +108,7 @@ func Copy(ctx context.Context, from, to *storage.Store, o Options) (Report, erro
 }
 
 func skip(key string) bool {
-	for _, prefix := range skipped {
-		if strings.HasPrefix(key, prefix) {
-			return true
-		}
-	}
-	return false
+	return slices.ContainsFunc(skipped, func(prefix string) bool { return strings.HasPrefix(key, prefix) })
 }
 
 func all(keys []string) iter.Seq2[string, error] {
