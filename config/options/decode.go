@@ -54,6 +54,7 @@ type Decoder struct {
 //	path:"true"        a file; relative to where the value was written
 //	path:"dotted"      a name, or a path that begins with ./ or ../
 //	key:"-"            recorded, not keyed
+//	key:"set"          keyed where it is not its default: new options of old kinds
 //	when:"option=v"    counts only if a neighbour has that value, or holds it
 //	like:"kind.option" default taken from the plan's one stage of that kind
 //	secret:"true"      a reference, env:NAME or file:PATH
@@ -119,7 +120,7 @@ func (d *decoding) fields(v reflect.Value, raw map[string]any, path, base string
 			given.Value = map[string]any{}
 		}
 		if given.Value == nil {
-			if f.keyed && !f.path {
+			if f.keyed && !f.path && !f.sparse {
 				keyed[f.name] = nil
 			}
 			all[f.name], decoded[f.name] = nil, ""
@@ -136,6 +137,9 @@ func (d *decoding) fields(v reflect.Value, raw map[string]any, path, base string
 				// What is left out means the same, so it is the same.
 				target.SetZero()
 				keyed[f.name] = nil
+			}
+			if f.sparse && d.saysNothing(target, plainKeyed, at, f) {
+				delete(keyed, f.name)
 			}
 		}
 		all[f.name], decoded[f.name] = plainAll, plainAll
@@ -250,6 +254,23 @@ func equalsOmitted(v reflect.Value) bool {
 		return v.Len() == 0
 	}
 	return v.IsZero()
+}
+
+// saysNothing reports whether an option has the value that it has when it is left out.
+func (d *decoding) saysNothing(v reflect.Value, keyed any, path string, f field) bool {
+	if m, isMap := keyed.(map[string]any); isMap && len(m) == 0 {
+		return true
+	}
+	if !f.hasDefault {
+		return equalsOmitted(v)
+	}
+	raw, err := d.decoder.parseDefault(f.defaultText)
+	if err != nil {
+		return false
+	}
+	idle := &decoding{decoder: d.decoder, values: d.values, idle: true, out: Decoded{Origin: map[string]Origin{}}}
+	usual, _, ok := idle.value(reflect.New(v.Type()).Elem(), raw, path, "", f)
+	return ok && reflect.DeepEqual(usual, keyed)
 }
 
 // value decodes one value and returns its JSON-able forms: what is keyed, and

@@ -17,6 +17,7 @@ type field struct {
 	required, path bool
 	dotted         bool
 	secret, keyed  bool
+	sparse         bool // keyed where it is not its default
 	enum           []string
 	when, like     string
 	min, max       string
@@ -36,7 +37,7 @@ func fieldsOf(t reflect.Type) []field {
 		x := field{
 			index: i, name: name, doc: f.Tag.Get("doc"), defaultText: defaultText, hasDefault: has,
 			required: f.Tag.Get("required") == "true", path: f.Tag.Get("path") == "true", dotted: f.Tag.Get("path") == "dotted", secret: f.Tag.Get("secret") == "true",
-			keyed: f.Tag.Get("key") != "-", when: f.Tag.Get("when"), like: f.Tag.Get("like"),
+			keyed: f.Tag.Get("key") != "-", sparse: f.Tag.Get("key") == "set", when: f.Tag.Get("when"), like: f.Tag.Get("like"),
 			min: f.Tag.Get("min"), max: f.Tag.Get("max"), above: f.Tag.Get("above"), below: f.Tag.Get("below"),
 		}
 		if e := f.Tag.Get("enum"); e != "" {
