@@ -115,7 +115,7 @@ func NewSink(out io.Writer, format string, categories []string) (w Sink, end fun
 		s := csvSink{csv.NewWriter(out), categories}
 		return s, func() error { s.out.Flush(); return s.out.Error() }, s.header()
 	case rows.Parquet:
-		w, err := rows.NewWriter(out, categories)
+		w, err := rows.NewWriter(out, rows.Schema{Categories: categories})
 		if err != nil {
 			return nil, nil, err
 		}

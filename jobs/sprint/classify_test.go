@@ -115,7 +115,7 @@ func TestClassifyCSV(t *testing.T) {
 
 func TestClassifyParquet(t *testing.T) {
 	var table []rows.Row
-	categories, _, err := rows.Each(strings.NewReader(string(answersTo(t, "--output", "answers.parquet"))), rows.Parquet, nil, func(r *rows.Row, _ []string) error {
+	categories, _, err := rows.Each(strings.NewReader(string(answersTo(t, "--output", "answers.parquet"))), rows.Layout{Format: rows.Parquet}, nil, func(r *rows.Row, _ []string) error {
 		table = append(table, *r)
 		table[len(table)-1].Labels = slices.Clone(r.Labels)
 		return nil

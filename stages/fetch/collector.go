@@ -13,8 +13,8 @@ type collector struct {
 	firsts
 	spool         *spool
 	stats         rows.Stats
-	categories    []string
-	places        map[string]int // of categories
+	schema        rows.Schema
+	places        map[string]int // of the schema's categories
 	kept, dropped int
 	marks         []mark // of one row, reused
 }
@@ -29,9 +29,9 @@ func newCollector(scratch string) (*collector, error) {
 func (c *collector) place(category string) int {
 	i, ok := c.places[category]
 	if !ok {
-		i = len(c.categories)
+		i = len(c.schema.Categories)
 		c.places[category] = i
-		c.categories = append(c.categories, category)
+		c.schema.Categories = append(c.schema.Categories, category)
 	}
 	return i
 }
@@ -43,6 +43,7 @@ func (c *collector) add(r *rows.Row, places []int) error {
 		return nil
 	}
 	c.kept++
+	c.schema.Label = c.schema.Label || r.Label != ""
 	c.marks = c.marks[:0]
 	for i, l := range r.Labels {
 		if !l.Abstain || l.Tag != "" {

@@ -32,7 +32,9 @@ Titles are normalised and the raw ones kept; rows without a title, bad UTF-8 and
 lines over 1 MB are skipped or mended and counted; rows with the url or the
 normalised title of an earlier row are dropped. Files may be jsonl, csv or
 parquet, named by paths, globs or store URLs; label columns that they carry
-(<category>_score, <category>_tag) are kept. GDELT is asked politely: closed time
+(label, <category>_score, <category>_tag) are kept. files.columns says which of
+their columns are title, description, label and so on, where they have other names;
+case does not matter. GDELT is asked politely: closed time
 windows, one request every five seconds for all processes of a machine, raw
 pages kept in the output raw, finished windows never asked again.`,
 		Example: "source: files\nmin_rows: 100\nfiles: {paths: [articles.jsonl]}\n",
@@ -119,7 +121,7 @@ func (s *stage) Run(ctx context.Context, _ stages.Inputs, out stages.Outputs) er
 	if c.kept < s.o.MinRows {
 		return stages.Fail(stages.CodeSource, "widen the source, or lower min_rows", "the source gave %d rows of use, fewer than min_rows (%d): %d read, %d duplicates, %d skipped", c.kept, s.o.MinRows, st.Read, c.dropped, st.Bad())
 	}
-	if err := storeio.WriteEachRow(ctx, out, "articles", c.categories, c.spool.each); err != nil {
+	if err := storeio.WriteEachRow(ctx, out, "articles", c.schema, c.spool.each); err != nil {
 		return err
 	}
 	s.env.Progress(stages.Progress{Done: int64(c.kept), Total: int64(c.kept), Unit: "rows"})

@@ -54,6 +54,21 @@ func TestFiles(t *testing.T) {
 	}
 }
 
+// TestNamedColumns: rows of files with other column names, and the text of their labels,
+// reach the articles.
+func TestNamedColumns(t *testing.T) {
+	dir := stagetest.WriteFiles(t, map[string]string{"a.csv": "ticket,subject,class\n7,Two,crime; sports\n"})
+	o := &fetch.Options{Source: "files", Files: fetch.Files{Format: "auto", Columns: map[string]string{"id": "ticket", "title": "subject", "label": "class"}, Paths: []string{filepath.Join(dir, "a.csv")}}}
+	r, err := stagetest.Try(t, stagetest.Case{Kind: fetch.Kind(), Options: o})
+	if err != nil || r.Err != nil {
+		t.Fatal(err, r.Err)
+	}
+	got, _, err := rows.DecodeParquet(bytes.NewReader(r.File(t, "articles")))
+	if err != nil || len(got) != 1 || got[0].ID != "7" || got[0].Title != "Two" || got[0].Label != "crime; sports" {
+		t.Errorf("%v: %+v", err, got)
+	}
+}
+
 func TestFilesRefuse(t *testing.T) {
 	good := `{"title":"a"}` + "\n"
 	for _, c := range []struct {

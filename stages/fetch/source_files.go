@@ -16,9 +16,10 @@ import (
 
 // Files are the options of the source files.
 type Files struct {
-	Paths      []string `yaml:"paths" path:"true" key:"-" doc:"files, globs or store URLs, in the order of their rows"`
-	Format     string   `yaml:"format" default:"auto" enum:"auto|jsonl|csv|parquet" doc:"auto tells it from the extension"`
-	MaxBadRows float64  `yaml:"max_bad_rows" default:"0.01" min:"0" max:"1" doc:"share of rows that may be unusable"`
+	Paths      []string          `yaml:"paths" path:"true" key:"-" doc:"files, globs or store URLs, in the order of their rows"`
+	Format     string            `yaml:"format" default:"auto" enum:"auto|jsonl|csv|parquet" doc:"auto tells it from the extension"`
+	Columns    map[string]string `yaml:"columns" key:"-" doc:"the files' names of columns, by ours: {title: subject, description: body, label: category}; ours are title, description, url, id, source, language, published, label, and CATEGORY_score and CATEGORY_tag"`
+	MaxBadRows float64           `yaml:"max_bad_rows" default:"0.01" min:"0" max:"1" doc:"share of rows that may be unusable"`
 }
 
 func (f *Files) check() []stages.Problem {
@@ -29,7 +30,7 @@ func (f *Files) check() []stages.Problem {
 		out.If(!ok && !strings.ContainsAny(p, "*?["),
 			"files.paths", "set files.format to jsonl, csv or parquet", "%s: the extension does not tell the format", p)
 	}
-	return out
+	return append(out, rows.CheckColumns("files.columns", f.Columns)...)
 }
 
 func (f *Files) format(path string) (string, bool) {
@@ -65,7 +66,15 @@ func (f *Files) resolve(ctx context.Context, lookup stages.Lookup) (stages.Exter
 		}
 	}
 	f.Paths = paths
-	return stages.External{"files": digests, "formats": formats}, nil
+	ext := stages.External{"files": digests, "formats": formats}
+	if len(f.Columns) > 0 { // else the key is that of before there were names
+		named := map[string]any{}
+		for ours, theirs := range f.Columns {
+			named[ours] = theirs
+		}
+		ext["columns"] = named
+	}
+	return ext, nil
 }
 
 // expanded lists the paths that resolve found. A worker that decoded the
@@ -136,7 +145,7 @@ func (s *stage) file(ctx context.Context, path string, c *collector, budget *row
 			places = append(places, c.place(name))
 		}
 	}
-	categories, stats, err := rows.Each(in, format, budget, func(r *rows.Row, categories []string) error {
+	categories, stats, err := rows.Each(in, rows.Layout{Format: format, Columns: s.o.Files.Columns}, budget, func(r *rows.Row, categories []string) error {
 		if err := ctx.Err(); err != nil || r.Problem != "" {
 			return err
 		}

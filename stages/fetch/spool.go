@@ -42,7 +42,7 @@ func (s *spool) close() {
 
 // fields are the texts of a row that are kept, in the order of the file.
 func fields(r *rows.Row) []*string {
-	return []*string{&r.Title, &r.Description, &r.URL, &r.Source, &r.ID, &r.TitleRaw, &r.SeenAt, &r.Language, &r.LabelSource}
+	return []*string{&r.Title, &r.Description, &r.URL, &r.Source, &r.ID, &r.TitleRaw, &r.SeenAt, &r.Language, &r.LabelSource, &r.Label}
 }
 
 // add writes a row: its texts, each after its length, and its marks.

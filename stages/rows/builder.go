@@ -36,13 +36,14 @@ const (
 	atLabelSource
 	atRules
 	atConflicts
+	atLabel
 	atMended
 	knownColumns
 )
 
 // newColumns are those columns, and what want accepts.
 func newColumns(want func(string) bool) *table.Columns {
-	return table.NewColumns(want, "title", "title_raw", "description", "url", "source", "domain", "id", "seen_at", "seendate", "language", "label_source", "rules", "conflicts", table.MendedMark)
+	return table.NewColumns(want, "title", "title_raw", "description", "url", "source", "domain", "id", "seen_at", "seendate", "language", "label_source", "rules", "conflicts", "label", table.MendedMark)
 }
 
 // isLabel reports whether a column holds a part of a label.
@@ -68,6 +69,13 @@ type labelPlace struct{ score, tag int }
 
 func newBuilder(want func(string) bool, budget *table.Budget) *builder {
 	return &builder{columns: newColumns(want), budget: budget, known: map[string]bool{}}
+}
+
+// header adds the categories of a file's columns, in their order.
+func (b *builder) header(names []string) {
+	if ours, err := b.columns.Ours(names); err == nil { // else the file's reader tells
+		b.declareColumns(ours)
+	}
 }
 
 // declareColumns adds the categories that column names stand for, in their order.
@@ -132,6 +140,7 @@ func (b *builder) build(rec *table.Record) (*Row, error) {
 		SeenAt:      text(atSeenAt, atSeenDate),
 		Language:    text(atLanguage),
 		LabelSource: text(atLabelSource),
+		Label:       text(atLabel),
 	}
 	r := &b.row
 	if rules := text(atRules); rules != "" {

@@ -16,16 +16,27 @@ var (
 	tailColumns = []string{"id", "title_raw", "seen_at", "language", "label_source", "rules", "conflicts"}
 )
 
-func columns(categories []string) []parquet.Column {
+// Schema says which columns a table has beside those of every table.
+type Schema struct {
+	// Categories are those of the labels; nil for rows without labels.
+	Categories []string
+	// Label says that rows have the text of a column label.
+	Label bool
+}
+
+func (s Schema) columns() []parquet.Column {
 	var out []parquet.Column
 	for _, c := range leadColumns {
 		out = append(out, parquet.Column{Name: c})
 	}
-	for _, c := range categories {
+	for _, c := range s.Categories {
 		out = append(out, parquet.Column{Name: c + "_score", Number: true}, parquet.Column{Name: c + "_tag"})
 	}
 	for _, c := range tailColumns {
 		out = append(out, parquet.Column{Name: c})
+	}
+	if s.Label {
+		out = append(out, parquet.Column{Name: "label"})
 	}
 	return out
 }
@@ -33,29 +44,30 @@ func columns(categories []string) []parquet.Column {
 // Writer writes rows with the columns title, description, url, source (UTF-8), then per
 // category <category>_score (double, null where the labeller abstained) and
 // <category>_tag (UTF-8, empty for none), then id, title_raw, seen_at, language,
-// label_source, rules and conflicts (joined by ";"). Equal rows give equal bytes.
+// label_source, rules and conflicts (joined by ";"), and label where the schema has it.
+// Equal rows give equal bytes.
 type Writer struct {
-	out        *parquet.Writer
-	categories int
-	rows       int
+	out    *parquet.Writer
+	schema Schema
+	rows   int
 }
 
-// NewWriter begins a Parquet file of rows with labels of these categories.
-func NewWriter(w io.Writer, categories []string) (*Writer, error) {
-	if err := checkCategories(categories); err != nil {
+// NewWriter begins a Parquet file of rows.
+func NewWriter(w io.Writer, schema Schema) (*Writer, error) {
+	if err := checkCategories(schema.Categories); err != nil {
 		return nil, err
 	}
-	return &Writer{out: parquet.NewWriter(w, columns(categories)), categories: len(categories)}, nil
+	return &Writer{out: parquet.NewWriter(w, schema.columns()), schema: schema}, nil
 }
 
 // Write writes a row. Labels are nil, or one for each category.
 func (w *Writer) Write(r *Row) error {
-	if r.Labels != nil && len(r.Labels) != w.categories {
-		return fmt.Errorf("row %d has %d labels, the table has %d categories", w.rows, len(r.Labels), w.categories)
+	if r.Labels != nil && len(r.Labels) != len(w.schema.Categories) {
+		return fmt.Errorf("row %d has %d labels, the table has %d categories", w.rows, len(r.Labels), len(w.schema.Categories))
 	}
 	w.rows++
 	w.out.Text(r.Title, r.Description, r.URL, r.Source)
-	for c := range w.categories {
+	for c := range w.schema.Categories {
 		l := Label{Abstain: true}
 		if r.Labels != nil {
 			l = r.Labels[c]
@@ -68,15 +80,19 @@ func (w *Writer) Write(r *Row) error {
 		w.out.Text(l.Tag)
 	}
 	w.out.Text(r.ID, r.TitleRaw, r.SeenAt, r.Language, r.LabelSource, strings.Join(r.Rules, ";"), strings.Join(r.Conflicts, ";"))
+	if w.schema.Label {
+		w.out.Text(r.Label)
+	}
 	return w.out.End()
 }
 
 // Close ends the file; what it is written to stays open.
 func (w *Writer) Close() error { return w.out.Close() }
 
-// WriteParquet writes rows to a file, as Writer does.
+// WriteParquet writes rows to a file, as Writer does. It has the column label if a row
+// has such a text.
 func WriteParquet(w io.Writer, rows []Row, categories []string) error {
-	out, err := NewWriter(w, categories)
+	out, err := NewWriter(w, Schema{Categories: categories, Label: slices.ContainsFunc(rows, func(r Row) bool { return r.Label != "" })})
 	if err != nil {
 		return err
 	}

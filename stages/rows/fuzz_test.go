@@ -37,7 +37,7 @@ func fuzzRead(f *testing.F, format string, seeds ...[]byte) {
 		var read *rows.Table
 		var err error
 		fuzztest.Bounded(t, func() {
-			read, err = rows.ReadWithin(bytes.NewReader(data), format, table.Limits{MaxLine: 1 << 12, MaxBytes: 4 << 30, Budget: &rows.Budget{}})
+			read, err = rows.ReadWithin(bytes.NewReader(data), rows.Layout{Format: format}, table.Limits{MaxLine: 1 << 12, MaxBytes: 4 << 30, Budget: &rows.Budget{}})
 		})
 		if err != nil {
 			return

@@ -33,7 +33,7 @@ func TestTextsWithinABudget(t *testing.T) {
 	} {
 		var budget rows.Budget
 		var visited int64
-		_, _, err := rows.Each(strings.NewReader(c.text), c.format, &budget, func(*rows.Row, []string) error { visited++; return nil })
+		_, _, err := rows.Each(strings.NewReader(c.text), rows.Layout{Format: c.format}, &budget, func(*rows.Row, []string) error { visited++; return nil })
 		if !errors.Is(err, rows.ErrBudget) {
 			t.Errorf("%s: %v", name, err)
 			continue
@@ -52,13 +52,13 @@ func TestTextsWithinABudget(t *testing.T) {
 func TestOpenQuote(t *testing.T) {
 	line := strings.Repeat("x", 99) + "\n"
 	whole := "title,id\n\"" + strings.Repeat(line, 1000) + "\",1\nb,2\n"
-	got, err := rows.Read(strings.NewReader(whole), rows.CSV)
+	got, err := rows.Read(strings.NewReader(whole), rows.Layout{Format: rows.CSV})
 	if err != nil || len(got.Rows) != 2 || len(got.Rows[0].TitleRaw) != 100_000 {
 		t.Errorf("a long text: %v", err)
 	}
 	fuzztest.Bounded(t, func() {
 		endless := io.MultiReader(strings.NewReader("title,id\n\""), strings.NewReader(strings.Repeat(line, 1_000_000)))
-		if _, err := rows.Read(endless, rows.CSV); !errors.Is(err, rows.ErrFormat) || !strings.Contains(err.Error(), "quote") {
+		if _, err := rows.Read(endless, rows.Layout{Format: rows.CSV}); !errors.Is(err, rows.ErrFormat) || !strings.Contains(err.Error(), "quote") {
 			t.Errorf("an open quote: %v", err)
 		}
 	})

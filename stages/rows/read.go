@@ -84,14 +84,17 @@ type Visit func(row *Row, categories []string) error
 // Each visits the rows of a file in order and holds none of them. Titles are normalised
 // and the raw ones kept. A file that is not of its format is an error that wraps
 // ErrFormat, one that decodes to more than the budget ErrBudget.
-func Each(r io.Reader, format string, budget *Budget, visit Visit) (categories []string, stats Stats, err error) {
-	return eachRow(r, format, usual(budget), visit)
+func Each(r io.Reader, layout Layout, budget *Budget, visit Visit) (categories []string, stats Stats, err error) {
+	return eachRow(r, layout, usual(budget), visit)
 }
 
-func eachRow(r io.Reader, format string, limits table.Limits, visit Visit) ([]string, Stats, error) {
+func eachRow(r io.Reader, layout Layout, limits table.Limits, visit Visit) ([]string, Stats, error) {
 	b := newBuilder(isLabel, limits.Budget)
-	b.discover = format == JSONL
-	err := each(r, format, limits, b.columns, b.declareColumns, func(rec *table.Record, problem string) (err error) {
+	b.discover = layout.Format == JSONL
+	if err := layout.rename(b.columns); err != nil {
+		return nil, Stats{}, err
+	}
+	err := each(r, layout.Format, limits, b.columns, b.header, func(rec *table.Record, problem string) (err error) {
 		row := &Row{Problem: problem}
 		b.stats.Read++
 		switch problem {
@@ -111,12 +114,12 @@ func eachRow(r io.Reader, format string, limits table.Limits, visit Visit) ([]st
 }
 
 // Read reads a whole file of rows, like Each. Rows of no use are left out and counted.
-func Read(r io.Reader, format string) (*Table, error) { return read(r, format, usual(&Budget{})) }
+func Read(r io.Reader, layout Layout) (*Table, error) { return read(r, layout, usual(&Budget{})) }
 
-func read(r io.Reader, format string, limits table.Limits) (*Table, error) {
+func read(r io.Reader, layout Layout, limits table.Limits) (*Table, error) {
 	t := &Table{}
 	var err error
-	t.Categories, t.Stats, err = eachRow(r, format, limits, func(row *Row, _ []string) error {
+	t.Categories, t.Stats, err = eachRow(r, layout, limits, func(row *Row, _ []string) error {
 		if row.Problem != "" {
 			return nil
 		}
@@ -135,7 +138,7 @@ func read(r io.Reader, format string, limits table.Limits) (*Table, error) {
 // DecodeParquet reads a file that WriteParquet wrote, or any parquet file with a
 // title column; columns it does not know are ignored.
 func DecodeParquet(r io.Reader) (rows []Row, categories []string, err error) {
-	t, err := Read(r, Parquet)
+	t, err := Read(r, Layout{Format: Parquet})
 	if err != nil {
 		return nil, nil, err
 	}

@@ -45,6 +45,9 @@ type Row struct {
 	Rules []string
 	// Conflicts lists the categories on which labellers disagreed.
 	Conflicts []string
+	// Label is what the column label of a file of people says, as it stands there: one
+	// category or several. Labels holds nothing of it.
+	Label string
 	// Problem says why the row is unusable. Only Each yields such rows; they hold id
 	// and url at most.
 	Problem string
@@ -52,7 +55,7 @@ type Row struct {
 
 // size is what the row takes in memory.
 func (r *Row) size() int64 {
-	n := int(unsafe.Sizeof(*r)) + len(r.Title) + len(r.Description) + len(r.URL) + len(r.Source) + len(r.ID) + len(r.TitleRaw) + len(r.SeenAt) + len(r.Language) + len(r.LabelSource)
+	n := int(unsafe.Sizeof(*r)) + len(r.Title) + len(r.Description) + len(r.URL) + len(r.Source) + len(r.ID) + len(r.TitleRaw) + len(r.SeenAt) + len(r.Language) + len(r.LabelSource) + len(r.Label)
 	n += len(r.Labels)*int(unsafe.Sizeof(Label{})) + (len(r.Rules)+len(r.Conflicts))*int(unsafe.Sizeof(""))
 	return int64(n)
 }

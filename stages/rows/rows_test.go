@@ -116,7 +116,7 @@ func TestReadCounts(t *testing.T) {
 		`{"url":"u2"}`, `nonsense`, long, "", `{"title":"bad ` + "\xff" + ` byte","id":12}`,
 		`{"title":"esc \x aped ` + "\x01" + `"}`, `{"title":"t","alpha_score":7}`, `{"title":"late","beta_score":null}`,
 	}, "\n")
-	table, err := rows.Read(strings.NewReader(in), rows.JSONL)
+	table, err := rows.Read(strings.NewReader(in), rows.Layout{Format: rows.JSONL})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -134,7 +134,7 @@ func TestReadCounts(t *testing.T) {
 
 func TestReadCSV(t *testing.T) {
 	in := "title,url,alpha_score,alpha_tag\n\"A, b\",u,0.5,x\n" + strings.Repeat("y", 2<<20) + "\nshort,row\n\"quoted \"\" q\",v,,\n"
-	table, err := rows.Read(strings.NewReader(in), rows.CSV)
+	table, err := rows.Read(strings.NewReader(in), rows.Layout{Format: rows.CSV})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -145,13 +145,13 @@ func TestReadCSV(t *testing.T) {
 }
 
 func TestReadRefuses(t *testing.T) {
-	if _, err := rows.Read(strings.NewReader("PAR1 not really\nx"), rows.JSONL); !errors.Is(err, rows.ErrFormat) {
+	if _, err := rows.Read(strings.NewReader("PAR1 not really\nx"), rows.Layout{Format: rows.JSONL}); !errors.Is(err, rows.ErrFormat) {
 		t.Error(err)
 	}
-	if _, err := rows.Read(strings.NewReader("x"), rows.Parquet); !errors.Is(err, rows.ErrFormat) {
+	if _, err := rows.Read(strings.NewReader("x"), rows.Layout{Format: rows.Parquet}); !errors.Is(err, rows.ErrFormat) {
 		t.Error(err)
 	}
-	if _, err := rows.ReadWithin(strings.NewReader("{}{}{}{}\n{}"), rows.JSONL, table.Limits{MaxLine: 10, MaxBytes: 5}); !errors.Is(err, table.ErrTooLarge) {
+	if _, err := rows.ReadWithin(strings.NewReader("{}{}{}{}\n{}"), rows.Layout{Format: rows.JSONL}, table.Limits{MaxLine: 10, MaxBytes: 5}); !errors.Is(err, table.ErrTooLarge) {
 		t.Error(err)
 	}
 }

@@ -95,13 +95,13 @@ func WriteRows(ctx context.Context, out stages.Outputs, name string, in []rows.R
 
 // WriteEachRow is WriteRows of rows that each yields one by one, with labels of so many
 // categories.
-func WriteEachRow(ctx context.Context, out stages.Outputs, name string, categories []string, each func(categories int, visit func(*rows.Row) error) error) error {
+func WriteEachRow(ctx context.Context, out stages.Outputs, name string, schema rows.Schema, each func(categories int, visit func(*rows.Row) error) error) error {
 	return write(ctx, out, name, mediaParquet, func(w io.Writer) error {
-		table, err := rows.NewWriter(w, categories)
+		table, err := rows.NewWriter(w, schema)
 		if err != nil {
 			return err
 		}
-		if err := each(len(categories), table.Write); err != nil {
+		if err := each(len(schema.Categories), table.Write); err != nil {
 			return err
 		}
 		return table.Close()

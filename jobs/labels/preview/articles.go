@@ -59,7 +59,7 @@ func (p *matcher) articles() (table []rows.Row, from string, err error) {
 		return nil, "", stages.Fail(stages.CodePlan, fmt.Sprintf("`%s` brings them in; --text needs none", commandline.Of("run", p.o.Plan.File).Flag("until", node.Name)), "stage %s has no articles in the store yet", node.Name)
 	}
 	for _, path := range o.Files.Paths {
-		t, err := p.file(path, o.Files.Format)
+		t, err := p.file(path, rows.Layout{Format: o.Files.Format, Columns: o.Files.Columns})
 		if err != nil {
 			return nil, "", err
 		}
@@ -94,7 +94,7 @@ func (p *matcher) committed(store *storage.Store, m *storage.Manifest) ([]rows.R
 	return table, err
 }
 
-func (p *matcher) file(path, format string) ([]rows.Row, error) {
+func (p *matcher) file(path string, layout rows.Layout) ([]rows.Row, error) {
 	if strings.Contains(path, "://") {
 		return nil, stages.Fail(stages.CodePlan, fmt.Sprintf("`%s` brings it in", commandline.Of("run", p.o.Plan.File).Flag("until", "fetch")), "%s is not on this machine", path)
 	}
@@ -103,10 +103,10 @@ func (p *matcher) file(path, format string) ([]rows.Row, error) {
 		return nil, &graph.MissingFile{Path: path, Err: err}
 	}
 	defer f.Close()
-	if format == "" || format == "auto" {
-		format, _ = rows.FormatOf(path)
+	if layout.Format == "" || layout.Format == "auto" {
+		layout.Format, _ = rows.FormatOf(path)
 	}
-	t, err := rows.Read(f, format)
+	t, err := rows.Read(f, layout)
 	if err != nil {
 		return nil, rows.Unreadable(stages.CodePlan, "check that the file is whole and that files.format fits", path, err)
 	}

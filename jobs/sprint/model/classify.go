@@ -139,7 +139,7 @@ func eachText(ctx context.Context, a *app.App, args []string, input, format stri
 		}
 	}
 	var failed error // of the answers, not of the input
-	_, _, err := rows.Each(r, format, &rows.Budget{}, func(row *rows.Row, _ []string) error {
+	_, _, err := rows.Each(r, rows.Layout{Format: format}, &rows.Budget{}, func(row *rows.Row, _ []string) error {
 		if failed = ctx.Err(); failed == nil {
 			failed = visit(ctx, row)
 		}

@@ -92,15 +92,15 @@ func readFile(in io.ReaderAt, size int64, limits table.Limits, columns *table.Co
 	header(names)
 	r := &reading{pages: pages{in: in, budget: limits.Budget}, record: table.NewRecord(columns), visit: visit}
 	defer r.pages.close()
+	places, err := columns.Places(names)
+	if err != nil {
+		return err
+	}
 	used := leaves[:0]
-	for _, l := range leaves {
-		place, ok, err := columns.Place(l.name)
-		if err != nil {
-			return err
-		}
-		if ok {
+	for i, l := range leaves {
+		if places[i] >= 0 {
 			used = append(used, l)
-			r.columns = append(r.columns, &column{leaf: l, place: place, pages: &r.pages})
+			r.columns = append(r.columns, &column{leaf: l, place: places[i], pages: &r.pages})
 		}
 	}
 	// All row groups are looked at before any row is read.

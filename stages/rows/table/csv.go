@@ -90,15 +90,9 @@ func shortLines(r io.Reader, o Limits) (lines *io.PipeReader, tooLong <-chan int
 
 // csvRecords visits the records below the header.
 func csvRecords(in *csv.Reader, bounded *boundedRecord, columns *Columns, names []string, visit Visit) error {
-	places := make([]int, len(names)) // -1 for a column of no use
-	for i, n := range names {
-		place, ok, err := columns.Place(n)
-		if err != nil {
-			return err
-		}
-		if places[i] = place; !ok {
-			places[i] = -1
-		}
+	places, err := columns.Places(names)
+	if err != nil {
+		return err
 	}
 	rec := NewRecord(columns)
 	for {

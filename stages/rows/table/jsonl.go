@@ -35,12 +35,12 @@ func JSONL(r io.Reader, o Limits, columns *Columns, visit Visit) error {
 			if !cell.Present() {
 				continue
 			}
-			place, ok, err := columns.Place(name)
+			at, err := columns.find(name)
 			if err != nil {
 				return err
 			}
-			if ok {
-				rec.Set(place, cell)
+			if at.ok && !(at.weak && rec.At(at.place).Present()) {
+				rec.Set(at.place, cell)
 			}
 		}
 		// encoding/json replaces invalid UTF-8 without a word; the reader of the record counts.

@@ -1,7 +1,7 @@
 // Package table reads the text formats of tables, csv and JSON lines, record by
 // record, and holds the record that every format of rows is read into.
 //
-// record.go is a record, csv.go and jsonl.go read the formats, lines.go cuts a
+// record.go is a record, columns.go says which columns of a file are in it, csv.go and jsonl.go read the formats, lines.go cuts a
 // stream into lines of bounded length, json_repair.go mends JSON that sources
 // write wrongly. budget.go bounds what a file may cost. What the columns mean is
 // decided in package rows.
@@ -101,44 +101,6 @@ func (c Cell) Float() (f float64, ok bool, err error) {
 	}
 	return f, true, nil
 }
-
-// maxColumns caps the columns of a file that are of use to its reader: every record
-// holds a cell for each.
-const maxColumns = 10_000
-
-// Columns are those of a file that are of use, each with its place in a record.
-type Columns struct {
-	names  []string
-	places map[string]int
-	want   func(name string) bool
-}
-
-// NewColumns makes the columns of a file: these, in their order, and each one of the
-// file that want accepts; nil accepts all.
-func NewColumns(want func(name string) bool, names ...string) *Columns {
-	c := &Columns{names: names, places: make(map[string]int, len(names)), want: want}
-	for i, n := range names {
-		c.places[n] = i
-	}
-	return c
-}
-
-// Place returns the place of a column, which is taken up if it is of use; ok is false
-// if it is not.
-func (c *Columns) Place(name string) (place int, ok bool, err error) {
-	if place, ok = c.places[name]; ok || c.want != nil && !c.want(name) {
-		return place, ok, nil
-	}
-	if len(c.names) >= maxColumns {
-		return 0, false, fmt.Errorf("%w: more than %d columns", ErrBudget, maxColumns)
-	}
-	c.places[name] = len(c.names)
-	c.names = append(c.names, name)
-	return len(c.names) - 1, true, nil
-}
-
-// Names are the columns by place. The caller does not change them.
-func (c *Columns) Names() []string { return c.names }
 
 // Record is one row before its columns have a meaning: a cell for each of Columns.
 type Record struct {
