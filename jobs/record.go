@@ -2,6 +2,7 @@ package jobs
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -162,7 +163,32 @@ func (r *run) result(ctx context.Context) *runs.Result {
 	if res.Code != stages.CodeDone {
 		res.Continue = r.Continue
 	}
+	res.Figures = r.figures()
 	return res
+}
+
+// figures gathers what stages noted for lists of runs. A note is a stage's word, and a
+// stored one may be anybody's: what is no figure is left out.
+func (r *run) figures() *runs.Figures {
+	var out runs.Figures
+	for _, name := range r.g.Names() {
+		d := r.decisions[name]
+		if d == nil || d.Manifest == nil {
+			continue
+		}
+		if text, ok := d.Manifest.Notes[stages.NoteRelease].(string); ok {
+			out.Model = text
+		}
+		noted, err := json.Marshal(d.Manifest.Notes[stages.NoteFigures])
+		var measured stages.Figures
+		if err == nil && json.Unmarshal(noted, &measured) == nil && measured.On != "" {
+			out.On, out.MacroF1, out.Gain, out.Device = measured.On, measured.MacroF1, measured.Gain, d.Manifest.Device
+		}
+	}
+	if out == (runs.Figures{}) {
+		return nil
+	}
+	return &out
 }
 
 // deadlineCode is the code of a run that its deadline ended: one that kept some

@@ -2,6 +2,7 @@
 //
 //   - runs.go: its runs, the newest that fits, the outputs of one; errors that say
 //     what to do next
+//   - models.go: its published models, with their figures
 //   - choose.go: which run is meant where a command names none, and whether it can be
 //     shown, compared or repeated
 //   - leases.go: the leases that are held
@@ -33,7 +34,9 @@ type Run struct {
 	Started time.Time    `json:"started"`
 	Seconds float64      `json:"seconds"`
 	Pinned  bool         `json:"pinned"`
-	Status  runs.Status  `json:"-"`
+	// Figures are null for a run that measured nothing, or before they were recorded.
+	Figures *runs.Figures `json:"figures,omitempty"`
+	Status  runs.Status   `json:"-"`
 }
 
 // Load reads many runs at once: a store far away answers slowly.
@@ -53,6 +56,7 @@ func Load(ctx context.Context, store *storage.Store, ids []string, load func(con
 			}
 			if rec := s.Record; rec != nil {
 				r.Plan, r.Started, r.Seconds, r.Code, r.Class = rec.Plan, rec.Started, rec.Finished.Sub(rec.Started).Seconds(), &rec.Code, rec.Class
+				r.Figures = rec.Figures
 			} else {
 				r.Started = runs.Time(id)
 				if plan, err := runs.LoadResolved(ctx, store, id); err == nil {

@@ -100,8 +100,22 @@ type Result struct {
 	// Report is where the run's report is; empty if it has none. It is written
 	// after result.json, which does not hold it.
 	Report string `json:"report,omitempty"`
+	// Figures are null if no stage of the run measured or published anything.
+	Figures *Figures `json:"figures,omitempty"`
 	// Stages come last: who lists many runs reads no further than to here.
 	Stages []StageResult `json:"stages"`
+}
+
+// Figures are what a list of runs tells of a run, so that it need not read what the
+// run's stages made. They are what the last stages of the plan that noted them said,
+// in this run or in the one whose work was taken.
+type Figures struct {
+	Model  string `json:"model,omitempty"`  // what was published, "news@3"
+	Device string `json:"device,omitempty"` // of the stage that measured
+	On     string `json:"on,omitempty"`     // gold or test
+	// MacroF1 is null where no category has enough positives.
+	MacroF1 *float64 `json:"macro_f1,omitempty"`
+	Gain    *float64 `json:"gain,omitempty"` // of macro-F1 over the keywords, on the same rows
 }
 
 // StageResult is how one stage ended.

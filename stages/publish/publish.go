@@ -46,9 +46,6 @@ keeps its version. The alias moves last.`,
 	}
 }
 
-// releaseNote is the note of a manifest that names the release: NAME@VERSION.
-const releaseNote = "release"
-
 // published reads from a manifest what was published: the version, which no key
 // holds, from the note.
 func published(m storage.Manifest) (p models.Publication, ok bool) {
@@ -59,7 +56,7 @@ func published(m storage.Manifest) (p models.Publication, ok bool) {
 	p.Name, p.Alias = preimage.Options.Name, preimage.Options.Alias
 	tree, _ := m.Output("release")
 	p.Digest = tree.Digest
-	note, _ := m.Notes[releaseNote].(string)
+	note, _ := m.Notes[stages.NoteRelease].(string)
 	if version, named := strings.CutPrefix(note, p.Name+"@"); named {
 		p.Version, _ = strconv.Atoi(version) // 0 is not known
 	}
@@ -161,7 +158,7 @@ func (s *stage) Run(ctx context.Context, in stages.Inputs, out stages.Outputs) e
 	if named != release.Version {
 		s.env.Log.Warn("the alias stays: another run published a later version meanwhile", slog.String("model", s.o.Name), slog.String("alias", s.o.Alias), slog.Int("version", named))
 	}
-	s.env.Note(releaseNote, fmt.Sprintf("%s@%d", s.o.Name, release.Version))
+	s.env.Note(stages.NoteRelease, fmt.Sprintf("%s@%d", s.o.Name, release.Version))
 	s.env.Log.Info("published", slog.String("model", s.o.Name), slog.Int("version", release.Version), slog.String("alias", s.o.Alias))
 	return nil
 }

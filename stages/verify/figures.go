@@ -4,6 +4,7 @@ import (
 	"context"
 
 	"github.com/sprint-ml/sprint/ml/metrics"
+	"github.com/sprint-ml/sprint/stages"
 	"github.com/sprint-ml/sprint/stages/rows"
 )
 
@@ -62,6 +63,16 @@ func (m *measurer) measure(ctx context.Context, trainRows []rows.Row, sets ...*e
 		f.Gold, f.Leaked = &g, len(f.leaks["gold"])
 	}
 	return f, nil
+}
+
+// headline is what a list of runs shows of the set that counts.
+func (f *figures) headline(on string) stages.Figures {
+	out := stages.Figures{On: on}
+	report, gain := f.reports[on], f.Details[on].Gains["keywords"].MacroF1.Value
+	if len(report.Unsupported) < len(report.PerCategory) {
+		out.MacroF1, out.Gain = &report.MacroF1, &gain
+	}
+	return out
 }
 
 func (m *measurer) counts(in []rows.Row) TrainCounts {

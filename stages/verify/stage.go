@@ -132,6 +132,7 @@ func (s *stage) Run(ctx context.Context, in stages.Inputs, out stages.Outputs) e
 		return err
 	}
 	s.warn(t, f)
+	s.env.Note(stages.NoteFigures, f.headline(sets[len(sets)-1].name))
 	return s.decide(ctx, in, out, m, f, dev, sets[len(sets)-1])
 }
 

@@ -1,6 +1,7 @@
 package look
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"text/tabwriter"
@@ -61,15 +62,32 @@ func listRuns(ctx context.Context, a *app.App, store *storage.Store, plan string
 		return app.WriteLines(a.Stdout, listed)
 	}
 	w := tabwriter.NewWriter(a.Stdout, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(w, "RUN\tPLAN\tSTARTED\tSECONDS\tEND")
+	fmt.Fprintln(w, "RUN\tPLAN\tSTARTED\tSECONDS\tMODEL\tMACRO-F1\tGAIN\tDEVICE\tEND")
 	for _, r := range listed {
 		end := r.Status.String()
 		if r.Pinned {
 			end += " (pinned)"
 		}
-		fmt.Fprintf(w, "%s\t%s\t%s\t%.1f\t%s\n", r.Run, r.Plan, r.Started.Local().Format(time.DateTime), r.Seconds, end)
+		f := runs.Figures{}
+		if r.Figures != nil {
+			f = *r.Figures
+		}
+		fmt.Fprintf(w, "%s\t%s\t%s\t%.1f\t%s\t%s\t%s\t%s\t%s\n", r.Run, r.Plan, r.Started.Local().Format(time.DateTime), r.Seconds,
+			cmp.Or(f.Model, "-"), measured("%.3f", f.MacroF1, f.On), measured("%+.3f", f.Gain, ""), cmp.Or(f.Device, "-"), end)
 	}
 	return w.Flush()
+}
+
+// measured writes a figure; what it was measured on stands behind it unless it is gold.
+func measured(format string, v *float64, on string) string {
+	if v == nil {
+		return "-"
+	}
+	text := fmt.Sprintf(format, *v)
+	if on != "" && on != "gold" {
+		text += " (" + on + ")"
+	}
+	return text
 }
 
 func pinCommand(a *app.App, pinned bool) *cobra.Command {

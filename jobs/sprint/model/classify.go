@@ -22,7 +22,7 @@ import (
 
 // Commands are the commands that use a model.
 func Commands(a *app.App) []*cobra.Command {
-	return []*cobra.Command{classifyCommand(a), serveCommand(a), promoteCommand(a)}
+	return []*cobra.Command{classifyCommand(a), serveCommand(a), modelsCommand(a), promoteCommand(a)}
 }
 
 // modelFlags say which model answers, and on what.

@@ -1,0 +1,116 @@
+package catalog
+
+import (
+	"context"
+	"encoding/json"
+	"slices"
+	"time"
+
+	"github.com/sprint-ml/sprint/jobs/report/document"
+	"github.com/sprint-ml/sprint/jobs/runs"
+	"github.com/sprint-ml/sprint/storage"
+	"github.com/sprint-ml/sprint/storage/models"
+	"golang.org/x/sync/errgroup"
+)
+
+// Model is what a list says of a published model.
+type Model struct {
+	Name      string     `json:"name"`
+	Version   int        `json:"version"`
+	Aliases   []string   `json:"aliases"`
+	Published *time.Time `json:"published"` // null if the publisher did not say
+	Run       string     `json:"run,omitempty"`
+	Bytes     int64      `json:"bytes"`
+	Digest    string     `json:"digest"` // of the release's tree
+	// On is what the figures were measured on, gold or test; empty if the release's
+	// metrics.json cannot be read.
+	On      string             `json:"on,omitempty"`
+	Rows    int                `json:"rows,omitempty"`
+	MacroF1 *float64           `json:"macro_f1"`
+	CI      *document.Interval `json:"ci,omitempty"` // 95 %, of MacroF1
+	Gain    *document.Estimate `json:"gain,omitempty"`
+}
+
+// Models lists the published models of a store by name and version; name empty means
+// all of them. An alias that cannot be read is one that nobody has.
+func Models(ctx context.Context, store *storage.Store, name string) ([]Model, error) {
+	registry := models.In(store)
+	names := []string{name}
+	if name == "" {
+		var err error
+		if names, err = registry.Names(ctx); err != nil {
+			return nil, err
+		}
+	}
+	slices.Sort(names)
+	var out []Model
+	var all []models.Release
+	for _, name := range names {
+		releases, err := registry.Releases(ctx, name)
+		if err != nil {
+			return nil, err
+		}
+		aliases, err := registry.Aliases(ctx, name)
+		if err != nil && !storage.MissingOrDamaged(err) {
+			return nil, err
+		}
+		for _, r := range releases {
+			all, out = append(all, r), append(out, describe(r, aliases[r.Version]))
+		}
+	}
+	return out, measure(ctx, store, all, out)
+}
+
+func describe(r models.Release, aliases []string) Model {
+	m := Model{Name: r.Name, Version: r.Version, Aliases: slices.Sorted(slices.Values(aliases)), Digest: r.Digest}
+	for _, f := range r.Files {
+		m.Bytes += f.Size
+	}
+	var meta struct {
+		Run  string    `json:"run"`
+		Date time.Time `json:"date"`
+	}
+	if json.Unmarshal(r.Meta, &meta) == nil {
+		m.Run = meta.Run
+		if !meta.Date.IsZero() {
+			m.Published = &meta.Date
+		}
+	}
+	return m
+}
+
+// measure fills in the figures of releases, from the metrics.json of each. A release
+// whose metrics cannot be read has none.
+func measure(ctx context.Context, store *storage.Store, releases []models.Release, list []Model) error {
+	var group errgroup.Group
+	group.SetLimit(16)
+	for i, r := range releases {
+		at := slices.IndexFunc(r.Files, func(e storage.TreeEntry) bool { return e.Path == "metrics.json" })
+		if at < 0 {
+			continue
+		}
+		file := runs.OutputResult{Digest: r.Files[at].Digest, Size: r.Files[at].Size}
+		group.Go(func() error {
+			metrics, ok := document.Read[document.Metrics](ctx, store, runs.StageResult{Outputs: map[string]runs.OutputResult{"metrics": file}}, "metrics")
+			if !ok {
+				return ctx.Err()
+			}
+			list[i].fill(metrics)
+			return nil
+		})
+	}
+	return group.Wait()
+}
+
+func (m *Model) fill(metrics document.Metrics) {
+	scores, on := metrics.Measured()
+	m.On, m.Rows = on, scores.Rows
+	if len(scores.Unsupported) < len(scores.PerCategory) {
+		m.MacroF1, m.CI = &scores.MacroF1, scores.CI.MacroF1
+	}
+	if d := metrics.MeasuredDetails(); d != nil && m.MacroF1 != nil {
+		if gain, there := d.Gains["keywords"]; there {
+			m.Gain = &gain.MacroF1
+		}
+	}
+}

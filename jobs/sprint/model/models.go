@@ -1,0 +1,98 @@
+package model
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+	"text/tabwriter"
+	"time"
+
+	"github.com/spf13/cobra"
+	"github.com/sprint-ml/sprint/config/diagnostic"
+	"github.com/sprint-ml/sprint/jobs/catalog"
+	"github.com/sprint-ml/sprint/jobs/sprint/app"
+	"github.com/sprint-ml/sprint/storage"
+	"github.com/sprint-ml/sprint/storage/models"
+)
+
+func modelsCommand(a *app.App) *cobra.Command {
+	cmd := &cobra.Command{
+		Use: "models [NAME[@VERSION|@ALIAS]]", Short: "List published models: versions, aliases, figures", Args: cobra.MaximumNArgs(1),
+		Long: `List published models: versions, aliases, and macro-F1 with its 95 % interval, as
+verify measured them on the gold set before the release, or on the test split
+(then the figure says so). GAIN is over the keywords, on the same rows.`,
+		Example: "  sprint models\n  sprint models quickstart@latest -o json",
+		RunE: a.OnStore(func(ctx context.Context, store *storage.Store, args []string) error {
+			list, err := published(ctx, store, strings.Join(args, ""))
+			if err != nil {
+				return err
+			}
+			if a.AsJSON {
+				return app.WriteLines(a.Stdout, list)
+			}
+			if len(list) == 0 {
+				fmt.Fprintln(a.Stderr, "the store has no models; a plan's publish stage makes them")
+				return nil
+			}
+			return showModels(a, list)
+		}),
+	}
+	a.JSONFlag(cmd, "one JSON object per release")
+	return cmd
+}
+
+// published lists what a reference names: NAME, NAME@VERSION, NAME@ALIAS, or all if it
+// is empty.
+func published(ctx context.Context, store *storage.Store, ref string) ([]catalog.Model, error) {
+	name, version, one := strings.Cut(ref, "@")
+	if ref != "" && !models.ValidName(name) || one && version == "" {
+		return nil, &diagnostic.UsageError{Message: fmt.Sprintf("%q is no model: want NAME, NAME@VERSION or NAME@ALIAS", ref)}
+	}
+	list, err := catalog.Models(ctx, store, name)
+	if err != nil {
+		return nil, err
+	}
+	if one {
+		list = slices.DeleteFunc(list, func(m catalog.Model) bool {
+			return strconv.Itoa(m.Version) != version && !slices.Contains(m.Aliases, version)
+		})
+	}
+	if len(list) == 0 && ref != "" {
+		return nil, &diagnostic.UsageError{Message: "the store has no model " + ref, Hint: "`sprint models` lists them"}
+	}
+	return list, nil
+}
+
+func showModels(a *app.App, list []catalog.Model) error {
+	w := tabwriter.NewWriter(a.Stdout, 0, 0, 2, ' ', 0)
+	fmt.Fprintln(w, "MODEL\tALIASES\tPUBLISHED\tMACRO-F1\tGAIN\tSIZE\tRUN")
+	for _, m := range list {
+		date, macro, gain := "-", "-", "-"
+		if m.Published != nil {
+			date = m.Published.Local().Format(time.DateTime)
+		}
+		if m.MacroF1 != nil {
+			macro = fmt.Sprintf("%.3f", *m.MacroF1)
+			if m.CI != nil {
+				macro += fmt.Sprintf(" (%.3f to %.3f)", m.CI[0], m.CI[1])
+			}
+			if m.On != "gold" {
+				macro += " on " + m.On
+			}
+		}
+		if m.Gain != nil {
+			gain = fmt.Sprintf("%+.3f", m.Gain.Value)
+		}
+		aliases, run := strings.Join(m.Aliases, " "), m.Run
+		if aliases == "" {
+			aliases = "-"
+		}
+		if run == "" {
+			run = "-"
+		}
+		fmt.Fprintf(w, "%s@%d\t%s\t%s\t%s\t%s\t%s\t%s\n", m.Name, m.Version, aliases, date, macro, gain, app.Size(m.Bytes), run)
+	}
+	return w.Flush()
+}
