@@ -7,7 +7,6 @@ import (
 	"io"
 	"strconv"
 
-	"github.com/sprint-ml/sprint/jobs/progress/sanitize"
 	"github.com/sprint-ml/sprint/ml/classify"
 	"github.com/sprint-ml/sprint/stages/resources"
 	"github.com/sprint-ml/sprint/stages/rows"
@@ -148,18 +147,18 @@ func (s csvSink) header() error {
 }
 
 func (s csvSink) Answer(r rows.Row, a *classify.Answer, problem string) error {
-	line := []string{sanitize.Cell(r.ID), sanitize.Cell(r.URL), sanitize.Cell(r.Title), "", "", sanitize.Cell(problem)}
+	line := []string{rows.Cell(r.ID), rows.Cell(r.URL), rows.Cell(r.Title), "", "", rows.Cell(problem)}
 	if a != nil {
 		line[4] = a.Source
 		if a.Top != nil {
-			line[3] = sanitize.Cell(*a.Top)
+			line[3] = rows.Cell(*a.Top)
 		}
 	}
 	for _, n := range s.names {
 		score, tag := "", ""
 		if a != nil {
 			if x, ok := a.Categories[n]; ok {
-				score, tag = strconv.FormatFloat(x.Score, 'g', -1, 64), sanitize.Cell(x.Tag)
+				score, tag = strconv.FormatFloat(x.Score, 'g', -1, 64), rows.Cell(x.Tag)
 			}
 		}
 		line = append(line, score, tag)

@@ -74,3 +74,13 @@ func Read(path string, most int64) ([]byte, error) {
 	}
 	return data.Bytes(), err
 }
+
+// Same reports whether two paths lead to one plain file, by links of either kind.
+func Same(a, b string) bool {
+	x, err := os.Stat(a)
+	if err != nil || !x.Mode().IsRegular() {
+		return false
+	}
+	y, err := os.Stat(b)
+	return err == nil && os.SameFile(x, y)
+}

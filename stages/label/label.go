@@ -35,7 +35,7 @@ const (
 func Kind() stages.Kind {
 	return stages.Kind{
 		Name:    "label",
-		Version: 4,
+		Version: 5,
 		Doc: `Gives each row a score and a tag per category.
 A score is the strength of the category in [-1,1]; 0 is absent. The sources are
 asked in their order, each for what is still undecided; with combine: vote all
@@ -45,7 +45,8 @@ at it. columns: labels that the rows carry. encoder: the category whose descript
 lies nearest, if it is near enough and leads the next. http: what a chat model
 answers; the config names the endpoint (endpoints: {chat: https://host/v1}), paid
 answers stay in the store and are never asked for twice. overlay: a file of corrections, which
-wins over all others wherever it stands. conflict says what becomes of a category
+wins over all others wherever it stands; of two corrections of a category of a row
+the one of the later time counts, else the one further down. conflict says what becomes of a category
 on which votes disagree, exclusive that a row has one category at most. A gold
 part weighs the voters by how often they are right there; it is never the one
 that verify scores: rows of that are left out, and rows of the gold part do not

@@ -4,6 +4,7 @@ import (
 	"context"
 	"log/slog"
 	"slices"
+	"time"
 
 	"github.com/sprint-ml/sprint/ml/taxonomy"
 	"github.com/sprint-ml/sprint/stages"
@@ -17,7 +18,7 @@ type Overlay struct {
 }
 
 // readOverlay reads the corrections. Of two for one category of a row the later
-// wins, in time or else in the file.
+// wins, in time or else in the file: what it says is a function of its bytes alone.
 func readOverlay(ctx context.Context, files stages.Files, path string, t *taxonomy.Taxonomy) ([]rows.Correction, error) {
 	r, err := files.Open(ctx, path)
 	if err != nil {
@@ -60,6 +61,9 @@ func (b *assembly) applyOverlay(ctx context.Context, s *stage) error {
 				count.Unknown = append(count.Unknown, name)
 			}
 		}
+	}
+	if c, ok := rows.Ahead(list, time.Now()); ok { // the clock decides no label
+		s.env.Log.Warn("a correction is dated in the future and counts for more than every review until then", slog.String("file", s.o.Overlay.File), slog.Int("record", c.Number), slog.Time("time", c.Time))
 	}
 	slices.SortStableFunc(list, func(x, y rows.Correction) int { return x.Time.Compare(y.Time) })
 	touched := map[int]bool{}

@@ -18,6 +18,7 @@ type Correction struct {
 	// Row names the row by url, id or title, and holds the labels.
 	Row
 	Reviewer string
+	Note     string // of the reviewer, free text
 	// Time is zero if the file does not say.
 	Time time.Time
 	// Number counts the file's records from 1, for messages.
@@ -32,7 +33,8 @@ var overlayColumns = append([]string{"reviewer", "time", "reasons", "suggested",
 // a column of its name with a score in [-1,1] (0 absent, empty: not corrected)
 // and a text column <category>_tag; reviewer and time (RFC 3339) are optional.
 // A column that is neither is an error, and so is a label or a time that cannot
-// be read; both name the record. Several corrections of one row stay several.
+// be read; both name the record. Several corrections of one row stay several. Cells
+// are read as CellText has them.
 func ReadOverlay(r io.Reader, format string, categories []string) ([]Correction, error) {
 	limits := usual(&Budget{})
 	b := newBuilder(nil, limits.Budget)
@@ -65,7 +67,7 @@ func ReadOverlay(r io.Reader, format string, categories []string) ([]Correction,
 		}
 		c.Number = number
 		out = append(out, c)
-		return limits.Budget.Hold(c.size())
+		return limits.Budget.Hold(c.size() + int64(len(c.Reviewer)+len(c.Note)))
 	})
 	if err = cmp.Or(err, bad); err != nil {
 		return nil, err
@@ -74,6 +76,11 @@ func ReadOverlay(r io.Reader, format string, categories []string) ([]Correction,
 }
 
 func correction(b *builder, rec *table.Record, categories []string) (Correction, error) {
+	for i, cell := range rec.Cells {
+		if s := cell.String(); CellText(s) != s {
+			rec.Set(i, table.Text(CellText(s)))
+		}
+	}
 	named := rec.First("url", "id", "title") != ""
 	if rec.First("title") == "" {
 		rec.Set(atTitle, table.Text("-")) // the builder wants one; url or id name the row
@@ -90,7 +97,7 @@ func correction(b *builder, rec *table.Record, categories []string) (Correction,
 	if row.Title == "-" {
 		row.Title = ""
 	}
-	c := Correction{Row: *row, Reviewer: strings.TrimSpace(rec.First("reviewer"))}
+	c := Correction{Row: *row, Reviewer: strings.TrimSpace(rec.First("reviewer")), Note: rec.First("note")}
 	if t := strings.TrimSpace(rec.First("time")); t != "" {
 		if c.Time, err = time.Parse(time.RFC3339, t); err != nil {
 			return Correction{}, fmt.Errorf("the time %q is not written as 2006-01-02T15:04:05Z", t)
@@ -122,27 +129,48 @@ func checkOverlay(names, categories []string) error {
 	return nil
 }
 
+// Ahead returns the first correction that is dated more than a day after now, by a
+// clock that is wrong or by mistake: until then no later review counts. A day is more
+// than the time zones are apart.
+func Ahead(list []Correction, now time.Time) (c *Correction, ok bool) {
+	i := slices.IndexFunc(list, func(c Correction) bool { return c.Time.After(now.Add(24 * time.Hour)) })
+	if i < 0 {
+		return nil, false
+	}
+	return &list[i], true
+}
+
 // WriteOverlay writes corrections as csv, in the columns that ReadOverlay
-// reads.
+// reads; the column note is there if one has a note. No text in it is a formula to a
+// spreadsheet.
 func WriteOverlay(w io.Writer, corrections []Correction, categories []string) error {
 	out := csv.NewWriter(w)
 	head := []string{"url", "id", "title"}
 	for _, c := range categories {
-		head = append(head, c, c+"_tag")
+		head = append(head, c, c+"_tag") // a category begins with a letter
 	}
-	if err := out.Write(append(head, "reviewer", "time")); err != nil {
+	head = append(head, "reviewer", "time")
+	notes := slices.ContainsFunc(corrections, func(c Correction) bool { return c.Note != "" })
+	if notes {
+		head = append(head, "note")
+	}
+	if err := out.Write(head); err != nil {
 		return err
 	}
 	for _, c := range corrections {
-		rec := []string{c.URL, c.ID, c.Title}
+		rec := []string{Cell(c.URL), Cell(c.ID), Cell(c.Title)}
 		for _, l := range c.Labels {
-			rec = append(rec, ScoreText(l), l.Tag)
+			rec = append(rec, ScoreText(l), Cell(l.Tag))
 		}
 		at := ""
 		if !c.Time.IsZero() {
 			at = c.Time.UTC().Format(time.RFC3339)
 		}
-		if err := out.Write(append(rec, c.Reviewer, at)); err != nil {
+		rec = append(rec, Cell(c.Reviewer), at)
+		if notes {
+			rec = append(rec, Cell(c.Note))
+		}
+		if err := out.Write(rec); err != nil {
 			return err
 		}
 	}

@@ -8,7 +8,6 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
-	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -19,7 +18,7 @@ import (
 	"github.com/sprint-ml/sprint/config/diagnostic"
 	"github.com/sprint-ml/sprint/jobs/atomicfile"
 	"github.com/sprint-ml/sprint/jobs/graph"
-	"github.com/sprint-ml/sprint/jobs/progress/sanitize"
+	"github.com/sprint-ml/sprint/ml/plainfile"
 	"github.com/sprint-ml/sprint/ml/taxonomy"
 	"github.com/sprint-ml/sprint/stages"
 	"github.com/sprint-ml/sprint/stages/dataset"
@@ -72,16 +71,24 @@ func Import(ctx context.Context, o ImportOptions) (*Imported, error) {
 	if out.Overlay, err = overlayPath(o, l); err != nil {
 		return nil, err
 	}
-	review, err := readCorrections(o.File, t)
+	// Those who name the file by another link lock the same one.
+	overlay, err := atomicfile.Target(out.Overlay)
+	if err != nil {
+		return nil, &diagnostic.UsageError{Message: err.Error(), Hint: "make the file, or name another with --overlay"}
+	}
+	if plainfile.Same(o.File, overlay) {
+		return nil, &diagnostic.UsageError{Message: fmt.Sprintf("%s is the overlay itself", o.File), Hint: "name the file that was reviewed: its rows are added to the overlay"}
+	}
+	review, err := readCorrections(o.File, t, o.Now)
 	if err != nil {
 		return nil, err
 	}
-	unlock, err := lock(ctx, out.Overlay)
+	unlock, err := lock(ctx, overlay)
 	if err != nil {
 		return nil, err
 	}
 	defer unlock()
-	have, err := readCorrections(out.Overlay, t)
+	have, err := readCorrections(overlay, t, o.Now)
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return nil, err
 	}
@@ -98,7 +105,7 @@ func Import(ctx context.Context, o ImportOptions) (*Imported, error) {
 	if err := rows.WriteOverlay(&b, append(have, added...), t.Names()); err != nil {
 		return nil, err
 	}
-	if err := atomicfile.Write(out.Overlay, b.Bytes(), 0o644); err != nil {
+	if err := atomicfile.Write(overlay, b.Bytes(), 0o644); err != nil {
 		return nil, atomicfile.Failure(err)
 	}
 	return out, nil
@@ -138,9 +145,9 @@ func overlayPath(o ImportOptions, l *label.Options) (string, error) {
 	return path, nil
 }
 
-// readCorrections reads a review or an overlay.
-func readCorrections(path string, t *taxonomy.Taxonomy) ([]rows.Correction, error) {
-	file, err := os.Open(path)
+// readCorrections reads a review or an overlay, and refuses what is dated ahead of now.
+func readCorrections(path string, t *taxonomy.Taxonomy, now time.Time) ([]rows.Correction, error) {
+	file, err := plainfile.Open(path)
 	if err != nil {
 		return nil, stages.Fail(stages.CodePlan, "`sprint review export` writes one", "cannot read the corrections: %w", err)
 	}
@@ -153,9 +160,10 @@ func readCorrections(path string, t *taxonomy.Taxonomy) ([]rows.Correction, erro
 	if err != nil {
 		return nil, stages.Fail(stages.CodeStage, "mend the file; nothing was imported", "%s: %w", path, err)
 	}
-	for i := range list {
-		c := &list[i]
-		c.URL, c.ID, c.Title = sanitize.CellText(c.URL), sanitize.CellText(c.ID), sanitize.CellText(c.Title)
+	if c, ok := rows.Ahead(list, now); ok {
+		return nil, stages.Fail(stages.CodeStage, "write when it was reviewed, and check this machine's clock; nothing was imported", "%s: record %d is dated %s: no later review would count until then", path, c.Number, c.Time.Format(time.RFC3339))
+	}
+	for _, c := range list {
 		for k, l := range c.Labels {
 			if t.Categories[k].TagIndex(l.Tag) < 0 {
 				return nil, stages.Fail(stages.CodeStage, "use a tag of the taxonomy, or none; nothing was imported", "%s: record %d: category %s has no tag %q", path, c.Number, t.Categories[k].Name, l.Tag)
@@ -223,7 +231,7 @@ func (m *merger) merge(review []rows.Correction, reviewer string, now time.Time)
 			continue
 		}
 		m.take(c)
-		added = append(added, rows.Correction{Row: rows.Row{URL: c.URL, ID: c.ID, Title: c.Title, Labels: c.Labels}, Reviewer: c.Reviewer, Time: c.Time})
+		added = append(added, rows.Correction{Row: rows.Row{URL: c.URL, ID: c.ID, Title: c.Title, Labels: c.Labels}, Reviewer: c.Reviewer, Time: c.Time, Note: c.Note})
 	}
 	return added, skipped
 }
@@ -254,13 +262,13 @@ func (s *Set) WriteCSV(w io.Writer, doubts []*Doubt) error {
 	}
 	for _, d := range doubts {
 		r := s.Rows[d.Row]
-		rec := []string{sanitize.Cell(r.URL), sanitize.Cell(r.ID), sanitize.Cell(r.Title), strings.Join(d.reasons, "; "), strings.Join(d.suggested, " "), r.LabelSource, strings.Join(r.Rules, " ")}
+		rec := []string{rows.Cell(r.URL), rows.Cell(r.ID), rows.Cell(r.Title), rows.Cell(strings.Join(d.reasons, "; ")), rows.Cell(strings.Join(d.suggested, " ")), rows.Cell(r.LabelSource), rows.Cell(strings.Join(r.Rules, " "))}
 		for c := range s.Categories {
 			l := rows.Label{Abstain: true}
 			if r.Labels != nil {
 				l = r.Labels[c]
 			}
-			rec = append(rec, rows.ScoreText(l), l.Tag)
+			rec = append(rec, rows.ScoreText(l), rows.Cell(l.Tag))
 		}
 		if err := out.Write(append(rec, "", "")); err != nil {
 			return err

@@ -1,5 +1,5 @@
 // Package sanitize makes text harmless that comes from logs, plans, stores and
-// models: on a terminal, in a CI log or in a spreadsheet it shows and does not act.
+// models: on a terminal or in a CI log it shows and does not act.
 package sanitize
 
 import (
@@ -138,25 +138,4 @@ func Terminal(w io.Writer) *os.File {
 		return f
 	}
 	return nil
-}
-
-// formulaStarts are the bytes that make a spreadsheet read a cell as a formula,
-// or skip to what follows them, and the quote that keeps it from that.
-const formulaStarts = "=+-@\t\r'"
-
-// Cell keeps a spreadsheet from taking a foreign text for a formula; CellText
-// undoes it.
-func Cell(s string) string {
-	if s != "" && strings.IndexByte(formulaStarts, s[0]) >= 0 {
-		return "'" + s
-	}
-	return s
-}
-
-// CellText is the text of which Cell made a cell.
-func CellText(s string) string {
-	if len(s) > 1 && s[0] == '\'' && strings.IndexByte(formulaStarts, s[1]) >= 0 {
-		return s[1:]
-	}
-	return s
 }

@@ -58,7 +58,10 @@ func reviewImportCommand(a *app.App) *cobra.Command {
 		Long: `Add the rows of FILE that have a reviewer to the overlay that the plan's label
 stage names; the next run labels by it. Nothing is overwritten: corrections are
 added with reviewer and time, and the later one of a category of a row counts.
-Those that change what another review said are printed.`,
+Those that change what another review said are printed. A date more than a day
+ahead is refused: nothing later could correct it. Texts that a spreadsheet would run
+as formulas stand behind a ' in the overlay, and are read without it. If the overlay
+is a link, the file that it leads to is changed.`,
 		Example: "  sprint review import review.csv plan.yaml",
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return importReview(a, cmd, args[0], app.PlanArg(args[1:]), &f)

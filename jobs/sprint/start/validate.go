@@ -22,6 +22,11 @@ func validateCommand(a *app.App) *cobra.Command {
 			if err != nil {
 				return err
 			}
+			doubtful, err := labels.CheckOverlays(c.Graph, app.Now())
+			if err != nil {
+				return err
+			}
+			warnings = append(warnings, doubtful...)
 			if len(warnings) > 0 && strict {
 				return warnings
 			}
@@ -31,6 +36,6 @@ func validateCommand(a *app.App) *cobra.Command {
 		},
 	}
 	f.Add(cmd)
-	cmd.Flags().BoolVar(&strict, "strict", false, "warnings about the taxonomy are mistakes")
+	cmd.Flags().BoolVar(&strict, "strict", false, "warnings about the taxonomy and overlays are mistakes")
 	return cmd
 }

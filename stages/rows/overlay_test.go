@@ -1,0 +1,47 @@
+package rows
+
+import (
+	"bytes"
+	"encoding/csv"
+	"reflect"
+	"strings"
+	"testing"
+	"time"
+)
+
+// TestOverlayIsNoSheetOfFormulas: an overlay that is written holds no cell that a
+// spreadsheet runs, and is read as it was.
+func TestOverlayIsNoSheetOfFormulas(t *testing.T) {
+	categories := []string{"fire", "money"}
+	var want []Correction
+	for i, s := range []string{"plain", "=cmd()", "+46", "-5", "@x", "'=quoted", "'plain'", "it's, \"so\"", "--"} {
+		c := Correction{Reviewer: s, Note: s + "\nsecond line", Time: time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC), Number: i + 1}
+		c.URL, c.ID, c.Title, c.TitleRaw = "\t"+s, s, s, s
+		c.Labels = []Label{{Score: -0.5, Tag: s}, {Abstain: true}}
+		want = append(want, c)
+	}
+	var b bytes.Buffer
+	if err := WriteOverlay(&b, want, categories); err != nil {
+		t.Fatal(err)
+	}
+	cells, err := csv.NewReader(bytes.NewReader(b.Bytes())).ReadAll()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, record := range cells {
+		for _, cell := range record {
+			if cell != "" && cell != "-0.5" && strings.ContainsAny(cell[:1], "=+-@\t\r\n") {
+				t.Errorf("the cell %q", cell)
+			}
+		}
+	}
+	got, err := ReadOverlay(&b, CSV, categories)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i := range want {
+		if i >= len(got) || !reflect.DeepEqual(got[i], want[i]) {
+			t.Errorf("wrote %+v\n read %+v", want[i], got)
+		}
+	}
+}
