@@ -25,7 +25,7 @@ type Config struct {
 	StoreKeysAccepted []string `yaml:"store_keys_accepted" secret:"true" doc:"further keys whose records are believed, while store_key is changed: [env:NAME, file:PATH]"`
 
 	Executor  string        `yaml:"executor" default:"local" enum:"local" doc:"how attempts are executed"`
-	Device    string        `yaml:"device" default:"auto" doc:"narrows the device of all stages: auto, cpu, cuda, go or another PJRT name"`
+	Device    string        `yaml:"device" default:"auto" doc:"narrows the device of all stages: auto, cpu, cuda or go"`
 	Output    string        `yaml:"output" default:"auto" enum:"auto|tty|plain|json|github" doc:"how progress is shown"`
 	Cache     string        `yaml:"cache" doc:"folder for encoders, plugins and file digests; the user's cache folder by default"`
 	Parallel  int           `yaml:"parallel" default:"2" min:"1" max:"256" doc:"how many stages may run at once"`
@@ -98,6 +98,10 @@ func loadConfig(src Source) (*Config, map[string]options.Origin, error) {
 	if _, err = decoder.Decode(values, &out); err != nil {
 		return &out, origin, err
 	}
+	if !slices.Contains(devices, out.Device) {
+		o := origin["device"]
+		return &out, origin, diagnostic.Errors{files.errorAt(o.Pos, "device", fmt.Sprintf("%q is not one of %s", out.Device, strings.Join(devices, ", ")), suggestDevice(out.Device))}
+	}
 	if err := checkEndpoints(out.Endpoints); err != nil || out.Cache == "" {
 		return &out, origin, err
 	}
@@ -106,6 +110,18 @@ func loadConfig(src Source) (*Config, map[string]options.Origin, error) {
 		return nil, nil, &diagnostic.UsageError{Message: fmt.Sprintf("the folder of --cache cannot be told: %v", err), Hint: "give its absolute path"}
 	}
 	return &out, origin, nil
+}
+
+// devices are the words for a device.
+var devices = []string{"auto", "cpu", "cuda", "go"}
+
+// suggestDevice is what was meant by a word that is no device.
+func suggestDevice(word string) string {
+	switch strings.ToLower(word) {
+	case "gpu", "nvidia", "xla:gpu", "cuda:0", "cuda12", "cuda13":
+		return `did you mean "cuda"?`
+	}
+	return diagnostic.Suggest(word, devices)
 }
 
 // checkEndpoints refuses addresses that hold a key, which would be stored with runs. It

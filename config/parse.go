@@ -206,6 +206,9 @@ func (r *planReader) stage(it *strictyaml.Node, index int) Stage {
 	if n := m.Items["resources"]; n != nil {
 		f := r.fields(n, path+".resources", "resources", "device")
 		s.Resources.Device = r.text(f, path+".resources", "device")
+		if d := s.Resources.Device; d != "" && !slices.Contains(devices, d) {
+			r.fail(f.Items["device"].Pos, path+".resources.device", fmt.Sprintf("%q is not one of %s", diagnostic.Shorten(d, 80), strings.Join(devices, ", ")), suggestDevice(d))
+		}
 	}
 	return s
 }

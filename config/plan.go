@@ -64,7 +64,7 @@ func (s *Stage) needPos(i int) diagnostic.Position {
 
 // Resources are what a stage demands of the machine.
 type Resources struct {
-	Device string // auto, cpu, cuda, go or another PJRT name; empty is auto
+	Device string // auto, cpu, cuda or go; empty is auto
 }
 
 // Retry says how often an attempt is tried again, by what ended the one before.

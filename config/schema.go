@@ -43,7 +43,7 @@ func Schema(kinds []KindSchema) ([]byte, error) {
 			"with":      map[string]any{"type": "object"},
 			"retry":     retrySchema(),
 			"timeout":   options.DurationSchema("Ends an attempt."),
-			"resources": map[string]any{"type": "object", "additionalProperties": false, "properties": map[string]any{"device": map[string]any{"type": "string", "description": "auto, cpu, cuda, go or another PJRT name; a demand."}}},
+			"resources": map[string]any{"type": "object", "additionalProperties": false, "properties": map[string]any{"device": map[string]any{"type": "string", "description": "auto, cpu, cuda or go; a demand."}}},
 		},
 		"allOf": rules,
 	}

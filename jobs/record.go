@@ -61,7 +61,7 @@ func (r *run) takeOver(node *graph.Node, d *evaluate.Decision) {
 	case runs.Skipped:
 		r.changeState(node, runs.Skipped, d.Reason, fill)
 	default:
-		r.changeState(node, runs.Skipped, notSelected, fill)
+		r.changeState(node, runs.Skipped, NotSelected, fill)
 	}
 }
 
@@ -160,8 +160,8 @@ func (r *run) result(ctx context.Context) *runs.Result {
 		}
 	}
 	res.Class, res.Retryable = res.Code.Class(), executor.Retryable(res.Code, state)
-	if res.Code != stages.CodeDone {
-		res.Continue = r.Continue
+	if res.Code != stages.CodeDone && r.Continue != nil {
+		res.Continue = r.Continue(res.Stages)
 	}
 	res.Figures = r.figures()
 	return res

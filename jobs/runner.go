@@ -56,9 +56,10 @@ type Runner struct {
 	Offline   bool              // the network is forbidden
 	Endpoints map[string]string // addresses by the name that plans use
 	Version   string            // of sprint, for the record
-	// Command is the command line of this run, for the record; Continue the
-	// one that does what is left.
-	Command, Continue string
+	// Command is the command line of this run, for the record.
+	Command string
+	// Continue returns the command line that does what these stages leave; nil is none.
+	Continue func([]runs.StageResult) string
 	// Args are the words of Command after the program, for `sprint retry`.
 	Args []string
 	// TTL of leases; 0 means runs.LeaseTTL.

@@ -86,8 +86,8 @@ func (r *run) schedule(ctx context.Context, e evaluate.Evaluator) {
 	}
 }
 
-// notSelected is the reason of a node that the selection leaves out.
-const notSelected = "not selected"
+// NotSelected is the reason of a node that the selection leaves out.
+const NotSelected = "not selected"
 
 // blocked says why a node whose needs have ended cannot run.
 func (r *run) blocked(ctx context.Context, node *graph.Node, stop bool) string {
@@ -96,7 +96,7 @@ func (r *run) blocked(ctx context.Context, node *graph.Node, stop bool) string {
 	for _, n := range node.Needs {
 		if s := r.results[n].State; !s.Done() && !(s == runs.Skipped && !r.selected[n]) {
 			if !r.selected[node.Name] {
-				return notSelected
+				return NotSelected
 			}
 			return fmt.Sprintf("%s did not succeed", n)
 		}
@@ -105,7 +105,7 @@ func (r *run) blocked(ctx context.Context, node *graph.Node, stop bool) string {
 	case ctx.Err() == nil && !stop:
 		return ""
 	case !r.selected[node.Name]:
-		return notSelected
+		return NotSelected
 	case ctx.Err() != nil:
 		return "the run was interrupted"
 	}
@@ -119,7 +119,7 @@ func (r *run) bringUpToDate(ctx context.Context, e evaluate.Evaluator, node *gra
 	r.mu.Unlock()
 	if inputs == nil || missing != "" {
 		if !r.selected[node.Name] {
-			r.changeState(node, runs.Skipped, notSelected, nil)
+			r.changeState(node, runs.Skipped, NotSelected, nil)
 			return
 		}
 		r.recordOutcome(ctx, node, executor.FromError(&diagnostic.UsageError{Message: fmt.Sprintf("stage %s needs an input that is not there: %s, and that stage is not selected", node.Name, missing), Hint: "leave out --only, --from and --until, or select that stage too"}), time.Now())

@@ -18,7 +18,7 @@ type Env struct {
 	Taxonomy Source
 	// External is what the options' Resolve returned for this attempt.
 	External External
-	// Device is the demanded device: auto, cpu, cuda, go or another PJRT name.
+	// Device is the demanded device: auto, cpu, cuda or go.
 	Device string
 	// CacheDir holds encoders, plugins and compiled programs; shared by all
 	// runs of a user, safe to delete.

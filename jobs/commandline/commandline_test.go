@@ -29,3 +29,21 @@ func TestLine(t *testing.T) {
 		}
 	}
 }
+
+// TestOnStore: what is typed next works on the same store.
+func TestOnStore(t *testing.T) {
+	for text, want := range map[string]string{
+		"`sprint runs` lists them, `sprint cancel 'a b'` ends one": "`sprint runs --store 'my store'` lists them, `sprint cancel 'a b' --store 'my store'` ends one",
+		"continue with:\n  sprint run plan.yaml -k\nor not":        "continue with:\n  sprint run plan.yaml -k --store 'my store'\nor not",
+		"`sprint doctor --store URL` and `sprint init` stay":       "`sprint doctor --store URL` and `sprint init` stay",
+		"`sprint doctor --install` too, and sprint itself":         "`sprint doctor --install` too, and sprint itself",
+		"sprint run --store=x":                                     "sprint run --store=x",
+	} {
+		if got := OnStore(text, "my store"); got != want {
+			t.Errorf("%s, want %s", got, want)
+		}
+		if got := OnStore(text, ""); got != text {
+			t.Errorf("%s was changed to %s", text, got)
+		}
+	}
+}

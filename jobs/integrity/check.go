@@ -39,8 +39,8 @@ type Checker struct {
 	// Published says what a manifest's work left in the registry of models; nil:
 	// nobody knows.
 	Published func(storage.Manifest) (models.Publication, bool)
-	// StoreFlag is --store as the command was given it, for the command lines that
-	// mend.
+	// StoreFlag is what --store must say in the command lines that mend; empty if the
+	// store is found without it.
 	StoreFlag string
 	// Progress, if not nil, is told now and then how far the check is, from one
 	// goroutine at a time.

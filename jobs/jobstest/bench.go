@@ -102,7 +102,7 @@ func (b *Bench) Run() (*runs.Result, error) {
 	r := &jobs.Runner{
 		Store: b.Store, Executor: local, Observer: b.Seen, Log: slog.New(slog.DiscardHandler),
 		Parallel: 2, CacheDir: filepath.Join(b.Dir, "cache"), Version: "test",
-		Continue: "sprint run plan.yaml", Backoff: time.Millisecond, TTL: time.Second,
+		Continue: func([]runs.StageResult) string { return "sprint run plan.yaml" }, Backoff: time.Millisecond, TTL: time.Second,
 	}
 	if b.Tweak != nil {
 		b.Tweak(r)

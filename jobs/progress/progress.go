@@ -41,7 +41,8 @@ type Options struct {
 	Log            *slog.Logger
 	Store          *storage.Store
 	Graph          *graph.Graph
-	// StoreFlag is --store as the command was given it, empty without it.
+	// StoreFlag is what --store must say in what is typed next; empty if the store is
+	// found without it.
 	StoreFlag string
 }
 

@@ -12,6 +12,7 @@ import (
 	"github.com/sprint-ml/sprint/jobs/report/document"
 	"github.com/sprint-ml/sprint/jobs/report/render"
 	"github.com/sprint-ml/sprint/jobs/runs"
+	"github.com/sprint-ml/sprint/stages"
 	"github.com/sprint-ml/sprint/storage/models"
 )
 
@@ -52,15 +53,27 @@ func (s *summary) show(ctx context.Context, r *runs.Result) {
 	}
 	fmt.Fprintf(s.Err, "\nsprint: %s (code %d): %s\n", r.Class, r.Code, r.Error)
 	if r.Hint != "" {
-		fmt.Fprintf(s.Err, "       %s\n", r.Hint)
+		fmt.Fprintf(s.Err, "       %s\n", commandline.OnStore(r.Hint, s.StoreFlag))
 	}
 	if r.Continue != "" {
-		then := ""
-		if r.Hint != "" {
-			then = "then "
-		}
-		fmt.Fprintf(s.Err, "       %scontinue with:\n         %s\n", then, r.Continue)
+		fmt.Fprintf(s.Err, "       %s\n         %s\n", Next(r), r.Continue)
 	}
+}
+
+// Next introduces the command that continues a run: the same one again comes to the
+// same end where plan, data or rules are what is wrong.
+func Next(r *runs.Result) string {
+	switch r.Code {
+	case stages.CodeStage, stages.CodeUsage, stages.CodePlan, stages.CodeGate, stages.CodePublish, stages.CodeSource:
+		if !r.Retryable {
+			return "when that is changed, run it again:"
+		}
+	case stages.CodeDone, stages.CodeEnvironment, stages.CodePending, stages.CodeLease, stages.CodeMemory, stages.CodeIntegrity, stages.CodeInterrupted, stages.CodeDeadline, stages.CodeAborted:
+	}
+	if r.Hint != "" {
+		return "then continue with:"
+	}
+	return "continue with:"
 }
 
 // StageTable writes a line for each stage of a run.
@@ -106,7 +119,7 @@ func (s *summary) release(ctx context.Context, out io.Writer, st runs.StageResul
 	}
 	fmt.Fprintf(out, "\nModel %s@%d is in %s/models/%s/%d\n", name, version, s.Store.URL(), name, version)
 	if at, err := models.In(s.Store).Release(ctx, name, alias); err == nil && at.Version != version {
-		fmt.Fprintf(out, "The alias %s points to version %d; move it with:\n  %s\n", alias, at.Version, commandline.Of("promote", name, strconv.Itoa(version), alias))
+		fmt.Fprintf(out, "The alias %s points to version %d; move it with:\n  %s\n", alias, at.Version, commandline.Of("promote", name, strconv.Itoa(version), alias).Flag("store", s.StoreFlag))
 	}
 	fmt.Fprintf(out, "Try it:\n  %s\n", commandline.Of("classify").Flag("store", s.StoreFlag).Flag("model", name).With("Storm closes the harbour"))
 }

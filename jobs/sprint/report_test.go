@@ -16,7 +16,7 @@ import (
 // killed before it had an end.
 func TestReport(t *testing.T) {
 	dir := demo(t, nil)
-	if code, _, stderr := exec(t, dir, "report"); code != 2 || !strings.Contains(stderr, "no runs") {
+	if code, _, stderr := exec(t, dir, "report"); code != 4 || !strings.Contains(stderr, "no store") {
 		t.Errorf("without runs: code %d: %s", code, stderr)
 	}
 	if code, _, stderr := exec(t, dir, "run"); code != 0 {

@@ -124,7 +124,7 @@ func TestRetryTakesNothingElseFromTheStore(t *testing.T) {
 		"in the store":  {[]string{"run", "store/x/plan.yaml"}, []string{"in the store"}},
 		"another plan":  {[]string{"run", "other.yaml"}, []string{"changed since"}},
 		"no plan":       {[]string{"run", "nothere.yaml"}, []string{"below the working directory"}},
-		"escapes":       {[]string{"run", "--set", "\x1b[2J\n$(id)`id`"}, []string{"--set $'\\x1b[2J\\x0a$(id)`id`'\n"}},
+		"escapes":       {[]string{"run", "--set", "\x1b[2J\n$(id)`id`"}, []string{"--set $'\\x1b[2J\\x0a$(id)`id`' --store store\n"}},
 		"no end":        {[]string{"run", "--set", strings.Repeat("x", 5000)}, []string{"start it with"}},
 	} {
 		recorded(c.words...)

@@ -60,9 +60,9 @@ func reportError(a *app.App, err error) int {
 		strings.HasPrefix(err.Error(), "invalid argument") || strings.HasPrefix(err.Error(), "required flag") {
 		code = stages.CodeUsage
 	}
-	fmt.Fprintf(a.Stderr, "sprint: %s\n", redact.URLs(err.Error()))
+	fmt.Fprintf(a.Stderr, "sprint: %s\n", a.Hint(redact.URLs(err.Error())))
 	if hint := executor.Hint(err); hint != "" {
-		fmt.Fprintf(a.Stderr, "       %s\n", hint)
+		fmt.Fprintf(a.Stderr, "       %s\n", a.Hint(hint))
 	}
 	return int(code)
 }

@@ -1,7 +1,8 @@
 // Package app holds what commands share:
 //
-//   - app.go: the streams, the flags of all commands, config and store; an end
-//     with an exit code
+//   - app.go: the streams, the flags of all commands and the config; an end with an
+//     exit code
+//   - store.go: the store that is named or found, opened to write or to read
 //   - compile.go: a plan compiled, with or without the store of its config
 //   - print.go: JSON, sizes, digests and warnings as commands print them
 //
@@ -21,12 +22,10 @@ import (
 
 	"github.com/spf13/cobra"
 	"github.com/sprint-ml/sprint/config"
-	"github.com/sprint-ml/sprint/config/diagnostic"
 	"github.com/sprint-ml/sprint/config/options"
 	"github.com/sprint-ml/sprint/jobs/commandline"
 	"github.com/sprint-ml/sprint/jobs/progress/sanitize"
 	"github.com/sprint-ml/sprint/stages"
-	"github.com/sprint-ml/sprint/storage"
 )
 
 // App is what every command shares.
@@ -48,7 +47,9 @@ type App struct {
 	Flags               configFlags
 	AsJSON              bool // -o json of a command that prints a document
 
-	toldConfig bool // that a config was found
+	toldConfig bool               // that a config was found
+	store      string             // of the config that was loaded last
+	search     *config.FoundStore // how that was found; nil if it was named
 }
 
 // Ending is how a command that was asked to end does so. Nil is that of a command that
@@ -147,9 +148,13 @@ func (a *App) LoadConfig(cmd *cobra.Command, planDir string) (*config.Config, ma
 	set("keep-going", "keep_going", a.Flags.KeepGoing)
 	set("offline", "offline", a.Flags.Offline)
 	set("deadline", "deadline", a.Flags.Deadline)
-	return config.LoadConfig(config.Source{
+	c, origins, err := config.LoadConfig(config.Source{
 		Flags: given, Env: a.Env, File: a.ConfigFile, Profile: a.Profile, PlanDir: planDir, User: a.userConfig(), Found: a.foundConfig,
 	})
+	if err == nil {
+		a.locateStore(c, origins)
+	}
+	return c, origins, err
 }
 
 // userConfig is the path of the user's own config, empty if there is no place for one.
@@ -168,63 +173,6 @@ func (a *App) foundConfig(path string) {
 		fmt.Fprintf(a.Stderr, "sprint: using the config %s\n", path)
 	}
 	a.toldConfig = true
-}
-
-// OpenStore opens the store of a config.
-func (a *App) OpenStore(ctx context.Context, c *config.Config) (*storage.Store, error) {
-	keys, err := a.StoreKeys(c)
-	if err != nil {
-		return nil, err
-	}
-	s, err := storage.Open(ctx, c.Store, &storage.Options{Log: a.Log(), Keys: keys})
-	if err != nil {
-		return nil, stages.Fail(stages.CodeEnvironment, "check --store; `sprint doctor --store URL` tries it", "cannot open the store: %w", err)
-	}
-	return s, nil
-}
-
-// StoreKeys resolves the keys of a config's store; nil if it names none.
-func (a *App) StoreKeys(c *config.Config) (*storage.Keyring, error) {
-	if c.StoreKey == "" {
-		if len(c.StoreKeysAccepted) > 0 {
-			return nil, &diagnostic.UsageError{Message: "store_keys_accepted is set and store_key is not", Hint: "store_key names the key that signs"}
-		}
-		return nil, nil
-	}
-	var secrets []string
-	for _, ref := range append([]string{c.StoreKey}, c.StoreKeysAccepted...) {
-		secret, err := a.Secret(ref)
-		if err != nil {
-			return nil, stages.Fail(stages.CodeEnvironment, "store_key and store_keys_accepted say where the store's keys are, env:NAME or file:PATH", "a key of the store: %w", err)
-		}
-		secrets = append(secrets, strings.TrimSpace(secret))
-	}
-	keys, err := storage.NewKeyring(secrets[0], secrets[1:]...)
-	if err != nil {
-		return nil, stages.Fail(stages.CodeEnvironment, "", "%w", err)
-	}
-	return keys, nil
-}
-
-// StoreOf opens the configured store for commands without a plan.
-func (a *App) StoreOf(cmd *cobra.Command) (*storage.Store, error) {
-	cfg, _, err := a.LoadConfig(cmd, "")
-	if err != nil {
-		return nil, err
-	}
-	return a.OpenStore(cmd.Context(), cfg)
-}
-
-// OnStore runs a command without a plan on the configured store.
-func (a *App) OnStore(do func(ctx context.Context, s *storage.Store, args []string) error) func(*cobra.Command, []string) error {
-	return func(cmd *cobra.Command, args []string) error {
-		store, err := a.StoreOf(cmd)
-		if err != nil {
-			return err
-		}
-		defer store.Close()
-		return Interrupted(cmd.Context(), do(cmd.Context(), store, args))
-	}
 }
 
 // Version is the module's version, or the commit it was built from.
@@ -264,18 +212,8 @@ func (a *App) Secret(ref string) (string, error) {
 	return "", fmt.Errorf("a secret is a reference, env:NAME or file:PATH")
 }
 
-// CommandLine is this command, to be pasted. The one that continues does not
-// force again what was done.
-func (a *App) CommandLine(again bool) string {
-	var words []string
-	for _, w := range a.Args {
-		if again && (w == "--force" || strings.HasPrefix(w, "--force=")) {
-			continue
-		}
-		words = append(words, w)
-	}
-	return commandline.Of(words...).String()
-}
+// CommandLine is this command, to be pasted.
+func (a *App) CommandLine() string { return commandline.Of(a.Args...).String() }
 
 // ExitError is an end with a code, of a command that has said why.
 type ExitError struct{ Code stages.Code }

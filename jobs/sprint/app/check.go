@@ -3,13 +3,9 @@ package app
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
-	"io/fs"
-	"os"
 	"strings"
 
-	"github.com/spf13/cobra"
 	"github.com/sprint-ml/sprint/jobs/integrity"
 	"github.com/sprint-ml/sprint/jobs/progress/sanitize"
 	"github.com/sprint-ml/sprint/stages"
@@ -18,32 +14,11 @@ import (
 	"github.com/sprint-ml/sprint/storage/models"
 )
 
-// OnExistingStore is OnStore for commands to which a store that is not there is a
-// mistake of the caller: nothing is made.
-func (a *App) OnExistingStore(do func(ctx context.Context, s *storage.Store, args []string) error) func(*cobra.Command, []string) error {
-	return func(cmd *cobra.Command, args []string) error {
-		cfg, _, err := a.LoadConfig(cmd, "")
-		if err != nil {
-			return err
-		}
-		if folder, local := storage.Folder(cfg.Store); local {
-			if _, err := os.Stat(folder); errors.Is(err, fs.ErrNotExist) {
-				return noStore(folder)
-			}
-		}
-		return a.OnStore(do)(cmd, args)
-	}
-}
-
-func noStore(where string) error {
-	return stages.Fail(stages.CodeEnvironment, "check --store; the first run of a plan makes a store", "there is no store at %s", where)
-}
-
 // CheckStore checks a store, or some artifacts of it, shows what was found and ends
 // with code 9 unless all is whole.
 func (a *App) CheckStore(ctx context.Context, s *storage.Store, read integrity.Subset, only []integrity.Named) error {
 	show, end := a.progressLine()
-	c := integrity.Checker{Store: s, Read: read, Published: published, StoreFlag: a.Flags.Store, Progress: func(p integrity.Progress) {
+	c := integrity.Checker{Store: s, Read: read, Published: published, StoreFlag: a.StoreFlag(), Progress: func(p integrity.Progress) {
 		show(fmt.Sprintf("%d records, %d blobs of %s, %s read, %d faults", p.Records.Objects, p.Blobs.Objects, Size(p.Blobs.Bytes), Size(p.Read.Bytes), p.Faults))
 	}}
 	check := c.Whole
@@ -56,7 +31,7 @@ func (a *App) CheckStore(ctx context.Context, s *storage.Store, read integrity.S
 		return err
 	}
 	if none := (integrity.Count{}); only == nil && r.Whole && r.Records == none && r.Blobs == none && r.Orphans == none {
-		return noStore(s.URL()) // a wrong prefix of a bucket looks so
+		return stages.Fail(stages.CodeEnvironment, "check --store; the first run of a plan makes a store", "%w at %s", ErrNoStore, s.URL()) // a wrong prefix of a bucket looks so
 	}
 	if a.AsJSON {
 		err = json.NewEncoder(a.Stdout).Encode(r)

@@ -42,7 +42,7 @@ type Compiled struct {
 	Graph  *graph.Graph
 	Config *config.Config
 	lookup *graph.Lookup
-	Store  *storage.Store // of compileOnStore
+	Store  *storage.Store // of CompileOnStore and CompileToRead
 }
 
 // Close closes the store, and keeps the digests of files that were read.
@@ -95,6 +95,20 @@ func (a *App) CompileOnStore(ctx context.Context, cmd *cobra.Command, path strin
 		return nil, err
 	}
 	if c.Store, err = a.OpenStore(ctx, c.Config); err != nil {
+		c.Close(a.Log())
+		return nil, err
+	}
+	return c, nil
+}
+
+// CompileToRead is CompileOnStore for commands that only look: a store that is not
+// there is empty, and stays so.
+func (a *App) CompileToRead(ctx context.Context, cmd *cobra.Command, path string, p *PlanFlags) (*Compiled, error) {
+	c, err := a.Compile(ctx, cmd, path, p, true)
+	if err != nil {
+		return nil, err
+	}
+	if c.Store, err = a.readOrEmpty(ctx, c.Config); err != nil {
 		c.Close(a.Log())
 		return nil, err
 	}

@@ -13,7 +13,6 @@ import (
 	"github.com/spf13/cobra"
 	"github.com/sprint-ml/sprint/config/diagnostic"
 	"github.com/sprint-ml/sprint/jobs/catalog"
-	"github.com/sprint-ml/sprint/jobs/commandline"
 	"github.com/sprint-ml/sprint/jobs/runs"
 	"github.com/sprint-ml/sprint/jobs/sprint/app"
 	"github.com/sprint-ml/sprint/storage"
@@ -64,7 +63,7 @@ func cancelRun(ctx context.Context, a *app.App, store *storage.Store, args []str
 	case "ended":
 		hint := ""
 		if s.Record.Continue != "" {
-			hint = "continue it with: " + s.Record.Continue
+			hint = "continue it with:\n         " + s.Record.Continue
 		}
 		return &diagnostic.UsageError{Message: fmt.Sprintf("run %s has ended already: %s", s.Run, s.Record.Class), Hint: hint}
 	case "killed":
@@ -90,7 +89,7 @@ func cancelRun(ctx context.Context, a *app.App, store *storage.Store, args []str
 		if s.Record != nil {
 			fmt.Fprintf(a.Stdout, "run %s has ended: %s\n", s.Run, s.Record.Class)
 			if s.Record.Continue != "" {
-				fmt.Fprintf(a.Stdout, "continue with:\n  %s\n", s.Record.Continue)
+				fmt.Fprintf(a.Stdout, "continue with:\n  %s\n", a.Hint(s.Record.Continue))
 			}
 			return nil
 		}
@@ -101,7 +100,7 @@ func cancelRun(ctx context.Context, a *app.App, store *storage.Store, args []str
 		}
 	}
 	if wait > 0 {
-		fmt.Fprintf(a.Stdout, "it has not ended within %s (%s); `%s` tells when it has\n", wait, s, commandline.Of("status", s.Run))
+		fmt.Fprintf(a.Stdout, "it has not ended within %s (%s); `%s` tells when it has\n", wait, s, a.Line("status", s.Run))
 	}
 	return nil
 }

@@ -107,7 +107,7 @@ func collectGarbage(ctx context.Context, a *app.App, s *storage.Store, keep int,
 		fmt.Fprintf(a.Stdout, "runs that are not kept: %d, %s to %s\n", n, r.Forgotten[0], r.Forgotten[n-1])
 	}
 	if !yes && objects > 0 && err == nil {
-		fmt.Fprintf(a.Stdout, "delete them with:\n  %s --yes\n", a.CommandLine(false))
+		fmt.Fprintf(a.Stdout, "delete them with:\n  %s --yes\n", a.CommandLine())
 	}
 	return err
 }

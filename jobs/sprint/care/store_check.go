@@ -25,7 +25,7 @@ What nothing names is counted, and no fault; nor are outputs that a gc deleted.
 Damaged blobs that were read are marked, so that their stage runs again. Nothing
 else is changed. It ends with code 9 if anything is damaged or missing.`,
 		Example: "  sprint store check\n  sprint store check --read-data-subset 5%\n  sprint store check --read-data-subset 2/7\n  sprint store check --read-data -o json",
-		RunE: a.OnExistingStore(func(ctx context.Context, s *storage.Store, _ []string) error {
+		RunE: a.OnStore(func(ctx context.Context, s *storage.Store, _ []string) error {
 			var read integrity.Subset
 			switch {
 			case all && subset != "":

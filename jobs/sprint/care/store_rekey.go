@@ -92,7 +92,7 @@ func rekeyStore(ctx context.Context, a *app.App, s *storage.Store, unsigned, yes
 		fmt.Fprintf(a.Stdout, "refused: %s\n", key)
 	}
 	if !yes && (r.Accepted > 0 || unsigned && r.Unsigned > 0) {
-		fmt.Fprintf(a.Stdout, "sign them with:\n  %s --yes\n", a.CommandLine(false))
+		fmt.Fprintf(a.Stdout, "sign them with:\n  %s --yes\n", a.CommandLine())
 	}
 	return err
 }

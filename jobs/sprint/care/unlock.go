@@ -30,7 +30,7 @@ on it. LEASE is a name as listed, or an unmistakable part of one.
 Leases free themselves: the next run takes over what a dead process held, so
 this is for the impatient. They never decide whether work is done.`,
 		Args: cobra.MaximumNArgs(1),
-		RunE: a.OnStore(func(ctx context.Context, store *storage.Store, args []string) error {
+		RunE: a.OnStoreOrNone(func(ctx context.Context, store *storage.Store, args []string) error {
 			if len(args) == 0 {
 				return showLeases(ctx, a, store)
 			}

@@ -69,7 +69,7 @@ func runPreview(ctx context.Context, a *app.App, cmd *cobra.Command, path string
 	}
 	if len(f.texts) == 0 && f.test == "" {
 		// Without a store the rows come from the plan's files.
-		if store, err := a.OpenStore(ctx, c.Config); err == nil {
+		if store, err := a.ReadStore(ctx, c.Config); err == nil {
 			defer store.Close()
 			o.Store = store
 		}

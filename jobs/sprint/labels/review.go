@@ -11,7 +11,6 @@ import (
 	"github.com/sprint-ml/sprint/config/diagnostic"
 	"github.com/sprint-ml/sprint/jobs/atomicfile"
 	"github.com/sprint-ml/sprint/jobs/catalog"
-	"github.com/sprint-ml/sprint/jobs/commandline"
 	"github.com/sprint-ml/sprint/jobs/labels/review"
 	"github.com/sprint-ml/sprint/jobs/sprint/app"
 )
@@ -120,7 +119,7 @@ func exportReview(a *app.App, cmd *cobra.Command, args []string, f *reviewFlags)
 	}
 	fmt.Fprintf(a.Stderr, "%d rows: %d suspected, %d conflicts, %d uncertain, of %d labelled rows\n", len(doubts), count[review.Suspected], count[review.Conflicting], count[review.Uncertain], len(set.Rows))
 	if f.output != "-" {
-		fmt.Fprintf(a.Stderr, "change what is wrong, write your name into the column reviewer, then:\n  %s\n", commandline.Of("review", "import", f.output))
+		fmt.Fprintf(a.Stderr, "change what is wrong, write your name into the column reviewer, then:\n  %s\n", a.Line("review", "import", f.output))
 	}
 	return nil
 }
@@ -129,7 +128,11 @@ func exportReview(a *app.App, cmd *cobra.Command, args []string, f *reviewFlags)
 func reviewedRows(ctx context.Context, a *app.App, cmd *cobra.Command, args []string, f *reviewFlags) (*review.Set, error) {
 	if len(args) == 1 {
 		if _, err := os.Stat(args[0]); err != nil {
-			store, err := a.StoreOf(cmd)
+			cfg, _, err := a.LoadConfig(cmd, "")
+			if err != nil {
+				return nil, err
+			}
+			store, err := a.ReadStore(ctx, cfg)
 			if err != nil {
 				return nil, err
 			}
@@ -139,7 +142,7 @@ func reviewedRows(ctx context.Context, a *app.App, cmd *cobra.Command, args []st
 			}
 		}
 	}
-	c, err := a.CompileOnStore(ctx, cmd, app.PlanArg(args), &f.plan)
+	c, err := a.CompileToRead(ctx, cmd, app.PlanArg(args), &f.plan)
 	if err != nil {
 		return nil, err
 	}
@@ -166,6 +169,6 @@ func importReview(a *app.App, cmd *cobra.Command, file, plan string, f *reviewFl
 	if !r.Used {
 		fmt.Fprintf(a.Stdout, "the plan does not use it yet; below `with` of stage %s add:\n  source: [%s, overlay]\n  overlay: {file: %s}\n", r.Stage, strings.Join(r.Source, ", "), filepath.Base(r.Overlay))
 	}
-	fmt.Fprintf(a.Stdout, "the next run labels by it:\n  %s\n", commandline.Of("run", c.Plan.File))
+	fmt.Fprintf(a.Stdout, "the next run labels by it:\n  %s\n", a.Line("run", c.Plan.File))
 	return nil
 }

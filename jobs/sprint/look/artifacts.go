@@ -52,7 +52,7 @@ of a tree: train.model/config.json.`,
 	verify := &cobra.Command{
 		Use: "verify [RUN|ARTIFACT]", Short: "Read every byte again; of the newest run's outputs by default", Args: cobra.MaximumNArgs(1),
 		Long: "Read every byte of an artifact, of all outputs of a run, or with --all of the\nwhole store, records and releases included, and compare with the digests. Damaged\nartifacts are marked, so that the stage that made them runs again; for all else the\ncommand says what mends it. It ends with code 9 if anything is damaged.",
-		RunE: a.OnExistingStore(func(ctx context.Context, s *storage.Store, args []string) error {
+		RunE: a.OnStore(func(ctx context.Context, s *storage.Store, args []string) error {
 			return verifyArtifacts(ctx, a, s, args, every)
 		}),
 	}

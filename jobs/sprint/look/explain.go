@@ -28,7 +28,7 @@ options and inputs. -o json prints the key's whole pre-image.`,
 		Args: cobra.RangeArgs(1, 2),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			ctx := cmd.Context()
-			c, err := a.CompileOnStore(ctx, cmd, app.PlanArg(args[1:]), &f)
+			c, err := a.CompileToRead(ctx, cmd, app.PlanArg(args[1:]), &f)
 			if err != nil {
 				return err
 			}

@@ -60,7 +60,7 @@ exit code. If the run's runner was killed, it says so and ends with 75.`,
 			case errors.Is(err, runs.ErrRunnerGone):
 				fmt.Fprintf(a.Stderr, "sprint: %v\n", err)
 				if r, err := runs.LoadResolved(ctx, store, run); err == nil && r.Command != "" {
-					fmt.Fprintf(a.Stderr, "continue with:\n  %s\n", r.Command)
+					fmt.Fprintf(a.Stderr, "continue with:\n  %s\n", a.Hint(r.Command))
 				}
 				return app.Exit(stages.CodeInterrupted)
 			case err != nil:

@@ -19,7 +19,7 @@ func runsCommand(a *app.App) *cobra.Command {
 	var plan string
 	cmd := &cobra.Command{
 		Use: "runs", Short: "List the newest runs of the store; pin those that gc must keep", Args: cobra.NoArgs,
-		RunE: a.OnStore(func(ctx context.Context, store *storage.Store, _ []string) error {
+		RunE: a.OnStoreOrNone(func(ctx context.Context, store *storage.Store, _ []string) error {
 			return listRuns(ctx, a, store, plan, limit)
 		}),
 	}
@@ -60,6 +60,14 @@ func listRuns(ctx context.Context, a *app.App, store *storage.Store, plan string
 	}
 	if a.AsJSON {
 		return app.WriteLines(a.Stdout, listed)
+	}
+	if len(listed) == 0 {
+		of := ""
+		if plan != "" {
+			of = " of plan " + plan
+		}
+		fmt.Fprintf(a.Stdout, "no runs%s: %s\n", of, a.Where(store))
+		return nil
 	}
 	w := tabwriter.NewWriter(a.Stdout, 0, 0, 2, ' ', 0)
 	fmt.Fprintln(w, "RUN\tPLAN\tSTARTED\tSECONDS\tMODEL\tMACRO-F1\tGAIN\tDEVICE\tEND")

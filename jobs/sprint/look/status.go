@@ -12,7 +12,6 @@ import (
 
 	"github.com/spf13/cobra"
 	"github.com/sprint-ml/sprint/jobs/catalog"
-	"github.com/sprint-ml/sprint/jobs/commandline"
 	"github.com/sprint-ml/sprint/jobs/progress"
 	"github.com/sprint-ml/sprint/jobs/runs"
 	"github.com/sprint-ml/sprint/jobs/sprint/app"
@@ -30,7 +29,7 @@ func Commands(a *app.App) []*cobra.Command {
 func statusCommand(a *app.App) *cobra.Command {
 	cmd := &cobra.Command{
 		Use: "status [RUN]", Short: "Show how a run ended or how far it is; the newest by default", Args: cobra.MaximumNArgs(1),
-		RunE: a.OnStore(func(ctx context.Context, s *storage.Store, args []string) error { return showStatus(ctx, a, s, args) }),
+		RunE: a.OnStoreOrNone(func(ctx context.Context, s *storage.Store, args []string) error { return showStatus(ctx, a, s, args) }),
 	}
 	a.JSONFlag(cmd, "the stored result, or the stages so far")
 	return cmd
@@ -43,7 +42,11 @@ func showStatus(ctx context.Context, a *app.App, store *storage.Store, args []st
 			return err
 		}
 		if len(args) == 0 {
-			fmt.Fprintf(a.Stdout, "the store %s has no runs\n", store.URL())
+			if a.AsJSON {
+				fmt.Fprintln(a.Stdout, "null")
+				return nil
+			}
+			fmt.Fprintf(a.Stdout, "no runs: %s\n", a.Where(store))
 			return nil
 		}
 	}
@@ -64,7 +67,7 @@ func showStatus(ctx context.Context, a *app.App, store *storage.Store, args []st
 		fmt.Fprintf(a.Stdout, "%s\n", r.Error)
 	}
 	if r.Continue != "" {
-		fmt.Fprintf(a.Stdout, "continue with:\n  %s\n", r.Continue)
+		fmt.Fprintf(a.Stdout, "%s\n  %s\n", progress.Next(&r.Result), a.Hint(r.Continue))
 	}
 	return nil
 }
@@ -89,11 +92,11 @@ func showProgress(ctx context.Context, a *app.App, store *storage.Store, s runs.
 	progress.StageTable(a.Stdout, &runs.Result{Stages: stages})
 	switch {
 	case s.Live() && s.Cancel != nil:
-		fmt.Fprintf(a.Stdout, "follow it to its end with:\n  %s\n", commandline.Of("logs", "-f", s.Run))
+		fmt.Fprintf(a.Stdout, "follow it to its end with:\n  %s\n", a.Line("logs", "-f", s.Run))
 	case s.Live():
-		fmt.Fprintf(a.Stdout, "follow it with:\n  %s\nend it, checkpointed, with:\n  %s\n", commandline.Of("logs", "-f", s.Run), commandline.Of("cancel", s.Run))
+		fmt.Fprintf(a.Stdout, "follow it with:\n  %s\nend it, checkpointed, with:\n  %s\n", a.Line("logs", "-f", s.Run), a.Line("cancel", s.Run))
 	case resolved.Command != "":
-		fmt.Fprintf(a.Stdout, "continue with:\n  %s\n", resolved.Command)
+		fmt.Fprintf(a.Stdout, "continue with:\n  %s\n", a.Hint(resolved.Command))
 	}
 	return nil
 }

@@ -14,10 +14,12 @@ import (
 	"github.com/spf13/cobra"
 	"github.com/sprint-ml/sprint/config/diagnostic"
 	"github.com/sprint-ml/sprint/jobs/answers"
+	"github.com/sprint-ml/sprint/jobs/executor"
 	"github.com/sprint-ml/sprint/jobs/sprint/app"
 	"github.com/sprint-ml/sprint/ml/classify"
 	"github.com/sprint-ml/sprint/stages"
 	"github.com/sprint-ml/sprint/stages/rows"
+	"github.com/sprint-ml/sprint/storage"
 )
 
 // Commands are the commands that use a model.
@@ -34,7 +36,7 @@ type modelFlags struct {
 func (m *modelFlags) add(cmd *cobra.Command, a *app.App) {
 	cmd.Flags().StringVar(&m.ref, "model", "", "NAME, NAME@VERSION, NAME@ALIAS, a release folder, or a store URL of one")
 	cmd.Flags().BoolVar(&m.strict, "strict", false, "end with code 4 instead of letting keywords answer when the model cannot be loaded, and with 9 if a release folder has no manifest.json")
-	cmd.Flags().StringVar(&a.Flags.Device, "device", "", "device: auto, cpu, cuda, go or another PJRT name")
+	cmd.Flags().StringVar(&a.Flags.Device, "device", "", "device: auto, cpu, cuda or go")
 	app.Overrides(cmd.Flags(), "device")
 	_ = cmd.MarkFlagRequired("model")
 }
@@ -103,9 +105,17 @@ func openModel(ctx context.Context, a *app.App, cmd *cobra.Command, m *modelFlag
 	if err != nil {
 		return nil, nil, err
 	}
+	store := cfg.Store
+	if app.Absent(store) {
+		store = "mem://" // a reference may be a folder, and looking makes none
+	}
 	c, fallback, done, err := answers.Open(ctx, answers.Options{
-		Ref: m.ref, Store: cfg.Store, Keys: keys, Device: cfg.Device, Cache: cfg.Cache, Offline: cfg.Offline, Strict: m.strict, Log: a.Log(), Announce: func(s string) { fmt.Fprintln(a.Stderr, s) },
+		Ref: m.ref, Store: store, Keys: keys, Device: cfg.Device, Cache: cfg.Cache, Offline: cfg.Offline, Strict: m.strict, Log: a.Log(), Announce: func(s string) { fmt.Fprintln(a.Stderr, s) },
 	})
+	if executor.Code(err) == stages.CodeEnvironment && errors.Is(err, storage.ErrNotFound) && store != cfg.Store && !strings.Contains(m.ref, "/") {
+		_, none := a.ReadStore(ctx, cfg)
+		return nil, nil, stages.Fail(stages.CodeEnvironment, executor.Hint(none), "no model %s: %w", storage.Redact(m.ref), none)
+	}
 	if fallback != nil {
 		fmt.Fprintf(a.Stderr, "sprint: keywords answer, the model %s cannot be loaded: %v\n", m.ref, fallback)
 	}

@@ -17,7 +17,7 @@ func planCommand(a *app.App) *cobra.Command {
 		Use: "plan [PLAN]", Short: "Say what run would do, and why", Args: cobra.MaximumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			ctx := cmd.Context()
-			c, err := a.CompileOnStore(ctx, cmd, app.PlanArg(args), &f)
+			c, err := a.CompileToRead(ctx, cmd, app.PlanArg(args), &f)
 			if err != nil {
 				return err
 			}

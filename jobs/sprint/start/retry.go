@@ -3,7 +3,6 @@ package start
 import (
 	"context"
 	"fmt"
-	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -52,7 +51,7 @@ func retryLine(ctx context.Context, a *app.App, cmd *cobra.Command, run string) 
 	if err != nil {
 		return commandline.Line{}, err
 	}
-	store, err := a.OpenStore(ctx, cfg)
+	store, err := a.ReadStore(ctx, cfg)
 	if err != nil {
 		return commandline.Line{}, err
 	}
@@ -204,7 +203,7 @@ func (w *words) harmless(store string) (kept, refused []string) {
 				continue
 			}
 		case "store":
-			if sameStore(f.value, store) {
+			if app.SameStore(f.value, store) {
 				continue // it is named anyway, or found again
 			}
 		}
@@ -213,21 +212,4 @@ func (w *words) harmless(store string) (kept, refused []string) {
 		}
 	}
 	return kept, refused
-}
-
-func sameStore(a, b string) bool {
-	if a == b {
-		return true
-	}
-	x, xLocal := storage.Folder(a)
-	y, yLocal := storage.Folder(b)
-	if !xLocal || !yLocal {
-		return false
-	}
-	first, err := os.Stat(x)
-	if err != nil {
-		return false
-	}
-	second, err := os.Stat(y)
-	return err == nil && os.SameFile(first, second)
 }

@@ -13,6 +13,7 @@ import (
 	"github.com/sprint-ml/sprint/config/diagnostic"
 	"github.com/sprint-ml/sprint/config/options"
 	"github.com/sprint-ml/sprint/jobs"
+	"github.com/sprint-ml/sprint/jobs/commandline"
 	"github.com/sprint-ml/sprint/jobs/executor"
 	"github.com/sprint-ml/sprint/jobs/executor/local"
 	"github.com/sprint-ml/sprint/jobs/progress"
@@ -57,13 +58,34 @@ func addRunFlags(a *app.App, cmd *cobra.Command, f *runFlags) {
 	fl.Lookup("force").NoOptDefVal = "*"
 	fl.BoolVar(&f.noWait, "no-wait", false, "end with code 7 instead of waiting for a live run that does the same stage")
 	fl.StringVar(&f.junit, "junit", "", "write stages and checks to this file as JUnit XML, for CI servers")
-	fl.StringVar(&a.Flags.Device, "device", "", "device: auto, cpu, cuda, go or another PJRT name")
+	fl.StringVar(&a.Flags.Device, "device", "", "device: auto, cpu, cuda or go")
 	fl.StringVar(&a.Flags.Executor, "executor", "", "how attempts are executed: local")
 	fl.IntVarP(&a.Flags.Parallel, "jobs", "j", 0, "stages that may run at once")
 	fl.BoolVarP(&a.Flags.KeepGoing, "keep-going", "k", false, "go on with stages that do not need a failed one")
 	fl.StringVar(&a.Flags.Deadline, "deadline", "", "stop, checkpointed, after this long, for example 2h")
 	fl.StringVarP(&a.Flags.Output, "output", "o", "", "how progress is shown: auto, tty, plain, json, github")
 	app.Overrides(fl, "device", "executor", "jobs", "keep-going", "deadline", "output")
+}
+
+// continueLine is the command that does what a run left: it forces none of the
+// stages that the run has done.
+func continueLine(args, force []string, results []runs.StageResult) commandline.Line {
+	var left []string
+	forced, done := slices.Contains(force, "*"), 0
+	for _, s := range results {
+		switch {
+		case !forced && !slices.Contains(force, s.Name) || s.Reason == jobs.NotSelected:
+		case s.State.Done() || s.State == runs.Failed && len(s.Outputs) > 0:
+			done++
+		default:
+			left = append(left, "--force="+s.Name)
+		}
+	}
+	if done == 0 {
+		return commandline.Of(args...)
+	}
+	again := slices.DeleteFunc(slices.Clone(args), func(w string) bool { return w == "--force" || strings.HasPrefix(w, "--force=") })
+	return commandline.Of(again...).With(left...)
 }
 
 func (f *runFlags) selection() jobs.Selection {
@@ -90,7 +112,7 @@ func runAndReport(ctx context.Context, a *app.App, cmd *cobra.Command, path stri
 		err = errors.Join(err, progress.WriteJUnit(f.junit, progress.NotBegun(path, err)))
 		if jsonOut {
 			code := executor.Code(err)
-			r := runs.Result{Code: code, Class: code.Class(), Error: err.Error(), Hint: executor.Hint(err), Stages: []runs.StageResult{}}
+			r := runs.Result{Code: code, Class: code.Class(), Error: err.Error(), Hint: a.Hint(executor.Hint(err)), Stages: []runs.StageResult{}}
 			_ = json.NewEncoder(a.Stdout).Encode(r)
 		}
 		return err
@@ -112,7 +134,7 @@ func runPlan(ctx context.Context, a *app.App, cmd *cobra.Command, path string, f
 		return nil, err
 	}
 	view := progress.New(c.Config.Output, progress.Options{
-		Out: a.Stdout, Err: a.Stderr, Getenv: a.Getenv, Verbose: a.Verbose, Quiet: a.Quiet, Log: a.Log(), Store: c.Store, Graph: c.Graph, StoreFlag: a.Flags.Store,
+		Out: a.Stdout, Err: a.Stderr, Getenv: a.Getenv, Verbose: a.Verbose, Quiet: a.Quiet, Log: a.Log(), Store: c.Store, Graph: c.Graph, StoreFlag: a.StoreFlag(),
 	})
 	local := local.New(all.All(), c.Store, program, workerEnviron(a.Env, c), a.Secret)
 	local.Abort, local.WorkerFlags = a.Ending.Aborted(), workerFlags(c.Config)
@@ -121,7 +143,7 @@ func runPlan(ctx context.Context, a *app.App, cmd *cobra.Command, path string, f
 		Parallel: c.Config.Parallel, KeepGoing: c.Config.KeepGoing, Select: f.selection(), Deadline: c.Config.Deadline,
 		NoWait:   f.noWait,
 		CacheDir: c.Config.Cache, Offline: c.Config.Offline, Endpoints: c.Config.Endpoints, Version: app.Version(),
-		Command: a.CommandLine(false), Continue: a.CommandLine(true), Args: a.Args,
+		Command: a.CommandLine(), Continue: func(s []runs.StageResult) string { return continueLine(a.Args, f.force, s).String() }, Args: a.Args,
 	}
 	a.Ending.Orderly()
 	res, err := r.Run(ctx, c.Graph)
