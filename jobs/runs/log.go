@@ -103,13 +103,18 @@ func newLogWriter(ctx context.Context, s *storage.Store, log *slog.Logger, key f
 	w.done.Go(func() {
 		tick := time.NewTicker(flushEvery)
 		defer tick.Stop()
-		for {
+		for stopped := false; !stopped; {
 			select {
 			case <-w.stop:
-				w.flush(ctx)
-				return
 			case <-tick.C:
 			case <-w.wake:
+			}
+			// After a long flush more than one may be ready. One more flush is then
+			// enough: a second would make the end wait for a store that fails.
+			select {
+			case <-w.stop:
+				stopped = true
+			default:
 			}
 			w.flush(ctx)
 		}
