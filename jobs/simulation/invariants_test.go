@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"os"
+	"path"
 	"slices"
 	"strings"
 	"testing"
@@ -30,7 +31,8 @@ import (
 //   - once nothing is disturbed any more everyone comes to an end; no goroutine is
 //     left, which synctest sees
 //   - a gc beside takes nothing that a run needs, or that a run which is done has
-//     made; what it takes of older ones may be made once more
+//     made; what it takes of older ones may be made once more, and once only for
+//     what it took since
 //   - each release is there once, whole, and the alias names one
 
 // rarities are what must happen in so many worlds, or they are too kind.
@@ -48,14 +50,21 @@ type records struct {
 	writes  time.Duration
 	took    map[string]bool // leases with the runs that took them
 	leases  map[string]leaseRecord
-	commits map[string]map[string]string    // outputs by kind/key
-	deleted map[string]bool                 // digests of blobs that a gc deleted
+	commits map[string]commit               // the newest by kind/key
+	deleted map[string]time.Time            // when a gc last deleted the blob of a digest
 	digests [variantCount]map[string]string // of the results
 	done    map[string]map[string]string    // outputs of runs that are done, by process
 }
 
 func newRecords() records {
-	return records{took: map[string]bool{}, leases: map[string]leaseRecord{}, commits: map[string]map[string]string{}, deleted: map[string]bool{}, done: map[string]map[string]string{}}
+	return records{took: map[string]bool{}, leases: map[string]leaseRecord{}, commits: map[string]commit{}, deleted: map[string]time.Time{}, done: map[string]map[string]string{}}
+}
+
+// commit is what a manifest says that a stage has made.
+type commit struct {
+	outputs map[string]string // digests by name
+	blobs   []string          // digests of all, and of the files of trees
+	at      time.Time
 }
 
 type leaseRecord struct {
@@ -65,23 +74,23 @@ type leaseRecord struct {
 }
 
 // check looks at what an operation did.
-func (w *world) check(r *request, path string, err error) {
+func (w *world) check(r *request, file string, err error) {
 	folder, _, _ := strings.Cut(r.key, "/")
 	switch {
 	case err != nil:
 	case folder == "manifests" && r.op == "create":
-		w.checkCommit(r, body(path))
+		w.checkCommit(r, body(file))
 	case folder == "leases" && r.op == "sweep":
 		w.mu.Lock()
 		delete(w.leases, r.key)
 		w.mu.Unlock()
 	case folder == "leases" && (r.op == "create" || r.op == "swap"):
-		w.noteLease(r, body(path))
+		w.noteLease(r, body(file))
 	case folder == "manifests" && r.op != "read" && r.op != "list":
 		w.violate("%s did %s %s", r.p.name, r.op, r.key)
 	case folder == "blobs" && r.op == "sweep":
 		w.mu.Lock()
-		w.deleted["sha256:"+r.key[strings.LastIndexByte(r.key, '/')+1:]] = true
+		w.deleted[digestOf(r.key)] = time.Now()
 		w.mu.Unlock()
 	case folder == "checkpoints" && r.op == "read":
 		w.note("checkpoint read")
@@ -93,8 +102,8 @@ func (w *world) check(r *request, path string, err error) {
 }
 
 // body is that of the record in a file.
-func body(path string) []byte {
-	b, _ := os.ReadFile(path) // what is not there has none
+func body(file string) []byte {
+	b, _ := os.ReadFile(file) // what is not there has none
 	_, body, _ := bytes.Cut(b, []byte{'\n'})
 	return body
 }
@@ -122,57 +131,87 @@ func (w *world) checkCommit(r *request, body []byte) {
 	if r.p.runner != nil && !r.p.runner.alive() {
 		w.note("commit by an orphan")
 	}
-	outputs := map[string]string{}
+	made := commit{outputs: map[string]string{}, at: time.Now()}
 	for _, a := range m.Outputs {
-		outputs[a.Name] = a.Digest
-		if missing := w.missing(a.Digest, a.Media); missing != "" {
+		made.outputs[a.Name] = a.Digest
+		blobs, missing := w.blobs(a.Digest, a.Media)
+		if missing != "" {
 			w.violate("%s committed %s of stage %s before %s was there", r.p.name, a.Name, m.Stage, missing)
 		}
+		made.blobs = append(made.blobs, blobs...)
 	}
 	id := m.Kind + "/" + m.Key
 	w.mu.Lock()
-	before := w.commits[id]
-	w.commits[id] = outputs
-	gone := false // what was committed before
-	for _, digest := range before {
-		gone = gone || w.deleted[digest]
-	}
+	before, again := w.commits[id]
+	w.commits[id] = made
+	gone := w.lastDeleted(before.blobs)
 	w.mu.Unlock()
-	if before != nil && gone {
+	switch {
+	case !again:
+	case gone.After(before.at):
 		w.note("stage made again after gc")
+	case gone.IsZero():
+		w.violate("%s committed stage %s once more: %v after %v", r.p.name, m.Stage, made.outputs, before.outputs)
+	default:
+		w.violate("%s committed stage %s %s: the commit before was %s after it", r.p.name, m.Stage, onceMoreForOne, before.at.Sub(gone))
 	}
-	if before != nil && !gone {
-		w.violate("%s committed stage %s once more: %v after %v", r.p.name, m.Stage, outputs, before)
+	if known := w.known.commits; known != nil && !cmp.Equal(known[id].outputs, made.outputs) {
+		w.violate("%s committed another %s than a world without faults: %s", r.p.name, m.Stage, cmp.Diff(known[id].outputs, made.outputs))
 	}
-	if known := w.known.commits; known != nil && !cmp.Equal(known[id], outputs) {
-		w.violate("%s committed another %s than a world without faults: %s", r.p.name, m.Stage, cmp.Diff(known[id], outputs))
+}
+
+// digestOf is the digest of the blob of a key.
+func digestOf(blobKey string) string { return "sha256:" + path.Base(blobKey) }
+
+// onceMoreForOne is said of a stage that was made again when all that a gc took of it
+// had been made again before.
+const onceMoreForOne = "twice for one deletion"
+
+// lastDeleted is when a gc last deleted one of some blobs; zero if none did. The
+// caller holds w.mu.
+func (w *world) lastDeleted(digests []string) (last time.Time) {
+	for _, digest := range digests {
+		if at := w.deleted[digest]; at.After(last) {
+			last = at
+		}
 	}
+	return last
 }
 
 // missing names the blob of a digest, or of a file of its tree, that is not whole in
 // the store; empty if all are.
 func (w *world) missing(digest, media string) string {
+	_, missing := w.blobs(digest, media)
+	return missing
+}
+
+// blobs are the digests of an artifact and of the files of its tree, up to the first
+// whose blob is not whole in the store, which missing names.
+func (w *world) blobs(digest, media string) (all []string, missing string) {
 	key, err := storage.BlobKey(digest)
 	if err != nil {
-		return err.Error()
+		return nil, err.Error()
 	}
 	b, err := os.ReadFile(w.path(key))
 	if err != nil || fmt.Sprintf("sha256:%x", sha256.Sum256(b)) != digest {
-		return key
+		return nil, key
 	}
+	all = []string{digest}
 	if media != storage.MediaTree {
-		return ""
+		return all, ""
 	}
 	var files []storage.TreeEntry
 	if err := json.Unmarshal(b, &files); err != nil {
-		return err.Error()
+		return all, err.Error()
 	}
 	for _, f := range files {
-		if missing := w.missing(f.Digest, ""); missing != "" {
-			return missing
+		blobs, missing := w.blobs(f.Digest, "")
+		if missing != "" {
+			return all, missing
 		}
+		all = append(all, blobs...)
 	}
-	return ""
+	return all, ""
 }
 
 // checkLease checks that a run has taken the lease of what it begins to do.

@@ -5,6 +5,7 @@ import (
 	"math/rand/v2"
 	"strconv"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -62,6 +63,9 @@ func draw(seed uint64, p plant) scenario {
 	if p == aliasWithoutCompare || p == leaseWithoutCompare {
 		// Their moment is a pause between a look and a write.
 		s.users, s.variants, s.promotes, s.stalls, s.collects = 4, true, true, 0.05, false
+	}
+	if p == absenceRemembered {
+		s.collects = true
 	}
 	return s
 }
@@ -138,36 +142,47 @@ func planOf(shape uint64) string {
 type reference struct {
 	graphs  [variantCount]*graph.Graph
 	digests [variantCount]map[string]string // of the results
-	commits map[string]map[string]string    // outputs by kind/key
+	commits map[string]commit               // by kind/key
 }
 
-// references are made once for each shape.
-type references map[uint64]*reference
+// references are made once for each shape, for all tests that ask at once.
+type references struct {
+	making [shapes]sync.Mutex
+	known  [shapes]*reference
+}
+
+// of returns the reference of a shape.
+func (all *references) of(t *testing.T, shape uint64) *reference {
+	t.Helper()
+	all.making[shape].Lock()
+	defer all.making[shape].Unlock()
+	if known := all.known[shape]; known != nil {
+		return known
+	}
+	known := &reference{}
+	for variant := range known.graphs {
+		b := &jobstest.Bench{T: t, Dir: t.TempDir(), Ctx: t.Context(), Plan: planOf(shape), Registry: registry}
+		if variant&1 != 0 {
+			b.Set = append(b.Set, "last.text=other")
+		}
+		if variant&2 != 0 {
+			b.Plan = strings.ReplaceAll(b.Plan, "makes: ", "rate: 0.7, makes: ")
+		}
+		known.graphs[variant] = b.Graph()
+	}
+	w := simulate(t, quiet(shape), known)
+	for _, v := range w.violations {
+		t.Fatalf("nothing disturbed the plan of shape %d: %s", shape, v)
+	}
+	known.digests, known.commits = w.digests, w.commits
+	all.known[shape] = known
+	return known
+}
 
 // simulate lets a scenario happen, beside its reference.
-func (all references) simulate(t *testing.T, s scenario) *world {
+func (all *references) simulate(t *testing.T, s scenario) *world {
 	t.Helper()
-	known := all[s.shape]
-	if known == nil {
-		known = &reference{}
-		for variant := range known.graphs {
-			b := &jobstest.Bench{T: t, Dir: t.TempDir(), Ctx: t.Context(), Plan: planOf(s.shape), Registry: registry}
-			if variant&1 != 0 {
-				b.Set = append(b.Set, "last.text=other")
-			}
-			if variant&2 != 0 {
-				b.Plan = strings.ReplaceAll(b.Plan, "makes: ", "rate: 0.7, makes: ")
-			}
-			known.graphs[variant] = b.Graph()
-		}
-		w := simulate(t, quiet(s.shape), known)
-		for _, v := range w.violations {
-			t.Fatalf("nothing disturbed the plan of shape %d: %s", s.shape, v)
-		}
-		known.digests, known.commits = w.digests, w.commits
-		all[s.shape] = known
-	}
-	return simulate(t, s, known)
+	return simulate(t, s, all.of(t, s.shape))
 }
 
 // disturbed reports whether faults happen now.
