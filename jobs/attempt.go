@@ -21,13 +21,18 @@ func (r *run) newAttempt(node *graph.Node, d *evaluate.Decision, inputs map[stri
 	if err != nil {
 		return nil, fmt.Errorf("options of stage %s: %w", node.Name, err)
 	}
+	// Before the work is done: no manifest could be committed after it.
+	next := d.Generation + 1
+	if err := storage.CheckNumber("the generation of a manifest", storage.ManifestKey(node.Kind.Name, d.Key, next), next); err != nil {
+		return nil, err
+	}
 	external := d.External
 	if d.Key == "" { // a preflight: the inputs are not there yet
 		external = node.External
 	}
 	return &runs.Attempt{
 		Run: r.id, Plan: r.g.Plan.Name, PlanDigest: r.g.Plan.Digest, Stage: node.Name, Number: number, Kind: node.Kind.Name,
-		Key: d.Key, Generation: d.Generation + 1, Preimage: d.Preimage, Options: options, Inputs: inputs, External: external,
+		Key: d.Key, Generation: next, Preimage: d.Preimage, Options: options, Inputs: inputs, External: external,
 		Files: r.g.Files(), Taxonomy: r.g.Taxonomy(), Device: node.Device, CacheDir: r.CacheDir, Offline: r.Offline, Endpoints: r.Endpoints, Version: r.Version,
 	}, nil
 }

@@ -10,7 +10,6 @@ import (
 	"path"
 	"path/filepath"
 	"slices"
-	"strconv"
 	"strings"
 
 	"github.com/sprint-ml/sprint/storage/record"
@@ -23,6 +22,9 @@ type checkpointRecord struct {
 }
 
 func checkpointPrefix(kind, key string) string { return "checkpoints/" + kind + "/" + key + "/" }
+
+// stepName is a step in the key of its checkpoint.
+func stepName(step int64) string { return fmt.Sprintf("%012d", step) }
 
 // SaveCheckpoint stores the files of folder dir as the checkpoint of a step of
 // a key. It returns when the checkpoint is durable; before, none is seen.
@@ -43,7 +45,7 @@ func (s *Store) SaveCheckpoint(ctx context.Context, kind, key string, step int64
 	for range 3 {
 		// Nobody else has this name: what exists there is a write cut short,
 		// which restoring passes over.
-		err = s.Create(ctx, fmt.Sprintf("%s%012d-%s", checkpointPrefix(kind, key), step, record.NewNonce()[:8]), body)
+		err = s.Create(ctx, fmt.Sprintf("%s%s-%s", checkpointPrefix(kind, key), stepName(step), record.NewNonce()[:8]), body)
 		if !errors.Is(err, ErrExists) {
 			break
 		}
@@ -120,7 +122,7 @@ func (s *Store) checkpointAt(ctx context.Context, at string) (checkpointRecord, 
 			return err
 		}
 		step, _, _ := strings.Cut(path.Base(at), "-")
-		if n, err := strconv.ParseInt(step, 10, 64); err != nil || n != record.Step {
+		if record.Step < 0 || stepName(record.Step) != step {
 			return fmt.Errorf("it holds step %d", record.Step)
 		}
 		return CheckTree(record.Files)

@@ -27,6 +27,12 @@ var (
 // Error says which operation on which key failed, its class and its cause.
 type Error = bucket.Error
 
+// DamagedOrUntrusted reports whether an error is about one record, which is damaged or
+// which no key of the store vouches for: those beside it can be read all the same.
+func DamagedOrUntrusted(err error) bool {
+	return errors.Is(err, ErrCorrupt) || errors.Is(err, ErrUntrusted)
+}
+
 // MissingOrDamaged reports whether there is nothing that can be used where a
 // reader looked: no object, or one whose bytes or content are wrong. Making it
 // anew, or doing without, is right then; after any other error nobody knows what

@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"regexp"
 	"slices"
-	"strconv"
 	"strings"
 
 	"github.com/sprint-ml/sprint/storage/record"
@@ -20,7 +19,15 @@ func manifestPrefix(kind, key string) string { return "manifests/" + kind + "/" 
 
 // ManifestKey is the key of a manifest in the store.
 func ManifestKey(kind, key string, generation int) string {
-	return fmt.Sprintf("%s%06d", manifestPrefix(kind, key), generation)
+	return fmt.Sprintf("%s%0*d", manifestPrefix(kind, key), generationDigits, generation)
+}
+
+const generationDigits = 6
+
+// ParseGeneration reads the last part of a manifest's key; ok is false if it is no
+// generation.
+func ParseGeneration(text string) (generation int, ok bool) {
+	return ParseNumber(text, generationDigits)
 }
 
 // Commit makes m the manifest of its key: the one exclusive create that decides
@@ -30,8 +37,9 @@ func ManifestKey(kind, key string, generation int) string {
 func (s *Store) Commit(ctx context.Context, m Manifest) (winner Manifest, won bool, err error) {
 	m.Format = manifestFormat
 	m.Nonce = record.NewNonce()
-	if m.Generation < 1 {
-		return Manifest{}, false, fmt.Errorf("storage: a manifest's generation begins at 1, not %d", m.Generation)
+	key := ManifestKey(m.Kind, m.Key, m.Generation)
+	if err := CheckNumber("the generation of a manifest", key, m.Generation); err != nil {
+		return Manifest{}, false, err
 	}
 	m.Outputs = slices.Clone(m.Outputs) // the caller's order is the caller's
 	slices.SortFunc(m.Outputs, func(a, b Artifact) int { return strings.Compare(a.Name, b.Name) })
@@ -42,7 +50,6 @@ func (s *Store) Commit(ctx context.Context, m Manifest) (winner Manifest, won bo
 	if err != nil {
 		return Manifest{}, false, err
 	}
-	key := ManifestKey(m.Kind, m.Key, m.Generation)
 	err = s.Create(ctx, key, body)
 	if err == nil {
 		return m, true, nil
@@ -76,7 +83,7 @@ func (s *Store) Newest(ctx context.Context, kind, key string) (Manifest, int, er
 }
 
 // Generation returns the number of the newest manifest of a key, readable or
-// not; 0 if there is none.
+// not; 0 if there is none. What has another name than a manifest's is none.
 func (s *Store) Generation(ctx context.Context, kind, key string) (int, error) {
 	newest := 0
 	prefix := manifestPrefix(kind, key)
@@ -84,7 +91,7 @@ func (s *Store) Generation(ctx context.Context, kind, key string) (int, error) {
 		if err != nil {
 			return 0, err
 		}
-		if n, err := strconv.Atoi(strings.TrimPrefix(info.Key, prefix)); err == nil {
+		if n, ok := ParseGeneration(strings.TrimPrefix(info.Key, prefix)); ok {
 			newest = max(newest, n)
 		}
 	}

@@ -24,6 +24,7 @@ package storage
 
 import (
 	"context"
+	"iter"
 
 	"github.com/sprint-ml/sprint/storage/bucket"
 	"github.com/sprint-ml/sprint/storage/record"
@@ -65,6 +66,38 @@ func Open(ctx context.Context, rawURL string, o *Options) (*Store, error) {
 // WithKeys returns the store as one with other keys sees it; nil believes
 // everything. It is closed with this one.
 func (s *Store) WithKeys(k *Keyring) *Store { return &Store{Bucket: s.Bucket.WithKeys(k)} }
+
+// List yields the objects of the store whose keys begin with prefix, in key order. It
+// stops after the first error. What has a key that no object of a store has is
+// somebody's other file and passed over; the List of the bucket yields it too.
+func (s *Store) List(ctx context.Context, prefix string) iter.Seq2[Info, error] {
+	return func(yield func(Info, error) bool) {
+		for info, err := range s.Bucket.List(ctx, prefix) {
+			if err == nil && !ValidKey(info.Key) {
+				continue
+			}
+			if !yield(info, err) {
+				return
+			}
+		}
+	}
+}
+
+// Folders yields the names of the folders directly below prefix, which ends with a
+// slash, in order, but for those in which no object of a store can be. It stops after
+// the first error.
+func (s *Store) Folders(ctx context.Context, prefix string) iter.Seq2[string, error] {
+	return func(yield func(string, error) bool) {
+		for name, err := range s.Bucket.Folders(ctx, prefix) {
+			if err == nil && !ValidKey(name) {
+				continue
+			}
+			if !yield(name, err) {
+				return
+			}
+		}
+	}
+}
 
 // ReadAs reads a record by decode and returns it and the version that Swap takes.
 // What decode refuses is ErrCorrupt, as a record is whose bytes are wrong, and has

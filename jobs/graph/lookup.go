@@ -259,7 +259,7 @@ func (l *Lookup) Glob(ctx context.Context, pattern string) ([]string, error) {
 		if err != nil {
 			return nil, err
 		}
-		for info, err := range s.List(ctx, key[:strings.IndexAny(key, "*[")]) {
+		for info, err := range s.Bucket.List(ctx, key[:strings.IndexAny(key, "*[")]) {
 			if err != nil {
 				return nil, err
 			}

@@ -130,7 +130,7 @@ func (c *check) readTrees(ctx context.Context) error {
 // checkBlobs lists the blobs, compares them with what is named, and reads some.
 func (c *check) checkBlobs(ctx context.Context) error {
 	marked := map[string]bool{}
-	for info, err := range c.Store.List(ctx, "quarantine/") {
+	for info, err := range c.list(ctx, "quarantine/") {
 		if err != nil {
 			return err
 		}
@@ -139,7 +139,7 @@ func (c *check) checkBlobs(ctx context.Context) error {
 	c.sampler = newSampler(c.Read, len(c.blobs.blobs))
 	var failed error
 	err := forEach(ctx, reading, func(yield func(listedBlob) bool) {
-		for info, err := range c.Store.List(ctx, "blobs/") {
+		for info, err := range c.list(ctx, "blobs/") {
 			if err != nil {
 				failed = err
 				return

@@ -12,6 +12,7 @@
 //	models.go   releases, the copies of their files, aliases
 //	blobs.go    blobs: what is named, what is there, what is orphaned
 //	place.go    what lies in the place of an object and is no file
+//	foreign.go  objects with names that sprint gives to none
 //	subset.go   which bytes are read
 //	repair.go   what mends a fault
 package integrity
@@ -74,6 +75,7 @@ const (
 	Damaged    Problem = "damaged"
 	Obstructed Problem = "obstructed" // something that is no file lies in its place
 	Untrusted  Problem = "untrusted"  // a record that no key of the store vouches for
+	Foreign    Problem = "foreign"    // an object with a name that sprint gives to none
 )
 
 // Fault is one object that is not as it should be.
@@ -284,7 +286,7 @@ func forEach[T any](ctx context.Context, n int, all func(yield func(T) bool), do
 func (c *check) eachObject(ctx context.Context, n int, prefix string, do func(context.Context, storage.Info) error) error {
 	var failed error
 	err := forEach(ctx, n, func(yield func(storage.Info) bool) {
-		for info, err := range c.Store.List(ctx, prefix) {
+		for info, err := range c.list(ctx, prefix) {
 			if err != nil {
 				failed = err
 				return

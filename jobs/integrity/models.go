@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"path"
-	"strconv"
 	"strings"
 
 	"github.com/sprint-ml/sprint/storage"
@@ -50,7 +49,7 @@ func (c *check) readModels(ctx context.Context) error {
 	err := forEach(ctx, asking, func(yield func([]storage.Info) bool) {
 		var folder []storage.Info
 		at := ""
-		for info, err := range c.Store.List(ctx, "models/") {
+		for info, err := range c.list(ctx, "models/") {
 			if err != nil {
 				failed = err
 				return
@@ -73,14 +72,14 @@ func (c *check) readModels(ctx context.Context) error {
 		}
 	}, func(ctx context.Context, folder []storage.Info) error {
 		parts := strings.SplitN(folder[0].Key, "/", 4)
+		if err := misnamed(parts[1], parts[2]); err != nil {
+			c.foreign(strings.Join(parts[:3], "/")+"/", err)
+			return nil
+		}
 		if parts[2] == "aliases" {
 			return c.readAliases(ctx, parts[1], folder)
 		}
-		version, _ := strconv.Atoi(parts[2]) // 0 is no version
-		if version < 1 || releaseFolder(parts[1], version) != strings.Join(parts[:3], "/")+"/" {
-			c.count(func(r *Report) { r.Unvouched += len(folder) })
-			return nil
-		}
+		version, _ := models.ParseVersion(parts[2]) // it is one
 		return c.readRelease(ctx, release{parts[1], version}, folder)
 	})
 	return errors.Join(err, failed)
@@ -90,6 +89,10 @@ func (c *check) readAliases(ctx context.Context, model string, all []storage.Inf
 	for _, info := range all {
 		if strings.Count(info.Key, "/") != 3 {
 			c.unvouched()
+			continue
+		}
+		if !models.ValidAlias(path.Base(info.Key)) {
+			c.foreign(info.Key, errAlias)
 			continue
 		}
 		a, err := models.In(c.Store).Alias(ctx, model, path.Base(info.Key))

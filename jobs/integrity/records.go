@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"path"
 	"slices"
-	"strconv"
 	"strings"
 
 	"github.com/sprint-ml/sprint/jobs/runs"
@@ -74,16 +73,20 @@ func (c *check) readManifests(ctx context.Context) error {
 	var failed error
 	err := forEach(ctx, asking, func(yield func(generation) bool) {
 		var last generation
-		for info, err := range c.Store.List(ctx, "manifests/") {
+		for info, err := range c.list(ctx, "manifests/") {
 			if err != nil {
 				failed = err
 				return
 			}
 			parts := strings.Split(info.Key, "/")
 			work, ok := parseWork(parts[min(2, len(parts)-1)])
-			number, err := strconv.Atoi(parts[len(parts)-1])
-			if err != nil || !ok || len(parts) != 4 {
+			if !ok || len(parts) != 4 {
 				c.unvouched()
+				continue
+			}
+			number, ok := storage.ParseGeneration(parts[3])
+			if !ok {
+				c.foreign(info.Key, errNumber)
 				continue
 			}
 			last.newest = path.Dir(last.Key) != path.Dir(info.Key)
@@ -160,14 +163,14 @@ func (c *check) readOther(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	for folder, err := range c.Store.Folders(ctx, "") {
+	for folder, err := range c.Store.Bucket.Folders(ctx, "") {
 		if err != nil {
 			return err
 		}
 		if folder == "blobs" || slices.Contains(recordPrefixes, folder) {
 			continue
 		}
-		for _, err := range c.Store.List(ctx, folder+"/") {
+		for _, err := range c.Store.Bucket.List(ctx, folder+"/") {
 			if err != nil {
 				return err
 			}
@@ -187,6 +190,9 @@ func (c *check) readRuns(ctx context.Context) error {
 		}
 		run, name := parts[1], parts[2]
 		switch {
+		case strings.HasPrefix(name, "attempts/") && !isAttempt(name):
+			c.foreign(info.Key, errNumber)
+			return nil
 		case name == "result.json":
 			r, err := runs.LoadRecord(ctx, c.Store, run)
 			if fatal := c.read(info, err); fatal != nil || err != nil || len(r.Stages) == 0 {

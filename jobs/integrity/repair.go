@@ -84,6 +84,8 @@ func (r *repairer) repair(f *Fault) string {
 	again := commandline.Of("run", "PLAN").Flag("store", r.StoreFlag)
 	parts := strings.Split(f.Key, "/")
 	switch {
+	case f.Problem == Foreign:
+		return "" // removing it mends it
 	case f.Problem == Untrusted:
 		return fmt.Sprintf("`%s` signs what is yours and of before its key; delete what nobody of yours wrote", commandline.Of("store", "rekey").Flag("store", r.StoreFlag))
 	case parts[0] == "models" && len(parts) == 4 && parts[2] == "aliases":

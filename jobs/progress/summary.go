@@ -105,8 +105,7 @@ func (s *summary) release(ctx context.Context, out io.Writer, st runs.StageResul
 	digest := st.Outputs["release"].Digest
 	releases, err := models.In(s.Store).Releases(ctx, name)
 	if err != nil {
-		s.Log.Warn("could not list releases", "error", err)
-		return
+		s.Log.Warn("could not list all releases", "model", name, "error", err)
 	}
 	version := 0
 	for _, r := range releases {

@@ -3,6 +3,7 @@ package provenance
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -51,9 +52,16 @@ type Lineage struct {
 	users    map[string][]*Origin
 	releases map[string][]Published // by digest of the tree and of its files
 	trees    map[string]bool
+	// broken are the records of the registry that cannot be read.
+	broken []error
 }
 
-// LoadLineage reads all manifests and releases of a store.
+// Broken is what of the registry cannot be read: releases and aliases that a trace does
+// not know. It is nil if all can.
+func (l *Lineage) Broken() error { return errors.Join(l.broken...) }
+
+// LoadLineage reads all manifests and releases of a store. A broken release or alias
+// does not hide the others: Broken tells of it.
 func LoadLineage(ctx context.Context, s *storage.Store) (*Lineage, error) {
 	l := &Lineage{store: s, makers: map[string][]*Origin{}, users: map[string][]*Origin{}, releases: map[string][]Published{}, trees: map[string]bool{}}
 	for m, err := range s.History(ctx, "") {
@@ -93,11 +101,11 @@ func (l *Lineage) add(m *storage.Manifest) {
 
 func (l *Lineage) model(ctx context.Context, name string) error {
 	all, err := models.In(l.store).Releases(ctx, name)
-	if err != nil {
+	if err = l.passOver(err); err != nil {
 		return err
 	}
 	aliases, err := models.In(l.store).Aliases(ctx, name)
-	if err != nil {
+	if err = l.passOver(err); err != nil {
 		return err
 	}
 	for _, r := range all {
@@ -108,6 +116,15 @@ func (l *Lineage) model(ctx context.Context, name string) error {
 		}
 	}
 	return nil
+}
+
+// passOver keeps an error about single records, and returns any other.
+func (l *Lineage) passOver(err error) error {
+	if storage.DamagedOrUntrusted(err) {
+		l.broken = append(l.broken, err)
+		return nil
+	}
+	return err
 }
 
 // Makers lists the work that made an artifact, newest first.

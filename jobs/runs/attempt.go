@@ -86,8 +86,8 @@ func Attempts(ctx context.Context, s *storage.Store, run string) (map[string]int
 			return nil, err
 		}
 		stage, file, _ := strings.Cut(strings.TrimPrefix(info.Key, prefix), "/")
-		var n int
-		if _, err := fmt.Sscanf(file, "%d.json", &n); err == nil && n > 0 { // 0 is the preflight
+		number, _ := strings.CutSuffix(file, ".json")
+		if n, ok := storage.ParseNumber(number, 1); ok { // 0 is the preflight
 			out[stage] = max(out[stage], n)
 		}
 	}

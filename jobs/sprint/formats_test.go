@@ -84,3 +84,40 @@ func TestStoreCopy(t *testing.T) {
 		t.Errorf("a damaged store: code %d, %s%s", code, out, stderr)
 	}
 }
+
+// TestBrokenRelease: a release and an alias that cannot be read are named, and hide
+// nothing of the others.
+func TestBrokenRelease(t *testing.T) {
+	dir := t.TempDir()
+	if err := os.CopyFS(filepath.Join(dir, "store"), os.DirFS("testdata/stores/format-2")); err != nil {
+		t.Fatal(err)
+	}
+	second, third := filepath.Join(dir, "store/models/news/2"), filepath.Join(dir, "store/models/news/aliases/third")
+	if err := os.Mkdir(second, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	write(t, second, map[string]string{"release.json": "broken"})
+	if err := os.WriteFile(third, []byte("broken"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range []struct {
+		words string
+		code  int
+		says  []string
+	}{
+		{"trace news@latest", 9, []string{"released as news@1 (latest)", "models/news/2/release.json", "models/news/aliases/third", "sprint store check --store store"}},
+		{"trace news@latest -o json", 9, []string{`"releases":[{"name":"news","version":1,"aliases":["latest"]`, "models/news/2/release.json"}},
+		{"artifacts ls news@1", 0, []string{"README.md"}},
+		{"artifacts ls news@2", 9, []string{"models/news/2/release.json"}},
+		{"artifacts ls", 0, []string{"make.rows"}},
+		{"report -o md", 0, []string{"# "}},
+		{"store check", 9, []string{"BAD models/news/2/release.json: damaged", "BAD models/news/aliases/third: damaged"}},
+	} {
+		code, out, stderr := exec(t, dir, append(strings.Fields(c.words), "--store", "store")...)
+		for _, text := range c.says {
+			if code != c.code || !strings.Contains(out+stderr, text) {
+				t.Errorf("%s: code %d, want %d and %q:\n%s%s", c.words, code, c.code, text, out, stderr)
+			}
+		}
+	}
+}

@@ -11,7 +11,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"strconv"
 	"strings"
 	"time"
 
@@ -58,7 +57,7 @@ func published(m storage.Manifest) (p models.Publication, ok bool) {
 	p.Digest = tree.Digest
 	note, _ := m.Notes[stages.NoteRelease].(string)
 	if version, named := strings.CutPrefix(note, p.Name+"@"); named {
-		p.Version, _ = strconv.Atoi(version) // 0 is not known
+		p.Version, _ = models.ParseVersion(version) // 0 is not known
 	}
 	return p, models.ValidName(p.Name) && models.ValidName(p.Alias)
 }
@@ -74,8 +73,7 @@ func (o *Options) Check() []stages.Problem {
 	var out stages.Problems
 	out.If(!models.ValidName(o.Name),
 		"name", "use a-z, 0-9, dot, dash and underscore", "%q is no model name", o.Name)
-	_, err := strconv.Atoi(o.Alias)
-	out.If(err == nil || !models.ValidName(o.Alias),
+	out.If(!models.ValidAlias(o.Alias),
 		"alias", "use a word of a-z, 0-9, dot, dash and underscore, not a number", "%q is no alias", o.Alias)
 	return out
 }

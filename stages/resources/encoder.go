@@ -81,7 +81,7 @@ func openURL(ctx context.Context, url string) (encoder.Files, error) {
 		return nil, err
 	}
 	files := encoder.Files{}
-	for info, err := range s.List(ctx, "") {
+	for info, err := range s.Bucket.List(ctx, "") {
 		if err != nil {
 			return nil, err
 		}

@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"strconv"
 	"strings"
 	"time"
 
@@ -28,7 +27,13 @@ func (r Registry) alias(ctx context.Context, name, alias string) (Alias, string,
 		return Alias{}, "", fmt.Errorf("storage: %q is no alias", alias)
 	}
 	return storage.ReadAs(ctx, r.store, "read alias", aliasKey(name, alias), func(body []byte, a *Alias) error {
-		return json.Unmarshal(body, a)
+		if err := json.Unmarshal(body, a); err != nil {
+			return err
+		}
+		if a.Version < 1 || a.Version > storage.MaxNumber {
+			return fmt.Errorf("it names version %d, which none can be", a.Version)
+		}
+		return nil
 	})
 }
 
@@ -38,22 +43,30 @@ func (r Registry) Alias(ctx context.Context, name, alias string) (Alias, error) 
 	return a, err
 }
 
-// Aliases returns the aliases of a name by the version that they name, sorted.
+// Aliases returns the aliases of a name by the version that they name, sorted. Broken
+// ones are told by the error, beside all others, as Releases tells of releases.
 func (r Registry) Aliases(ctx context.Context, name string) (map[int][]string, error) {
 	out := map[int][]string{}
+	var broken []error
 	prefix := "models/" + name + "/aliases/"
 	for info, err := range r.store.List(ctx, prefix) {
 		if err != nil {
 			return nil, err
 		}
 		alias := strings.TrimPrefix(info.Key, prefix)
-		a, _, err := r.alias(ctx, name, alias)
-		if err != nil {
+		if !ValidAlias(alias) {
+			continue
+		}
+		switch a, _, err := r.alias(ctx, name, alias); {
+		case err == nil:
+			out[a.Version] = append(out[a.Version], alias)
+		case storage.DamagedOrUntrusted(err):
+			broken = append(broken, err)
+		case !errors.Is(err, storage.ErrNotFound):
 			return nil, err
 		}
-		out[a.Version] = append(out[a.Version], alias)
 	}
-	return out, nil
+	return out, errors.Join(broken...)
 }
 
 // AliasVersion returns the version that an alias names; 0 if there is no alias
@@ -82,7 +95,7 @@ func (r Registry) AdvanceAlias(ctx context.Context, name, alias string, version,
 
 // moveAlias moves an alias unless it stays where it is now.
 func (r Registry) moveAlias(ctx context.Context, name, alias string, version int, stays func(now int) bool) (int, error) {
-	if _, err := strconv.Atoi(alias); err == nil || !ValidName(alias) {
+	if !ValidAlias(alias) {
 		return 0, fmt.Errorf("storage: %q is no alias: use a word, not a number", alias)
 	}
 	if _, _, err := r.releaseAt(ctx, name, version); err != nil {

@@ -52,6 +52,9 @@ func (r Registry) claim(ctx context.Context, name, digest string) (int, error) {
 		return version, r.repairClaim(ctx, name, version, digest)
 	}
 	for version = last + 1; ; version++ {
+		if err := storage.CheckNumber("the version of a model", releaseFolder(name, version), version); err != nil {
+			return 0, err
+		}
 		if taken, err := r.claimVersion(ctx, name, version, digest); err != nil || taken {
 			return version, err
 		}

@@ -14,7 +14,6 @@ import (
 	"context"
 	"fmt"
 	"regexp"
-	"strconv"
 	"strings"
 
 	"github.com/sprint-ml/sprint/storage"
@@ -57,14 +56,24 @@ func (r Registry) Names(ctx context.Context) ([]string, error) {
 	return names, nil
 }
 
-// versions returns the numbers that a name has folders of, in no order.
+// ParseVersion reads a version; ok is false if text is none.
+func ParseVersion(text string) (version int, ok bool) { return storage.ParseNumber(text, 1) }
+
+// ValidAlias reports whether an alias may have that name. A number, of whatever form,
+// is none.
+func ValidAlias(alias string) bool {
+	return ValidName(alias) && strings.Trim(alias, "0123456789") != ""
+}
+
+// versions returns the numbers that a name has folders of, in no order. A folder of
+// another name is no release.
 func (r Registry) versions(ctx context.Context, name string) ([]int, error) {
 	var out []int
 	for folder, err := range r.store.Folders(ctx, "models/"+name+"/") {
 		if err != nil {
 			return nil, err
 		}
-		if v, err := strconv.Atoi(folder); err == nil {
+		if v, ok := ParseVersion(folder); ok {
 			out = append(out, v)
 		}
 	}

@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"strconv"
 
 	"github.com/sprint-ml/sprint/storage"
 )
@@ -29,6 +28,11 @@ func (r Registry) releaseAt(ctx context.Context, name string, version int) (Rele
 		err := json.Unmarshal(body, there)
 		if err == nil {
 			err = storage.CheckTree(there.Files)
+		}
+		for _, e := range there.Files {
+			if file := FileKey(name, version, e.Path); err == nil && !storage.ValidKey(file) {
+				err = fmt.Errorf("it has a file %q, which no store can hold", e.Path)
+			}
 		}
 		if err == nil {
 			_, err = storage.BlobKey(there.Digest)
@@ -55,8 +59,8 @@ func (r Registry) Release(ctx context.Context, name, versionOrAlias string) (Rel
 	if versionOrAlias == "" {
 		versionOrAlias = "latest"
 	}
-	version, err := strconv.Atoi(versionOrAlias)
-	if err != nil {
+	version, ok := ParseVersion(versionOrAlias)
+	if !ok {
 		alias, _, err := r.alias(ctx, name, versionOrAlias)
 		if err != nil {
 			return Release{}, err
@@ -66,23 +70,26 @@ func (r Registry) Release(ctx context.Context, name, versionOrAlias string) (Rel
 	return r.ReleaseAt(ctx, name, version)
 }
 
-// Releases returns all releases of a name by version.
+// Releases returns the releases of a name by version. Those whose records are damaged, or
+// are vouched for by no key, are told by the error, beside all others: who deletes or
+// decides by what is not there must not go on, who only shows may.
 func (r Registry) Releases(ctx context.Context, name string) ([]Release, error) {
 	versions, err := r.versions(ctx, name)
 	if err != nil {
 		return nil, err
 	}
+	slices.Sort(versions)
 	var out []Release
+	var broken []error
 	for _, v := range versions {
-		there, _, err := r.releaseAt(ctx, name, v)
-		if errors.Is(err, storage.ErrNotFound) {
-			continue
-		}
-		if err != nil {
+		switch there, _, err := r.releaseAt(ctx, name, v); {
+		case err == nil:
+			out = append(out, there)
+		case storage.DamagedOrUntrusted(err):
+			broken = append(broken, err)
+		case !errors.Is(err, storage.ErrNotFound):
 			return nil, err
 		}
-		out = append(out, there)
 	}
-	slices.SortFunc(out, func(a, b Release) int { return a.Version - b.Version })
-	return out, nil
+	return out, errors.Join(broken...)
 }

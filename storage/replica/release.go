@@ -3,7 +3,6 @@ package replica
 import (
 	"context"
 	"errors"
-	"strconv"
 	"strings"
 	"sync"
 
@@ -35,8 +34,8 @@ func (c *replication) published(ctx context.Context, key string) (e storage.Tree
 	}
 	c.mu.Unlock()
 	r.once.Do(func() {
-		version, err := strconv.Atoi(parts[2])
-		if err != nil {
+		version, ok := models.ParseVersion(parts[2])
+		if !ok {
 			r.err = corrupt(key, "%s is no version", parts[2])
 			return
 		}

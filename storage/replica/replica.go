@@ -82,7 +82,7 @@ func Copy(ctx context.Context, from, to *storage.Store, o Options) (Report, erro
 	// What names something is listed first: its bytes were there then, and the
 	// listing of bytes that follows has them.
 	var records [4][]string
-	for info, err := range from.List(ctx, "") {
+	for info, err := range from.Bucket.List(ctx, "") {
 		if err != nil {
 			return c.report, err
 		}
@@ -93,7 +93,7 @@ func Copy(ctx context.Context, from, to *storage.Store, o Options) (Report, erro
 		}
 	}
 	bytes := func(yield func(string, error) bool) {
-		for info, err := range from.List(ctx, "") {
+		for info, err := range from.Bucket.List(ctx, "") {
 			if (err != nil || rank(info.Key) < 2 && !skip(info.Key) && storage.ValidKey(info.Key)) && !yield(info.Key, err) {
 				return
 			}

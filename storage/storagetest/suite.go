@@ -101,6 +101,8 @@ func RunStore(t *testing.T, h Harness) {
 		{"ReleaseRepair", testReleaseRepair},
 		{"ReleaseRace", testReleaseRace},
 		{"Aliases", testAliases},
+		{"Numbers", testNumbers},
+		{"BrokenRelease", testBrokenRelease},
 		{"Signed", testSigned},
 		{"Forged", testForged},
 		{"KeyRotation", testKeyRotation},

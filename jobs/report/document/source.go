@@ -193,7 +193,8 @@ func Read[T any](ctx context.Context, s *storage.Store, r runs.StageResult, name
 	return out, missing == ""
 }
 
-// releases names the releases that the run's publish stages made or found made.
+// releases names the releases that the run's publish stages made or found made, as far
+// as they can be read.
 func (s *Source) releases(ctx context.Context, store *storage.Store) error {
 	for _, st := range s.OfKind("publish") {
 		name, _ := st.Preimage().Options["name"].(string)
@@ -202,14 +203,11 @@ func (s *Source) releases(ctx context.Context, store *storage.Store) error {
 			continue
 		}
 		all, err := models.In(store).Releases(ctx, name)
-		if storage.MissingOrDamaged(err) {
-			continue
-		}
-		if err != nil {
+		if err != nil && !storage.DamagedOrUntrusted(err) {
 			return err
 		}
 		aliases, err := models.In(store).Aliases(ctx, name)
-		if err != nil {
+		if err != nil && !storage.DamagedOrUntrusted(err) {
 			return err
 		}
 		for _, r := range all {

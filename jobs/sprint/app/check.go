@@ -102,7 +102,7 @@ func (a *App) showCheck(r *integrity.Report, part bool) {
 		}
 		return
 	}
-	fmt.Fprintf(out, "%d are damaged or gone:\n  %s\n", len(r.Faults)+r.Unlisted, strings.Join(r.Repairs(), "\n  "))
+	fmt.Fprintf(out, "%d are not as they should be:\n  %s\n", len(r.Faults)+r.Unlisted, strings.Join(r.Repairs(), "\n  "))
 }
 
 // showRest prints what is no fault.

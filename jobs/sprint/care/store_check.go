@@ -21,9 +21,10 @@ size are checked, unless --read-data or --read-data-subset have their bytes read
 and compared with their digests too.
 
 Each fault comes with what mends it: which stage to run again, which alias to set.
-What nothing names is counted, and no fault; nor are outputs that a gc deleted.
+What nothing names is counted, and no fault; nor are outputs that a gc deleted. An
+object with a name that sprint gives to none, such as version 01 of a model, is one.
 Damaged blobs that were read are marked, so that their stage runs again. Nothing
-else is changed. It ends with code 9 if anything is damaged or missing.`,
+else is changed. It ends with code 9 if there is any fault.`,
 		Example: "  sprint store check\n  sprint store check --read-data-subset 5%\n  sprint store check --read-data-subset 2/7\n  sprint store check --read-data -o json",
 		RunE: a.OnStore(func(ctx context.Context, s *storage.Store, _ []string) error {
 			var read integrity.Subset

@@ -3,6 +3,7 @@ package look
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"maps"
@@ -11,8 +12,10 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
+	"github.com/sprint-ml/sprint/jobs/commandline"
 	"github.com/sprint-ml/sprint/jobs/provenance"
 	"github.com/sprint-ml/sprint/jobs/sprint/app"
+	"github.com/sprint-ml/sprint/stages"
 	"github.com/sprint-ml/sprint/storage"
 )
 
@@ -22,7 +25,8 @@ func traceCommand(a *app.App) *cobra.Command {
 		Short: "Show what made an artifact, of what, and what came of it",
 		Long: `Follow an artifact up to everything it was made of and down to everything that
 was made of it, releases included. ARTIFACT is STAGE.OUTPUT of the newest run,
-RUN:STAGE.OUTPUT, MODEL@VERSION, or a digest or its beginning.`,
+RUN:STAGE.OUTPUT, MODEL@VERSION, or a digest or its beginning. A release or alias
+that cannot be read is named at the end, with code 9.`,
 		Example: "  sprint trace train.model\n  sprint trace quickstart@latest -o json",
 		Args:    cobra.ExactArgs(1),
 		RunE: a.OnStore(func(ctx context.Context, s *storage.Store, args []string) error {
@@ -52,7 +56,7 @@ func traceArtifact(ctx context.Context, a *app.App, s *storage.Store, ref string
 		start = append(start, trees...)
 	}
 	if a.AsJSON {
-		return json.NewEncoder(a.Stdout).Encode(provenance.NewTrace(l, f, start, trees))
+		return errors.Join(json.NewEncoder(a.Stdout).Encode(provenance.NewTrace(l, f, start, trees)), brokenRegistry(a, l))
 	}
 	p := &tracer{out: a.Stdout, l: l}
 	fmt.Fprintf(a.Stdout, "%s  sha256:%s, %s\n", ref, app.Short(f.Digest), app.Size(f.Size))
@@ -61,6 +65,14 @@ func traceArtifact(ctx context.Context, a *app.App, s *storage.Store, ref string
 	}
 	p.walk("made by:", start, p.up, "nothing that this store remembers")
 	p.walk("used by:", start, p.down, "nothing")
+	return brokenRegistry(a, l)
+}
+
+// brokenRegistry is the failure of a trace that could not read all releases.
+func brokenRegistry(a *app.App, l *provenance.Lineage) error {
+	if err := l.Broken(); err != nil {
+		return stages.Fail(stages.CodeIntegrity, fmt.Sprintf("`%s` says what mends it", commandline.Of("store", "check").Flag("store", a.Flags.Store)), "what is shown lacks releases or aliases that cannot be read: %w", err)
+	}
 	return nil
 }
 
