@@ -26,12 +26,9 @@ type Writer struct {
 
 	mu     sync.Mutex
 	inLine bool   // something of this line was written that is no space
-	rest   []byte // the begin of a rune or of a sequence, at the end of a write
+	rest   []byte // the begin of a rune or of a command, at the end of a write
 	err    error  // of the first write that failed
 }
-
-// painted are the sequences that sprint itself writes: they only colour.
-var painted = [][]byte{[]byte("\x1b[0m"), []byte("\x1b[2m"), []byte("\x1b[31m"), []byte("\x1b[32m"), []byte("\x1b[33m"), []byte("\x1b[1;32m"), []byte("\x1b[9;31m")}
 
 func (p *Writer) Write(b []byte) (int, error) {
 	p.mu.Lock()
@@ -95,13 +92,6 @@ func (p *Writer) text(into, b []byte, end bool) []byte {
 		case c == '\n' || c == '\t' || c >= ' ' && c < 0x7f:
 			into = append(into, c)
 			i++
-		case c == 0x1b && !end && len(b)-i < 7 && slices.ContainsFunc(painted, func(s []byte) bool { return len(b)-i < len(s) && bytes.HasPrefix(s, b[i:]) }):
-			p.rest = bytes.Clone(b[i:])
-			return into
-		case c == 0x1b && slices.ContainsFunc(painted, func(s []byte) bool { return bytes.HasPrefix(b[i:], s) }):
-			n := bytes.IndexByte(b[i:], 'm') + 1
-			into = append(into, b[i:i+n]...)
-			i += n
 		case c < utf8.RuneSelf:
 			into = fmt.Appendf(into, `\u%04x`, c)
 			i++
@@ -127,10 +117,18 @@ func steers(r rune) bool {
 	return r >= 0x80 && r < 0xa0 || r == 0x2028 || r == 0x2029 || r >= 0x202a && r <= 0x202e || r >= 0x2066 && r <= 0x2069
 }
 
-// Text is what Writer would write, without colours.
-func Text(s string) string {
-	return string((&Writer{}).text(nil, []byte(strings.ReplaceAll(s, "\x1b", `\u001b`)), true))
+// Painted writes lines of Text with the sequences between that sprint itself colours
+// them with. Flush returns the error of a write that failed.
+func (p *Writer) Painted(lines string) {
+	_ = p.Flush() // kept, and returned by the last one
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	_ = p.write([]byte(lines))
+	p.inLine = false
 }
+
+// Text is what Writer would write.
+func Text(s string) string { return string((&Writer{}).text(nil, []byte(s), true)) }
 
 // Terminal is the file behind a writer if it is a terminal, else nil.
 func Terminal(w io.Writer) *os.File {

@@ -13,7 +13,7 @@ func TestPlainTextCannotSteer(t *testing.T) {
 		{"8 bits", "\u009b31m\u0085", `\u009b31m\u0085`, ""},
 		{"direction", "\u202egpj.exe\u2066", `\u202egpj.exe\u2066`, ""},
 		{"bytes", "a\xffb\xc3", "a\ufffdb\ufffd", ""},
-		{"ours", "\x1b[1;32mhit\x1b[0m\x1b[8m", "\x1b[1;32mhit\x1b[0m" + `\u001b[8m`, ""},
+		{"colours", "\x1b[1;32mhit\x1b[0m\x1b[8m", `\u001b[1;32mhit\u001b[0m\u001b[8m`, ""},
 		{"words", "Räksmörgås\t猫 \u200fא 🔥\n", "Räksmörgås\t猫 \u200fא 🔥\n", ""},
 		{"command", "x ::a::b\n  ::error::c\n:d\n##[group]e\n# f##", "x ::a::b\n  ::error::c\n:d\n##[group]e\n# f##", "x ::a::b\n  : :error::c\n:d\n# #[group]e\n# f##"},
 	} {

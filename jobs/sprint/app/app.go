@@ -33,7 +33,7 @@ type App struct {
 	Env   []string
 	Stdin io.Reader
 	// What is shown goes to stdout and stderr; data that is not text to be
-	// shown, and what draws on a terminal, goes to the writers behind them.
+	// shown goes to Data, and what draws on a terminal to the writers behind them.
 	Stdout, Stderr *sanitize.Writer
 	Args           []string
 	Ending         *Ending

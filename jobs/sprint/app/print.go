@@ -9,6 +9,7 @@ import (
 	"github.com/spf13/cobra"
 	"github.com/sprint-ml/sprint/config/diagnostic"
 	"github.com/sprint-ml/sprint/jobs/evaluate"
+	"github.com/sprint-ml/sprint/jobs/progress/sanitize"
 	"github.com/sprint-ml/sprint/jobs/runs"
 )
 
@@ -24,6 +25,15 @@ func (a *App) JSONFlag(cmd *cobra.Command, what string) {
 		}
 		return nil
 	}
+}
+
+// Data is where an answer goes that is data: standard output as it is. On a terminal
+// nothing of it may act, so there it is shown as all else.
+func (a *App) Data() io.Writer {
+	if sanitize.Terminal(a.Stdout.Out) != nil {
+		return a.Stdout
+	}
+	return a.Stdout.Out
 }
 
 // WriteLines writes each item as a line of JSON.

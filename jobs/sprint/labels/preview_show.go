@@ -16,7 +16,10 @@ import (
 
 // marks are what stands before and after the words of a text: those that nothing
 // is said of, that a dropped hit is about, and that count.
-type marks [3][2]string
+type marks struct {
+	around [3][2]string
+	colour bool // they are sequences of a terminal
+}
 
 const (
 	plain = iota
@@ -26,9 +29,9 @@ const (
 
 func marksOf(a *app.App) marks {
 	if sanitize.Terminal(a.Stdout.Out) != nil && a.Getenv("NO_COLOR") == "" && a.Getenv("TERM") != "dumb" {
-		return marks{dropped: {"\x1b[9;31m", "\x1b[0m"}, counts: {"\x1b[1;32m", "\x1b[0m"}}
+		return marks{[3][2]string{dropped: {"\x1b[9;31m", "\x1b[0m"}, counts: {"\x1b[1;32m", "\x1b[0m"}}, true}
 	}
-	return marks{dropped: {"(", ")"}, counts: {"[", "]"}}
+	return marks{around: [3][2]string{dropped: {"(", ")"}, counts: {"[", "]"}}}
 }
 
 // highlight marks the hits in a field of a text. A dropped one that overlaps one
@@ -51,11 +54,23 @@ func (m marks) highlight(text, field string, t preview.Text) string {
 		for end < len(text) && of[end] == of[start] {
 			end++
 		}
-		around := m[of[start]]
-		b.WriteString(around[0] + text[start:end] + around[1])
+		around, words := m.around[of[start]], text[start:end]
+		if m.colour {
+			words = sanitize.Text(words)
+		}
+		b.WriteString(around[0] + words + around[1])
 		start = end
 	}
 	return b.String()
+}
+
+// print prints a highlighted line.
+func (m marks) print(out *sanitize.Writer, line string) {
+	if m.colour {
+		out.Painted(line + "\n")
+		return
+	}
+	fmt.Fprintln(out, line)
 }
 
 func showPreview(a *app.App, p *preview.Preview) {
@@ -84,10 +99,10 @@ func showPreview(a *app.App, p *preview.Preview) {
 }
 
 // text prints a text, its categories, and every hit with its rule.
-func (m marks) text(out io.Writer, t preview.Text) {
-	fmt.Fprintln(out, m.highlight(t.Title, "title", t))
+func (m marks) text(out *sanitize.Writer, t preview.Text) {
+	m.print(out, m.highlight(t.Title, "title", t))
 	if t.Description != "" {
-		fmt.Fprintf(out, "  %s\n", m.highlight(t.Description, "description", t))
+		m.print(out, "  "+m.highlight(t.Description, "description", t))
 	}
 	fmt.Fprintf(out, "  = %s\n", categoriesOf(t))
 	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
@@ -126,10 +141,11 @@ func share(n, of int) string {
 	return fmt.Sprintf("%.1f%%", 100*float64(n)/float64(of))
 }
 
-func showSample(out io.Writer, m marks, p *preview.Preview) {
+func showSample(out *sanitize.Writer, m marks, p *preview.Preview) {
 	s := p.Sample
 	for _, t := range s.Shown {
-		fmt.Fprintf(out, "%s\n  = %s\n", m.highlight(t.Title, "title", t), categoriesOf(t))
+		m.print(out, m.highlight(t.Title, "title", t))
+		fmt.Fprintf(out, "  = %s\n", categoriesOf(t))
 	}
 	if len(s.Shown) > 0 {
 		fmt.Fprintln(out)

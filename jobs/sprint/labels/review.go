@@ -102,7 +102,7 @@ func exportReview(a *app.App, cmd *cobra.Command, args []string, f *reviewFlags)
 	for _, d := range doubts {
 		count[d.Sort]++
 	}
-	out := a.Stdout.Out
+	out := a.Data()
 	if f.output != "-" {
 		file, err := os.OpenFile(f.output, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o644)
 		if os.IsExist(err) {

@@ -156,7 +156,7 @@ func catArtifact(ctx context.Context, a *app.App, s *storage.Store, ref string) 
 		return catalog.Gone(ref, err)
 	}
 	defer r.Close()
-	_, err = io.Copy(a.Stdout.Out, r)
+	_, err = io.Copy(a.Data(), r)
 	return err
 }
 

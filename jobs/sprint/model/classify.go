@@ -163,7 +163,7 @@ func eachText(ctx context.Context, a *app.App, args []string, input, format stri
 
 // answerSink is the sink of --output, in the format of its extension.
 func answerSink(a *app.App, output string, c *classify.Classifier) (answers.Sink, func() error, error) {
-	out := a.Stdout.Out
+	out := a.Data()
 	closeFile := func() error { return nil }
 	if output != "-" && output != "" {
 		f, err := os.Create(output)
