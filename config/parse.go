@@ -114,6 +114,10 @@ func (r *planReader) plan(p *Plan) {
 	}
 	p.Name = r.text(m, "", "name")
 	p.Taxonomy = r.text(m, "", "taxonomy")
+	p.TaxonomyPos = diagnostic.Position{File: p.File}
+	if n := m.Items["taxonomy"]; n != nil {
+		p.TaxonomyPos = n.Pos
+	}
 	top := r.doc.Root.Pos
 	if it := m.Items["name"]; it == nil {
 		r.fail(top, "name", "a plan needs a name", "for example `name: quickstart`")

@@ -34,6 +34,9 @@ type Plan struct {
 	Digest   string // "sha256:…" of the file's bytes
 	Source   []byte
 
+	// TaxonomyPos is where Taxonomy stands.
+	TaxonomyPos diagnostic.Position
+
 	doc *strictyaml.Document
 }
 

@@ -18,7 +18,10 @@ type Failure struct {
 	Lost bool
 	// Hint is the next step for the user, a full sentence or a command.
 	Hint string
-	Err  error
+	// Option is the dotted path of the option that is wrong, inside `with`; empty if it
+	// is none, or unknown.
+	Option string
+	Err    error
 }
 
 func (f *Failure) Error() string { return f.Err.Error() }
@@ -28,6 +31,21 @@ func (f *Failure) Unwrap() error { return f.Err }
 func Fail(code Code, hint, format string, args ...any) *Failure {
 	return &Failure{Code: code, Hint: hint, Err: fmt.Errorf(format, args...)}
 }
+
+// At gives an error that is a Failure of CodePlan the option that it is about, unless it
+// names one.
+func At(option string, err error) error {
+	f, ok := errors.AsType[*Failure](err)
+	if !ok || f.Code != CodePlan || f.Option != "" {
+		return err
+	}
+	told := *f
+	told.Option, told.Err = option, err
+	return &told
+}
+
+// ErrNoTaxonomy says that a plan without a taxonomy has a stage that reads it.
+var ErrNoTaxonomy = errors.New("the plan names no taxonomy")
 
 // Lose returns a Failure that another try may heal.
 func Lose(code Code, hint, format string, args ...any) *Failure {

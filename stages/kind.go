@@ -129,6 +129,29 @@ type InputResolver interface {
 	ResolveInputs(ctx context.Context, store *storage.Store, inputs map[string]storage.Artifact) (External, error)
 }
 
+// FileChecker is implemented by options structs that name files which people write.
+// CheckFiles looks into those that lie on this machine and tells what the stage would
+// refuse or warn of. It is asked where a plan is checked, after Check, without a store,
+// keys or the network; a file elsewhere is left to the stage.
+type FileChecker interface {
+	CheckFiles(ctx context.Context, taxonomy Source) []FileProblem
+}
+
+// FileProblem is what is wrong with a file that an option names.
+type FileProblem struct {
+	// Option is the dotted path of the option inside `with`. A problem without File is
+	// told at its place in the plan: a file that is not there.
+	Option string
+	File   string
+	// Line and Col count from 1; 0 is unknown. Excerpt is that line, for the eye.
+	Line, Col int
+	Excerpt   string
+	// Message says what is wrong, Hint what to do about it.
+	Message, Hint string
+	// Warning says that the stage goes on all the same.
+	Warning bool
+}
+
 // External is the resolved outside world of one stage.
 type External map[string]any
 

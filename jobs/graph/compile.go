@@ -30,7 +30,7 @@ type CompileOptions struct {
 // Compile turns a plan into a graph: kinds and options are resolved, inputs
 // wired, cycles refused. All mistakes are reported at once as diagnostic.Errors.
 func Compile(ctx context.Context, plan *config.Plan, o CompileOptions) (*Graph, error) {
-	c := &compiler{plan: plan, o: o, graph: &Graph{Plan: plan, byName: map[string]*Node{}, files: map[string]stages.FileInfo{}}, broken: map[string]bool{}}
+	c := &compiler{plan: plan, o: o, graph: &Graph{Plan: plan, options: o.Options, byName: map[string]*Node{}, files: map[string]stages.FileInfo{}}, broken: map[string]bool{}}
 	if err := o.Registry.Check(); err != nil {
 		return nil, err
 	}
@@ -61,6 +61,9 @@ type compiler struct {
 	o     CompileOptions
 	graph *Graph
 	errs  diagnostic.Errors
+	// blind says that the taxonomy that the plan names could not be read: that is told
+	// once, and not that stages are without one.
+	blind bool
 	// broken stages have mistakes that were reported: what they would make is
 	// unknown, so nothing is concluded from it.
 	broken map[string]bool
@@ -90,7 +93,8 @@ func (c *compiler) readTaxonomy() {
 		data, err = os.ReadFile(path)
 	}
 	if err != nil {
-		c.fail(diagnostic.Position{File: c.plan.File}, "taxonomy", newMissingFile(path, err).Error(), "the path is relative to the plan's folder")
+		c.fail(c.plan.TaxonomyPos, "taxonomy", newMissingFile(path, err).Error(), "the path is relative to the plan's folder")
+		c.blind = true
 		return
 	}
 	c.graph.taxonomy = stages.Source{Name: path, Data: data}
@@ -289,6 +293,8 @@ func (c *compiler) resolve(ctx context.Context) error {
 		switch {
 		case err == nil:
 			node.External = external
+		case errors.Is(err, stages.ErrNoTaxonomy):
+			c.noTaxonomy(node, err)
 		case errors.As(err, &problems):
 			c.sourceProblems(problems)
 		case errors.As(err, &failure) && failure.Code == stages.CodePlan:
@@ -304,13 +310,25 @@ func (c *compiler) resolve(ctx context.Context) error {
 	return nil
 }
 
-// place finds the option that a missing file comes from.
+// noTaxonomy tells once that the plan names no taxonomy, at the first stage that reads it.
+func (c *compiler) noTaxonomy(node *Node, err error) {
+	if c.blind {
+		return
+	}
+	c.blind = true
+	c.fail(node.Stage.Pos, "stages."+node.Name, err.Error(), "add `taxonomy: taxonomy.yaml` to the plan")
+}
+
+// place finds the option that a failure is about, as it says itself or by the missing
+// file that it names.
 func (c *compiler) place(node *Node, failure *stages.Failure) (string, diagnostic.Position) {
+	at := failure.Option
 	var missing *MissingFile
-	if errors.As(failure, &missing) {
-		if at := findValue("", node.Decoded.All, missing.Path); at != "" {
-			return "stages." + node.Name + ".with." + at, c.o.Options.Position(node.Name, at)
-		}
+	if at == "" && errors.As(failure, &missing) {
+		at = findValue("", node.Decoded.All, missing.Path)
+	}
+	if at != "" {
+		return "stages." + node.Name + ".with." + at, c.o.Options.Position(node.Name, at)
 	}
 	return "stages." + node.Name, node.Stage.Pos
 }

@@ -5,6 +5,7 @@
 //	graph.go    Graph and Node, a node's pre-image, a graph as text and for Graphviz
 //	compile.go  from a plan to a graph, with all mistakes at once
 //	lookup.go   what a plan depends on outside the store: files, pins
+//	files.go    what is wrong with the files of people that a plan names
 package graph
 
 import (
@@ -27,6 +28,7 @@ type Graph struct {
 	Nodes []*Node
 
 	byName   map[string]*Node
+	options  *config.Options
 	taxonomy stages.Source
 	files    map[string]stages.FileInfo // external files by path
 }

@@ -19,7 +19,7 @@ import (
 // Taxonomy parses a plan's taxonomy; mistakes come as stages.SourceProblems.
 func Taxonomy(src stages.Source) (*taxonomy.Taxonomy, error) {
 	if len(src.Data) == 0 {
-		return nil, stages.Fail(stages.CodePlan, "add `taxonomy: taxonomy.yaml` to the plan", "the plan names no taxonomy")
+		return nil, stages.Fail(stages.CodePlan, "add `taxonomy: taxonomy.yaml` to the plan", "%w", stages.ErrNoTaxonomy)
 	}
 	t, problems := taxonomy.Parse(src.Data)
 	if len(problems) == 0 {

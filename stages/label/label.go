@@ -113,7 +113,7 @@ func (o *Options) Resolve(ctx context.Context, lookup stages.Lookup) (stages.Ext
 	}
 	for _, c := range slices.Sorted(maps.Keys(o.Conflicts)) {
 		if t.Index(c) < 0 {
-			return nil, stages.Fail(stages.CodePlan, fmt.Sprintf("its categories: %v", t.Names()), "conflicts: the taxonomy has no category %q", c)
+			return nil, stages.At("conflicts."+c, stages.Fail(stages.CodePlan, fmt.Sprintf("its categories: %v", t.Names()), "the taxonomy has no category %q", c))
 		}
 	}
 	ext := stages.External{"categories": t.CategoriesKey()}

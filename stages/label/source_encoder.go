@@ -57,12 +57,12 @@ func plainName(category string) string { return strings.ReplaceAll(category, "_"
 func (e *Encoder) resolve(ctx context.Context, lookup stages.Lookup, t *taxonomy.Taxonomy, ext stages.External) error {
 	for _, c := range slices.Sorted(maps.Keys(e.Describe)) {
 		if t.Index(c) < 0 {
-			return stages.Fail(stages.CodePlan, fmt.Sprintf("its categories: %v", t.Names()), "encoder.describe: the taxonomy has no category %q", c)
+			return stages.At("encoder.describe."+c, stages.Fail(stages.CodePlan, fmt.Sprintf("its categories: %v", t.Names()), "the taxonomy has no category %q", c))
 		}
 	}
 	id, err := resources.PinEncoder(ctx, lookup, e.Model)
 	if err != nil {
-		return err
+		return stages.At("encoder.model", err)
 	}
 	ext["encoder"] = resources.EncoderKey(id)
 	described := map[string]any{}

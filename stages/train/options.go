@@ -134,7 +134,7 @@ func (o *Options) Resolve(ctx context.Context, lookup stages.Lookup) (stages.Ext
 	}
 	id, err := resources.PinEncoder(ctx, lookup, o.Encoder)
 	if err != nil {
-		return nil, err
+		return nil, stages.At("encoder", err)
 	}
 	ext["encoder"] = resources.EncoderKey(id)
 	return ext, nil

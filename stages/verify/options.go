@@ -89,7 +89,7 @@ func (o *Options) Resolve(ctx context.Context, lookup stages.Lookup) (stages.Ext
 	ext := stages.External{"categories": t.CategoriesKey(), "rules": t.RulesKey()}
 	for i, c := range o.Checks {
 		if c.Category != "" && t.Index(c.Category) < 0 {
-			return nil, stages.Fail(stages.CodePlan, fmt.Sprintf("its categories: %v", t.Names()), "checks.%d: the taxonomy has no category %q", i, c.Category)
+			return nil, stages.At(fmt.Sprintf("checks.%d.category", i), stages.Fail(stages.CodePlan, fmt.Sprintf("its categories: %v", t.Names()), "the taxonomy has no category %q", c.Category))
 		}
 	}
 	return ext, ext.AddFile(ctx, lookup, "gold", o.Gold)

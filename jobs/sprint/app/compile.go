@@ -115,5 +115,13 @@ func (a *App) CompileToRead(ctx context.Context, cmd *cobra.Command, path string
 	return c, nil
 }
 
+// CheckFiles looks into the files of people that a plan names, and prints what is odd in
+// them.
+func (a *App) CheckFiles(ctx context.Context, c *Compiled) error {
+	warnings, err := c.Graph.CheckFiles(ctx)
+	a.Warn(warnings)
+	return err
+}
+
 // Now is the time by which plans and reviews are dated.
 func Now() time.Time { return time.Now() }

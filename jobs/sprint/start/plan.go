@@ -22,6 +22,9 @@ func planCommand(a *app.App) *cobra.Command {
 				return err
 			}
 			defer c.Close(a.Log())
+			if err := a.CheckFiles(ctx, c); err != nil {
+				return err
+			}
 			e, err := evaluate.Evaluator{Store: c.Store}.Evaluate(ctx, c.Graph)
 			if err != nil {
 				return err

@@ -129,6 +129,9 @@ func runPlan(ctx context.Context, a *app.App, cmd *cobra.Command, path string, f
 		return nil, app.Interrupted(ctx, err)
 	}
 	defer c.Close(a.Log())
+	if err := a.CheckFiles(ctx, c); err != nil {
+		return nil, app.Interrupted(ctx, err)
+	}
 	program, err := os.Executable()
 	if err != nil {
 		return nil, err

@@ -12,7 +12,7 @@ func validateCommand(a *app.App) *cobra.Command {
 	var f app.PlanFlags
 	var strict bool
 	cmd := &cobra.Command{
-		Use: "validate [PLAN]", Short: "Check a plan and its taxonomy; all mistakes at once", Args: cobra.MaximumNArgs(1),
+		Use: "validate [PLAN]", Short: "Check a plan, its taxonomy and the files that it names; all mistakes at once", Args: cobra.MaximumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			c, err := a.Compile(cmd.Context(), cmd, app.PlanArg(args), &f, false)
 			if err != nil {
@@ -27,7 +27,11 @@ func validateCommand(a *app.App) *cobra.Command {
 				return err
 			}
 			warnings = append(warnings, doubtful...)
-			if len(warnings) > 0 && strict {
+			odd, err := c.Graph.CheckFiles(cmd.Context())
+			if err != nil {
+				return err
+			}
+			if warnings = append(warnings, odd...); len(warnings) > 0 && strict {
 				return warnings
 			}
 			a.Warn(warnings)
@@ -36,6 +40,6 @@ func validateCommand(a *app.App) *cobra.Command {
 		},
 	}
 	f.Add(cmd)
-	cmd.Flags().BoolVar(&strict, "strict", false, "warnings about the taxonomy and overlays are mistakes")
+	cmd.Flags().BoolVar(&strict, "strict", false, "warnings about the taxonomy and the files are mistakes")
 	return cmd
 }
