@@ -11,7 +11,9 @@
 //
 // runs that world and prints its operations, the same ones each time, with the
 // virtual millisecond of each. Further flags: -plant NAME gives its first user a
-// mistake, -from N and -worlds N choose the seeds of a longer run.
+// mistake, -from N and -worlds N choose the seeds of a longer run. What is logged of
+// many worlds begins with a digest of all their histories: it is the same in each
+// process, and a change that should change nothing keeps it.
 //
 // What is real: Runner, Store, the driver of folders, executor.InProcess, the
 // protocol between a runner and its workers. What is played: processes (a killed one
@@ -26,6 +28,7 @@
 package simulation
 
 import (
+	"crypto/sha256"
 	"flag"
 	"fmt"
 	"os"
@@ -71,6 +74,7 @@ func TestSeeds(t *testing.T) {
 	const shards = 4
 	var mu sync.Mutex
 	seen, operations := map[string]int{}, 0
+	histories := make([][sha256.Size]byte, n)
 	t.Run("shards", func(t *testing.T) {
 		for shard := range uint64(shards) {
 			t.Run(fmt.Sprint(shard), func(t *testing.T) {
@@ -80,6 +84,7 @@ func TestSeeds(t *testing.T) {
 					for _, v := range w.violations {
 						t.Errorf("-seed %d: %s", seed, v)
 					}
+					histories[seed-*fromSeed] = sha256.Sum256([]byte(strings.Join(w.trace, "\n")))
 					mu.Lock()
 					operations += len(w.trace)
 					for what, times := range w.seen {
@@ -90,7 +95,11 @@ func TestSeeds(t *testing.T) {
 			})
 		}
 	})
-	t.Logf("%d worlds, %d operations, %v", n, operations, seen)
+	all := sha256.New()
+	for _, h := range histories {
+		all.Write(h[:])
+	}
+	t.Logf("%d worlds, %d operations, histories %.6x, %v", n, operations, all.Sum(nil), seen)
 	for what, least := range rarities {
 		if n >= least && seen[what] == 0 {
 			t.Errorf("in none of %d worlds: %s", n, what)
