@@ -9,7 +9,8 @@ import (
 )
 
 // CheckFiles looks into the files of people that the plan names, as its stages would, and
-// returns all mistakes as its error, and what can be lived with. What several stages say
+// returns all mistakes as its error, and what can be lived with, outputs that nobody reads
+// among it. What several stages say
 // of one file is told once.
 func (g *Graph) CheckFiles(ctx context.Context) (warnings diagnostic.Errors, err error) {
 	var mistakes diagnostic.Errors
@@ -32,6 +33,7 @@ func (g *Graph) CheckFiles(ctx context.Context) (warnings diagnostic.Errors, err
 			return nil, context.Cause(ctx)
 		}
 	}
+	warnings = append(warnings, g.unread()...)
 	warnings.Sort()
 	return warnings, mistakes.OrNil()
 }

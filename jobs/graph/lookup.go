@@ -162,7 +162,9 @@ func (l *Lookup) File(ctx context.Context, path string) (stages.FileInfo, error)
 func (l *Lookup) local(path string) (stages.FileInfo, error) {
 	path = storage.LocalPath(path)
 	fi, err := os.Stat(path)
-	if err == nil && !fi.Mode().IsRegular() {
+	if err == nil && fi.IsDir() {
+		err = fmt.Errorf("it is a folder: write %s/*.jsonl", strings.TrimRight(path, "/"))
+	} else if err == nil && !fi.Mode().IsRegular() {
 		err = errors.New("it is not a regular file") // opening a fifo would wait for its other end
 	}
 	if err != nil {

@@ -6,6 +6,7 @@ import (
 	"io"
 	"log/slog"
 	"os"
+	"path"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -22,13 +23,15 @@ type Files struct {
 	MaxBadRows float64           `yaml:"max_bad_rows" default:"0.01" min:"0" max:"1" doc:"share of rows that may be unusable"`
 }
 
+const formatHint = "set files.format to jsonl, csv or parquet"
+
 func (f *Files) check() []stages.Problem {
 	var out stages.Problems
 	out.If(len(f.Paths) == 0, "files.paths", "name at least one jsonl, csv or parquet file", "no paths given")
 	for _, p := range f.Paths {
 		_, ok := f.format(p)
-		out.If(!ok && !strings.ContainsAny(p, "*?["),
-			"files.paths", "set files.format to jsonl, csv or parquet", "%s: the extension does not tell the format", p)
+		// A path without extension may be a folder, of which resolve tells.
+		out.If(!ok && path.Ext(p) != "" && !strings.ContainsAny(p, "*?["), "files.paths", formatHint, "%s: the extension does not tell the format", p)
 	}
 	return append(out, rows.CheckColumns("files.columns", f.Columns)...)
 }
@@ -54,13 +57,16 @@ func (f *Files) resolve(ctx context.Context, lookup stages.Lookup) (stages.Exter
 			if slices.Contains(paths, p) {
 				continue
 			}
-			format, ok := f.format(p)
-			if !ok {
-				return nil, stages.Fail(stages.CodePlan, "set files.format to jsonl, csv or parquet", "%s: the extension does not tell the format", p)
-			}
 			info, err := lookup.File(ctx, p)
 			if err != nil {
 				return nil, err
+			}
+			format, ok := f.format(p)
+			if !ok && p == pattern && path.Ext(p) != "" {
+				continue // check told
+			}
+			if !ok {
+				return nil, stages.Fail(stages.CodePlan, formatHint, "%s: the extension does not tell the format", p)
 			}
 			paths, digests, formats = append(paths, p), append(digests, info.Digest), append(formats, format)
 		}
