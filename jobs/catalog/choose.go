@@ -65,8 +65,9 @@ func CheckTried(ctx context.Context, store *storage.Store, run, stage string, fo
 }
 
 // ToCompare finds the two runs to compare: those of the arguments; of one, it and
-// the newest of its plan; of none, the newest and the one of its plan before it.
-func ToCompare(ctx context.Context, s *storage.Store, args []string) (old, now runs.Record, err error) {
+// the newest of its plan; of none, the newest and the one of its plan before it. Who
+// names none means two that measured something themselves, where there are two.
+func ToCompare(ctx context.Context, s *storage.Store, args []string, measured func(*runs.Record) bool) (old, now runs.Record, err error) {
 	load := func(id string) (runs.Record, error) {
 		st, err := runs.Load(ctx, s, id)
 		switch {
@@ -77,9 +78,9 @@ func ToCompare(ctx context.Context, s *storage.Store, args []string) (old, now r
 		}
 		return *st.Record, nil
 	}
-	newest := func(plan, not string) (runs.Record, error) {
+	newest := func(plan, before string, fits func(*runs.Record) bool) (runs.Record, error) {
 		st, err := Newest(ctx, s, func(st runs.Status) bool {
-			return st.Record != nil && (plan == "" || st.Record.Plan == plan) && (not == "" || st.Run < not)
+			return st.Record != nil && (plan == "" || st.Record.Plan == plan) && (before == "" || st.Run < before) && fits(st.Record)
 		})
 		if errors.Is(err, storage.ErrNotFound) {
 			return runs.Record{}, &diagnostic.UsageError{Message: "there is no other run to compare with", Hint: "`sprint runs` lists them"}
@@ -89,6 +90,7 @@ func ToCompare(ctx context.Context, s *storage.Store, args []string) (old, now r
 		}
 		return *st.Record, nil
 	}
+	anyRun := func(*runs.Record) bool { return true }
 	switch len(args) {
 	case 2:
 		if old, err = load(args[0]); err == nil {
@@ -96,11 +98,15 @@ func ToCompare(ctx context.Context, s *storage.Store, args []string) (old, now r
 		}
 	case 1:
 		if old, err = load(args[0]); err == nil {
-			now, err = newest(old.Plan, "")
+			now, err = newest(old.Plan, "", anyRun)
 		}
 	default:
-		if now, err = newest("", ""); err == nil {
-			old, err = newest(now.Plan, *now.Run)
+		for _, fits := range []func(*runs.Record) bool{measured, anyRun} {
+			if now, err = newest("", "", fits); err == nil {
+				if old, err = newest(now.Plan, *now.Run, fits); err == nil {
+					break
+				}
+			}
 		}
 	}
 	return old, now, err

@@ -162,11 +162,7 @@ func (f *resampled) note(r int, count []int32, counted []bool) {
 }
 
 // interval cuts equal shares off both ends.
-func interval(values [Resamples]float64) Interval {
-	slices.Sort(values[:])
-	cut := int((1 - Level) / 2 * Resamples)
-	return Interval{Round(values[cut]), Round(values[Resamples-1-cut])}
-}
+func interval(values [Resamples]float64) Interval { return covering(values, Level) }
 
 // Round keeps four digits: more is noise in figures of a few hundred rows.
 func Round(x float64) float64 { return math.Round(x*1e4) / 1e4 }

@@ -77,6 +77,16 @@ func Predictions(st Stage) (out []Prediction, missing string) {
 	return out, ""
 }
 
+// ReadPredictions reads them of a stage that is not loaded; missing says why there are none.
+func ReadPredictions(ctx context.Context, s *storage.Store, r runs.StageResult) (out []Prediction, missing string, err error) {
+	d, err := loadOutput(ctx, s, r.Name+".predictions", r.Outputs["predictions"], limits["predictions"])
+	if err != nil {
+		return nil, "", err
+	}
+	out, missing = Predictions(Stage{StageResult: r, Documents: map[string]Output{"predictions": d}})
+	return out, missing, nil
+}
+
 // Checks are the demands of a plan and whether they hold: the output checks.
 type Checks struct {
 	Passed bool    `json:"passed"`
