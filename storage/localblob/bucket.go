@@ -7,9 +7,10 @@
 // a rename, it truncates a sidecar in place, and it never calls fsync.
 //
 // The map: bucket.go opens, describes, copies and deletes, list.go lists,
-// reader.go reads, writer.go writes and publishes, obstacle.go finds what is no file or
-// no folder and gets in the way, temp.go keeps what is being written and removes what
-// dead writers left, reserve.go holds space for what must be written on a full disk.
+// reader.go reads, writer.go writes and publishes, lock.go lets conditional writes take
+// turns, obstacle.go finds what is no file or no folder and gets in the way, temp.go
+// keeps what is being written and removes what dead writers left, reserve.go holds space
+// for what must be written on a full disk.
 package localblob
 
 import (
@@ -21,6 +22,7 @@ import (
 	"log/slog"
 	"os"
 	"strings"
+	"time"
 
 	"gocloud.dev/blob"
 	"gocloud.dev/blob/driver"
@@ -53,6 +55,8 @@ type bucket struct {
 	dir  string
 	mode fs.FileMode // of the folders in it
 	log  *slog.Logger
+	// lockLimit is how long a lock is waited for.
+	lockLimit time.Duration
 }
 
 // OpenBucket opens dir as a bucket. It creates the folder if needed, for its owner
@@ -78,7 +82,7 @@ func open(dir string, log *slog.Logger) (*bucket, error) {
 	if err != nil {
 		return nil, errors.Join(err, root.Close())
 	}
-	return &bucket{root: root, dir: dir, mode: mode, log: log}, nil
+	return &bucket{root: root, dir: dir, mode: mode, log: log, lockLimit: lockLimit}, nil
 }
 
 // name adds the folder to an error, whose own paths are relative to it. What a

@@ -104,11 +104,11 @@ func (b *bucket) isFolder(dir string) (bool, error) {
 // stays until somebody removes it: it may be the work of a person. moved is false
 // if there was nothing to move. Files are never moved: those who make them
 // either need the place to be free, or replace what is no folder.
-func (b *bucket) setAside(key string) (moved bool, err error) {
+func (b *bucket) setAside(ctx context.Context, key string) (moved bool, err error) {
 	if fi, err := b.root.Lstat(key); err != nil || fi.Mode().IsRegular() {
 		return false, nil //nolint:nilerr // what the writer met is something else, and told by it
 	}
-	unlock, err := b.lock(key)
+	unlock, err := b.lock(ctx, key)
 	if err != nil {
 		return false, err
 	}

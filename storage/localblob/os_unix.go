@@ -17,12 +17,16 @@ func inode(fi fs.FileInfo) uint64 {
 	return 0
 }
 
-// lockFile waits for an exclusive lock, which closing the file releases.
-func lockFile(f *os.File) error {
+// tryLock takes an exclusive lock unless another open file has it. Closing the file
+// releases it.
+func tryLock(f *os.File) (taken bool, err error) {
 	for {
-		err := unix.Flock(int(f.Fd()), unix.LOCK_EX)
-		if err != unix.EINTR {
-			return err
+		switch err := unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB); err {
+		case unix.EINTR:
+		case unix.EWOULDBLOCK:
+			return false, nil
+		default:
+			return err == nil, err
 		}
 	}
 }

@@ -5,7 +5,6 @@ import (
 	"crypto/rand"
 	"errors"
 	"fmt"
-	"hash/fnv"
 	"io/fs"
 	"os"
 	"path"
@@ -113,7 +112,7 @@ func (w *writer) publish() error {
 		return w.b.root.Rename(w.tmp, w.key)
 	}
 	if w.condition != nil {
-		unlock, err := w.b.lock(w.key)
+		unlock, err := w.b.lock(w.ctx, w.key)
 		if err != nil {
 			return err
 		}
@@ -137,7 +136,7 @@ func (w *writer) publish() error {
 		err = put()
 	}
 	if err != nil && w.condition == nil {
-		moved, failed := w.b.setAside(w.key)
+		moved, failed := w.b.setAside(w.ctx, w.key)
 		if failed != nil {
 			return w.b.obstacle(w.key, failed)
 		}
@@ -177,21 +176,4 @@ func (b *bucket) mkdir(dir string) error {
 		return err
 	}
 	return b.syncDir(path.Dir(dir))
-}
-
-// lock serialises conditional writes of a key among all processes of the
-// machine. The lock dies with its process, so none is ever stale.
-func (b *bucket) lock(key string) (unlock func(), err error) {
-	h := fnv.New64a()
-	_, _ = h.Write([]byte(key))
-	name := path.Join(tmpDir, fmt.Sprintf("l-%02x", h.Sum64()&0xff))
-	f, err := createFile(b.root, name, os.O_RDWR, b.mode)
-	if err != nil {
-		return nil, err
-	}
-	if err := lockFile(f); err != nil {
-		f.Close()
-		return nil, fmt.Errorf("localblob: lock %s: %w", name, err)
-	}
-	return func() { f.Close() }, nil
 }
