@@ -22,10 +22,10 @@ const (
 	// still being read is none of them: slow clients would lock out the others.
 	maxInFlight = 64
 	// maxHeld bounds the bytes that open requests hold together. Slow clients
-	// hold what they have sent, not what they may send.
+	// hold what they have sent, not what they may send: one that sends nothing holds
+	// nothing that others need. What a connection itself takes, some 20 KiB, is bounded
+	// by the files that the process may open and by the time limits of Serve.
 	maxHeld = 64 << 20
-	// requestRoom is what a request holds from its begin.
-	requestRoom = 16 << 10
 	// instanceRoom is what an instance holds beside its bytes, for its answer.
 	instanceRoom = 1 << 10
 )
@@ -64,7 +64,6 @@ type request struct {
 func newRequest(body io.Reader, all *atomic.Int64) *request {
 	r := &request{body: body, all: all}
 	r.json = json.NewDecoder(r)
-	r.err = r.hold(requestRoom)
 	return r
 }
 

@@ -174,7 +174,7 @@ func TestMemoryIsShared(t *testing.T) {
 	server := New(classifier(t), Options{})
 	s := httptest.NewServer(server.Handler())
 	defer s.Close()
-	server.held.Store(maxHeld - requestRoom - 100)
+	server.held.Store(maxHeld - 100)
 	if status, answer, _ := ask(t, s, "POST", path, `{"title":"Fire"}`); status != 200 {
 		t.Errorf("one that fits: %d %s", status, answer)
 	}
@@ -184,7 +184,7 @@ func TestMemoryIsShared(t *testing.T) {
 			t.Errorf("%d %s", status, answer)
 		}
 	}
-	if held := server.held.Load(); held != maxHeld-requestRoom-100 {
+	if held := server.held.Load(); held != maxHeld-100 {
 		t.Errorf("%d bytes are held", held)
 	}
 }
@@ -198,36 +198,39 @@ func TestWhoMayAsk(t *testing.T) {
 		headers []string
 		status  int
 	}{
-		"a program":             {Options{}, "POST", path, nil, 200},
-		"localhost":             {Options{}, "POST", path, []string{"Host", "LocalHost.:8080"}, 200},
-		"IPv6":                  {Options{}, "POST", path, []string{"Host", "[::1]:8080"}, 200},
-		"rebound name":          {Options{}, "POST", path, []string{"Host", "evil.example"}, 421},
-		"rebound name, metrics": {Options{}, "GET", "/metrics", []string{"Host", "evil.example:8080"}, 421},
-		"name like localhost":   {Options{}, "POST", path, []string{"Host", "localhost.evil.example"}, 421},
-		"another address":       {Options{}, "POST", path, []string{"Host", "192.0.2.1"}, 421},
-		"own name":              {Options{Hosts: []string{"news.example"}}, "POST", path, []string{"Host", "News.example:443"}, 200},
-		"not its own name":      {Options{Hosts: []string{"news.example"}}, "POST", path, []string{"Host", "olds.example"}, 421},
-		"cross-site":            {Options{}, "POST", path, []string{"Sec-Fetch-Site", "cross-site"}, 403},
-		"same-site":             {Options{}, "POST", path, []string{"Sec-Fetch-Site", "same-site"}, 403},
-		"cross-site, metrics":   {Options{}, "GET", "/metrics", []string{"Sec-Fetch-Site", "cross-site"}, 403},
-		"same origin":           {Options{}, "POST", path, []string{"Sec-Fetch-Site", "same-origin"}, 200},
-		"typed by a person":     {Options{}, "GET", "/metrics", []string{"Sec-Fetch-Site", "none"}, 200},
-		"origin":                {Options{}, "POST", path, []string{"Origin", "http://evil.example"}, 403},
-		"no origin":             {Options{}, "POST", path, []string{"Origin", "null"}, 403},
-		"another port":          {Options{}, "POST", path, []string{"Host", "localhost:1", "Origin", "http://localhost:2"}, 403},
-		"own origin":            {Options{}, "POST", path, []string{"Host", "localhost:1", "Origin", "http://localhost:1"}, 200},
-		"a form":                {Options{}, "POST", path, []string{"Content-Type", "text/plain"}, 415},
-		"no type":               {Options{}, "POST", path, []string{"Content-Type", ""}, 415},
-		"a charset":             {Options{}, "POST", path, []string{"Content-Type", "application/json; charset=utf-8"}, 200},
-		"compressed":            {Options{}, "POST", path, []string{"Content-Encoding", "gzip"}, 415},
-		"a read":                {Options{}, "GET", path, nil, 405},
-		"token":                 {Options{Token: "s3cret"}, "POST", path, []string{"Authorization", "Bearer s3cret"}, 200},
-		"no token":              {Options{Token: "s3cret"}, "POST", path, nil, 401},
-		"half a token":          {Options{Token: "s3cret"}, "POST", path, []string{"Authorization", "Bearer s3c"}, 401},
-		"another scheme":        {Options{Token: "s3cret"}, "POST", path, []string{"Authorization", "Basic s3cret"}, 401},
-		"no token, metrics":     {Options{Token: "s3cret"}, "GET", "/metrics", nil, 401},
-		"health":                {Options{Token: "s3cret"}, "GET", "/healthz", []string{"Host", "10.0.0.7:8080"}, 200},
-		"readiness":             {Options{Token: "s3cret"}, "GET", "/readyz", []string{"Host", "10.0.0.7:8080"}, 503},
+		"a program":              {Options{}, "POST", path, nil, 200},
+		"localhost":              {Options{}, "POST", path, []string{"Host", "LocalHost.:8080"}, 200},
+		"IPv6":                   {Options{}, "POST", path, []string{"Host", "[::1]:8080"}, 200},
+		"rebound name":           {Options{}, "POST", path, []string{"Host", "evil.example"}, 421},
+		"rebound name, metrics":  {Options{}, "GET", "/metrics", []string{"Host", "evil.example:8080"}, 421},
+		"name like localhost":    {Options{}, "POST", path, []string{"Host", "localhost.evil.example"}, 421},
+		"another address":        {Options{}, "POST", path, []string{"Host", "192.0.2.1"}, 421},
+		"own name":               {Options{Hosts: []string{"news.example"}}, "POST", path, []string{"Host", "News.example:443"}, 200},
+		"not its own name":       {Options{Hosts: []string{"news.example"}}, "POST", path, []string{"Host", "olds.example"}, 421},
+		"cross-site":             {Options{}, "POST", path, []string{"Sec-Fetch-Site", "cross-site"}, 403},
+		"same-site":              {Options{}, "POST", path, []string{"Sec-Fetch-Site", "same-site"}, 403},
+		"cross-site, metrics":    {Options{}, "GET", "/metrics", []string{"Sec-Fetch-Site", "cross-site"}, 403},
+		"same origin":            {Options{}, "POST", path, []string{"Sec-Fetch-Site", "same-origin"}, 200},
+		"typed by a person":      {Options{}, "GET", "/metrics", []string{"Sec-Fetch-Site", "none"}, 200},
+		"origin":                 {Options{}, "POST", path, []string{"Origin", "http://evil.example"}, 403},
+		"no origin":              {Options{}, "POST", path, []string{"Origin", "null"}, 403},
+		"another port":           {Options{}, "POST", path, []string{"Host", "localhost:1", "Origin", "http://localhost:2"}, 403},
+		"own origin":             {Options{}, "POST", path, []string{"Host", "localhost:1", "Origin", "http://localhost:1"}, 200},
+		"own origin, behind TLS": {Options{}, "POST", path, []string{"Host", "localhost:1", "Origin", "HTTPS://localhost:1"}, 200},
+		"a file's origin":        {Options{}, "POST", path, []string{"Host", "localhost:1", "Origin", "file://localhost:1"}, 403},
+		"an extension's origin":  {Options{}, "POST", path, []string{"Host", "localhost:1", "Origin", "moz-extension://localhost:1"}, 403},
+		"a form":                 {Options{}, "POST", path, []string{"Content-Type", "text/plain"}, 415},
+		"no type":                {Options{}, "POST", path, []string{"Content-Type", ""}, 415},
+		"a charset":              {Options{}, "POST", path, []string{"Content-Type", "application/json; charset=utf-8"}, 200},
+		"compressed":             {Options{}, "POST", path, []string{"Content-Encoding", "gzip"}, 415},
+		"a read":                 {Options{}, "GET", path, nil, 405},
+		"token":                  {Options{Token: "s3cret"}, "POST", path, []string{"Authorization", "Bearer s3cret"}, 200},
+		"no token":               {Options{Token: "s3cret"}, "POST", path, nil, 401},
+		"half a token":           {Options{Token: "s3cret"}, "POST", path, []string{"Authorization", "Bearer s3c"}, 401},
+		"another scheme":         {Options{Token: "s3cret"}, "POST", path, []string{"Authorization", "Basic s3cret"}, 401},
+		"no token, metrics":      {Options{Token: "s3cret"}, "GET", "/metrics", nil, 401},
+		"health":                 {Options{Token: "s3cret"}, "GET", "/healthz", []string{"Host", "10.0.0.7:8080"}, 200},
+		"readiness":              {Options{Token: "s3cret"}, "GET", "/readyz", []string{"Host", "10.0.0.7:8080"}, 503},
 	} {
 		t.Run(name, func(t *testing.T) {
 			server := New(classifier(t), c.options)
