@@ -9,6 +9,7 @@ import (
 	"text/tabwriter"
 
 	"github.com/sprint-ml/sprint/jobs/commandline"
+	"github.com/sprint-ml/sprint/jobs/report/advice"
 	"github.com/sprint-ml/sprint/jobs/report/document"
 	"github.com/sprint-ml/sprint/jobs/report/render"
 	"github.com/sprint-ml/sprint/jobs/runs"
@@ -51,6 +52,9 @@ func (s *summary) show(ctx context.Context, r *runs.Result) {
 	if r.Code == 0 {
 		return
 	}
+	if r.Code == stages.CodeGate {
+		s.advise(ctx, r)
+	}
 	fmt.Fprintf(s.Err, "\nsprint: %s (code %d): %s\n", r.Class, r.Code, r.Error)
 	if r.Hint != "" {
 		fmt.Fprintf(s.Err, "       %s\n", commandline.OnStore(r.Hint, s.StoreFlag))
@@ -74,6 +78,18 @@ func Next(r *runs.Result) string {
 		return "then continue with:"
 	}
 	return "continue with:"
+}
+
+// advise says what the figures behind a failed check mean.
+func (s *summary) advise(ctx context.Context, r *runs.Result) {
+	findings := advice.Of(advice.Read(ctx, s.Store, r.Stages))
+	if len(findings) == 0 {
+		return
+	}
+	fmt.Fprintln(s.Out, "\nWhat the figures say:")
+	for _, f := range findings {
+		fmt.Fprintf(s.Out, "  - %s\n", f.String(s.Graph.Plan.File))
+	}
 }
 
 // StageTable writes a line for each stage of a run.

@@ -7,13 +7,14 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/sprint-ml/sprint/jobs/report/advice"
 	"github.com/sprint-ml/sprint/jobs/report/chart"
 	"github.com/sprint-ml/sprint/jobs/report/document"
 )
 
 // verificationSections shows how good the model is, whether that is enough, and where it is
 // wrong.
-func verificationSections(_ *document.Source, st document.Stage) []Section {
+func verificationSections(s *document.Source, st document.Stage) []Section {
 	quality, gate := Section{Title: "Quality"}, Section{Title: "Checks"}
 	m, missing := document.Decode[document.Metrics](st, "metrics")
 	if missing != "" {
@@ -29,10 +30,35 @@ func verificationSections(_ *document.Source, st document.Stage) []Section {
 	} else {
 		t, _ := document.Decode[document.Timings](st, "timings")
 		gate = checkSection(&c, t.Checks)
+		if !c.Passed {
+			gate.Blocks = append(gate.Blocks, adviceBlocks(s, st)...)
+		}
 	}
 	out := []Section{quality, gate, errorSection(st), tagSection(&m, missing)}
 	if d := m.MeasuredDetails(); d != nil {
 		out = append(out, segmentSection(&m, d))
+	}
+	return out
+}
+
+// adviceBlocks say what the figures behind a failed check mean.
+func adviceBlocks(s *document.Source, st document.Stage) []Block {
+	e := advice.Evidence{}
+	for _, l := range s.OfKind("label") {
+		if doc, missing := document.Decode[document.LabelReport](l, "label_report"); missing == "" {
+			e.Labels = &doc
+		}
+	}
+	for _, t := range s.OfKind("train") {
+		e.Train = t.Name
+	}
+	if m, missing := document.Decode[document.Metrics](st, "metrics"); missing == "" {
+		e.Metrics = &m
+	}
+	e.Predictions, _ = document.Predictions(st)
+	var out []Block
+	for _, f := range advice.Of(e) {
+		out = append(out, Block{Text: "Advice: " + f.String("")})
 	}
 	return out
 }

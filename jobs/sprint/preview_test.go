@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"fmt"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -213,5 +214,30 @@ func TestPreviewRefusesTheArticles(t *testing.T) {
 	dir := demo(t, map[string]string{"rows.jsonl": "PAR1"})
 	if code, out, stderr := exec(t, dir, "label-preview"); code != 3 || !strings.Contains(stderr, "rows.jsonl: bad format") {
 		t.Errorf("code %d, want 3: %s%s", code, out, stderr)
+	}
+}
+
+// TestPreviewOfNone names the words of the rows that no rule reaches.
+func TestPreviewOfNone(t *testing.T) {
+	dir := t.TempDir()
+	var articles strings.Builder
+	for i := range 30 {
+		title := fmt.Sprintf("Fire in street %d", i)
+		if i%3 == 0 {
+			title = fmt.Sprintf("Smoke over street %d", i)
+		}
+		fmt.Fprintf(&articles, `{"id":"%d","title":%q}`+"\n", i, title)
+	}
+	write(t, dir, map[string]string{
+		"plan.yaml":      "name: p\ntaxonomy: taxonomy.yaml\nstages:\n  - {name: fetch, with: {source: files, files: {paths: [articles.jsonl]}}}\n  - {name: label}\n",
+		"taxonomy.yaml":  "categories:\n  - {name: fire, tags: [blaze], rules: [{id: words, tag: blaze, words: [fire]}]}\n",
+		"articles.jsonl": articles.String(),
+	})
+	code, out, errs := preview0(t, dir, "--of", "none")
+	if code != 0 || !strings.Contains(out, "words that tell these rows from the others: over, smoke\n") {
+		t.Errorf("code %d: %s%s", code, out, errs)
+	}
+	if _, out, _ := preview0(t, dir); strings.Contains(out, "words that tell") {
+		t.Errorf("nobody asked for words: %s", out)
 	}
 }

@@ -96,6 +96,9 @@ type Sample struct {
 	GoldOut int `json:"gold_left_out"`
 	*keywords.Survey
 	Shown []Text `json:"shown,omitempty"`
+	// Words are those that tell the rows without a category from the others; --of none
+	// asks for them.
+	Words []string `json:"words,omitempty"`
 }
 
 // Tests are rule tests that were run.

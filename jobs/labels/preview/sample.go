@@ -6,11 +6,15 @@ import (
 	"slices"
 
 	"github.com/sprint-ml/sprint/config/diagnostic"
+	"github.com/sprint-ml/sprint/jobs/report/advice"
 	"github.com/sprint-ml/sprint/ml/keywords"
 	"github.com/sprint-ml/sprint/ml/metrics"
 	"github.com/sprint-ml/sprint/ml/taxonomy"
 	"github.com/sprint-ml/sprint/stages/rows"
 )
+
+// tellingWords is how many words of rows without a category are shown.
+const tellingWords = 20
 
 // survey looks at a sample of the plan's rows and at the gold set.
 func (p *matcher) survey(out *Preview) error {
@@ -40,12 +44,17 @@ func (p *matcher) survey(out *Preview) error {
 	if p.o.Sample > 0 && len(sample) > p.o.Sample {
 		sample = sample[:p.o.Sample]
 	}
+	titles := map[bool][]string{} // by whether a category was found
 	for i, r := range sample {
 		if i%4096 == 0 && p.ctx.Err() != nil {
 			return p.ctx.Err()
 		}
 		p.rules.Match(&p.res, r.Title, r.Description)
 		s.Add(&p.res, r.Title, r.Description)
+		if p.o.Of == "none" {
+			found := slices.ContainsFunc(p.res.Scores, func(x float64) bool { return x > 0 })
+			titles[found] = append(titles[found], r.Title)
+		}
 		if len(s.Shown) < p.o.Show {
 			if text := p.result(r.Title, r.Description); p.wanted(text) {
 				s.Shown = append(s.Shown, text)
@@ -56,6 +65,7 @@ func (p *matcher) survey(out *Preview) error {
 		out.Gold = p.measure(s.Survey, gold, t)
 	}
 	s.Finish()
+	s.Words = advice.Telling(titles[false], titles[true], tellingWords)
 	out.Sample = s
 	return nil
 }

@@ -52,7 +52,7 @@ the sample, and each rule shows how often it was right on them.`,
 	cmd.Flags().StringArrayVar(&f.texts, "text", nil, "show what fires on this text (repeatable)")
 	cmd.Flags().IntVar(&f.sample, "sample", 20_000, "look at this many rows, drawn at random; 0 is all")
 	cmd.Flags().IntVar(&f.show, "show", 8, "rows of the sample to print")
-	cmd.Flags().StringVar(&f.of, "of", "", "print rows of a category, of category:rule, or none: rows on which no rule fired")
+	cmd.Flags().StringVar(&f.of, "of", "", "print rows of a category, of category:rule, or none: rows without a category, and the words that tell them from the others")
 	cmd.Flags().StringVar(&f.gold, "gold", "", "measure the rules on this gold set")
 	cmd.Flags().StringVar(&f.test, "test", "", "run the rule tests of this file; end with code 1 if one fails")
 	return cmd

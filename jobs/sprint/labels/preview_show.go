@@ -147,6 +147,9 @@ func showSample(out *sanitize.Writer, m marks, p *preview.Preview) {
 		m.print(out, m.highlight(t.Title, "title", t))
 		fmt.Fprintf(out, "  = %s\n", categoriesOf(t))
 	}
+	if len(s.Words) > 0 {
+		fmt.Fprintf(out, "words that tell these rows from the others: %s\n", strings.Join(s.Words, ", "))
+	}
 	if len(s.Shown) > 0 {
 		fmt.Fprintln(out)
 	}
