@@ -106,6 +106,9 @@ type Overrides struct {
 	Set    []string // "stage.option=YAML", from --set; the later wins
 	Env    []string // "NAME=value" of the environment; SPRINT_SET_* counts
 	Values []string // files of {stage: {option: value}}; the later wins
+	// Read returns the content of a file of Values; nil reads plain files of at most
+	// 1 MiB.
+	Read func(path string) ([]byte, error)
 }
 
 // setPrefix begins the variables that override options of stages.
@@ -145,7 +148,7 @@ func (r *overrideReader) read(o Overrides) ([]layers, error) {
 	}
 	out := []layers{r.planLayers()}
 	for _, file := range o.Values {
-		out = append(out, r.valuesLayers(file))
+		out = append(out, r.valuesLayers(file, o.Read))
 	}
 	env, err := r.envLayers(o.Env, wd)
 	if err != nil {
@@ -170,9 +173,12 @@ func (r *overrideReader) planLayers() layers {
 }
 
 // valuesLayers reads a --values file: a map of stages, each a map of options.
-func (r *overrideReader) valuesLayers(file string) layers {
+func (r *overrideReader) valuesLayers(file string, read func(string) ([]byte, error)) layers {
 	l := newLayers("values", filepath.Dir(file))
-	data, err := strictyaml.ReadFile(file)
+	if read == nil {
+		read = strictyaml.ReadFile
+	}
+	data, err := read(file)
 	if err != nil {
 		r.errs = append(r.errs, &diagnostic.Error{Pos: diagnostic.Position{File: file}, Message: fmt.Sprintf("cannot read the values: %v", cause(err))})
 		return l

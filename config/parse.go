@@ -12,6 +12,7 @@ import (
 
 	"github.com/sprint-ml/sprint/config/diagnostic"
 	"github.com/sprint-ml/sprint/config/strictyaml"
+	"github.com/sprint-ml/sprint/ml/plainfile"
 )
 
 // LoadPlan reads a plan file as ParsePlan does.
@@ -24,6 +25,8 @@ func LoadPlan(path string) (*Plan, error) {
 			e.Hint = "`sprint init` writes a plan that runs as it is"
 		case errors.Is(err, strictyaml.ErrTooLarge):
 			e.Hint = strictyaml.TooLargeHint
+		case errors.Is(err, plainfile.ErrRefused):
+			e.Hint = "write the plan into a file: its paths are relative to the file's folder"
 		}
 		return nil, diagnostic.Errors{e}
 	}
@@ -32,13 +35,10 @@ func LoadPlan(path string) (*Plan, error) {
 
 // cause strips the path that os errors repeat.
 func cause(err error) error {
-	for {
-		inner, ok := err.(interface{ Unwrap() error })
-		if !ok || inner.Unwrap() == nil {
-			return err
-		}
-		err = inner.Unwrap()
+	if e, ok := errors.AsType[*fs.PathError](err); ok {
+		return e.Err
 	}
+	return err
 }
 
 // ParsePlan reads a plan from memory; file names it in messages and is what

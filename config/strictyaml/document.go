@@ -6,14 +6,15 @@
 package strictyaml
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io"
-	"os"
 	"strconv"
 	"strings"
 
 	"github.com/sprint-ml/sprint/config/diagnostic"
+	"github.com/sprint-ml/sprint/ml/plainfile"
 )
 
 // maxBytes caps a file, maxDepth its nesting; real plans stay below 8 levels.
@@ -55,14 +56,28 @@ type Map struct {
 // of it.
 type Broken struct{}
 
-// ReadFile reads a file of at most 1 MiB without reading a larger one whole.
+// ReadFile reads a plain file of at most 1 MiB without reading a larger one whole.
 func ReadFile(path string) ([]byte, error) {
-	f, err := os.Open(path)
+	f, err := plainfile.Open(path)
 	if err != nil {
 		return nil, err
 	}
 	defer f.Close()
-	data, err := io.ReadAll(io.LimitReader(f, maxBytes+1))
+	return readAll(f)
+}
+
+// ReadPipe reads what ReadFile does, and pipes, for which it waits until ctx ends.
+func ReadPipe(ctx context.Context, path string) ([]byte, error) {
+	f, err := plainfile.OpenPipe(ctx, path)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	return readAll(f)
+}
+
+func readAll(r io.Reader) ([]byte, error) {
+	data, err := io.ReadAll(io.LimitReader(r, maxBytes+1))
 	if err != nil {
 		return nil, err
 	}

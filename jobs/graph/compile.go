@@ -5,7 +5,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -13,6 +12,7 @@ import (
 	"github.com/sprint-ml/sprint/config"
 	"github.com/sprint-ml/sprint/config/diagnostic"
 	"github.com/sprint-ml/sprint/config/strictyaml"
+	"github.com/sprint-ml/sprint/ml/plainfile"
 	"github.com/sprint-ml/sprint/stages"
 )
 
@@ -84,14 +84,7 @@ func (c *compiler) readTaxonomy() {
 	if !filepath.IsAbs(path) {
 		path = filepath.Join(c.plan.Dir(), path)
 	}
-	info, err := os.Stat(path)
-	if err == nil && info.Size() > maxTaxonomy {
-		err = errors.New("the file is larger than 1 MiB")
-	}
-	var data []byte
-	if err == nil {
-		data, err = os.ReadFile(path)
-	}
+	data, err := plainfile.Read(path, maxTaxonomy)
 	if err != nil {
 		c.fail(c.plan.TaxonomyPos, "taxonomy", newMissingFile(path, err).Error(), "the path is relative to the plan's folder")
 		c.blind = true

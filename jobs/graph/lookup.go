@@ -17,6 +17,7 @@ import (
 	"time"
 
 	"github.com/sprint-ml/sprint/jobs/atomicfile"
+	"github.com/sprint-ml/sprint/ml/plainfile"
 	"github.com/sprint-ml/sprint/stages"
 	"github.com/sprint-ml/sprint/storage"
 )
@@ -51,6 +52,12 @@ type memoEntry struct {
 // memoLimit caps the remembered files; beyond it the memory starts afresh.
 const memoLimit = 50_000
 
+// maxMemo and maxLock cap the files of remembered digests and of pins.
+const (
+	maxMemo = 64 << 20
+	maxLock = 1 << 20
+)
+
 // MissingFile says that a file named by a plan is not there or not readable.
 type MissingFile struct {
 	Path string
@@ -75,7 +82,7 @@ func NewLookup(planDir, cacheDir string, offline bool, now time.Time) *Lookup {
 		cache: cacheDir, lock: filepath.Join(planDir, "sprint.lock"), offline: offline, now: now.UTC(),
 		memo: map[string]memoEntry{}, files: map[string]stages.FileInfo{}, stores: map[string]*storage.Store{},
 	}
-	if b, err := os.ReadFile(l.memoPath()); err == nil {
+	if b, err := plainfile.Read(l.memoPath(), maxMemo); err == nil {
 		if json.Unmarshal(b, &l.memo) != nil || len(l.memo) > memoLimit {
 			l.memo = map[string]memoEntry{}
 		}
@@ -161,21 +168,16 @@ func (l *Lookup) File(ctx context.Context, path string) (stages.FileInfo, error)
 
 func (l *Lookup) local(path string) (stages.FileInfo, error) {
 	path = storage.LocalPath(path)
-	fi, err := os.Stat(path)
-	if err == nil && fi.IsDir() {
-		err = fmt.Errorf("it is a folder: write %s/*.jsonl", strings.TrimRight(path, "/"))
-	} else if err == nil && !fi.Mode().IsRegular() {
-		err = errors.New("it is not a regular file") // opening a fifo would wait for its other end
+	if fi, err := os.Stat(path); err == nil && fi.IsDir() {
+		return stages.FileInfo{}, missing(path, fmt.Errorf("it is a folder: write %s/*.jsonl", strings.TrimRight(path, "/")))
 	}
-	if err != nil {
-		return stages.FileInfo{}, missing(path, err)
-	}
-	f, err := os.Open(path)
+	f, err := plainfile.Open(path)
 	if err != nil {
 		return stages.FileInfo{}, missing(path, err)
 	}
 	defer f.Close()
-	if fi, err = f.Stat(); err != nil {
+	fi, err := f.Stat()
+	if err != nil {
 		return stages.FileInfo{}, missing(path, err)
 	}
 	abs, err := filepath.Abs(path)
@@ -286,7 +288,7 @@ func (l *Lookup) Glob(ctx context.Context, pattern string) ([]string, error) {
 // the answer: later runs, on other machines too, see the same.
 func (l *Lookup) Pin(ctx context.Context, name string, resolve func(context.Context) (string, error)) (string, error) {
 	pins := map[string]string{}
-	b, err := os.ReadFile(l.lock)
+	b, err := plainfile.Read(l.lock, maxLock)
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return "", missing(l.lock, err)
 	}

@@ -14,6 +14,7 @@ import (
 	"github.com/sprint-ml/sprint/jobs/report/document"
 	"github.com/sprint-ml/sprint/jobs/report/render"
 	"github.com/sprint-ml/sprint/jobs/runs"
+	"github.com/sprint-ml/sprint/ml/plainfile"
 )
 
 // githubView groups lines by stage and annotates failures.
@@ -78,7 +79,7 @@ func (v *githubView) step(ctx context.Context, path, run string) error {
 	if err != nil {
 		return err
 	}
-	f, err := os.OpenFile(path, os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o644)
+	f, err := plainfile.OpenToWrite(path, os.O_CREATE|os.O_APPEND)
 	if err != nil {
 		return err
 	}

@@ -3,6 +3,7 @@ package progress
 import (
 	"context"
 	"encoding/xml"
+	"errors"
 	"fmt"
 	"os"
 	"strings"
@@ -10,6 +11,7 @@ import (
 	"github.com/sprint-ml/sprint/jobs/executor"
 	"github.com/sprint-ml/sprint/jobs/report/document"
 	"github.com/sprint-ml/sprint/jobs/runs"
+	"github.com/sprint-ml/sprint/ml/plainfile"
 	"github.com/sprint-ml/sprint/storage"
 )
 
@@ -129,7 +131,7 @@ func TouchJUnit(path string) error {
 	if path == "" {
 		return nil
 	}
-	f, err := os.OpenFile(path, os.O_CREATE|os.O_WRONLY, 0o644)
+	f, err := plainfile.OpenToWrite(path, os.O_CREATE)
 	if err != nil {
 		return err
 	}
@@ -145,5 +147,10 @@ func WriteJUnit(path string, j *JUnit) error {
 	if err != nil {
 		return err
 	}
-	return os.WriteFile(path, append([]byte(xml.Header), append(body, '\n')...), 0o644)
+	f, err := plainfile.OpenToWrite(path, os.O_CREATE|os.O_TRUNC)
+	if err != nil {
+		return err
+	}
+	_, err = f.Write(append([]byte(xml.Header), append(body, '\n')...))
+	return errors.Join(err, f.Close())
 }

@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"encoding/csv"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"math"
 	"net"
@@ -88,6 +89,36 @@ func TestClassifyRefusesItsInput(t *testing.T) {
 		if code != want || stdout != "" || !strings.Contains(stderr, "jsonl, csv or parquet") {
 			t.Errorf("%v: code %d, want %d: %s%s", flags, code, want, stdout, stderr)
 		}
+	}
+}
+
+// TestClassifyKeepsItsInput: answers are not written over the rows, whatever the file is
+// called; the rows stay.
+func TestClassifyKeepsItsInput(t *testing.T) {
+	dir := t.TempDir()
+	write(t, dir, map[string]string{"taxonomy.yaml": goodTaxonomy, "thresholds.json": "{}", "rows.jsonl": classifyInput})
+	if err := errors.Join(os.Link(filepath.Join(dir, "rows.jsonl"), filepath.Join(dir, "hard.jsonl")), os.Symlink("rows.jsonl", filepath.Join(dir, "soft.jsonl"))); err != nil {
+		t.Skip(err)
+	}
+	stdin, err := os.Open(filepath.Join(dir, "rows.jsonl"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer stdin.Close()
+	t.Chdir(dir)
+	for _, input := range []string{"rows.jsonl", "soft.jsonl", "-", ""} {
+		for _, output := range []string{"./rows.jsonl", "hard.jsonl", "soft.jsonl"} {
+			var out, said bytes.Buffer
+			env := []string{"HOME=" + t.TempDir(), "PATH=" + os.Getenv("PATH")}
+			code := run(t.Context(), []string{"classify", "--device", "go", "--model", "./", "--input", input, "--output", output}, env, stdin, &out, &said)
+			data, err := os.ReadFile("rows.jsonl")
+			if code != 2 || !strings.Contains(said.String(), "--output "+output+" is the file of the input") || err != nil || string(data) != classifyInput {
+				t.Errorf("%q to %s: code %d, %v: %s", input, output, code, err, said.String())
+			}
+		}
+	}
+	if code, _, stderr := exec(t, dir, "classify", "--device", "go", "--model", "./", "--input", "/dev/null", "--output", "/dev/null"); code != 0 {
+		t.Errorf("a device that is both: code %d, %s", code, stderr)
 	}
 }
 

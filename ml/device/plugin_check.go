@@ -5,8 +5,8 @@ import (
 	"debug/macho"
 	"errors"
 	"fmt"
+	"github.com/sprint-ml/sprint/ml/plainfile"
 	"io"
-	"os"
 	"runtime"
 )
 
@@ -20,7 +20,7 @@ const entryPoint = "GetPjrtApi"
 // checkLibrary reads as much of a shared library as tells a plugin for this
 // machine from a text file, another architecture or a truncated download.
 func checkLibrary(path string) error {
-	f, err := os.Open(path)
+	f, err := plainfile.Open(path)
 	if err != nil {
 		return fmt.Errorf("open the plugin: %w", err)
 	}

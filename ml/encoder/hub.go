@@ -19,6 +19,7 @@ import (
 
 	"github.com/gofrs/flock"
 	"github.com/hashicorp/go-retryablehttp"
+	"github.com/sprint-ml/sprint/ml/plainfile"
 	"github.com/sprint-ml/sprint/ml/wheel"
 )
 
@@ -63,6 +64,9 @@ func newHub(ref string, o Options) (*hub, error) {
 	c.HTTPClient.CheckRedirect = checkRedirect
 	return &hub{base: base.String(), token: token, client: c.StandardClient()}, nil
 }
+
+// maxHubJSON caps what the hub says of a revision, and what is kept of an entry.
+const maxHubJSON = 16 << 20
 
 // maxRedirects is net/http's own limit.
 const maxRedirects = 10
@@ -170,8 +174,7 @@ func askHub(ctx context.Context, id *ID, o Options) error {
 		SHA  string   `json:"sha"`
 		Tags []string `json:"tags"`
 	}
-	const maxInfo = 16 << 20
-	if err := json.NewDecoder(io.LimitReader(resp.Body, maxInfo)).Decode(&info); err != nil {
+	if err := json.NewDecoder(io.LimitReader(resp.Body, maxHubJSON)).Decode(&info); err != nil {
 		return &FetchError{Ref: id.Ref, Message: "the hub's answer cannot be read", Err: err}
 	}
 	if !fullHash.MatchString(info.SHA) {
@@ -285,7 +288,7 @@ func (h *hub) fetchAll(ctx context.Context, id ID, part string, o Options) error
 // verifyHub checks every file of an entry against its record; a missing entry is
 // fs.ErrNotExist.
 func verifyHub(dir string, id ID) error {
-	data, err := os.ReadFile(filepath.Join(dir, recordFile))
+	data, err := plainfile.Read(filepath.Join(dir, recordFile), maxHubJSON)
 	if err != nil {
 		return err
 	}

@@ -1,6 +1,7 @@
 // Package plainfile opens files of folders that anyone may have made. Links are
 // followed; what they lead to must be a plain file, since a fifo has no end and a device
-// no size. It imports nothing of this module.
+// no size. It imports nothing of this module, and knows no models: any package may
+// import it. pipe.go opens what a user may mean to be a pipe.
 package plainfile
 
 import (
@@ -77,10 +78,17 @@ func Read(path string, most int64) ([]byte, error) {
 
 // Same reports whether two paths lead to one plain file, by links of either kind.
 func Same(a, b string) bool {
-	x, err := os.Stat(a)
-	if err != nil || !x.Mode().IsRegular() {
-		return false
-	}
-	y, err := os.Stat(b)
-	return err == nil && os.SameFile(x, y)
+	info, err := os.Stat(a)
+	return err == nil && same(info, b)
+}
+
+// SameAs reports whether an open file is the plain file that a path leads to.
+func SameAs(f *os.File, path string) bool {
+	info, err := f.Stat()
+	return err == nil && same(info, path)
+}
+
+func same(a fs.FileInfo, path string) bool {
+	b, err := os.Stat(path)
+	return err == nil && a.Mode().IsRegular() && os.SameFile(a, b)
 }

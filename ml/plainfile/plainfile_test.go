@@ -37,3 +37,34 @@ func TestRead(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+// TestSame: links of both kinds are the same file; devices, folders and what is not there
+// are none.
+func TestSame(t *testing.T) {
+	dir := t.TempDir()
+	at := func(name string) string { return filepath.Join(dir, name) }
+	for _, name := range []string{"a", "b"} {
+		if err := os.WriteFile(at(name), []byte("equal"), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := errors.Join(os.Link(at("a"), at("hard")), os.Symlink("a", at("soft"))); err != nil {
+		t.Skip(err)
+	}
+	f, err := os.Open(at("hard"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	for _, c := range []struct {
+		a, b string
+		same bool
+	}{{"a", "a", true}, {"a", "hard", true}, {"soft", "hard", true}, {"a", "b", false}, {"a", "none", false}, {"none", "none", false}, {".", ".", false}} {
+		if plainfile.Same(at(c.a), at(c.b)) != c.same {
+			t.Errorf("%s and %s: the same is not %v", c.a, c.b, c.same)
+		}
+	}
+	if plainfile.Same(os.DevNull, os.DevNull) || !plainfile.SameAs(f, at("soft")) || plainfile.SameAs(f, at("b")) {
+		t.Error("a device is a file, or an open file is not its own")
+	}
+}

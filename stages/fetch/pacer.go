@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/gofrs/flock"
+	"github.com/sprint-ml/sprint/ml/plainfile"
 )
 
 // pacer paces requests to GDELT. Its file holds the time of the next free slot
@@ -78,7 +79,7 @@ func (c *pacer) update(change func(next time.Time) time.Time) error {
 	}
 	defer lock.Unlock() //nolint:errcheck // the lock dies with the process anyway
 	var next time.Time
-	if b, _ := os.ReadFile(c.path); len(b) == 8 {
+	if b, _ := plainfile.Read(c.path, 8); len(b) == 8 {
 		next = time.Unix(0, int64(binary.LittleEndian.Uint64(b)))
 		if next.Sub(c.now()) > maxWait {
 			next = time.Time{}

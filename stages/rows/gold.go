@@ -5,10 +5,10 @@ import (
 	"context"
 	"fmt"
 	"io"
-	"os"
 	"slices"
 	"strings"
 
+	"github.com/sprint-ml/sprint/ml/plainfile"
 	"github.com/sprint-ml/sprint/stages"
 	"github.com/sprint-ml/sprint/stages/rows/table"
 )
@@ -143,7 +143,7 @@ func OpenGold(ctx context.Context, files stages.Files, path string, categories [
 // OpenPlannedGold reads a local gold set where a plan is checked, before any stage
 // runs. A set that is missing or cannot be read is a Failure of CodePlan.
 func OpenPlannedGold(path string, categories []string) (*Gold, error) {
-	r, err := os.Open(path)
+	r, err := plainfile.Open(path)
 	if err != nil {
 		return nil, stages.Fail(stages.CodePlan, "a gold set is a csv, jsonl or parquet file", "cannot read the gold set: %w", err)
 	}

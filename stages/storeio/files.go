@@ -8,8 +8,8 @@ import (
 	"fmt"
 	"hash"
 	"io"
-	"os"
 
+	"github.com/sprint-ml/sprint/ml/plainfile"
 	"github.com/sprint-ml/sprint/stages"
 	"github.com/sprint-ml/sprint/storage"
 )
@@ -38,7 +38,7 @@ func (f Files) Open(ctx context.Context, name string) (io.ReadCloser, error) {
 func OpenFile(ctx context.Context, name string) (io.ReadCloser, error) {
 	bucket, key, ok := storage.SplitURL(name)
 	if !ok {
-		return os.Open(storage.LocalPath(name))
+		return plainfile.Open(storage.LocalPath(name))
 	}
 	s, err := storage.Open(ctx, bucket, nil)
 	if err != nil {

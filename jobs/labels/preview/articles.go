@@ -2,7 +2,6 @@ package preview
 
 import (
 	"fmt"
-	"os"
 	"slices"
 	"strings"
 	"time"
@@ -11,6 +10,7 @@ import (
 	"github.com/sprint-ml/sprint/jobs/evaluate"
 	"github.com/sprint-ml/sprint/jobs/graph"
 	"github.com/sprint-ml/sprint/jobs/labels"
+	"github.com/sprint-ml/sprint/ml/plainfile"
 	"github.com/sprint-ml/sprint/stages"
 	"github.com/sprint-ml/sprint/stages/fetch"
 	"github.com/sprint-ml/sprint/stages/rows"
@@ -98,7 +98,7 @@ func (p *matcher) file(path string, layout rows.Layout) ([]rows.Row, error) {
 	if strings.Contains(path, "://") {
 		return nil, stages.Fail(stages.CodePlan, fmt.Sprintf("`%s` brings it in", commandline.Of("run", p.o.Plan.File).Flag("until", "fetch")), "%s is not on this machine", path)
 	}
-	f, err := os.Open(path)
+	f, err := plainfile.Open(path)
 	if err != nil {
 		return nil, &graph.MissingFile{Path: path, Err: err}
 	}

@@ -2,10 +2,10 @@ package preview
 
 import (
 	"context"
-	"os"
 
 	"github.com/sprint-ml/sprint/jobs/labels"
 	"github.com/sprint-ml/sprint/ml/keywords"
+	"github.com/sprint-ml/sprint/ml/plainfile"
 	"github.com/sprint-ml/sprint/ml/taxonomy"
 	"github.com/sprint-ml/sprint/stages"
 )
@@ -48,9 +48,12 @@ func (p *matcher) result(title, description string) Text {
 	return out
 }
 
+// maxTests caps a file of rule tests.
+const maxTests = 16 << 20
+
 // tests runs a file of rule tests.
 func (p *matcher) tests() (*Tests, error) {
-	data, err := os.ReadFile(p.o.Tests)
+	data, err := plainfile.Read(p.o.Tests, maxTests)
 	if err != nil {
 		return nil, stages.Fail(stages.CodePlan, "--test names a file of rule tests", "cannot read the rule tests: %w", err)
 	}

@@ -14,7 +14,6 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
-	"os"
 	"path/filepath"
 	"runtime/debug"
 	"strings"
@@ -25,6 +24,7 @@ import (
 	"github.com/sprint-ml/sprint/config/options"
 	"github.com/sprint-ml/sprint/jobs/commandline"
 	"github.com/sprint-ml/sprint/jobs/progress/sanitize"
+	"github.com/sprint-ml/sprint/ml/plainfile"
 	"github.com/sprint-ml/sprint/stages"
 )
 
@@ -193,6 +193,9 @@ func Version() string {
 	return v
 }
 
+// maxSecret caps the file of a secret; keys and tokens have a few kilobytes at most.
+const maxSecret = 64 << 10
+
 // Secret resolves a reference: env:NAME or file:PATH.
 func (a *App) Secret(ref string) (string, error) {
 	kind, name, _ := strings.Cut(ref, ":")
@@ -203,7 +206,7 @@ func (a *App) Secret(ref string) (string, error) {
 		}
 		return "", fmt.Errorf("the environment variable %s is empty", name)
 	case "file":
-		b, err := os.ReadFile(name)
+		b, err := plainfile.Read(name, maxSecret)
 		if err != nil {
 			return "", err
 		}

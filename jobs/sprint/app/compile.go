@@ -9,7 +9,9 @@ import (
 
 	"github.com/spf13/cobra"
 	"github.com/sprint-ml/sprint/config"
+	"github.com/sprint-ml/sprint/config/strictyaml"
 	"github.com/sprint-ml/sprint/jobs/graph"
+	"github.com/sprint-ml/sprint/stages"
 	"github.com/sprint-ml/sprint/stages/all"
 	"github.com/sprint-ml/sprint/storage"
 )
@@ -22,8 +24,11 @@ type PlanFlags struct {
 // Add gives a command the flags.
 func (p *PlanFlags) Add(cmd *cobra.Command) {
 	cmd.Flags().StringArrayVar(&p.set, "set", nil, "override an option: stage.option=YAML (repeatable)")
-	cmd.Flags().StringArrayVar(&p.values, "values", nil, "YAML file of {stage: {option: value}} (repeatable)")
+	cmd.Flags().StringArrayVar(&p.values, "values", nil, "YAML file, or a pipe, of {stage: {option: value}} (repeatable)")
 }
+
+// Values are the files of --values.
+func (p *PlanFlags) Values() []string { return p.values }
 
 // PlanArg is the plan's path: the argument, or plan.yaml here.
 func PlanArg(args []string) string {
@@ -68,7 +73,7 @@ func (a *App) Compile(ctx context.Context, cmd *cobra.Command, path string, p *P
 	if err != nil {
 		return nil, err
 	}
-	options, err := config.NewOptions(plan, config.Overrides{Set: p.set, Env: a.Env, Values: p.values})
+	options, err := p.options(ctx, a, plan, cfg.Deadline)
 	if err != nil {
 		return nil, err
 	}
@@ -85,6 +90,26 @@ func (a *App) Compile(ctx context.Context, cmd *cobra.Command, path string, p *P
 		return nil, err
 	}
 	return c, nil
+}
+
+// options merges the options of a plan's stages. A file of values may be a pipe, which
+// is waited for no longer than the deadline; 0 is none.
+func (p *PlanFlags) options(ctx context.Context, a *App, plan *config.Plan, deadline time.Duration) (*config.Options, error) {
+	waiting, stop := context.WithCancel(ctx)
+	if deadline > 0 {
+		waiting, stop = context.WithTimeout(ctx, deadline)
+	}
+	defer stop()
+	o, err := config.NewOptions(plan, config.Overrides{Set: p.set, Env: a.Env, Values: p.values, Read: func(path string) ([]byte, error) {
+		return strictyaml.ReadPipe(waiting, path)
+	}})
+	if err != nil && ctx.Err() == nil && waiting.Err() != nil {
+		return nil, stages.Fail(stages.CodeDeadline, "nothing was begun", "the --values did not come within the deadline of %s", deadline)
+	}
+	if err != nil {
+		return nil, Interrupted(ctx, err)
+	}
+	return o, nil
 }
 
 // CompileOnStore compiles a plan with all that it names, and opens the store of

@@ -17,6 +17,7 @@ import (
 	"github.com/sprint-ml/sprint/jobs/executor"
 	"github.com/sprint-ml/sprint/jobs/sprint/app"
 	"github.com/sprint-ml/sprint/ml/classify"
+	"github.com/sprint-ml/sprint/ml/plainfile"
 	"github.com/sprint-ml/sprint/stages"
 	"github.com/sprint-ml/sprint/stages/rows"
 	"github.com/sprint-ml/sprint/storage"
@@ -58,6 +59,9 @@ are used if there. Texts can be given as arguments too.`,
 			}
 			if !slices.Contains([]string{"", rows.JSONL, rows.CSV, rows.Parquet}, format) {
 				return &diagnostic.UsageError{Message: fmt.Sprintf("--format %s: the input is jsonl, csv or parquet", format)}
+			}
+			if overwrites(a, output, input, len(args) > 0) {
+				return &diagnostic.UsageError{Message: fmt.Sprintf("--output %s is the file of the input: its rows would be lost", output), Hint: "name another file for the answers"}
 			}
 			c, done, err := openModel(ctx, a, cmd, &m)
 			if err != nil {
@@ -159,6 +163,19 @@ func eachText(ctx context.Context, a *app.App, args []string, input, format stri
 		err = rows.Unreadable(stages.CodeStage, "--format says what the input is: jsonl, csv or parquet", "read the input", err)
 	}
 	return err
+}
+
+// overwrites reports whether the file of the answers is that of the input, under
+// whichever name.
+func overwrites(a *app.App, output, input string, texts bool) bool {
+	if texts || output == "-" || output == "" {
+		return false
+	}
+	if input == "-" || input == "" {
+		stdin, isFile := a.Stdin.(*os.File)
+		return isFile && plainfile.SameAs(stdin, output)
+	}
+	return plainfile.Same(input, output)
 }
 
 // answerSink is the sink of --output, in the format of its extension.

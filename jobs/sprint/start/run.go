@@ -20,6 +20,7 @@ import (
 	"github.com/sprint-ml/sprint/jobs/report/render"
 	"github.com/sprint-ml/sprint/jobs/runs"
 	"github.com/sprint-ml/sprint/jobs/sprint/app"
+	"github.com/sprint-ml/sprint/ml/plainfile"
 	"github.com/sprint-ml/sprint/stages/all"
 )
 
@@ -104,6 +105,11 @@ func (f *runFlags) selection() jobs.Selection {
 // the result, whatever happens.
 func runAndReport(ctx context.Context, a *app.App, cmd *cobra.Command, path string, f *runFlags) error {
 	jsonOut := a.Flags.Output == "json" || a.Flags.Output == "" && a.Getenv("SPRINT_OUTPUT") == "json"
+	for _, input := range append([]string{path}, f.Values()...) {
+		if plainfile.Same(input, f.junit) {
+			return &diagnostic.UsageError{Message: fmt.Sprintf("--junit %s is %s itself, which it would replace", f.junit, input), Hint: "name another file"}
+		}
+	}
 	if err := progress.TouchJUnit(f.junit); err != nil {
 		return &diagnostic.UsageError{Message: fmt.Sprintf("cannot write --junit: %v", err), Hint: "its folder must exist"}
 	}
