@@ -29,6 +29,18 @@ func TestCanonicalFollowsRFC8785(t *testing.T) {
 }
 
 // Numbers of RFC 8785, appendix B, given by their bits.
+// TestCanonicalIsOfOneValue: what follows a value is not left out of a key.
+func TestCanonicalIsOfOneValue(t *testing.T) {
+	for _, raw := range []string{`{"a":1} {"a":2}`, `1 2`, `{} x`, `[]]`} {
+		if got, err := key.Canonical([]byte(raw)); err == nil {
+			t.Errorf("%s is %s", raw, got)
+		}
+	}
+	if got, err := key.Canonical([]byte(" {} \n")); err != nil || string(got) != "{}" {
+		t.Errorf("space around a value: %s, %v", got, err)
+	}
+}
+
 func TestCanonicalNumbers(t *testing.T) {
 	for bits, want := range map[uint64]string{
 		0x0000000000000001: "5e-324", 0x8000000000000001: "-5e-324", 0x7fefffffffffffff: "1.7976931348623157e+308",

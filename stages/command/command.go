@@ -66,7 +66,7 @@ type Options struct {
 	Files   []string          `yaml:"files" path:"true" key:"-" doc:"files that the program needs, keyed by their bytes"`
 	Env     []string          `yaml:"env" doc:"names of variables to pass on; their values do not enter the key"`
 	Secrets map[string]string `yaml:"secrets" secret:"true" key:"-" doc:"variables whose value is a reference, env:NAME or file:PATH; never logged"`
-	Grace   time.Duration     `yaml:"grace" default:"10s" key:"-" doc:"time between SIGTERM and SIGKILL on cancel"`
+	Grace   time.Duration     `yaml:"grace" default:"10s" min:"0s" key:"-" doc:"time between SIGTERM and SIGKILL on cancel"`
 }
 
 var (

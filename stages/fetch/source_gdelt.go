@@ -22,7 +22,7 @@ type GDELT struct {
 	MaxPerDomain int           `yaml:"max_per_domain" default:"0" min:"0" doc:"most rows of one outlet; 0 for no cap"`
 	MaxMissing   float64       `yaml:"max_missing" default:"0.1" min:"0" max:"1" doc:"share of windows that may fail for good"`
 	Endpoint     string        `yaml:"endpoint" default:"https://api.gdeltproject.org/api/v2/doc/doc" key:"-" doc:"address of the API"`
-	Pace         time.Duration `yaml:"pace" default:"5s" key:"-" doc:"least time between two requests of this machine"`
+	Pace         time.Duration `yaml:"pace" default:"5s" min:"0s" key:"-" doc:"least time between two requests of this machine"`
 }
 
 const day = "2006-01-02"

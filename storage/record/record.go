@@ -15,6 +15,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"slices"
 )
 
@@ -80,11 +81,17 @@ func recordDigest(o Object) string {
 	return hex.EncodeToString(h.Sum(nil))
 }
 
-// DecodeStrict decodes JSON that has no other fields than into.
+// DecodeStrict decodes JSON that has no other fields than into, and nothing behind it.
 func DecodeStrict(data []byte, into any) error {
 	d := json.NewDecoder(bytes.NewReader(data))
 	d.DisallowUnknownFields()
-	return d.Decode(into)
+	if err := d.Decode(into); err != nil {
+		return err
+	}
+	if _, err := d.Token(); err != io.EOF {
+		return errors.New("something follows the JSON value")
+	}
+	return nil
 }
 
 // Decode returns the record under a key. An error says that it is damaged.

@@ -68,3 +68,18 @@ func FuzzDocument(f *testing.F) {
 		}
 	})
 }
+
+// TestHeaderIsOneValue: a line on which something follows the header is no header.
+func TestHeaderIsOneValue(t *testing.T) {
+	var none *record.Keyring
+	good := none.Encode("a/b", []byte("body"))
+	line, body, _ := bytes.Cut(good, []byte{'\n'})
+	for _, more := range []string{"{}", "x", " 1"} {
+		if _, err := record.Decode("a/b", []byte(string(line)+more+"\n"+string(body))); err == nil {
+			t.Errorf("a header followed by %q is taken", more)
+		}
+	}
+	if _, err := record.Decode("a/b", good); err != nil {
+		t.Error(err)
+	}
+}

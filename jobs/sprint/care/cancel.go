@@ -46,6 +46,9 @@ the command that started it continues it. Without RUN the newest live run.`,
 }
 
 func cancelRun(ctx context.Context, a *app.App, store *storage.Store, args []string, reason string, wait time.Duration) error {
+	if wait < 0 {
+		return &diagnostic.UsageError{Message: fmt.Sprintf("--wait %s is no time to wait", wait), Hint: "0 only asks"}
+	}
 	var s runs.Status
 	var err error
 	if len(args) == 0 {
