@@ -1,6 +1,7 @@
 package bucket
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"maps"
@@ -31,6 +32,10 @@ func parseURL(raw string) (*url.URL, driver, error) {
 		}
 		if query != "" {
 			return nil, driver{}, invalidURL(raw, "file:// takes no parameters")
+		}
+		if isURL && !filepath.IsAbs(filepath.FromSlash(dir)) {
+			// A host of that name is meant, or a folder: one may be taken for the other.
+			return nil, driver{}, invalidURL(raw, "what follows file:// is no whole path; write file:///FOLDER for one, or %q for the folder from here", cmp.Or(dir, "."))
 		}
 		dir, err := filepath.Abs(filepath.FromSlash(dir))
 		if err != nil {
