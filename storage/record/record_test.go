@@ -2,6 +2,8 @@ package record_test
 
 import (
 	"bytes"
+	"crypto/sha256"
+	"fmt"
 	"strings"
 	"testing"
 
@@ -69,17 +71,17 @@ func FuzzDocument(f *testing.F) {
 	})
 }
 
-// TestHeaderIsOneValue: a line on which something follows the header is no header.
-func TestHeaderIsOneValue(t *testing.T) {
-	var none *record.Keyring
-	good := none.Encode("a/b", []byte("body"))
-	line, body, _ := bytes.Cut(good, []byte{'\n'})
-	for _, more := range []string{"{}", "x", " 1"} {
-		if _, err := record.Decode("a/b", []byte(string(line)+more+"\n"+string(body))); err == nil {
-			t.Errorf("a header followed by %q is taken", more)
+// TestNothingFollowsAValue: what stands behind a JSON value is not overlooked, in a list
+// of files as in the header of a record of the first format.
+func TestNothingFollowsAValue(t *testing.T) {
+	header := fmt.Sprintf(`{"sprint":1,"sha256":"%x"}`, sha256.Sum256([]byte("body")))
+	for more, good := range map[string]bool{"": true, " ": true, "{}": false, "x": false, " 1": false, "]": false} {
+		var list []int
+		if err := record.DecodeStrict([]byte("[1]"+more), &list); (err == nil) != good {
+			t.Errorf("a list followed by %q: %v", more, err)
 		}
-	}
-	if _, err := record.Decode("a/b", good); err != nil {
-		t.Error(err)
+		if _, err := record.Decode("a/b", []byte(header+more+"\nbody")); (err == nil) != good {
+			t.Errorf("a header followed by %q: %v", more, err)
+		}
 	}
 }
