@@ -10,13 +10,26 @@ import (
 // TestReleasedFormats: stores that earlier programs wrote, one for each format of
 // records, are read for ever. testdata/stores holds what format's writer left of a
 // plan with a stage that succeeds and one that fails, a release of two texts, an
-// alias and a checkpoint.
+// alias and a checkpoint. The one of format 3 is signed, with the key that lies beside
+// it, which guards nothing.
 func TestReleasedFormats(t *testing.T) {
-	for _, format := range []string{"format-1", "format-2"} {
+	for _, format := range []string{"format-1", "format-2", "format-3"} {
 		t.Run(format, func(t *testing.T) {
 			dir := t.TempDir()
 			if err := os.CopyFS(filepath.Join(dir, "store"), os.DirFS(filepath.Join("testdata/stores", format))); err != nil {
 				t.Fatal(err)
+			}
+			var key []string
+			if format == "format-3" {
+				text, err := os.ReadFile("testdata/stores/test-key-of-format-3")
+				if err != nil {
+					t.Fatal(err)
+				}
+				write(t, dir, map[string]string{"key": string(text), "key.yaml": "store_key: file:key\n", "other": strings.Repeat("x", 64), "other.yaml": "store_key: file:other\n"})
+				key = []string{"--config", "key.yaml"}
+				if code, out, stderr := exec(t, dir, "artifacts", "cat", "make.rows", "--store", "store", "--config", "other.yaml"); code != 9 {
+					t.Errorf("with another key: code %d, %s%s", code, out, stderr)
+				}
 			}
 			for _, c := range []struct {
 				args []string
@@ -36,7 +49,7 @@ func TestReleasedFormats(t *testing.T) {
 				{[]string{"gc"}, 0, "WOULD DELETE"},
 				{[]string{"unlock"}, 0, ""},
 			} {
-				code, out, stderr := exec(t, dir, append(c.args, "--store", "store")...)
+				code, out, stderr := exec(t, dir, append(append(c.args, "--store", "store"), key...)...)
 				if code != c.code || !strings.Contains(out, c.want) {
 					t.Errorf("%v: code %d, %s%s; want %d and %q", c.args, code, out, stderr, c.code, c.want)
 				}
