@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"go/ast"
 	"go/parser"
@@ -13,6 +14,7 @@ import (
 	"testing"
 	"unicode"
 
+	"github.com/spf13/pflag"
 	"github.com/sprint-ml/sprint/jobs/sprint/app"
 )
 
@@ -131,7 +133,7 @@ func checkShown(words []string) error {
 	if err != nil {
 		return err
 	}
-	if err := cmd.ParseFlags(rest); err != nil {
+	if err := cmd.ParseFlags(rest); err != nil && !errors.Is(err, pflag.ErrHelp) {
 		return err
 	}
 	if args := cmd.Flags().Args(); cmd.HasSubCommands() && len(args) > 0 {

@@ -7,9 +7,9 @@ import (
 	"io"
 	"slices"
 	"strings"
+	"syscall"
 
 	"github.com/spf13/cobra"
-	"github.com/sprint-ml/sprint/config/diagnostic"
 	"github.com/sprint-ml/sprint/jobs/executor"
 	"github.com/sprint-ml/sprint/jobs/progress/sanitize"
 	"github.com/sprint-ml/sprint/jobs/sprint/app"
@@ -37,9 +37,12 @@ func execute(ctx context.Context, ending *app.Ending, args, env []string, stdin 
 	root.SetIn(stdin)
 	root.SetOut(stdout)
 	root.SetErr(a.Stderr)
-	err := root.ExecuteContext(ctx)
+	called, err := root.ExecuteContextC(ctx)
+	if err != nil && errors.Is(err, a.Stdout.Failed()) && errors.Is(err, syscall.EPIPE) {
+		err = nil // whoever read the answer has enough
+	}
 	// A script that reads a part of an answer must not take it for the whole.
-	if unwritten := a.Stdout.Flush(); err == nil && unwritten != nil {
+	if unwritten := a.Stdout.Flush(); err == nil && unwritten != nil && !errors.Is(unwritten, syscall.EPIPE) {
 		err = stages.Fail(stages.CodeEnvironment, "free space where standard output goes, then run the same command", "cannot write the answer: %w", unwritten)
 	}
 	var exit *app.ExitError
@@ -49,17 +52,15 @@ func execute(ctx context.Context, ending *app.Ending, args, env []string, stdin 
 	case errors.As(err, &exit):
 		return int(exit.Code)
 	}
+	if usage := usageOf(root, called, err); usage != nil {
+		err = usage
+	}
 	return reportError(a, err)
 }
 
 // reportError prints an error once, with the next step, and returns its code.
 func reportError(a *app.App, err error) int {
 	code := executor.Code(err)
-	if strings.HasPrefix(err.Error(), "unknown command") || strings.HasPrefix(err.Error(), "unknown flag") || strings.HasPrefix(err.Error(), "unknown shorthand") ||
-		strings.HasPrefix(err.Error(), "accepts ") || strings.HasPrefix(err.Error(), "requires ") || strings.HasPrefix(err.Error(), "flag needs") ||
-		strings.HasPrefix(err.Error(), "invalid argument") || strings.HasPrefix(err.Error(), "required flag") {
-		code = stages.CodeUsage
-	}
 	fmt.Fprintf(a.Stderr, "sprint: %s\n", a.Hint(redact.URLs(err.Error())))
 	if hint := executor.Hint(err); hint != "" {
 		fmt.Fprintf(a.Stderr, "       %s\n", a.Hint(hint))
@@ -76,7 +77,8 @@ keeps every artifact in a blob store, and does nothing twice: a stage whose
 options and inputs did not change is cached.
 
 ` + exitTable(),
-		SilenceErrors: true, SilenceUsage: true,
+		SilenceErrors: true, SilenceUsage: true, DisableSuggestions: true,
+		Version: app.Version(), CompletionOptions: cobra.CompletionOptions{DisableDefaultCmd: true},
 		Example: "  sprint init demo && sprint run demo/plan.yaml\n  sprint plan plan.yaml\n  sprint classify --model quickstart \"Storm closes the harbour\"",
 	}
 	f := root.PersistentFlags()
@@ -89,9 +91,12 @@ options and inputs did not change is cached.
 	f.BoolVar(&a.Flags.Offline, "offline", false, "use only what is in the cache and the store")
 	app.Overrides(f, "store", "cache", "offline")
 	root.AddCommand(slices.Concat(start.Commands(a), look.Commands(a), model.Commands(a), labels.Commands(a), care.Commands(a))...)
-	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error {
-		return &diagnostic.UsageError{Message: err.Error(), Hint: "`sprint help COMMAND` lists the flags"}
-	})
+	root.SetFlagErrorFunc(wrongFlag)
+	help := helpCommand(root)
+	root.SetHelpCommand(help)
+	root.AddCommand(help)
+	root.SetVersionTemplate("sprint {{.Version}}\n")
+	group(root)
 	return root
 }
 

@@ -56,6 +56,13 @@ func (p *Writer) Flush() error {
 	return p.err
 }
 
+// Failed is the error of the first write that failed, nil if none did.
+func (p *Writer) Failed() error {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.err
+}
+
 func (p *Writer) write(text []byte) error {
 	_, err := p.Out.Write(text)
 	if p.err == nil {

@@ -47,6 +47,8 @@ type App struct {
 	Flags               configFlags
 	AsJSON              bool // -o json of a command that prints a document
 
+	piped []byte // the plan that came from standard input
+
 	toldConfig bool               // that a config was found
 	store      string             // of the config that was loaded last
 	search     *config.FoundStore // how that was found; nil if it was named

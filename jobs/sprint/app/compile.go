@@ -2,15 +2,20 @@ package app
 
 import (
 	"context"
+	"fmt"
+	"io"
 	"log/slog"
 	"os"
 	"path/filepath"
+	"slices"
 	"time"
 
 	"github.com/spf13/cobra"
 	"github.com/sprint-ml/sprint/config"
+	"github.com/sprint-ml/sprint/config/diagnostic"
 	"github.com/sprint-ml/sprint/config/strictyaml"
 	"github.com/sprint-ml/sprint/jobs/graph"
+	"github.com/sprint-ml/sprint/jobs/progress/sanitize"
 	"github.com/sprint-ml/sprint/stages"
 	"github.com/sprint-ml/sprint/stages/all"
 	"github.com/sprint-ml/sprint/storage"
@@ -65,7 +70,7 @@ func (c *Compiled) Close(log *slog.Logger) {
 // Compile loads and compiles a plan. Without resolve nothing outside the plan
 // and its taxonomy is looked at.
 func (a *App) Compile(ctx context.Context, cmd *cobra.Command, path string, p *PlanFlags, resolve bool) (*Compiled, error) {
-	plan, err := config.LoadPlan(path)
+	plan, err := a.LoadPlan(path)
 	if err != nil {
 		return nil, err
 	}
@@ -111,6 +116,31 @@ func (p *PlanFlags) options(ctx context.Context, a *App, plan *config.Plan, dead
 	}
 	return o, nil
 }
+
+// stdin are the paths by which a plan comes from standard input.
+var stdin = []string{"-", "/dev/stdin"}
+
+// LoadPlan reads a plan file; - is standard input, whose paths are relative to the
+// working directory.
+func (a *App) LoadPlan(path string) (*config.Plan, error) {
+	if !slices.Contains(stdin, path) {
+		return config.LoadPlan(path)
+	}
+	if a.piped == nil {
+		if f, ok := a.Stdin.(*os.File); ok && sanitize.Terminal(f) != nil && !a.Quiet {
+			fmt.Fprintln(a.Stderr, "sprint: reading the plan from the terminal; end it with Ctrl-D")
+		}
+		data, err := io.ReadAll(io.LimitReader(a.Stdin, maxPlan))
+		if err != nil {
+			return nil, diagnostic.Errors{{Pos: diagnostic.Position{File: "-"}, Message: fmt.Sprintf("cannot read the plan: %v", err)}}
+		}
+		a.piped = data
+	}
+	return config.ParsePlan("-", a.piped)
+}
+
+// maxPlan is more than a plan may have.
+const maxPlan = 2 << 20
 
 // CompileOnStore compiles a plan with all that it names, and opens the store of
 // its config.

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -16,15 +17,34 @@ import (
 // JSONFlag gives a command the flag -o and sets asJSON by it before the command
 // runs.
 func (a *App) JSONFlag(cmd *cobra.Command, what string) {
+	a.FormatFlag(cmd, "json: "+what, "json")
+}
+
+// FormatFlag gives a command the flag -o with these words beside text, and returns
+// where the one that was given stands, empty for text. It sets AsJSON too.
+func (a *App) FormatFlag(cmd *cobra.Command, what string, words ...string) *string {
 	var format string
-	cmd.Flags().StringVarP(&format, "output", "o", "", "json: "+what)
+	cmd.Flags().StringVarP(&format, "output", "o", "", what)
 	cmd.PreRunE = func(*cobra.Command, []string) error {
-		a.AsJSON = format == "json"
-		if !a.AsJSON && format != "" && format != "text" {
-			return &diagnostic.UsageError{Message: fmt.Sprintf("-o %s: this command knows json and text", format)}
+		if format == "text" {
+			format = ""
 		}
+		if format != "" && !slices.Contains(words, format) {
+			known := append(slices.Clone(words), "text")
+			return &diagnostic.UsageError{Message: fmt.Sprintf("-o %s: this command knows %s and %s", format, strings.Join(known[:len(known)-1], ", "), "text"), Hint: meant(format, known)}
+		}
+		a.AsJSON = format == "json"
 		return nil
 	}
+	return &format
+}
+
+// meant is the word that was meant, empty if none is like it.
+func meant(word string, known []string) string {
+	if s := diagnostic.Suggest(word, known); strings.HasPrefix(s, "did you mean") {
+		return s
+	}
+	return ""
 }
 
 // Data is where an answer goes that is data: standard output as it is. On a terminal

@@ -9,7 +9,6 @@ import (
 	"text/tabwriter"
 
 	"github.com/spf13/cobra"
-	"github.com/sprint-ml/sprint/config"
 	"github.com/sprint-ml/sprint/config/options"
 	"github.com/sprint-ml/sprint/jobs/sprint/app"
 	"github.com/sprint-ml/sprint/storage"
@@ -23,7 +22,7 @@ func configCommand(a *app.App) *cobra.Command {
 		RunE: func(cmd *cobra.Command, args []string) error {
 			dir := ""
 			if len(args) > 0 {
-				plan, err := config.LoadPlan(app.PlanArg(args))
+				plan, err := a.LoadPlan(app.PlanArg(args))
 				if err != nil {
 					return err
 				}

@@ -1,7 +1,9 @@
 package care
 
 import (
+	"cmp"
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -48,6 +50,7 @@ func doctorCommand(a *app.App) *cobra.Command {
 			return nil
 		},
 	}
+	a.JSONFlag(cmd, "one JSON object per finding")
 	cmd.Flags().BoolVar(&install, "install", false, "fetch the pinned encoder and the device's plugin")
 	return cmd
 }
@@ -71,7 +74,20 @@ func (d *doctor) line(ok bool, what, text, fix string) {
 // hint is for what is missing but not needed.
 func (d *doctor) hint(what, text, fix string) { d.print("--  ", what, text, fix) }
 
+// finding is a line of doctor -o json.
+type finding struct {
+	What  string `json:"what"`
+	State string `json:"state"` // ok, bad, or missing where it is not needed
+	Text  string `json:"text"`
+	Fix   string `json:"fix,omitempty"`
+}
+
 func (d *doctor) print(mark, what, text, fix string) {
+	if d.a.AsJSON {
+		state := map[string]string{"ok  ": "ok", "BAD ": "bad"}[mark]
+		_ = json.NewEncoder(d.a.Stdout).Encode(finding{what, cmp.Or(state, "missing"), text, fix}) // Flush tells
+		return
+	}
 	fmt.Fprintf(d.a.Stdout, "%s%-9s %s\n", mark, what, text)
 	if fix != "" {
 		fmt.Fprintf(d.a.Stdout, "              fix: %s\n", fix)
@@ -192,7 +208,9 @@ func (d *doctor) store(ctx context.Context, full bool) {
 		d.line(true, "store", s.URL()+" can be written, read and created in", "")
 		return
 	}
-	fmt.Fprintf(d.a.Stdout, "    %-9s %s\n", "store", s.URL())
+	if !d.a.AsJSON {
+		fmt.Fprintf(d.a.Stdout, "    %-9s %s\n", "store", s.URL())
+	}
 	for _, p := range probe.Run(ctx, s.Bucket) {
 		switch {
 		case p.Err != nil:

@@ -1,6 +1,7 @@
 package care
 
 import (
+	"encoding/json"
 	"fmt"
 
 	"github.com/spf13/cobra"
@@ -9,9 +10,20 @@ import (
 )
 
 func versionCommand(a *app.App) *cobra.Command {
-	return &cobra.Command{
+	cmd := &cobra.Command{
 		Use: "version", Short: "Print the version", Args: cobra.NoArgs,
+		Example: "  sprint version\n  sprint version -o json",
 		RunE: func(*cobra.Command, []string) error {
+			if a.AsJSON {
+				kinds := map[string]int{}
+				for _, k := range all.All() {
+					kinds[k.Name] = k.Version
+				}
+				return json.NewEncoder(a.Stdout).Encode(struct {
+					Version string         `json:"version"`
+					Kinds   map[string]int `json:"kinds"`
+				}{app.Version(), kinds})
+			}
 			fmt.Fprintf(a.Stdout, "sprint %s\n", app.Version())
 			for _, k := range all.All() {
 				fmt.Fprintf(a.Stdout, "  %-8s v%d\n", k.Name, k.Version)
@@ -19,4 +31,6 @@ func versionCommand(a *app.App) *cobra.Command {
 			return nil
 		},
 	}
+	a.JSONFlag(cmd, "the version, and that of each kind")
+	return cmd
 }

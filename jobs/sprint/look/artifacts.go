@@ -56,6 +56,7 @@ of a tree: train.model/config.json.`,
 			return verifyArtifacts(ctx, a, s, args, every)
 		}),
 	}
+	a.JSONFlag(verify, "the report")
 	verify.Flags().BoolVar(&every, "all", false, "every object of the store: blobs, manifests, checkpoints, releases, records of runs")
 	cmd.AddCommand(ls, get, cat, verify)
 	return cmd

@@ -24,7 +24,7 @@ func modelsCommand(a *app.App) *cobra.Command {
 verify measured them on the gold set before the release, or on the test split
 (then the figure says so). GAIN is over the keywords, on the same rows.`,
 		Example: "  sprint models\n  sprint models quickstart@latest -o json",
-		RunE: a.OnStore(func(ctx context.Context, store *storage.Store, args []string) error {
+		RunE: a.OnStoreOrNone(func(ctx context.Context, store *storage.Store, args []string) error {
 			list, err := published(ctx, store, strings.Join(args, ""))
 			if err != nil {
 				return err
@@ -33,7 +33,7 @@ verify measured them on the gold set before the release, or on the test split
 				return app.WriteLines(a.Stdout, list)
 			}
 			if len(list) == 0 {
-				fmt.Fprintln(a.Stderr, "the store has no models; a plan's publish stage makes them")
+				fmt.Fprintf(a.Stdout, "no models: %s; a plan's publish stage makes them\n", a.Where(store))
 				return nil
 			}
 			return showModels(a, list)

@@ -1,6 +1,7 @@
 package start
 
 import (
+	"encoding/json"
 	"fmt"
 	"text/tabwriter"
 
@@ -29,13 +30,12 @@ func planCommand(a *app.App) *cobra.Command {
 			if err != nil {
 				return err
 			}
-			w := tabwriter.NewWriter(a.Stdout, 0, 0, 2, ' ', 0)
-			fmt.Fprintln(w, "STAGE\tWOULD\tWHY")
-			for _, name := range c.Graph.Names() {
-				v := e.Decisions[name]
-				fmt.Fprintf(w, "%s\t%s\t%s\n", name, app.Would(v), v.Reason)
+			if a.AsJSON {
+				err = json.NewEncoder(a.Stdout).Encode(foreseen(c, e))
+			} else {
+				err = showForeseen(a, c, e)
 			}
-			if err := w.Flush(); err != nil {
+			if err != nil {
 				return err
 			}
 			if exitCode && len(e.Work()) > 0 {
@@ -46,5 +46,42 @@ func planCommand(a *app.App) *cobra.Command {
 	}
 	f.Add(cmd)
 	cmd.Flags().BoolVar(&exitCode, "exit-code", false, "end with 6 if there is work")
+	a.JSONFlag(cmd, "what would happen to each stage, with its key")
 	return cmd
+}
+
+// foreseenStage is what plan -o json says of a stage.
+type foreseenStage struct {
+	Stage  string `json:"stage"`
+	Kind   string `json:"kind"`
+	Would  string `json:"would"` // run, continue, be cached, fail as before
+	Reason string `json:"reason"`
+	Key    string `json:"key,omitempty"` // absent while inputs are not there yet
+}
+
+// foreseenPlan is the answer of plan -o json.
+type foreseenPlan struct {
+	Plan   string          `json:"plan"`
+	Work   int             `json:"work"` // stages that would run
+	Stages []foreseenStage `json:"stages"`
+}
+
+func foreseen(c *app.Compiled, e *evaluate.Evaluation) foreseenPlan {
+	out := foreseenPlan{Plan: c.Plan.Name, Work: len(e.Work()), Stages: []foreseenStage{}}
+	for _, name := range c.Graph.Names() {
+		node, _ := c.Graph.Node(name)
+		d := e.Decisions[name]
+		out.Stages = append(out.Stages, foreseenStage{name, node.Kind.Name, app.Would(d), d.Reason, d.Key})
+	}
+	return out
+}
+
+func showForeseen(a *app.App, c *app.Compiled, e *evaluate.Evaluation) error {
+	w := tabwriter.NewWriter(a.Stdout, 0, 0, 2, ' ', 0)
+	fmt.Fprintln(w, "STAGE\tWOULD\tWHY")
+	for _, name := range c.Graph.Names() {
+		d := e.Decisions[name]
+		fmt.Fprintf(w, "%s\t%s\t%s\n", name, app.Would(d), d.Reason)
+	}
+	return w.Flush()
 }

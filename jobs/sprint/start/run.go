@@ -1,6 +1,7 @@
 package start
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -39,7 +40,7 @@ func runCommand(a *app.App) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "run [PLAN]",
 		Short: "Run a plan: only what is not done yet",
-		Long:  "Run the stages of a plan whose options or inputs changed since they were last\ndone. PLAN is a file, or a folder with plan.yaml; plan.yaml here by default.",
+		Long:  "Run the stages of a plan whose options or inputs changed since they were last\ndone. PLAN is a file, a folder with plan.yaml, or - for\nstandard input, with paths relative to the working directory; plan.yaml by default.",
 		Args:  cobra.MaximumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return runAndReport(cmd.Context(), a, cmd, app.PlanArg(args), &f)
@@ -116,6 +117,9 @@ func runAndReport(ctx context.Context, a *app.App, cmd *cobra.Command, path stri
 	res, err := runPlan(ctx, a, cmd, path, f)
 	if err != nil {
 		err = errors.Join(err, progress.WriteJUnit(f.junit, progress.NotBegun(path, err)))
+		if mode := cmp.Or(a.Flags.Output, a.Getenv("SPRINT_OUTPUT")); mode == "github" || (mode == "" || mode == "auto") && a.Getenv("GITHUB_ACTIONS") == "true" {
+			progress.AnnotateMistakes(a.Stdout.Out, "error", a.Getenv("GITHUB_WORKSPACE"), progress.Mistakes(err))
+		}
 		if jsonOut {
 			code := executor.Code(err)
 			r := runs.Result{Code: code, Class: code.Class(), Error: err.Error(), Hint: a.Hint(executor.Hint(err)), Stages: []runs.StageResult{}}
