@@ -86,7 +86,7 @@ func TestClassifyRefusesItsInput(t *testing.T) {
 		2: {"--input", "rows.jsonl", "--format", "xml"},
 	} {
 		code, stdout, stderr := exec(t, dir, append([]string{"classify", "--device", "go", "--model", "./"}, flags...)...)
-		if code != want || stdout != "" || !strings.Contains(stderr, "jsonl, csv or parquet") {
+		if code != want || stdout != "" || !strings.Contains(stderr, "jsonl, csv, parquet or text") {
 			t.Errorf("%v: code %d, want %d: %s%s", flags, code, want, stdout, stderr)
 		}
 	}

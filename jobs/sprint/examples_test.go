@@ -184,6 +184,7 @@ func prepareFolder(t *testing.T) *exampleFolder {
 		}
 	}
 	write(t, e.dir, map[string]string{
+		"texts.txt":       "Storm closes the harbour\n",
 		"rows.jsonl":      `{"title":"Storm closes the harbour"}` + "\n",
 		"rules_test.yaml": "tests:\n  - {text: Storm closes the harbour, want: emergencies/storm}\n",
 	})

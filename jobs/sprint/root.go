@@ -86,6 +86,7 @@ options and inputs did not change is cached.
 	f.StringVar(&a.Profile, "profile", "", "section of the config files to use")
 	f.BoolVarP(&a.Verbose, "verbose", "v", false, "log more")
 	f.BoolVarP(&a.Quiet, "quiet", "q", false, "log errors alone")
+	f.BoolVar(&a.Full, "full", false, "show tables as wide as they are, whatever the terminal's width")
 	f.StringVar(&a.Flags.Store, "store", "", "where artifacts and runs are kept: folder or file://, s3://, gs:// URL")
 	f.StringVar(&a.Flags.Cache, "cache", "", "folder for encoders and plugins, yours alone")
 	f.BoolVar(&a.Flags.Offline, "offline", false, "use only what is in the cache and the store")

@@ -4,6 +4,8 @@
 //     exit code
 //   - store.go: the store that is named or found, opened to write or to read
 //   - compile.go: a plan compiled, with or without the store of its config
+//   - log.go: the log as lines for people
+//   - terminal.go: how wide the terminal is, and whether it has colours
 //   - print.go: JSON, sizes, digests and warnings as commands print them
 //
 // It knows no command.
@@ -17,6 +19,7 @@ import (
 	"path/filepath"
 	"runtime/debug"
 	"strings"
+	"sync"
 	"sync/atomic"
 
 	"github.com/spf13/cobra"
@@ -44,6 +47,7 @@ type App struct {
 	// Flags of all commands.
 	ConfigFile, Profile string
 	Verbose, Quiet      bool
+	Full                bool // tables as wide as they are
 	Flags               configFlags
 	AsJSON              bool // -o json of a command that prints a document
 
@@ -96,17 +100,17 @@ type configFlags struct {
 	Deadline                               string
 }
 
-// Log is the program's logger: warnings by default, more with -v, errors
-// alone with -q.
+// Log is the program's logger: warnings in plain words by default, records of all
+// levels with -v, errors alone with -q.
 func (a *App) Log() *slog.Logger {
-	level := slog.LevelWarn
-	if a.Verbose {
-		level = slog.LevelDebug
+	if a.Verbose && !a.Quiet {
+		return slog.New(slog.NewTextHandler(a.Stderr, &slog.HandlerOptions{Level: slog.LevelDebug}))
 	}
+	level := slog.LevelWarn
 	if a.Quiet {
 		level = slog.LevelError
 	}
-	return slog.New(slog.NewTextHandler(a.Stderr, &slog.HandlerOptions{Level: level}))
+	return slog.New(&plainLog{mu: new(sync.Mutex), out: a.Stderr, level: level})
 }
 
 // Getenv looks a variable up in the environment that run was given.

@@ -17,7 +17,7 @@ import (
 // CheckStore checks a store, or some artifacts of it, shows what was found and ends
 // with code 9 unless all is whole.
 func (a *App) CheckStore(ctx context.Context, s *storage.Store, read integrity.Subset, only []integrity.Named) error {
-	show, end := a.progressLine()
+	show, end := a.ProgressLine()
 	c := integrity.Checker{Store: s, Read: read, Published: published, StoreFlag: a.StoreFlag(), Progress: func(p integrity.Progress) {
 		show(fmt.Sprintf("%d records, %d blobs of %s, %s read, %d faults", p.Records.Objects, p.Blobs.Objects, Size(p.Blobs.Bytes), Size(p.Read.Bytes), p.Faults))
 	}}
@@ -51,11 +51,11 @@ func published(m storage.Manifest) (p models.Publication, ok bool) {
 	return p, false
 }
 
-// progressLine shows how far something is, on a line of a terminal that end removes.
+// ProgressLine shows how far something is, on a line of a terminal that end removes.
 // Elsewhere both do nothing.
-func (a *App) progressLine() (show func(text string), end func()) {
+func (a *App) ProgressLine() (show func(text string), end func()) {
 	out := a.Stderr.Out
-	if a.Quiet || sanitize.Terminal(out) == nil || a.Getenv("TERM") == "dumb" {
+	if !a.Watched() {
 		return func(string) {}, func() {}
 	}
 	drawn := false

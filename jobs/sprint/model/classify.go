@@ -1,8 +1,9 @@
 // Package model holds the commands that use a model: classify, serve and promote.
-// Each file is a command. What answers is in jobs/answers and jobs/serve.
+// Each file is a command, or what one reads or shows. What answers is in jobs/answers and jobs/serve.
 package model
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -10,14 +11,15 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/spf13/cobra"
 	"github.com/sprint-ml/sprint/config/diagnostic"
 	"github.com/sprint-ml/sprint/jobs/answers"
 	"github.com/sprint-ml/sprint/jobs/executor"
+	"github.com/sprint-ml/sprint/jobs/progress/sanitize"
 	"github.com/sprint-ml/sprint/jobs/sprint/app"
 	"github.com/sprint-ml/sprint/ml/classify"
-	"github.com/sprint-ml/sprint/ml/plainfile"
 	"github.com/sprint-ml/sprint/stages"
 	"github.com/sprint-ml/sprint/stages/rows"
 	"github.com/sprint-ml/sprint/storage"
@@ -44,58 +46,99 @@ func (m *modelFlags) add(cmd *cobra.Command, a *app.App) {
 
 func classifyCommand(a *app.App) *cobra.Command {
 	var m modelFlags
-	var input, output, format string
+	var in input
+	var output, show string
 	var showAll bool
 	cmd := &cobra.Command{
 		Use: "classify --model REF [TEXT...]", Short: "Answer which categories texts belong to",
-		Long: `Answer for each row of the input, in order: a JSON line on stdout, or csv or
-parquet by the extension of --output. Rows need a title; description, id and url
-are used if there. Texts can be given as arguments too.`,
-		Example: "  sprint classify --model quickstart \"Storm closes the harbour\"\n  sprint classify --model quickstart --input rows.jsonl --output answers.csv",
+		Long: `Answer for each row of the input, in order: a table on a terminal, elsewhere a JSON
+line on stdout, or csv or parquet by the extension of --output. Rows need a title;
+description, id and url are used if there. Texts can be given as arguments too, or
+one a line: as a .txt file, on standard input or typed at a terminal. Blank lines
+are passed over.`,
+		Example: "  sprint classify --model quickstart \"Storm closes the harbour\"\n  sprint classify --model quickstart --input rows.jsonl --output answers.csv\n  sprint classify --model quickstart --input texts.txt -o table",
 		RunE: func(cmd *cobra.Command, args []string) error {
-			ctx := cmd.Context()
-			if len(args) > 0 && input != "" {
-				return &diagnostic.UsageError{Message: "texts and --input cannot be given together"}
-			}
-			if !slices.Contains([]string{"", rows.JSONL, rows.CSV, rows.Parquet}, format) {
-				return &diagnostic.UsageError{Message: fmt.Sprintf("--format %s: the input is jsonl, csv or parquet", format)}
-			}
-			if overwrites(a, output, input, len(args) > 0) {
-				return &diagnostic.UsageError{Message: fmt.Sprintf("--output %s is the file of the input: its rows would be lost", output), Hint: "name another file for the answers"}
-			}
-			c, done, err := openModel(ctx, a, cmd, &m)
-			if err != nil {
+			in.args = args
+			if err := in.check(); err != nil {
 				return err
 			}
-			defer done()
-			var end func() error // of the answers
-			w := &answers.Writer{Classifier: c, All: showAll, Open: func() (sink answers.Sink, err error) {
-				sink, end, err = answerSink(a, output, c)
-				return sink, err
-			}}
-			err = eachText(ctx, a, args, input, format, w.Row)
-			if err == nil {
-				err = w.Flush(ctx)
+			switch {
+			case !slices.Contains([]string{"", "json", "table"}, show):
+				return &diagnostic.UsageError{Message: fmt.Sprintf("-o %s: answers are shown as json or table", show), Hint: "csv and parquet are written to a file: --output answers.csv"}
+			case show != "" && output != "-":
+				return &diagnostic.UsageError{Message: fmt.Sprintf("-o %s is for standard output, --output writes to a file by its extension: choose one", show)}
 			}
-			if err == nil {
-				err = end()
+			if in.overwrittenBy(a, output) {
+				return &diagnostic.UsageError{Message: fmt.Sprintf("--output %s is the file of the input: its rows would be lost", output), Hint: "name another file for the answers"}
 			}
-			if err != nil {
-				return app.Interrupted(ctx, err)
-			}
-			if w.Bad > 0 {
-				fmt.Fprintf(a.Stderr, "sprint: %d of %d rows could not be classified\n", w.Bad, w.Rows)
-				return app.Exit(stages.CodeStage)
-			}
-			return nil
+			return classifyTexts(cmd.Context(), a, cmd, &m, &in, output, show, showAll)
 		},
 	}
 	m.add(cmd, a)
-	cmd.Flags().StringVarP(&input, "input", "i", "", "file of rows, - for stdin")
+	cmd.Flags().StringVarP(&in.file, "input", "i", "", "file of rows, - for stdin")
 	cmd.Flags().StringVar(&output, "output", "-", "file for the answers, - for stdout")
-	cmd.Flags().StringVar(&format, "format", "", "format of the input: jsonl, csv or parquet; by extension if absent")
+	cmd.Flags().StringVarP(&show, "show", "o", "", "json or table: how answers are shown on stdout; a table on a terminal, else json")
+	cmd.Flags().StringVar(&in.format, "format", "", "format of the input: jsonl, csv, parquet or text, one text a line; if absent by extension, or by how it begins")
 	cmd.Flags().BoolVar(&showAll, "all", false, "show categories below their threshold too")
 	return cmd
+}
+
+func classifyTexts(ctx context.Context, a *app.App, cmd *cobra.Command, m *modelFlags, in *input, output, show string, showAll bool) error {
+	c, done, err := openModel(ctx, a, cmd, m)
+	if err != nil {
+		return err
+	}
+	defer done()
+	var end func() error // of the answers
+	w := &answers.Writer{Classifier: c, All: showAll, Open: func() (sink answers.Sink, err error) {
+		sink, end, err = answerSink(a, output, show, c)
+		return sink, err
+	}}
+	visit, clearLine := paced(a, in, output, w)
+	err = in.each(ctx, a, visit)
+	if err == nil {
+		err = w.Flush(ctx)
+	}
+	clearLine()
+	if err == nil {
+		err = end()
+	}
+	if err != nil {
+		return app.Interrupted(ctx, err)
+	}
+	if w.Bad > 0 {
+		fmt.Fprintf(a.Stderr, "sprint: %d of %d rows could not be classified\n", w.Bad, w.Rows)
+		return app.Exit(stages.CodeStage)
+	}
+	return nil
+}
+
+// shownRows is how many rows are answered before the line that says how far it is.
+const shownRows = 128
+
+// paced gives rows to a writer: whoever types is answered at each line, whoever waits for
+// many sees how far it is.
+func paced(a *app.App, in *input, output string, w *answers.Writer) (visit func(context.Context, *rows.Row) error, clearLine func()) {
+	if in.asked(a) {
+		if !a.Quiet {
+			fmt.Fprintln(a.Stderr, "sprint: type a text a line; Ctrl-D ends")
+		}
+		return func(ctx context.Context, r *rows.Row) error { return errors.Join(w.Row(ctx, r), w.Flush(ctx)) }, func() {}
+	}
+	if output == "-" && sanitize.Terminal(a.Stdout.Out) != nil {
+		return w.Row, func() {} // the answers show it
+	}
+	line, clearLine := a.ProgressLine()
+	waiting, began := 0, time.Now()
+	return func(ctx context.Context, r *rows.Row) error {
+		err := w.Row(ctx, r)
+		if waiting++; err == nil && waiting%shownRows == 0 && a.Watched() {
+			if err = w.Flush(ctx); err == nil {
+				line(fmt.Sprintf("%d rows, %.0f/s", w.Rows, float64(w.Rows)/time.Since(began).Seconds()))
+			}
+		}
+		return err
+	}, clearLine
 }
 
 // openModel opens the model of a command's flags. If keywords answer for it, it
@@ -126,60 +169,13 @@ func openModel(ctx context.Context, a *app.App, cmd *cobra.Command, m *modelFlag
 	return c, done, err
 }
 
-// eachText visits the rows to classify in order, and in the place of those that cannot be
-// used what is wrong with them. It holds none of them.
-func eachText(ctx context.Context, a *app.App, args []string, input, format string, visit func(context.Context, *rows.Row) error) error {
-	for _, t := range args {
-		if err := visit(ctx, &rows.Row{Title: rows.NormalizeTitle(t)}); err != nil {
-			return err
-		}
+// answerSink is the sink of --output, in the format of its extension, or what shows
+// answers on standard output.
+func answerSink(a *app.App, output, show string, c *classify.Classifier) (answers.Sink, func() error, error) {
+	if output == "-" && (show == "table" || show == "" && sanitize.Terminal(a.Stdout.Out) != nil) {
+		s := &tableSink{out: a.Stdout, width: cmp.Or(a.Width(), 100), colour: a.Colour(), by: map[string]bool{}}
+		return s, s.end, nil
 	}
-	if len(args) > 0 {
-		return nil
-	}
-	r := a.Stdin
-	if input != "" && input != "-" {
-		f, err := os.Open(input)
-		if err != nil {
-			return &diagnostic.UsageError{Message: fmt.Sprintf("cannot read --input: %v", err)}
-		}
-		defer f.Close()
-		r = f
-	}
-	if format == "" {
-		var ok bool
-		if format, ok = rows.FormatOf(input); !ok {
-			format = rows.JSONL
-		}
-	}
-	var failed error // of the answers, not of the input
-	_, _, err := rows.Each(r, rows.Layout{Format: format}, &rows.Budget{}, func(row *rows.Row, _ []string) error {
-		if failed = ctx.Err(); failed == nil {
-			failed = visit(ctx, row)
-		}
-		return failed
-	})
-	if err != nil && failed == nil {
-		err = rows.Unreadable(stages.CodeStage, "--format says what the input is: jsonl, csv or parquet", "read the input", err)
-	}
-	return err
-}
-
-// overwrites reports whether the file of the answers is that of the input, under
-// whichever name.
-func overwrites(a *app.App, output, input string, texts bool) bool {
-	if texts || output == "-" || output == "" {
-		return false
-	}
-	if input == "-" || input == "" {
-		stdin, isFile := a.Stdin.(*os.File)
-		return isFile && plainfile.SameAs(stdin, output)
-	}
-	return plainfile.Same(input, output)
-}
-
-// answerSink is the sink of --output, in the format of its extension.
-func answerSink(a *app.App, output string, c *classify.Classifier) (answers.Sink, func() error, error) {
 	out := a.Data()
 	closeFile := func() error { return nil }
 	if output != "-" && output != "" {

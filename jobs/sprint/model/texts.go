@@ -1,0 +1,176 @@
+package model
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"unicode/utf8"
+
+	"github.com/sprint-ml/sprint/config/diagnostic"
+	"github.com/sprint-ml/sprint/jobs/progress/sanitize"
+	"github.com/sprint-ml/sprint/jobs/sprint/app"
+	"github.com/sprint-ml/sprint/ml/plainfile"
+	"github.com/sprint-ml/sprint/stages"
+	"github.com/sprint-ml/sprint/stages/rows"
+)
+
+// formatText is the format of an input with one text a line.
+const formatText = "text"
+
+// formats are the words of --format.
+var formats = []string{rows.JSONL, rows.CSV, rows.Parquet, formatText}
+
+// input says where the texts to classify come from.
+type input struct {
+	args   []string // texts; with any, nothing is read
+	file   string   // - or empty is standard input
+	format string   // of formats; empty is told from the name or the first bytes
+}
+
+func (in *input) check() error {
+	if len(in.args) > 0 && in.file != "" {
+		return &diagnostic.UsageError{Message: "texts and --input cannot be given together"}
+	}
+	if in.format != "" && !slices.Contains(formats, in.format) {
+		return &diagnostic.UsageError{Message: fmt.Sprintf("--format %s: the input is %s", in.format, strings.Join(formats[:3], ", ")+" or text"), Hint: diagnostic.Suggest(in.format, formats)}
+	}
+	return nil
+}
+
+// asked reports whether somebody types the texts at a terminal.
+func (in *input) asked(a *app.App) bool {
+	f, ok := a.Stdin.(*os.File)
+	return ok && len(in.args) == 0 && (in.file == "" || in.file == "-") && sanitize.Terminal(f) != nil
+}
+
+// overwrittenBy reports whether the file of the answers is that of the input, under
+// whichever name.
+func (in *input) overwrittenBy(a *app.App, output string) bool {
+	if len(in.args) > 0 || output == "-" || output == "" {
+		return false
+	}
+	if in.file == "-" || in.file == "" {
+		stdin, isFile := a.Stdin.(*os.File)
+		return isFile && plainfile.SameAs(stdin, output)
+	}
+	return plainfile.Same(in.file, output)
+}
+
+// each visits the rows to classify in order, and in the place of those that cannot be
+// used what is wrong with them. It holds none of them.
+func (in *input) each(ctx context.Context, a *app.App, visit func(context.Context, *rows.Row) error) error {
+	for _, t := range in.args {
+		if err := visit(ctx, &rows.Row{Title: rows.NormalizeTitle(t)}); err != nil {
+			return err
+		}
+	}
+	if len(in.args) > 0 {
+		return nil
+	}
+	r := a.Stdin
+	if in.file != "" && in.file != "-" {
+		f, err := os.Open(in.file)
+		if err != nil {
+			return &diagnostic.UsageError{Message: fmt.Sprintf("cannot read --input: %v", err)}
+		}
+		defer f.Close()
+		r = f
+	}
+	buffered := bufio.NewReaderSize(r, 64<<10)
+	format := in.format
+	if format == "" {
+		format = in.guess(buffered)
+	}
+	var failed error // of the answers, not of the input
+	visitRow := func(row *rows.Row, _ []string) error {
+		if failed = ctx.Err(); failed == nil {
+			failed = visit(ctx, row)
+		}
+		return failed
+	}
+	if format == formatText {
+		err := eachLine(buffered, visitRow)
+		if err != nil && failed == nil {
+			err = fmt.Errorf("read the input: %w", err)
+		}
+		return err
+	}
+	_, _, err := rows.Each(buffered, rows.Layout{Format: format}, &rows.Budget{}, visitRow)
+	if err != nil && failed == nil {
+		err = rows.Unreadable(stages.CodeStage, "--format says what the input is: jsonl, csv, parquet or text", "read the input", err)
+	}
+	return err
+}
+
+// guess tells the format from the file's name, else from how the input begins: JSON
+// begins with a bracket, parquet with its mark, a csv with a line that names the column
+// title. All else is text.
+func (in *input) guess(r *bufio.Reader) string {
+	if format, ok := rows.FormatOf(in.file); ok {
+		return format
+	}
+	if strings.EqualFold(filepath.Ext(in.file), ".txt") {
+		return formatText
+	}
+	_, _ = r.Peek(1) // what it cannot read, the reading tells
+	begin, _ := r.Peek(r.Buffered())
+	begin = bytes.TrimLeft(bytes.TrimPrefix(begin, []byte("\ufeff")), " \t\r\n")
+	head, _, _ := bytes.Cut(begin, []byte("\n"))
+	columns := strings.Split(strings.TrimSpace(string(head)), ",")
+	switch {
+	case bytes.HasPrefix(begin, []byte("{")), bytes.HasPrefix(begin, []byte("[")):
+		return rows.JSONL
+	case bytes.HasPrefix(begin, []byte("PAR1")):
+		return rows.Parquet
+	case slices.ContainsFunc(columns, func(c string) bool { return strings.EqualFold(strings.Trim(c, ` "`), "title") }):
+		return rows.CSV
+	}
+	return formatText
+}
+
+// maxLine is the length of a line above which it is no text.
+const maxLine = 1 << 20
+
+// eachLine visits each line as a row with that title. Blank lines are passed over; bytes
+// that are no UTF-8 are mended.
+func eachLine(r *bufio.Reader, visit rows.Visit) error {
+	var line []byte
+	for first, long := true, false; ; {
+		part, err := r.ReadSlice('\n')
+		if long = long || len(line)+len(part) > maxLine; !long {
+			line = append(line, part...)
+		}
+		if errors.Is(err, bufio.ErrBufferFull) {
+			continue
+		}
+		if err != nil && !errors.Is(err, io.EOF) {
+			return err
+		}
+		row := &rows.Row{}
+		if first {
+			line = bytes.TrimPrefix(line, []byte("\ufeff"))
+		}
+		text := strings.TrimSpace(strings.ToValidUTF8(string(line), string(utf8.RuneError)))
+		if long {
+			row.Problem = "the line is over 1 MB"
+		} else {
+			row.Title, row.TitleRaw = rows.NormalizeTitle(text), text
+		}
+		if long || text != "" {
+			if failed := visit(row, nil); failed != nil {
+				return failed
+			}
+		}
+		if err != nil {
+			return nil // the end
+		}
+		line, first, long = line[:0], false, false
+	}
+}
