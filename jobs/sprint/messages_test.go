@@ -34,7 +34,7 @@ func TestShownCommandLines(t *testing.T) {
 	shown := 0
 	check := func(at token.Position, line string) {
 		shown++
-		words := strings.Fields(verb.ReplaceAllString(strings.TrimPrefix(line, "sprint "), "x"))
+		words := shellWords(t, verb.ReplaceAllString(strings.TrimPrefix(line, "sprint "), "x"))
 		if err := checkShown(words); err != nil {
 			t.Errorf("%s: %q: %v", at, line, err)
 		}
