@@ -42,7 +42,7 @@ soak:
     go test -tags soak -count=1 -timeout 3h ./jobs/... ./storage/localblob
     cd {{ servers }} && go test -mod=mod -tags soak -count=1 -timeout 2h -v .
 
-# The stores against real servers and a bad network (builds the servers once, 3 minutes).
+# The stores against real servers and a bad network (builds the servers once, 4 minutes).
 stores:
     cd {{ servers }} && go test -mod=mod -count=1 -timeout 10m ./...
 

@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -38,25 +39,39 @@ type server struct {
 // its credentials, so the test must not be parallel.
 func startS3(t testing.TB) *server {
 	t.Helper()
+	return startS3With(t)
+}
+
+// startS3With is startS3 with more flags.
+func startS3With(t testing.TB, flags ...string) *server {
+	t.Helper()
 	program, folder := program(t, versitygw), t.TempDir()
 	setCredentials(t)
 	p := run(t, func(addr string) *process {
 		return &process{
-			argv: []string{program, "--port", addr, "--health", "/health", "--quiet", "--keep-alive", "posix", folder},
+			argv: slices.Concat([]string{program, "--port", addr, "--health", "/health", "--quiet", "--keep-alive"}, flags, []string{"posix", folder}),
 			env:  []string{"ROOT_ACCESS_KEY=" + accessKey, "ROOT_SECRET_KEY=" + secretKey},
 			addr: addr,
 		}
 	})
-	client := s3.New(s3.Options{
-		BaseEndpoint: aws.String("http://" + p.addr), UsePathStyle: true, Region: "us-east-1",
-		Credentials: credentials.NewStaticCredentialsProvider(accessKey, secretKey, ""),
-	})
-	if _, err := client.CreateBucket(context.Background(), &s3.CreateBucketInput{Bucket: aws.String(bucket)}); err != nil {
+	s := &server{p, folder, func(addr string) string { return s3URL(addr, bucket, fmt.Sprintf("p%d", prefixes.Add(1))) }}
+	if _, err := s.client(accessKey, secretKey).CreateBucket(context.Background(), &s3.CreateBucketInput{Bucket: aws.String(bucket)}); err != nil {
 		t.Fatal(err)
 	}
-	return &server{p, folder, func(addr string) string {
-		return fmt.Sprintf("s3://%s/p%d?endpoint=http://%s&use_path_style=true&region=us-east-1", bucket, prefixes.Add(1), addr)
-	}}
+	return s
+}
+
+// s3URL is that of a store at a prefix of a bucket.
+func s3URL(addr, bucket, prefix string) string {
+	return fmt.Sprintf("s3://%s/%s?endpoint=http://%s&use_path_style=true&region=us-east-1", bucket, prefix, addr)
+}
+
+// client is one of S3 with these credentials.
+func (s *server) client(access, secret string) *s3.Client {
+	return s3.New(s3.Options{
+		BaseEndpoint: aws.String("http://" + s.addr), UsePathStyle: true, Region: "us-east-1",
+		Credentials: credentials.NewStaticCredentialsProvider(access, secret, ""),
+	})
 }
 
 // setCredentials puts those of the servers into the environment.
