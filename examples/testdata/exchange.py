@@ -3,7 +3,8 @@
     python exchange.py RELEASE [--transformers] < texts.jsonl > answers.jsonl
 
 A text is {"first": ..., "second": ...}; the answer is its token ids, its pooled
-vector, and per category a score and a tag. With --transformers the vector
+vector, and per category a score and a tag; a model of one label per row (labels
+in config.json) says its category too. With --transformers the vector
 is that of BertModel.from_pretrained and the ids are AutoTokenizer's.
 """
 import json, math, os, sys
@@ -89,8 +90,15 @@ for line in sys.stdin:
     text = json.loads(line)
     ids, pooled = encode(text["first"], text["second"])
     answer = {"ids": ids, "pooled": pooled.tolist(), "scores": [], "tags": []}
-    for i, c in enumerate(sprint["categories"]):
-        head = lambda kind: linear(np.maximum(linear(pooled, f"heads.{i}.{kind}.0"), 0), f"heads.{i}.{kind}.1")
-        answer["scores"].append(float(np.tanh(head("score"))[0]))
-        answer["tags"].append(int(head("tag").argmax()))
+    head = lambda name: linear(np.maximum(linear(pooled, f"heads.{name}.0"), 0), f"heads.{name}.1")
+    logits = np.array([head(f"{i}.score")[0] for i in range(len(sprint["categories"]))])
+    if sprint.get("labels") == "single":  # one softmax, with none of the categories last if the model knows it
+        if sprint.get("none"):
+            logits = np.append(logits, head("none.score"))
+        p = softmax(logits / sprint.get("temperature", 1))
+        answer["scores"] = (2 * p[: len(sprint["categories"])] - 1).tolist()
+        answer["top"] = int(p.argmax()) if p.argmax() < len(sprint["categories"]) else -1
+    else:
+        answer["scores"] = np.tanh(logits).tolist()
+    answer["tags"] = [int(head(f"{i}.tag").argmax()) for i in range(len(sprint["categories"]))]
     print(json.dumps(answer))

@@ -8,6 +8,7 @@ import (
 	"strconv"
 
 	"github.com/sprint-ml/sprint/ml/classify"
+	"github.com/sprint-ml/sprint/ml/taxonomy"
 	"github.com/sprint-ml/sprint/stages/resources"
 	"github.com/sprint-ml/sprint/stages/rows"
 )
@@ -107,18 +108,19 @@ type Sink interface {
 }
 
 // NewSink is a sink of a format: csv, parquet, or JSON lines for any other. The
-// caller calls end after the last answer; out stays open.
-func NewSink(out io.Writer, format string, categories []string) (w Sink, end func() error, err error) {
+// caller calls end after the last answer; out stays open. Tables have probabilities
+// where a row has one label.
+func NewSink(out io.Writer, format string, t *taxonomy.Taxonomy) (w Sink, end func() error, err error) {
 	switch format {
 	case rows.CSV:
-		s := csvSink{csv.NewWriter(out), categories}
+		s := csvSink{csv.NewWriter(out), t.Names(), t.Single}
 		return s, func() error { s.out.Flush(); return s.out.Error() }, s.header()
 	case rows.Parquet:
-		w, err := rows.NewWriter(out, rows.Schema{Categories: categories})
+		w, err := rows.NewWriter(out, rows.Schema{Categories: t.Names(), Probable: t.Single})
 		if err != nil {
 			return nil, nil, err
 		}
-		return &parquetSink{w, categories}, w.Close, nil
+		return &parquetSink{w, t.Names()}, w.Close, nil
 	}
 	return jsonSink{json.NewEncoder(out)}, func() error { return nil }, nil
 }
@@ -132,16 +134,21 @@ func (s jsonSink) Answer(r rows.Row, a *classify.Answer, problem string) error {
 	return s.out.Encode(Answer{r.ID, r.URL, *a})
 }
 
-// csvSink writes one line per row with two columns per category.
+// csvSink writes one line per row with two columns per category, three where answers
+// have probabilities.
 type csvSink struct {
-	out   *csv.Writer
-	names []string
+	out      *csv.Writer
+	names    []string
+	probable bool
 }
 
 func (s csvSink) header() error {
 	h := []string{"id", "url", "title", "top", "source", "error"}
 	for _, n := range s.names {
 		h = append(h, n+"_score", n+"_tag")
+		if s.probable {
+			h = append(h, n+"_probability")
+		}
 	}
 	return s.out.Write(h)
 }
@@ -155,13 +162,19 @@ func (s csvSink) Answer(r rows.Row, a *classify.Answer, problem string) error {
 		}
 	}
 	for _, n := range s.names {
-		score, tag := "", ""
+		score, tag, probability := "", "", ""
 		if a != nil {
 			if x, ok := a.Categories[n]; ok {
 				score, tag = strconv.FormatFloat(x.Score, 'g', -1, 64), rows.Cell(x.Tag)
+				if x.Probability != nil {
+					probability = strconv.FormatFloat(*x.Probability, 'g', -1, 64)
+				}
 			}
 		}
 		line = append(line, score, tag)
+		if s.probable {
+			line = append(line, probability)
+		}
 	}
 	return s.out.Write(line)
 }
@@ -174,14 +187,15 @@ type parquetSink struct {
 
 func (s *parquetSink) Answer(r rows.Row, a *classify.Answer, _ string) error {
 	r.Labels = make([]rows.Label, len(s.names))
+	probabilities := make([]*float64, len(s.names))
 	for i, n := range s.names {
 		r.Labels[i].Abstain = true
 		if a != nil {
 			r.LabelSource = a.Source
 			if x, ok := a.Categories[n]; ok {
-				r.Labels[i] = rows.Label{Score: x.Score, Tag: x.Tag}
+				r.Labels[i], probabilities[i] = rows.Label{Score: x.Score, Tag: x.Tag}, x.Probability
 			}
 		}
 	}
-	return s.out.Write(&r)
+	return s.out.WriteProbable(&r, probabilities)
 }

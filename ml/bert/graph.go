@@ -194,7 +194,8 @@ func (s Spec) poolFirst(p Params, x, first, bias, firsts *Node, from int, m *Mod
 }
 
 // Heads makes the outputs: pooled [B,H] -> scores [B,K] in [-1,1] and tag logits
-// [B,K,maxTags], where tags that a category does not have are at -1e9.
+// [B,K,maxTags], where tags that a category does not have are at -1e9. The scores of a
+// single model are the logarithms of its probabilities, [B,Outputs()].
 func (s Spec) Heads(p Params, pooled *Node, m *Mode) (scores, logits *Node) {
 	g := pooled.Graph()
 	b, k, hh, mt := pooled.Shape().Dimensions[0], len(s.Categories), s.HeadHidden, s.maxTags()
@@ -202,7 +203,12 @@ func (s Spec) Heads(p Params, pooled *Node, m *Mode) (scores, logits *Node) {
 	h = Reshape(m.drop(h), b, k, 2, hh)
 	part := func(i int) *Node { return Squeeze(Slice(h, AxisRange(), AxisRange(), AxisElem(i)), 2) } // [B,K,HH]
 	scores = ReduceSum(Mul(part(0), ExpandDims(p(headScoreW), 0)), -1)
-	scores = Tanh(Add(scores, ExpandDims(p("head.score.b"), 0)))
+	scores = Add(scores, ExpandDims(p("head.score.b"), 0))
+	if s.Single {
+		scores = s.choice(p, pooled, scores, m)
+	} else {
+		scores = Tanh(scores)
+	}
 	logits = Einsum("bkh,khn->bkn", part(1), p(headTagW))
 	logits = Add(logits, ExpandDims(p("head.tag.b"), 0))
 	dead := make([]float32, k*mt)
@@ -212,6 +218,17 @@ func (s Spec) Heads(p Params, pooled *Node, m *Mode) (scores, logits *Node) {
 		}
 	}
 	return scores, Add(logits, Reshape(Const(g, dead), 1, k, mt))
+}
+
+// choice makes log probabilities of the categories' logits [B,K], with that of none
+// behind them.
+func (s Spec) choice(p Params, pooled, logits *Node, m *Mode) *Node {
+	if s.None {
+		h := m.drop(MaxScalar(dense(p, "head.none.in", pooled, m), 0))
+		none := Add(ReduceAndKeep(Mul(h, ExpandDims(p(headNoneW), 0)), ReduceSum, -1), ExpandDims(p("head.none.b"), 0))
+		logits = Concatenate([]*Node{logits, none}, -1)
+	}
+	return LogSoftmax(logits, -1)
 }
 
 // Forward is the whole network on one text per row: ids, types, mask int32
@@ -230,14 +247,22 @@ func (s Spec) Top(p Params, x *Node, in Packed, from int, m *Mode) (scores, logi
 // ParamShape is the shape of a parameter as a graph input.
 func (p Param) ParamShape() shapes.Shape { return shapes.Make(dtypes.Float32, p.Shape...) }
 
-// Loss is (score error)² and the cross entropy of the tag, each times its share
-// of the loss, summed over categories and averaged over rows. score float32
-// [B,K]; tag int32 [B,K]; weight and tagWeight float32 [B,K] of the two targets,
-// 0 where one is masked; rows is the scalar number of real rows.
+// Loss is (score error)², in single models the cross entropy of the category, and the
+// cross entropy of the tag, each times its share of the loss, summed over categories and
+// averaged over rows. score and its weight float32 [B,Outputs()], tag int32 [B,K] and
+// tagWeight float32 [B,K]; a weight of 0 masks its target; rows is the scalar number of
+// real rows. smoothing is of the tags, and of the category of a single model.
 func (s Spec) Loss(scores, logits, score, tag, weight, tagWeight, rows *Node, scoreShare, tagShare, smoothing float64) *Node {
-	mse := Mul(Square(Sub(scores, score)), weight)
+	off := Square(Sub(scores, score))
+	if s.Single {
+		if smoothing > 0 {
+			score = AddScalar(MulScalar(score, 1-smoothing), smoothing/float64(s.Outputs()))
+		}
+		off = Neg(Mul(score, scores))
+	}
+	off = Mul(off, weight)
 	ce := Mul(s.TagLoss(logits, tag, smoothing), tagWeight)
-	total := Add(MulScalar(ReduceAllSum(mse), scoreShare), MulScalar(ReduceAllSum(ce), tagShare))
+	total := Add(MulScalar(ReduceAllSum(off), scoreShare), MulScalar(ReduceAllSum(ce), tagShare))
 	return Div(total, rows)
 }
 

@@ -78,11 +78,45 @@ type sprintSection struct {
 	RulesBeside map[string]float64 `json:"with_rules,omitempty"`
 	// Temperatures came with format 2; a model without them is still of format 1.
 	Temperatures []float64 `json:"temperatures,omitempty"`
+	// Of models of one label per row, which came with format 3: "single", whether
+	// there are tensors heads.none.score.*, and the temperature.
+	Labels      string  `json:"labels,omitempty"`
+	None        bool    `json:"none,omitempty"`
+	Temperature float64 `json:"temperature,omitempty"`
+}
+
+// labelsSingle is what sprintSection.Labels says of single models.
+const labelsSingle = "single"
+
+// section is what a folder says of a model.
+func (s Spec) section(prefix string) sprintSection {
+	out := sprintSection{
+		Format: s.format(), Categories: s.Categories, Pooling: s.Pooling, HeadHidden: s.HeadHidden, MaxLength: s.MaxLength, Text: s.Text, Prefix: prefix,
+		RulesBeside: s.RulesBeside, Temperatures: s.Temperatures, None: s.None, Temperature: s.Temperature,
+	}
+	if s.Single {
+		out.Labels = labelsSingle
+	}
+	return out
+}
+
+// spec is what a section says, checked but for what Spec.check does.
+func (c *sprintSection) spec(e encoder.Config) (Spec, error) {
+	if c.Labels != "" && c.Labels != labelsSingle {
+		return Spec{}, fmt.Errorf("labels are %q; this sprint knows %s", c.Labels, labelsSingle)
+	}
+	return Spec{
+		Encoder: e, Categories: c.Categories, Pooling: c.Pooling, HeadHidden: c.HeadHidden, MaxLength: c.MaxLength, Text: c.Text,
+		RulesBeside: c.RulesBeside, Temperatures: c.Temperatures, Single: c.Labels != "", None: c.None, Temperature: c.Temperature,
+	}, nil
 }
 
 // format is the least that a reader of the section must know.
 func (s Spec) format() int {
-	if s.Temperatures != nil {
+	switch {
+	case s.Single:
+		return 3
+	case s.Temperatures != nil:
 		return 2
 	}
 	return 1
@@ -107,7 +141,7 @@ func (m *Model) Save(dir string) error {
 	}
 	delete(config, "_name_or_path") // a path of whoever made the encoder
 	config["architectures"] = []string{"BertModel"}
-	config["sprint"] = sprintSection{m.Spec.format(), m.Spec.Categories, m.Spec.Pooling, m.Spec.HeadHidden, m.Spec.MaxLength, m.Spec.Text, m.prefix, m.Spec.RulesBeside, m.Spec.Temperatures}
+	config["sprint"] = m.Spec.section(m.prefix)
 	text, err := json.MarshalIndent(config, "", "  ")
 	if err != nil {
 		return err
@@ -161,19 +195,18 @@ func Load(dir string) (*Model, error) {
 	if config.Sprint == nil {
 		return nil, fmt.Errorf("load the model in %s: %s has no section sprint: it is an encoder, not a classifier", dir, configFile)
 	}
-	if config.Sprint.Format < 1 || config.Sprint.Format > 2 {
-		return nil, fmt.Errorf("load the model in %s: format %d; this sprint reads 1 and 2", dir, config.Sprint.Format)
+	if config.Sprint.Format < 1 || config.Sprint.Format > 3 {
+		return nil, fmt.Errorf("load the model in %s: format %d; this sprint reads 1 to 3", dir, config.Sprint.Format)
 	}
 	e, err := encoder.Load(dir)
 	if err != nil {
 		return nil, err
 	}
-	c := config.Sprint
-	m := &Model{
-		Spec:      Spec{Encoder: e.Config, Categories: c.Categories, Pooling: c.Pooling, HeadHidden: c.HeadHidden, MaxLength: c.MaxLength, Text: c.Text, RulesBeside: c.RulesBeside, Temperatures: c.Temperatures},
-		Tokenizer: e.Tokenizer, configJSON: e.ConfigJSON, prefix: c.Prefix,
+	m := &Model{Tokenizer: e.Tokenizer, configJSON: e.ConfigJSON, prefix: config.Sprint.Prefix}
+	if m.Spec, err = config.Sprint.spec(e.Config); err == nil {
+		err = m.Spec.check()
 	}
-	if err := m.Spec.check(); err != nil {
+	if err != nil {
 		return nil, fmt.Errorf("load the model in %s: %w", dir, err)
 	}
 	if err := m.takeEncoder(e); err != nil {

@@ -36,6 +36,7 @@ const (
 	WordEmbeddings = "emb.word"
 	headScoreW     = "head.score.w" // [K,HH]
 	headTagW       = "head.tag.w"   // [K,HH,maxTags]
+	headNoneW      = "head.none.w"  // [HH], of single models that know none
 )
 
 // tensorSource maps a parameter to the tensors of the file that make it.
@@ -162,7 +163,7 @@ func headParams(s Spec, weights func(n int) []float32) []Param {
 			}
 		}
 	}
-	return []Param{
+	out := []Param{
 		{"head.in.w", []int{h, 2 * k * hh}, weights(h * 2 * k * hh), true, layer},
 		{"head.in.b", []int{2 * k * hh}, make([]float32, 2*k*hh), false, layer},
 		{headScoreW, []int{k, hh}, weights(k * hh), true, layer},
@@ -170,10 +171,19 @@ func headParams(s Spec, weights func(n int) []float32) []Param {
 		{headTagW, []int{k, hh, mt}, tags, true, layer},
 		{"head.tag.b", []int{k, mt}, make([]float32, k*mt), false, layer},
 	}
+	if s.None {
+		out = append(out,
+			Param{"head.none.in.w", []int{h, hh}, weights(h * hh), true, layer},
+			Param{"head.none.in.b", []int{hh}, make([]float32, hh), false, layer},
+			Param{headNoneW, []int{hh}, weights(hh), true, layer},
+			Param{"head.none.b", []int{1}, make([]float32, 1), false, layer})
+	}
+	return out
 }
 
 // headTensors writes the fused heads as the file's single ones:
-// heads.<i>.{score,tag}.{0,1}.{weight,bias}, weights [out,in].
+// heads.<i>.{score,tag}.{0,1}.{weight,bias}, weights [out,in], and heads.none.score.*
+// of a single model that knows none.
 func headTensors(s Spec, by map[string]Param) []encoder.Tensor {
 	h, hh, mt := s.Encoder.HiddenSize, s.HeadHidden, s.maxTags()
 	in := transpose(by["head.in.w"].Data, h, len(by["head.in.b"].Data)) // [2*K*HH, H]
@@ -202,8 +212,18 @@ func headTensors(s Spec, by map[string]Param) []encoder.Tensor {
 			encoder.Float32Tensor(name("tag", 1, "bias"), tb, len(c.Tags)),
 		)
 	}
+	if s.None {
+		out = append(out,
+			encoder.Float32Tensor(noneHead+"0.weight", transpose(by["head.none.in.w"].Data, h, hh), hh, h),
+			encoder.Float32Tensor(noneHead+"0.bias", by["head.none.in.b"].Data, hh),
+			encoder.Float32Tensor(noneHead+"1.weight", by[headNoneW].Data, 1, hh),
+			encoder.Float32Tensor(noneHead+"1.bias", by["head.none.b"].Data, 1))
+	}
 	return out
 }
+
+// noneHead begins the names of the tensors of the head of none.
+const noneHead = "heads.none.score."
 
 // readHeads is the inverse of headTensors. Nothing is made of the size that a spec
 // claims before the file has all tensors of it.
@@ -216,18 +236,18 @@ func readHeads(s Spec, get func(name string) (encoder.Tensor, bool)) ([]Param, e
 			if head == "tag" {
 				outs = len(c.Tags)
 			}
-			p := fmt.Sprintf("heads.%d.%s.", k, head)
-			var data [4][]float32
-			for n, t := range []struct {
-				name  string
-				shape []int
-			}{{"0.weight", []int{hh, h}}, {"0.bias", []int{hh}}, {"1.weight", []int{outs, hh}}, {"1.bias", []int{outs}}} {
-				var err error
-				if data[n], err = finiteTensor(get, p+t.name, t.shape); err != nil {
-					return nil, err
-				}
+			data, err := readHead(get, fmt.Sprintf("heads.%d.%s.", k, head), h, hh, outs)
+			if err != nil {
+				return nil, err
 			}
 			read = append(read, data)
+		}
+	}
+	var none [4][]float32
+	if s.None {
+		var err error
+		if none, err = readHead(get, noneHead, h, hh, 1); err != nil {
+			return nil, err
 		}
 	}
 	params := headParams(s, func(n int) []float32 { return make([]float32, n) })
@@ -253,7 +273,26 @@ func readHeads(s Spec, get func(name string) (encoder.Tensor, bool)) ([]Param, e
 		}
 	}
 	copy(by["head.in.w"].Data, transpose(rows, 2*len(s.Categories)*hh, h))
+	if s.None {
+		copy(by["head.none.in.w"].Data, transpose(none[0], hh, h))
+		copy(by["head.none.in.b"].Data, none[1])
+		copy(by[headNoneW].Data, none[2])
+		copy(by["head.none.b"].Data, none[3])
+	}
 	return params, nil
+}
+
+// readHead reads the two layers of a head of so many outputs, weight and bias each.
+func readHead(get func(name string) (encoder.Tensor, bool), prefix string, hidden, width, outputs int) (data [4][]float32, err error) {
+	for n, t := range []struct {
+		name  string
+		shape []int
+	}{{"0.weight", []int{width, hidden}}, {"0.bias", []int{width}}, {"1.weight", []int{outputs, width}}, {"1.bias", []int{outputs}}} {
+		if data[n], err = finiteTensor(get, prefix+t.name, t.shape); err != nil {
+			return data, err
+		}
+	}
+	return data, nil
 }
 
 // finiteTensor reads a tensor of one shape whose numbers are all finite.

@@ -2,6 +2,7 @@ package bert
 
 import (
 	"context"
+	"math"
 	"slices"
 	"sync"
 
@@ -13,10 +14,14 @@ import (
 )
 
 // Prediction is the answer for one text: a score in [-1,1] and the index of a
-// tag per category.
+// tag per category. The score of a single model is 2p-1 of the probability p that the
+// category is the text's one.
 type Prediction struct {
 	Scores []float32
 	Tags   []int32
+	// None is the probability that the text is of no category; 0 of a model that does
+	// not know such texts.
+	None float32
 }
 
 // Text is an encoded text.
@@ -56,24 +61,72 @@ func (p *Predictor) Model() *Model { return p.net.model }
 // long one does not pad all others.
 func (p *Predictor) Predict(ctx context.Context, texts []Text) ([]Prediction, error) {
 	out := make([]Prediction, len(texts))
-	k := len(p.net.model.Spec.Categories)
+	k, n := len(p.net.model.Spec.Categories), p.net.model.Spec.Outputs()
 	return out, eachBatch(ctx, texts, p.net.model.Spec.MaxLength, func(at []int, rows, length int) error {
 		p.mu.Lock()
 		defer p.mu.Unlock()
 		return p.net.run(texts, at, rows, length, func(result []*tensors.Tensor) {
 			scores, tags := tensors.MustCopyFlatData[float32](result[0]), tensors.MustCopyFlatData[int32](result[1])
 			for r, i := range at {
-				out[i] = Prediction{Scores: p.temper(scores[r*k : (r+1)*k]), Tags: slices.Clone(tags[r*k : (r+1)*k])}
+				out[i] = p.net.model.Spec.prediction(scores[r*n : (r+1)*n])
+				out[i].Tags = slices.Clone(tags[r*k : (r+1)*k])
 			}
 		})
 	})
 }
 
-// temper is a copy of a text's scores, rescaled by the model's temperatures.
-func (p *Predictor) temper(scores []float32) []float32 {
+// prediction makes an answer, its tags aside, of what the network gives for a text,
+// rescaled by the model's temperatures.
+func (s Spec) prediction(scores []float32) Prediction {
+	if s.Single {
+		return s.Choose(scores)
+	}
 	out := slices.Clone(scores)
-	for c, t := range p.net.model.Spec.Temperatures {
+	for c, t := range s.Temperatures {
 		out[c] = float32(metrics.Temper(float64(out[c]), t))
 	}
+	return Prediction{Scores: out}
+}
+
+// Choose makes an answer, its tags aside, of the log probabilities that the network of a
+// single model gives for a text.
+func (s Spec) Choose(logs []float32) Prediction {
+	p := metrics.Softmax(logs, s.Temperature)
+	out := Prediction{Scores: make([]float32, len(s.Categories))}
+	for c := range out.Scores {
+		out.Scores[c] = float32(2*p[c] - 1)
+	}
+	if s.None {
+		out.None = float32(p[len(p)-1])
+	}
 	return out
+}
+
+// Logs are log probabilities that Choose makes the same answer of, at a temperature
+// of 1.
+func (s Spec) Logs(p Prediction) []float32 {
+	const least = 1e-7 // what float32 tells from 0 in a score
+	out := make([]float32, 0, s.Outputs())
+	for _, x := range p.Scores {
+		out = append(out, float32(math.Log(max(probability(x), least))))
+	}
+	if s.None {
+		out = append(out, float32(math.Log(max(float64(p.None), least))))
+	}
+	return out
+}
+
+// probability is the one that a score of a single model stands for.
+func probability(score float32) float64 { return (float64(score) + 1) / 2 }
+
+// Top is the most probable category of a single model's answer, with its probability:
+// the first of the order among equals, and -1 if none is more probable than any.
+func (p Prediction) Top() (category int, sure float64) {
+	best, sure := -1, float64(p.None)
+	for c, x := range p.Scores {
+		if y := probability(x); best < 0 && y >= sure || y > sure {
+			best, sure = c, y
+		}
+	}
+	return best, sure
 }

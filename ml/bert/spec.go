@@ -11,6 +11,7 @@ package bert
 import (
 	"errors"
 	"fmt"
+	"math"
 	"slices"
 
 	"github.com/sprint-ml/sprint/ml/encoder"
@@ -38,6 +39,12 @@ type Spec struct {
 	HeadHidden int      // width of the hidden layer of each head
 	MaxLength  int      // tokens of a text, special ones included
 	Text       []string // fields of a row that make the text: title, description
+	// Single models choose one of the categories, or none of them where None says
+	// that they were taught what no category looks like: one softmax over the scores
+	// of the categories and, last, that of none.
+	Single, None bool
+	// Temperature divides the logits of a Predictor of a single model; 0 is 1.
+	Temperature float64
 	// RulesBeside names the categories for which the taxonomy's rules answer too,
 	// with the score from which on the model's answer counts beside them; above
 	// 1 it never does. It says nothing to the graph.
@@ -61,6 +68,14 @@ func (s Spec) check() error {
 	if s.Temperatures != nil && (len(s.Temperatures) != len(s.Categories) || slices.ContainsFunc(s.Temperatures, func(t float64) bool { return !(t > 0) })) {
 		return fmt.Errorf("the temperatures %v are not one above 0 for each of %d categories", s.Temperatures, len(s.Categories))
 	}
+	switch {
+	case !s.Single && (s.None || s.Temperature != 0):
+		return errors.New("none and one temperature are of models of one label per row")
+	case s.Single && (s.Temperatures != nil || s.RulesBeside != nil):
+		return errors.New("a model of one label per row has one temperature, and no rules beside it")
+	case !(s.Temperature >= 0 && s.Temperature <= math.MaxFloat32):
+		return fmt.Errorf("the temperature is %v, not a number above 0", s.Temperature)
+	}
 	// Heads are as wide as the widest: a file may have few weights and stand for many.
 	if k, hh, mt := len(s.Categories), s.HeadHidden, s.maxTags(); max(k, hh, mt) > maxHead || k*hh*mt > maxTagWeights {
 		return fmt.Errorf("heads of %d categories, %d wide, with up to %d tags are too large", k, hh, mt)
@@ -79,6 +94,15 @@ func (s Spec) check() error {
 		}
 	}
 	return nil
+}
+
+// Outputs is the number of scores that the network gives for a text: one of each
+// category, and one more of none in a model that knows it.
+func (s Spec) Outputs() int {
+	if s.None {
+		return len(s.Categories) + 1
+	}
+	return len(s.Categories)
 }
 
 // Caps of the heads: each number, and their product.

@@ -41,12 +41,15 @@ const (
 type Score struct {
 	Score float64 `json:"score"`
 	Tag   string  `json:"tag"`
+	// Probability is that of a model of one label per row: its score is twice that less
+	// 1.
+	Probability *float64 `json:"probability,omitempty"`
 }
 
 // Answer is the result for one text, in the shape that outside programs read.
 type Answer struct {
 	Categories map[string]Score `json:"categories"`
-	Top        *string          `json:"top"` // the strongest category over its threshold
+	Top        *string          `json:"top"` // the strongest category over its threshold; of one label per row, that label
 	Source     string           `json:"source"`
 	Model      *string          `json:"model"` // null if keywords answered
 	// Problem says why there is no answer for the text; the other fields are empty then.
@@ -76,7 +79,11 @@ func (c *Classifier) Classify(ctx context.Context, texts []Text, all bool) ([]An
 		var res keywords.Result
 		for i, t := range texts {
 			c.Matcher.Match(&res, t.Title, t.Description)
-			out[i] = c.answer(func(k int) (float64, int) { return res.Scores[k], res.Tags[k] }, func(int) float64 { return keywordThreshold }, all)
+			if c.Taxonomy.Single {
+				out[i] = c.choice(c.Matcher.Choose(&res), func(k int) Score { return Score{Score: res.Scores[k], Tag: c.Taxonomy.Categories[k].Tags[res.Tags[k]]} }, all)
+			} else {
+				out[i] = c.answer(func(k int) (float64, int) { return res.Scores[k], res.Tags[k] }, func(int) float64 { return keywordThreshold }, all)
+			}
 			out[i].Source = SourceKeywords
 		}
 		return out, nil
@@ -91,7 +98,12 @@ func (c *Classifier) Classify(ctx context.Context, texts []Text, all bool) ([]An
 			out[i].Problem = fmt.Sprintf("the model's score for %s is %v, which is no finite number", c.Taxonomy.Categories[k].Name, p.Scores[k])
 			continue
 		}
-		out[i] = c.answer(func(k int) (float64, int) { return round(p.Scores[k]), int(p.Tags[k]) }, func(k int) float64 { return c.Thresholds[k] }, all)
+		if c.Taxonomy.Single {
+			top, _ := p.Top()
+			out[i] = c.choice(top, func(k int) Score { return probable(p.Scores[k], c.Taxonomy.Categories[k].Tags[p.Tags[k]]) }, all)
+		} else {
+			out[i] = c.answer(func(k int) (float64, int) { return round(p.Scores[k]), int(p.Tags[k]) }, func(k int) float64 { return c.Thresholds[k] }, all)
+		}
 		out[i].Source = SourceModel
 		if c.Name != "" {
 			name := c.Name
@@ -127,6 +139,25 @@ func (c *Classifier) answer(get func(k int) (float64, int), threshold func(k int
 	return a
 }
 
+// choice is the answer where a text has one category: top, or none for -1.
+func (c *Classifier) choice(top int, get func(k int) Score, all bool) Answer {
+	a := Answer{Categories: map[string]Score{}}
+	for k, category := range c.Taxonomy.Categories {
+		if k == top {
+			a.Top = new(category.Name)
+		}
+		if k == top || all {
+			a.Categories[category.Name] = get(k)
+		}
+	}
+	return a
+}
+
+// probable is the answer for a category by its score and the probability behind it.
+func probable(score float32, tag string) Score {
+	return Score{Score: round(score), Tag: tag, Probability: new(math.Round((float64(score)+1)/2*1e4) / 1e4)}
+}
+
 // LoadedModel is a model on a device.
 type LoadedModel struct {
 	*bert.Predictor
@@ -153,6 +184,9 @@ func LoadModel(dir string, t *taxonomy.Taxonomy, dev *device.Device) (LoadedMode
 	}
 	if err := sameCategories(m.Spec.Categories, t); err != nil {
 		return LoadedModel{}, fmt.Errorf("load the model in %s: %w", dir, err)
+	}
+	if m.Spec.Single != t.Single {
+		return LoadedModel{}, fmt.Errorf("load the model in %s: model and taxonomy do not agree whether a row has one label: labels of config.json and of taxonomy.yaml", dir)
 	}
 	p, err := bert.NewPredictor(m, dev)
 	if err != nil {

@@ -6,6 +6,7 @@ import (
 	"math"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -138,4 +139,41 @@ func TestOpenFolder(t *testing.T) {
 	if _, err := OpenFolder(dir); err == nil || !strings.Contains(err.Error(), "taxonomy.yaml") {
 		t.Errorf("broken taxonomy: %v", err)
 	}
+}
+
+// TestOneCategory: where a text has one label the answer is that one, with its
+// probability, or none; all shows the rest.
+func TestOneCategory(t *testing.T) {
+	tax := parsed(t)
+	tax.Single = true
+	model := func(none float32, scores ...float32) *Classifier {
+		return &Classifier{Taxonomy: tax, Model: predicting{Prediction{Scores: scores, Tags: []int32{1, 0}, None: none}}, Name: "news@3", Thresholds: []float64{0.5, 0.5}}
+	}
+	for name, c := range map[string]struct {
+		c    *Classifier
+		text string
+		all  bool
+		want string
+	}{
+		"below a half": {model(0.3, -0.2, -0.4), "x", false, `{"categories":{"emergencies":{"score":-0.2,"tag":"fire","probability":0.4}},"top":"emergencies","source":"model","model":"news@3"}`},
+		"all":          {model(0, -0.9, 0.9), "x", true, `{"categories":{"emergencies":{"score":-0.9,"tag":"fire","probability":0.05},"sports":{"score":0.9,"tag":"","probability":0.95}},"top":"sports","source":"model","model":"news@3"}`},
+		"none":         {model(0.6, -0.4, -0.8), "x", false, `{"categories":{},"top":null,"source":"model","model":"news@3"}`},
+		"keywords":     {New(tax), "Fire at the cup", false, `{"categories":{"sports":{"score":1,"tag":""}},"top":"sports","source":"keywords","model":null}`},
+		"no keyword":   {New(tax), "calm", true, `{"categories":{"emergencies":{"score":0,"tag":""},"sports":{"score":0,"tag":""}},"top":null,"source":"keywords","model":null}`},
+	} {
+		answers, err := c.c.Classify(t.Context(), []Text{{Title: c.text}}, c.all)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := line(t, answers[0]); got != c.want {
+			t.Errorf("%s:\n got %s\nwant %s", name, got, c.want)
+		}
+	}
+}
+
+// predicting answers the same for every text.
+type predicting struct{ p Prediction }
+
+func (p predicting) Predict(_ context.Context, texts []Text) ([]Prediction, error) {
+	return slices.Repeat([]Prediction{p.p}, len(texts)), nil
 }

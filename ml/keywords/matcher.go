@@ -4,7 +4,7 @@
 //
 // matcher.go compiles the rules and matches; trie.go is the automaton and the hashes;
 // text.go folds a text and finds its words, scan.go and the assembly do so for most bytes;
-// result.go combines what was found into scores. survey.go counts what rules make of a
+// result.go combines what was found into scores, choice.go into one category. survey.go counts what rules make of a
 // sample, and tries a taxonomy's own tests. It imports ml/taxonomy alone.
 package keywords
 

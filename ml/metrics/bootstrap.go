@@ -30,6 +30,8 @@ type Estimate struct {
 type Difference struct {
 	MacroF1 Estimate `json:"macro_f1"`
 	MicroF1 Estimate `json:"micro_f1"`
+	// Accuracy is there where both reports have one.
+	Accuracy *Estimate `json:"accuracy,omitempty"`
 }
 
 // ReportCI are the intervals of a report.
@@ -39,6 +41,8 @@ type ReportCI struct {
 	MacroF1     Interval `json:"macro_f1"`
 	MicroF1     Interval `json:"micro_f1"`
 	TagAccuracy Interval `json:"tag_accuracy"`
+	// Accuracy is there where the report has one.
+	Accuracy *Interval `json:"accuracy,omitempty"`
 }
 
 // CategoryCI are the intervals of a category.
@@ -59,6 +63,7 @@ type Bootstrap struct {
 // resampled are the figures of one classifier by resample.
 type resampled struct {
 	macro, micro, tags [Resamples]float64
+	accuracy           [Resamples]float64
 	byCategory         []resampledCategory
 }
 
@@ -89,7 +94,8 @@ func NewBootstrap(names []string, truths []Truth, answers ...[]Answer) *Bootstra
 	groupOf, groups := groupRows(len(names), truths, answers)
 	random := rand.New(rand.NewPCG(seed, uint64(len(truths))))
 	weight := make([]int32, len(groups))
-	count := make([]int32, len(answers)*len(names)*slots)
+	whole := int32(len(answers) * len(names) * slots) // rows as a whole are counted behind
+	count := make([]int32, int(whole)+2*len(answers))
 	for r := range Resamples {
 		clear(weight)
 		for range truths {
@@ -105,6 +111,7 @@ func NewBootstrap(names []string, truths []Truth, answers ...[]Answer) *Bootstra
 		}
 		for s := range answers {
 			b.byClassifier[s].note(r, count[s*len(names)*slots:], counted)
+			b.byClassifier[s].accuracy[r] = ratio(count[int(whole)+2*s], count[int(whole)+2*s]+count[int(whole)+2*s+1])
 		}
 	}
 	return b
@@ -129,6 +136,14 @@ func groupRows(categories int, truths []Truth, answers [][]Answer) (groupOf []in
 					mark |= 1 << (slot - base)
 				}
 				key = append(key, mark)
+			}
+			if t.whole() {
+				slot := int32(len(answers)*categories*slots + 2*s)
+				if !right(t, all[i]) {
+					slot++
+				}
+				in = append(in, slot)
+				key = append(key, byte(slot))
 			}
 		}
 		n, known := byKey[string(key)]
@@ -171,6 +186,9 @@ func Round(x float64) float64 { return math.Round(x*1e4) / 1e4 }
 func (b *Bootstrap) Annotate(r *Report, classifier int) {
 	f := &b.byClassifier[classifier]
 	r.CI = &ReportCI{Level: Level, Resamples: Resamples, MacroF1: interval(f.macro), MicroF1: interval(f.micro), TagAccuracy: interval(f.tags)}
+	if r.Accuracy != nil {
+		r.CI.Accuracy = new(interval(f.accuracy))
+	}
 	for k, name := range b.names {
 		c, d := r.PerCategory[name], &f.byCategory[k]
 		c.CI = &CategoryCI{interval(d.precision), interval(d.recall), interval(d.f1), interval(d.tags)}
@@ -181,10 +199,14 @@ func (b *Bootstrap) Annotate(r *Report, classifier int) {
 // Difference is report a of classifier i less report b of classifier j.
 func (b *Bootstrap) Difference(i int, a Report, j int, over Report) Difference {
 	x, y := &b.byClassifier[i], &b.byClassifier[j]
-	return Difference{
+	out := Difference{
 		MacroF1: Estimate{Round(a.MacroF1 - over.MacroF1), interval(differences(x.macro, y.macro))},
 		MicroF1: Estimate{Round(a.MicroF1 - over.MicroF1), interval(differences(x.micro, y.micro))},
 	}
+	if a.Accuracy != nil && over.Accuracy != nil {
+		out.Accuracy = &Estimate{Round(*a.Accuracy - *over.Accuracy), interval(differences(x.accuracy, y.accuracy))}
+	}
+	return out
 }
 
 // differences is a less b, resample by resample.

@@ -95,11 +95,17 @@ func LogLoss(scores []float32, truth []bool, temperature float64) float64 {
 // Temperature returns the one with the least log loss on the given rows, in two
 // decimals, and 1 if that gains nothing.
 func Temperature(scores []float32, truth []bool) float64 {
+	return LeastTemperature(func(t float64) float64 { return LogLoss(scores, truth, t) })
+}
+
+// LeastTemperature returns the temperature of the least loss, in two decimals, and 1 if
+// that gains nothing.
+func LeastTemperature(of func(temperature float64) float64) float64 {
 	// The loss has one valley in log T, but for its ends; a golden-section
 	// search finds it.
 	const ratio = 0.6180339887498949
 	low, high := math.Log(minTemperature), math.Log(maxTemperature)
-	loss := func(x float64) float64 { return LogLoss(scores, truth, math.Exp(x)) }
+	loss := func(x float64) float64 { return of(math.Exp(x)) }
 	a, b := high-ratio*(high-low), low+ratio*(high-low)
 	fa, fb := loss(a), loss(b)
 	for high-low > 1e-3 {
@@ -114,7 +120,7 @@ func Temperature(scores []float32, truth []bool) float64 {
 		}
 	}
 	t := math.Round(math.Exp((low+high)/2)*100) / 100
-	if LogLoss(scores, truth, t) >= LogLoss(scores, truth, 1) {
+	if of(t) >= of(1) {
 		return 1
 	}
 	return t

@@ -1,5 +1,6 @@
-// Package metrics measures multi-label predictions: precision, recall and F1 per
-// category, macro and micro averages, tag accuracy and the majority baseline (score.go),
+// Package metrics measures predictions, of any number of categories a row or of one:
+// precision, recall and F1 per category, macro and micro averages, tag accuracy and the
+// majority baseline (score.go), what is of one category a row alone (choice.go),
 // thresholds, and whether rules must answer beside a model (threshold.go), intervals by
 // resampling (bootstrap.go), calibration and temperatures (calibration.go) and drift
 // (drift.go). It imports nothing of this module.
@@ -48,8 +49,10 @@ type Report struct {
 	PerCategory map[string]Category `json:"per_category"`
 	// Unsupported names the categories with less than MinSupport positives,
 	// which the macro average leaves out.
-	Unsupported []string  `json:"unsupported,omitempty"`
-	CI          *ReportCI `json:"ci,omitempty"` // set by Bootstrap.Annotate
+	Unsupported []string `json:"unsupported,omitempty"`
+	// Accuracy is set where a row has one category or none.
+	Accuracy *float64  `json:"accuracy,omitempty"`
+	CI       *ReportCI `json:"ci,omitempty"` // set by Bootstrap.Annotate
 }
 
 // Score compares answers with truths. names are the categories; thresholds may

@@ -166,7 +166,8 @@ func (p *parser) list(n *yaml.Node, what string) []*yaml.Node {
 }
 
 func (p *parser) taxonomy(root *yaml.Node) {
-	f := p.fields(root, "a taxonomy", "categories", "negation", "strict")
+	f := p.fields(root, "a taxonomy", "categories", "labels", "negation", "strict")
+	p.out.Single = p.single(f["labels"])
 	p.strict = p.truth(f["strict"], "strict", false)
 	if n := f["negation"]; n != nil {
 		p.negation(n)
@@ -181,6 +182,18 @@ func (p *parser) taxonomy(root *yaml.Node) {
 	if len(p.out.Categories) == 0 && len(p.problems) == 0 {
 		p.fail(f["categories"], "", "a taxonomy needs at least one category")
 	}
+}
+
+// single reads how many categories a text has.
+func (p *parser) single(n *yaml.Node) bool {
+	switch {
+	case n == nil:
+		return false
+	case n.Kind == yaml.ScalarNode && (n.Value == "single" || n.Value == "multi"):
+		return n.Value == "single"
+	}
+	p.fail(n, "`single`: a text has one category or none; `multi`, the default: any number", "labels must be multi or single")
+	return false
 }
 
 func (p *parser) negation(n *yaml.Node) {
@@ -225,6 +238,8 @@ func (p *parser) category(n *yaml.Node) {
 		p.fail(f["name"], "merge the two", "a second category named %s", c.Name)
 	case strings.HasSuffix(c.Name, "_tag") || strings.HasSuffix(c.Name, "_score"):
 		p.fail(f["name"], "", "%q would collide with the columns of another category", c.Name)
+	case p.out.Single && strings.HasSuffix(c.Name, "_probability"):
+		p.fail(f["name"], "", "%q would collide with the probability of another category", c.Name)
 	}
 	for _, t := range p.list(f["tags"], "tags") {
 		tag := p.text(t, "a tag")

@@ -15,6 +15,9 @@ type Taxonomy struct {
 	Categories []Category
 	Rules      []Rule // of all categories, in the order of the file
 	Negation   Negation
+	// Single says that a text has exactly one category, or none: `labels: single`.
+	// Else it may have any number.
+	Single bool
 	// Warnings are what looks wrong but can be lived with, in the order of the
 	// file. A file that says `strict: true` has problems in their place.
 	Warnings []Problem

@@ -7,8 +7,9 @@ import (
 	"hash"
 )
 
-// Example is one row to learn from. Score, Tag and the weights have one entry
-// per category; a weight of 0 masks its target.
+// Example is one row to learn from. Tag and its weight have one entry per category,
+// Score and its weight one per output of the model; a weight of 0 masks its target. In
+// single models the scores are probabilities that sum to 1.
 type Example struct {
 	IDs, Types []int32
 	// Alt is the text with its rules' words masked out, used instead of IDs with
@@ -17,7 +18,7 @@ type Example struct {
 	Score         []float32
 	Tag           []int32
 	Weight        []float32 // of the score
-	TagWeight     []float32 // of the tag; nil is that of the score
+	TagWeight     []float32 // of the tag; nil is that of the score, but not in single models
 }
 
 // tagWeight is the weight of each category's tag.
@@ -72,6 +73,7 @@ type collated struct {
 type collator struct {
 	examples   []Example
 	categories int
+	outputs    int // scores of a text
 	vocab      func(int32) int32
 	// alt says whether the example's Alt is used, if it has one.
 	alt func(example int) bool
@@ -88,7 +90,7 @@ func (s collator) collate(shape Shape, rows [][]int) collated {
 	n := shape.tokens()
 	a := collated{
 		owner: make([]int32, n), first: make([]int32, shape.Texts),
-		score: make([]float32, shape.Texts*s.categories), weight: make([]float32, shape.Texts*s.categories),
+		score: make([]float32, shape.Texts*s.outputs), weight: make([]float32, shape.Texts*s.outputs),
 		tagWeight: make([]float32, shape.Texts*s.categories),
 		tag:       make([]int32, shape.Texts*s.categories),
 	}
@@ -132,8 +134,8 @@ func (s collator) collate(shape Shape, rows [][]int) collated {
 					a.types[at+j] = types[j]
 				}
 			}
-			copy(a.score[text*s.categories:], e.Score)
-			copy(a.weight[text*s.categories:], e.Weight)
+			copy(a.score[text*s.outputs:], e.Score)
+			copy(a.weight[text*s.outputs:], e.Weight)
 			copy(a.tag[text*s.categories:], e.Tag)
 			copy(a.tagWeight[text*s.categories:], e.tagWeight())
 			at += len(ids)
@@ -145,7 +147,7 @@ func (s collator) collate(shape Shape, rows [][]int) collated {
 }
 
 func (t *Trainer) collator(examples []Example, alt func(int) bool, validation bool) collator {
-	s := collator{examples: examples, categories: len(t.model.Spec.Categories), vocab: t.vocab.index, alt: alt, hidden: t.model.Spec.Encoder.HiddenSize}
+	s := collator{examples: examples, categories: len(t.model.Spec.Categories), outputs: t.model.Spec.Outputs(), vocab: t.vocab.index, alt: alt, hidden: t.model.Spec.Encoder.HiddenSize}
 	if t.cache != nil {
 		s.states = t.cache.outputs(validation)
 	}

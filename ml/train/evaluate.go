@@ -13,20 +13,21 @@ import (
 // Evaluation is the answer for all validation examples, in their order.
 type Evaluation struct {
 	Loss   float64
-	Heads  []HeadLoss // by category
-	Scores [][]float32
+	Heads  []HeadLoss  // by output of the model: the categories, none last where it knows it
+	Scores [][]float32 // as bert.Spec.Heads gives them
 	Tags   [][]int32
 }
 
 // HeadLoss is the mean loss of a category's two heads over its targets that
-// count, before their shares in the whole loss.
+// count, before their shares in the whole loss. In single models the score's is the
+// cross entropy of the rows that are of the category.
 type HeadLoss struct{ Score, Tag float64 }
 
 // Validate evaluates the validation examples with the present weights.
 func (t *Trainer) Validate(ctx context.Context) (*Evaluation, error) {
-	k := len(t.model.Spec.Categories)
-	e := &Evaluation{Scores: make([][]float32, len(t.val)), Tags: make([][]int32, len(t.val)), Heads: make([]HeadLoss, k)}
-	counted, tagged := make([]float64, k), make([]float64, k)
+	k, outputs := len(t.model.Spec.Categories), t.model.Spec.Outputs()
+	e := &Evaluation{Scores: make([][]float32, len(t.val)), Tags: make([][]int32, len(t.val)), Heads: make([]HeadLoss, outputs)}
+	counted, tagged := make([]float64, outputs), make([]float64, outputs)
 	src := t.collator(t.val, func(int) bool { return false }, true)
 	for _, b := range t.packing.batches(lengths(t.val), t.shapes) {
 		if err := ctx.Err(); err != nil {
@@ -45,13 +46,15 @@ func (t *Trainer) Validate(ctx context.Context) (*Evaluation, error) {
 			scores, tags, losses := tensors.MustCopyFlatData[float32](out[0]), tensors.MustCopyFlatData[int32](out[1]), tensors.MustCopyFlatData[float32](out[2])
 			for text, i := range slices.Concat(b.rows...) {
 				at := text * k
-				e.Scores[i], e.Tags[i] = slices.Clone(scores[at:at+k]), slices.Clone(tags[at:at+k])
-				for c := range k {
-					w, tw := float64(t.val[i].Weight[c]), float64(t.val[i].tagWeight()[c])
-					d := float64(scores[at+c] - t.val[i].Score[c])
-					e.Heads[c].Score += w * d * d
-					e.Heads[c].Tag += tw * float64(losses[at+c])
+				e.Scores[i], e.Tags[i] = slices.Clone(scores[text*outputs:(text+1)*outputs]), slices.Clone(tags[at:at+k])
+				for c := range outputs {
+					w, off := t.scoreLoss(t.val[i], c, e.Scores[i][c])
+					e.Heads[c].Score += off
 					counted[c] += w
+				}
+				for c := range k {
+					tw := float64(t.val[i].tagWeight()[c])
+					e.Heads[c].Tag += tw * float64(losses[at+c])
 					tagged[c] += tw
 				}
 			}
@@ -73,6 +76,17 @@ func (t *Trainer) Validate(ctx context.Context) (*Evaluation, error) {
 	}
 	e.Loss /= float64(max(len(t.val), 1))
 	return e, nil
+}
+
+// scoreLoss is how much an example's score counts, and its loss times that.
+func (t *Trainer) scoreLoss(e Example, output int, score float32) (weight, loss float64) {
+	w := float64(e.Weight[output])
+	if t.model.Spec.Single {
+		w *= float64(e.Score[output])
+		return w, -w * float64(score)
+	}
+	d := float64(score - e.Score[output])
+	return w, w * d * d
 }
 
 func (t *Trainer) evalGraph(g *Graph, s Shape) []*Node {

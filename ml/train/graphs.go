@@ -64,7 +64,8 @@ func (t *Trainer) batchInputs(g *Graph, s Shape, weights []*Node) inputs {
 		in.packed.IDs, in.packed.Types, in.packed.Positions = ints("ids", s.Rows, s.Length), ints("types", s.Rows, s.Length), ints("positions", s.Rows, s.Length)
 	}
 	in.packed.Owner, in.packed.First = ints("owner", s.Rows, s.Length), ints("first", s.Texts)
-	in.score, in.weight, in.tag = floats("score", s.Texts, k), floats("weight", s.Texts, k), ints("tag", s.Texts, k)
+	outputs := t.model.Spec.Outputs()
+	in.score, in.weight, in.tag = floats("score", s.Texts, outputs), floats("weight", s.Texts, outputs), ints("tag", s.Texts, k)
 	in.tagWeight = floats("tag_weight", s.Texts, k)
 	in.hyper = floats("hyper", hypers)
 	in.seed = Parameter(g, "seed", gshapes.Make(dtypes.Uint32, 1))
@@ -73,7 +74,7 @@ func (t *Trainer) batchInputs(g *Graph, s Shape, weights []*Node) inputs {
 
 // feed makes the tensors of a batch in the order of its inputs.
 func (t *Trainer) feed(a collated, s Shape, hyper []float32, seed uint32) []*tensors.Tensor {
-	k := len(t.model.Spec.Categories)
+	k, outputs := len(t.model.Spec.Categories), t.model.Spec.Outputs()
 	var out []*tensors.Tensor
 	if t.cache != nil {
 		out = append(out, tensors.FromFlatDataAndDimensions(a.states, s.tokens(), t.model.Spec.Encoder.HiddenSize))
@@ -85,8 +86,8 @@ func (t *Trainer) feed(a collated, s Shape, hyper []float32, seed uint32) []*ten
 	return append(out,
 		tensors.FromFlatDataAndDimensions(a.owner, s.Rows, s.Length),
 		tensors.FromFlatDataAndDimensions(a.first, s.Texts),
-		tensors.FromFlatDataAndDimensions(a.score, s.Texts, k),
-		tensors.FromFlatDataAndDimensions(a.weight, s.Texts, k),
+		tensors.FromFlatDataAndDimensions(a.score, s.Texts, outputs),
+		tensors.FromFlatDataAndDimensions(a.weight, s.Texts, outputs),
 		tensors.FromFlatDataAndDimensions(a.tag, s.Texts, k),
 		tensors.FromFlatDataAndDimensions(a.tagWeight, s.Texts, k),
 		numbers(hyper),

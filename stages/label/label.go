@@ -40,7 +40,8 @@ func Kind() stages.Kind {
 A score is the strength of the category in [-1,1]; 0 is absent. The sources are
 asked in their order, each for what is still undecided; with combine: vote all
 are asked and their weights decide. rules: the strongest rule that fires gives
-the score; a row on which none fires is undecided, not negative: nobody looked
+the score, or where the taxonomy says labels: single its category's share of all hits
+by their weight; a row on which none fires is undecided, not negative: nobody looked
 at it. columns: labels that the rows carry. encoder: the category whose description
 lies nearest, if it is near enough and leads the next. http: what a chat model
 answers; the config names the endpoint (endpoints: {chat: https://host/v1}), paid
@@ -116,7 +117,7 @@ func (o *Options) Resolve(ctx context.Context, lookup stages.Lookup) (stages.Ext
 			return nil, stages.At("conflicts."+c, stages.Fail(stages.CodePlan, fmt.Sprintf("its categories: %v", t.Names()), "the taxonomy has no category %q", c))
 		}
 	}
-	ext := stages.External{"categories": t.CategoriesKey()}
+	ext := dataset.Key(t)
 	if o.uses(sourceRules) {
 		ext["rules"] = t.RulesKey()
 	}

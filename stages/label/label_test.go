@@ -114,3 +114,30 @@ func TestRulesAreTheKeywords(t *testing.T) {
 		}
 	}
 }
+
+// TestRulesShareALabel: where a row has one label, the score of a category is its share
+// in the weight of all hits.
+func TestRulesShareALabel(t *testing.T) {
+	text := `labels: single
+categories:
+  - name: a
+    rules: [{words: [wag, wig], weight: 0.5}]
+  - name: b
+    rules: [{words: [bag]}]
+`
+	r := stagetest.Run(t, stagetest.Case{Kind: Kind(), Options: &Options{Source: []string{"rules"}, Rules: "taxonomy", Abstain: true, Combine: "chain", Conflict: "max"},
+		Taxonomy: stages.Source{Name: "taxonomy.yaml", Data: []byte(text)}, Inputs: map[string]any{"articles": parquet(t, []rows.Row{{ID: "1", Title: "wag and wig in a bag"}, {ID: "2", Title: "wag"}, {ID: "3", Title: "calm"}}, nil)}})
+	if r.Err != nil {
+		t.Fatal(r.Err)
+	}
+	out, _, err := rows.DecodeParquet(bytes.NewReader(r.File(t, "labelled")))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if l := out[0].Labels; l[0].Score != 0.5 || l[1].Score != 0.5 {
+		t.Errorf("shared: %+v", l)
+	}
+	if l := out[1].Labels; l[0].Score != 1 || l[1].Score != 0 || l[1].Abstain || !out[2].Labels[0].Abstain {
+		t.Errorf("%+v, %+v", l, out[2].Labels)
+	}
+}

@@ -23,6 +23,7 @@ type ruleSource struct {
 	absent  []int    // voter of a category's silence
 	weights *[]float64
 	res     keywords.Result
+	shares  []float64 // of the categories, where a row has one label
 }
 
 func newRules(t *taxonomy.Taxonomy, v *voters, weight float64) *ruleSource {
@@ -55,6 +56,9 @@ func (s *ruleSource) cast(_ context.Context, set []*rows.Row) ([][]labelmodel.Vo
 		slices.SortFunc(fired, func(x, y int) int {
 			return cmp.Or(cmp.Compare(s.t.Rules[y].Weight, s.t.Rules[x].Weight), x-y)
 		})
+		if s.t.Single {
+			s.shares = s.matcher.Shares(&s.res, s.shares)
+		}
 		clear(spoke)
 		var votes []labelmodel.Vote
 		for _, rule := range fired {
@@ -65,7 +69,11 @@ func (s *ruleSource) cast(_ context.Context, set []*rows.Row) ([][]labelmodel.Vo
 				continue
 			}
 			if (*s.weights)[s.rule[rule]] > 0 {
-				votes = append(votes, labelmodel.Vote{Voter: s.rule[rule], Category: r.Category, Score: min(r.Weight, s.res.Scores[r.Category]), Tag: r.Tag})
+				score := min(r.Weight, s.res.Scores[r.Category])
+				if s.t.Single {
+					score = s.shares[r.Category]
+				}
+				votes = append(votes, labelmodel.Vote{Voter: s.rule[rule], Category: r.Category, Score: score, Tag: r.Tag})
 				spoke[r.Category] = true
 			}
 		}

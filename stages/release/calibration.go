@@ -10,6 +10,8 @@ import (
 type Calibration struct {
 	Temperature string                `json:"temperature"` // as the plan has it
 	Categories  map[string]Calibrated `json:"categories"`
+	// Choice is there where a row has one label: there are no thresholds then.
+	Choice *CalibratedChoice `json:"choice,omitempty"`
 	// Gold are the rows of the gold set on which was fitted: they must not be
 	// scored.
 	Gold []GoldRow `json:"gold"`
@@ -26,6 +28,18 @@ type Calibrated struct {
 	// temperature and after.
 	LogLoss [2]float64 `json:"log_loss"`
 	Error   [2]float64 `json:"calibration_error"`
+}
+
+// CalibratedChoice is what was fitted where a row has one label.
+type CalibratedChoice struct {
+	Temperature float64 `json:"temperature"` // 1 leaves probabilities as they are
+	On          string  `json:"on"`          // val or gold
+	Rows        int     `json:"rows"`
+	// Fired is how much these rows count as they are; the rest counts what they are with
+	// the rules' words hidden.
+	Fired float64 `json:"fired"`
+	// Cross entropy on these rows, before the temperature and after.
+	LogLoss [2]float64 `json:"log_loss"`
 }
 
 // GoldRow names a row of a gold set.

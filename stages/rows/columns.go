@@ -22,6 +22,8 @@ type Schema struct {
 	Categories []string
 	// Label says that rows have the text of a column label.
 	Label bool
+	// Probable says that each category has a column of probabilities.
+	Probable bool
 }
 
 func (s Schema) columns() []parquet.Column {
@@ -31,6 +33,9 @@ func (s Schema) columns() []parquet.Column {
 	}
 	for _, c := range s.Categories {
 		out = append(out, parquet.Column{Name: c + "_score", Number: true}, parquet.Column{Name: c + "_tag"})
+		if s.Probable {
+			out = append(out, parquet.Column{Name: c + "_probability", Number: true})
+		}
 	}
 	for _, c := range tailColumns {
 		out = append(out, parquet.Column{Name: c})
@@ -45,6 +50,8 @@ func (s Schema) columns() []parquet.Column {
 // category <category>_score (double, null where the labeller abstained) and
 // <category>_tag (UTF-8, empty for none), then id, title_raw, seen_at, language,
 // label_source, rules and conflicts (joined by ";"), and label where the schema has it.
+// <category>_probability (double, null where there is none) stands behind the tag where
+// the schema has it.
 // Equal rows give equal bytes.
 type Writer struct {
 	out    *parquet.Writer
@@ -54,14 +61,17 @@ type Writer struct {
 
 // NewWriter begins a Parquet file of rows.
 func NewWriter(w io.Writer, schema Schema) (*Writer, error) {
-	if err := checkCategories(schema.Categories); err != nil {
+	if err := checkCategories(schema.Categories, schema.Probable); err != nil {
 		return nil, err
 	}
 	return &Writer{out: parquet.NewWriter(w, schema.columns()), schema: schema}, nil
 }
 
 // Write writes a row. Labels are nil, or one for each category.
-func (w *Writer) Write(r *Row) error {
+func (w *Writer) Write(r *Row) error { return w.WriteProbable(r, nil) }
+
+// WriteProbable writes a row with probabilities, one for each category, nil for none.
+func (w *Writer) WriteProbable(r *Row, probabilities []*float64) error {
 	if r.Labels != nil && len(r.Labels) != len(w.schema.Categories) {
 		return fmt.Errorf("row %d has %d labels, the table has %d categories", w.rows, len(r.Labels), len(w.schema.Categories))
 	}
@@ -78,6 +88,13 @@ func (w *Writer) Write(r *Row) error {
 			w.out.Number(l.Score)
 		}
 		w.out.Text(l.Tag)
+		switch {
+		case !w.schema.Probable:
+		case probabilities == nil || probabilities[c] == nil:
+			w.out.Null()
+		default:
+			w.out.Number(*probabilities[c])
+		}
 	}
 	w.out.Text(r.ID, r.TitleRaw, r.SeenAt, r.Language, r.LabelSource, strings.Join(r.Rules, ";"), strings.Join(r.Conflicts, ";"))
 	if w.schema.Label {
@@ -104,13 +121,17 @@ func WriteParquet(w io.Writer, rows []Row, categories []string) error {
 	return out.Close()
 }
 
-func checkCategories(categories []string) error {
+func checkCategories(categories []string, probable bool) error {
 	seen := map[string]bool{}
 	for _, c := range slices.Concat(leadColumns, tailColumns) {
 		seen[c] = true
 	}
 	for _, c := range categories {
-		for _, n := range []string{c + "_score", c + "_tag"} {
+		names := []string{c + "_score", c + "_tag"}
+		if probable {
+			names = append(names, c+"_probability")
+		}
+		for _, n := range names {
 			if c == "" || seen[n] {
 				return fmt.Errorf("category %q gives the column %s twice", c, n)
 			}

@@ -38,6 +38,7 @@ type partition struct {
 	all, gold  []rows.Row
 	duplicates dedup.Duplicates // of all, then gold
 	times      []time.Time
+	single     bool  // a row has one label
 	groupOf    []int // the group of each row, or why it is left out
 	groups     []*group
 	dropped    []Leak // what left rows out, one for each reason
@@ -72,8 +73,8 @@ func keysOf(r *rows.Row) []key {
 
 // newPartition leaves out the rows whose story is in the gold set, which is told by
 // url, id, title and similarity, and gathers the others in groups.
-func newPartition(all, gold []rows.Row, o *Options, categories int) *partition {
-	p := &partition{all: all, gold: gold, groupOf: make([]int, len(all)), times: make([]time.Time, len(all))}
+func newPartition(all, gold []rows.Row, o *Options, categories int, single bool) *partition {
+	p := &partition{all: all, gold: gold, single: single, groupOf: make([]int, len(all)), times: make([]time.Time, len(all))}
 	for i := range all {
 		p.times[i], _ = rows.SeenTime(all[i].SeenAt)
 	}
@@ -194,11 +195,11 @@ func (p *partition) gather(stories dedup.DisjointSets, seed int64, categories in
 			p.groups = append(p.groups, &group{positives: make([]int, categories)})
 		}
 		p.groupOf[i] = n
-		p.groups[n].add(i, &p.all[i], p.times[i], seed)
+		p.groups[n].add(i, &p.all[i], p.times[i], seed, p.positive)
 	}
 }
 
-func (g *group) add(i int, r *rows.Row, seen time.Time, seed int64) {
+func (g *group) add(i int, r *rows.Row, seen time.Time, seed int64, positive func(r *rows.Row, category int) bool) {
 	draw := drawOf(r, seed)
 	earlier := !seen.IsZero() && (g.first.IsZero() || seen.Before(g.first))
 	if len(g.rows) == 0 || earlier || seen.Equal(g.first) && draw < g.draw {
@@ -223,6 +224,11 @@ func drawOf(r *rows.Row, seed int64) uint64 {
 	return binary.BigEndian.Uint64(h.Sum(nil))
 }
 
-func positive(r *rows.Row, c int) bool {
+// positive reports whether a row counts for a category.
+func (p *partition) positive(r *rows.Row, c int) bool {
+	if p.single {
+		at, _ := rows.Choice(r.Labels)
+		return at == c
+	}
 	return c < len(r.Labels) && !r.Labels[c].Abstain && r.Labels[c].Score > 0
 }

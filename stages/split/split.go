@@ -16,6 +16,7 @@ import (
 	"github.com/sprint-ml/sprint/stages"
 	"github.com/sprint-ml/sprint/stages/rows"
 	"github.com/sprint-ml/sprint/stages/storeio"
+	"go.yaml.in/yaml/v4"
 )
 
 // Kind returns the kind "split".
@@ -26,7 +27,8 @@ func Kind() stages.Kind {
 		Doc: `Parts labelled rows into train, val and test.
 Rows of one story (url, id, title or near-duplicate title) stay on one side,
 which is drawn from the story and seed: with more rows, few of the others move.
-Every category is spread by the ratios. Rows whose story is in the gold set that
+Every category is spread by the ratios; where the taxonomy says labels: single, a row is
+of its likeliest category alone. Rows whose story is in the gold set that
 verify measures against are left out, so they never train. by_time cuts by the
 rows' seen_at instead. split_report holds rows and positives of each side, the
 largest stories, and what was found to meet across sides or the gold set, with
@@ -94,10 +96,13 @@ func (o *Options) Check() []stages.Problem {
 
 // Resolve keys the gold set by its bytes.
 func (o *Options) Resolve(ctx context.Context, lookup stages.Lookup) (stages.External, error) {
-	if o.Gold == "" {
+	ext := stages.External{}
+	if oneLabel(lookup.Taxonomy()) {
+		ext["labels"] = "single"
+	}
+	if o.Gold == "" && len(ext) == 0 {
 		return nil, nil
 	}
-	ext := stages.External{}
 	return ext, ext.AddFile(ctx, lookup, "gold", o.Gold)
 }
 
@@ -116,7 +121,7 @@ func (s *stage) Run(ctx context.Context, in stages.Inputs, out stages.Outputs) e
 	if err != nil {
 		return err
 	}
-	p := newPartition(all, gold, s.o, len(cats))
+	p := newPartition(all, gold, s.o, len(cats), oneLabel(s.env.Taxonomy))
 	removed := 0
 	for _, l := range p.dropped {
 		removed += l.Rows
@@ -199,6 +204,15 @@ func (s *stage) logReport(r *Report) {
 		s.env.Log.Warn("one group of near-duplicates is a large part of all rows: it stays on one side; raise threshold if these are different stories",
 			slog.Int("rows", r.Largest[0].Rows), slog.Any("titles", r.Largest[0].Titles))
 	}
+}
+
+// oneLabel reports whether a row has one label, as the plan's taxonomy says. The kinds
+// that know taxonomies refuse a bad one; here this word of it counts alone.
+func oneLabel(taxonomy stages.Source) bool {
+	var head struct {
+		Labels string `yaml:"labels"`
+	}
+	return len(taxonomy.Data) > 0 && yaml.Unmarshal(taxonomy.Data, &head) == nil && head.Labels == "single"
 }
 
 var sideNames = [3]string{"train", "val", "test"}

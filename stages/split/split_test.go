@@ -1,6 +1,7 @@
 package split_test
 
 import (
+	"bytes"
 	"errors"
 	"path/filepath"
 	"strings"
@@ -152,5 +153,36 @@ func TestRefusals(t *testing.T) {
 	o.Ratios.Test = 0.2
 	if p := o.Check(); len(p) != 1 || p[0].Path != "ratios" {
 		t.Errorf("ratio sum: %v", p)
+	}
+}
+
+// TestSplitByTheLabel: where a row has one label, its likeliest category alone is spread,
+// so that weak second guesses move no row; and that is keyed.
+func TestSplitByTheLabel(t *testing.T) {
+	in := labelled(400)
+	for i := range in {
+		in[i].Labels = []rows.Label{{Score: b2f(i%4 == 0)}, {Score: 0.9 * b2f(i%4 != 3)}}
+	}
+	rare := func(head string) (of [3]int, keyed bool) {
+		var b bytes.Buffer
+		if err := rows.WriteParquet(&b, in, []string{"rare", "common"}); err != nil {
+			t.Fatal(err)
+		}
+		r := stagetest.Run(t, stagetest.Case{Kind: split.Kind(), Options: options(), Inputs: map[string]any{"labelled": b.Bytes()},
+			Taxonomy: stages.Source{Name: "taxonomy.yaml", Data: []byte(head + "categories: [{name: rare, rules: [{words: [xx]}]}, {name: common, rules: [{words: [yy]}]}]\n")}})
+		if r.Err != nil {
+			t.Fatal(r.Err)
+		}
+		for i, side := range report(t, r).Sides {
+			of[i] = side.Positives["common"]
+		}
+		return of, r.External["labels"] == "single"
+	}
+	// 200 rows are of common alone, 100 of rare first and 100 of none.
+	if of, keyed := rare("labels: single\n"); !keyed || of[0]+of[1]+of[2] != 200 || of[0] < 138 || of[0] > 142 {
+		t.Errorf("%v, keyed %v", of, keyed)
+	}
+	if of, keyed := rare(""); keyed || of[0]+of[1]+of[2] != 300 {
+		t.Errorf("of several labels: %v, keyed %v", of, keyed)
 	}
 }

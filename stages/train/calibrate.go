@@ -8,6 +8,7 @@ import (
 	"github.com/sprint-ml/sprint/ml/metrics"
 	"github.com/sprint-ml/sprint/ml/taxonomy"
 	"github.com/sprint-ml/sprint/stages"
+	"github.com/sprint-ml/sprint/stages/dataset"
 	"github.com/sprint-ml/sprint/stages/dedup"
 	"github.com/sprint-ml/sprint/stages/release"
 	"github.com/sprint-ml/sprint/stages/resources"
@@ -16,7 +17,7 @@ import (
 
 // Calibrate says how scores and thresholds are fitted after training.
 type Calibrate struct {
-	Temperature string  `yaml:"temperature" default:"none" enum:"none|one|category" doc:"rescale scores so that they are probabilities: one temperature for all categories, or one for each; the model applies it to all its answers"`
+	Temperature string  `yaml:"temperature" default:"none" enum:"none|one|category" doc:"rescale scores so that they are probabilities: one temperature for all categories, or one for each; the model applies it to all its answers; with labels: single one is always fitted"`
 	Gold        float64 `yaml:"gold" default:"0" min:"0" below:"1" doc:"share of the gold set, whole stories drawn by their rows' identity, on which thresholds and temperatures are fitted where it has enough positives; verify does not score these rows"`
 	File        string  `yaml:"file" path:"true" like:"verify.gold" key:"-" doc:"that gold set; by default the one that verify measures against"`
 }
@@ -65,6 +66,9 @@ func (s *stage) goldPart(ctx context.Context, t *taxonomy.Taxonomy) ([]rows.Row,
 	if err != nil {
 		return nil, err
 	}
+	if err := dataset.CheckChoice(t, g.Rows); err != nil {
+		return nil, stages.Fail(stages.CodeStage, "decide which of them is right", "gold set %s: %w", o.File, err)
+	}
 	var part []rows.Row
 	for i, in := range dedup.GoldPart(g.Rows, o.Gold) {
 		if in {
@@ -79,6 +83,9 @@ func (s *stage) goldPart(ctx context.Context, t *taxonomy.Taxonomy) ([]rows.Row,
 
 // calibrate fits temperatures, which it gives to the model, and thresholds.
 func (l *loop) calibrate(ctx context.Context, model *bert.Model) (*release.Calibration, error) {
+	if model.Spec.Single {
+		return l.calibrateChoice(ctx, model)
+	}
 	samples, err := l.samples(ctx, model)
 	if err != nil {
 		return nil, err

@@ -50,10 +50,14 @@ func round(x float64) float64 { return math.Round(x*1e4) / 1e4 }
 // heads measures every category.
 func (l *loop) heads(e *fit.Evaluation) []Head {
 	out := make([]Head, len(l.names))
+	answers := make([][]bool, len(e.Scores))
+	for i, s := range e.Scores {
+		answers[i] = l.answer(s)
+	}
 	for c, name := range l.names {
 		h := Head{Category: name, ScoreLoss: e.Heads[c].Score, TagLoss: e.Heads[c].Tag}
 		tp, fp, tags := 0, 0, 0
-		for i, s := range e.Scores {
+		for i := range e.Scores {
 			if !l.truth.known[c][i] {
 				continue
 			}
@@ -68,7 +72,7 @@ func (l *loop) heads(e *fit.Evaluation) []Head {
 				}
 			}
 			switch {
-			case s[c] < 0.5:
+			case !answers[i][c]:
 			case positive:
 				tp++
 			default:
@@ -79,6 +83,28 @@ func (l *loop) heads(e *fit.Evaluation) []Head {
 		h.Precision, h.Recall, h.F1 = share(tp, tp+fp), share(tp, h.Support), share(2*tp, tp+fp+h.Support)
 		h.TagAccuracy = share(tags, h.TagSupport)
 		out[c] = h
+	}
+	return out
+}
+
+// answer is what scores of the network say of every category: that it is over 0.5, or
+// in a single model that it is the likeliest.
+func (l *loop) answer(scores []float32) []bool {
+	out := make([]bool, len(l.names))
+	if l.t.Single {
+		best := 0
+		for c, x := range scores {
+			if x > scores[best] {
+				best = c
+			}
+		}
+		if best < len(out) {
+			out[best] = true
+		}
+		return out
+	}
+	for c := range out {
+		out[c] = scores[c] >= 0.5
 	}
 	return out
 }

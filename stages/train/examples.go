@@ -19,14 +19,23 @@ func (o *Options) examples(m *bert.Model, t *taxonomy.Taxonomy, set []rows.Row, 
 	for i, r := range set {
 		e := fit.Example{Score: make([]float32, k), Tag: make([]int32, k), Weight: make([]float32, k), TagWeight: make([]float32, k)}
 		counts := false
+		if m.Spec.Single {
+			if e.Score = o.targets(r, m.Spec.Outputs()); e.Score == nil {
+				continue
+			}
+			e.Weight = w.choice
+		}
 		for c, l := range r.Labels {
 			if l.Abstain && o.MaskAbstain {
 				continue
 			}
 			counts = true
 			tag := t.Categories[c].TagIndex(l.Tag)
-			e.Score[c], e.Tag[c] = float32(l.Score), int32(tag) //nolint:gosec // taxonomies are small
-			e.Weight[c], e.TagWeight[c] = w.of(c, l, tag)
+			e.Tag[c] = int32(tag) //nolint:gosec // taxonomies are small
+			score, tagWeight := w.of(c, l, tag)
+			if e.TagWeight[c] = tagWeight; !m.Spec.Single {
+				e.Score[c], e.Weight[c] = float32(l.Score), score
+			}
 		}
 		if counts {
 			out, kept, texts = append(out, e), append(kept, i), append(texts, tokenize.Text{First: r.Title, Second: r.Description})
@@ -85,7 +94,7 @@ func checkClasses(t *taxonomy.Taxonomy, examples []fit.Example) error {
 	if len(examples) == 0 {
 		return stages.Fail(stages.CodeStage, "label more rows: see label_report", "no training row has a label that counts")
 	}
-	for c := range t.Categories {
+	for c := range examples[0].Score {
 		positive, negative := false, false
 		for _, e := range examples {
 			if e.Weight[c] == 0 {

@@ -26,9 +26,11 @@ type loop struct {
 	device    string   // identity of the device and its plugin
 	t         *taxonomy.Taxonomy
 	dev       *device.Device
-	val       []rows.Row // that count, with the fields that the text has
-	truth     truth      // of val
-	gold      []rows.Row // the part that calibrates
+	val       []rows.Row  // that count, with the fields that the text has
+	truth     truth       // of val
+	targets   [][]float32 // of val, of a single model
+	fired     float64     // share of val rows on which a rule fires, of a single model
+	gold      []rows.Row  // the part that calibrates
 	state     loopState
 	best      [][]float32
 	started   time.Time

@@ -2,7 +2,7 @@
 // category. The fit itself is in ml/train; here are the decisions around it.
 //
 // options.go is the kind and its options, stage.go one attempt, documents.go what it
-// writes. examples.go and weights.go make training examples of rows, select.go checks
+// writes. choice.go is what differs where a row has one label. examples.go and weights.go make training examples of rows, select.go checks
 // weak labels before. prepare.go warms up and budgets the fit, loop.go drives it,
 // epoch.go measures each epoch, checkpoint.go saves and restores. calibrate.go fits
 // scores and thresholds after, rules_beside.go lets rules answer beside the model.
@@ -36,7 +36,13 @@ and plugin to the same bytes. Rows on which the labeller abstained do not count
 in the loss, nor do labels that select doubts: it judges each from the text without
 the rules' words, by what other rows teach. mask_rules and mask_random hide words anew in every
 epoch. calibration says on what thresholds and temperatures were fitted, and names
-the gold rows that calibrate took: these are never scored.`,
+the gold rows that calibrate took: these are never scored.
+Where the taxonomy says labels: single, one softmax over the categories is learned by
+cross entropy, with one more output for none of them if there are such rows. A row's
+target is shared by the categories in proportion to their scores; its weight hangs on
+how rare they are. Answers are the likeliest category, and there are no thresholds.
+A temperature makes probabilities; it is fitted on val, read as it is and with the
+rules' words hidden, in the shares of rows on which a rule fires and of others.`,
 		Example: "encoder: all-minilm-l6-v2\nepochs: 3\nbatch_tokens: 4096\nlearning_rate: 3.0e-5\n",
 		Inputs:  func(any) []stages.Input { return []stages.Input{{Name: "train"}, {Name: "val"}} },
 		Outputs: func(any) []stages.Output {
@@ -62,7 +68,7 @@ type Options struct {
 	WeightDecay  float64  `yaml:"weight_decay" default:"0.01" min:"0" max:"1" doc:"of AdamW; not on biases and LayerNorm"`
 	Clip         float64  `yaml:"clip" default:"1" min:"0" doc:"global norm that gradients are clipped to; 0 is none"`
 	Dropout      float64  `yaml:"dropout" default:"0.1" min:"0" below:"1" doc:"rate of dropout while training"`
-	Smoothing    float64  `yaml:"label_smoothing" default:"0" min:"0" below:"1" doc:"of the tags' targets"`
+	Smoothing    float64  `yaml:"label_smoothing" default:"0" min:"0" below:"1" doc:"of the tags' targets, and with labels: single of the label's"`
 	Pooling      string   `yaml:"pooling" default:"pooler" enum:"pooler|cls|mean" doc:"from tokens to one vector; mean suits encoders made for sentence similarity"`
 	HeadHidden   int      `yaml:"head_hidden" default:"128" min:"1" max:"4096" doc:"width of the hidden layer of each head"`
 	MaxLength    int      `yaml:"max_length" default:"128" min:"8" max:"512" doc:"tokens of a text at most"`
@@ -74,10 +80,10 @@ type Options struct {
 	MaskHow      string   `yaml:"mask_how" default:"mask" enum:"mask|delete" doc:"what becomes of the words that mask_rules and mask_random hide: [MASK], or nothing"`
 	RulesBeside  string   `yaml:"with_rules" default:"never" enum:"never|auto|always" doc:"whether the rules answer beside the model: where they fire they decide, and the model adds what it is sure of; auto lets them for categories that the model does not find on val with the rules' words hidden"`
 	TagLoss      string   `yaml:"tag_loss" default:"tagged" enum:"tagged|positives|all" doc:"rows whose tag is learned: those that carry one, those of the category, or all, which teaches mostly the empty tag"`
-	ScoreWeight  float64  `yaml:"score_weight" default:"0.5" min:"0" max:"100" doc:"weight of the scores' squared error"`
+	ScoreWeight  float64  `yaml:"score_weight" default:"0.5" min:"0" max:"100" doc:"weight of the scores' squared error; with labels: single of the label's cross entropy"`
 	TagWeight    float64  `yaml:"tag_weight" default:"0.5" min:"0" max:"100" doc:"weight of the tags' cross entropy"`
 	Patience     int      `yaml:"patience" default:"3" min:"0" max:"1000" doc:"epochs without a better one, see best_by, before it stops; 0 never stops early"`
-	BestBy       string   `yaml:"best_by" default:"loss" enum:"loss|macro_f1" doc:"what makes an epoch the best one, on val: the loss, or the macro-F1 at 0.5"`
+	BestBy       string   `yaml:"best_by" default:"loss" enum:"loss|macro_f1" doc:"what makes an epoch the best one, on val: the loss, or the macro-F1 at 0.5, with labels: single of the likeliest category"`
 	Sampling     string   `yaml:"sampling" default:"natural" enum:"natural|balanced" doc:"balanced repeats rows of rare categories and tags in every epoch, by the root of how rare they are"`
 	Precision    string   `yaml:"precision" default:"fp32" enum:"fp32|bf16" doc:"of matrix products; bf16 is for GPUs, weights stay fp32"`
 	MicroBatches int      `yaml:"micro_batches" default:"1" min:"1" max:"4096" doc:"parts that a batch is cut into, to save memory; doubled by itself when memory runs out"`
@@ -122,8 +128,11 @@ func (o *Options) Resolve(ctx context.Context, lookup stages.Lookup) (stages.Ext
 	if err != nil {
 		return nil, err
 	}
-	ext := stages.External{"categories": t.CategoriesKey()}
-	if o.MaskRules > 0 || o.Select.Rounds > 0 || o.rulesBeside() {
+	if err := o.checkSingle(t); err != nil {
+		return nil, err
+	}
+	ext := dataset.Key(t)
+	if o.MaskRules > 0 || o.Select.Rounds > 0 || o.rulesBeside() || t.Single {
 		ext["rules"] = t.RulesKey()
 	}
 	if o.Calibrate.Gold > 0 {

@@ -52,11 +52,15 @@ func (s *stage) Run(ctx context.Context, in stages.Inputs, out stages.Outputs) e
 	}
 	defer dev.Close()
 	s.noteDevice(dev)
-	model, err := s.model(ctx, t)
+	trainRows, err := dataset.ReadLabelled(ctx, in, "train", t)
 	if err != nil {
 		return err
 	}
-	l, err := s.newLoop(ctx, in, t, model, dev)
+	model, err := s.model(ctx, t, s.o.hasNone(t, trainRows))
+	if err != nil {
+		return err
+	}
+	l, err := s.newLoop(ctx, in, t, model, dev, trainRows)
 	if err != nil {
 		return err
 	}
@@ -73,11 +77,7 @@ func (s *stage) Run(ctx context.Context, in stages.Inputs, out stages.Outputs) e
 
 // newLoop reads the rows, selects the labels that train, makes examples of them and a
 // trainer that the loop drives.
-func (s *stage) newLoop(ctx context.Context, in stages.Inputs, t *taxonomy.Taxonomy, model *bert.Model, dev *device.Device) (*loop, error) {
-	trainRows, err := dataset.ReadLabelled(ctx, in, "train", t)
-	if err != nil {
-		return nil, err
-	}
+func (s *stage) newLoop(ctx context.Context, in stages.Inputs, t *taxonomy.Taxonomy, model *bert.Model, dev *device.Device, trainRows []rows.Row) (*loop, error) {
 	valRows, err := dataset.ReadLabelled(ctx, in, "val", t)
 	if err != nil {
 		return nil, err
@@ -90,6 +90,9 @@ func (s *stage) newLoop(ctx context.Context, in stages.Inputs, t *taxonomy.Taxon
 		return nil, err
 	}
 	weights := s.o.weights(t, trainRows)
+	if t.Single {
+		weights.choice = s.o.choiceWeights(trainRows, model.Spec.Outputs())
+	}
 	examples, used := s.o.examples(model, t, trainRows, weights, true)
 	val, kept := s.o.examples(model, t, valRows, weights, false)
 	if err := checkClasses(t, examples); err != nil {
@@ -117,8 +120,14 @@ func (s *stage) newLoop(ctx context.Context, in stages.Inputs, t *taxonomy.Taxon
 		stage: s, trainer: trainer, names: t.Names(), texts: texts, device: dev.Name + " " + dev.Digest,
 		t: t, dev: dev, truth: truths(t, valRows, kept), gold: gold,
 	}
+	if t.Single {
+		l.fired = s.o.firedShare(t, valRows)
+	}
 	for _, i := range kept {
 		r := valRows[i]
+		if t.Single {
+			l.targets = append(l.targets, s.o.targets(r, model.Spec.Outputs()))
+		}
 		if !s.o.has("description") {
 			r.Description = ""
 		}
@@ -139,8 +148,8 @@ func (s *stage) noteDevice(dev *device.Device) {
 	}
 }
 
-// model puts new heads on the encoder.
-func (s *stage) model(ctx context.Context, t *taxonomy.Taxonomy) (*bert.Model, error) {
+// model puts new heads on the encoder, one of no category among them if none says so.
+func (s *stage) model(ctx context.Context, t *taxonomy.Taxonomy, none bool) (*bert.Model, error) {
 	dir, err := resources.FetchEncoder(ctx, s.env, s.o.Encoder)
 	if err != nil {
 		return nil, err
@@ -149,7 +158,7 @@ func (s *stage) model(ctx context.Context, t *taxonomy.Taxonomy) (*bert.Model, e
 	if err != nil {
 		return nil, err
 	}
-	spec := bert.Spec{Pooling: s.o.Pooling, HeadHidden: s.o.HeadHidden, MaxLength: min(s.o.MaxLength, e.Config.MaxPositionEmbeddings), Text: s.o.Text}
+	spec := bert.Spec{Pooling: s.o.Pooling, HeadHidden: s.o.HeadHidden, MaxLength: min(s.o.MaxLength, e.Config.MaxPositionEmbeddings), Text: s.o.Text, Single: t.Single, None: none}
 	for _, c := range t.Categories {
 		spec.Categories = append(spec.Categories, bert.Category{Name: c.Name, Tags: c.Tags})
 	}
@@ -214,6 +223,16 @@ func estimate(t *fit.Trainer, m *bert.Model) string {
 func truths(t *taxonomy.Taxonomy, set []rows.Row, kept []int) truth {
 	k := len(t.Categories)
 	out := truth{positive: make([][]bool, k), known: make([][]bool, k), tag: make([][]int32, k)}
+	if t.Single {
+		for _, i := range kept {
+			positive, known := choiceTruth(set[i].Labels)
+			for c, category := range t.Categories {
+				out.positive[c], out.known[c] = append(out.positive[c], positive[c]), append(out.known[c], known)
+				out.tag[c] = append(out.tag[c], int32(category.TagIndex(set[i].Labels[c].Tag))) //nolint:gosec // taxonomies are small
+			}
+		}
+		return out
+	}
 	for c, category := range t.Categories {
 		for _, i := range kept {
 			l := set[i].Labels[c]

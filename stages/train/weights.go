@@ -16,6 +16,7 @@ type weights struct {
 	positive []float64   // by category; negatives weigh 1
 	tag      [][]float64 // by category and tag, on average 1 over the rows that teach one
 	loss     []string    // Options.TagLoss by category
+	choice   []float32   // by output of a single model
 }
 
 // Bounds of a weight: one row must not outweigh a batch.
@@ -130,12 +131,13 @@ const (
 func balance(examples []fit.Example, texts []string, seed uint64) ([]fit.Example, []string) {
 	k := len(examples[0].Score)
 	share, tags := make([]float64, k), make([]map[int32]float64, k)
+	tagged := func(e fit.Example, c int) bool { return c < len(e.TagWeight) && e.TagWeight[c] > 0 } // none has no tags
 	for c := range k {
 		tags[c] = map[int32]float64{}
 		for _, e := range examples {
 			if e.Score[c] > 0 && e.Weight[c] > 0 {
 				share[c] += 1 / float64(len(examples))
-				if e.TagWeight[c] > 0 {
+				if tagged(e, c) {
 					tags[c][e.Tag[c]]++
 				}
 			}
@@ -157,7 +159,7 @@ func balance(examples []fit.Example, texts []string, seed uint64) ([]fit.Example
 				continue
 			}
 			f := max(math.Sqrt(rareShare/share[c]), 1)
-			if e.TagWeight[c] > 0 {
+			if tagged(e, c) {
 				f *= max(math.Sqrt(even[c]/tags[c][e.Tag[c]]), 1)
 			}
 			factor = max(factor, min(f, maxRepeats))

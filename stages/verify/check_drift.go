@@ -22,7 +22,7 @@ func (m *measurer) trainDistribution(ctx context.Context, in []rows.Row) (Distri
 	for i := 0; i < len(in); i += step {
 		some = append(some, in[i])
 	}
-	_, answers, err := m.predict(ctx, newEvaluationSet(m.t, "train", some).texts)
+	_, _, answers, err := m.predict(ctx, newEvaluationSet(m.t, "train", some).texts)
 	if err != nil {
 		return Distribution{}, err
 	}

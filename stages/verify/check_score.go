@@ -22,6 +22,14 @@ func checkMicroF1(_ context.Context, in checkInput) (observation, error) {
 	return observation{value: in.report.MicroF1, ci: in.report.CI.MicroF1, samples: in.mistakes(-1, anyError)}, nil
 }
 
+// checkAccuracy is of rows of one label.
+func checkAccuracy(_ context.Context, in checkInput) (observation, error) {
+	if in.report.Accuracy == nil || in.details.Choice.Calibration.Rows == 0 {
+		return observation{void: "no row of " + in.check.On + " has a label"}, nil
+	}
+	return observation{value: *in.report.Accuracy, ci: *in.report.CI.Accuracy, samples: in.mistakes(-1, anyError)}, nil
+}
+
 // checkCategory is of the precision, recall or F1 of one category.
 func checkCategory(_ context.Context, in checkInput) (observation, error) {
 	x := in.report.PerCategory[in.check.Category]
@@ -89,6 +97,9 @@ func checkNoRuleFired(_ context.Context, in checkInput) (observation, error) {
 // enough.
 func checkCalibration(_ context.Context, in checkInput) (observation, error) {
 	c, m := in.check, in.m
+	if choice := in.details.Choice; choice != nil && c.Category == "" {
+		return observation{value: choice.Calibration.ECE, samples: in.mistakes(-1, anyError)}, nil
+	}
 	o := observation{where: c.Category, value: -1}
 	for _, category := range m.t.Categories {
 		if c.Category == category.Name || c.Category == "" && in.report.PerCategory[category.Name].Support >= metrics.MinSupport && in.details.Calibration[category.Name].ECE > o.value {

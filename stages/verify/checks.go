@@ -42,6 +42,7 @@ const (
 var definitions = []definition{
 	{id: "macro_f1", doc: "mean F1 of the categories with at least 8 positives", interval: true, observe: checkMacroF1},
 	{id: "micro_f1", doc: "F1 over all decisions of all categories", interval: true, observe: checkMicroF1},
+	{id: "accuracy", doc: "share of rows that are answered right, where the taxonomy says labels: single", interval: true, observe: checkAccuracy},
 	{id: "precision", doc: "of one category", category: always, interval: true, observe: checkCategory},
 	{id: "recall", doc: "of one category", category: always, interval: true, observe: checkCategory},
 	{id: "f1", doc: "of one category", category: always, interval: true, observe: checkCategory},
@@ -49,7 +50,7 @@ var definitions = []definition{
 	{id: "gain", doc: "macro-F1 less that of over (keywords or majority) on the same rows", interval: true, observe: checkGain},
 	{id: "masked_gap", doc: "macro-F1 less that on texts whose rule words are hidden", interval: true, observe: checkMaskedGap},
 	{id: "no_rule_fired", doc: "micro-F1 on the rows where no rule fired: what the rules cannot do", interval: true, observe: checkNoRuleFired},
-	{id: "calibration", doc: "expected calibration error: how far a score, cut to [0,1], is from the share of positives, over ten steps; of one category, else the worst with 8 positives", max: new(0.15), category: optional, observe: checkCalibration},
+	{id: "calibration", doc: "expected calibration error: how far a score, cut to [0,1], is from the share of positives, over ten steps; of one category, else the worst with 8 positives, with labels: single of what is answered", max: new(0.15), category: optional, observe: checkCalibration},
 	{id: "support", doc: "positives of one category, else of the rarest", min: new(8.0), category: optional, observe: checkSupport},
 	{id: "train_support", doc: "the same among the training rows", min: new(8.0), category: optional, observe: checkSupport},
 	{id: "weak_domain", doc: "micro-F1 less that of the worst host of at least `rows` rows", max: new(0.2), observe: checkWeakest(byDomain)},

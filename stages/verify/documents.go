@@ -24,6 +24,8 @@ type Metrics struct {
 	Leaked int `json:"leaked"`
 	// Train counts the training rows and the positives of each category.
 	Train TrainCounts `json:"train"`
+	// Labels is "single" where a row has one category or none.
+	Labels string `json:"labels,omitempty"`
 	// Details are by set: test, and gold if there is one.
 	Details map[string]*Details `json:"details"`
 	// Drift is there if a check asks for it.
@@ -47,11 +49,22 @@ type Details struct {
 	// Tags are by category.
 	Tags        map[string]Confusion           `json:"tags"`
 	Calibration map[string]metrics.Calibration `json:"calibration"`
+	// Choice is there where a row has one label.
+	Choice *Choice `json:"choice,omitempty"`
 	// Segments are by "domain" and "length", the largest first.
 	Segments     map[string][]Segment `json:"segments"`
 	Distribution Distribution         `json:"distribution"`
 	// Repeated are rows whose identity or title an earlier row of the set has.
 	Repeated int `json:"repeated"`
+}
+
+// Choice is how a model does that answers one category a row, or none: "" in Categories,
+// the last. Confusion counts answers (columns) by truth (rows) in their order, Calibration
+// compares the probability of what is answered with how often it is right.
+type Choice struct {
+	Categories  []string            `json:"categories"`
+	Confusion   [][]int             `json:"confusion"`
+	Calibration metrics.Calibration `json:"calibration"`
 }
 
 // Confusion counts answered tags (columns) by true tag (rows), in the order of

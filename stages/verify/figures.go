@@ -2,6 +2,7 @@ package verify
 
 import (
 	"context"
+	"slices"
 
 	"github.com/sprint-ml/sprint/ml/metrics"
 	"github.com/sprint-ml/sprint/stages"
@@ -33,7 +34,7 @@ func (m *measurer) measure(ctx context.Context, trainRows []rows.Row, sets ...*e
 			if c == byModel || c == byMasked {
 				thresholds = m.thresholds
 			}
-			reports[c] = metrics.Score(m.t.Names(), s.truth, s.answers[c], thresholds)
+			reports[c] = m.score(s.truth, s.answers[c], thresholds)
 			b.Annotate(&reports[c], c)
 		}
 		d := &Details{
@@ -51,12 +52,18 @@ func (m *measurer) measure(ctx context.Context, trainRows []rows.Row, sets ...*e
 		}
 		for k, c := range m.t.Categories {
 			d.Tags[c.Name] = Confusion{c.Tags, metrics.Confusion(c.Tags, k, s.truth, s.answers[byModel])}
-			d.Calibration[c.Name] = metrics.Calibrate(s.truth, k, func(i int) float64 { return s.scores[i][k] })
+			d.Calibration[c.Name] = metrics.Calibrate(s.truth, k, func(i int) float64 { return m.probability(s.scores[i][k]) })
+		}
+		if m.t.Single {
+			d.Choice = m.choice(s)
 		}
 		f.Details[s.name], f.sets[s.name], f.reports[s.name] = d, s, reports[byModel]
 		f.leaks[s.name] = leaks(trainRows, s.rows)
 		f.Baselines = map[string]metrics.Report{"keywords": reports[byKeywords], "majority": reports[byMajority]}
 		f.Masked = reports[byMasked]
+	}
+	if m.t.Single {
+		f.Labels = "single"
 	}
 	f.Test = f.reports["test"]
 	if g, ok := f.reports["gold"]; ok {
@@ -73,6 +80,38 @@ func (f *figures) headline(on string) stages.Figures {
 		out.MacroF1, out.Gain = &report.MacroF1, &gain
 	}
 	return out
+}
+
+// score is a report, with its accuracy where a row has one label.
+func (m *measurer) score(truth []metrics.Truth, answers []metrics.Answer, thresholds []float64) metrics.Report {
+	r := metrics.Score(m.t.Names(), truth, answers, thresholds)
+	if m.t.Single {
+		r.Accuracy = new(metrics.Accuracy(truth, answers))
+	}
+	return r
+}
+
+// probability is what a score stands for.
+func (m *measurer) probability(score float64) float64 {
+	if m.t.Single {
+		return (score + 1) / 2
+	}
+	return score
+}
+
+// choice is what the model takes for what, and how sure it is of it.
+func (m *measurer) choice(s *evaluationSet) *Choice {
+	var sure []float64
+	var right []bool
+	for i, t := range s.truth {
+		if t.Known[0] {
+			sure, right = append(sure, s.sure[i]), append(right, slices.Equal(t.Positive, s.answers[byModel][i].Positive))
+		}
+	}
+	return &Choice{
+		Categories: append(m.t.Names(), ""), Confusion: metrics.ChoiceConfusion(len(m.t.Categories), s.truth, s.answers[byModel]),
+		Calibration: metrics.CalibrateChoice(sure, right),
+	}
 }
 
 func (m *measurer) counts(in []rows.Row) TrainCounts {
@@ -92,7 +131,7 @@ func (m *measurer) counts(in []rows.Row) TrainCounts {
 // noRuleFired scores the model where the rules are silent.
 func (m *measurer) noRuleFired(s *evaluationSet) metrics.Report {
 	truth, answers := s.pick(rowsWithoutRules(s), byModel)
-	r := metrics.Score(m.t.Names(), truth, answers, m.thresholds)
+	r := m.score(truth, answers, m.thresholds)
 	metrics.NewBootstrap(m.t.Names(), truth, answers).Annotate(&r, 0)
 	return r
 }

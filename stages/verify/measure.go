@@ -35,6 +35,7 @@ type evaluationSet struct {
 	texts   []classify.Text
 	truth   []metrics.Truth
 	scores  [][]float64 // of the model, by row and category, four digits
+	sure    []float64   // its probability of what it answers, where a row has one label
 	fired   [][]string  // rules, as category:rule
 	answers [classifiers][]metrics.Answer
 }
@@ -45,6 +46,12 @@ func newEvaluationSet(t *taxonomy.Taxonomy, name string, in []rows.Row) *evaluat
 		truth := metrics.Truth{Positive: make([]bool, len(t.Categories)), Tags: make([]string, len(t.Categories)), Known: make([]bool, len(t.Categories))}
 		for c, l := range r.Labels {
 			truth.Positive[c], truth.Tags[c], truth.Known[c] = l.Score > 0, l.Tag, !l.Abstain
+		}
+		if t.Single {
+			at, known := rows.Choice(r.Labels)
+			for c := range r.Labels {
+				truth.Positive[c], truth.Known[c] = c == at, known
+			}
 		}
 		s.texts = append(s.texts, classify.Text{Title: r.Title, Description: r.Description})
 		s.truth = append(s.truth, truth)
@@ -80,6 +87,9 @@ func (m *measurer) answerAll(ctx context.Context, s *evaluationSet) error {
 		for c, category := range m.t.Categories {
 			a.Positive[c], a.Tags[c] = res.Scores[c] > 0, category.Tags[res.Tags[c]]
 		}
+		if m.t.Single {
+			m.choose(a, m.matcher.Choose(&res))
+		}
 		s.answers[byKeywords] = append(s.answers[byKeywords], a)
 		s.answers[byMajority] = append(s.answers[byMajority], m.majority)
 		fired := []string{}
@@ -94,10 +104,10 @@ func (m *measurer) answerAll(ctx context.Context, s *evaluationSet) error {
 		}
 	}
 	var err error
-	if s.scores, s.answers[byModel], err = m.predict(ctx, s.texts); err != nil {
+	if s.scores, s.sure, s.answers[byModel], err = m.predict(ctx, s.texts); err != nil {
 		return fmt.Errorf("%s: %w", s.name, err)
 	}
-	_, s.answers[byMasked], err = m.predict(ctx, hidden)
+	_, _, s.answers[byMasked], err = m.predict(ctx, hidden)
 	return err
 }
 
@@ -105,28 +115,40 @@ func (m *measurer) blank() metrics.Answer {
 	return metrics.Answer{Positive: make([]bool, len(m.t.Categories)), Tags: make([]string, len(m.t.Categories))}
 }
 
+// choose makes a category, or none for -1, the only one of an answer.
+func (m *measurer) choose(a metrics.Answer, category int) {
+	for c := range a.Positive {
+		a.Positive[c] = c == category
+	}
+}
+
 // predict gives the model's scores, rounded as classify rounds them, and its
-// answers by the thresholds.
-func (m *measurer) predict(ctx context.Context, texts []classify.Text) ([][]float64, []metrics.Answer, error) {
+// answers by the thresholds; where a row has one label, the likeliest and its probability.
+func (m *measurer) predict(ctx context.Context, texts []classify.Text) (scores [][]float64, sure []float64, answers []metrics.Answer, err error) {
 	predictions, err := m.model.Predict(ctx, texts)
 	if err != nil {
-		return nil, nil, resources.Computed(err)
+		return nil, nil, nil, resources.Computed(err)
 	}
-	scores, answers := make([][]float64, len(texts)), make([]metrics.Answer, len(texts))
+	scores, sure, answers = make([][]float64, len(texts)), make([]float64, len(texts)), make([]metrics.Answer, len(texts))
 	for i, p := range predictions {
 		a := m.blank()
 		scores[i] = make([]float64, len(m.t.Categories))
 		for c, category := range m.t.Categories {
 			x := float64(p.Scores[c])
 			if math.IsNaN(x) || math.IsInf(x, 0) {
-				return nil, nil, stages.Fail(stages.CodeStage, "train again with a lower learning rate; the losses are in the artifact history",
+				return nil, nil, nil, stages.Fail(stages.CodeStage, "train again with a lower learning rate; the losses are in the artifact history",
 					"the model's score of %s is no number for %q", category.Name, shorten(texts[i].Title))
 			}
 			scores[i][c] = metrics.Round(x)
 			a.Positive[c] = scores[i][c] >= m.thresholds[c]
 			a.Tags[c] = category.Tags[p.Tags[c]]
 		}
+		if m.t.Single {
+			top, p := p.Top()
+			m.choose(a, top)
+			sure[i] = p
+		}
 		answers[i] = a
 	}
-	return scores, answers, nil
+	return scores, sure, answers, nil
 }

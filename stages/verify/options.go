@@ -21,7 +21,7 @@ type Options struct {
 
 // Check is one requirement on the figures.
 type Check struct {
-	ID       string   `yaml:"id" required:"true" enum:"macro_f1|micro_f1|precision|recall|f1|tag_accuracy|gain|masked_gap|no_rule_fired|calibration|support|train_support|weak_domain|weak_length|drift_labels|drift_lengths|latency_p50|latency_p99|reload|fallback|leak" doc:"what is measured"`
+	ID       string   `yaml:"id" required:"true" enum:"macro_f1|micro_f1|accuracy|precision|recall|f1|tag_accuracy|gain|masked_gap|no_rule_fired|calibration|support|train_support|weak_domain|weak_length|drift_labels|drift_lengths|latency_p50|latency_p99|reload|fallback|leak" doc:"what is measured"`
 	On       string   `yaml:"on" default:"test" enum:"test|gold" doc:"the rows it is measured on"`
 	Over     string   `yaml:"over" enum:"keywords|majority" when:"id=gain" doc:"gain: the baseline whose macro-F1 is subtracted"`
 	Category string   `yaml:"category" when:"id=precision,recall,f1,tag_accuracy,calibration,support,train_support" doc:"the category it is about"`
@@ -86,8 +86,12 @@ func (o *Options) Resolve(ctx context.Context, lookup stages.Lookup) (stages.Ext
 	if err != nil {
 		return nil, err
 	}
-	ext := stages.External{"categories": t.CategoriesKey(), "rules": t.RulesKey()}
+	ext := dataset.Key(t)
+	ext["rules"] = t.RulesKey()
 	for i, c := range o.Checks {
+		if c.ID == "accuracy" && !t.Single {
+			return nil, stages.Fail(stages.CodePlan, "use micro_f1, or say `labels: single` in the taxonomy if a row has one category or none", "checks.%d: accuracy is of rows that have one label", i)
+		}
 		if c.Category != "" && t.Index(c.Category) < 0 {
 			return nil, stages.At(fmt.Sprintf("checks.%d.category", i), stages.Fail(stages.CodePlan, fmt.Sprintf("its categories: %v", t.Names()), "the taxonomy has no category %q", c.Category))
 		}

@@ -52,10 +52,10 @@ func classifyCommand(a *app.App) *cobra.Command {
 	cmd := &cobra.Command{
 		Use: "classify --model REF [TEXT...]", Short: "Answer which categories texts belong to",
 		Long: `Answer for each row of the input, in order: a table on a terminal, elsewhere a JSON
-line on stdout, or csv or parquet by the extension of --output. Rows need a title;
-description, id and url are used if there. Texts can be given as arguments too, or
-one a line: as a .txt file, on standard input or typed at a terminal. Blank lines
-are passed over.`,
+line on stdout, or csv or parquet by the extension of --output. A model of one label per
+row answers one category or none, with its probability. Rows need a title; description,
+id and url are used if there. Texts can be given as arguments too, or one a line: as a
+.txt file, on standard input or typed at a terminal. Blank lines are passed over.`,
 		Example: "  sprint classify --model quickstart \"Storm closes the harbour\"\n  sprint classify --model quickstart --input rows.jsonl --output answers.csv\n  sprint classify --model quickstart --input texts.txt -o table",
 		RunE: func(cmd *cobra.Command, args []string) error {
 			in.args = args
@@ -185,6 +185,6 @@ func answerSink(a *app.App, output, show string, c *classify.Classifier) (answer
 		}
 		out, closeFile = f, f.Close
 	}
-	w, end, err := answers.NewSink(out, strings.TrimPrefix(filepath.Ext(output), "."), c.Taxonomy.Names())
+	w, end, err := answers.NewSink(out, strings.TrimPrefix(filepath.Ext(output), "."), c.Taxonomy)
 	return w, func() error { return errors.Join(end(), closeFile()) }, err
 }
