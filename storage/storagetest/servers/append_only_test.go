@@ -141,7 +141,9 @@ func testAppendOnly(t *testing.T, program string) {
 	if got := r.runs(t, times(3, "cached")+" "+times(3, "succeeded"), often...); !maps.Equal(got, want) {
 		t.Errorf("continued, the outputs are %v, not %v", got, want)
 	}
-	r.ends(t, 0, []string{"logs", "--stage", "train"}, "from the checkpoint of step")
+	if log := r.ends(t, 0, []string{"logs", "--stage", "train"}); !regexp.MustCompile(`from the checkpoint of step [1-9]`).MatchString(log) {
+		t.Errorf("the training was not continued:\n%s", log)
+	}
 	r.runs(t, times(6, "cached"))
 	r.ends(t, 0, []string{"classify", "--model", "quickstart", "--strict", "Striker scores twice in cup final"}, `"top":"sports"`, "quickstart@1")
 	r.ends(t, 0, []string{"promote", "quickstart", "1", "best"})
