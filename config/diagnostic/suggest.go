@@ -8,7 +8,19 @@ import (
 // Suggest returns a "did you mean" for a word that is not among the known
 // ones, or the list of them.
 func Suggest(word string, known []string) string {
-	best, distance := "", 3
+	if best, ok := Nearest(word, known); ok {
+		return fmt.Sprintf("did you mean %q?", best)
+	}
+	if len(known) == 0 {
+		return ""
+	}
+	return "known: " + strings.Join(known, ", ")
+}
+
+// Nearest returns the known word that is at most two mistakes away from a word, the
+// first of those that are as near; ok is false if there is none.
+func Nearest(word string, known []string) (best string, ok bool) {
+	distance := 3
 	for _, k := range known {
 		if len(word)-len(k) >= distance || len(k)-len(word) >= distance {
 			continue
@@ -17,13 +29,7 @@ func Suggest(word string, known []string) string {
 			best, distance = k, d
 		}
 	}
-	if best != "" {
-		return fmt.Sprintf("did you mean %q?", best)
-	}
-	if len(known) == 0 {
-		return ""
-	}
-	return "known: " + strings.Join(known, ", ")
+	return best, best != ""
 }
 
 // editDistance counts insertions, deletions, replacements and swaps of

@@ -57,7 +57,7 @@ func TestReviewOfTheFuture(t *testing.T) {
 		}
 		bad := name == "overlay"
 		code, _, stderr = exec(t, dir, "validate")
-		if code != 0 || strings.Contains(stderr, "warning: corrections.csv: record 2 is dated 2199") != bad {
+		if code != 0 || strings.Contains(stderr, "warning: corrections.csv:3: it is dated 2199") != bad {
 			t.Errorf("%s: validate ends with %d, %s", name, code, stderr)
 		}
 		if code, _, _ = exec(t, dir, "validate", "--strict"); (code == 3) != bad {

@@ -202,9 +202,9 @@ func TestReviewImport(t *testing.T) {
 		text, want string
 	}{
 		{2, "id,fire,reviewer\nx,1,\n", "no row of review.csv has a reviewer"},
-		{1, "id,fyre,reviewer\nx,1,a\n", `line 1: the column "fyre"`},
+		{1, "id,fyre,reviewer\nx,1,a\n", "column fyre is no category (fire, money)"},
 		{1, "id,fire,fire_tag,reviewer\nx,1,huge,a\n", `no tag "huge"`},
-		{1, "id,fire,reviewer\nx,yes,a\n", `record 1: column fire: "yes"`},
+		{1, "id,fire,reviewer\nx,maybe,a\n", `row 1: column fire: "maybe"`},
 	} {
 		if said := try(c.code, c.text); !strings.Contains(said, c.want) || overlay() != want {
 			t.Errorf("%q: %s", c.text, said)

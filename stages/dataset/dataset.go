@@ -8,7 +8,10 @@ package dataset
 
 import (
 	"context"
+	"errors"
+	"fmt"
 	"slices"
+	"strings"
 
 	"github.com/sprint-ml/sprint/ml/taxonomy"
 	"github.com/sprint-ml/sprint/stages"
@@ -30,6 +33,32 @@ func Taxonomy(src stages.Source) (*taxonomy.Taxonomy, error) {
 		out = append(out, stages.SourceProblem{File: src.Name, Line: p.Line, Col: p.Col, Message: p.Message, Hint: p.Hint})
 	}
 	return nil, out
+}
+
+// Categories are those of a taxonomy, as files of labels may name them.
+func Categories(t *taxonomy.Taxonomy) []rows.Category {
+	out := make([]rows.Category, len(t.Categories))
+	for i, c := range t.Categories {
+		out[i] = rows.Category{Name: c.Name, Tags: c.Tags}
+	}
+	return out
+}
+
+// CheckValues tells which of the values of a form, options below path, stand for nothing
+// that the taxonomy has.
+func CheckValues(path string, t *taxonomy.Taxonomy, form rows.LabelForm) []stages.FileProblem {
+	_, err := rows.NewVocabulary(Categories(t), form)
+	if err == nil {
+		return nil
+	}
+	p := stages.FileProblem{Option: path + "values", Message: err.Error(), Hint: "the categories are " + strings.Join(t.Names(), ", ") + "; none is a row of no category"}
+	if unknown, ok := errors.AsType[*rows.UnknownLabel](err); ok {
+		p.Option += "." + unknown.For
+		if unknown.Meant != "" {
+			p.Hint = fmt.Sprintf("did you mean %q?", unknown.Meant)
+		}
+	}
+	return []stages.FileProblem{p}
 }
 
 // RuleID names a rule of the taxonomy, by its place, in reports and rows:

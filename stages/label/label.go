@@ -16,6 +16,7 @@ import (
 	"maps"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/sprint-ml/sprint/stages"
 	"github.com/sprint-ml/sprint/stages/dataset"
@@ -79,6 +80,9 @@ type Options struct {
 	Weights   map[string]float64 `yaml:"weights" above:"0" max:"1" doc:"weight of a source's votes, {columns: 0.5}; 1 by default, 0.5 for encoder; a rule's votes have its own weight too"`
 	Gold      string             `yaml:"gold" path:"true" key:"-" doc:"gold part (csv, jsonl, parquet) that weighs the voters; never the set that verify scores"`
 	Scored    string             `yaml:"scored" path:"true" like:"verify.gold" key:"-" doc:"gold set whose rows never weigh voters; by default the one that verify measures against"`
+	Columns   map[string]string  `yaml:"columns" like:"fetch.files.columns" key:"set" doc:"what the gold part or the overlay calls columns, by our names, {title: subject, label: category}; by default as fetch's files, where it has such a column"`
+	Separator string             `yaml:"separator" default:";" key:"set" doc:"what stands between the categories of a cell of a column label: ; or , or |"`
+	Values    map[string]string  `yaml:"values" key:"set" doc:"categories by what a column label calls them: {Sport: sports, Stöld: crime/theft, Other: none}; case, spaces and dashes never matter"`
 	Abstain   bool               `yaml:"abstain" default:"true" doc:"a row that no source decides is undecided; false makes it negative everywhere"`
 	Empty     string             `yaml:"without_positives" default:"warn" enum:"warn|stop" doc:"a category without a single positive row"`
 }
@@ -103,7 +107,42 @@ func (o *Options) Check() []stages.Problem {
 	}
 	out.If(o.uses(sourceEncoder) && o.Encoder.NoneBelow > o.Encoder.Threshold,
 		"encoder.none_below", "what is near enough for a category is no row without one", "none_below is above threshold")
-	return slices.Concat(out, rows.CheckFormat("gold", o.Gold), rows.CheckFormat("overlay.file", o.Overlay.File))
+	return slices.Concat(out, rows.CheckFormat("gold", o.Gold), rows.CheckFormat("overlay.file", o.Overlay.File), rows.CheckColumns("columns", o.Columns), rows.CheckLabelForm("", o.form()))
+}
+
+func (o *Options) form() rows.LabelForm {
+	return rows.LabelForm{Separator: o.Separator, Values: o.Values}
+}
+
+// Layout is that of the files of labels that the options name.
+func (o *Options) Layout() rows.Layout { return rows.Layout{Columns: o.Columns, Labels: o.form()} }
+
+// CheckFiles looks into the overlay and the gold part.
+func (o *Options) CheckFiles(_ context.Context, src stages.Source) []stages.FileProblem {
+	t, err := dataset.Taxonomy(src)
+	if err != nil {
+		return nil // it is told as the taxonomy's
+	}
+	if wrong := dataset.CheckValues("", t, o.form()); wrong != nil {
+		return wrong
+	}
+	var out []stages.FileProblem
+	if o.uses(sourceOverlay) {
+		out = rows.CheckOverlay("overlay.file", o.Overlay.File, o.Layout(), dataset.Categories(t), ahead)
+	}
+	if o.Gold != "" {
+		out = append(out, rows.CheckGold("gold", o.Gold, o.Layout(), dataset.Categories(t))...)
+	}
+	return out
+}
+
+// ahead tells of a correction that is dated in the future; the clock decides no label.
+func ahead(list []rows.Correction) rows.Mistakes {
+	c, ok := rows.Ahead(list, time.Now())
+	if !ok {
+		return nil
+	}
+	return rows.Mistakes{{Row: c.Number, Message: fmt.Sprintf("it is dated %s: no later review counts until then", c.Time.Format(time.RFC3339)), Hint: "write when it was reviewed"}}
 }
 
 // Resolve keys the stage by the categories and by what its sources read.

@@ -8,41 +8,36 @@ import (
 
 	"github.com/sprint-ml/sprint/ml/taxonomy"
 	"github.com/sprint-ml/sprint/stages"
+	"github.com/sprint-ml/sprint/stages/dataset"
 	"github.com/sprint-ml/sprint/stages/rows"
 )
 
 // Overlay are the options of source overlay.
 type Overlay struct {
-	File    string `yaml:"file" required:"true" path:"true" key:"-" doc:"corrections (csv, jsonl, parquet): url, id or title, a score per category, empty where nothing is corrected, <category>_tag, reviewer, time"`
+	File    string `yaml:"file" required:"true" path:"true" key:"-" doc:"corrections (csv, jsonl, parquet): url, id or title; categories in a column label, or a score per category, empty where nothing is corrected, and <category>_tag; reviewer, time"`
 	Unknown string `yaml:"unknown" default:"warn" enum:"warn|stop" doc:"a correction of a row that is not there"`
 }
 
 // readOverlay reads the corrections. Of two for one category of a row the later
 // wins, in time or else in the file: what it says is a function of its bytes alone.
-func readOverlay(ctx context.Context, files stages.Files, path string, t *taxonomy.Taxonomy) ([]rows.Correction, error) {
-	r, err := files.Open(ctx, path)
+func (o *Options) readOverlay(ctx context.Context, files stages.Files, t *taxonomy.Taxonomy) ([]rows.Correction, error) {
+	r, err := files.Open(ctx, o.Overlay.File)
 	if err != nil {
 		return nil, err
 	}
 	defer r.Close()
-	format, _ := rows.FormatOf(path)
-	list, err := rows.ReadOverlay(r, format, t.Names())
+	layout := o.Layout()
+	layout.Format, _ = rows.FormatOf(o.Overlay.File)
+	list, err := rows.ReadOverlay(r, layout, dataset.Categories(t))
 	if err != nil {
-		return nil, stages.Fail(stages.CodeStage, "mend the file; `sprint review import` writes one", "overlay %s: %w", path, err)
-	}
-	for _, c := range list {
-		for i, l := range c.Labels {
-			if t.Categories[i].TagIndex(l.Tag) < 0 {
-				return nil, stages.Fail(stages.CodeStage, "use a tag of the taxonomy, or none", "overlay %s: record %d: category %s has no tag %q", path, c.Number, t.Categories[i].Name, l.Tag)
-			}
-		}
+		return nil, stages.Fail(stages.CodeStage, rows.HintOf(err, "mend the file; `sprint review import` writes one"), "overlay %s: %w", o.Overlay.File, err)
 	}
 	return list, nil
 }
 
 // applyOverlay applies the overlay to the rows, before any other source is asked.
 func (b *assembly) applyOverlay(ctx context.Context, s *stage) error {
-	list, err := readOverlay(ctx, s.env.Files, s.o.Overlay.File, b.t)
+	list, err := s.o.readOverlay(ctx, s.env.Files, b.t)
 	if err != nil {
 		return err
 	}

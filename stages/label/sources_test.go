@@ -48,13 +48,13 @@ func TestOverlay(t *testing.T) {
 
 func TestBadOverlays(t *testing.T) {
 	for name, c := range map[string]struct{ text, want string }{
-		"unknown category": {"id,fyre\n1,1\n", `line 1: the column "fyre"`},
-		"unknown tag":      {"id,fire,fire_tag\n1,1,huge\n", `record 1: category fire has no tag "huge"`},
-		"no number":        {"id,fire\n1,0\n1,maybe\n", `record 2: column fire: "maybe"`},
-		"out of range":     {"id,fire\n1,7\n", "record 1: column fire"},
-		"nameless":         {"id,fire\n,1\n", "record 1: it has no url, id or title"},
+		"unknown category": {"id,fyre\n1,1\n", `column fyre is no category`},
+		"unknown tag":      {"id,fire,fire_tag\n1,1,huge\n", `row 1: column fire_tag: category fire has no tag "huge"`},
+		"no number":        {"id,fire\n1,0\n1,maybe\n", `row 2: column fire: "maybe"`},
+		"out of range":     {"id,fire\n1,7\n", "row 1: column fire"},
+		"nameless":         {"id,fire\n,1\n", "row 1: it has no url, id or title"},
 		"bad time":         {"id,fire,time\n1,1,yesterday\n", "yesterday"},
-		"ragged":           {"id,fire\n1\n", "record 1: 1 fields"},
+		"ragged":           {"id,fire\n1\n", "row 1: 1 fields"},
 		"no csv":           {"fi\"re\n1\n", "bad format: header of the csv file"},
 	} {
 		o := &Options{Source: []string{"rules", "overlay"}, Rules: "taxonomy", Abstain: true, Overlay: Overlay{File: file(t, "fix.csv", c.text), Unknown: "warn"}}

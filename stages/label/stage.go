@@ -31,12 +31,12 @@ func (s *stage) Preflight(ctx context.Context) error {
 		return err
 	}
 	if s.o.uses(sourceOverlay) {
-		if _, err := readOverlay(ctx, s.env.Files, s.o.Overlay.File, t); err != nil {
+		if _, err := s.o.readOverlay(ctx, s.env.Files, t); err != nil {
 			return err
 		}
 	}
 	if s.o.Gold != "" {
-		if _, err := rows.OpenGold(ctx, s.env.Files, s.o.Gold, t.Names()); err != nil {
+		if _, err := rows.OpenGold(ctx, s.env.Files, s.o.Gold, s.o.Layout(), dataset.Categories(t)); err != nil {
 			return err
 		}
 	}
@@ -125,13 +125,13 @@ func (s *stage) label(ctx context.Context, t *taxonomy.Taxonomy, articles []rows
 // gold reads the gold part, without the rows that verify scores, and parts the
 // articles from it.
 func (s *stage) gold(ctx context.Context, t *taxonomy.Taxonomy, articles []rows.Row, count *goldCount) (gold, rest []rows.Row, err error) {
-	g, err := rows.OpenGold(ctx, s.env.Files, s.o.Gold, t.Names())
+	g, err := rows.OpenGold(ctx, s.env.Files, s.o.Gold, s.o.Layout(), dataset.Categories(t))
 	if err != nil {
 		return nil, nil, err
 	}
 	gold = g.Rows
 	if s.o.Scored != "" {
-		scored, err := rows.OpenGold(ctx, s.env.Files, s.o.Scored, t.Names())
+		scored, err := rows.OpenGold(ctx, s.env.Files, s.o.Scored, s.o.Layout(), nil)
 		if err != nil {
 			return nil, nil, err
 		}

@@ -11,10 +11,18 @@ import (
 	"github.com/sprint-ml/sprint/stages/rows/table"
 )
 
-// score returns a cell as the score of a label; ok is false for null and blank
-// text.
+// score returns a cell as the score of a label, yes and true as 1, no and false as 0; ok
+// is false for null and blank text.
 func score(c table.Cell) (f float64, ok bool, err error) {
-	f, ok, err = c.Float()
+	switch text := c.String(); strings.ToLower(strings.TrimSpace(text)) {
+	case "yes", "true":
+		return 1, true, nil
+	case "no", "false":
+		return 0, true, nil
+	}
+	if f, ok, err = c.Float(); err != nil {
+		return 0, false, fmt.Errorf("%q is no number, and neither yes nor no", c.String())
+	}
 	if ok && (math.IsNaN(f) || f < -1 || f > 1) {
 		return 0, false, fmt.Errorf("%v is not in [-1,1]", f)
 	}

@@ -1,162 +1,134 @@
 package rows
 
 import (
-	"cmp"
 	"context"
 	"fmt"
 	"io"
 	"slices"
-	"strings"
 
 	"github.com/sprint-ml/sprint/ml/plainfile"
 	"github.com/sprint-ml/sprint/stages"
 	"github.com/sprint-ml/sprint/stages/rows/table"
 )
 
-// Gold is a hand-labelled set: never trained on, only measured against. Its rows hold
-// Score 0 or 1 and the tag per category.
-type Gold Table
+// Gold is a hand-labelled set: never trained on, only measured against.
+type Gold struct {
+	// Rows hold Score 0 or 1 and the tag per category, in the order of those asked for.
+	Rows []Row
+	// Odd is what looks wrong and can be lived with.
+	Odd Mistakes
+}
 
-// plainColumns are the columns of a gold file that are no categories.
-var plainColumns = []string{"url", "id", "title", "description", "source", "domain", "language", "seen_at", "seendate", "title_raw", "label_source", "rules", "split", "note", "notes", "comment"}
-
-// ReadGold reads a gold set: rows with a title, a url or an id, and per category
-// a 0/1 column of its name and a text column <category>_tag. categories are
-// those that must be there; nil takes what the file has. A file that is not of
-// its format gives an error that wraps ErrFormat; a missing column, a column of
-// an unknown category, a row without title or identity and a label that is not
-// 0 or 1 give an error that names it.
-func ReadGold(r io.Reader, format string, categories []string) (*Gold, error) {
-	g := &Gold{Categories: categories}
-	limits := usual(&Budget{})
-	b := newBuilder(nil, limits.Budget)
-	var bad error // of the columns
-	check := func(names []string) {
-		if categories == nil {
-			g.Categories = goldCategories(names)
-		}
-		bad = checkGold(names, g.Categories, categories != nil)
-	}
-	err := each(r, format, limits, b.columns, check, func(rec *table.Record, problem string) error {
-		b.stats.Read++
-		if problem != "" {
-			return fmt.Errorf("gold row %d: %s", b.stats.Read, problem)
-		}
-		if format == JSONL && len(g.Rows) == 0 {
-			check(recordColumns(rec))
-		}
-		if bad != nil {
-			return bad
-		}
-		built, err := b.build(rec)
-		if err != nil {
-			return err
-		}
-		row := *built
-		if row.Problem != "" {
-			return fmt.Errorf("gold row %d: %s", b.stats.Read, row.Problem)
-		}
-		row.Labels = make([]Label, len(g.Categories))
-		for i, c := range g.Categories {
-			f, given, err := score(rec.Get(c))
-			switch text := rec.Get(c).String(); {
-			case err != nil || given && f != 0 && f != 1:
-				return fmt.Errorf("gold row %d (%s): column %s holds %q, want 0 or 1", b.stats.Read, row.Title, c, text)
-			case !given:
-				return fmt.Errorf("gold row %d (%s): column %s is empty, want 0 or 1", b.stats.Read, row.Title, c)
-			}
-			row.Labels[i] = Label{Score: f, Tag: strings.TrimSpace(rec.Get(c + "_tag").String())}
-		}
-		row.LabelSource = "gold"
-		g.Rows = append(g.Rows, row)
-		return limits.Budget.Hold(row.size())
-	})
-	g.Stats = b.stats
-	if err = cmp.Or(err, bad); err != nil {
+// ReadGold reads a gold set: rows with a title, which url, id or the title name, and
+// labels in one of three forms:
+//
+//   - a column label: categories as LabelForm has them, "sports" or "crime/theft;politics".
+//     A row whose cell is empty, or says none, is of no category;
+//   - a column of each category's name with 0 or 1, or no, yes, false and true, and
+//     perhaps its tag in <category>_tag;
+//   - the same in <category>_score.
+//
+// Columns of all categories go before a column label. Nil categories take rows alone,
+// without labels. A file that is not of its format gives an error that wraps ErrFormat;
+// what is wrong with rows, columns and cells comes together, as Mistakes.
+func ReadGold(r io.Reader, layout Layout, categories []Category) (*Gold, error) {
+	f, err := newLabelledFile(layout, categories, false)
+	if err != nil {
 		return nil, err
 	}
-	if len(g.Rows) == 0 {
-		return nil, fmt.Errorf("the gold set has no rows")
+	g := &Gold{}
+	header := func(names []string) {
+		if !slices.Contains(names, "title") {
+			f.fail(Mistake{Message: fmt.Sprintf("no column is called title; the columns are %s", brief(names)), Hint: "say which one it is: columns: {title: NAME}"})
+		}
+	}
+	positive := false
+	err = f.each(r, header, func(*table.Record) {}, func(rec *table.Record, built *Row) error {
+		row := *built
+		if row.Problem != "" {
+			f.fail(Mistake{Row: f.number, Message: row.Problem})
+			return nil
+		}
+		row.Labels, row.LabelSource, row.Label = nil, "gold", ""
+		if categories != nil {
+			labels, ok := f.goldLabels(rec)
+			if !ok {
+				return nil
+			}
+			row.Labels = labels
+		}
+		positive = positive || slices.ContainsFunc(row.Labels, func(l Label) bool { return l.Score > 0 })
+		g.Rows = append(g.Rows, row)
+		return f.builder.budget.Hold(row.size())
+	})
+	switch g.Odd = f.odd; {
+	case err != nil:
+		return nil, err
+	case len(g.Rows) == 0:
+		return nil, Mistakes{{Message: "it has no rows"}}
+	case categories != nil && !positive:
+		g.Odd = append(g.Odd, Mistake{Message: fmt.Sprintf("none of its %d rows is of a category: no F1 can be measured on it", len(g.Rows))})
 	}
 	return g, nil
 }
 
-func recordColumns(rec *table.Record) []string {
-	var names []string
-	for i, n := range rec.Names() {
-		if rec.At(i).Present() && i != atMended {
-			names = append(names, n)
+// goldLabels are those of a record, each of which is given.
+func (f *labelledFile) goldLabels(rec *table.Record) (labels []Label, ok bool) {
+	labels, ok = f.labels(rec)
+	if f.form.label != "" {
+		if ok && labels == nil {
+			labels = make([]Label, len(f.categories))
+		}
+		return labels, ok
+	}
+	for i := range f.categories {
+		column := f.form.value[i]
+		cell := rec.Get(column)
+		score, given, err := score(cell)
+		wrong := ""
+		switch {
+		case err != nil: // it is told
+		case !given:
+			wrong = fmt.Sprintf("column %s is empty, want 0 or 1", column)
+		case score != 0 && score != 1:
+			wrong = fmt.Sprintf("column %s holds %q, want 0 or 1", column, cell.String())
+		}
+		if wrong != "" {
+			f.fail(Mistake{Row: f.number, Column: column, Cell: cell.String(), Message: wrong})
+			ok = false
 		}
 	}
-	slices.Sort(names)
-	return names
+	return labels, ok
 }
 
-// goldCategories are the columns that have a tag column beside them.
-func goldCategories(names []string) []string {
-	there := map[string]bool{}
-	for _, n := range names {
-		there[n] = true
-	}
-	out := []string{}
-	for _, n := range names {
-		if there[n+"_tag"] && !slices.Contains(plainColumns, n) {
-			out = append(out, n)
-		}
-	}
-	return out
-}
-
-func checkGold(names, categories []string, strict bool) error {
-	if !slices.Contains(names, "title") {
-		return fmt.Errorf("the gold set has no column title; it has %s", strings.Join(names, ", "))
-	}
-	if !slices.Contains(names, "url") && !slices.Contains(names, "id") {
-		return fmt.Errorf("the gold set has neither a column url nor id; it has %s", strings.Join(names, ", "))
-	}
-	for _, c := range categories {
-		if !slices.Contains(names, c) {
-			return fmt.Errorf("the gold set has no column %s; the taxonomy's categories are %s", c, strings.Join(categories, ", "))
-		}
-	}
-	if !strict {
-		return nil
-	}
-	for _, c := range goldCategories(names) {
-		if !slices.Contains(categories, c) {
-			return fmt.Errorf("the gold set's column %s is no category of the taxonomy; those are %s", c, strings.Join(categories, ", "))
-		}
-	}
-	return nil
-}
-
-// OpenGold reads the gold set that a stage's options name; categories are as for
-// ReadGold. A set that cannot be read is a Failure of CodeStage.
-func OpenGold(ctx context.Context, files stages.Files, path string, categories []string) (*Gold, error) {
+// OpenGold reads the gold set that a stage's options name, in the format that its name
+// tells; layout and categories are as for ReadGold. A set that cannot be read is a Failure
+// of CodeStage.
+func OpenGold(ctx context.Context, files stages.Files, path string, layout Layout, categories []Category) (*Gold, error) {
 	r, err := files.Open(ctx, path)
 	if err != nil {
 		return nil, err
 	}
-	return readGoldFile(r, path, categories, stages.CodeStage)
+	return readGoldFile(r, path, layout, categories, stages.CodeStage)
 }
 
 // OpenPlannedGold reads a local gold set where a plan is checked, before any stage
 // runs. A set that is missing or cannot be read is a Failure of CodePlan.
-func OpenPlannedGold(path string, categories []string) (*Gold, error) {
+func OpenPlannedGold(path string, layout Layout, categories []Category) (*Gold, error) {
 	r, err := plainfile.Open(path)
 	if err != nil {
 		return nil, stages.Fail(stages.CodePlan, "a gold set is a csv, jsonl or parquet file", "cannot read the gold set: %w", err)
 	}
-	return readGoldFile(r, path, categories, stages.CodePlan)
+	return readGoldFile(r, path, layout, categories, stages.CodePlan)
 }
 
 // readGoldFile reads and closes r.
-func readGoldFile(r io.ReadCloser, path string, categories []string, unreadable stages.Code) (*Gold, error) {
+func readGoldFile(r io.ReadCloser, path string, layout Layout, categories []Category, unreadable stages.Code) (*Gold, error) {
 	defer r.Close()
-	format, _ := FormatOf(path)
-	g, err := ReadGold(r, format, categories)
+	layout.Format, _ = FormatOf(path)
+	g, err := ReadGold(r, layout, categories)
 	if err != nil {
-		return nil, stages.Fail(unreadable, "a gold set has url or id, title, and per category a 0/1 column and a column <category>_tag", "gold set %s: %w", path, err)
+		return nil, stages.Fail(unreadable, HintOf(err, "a gold set has a title, and labels in one column label or in a 0/1 column of each category"), "gold set %s: %w", path, err)
 	}
 	return g, nil
 }

@@ -27,8 +27,8 @@ func TestOpenGoldCodes(t *testing.T) {
 		path := filepath.Join(dir, name)
 		lookup := &stagetest.Lookup{}
 		info, _ := lookup.File(t.Context(), path)
-		_, staged := rows.OpenGold(t.Context(), storeio.Files{path: info}, path, []string{"crime"})
-		_, planned := rows.OpenPlannedGold(path, []string{"crime"})
+		_, staged := rows.OpenGold(t.Context(), storeio.Files{path: info}, path, rows.Layout{}, []rows.Category{{Name: "crime"}})
+		_, planned := rows.OpenPlannedGold(path, rows.Layout{}, []rows.Category{{Name: "crime"}})
 		for err, want := range map[error]stages.Code{staged: inStage, planned: stages.CodePlan} {
 			var f *stages.Failure
 			if !errors.As(err, &f) || f.Code != want || f.Hint == "" {

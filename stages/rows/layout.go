@@ -16,6 +16,8 @@ type Layout struct {
 	// Columns has the file's names of columns by our names. A column that is not here is
 	// known by our name, whose case does not matter.
 	Columns map[string]string
+	// Labels says how a column label is written, for those who read it.
+	Labels LabelForm
 }
 
 // published is the name of the column seen_at in options.

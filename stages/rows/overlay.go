@@ -1,7 +1,6 @@
 package rows
 
 import (
-	"cmp"
 	"encoding/csv"
 	"fmt"
 	"io"
@@ -25,108 +24,65 @@ type Correction struct {
 	Number int
 }
 
-// overlayColumns are the columns of an overlay, or of an exported review, that
-// are no categories.
-var overlayColumns = append([]string{"reviewer", "time", "reasons", "suggested", "conflicts", "similarity"}, plainColumns...)
-
-// ReadOverlay reads a file of corrections: url, id or title, and per category
-// a column of its name with a score in [-1,1] (0 absent, empty: not corrected)
-// and a text column <category>_tag; reviewer and time (RFC 3339) are optional.
-// A column that is neither is an error, and so is a label or a time that cannot
-// be read; both name the record. Several corrections of one row stay several. Cells
-// are read as CellText has them.
-func ReadOverlay(r io.Reader, format string, categories []string) ([]Correction, error) {
-	limits := usual(&Budget{})
-	b := newBuilder(nil, limits.Budget)
-	number := 0
-	var out []Correction
-	var bad error // of the header
-	header := func(names []string) {
-		if bad = checkOverlay(names, categories); bad != nil && format == CSV {
-			bad = fmt.Errorf("line 1: %w", bad)
-		}
-	}
-	err := each(r, format, limits, b.columns, header, func(rec *table.Record, problem string) error {
-		number++
-		if bad != nil {
-			return bad
-		}
-		if problem != "" {
-			return fmt.Errorf("record %d: %s", number, problem)
-		}
-		var err error
-		if format == JSONL {
-			err = checkOverlay(recordColumns(rec), categories)
-		}
-		var c Correction
-		if err == nil {
-			c, err = correction(b, rec, categories)
-		}
-		if err != nil {
-			return fmt.Errorf("record %d: %w", number, err)
-		}
-		c.Number = number
-		out = append(out, c)
-		return limits.Budget.Hold(c.size() + int64(len(c.Reviewer)+len(c.Note)))
-	})
-	if err = cmp.Or(err, bad); err != nil {
+// ReadOverlay reads a file of corrections: url, id or title, and labels in one of the
+// forms of ReadGold, where a score in [-1,1] stands for 0 and 1 too. An empty cell, or a
+// category without a column, is not corrected. reviewer, time (RFC 3339) and note are
+// optional; another column is a mistake. All mistakes come together, as Mistakes. Several
+// corrections of one row stay several. Cells are read as CellText has them.
+func ReadOverlay(r io.Reader, layout Layout, categories []Category) ([]Correction, error) {
+	f, err := newLabelledFile(layout, categories, true)
+	if err != nil {
 		return nil, err
 	}
-	return out, nil
-}
-
-func correction(b *builder, rec *table.Record, categories []string) (Correction, error) {
-	for i, cell := range rec.Cells {
-		if s := cell.String(); CellText(s) != s {
-			rec.Set(i, table.Text(CellText(s)))
+	var out []Correction
+	named := false
+	prepare := func(rec *table.Record) {
+		for i, cell := range rec.Cells {
+			if s := cell.String(); CellText(s) != s {
+				rec.Set(i, table.Text(CellText(s)))
+			}
+		}
+		named = rec.First("url", "id", "title") != ""
+		if rec.First("title") == "" {
+			rec.Set(atTitle, table.Text("-")) // the builder wants one; url or id name the row
 		}
 	}
-	named := rec.First("url", "id", "title") != ""
-	if rec.First("title") == "" {
-		rec.Set(atTitle, table.Text("-")) // the builder wants one; url or id name the row
-	}
-	row, err := b.build(rec)
-	switch {
-	case err != nil:
-		return Correction{}, err
-	case !named:
-		return Correction{}, fmt.Errorf("it has no url, id or title: which row does it mean?")
-	case row.Problem != "":
-		return Correction{}, fmt.Errorf("%s", row.Problem)
-	}
+	err = f.each(r, func([]string) {}, prepare, func(rec *table.Record, row *Row) error {
+		switch {
+		case !named:
+			f.fail(Mistake{Row: f.number, Message: "it has no url, id or title: which row does it mean?"})
+			return nil
+		case row.Problem != "":
+			f.fail(Mistake{Row: f.number, Message: row.Problem})
+			return nil
+		}
+		c, ok := f.correction(rec, *row)
+		if !ok {
+			return nil
+		}
+		out = append(out, c)
+		return f.builder.budget.Hold(c.size() + int64(len(c.Reviewer)+len(c.Note)))
+	})
+	return out, err
+}
+
+func (f *labelledFile) correction(rec *table.Record, row Row) (c Correction, ok bool) {
 	if row.Title == "-" {
 		row.Title = ""
 	}
-	c := Correction{Row: *row, Reviewer: strings.TrimSpace(rec.First("reviewer")), Note: rec.First("note")}
+	c = Correction{Row: row, Reviewer: strings.TrimSpace(rec.First("reviewer")), Note: rec.First("note"), Number: f.number}
 	if t := strings.TrimSpace(rec.First("time")); t != "" {
+		var err error
 		if c.Time, err = time.Parse(time.RFC3339, t); err != nil {
-			return Correction{}, fmt.Errorf("the time %q is not written as 2006-01-02T15:04:05Z", t)
+			f.fail(Mistake{Row: f.number, Column: "time", Cell: t, Message: fmt.Sprintf("the time %q is not written as 2006-01-02T15:04:05Z", t)})
+			return c, false
 		}
 	}
-	c.Labels = make([]Label, len(categories))
-	for i, name := range categories {
-		f, given, err := score(rec.Get(name))
-		if err != nil {
-			return Correction{}, fmt.Errorf("column %s: %w", name, err)
-		}
-		c.Labels[i] = Label{Score: f, Abstain: !given}
-		if given {
-			c.Labels[i].Tag = strings.TrimSpace(rec.Get(name + "_tag").String())
-		}
+	c.Label = "" // it is read into Labels
+	if c.Labels, ok = f.labels(rec); ok && c.Labels == nil {
+		c.Labels = slices.Repeat([]Label{{Abstain: true}}, len(f.categories))
 	}
-	return c, nil
-}
-
-func checkOverlay(names, categories []string) error {
-	for _, n := range names {
-		base, isTag := strings.CutSuffix(n, "_tag")
-		switch {
-		case slices.Contains(categories, n), isTag && slices.Contains(categories, base), slices.Contains(overlayColumns, n), n == "":
-		default:
-			return fmt.Errorf("the column %q is neither a category of the taxonomy (%s) nor one that an overlay has (%s)", n, strings.Join(categories, ", "), strings.Join([]string{"url", "id", "title", "reviewer", "time", "note"}, ", "))
-		}
-	}
-	return nil
+	return c, ok
 }
 
 // Ahead returns the first correction that is dated more than a day after now, by a

@@ -35,7 +35,7 @@ func TestOverlayIsNoSheetOfFormulas(t *testing.T) {
 			}
 		}
 	}
-	got, err := ReadOverlay(&b, CSV, categories)
+	got, err := ReadOverlay(&b, Layout{Format: CSV}, []Category{{Name: "fire"}, {Name: "money"}})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -156,33 +156,6 @@ func TestReadRefuses(t *testing.T) {
 	}
 }
 
-func TestReadGold(t *testing.T) {
-	cats := []string{"crime", "sports"}
-	for _, c := range []struct{ name, in, want string }{
-		{"good", "url,title,crime,crime_tag,sports,sports_tag\nu,T : s,1,theft,0,\n", ""},
-		{"unknown category", "url,title,crime,crime_tag,sports,sports_tag,food,food_tag\nu,T,1,,0,,0,\n", "food is no category"},
-		{"missing category", "url,title,crime,crime_tag\nu,T,1,\n", "no column sports"},
-		{"no title", "url,crime,sports\nu,1,0\n", "no column title"},
-		{"no identity", "title,crime,sports\nu,1,0\n", "neither a column url nor id"},
-		{"not 0 or 1", "url,title,crime,sports\nu,T,0.5,0\n", "want 0 or 1"},
-		{"empty", "url,title,crime,sports\nu,T,,0\n", "is empty"},
-		{"word", "url,title,crime,sports\nu,T,yes,0\n", "want 0 or 1"},
-		{"no rows", "url,title,crime,sports\n", "no rows"},
-		{"short row", "url,title,crime,sports\nu\n", "1 fields"},
-	} {
-		g, err := rows.ReadGold(strings.NewReader(c.in), rows.CSV, cats)
-		if c.want == "" {
-			if err != nil || g.Rows[0].Labels[0] != (rows.Label{Score: 1, Tag: "theft"}) {
-				t.Errorf("%s: %v %+v", c.name, err, g)
-			}
-			continue
-		}
-		if err == nil || !strings.Contains(err.Error(), c.want) {
-			t.Errorf("%s: %v, want %q", c.name, err, c.want)
-		}
-	}
-}
-
 func TestIdentity(t *testing.T) {
 	a := rows.Row{Title: "USA : s", ID: "1", URL: "u"}
 	if rows.Identity(a) != "url:u" || rows.Identity(rows.Row{ID: "1"}) != "id:1" || rows.Identity(rows.Row{}) != "" {

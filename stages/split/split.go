@@ -45,15 +45,16 @@ examples; pairs that are half alike and more are kept and listed there.`,
 
 // Options of split.
 type Options struct {
-	Ratios    Ratios  `yaml:"ratios" doc:"share of the rows on each side; together 1"`
-	Seed      int64   `yaml:"seed" default:"1" doc:"another seed, another split"`
-	Stratify  bool    `yaml:"stratify" default:"true" doc:"spread the positives of every category by the ratios; false draws for each story alone, so that no row ever moves when others come"`
-	ByTime    bool    `yaml:"by_time" default:"false" doc:"oldest rows train, newest test, by seen_at; replaces seed and stratify"`
-	Cuts      Cuts    `yaml:"cuts" doc:"by_time: where to cut, instead of by ratios"`
-	Undated   string  `yaml:"undated" default:"refuse" enum:"refuse|train|drop" doc:"by_time: rows whose seen_at is no time fail the stage, train, or are left out"`
-	Gold      string  `yaml:"gold" path:"true" like:"verify.gold" key:"-" doc:"gold set (csv, jsonl, parquet) whose rows are removed; by default the one that verify measures against"`
-	NearDups  bool    `yaml:"near_duplicates" default:"true" doc:"keep near-duplicates on one side"`
-	Threshold float64 `yaml:"threshold" default:"0.7" min:"0.5" max:"1" doc:"similarity (Jaccard of four-letter shingles) from which two titles are near-duplicates"`
+	Ratios    Ratios            `yaml:"ratios" doc:"share of the rows on each side; together 1"`
+	Seed      int64             `yaml:"seed" default:"1" doc:"another seed, another split"`
+	Stratify  bool              `yaml:"stratify" default:"true" doc:"spread the positives of every category by the ratios; false draws for each story alone, so that no row ever moves when others come"`
+	ByTime    bool              `yaml:"by_time" default:"false" doc:"oldest rows train, newest test, by seen_at; replaces seed and stratify"`
+	Cuts      Cuts              `yaml:"cuts" doc:"by_time: where to cut, instead of by ratios"`
+	Undated   string            `yaml:"undated" default:"refuse" enum:"refuse|train|drop" doc:"by_time: rows whose seen_at is no time fail the stage, train, or are left out"`
+	Gold      string            `yaml:"gold" path:"true" like:"verify.gold" key:"-" doc:"gold set (csv, jsonl, parquet) whose rows are removed; by default the one that verify measures against"`
+	Columns   map[string]string `yaml:"columns" like:"fetch.files.columns" key:"set" doc:"what the gold set calls columns, by our names, {title: subject, label: category}; by default as fetch's files, where it has such a column"`
+	NearDups  bool              `yaml:"near_duplicates" default:"true" doc:"keep near-duplicates on one side"`
+	Threshold float64           `yaml:"threshold" default:"0.7" min:"0.5" max:"1" doc:"similarity (Jaccard of four-letter shingles) from which two titles are near-duplicates"`
 }
 
 // Cuts are the moments at which a split by time begins val and test.
@@ -91,7 +92,12 @@ func (o *Options) Check() []stages.Problem {
 		out.If(o.ByTime && !ok, "cuts", example, "the cuts %q and %q are not two times", o.Cuts.Val, o.Cuts.Test)
 		out.If(o.ByTime && ok && !val.Before(test), "cuts", example, "val has to begin before test")
 	}
-	return append(out, rows.CheckFormat("gold", o.Gold)...)
+	return slices.Concat(out, rows.CheckFormat("gold", o.Gold), rows.CheckColumns("columns", o.Columns))
+}
+
+// CheckFiles looks into the gold set.
+func (o *Options) CheckFiles(context.Context, stages.Source) []stages.FileProblem {
+	return rows.CheckGold("gold", o.Gold, rows.Layout{Columns: o.Columns}, nil)
 }
 
 // Resolve keys the gold set by its bytes.
@@ -221,7 +227,7 @@ func (s *stage) gold(ctx context.Context) ([]rows.Row, error) {
 	if s.o.Gold == "" {
 		return nil, nil
 	}
-	g, err := rows.OpenGold(ctx, s.env.Files, s.o.Gold, nil)
+	g, err := rows.OpenGold(ctx, s.env.Files, s.o.Gold, rows.Layout{Columns: s.o.Columns}, nil)
 	if err != nil {
 		return nil, err
 	}

@@ -20,6 +20,26 @@ type Calibrate struct {
 	Temperature string  `yaml:"temperature" default:"none" enum:"none|one|category" doc:"rescale scores so that they are probabilities: one temperature for all categories, or one for each; the model applies it to all its answers; with labels: single one is always fitted"`
 	Gold        float64 `yaml:"gold" default:"0" min:"0" below:"1" doc:"share of the gold set, whole stories drawn by their rows' identity, on which thresholds and temperatures are fitted where it has enough positives; verify does not score these rows"`
 	File        string  `yaml:"file" path:"true" like:"verify.gold" key:"-" doc:"that gold set; by default the one that verify measures against"`
+
+	Columns   map[string]string `yaml:"columns" like:"fetch.files.columns" key:"set" doc:"what the gold set calls columns, by our names; by default as fetch's files"`
+	Separator string            `yaml:"separator" default:";" like:"label.separator" key:"set" doc:"what stands between the categories of a cell of its column label: ; or , or |"`
+	Values    map[string]string `yaml:"values" like:"label.values" key:"set" doc:"categories by what its column label calls them; by default as label"`
+}
+
+func (c Calibrate) layout() rows.Layout {
+	return rows.Layout{Columns: c.Columns, Labels: rows.LabelForm{Separator: c.Separator, Values: c.Values}}
+}
+
+// CheckFiles looks into the gold set.
+func (o *Options) CheckFiles(_ context.Context, src stages.Source) []stages.FileProblem {
+	t, err := dataset.Taxonomy(src)
+	if err != nil || o.Calibrate.Gold == 0 {
+		return nil // the taxonomy's mistakes are told as such
+	}
+	if wrong := dataset.CheckValues("calibrate.", t, o.Calibrate.layout().Labels); wrong != nil {
+		return wrong
+	}
+	return rows.CheckGold("calibrate.file", o.Calibrate.File, o.Calibrate.layout(), dataset.Categories(t))
 }
 
 // minPerAnswer is how many rows of each answer a fit on them needs.
@@ -62,7 +82,7 @@ func (s *stage) goldPart(ctx context.Context, t *taxonomy.Taxonomy) ([]rows.Row,
 	if o.Gold == 0 {
 		return nil, nil
 	}
-	g, err := rows.OpenGold(ctx, s.env.Files, o.File, t.Names())
+	g, err := rows.OpenGold(ctx, s.env.Files, o.File, o.layout(), dataset.Categories(t))
 	if err != nil {
 		return nil, err
 	}

@@ -27,7 +27,7 @@ func goldFile(t *testing.T, set []rows.Row) (path string, gold []rows.Row) {
 		fmt.Fprintf(&b, "g%d,%s,%d,%s,%d,%s\n", i, r.Title, int(r.Labels[0].Score+0.5), r.Labels[0].Tag, int(r.Labels[1].Score+0.5), r.Labels[1].Tag)
 	}
 	path = filepath.Join(stagetest.WriteFiles(t, map[string]string{"gold.csv": b.String()}), "gold.csv")
-	g, err := rows.ReadGold(strings.NewReader(b.String()), "csv", []string{"crime", "sports"})
+	g, err := rows.ReadGold(strings.NewReader(b.String()), rows.Layout{Format: rows.CSV}, []rows.Category{{Name: "crime"}, {Name: "sports"}})
 	if err != nil {
 		t.Fatal(err)
 	}

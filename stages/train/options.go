@@ -115,7 +115,7 @@ func (o *Options) Check() []stages.Problem {
 	if o.Calibrate.Gold > 0 {
 		out.If(o.Calibrate.File == "",
 			"calibrate.gold", "add `gold: FILE` to verify, or name it in calibrate.file", "there is no gold set to take a part of")
-		out = append(out, rows.CheckFormat("calibrate.file", o.Calibrate.File)...)
+		out = slices.Concat(out, rows.CheckFormat("calibrate.file", o.Calibrate.File), rows.CheckColumns("calibrate.columns", o.Calibrate.Columns), rows.CheckLabelForm("calibrate.", o.Calibrate.layout().Labels))
 	}
 	_, err := time.Parse(time.RFC3339, o.Deadline)
 	out.If(o.Deadline != "" && err != nil, "deadline", "write it as 2006-01-02T15:04:05Z", "%q is no time", o.Deadline)

@@ -15,8 +15,11 @@ import (
 
 // Options of verify.
 type Options struct {
-	Gold   string  `yaml:"gold" path:"true" key:"-" doc:"gold set: csv, jsonl or parquet with url or id, title, and per category a 0/1 column and <category>_tag"`
-	Checks []Check `yaml:"checks" required:"true" min:"1" doc:"what must hold; at least one"`
+	Gold      string            `yaml:"gold" path:"true" key:"-" doc:"gold set: csv, jsonl or parquet with title, best url or id, and labels by hand: in a column label, or in a 0/1 column and <category>_tag of each category"`
+	Columns   map[string]string `yaml:"columns" like:"fetch.files.columns" key:"set" doc:"what the gold set calls columns, by our names, {title: subject, label: category}; by default as fetch's files, where it has such a column"`
+	Separator string            `yaml:"separator" default:";" like:"label.separator" key:"set" doc:"what stands between the categories of a cell of a column label: ; or , or |"`
+	Values    map[string]string `yaml:"values" like:"label.values" key:"set" doc:"categories by what a column label calls them, {Sport: sports, Other: none}; by default as label"`
+	Checks    []Check           `yaml:"checks" required:"true" min:"1" doc:"what must hold; at least one"`
 }
 
 // Check is one requirement on the figures.
@@ -51,7 +54,24 @@ func (o *Options) Check() []stages.Problem {
 			}
 		}
 	}
-	return append(out, rows.CheckFormat("gold", o.Gold)...)
+	return slices.Concat(out, rows.CheckFormat("gold", o.Gold), rows.CheckColumns("columns", o.Columns), rows.CheckLabelForm("", o.layout().Labels))
+}
+
+// layout is that of the gold set.
+func (o *Options) layout() rows.Layout {
+	return rows.Layout{Columns: o.Columns, Labels: rows.LabelForm{Separator: o.Separator, Values: o.Values}}
+}
+
+// CheckFiles looks into the gold set.
+func (o *Options) CheckFiles(_ context.Context, src stages.Source) []stages.FileProblem {
+	t, err := dataset.Taxonomy(src)
+	if err != nil {
+		return nil // it is told as the taxonomy's
+	}
+	if wrong := dataset.CheckValues("", t, o.layout().Labels); wrong != nil {
+		return wrong
+	}
+	return rows.CheckGold("gold", o.Gold, o.layout(), dataset.Categories(t))
 }
 
 func (c Check) check(gold bool, fail func(field, message, hint string)) {

@@ -231,7 +231,7 @@ func (s *stage) gold(ctx context.Context, t *taxonomy.Taxonomy) (*rows.Gold, err
 	if s.o.Gold == "" {
 		return nil, nil
 	}
-	g, err := rows.OpenGold(ctx, s.env.Files, s.o.Gold, t.Names())
+	g, err := rows.OpenGold(ctx, s.env.Files, s.o.Gold, s.o.layout(), dataset.Categories(t))
 	if err != nil {
 		return nil, err
 	}

@@ -10,6 +10,8 @@ import (
 	"github.com/sprint-ml/sprint/ml/keywords"
 	"github.com/sprint-ml/sprint/ml/metrics"
 	"github.com/sprint-ml/sprint/ml/taxonomy"
+	"github.com/sprint-ml/sprint/stages/dataset"
+	"github.com/sprint-ml/sprint/stages/label"
 	"github.com/sprint-ml/sprint/stages/rows"
 )
 
@@ -97,7 +99,17 @@ func (p *matcher) readGold() (*rows.Gold, error) {
 	if _, ok := rows.FormatOf(p.o.Gold); !ok {
 		return nil, &diagnostic.UsageError{Message: "--gold " + p.o.Gold + ": the extension does not tell the format", Hint: "name a csv, jsonl or parquet file"}
 	}
-	return rows.OpenPlannedGold(p.o.Gold, p.rules.Taxonomy().Names())
+	return rows.OpenPlannedGold(p.o.Gold, p.layout(), dataset.Categories(p.rules.Taxonomy()))
+}
+
+// layout is how the plan's label stage reads files of labels.
+func (p *matcher) layout() rows.Layout {
+	for _, node := range p.o.Graph.Nodes {
+		if o, ok := node.Options.(*label.Options); ok {
+			return o.Layout()
+		}
+	}
+	return rows.Layout{}
 }
 
 // leaveOut drops the rows that are gold, by identity or title.

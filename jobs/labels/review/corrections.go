@@ -79,7 +79,7 @@ func Import(ctx context.Context, o ImportOptions) (*Imported, error) {
 	if plainfile.Same(o.File, overlay) {
 		return nil, &diagnostic.UsageError{Message: fmt.Sprintf("%s is the overlay itself", o.File), Hint: "name the file that was reviewed: its rows are added to the overlay"}
 	}
-	review, err := readCorrections(o.File, t, o.Now)
+	review, err := readCorrections(o.File, l.Layout(), t, o.Now)
 	if err != nil {
 		return nil, err
 	}
@@ -88,7 +88,7 @@ func Import(ctx context.Context, o ImportOptions) (*Imported, error) {
 		return nil, err
 	}
 	defer unlock()
-	have, err := readCorrections(overlay, t, o.Now)
+	have, err := readCorrections(overlay, l.Layout(), t, o.Now)
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return nil, err
 	}
@@ -146,7 +146,7 @@ func overlayPath(o ImportOptions, l *label.Options) (string, error) {
 }
 
 // readCorrections reads a review or an overlay, and refuses what is dated ahead of now.
-func readCorrections(path string, t *taxonomy.Taxonomy, now time.Time) ([]rows.Correction, error) {
+func readCorrections(path string, layout rows.Layout, t *taxonomy.Taxonomy, now time.Time) ([]rows.Correction, error) {
 	file, err := plainfile.Open(path)
 	if err != nil {
 		return nil, stages.Fail(stages.CodePlan, "`sprint review export` writes one", "cannot read the corrections: %w", err)
@@ -156,19 +156,13 @@ func readCorrections(path string, t *taxonomy.Taxonomy, now time.Time) ([]rows.C
 	if !ok {
 		return nil, &diagnostic.UsageError{Message: path + ": the extension does not tell the format", Hint: "use a .csv, .jsonl or .parquet file"}
 	}
-	list, err := rows.ReadOverlay(file, format, t.Names())
+	layout.Format = format
+	list, err := rows.ReadOverlay(file, layout, dataset.Categories(t))
 	if err != nil {
-		return nil, stages.Fail(stages.CodeStage, "mend the file; nothing was imported", "%s: %w", path, err)
+		return nil, stages.Fail(stages.CodeStage, rows.HintOf(err, "mend the file; nothing was imported"), "%s: %w", path, err)
 	}
 	if c, ok := rows.Ahead(list, now); ok {
 		return nil, stages.Fail(stages.CodeStage, "write when it was reviewed, and check this machine's clock; nothing was imported", "%s: record %d is dated %s: no later review would count until then", path, c.Number, c.Time.Format(time.RFC3339))
-	}
-	for _, c := range list {
-		for k, l := range c.Labels {
-			if t.Categories[k].TagIndex(l.Tag) < 0 {
-				return nil, stages.Fail(stages.CodeStage, "use a tag of the taxonomy, or none; nothing was imported", "%s: record %d: category %s has no tag %q", path, c.Number, t.Categories[k].Name, l.Tag)
-			}
-		}
 	}
 	return list, nil
 }

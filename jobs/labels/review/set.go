@@ -56,7 +56,7 @@ func OfPlan(ctx context.Context, s *storage.Store, plan *config.Plan, g *graph.G
 		return nil, err
 	}
 	for _, path := range goldFiles(g, o) {
-		gold, err := rows.OpenPlannedGold(path, nil)
+		gold, err := rows.OpenPlannedGold(path, o.Layout(), nil)
 		if err != nil {
 			return nil, err
 		}

@@ -4,7 +4,6 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
-	"slices"
 
 	"github.com/spf13/cobra"
 	"github.com/sprint-ml/sprint/config/diagnostic"
@@ -61,12 +60,8 @@ func checkPlan(ctx context.Context, a *app.App, cmd *cobra.Command, path string,
 	if warnings, err = labels.CheckTaxonomy(c.Graph); err != nil {
 		return 0, nil, err
 	}
-	doubtful, err := labels.CheckOverlays(c.Graph, app.Now())
-	if err != nil {
-		return 0, nil, err
-	}
 	odd, err := c.Graph.CheckFiles(ctx)
-	return len(c.Graph.Nodes), slices.Concat(warnings, doubtful, odd), err
+	return len(c.Graph.Nodes), append(warnings, odd...), err
 }
 
 // validation is the answer of validate -o json.

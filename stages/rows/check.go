@@ -1,0 +1,174 @@
+package rows
+
+import (
+	"encoding/csv"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"slices"
+	"strings"
+	"unicode/utf8"
+
+	"github.com/sprint-ml/sprint/ml/plainfile"
+	"github.com/sprint-ml/sprint/stages"
+	"github.com/sprint-ml/sprint/storage"
+)
+
+// maxChecked is the most bytes of a file that are read where a plan is checked; a larger
+// one is left to the stage.
+const maxChecked = 64 << 20
+
+// CheckGold tells what is wrong with the gold set that an option names, or odd about it,
+// as FileChecker does.
+func CheckGold(option, path string, layout Layout, categories []Category) []stages.FileProblem {
+	return check(option, path, layout, func(r *os.File, layout Layout) (Mistakes, error) {
+		g, err := ReadGold(r, layout, categories)
+		if err != nil {
+			return nil, err
+		}
+		return g.Odd, nil
+	})
+}
+
+// CheckOverlay is CheckGold for corrections. odd is asked what is odd about them.
+func CheckOverlay(option, path string, layout Layout, categories []Category, odd func([]Correction) Mistakes) []stages.FileProblem {
+	return check(option, path, layout, func(r *os.File, layout Layout) (Mistakes, error) {
+		list, err := ReadOverlay(r, layout, categories)
+		if err != nil {
+			return nil, err
+		}
+		return odd(list), nil
+	})
+}
+
+func check(option, path string, layout Layout, read func(*os.File, Layout) (odd Mistakes, err error)) []stages.FileProblem {
+	if path == "" {
+		return nil
+	}
+	if _, _, remote := storage.SplitURL(path); remote {
+		return nil
+	}
+	path = storage.LocalPath(path)
+	r, err := plainfile.Open(path)
+	if err != nil {
+		if pe := (*fs.PathError)(nil); errors.As(err, &pe) {
+			err = fmt.Errorf("cannot read %s: %w", path, pe.Err)
+		}
+		return []stages.FileProblem{{Option: option, Message: err.Error(), Hint: "check the path; paths in a plan are relative to the plan, those of --set to the working directory"}}
+	}
+	defer r.Close()
+	if info, err := r.Stat(); err != nil || info.Size() > maxChecked {
+		return nil
+	}
+	layout.Format, _ = FormatOf(path)
+	odd, err := read(r, layout)
+	at := places{path: path, format: layout.Format}
+	var mistakes Mistakes
+	if err != nil && !errors.As(err, &mistakes) {
+		mistakes = Mistakes{{Message: err.Error()}}
+	}
+	var out []stages.FileProblem
+	for _, m := range mistakes {
+		out = append(out, at.problem(option, m))
+	}
+	for _, m := range odd {
+		p := at.problem(option, m)
+		p.Warning = true
+		out = append(out, p)
+	}
+	return out
+}
+
+// places finds where in a file of text a mistake is.
+type places struct {
+	path, format string
+	lines        []string
+	read         bool
+}
+
+// problem is a mistake with its line. Where records and lines do not count alike, as with
+// line ends inside of quotes, the message names the row.
+func (p *places) problem(option string, m Mistake) stages.FileProblem {
+	out := stages.FileProblem{Option: option, File: p.path, Message: m.String(), Hint: m.Hint}
+	if !p.read && p.format != Parquet {
+		if data, err := os.ReadFile(p.path); err == nil && utf8.Valid(data) {
+			p.lines = strings.Split(strings.TrimPrefix(string(data), "\ufeff"), "\n")
+		}
+		p.read = true
+	}
+	line, col := 0, 0
+	switch {
+	case p.format == CSV && m.Row == 0 && m.Column != "":
+		line, col = p.csv(0, "", m.Column)
+	case p.format == CSV && m.Row > 0:
+		line, col = p.csv(m.Row, m.Column, m.Cell)
+	case p.format == JSONL && m.Row > 0:
+		line, col = p.jsonl(m)
+	}
+	if line > 0 {
+		out.Line, out.Col, out.Message, out.Excerpt = line, col, m.Message, strings.TrimRight(p.lines[line-1], "\r")
+	}
+	return out
+}
+
+// csv finds the cell of a column in the line of a row; row 0 is the header, whose cell
+// is the column's name.
+func (p *places) csv(row int, column, cell string) (line, col int) {
+	if row >= len(p.lines) || len(p.lines) == 0 {
+		return 0, 0
+	}
+	for _, text := range p.lines[:row+1] {
+		if strings.Count(text, `"`)%2 != 0 { // a record of several lines
+			return 0, 0
+		}
+	}
+	for _, comma := range []rune{',', ';', '\t', '|'} {
+		head := csv.NewReader(strings.NewReader(p.lines[0]))
+		head.Comma = comma
+		names, err := head.Read()
+		if err != nil || len(names) == 1 && comma != '|' {
+			continue
+		}
+		for i := range names {
+			names[i] = strings.TrimSpace(names[i])
+		}
+		in := csv.NewReader(strings.NewReader(p.lines[row]))
+		in.Comma, in.FieldsPerRecord = comma, -1
+		fields, err := in.Read()
+		if err != nil {
+			return 0, 0
+		}
+		i := slices.Index(names, column)
+		switch {
+		case row == 0:
+			i = slices.Index(names, cell)
+		case column == "":
+			return row + 1, 0
+		}
+		if i < 0 || i >= len(fields) || row > 0 && strings.TrimSpace(fields[i]) != strings.TrimSpace(cell) {
+			return 0, 0
+		}
+		_, at := in.FieldPos(i)
+		return row + 1, utf8.RuneCountInString(p.lines[row][:at-1]) + 1
+	}
+	return 0, 0
+}
+
+// jsonl finds the line of a row, and in it the name of a column.
+func (p *places) jsonl(m Mistake) (line, col int) {
+	row := 0
+	for i, text := range p.lines {
+		if strings.TrimSpace(text) == "" {
+			continue
+		}
+		if row++; row < m.Row {
+			continue
+		}
+		if at := strings.Index(text, `"`+m.Column+`"`); m.Column != "" && at >= 0 {
+			col = utf8.RuneCountInString(text[:at]) + 1
+		}
+		return i + 1, col
+	}
+	return 0, 0
+}
