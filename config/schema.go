@@ -14,10 +14,14 @@ type KindSchema struct {
 	Options any // pointer to the options struct
 }
 
-// Schema returns the JSON Schema (draft 2020-12) of a plan with the options of
-// all kinds. Editors use it; it is generated from the same tags that Decode
-// reads.
+// Schema returns PlanSchema as a file.
 func Schema(kinds []KindSchema) ([]byte, error) {
+	return json.MarshalIndent(PlanSchema(kinds), "", "  ")
+}
+
+// PlanSchema is the JSON Schema (draft 2020-12) of a plan with the options of all kinds.
+// Editors use it; it is generated from the same tags that Decode reads.
+func PlanSchema(kinds []KindSchema) map[string]any {
 	name := map[string]any{"type": "string", "pattern": namePattern}
 	names := make([]any, len(kinds))
 	var rules []any
@@ -36,27 +40,27 @@ func Schema(kinds []KindSchema) ([]byte, error) {
 	stage := map[string]any{
 		"type": "object", "additionalProperties": false, "required": []any{"name"},
 		"properties": map[string]any{
-			"name":      name,
+			"name":      map[string]any{"type": "string", "pattern": namePattern, "description": "Of the stage; unique in the plan."},
 			"kind":      map[string]any{"enum": names, "description": "What the stage does; its name by default."},
 			"needs":     map[string]any{"type": []any{"array", "string"}, "items": name, "description": "Stages that come first; the one before by default."},
 			"inputs":    map[string]any{"type": "object", "additionalProperties": map[string]any{"type": "string", "pattern": inputPattern}, "description": "Settles which stage makes an input, {test: split.test}."},
-			"with":      map[string]any{"type": "object"},
+			"with":      map[string]any{"type": "object", "description": "Options of the kind."},
 			"retry":     retrySchema(),
 			"timeout":   options.DurationSchema("Ends an attempt."),
-			"resources": map[string]any{"type": "object", "additionalProperties": false, "properties": map[string]any{"device": map[string]any{"type": "string", "description": "auto, cpu, cuda or go; a demand."}}},
+			"resources": map[string]any{"type": "object", "additionalProperties": false, "description": "What the machine must have.", "properties": map[string]any{"device": map[string]any{"type": "string", "description": "auto, cpu, cuda or go; a demand."}}},
 		},
 		"allOf": rules,
 	}
-	return json.MarshalIndent(map[string]any{
+	return map[string]any{
 		"$schema": "https://json-schema.org/draft/2020-12/schema",
 		"title":   "sprint plan",
 		"type":    "object", "additionalProperties": false, "required": []any{"name", "stages"},
 		"properties": map[string]any{
-			"name":     name,
+			"name":     map[string]any{"type": "string", "pattern": namePattern, "description": "Of the plan, in lists of runs."},
 			"taxonomy": map[string]any{"type": "string", "description": "File of categories, tags and rules, relative to the plan."},
-			"stages":   map[string]any{"type": "array", "minItems": 1, "items": stage},
+			"stages":   map[string]any{"type": "array", "minItems": 1, "items": stage, "description": "What is done, in order."},
 		},
-	}, "", "  ")
+	}
 }
 
 // retrySchema describes both forms of retry.

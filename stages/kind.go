@@ -33,6 +33,8 @@ type Kind struct {
 	Doc string
 	// Example is the YAML of a typical `with` map.
 	Example string
+	// Topics are what the kind chooses among: sources, checks. Each has a page of its own.
+	Topics []Topic
 	// Inputs lists the artifacts the stage reads under the given options (the
 	// pointer that Options made, decoded). Nil means the stage reads nothing.
 	Inputs func(options any) []Input
@@ -52,6 +54,15 @@ type Kind struct {
 	// models; ok is false if it left nothing. Work whose publication is gone is
 	// done again. Nil publishes nothing.
 	Published func(m storage.Manifest) (p models.Publication, ok bool)
+}
+
+// Topic is one of the things that a kind chooses among by an option.
+type Topic struct {
+	Of      string // what it is one of: source, check
+	Name    string // the word that plans use
+	Doc     string
+	Example string // YAML of a `with` map
+	Options string // the option whose map is for this topic alone; empty if it has none
 }
 
 // Always is the Isolated of kinds that always run in a child process.

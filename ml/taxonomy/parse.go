@@ -25,8 +25,10 @@ const (
 	maxWithin = 10
 )
 
+const categoryPattern = `^[a-z][a-z0-9_]{0,62}$`
+
 var (
-	categoryName = regexp.MustCompile(`^[a-z][a-z0-9_]{0,62}$`)
+	categoryName = regexp.MustCompile(categoryPattern)
 	tagName      = regexp.MustCompile(`^[a-z0-9][a-z0-9_ -]{0,62}$`)
 	ruleName     = regexp.MustCompile(`^[a-z0-9][a-z0-9_.-]{0,62}$`)
 	// expression are texts that a regular expression or a file pattern would hold.
@@ -41,7 +43,7 @@ var (
 // Parse reads a taxonomy file. All mistakes are reported at once; the taxonomy
 // is nil if there is any.
 func Parse(data []byte) (*Taxonomy, []Problem) {
-	p := &parser{ids: map[string]int{}, shared: map[entry]int{}}
+	p := &parser{ids: map[string]int{}, shared: map[entry]int{}, ruleKeys: keys(ruleFields)}
 	root := p.document(data)
 	if root != nil {
 		p.taxonomy(root)
@@ -62,6 +64,7 @@ type parser struct {
 	out      Taxonomy
 	problems []Problem
 	strict   bool
+	ruleKeys []string
 	ids      map[string]int // "category/rule" -> line
 	words    int
 	shared   map[entry]int      // rules that have it
@@ -166,7 +169,7 @@ func (p *parser) list(n *yaml.Node, what string) []*yaml.Node {
 }
 
 func (p *parser) taxonomy(root *yaml.Node) {
-	f := p.fields(root, "a taxonomy", "categories", "labels", "negation", "strict")
+	f := p.fields(root, "a taxonomy", keys(fileFields)...)
 	p.out.Single = p.single(f["labels"])
 	p.strict = p.truth(f["strict"], "strict", false)
 	if n := f["negation"]; n != nil {
@@ -197,7 +200,7 @@ func (p *parser) single(n *yaml.Node) bool {
 }
 
 func (p *parser) negation(n *yaml.Node) {
-	f := p.fields(n, "negation", "words", "not", "within")
+	f := p.fields(n, "negation", keys(negationFields)...)
 	g := &p.out.Negation
 	g.Words, g.Not, g.Within = p.patterns(f["words"], "words"), p.patterns(f["not"], "not"), 3
 	if f["words"] == nil {
@@ -227,7 +230,7 @@ func (p *parser) truth(n *yaml.Node, what string, otherwise bool) bool {
 }
 
 func (p *parser) category(n *yaml.Node) {
-	f := p.fields(n, "a category", "name", "doc", "tags", "negatable", "rules")
+	f := p.fields(n, "a category", keys(categoryFields)...)
 	c := Category{Name: p.text(f["name"], "name"), Doc: p.text(f["doc"], "doc"), Tags: []string{""}}
 	switch {
 	case f["name"] == nil:
@@ -267,7 +270,7 @@ func (p *parser) category(n *yaml.Node) {
 // rule reads a rule and returns its weight, 0 if it can never fire.
 func (p *parser) rule(n *yaml.Node, category, number int, negatable bool) float64 {
 	c := p.out.Categories[category]
-	f := p.fields(n, "a rule", "id", "tag", "weight", "words", "phrases", "prefixes", "suffixes", "compounds", "parts", "not", "except", "negatable")
+	f := p.fields(n, "a rule", p.ruleKeys...)
 	r := Rule{ID: p.text(f["id"], "id"), Category: category, Weight: 1, Line: n.Line}
 	p.places = map[entry]*yaml.Node{}
 	before := len(p.problems)
@@ -323,7 +326,7 @@ func (p *parser) exceptions(n *yaml.Node, what string) Patterns {
 	if n == nil || n.Kind != yaml.MappingNode {
 		return Patterns{Words: p.patterns(n, what)}
 	}
-	return p.forms(p.fields(n, what, "words", "prefixes", "suffixes", "compounds", "parts"))
+	return p.forms(p.fields(n, what, keys(formFields)...))
 }
 
 func (p *parser) patterns(n *yaml.Node, what string) []string {

@@ -38,6 +38,10 @@ case does not matter. GDELT is asked politely: closed time
 windows, one request every five seconds for all processes of a machine, raw
 pages kept in the output raw, finished windows never asked again.`,
 		Example: "source: files\nmin_rows: 100\nfiles: {paths: [articles.jsonl]}\n",
+		Topics: []stages.Topic{
+			{Of: "source", Name: sourceFiles, Options: "files", Doc: "Rows of tables that are there: paths and globs beside the plan, or objects of a store.", Example: "source: files\nfiles: {paths: [articles.jsonl]}\n"},
+			{Of: "source", Name: sourceGDELT, Options: "gdelt", Doc: "Headlines of the world's news of the last three months, by query, from api.gdeltproject.org.", Example: "source: gdelt\ngdelt: {query: 'sourcelang:swedish', days: 1}\n"},
+		},
 		Outputs: func(any) []stages.Output { return []stages.Output{{Name: "articles"}, {Name: "raw"}} },
 		Options: func() any { return new(Options) },
 		// Files are anyone's: what is wrong with one must not end the runner.

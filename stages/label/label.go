@@ -56,6 +56,13 @@ train. Every row records who decided (label_source), which rules fired and where
 votes disagreed; label_report counts sources, coverage, overlap, conflicts and
 rules that never fire.`,
 		Example: "source: [rules, encoder]\nencoder: {model: all-minilm-l6-v2, threshold: 0.3, margin: 0.05}\n",
+		Topics: []stages.Topic{
+			{Of: "source", Name: sourceRules, Doc: "The words of the taxonomy: the strongest rule that fires gives score and tag.", Example: "source: rules\n"},
+			{Of: "source", Name: sourceColumns, Doc: "Labels that the rows carry.", Example: "source: [columns, rules]\n"},
+			{Of: "source", Name: sourceEncoder, Options: "encoder", Doc: "The category whose description lies nearest to the text, if it is near enough and leads the next.", Example: "source: [rules, encoder]\nencoder: {model: all-minilm-l6-v2, threshold: 0.3, margin: 0.05}\n"},
+			{Of: "source", Name: sourceHTTP, Options: "http", Doc: "What a chat model answers; the config names the endpoint. Paid answers stay in the store and are never asked for twice.", Example: "source: [rules, http]\nhttp: {endpoint: chat, model: NAME, key: env:CHAT_KEY}\n"},
+			{Of: "source", Name: sourceOverlay, Options: "overlay", Doc: "Corrections by people, as `sprint review import` writes them; they win over all other sources.", Example: "source: [rules, overlay]\noverlay: {file: corrections.csv}\n"},
+		},
 		Inputs:  func(any) []stages.Input { return []stages.Input{{Name: "articles"}} },
 		Outputs: func(any) []stages.Output { return []stages.Output{{Name: "labelled"}, {Name: "label_report"}} },
 		Options: func() any { return new(Options) },

@@ -100,6 +100,45 @@ func reference() string {
 	return b.String()
 }
 
+// topics are the pages of the checks.
+func topics() []stages.Topic {
+	var out []stages.Topic
+	for _, d := range definitions {
+		doc := d.doc + "."
+		example := "id: " + d.id
+		switch {
+		case d.limited:
+		case d.min != nil:
+			doc += fmt.Sprintf("\nIts limit is min %g where the plan names none.", *d.min)
+		case d.max != nil:
+			doc += fmt.Sprintf("\nIts limit is max %g where the plan names none.", *d.max)
+		case d.id == "masked_gap":
+			example += ", max: 0.2"
+		case d.id == "gain":
+			example += ", over: keywords, min: 0.05"
+		default:
+			doc += "\nA plan names min or max, or lower: what the lower end of the interval must be above."
+			example += ", min: 0.1"
+		}
+		switch d.category {
+		case always:
+			doc += "\nIt needs a category."
+			example += ", category: NAME"
+		case optional:
+			doc += "\nIt takes a category."
+		case never:
+		}
+		if d.interval {
+			doc += "\nIt has a 95 % interval."
+		}
+		if volatile(d.id) {
+			doc += "\nIt is of the machine and the moment: nothing is committed if it fails."
+		}
+		out = append(out, stages.Topic{Of: "check", Name: d.id, Doc: doc, Example: "gold: gold.csv\nchecks:\n  - {" + example + ", on: gold}\n"})
+	}
+	return out
+}
+
 // failed reports whether the result fails the run.
 func (r Result) failed() bool { return !r.Passed && r.Severity == "error" }
 

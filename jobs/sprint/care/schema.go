@@ -1,61 +1,90 @@
 package care
 
 import (
+	"encoding/json"
 	"fmt"
-	"strings"
-	"text/tabwriter"
+	"slices"
 
 	"github.com/spf13/cobra"
-	"github.com/sprint-ml/sprint/config"
 	"github.com/sprint-ml/sprint/config/diagnostic"
 	"github.com/sprint-ml/sprint/config/options"
+	"github.com/sprint-ml/sprint/jobs/reference"
 	"github.com/sprint-ml/sprint/jobs/sprint/app"
-	"github.com/sprint-ml/sprint/stages"
+	"github.com/sprint-ml/sprint/ml/taxonomy"
 	"github.com/sprint-ml/sprint/stages/all"
 )
 
 func schemaCommand(a *app.App) *cobra.Command {
-	var kind string
+	var name, format string
 	cmd := &cobra.Command{
-		Use: "schema", Short: "Print the JSON Schema of plans, or the options of a kind", Args: cobra.NoArgs,
+		Use: "schema", Short: "Print the JSON Schema of plans, or the page of a kind, the taxonomy, the config or the gold set", Args: cobra.NoArgs,
+		Long: `Print what plans and the files beside them may say: without a flag the JSON Schema of
+plans, for an editor; with --kind the page of plan, taxonomy, config, gold, of a kind of
+stage, or of a source or check of one (label.encoder, verify.gain).`,
+		Example: "  sprint schema --kind taxonomy\n  sprint schema --kind taxonomy -o json\n  sprint schema --kind verify.gain",
 		RunE: func(*cobra.Command, []string) error {
-			registry := all.All()
-			if kind != "" {
-				return showKind(a, registry, kind)
+			pages := Pages()
+			if name == "" {
+				name, format = "plan", "json"
 			}
-			var kinds []config.KindSchema
-			for _, k := range registry {
-				kinds = append(kinds, config.KindSchema{Name: k.Name, Doc: k.Doc, Options: k.Options()})
+			i := slices.IndexFunc(pages, func(p reference.Page) bool { return p.Name == name })
+			if i < 0 {
+				return &diagnostic.UsageError{Message: fmt.Sprintf("there is no page %q", name), Hint: diagnostic.Suggest(name, reference.Names(pages))}
 			}
-			b, err := config.Schema(kinds)
-			if err != nil {
-				return err
-			}
-			fmt.Fprintf(a.Stdout, "%s\n", b)
-			return nil
+			return show(a, &pages[i], format)
 		},
 	}
-	cmd.Flags().StringVar(&kind, "kind", "", "print the reference page of this kind instead")
+	cmd.Flags().StringVar(&name, "kind", "", "the page of this kind, file, source or check instead")
+	cmd.Flags().StringVarP(&format, "output", "o", "text", "text, md, or json: a JSON Schema")
 	return cmd
 }
 
-func showKind(a *app.App, registry stages.Registry, kind string) error {
-	k, ok := registry.Kind(kind)
-	if !ok {
-		return &diagnostic.UsageError{Message: fmt.Sprintf("no kind of stage is called %q", kind), Hint: diagnostic.Suggest(kind, registry.Names())}
+// Pages are all reference pages.
+func Pages() []reference.Page {
+	return reference.Pages(all.All(), reference.Page{
+		Name: "taxonomy", Title: "taxonomy (taxonomy.yaml)", Example: taxonomy.Example, Schema: taxonomy.Schema(), Fields: taxonomyFields(),
+		Text: taxonomy.Doc,
+	}, goldPage())
+}
+
+func taxonomyFields() []options.Field {
+	var out []options.Field
+	for _, k := range taxonomy.Keys() {
+		out = append(out, options.Field{Path: k.Path, Type: k.Type, Doc: k.Doc})
 	}
-	fmt.Fprintf(a.Stdout, "%s (version %d)\n\n%s\n\nExample:\n", k.Name, k.Version, k.Doc)
-	for line := range strings.SplitSeq(strings.TrimRight(k.Example, "\n"), "\n") {
-		fmt.Fprintf(a.Stdout, "  %s\n", line)
-	}
-	fmt.Fprintln(a.Stdout, "\nOptions:")
-	w := tabwriter.NewWriter(a.Stdout, 2, 0, 2, ' ', 0)
-	for _, f := range options.Reference(k.Options()) {
-		detail := f.Type
-		if f.Allowed != "" {
-			detail += ": " + f.Allowed
+	return out
+}
+
+const goldText = `Rows labelled by hand: never trained on, only measured against; rows of it are left out
+of training by url, id, title and near-duplicate. A csv, jsonl or parquet file with a
+column title; url or id, where there is one, says which row it is; description and the
+rest are read as in articles. Labels stand in one of three forms:
+
+  title,label                 one column of categories, several joined by ";",
+  Storm closes harbour,weather/storm;crime   each with its tag behind "/"; empty is none
+  title,weather,weather_tag   a column of 0 and 1 per category, and perhaps its tag
+  title,weather_score         the same as a score
+
+At least 8 positives of a category are needed for it to count in the macro average.`
+
+func goldPage() reference.Page {
+	return reference.Page{Name: "gold", Title: "gold set", Text: goldText}
+}
+
+func show(a *app.App, p *reference.Page, format string) error {
+	switch format {
+	case "text":
+		return p.WriteText(a.Stdout)
+	case "md":
+		return p.WriteMarkdown(a.Stdout)
+	case "json":
+		if p.Schema == nil {
+			return &diagnostic.UsageError{Message: fmt.Sprintf("%s has no JSON Schema of its own", p.Name), Hint: "-o text and md show its page"}
 		}
-		fmt.Fprintf(w, "  %s\t%s\t%s\t%s\n", f.Path, f.Default, detail, f.Doc)
+		e := json.NewEncoder(a.Stdout)
+		e.SetIndent("", "  ")
+		e.SetEscapeHTML(false)
+		return e.Encode(p.Schema)
 	}
-	return w.Flush()
+	return &diagnostic.UsageError{Message: fmt.Sprintf("-o %s: this command knows text, md and json", format)}
 }
