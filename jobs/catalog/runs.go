@@ -34,6 +34,7 @@ type Run struct {
 	Started time.Time    `json:"started"`
 	Seconds float64      `json:"seconds"`
 	Pinned  bool         `json:"pinned"`
+	Note    string       `json:"note,omitempty"` // why it is pinned
 	// Figures are null for a run that measured nothing, or before they were recorded.
 	Figures *runs.Figures `json:"figures,omitempty"`
 	Status  runs.Status   `json:"-"`

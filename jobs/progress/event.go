@@ -34,6 +34,9 @@ func eventLine(e runs.Event, verbose bool) string {
 				return fmt.Sprintf("%-10s %s: %s", e.Stage, e.Reason, e.Message)
 			}
 		}
+		if strings.HasPrefix(e.Message, e.State.String()) {
+			return fmt.Sprintf("%-10s %s", e.Stage, e.Message)
+		}
 		return fmt.Sprintf("%-10s %s: %s", e.Stage, e.State, e.Message)
 	case runs.EventStop:
 		return e.Message + "; what runs makes its checkpoint first, two signals in all end it at once"

@@ -57,7 +57,7 @@ func (v *plainView) Observe(e runs.Event) {
 	if v.Quiet && e.Type != runs.EventStop && (e.Type != runs.EventState || e.State.Done() || !e.State.Final()) {
 		return
 	}
-	if line := eventLine(e, v.Verbose); line != "" {
+	if line := v.line(e); line != "" {
 		fmt.Fprintln(v.Err, line)
 		v.wrote = time.Now()
 	}

@@ -38,9 +38,12 @@ type Options struct {
 	// Getenv looks up GITHUB_ACTIONS, GITHUB_STEP_SUMMARY, TERM and NO_COLOR.
 	Getenv         func(string) string
 	Verbose, Quiet bool
-	Log            *slog.Logger
-	Store          *storage.Store
-	Graph          *graph.Graph
+	// Full shows tables as wide as they are. KeepGoing says that a failure does not end
+	// the run: what is wrong is said at once then, else with the result.
+	Full, KeepGoing bool
+	Log             *slog.Logger
+	Store           *storage.Store
+	Graph           *graph.Graph
 	// StoreFlag is what --store must say in what is typed next; empty if the store is
 	// found without it.
 	StoreFlag string

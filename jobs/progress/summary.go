@@ -6,9 +6,10 @@ import (
 	"io"
 	"strconv"
 	"strings"
-	"text/tabwriter"
 
 	"github.com/sprint-ml/sprint/jobs/commandline"
+	"github.com/sprint-ml/sprint/jobs/progress/sanitize"
+	"github.com/sprint-ml/sprint/jobs/progress/table"
 	"github.com/sprint-ml/sprint/jobs/report/advice"
 	"github.com/sprint-ml/sprint/jobs/report/document"
 	"github.com/sprint-ml/sprint/jobs/report/render"
@@ -21,13 +22,22 @@ import (
 // what to type next.
 type summary struct{ Options }
 
+// line is the line of an event. What ends the run is said with its result: a failure is
+// told at once only where others go on.
+func (s *summary) line(e runs.Event) string {
+	if e.Type == runs.EventState && *e.State == runs.Failed && !s.KeepGoing {
+		return fmt.Sprintf("%-10s failed", e.Stage)
+	}
+	return eventLine(e, s.Verbose)
+}
+
 // show writes what came of the run to Out, and why it failed to Err.
 func (s *summary) show(ctx context.Context, r *runs.Result) {
-	out := s.Out
+	out, screen := s.Out, table.ScreenOf(s.Out, s.Getenv, s.Full)
 	ctx = context.WithoutCancel(ctx)
 	if !s.Quiet {
 		fmt.Fprintln(out)
-		StageTable(out, r)
+		StageTable(out, screen, r)
 	}
 	for _, st := range r.Stages {
 		switch st.Kind {
@@ -37,7 +47,7 @@ func (s *summary) show(ctx context.Context, r *runs.Result) {
 			}
 		case "verify":
 			if v, ok := document.ReadVerification(ctx, s.Store, st); ok {
-				render.Verification(out, &v)
+				render.Verification(out, screen, &v)
 			}
 		}
 	}
@@ -55,7 +65,11 @@ func (s *summary) show(ctx context.Context, r *runs.Result) {
 	if r.Code == stages.CodeGate {
 		s.advise(ctx, r)
 	}
-	fmt.Fprintf(s.Err, "\nsprint: %s (code %d): %s\n", r.Class, r.Code, r.Error)
+	if strings.HasPrefix(r.Error, r.Class) {
+		fmt.Fprintf(s.Err, "\nsprint: %s (code %d)\n", r.Error, r.Code)
+	} else {
+		fmt.Fprintf(s.Err, "\nsprint: %s (code %d): %s\n", r.Class, r.Code, r.Error)
+	}
 	if r.Hint != "" {
 		fmt.Fprintf(s.Err, "       %s\n", commandline.OnStore(r.Hint, s.StoreFlag))
 	}
@@ -92,22 +106,31 @@ func (s *summary) advise(ctx context.Context, r *runs.Result) {
 	}
 }
 
-// StageTable writes a line for each stage of a run.
-func StageTable(out io.Writer, r *runs.Result) {
-	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(w, "STAGE\tSTATE\tSECONDS\tWHY")
+// stateColours are the colours of the rows of stages.
+var stateColours = map[runs.State]string{
+	runs.Succeeded: table.Good, runs.Cached: table.Faint, runs.Skipped: table.Faint, runs.Failed: table.Bad, runs.Lost: table.Doubt, runs.Interrupted: table.Doubt,
+}
+
+// StageTable writes a line for each stage of a run. What the run's own error says is
+// not said of its stage again.
+func StageTable(out *sanitize.Writer, screen table.Screen, r *runs.Result) {
+	t := screen.Table(func(row int) string { return stateColours[r.Stages[row].State] },
+		table.Column{Name: "STAGE"}, table.Column{Name: "STATE"}, table.Column{Name: "SECONDS", Drop: 1}, table.Column{Name: "WHY", Cut: true})
 	for _, st := range r.Stages {
 		seconds := ""
 		if st.Seconds > 0 {
 			seconds = fmt.Sprintf("%.1f", st.Seconds)
 		}
 		why := st.Reason
-		if st.Error != "" {
+		switch {
+		case st.Error != "" && st.Error == r.Error:
+			why = "see below"
+		case st.Error != "":
 			why, _, _ = strings.Cut(st.Error, "\n")
 		}
-		fmt.Fprintf(w, "%s\t%s\t%s\t%s\n", st.Name, st.State, seconds, why)
+		t.Row(st.Name, st.State, seconds, why)
 	}
-	w.Flush()
+	_ = t.Write(out) // its writer keeps the error
 }
 
 // release says where the model is and what to type to use it.

@@ -73,7 +73,7 @@ func (v *ttyView) Observe(e runs.Event) {
 			v.drop(e.Stage)
 		}
 	}
-	if line := eventLine(e, v.Verbose); line != "" {
+	if line := v.line(e); line != "" {
 		v.draw(v.paint(e, sanitize.Text(line)) + "\n")
 	}
 }

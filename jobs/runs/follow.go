@@ -8,6 +8,7 @@ import (
 	"io"
 	"maps"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/sprint-ml/sprint/storage"
@@ -21,6 +22,9 @@ type Follower struct {
 	Stage   string
 	Attempt int
 	Out     io.Writer
+	// Line, if not nil, writes a line of a log in another form; an empty text leaves it
+	// out. Without it lines are as they are stored, below a heading for each log.
+	Line func(stage string, attempt int, line string) string
 	// Poll is how often the store is asked; 0 means every second.
 	Poll time.Duration
 	// TTL of the run's leases; 0 means LeaseTTL.
@@ -29,7 +33,8 @@ type Follower struct {
 	printed map[logOf]int // the last piece of each log
 	silent  map[logOf]int // polls without a new one
 	polls   int
-	last    logOf // the log that Out stands in
+	last    logOf    // the log that Out stands in
+	order   []string // of the stages in the run
 }
 
 type logOf struct {
@@ -92,7 +97,7 @@ func (f *Follower) print(ctx context.Context, all bool) error {
 	if err != nil {
 		return err
 	}
-	for _, stage := range slices.Sorted(maps.Keys(tries)) {
+	for _, stage := range f.inOrder(ctx, tries) {
 		if f.Stage != "" && stage != f.Stage {
 			continue
 		}
@@ -118,6 +123,18 @@ func (f *Follower) print(ctx context.Context, all bool) error {
 	return nil
 }
 
+// inOrder lists the stages that were tried as the run has them.
+func (f *Follower) inOrder(ctx context.Context, tries map[string]int) []string {
+	if len(f.order) == 0 {
+		if resolved, err := LoadResolved(ctx, f.Store, f.Run); err == nil {
+			f.order = resolved.Order
+		}
+	}
+	return slices.SortedFunc(maps.Keys(tries), func(a, b string) int {
+		return cmp.Or(cmp.Compare(uint(slices.Index(f.order, a)), uint(slices.Index(f.order, b))), cmp.Compare(a, b))
+	})
+}
+
 // headedWriter says whose lines follow when that changes.
 type headedWriter struct {
 	f  *Follower
@@ -125,6 +142,16 @@ type headedWriter struct {
 }
 
 func (w *headedWriter) Write(p []byte) (int, error) {
+	if w.f.Line != nil {
+		for line := range strings.Lines(string(p)) {
+			if text := w.f.Line(w.of.stage, w.of.attempt, strings.TrimSuffix(line, "\n")); text != "" {
+				if _, err := fmt.Fprintln(w.f.Out, text); err != nil {
+					return 0, err
+				}
+			}
+		}
+		return len(p), nil
+	}
 	if w.f.last != w.of {
 		if _, err := fmt.Fprintf(w.f.Out, "== %s, attempt %d\n", w.of.stage, w.of.attempt); err != nil {
 			return 0, err

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"os"
+	"regexp"
 	"strings"
 	"testing"
 
@@ -85,7 +86,7 @@ func TestAnswersInJSON(t *testing.T) {
 	if code, _, stderr := exec(t, dir, "run"); code != 0 {
 		t.Fatal(stderr)
 	}
-	for _, line := range []string{"plan", "validate", "doctor", "version", "status", "runs", "models", "explain split", "artifacts ls", "artifacts verify", "unlock", "gc", "store check", "label-preview", "trace label.labelled"} {
+	for _, line := range []string{"plan", "graph", "config", "config plan.yaml", "logs", "validate", "doctor", "version", "status", "runs", "models", "explain split", "artifacts ls", "artifacts verify", "unlock", "gc", "store check", "label-preview", "trace label.labelled"} {
 		code, stdout, stderr := exec(t, dir, append(strings.Fields(line), "-o", "json")...)
 		if code != 0 {
 			t.Errorf("%s ends with %d: %s", line, code, stderr)
@@ -148,5 +149,56 @@ func TestPlanFromStandardInput(t *testing.T) {
 		if code != c.code || !strings.Contains(out.String(), c.want) {
 			t.Errorf("%s ends with %d, want %d and %q:\n%.500s", c.line, code, c.code, c.want, out.String())
 		}
+	}
+}
+
+// TestLogsForPeople: stages come in the order of the run, lines with their time, and what
+// is for developers only with -v.
+func TestLogsForPeople(t *testing.T) {
+	dir := demo(t, map[string]string{"plan.yaml": "name: demo\nstages:\n  - {name: zeta, kind: command, with: {shell: true, argv: [\"echo hello; echo more >&2\"]}}\n  - {name: alpha, kind: command, with: {shell: true, argv: [\"echo bye\"]}}\n"})
+	if code, _, stderr := exec(t, dir, "run"); code != 0 {
+		t.Fatal(stderr)
+	}
+	_, out, _ := exec(t, dir, "logs")
+	line := regexp.MustCompile(`^\d\d:\d\d:\d\d (zeta|alpha) +\S`)
+	order := ""
+	for l := range strings.Lines(out) {
+		m := line.FindStringSubmatch(l)
+		if m == nil || strings.Contains(l, "DEBUG") {
+			t.Errorf("a line is %q", l)
+			continue
+		}
+		order += m[1][:1]
+	}
+	if strings.TrimLeft(strings.TrimRight(order, "a"), "z") != "" || !strings.Contains(order, "za") {
+		t.Errorf("the order is %s:\n%s", order, out)
+	}
+	_, out, _ = exec(t, dir, "logs", "-o", "json")
+	var x struct{ Time, Level, Stage, Message string }
+	if err := json.NewDecoder(strings.NewReader(out)).Decode(&x); err != nil || x.Stage != "zeta" || x.Level == "" || x.Time == "" || x.Message == "" {
+		t.Errorf("%v: the first line is %+v", err, x)
+	}
+}
+
+// TestSaidOnce: what ended a run is said once, and a note of a pin is shown.
+func TestSaidOnce(t *testing.T) {
+	dir := demo(t, nil)
+	_, stdout, stderr := exec(t, dir, "run", "--set", "fetch.min_rows=999")
+	if n := strings.Count(stdout+stderr, "fewer than min_rows"); n != 1 {
+		t.Errorf("it is said %d times:\n%s%s", n, stdout, stderr)
+	}
+	if _, _, stderr := exec(t, dir, "run", "-k", "--set", "fetch.min_rows=999"); !strings.Contains(stderr, "fetch      failed: ") {
+		t.Errorf("a failure that does not end the run is not said at once:\n%s", stderr)
+	}
+	_, out, _ := exec(t, dir, "runs", "-o", "json")
+	var r struct{ Run, Note string }
+	if err := json.NewDecoder(strings.NewReader(out)).Decode(&r); err != nil {
+		t.Fatal(err)
+	}
+	if code, _, stderr := exec(t, dir, "runs", "pin", r.Run, "--note", "the good one"); code != 0 {
+		t.Fatal(stderr)
+	}
+	if _, out, _ := exec(t, dir, "runs"); !strings.Contains(out, "(pinned: the good one)") {
+		t.Errorf("no note in\n%s", out)
 	}
 }

@@ -163,16 +163,19 @@ func (t *Table) print(out *sanitize.Writer, row int, line string) {
 	out.Painted(paint + line + "\x1b[0m\n")
 }
 
-// blocks prints each row as lines of NAME value, the first without a name.
+// blocks prints each row as lines of NAME value; the first has the name of the row.
 func (t *Table) blocks(out *sanitize.Writer) error {
-	widest := 0
-	for _, c := range t.Columns[1:] {
+	widest, first := 0, 0
+	for first < len(t.Columns)-1 && t.Columns[first].Name == "" {
+		first++ // marks, such as pass and FAIL, stand before the name
+	}
+	for _, c := range t.Columns[first+1:] {
 		widest = max(widest, utf8.RuneCountInString(c.Name))
 	}
 	for n, row := range t.rows {
-		t.print(out, n, Cut(row[0], t.Width))
-		for i, c := range t.Columns[1:] {
-			if value := row[i+1]; value != "" {
+		t.print(out, n, Cut(strings.TrimSpace(strings.Join(row[:first+1], " ")), t.Width))
+		for i, c := range t.Columns[first+1:] {
+			if value := row[first+1+i]; value != "" {
 				fmt.Fprintln(out, Cut(fmt.Sprintf("  %-*s  %s", widest, c.Name, value), t.Width))
 			}
 		}

@@ -6,8 +6,9 @@ import (
 	"maps"
 	"slices"
 	"strings"
-	"text/tabwriter"
 
+	"github.com/sprint-ml/sprint/jobs/progress/sanitize"
+	"github.com/sprint-ml/sprint/jobs/progress/table"
 	"github.com/sprint-ml/sprint/jobs/report/document"
 )
 
@@ -16,14 +17,15 @@ const shownSamples = 3
 
 // Verification writes what a verify stage found out as tables for a terminal:
 // figures, checks, and rows that explain those that failed.
-func Verification(out io.Writer, v *document.Verification) {
+func Verification(out *sanitize.Writer, screen table.Screen, v *document.Verification) {
 	fmt.Fprintf(out, "\nOn %s (%d rows):\n", v.On, v.Model.Rows)
-	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', tabwriter.AlignRight)
-	fmt.Fprintln(w, "category\tprecision\trecall\tF1\tkeywords F1\tmajority F1\ttags right\trows\t")
+	t := screen.Table(nil, table.Column{}, table.Column{Name: "category", Right: true}, table.Column{Name: "precision", Right: true, Drop: 4}, table.Column{Name: "recall", Right: true, Drop: 5},
+		table.Column{Name: "F1", Right: true}, table.Column{Name: "keywords F1", Right: true, Drop: 6}, table.Column{Name: "majority F1", Right: true, Drop: 1},
+		table.Column{Name: "tags right", Right: true, Drop: 2}, table.Column{Name: "rows", Right: true, Drop: 3})
 	for _, cells := range figures(v) {
-		fmt.Fprintln(w, strings.Join(cells, "\t")+"\t")
+		t.Row(append([]any{""}, anys(cells)...)...)
 	}
-	w.Flush()
+	_ = t.Write(out) // its writer keeps the error
 	for _, n := range remarks(v) {
 		fmt.Fprintln(out, n)
 	}
@@ -31,12 +33,12 @@ func Verification(out io.Writer, v *document.Verification) {
 		return
 	}
 	fmt.Fprintln(out)
-	w = tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(w, "\tCHECK\tOBSERVED\t95 % INTERVAL\tDEMANDED")
+	t = screen.Table(func(row int) string { return outcomeColours[v.Checks[row].Outcome()] },
+		table.Column{}, table.Column{Name: "CHECK", Cut: true}, table.Column{Name: "OBSERVED"}, table.Column{Name: "95 % INTERVAL", Drop: 1}, table.Column{Name: "DEMANDED", Cut: true})
 	for _, c := range v.Checks {
-		fmt.Fprintln(w, c.Outcome()+"\t"+strings.Join(checkCells(c), "\t"))
+		t.Row(append([]any{c.Outcome()}, anys(checkCells(c))...)...)
 	}
-	w.Flush()
+	_ = t.Write(out) // its writer keeps the error
 	for _, c := range v.Checks {
 		if c.Passed || len(c.Samples) == 0 {
 			continue
@@ -46,6 +48,17 @@ func Verification(out io.Writer, v *document.Verification) {
 			fmt.Fprintf(out, "  %s\n    expected %s, answered %s\n", x.Title, x.Expected, x.Answered)
 		}
 	}
+}
+
+// outcomeColours are the colours of the rows of checks.
+var outcomeColours = map[string]string{document.Pass: table.Good, document.Fail: table.Bad, document.Warn: table.Doubt}
+
+func anys(cells []string) []any {
+	out := make([]any, len(cells))
+	for i, c := range cells {
+		out[i] = c
+	}
+	return out
 }
 
 // figures are the rows of a table: each category and the averages, beside both

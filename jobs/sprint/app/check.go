@@ -8,6 +8,7 @@ import (
 
 	"github.com/sprint-ml/sprint/jobs/integrity"
 	"github.com/sprint-ml/sprint/jobs/progress/sanitize"
+	"github.com/sprint-ml/sprint/jobs/progress/table"
 	"github.com/sprint-ml/sprint/stages"
 	"github.com/sprint-ml/sprint/stages/all"
 	"github.com/sprint-ml/sprint/storage"
@@ -61,7 +62,7 @@ func (a *App) ProgressLine() (show func(text string), end func()) {
 	drawn := false
 	return func(text string) {
 			drawn = true
-			fmt.Fprintf(out, "\r\x1b[K%.79s", sanitize.Text(text))
+			fmt.Fprintf(out, "\r\x1b[K%s", table.Cut(sanitize.Text(text), a.lineWidth()-1))
 		}, func() {
 			if drawn {
 				fmt.Fprint(out, "\r\x1b[K")

@@ -5,12 +5,12 @@ import (
 	"errors"
 	"fmt"
 	"strings"
-	"text/tabwriter"
 	"time"
 
 	"github.com/spf13/cobra"
 	"github.com/sprint-ml/sprint/config/diagnostic"
 	"github.com/sprint-ml/sprint/jobs/catalog"
+	"github.com/sprint-ml/sprint/jobs/progress/table"
 	"github.com/sprint-ml/sprint/jobs/runs"
 	"github.com/sprint-ml/sprint/jobs/sprint/app"
 	"github.com/sprint-ml/sprint/storage"
@@ -54,8 +54,7 @@ func showLeases(ctx context.Context, a *app.App, store *storage.Store) error {
 		fmt.Fprintln(a.Stdout, "no lease is held")
 		return nil
 	}
-	w := tabwriter.NewWriter(a.Stdout, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(w, "LEASE\tHOLDER\tRENEWED\tSTATE")
+	t := a.Table(table.Column{Name: "LEASE", Cut: true}, table.Column{Name: "HOLDER", Cut: true}, table.Column{Name: "RENEWED", Drop: 1}, table.Column{Name: "STATE"})
 	for _, l := range leases {
 		state := "live"
 		switch {
@@ -69,9 +68,9 @@ func showLeases(ctx context.Context, a *app.App, store *storage.Store) error {
 		case time.Since(l.Renewed) > runs.LeaseTTL:
 			state = "silent: the next run waits 20 s"
 		}
-		fmt.Fprintf(w, "%s\t%s\t%s ago\t%s\n", l.Name, l.Holder, time.Since(l.Renewed).Round(time.Second), state)
+		t.Row(l.Name, l.Holder, time.Since(l.Renewed).Round(time.Second).String()+" ago", state)
 	}
-	return w.Flush()
+	return t.Write(a.Stdout)
 }
 
 func freeLease(ctx context.Context, a *app.App, store *storage.Store, name string, force bool) error {

@@ -16,6 +16,7 @@ import (
 	"github.com/sprint-ml/sprint/jobs/catalog"
 	"github.com/sprint-ml/sprint/jobs/commandline"
 	"github.com/sprint-ml/sprint/jobs/integrity"
+	"github.com/sprint-ml/sprint/jobs/progress/table"
 	"github.com/sprint-ml/sprint/jobs/provenance"
 	"github.com/sprint-ml/sprint/jobs/sprint/app"
 	"github.com/sprint-ml/sprint/storage"
@@ -77,12 +78,11 @@ func listArtifacts(ctx context.Context, a *app.App, s *storage.Store, args []str
 		return app.WriteLines(a.Stdout, found)
 	}
 	fmt.Fprintf(a.Stdout, "run %s of %s: %s\n", *r.Run, r.Plan, r.Class)
-	w := tabwriter.NewWriter(a.Stdout, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(w, "ARTIFACT\tDIGEST\tSIZE\tIS")
+	t := a.Table(table.Column{Name: "ARTIFACT"}, table.Column{Name: "DIGEST", Drop: 2}, table.Column{Name: "SIZE"}, table.Column{Name: "IS", Drop: 1, Cut: true})
 	for _, f := range found {
-		fmt.Fprintf(w, "%s.%s\t%s\t%s\t%s\n", f.Stage, f.Name, app.Short(f.Digest), app.Size(f.Size), what(f))
+		t.Row(f.Stage+"."+f.Name, app.Short(f.Digest), app.Size(f.Size), what(f))
 	}
-	return w.Flush()
+	return t.Write(a.Stdout)
 }
 
 func what(f provenance.Found) string {

@@ -2,9 +2,12 @@ package look
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"regexp"
+	"strings"
+	"time"
 
 	"github.com/spf13/cobra"
 	"github.com/sprint-ml/sprint/config/diagnostic"
@@ -25,8 +28,9 @@ func logsCommand(a *app.App) *cobra.Command {
 	cmd := &cobra.Command{
 		Use: "logs [RUN] [STAGE]", Short: "Print the logs of a run; the newest by default", Args: cobra.MaximumNArgs(2),
 		Long: `Print the logs of a run, or of one of its stages; the newest run by default.
-Logs are in the store while they are written: at most a second behind the run,
-from any machine that can read the store.
+Stages come in the order of the run, each line with its local time; -v shows lines
+for developers and whole dates too. Logs are in the store while they are written:
+at most a second behind the run, from any machine that can read the store.
 
 With --follow it goes on until the run ends, and then ends with the run's own
 exit code. If the run's runner was killed, it says so and ends with 75.`,
@@ -51,7 +55,7 @@ exit code. If the run's runner was killed, it says so and ends with 75.`,
 			if err := catalog.CheckTried(ctx, store, run, stage, follow); err != nil {
 				return err
 			}
-			f := &runs.Follower{Store: store, Run: run, Stage: stage, Attempt: attempt, Out: a.Stdout}
+			f := &runs.Follower{Store: store, Run: run, Stage: stage, Attempt: attempt, Out: a.Stdout, Line: logLine(a)}
 			if !follow {
 				return f.Print(ctx)
 			}
@@ -73,7 +77,67 @@ exit code. If the run's runner was killed, it says so and ends with 75.`,
 		}),
 	}
 	cmd.Flags().StringVar(&stage, "stage", "", "of this stage alone")
+	a.JSONFlag(cmd, "one JSON object per line")
 	cmd.Flags().IntVar(&attempt, "attempt", 0, "of this attempt alone")
 	cmd.Flags().BoolVarP(&follow, "follow", "f", false, "go on until the run ends")
 	return cmd
+}
+
+// storedLine are the time, level and message of a stored line.
+var storedLine = regexp.MustCompile(`^(\S+T\S+Z?) +(DEBUG|INFO|WARN|ERROR)[+-]?[0-9]* +(.*)$`)
+
+// loggedLine is a line of logs -o json.
+type loggedLine struct {
+	Time    time.Time `json:"time,omitzero"` // absent for what follows a line
+	Level   string    `json:"level,omitempty"`
+	Stage   string    `json:"stage"`
+	Attempt int       `json:"attempt"`
+	Message string    `json:"message"`
+}
+
+// logLine writes stored lines for people: time, stage, message, and the level only where
+// it is a warning or worse. Those for developers need -v.
+func logLine(a *app.App) func(stage string, attempt int, line string) string {
+	hidden := false // the line before was
+	return func(stage string, attempt int, line string) string {
+		x := loggedLine{Stage: stage, Attempt: attempt, Message: line}
+		m := storedLine.FindStringSubmatch(line)
+		if m != nil {
+			when, err := time.Parse(time.RFC3339, m[1])
+			if err == nil {
+				x.Time, x.Level, x.Message = when, m[2], m[3]
+			}
+			hidden = m[2] == "DEBUG" && !a.Verbose
+		}
+		if hidden {
+			return ""
+		}
+		if a.AsJSON {
+			text, err := json.Marshal(x)
+			if err != nil {
+				return ""
+			}
+			return string(text)
+		}
+		if attempt > 1 {
+			stage = fmt.Sprintf("%s#%d", stage, attempt)
+		}
+		if x.Time.IsZero() {
+			return fmt.Sprintf("         %-10s %s", stage, line)
+		}
+		format := time.TimeOnly
+		if a.Verbose {
+			format = time.DateTime
+		}
+		level := ""
+		switch {
+		case x.Level == "WARN":
+			level = "warning: "
+		case x.Level == "ERROR":
+			level = "error: "
+		case a.Verbose:
+			level = strings.ToLower(x.Level) + ": "
+		}
+		return fmt.Sprintf("%s %-10s %s%s", x.Time.Local().Format(format), stage, level, x.Message)
+	}
 }

@@ -4,13 +4,15 @@ import (
 	"cmp"
 	"context"
 	"fmt"
-	"text/tabwriter"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
 	"github.com/sprint-ml/sprint/jobs/catalog"
+	"github.com/sprint-ml/sprint/jobs/progress/table"
 	"github.com/sprint-ml/sprint/jobs/runs"
 	"github.com/sprint-ml/sprint/jobs/sprint/app"
+	"github.com/sprint-ml/sprint/stages"
 	"github.com/sprint-ml/sprint/storage"
 )
 
@@ -52,7 +54,9 @@ func listRuns(ctx context.Context, a *app.App, store *storage.Store, plan string
 		}
 		ids = ids[n:]
 		for _, r := range batch {
-			_, r.Pinned = pins[r.Run]
+			var pin runs.Pin
+			pin, r.Pinned = pins[r.Run]
+			r.Note = pin.Note
 			if (plan == "" || r.Plan == plan) && (limit <= 0 || len(listed) < limit) {
 				listed = append(listed, r)
 			}
@@ -69,21 +73,38 @@ func listRuns(ctx context.Context, a *app.App, store *storage.Store, plan string
 		fmt.Fprintf(a.Stdout, "no runs%s: %s\n", of, a.Where(store))
 		return nil
 	}
-	w := tabwriter.NewWriter(a.Stdout, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(w, "RUN\tPLAN\tSTARTED\tSECONDS\tMODEL\tMACRO-F1\tGAIN\tDEVICE\tEND")
+	t := a.Screen().Table(func(row int) string { return endColour(listed[row]) },
+		table.Column{Name: "RUN"}, table.Column{Name: "PLAN", Drop: 6}, table.Column{Name: "STARTED", Drop: 1}, table.Column{Name: "SECONDS", Drop: 3}, table.Column{Name: "MODEL", Drop: 5},
+		table.Column{Name: "MACRO-F1", Drop: 7}, table.Column{Name: "GAIN", Drop: 4}, table.Column{Name: "DEVICE", Drop: 2}, table.Column{Name: "END", Cut: true})
 	for _, r := range listed {
 		end := r.Status.String()
 		if r.Pinned {
 			end += " (pinned)"
+			if r.Note != "" {
+				end = strings.TrimSuffix(end, ")") + ": " + r.Note + ")"
+			}
 		}
 		f := runs.Figures{}
 		if r.Figures != nil {
 			f = *r.Figures
 		}
-		fmt.Fprintf(w, "%s\t%s\t%s\t%.1f\t%s\t%s\t%s\t%s\t%s\n", r.Run, r.Plan, r.Started.Local().Format(time.DateTime), r.Seconds,
+		t.Row(r.Run, r.Plan, r.Started.Local().Format(time.DateTime), fmt.Sprintf("%.1f", r.Seconds),
 			cmp.Or(f.Model, "-"), measured("%.3f", f.MacroF1, f.On), measured("%+.3f", f.Gain, ""), cmp.Or(f.Device, "-"), end)
 	}
-	return w.Flush()
+	return t.Write(a.Stdout)
+}
+
+// endColour is the colour of a run by how it ended.
+func endColour(r catalog.Run) string {
+	switch {
+	case r.Code == nil:
+		return ""
+	case *r.Code == stages.CodeDone:
+		return table.Good
+	case *r.Code == stages.CodeInterrupted:
+		return table.Doubt
+	}
+	return table.Bad
 }
 
 // measured writes a figure; what it was measured on stands behind it unless it is gold.

@@ -62,7 +62,7 @@ func showStatus(ctx context.Context, a *app.App, store *storage.Store, args []st
 	}
 	r := s.Record
 	fmt.Fprintf(a.Stdout, "run %s of %s: %s (code %d), %s, %s\n", args[0], r.Plan, r.Class, r.Code, r.Started.Local().Format(time.DateTime), r.Finished.Sub(r.Started).Round(100*time.Millisecond))
-	progress.StageTable(a.Stdout, &r.Result)
+	progress.StageTable(a.Stdout, a.Screen(), &r.Result)
 	if r.Error != "" {
 		fmt.Fprintf(a.Stdout, "%s\n", r.Error)
 	}
@@ -89,7 +89,7 @@ func showProgress(ctx context.Context, a *app.App, store *storage.Store, s runs.
 		return err
 	}
 	fmt.Fprintf(a.Stdout, "run %s of %s: %s\n", s.Run, resolved.Plan, s)
-	progress.StageTable(a.Stdout, &runs.Result{Stages: stages})
+	progress.StageTable(a.Stdout, a.Screen(), &runs.Result{Stages: stages})
 	switch {
 	case s.Live() && s.Cancel != nil:
 		fmt.Fprintf(a.Stdout, "follow it to its end with:\n  %s\n", a.Line("logs", "-f", s.Run))

@@ -173,7 +173,7 @@ func openModel(ctx context.Context, a *app.App, cmd *cobra.Command, m *modelFlag
 // answers on standard output.
 func answerSink(a *app.App, output, show string, c *classify.Classifier) (answers.Sink, func() error, error) {
 	if output == "-" && (show == "table" || show == "" && sanitize.Terminal(a.Stdout.Out) != nil) {
-		s := &tableSink{out: a.Stdout, width: cmp.Or(a.Width(), 100), colour: a.Colour(), by: map[string]bool{}}
+		s := &tableSink{out: a.Stdout, width: cmp.Or(a.Width(), 100), colour: a.Screen().Colour, by: map[string]bool{}}
 		return s, s.end, nil
 	}
 	out := a.Data()

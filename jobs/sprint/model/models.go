@@ -6,12 +6,12 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-	"text/tabwriter"
 	"time"
 
 	"github.com/spf13/cobra"
 	"github.com/sprint-ml/sprint/config/diagnostic"
 	"github.com/sprint-ml/sprint/jobs/catalog"
+	"github.com/sprint-ml/sprint/jobs/progress/table"
 	"github.com/sprint-ml/sprint/jobs/sprint/app"
 	"github.com/sprint-ml/sprint/storage"
 	"github.com/sprint-ml/sprint/storage/models"
@@ -66,8 +66,7 @@ func published(ctx context.Context, store *storage.Store, ref string) ([]catalog
 }
 
 func showModels(a *app.App, list []catalog.Model) error {
-	w := tabwriter.NewWriter(a.Stdout, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(w, "MODEL\tALIASES\tPUBLISHED\tMACRO-F1\tGAIN\tSIZE\tRUN")
+	t := a.Table(table.Column{Name: "MODEL"}, table.Column{Name: "ALIASES"}, table.Column{Name: "PUBLISHED", Drop: 2}, table.Column{Name: "MACRO-F1", Drop: 5}, table.Column{Name: "GAIN", Drop: 4}, table.Column{Name: "SIZE", Drop: 1}, table.Column{Name: "RUN", Drop: 3})
 	for _, m := range list {
 		date, macro, gain := "-", "-", "-"
 		if m.Published != nil {
@@ -92,7 +91,7 @@ func showModels(a *app.App, list []catalog.Model) error {
 		if run == "" {
 			run = "-"
 		}
-		fmt.Fprintf(w, "%s@%d\t%s\t%s\t%s\t%s\t%s\t%s\n", m.Name, m.Version, aliases, date, macro, gain, app.Size(m.Bytes), run)
+		t.Row(fmt.Sprintf("%s@%d", m.Name, m.Version), aliases, date, macro, gain, app.Size(m.Bytes), run)
 	}
-	return w.Flush()
+	return t.Write(a.Stdout)
 }

@@ -150,7 +150,8 @@ func eachLine(r *bufio.Reader, visit rows.Visit) error {
 		if errors.Is(err, bufio.ErrBufferFull) {
 			continue
 		}
-		if err != nil && !errors.Is(err, io.EOF) {
+		ended := errors.Is(err, io.EOF)
+		if err != nil && !ended {
 			return err
 		}
 		row := &rows.Row{}
@@ -168,8 +169,8 @@ func eachLine(r *bufio.Reader, visit rows.Visit) error {
 				return failed
 			}
 		}
-		if err != nil {
-			return nil // the end
+		if ended {
+			return nil
 		}
 		line, first, long = line[:0], false, false
 	}

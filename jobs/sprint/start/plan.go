@@ -2,11 +2,11 @@ package start
 
 import (
 	"encoding/json"
-	"fmt"
-	"text/tabwriter"
 
 	"github.com/spf13/cobra"
 	"github.com/sprint-ml/sprint/jobs/evaluate"
+	"github.com/sprint-ml/sprint/jobs/progress/table"
+	"github.com/sprint-ml/sprint/jobs/runs"
 	"github.com/sprint-ml/sprint/jobs/sprint/app"
 	"github.com/sprint-ml/sprint/stages"
 )
@@ -77,11 +77,16 @@ func foreseen(c *app.Compiled, e *evaluate.Evaluation) foreseenPlan {
 }
 
 func showForeseen(a *app.App, c *app.Compiled, e *evaluate.Evaluation) error {
-	w := tabwriter.NewWriter(a.Stdout, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(w, "STAGE\tWOULD\tWHY")
-	for _, name := range c.Graph.Names() {
+	names := c.Graph.Names()
+	t := a.Screen().Table(func(row int) string {
+		if e.Decisions[names[row]].State == runs.Cached {
+			return table.Faint
+		}
+		return ""
+	}, table.Column{Name: "STAGE"}, table.Column{Name: "WOULD"}, table.Column{Name: "WHY", Cut: true})
+	for _, name := range names {
 		d := e.Decisions[name]
-		fmt.Fprintf(w, "%s\t%s\t%s\n", name, app.Would(d), d.Reason)
+		t.Row(name, app.Would(d), d.Reason)
 	}
-	return w.Flush()
+	return t.Write(a.Stdout)
 }
