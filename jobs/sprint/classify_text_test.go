@@ -24,7 +24,7 @@ func TestClassifyText(t *testing.T) {
 		"JSON":         {"", " {\"title\":\"Blaze\"}\n", 0, "fire"},
 		"csv":          {"", "id,\"Title\"\n1,Bank\n", 0, "money"},
 		"as text":      {"--format text", "{\"title\":\"Blaze\"}\n", 0, "fire"},
-		"an array":     {"", "[{\"title\":\"Blaze\"}]\n", 1, ""},
+		"an array":     {"", "[{\"title\":\"Blaze\"}]\n", 0, "fire"},
 		"a file":       {"--input t.txt", "", 0, "fire"},
 		"no extension": {"--input odd", "", 0, "money"},
 		"nothing":      {"", "", 0, ""},

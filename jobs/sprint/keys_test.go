@@ -115,6 +115,8 @@ var unkeyed = map[string]struct {
 }{
 	"fetch.files.paths":        {"the rows count, not where they lie", []string{"[copy.jsonl]"}, []string{"[other.jsonl]", "[rows.jsonl, other.jsonl]"}},
 	"fetch.files.columns":      {"keyed where they are named, so that other plans keep their keys", []string{"{}"}, []string{"{title: subject}", "{title: headline}", "{title: subject, url: link}"}},
+	"fetch.files.delimiter":    {"keyed where it is given", []string{"auto"}, []string{";", "tab"}},
+	"fetch.files.encoding":     {"keyed where it is given", []string{"auto"}, []string{"utf-8", "latin1"}},
 	"fetch.gdelt.endpoint":     {"a mirror or a test server gives the same rows", []string{"http://127.0.0.1:1/"}, nil},
 	"fetch.gdelt.pace":         {"how fast one asks changes no answer", []string{"9s"}, nil},
 	"label.gold":               {"keyed by its bytes", []string{"part2.csv"}, []string{"other.csv"}},

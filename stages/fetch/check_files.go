@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"github.com/sprint-ml/sprint/stages"
+	"github.com/sprint-ml/sprint/stages/rows"
 	"github.com/sprint-ml/sprint/storage"
 )
 
@@ -57,7 +58,7 @@ func (f *Files) checkFile(option, path string) []stages.FileProblem {
 		return problem("name a file of rows", "%s is not a regular file", path)
 	}
 	if _, ok := f.format(path); !ok {
-		return problem(formatHint, "%s: the extension does not tell the format", path)
+		return problem(formatHint, "%s", rows.NoFormat(path))
 	}
 	return nil
 }

@@ -2,6 +2,7 @@ package fetch
 
 import (
 	"crypto/sha256"
+	"fmt"
 	"slices"
 
 	"github.com/sprint-ml/sprint/stages/rows"
@@ -17,6 +18,7 @@ type collector struct {
 	places        map[string]int // of the schema's categories
 	kept, dropped int
 	marks         []mark // of one row, reused
+	firstBad      string // where the first row of no use is, and why
 }
 
 func newCollector(scratch string) (*collector, error) {
@@ -34,6 +36,13 @@ func (c *collector) place(category string) int {
 		c.schema.Categories = append(c.schema.Categories, category)
 	}
 	return i
+}
+
+// bad notes a row of no use.
+func (c *collector) bad(path string, r *rows.Row) {
+	if c.firstBad == "" && r.Problem != "" {
+		c.firstBad = fmt.Sprintf("%s:%d: %s", path, r.Line, r.Problem)
+	}
 }
 
 // add takes a row whose labels are of the categories at these places.

@@ -26,12 +26,14 @@ const (
 func Kind() stages.Kind {
 	return stages.Kind{
 		Name:    "fetch",
-		Version: 1,
+		Version: 2,
 		Doc: `Brings rows in from files or from GDELT.
 Titles are normalised and the raw ones kept; rows without a title, bad UTF-8 and
 lines over 1 MB are skipped or mended and counted; rows with the url or the
-normalised title of an earlier row are dropped. Files may be jsonl, csv or
-parquet, named by paths, globs or store URLs; label columns that they carry
+normalised title of an earlier row are dropped. Files may be jsonl, JSON
+arrays, csv or parquet, named by paths, globs or store URLs; csv and JSON may be
+packed by gzip. Delimiter and encoding (UTF-8, UTF-16, Windows-1252) are found out,
+what was decoded is said; label columns that they carry
 (label, <category>_score, <category>_tag) are kept. files.columns says which of
 their columns are title, description, label and so on, where they have other names;
 case does not matter. GDELT is asked politely: closed time

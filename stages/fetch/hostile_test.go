@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -14,6 +15,7 @@ import (
 	"github.com/sprint-ml/sprint/stages/fetch"
 	"github.com/sprint-ml/sprint/stages/rows"
 	"github.com/sprint-ml/sprint/stages/rows/parquet/parquettest"
+	"github.com/sprint-ml/sprint/stages/stagetest"
 	"github.com/sprint-ml/sprint/storage/storagetest/fuzztest"
 )
 
@@ -21,10 +23,13 @@ import (
 // to do, at the cost of a small file.
 func TestBombs(t *testing.T) {
 	bombs := parquettest.Bombs(t)
-	for _, name := range []string{"a long text in a dictionary", "a long text in fewer rows", "nulls", "many values", "large pages at once"} {
-		content := map[string]string{"good.jsonl": `{"title":"a"}` + "\n", "bomb.parquet": string(bombs[name])}
+	titles := map[string]string{"a long text in a dictionary": "title", "a long text in fewer rows": "title", "nulls": "title", "many values": "c0_score", "large pages at once": "c0_tag"}
+	for name, title := range titles {
+		content := map[string]string{"bomb.parquet": string(bombs[name])}
 		fuzztest.Bounded(t, func() {
-			r, err := files(t, 1, content, "good.jsonl", "bomb.parquet")
+			dir := stagetest.WriteFiles(t, content)
+			o := &fetch.Options{Source: "files", MinRows: 1, Files: fetch.Files{Columns: map[string]string{"title": title}, MaxBadRows: 1, Paths: []string{filepath.Join(dir, "bomb.parquet")}}}
+			r, err := stagetest.Try(t, stagetest.Case{Kind: fetch.Kind(), Options: o})
 			if err != nil {
 				t.Fatal(err)
 			}

@@ -13,6 +13,7 @@ import (
 
 	"github.com/sprint-ml/sprint/stages"
 	"github.com/sprint-ml/sprint/stages/rows"
+	"github.com/sprint-ml/sprint/stages/rows/text"
 )
 
 // Files are the options of the source files.
@@ -20,8 +21,13 @@ type Files struct {
 	Paths      []string          `yaml:"paths" path:"true" key:"-" doc:"files, globs or store URLs, in the order of their rows"`
 	Format     string            `yaml:"format" default:"auto" enum:"auto|jsonl|csv|parquet" doc:"auto tells it from the extension"`
 	Columns    map[string]string `yaml:"columns" key:"-" doc:"the files' names of columns, by ours: {title: subject, description: body, label: category}; ours are title, description, url, id, source, language, published, label, and CATEGORY_score and CATEGORY_tag"`
+	Delimiter  string            `yaml:"delimiter" default:"auto" key:"-" doc:"what parts the fields of csv: one character, or tab; auto finds out comma, semicolon, tab and |"`
+	Encoding   string            `yaml:"encoding" default:"auto" key:"-" doc:"that of csv and jsonl, such as windows-1252 or shift_jis; auto finds out UTF-8, UTF-16 and Windows-1252 (Latin-1)"`
 	MaxBadRows float64           `yaml:"max_bad_rows" default:"0.01" min:"0" max:"1" doc:"share of rows that may be unusable"`
 }
+
+// badRowsHint comes with the first row that is wrong.
+const badRowsHint = "mend that row and those like it; files.max_bad_rows is the share that may be left out"
 
 const formatHint = "set files.format to jsonl, csv or parquet"
 
@@ -31,9 +37,9 @@ func (f *Files) check() []stages.Problem {
 	for _, p := range f.Paths {
 		_, ok := f.format(p)
 		// A path without extension may be a folder, of which resolve tells.
-		out.If(!ok && path.Ext(p) != "" && !strings.ContainsAny(p, "*?["), "files.paths", formatHint, "%s: the extension does not tell the format", p)
+		out.If(!ok && path.Ext(p) != "" && !strings.ContainsAny(p, "*?["), "files.paths", formatHint, "%s", rows.NoFormat(p))
 	}
-	return append(out, rows.CheckColumns("files.columns", f.Columns)...)
+	return slices.Concat(out, rows.CheckColumns("files.columns", f.Columns), rows.CheckDelimiter("files.delimiter", f.Delimiter), rows.CheckEncoding("files.encoding", f.Encoding))
 }
 
 func (f *Files) format(path string) (string, bool) {
@@ -41,6 +47,12 @@ func (f *Files) format(path string) (string, bool) {
 		return f.Format, true
 	}
 	return rows.FormatOf(path)
+}
+
+// Layout is that of a file of the source.
+func (f *Files) Layout(path string) rows.Layout {
+	format, _ := f.format(path)
+	return rows.Layout{Format: format, Columns: f.Columns, Delimiter: f.Delimiter, Encoding: f.Encoding, Titled: true}
 }
 
 // resolve keys files by their bytes and formats, in order; their names stay
@@ -66,7 +78,7 @@ func (f *Files) resolve(ctx context.Context, lookup stages.Lookup) (stages.Exter
 				continue // check told
 			}
 			if !ok {
-				return nil, stages.Fail(stages.CodePlan, formatHint, "%s: the extension does not tell the format", p)
+				return nil, stages.Fail(stages.CodePlan, formatHint, "%s", rows.NoFormat(p))
 			}
 			paths, digests, formats = append(paths, p), append(digests, info.Digest), append(formats, format)
 		}
@@ -79,6 +91,11 @@ func (f *Files) resolve(ctx context.Context, lookup stages.Lookup) (stages.Exter
 			named[ours] = theirs
 		}
 		ext["columns"] = named
+	}
+	for name, given := range map[string]string{"delimiter": f.Delimiter, "encoding": f.Encoding} {
+		if given != "" && given != text.Auto {
+			ext[name] = given
+		}
 	}
 	return ext, nil
 }
@@ -124,7 +141,7 @@ func (s *stage) files(ctx context.Context, c *collector) error {
 		s.env.Log.Debug("file read", slog.String("path", path), slog.Int("rows", c.stats.Read-before))
 	}
 	if bad, read := c.stats.Bad(), c.stats.Read; float64(bad) > s.o.Files.MaxBadRows*float64(read) {
-		return stages.Fail(stages.CodeStage, "mend the files, or raise files.max_bad_rows", "%d of %d rows are unusable (no title %d, malformed %d, line over 1 MB %d), more than max_bad_rows %g", bad, read, c.stats.NoTitle, c.stats.Malformed, c.stats.TooLong, s.o.Files.MaxBadRows)
+		return stages.Fail(stages.CodeStage, badRowsHint, "%d of %d rows are unusable (no title %d, malformed %d, line over 1 MB %d), more than max_bad_rows %g; the first is in %s", bad, read, c.stats.NoTitle, c.stats.Malformed, c.stats.TooLong, s.o.Files.MaxBadRows, c.firstBad)
 	}
 	return nil
 }
@@ -135,9 +152,9 @@ func (s *stage) file(ctx context.Context, path string, c *collector, budget *row
 		return err
 	}
 	defer r.Close()
-	format, _ := s.o.Files.format(path)
+	layout := s.o.Files.Layout(path)
 	in := io.Reader(r)
-	if format == rows.Parquet {
+	if layout.Format == rows.Parquet {
 		local, err := s.copyFile(r)
 		if err != nil {
 			return fmt.Errorf("%s: %w", path, err)
@@ -151,8 +168,9 @@ func (s *stage) file(ctx context.Context, path string, c *collector, budget *row
 			places = append(places, c.place(name))
 		}
 	}
-	categories, stats, err := rows.Each(in, rows.Layout{Format: format, Columns: s.o.Files.Columns}, budget, func(r *rows.Row, categories []string) error {
+	categories, stats, err := rows.Each(in, layout, budget, func(r *rows.Row, categories []string) error {
 		if err := ctx.Err(); err != nil || r.Problem != "" {
+			c.bad(path, r)
 			return err
 		}
 		meet(categories)
@@ -163,6 +181,9 @@ func (s *stage) file(ctx context.Context, path string, c *collector, budget *row
 	}
 	meet(categories)
 	c.stats.Add(stats)
+	if e := stats.Encoding; e != "" && e != text.UTF8 {
+		s.env.Log.Warn("file decoded: say files.encoding if it is another one", slog.String("path", path), slog.String("encoding", e))
+	}
 	return nil
 }
 

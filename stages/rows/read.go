@@ -11,6 +11,7 @@ import (
 	"github.com/sprint-ml/sprint/stages"
 	"github.com/sprint-ml/sprint/stages/rows/parquet"
 	"github.com/sprint-ml/sprint/stages/rows/table"
+	"github.com/sprint-ml/sprint/stages/rows/text"
 )
 
 // The formats of files of rows.
@@ -31,7 +32,10 @@ var (
 // Unreadable is the failure of a file of rows that cannot be read. Its code and hint are
 // those given where the file's bytes are at fault, unless the error calls for others.
 func Unreadable(code stages.Code, hint, name string, err error) error {
+	columns, unknown := errors.AsType[*UnknownColumns](err)
 	switch {
+	case unknown:
+		return stages.Fail(code, "", "%s %w", name, columns)
 	case errors.Is(err, table.ErrMemory):
 		return stages.Fail(stages.CodeMemory, "split the file, or give the process more memory", "%s: %w", name, err)
 	case errors.Is(err, table.ErrBudget), errors.Is(err, table.ErrTooLarge):
@@ -53,15 +57,24 @@ func FormatOf(name string) (format string, ok bool) {
 	if i := strings.IndexByte(name, '?'); i >= 0 && strings.Contains(name, "://") {
 		name = name[:i]
 	}
-	switch strings.ToLower(path.Ext(strings.ReplaceAll(name, `\`, "/"))) {
+	name = strings.ToLower(path.Base(strings.ReplaceAll(name, `\`, "/")))
+	switch path.Ext(strings.TrimSuffix(name, ".gz")) {
 	case ".jsonl", ".ndjson", ".json":
 		return JSONL, true
-	case ".csv":
+	case ".csv", ".tsv", ".tab":
 		return CSV, true
 	case ".parquet":
-		return Parquet, true
+		return Parquet, !strings.HasSuffix(name, ".gz")
 	}
 	return "", false
+}
+
+// NoFormat says what to do with a file whose name does not tell that it holds rows.
+func NoFormat(name string) string {
+	if what, ok := text.Export(strings.ToLower(path.Ext(name))); ok {
+		return fmt.Sprintf("%s is %s", name, what)
+	}
+	return name + ": the extension does not tell the format"
 }
 
 // CheckFormat is the problem of an option at path whose file's name does not tell
@@ -70,7 +83,7 @@ func CheckFormat(path, name string) []stages.Problem {
 	if _, ok := FormatOf(name); ok || name == "" {
 		return nil
 	}
-	return []stages.Problem{{Path: path, Message: name + ": the extension does not tell the format", Hint: "use a .csv, .jsonl or .parquet file"}}
+	return []stages.Problem{{Path: path, Message: NoFormat(name), Hint: "use a .csv, .jsonl or .parquet file"}}
 }
 
 // Budget bounds what files may cost together. The zero value is ready.
@@ -94,7 +107,21 @@ func eachRow(r io.Reader, layout Layout, limits table.Limits, visit Visit) ([]st
 	if err := layout.rename(b.columns); err != nil {
 		return nil, Stats{}, err
 	}
-	err := each(r, layout.Format, limits, b.columns, b.header, func(rec *table.Record, problem string) (err error) {
+	kept := &beginning{r: r}
+	if layout.Titled && layout.Format != Parquet {
+		r = kept
+	}
+	header := func(names []string) error {
+		if layout.Titled {
+			if err := layout.checkHeader(names, b.columns, kept.head); err != nil {
+				return err
+			}
+		}
+		b.header(names)
+		return nil
+	}
+	var err error
+	b.stats.Encoding, err = eachRecord(r, layout, limits, b.columns, header, func(rec *table.Record, problem string) (err error) {
 		row := &Row{Problem: problem}
 		b.stats.Read++
 		switch problem {
@@ -106,10 +133,14 @@ func eachRow(r io.Reader, layout Layout, limits table.Limits, visit Visit) ([]st
 			b.stats.Malformed++
 		}
 		if err == nil {
+			row.Line = rec.Line
 			err = visit(row, b.cats)
 		}
 		return err
 	})
+	if s := b.stats; err == nil && layout.Titled && layout.Format == JSONL && s.NoTitle > 0 && s.NoTitle == s.Read-s.Malformed-s.TooLong {
+		err = layout.noTitle(layout.survey(kept.head))
+	}
 	return b.cats, b.stats, err
 }
 
@@ -147,14 +178,27 @@ func DecodeParquet(r io.Reader) (rows []Row, categories []string, err error) {
 
 // each calls visit for every record of a file, or for what stands in its place
 // with a problem. header is told the columns, where the format knows them.
-func each(r io.Reader, format string, limits table.Limits, columns *table.Columns, header table.Header, visit table.Visit) error {
-	switch format {
-	case JSONL:
-		return table.JSONL(r, limits, columns, visit)
-	case CSV:
-		return table.CSV(r, limits, columns, header, visit)
+func each(r io.Reader, format string, limits table.Limits, columns *table.Columns, header func(names []string), visit table.Visit) error {
+	_, err := eachRecord(r, Layout{Format: format}, limits, columns, func(names []string) error { header(names); return nil }, visit)
+	return err
+}
+
+// eachRecord is each of any layout. It returns the encoding of a text; parquet has none.
+func eachRecord(r io.Reader, layout Layout, limits table.Limits, columns *table.Columns, header table.Header, visit table.Visit) (encoding string, err error) {
+	switch layout.Format {
 	case Parquet:
-		return parquet.Read(r, limits, columns, header, visit)
+		return "", parquet.Read(r, limits, columns, header, visit)
+	case JSONL, CSV:
+		in, err := text.Open(r, layout.encoding(), limits.Budget)
+		if err != nil {
+			return "", err
+		}
+		if layout.Format == JSONL {
+			err = table.JSONL(in, limits, columns, visit)
+		} else {
+			err = table.CSV(in, limits, layout.dialect(), columns, header, visit)
+		}
+		return in.Encoding(), err
 	}
-	return fmt.Errorf("%w: %q is none of jsonl, csv, parquet", ErrFormat, format)
+	return "", fmt.Errorf("%w: %q is none of jsonl, csv, parquet", ErrFormat, layout.Format)
 }

@@ -3,10 +3,12 @@
 // knows the columns of our files.
 //
 // row.go is the row, what makes two rows one and the table of rows, title.go reads
-// titles as sources write them. read.go reads any format, builder.go turns a
-// record into a row, columns.go writes rows. gold.go is the gold set that models
+// titles as sources write them. layout.go says how a file is written and what its columns
+// mean, survey.go what to write where that is not known, read.go reads any format,
+// builder.go turns a record into a row, columns.go writes rows. gold.go is the gold set
+// that models
 // are measured on, overlay.go the corrections of reviewers. The formats
-// themselves are in table and parquet, which know no rows; groups of rows are
+// themselves are in text, table and parquet, which know no rows; groups of rows are
 // found in package dedup. No model code is imported.
 package rows
 
@@ -48,6 +50,8 @@ type Row struct {
 	// Label is what the column label of a file of people says, as it stands there: one
 	// category or several. Labels holds nothing of it.
 	Label string
+	// Line is that of the row's file, from 1; 0 where it is not known.
+	Line int
 	// Problem says why the row is unusable. Only Each yields such rows; they hold id
 	// and url at most.
 	Problem string
@@ -97,6 +101,8 @@ type Stats struct {
 	Malformed int `json:"malformed"` // skipped: not a record, wrong number of fields, bad score
 	TooLong   int `json:"too_long"`  // skipped: a line over the cap
 	Mended    int `json:"mended"`    // kept: invalid UTF-8 replaced by U+FFFD
+	// Encoding is that of the text, as package text calls it; empty for parquet.
+	Encoding string `json:"-"`
 }
 
 // Bad counts the rows that were skipped.

@@ -120,7 +120,7 @@ func TestReadCounts(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	want := rows.Stats{Read: 8, NoTitle: 1, Malformed: 2, TooLong: 1, Mended: 1}
+	want := rows.Stats{Read: 8, NoTitle: 1, Malformed: 2, TooLong: 1, Mended: 1, Encoding: "utf-8"}
 	if table.Stats != want {
 		t.Errorf("stats %+v, want %+v", table.Stats, want)
 	}
@@ -138,7 +138,7 @@ func TestReadCSV(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	want := rows.Stats{Read: 4, Malformed: 1, TooLong: 1}
+	want := rows.Stats{Read: 4, Malformed: 1, TooLong: 1, Encoding: "utf-8"}
 	if table.Stats != want || len(table.Rows) != 2 || table.Rows[0].Title != "A, b" || !table.Rows[1].Labels[0].Abstain {
 		t.Errorf("%+v %+v", table.Stats, table.Rows)
 	}

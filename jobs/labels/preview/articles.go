@@ -59,7 +59,7 @@ func (p *matcher) articles() (table []rows.Row, from string, err error) {
 		return nil, "", stages.Fail(stages.CodePlan, fmt.Sprintf("`%s` brings them in; --text needs none", commandline.Of("run", p.o.Plan.File).Flag("until", node.Name)), "stage %s has no articles in the store yet", node.Name)
 	}
 	for _, path := range o.Files.Paths {
-		t, err := p.file(path, rows.Layout{Format: o.Files.Format, Columns: o.Files.Columns})
+		t, err := p.file(path, o.Files.Layout(path))
 		if err != nil {
 			return nil, "", err
 		}
@@ -103,9 +103,6 @@ func (p *matcher) file(path string, layout rows.Layout) ([]rows.Row, error) {
 		return nil, &graph.MissingFile{Path: path, Err: err}
 	}
 	defer f.Close()
-	if layout.Format == "" || layout.Format == "auto" {
-		layout.Format, _ = rows.FormatOf(path)
-	}
 	t, err := rows.Read(f, layout)
 	if err != nil {
 		return nil, rows.Unreadable(stages.CodePlan, "check that the file is whole and that files.format fits", path, err)

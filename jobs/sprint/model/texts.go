@@ -102,7 +102,7 @@ func (in *input) each(ctx context.Context, a *app.App, visit func(context.Contex
 		}
 		return err
 	}
-	_, _, err := rows.Each(buffered, rows.Layout{Format: format}, &rows.Budget{}, visitRow)
+	_, _, err := rows.Each(buffered, rows.Layout{Format: format, Live: r == a.Stdin}, &rows.Budget{}, visitRow)
 	if err != nil && failed == nil {
 		err = rows.Unreadable(stages.CodeStage, "--format says what the input is: jsonl, csv, parquet or text", "read the input", err)
 	}

@@ -49,15 +49,22 @@ const (
 // readFooter returns the metadata at the end of a file of that size.
 func readFooter(in io.ReaderAt, size int64) ([]byte, error) {
 	var tail [8]byte
+	head := make([]byte, min(size, 4))
+	if _, err := in.ReadAt(head, 0); err != nil && !errors.Is(err, io.EOF) {
+		return nil, err
+	}
+	if string(head) != "PAR1" {
+		return nil, noParquet(head)
+	}
 	if size < 12 {
-		return nil, fmt.Errorf("not a parquet file: %d bytes", size)
+		return nil, fmt.Errorf("broken parquet file: %d bytes", size)
 	}
 	if _, err := in.ReadAt(tail[:], size-8); err != nil && !errors.Is(err, io.EOF) {
 		return nil, err
 	}
 	n := int64(binary.LittleEndian.Uint32(tail[:]))
 	if string(tail[4:]) != "PAR1" || n > size-12 {
-		return nil, fmt.Errorf("not a parquet file: a footer of %d bytes and the mark %q in a file of %d", n, tail[4:], size)
+		return nil, errors.New("broken parquet file: its end is missing: is the file whole?")
 	}
 	if n > maxFooter {
 		return nil, fmt.Errorf("broken parquet file: a footer of %d bytes, more than %d", n, maxFooter)

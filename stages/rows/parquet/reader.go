@@ -36,7 +36,7 @@ func Read(r io.Reader, limits table.Limits, columns *table.Columns, header table
 	mark := make([]byte, 4) // a stream without it may be endless
 	if n, err := io.ReadFull(r, mark); string(mark) != "PAR1" {
 		if err == nil || errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
-			err = fmt.Errorf("%w: not a parquet file: it begins with %q", table.ErrFormat, mark[:n])
+			err = fmt.Errorf("%w: %w", table.ErrFormat, noParquet(mark[:n]))
 		}
 		return err
 	}
@@ -55,6 +55,14 @@ func Read(r io.Reader, limits table.Limits, columns *table.Columns, header table
 			return err
 		}
 	}
+}
+
+// noParquet is the error of a file that begins so.
+func noParquet(head []byte) error {
+	if len(head) == 0 {
+		return errors.New("it is no Parquet file: it is empty")
+	}
+	return fmt.Errorf("it is no Parquet file: it begins with %q", head)
 }
 
 // file is what an open file can do.
@@ -89,7 +97,9 @@ func readFile(in io.ReaderAt, size int64, limits table.Limits, columns *table.Co
 	for i, l := range leaves {
 		names[i] = l.name
 	}
-	header(names)
+	if err := header(names); err != nil {
+		return err
+	}
 	r := &reading{pages: pages{in: in, budget: limits.Budget}, record: table.NewRecord(columns), visit: visit}
 	defer r.pages.close()
 	places, err := columns.Places(names)

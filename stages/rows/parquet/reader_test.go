@@ -21,7 +21,7 @@ import (
 // visitRows reads a file row by row.
 func visitRows(data []byte, budget *table.Budget, visit func(*table.Record) error) error {
 	limits := table.Limits{MaxBytes: 1 << 30, Budget: budget}
-	return parquet.Read(bytes.NewReader(data), limits, table.NewColumns(nil), func([]string) {}, func(r *table.Record, _ string) error { return visit(r) })
+	return parquet.Read(bytes.NewReader(data), limits, table.NewColumns(nil), func([]string) error { return nil }, func(r *table.Record, _ string) error { return visit(r) })
 }
 
 // read returns the rows of a file as text.

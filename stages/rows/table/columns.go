@@ -106,6 +106,15 @@ func (c *Columns) look(name string) (slot, error) {
 	return slot{place: place, ok: ok}, err
 }
 
+// knows reports whether a name of a file is that of a column which every file may have.
+func (c *Columns) knows(name string) bool {
+	if _, ok := c.renamed[name]; ok {
+		return true
+	}
+	_, ok := c.folded[strings.ToLower(name)]
+	return ok && name != ""
+}
+
 // Places returns the places of a file's columns, in their order there; -1 for one of no
 // use. Of two columns whose names only case tells apart, the first counts.
 func (c *Columns) Places(names []string) ([]int, error) {

@@ -1,10 +1,12 @@
 // Package table reads the text formats of tables, csv and JSON lines, record by
 // record, and holds the record that every format of rows is read into.
 //
-// record.go is a record, columns.go says which columns of a file are in it, csv.go and jsonl.go read the formats, lines.go cuts a
-// stream into lines of bounded length, json_repair.go mends JSON that sources
-// write wrongly. budget.go bounds what a file may cost. What the columns mean is
-// decided in package rows.
+// record.go is a record, columns.go says which columns of a file are in it. csv.go and
+// jsonl.go read the formats, dialect.go finds out how a csv file is written,
+// json_array.go cuts an array into its elements, json_object.go reads one object, and
+// json_repair.go mends JSON that sources write wrongly. lines.go cuts a stream into lines
+// of bounded length, budget.go bounds what a file may cost. Bytes are text before they
+// come here, by package text; what the columns mean is decided in package rows.
 package table
 
 import (
@@ -27,7 +29,7 @@ type Limits struct {
 	MaxLine int
 	// MaxBytes is the most bytes of the file.
 	MaxBytes int64
-	// Budget is told of every byte read; nil bounds nothing.
+	// Budget bounds what records may cost; nil bounds nothing.
 	Budget *Budget
 }
 
@@ -35,13 +37,13 @@ type Limits struct {
 const ProblemTooLong = "line too long"
 
 // Visit is called for every record of a file, or for what stands in its place:
-// then problem says what is wrong and the record means nothing. The record is reused
+// then problem says what is wrong and the record means nothing but its line. The record is reused
 // for the next one. An error ends the reading.
 type Visit func(record *Record, problem string) error
 
 // Header is told the names of a file's columns, where the format has them in one
-// place, before any record.
-type Header func(names []string)
+// place, before any record. An error ends the reading.
+type Header func(names []string) error
 
 // Cell is one value of a record. The zero value is that of a column that the record
 // does not have.
@@ -106,10 +108,13 @@ func (c Cell) Float() (f float64, ok bool, err error) {
 type Record struct {
 	*Columns
 	Cells []Cell
+	// Line is that of the file in which the record begins, from 1; 0 where the format has
+	// no lines.
+	Line int
 }
 
 // NewRecord makes an empty record.
-func NewRecord(c *Columns) *Record { return &Record{c, make([]Cell, len(c.names))} }
+func NewRecord(c *Columns) *Record { return &Record{Columns: c, Cells: make([]Cell, len(c.names))} }
 
 // Set puts a cell into a place.
 func (r *Record) Set(place int, c Cell) {

@@ -1,0 +1,245 @@
+package rows
+
+import (
+	"bytes"
+	"fmt"
+	"io"
+	"maps"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/sprint-ml/sprint/stages/rows/table"
+)
+
+// UnknownColumns is the error of a file of which it is not known what its columns mean. Its
+// text follows the file's name.
+type UnknownColumns struct{ text string }
+
+func (e *UnknownColumns) Error() string { return e.text }
+
+// Unwrap makes it an ErrFormat.
+func (e *UnknownColumns) Unwrap() error { return ErrFormat }
+
+// survey is what a file's columns are called, and how long their texts are.
+type survey struct {
+	names []string
+	bytes map[string]int // of the texts of the records looked at
+	jsonl bool
+}
+
+// surveyed is how many records are looked at.
+const surveyed = 100
+
+// beginning keeps the first bytes that are read.
+type beginning struct {
+	r    io.Reader
+	head []byte
+}
+
+func (b *beginning) Read(p []byte) (int, error) {
+	n, err := b.r.Read(p)
+	if room := 64<<10 - len(b.head); room > 0 {
+		b.head = append(b.head, p[:min(n, room)]...)
+	}
+	return n, err
+}
+
+// survey looks at the columns of a file that begins so. names are those of its header.
+func (l Layout) survey(head []byte, names ...string) survey {
+	s := survey{names: names, bytes: map[string]int{}, jsonl: l.Format == JSONL}
+	columns := table.NewColumns(nil)
+	whole := len(head) < 64<<10
+	n := 0
+	l.Columns = nil
+	// It may end in the middle, at which an error is no wonder.
+	_, _ = eachRecord(bytes.NewReader(head), l, usual(&Budget{}), columns, func([]string) error { return nil }, func(rec *table.Record, problem string) error {
+		if n++; n > surveyed {
+			return io.EOF
+		}
+		for i, name := range rec.Names() {
+			if problem == "" && name != table.MendedMark {
+				s.bytes[name] += rec.At(i).Len()
+			}
+		}
+		return nil
+	})
+	if s.jsonl || len(names) == 0 && whole {
+		s.names = slices.DeleteFunc(slices.Clone(columns.Names()), func(n string) bool { return n == table.MendedMark })
+	}
+	return s
+}
+
+// checkHeader refuses a header without a title, and one without a column that the layout
+// names.
+func (l Layout) checkHeader(names []string, columns *table.Columns, head []byte) error {
+	ours, err := columns.Ours(names)
+	if err != nil {
+		return err
+	}
+	for _, n := range slices.Sorted(maps.Keys(l.Columns)) {
+		name := n
+		if name == published {
+			name = "seen_at"
+		}
+		if !slices.Contains(ours, name) {
+			return l.unnamed(n, names)
+		}
+	}
+	if slices.Contains(ours, "title") {
+		return nil
+	}
+	if headless(names) && l.Format == CSV {
+		return l.noHeader(names)
+	}
+	return l.noTitle(l.survey(head, names...))
+}
+
+// unnamed is the error of a column that the layout names and the file does not have.
+func (l Layout) unnamed(ours string, names []string) error {
+	theirs := l.Columns[ours]
+	if l.numbered() {
+		return &UnknownColumns{fmt.Sprintf("has %d columns, and %s is to be column %s", len(names), ours, theirs)}
+	}
+	near := ""
+	if n := nearest(theirs, names); n != "" {
+		near = fmt.Sprintf("; did you mean files: {columns: {%s: %s}}?", ours, yamlWord(n))
+	}
+	return &UnknownColumns{fmt.Sprintf("has the columns %s and none is called %s, which files.columns names as %s%s", listed(names), theirs, ours, near)}
+}
+
+// noTitle is the error of a file none of whose columns is known as the title.
+func (l Layout) noTitle(s survey) error {
+	title := s.guess(titleWords, "")
+	if title == "" {
+		for _, n := range s.names {
+			if s.bytes[n] > s.bytes[title] {
+				title = n
+			}
+		}
+	}
+	word := "columns"
+	if s.jsonl {
+		word = "fields"
+	}
+	head := fmt.Sprintf("has the %s %s and none is called title", word, listed(s.names))
+	if theirs, named := l.Columns["title"]; named {
+		head = fmt.Sprintf("has the %s %s and none is called %s, which files.columns names as title", word, listed(s.names), theirs)
+	}
+	if title == "" {
+		return &UnknownColumns{head + "; say which one is: files: {columns: {title: NAME}}"}
+	}
+	say := "title: " + yamlWord(title)
+	if d := s.guess(descriptionWords, title); d != "" && !slices.ContainsFunc(s.names, func(n string) bool { return strings.EqualFold(n, "description") }) {
+		say += ", description: " + yamlWord(d)
+	}
+	return &UnknownColumns{fmt.Sprintf("%s; say which one is: files: {columns: {%s}}", head, say)}
+}
+
+// noHeader is the error of a csv file whose first record looks like a row.
+func (l Layout) noHeader(first []string) error {
+	longest := 0
+	for i, text := range first {
+		if len(text) > len(first[longest]) {
+			longest = i
+		}
+	}
+	return &UnknownColumns{fmt.Sprintf("has no header, its first row is %s; say by number which column is the title: files: {columns: {title: %d}}", listed(first), longest+1)}
+}
+
+// Names that columns of texts have, the likeliest first.
+var (
+	titleWords       = []string{"headline", "subject", "heading", "header", "title_text", "name", "text", "sentence", "message", "content", "body", "review", "comment", "question", "tweet", "post", "description", "summary"}
+	descriptionWords = []string{"body", "text", "content", "message", "summary", "abstract", "details", "lead", "article", "comment", "review"}
+)
+
+// guess is the column whose name is the likeliest of some words; it is not but.
+func (s survey) guess(words []string, but string) string {
+	for _, w := range words {
+		for _, n := range s.names {
+			if n != but && strings.EqualFold(n, w) {
+				return n
+			}
+		}
+	}
+	return ""
+}
+
+var (
+	numeric = regexp.MustCompile(`^[-+]?[0-9][0-9.,:/ TZ-]*$`)
+	wordy   = regexp.MustCompile(`\S+\s+\S+\s+\S+\s+\S+`)
+)
+
+// headless reports whether the first record of a csv file looks like a row: names of
+// columns are no numbers, dates, addresses or sentences, and none is empty between others.
+func headless(names []string) bool {
+	return slices.ContainsFunc(names, func(n string) bool {
+		return numeric.MatchString(n) || wordy.MatchString(n) || strings.Contains(n, "://") || len(n) > 60
+	})
+}
+
+// listed is a list of names for a message, of which the first ones tell.
+func listed(names []string) string {
+	const most = 12
+	var out []string
+	for i, n := range names {
+		if i == most {
+			return fmt.Sprintf("%s and %d more", strings.Join(out, ", "), len(names)-most)
+		}
+		if len(n) > 40 {
+			n = strings.ToValidUTF8(n[:40], "") + "…"
+		}
+		if n == "" || strings.ContainsAny(n, ",\n\t") {
+			n = strconv.Quote(n)
+		}
+		out = append(out, n)
+	}
+	return strings.Join(out, ", ")
+}
+
+var plainWord = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_ .-]*$`)
+
+// yamlWord is a name as a plan has it.
+func yamlWord(name string) string {
+	switch strings.ToLower(name) {
+	case "y", "n", "yes", "no", "on", "off", "true", "false", "null":
+		return strconv.Quote(name)
+	}
+	if plainWord.MatchString(name) {
+		return strings.TrimSpace(name)
+	}
+	return strconv.Quote(name)
+}
+
+// nearest is the name that a misspelt one was meant to be; it is empty if none is near.
+func nearest(word string, names []string) string {
+	best, least := "", 1+len(word)/3
+	for _, n := range names {
+		if d := distance(strings.ToLower(word), strings.ToLower(n)); d <= least && d < len(n) {
+			best, least = n, d-1
+		}
+	}
+	return best
+}
+
+// distance is how many letters must be put in, taken out or changed.
+func distance(a, b string) int {
+	row := make([]int, len(b)+1)
+	for j := range row {
+		row[j] = j
+	}
+	for i := range len(a) {
+		last := row[0]
+		row[0] = i + 1
+		for j := range len(b) {
+			cost := last
+			if a[i] != b[j] {
+				cost++
+			}
+			last = row[j+1]
+			row[j+1] = min(cost, row[j+1]+1, row[j]+1)
+		}
+	}
+	return row[len(b)]
+}
