@@ -45,6 +45,7 @@ type Decoder struct {
 // Decode fills a struct from values. The struct's tags describe it:
 //
 //	yaml:"name"        the option's name
+//	alias:"name"       another word for the name, decoded to the same
 //	doc:"text"         one line of help
 //	default:"YAML"     value if none is given
 //	required:"true"    must be given
@@ -105,6 +106,7 @@ func (d *decoding) fail(path, message, hint string) {
 // paths where the origin of a path is not known by itself (inside lists).
 func (d *decoding) fields(v reflect.Value, raw map[string]any, path, base string, keyed, all map[string]any) {
 	fields := fieldsOf(v.Type())
+	raw = d.withoutAliases(fields, raw, path)
 	d.refuseUnknown(fields, raw, path)
 	decoded := map[string]any{} // the fields that count, by name
 	for _, f := range fields {
@@ -144,6 +146,28 @@ func (d *decoding) fields(v reflect.Value, raw map[string]any, path, base string
 		}
 		all[f.name], decoded[f.name] = plainAll, plainAll
 	}
+}
+
+// withoutAliases is a map with the names of options in the place of other words for them.
+// Each keeps its place.
+func (d *decoding) withoutAliases(fields []field, raw map[string]any, path string) map[string]any {
+	for _, f := range fields {
+		v, given := raw[f.alias]
+		if f.alias == "" || !given {
+			continue
+		}
+		at := strictyaml.Join(path, f.alias)
+		if _, both := raw[f.name]; both {
+			d.fail(at, fmt.Sprintf("is another word for %s, which is given too", f.name), "write one of them")
+		} else {
+			raw = maps.Clone(raw)
+			raw[f.name] = v
+			d.values.places[strictyaml.Join(path, f.name)] = d.values.Position(at)
+		}
+		raw = maps.Clone(raw)
+		delete(raw, f.alias)
+	}
+	return raw
 }
 
 // refuseUnknown reports the keys that are no fields.

@@ -34,6 +34,9 @@ func structSchema(t reflect.Type) map[string]any {
 			}
 		}
 		properties[f.name] = s
+		if f.alias != "" {
+			properties[f.alias] = s
+		}
 		if f.required {
 			required = append(required, f.name)
 		}

@@ -12,6 +12,7 @@ import (
 type field struct {
 	index          int
 	name, doc      string
+	alias          string // another word for the name
 	defaultText    string
 	hasDefault     bool
 	required, path bool
@@ -35,7 +36,7 @@ func fieldsOf(t reflect.Type) []field {
 		}
 		defaultText, has := f.Tag.Lookup("default")
 		x := field{
-			index: i, name: name, doc: f.Tag.Get("doc"), defaultText: defaultText, hasDefault: has,
+			index: i, name: name, alias: f.Tag.Get("alias"), doc: f.Tag.Get("doc"), defaultText: defaultText, hasDefault: has,
 			required: f.Tag.Get("required") == "true", path: f.Tag.Get("path") == "true", dotted: f.Tag.Get("path") == "dotted", secret: f.Tag.Get("secret") == "true",
 			keyed: f.Tag.Get("key") != "-", sparse: f.Tag.Get("key") == "set", when: f.Tag.Get("when"), like: f.Tag.Get("like"),
 			min: f.Tag.Get("min"), max: f.Tag.Get("max"), above: f.Tag.Get("above"), below: f.Tag.Get("below"),

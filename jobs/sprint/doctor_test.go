@@ -52,3 +52,21 @@ func TestDoctorMakesNothing(t *testing.T) {
 		t.Errorf("it changed %d files to %d", len(before), len(after))
 	}
 }
+
+// TestDoctorStopsAtARefusal: a store that cannot be reached is said once, with what to
+// set.
+func TestDoctorStopsAtARefusal(t *testing.T) {
+	for store, want := range map[string]string{
+		"s3://bucket/x":          "set AWS_REGION (and credentials",
+		"s3://bucket/x?region=r": "credentials",
+	} {
+		t.Setenv("AWS_EC2_METADATA_DISABLED", "true")
+		code, out, stderr := exec(t, t.TempDir(), "doctor", "--store", store)
+		if code != 4 || strings.Count(out, "BAD store") != 1 || !strings.Contains(out, want) || strings.Contains(out, "share no such store") {
+			t.Errorf("%s: code %d: %s%s", store, code, out, stderr)
+		}
+	}
+	if code, _, stderr := exec(t, t.TempDir(), "runs", "--store", "s3://bucket"); code != 4 || !strings.Contains(stderr, "set AWS_REGION (and credentials") {
+		t.Errorf("code %d: %s", code, stderr)
+	}
+}

@@ -25,7 +25,7 @@ var (
 	shownLine  = regexp.MustCompile(`(?m)^ *(sprint [a-z][a-z-]*(?: .*)?)$`)
 	verb       = regexp.MustCompile(`%[-+#]?[0-9.]*[a-z]`)
 	// prose is what begins like a command line and is none.
-	prose = regexp.MustCompile(`^sprint (knows|reads|built|program|runs the stages|report$|doctor --store URL shows)`)
+	prose = regexp.MustCompile(`^sprint (knows|reads|built|program|runs the stages|report$|taxonomy$|doctor --store URL shows)`)
 )
 
 // TestShownCommandLines: every command line that any message prints is one of

@@ -134,7 +134,7 @@ func topics() []stages.Topic {
 		if volatile(d.id) {
 			doc += "\nIt is of the machine and the moment: nothing is committed if it fails."
 		}
-		out = append(out, stages.Topic{Of: "check", Name: d.id, Doc: doc, Example: "gold: gold.csv\nchecks:\n  - {" + example + ", on: gold}\n"})
+		out = append(out, stages.Topic{Of: "check", Name: d.id, Doc: doc, Example: "gold: gold.csv\nchecks:\n  - {" + example + ", set: gold}\n"})
 	}
 	return out
 }

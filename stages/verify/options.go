@@ -25,7 +25,7 @@ type Options struct {
 // Check is one requirement on the figures.
 type Check struct {
 	ID       string   `yaml:"id" required:"true" enum:"macro_f1|micro_f1|accuracy|precision|recall|f1|tag_accuracy|gain|masked_gap|no_rule_fired|calibration|support|train_support|weak_domain|weak_length|drift_labels|drift_lengths|latency_p50|latency_p99|reload|fallback|leak" doc:"what is measured"`
-	On       string   `yaml:"on" default:"test" enum:"test|gold" doc:"the rows it is measured on"`
+	On       string   `yaml:"on" alias:"set" default:"test" enum:"test|gold" doc:"the rows it is measured on; set is another word for it, for programs that read YAML 1.1, where on means true"`
 	Over     string   `yaml:"over" enum:"keywords|majority" when:"id=gain" doc:"gain: the baseline whose macro-F1 is subtracted"`
 	Category string   `yaml:"category" when:"id=precision,recall,f1,tag_accuracy,calibration,support,train_support" doc:"the category it is about"`
 	Rows     int      `yaml:"rows" default:"20" min:"1" when:"id=weak_domain,weak_length" doc:"smaller segments are passed over"`
@@ -83,7 +83,7 @@ func (c Check) check(gold bool, fail func(field, message, hint string)) {
 		fail("category", c.ID+" is of one category", "add `category: NAME`; the average of all is macro_f1")
 	}
 	if c.ID == "gain" && c.Over == "" {
-		fail("over", "gain is over a baseline", "for example {id: gain, on: gold, over: keywords, min: 0.05, lower: 0}")
+		fail("over", "gain is over a baseline", "for example {id: gain, set: gold, over: keywords, min: 0.05, lower: 0}")
 	}
 	least, most := c.limits()
 	switch {

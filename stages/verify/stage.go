@@ -49,7 +49,7 @@ one fails nothing is committed, so that a re-run measures again.
 
 Checks, with the limit of those that need none:
 ` + reference(),
-		Example: "gold: gold.csv\nchecks:\n  - {id: macro_f1, on: gold, min: 0.60}\n  - {id: gain, on: gold, over: keywords, min: 0.05, lower: 0}\n  - {id: recall, on: gold, category: emergencies, min: 0.8}\n  - {id: weak_domain, on: gold, severity: warn}\n",
+		Example: "gold: gold.csv\nchecks:\n  - {id: macro_f1, set: gold, min: 0.60}\n  - {id: gain, set: gold, over: keywords, min: 0.05, lower: 0}\n  - {id: recall, set: gold, category: emergencies, min: 0.8}\n  - {id: weak_domain, set: gold, severity: warn}\n",
 		Topics:  topics(),
 		Inputs: func(any) []stages.Input {
 			return []stages.Input{{Name: "model"}, {Name: "thresholds"}, {Name: "train"}, {Name: "test"}, {Name: "calibration", Optional: true}}

@@ -37,7 +37,7 @@ func (a *App) CheckStore(ctx context.Context, s *storage.Store, read integrity.S
 	if a.AsJSON {
 		err = json.NewEncoder(a.Stdout).Encode(r)
 	} else {
-		a.showCheck(r, only != nil)
+		a.showCheck(r, only)
 	}
 	if err == nil && !r.Whole {
 		return Exit(stages.CodeIntegrity)
@@ -71,7 +71,7 @@ func (a *App) ProgressLine() (show func(text string), end func()) {
 }
 
 // showCheck prints what a check found.
-func (a *App) showCheck(r *integrity.Report, part bool) {
+func (a *App) showCheck(r *integrity.Report, only []integrity.Named) {
 	out := a.Stdout
 	for _, f := range r.Faults {
 		name := f.Key
@@ -86,12 +86,19 @@ func (a *App) showCheck(r *integrity.Report, part bool) {
 	if r.Unlisted > 0 {
 		fmt.Fprintf(out, "and %d more\n", r.Unlisted)
 	}
-	if part {
+	n, part, all := len(r.Faults)+r.Unlisted, only != nil, r.Records.Objects+r.Blobs.Objects+r.Copies.Objects
+	switch {
+	case part && n > 0:
+		all = max(n, len(only))
+	case part:
 		fmt.Fprintf(out, "%d blobs, %s: every byte as its digest says\n", r.Blobs.Objects, Size(r.Blobs.Bytes))
-	} else {
+	default:
 		read := "no bytes of these were read (--read-data)"
 		if r.Read.Objects > 0 {
 			read = fmt.Sprintf("every byte of %s as its digest says", Size(r.Read.Bytes))
+			if n > 0 {
+				read = fmt.Sprintf("%s of these were read", Size(r.Read.Bytes))
+			}
 		}
 		fmt.Fprintf(out, "%d records, %d blobs of %s, %d copies of released files of %s: %s\n",
 			r.Records.Objects, r.Blobs.Objects, Size(r.Blobs.Bytes), r.Copies.Objects, Size(r.Copies.Bytes), read)
@@ -103,7 +110,11 @@ func (a *App) showCheck(r *integrity.Report, part bool) {
 		}
 		return
 	}
-	fmt.Fprintf(out, "%d are not as they should be:\n  %s\n", len(r.Faults)+r.Unlisted, strings.Join(r.Repairs(), "\n  "))
+	are := "are not as they should be"
+	if n == 1 {
+		are = "is not as it should be"
+	}
+	fmt.Fprintf(out, "%d of %d objects as they should be; %d %s:\n  %s\n", max(all-n, 0), all, n, are, strings.Join(r.Repairs(), "\n  "))
 }
 
 // showRest prints what is no fault.

@@ -1,10 +1,12 @@
 package app
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"io/fs"
+	"net/url"
 	"os"
 	"path/filepath"
 	"strings"
@@ -37,6 +39,9 @@ func (a *App) OpenStore(ctx context.Context, c *config.Config) (*storage.Store, 
 	if a.search != nil && a.search.Refused() && c.Store == a.store {
 		return nil, a.noStore(c.Store)
 	}
+	if err := a.checkRegion(c.Store); err != nil {
+		return nil, err
+	}
 	keys, err := a.StoreKeys(c)
 	if err != nil {
 		return nil, err
@@ -46,6 +51,26 @@ func (a *App) OpenStore(ctx context.Context, c *config.Config) (*storage.Store, 
 		return nil, stages.Fail(stages.CodeEnvironment, "check --store; `sprint doctor --store URL` tries it", "cannot open the store: %w", err)
 	}
 	return s, nil
+}
+
+// checkRegion refuses an S3 store whose region nobody says: the client's own words for
+// that are those of a name that cannot be resolved, after several seconds.
+func (a *App) checkRegion(store string) error {
+	rest, isS3 := strings.CutPrefix(store, "s3://")
+	_, query, _ := strings.Cut(rest, "?")
+	values, err := url.ParseQuery(query)
+	if !isS3 || err != nil || values.Has("region") || values.Has("profile") {
+		return nil
+	}
+	for _, name := range []string{"AWS_REGION", "AWS_DEFAULT_REGION", "AWS_PROFILE"} {
+		if a.Getenv(name) != "" {
+			return nil
+		}
+	}
+	if _, err := os.Stat(cmp.Or(a.Getenv("AWS_CONFIG_FILE"), filepath.Join(a.Getenv("HOME"), ".aws", "config"))); err == nil {
+		return nil
+	}
+	return stages.Fail(stages.CodeEnvironment, "set AWS_REGION (and credentials: AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or AWS_PROFILE), or write s3://BUCKET/PREFIX?region=REGION", "the region of the store %s is not known", storage.Redact(store))
 }
 
 // ReadStore opens the store of a config and makes nothing: one that is not there is

@@ -14,6 +14,7 @@ import (
 	"github.com/spf13/cobra"
 	"github.com/sprint-ml/sprint/config"
 	"github.com/sprint-ml/sprint/jobs/commandline"
+	"github.com/sprint-ml/sprint/jobs/executor"
 	"github.com/sprint-ml/sprint/jobs/sprint/app"
 	"github.com/sprint-ml/sprint/ml/device"
 	"github.com/sprint-ml/sprint/ml/encoder"
@@ -196,10 +197,18 @@ func (d *doctor) store(ctx context.Context, full bool) {
 	}
 	s, err := d.a.OpenStore(ctx, d.cfg)
 	if err != nil {
-		d.line(false, "store", err.Error(), "check --store and the credentials")
+		d.line(false, "store", err.Error(), cmp.Or(executor.Hint(err), "check --store and the credentials"))
 		return
 	}
 	defer s.Close()
+	for _, err := range s.List(ctx, "probe") { // what cannot be reached is said once, not by each probe
+		if err != nil {
+			fix, _, _ := strings.Cut(executor.Hint(err), "; `sprint doctor") // which this is
+			d.line(false, "store", err.Error(), fix)
+			return
+		}
+		break
+	}
 	if !full {
 		if err := probe.Quick(ctx, s.Bucket); err != nil {
 			d.line(false, "store", err.Error(), "sprint doctor --store URL shows more")
