@@ -144,10 +144,32 @@ func tagSection(m *document.Metrics, missing string) Section {
 const maxTags = 40
 
 func confusionTable(name string, c document.Confusion) *Table {
+	return countsTable(name, c, false)
+}
+
+// choiceSection shows what is taken for what where a row has one label.
+func choiceSection(m *document.Metrics, c *document.Choice) Section {
+	out := Section{Title: "What is taken for what", Intro: "Rows are the truth, columns the model's answer."}
+	if model, _ := m.Measured(); model.Accuracy != nil {
+		out.Intro = fmt.Sprintf("%s%s of the rows are answered right. The probability of an answer is off by %s on average (expected calibration error). Rows are the truth, columns the model's answer.",
+			share(*model.Accuracy, 1), brackets(model.CI.Accuracy), f3(c.Calibration.ECE))
+	}
+	t := countsTable("Answers", document.Confusion{Tags: c.Categories, Counts: c.Confusion}, true)
+	if t == nil {
+		out.Missing = []string{"No row, or too many categories to show."}
+		return out
+	}
+	out.Blocks = append(out.Blocks, Block{Table: t, Narrow: true})
+	return out
+}
+
+// countsTable shows counts by what is and what is answered; whether rows without a name
+// count among those that can be right is said by none.
+func countsTable(name string, c document.Confusion, none bool) *Table {
 	t := &Table{Caption: name, Columns: []Column{{"is \\ answered", false}}}
 	all, right := 0, 0
 	for i, row := range c.Counts {
-		if i >= len(c.Tags) || c.Tags[i] == "" {
+		if i >= len(c.Tags) || c.Tags[i] == "" && !none {
 			continue // a row without a tag says nothing of the model's
 		}
 		for k, n := range row {

@@ -36,6 +36,9 @@ func verificationSections(s *document.Source, st document.Stage) []Section {
 	}
 	out := []Section{quality, gate, errorSection(st), tagSection(&m, missing)}
 	if d := m.MeasuredDetails(); d != nil {
+		if d.Choice != nil {
+			out = slices.Insert(out, 2, choiceSection(&m, d.Choice))
+		}
 		out = append(out, segmentSection(&m, d))
 	}
 	return out
@@ -153,6 +156,14 @@ func scoreTable(m *document.Metrics) *Table {
 	}
 	row("macro-F1", document.Scores.Macro)
 	row("micro-F1", document.Scores.Micro)
+	if model.Accuracy != nil {
+		row("accuracy", func(s document.Scores) (float64, *document.Interval) {
+			if s.Accuracy == nil {
+				return 0, nil
+			}
+			return *s.Accuracy, s.CI.Accuracy
+		})
+	}
 	return t
 }
 

@@ -125,14 +125,20 @@ const maxRounds = 100
 // calibrationBlocks shows on which rows thresholds and temperatures were fitted.
 func calibrationBlocks(st document.Stage) []Block {
 	c, missing := document.Decode[document.Fitted](st, "calibration")
-	if missing != "" || len(c.Categories) == 0 {
+	if missing != "" || len(c.Categories) == 0 && c.Choice == nil {
 		return nil
+	}
+	var out []Block
+	if x := c.Choice; x != nil {
+		out = append(out, Block{Text: fmt.Sprintf("Probabilities have a temperature of %s, fitted on %s rows of %s: the cross entropy went from %s to %s.", f2(x.Temperature), count(x.Rows), cmp.Or(x.On, "val"), f3(x.LogLoss[0]), f3(x.LogLoss[1]))})
 	}
 	t := &Table{Caption: "Thresholds and temperatures", Columns: []Column{{"category", false}, {"fitted on", false}, {"rows", true}, {"positive", true}, {"threshold", true}, {"temperature", true}, {"calibration error", true}, {"before", true}}}
 	for name, x := range sorted(c.Categories) {
 		t.Rows = append(t.Rows, []Cell{{Text: name, Head: true}, {Text: cmp.Or(x.On, "val")}, {Text: count(x.Rows)}, {Text: count(x.Positives)}, {Text: f2(x.Threshold)}, {Text: f2(x.Temperature)}, {Text: f3(x.Error[1])}, {Text: f3(x.Error[0])}})
 	}
-	out := []Block{{Table: t.cut()}}
+	if len(t.Rows) > 0 {
+		out = append(out, Block{Table: t.cut()})
+	}
 	if len(c.Gold) > 0 {
 		out = append(out, Block{Text: fmt.Sprintf("%s gold rows were granted for this and must not be scored.", count(len(c.Gold)))})
 	}

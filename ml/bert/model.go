@@ -79,10 +79,12 @@ type sprintSection struct {
 	// Temperatures came with format 2; a model without them is still of format 1.
 	Temperatures []float64 `json:"temperatures,omitempty"`
 	// Of models of one label per row, which came with format 3: "single", whether
-	// there are tensors heads.none.score.*, and the temperature.
+	// there are tensors heads.none.score.*, the temperature, and the bonus of categories
+	// that rules name.
 	Labels      string  `json:"labels,omitempty"`
 	None        bool    `json:"none,omitempty"`
 	Temperature float64 `json:"temperature,omitempty"`
+	RulesBonus  float64 `json:"rules_bonus,omitempty"`
 }
 
 // labelsSingle is what sprintSection.Labels says of single models.
@@ -92,7 +94,7 @@ const labelsSingle = "single"
 func (s Spec) section(prefix string) sprintSection {
 	out := sprintSection{
 		Format: s.format(), Categories: s.Categories, Pooling: s.Pooling, HeadHidden: s.HeadHidden, MaxLength: s.MaxLength, Text: s.Text, Prefix: prefix,
-		RulesBeside: s.RulesBeside, Temperatures: s.Temperatures, None: s.None, Temperature: s.Temperature,
+		RulesBeside: s.RulesBeside, Temperatures: s.Temperatures, None: s.None, Temperature: s.Temperature, RulesBonus: s.RulesBonus,
 	}
 	if s.Single {
 		out.Labels = labelsSingle
@@ -107,7 +109,7 @@ func (c *sprintSection) spec(e encoder.Config) (Spec, error) {
 	}
 	return Spec{
 		Encoder: e, Categories: c.Categories, Pooling: c.Pooling, HeadHidden: c.HeadHidden, MaxLength: c.MaxLength, Text: c.Text,
-		RulesBeside: c.RulesBeside, Temperatures: c.Temperatures, Single: c.Labels != "", None: c.None, Temperature: c.Temperature,
+		RulesBeside: c.RulesBeside, Temperatures: c.Temperatures, Single: c.Labels != "", None: c.None, Temperature: c.Temperature, RulesBonus: c.RulesBonus,
 	}, nil
 }
 

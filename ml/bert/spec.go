@@ -45,6 +45,10 @@ type Spec struct {
 	Single, None bool
 	// Temperature divides the logits of a Predictor of a single model; 0 is 1.
 	Temperature float64
+	// RulesBonus is what the logit of a category gains in a single model where the
+	// taxonomy's rules name it: the share that it has of them, times this. It says
+	// nothing to the graph.
+	RulesBonus float64
 	// RulesBeside names the categories for which the taxonomy's rules answer too,
 	// with the score from which on the model's answer counts beside them; above
 	// 1 it never does. It says nothing to the graph.
@@ -69,10 +73,12 @@ func (s Spec) check() error {
 		return fmt.Errorf("the temperatures %v are not one above 0 for each of %d categories", s.Temperatures, len(s.Categories))
 	}
 	switch {
-	case !s.Single && (s.None || s.Temperature != 0):
-		return errors.New("none and one temperature are of models of one label per row")
+	case !s.Single && (s.None || s.Temperature != 0 || s.RulesBonus != 0):
+		return errors.New("none, one temperature and a bonus of rules are of models of one label per row")
 	case s.Single && (s.Temperatures != nil || s.RulesBeside != nil):
 		return errors.New("a model of one label per row has one temperature, and no rules beside it")
+	case !(s.RulesBonus >= 0 && s.RulesBonus <= maxBonus):
+		return fmt.Errorf("the bonus of rules is %v, not a number from 0 to %d", s.RulesBonus, maxBonus)
 	case !(s.Temperature >= 0 && s.Temperature <= math.MaxFloat32):
 		return fmt.Errorf("the temperature is %v, not a number above 0", s.Temperature)
 	}
@@ -104,6 +110,9 @@ func (s Spec) Outputs() int {
 	}
 	return len(s.Categories)
 }
+
+// maxBonus is more than any answer leaves to doubt.
+const maxBonus = 100
 
 // Caps of the heads: each number, and their product.
 const (

@@ -161,7 +161,9 @@ func probable(score float32, tag string) Score {
 // LoadedModel is a model on a device.
 type LoadedModel struct {
 	*bert.Predictor
-	rules *rulesBeside // nil if the model answers alone
+	rules interface { // nil if the model answers alone
+		answer(texts []Text, predictions []Prediction)
+	}
 }
 
 // Predict encodes the texts, runs the network, and lets the rules answer for
@@ -192,7 +194,13 @@ func LoadModel(dir string, t *taxonomy.Taxonomy, dev *device.Device) (LoadedMode
 	if err != nil {
 		return LoadedModel{}, err
 	}
-	return LoadedModel{p, newRulesBeside(m.Spec, t)}, nil
+	if m.Spec.RulesBonus > 0 {
+		return LoadedModel{p, &rulesBonus{spec: m.Spec, matcher: keywords.New(t)}}, nil
+	}
+	if w := newRulesBeside(m.Spec, t); w != nil {
+		return LoadedModel{p, w}, nil
+	}
+	return LoadedModel{p, nil}, nil
 }
 
 func sameCategories(have []bert.Category, t *taxonomy.Taxonomy) error {

@@ -1,6 +1,7 @@
 package publish
 
 import (
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"maps"
@@ -10,9 +11,10 @@ import (
 
 // scores is the part of metrics.json that the card shows.
 type scores struct {
-	Rows     int     `json:"rows"`
-	MacroF1  float64 `json:"macro_f1"`
-	MicroF1  float64 `json:"micro_f1"`
+	Rows     int      `json:"rows"`
+	Accuracy *float64 `json:"accuracy"` // where a row has one label
+	MacroF1  float64  `json:"macro_f1"`
+	MicroF1  float64  `json:"micro_f1"`
 	Category map[string]struct {
 		Precision float64 `json:"precision"`
 		Recall    float64 `json:"recall"`
@@ -21,29 +23,72 @@ type scores struct {
 	} `json:"per_category"`
 }
 
+// choice is what is taken for what, where a row has one label.
+type choice struct {
+	Categories  []string `json:"categories"`
+	Confusion   [][]int  `json:"confusion"`
+	Calibration struct {
+		ECE float64 `json:"ece"`
+	} `json:"calibration"`
+}
+
+// write writes the table, rows by truth and columns by answer.
+func (c choice) write(b *strings.Builder) {
+	if len(c.Categories) == 0 || len(c.Confusion) != len(c.Categories) {
+		return
+	}
+	fmt.Fprintf(b, "Answers (columns) by truth (rows); probabilities are off by %.3f on average (expected calibration error).\n\n|", c.Calibration.ECE)
+	for _, name := range c.Categories {
+		fmt.Fprintf(b, " | %s", cmp.Or(name, "none"))
+	}
+	b.WriteString(" |\n|---" + strings.Repeat("|---", len(c.Categories)) + "|\n")
+	for i, row := range c.Confusion {
+		fmt.Fprintf(b, "| %s", cmp.Or(c.Categories[i], "none"))
+		for _, n := range row {
+			fmt.Fprintf(b, " | %d", n)
+		}
+		b.WriteString(" |\n")
+	}
+	b.WriteString("\n")
+}
+
 // card writes the model card. Metrics of an unknown shape leave their table out.
 func card(name string, metrics, thresholds []byte) string {
 	var b strings.Builder
-	fmt.Fprintf(&b, "---\ntags: [text-classification, multi-label, news]\n---\n# %s\n\nClassifies news headlines: per category a score in [-1,1] (0 is absent) and a tag.\n", name)
-	b.WriteString("Trained on labels made by the rules in `taxonomy.yaml`; measured as below.\n\n")
 	var m struct {
-		Test *scores `json:"test"`
-		Gold *scores `json:"gold"`
+		Labels  string  `json:"labels"`
+		Test    *scores `json:"test"`
+		Gold    *scores `json:"gold"`
+		Details map[string]struct {
+			Choice choice `json:"choice"`
+		} `json:"details"`
 	}
-	if json.Unmarshal(metrics, &m) == nil {
+	known := json.Unmarshal(metrics, &m) == nil
+	kind, answers := "multi-label", "per category a score in [-1,1] (0 is absent) and a tag"
+	if m.Labels == "single" {
+		kind, answers = "single-label", "one category or none, with its probability p, a score of 2p-1, and a tag"
+	}
+	fmt.Fprintf(&b, "---\ntags: [text-classification, %s, news]\n---\n# %s\n\nClassifies news headlines: %s.\n", kind, name, answers)
+	b.WriteString("Trained on labels made by the rules in `taxonomy.yaml`; measured as below.\n\n")
+	if known {
 		for _, set := range []struct {
-			title string
-			s     *scores
-		}{{"Gold set (labelled by hand, never trained on)", m.Gold}, {"Test split (labelled by the rules)", m.Test}} {
+			title, on string
+			s         *scores
+		}{{"Gold set (labelled by hand, never trained on)", "gold", m.Gold}, {"Test split (labelled by the rules)", "test", m.Test}} {
 			if set.s == nil {
 				continue
 			}
-			fmt.Fprintf(&b, "## %s\n\n%d rows, macro F1 %.3f, micro F1 %.3f\n\n| category | precision | recall | F1 | support |\n|---|---|---|---|---|\n", set.title, set.s.Rows, set.s.MacroF1, set.s.MicroF1)
+			fmt.Fprintf(&b, "## %s\n\n%d rows, macro F1 %.3f, micro F1 %.3f", set.title, set.s.Rows, set.s.MacroF1, set.s.MicroF1)
+			if set.s.Accuracy != nil {
+				fmt.Fprintf(&b, ", accuracy %.3f", *set.s.Accuracy)
+			}
+			b.WriteString("\n\n| category | precision | recall | F1 | support |\n|---|---|---|---|---|\n")
 			for _, c := range slices.Sorted(maps.Keys(set.s.Category)) {
 				v := set.s.Category[c]
 				fmt.Fprintf(&b, "| %s | %.3f | %.3f | %.3f | %d |\n", c, v.Precision, v.Recall, v.F1, v.Support)
 			}
 			b.WriteString("\n")
+			m.Details[set.on].Choice.write(&b)
 		}
 	}
 	var t map[string]float64

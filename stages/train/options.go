@@ -78,7 +78,7 @@ type Options struct {
 	MaskRules    float64  `yaml:"mask_rules" default:"0" min:"0" max:"1" doc:"probability that a text is read without the words on which rules fired, drawn anew in every epoch, so that the model learns the others"`
 	MaskRandom   float64  `yaml:"mask_random" default:"0" min:"0" below:"1" doc:"probability of each word to be hidden, drawn anew in every epoch"`
 	MaskHow      string   `yaml:"mask_how" default:"mask" enum:"mask|delete" doc:"what becomes of the words that mask_rules and mask_random hide: [MASK], or nothing"`
-	RulesBeside  string   `yaml:"with_rules" default:"never" enum:"never|auto|always" doc:"whether the rules answer beside the model: where they fire they decide, and the model adds what it is sure of; auto lets them for categories that the model does not find on val with the rules' words hidden"`
+	RulesBeside  string   `yaml:"with_rules" default:"never" enum:"never|auto|always" doc:"whether the rules answer beside the model: where they fire they decide, and the model adds what it is sure of; auto lets them for categories that the model does not find on val with the rules' words hidden; with labels: single a category that they name gains 2 in its logit, which tips answers in doubt"`
 	TagLoss      string   `yaml:"tag_loss" default:"tagged" enum:"tagged|positives|all" doc:"rows whose tag is learned: those that carry one, those of the category, or all, which teaches mostly the empty tag"`
 	ScoreWeight  float64  `yaml:"score_weight" default:"0.5" min:"0" max:"100" doc:"weight of the scores' squared error; with labels: single of the label's cross entropy"`
 	TagWeight    float64  `yaml:"tag_weight" default:"0.5" min:"0" max:"100" doc:"weight of the tags' cross entropy"`

@@ -47,6 +47,9 @@ func (l *loop) addRulesBeside(ctx context.Context, m *bert.Model) error {
 	if !l.o.rulesBeside() {
 		return nil
 	}
+	if m.Spec.Single {
+		return l.addRulesBonus(ctx, m)
+	}
 	from, err := l.chooseRulesBeside(ctx, m)
 	if err != nil {
 		return err

@@ -73,11 +73,14 @@ func TestOneLabelPerRow(t *testing.T) {
 	inputs := map[string]any{"train": side(192), "val": side(48), "test": side(48)}
 	trained := stagetest.MustRun(t, stagetest.Case{Kind: train.Kind(), Taxonomy: taxonomy, CacheDir: encodertest.Cache(), Offline: true, Inputs: inputs,
 		Options: &train.Options{Encoder: encodertest.Tiny(t), Epochs: 8, BatchSize: 16, BatchTokens: 512, LearningRate: 5e-3, HeadScale: 1, LayerDecay: 1, Warmup: 0.1, Clip: 1,
-			Schedule: "linear", Pooling: bert.Mean, HeadHidden: 16, MaxLength: 24, Text: []string{"title"}, ClassWeights: "sqrt", MaskAbstain: true, MaskHow: "mask", TagLoss: "tagged",
+			Schedule: "linear", Pooling: bert.Mean, HeadHidden: 16, MaxLength: 24, Text: []string{"title"}, ClassWeights: "sqrt", MaskAbstain: true, MaskHow: "mask", RulesBeside: "auto", TagLoss: "tagged",
 			ScoreWeight: 0.5, TagWeight: 0.5, BestBy: "macro_f1", Sampling: "balanced", Precision: "fp32", MicroBatches: 1, FreezeEmbed: "false", Seed: 1, Checkpoint: 40, CheckpointMinutes: 10},
 		Env: func(e *stages.Env) { e.Device = device.Go }})
 	if text := strings.TrimSpace(string(trained.File(t, "thresholds"))); text != "{}" {
 		t.Errorf("thresholds %s", text)
+	}
+	if !strings.Contains(trained.Log, "rules weigh in") {
+		t.Error("the rules do not weigh in, and without their words nothing is to be found")
 	}
 	var c release.Calibration
 	if err := json.Unmarshal(trained.File(t, "calibration"), &c); err != nil || c.Choice == nil || c.Choice.Rows != 48 || !(c.Choice.LogLoss[1] <= c.Choice.LogLoss[0]) || math.Abs(c.Choice.Fired-2./3) > 0.01 {

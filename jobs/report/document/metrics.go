@@ -41,11 +41,13 @@ type Scores struct {
 	MicroF1     float64                  `json:"micro_f1"`
 	PerCategory map[string]CategoryScore `json:"per_category"`
 	Unsupported []string                 `json:"unsupported"`
+	Accuracy    *float64                 `json:"accuracy"` // where a row has one label
 	CI          struct {
 		Level     float64   `json:"level"`
 		Resamples int       `json:"resamples"`
 		MacroF1   *Interval `json:"macro_f1"`
 		MicroF1   *Interval `json:"micro_f1"`
+		Accuracy  *Interval `json:"accuracy"`
 	} `json:"ci"`
 }
 
@@ -71,6 +73,7 @@ type Details struct {
 	TagAccuracy Estimate               `json:"tag_accuracy"`
 	Tags        map[string]Confusion   `json:"tags"`
 	Calibration map[string]Calibration `json:"calibration"`
+	Choice      *Choice                `json:"choice"`
 	Segments    map[string][]Segment   `json:"segments"`
 }
 
@@ -78,6 +81,14 @@ type Details struct {
 type Confusion struct {
 	Tags   []string `json:"tags"`
 	Counts [][]int  `json:"counts"`
+}
+
+// Choice counts answers (columns) by truth (rows) where a row has one label; the last of
+// the categories is none, without a name.
+type Choice struct {
+	Categories  []string    `json:"categories"`
+	Confusion   [][]int     `json:"confusion"`
+	Calibration Calibration `json:"calibration"`
 }
 
 // Calibration says how far scores are from frequencies.

@@ -34,5 +34,12 @@ type Fitted struct {
 		Positives   int        `json:"positives"`
 		Error       [2]float64 `json:"calibration_error"` // before the temperature, and after
 	} `json:"categories"`
+	// Choice is there where a row has one label.
+	Choice *struct {
+		Temperature float64    `json:"temperature"`
+		On          string     `json:"on"`
+		Rows        int        `json:"rows"`
+		LogLoss     [2]float64 `json:"log_loss"` // before the temperature, and after
+	} `json:"choice"`
 	Gold []json.RawMessage `json:"gold"`
 }

@@ -76,9 +76,13 @@ func figures(v *document.Verification) [][]string {
 		}
 		out = append(out, []string{name, two(c.Precision), two(c.Recall), two(c.F1), two(kw.PerCategory[name].F1), two(majority.PerCategory[name].F1), tags, fmt.Sprint(c.Support)})
 	}
-	return append(out,
+	out = append(out,
 		[]string{"macro-F1", "", "", three(v.Model.MacroF1), three(kw.MacroF1), three(majority.MacroF1), "", ""},
 		[]string{"micro-F1", "", "", three(v.Model.MicroF1), three(kw.MicroF1), three(majority.MicroF1), "", ""})
+	if v.Model.Accuracy != nil && kw.Accuracy != nil && majority.Accuracy != nil {
+		out = append(out, []string{"accuracy", "", "", three(*v.Model.Accuracy), three(*kw.Accuracy), three(*majority.Accuracy), "", ""})
+	}
+	return out
 }
 
 // remarks say what the table of figures does not: intervals, and how far the
@@ -98,6 +102,9 @@ func remarks(v *document.Verification) []string {
 			hidden += fmt.Sprintf("; on the %d rows where no rule fired its micro-F1 is %.3f", v.Details.NoRuleFired.Rows, v.Details.NoRuleFired.MicroF1)
 		}
 		out = append(out, hidden)
+	}
+	if v.Details != nil && v.Details.Choice != nil && v.Model.Accuracy != nil {
+		out = append(out, fmt.Sprintf("%.1f %% of the rows are answered right (%s); probabilities are off by %.3f on average", 100**v.Model.Accuracy, interval(v.Model.CI.Accuracy), v.Details.Choice.Calibration.ECE))
 	}
 	if v.Metrics.Leaked > 0 {
 		out = append(out, fmt.Sprintf("warning: %d gold rows were trained on, the figures flatter", v.Metrics.Leaked))
