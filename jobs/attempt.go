@@ -157,7 +157,8 @@ func (r *run) attempt(ctx context.Context, node *graph.Node, d *evaluate.Decisio
 			return r.asInterrupted(ctx, executor.FromError(taken))
 		}
 	}
-	r.changeState(node, runs.Running, d.Reason, func(res *runs.StageResult) { res.Attempt = number })
+	running := runs.Running
+	r.reportState(node, runs.Event{State: &running, Reason: d.Reason, Estimates: r.foreseen(ctx, node, inputs)}, func(res *runs.StageResult) { res.Attempt = number })
 	sink := &nodeSink{run: r, node: node, attempt: number}
 	sink.log = runs.OpenLog(context.WithoutCancel(ctx), r.Store, r.Log, r.id, node.Name, number)
 	defer sink.log.Close()

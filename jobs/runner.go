@@ -8,6 +8,7 @@
 //	lease.go     who does the work of a key, and what happens if the lease is lost;
 //	             the run is seen as live, says what it reads, and can be cancelled
 //	retry.go     whether a node is tried again
+//	foresee.go   how long nodes will take, for whoever watches
 //	record.go    the events of a run, what is stored of it, and its result
 //
 // The folders below are what the runner is made of, each using only those before:
@@ -16,6 +17,7 @@
 //	graph       a plan, compiled
 //	runs        what a store knows of a run
 //	evaluate    what is done already, what would run, and why
+//	estimate    how long that will take
 //	executor    how an attempt is carried out, here or elsewhere
 //
 // and what is made from its records: provenance (where an artifact comes from),
@@ -32,6 +34,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/sprint-ml/sprint/jobs/estimate"
 	"github.com/sprint-ml/sprint/jobs/evaluate"
 	"github.com/sprint-ml/sprint/jobs/executor"
 	"github.com/sprint-ml/sprint/jobs/graph"
@@ -81,6 +84,7 @@ type run struct {
 	started  time.Time
 	// doneBefore holds the keys of the nodes that were done when the run began.
 	doneBefore map[string]string
+	estimates  map[string]estimate.Stage // of the nodes that were to run when it began
 
 	mu        sync.Mutex // of all below
 	journal   *runs.Journal
@@ -136,6 +140,8 @@ func (r *run) bringUp(ctx context.Context) (*runs.Result, error) {
 		}
 		return r.finish(ctx), nil
 	}
+	foreseen := r.foresee(ctx, evaluation)
+	defer foreseen() // nothing reads the store after the run
 	if err := probe.Quick(ctx, r.Store.Bucket); err != nil {
 		return nil, err
 	}
@@ -150,7 +156,7 @@ func (r *run) bringUp(ctx context.Context) (*runs.Result, error) {
 	if err := r.openRecords(ctx); err != nil {
 		return nil, err
 	}
-	r.emit(runs.Event{Type: runs.EventRun, Stages: g.Names()})
+	r.emit(runs.Event{Type: runs.EventRun, Stages: g.Names(), Estimates: foreseen()})
 	if err := r.preflight(ctx, evaluation); err == nil {
 		r.schedule(ctx, evaluator)
 	}

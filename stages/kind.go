@@ -54,6 +54,10 @@ type Kind struct {
 	// models; ok is false if it left nothing. Work whose publication is gone is
 	// done again. Nil publishes nothing.
 	Published func(m storage.Manifest) (p models.Publication, ok bool)
+	// Effort says what the time of the stage grows with under the given options: the
+	// artifact that it goes through, and how many times. It scales estimates, no more.
+	// Nil is unknown: then a stage is expected to take what the last one took.
+	Effort func(options any) (input string, times float64)
 }
 
 // Topic is one of the things that a kind chooses among by an option.

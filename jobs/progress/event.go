@@ -5,8 +5,8 @@ import (
 	"log/slog"
 	"slices"
 	"strings"
-	"time"
 
+	"github.com/sprint-ml/sprint/jobs/estimate"
 	"github.com/sprint-ml/sprint/jobs/runs"
 	"github.com/sprint-ml/sprint/stages"
 )
@@ -59,29 +59,35 @@ func eventLine(e runs.Event, verbose bool) string {
 // progressText puts a report into one short line.
 func progressText(p stages.Progress) string {
 	var parts []string
-	if p.Text != "" {
-		parts = append(parts, p.Text)
-	}
+	done := ""
 	switch {
 	case p.Unit == "bytes" && p.Total > 0:
-		parts = append(parts, fmt.Sprintf("%.0f/%.0f MB", float64(p.Done)/1e6, float64(p.Total)/1e6))
+		done = fmt.Sprintf("%.0f of %.0f MB", float64(p.Done)/1e6, float64(p.Total)/1e6)
+	case p.Unit == "bytes":
+		done = fmt.Sprintf("%.0f MB", float64(p.Done)/1e6)
+	case p.Unit == "steps" && p.Total > 0:
+		done = fmt.Sprintf("step %d of %d", p.Done, p.Total)
 	case p.Total > 0:
-		parts = append(parts, fmt.Sprintf("%d/%d %s", p.Done, p.Total, p.Unit))
+		done = fmt.Sprintf("%d of %d %s", p.Done, p.Total, p.Unit)
 	case p.Done > 0:
-		parts = append(parts, fmt.Sprintf("%d %s", p.Done, p.Unit))
+		done = fmt.Sprintf("%d %s", p.Done, p.Unit)
+	}
+	switch {
+	case p.Text == "" || done == "":
+		parts = append(parts, p.Text+done)
+	case p.Unit == "bytes" || p.Unit == "programs": // the text is what is done to them
+		parts = append(parts, p.Text+" "+done)
+	default:
+		parts = append(parts, p.Text, done)
 	}
 	if p.Rate > 0 {
-		unit := "rows"
-		if p.Unit == "bytes" {
-			unit = "bytes"
-		}
-		parts = append(parts, fmt.Sprintf("%.1f %s/s", p.Rate, unit))
+		parts = append(parts, fmt.Sprintf("%.1f rows/s", p.Rate))
 	}
 	if p.Loss != 0 {
 		parts = append(parts, fmt.Sprintf("loss %.4f", p.Loss))
 	}
 	if p.Left > 0 {
-		parts = append(parts, p.Left.Round(time.Second).String()+" left")
+		parts = append(parts, estimate.About(p.Left)+" left")
 	}
 	return strings.Join(parts, ", ")
 }

@@ -3,29 +3,25 @@ package progress
 import (
 	"context"
 	"fmt"
-	"maps"
-	"slices"
 	"sync"
 	"time"
 
 	"github.com/sprint-ml/sprint/jobs/runs"
-	"github.com/sprint-ml/sprint/stages"
 )
 
-// plainView writes a line per change and a heartbeat for what takes long.
+// plainView writes a line per change, and a heartbeat of each stage that takes long.
 type plainView struct {
 	summary
-	mu    sync.Mutex
-	last  map[string]stages.Progress
-	wrote time.Time
-	stop  func()
+	mu   sync.Mutex
+	live live
+	stop func()
 }
 
-// heartbeat is the longest silence of the plain view.
-const heartbeat = 15 * time.Second
+// heartbeat is the longest silence of the plain view about a stage at work.
+const heartbeat = 30 * time.Second
 
 func newPlain(o Options) *plainView {
-	v := &plainView{summary: summary{o}, last: map[string]stages.Progress{}, wrote: time.Now()}
+	v := &plainView{summary: summary{o}, live: live{graph: o.Graph, parallel: o.Parallel}}
 	v.stop = every(time.Second, v.beat)
 	return v
 }
@@ -33,33 +29,34 @@ func newPlain(o Options) *plainView {
 func (v *plainView) beat() {
 	v.mu.Lock()
 	defer v.mu.Unlock()
-	if v.Quiet || time.Since(v.wrote) < heartbeat {
+	if v.Quiet {
 		return
 	}
-	for _, name := range slices.Sorted(maps.Keys(v.last)) {
-		fmt.Fprintf(v.Err, "%-10s %s\n", name, progressText(v.last[name]))
+	for _, s := range v.live.stages {
+		if time.Since(s.told) >= heartbeat {
+			fmt.Fprintln(v.Err, s)
+			s.told = time.Now()
+		}
 	}
-	v.wrote = time.Now()
 }
 
 func (v *plainView) Observe(e runs.Event) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
-	switch e.Type {
-	case runs.EventProgress:
-		v.last[e.Stage] = *e.Progress
-		return
-	case runs.EventState:
-		if e.State.Final() {
-			delete(v.last, e.Stage)
-		}
-	}
+	v.live.observe(e)
 	if v.Quiet && e.Type != runs.EventStop && (e.Type != runs.EventState || e.State.Done() || !e.State.Final()) {
 		return
 	}
-	if line := v.line(e); line != "" {
-		fmt.Fprintln(v.Err, line)
-		v.wrote = time.Now()
+	line := v.line(e)
+	if line == "" {
+		return
+	}
+	if text := v.live.overall(); text != "" && e.Type == runs.EventState && *e.State == runs.Running {
+		line += "; " + text
+	}
+	fmt.Fprintln(v.Err, line)
+	if s := v.live.stage(e.Stage); s != nil {
+		s.told = time.Now()
 	}
 }
 

@@ -44,6 +44,8 @@ type Options struct {
 	Log             *slog.Logger
 	Store           *storage.Store
 	Graph           *graph.Graph
+	// Parallel is how many stages may run at once.
+	Parallel int
 	// StoreFlag is what --store must say in what is typed next; empty if the store is
 	// found without it.
 	StoreFlag string

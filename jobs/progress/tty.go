@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"io"
-	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -15,19 +14,18 @@ import (
 	"golang.org/x/term"
 )
 
-// ttyView keeps one live line per running stage at the bottom of the terminal.
+// ttyView keeps one live line per stage at work at the bottom of the terminal, and one
+// of the run.
 type ttyView struct {
 	summary
 	out   io.Writer
 	width func() int
 	color bool
 
-	mu      sync.Mutex
-	running []string
-	text    map[string]string
-	began   map[string]time.Time
-	drawn   int
-	stop    func()
+	mu    sync.Mutex
+	live  live
+	drawn int
+	stop  func()
 }
 
 // paints are the colours of states, as terminals number them.
@@ -36,7 +34,7 @@ var paints = map[runs.State]string{
 }
 
 func newTTY(o Options) *ttyView {
-	v := &ttyView{summary: summary{o}, out: o.Err.Out, color: o.Getenv("NO_COLOR") == "", text: map[string]string{}, began: map[string]time.Time{}}
+	v := &ttyView{summary: summary{o}, live: live{graph: o.Graph, parallel: o.Parallel}, out: o.Err.Out, color: o.Getenv("NO_COLOR") == ""}
 	v.width = func() int {
 		if f := sanitize.Terminal(o.Err.Out); f != nil {
 			if w, _, err := term.GetSize(int(f.Fd())); err == nil && w > 20 {
@@ -56,30 +54,17 @@ func newTTY(o Options) *ttyView {
 func (v *ttyView) Observe(e runs.Event) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
-	switch e.Type {
-	case runs.EventProgress:
-		v.text[e.Stage] = sanitize.Text(progressText(*e.Progress))
+	v.live.observe(e)
+	switch {
+	case e.Type == runs.EventProgress:
 		return // the ticker draws
-	case runs.EventState:
-		switch {
-		case *e.State == runs.Running || *e.State == runs.Waiting:
-			v.drop(e.Stage)
-			v.running = append(v.running, e.Stage)
-			v.text[e.Stage] = sanitize.Text(e.Reason)
-			v.began[e.Stage] = time.Now()
-			v.draw("")
-			return
-		case e.State.Final():
-			v.drop(e.Stage)
-		}
+	case e.Type == runs.EventState && (*e.State == runs.Running || *e.State == runs.Waiting):
+		v.draw("")
+		return
 	}
 	if line := v.line(e); line != "" {
 		v.draw(v.paint(e, sanitize.Text(line)) + "\n")
 	}
-}
-
-func (v *ttyView) drop(stage string) {
-	v.running = slices.DeleteFunc(v.running, func(s string) bool { return s == stage })
 }
 
 // paint colours a line by what it says.
@@ -102,11 +87,17 @@ func (v *ttyView) draw(above string) {
 	}
 	b.WriteString(above)
 	width := v.width()
-	for _, s := range v.running {
-		line := fmt.Sprintf("%-10s %4.0fs  %s", s, time.Since(v.began[s]).Seconds(), v.text[s])
-		b.WriteString(cut(strings.ReplaceAll(line, "\n", " "), width-1) + "\n")
+	lines := make([]string, len(v.live.stages))
+	for i, s := range v.live.stages {
+		lines[i] = s.String()
 	}
-	v.drawn = len(v.running)
+	if text := v.live.overall(); text != "" && len(lines) > 0 {
+		lines = append(lines, text)
+	}
+	for _, line := range lines {
+		b.WriteString(cut(strings.ReplaceAll(sanitize.Text(line), "\n", " "), width-1) + "\n")
+	}
+	v.drawn = len(lines)
 	if b.Len() > 0 {
 		_, _ = io.WriteString(v.out, b.String())
 	}
@@ -125,7 +116,7 @@ func (v *ttyView) Close() {
 	v.stop()
 	v.mu.Lock()
 	defer v.mu.Unlock()
-	v.running = nil
+	v.live.stages = nil
 	v.draw("")
 }
 

@@ -83,7 +83,11 @@ type Event struct {
 	Notable  bool             `json:"-"` // of EventLog: shown to everybody who watches
 	Note     string           `json:"-"` // of EventNote: the name of the fact
 	Progress *stages.Progress `json:"progress,omitempty"`
-	Result   *Result          `json:"-"` // set on EventResult
+	// Estimates are the seconds that stages will take, by what earlier work in the store
+	// took: of all when a run begins, of the one that begins to run. Those that do not run
+	// have 0, those of which nothing is known are left out.
+	Estimates map[string]float64 `json:"estimates,omitempty"`
+	Result    *Result            `json:"-"` // set on EventResult
 }
 
 // Result is the end of a run: the content of result.json and the last line of

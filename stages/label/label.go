@@ -65,6 +65,7 @@ rules that never fire.`,
 		},
 		Inputs:  func(any) []stages.Input { return []stages.Input{{Name: "articles"}} },
 		Outputs: func(any) []stages.Output { return []stages.Output{{Name: "labelled"}, {Name: "label_report"}} },
+		Effort:  func(any) (string, float64) { return "articles", 1 },
 		Options: func() any { return new(Options) },
 		New: func(options any, env stages.Env) stages.Stage {
 			return &stage{o: options.(*Options), env: env, pause: firstPause}

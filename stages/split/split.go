@@ -38,6 +38,7 @@ examples; pairs that are half alike and more are kept and listed there.`,
 		Outputs: func(any) []stages.Output {
 			return []stages.Output{{Name: "train"}, {Name: "val"}, {Name: "test"}, {Name: "split_report"}}
 		},
+		Effort:  func(any) (string, float64) { return "labelled", 1 },
 		Options: func() any { return new(Options) },
 		New:     func(options any, env stages.Env) stages.Stage { return &stage{o: options.(*Options), env: env} },
 	}

@@ -48,6 +48,7 @@ rules' words hidden, in the shares of rows on which a rule fires and of others.`
 		Outputs: func(any) []stages.Output {
 			return []stages.Output{{Name: "model"}, {Name: "history"}, {Name: "curve"}, {Name: "thresholds"}, {Name: "calibration"}}
 		},
+		Effort:   func(options any) (string, float64) { return "train", float64(options.(*Options).Epochs) },
 		Options:  func() any { return new(Options) },
 		New:      func(options any, env stages.Env) stages.Stage { return &stage{o: options.(*Options), env: env} },
 		Isolated: stages.Always,

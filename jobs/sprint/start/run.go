@@ -147,7 +147,7 @@ func runPlan(ctx context.Context, a *app.App, cmd *cobra.Command, path string, f
 		return nil, err
 	}
 	view := progress.New(c.Config.Output, progress.Options{
-		Out: a.Stdout, Err: a.Stderr, Getenv: a.Getenv, Verbose: a.Verbose, Quiet: a.Quiet, Full: a.Full, KeepGoing: c.Config.KeepGoing, Log: a.Log(), Store: c.Store, Graph: c.Graph, StoreFlag: a.StoreFlag(),
+		Out: a.Stdout, Err: a.Stderr, Getenv: a.Getenv, Verbose: a.Verbose, Quiet: a.Quiet, Full: a.Full, KeepGoing: c.Config.KeepGoing, Log: a.Log(), Store: c.Store, Graph: c.Graph, Parallel: c.Config.Parallel, StoreFlag: a.StoreFlag(),
 	})
 	local := local.New(all.All(), c.Store, program, workerEnviron(a.Env, c), a.Secret)
 	local.Abort, local.WorkerFlags = a.Ending.Aborted(), workerFlags(c.Config)
