@@ -30,6 +30,10 @@ type Text struct{ IDs, Types []int32 }
 // Predictor answers for a model on a device. It is safe for concurrent use; calls run one
 // after the other.
 type Predictor struct {
+	// Answered, if not nil, is told after each batch how many texts it had. Set it before
+	// the first Predict; it must not call back.
+	Answered func(texts int)
+
 	mu  sync.Mutex
 	net *network
 }
@@ -70,6 +74,9 @@ func (p *Predictor) Predict(ctx context.Context, texts []Text) ([]Prediction, er
 			for r, i := range at {
 				out[i] = p.net.model.Spec.prediction(scores[r*n : (r+1)*n])
 				out[i].Tags = slices.Clone(tags[r*k : (r+1)*k])
+			}
+			if p.Answered != nil {
+				p.Answered(len(at))
 			}
 		})
 	})

@@ -37,7 +37,7 @@ func announce(env stages.Env) func(string) {
 
 func fetchProgress(env stages.Env) func(done, total int64) {
 	return func(done, total int64) {
-		env.Progress(stages.Progress{Done: done, Total: total, Unit: "bytes", Text: "fetching"})
+		env.Progress(stages.Progress{Done: done, Total: total, Unit: "bytes", Text: "downloading"})
 	}
 }
 

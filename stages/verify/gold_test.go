@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -82,6 +83,7 @@ func TestCalibratedGoldIsNotScored(t *testing.T) {
 		if err := json.Unmarshal(r.File(t, "metrics"), &m); err != nil {
 			t.Fatal(err)
 		}
+		checkProgress(t, r.Progress, int64(m.Gold.Rows))
 		for _, g := range c.Gold {
 			if with && bytes.Contains(r.File(t, "predictions"), []byte(g.Title)) {
 				t.Errorf("%q was fitted on and is scored", g.Title)
@@ -94,5 +96,19 @@ func TestCalibratedGoldIsNotScored(t *testing.T) {
 	}
 	if n := measure(true).Gold.Rows; n != 80-len(c.Gold) {
 		t.Errorf("%d rows are scored of 80, %d were fitted on", n, len(c.Gold))
+	}
+}
+
+// checkProgress wants the rows of a set to be told of batch by batch, from none to all.
+func checkProgress(t *testing.T, all []stages.Progress, total int64) {
+	t.Helper()
+	var done []int64
+	for _, p := range all {
+		if p.Text == "gold" && p.Total == total {
+			done = append(done, p.Done)
+		}
+	}
+	if len(done) < 3 || done[0] != 0 || done[1] >= total || done[len(done)-1] != total || !slices.IsSorted(done) {
+		t.Errorf("of %d gold rows it was told that %v are answered", total, done)
 	}
 }

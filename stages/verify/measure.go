@@ -75,6 +75,23 @@ type measurer struct {
 	thresholds []float64
 	matcher    *keywords.Matcher
 	majority   metrics.Answer
+	// progress is told how many rows the model has answered, answering which and how many.
+	progress  func(stages.Progress)
+	answering stages.Progress
+}
+
+// begin says what the model answers next.
+func (m *measurer) begin(set string, rows int) {
+	m.answering = stages.Progress{Text: set, Unit: "rows", Total: int64(rows)}
+	m.progress(m.answering)
+}
+
+// answered counts rows that the model has answered.
+func (m *measurer) answered(rows int) {
+	m.answering.Done += int64(rows)
+	if m.answering.Done <= m.answering.Total { // what is asked after that is a few rows again
+		m.progress(m.answering)
+	}
 }
 
 // answerAll lets every classifier answer on a set.
@@ -103,10 +120,12 @@ func (m *measurer) answerAll(ctx context.Context, s *evaluationSet) error {
 			hidden[i] = classify.Text{Title: dataset.Mask(x.Title, 0, res.Fired), Description: dataset.Mask(x.Description, 1, res.Fired)}
 		}
 	}
+	m.begin(s.name, len(s.texts))
 	var err error
 	if s.scores, s.sure, s.answers[byModel], err = m.predict(ctx, s.texts); err != nil {
 		return fmt.Errorf("%s: %w", s.name, err)
 	}
+	m.begin(s.name+" with the rules' words hidden", len(hidden))
 	_, _, s.answers[byMasked], err = m.predict(ctx, hidden)
 	return err
 }

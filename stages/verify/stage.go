@@ -57,6 +57,7 @@ Checks, with the limit of those that need none:
 		Outputs: func(any) []stages.Output {
 			return []stages.Output{{Name: "metrics"}, {Name: "checks"}, {Name: "predictions"}, {Name: "timings", Volatile: true}}
 		},
+		Effort:   func(any) (string, float64) { return "test", 1 },
 		Options:  func() any { return new(Options) },
 		New:      func(options any, env stages.Env) stages.Stage { return &stage{o: options.(*Options), env: env} },
 		Isolated: stages.Always,
@@ -118,13 +119,13 @@ func (s *stage) Run(ctx context.Context, in stages.Inputs, out stages.Outputs) e
 		return err
 	}
 	defer model.Close()
-	m.model = model
+	m.model, m.progress = model, s.env.Progress
+	model.Answered = m.answered
 	sets := []*evaluationSet{newEvaluationSet(t, "test", testRows)}
 	if gold != nil {
 		sets = append(sets, newEvaluationSet(t, "gold", gold.Rows))
 	}
 	for _, x := range sets {
-		s.env.Progress(stages.Progress{Text: x.name, Unit: "rows", Total: int64(len(x.rows))})
 		if err := m.answerAll(ctx, x); err != nil {
 			return err
 		}
