@@ -25,7 +25,7 @@ func (g *Graph) CheckFiles(ctx context.Context) (warnings diagnostic.Errors, err
 				list = &warnings
 			}
 			e := g.fileError(node, p)
-			if !slices.ContainsFunc(*list, func(o *diagnostic.Error) bool { return o.Pos == e.Pos && o.Message == e.Message }) {
+			if !slices.ContainsFunc(*list, func(o *diagnostic.Error) bool { return (o.Pos == e.Pos || p.File == "") && o.Message == e.Message }) {
 				*list = append(*list, e)
 			}
 		}

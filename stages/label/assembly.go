@@ -148,6 +148,7 @@ func (b *assembly) finish(abstain bool) {
 			}
 		}
 		row.Labels, row.LabelSource, row.Conflicts = b.labels[i], provenance(b.t, b.by[i]), nil
+		row.Label = "" // a source read it
 		for c, clash := range b.conflicts[i] {
 			if clash {
 				row.Conflicts = append(row.Conflicts, b.t.Categories[c].Name)

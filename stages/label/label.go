@@ -43,7 +43,10 @@ asked in their order, each for what is still undecided; with combine: vote all
 are asked and their weights decide. rules: the strongest rule that fires gives
 the score, or where the taxonomy says labels: single its category's share of all hits
 by their weight; a row on which none fires is undecided, not negative: nobody looked
-at it. columns: labels that the rows carry. encoder: the category whose description
+at it. columns: labels that the rows carry,
+in a column label, in whose place values and separator say what it means, or in a column
+<category>_score with <category>_tag of each; rows whose cell is empty are left to the next
+source, and none is a row of no category. encoder: the category whose description
 lies nearest, if it is near enough and leads the next. http: what a chat model
 answers; the config names the endpoint (endpoints: {chat: https://host/v1}), paid
 answers stay in the store and are never asked for twice. overlay: a file of corrections, which

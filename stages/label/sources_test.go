@@ -2,6 +2,7 @@ package label
 
 import (
 	"errors"
+	"fmt"
 	"strings"
 	"testing"
 
@@ -176,5 +177,56 @@ func TestCheck(t *testing.T) {
 		if len(o.Check()) != 1 {
 			t.Errorf("%+v: %v", o, o.Check())
 		}
+	}
+}
+
+// TestColumnLabel: rows with a label take it, whole; the others are labelled by rules.
+func TestColumnLabel(t *testing.T) {
+	in := parquet(t, []rows.Row{
+		{ID: "1", Title: "Blaze hits shares", Label: "Money"},
+		{ID: "2", Title: "Shares fall"},
+		{ID: "3", Title: "Fire!", Label: "None"},
+		{ID: "4", Title: "Calm", Label: "Brand, money"},
+	}, nil)
+	o := &Options{Source: []string{"columns", "rules"}, Rules: "taxonomy", Abstain: true, Separator: ",", Values: map[string]string{"brand": "fire/big"}}
+	res, got, report, err := attempt(t, o, in, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for id, want := range map[string]string{"1": "0 1 0 columns", "2": "0 1 0 rules", "3": "0 0 0 columns", "4": "1 1 0 columns"} {
+		l := got[id].Labels
+		if have := fmt.Sprint(l[0].Score, l[1].Score, l[2].Score, " ", got[id].LabelSource); have != want || l[0].Abstain || got[id].Label != "" {
+			t.Errorf("row %s: %s, want %s: %+v", id, have, want, l)
+		}
+	}
+	if got["4"].Labels[0].Tag != "big" || report.Sources["columns"].Rows != 3 || report.Sources["rules"].Rows != 1 {
+		t.Errorf("%+v %+v\n%s", got["4"], report.Sources, res.Log)
+	}
+	o.Source, o.Rules = []string{"columns"}, ""
+	if _, got, _, err = attempt(t, o, in, nil); err != nil || !got["2"].Labels[1].Abstain {
+		t.Errorf("a row without a label: %v %+v", err, got["2"])
+	}
+}
+
+// TestUnknownLabels: labels that mean nothing are refused, counted by what they say.
+func TestUnknownLabels(t *testing.T) {
+	var in []rows.Row
+	for i, label := range []string{"moneys", "moneys", "weather", "fire/bigg", "money", "", "moneys; fire"} {
+		in = append(in, rows.Row{ID: fmt.Sprint(i), Title: fmt.Sprint("title ", i), Label: label})
+	}
+	_, _, _, err := attempt(t, &Options{Source: []string{"columns"}, Abstain: true}, parquet(t, in, nil), nil)
+	var f *stages.Failure
+	want := `the column label of 5 of 7 rows says what the taxonomy does not have: "moneys" is no category (3 rows, did you mean "money"?); category fire has no tag "bigg" (1 rows, did you mean "fire/big"?); "weather" is no category (1 rows)`
+	if !errors.As(err, &f) || f.Code != stages.CodeStage || err.Error() != want || !strings.Contains(f.Hint, `values: {"fire/bigg": fire/big}`) {
+		t.Errorf("%v\n%s", err, f.Hint)
+	}
+}
+
+// TestColumnLabelBesideScores: columns of all categories go before a column label.
+func TestColumnLabelBesideScores(t *testing.T) {
+	in := parquet(t, []rows.Row{{ID: "1", Title: "a", Label: "no such", Labels: []rows.Label{{Score: 1}, {}, {}}}}, []string{"fire", "money", "empty"})
+	res, got, _, err := attempt(t, &Options{Source: []string{"columns"}, Abstain: true}, in, nil)
+	if err != nil || got["1"].Labels[0].Score != 1 || !strings.Contains(res.Log, "column label is not read") {
+		t.Errorf("%v %+v", err, got)
 	}
 }

@@ -176,7 +176,7 @@ func (s *stage) sources(t *taxonomy.Taxonomy, columns []string, b *assembly) (ou
 		case sourceRules:
 			made = newRules(t, &b.voters, weight)
 		case sourceColumns:
-			made, err = newColumns(t, columns, &b.voters, weight)
+			made, err = s.newColumns(t, columns, b, weight)
 		case sourceHTTP:
 			made, err = newHTTP(s, t, b, weight)
 		case sourceEncoder:

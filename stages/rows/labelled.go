@@ -363,6 +363,9 @@ func (f *labelledFile) at(column, cell string, err error) Mistake {
 	var unknown *UnknownLabel
 	if errors.As(err, &unknown) {
 		m.Hint = "the categories are " + brief(f.vocabulary.names) + ", and none; another word for one is told by values: {WORD: CATEGORY}"
+		if unknown.known != nil {
+			m.Hint = "its tags: " + strings.TrimPrefix(strings.Join(unknown.known, ", "), ", ")
+		}
 		if unknown.Meant != "" {
 			m.Hint = fmt.Sprintf("did you mean %q?", unknown.Meant)
 		}

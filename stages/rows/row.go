@@ -5,8 +5,9 @@
 // row.go is the row, what makes two rows one and the table of rows, title.go reads
 // titles as sources write them. layout.go says how a file is written and what its columns
 // mean, survey.go what to write where that is not known, read.go reads any format,
-// builder.go turns a record into a row, columns.go writes rows. gold.go is the gold set
-// that models
+// builder.go turns a record into a row, columns.go writes rows. labelled.go reads what
+// people labelled, in words that vocabulary.go knows; check.go tells its mistakes with
+// their places. gold.go is the gold set that models
 // are measured on, overlay.go the corrections of reviewers. The formats
 // themselves are in text, table and parquet, which know no rows; groups of rows are
 // found in package dedup. No model code is imported.

@@ -89,6 +89,7 @@ type UnknownLabel struct {
 	Meant string
 	// For is the text of LabelForm.Values that stands for it; empty if it is of a file.
 	For    string
+	known  []string // tags; nil if it is about a category
 	reason string
 }
 
@@ -276,7 +277,7 @@ func (v *Vocabulary) tag(category int, text string) (string, *UnknownLabel) {
 // unknownTag is the mistake of a tag that a category does not have.
 func unknownTag(c Category, text string) *UnknownLabel {
 	meant, _ := diagnostic.Nearest(Fold(text), c.Tags)
-	return &UnknownLabel{Value: text, Meant: meant, reason: fmt.Sprintf("category %s has no tag %q", c.Name, text)}
+	return &UnknownLabel{Value: text, Meant: meant, known: c.Tags, reason: fmt.Sprintf("category %s has no tag %q", c.Name, text)}
 }
 
 func (v *Vocabulary) unknown(value, name string) *UnknownLabel {

@@ -1,6 +1,8 @@
 package train
 
 import (
+	"strings"
+
 	"github.com/sprint-ml/sprint/ml/bert"
 	"github.com/sprint-ml/sprint/ml/keywords"
 	"github.com/sprint-ml/sprint/ml/taxonomy"
@@ -33,8 +35,11 @@ func (o *Options) examples(m *bert.Model, t *taxonomy.Taxonomy, set []rows.Row, 
 			tag := t.Categories[c].TagIndex(l.Tag)
 			e.Tag[c] = int32(tag) //nolint:gosec // taxonomies are small
 			score, tagWeight := w.of(c, l, tag)
-			if e.TagWeight[c] = tagWeight; !m.Spec.Single {
-				e.Score[c], e.Weight[c] = float32(l.Score), score
+			hand := o.handWeight(r.DecidedBy(t.Categories[c].Name))
+			if e.TagWeight[c] = tagWeight * hand; !m.Spec.Single {
+				e.Score[c], e.Weight[c] = float32(l.Score), score*hand
+			} else if hand != 1 {
+				e.Weight = scaled(w.choice, hand) // the row is one choice
 			}
 		}
 		if counts {
@@ -49,6 +54,25 @@ func (o *Options) examples(m *bert.Model, t *taxonomy.Taxonomy, set []rows.Row, 
 		o.mask(m, t, texts, out)
 	}
 	return out, kept
+}
+
+// handWeight is the weight of a label by who decided it, as rows.Row.DecidedBy says: what
+// people said counts hand_weight times, alone or in a vote with others.
+func (o *Options) handWeight(source string) float32 {
+	for one := range strings.SplitSeq(source, "+") {
+		if o.HandWeight > 0 && (one == "columns" || one == "overlay") {
+			return float32(o.HandWeight)
+		}
+	}
+	return 1
+}
+
+func scaled(weights []float32, by float32) []float32 {
+	out := make([]float32, len(weights))
+	for i, w := range weights {
+		out[i] = w * by
+	}
+	return out
 }
 
 // mask gives the examples on whose text a rule fires their other reading.

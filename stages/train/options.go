@@ -75,6 +75,7 @@ type Options struct {
 	MaxLength    int      `yaml:"max_length" default:"128" min:"8" max:"512" doc:"tokens of a text at most"`
 	Text         []string `yaml:"text" default:"[title]" enum:"title|description" min:"1" max:"2" doc:"fields that make the text: [title] or [title, description]"`
 	ClassWeights string   `yaml:"class_weights" default:"sqrt" enum:"none|sqrt|balanced" doc:"weight of positives by how rare their category is, and of tags by how rare they are in it"`
+	HandWeight   float64  `yaml:"hand_weight" default:"1" above:"0" max:"100" key:"set" doc:"weight of labels by people, of source columns or an overlay, over that of other labels"`
 	MaskAbstain  bool     `yaml:"mask_abstained" default:"true" doc:"undecided targets do not count; false makes them negative"`
 	MaskRules    float64  `yaml:"mask_rules" default:"0" min:"0" max:"1" doc:"probability that a text is read without the words on which rules fired, drawn anew in every epoch, so that the model learns the others"`
 	MaskRandom   float64  `yaml:"mask_random" default:"0" min:"0" below:"1" doc:"probability of each word to be hidden, drawn anew in every epoch"`

@@ -39,7 +39,10 @@ Figures are precision, recall and F1 per category, macro-F1 over categories with
 at least 8 positives, micro-F1 and tag accuracy, with 95 % intervals from 2000
 resamples of the rows: on the test split, whose labels the rules made, and on a
 gold set labelled by hand, next to what the rules alone and the more frequent
-value reach; gold rows on which train calibrated are left out. A gain is resampled on the same rows for both (paired). Where the taxonomy says
+value reach; gold rows on which train calibrated are left out. A gold
+set has a title and labels by hand: in a column label (sports, or crime/theft with its tag,
+several joined by separator; empty or none is of no category), or in a 0/1 column of each
+category, or <category>_score, with <category>_tag. A gain is resampled on the same rows for both (paired). Where the taxonomy says
 labels: single, every classifier answers one category a row: the likeliest, by rules the
 one with the most weight behind it, then of the strongest rule, then the first of the
 taxonomy; the figures have accuracy and what is taken for what too. A failed check
