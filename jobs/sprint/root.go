@@ -98,6 +98,9 @@ options and inputs did not change is cached.
 	root.AddCommand(help)
 	root.SetVersionTemplate("sprint {{.Version}}\n")
 	group(root)
+	if len(a.Args) > 0 && strings.HasPrefix(a.Args[0], cobra.ShellCompRequestCmd) { // no other call needs them
+		completer{a}.add(root)
+	}
 	return root
 }
 

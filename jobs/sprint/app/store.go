@@ -58,8 +58,8 @@ func (a *App) OpenStore(ctx context.Context, c *config.Config) (*storage.Store, 
 func (a *App) checkRegion(store string) error {
 	rest, isS3 := strings.CutPrefix(store, "s3://")
 	_, query, _ := strings.Cut(rest, "?")
-	values, err := url.ParseQuery(query)
-	if !isS3 || err != nil || values.Has("region") || values.Has("profile") {
+	values, _ := url.ParseQuery(query) // what is wrong with it the opening tells
+	if !isS3 || values.Has("region") || values.Has("profile") {
 		return nil
 	}
 	for _, name := range []string{"AWS_REGION", "AWS_DEFAULT_REGION", "AWS_PROFILE"} {
