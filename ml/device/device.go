@@ -116,6 +116,15 @@ func (d *Device) Programs() xla.Programs {
 	return d.client.Programs()
 }
 
+// OnCompile names who is told before each program that is compiled because it was not kept,
+// and whether it will be kept; nil is nobody. The Go backend compiles nothing. told must
+// not build programs.
+func (d *Device) OnCompile(told func(kept bool)) {
+	if d.client != nil {
+		d.client.OnCompile(told)
+	}
+}
+
 // Donating is the backend for building programs that write their first n
 // outputs into the buffers of their first n inputs. Those must be donated when
 // the program runs, and buffers belong to Backend as always. On a device that

@@ -63,6 +63,8 @@ func (t *Trainer) Compile(ctx context.Context, report func(done, total int)) err
 		return err
 	}
 	wanted := t.requiredPrograms()
+	t.dev.OnCompile(t.announce(wanted))
+	defer t.dev.OnCompile(nil)
 	for i, p := range wanted {
 		if err := ctx.Err(); err != nil {
 			return err
@@ -75,12 +77,36 @@ func (t *Trainer) Compile(ctx context.Context, report func(done, total int)) err
 	return nil
 }
 
-func (t *Trainer) build(p program) error {
+// announce tells OnCompile, once, before the first of the programs is compiled: those
+// before it were loaded. More of the others may be there too; that is seen only later.
+func (t *Trainer) announce(wanted []program) func(kept bool) {
+	told := t.OnCompile == nil
+	return func(kept bool) {
+		if told {
+			return
+		}
+		told = true
+		var does []string
+		for _, p := range wanted {
+			if !t.ready[p] {
+				does = append(does, p.does)
+			}
+		}
+		t.OnCompile(does, kept)
+	}
+}
+
+func (t *Trainer) build(p program) (err error) {
 	if t.programs[p] != nil {
 		return nil
 	}
-	began := time.Now()
-	defer func() { t.CompileTime += time.Since(began) }()
+	began, before := time.Now(), t.dev.Programs().Compiled
+	defer func() {
+		t.CompileTime += time.Since(began)
+		if t.ready[p] = err == nil; t.dev.Programs().Compiled > before {
+			t.Compiled[p.does] = append(t.Compiled[p.does], time.Since(began))
+		}
+	}()
 	t.built++
 	return device.Guard(fmt.Sprintf("compile for %d rows of %d tokens", p.shape.Rows, p.shape.Length), func() error {
 		n := len(t.trainable)
@@ -126,6 +152,7 @@ func (t *Trainer) freePrograms() {
 	for key, g := range t.programs {
 		g.Finalize()
 		delete(t.programs, key)
+		delete(t.ready, key)
 	}
 	finalize(t.gradients)
 	t.gradients = nil

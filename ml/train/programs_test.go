@@ -62,3 +62,34 @@ func TestLoadedProgramsTrainAlike(t *testing.T) {
 		}
 	}
 }
+
+// TestOnCompile: who watches is told once, before the first program is compiled, of all
+// that are not there; of those that were kept it is not.
+func TestOnCompile(t *testing.T) {
+	e, dir := tiny(t), filepath.Join(t.TempDir(), "programs")
+	for _, warm := range []bool{false, true} {
+		tr, err := New(model(t, e, bert.Mean), keeping(t, dir), rows(64, 1), rows(16, 2), options())
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer tr.Close()
+		var told [][]string
+		tr.OnCompile = func(does []string, kept bool) {
+			if built, _ := tr.Programs(); !kept || built != 1 {
+				t.Errorf("told with %d programs built, kept %v", built, kept)
+			}
+			told = append(told, does)
+		}
+		if err := tr.Compile(t.Context(), func(int, int) {}); err != nil {
+			t.Fatal(err)
+		}
+		all, _ := tr.Programs()
+		compiled := 0
+		for _, took := range tr.Compiled {
+			compiled += len(took)
+		}
+		if warm && (len(told) != 0 || compiled != 0) || !warm && (len(told) != 1 || len(told[0]) != all || compiled != all) {
+			t.Errorf("warm %v: told of %v, %d compiled of %d", warm, told, compiled, all)
+		}
+	}
+}

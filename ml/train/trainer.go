@@ -75,6 +75,7 @@ type Trainer struct {
 	shapes       []Shape // of those steps, by bucket
 	cache        *frozenCache
 	programs     map[program]*Graph
+	ready        map[program]bool // those whose code is there
 
 	perEpoch int
 	total    int
@@ -88,13 +89,18 @@ type Trainer struct {
 	Tokens, Padded int64
 	// CompileTime is the time spent on building programs, loading included.
 	CompileTime time.Duration
-	built       int
-	loaded      int // of other fits on the device
+	// Compiled is how long each program took that was compiled, by what it does.
+	Compiled map[string][]time.Duration
+	// OnCompile, if not nil, is told before programs are compiled because they were not
+	// kept: what those do that are not there yet, and whether they will be kept.
+	OnCompile func(does []string, kept bool)
+	built     int
+	loaded    int // of other fits on the device
 }
 
 // New prepares a fit of model, which it changes only in Export.
 func New(model *bert.Model, dev *device.Device, train, val []Example, o Options) (*Trainer, error) {
-	t := &Trainer{o: o, dev: dev, model: model, train: train, val: val, data: digest(train, val), programs: map[program]*Graph{}, loaded: dev.Programs().Loaded}
+	t := &Trainer{o: o, dev: dev, model: model, train: train, val: val, data: digest(train, val), programs: map[program]*Graph{}, ready: map[program]bool{}, Compiled: map[string][]time.Duration{}, loaded: dev.Programs().Loaded}
 	t.packing = newPacking(lengths(train), lengths(val), o)
 	t.accumulate(max(o.Accumulate, 1))
 	t.perEpoch = len(t.packing.epoch(t.epochRandom(0)))

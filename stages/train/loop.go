@@ -39,7 +39,10 @@ type loop struct {
 	savedAt   time.Time
 	savedStep int // step of the last checkpoint
 	losses    sparkline
-	meanLoss  float64 // of the last losses, the later the heavier
+	missing   bool // programs are compiled that were not kept
+	// compileModel is what the time to compile a program depends on, beside the device.
+	compileModel string
+	meanLoss     float64 // of the last losses, the later the heavier
 }
 
 // A fit whose mean loss is diverged times that before the first step will not

@@ -62,12 +62,16 @@ func (l *loop) prepare(ctx context.Context) error {
 	return err
 }
 
-func (l *loop) compiling(done, total int) {
-	l.env.Progress(stages.Progress{Done: int64(done), Total: int64(total), Unit: "programs", Text: "compiling"})
+func (l *loop) reportPrograms(done, total int) {
+	text := "loading"
+	if l.missing {
+		text = "compiling"
+	}
+	l.env.Progress(stages.Progress{Done: int64(done), Total: int64(total), Unit: "programs", Text: text})
 }
 
 func (l *loop) compile(ctx context.Context) error {
-	err := l.trainer.Compile(ctx, l.compiling)
+	err := l.trainer.Compile(ctx, l.reportPrograms)
 	l.compiled()
 	return err
 }
@@ -76,6 +80,7 @@ func (l *loop) compiled() {
 	all, loaded := l.trainer.Programs()
 	seconds := math.Round(l.trainer.CompileTime.Seconds()*10) / 10
 	l.env.Log.Info("compiled", "shapes", fmt.Sprint(l.trainer.Shapes()), "programs", all, "from_cache", loaded, "seconds", seconds)
+	l.keepCompileTimes()
 	l.env.Note("programs", map[string]any{"all": all, "from_cache": loaded, "seconds": seconds})
 }
 
@@ -83,7 +88,7 @@ func (l *loop) compiled() {
 // and leaves a spoiled state. The loss before the first step is kept.
 func (l *loop) warmUp(ctx context.Context, start string) (epoch, validation time.Duration, err error) {
 	for {
-		epoch, validation, first, err := l.trainer.WarmUp(ctx, l.compiling)
+		epoch, validation, first, err := l.trainer.WarmUp(ctx, l.reportPrograms)
 		if full, ok := errors.AsType[*device.OutOfMemoryError](err); ok {
 			if err := l.reduceBatch(full); err != nil {
 				return 0, 0, err

@@ -66,6 +66,8 @@ func (s *stage) Run(ctx context.Context, in stages.Inputs, out stages.Outputs) e
 	}
 	defer l.trainer.Close()
 	l.started = began
+	c := model.Spec.Encoder
+	l.trainer.OnCompile, l.compileModel = l.announceCompile, fmt.Sprintf("%dx%d", c.NumHiddenLayers, c.HiddenSize)
 	if dev.Name == device.Go {
 		s.env.Note("estimate", estimate(l.trainer, model))
 	}

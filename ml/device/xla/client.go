@@ -48,6 +48,11 @@ type Client struct {
 // Programs counts what was compiled and what was loaded until now.
 func (c *Client) Programs() Programs { return c.programs.counted() }
 
+// OnCompile names who is told before each program that is compiled because it was not kept,
+// and whether it will be kept; nil is nobody. It is called in the middle of building a
+// program and must not build one.
+func (c *Client) OnCompile(told func(kept bool)) { c.programs.onCompile(told) }
+
 // Donating is the backend for building programs that write their first n outputs into the
 // buffers of their first n inputs; see device.Device.
 func (c *Client) Donating(n int) compute.Backend { return donating(c.Backend, n) }

@@ -174,6 +174,7 @@ func sprintCompile(n C.int, a unsafe.Pointer) unsafe.Pointer {
 		}
 		p.drop(key, err)
 	}
+	p.tellCompiling()
 	if e := C.pjrtCall(in.table, C.pjrtClientCompile, a); e != nil {
 		return e
 	}

@@ -51,9 +51,10 @@ type programCache struct {
 	key          programKey
 	forgetClient func() // takes the client out of the interposer's table
 
-	mu     sync.Mutex
-	reason error // why nothing is kept
-	counts Programs
+	mu        sync.Mutex
+	reason    error // why nothing is kept
+	counts    Programs
+	compiling func(kept bool) // told before each program that is compiled; nil is nobody
 }
 
 // programKey is all but the program itself that its compilation depends on.
@@ -107,6 +108,23 @@ func (p *programCache) enabled() bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	return p.reason == nil
+}
+
+// onCompile names who is told before each program that is compiled.
+func (p *programCache) onCompile(told func(kept bool)) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.compiling = told
+}
+
+// tellCompiling tells that a program is compiled now.
+func (p *programCache) tellCompiling() {
+	p.mu.Lock()
+	told, kept := p.compiling, p.reason == nil
+	p.mu.Unlock()
+	if told != nil {
+		told(kept)
+	}
 }
 
 // count adds one to one of the counts.
