@@ -167,6 +167,26 @@ type FileProblem struct {
 	Warning bool
 }
 
+// Prober is implemented by options structs whose stage takes something from outside the
+// store. Probe asks each source for as little as tells whether it is there, with the
+// manners of the stage itself, and keeps nothing. It may use the network, unless look
+// says that it is offline.
+type Prober interface {
+	Probe(ctx context.Context, look Lookup) []Probed
+}
+
+// Probed is what came of trying a source.
+type Probed struct {
+	// Source is what was tried, without secrets: a file, a URL, the name of a service.
+	Source string
+	// Found is what it answered.
+	Found string
+	// Untried says why it was not asked; empty if it was.
+	Untried string
+	// Err is why the stage would fail there; a Failure's Hint says what to do.
+	Err error
+}
+
 // External is the resolved outside world of one stage.
 type External map[string]any
 

@@ -32,7 +32,7 @@ func TestUsage(t *testing.T) {
 		"runs pin":         "sprint runs pin needs RUN\n       usage: sprint runs pin RUN",
 		"promote a":        "takes NAME VERSION ALIAS",
 		"run a b":          "takes [PLAN]",
-		"doctor now":       `takes no "now"`,
+		"version now":      `takes no "now"`,
 		"run --stor x":     "did you mean --store?",
 		"run --keep":       "did you mean --keep-going?",
 		"run --nothing":    "`sprint run --help` lists the flags",

@@ -39,6 +39,7 @@ stages:
 		"encoder":             {files: map[string]string{"plan.yaml": encoder, "tell.py": "", "end": ""}, args: []string{"run"}, code: 4, says: "AWS_SECRET_ACCESS_KEY"},
 		"hub":                 {files: map[string]string{"plan.yaml": strings.Replace(canaryPlan, "%s", "org/model", 1), "tell.py": "", "end": ""}, env: []string{"HF_ENDPOINT=https://me:hunter2@127.0.0.1:1"}, args: []string{"run"}, code: 4, says: "HF_TOKEN"},
 		"file":                {args: []string{"run", "--set", "fetch.files.paths=[s3://KEY:hunter2@bucket/rows.jsonl]"}, code: 4, says: "AWS_SECRET_ACCESS_KEY"},
+		"file to doctor":      {args: []string{"doctor", "plan.yaml", "--set", "fetch.files.paths=[s3://KEY:hunter2@bucket/rows.jsonl]"}, code: 4, says: "AWS_SECRET_ACCESS_KEY"},
 		"file elsewhere":      {args: []string{"run", "--set", "fetch.files.paths=[https://me:hunter2@host/rows.jsonl]"}, code: 4, says: "unknown scheme"},
 		"model":               {args: []string{"classify", "--model", "s3://KEY:hunter2@bucket/models/x/1", "text"}, code: 4, says: "AWS_SECRET_ACCESS_KEY"},
 		"worker":              {args: []string{"worker", "--store", "s3://KEY:hunter2@bucket", "--run", "r", "--stage", "s"}, code: 4, says: "AWS_SECRET_ACCESS_KEY"},

@@ -5,7 +5,7 @@
 // Options.Source and a case in stage.Run. Rows go through collector.go one by one, and
 // wait on disk (spool.go) for the end. gdelt_collect.go asks window by window, through a
 // client with GDELT's manners (gdelt_client.go, pacer.go), and keeps every page
-// (gdelt_pages.go).
+// (gdelt_pages.go). probe.go tries a source before a run.
 package fetch
 
 import (

@@ -74,6 +74,12 @@ func newClient(env stages.Env, clock *pacer) *client {
 	return c
 }
 
+// once makes the client ask a single time.
+func (c *client) once() {
+	c.http.RetryMax = 0
+	c.http.CheckRetry = func(_ context.Context, _ *http.Response, err error) (bool, error) { return false, err }
+}
+
 // sameServer follows a few redirects at the server that was asked, or from there to its
 // TLS: none to another host or port, and none out of TLS.
 func sameServer(req *http.Request, via []*http.Request) error {

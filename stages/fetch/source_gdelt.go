@@ -75,25 +75,34 @@ func (g *GDELT) query() string {
 
 // resolve turns since, days and until into two closed times.
 func (g *GDELT) resolve(lookup stages.Lookup) (stages.External, error) {
-	until, err := time.Parse(day, g.Until)
+	since, until, err := g.closed(lookup.Now())
+	if err != nil {
+		return nil, err
+	}
+	return stages.External{"since": since.Format(gdeltTime), "until": until.Format(gdeltTime)}, nil
+}
+
+// closed returns the times that are asked for, of which none is open at now.
+func (g *GDELT) closed(now time.Time) (since, until time.Time, err error) {
+	until, err = time.Parse(day, g.Until)
 	switch {
 	case g.Until == "now":
-		until = lookup.Now().UTC().Truncate(g.Window)
+		until = now.UTC().Truncate(g.Window)
 	case err != nil:
-		return nil, err
-	case until.After(lookup.Now()):
-		return nil, stages.Fail(stages.CodePlan, "use a day in the past, or now", "gdelt.until %s lies in the future: a window that is still open gives other rows tomorrow", g.Until)
+		return since, until, err
+	case until.After(now):
+		return since, until, stages.Fail(stages.CodePlan, "use a day in the past, or now", "gdelt.until %s lies in the future: a window that is still open gives other rows tomorrow", g.Until)
 	}
-	since, err := time.Parse(day, g.Since)
+	since, err = time.Parse(day, g.Since)
 	if g.Since == "" {
 		since = until.AddDate(0, 0, -g.Days)
 	} else if err != nil {
-		return nil, err
+		return since, until, err
 	}
 	if !since.Before(until) {
-		return nil, stages.Fail(stages.CodePlan, "choose an earlier day", "gdelt.since %s is not before the last closed window %s", g.Since, until.Format(time.RFC3339))
+		return since, until, stages.Fail(stages.CodePlan, "choose an earlier day", "gdelt.since %s is not before the last closed window %s", g.Since, until.Format(time.RFC3339))
 	}
-	return stages.External{"since": since.Format(gdeltTime), "until": until.Format(gdeltTime)}, nil
+	return since, until, nil
 }
 
 // collectGDELT collects the rows of the source.

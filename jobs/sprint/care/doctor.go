@@ -13,6 +13,7 @@ import (
 
 	"github.com/spf13/cobra"
 	"github.com/sprint-ml/sprint/config"
+	"github.com/sprint-ml/sprint/config/diagnostic"
 	"github.com/sprint-ml/sprint/jobs/commandline"
 	"github.com/sprint-ml/sprint/jobs/executor"
 	"github.com/sprint-ml/sprint/jobs/sprint/app"
@@ -25,16 +26,21 @@ import (
 
 func doctorCommand(a *app.App) *cobra.Command {
 	var install bool
+	var f app.PlanFlags
 	cmd := &cobra.Command{
-		Use: "doctor", Short: "Check devices, memory, disk, store, encoder, plugin and caches; a fix per line", Args: cobra.NoArgs,
-		Long: "Check what a run needs. With --store URL the store's semantics are tried for\nreal; with --install the pinned encoder and the device's plugin are fetched.",
-		RunE: func(cmd *cobra.Command, _ []string) error {
+		Use: "doctor [PLAN]", Short: "Check devices, memory, disk, store, encoder, plugin and caches, and a plan's sources; a fix per line", Args: cobra.MaximumNArgs(1),
+		Long: `Check what a run needs. With --store URL the store's semantics are tried for
+real; with --install the pinned encoder and the device's plugin are fetched.
+
+With a PLAN the sources of its rows are tried too: files are opened, objects of a
+store looked up, and GDELT is asked once, in its turn of this machine's requests.`,
+		Example: "  sprint doctor\n  sprint doctor plan.yaml",
+		RunE: func(cmd *cobra.Command, args []string) error {
 			ctx := cmd.Context()
-			cfg, _, err := a.LoadConfig(cmd, "")
-			if err != nil {
+			d := &doctor{a: a}
+			if err := d.read(cmd, args, &f); err != nil {
 				return err
 			}
-			d := &doctor{a: a, cfg: cfg}
 			if install {
 				if err := d.install(ctx); err != nil {
 					return app.Interrupted(ctx, err)
@@ -45,12 +51,16 @@ func doctorCommand(a *app.App) *cobra.Command {
 			d.encoders(ctx)
 			d.caches()
 			d.store(ctx, cmd.Flags().Lookup("store").Changed)
+			if d.plan != nil {
+				d.sources(ctx)
+			}
 			if d.bad > 0 {
 				return app.Exit(stages.CodeEnvironment)
 			}
 			return nil
 		},
 	}
+	f.Add(cmd)
 	a.JSONFlag(cmd, "one JSON object per finding")
 	cmd.Flags().BoolVar(&install, "install", false, "fetch the pinned encoder and the device's plugin")
 	return cmd
@@ -58,9 +68,27 @@ func doctorCommand(a *app.App) *cobra.Command {
 
 // doctor prints one line per thing that a run needs.
 type doctor struct {
-	a   *app.App
-	cfg *config.Config
-	bad int
+	a    *app.App
+	cfg  *config.Config
+	plan *app.Compiled // nil without a plan
+	bad  int
+}
+
+// read reads the config, and the plan if one is named.
+func (d *doctor) read(cmd *cobra.Command, args []string, f *app.PlanFlags) (err error) {
+	if len(args) > 0 {
+		if d.plan, err = d.a.Compile(cmd.Context(), cmd, app.PlanArg(args), f, false); err == nil {
+			d.cfg = d.plan.Config
+		}
+		return err
+	}
+	for _, name := range []string{"set", "values"} {
+		if cmd.Flags().Changed(name) {
+			return &diagnostic.UsageError{Message: "--" + name + " changes a plan, and none is named", Hint: "name it: sprint doctor plan.yaml"}
+		}
+	}
+	d.cfg, _, err = d.a.LoadConfig(cmd, "")
+	return err
 }
 
 func (d *doctor) line(ok bool, what, text, fix string) {
