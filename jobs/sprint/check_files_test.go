@@ -22,11 +22,21 @@ func TestFilesAreLookedAt(t *testing.T) {
 		"good":           {goodPlan, 0, ""},
 		"no file":        {plan("none.jsonl"), 3, "none.jsonl: no such file or directory"},
 		"a folder":       {plan("folder"), 3, "cannot read folder: it is a folder: write folder/*.jsonl"},
-		"nothing fits":   {plan("'*.csv'"), 3, "no file fits the pattern"},
+		"nothing fits":   {plan("'*.tsv'"), 3, "no file fits the pattern"},
+		"other names":    {plan("tickets.csv"), 3, "tickets.csv has the columns id, subject, body and none is called title; say which one is: files: {columns: {title: subject, description: body}}"},
+		"named":          {strings.Replace(plan("tickets.csv"), "paths:", "columns: {title: subject}, delimiter: \",\", paths:", 1), 0, ""},
+		"bad rows":       {plan("bad.csv"), 3, "bad.csv:3: 3 fields, the header has 2; 1 of the 2 rows in the file are of no use"},
+		"bad far away":   {plan("far.csv"), 3, "far.csv:60370: 1 fields, the header has 2; "},
+		"latin-1":        {plan("latin.csv"), 0, "warning: latin.csv: the text is no UTF-8 and is read as Windows-1252 (Latin-1)"},
+		"a workbook":     {plan("book.xlsx"), 3, "book.xlsx is an Excel workbook: in Excel choose Save As, CSV UTF-8"},
+		"no parquet":     {plan("no.parquet"), 3, `no.parquet: bad format: it is no Parquet file: it begins with "titl"`},
 		"unread outputs": {strings.Replace(goodPlan, "  - name: label\n", between, 1), 0, "warning: plan.yaml:6:5: stages.clean: stage clean makes cleaned, which no stage reads\n"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			dir := demo(t, map[string]string{"plan.yaml": c.plan})
+			dir := demo(t, map[string]string{
+				"plan.yaml": c.plan, "tickets.csv": "id,subject,body\n1,a,b\n", "bad.csv": "id,title\n1,a\n1,a,b\n", "book.xlsx": "PK",
+				"far.csv": "id,title\n" + strings.Repeat("123456,a title of some words\n", 60_000) + strings.Repeat("only one field of words\n", 10_000), "latin.csv": "id,title\n1,caf\xe9\n", "no.parquet": "title\n",
+			})
 			if err := os.Mkdir(filepath.Join(dir, "folder"), 0o700); err != nil {
 				t.Fatal(err)
 			}

@@ -134,7 +134,7 @@ func TestBadInput(t *testing.T) {
 		"unknown tag":       {map[string]string{"taxonomy.yaml": strings.Replace(goodTaxonomy, "{words: [fire, blaze]}", "{words: [fire], tag: huge}", 1)}, nil, 3, []string{"taxonomy.yaml:4:", "huge", "big"}},
 		"empty input":       {map[string]string{"rows.jsonl": ""}, nil, 11, []string{"0"}},
 		"nothing labelled":  {map[string]string{"rows.jsonl": strings.NewReplacer("fire", "tree", "shares", "leaves").Replace(goodRows())}, nil, 1, []string{"none of 40 rows got a label"}},
-		"bad rows":          {map[string]string{"rows.jsonl": goodRows() + strings.Repeat(`{"id":"n"}`+"\n", 5)}, nil, 1, []string{"title"}},
+		"bad rows":          {map[string]string{"rows.jsonl": goodRows() + strings.Repeat(`{"id":"n"}`+"\n", 5)}, nil, 3, []string{"rows.jsonl:41: no title"}},
 		"no plan":           {nil, []string{"run", "nothere.yaml"}, 3, []string{"nothere.yaml", "sprint init"}},
 		"unknown flag":      {nil, []string{"run", "--nope"}, 2, []string{"--nope"}},
 		"unknown command":   {nil, []string{"rum"}, 2, []string{"rum"}},

@@ -10,6 +10,7 @@ import (
 
 	"github.com/sprint-ml/sprint/stages"
 	"github.com/sprint-ml/sprint/stages/rows"
+	"github.com/sprint-ml/sprint/stages/rows/text"
 	"github.com/sprint-ml/sprint/storage"
 )
 
@@ -60,7 +61,43 @@ func (f *Files) checkFile(option, path string) []stages.FileProblem {
 	if _, ok := f.format(path); !ok {
 		return problem(formatHint, "%s", rows.NoFormat(path))
 	}
-	return nil
+	file, err := os.Open(storage.LocalPath(path))
+	if err != nil {
+		return problem("give this user the right to read it", "cannot read %s: %v", path, cause(err))
+	}
+	defer file.Close()
+	sample, err := rows.TakeSample(file, info.Size(), f.Layout(path))
+	if err != nil {
+		var failure *stages.Failure
+		if err = rows.Unreadable(stages.CodePlan, wholeHint, path, err); errors.As(err, &failure) {
+			return problem(failure.Hint, "%v", failure)
+		}
+		return problem("", "%v", err)
+	}
+	return f.findings(path, sample)
+}
+
+// findings are what a sample of a file says.
+func (f *Files) findings(path string, s *rows.Sample) []stages.FileProblem {
+	var out []stages.FileProblem
+	looked := "looked at"
+	if s.Whole {
+		looked = "in the file"
+	}
+	if bad := s.Stats.Bad(); bad > 0 {
+		out = append(out, stages.FileProblem{File: path, Line: s.Line, Hint: badRowsHint, Warning: !s.TooBad(f.MaxBadRows),
+			Message: fmt.Sprintf("%s; %d of the %d rows %s are of no use, files.max_bad_rows is %g", s.Problem, bad, s.Stats.Read, looked, f.MaxBadRows)})
+	}
+	warn := func(hint, format string, args ...any) {
+		out = append(out, stages.FileProblem{File: path, Hint: hint, Warning: true, Message: fmt.Sprintf(format, args...)})
+	}
+	if s.Stats.Encoding == text.Windows1252 && (f.Encoding == "" || f.Encoding == text.Auto) {
+		warn("files: {encoding: windows-1252} says so; any other name of an encoding is taken too", "the text is no UTF-8 and is read as Windows-1252 (Latin-1)")
+	}
+	if n := s.Stats.Mended; n > 0 {
+		warn("save the file as UTF-8, or say files.encoding", "%d of the %d rows %s are no UTF-8, and are mended with U+FFFD", n, s.Stats.Read, looked)
+	}
+	return out
 }
 
 // cause is an error of a file without its path, which the message has.

@@ -29,6 +29,8 @@ type Files struct {
 // badRowsHint comes with the first row that is wrong.
 const badRowsHint = "mend that row and those like it; files.max_bad_rows is the share that may be left out"
 
+const wholeHint = "check that the file is whole and that files.format fits"
+
 const formatHint = "set files.format to jsonl, csv or parquet"
 
 func (f *Files) check() []stages.Problem {
@@ -177,7 +179,7 @@ func (s *stage) file(ctx context.Context, path string, c *collector, budget *row
 		return c.add(r, places)
 	})
 	if err != nil {
-		return rows.Unreadable(stages.CodeStage, "check that the file is whole and that files.format fits", path, err)
+		return rows.Unreadable(stages.CodeStage, wholeHint, path, err)
 	}
 	meet(categories)
 	c.stats.Add(stats)

@@ -15,6 +15,14 @@ import (
 // white space. Titles with ordinary spacing pass unchanged, and so does the
 // result of NormalizeTitle.
 func NormalizeTitle(title string) string {
+	if ordinary(title) {
+		return title
+	}
+	return normalizeAny(title)
+}
+
+// normalizeAny is NormalizeTitle of any title, ordinary ones too.
+func normalizeAny(title string) string {
 	title = strings.ToValidUTF8(title, "\uFFFD")
 	title = strings.Map(func(r rune) rune {
 		if unicode.IsControl(r) || r == '\u2028' || r == '\u2029' {
@@ -36,6 +44,41 @@ func NormalizeTitle(title string) string {
 		title = joined
 	}
 	return title
+}
+
+// ordinary reports whether a title is surely as it should be: words of ASCII, Latin letters
+// and usual marks, one blank apart, and no mark that stands alone.
+func ordinary(title string) bool {
+	begin := 0 // of the token
+	for i := 0; i < len(title); {
+		switch c := title[i]; {
+		case c == ' ':
+			if !wordlike(title[begin:i]) {
+				return false
+			}
+			i++
+			begin = i
+		case c > ' ' && c < 0x7f:
+			i++
+		case c >= 0xc3 && c <= 0xc8 && i+1 < len(title) && title[i+1]&0xc0 == 0x80: // À to ȿ
+			i += 2
+		case c == 0xe2 && i+2 < len(title) && title[i+1] == 0x80 && title[i+2] >= 0x93 && title[i+2] <= 0xa6: // – to …
+			i += 3
+		default:
+			return false
+		}
+	}
+	return wordlike(title[begin:])
+}
+
+// wordlike reports whether a token is surely none that joins others: it is not empty, and
+// no mark alone.
+func wordlike(token string) bool {
+	if len(token) == 0 || len(token) > 3 {
+		return len(token) > 0
+	}
+	c := token[0] | 0x20
+	return c >= 'a' && c <= 'z' || token[0] >= '0' && token[0] <= '9'
 }
 
 // genitives are the endings that Swedish sets after a colon: USA:s, tv:n.
