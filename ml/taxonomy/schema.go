@@ -73,7 +73,7 @@ categories:
 // that the parser takes.
 func Schema() map[string]any {
 	s := object(fileFields, "categories")
-	s["$schema"], s["title"] = "https://json-schema.org/draft/2020-12/schema", "sprint taxonomy"
+	s["$schema"], s["title"] = "https://json-schema.org/draft/2020-12/schema", "taxonomy of sprint"
 	return s
 }
 
