@@ -26,16 +26,17 @@ type Options struct {
 	Ref      string
 	Store    string           // URL of the store that names are looked up in
 	Keys     *storage.Keyring // that vouch for what a store says; nil believes it
-	Device   string
-	Cache    string // folder of encoders and plugins
+	Device   string           // auto takes what is there; one that is named must be there
+	Cache    string           // folder of encoders and plugins
 	Offline  bool
 	Strict   bool // refuse to let keywords answer for a model that cannot be loaded, and a folder without manifest
 	Log      *slog.Logger
 	Announce func(string) // told of downloads
 }
 
-// Open opens the classifier of a reference. If the model cannot be loaded and
-// Strict is not set, its keywords answer, and fallback says why. The caller calls
+// Open opens the classifier of a reference. If this machine cannot run the model and
+// Strict is not set, its keywords answer, and fallback says why; never for a device that
+// was named and is not there. The caller calls
 // done when nothing is asked any more.
 func Open(ctx context.Context, o Options) (c *classify.Classifier, fallback error, done func(), err error) {
 	folder, err := release.Open(ctx, o.Ref, o.Store, o.Strict, &storage.Options{Log: o.Log, Keys: o.Keys})
@@ -64,9 +65,17 @@ func Open(ctx context.Context, o Options) (c *classify.Classifier, fallback erro
 	return c, err, done, nil
 }
 
+// noDeviceError is that of a device which the user named.
+type noDeviceError struct{ error }
+
+func (e noDeviceError) Unwrap() error { return e.error }
+
 // load opens the device and puts the model on it; nil is no device, which can be closed too.
 func load(ctx context.Context, c *classify.Classifier, dir string, o Options) (*device.Device, error) {
 	dev, err := device.Open(ctx, o.Device, device.Options{CacheDir: o.Cache, Offline: o.Offline, Log: o.Log, Announce: o.Announce})
+	if err != nil && o.Device != "" && o.Device != "auto" {
+		return nil, noDeviceError{err}
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -86,6 +95,8 @@ func refuse(ctx context.Context, err error, o Options) error {
 		return stages.Fail(stages.CodeIntegrity, "remove the damaged plugin; --device names another device", "the model %s cannot be loaded: %w", o.Ref, err)
 	case errors.Is(err, ownership.ErrShared):
 		return stages.Fail(stages.CodeEnvironment, "", "the model %s cannot be loaded: %w", o.Ref, err)
+	case errors.As(err, new(noDeviceError)):
+		return stages.Fail(stages.CodeEnvironment, "--device auto takes what this machine has; `sprint doctor` shows it", "the model %s cannot be loaded: %w", o.Ref, err)
 	case o.Strict || ctx.Err() != nil:
 		return stages.Fail(stages.CodeEnvironment, "`sprint doctor` shows what is missing; without --strict keywords answer", "the model %s cannot be loaded: %w", o.Ref, err)
 	}

@@ -18,6 +18,10 @@ type Options struct {
 	Hosts []string
 	// Token is demanded as a bearer token; empty demands none.
 	Token string
+	// Fallback is why keywords answer in the place of the model; nil if the model does.
+	// Then /readyz is 503, so that nobody takes one for the other, unless AllowKeywords.
+	Fallback      error
+	AllowKeywords bool
 }
 
 // Loopback reports whether only this machine reaches an address. An address

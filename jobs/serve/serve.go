@@ -45,6 +45,14 @@ func (s *Server) Handler() http.Handler {
 			http.Error(w, "not ready", http.StatusServiceUnavailable)
 			return
 		}
+		if s.options.Fallback != nil {
+			if !s.options.AllowKeywords {
+				http.Error(w, "degraded: keywords answer, the model cannot be loaded", http.StatusServiceUnavailable)
+				return
+			}
+			fmt.Fprintln(w, "ok: keywords answer")
+			return
+		}
 		fmt.Fprintln(w, "ok")
 	})
 	mux.Handle("GET /metrics", s.guard(s.metrics))

@@ -2,6 +2,7 @@ package serve
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -256,5 +257,24 @@ func TestLoopback(t *testing.T) {
 		if Loopback(addr) != want {
 			t.Errorf("%s: %v", listen, fmt.Sprint(addr))
 		}
+	}
+}
+
+// TestReadyWithKeywords: nobody takes keywords for the model by /readyz, unless allowed.
+func TestReadyWithKeywords(t *testing.T) {
+	for name, c := range map[string]struct {
+		o    Options
+		want int
+	}{
+		"the model": {Options{}, 200}, "keywords": {Options{Fallback: errors.New("no device")}, 503},
+		"allowed": {Options{Fallback: errors.New("no device"), AllowKeywords: true}, 200},
+	} {
+		server := New(classifier(t), c.o)
+		server.ready.Store(true)
+		s := httptest.NewServer(server.Handler())
+		if status, answer, _ := ask(t, s, "GET", "/readyz", ""); status != c.want {
+			t.Errorf("%s: %d %s", name, status, answer)
+		}
+		s.Close()
 	}
 }

@@ -340,3 +340,20 @@ func TestUsersOwnConfig(t *testing.T) {
 		}
 	}
 }
+
+// TestNamedDeviceMustBeThere: who names a device that this machine has not gets code 4 and
+// no keywords in the model's place; with auto the keywords may answer, and it is said.
+func TestNamedDeviceMustBeThere(t *testing.T) {
+	dir := tinyModel(t, func(*bert.Model) {})
+	listFiles(t, dir)
+	t.Setenv("PJRT_PLUGIN_LIBRARY_PATH", "")
+	for _, words := range [][]string{
+		{"classify", "--device", "cpu", "--model", "./", "--offline", "--cache", "empty", "Blaze"}, {"classify", "--device", "cpu", "--model", "./", "--offline", "--cache", "empty", "--strict", "Blaze"},
+		{"serve", "--device", "cpu", "--model", "./", "--offline", "--cache", "empty", "--listen", "127.0.0.1:0"},
+	} {
+		code, stdout, stderr := exec(t, dir, words...)
+		if code != 4 || stdout != "" || strings.Contains(stderr, "keywords answer, ") || !strings.Contains(stderr, `device "cpu"`) {
+			t.Errorf("%v: code %d, %q: %s", words, code, stdout, stderr)
+		}
+	}
+}

@@ -84,7 +84,7 @@ id and url are used if there. Texts can be given as arguments too, or one a line
 }
 
 func classifyTexts(ctx context.Context, a *app.App, cmd *cobra.Command, m *modelFlags, in *input, output, show string, showAll bool) error {
-	c, done, err := openModel(ctx, a, cmd, m)
+	c, _, done, err := openModel(ctx, a, cmd, m)
 	if err != nil {
 		return err
 	}
@@ -143,30 +143,30 @@ func paced(a *app.App, in *input, output string, w *answers.Writer) (visit func(
 
 // openModel opens the model of a command's flags. If keywords answer for it, it
 // says so.
-func openModel(ctx context.Context, a *app.App, cmd *cobra.Command, m *modelFlags) (*classify.Classifier, func(), error) {
+func openModel(ctx context.Context, a *app.App, cmd *cobra.Command, m *modelFlags) (c *classify.Classifier, fallback error, done func(), err error) {
 	cfg, _, err := a.LoadConfig(cmd, "")
 	if err != nil {
-		return nil, nil, err
+		return nil, nil, nil, err
 	}
 	keys, err := a.StoreKeys(cfg)
 	if err != nil {
-		return nil, nil, err
+		return nil, nil, nil, err
 	}
 	store := cfg.Store
 	if app.Absent(store) {
 		store = "mem://" // a reference may be a folder, and looking makes none
 	}
-	c, fallback, done, err := answers.Open(ctx, answers.Options{
+	c, fallback, done, err = answers.Open(ctx, answers.Options{
 		Ref: m.ref, Store: store, Keys: keys, Device: cfg.Device, Cache: cfg.Cache, Offline: cfg.Offline, Strict: m.strict, Log: a.Log(), Announce: func(s string) { fmt.Fprintln(a.Stderr, s) },
 	})
 	if executor.Code(err) == stages.CodeEnvironment && errors.Is(err, storage.ErrNotFound) && store != cfg.Store && !strings.Contains(m.ref, "/") {
 		_, none := a.ReadStore(ctx, cfg)
-		return nil, nil, stages.Fail(stages.CodeEnvironment, executor.Hint(none), "no model %s: %w", storage.Redact(m.ref), none)
+		return nil, nil, nil, stages.Fail(stages.CodeEnvironment, executor.Hint(none), "no model %s: %w", storage.Redact(m.ref), none)
 	}
 	if fallback != nil {
 		fmt.Fprintf(a.Stderr, "sprint: keywords answer, the model %s cannot be loaded: %v\n", m.ref, fallback)
 	}
-	return c, done, err
+	return c, fallback, done, err
 }
 
 // answerSink is the sink of --output, in the format of its extension, or what shows

@@ -16,12 +16,13 @@ func serveCommand(a *app.App) *cobra.Command {
 	var m modelFlags
 	var listen, token string
 	var hosts []string
+	var allow bool
 	cmd := &cobra.Command{
 		Use: "serve --model REF", Short: "Answer over HTTP", Args: cobra.NoArgs,
 		Long: `Serve a model over HTTP:
   POST /v1/classify   {"title": "...", "description": "..."} or {"instances": [...]}
   GET  /healthz       200 while the process lives
-  GET  /readyz        200 when it can answer
+  GET  /readyz        200 when the model can answer; 503 while only keywords can
   GET  /metrics       counters in Prometheus' text format
 
 A request is JSON and says so (Content-Type: application/json), at most 8 MiB and
@@ -41,10 +42,11 @@ Ask it:
 			if err != nil {
 				return err
 			}
-			c, done, err := openModel(ctx, a, cmd, &m)
+			c, fallback, done, err := openModel(ctx, a, cmd, &m)
 			if err != nil {
 				return err
 			}
+			o.Fallback, o.AllowKeywords = fallback, allow
 			defer done()
 			l, err := net.ListenTCP("tcp", addr)
 			if err != nil {
@@ -57,6 +59,7 @@ Ask it:
 	m.add(cmd, a)
 	cmd.Flags().StringVar(&listen, "listen", "127.0.0.1:8080", "address")
 	cmd.Flags().StringArrayVar(&hosts, "host", nil, "another name by which clients reach this server; may be repeated")
+	cmd.Flags().BoolVar(&allow, "allow-keywords", false, "be ready too when this machine cannot run the model and its keywords answer")
 	cmd.Flags().StringVar(&token, "token", "", "env:NAME or file:PATH of the bearer token that clients send")
 	return cmd
 }
