@@ -20,7 +20,7 @@ import (
 // How far Python's answers may lie from ours in float32.
 const exchangeLimit = 2e-5
 
-// TestExchange trains and publishes two models and loads both in Python, where
+// TestExchange trains and publishes models, one of them of one label per row, and loads them in Python, where
 // they must answer the same. $EXCHANGE_PYTHON names a Python that has
 // numpy, safetensors and tokenizers; without one pip makes it. With
 // $EXCHANGE_TRANSFORMERS its transformers load the releases, as `just exchange`
@@ -31,14 +31,29 @@ func TestExchange(t *testing.T) {
 	quick := []string{"--set", "train.epochs=1", "--set", "verify.checks=[{id: macro_f1, on: gold, min: 0}]"}
 	for _, c := range []struct {
 		name string
+		head string // of taxonomy.yaml
 		args []string
 	}{
-		{"minilm", nil}, // as the plan says: mean
-		{"swedish", []string{"--set", "train.encoder=" + encodertest.Swedish(t, "gelu"), "--set", "train.pooling=pooler"}},
+		{"minilm", "", nil}, // as the plan says: mean
+		// Without abstaining there are rows of none, which the softmax knows then.
+		{"single", "labels: single\n", []string{"--set", "label.abstain=false"}},
+		{"swedish", "", []string{"--set", "train.encoder=" + encodertest.Swedish(t, "gelu"), "--set", "train.pooling=pooler"}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			args := slices.Concat(quick, c.args, []string{"--set", "publish.name=" + c.name})
-			if r := run(t, store, "quickstart/plan.yaml", args...); r.Code != 0 {
+			dir := t.TempDir()
+			if err := os.CopyFS(dir, os.DirFS("quickstart")); err != nil {
+				t.Fatal(err)
+			}
+			path := filepath.Join(dir, "taxonomy.yaml")
+			text, err := os.ReadFile(path)
+			if err == nil {
+				err = os.WriteFile(path, append([]byte(c.head), text...), 0o600)
+			}
+			if err != nil {
+				t.Fatal(err)
+			}
+			if r := run(t, store, filepath.Join(dir, "plan.yaml"), args...); r.Code != 0 {
 				t.Fatalf("code %d, %s", r.Code, r.states())
 			}
 			release := filepath.Join(t.TempDir(), "release")
@@ -124,6 +139,7 @@ func exchange(t *testing.T, python, release string) {
 			IDs            []int32
 			Pooled, Scores []float32
 			Tags           []int32
+			Top            *int // of a model of one label per row
 		}
 		if err := lines.Decode(&theirs); err != nil {
 			t.Fatal(err)
@@ -133,6 +149,9 @@ func exchange(t *testing.T, python, release string) {
 		}
 		if !slices.Equal(theirs.Tags, answers[i].Tags) {
 			t.Errorf("text %d: tags %v, ours are %v", i, theirs.Tags, answers[i].Tags)
+		}
+		if top, _ := answers[i].Top(); m.Spec.Single && (theirs.Top == nil || *theirs.Top != top) {
+			t.Errorf("text %d: category %v, ours is %d", i, theirs.Top, top)
 		}
 		far(&vectors, theirs.Pooled, pooled[i])
 		far(&scores, theirs.Scores, answers[i].Scores)

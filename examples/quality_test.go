@@ -21,8 +21,9 @@ import (
 // figures are what metrics.json says of a run on gold.
 type figures struct {
 	Gold struct {
-		Macro float64 `json:"macro_f1"`
-		Micro float64 `json:"micro_f1"`
+		Macro    float64  `json:"macro_f1"`
+		Micro    float64  `json:"micro_f1"`
+		Accuracy *float64 // where a row has one label
 	}
 	Baselines map[string]struct {
 		Macro float64 `json:"macro_f1"`
@@ -35,6 +36,7 @@ type figures struct {
 				CI    [2]float64
 			} `json:"macro_f1"`
 		}
+		Choice *struct{ Calibration struct{ ECE float64 } } // where a row has one label
 	}
 }
 
@@ -81,6 +83,9 @@ func show(name string, f []figures) figures {
 	}
 	fmt.Printf("%-34s macro-F1 %.3f (%.3f-%.3f)  micro-F1 %.3f  rules %.3f (micro %.3f)  over rules %+.3f [%+.3f, %+.3f]: %s\n", name,
 		m.Gold.Macro, f[0].Gold.Macro, f[len(f)-1].Gold.Macro, m.Gold.Micro, m.rules(), m.Baselines["keywords"].Micro, gain.Value, gain.CI[0], gain.CI[1], claim)
+	if c := m.Details["gold"].Choice; c != nil && m.Gold.Accuracy != nil {
+		fmt.Printf("%-34s accuracy %.3f  calibration error %.3f\n", "", *m.Gold.Accuracy, c.Calibration.ECE)
+	}
 	return m
 }
 
@@ -103,6 +108,30 @@ func TestQuality(t *testing.T) {
 			t.Error("the model is less than 0.10 over its rules")
 		}
 	})
+	t.Run("bbc, one label per row", func(t *testing.T) {
+		unchanged(t, map[string]string{
+			filepath.Join(data, "bbc", "articles.jsonl"): "8c8f950d1c30868c4e4af06263b10779e9faeda1bb4af1d3a90e78bcca698ab7",
+			filepath.Join(data, "bbc", "gold.csv"):       "2f59f179e9c2252a7a514060886cc85b8106ade5f309e4f1885e535826859c70",
+			"bbc/taxonomy.yaml":                          "400ce1ee4280e665f50b5a546364bd336814e905d6ccc5f47d982cca50a42ae0",
+		})
+		m := show("bbc, one label per row", quality(t, store, oneLabel(t, "bbc"), append(files(data, "bbc"), bbcOneLabel...)...))
+		if m.Gold.Macro < m.rules()+0.13 {
+			t.Error("the model is less than 0.13 over its rules")
+		}
+		if e := m.Details["gold"].Choice.Calibration.ECE; e > 0.05 {
+			t.Errorf("the calibration error is %.3f", e)
+		}
+	})
+	t.Run("quickstart, one label per row", func(t *testing.T) {
+		unchanged(t, map[string]string{
+			"quickstart/articles.jsonl": "39ae0275482efda0ac820109409660250635bf1c321a184c06cfc3bbb5a4de1e",
+			"quickstart/gold.csv":       "e2e189c2313ecb4bc8f6f49c2e1974ba6c18b85140779aa76f3ecaa76d4e8cdb",
+			"quickstart/taxonomy.yaml":  "eb458983343434e9725a67e79a8aeb198398cfa4eddf5b972fa1f2181ce78fe5",
+		})
+		if m := show("quickstart, one label per row", quality(t, store, oneLabel(t, "quickstart"))); m.Gold.Macro < 0.887 {
+			t.Error("macro-F1 is under 0.887")
+		}
+	})
 	mini := []string{"fetch.source=files", "train.encoder=all-minilm-l6-v2", "train.learning_rate=2e-4", "verify.checks=[{id: macro_f1, on: gold, min: 0.62}]"}
 	t.Run("swedish-news", func(t *testing.T) {
 		m := show("swedish-news, MiniLM with rules", quality(t, store, "swedish-news/plan.yaml", append(append(mini, files(data, "gdelt-sv")...), "train.epochs=6")...))
@@ -122,6 +151,42 @@ func TestQuality(t *testing.T) {
 			t.Error("frozen layers cost more than half a point")
 		}
 	})
+}
+
+// bbcOneLabel are options for rows of one label: words are left out anew in every epoch.
+var bbcOneLabel = []string{"split.ratios={train: 0.8, val: 0.1, test: 0.1}", "train.mask_random=0.2", "train.mask_how=delete", "train.with_rules=never"}
+
+// oneLabel copies an example whose taxonomy then says that a row has one label, and
+// returns its plan.
+func oneLabel(t *testing.T, folder string) string {
+	t.Helper()
+	dir := t.TempDir()
+	if err := os.CopyFS(dir, os.DirFS(folder)); err != nil {
+		t.Fatal(err)
+	}
+	path := filepath.Join(dir, "taxonomy.yaml")
+	text, err := os.ReadFile(path)
+	if err == nil {
+		err = os.WriteFile(path, append([]byte("labels: single\n"), text...), 0o600)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	return filepath.Join(dir, "plan.yaml")
+}
+
+// unchanged checks that rows, gold and rules are those of which figures are claimed.
+func unchanged(t *testing.T, digests map[string]string) {
+	t.Helper()
+	for path, want := range digests {
+		data, err := os.ReadFile(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := fmt.Sprintf("%x", sha256.Sum256(data)); got != want {
+			t.Errorf("%s has the sha256 %s, the figures are of %s", path, got, want)
+		}
+	}
 }
 
 // files names a data set.
