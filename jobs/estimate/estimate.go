@@ -12,7 +12,6 @@ import (
 	"cmp"
 	"context"
 	"encoding/json"
-	"math"
 	"slices"
 	"sync"
 	"time"
@@ -36,7 +35,8 @@ type Stage struct {
 	store   *storage.Store
 	kind    stages.Kind
 	options any
-	took    time.Duration // by the earlier work
+	took    time.Duration // by the earlier work, without compiling
+	once    time.Duration // to compile what is not kept
 	times   float64       // its effort
 	input   string        // digest of the input that it went through
 }
@@ -80,7 +80,7 @@ func ofNode(ctx context.Context, g *graph.Graph, store *storage.Store, node *gra
 	last, err := evaluate.Evaluator{Store: store}.Last(ctx, g, node)
 	if err == nil && last != nil && whole(last) {
 		s := of(store, node, last)
-		s.took -= compiling(last) // what was compiled is kept
+		s.once = 0 // what was compiled is kept
 		return s
 	}
 	var known []Stage
@@ -97,7 +97,8 @@ func ofNode(ctx context.Context, g *graph.Graph, store *storage.Store, node *gra
 }
 
 func of(store *storage.Store, node *graph.Node, m *storage.Manifest) Stage {
-	s := Stage{store: store, kind: node.Kind, options: node.Options, took: m.Finished.Sub(m.Started), times: 1}
+	s := Stage{store: store, kind: node.Kind, options: node.Options, times: 1, once: compiling(m)}
+	s.took = m.Finished.Sub(m.Started) - s.once
 	if node.Kind.Effort == nil {
 		return s
 	}
@@ -162,9 +163,9 @@ func (s Stage) Seconds(ctx context.Context, inputs map[string]storage.Artifact) 
 	if s.took <= 0 {
 		return 0
 	}
-	seconds := s.took.Seconds()
+	seconds, once := s.took.Seconds(), s.once.Seconds()
 	if s.kind.Effort == nil {
-		return seconds
+		return seconds + once
 	}
 	input, times := s.kind.Effort(s.options)
 	ratio := 1.0
@@ -175,7 +176,7 @@ func (s Stage) Seconds(ctx context.Context, inputs map[string]storage.Artifact) 
 	if !(ratio > 1./farthest && ratio < farthest) {
 		return 0
 	}
-	return math.Max(seconds*ratio, 0)
+	return seconds*ratio + once
 }
 
 // growth is how many times larger an input is than the earlier one, 1 if that is unknown.

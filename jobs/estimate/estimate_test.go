@@ -82,7 +82,9 @@ func TestOtherPlan(t *testing.T) {
 	}
 	b.MustRun(0, "succeeded succeeded succeeded succeeded")
 	rewrite(t, b, "make", 12*time.Second, nil)
-	rewrite(t, b, "refine", 10*time.Second, nil)
+	rewrite(t, b, "refine", 10*time.Second, func(m *storage.Manifest) {
+		m.Notes = map[string]any{"programs": map[string]any{"all": 4, "from_cache": 2, "seconds": 8.0}}
+	})
 	b.Plan = "name: others\nstages:\n  - {name: first, kind: make}\n  - {name: second, kind: refine}\n"
 	b.Set = []string{"first.text=other"}
 	if got := foresee(t, b); !near(got["first"], 12) || !near(got["second"], 10) {

@@ -96,10 +96,14 @@ func (l *live) left(name string) (seconds float64, known bool) {
 		return 0, true
 	}
 	s := l.stage(name)
-	if s != nil && s.last != nil && s.last.Left > 0 {
-		return max(s.last.Left.Seconds()-time.Since(s.heard).Seconds(), 0), true
-	}
 	seconds, known = l.estimates[name]
+	if s != nil && s.last != nil && s.last.Left > 0 {
+		left := max(s.last.Left.Seconds()-time.Since(s.heard).Seconds(), 0)
+		if s.last.Unit == "programs" { // the work itself comes after them
+			return left + seconds, known
+		}
+		return left, true
+	}
 	if s != nil && !s.demand {
 		seconds = max(seconds-time.Since(s.began).Seconds(), 0)
 	}

@@ -106,13 +106,16 @@ func TestTimeLeft(t *testing.T) {
 		e.Estimates = map[string]float64{"train": 50}
 		v.Observe(e)
 		sleep(10 * time.Second)
+		v.Observe(reported("train", stages.Progress{Total: 2, Unit: "programs", Text: "compiling", Left: 30 * time.Second}))
+		sleep(time.Second)
 		v.Observe(reported("train", stages.Progress{Text: "c", Left: 8 * time.Second}))
 		sleep(3 * time.Second)
 	})
 	for _, want := range []string{
 		"    0s  a\nstage 1 of 2, about 120 s left\n", "   10s  a\nstage 1 of 2, about 110 s left\n",
 		"    0s  b\nstage 2 of 2, about 50 s left\n", "   10s  b\nstage 2 of 2, about 40 s left\n",
-		"   12s  c, about 8 s left\nstage 2 of 2, about 6 s left\n",
+		"   11s  compiling 0 of 2 programs, about 30 s left\nstage 2 of 2, about 80 s left\n",
+		"   13s  c, about 8 s left\nstage 2 of 2, about 6 s left\n",
 	} {
 		if !strings.Contains(got, want) {
 			t.Errorf("no %q in\n%q", want, got)

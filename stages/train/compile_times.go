@@ -72,6 +72,7 @@ func (l *loop) compileKey(does string) string {
 // announceCompile says what is compiled now, and how long that took before, if it did.
 func (l *loop) announceCompile(does []string, kept bool) {
 	l.missing = true
+	left := stages.Progress{Total: int64(len(does)), Unit: "programs", Text: "compiling"}
 	text := fmt.Sprintf("compiling %d programs", len(does))
 	if len(does) == 1 {
 		text = "compiling a program"
@@ -87,7 +88,9 @@ func (l *loop) announceCompile(does []string, kept bool) {
 	}
 	if seconds > 0 {
 		text += fmt.Sprintf(", about %.0f s", max(seconds, 1))
+		left.Left = time.Duration(seconds * float64(time.Second))
 	}
+	l.env.Progress(left)
 	if kept {
 		text += ", cached next time"
 	}

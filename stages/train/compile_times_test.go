@@ -16,7 +16,7 @@ import (
 func TestAnnounceCompile(t *testing.T) {
 	dir := t.TempDir()
 	var log strings.Builder
-	l := &loop{stage: &stage{env: stages.Env{CacheDir: dir, Log: slog.New(slog.NewTextHandler(&log, nil))}}, trainer: &fit.Trainer{}, device: "cpu x"}
+	l := &loop{stage: &stage{env: stages.Env{CacheDir: dir, Progress: func(stages.Progress) {}, Log: slog.New(slog.NewTextHandler(&log, nil))}}, trainer: &fit.Trainer{}, device: "cpu x"}
 	l.compileModel = "6x384"
 	told := func(does []string, kept bool) string {
 		log.Reset()

@@ -2,8 +2,11 @@ package start
 
 import (
 	"encoding/json"
+	"fmt"
+	"time"
 
 	"github.com/spf13/cobra"
+	"github.com/sprint-ml/sprint/jobs/estimate"
 	"github.com/sprint-ml/sprint/jobs/evaluate"
 	"github.com/sprint-ml/sprint/jobs/progress/table"
 	"github.com/sprint-ml/sprint/jobs/runs"
@@ -30,10 +33,11 @@ func planCommand(a *app.App) *cobra.Command {
 			if err != nil {
 				return err
 			}
+			seconds := estimate.Seconds(ctx, e, estimate.Of(ctx, e, c.Store, e.Work()))
 			if a.AsJSON {
-				err = json.NewEncoder(a.Stdout).Encode(foreseen(c, e))
+				err = json.NewEncoder(a.Stdout).Encode(foreseen(c, e, seconds))
 			} else {
-				err = showForeseen(a, c, e)
+				err = showForeseen(a, c, e, seconds)
 			}
 			if err != nil {
 				return err
@@ -57,36 +61,76 @@ type foreseenStage struct {
 	Would  string `json:"would"` // run, continue, be cached, fail as before
 	Reason string `json:"reason"`
 	Key    string `json:"key,omitempty"` // absent while inputs are not there yet
+	// Seconds that it would take, by what earlier work in the store took; absent if it
+	// would not run, or nothing is known.
+	Seconds float64 `json:"seconds,omitempty"`
 }
 
 // foreseenPlan is the answer of plan -o json.
 type foreseenPlan struct {
-	Plan   string          `json:"plan"`
-	Work   int             `json:"work"` // stages that would run
-	Stages []foreseenStage `json:"stages"`
+	Plan string `json:"plan"`
+	Work int    `json:"work"` // stages that would run
+	// Seconds that all would take; absent if that of a stage is unknown.
+	Seconds float64         `json:"seconds,omitempty"`
+	Stages  []foreseenStage `json:"stages"`
 }
 
-func foreseen(c *app.Compiled, e *evaluate.Evaluation) foreseenPlan {
-	out := foreseenPlan{Plan: c.Plan.Name, Work: len(e.Work()), Stages: []foreseenStage{}}
+func foreseen(c *app.Compiled, e *evaluate.Evaluation, seconds map[string]float64) foreseenPlan {
+	out := foreseenPlan{Plan: c.Plan.Name, Work: len(e.Work()), Seconds: inAll(c, e, seconds), Stages: []foreseenStage{}}
 	for _, name := range c.Graph.Names() {
 		node, _ := c.Graph.Node(name)
 		d := e.Decisions[name]
-		out.Stages = append(out.Stages, foreseenStage{name, node.Kind.Name, app.Would(d), d.Reason, d.Key})
+		out.Stages = append(out.Stages, foreseenStage{name, node.Kind.Name, app.Would(d), d.Reason, d.Key, seconds[name]})
 	}
 	return out
 }
 
-func showForeseen(a *app.App, c *app.Compiled, e *evaluate.Evaluation) error {
+// inAll is how many seconds the work takes, 0 if that is unknown.
+func inAll(c *app.Compiled, e *evaluate.Evaluation, seconds map[string]float64) float64 {
+	all, ok := estimate.Total(c.Graph, c.Config.Parallel, func(stage string) (float64, bool) {
+		s, known := seconds[stage]
+		return s, known || e.Decisions[stage].State.Final()
+	})
+	if !ok {
+		return 0
+	}
+	return all
+}
+
+// roughly says a number of seconds; nothing if it is unknown.
+func roughly(seconds float64) string {
+	if seconds <= 0 {
+		return ""
+	}
+	return estimate.About(time.Duration(seconds * float64(time.Second)))
+}
+
+func showForeseen(a *app.App, c *app.Compiled, e *evaluate.Evaluation, seconds map[string]float64) error {
 	names := c.Graph.Names()
+	columns := []table.Column{{Name: "STAGE"}, {Name: "WOULD"}}
+	if len(seconds) > 0 {
+		columns = append(columns, table.Column{Name: "TAKES"})
+	}
 	t := a.Screen().Table(func(row int) string {
 		if e.Decisions[names[row]].State == runs.Cached {
 			return table.Faint
 		}
 		return ""
-	}, table.Column{Name: "STAGE"}, table.Column{Name: "WOULD"}, table.Column{Name: "WHY", Cut: true})
+	}, append(columns, table.Column{Name: "WHY", Cut: true})...)
 	for _, name := range names {
 		d := e.Decisions[name]
-		t.Row(name, app.Would(d), d.Reason)
+		cells := []any{name, app.Would(d)}
+		if len(seconds) > 0 {
+			cells = append(cells, roughly(seconds[name]))
+		}
+		t.Row(append(cells, d.Reason)...)
 	}
-	return t.Write(a.Stdout)
+	if err := t.Write(a.Stdout); err != nil {
+		return err
+	}
+	if text := roughly(inAll(c, e, seconds)); text != "" {
+		_, err := fmt.Fprintf(a.Stdout, "\n%s in all, by what earlier work in this store took\n", text)
+		return err
+	}
+	return nil
 }
