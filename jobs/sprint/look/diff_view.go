@@ -5,10 +5,10 @@ import (
 	"io"
 	"strconv"
 	"strings"
-	"text/tabwriter"
 	"time"
 
 	"github.com/sprint-ml/sprint/jobs/comparison"
+	"github.com/sprint-ml/sprint/jobs/progress/table"
 	"github.com/sprint-ml/sprint/jobs/provenance"
 	"github.com/sprint-ml/sprint/jobs/runs"
 	"github.com/sprint-ml/sprint/jobs/sprint/app"
@@ -67,7 +67,7 @@ func (v *diffView) fence(lines func()) {
 // scores is the table of F1 before and after.
 func (v *diffView) scores(c *comparison.Comparison) error {
 	fmt.Fprintf(v.out, "\nF1 on the %d rows of %s that both measured:\n", c.Rows, c.On)
-	table := [][]string{{"category", "rows", "before", "after", "change", "95 % interval", ""}}
+	cells := [][]string{{"category", "rows", "before", "after", "change", "95 % interval", ""}}
 	for _, x := range append(append([]comparison.Change{}, c.Categories...), c.MacroF1, c.MicroF1) {
 		name := x.Name
 		if text, ok := map[string]string{"macro_f1": "macro", "micro_f1": "micro"}[name]; ok {
@@ -78,9 +78,9 @@ func (v *diffView) scores(c *comparison.Comparison) error {
 			row = []string{name, strconv.Itoa(x.Support), fmt.Sprintf("%.3f", *x.Before), fmt.Sprintf("%.3f", *x.After), fmt.Sprintf("%+.3f", x.Change),
 				fmt.Sprintf("%+.3f to %+.3f", x.CI[0], x.CI[1]), x.Word}
 		}
-		table = append(table, row)
+		cells = append(cells, row)
 	}
-	if err := v.table(table); err != nil {
+	if err := v.table(cells, map[string]int{"rows": 1, "95 % interval": 3, "before": 2}); err != nil {
 		return err
 	}
 	if c.Apart > 0 {
@@ -92,8 +92,9 @@ func (v *diffView) scores(c *comparison.Comparison) error {
 	return nil
 }
 
-// table writes rows, the first of which is the head.
-func (v *diffView) table(rows [][]string) error {
+// table writes rows, the first of which is the head; words colour the rows that end with
+// one of them.
+func (v *diffView) table(rows [][]string, drop map[string]int) error {
 	if v.flags.markdown {
 		for i, row := range rows {
 			fmt.Fprintf(v.out, "| %s |\n", strings.Join(row, " | "))
@@ -103,11 +104,20 @@ func (v *diffView) table(rows [][]string) error {
 		}
 		return nil
 	}
-	w := tabwriter.NewWriter(v.out, 0, 0, 2, ' ', 0)
-	for _, row := range rows {
-		fmt.Fprintln(w, strings.Join(row, "\t"))
+	var columns []table.Column
+	for _, name := range rows[0] {
+		columns = append(columns, table.Column{Name: strings.ToUpper(name), Drop: drop[name]})
 	}
-	return w.Flush()
+	colours := map[string]string{comparison.Better: table.Good, comparison.Worse: table.Bad}
+	t := v.app.Screen().Table(func(row int) string { return colours[rows[row+1][len(columns)-1]] }, columns...)
+	for _, row := range rows[1:] {
+		values := make([]any, len(row))
+		for i, cell := range row {
+			values[i] = cell
+		}
+		t.Row(values...)
+	}
+	return t.Write(v.app.Stdout)
 }
 
 // turned lists rows whose answer is right in one run alone.
@@ -217,7 +227,7 @@ func (v *diffView) numbers(c *provenance.Comparison) error {
 		}
 		rows = append(rows, []string{m.Stage + "." + m.Name, number(m.Old), number(m.New), change})
 	}
-	return v.table(rows)
+	return v.table(rows, nil)
 }
 
 func number(v *float64) string {
