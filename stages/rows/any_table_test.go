@@ -40,7 +40,7 @@ func TestAnyTable(t *testing.T) {
 		"fields":          {rows.Layout{Format: rows.JSONL}, `{"id":1,"headline":"a","body":"b"}`, "x has the fields id, headline, body and none is called title; say which one is: files: {columns: {title: headline, description: body}}"},
 		"misspelt":        {rows.Layout{Columns: map[string]string{"title": "subjct"}}, "id,subject\n1,a\n", "x has the columns id, subject and none is called subjct, which files.columns names as title; did you mean files: {columns: {title: subject}}?"},
 		"no such number":  {rows.Layout{Columns: map[string]string{"title": "4"}}, "1,a\n", "x has 2 columns, and title is to be column 4"},
-		"no header":       {rows.Layout{}, many, "x has no header, its first row is 7, \"Storm closes the harbour, again\", x; say by number which column is the title: files: {columns: {title: 2}}"},
+		"no header":       {rows.Layout{}, many, "x has no header, its first row is 7, \"Storm closes the harbour, again\", x; say by number which column is the title: files: {columns: {title: \"2\"}}"},
 		"cut array":       {rows.Layout{Format: rows.JSONL}, `[{"title":"a"},{"ti`, "the array ends in the middle"},
 		"one object":      {rows.Layout{Format: rows.JSONL}, "{\n\"data\": [\n]\n}\n", "none of 4 lines is a JSON object"},
 		"no parquet":      {rows.Layout{Format: rows.Parquet}, strings.Repeat("rubbish ", 10), "it is no Parquet file"},

@@ -145,7 +145,7 @@ func (l Layout) noHeader(first []string) error {
 			longest = i
 		}
 	}
-	return &UnknownColumns{fmt.Sprintf("has no header, its first row is %s; say by number which column is the title: files: {columns: {title: %d}}", listed(first), longest+1)}
+	return &UnknownColumns{fmt.Sprintf("has no header, its first row is %s; say by number which column is the title: files: {columns: {title: \"%d\"}}", listed(first), longest+1)}
 }
 
 // Names that columns of texts have, the likeliest first.
