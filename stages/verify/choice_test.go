@@ -120,11 +120,19 @@ func TestOneLabelPerRow(t *testing.T) {
 	if k := m.Baselines["keywords"]; *k.Accuracy != 1 || *m.Baselines["majority"].Accuracy < 0.2 || *m.Baselines["majority"].Accuracy > 0.4 {
 		t.Errorf("keywords %v, majority %v", *k.Accuracy, *m.Baselines["majority"].Accuracy)
 	}
+	mean := 0.0 // of the probability of crime
 	for line := range strings.Lines(string(r.File(t, "predictions"))) {
 		var p verify.Prediction
 		if err := json.Unmarshal([]byte(line), &p); err != nil || p.Categories["crime"].Answer && p.Categories["sports"].Answer {
 			t.Fatalf("%s: %v", line, err)
 		}
+		mean += (p.Categories["crime"].Score + 1) / 2 / 60
+	}
+	for _, b := range m.Details["gold"].Calibration["crime"].Bins {
+		mean -= b.Probability * float64(b.Rows) / 60
+	}
+	if math.Abs(mean) > 1e-3 {
+		t.Errorf("the calibration of a category is of other probabilities than its scores': %v apart on average", mean)
 	}
 	bad := measure(goldFile("r1,wba wbb,1,,1,\n"), verify.Check{ID: "accuracy", On: "gold", Min: &zero, Severity: "error"})
 	if bad.Err == nil || !strings.Contains(bad.Err.Error(), "row 61 is both crime and sports") {
