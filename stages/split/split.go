@@ -23,7 +23,7 @@ import (
 func Kind() stages.Kind {
 	return stages.Kind{
 		Name:    "split",
-		Version: 2,
+		Version: 3,
 		Doc: `Parts labelled rows into train, val and test.
 Rows of one story (url, id, title or near-duplicate title) stay on one side,
 which is drawn from the story and seed: with more rows, few of the others move.

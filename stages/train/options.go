@@ -23,7 +23,7 @@ import (
 func Kind() stages.Kind {
 	return stages.Kind{
 		Name:    "train",
-		Version: 5,
+		Version: 6,
 		Doc: `Fine-tunes a BERT encoder with a score and a tag head per category.
 Loss is the squared error of the score plus the cross entropy of the tag, AdamW
 with warm-up and decay. Several texts share a row of a batch, so that little of
