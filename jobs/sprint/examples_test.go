@@ -186,6 +186,7 @@ func prepareFolder(t *testing.T) *exampleFolder {
 	write(t, e.dir, map[string]string{
 		"texts.txt":       "Storm closes the harbour\n",
 		"rows.jsonl":      `{"title":"Storm closes the harbour"}` + "\n",
+		"tickets.csv":     string(authored(t, "tickets", 1, 120)),
 		"rules_test.yaml": "tests:\n  - {text: Storm closes the harbour, want: emergencies/storm}\n",
 	})
 	bin := t.TempDir()

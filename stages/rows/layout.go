@@ -40,7 +40,8 @@ func (l Layout) encoding() string {
 	return l.Encoding
 }
 
-func (l Layout) dialect() table.Dialect {
+// Dialect is how a csv file of the layout is written.
+func (l Layout) Dialect() table.Dialect {
 	d := table.Dialect{Numbered: l.numbered()}
 	switch l.Delimiter {
 	case "", text.Auto:

@@ -46,11 +46,8 @@ func Unreadable(code stages.Code, hint, name string, err error) error {
 	return fmt.Errorf("%s: %w", name, err)
 }
 
-// usual are the limits of a file of rows, and of the others of its budget: longer lines
-// of jsonl and csv are skipped and counted.
-func usual(budget *table.Budget) table.Limits {
-	return table.Limits{MaxLine: 1 << 20, MaxBytes: 4 << 30, Budget: budget}
-}
+// usual are the limits of a file of rows.
+func usual(budget *table.Budget) table.Limits { return table.Usual(budget) }
 
 // FormatOf tells the format from a file's name; ok is false if it does not say.
 func FormatOf(name string) (format string, ok bool) {
@@ -196,7 +193,7 @@ func eachRecord(r io.Reader, layout Layout, limits table.Limits, columns *table.
 		if layout.Format == JSONL {
 			err = table.JSONL(in, limits, columns, visit)
 		} else {
-			err = table.CSV(in, limits, layout.dialect(), columns, header, visit)
+			err = table.CSV(in, limits, layout.Dialect(), columns, header, visit)
 		}
 		return in.Encoding(), err
 	}

@@ -90,7 +90,7 @@ func (l Layout) checkHeader(names []string, columns *table.Columns, head []byte)
 	if slices.Contains(ours, "title") {
 		return nil
 	}
-	if headless(names) && l.Format == CSV {
+	if table.Headless(names) && l.Format == CSV {
 		return l.noHeader(names)
 	}
 	return l.noTitle(l.survey(head, names...))
@@ -164,19 +164,6 @@ func (s survey) guess(words []string, but string) string {
 		}
 	}
 	return ""
-}
-
-var (
-	numeric = regexp.MustCompile(`^[-+]?[0-9][0-9.,:/ TZ-]*$`)
-	wordy   = regexp.MustCompile(`\S+\s+\S+\s+\S+\s+\S+`)
-)
-
-// headless reports whether the first record of a csv file looks like a row: names of
-// columns are no numbers, dates, addresses or sentences, and none is empty between others.
-func headless(names []string) bool {
-	return slices.ContainsFunc(names, func(n string) bool {
-		return numeric.MatchString(n) || wordy.MatchString(n) || strings.Contains(n, "://") || len(n) > 60
-	})
 }
 
 // listed is a list of names for a message, of which the first ones tell.

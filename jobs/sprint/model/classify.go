@@ -79,6 +79,7 @@ id and url are used if there. Texts can be given as arguments too, or one a line
 	cmd.Flags().StringVar(&output, "output", "-", "file for the answers, - for stdout")
 	cmd.Flags().StringVarP(&show, "show", "o", "", "json or table: how answers are shown on stdout; a table on a terminal, else json")
 	cmd.Flags().StringVar(&in.format, "format", "", "format of the input: jsonl, csv, parquet or text, one text a line; if absent by extension, or by how it begins")
+	cmd.Flags().StringToStringVar(&in.columns, "columns", nil, "what the file calls columns, by our names: title=subject,description=body")
 	cmd.Flags().BoolVar(&showAll, "all", false, "show categories below their threshold too")
 	return cmd
 }

@@ -32,6 +32,8 @@ type input struct {
 	args   []string // texts; with any, nothing is read
 	file   string   // - or empty is standard input
 	format string   // of formats; empty is told from the name or the first bytes
+	// columns are the file's names of columns by ours.
+	columns map[string]string
 }
 
 func (in *input) check() error {
@@ -40,6 +42,9 @@ func (in *input) check() error {
 	}
 	if in.format != "" && !slices.Contains(formats, in.format) {
 		return &diagnostic.UsageError{Message: fmt.Sprintf("--format %s: the input is %s", in.format, strings.Join(formats[:3], ", ")+" or text"), Hint: diagnostic.Suggest(in.format, formats)}
+	}
+	if problems := rows.CheckColumns("", in.columns); len(problems) > 0 {
+		return &diagnostic.UsageError{Message: "--columns: " + problems[0].Message, Hint: problems[0].Hint}
 	}
 	return nil
 }
@@ -102,7 +107,7 @@ func (in *input) each(ctx context.Context, a *app.App, visit func(context.Contex
 		}
 		return err
 	}
-	_, _, err := rows.Each(buffered, rows.Layout{Format: format, Live: r == a.Stdin}, &rows.Budget{}, visitRow)
+	_, _, err := rows.Each(buffered, rows.Layout{Format: format, Columns: in.columns, Titled: len(in.columns) > 0, Live: r == a.Stdin}, &rows.Budget{}, visitRow)
 	if err != nil && failed == nil {
 		err = rows.Unreadable(stages.CodeStage, "--format says what the input is: jsonl, csv, parquet or text", "read the input", err)
 	}

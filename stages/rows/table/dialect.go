@@ -4,6 +4,9 @@ import (
 	"bytes"
 	"errors"
 	"io"
+	"regexp"
+	"slices"
+	"strings"
 )
 
 // Dialect is how a csv file is written.
@@ -46,6 +49,11 @@ func (d Dialect) delimiter(head []byte, whole bool, columns *Columns) byte {
 	return best
 }
 
+// FindDelimiter is what the zero Dialect finds in a file that begins so.
+func FindDelimiter(head []byte, columns *Columns) byte {
+	return Dialect{}.delimiter(head[:min(len(head), sampleBytes)], len(head) < sampleBytes, columns)
+}
+
 // judge parts the records of a text by a delimiter. known is how many fields of the first
 // are names of columns, first how many it has, share how many of all have as many fields as the first; it is 0 if
 // that is a single one.
@@ -77,4 +85,17 @@ func judge(text []byte, by byte, columns *Columns) (known, first int, share floa
 		return known, first, 0
 	}
 	return known, first, float64(same) / float64(all)
+}
+
+var (
+	numeric = regexp.MustCompile(`^[-+]?[0-9][0-9.,:/ TZ-]*$`)
+	wordy   = regexp.MustCompile(`\S+\s+\S+\s+\S+\s+\S+`)
+)
+
+// Headless reports whether the first record of a csv file looks like a row: names of
+// columns are no numbers, dates, addresses or sentences, and none is empty between others.
+func Headless(names []string) bool {
+	return slices.ContainsFunc(names, func(n string) bool {
+		return numeric.MatchString(n) || wordy.MatchString(n) || strings.Contains(n, "://") || len(n) > 60
+	})
 }

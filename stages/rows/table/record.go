@@ -33,6 +33,12 @@ type Limits struct {
 	Budget *Budget
 }
 
+// Usual are the limits of a file of rows, and of the others of its budget: longer lines
+// of jsonl and csv are skipped and counted.
+func Usual(budget *Budget) Limits {
+	return Limits{MaxLine: 1 << 20, MaxBytes: 4 << 30, Budget: budget}
+}
+
 // ProblemTooLong is the problem of a line over Limits.MaxLine.
 const ProblemTooLong = "line too long"
 

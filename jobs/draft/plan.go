@@ -1,0 +1,214 @@
+package draft
+
+import (
+	"fmt"
+	"maps"
+	"math"
+	"path/filepath"
+	"slices"
+	"strings"
+)
+
+// schema is what editors complete a plan by.
+const schema = "https://raw.githubusercontent.com/sprint-ml/sprint/main/examples/plan.schema.json"
+
+// plan is plan.yaml. path is that of the table, from the plan's folder.
+func (p *problem) plan(path string) []byte {
+	var b strings.Builder
+	line := func(format string, args ...any) { fmt.Fprintf(&b, format+"\n", args...) }
+	line("# yaml-language-server: $schema=%s", schema)
+	line("# Made of %s by `sprint init`. Each stage is done once, and again when what it reads changes.", shownWord(filepath.Base(p.o.From)))
+	line("name: %s", yamlWord(p.name()))
+	line("taxonomy: taxonomy.yaml # the categories")
+	line("stages:")
+	line("  - name: fetch # reads the rows; paths are relative to this file")
+	line("    with:")
+	line("      source: files")
+	line("      files:")
+	line("        paths: [%s]", yamlPath(path))
+	if by := p.t.delimiter(); by != "" {
+		line("        delimiter: %s", by)
+	}
+	if e := p.t.encoding(); e != "" {
+		line("        encoding: %s", yamlWord(e))
+	}
+	if columns := p.columnMap(); columns != "" {
+		line("        columns: {%s} # what the table calls them, by our names", columns)
+	}
+	p.labelStage(line)
+	line("  - name: split # near-duplicates stay on one side%s", when(p.hasGold(), ", and away from gold.csv"))
+	ratios := "{train: 0.75, val: 0.15, test: 0.1}"
+	if !p.hasGold() { // test is what is measured on
+		ratios = "{train: 0.6, val: 0.15, test: 0.25}"
+	}
+	line("    with: {ratios: %s, seed: 1}", ratios)
+	p.trainStage(line)
+	p.verifyStage(line)
+	return []byte(b.String())
+}
+
+func when(yes bool, text string) string {
+	if yes {
+		return text
+	}
+	return ""
+}
+
+// columnMap is what the table calls our columns, where it is another name.
+func (p *problem) columnMap() string {
+	var out []string
+	add := func(ours string, at int) {
+		if at >= 0 && p.t.names[at] != ours {
+			out = append(out, ours+": "+yamlWord(p.t.names[at]))
+		}
+	}
+	add("title", p.columns.title)
+	add("description", p.columns.description)
+	add("id", p.columns.id)
+	add("url", p.columns.url)
+	switch {
+	case p.labels == nil:
+	case p.columns.bits:
+		for c, at := range p.labels.columns {
+			add(p.labels.names[c]+"_score", at)
+		}
+	default:
+		add("label", p.columns.label[0])
+	}
+	return strings.Join(out, ", ")
+}
+
+func (p *problem) labelStage(line func(string, ...any)) {
+	if p.labels == nil {
+		line("  - name: label # by the rules of taxonomy.yaml; without labels of people they are all there is to learn from")
+		line("    with: {source: [rules], rules: taxonomy}")
+		return
+	}
+	line("  - name: label # as people did; [columns, rules] labels by the rules what they left open")
+	line("    with:")
+	line("      source: [columns]")
+	if p.labels.separator != "" && p.labels.separator != ";" {
+		line("      separator: %q # between several categories of a cell", p.labels.separator)
+	}
+	if len(p.labels.values) == 0 {
+		return
+	}
+	line("      values: # categories by what the cells call them; \"\" is no label")
+	for _, text := range slices.Sorted(maps.Keys(p.labels.values)) {
+		name := p.labels.values[text]
+		if name == "" {
+			name = `""`
+		}
+		line("        %s: %s", yamlWord(text), name)
+	}
+}
+
+// Steps that a fine-tuning of some hundred rows wants, and a batch.
+const (
+	steps     = 250
+	batchSize = 16
+	trainPart = 0.75
+)
+
+// training counts the rows that train.
+func (p *problem) training() int {
+	n := 0
+	for i := range p.rows {
+		if p.labels == nil || p.trains(i) {
+			n++
+		}
+	}
+	return max(1, int(trainPart*float64(n)))
+}
+
+func (p *problem) trainStage(line func(string, ...any)) {
+	n := p.training()
+	epochs := min(max(int(math.Ceil(steps*batchSize/float64(n))), 2), 15)
+	line("  - name: train # a small BERT encoder, fine-tuned")
+	line("    with:")
+	line("      encoder: all-minilm-l6-v2")
+	line("      pooling: mean # MiniLM is made for sentence vectors")
+	if p.columns.description >= 0 {
+		line("      text: [title, description] # read as a pair")
+	}
+	if length := p.length(); length > 128 {
+		line("      max_length: %d # tokens of a text at most; longer texts are cut, and cost more", length)
+	}
+	line("      epochs: %d # passes over about %s at most: it stops early when val gets no better", epochs, count(n, "row"))
+	line("      batch_size: %d", batchSize)
+	line("      learning_rate: 1.0e-4")
+	line("      head_scale: 10 # new heads learn faster than the encoder")
+	line("      seed: 1")
+}
+
+// length is how many tokens of a text are read: 256 where one in four has more than 128.
+func (p *problem) length() int {
+	long := 0
+	for i := range p.rows {
+		if len(p.rows[i].words()) > 500 { // about four letters are a token
+			long++
+		}
+	}
+	if long*4 > len(p.rows) {
+		return 256
+	}
+	return 128
+}
+
+func (p *problem) verifyStage(line func(string, ...any)) {
+	if p.labels == nil {
+		line("  - name: verify # on rows that did not train, labelled by the rules too: it says that the model learned them, not that they are right")
+		line("    with:")
+		line("      checks:")
+		line("        - {id: micro_f1, on: test, min: 0.3}")
+		line("# Label a hundred rows by hand in gold.csv, with the columns title and label, and let the model be measured on them")
+		line("# before it is published: put `gold: gold.csv` above checks, {id: gain, on: gold, over: keywords, min: 0.02} below, and")
+		line("#  - name: publish")
+		line("#    with: {name: %s, alias: latest}", p.name())
+		return
+	}
+	on := "gold"
+	if !p.hasGold() {
+		on = "test"
+	}
+	floor, gain := p.majority(on == "gold"), 0.05
+	if floor > 0.5 {
+		gain = 0.02
+	}
+	line("  - name: verify # on rows that did not train; these checks are low, raise them when you know what it reaches")
+	line("    with:")
+	if on == "gold" {
+		line("      gold: gold.csv # %s of the table, labelled as they were; mend them by hand", count(p.goldRows(), "row"))
+	}
+	line("      checks:")
+	line("        - {id: macro_f1, on: %s, min: %.2f} # one answer for all has %.2f", on, floor+4*gain*(1-floor), floor)
+	line("        - {id: gain, on: %s, over: majority, min: %.2f}", on, gain)
+	line("        # - {id: gain, on: %s, over: keywords, min: 0.02} # better than the rules of taxonomy.yaml", on)
+	line("  - name: publish # after the checks; `latest` then names this model")
+	line("    with: {name: %s, alias: latest}", yamlWord(p.name()))
+}
+
+// majority is the macro-F1 of one answer for all rows, of the gold part or of all: a
+// category of more than half of the rows, or with one label the most frequent one.
+func (p *problem) majority(gold bool) float64 {
+	n, counts := 0, make([]int, len(p.labels.names))
+	for i := range p.rows {
+		if !p.rows[i].labelled || gold && !p.gold[i] {
+			continue
+		}
+		n++
+		for _, c := range p.rows[i].categories {
+			counts[c]++
+		}
+	}
+	sum, most := 0.0, slices.Max(counts)
+	for _, x := range counts {
+		if p.labels.single && x == most || !p.labels.single && 2*x > n {
+			sum += 2 * float64(x) / float64(n+x)
+			if p.labels.single {
+				break
+			}
+		}
+	}
+	return sum / float64(len(counts))
+}

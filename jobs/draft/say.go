@@ -1,0 +1,87 @@
+package draft
+
+import (
+	"fmt"
+	"path/filepath"
+	"strings"
+)
+
+// say tells what the table holds, and what was made of it.
+func (p *problem) say() []string {
+	t := p.t
+	head := fmt.Sprintf("%s: %s", filepath.Base(t.path), count(len(t.rows), "row"))
+	if t.cut {
+		head = fmt.Sprintf("%s: the first %s", filepath.Base(t.path), count(len(t.rows), "row"))
+	}
+	head += t.dialect()
+	out := []string{head + ", columns " + strings.Join(t.shown(), ", ")}
+	if t.bad > 0 {
+		out = append(out, count(t.bad, "record")+" cannot be read, and are left out")
+	}
+	text := "text: " + shownWord(t.names[p.columns.title])
+	if p.columns.description >= 0 {
+		text += " and " + shownWord(t.names[p.columns.description])
+	}
+	out = append(out, text+" (--text, --description)")
+	l := p.labels
+	if l == nil {
+		return append(out, "label: no column; taxonomy.yaml has two examples of rules, to be replaced by yours (--label)",
+			"no gold set: the plan measures the model on what the rules say and publishes nothing; its last lines say how to go on")
+	}
+	var each []string
+	for c, name := range l.names {
+		each = append(each, fmt.Sprintf("%s %d", name, l.counts[c]))
+	}
+	kind := "any number for a row"
+	if l.single {
+		kind = "one for a row"
+	}
+	out = append(out, fmt.Sprintf("label: %s, %s, %s: %s (--label, --labels)", strings.Join(p.labelColumns(), ", "), categories(len(l.names)), kind, strings.Join(each, ", ")))
+	if l.none > 0 {
+		out = append(out, count(l.none, "row")+" of no category")
+	}
+	if l.unlabelled > 0 {
+		out = append(out, count(l.unlabelled, "row")+" without a label: they do not train")
+	}
+	if len(l.left) > 0 {
+		var names []string
+		for _, x := range l.left {
+			names = append(names, fmt.Sprintf("%s %d", shownWord(x.text), x.rows))
+		}
+		out = append(out, fmt.Sprintf("left out, having fewer than %s: %s (--min-rows)", count(p.o.MinRows, "row"), strings.Join(names, ", ")))
+	}
+	if p.hasGold() {
+		return append(out, fmt.Sprintf("gold: %s set aside to measure on, which never train (--gold)", count(p.goldRows(), "row")))
+	}
+	return append(out, "no gold set: the model is measured on the part of the rows that split keeps for it")
+}
+
+func categories(n int) string {
+	if n == 1 {
+		return "1 category"
+	}
+	return fmt.Sprintf("%d categories", n)
+}
+
+// dialect is how the table is written, where it is not plain csv in UTF-8.
+func (t *surveyed) dialect() string {
+	head := ""
+	switch t.written.Delimiter {
+	case 0, ',':
+	case '\t':
+		head += ", separated by tabs"
+	default:
+		head += ", separated by " + string(t.written.Delimiter)
+	}
+	switch t.written.Encoding {
+	case "", utf8Name:
+	case "windows-1252":
+		head += ", Latin-1 (windows-1252)"
+	default:
+		head += ", " + t.written.Encoding
+	}
+	if t.numbered() {
+		head += ", without a header"
+	}
+	return head
+}
