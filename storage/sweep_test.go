@@ -6,6 +6,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -19,12 +20,12 @@ func TestSweepThatStoodStill(t *testing.T) {
 	for pause, want := range map[time.Duration]error{time.Second: nil, 22 * time.Second: storage.ErrHeld} {
 		synctest.Test(t, func(t *testing.T) {
 			dir := filepath.Join(t.TempDir(), "store")
-			goesOn := time.Now()
+			var goesOn atomic.Int64 // in nanoseconds; the lease is renewed beside
 			s, err := storage.Open(t.Context(), dir, &storage.Options{Around: func(ctx context.Context, _, _ string, call func() error) error {
 				select {
 				case <-ctx.Done():
 					return ctx.Err()
-				case <-time.After(time.Until(goesOn)):
+				case <-time.After(time.Until(time.Unix(0, goesOn.Load()))):
 					return call()
 				}
 			}})
@@ -41,7 +42,7 @@ func TestSweepThatStoodStill(t *testing.T) {
 				t.Fatal(err)
 			}
 			defer sweep.End(context.WithoutCancel(t.Context()))
-			goesOn = time.Now().Add(pause)
+			goesOn.Store(time.Now().Add(pause).UnixNano())
 			time.Sleep(pause + 10*time.Second) // the lease is renewed by then
 			key, err := storage.BlobKey(a.Digest)
 			if err != nil {
