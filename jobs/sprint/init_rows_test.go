@@ -5,7 +5,9 @@ import (
 	"encoding/csv"
 	"encoding/json"
 	"fmt"
+	"maps"
 	"math/rand/v2"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -30,9 +32,9 @@ func (a author) one(of []string) string { return of[a.IntN(len(of))] }
 // sentence fills the places of one of some templates.
 func (a author) sentence(of []string) string {
 	s := a.one(of)
-	for mark, words := range places {
+	for _, mark := range slices.Sorted(maps.Keys(places)) {
 		for strings.Contains(s, mark) {
-			s = strings.Replace(s, mark, a.one(words), 1)
+			s = strings.Replace(s, mark, a.one(places[mark]), 1)
 		}
 	}
 	for strings.Contains(s, "{n}") {
