@@ -12,6 +12,7 @@ import (
 
 	"github.com/sprint-ml/sprint/stages/dedup"
 	"github.com/sprint-ml/sprint/stages/rows"
+	"github.com/sprint-ml/sprint/stages/rows/titles"
 )
 
 // Of a gold part.
@@ -122,9 +123,9 @@ func (p *problem) take(of story, classes [][]int, have []int) {
 
 // stories groups rows as split does, by url, id, title and similarity. Their order is drawn.
 func (p *problem) stories() []story {
-	titles := make([]string, len(p.rows))
+	texts := make([]string, len(p.rows))
 	for i := range p.rows {
-		titles[i] = rows.NormalizeTitle(p.rows[i].title)
+		texts[i] = titles.Normalize(p.rows[i].title)
 	}
 	union := dedup.NewDisjointSets(len(p.rows))
 	first := map[string]int{}
@@ -136,7 +137,7 @@ func (p *problem) stories() []story {
 		first[key] = i
 	}
 	byGroup := map[int]int{}
-	for i, g := range dedup.Groups(titles) {
+	for i, g := range dedup.Groups(texts) {
 		if at, ok := byGroup[g]; ok {
 			union.Union(at, i)
 		} else {
@@ -152,7 +153,7 @@ func (p *problem) stories() []story {
 	var out []story
 	for i, n := range union.Numbers() {
 		if n == len(out) {
-			sum := sha256.Sum256([]byte("gold of a draft " + rows.TitleKey(titles[i])))
+			sum := sha256.Sum256([]byte("gold of a draft " + rows.TitleKey(texts[i])))
 			out = append(out, story{draw: binary.BigEndian.Uint64(sum[:])})
 		}
 		out[n].rows = append(out[n].rows, i)

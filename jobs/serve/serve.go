@@ -19,7 +19,7 @@ import (
 
 	"github.com/sprint-ml/sprint/jobs/answers"
 	"github.com/sprint-ml/sprint/ml/classify"
-	"github.com/sprint-ml/sprint/stages/rows"
+	"github.com/sprint-ml/sprint/stages/rows/titles"
 )
 
 // Server answers the paths of the API.
@@ -113,7 +113,7 @@ func (s *Server) answer(w http.ResponseWriter, r *http.Request, list []instance,
 			out[i] = answers.BadRow{ID: in.ID, URL: in.URL, Error: "no title"}
 			continue
 		}
-		texts = append(texts, classify.Text{Title: rows.NormalizeTitle(in.Title), Description: in.Description})
+		texts = append(texts, classify.Text{Title: titles.Normalize(in.Title), Description: in.Description})
 	}
 	began := time.Now()
 	found, err := s.c.Classify(r.Context(), texts, r.URL.Query().Get("all") == "true")

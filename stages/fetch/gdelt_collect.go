@@ -14,6 +14,7 @@ import (
 	"github.com/sprint-ml/sprint/stages"
 	"github.com/sprint-ml/sprint/stages/rows"
 	"github.com/sprint-ml/sprint/stages/rows/table"
+	"github.com/sprint-ml/sprint/stages/rows/titles"
 	"github.com/sprint-ml/sprint/stages/storeio"
 )
 
@@ -119,7 +120,7 @@ func (c *collection) collect(ctx context.Context, w window, raw stages.TreeWrite
 // add takes an article unless its title is there or its outlet has had its share.
 func (c *collection) add(a article) {
 	c.table.Stats.Read++
-	title := rows.NormalizeTitle(a.Title)
+	title := titles.Normalize(a.Title)
 	if title == "" {
 		c.table.Stats.NoTitle++
 		return

@@ -9,6 +9,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/sprint-ml/sprint/stages/rows/table"
+	"github.com/sprint-ml/sprint/stages/rows/titles"
 )
 
 // score returns a cell as the score of a label, yes and true as 1, no and false as 0; ok
@@ -139,7 +140,7 @@ func (b *builder) build(rec *table.Record) (*Row, error) {
 		return nil, err
 	}
 	b.row = Row{
-		Title:       NormalizeTitle(title),
+		Title:       titles.Normalize(title),
 		TitleRaw:    cmp.Or(text(atTitleRaw), title),
 		Description: text(atDescription),
 		URL:         text(atURL),

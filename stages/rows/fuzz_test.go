@@ -2,7 +2,6 @@ package rows_test
 
 import (
 	"bytes"
-	"strings"
 	"testing"
 	"unicode/utf8"
 
@@ -11,23 +10,6 @@ import (
 	"github.com/sprint-ml/sprint/stages/rows/table"
 	"github.com/sprint-ml/sprint/storage/storagetest/fuzztest"
 )
-
-func FuzzNormalizeTitle(f *testing.F) {
-	for _, s := range []string{"USA : s", "a - b - c", `" x " ' y '`, "1 . 2 , 3", "\xff"} {
-		f.Add(s)
-	}
-	f.Fuzz(func(t *testing.T, s string) {
-		once := rows.NormalizeTitle(s)
-		if !utf8.ValidString(once) || strings.TrimSpace(once) != once {
-			t.Errorf("%q -> %q", s, once)
-		}
-		if len(s) < 60 {
-			if twice := rows.NormalizeTitle(once); twice != once {
-				t.Errorf("%q -> %q -> %q", s, once, twice)
-			}
-		}
-	})
-}
 
 func fuzzRead(f *testing.F, format string, seeds ...[]byte) {
 	for _, s := range seeds {

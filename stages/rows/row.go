@@ -2,8 +2,7 @@
 // from and, once labelled, one label per category. It is the single place that
 // knows the columns of our files.
 //
-// row.go is the row, what makes two rows one and the table of rows, title.go reads
-// titles as sources write them. layout.go says how a file is written and what its columns
+// row.go is the row, what makes two rows one and the table of rows. layout.go says how a file is written and what its columns
 // mean, survey.go what to write where that is not known, read.go reads any format,
 // builder.go turns a record into a row, columns.go writes rows. labelled.go reads what
 // people labelled, in words that vocabulary.go knows; check.go tells its mistakes with
@@ -14,6 +13,8 @@
 package rows
 
 import (
+	"github.com/sprint-ml/sprint/stages/rows/titles"
+
 	"strings"
 	"time"
 	"unsafe"
@@ -33,7 +34,7 @@ type Label struct {
 type Row struct {
 	Title, Description, URL, Source string
 	ID                              string
-	// TitleRaw is the title as the source gave it, before NormalizeTitle.
+	// TitleRaw is the title as the source gave it, before titles.Normalize.
 	TitleRaw string
 	SeenAt   string // as the source gave it, usually 20060102T150405Z
 	Language string
@@ -136,7 +137,7 @@ func Identity(r Row) string {
 
 // TitleKey returns the form of a title under which two titles count as equal:
 // normalised and in lower case.
-func TitleKey(title string) string { return strings.ToLower(NormalizeTitle(title)) }
+func TitleKey(title string) string { return strings.ToLower(titles.Normalize(title)) }
 
 // Titles are those of some sets, one after the other.
 func Titles(sets ...[]Row) []string {

@@ -16,7 +16,7 @@ import (
 	"github.com/sprint-ml/sprint/ml/keywords"
 	"github.com/sprint-ml/sprint/ml/metrics"
 	"github.com/sprint-ml/sprint/stages/dataset"
-	"github.com/sprint-ml/sprint/stages/rows"
+	"github.com/sprint-ml/sprint/stages/rows/titles"
 	"github.com/sprint-ml/sprint/storage"
 )
 
@@ -133,7 +133,7 @@ func Run(ctx context.Context, o Options) (*Preview, error) {
 	switch {
 	case len(o.Texts) > 0:
 		for _, text := range o.Texts {
-			title := rows.NormalizeTitle(text)
+			title := titles.Normalize(text)
 			p.rules.Match(&p.res, title, "")
 			out.Texts = append(out.Texts, p.result(title, ""))
 		}

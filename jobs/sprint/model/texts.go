@@ -19,6 +19,7 @@ import (
 	"github.com/sprint-ml/sprint/ml/plainfile"
 	"github.com/sprint-ml/sprint/stages"
 	"github.com/sprint-ml/sprint/stages/rows"
+	"github.com/sprint-ml/sprint/stages/rows/titles"
 )
 
 // formatText is the format of an input with one text a line.
@@ -72,7 +73,7 @@ func (in *input) overwrittenBy(a *app.App, output string) bool {
 // used what is wrong with them. It holds none of them.
 func (in *input) each(ctx context.Context, a *app.App, visit func(context.Context, *rows.Row) error) error {
 	for _, t := range in.args {
-		if err := visit(ctx, &rows.Row{Title: rows.NormalizeTitle(t)}); err != nil {
+		if err := visit(ctx, &rows.Row{Title: titles.Normalize(t)}); err != nil {
 			return err
 		}
 	}
@@ -167,7 +168,7 @@ func eachLine(r *bufio.Reader, visit rows.Visit) error {
 		if long {
 			row.Problem = "the line is over 1 MB"
 		} else {
-			row.Title, row.TitleRaw = rows.NormalizeTitle(text), text
+			row.Title, row.TitleRaw = titles.Normalize(text), text
 		}
 		if long || text != "" {
 			if failed := visit(row, nil); failed != nil {

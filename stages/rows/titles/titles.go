@@ -1,4 +1,5 @@
-package rows
+// Package titles brings titles into one spacing and one form of their letters.
+package titles
 
 import (
 	"slices"
@@ -9,19 +10,19 @@ import (
 	"golang.org/x/text/unicode/norm"
 )
 
-// NormalizeTitle undoes the tokenised spacing of GDELT's titles (`USA : s` is
+// Normalize undoes the tokenised spacing of GDELT's titles (`USA : s` is
 // `USA:s`, `a - kassa` is `a-kassa`, `said " yes " .` is `said "yes".`), mends
 // invalid UTF-8, composes accents (NFC), drops control characters and collapses
 // white space. Titles with ordinary spacing pass unchanged, and so does the
-// result of NormalizeTitle.
-func NormalizeTitle(title string) string {
+// result of Normalize.
+func Normalize(title string) string {
 	if ordinary(title) {
 		return title
 	}
 	return normalizeAny(title)
 }
 
-// normalizeAny is NormalizeTitle of any title, ordinary ones too.
+// normalizeAny is Normalize of any title, ordinary ones too.
 func normalizeAny(title string) string {
 	title = strings.ToValidUTF8(title, "\uFFFD")
 	title = strings.Map(func(r rune) rune {
