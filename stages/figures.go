@@ -5,6 +5,7 @@ import "fmt"
 // Notes that lists of runs and of models are made from.
 const (
 	NoteRelease = "release" // of a stage that published: NAME@VERSION
+	NoteExample = "example" // of a stage that published: a text to try the model on
 	NoteFigures = "figures" // of a stage that measured: Figures
 )
 

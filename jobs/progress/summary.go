@@ -159,5 +159,15 @@ func (s *summary) release(ctx context.Context, out io.Writer, st runs.StageResul
 	if at, err := models.In(s.Store).Release(ctx, name, alias); err == nil && at.Version != version {
 		fmt.Fprintf(out, "The alias %s points to version %d; move it with:\n  %s\n", alias, at.Version, commandline.Of("promote", name, strconv.Itoa(version), alias).Flag("store", s.StoreFlag))
 	}
-	fmt.Fprintf(out, "Try it:\n  %s\n", commandline.Of("classify").Flag("store", s.StoreFlag).Flag("model", name).With("Storm closes the harbour"))
+	fmt.Fprintf(out, "Try it:\n  %s\n", commandline.Of("classify").Flag("store", s.StoreFlag).Flag("model", name).With(s.example(ctx, st)))
+}
+
+// example is a text to try a published model on: a row that it was tested on, if the
+// stage that published noted one.
+func (s *summary) example(ctx context.Context, st runs.StageResult) string {
+	m, err := s.Store.Manifest(ctx, st.Kind, st.Key)
+	if text, ok := m.Notes[stages.NoteExample].(string); err == nil && ok && text != "" {
+		return text
+	}
+	return "A text"
 }

@@ -33,8 +33,8 @@ func costSection(s *document.Source) Section {
 	for _, st := range s.OfKind("verify") {
 		if m, missing := document.Decode[document.Timings](st, "timings"); missing == "" {
 			out.Blocks = append(out.Blocks, Block{Facts: []Fact{
-				{"One headline, median", Cell{Text: fmt.Sprintf("%.1f ms", m.P50)}},
-				{"One headline, 99 of 100", Cell{Text: fmt.Sprintf("%.1f ms", m.P99)}},
+				{"One text, median", Cell{Text: fmt.Sprintf("%.1f ms", m.P50)}},
+				{"One text, 99 of 100", Cell{Text: fmt.Sprintf("%.1f ms", m.P99)}},
 				{"In batches", Cell{Text: fmt.Sprintf("%s rows per second", count(int(clampTo(m.Rate, 1e12))))}},
 				{"Measured", Cell{Text: fmt.Sprintf("on %s with %d texts", m.Device, m.Texts)}},
 			}})

@@ -93,7 +93,7 @@ func mistakes(all []document.Prediction) (wrong map[string]*categoryMistakes, ri
 }
 
 func mistakeTable(caption string, list []mistake) *Table {
-	t := &Table{Caption: caption, Columns: []Column{{"headline", false}, {"score", true}, {"is", false}, {"rules say", false}, {"fired", false}}}
+	t := &Table{Caption: caption, Columns: []Column{{"text", false}, {"score", true}, {"is", false}, {"rules say", false}, {"fired", false}}}
 	for _, x := range list[:min(len(list), maxErrors)] {
 		says := Cell{Text: "no"}
 		if x.Keywords {
@@ -217,7 +217,7 @@ func countsTable(name string, c document.Confusion, none bool) *Table {
 // segmentSection shows where the model does worse than on the whole.
 func segmentSection(m *document.Metrics, d *document.Details) Section {
 	model, _ := m.Measured()
-	out := Section{Title: "Where it is weak", Intro: fmt.Sprintf("Micro-F1 by site and by length of the headline; on the whole set it is %s. Small parts swing by chance.", f3(model.MicroF1))}
+	out := Section{Title: "Where it is weak", Intro: fmt.Sprintf("Micro-F1 by site and by length of the text; on the whole set it is %s. Small parts swing by chance.", f3(model.MicroF1))}
 	for by, parts := range sorted(d.Segments) {
 		t := &Table{Caption: "By " + by, Columns: []Column{{by, false}, {"rows", true}, {"micro-F1", true}, {"against all", true}}}
 		for _, s := range parts {

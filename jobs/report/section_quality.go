@@ -251,7 +251,7 @@ func checkSection(c *document.Checks, here []document.Check) Section {
 		}
 		t.Rows = append(t.Rows, []Cell{mark, {Text: name, Head: true}, {Text: x.On}, {Text: observed}, {Text: demand(x)}, {Text: cmp.Or(x.Void, x.Where)}})
 		if len(x.Samples) > 0 {
-			samples := &Table{Columns: []Column{{"headline", false}, {"expected", false}, {"answered", false}}}
+			samples := &Table{Columns: []Column{{"text", false}, {"expected", false}, {"answered", false}}}
 			for _, r := range x.Samples {
 				samples.Rows = append(samples.Rows, []Cell{{Text: r.Title, Link: link(r.ID), Head: true, Long: true}, {Text: r.Expected}, {Text: r.Answered}})
 			}

@@ -52,7 +52,7 @@ func splitSections(_ *document.Source, st document.Stage) []Section {
 	out.Blocks = append(out.Blocks, Block{Table: t.cut()}, Block{Table: p.cut()})
 	out.Blocks = append(out.Blocks, leakBlocks(&r)...)
 	if len(r.Largest) > 0 {
-		g := &Table{Columns: []Column{{"rows", true}, {"side", false}, {"some of the headlines", false}}}
+		g := &Table{Columns: []Column{{"rows", true}, {"side", false}, {"some of the texts", false}}}
 		for _, x := range r.Largest {
 			g.Rows = append(g.Rows, []Cell{{Text: count(x.Rows)}, {Text: x.Side}, {Text: strings.Join(x.Titles, " · "), Long: true}})
 		}
@@ -75,7 +75,7 @@ func leakBlocks(r *document.SplitReport) []Block {
 		return []Block{{Text: "No row of a side meets one of another side or of the gold set."}}
 	}
 	t := &Table{Caption: "Rows that meet those of another set", Columns: []Column{{"between", false}, {"because", false}, {"rows", true}, {"", false}}}
-	examples := &Table{Columns: []Column{{"between", false}, {"headline", false}, {"meets", false}, {"similarity", true}}}
+	examples := &Table{Columns: []Column{{"between", false}, {"text", false}, {"meets", false}, {"similarity", true}}}
 	for _, l := range r.Leaks {
 		done := Cell{Text: "dropped", Mark: Good}
 		switch {

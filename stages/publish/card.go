@@ -52,8 +52,25 @@ func (c choice) write(b *strings.Builder) {
 	b.WriteString("\n")
 }
 
+// leastSupport is the number of positives from which on verify counts a category in
+// macro-F1.
+const leastSupport = 8
+
+// macro is the macro-F1, which is none where no category has enough positives.
+func (s *scores) macro() string {
+	for _, c := range s.Category {
+		if c.Support >= leastSupport {
+			return fmt.Sprintf("%.3f", s.MacroF1)
+		}
+	}
+	return fmt.Sprintf("n/a (fewer than %d rows a category)", leastSupport)
+}
+
+// quoted is a text as a word of a shell's command line.
+func quoted(text string) string { return "'" + strings.ReplaceAll(text, "'", `'\''`) + "'" }
+
 // card writes the model card. Metrics of an unknown shape leave their table out.
-func card(name string, metrics, thresholds []byte) string {
+func card(o *Options, example string, metrics, thresholds []byte) string {
 	var b strings.Builder
 	var m struct {
 		Labels  string  `json:"labels"`
@@ -68,7 +85,11 @@ func card(name string, metrics, thresholds []byte) string {
 	if m.Labels == "single" {
 		kind, answers = "single-label", "one category or none, with its probability p, a score of 2p-1, and a tag"
 	}
-	fmt.Fprintf(&b, "---\ntags: [text-classification, %s, news]\n---\n# %s\n\nClassifies news headlines: %s.\n", kind, name, answers)
+	about := ""
+	if text := strings.Join(strings.Fields(o.Description), " "); text != "" {
+		about = text + "\n\n"
+	}
+	fmt.Fprintf(&b, "---\ntags: [text-classification, %s]\n---\n# %s\n\n%sClassifies texts: %s.\n", kind, o.Name, about, answers)
 	b.WriteString("Trained on labels made by the rules in `taxonomy.yaml`; measured as below.\n\n")
 	if known {
 		for _, set := range []struct {
@@ -78,7 +99,7 @@ func card(name string, metrics, thresholds []byte) string {
 			if set.s == nil {
 				continue
 			}
-			fmt.Fprintf(&b, "## %s\n\n%d rows, macro F1 %.3f, micro F1 %.3f", set.title, set.s.Rows, set.s.MacroF1, set.s.MicroF1)
+			fmt.Fprintf(&b, "## %s\n\n%d rows, macro F1 %s, micro F1 %.3f", set.title, set.s.Rows, set.s.macro(), set.s.MicroF1)
 			if set.s.Accuracy != nil {
 				fmt.Fprintf(&b, ", accuracy %.3f", *set.s.Accuracy)
 			}
@@ -99,6 +120,12 @@ func card(name string, metrics, thresholds []byte) string {
 		}
 		b.WriteString("\n")
 	}
-	fmt.Fprintf(&b, "## Use\n\n```\nsprint classify --model %s \"A headline\"\n```\n\nThe encoder loads with Hugging Face transformers (`AutoModel`); the heads are the tensors `heads.*`.\n", name)
+	example = cmp.Or(example, "A text")
+	fmt.Fprintf(&b, "## Use\n\n```\nsprint classify --model %s %s\n```\n\n", o.Name, quoted(example))
+	text, err := json.Marshal(example) // a string of JSON is one of Python
+	if err == nil {
+		fmt.Fprintf(&b, "In Python, in this folder, with numpy, safetensors and tokenizers:\n\n```python\nfrom model import Model\nmodel = Model(\".\")\nprint(model.answer(%s))\n```\n\n", text)
+	}
+	b.WriteString("The encoder loads with Hugging Face transformers (`AutoModel`); the heads are the tensors `heads.*`.\n")
 	return b.String()
 }

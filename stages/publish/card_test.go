@@ -10,7 +10,7 @@ import (
 func TestCardOfOneLabel(t *testing.T) {
 	const metrics = `{"labels":"single","test":{"rows":4,"accuracy":0.75,"per_category":{"fire":{"f1":0.5}}},
 		"details":{"test":{"choice":{"categories":["fire",""],"confusion":[[2,1],[0,1]],"calibration":{"ece":0.034}}}}}`
-	got := card("news", []byte(metrics), []byte("{}"))
+	got := card(&Options{Name: "news"}, "", []byte(metrics), []byte("{}"))
 	for _, want := range []string{"single-label", "one category or none", "accuracy 0.750", "| fire | none |", "| fire | 2 | 1 |", "| none | 0 | 1 |", "off by 0.034"} {
 		if !strings.Contains(got, want) {
 			t.Errorf("no %q in:\n%s", want, got)
@@ -19,7 +19,25 @@ func TestCardOfOneLabel(t *testing.T) {
 	if strings.Contains(got, "Thresholds") {
 		t.Error("a model without thresholds names some")
 	}
-	if several := card("news", []byte(`{"test":{"rows":4,"per_category":{}}}`), []byte("{}")); !strings.Contains(several, "multi-label") || strings.Contains(several, "accuracy") {
+	if several := card(&Options{Name: "news"}, "", []byte(`{"test":{"rows":4,"per_category":{}}}`), []byte("{}")); !strings.Contains(several, "multi-label") || strings.Contains(several, "accuracy") {
 		t.Errorf("of several labels:\n%s", several)
+	}
+}
+
+// TestCardTellsOfTheRun: a card has the plan's words and a text of the run, which a shell
+// and Python read as it is, and no macro-F1 where no category has enough rows.
+func TestCardTellsOfTheRun(t *testing.T) {
+	metrics := []byte(`{"gold":{"rows":9,"macro_f1":0,"micro_f1":0.5,"per_category":{"fire":{"f1":0.5,"support":7}}},"test":{"rows":9,"macro_f1":0.25,"per_category":{"fire":{"support":8}}}}`)
+	got := card(&Options{Name: "tickets", Description: "Sorts tickets\n  of our desk."}, `It's "down"`, metrics, []byte("{}"))
+	for _, want := range []string{
+		"# tickets\n\nSorts tickets of our desk.\n\nClassifies texts: ", "macro F1 n/a (fewer than 8 rows a category), micro F1 0.500", "macro F1 0.250",
+		`sprint classify --model tickets 'It'\''s "down"'` + "\n", `print(model.answer("It's \"down\""))`,
+	} {
+		if !strings.Contains(got, want) {
+			t.Errorf("no %q in:\n%s", want, got)
+		}
+	}
+	if strings.Contains(got, "news") || strings.Contains(got, "eadline") {
+		t.Errorf("tickets are no news:\n%s", got)
 	}
 }

@@ -24,6 +24,7 @@ var modelFiles = []string{"config.json", "model.safetensors", "tokenizer.json", 
 type folder struct {
 	tree    stages.TreeWriter
 	entries []storage.TreeEntry
+	example string // a text to try the model on; empty if there is none
 }
 
 // folder writes the output release: a function of the inputs, the name and the
@@ -61,7 +62,11 @@ func (s *stage) folder(ctx context.Context, in stages.Inputs, out stages.Outputs
 			return nil, err
 		}
 	}
-	texts["README.md"] = []byte(card(s.o.Name, texts["metrics.json"], texts["thresholds.json"]))
+	if f.example, err = example(ctx, in); err != nil {
+		return nil, err
+	}
+	texts["model.py"] = modelPy
+	texts["README.md"] = []byte(card(s.o, f.example, texts["metrics.json"], texts["thresholds.json"]))
 	for _, path := range slices.Sorted(maps.Keys(texts)) {
 		if err := f.add(path, bytes.NewReader(texts[path])); err != nil {
 			return nil, err

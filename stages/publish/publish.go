@@ -1,7 +1,8 @@
 // Package publish makes an immutable release of a model that passed verify.
 //
 // publish.go is the kind: it checks what verify found, stores the release and moves
-// the alias last. folder.go writes the release's files, card.go its model card.
+// the alias last. folder.go writes the release's files, card.go its model card, which tells how to
+// use the model on example.go's text; model.py is in every release.
 // What others read of a release is in package release.
 package publish
 
@@ -25,11 +26,11 @@ import (
 func Kind() stages.Kind {
 	return stages.Kind{
 		Name:    "publish",
-		Version: 1,
+		Version: 2,
 		Doc: `Publishes the model as the next version of a name and moves an alias to it.
 It refuses (code 10) unless verify passed for this very model. A release is a
 folder in the Hugging Face layout with the taxonomy, thresholds, metrics, history,
-a model card and a manifest of digests. Versions are 1, 2, 3; the same release
+a model card, model.py, which answers in Python, and a manifest of digests. Versions are 1, 2, 3; the same release
 keeps its version. The alias moves last.`,
 		Example: "name: quickstart\nalias: latest\n",
 		Inputs: func(any) []stages.Input {
@@ -66,6 +67,8 @@ func published(m storage.Manifest) (p models.Publication, ok bool) {
 type Options struct {
 	Name  string `yaml:"name" required:"true" doc:"the model's name in the store"`
 	Alias string `yaml:"alias" default:"latest" doc:"movable name of the new version, not a number"`
+	// Description came later: releases without one keep their keys.
+	Description string `yaml:"description" default:"" key:"set" doc:"what the model is for, in a sentence; its card begins with it"`
 }
 
 // Check refuses names that the store cannot hold.
@@ -155,6 +158,9 @@ func (s *stage) Run(ctx context.Context, in stages.Inputs, out stages.Outputs) e
 	}
 	if named != release.Version {
 		s.env.Log.Warn("the alias stays: another run published a later version meanwhile", slog.String("model", s.o.Name), slog.String("alias", s.o.Alias), slog.Int("version", named))
+	}
+	if f.example != "" {
+		s.env.Note(stages.NoteExample, f.example)
 	}
 	s.env.Note(stages.NoteRelease, fmt.Sprintf("%s@%d", s.o.Name, release.Version))
 	s.env.Log.Info("published", slog.String("model", s.o.Name), slog.Int("version", release.Version), slog.String("alias", s.o.Alias))

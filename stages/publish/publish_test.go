@@ -1,14 +1,17 @@
 package publish_test
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
+	"strconv"
 	"strings"
 	"testing"
 
 	"github.com/sprint-ml/sprint/stages"
 	"github.com/sprint-ml/sprint/stages/publish"
+	"github.com/sprint-ml/sprint/stages/rows"
 	"github.com/sprint-ml/sprint/stages/stagetest"
 	"github.com/sprint-ml/sprint/storage"
 	"github.com/sprint-ml/sprint/storage/models"
@@ -54,7 +57,7 @@ func TestPublish(t *testing.T) {
 		t.Fatal(first.Err)
 	}
 	files := first.Tree(t, "release")
-	want := "README.md config.json history.json manifest.json metrics.json model.safetensors taxonomy.yaml thresholds.json tokenizer.json vocab.txt"
+	want := "README.md config.json history.json manifest.json metrics.json model.py model.safetensors taxonomy.yaml thresholds.json tokenizer.json vocab.txt"
 	if got := strings.Join(stagetest.Paths(files), " "); got != want {
 		t.Errorf("release holds %s, want %s", got, want)
 	}
@@ -168,5 +171,30 @@ func TestPublished(t *testing.T) {
 	m.Preimage = []byte(`{"options":{"name":"../x","alias":"latest"}}`)
 	if got, ok := of(m); ok {
 		t.Errorf("no name of a model: %+v", got)
+	}
+}
+
+// TestExample: the text to try the model on is a labelled title of the test split, short
+// enough to be typed; it is in the card and noted for the run's summary.
+func TestExample(t *testing.T) {
+	s := stagetest.Store(t)
+	var b bytes.Buffer
+	test := []rows.Row{
+		{Title: strings.Repeat("long ", 20), Labels: []rows.Label{{Score: 1}}}, {Title: "nothing here", Labels: []rows.Label{{}}},
+		{Title: "Printer on fire", Labels: []rows.Label{{Score: 1}}},
+	}
+	for i := range test {
+		test[i].ID = strconv.Itoa(i)
+	}
+	if err := rows.WriteParquet(&b, test, []string{"crime"}); err != nil {
+		t.Fatal(err)
+	}
+	m := put(t, s, model(""))
+	r := stagetest.MustRun(t, stagetest.Case{Kind: publish.Kind(), Options: &publish.Options{Name: "desk", Alias: "latest"}, Store: s,
+		Taxonomy: stages.Source{Name: "taxonomy.yaml", Data: []byte("categories: []")},
+		Inputs: map[string]any{"model": m, "thresholds": `{}`, "history": "[]", "metrics": `{}`, "test": b.Bytes(),
+			"checks": strings.ReplaceAll(passed, "MODEL", m.Digest)}})
+	if r.Notes[stages.NoteExample] != "Printer on fire" || !strings.Contains(string(r.Tree(t, "release")["README.md"]), "--model desk 'Printer on fire'") {
+		t.Errorf("noted %v in\n%s", r.Notes, r.Tree(t, "release")["README.md"])
 	}
 }

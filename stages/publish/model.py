@@ -1,0 +1,84 @@
+"""Answers with this release: python model.py "A text" ["Its description"]
+
+Needs numpy, safetensors and tokenizers. As a module: Model("FOLDER").answer("A text").
+"""
+import json, math, os, sys
+import numpy as np
+from safetensors.numpy import load_file
+from tokenizers import Tokenizer
+
+
+def softmax(x):
+    x = np.exp(x - x.max(-1, keepdims=True))
+    return x / x.sum(-1, keepdims=True)
+
+
+class Model:
+    def __init__(self, folder):
+        read = lambda name: json.load(open(os.path.join(folder, name), encoding="utf-8"))
+        self.config, self.thresholds = read("config.json"), read("thresholds.json")
+        self.sprint = s = self.config["sprint"]
+        if s["format"] > 3:
+            raise ValueError(f"config.json is of format {s['format']}; this file knows 3")
+        if s.get("with_rules") or s.get("rules_bonus"):
+            raise ValueError("the rules of taxonomy.yaml answer beside this model: only `sprint classify` does both")
+        self.weights = load_file(os.path.join(folder, "model.safetensors"))
+        self.tokenizer = Tokenizer.from_file(os.path.join(folder, "tokenizer.json"))
+        self.tokenizer.enable_truncation(s["max_length"])
+        erf = np.vectorize(math.erf, otypes=[np.float32])
+        self.activation = {
+            "gelu": lambda x: x * (1 + erf(x / math.sqrt(2))) / 2,
+            "relu": lambda x: np.maximum(x, 0),
+            "gelu_new": lambda x: x * (1 + np.tanh(math.sqrt(2 / math.pi) * (x + 0.044715 * x**3))) / 2,
+        }[self.config["hidden_act"]]
+
+    def linear(self, x, name):
+        return x @ self.weights[name + ".weight"].T + self.weights[name + ".bias"]
+
+    def norm(self, x, name):
+        x = x - x.mean(-1, keepdims=True)
+        x = x / np.sqrt((x * x).mean(-1, keepdims=True) + self.config["layer_norm_eps"])
+        return x * self.weights[name + ".weight"] + self.weights[name + ".bias"]
+
+    def vector(self, title, description=""):
+        """The encoder's vector of a text."""
+        pair = description.strip() and "description" in self.sprint["text"]
+        e = self.tokenizer.encode(title, description) if pair else self.tokenizer.encode(title)
+        prefix, w = self.sprint.get("prefix", ""), self.weights
+        emb = prefix + "embeddings."
+        x = w[emb + "word_embeddings.weight"][e.ids] + w[emb + "position_embeddings.weight"][: len(e.ids)] + w[emb + "token_type_embeddings.weight"][e.type_ids]
+        x = self.norm(x, emb + "LayerNorm")
+        split = lambda y: y.reshape(len(y), self.config["num_attention_heads"], -1).swapaxes(0, 1)
+        for i in range(self.config["num_hidden_layers"]):
+            layer = f"{prefix}encoder.layer.{i}."
+            q, k, v = (split(self.linear(x, f"{layer}attention.self.{part}")) for part in ("query", "key", "value"))
+            a = (softmax(q @ k.swapaxes(1, 2) / math.sqrt(q.shape[-1])) @ v).swapaxes(0, 1).reshape(x.shape)
+            x = self.norm(x + self.linear(a, layer + "attention.output.dense"), layer + "attention.output.LayerNorm")
+            f = self.linear(self.activation(self.linear(x, layer + "intermediate.dense")), layer + "output.dense")
+            x = self.norm(x + f, layer + "output.LayerNorm")
+        if self.sprint["pooling"] == "mean":
+            return x.mean(0)
+        return np.tanh(self.linear(x[0], prefix + "pooler.dense")) if self.sprint["pooling"] == "pooler" else x[0]
+
+    def answer(self, title, description=""):
+        """{"categories": {name: {"score", "tag"}}, "top": name or None}, as `sprint classify --all`."""
+        v, categories = self.vector(title, description), self.sprint["categories"]
+        head = lambda name: self.linear(np.maximum(self.linear(v, f"heads.{name}.0"), 0), f"heads.{name}.1")
+        logits = np.array([head(f"{i}.score")[0] for i in range(len(categories))])
+        if self.sprint.get("labels") == "single":  # one softmax, with none of the categories last
+            logits = np.append(logits, head("none.score")) if self.sprint.get("none") else logits
+            p = softmax(logits / (self.sprint.get("temperature") or 1))
+            scores, top = 2 * p[: len(categories)] - 1, int(p.argmax())
+        else:
+            scores = np.tanh(logits)
+            for i, t in enumerate(self.sprint.get("temperatures") or []):
+                if 0 < scores[i] < 1:
+                    scores[i] = 1 / (1 + ((1 - scores[i]) / scores[i]) ** (1 / t))
+            passes = [np.round(x, 4) >= self.thresholds.get(c["name"], 0.5) for x, c in zip(scores, categories)]
+            top = int(np.where(passes, scores, -2).argmax()) if any(passes) else len(categories)
+        out = {c["name"]: {"score": round(float(scores[i]), 4), "tag": c["tags"][int(head(f"{i}.tag").argmax())]} for i, c in enumerate(categories)}
+        return {"categories": out, "top": categories[top]["name"] if top < len(categories) else None}
+
+
+if __name__ == "__main__":
+    print(json.dumps(Model(os.path.dirname(os.path.abspath(__file__))).answer(*sys.argv[1:3]), ensure_ascii=False))
