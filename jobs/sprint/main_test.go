@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"os"
 	"path/filepath"
+	"regexp"
 	"strconv"
 	"strings"
 	"syscall"
@@ -235,6 +236,31 @@ func TestInit(t *testing.T) {
 	}
 	if code, _, stderr := exec(t, dir, "init", "demo"); code != 2 || !strings.Contains(stderr, "plan.yaml") {
 		t.Errorf("second init: code %d: %s", code, stderr)
+	}
+}
+
+// TestTemplates: each is valid without a warning, and its rules find most of its rows and
+// are right about them.
+func TestTemplates(t *testing.T) {
+	for _, name := range []string{"news", "sentiment", "support"} {
+		dir := t.TempDir()
+		if code, _, stderr := exec(t, dir, "init", "demo", "--template", name); code != 0 {
+			t.Fatal(stderr)
+		}
+		if code, out, stderr := exec(t, dir, "validate", "demo"); code != 0 || !strings.Contains(out, "6 stages") || stderr != "" {
+			t.Errorf("%s: code %d: %s%s", name, code, out, stderr)
+		}
+		code, out, stderr := exec(t, dir, "label-preview", "demo/plan.yaml", "--gold", "demo/gold.csv")
+		found := regexp.MustCompile(`covered \d+ \((\d+)`).FindStringSubmatch(out)
+		if code != 0 || found == nil {
+			t.Fatalf("%s: code %d: %s%s", name, code, out, stderr)
+		}
+		if covered, err := strconv.Atoi(found[1]); err != nil || covered < 30 {
+			t.Errorf("%s: the rules cover %s %% of the rows:\n%s", name, found[1], out)
+		}
+	}
+	if code, _, stderr := exec(t, t.TempDir(), "init", "demo", "--template", "suport"); code != 2 || !strings.Contains(stderr, `did you mean "support"?`) {
+		t.Errorf("code %d: %s", code, stderr)
 	}
 }
 

@@ -6,6 +6,7 @@ import (
 	"io/fs"
 	"maps"
 	"os"
+	"path"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -27,7 +28,7 @@ var templates embed.FS
 
 const initLong = `Writes a plan, a taxonomy and a gold set into a folder, which run as they are.
 
-Without --from they come with sample rows. With --from they are made of your own table
+Without --from they come with sample rows, which --template chooses. With --from they are made of your own table
 (csv, tsv, jsonl, parquet): which columns are the text and the label is told by their names
 and by what they hold, the categories by the labels. A part of the labelled rows becomes
 gold.csv, which never trains. Each guess is said, and has a flag. On a terminal they are
@@ -37,16 +38,20 @@ Without a column of labels the taxonomy has examples of rules, and the plan publ
 
 func initCommand(a *app.App) *cobra.Command {
 	o := draft.Options{}
+	var template string
 	cmd := &cobra.Command{
 		Use: "init [FOLDER]", Short: "Write a commented plan, taxonomy and rows that run as they are, or a plan for your own table", Args: cobra.MaximumNArgs(1),
 		Long:    initLong,
-		Example: "  sprint init news\n  sprint init tickets --from tickets.csv\n  sprint init support --from tickets.csv --text subject --description body --label category",
+		Example: "  sprint init news\n  sprint init reviews --template sentiment\n  sprint init tickets --from tickets.csv\n  sprint init support --from tickets.csv --text subject --description body --label category",
 		RunE: func(cmd *cobra.Command, args []string) error {
 			dir := "."
 			if len(args) > 0 {
 				dir = args[0]
 			}
-			if o.From != "" {
+			switch {
+			case o.From != "" && cmd.Flags().Changed("template"):
+				return &diagnostic.UsageError{Message: "--template comes with rows of its own: leave out --from, or --template"}
+			case o.From != "":
 				return writeDraft(a, cmd, dir, o)
 			}
 			for _, name := range ofTable {
@@ -54,11 +59,12 @@ func initCommand(a *app.App) *cobra.Command {
 					return &diagnostic.UsageError{Message: fmt.Sprintf("--%s is about a table", name), Hint: "name it: --from FILE"}
 				}
 			}
-			return writeTemplate(a, dir)
+			return writeTemplate(a, dir, template)
 		},
 	}
 	f := cmd.Flags()
 	f.StringVar(&o.From, "from", "", "table of your own: csv, tsv, jsonl or parquet")
+	f.StringVar(&template, "template", "news", "sample rows and their plan: news, labelled by rules; sentiment or support, labelled by hand, one label a row")
 	f.StringVar(&o.Delimiter, "delimiter", "", "what parts the fields of a csv: one character, or tab")
 	f.StringVar(&o.Encoding, "encoding", "", "encoding of the table, such as windows-1252")
 	f.StringVar(&o.Text, "text", "", "column that is the text")
@@ -140,8 +146,25 @@ func wrote(a *app.App, dir string, names []string) {
 	fmt.Fprintf(a.Stdout, "run it with:\n  %s\n", commandline.Of("run", filepath.Join(dir, "plan.yaml")))
 }
 
-func writeTemplate(a *app.App, dir string) error {
-	files, err := fs.Sub(templates, "template")
+// templateNames are those of the templates.
+func templateNames() ([]string, error) {
+	entries, err := templates.ReadDir("template")
+	var names []string
+	for _, e := range entries {
+		names = append(names, e.Name())
+	}
+	return names, err
+}
+
+func writeTemplate(a *app.App, dir, name string) error {
+	known, err := templateNames()
+	if err != nil {
+		return err
+	}
+	if !slices.Contains(known, name) {
+		return &diagnostic.UsageError{Message: fmt.Sprintf("no template is called %s: there are %s", name, strings.Join(known, ", ")), Hint: diagnostic.Suggest(name, known)}
+	}
+	files, err := fs.Sub(templates, path.Join("template", name))
 	if err != nil {
 		return err
 	}
