@@ -12,7 +12,7 @@ import (
 
 	"github.com/sprint-ml/sprint/ml/taxonomy"
 	"github.com/sprint-ml/sprint/stages/dedup"
-	"github.com/sprint-ml/sprint/stages/rows"
+	"github.com/sprint-ml/sprint/stages/rows/titles"
 )
 
 // drafted makes the draft of a table with this text.
@@ -136,18 +136,18 @@ func TestStoriesStayWhole(t *testing.T) {
 	}
 	p.gather()
 	p.setGoldAside()
-	var titles []string
+	var texts []string
 	for i := range p.rows {
-		titles = append(titles, rows.NormalizeTitle(p.rows[i].title))
+		texts = append(texts, titles.Normalize(p.rows[i].title))
 	}
 	side := map[int]bool{}
-	for i, g := range dedup.Groups(titles) {
+	for i, g := range dedup.Groups(texts) {
 		if p.gold[i] {
 			side[g] = true
 		}
 	}
 	met := 0
-	for i, g := range dedup.Groups(titles) {
+	for i, g := range dedup.Groups(texts) {
 		if side[g] && p.trains(i) {
 			met++
 		}
