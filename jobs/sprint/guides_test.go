@@ -39,6 +39,10 @@ func TestGuides(t *testing.T) {
 	text := string(data)
 	e := prepareFolder(t)
 	e.dir = t.TempDir()
+	if err := os.Mkdir(filepath.Join(e.dir, "news"), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	write(t, filepath.Join(e.dir, "news"), map[string]string{"tickets.csv": string(authored(t, "tickets", 1, 120))}) // the reader's own
 	ran, known := 0, 0
 	check := func(line string) {
 		known++
