@@ -9,14 +9,17 @@ import (
 	"strings"
 )
 
-// schema is what editors complete a plan by.
-const schema = "https://raw.githubusercontent.com/sprint-ml/sprint/main/examples/plan.schema.json"
+// schemas is where editors find what they complete plan.yaml and taxonomy.yaml by.
+const schemas = "https://raw.githubusercontent.com/sprint-ml/sprint/main/examples/"
+
+// modeline is the line at the head of a file by which an editor knows its schema.
+func modeline(schema string) string { return "# yaml-language-server: $schema=" + schemas + schema }
 
 // plan is plan.yaml. path is that of the table, from the plan's folder.
 func (p *problem) plan(path string) []byte {
 	var b strings.Builder
 	line := func(format string, args ...any) { fmt.Fprintf(&b, format+"\n", args...) }
-	line("# yaml-language-server: $schema=%s", schema)
+	line("%s", modeline("plan.schema.json"))
 	line("# Made of %s by `sprint init`. Each stage is done once, and again when what it reads changes.", shownWord(filepath.Base(p.o.From)))
 	line("name: %s", yamlWord(p.name()))
 	line("taxonomy: taxonomy.yaml # the categories")

@@ -11,6 +11,7 @@ import (
 // taxonomy is taxonomy.yaml: the categories, and words by which rules may know them.
 func (p *problem) taxonomy() []byte {
 	var b strings.Builder
+	fmt.Fprintln(&b, modeline("taxonomy.schema.json"))
 	b.WriteString("# The categories, as the table's labels have them. The words are those that tell the rows\n# of a category from the others, as far as the rows may train: a suggestion, to be mended.\n# They label nothing unless the plan says `source: [columns, rules]`; they are the baseline\n# `keywords`, and answer where no model can.\n")
 	if p.labels.single {
 		b.WriteString("labels: single # a row has one category, or none; multi: any number\n")
@@ -31,6 +32,7 @@ func (p *problem) taxonomy() []byte {
 func (p *problem) frame() []byte {
 	words, texts := p.frequent()
 	var b strings.Builder
+	fmt.Fprintln(&b, modeline("taxonomy.schema.json"))
 	b.WriteString("# EXAMPLES, to be replaced by your categories: a name, and rules with the words by which a\n# text is of it. A row is of each category of which a rule fires; with `labels: single`\n# here at the head it is of one. `sprint label-preview --of none` shows what no rule finds.\n")
 	if len(words) > 0 {
 		fmt.Fprintf(&b, "# Words of many texts of the table: %s.\n", strings.Join(words, ", "))
