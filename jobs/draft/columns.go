@@ -104,7 +104,7 @@ func (c *columns) chooseText(t *surveyed, o *Options) (err error) {
 	if o.Ask == nil {
 		return nil
 	}
-	name, err := o.Ask("Which column is the text?", "--text", t.names[c.title], t.names)
+	name, err := o.Ask("Which column is the text?", "--text", t.names[c.title], t.shown())
 	if err != nil || name == t.names[c.title] {
 		return err
 	}
@@ -127,7 +127,7 @@ func (c *columns) chooseLabel(t *surveyed, o *Options) error {
 		o.Label = c.guessLabel(t, o.Text)
 		if o.Ask != nil {
 			proposed := cmp.Or(strings.Join(o.Label, ","), None)
-			name, err := o.Ask("Which column is the label, or which of 0 and 1 are, with a comma between?", "--label", proposed, append(slices.Clone(t.names), None))
+			name, err := o.Ask("Which column is the label, or which of 0 and 1 are, with a comma between?", "--label", proposed, append(t.shown(), None))
 			if err != nil {
 				return err
 			}

@@ -35,11 +35,12 @@ type Options struct {
 	Gold float64
 	// MinRows is how many rows a category needs; labels of fewer are left out.
 	MinRows int
-	// Ask puts a question whose answer is one of several, or one of ours; nil asks nothing.
+	// Ask asks which columns are meant where no option says so; nil asks nothing.
 	Ask Ask
 }
 
-// Ask asks for a choice. flag is the option that answers it without being asked.
+// Ask asks for a choice and returns the answer, that proposed if there is none. choices are
+// for people; flag is the option that answers it without being asked.
 type Ask func(question, flag, proposed string, choices []string) (string, error)
 
 // None is the answer that no column is meant.

@@ -100,6 +100,17 @@ func (a author) texts(n int) []byte {
 	return b.Bytes()
 }
 
+// teams are mails and who answered them, separated by tabs.
+func (a author) teams(n int) []byte {
+	records := [][]string{{"sent", "what", "who"}}
+	for range n {
+		c := a.IntN(len(ticketTopics))
+		t := ticketTopics[c]
+		records = append(records, []string{fmt.Sprintf("2026-%02d-%02d", 1+a.IntN(12), 1+a.IntN(28)), a.paragraph(a.sentence(t.heads)+".", a.sentence(t.texts), a.sentence(ticketChatter)), []string{"Money", "Machines", "Parcels", "People"}[c]})
+	}
+	return table('\t', records)
+}
+
 // reviews are of films, with a column that is 1 where the film was liked.
 func (a author) reviews(n int) []byte {
 	good := []string{"A joy from the first scene.", "I laughed until the lights came on.", "Moving, wise and beautifully shot.", "{w} gives the performance of a career.", "A clever script that trusts its audience.", "I would watch it again tonight."}
@@ -131,6 +142,8 @@ func authored(t testing.TB, name string, seed uint64, n int) []byte {
 	switch name {
 	case "tickets":
 		return a.tickets(n)
+	case "teams":
+		return a.teams(n)
 	case "texts":
 		return a.texts(n)
 	case "reviews":

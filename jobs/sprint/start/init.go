@@ -52,7 +52,7 @@ func initCommand(a *app.App) *cobra.Command {
 			case o.From != "" && cmd.Flags().Changed("template"):
 				return &diagnostic.UsageError{Message: "--template comes with rows of its own: leave out --from, or --template"}
 			case o.From != "":
-				return writeDraft(a, cmd, dir, o)
+				return writeDraft(a, dir, o)
 			}
 			for _, name := range ofTable {
 				if cmd.Flags().Changed(name) {
@@ -81,7 +81,7 @@ func initCommand(a *app.App) *cobra.Command {
 // ofTable are the flags that say something about the table of --from.
 var ofTable = []string{"delimiter", "encoding", "text", "description", "label", "id", "separator", "labels", "gold", "min-rows"}
 
-func writeDraft(a *app.App, cmd *cobra.Command, dir string, o draft.Options) error {
+func writeDraft(a *app.App, dir string, o draft.Options) error {
 	for flag, problems := range map[string][]stages.Problem{"delimiter": rows.CheckDelimiter("", o.Delimiter), "encoding": rows.CheckEncoding("", o.Encoding)} {
 		for _, p := range problems {
 			return &diagnostic.UsageError{Message: "--" + flag + ": " + p.Message, Hint: p.Hint}
@@ -101,9 +101,7 @@ func writeDraft(a *app.App, cmd *cobra.Command, dir string, o draft.Options) err
 		return err
 	}
 	o.Folder = dir
-	if !cmd.Flags().Changed("text") && !cmd.Flags().Changed("label") {
-		o.Ask = a.Ask()
-	}
+	o.Ask = a.Ask()
 	d, err := draft.New(o)
 	if err != nil {
 		return err
