@@ -83,7 +83,7 @@ func runPreview(ctx context.Context, a *app.App, cmd *cobra.Command, path string
 		e.SetIndent("", "  ")
 		err = e.Encode(out)
 	} else {
-		showPreview(a, out)
+		err = showPreview(a, out)
 	}
 	if err == nil && out.Tests != nil && len(out.Tests.Failed) > 0 {
 		return app.Exit(stages.CodeStage)

@@ -3,12 +3,12 @@ package labels
 import (
 	"bytes"
 	"fmt"
-	"io"
 	"strings"
 	"text/tabwriter"
 
 	"github.com/sprint-ml/sprint/jobs/labels/preview"
 	"github.com/sprint-ml/sprint/jobs/progress/sanitize"
+	"github.com/sprint-ml/sprint/jobs/progress/table"
 	"github.com/sprint-ml/sprint/jobs/sprint/app"
 	"github.com/sprint-ml/sprint/ml/keywords"
 	"github.com/sprint-ml/sprint/ml/metrics"
@@ -73,7 +73,7 @@ func (m marks) print(out *sanitize.Writer, line string) {
 	fmt.Fprintln(out, line)
 }
 
-func showPreview(a *app.App, p *preview.Preview) {
+func showPreview(a *app.App, p *preview.Preview) error {
 	out := a.Stdout
 	m := marksOf(a)
 	if n := len(p.Warnings); n > 0 {
@@ -94,8 +94,9 @@ func showPreview(a *app.App, p *preview.Preview) {
 		fmt.Fprintf(out, "%d of %d rule tests failed\n", len(p.Tests.Failed), p.Tests.Run)
 	}
 	if p.Sample != nil {
-		showSample(out, m, p)
+		return showSample(out, a.Screen(), m, p)
 	}
+	return nil
 }
 
 // text prints a text, its categories, and every hit with its rule.
@@ -141,7 +142,7 @@ func share(n, of int) string {
 	return fmt.Sprintf("%.1f%%", 100*float64(n)/float64(of))
 }
 
-func showSample(out *sanitize.Writer, m marks, p *preview.Preview) {
+func showSample(out *sanitize.Writer, screen table.Screen, m marks, p *preview.Preview) error {
 	s := p.Sample
 	for _, t := range s.Shown {
 		m.print(out, m.highlight(t.Title, "title", t))
@@ -158,21 +159,22 @@ func showSample(out *sanitize.Writer, m marks, p *preview.Preview) {
 		fmt.Fprintf(out, ", %d gold rows left out", s.GoldOut)
 	}
 	fmt.Fprintf(out, "\ncovered %d (%s), several categories %d, rules of different tags %d, for and against %d\n\n", s.Covered, share(s.Covered, s.Rows), s.Overlap, s.Conflicts, s.Contested)
-	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
-	fmt.Fprint(w, "CATEGORY\tROWS\tSHARE\tALONE")
+	columns := []table.Column{{Name: "CATEGORY"}, {Name: "ROWS"}, {Name: "SHARE", Drop: 1}, {Name: "ALONE", Drop: 2}}
 	if p.Gold != nil {
-		fmt.Fprint(w, "\tGOLD\tPRECISION\tRECALL\tF1\tTAGS")
+		columns = append(columns, table.Column{Name: "GOLD"}, table.Column{Name: "PRECISION"}, table.Column{Name: "RECALL"}, table.Column{Name: "F1"}, table.Column{Name: "TAGS", Drop: 3})
 	}
-	fmt.Fprintln(w)
+	w := screen.Table(nil, columns...)
 	for _, c := range s.Categories {
-		fmt.Fprintf(w, "%s\t%d\t%s\t%d", c.Name, c.Rows, share(c.Rows, s.Rows), c.Alone)
+		cells := []any{c.Name, c.Rows, share(c.Rows, s.Rows), c.Alone}
 		if p.Gold != nil {
 			g := p.Gold.PerCategory[c.Name]
-			fmt.Fprintf(w, "\t%d\t%.3f\t%.3f\t%.3f\t%.3f", g.Support, g.Precision, g.Recall, g.F1, g.TagAccuracy)
+			cells = append(cells, g.Support, f3(g.Precision), f3(g.Recall), f3(g.F1), f3(g.TagAccuracy))
 		}
-		fmt.Fprintln(w)
+		w.Row(cells...)
 	}
-	w.Flush()
+	if err := w.Write(out); err != nil {
+		return err
+	}
 	if p.Gold != nil {
 		fmt.Fprintf(out, "gold: macro-F1 %.3f, micro-F1 %.3f on %d rows", p.Gold.MacroF1, p.Gold.MicroF1, p.Gold.Rows)
 		if len(p.Gold.Unsupported) > 0 {
@@ -181,16 +183,17 @@ func showSample(out *sanitize.Writer, m marks, p *preview.Preview) {
 		fmt.Fprintln(out)
 	}
 	fmt.Fprintln(out)
-	showRules(out, p)
+	return showRules(out, screen, p)
 }
 
-func showRules(out io.Writer, p *preview.Preview) {
-	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
-	head := "RULE\tTAG\tWEIGHT\tROWS\tSOLE\t"
+func f3(x float64) string { return fmt.Sprintf("%.3f", x) }
+
+func showRules(out *sanitize.Writer, screen table.Screen, p *preview.Preview) error {
+	columns := []table.Column{{Name: "RULE"}, {Name: "TAG", Drop: 2}, {Name: "WEIGHT", Drop: 1}, {Name: "ROWS"}, {Name: "SOLE", Drop: 3}}
 	if p.Gold != nil {
-		head += "GOLD\tTAG RIGHT\t"
+		columns = append(columns, table.Column{Name: "GOLD"}, table.Column{Name: "TAG RIGHT", Drop: 4})
 	}
-	fmt.Fprintln(w, head+"WORDS")
+	w := screen.Table(nil, append(columns, table.Column{Name: "WORDS", Cut: true})...)
 	var dead []string
 	for _, r := range p.Sample.Rules {
 		if r.Dead {
@@ -199,13 +202,15 @@ func showRules(out io.Writer, p *preview.Preview) {
 		if r.Dead && r.Gold == 0 {
 			continue
 		}
-		fmt.Fprintf(w, "%s\t%s\t%g\t%d\t%d\t", r.ID, r.Tag, r.Weight, r.Rows, r.Sole)
+		cells := []any{r.ID, r.Tag, fmt.Sprintf("%g", r.Weight), r.Rows, r.Sole}
 		if p.Gold != nil {
-			fmt.Fprintf(w, "%s\t%s\t", counted(r.Right, r.Gold), counted(r.TagRight, r.TagKnown))
+			cells = append(cells, counted(r.Right, r.Gold), counted(r.TagRight, r.TagKnown))
 		}
-		fmt.Fprintln(w, topWords(r))
+		w.Row(append(cells, topWords(r))...)
 	}
-	w.Flush()
+	if err := w.Write(out); err != nil {
+		return err
+	}
 	for _, r := range p.Sample.Rules {
 		if r.Dominating {
 			fmt.Fprintf(out, "dominating: %s alone makes %d rows of its category\n", r.ID, r.Sole)
@@ -214,6 +219,7 @@ func showRules(out io.Writer, p *preview.Preview) {
 	if len(dead) > 0 {
 		fmt.Fprintf(out, "dead: %s\n", strings.Join(dead, ", "))
 	}
+	return nil
 }
 
 func counted(right, of int) string {
