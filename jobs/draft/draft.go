@@ -11,6 +11,7 @@ import (
 	"fmt"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 
 	"github.com/sprint-ml/sprint/config/diagnostic"
@@ -90,6 +91,7 @@ type text struct {
 	title, description, id, url string
 	categories                  []int
 	labelled                    bool
+	tags                        map[int]string // by category, where it has one
 }
 
 func (r *text) words() string { return r.title + " " + r.description }
@@ -103,6 +105,14 @@ func (p *problem) gather() {
 		}
 		if p.labels != nil {
 			r.categories, r.labelled = p.labels.of[i].categories, p.labels.of[i].known
+			for c, at := range p.labels.tagColumns {
+				if tag := strings.TrimSpace(cell(cells, at)); tag != "" && slices.Contains(r.categories, c) {
+					if r.tags == nil {
+						r.tags = map[int]string{}
+					}
+					r.tags[c] = tag
+				}
+			}
 		}
 		p.rows = append(p.rows, r)
 	}

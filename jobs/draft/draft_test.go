@@ -286,3 +286,25 @@ func TestWithoutAHeader(t *testing.T) {
 		t.Error(plan)
 	}
 }
+
+// TestTagsOfBits: a column of tags beside one of 0 and 1 is taken for the tags of the
+// category, in the taxonomy, the plan and the gold part.
+func TestTagsOfBits(t *testing.T) {
+	var b strings.Builder
+	b.WriteString("comment,Is Rude,Is Rude_tag,spam\n")
+	for i := range 200 {
+		fmt.Fprintf(&b, "%s,%d,%s,%d\n", unlike(i), i%2, []string{"", "insult", "", "threat"}[i%4], i%3/2)
+	}
+	d := mustDraft(t, "rows.csv", b.String(), nil)
+	if plan := string(d.Files["plan.yaml"]); !strings.Contains(plan, "is_rude_score: Is Rude, is_rude_tag: Is Rude_tag, spam_score: spam}") {
+		t.Error(plan)
+	}
+	tax, problems := taxonomy.Parse(d.Files["taxonomy.yaml"])
+	if len(problems) > 0 || !slices.Equal(tax.Categories[0].Tags, []string{"", "insult", "threat"}) {
+		t.Errorf("%v %s", problems, d.Files["taxonomy.yaml"])
+	}
+	gold := string(d.Files["gold.csv"])
+	if !strings.HasPrefix(gold, "title,is_rude,is_rude_tag,spam\n") || !strings.Contains(gold, ",1,insult,") || !strings.Contains(gold, ",0,,") {
+		t.Error(gold)
+	}
+}

@@ -198,7 +198,12 @@ func (p *problem) goldFile() ([]byte, error) {
 		}
 	}
 	if p.columns.bits {
-		head = append(head, p.labels.names...)
+		for c, name := range p.labels.names {
+			head = append(head, name)
+			if len(p.labels.tags[c]) > 0 {
+				head = append(head, name+"_tag")
+			}
+		}
 	} else {
 		head = append(head, "label")
 	}
@@ -224,9 +229,16 @@ func (p *problem) goldFile() ([]byte, error) {
 // goldLabels are the cells of a row's labels.
 func (p *problem) goldLabels(r *text) []string {
 	if p.columns.bits {
-		out := slices.Repeat([]string{"0"}, len(p.labels.names))
-		for _, c := range r.categories {
-			out[c] = "1"
+		var out []string
+		for c := range p.labels.names {
+			value := "0"
+			if slices.Contains(r.categories, c) {
+				value = "1"
+			}
+			out = append(out, value)
+			if len(p.labels.tags[c]) > 0 {
+				out = append(out, r.tags[c])
+			}
 		}
 		return out
 	}

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"fmt"
 	"maps"
+	"regexp"
 	"slices"
 	"strings"
 	"unicode"
@@ -23,6 +24,10 @@ type labels struct {
 	counts    []int    // of the rows of each
 	// columns are the places of those with 0 and 1, one for each category.
 	columns []int
+	// tags are those of each category, which a column <column>_tag beside its own holds at
+	// the place tagColumns; -1 is none.
+	tags       [][]string
+	tagColumns []int
 	// values are the categories by what cells call them, where that is not clear from the
 	// name; the empty one is no label.
 	values map[string]string
@@ -46,13 +51,14 @@ type leftOut struct {
 // readLabels reads the categories of the rows.
 func (p *problem) readLabels() error {
 	var l *labels
+	var err error
 	if p.columns.bits {
-		l = p.readBits()
+		l, err = p.readBits()
 	} else {
-		var err error
-		if l, err = p.readCells(); err != nil {
-			return err
-		}
+		l, err = p.readCells()
+	}
+	if err != nil {
+		return err
 	}
 	p.labels = l
 	l.count()
@@ -84,7 +90,7 @@ func (p *problem) labelColumns() []string {
 }
 
 // readBits reads columns that hold 0 and 1, one for each category.
-func (p *problem) readBits() *labels {
+func (p *problem) readBits() (*labels, error) {
 	l := &labels{of: make([]rowLabel, len(p.t.rows))}
 	taken := map[string]bool{}
 	for _, at := range p.columns.label {
@@ -107,9 +113,37 @@ func (p *problem) readBits() *labels {
 		}
 		l.names = append(l.names, newName(p.t.names[at], "label", taken))
 		l.columns = append(l.columns, at)
+		if err := p.readTags(l, at); err != nil {
+			return nil, err
+		}
 	}
 	l.single = len(l.names) > 1 && !slices.ContainsFunc(l.of, func(r rowLabel) bool { return r.known && len(r.categories) != 1 })
-	return l
+	return l, nil
+}
+
+// tagName is what a taxonomy allows as a tag.
+var tagName = regexp.MustCompile(`^[a-z0-9][a-z0-9_ -]*$`)
+
+// readTags reads the tags of the category whose column is at a place.
+func (p *problem) readTags(l *labels, at int) error {
+	column := slices.Index(p.t.names, p.t.names[at]+"_tag")
+	l.tagColumns, l.tags = append(l.tagColumns, column), append(l.tags, nil)
+	if column < 0 {
+		return nil
+	}
+	found := map[string]bool{}
+	for i, cells := range p.t.rows {
+		tag := strings.TrimSpace(cell(cells, column))
+		switch {
+		case tag == "" || !isOne(cell(cells, at)):
+		case !tagName.MatchString(tag) || len(tag) > 63:
+			return stages.Fail(stages.CodePlan, "write tags in a-z, 0-9, spaces, - and _, or leave the column out", "%s: row %d: %q in column %s is no tag", p.o.From, i+1, tag, shownWord(p.t.names[column]))
+		default:
+			found[tag] = true
+		}
+	}
+	l.tags[len(l.tags)-1] = slices.Sorted(maps.Keys(found))
+	return nil
 }
 
 func isOne(cell string) bool {

@@ -19,6 +19,9 @@ func (p *problem) taxonomy() []byte {
 	b.WriteString("categories:\n")
 	for c, name := range p.labels.names {
 		fmt.Fprintf(&b, "  - name: %s # %s\n", name, count(p.labels.counts[c], "row"))
+		if p.labels.tags != nil && len(p.labels.tags[c]) > 0 {
+			fmt.Fprintf(&b, "    tags: [%s]\n", yamlWords(p.labels.tags[c]))
+		}
 		if words := p.telling(c); len(words) > 0 {
 			fmt.Fprintf(&b, "    rules:\n      - {id: suggested, words: [%s]}\n", yamlWords(words))
 		} else {
