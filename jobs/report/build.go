@@ -62,11 +62,11 @@ func (r *Report) lead(s *document.Source) {
 		}
 		model, on := m.Measured()
 		kw := m.Baselines["keywords"]
-		what := fmt.Sprintf("On %s rows labelled by hand, which never trained,", count(model.Rows))
+		what := fmt.Sprintf("On %s rows of the gold set, which never trained,", count(model.Rows))
 		if m.Gold == nil {
-			what = fmt.Sprintf("On %s held-out rows, labelled by the rules themselves,", count(model.Rows))
+			what = fmt.Sprintf("On %s held-out rows, labelled as the training rows were,", count(model.Rows))
 		}
-		r.Lead = fmt.Sprintf("%s the model reaches a macro-F1 of %s; the rules that taught it reach %s.", what, f3(model.MacroF1), f3(kw.MacroF1))
+		r.Lead = fmt.Sprintf("%s the model reaches a macro-F1 of %s; the keywords, which are the rules alone, reach %s.", what, f3(model.MacroF1), f3(kw.MacroF1))
 		if m.Leaked > 0 {
 			r.Lead += fmt.Sprintf(" %d of them were trained on, so the figures flatter.", m.Leaked)
 		}

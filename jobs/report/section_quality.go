@@ -69,9 +69,9 @@ func adviceBlocks(s *document.Source, st document.Stage) []Block {
 func qualitySection(m *document.Metrics) Section {
 	out := Section{Title: "Quality"}
 	model, _ := m.Measured()
-	out.Intro = "F1 by category on the gold set, labelled by hand and never trained on: the model beside the rules that taught it."
+	out.Intro = "F1 by category on the gold set, which never trained: the model beside the keywords, the taxonomy's rules alone."
 	if m.Gold == nil {
-		out.Intro = "F1 by category on the test side, whose labels the rules made: this says how well the model copies them, not how right it is."
+		out.Intro = "F1 by category on the test side, labelled as the training rows were: where rules labelled them, this says how well the model copies rules, not how right it is."
 		out.Missing = []string{"No gold set: name one in verify to measure quality."}
 	}
 	if ci := model.CI; ci.MacroF1 != nil {
@@ -206,7 +206,7 @@ func qualityFacts(m *document.Metrics) []Fact {
 			leak, mark = fmt.Sprintf("%d: the figures flatter", m.Leaked), Bad
 		}
 		add("Gold rows that trained", leak, mark)
-		add("On the test side", fmt.Sprintf("%s, micro-F1 %s on %s rows that the rules labelled", macro(m.Test), f3(m.Test.MicroF1), count(m.Test.Rows)), None)
+		add("On the test side", fmt.Sprintf("%s, micro-F1 %s on %s rows, labelled as the training rows were", macro(m.Test), f3(m.Test.MicroF1), count(m.Test.Rows)), None)
 	}
 	if m.Train.Rows > 0 {
 		var parts []string
