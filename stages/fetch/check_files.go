@@ -59,7 +59,7 @@ func (f *Files) checkFile(option, path string) []stages.FileProblem {
 		return problem("name a file of rows", "%s is not a regular file", path)
 	}
 	if _, ok := f.format(path); !ok {
-		return problem(formatHint, "%s", rows.NoFormat(path))
+		return problem(formatHint(path), "%s", rows.NoFormat(path))
 	}
 	file, err := os.Open(storage.LocalPath(path))
 	if err != nil {

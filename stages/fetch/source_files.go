@@ -31,7 +31,14 @@ const badRowsHint = "mend that row and those like it; files.max_bad_rows is the 
 
 const wholeHint = "check that the file is whole and that files.format fits"
 
-const formatHint = "set files.format to jsonl, csv or parquet"
+// formatHint is what to do about a file whose extension tells no format. Of one that is a
+// workbook or a document the message says it.
+func formatHint(name string) string {
+	if rows.Foreign(name) {
+		return ""
+	}
+	return "set files.format to jsonl, csv or parquet"
+}
 
 func (f *Files) check() []stages.Problem {
 	var out stages.Problems
@@ -39,7 +46,7 @@ func (f *Files) check() []stages.Problem {
 	for _, p := range f.Paths {
 		_, ok := f.format(p)
 		// A path without extension may be a folder, of which resolve tells.
-		out.If(!ok && path.Ext(p) != "" && !strings.ContainsAny(p, "*?["), "files.paths", formatHint, "%s", rows.NoFormat(p))
+		out.If(!ok && path.Ext(p) != "" && !strings.ContainsAny(p, "*?["), "files.paths", formatHint(p), "%s", rows.NoFormat(p))
 	}
 	return slices.Concat(out, rows.CheckColumns("files.columns", f.Columns), rows.CheckDelimiter("files.delimiter", f.Delimiter), rows.CheckEncoding("files.encoding", f.Encoding))
 }
@@ -80,7 +87,7 @@ func (f *Files) resolve(ctx context.Context, lookup stages.Lookup) (stages.Exter
 				continue // check told
 			}
 			if !ok {
-				return nil, stages.Fail(stages.CodePlan, formatHint, "%s", rows.NoFormat(p))
+				return nil, stages.Fail(stages.CodePlan, formatHint(p), "%s", rows.NoFormat(p))
 			}
 			paths, digests, formats = append(paths, p), append(digests, info.Digest), append(formats, format)
 		}

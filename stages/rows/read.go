@@ -74,6 +74,13 @@ func NoFormat(name string) string {
 	return name + ": the extension does not tell the format"
 }
 
+// Foreign reports whether a name is that of a workbook, a document or an archive, for
+// which NoFormat says what to export.
+func Foreign(name string) bool {
+	_, ok := text.Export(strings.ToLower(path.Ext(name)))
+	return ok
+}
+
 // CheckFormat is the problem of an option at path whose file's name does not tell
 // the format. An empty name is none.
 func CheckFormat(path, name string) []stages.Problem {
