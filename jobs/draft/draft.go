@@ -2,8 +2,8 @@
 // holds, which columns are the text and the labels, the categories, a gold part that never
 // trains, and files that run as they are.
 //
-// draft.go goes from the table to the files. survey.go reads the table, columns.go chooses
-// columns, labels.go reads categories from what stands in them, gold.go sets the gold part
+// draft.go goes from the table to the files. survey.go reads the table, doubt.go refuses
+// one that seems to be written otherwise, columns.go chooses columns, labels.go reads categories from what stands in them, gold.go sets the gold part
 // aside, suggest.go finds words for rules. plan.go and taxonomy.go write the files.
 package draft
 

@@ -3,6 +3,7 @@ package draft
 import (
 	"bytes"
 	"encoding/csv"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -11,6 +12,7 @@ import (
 	"testing"
 
 	"github.com/sprint-ml/sprint/ml/taxonomy"
+	"github.com/sprint-ml/sprint/stages"
 	"github.com/sprint-ml/sprint/stages/dedup"
 	"github.com/sprint-ml/sprint/stages/rows/titles"
 )
@@ -307,4 +309,51 @@ func TestTagsOfBits(t *testing.T) {
 	if !strings.HasPrefix(gold, "title,is_rude,is_rude_tag,spam\n") || !strings.Contains(gold, ",1,insult,") || !strings.Contains(gold, ",0,,") {
 		t.Error(gold)
 	}
+}
+
+// TestOtherDelimiter: a table that is read with another delimiter than its own makes no plan,
+// be its records unreadable or of one column.
+func TestOtherDelimiter(t *testing.T) {
+	for name, comma := range map[string]string{"commas in the texts": ", ", "no commas": " "} {
+		t.Run(name, func(t *testing.T) {
+			text := strings.ReplaceAll(labelled(100, func(i int) string { return []string{"a", "b"}[i%2] }), ",", ";")
+			text = strings.ReplaceAll(text, " ", comma)
+			mustDraft(t, "rows.csv", text, func(o *Options) { o.Delimiter = ";" })
+			_, err := drafted(t, "rows.csv", text, func(o *Options) { o.Delimiter = "," })
+			f, ok := errors.AsType[*stages.Failure](err)
+			if !ok || f.Code != stages.CodePlan || !strings.Contains(f.Hint, "separated by ;") {
+				t.Errorf("%v", err)
+			}
+		})
+	}
+}
+
+// TestFewUnreadable: less than a tenth of the records is left out, more ends the draft.
+func TestFewUnreadable(t *testing.T) {
+	text := labelled(100, func(i int) string { return []string{"a", "b"}[i%2] })
+	if d := mustDraft(t, "rows.csv", text+strings.Repeat("1,2,3,4,5\n", 11), nil); !slices.Contains(d.Said, "11 records cannot be read, and are left out") {
+		t.Errorf("%q", d.Said)
+	}
+	if _, err := drafted(t, "rows.csv", text+strings.Repeat("1,2,3,4,5\n", 12), nil); err == nil || !strings.Contains(err.Error(), "12 of the 112 records") {
+		t.Errorf("%v", err)
+	}
+}
+
+// TestOtherEncoding: texts that are not in the encoding that is named are counted, and too
+// many of them end the draft; the plan reads the table as the draft did.
+func TestOtherEncoding(t *testing.T) {
+	utf8 := func(o *Options) { o.Encoding = "utf-8" }
+	latin := func(every int) string {
+		return labelled(100, func(i int) string {
+			return []string{"a", "b"}[i%2]
+		}) + strings.Repeat("7,caf\xe9 du coin,a\n", every)
+	}
+	d := mustDraft(t, "rows.csv", latin(3), utf8)
+	if !slices.Contains(d.Said, "3 rows not in utf-8, mended with U+FFFD (--encoding)") || !strings.Contains(string(d.Files["plan.yaml"]), "encoding: utf-8") {
+		t.Errorf("%q\n%s", d.Said, d.Files["plan.yaml"])
+	}
+	if _, err := drafted(t, "rows.csv", latin(40), utf8); err == nil || !strings.Contains(err.Error(), "40 of the 140 rows are not in utf-8") {
+		t.Errorf("%v", err)
+	}
+	mustDraft(t, "rows.csv", latin(40), nil)
 }

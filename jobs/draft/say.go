@@ -18,6 +18,9 @@ func (p *problem) say() []string {
 	if t.bad > 0 {
 		out = append(out, count(t.bad, "record")+" cannot be read, and are left out")
 	}
+	if t.written.Mended > 0 {
+		out = append(out, count(t.written.Mended, "row")+" not in "+t.written.Encoding+", mended with U+FFFD (--encoding)")
+	}
 	text := "text: " + shownWord(t.names[p.columns.title])
 	if p.columns.description >= 0 {
 		text += " and " + shownWord(t.names[p.columns.description])

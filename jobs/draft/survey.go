@@ -34,8 +34,9 @@ type surveyed struct {
 	written  records.Written
 	names    []string
 	rows     [][]string
-	bad      int  // records that cannot be read
-	cut      bool // there are more rows than were read
+	bad      int    // records that cannot be read
+	problem  string // why the first of them cannot
+	cut      bool   // there are more rows than were read
 	profiles []profile
 }
 
@@ -87,6 +88,9 @@ func readTable(o *Options) (*surveyed, error) {
 	if err != nil {
 		return nil, rows.Unreadable(stages.CodePlan, "check that the file is whole", path, err)
 	}
+	if err := t.doubt(); err != nil {
+		return nil, err
+	}
 	if len(t.rows) < fewestRows {
 		return nil, stages.Fail(stages.CodePlan, "a first model wants some hundred texts", "%s has %d rows", path, len(t.rows))
 	}
@@ -101,7 +105,12 @@ func (t *surveyed) read(r io.Reader) error {
 	t.written, err = records.Each(r, t.layout, &budget, func(names, cells []string, problem string) error {
 		switch {
 		case problem != "":
-			t.bad++
+			if t.bad++; t.problem == "" {
+				t.problem = problem
+			}
+			if len(t.names) == 0 {
+				t.names = slices.Clone(names[:min(len(names), maxNames)])
+			}
 			return nil
 		case len(t.rows) == maxRows || size > maxBytes:
 			t.cut = true
@@ -216,7 +225,7 @@ func (t *surveyed) delimiter() string {
 }
 
 func (t *surveyed) encoding() string {
-	if t.written.Encoding == utf8Name {
+	if t.written.Encoding == utf8Name && (t.layout.Encoding == "" || t.written.Mended == 0) {
 		return ""
 	}
 	return t.written.Encoding

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"slices"
+	"unicode/utf8"
 
 	"github.com/sprint-ml/sprint/stages/rows"
 	"github.com/sprint-ml/sprint/stages/rows/parquet"
@@ -23,6 +24,9 @@ type Written struct {
 	Encoding string
 	// Delimiter parts the fields of csv; 0 for other formats.
 	Delimiter byte
+	// Mended counts the records whose text is not in that encoding. Those of csv are
+	// visited as they stand there, those of jsonl with U+FFFD in them.
+	Mended int
 }
 
 // Visit is called for each record of a file, with the names of the file's columns and
@@ -100,10 +104,18 @@ func (e *reader) record(rec *table.Record, problem string) error {
 		}
 	}
 	e.cells = slices.Grow(e.cells[:0], len(e.names))
+	mended := false
 	for _, i := range e.places {
-		if e.columns.Names()[i] != table.MendedMark {
-			e.cells = append(e.cells, rec.At(i).String())
+		if e.columns.Names()[i] == table.MendedMark {
+			mended = mended || rec.At(i).Present()
+			continue
 		}
+		cell := rec.At(i).String()
+		mended = mended || !utf8.ValidString(cell)
+		e.cells = append(e.cells, cell)
+	}
+	if mended && problem == "" {
+		e.written.Mended++
 	}
 	return e.visit(e.names, e.cells, problem)
 }
