@@ -28,6 +28,9 @@ type Layout struct {
 	// Titled makes a file without a column that is known as title an error, which wraps an
 	// UnknownColumns. Without it such rows are of no use, one by one.
 	Titled bool
+	// Flag is the flag that gives Columns, as in --columns, for what an UnknownColumns
+	// advises. Empty is the option files.columns of a plan.
+	Flag string
 	// Live says that rows are still being written: none waits for more than its line, so
 	// that encoding and delimiter are UTF-8 and a comma unless the layout says otherwise.
 	Live bool

@@ -2,6 +2,7 @@ package rows
 
 import (
 	"bytes"
+	"cmp"
 	"fmt"
 	"io"
 	"maps"
@@ -15,7 +16,11 @@ import (
 
 // UnknownColumns is the error of a file of which it is not known what its columns mean. Its
 // text follows the file's name.
-type UnknownColumns struct{ text string }
+type UnknownColumns struct {
+	text string
+	// Named says that the layout names a column which the file does not have.
+	Named bool
+}
 
 func (e *UnknownColumns) Error() string { return e.text }
 
@@ -100,13 +105,40 @@ func (l Layout) checkHeader(names []string, columns *table.Columns, head []byte)
 func (l Layout) unnamed(ours string, names []string) error {
 	theirs := l.Columns[ours]
 	if l.numbered() {
-		return &UnknownColumns{fmt.Sprintf("has %d columns, and %s is to be column %s", len(names), ours, theirs)}
+		return &UnknownColumns{fmt.Sprintf("has %d columns, and %s is to be column %s", len(names), ours, theirs), true}
 	}
-	near := ""
-	if n := nearest(theirs, names); n != "" {
-		near = fmt.Sprintf("; did you mean files: {columns: {%s: %s}}?", ours, yamlWord(n))
+	head := fmt.Sprintf("has the columns %s and none is called %s", listed(names), theirs)
+	near := nearest(theirs, names)
+	switch {
+	case near == "":
+		return &UnknownColumns{fmt.Sprintf("%s, which %s names as %s", head, l.option(), ours), true}
+	case l.Flag != "":
+		return &UnknownColumns{fmt.Sprintf("%s; did you mean %s?", head, l.advice(ours, near)), true}
 	}
-	return &UnknownColumns{fmt.Sprintf("has the columns %s and none is called %s, which files.columns names as %s%s", listed(names), theirs, ours, near)}
+	return &UnknownColumns{fmt.Sprintf("%s, which %s names as %s; did you mean %s?", head, l.option(), ours, l.advice(ours, near)), true}
+}
+
+// option is where the names of columns are given.
+func (l Layout) option() string { return cmp.Or(l.Flag, "files.columns") }
+
+// advice says how to name columns: pairs are our name and the file's.
+func (l Layout) advice(pairs ...string) string {
+	var out []string
+	for i := 0; i < len(pairs); i += 2 {
+		if l.Flag != "" {
+			out = append(out, pairs[i]+"="+pairs[i+1])
+			continue
+		}
+		out = append(out, pairs[i]+": "+yamlWord(pairs[i+1]))
+	}
+	if l.Flag == "" {
+		return "files: {columns: {" + strings.Join(out, ", ") + "}}"
+	}
+	value := strings.Join(out, ",")
+	if !shellWord.MatchString(value) {
+		value = "'" + strings.ReplaceAll(value, "'", `'\''`) + "'"
+	}
+	return l.Flag + " " + value
 }
 
 // noTitle is the error of a file none of whose columns is known as the title.
@@ -124,17 +156,22 @@ func (l Layout) noTitle(s survey) error {
 		word = "fields"
 	}
 	head := fmt.Sprintf("has the %s %s and none is called title", word, listed(s.names))
-	if theirs, named := l.Columns["title"]; named {
-		head = fmt.Sprintf("has the %s %s and none is called %s, which files.columns names as title", word, listed(s.names), theirs)
+	theirs, named := l.Columns["title"]
+	if named {
+		head = fmt.Sprintf("has the %s %s and none is called %s, which %s names as title", word, listed(s.names), theirs, l.option())
+	}
+	say := "say which one is:"
+	if l.Flag != "" {
+		say = "say"
 	}
 	if title == "" {
-		return &UnknownColumns{head + "; say which one is: files: {columns: {title: NAME}}"}
+		return &UnknownColumns{fmt.Sprintf("%s; %s %s", head, say, l.advice("title", "NAME")), named}
 	}
-	say := "title: " + yamlWord(title)
+	pairs := []string{"title", title}
 	if d := s.guess(descriptionWords, title); d != "" && !slices.ContainsFunc(s.names, func(n string) bool { return strings.EqualFold(n, "description") }) {
-		say += ", description: " + yamlWord(d)
+		pairs = append(pairs, "description", d)
 	}
-	return &UnknownColumns{fmt.Sprintf("%s; say which one is: files: {columns: {%s}}", head, say)}
+	return &UnknownColumns{fmt.Sprintf("%s; %s %s", head, say, l.advice(pairs...)), named}
 }
 
 // noHeader is the error of a csv file whose first record looks like a row.
@@ -145,7 +182,7 @@ func (l Layout) noHeader(first []string) error {
 			longest = i
 		}
 	}
-	return &UnknownColumns{fmt.Sprintf("has no header, its first row is %s; say by number which column is the title: files: {columns: {title: \"%d\"}}", listed(first), longest+1)}
+	return &UnknownColumns{text: fmt.Sprintf("has no header, its first row is %s; say by number which column is the title: %s", listed(first), l.advice("title", strconv.Itoa(longest+1)))}
 }
 
 // Names that columns of texts have, the likeliest first.
@@ -184,6 +221,9 @@ func listed(names []string) string {
 	}
 	return strings.Join(out, ", ")
 }
+
+// shellWord is what a shell takes as it is.
+var shellWord = regexp.MustCompile(`^[\pL\pN_.,=:-]+$`)
 
 var plainWord = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_ .-]*$`)
 

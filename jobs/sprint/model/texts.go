@@ -108,11 +108,31 @@ func (in *input) each(ctx context.Context, a *app.App, visit func(context.Contex
 		}
 		return err
 	}
-	_, _, err := rows.Each(buffered, rows.Layout{Format: format, Columns: in.columns, Titled: len(in.columns) > 0, Live: r == a.Stdin}, &rows.Budget{}, visitRow)
+	_, _, err := rows.Each(buffered, rows.Layout{Format: format, Columns: in.columns, Titled: true, Flag: "--columns", Live: r == a.Stdin}, &rows.Budget{}, visitRow)
 	if err != nil && failed == nil {
-		err = rows.Unreadable(stages.CodeStage, "--format says what the input is: jsonl, csv, parquet or text", "read the input", err)
+		err = in.unreadable(err)
 	}
 	return err
+}
+
+// name is what messages call the input.
+func (in *input) name() string {
+	if in.file == "" || in.file == "-" {
+		return "standard input"
+	}
+	return in.file
+}
+
+// unreadable is the failure of an input that cannot be read. A flag that names a column
+// which is not there is a mistake of the command line.
+func (in *input) unreadable(err error) error {
+	name := "read the input"
+	if columns, ok := errors.AsType[*rows.UnknownColumns](err); ok {
+		if name = in.name(); columns.Named {
+			return &diagnostic.UsageError{Message: fmt.Sprintf("%s %v", name, columns)}
+		}
+	}
+	return rows.Unreadable(stages.CodeStage, "--format says what the input is: jsonl, csv, parquet or text", name, err)
 }
 
 // guess tells the format from the file's name, else from how the input begins: JSON
