@@ -4,6 +4,8 @@ package main
 
 import (
 	"encoding/json"
+	"os"
+	"os/signal"
 	"path/filepath"
 	"strings"
 	"syscall"
@@ -36,6 +38,11 @@ stages:
 // code and records, leaves neither processes nor leases behind, and is
 // continued by the same command.
 func TestInterruptions(t *testing.T) {
+	// Who runs the tests under nohup has them ignore SIGHUP, and so would the programs
+	// that they start: one that is caught here is not ignored there.
+	caught := make(chan os.Signal, 1)
+	signal.Notify(caught, syscall.SIGHUP)
+	t.Cleanup(func() { signal.Stop(caught) })
 	const (
 		sleeps   = "[ -e DIR/go ] || { sleep 600 & sleep 600; }"
 		stubborn = "trap '' TERM INT HUP; while [ ! -e DIR/go ]; do sleep 0.05; done"
