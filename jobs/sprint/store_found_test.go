@@ -78,6 +78,43 @@ func TestStoreAbove(t *testing.T) {
 	}
 }
 
+// TestSecondStore: a plan whose project has a store, which is run where none is found, says
+// so before another one is made, and once there are two no more.
+func TestSecondStore(t *testing.T) {
+	dir := demo(t, nil)
+	if err := os.MkdirAll(filepath.Join(dir, "mails"), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	write(t, dir, map[string]string{"mails/plan.yaml": strings.NewReplacer("taxonomy.yaml", "../taxonomy.yaml", "rows.jsonl", "../rows.jsonl").Replace(goodPlan)})
+	beside := filepath.Join(filepath.Dir(dir), "beside")
+	if err := os.Mkdir(beside, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	plan := filepath.Join("..", filepath.Base(dir), "mails", "plan.yaml")
+	if code, _, stderr := exec(t, beside, "plan", plan); code != 0 || strings.Contains(stderr, "new store") {
+		t.Errorf("there is no store yet: code %d: %s", code, stderr)
+	}
+	if code, _, stderr := exec(t, dir, "run", "mails", "--until", "fetch"); code != 0 || strings.Contains(stderr, "new store") {
+		t.Fatalf("code %d: %s", code, stderr)
+	}
+	uses := "the plan's folder has one: --store ../" + filepath.Base(dir) + "/.sprint/store uses it"
+	for _, c := range []struct {
+		args []string
+		want string
+	}{
+		{[]string{"plan", plan}, "`sprint run` would make a new store here (.sprint); " + uses},
+		{[]string{"plan", plan, "--store", "new"}, ""},
+		{[]string{"plan", plan, "-q"}, ""},
+		{[]string{"run", plan, "--until", "fetch"}, "a new store is made here (.sprint); " + uses},
+		{[]string{"run", plan, "--until", "fetch"}, ""},
+	} {
+		code, _, stderr := exec(t, beside, c.args...)
+		if code != 0 || !strings.Contains(stderr, c.want) || c.want == "" && strings.Contains(stderr, "the plan's folder has one") {
+			t.Errorf("%v: code %d: %s", c.args, code, stderr)
+		}
+	}
+}
+
 // printed are the command lines that a program printed.
 var printed = regexp.MustCompile("(?m)`(sprint [^`\n]+)`|^ +(sprint [a-z].*)$")
 

@@ -149,6 +149,7 @@ func (a *App) CompileOnStore(ctx context.Context, cmd *cobra.Command, path strin
 	if err != nil {
 		return nil, err
 	}
+	a.tellSecondStore(c, "a new store is made here")
 	if c.Store, err = a.OpenStore(ctx, c.Config); err != nil {
 		c.Close(a.Log())
 		return nil, err
@@ -163,6 +164,7 @@ func (a *App) CompileToRead(ctx context.Context, cmd *cobra.Command, path string
 	if err != nil {
 		return nil, err
 	}
+	a.tellSecondStore(c, "`sprint run` would make a new store here")
 	if c.Store, err = a.readOrEmpty(ctx, c.Config); err != nil {
 		c.Close(a.Log())
 		return nil, err

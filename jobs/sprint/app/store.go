@@ -53,6 +53,17 @@ func (a *App) OpenStore(ctx context.Context, c *config.Config) (*storage.Store, 
 	return s, nil
 }
 
+// tellSecondStore says that a plan whose own folder has a store, or one above it, gets
+// another one in the working directory: nothing of what was done there is found here.
+func (a *App) tellSecondStore(c *Compiled, what string) {
+	if a.Quiet || a.search == nil || a.search.There || a.search.Refused() || c.Config.Store != a.store {
+		return
+	}
+	if of := config.FindStore(c.Plan.Dir()); of.There {
+		fmt.Fprintf(a.Stderr, "sprint: %s (.sprint); the plan's folder has one: --store %s uses it\n", what, commandline.Quote(filepath.ToSlash(of.Path)))
+	}
+}
+
 // checkRegion refuses an S3 store whose region nobody says: the client's own words for
 // that are those of a name that cannot be resolved, after several seconds.
 func (a *App) checkRegion(store string) error {
