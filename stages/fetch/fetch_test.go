@@ -96,3 +96,15 @@ func TestFilesRefuse(t *testing.T) {
 		}
 	}
 }
+
+// TestDecodedFiles: an encoding that was found out is told, one that the plan names is not.
+func TestDecodedFiles(t *testing.T) {
+	dir := stagetest.WriteFiles(t, map[string]string{"a.csv": "title\ncaf\xe9 one\ncaf\xe9 two\n"})
+	for encoding, told := range map[string]bool{"": true, "auto": true, "windows-1252": false} {
+		o := &fetch.Options{Source: "files", MinRows: 1, Files: fetch.Files{Format: "auto", Encoding: encoding, Paths: []string{filepath.Join(dir, "a.csv")}}}
+		r := stagetest.Run(t, stagetest.Case{Kind: fetch.Kind(), Options: o})
+		if strings.Contains(r.Log, "file decoded") != told {
+			t.Errorf("encoding %q: %s", encoding, r.Log)
+		}
+	}
+}

@@ -190,7 +190,7 @@ func (s *stage) file(ctx context.Context, path string, c *collector, budget *row
 	}
 	meet(categories)
 	c.stats.Add(stats)
-	if e := stats.Encoding; e != "" && e != text.UTF8 {
+	if e := stats.Encoding; e != "" && e != text.UTF8 && (layout.Encoding == "" || layout.Encoding == text.Auto) {
 		s.env.Log.Warn("file decoded: say files.encoding if it is another one", slog.String("path", path), slog.String("encoding", e))
 	}
 	return nil
