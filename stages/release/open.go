@@ -7,8 +7,10 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 
+	"github.com/sprint-ml/sprint/config/diagnostic"
 	"github.com/sprint-ml/sprint/stages"
 	"github.com/sprint-ml/sprint/stages/scratch"
 	"github.com/sprint-ml/sprint/storage"
@@ -31,14 +33,20 @@ func (f *Folder) Close() {
 	}
 }
 
+// wanted is what a reference to a release may be.
+const wanted = "NAME, NAME@VERSION, NAME@ALIAS or a release folder"
+
 // Open brings a release into a local folder, which the caller closes. ref is NAME,
 // NAME@VERSION or NAME@ALIAS in the store at storeURL, a store URL of a release
 // (STORE/models/NAME or STORE/models/NAME/VERSION), or a folder. A release that is
-// not there is a Failure of CodeEnvironment, a damaged one of CodeIntegrity. A folder is
-// compared with its manifest.json; strict refuses one that has none.
+// not there, or a file, is a Failure of CodeEnvironment, a damaged one of CodeIntegrity. A
+// folder is compared with its manifest.json; strict refuses one that has none.
 func Open(ctx context.Context, ref, storeURL string, strict bool, o *storage.Options) (*Folder, error) {
 	// A folder that only happens to have the model's name is no release.
 	if _, err := os.Stat(filepath.Join(ref, "config.json")); err == nil || strings.ContainsAny(ref, `/\`) && !strings.Contains(ref, "://") {
+		if err := refuseFile(ref); err != nil {
+			return nil, err
+		}
 		f := &Folder{Dir: ref, Name: filepath.Base(ref)}
 		if err := f.verify(ctx, strict, o.Log); err != nil {
 			return nil, err
@@ -52,6 +60,9 @@ func Open(ctx context.Context, ref, storeURL string, strict bool, o *storage.Opt
 	}
 	defer s.Close()
 	r, err := models.In(s).Release(ctx, name, version)
+	if errors.Is(err, storage.ErrNotFound) {
+		return nil, unknown(ctx, models.In(s), ref, name, err)
+	}
 	if err != nil {
 		return nil, missing(ref, err)
 	}
@@ -77,6 +88,35 @@ func locate(ref, storeURL string) (store, name, version string) {
 	}
 	name, version, _ = strings.Cut(ref, "@")
 	return storeURL, name, version
+}
+
+// refuseFile is the failure for a reference that is a file; nil if it is none.
+func refuseFile(ref string) error {
+	if info, err := os.Stat(ref); err != nil || info.IsDir() {
+		return nil //nolint:nilerr // what is not there is told by whoever reads it
+	}
+	return stages.Fail(stages.CodeEnvironment, "`sprint models` lists the models of the store", "%s is a file; --model wants %s", ref, wanted)
+}
+
+// unknown is the failure for a release that a store has not. If the store has no model of
+// that name, it says which there are.
+func unknown(ctx context.Context, r models.Registry, ref, name string, err error) error {
+	if refusal := refuseFile(ref); refusal != nil {
+		return refusal
+	}
+	names, listed := r.Names(ctx)
+	if listed != nil || len(names) == 0 || slices.Contains(names, name) {
+		return missing(ref, err)
+	}
+	const most = 10
+	hint := "there are: " + strings.Join(names[:min(len(names), most)], ", ")
+	if len(names) > most {
+		hint += fmt.Sprintf(" and %d more", len(names)-most)
+	}
+	if near, ok := diagnostic.Nearest(name, names); ok {
+		hint = fmt.Sprintf("did you mean %s?", near)
+	}
+	return stages.Fail(stages.CodeEnvironment, hint, "no model %s: %w", storage.Redact(ref), err)
 }
 
 func missing(ref string, err error) error {

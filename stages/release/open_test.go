@@ -1,6 +1,16 @@
 package release
 
-import "testing"
+import (
+	"errors"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/sprint-ml/sprint/stages"
+	"github.com/sprint-ml/sprint/storage"
+	"github.com/sprint-ml/sprint/storage/models"
+)
 
 // TestLocate: every way to name a release says the same store, name and version.
 func TestLocate(t *testing.T) {
@@ -16,6 +26,45 @@ func TestLocate(t *testing.T) {
 		store, name, version := locate(ref, "file:///s")
 		if got := [3]string{store, name, version}; got != want {
 			t.Errorf("%s: %v, want %v", ref, got, want)
+		}
+	}
+}
+
+// TestOpenNothing: a reference that is a file or no model of the store is a failure of
+// CodeEnvironment that says what would be one.
+func TestOpenNothing(t *testing.T) {
+	t.Chdir(t.TempDir())
+	for _, path := range []string{"plan.yaml", filepath.Join("mails", "plan.yaml")} {
+		if err := errors.Join(os.MkdirAll(filepath.Dir(path), 0o755), os.WriteFile(path, nil, 0o600)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	s, err := storage.Open(t.Context(), "store", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	tree, err := s.PutTree(t.Context(), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range []string{"mails", "news"} {
+		if _, err := models.In(s).Publish(t.Context(), name, tree, []byte("{}")); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for ref, want := range map[string]string{
+		"mails/plan.yaml": "mails/plan.yaml is a file; --model wants NAME, NAME@VERSION, NAME@ALIAS or a release folder",
+		"plan.yaml":       "plan.yaml is a file; --model wants",
+		"mail":            "did you mean mails?",
+		"mail@2":          "did you mean mails?",
+		"tickets":         "there are: mails, news",
+		"mails@7":         "`sprint run` publishes a model",
+	} {
+		_, err := Open(t.Context(), ref, "store", false, &storage.Options{})
+		f, ok := errors.AsType[*stages.Failure](err)
+		if !ok || f.Code != stages.CodeEnvironment || !strings.Contains(f.Error()+"\n"+f.Hint, want) {
+			t.Errorf("%s: %v", ref, err)
 		}
 	}
 }
