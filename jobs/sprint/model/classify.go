@@ -55,7 +55,8 @@ func classifyCommand(a *app.App) *cobra.Command {
 line on stdout, or csv or parquet by the extension of --output. A model of one label per
 row answers one category or none, with its probability. Rows need a title; description,
 id and url are used if there. Texts can be given as arguments too, or one a line: as a
-.txt file, on standard input or typed at a terminal. Blank lines are passed over.`,
+.txt file, on standard input or typed at a terminal. Blank lines are passed over. That a
+text is not UTF-8 is said on standard error, with the encoding it was read as.`,
 		Example: "  sprint classify --model quickstart \"Storm closes the harbour\"\n  sprint classify --model quickstart --input rows.jsonl --output answers.csv\n  sprint classify --model quickstart --input texts.txt -o table",
 		RunE: func(cmd *cobra.Command, args []string) error {
 			in.args = args
@@ -68,6 +69,9 @@ id and url are used if there. Texts can be given as arguments too, or one a line
 			case show != "" && output != "-":
 				return &diagnostic.UsageError{Message: fmt.Sprintf("-o %s is for standard output, --output writes to a file by its extension: choose one", show)}
 			}
+			if format := answersFormat(output); format != "" && !slices.Contains(answersFormats, format) {
+				return &diagnostic.UsageError{Message: fmt.Sprintf("--output %s: answers are written as .csv, .parquet, .jsonl or .json", output), Hint: "name the file by one of them, or - for standard output"}
+			}
 			if in.overwrittenBy(a, output) {
 				return &diagnostic.UsageError{Message: fmt.Sprintf("--output %s is the file of the input: its rows would be lost", output), Hint: "name another file for the answers"}
 			}
@@ -76,7 +80,7 @@ id and url are used if there. Texts can be given as arguments too, or one a line
 	}
 	m.add(cmd, a)
 	cmd.Flags().StringVarP(&in.file, "input", "i", "", "file of rows, - for stdin")
-	cmd.Flags().StringVar(&output, "output", "-", "file for the answers, - for stdout")
+	cmd.Flags().StringVar(&output, "output", "-", "file for the answers, .csv, .parquet, .jsonl or .json; - for stdout")
 	cmd.Flags().StringVarP(&show, "show", "o", "", "json or table: how answers are shown on stdout; a table on a terminal, else json")
 	cmd.Flags().StringVar(&in.format, "format", "", "format of the input: jsonl, csv, parquet or text, one text a line; if absent by extension, or by how it begins")
 	cmd.Flags().StringToStringVar(&in.columns, "columns", nil, "what the file calls columns, by our names: title=subject,description=body")
@@ -101,6 +105,12 @@ func classifyTexts(ctx context.Context, a *app.App, cmd *cobra.Command, m *model
 		err = w.Flush(ctx)
 	}
 	clearLine()
+	if err == nil && w.Rows == 0 && !in.asked(a) {
+		in.remarks = append(in.remarks, in.name()+" has no rows")
+	}
+	for _, remark := range in.remarks {
+		fmt.Fprintln(a.Stderr, "sprint: "+remark)
+	}
 	if err == nil {
 		err = end()
 	}
@@ -170,6 +180,15 @@ func openModel(ctx context.Context, a *app.App, cmd *cobra.Command, m *modelFlag
 	return c, fallback, done, err
 }
 
+// answersFormats are the extensions of files of answers. A file without any, such as a
+// pipe, takes JSON lines.
+var answersFormats = []string{rows.CSV, rows.Parquet, rows.JSONL, "json", "ndjson"}
+
+// answersFormat is the extension of --output in small letters, without its dot.
+func answersFormat(output string) string {
+	return strings.ToLower(strings.TrimPrefix(filepath.Ext(output), "."))
+}
+
 // answerSink is the sink of --output, in the format of its extension, or what shows
 // answers on standard output.
 func answerSink(a *app.App, output, show string, c *classify.Classifier) (answers.Sink, func() error, error) {
@@ -186,6 +205,6 @@ func answerSink(a *app.App, output, show string, c *classify.Classifier) (answer
 		}
 		out, closeFile = f, f.Close
 	}
-	w, end, err := answers.NewSink(out, strings.TrimPrefix(filepath.Ext(output), "."), c.Taxonomy)
+	w, end, err := answers.NewSink(out, answersFormat(output), c.Taxonomy)
 	return w, func() error { return errors.Join(end(), closeFile()) }, err
 }

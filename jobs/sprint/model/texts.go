@@ -6,12 +6,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"os"
 	"path/filepath"
 	"slices"
 	"strings"
-	"unicode/utf8"
 
 	"github.com/sprint-ml/sprint/config/diagnostic"
 	"github.com/sprint-ml/sprint/jobs/progress/sanitize"
@@ -19,6 +17,7 @@ import (
 	"github.com/sprint-ml/sprint/ml/plainfile"
 	"github.com/sprint-ml/sprint/stages"
 	"github.com/sprint-ml/sprint/stages/rows"
+	"github.com/sprint-ml/sprint/stages/rows/text"
 	"github.com/sprint-ml/sprint/stages/rows/titles"
 )
 
@@ -28,6 +27,8 @@ const formatText = "text"
 // formats are the words of --format.
 var formats = []string{rows.JSONL, rows.CSV, rows.Parquet, formatText}
 
+const formatHint = "--format says what the input is: jsonl, csv, parquet or text"
+
 // input says where the texts to classify come from.
 type input struct {
 	args   []string // texts; with any, nothing is read
@@ -35,6 +36,8 @@ type input struct {
 	format string   // of formats; empty is told from the name or the first bytes
 	// columns are the file's names of columns by ours.
 	columns map[string]string
+	// remarks say how the input was read, where that is no matter of course.
+	remarks []string
 }
 
 func (in *input) check() error {
@@ -44,10 +47,34 @@ func (in *input) check() error {
 	if in.format != "" && !slices.Contains(formats, in.format) {
 		return &diagnostic.UsageError{Message: fmt.Sprintf("--format %s: the input is %s", in.format, strings.Join(formats[:3], ", ")+" or text"), Hint: diagnostic.Suggest(in.format, formats)}
 	}
+	if err := in.foreign(); err != nil {
+		return err
+	}
 	if problems := rows.CheckColumns("", in.columns); len(problems) > 0 {
 		return &diagnostic.UsageError{Message: "--columns: " + problems[0].Message, Hint: problems[0].Hint}
 	}
 	return nil
+}
+
+// foreign refuses a file whose name tells that it holds neither rows nor lines, unless
+// --format says what it holds.
+func (in *input) foreign() error {
+	if _, ok := rows.FormatOf(in.file); ok || in.format != "" || textFile(in.file) {
+		return nil
+	}
+	extension, hint := strings.ToLower(filepath.Ext(in.file)), ""
+	if _, ok := text.Export(extension); !ok {
+		if extension != ".gz" {
+			return nil
+		}
+		hint = formatHint
+	}
+	return &diagnostic.UsageError{Message: rows.NoFormat(in.file), Hint: hint}
+}
+
+// textFile reports whether a file is called one of lines.
+func textFile(name string) bool {
+	return strings.HasSuffix(strings.TrimSuffix(strings.ToLower(name), ".gz"), ".txt")
 }
 
 // asked reports whether somebody types the texts at a terminal.
@@ -102,17 +129,29 @@ func (in *input) each(ctx context.Context, a *app.App, visit func(context.Contex
 		return failed
 	}
 	if format == formatText {
-		err := eachLine(buffered, visitRow)
+		encoding, mended, err := in.eachLine(buffered, in.asked(a), visitRow)
 		if err != nil && failed == nil {
-			err = fmt.Errorf("read the input: %w", err)
+			err = in.unreadable(err)
 		}
+		in.remark(encoding, mended)
 		return err
 	}
-	_, _, err := rows.Each(buffered, rows.Layout{Format: format, Columns: in.columns, Titled: true, Flag: "--columns", Live: r == a.Stdin}, &rows.Budget{}, visitRow)
+	_, stats, err := rows.Each(buffered, rows.Layout{Format: format, Columns: in.columns, Titled: true, Flag: "--columns", Live: r == a.Stdin}, &rows.Budget{}, visitRow)
 	if err != nil && failed == nil {
 		err = in.unreadable(err)
 	}
+	in.remark(stats.Encoding, stats.Mended)
 	return err
+}
+
+// remark keeps what is to be said of an encoding, and of rows with bytes that are none of it.
+func (in *input) remark(encoding string, mended int) {
+	if encoding != "" && encoding != text.UTF8 {
+		in.remarks = append(in.remarks, fmt.Sprintf("%s is no UTF-8 and was read as %s", in.name(), encoding))
+	}
+	if mended > 0 {
+		in.remarks = append(in.remarks, fmt.Sprintf("%s is not all UTF-8: in %d rows U+FFFD stands for bytes that are none; save it as UTF-8", in.name(), mended))
+	}
 }
 
 // name is what messages call the input.
@@ -132,7 +171,7 @@ func (in *input) unreadable(err error) error {
 			return &diagnostic.UsageError{Message: fmt.Sprintf("%s %v", name, columns)}
 		}
 	}
-	return rows.Unreadable(stages.CodeStage, "--format says what the input is: jsonl, csv, parquet or text", name, err)
+	return rows.Unreadable(stages.CodeStage, formatHint, name, err)
 }
 
 // guess tells the format from the file's name, else from how the input begins: JSON
@@ -142,7 +181,7 @@ func (in *input) guess(r *bufio.Reader) string {
 	if format, ok := rows.FormatOf(in.file); ok {
 		return format
 	}
-	if strings.EqualFold(filepath.Ext(in.file), ".txt") {
+	if textFile(in.file) {
 		return formatText
 	}
 	_, _ = r.Peek(1) // what it cannot read, the reading tells
@@ -159,45 +198,4 @@ func (in *input) guess(r *bufio.Reader) string {
 		return rows.CSV
 	}
 	return formatText
-}
-
-// maxLine is the length of a line above which it is no text.
-const maxLine = 1 << 20
-
-// eachLine visits each line as a row with that title. Blank lines are passed over; bytes
-// that are no UTF-8 are mended.
-func eachLine(r *bufio.Reader, visit rows.Visit) error {
-	var line []byte
-	for first, long := true, false; ; {
-		part, err := r.ReadSlice('\n')
-		if long = long || len(line)+len(part) > maxLine; !long {
-			line = append(line, part...)
-		}
-		if errors.Is(err, bufio.ErrBufferFull) {
-			continue
-		}
-		ended := errors.Is(err, io.EOF)
-		if err != nil && !ended {
-			return err
-		}
-		row := &rows.Row{}
-		if first {
-			line = bytes.TrimPrefix(line, []byte("\ufeff"))
-		}
-		text := strings.TrimSpace(strings.ToValidUTF8(string(line), string(utf8.RuneError)))
-		if long {
-			row.Problem = "the line is over 1 MB"
-		} else {
-			row.Title, row.TitleRaw = titles.Normalize(text), text
-		}
-		if long || text != "" {
-			if failed := visit(row, nil); failed != nil {
-				return failed
-			}
-		}
-		if ended {
-			return nil
-		}
-		line, first, long = line[:0], false, false
-	}
 }
