@@ -11,6 +11,7 @@ import (
 	"github.com/sprint-ml/sprint/ml/taxonomy"
 	"github.com/sprint-ml/sprint/stages/resources"
 	"github.com/sprint-ml/sprint/stages/rows"
+	"github.com/sprint-ml/sprint/stages/rows/table"
 )
 
 // Answer is the answer about a row.
@@ -154,18 +155,18 @@ func (s csvSink) header() error {
 }
 
 func (s csvSink) Answer(r rows.Row, a *classify.Answer, problem string) error {
-	line := []string{rows.Cell(r.ID), rows.Cell(r.URL), rows.Cell(r.Title), "", "", rows.Cell(problem)}
+	line := []string{table.Quote(r.ID), table.Quote(r.URL), table.Quote(r.Title), "", "", table.Quote(problem)}
 	if a != nil {
 		line[4] = a.Source
 		if a.Top != nil {
-			line[3] = rows.Cell(*a.Top)
+			line[3] = table.Quote(*a.Top)
 		}
 	}
 	for _, n := range s.names {
 		score, tag, probability := "", "", ""
 		if a != nil {
 			if x, ok := a.Categories[n]; ok {
-				score, tag = strconv.FormatFloat(x.Score, 'g', -1, 64), rows.Cell(x.Tag)
+				score, tag = strconv.FormatFloat(x.Score, 'g', -1, 64), table.Quote(x.Tag)
 				if x.Probability != nil {
 					probability = strconv.FormatFloat(*x.Probability, 'g', -1, 64)
 				}

@@ -38,8 +38,8 @@ func ReadOverlay(r io.Reader, layout Layout, categories []Category) ([]Correctio
 	named := false
 	prepare := func(rec *table.Record) {
 		for i, cell := range rec.Cells {
-			if s := cell.String(); CellText(s) != s {
-				rec.Set(i, table.Text(CellText(s)))
+			if s := cell.String(); table.Unquote(s) != s {
+				rec.Set(i, table.Text(table.Unquote(s)))
 			}
 		}
 		named = rec.First("url", "id", "title") != ""
@@ -114,17 +114,17 @@ func WriteOverlay(w io.Writer, corrections []Correction, categories []string) er
 		return err
 	}
 	for _, c := range corrections {
-		rec := []string{Cell(c.URL), Cell(c.ID), Cell(c.Title)}
+		rec := []string{table.Quote(c.URL), table.Quote(c.ID), table.Quote(c.Title)}
 		for _, l := range c.Labels {
-			rec = append(rec, ScoreText(l), Cell(l.Tag))
+			rec = append(rec, ScoreText(l), table.Quote(l.Tag))
 		}
 		at := ""
 		if !c.Time.IsZero() {
 			at = c.Time.UTC().Format(time.RFC3339)
 		}
-		rec = append(rec, Cell(c.Reviewer), at)
+		rec = append(rec, table.Quote(c.Reviewer), at)
 		if notes {
-			rec = append(rec, Cell(c.Note))
+			rec = append(rec, table.Quote(c.Note))
 		}
 		if err := out.Write(rec); err != nil {
 			return err

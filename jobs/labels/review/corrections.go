@@ -24,6 +24,7 @@ import (
 	"github.com/sprint-ml/sprint/stages/dataset"
 	"github.com/sprint-ml/sprint/stages/label"
 	"github.com/sprint-ml/sprint/stages/rows"
+	"github.com/sprint-ml/sprint/stages/rows/table"
 )
 
 // ImportOptions say which corrections are added to which overlay.
@@ -256,13 +257,13 @@ func (s *Set) WriteCSV(w io.Writer, doubts []*Doubt) error {
 	}
 	for _, d := range doubts {
 		r := s.Rows[d.Row]
-		rec := []string{rows.Cell(r.URL), rows.Cell(r.ID), rows.Cell(r.Title), rows.Cell(strings.Join(d.reasons, "; ")), rows.Cell(strings.Join(d.suggested, " ")), rows.Cell(r.LabelSource), rows.Cell(strings.Join(r.Rules, " "))}
+		rec := []string{table.Quote(r.URL), table.Quote(r.ID), table.Quote(r.Title), table.Quote(strings.Join(d.reasons, "; ")), table.Quote(strings.Join(d.suggested, " ")), table.Quote(r.LabelSource), table.Quote(strings.Join(r.Rules, " "))}
 		for c := range s.Categories {
 			l := rows.Label{Abstain: true}
 			if r.Labels != nil {
 				l = r.Labels[c]
 			}
-			rec = append(rec, rows.ScoreText(l), rows.Cell(l.Tag))
+			rec = append(rec, rows.ScoreText(l), table.Quote(l.Tag))
 		}
 		if err := out.Write(append(rec, "", "")); err != nil {
 			return err

@@ -1,4 +1,4 @@
-package rows
+package table
 
 import "strings"
 
@@ -6,17 +6,17 @@ import "strings"
 // or skip to what follows them, and the quote that keeps it from that.
 const formulaStarts = "=+-@\t\r\n'"
 
-// Cell keeps a spreadsheet from taking a foreign text for a formula; CellText
+// Quote keeps a spreadsheet from taking a foreign text for a formula; Unquote
 // undoes it.
-func Cell(s string) string {
+func Quote(s string) string {
 	if s != "" && strings.IndexByte(formulaStarts, s[0]) >= 0 {
 		return "'" + s
 	}
 	return s
 }
 
-// CellText is the text of which Cell made a cell.
-func CellText(s string) string {
+// Unquote is the text of which Quote made a cell.
+func Unquote(s string) string {
 	if len(s) > 1 && s[0] == '\'' && strings.IndexByte(formulaStarts, s[1]) >= 0 {
 		return s[1:]
 	}
