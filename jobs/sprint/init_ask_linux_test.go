@@ -28,19 +28,7 @@ func TestInitAsks(t *testing.T) {
 		if _, err := keyboard.WriteString(c.typed); err != nil {
 			t.Fatal(err)
 		}
-		shown := make(chan string)
-		go func() {
-			var all strings.Builder
-			buf := make([]byte, 4096)
-			for {
-				n, err := keyboard.Read(buf)
-				all.Write(buf[:n])
-				if err != nil {
-					shown <- all.String()
-					return
-				}
-			}
-		}()
+		shown := readAll(keyboard)
 		args := append([]string{"init", c.folder, "--from", "tickets.csv"}, c.flags...)
 		code := run(context.Background(), args, []string{"HOME=" + dir, "TERM=xterm"}, screen, screen, screen)
 		if err := screen.Close(); err != nil {

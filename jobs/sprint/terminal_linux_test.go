@@ -37,6 +37,24 @@ func terminal(t *testing.T) (keyboard, screen *os.File) {
 	return keyboard, screen
 }
 
+// readAll sends what a terminal showed, once its screen is closed.
+func readAll(keyboard *os.File) <-chan string {
+	shown := make(chan string, 1)
+	go func() {
+		var all strings.Builder
+		buf := make([]byte, 4096)
+		for {
+			n, err := keyboard.Read(buf)
+			all.Write(buf[:n])
+			if err != nil {
+				shown <- all.String()
+				return
+			}
+		}
+	}()
+	return shown
+}
+
 // TestNothingOfAStoreSteers: what stands in a store is shown on a terminal, and neither
 // colours nor steers it. What goes to a file is as it is.
 func TestNothingOfAStoreSteers(t *testing.T) {
@@ -60,19 +78,7 @@ func TestNothingOfAStoreSteers(t *testing.T) {
 			args = append(args, "--store", "store")
 		}
 		keyboard, screen := terminal(t)
-		shown := make(chan string)
-		go func() {
-			var all strings.Builder
-			buf := make([]byte, 4096)
-			for {
-				n, err := keyboard.Read(buf)
-				all.Write(buf[:n])
-				if err != nil {
-					shown <- all.String()
-					return
-				}
-			}
-		}()
+		shown := readAll(keyboard)
 		code := run(context.Background(), args, []string{"HOME=" + dir, "TERM=xterm", "PATH=" + os.Getenv("PATH")}, strings.NewReader(""), screen, screen)
 		if err := screen.Close(); err != nil {
 			t.Fatal(err)
