@@ -9,6 +9,8 @@
 //	in_process.go  runs the stage itself; every executor ends here
 //	secrets.go     what a stage reports, without the secrets that it asked for
 //	protocol.go    what a worker says to its executor, a line of JSON each; both ends
+//	provider.go    Provider and Job: how a place elsewhere starts workers
+//	bootstrap.go   the line of shell with which a worker begins there
 //
 // A new executor is a folder below, tested by executortest.
 package executor
