@@ -182,7 +182,7 @@ func (r *run) figures() *runs.Figures {
 		noted, err := json.Marshal(d.Manifest.Notes[stages.NoteFigures])
 		var measured stages.Figures
 		if err == nil && json.Unmarshal(noted, &measured) == nil && measured.On != "" {
-			out.On, out.MacroF1, out.Gain, out.Device = measured.On, measured.MacroF1, measured.Gain, d.Manifest.Device
+			out.On, out.MacroF1, out.Gain, out.Heads, out.Device = measured.On, measured.MacroF1, measured.Gain, measured.Heads, d.Manifest.Device
 		}
 	}
 	if out == (runs.Figures{}) {

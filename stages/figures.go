@@ -16,6 +16,8 @@ type Figures struct {
 	MacroF1 *float64 `json:"macro_f1,omitempty"`
 	// Gain is the macro-F1 over that of the keywords, on the same rows.
 	Gain *float64 `json:"gain,omitempty"`
+	// Heads is the macro-F1 of the heads that the model was tuned from; nil if it was not.
+	Heads *float64 `json:"heads,omitempty"`
 }
 
 // String is what a log shows.
@@ -24,6 +26,9 @@ func (f Figures) String() string {
 		return "no macro-F1 on " + f.On
 	}
 	text := fmt.Sprintf("macro-F1 %.3f on %s", *f.MacroF1, f.On)
+	if f.Heads != nil {
+		text += fmt.Sprintf(" (%.3f before the encoder was tuned)", *f.Heads)
+	}
 	if f.Gain != nil {
 		text += fmt.Sprintf(", %+.3f over the keywords", *f.Gain)
 	}

@@ -67,6 +67,9 @@ func (r *Report) lead(s *document.Source) {
 			what = fmt.Sprintf("On %s held-out rows, labelled as the training rows were,", count(model.Rows))
 		}
 		r.Lead = fmt.Sprintf("%s the model reaches a macro-F1 of %s; the keywords, which are the rules alone, reach %s.", what, f3(model.MacroF1), f3(kw.MacroF1))
+		if heads, tuned := m.Baselines["heads"]; tuned {
+			r.Lead += fmt.Sprintf(" Its heads alone, before the encoder was tuned, reach %s.", f3(heads.MacroF1))
+		}
 		if m.Leaked > 0 {
 			r.Lead += fmt.Sprintf(" %d of them were trained on, so the figures flatter.", m.Leaked)
 		}

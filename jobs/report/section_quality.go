@@ -106,6 +106,7 @@ func categoryChart(m *document.Metrics) *chart.Chart {
 func averageChart(m *document.Metrics) *chart.Chart {
 	model, _ := m.Measured()
 	kw, majority := m.Baselines["keywords"], m.Baselines["majority"]
+	heads, tuned := m.Baselines["heads"]
 	group := func(name string, of func(document.Scores) (float64, *document.Interval)) chart.Group {
 		g := chart.Group{Name: name}
 		add := func(class string, s document.Scores) {
@@ -113,6 +114,9 @@ func averageChart(m *document.Metrics) *chart.Chart {
 			g.Bars = append(g.Bars, chart.Bar{Class: class, Value: v, Interval: ci})
 		}
 		add("a", model)
+		if tuned {
+			add("e", heads)
+		}
 		if m.Masked != nil {
 			add("c", *m.Masked)
 		}
@@ -124,6 +128,9 @@ func averageChart(m *document.Metrics) *chart.Chart {
 	if m.Masked != nil {
 		names = slices.Insert(names, 1, [2]string{"c", "rule words hidden"})
 	}
+	if tuned {
+		names = slices.Insert(names, 1, [2]string{"e", "heads, before tuning"})
+	}
 	return chart.Bars("Averages over the categories", fmt.Sprintf("Macro-F1 of the model is %s, of the rules %s, of the more frequent value %s.", f3(model.MacroF1), f3(kw.MacroF1), f3(majority.MacroF1)),
 		names, []chart.Group{
 			group("macro-F1", document.Scores.Macro),
@@ -134,20 +141,29 @@ func averageChart(m *document.Metrics) *chart.Chart {
 func scoreTable(m *document.Metrics) *Table {
 	model, _ := m.Measured()
 	kw, majority := m.Baselines["keywords"], m.Baselines["majority"]
-	t := &Table{Caption: "Figures by category", Columns: []Column{{"category", false}, {"rows", true}, {"precision", true}, {"recall", true}, {"F1", true}, {"rules F1", true}, {"majority F1", true}, {"threshold", true}, {"tags right", true}}}
+	beside := []document.Scores{kw} // with their intervals
+	columns := []Column{{"category", false}, {"rows", true}, {"precision", true}, {"recall", true}, {"F1", true}, {"rules F1", true}, {"majority F1", true}, {"threshold", true}, {"tags right", true}}
+	if heads, tuned := m.Baselines["heads"]; tuned {
+		beside = []document.Scores{heads, kw}
+		columns = slices.Insert(columns, 5, Column{"heads F1", true})
+	}
+	t := &Table{Caption: "Figures by category", Columns: columns}
 	for name, c := range sorted(model.PerCategory) {
-		k := kw.PerCategory[name]
 		few := None
 		if slices.Contains(model.Unsupported, name) {
 			few = Dim
 		}
-		t.Rows = append(t.Rows, []Cell{{Text: name, Head: true}, {Text: count(c.Support), Mark: few}, {Text: f2(c.Precision)}, {Text: f2(c.Recall)}, {Text: f2(c.F1) + brackets(c.CI.F1)}, {Text: f2(k.F1) + brackets(k.CI.F1)},
-			{Text: f2(majority.PerCategory[name].F1)}, {Text: f2(c.Threshold)}, {Text: share(c.TagAccuracy, c.TagSupport)}})
+		cells := []Cell{{Text: name, Head: true}, {Text: count(c.Support), Mark: few}, {Text: f2(c.Precision)}, {Text: f2(c.Recall)}, {Text: f2(c.F1) + brackets(c.CI.F1)}}
+		for _, other := range beside {
+			x := other.PerCategory[name]
+			cells = append(cells, Cell{Text: f2(x.F1) + brackets(x.CI.F1)})
+		}
+		t.Rows = append(t.Rows, append(cells, Cell{Text: f2(majority.PerCategory[name].F1)}, Cell{Text: f2(c.Threshold)}, Cell{Text: share(c.TagAccuracy, c.TagSupport)}))
 	}
 	t = t.cut()
 	row := func(name string, of func(document.Scores) (float64, *document.Interval)) {
 		cells := []Cell{{Text: name, Head: true}, {}, {}, {}}
-		for _, s := range []document.Scores{model, kw} {
+		for _, s := range slices.Insert(slices.Clone(beside), 0, model) {
 			v, ci := of(s)
 			cells = append(cells, Cell{Text: f3(v) + brackets(ci)})
 		}

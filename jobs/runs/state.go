@@ -120,6 +120,8 @@ type Figures struct {
 	// MacroF1 is null where no category has enough positives.
 	MacroF1 *float64 `json:"macro_f1,omitempty"`
 	Gain    *float64 `json:"gain,omitempty"` // of macro-F1 over the keywords, on the same rows
+	// Heads is the macro-F1 of the heads that the model was tuned from, null if it was not.
+	Heads *float64 `json:"heads,omitempty"`
 }
 
 // StageResult is how one stage ended.

@@ -93,7 +93,7 @@ func checkFallback(ctx context.Context, in checkInput) (o observation, err error
 
 // fetchDamaged makes a folder like a release whose weights cannot be read.
 func (s *stage) fetchDamaged(ctx context.Context, in stages.Inputs) (string, error) {
-	dir, err := s.fetchModel(ctx, in)
+	dir, err := s.fetchTree(ctx, in, "model")
 	if err != nil {
 		return "", err
 	}

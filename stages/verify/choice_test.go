@@ -6,7 +6,9 @@ import (
 	"fmt"
 	"math"
 	"math/rand/v2"
+	"os"
 	"path/filepath"
+	"reflect"
 	"slices"
 	"strings"
 	"testing"
@@ -88,8 +90,12 @@ func TestOneLabelPerRow(t *testing.T) {
 	}
 	zero := 0.0
 	measure := func(gold string, checks ...verify.Check) *stagetest.Result {
+		read := map[string]any{"train": inputs["train"], "test": inputs["test"], "model": trained.Outputs["model"], "thresholds": trained.Outputs["thresholds"], "calibration": trained.Outputs["calibration"]}
+		if heads, ok := inputs["heads"]; ok {
+			read["heads"] = heads
+		}
 		return stagetest.Run(t, stagetest.Case{Kind: verify.Kind(), Taxonomy: taxonomy, CacheDir: encodertest.Cache(), Offline: true, Store: trained.Store,
-			Inputs:  map[string]any{"train": inputs["train"], "test": inputs["test"], "model": trained.Outputs["model"], "thresholds": trained.Outputs["thresholds"], "calibration": trained.Outputs["calibration"]},
+			Inputs:  read,
 			Options: &verify.Options{Gold: gold, Checks: checks},
 			Env:     func(e *stages.Env) { e.Device = device.Go }})
 	}
@@ -134,9 +140,51 @@ func TestOneLabelPerRow(t *testing.T) {
 	if math.Abs(mean) > 1e-3 {
 		t.Errorf("the calibration of a category is of other probabilities than its scores': %v apart on average", mean)
 	}
+	testHeads(t, trained.Tree(t, "model"), func(heads map[string][]byte) (m verify.Metrics) {
+		inputs["heads"] = heads
+		r := measure(goldFile(""), verify.Check{ID: "accuracy", On: "gold", Min: &zero, Severity: "error"})
+		if err := json.Unmarshal(r.File(t, "metrics"), &m); err != nil {
+			t.Fatal(err)
+		}
+		return m
+	})
+	delete(inputs, "heads")
 	bad := measure(goldFile("r1,wba wbb,1,,1,\n"), verify.Check{ID: "accuracy", On: "gold", Min: &zero, Severity: "error"})
 	if bad.Err == nil || !strings.Contains(bad.Err.Error(), "row 61 is both crime and sports") {
 		t.Errorf("a gold row of two categories: %v", bad.Err)
+	}
+}
+
+// testHeads measures a model beside the heads that it was tuned from: here they are the
+// model itself, so that the figures are the same.
+func testHeads(t *testing.T, model map[string][]byte, measure func(heads map[string][]byte) verify.Metrics) {
+	t.Helper()
+	split := t.TempDir()
+	for name, data := range model {
+		if err := os.WriteFile(filepath.Join(split, name), data, 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := release.SplitHeads(split, []byte("{}")); err != nil {
+		t.Fatal(err)
+	}
+	tree := map[string][]byte{}
+	entries, err := os.ReadDir(split)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, e := range entries {
+		if tree[e.Name()], err = os.ReadFile(filepath.Join(split, e.Name())); err != nil {
+			t.Fatal(err)
+		}
+	}
+	m := measure(tree)
+	heads, ok := m.Baselines["heads"]
+	if gain := m.Details["gold"].Gains["heads"]; !ok || !reflect.DeepEqual(heads, *m.Gold) || gain.MacroF1.Value != 0 {
+		t.Errorf("the heads have %+v, which is the model, and that %+v", heads, *m.Gold)
+	}
+	if none := measure(map[string][]byte{"untuned.json": []byte("{}")}); len(none.Baselines) != 2 {
+		t.Errorf("baselines of a model that was not tuned: %v", none.Baselines)
 	}
 }
 

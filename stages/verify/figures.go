@@ -28,13 +28,10 @@ func (m *measurer) measure(ctx context.Context, trainRows []rows.Row, sets ...*e
 			return nil, err
 		}
 		var reports [classifiers]metrics.Report
-		b := metrics.NewBootstrap(m.t.Names(), s.truth, s.answers[:]...)
-		for c := range reports {
-			var thresholds []float64
-			if c == byModel || c == byMasked {
-				thresholds = m.thresholds
-			}
-			reports[c] = m.score(s.truth, s.answers[c], thresholds)
+		answers := s.answered()
+		b := metrics.NewBootstrap(m.t.Names(), s.truth, answers...)
+		for c := range answers {
+			reports[c] = m.score(s.truth, answers[c], m.thresholdsOf(c))
 			b.Annotate(&reports[c], c)
 		}
 		d := &Details{
@@ -60,6 +57,10 @@ func (m *measurer) measure(ctx context.Context, trainRows []rows.Row, sets ...*e
 		f.Details[s.name], f.sets[s.name], f.reports[s.name] = d, s, reports[byModel]
 		f.leaks[s.name] = leaks(trainRows, s.rows)
 		f.Baselines = map[string]metrics.Report{"keywords": reports[byKeywords], "majority": reports[byMajority]}
+		if len(answers) > byHeads {
+			f.Baselines["heads"] = reports[byHeads]
+			d.Gains["heads"] = b.Difference(byModel, reports[byModel], byHeads, reports[byHeads])
+		}
 		f.Masked = reports[byMasked]
 	}
 	if m.t.Single {
@@ -78,6 +79,9 @@ func (f *figures) headline(on string) stages.Figures {
 	report, gain := f.reports[on], f.Details[on].Gains["keywords"].MacroF1.Value
 	if len(report.Unsupported) < len(report.PerCategory) {
 		out.MacroF1, out.Gain = &report.MacroF1, &gain
+		if heads, ok := f.Baselines["heads"]; ok {
+			out.Heads = &heads.MacroF1
+		}
 	}
 	return out
 }

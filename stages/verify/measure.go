@@ -18,12 +18,13 @@ import (
 	"github.com/sprint-ml/sprint/stages/rows"
 )
 
-// Classifiers that answer on every set.
+// Classifiers that answer on every set, byHeads only where the model was tuned from heads.
 const (
 	byModel = iota
 	byMasked
 	byKeywords
 	byMajority
+	byHeads
 	classifiers
 )
 
@@ -38,6 +39,14 @@ type evaluationSet struct {
 	sure    []float64   // its probability of what it answers, where a row has one label
 	fired   [][]string  // rules, as category:rule
 	answers [classifiers][]metrics.Answer
+}
+
+// answered are the answers by classifier, of all that answered.
+func (s *evaluationSet) answered() [][]metrics.Answer {
+	if s.answers[byHeads] == nil {
+		return s.answers[:byHeads]
+	}
+	return s.answers[:]
 }
 
 func newEvaluationSet(t *taxonomy.Taxonomy, name string, in []rows.Row) *evaluationSet {
@@ -73,8 +82,10 @@ type measurer struct {
 	t          *taxonomy.Taxonomy
 	model      classify.Model
 	thresholds []float64
-	matcher    *keywords.Matcher
-	majority   metrics.Answer
+	// headThresholds are those of the heads that the model was tuned from.
+	headThresholds []float64
+	matcher        *keywords.Matcher
+	majority       metrics.Answer
 	// progress is told how many rows the model has answered, answering which and how many.
 	progress  func(stages.Progress)
 	answering stages.Progress
@@ -128,6 +139,17 @@ func (m *measurer) answerAll(ctx context.Context, s *evaluationSet) error {
 	m.begin(s.name+" with the rules' words hidden", len(hidden))
 	_, _, s.answers[byMasked], err = m.predict(ctx, hidden)
 	return err
+}
+
+// thresholdsOf are those that a classifier answered by; nil of one that has none.
+func (m *measurer) thresholdsOf(classifier int) []float64 {
+	switch classifier {
+	case byModel, byMasked:
+		return m.thresholds
+	case byHeads:
+		return m.headThresholds
+	}
+	return nil
 }
 
 func (m *measurer) blank() metrics.Answer {

@@ -39,7 +39,8 @@ Figures are precision, recall and F1 per category, macro-F1 over categories with
 at least 8 positives, micro-F1 and tag accuracy, with 95 % intervals from 2000
 resamples of the rows: on the test split, whose labels the rules made, and on a
 gold set labelled by hand, next to what the rules alone and the more frequent
-value reach; gold rows on which train calibrated are left out. A gold
+value reach, and what the heads reached before the encoder was tuned, where it was;
+gold rows on which train calibrated are left out. A gold
 set has a title and labels by hand: in a column label (sports, or crime/theft with its tag,
 several joined by separator; empty or none is of no category), or in a 0/1 column of each
 category, or <category>_score, with <category>_tag. A gain is resampled on the same rows for both (paired). Where the taxonomy says
@@ -55,7 +56,7 @@ Checks, with the limit of those that need none:
 		Example: "gold: gold.csv\nchecks:\n  - {id: macro_f1, set: gold, min: 0.60}\n  - {id: gain, set: gold, over: keywords, min: 0.05, lower: 0}\n  - {id: recall, set: gold, category: emergencies, min: 0.8}\n  - {id: weak_domain, set: gold, severity: warn}\n",
 		Topics:  topics(),
 		Inputs: func(any) []stages.Input {
-			return []stages.Input{{Name: "model"}, {Name: "thresholds"}, {Name: "train"}, {Name: "test"}, {Name: "calibration", Optional: true}}
+			return []stages.Input{{Name: "model"}, {Name: "thresholds"}, {Name: "train"}, {Name: "test"}, {Name: "calibration", Optional: true}, {Name: "heads", Optional: true}}
 		},
 		Outputs: func(any) []stages.Output {
 			return []stages.Output{{Name: "metrics"}, {Name: "checks"}, {Name: "predictions"}, {Name: "timings", Volatile: true}}
@@ -132,6 +133,9 @@ func (s *stage) Run(ctx context.Context, in stages.Inputs, out stages.Outputs) e
 		if err := m.answerAll(ctx, x); err != nil {
 			return err
 		}
+	}
+	if err := s.measureHeads(ctx, in, m, dev, sets); err != nil {
+		return err
 	}
 	f, err := m.measure(ctx, trainRows, sets...)
 	if err != nil {
@@ -278,7 +282,7 @@ func contradiction(t *taxonomy.Taxonomy, gold []rows.Row) error {
 
 // load fetches the model's files and puts it on the device.
 func (s *stage) load(ctx context.Context, in stages.Inputs, t *taxonomy.Taxonomy, dev *device.Device) (classify.LoadedModel, error) {
-	dir, err := s.fetchModel(ctx, in)
+	dir, err := s.fetchTree(ctx, in, "model")
 	if err != nil {
 		return classify.LoadedModel{}, err
 	}
@@ -286,13 +290,13 @@ func (s *stage) load(ctx context.Context, in stages.Inputs, t *taxonomy.Taxonomy
 	return m, resources.Computed(err)
 }
 
-// fetchModel writes the model's files into a folder of their own.
-func (s *stage) fetchModel(ctx context.Context, in stages.Inputs) (string, error) {
-	tree, err := in.Tree(ctx, "model")
+// fetchTree writes the files of an input into a folder of their own.
+func (s *stage) fetchTree(ctx context.Context, in stages.Inputs, name string) (string, error) {
+	tree, err := in.Tree(ctx, name)
 	if err != nil {
 		return "", err
 	}
-	dir, err := os.MkdirTemp(s.env.Scratch, "model-*")
+	dir, err := os.MkdirTemp(s.env.Scratch, name+"-*")
 	if err != nil {
 		return "", err
 	}

@@ -6,7 +6,7 @@ import (
 )
 
 // Bar is a value between 0 and 1 with its interval, if it has one. Class is "a"
-// to "d".
+// to "e".
 type Bar struct {
 	Class    string
 	Value    float64

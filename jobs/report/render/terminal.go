@@ -93,6 +93,14 @@ func remarks(v *document.Verification) []string {
 		kw, majority := v.Details.Gains["keywords"].MacroF1, v.Details.Gains["majority"].MacroF1
 		out = append(out, fmt.Sprintf("macro-F1 is %.3f (%s); over keywords %+.3f (%s), over majority %+.3f", v.Model.MacroF1, interval(v.Model.CI.MacroF1), kw.Value, interval(kw.CI), majority.Value))
 	}
+	if heads, tuned := v.Metrics.Baselines["heads"]; tuned {
+		text := fmt.Sprintf("before the encoder was tuned the heads had a macro-F1 of %.3f (%s)", heads.MacroF1, interval(heads.CI.MacroF1))
+		if v.Details != nil {
+			gain := v.Details.Gains["heads"].MacroF1
+			text += fmt.Sprintf("; tuning made it %+.3f (%s)", gain.Value, interval(gain.CI))
+		}
+		out = append(out, text)
+	}
 	if len(v.Model.Unsupported) > 0 {
 		out = append(out, fmt.Sprintf("macro-F1 leaves out categories with under %d rows: %s", document.MinSupport, strings.Join(v.Model.Unsupported, ", ")))
 	}

@@ -42,7 +42,7 @@ func (v *diffView) show(old, now runs.Record, scores *comparison.Comparison, why
 	case scores == nil:
 		fmt.Fprintf(v.out, "\nF1 cannot be compared: %s\n", why)
 	default:
-		if err := v.scores(scores); err != nil {
+		if err := v.scores(old, now, scores); err != nil {
 			return err
 		}
 		v.turned(scores)
@@ -65,7 +65,7 @@ func (v *diffView) fence(lines func()) {
 }
 
 // scores is the table of F1 before and after.
-func (v *diffView) scores(c *comparison.Comparison) error {
+func (v *diffView) scores(old, now runs.Record, c *comparison.Comparison) error {
 	fmt.Fprintf(v.out, "\nF1 on the %d rows of %s that both measured:\n", c.Rows, c.On)
 	cells := [][]string{{"category", "rows", "before", "after", "change", "95 % interval", ""}}
 	for _, x := range append(append([]comparison.Change{}, c.Categories...), c.MacroF1, c.MicroF1) {
@@ -83,6 +83,9 @@ func (v *diffView) scores(c *comparison.Comparison) error {
 	if err := v.table(cells, map[string]int{"rows": 1, "95 % interval": 3, "before": 2}); err != nil {
 		return err
 	}
+	if text := headsLine(old, now); text != "" {
+		fmt.Fprintln(v.out, text)
+	}
 	if c.Apart > 0 {
 		fmt.Fprintf(v.out, "%d rows were measured by one of the runs alone\n", c.Apart)
 	}
@@ -90,6 +93,23 @@ func (v *diffView) scores(c *comparison.Comparison) error {
 		fmt.Fprintf(v.out, "%d rows have another label now and are left out\n", c.Relabelled)
 	}
 	return nil
+}
+
+// headsLine tells what the heads reached in runs that tuned a model from them; empty if
+// neither did.
+func headsLine(old, now runs.Record) string {
+	figure := func(r runs.Record) (text string, tuned bool) {
+		if r.Figures == nil || r.Figures.Heads == nil {
+			return "-", false
+		}
+		return measured("%.3f", r.Figures.Heads, r.Figures.On), true
+	}
+	before, tunedBefore := figure(old)
+	after, tunedAfter := figure(now)
+	if !tunedBefore && !tunedAfter {
+		return ""
+	}
+	return fmt.Sprintf("macro-F1 of the heads, before the encoder was tuned: %s before, %s after", before, after)
 }
 
 // table writes rows, the first of which is the head; words colour the rows that end with

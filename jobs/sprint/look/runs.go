@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -73,9 +74,15 @@ func listRuns(ctx context.Context, a *app.App, store *storage.Store, plan string
 		fmt.Fprintf(a.Stdout, "no runs%s: %s\n", of, a.Where(store))
 		return nil
 	}
-	t := a.Screen().Table(func(row int) string { return endColour(listed[row]) },
-		table.Column{Name: "RUN"}, table.Column{Name: "PLAN", Drop: 6}, table.Column{Name: "STARTED", Drop: 1}, table.Column{Name: "SECONDS", Drop: 3}, table.Column{Name: "MODEL", Drop: 5},
-		table.Column{Name: "MACRO-F1", Drop: 7}, table.Column{Name: "GAIN", Drop: 4}, table.Column{Name: "DEVICE", Drop: 2}, table.Column{Name: "END", Cut: true})
+	columns := []table.Column{
+		{Name: "RUN"}, {Name: "PLAN", Drop: 6}, {Name: "STARTED", Drop: 1}, {Name: "SECONDS", Drop: 3}, {Name: "MODEL", Drop: 5},
+		{Name: "MACRO-F1", Drop: 7}, {Name: "GAIN", Drop: 4}, {Name: "DEVICE", Drop: 2}, {Name: "END", Cut: true},
+	}
+	tuned := slices.ContainsFunc(listed, func(r catalog.Run) bool { return r.Figures != nil && r.Figures.Heads != nil })
+	if tuned {
+		columns = slices.Insert(columns, 6, table.Column{Name: "HEADS", Drop: 4})
+	}
+	t := a.Screen().Table(func(row int) string { return endColour(listed[row]) }, columns...)
 	for _, r := range listed {
 		end := r.Status.String()
 		if r.Pinned {
@@ -88,8 +95,14 @@ func listRuns(ctx context.Context, a *app.App, store *storage.Store, plan string
 		if r.Figures != nil {
 			f = *r.Figures
 		}
-		t.Row(r.Run, r.Plan, r.Started.Local().Format(time.DateTime), fmt.Sprintf("%.1f", r.Seconds),
-			cmp.Or(f.Model, "-"), measured("%.3f", f.MacroF1, f.On), measured("%+.3f", f.Gain, ""), cmp.Or(f.Device, "-"), end)
+		cells := []any{
+			r.Run, r.Plan, r.Started.Local().Format(time.DateTime), fmt.Sprintf("%.1f", r.Seconds),
+			cmp.Or(f.Model, "-"), measured("%.3f", f.MacroF1, f.On), measured("%+.3f", f.Gain, ""), cmp.Or(f.Device, "-"), end,
+		}
+		if tuned {
+			cells = slices.Insert(cells, 6, any(measured("%.3f", f.Heads, f.On)))
+		}
+		t.Row(cells...)
 	}
 	return t.Write(a.Stdout)
 }
