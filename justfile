@@ -35,7 +35,7 @@ race:
 
 # End to end: examples on real devices, kills, bad input, the real binary, real stores.
 e2e: stores
-    go test -tags e2e -count=1 -timeout 20m ./examples/... ./jobs/... ./stages/rows ./stages/train
+    go test -tags e2e -count=1 -timeout 20m ./examples/... ./jobs/... ./stages/rows ./stages/train ./ml/gpu
 
 # Two hours of faults: every operation killed and failed on every store, many runners, random graphs.
 soak:
@@ -49,6 +49,17 @@ stores:
 # Measure; ratios against peers in the same run, medians.
 bench:
     go test -run '^$' -bench . -benchtime 1s ./...
+
+# What the GPU of this machine does for training, in 5 minutes: `just gpu`, or `just gpu -device cpu` to try it without one.
+gpu *flags: build
+    go build -o bin/gpu ./ml/gpu
+    bin/gpu {{ flags }}
+
+# The same in one file, for a machine without Go: `tar xzf gpu.tar.gz && ./gpu`.
+gpu-bundle:
+    mkdir -p bin/bundle
+    go build -trimpath -ldflags '-s -w' -o bin/bundle/ ./ml/gpu ./jobs/sprint
+    tar czf bin/gpu.tar.gz -C bin/bundle gpu sprint
 
 # What models answer on hand-labelled news, three seeds: `just quality DATA`, a folder with gdelt-sv and bbc (20 minutes).
 quality data:
