@@ -105,6 +105,15 @@ func (m *measurer) answered(rows int) {
 	}
 }
 
+func (m *measurer) answerSets(ctx context.Context, sets []*evaluationSet) error {
+	for _, x := range sets {
+		if err := m.answerAll(ctx, x); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 // answerAll lets every classifier answer on a set.
 func (m *measurer) answerAll(ctx context.Context, s *evaluationSet) error {
 	hidden := slices.Clone(s.texts)

@@ -129,10 +129,8 @@ func (s *stage) Run(ctx context.Context, in stages.Inputs, out stages.Outputs) e
 	if gold != nil {
 		sets = append(sets, newEvaluationSet(t, "gold", gold.Rows))
 	}
-	for _, x := range sets {
-		if err := m.answerAll(ctx, x); err != nil {
-			return err
-		}
+	if err := m.answerSets(ctx, sets); err != nil {
+		return err
 	}
 	if err := s.measureHeads(ctx, in, m, dev, sets); err != nil {
 		return err

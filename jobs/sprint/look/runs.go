@@ -74,6 +74,12 @@ func listRuns(ctx context.Context, a *app.App, store *storage.Store, plan string
 		fmt.Fprintf(a.Stdout, "no runs%s: %s\n", of, a.Where(store))
 		return nil
 	}
+	return showRuns(a, listed)
+}
+
+// showRuns is the table of runs; it has a column of the heads where a model was tuned
+// from some.
+func showRuns(a *app.App, listed []catalog.Run) error {
 	columns := []table.Column{
 		{Name: "RUN"}, {Name: "PLAN", Drop: 6}, {Name: "STARTED", Drop: 1}, {Name: "SECONDS", Drop: 3}, {Name: "MODEL", Drop: 5},
 		{Name: "MACRO-F1", Drop: 7}, {Name: "GAIN", Drop: 4}, {Name: "DEVICE", Drop: 2}, {Name: "END", Cut: true},
