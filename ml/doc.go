@@ -12,6 +12,7 @@
 //	encoder     pretrained encoders: references, fetching, the files' formats
 //	device      PJRT plugins and the pure-Go backend; device/xla has what go-xla lacks
 //	bert        the network: graphs, weights, prediction
+//	heads       linear heads on a frozen encoder's vectors, beyond the rules that label
 //	train       fitting a network, step by step; train/peer compares with PyTorch
 //	classify    the chain that answers: model, rules beside it, or rules alone
 //

@@ -197,8 +197,10 @@ func (s Spec) poolFirst(p Params, x, first, bias, firsts *Node, from int, m *Mod
 // [B,K,maxTags], where tags that a category does not have are at -1e9. The scores of a
 // single model are the logarithms of its probabilities, [B,Outputs()].
 func (s Spec) Heads(p Params, pooled *Node, m *Mode) (scores, logits *Node) {
-	g := pooled.Graph()
-	b, k, hh, mt := pooled.Shape().Dimensions[0], len(s.Categories), s.HeadHidden, s.maxTags()
+	if s.Linear {
+		return s.linearHeads(p, pooled, m)
+	}
+	b, k, hh := pooled.Shape().Dimensions[0], len(s.Categories), s.HeadHidden
 	h := MaxScalar(dense(p, "head.in", pooled, m), 0)
 	h = Reshape(m.drop(h), b, k, 2, hh)
 	part := func(i int) *Node { return Squeeze(Slice(h, AxisRange(), AxisRange(), AxisElem(i)), 2) } // [B,K,HH]
@@ -210,14 +212,20 @@ func (s Spec) Heads(p Params, pooled *Node, m *Mode) (scores, logits *Node) {
 		scores = Tanh(scores)
 	}
 	logits = Einsum("bkh,khn->bkn", part(1), p(headTagW))
-	logits = Add(logits, ExpandDims(p("head.tag.b"), 0))
+	return scores, s.maskTags(Add(logits, ExpandDims(p("head.tag.b"), 0)))
+}
+
+// maskTags puts the logits [B,K,maxTags] of tags that a category does not have far below
+// all others.
+func (s Spec) maskTags(logits *Node) *Node {
+	k, mt := len(s.Categories), s.maxTags()
 	dead := make([]float32, k*mt)
 	for i, c := range s.Categories {
 		for j := len(c.Tags); j < mt; j++ {
 			dead[i*mt+j] = -1e9
 		}
 	}
-	return scores, Add(logits, Reshape(Const(g, dead), 1, k, mt))
+	return Add(logits, Reshape(Const(logits.Graph(), dead), 1, k, mt))
 }
 
 // choice makes log probabilities of the categories' logits [B,K], with that of none

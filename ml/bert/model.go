@@ -70,7 +70,7 @@ type sprintSection struct {
 	Format     int        `json:"format"`
 	Categories []Category `json:"categories"`
 	Pooling    string     `json:"pooling"`
-	HeadHidden int        `json:"head_hidden"`
+	HeadHidden int        `json:"head_hidden,omitempty"`
 	MaxLength  int        `json:"max_length"`
 	Text       []string   `json:"text"`
 	Prefix     string     `json:"prefix,omitempty"`
@@ -85,19 +85,31 @@ type sprintSection struct {
 	None        bool    `json:"none,omitempty"`
 	Temperature float64 `json:"temperature,omitempty"`
 	RulesBonus  float64 `json:"rules_bonus,omitempty"`
+	// Format 4: "linear" where heads are, and whether the rules answer alone.
+	Head       string `json:"head,omitempty"`
+	RulesAlone bool   `json:"rules_alone,omitempty"`
 }
 
-// labelsSingle is what sprintSection.Labels says of single models.
-const labelsSingle = "single"
+// What sprintSection.Labels says of single models, and sprintSection.Head of linear heads.
+const (
+	labelsSingle = "single"
+	headLinear   = "linear"
+)
+
+// newestFormat is the highest that is written and read.
+const newestFormat = 4
 
 // section is what a folder says of a model.
 func (s Spec) section(prefix string) sprintSection {
 	out := sprintSection{
 		Format: s.format(), Categories: s.Categories, Pooling: s.Pooling, HeadHidden: s.HeadHidden, MaxLength: s.MaxLength, Text: s.Text, Prefix: prefix,
-		RulesBeside: s.RulesBeside, Temperatures: s.Temperatures, None: s.None, Temperature: s.Temperature, RulesBonus: s.RulesBonus,
+		RulesBeside: s.RulesBeside, Temperatures: s.Temperatures, None: s.None, Temperature: s.Temperature, RulesBonus: s.RulesBonus, RulesAlone: s.RulesAlone,
 	}
 	if s.Single {
 		out.Labels = labelsSingle
+	}
+	if s.Linear {
+		out.Head = headLinear
 	}
 	return out
 }
@@ -107,15 +119,21 @@ func (c *sprintSection) spec(e encoder.Config) (Spec, error) {
 	if c.Labels != "" && c.Labels != labelsSingle {
 		return Spec{}, fmt.Errorf("labels are %q; this sprint knows %s", c.Labels, labelsSingle)
 	}
+	if c.Head != "" && c.Head != headLinear {
+		return Spec{}, fmt.Errorf("the head is %q; this sprint knows %s", c.Head, headLinear)
+	}
 	return Spec{
 		Encoder: e, Categories: c.Categories, Pooling: c.Pooling, HeadHidden: c.HeadHidden, MaxLength: c.MaxLength, Text: c.Text,
 		RulesBeside: c.RulesBeside, Temperatures: c.Temperatures, Single: c.Labels != "", None: c.None, Temperature: c.Temperature, RulesBonus: c.RulesBonus,
+		Linear: c.Head != "", RulesAlone: c.RulesAlone,
 	}, nil
 }
 
 // format is the least that a reader of the section must know.
 func (s Spec) format() int {
 	switch {
+	case s.Linear || s.RulesAlone:
+		return 4
 	case s.Single:
 		return 3
 	case s.Temperatures != nil:
@@ -197,8 +215,8 @@ func Load(dir string) (*Model, error) {
 	if config.Sprint == nil {
 		return nil, fmt.Errorf("load the model in %s: %s has no section sprint: it is an encoder, not a classifier", dir, configFile)
 	}
-	if config.Sprint.Format < 1 || config.Sprint.Format > 3 {
-		return nil, fmt.Errorf("load the model in %s: format %d; this sprint reads 1 to 3", dir, config.Sprint.Format)
+	if config.Sprint.Format < 1 || config.Sprint.Format > newestFormat {
+		return nil, fmt.Errorf("load the model in %s: format %d; this sprint reads 1 to %d", dir, config.Sprint.Format, newestFormat)
 	}
 	e, err := encoder.Load(dir)
 	if err != nil {

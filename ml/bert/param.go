@@ -20,6 +20,8 @@ type Param struct {
 	// Layer is the encoder layer, -1 for embeddings, the number of layers for
 	// pooler and heads.
 	Layer int
+	// Constant parameters are inputs of the graph that no fit changes.
+	Constant bool
 }
 
 // Size is the number of values.
@@ -139,8 +141,12 @@ func transpose(w []float32, rows, cols int) []float32 {
 const headStream = 0x5eed
 
 // newHeads makes the heads' parameters: weights N(0, 0.02) as BERT's own, which
-// other initialisers leave at chance, biases 0.
+// other initialisers leave at chance, biases 0. Linear heads are 0: SetLinear gives them
+// their numbers.
 func newHeads(s Spec, seed uint64) []Param {
+	if s.Linear {
+		return linearParams(s)
+	}
 	rng := rand.New(rand.NewPCG(seed, headStream))
 	return headParams(s, func(n int) []float32 {
 		d := make([]float32, n)
@@ -163,20 +169,23 @@ func headParams(s Spec, weights func(n int) []float32) []Param {
 			}
 		}
 	}
+	weight := func(name string, data []float32, shape ...int) Param {
+		return Param{Name: name, Shape: shape, Data: data, Decay: true, Layer: layer}
+	}
+	bias := func(name string, shape ...int) Param {
+		p := Param{Name: name, Shape: shape, Layer: layer}
+		p.Data = make([]float32, p.Size())
+		return p
+	}
 	out := []Param{
-		{"head.in.w", []int{h, 2 * k * hh}, weights(h * 2 * k * hh), true, layer},
-		{"head.in.b", []int{2 * k * hh}, make([]float32, 2*k*hh), false, layer},
-		{headScoreW, []int{k, hh}, weights(k * hh), true, layer},
-		{"head.score.b", []int{k}, make([]float32, k), false, layer},
-		{headTagW, []int{k, hh, mt}, tags, true, layer},
-		{"head.tag.b", []int{k, mt}, make([]float32, k*mt), false, layer},
+		weight("head.in.w", weights(h*2*k*hh), h, 2*k*hh), bias("head.in.b", 2*k*hh),
+		weight(headScoreW, weights(k*hh), k, hh), bias("head.score.b", k),
+		weight(headTagW, tags, k, hh, mt), bias("head.tag.b", k, mt),
 	}
 	if s.None {
 		out = append(out,
-			Param{"head.none.in.w", []int{h, hh}, weights(h * hh), true, layer},
-			Param{"head.none.in.b", []int{hh}, make([]float32, hh), false, layer},
-			Param{headNoneW, []int{hh}, weights(hh), true, layer},
-			Param{"head.none.b", []int{1}, make([]float32, 1), false, layer})
+			weight("head.none.in.w", weights(h*hh), h, hh), bias("head.none.in.b", hh),
+			weight(headNoneW, weights(hh), hh), bias("head.none.b", 1))
 	}
 	return out
 }
@@ -185,6 +194,9 @@ func headParams(s Spec, weights func(n int) []float32) []Param {
 // heads.<i>.{score,tag}.{0,1}.{weight,bias}, weights [out,in], and heads.none.score.*
 // of a single model that knows none.
 func headTensors(s Spec, by map[string]Param) []encoder.Tensor {
+	if s.Linear {
+		return linearTensors(s, by)
+	}
 	h, hh, mt := s.Encoder.HiddenSize, s.HeadHidden, s.maxTags()
 	in := transpose(by["head.in.w"].Data, h, len(by["head.in.b"].Data)) // [2*K*HH, H]
 	bias := by["head.in.b"].Data
@@ -228,6 +240,9 @@ const noneHead = "heads.none.score."
 // readHeads is the inverse of headTensors. Nothing is made of the size that a spec
 // claims before the file has all tensors of it.
 func readHeads(s Spec, get func(name string) (encoder.Tensor, bool)) ([]Param, error) {
+	if s.Linear {
+		return readLinear(s, get)
+	}
 	h, hh, mt := s.Encoder.HiddenSize, s.HeadHidden, s.maxTags()
 	read := make([][4][]float32, 0, 2*len(s.Categories)) // score, tag, score, ...
 	for k, c := range s.Categories {

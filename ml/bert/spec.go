@@ -2,8 +2,9 @@
 // per category a score in [-1,1] and a tag. It holds the weights on the host,
 // reads them from an encoder or a release, and predicts.
 //
-// spec.go says what shapes a network, graph.go computes it and its loss. param.go maps its
-// weights to the tensors of a file; model.go loads and saves. network.go runs a model on a
+// spec.go says what shapes a network, graph.go computes it and its loss, linear.go its heads
+// where these have no hidden layer. param.go maps its weights to the tensors of a file;
+// model.go loads and saves. network.go runs a model on a
 // device, text by text: predictor.go for its answers, embedder.go for the texts' vectors. It
 // imports ml/encoder, ml/tokenize, ml/metrics and ml/device.
 package bert
@@ -36,7 +37,10 @@ type Spec struct {
 	Encoder    encoder.Config
 	Categories []Category
 	Pooling    string
-	HeadHidden int      // width of the hidden layer of each head
+	// Linear heads have no hidden layer: they are weights of the text's vector, scaled to
+	// length 1, centred and scaled. See Model.SetLinear.
+	Linear     bool
+	HeadHidden int      // width of the hidden layer of each head; 0 of linear ones
 	MaxLength  int      // tokens of a text, special ones included
 	Text       []string // fields of a row that make the text: title, description
 	// Single models choose one of the categories, or none of them where None says
@@ -45,10 +49,14 @@ type Spec struct {
 	Single, None bool
 	// Temperature divides the logits of a Predictor of a single model; 0 is 1.
 	Temperature float64
-	// RulesBonus is what the logit of a category gains in a single model where the
-	// taxonomy's rules name it: the share that it has of them, times this. It says
-	// nothing to the graph.
+	// RulesBonus is what the logit of a category gains where the taxonomy's rules name
+	// it. In a single model that is the share that it has of them, times this; in
+	// another, which must have linear heads, categories that they do not name lose as much
+	// where they name any. It says nothing to the graph.
 	RulesBonus float64
+	// RulesAlone says that the model's answers do not count: the taxonomy's rules
+	// answer. It says nothing to the graph.
+	RulesAlone bool
 	// RulesBeside names the categories for which the taxonomy's rules answer too,
 	// with the score from which on the model's answer counts beside them; above
 	// 1 it never does. It says nothing to the graph.
@@ -62,7 +70,7 @@ func (s Spec) check() error {
 	switch {
 	case len(s.Categories) == 0:
 		return errors.New("a model needs at least one category")
-	case s.HeadHidden < 1:
+	case s.HeadHidden < 1 && !s.Linear || s.HeadHidden != 0 && s.Linear:
 		return fmt.Errorf("head width %d", s.HeadHidden)
 	case !slices.Contains([]string{Pooler, CLS, Mean}, s.Pooling):
 		return fmt.Errorf("unknown pooling %q; known are pooler, cls and mean", s.Pooling)
@@ -73,8 +81,10 @@ func (s Spec) check() error {
 		return fmt.Errorf("the temperatures %v are not one above 0 for each of %d categories", s.Temperatures, len(s.Categories))
 	}
 	switch {
-	case !s.Single && (s.None || s.Temperature != 0 || s.RulesBonus != 0):
-		return errors.New("none, one temperature and a bonus of rules are of models of one label per row")
+	case !s.Single && (s.None || s.Temperature != 0):
+		return errors.New("none and one temperature are of models of one label per row")
+	case !s.Single && !s.Linear && s.RulesBonus != 0:
+		return errors.New("a bonus of rules is of models of one label per row, and of linear heads")
 	case s.Single && (s.Temperatures != nil || s.RulesBeside != nil):
 		return errors.New("a model of one label per row has one temperature, and no rules beside it")
 	case !(s.RulesBonus >= 0 && s.RulesBonus <= maxBonus):
@@ -83,8 +93,12 @@ func (s Spec) check() error {
 		return fmt.Errorf("the temperature is %v, not a number above 0", s.Temperature)
 	}
 	// Heads are as wide as the widest: a file may have few weights and stand for many.
-	if k, hh, mt := len(s.Categories), s.HeadHidden, s.maxTags(); max(k, hh, mt) > maxHead || k*hh*mt > maxTagWeights {
-		return fmt.Errorf("heads of %d categories, %d wide, with up to %d tags are too large", k, hh, mt)
+	width := s.HeadHidden
+	if s.Linear {
+		width = s.Encoder.HiddenSize
+	}
+	if k, mt := len(s.Categories), s.maxTags(); max(k, width, mt) > maxHead || k*width*mt > maxTagWeights {
+		return fmt.Errorf("heads of %d categories, %d wide, with up to %d tags are too large", k, width, mt)
 	}
 	for _, c := range s.Categories {
 		if len(c.Tags) == 0 || c.Tags[0] != "" {

@@ -83,8 +83,15 @@ func (t *Trainer) fillFrozenCache(ctx context.Context) error {
 				delete(t.programs, program{frozenProgram, s})
 			}
 		}
-		finalize(t.frozenDev)
-		t.frozenDev, t.cache = nil, b
+		var kept []*tensors.Tensor
+		for i, p := range t.frozen {
+			if p.Constant {
+				kept = append(kept, t.frozenDev[i])
+			} else {
+				finalize(t.frozenDev[i : i+1])
+			}
+		}
+		t.frozenDev, t.cache = kept, b
 		return nil
 	})
 }

@@ -49,8 +49,8 @@ func (t *Trainer) batchInputs(g *Graph, s Shape, weights []*Node) inputs {
 	for i, x := range weights {
 		nodes[t.trainable[i].Name] = x
 	}
-	if t.cache == nil {
-		for _, p := range t.frozen {
+	for _, p := range t.frozen {
+		if t.cache == nil || p.Constant {
 			nodes[p.Name] = Parameter(g, "f."+p.Name, p.ParamShape())
 		}
 	}
@@ -99,13 +99,9 @@ func numbers(hyper []float32) *tensors.Tensor {
 	return tensors.FromFlatDataAndDimensions(slices.Clone(hyper), hypers)
 }
 
-// constants are the frozen weights that programs still need.
-func (t *Trainer) constants() []*tensors.Tensor {
-	if t.cache != nil {
-		return nil
-	}
-	return t.frozenDev
-}
+// constants are the frozen weights that programs still need: once the output of frozen
+// layers is kept, only those of the heads.
+func (t *Trainer) constants() []*tensors.Tensor { return t.frozenDev }
 
 // forward computes the network; what is frozen runs as in inference.
 func (t *Trainer) forward(in inputs, drop *bert.Dropout) (scores, logits *Node) {

@@ -111,7 +111,7 @@ func New(model *bert.Model, dev *device.Device, train, val []Example, o Options)
 		if p.Name == bert.WordEmbeddings {
 			p = t.vocab.compact(p)
 		}
-		if o.FreezeEmbed && p.Layer < 0 || o.FreezeLayers > 0 && p.Layer < o.FreezeLayers {
+		if p.Constant || o.FreezeEmbed && p.Layer < 0 || o.FreezeLayers > 0 && p.Layer < o.FreezeLayers {
 			t.frozen = append(t.frozen, p)
 		} else {
 			t.trainable = append(t.trainable, p)
