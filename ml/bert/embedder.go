@@ -29,6 +29,7 @@ func newEmbedder(m *Model, dev *device.Device, name string, mode *Mode) (*Embedd
 	n.outputs = func(p Params, ids, types, mask *Node) []*Node {
 		return []*Node{m.Spec.Pool(p, m.Spec.Embed(p, ids, types, nil, mode), mask, 0, mode)}
 	}
+	n.flat = func(p Params, in Flat) []*Node { return []*Node{m.Spec.PoolFlat(p, in, mode)} }
 	if err := n.load("the encoder"); err != nil {
 		return nil, err
 	}
@@ -39,16 +40,40 @@ func newEmbedder(m *Model, dev *device.Device, name string, mode *Mode) (*Embedd
 func (e *Embedder) Close() { e.net.close() }
 
 // Embed returns the vector of each text, [hidden], scaled to length 1, in their
-// order; a vector of zeros stays one.
+// order; a vector of zeros stays one. They share one array.
 func (e *Embedder) Embed(ctx context.Context, texts []Text) ([][]float32, error) {
-	out := make([][]float32, len(texts))
-	err := eachBatch(ctx, texts, e.net.model.Spec.MaxLength, func(at []int, rows, length int) error {
-		return e.vectors(texts, at, rows, length, out)
-	})
-	for _, v := range out {
-		scaleToUnit(v)
+	hidden := e.Hidden()
+	flat, out := make([]float32, len(texts)*hidden), make([][]float32, len(texts))
+	for i := range out {
+		out[i] = flat[i*hidden : (i+1)*hidden : (i+1)*hidden]
 	}
-	return out, err
+	return out, e.Each(ctx, texts, func(i int, v []float32) error { copy(out[i], v); return nil })
+}
+
+// Hidden is the number of elements of a vector.
+func (e *Embedder) Hidden() int { return e.net.model.Spec.Encoder.HiddenSize }
+
+// Each calls visit with the vector of each text, as Embed gives it, in an order that
+// suits the device. The vector is visit's own until it returns.
+//
+// A vector is a function of its text alone, to the byte on one device, plugin and number
+// of cores: it is the same whatever else is embedded with it.
+func (e *Embedder) Each(ctx context.Context, texts []Text, visit func(i int, v []float32) error) error {
+	hidden := e.Hidden()
+	return eachFlat(ctx, texts, e.net.model.Spec.Encoder.MaxPositionEmbeddings, func(at []int, s flatShape) error {
+		var all []float32
+		if err := e.net.runFlat(texts, at, s, func(result []*tensors.Tensor) { all = tensors.MustCopyFlatData[float32](result[0]) }); err != nil {
+			return err
+		}
+		for w, i := range at {
+			v := all[w*hidden : (w+1)*hidden : (w+1)*hidden]
+			scaleToUnit(v)
+			if err := visit(i, v); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
 }
 
 // vectors puts those of the texts at some places into out.

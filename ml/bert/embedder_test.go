@@ -2,6 +2,8 @@ package bert_test
 
 import (
 	"math"
+	"math/rand/v2"
+	"slices"
 	"testing"
 
 	"github.com/sprint-ml/sprint/ml/bert"
@@ -53,6 +55,72 @@ func TestEmbed(t *testing.T) {
 			for j, x := range want[i] {
 				if w := float64(x) / math.Sqrt(norm); math.Abs(w-float64(got[i][j])) > 1e-5 {
 					t.Fatalf("%s: text %d, element %d: %g, want %g", pooling, i, j, got[i][j], w)
+				}
+			}
+		}
+	}
+}
+
+// TestEmbedAlone: a text's vector is the same to the byte whatever it is embedded with:
+// alone, among others of every length, and in another order.
+func TestEmbedAlone(t *testing.T) {
+	enc, err := encoder.Load(encodertest.Tiny(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	names := []string{device.Go}
+	if device.HasXLA {
+		names = append(names, device.CPU)
+	}
+	for _, name := range names {
+		dev, err := device.Open(t.Context(), name, device.Options{CacheDir: encodertest.Cache()})
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer dev.Close()
+		for _, pooling := range []string{bert.Mean, bert.Pooler} {
+			m, err := bert.FromEncoder(enc, bert.Spec{Categories: []bert.Category{{Name: "x", Tags: []string{""}}}, Pooling: pooling, HeadHidden: 1, MaxLength: 32, Text: []string{"title"}}, 1)
+			if err != nil {
+				t.Fatal(err)
+			}
+			e, err := bert.NewEmbedder(m, dev)
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer e.Close()
+			rng := rand.New(rand.NewPCG(1, 2))
+			texts := make([]bert.Text, 150)
+			for i := range texts[1:] { // the first one stays empty
+				n := 1 + i%32
+				texts[i+1] = bert.Text{IDs: make([]int32, n), Types: make([]int32, n)}
+				for j := range n {
+					texts[i+1].IDs[j] = rng.Int32N(64)
+				}
+			}
+			all, err := e.Embed(t.Context(), texts)
+			if err != nil {
+				t.Fatal(err)
+			}
+			order := rng.Perm(len(texts))
+			var some []bert.Text
+			for _, i := range order[:60] {
+				some = append(some, texts[i])
+			}
+			few, err := e.Embed(t.Context(), some)
+			if err != nil {
+				t.Fatal(err)
+			}
+			for k, i := range order[:60] {
+				alone := few[k]
+				if k < 5 || i == 0 {
+					one, err := e.Embed(t.Context(), texts[i:i+1])
+					if err != nil {
+						t.Fatal(err)
+					}
+					alone = one[0]
+				}
+				if !slices.Equal(all[i], few[k]) || !slices.Equal(all[i], alone) {
+					t.Fatalf("%s, %s: text %d of %d tokens has another vector beside others", name, pooling, i, len(texts[i].IDs))
 				}
 			}
 		}

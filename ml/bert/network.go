@@ -21,14 +21,15 @@ type network struct {
 	task    string  // what is done with texts, in errors
 	params  []Param // the part of the model
 	outputs func(p Params, ids, types, mask *Node) []*Node
+	flat    func(p Params, in Flat) []*Node // the same of flat batches; nil of a network that has none
 
 	weights []*tensors.Tensor
-	graphs  map[[2]int]*Graph
+	graphs  map[flatShape]*Graph // those of rows of one length have no tokens
 }
 
 // load puts the weights, what is theirs in errors, on the device.
 func (n *network) load(what string) error {
-	n.graphs = map[[2]int]*Graph{}
+	n.graphs = map[flatShape]*Graph{}
 	err := device.Guard("put "+what+" on the device", func() error {
 		for _, w := range n.params {
 			t := tensors.FromFlatDataAndDimensions(w.Data, w.Shape...)
@@ -67,40 +68,63 @@ func finalize(all []*tensors.Tensor) {
 // run computes the outputs for the texts at some places, as the first of so many rows of
 // one length. They are gone when read returns.
 func (n *network) run(texts []Text, at []int, rows, length int, read func(outputs []*tensors.Tensor)) error {
-	return device.Guard(fmt.Sprintf("%s %d texts of up to %d tokens", n.task, rows, length), func() error {
-		g, err := n.graph(rows, length)
+	return n.compute(flatShape{windows: rows, length: length}, func() []*tensors.Tensor { return inputs(texts, at, rows, length) }, read)
+}
+
+// runFlat computes the outputs for the texts at some places, in a flat batch. They are
+// gone when read returns.
+func (n *network) runFlat(texts []Text, at []int, s flatShape, read func(outputs []*tensors.Tensor)) error {
+	return n.compute(s, func() []*tensors.Tensor { return flatInputs(texts, at, s) }, read)
+}
+
+// compute runs the program of a shape.
+func (n *network) compute(s flatShape, batch func() []*tensors.Tensor, read func(outputs []*tensors.Tensor)) error {
+	return device.Guard(fmt.Sprintf("%s %d texts of up to %d tokens", n.task, s.windows, s.length), func() error {
+		g, err := n.graph(s)
 		if err != nil {
 			return err
 		}
-		batch := inputs(texts, at, rows, length)
+		in := batch()
 		var args []any
-		for _, t := range slices.Concat(n.weights, batch) {
+		for _, t := range slices.Concat(n.weights, in) {
 			args = append(args, t)
 		}
 		outputs := g.Run(args...)
 		read(outputs)
-		finalize(slices.Concat(batch, outputs))
+		finalize(slices.Concat(in, outputs))
 		return nil
 	})
 }
 
 // graph compiles the program of a shape.
-func (n *network) graph(rows, length int) (*Graph, error) {
-	shape := [2]int{rows, length}
-	if g := n.graphs[shape]; g != nil {
+func (n *network) graph(s flatShape) (*Graph, error) {
+	if g := n.graphs[s]; g != nil {
 		return g, nil
 	}
-	g := NewGraph(n.dev.Backend, fmt.Sprintf("%s_%dx%d", n.name, rows, length))
+	name := fmt.Sprintf("%s_%dx%d", n.name, s.windows, s.length)
+	if s.tokens > 0 {
+		name += fmt.Sprintf("_flat_%d", s.tokens)
+	}
+	g := NewGraph(n.dev.Backend, name)
 	nodes := map[string]*Node{}
 	for _, w := range n.params {
 		nodes[w.Name] = Parameter(g, w.Name, w.ParamShape())
 	}
-	input := func(name string) *Node { return Parameter(g, name, shapes.Make(dtypes.Int32, rows, length)) }
-	ids, types, mask := input("ids"), input("types"), input("mask")
-	if err := g.Compile(n.outputs(func(name string) *Node { return nodes[name] }, ids, types, mask)...); err != nil {
+	p := func(name string) *Node { return nodes[name] }
+	input := func(name string, d ...int) *Node { return Parameter(g, name, shapes.Make(dtypes.Int32, d...)) }
+	var outputs []*Node
+	if s.tokens == 0 {
+		outputs = n.outputs(p, input("ids", s.windows, s.length), input("types", s.windows, s.length), input("mask", s.windows, s.length))
+	} else {
+		outputs = n.flat(p, Flat{
+			IDs: input("ids", 1, s.tokens), Types: input("types", 1, s.tokens), Positions: input("positions", 1, s.tokens),
+			Token: input("token", s.windows, s.length), Mask: input("mask", s.windows, s.length), Place: input("place", s.tokens),
+		})
+	}
+	if err := g.Compile(outputs...); err != nil {
 		return nil, err
 	}
-	n.graphs[shape] = g
+	n.graphs[s] = g
 	return g, nil
 }
 
