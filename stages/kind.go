@@ -167,6 +167,30 @@ type FileProblem struct {
 	Warning bool
 }
 
+// LabelReader is implemented by options structs whose stage reads labels that rows carry.
+type LabelReader interface {
+	// ReadLabels says which labels those are; nil if the stage reads none. The taxonomy may
+	// have mistakes, which are told elsewhere.
+	ReadLabels(taxonomy Source) *LabelColumns
+}
+
+// LabelColumns are the labels that a stage reads of its rows.
+type LabelColumns struct {
+	// Categories have a column of their own name, or of <category>_score, each.
+	Categories []string
+	// Check says what is wrong with a cell of a column label; nil if nothing is.
+	Check func(cell string) *Problem
+	// Missing says what is wrong with rows that have neither a column label nor one of
+	// each category, but columns of these; nil if nothing is.
+	Missing func(categories []string) *Problem
+}
+
+// LabelKeeper is implemented by options structs whose stage brings rows in with the labels
+// that they carry. KeepLabels tells, before Resolve, which labels a later stage reads.
+type LabelKeeper interface {
+	KeepLabels(LabelColumns)
+}
+
 // Prober is implemented by options structs whose stage takes something from outside the
 // store. Probe asks each source for as little as tells whether it is there, with the
 // manners of the stage itself, and keeps nothing. It may use the network, unless look

@@ -244,7 +244,7 @@ func TestColumnsOfBits(t *testing.T) {
 		return b.String()
 	}
 	d := mustDraft(t, "rows.csv", table(func(i int) string { return fmt.Sprintf("%d,%d", i%2, i%3/2) }), nil)
-	if plan := string(d.Files["plan.yaml"]); !strings.Contains(plan, "{title: comment, is_rude_score: Is Rude, spam_score: spam}") {
+	if plan := string(d.Files["plan.yaml"]); !strings.Contains(plan, "{title: comment}") {
 		t.Error(plan)
 	}
 	if tax, _ := taxonomy.Parse(d.Files["taxonomy.yaml"]); tax.Single || !slices.Equal(tax.Names(), []string{"is_rude", "spam"}) {
@@ -298,7 +298,7 @@ func TestTagsOfBits(t *testing.T) {
 		fmt.Fprintf(&b, "%s,%d,%s,%d\n", unlike(i), i%2, []string{"", "insult", "", "threat"}[i%4], i%3/2)
 	}
 	d := mustDraft(t, "rows.csv", b.String(), nil)
-	if plan := string(d.Files["plan.yaml"]); !strings.Contains(plan, "is_rude_score: Is Rude, is_rude_tag: Is Rude_tag, spam_score: spam}") {
+	if plan := string(d.Files["plan.yaml"]); !strings.Contains(plan, "{title: comment}") {
 		t.Error(plan)
 	}
 	tax, problems := taxonomy.Parse(d.Files["taxonomy.yaml"])

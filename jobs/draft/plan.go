@@ -7,6 +7,8 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+
+	"github.com/sprint-ml/sprint/stages/rows"
 )
 
 // schemas is where editors find what they complete plan.yaml and taxonomy.yaml by.
@@ -76,8 +78,12 @@ func (p *problem) columnMap() string {
 	case p.labels == nil:
 	case p.columns.bits:
 		for c, at := range p.labels.columns {
-			add(p.labels.names[c]+"_score", at)
-			add(p.labels.names[c]+"_tag", p.labels.tagColumns[c])
+			if rows.Fold(p.t.names[at]) != p.labels.names[c] { // else label knows it by its name
+				add(p.labels.names[c]+"_score", at)
+			}
+			if tag := p.labels.tagColumns[c]; tag >= 0 && rows.Fold(p.t.names[tag]) != p.labels.names[c]+"_tag" {
+				add(p.labels.names[c]+"_tag", tag)
+			}
 		}
 	default:
 		add("label", p.columns.label[0])

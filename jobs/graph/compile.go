@@ -42,6 +42,7 @@ func Compile(ctx context.Context, plan *config.Plan, o CompileOptions) (*Graph, 
 		return nil, c.errs.OrNil()
 	}
 	c.wire()
+	c.keepLabels()
 	if o.Lookup != nil {
 		o.Lookup.taxonomy = c.graph.taxonomy
 		// A missing file is told together with the plan's other mistakes, but
@@ -234,6 +235,25 @@ func (c *compiler) maker(node *Node, in stages.Input) string {
 		c.fail(node.Stage.Pos, path, fmt.Sprintf("no stage before %s makes %s", node.Name, in.Name), fmt.Sprintf("a stage of kind %s reads %s; put the stage that makes it before, or name it in `needs`", node.Kind.Name, in.Name))
 	}
 	return ""
+}
+
+// keepLabels tells the stages that bring rows in which labels a later one reads of them.
+func (c *compiler) keepLabels() {
+	for _, reader := range c.graph.Nodes {
+		r, ok := reader.Options.(stages.LabelReader)
+		if !ok || c.broken[reader.Name] {
+			continue
+		}
+		labels := r.ReadLabels(c.graph.taxonomy)
+		if labels == nil {
+			continue
+		}
+		for _, from := range c.graph.Nodes {
+			if k, ok := from.Options.(stages.LabelKeeper); ok && c.graph.Upstream(reader.Name)[from.Name] {
+				k.KeepLabels(*labels)
+			}
+		}
+	}
 }
 
 func makes(node *Node, artifact string) bool {

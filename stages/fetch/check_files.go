@@ -10,6 +10,7 @@ import (
 
 	"github.com/sprint-ml/sprint/stages"
 	"github.com/sprint-ml/sprint/stages/rows"
+	"github.com/sprint-ml/sprint/stages/rows/filecheck"
 	"github.com/sprint-ml/sprint/stages/rows/text"
 	"github.com/sprint-ml/sprint/storage"
 )
@@ -66,7 +67,7 @@ func (f *Files) checkFile(option, path string) []stages.FileProblem {
 		return problem("give this user the right to read it", "cannot read %s: %v", path, cause(err))
 	}
 	defer file.Close()
-	sample, err := rows.TakeSample(file, info.Size(), f.Layout(path))
+	sample, err := filecheck.TakeSample(file, info.Size(), f.Layout(path))
 	if err != nil {
 		var failure *stages.Failure
 		if err = rows.Unreadable(stages.CodePlan, wholeHint, path, err); errors.As(err, &failure) {
@@ -74,11 +75,15 @@ func (f *Files) checkFile(option, path string) []stages.FileProblem {
 		}
 		return problem("", "%v", err)
 	}
-	return f.findings(path, sample)
+	out := f.findings(path, sample)
+	if f.labels != nil && f.labels.Check != nil {
+		out = append(out, filecheck.Labels(file, info.Size(), option, path, f.Layout(path), *f.labels)...)
+	}
+	return out
 }
 
 // findings are what a sample of a file says.
-func (f *Files) findings(path string, s *rows.Sample) []stages.FileProblem {
+func (f *Files) findings(path string, s *filecheck.Sample) []stages.FileProblem {
 	var out []stages.FileProblem
 	looked := "looked at"
 	if s.Whole {

@@ -34,7 +34,8 @@ normalised title of an earlier row are dropped. Files may be jsonl, JSON
 arrays, csv or parquet, named by paths, globs or store URLs; csv and JSON may be
 packed by gzip. Delimiter and encoding (UTF-8, UTF-16, Windows-1252) are found out,
 what was decoded is said; label columns that they carry
-(label, <category>_score, <category>_tag) are kept. files.columns says which of
+(label, <category>_score, <category>_tag) are kept, and where label reads source
+columns those with the plain names of categories. files.columns says which of
 their columns are title, description, label and so on, where they have other names;
 case does not matter. GDELT is asked politely: closed time
 windows, one request every five seconds for all processes of a machine, raw
@@ -62,6 +63,9 @@ type Options struct {
 	Files   Files  `yaml:"files" when:"source=files" doc:"options of source: files"`
 	GDELT   GDELT  `yaml:"gdelt" when:"source=gdelt" doc:"options of source: gdelt"`
 }
+
+// KeepLabels takes columns that have the names of categories for labels, too.
+func (o *Options) KeepLabels(l stages.LabelColumns) { o.Files.labels = &l }
 
 // Check reports problems of the chosen source's options.
 func (o *Options) Check() []stages.Problem {

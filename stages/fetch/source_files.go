@@ -20,10 +20,12 @@ import (
 type Files struct {
 	Paths      []string          `yaml:"paths" path:"true" key:"-" doc:"files, globs or store URLs, in the order of their rows"`
 	Format     string            `yaml:"format" default:"auto" enum:"auto|jsonl|csv|parquet" doc:"auto tells it from the extension"`
-	Columns    map[string]string `yaml:"columns" key:"-" doc:"the files' names of columns, by ours: {title: subject, description: body, label: category}; ours are title, description, url, id, source, language, published, label, and CATEGORY_score and CATEGORY_tag"`
+	Columns    map[string]string `yaml:"columns" key:"-" doc:"the files' names of columns, by ours: {title: subject, description: body, label: category}; ours are title, description, url, id, source, language, published, label, and CATEGORY_score and CATEGORY_tag; where label reads source columns, a column named as a category needs no other name"`
 	Delimiter  string            `yaml:"delimiter" default:"auto" key:"-" doc:"what parts the fields of csv: one character, or tab; auto finds out comma, semicolon, tab and |"`
 	Encoding   string            `yaml:"encoding" default:"auto" key:"-" doc:"that of csv and jsonl, such as windows-1252 or shift_jis; auto finds out UTF-8, UTF-16 and Windows-1252 (Latin-1)"`
 	MaxBadRows float64           `yaml:"max_bad_rows" default:"0.01" min:"0" max:"1" doc:"share of rows that may be unusable"`
+
+	labels *stages.LabelColumns // those that a later stage reads; nil if none does
 }
 
 // badRowsHint comes with the first row that is wrong.
@@ -61,7 +63,33 @@ func (f *Files) format(path string) (string, bool) {
 // Layout is that of a file of the source.
 func (f *Files) Layout(path string) rows.Layout {
 	format, _ := f.format(path)
-	return rows.Layout{Format: format, Columns: f.Columns, Delimiter: f.Delimiter, Encoding: f.Encoding, Titled: true}
+	return rows.Layout{Format: format, Columns: f.Columns, Delimiter: f.Delimiter, Encoding: f.Encoding, Titled: true, Categories: f.categories()}
+}
+
+// categories are those that may have a column of their own name.
+func (f *Files) categories() []string {
+	if f.labels == nil {
+		return nil
+	}
+	return f.labels.Categories
+}
+
+// externalCategories is what External calls the categories that may have columns.
+const externalCategories = "categories"
+
+// recall takes from what resolve returned what only it knew: the worker has the options
+// alone.
+func (f *Files) recall(external stages.External) {
+	list, _ := external[externalCategories].([]any)
+	if f.labels != nil || list == nil {
+		return
+	}
+	f.labels = &stages.LabelColumns{}
+	for _, name := range list {
+		if text, ok := name.(string); ok {
+			f.labels.Categories = append(f.labels.Categories, text)
+		}
+	}
 }
 
 // resolve keys files by their bytes and formats, in order; their names stay
@@ -100,6 +128,13 @@ func (f *Files) resolve(ctx context.Context, lookup stages.Lookup) (stages.Exter
 			named[ours] = theirs
 		}
 		ext["columns"] = named
+	}
+	if names := f.categories(); names != nil {
+		list := make([]any, len(names))
+		for i, name := range names {
+			list[i] = name
+		}
+		ext[externalCategories] = list
 	}
 	for name, given := range map[string]string{"delimiter": f.Delimiter, "encoding": f.Encoding} {
 		if given != "" && given != text.Auto {
@@ -140,6 +175,7 @@ func (s *stage) files(ctx context.Context, c *collector) error {
 	if err != nil {
 		return err
 	}
+	s.o.Files.recall(s.env.External)
 	var budget rows.Budget // of all files together
 	for i, path := range paths {
 		before := c.stats.Read

@@ -21,6 +21,7 @@ import (
 	"github.com/sprint-ml/sprint/stages"
 	"github.com/sprint-ml/sprint/stages/dataset"
 	"github.com/sprint-ml/sprint/stages/rows"
+	"github.com/sprint-ml/sprint/stages/rows/filecheck"
 )
 
 // The sources of labels.
@@ -44,8 +45,8 @@ are asked and their weights decide. rules: the strongest rule that fires gives
 the score, or where the taxonomy says labels: single its category's share of all hits
 by their weight; a row on which none fires is undecided, not negative: nobody looked
 at it. columns: labels that the rows carry,
-in a column label, in whose place values and separator say what it means, or in a column
-<category>_score with <category>_tag of each; rows whose cell is empty are left to the next
+in a column label, in whose place values and separator say what it means, or in a 0/1
+column <category>, or <category>_score, with <category>_tag of each; rows whose cell is empty are left to the next
 source, and none is a row of no category. encoder: the category whose description
 lies nearest, if it is near enough and leads the next. http: what a chat model
 answers; the config names the endpoint (endpoints: {chat: https://host/v1}), paid
@@ -139,12 +140,40 @@ func (o *Options) CheckFiles(_ context.Context, src stages.Source) []stages.File
 	}
 	var out []stages.FileProblem
 	if o.uses(sourceOverlay) {
-		out = rows.CheckOverlay("overlay.file", o.Overlay.File, o.Layout(), dataset.Categories(t), ahead)
+		out = filecheck.Overlay("overlay.file", o.Overlay.File, o.Layout(), dataset.Categories(t), ahead)
 	}
 	if o.Gold != "" {
-		out = append(out, rows.CheckGold("gold", o.Gold, o.Layout(), dataset.Categories(t))...)
+		out = append(out, filecheck.Gold("gold", o.Gold, o.Layout(), dataset.Categories(t))...)
 	}
 	return out
+}
+
+// ReadLabels says that source columns reads labels of the rows.
+func (o *Options) ReadLabels(src stages.Source) *stages.LabelColumns {
+	if !o.uses(sourceColumns) {
+		return nil
+	}
+	t, err := dataset.Taxonomy(src)
+	if err != nil {
+		return nil
+	}
+	vocabulary, err := rows.NewVocabulary(dataset.Categories(t), o.form())
+	if err != nil {
+		return nil // CheckFiles tells
+	}
+	return &stages.LabelColumns{Categories: t.Names(), Check: func(cell string) *stages.Problem {
+		_, err := vocabulary.Parse(cell)
+		if err == nil {
+			return nil
+		}
+		return &stages.Problem{Message: err.Error(), Hint: labelHint(t, err)}
+	}, Missing: func(categories []string) *stages.Problem {
+		missing, hint := missingLabels(t, categories)
+		if missing == "" {
+			return nil
+		}
+		return &stages.Problem{Message: missing, Hint: hint}
+	}}
 }
 
 // ahead tells of a correction that is dated in the future; the clock decides no label.

@@ -44,14 +44,38 @@ func (s *stage) newColumns(t *taxonomy.Taxonomy, columns []string, b *assembly, 
 		}
 		return c, c.checkLabels(b.rows)
 	case len(missing) > 0:
-		var named []string
-		for _, name := range missing {
-			named = append(named, fmt.Sprintf("%s_score: %s", name, name))
-		}
-		return nil, stages.Fail(stages.CodeStage, fmt.Sprintf("name the columns in fetch: files: {columns: {label: NAME}} for one column of all categories, files: {columns: {%s}} for a 0/1 column of each; or label by rules: source: rules", strings.Join(named, ", ")),
-			"the rows carry no labels of category %s: they have no column label, and no column %s_score", missing[0], missing[0])
+		message, hint := missingLabels(t, columns)
+		return nil, stages.Fail(stages.CodeStage, hint, "%s", message)
 	}
 	return c, nil
+}
+
+// missingLabels says which category the columns of categories lack; empty if none.
+func missingLabels(t *taxonomy.Taxonomy, columns []string) (message, hint string) {
+	var missing, named []string
+	for _, name := range t.Names() {
+		if !slices.Contains(columns, name) {
+			missing = append(missing, name)
+			named = append(named, fmt.Sprintf("%s_score: NAME", name))
+		}
+	}
+	if len(missing) == 0 {
+		return "", ""
+	}
+	return fmt.Sprintf("the rows carry no labels of category %s: they have no column label, and no column %s or %s_score", missing[0], missing[0], missing[0]),
+		fmt.Sprintf("name the columns in fetch: files: {columns: {label: NAME}} for one column of all categories, files: {columns: {%s}} for a 0/1 column of each; or label by rules: source: rules", strings.Join(named, ", "))
+}
+
+// labelHint says what to do about a cell that is no label.
+func labelHint(t *taxonomy.Taxonomy, err error) string {
+	unknown, ok := errors.AsType[*rows.UnknownLabel](err)
+	switch {
+	case !ok:
+		return ""
+	case unknown.Meant != "":
+		return fmt.Sprintf("did you mean %q? Else say in label what it means, values: {%q: CATEGORY}", unknown.Meant, unknown.Value)
+	}
+	return fmt.Sprintf("say in label what it means, values: {%q: CATEGORY}; none is a row of no category, and the categories are %s", unknown.Value, strings.Join(t.Names(), ", "))
 }
 
 // shownLabels is how many unknown labels a message tells.

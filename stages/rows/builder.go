@@ -68,16 +68,23 @@ type builder struct {
 	cats     []string
 	places   []labelPlace
 	known    map[string]bool // of cats
-	stats    Stats
-	row      Row     // reused
-	labels   []Label // of row, reused
+	met      map[string]bool // columns that a record had
+	// categories are those that may have a column of their own name.
+	categories categoryColumns
+	stats      Stats
+	row        Row     // reused
+	labels     []Label // of row, reused
 }
 
-// labelPlace says where in a record a label is; -1 is nowhere.
-type labelPlace struct{ score, tag int }
+// labelPlace says where in a record a label is; -1 is nowhere. plain says that the
+// column has the category's own name.
+type labelPlace struct {
+	score, tag int
+	plain      bool
+}
 
 func newBuilder(want func(string) bool, budget *table.Budget) *builder {
-	return &builder{columns: newColumns(want), budget: budget, known: map[string]bool{}}
+	return &builder{columns: newColumns(want), budget: budget, known: map[string]bool{}, met: map[string]bool{}}
 }
 
 // header adds the categories of a file's columns, in their order.
@@ -96,11 +103,13 @@ func (b *builder) declareColumns(names []string) {
 		return -1 // one column too many, of which the file's reader tells
 	}
 	for _, n := range names {
-		if c, ok := strings.CutSuffix(n, "_score"); ok && c != "" && !b.known[c] {
-			b.known[c] = true
-			b.cats = append(b.cats, c)
-			b.places = append(b.places, labelPlace{place(n), place(c + "_tag")})
+		c, plain := b.categories.of(n, names)
+		if c == "" || b.known[c] {
+			continue
 		}
+		b.known[c] = true
+		b.cats = append(b.cats, c)
+		b.places = append(b.places, labelPlace{place(n), place(b.categories.tag(c, names)), plain})
 	}
 }
 
@@ -108,9 +117,13 @@ func (b *builder) declareColumns(names []string) {
 func (b *builder) discoverColumns(rec *table.Record) {
 	var names []string
 	for i, n := range b.columns.Names() {
-		if i >= knownColumns && rec.At(i).Present() && strings.HasSuffix(n, "_score") && !b.known[strings.TrimSuffix(n, "_score")] {
+		if i >= knownColumns && rec.At(i).Present() && !b.met[n] {
+			b.met[n] = true
 			names = append(names, n)
 		}
+	}
+	if names == nil {
+		return
 	}
 	slices.Sort(names)
 	b.declareColumns(names)
@@ -187,12 +200,22 @@ func (b *builder) bad(problem string) *Row {
 func (b *builder) label(r *Row, rec *table.Record) error {
 	b.labels = slices.Grow(b.labels[:0], len(b.cats))
 	any := false
+	// A column label goes before columns of some categories' names, which may mean anything.
+	labelOnly := r.Label != "" && !b.categories.complete(b.known)
 	for i, at := range b.places {
+		if at.plain && labelOnly {
+			b.labels = append(b.labels, Label{Abstain: true})
+			continue
+		}
 		v := rec.At(at.score)
 		any = any || v.Present()
 		f, given, err := score(v)
 		if err != nil {
-			return fmt.Errorf("%s_score: %w", b.cats[i], err)
+			name := b.cats[i]
+			if !at.plain {
+				name += "_score"
+			}
+			return fmt.Errorf("%s: %w", name, err)
 		}
 		b.labels = append(b.labels, Label{Score: f, Abstain: !given, Tag: strings.ToValidUTF8(rec.At(at.tag).String(), "\uFFFD")})
 	}

@@ -19,6 +19,9 @@ type Layout struct {
 	// Columns has the file's names of columns by our names. A column that is not here is
 	// known by our name, whose case does not matter.
 	Columns map[string]string
+	// Categories are those whose labels may also stand in a column of the category's own
+	// name, beside <category>_score; case, spaces and dashes do not matter.
+	Categories []string
 	// Labels says how a column label is written, for those who read it.
 	Labels LabelForm
 	// Delimiter parts the fields of csv: one character, or tab. Empty and auto find it out.

@@ -106,7 +106,9 @@ func Each(r io.Reader, layout Layout, budget *Budget, visit Visit) (categories [
 }
 
 func eachRow(r io.Reader, layout Layout, limits table.Limits, visit Visit) ([]string, Stats, error) {
-	b := newBuilder(isLabel, limits.Budget)
+	named := newCategoryColumns(layout)
+	b := newBuilder(named.want, limits.Budget)
+	b.categories = named
 	b.discover = layout.Format == JSONL
 	if err := layout.rename(b.columns); err != nil {
 		return nil, Stats{}, err

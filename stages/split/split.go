@@ -15,6 +15,7 @@ import (
 
 	"github.com/sprint-ml/sprint/stages"
 	"github.com/sprint-ml/sprint/stages/rows"
+	"github.com/sprint-ml/sprint/stages/rows/filecheck"
 	"github.com/sprint-ml/sprint/stages/storeio"
 	"go.yaml.in/yaml/v4"
 )
@@ -98,7 +99,7 @@ func (o *Options) Check() []stages.Problem {
 
 // CheckFiles looks into the gold set.
 func (o *Options) CheckFiles(context.Context, stages.Source) []stages.FileProblem {
-	return rows.CheckGold("gold", o.Gold, rows.Layout{Columns: o.Columns}, nil)
+	return filecheck.Gold("gold", o.Gold, rows.Layout{Columns: o.Columns}, nil)
 }
 
 // Resolve keys the gold set by its bytes.

@@ -13,6 +13,7 @@ import (
 	"github.com/sprint-ml/sprint/stages/release"
 	"github.com/sprint-ml/sprint/stages/resources"
 	"github.com/sprint-ml/sprint/stages/rows"
+	"github.com/sprint-ml/sprint/stages/rows/filecheck"
 )
 
 // Calibrate says how scores and thresholds are fitted after training.
@@ -39,7 +40,7 @@ func (o *Options) CheckFiles(_ context.Context, src stages.Source) []stages.File
 	if wrong := dataset.CheckValues("calibrate.", t, o.Calibrate.layout().Labels); wrong != nil {
 		return wrong
 	}
-	return rows.CheckGold("calibrate.file", o.Calibrate.File, o.Calibrate.layout(), dataset.Categories(t))
+	return filecheck.Gold("calibrate.file", o.Calibrate.File, o.Calibrate.layout(), dataset.Categories(t))
 }
 
 // minPerAnswer is how many rows of each answer a fit on them needs.

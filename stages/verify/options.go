@@ -9,6 +9,7 @@ import (
 	"github.com/sprint-ml/sprint/stages/dataset"
 	"github.com/sprint-ml/sprint/stages/release"
 	"github.com/sprint-ml/sprint/stages/rows"
+	"github.com/sprint-ml/sprint/stages/rows/filecheck"
 	"github.com/sprint-ml/sprint/storage"
 	"github.com/sprint-ml/sprint/storage/models"
 )
@@ -71,7 +72,7 @@ func (o *Options) CheckFiles(_ context.Context, src stages.Source) []stages.File
 	if wrong := dataset.CheckValues("", t, o.layout().Labels); wrong != nil {
 		return wrong
 	}
-	return rows.CheckGold("gold", o.Gold, o.layout(), dataset.Categories(t))
+	return filecheck.Gold("gold", o.Gold, o.layout(), dataset.Categories(t))
 }
 
 func (c Check) check(gold bool, fail func(field, message, hint string)) {

@@ -1,4 +1,4 @@
-package rows
+package filecheck
 
 import (
 	"bytes"
@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/sprint-ml/sprint/stages/rows"
 	"github.com/sprint-ml/sprint/stages/rows/table"
 )
 
@@ -23,13 +24,16 @@ const (
 // Sample is what was seen of a file of rows without reading all of it.
 type Sample struct {
 	// Stats counts the rows that were looked at.
-	Stats Stats
+	Stats rows.Stats
 	// Whole says that these are all rows of the file.
 	Whole bool
 	// Line is that of the first row of no use, from 1, and Problem what is wrong with it. A
 	// line of 0 is not known.
 	Line    int
 	Problem string
+
+	// visit is told each row that was read, and how to find its line; nil is told none.
+	visit func(row *rows.Row, categories []string, line func() int)
 }
 
 // TooBad reports whether the file has certainly a larger share of rows of no use.
@@ -45,9 +49,13 @@ func (s *Sample) TooBad(share float64) bool {
 
 // TakeSample looks at a file of that size. Its error is what Each would give; what only
 // the rest of the file could show, it does not see.
-func TakeSample(f io.ReaderAt, size int64, layout Layout) (*Sample, error) {
-	s := &Sample{Whole: size <= sampleWhole}
-	if s.Whole || layout.Format == Parquet {
+func TakeSample(f io.ReaderAt, size int64, layout rows.Layout) (*Sample, error) {
+	return takeSample(f, size, layout, nil)
+}
+
+func takeSample(f io.ReaderAt, size int64, layout rows.Layout, visit func(row *rows.Row, categories []string, line func() int)) (*Sample, error) {
+	s := &Sample{Whole: size <= sampleWhole, visit: visit}
+	if s.Whole || layout.Format == rows.Parquet {
 		return s, s.stream(io.NewSectionReader(f, 0, size), layout)
 	}
 	head := make([]byte, sampleHead)
@@ -68,11 +76,11 @@ func TakeSample(f io.ReaderAt, size int64, layout Layout) (*Sample, error) {
 	}
 	first := head[:0]
 	records := s.Stats.Read
-	if layout.Format == CSV && !layout.numbered() {
+	if layout.Format == rows.CSV && !layout.Dialect().Numbered {
 		first = head[:bytes.IndexByte(head, '\n')+1]
 		records++
 	}
-	if layout.Format == CSV && lines > records+records/50 {
+	if layout.Format == rows.CSV && lines > records+records/50 {
 		return s, nil // texts go over line ends: a block may begin in the middle of one
 	}
 	return s, s.blocks(f, size, slices.Clone(first), layout)
@@ -82,12 +90,13 @@ func TakeSample(f io.ReaderAt, size int64, layout Layout) (*Sample, error) {
 var errSampled = errors.New("enough was seen")
 
 // stream looks at the first rows of a file that is read from its begin, or all of them.
-func (s *Sample) stream(r io.Reader, layout Layout) error {
+func (s *Sample) stream(r io.Reader, layout rows.Layout) error {
 	limit := math.MaxInt
 	if !s.Whole {
 		limit = 2000
 	}
-	_, stats, err := Each(r, layout, &Budget{}, func(row *Row, _ []string) error {
+	_, stats, err := rows.Each(r, layout, &rows.Budget{}, func(row *rows.Row, categories []string) error {
+		s.show(row, categories, func() int { return row.Line })
 		if s.note(row, 0); limit == 0 {
 			return errSampled
 		}
@@ -102,7 +111,7 @@ func (s *Sample) stream(r io.Reader, layout Layout) error {
 }
 
 // blocks looks at blocks all over the file. first is the file's header.
-func (s *Sample) blocks(f io.ReaderAt, size int64, first []byte, layout Layout) error {
+func (s *Sample) blocks(f io.ReaderAt, size int64, first []byte, layout rows.Layout) error {
 	block := make([]byte, sampleBlock)
 	step := (size - sampleBlock) / sampleBlocks
 	for i := range int64(sampleBlocks) {
@@ -120,7 +129,7 @@ func (s *Sample) blocks(f io.ReaderAt, size int64, first []byte, layout Layout) 
 		}
 		headLines := bytes.Count(first, []byte{'\n'})
 		err = s.add(slices.Concat(first, block[from:to]), layout, headLines, func() (int, error) { return countLines(f, at+int64(from)) })
-		var unknown *UnknownColumns
+		var unknown *rows.UnknownColumns
 		if errors.As(err, &unknown) || errors.Is(err, table.ErrFormat) {
 			continue // a block by itself says nothing of the whole
 		}
@@ -133,9 +142,16 @@ func (s *Sample) blocks(f io.ReaderAt, size int64, first []byte, layout Layout) 
 
 // add looks at whole lines. before counts the lines of the file in front of them, of which
 // headLines are among the lines.
-func (s *Sample) add(lines []byte, layout Layout, headLines int, before func() (int, error)) error {
+func (s *Sample) add(lines []byte, layout rows.Layout, headLines int, before func() (int, error)) error {
 	known := s.Problem != ""
-	_, stats, err := Each(bytes.NewReader(lines), layout, &Budget{}, func(row *Row, _ []string) error {
+	_, stats, err := rows.Each(bytes.NewReader(lines), layout, &rows.Budget{}, func(row *rows.Row, categories []string) error {
+		s.show(row, categories, func() int {
+			n, err := before()
+			if err != nil || row.Line == 0 {
+				return 0
+			}
+			return n + row.Line - headLines
+		})
 		s.note(row, -headLines)
 		return nil
 	})
@@ -153,8 +169,14 @@ func (s *Sample) add(lines []byte, layout Layout, headLines int, before func() (
 	return nil
 }
 
+func (s *Sample) show(row *rows.Row, categories []string, line func() int) {
+	if s.visit != nil && row.Problem == "" {
+		s.visit(row, categories, line)
+	}
+}
+
 // note keeps the first row of no use.
-func (s *Sample) note(row *Row, shift int) {
+func (s *Sample) note(row *rows.Row, shift int) {
 	if s.Problem == "" && row.Problem != "" {
 		s.Problem = row.Problem
 		if row.Line > 0 {
@@ -163,7 +185,7 @@ func (s *Sample) note(row *Row, shift int) {
 	}
 }
 
-func (s *Sample) sum(stats Stats) {
+func (s *Sample) sum(stats rows.Stats) {
 	encoding := s.Stats.Encoding
 	s.Stats.Add(stats)
 	if s.Stats.Encoding = stats.Encoding; encoding != "" && !strings.EqualFold(encoding, "utf-8") {

@@ -1,4 +1,7 @@
-package rows
+// Package filecheck looks into the files of people that a plan names, before a run does:
+// gold sets and corrections as a whole (gold.go), training rows by a sample (sample.go)
+// and the labels in it (labels.go). It imports rows; stages ask it where a plan is checked.
+package filecheck
 
 import (
 	"encoding/csv"
@@ -12,6 +15,7 @@ import (
 
 	"github.com/sprint-ml/sprint/ml/plainfile"
 	"github.com/sprint-ml/sprint/stages"
+	"github.com/sprint-ml/sprint/stages/rows"
 	"github.com/sprint-ml/sprint/storage"
 )
 
@@ -19,11 +23,11 @@ import (
 // one is left to the stage.
 const maxChecked = 64 << 20
 
-// CheckGold tells what is wrong with the gold set that an option names, or odd about it,
+// Gold tells what is wrong with the gold set that an option names, or odd about it,
 // as FileChecker does.
-func CheckGold(option, path string, layout Layout, categories []Category) []stages.FileProblem {
-	return check(option, path, layout, func(r *os.File, layout Layout) (Mistakes, error) {
-		g, err := ReadGold(r, layout, categories)
+func Gold(option, path string, layout rows.Layout, categories []rows.Category) []stages.FileProblem {
+	return check(option, path, layout, func(r *os.File, layout rows.Layout) (rows.Mistakes, error) {
+		g, err := rows.ReadGold(r, layout, categories)
 		if err != nil {
 			return nil, err
 		}
@@ -31,10 +35,10 @@ func CheckGold(option, path string, layout Layout, categories []Category) []stag
 	})
 }
 
-// CheckOverlay is CheckGold for corrections. odd is asked what is odd about them.
-func CheckOverlay(option, path string, layout Layout, categories []Category, odd func([]Correction) Mistakes) []stages.FileProblem {
-	return check(option, path, layout, func(r *os.File, layout Layout) (Mistakes, error) {
-		list, err := ReadOverlay(r, layout, categories)
+// Overlay is Gold for corrections. odd is asked what is odd about them.
+func Overlay(option, path string, layout rows.Layout, categories []rows.Category, odd func([]rows.Correction) rows.Mistakes) []stages.FileProblem {
+	return check(option, path, layout, func(r *os.File, layout rows.Layout) (rows.Mistakes, error) {
+		list, err := rows.ReadOverlay(r, layout, categories)
 		if err != nil {
 			return nil, err
 		}
@@ -42,7 +46,7 @@ func CheckOverlay(option, path string, layout Layout, categories []Category, odd
 	})
 }
 
-func check(option, path string, layout Layout, read func(*os.File, Layout) (odd Mistakes, err error)) []stages.FileProblem {
+func check(option, path string, layout rows.Layout, read func(*os.File, rows.Layout) (odd rows.Mistakes, err error)) []stages.FileProblem {
 	if path == "" {
 		return nil
 	}
@@ -61,12 +65,12 @@ func check(option, path string, layout Layout, read func(*os.File, Layout) (odd 
 	if info, err := r.Stat(); err != nil || info.Size() > maxChecked {
 		return nil
 	}
-	layout.Format, _ = FormatOf(path)
+	layout.Format, _ = rows.FormatOf(path)
 	odd, err := read(r, layout)
 	at := places{path: path, format: layout.Format}
-	var mistakes Mistakes
+	var mistakes rows.Mistakes
 	if err != nil && !errors.As(err, &mistakes) {
-		mistakes = Mistakes{{Message: err.Error()}}
+		mistakes = rows.Mistakes{{Message: err.Error()}}
 	}
 	var out []stages.FileProblem
 	for _, m := range mistakes {
@@ -89,25 +93,46 @@ type places struct {
 
 // problem is a mistake with its line. Where records and lines do not count alike, as with
 // line ends inside of quotes, the message names the row.
-func (p *places) problem(option string, m Mistake) stages.FileProblem {
+func (p *places) problem(option string, m rows.Mistake) stages.FileProblem {
 	out := stages.FileProblem{Option: option, File: p.path, Message: m.String(), Hint: m.Hint}
-	if !p.read && p.format != Parquet {
-		if data, err := os.ReadFile(p.path); err == nil && utf8.Valid(data) {
-			p.lines = strings.Split(strings.TrimPrefix(string(data), "\ufeff"), "\n")
-		}
-		p.read = true
-	}
+	p.load()
 	line, col := 0, 0
 	switch {
-	case p.format == CSV && m.Row == 0 && m.Column != "":
+	case p.format == rows.CSV && m.Row == 0 && m.Column != "":
 		line, col = p.csv(0, "", m.Column)
-	case p.format == CSV && m.Row > 0:
+	case p.format == rows.CSV && m.Row > 0:
 		line, col = p.csv(m.Row, m.Column, m.Cell)
-	case p.format == JSONL && m.Row > 0:
+	case p.format == rows.JSONL && m.Row > 0:
 		line, col = p.jsonl(m)
 	}
 	if line > 0 {
 		out.Line, out.Col, out.Message, out.Excerpt = line, col, m.Message, strings.TrimRight(p.lines[line-1], "\r")
+	}
+	return out
+}
+
+// load reads the lines of a text, once.
+func (p *places) load() {
+	if p.read || p.format == rows.Parquet {
+		return
+	}
+	p.read = true
+	if data, err := os.ReadFile(p.path); err == nil && utf8.Valid(data) {
+		p.lines = strings.Split(strings.TrimPrefix(string(data), "\ufeff"), "\n")
+	}
+}
+
+// cell is the place of a cell of a column in a line, from 1; of 0, the file's.
+func (p *places) cell(line int, column, cell string) stages.FileProblem {
+	out := stages.FileProblem{File: p.path, Line: line}
+	if p.load(); line < 1 || line > len(p.lines) {
+		return out
+	}
+	out.Excerpt = strings.TrimRight(p.lines[line-1], "\r")
+	if p.format == rows.CSV {
+		_, out.Col = p.csv(line-1, column, cell)
+	} else if at := strings.Index(out.Excerpt, `"`+column+`"`); at >= 0 {
+		out.Col = utf8.RuneCountInString(out.Excerpt[:at]) + 1
 	}
 	return out
 }
@@ -139,7 +164,7 @@ func (p *places) csv(row int, column, cell string) (line, col int) {
 		if err != nil {
 			return 0, 0
 		}
-		i := slices.Index(names, column)
+		i := slices.IndexFunc(names, func(n string) bool { return strings.EqualFold(n, column) })
 		switch {
 		case row == 0:
 			i = slices.Index(names, cell)
@@ -156,7 +181,7 @@ func (p *places) csv(row int, column, cell string) (line, col int) {
 }
 
 // jsonl finds the line of a row, and in it the name of a column.
-func (p *places) jsonl(m Mistake) (line, col int) {
+func (p *places) jsonl(m rows.Mistake) (line, col int) {
 	row := 0
 	for i, text := range p.lines {
 		if strings.TrimSpace(text) == "" {
