@@ -17,14 +17,17 @@ import (
 
 // loopState is what a checkpoint keeps of the loop, beside the trainer's state.
 type loopState struct {
-	History   []Epoch     `json:"history"`
-	FirstLoss float64     `json:"first_loss"` // of val before the first step
-	BestLoss  float64     `json:"best_loss"`
-	BestF1    float64     `json:"best_f1"`
-	BestSteps int         `json:"best_steps"`
-	SinceBest int         `json:"bad"` // epochs since the best
-	Stopped   bool        `json:"stopped"`
-	Scores    [][]float32 `json:"scores,omitempty"` // of val at the best epoch
+	History   []Epoch `json:"history"`
+	FirstLoss float64 `json:"first_loss"` // of val before the first step
+	BestLoss  float64 `json:"best_loss"`
+	BestF1    float64 `json:"best_f1"`
+	BestSteps int     `json:"best_steps"`
+	// CountedLoss is that of the last epoch which got better by what counts, and SinceGain
+	// the epochs since it.
+	CountedLoss float64     `json:"counted_loss"`
+	SinceGain   int         `json:"bad"`
+	Stopped     bool        `json:"stopped"`
+	Scores      [][]float32 `json:"scores,omitempty"` // of val at the best epoch
 	// CheckedOn names the device on which every program of this fit has run.
 	CheckedOn string `json:"proved"`
 }

@@ -19,18 +19,21 @@ func (l *loop) endEpoch(ctx context.Context) error {
 	}
 	x := Epoch{Epoch: l.trainer.Epoch() + 1, TrainLoss: l.trainer.TrainLoss(), ValLoss: e.Loss, Steps: l.trainer.StepsDone(), Heads: l.heads(e)}
 	x.ValMacroF1 = macro(x.Heads)
+	if l.best == nil || l.gained(x) {
+		l.state.CountedLoss, l.state.SinceGain = x.ValLoss, 0
+	} else {
+		l.state.SinceGain++
+	}
 	if x.Best = l.best == nil || l.better(x); x.Best {
 		if l.best, err = l.trainer.Weights(); err != nil {
 			return err
 		}
-		l.state.BestLoss, l.state.BestF1, l.state.BestSteps, l.state.SinceBest, l.state.Scores = x.ValLoss, x.ValMacroF1, l.trainer.StepsDone(), 0, e.Scores
-	} else {
-		l.state.SinceBest++
+		l.state.BestLoss, l.state.BestF1, l.state.BestSteps, l.state.Scores = x.ValLoss, x.ValMacroF1, l.trainer.StepsDone(), e.Scores
 	}
 	l.state.History = append(l.state.History, x)
 	l.env.Log.Log(ctx, stages.LevelNotable, "epoch", "epoch", x.Epoch, "train_loss", round(x.TrainLoss), "val_loss", round(x.ValLoss), "val_macro_f1", round(x.ValMacroF1))
 	l.trainer.NextEpoch()
-	if l.o.Patience > 0 && l.state.SinceBest >= l.o.Patience && !l.trainer.Done() {
+	if l.o.Patience > 0 && l.state.SinceGain >= l.o.Patience && !l.trainer.Done() {
 		l.state.Stopped = true
 		l.env.Log.Log(ctx, stages.LevelNotable, "stopped early", "epoch", x.Epoch, "best_val_loss", round(l.state.BestLoss), "best_val_macro_f1", round(l.state.BestF1))
 	}
@@ -43,6 +46,15 @@ func (l *loop) better(x Epoch) bool {
 		return x.ValMacroF1 > l.state.BestF1
 	}
 	return x.ValLoss < l.state.BestLoss
+}
+
+// gained says whether an epoch is better by so much that training goes on for it. A loss
+// that falls by less in each epoch for ever would end no training.
+func (l *loop) gained(x Epoch) bool {
+	if l.o.BestBy == "macro_f1" && x.ValMacroF1 != l.state.BestF1 {
+		return x.ValMacroF1 > l.state.BestF1
+	}
+	return x.ValLoss < l.state.CountedLoss-l.o.MinGain
 }
 
 func round(x float64) float64 { return math.Round(x*1e4) / 1e4 }

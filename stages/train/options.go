@@ -85,6 +85,7 @@ type Options struct {
 	ScoreWeight  float64  `yaml:"score_weight" default:"0.5" min:"0" max:"100" doc:"weight of the scores' squared error; with labels: single of the label's cross entropy"`
 	TagWeight    float64  `yaml:"tag_weight" default:"0.5" min:"0" max:"100" doc:"weight of the tags' cross entropy"`
 	Patience     int      `yaml:"patience" default:"3" min:"0" max:"1000" doc:"epochs without a better one, see best_by, before it stops; 0 never stops early"`
+	MinGain      float64  `yaml:"min_gain" default:"0.0001" min:"0" below:"1" doc:"what val's loss must fall by for an epoch to count as better for patience, since the last one that counted; the best epoch is kept whatever it gained"`
 	BestBy       string   `yaml:"best_by" default:"loss" enum:"loss|macro_f1" doc:"what makes an epoch the best one, on val: the loss, or the macro-F1 at 0.5, with labels: single of the likeliest category"`
 	Sampling     string   `yaml:"sampling" default:"natural" enum:"natural|balanced" doc:"balanced repeats rows of rare categories and tags in every epoch, by the root of how rare they are"`
 	Precision    string   `yaml:"precision" default:"fp32" enum:"fp32|bf16" doc:"of matrix products; bf16 is for GPUs, weights stay fp32"`
