@@ -126,7 +126,7 @@ func (c *Cluster) logs() string {
 	names, _ := filepath.Glob(filepath.Join(c.Dir, "log", "*"))
 	for _, name := range names {
 		text, _ := os.ReadFile(name)
-		fmt.Fprintf(&all, "%s:\n%s\n", filepath.Base(name), text[max(0, len(text)-2000):])
+		fmt.Fprintf(&all, "%s:\n%s\n", filepath.Base(name), text[max(0, len(text)-6000):])
 	}
 	return all.String()
 }

@@ -12,7 +12,14 @@ func (c *Cluster) StartController() {
 	c.controller = c.daemon("slurm", nil, "slurmctld", "-f", c.conf(), "-D")
 }
 
-// KillController ends the controller as kill -9 does.
+// StopController ends the controller, which writes down what it knows.
+func (c *Cluster) StopController() {
+	_ = c.controller.Process.Signal(syscall.SIGTERM)
+	_ = c.controller.Wait()
+}
+
+// KillController ends the controller as kill -9 does. What it learnt in the last seconds
+// is lost: it forgets jobs, and starts others that run already.
 func (c *Cluster) KillController() { kill(c.controller) }
 
 // StartNode starts a node, counted from 0, at first or after KillNode.

@@ -1,0 +1,109 @@
+package slurm
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os/exec"
+	"strings"
+	"time"
+
+	"github.com/sprint-ml/sprint/jobs/executor"
+)
+
+// shell runs lines of a POSIX shell where Slurm's commands are.
+type shell struct {
+	login   string // for ssh; empty is here
+	environ []string
+}
+
+// answered is the last line of what a command says that ended well. What lacks it was
+// cut short, or is from something else: a message of the day, a proxy's excuse.
+const answered = "sprint:answered"
+
+// commandLimit is how long a question to the cluster may take: a controller that is
+// busy lets its clients wait, and they give up by themselves sooner.
+const commandLimit = 2 * time.Minute
+
+// neutral unsets what a user's environment tells Slurm's commands that would hide jobs,
+// or make submitting wait.
+const neutral = "LC_ALL=C; export LC_ALL; unset SQUEUE_ACCOUNT SQUEUE_FEDERATION SQUEUE_LICENSES SQUEUE_NAMES SQUEUE_PARTITION SQUEUE_QOS SQUEUE_SIBLING SQUEUE_SORT SQUEUE_STATES SQUEUE_USERS SBATCH_ARRAY_INX SBATCH_WAIT; "
+
+// commandError is a command that did not end well.
+type commandError struct {
+	code   int // -1 if it did not begin, or was ended
+	stderr string
+	err    error
+}
+
+func (e *commandError) Error() string {
+	if e.stderr == "" {
+		return e.err.Error()
+	}
+	return e.stderr
+}
+
+func (e *commandError) Unwrap() error { return e.err }
+
+// run runs a line; its standard output goes to out.
+func (s shell) run(ctx context.Context, in io.Reader, out io.Writer, line string) error {
+	argv := []string{"/bin/sh", "-c", neutral + line}
+	if s.login != "" {
+		// BatchMode: nobody is there to be asked for a password or about a host key.
+		argv = []string{"ssh", "-o", "BatchMode=yes", "-o", "ServerAliveInterval=15", "-T", s.login, "exec /bin/sh -c " + executor.Quote(neutral+line)}
+	}
+	cmd := exec.CommandContext(ctx, argv[0], argv[1:]...)
+	cmd.Env, cmd.Stdin, cmd.Stdout = s.environ, in, out
+	cmd.WaitDelay = time.Second // what it started may hold its output open
+	var stderr bytes.Buffer
+	cmd.Stderr = &limited{to: &stderr, left: 8 << 10}
+	err := cmd.Run()
+	switch {
+	case err == nil:
+		return nil
+	case ctx.Err() != nil:
+		return context.Cause(ctx)
+	}
+	failed := &commandError{code: -1, stderr: strings.TrimSpace(stderr.String()), err: err}
+	var exit *exec.ExitError
+	if errors.As(err, &exit) {
+		failed.code = exit.ExitCode()
+	}
+	return failed
+}
+
+// ask runs a line and returns the lines of its answer, of which it is sure that they are
+// all.
+func (s shell) ask(ctx context.Context, in io.Reader, line string) ([]string, error) {
+	limited, cancel := context.WithTimeout(ctx, commandLimit)
+	defer cancel()
+	var out bytes.Buffer
+	err := s.run(limited, in, &out, "set -e; "+line+"\necho "+answered)
+	if ctx.Err() == nil && limited.Err() != nil {
+		err = &commandError{code: -1, err: fmt.Errorf("no answer in %s", commandLimit)}
+	}
+	if err != nil {
+		return nil, err
+	}
+	text, ok := strings.CutSuffix(strings.TrimRight(out.String(), "\r\n"), answered)
+	if !ok || text != "" && !strings.HasSuffix(text, "\n") {
+		text = strings.TrimSpace(out.String())
+		return nil, &commandError{code: -1, err: fmt.Errorf("the answer is none of Slurm's: %.200q", text)}
+	}
+	return strings.Split(strings.TrimRight(text, "\n"), "\n"), nil
+}
+
+// limited is a writer that keeps so many bytes.
+type limited struct {
+	to   io.Writer
+	left int
+}
+
+func (l *limited) Write(p []byte) (int, error) {
+	n := min(len(p), l.left)
+	l.left -= n
+	_, err := l.to.Write(p[:n])
+	return len(p), err
+}
