@@ -30,11 +30,15 @@ func (r *run) newAttempt(node *graph.Node, d *evaluate.Decision, inputs map[stri
 	if d.Key == "" { // a preflight: the inputs are not there yet
 		external = node.External
 	}
-	return &runs.Attempt{
+	a := &runs.Attempt{
 		Run: r.id, Plan: r.g.Plan.Name, PlanDigest: r.g.Plan.Digest, Stage: node.Name, Number: number, Kind: node.Kind.Name,
 		Key: d.Key, Generation: next, Preimage: d.Preimage, Options: options, Inputs: inputs, External: external,
 		Files: r.g.Files(), Taxonomy: r.g.Taxonomy(), Device: node.Device, CacheDir: r.CacheDir, Offline: r.Offline, Endpoints: r.Endpoints, Version: r.Version,
-	}, nil
+	}
+	if executor.KeepsTime(r.Executor, a) {
+		a.Timeout = node.Stage.Timeout
+	}
+	return a, nil
 }
 
 // preflight tries the demands of every node that will run, before any does.
@@ -163,7 +167,7 @@ func (r *run) attempt(ctx context.Context, node *graph.Node, d *evaluate.Decisio
 	sink.log = runs.OpenLog(context.WithoutCancel(ctx), r.Store, r.Log, r.id, node.Name, number)
 	defer sink.log.Close()
 	limited, cancel := ctx, func() {}
-	if node.Stage.Timeout > 0 {
+	if node.Stage.Timeout > 0 && !executor.KeepsTime(r.Executor, a) {
 		limited, cancel = context.WithTimeoutCause(ctx, node.Stage.Timeout, fmt.Errorf("stage %s took longer than its timeout of %s", node.Name, node.Stage.Timeout))
 	}
 	defer cancel()

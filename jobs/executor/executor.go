@@ -12,7 +12,8 @@
 //	provider.go    Provider and Job: how a place elsewhere starts workers
 //	bootstrap.go   the line of shell with which a worker begins there
 //
-// A new executor is a folder below, tested by executortest.
+// A new executor is a folder below, tested by executortest. Package remote is that of all
+// places elsewhere; such a place is a Provider in a folder of its own.
 package executor
 
 import (
@@ -34,6 +35,16 @@ type Executor interface {
 	// over. A worker is in a process group of its own, so that a terminal's
 	// interrupt reaches the runner alone.
 	Execute(ctx context.Context, a *runs.Attempt, sink Sink) Outcome
+}
+
+// TimeKeeper is an executor that counts an attempt's timeout itself, since time goes by
+// before the attempt begins.
+type TimeKeeper interface{ KeepsTime(a *runs.Attempt) bool }
+
+// KeepsTime reports whether the executor does so for this attempt.
+func KeepsTime(e Executor, a *runs.Attempt) bool {
+	k, ok := e.(TimeKeeper)
+	return ok && k.KeepsTime(a)
 }
 
 // Sink takes what an attempt reports while it runs.

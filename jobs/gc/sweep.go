@@ -160,7 +160,7 @@ func (c *collection) collectOther(ctx context.Context) error {
 		if c.runs[id].kept {
 			continue // pinned meanwhile
 		}
-		for _, part := range []string{"attempts/", "events/", "logs/", "uses", "used/", "cancel", "report.html"} {
+		for _, part := range []string{"attempts/", "workers/", "ends/", "events/", "logs/", "uses", "used/", "cancel", "report.html"} {
 			for info, err := range c.Store.List(ctx, runs.Key(id, part)) {
 				if err != nil {
 					return err
@@ -173,7 +173,7 @@ func (c *collection) collectOther(ctx context.Context) error {
 	for _, key := range c.marks {
 		records = append(records, storage.Info{Key: key})
 	}
-	for _, prefix := range []string{"probe/", "leases/", "quarantine/"} {
+	for _, prefix := range []string{"probe/", "leases/", "jobs/", "quarantine/"} {
 		if err := c.stale(ctx, prefix, &records); err != nil {
 			return err
 		}

@@ -18,10 +18,10 @@ import (
 var objectKeys = sync.OnceValue(func() *regexp.Regexp {
 	return regexp.MustCompile(`^(` + strings.Join([]string{
 		`(blobs|quarantine|kept)/sha256/../[0-9a-f]{64}`,
-		`(manifests|checkpoints)/[^/]+/[^/]+/[^/]+`,
+		`(manifests|checkpoints)/[^/]+/[^/]+/[^/]+`, `jobs/[^/]+/[^/]+`,
 		`(leases|tombstones|answers|last)/[^/]+/[^/]+`, `pins/runs/[^/]+`,
 		`models/[^/]+/([0-9]+/(claim|release\.json)|aliases/[^/]+)`,
-		`runs/[^/]+/(plan\.yaml|resolved\.json|result\.json|report\.html|uses|cancel|(attempts|used)/[^/]+/[^/]+)`,
+		`runs/[^/]+/(plan\.yaml|resolved\.json|result\.json|report\.html|uses|cancel|(attempts|used|ends)/[^/]+/[^/]+)`,
 	}, `|`) + `)$`)
 })
 
@@ -40,7 +40,7 @@ func (c *check) findIrregular(ctx context.Context) error {
 // ours reports whether a key is below one of the prefixes of a store.
 func ours(key string) bool {
 	first, _, _ := strings.Cut(key, "/")
-	return slices.Contains(recordPrefixes, first) || slices.Contains([]string{"blobs", "quarantine", "kept", "last", "probe"}, first)
+	return slices.Contains(recordPrefixes, first) || slices.Contains([]string{"blobs", "quarantine", "kept", "last", "probe", "jobs"}, first)
 }
 
 // checkPlaces records what lies in the place of an object, also of one that no record

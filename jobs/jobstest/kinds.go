@@ -31,6 +31,7 @@ type Options struct {
 	Pace  time.Duration     `yaml:"pace" default:"0s" key:"-"`
 	Reads []string          `yaml:"reads"` // of kind node
 	Makes string            `yaml:"makes"`
+	Noise int               `yaml:"noise" default:"0" key:"-"`    // megabytes of log
 	Keep  bool              `yaml:"keep" default:"false" key:"-"` // a checkpoint after every piece
 	End   string            `yaml:"end" default:"done" key:"-" enum:"done|fail|lost|verdict|drop|panic|short|flaky"`
 }
@@ -105,6 +106,11 @@ func (s toy) Run(ctx context.Context, in stages.Inputs, out stages.Outputs) erro
 	}
 	if err := s.pieces(ctx, &text); err != nil {
 		return err
+	}
+	for line := strings.Repeat("noise ", 170); s.o.Noise > 0; s.o.Noise-- {
+		for range 1 << 10 {
+			s.env.Log.Info(line)
+		}
 	}
 	s.env.Note("device", "toy")
 	s.env.Log.Info("wrote", "bytes", text.Len())

@@ -6,6 +6,7 @@ import (
 	"flag"
 	"fmt"
 	"io"
+	"log/slog"
 	"os"
 	"os/signal"
 	"path/filepath"
@@ -16,6 +17,7 @@ import (
 
 	"github.com/sprint-ml/sprint/jobs/executor"
 	"github.com/sprint-ml/sprint/jobs/executor/local"
+	"github.com/sprint-ml/sprint/jobs/executor/remote"
 	"github.com/sprint-ml/sprint/jobs/runs"
 	"github.com/sprint-ml/sprint/storage"
 	"github.com/sprint-ml/sprint/storage/storagetest"
@@ -44,6 +46,9 @@ func playWorker(args []string) int {
 	f.IntVar(&o.Attempt, "attempt", 0, "")
 	f.StringVar(&o.Digest, "digest", "", "")
 	f.BoolVar(&o.Preflight, "preflight", false, "")
+	elsewhere := f.Bool("elsewhere", false, "")
+	orphan := f.Duration("orphan", 0, "")
+	ttl := f.Duration("ttl", 0, "")
 	if err := f.Parse(args); err != nil {
 		return 2
 	}
@@ -60,6 +65,14 @@ func playWorker(args []string) int {
 			injector.Log = f
 		}
 		options.Around = injector.Around
+	}
+	if *elsewhere && os.Getenv(KillBeforeEnd) != "" {
+		options.Around = func(_ context.Context, op, key string, call func() error) error {
+			if op == "create" && strings.Contains(key, "/ends/") {
+				kill()
+			}
+			return call()
+		}
 	}
 	store, err := storage.Open(ctx, url, options)
 	if err != nil {
@@ -79,15 +92,21 @@ func playWorker(args []string) int {
 			kill()
 		}
 	}}
-	go func() {
-		_, _ = io.Copy(io.Discard, os.Stdin) // ends with the parent
-		os.Exit(1)
-	}()
+	if !*elsewhere {
+		go func() {
+			_, _ = io.Copy(io.Discard, os.Stdin) // ends with the parent
+			os.Exit(1)
+		}()
+	}
 	if tampers := os.Getenv(AttemptTampers); tampers != "" && (tampers == "preflight") == o.Preflight {
 		if err := tamper(ctx, store, o); err != nil {
 			fmt.Fprintln(os.Stderr, err)
 			return 4
 		}
+	}
+	if *elsewhere {
+		w := remote.Worker{Store: store, Registry: Kinds(c), Secret: NoSecret, Stderr: os.Stderr, Log: slog.New(slog.NewTextHandler(os.Stderr, nil)), Orphan: *orphan, TTL: *ttl}
+		return int(w.Work(ctx, o))
 	}
 	var out io.Writer = os.Stdout
 	if os.Getenv(KillBeforeEnd) != "" && !o.Preflight {

@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"strings"
+	"time"
 
 	"github.com/sprint-ml/sprint/stages"
 	"github.com/sprint-ml/sprint/stages/storeio"
@@ -34,6 +35,8 @@ type Attempt struct {
 	Offline    bool                        `json:"offline,omitempty"`
 	Endpoints  map[string]string           `json:"endpoints,omitempty"`
 	Version    string                      `json:"version"` // of sprint
+	// Timeout ends it where it runs; zero is none.
+	Timeout time.Duration `json:"timeout,omitempty"`
 }
 
 func attemptKey(run, stage string, number int) string {

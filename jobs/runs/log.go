@@ -17,8 +17,13 @@ import (
 // CopyLog writes the stored log of one attempt to w, from chunk after on; it
 // returns the number of the last chunk, so that a follower can go on.
 func CopyLog(ctx context.Context, s *storage.Store, run, stage string, attempt, after int, w io.Writer) (int, error) {
+	return copyPieces(ctx, s, func(seq int) string { return logKey(run, stage, attempt, seq) }, after, w)
+}
+
+// copyPieces writes the numbered objects of a logWriter to w, from the one after on.
+func copyPieces(ctx context.Context, s *storage.Store, key func(seq int) string, after int, w io.Writer) (int, error) {
 	for seq := after + 1; ; seq++ {
-		b, err := s.ReadFile(ctx, logKey(run, stage, attempt, seq), 64<<20)
+		b, err := s.ReadFile(ctx, key(seq), 64<<20)
 		if errors.Is(err, storage.ErrNotFound) {
 			return seq - 1, nil
 		}
@@ -99,7 +104,12 @@ type logWriter struct {
 }
 
 func newLogWriter(ctx context.Context, s *storage.Store, log *slog.Logger, key func(seq int) string, dropped func(n int) []byte) *logWriter {
-	w := &logWriter{store: s, key: key, log: log, dropped: dropped, wake: make(chan struct{}, 1), stop: make(chan struct{})}
+	return startLogWriter(ctx, s, log, 0, key, dropped)
+}
+
+// startLogWriter is newLogWriter after the piece of that number.
+func startLogWriter(ctx context.Context, s *storage.Store, log *slog.Logger, last int, key func(seq int) string, dropped func(n int) []byte) *logWriter {
+	w := &logWriter{store: s, key: key, log: log, dropped: dropped, seq: last, wake: make(chan struct{}, 1), stop: make(chan struct{})}
 	w.done.Go(func() {
 		tick := time.NewTicker(flushEvery)
 		defer tick.Stop()

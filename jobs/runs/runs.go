@@ -5,6 +5,8 @@
 //	runs/<id>/uses, used/                what it reads (roots.go)
 //	runs/<id>/attempts/<stage>/<n>.json  each try of a stage (attempt.go)
 //	runs/<id>/events/, logs/             what happened (journal.go, log.go)
+//	runs/<id>/workers/, ends/            what workers elsewhere say (job.go)
+//	jobs/<kind>/<key>                    which of them does the work of a key (job.go)
 //	runs/<id>/cancel                     the request to end (status.go)
 //	runs/<id>/result.json                how it ended (record.go)
 //	leases/runs/<id>                     who works on it (status.go)

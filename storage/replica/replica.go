@@ -56,7 +56,7 @@ type Damage struct {
 // skipped prefixes belong to what goes on in one store: who works in it, what a
 // sweep is about to delete, which stored bytes are bad, what a probe left, and that
 // the records are signed, which is the first thing in a store that has a key.
-var skipped = []string{"leases/", "kept/", "quarantine/", "probe/", "signed"}
+var skipped = []string{"leases/", "jobs/", "kept/", "quarantine/", "probe/", "signed"}
 
 // rank orders what names something after what it names, so that a copy that is
 // broken off never has a record without its bytes.

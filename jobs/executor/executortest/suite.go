@@ -32,6 +32,11 @@ type Subject struct {
 	Kind string
 	// Output is what the kind makes: "raw" of "make", "end" of "slow".
 	Output string
+	// Store opens the store that attempts and their workers use; nil is a folder.
+	Store func(t *testing.T) *storage.Store
+	// Elsewhere is set if workers are out of reach: then New makes a *remote.Executor,
+	// messages come late, and Preflight tries the place alone.
+	Elsewhere bool
 	// Process is set if attempts run in processes of their own: then one that is
 	// killed must be told. The package's TestMain must be jobstest.Main, which plays
 	// the worker.
@@ -53,6 +58,9 @@ func Run(t *testing.T, s Subject) {
 	if s.Process {
 		t.Run("killed", s.killed)
 		t.Run("killed after its commit", s.killedAfterCommit)
+	}
+	if s.Elsewhere {
+		s.elsewhere(t)
 	}
 }
 
@@ -82,14 +90,26 @@ func (s Subject) attempt(t *testing.T, store *storage.Store, o jobstest.Options)
 	return a
 }
 
-func openStore(t *testing.T) *storage.Store {
+func (s Subject) openStore(t *testing.T) *storage.Store {
 	t.Helper()
+	if s.Store != nil {
+		return s.Store(t)
+	}
 	store, err := storage.Open(t.Context(), filepath.Join(t.TempDir(), "store"), nil)
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { store.Close() })
 	return store
+}
+
+// slow are options of an attempt that goes on for long enough to be ended by who saw it
+// begin.
+func (s Subject) slow() jobstest.Options {
+	if s.Elsewhere {
+		return jobstest.Options{Times: 9, Pace: 2 * time.Second}
+	}
+	return jobstest.Options{Times: 9, Pace: 100 * time.Millisecond}
 }
 
 // sink keeps what an attempt reports.
@@ -129,7 +149,7 @@ func (s *sink) Log(_ slog.Level, text string) {
 // success: the outcome holds the manifest that is in the store, and the sink was
 // told how it went.
 func (s Subject) success(t *testing.T) {
-	store := openStore(t)
+	store := s.openStore(t)
 	a := s.attempt(t, store, jobstest.Options{Times: 3})
 	seen := &sink{}
 	o := s.New(t, store).Execute(t.Context(), a, seen)
@@ -159,7 +179,7 @@ func (s Subject) success(t *testing.T) {
 
 // twice: an attempt that is executed again ends with the manifest that is there.
 func (s Subject) twice(t *testing.T) {
-	store := openStore(t)
+	store := s.openStore(t)
 	a := s.attempt(t, store, jobstest.Options{})
 	e := s.New(t, store)
 	first, second := e.Execute(t.Context(), a, &sink{}), e.Execute(t.Context(), a, &sink{})
@@ -186,7 +206,7 @@ func (s Subject) failures(t *testing.T) {
 		"panic": {runs.Failed, executor.CauseFailure, stages.CodeStage, "this is a bug of sprint: please report it with the lines above"},
 	} {
 		t.Run(end, func(t *testing.T) {
-			store := openStore(t)
+			store := s.openStore(t)
 			a := s.attempt(t, store, jobstest.Options{End: end})
 			o := s.New(t, store).Execute(t.Context(), a, &sink{})
 			if o.State != want.state || o.Cause != want.cause || o.Manifest != nil {
@@ -204,7 +224,7 @@ func (s Subject) failures(t *testing.T) {
 
 // failedGate: a failed gate is a result. It is committed and not tried again.
 func (s Subject) failedGate(t *testing.T) {
-	store := openStore(t)
+	store := s.openStore(t)
 	a := s.attempt(t, store, jobstest.Options{End: "verdict"})
 	o := s.New(t, store).Execute(t.Context(), a, &sink{})
 	var gate *stages.Verdict
@@ -215,8 +235,8 @@ func (s Subject) failedGate(t *testing.T) {
 
 // cancelled: an attempt that is asked to stop checkpoints and ends as interrupted.
 func (s Subject) cancelled(t *testing.T) {
-	store := openStore(t)
-	a := s.attempt(t, store, jobstest.Options{Times: 9, Pace: 100 * time.Millisecond})
+	store := s.openStore(t)
+	a := s.attempt(t, store, s.slow())
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
 	o := s.New(t, store).Execute(ctx, a, &sink{onProgress: cancel})
@@ -226,8 +246,8 @@ func (s Subject) cancelled(t *testing.T) {
 // timeout: a context that ends at its time is no failure of the stage either: the
 // runner says what it means.
 func (s Subject) timeout(t *testing.T) {
-	store := openStore(t)
-	a := s.attempt(t, store, jobstest.Options{Times: 9, Pace: 100 * time.Millisecond})
+	store := s.openStore(t)
+	a := s.attempt(t, store, s.slow())
 	ctx, cancel := context.WithCancelCause(t.Context())
 	defer cancel(nil)
 	seen := &sink{onProgress: func() { cancel(context.DeadlineExceeded) }}
@@ -247,7 +267,7 @@ func (s Subject) interrupted(t *testing.T, store *storage.Store, a *runs.Attempt
 // preflight: an attempt that cannot begin is told before its inputs are there, one
 // that can leaves nothing behind.
 func (s Subject) preflight(t *testing.T) {
-	store := openStore(t)
+	store := s.openStore(t)
 	a := s.attempt(t, store, jobstest.Options{})
 	e := s.New(t, store)
 	if err := e.Preflight(t.Context(), a, &sink{}); err != nil {
@@ -255,6 +275,9 @@ func (s Subject) preflight(t *testing.T) {
 	}
 	if _, err := store.Manifest(t.Context(), a.Kind, a.Key); !errors.Is(err, storage.ErrNotFound) {
 		t.Errorf("the store has a manifest: %v", err)
+	}
+	if s.Elsewhere {
+		return
 	}
 	other := *a
 	other.Number, other.Kind = 2, "unknown"
@@ -268,7 +291,7 @@ func (s Subject) preflight(t *testing.T) {
 
 // killed: a process that is killed is the machine's fault, and says so.
 func (s Subject) killed(t *testing.T) {
-	store := openStore(t)
+	store := s.openStore(t)
 	a := s.attempt(t, store, jobstest.Options{})
 	o := s.New(t, store, "TOY_KILL_ONCE=1").Execute(t.Context(), a, &sink{})
 	if o.State != runs.Lost || o.Cause != executor.CauseMachine || o.Manifest != nil || executor.Code(o.Err) != stages.CodeMemory {
@@ -280,7 +303,7 @@ func (s Subject) killed(t *testing.T) {
 // has done the work. The executor may find the manifest; if it does not look, it
 // says that the machine is gone, and the runner looks before another try.
 func (s Subject) killedAfterCommit(t *testing.T) {
-	store := openStore(t)
+	store := s.openStore(t)
 	a := s.attempt(t, store, jobstest.Options{})
 	o := s.New(t, store, jobstest.KillBeforeEnd+"=1").Execute(t.Context(), a, &sink{})
 	found := o.State == runs.Succeeded && o.Manifest != nil
