@@ -75,10 +75,10 @@ func Load(dir string) (*Encoder, error) {
 	return e, nil
 }
 
-// The most bytes of the small files; those of the largest known models have a tenth.
+// The most bytes of the small files; those of the largest known models have a third or less.
 const (
 	maxConfig    = 4 << 20
-	maxTokenizer = 16 << 20
+	maxTokenizer = 64 << 20
 )
 
 // ReadConfig returns the config.json of a folder. One that is too large, or no plain

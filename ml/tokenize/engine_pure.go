@@ -7,5 +7,8 @@ func newEngine(s spec, _ []byte) (engine, error) {
 	if s.unsupported != nil {
 		return nil, s.unsupported
 	}
+	if s.unigram != nil {
+		return newUnigram(s), nil
+	}
 	return newWordPiece(s), nil
 }

@@ -12,7 +12,6 @@ import (
 	"slices"
 	"strconv"
 	"testing"
-	"time"
 
 	"github.com/sprint-ml/sprint/ml/encoder/encodertest"
 	"github.com/sprint-ml/sprint/ml/tokenize"
@@ -37,7 +36,13 @@ type reply struct {
 // startPeer runs peer.py for MiniLM's tokenizer (0) and the cased vocabulary (1).
 func startPeer(tb testing.TB, python string, env ...string) *peer {
 	tb.Helper()
-	cmd := exec.CommandContext(tb.Context(), python, "testdata/peer.py", filepath.Join(encodertest.MiniLM(tb), "tokenizer.json"), "testdata/cased.txt")
+	return startPeerOf(tb, python, []string{filepath.Join(encodertest.MiniLM(tb), "tokenizer.json"), "testdata/cased.txt"}, env...)
+}
+
+// startPeerOf runs peer.py for any files.
+func startPeerOf(tb testing.TB, python string, files []string, env ...string) *peer {
+	tb.Helper()
+	cmd := exec.CommandContext(tb.Context(), python, append([]string{"testdata/peer.py"}, files...)...)
 	cmd.Env, cmd.Stderr = append(os.Environ(), env...), os.Stderr
 	in, err := cmd.StdinPipe()
 	if err != nil {
@@ -106,21 +111,21 @@ func TestParity(t *testing.T) {
 	if python == "" {
 		t.Skip("TOKENIZER_PARITY names no Python")
 	}
-	size := 100
-	if s := os.Getenv("TOKENIZER_PARITY_MB"); s != "" {
-		var err error
-		if size, err = strconv.Atoi(s); err != nil {
-			t.Fatal(err)
-		}
-	}
+	size := parityMB(t)
 	p := startPeer(t, python)
 	engines := []*tokenize.Tokenizer{miniLM(t), fromVocab(t, false, false)}
 	m := newMixture(1)
+	compare(t, p, engines, size, m.next)
+}
+
+// compare encodes size MB of texts with the engines and the peer's tokenizers of the same order.
+func compare(t *testing.T, p *peer, engines []*tokenize.Tokenizer, size int, next func() string) {
+	t.Helper()
 	bytes, texts, ids, wrong := 0, 0, 0, 0
 	for bytes < size<<20 {
 		var batch []string
 		for n := 0; n < 1<<20; {
-			x := m.next()
+			x := next()
 			batch, n, bytes = append(batch, x), n+len(x), bytes+len(x)
 		}
 		texts += len(batch)
@@ -140,10 +145,23 @@ func TestParity(t *testing.T) {
 			}
 		}
 	}
-	t.Logf("%d texts of %.1f MB, %d ids of 2 tokenizers: %d texts differ", texts, float64(bytes)/(1<<20), ids, wrong)
+	t.Logf("%d texts of %.1f MB, %d ids of %d tokenizers: %d texts differ", texts, float64(bytes)/(1<<20), ids, len(engines), wrong)
 	if wrong > 0 {
-		t.Errorf("%d of %d texts differ", wrong, 2*texts)
+		t.Errorf("%d of %d texts differ", wrong, len(engines)*texts)
 	}
+}
+
+// parityMB is how many megabytes of texts are compared.
+func parityMB(t *testing.T) int {
+	t.Helper()
+	size := 100
+	if s := os.Getenv("TOKENIZER_PARITY_MB"); s != "" {
+		var err error
+		if size, err = strconv.Atoi(s); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return size
 }
 
 // python is that of the benchmarks' peers.
@@ -201,38 +219,12 @@ func BenchmarkEncode(b *testing.B) {
 	}{{"Short", headlines(20_000), 128}, {"Long", articles(500), 0}} {
 		b.Run(c.name, func(b *testing.B) {
 			tok := miniLM(b)
-			texts := single(c.texts)
 			var p *peer
 			if py := python(); py != "" {
 				p = startPeer(b, py, "TOKENIZERS_PARALLELISM=false", "RAYON_NUM_THREADS=1")
 				p.ask(b, map[string]any{"texts": c.texts})
 			}
-			var ours, theirs, fast []float64
-			var a *tokenize.Arena
-			b.ReportAllocs()
-			for b.Loop() {
-				began := time.Now()
-				a = tok.EncodeAll(texts, c.max, 1)
-				ours = append(ours, time.Since(began).Seconds())
-			}
-			b.ReportMetric(float64(a.Tokens())/float64(a.Len()), "tokens/text")
-			if p != nil {
-				ours = nil
-				for range 7 {
-					began := time.Now()
-					a = tok.EncodeAll(texts, c.max, 1)
-					ours = append(ours, time.Since(began).Seconds())
-					r := p.ask(b, map[string]any{"encode": 0, "max": c.max, "fast": true})
-					theirs, fast = append(theirs, r.Seconds), append(fast, r.Fast)
-					if r.Digest != digest(a) {
-						b.Fatal("the ids differ")
-					}
-				}
-				b.ReportMetric(float64(len(texts))/median(theirs), "peer-texts/s")
-				b.ReportMetric(median(theirs)/median(ours), "x-encode_batch")
-				b.ReportMetric(median(fast)/median(ours), "x-encode_batch_fast")
-			}
-			b.ReportMetric(float64(len(texts))/median(ours), "texts/s")
+			benchmark(b, tok, p, c.texts, c.max)
 		})
 	}
 }

@@ -6,6 +6,8 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+
+	"github.com/sprint-ml/sprint/ml/tokenize/unigram"
 )
 
 // spec is a tokenizer.json reduced to what encoding depends on.
@@ -17,9 +19,10 @@ type spec struct {
 	clean       bool
 	cjk         bool
 	unk         int32
-	cls, sep    int32
-	prefix      string // of pieces that continue a word
-	maxChars    int    // longer words are unknown
+	frame       frame
+	prefix      string         // of pieces that continue a word
+	maxChars    int            // longer words are unknown
+	unigram     *unigram.Model // of the families that have one
 	unsupported *UnsupportedError
 }
 
@@ -27,6 +30,8 @@ type spec struct {
 type added struct {
 	content string
 	id      int32
+	// White space beside the token belongs to it.
+	left, right bool
 }
 
 // Caps of a tokenizer.json, so that a hostile file cannot make Size, Vocab or the reading
@@ -50,25 +55,32 @@ func within(part string, raw []byte, mark string, most int) error {
 
 // document is tokenizer.json as far as it is read here.
 type document struct {
-	AddedTokens json.RawMessage `json:"added_tokens"`
-	Normalizer  *struct {
-		Type  string `json:"type"`
-		Clean bool   `json:"clean_text"`
-		CJK   bool   `json:"handle_chinese_chars"`
-		Strip *bool  `json:"strip_accents"`
-		Lower bool   `json:"lowercase"`
-	} `json:"normalizer"`
-	PreTokenizer *struct {
-		Type string `json:"type"`
-	} `json:"pre_tokenizer"`
+	AddedTokens   json.RawMessage `json:"added_tokens"`
+	Normalizer    json.RawMessage `json:"normalizer"`
+	PreTokenizer  json.RawMessage `json:"pre_tokenizer"`
 	PostProcessor json.RawMessage `json:"post_processor"`
-	Model         struct {
-		Type   string          `json:"type"`
-		Vocab  json.RawMessage `json:"vocab"`
-		Unk    string          `json:"unk_token"`
-		Prefix string          `json:"continuing_subword_prefix"`
-		Max    int             `json:"max_input_chars_per_word"`
-	} `json:"model"`
+	Model         json.RawMessage `json:"model"`
+
+	normalizer bertNormalizer
+	model      model
+}
+
+// bertNormalizer is the normaliser of BERT's family.
+type bertNormalizer struct {
+	Type  string `json:"type"`
+	Clean bool   `json:"clean_text"`
+	CJK   bool   `json:"handle_chinese_chars"`
+	Strip *bool  `json:"strip_accents"`
+	Lower bool   `json:"lowercase"`
+}
+
+// model is document.Model, as WordPiece has it.
+type model struct {
+	Type   string          `json:"type"`
+	Vocab  json.RawMessage `json:"vocab"`
+	Unk    string          `json:"unk_token"`
+	Prefix string          `json:"continuing_subword_prefix"`
+	Max    int             `json:"max_input_chars_per_word"`
 }
 
 // addedToken is an element of document.AddedTokens.
@@ -86,68 +98,120 @@ type addedToken struct {
 // here can do without, like [CLS] and [SEP], is an error.
 func parseSpec(data []byte) (spec, error) {
 	var d document
-	if err := json.Unmarshal(data, &d); err != nil {
+	err := json.Unmarshal(data, &d)
+	if err == nil && len(d.Model) > 0 {
+		err = json.Unmarshal(d.Model, &d.model)
+	}
+	if err != nil {
 		return spec{}, fmt.Errorf("tokenizer.json: %w", err)
 	}
-	err := errors.Join(within("added_tokens", d.AddedTokens, "{", maxAdded), within("model.vocab", d.Model.Vocab, ":", maxID), within("model.vocab", d.Model.Vocab, "[", maxID))
-	var addedTokens []addedToken
-	if err == nil && len(d.AddedTokens) > 0 {
-		if err = json.Unmarshal(d.AddedTokens, &addedTokens); err != nil {
-			err = fmt.Errorf("tokenizer.json: added_tokens: %w", err)
-		}
+	tokens, err := d.added()
+	if err != nil {
+		return spec{}, err
+	}
+	s := spec{vocab: map[string]int32{}, prefix: d.model.Prefix, maxChars: d.model.Max}
+	if d.model.Type == unigramModel {
+		err = s.unigramModel(&d)
+	} else if s.unsupported = d.family(); s.unsupported == nil {
+		err = s.wordPiece(&d)
 	}
 	if err != nil {
 		return spec{}, err
 	}
-	s := spec{vocab: map[string]int32{}, prefix: d.Model.Prefix, maxChars: d.Model.Max}
-	s.unsupported = family(&d)
-	for _, a := range addedTokens {
-		if a.ID < 0 || a.ID >= maxID || a.Content == "" {
-			return spec{}, fmt.Errorf("tokenizer.json: added token %q has id %d", a.Content, a.ID)
-		}
-		if s.unsupported == nil && (a.SingleWord || a.LStrip || a.RStrip || a.Normalized) {
-			s.unsupported = &UnsupportedError{Part: fmt.Sprintf("added token %q", a.Content), Got: "single_word, lstrip, rstrip or normalized", Want: "plain added tokens"}
-		}
-		s.added = append(s.added, added{content: a.Content, id: int32(a.ID)})
+	if err := s.takeAdded(tokens); err != nil {
+		return spec{}, err
 	}
-	if s.unsupported == nil {
-		if err := s.wordPiece(&d); err != nil {
-			return spec{}, err
-		}
-	} else {
-		s.otherVocab(d.Model.Vocab)
+	if s.unsupported != nil {
+		s.otherVocab(d.model.Vocab)
 	}
-	s.cls, s.sep, err = specials(d.PostProcessor)
+	s.frame, err = parseFrame(d.PostProcessor)
 	return s, err
 }
 
+// added reads the added tokens, after what caps there are on elements.
+func (d *document) added() (tokens []addedToken, err error) {
+	err = errors.Join(within("added_tokens", d.AddedTokens, "{", maxAdded), within("model.vocab", d.model.Vocab, ":", maxID), within("model.vocab", d.model.Vocab, "[", maxID))
+	if err != nil || len(d.AddedTokens) == 0 {
+		return nil, err
+	}
+	if err = json.Unmarshal(d.AddedTokens, &tokens); err != nil {
+		err = fmt.Errorf("tokenizer.json: added_tokens: %w", err)
+	}
+	return tokens, err
+}
+
+// takeAdded keeps the added tokens. Those of unigram models may take white space with them, as
+// <mask> does.
+func (s *spec) takeAdded(tokens []addedToken) error {
+	for _, a := range tokens {
+		if a.ID < 0 || a.ID >= maxID || a.Content == "" {
+			return fmt.Errorf("tokenizer.json: added token %q has id %d", a.Content, a.ID)
+		}
+		if id, ok := s.vocab[a.Content]; s.unigram != nil && ok && int64(id) != a.ID {
+			return fmt.Errorf("tokenizer.json: added token %q has id %d, in the vocabulary it has %d", a.Content, a.ID, id)
+		}
+		odd := a.SingleWord || a.Normalized || s.unigram == nil && (a.LStrip || a.RStrip)
+		if s.unsupported == nil && odd {
+			s.unsupported = &UnsupportedError{Part: fmt.Sprintf("added token %q", a.Content), Got: "single_word, lstrip, rstrip or normalized", Want: "plain added tokens"}
+		}
+		s.added = append(s.added, added{content: a.Content, id: int32(a.ID), left: a.LStrip, right: a.RStrip})
+	}
+	return nil
+}
+
+// unigramModel is the type of models that package unigram follows.
+const unigramModel = "Unigram"
+
+// unigramModel fills in what the family of XLM-RoBERTa has.
+func (s *spec) unigramModel(d *document) error {
+	m, pieces, err := unigram.New(unigram.Parts{Normalizer: d.Normalizer, PreTokenizer: d.PreTokenizer, Model: d.Model})
+	var other *unigram.UnsupportedError
+	if errors.As(err, &other) {
+		s.unsupported = &UnsupportedError{Part: other.Part, Got: other.Got, Want: other.Want}
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	s.unigram, s.unk, s.vocab = m, m.Unknown(), make(map[string]int32, len(pieces))
+	for id, p := range pieces {
+		s.vocab[p] = int32(id) //nolint:gosec // capped
+	}
+	return nil
+}
+
 // family names the first part that is not BERT's.
-func family(d *document) *UnsupportedError {
+func (d *document) family() *UnsupportedError {
+	var pre struct {
+		Type string `json:"type"`
+	}
+	kind := func(raw json.RawMessage, to any, get *string) string {
+		switch {
+		case len(raw) == 0 || string(raw) == "null":
+			return "null"
+		case json.Unmarshal(raw, to) != nil:
+			return "not an object"
+		}
+		return *get
+	}
 	for _, part := range []struct{ name, got, want string }{
-		{"model", d.Model.Type, "WordPiece"},
-		{"normalizer", typeOf(d.Normalizer != nil, func() string { return d.Normalizer.Type }), "BertNormalizer"},
-		{"pre_tokenizer", typeOf(d.PreTokenizer != nil, func() string { return d.PreTokenizer.Type }), "BertPreTokenizer"},
+		{"model", d.model.Type, "WordPiece"},
+		{"normalizer", kind(d.Normalizer, &d.normalizer, &d.normalizer.Type), "BertNormalizer"},
+		{"pre_tokenizer", kind(d.PreTokenizer, &pre, &pre.Type), "BertPreTokenizer"},
 	} {
 		if part.got != part.want {
 			if part.got == "" {
 				part.got = "without a type"
 			}
-			return &UnsupportedError{Part: part.name, Got: part.got, Want: "BertNormalizer + BertPreTokenizer + WordPiece"}
+			return &UnsupportedError{Part: part.name, Got: part.got, Want: "Unigram, or BertNormalizer + BertPreTokenizer + WordPiece,"}
 		}
 	}
 	return nil
 }
 
-func typeOf(there bool, get func() string) string {
-	if !there {
-		return "null"
-	}
-	return get()
-}
-
 // wordPiece fills in what only the BERT family has.
 func (s *spec) wordPiece(d *document) error {
-	if err := json.Unmarshal(d.Model.Vocab, &s.vocab); err != nil {
+	if err := json.Unmarshal(d.model.Vocab, &s.vocab); err != nil {
 		return fmt.Errorf("tokenizer.json: model.vocab: %w", err)
 	}
 	for token, id := range s.vocab {
@@ -159,10 +223,10 @@ func (s *spec) wordPiece(d *document) error {
 		return fmt.Errorf("tokenizer.json: max_input_chars_per_word is %d", s.maxChars)
 	}
 	var ok bool
-	if s.unk, ok = s.vocab[d.Model.Unk]; !ok {
-		return fmt.Errorf("tokenizer.json: the unknown token %q is not in the vocabulary", d.Model.Unk)
+	if s.unk, ok = s.vocab[d.model.Unk]; !ok {
+		return fmt.Errorf("tokenizer.json: the unknown token %q is not in the vocabulary", d.model.Unk)
 	}
-	n := d.Normalizer
+	n := d.normalizer
 	s.lower, s.clean, s.cjk, s.strip = n.Lower, n.Clean, n.CJK, n.Lower
 	if n.Strip != nil {
 		s.strip = *n.Strip // null means: as lowercase
@@ -192,70 +256,6 @@ func (s *spec) otherVocab(raw json.RawMessage) {
 			s.vocab[token] = int32(id)
 		}
 	}
-}
-
-// piece is one element of a TemplateProcessing pattern.
-type piece struct {
-	SpecialToken *struct {
-		ID string `json:"id"`
-	} `json:"SpecialToken"`
-	Sequence *struct {
-		ID string `json:"id"`
-	} `json:"Sequence"`
-}
-
-// specials finds the ids of [CLS] and [SEP], whatever they are called. Only the
-// pattern "one token, text, one token" is BERT's.
-func specials(post json.RawMessage) (cls, sep int32, err error) {
-	var p struct {
-		Type   string            `json:"type"`
-		CLS    []json.RawMessage `json:"cls"`
-		SEP    []json.RawMessage `json:"sep"`
-		Single []piece           `json:"single"`
-		Tokens map[string]struct {
-			IDs []int64 `json:"ids"`
-		} `json:"special_tokens"`
-	}
-	if len(post) == 0 || bytes.Equal(post, []byte("null")) {
-		return 0, 0, &UnsupportedError{Part: "post_processor", Got: "null", Want: "TemplateProcessing or BertProcessing"}
-	}
-	if len(post) > maxPost {
-		return 0, 0, fmt.Errorf("tokenizer.json: post_processor: %d bytes, more than %d", len(post), maxPost)
-	}
-	if err := json.Unmarshal(post, &p); err != nil {
-		return 0, 0, fmt.Errorf("tokenizer.json: post_processor: %w", err)
-	}
-	switch p.Type {
-	case "BertProcessing":
-		if cls, err = pairID(p.CLS); err != nil {
-			return 0, 0, err
-		}
-		sep, err = pairID(p.SEP)
-		return cls, sep, err
-	case "TemplateProcessing":
-		s := p.Single
-		if len(s) != 3 || s[0].SpecialToken == nil || s[1].Sequence == nil || s[2].SpecialToken == nil {
-			return 0, 0, fmt.Errorf("tokenizer.json: post_processor: the pattern is not one token, the text, one token")
-		}
-		for i, to := range map[int]*int32{0: &cls, 2: &sep} {
-			ids := p.Tokens[s[i].SpecialToken.ID].IDs
-			if len(ids) != 1 || ids[0] < 0 || ids[0] >= maxID {
-				return 0, 0, fmt.Errorf("tokenizer.json: post_processor: token %q has ids %v", s[i].SpecialToken.ID, ids)
-			}
-			*to = int32(ids[0])
-		}
-		return cls, sep, nil
-	}
-	return 0, 0, &UnsupportedError{Part: "post_processor", Got: p.Type, Want: "TemplateProcessing or BertProcessing"}
-}
-
-// pairID reads BertProcessing's ["[CLS]", 101].
-func pairID(pair []json.RawMessage) (int32, error) {
-	var id int64
-	if len(pair) != 2 || json.Unmarshal(pair[1], &id) != nil || id < 0 || id >= maxID {
-		return 0, fmt.Errorf("tokenizer.json: post_processor: %s is not a token and its id", pair)
-	}
-	return int32(id), nil
 }
 
 // withoutLimits nulls truncation and padding: MiniLM's file pads every text to

@@ -1,14 +1,15 @@
-// Package tokenize turns text into the token ids of BERT encoders, with ids
+// Package tokenize turns text into the token ids of encoders, with ids
 // identical to those of Hugging Face's `tokenizers`.
 //
-// The default engine is pure Go and knows one family: BertNormalizer,
-// BertPreTokenizer and WordPiece. A tokenizer.json of another family is refused
-// by name; building with `-tags daulet` puts github.com/daulet/tokenizers, the
+// The default engines are pure Go and know two families: BertNormalizer,
+// BertPreTokenizer and WordPiece, and SentencePiece's Unigram with Metaspace (package
+// unigram). A tokenizer.json of another family is refused by name; building with `-tags daulet` puts github.com/daulet/tokenizers, the
 // Rust original, behind the same type, and tests compare the two.
 //
-// spec.go reads tokenizer.json, and vocab.txt as the one that it stands for; wordpiece.go is
-// the engine, over runes.go (what becomes of a rune; tables.go is generated). arena.go
-// encodes many texts. It imports nothing of this module.
+// spec.go reads tokenizer.json, and vocab.txt as the one that it stands for, with frame.go for
+// what stands around texts; added.go finds added tokens. wordpiece.go is BERT's engine, over
+// runes.go (what becomes of a rune; tables.go is generated). arena.go encodes many texts. It
+// imports nothing of this module outside of its folder.
 package tokenize
 
 import (
@@ -73,10 +74,10 @@ func (t *Tokenizer) Encode(dst []int32, text string, limit int) []int32 {
 	if limit > 0 {
 		room = limit - 2
 		if room < 0 {
-			return append(dst, []int32{t.spec.cls, t.spec.sep}[:limit]...)
+			return append(dst, []int32{t.spec.frame.cls, t.spec.frame.sep}[:limit]...)
 		}
 	}
-	dst = append(dst, t.spec.cls)
+	dst = append(dst, t.spec.frame.cls)
 	begin := len(dst)
 	if room != 0 {
 		dst = t.engine.encode(dst, text, room)
@@ -84,21 +85,22 @@ func (t *Tokenizer) Encode(dst []int32, text string, limit int) []int32 {
 	if room >= 0 && len(dst)-begin > room {
 		dst = dst[:begin+room]
 	}
-	return append(dst, t.spec.sep)
+	return append(dst, t.spec.frame.sep)
 }
 
 // EncodePair appends [CLS] a [SEP] b [SEP] to dst and the matching type ids (0
-// for the first three, 1 for the rest) to types. If they are longer than limit,
+// for the first three, 1 for the rest) to types, or what else the file has for pairs. If they are longer than limit,
 // the longer of the two texts is cut first, and both to half when neither fits,
 // as `longest_first` does.
 func (t *Tokenizer) EncodePair(dst, types []int32, a, b string, limit int) (ids, typeIDs []int32) {
 	wanted, room := -1, -1
+	middle := t.spec.frame.middle
 	if limit > 0 {
-		room = max(limit-3, 0)
+		room = max(limit-2-len(middle), 0)
 		wanted = room + 1 // one more than fits tells "too long" from "just fits"
 	}
 	begin := len(dst)
-	dst = append(dst, t.spec.cls)
+	dst = append(dst, t.spec.frame.cls)
 	encode := func(wanted int) (lenA, lenB int) {
 		dst = t.engine.encode(dst[:begin+1], a, wanted)
 		lenA = len(dst) - begin - 1
@@ -115,19 +117,19 @@ func (t *Tokenizer) EncodePair(dst, types []int32, a, b string, limit int) (ids,
 	if room >= 0 {
 		keepA, keepB = longestFirst(lenA, lenB, room)
 	}
-	// The middle [SEP] takes the place of what is cut from a, or shifts b by one.
+	// The middle [SEP] takes the place of what is cut from a, or shifts b.
 	startB := begin + 1 + lenA
-	dst = slices.Insert(dst, startB, t.spec.sep)
-	copy(dst[begin+1+keepA:], dst[startB:startB+1+keepB])
-	dst = append(dst[:begin+1+keepA+1+keepB], t.spec.sep)
+	dst = slices.Insert(dst, startB, middle...)
+	copy(dst[begin+1+keepA:], dst[startB:startB+len(middle)+keepB])
+	dst = append(dst[:begin+1+keepA+len(middle)+keepB], t.spec.frame.sep)
 	if limit > 0 && len(dst)-begin > limit {
 		dst = dst[:begin+limit]
 	}
 	for i := range len(dst) - begin {
-		if i < keepA+2 {
+		if i < 1+keepA+len(middle) {
 			types = append(types, 0)
 		} else {
-			types = append(types, 1)
+			types = append(types, t.spec.frame.second)
 		}
 	}
 	return dst, types
@@ -164,9 +166,13 @@ func (t *Tokenizer) JSON() []byte { return bytes.Clone(t.json) }
 
 // Vocab is the vocabulary as vocab.txt: one token a line in the order of ids. An
 // id that no token has becomes a line of its own making, so that order is kept.
+// It is nil for unigram models, which no such file describes.
 func (t *Tokenizer) Vocab() []byte {
 	if t.vocab != nil {
 		return bytes.Clone(t.vocab)
+	}
+	if t.spec.unigram != nil {
+		return nil
 	}
 	lines := make([]string, t.size)
 	for token, id := range t.ids {
@@ -184,21 +190,46 @@ func (t *Tokenizer) Vocab() []byte {
 }
 
 // Settings is the tokenizer_config.json that transformers needs beside
-// tokenizer.json: without it, it makes every BERT tokenizer an uncased one. most
-// is the length that texts are cut to on demand. It is nil for other families
-// than BERT's, whose classes only their makers know.
+// tokenizer.json: without it, it makes every BERT tokenizer an uncased one, and that of a
+// unigram model one of BERT's. most is the length that texts are cut to on demand. It is nil
+// for other families, whose classes only their makers know.
 func (t *Tokenizer) Settings(most int) []byte {
-	if t.spec.unsupported != nil {
+	var settings map[string]any
+	switch {
+	case t.spec.unsupported != nil:
 		return nil
+	case t.spec.unigram != nil:
+		settings = t.specialNames()
+		settings["tokenizer_class"], settings["model_max_length"] = "PreTrainedTokenizerFast", most
+	default:
+		settings = map[string]any{
+			"tokenizer_class": "BertTokenizer", "model_max_length": most,
+			"do_lower_case": t.spec.lower, "strip_accents": t.spec.strip, "tokenize_chinese_chars": t.spec.cjk,
+		}
 	}
-	text, err := json.MarshalIndent(map[string]any{
-		"tokenizer_class": "BertTokenizer", "model_max_length": most,
-		"do_lower_case": t.spec.lower, "strip_accents": t.spec.strip, "tokenize_chinese_chars": t.spec.cjk,
-	}, "", "  ")
+	text, err := json.MarshalIndent(settings, "", "  ")
 	if err != nil {
 		return nil // a map of plain values always encodes
 	}
 	return append(text, '\n')
+}
+
+// specialNames are the tokens that a tokenizer_config.json names by their roles.
+func (t *Tokenizer) specialNames() map[string]any {
+	names := map[string]any{}
+	for token, id := range t.ids {
+		for role, of := range map[string]int32{"cls_token": t.spec.frame.cls, "sep_token": t.spec.frame.sep, "unk_token": t.spec.unk} {
+			if id == of {
+				names[role] = token
+			}
+		}
+	}
+	for role, token := range map[string]string{"pad_token": "<pad>", "mask_token": "<mask>"} {
+		if _, ok := t.ids[token]; ok {
+			names[role] = token
+		}
+	}
+	return names
 }
 
 // Parts says of every id whether its token goes on with the word before it
@@ -220,7 +251,7 @@ func (t *Tokenizer) Parts() (inside, fixed []bool) {
 			inside[id] = strings.HasPrefix(token, blank) == (blank == "##")
 		}
 	}
-	marks := []int32{t.spec.cls, t.spec.sep}
+	marks := []int32{t.spec.frame.cls, t.spec.frame.sep}
 	for _, name := range []string{"[PAD]", "[MASK]", "<pad>", "<mask>"} {
 		if id, ok := t.ids[name]; ok {
 			marks = append(marks, id)

@@ -18,9 +18,9 @@ import (
 	"github.com/sprint-ml/sprint/ml/tokenize"
 )
 
-var update = flag.Bool("update", false, "rewrite testdata/golden.json with Python's tokenizers, installed by pip into a scratch folder")
+var update = flag.Bool("update", false, "rewrite the goldens in testdata with Python's tokenizers, installed by pip into a scratch folder")
 
-// regenerate runs golden.py, whose head says the same by hand.
+// regenerate runs golden.py and golden_unigram.py, whose heads say the same by hand.
 func regenerate(t *testing.T) {
 	t.Helper()
 	venv := t.TempDir()
@@ -29,6 +29,7 @@ func regenerate(t *testing.T) {
 		{"python3", "-m", "venv", venv},
 		{python, "-m", "pip", "install", "-q", "tokenizers==0.23.3"},
 		{python, "testdata/golden.py", encodertest.MiniLM(t)},
+		{python, "testdata/golden_unigram.py"},
 	} {
 		if out, err := exec.CommandContext(t.Context(), argv[0], argv[1:]...).CombinedOutput(); err != nil {
 			t.Fatalf("%v: %v\n%s", argv, err, out)

@@ -1,9 +1,7 @@
 package tokenize
 
 import (
-	"cmp"
 	"hash/maphash"
-	"slices"
 	"strings"
 	"sync"
 	"unicode/utf8"
@@ -22,8 +20,7 @@ const (
 type wordPiece struct {
 	spec
 	pieces  *trie
-	starts  string           // first bytes of the added tokens
-	tokens  []added          // longest first
+	tokens  addedTokens
 	actions [lowRunes]action // of the runes below lowRunes
 	scratch sync.Pool
 }
@@ -52,13 +49,7 @@ func newWordPiece(s spec) *wordPiece {
 			w.pieces.add(restRoot, rest, id)
 		}
 	}
-	w.tokens = slices.Clone(s.added)
-	slices.SortStableFunc(w.tokens, func(a, b added) int { return cmp.Compare(len(b.content), len(a.content)) })
-	for _, a := range w.tokens {
-		if strings.IndexByte(w.starts, a.content[0]) < 0 {
-			w.starts += a.content[:1]
-		}
-	}
+	w.tokens = newAddedTokens(s.added)
 	for r := range w.actions {
 		w.actions[r] = w.actionOf(rune(r))
 	}
@@ -74,40 +65,16 @@ func (w *wordPiece) encode(dst []int32, text string, limit int) []int32 {
 	if limit >= 0 {
 		stop = len(dst) + limit
 	}
-	from := 0 // where the segment that is being read begins
-	for i := 0; i < len(text); {
-		at := w.nextStart(text[i:])
-		if at < 0 {
-			break
+	for {
+		from, to, id, ok := w.tokens.next(text)
+		if !ok {
+			return w.segment(dst, text, sc, stop)
 		}
-		i += at
-		k := slices.IndexFunc(w.tokens, func(a added) bool { return strings.HasPrefix(text[i:], a.content) })
-		if k < 0 {
-			i++
-			continue
-		}
-		dst = w.segment(dst, text[from:i], sc, stop)
-		dst = append(dst, w.tokens[k].id)
-		i += len(w.tokens[k].content)
-		from = i
-		if stop >= 0 && len(dst) >= stop {
+		dst = append(w.segment(dst, text[:from], sc, stop), id)
+		if text = text[to:]; stop >= 0 && len(dst) >= stop {
 			return dst
 		}
 	}
-	return w.segment(dst, text[from:], sc, stop)
-}
-
-// nextStart is the next byte at which an added token may begin.
-func (w *wordPiece) nextStart(s string) int {
-	if len(w.starts) == 1 {
-		return strings.IndexByte(s, w.starts[0])
-	}
-	for i := range len(s) {
-		if strings.IndexByte(w.starts, s[i]) >= 0 {
-			return i
-		}
-	}
-	return -1
 }
 
 // segment encodes text without added tokens. Rune by rune is enough unless

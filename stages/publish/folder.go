@@ -17,8 +17,9 @@ import (
 	"github.com/sprint-ml/sprint/storage"
 )
 
-// modelFiles must be in every model: without them a release cannot be loaded.
-var modelFiles = []string{"config.json", "model.safetensors", "tokenizer.json", "vocab.txt"}
+// modelFiles must be in every model: without them a release cannot be loaded. Those of BERT's
+// vocabulary have a vocab.txt beside.
+var modelFiles = []string{"config.json", "model.safetensors", "tokenizer.json"}
 
 // folder is a release in the making.
 type folder struct {
