@@ -115,7 +115,7 @@ func Mend(key string) string {
 		return "`sprint run PLAN --force=publish` of the plan that published it makes it anew under the same version"
 	case strings.HasPrefix(key, "runs/"):
 		return "what that run made is not touched; `sprint run` of its plan makes a new record"
-	case strings.HasPrefix(key, "leases/"), strings.HasPrefix(key, "answers/"):
+	case strings.HasPrefix(key, "leases/"), strings.HasPrefix(key, "answers/"), strings.HasPrefix(key, "embeddings/"):
 		return "the next run replaces it"
 	case key == "signed":
 		return "`sprint store rekey --yes` writes it anew"

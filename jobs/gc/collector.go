@@ -41,7 +41,7 @@ func (o Collector) Run(ctx context.Context) (*Report, error) {
 	c := &collection{
 		Collector: o, now: time.Now(), report: &Report{Deleted: o.Delete}, blobs: map[digest32]int64{},
 		keep: map[digest32]bool{}, keys: map[string]bool{}, makes: map[digest32]made{},
-		trees: map[digest32]bool{}, done: map[digest32]bool{}, runs: map[string]*runMark{},
+		trees: map[digest32]bool{}, done: map[digest32]bool{}, runs: map[string]*runMark{}, spaces: map[string]bool{},
 	}
 	c.cutoff = c.now.Add(-o.OlderThan)
 	if err := inOrder(ctx, c.chooseRuns, c.markHistory, c.markAll, c.findBlobs); err != nil {
@@ -98,6 +98,9 @@ type collection struct {
 	runs  map[string]*runMark // all runs of the store
 	old   []storage.Info      // checkpoints that nobody will continue from
 	marks []string            // marks that nobody relies on any more
+
+	spaces  map[string]bool // embeddings that kept runs used
+	vectors []storage.Info  // records of embeddings that nobody used lately
 }
 
 // inOrder takes steps until one fails.
@@ -112,7 +115,7 @@ func inOrder(ctx context.Context, steps ...func(context.Context) error) error {
 
 // markAll marks all that is reached beside what chooseRuns and markHistory found.
 func (c *collection) markAll(ctx context.Context) error {
-	return inOrder(ctx, c.markReleases, c.markCheckpoints, c.markFound, c.markTreeFiles)
+	return inOrder(ctx, c.markReleases, c.markCheckpoints, c.markEmbeddings, c.markFound, c.markTreeFiles)
 }
 
 // grace is the least age of records that a gc deletes.

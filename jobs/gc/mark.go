@@ -9,6 +9,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/sprint-ml/sprint/stages/embeddings"
 	"github.com/sprint-ml/sprint/storage"
 	"github.com/sprint-ml/sprint/storage/models"
 )
@@ -68,6 +69,11 @@ func (c *collection) markHistory(ctx context.Context) error {
 			}
 		}
 		kept := c.keys[m.Kind+"/"+m.Key]
+		if note, ok := m.Notes[embeddings.NoteName].(map[string]any); ok && kept {
+			if space, ok := note["space"].(string); ok {
+				c.spaces[space] = true
+			}
+		}
 		for _, a := range m.Outputs {
 			d, ok := digestOf(a.Digest)
 			if !ok {
@@ -181,6 +187,23 @@ func (c *collection) markCheckpoints(ctx context.Context) error {
 		group = append(group, p)
 	}
 	return flush()
+}
+
+// markEmbeddings marks the vectors of the encoders that kept runs used, and those within
+// the grace period, and collects the records of the others.
+func (c *collection) markEmbeddings(ctx context.Context) error {
+	c.vectors = nil
+	for kept, err := range embeddings.All(ctx, c.Store) {
+		if err != nil {
+			return err
+		}
+		if c.spaces[kept.Space] || kept.ModTime.After(c.cutoff) {
+			c.add(kept.Blob)
+		} else {
+			c.vectors = append(c.vectors, kept.Info)
+		}
+	}
+	return nil
 }
 
 // markFound marks the blobs that writers found in the store within the grace, and

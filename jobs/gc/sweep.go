@@ -182,7 +182,7 @@ func (c *collection) collectOther(ctx context.Context) error {
 		what    string
 		age     time.Duration
 		objects []storage.Info
-	}{{"checkpoints", c.OlderThan, c.old}, {"logs of old runs", 0, left}, {"leases and marks", c.grace(), records}} {
+	}{{"checkpoints", c.OlderThan, c.old}, {"embeddings", c.OlderThan, c.vectors}, {"logs of old runs", 0, left}, {"leases and marks", c.grace(), records}} {
 		if err := c.group(ctx, x.what, x.age, x.objects); err != nil {
 			return err
 		}

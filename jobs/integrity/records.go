@@ -14,7 +14,7 @@ import (
 )
 
 // recordPrefixes are where a store has records.
-var recordPrefixes = []string{"answers", "checkpoints", "leases", "manifests", "models", "pins", "runs", "tombstones"}
+var recordPrefixes = []string{"answers", "checkpoints", "embeddings", "leases", "manifests", "models", "pins", "runs", "tombstones"}
 
 // workID is the key of work, 64 hex digits, without its text form.
 type workID [32]byte
@@ -154,7 +154,7 @@ func (c *check) readOther(ctx context.Context) error {
 		}
 		return c.read(info, err)
 	})
-	for _, prefix := range []string{"pins/", "answers/", "signed"} {
+	for _, prefix := range []string{"pins/", "answers/", "embeddings/", "signed"} {
 		err = errors.Join(err, c.eachObject(ctx, asking, prefix, func(ctx context.Context, info storage.Info) error {
 			_, _, err := c.Store.Read(ctx, info.Key)
 			return c.read(info, err)

@@ -89,7 +89,7 @@ func (r Rekeyer) Run(ctx context.Context) (*Report, error) {
 func sortOf(key string) (believed, document bool) {
 	parts := strings.Split(key, "/")
 	switch parts[0] {
-	case "manifests", "checkpoints", "leases", "tombstones", "pins", "answers":
+	case "manifests", "checkpoints", "leases", "tombstones", "pins", "answers", "embeddings":
 		return true, false
 	case "models":
 		return len(parts) > 3 && parts[3] != "files", false

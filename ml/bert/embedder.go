@@ -2,7 +2,13 @@ package bert
 
 import (
 	"context"
+	"crypto/sha256"
+	"encoding/binary"
+	"encoding/hex"
+	"encoding/json"
+	"fmt"
 	"math"
+	"slices"
 
 	. "github.com/gomlx/gomlx/core/graph"
 	"github.com/gomlx/gomlx/core/tensors"
@@ -19,13 +25,7 @@ func NewEmbedder(m *Model, dev *device.Device) (*Embedder, error) {
 }
 
 func newEmbedder(m *Model, dev *device.Device, name string, mode *Mode) (*Embedder, error) {
-	var params []Param
-	for _, w := range m.Params {
-		if w.Layer < m.Spec.Encoder.NumHiddenLayers || w.Name == "pool.w" || w.Name == "pool.b" {
-			params = append(params, w)
-		}
-	}
-	n := &network{model: m, dev: dev, name: name, task: "encode", params: params}
+	n := &network{model: m, dev: dev, name: name, task: "encode", params: embedderParams(m)}
 	n.outputs = func(p Params, ids, types, mask *Node) []*Node {
 		return []*Node{m.Spec.Pool(p, m.Spec.Embed(p, ids, types, nil, mode), mask, 0, mode)}
 	}
@@ -97,6 +97,40 @@ func scaleToUnit(v []float32) {
 			v[i] *= scale
 		}
 	}
+}
+
+// embedVersion counts changes of the arithmetic of an embedder.
+const embedVersion = 1
+
+// EmbedderDigest names all that the vectors of a model's Embedder depend on beside the
+// device and the texts' ids: the weights and the shape of its encoder, and its pooling.
+// Equal encoders have equal ones, whatever heads stand on them and where they were read.
+func (m *Model) EmbedderDigest() (string, error) {
+	h := sha256.New()
+	shape, err := json.Marshal(m.Spec.Encoder)
+	if err != nil {
+		return "", err
+	}
+	fmt.Fprintf(h, "%d %s %s\n", embedVersion, m.Spec.Pooling, shape)
+	buffer := make([]byte, 0, 1<<16)
+	for _, p := range embedderParams(m) {
+		fmt.Fprintf(h, "%s %v\n", p.Name, p.Shape)
+		for part := range slices.Chunk(p.Data, cap(buffer)/4) {
+			buffer = buffer[:0]
+			for _, x := range part {
+				buffer = binary.LittleEndian.AppendUint32(buffer, math.Float32bits(x))
+			}
+			h.Write(buffer)
+		}
+	}
+	return hex.EncodeToString(h.Sum(nil)), nil
+}
+
+// embedderParams are the parameters of the encoder, and of the pooling.
+func embedderParams(m *Model) []Param {
+	return slices.DeleteFunc(slices.Clone(m.Params), func(p Param) bool {
+		return p.Layer >= m.Spec.Encoder.NumHiddenLayers && p.Name != "pool.w" && p.Name != "pool.b"
+	})
 }
 
 // Pooled gives the vector, [hidden], that the heads see for each text. All

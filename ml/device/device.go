@@ -20,9 +20,15 @@
 package device
 
 import (
+	"crypto/sha256"
+	"encoding/hex"
+	"fmt"
 	"log/slog"
 	"os"
 	"path/filepath"
+	"runtime"
+	"runtime/debug"
+	"strings"
 
 	"github.com/gomlx/compute"
 
@@ -106,6 +112,38 @@ type Device struct {
 
 // HasXLA tells builds that can load PJRT plugins from those that cannot.
 const HasXLA = xla.Available
+
+// Fingerprint names all that the bytes of a result depend on beside program and inputs:
+// plugin or backend, processor, number of cores. Equal ones give equal bytes. It is empty
+// if a part of it is unknown.
+func (d *Device) Fingerprint() string {
+	var parts []byte
+	if d.client != nil {
+		parts = d.client.Identity()
+	} else if cpu := xla.Processor(); cpu != nil {
+		parts = fmt.Appendf(nil, "%s %s %d %s %s", Go, runtime.GOARCH, runtime.NumCPU(), moduleVersions(), cpu)
+	}
+	if parts == nil {
+		return ""
+	}
+	sum := sha256.Sum256(parts)
+	return hex.EncodeToString(sum[:])
+}
+
+// moduleVersions are those of GoMLX in this program, in which its Go backend is.
+func moduleVersions() string {
+	info, ok := debug.ReadBuildInfo()
+	if !ok {
+		return ""
+	}
+	var out []string
+	for _, m := range info.Deps {
+		if strings.HasPrefix(m.Path, "github.com/gomlx/") {
+			out = append(out, m.Path+"@"+m.Version)
+		}
+	}
+	return strings.Join(out, " ")
+}
 
 // Programs counts what was compiled and what was loaded until now; the Go backend compiles
 // nothing.

@@ -67,7 +67,7 @@ func rank(key string) int {
 		return 0
 	case parts[0] == "last", parts[0] == "models" && len(parts) > 2 && parts[2] == "aliases":
 		return 3
-	case parts[0] == "manifests", parts[0] == "checkpoints", parts[0] == "models" && parts[len(parts)-1] == "release.json":
+	case parts[0] == "manifests", parts[0] == "checkpoints", parts[0] == "embeddings", parts[0] == "models" && parts[len(parts)-1] == "release.json":
 		return 2
 	}
 	return 1

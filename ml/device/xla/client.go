@@ -48,6 +48,10 @@ type Client struct {
 // Programs counts what was compiled and what was loaded until now.
 func (c *Client) Programs() Programs { return c.programs.counted() }
 
+// Identity is all that compiled programs depend on beside the program: plugin, device,
+// processor, number of cores and XLA's flags. It is nil if one of them is unknown.
+func (c *Client) Identity() []byte { return c.programs.identity() }
+
 // OnCompile names who is told before each program that is compiled because it was not kept,
 // and whether it will be kept; nil is nobody. It is called in the middle of building a
 // program and must not build one.

@@ -134,6 +134,18 @@ func (p *programCache) count(n *int) {
 	*n++
 }
 
+// identity is what programs depend on; nil if a part of it is unknown.
+func (p *programCache) identity() []byte {
+	if p.key.Plugin == "" || p.key.Platform == "" || len(p.key.CPU) == 0 {
+		return nil
+	}
+	key, err := json.Marshal(p.key)
+	if err != nil {
+		return nil
+	}
+	return key
+}
+
 // fileName is the name of a program's file: the digest of all that its bytes depend on.
 func (p *programCache) fileName(parts ...[]byte) string {
 	h := sha256.New()
@@ -328,6 +340,9 @@ func processor() []string {
 	}
 	return processorFacts(string(data))
 }
+
+// Processor is the model and the features of the machine's processor; nil if unknown.
+func Processor() []string { return processor() }
 
 // processorFacts are the lines of Linux's /proc/cpuinfo that tell processors apart.
 func processorFacts(info string) []string {
