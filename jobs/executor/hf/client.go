@@ -101,11 +101,8 @@ func (c *client) do(ctx context.Context, method, path string, body, out any) (ht
 // send sends a request, and returns with the answer what hides the token in it.
 func (c *client) send(ctx context.Context, method, path string, body any) (*http.Response, *redact.Redactor, error) {
 	token, err := c.token()
-	if err == nil && token == "" {
-		err = errors.New("it is empty")
-	}
 	if err != nil {
-		return nil, nil, stages.Fail(stages.CodeEnvironment, "set it where sprint runs, or change token of the executor", "the token of Hugging Face cannot be read: %w", err)
+		return nil, nil, err
 	}
 	hide, err := redact.New(token)
 	if err != nil {

@@ -25,50 +25,44 @@ import (
 	"github.com/sprint-ml/sprint/stages"
 )
 
-// Options say where jobs run. Field words are those of the config.
+// Options are those of an executor of kind hf.
 type Options struct {
-	Namespace string        // the user or organisation that pays
-	Token     string        // a reference to the access token, env:NAME or file:PATH
-	Flavor    string        // the hardware; empty is the cheapest that meets a job's demands
-	Image     string        // a container with a shell, CA certificates and curl, wget or python3
-	Endpoint  string        // of the hub
-	Longest   time.Duration // of a job without a limit of its own
+	Namespace string        `yaml:"namespace" required:"true" doc:"the user or organisation of the hub that pays"`
+	Token     string        `yaml:"token" default:"HF_TOKEN" doc:"name of the variable of this machine that holds the access token"`
+	Flavor    string        `yaml:"flavor" doc:"hardware of the hub, for example t4-small; none is the cheapest that has what a stage demands"`
+	Image     string        `yaml:"image" default:"python:3.12" doc:"container with a shell, CA certificates, and curl, wget or python3"`
+	Secrets   []string      `yaml:"secrets" doc:"names of variables of this machine that workers get as secrets of the hub: [AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY]"`
+	Longest   time.Duration `yaml:"longest" default:"24h" min:"1m" doc:"after so long the hub ends a stage without a timeout; its own limit is half an hour"`
+	Endpoint  string        `yaml:"endpoint" default:"https://huggingface.co" doc:"address of the hub"`
 }
-
-// The defaults of Options.
-const (
-	DefaultImage    = "python:3.12"
-	DefaultEndpoint = "https://huggingface.co"
-	DefaultLongest  = 24 * time.Hour
-)
 
 // label is that of every job of ours; its value is the job's ID.
 const label = "sprint-job"
 
 // Provider starts jobs at the hub. It is safe for concurrent use.
 type Provider struct {
+	name   string // the config's word for it
 	o      Options
 	client *client
-	secret func(name string) (string, error)
+	getenv func(string) string
 	// poll is the pause between two looks at a job, at first and at most.
 	poll, mostPoll time.Duration
 }
 
-// New makes the provider. secret resolves references and the variables that jobs name; it
-// is asked when a job is submitted, and no value is kept.
-func New(o Options, secret func(reference string) (string, error)) (*Provider, error) {
-	o.Image, o.Endpoint, o.Longest = cmp.Or(o.Image, DefaultImage), cmp.Or(o.Endpoint, DefaultEndpoint), cmp.Or(o.Longest, DefaultLongest)
-	if o.Namespace == "" {
-		return nil, stages.Fail(stages.CodeEnvironment, "add namespace: the user or organisation that pays", "an executor of kind hf has no namespace")
-	}
-	if o.Token == "" {
-		return nil, stages.Fail(stages.CodeEnvironment, "add token: env:HF_TOKEN", "an executor of kind hf has no token")
-	}
+// New makes the provider of an executor of that name. getenv gives the values of Token and
+// Secrets: it is asked when they are sent, and none is kept. It asks the hub nothing.
+func New(name string, o Options, getenv func(string) string) (*Provider, error) {
 	u, err := url.Parse(o.Endpoint)
 	if err != nil || u.Scheme != "https" && u.Scheme != "http" || u.Host == "" || u.User != nil || u.RawQuery != "" {
-		return nil, stages.Fail(stages.CodeEnvironment, "write it as https://host", "the endpoint of an executor of kind hf cannot be used")
+		return nil, stages.Fail(stages.CodeEnvironment, "write it as https://host in executors."+name+".endpoint", "the endpoint of executor %s cannot be used", name)
 	}
-	return &Provider{o: o, client: newClient(u, func() (string, error) { return secret(o.Token) }), secret: secret, poll: time.Second, mostPoll: 15 * time.Second}, nil
+	token := func() (string, error) {
+		if value := getenv(o.Token); value != "" {
+			return value, nil
+		}
+		return "", stages.Fail(stages.CodeEnvironment, "set "+o.Token+", or name another variable in executors."+name+".token", "executor %s has no access token: %s is not set", name, o.Token)
+	}
+	return &Provider{name: name, o: o, client: newClient(u, token), getenv: getenv, poll: time.Second, mostPoll: 15 * time.Second}, nil
 }
 
 // info is what is read of a job; the hub may say more.
@@ -189,10 +183,10 @@ func (p *Provider) longest(job *executor.Job) time.Duration {
 // program, by which who knows it can read the program.
 func (p *Provider) secrets(ctx context.Context, job *executor.Job) (map[string]string, error) {
 	out := map[string]string{}
-	for _, name := range job.Secrets {
-		value, err := p.secret("env:" + name)
-		if err != nil || value == "" {
-			return nil, stages.Fail(stages.CodeEnvironment, "set "+name+" where sprint runs: its value goes to the hub as a secret of the job", "the secret %s of stage %s cannot be had", name, job.Stage)
+	for _, name := range slices.Concat(p.o.Secrets, job.Secrets) {
+		value := p.getenv(name)
+		if value == "" {
+			return nil, stages.Fail(stages.CodeEnvironment, "set "+name+" where sprint runs: its value goes to the hub as a secret of the job", "executor %s cannot give stage %s the secret %s: it is not set", p.name, job.Stage, name)
 		}
 		out[name] = value
 	}

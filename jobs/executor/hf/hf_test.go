@@ -24,19 +24,12 @@ import (
 // provider of a hub, that looks often.
 func provider(t *testing.T, h *hftest.Hub, change ...func(*Options)) *Provider {
 	t.Helper()
-	o := Options{Namespace: hftest.Namespace, Token: "env:HF_TOKEN", Endpoint: h.URL}
+	o := Options{Namespace: hftest.Namespace, Token: "HF_TOKEN", Image: "python:3.12", Longest: 24 * time.Hour, Endpoint: h.URL}
 	for _, f := range change {
 		f(&o)
 	}
-	p, err := New(o, func(reference string) (string, error) {
-		switch reference {
-		case "env:HF_TOKEN":
-			return hftest.Token, nil
-		case "env:STORE_KEY":
-			return "the-key-of-the-store", nil
-		}
-		return "", errors.New("it is not set")
-	})
+	values := map[string]string{"HF_TOKEN": hftest.Token, "STORE_KEY": "the-key-of-the-store"}
+	p, err := New("rented", o, func(name string) string { return values[name] })
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -58,6 +51,15 @@ func job(t *testing.T, script string) *executor.Job {
 		ID: executor.JobID("run", t.Name(), 1, "x"), Stage: "train", Attempt: 1, Argv: []string{"worker"}, Env: map[string]string{executor.EnvProgramDir: dir},
 		Program: executor.Program{Digest: sum, URL: func(context.Context, time.Duration) (string, error) { return "http://127.0.0.1:1/program", nil }},
 		Limits:  executor.Limits{Run: time.Minute, Grace: time.Second},
+	}
+}
+
+// TestNoToken: nothing is asked of the hub without one.
+func TestNoToken(t *testing.T) {
+	p := provider(t, hftest.New(t), func(o *Options) { o.Token = "OTHER" })
+	_, err := p.Submit(t.Context(), job(t, "exit 0"))
+	if f, ok := errors.AsType[*stages.Failure](err); !ok || !strings.Contains(f.Error(), "OTHER is not set") || !strings.Contains(f.Hint, "executors.rented.token") {
+		t.Errorf("%v", err)
 	}
 }
 
@@ -145,7 +147,7 @@ func TestSubmission(t *testing.T) {
 	j = job(t, "exit 0")
 	j.ID, j.Limits = j.ID+"-2", executor.Limits{}
 	submit(t, p, j)
-	if got := hub.Specs()[1]["timeoutSeconds"]; got != DefaultLongest.Seconds() {
+	if got := hub.Specs()[1]["timeoutSeconds"]; got != (24 * time.Hour).Seconds() {
 		t.Errorf("without a limit the hub's own of half an hour counts: %v", got)
 	}
 }
