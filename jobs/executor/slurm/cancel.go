@@ -49,9 +49,9 @@ func (p *Provider) kill(ctx context.Context, job handle) error {
 	case err != nil:
 		return err
 	case left && failed != nil:
-		return p.failure(fmt.Sprintf("executor %s: scancel %s", p.o.Name, job.number), failed)
+		return p.failure(fmt.Sprintf("executor %s: scancel %s", p.name, job.number), failed)
 	case left:
-		return stages.Lose(stages.CodeEnvironment, "`scontrol show job "+job.number+"` says where it is", "executor %s: job %s has not ended %s after scancel", p.o.Name, job.number, killLimit)
+		return stages.Lose(stages.CodeEnvironment, "`scontrol show job "+job.number+"` says where it is", "executor %s: job %s has not ended %s after scancel", p.name, job.number, killLimit)
 	}
 	return nil
 }
@@ -59,7 +59,7 @@ func (p *Provider) kill(ctx context.Context, job handle) error {
 // awaitEnd waits for the end of a job, and reports whether it goes on.
 func (p *Provider) awaitEnd(ctx context.Context, job handle, limit time.Duration) (bool, error) {
 	for until := time.Now().Add(limit); ; {
-		r, there, err := p.row(ctx, job, soonest/2)
+		r, there, err := p.row(ctx, job, p.tick/2)
 		if err != nil && !mayGoAway(err) {
 			return true, err
 		}
@@ -69,7 +69,7 @@ func (p *Provider) awaitEnd(ctx context.Context, job handle, limit time.Duration
 		if time.Now().After(until) {
 			return true, nil
 		}
-		if err := pause(ctx, soonest/2); err != nil {
+		if err := pause(ctx, p.tick/2); err != nil {
 			return true, err
 		}
 	}

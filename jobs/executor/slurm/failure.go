@@ -28,10 +28,12 @@ var complaints = []complaint{
 	{"reservation", false, "let executors.NAME.reservation be one that `scontrol show reservation` lists"},
 	{"generic resource", false, "ask in the stage's resources for GPUs that `sinfo -o %G` lists"},
 	{"requested node configuration is not available", false, "ask for less in the stage's resources: `sinfo -o '%P %c %m %G %d'` lists what nodes have"},
+	// The number of jobs is limited until some end; what one job may ask for, always.
+	{"submitjob", true, "run fewer stages at once with -j, or ask for a higher limit"},
+	{"perjob", false, "ask for less in the stage's resources: `sacctmgr show assoc user=$USER` and `sacctmgr show qos` list the limits"},
+	{"maxwall", false, "lower the stage's timeout: `sacctmgr show qos` lists the limits"},
+	{"job violates accounting/qos policy", true, "run fewer stages at once with -j, or ask for less: `sacctmgr show assoc user=$USER` lists the limits"},
 	{"time limit", false, "lower the stage's timeout, or let executors.NAME.partition be one that allows it"},
-	// Such a limit frees itself when jobs end.
-	{"submit limit", true, "run fewer stages at once with -j, or ask for a higher limit"},
-	{"job violates accounting/qos policy", true, "run fewer stages at once with -j, or ask for a higher limit: `sacctmgr show assoc user=$USER`"},
 	{"unable to contact slurm controller", true, ""},
 	{"socket timed out", true, ""},
 	{"zero bytes were transmitted", true, ""},

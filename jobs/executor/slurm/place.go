@@ -42,8 +42,7 @@ func (p *place) find(ctx context.Context) (found, error) {
 	if p.found != nil {
 		return *p.found, nil
 	}
-	const line = `set -e; case $d in "~/"*) d="$HOME/${d#"~/"}";; /*) ;; *) echo "the folder $d is not absolute" >&2; exit 3;; esac; ` +
-		`umask 077; mkdir -p "$d/programs" "$d/logs"; cd "$d"; [ -w logs ]; echo "folder:$(pwd -P)"; echo "user:$(id -un)"`
+	const line = `set -e; umask 077; cd "$HOME"; mkdir -p "$d/programs" "$d/logs"; cd "$d"; [ -w logs ]; echo "folder:$(pwd -P)"; echo "user:$(id -un)"`
 	lines, err := p.shell.ask(ctx, nil, "d="+executor.Quote(p.folder)+"; "+line)
 	if err != nil {
 		return found{}, p.unreached(err)
@@ -68,7 +67,7 @@ func (p *place) find(ctx context.Context) (found, error) {
 func (p *place) unreached(err error) error {
 	what := fmt.Sprintf("executor %s: the folder %s", p.name, p.folder)
 	text := strings.ToLower(err.Error())
-	for _, words := range []string{"permission denied", "read-only", "not a directory", "no such file", "is not absolute"} {
+	for _, words := range []string{"permission denied", "read-only", "not a directory", "no such file"} {
 		if strings.Contains(text, words) && !strings.Contains(text, "permission denied (") {
 			return stages.Fail(stages.CodeEnvironment, p.words("let executors.NAME.folder be one that you may write to and that all nodes see"), "%s: %w", what, err)
 		}

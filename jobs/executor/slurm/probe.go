@@ -10,7 +10,7 @@ import (
 
 // Probe lets the cluster say whether it would take the job, without giving it the job.
 func (p *Provider) Probe(ctx context.Context, job *executor.Job, note func(name, value string)) error {
-	if err := checkNames(job); err != nil {
+	if err := p.o.checkNames(job); err != nil {
 		return err
 	}
 	at, err := p.place.get(ctx)
@@ -19,7 +19,7 @@ func (p *Provider) Probe(ctx context.Context, job *executor.Job, note func(name,
 	}
 	note("user", at.user)
 	note("folder", at.folder)
-	what := fmt.Sprintf("executor %s: sbatch --test-only of stage %s", p.o.Name, job.Stage)
+	what := fmt.Sprintf("executor %s: sbatch --test-only of stage %s", p.name, job.Stage)
 	args := append([]string{"--test-only"}, p.o.arguments(job, at)...)
 	// What it says stands on standard error.
 	line := "sbatch --version; said=$(sbatch " + executor.Quote(args...) + ` 2>&1) || { code=$?; printf '%s\n' "$said" >&2; exit $code; }; printf '%s\n' "$said"`

@@ -29,7 +29,7 @@ echo "start $SLURMD_NODENAME ${SLURM_RESTART_COUNT:-0} $CUDA_VISIBLE_DEVICES $GR
 case $1 in
 end) exit "$3" ;;
 long) trap 'echo term >>"$2"; exit 75' TERM; while :; do sleep 0.1; done ;;
-deaf) trap '' TERM; sleep 600 & sleep 601 & wait; sleep 602 ;;
+deaf) trap '' TERM; sleep 600 & sleep 601 & wait ;;
 once) [ "${SLURM_RESTART_COUNT:-0}" = 0 ] && { trap 'exit 75' TERM; while :; do sleep 0.1; done; }; exit 0 ;;
 secret) echo "secret $TOKEN" >>"$2" ;;
 noise) echo "a word on standard error" >&2; head -c 1000000 /dev/zero ;;
@@ -39,20 +39,32 @@ esac
 // bench is a provider over a cluster.
 type bench struct {
 	*slurmtest.Cluster
-	t *testing.T
-	o slurm.Options
+	t   *testing.T
+	o   slurm.Options
+	env []string
 	*slurm.Provider
 	program executor.Program
 }
 
-func newBench(t *testing.T, c *slurmtest.Cluster, change ...func(*slurm.Options)) *bench {
+func provider(t *testing.T, o slurm.Options, env []string) *slurm.Provider {
 	t.Helper()
-	o := slurm.Options{Name: "cluster", Folder: filepath.Join(c.Dir, "shared"), Environ: c.Env()}
+	p, err := slurm.New("cluster", &o, env)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { p.Close() })
+	return p
+}
+
+func newBench(t *testing.T, c *slurmtest.Cluster, change ...func(*slurm.Options, *[]string)) *bench {
+	t.Helper()
+	o := slurm.Options{Folder: filepath.Join(c.Dir, "shared")}
+	env := c.Env()
 	for _, f := range change {
-		f(&o)
+		f(&o, &env)
 	}
 	sum := sha256.Sum256([]byte(program))
-	return &bench{Cluster: c, t: t, o: o, Provider: slurm.New(o), program: executor.Program{
+	return &bench{Cluster: c, t: t, o: o, Provider: provider(t, o, env), env: env, program: executor.Program{
 		Digest: hex.EncodeToString(sum[:]), Size: int64(len(program)),
 		Open: func(context.Context) (io.ReadCloser, error) { return io.NopCloser(strings.NewReader(program)), nil },
 	}}
@@ -244,9 +256,9 @@ func testSecrets(t *testing.T, c *slurmtest.Cluster) {
 	if err := os.WriteFile(file, []byte("TOKEN=s3cret-value\nOTHER='not asked for'\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	for name, change := range map[string]func(*slurm.Options){
-		"environment": func(o *slurm.Options) { o.Environ = append(o.Environ, "TOKEN=s3cret-value") },
-		"file":        func(o *slurm.Options) { o.Secrets = file },
+	for name, change := range map[string]func(*slurm.Options, *[]string){
+		"environment": func(_ *slurm.Options, env *[]string) { *env = append(*env, "TOKEN=s3cret-value") },
+		"file":        func(o *slurm.Options, _ *[]string) { o.SecretsFile = file },
 	} {
 		b := newBench(t, c, change)
 		job, out := b.job(name, "secret")
@@ -265,14 +277,14 @@ func testSecrets(t *testing.T, c *slurmtest.Cluster) {
 	job, _ := b.job("missing", "secret")
 	job.Secrets = []string{"TOKEN"}
 	for what, err := range map[string]error{"submit": second(b.Submit(t.Context(), job)), "probe": b.Probe(t.Context(), job, func(string, string) {})} {
-		if executor.Code(err) != stages.CodeEnvironment || !strings.Contains(fmt.Sprint(err), "TOKEN is not set") || !strings.Contains(executor.Hint(err), "executors.cluster.secrets") || executor.CauseOf(err) != "" {
+		if executor.Code(err) != stages.CodeEnvironment || !strings.Contains(fmt.Sprint(err), "TOKEN is not set") || !strings.Contains(executor.Hint(err), "executors.cluster.secrets_file") || executor.CauseOf(err) != "" {
 			t.Errorf("%s: %v, %q", what, err, executor.Hint(err))
 		}
 	}
 	if err := os.Chmod(file, 0o644); err != nil {
 		t.Fatal(err)
 	}
-	b = newBench(t, c, func(o *slurm.Options) { o.Secrets = file })
+	b = newBench(t, c, func(o *slurm.Options, _ *[]string) { o.SecretsFile = file })
 	h := b.submit(job)
 	if s := b.wait(b.follow(h), 20*time.Second); !s.Known || s.ExitCode != 4 {
 		t.Errorf("a file that others may read: %+v", s)
@@ -289,26 +301,26 @@ func second[A any](_ A, err error) error { return err }
 // tried again; by a probe too.
 func testRefused(t *testing.T, c *slurmtest.Cluster) {
 	for name, try := range map[string]struct {
-		change func(*slurm.Options, *executor.Job)
+		change func(*bench, *executor.Job)
 		hint   string
 	}{
-		"partition":  {func(o *slurm.Options, _ *executor.Job) { o.Partition = "nowhere" }, "executors.cluster.partition"},
-		"constraint": {func(o *slurm.Options, _ *executor.Job) { o.Constraint = "quantum" }, "executors.cluster.constraint"},
-		"gpus":       {func(_ *slurm.Options, j *executor.Job) { j.Resources.GPUs = 9 }, "sinfo"},
-		"gpu type":   {func(_ *slurm.Options, j *executor.Job) { j.Resources = executor.Resources{GPUs: 1, GPUType: "abacus"} }, "sinfo"},
-		"memory":     {func(_ *slurm.Options, j *executor.Job) { j.Resources.Memory = 1 << 40 }, "sinfo"},
-		"disk":       {func(_ *slurm.Options, j *executor.Job) { j.Resources.Disk = 1 << 50 }, "sinfo"},
-		"time": {func(o *slurm.Options, j *executor.Job) {
-			o.Partition = "short"
+		"partition":  {func(b *bench, _ *executor.Job) { b.o.Partition = "nowhere" }, "executors.cluster.partition"},
+		"constraint": {func(b *bench, _ *executor.Job) { b.o.Constraint = "quantum" }, "executors.cluster.constraint"},
+		"gpus":       {func(_ *bench, j *executor.Job) { j.Resources.GPUs = 9 }, "sinfo"},
+		"gpu type":   {func(_ *bench, j *executor.Job) { j.Resources = executor.Resources{GPUs: 1, GPUType: "abacus"} }, "sinfo"},
+		"memory":     {func(_ *bench, j *executor.Job) { j.Resources.Memory = 1 << 40 }, "sinfo"},
+		"disk":       {func(_ *bench, j *executor.Job) { j.Resources.Disk = 1 << 50 }, "sinfo"},
+		"time": {func(b *bench, j *executor.Job) {
+			b.o.Partition = "short"
 			j.Limits.Run = time.Hour
 		}, "timeout"},
-		"folder":  {func(o *slurm.Options, _ *executor.Job) { o.Folder = "/proc/nothing" }, "executors.cluster.folder"},
-		"command": {func(o *slurm.Options, _ *executor.Job) { o.Environ = []string{"PATH=/nowhere", "HOME=/"} }, "executors.cluster"},
+		"folder":  {func(b *bench, _ *executor.Job) { b.o.Folder = "/proc/nothing" }, "executors.cluster.folder"},
+		"command": {func(b *bench, _ *executor.Job) { b.env = []string{"PATH=/nowhere", "HOME=/"} }, "executors.cluster"},
 	} {
 		b := newBench(t, c)
 		job, _ := b.job("refused "+name, "end", "0")
-		try.change(&b.o, job)
-		p := slurm.New(b.o)
+		try.change(b, job)
+		p := provider(t, b.o, b.env)
 		for what, err := range map[string]error{"submit": second(p.Submit(t.Context(), job)), "probe": p.Probe(t.Context(), job, func(string, string) {})} {
 			if executor.Code(err) != stages.CodeEnvironment || executor.CauseOf(err) != "" || !strings.Contains(executor.Hint(err), try.hint) {
 				t.Errorf("%s, %s: %v, hint %q, cause %q", name, what, err, executor.Hint(err), executor.CauseOf(err))

@@ -2,6 +2,7 @@ package slurm
 
 import (
 	"context"
+	"fmt"
 	"maps"
 	"slices"
 	"strings"
@@ -60,14 +61,15 @@ func (q *queue) ask(ctx context.Context, user, name string) error {
 	if err != nil {
 		return err
 	}
-	q.asked, q.at, q.rows = asked, began, nil
+	var rows []row
 	for _, line := range lines {
 		fields := strings.SplitN(line, "|", 6)
 		if len(fields) < 6 || !isNumber(fields[0]) {
-			continue // a message of the day
+			return &commandError{code: -1, err: fmt.Errorf("the answer is none of squeue's: %.200q", line)}
 		}
-		q.rows = append(q.rows, row{fields[0], fields[1], fields[2], fields[3], fields[4], strings.TrimSpace(fields[5])})
+		rows = append(rows, row{fields[0], fields[1], fields[2], fields[3], fields[4], strings.TrimSpace(fields[5])})
 	}
+	q.asked, q.at, q.rows = asked, began, rows
 	return nil
 }
 

@@ -63,8 +63,8 @@ func (o *Options) arguments(job *executor.Job, at found) []string {
 	if grace := int64(job.Limits.Grace / time.Second); grace > 0 {
 		args = append(args, fmt.Sprintf("--signal=B:TERM@%d", min(grace, 65535)))
 	}
-	if o.Secrets == "" && len(job.Secrets) > 0 {
-		return append(args, "--export="+strings.Join(job.Secrets, ","))
+	if names := o.secrets(job); o.SecretsFile == "" && len(names) > 0 {
+		return append(args, "--export="+strings.Join(names, ","))
 	}
 	return append(args, "--export=NONE")
 }
@@ -77,16 +77,15 @@ func (o *Options) script(job *executor.Job, at found) string {
 	for _, name := range slices.Sorted(maps.Keys(job.Env)) {
 		fmt.Fprintf(&s, "export %s=%s\n", name, executor.Quote(job.Env[name]))
 	}
-	if o.Secrets != "" && len(job.Secrets) > 0 {
-		names := strings.Join(job.Secrets, " ")
-		fmt.Fprintf(&s, secretsFile, executor.Quote(o.Secrets), present(names, 4), names)
+	if names := strings.Join(o.secrets(job), " "); o.SecretsFile != "" && names != "" {
+		fmt.Fprintf(&s, secretsFile, executor.Quote(o.SecretsFile), present(names, 4), names)
 	}
 	fmt.Fprintf(&s, "export %s=%s\n%s\n", executor.EnvProgramDir, executor.Quote(at.programs()), job.Script())
 	return s.String()
 }
 
 // secretsFile reads the file of secrets on the node, and exports only what the job needs.
-const secretsFile = `f=%s; case $f in "~/"*) f="$HOME/${f#"~/"}";; esac
+const secretsFile = `f=%s; case $f in /*) ;; *) f="$HOME/$f";; esac
 [ -r "$f" ] || { echo "sprint: the file of secrets $f cannot be read on $(hostname)" >&2; exit 4; }
 case "$(stat -Lc %%a "$f")" in *00) ;; *) echo "sprint: others may read $f: chmod 600 $f" >&2; exit 4;; esac
 . "$f"
@@ -98,9 +97,16 @@ func present(names string, code int) string {
 	return fmt.Sprintf(`for n in %s; do eval "[ -n \"\${$n+x}\" ]" || { echo "sprint: the variable $n is not set" >&2; exit %d; }; done`+"\n", names, code)
 }
 
+// secrets are the names of variables whose values the job needs.
+func (o *Options) secrets(job *executor.Job) []string {
+	names := slices.Concat(o.Secrets, job.Secrets)
+	slices.Sort(names)
+	return slices.Compact(names)
+}
+
 // checkNames refuses names that would end up as something else in a script.
-func checkNames(job *executor.Job) error {
-	for _, name := range slices.Concat(job.Secrets, slices.Collect(maps.Keys(job.Env))) {
+func (o *Options) checkNames(job *executor.Job) error {
+	for _, name := range slices.Concat(o.secrets(job), slices.Collect(maps.Keys(job.Env))) {
 		letters := strings.Trim(name, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz_0123456789")
 		if name == "" || letters != "" || name[0] >= '0' && name[0] <= '9' {
 			return stages.Fail(stages.CodeEnvironment, "", "%q is no name of an environment variable", name)

@@ -6,7 +6,10 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"os"
 	"os/exec"
+	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
@@ -16,12 +19,18 @@ import (
 // shell runs lines of a POSIX shell where Slurm's commands are.
 type shell struct {
 	login   string // for ssh; empty is here
+	config  string // ssh's configuration file
+	control string // folder of the socket of the connection that commands share
 	environ []string
 }
 
-// answered is the last line of what a command says that ended well. What lacks it was
-// cut short, or is from something else: a message of the day, a proxy's excuse.
-const answered = "sprint:answered"
+// The first and the last line of what a line says that ended well. What is outside them
+// or lacks them is from something else, or was cut short: a message of the day, a proxy's
+// excuse.
+const (
+	asked    = "sprint:asked"
+	answered = "sprint:answered"
+)
 
 // commandLimit is how long a question to the cluster may take: a controller that is
 // busy lets its clients wait, and they give up by themselves sooner.
@@ -47,13 +56,26 @@ func (e *commandError) Error() string {
 
 func (e *commandError) Unwrap() error { return e.err }
 
+// argv is the command that runs a line there. PATH is that of environ, which a shell
+// goes by.
+func (s shell) argv(line string) []string {
+	if s.login == "" {
+		return []string{"/bin/sh", "-c", line}
+	}
+	// Nobody is there to be asked for a password or about a host key.
+	ssh := []string{"ssh", "-T", "-o", "BatchMode=yes", "-o", "StrictHostKeyChecking=yes", "-o", "ConnectTimeout=10",
+		"-o", "ServerAliveInterval=5", "-o", "ServerAliveCountMax=4", "-o", "LogLevel=ERROR",
+		"-o", "ControlMaster=auto", "-o", "ControlPersist=60", "-o", "ControlPath=" + filepath.Join(s.control, "%C")}
+	if s.config != "" {
+		ssh = append(ssh, "-F", s.config)
+	}
+	ssh = append(ssh, "--", s.login, "exec /bin/sh -c "+executor.Quote(line))
+	return append([]string{"/bin/sh", "-c", `exec "$0" "$@"`}, ssh...)
+}
+
 // run runs a line; its standard output goes to out.
 func (s shell) run(ctx context.Context, in io.Reader, out io.Writer, line string) error {
-	argv := []string{"/bin/sh", "-c", neutral + line}
-	if s.login != "" {
-		// BatchMode: nobody is there to be asked for a password or about a host key.
-		argv = []string{"ssh", "-o", "BatchMode=yes", "-o", "ServerAliveInterval=15", "-T", s.login, "exec /bin/sh -c " + executor.Quote(neutral+line)}
-	}
+	argv := s.argv(neutral + line)
 	cmd := exec.CommandContext(ctx, argv[0], argv[1:]...)
 	cmd.Env, cmd.Stdin, cmd.Stdout = s.environ, in, out
 	cmd.WaitDelay = time.Second // what it started may hold its output open
@@ -80,19 +102,44 @@ func (s shell) ask(ctx context.Context, in io.Reader, line string) ([]string, er
 	limited, cancel := context.WithTimeout(ctx, commandLimit)
 	defer cancel()
 	var out bytes.Buffer
-	err := s.run(limited, in, &out, "set -e; "+line+"\necho "+answered)
+	err := s.run(limited, in, &out, "set -e; echo "+asked+"; "+line+"\necho "+answered)
 	if ctx.Err() == nil && limited.Err() != nil {
 		err = &commandError{code: -1, err: fmt.Errorf("no answer in %s", commandLimit)}
 	}
 	if err != nil {
 		return nil, err
 	}
-	text, ok := strings.CutSuffix(strings.TrimRight(out.String(), "\r\n"), answered)
-	if !ok || text != "" && !strings.HasSuffix(text, "\n") {
-		text = strings.TrimSpace(out.String())
-		return nil, &commandError{code: -1, err: fmt.Errorf("the answer is none of Slurm's: %.200q", text)}
+	return between(out.String())
+}
+
+// between are the lines of an answer that is whole.
+func between(out string) ([]string, error) {
+	lines := strings.Split(strings.TrimRight(strings.ReplaceAll(out, "\r\n", "\n"), "\n"), "\n")
+	first, last := slices.Index(lines, asked), len(lines)-1
+	if first < 0 || lines[last] != answered {
+		return nil, &commandError{code: -1, err: fmt.Errorf("the answer is none of Slurm's: %.200q", strings.TrimSpace(out))}
 	}
-	return strings.Split(strings.TrimRight(text, "\n"), "\n"), nil
+	return lines[first+1 : last], nil
+}
+
+// close ends the connection that commands share.
+func (s shell) close() error {
+	if s.control == "" {
+		return nil
+	}
+	sockets, err := os.ReadDir(s.control)
+	if err != nil {
+		return err
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
+	defer cancel()
+	for _, socket := range sockets {
+		// One that has ended by itself leaves a socket that nobody answers.
+		cmd := exec.CommandContext(ctx, "/bin/sh", "-c", `exec ssh -o ControlPath="$0" -O exit -`, filepath.Join(s.control, socket.Name()))
+		cmd.Env = s.environ
+		_ = cmd.Run()
+	}
+	return os.RemoveAll(s.control)
 }
 
 // limited is a writer that keeps so many bytes.

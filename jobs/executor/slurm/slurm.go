@@ -21,41 +21,43 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"os"
 	"strings"
 	"time"
 
 	"github.com/sprint-ml/sprint/jobs/executor"
 )
 
-// Options say where the cluster is and what is asked of it. All but Name may be empty.
+// Options are those of an executor of kind slurm.
 type Options struct {
-	// Name is that of the executor in the config, for messages.
-	Name string
-	// Login is where ssh goes to find Slurm's commands, as user@host; without it they
-	// are here.
-	Login string
-	// Folder is one that the login node and all nodes see. It keeps the program and the
-	// jobs' logs. The default is ~/.cache/sprint/slurm.
-	Folder string
-	// Partition, QOS, Account, Constraint and Reservation are handed to sbatch.
-	Partition, QOS, Account, Constraint, Reservation string
-	// Secrets is a file on the nodes, readable by its owner alone, of lines NAME=VALUE
-	// for a shell. Without it a job's secrets come from the environment in which sbatch
-	// runs.
-	Secrets string
-	// Poll is the longest time between two questions to the cluster; 0 means 5 seconds.
-	Poll time.Duration
-	// Environ is the environment of the commands that run here.
-	Environ []string
+	Login       string        `yaml:"login" doc:"where ssh goes to find sbatch, squeue, scontrol and scancel, as ssh names it; without it they are on this machine"`
+	SSHConfig   string        `yaml:"ssh_config" path:"true" doc:"ssh's configuration file, in the place of your own"`
+	Folder      string        `yaml:"folder" default:".cache/sprint/slurm" doc:"folder of programs and logs that the login node and all nodes see; relative to the home folder"`
+	Partition   string        `yaml:"partition" doc:"the partition of jobs; the cluster's default without it"`
+	QOS         string        `yaml:"qos" doc:"their quality of service"`
+	Account     string        `yaml:"account" doc:"the account that they are charged to"`
+	Constraint  string        `yaml:"constraint" doc:"features that their nodes must have, for example a100&nvlink"`
+	Reservation string        `yaml:"reservation" doc:"the reservation that they use"`
+	Secrets     []string      `yaml:"secrets" doc:"names of variables that workers need: [AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY]; their values come from the environment in which sbatch runs, or from secrets_file"`
+	SecretsFile string        `yaml:"secrets_file" doc:"a file on the nodes with lines NAME=VALUE for a shell, which its owner alone may read; relative to the home folder"`
+	Poll        time.Duration `yaml:"poll" default:"5s" min:"500ms" doc:"the longest time between two questions to the cluster"`
+}
+
+// fill sets what has a default, for callers that decoded no config.
+func (o *Options) fill() {
+	o.Folder = cmp.Or(o.Folder, ".cache/sprint/slurm")
+	o.Poll = cmp.Or(o.Poll, 5*time.Second)
 }
 
 // Provider starts workers as jobs of a Slurm cluster.
 type Provider struct {
+	name  string // the config's word for it
 	o     Options
 	shell shell
 	place place
 	queue queue
 	tries time.Duration // between two tries of a command that may go better
+	tick  time.Duration // the shortest time between two questions
 }
 
 // The interfaces that a Provider has.
@@ -65,15 +67,26 @@ var (
 	_ executor.Prober   = (*Provider)(nil)
 )
 
-// New makes a provider. It starts nothing.
-func New(o Options) *Provider {
-	o.Folder = cmp.Or(o.Folder, "~/.cache/sprint/slurm")
-	o.Poll = cmp.Or(o.Poll, 5*time.Second)
-	p := &Provider{o: o, shell: shell{login: o.Login, environ: o.Environ}, tries: time.Second}
-	p.place = place{shell: p.shell, folder: o.Folder, name: o.Name, turn: make(chan struct{}, 1), programs: map[string]bool{}}
+// New makes a provider of that name in the config, whose commands have the environment
+// environ. It starts nothing. Close ends its connections.
+func New(name string, o *Options, environ []string) (*Provider, error) {
+	p := &Provider{name: name, o: *o, tries: time.Second, tick: 500 * time.Millisecond}
+	p.o.fill()
+	p.shell = shell{login: o.Login, config: o.SSHConfig, environ: environ}
+	if o.Login != "" {
+		control, err := os.MkdirTemp("", "sprint-slurm-")
+		if err != nil {
+			return nil, err
+		}
+		p.shell.control = control
+	}
+	p.place = place{shell: p.shell, folder: p.o.Folder, name: name, turn: make(chan struct{}, 1), programs: map[string]bool{}}
 	p.queue = queue{shell: p.shell, turn: make(chan struct{}, 1), watched: map[string]int{}}
-	return p
+	return p, nil
 }
+
+// Close ends the connection to the login node. Jobs go on.
+func (p *Provider) Close() error { return p.shell.close() }
 
 // handle names a job by its number and its name: a cluster that begins to count anew
 // gives the number to another.

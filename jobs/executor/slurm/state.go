@@ -38,7 +38,7 @@ func going(state, reason, node string) executor.Status {
 
 // waiting says what to do about a reason to wait, and whether waiting is in vain.
 func waiting(reason string) (hint string, hopeless bool) {
-	switch lower := strings.ToLower(strings.ReplaceAll(reason, "_", " ")); {
+	switch lower := spaced(reason); {
 	case strings.Contains(lower, "requeued held"), lower == "job requeued in held state":
 		return "the cluster could not start it; `scontrol show job` says why", true
 	case lower == "partitionconfig", lower == "partitionnodelimit", lower == "badconstraints":
@@ -60,6 +60,9 @@ func waiting(reason string) (hint string, hopeless bool) {
 	}
 	return "", false
 }
+
+// spaced is a reason as squeue writes it; scontrol has underscores in the place of blanks.
+func spaced(reason string) string { return strings.ToLower(strings.ReplaceAll(reason, "_", " ")) }
 
 // fields are what `scontrol -o show job` says, by key. Values with blanks are cut at the
 // first: none of those that are read has one.
@@ -86,7 +89,10 @@ func end(state string, known map[string]string) executor.Status {
 	case "COMPLETED":
 		s.Known = true
 	case "FAILED":
+		// A controller that forgot in a crash that it had started the job ends it with 1
+		// when it starts it again; a worker that ends with 1 has said why in the store.
 		s.ExitCode, s.Known = exitCode(known["ExitCode"])
+		s.Known = s.Known && s.ExitCode != 1
 	case "NODE_FAIL", "BOOT_FAIL", "LAUNCH_FAILED", "RECONFIG_FAIL":
 		s.Lost = true
 	case "PREEMPTED":

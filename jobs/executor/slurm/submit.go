@@ -17,7 +17,7 @@ const missing = 64
 
 // Submit looks for the job, then submits it.
 func (p *Provider) Submit(ctx context.Context, job *executor.Job) (executor.Handle, error) {
-	if err := checkNames(job); err != nil {
+	if err := p.o.checkNames(job); err != nil {
 		return "", err
 	}
 	at, err := p.place.get(ctx)
@@ -50,7 +50,7 @@ func (p *Provider) Submit(ctx context.Context, job *executor.Job) (executor.Hand
 func (p *Provider) existing(ctx context.Context, job *executor.Job, at found) (executor.Handle, error) {
 	rows, err := p.queue.look(ctx, at.user, job.ID, 0)
 	if err != nil {
-		return "", p.failure(fmt.Sprintf("executor %s: squeue", p.o.Name), err)
+		return "", p.failure(fmt.Sprintf("executor %s: squeue", p.name), err)
 	}
 	if len(rows) == 0 {
 		return "", nil
@@ -66,7 +66,7 @@ func (p *Provider) existing(ctx context.Context, job *executor.Job, at found) (e
 	})
 	if best.comment != mark(job) {
 		return "", stages.Fail(stages.CodeEnvironment, "end it with `scancel "+best.number+"`, or give it another name",
-			"executor %s: job %s of the cluster has the name %s and is another's: its comment is %q", p.o.Name, best.number, job.ID, best.comment)
+			"executor %s: job %s of the cluster has the name %s and is another's: its comment is %q", p.name, best.number, job.ID, best.comment)
 	}
 	return executor.Handle(handle{best.number, best.name}.String()), nil
 }
@@ -80,7 +80,7 @@ func compareNumbers(a, b string) int {
 }
 
 func (p *Provider) sbatch(ctx context.Context, job *executor.Job, at found) (executor.Handle, error) {
-	what := fmt.Sprintf("executor %s: sbatch of stage %s", p.o.Name, job.Stage)
+	what := fmt.Sprintf("executor %s: sbatch of stage %s", p.name, job.Stage)
 	lines, err := p.shell.ask(ctx, strings.NewReader(p.o.script(job, at)), p.o.secretsThere(job)+"sbatch "+executor.Quote(p.o.arguments(job, at)...))
 	if err != nil {
 		return "", p.submitFailure(what, err)
@@ -96,10 +96,11 @@ func (p *Provider) sbatch(ctx context.Context, job *executor.Job, at found) (exe
 
 // secretsThere is a line that fails if sbatch has no values for the job's secrets.
 func (o *Options) secretsThere(job *executor.Job) string {
-	if o.Secrets != "" || len(job.Secrets) == 0 {
+	names := o.secrets(job)
+	if o.SecretsFile != "" || len(names) == 0 {
 		return ""
 	}
-	return present(strings.Join(job.Secrets, " "), missing)
+	return present(strings.Join(names, " "), missing)
 }
 
 func (p *Provider) submitFailure(what string, err error) error {
@@ -109,7 +110,7 @@ func (p *Provider) submitFailure(what string, err error) error {
 		if p.o.Login != "" {
 			where = "for commands on " + p.o.Login
 		}
-		return stages.Fail(stages.CodeEnvironment, p.place.words("set it "+where+", or let executors.NAME.secrets be a file on the nodes, of lines NAME=VALUE and with mode 600"), "%s: %w", what, err)
+		return stages.Fail(stages.CodeEnvironment, p.place.words("set it "+where+", or let executors.NAME.secrets_file be a file on the nodes, of lines NAME=VALUE and with mode 600"), "%s: %w", what, err)
 	}
 	return p.failure(what, err)
 }

@@ -10,9 +10,6 @@ import (
 	"github.com/sprint-ml/sprint/jobs/executor"
 )
 
-// soonest is the shortest time between two questions.
-const soonest = 500 * time.Millisecond
-
 // watcher follows one job.
 type watcher struct {
 	p       *Provider
@@ -21,6 +18,7 @@ type watcher struct {
 	last    executor.Status
 	changed time.Time
 	absent  int // how often in a row the job was not there
+	freed   int // how often it was let go that the cluster held
 }
 
 // Watch follows a job to its end.
@@ -48,7 +46,7 @@ func (p *Provider) Watch(ctx context.Context, h executor.Handle, report func(exe
 
 // tick is the time until the next question: the longer nothing changes, the longer.
 func (w *watcher) tick() time.Duration {
-	return max(soonest, min(time.Since(w.changed)/10, w.p.o.Poll))
+	return max(w.p.tick, min(time.Since(w.changed)/10, w.p.o.Poll))
 }
 
 // look asks once, and reports whether the job has ended. Failures that may go away are
@@ -80,8 +78,8 @@ func (w *watcher) look(ctx context.Context) (bool, error) {
 	}
 	s := going(r.state, r.reason, r.node)
 	s.Restarts = w.last.Restarts
-	if s.Phase == executor.PhaseQueued && r.reason == "BeginTime" {
-		s.Restarts = w.release(ctx)
+	if s.Phase == executor.PhaseQueued {
+		w.release(ctx, r, &s)
 	}
 	w.tell(s)
 	return false, nil
@@ -96,16 +94,26 @@ func (w *watcher) tell(s executor.Status) {
 	w.report(s)
 }
 
-// release lets a job start that the cluster put back into its queue after it lost or took
-// its node: it would hold it back for two minutes.
-func (w *watcher) release(ctx context.Context) (restarts int) {
-	_, _ = w.p.shell.ask(ctx, nil, "scontrol update "+executor.Quote("JobId="+w.job.number, "StartTime=now")) // else it waits
-	known, err := w.p.show(ctx, w.job)
-	if err != nil {
-		return w.last.Restarts
+// release lets a job start that the cluster put back into its queue: after it lost or took
+// its node it holds it back for two minutes, after a start that failed for ever. A start
+// fails when a controller has forgotten in a crash that the job runs; on a node where each
+// fails, the third is the last.
+func (w *watcher) release(ctx context.Context, r row, s *executor.Status) {
+	line := ""
+	switch {
+	case r.reason == "BeginTime":
+		line = "scontrol update " + executor.Quote("JobId="+w.job.number, "StartTime=now")
+	case s.Hopeless && strings.Contains(spaced(r.reason), "requeued held") && w.freed < 2:
+		w.freed++
+		s.Hopeless = false
+		line = "scontrol release " + w.job.number
+	default:
+		return
 	}
-	restarts, _ = strconv.Atoi(known["Restarts"])
-	return restarts
+	_, _ = w.p.shell.ask(ctx, nil, line) // else it waits
+	if known, err := w.p.show(ctx, w.job); err == nil {
+		s.Restarts, _ = strconv.Atoi(known["Restarts"])
+	}
 }
 
 // end finds out how a job ended that squeue says has ended. It may have been put back into
@@ -134,7 +142,7 @@ func (p *Provider) row(ctx context.Context, job handle, age time.Duration) (row,
 	}
 	rows, err := p.queue.look(ctx, at.user, job.name, age)
 	if err != nil {
-		return row{}, false, p.failure(fmt.Sprintf("executor %s: squeue", p.o.Name), err)
+		return row{}, false, p.failure(fmt.Sprintf("executor %s: squeue", p.name), err)
 	}
 	for _, r := range rows {
 		if r.number == job.number {
