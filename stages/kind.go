@@ -167,6 +167,14 @@ type FileProblem struct {
 	Warning bool
 }
 
+// RowReader is implemented by options structs whose stage reads rows from files. It names
+// those that lie on this machine.
+type RowReader interface{ RowFiles() []string }
+
+// GoldReader is implemented by options structs whose stage measures on a gold set. It
+// names the file, and the option that does.
+type GoldReader interface{ GoldFile() (option, path string) }
+
 // LabelReader is implemented by options structs whose stage reads labels that rows carry.
 type LabelReader interface {
 	// ReadLabels says which labels those are; nil if the stage reads none. The taxonomy may

@@ -5,6 +5,7 @@ import (
 	"encoding/csv"
 	"encoding/json"
 	"io"
+	"slices"
 	"strconv"
 
 	"github.com/sprint-ml/sprint/ml/classify"
@@ -38,6 +39,9 @@ const (
 type Writer struct {
 	Classifier *classify.Classifier
 	All        bool // show categories below their threshold too
+	// MinProbability is what an answer of a model of one label per row must have to count:
+	// less is none.
+	MinProbability float64
 	// Open makes the sink when the first answer is there, so that an input that cannot be
 	// read leaves nothing behind.
 	Open func() (Sink, error)
@@ -88,6 +92,9 @@ func (w *Writer) Flush(ctx context.Context) (err error) {
 			found, answers = &answers[0], answers[1:]
 			problem = found.Problem
 		}
+		if found != nil && found.Top != nil {
+			w.doubt(found)
+		}
 		w.Rows++
 		if problem != "" {
 			w.Bad++
@@ -102,6 +109,18 @@ func (w *Writer) Flush(ctx context.Context) (err error) {
 	return nil
 }
 
+// doubt turns an answer that is not probable enough into none.
+func (w *Writer) doubt(a *classify.Answer) {
+	p := a.Categories[*a.Top].Probability
+	if p == nil || *p >= w.MinProbability {
+		return
+	}
+	if !w.All {
+		delete(a.Categories, *a.Top)
+	}
+	a.Top = nil
+}
+
 // Sink takes answers in order.
 type Sink interface {
 	// Answer takes the answer about a row, or nil and what is wrong with the row.
@@ -110,11 +129,12 @@ type Sink interface {
 
 // NewSink is a sink of a format: csv, parquet, or JSON lines for any other. The
 // caller calls end after the last answer; out stays open. Tables have probabilities
-// where a row has one label.
-func NewSink(out io.Writer, format string, t *taxonomy.Taxonomy) (w Sink, end func() error, err error) {
+// where a row has one label. csv has the other columns of the input, rows.Row.Others, behind
+// the answers.
+func NewSink(out io.Writer, format string, t *taxonomy.Taxonomy, others []string) (w Sink, end func() error, err error) {
 	switch format {
 	case rows.CSV:
-		s := csvSink{csv.NewWriter(out), t.Names(), t.Single}
+		s := csvSink{csv.NewWriter(out), t.Names(), t.Single, others}
 		return s, func() error { s.out.Flush(); return s.out.Error() }, s.header()
 	case rows.Parquet:
 		w, err := rows.NewWriter(out, rows.Schema{Categories: t.Names(), Probable: t.Single})
@@ -141,6 +161,7 @@ type csvSink struct {
 	out      *csv.Writer
 	names    []string
 	probable bool
+	others   []string // of the input
 }
 
 func (s csvSink) header() error {
@@ -150,6 +171,13 @@ func (s csvSink) header() error {
 		if s.probable {
 			h = append(h, n+"_probability")
 		}
+	}
+	own := slices.Clone(h)
+	for _, n := range s.others {
+		for slices.Contains(own, n) {
+			n = "input_" + n
+		}
+		h = append(h, table.Quote(n))
 	}
 	return s.out.Write(h)
 }
@@ -176,6 +204,13 @@ func (s csvSink) Answer(r rows.Row, a *classify.Answer, problem string) error {
 		if s.probable {
 			line = append(line, probability)
 		}
+	}
+	for i := range s.others {
+		cell := ""
+		if i < len(r.Others) { // a record that could not be read has none
+			cell = table.Quote(r.Others[i])
+		}
+		line = append(line, cell)
 	}
 	return s.out.Write(line)
 }

@@ -29,6 +29,37 @@ func (sure) Predict(_ context.Context, texts []classify.Text) (out []classify.Pr
 	return out, nil
 }
 
+// TestOtherColumns: a csv of answers has the columns of the input that mean nothing to us,
+// under names of their own, and formulas in them are quoted.
+func TestOtherColumns(t *testing.T) {
+	tax, _ := taxonomy.Parse([]byte("labels: single\ncategories: [{name: fire, rules: [{words: [blaze]}]}, {name: money, rules: [{words: [bank]}]}]\n"))
+	c := classify.New(tax)
+	c.Model, c.Thresholds = sure{}, []float64{0, 0}
+	others := &rows.Others{}
+	var out bytes.Buffer
+	var end func() error
+	w := &Writer{Classifier: c, MinProbability: 0.76, Open: func() (s Sink, err error) {
+		s, end, err = NewSink(&out, rows.CSV, tax, others.Names)
+		return s, err
+	}}
+	in := "order,title,source,description,top\n7,fire,=1+1,long,x\n8,none\n"
+	layout := rows.Layout{Format: rows.CSV, Titled: true, Others: others}
+	if _, _, err := rows.Each(strings.NewReader(in), layout, &rows.Budget{}, func(r *rows.Row, _ []string) error { return w.Row(t.Context(), r) }); err != nil {
+		t.Fatal(err)
+	}
+	if err := w.Flush(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if err := end(); err != nil {
+		t.Fatal(err)
+	}
+	const want = "id,url,title,top,source,error,fire_score,fire_tag,fire_probability,money_score,money_tag,money_probability,order,input_source,description,input_top\n" +
+		",,fire,,model,,,,,,,,7,'=1+1,long,x\n,,,,,\"2 fields, the header has 5\",,,,,,,,,,\n"
+	if out.String() != want {
+		t.Errorf("got\n%s\nwant\n%s", out.String(), want)
+	}
+}
+
 // TestTablesOfOneLabel: where a row has one label, csv and parquet have a probability
 // behind each tag, and where not they have none.
 func TestTablesOfOneLabel(t *testing.T) {
@@ -42,7 +73,7 @@ func TestTablesOfOneLabel(t *testing.T) {
 		var out bytes.Buffer
 		var end func() error
 		w := &Writer{Classifier: c, All: all, Open: func() (s Sink, err error) {
-			s, end, err = NewSink(&out, format, tax)
+			s, end, err = NewSink(&out, format, tax, nil)
 			return s, err
 		}}
 		for _, title := range []string{"fire", "none"} {

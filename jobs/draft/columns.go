@@ -93,7 +93,7 @@ func (c *columns) chooseText(t *surveyed, o *Options) (err error) {
 		c.title = body
 	default:
 		for i := range t.names {
-			if c.free(i) && (c.title < 0 || t.profiles[i].mean() > t.profiles[c.title].mean()) {
+			if c.free(i) && t.profiles[i].isText() && (c.title < 0 || t.profiles[i].mean() > t.profiles[c.title].mean()) {
 				c.title = i
 			}
 		}
@@ -117,7 +117,7 @@ func (c *columns) chooseText(t *surveyed, o *Options) (err error) {
 func (c *columns) texts(t *surveyed, names []string) int {
 	return c.first(t, slices.DeleteFunc(slices.Clone(names), func(n string) bool {
 		i := t.column(n)
-		return i < 0 || t.profiles[i].mean() < 6 || t.profiles[i].numbers*2 > t.profiles[i].filled
+		return i < 0 || t.profiles[i].mean() < 6 || !t.profiles[i].isText()
 	}))
 }
 

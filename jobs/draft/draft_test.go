@@ -357,3 +357,19 @@ func TestOtherEncoding(t *testing.T) {
 	}
 	mustDraft(t, "rows.csv", latin(40), nil)
 }
+
+// TestDatesAreNoText: of columns whose names say nothing, the one of dates is not the text,
+// though it is the longest.
+func TestDatesAreNoText(t *testing.T) {
+	for _, day := range []string{"2026-03-%02dT10:00:00.000000Z", "Monday, 1 March 20%02d 10:00", "%02d.3.2026, 10:00:00 Uhr MEZ"} {
+		var b strings.Builder
+		b.WriteString("what,when,label\n")
+		for i := range 100 {
+			fmt.Fprintf(&b, "%s,\"%s\",%s\n", unlike(i), fmt.Sprintf(day, 1+i%28), []string{"red", "blue"}[i%2])
+		}
+		d := mustDraft(t, "rows.csv", b.String(), nil)
+		if plan := string(d.Files["plan.yaml"]); !strings.Contains(plan, "title: what") {
+			t.Errorf("%s: %s", day, plan)
+		}
+	}
+}

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -45,9 +46,17 @@ type profile struct {
 	filled, bytes, longest int
 	numbers                int            // cells that are numbers
 	bits                   int            // cells that are 0 or 1
+	dates                  int            // cells that are days or times
 	values                 map[string]int // nil: too many different ones
 	distinct               int            // at most maxValues+1
 }
+
+// date is a day, with or without a time: 2026-03-01T10:00:00Z, 1.3.2026, 1 March 2026,
+// Mar 1, 2026 10:00, 10:00.
+var date = regexp.MustCompile(`(?i)^(\pL{2,9},? )?(\d{1,4}[-/. ]{1,2}\d{1,2}[-/. ]{1,2}\d{1,4}|\d{1,2}\.? \pL{3,9}\.? \d{2,4}|\pL{3,9}\.? \d{1,2},? \d{4}|\d{8}|\d{1,2}:\d{2})([T ,]{1,2}\d{1,2}[:.]?\d{2}.{0,20})?$`)
+
+// isText reports whether a column's cells may be texts: neither numbers nor dates.
+func (p *profile) isText() bool { return p.numbers*2 <= p.filled && p.dates*2 <= p.filled }
 
 // mean is the bytes of a filled cell.
 func (p *profile) mean() float64 {
@@ -151,6 +160,9 @@ func (t *surveyed) profile() {
 				if f == 0 || f == 1 {
 					p.bits++
 				}
+			}
+			if date.MatchString(v) {
+				p.dates++
 			}
 			if p.values != nil {
 				p.values[v]++

@@ -2,9 +2,11 @@ package graph
 
 import (
 	"context"
+	"fmt"
 	"slices"
 
 	"github.com/sprint-ml/sprint/config/diagnostic"
+	"github.com/sprint-ml/sprint/ml/plainfile"
 	"github.com/sprint-ml/sprint/stages"
 )
 
@@ -33,9 +35,37 @@ func (g *Graph) CheckFiles(ctx context.Context) (warnings diagnostic.Errors, err
 			return nil, context.Cause(ctx)
 		}
 	}
+	mistakes = append(mistakes, g.goldOnly()...)
 	warnings = append(warnings, g.unread()...)
 	warnings.Sort()
 	return warnings, mistakes.OrNil()
+}
+
+// goldOnly refuses a gold set that is all there is to learn from: its rows never train, so
+// that none would be left.
+func (g *Graph) goldOnly() (out diagnostic.Errors) {
+	for _, node := range g.Nodes {
+		gold, ok := node.Options.(stages.GoldReader)
+		if !ok {
+			continue
+		}
+		option, path := gold.GoldFile()
+		if path == "" {
+			continue
+		}
+		for _, from := range g.Nodes {
+			rows, ok := from.Options.(stages.RowReader)
+			if !ok || !g.Upstream(node.Name)[from.Name] {
+				continue
+			}
+			files := rows.RowFiles()
+			if len(files) > 0 && !slices.ContainsFunc(files, func(f string) bool { return !plainfile.Same(f, path) }) {
+				out = append(out, g.options.Error(node.Name, option, fmt.Sprintf("%s is also what stage %s reads, and rows of the gold set never train: none would be left", path, from.Name),
+					"set rows aside for it, in a file of their own; `sprint init NAME --from FILE` does"))
+			}
+		}
+	}
+	return out
 }
 
 func (g *Graph) fileError(node *Node, p stages.FileProblem) *diagnostic.Error {

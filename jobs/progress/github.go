@@ -8,6 +8,7 @@ import (
 	"os"
 	"strings"
 	"sync"
+	"time"
 
 	"github.com/sprint-ml/sprint/jobs/progress/sanitize"
 	"github.com/sprint-ml/sprint/jobs/report"
@@ -24,16 +25,30 @@ type githubView struct {
 	text *sanitize.Writer // for all else
 	mu   sync.Mutex
 	open string
+	live live
+	stop func()
+}
+
+func newGithub(o Options) *githubView {
+	v := &githubView{summary: summary{o}, out: o.Out.Out, text: &sanitize.Writer{Out: o.Out.Out, GitHub: true}, live: live{graph: o.Graph, parallel: o.Parallel}}
+	v.stop = every(time.Second, func() {
+		v.mu.Lock()
+		defer v.mu.Unlock()
+		v.live.beat(v.text)
+	})
+	return v
 }
 
 func (v *githubView) Observe(e runs.Event) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
+	v.live.observe(e)
 	if e.Type == runs.EventState && *e.State == runs.Running && v.open != e.Stage {
 		v.group(e.Stage)
 	}
 	if line := eventLine(e, true); line != "" {
 		fmt.Fprintln(v.text, line)
+		v.live.tell(e.Stage)
 	}
 	if e.Type == runs.EventState && e.State.Final() {
 		v.group("")
@@ -60,7 +75,10 @@ func annotation(s string) string {
 	return sanitize.Text(strings.NewReplacer("%", "%25", "\r", "%0D", "\n", "%0A").Replace(s))
 }
 
-func (v *githubView) Close() { v.group("") }
+func (v *githubView) Close() {
+	v.stop()
+	v.group("")
+}
 
 func (v *githubView) Finish(ctx context.Context, r *runs.Result) {
 	v.Close()

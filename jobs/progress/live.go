@@ -2,6 +2,7 @@ package progress
 
 import (
 	"fmt"
+	"io"
 	"maps"
 	"slices"
 	"time"
@@ -28,7 +29,7 @@ type live struct {
 type liveStage struct {
 	name   string
 	began  time.Time
-	told   time.Time // when the plain view last wrote of it
+	told   time.Time // when a view of lines last wrote of it
 	reason string
 	last   *stages.Progress // nil before the first report
 	heard  time.Time        // when last came
@@ -69,6 +70,26 @@ func (l *live) stage(name string) *liveStage {
 		return l.stages[i]
 	}
 	return nil
+}
+
+// heartbeat is the longest silence about a stage at work of the views that write lines.
+const heartbeat = 30 * time.Second
+
+// beat writes a line of each stage of which none was written for so long.
+func (l *live) beat(out io.Writer) {
+	for _, s := range l.stages {
+		if time.Since(s.told) >= heartbeat {
+			fmt.Fprintln(out, s)
+			s.told = time.Now()
+		}
+	}
+}
+
+// tell notes that a line of a stage was written.
+func (l *live) tell(stage string) {
+	if s := l.stage(stage); s != nil {
+		s.told = time.Now()
+	}
 }
 
 func (l *live) drop(which func(*liveStage) bool) { l.stages = slices.DeleteFunc(l.stages, which) }

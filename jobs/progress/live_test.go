@@ -27,17 +27,31 @@ var two = &graph.Graph{Nodes: []*graph.Node{{Name: "fetch"}, {Name: "train", Nee
 // watch shows what do tells a view of two stages; the clock stands still but for sleep.
 func watch(t *testing.T, mode string, estimates map[string]float64, do func(View)) string {
 	t.Helper()
-	var out strings.Builder
+	var results, out strings.Builder
 	synctest.Test(t, func(t *testing.T) {
 		v := New(mode, Options{
-			Out: &sanitize.Writer{Out: &strings.Builder{}}, Err: &sanitize.Writer{Out: &out},
+			Out: &sanitize.Writer{Out: &results}, Err: &sanitize.Writer{Out: &out},
 			Getenv: func(string) string { return "1" }, Log: slog.New(slog.DiscardHandler), Graph: two, Parallel: 2,
 		})
 		v.Observe(runs.Event{Type: runs.EventRun, Stages: []string{"fetch", "train"}, Estimates: estimates})
 		do(v)
 		v.Close()
 	})
+	if mode == "github" {
+		return results.String()
+	}
 	return out.String()
+}
+
+// TestHeartbeatOnGithub: a job's log is not silent while a stage is long at work.
+func TestHeartbeatOnGithub(t *testing.T) {
+	got := watch(t, "github", nil, func(v View) {
+		v.Observe(state("train", runs.Running, "never done"))
+		sleep(65 * time.Second)
+	})
+	if n := strings.Count(got, "never done\n"); n != 3 || !strings.Contains(got, "train        60s  never done\n") {
+		t.Errorf("%d lines in\n%s", n, got)
+	}
 }
 
 func sleep(d time.Duration) {
@@ -123,5 +137,14 @@ func TestTimeLeft(t *testing.T) {
 	}
 	if got := watch(t, "plain", map[string]float64{"fetch": 20}, func(v View) { v.Observe(state("fetch", runs.Running, "a")) }); got != "fetch      running: a; stage 1 of 2\n" {
 		t.Errorf("with an unknown stage %q", got)
+	}
+}
+
+// TestNarrowedTerminal: lines that a narrower terminal has broken are taken back whole.
+func TestNarrowedTerminal(t *testing.T) {
+	for width, want := range map[int]int{80: 3, 40: 4, 20: 6} {
+		if got := rowsOf([]int{79, 0, 20}, width); got != want {
+			t.Errorf("%d wide: %d rows, want %d", width, got, want)
+		}
 	}
 }

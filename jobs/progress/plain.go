@@ -17,9 +17,6 @@ type plainView struct {
 	stop func()
 }
 
-// heartbeat is the longest silence of the plain view about a stage at work.
-const heartbeat = 30 * time.Second
-
 func newPlain(o Options) *plainView {
 	v := &plainView{summary: summary{o}, live: live{graph: o.Graph, parallel: o.Parallel}}
 	v.stop = every(time.Second, v.beat)
@@ -32,12 +29,7 @@ func (v *plainView) beat() {
 	if v.Quiet {
 		return
 	}
-	for _, s := range v.live.stages {
-		if time.Since(s.told) >= heartbeat {
-			fmt.Fprintln(v.Err, s)
-			s.told = time.Now()
-		}
-	}
+	v.live.beat(v.Err)
 }
 
 func (v *plainView) Observe(e runs.Event) {
@@ -55,9 +47,7 @@ func (v *plainView) Observe(e runs.Event) {
 		line += "; " + text
 	}
 	fmt.Fprintln(v.Err, line)
-	if s := v.live.stage(e.Stage); s != nil {
-		s.told = time.Now()
-	}
+	v.live.tell(e.Stage)
 }
 
 func (v *plainView) Close() { v.stop() }

@@ -66,7 +66,7 @@ func New(mode string, o Options) View {
 	case "json":
 		return &jsonView{out: json.NewEncoder(o.Out)}
 	case "github":
-		return &githubView{summary: summary{o}, out: o.Out.Out, text: &sanitize.Writer{Out: o.Out.Out, GitHub: true}}
+		return newGithub(o)
 	case "tty":
 		return newTTY(o)
 	}

@@ -24,7 +24,7 @@ type ttyView struct {
 
 	mu    sync.Mutex
 	live  live
-	drawn int
+	drawn []int // characters of the lines that stand there
 	stop  func()
 }
 
@@ -82,11 +82,11 @@ func (v *ttyView) paint(e runs.Event, line string) string {
 // write, so that nothing flickers.
 func (v *ttyView) draw(above string) {
 	var b strings.Builder
-	if v.drawn > 0 {
-		fmt.Fprintf(&b, "\x1b[%dA\r\x1b[J", v.drawn)
+	width := v.width()
+	if n := rowsOf(v.drawn, width); n > 0 {
+		fmt.Fprintf(&b, "\x1b[%dA\r\x1b[J", n)
 	}
 	b.WriteString(above)
-	width := v.width()
 	lines := make([]string, len(v.live.stages))
 	for i, s := range v.live.stages {
 		lines[i] = s.String()
@@ -94,13 +94,25 @@ func (v *ttyView) draw(above string) {
 	if text := v.live.overall(); text != "" && len(lines) > 0 {
 		lines = append(lines, text)
 	}
+	v.drawn = v.drawn[:0]
 	for _, line := range lines {
-		b.WriteString(cut(strings.ReplaceAll(sanitize.Text(line), "\n", " "), width-1) + "\n")
+		text := cut(strings.ReplaceAll(sanitize.Text(line), "\n", " "), width-1)
+		v.drawn = append(v.drawn, utf8.RuneCountInString(text))
+		b.WriteString(text + "\n")
 	}
-	v.drawn = len(lines)
 	if b.Len() > 0 {
 		_, _ = io.WriteString(v.out, b.String())
 	}
+}
+
+// rowsOf is how many rows of a terminal some lines take. One that was made narrower since
+// they were drawn has broken them.
+func rowsOf(lines []int, width int) int {
+	n := 0
+	for _, characters := range lines {
+		n += max(1, (characters+width-1)/width)
+	}
+	return n
 }
 
 // cut shortens a line to a width in characters.

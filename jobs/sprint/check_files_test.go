@@ -37,6 +37,10 @@ func TestFilesAreLookedAt(t *testing.T) {
 		"0/1 columns":    {columns("marks.csv"), 0, ""},
 		"a cell of them": {columns("cell.csv"), 3, "cell.csv:2: fire: \"maybe\" is no number, and neither yes nor no"},
 		"a missing one":  {columns("half.csv"), 3, "half.csv: the rows carry no labels of category money: they have no column label, and no column money or money_score"},
+		"gold is all":    {goodPlan + "  - {name: train, with: {encoder: all-minilm-l6-v2}}\n  - {name: verify, with: {gold: rows.jsonl, checks: [{id: macro_f1, on: gold, min: 0.1}]}}\n", 3, "rows.jsonl is also what stage fetch reads, and rows of the gold set never train"},
+		"no encoder":     {goodPlan + "  - {name: train, with: {encoder: all-minilm}}\n", 3, "unknown encoder \"all-minilm\""},
+		"no folder":      {goodPlan + "  - {name: train, with: {encoder: ./none}}\n", 3, "none"},
+		"in percent":     {goodPlan + "  - {name: train, with: {encoder: all-minilm-l6-v2}}\n  - {name: verify, with: {checks: [{id: macro_f1, min: 60}]}}\n", 3, "macro_f1 is from 0 to 1, not 60\n"},
 		"unread outputs": {strings.Replace(goodPlan, "  - name: label\n", between, 1), 0, "warning: plan.yaml:6:5: stages.clean: stage clean makes cleaned, which no stage reads\n"},
 	} {
 		t.Run(name, func(t *testing.T) {

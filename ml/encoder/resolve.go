@@ -103,6 +103,32 @@ var (
 	fullHash = regexp.MustCompile(`^[0-9a-f]{40}$`)
 )
 
+// Check refuses a reference that names nothing, as far as that is known without a
+// network and without reading a model.
+func Check(ref string) error {
+	if _, ok := lookup(ref); ok || strings.Contains(ref, "://") {
+		return nil
+	}
+	if isPath(ref) {
+		if info, err := os.Stat(ref); err != nil || !info.IsDir() {
+			return &UnknownError{Ref: ref, Hint: "there is no folder " + ref}
+		}
+		return nil
+	}
+	if hubRef.MatchString(ref) {
+		return nil
+	}
+	return &UnknownError{Ref: ref, Hint: near(ref)}
+}
+
+// near suggests a known name, or a folder, for one that names nothing.
+func near(ref string) string {
+	if info, err := os.Stat(ref); err == nil && info.IsDir() {
+		return "there is a folder of that name; write ./" + ref
+	}
+	return ""
+}
+
 // Resolve pins a reference. Known names and hub references with a full revision
 // need no network; a folder is hashed; a hub reference without one asks the hub
 // once, and the caller keeps the revision it gets; a store URL is fetched.
@@ -124,11 +150,7 @@ func Resolve(ctx context.Context, ref string, o Options) (ID, error) {
 	}
 	m := hubRef.FindStringSubmatch(ref)
 	if m == nil {
-		e := &UnknownError{Ref: ref}
-		if info, err := os.Stat(ref); err == nil && info.IsDir() {
-			e.Hint = "there is a folder of that name; write ./" + ref
-		}
-		return ID{}, e
+		return ID{}, &UnknownError{Ref: ref, Hint: near(ref)}
 	}
 	id := ID{Ref: ref, Name: m[1] + "/" + m[2], Revision: m[3], Source: fromHub}
 	if !fullHash.MatchString(id.Revision) {

@@ -39,7 +39,7 @@ func Taxonomy(src stages.Source) (*taxonomy.Taxonomy, error) {
 func Categories(t *taxonomy.Taxonomy) []rows.Category {
 	out := make([]rows.Category, len(t.Categories))
 	for i, c := range t.Categories {
-		out[i] = rows.Category{Name: c.Name, Tags: c.Tags}
+		out[i] = rows.Category{Name: c.Name, Tags: c.Tags, Alone: t.Single}
 	}
 	return out
 }

@@ -15,6 +15,22 @@ import (
 	"github.com/sprint-ml/sprint/storage"
 )
 
+// RowFiles names the files of the source files that lie on this machine.
+func (o *Options) RowFiles() []string {
+	paths, err := o.Files.expanded()
+	if o.Source != sourceFiles || err != nil {
+		return nil
+	}
+	var out []string
+	for _, path := range paths {
+		if !strings.Contains(path, "://") {
+			path = storage.LocalPath(path)
+		}
+		out = append(out, path)
+	}
+	return out
+}
+
 // CheckFiles looks into the files of the source files that lie on this machine.
 func (o *Options) CheckFiles(ctx context.Context, _ stages.Source) []stages.FileProblem {
 	if o.Source != sourceFiles {

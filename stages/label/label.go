@@ -20,6 +20,7 @@ import (
 
 	"github.com/sprint-ml/sprint/stages"
 	"github.com/sprint-ml/sprint/stages/dataset"
+	"github.com/sprint-ml/sprint/stages/resources"
 	"github.com/sprint-ml/sprint/stages/rows"
 	"github.com/sprint-ml/sprint/stages/rows/filecheck"
 )
@@ -139,8 +140,11 @@ func (o *Options) CheckFiles(_ context.Context, src stages.Source) []stages.File
 		return wrong
 	}
 	var out []stages.FileProblem
+	if o.uses(sourceEncoder) {
+		out = resources.CheckEncoder("encoder.model", o.Encoder.Model)
+	}
 	if o.uses(sourceOverlay) {
-		out = filecheck.Overlay("overlay.file", o.Overlay.File, o.Layout(), dataset.Categories(t), ahead)
+		out = append(out, filecheck.Overlay("overlay.file", o.Overlay.File, o.Layout(), dataset.Categories(t), ahead)...)
 	}
 	if o.Gold != "" {
 		out = append(out, filecheck.Gold("gold", o.Gold, o.Layout(), dataset.Categories(t))...)

@@ -33,6 +33,15 @@ func PinEncoder(ctx context.Context, lookup stages.Lookup, ref string) (encoder.
 	return id, encoderFailure(err)
 }
 
+// CheckEncoder tells of an option that names no encoder, without a network.
+func CheckEncoder(option, ref string) []stages.FileProblem {
+	var failure *stages.Failure
+	if !errors.As(encoderFailure(encoder.Check(ref)), &failure) {
+		return nil
+	}
+	return []stages.FileProblem{{Option: option, Message: failure.Error(), Hint: failure.Hint}}
+}
+
 // EncoderKey is what a key holds of an encoder.
 func EncoderKey(id encoder.ID) map[string]any {
 	return map[string]any{"name": id.Name, "revision": id.Revision, "digest": id.Digest}

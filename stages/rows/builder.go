@@ -65,6 +65,7 @@ type builder struct {
 	columns  *table.Columns
 	discover bool // records differ in their columns (jsonl)
 	budget   *table.Budget
+	others   []int // places of columns that are passed on
 	cats     []string
 	places   []labelPlace
 	known    map[string]bool // of cats
@@ -92,6 +93,20 @@ func (b *builder) header(names []string) {
 	if ours, err := b.columns.Ours(names); err == nil { // else the file's reader tells
 		b.declareColumns(ours)
 	}
+}
+
+// otherColumns are the columns that are none of title, url and id, and their places.
+func (b *builder) otherColumns(names []string) (others []string, at []int) {
+	places, err := b.columns.Places(names)
+	if err != nil {
+		return nil, nil // the file's reader tells
+	}
+	for i, place := range places {
+		if place >= 0 && place != atTitle && place != atURL && place != atID {
+			others, at = append(others, names[i]), append(at, place)
+		}
+	}
+	return others, at
 }
 
 // declareColumns adds the categories that column names stand for, in their order.
@@ -165,6 +180,9 @@ func (b *builder) build(rec *table.Record) (*Row, error) {
 		Label:       text(atLabel),
 	}
 	r := &b.row
+	for _, at := range b.others {
+		r.Others = append(r.Others, strings.ToValidUTF8(rec.At(at).String(), "\uFFFD"))
+	}
 	if rules := text(atRules); rules != "" {
 		r.Rules = strings.Split(rules, ";")
 	}

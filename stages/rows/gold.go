@@ -1,10 +1,12 @@
 package rows
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"io"
 	"slices"
+	"strings"
 
 	"github.com/sprint-ml/sprint/ml/plainfile"
 	"github.com/sprint-ml/sprint/stages"
@@ -56,6 +58,7 @@ func ReadGold(r io.Reader, layout Layout, categories []Category) (*Gold, error) 
 				return nil
 			}
 			row.Labels = labels
+			f.alone(labels)
 		}
 		positive = positive || slices.ContainsFunc(row.Labels, func(l Label) bool { return l.Score > 0 })
 		g.Rows = append(g.Rows, row)
@@ -99,6 +102,24 @@ func (f *labelledFile) goldLabels(rec *table.Record) (labels []Label, ok bool) {
 		}
 	}
 	return labels, ok
+}
+
+// alone refuses a row of several categories where rows have one. Such a row would be
+// measured as right whatever it is answered, or never.
+func (f *labelledFile) alone(labels []Label) {
+	var of []string
+	last := 0
+	for i, l := range labels {
+		if l.Score > 0 && f.categories[i].Alone {
+			of, last = append(of, f.categories[i].Name), i
+		}
+	}
+	if len(of) < 2 {
+		return
+	}
+	column := cmp.Or(f.form.label, f.form.value[last])
+	f.fail(Mistake{Row: f.number, Column: column, Message: fmt.Sprintf("it is of %s, and rows have one category or none", strings.Join(of, " and ")),
+		Hint: "the taxonomy says `labels: single`: choose one of them here, or say `labels: multi` there"})
 }
 
 // OpenGold reads the gold set that a stage's options name, in the format that its name

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 
 	"github.com/sprint-ml/sprint/stages"
@@ -34,6 +35,22 @@ func TestOpenGoldCodes(t *testing.T) {
 			if !errors.As(err, &f) || f.Code != want || f.Hint == "" {
 				t.Errorf("%s: %v, want code %d and a hint", name, err, want)
 			}
+		}
+	}
+}
+
+// TestGoldOfOneLabel: where rows have one category, a row of the gold set with two is a
+// mistake, in each form of labels.
+func TestGoldOfOneLabel(t *testing.T) {
+	alone := []rows.Category{{Name: "fire", Alone: true}, {Name: "money", Alone: true}}
+	for _, in := range []string{"title,fire,money\na,1,0\nb,1,1\n", "title,label\na,fire\nb,fire;money\n"} {
+		_, err := rows.ReadGold(strings.NewReader(in), rows.Layout{Format: rows.CSV}, alone)
+		if err == nil || !strings.Contains(err.Error(), "row 2: it is of fire and money, and rows have one category or none") {
+			t.Errorf("%q: %v", in, err)
+		}
+		several := []rows.Category{{Name: "fire"}, {Name: "money"}}
+		if _, err := rows.ReadGold(strings.NewReader(in), rows.Layout{Format: rows.CSV}, several); err != nil {
+			t.Errorf("%q: %v", in, err)
 		}
 	}
 }

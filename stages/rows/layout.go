@@ -34,10 +34,17 @@ type Layout struct {
 	// Flag is the flag that gives Columns, as in --columns, for what an UnknownColumns
 	// advises. Empty is the option files.columns of a plan.
 	Flag string
+	// Others asks for the cells of columns that are none of title, url and id, as
+	// Row.Others has them; nil does not. JSON lines have no such columns.
+	Others *Others
 	// Live says that rows are still being written: none waits for more than its line, so
 	// that encoding and delimiter are UTF-8 and a comma unless the layout says otherwise.
 	Live bool
 }
+
+// Others are the columns of a file that a reader passes on. Names are theirs in the file's
+// order, known once the header was read.
+type Others struct{ Names []string }
 
 func (l Layout) encoding() string {
 	if l.Live {

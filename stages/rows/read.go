@@ -107,7 +107,11 @@ func Each(r io.Reader, layout Layout, budget *Budget, visit Visit) (categories [
 
 func eachRow(r io.Reader, layout Layout, limits table.Limits, visit Visit) ([]string, Stats, error) {
 	named := newCategoryColumns(layout)
-	b := newBuilder(named.want, limits.Budget)
+	want := named.want
+	if layout.Others != nil {
+		want = nil // all columns
+	}
+	b := newBuilder(want, limits.Budget)
 	b.categories = named
 	b.discover = layout.Format == JSONL
 	if err := layout.rename(b.columns); err != nil {
@@ -124,6 +128,9 @@ func eachRow(r io.Reader, layout Layout, limits table.Limits, visit Visit) ([]st
 			}
 		}
 		b.header(names)
+		if layout.Others != nil {
+			layout.Others.Names, b.others = b.otherColumns(names)
+		}
 		return nil
 	}
 	var err error

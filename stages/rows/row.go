@@ -52,6 +52,8 @@ type Row struct {
 	// Label is what the column label of a file of people says, as it stands there: one
 	// category or several. Labels holds nothing of it.
 	Label string
+	// Others are the cells that Layout.Others asks for.
+	Others []string
 	// Line is that of the row's file, from 1; 0 where it is not known.
 	Line int
 	// Problem says why the row is unusable. Only Each yields such rows; they hold id

@@ -16,6 +16,8 @@ import (
 type Category struct {
 	Name string
 	Tags []string
+	// Alone says that a row of it is of no other category.
+	Alone bool
 }
 
 // has reports whether a category has a tag. Without a list it has any.

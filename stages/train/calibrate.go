@@ -31,16 +31,17 @@ func (c Calibrate) layout() rows.Layout {
 	return rows.Layout{Columns: c.Columns, Labels: rows.LabelForm{Separator: c.Separator, Values: c.Values}}
 }
 
-// CheckFiles looks into the gold set.
+// CheckFiles looks whether there is such an encoder, and into the gold set.
 func (o *Options) CheckFiles(_ context.Context, src stages.Source) []stages.FileProblem {
+	out := resources.CheckEncoder("encoder", o.Encoder)
 	t, err := dataset.Taxonomy(src)
 	if err != nil || o.Calibrate.Gold == 0 {
-		return nil // the taxonomy's mistakes are told as such
+		return out // the taxonomy's mistakes are told as such
 	}
 	if wrong := dataset.CheckValues("calibrate.", t, o.Calibrate.layout().Labels); wrong != nil {
-		return wrong
+		return append(out, wrong...)
 	}
-	return filecheck.Gold("calibrate.file", o.Calibrate.File, o.Calibrate.layout(), dataset.Categories(t))
+	return append(out, filecheck.Gold("calibrate.file", o.Calibrate.File, o.Calibrate.layout(), dataset.Categories(t))...)
 }
 
 // minPerAnswer is how many rows of each answer a fit on them needs.

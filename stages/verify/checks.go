@@ -3,6 +3,7 @@ package verify
 import (
 	"context"
 	"fmt"
+	"math"
 	"slices"
 	"strings"
 
@@ -62,6 +63,17 @@ var definitions = []definition{
 	{id: "reload", doc: "largest difference of an answer when the saved bytes are read again: none is allowed", max: new(0.0), limited: true, observe: checkReload},
 	{id: "fallback", doc: "texts that the keywords do not answer, or do not say so, when the model cannot be loaded: none is allowed", max: new(0.0), limited: true, observe: checkFallback},
 	{id: "leak", doc: "rows that are in train too, by url, id, title or as near-duplicates: none is allowed", max: new(0.0), limited: true, observe: checkLeak},
+}
+
+// span is what a check can observe.
+func (d definition) span() (lo, hi float64) {
+	switch d.id {
+	case "gain", "masked_gap", "weak_domain", "weak_length":
+		return -1, 1
+	case "support", "train_support", "drift_labels", "drift_lengths", "latency_p50", "latency_p99", "fallback", "leak", "reload":
+		return 0, math.Inf(1)
+	}
+	return 0, 1
 }
 
 func definitionOf(id string) definition {

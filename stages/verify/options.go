@@ -3,6 +3,7 @@ package verify
 import (
 	"context"
 	"fmt"
+	"math"
 	"slices"
 
 	"github.com/sprint-ml/sprint/stages"
@@ -63,6 +64,9 @@ func (o *Options) layout() rows.Layout {
 	return rows.Layout{Columns: o.Columns, Labels: rows.LabelForm{Separator: o.Separator, Values: o.Values}}
 }
 
+// GoldFile names the gold set.
+func (o *Options) GoldFile() (option, path string) { return "gold", o.Gold }
+
 // CheckFiles looks into the gold set.
 func (o *Options) CheckFiles(_ context.Context, src stages.Source) []stages.FileProblem {
 	t, err := dataset.Taxonomy(src)
@@ -93,12 +97,30 @@ func (c Check) check(gold bool, fail func(field, message, hint string)) {
 	case least == nil && most == nil && c.Lower == nil:
 		fail("id", "a check without min, max and lower always passes", "add one of them")
 	}
+	lo, hi := d.span()
+	for field, limit := range map[string]*float64{"min": c.Min, "max": c.Max, "lower": c.Lower} {
+		switch {
+		case limit == nil || *limit >= lo && *limit <= hi:
+		case math.IsInf(hi, 1):
+			fail(field, fmt.Sprintf("%s is never below %g", c.ID, lo), "")
+		default:
+			fail(field, fmt.Sprintf("%s is from %g to %g, not %g", c.ID, lo, hi, *limit), percentHint(*limit, hi))
+		}
+	}
 	if c.Lower != nil && !d.interval {
 		fail("lower", c.ID+" has no interval", "use min or max")
 	}
 	if c.Min != nil && c.Max != nil && *c.Min > *c.Max {
 		fail("min", fmt.Sprintf("min %g is above max %g: no value passes", *c.Min, *c.Max), "")
 	}
+}
+
+// percentHint is for those who write a share in percent.
+func percentHint(limit, hi float64) string {
+	if limit > hi && limit <= 100*hi {
+		return fmt.Sprintf("write %g for %g %%", limit/100, limit)
+	}
+	return ""
 }
 
 // Resolve keys the stage by the taxonomy and the gold set's bytes.

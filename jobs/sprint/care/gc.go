@@ -7,12 +7,12 @@ import (
 	"fmt"
 	"strconv"
 	"strings"
-	"text/tabwriter"
 	"time"
 
 	"github.com/spf13/cobra"
 	"github.com/sprint-ml/sprint/config/diagnostic"
 	"github.com/sprint-ml/sprint/jobs/gc"
+	"github.com/sprint-ml/sprint/jobs/progress/table"
 	"github.com/sprint-ml/sprint/jobs/sprint/app"
 	"github.com/sprint-ml/sprint/stages"
 	"github.com/sprint-ml/sprint/storage"
@@ -83,20 +83,19 @@ func collectGarbage(ctx context.Context, a *app.App, s *storage.Store, keep int,
 	if a.AsJSON {
 		return errors.Join(err, json.NewEncoder(a.Stdout).Encode(r))
 	}
-	w := tabwriter.NewWriter(a.Stdout, 0, 0, 2, ' ', 0)
 	head := "WOULD DELETE"
 	if yes {
 		head = "DELETED"
 	}
-	fmt.Fprintf(w, "%s\tOBJECTS\tSIZE\n", head)
+	w := a.Screen().Table(nil, table.Column{Name: head, Cut: true}, table.Column{Name: "OBJECTS", Right: true}, table.Column{Name: "SIZE", Right: true})
 	objects := 0
 	for _, g := range r.Groups {
-		fmt.Fprintf(w, "%s\t%d\t%s\n", g.What, g.Objects, app.Size(g.Bytes))
+		w.Row(g.What, g.Objects, app.Size(g.Bytes))
 		objects += g.Objects
 	}
-	fmt.Fprintf(w, "together\t%d\t%s\n", objects, app.Size(r.Bytes()))
-	if flush := w.Flush(); err == nil {
-		err = flush
+	w.Row("together", objects, app.Size(r.Bytes()))
+	if failed := w.Write(a.Stdout); err == nil {
+		err = failed
 	}
 	fmt.Fprintf(a.Stdout, "kept: %d artifacts of %s, by %d runs (%d live, %d pinned), releases and what is younger than %s\n",
 		r.Kept.Objects, app.Size(r.Kept.Bytes), r.Runs, len(r.Live), len(r.Pinned), older)

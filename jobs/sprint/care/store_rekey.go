@@ -6,10 +6,10 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"text/tabwriter"
 
 	"github.com/spf13/cobra"
 	"github.com/sprint-ml/sprint/config/diagnostic"
+	"github.com/sprint-ml/sprint/jobs/progress/table"
 	"github.com/sprint-ml/sprint/jobs/rekey"
 	"github.com/sprint-ml/sprint/jobs/sprint/app"
 	"github.com/sprint-ml/sprint/stages"
@@ -65,23 +65,22 @@ func rekeyStore(ctx context.Context, a *app.App, s *storage.Store, unsigned, yes
 	if a.AsJSON {
 		return errors.Join(err, json.NewEncoder(a.Stdout).Encode(r))
 	}
-	w := tabwriter.NewWriter(a.Stdout, 0, 0, 2, ' ', 0)
 	verb := "to be signed"
 	if yes {
 		verb = "signed now"
 	}
-	fmt.Fprintf(w, "RECORDS\tCOUNT\n")
-	fmt.Fprintf(w, "signed with key %s before\t%d\n", r.Key, r.Current)
-	fmt.Fprintf(w, "signed with an accepted key, %s\t%d\n", verb, r.Accepted)
+	unsignedRow := "not signed"
 	if unsigned {
-		fmt.Fprintf(w, "not signed, %s\t%d\n", verb, r.Unsigned)
-	} else {
-		fmt.Fprintf(w, "not signed\t%d\n", r.Unsigned)
+		unsignedRow += ", " + verb
 	}
-	fmt.Fprintf(w, "refused\t%d\n", len(r.Refused))
-	fmt.Fprintf(w, "damaged\t%d\n", r.Damaged)
-	if flush := w.Flush(); err == nil {
-		err = flush
+	w := a.Screen().Table(nil, table.Column{Name: "RECORDS", Cut: true}, table.Column{Name: "COUNT", Right: true})
+	w.Row(fmt.Sprintf("signed with key %s before", r.Key), r.Current)
+	w.Row("signed with an accepted key, "+verb, r.Accepted)
+	w.Row(unsignedRow, r.Unsigned)
+	w.Row("refused", len(r.Refused))
+	w.Row("damaged", r.Damaged)
+	if failed := w.Write(a.Stdout); err == nil {
+		err = failed
 	}
 	slices.Sort(r.Refused)
 	for i, key := range r.Refused {

@@ -78,6 +78,9 @@ func describe(a *classify.Answer) string {
 	parts := make([]string, len(names))
 	for i, n := range names {
 		parts[i] = fmt.Sprintf("%s %.2f", n, a.Categories[n].Score)
+		if p := a.Categories[n].Probability; p != nil {
+			parts[i] = fmt.Sprintf("%s %.0f %%", n, *p*100)
+		}
 		if tag := a.Categories[n].Tag; tag != "" {
 			parts[i] += " (" + tag + ")"
 		}

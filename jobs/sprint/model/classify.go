@@ -49,14 +49,19 @@ func classifyCommand(a *app.App) *cobra.Command {
 	var in input
 	var output, show string
 	var showAll bool
+	var sure float64
 	cmd := &cobra.Command{
 		Use: "classify --model REF [TEXT...]", Short: "Answer which categories texts belong to",
 		Long: `Answer for each row of the input, in order: a table on a terminal, elsewhere a JSON
 line on stdout, or csv or parquet by the extension of --output. A model of one label per
-row answers one category or none, with its probability. Rows need a title; description,
+row answers one category or none, with its probability; one that always saw a category
+answers one of a text about nothing, too: --min-probability says how sure it must be. top
+is the strongest category over its threshold, or null. Rows need a title; description,
 id and url are used if there. Texts can be given as arguments too, or one a line: as a
 .txt file, on standard input or typed at a terminal. Blank lines are passed over. That a
-text is not UTF-8 is said on standard error, with the encoding it was read as.`,
+text is not UTF-8 is said on standard error, with the encoding it was read as. Answers
+stand in the order of the rows; a csv file has the other columns of a csv or parquet input
+behind them, JSON lines and parquet have id and url alone.`,
 		Example: "  sprint classify --model quickstart \"Storm closes the harbour\"\n  sprint classify --model quickstart --input rows.jsonl --output answers.csv\n  sprint classify --model quickstart --input texts.txt -o table",
 		RunE: func(cmd *cobra.Command, args []string) error {
 			in.args = args
@@ -64,6 +69,8 @@ text is not UTF-8 is said on standard error, with the encoding it was read as.`,
 				return err
 			}
 			switch {
+			case sure < 0 || sure > 1:
+				return &diagnostic.UsageError{Message: fmt.Sprintf("--min-probability %g: a probability is from 0 to 1", sure)}
 			case !slices.Contains([]string{"", "json", "table"}, show):
 				return &diagnostic.UsageError{Message: fmt.Sprintf("-o %s: answers are shown as json or table", show), Hint: "csv and parquet are written to a file: --output answers.csv"}
 			case show != "" && output != "-":
@@ -75,7 +82,7 @@ text is not UTF-8 is said on standard error, with the encoding it was read as.`,
 			if in.overwrittenBy(a, output) {
 				return &diagnostic.UsageError{Message: fmt.Sprintf("--output %s is the file of the input: its rows would be lost", output), Hint: "name another file for the answers"}
 			}
-			return classifyTexts(cmd.Context(), a, cmd, &m, &in, output, show, showAll)
+			return classifyTexts(cmd.Context(), a, cmd, &m, &in, sinkOptions{output, show, showAll, sure})
 		},
 	}
 	m.add(cmd, a)
@@ -84,22 +91,36 @@ text is not UTF-8 is said on standard error, with the encoding it was read as.`,
 	cmd.Flags().StringVarP(&show, "show", "o", "", "json or table: how answers are shown on stdout; a table on a terminal, else json")
 	cmd.Flags().StringVar(&in.format, "format", "", "format of the input: jsonl, csv, parquet or text, one text a line; if absent by extension, or by how it begins")
 	cmd.Flags().StringToStringVar(&in.columns, "columns", nil, "what the file calls columns, by our names: title=subject,description=body")
+	cmd.Flags().Float64Var(&sure, "min-probability", 0, "how probable the answer of a model of one label per row must be, 0 to 1; less is none")
 	cmd.Flags().BoolVar(&showAll, "all", false, "show categories below their threshold too")
 	return cmd
 }
 
-func classifyTexts(ctx context.Context, a *app.App, cmd *cobra.Command, m *modelFlags, in *input, output, show string, showAll bool) error {
+// sinkOptions say which answers are shown, where and how.
+type sinkOptions struct {
+	output, show string
+	all          bool
+	sure         float64 // the least probability
+}
+
+func classifyTexts(ctx context.Context, a *app.App, cmd *cobra.Command, m *modelFlags, in *input, o sinkOptions) error {
 	c, _, done, err := openModel(ctx, a, cmd, m)
 	if err != nil {
 		return err
 	}
 	defer done()
+	if o.sure > 0 && !c.Taxonomy.Single {
+		return &diagnostic.UsageError{Message: "--min-probability is for models of one label per row; " + m.ref + " has a threshold for each category", Hint: "leave it out; --all shows scores below their threshold"}
+	}
+	if answersFormat(o.output) == rows.CSV {
+		in.others = &rows.Others{}
+	}
 	var end func() error // of the answers
-	w := &answers.Writer{Classifier: c, All: showAll, Open: func() (sink answers.Sink, err error) {
-		sink, end, err = answerSink(a, output, show, c)
+	w := &answers.Writer{Classifier: c, All: o.all, MinProbability: o.sure, Open: func() (sink answers.Sink, err error) {
+		sink, end, err = answerSink(a, o.output, o.show, c, in.others)
 		return sink, err
 	}}
-	visit, clearLine := paced(a, in, output, w)
+	visit, clearLine := paced(a, in, o.output, w)
 	err = in.each(ctx, a, visit)
 	if err == nil {
 		err = w.Flush(ctx)
@@ -191,7 +212,7 @@ func answersFormat(output string) string {
 
 // answerSink is the sink of --output, in the format of its extension, or what shows
 // answers on standard output.
-func answerSink(a *app.App, output, show string, c *classify.Classifier) (answers.Sink, func() error, error) {
+func answerSink(a *app.App, output, show string, c *classify.Classifier, others *rows.Others) (answers.Sink, func() error, error) {
 	if output == "-" && (show == "table" || show == "" && sanitize.Terminal(a.Stdout.Out) != nil) {
 		s := &tableSink{out: a.Stdout, width: cmp.Or(a.Width(), 100), colour: a.Screen().Colour, by: map[string]bool{}}
 		return s, s.end, nil
@@ -205,6 +226,10 @@ func answerSink(a *app.App, output, show string, c *classify.Classifier) (answer
 		}
 		out, closeFile = f, f.Close
 	}
-	w, end, err := answers.NewSink(out, answersFormat(output), c.Taxonomy)
+	var names []string
+	if others != nil {
+		names = others.Names
+	}
+	w, end, err := answers.NewSink(out, answersFormat(output), c.Taxonomy, names)
 	return w, func() error { return errors.Join(end(), closeFile()) }, err
 }

@@ -36,6 +36,8 @@ type input struct {
 	format string   // of formats; empty is told from the name or the first bytes
 	// columns are the file's names of columns by ours.
 	columns map[string]string
+	// others are columns to pass on; nil passes none on.
+	others *rows.Others
 	// remarks say how the input was read, where that is no matter of course.
 	remarks []string
 }
@@ -136,7 +138,7 @@ func (in *input) each(ctx context.Context, a *app.App, visit func(context.Contex
 		in.remark(encoding, mended)
 		return err
 	}
-	_, stats, err := rows.Each(buffered, rows.Layout{Format: format, Columns: in.columns, Titled: true, Flag: "--columns", Live: r == a.Stdin}, &rows.Budget{}, visitRow)
+	_, stats, err := rows.Each(buffered, rows.Layout{Format: format, Columns: in.columns, Titled: true, Flag: "--columns", Others: in.others, Live: r == a.Stdin}, &rows.Budget{}, visitRow)
 	if err != nil && failed == nil {
 		err = in.unreadable(err)
 	}
