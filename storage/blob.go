@@ -155,6 +155,16 @@ func (s *Store) replace(ctx context.Context, c *bucket.Content, repair bool) err
 	return s.WriteFile(ctx, quarantineKey(key), nil)
 }
 
+// Address is a URL from which whoever has it can read the blob with that digest for so
+// long. It fails with errors.ErrUnsupported where the store cannot sign one.
+func (s *Store) Address(ctx context.Context, digest string, valid time.Duration) (string, error) {
+	key, err := BlobKey(digest)
+	if err != nil {
+		return "", err
+	}
+	return s.Bucket.Address(ctx, key, valid)
+}
+
 // Has returns the size of the blob with that digest. ErrNotFound means that
 // there is none, ErrCorrupt that a reader found its bytes wrong.
 func (s *Store) Has(ctx context.Context, digest string) (int64, error) {

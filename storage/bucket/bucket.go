@@ -12,6 +12,7 @@
 //
 //   - bucket.go, url.go: opening a bucket by its URL
 //   - objects.go: stat, list, read, write, copy and delete objects
+//   - address.go: addresses to read from without credentials
 //   - record.go: records, which decide races: Create, Read, Swap; documents
 //   - signed.go: whether the bucket's records are signed, and by whom
 //   - retry.go, errors.go, messages.go: tries, error classes, error texts

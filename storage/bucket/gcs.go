@@ -50,14 +50,20 @@ func openGCS(ctx context.Context, u *url.URL, _ *slog.Logger) (opened, error) {
 	if HasUserInfo(endpoint) {
 		return opened{}, errors.New("STORAGE_EMULATOR_HOST holds a user or a password, which are not used: an emulator needs none")
 	}
+	b := gcsblob.New(client, endpoint, u.Host)
 	if !anonymous && !emulated {
 		credentials, err := google.FindDefaultCredentials(ctx, gcsScope)
 		if err != nil {
 			return opened{}, &Error{Op: "open", Key: "gs://" + u.Host, Class: ErrDenied, Err: err}
 		}
 		client.Transport = &oauth2.Transport{Base: tuned, Source: credentials.TokenSource}
+		// Other credentials than a service account's key cannot sign an address.
+		if account, err := google.JWTConfigFromJSON(credentials.JSON); err == nil {
+			if b.Signer, err = gcsblob.NewSigner(account.Email, string(account.PrivateKey)); err != nil {
+				return opened{}, &Error{Op: "open", Key: "gs://" + u.Host, Class: ErrDenied, Err: err}
+			}
+		}
 	}
-	b := gcsblob.New(client, endpoint, u.Host)
 	return opened{blob.NewBucket(b), &gcsTransfer{b, keyPrefix(u)}, all}, nil
 }
 

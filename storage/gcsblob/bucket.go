@@ -7,7 +7,7 @@
 // missing right as a missing object; here statuses stay what they are.
 //
 // The map: bucket.go opens, describes, copies and deletes, list.go lists,
-// reader.go reads, writer.go and upload.go write, request.go speaks HTTP.
+// reader.go reads, writer.go and upload.go write, sign.go signs addresses, request.go speaks HTTP.
 //
 // Reference: https://cloud.google.com/storage/docs/json_api/v1
 package gcsblob
@@ -25,8 +25,8 @@ import (
 	"gocloud.dev/gcerrors"
 )
 
-// errSigned: a store hands no URLs out.
-var errSigned = errors.New("gcsblob: signed URLs are not offered")
+// errSigned: these credentials sign no such URL.
+var errSigned = errors.New("gcsblob: only the key of a service account signs, and only addresses to read from")
 
 // Error is a reply that says no.
 type Error struct {
@@ -51,6 +51,9 @@ type Generation string
 
 // Bucket implements gocloud's driver.Bucket.
 type Bucket struct {
+	// Signer signs addresses; nil signs none.
+	Signer *Signer
+
 	client   *http.Client
 	endpoint string // "https://storage.googleapis.com"
 	name     string
@@ -128,11 +131,6 @@ func (b *Bucket) Copy(ctx context.Context, dst, src string, o *driver.CopyOption
 		}
 		q.Set("rewriteToken", reply.RewriteToken)
 	}
-}
-
-// SignedURL always fails.
-func (b *Bucket) SignedURL(context.Context, string, *driver.SignedURLOptions) (string, error) {
-	return "", errSigned
 }
 
 // Close drops the idle connections.

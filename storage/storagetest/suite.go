@@ -77,6 +77,7 @@ func RunStore(t *testing.T, h Harness) {
 		{"BlobRepair", testBlobRepair},
 		{"BlobSize", testBlobSize},
 		{"BlobCancel", testBlobCancel},
+		{"Address", testAddress},
 		{"Large", testLarge},
 		{"Changed", testChanged},
 		{"TreeResume", testTreeResume},
