@@ -447,8 +447,15 @@ func TestBadAnswers(t *testing.T) {
 
 // TestLostAnswer: a job whose making was not answered is found, not made twice.
 func TestLostAnswer(t *testing.T) {
+	for _, tries := range []int{1, 3} {
+		testLostAnswer(t, tries)
+	}
+}
+
+func testLostAnswer(t *testing.T, tries int) {
 	f := newFake(t)
 	p := newProvider(t, f, withSecret)
+	p.api.tries = tries
 	f.fail(1, func(r *http.Request) bool { return r.Method == http.MethodPost }, func(_ http.ResponseWriter, r *http.Request) {
 		f.mu.Lock()
 		defer f.mu.Unlock()
@@ -485,6 +492,24 @@ func TestRelist(t *testing.T) {
 	f.mu.Unlock()
 	f.forget()
 	if s, err := w.result(); err != nil || !s.Known || s.ExitCode != 0 {
+		t.Errorf("%+v %v", s, err)
+	}
+}
+
+// TestGoneMeanwhile: what was deleted while no watch stood is seen to be gone.
+func TestGoneMeanwhile(t *testing.T) {
+	f := newFake(t)
+	p := newProvider(t, f, withSecret)
+	w := watchJob(t, p, submit(t, p, newJob()))
+	w.until(executor.PhaseQueued, "")
+	f.change(running)
+	w.until(executor.PhaseRunning, "")
+	f.mu.Lock()
+	clear(f.jobs)
+	clear(f.pods)
+	f.mu.Unlock()
+	f.forget()
+	if s, err := w.result(); err != nil || !s.Gone {
 		t.Errorf("%+v %v", s, err)
 	}
 }
