@@ -60,7 +60,7 @@ func (e *Embedder) Hidden() int { return e.net.model.Spec.Encoder.HiddenSize }
 // of cores: it is the same whatever else is embedded with it.
 func (e *Embedder) Each(ctx context.Context, texts []Text, visit func(i int, v []float32) error) error {
 	hidden := e.Hidden()
-	return eachFlat(ctx, texts, e.net.model.Spec.Encoder.MaxPositionEmbeddings, func(at []int, s flatShape) error {
+	return eachFlat(ctx, texts, e.net.model.Spec.Encoder.MaxTokens(), func(at []int, s flatShape) error {
 		var all []float32
 		if err := e.net.runFlat(texts, at, s, func(result []*tensors.Tensor) { all = tensors.MustCopyFlatData[float32](result[0]) }); err != nil {
 			return err

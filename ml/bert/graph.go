@@ -67,9 +67,13 @@ func (s Spec) activation(x *Node) *Node {
 func (s Spec) Embed(p Params, ids, types, positions *Node, m *Mode) *Node {
 	b, n := ids.Shape().Dimensions[0], ids.Shape().Dimensions[1]
 	x := Gather(p(WordEmbeddings), ExpandDims(ids, -1))
+	offset := s.Encoder.PositionOffset()
 	if positions == nil {
-		x = Add(x, ExpandDims(Slice(p("emb.pos"), AxisRange(0, n)), 0))
+		x = Add(x, ExpandDims(Slice(p("emb.pos"), AxisRange(offset, offset+n)), 0))
 	} else {
+		if offset > 0 {
+			positions = AddScalar(positions, offset)
+		}
 		x = Add(x, Gather(p("emb.pos"), ExpandDims(positions, -1)))
 	}
 	x = Add(x, Gather(p("emb.type"), ExpandDims(types, -1)))

@@ -160,7 +160,7 @@ func (m *Model) Save(dir string) error {
 		return fmt.Errorf("config.json of the encoder: %w", err)
 	}
 	delete(config, "_name_or_path") // a path of whoever made the encoder
-	config["architectures"] = []string{"BertModel"}
+	config["architectures"] = []string{m.Spec.Encoder.Architecture()}
 	config["sprint"] = m.Spec.section(m.prefix)
 	text, err := json.MarshalIndent(config, "", "  ")
 	if err != nil {

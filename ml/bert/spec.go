@@ -1,4 +1,4 @@
-// Package bert builds BERT encoders with classification heads as GoMLX graphs:
+// Package bert builds BERT and RoBERTa encoders with classification heads as GoMLX graphs:
 // per category a score in [-1,1] and a tag. It holds the weights on the host,
 // reads them from an encoder or a release, and predicts.
 //
@@ -74,8 +74,8 @@ func (s Spec) check() error {
 		return fmt.Errorf("head width %d", s.HeadHidden)
 	case !slices.Contains([]string{Pooler, CLS, Mean}, s.Pooling):
 		return fmt.Errorf("unknown pooling %q; known are pooler, cls and mean", s.Pooling)
-	case s.MaxLength < 4 || s.MaxLength > s.Encoder.MaxPositionEmbeddings:
-		return fmt.Errorf("length %d: the encoder takes 4 to %d tokens", s.MaxLength, s.Encoder.MaxPositionEmbeddings)
+	case s.MaxLength < 4 || s.MaxLength > s.Encoder.MaxTokens():
+		return fmt.Errorf("length %d: the encoder takes 4 to %d tokens", s.MaxLength, s.Encoder.MaxTokens())
 	}
 	if s.Temperatures != nil && (len(s.Temperatures) != len(s.Categories) || slices.ContainsFunc(s.Temperatures, func(t float64) bool { return !(t > 0) })) {
 		return fmt.Errorf("the temperatures %v are not one above 0 for each of %d categories", s.Temperatures, len(s.Categories))

@@ -3,12 +3,13 @@ package encoder
 import (
 	"encoding/json"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 )
 
-// Config is the part of a Hugging Face config.json that decides a BERT
-// encoder's mathematics; other keys are kept in Encoder.ConfigJSON.
+// Config is the part of a Hugging Face config.json that decides the mathematics of a
+// BERT or RoBERTa encoder; other keys are kept in Encoder.ConfigJSON.
 type Config struct {
 	ModelType             string  `json:"model_type"`
 	VocabSize             int     `json:"vocab_size"`
@@ -21,13 +22,53 @@ type Config struct {
 	LayerNormEps          float64 `json:"layer_norm_eps"`
 	HiddenAct             string  `json:"hidden_act"`
 	PositionEmbeddingType string  `json:"position_embedding_type"`
+	PadTokenID            int     `json:"pad_token_id"`
 }
 
-// ParseConfig reads config.json and checks that it is a BERT encoder whose sizes
-// fit each other. Keys that transformers leaves out mean its defaults.
+// kind is a model_type that is followed.
+type kind struct {
+	architecture string // transformers' class of the encoder alone
+	vocab, pad   int    // transformers' defaults
+	// offset says that positions are counted from behind pad_token_id, as RoBERTa does
+	// (fairseq kept the place of padding free).
+	offset bool
+}
+
+func kinds() map[string]kind {
+	return map[string]kind{
+		"bert":        {"BertModel", 30522, 0, false},
+		"roberta":     {"RobertaModel", 50265, 1, true},
+		"xlm-roberta": {"XLMRobertaModel", 30522, 1, true},
+		"camembert":   {"CamembertModel", 30522, 1, true},
+	}
+}
+
+// Architecture is what transformers calls the encoder.
+func (c Config) Architecture() string { return kinds()[c.ModelType].architecture }
+
+// PositionOffset is the row of the position embeddings that a text's first token has.
+func (c Config) PositionOffset() int {
+	if kinds()[c.ModelType].offset {
+		return c.PadTokenID + 1
+	}
+	return 0
+}
+
+// MaxTokens is the longest text that the position embeddings are enough for.
+func (c Config) MaxTokens() int { return c.MaxPositionEmbeddings - c.PositionOffset() }
+
+// ParseConfig reads config.json and checks that it is a BERT or RoBERTa encoder whose
+// sizes fit each other. Keys that transformers leaves out mean its defaults.
 func ParseConfig(data []byte) (Config, error) {
-	c := Config{ // the defaults of transformers' BertConfig
-		ModelType: "bert", VocabSize: 30522, HiddenSize: 768, NumHiddenLayers: 12, NumAttentionHeads: 12, IntermediateSize: 3072,
+	named := struct {
+		ModelType string `json:"model_type"`
+	}{"bert"}
+	if err := json.Unmarshal(data, &named); err != nil {
+		return Config{}, fmt.Errorf("config.json: %w", err)
+	}
+	k := kinds()[named.ModelType]
+	c := Config{ // the defaults of transformers
+		ModelType: "bert", VocabSize: k.vocab, PadTokenID: k.pad, HiddenSize: 768, NumHiddenLayers: 12, NumAttentionHeads: 12, IntermediateSize: 3072,
 		MaxPositionEmbeddings: 512, TypeVocabSize: 2, LayerNormEps: 1e-12, HiddenAct: "gelu", PositionEmbeddingType: "absolute",
 	}
 	if err := json.Unmarshal(data, &c); err != nil {
@@ -50,8 +91,8 @@ func (c Config) check() error {
 			bad = append(bad, fmt.Sprintf("%s is %d, between 1 and %d is needed", key, v, most))
 		}
 	}
-	if c.ModelType != "bert" {
-		bad = append(bad, fmt.Sprintf("model_type is %q; only bert encoders are supported", c.ModelType))
+	if known := kinds(); known[c.ModelType].architecture == "" {
+		bad = append(bad, fmt.Sprintf("model_type is %q; supported are %s", c.ModelType, strings.Join(slices.Sorted(maps.Keys(known)), ", ")))
 	}
 	within("vocab_size", c.VocabSize, maxVocab)
 	within("hidden_size", c.HiddenSize, maxWidth)
@@ -60,6 +101,9 @@ func (c Config) check() error {
 	within("intermediate_size", c.IntermediateSize, maxWidth)
 	within("max_position_embeddings", c.MaxPositionEmbeddings, maxVocab)
 	within("type_vocab_size", c.TypeVocabSize, maxWidth)
+	if off := c.PositionOffset(); off < 0 || off >= c.MaxPositionEmbeddings || off > maxVocab {
+		bad = append(bad, fmt.Sprintf("pad_token_id %d leaves none of %d positions", c.PadTokenID, c.MaxPositionEmbeddings))
+	}
 	if c.NumAttentionHeads > 0 && c.HiddenSize%c.NumAttentionHeads != 0 {
 		bad = append(bad, fmt.Sprintf("hidden_size %d is no multiple of num_attention_heads %d", c.HiddenSize, c.NumAttentionHeads))
 	}

@@ -1,4 +1,4 @@
-// Package encoder finds, fetches and reads pretrained BERT encoders in the
+// Package encoder finds, fetches and reads pretrained BERT and RoBERTa encoders in the
 // Hugging Face layout: config.json, model.safetensors, and tokenizer.json or
 // vocab.txt.
 //
@@ -45,7 +45,7 @@ type Encoder struct {
 	Weights    *Safetensors
 	Tokenizer  *tokenize.Tokenizer
 	ConfigJSON []byte // config.json as it stands in the folder
-	Prefix     string // that the file puts before BertModel's names: "" or "bert."
+	Prefix     string // that the file puts before BertModel's names: "", "bert." or "roberta."
 }
 
 // Load reads the encoder in dir. Whatever does not fit is an error that names
@@ -152,14 +152,14 @@ func (e *Encoder) HasPooler() bool {
 func (e *Encoder) checkTensors() error {
 	const probe = "embeddings.word_embeddings.weight"
 	found := false
-	for _, p := range []string{"", "bert.", "model.", "encoder.bert."} {
+	for _, p := range []string{"", "bert.", "roberta.", "model.", "encoder.bert."} {
 		if _, ok := e.Weights.Tensor(p + probe); ok {
 			e.Prefix, found = p, true
 			break
 		}
 	}
 	if !found {
-		return fmt.Errorf("%w: there is no tensor %s; is this a BERT encoder?", ErrMixed, probe)
+		return fmt.Errorf("%w: there is no tensor %s; is this a BERT or RoBERTa encoder?", ErrMixed, probe)
 	}
 	var bad []string
 	var damaged error

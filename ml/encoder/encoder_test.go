@@ -165,7 +165,7 @@ func TestLoadRefusesWhatDoesNotFit(t *testing.T) {
 		"heads": {edit("config.json", func(b []byte) []byte {
 			return bytes.Replace(b, []byte(`"num_attention_heads":2`), []byte(`"num_attention_heads":3`), 1)
 		}), "multiple"},
-		"family":    {edit("config.json", func(b []byte) []byte { return bytes.Replace(b, []byte(`"bert"`), []byte(`"t5"`), 1) }), "only bert"},
+		"family":    {edit("config.json", func(b []byte) []byte { return bytes.Replace(b, []byte(`"bert"`), []byte(`"t5"`), 1) }), "supported are bert"},
 		"truncated": {edit("model.safetensors", func(b []byte) []byte { return b[:len(b)-1] }), "cut short"},
 		"vocab":     {edit("vocab.txt", func(b []byte) []byte { return append(b, "more\n"...) }), "the tokenizer has 8 ids, the embedding table 7 rows"},
 		"too many rows": {func(dir string) {

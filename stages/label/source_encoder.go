@@ -110,7 +110,7 @@ func (e *encoderSource) open(ctx context.Context) error {
 	}
 	o := &e.s.o.Encoder
 	spec := bert.Spec{
-		Pooling: o.Pooling, HeadHidden: 1, MaxLength: min(maxTextTokens, enc.Config.MaxPositionEmbeddings), Text: o.Text,
+		Pooling: o.Pooling, HeadHidden: 1, MaxLength: min(maxTextTokens, enc.Config.MaxTokens()), Text: o.Text,
 		Categories: []bert.Category{{Name: "none", Tags: []string{""}}}, // heads are not used
 	}
 	if e.model, err = bert.FromEncoder(enc, spec, 1); err != nil {

@@ -160,7 +160,7 @@ func (s *stage) model(ctx context.Context, t *taxonomy.Taxonomy, none bool) (*be
 	if err != nil {
 		return nil, err
 	}
-	spec := bert.Spec{Pooling: s.o.Pooling, HeadHidden: s.o.HeadHidden, MaxLength: min(s.o.MaxLength, e.Config.MaxPositionEmbeddings), Text: s.o.Text, Single: t.Single, None: none}
+	spec := bert.Spec{Pooling: s.o.Pooling, HeadHidden: s.o.HeadHidden, MaxLength: min(s.o.MaxLength, e.Config.MaxTokens()), Text: s.o.Text, Single: t.Single, None: none}
 	for _, c := range t.Categories {
 		spec.Categories = append(spec.Categories, bert.Category{Name: c.Name, Tags: c.Tags})
 	}

@@ -74,6 +74,12 @@ func Tiny(t testing.TB) string {
 // the order of their names.
 func weightsOf(t testing.TB, c encoder.Config, fill func(name string, data []float32)) []byte {
 	t.Helper()
+	return weightsUnder(t, "", c, fill)
+}
+
+// weightsUnder is weightsOf with a prefix before the names in the file.
+func weightsUnder(t testing.TB, prefix string, c encoder.Config, fill func(name string, data []float32)) []byte {
+	t.Helper()
 	shapes := c.Shapes()
 	var tensors []encoder.Tensor
 	for _, name := range slices.Sorted(maps.Keys(shapes)) {
@@ -83,7 +89,7 @@ func weightsOf(t testing.TB, c encoder.Config, fill func(name string, data []flo
 		}
 		data := make([]float32, n)
 		fill(name, data)
-		tensors = append(tensors, encoder.Float32Tensor(name, data, shapes[name]...))
+		tensors = append(tensors, encoder.Float32Tensor(prefix+name, data, shapes[name]...))
 	}
 	var b bytes.Buffer
 	if err := encoder.WriteSafetensors(&b, tensors, nil); err != nil {

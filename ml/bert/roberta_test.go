@@ -1,0 +1,136 @@
+package bert_test
+
+import (
+	"encoding/json"
+	"flag"
+	"math"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/sprint-ml/sprint/ml/bert"
+	"github.com/sprint-ml/sprint/ml/device"
+	"github.com/sprint-ml/sprint/ml/encoder"
+	"github.com/sprint-ml/sprint/ml/encoder/encodertest"
+)
+
+var update = flag.Bool("update", false, "rewrite testdata/roberta.json with the torch and transformers of the Python that $BENCH_TORCH names")
+
+// TestRoberta compares the vectors of XLM-RoBERTa with those of transformers: positions begin
+// behind that of padding, there is one type, and the tokenizer is a unigram model.
+func TestRoberta(t *testing.T) {
+	dir := encodertest.XLMRoberta(t)
+	if *update {
+		if out, err := exec.CommandContext(t.Context(), os.Getenv("BENCH_TORCH"), "testdata/roberta.py", dir).CombinedOutput(); err != nil {
+			t.Fatalf("%v\n%s", err, out)
+		}
+	}
+	data, err := os.ReadFile("testdata/roberta.json")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var golden struct {
+		Model string
+		Texts []struct {
+			Text              string
+			IDs               []int32
+			Mean, CLS, Pooler []float64
+		}
+	}
+	if err := json.Unmarshal(data, &golden); err != nil {
+		t.Fatal(err)
+	}
+	enc, err := encoder.Load(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if golden.Model != "XLMRobertaModel" || enc.Config.Architecture() != golden.Model || enc.Prefix != "roberta." {
+		t.Fatalf("%s, %s, prefix %q", golden.Model, enc.Config.Architecture(), enc.Prefix)
+	}
+	dev, err := device.Open(t.Context(), device.Go, device.Options{CacheDir: t.TempDir()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer dev.Close()
+	for _, pooling := range []string{bert.Mean, bert.CLS, bert.Pooler} {
+		spec := bert.Spec{Categories: []bert.Category{{Name: "x", Tags: []string{""}}}, Pooling: pooling, HeadHidden: 1, MaxLength: 32, Text: []string{"title", "description"}}
+		m, err := bert.FromEncoder(enc, spec, 1)
+		if err != nil {
+			t.Fatal(err)
+		}
+		saved := t.TempDir()
+		if err := m.Save(saved); err != nil {
+			t.Fatal(err)
+		}
+		if m, err = bert.Load(saved); err != nil {
+			t.Fatal(err)
+		}
+		var texts []bert.Text
+		for _, g := range golden.Texts {
+			ids, types := m.Encode(g.Text, "")
+			if !slices.Equal(ids, g.IDs) {
+				t.Fatalf("%q: %v, want %v", g.Text, ids, g.IDs)
+			}
+			texts = append(texts, bert.Text{IDs: ids, Types: types})
+		}
+		e, err := bert.NewEmbedder(m, dev)
+		if err != nil {
+			t.Fatal(err)
+		}
+		flat, err := e.Embed(t.Context(), texts)
+		e.Close()
+		if err != nil {
+			t.Fatal(err)
+		}
+		alone, err := bert.Pooled(m, dev, texts, false)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for i, g := range golden.Texts {
+			want, norm := map[string][]float64{bert.Mean: g.Mean, bert.CLS: g.CLS, bert.Pooler: g.Pooler}[pooling], 0.
+			for _, x := range want {
+				norm += x * x
+			}
+			for j, x := range want {
+				if math.Abs(x-float64(alone[i][j])) > 2e-5 || math.Abs(x/math.Sqrt(norm)-float64(flat[i][j])) > 2e-5 {
+					t.Fatalf("%s, text %d, element %d: %g and %g, want %g", pooling, i, j, alone[i][j], flat[i][j], x)
+				}
+			}
+		}
+	}
+}
+
+// TestRobertaFolder: a release of such an encoder is in its own layout, and no text is longer than
+// its positions.
+func TestRobertaFolder(t *testing.T) {
+	enc, err := encoder.Load(encodertest.XLMRoberta(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	spec := bert.Spec{Categories: []bert.Category{{Name: "x", Tags: []string{""}}}, Pooling: bert.Mean, HeadHidden: 1, MaxLength: 33, Text: []string{"title"}}
+	if _, err := bert.FromEncoder(enc, spec, 1); err == nil || !strings.Contains(err.Error(), "4 to 32 tokens") {
+		t.Errorf("33 tokens in 34 positions of which two are taken: %v", err)
+	}
+	spec.MaxLength = 32
+	m, err := bert.FromEncoder(enc, spec, 1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	dir := t.TempDir()
+	if err := m.Save(dir); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := os.Stat(filepath.Join(dir, "vocab.txt")); err == nil {
+		t.Error("there is a vocab.txt of a unigram model")
+	}
+	text, err := os.ReadFile(filepath.Join(dir, "config.json"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !strings.Contains(string(text), `"XLMRobertaModel"`) {
+		t.Errorf("config.json: %s", text)
+	}
+}
