@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -203,7 +204,7 @@ func (c *compiler) wire() {
 		}
 		for name := range node.Stage.Inputs {
 			if !declared[name] {
-				c.fail(node.Stage.FieldPos("inputs."+name), "stages."+node.Name+".inputs."+name, fmt.Sprintf("a stage of kind %s reads no artifact of this name", node.Kind.Name), "")
+				c.fail(node.Stage.FieldPos("inputs."+name), "stages."+node.Name+".inputs."+name, fmt.Sprintf("a stage of kind %s reads no artifact of this name", node.Kind.Name), diagnostic.Suggest(name, slices.Sorted(maps.Keys(declared))))
 			}
 		}
 	}

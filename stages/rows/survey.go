@@ -12,6 +12,7 @@ import (
 	"strings"
 
 	"github.com/sprint-ml/sprint/stages/rows/table"
+	"github.com/sprint-ml/sprint/stages/rows/text"
 )
 
 // UnknownColumns is the error of a file of which it is not known what its columns mean. Its
@@ -164,6 +165,9 @@ func (l Layout) noTitle(s survey) error {
 	if l.Flag != "" {
 		say = "say"
 	}
+	if d := l.otherDelimiter(s.names); d != "" {
+		return &UnknownColumns{fmt.Sprintf("has a header of one column, %s, by the delimiter %q; %s", listed(s.names), l.Delimiter, d), named}
+	}
 	if title == "" {
 		return &UnknownColumns{fmt.Sprintf("%s; %s %s", head, say, l.advice("title", "NAME")), named}
 	}
@@ -172,6 +176,27 @@ func (l Layout) noTitle(s survey) error {
 		pairs = append(pairs, "description", d)
 	}
 	return &UnknownColumns{fmt.Sprintf("%s; %s %s", head, say, l.advice(pairs...)), named}
+}
+
+// otherDelimiter says which delimiter a header of one column seems to have, where the
+// layout says another one.
+func (l Layout) otherDelimiter(names []string) string {
+	if l.Format != CSV || len(names) != 1 || l.Delimiter == "" || l.Delimiter == text.Auto {
+		return ""
+	}
+	for _, d := range []string{";", "\t", ",", "|"} {
+		if !strings.Contains(names[0], d) {
+			continue
+		}
+		if d == "\t" {
+			d = "tab"
+		}
+		if l.Flag != "" {
+			return fmt.Sprintf("is it %q?", d)
+		}
+		return fmt.Sprintf("is it delimiter: %q? auto finds it out", d)
+	}
+	return ""
 }
 
 // noHeader is the error of a csv file whose first record looks like a row.

@@ -117,7 +117,7 @@ func (c Check) check(gold bool, fail func(field, message, hint string)) {
 
 // percentHint is for those who write a share in percent.
 func percentHint(limit, hi float64) string {
-	if limit > hi && limit <= 100*hi {
+	if limit >= 2 && limit <= 100*hi {
 		return fmt.Sprintf("write %g for %g %%", limit/100, limit)
 	}
 	return ""

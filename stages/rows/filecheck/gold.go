@@ -31,8 +31,29 @@ func Gold(option, path string, layout rows.Layout, categories []rows.Category) [
 		if err != nil {
 			return nil, err
 		}
-		return g.Odd, nil
+		return append(g.Odd, few(g, categories)...), nil
 	})
+}
+
+// enough is how many rows of a category the macro-F1 asks for.
+const enough = 8
+
+// few tells of a gold set on which no macro-F1 can be had.
+func few(g *rows.Gold, categories []rows.Category) rows.Mistakes {
+	most := 0
+	for i := range categories {
+		n := 0
+		for _, r := range g.Rows {
+			if r.Labels[i].Score > 0 {
+				n++
+			}
+		}
+		most = max(most, n)
+	}
+	if most == 0 || most >= enough { // of none at all ReadGold tells
+		return nil
+	}
+	return rows.Mistakes{{Message: fmt.Sprintf("no category has %d of its %d rows, the largest has %d: there is no macro-F1", enough, len(g.Rows), most), Hint: "label more rows by hand, or measure micro_f1"}}
 }
 
 // Overlay is Gold for corrections. odd is asked what is odd about them.
