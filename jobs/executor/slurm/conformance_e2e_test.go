@@ -40,7 +40,7 @@ var testProgram = sync.OnceValues(func() (executor.Program, error) {
 })
 
 // elsewhere is the executor over a cluster.
-func elsewhere(t *testing.T, b *bench, store *storage.Store, env ...string) *remote.Executor {
+func elsewhere(t testing.TB, b *bench, store *storage.Store, env ...string) *remote.Executor {
 	t.Helper()
 	variables := map[string]string{}
 	for _, kv := range env {

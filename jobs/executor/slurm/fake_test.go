@@ -283,9 +283,30 @@ func TestSubmitted(t *testing.T) {
 	folder := filepath.Join(f.dir, ".cache/sprint/slurm")
 	want := "sbatch --parsable --job-name=sprint-train-1-abc --comment=sprint run R stage train attempt 1 --requeue --chdir=" + folder +
 		" --output=/dev/null --error=" + folder + "/logs/sprint-train-1-abc.log --open-mode=append --nodes=1 --ntasks=1 --partition=gpu --qos=low --account=us --constraint=a&b --reservation=r" +
-		" --cpus-per-task=3 --mem=2M --tmp=5120M --gres=gpu:h100:2 --time=3 --signal=B:TERM@20 --export=NONE"
+		" --cpus-per-task=3 --mem=2M --tmp=5120M --gres=gpu:h100:2 --time=3 --signal=B:TERM@20 --export=ALL"
 	if calls := f.calls("sbatch"); len(calls) != 1 || calls[0] != want {
 		t.Errorf("calls %q, want\n%s", calls, want)
+	}
+}
+
+// TestEnvironment: a job gets nothing of the environment but what it needs.
+func TestEnvironment(t *testing.T) {
+	f := newFake(t, Options{Secrets: []string{"TOKEN"}})
+	f.shell.environ = append(f.shell.environ, "TOKEN=secret", "OTHER=a\nFAKE=b", "SLURM_JOB_ID=3", "SBATCH_WCKEY=k")
+	f.says("squeue", "").says("sbatch", "env >environ; echo 7")
+	if _, err := f.Submit(t.Context(), f.job()); err != nil {
+		t.Fatal(err)
+	}
+	text, _ := os.ReadFile(filepath.Join(f.dir, "environ"))
+	var names []string
+	for line := range strings.Lines(string(text)) {
+		if name, _, _ := strings.Cut(line, "="); name != "PWD" && name != "OLDPWD" && name != "_" && name != "SHLVL" { // of shells
+			names = append(names, name)
+		}
+	}
+	slices.Sort(names)
+	if want := []string{"HOME", "LC_ALL", "PATH", "SBATCH_WCKEY", "TOKEN"}; !slices.Equal(names, want) {
+		t.Errorf("%q", names)
 	}
 }
 

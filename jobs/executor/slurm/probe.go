@@ -23,7 +23,7 @@ func (p *Provider) Probe(ctx context.Context, job *executor.Job, note func(name,
 	args := append([]string{"--test-only"}, p.o.arguments(job, at)...)
 	// What it says stands on standard error.
 	line := "sbatch --version; said=$(sbatch " + executor.Quote(args...) + ` 2>&1) || { code=$?; printf '%s\n' "$said" >&2; exit $code; }; printf '%s\n' "$said"`
-	lines, err := p.shell.ask(ctx, strings.NewReader("#!/bin/sh\n"), p.o.secretsThere(job)+line)
+	lines, err := p.shell.ask(ctx, strings.NewReader("#!/bin/sh\n"), p.o.secretsThere(job)+p.o.alone(job)+line)
 	if err != nil {
 		return p.submitFailure(what, err)
 	}

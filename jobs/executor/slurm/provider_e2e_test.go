@@ -39,14 +39,14 @@ esac
 // bench is a provider over a cluster.
 type bench struct {
 	*slurmtest.Cluster
-	t   *testing.T
+	t   testing.TB
 	o   slurm.Options
 	env []string
 	*slurm.Provider
 	program executor.Program
 }
 
-func provider(t *testing.T, o slurm.Options, env []string) *slurm.Provider {
+func provider(t testing.TB, o slurm.Options, env []string) *slurm.Provider {
 	t.Helper()
 	p, err := slurm.New("cluster", &o, env)
 	if err != nil {
@@ -56,7 +56,7 @@ func provider(t *testing.T, o slurm.Options, env []string) *slurm.Provider {
 	return p
 }
 
-func newBench(t *testing.T, c *slurmtest.Cluster, change ...func(*slurm.Options, *[]string)) *bench {
+func newBench(t testing.TB, c *slurmtest.Cluster, change ...func(*slurm.Options, *[]string)) *bench {
 	t.Helper()
 	o := slurm.Options{Folder: filepath.Join(c.Dir, "shared")}
 	env := c.Env()

@@ -63,10 +63,19 @@ func (o *Options) arguments(job *executor.Job, at found) []string {
 	if grace := int64(job.Limits.Grace / time.Second); grace > 0 {
 		args = append(args, fmt.Sprintf("--signal=B:TERM@%d", min(grace, 65535)))
 	}
+	return append(args, "--export=ALL")
+}
+
+// alone is a line that leaves in the environment what the job gets of it: what finds
+// programs, and the job's secrets. It stands in the place of --export=NONE, for which the
+// node asks a login shell for the user's environment, which takes a second or more.
+func (o *Options) alone(job *executor.Job) string {
+	// The shell does not let go of the last ones.
+	keep := "HOME|USER|LOGNAME|SHELL|PATH|LANG|LC_ALL|LD_LIBRARY_PATH|SLURM_CONF|SBATCH_*|BASHOPTS|SHELLOPTS|PPID|UID|EUID"
 	if names := o.secrets(job); o.SecretsFile == "" && len(names) > 0 {
-		return append(args, "--export="+strings.Join(names, ","))
+		keep += "|" + strings.Join(names, "|")
 	}
-	return append(args, "--export=NONE")
+	return `for n in $(env | sed -n 's/^\([A-Za-z_][A-Za-z0-9_]*\)=.*/\1/p'); do case $n in ` + keep + `) ;; *) unset "$n" ;; esac; done; `
 }
 
 // script becomes the worker. Slurm keeps it where its owner alone can read it; still

@@ -81,7 +81,7 @@ func compareNumbers(a, b string) int {
 
 func (p *Provider) sbatch(ctx context.Context, job *executor.Job, at found) (executor.Handle, error) {
 	what := fmt.Sprintf("executor %s: sbatch of stage %s", p.name, job.Stage)
-	lines, err := p.shell.ask(ctx, strings.NewReader(p.o.script(job, at)), p.o.secretsThere(job)+"sbatch "+executor.Quote(p.o.arguments(job, at)...))
+	lines, err := p.shell.ask(ctx, strings.NewReader(p.o.script(job, at)), p.o.secretsThere(job)+p.o.alone(job)+"sbatch "+executor.Quote(p.o.arguments(job, at)...))
 	if err != nil {
 		return "", p.submitFailure(what, err)
 	}

@@ -15,6 +15,7 @@ import (
 	"os/exec"
 	"os/user"
 	"path/filepath"
+	"regexp"
 	"runtime"
 	"slices"
 	"strconv"
@@ -129,6 +130,12 @@ func (c *Cluster) logs() string {
 		fmt.Fprintf(&all, "%s:\n%s\n", filepath.Base(name), text[max(0, len(text)-6000):])
 	}
 	return all.String()
+}
+
+// Said are the lines of the controller's log that match an expression.
+func (c *Cluster) Said(expression string) string {
+	text, _ := os.ReadFile(filepath.Join(c.Dir, "log", "slurmctld.log"))
+	return strings.Join(regexp.MustCompile("(?im)^.*("+expression+").*$").FindAllString(string(text), -1), "\n")
 }
 
 // starter starts processes on a thread that ends when the cluster does: the kernel
