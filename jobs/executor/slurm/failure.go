@@ -5,6 +5,7 @@ import (
 	"errors"
 	"strings"
 
+	"github.com/sprint-ml/sprint/jobs/executor"
 	"github.com/sprint-ml/sprint/stages"
 )
 
@@ -13,7 +14,7 @@ import (
 type complaint struct {
 	text string // part of it, in lower case
 	lost bool   // it may go away by itself
-	hint string // NAME stands for the executor's name, LOGIN for its login node
+	hint string // NAME stands for the executor's name, ssh LOGIN for the way to its login node
 }
 
 // complaints are tried in this order.
@@ -72,7 +73,11 @@ func (p *place) failure(what string, err error) error {
 
 // words fills a hint in.
 func (p *place) words(hint string) string {
-	return strings.NewReplacer("NAME", p.name, "LOGIN", p.shell.login).Replace(hint)
+	ssh := "ssh "
+	if p.shell.config != "" {
+		ssh += "-F " + executor.Quote(p.shell.config) + " "
+	}
+	return strings.NewReplacer("NAME", p.name, "ssh LOGIN", ssh+p.shell.login).Replace(hint)
 }
 
 // mayGoAway reports whether a failure may go away by itself.

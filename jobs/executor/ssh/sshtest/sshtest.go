@@ -26,9 +26,9 @@ type Hosts struct {
 	servers []*exec.Cmd
 }
 
-// Start starts n servers, which end with the test. Where there is no sshd the test is
-// skipped, or fails under CI.
-func Start(t testing.TB, n int) *Hosts {
+// Start starts n servers, which end with the test; what they run has the variables env.
+// Where there is no sshd the test is skipped, or fails under CI.
+func Start(t testing.TB, n int, env ...string) *Hosts {
 	t.Helper()
 	sshd := find(t)
 	// The path of a socket is short, and a test's folder is not.
@@ -42,7 +42,7 @@ func Start(t testing.TB, n int) *Hosts {
 	var config, known strings.Builder
 	for i := range n {
 		name := fmt.Sprintf("n%d", i+1)
-		port := h.serve(t, sshd, name)
+		port := h.serve(t, sshd, name, env)
 		key, err := os.ReadFile(filepath.Join(dir, name, "key.pub"))
 		if err != nil {
 			t.Fatal(err)
@@ -74,7 +74,7 @@ func find(t testing.TB) string {
 }
 
 // serve starts one server and waits until it answers.
-func (h *Hosts) serve(t testing.TB, sshd, name string) int {
+func (h *Hosts) serve(t testing.TB, sshd, name string, env []string) int {
 	t.Helper()
 	dir := filepath.Join(h.dir, name)
 	if err := os.MkdirAll(h.Home(name), 0o700); err != nil {
@@ -97,8 +97,8 @@ PasswordAuthentication no
 KbdInteractiveAuthentication no
 PermitRootLogin prohibit-password
 MaxStartups 100
-SetEnv HOME=%s
-`, port, dir, dir, h.dir, h.Home(name)))
+SetEnv %s
+`, port, dir, dir, h.dir, strings.Join(append([]string{"HOME=" + h.Home(name)}, env...), " ")))
 	log, err := os.Create(filepath.Join(dir, "log"))
 	if err != nil {
 		t.Fatal(err)
