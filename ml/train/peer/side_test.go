@@ -134,7 +134,12 @@ const (
 
 func benchModel(b *testing.B) *bert.Model {
 	b.Helper()
-	e, err := encoder.Load(encodertest.MiniLM(b))
+	return benchModelOf(b, encodertest.MiniLM(b), bert.Pooler)
+}
+
+func benchModelOf(b *testing.B, folder, pooling string) *bert.Model {
+	b.Helper()
+	e, err := encoder.Load(folder)
 	if err != nil {
 		b.Fatal(err)
 	}
@@ -142,7 +147,7 @@ func benchModel(b *testing.B) *bert.Model {
 	for i := range benchCategories {
 		categories = append(categories, bert.Category{Name: fmt.Sprintf("c%d", i), Tags: []string{"", "a", "b", "c", "d", "e"}})
 	}
-	m, err := bert.FromEncoder(e, bert.Spec{Categories: categories, Pooling: bert.Pooler, HeadHidden: 128, MaxLength: 128, Text: []string{"title"}}, 7)
+	m, err := bert.FromEncoder(e, bert.Spec{Categories: categories, Pooling: pooling, HeadHidden: 128, MaxLength: 128, Text: []string{"title"}}, 7)
 	if err != nil {
 		b.Fatal(err)
 	}

@@ -1,6 +1,6 @@
 """Peer of BenchmarkSteps: training steps in PyTorch on the token ids that the benchmark trains on, fp32, fused AdamW, dropout off.
 usage: steps.py MODEL_DIR BATCHES.json
-BATCHES.json: {"threads": 2, "tags": 6, "batches": [{"ids": [[...]], "score": [[...]], "tag": [[...]]}]}, all texts of one length.
+BATCHES.json: {"threads": 2, "tags": 6, "frozen": false, "batches": [{"ids": [[...]], "score": [[...]], "tag": [[...]]}]}, all texts of one length.
 Reads a number of steps a line; answers each with one JSON line of milliseconds per step and peak memory."""
 import json, sys, time
 import torch
@@ -17,9 +17,12 @@ class M(nn.Module):
         two = lambda n: nn.Sequential(nn.Linear(H, 128), nn.ReLU(), nn.Linear(128, n))
         s.score = nn.ModuleList([nn.Sequential(two(1), nn.Tanh()) for _ in range(K)]); s.tag = nn.ModuleList([two(N) for _ in range(K)])
     def forward(s, ids, mask):
-        o = s.e(input_ids=ids, attention_mask=mask).pooler_output
+        o = s.e(input_ids=ids, attention_mask=mask)
+        o = o.last_hidden_state.mean(1) if d["frozen"] else o.pooler_output
         return [(a(o).squeeze(-1), b(o)) for a, b in zip(s.score, s.tag)]
-m = M().eval(); opt = torch.optim.AdamW(m.parameters(), lr=2e-5, fused=True); mse = nn.MSELoss(); ce = nn.CrossEntropyLoss()
+m = M().eval()
+if d["frozen"]: enc.embeddings.requires_grad_(False)
+opt = torch.optim.AdamW([p for p in m.parameters() if p.requires_grad], lr=2e-5, fused=True); mse = nn.MSELoss(); ce = nn.CrossEntropyLoss()
 data = [(torch.tensor(b["ids"]), torch.tensor(b["score"]), torch.tensor(b["tag"])) for b in d["batches"]]
 at = 0
 def step():

@@ -21,6 +21,8 @@ import (
 type stepBatches struct {
 	Threads int         `json:"threads"`
 	Tags    int         `json:"tags"`
+	Encoder string      `json:"encoder"`
+	Frozen  bool        `json:"frozen"` // the embeddings, and the pooling is the mean
 	Batches []stepBatch `json:"batches"`
 }
 
@@ -32,7 +34,7 @@ type stepBatch struct {
 
 // newStepBatches cuts headlines into texts of exactly length tokens, so that
 // neither side can save padding.
-func newStepBatches(m *bert.Model, texts, length, n int) stepBatches {
+func newStepBatches(m *bert.Model, folder string, frozen bool, texts, length, n int) stepBatches {
 	var stream []int32
 	for _, t := range titles() {
 		ids, _ := m.Encode(t, "")
@@ -40,7 +42,7 @@ func newStepBatches(m *bert.Model, texts, length, n int) stepBatches {
 	}
 	cls := m.Tokenizer.Encode(nil, "", 2)
 	rng := rand.New(rand.NewPCG(7, 7))
-	d := stepBatches{Threads: runtime.NumCPU(), Tags: benchTags}
+	d := stepBatches{Threads: runtime.NumCPU(), Tags: benchTags, Encoder: folder, Frozen: frozen}
 	at := 0
 	for range n {
 		var b stepBatch
@@ -76,6 +78,15 @@ func (d stepBatches) examples() []train.Example {
 	return out
 }
 
+func (d stepBatches) model(b *testing.B) *bert.Model {
+	b.Helper()
+	pooling := bert.Pooler
+	if d.Frozen {
+		pooling = bert.Mean
+	}
+	return benchModelOf(b, d.Encoder, pooling)
+}
+
 const stepsEnv = "SPRINT_BENCH_STEPS"
 
 // BenchmarkStepServer is our side of BenchmarkSteps.
@@ -95,7 +106,8 @@ func BenchmarkStepServer(b *testing.B) {
 	o := options()
 	o.BatchSize, o.BatchTokens, o.MaxShapes, o.LearningRate, o.Epochs, o.Dropout = len(d.Batches[0].IDs), 8192, 1, 2e-5, 3, 0
 	examples := d.examples()
-	tr, err := train.New(benchModel(b), openCPU(b, ""), examples, examples[:4], o)
+	o.FreezeEmbed = d.Frozen
+	tr, err := train.New(d.model(b), openCPU(b, ""), examples, examples[:4], o)
 	if err != nil {
 		b.Fatal(err)
 	}
@@ -131,35 +143,51 @@ func BenchmarkStepServer(b *testing.B) {
 func BenchmarkSteps(b *testing.B) {
 	for _, shape := range [][2]int{{32, 16}, {32, 24}, {32, 32}, {16, 128}} {
 		b.Run(fmt.Sprintf("%dx%d", shape[0], shape[1]), func(b *testing.B) {
-			file := filepath.Join(b.TempDir(), "batches.json")
-			text, err := json.Marshal(newStepBatches(benchModel(b), shape[0], shape[1], 20))
-			if err != nil {
-				b.Fatal(err)
-			}
-			if err := os.WriteFile(file, text, 0o600); err != nil {
-				b.Fatal(err)
-			}
-			sides := []*side{ourSide(b, "BenchmarkStepServer", stepsEnv+"="+file)}
-			if python := os.Getenv("BENCH_TORCH"); python != "" {
-				sides = append(sides, startSide(b, exec.Command(python, "steps.py", encodertest.MiniLM(b), file)))
-			}
-			ms, peak := make([][]float64, len(sides)), make([]float64, len(sides))
-			for _, s := range sides {
-				s.ask(b, 3)
-			}
-			for b.Loop() {
-				for i, s := range sides {
-					t := s.ask(b, 5)
-					ms[i], peak[i] = append(ms[i], t.MS...), t.PeakMB
-				}
-			}
-			b.ReportMetric(median(ms[0]), "ms/step")
-			b.ReportMetric(peak[0], "MB-peak")
-			if len(sides) > 1 {
-				b.ReportMetric(median(ms[1]), "ms/step-torch")
-				b.ReportMetric(peak[1], "MB-peak-torch")
-				b.ReportMetric(median(ms[0])/median(ms[1]), "x-torch")
-			}
+			benchSteps(b, encodertest.MiniLM(b), false, shape)
 		})
+	}
+}
+
+// BenchmarkFrozenSteps is BenchmarkSteps for the encoder in the folder that BENCH_ENCODER names,
+// mean pooling, with frozen embeddings: how one of any language is trained.
+func BenchmarkFrozenSteps(b *testing.B) {
+	folder := os.Getenv("BENCH_ENCODER")
+	if folder == "" {
+		b.Skip("BENCH_ENCODER names no folder")
+	}
+	b.Run("32x24", func(b *testing.B) { benchSteps(b, folder, true, [2]int{32, 24}) })
+}
+
+func benchSteps(b *testing.B, folder string, frozen bool, shape [2]int) {
+	b.Helper()
+	file := filepath.Join(b.TempDir(), "batches.json")
+	d := stepBatches{Encoder: folder, Frozen: frozen}
+	text, err := json.Marshal(newStepBatches(d.model(b), folder, frozen, shape[0], shape[1], 20))
+	if err != nil {
+		b.Fatal(err)
+	}
+	if err := os.WriteFile(file, text, 0o600); err != nil {
+		b.Fatal(err)
+	}
+	sides := []*side{ourSide(b, "BenchmarkStepServer", stepsEnv+"="+file)}
+	if python := os.Getenv("BENCH_TORCH"); python != "" {
+		sides = append(sides, startSide(b, exec.Command(python, "steps.py", folder, file)))
+	}
+	ms, peak := make([][]float64, len(sides)), make([]float64, len(sides))
+	for _, s := range sides {
+		s.ask(b, 3)
+	}
+	for b.Loop() {
+		for i, s := range sides {
+			t := s.ask(b, 5)
+			ms[i], peak[i] = append(ms[i], t.MS...), t.PeakMB
+		}
+	}
+	b.ReportMetric(median(ms[0]), "ms/step")
+	b.ReportMetric(peak[0], "MB-peak")
+	if len(sides) > 1 {
+		b.ReportMetric(median(ms[1]), "ms/step-torch")
+		b.ReportMetric(peak[1], "MB-peak-torch")
+		b.ReportMetric(median(ms[0])/median(ms[1]), "x-torch")
 	}
 }
