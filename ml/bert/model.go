@@ -22,6 +22,7 @@ type Model struct {
 	configJSON []byte
 	prefix     string           // of the source's tensor names
 	unused     []encoder.Tensor // of the source, not used by the graph
+	half       bool             // weights are those that fp16 has, and are kept so
 }
 
 // FromEncoder puts new heads, seeded, on a pretrained encoder. A pooler that
@@ -162,6 +163,13 @@ func (m *Model) Save(dir string) error {
 	delete(config, "_name_or_path") // a path of whoever made the encoder
 	config["architectures"] = []string{m.Spec.Encoder.Architecture()}
 	config["sprint"] = m.Spec.section(m.prefix)
+	if m.half {
+		config["torch_dtype"] = "float16"
+	}
+	kept, err := m.kept()
+	if err != nil {
+		return err
+	}
 	text, err := json.MarshalIndent(config, "", "  ")
 	if err != nil {
 		return err
@@ -170,7 +178,7 @@ func (m *Model) Save(dir string) error {
 	if err != nil {
 		return err
 	}
-	err = encoder.WriteSafetensors(f, m.Tensors(), map[string]string{"format": "pt"})
+	err = encoder.WriteSafetensors(f, kept, map[string]string{"format": "pt"})
 	if err := errors.Join(err, f.Close()); err != nil {
 		return fmt.Errorf("write %s: %w", weightsFile, err)
 	}
@@ -222,7 +230,7 @@ func Load(dir string) (*Model, error) {
 	if err != nil {
 		return nil, err
 	}
-	m := &Model{Tokenizer: e.Tokenizer, configJSON: e.ConfigJSON, prefix: config.Sprint.Prefix}
+	m := &Model{Tokenizer: e.Tokenizer, configJSON: e.ConfigJSON, prefix: config.Sprint.Prefix, half: e.Half()}
 	if m.Spec, err = config.Sprint.spec(e.Config); err == nil {
 		err = m.Spec.check()
 	}

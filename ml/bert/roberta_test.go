@@ -103,6 +103,55 @@ func TestRoberta(t *testing.T) {
 	}
 }
 
+// TestHalve: what is measured after Halve holds for the file, which has half the bytes.
+func TestHalve(t *testing.T) {
+	enc, err := encoder.Load(encodertest.XLMRoberta(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	spec := bert.Spec{Categories: []bert.Category{{Name: "x", Tags: []string{""}}}, Pooling: bert.Mean, HeadHidden: 4, MaxLength: 32, Text: []string{"title"}}
+	m, err := bert.FromEncoder(enc, spec, 1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	whole, half, again := t.TempDir(), t.TempDir(), t.TempDir()
+	if err := m.Save(whole); err != nil {
+		t.Fatal(err)
+	}
+	if err := m.Halve(); err != nil {
+		t.Fatal(err)
+	}
+	if err := m.Save(half); err != nil {
+		t.Fatal(err)
+	}
+	loaded, err := bert.Load(half)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i, p := range m.Params {
+		if !slices.Equal(p.Data, loaded.Params[i].Data) {
+			t.Errorf("%s is not what was rounded", p.Name)
+		}
+	}
+	if err := loaded.Save(again); err != nil {
+		t.Fatal(err)
+	}
+	size := func(dir string) int64 {
+		info, err := os.Stat(filepath.Join(dir, "model.safetensors"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		return info.Size()
+	}
+	if a, b, c := size(whole), size(half), size(again); b > a*6/10 || b != c {
+		t.Errorf("%d bytes, as fp16 %d, saved again %d", a, b, c)
+	}
+	m.Params[0].Data[3] = 1e6
+	if err := m.Halve(); err == nil || !strings.Contains(err.Error(), "keep fp32") {
+		t.Errorf("1e6 as fp16: %v", err)
+	}
+}
+
 // TestRobertaFolder: a release of such an encoder is in its own layout, and no text is longer than
 // its positions.
 func TestRobertaFolder(t *testing.T) {

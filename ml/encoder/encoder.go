@@ -141,6 +141,12 @@ func (e *Encoder) Tensor(name string) (Tensor, bool) {
 	return Tensor{}, false
 }
 
+// Half reports whether the file keeps its word embeddings, the most of it, as fp16.
+func (e *Encoder) Half() bool {
+	t, ok := e.Tensor("embeddings.word_embeddings.weight")
+	return ok && t.DType == dtypeHalf
+}
+
 // HasPooler reports whether the file holds BertModel's pooler.
 func (e *Encoder) HasPooler() bool {
 	_, ok := e.Tensor("pooler.dense.weight")
@@ -173,8 +179,8 @@ func (e *Encoder) checkTensors() error {
 		case !ok && strings.HasPrefix(name, "pooler.") && !weight && !bias:
 		case !ok:
 			bad = append(bad, name+" is missing")
-		case t.DType != "F32":
-			bad = append(bad, fmt.Sprintf("%s is %s, F32 is needed", name, t.DType))
+		case t.DType != "F32" && t.DType != dtypeHalf:
+			bad = append(bad, fmt.Sprintf("%s is %s, F32 or F16 is needed", name, t.DType))
 		case !slices.Equal(t.Shape, shape):
 			bad = append(bad, fmt.Sprintf("%s is %d, config.json asks for %d", name, t.Shape, shape))
 		case damaged == nil:

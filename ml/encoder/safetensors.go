@@ -37,11 +37,14 @@ type Tensor struct {
 	Data  []byte // 8-byte aligned when it was read by ReadSafetensors
 }
 
-// Float32 views the data of an F32 tensor as numbers, without a copy. It is an
-// error for any other dtype.
+// Float32 views the data of an F32 tensor as numbers, without a copy, or makes them of an F16
+// one. It is an error for any other dtype.
 func (t Tensor) Float32() ([]float32, error) {
+	if t.DType == dtypeHalf {
+		return halvesToFloat32(t.Data), nil
+	}
 	if t.DType != "F32" {
-		return nil, fmt.Errorf("tensor %s is %s, F32 is needed", t.Name, t.DType)
+		return nil, fmt.Errorf("tensor %s is %s, F32 or F16 is needed", t.Name, t.DType)
 	}
 	if len(t.Data) == 0 {
 		return nil, nil
@@ -57,11 +60,11 @@ func (t Tensor) Float32() ([]float32, error) {
 	return unsafe.Slice((*float32)(first), len(t.Data)/4), nil
 }
 
-// CheckFinite is an error that wraps ErrCorrupt if a number of an F32 tensor is NaN or
+// CheckFinite is an error that wraps ErrCorrupt if a number of an F32 or F16 tensor is NaN or
 // infinite: no training writes such a weight, and a network with one answers NaN.
 // Tensors of other types pass.
 func (t Tensor) CheckFinite() error {
-	if t.DType != "F32" {
+	if t.DType != "F32" && t.DType != dtypeHalf {
 		return nil
 	}
 	data, err := t.Float32()

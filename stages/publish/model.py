@@ -22,7 +22,7 @@ class Model:
             raise ValueError(f"config.json is of format {s['format']}; this file knows 3")
         if s.get("with_rules") or s.get("rules_bonus"):
             raise ValueError("the rules of taxonomy.yaml answer beside this model: only `sprint classify` does both")
-        self.weights = load_file(os.path.join(folder, "model.safetensors"))
+        self.weights = {name: w.astype(np.float32) for name, w in load_file(os.path.join(folder, "model.safetensors")).items()}  # some releases are fp16
         self.tokenizer = Tokenizer.from_file(os.path.join(folder, "tokenizer.json"))
         self.tokenizer.enable_truncation(s["max_length"])
         erf = np.vectorize(math.erf, otypes=[np.float32])

@@ -212,6 +212,9 @@ func (l *loop) write(ctx context.Context, out stages.Outputs) error {
 	if err != nil {
 		return err
 	}
+	if err := l.halve(ctx, model); err != nil {
+		return l.interrupted(ctx, err, false)
+	}
 	calibration, err := l.calibrate(ctx, model)
 	if err != nil {
 		return l.interrupted(ctx, err, false)

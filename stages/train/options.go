@@ -24,7 +24,7 @@ func Kind() stages.Kind {
 	return stages.Kind{
 		Name:    "train",
 		Version: 6,
-		Doc: `Fine-tunes a BERT encoder with a score and a tag head per category.
+		Doc: `Fine-tunes a BERT or XLM-RoBERTa encoder with a score and a tag head per category.
 Loss is the squared error of the score plus the cross entropy of the tag, AdamW
 with warm-up and decay. Several texts share a row of a batch, so that little of
 it is padding and one or two programs are all that is compiled. Before the first
@@ -89,6 +89,7 @@ type Options struct {
 	BestBy       string   `yaml:"best_by" default:"loss" enum:"loss|macro_f1" doc:"what makes an epoch the best one, on val: the loss, or the macro-F1 at 0.5, with labels: single of the likeliest category"`
 	Sampling     string   `yaml:"sampling" default:"natural" enum:"natural|balanced" doc:"balanced repeats rows of rare categories and tags in every epoch, by the root of how rare they are"`
 	Precision    string   `yaml:"precision" default:"fp32" enum:"fp32|bf16" doc:"of matrix products; bf16 is for GPUs, weights stay fp32"`
+	DType        string   `yaml:"dtype" default:"fp32" enum:"fp32|fp16" doc:"of the weights that are kept, in releases too; fp16 has half the bytes: weights are rounded after training, and the log says how far the scores of val moved"`
 	MicroBatches int      `yaml:"micro_batches" default:"1" min:"1" max:"4096" doc:"parts that a batch is cut into, to save memory; doubled by itself when memory runs out"`
 	MaxMinutes   float64  `yaml:"max_minutes" default:"0" min:"0" doc:"time for the stage: speed is measured first, then steps and schedule are cut to fit; 0 is no limit"`
 	Deadline     string   `yaml:"deadline" doc:"the same by the clock, as 2006-01-02T15:04:05Z; the model is then written and the run goes on"`
