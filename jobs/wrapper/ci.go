@@ -1,0 +1,60 @@
+package wrapper
+
+import (
+	"fmt"
+	"strconv"
+	"strings"
+
+	"github.com/sprint-ml/sprint/jobs/commandline"
+)
+
+// checkout is the action that fetches the repository, by the commit of its v7.0.1.
+const checkout = "actions/checkout@3d3c42e5aac5ba805825da76410c181273ba90b1 # v7.0.1"
+
+// github is a workflow: .github/workflows/NAME.yml.
+func github(o Options) ([]byte, error) {
+	var b strings.Builder
+	b.WriteString(o.head("github"))
+	fmt.Fprintf(&b, "name: %s\non:\n  workflow_dispatch: {}\npermissions: {contents: read}\n", strconv.Quote(o.Name))
+	// Two of them would wait for each other's leases, and pay for it.
+	fmt.Fprintf(&b, "concurrency: {group: %s}\n", strconv.Quote("sprint-"+o.Name))
+	fmt.Fprintf(&b, "jobs:\n  sprint:\n    runs-on: ubuntu-24.04\n    timeout-minutes: %d\n    env:\n", o.Minutes)
+	for _, name := range o.Secrets {
+		fmt.Fprintf(&b, "      %s: ${{ secrets.%s }}\n", name, name)
+	}
+	fmt.Fprintf(&b, "    steps:\n      - uses: %s\n        with: {persist-credentials: false}\n      - run: |\n", checkout)
+	lines(&b, "          ", o.install(), o.credentials(), []string{
+		commandline.Of("validate", o.Plan).With("--strict", "-o", "github").String(),
+		o.run("github"),
+		commandline.Of("report").With("-o", "md").Flag("store", o.Store).String() + ` >> "$GITHUB_STEP_SUMMARY"`,
+	})
+	return []byte(b.String()), nil
+}
+
+// gitlab is a pipeline: .gitlab-ci.yml. Its secrets are variables of the project, which
+// jobs have as they are.
+func gitlab(o Options) ([]byte, error) {
+	var b strings.Builder
+	b.WriteString(o.head("gitlab"))
+	b.WriteString("sprint:\n  image: python:3.13-slim-bookworm\n")
+	if o.Device == "cuda" {
+		b.WriteString("  tags: [saas-linux-medium-amd64-gpu-standard]\n")
+	}
+	fmt.Fprintf(&b, "  timeout: %d minutes\n  resource_group: %s\n", o.Minutes, strconv.Quote("sprint-"+o.Name))
+	b.WriteString("  rules:\n    - if: $CI_PIPELINE_SOURCE == \"web\" || $CI_PIPELINE_SOURCE == \"schedule\"\n  script:\n    - |\n")
+	lines(&b, "      ", []string{"set -eu", "apt-get update -q", "apt-get install -qy --no-install-recommends ca-certificates curl"}, o.install(), o.credentials(), []string{
+		commandline.Of("validate", o.Plan).With("--strict").String(),
+		o.run("plain") + " --junit stages.xml",
+	})
+	b.WriteString("  artifacts:\n    when: always\n    reports: {junit: stages.xml}\n")
+	return []byte(b.String()), nil
+}
+
+// lines writes lists of lines behind an indent.
+func lines(b *strings.Builder, indent string, lists ...[]string) {
+	for _, list := range lists {
+		for _, line := range list {
+			b.WriteString(indent + line + "\n")
+		}
+	}
+}

@@ -1,0 +1,166 @@
+// Package wrapper writes the file by which another service runs a plan: a workflow of
+// GitHub, a pipeline of GitLab, a task of dstack, a notebook for Colab. Each fetches one
+// release of sprint, checks its digest, and runs the plan on a store that outlives the
+// machine. Secrets stand in it by name alone.
+//
+// wrapper.go is what all share; ci.go, dstack.go and colab.go hold one service each. A new
+// one is such a file, and an entry in services.
+package wrapper
+
+import (
+	"fmt"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"unicode"
+
+	"github.com/sprint-ml/sprint/config/diagnostic"
+	"github.com/sprint-ml/sprint/jobs/commandline"
+)
+
+// Options say what is wrapped.
+type Options struct {
+	// Plan is the plan's path from the root of its repository, Name its name.
+	Plan, Name string
+	// Store is the URL of the store, on S3 or GCS.
+	Store string
+	// Release is the version of sprint that is fetched, such as v0.1.0.
+	Release string
+	// Repo is where a machine without the plan's files clones them from.
+	Repo string
+	// Secrets are the variables that the plan reads secrets from.
+	Secrets []string
+	// Device is the one that the plan demands most of: cpu, cuda, or auto.
+	Device string
+	// Minutes is the time for all.
+	Minutes int
+}
+
+// service is a place that runs what is wrapped.
+type service struct {
+	name string
+	// clones says that the machine has no files of the plan.
+	clones bool
+	// cpu says that its machines have no GPU.
+	cpu   bool
+	write func(Options) ([]byte, error)
+}
+
+func services() []service {
+	return []service{
+		{name: "github", cpu: true, write: github},
+		{name: "gitlab", write: gitlab},
+		{name: "dstack", write: dstack},
+		{name: "colab", clones: true, write: colab},
+	}
+}
+
+// Names lists the services.
+func Names() []string {
+	var out []string
+	for _, s := range services() {
+		out = append(out, s.name)
+	}
+	return out
+}
+
+// Time that the run leaves to the service for the end, and the least for all.
+const (
+	graceMinutes = 10
+	leastMinutes = 20
+)
+
+var variable = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_]*$`)
+
+var release = regexp.MustCompile(`^v\d+\.\d+\.\d+(-[0-9A-Za-z.-]+)?$`)
+
+// File is the file by which a service runs a plan. What cannot work there is refused with
+// what to change.
+func File(name string, o Options) ([]byte, error) {
+	i := slices.IndexFunc(services(), func(s service) bool { return s.name == name })
+	if i < 0 {
+		return nil, &diagnostic.UsageError{Message: fmt.Sprintf("--for %s: the services are %s", name, strings.Join(Names(), ", ")), Hint: diagnostic.Suggest(name, Names())}
+	}
+	s := services()[i]
+	if err := s.refuse(o); err != nil {
+		return nil, err
+	}
+	o.Secrets = append(storeSecrets(o.Store), o.Secrets...)
+	slices.Sort(o.Secrets)
+	o.Secrets = slices.Compact(o.Secrets)
+	return s.write(o)
+}
+
+func (s service) refuse(o Options) error {
+	usage := func(hint, format string, args ...any) error {
+		return &diagnostic.UsageError{Message: fmt.Sprintf(format, args...), Hint: hint}
+	}
+	for _, name := range o.Secrets {
+		if !variable.MatchString(name) {
+			return usage("name it by letters, digits and _", "the plan reads a secret from env:%s, which is no name of a variable", name)
+		}
+	}
+	switch {
+	case strings.ContainsFunc(o.Plan+o.Name+o.Store+o.Repo, unicode.IsControl):
+		return usage("rename it", "the plan's path or name, the store or the repository has a control character")
+	case !strings.HasPrefix(o.Store, "s3://") && !strings.HasPrefix(o.Store, "gs://"):
+		return usage("name one that outlives it: --store s3://BUCKET/PREFIX or gs://BUCKET/PREFIX", "the store %s goes with the machine of %s", o.Store, s.name)
+	case !filepath.IsLocal(filepath.FromSlash(o.Plan)) || o.Plan == "-":
+		return usage("go to the root of the plan's repository and name the plan from there", "%s does not find the plan by %s", s.name, o.Plan)
+	case !release.MatchString(o.Release):
+		return usage("name a release: --release v0.1.0", "%s fetches a release of sprint, and %q is none", s.name, o.Release)
+	case s.cpu && o.Device == "cuda":
+		return usage("set resources.device of that stage to auto, or render for "+strings.Join(slices.DeleteFunc(Names(), func(n string) bool { return n == s.name }), ", "), "the plan demands device cuda, and the machines of %s have no GPU", s.name)
+	case s.clones && o.Repo == "":
+		return usage("say where it is cloned from: --repo https://host/owner/name", "a machine of %s has no files of the plan", s.name)
+	case o.Minutes < leastMinutes:
+		return usage(fmt.Sprintf("--minutes is %d or more", leastMinutes), "%d minutes leave none for the run", o.Minutes)
+	}
+	return nil
+}
+
+// storeSecrets are the variables that open a store.
+func storeSecrets(url string) []string {
+	if strings.HasPrefix(url, "gs://") {
+		return []string{googleCredentials}
+	}
+	return []string{"AWS_ACCESS_KEY_ID", "AWS_REGION", "AWS_SECRET_ACCESS_KEY"}
+}
+
+// googleCredentials is the variable with the content of a key file.
+const googleCredentials = "GOOGLE_CREDENTIALS"
+
+// install are the shell's lines that fetch sprint into the working directory, checked.
+func (o Options) install() []string {
+	base := "https://github.com/sprint-ml/sprint/releases/download/" + o.Release
+	folder := "sprint_" + o.Release + "_linux_amd64"
+	return []string{
+		"curl -fsSL --remote-name-all " + base + "/" + folder + ".tar.gz " + base + "/SHA256SUMS",
+		"sha256sum --check --strict --ignore-missing SHA256SUMS",
+		"tar -xzf " + folder + ".tar.gz",
+		`export PATH="$PWD/` + folder + `:$PATH"`,
+	}
+}
+
+// credentials are the lines that put a key into the file where its library looks for it.
+func (o Options) credentials() []string {
+	if !slices.Contains(o.Secrets, googleCredentials) {
+		return nil
+	}
+	return []string{
+		`export GOOGLE_APPLICATION_CREDENTIALS="$(mktemp)"`,
+		`printf %s "$` + googleCredentials + `" > "$GOOGLE_APPLICATION_CREDENTIALS"`,
+	}
+}
+
+// run is the command line that runs the plan.
+func (o Options) run(output string) string {
+	deadline := fmt.Sprintf("%dm", o.Minutes-graceMinutes)
+	return commandline.Of("run", o.Plan).Flag("store", o.Store).With("-o", output).Flag("deadline", deadline).String()
+}
+
+// head is the comment of a file.
+func (o Options) head(service string) string {
+	return fmt.Sprintf("# Made by `sprint render --for %s`: runs the plan %s on the store %s.\n# It needs these secrets there, by name: %s.\n", service, o.Plan, o.Store, strings.Join(o.Secrets, ", "))
+}
