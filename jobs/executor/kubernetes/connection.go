@@ -80,6 +80,8 @@ func newConnection(at *cluster, as *user, context, namespace string) (*connectio
 	}
 	transport := http.DefaultTransport.(*http.Transport).Clone() // the type is documented
 	transport.TLSClientConfig, transport.ResponseHeaderTimeout = config, answerTimeout
+	// A watch says nothing for minutes: a connection that is dead is found out by asking.
+	transport.HTTP2 = &http.HTTP2Config{SendPingTimeout: answerTimeout, PingTimeout: answerTimeout / 2}
 	if at.ProxyURL != "" {
 		proxy, err := url.Parse(at.ProxyURL)
 		if err != nil {

@@ -22,6 +22,7 @@ import (
 	"log/slog"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 	"time"
 
@@ -203,8 +204,9 @@ func (p *Provider) address(ctx context.Context, j *executor.Job) (string, error)
 	return address, err
 }
 
-// Cancel implements executor.Provider. The Job goes once its pods are gone, which
-// is what deletion in the foreground means.
+// Cancel implements executor.Provider. The cluster removes the Job once its pods are
+// gone, which is what deletion in the foreground means; that of pods that have ended is
+// not waited for.
 func (p *Provider) Cancel(ctx context.Context, h executor.Handle, grace time.Duration) error {
 	name, uid, err := p.parse(h)
 	if err != nil {
@@ -250,7 +252,7 @@ func (p *Provider) deletePods(ctx context.Context, name string, grace time.Durat
 	return nil
 }
 
-// gone waits until neither the job nor a pod of it is there.
+// gone waits until no pod of a job runs or can begin to.
 func (p *Provider) gone(ctx context.Context, name, uid string, until time.Time) error {
 	for {
 		pods, err := p.podsOf(ctx, name)
@@ -264,7 +266,8 @@ func (p *Provider) gone(ctx context.Context, name, uid string, until time.Time) 
 		if err != nil {
 			return err
 		}
-		if len(pods) == 0 && (there == nil || there.Metadata.UID != uid) {
+		removed := there == nil || there.Metadata.UID != uid || there.Metadata.Deleted != nil
+		if removed && !slices.ContainsFunc(pods, func(o pod) bool { return !over(&o) }) {
 			return nil
 		}
 		if time.Now().After(until) {
@@ -278,9 +281,11 @@ func (p *Provider) gone(ctx context.Context, name, uid string, until time.Time) 
 
 // remaining is the error of a job whose end is not seen.
 func (p *Provider) remaining(name string, pods []pod) error {
-	where := "its pods are gone"
-	if len(pods) > 0 {
-		where = "the pod " + pods[0].Metadata.Name + " on node " + cmp.Or(pods[0].Spec.NodeName, "none") + " is still there"
+	where := "it is not deleted"
+	for i := range pods {
+		if !over(&pods[i]) {
+			where = "the pod " + pods[i].Metadata.Name + " on node " + cmp.Or(pods[i].Spec.NodeName, "none") + " is still there"
+		}
 	}
 	return stages.Lose(stages.CodeEnvironment, "look at it with `kubectl describe job "+name+" -n "+p.api.namespace+"`; a worker without its lease ends itself",
 		"the Job %s has not ended: %s", name, where)
