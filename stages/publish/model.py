@@ -46,7 +46,8 @@ class Model:
         e = self.tokenizer.encode(title, description) if pair else self.tokenizer.encode(title)
         prefix, w = self.sprint.get("prefix", ""), self.weights
         emb = prefix + "embeddings."
-        x = w[emb + "word_embeddings.weight"][e.ids] + w[emb + "position_embeddings.weight"][: len(e.ids)] + w[emb + "token_type_embeddings.weight"][e.type_ids]
+        first = self.config.get("pad_token_id", 1) + 1 if self.config["model_type"] in ("roberta", "xlm-roberta", "camembert") else 0
+        x = w[emb + "word_embeddings.weight"][e.ids] + w[emb + "position_embeddings.weight"][first : first + len(e.ids)] + w[emb + "token_type_embeddings.weight"][e.type_ids]
         x = self.norm(x, emb + "LayerNorm")
         split = lambda y: y.reshape(len(y), self.config["num_attention_heads"], -1).swapaxes(0, 1)
         for i in range(self.config["num_hidden_layers"]):
