@@ -81,10 +81,16 @@ func (m *Message) Outcome(ctx context.Context, store *storage.Store, a *runs.Att
 	o := Outcome{State: m.State, Checkpointed: m.Saved, Cause: m.Cause}
 	o.Err = &stages.Failure{Code: m.Code, Lost: m.State == runs.Lost, Hint: m.Hint, Err: errors.New(m.Text)}
 	if m.State == runs.Interrupted {
-		o.Err = fmt.Errorf("%s: %w", m.Text, stages.ErrInterrupted)
+		o.Err = interruption(m.Text)
 	}
 	return o
 }
+
+// interruption is a stages.ErrInterrupted in the words of the worker.
+type interruption string
+
+func (i interruption) Error() string        { return string(i) }
+func (i interruption) Is(target error) bool { return target == stages.ErrInterrupted } //nolint:errorlint // it is the sentinel itself
 
 // reporter is the sink of a worker: the runner reads the other end.
 type reporter struct {

@@ -44,7 +44,38 @@ func (c Change) String() string {
 	return fmt.Sprintf("%s: %s -> %s", c.Path, orNone(c.Old), orNone(c.New))
 }
 
-func orNone(s string) string { return cmp.Or(s, "(none)") }
+func orNone(s string) string { return cmp.Or(plain(s), "(none)") }
+
+// plain is canonical JSON as people write a list: [title, description].
+func plain(text string) string {
+	var v any
+	if !strings.HasPrefix(text, "[") || json.Unmarshal([]byte(text), &v) != nil {
+		return text
+	}
+	return plainValue(v)
+}
+
+func plainValue(v any) string {
+	switch x := v.(type) {
+	case []any:
+		parts := make([]string, len(x))
+		for i, e := range x {
+			parts[i] = plainValue(e)
+		}
+		return "[" + strings.Join(parts, ", ") + "]"
+	case map[string]any:
+		var parts []string
+		for _, k := range slices.Sorted(maps.Keys(x)) {
+			parts = append(parts, k+": "+plainValue(x[k]))
+		}
+		return "{" + strings.Join(parts, ", ") + "}"
+	case string:
+		if x != "" && !strings.ContainsAny(x, "[]{},:\"' \n\t") {
+			return x
+		}
+	}
+	return canonicalText(v)
+}
 
 // Difference compares two pre-images field by field.
 func Difference(old, now []byte) []Change {

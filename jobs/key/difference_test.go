@@ -63,3 +63,12 @@ func TestNullIsNotAbsent(t *testing.T) {
 		t.Errorf("of the same: %+v", got)
 	}
 }
+
+// TestListsInWords: a list is told as people write it, and what would not be read back as
+// it was keeps its quotes.
+func TestListsInWords(t *testing.T) {
+	got := key.Change{Path: "options.text", Old: `["title"]`, New: `["title","a, b",{"id":"f1","min":0.5},""]`}.String()
+	if want := `option text: [title] -> [title, "a, b", {id: f1, min: 0.5}, ""]`; got != want {
+		t.Errorf("got %s, want %s", got, want)
+	}
+}

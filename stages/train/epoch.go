@@ -31,7 +31,7 @@ func (l *loop) endEpoch(ctx context.Context) error {
 		l.state.BestLoss, l.state.BestF1, l.state.BestSteps, l.state.Scores = x.ValLoss, x.ValMacroF1, l.trainer.StepsDone(), e.Scores
 	}
 	l.state.History = append(l.state.History, x)
-	l.env.Log.Log(ctx, stages.LevelNotable, "epoch", "epoch", x.Epoch, "train_loss", round(x.TrainLoss), "val_loss", round(x.ValLoss), "val_macro_f1", round(x.ValMacroF1))
+	l.env.Log.Log(ctx, stages.LevelNotable, "measured", "epoch", x.Epoch, "train_loss", round(x.TrainLoss), "val_loss", round(x.ValLoss), "val_macro_f1", round(x.ValMacroF1))
 	l.trainer.NextEpoch()
 	if l.o.Patience > 0 && l.state.SinceGain >= l.o.Patience && !l.trainer.Done() {
 		l.state.Stopped = true

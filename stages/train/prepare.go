@@ -6,10 +6,12 @@ import (
 	"fmt"
 	"math"
 	"os"
+	"strings"
 	"time"
 
 	"github.com/sprint-ml/sprint/ml/bert"
 	"github.com/sprint-ml/sprint/ml/device"
+	fit "github.com/sprint-ml/sprint/ml/train"
 	"github.com/sprint-ml/sprint/stages"
 )
 
@@ -76,10 +78,19 @@ func (l *loop) compile(ctx context.Context) error {
 	return err
 }
 
+// shapesText is shapes as rows x tokens.
+func shapesText(shapes []fit.Shape) string {
+	var out []string
+	for _, s := range shapes {
+		out = append(out, fmt.Sprintf("%dx%d", s.Rows, s.Length))
+	}
+	return strings.Join(out, ",")
+}
+
 func (l *loop) compiled() {
 	all, loaded := l.trainer.Programs()
 	seconds := math.Round(l.trainer.CompileTime.Seconds()*10) / 10
-	l.env.Log.Info("compiled", "shapes", fmt.Sprint(l.trainer.Shapes()), "programs", all, "from_cache", loaded, "seconds", seconds)
+	l.env.Log.Info("compiled", "shapes", shapesText(l.trainer.Shapes()))
 	l.keepCompileTimes()
 	l.env.Note("programs", map[string]any{"all": all, "from_cache": loaded, "seconds": seconds})
 }
