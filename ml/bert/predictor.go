@@ -22,6 +22,10 @@ type Prediction struct {
 	// None is the probability that the text is of no category; 0 of a model that does
 	// not know such texts.
 	None float32
+	// Where rules may weigh in, Named says which categories they name, and Model is what
+	// the model answers without them; else both are nil.
+	Named []bool
+	Model *Prediction
 }
 
 // Text is an encoded text.

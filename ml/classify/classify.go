@@ -37,10 +37,20 @@ const (
 	SourceKeywords = "keywords"
 )
 
+// Values of Score.By.
+const (
+	ByModel = "model"
+	ByRules = "rules"
+	ByBoth  = "both"
+)
+
 // Score is the answer for one category.
 type Score struct {
 	Score float64 `json:"score"`
 	Tag   string  `json:"tag"`
+	// By says, of a model beside which rules answer, whose answer a category is that is over
+	// its threshold: the model's, the rules', or that of both alike. Else it is empty.
+	By string `json:"by,omitempty"`
 	// Probability is that of a model of one label per row: its score is twice that less
 	// 1.
 	Probability *float64 `json:"probability,omitempty"`
@@ -80,9 +90,11 @@ func (c *Classifier) Classify(ctx context.Context, texts []Text, all bool) ([]An
 		for i, t := range texts {
 			c.Matcher.Match(&res, t.Title, t.Description)
 			if c.Taxonomy.Single {
-				out[i] = c.choice(c.Matcher.Choose(&res), func(k int) Score { return Score{Score: res.Scores[k], Tag: c.Taxonomy.Categories[k].Tags[res.Tags[k]]} }, all)
+				out[i] = c.choice(c.Matcher.Choose(&res), func(k int) Score {
+					return Score{Score: res.Scores[k], Tag: c.Taxonomy.Categories[k].Tags[res.Tags[k]]}
+				}, all)
 			} else {
-				out[i] = c.answer(func(k int) (float64, int) { return res.Scores[k], res.Tags[k] }, func(int) float64 { return keywordThreshold }, all)
+				out[i] = c.answer(func(k int) (float64, int, string) { return res.Scores[k], res.Tags[k], "" }, func(int) float64 { return keywordThreshold }, all)
 			}
 			out[i].Source = SourceKeywords
 		}
@@ -100,9 +112,15 @@ func (c *Classifier) Classify(ctx context.Context, texts []Text, all bool) ([]An
 		}
 		if c.Taxonomy.Single {
 			top, _ := p.Top()
-			out[i] = c.choice(top, func(k int) Score { return probable(p.Scores[k], c.Taxonomy.Categories[k].Tags[p.Tags[k]]) }, all)
+			out[i] = c.choice(top, func(k int) Score {
+				s := probable(p.Scores[k], c.Taxonomy.Categories[k].Tags[p.Tags[k]])
+				s.By = by(&p, k, func(own *Prediction) bool { top, _ := own.Top(); return top == k })
+				return s
+			}, all)
 		} else {
-			out[i] = c.answer(func(k int) (float64, int) { return round(p.Scores[k]), int(p.Tags[k]) }, func(k int) float64 { return c.Thresholds[k] }, all)
+			out[i] = c.answer(func(k int) (float64, int, string) {
+				return round(p.Scores[k]), int(p.Tags[k]), by(&p, k, func(own *Prediction) bool { return round(own.Scores[k]) >= c.Thresholds[k] })
+			}, func(k int) float64 { return c.Thresholds[k] }, all)
 		}
 		out[i].Source = SourceModel
 		if c.Name != "" {
@@ -122,14 +140,30 @@ func round(x float32) float64 {
 	return min(max(math.Round(float64(x)*1e4)/1e4+0, -1), 1)
 }
 
-func (c *Classifier) answer(get func(k int) (float64, int), threshold func(k int) float64, all bool) Answer {
+// by says whose answer a category is: passes tells whether the model alone says so too.
+func by(p *Prediction, category int, passes func(own *Prediction) bool) string {
+	switch {
+	case p.Model == nil: // no rule may answer
+		return ""
+	case !p.Named[category]:
+		return ByModel
+	case passes(p.Model):
+		return ByBoth
+	}
+	return ByRules
+}
+
+func (c *Classifier) answer(get func(k int) (score float64, tag int, by string), threshold func(k int) float64, all bool) Answer {
 	a := Answer{Categories: map[string]Score{}}
 	best := 0.0
 	for k, category := range c.Taxonomy.Categories {
-		score, tag := get(k)
+		score, tag, by := get(k)
 		passes := score >= threshold(k)
+		if !passes {
+			by = ""
+		}
 		if passes || all {
-			a.Categories[category.Name] = Score{Score: score, Tag: category.Tags[tag]}
+			a.Categories[category.Name] = Score{Score: score, Tag: category.Tags[tag], By: by}
 		}
 		if passes && (a.Top == nil || score > best) {
 			name := category.Name
@@ -147,7 +181,11 @@ func (c *Classifier) choice(top int, get func(k int) Score, all bool) Answer {
 			a.Top = new(category.Name)
 		}
 		if k == top || all {
-			a.Categories[category.Name] = get(k)
+			s := get(k)
+			if k != top {
+				s.By = ""
+			}
+			a.Categories[category.Name] = s
 		}
 	}
 	return a
@@ -161,9 +199,27 @@ func probable(score float32, tag string) Score {
 // LoadedModel is a model on a device.
 type LoadedModel struct {
 	*bert.Predictor
-	rules interface { // nil if the model answers alone
-		answer(texts []Text, predictions []Prediction)
+	rules []ruler // none if the model answers alone
+}
+
+// ruler lets rules change a model's answers, in place.
+type ruler interface {
+	answer(texts []Text, predictions []Prediction)
+}
+
+// rulers are those of a model, in their order.
+func rulers(s bert.Spec, t *taxonomy.Taxonomy) []ruler {
+	if s.RulesAlone {
+		return []ruler{newRulesAlone(s, t)}
 	}
+	var out []ruler
+	if s.RulesBonus > 0 {
+		out = append(out, newRulesBonus(s, t))
+	}
+	if w := newRulesBeside(s, t); w != nil {
+		out = append(out, w)
+	}
+	return out
 }
 
 // Predict encodes the texts, runs the network, and lets the rules answer for
@@ -171,10 +227,13 @@ type LoadedModel struct {
 func (l LoadedModel) Predict(ctx context.Context, texts []Text) ([]Prediction, error) {
 	in := bert.EncodeTexts(l.Model(), texts, func(t Text) (title, description string) { return t.Title, t.Description })
 	out, err := l.Predictor.Predict(ctx, in)
-	if err == nil && l.rules != nil {
-		l.rules.answer(texts, out)
+	if err != nil {
+		return nil, err
 	}
-	return out, err
+	for _, r := range l.rules {
+		r.answer(texts, out)
+	}
+	return out, nil
 }
 
 // LoadModel puts the model of a folder on a device. Its categories must be
@@ -194,13 +253,7 @@ func LoadModel(dir string, t *taxonomy.Taxonomy, dev *device.Device) (LoadedMode
 	if err != nil {
 		return LoadedModel{}, err
 	}
-	if m.Spec.RulesBonus > 0 {
-		return LoadedModel{p, &rulesBonus{spec: m.Spec, matcher: keywords.New(t)}}, nil
-	}
-	if w := newRulesBeside(m.Spec, t); w != nil {
-		return LoadedModel{p, w}, nil
-	}
-	return LoadedModel{p, nil}, nil
+	return LoadedModel{p, rulers(m.Spec, t)}, nil
 }
 
 func sameCategories(have []bert.Category, t *taxonomy.Taxonomy) error {

@@ -41,15 +41,14 @@ func (w *rulesBeside) answer(texts []Text, predictions []Prediction) {
 		}
 		w.matcher.Match(&res, x.Title, x.Description)
 		p := &predictions[i]
+		heed(p, &res, w.categories)
 		for j, k := range w.categories {
 			score := rescale(float64(p.Scores[k]), w.from[j])
 			if res.Scores[k] > 0 {
 				score = max(score, res.Scores[k], RuleThreshold)
-				if tag := res.Tags[k]; tag > 0 {
-					p.Tags[k] = int32(tag) //nolint:gosec // taxonomies are small
-				}
 			}
 			p.Scores[k] = float32(score)
+			p.Model.Scores[k] = float32(rescale(float64(p.Model.Scores[k]), w.from[j])) // RuleThreshold divides it too
 		}
 	}
 }
