@@ -132,6 +132,25 @@ func TestQuality(t *testing.T) {
 			t.Error("macro-F1 is under 0.887")
 		}
 	})
+	frozen := "train.method=heads"
+	t.Run("bbc, one label per row, heads", func(t *testing.T) {
+		m := show("bbc, one label per row, heads", quality(t, store, oneLabel(t, "bbc"), append(files(data, "bbc"), frozen)...))
+		if m.Gold.Macro < 0.935 || m.Gold.Macro < m.rules()+0.13 {
+			t.Error("macro-F1 is under 0.935, or less than 0.13 over the rules")
+		}
+		if e := m.Details["gold"].Choice.Calibration.ECE; e > 0.05 {
+			t.Errorf("the calibration error is %.3f", e)
+		}
+	})
+	t.Run("quickstart, one label per row, heads", func(t *testing.T) {
+		m := show("quickstart, one label per row, heads", quality(t, store, oneLabel(t, "quickstart"), frozen))
+		if m.Gold.Macro < 0.910 {
+			t.Error("macro-F1 is under 0.910")
+		}
+		if e := m.Details["gold"].Choice.Calibration.ECE; e > 0.05 {
+			t.Errorf("the calibration error is %.3f", e)
+		}
+	})
 	mini := []string{"fetch.source=files", "train.encoder=all-minilm-l6-v2", "train.learning_rate=2e-4", "verify.checks=[{id: macro_f1, on: gold, min: 0.62}]"}
 	t.Run("swedish-news", func(t *testing.T) {
 		m := show("swedish-news, MiniLM with rules", quality(t, store, "swedish-news/plan.yaml", append(append(mini, files(data, "gdelt-sv")...), "train.epochs=6")...))

@@ -91,6 +91,9 @@ for line in sys.stdin:
     ids, pooled = encode(text["first"], text["second"])
     answer = {"ids": ids, "pooled": pooled.tolist(), "scores": [], "tags": []}
     head = lambda name: linear(np.maximum(linear(pooled, f"heads.{name}.0"), 0), f"heads.{name}.1")
+    if sprint.get("head") == "linear":  # on the vector of length 1, centred and scaled
+        unit = (pooled / max(np.linalg.norm(pooled), 1e-12) - w["heads.mean"]) * w["heads.scale"]
+        head = lambda name: linear(unit, f"heads.{name}")
     logits = np.array([head(f"{i}.score")[0] for i in range(len(sprint["categories"]))])
     if sprint.get("labels") == "single":  # one softmax, with none of the categories last if the model knows it
         if sprint.get("none"):
@@ -99,6 +102,6 @@ for line in sys.stdin:
         answer["scores"] = (2 * p[: len(sprint["categories"])] - 1).tolist()
         answer["top"] = int(p.argmax()) if p.argmax() < len(sprint["categories"]) else -1
     else:
-        answer["scores"] = np.tanh(logits).tolist()
+        answer["scores"] = np.tanh(logits / 2 if sprint.get("head") == "linear" else logits).tolist()
     answer["tags"] = [int(head(f"{i}.tag").argmax()) for i in range(len(sprint["categories"]))]
     print(json.dumps(answer))

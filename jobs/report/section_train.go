@@ -23,6 +23,9 @@ func trainingSections(_ *document.Source, st document.Stage) []Section {
 		out.Missing = []string{"No curves: " + missing + "."}
 		return []Section{out}
 	}
+	if c, missing := document.Decode[document.Fitted](st, "calibration"); missing == "" && c.Heads != nil {
+		return []Section{headsSection(st, c, history[len(history)-1])}
+	}
 	x, loss, val, f1 := make([]float64, len(history)), make([]float64, len(history)), make([]float64, len(history)), make([]float64, len(history))
 	best := -1
 	for i, e := range history {
@@ -66,6 +69,32 @@ func trainingSections(_ *document.Source, st document.Stage) []Section {
 	}
 	out.Blocks = slices.Concat(out.Blocks, calibrationBlocks(st), selectionBlocks(st), []Block{fold})
 	return []Section{out}
+}
+
+// headsSection shows what the folds of the rows say of heads on a frozen encoder.
+func headsSection(st document.Stage, c document.Fitted, e document.Epoch) Section {
+	f := c.Heads
+	out := Section{Title: "Training", Intro: fmt.Sprintf("The encoder stayed as it is. Heads were fitted on the vectors of %s rows, of which %s are labelled.", count(f.Rows), count(f.Labelled))}
+	agreement := "Too few rows are labelled to say how well heads that have not seen a row agree with its label."
+	if f.Categories > 0 {
+		agreement = fmt.Sprintf("Heads that have not seen a row agree with its label: macro-F1 %s over %s categories.", f3(f.Agreement), count(f.Categories))
+	}
+	switch {
+	case f.RulesAlone:
+		agreement += fmt.Sprintf(" That is below %s, so the rules answer alone: this encoder knows too little of the rows' language. Name a better one.", f2(f.Alarm))
+	case f.Bonus > 0:
+		agreement += fmt.Sprintf(" Where the rules name a category, its logit gains %s.", f2(f.Bonus))
+	}
+	t := &Table{Caption: "Held-out answers against the labels", Columns: []Column{{"category", false}, {"precision", true}, {"recall", true}, {"F1", true}, {"positive", true}}}
+	for _, h := range e.Heads {
+		t.Rows = append(t.Rows, []Cell{{Text: h.Category, Head: true}, {Text: f2(h.Precision)}, {Text: f2(h.Recall)}, {Text: f2(h.F1)}, {Text: count(h.Support)}})
+	}
+	out.Blocks = append(out.Blocks, Block{Text: agreement}, Block{Table: t.cut()})
+	if facts := trainingFacts(st); len(facts) > 0 {
+		out.Blocks = append(out.Blocks, Block{Facts: facts})
+	}
+	out.Blocks = append(out.Blocks, calibrationBlocks(st)...)
+	return out
 }
 
 // trainingFacts are facts of a training beside its curves.

@@ -26,30 +26,44 @@ func (t *trainer) calibrate(h *Heads) {
 
 // temperature is the one of the least loss against the labels.
 func (t *trainer) temperature(logits []float64) float64 {
-	k, best, least := t.l.Outputs, 1.0, math.Inf(1)
-	p, tempered := make([]float64, k), make([]float64, k)
+	best, least := 1.0, math.Inf(1)
 	low, high := math.Log(leastTemperature), math.Log(mostTemperature)
 	for n := range temperatures {
 		at := math.Exp(low + (high-low)*float64(n)/(temperatures-1))
-		sum, rows := 0.0, 0.0
-		for i := range t.z.rows {
-			if !t.l.known(i) {
-				continue
-			}
-			for c := range k {
-				tempered[c] = logits[i*k+c] / at
-			}
-			softmax(tempered, p)
-			for c, x := range p {
-				sum -= t.l.Target[i*k+c] * math.Log(x+leastProbability)
-			}
-			rows++
-		}
-		if sum /= rows; sum < least {
-			best, least = at, sum
+		if loss := t.l.Loss(logits, at); loss < least {
+			best, least = at, loss
 		}
 	}
 	return best
+}
+
+// Loss is the mean cross entropy, over labelled rows, of logits divided by a temperature.
+func (l *Labels) Loss(logits []float64, temperature float64) float64 {
+	k, sum, rows := l.Outputs, 0.0, 0.0
+	p, tempered := make([]float64, k), make([]float64, k)
+	for i := range len(logits) / k {
+		if !l.Known(i) {
+			continue
+		}
+		rows++
+		for c := range k {
+			tempered[c] = logits[i*k+c] / temperature
+		}
+		if l.Single {
+			softmax(tempered, p)
+		}
+		for c, x := range p {
+			target := l.Target[i*k+c]
+			switch {
+			case l.Single:
+				sum -= target * math.Log(x+leastProbability)
+			case l.Labelled(i, c):
+				x = sigmoid(tempered[c])
+				sum -= target*math.Log(x+leastProbability) + (1-target)*math.Log(1-x+leastProbability)
+			}
+		}
+	}
+	return sum / max(rows, 1)
 }
 
 // cuts are a logit for each output: at most as many rows reach it as are positive, and the
@@ -71,17 +85,17 @@ func (t *trainer) cut(output int, logits []float64, sure float64) float64 {
 	var order []int
 	positives := 0
 	for i := range t.z.rows {
-		if t.l.labelled(i, output) || !t.l.known(i) {
+		if t.l.Labelled(i, output) || !t.l.Known(i) {
 			order = append(order, i)
 		}
-		if t.positive(i, output) {
+		if t.l.Positive(i, output) {
 			positives++
 		}
 	}
 	slices.SortStableFunc(order, func(a, b int) int { return cmp.Compare(logits[b*k+output], logits[a*k+output]) })
 	found, right := math.Inf(1), 0
 	for n, i := range order[:min(max(positives, 1), len(order))] {
-		if t.positive(i, output) {
+		if t.l.Positive(i, output) {
 			right++
 		}
 		if float64(right) >= sure*float64(n+1) {
@@ -89,17 +103,6 @@ func (t *trainer) cut(output int, logits []float64, sure float64) float64 {
 		}
 	}
 	return found
-}
-
-// positive reports whether the labels say that the row is of the output.
-func (t *trainer) positive(row, output int) bool {
-	if !t.l.labelled(row, output) {
-		return false
-	}
-	if t.l.Single {
-		return t.l.class(row) == output
-	}
-	return t.l.Target[row*t.l.Outputs+output] > 0
 }
 
 // MinAgreement is how many labelled rows an output needs to count in the agreement.
@@ -117,12 +120,12 @@ func (t *trainer) agreement(logits []float64) (f1 float64, outputs int) {
 	for c := range k {
 		both, said, is := 0, 0, 0
 		for i := range t.z.rows {
-			if !t.l.labelled(i, c) {
+			if !t.l.Labelled(i, c) {
 				continue
 			}
 			row := logits[i*k : (i+1)*k]
 			answered := t.l.Single && highest(row) == c || !t.l.Single && row[c] > cuts[c]
-			positive := t.positive(i, c)
+			positive := t.l.Positive(i, c)
 			if answered {
 				said++
 			}

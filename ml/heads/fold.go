@@ -34,7 +34,7 @@ func (t *trainer) outOfFold(ctx context.Context, fold []int) ([]float64, error) 
 				out = append(out, i)
 				continue
 			}
-			in, labels = append(in, i), labels || t.l.known(i)
+			in, labels = append(in, i), labels || t.l.Known(i)
 		}
 		if !labels {
 			continue

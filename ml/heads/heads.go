@@ -50,16 +50,27 @@ type Labels struct {
 	Fixed []bool
 }
 
-// labelled reports whether the row has a label of an output.
-func (l *Labels) labelled(row, output int) bool { return l.Weight[row*l.Outputs+output] > 0 }
+// Labelled reports whether the row has a label of an output.
+func (l *Labels) Labelled(row, output int) bool { return l.Weight[row*l.Outputs+output] > 0 }
 
-// known reports whether the row has any label.
-func (l *Labels) known(row int) bool {
+// Known reports whether the row has any label.
+func (l *Labels) Known(row int) bool {
 	return slices.ContainsFunc(l.Weight[row*l.Outputs:(row+1)*l.Outputs], func(w float64) bool { return w > 0 })
 }
 
 // fixed reports whether self-training keeps the row's targets.
 func (l *Labels) fixed(row int) bool { return l.Fixed != nil && l.Fixed[row] }
+
+// Positive reports whether the labels say that the row is of the output.
+func (l *Labels) Positive(row, output int) bool {
+	if !l.Labelled(row, output) {
+		return false
+	}
+	if l.Single {
+		return l.class(row) == output
+	}
+	return l.Target[row*l.Outputs+output] > 0
+}
 
 // class is the output of the row's largest target, the first among equals.
 func (l *Labels) class(row int) int {
@@ -92,23 +103,9 @@ func (l *Labels) check(rows int) error {
 	return nil
 }
 
-// checkVectors refuses vectors of several lengths and those that are no numbers.
-func checkVectors(vectors [][]float32) error {
-	for i, v := range vectors {
-		if len(v) != len(vectors[0]) {
-			return fmt.Errorf("the vector of row %d has %d numbers, that of row 0 %d", i, len(v), len(vectors[0]))
-		}
-		if slices.ContainsFunc(v, func(x float32) bool { return x-x != 0 }) {
-			return fmt.Errorf("the vector of row %d is no number", i)
-		}
-	}
-	return nil
-}
-
-// Heads are fitted: the logits of a vector are its features times W.
+// Heads are fitted: the logits of a row are its features times W.
 type Heads struct {
-	Space Space
-	W     *Weights
+	W *Weights
 	// Temperature divides the logits where a row has one category, to make probabilities;
 	// elsewhere it is 1.
 	Temperature float64
@@ -125,32 +122,50 @@ type Heads struct {
 	Agreed    int
 }
 
-// Train fits heads to rows, and to their folds.
-func Train(ctx context.Context, vectors [][]float32, l *Labels, o Options) (*Heads, error) {
-	if err := l.check(len(vectors)); err != nil {
+// Train fits heads to the rows of z, and to their folds.
+func Train(ctx context.Context, z *Features, l *Labels, o Options) (*Heads, error) {
+	if err := l.check(z.rows); err != nil {
 		return nil, err
 	}
-	if err := checkVectors(vectors); err != nil {
-		return nil, err
-	}
-	space := NewSpace(vectors)
-	z := space.Features(vectors)
 	t := trainer{z: z, l: l, o: o}
-	all := make([]int, len(vectors))
-	for i := range all {
-		all[i] = i
-	}
-	w, err := t.train(ctx, all)
+	w, err := t.train(ctx, everyRow(z.rows))
 	if err != nil {
 		return nil, err
 	}
-	h := &Heads{Space: space, W: w, Temperature: 1}
+	h := &Heads{W: w, Temperature: 1}
 	if o.Folds == 0 {
 		return h, nil
 	}
-	if h.OutOfFold, err = t.outOfFold(ctx, Folds(len(vectors), o.Folds, o.Seed)); err != nil {
+	if h.OutOfFold, err = t.outOfFold(ctx, Folds(z.rows, o.Folds, o.Seed)); err != nil {
 		return nil, err
 	}
 	t.calibrate(h)
 	return h, nil
+}
+
+// everyRow are the numbers of so many rows.
+func everyRow(n int) []int {
+	out := make([]int, n)
+	for i := range out {
+		out[i] = i
+	}
+	return out
+}
+
+// TrainTags fits one softmax to the classes of some rows, 0 to classes-1, each of which
+// must be there, by the strength and the balance of the options.
+func TrainTags(ctx context.Context, z *Features, rows, class []int, classes int, o Options) (*Weights, error) {
+	l := Labels{Outputs: classes, Single: true, Target: make([]float64, z.rows*classes), Weight: make([]float64, z.rows*classes)}
+	for n, i := range rows {
+		l.Target[i*classes+class[n]] = 1
+		for k := range classes {
+			l.Weight[i*classes+k] = 1
+		}
+	}
+	if err := l.check(z.rows); err != nil {
+		return nil, err
+	}
+	o.Rounds = 0
+	t := trainer{z: z, l: &l, o: o}
+	return t.train(ctx, rows)
 }

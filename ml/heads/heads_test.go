@@ -67,13 +67,16 @@ func TestRecipe(t *testing.T) {
 func (c *recipeCase) compare(t *testing.T) {
 	t.Helper()
 	l := c.labels()
-	space := NewSpace(c.Vectors)
+	space, err := NewSpace(c.Vectors)
+	if err != nil {
+		t.Fatal(err)
+	}
 	tr := trainer{z: space.Features(c.Vectors), l: l, o: Defaults()}
 	w, err := tr.train(t.Context(), everyRow(len(c.Vectors)))
 	if err != nil {
 		t.Fatal(err)
 	}
-	h := &Heads{Space: space, W: w, Temperature: 1}
+	h := &Heads{W: w, Temperature: 1}
 	if h.OutOfFold, err = tr.outOfFold(t.Context(), c.Fold); err != nil {
 		t.Fatal(err)
 	}
@@ -122,12 +125,12 @@ func (c *recipeCase) compare(t *testing.T) {
 // TestEqualBytes: the number of cores changes no bit, and neither does a second fit.
 func TestEqualBytes(t *testing.T) {
 	vectors, l := clusters(1500, 48, 4, 0.5)
-	first, err := Train(t.Context(), vectors, l, Defaults())
+	first, err := Train(t.Context(), features(t, vectors), l, Defaults())
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(1))
-	second, err := Train(t.Context(), vectors, l, Defaults())
+	second, err := Train(t.Context(), features(t, vectors), l, Defaults())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -139,7 +142,7 @@ func TestEqualBytes(t *testing.T) {
 // TestOptimum: the gradient of the whole loss is all but 0 where the solver stops.
 func TestOptimum(t *testing.T) {
 	vectors, l := clusters(400, 37, 3, 1)
-	z := NewSpace(vectors).Features(vectors)
+	z := features(t, vectors)
 	for _, single := range []bool{true, false} {
 		p := problem{z: z, rows: everyRow(400), target: l.Target, weight: slices.Repeat([]float64{1}, 400), outputs: 3, single: single, c: 3}
 		w, err := p.solve(t.Context(), p.bound())
@@ -163,15 +166,16 @@ func TestFixed(t *testing.T) {
 		copy(l.Target[i*3:], []float64{l.Target[i*3+1], l.Target[i*3+2], l.Target[i*3]})
 	}
 	agree := func() float64 {
-		h, err := Train(t.Context(), vectors, l, Options{C: 1000, Rounds: 10, Power: 2, Balance: true})
+		z := features(t, vectors)
+		h, err := Train(t.Context(), z, l, Options{C: 1000, Rounds: 10, Power: 2, Balance: true})
 		if err != nil {
 			t.Fatal(err)
 		}
 		logits := make([]float64, 300*3)
-		h.W.Logits(h.Space.Features(vectors), everyRow(300), logits)
+		h.W.Logits(z, everyRow(300), logits)
 		right, all := 0.0, 0.0
 		for i := range 300 {
-			if l.known(i) {
+			if l.Known(i) {
 				all++
 				if highest(logits[i*3:(i+1)*3]) == l.class(i) {
 					right++
@@ -183,7 +187,7 @@ func TestFixed(t *testing.T) {
 	l.Fixed = make([]bool, 300)
 	loose := agree()
 	for i := range l.Fixed {
-		l.Fixed[i] = l.known(i)
+		l.Fixed[i] = l.Known(i)
 	}
 	if held := agree(); held < loose || held < 0.95 {
 		t.Errorf("fixed rows agree with their labels in %.2f, loose ones in %.2f", held, loose)
@@ -212,7 +216,7 @@ func TestHardRows(t *testing.T) {
 		"identical rows": {same, one(2000, 3, true)}, "identical rows, several": {same, one(2000, 3, false)},
 		"two rows": {two, twoLabels}, "one row": {two[:1], one(1, 2, true)}, "one row, several": {two[:1], one(1, 2, false)},
 	} {
-		h, err := Train(t.Context(), c.vectors, c.l, Defaults())
+		h, err := Train(t.Context(), features(t, c.vectors), c.l, Defaults())
 		if err != nil {
 			t.Errorf("%s: %v", name, err)
 			continue
@@ -223,12 +227,12 @@ func TestHardRows(t *testing.T) {
 	}
 	none := one(2, 2, true)
 	clear(none.Weight)
-	if _, err := Train(t.Context(), two, none, Defaults()); err != ErrNoLabels { //nolint:errorlint // it is returned as it is
+	if _, err := Train(t.Context(), features(t, two), none, Defaults()); err != ErrNoLabels { //nolint:errorlint // it is returned as it is
 		t.Errorf("without a label: %v", err)
 	}
 	two[1][3] = float32(math.NaN())
-	if _, err := Train(t.Context(), two, twoLabels, Defaults()); err == nil {
-		t.Error("a vector that is no number was learned from")
+	if _, err := NewSpace(two); err == nil {
+		t.Error("a vector that is no number makes a space")
 	}
 }
 
@@ -267,12 +271,14 @@ func numbersOf(rng *rand.Rand, n int) []float64 {
 	return out
 }
 
-func everyRow(n int) []int {
-	out := make([]int, n)
-	for i := range out {
-		out[i] = i
+// features are those of vectors in their own space.
+func features(t testing.TB, vectors [][]float32) *Features {
+	t.Helper()
+	s, err := NewSpace(vectors)
+	if err != nil {
+		t.Fatal(err)
 	}
-	return out
+	return s.Features(vectors)
 }
 
 // clusters are rows around k centres, of which a share is labelled.
@@ -314,7 +320,7 @@ func clusters(n, dim, k int, share float64) ([][]float32, *Labels) {
 func BenchmarkTrain(b *testing.B) {
 	vectors, l := clusters(5600, 384, 4, 0.7)
 	for b.Loop() {
-		if _, err := Train(b.Context(), vectors, l, Defaults()); err != nil {
+		if _, err := Train(b.Context(), features(b, vectors), l, Defaults()); err != nil {
 			b.Fatal(err)
 		}
 	}

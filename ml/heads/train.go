@@ -38,14 +38,14 @@ func (t *trainer) train(ctx context.Context, rows []int) (*Weights, error) {
 func (t *trainer) weights(rows []int) []float64 {
 	count, labelled := make([]float64, t.l.Outputs), 0.0
 	for _, i := range rows {
-		if t.l.known(i) {
+		if t.l.Known(i) {
 			count[t.l.class(i)]++
 			labelled++
 		}
 	}
 	out := make([]float64, t.z.rows)
 	for _, i := range rows {
-		if !t.l.known(i) {
+		if !t.l.Known(i) {
 			continue
 		}
 		out[i] = t.l.Weight[i*t.l.Outputs]

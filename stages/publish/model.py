@@ -1,6 +1,8 @@
 """Answers with this release: python model.py "A text" ["Its description"]
 
 Needs numpy, safetensors and tokenizers. As a module: Model("FOLDER").answer("A text").
+Where rules answer beside the model, --alone, or Model("FOLDER", alone=True), gives the
+model's own answers.
 """
 import json, math, os, sys
 import numpy as np
@@ -14,14 +16,14 @@ def softmax(x):
 
 
 class Model:
-    def __init__(self, folder):
+    def __init__(self, folder, alone=False):
         read = lambda name: json.load(open(os.path.join(folder, name), encoding="utf-8"))
         self.config, self.thresholds = read("config.json"), read("thresholds.json")
         self.sprint = s = self.config["sprint"]
-        if s["format"] > 3:
-            raise ValueError(f"config.json is of format {s['format']}; this file knows 3")
-        if s.get("with_rules") or s.get("rules_bonus"):
-            raise ValueError("the rules of taxonomy.yaml answer beside this model: only `sprint classify` does both")
+        if s["format"] > 4:
+            raise ValueError(f"config.json is of format {s['format']}; this file knows 4")
+        if not alone and (s.get("with_rules") or s.get("rules_bonus") or s.get("rules_alone")):
+            raise ValueError("the rules of taxonomy.yaml answer beside this model: `sprint classify` does both, --alone asks the model")
         self.weights = {name: w.astype(np.float32) for name, w in load_file(os.path.join(folder, "model.safetensors")).items()}  # some releases are fp16
         self.tokenizer = Tokenizer.from_file(os.path.join(folder, "tokenizer.json"))
         self.tokenizer.enable_truncation(s["max_length"])
@@ -65,13 +67,16 @@ class Model:
         """{"categories": {name: {"score", "tag"}}, "top": name or None}, as `sprint classify --all`."""
         v, categories = self.vector(title, description), self.sprint["categories"]
         head = lambda name: self.linear(np.maximum(self.linear(v, f"heads.{name}.0"), 0), f"heads.{name}.1")
+        if self.sprint.get("head") == "linear":  # on the vector of length 1, centred and scaled
+            v = (v / max(np.linalg.norm(v), 1e-12) - self.weights["heads.mean"]) * self.weights["heads.scale"]
+            head = lambda name: self.linear(v, f"heads.{name}")
         logits = np.array([head(f"{i}.score")[0] for i in range(len(categories))])
         if self.sprint.get("labels") == "single":  # one softmax, with none of the categories last
             logits = np.append(logits, head("none.score")) if self.sprint.get("none") else logits
             p = softmax(logits / (self.sprint.get("temperature") or 1))
             scores, top = 2 * p[: len(categories)] - 1, int(p.argmax())
         else:
-            scores = np.tanh(logits)
+            scores = np.tanh(logits / 2 if self.sprint.get("head") == "linear" else logits)
             for i, t in enumerate(self.sprint.get("temperatures") or []):
                 if 0 < scores[i] < 1:
                     scores[i] = 1 / (1 + ((1 - scores[i]) / scores[i]) ** (1 / t))
@@ -82,4 +87,5 @@ class Model:
 
 
 if __name__ == "__main__":
-    print(json.dumps(Model(os.path.dirname(os.path.abspath(__file__))).answer(*sys.argv[1:3]), ensure_ascii=False))
+    texts, folder = [x for x in sys.argv[1:] if x != "--alone"], os.path.dirname(os.path.abspath(__file__))
+    print(json.dumps(Model(folder, "--alone" in sys.argv).answer(*texts[:2]), ensure_ascii=False))

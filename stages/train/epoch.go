@@ -61,24 +61,34 @@ func round(x float64) float64 { return math.Round(x*1e4) / 1e4 }
 
 // heads measures every category.
 func (l *loop) heads(e *fit.Evaluation) []Head {
-	out := make([]Head, len(l.names))
 	answers := make([][]bool, len(e.Scores))
 	for i, s := range e.Scores {
 		answers[i] = l.answer(s)
 	}
-	for c, name := range l.names {
-		h := Head{Category: name, ScoreLoss: e.Heads[c].Score, TagLoss: e.Heads[c].Tag}
+	out := measure(l.names, &l.truth, answers, e.Tags)
+	for c := range out {
+		out[c].ScoreLoss, out[c].TagLoss = e.Heads[c].Score, e.Heads[c].Tag
+	}
+	return out
+}
+
+// measure compares answers with the truth, by category. tags may be nil: then they are not
+// measured.
+func measure(names []string, truth *truth, answers [][]bool, said [][]int32) []Head {
+	out := make([]Head, len(names))
+	for c, name := range names {
+		h := Head{Category: name}
 		tp, fp, tags := 0, 0, 0
-		for i := range e.Scores {
-			if !l.truth.known[c][i] {
+		for i := range answers {
+			if !truth.known[c][i] {
 				continue
 			}
-			positive := l.truth.positive[c][i]
+			positive := truth.positive[c][i]
 			if positive {
 				h.Support++
-				if tag := l.truth.tag[c][i]; tag > 0 {
+				if said != nil && truth.tag[c][i] > 0 {
 					h.TagSupport++
-					if e.Tags[i][c] == tag {
+					if said[i][c] == truth.tag[c][i] {
 						tags++
 					}
 				}

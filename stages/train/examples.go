@@ -116,7 +116,7 @@ func hideRules(t *taxonomy.Taxonomy, m *bert.Model, set []rows.Row, with string)
 // checkClasses refuses data from which nothing can be told apart.
 func checkClasses(t *taxonomy.Taxonomy, examples []fit.Example) error {
 	if len(examples) == 0 {
-		return stages.Fail(stages.CodeStage, "label more rows: see label_report", "no training row has a label that counts")
+		return noLabels()
 	}
 	for c := range examples[0].Score {
 		positive, negative := false, false
@@ -131,5 +131,13 @@ func checkClasses(t *taxonomy.Taxonomy, examples []fit.Example) error {
 			return nil
 		}
 	}
-	return stages.Fail(stages.CodeStage, "training needs rows of at least two classes: widen the rules, or fetch other rows", "the %d training rows are all of one class", len(examples))
+	return oneClass(len(examples))
+}
+
+func noLabels() error {
+	return stages.Fail(stages.CodeStage, "label more rows: see label_report", "no training row has a label that counts")
+}
+
+func oneClass(n int) error {
+	return stages.Fail(stages.CodeStage, "training needs rows of at least two classes: widen the rules, or fetch other rows", "the %d training rows are all of one class", n)
 }

@@ -9,10 +9,12 @@ import (
 	"strings"
 	"time"
 
+	"github.com/sprint-ml/sprint/ml/bert"
 	"github.com/sprint-ml/sprint/ml/device"
 	"github.com/sprint-ml/sprint/ml/taxonomy"
 	fit "github.com/sprint-ml/sprint/ml/train"
 	"github.com/sprint-ml/sprint/stages"
+	"github.com/sprint-ml/sprint/stages/release"
 	"github.com/sprint-ml/sprint/stages/rows"
 	"github.com/sprint-ml/sprint/stages/storeio"
 )
@@ -222,7 +224,12 @@ func (l *loop) write(ctx context.Context, out stages.Outputs) error {
 	if err := l.addRulesBeside(ctx, model); err != nil {
 		return l.interrupted(ctx, err, false)
 	}
-	dir, err := os.MkdirTemp(l.env.Scratch, "model-*")
+	return l.stage.write(ctx, out, model, l.state.History, calibration, l.thresholds(model, calibration))
+}
+
+// write commits a model and what belongs to it.
+func (s *stage) write(ctx context.Context, out stages.Outputs, model *bert.Model, history []Epoch, calibration *release.Calibration, thresholds map[string]float64) error {
+	dir, err := os.MkdirTemp(s.env.Scratch, "model-*")
 	if err != nil {
 		return err
 	}
@@ -233,14 +240,14 @@ func (l *loop) write(ctx context.Context, out stages.Outputs) error {
 	if err := storeio.WriteTree(ctx, out, "model", dir); err != nil {
 		return err
 	}
-	if err := storeio.WriteJSON(ctx, out, "history", l.state.History); err != nil {
+	if err := storeio.WriteJSON(ctx, out, "history", history); err != nil {
 		return err
 	}
-	if err := storeio.WriteFile(ctx, out, "curve", "image/svg+xml", lossChart(l.state.History)); err != nil {
+	if err := storeio.WriteFile(ctx, out, "curve", "image/svg+xml", lossChart(history)); err != nil {
 		return err
 	}
 	if err := storeio.WriteJSON(ctx, out, "calibration", calibration); err != nil {
 		return err
 	}
-	return storeio.WriteJSON(ctx, out, "thresholds", l.thresholds(model, calibration))
+	return storeio.WriteJSON(ctx, out, "thresholds", thresholds)
 }

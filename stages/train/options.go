@@ -2,7 +2,7 @@
 // category. The fit itself is in ml/train; here are the decisions around it.
 //
 // options.go is the kind and its options, stage.go one attempt, documents.go what it
-// writes. choice.go is what differs where a row has one label. examples.go and weights.go make training examples of rows, select.go checks
+// writes. heads.go is method: heads, which trains no encoder; all else is of finetune. choice.go is what differs where a row has one label. examples.go and weights.go make training examples of rows, select.go checks
 // weak labels before. prepare.go warms up and budgets the fit, loop.go drives it,
 // epoch.go measures each epoch, checkpoint.go saves and restores. calibrate.go fits
 // scores and thresholds after, rules_beside.go lets rules answer beside the model.
@@ -13,8 +13,10 @@ import (
 	"slices"
 	"time"
 
+	"github.com/sprint-ml/sprint/ml/bert"
 	"github.com/sprint-ml/sprint/stages"
 	"github.com/sprint-ml/sprint/stages/dataset"
+	"github.com/sprint-ml/sprint/stages/frozen"
 	"github.com/sprint-ml/sprint/stages/resources"
 	"github.com/sprint-ml/sprint/stages/rows"
 )
@@ -23,7 +25,7 @@ import (
 func Kind() stages.Kind {
 	return stages.Kind{
 		Name:    "train",
-		Version: 6,
+		Version: 7,
 		Doc: `Fine-tunes a BERT or XLM-RoBERTa encoder with a score and a tag head per category.
 Loss is the squared error of the score plus the cross entropy of the tag, AdamW
 with warm-up and decay. Several texts share a row of a batch, so that little of
@@ -37,6 +39,12 @@ in the loss, nor do labels that select doubts: it judges each from the text with
 the rules' words, by what other rows teach. mask_rules and mask_random hide words anew in every
 epoch. calibration says on what thresholds and temperatures were fitted, and names
 the gold rows that calibrate took: these are never scored.
+With method: heads the encoder stays as it is. The rows of train and val are embedded
+once, labelled or not, and linear heads are fitted on their vectors, in closed steps without
+a gradient; where a row has one label they are then fitted to their own answers for all
+rows. Folds take the place of val: what heads of the other rows say of a row gives
+temperature, thresholds, history and the agreement with the labels. The rules weigh in
+beside the heads, and answer alone where the agreement is below heads.alarm.
 Where the taxonomy says labels: single, one softmax over the categories is learned by
 cross entropy, with one more output for none of them if there are such rows. A row's
 target is shared by the categories in proportion to their scores; its weight hangs on
@@ -48,60 +56,68 @@ rules' words hidden, in the shares of rows on which a rule fires and of others.`
 		Outputs: func(any) []stages.Output {
 			return []stages.Output{{Name: "model"}, {Name: "history"}, {Name: "curve"}, {Name: "thresholds"}, {Name: "calibration"}}
 		},
-		Effort:   func(options any) (string, float64) { return "train", float64(options.(*Options).Epochs) },
+		Effort:   func(options any) (string, float64) { return "train", float64(max(options.(*Options).Epochs, 1)) },
 		Options:  func() any { return new(Options) },
 		New:      func(options any, env stages.Env) stages.Stage { return &stage{o: options.(*Options), env: env} },
 		Isolated: stages.Always,
 	}
 }
 
+// Values of Options.
+const (
+	methodHeads = "heads"
+	poolingAuto = "auto"
+)
+
 // Options of train.
 type Options struct {
 	Encoder      string   `yaml:"encoder" required:"true" path:"dotted" key:"-" doc:"all-minilm-l6-v2, a Hugging Face model org/name[@revision], a folder, or a store URL"`
-	Epochs       int      `yaml:"epochs" default:"3" min:"1" max:"1000" doc:"passes over the training rows at most"`
-	BatchSize    int      `yaml:"batch_size" default:"32" min:"1" max:"4096" doc:"texts of a batch at most"`
-	BatchTokens  int      `yaml:"batch_tokens" default:"4096" min:"16" max:"1048576" doc:"padded tokens of a batch at most"`
-	LearningRate float64  `yaml:"learning_rate" default:"2.0e-5" above:"0" max:"1" doc:"peak learning rate of the encoder"`
-	HeadScale    float64  `yaml:"head_scale" default:"1" above:"0" max:"1000" doc:"learning rate of the new heads over that of the encoder"`
-	LayerDecay   float64  `yaml:"layer_decay" default:"1" above:"0" max:"1" doc:"factor of the learning rate per encoder layer from the top down"`
-	Warmup       float64  `yaml:"warmup" default:"0.1" min:"0" max:"1" doc:"share of the steps with a rising learning rate"`
-	Schedule     string   `yaml:"schedule" default:"linear" enum:"linear|cosine" doc:"how the learning rate falls to 0"`
-	WeightDecay  float64  `yaml:"weight_decay" default:"0.01" min:"0" max:"1" doc:"of AdamW; not on biases and LayerNorm"`
-	Clip         float64  `yaml:"clip" default:"1" min:"0" doc:"global norm that gradients are clipped to; 0 is none"`
-	Dropout      float64  `yaml:"dropout" default:"0.1" min:"0" below:"1" doc:"rate of dropout while training"`
-	Smoothing    float64  `yaml:"label_smoothing" default:"0" min:"0" below:"1" doc:"of the tags' targets, and with labels: single of the label's"`
-	Pooling      string   `yaml:"pooling" default:"pooler" enum:"pooler|cls|mean" doc:"from tokens to one vector; mean suits encoders made for sentence similarity"`
-	HeadHidden   int      `yaml:"head_hidden" default:"128" min:"1" max:"4096" doc:"width of the hidden layer of each head"`
+	Method       string   `yaml:"method" default:"finetune" enum:"finetune|heads" key:"set" doc:"finetune trains the encoder with heads on it; heads leaves it as it is and fits linear heads on its vectors, in seconds and beyond the rules that label the rows"`
+	Epochs       int      `yaml:"epochs" when:"method=finetune" default:"3" min:"1" max:"1000" doc:"passes over the training rows at most"`
+	BatchSize    int      `yaml:"batch_size" when:"method=finetune" default:"32" min:"1" max:"4096" doc:"texts of a batch at most"`
+	BatchTokens  int      `yaml:"batch_tokens" when:"method=finetune" default:"4096" min:"16" max:"1048576" doc:"padded tokens of a batch at most"`
+	LearningRate float64  `yaml:"learning_rate" when:"method=finetune" default:"2.0e-5" above:"0" max:"1" doc:"peak learning rate of the encoder"`
+	HeadScale    float64  `yaml:"head_scale" when:"method=finetune" default:"1" above:"0" max:"1000" doc:"learning rate of the new heads over that of the encoder"`
+	LayerDecay   float64  `yaml:"layer_decay" when:"method=finetune" default:"1" above:"0" max:"1" doc:"factor of the learning rate per encoder layer from the top down"`
+	Warmup       float64  `yaml:"warmup" when:"method=finetune" default:"0.1" min:"0" max:"1" doc:"share of the steps with a rising learning rate"`
+	Schedule     string   `yaml:"schedule" when:"method=finetune" default:"linear" enum:"linear|cosine" doc:"how the learning rate falls to 0"`
+	WeightDecay  float64  `yaml:"weight_decay" when:"method=finetune" default:"0.01" min:"0" max:"1" doc:"of AdamW; not on biases and LayerNorm"`
+	Clip         float64  `yaml:"clip" when:"method=finetune" default:"1" min:"0" doc:"global norm that gradients are clipped to; 0 is none"`
+	Dropout      float64  `yaml:"dropout" when:"method=finetune" default:"0.1" min:"0" below:"1" doc:"rate of dropout while training"`
+	Smoothing    float64  `yaml:"label_smoothing" when:"method=finetune" default:"0" min:"0" below:"1" doc:"of the tags' targets, and with labels: single of the label's"`
+	Pooling      string   `yaml:"pooling" default:"auto" enum:"auto|pooler|cls|mean" doc:"from tokens to one vector; mean suits encoders made for sentence similarity; auto is mean for method: heads and pooler for finetune"`
+	HeadHidden   int      `yaml:"head_hidden" when:"method=finetune" default:"128" min:"1" max:"4096" doc:"width of the hidden layer of each head"`
 	MaxLength    int      `yaml:"max_length" default:"128" min:"8" max:"512" doc:"tokens of a text at most"`
 	Text         []string `yaml:"text" default:"[title]" enum:"title|description" min:"1" max:"2" doc:"fields that make the text: [title] or [title, description]"`
-	ClassWeights string   `yaml:"class_weights" default:"sqrt" enum:"none|sqrt|balanced" doc:"weight of positives by how rare their category is, and of tags by how rare they are in it"`
+	ClassWeights string   `yaml:"class_weights" when:"method=finetune" default:"sqrt" enum:"none|sqrt|balanced" doc:"weight of positives by how rare their category is, and of tags by how rare they are in it"`
 	HandWeight   float64  `yaml:"hand_weight" default:"1" above:"0" max:"100" key:"set" doc:"weight of labels by people, of source columns or an overlay, over that of other labels"`
 	MaskAbstain  bool     `yaml:"mask_abstained" default:"true" doc:"undecided targets do not count; false makes them negative"`
-	MaskRules    float64  `yaml:"mask_rules" default:"0" min:"0" max:"1" doc:"probability that a text is read without the words on which rules fired, drawn anew in every epoch, so that the model learns the others"`
-	MaskRandom   float64  `yaml:"mask_random" default:"0" min:"0" below:"1" doc:"probability of each word to be hidden, drawn anew in every epoch"`
-	MaskHow      string   `yaml:"mask_how" default:"mask" enum:"mask|delete" doc:"what becomes of the words that mask_rules and mask_random hide: [MASK], or nothing"`
-	RulesBeside  string   `yaml:"with_rules" default:"never" enum:"never|auto|always" doc:"whether the rules answer beside the model: where they fire they decide, and the model adds what it is sure of; auto lets them for categories that the model does not find on val with the rules' words hidden; with labels: single a category that they name gains 2 in its logit, which tips answers in doubt"`
-	TagLoss      string   `yaml:"tag_loss" default:"tagged" enum:"tagged|positives|all" doc:"rows whose tag is learned: those that carry one, those of the category, or all, which teaches mostly the empty tag"`
-	ScoreWeight  float64  `yaml:"score_weight" default:"0.5" min:"0" max:"100" doc:"weight of the scores' squared error; with labels: single of the label's cross entropy"`
-	TagWeight    float64  `yaml:"tag_weight" default:"0.5" min:"0" max:"100" doc:"weight of the tags' cross entropy"`
-	Patience     int      `yaml:"patience" default:"3" min:"0" max:"1000" doc:"epochs without a better one, see best_by, before it stops; 0 never stops early"`
-	MinGain      float64  `yaml:"min_gain" default:"0.0001" min:"0" below:"1" doc:"what val's loss must fall by for an epoch to count as better for patience, since the last one that counted; the best epoch is kept whatever it gained"`
-	BestBy       string   `yaml:"best_by" default:"loss" enum:"loss|macro_f1" doc:"what makes an epoch the best one, on val: the loss, or the macro-F1 at 0.5, with labels: single of the likeliest category"`
-	Sampling     string   `yaml:"sampling" default:"natural" enum:"natural|balanced" doc:"balanced repeats rows of rare categories and tags in every epoch, by the root of how rare they are"`
-	Precision    string   `yaml:"precision" default:"fp32" enum:"fp32|bf16" doc:"of matrix products; bf16 is for GPUs, weights stay fp32"`
-	DType        string   `yaml:"dtype" default:"fp32" enum:"fp32|fp16" doc:"of the weights that are kept, in releases too; fp16 has half the bytes: weights are rounded after training, and the log says how far the scores of val moved"`
-	MicroBatches int      `yaml:"micro_batches" default:"1" min:"1" max:"4096" doc:"parts that a batch is cut into, to save memory; doubled by itself when memory runs out"`
-	MaxMinutes   float64  `yaml:"max_minutes" default:"0" min:"0" doc:"time for the stage: speed is measured first, then steps and schedule are cut to fit; 0 is no limit"`
-	Deadline     string   `yaml:"deadline" doc:"the same by the clock, as 2006-01-02T15:04:05Z; the model is then written and the run goes on"`
-	FreezeEmbed  string   `yaml:"freeze_embeddings" default:"auto" enum:"auto|true|false" doc:"keep the embeddings fixed; auto does so on the go device, where they cost most"`
-	FreezeLayers int      `yaml:"freeze_layers" default:"0" min:"0" max:"1000" doc:"keep the embeddings and this many lowest layers fixed"`
+	MaskRules    float64  `yaml:"mask_rules" when:"method=finetune" default:"0" min:"0" max:"1" doc:"probability that a text is read without the words on which rules fired, drawn anew in every epoch, so that the model learns the others"`
+	MaskRandom   float64  `yaml:"mask_random" when:"method=finetune" default:"0" min:"0" below:"1" doc:"probability of each word to be hidden, drawn anew in every epoch"`
+	MaskHow      string   `yaml:"mask_how" when:"method=finetune" default:"mask" enum:"mask|delete" doc:"what becomes of the words that mask_rules and mask_random hide: [MASK], or nothing"`
+	RulesBeside  string   `yaml:"with_rules" when:"method=finetune" default:"never" enum:"never|auto|always" doc:"whether the rules answer beside the model: where they fire they decide, and the model adds what it is sure of; auto lets them for categories that the model does not find on val with the rules' words hidden; with labels: single a category that they name gains 2 in its logit, which tips answers in doubt"`
+	TagLoss      string   `yaml:"tag_loss" when:"method=finetune" default:"tagged" enum:"tagged|positives|all" doc:"rows whose tag is learned: those that carry one, those of the category, or all, which teaches mostly the empty tag"`
+	ScoreWeight  float64  `yaml:"score_weight" when:"method=finetune" default:"0.5" min:"0" max:"100" doc:"weight of the scores' squared error; with labels: single of the label's cross entropy"`
+	TagWeight    float64  `yaml:"tag_weight" when:"method=finetune" default:"0.5" min:"0" max:"100" doc:"weight of the tags' cross entropy"`
+	Patience     int      `yaml:"patience" when:"method=finetune" default:"3" min:"0" max:"1000" doc:"epochs without a better one, see best_by, before it stops; 0 never stops early"`
+	MinGain      float64  `yaml:"min_gain" when:"method=finetune" default:"0.0001" min:"0" below:"1" doc:"what val's loss must fall by for an epoch to count as better for patience, since the last one that counted; the best epoch is kept whatever it gained"`
+	BestBy       string   `yaml:"best_by" when:"method=finetune" default:"loss" enum:"loss|macro_f1" doc:"what makes an epoch the best one, on val: the loss, or the macro-F1 at 0.5, with labels: single of the likeliest category"`
+	Sampling     string   `yaml:"sampling" when:"method=finetune" default:"natural" enum:"natural|balanced" doc:"balanced repeats rows of rare categories and tags in every epoch, by the root of how rare they are"`
+	Precision    string   `yaml:"precision" when:"method=finetune" default:"fp32" enum:"fp32|bf16" doc:"of matrix products; bf16 is for GPUs, weights stay fp32"`
+	DType        string   `yaml:"dtype" default:"fp32" enum:"fp32|fp16" doc:"of the weights that are kept, in releases too; fp16 has half the bytes: weights are rounded after training, and the log says how far the scores of val moved; with method: heads before the heads are fitted"`
+	MicroBatches int      `yaml:"micro_batches" when:"method=finetune" default:"1" min:"1" max:"4096" doc:"parts that a batch is cut into, to save memory; doubled by itself when memory runs out"`
+	MaxMinutes   float64  `yaml:"max_minutes" when:"method=finetune" default:"0" min:"0" doc:"time for the stage: speed is measured first, then steps and schedule are cut to fit; 0 is no limit"`
+	Deadline     string   `yaml:"deadline" when:"method=finetune" doc:"the same by the clock, as 2006-01-02T15:04:05Z; the model is then written and the run goes on"`
+	FreezeEmbed  string   `yaml:"freeze_embeddings" when:"method=finetune" default:"auto" enum:"auto|true|false" doc:"keep the embeddings fixed; auto does so on the go device, where they cost most"`
+	FreezeLayers int      `yaml:"freeze_layers" when:"method=finetune" default:"0" min:"0" max:"1000" doc:"keep the embeddings and this many lowest layers fixed"`
 	Seed         int64    `yaml:"seed" default:"1" doc:"of new weights, order and dropout"`
-	Checkpoint   int      `yaml:"checkpoint_steps" default:"200" min:"1" key:"-" doc:"steps between checkpoints at most"`
+	Checkpoint   int      `yaml:"checkpoint_steps" when:"method=finetune" default:"200" min:"1" key:"-" doc:"steps between checkpoints at most"`
 
-	Select    Select    `yaml:"select" doc:"judge weak labels by held-out folds before they train"`
-	Calibrate Calibrate `yaml:"calibrate" doc:"fit scores and thresholds after training"`
+	Heads     frozen.Options `yaml:"heads" when:"method=heads" doc:"of linear heads on the frozen encoder"`
+	Select    Select         `yaml:"select" when:"method=finetune" doc:"judge weak labels by held-out folds before they train"`
+	Calibrate Calibrate      `yaml:"calibrate" when:"method=finetune" doc:"fit scores and thresholds after training"`
 
-	CheckpointMinutes float64 `yaml:"checkpoint_minutes" default:"2" above:"0" key:"-" doc:"minutes between checkpoints at most"`
+	CheckpointMinutes float64 `yaml:"checkpoint_minutes" when:"method=finetune" default:"2" above:"0" key:"-" doc:"minutes between checkpoints at most"`
 }
 
 // Check refuses options that contradict each other.
@@ -109,7 +125,7 @@ func (o *Options) Check() []stages.Problem {
 	var out stages.Problems
 	out.If(o.Text[0] != "title" || len(o.Text) == 2 && o.Text[1] != "description",
 		"text", "", "the text is [title] or [title, description]")
-	out.If(o.ScoreWeight == 0, "score_weight", "set it above 0", "a model that learns no score decides nothing")
+	out.If(o.ScoreWeight == 0 && !o.frozen(), "score_weight", "set it above 0", "a model that learns no score decides nothing")
 	out.If(o.MaskHow == "delete" && o.MaskRules == 0 && o.MaskRandom == 0,
 		"mask_how", "set mask_rules or mask_random too", "there is nothing to delete")
 	out.If(o.Select.Rounds > 0 && !o.MaskAbstain,
@@ -136,7 +152,7 @@ func (o *Options) Resolve(ctx context.Context, lookup stages.Lookup) (stages.Ext
 		return nil, err
 	}
 	ext := dataset.Key(t)
-	if o.MaskRules > 0 || o.Select.Rounds > 0 || o.rulesBeside() || t.Single {
+	if o.frozen() || o.MaskRules > 0 || o.Select.Rounds > 0 || o.rulesBeside() || t.Single {
 		ext["rules"] = t.RulesKey()
 	}
 	if o.Calibrate.Gold > 0 {
@@ -151,6 +167,20 @@ func (o *Options) Resolve(ctx context.Context, lookup stages.Lookup) (stages.Ext
 	}
 	ext["encoder"] = resources.EncoderKey(id)
 	return ext, nil
+}
+
+// frozen reports whether the encoder stays as it is.
+func (o *Options) frozen() bool { return o.Method == methodHeads }
+
+// pooling is the one that is meant.
+func (o *Options) pooling() string {
+	switch {
+	case o.Pooling != poolingAuto:
+		return o.Pooling
+	case o.frozen():
+		return bert.Mean
+	}
+	return bert.Pooler
 }
 
 // has reports whether the text holds a field.

@@ -52,6 +52,9 @@ func (s *stage) Run(ctx context.Context, in stages.Inputs, out stages.Outputs) e
 	}
 	defer dev.Close()
 	s.noteDevice(dev)
+	if s.o.frozen() {
+		return s.runHeads(ctx, t, dev, in, out)
+	}
 	trainRows, err := dataset.ReadLabelled(ctx, in, "train", t)
 	if err != nil {
 		return err
@@ -160,7 +163,7 @@ func (s *stage) model(ctx context.Context, t *taxonomy.Taxonomy, none bool) (*be
 	if err != nil {
 		return nil, err
 	}
-	spec := bert.Spec{Pooling: s.o.Pooling, HeadHidden: s.o.HeadHidden, MaxLength: min(s.o.MaxLength, e.Config.MaxTokens()), Text: s.o.Text, Single: t.Single, None: none}
+	spec := bert.Spec{Pooling: s.o.pooling(), HeadHidden: s.o.HeadHidden, Linear: s.o.frozen(), MaxLength: min(s.o.MaxLength, e.Config.MaxTokens()), Text: s.o.Text, Single: t.Single, None: none}
 	for _, c := range t.Categories {
 		spec.Categories = append(spec.Categories, bert.Category{Name: c.Name, Tags: c.Tags})
 	}

@@ -18,6 +18,8 @@ type Head struct {
 	Category    string  `json:"category"`
 	ScoreLoss   float64 `json:"score_loss"`
 	TagLoss     float64 `json:"tag_loss"`
+	Precision   float64 `json:"precision"`
+	Recall      float64 `json:"recall"`
 	F1          float64 `json:"f1"`
 	Support     int     `json:"support"`
 	TagAccuracy float64 `json:"tag_accuracy"`
@@ -41,5 +43,15 @@ type Fitted struct {
 		Rows        int        `json:"rows"`
 		LogLoss     [2]float64 `json:"log_loss"` // before the temperature, and after
 	} `json:"choice"`
+	// Heads is there where heads were fitted on a frozen encoder.
+	Heads *struct {
+		Rows       int     `json:"rows"`
+		Labelled   int     `json:"labelled"`
+		Agreement  float64 `json:"agreement"`
+		Categories int     `json:"categories"`
+		Alarm      float64 `json:"alarm"`
+		RulesAlone bool    `json:"rules_alone"`
+		Bonus      float64 `json:"bonus"`
+	} `json:"heads"`
 	Gold []json.RawMessage `json:"gold"`
 }
