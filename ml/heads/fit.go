@@ -15,7 +15,7 @@ const (
 // problem is one head, or several logistic ones whose rows have the same weights.
 type problem struct {
 	z       *Features
-	rows    []int     // that count
+	rows    []int     // that count, in ascending order
 	target  []float64 // by row of z and output
 	weight  []float64 // by row of z
 	outputs int
@@ -46,84 +46,148 @@ func (p *problem) strength(feature int) float64 {
 	return 1 / p.c
 }
 
-// solve minimises the cross entropy and the regulariser: Newton's steps with the bound in
-// the Hessian's place, and Nesterov's momentum, which begins anew when it points uphill
-// (O'Donoghue and Candès, arXiv 1204.3982). There is no step size and no line search.
-func (p *problem) solve(ctx context.Context, h *cholesky) (*Weights, error) {
-	w, v, next := newWeights(p.outputs, p.z.dim), newWeights(p.outputs, p.z.dim), newWeights(p.outputs, p.z.dim)
-	s := 1.0
+// solver is a problem on its way: Newton's steps with the bound in the Hessian's place,
+// and Nesterov's momentum, which begins anew when it points uphill (O'Donoghue and Candès,
+// arXiv 1204.3982). There is no step size and no line search.
+type solver struct {
+	p          *problem
+	h          *cholesky
+	w, v, next *Weights
+	momentum   float64
+	done       bool
+
+	from  []int      // where the rows of a block begin in p.rows
+	parts []*Weights // of the gradient, by chunk
+}
+
+func newSolver(p *problem, h *cholesky) *solver {
+	s := &solver{p: p, h: h, momentum: 1, w: newWeights(p.outputs, p.z.dim), v: newWeights(p.outputs, p.z.dim), next: newWeights(p.outputs, p.z.dim)}
+	at := 0
+	for b := range blocks(p.z.rows) + 1 {
+		for at < len(p.rows) && p.rows[at] < b*blockRows {
+			at++
+		}
+		s.from = append(s.from, at)
+	}
+	for range chunks(p.z.rows) {
+		s.parts = append(s.parts, newWeights(p.outputs, p.z.dim))
+	}
+	return s
+}
+
+// solve minimises the cross entropy and the regulariser of problems on the same features,
+// each with its bound. They go in step, so that features are read from memory once for
+// all of them.
+func solve(ctx context.Context, problems []*problem, bounds []*cholesky) ([]*Weights, error) {
+	all := make([]*solver, len(problems))
+	for i, p := range problems {
+		all[i] = newSolver(p, bounds[i])
+	}
 	for range maxSteps {
 		if err := ctx.Err(); err != nil {
 			return nil, err
 		}
-		g := p.gradient(v)
-		h.solve(g)
-		uphill := 0.0
-		for k := range p.outputs {
-			a, b, d, n := v.row(k), w.row(k), g.row(k), next.row(k)
-			for j := range p.z.dim {
-				n[j] = a[j] - d[j]
-				uphill += (a[j] - n[j]) * (n[j] - b[j])
+		var open []*solver
+		for _, s := range all {
+			if !s.done {
+				open = append(open, s)
 			}
 		}
-		if uphill > 0 {
-			s = 1
-		}
-		u := (1 + math.Sqrt(1+4*s*s)) / 2
-		far := 0.0
-		for k := range p.outputs {
-			a, b, n := v.row(k), w.row(k), next.row(k)
-			for j := range p.z.dim {
-				d := n[j] - b[j]
-				a[j] = n[j] + (s-1)/u*d
-				far = max(far, math.Abs(d))
-			}
-		}
-		w, next, s = next, w, u
-		if far < enough {
+		if len(open) == 0 {
 			break
 		}
+		gradients(open)
+		inParallel(len(open), func(i int) { open[i].step() })
 	}
-	return w, nil
+	out := make([]*Weights, len(all))
+	for i, s := range all {
+		out[i] = s.w
+	}
+	return out, nil
 }
 
-// gradient is that of the whole loss at v.
-func (p *problem) gradient(v *Weights) *Weights {
-	parts := make([]*Weights, chunks(len(p.rows)))
-	inParallel(len(parts), func(c int) {
-		parts[c] = newWeights(p.outputs, p.z.dim)
-		p.gradientOf(v, chunk(p.rows, c), parts[c])
-	})
-	g := sumWeights(parts)
-	if g == nil {
-		g = newWeights(p.outputs, p.z.dim)
+// step goes down by the gradient in the first part.
+func (s *solver) step() {
+	g := s.gradient()
+	s.h.solve(g)
+	uphill := 0.0
+	for k := range s.p.outputs {
+		a, b, d, n := s.v.row(k), s.w.row(k), g.row(k), s.next.row(k)
+		for j := range s.p.z.dim {
+			n[j] = a[j] - d[j]
+			uphill += (a[j] - n[j]) * (n[j] - b[j])
+		}
 	}
-	for k := range p.outputs {
-		d, x := g.row(k), v.row(k)
-		for j := range p.z.dim {
-			d[j] += p.strength(j) * x[j]
+	if uphill > 0 {
+		s.momentum = 1
+	}
+	u := (1 + math.Sqrt(1+4*s.momentum*s.momentum)) / 2
+	far := 0.0
+	for k := range s.p.outputs {
+		a, b, n := s.v.row(k), s.w.row(k), s.next.row(k)
+		for j := range s.p.z.dim {
+			d := n[j] - b[j]
+			a[j] = n[j] + (s.momentum-1)/u*d
+			far = max(far, math.Abs(d))
+		}
+	}
+	s.w, s.next, s.momentum, s.done = s.next, s.w, u, far < enough
+}
+
+// gradients puts the gradients of the loss at v into the parts.
+func gradients(all []*solver) {
+	z := all[0].p.z
+	inParallel(chunks(z.rows), func(c int) {
+		scratch := newScratch(z, all)
+		for _, s := range all {
+			clear(s.parts[c].data)
+		}
+		for b := c * chunkBlocks; b < min((c+1)*chunkBlocks, blocks(z.rows)); b++ {
+			for _, s := range all {
+				s.add(s.p.rows[s.from[b]:s.from[b+1]], s.parts[c], scratch)
+			}
+		}
+	})
+}
+
+// scratch is what a worker needs beside the weights.
+type scratch struct{ logits, none []float64 }
+
+func newScratch(z *Features, all []*solver) *scratch {
+	most := 0
+	for _, s := range all {
+		most = max(most, s.v.padded)
+	}
+	return &scratch{make([]float64, 2*most), make([]float64, z.stride)}
+}
+
+// gradient is that of the whole loss at v, of the parts.
+func (s *solver) gradient() *Weights {
+	g := sumWeights(s.parts)
+	for k := range s.p.outputs {
+		d, x := g.row(k), s.v.row(k)
+		for j := range s.p.z.dim {
+			d[j] += s.p.strength(j) * x[j]
 		}
 	}
 	return g
 }
 
-// gradientOf adds the gradient of some rows, two at a time.
-func (p *problem) gradientOf(v *Weights, rows []int, g *Weights) {
-	logits, none := make([]float64, 2*v.padded), make([]float64, p.z.stride)
+// add adds the gradient of some rows, two at a time.
+func (s *solver) add(rows []int, g *Weights, scratch *scratch) {
+	width := s.v.padded
 	for len(rows) > 0 {
 		n := min(2, len(rows))
-		first, second := p.z.row(rows[0]), none
+		first, second, logits := s.p.z.row(rows[0]), scratch.none, scratch.logits[:2*width]
 		if n == 2 {
-			second = p.z.row(rows[1])
+			second = s.p.z.row(rows[1])
 		}
-		v.logits(first, second, logits)
-		for r := range 2 {
-			out := logits[r*v.padded : (r+1)*v.padded]
-			if r >= n {
-				clear(out)
-				continue
-			}
-			p.residual(rows[r], out)
+		s.v.logits(first, second, logits)
+		s.p.residual(rows[0], logits[:width])
+		if n == 2 {
+			s.p.residual(rows[1], logits[width:])
+		} else {
+			clear(logits[width:])
 		}
 		g.add(first, second, logits)
 		rows = rows[n:]

@@ -18,14 +18,15 @@ func Folds(rows, parts int, seed uint64) []int {
 	return out
 }
 
-// outOfFold are the logits of all rows, by row and output, of heads trained without the
-// row's fold. In a fold without which there is no label they are 0.
-func (t *trainer) outOfFold(ctx context.Context, fold []int) ([]float64, error) {
-	logits := make([]float64, t.z.rows*t.l.Outputs)
+// trainFolds trains heads on all rows, and gives beside them the logits of all rows, by row
+// and output, of heads trained without the row's fold. In a fold without which there is no
+// label they are 0.
+func (t *trainer) trainFolds(ctx context.Context, fold []int) (*Weights, []float64, error) {
 	parts := 0
 	for _, f := range fold {
 		parts = max(parts, f+1)
 	}
+	sets, held := [][]int{everyRow(t.z.rows)}, [][]int{nil}
 	for f := range parts {
 		var in, out []int
 		labels := false
@@ -36,14 +37,17 @@ func (t *trainer) outOfFold(ctx context.Context, fold []int) ([]float64, error) 
 			}
 			in, labels = append(in, i), labels || t.l.Known(i)
 		}
-		if !labels {
-			continue
+		if labels {
+			sets, held = append(sets, in), append(held, out)
 		}
-		w, err := t.train(ctx, in)
-		if err != nil {
-			return nil, err
-		}
-		w.Logits(t.z, out, logits)
 	}
-	return logits, nil
+	w, err := t.train(ctx, sets)
+	if err != nil {
+		return nil, nil, err
+	}
+	logits := make([]float64, t.z.rows*t.l.Outputs)
+	for n, rows := range held {
+		w[n].Logits(t.z, rows, logits)
+	}
+	return w[0], logits, nil
 }

@@ -128,17 +128,18 @@ func Train(ctx context.Context, z *Features, l *Labels, o Options) (*Heads, erro
 		return nil, err
 	}
 	t := trainer{z: z, l: l, o: o}
-	w, err := t.train(ctx, everyRow(z.rows))
+	if o.Folds == 0 {
+		w, err := t.train(ctx, [][]int{everyRow(z.rows)})
+		if err != nil {
+			return nil, err
+		}
+		return &Heads{W: w[0], Temperature: 1}, nil
+	}
+	w, logits, err := t.trainFolds(ctx, Folds(z.rows, o.Folds, o.Seed))
 	if err != nil {
 		return nil, err
 	}
-	h := &Heads{W: w, Temperature: 1}
-	if o.Folds == 0 {
-		return h, nil
-	}
-	if h.OutOfFold, err = t.outOfFold(ctx, Folds(z.rows, o.Folds, o.Seed)); err != nil {
-		return nil, err
-	}
+	h := &Heads{W: w, Temperature: 1, OutOfFold: logits}
 	t.calibrate(h)
 	return h, nil
 }
@@ -152,7 +153,7 @@ func everyRow(n int) []int {
 	return out
 }
 
-// TrainTags fits one softmax to the classes of some rows, 0 to classes-1, each of which
+// TrainTags fits one softmax to the classes of some rows, in ascending order, 0 to classes-1, each of which
 // must be there, by the strength and the balance of the options.
 func TrainTags(ctx context.Context, z *Features, rows, class []int, classes int, o Options) (*Weights, error) {
 	l := Labels{Outputs: classes, Single: true, Target: make([]float64, z.rows*classes), Weight: make([]float64, z.rows*classes)}
@@ -167,5 +168,9 @@ func TrainTags(ctx context.Context, z *Features, rows, class []int, classes int,
 	}
 	o.Rounds = 0
 	t := trainer{z: z, l: &l, o: o}
-	return t.train(ctx, rows)
+	w, err := t.train(ctx, [][]int{rows})
+	if err != nil {
+		return nil, err
+	}
+	return w[0], nil
 }

@@ -62,11 +62,8 @@ func (w *Weights) add(first, second, factors []float64) {
 	}
 }
 
-// sumWeights adds up parts, in their order, into the first; nil of none.
+// sumWeights adds up parts, in their order, into the first.
 func sumWeights(parts []*Weights) *Weights {
-	if len(parts) == 0 {
-		return nil
-	}
 	sum := parts[0]
 	for _, p := range parts[1:] {
 		for i, x := range p.data {
@@ -96,33 +93,54 @@ func (w *Weights) Logits(f *Features, rows []int, into []float64) {
 	})
 }
 
+// gramRows is how many rows are added to a whole matrix at a time.
+const gramRows = 128
+
 // gram is h·Z'WZ over some rows, in its lower triangle.
 func (f *Features) gram(rows []int, weight []float64, h float64) *matrix {
 	m, none := newMatrix(f.dim), make([]float64, f.stride)
-	inParallel(m.stride/lanes, func(tile int) {
-		a := tile * lanes
-		width := a + lanes
-		factors := func(row int) (w [lanes]float64) {
-			for j, x := range f.row(row)[a:width] {
-				w[j] = h * weight[row] * x
+	tiles := m.stride / lanes
+	groups := (tiles + tileGroup - 1) / tileGroup
+	inParallel(groups, func(group int) {
+		for left := rows; len(left) > 0; left = left[min(gramRows, len(left)):] {
+			for tile := group; tile < tiles; tile += groups { // wide and narrow ones
+				f.gramTile(m, tile*lanes, left[:min(gramRows, len(left))], weight, h, none)
 			}
-			return w
-		}
-		for left := rows; len(left) > 0; left = left[min(2, len(left)):] {
-			one, second, two := factors(left[0]), none, [lanes]float64{}
-			if len(left) > 1 {
-				second, two = f.row(left[1]), factors(left[1])
-			}
-			axpys(f.row(left[0])[:width], second[:width], m.data[a*m.stride:], m.stride, &one, &two)
 		}
 	})
 	return m
 }
 
-// chunkRows is how many rows are summed one after the other. It does not hang on the
-// number of cores, so neither does the order of a sum.
-const chunkRows = 256
+// tileGroup is how many tiles of a matrix one worker fills together.
+const tileGroup = 16
 
+// gramTile adds rows to lanes rows of the matrix, from a on.
+func (f *Features) gramTile(m *matrix, a int, rows []int, weight []float64, h float64, none []float64) {
+	width := a + lanes
+	factors := func(row int) (w [lanes]float64) {
+		for j, x := range f.row(row)[a:width] {
+			w[j] = h * weight[row] * x
+		}
+		return w
+	}
+	for ; len(rows) > 0; rows = rows[min(2, len(rows)):] {
+		one, second, two := factors(rows[0]), none, [lanes]float64{}
+		if len(rows) > 1 {
+			second, two = f.row(rows[1]), factors(rows[1])
+		}
+		axpys(f.row(rows[0])[:width], second[:width], m.data[a*m.stride:], m.stride, &one, &two)
+	}
+}
+
+// Rows are worked on in blocks, which stay in the cache, and summed in chunks of blocks, one
+// after the other. Neither hangs on the number of cores, so the order of a sum does not.
+const (
+	blockRows   = 32
+	chunkBlocks = 8
+	chunkRows   = blockRows * chunkBlocks
+)
+
+func blocks(n int) int { return (n + blockRows - 1) / blockRows }
 func chunks(n int) int { return (n + chunkRows - 1) / chunkRows }
 
 func chunk(rows []int, c int) []int { return rows[c*chunkRows : min((c+1)*chunkRows, len(rows))] }

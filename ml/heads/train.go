@@ -13,24 +13,42 @@ type trainer struct {
 	o Options
 }
 
-// train fits heads to the labels of some rows; where a row has one category it then fits
-// them anew to what they answer for all of these rows.
-func (t *trainer) train(ctx context.Context, rows []int) (*Weights, error) {
+// train fits heads to the labels of each of some sets of rows, in ascending order; where a
+// row has one category it then fits them anew to what they answer for all rows of the set.
+// The sets go in step.
+func (t *trainer) train(ctx context.Context, sets [][]int) ([]*Weights, error) {
 	if !t.l.Single {
-		return t.logistic(ctx, rows)
+		return t.logistic(ctx, sets)
 	}
-	weight := t.weights(rows)
-	p := problem{z: t.z, target: t.l.Target, weight: weight, outputs: t.l.Outputs, single: true, c: t.o.C}
-	for _, i := range rows {
+	problems := make([]*problem, len(sets))
+	for n, rows := range sets {
+		problems[n] = t.softmax(t.l.Target, t.weights(rows), rows)
+	}
+	w, err := solve(ctx, problems, bounds(problems))
+	if err != nil {
+		return nil, err
+	}
+	return t.selfTrain(ctx, sets, w)
+}
+
+// bounds are those of problems.
+func bounds(problems []*problem) []*cholesky {
+	out := make([]*cholesky, len(problems))
+	for i, p := range problems {
+		out[i] = p.bound()
+	}
+	return out
+}
+
+// softmax is the problem of a row's one category on the rows of a set that count.
+func (t *trainer) softmax(target, weight []float64, set []int) *problem {
+	p := &problem{z: t.z, target: target, weight: weight, outputs: t.l.Outputs, single: true, c: t.o.C}
+	for _, i := range set {
 		if weight[i] > 0 {
 			p.rows = append(p.rows, i)
 		}
 	}
-	w, err := p.solve(ctx, p.bound())
-	if err != nil {
-		return nil, err
-	}
-	return t.selfTrain(ctx, rows, w)
+	return p
 }
 
 // weights are by row how much it counts among some: n/(K·n_y) of n labelled rows, K
@@ -56,32 +74,36 @@ func (t *trainer) weights(rows []int) []float64 {
 	return out
 }
 
-// selfTrain fits anew, some rounds, to the answers for all rows, sharpened and divided by
-// what each output has in all (Xie et al., arXiv 1511.06335): without the division the
-// largest category eats the others. All rows count once. Rows that are fixed keep
-// their targets and weights.
-func (t *trainer) selfTrain(ctx context.Context, rows []int, w *Weights) (*Weights, error) {
-	open := slices.DeleteFunc(slices.Clone(rows), t.l.fixed)
-	if len(open) == 0 || t.o.Rounds == 0 {
+// selfTrain fits anew, some rounds, to the answers for all rows of a set, sharpened and
+// divided by what each output has in all (Xie et al., arXiv 1511.06335): without the
+// division the largest category eats the others. All rows count once. Rows that are fixed
+// keep their targets and weights.
+func (t *trainer) selfTrain(ctx context.Context, sets [][]int, w []*Weights) ([]*Weights, error) {
+	open := make([][]int, len(sets))
+	problems := make([]*problem, len(sets))
+	none := true
+	for n, rows := range sets {
+		open[n] = slices.DeleteFunc(slices.Clone(rows), t.l.fixed)
+		none = none && len(open[n]) == 0
+		weight := make([]float64, t.z.rows)
+		for _, i := range rows {
+			if weight[i] = 1; t.l.fixed(i) {
+				weight[i] = t.l.Weight[i*t.l.Outputs]
+			}
+		}
+		problems[n] = t.softmax(slices.Clone(t.l.Target), weight, rows)
+	}
+	if none || t.o.Rounds == 0 {
 		return w, nil
 	}
-	k := t.l.Outputs
-	weight, target := make([]float64, t.z.rows), slices.Clone(t.l.Target)
-	p := problem{z: t.z, target: target, weight: weight, outputs: k, single: true, c: t.o.C}
-	for _, i := range rows {
-		if weight[i] = 1; t.l.fixed(i) {
-			weight[i] = t.l.Weight[i*k]
-		}
-		if weight[i] > 0 {
-			p.rows = append(p.rows, i)
-		}
-	}
-	h := p.bound()
+	h := bounds(problems)
 	for range t.o.Rounds {
-		w.Logits(t.z, open, target)
-		t.sharpen(open, target)
+		for n, p := range problems {
+			w[n].Logits(t.z, open[n], p.target)
+			t.sharpen(open[n], p.target)
+		}
 		var err error
-		if w, err = p.solve(ctx, h); err != nil {
+		if w, err = solve(ctx, problems, h); err != nil {
 			return nil, err
 		}
 	}
@@ -113,30 +135,48 @@ func (t *trainer) sharpen(rows []int, target []float64) {
 
 // logistic fits one head for each output. Those whose rows have the same weights share a
 // factorised matrix.
-func (t *trainer) logistic(ctx context.Context, rows []int) (*Weights, error) {
-	out := newWeights(t.l.Outputs, t.z.dim)
-	for _, group := range t.alike(rows) {
-		p := problem{z: t.z, outputs: len(group), c: t.o.C, weight: make([]float64, t.z.rows), target: make([]float64, t.z.rows*len(group))}
-		for _, i := range rows {
-			if w := t.l.Weight[i*t.l.Outputs+group[0]]; w > 0 {
-				p.rows, p.weight[i] = append(p.rows, i), w
-				for n, k := range group {
-					p.target[i*len(group)+n] = t.l.Target[i*t.l.Outputs+k]
-				}
+func (t *trainer) logistic(ctx context.Context, sets [][]int) ([]*Weights, error) {
+	type place struct {
+		set   int
+		group []int
+	}
+	var problems []*problem
+	var of []place
+	out := make([]*Weights, len(sets))
+	for n, rows := range sets {
+		out[n] = newWeights(t.l.Outputs, t.z.dim)
+		for _, group := range t.alike(rows) {
+			if p := t.group(rows, group); len(p.rows) > 0 {
+				problems, of = append(problems, p), append(of, place{n, group})
 			}
 		}
-		if len(p.rows) == 0 {
-			continue
-		}
-		w, err := p.solve(ctx, p.bound())
-		if err != nil {
-			return nil, err
-		}
-		for n, k := range group {
-			copy(out.row(k), w.row(n))
+	}
+	w, err := solve(ctx, problems, bounds(problems))
+	if err != nil {
+		return nil, err
+	}
+	for i, at := range of {
+		for n, k := range at.group {
+			copy(out[at.set].row(k), w[i].row(n))
 		}
 	}
 	return out, nil
+}
+
+// group is the problem of some outputs whose rows have the same weights.
+func (t *trainer) group(rows, outputs []int) *problem {
+	p := &problem{z: t.z, outputs: len(outputs), c: t.o.C, weight: make([]float64, t.z.rows), target: make([]float64, t.z.rows*len(outputs))}
+	for _, i := range rows {
+		w := t.l.Weight[i*t.l.Outputs+outputs[0]]
+		if w == 0 {
+			continue
+		}
+		p.rows, p.weight[i] = append(p.rows, i), w
+		for n, k := range outputs {
+			p.target[i*len(outputs)+n] = t.l.Target[i*t.l.Outputs+k]
+		}
+	}
+	return p
 }
 
 // alike groups the outputs whose weights are the same in all of some rows.
