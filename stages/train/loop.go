@@ -14,6 +14,7 @@ import (
 	"github.com/sprint-ml/sprint/ml/taxonomy"
 	fit "github.com/sprint-ml/sprint/ml/train"
 	"github.com/sprint-ml/sprint/stages"
+	"github.com/sprint-ml/sprint/stages/losses"
 	"github.com/sprint-ml/sprint/stages/release"
 	"github.com/sprint-ml/sprint/stages/rows"
 	"github.com/sprint-ml/sprint/stages/storeio"
@@ -40,7 +41,7 @@ type loop struct {
 	firstStep int // the step that this process began after
 	savedAt   time.Time
 	savedStep int // step of the last checkpoint
-	losses    sparkline
+	losses    losses.Sparkline
 	missing   bool // programs are compiled that were not kept
 	// compileModel is what the time to compile a program depends on, beside the device.
 	compileModel string
@@ -165,7 +166,7 @@ func (l *loop) rate() float64 {
 
 func (l *loop) reportProgress(loss float64) {
 	done, total := l.trainer.StepsDone(), l.trainer.Total()
-	l.losses.add(loss)
+	l.losses.Add(loss)
 	p := stages.Progress{Done: int64(done), Total: int64(total), Unit: "steps", Rate: l.rate(), Loss: loss, Text: fmt.Sprintf("epoch %d/%d %s", l.trainer.Epoch()+1, l.o.Epochs, l.losses)}
 	if l.rows > 0 {
 		perStep := time.Since(l.started) / time.Duration(max(done-l.firstStep, 1))
@@ -243,7 +244,11 @@ func (s *stage) write(ctx context.Context, out stages.Outputs, model *bert.Model
 	if err := storeio.WriteJSON(ctx, out, "history", history); err != nil {
 		return err
 	}
-	if err := storeio.WriteFile(ctx, out, "curve", "image/svg+xml", lossChart(history)); err != nil {
+	var by []losses.Epoch
+	for _, e := range history {
+		by = append(by, losses.Epoch{Epoch: e.Epoch, TrainLoss: e.TrainLoss, ValLoss: e.ValLoss, Best: e.Best})
+	}
+	if err := storeio.WriteFile(ctx, out, "curve", "image/svg+xml", losses.Chart(by)); err != nil {
 		return err
 	}
 	if err := storeio.WriteJSON(ctx, out, "calibration", calibration); err != nil {

@@ -1,4 +1,6 @@
-package train
+// Package losses draws the losses of a training: a line for the terminal while it runs, and
+// a chart by epoch as SVG. It imports no kind.
+package losses
 
 import (
 	"fmt"
@@ -6,8 +8,8 @@ import (
 	"strings"
 )
 
-// sparkline is a line of the last losses for the terminal: the mean of equal spans.
-type sparkline struct {
+// Sparkline is a line of the last losses for the terminal: the mean of equal spans.
+type Sparkline struct {
 	means []float64
 	span  int // losses per mean
 	sum   float64
@@ -16,7 +18,8 @@ type sparkline struct {
 
 const sparkWidth = 16
 
-func (s *sparkline) add(loss float64) {
+// Add takes one more loss.
+func (s *Sparkline) Add(loss float64) {
 	s.span = max(s.span, 1)
 	if s.sum, s.n = s.sum+loss, s.n+1; s.n < s.span {
 		return
@@ -30,7 +33,7 @@ func (s *sparkline) add(loss float64) {
 	}
 }
 
-func (s sparkline) String() string {
+func (s Sparkline) String() string {
 	v := s.means[max(len(s.means)-sparkWidth, 0):]
 	if len(v) < 2 {
 		return ""
@@ -46,9 +49,16 @@ func (s sparkline) String() string {
 	return b.String()
 }
 
-// lossChart draws the losses of train and val by epoch as SVG. It is a stored
+// Epoch is the losses of one epoch.
+type Epoch struct {
+	Epoch              int
+	TrainLoss, ValLoss float64
+	Best               bool
+}
+
+// Chart draws the losses of train and val by epoch as SVG. It is a stored
 // output: other bytes for the same history demand another version of the kind.
-func lossChart(history []Epoch) []byte {
+func Chart(history []Epoch) []byte {
 	const width, height, margin = 640, 320, 48
 	var b strings.Builder
 	fmt.Fprintf(&b, `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 %d %d" font-family="sans-serif" font-size="12" role="img" aria-label="loss by epoch">`+"\n", width, height)
