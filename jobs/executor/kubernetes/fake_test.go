@@ -36,6 +36,8 @@ type fake struct {
 	noPods  bool            // the controller makes none
 	// stubborn pods go on after they were asked to end.
 	stubborn bool
+	run      func(*pod) // starts what a pod is to do; nil lets the test be the node
+	signal   func(name string, grace time.Duration)
 	faults   []fault
 	requests []string
 }
@@ -260,6 +262,9 @@ func (f *fake) reconcile(j *job) {
 	o.Metadata.Labels[labelController] = j.Metadata.UID
 	f.pods[o.Metadata.Name] = o
 	f.put("pods", "ADDED", o.Metadata.Name)
+	if f.run != nil {
+		f.run(o)
+	}
 }
 
 // put records a change.
@@ -335,6 +340,9 @@ func (f *fake) delete(w http.ResponseWriter, r *http.Request, kind, name string)
 		return
 	}
 	if kind == "pods" {
+		if f.signal != nil && o.Grace != nil {
+			f.signal(name, time.Duration(*o.Grace)*time.Second)
+		}
 		f.end(name, o.Grace != nil && *o.Grace == 0)
 	} else {
 		f.deleteJob(name)
@@ -362,7 +370,7 @@ func (f *fake) end(name string, force bool) {
 		o.Metadata.Deleted = &now
 		f.put("pods", "MODIFIED", name)
 	}
-	if f.stubborn && !force {
+	if (f.stubborn || f.run != nil) && !force && o.Status.Phase != "Succeeded" && o.Status.Phase != "Failed" {
 		return
 	}
 	if o.Status.Phase == "Running" {
