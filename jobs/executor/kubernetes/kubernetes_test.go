@@ -552,6 +552,11 @@ func TestStubborn(t *testing.T) {
 	if err := p.deletePods(t.Context(), name, time.Second); err != nil {
 		t.Fatal(err)
 	}
+	f.change(func(o *pod) {
+		if o.Metadata.Deleted == nil {
+			t.Error("the pod was not asked to end")
+		}
+	})
 	err = p.gone(t.Context(), name, uid, time.Now())
 	wantFailure(t, "stubborn", err, true, "on node n1 is still there", "kubectl describe job")
 }
