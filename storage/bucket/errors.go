@@ -12,6 +12,7 @@ import (
 	"github.com/sprint-ml/sprint/storage/gcsblob"
 	"github.com/sprint-ml/sprint/storage/localblob"
 	"github.com/sprint-ml/sprint/storage/record"
+	"github.com/sprint-ml/sprint/storage/transport"
 	"gocloud.dev/gcerrors"
 )
 
@@ -74,7 +75,7 @@ func wrap(op, key string, err error) error {
 	e := &Error{Op: op, Key: key, Class: class(err)}
 	switch kind := (*localblob.KindError)(nil); {
 	case !errors.Is(e.Class, ErrNotFound):
-		e.Err = message(err)
+		e.Err = transport.Message(err)
 	case errors.As(err, &kind): // else a driver only says the same once more
 		e.Err = kind
 	}
@@ -97,7 +98,7 @@ func class(err error) error {
 	switch {
 	case errors.As(err, &obstacle):
 		return ErrObstructed
-	case errors.Is(err, fs.ErrPermission), errors.Is(err, syscall.EROFS), noCredentials(err), refusedToken(err) != "":
+	case errors.Is(err, fs.ErrPermission), errors.Is(err, syscall.EROFS), transport.Unauthenticated(err):
 		return ErrDenied
 	case errors.Is(err, syscall.ENOSPC), errors.Is(err, syscall.EDQUOT):
 		return ErrFull

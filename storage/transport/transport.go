@@ -1,5 +1,6 @@
 // Package transport is how the clients of stores reach their servers: HTTP/1.1 over
-// connections that are kept, given up when they stall, and ended with their bucket.
+// connections that are kept, given up when they stall, and ended with their bucket; and
+// what their errors mean in few words.
 package transport
 
 import (

@@ -1,4 +1,4 @@
-package bucket
+package transport
 
 import (
 	"encoding/json"
@@ -22,9 +22,9 @@ type messageError struct {
 func (e *messageError) Error() string { return e.text }
 func (e *messageError) Unwrap() error { return e.err }
 
-// message leaves out of a driver's error what says nothing to people: the layers
+// Message leaves out of a driver's error what says nothing to people: the layers
 // that it came through, the key once more, the URL of a request.
-func message(err error) error {
+func Message(err error) error {
 	var api smithy.APIError
 	var request *url.Error
 	var operation *net.OpError
@@ -74,6 +74,10 @@ func refusedToken(err error) string {
 	}
 	return strings.TrimSpace(fmt.Sprintf("%s (%s)", strings.TrimSuffix(reply.Description, "."), reply.Error))
 }
+
+// Unauthenticated reports whether a client had no credentials, or was refused a token for
+// those that it had.
+func Unauthenticated(err error) bool { return noCredentials(err) || refusedToken(err) != "" }
 
 // noCredentials reports whether S3's client found none to sign a request with;
 // it has no type for that.
