@@ -11,8 +11,7 @@
 // The map:
 //
 //   - bucket.go, url.go: opening a bucket by its URL
-//   - objects.go: stat, list, read, write, copy and delete objects
-//   - address.go: addresses to read from without credentials
+//   - objects.go: stat, list, read, write, copy and delete objects, and sign their addresses
 //   - record.go: records, which decide races: Create, Read, Swap; documents
 //   - signed.go: whether the bucket's records are signed, and by whom
 //   - retry.go, errors.go, messages.go: tries, error classes, error texts

@@ -44,19 +44,10 @@ func s3Denied(ctx context.Context, b *Bucket) (*blob.Bucket, error) {
 	return s3blob.OpenBucket(ctx, client, b.at.Host, nil)
 }
 
-// withoutRights adds a token that nobody was given.
-type withoutRights struct{ next http.RoundTripper }
-
-func (w withoutRights) RoundTrip(r *http.Request) (*http.Response, error) {
-	r = r.Clone(r.Context())
-	r.Header.Set("Authorization", "Bearer sprint-denied")
-	return w.next.RoundTrip(r)
-}
-
 // gcsDenied asks with a token that nobody was given.
 func gcsDenied(_ context.Context, b *Bucket) (*blob.Bucket, error) {
-	endpoint, _ := gcsEndpoint()
-	client := &http.Client{Transport: withoutRights{http.DefaultTransport}, CheckRedirect: transport.SameServer}
+	endpoint, _ := gcsblob.Endpoint()
+	client := &http.Client{Transport: transport.WithoutRights{Next: http.DefaultTransport}, CheckRedirect: transport.SameServer}
 	return blob.NewBucket(gcsblob.New(client, endpoint, b.at.Host)), nil
 }
 

@@ -8,9 +8,7 @@ import (
 	"log/slog"
 	"net/http"
 	"net/url"
-	"os"
 	"strconv"
-	"strings"
 
 	"github.com/sprint-ml/sprint/storage/gcsblob"
 	"github.com/sprint-ml/sprint/storage/transport"
@@ -21,17 +19,6 @@ import (
 
 // gcsScope is what a store asks of the machine's credentials.
 const gcsScope = "https://www.googleapis.com/auth/cloud-platform"
-
-// gcsEndpoint is where the API is: at Google, or at an emulator.
-func gcsEndpoint() (endpoint string, emulated bool) {
-	if host := os.Getenv("STORAGE_EMULATOR_HOST"); host != "" {
-		if !strings.Contains(host, "://") {
-			host = "http://" + host
-		}
-		return strings.TrimRight(host, "/"), true
-	}
-	return "https://storage.googleapis.com", false
-}
 
 // openGCS opens a bucket with the machine's credentials. Without any it says
 // so at once instead of failing on the first read.
@@ -46,7 +33,7 @@ func openGCS(ctx context.Context, u *url.URL, _ *slog.Logger) (opened, error) {
 			return opened{}, fmt.Errorf("invalid value for \"anonymous\": %w", err)
 		}
 	}
-	endpoint, emulated := gcsEndpoint()
+	endpoint, emulated := gcsblob.Endpoint()
 	if HasUserInfo(endpoint) {
 		return opened{}, errors.New("STORAGE_EMULATOR_HOST holds a user or a password, which are not used: an emulator needs none")
 	}
@@ -57,11 +44,8 @@ func openGCS(ctx context.Context, u *url.URL, _ *slog.Logger) (opened, error) {
 			return opened{}, &Error{Op: "open", Key: "gs://" + u.Host, Class: ErrDenied, Err: err}
 		}
 		client.Transport = &oauth2.Transport{Base: tuned, Source: credentials.TokenSource}
-		// Other credentials than a service account's key cannot sign an address.
-		if account, err := google.JWTConfigFromJSON(credentials.JSON); err == nil {
-			if b.Signer, err = gcsblob.NewSigner(account.Email, string(account.PrivateKey)); err != nil {
-				return opened{}, &Error{Op: "open", Key: "gs://" + u.Host, Class: ErrDenied, Err: err}
-			}
+		if b.Signer, err = gcsblob.SignerOf(credentials.JSON); err != nil {
+			return opened{}, &Error{Op: "open", Key: "gs://" + u.Host, Class: ErrDenied, Err: err}
 		}
 	}
 	return opened{blob.NewBucket(b), &gcsTransfer{b, keyPrefix(u)}, all}, nil

@@ -10,11 +10,13 @@ import (
 	"hash"
 	"io"
 	"iter"
+	"net/http"
 	"strings"
 	"time"
 
 	"github.com/aws/smithy-go"
 	"gocloud.dev/blob"
+	"gocloud.dev/gcerrors"
 )
 
 // Info describes an object. Version changes with every write.
@@ -244,4 +246,22 @@ func (b *Bucket) Copy(ctx context.Context, to, from string, size int64) error {
 		}
 		return b.blobs.Copy(ctx, to, from, nil)
 	})
+}
+
+// Address is a URL from which whoever has it can read an object for so long, without
+// any credentials. It fails with errors.ErrUnsupported where the bucket's server
+// hands none out, or the credentials cannot sign. It does not look whether the object
+// is there.
+func (b *Bucket) Address(ctx context.Context, key string, valid time.Duration) (address string, err error) {
+	if err := checkKey("sign an address of", key); err != nil {
+		return "", err
+	}
+	err = b.retry(ctx, "sign an address of", key, func() (err error) {
+		address, err = b.blobs.SignedURL(ctx, key, &blob.SignedURLOptions{Method: http.MethodGet, Expiry: valid})
+		return err
+	})
+	if told, ok := errors.AsType[*Error](err); ok && gcerrors.Code(told.Err) == gcerrors.Unimplemented {
+		return "", fmt.Errorf("%w: %w", errors.ErrUnsupported, err)
+	}
+	return address, err
 }

@@ -18,6 +18,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
+	"os"
 	"strings"
 	"time"
 
@@ -63,6 +64,17 @@ type Bucket struct {
 // credentials; the endpoint has no path.
 func New(client *http.Client, endpoint, name string) *Bucket {
 	return &Bucket{client: client, endpoint: endpoint, name: name}
+}
+
+// Endpoint is where the API is: at Google, or at an emulator.
+func Endpoint() (endpoint string, emulated bool) {
+	if host := os.Getenv("STORAGE_EMULATOR_HOST"); host != "" {
+		if !strings.Contains(host, "://") {
+			host = "http://" + host
+		}
+		return strings.TrimRight(host, "/"), true
+	}
+	return "https://storage.googleapis.com", false
 }
 
 // objects is the URL of all objects, or of the one with that key.

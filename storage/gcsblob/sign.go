@@ -18,12 +18,23 @@ import (
 	"time"
 
 	"gocloud.dev/blob/driver"
+	"golang.org/x/oauth2/google"
 )
 
 // Signer is a service account whose key is at hand.
 type Signer struct {
 	email string
 	key   *rsa.PrivateKey
+}
+
+// SignerOf is the service account of a credentials file; nil where the file holds no
+// key of one: other credentials cannot sign.
+func SignerOf(credentials []byte) (*Signer, error) {
+	account, err := google.JWTConfigFromJSON(credentials)
+	if err != nil {
+		return nil, nil //nolint:nilerr // other kinds of credentials are no mistake
+	}
+	return NewSigner(account.Email, string(account.PrivateKey))
 }
 
 // NewSigner reads the key of a service account as its file holds it.
