@@ -22,6 +22,8 @@ type Prediction struct {
 	// None is the probability that the text is of no category; 0 of a model that does
 	// not know such texts.
 	None float32
+	// Logistic says that each score is 2p-1 of the probability p of its category.
+	Logistic bool
 	// Where rules may weigh in, Named says which categories they name, and Model is what
 	// the model answers without them; else both are nil.
 	Named []bool
@@ -96,7 +98,7 @@ func (s Spec) prediction(scores []float32) Prediction {
 	for c, t := range s.Temperatures {
 		out[c] = float32(metrics.Temper(float64(out[c]), t))
 	}
-	return Prediction{Scores: out}
+	return Prediction{Scores: out, Logistic: s.Logistic()}
 }
 
 // Choose makes an answer, its tags aside, of the log probabilities that the network of a

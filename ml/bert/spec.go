@@ -116,6 +116,10 @@ func (s Spec) check() error {
 	return nil
 }
 
+// Logistic reports whether each score of the model's answers is 2p-1 of the probability p
+// of its category, where a row may have several: not where rules answer alone.
+func (s Spec) Logistic() bool { return s.Linear && !s.Single && !s.RulesAlone }
+
 // Outputs is the number of scores that the network gives for a text: one of each
 // category, and one more of none in a model that knows it.
 func (s Spec) Outputs() int {

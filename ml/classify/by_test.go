@@ -12,12 +12,14 @@ type ruled struct {
 	scores []float32
 	none   float32
 	rules  []ruler
+	// logistic is bert.Prediction's.
+	logistic bool
 }
 
 func (r ruled) Predict(_ context.Context, texts []Text) ([]Prediction, error) {
 	out := make([]Prediction, len(texts))
 	for i := range out {
-		out[i] = Prediction{Scores: append([]float32(nil), r.scores...), Tags: []int32{0, 0}, None: r.none}
+		out[i] = Prediction{Scores: append([]float32(nil), r.scores...), Tags: []int32{0, 0}, None: r.none, Logistic: r.logistic}
 	}
 	for _, x := range r.rules {
 		x.answer(texts, out)
@@ -60,7 +62,7 @@ func TestBy(t *testing.T) {
 		tax := parsed(t)
 		tax.Single = c.spec.Single
 		model := New(tax)
-		model.Model, model.Thresholds = ruled{c.scores, c.none, rulers(c.spec, tax)}, []float64{0.5, 0.5}
+		model.Model, model.Thresholds = ruled{scores: c.scores, none: c.none, rules: rulers(c.spec, tax)}, []float64{0.5, 0.5}
 		got, err := model.Classify(t.Context(), []Text{{Title: c.title}}, false)
 		if err != nil {
 			t.Fatal(err)
@@ -72,6 +74,28 @@ func TestBy(t *testing.T) {
 		}
 		if len(got[0].Categories) != len(c.want) {
 			t.Errorf("%s: %v, want %v", name, got[0].Categories, c.want)
+		}
+	}
+}
+
+// TestProbabilityOfEach: an answer of linear heads has the probability behind each score,
+// with what the rules add; where rules answer alone there is none.
+func TestProbabilityOfEach(t *testing.T) {
+	categories := []bert.Category{{Name: "emergencies", Tags: []string{"", "fire"}}, {Name: "sports", Tags: []string{""}}}
+	tax := parsed(t)
+	model := New(tax)
+	model.Thresholds = []float64{0.5, 0.5}
+	spec := bert.Spec{Categories: categories, Text: []string{"title"}, Linear: true}
+	for _, alone := range []bool{false, true} {
+		spec.RulesAlone = alone
+		model.Model = ruled{scores: []float32{0.6, -0.2}, rules: rulers(spec, tax), logistic: spec.Logistic()}
+		got, err := model.Classify(t.Context(), []Text{{Title: "A fire"}}, true)
+		if err != nil {
+			t.Fatal(err)
+		}
+		p, q := got[0].Categories["emergencies"].Probability, got[0].Categories["sports"].Probability
+		if alone && (p != nil || q != nil) || !alone && (p == nil || *p != 0.8 || q == nil || *q != 0.4) {
+			t.Errorf("rules alone %v: probabilities %v, %v", alone, p, q)
 		}
 	}
 }

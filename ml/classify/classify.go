@@ -51,8 +51,8 @@ type Score struct {
 	// By says, of a model beside which rules answer, whose answer a category is that is over
 	// its threshold: the model's, the rules', or that of both alike. Else it is empty.
 	By string `json:"by,omitempty"`
-	// Probability is that of a model of one label per row: its score is twice that less
-	// 1.
+	// Probability is that of a model of one label per row, or of one with linear heads: its
+	// score is twice that less 1.
 	Probability *float64 `json:"probability,omitempty"`
 }
 
@@ -121,6 +121,9 @@ func (c *Classifier) Classify(ctx context.Context, texts []Text, all bool) ([]An
 			out[i] = c.answer(func(k int) (float64, int, string) {
 				return round(p.Scores[k]), int(p.Tags[k]), by(&p, k, func(own *Prediction) bool { return round(own.Scores[k]) >= c.Thresholds[k] })
 			}, func(k int) float64 { return c.Thresholds[k] }, all)
+			if p.Logistic {
+				out[i].probable(c.Taxonomy, p.Scores)
+			}
 		}
 		out[i].Source = SourceModel
 		if c.Name != "" {
@@ -193,7 +196,20 @@ func (c *Classifier) choice(top int, get func(k int) Score, all bool) Answer {
 
 // probable is the answer for a category by its score and the probability behind it.
 func probable(score float32, tag string) Score {
-	return Score{Score: round(score), Tag: tag, Probability: new(math.Round((float64(score)+1)/2*1e4) / 1e4)}
+	return Score{Score: round(score), Tag: tag, Probability: probability(score)}
+}
+
+// probability is the one behind a score, in four digits.
+func probability(score float32) *float64 { return new(math.Round((float64(score)+1)/2*1e4) / 1e4) }
+
+// probable adds the probabilities behind scores.
+func (a *Answer) probable(t *taxonomy.Taxonomy, scores []float32) {
+	for k, c := range t.Categories {
+		if s, ok := a.Categories[c.Name]; ok {
+			s.Probability = probability(scores[k])
+			a.Categories[c.Name] = s
+		}
+	}
 }
 
 // LoadedModel is a model on a device.

@@ -10,8 +10,8 @@ import (
 	"github.com/sprint-ml/sprint/ml/taxonomy"
 	"github.com/sprint-ml/sprint/stages"
 	"github.com/sprint-ml/sprint/stages/dataset"
+	"github.com/sprint-ml/sprint/stages/embeddings"
 	"github.com/sprint-ml/sprint/stages/frozen"
-	"github.com/sprint-ml/sprint/stages/resources"
 	"github.com/sprint-ml/sprint/stages/rows"
 )
 
@@ -60,14 +60,14 @@ func (s *stage) runHeads(ctx context.Context, t *taxonomy.Taxonomy, dev *device.
 
 // fitHeads embeds rows and fits heads on their vectors.
 func (s *stage) fitHeads(ctx context.Context, t *taxonomy.Taxonomy, model *bert.Model, dev *device.Device, set []rows.Row) (*frozen.Fit, error) {
-	e, err := bert.NewEmbedder(model, dev)
+	e, err := embeddings.Open(s.env, model, dev)
 	if err != nil {
 		return nil, err
 	}
 	defer e.Close()
 	vectors, err := e.Embed(ctx, bert.EncodeTexts(model, set, func(r rows.Row) (string, string) { return r.Title, r.Description }))
 	if err != nil {
-		return nil, resources.Computed(err)
+		return nil, err
 	}
 	f, err := frozen.Train(ctx, &frozen.Set{Taxonomy: t, Rows: set, Vectors: vectors, None: model.Spec.None, MaskAbstain: s.o.MaskAbstain, HandWeight: s.o.HandWeight, Seed: s.o.Seed}, s.o.Heads)
 	if errors.Is(err, heads.ErrNoLabels) {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"slices"
 
+	"github.com/sprint-ml/sprint/ml/classify"
 	"github.com/sprint-ml/sprint/ml/metrics"
 	"github.com/sprint-ml/sprint/stages"
 	"github.com/sprint-ml/sprint/stages/rows"
@@ -97,7 +98,7 @@ func (m *measurer) score(truth []metrics.Truth, answers []metrics.Answer, thresh
 
 // probability is what a score stands for.
 func (m *measurer) probability(score float64) float64 {
-	if m.t.Single {
+	if l, ok := m.model.(classify.LoadedModel); m.t.Single || ok && l.Model().Spec.Logistic() {
 		return (score + 1) / 2
 	}
 	return score
