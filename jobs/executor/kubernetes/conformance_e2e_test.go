@@ -62,7 +62,7 @@ func (f *fake) withNode(home string) {
 		o.Status.Containers = []containerStatus{{Name: containerName, State: containerState{Running: &struct{}{}}}}
 		f.put("pods", "MODIFIED", name)
 		done := make(chan any)
-		go f.attend(ctx, name, cmd, done)
+		go f.terminate(ctx, name, cmd, done)
 		go func() {
 			_ = cmd.Wait()
 			close(done)
@@ -71,8 +71,8 @@ func (f *fake) withNode(home string) {
 	}
 }
 
-// attend asks a process to end once its pod is deleted, and ends it after the grace time.
-func (f *fake) attend(ctx context.Context, name string, cmd *exec.Cmd, done chan any) {
+// terminate asks a process to end once its pod is deleted, and ends it after the grace time.
+func (f *fake) terminate(ctx context.Context, name string, cmd *exec.Cmd, done chan any) {
 	for asked := false; ; {
 		select {
 		case <-done:
