@@ -24,7 +24,7 @@ type Config struct {
 	// StoreKeysAccepted keep runners at work while the key is changed.
 	StoreKeysAccepted []string `yaml:"store_keys_accepted" secret:"true" doc:"further keys whose records are believed, while store_key is changed: [env:NAME, file:PATH]"`
 
-	Executor  string        `yaml:"executor" default:"local" enum:"local" doc:"how attempts are executed"`
+	Executor  string        `yaml:"executor" default:"auto" doc:"where attempts are executed: auto is by the demands of each stage; local, the name of an executor, or STAGE=NAME,STAGE=NAME"`
 	Device    string        `yaml:"device" default:"auto" doc:"narrows the device of all stages: auto, cpu, cuda or go"`
 	Output    string        `yaml:"output" default:"auto" enum:"auto|tty|plain|json|github" doc:"how progress is shown"`
 	Cache     string        `yaml:"cache" doc:"folder for encoders, plugins and file digests; the user's cache folder by default"`
@@ -34,6 +34,10 @@ type Config struct {
 	Offline   bool          `yaml:"offline" default:"false" doc:"use only what is in the cache and the store"`
 	// Endpoints are addresses that plans use by name.
 	Endpoints map[string]string `yaml:"endpoints" doc:"services that plans name, {chat: https://host/v1}; keys to them stay out of here"`
+	// Executors are places elsewhere by the names that --executor takes.
+	Executors map[string]map[string]any `yaml:"executors" doc:"places elsewhere, {gpu: {kind: ssh, hosts: [gpu1]}}; README has an example"`
+
+	executors executorValues
 }
 
 // Source tells LoadConfig where to look.
@@ -51,12 +55,12 @@ type Source struct {
 
 // handed holds variables that the program sets for others and reads nowhere: a
 // stage of kind command may call the program again.
-var handed = []string{"SPRINT_INPUTS", "SPRINT_OUTPUTS", "SPRINT_FILES"}
+var handed = []string{"SPRINT_INPUTS", "SPRINT_OUTPUTS", "SPRINT_FILES", "SPRINT_JOB", "SPRINT_PROGRAM_DIR", "SPRINT_PROGRAM_URL"}
 
 // LoadConfig merges flags, SPRINT_* variables, the profile's section, the file, the
 // user's own file and the defaults, strongest first, and says where each value came
 // from. An empty variable is one that is not set. A file that is found and not named
-// sets neither cache, endpoints nor the store's keys. The cache's path is made absolute: one of a file
+// sets neither cache, endpoints, executors nor the store's keys. The cache's path is made absolute: one of a file
 // stands for a folder beside the file, any other for one in the working directory.
 // Every mistake is a *diagnostic.UsageError; those in a file say their places.
 func LoadConfig(src Source) (*Config, map[string]options.Origin, error) {
@@ -94,7 +98,7 @@ func loadConfig(src Source) (*Config, map[string]options.Origin, error) {
 		origin[f.Path] = values.Origin(f.Path)
 	}
 	decoder := options.Decoder{ErrorAt: files.errorAt}
-	var out Config
+	out := Config{executors: executorValues{values, files.errorAt}}
 	if _, err = decoder.Decode(values, &out); err != nil {
 		return &out, origin, err
 	}

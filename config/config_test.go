@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
 	"github.com/sprint-ml/sprint/config"
 	"github.com/sprint-ml/sprint/config/configtest"
 	"github.com/sprint-ml/sprint/config/diagnostic"
@@ -43,8 +44,8 @@ func TestConfigDefaults(t *testing.T) {
 		t.Errorf("cache is %q", c.Cache)
 	}
 	c.Cache = ""
-	want := &config.Config{Store: ".sprint/store", Executor: "local", Device: "auto", Output: "auto", Parallel: 2}
-	if diff := cmp.Diff(want, c); diff != "" {
+	want := &config.Config{Store: ".sprint/store", Executor: "auto", Device: "auto", Output: "auto", Parallel: 2}
+	if diff := cmp.Diff(want, c, cmpopts.IgnoreUnexported(config.Config{})); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
 	}
 	for name, o := range origin {
@@ -52,7 +53,7 @@ func TestConfigDefaults(t *testing.T) {
 			t.Errorf("%s comes from %+v", name, o)
 		}
 	}
-	if len(origin) != 12 {
+	if len(origin) != 13 {
 		t.Errorf("%d origins", len(origin))
 	}
 }
@@ -136,8 +137,8 @@ func TestConfigChain(t *testing.T) {
 	}
 	cache := c.Cache
 	c.Cache = ""
-	want := &config.Config{Store: "s3://bucket", Executor: "local", Device: "cuda", Output: "json", Parallel: 6, KeepGoing: true, Deadline: time.Hour}
-	if diff := cmp.Diff(want, c); diff != "" || cache == "" {
+	want := &config.Config{Store: "s3://bucket", Executor: "auto", Device: "cuda", Output: "json", Parallel: 6, KeepGoing: true, Deadline: time.Hour}
+	if diff := cmp.Diff(want, c, cmpopts.IgnoreUnexported(config.Config{})); diff != "" || cache == "" {
 		t.Errorf("cache %q (-want +got):\n%s", cache, diff)
 	}
 	file := filepath.Join("plans", "sprint.yaml")
@@ -153,6 +154,7 @@ func TestConfigChain(t *testing.T) {
 		"deadline":   {From: "file", Pos: diagnostic.Position{File: file, Line: 6, Col: 11}},
 		"offline":    {From: "default"},
 		"endpoints":  {From: "default"},
+		"executors":  {From: "default"},
 	}
 	if diff := cmp.Diff(wantOrigin, origin); diff != "" {
 		t.Errorf("origins (-want +got):\n%s", diff)

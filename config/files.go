@@ -22,6 +22,7 @@ const fileName = "sprint.yaml"
 var ownWord = map[string]string{
 	"cache":     "code is loaded from there",
 	"endpoints": "texts and keys are sent there",
+	"executors": "work and secrets are sent there",
 
 	"store_key":           "it says whose records are believed",
 	"store_keys_accepted": "it says whose records are believed",
@@ -166,6 +167,9 @@ func (r *configFiles) section(f *configFile, m *strictyaml.Map, path, from strin
 			v = f.keysBeside(v)
 		}
 		layer.Set([]string{key}, v, m.Items[key].Pos)
+		if key == "executors" {
+			m.Items[key].Places(key, layer.Pos)
+		}
 	}
 	if err := r.values.Add(*layer); err != nil {
 		r.errs = append(r.errs, f.doc.ErrorAt(f.doc.Root.Pos, path, err.Error(), ""))

@@ -208,13 +208,38 @@ func (r *planReader) stage(it *strictyaml.Node, index int) Stage {
 		s.Timeout = d
 	}
 	if n := m.Items["resources"]; n != nil {
-		f := r.fields(n, path+".resources", "resources", "device")
-		s.Resources.Device = r.text(f, path+".resources", "device")
-		if d := s.Resources.Device; d != "" && !slices.Contains(devices, d) {
-			r.fail(f.Items["device"].Pos, path+".resources.device", fmt.Sprintf("%q is not one of %s", diagnostic.Shorten(d, 80), strings.Join(devices, ", ")), suggestDevice(d))
-		}
+		s.Resources = r.resources(n, path+".resources")
 	}
 	return s
+}
+
+// resources reads what a stage demands.
+func (r *planReader) resources(n *strictyaml.Node, path string) (out Resources) {
+	f := r.fields(n, path, "resources", "device", "gpus", "gpu_type", "cpu", "memory", "disk")
+	out.Device, out.GPUType = r.text(f, path, "device"), r.text(f, path, "gpu_type")
+	if d := out.Device; d != "" && !slices.Contains(devices, d) {
+		r.fail(f.Items["device"].Pos, path+".device", fmt.Sprintf("%q is not one of %s", diagnostic.Shorten(d, 80), strings.Join(devices, ", ")), suggestDevice(d))
+	}
+	for key, into := range map[string]*int{"gpus": &out.GPUs, "cpu": &out.CPUs} {
+		if it := f.Items[key]; it != nil {
+			v, ok := it.Value.(int64)
+			if !ok || v < 0 || v > 4096 {
+				r.wrong(it, path+"."+key, "want a whole number, at least 0", "")
+			}
+			*into = int(v)
+		}
+	}
+	for key, into := range map[string]*Size{"memory": &out.Memory, "disk": &out.Disk} {
+		if it := f.Items[key]; it != nil {
+			if _, told := it.Value.(strictyaml.Broken); !told && into.UnmarshalText(fmt.Append(nil, it.Value)) != nil {
+				r.fail(it.Pos, path+"."+key, "want a size such as 64GB, this is "+strictyaml.TypeName(it.Value), "")
+			}
+		}
+	}
+	if out.GPUType != "" && out.GPUs == 0 {
+		out.GPUs = 1
+	}
+	return out
 }
 
 // retry reads a number, which goes for all but the stage's own failures, or a

@@ -67,7 +67,12 @@ func (s *Stage) needPos(i int) diagnostic.Position {
 
 // Resources are what a stage demands of the machine.
 type Resources struct {
-	Device string // auto, cpu, cuda or go; empty is auto
+	Device  string // auto, cpu, cuda or go; empty is auto
+	GPUs    int
+	GPUType string
+	CPUs    int
+	Memory  Size
+	Disk    Size
 }
 
 // Retry says how often an attempt is tried again, by what ended the one before.

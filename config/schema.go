@@ -47,7 +47,7 @@ func PlanSchema(kinds []KindSchema) map[string]any {
 			"with":      map[string]any{"type": "object", "description": "Options of the kind."},
 			"retry":     retrySchema(),
 			"timeout":   options.DurationSchema("Ends an attempt."),
-			"resources": map[string]any{"type": "object", "additionalProperties": false, "description": "What the machine must have.", "properties": map[string]any{"device": map[string]any{"type": "string", "description": "auto, cpu, cuda or go; a demand."}}},
+			"resources": map[string]any{"type": "object", "additionalProperties": false, "description": "What the machine must have.", "properties": resourcesSchema()},
 		},
 		"allOf": rules,
 	}
@@ -60,6 +60,21 @@ func PlanSchema(kinds []KindSchema) map[string]any {
 			"taxonomy": map[string]any{"type": "string", "description": "File of categories, tags and rules, relative to the plan."},
 			"stages":   map[string]any{"type": "array", "minItems": 1, "items": stage, "description": "What is done, in order."},
 		},
+	}
+}
+
+// resourcesSchema describes what a stage may demand.
+func resourcesSchema() map[string]any {
+	size := func(text string) map[string]any {
+		return map[string]any{"type": []any{"string", "integer"}, "description": text}
+	}
+	return map[string]any{
+		"device":   map[string]any{"type": "string", "description": "auto, cpu, cuda or go; a demand."},
+		"gpus":     map[string]any{"type": "integer", "minimum": 0, "description": "GPUs."},
+		"gpu_type": map[string]any{"type": "string", "description": "Their type, as executors offer it."},
+		"cpu":      map[string]any{"type": "integer", "minimum": 0, "description": "Cores."},
+		"memory":   size("Memory, 64GB."),
+		"disk":     size("Disk, 200GB."),
 	}
 }
 

@@ -26,6 +26,7 @@ type result struct {
 		}
 	} `json:"stages"`
 	Continue string `json:"continue"`
+	Error    string `json:"error"`
 }
 
 func (r result) states() string {

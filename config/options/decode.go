@@ -322,6 +322,12 @@ func (d *decoding) value(v reflect.Value, raw any, path, base string, f field) (
 		return k, a, len(d.errs) == before
 	case reflect.Slice:
 		return d.list(v, raw, path, base, f)
+	case reflect.Interface: // whatever stands there; another struct describes it
+		if raw == nil {
+			return nil, nil, true
+		}
+		v.Set(reflect.ValueOf(raw))
+		return raw, raw, true
 	}
 	return d.scalar(v, raw, path, base, f)
 }

@@ -91,6 +91,8 @@ func typeSchema(t reflect.Type, f field) map[string]any {
 		s["additionalProperties"] = typeSchema(t.Elem(), f)
 	case reflect.Struct:
 		return structSchema(t)
+	case reflect.Interface:
+		delete(s, "description")
 	case reflect.String:
 		s["type"] = "string"
 		if len(f.enum) > 0 {

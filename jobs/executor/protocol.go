@@ -3,6 +3,7 @@ package executor
 import (
 	"bufio"
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -137,6 +138,9 @@ type WorkerOptions struct {
 	Preflight bool // only try the demands
 	// Program is the path of the sprint binary.
 	Program string
+	// CacheDir is the cache of a machine that is not the runner's; empty is the
+	// attempt's own.
+	CacheDir string
 }
 
 // Work does one attempt as a worker process: it reads its task from the store,
@@ -148,6 +152,7 @@ func Work(ctx context.Context, store *storage.Store, registry stages.Registry, o
 	if err != nil {
 		return w.end(FromError(err), "")
 	}
+	a.CacheDir = cmp.Or(o.CacheDir, a.CacheDir)
 	p := &InProcess{Registry: registry, Store: store, Secret: secret, Program: o.Program}
 	if o.Preflight {
 		if err := p.Preflight(ctx, a, w); err != nil {

@@ -91,6 +91,21 @@ func (e *Executor) Preflight(ctx context.Context, a *runs.Attempt, sink executor
 	return err
 }
 
+// Probe tries the place without an attempt, and tells note what it finds. A place that
+// cannot be tried before a job is submitted is an error.
+func (e *Executor) Probe(ctx context.Context, note func(name, value string)) error {
+	prober, ok := e.Provider.(executor.Prober)
+	if !ok {
+		return stages.Fail(stages.CodeEnvironment, "a run tells", "%s cannot be tried without a job", e.Name)
+	}
+	job, err := e.Job(ctx, &runs.Attempt{Run: "probe", Stage: "probe"})
+	if err != nil {
+		return err
+	}
+	job.Resources = executor.Resources{}
+	return prober.Probe(ctx, job, note)
+}
+
 // KeepsTime says that an attempt's timeout is kept by this executor, which counts it
 // from the worker's first word.
 func (e *Executor) KeepsTime(*runs.Attempt) bool { return true }

@@ -114,7 +114,7 @@ func (w *Worker) begin(ctx context.Context, o executor.WorkerOptions) (*storage.
 
 // watchOrphan ends the work when nobody waits for it. It counts by its own clock, and
 // only the time in which the store answers: a store that is gone says nothing of the
-// runner. One that is gone for ten times that long is no use to the work either.
+// runner. One that is gone for three times that long is no use to the work either.
 func (w *Worker) watchOrphan(ctx context.Context, o executor.WorkerOptions, stop context.CancelCauseFunc) {
 	orphan := cmp.Or(w.Orphan, DefaultOrphan)
 	every := max(min(orphan, cmp.Or(w.TTL, runs.LeaseTTL))/4, 10*time.Millisecond)
@@ -141,7 +141,7 @@ func (w *Worker) watchOrphan(ctx context.Context, o executor.WorkerOptions, stop
 			silent = 0
 		}
 		released := err == nil && at.Released
-		if quiet > orphan || silent > 10*orphan || released && quiet > 3*every {
+		if quiet > orphan || silent > 3*orphan || released && quiet > 3*every {
 			w.Log.Warn("ending: nobody waits for this job", "quiet", quiet, "store_gone", silent)
 			stop(errOrphan)
 			return

@@ -36,9 +36,6 @@ type Options struct {
 	Hosts    []string      `yaml:"hosts" required:"true" min:"1" max:"64" doc:"machines as ssh names them: an alias of your ssh config, or user@host"`
 	Slots    int           `yaml:"slots" default:"1" min:"1" max:"64" doc:"jobs that run at once on each host; with gpus one for each of these"`
 	GPUs     int           `yaml:"gpus" default:"0" min:"0" max:"64" doc:"GPUs of each host; a job gets one"`
-	GPUType  string        `yaml:"gpu_type" doc:"what a stage's resources.gpu_type must say, for example h100"`
-	CPUs     int           `yaml:"cpus" default:"0" min:"0" doc:"cores of each host that a job may demand; 0 says nothing"`
-	Memory   string        `yaml:"memory" doc:"memory of each host that a job may demand, for example 64GB"`
 	Folder   string        `yaml:"folder" default:".cache/sprint/ssh" doc:"folder of programs and jobs there; relative to the home folder"`
 	Secrets  []string      `yaml:"secrets" doc:"names of variables of this machine that workers get through the connection: [AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY]"`
 	Config   string        `yaml:"ssh_config" path:"true" doc:"ssh's configuration file, in the place of your own"`

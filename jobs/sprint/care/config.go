@@ -83,7 +83,7 @@ func settingsOf(c *config.Config, origins map[string]options.Origin) []setting {
 		value any
 	}{
 		{"store", storage.Redact(c.Store)}, {"store_key", c.StoreKey}, {"store_keys_accepted", c.StoreKeysAccepted}, {"executor", c.Executor}, {"device", c.Device}, {"output", c.Output},
-		{"cache", c.Cache}, {"parallel", c.Parallel}, {"keep_going", c.KeepGoing}, {"deadline", c.Deadline.String()}, {"offline", c.Offline}, {"endpoints", c.Endpoints},
+		{"cache", c.Cache}, {"parallel", c.Parallel}, {"keep_going", c.KeepGoing}, {"deadline", c.Deadline.String()}, {"offline", c.Offline}, {"endpoints", c.Endpoints}, {"executors", c.ExecutorNames()},
 	} {
 		out = append(out, newSetting(x.name, x.value, origins[x.name]))
 	}

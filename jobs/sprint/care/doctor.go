@@ -26,6 +26,7 @@ import (
 
 func doctorCommand(a *app.App) *cobra.Command {
 	var install bool
+	var elsewhere string
 	var f app.PlanFlags
 	cmd := &cobra.Command{
 		Use: "doctor [PLAN]", Short: "Check devices, memory, disk, store, encoder, plugin and caches, and a plan's sources; a fix per line", Args: cobra.MaximumNArgs(1),
@@ -41,6 +42,12 @@ store looked up, and GDELT is asked once, in its turn of this machine's requests
 			if err := d.read(cmd, args, &f); err != nil {
 				return err
 			}
+			if elsewhere != "" {
+				if err := d.elsewhere(ctx, elsewhere); err != nil {
+					return app.Interrupted(ctx, err)
+				}
+				return d.end()
+			}
 			if install {
 				if err := d.install(ctx); err != nil {
 					return app.Interrupted(ctx, err)
@@ -54,16 +61,22 @@ store looked up, and GDELT is asked once, in its turn of this machine's requests
 			if d.plan != nil {
 				d.sources(ctx)
 			}
-			if d.bad > 0 {
-				return app.Exit(stages.CodeEnvironment)
-			}
-			return nil
+			return d.end()
 		},
 	}
 	f.Add(cmd)
 	a.JSONFlag(cmd, "one JSON object per finding")
+	cmd.Flags().StringVar(&elsewhere, "executor", "", "try this executor of the config, and nothing of this machine")
 	cmd.Flags().BoolVar(&install, "install", false, "fetch the pinned encoder and the device's plugin")
 	return cmd
+}
+
+// end is code 4 if something that is needed is missing.
+func (d *doctor) end() error {
+	if d.bad > 0 {
+		return app.Exit(stages.CodeEnvironment)
+	}
+	return nil
 }
 
 // doctor prints one line per thing that a run needs.

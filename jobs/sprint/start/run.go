@@ -17,6 +17,7 @@ import (
 	"github.com/sprint-ml/sprint/jobs/commandline"
 	"github.com/sprint-ml/sprint/jobs/executor"
 	"github.com/sprint-ml/sprint/jobs/executor/local"
+	"github.com/sprint-ml/sprint/jobs/executor/places"
 	"github.com/sprint-ml/sprint/jobs/progress"
 	"github.com/sprint-ml/sprint/jobs/report/render"
 	"github.com/sprint-ml/sprint/jobs/runs"
@@ -61,7 +62,7 @@ func addRunFlags(a *app.App, cmd *cobra.Command, f *runFlags) {
 	fl.BoolVar(&f.noWait, "no-wait", false, "end with code 7 instead of waiting for a live run that does the same stage")
 	fl.StringVar(&f.junit, "junit", "", "write stages and checks to this file as JUnit XML, for CI servers")
 	fl.StringVar(&a.Flags.Device, "device", "", "device: auto, cpu, cuda or go")
-	fl.StringVar(&a.Flags.Executor, "executor", "", "how attempts are executed: local")
+	fl.StringVar(&a.Flags.Executor, "executor", "", "where stages are executed: auto, local, an executor of the config, or STAGE=NAME,...")
 	fl.IntVarP(&a.Flags.Parallel, "jobs", "j", 0, "stages that may run at once")
 	fl.BoolVarP(&a.Flags.KeepGoing, "keep-going", "k", false, "go on with stages that do not need a failed one")
 	fl.StringVar(&a.Flags.Deadline, "deadline", "", "stop, checkpointed, after this long, for example 2h")
@@ -151,8 +152,20 @@ func runPlan(ctx context.Context, a *app.App, cmd *cobra.Command, path string, f
 	})
 	local := local.New(all.All(), c.Store, program, workerEnviron(a.Env, c), a.Secret)
 	local.Abort, local.WorkerFlags = a.Ending.Aborted(), workerFlags(c.Config)
+	executors, err := places.New(places.Options{
+		Config: c.Config, Store: c.Store, Local: local, Environ: a.Env, Log: a.Log(), Program: program, WorkerFlags: workerFlags(c.Config), Abort: a.Ending.Aborted(),
+	}, c.Graph)
+	if err != nil {
+		view.Close()
+		return nil, err
+	}
+	defer func() {
+		if err := executors.Close(); err != nil {
+			a.Log().Debug("a connection did not end", "error", err)
+		}
+	}()
 	r := &jobs.Runner{
-		Store: c.Store, Executor: local, Observer: view, Log: a.Log(),
+		Store: c.Store, Executor: executors, Observer: view, Log: a.Log(),
 		Parallel: c.Config.Parallel, KeepGoing: c.Config.KeepGoing, Select: f.selection(), Deadline: c.Config.Deadline,
 		NoWait:   f.noWait,
 		CacheDir: c.Config.Cache, Offline: c.Config.Offline, Endpoints: c.Config.Endpoints, Version: app.Version(),

@@ -5,10 +5,12 @@ import (
 	"errors"
 	"io"
 	"os"
+	"time"
 
 	"github.com/spf13/cobra"
 	"github.com/sprint-ml/sprint/config"
 	"github.com/sprint-ml/sprint/jobs/executor"
+	"github.com/sprint-ml/sprint/jobs/executor/remote"
 	"github.com/sprint-ml/sprint/jobs/sprint/app"
 	"github.com/sprint-ml/sprint/stages/all"
 )
@@ -32,17 +34,21 @@ func workerFlags(c *config.Config) []string {
 func workerCommand(a *app.App) *cobra.Command {
 	var o executor.WorkerOptions
 	var c config.Config
+	var away bool
+	var orphan, ttl time.Duration
 	cmd := &cobra.Command{
 		Use: "worker", Hidden: true, Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			a.Ending.Orderly()
 			ctx, cancel := context.WithCancelCause(cmd.Context())
 			defer cancel(nil)
-			// Standard input is the lifeline: it ends when the runner does.
-			go func() {
-				_, _ = io.Copy(io.Discard, a.Stdin)
-				cancel(errParentGone)
-			}()
+			if !away {
+				// Standard input is the lifeline: it ends when the runner does.
+				go func() {
+					_, _ = io.Copy(io.Discard, a.Stdin)
+					cancel(errParentGone)
+				}()
+			}
 			var err error
 			if o.Program, err = os.Executable(); err != nil {
 				return err
@@ -53,6 +59,18 @@ func workerCommand(a *app.App) *cobra.Command {
 				return err
 			}
 			defer store.Close()
+			if away {
+				cfg, _, err := config.LoadConfig(config.Source{Env: a.Env}) // the cache of this machine
+				if err != nil {
+					return err
+				}
+				o.CacheDir = cfg.Cache
+				w := remote.Worker{Store: store, Registry: all.All(), Secret: a.Secret, Stderr: a.Stderr, Log: a.Log(), Orphan: orphan, TTL: ttl}
+				if code := w.Work(ctx, o); code != 0 {
+					return app.Exit(code)
+				}
+				return nil
+			}
 			if code := executor.Work(ctx, store, all.All(), o, a.Secret, a.Stdout.Out); code != 0 {
 				return app.Exit(code)
 			}
@@ -65,6 +83,9 @@ func workerCommand(a *app.App) *cobra.Command {
 	cmd.Flags().StringVar(&o.Digest, "digest", "", "")
 	cmd.Flags().StringVar(&c.StoreKey, "store-key", "", "")
 	cmd.Flags().StringArrayVar(&c.StoreKeysAccepted, "store-key-accepted", nil, "")
+	cmd.Flags().BoolVar(&away, "elsewhere", false, "")
+	cmd.Flags().DurationVar(&orphan, "orphan", 0, "")
+	cmd.Flags().DurationVar(&ttl, "ttl", 0, "")
 	cmd.Flags().BoolVar(&o.Preflight, "preflight", false, "")
 	return cmd
 }

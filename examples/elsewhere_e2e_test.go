@@ -1,0 +1,134 @@
+//go:build e2e
+
+package examples
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/sprint-ml/sprint/jobs/executor/ssh/sshtest"
+	"github.com/sprint-ml/sprint/storage"
+	"github.com/sprint-ml/sprint/storage/storagetest"
+)
+
+// sshPlace starts hosts, and writes a config in which the executor gpu is made of them.
+func sshPlace(t *testing.T, n int, more string) (hosts *sshtest.Hosts, config string) {
+	t.Helper()
+	hosts = sshtest.Start(t, n)
+	cache, err := os.UserCacheDir()
+	if err != nil {
+		t.Fatal(err)
+	}
+	config = filepath.Join(t.TempDir(), "config.yaml")
+	text := fmt.Sprintf("executors:\n  gpu:\n    kind: ssh\n    hosts: [%s]\n    ssh_config: %s\n    secrets: [AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY]\n    cache: %s\n%s",
+		strings.Join(hosts.Names, ", "), hosts.Config, filepath.Join(cache, "sprint"), more)
+	if err := os.WriteFile(config, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return hosts, config
+}
+
+// TestQuickstartBySSH: a training on another machine makes the bytes that one here makes,
+// and leaves nothing there but the program.
+func TestQuickstartBySSH(t *testing.T) {
+	hosts, config := sshPlace(t, 1, "")
+	url := storagetest.S3URL(t, nil)()
+	here := run(t, t.TempDir(), "quickstart/plan.yaml", "--until", "train", "--set", "train.epochs=1")
+	there := run(t, url, "quickstart/plan.yaml", "--until", "train", "--set", "train.epochs=1", "--config", config, "--executor", "train=gpu")
+	if here.Code != 0 || there.Code != 0 {
+		t.Fatalf("codes %d and %d: %s", here.Code, there.Code, there.Error)
+	}
+	if fmt.Sprint(here.digests()) != fmt.Sprint(there.digests()) {
+		t.Errorf("digests here %v, there %v", here.digests(), there.digests())
+	}
+	jobs, err := filepath.Glob(filepath.Join(hosts.Home(hosts.Names[0]), ".cache/sprint/ssh/jobs/*"))
+	programs, _ := filepath.Glob(filepath.Join(hosts.Home(hosts.Names[0]), ".cache/sprint/ssh/programs/*"))
+	if err != nil || len(jobs) != 0 || len(programs) != 1 {
+		t.Errorf("left there: jobs %v, programs %v (%v)", jobs, programs, err)
+	}
+	said := stored(t, url, "runs/"+*there.Run+"/")
+	if strings.Contains(said, "AWS_SECRET") {
+		t.Error("the store's records name a secret")
+	}
+}
+
+// TestRunnerKilledWhileElsewhere: a runner is killed while its training is on another
+// machine; the next run follows that training to its end.
+func TestRunnerKilledWhileElsewhere(t *testing.T) {
+	_, config := sshPlace(t, 1, "")
+	url := storagetest.S3URL(t, nil)()
+	cmd, _, stderr := start(t, url, "quickstart/plan.yaml", "--until", "train", "--set", "train.epochs=1", "--config", config, "--executor", "train=gpu")
+	if !eventually(t, url, "/workers/train/1/") {
+		_ = cmd.Process.Kill()
+		_ = cmd.Wait()
+		t.Fatalf("no worker has said anything: %s", stderr)
+	}
+	_ = cmd.Process.Kill()
+	_ = cmd.Wait()
+	again := run(t, url, "quickstart/plan.yaml", "--until", "train", "--set", "train.epochs=1", "--config", config, "--executor", "train=gpu")
+	if again.Code != 0 {
+		t.Fatalf("code %d: %s", again.Code, again.Error)
+	}
+	here := run(t, t.TempDir(), "quickstart/plan.yaml", "--until", "train", "--set", "train.epochs=1")
+	if fmt.Sprint(here.digests()) != fmt.Sprint(again.digests()) {
+		t.Errorf("digests here %v, there %v", here.digests(), again.digests())
+	}
+	if n := strings.Count(keys(t, url, "runs/"), "/workers/train/"); n == 0 || strings.Contains(keys(t, url, "runs/"+*again.Run), "/workers/") {
+		t.Errorf("the next run started a worker of its own: %s", keys(t, url, "runs/"))
+	}
+}
+
+func openURL(t *testing.T, url string) *storage.Store {
+	t.Helper()
+	s, err := storage.Open(t.Context(), url, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { s.Close() })
+	return s
+}
+
+// keys lists what a store has below a prefix.
+func keys(t *testing.T, url, prefix string) string {
+	t.Helper()
+	var b strings.Builder
+	for info, err := range openURL(t, url).List(t.Context(), prefix) {
+		if err != nil {
+			t.Fatal(err)
+		}
+		fmt.Fprintln(&b, info.Key)
+	}
+	return b.String()
+}
+
+// stored is all that a store has below a prefix.
+func stored(t *testing.T, url, prefix string) string {
+	t.Helper()
+	s := openURL(t, url)
+	var b strings.Builder
+	for key := range strings.Lines(keys(t, url, prefix)) {
+		data, err := s.ReadFile(context.Background(), strings.TrimSpace(key), 64<<20)
+		if err != nil {
+			t.Fatal(err)
+		}
+		b.Write(data)
+	}
+	return b.String()
+}
+
+// eventually waits for a key that holds a text.
+func eventually(t *testing.T, url, text string) bool {
+	t.Helper()
+	for range 600 {
+		if strings.Contains(keys(t, url, "runs/"), text) {
+			return true
+		}
+		time.Sleep(200 * time.Millisecond)
+	}
+	return false
+}

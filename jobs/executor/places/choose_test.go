@@ -1,0 +1,79 @@
+package places
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/sprint-ml/sprint/config"
+	"github.com/sprint-ml/sprint/jobs/executor"
+	"github.com/sprint-ml/sprint/jobs/jobstest"
+	"github.com/sprint-ml/sprint/storage"
+)
+
+const twoPlaces = `executors:
+  big: {kind: ssh, hosts: [b], offers: {gpus: 1, gpu_type: h100, memory: 80GB}}
+  small: {kind: ssh, hosts: [a], offers: {gpus: 1}}
+`
+
+func load(t *testing.T, text, executorWord string) *config.Config {
+	t.Helper()
+	file := filepath.Join(t.TempDir(), "config.yaml")
+	if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	c, _, err := config.LoadConfig(config.Source{File: file, Flags: map[string]any{"executor": executorWord}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return c
+}
+
+// TestChoose: a stage goes where it is told to, else to the first executor that offers
+// what it demands, else it stays; what nobody has is refused with the line to change.
+func TestChoose(t *testing.T) {
+	plan := func(demand string) string {
+		return "name: p\nstages:\n  - name: make\n  - {name: slow, needs: [], resources: {" + demand + "}}\n"
+	}
+	for name, c := range map[string]struct{ demand, executor, goes, err string }{
+		"nothing demanded":     {"", "auto", "", ""},
+		"the first that meets": {"gpus: 1", "auto", "big", ""},
+		"by type":              {"gpu_type: H100", "auto", "big", ""},
+		"what is not said":     {"gpus: 1, disk: 1TB", "auto", "big", ""},
+		"too much memory":      {"gpus: 1, memory: 81GB", "auto", "small", ""},
+		"told":                 {"gpus: 1", "slow=small", "small", ""},
+		"told to stay":         {"gpus: 1", "slow=local", "", ""},
+		"told for all":         {"", "small", "small", ""},
+		"nobody has it":        {"gpus: 9", "auto", "", "plan.yaml:4"},
+		"no such executor":     {"", "smal", "", `no executor is called "smal"`},
+		"no such stage":        {"", "slo=small", "", `no stage "slo"`},
+	} {
+		t.Run(name, func(t *testing.T) {
+			b := jobstest.NewBench(t, plan(c.demand))
+			goes, err := choose(load(t, twoPlaces, c.executor), b.Graph())
+			text := ""
+			if err != nil {
+				text = err.Error() + executor.Hint(err)
+			}
+			if goes["slow"] != c.goes || goes["make"] != "" || (err != nil) != (c.err != "") || !strings.Contains(text, c.err) {
+				t.Errorf("goes to %v, error %q", goes, text)
+			}
+		})
+	}
+}
+
+// TestLocalStore: a store that is of this machine alone is refused before anything runs.
+func TestLocalStore(t *testing.T) {
+	for _, url := range []string{t.TempDir(), "mem://"} {
+		s, err := storage.Open(t.Context(), url, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, _, err = Open(Options{Config: load(t, twoPlaces, "auto"), Store: s}, "big")
+		if err == nil || executor.Code(err) != 4 || !strings.Contains(executor.Hint(err), "s3://") {
+			t.Errorf("%s: %v", url, err)
+		}
+		s.Close()
+	}
+}
