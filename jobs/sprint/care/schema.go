@@ -41,10 +41,10 @@ stage, or of a source or check of one (label.encoder, verify.gain).`,
 
 // Pages are all reference pages.
 func Pages() []reference.Page {
-	return reference.Pages(all.All(), reference.Page{
+	return reference.Pages(all.All(), append(executorPages(), reference.Page{
 		Name: "taxonomy", Title: "taxonomy (taxonomy.yaml)", Example: taxonomy.Example, Schema: taxonomy.Schema(), Fields: taxonomyFields(),
 		Text: taxonomy.Doc,
-	}, goldPage())
+	}, goldPage())...)
 }
 
 func taxonomyFields() []options.Field {

@@ -1,0 +1,78 @@
+//go:build e2e && linux
+
+package examples
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/sprint-ml/sprint/jobs/executor/slurm/slurmtest"
+	"github.com/sprint-ml/sprint/storage/storagetest"
+)
+
+// TestQuickstartBySlurm: a training as a job of a cluster makes the bytes that one here
+// makes, and leaves nothing there but the program; a runner that is killed is followed by
+// another, and what the cluster refuses is told before anything runs.
+func TestQuickstartBySlurm(t *testing.T) {
+	cluster := slurmtest.Start(t, slurmtest.Options{})
+	for _, kv := range cluster.Env() {
+		if conf, ok := strings.CutPrefix(kv, "SLURM_CONF="); ok {
+			t.Setenv("SLURM_CONF", conf)
+		}
+	}
+	cache, err := os.UserCacheDir()
+	if err != nil {
+		t.Fatal(err)
+	}
+	folder := filepath.Join(cluster.Dir, "shared")
+	config := filepath.Join(t.TempDir(), "config.yaml")
+	text := fmt.Sprintf("executors:\n  cluster:\n    kind: slurm\n    folder: %s\n    cache: %s\n    offers: {gpus: 1, gpu_type: h100, memory: 4GB}\n  nowhere:\n    kind: slurm\n    folder: %[1]s\n    partition: nowhere\n", folder, filepath.Join(cache, "sprint"))
+	if err := os.WriteFile(config, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	args := []string{"--until", "train", "--set", "train.epochs=1", "--config", config, "--executor", "train=cluster"}
+	here := run(t, t.TempDir(), "quickstart/plan.yaml", args[:4]...)
+	if here.Code != 0 {
+		t.Fatalf("code %d here", here.Code)
+	}
+	t.Run("done", func(t *testing.T) {
+		there := run(t, storagetest.S3URL(t, nil)(), "quickstart/plan.yaml", args...)
+		if there.Code != 0 || fmt.Sprint(here.digests()) != fmt.Sprint(there.digests()) {
+			t.Errorf("code %d; digests here %v, there %v", there.Code, here.digests(), there.digests())
+		}
+		logs, _ := filepath.Glob(filepath.Join(folder, "logs", "*"))
+		programs, err := filepath.Glob(filepath.Join(folder, "programs", "*"))
+		if len(logs) != 0 || len(programs) != 1 || err != nil {
+			t.Errorf("left there: logs %v, programs %v (%v)", logs, programs, err)
+		}
+	})
+	t.Run("runner killed", func(t *testing.T) {
+		url := storagetest.S3URL(t, nil)()
+		cmd, _, stderr := start(t, url, "quickstart/plan.yaml", args...)
+		if !eventually(t, url, "/workers/train/1/") {
+			t.Errorf("no worker has said anything: %s", stderr)
+		}
+		_ = cmd.Process.Kill()
+		_ = cmd.Wait()
+		again := run(t, url, "quickstart/plan.yaml", args...)
+		if again.Code != 0 || fmt.Sprint(here.digests()) != fmt.Sprint(again.digests()) {
+			t.Errorf("code %d; digests here %v, there %v", again.Code, here.digests(), again.digests())
+		}
+		if n := strings.Count(cluster.Run("squeue", "-h", "-t", "all", "-o", "%k"), "stage train attempt 1"); n != 2 {
+			t.Errorf("%d jobs ran in all, want one for each of two trainings", n)
+		}
+	})
+	t.Run("refused", func(t *testing.T) {
+		url := storagetest.S3URL(t, nil)()
+		refused := run(t, url, "quickstart/plan.yaml", append(args[:6:6], "--executor", "train=nowhere")...)
+		if refused.Code != 4 || strings.Contains(refused.states(), "failed") && !strings.Contains(refused.Error, "partition") {
+			t.Errorf("code %d, %s: %s", refused.Code, refused.states(), refused.Error)
+		}
+	})
+	if left := cluster.Jobs(); len(left) > 0 {
+		t.Errorf("processes %v are left", left)
+	}
+}
