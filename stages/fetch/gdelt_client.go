@@ -121,7 +121,7 @@ func (c *client) get(ctx context.Context, address string) ([]byte, error) {
 	case errors.As(err, &passing):
 		return nil, err
 	}
-	return nil, stages.Lose(stages.CodeEnvironment, "Check the network and run the same command again: finished windows are kept. Without a network use source: files.", "GDELT cannot be reached: %w", err)
+	return nil, stages.Lose(stages.CodeEnvironment, "Check the network and run the same command again: finished windows are kept. Without a network use source: files.", "GDELT cannot be reached: %w", shortly(err))
 }
 
 // checkRetry decides which failures another try may heal.
@@ -134,11 +134,19 @@ func (c *client) checkRetry(ctx context.Context, _ *http.Response, err error) (b
 	}
 	// Before the first answer a failed dial means no network or a wrong address:
 	// the plan's own retries are soon enough, a user is waiting.
-	if op, ok := errors.AsType[*net.OpError](err); ok && op.Op == "dial" && !c.reached.Load() {
+	if op, ok := errors.AsType[*net.OpError](err); ok && (op.Op == "dial" || op.Op == "proxyconnect") && !c.reached.Load() {
 		return false, err
 	}
-	c.env.Log.Warn("gdelt: asking again", slog.String("error", err.Error()))
+	c.env.Log.Warn("gdelt: asking again", slog.String("error", shortly(err).Error()))
 	return true, nil
+}
+
+// shortly is an error of a request without its URL, which is long and the same each time.
+func shortly(err error) error {
+	if asked, ok := errors.AsType[*url.Error](err); ok {
+		return asked.Err
+	}
+	return err
 }
 
 // backoff does not wait itself: it holds the clock that all processes of the
