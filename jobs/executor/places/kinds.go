@@ -3,6 +3,7 @@ package places
 import (
 	"github.com/sprint-ml/sprint/config"
 	"github.com/sprint-ml/sprint/jobs/executor"
+	"github.com/sprint-ml/sprint/jobs/executor/hf"
 	"github.com/sprint-ml/sprint/jobs/executor/kubernetes"
 	"github.com/sprint-ml/sprint/jobs/executor/slurm"
 	"github.com/sprint-ml/sprint/jobs/executor/ssh"
@@ -20,6 +21,12 @@ type Kind struct {
 // Kinds are those that there are.
 func Kinds() []Kind {
 	return []Kind{
+		{
+			"hf", "Machines rented by the hour, as Jobs of the Hugging Face hub.", func() any { return &hf.Options{} },
+			func(name string, options any, o Options) (executor.Provider, error) {
+				return hf.New(name, *options.(*hf.Options), func(variable string) string { return getenv(o.Environ, variable) })
+			},
+		},
 		{
 			"kubernetes", "Jobs of a Kubernetes cluster.", func() any { return &kubernetes.Options{} },
 			func(_ string, options any, o Options) (executor.Provider, error) {
