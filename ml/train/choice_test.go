@@ -37,7 +37,7 @@ func choices(n int, seed uint64) []Example {
 func TestSingleLearns(t *testing.T) {
 	e, d := tiny(t), xla(t)
 	o := options()
-	o.Epochs, o.LearningRate, o.Dropout = 30, 5e-3, 0
+	o.Epochs, o.LearningRate, o.Dropout = 60, 5e-3, 0
 	val := choices(64, 2)
 	tr := start(t, singleModel(t, e), d, choices(256, 1), val, o)
 	before, err := tr.Validate(t.Context())
