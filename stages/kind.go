@@ -7,9 +7,9 @@
 // split, train, verify, publish and command are one kind each, listed in all. Kinds
 // never import kinds: what several need is in rows (a row, its files), dedup
 // (near-duplicates, overlap), dataset (rows and taxonomy), release (a published
-// folder), resources (device, encoder), redact (text without secrets) and storeio
-// (inputs and outputs over a store). stagetest runs one stage for a test. Nothing here
-// imports config or jobs.
+// folder), resources (device, encoder), embeddings (kept vectors of texts), redact (text
+// without secrets) and storeio (inputs and outputs over a store). stagetest runs one stage
+// for a test. Nothing here imports config or jobs.
 package stages
 
 import (

@@ -36,6 +36,9 @@ func FromEncoder(e *encoder.Encoder, s Spec, seed uint64) (*Model, error) {
 		return nil, errors.New("the encoder has no pooler; use pooling mean or cls")
 	}
 	m := &Model{Spec: s, Tokenizer: e.Tokenizer, configJSON: e.ConfigJSON, prefix: e.Prefix}
+	if n := len(e.Tokenizer.Encode(nil, s.Prompt, s.Encoder.MaxTokens())); s.Prompt != "" && n > s.MaxLength/2 {
+		return nil, fmt.Errorf("the prompt has %d tokens, more than half of the %d of a text", n, s.MaxLength)
+	}
 	if err := m.takeEncoder(e); err != nil {
 		return nil, err
 	}
@@ -75,6 +78,7 @@ type sprintSection struct {
 	MaxLength  int        `json:"max_length"`
 	Text       []string   `json:"text"`
 	Prefix     string     `json:"prefix,omitempty"`
+	Prompt     string     `json:"prompt,omitempty"` // came with format 4
 
 	RulesBeside map[string]float64 `json:"with_rules,omitempty"`
 	// Temperatures came with format 2; a model without them is still of format 1.
@@ -103,7 +107,7 @@ const newestFormat = 4
 // section is what a folder says of a model.
 func (s Spec) section(prefix string) sprintSection {
 	out := sprintSection{
-		Format: s.format(), Categories: s.Categories, Pooling: s.Pooling, HeadHidden: s.HeadHidden, MaxLength: s.MaxLength, Text: s.Text, Prefix: prefix,
+		Format: s.format(), Categories: s.Categories, Pooling: s.Pooling, HeadHidden: s.HeadHidden, MaxLength: s.MaxLength, Text: s.Text, Prompt: s.Prompt, Prefix: prefix,
 		RulesBeside: s.RulesBeside, Temperatures: s.Temperatures, None: s.None, Temperature: s.Temperature, RulesBonus: s.RulesBonus, RulesAlone: s.RulesAlone,
 	}
 	if s.Single {
@@ -124,7 +128,7 @@ func (c *sprintSection) spec(e encoder.Config) (Spec, error) {
 		return Spec{}, fmt.Errorf("the head is %q; this sprint knows %s", c.Head, headLinear)
 	}
 	return Spec{
-		Encoder: e, Categories: c.Categories, Pooling: c.Pooling, HeadHidden: c.HeadHidden, MaxLength: c.MaxLength, Text: c.Text,
+		Encoder: e, Categories: c.Categories, Pooling: c.Pooling, HeadHidden: c.HeadHidden, MaxLength: c.MaxLength, Text: c.Text, Prompt: c.Prompt,
 		RulesBeside: c.RulesBeside, Temperatures: c.Temperatures, Single: c.Labels != "", None: c.None, Temperature: c.Temperature, RulesBonus: c.RulesBonus,
 		Linear: c.Head != "", RulesAlone: c.RulesAlone,
 	}, nil
@@ -133,7 +137,7 @@ func (c *sprintSection) spec(e encoder.Config) (Spec, error) {
 // format is the least that a reader of the section must know.
 func (s Spec) format() int {
 	switch {
-	case s.Linear || s.RulesAlone:
+	case s.Linear || s.RulesAlone || s.Prompt != "":
 		return 4
 	case s.Single:
 		return 3
@@ -280,7 +284,7 @@ func (m *Model) EncodeAll(rows []tokenize.Text) *tokenize.Arena {
 // text is what the network reads of a row.
 func (m *Model) text(title, description string) tokenize.Text {
 	if slices.Contains(m.Spec.Text, "description") && strings.TrimSpace(description) != "" {
-		return tokenize.Text{First: title, Second: description}
+		return tokenize.Text{First: m.Spec.Prompt + title, Second: description}
 	}
-	return tokenize.Text{First: title}
+	return tokenize.Text{First: m.Spec.Prompt + title}
 }

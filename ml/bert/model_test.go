@@ -148,3 +148,44 @@ func TestLoadRefusesHeadsThatAreNotThere(t *testing.T) {
 		}
 	}
 }
+
+// TestPrompt: the prompt stands before every text, in the release too, which readers of
+// before prompts refuse; one that leaves no room for texts is refused.
+func TestPrompt(t *testing.T) {
+	e, err := encoder.Load(encodertest.Tiny(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	spec := bert.Spec{Categories: []bert.Category{{Name: "x", Tags: []string{""}}}, Pooling: bert.Mean, HeadHidden: 1, MaxLength: 16, Text: []string{"title", "description"}, Prompt: "waa wab "}
+	m, err := bert.FromEncoder(e, spec, 1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	dir := t.TempDir()
+	if err := m.Save(dir); err != nil {
+		t.Fatal(err)
+	}
+	if m, err = bert.Load(dir); err != nil || m.Spec.Prompt != spec.Prompt {
+		t.Fatalf("%+v, %v", m.Spec, err)
+	}
+	config, err := os.ReadFile(filepath.Join(dir, "config.json"))
+	if err != nil || !strings.Contains(string(config), `"format": 4`) {
+		t.Errorf("%s, %v", config, err)
+	}
+	spec.Prompt = ""
+	plain, err := bert.FromEncoder(e, spec, 1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, description := range []string{"", "wae"} {
+		got, _ := m.Encode("wac wad", description)
+		want, _ := plain.Encode("waa wab wac wad", description)
+		if !slices.Equal(got, want) {
+			t.Errorf("ids %v, want %v", got, want)
+		}
+	}
+	spec.Prompt = strings.Repeat("waa ", 10)
+	if _, err := bert.FromEncoder(e, spec, 1); err == nil || !strings.Contains(err.Error(), "prompt has 12 tokens") {
+		t.Errorf("a long prompt: %v", err)
+	}
+}

@@ -43,6 +43,7 @@ type Spec struct {
 	HeadHidden int      // width of the hidden layer of each head; 0 of linear ones
 	MaxLength  int      // tokens of a text, special ones included
 	Text       []string // fields of a row that make the text: title, description
+	Prompt     string   // stands before every text
 	// Single models choose one of the categories, or none of them where None says
 	// that they were taught what no category looks like: one softmax over the scores
 	// of the categories and, last, that of none.

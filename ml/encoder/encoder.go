@@ -46,6 +46,7 @@ type Encoder struct {
 	Tokenizer  *tokenize.Tokenizer
 	ConfigJSON []byte // config.json as it stands in the folder
 	Prefix     string // that the file puts before BertModel's names: "", "bert." or "roberta."
+	Prompt     string // what stands before every text, as sentence-transformers' config says
 }
 
 // Load reads the encoder in dir. Whatever does not fit is an error that names
@@ -67,6 +68,9 @@ func Load(dir string) (*Encoder, error) {
 		return nil, fmt.Errorf("load the encoder in %s: %s: %w", dir, weightsFile, err)
 	}
 	if e.Tokenizer, err = LoadTokenizer(dir); err != nil {
+		return nil, fmt.Errorf("load the encoder in %s: %w", dir, err)
+	}
+	if e.Prompt, err = readPrompt(dir); err != nil {
 		return nil, fmt.Errorf("load the encoder in %s: %w", dir, err)
 	}
 	if n, rows := e.Tokenizer.Size(), e.Config.VocabSize; n > rows || rows-n > spareRows {

@@ -19,7 +19,7 @@ import (
 // FileNames are the files that make an encoder, and the only ones that are
 // hashed or fetched: a folder's README may change without changing the encoder.
 func FileNames() []string {
-	return []string{configFile, weightsFile, tokenizerFile, vocabFile, settingsFile}
+	return []string{configFile, weightsFile, tokenizerFile, vocabFile, settingsFile, promptsFile}
 }
 
 func resolveFolder(ref string) (ID, error) {

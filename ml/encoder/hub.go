@@ -34,6 +34,8 @@ type hubRecord struct {
 	Name     string            `json:"name"`
 	Revision string            `json:"revision"`
 	Files    map[string]string `json:"files"` // name -> sha256 hex
+	// Prompts says that the revision was asked for its prompts; entries of before have none.
+	Prompts bool `json:"prompts"`
 }
 
 // hub speaks the two calls of the Hugging Face hub that are needed.
@@ -207,6 +209,9 @@ func fetchHub(ctx context.Context, id ID, o Options) (string, error) {
 		return dir, nil
 	}
 	if o.Offline {
+		if errors.Is(err, errBefore) {
+			return "", &FetchError{Ref: id.Ref, Message: "the cached copy in " + dir + " was fetched without its prompts", Hint: "run once without --offline to complete it"}
+		}
 		if !errors.Is(err, fs.ErrNotExist) {
 			return "", &FetchError{Ref: id.Ref, Message: "the cached copy in " + dir + " is damaged", Err: errors.Join(err, ErrCorrupt), Hint: "run once without --offline to fetch it again"}
 		}
@@ -227,6 +232,11 @@ func fetchHub(ctx context.Context, id ID, o Options) (string, error) {
 		return dir, nil
 	}
 	part := dir + ".part"
+	if errors.Is(err, errBefore) {
+		if err := os.Rename(dir, part); err != nil && !errors.Is(err, fs.ErrExist) { // its files are not fetched again
+			return "", fmt.Errorf("take up an older cache entry: %w", err)
+		}
+	}
 	if err := os.MkdirAll(part, 0o700); err != nil {
 		return "", fmt.Errorf("create the download folder: %w", err)
 	}
@@ -251,7 +261,7 @@ func fetchHub(ctx context.Context, id ID, o Options) (string, error) {
 
 // fetchAll fetches the files that the revision has and writes the record last.
 func (h *hub) fetchAll(ctx context.Context, id ID, part string, o Options) error {
-	rec := hubRecord{Name: id.Name, Revision: id.Revision, Files: map[string]string{}}
+	rec := hubRecord{Name: id.Name, Revision: id.Revision, Files: map[string]string{}, Prompts: true}
 	for _, name := range FileNames() {
 		d := download{hub: h, id: id, name: name, path: filepath.Join(part, name), o: o}
 		sum, err := d.run(ctx)
@@ -285,6 +295,9 @@ func (h *hub) fetchAll(ctx context.Context, id ID, part string, o Options) error
 	return os.WriteFile(filepath.Join(part, recordFile), data, 0o600)
 }
 
+// errBefore is an entry whose revision was not asked for all files that there may be.
+var errBefore = errors.New("it was fetched without its prompts")
+
 // verifyHub checks every file of an entry against its record; a missing entry is
 // fs.ErrNotExist.
 func verifyHub(dir string, id ID) error {
@@ -313,6 +326,9 @@ func verifyHub(dir string, id ID) error {
 		if got != want {
 			return fmt.Errorf("%s does not have the recorded sha256", name)
 		}
+	}
+	if !rec.Prompts {
+		return errBefore
 	}
 	return nil
 }

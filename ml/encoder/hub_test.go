@@ -64,6 +64,44 @@ func TestHubFetchesOnceAndVerifies(t *testing.T) {
 	}
 }
 
+// TestHubEntryWithoutPrompts: an entry of before prompts were asked for is completed.
+func TestHubEntryWithoutPrompts(t *testing.T) {
+	f := newFakeHub(t, tiny(t, "", "weight", "bias"))
+	o := f.options(t)
+	_, id, err := load(t, "org/model", o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	dir, err := encoder.Fetch(t.Context(), id, o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	record := filepath.Join(dir, ".sprint-encoder.json")
+	data, err := os.ReadFile(record)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(record, bytes.Replace(data, []byte(`"prompts": true`), []byte(`"prompts": false`), 1), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	offline := o
+	offline.Offline = true
+	if _, err := encoder.Fetch(t.Context(), id, offline); err == nil || errors.Is(err, encoder.ErrCorrupt) || !strings.Contains(err.Error(), "--offline") {
+		t.Errorf("offline: %v", err)
+	}
+	f.files["config_sentence_transformers.json"] = []byte(`{"prompts": {"q": "query: "}, "default_prompt_name": "q"}`)
+	if dir, err = encoder.Fetch(t.Context(), id, o); err != nil {
+		t.Fatal(err)
+	}
+	e, err := encoder.Load(dir)
+	if err != nil || e.Prompt != "query: " {
+		t.Errorf("%+v, %v", e, err)
+	}
+	if _, err := encoder.Fetch(t.Context(), id, offline); err != nil {
+		t.Errorf("completed, offline: %v", err)
+	}
+}
+
 func TestHubResumesABrokenDownload(t *testing.T) {
 	f := newFakeHub(t, tiny(t, "", "weight", "bias"))
 	f.cut = 2

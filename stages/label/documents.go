@@ -53,9 +53,8 @@ type CategoryReport struct {
 type encoderCount struct {
 	Asked   int `json:"asked"`   // rows
 	Decided int `json:"decided"` // rows on which it voted
-	// Far, Close count rows without a vote: below threshold, within margin.
-	Far   int `json:"far"`
-	Close int `json:"close"`
+	Unsure  int `json:"unsure"`  // rows without a vote: no category is probable enough
+	None    int `json:"none"`    // rows of no category: too far from every description
 }
 
 // httpCount is what the report says about the answers, whenever they were paid

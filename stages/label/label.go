@@ -38,7 +38,7 @@ const (
 func Kind() stages.Kind {
 	return stages.Kind{
 		Name:    "label",
-		Version: 5,
+		Version: 6,
 		Doc: `Gives each row a score and a tag per category.
 A score is the strength of the category in [-1,1]; 0 is absent. The sources are
 asked in their order, each for what is still undecided; with combine: vote all
@@ -49,7 +49,7 @@ at it. columns: labels that the rows carry,
 in a column label, in whose place values and separator say what it means, or in a 0/1
 column <category>, or <category>_score, with <category>_tag of each; rows whose cell is empty are left to the next
 source, and none is a row of no category. encoder: the category whose description
-lies nearest, if it is near enough and leads the next. http: what a chat model
+lies nearest, if it is probable enough. http: what a chat model
 answers; the config names the endpoint (endpoints: {chat: https://host/v1}), paid
 answers stay in the store and are never asked for twice. overlay: a file of corrections, which
 wins over all others wherever it stands; of two corrections of a category of a row
@@ -60,11 +60,11 @@ that verify scores: rows of that are left out, and rows of the gold part do not
 train. Every row records who decided (label_source), which rules fired and where
 votes disagreed; label_report counts sources, coverage, overlap, conflicts and
 rules that never fire.`,
-		Example: "source: [rules, encoder]\nencoder: {model: all-minilm-l6-v2, threshold: 0.3, margin: 0.05}\n",
+		Example: "source: [rules, encoder]\nencoder: {model: all-minilm-l6-v2, sure: 0.8}\n",
 		Topics: []stages.Topic{
 			{Of: "source", Name: sourceRules, Doc: "The words of the taxonomy: the strongest rule that fires gives score and tag.", Example: "source: rules\n"},
 			{Of: "source", Name: sourceColumns, Doc: "Labels that the rows carry.", Example: "source: [columns, rules]\n"},
-			{Of: "source", Name: sourceEncoder, Options: "encoder", Doc: "The category whose description lies nearest to the text, if it is near enough and leads the next.", Example: "source: [rules, encoder]\nencoder: {model: all-minilm-l6-v2, threshold: 0.3, margin: 0.05}\n"},
+			{Of: "source", Name: sourceEncoder, Options: "encoder", Doc: "The category whose description lies nearest to the text, if it is probable enough. Rows and descriptions are each seen from their own middle, so one setting suits all encoders; the vectors stay in the store, and train reads them there.", Example: "source: [rules, encoder]\nencoder: {model: all-minilm-l6-v2, sure: 0.8}\n"},
 			{Of: "source", Name: sourceHTTP, Options: "http", Doc: "What a chat model answers; the config names the endpoint. Paid answers stay in the store and are never asked for twice.", Example: "source: [rules, http]\nhttp: {endpoint: chat, model: NAME, key: env:CHAT_KEY}\n"},
 			{Of: "source", Name: sourceOverlay, Options: "overlay", Doc: "Corrections by people, as `sprint review import` writes them; they win over all other sources.", Example: "source: [rules, overlay]\noverlay: {file: corrections.csv}\n"},
 		},
@@ -118,8 +118,6 @@ func (o *Options) Check() []stages.Problem {
 		out.If(!o.uses(s) || s == sourceOverlay,
 			"weights."+s, "the sources are "+strings.Join(o.Source, ", "), "%s is no source that votes", s)
 	}
-	out.If(o.uses(sourceEncoder) && o.Encoder.NoneBelow > o.Encoder.Threshold,
-		"encoder.none_below", "what is near enough for a category is no row without one", "none_below is above threshold")
 	return slices.Concat(out, rows.CheckFormat("gold", o.Gold), rows.CheckFormat("overlay.file", o.Overlay.File), rows.CheckColumns("columns", o.Columns), rows.CheckLabelForm("", o.form()))
 }
 

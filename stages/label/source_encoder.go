@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"maps"
+	"math"
 	"slices"
 	"strings"
 
@@ -12,26 +13,31 @@ import (
 	"github.com/sprint-ml/sprint/ml/labelmodel"
 	"github.com/sprint-ml/sprint/ml/taxonomy"
 	"github.com/sprint-ml/sprint/stages"
+	"github.com/sprint-ml/sprint/stages/embeddings"
 	"github.com/sprint-ml/sprint/stages/resources"
 	"github.com/sprint-ml/sprint/stages/rows"
 )
 
 // Encoder are the options of source encoder.
 type Encoder struct {
-	Model     string              `yaml:"model" required:"true" path:"dotted" key:"-" doc:"all-minilm-l6-v2, a Hugging Face model org/name[@revision], a folder, or a store URL; one made for sentence similarity"`
-	Pooling   string              `yaml:"pooling" default:"mean" enum:"mean|cls|pooler" doc:"from tokens to one vector"`
-	Text      []string            `yaml:"text" default:"[title]" enum:"title|description" min:"1" max:"2" doc:"fields of a row that are compared"`
-	Threshold float64             `yaml:"threshold" default:"0.3" min:"-1" max:"1" doc:"least cosine similarity to a category's description"`
-	Margin    float64             `yaml:"margin" default:"0.05" min:"0" max:"2" doc:"by how much it must lead the next category"`
-	NoneBelow float64             `yaml:"none_below" default:"-1" min:"-1" max:"1" doc:"a row that is this far from every category is of none; -1 says so of no row"`
-	Strength  float64             `yaml:"strength" default:"0.7" above:"0" max:"1" doc:"the score of a label that the encoder gives"`
-	Describe  map[string][]string `yaml:"describe" doc:"descriptions of categories, {crime: [police and courts, theft]}; by default the taxonomy's doc, else name and tags"`
+	Model       string              `yaml:"model" required:"true" path:"dotted" key:"-" doc:"all-minilm-l6-v2, a Hugging Face model org/name[@revision], a folder, or a store URL; one made for sentence similarity"`
+	Pooling     string              `yaml:"pooling" default:"mean" enum:"mean|cls|pooler" doc:"from tokens to one vector"`
+	Prompt      string              `yaml:"prompt" default:"auto" key:"set" doc:"what stands before every text, as encoders for search want it (e5: \"query: \"); auto is the default prompt of the encoder's config_sentence_transformers.json, if it has one"`
+	Text        []string            `yaml:"text" default:"[title]" enum:"title|description" min:"1" max:"2" doc:"fields of a row that are compared"`
+	Temperature float64             `yaml:"temperature" default:"0.05" above:"0" max:"10" doc:"what similarities are divided by before they become probabilities of the categories"`
+	Sure        float64             `yaml:"sure" default:"0.8" min:"0" max:"1" doc:"least probability of the category, and of the tag, that is named"`
+	NoneShare   float64             `yaml:"none_share" default:"0" min:"0" below:"1" doc:"share of the rows, those that lie farthest from every description, that are of no category"`
+	Strength    float64             `yaml:"strength" default:"0.7" above:"0" max:"1" doc:"the score of a label that the encoder gives"`
+	Describe    map[string][]string `yaml:"describe" doc:"descriptions of categories, {crime: [police and courts, theft]}; by default the taxonomy's doc, else name and tags"`
 }
 
 const (
 	encoderWeight = 0.5
 	// maxTextTokens is the most tokens of a text that are compared.
 	maxTextTokens = 128
+	// priorRows is the weight, in rows, of the middle of the descriptions in that of the
+	// rows: a few rows alone have none.
+	priorRows = 10
 )
 
 // describe returns the texts of each category.
@@ -77,29 +83,86 @@ func (e *Encoder) resolve(ctx context.Context, lookup stages.Lookup, t *taxonomy
 	return nil
 }
 
-// encoderSource votes for the category whose description lies nearest to a row,
-// if its cosine similarity reaches the threshold and leads the next category by
-// the margin, and against those that are below the threshold.
+// encoderSource votes for the category whose description lies nearest to a row, if it is
+// sure enough of it, and against those that lie farther than the middle.
+//
+// Encoders differ in how near all texts lie to each other: cosines of e5 are 0.75 to 0.95,
+// those of MiniLM 0 to 0.6. So rows are compared with descriptions as seen from their own
+// middle, and descriptions from theirs: what is left says how a text differs from others,
+// at one scale for all encoders.
 type encoderSource struct {
 	s     *stage
 	t     *taxonomy.Taxonomy
 	voter []int
 	count *encoderCount
+	rows  []rows.Row // all of the stage, which make the middle
 
 	model      *bert.Model
 	dev        *device.Device
-	embedder   *bert.Embedder
-	categories [][][]float32 // by category and text, unit vectors
-	tags       [][][]float32 // by category and tag; the empty tag has none
+	space      *embeddings.Space
+	known      map[*rows.Row][]float32
+	middle     []float64
+	categories views
+	tags       []views // by category: its descriptions, then its tags
+	noneBelow  float64
 }
 
 func newEncoder(s *stage, t *taxonomy.Taxonomy, b *assembly, weight float64) *encoderSource {
 	b.report.Encoder = &encoderCount{}
-	return &encoderSource{s: s, t: t, voter: b.voters.perCategory(sourceEncoder, t, weight), count: b.report.Encoder}
+	return &encoderSource{s: s, t: t, voter: b.voters.perCategory(sourceEncoder, t, weight), count: b.report.Encoder, rows: b.rows}
 }
 
-// open loads the encoder when the first row needs it.
+// open loads the encoder and embeds all rows and descriptions, when the first row needs it.
 func (e *encoderSource) open(ctx context.Context) error {
+	if err := e.load(ctx); err != nil {
+		return err
+	}
+	set := make([]*rows.Row, len(e.rows))
+	for i := range set {
+		set[i] = &e.rows[i]
+	}
+	vectors, err := e.embedRows(ctx, set)
+	if err != nil {
+		return err
+	}
+	var texts []string
+	var of []int // the category of each, and then of each tag
+	for c, described := range e.s.o.Encoder.describe(e.t) {
+		for _, text := range described {
+			texts, of = append(texts, text), append(of, c)
+		}
+	}
+	descriptions := len(texts)
+	for c, category := range e.t.Categories {
+		for _, tag := range category.Tags[1:] {
+			texts, of = append(texts, tag+" "+plainName(category.Name)), append(of, c)
+		}
+	}
+	described, err := e.embed(ctx, texts)
+	if err != nil {
+		return err
+	}
+	e.categories = newViews(described[:descriptions], of[:descriptions], len(e.t.Categories))
+	for c := range e.t.Categories {
+		e.tags = append(e.tags, tagViews(described, of, descriptions, c))
+	}
+	e.middle = rowsMiddle(vectors, e.categories.middle)
+	e.known = make(map[*rows.Row][]float32, len(set))
+	best := make([]float64, len(set))
+	for i, v := range vectors {
+		e.known[set[i]] = v
+		best[i] = slices.Max(e.categories.near(v, e.middle))
+	}
+	e.noneBelow = math.Inf(-1)
+	if k := int(e.s.o.Encoder.NoneShare * float64(len(best))); k > 0 {
+		slices.Sort(best)
+		e.noneBelow = best[k]
+	}
+	return nil
+}
+
+// load opens the device and the encoder.
+func (e *encoderSource) load(ctx context.Context) error {
 	dir, err := resources.FetchEncoder(ctx, e.s.env, e.s.o.Encoder.Model)
 	if err != nil {
 		return err
@@ -110,44 +173,32 @@ func (e *encoderSource) open(ctx context.Context) error {
 	}
 	o := &e.s.o.Encoder
 	spec := bert.Spec{
-		Pooling: o.Pooling, HeadHidden: 1, MaxLength: min(maxTextTokens, enc.Config.MaxTokens()), Text: o.Text,
+		Pooling: o.Pooling, HeadHidden: 1, MaxLength: min(maxTextTokens, enc.Config.MaxTokens()), Text: o.Text, Prompt: resources.PromptOf(o.Prompt, enc),
 		Categories: []bert.Category{{Name: "none", Tags: []string{""}}}, // heads are not used
 	}
 	if e.model, err = bert.FromEncoder(enc, spec, 1); err != nil {
-		return stages.Fail(stages.CodePlan, "change encoder.pooling", "%w", err)
+		return stages.Fail(stages.CodePlan, "change encoder.pooling or encoder.prompt", "%w", err)
 	}
 	if e.dev, err = resources.OpenDevice(ctx, e.s.env, e.s.env.Device); err != nil {
 		return err
 	}
 	e.s.env.Note("device", strings.TrimSpace(e.dev.Name+" "+e.dev.Plugin))
-	if e.embedder, err = bert.NewEmbedder(e.model, e.dev); err != nil {
-		return err
-	}
-	for c, texts := range o.describe(e.t) {
-		var tags []string
-		for _, tag := range e.t.Categories[c].Tags[1:] {
-			tags = append(tags, tag+" "+plainName(e.t.Categories[c].Name))
-		}
-		both, err := e.embed(ctx, append(slices.Clone(texts), tags...))
-		if err != nil {
-			return err
-		}
-		e.categories = append(e.categories, both[:len(texts)])
-		e.tags = append(e.tags, append([][]float32{nil}, both[len(texts):]...))
-	}
-	return nil
+	e.space, err = embeddings.Open(e.s.env, e.model, e.dev)
+	return err
 }
 
 func (e *encoderSource) embed(ctx context.Context, texts []string) ([][]float32, error) {
-	encoded := bert.EncodeTexts(e.model, texts, func(text string) (title, description string) { return text, "" })
-	vectors, err := e.embedder.Embed(ctx, encoded)
-	return vectors, resources.Computed(err)
+	return e.space.Embed(ctx, bert.EncodeTexts(e.model, texts, func(text string) (title, description string) { return text, "" }))
+}
+
+func (e *encoderSource) embedRows(ctx context.Context, set []*rows.Row) ([][]float32, error) {
+	return e.space.Embed(ctx, bert.EncodeTexts(e.model, set, func(r *rows.Row) (title, description string) { return r.Title, r.Description }))
 }
 
 // Close frees the device.
 func (e *encoderSource) Close() error {
-	if e.embedder != nil {
-		e.embedder.Close()
+	if e.space != nil {
+		e.space.Close()
 	}
 	if e.dev != nil {
 		e.dev.Close()
@@ -160,18 +211,28 @@ func (e *encoderSource) cast(ctx context.Context, set []*rows.Row) ([][]labelmod
 	if len(set) == 0 {
 		return out, nil
 	}
-	if e.embedder == nil {
+	if e.known == nil {
 		if err := e.open(ctx); err != nil {
 			return nil, err
 		}
 	}
-	texts := bert.EncodeTexts(e.model, set, func(r *rows.Row) (title, description string) { return r.Title, r.Description })
-	vectors, err := e.embedder.Embed(ctx, texts)
-	if err != nil {
-		return nil, resources.Computed(err)
+	var strange []*rows.Row // of a gold part
+	for _, r := range set {
+		if e.known[r] == nil {
+			strange = append(strange, r)
+		}
 	}
-	for i, v := range vectors {
-		out[i] = e.votes(v)
+	if len(strange) > 0 {
+		vectors, err := e.embedRows(ctx, strange)
+		if err != nil {
+			return nil, err
+		}
+		for i, r := range strange {
+			e.known[r] = vectors[i]
+		}
+	}
+	for i, r := range set {
+		out[i] = e.votes(e.known[r])
 	}
 	return out, nil
 }
@@ -179,68 +240,33 @@ func (e *encoderSource) cast(ctx context.Context, set []*rows.Row) ([][]labelmod
 // votes compares one row.
 func (e *encoderSource) votes(row []float32) []labelmodel.Vote {
 	o := &e.s.o.Encoder
-	near := make([]float64, len(e.categories))
-	best := 0
-	for c, texts := range e.categories {
-		_, near[c] = nearest(row, texts)
-		if near[c] > near[best] {
-			best = c
-		}
-	}
+	near := e.categories.near(row, e.middle)
+	best, p := likeliest(near, o.Temperature)
 	e.count.Asked++
 	var out []labelmodel.Vote
-	if near[best] < o.NoneBelow {
+	switch {
+	case near[best] < e.noneBelow:
 		for c := range near {
 			out = append(out, labelmodel.Vote{Voter: e.voter[c], Category: c})
 		}
-		e.count.Decided++
+		e.count.None++
 		return out
-	}
-	lead := 2.0
-	for c := range near {
-		if c != best {
-			lead = min(lead, near[best]-near[c])
-		}
-	}
-	switch {
-	case near[best] < o.Threshold:
-		e.count.Far++
-		return nil
-	case lead < o.Margin:
-		e.count.Close++
+	case p < o.Sure:
+		e.count.Unsure++
 		return nil
 	}
 	for c := range near {
 		switch {
 		case c == best:
-			tag, similarity := nearest(row, e.tags[c])
-			if similarity < o.Threshold {
+			tag, p := likeliest(e.tags[c].near(row, e.middle), o.Temperature)
+			if p < o.Sure {
 				tag = 0
 			}
 			out = append(out, labelmodel.Vote{Voter: e.voter[c], Category: c, Score: o.Strength, Tag: tag})
-		case near[c] < o.Threshold:
+		case near[c] < 0:
 			out = append(out, labelmodel.Vote{Voter: e.voter[c], Category: c})
 		}
 	}
 	e.count.Decided++
 	return out
-}
-
-// nearest returns the place and cosine similarity of the vector nearest to v.
-// Vectors have length 1; those that are nil are passed over.
-func nearest(v []float32, list [][]float32) (at int, similarity float64) {
-	similarity = -1
-	for i, w := range list {
-		if w == nil {
-			continue
-		}
-		sum := 0.0
-		for j := range v {
-			sum += float64(v[j]) * float64(w[j])
-		}
-		if sum > similarity {
-			at, similarity = i, sum
-		}
-	}
-	return at, similarity
 }

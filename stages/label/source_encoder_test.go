@@ -1,6 +1,8 @@
 package label
 
 import (
+	"math"
+	"math/rand/v2"
 	"strings"
 	"testing"
 
@@ -12,50 +14,51 @@ import (
 
 func onGo(env *stages.Env) { env.Device = device.Go }
 
-// TestEncoder: rows that no rule decides go to the encoder, which labels those
-// near one description and leaves far and ambiguous ones alone.
+// TestEncoder: rows that no rule decides go to the encoder, which labels those that lie
+// nearest to one description and leaves ambiguous ones alone.
 func TestEncoder(t *testing.T) {
 	in := parquet(t, []rows.Row{
 		{ID: "rule", Title: "fire waa wab wac"},
 		{ID: "near", Title: "waa wab wac"},
 		{ID: "tag", Title: "big fire"}, // a rule again
-		{ID: "far", Title: "wba wbb wbc wbd"},
+		{ID: "money", Title: "wak wal wam"},
+		{ID: "between", Title: "wba wbb wbc wbd"},
 	}, nil)
 	o := &Options{Source: []string{"rules", "encoder"}, Rules: "taxonomy", Abstain: true, Encoder: Encoder{
-		Model: encodertest.Tiny(t), Pooling: "mean", Text: []string{"title"}, Threshold: 0.999, Margin: 0.0001, NoneBelow: -1, Strength: 0.7,
-		Describe: map[string][]string{"fire": {"wad wae", "waa wab wac"}, "money": {"wak wal wam"}},
+		Model: encodertest.Tiny(t), Pooling: "mean", Prompt: "auto", Text: []string{"title"}, Temperature: 0.05, Sure: 0.8, Strength: 0.7,
+		Describe: map[string][]string{"fire": {"wad wae", "waa wab wac"}, "money": {"wak wal wam"}, "empty": {"wau wav waw"}},
 	}}
 	res, got, report, err := attempt(t, o, in, onGo)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if r := got["near"]; r.Labels[0].Score != 0.7 || r.Labels[1].Abstain || r.Labels[1].Score != 0 || r.LabelSource != "encoder" {
+	if r := got["near"]; r.Labels[0].Score != 0.7 || r.LabelSource != "encoder" {
 		t.Errorf("near: %+v by %q", r.Labels, r.LabelSource)
+	}
+	if r := got["money"]; r.Labels[1].Score != 0.7 || r.LabelSource != "encoder" {
+		t.Errorf("money: %+v by %q", r.Labels, r.LabelSource)
 	}
 	if r := got["rule"]; r.Labels[0].Score != 0.8 || r.LabelSource != "rules" {
 		t.Errorf("rule: %+v by %q", r.Labels, r.LabelSource)
 	}
-	if r := got["far"]; !r.Labels[0].Abstain || r.LabelSource != "" {
-		t.Errorf("far: %+v by %q", r.Labels, r.LabelSource)
-	}
-	if *report.Encoder != (encoderCount{Asked: 2, Decided: 1, Far: 1}) || report.Sources["encoder"].Positives != 1 || report.Sources["rules"].Rows != 2 {
+	if e := *report.Encoder; e.Asked != 3 || e.Decided+e.Unsure != 3 || e.Decided < 2 || report.Sources["rules"].Rows != 2 {
 		t.Errorf("%+v %+v", report.Encoder, report.Sources)
 	}
 	described, _ := res.External["described"].(map[string]any)
-	if res.External["encoder"] == nil || len(described["empty"].([]any)) != 1 || described["empty"].([]any)[0] != "empty" {
+	if res.External["encoder"] == nil || len(described["fire"].([]any)) != 2 || described["empty"].([]any)[0] != "wau wav waw" {
 		t.Errorf("key %v", res.External)
 	}
 	// Two categories of one description are never told apart.
 	o.Encoder.Describe["money"] = o.Encoder.Describe["fire"]
 	_, got, report, err = attempt(t, o, in, onGo)
-	if err != nil || !got["near"].Labels[0].Abstain || report.Encoder.Close != 1 {
+	if err != nil || !got["near"].Labels[0].Abstain || report.Encoder.Unsure == 0 {
 		t.Errorf("ambiguous: %+v %+v, %v", got["near"].Labels, report, err)
 	}
-	// Far from everything is of no category, if the plan says so.
-	o.Encoder.NoneBelow = 0.999
-	_, got, _, err = attempt(t, o, in, onGo)
-	if err != nil || got["far"].Labels[0].Abstain || got["far"].LabelSource != "encoder" {
-		t.Errorf("none: %+v, %v", got["far"], err)
+	// The rows farthest from everything are of no category, if the plan says so.
+	o.Encoder.Describe["money"], o.Encoder.NoneShare = []string{"wak wal wam"}, 0.4
+	_, got, report, err = attempt(t, o, in, onGo)
+	if err != nil || got["between"].Labels[0].Abstain || got["between"].LabelSource != "encoder" || report.Encoder.None != 1 {
+		t.Errorf("none: %+v, %+v, %v", got["between"], report.Encoder, err)
 	}
 	o.Encoder.Describe["fyre"] = []string{"x"}
 	if _, _, _, err := attempt(t, o, in, onGo); err == nil || !strings.Contains(err.Error(), "fyre") {
@@ -65,5 +68,55 @@ func TestEncoder(t *testing.T) {
 	o.Encoder.Model = "all-minilm-l7"
 	if _, _, _, err := attempt(t, o, in, onGo); err == nil || !strings.Contains(err.Error(), "unknown encoder") {
 		t.Errorf("unknown encoder: %v", err)
+	}
+}
+
+// TestViewsHaveNoScale: how near all texts of an encoder lie to each other changes no
+// probability: those of e5, whose cosines are 0.9 and more, are as sure as others.
+func TestViewsHaveNoScale(t *testing.T) {
+	rng := rand.New(rand.NewPCG(1, 2))
+	const width = 16
+	draw := func(n int, common float64) (out [][]float32) {
+		for range n {
+			v := make([]float32, width)
+			for j := range v {
+				v[j] = float32(rng.NormFloat64() + common)
+			}
+			out = append(out, v)
+		}
+		return out
+	}
+	near := func(common float64) []float64 {
+		rng = rand.New(rand.NewPCG(1, 2))
+		described, set := draw(3, common), draw(200, common)
+		v := newViews(described, []int{0, 1, 2}, 3)
+		return v.near(set[7], rowsMiddle(set, v.middle))
+	}
+	plain, shifted := near(0), near(10) // cosines around 0, and above 0.98
+	for c := range plain {
+		if math.Abs(plain[c]-shifted[c]) > 1e-4 {
+			t.Errorf("class %d: %g, and %g where all texts are alike", c, plain[c], shifted[c])
+		}
+	}
+	if c, p := likeliest([]float64{0.1, 0.4, 0.1}, 0.05); c != 1 || p < 0.99 {
+		t.Errorf("%d with %g", c, p)
+	}
+	if _, p := likeliest([]float64{0.4, 0.4}, 0.05); p != 0.5 {
+		t.Errorf("two equal ones: %g", p)
+	}
+}
+
+// TestOneRow: a stage of one row, or of many equal ones, has a middle too.
+func TestOneRow(t *testing.T) {
+	described := [][]float32{{1, 0}, {0, 1}}
+	v := newViews(described, []int{0, 1}, 2)
+	for _, n := range []int{1, 20000} {
+		set := make([][]float32, n)
+		for i := range set {
+			set[i] = []float32{0.9, 0.1}
+		}
+		if c, p := likeliest(v.near(set[0], rowsMiddle(set, v.middle)), 0.05); c != 0 || !(p > 0.9) {
+			t.Errorf("%d rows: class %d with %g", n, c, p)
+		}
 	}
 }

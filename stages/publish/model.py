@@ -45,6 +45,7 @@ class Model:
     def vector(self, title, description=""):
         """The encoder's vector of a text."""
         pair = description.strip() and "description" in self.sprint["text"]
+        title = self.sprint.get("prompt", "") + title
         e = self.tokenizer.encode(title, description) if pair else self.tokenizer.encode(title)
         prefix, w = self.sprint.get("prefix", ""), self.weights
         emb = prefix + "embeddings."

@@ -115,6 +115,18 @@ func LoadEncoder(dir string) (*encoder.Encoder, error) {
 	return e, nil
 }
 
+// PromptOf is what stands before every text that an encoder reads: what a plan says, or, if
+// that is PromptAuto, what sentence-transformers' config of the encoder does.
+func PromptOf(option string, e *encoder.Encoder) string {
+	if option == PromptAuto {
+		return e.Prompt
+	}
+	return option
+}
+
+// PromptAuto leaves the prompt to the encoder.
+const PromptAuto = "auto"
+
 // encoderFailure gives an encoder's error its exit code.
 func encoderFailure(err error) error {
 	var unknown *encoder.UnknownError

@@ -89,6 +89,7 @@ type Options struct {
 	HeadHidden   int      `yaml:"head_hidden" when:"method=finetune" default:"128" min:"1" max:"4096" doc:"width of the hidden layer of each head"`
 	MaxLength    int      `yaml:"max_length" default:"128" min:"8" max:"512" doc:"tokens of a text at most"`
 	Text         []string `yaml:"text" default:"[title]" enum:"title|description" min:"1" max:"2" doc:"fields that make the text: [title] or [title, description]"`
+	Prompt       string   `yaml:"prompt" default:"auto" key:"set" doc:"what stands before every text, as encoders for search want it (e5: \"query: \"); auto is the default prompt of the encoder's config_sentence_transformers.json, if it has one"`
 	ClassWeights string   `yaml:"class_weights" when:"method=finetune" default:"sqrt" enum:"none|sqrt|balanced" doc:"weight of positives by how rare their category is, and of tags by how rare they are in it"`
 	HandWeight   float64  `yaml:"hand_weight" default:"1" above:"0" max:"100" key:"set" doc:"weight of labels by people, of source columns or an overlay, over that of other labels"`
 	MaskAbstain  bool     `yaml:"mask_abstained" default:"true" doc:"undecided targets do not count; false makes them negative"`

@@ -163,13 +163,13 @@ func (s *stage) model(ctx context.Context, t *taxonomy.Taxonomy, none bool) (*be
 	if err != nil {
 		return nil, err
 	}
-	spec := bert.Spec{Pooling: s.o.pooling(), HeadHidden: s.o.HeadHidden, Linear: s.o.frozen(), MaxLength: min(s.o.MaxLength, e.Config.MaxTokens()), Text: s.o.Text, Single: t.Single, None: none}
+	spec := bert.Spec{Pooling: s.o.pooling(), HeadHidden: s.o.HeadHidden, Linear: s.o.frozen(), MaxLength: min(s.o.MaxLength, e.Config.MaxTokens()), Text: s.o.Text, Prompt: resources.PromptOf(s.o.Prompt, e), Single: t.Single, None: none}
 	for _, c := range t.Categories {
 		spec.Categories = append(spec.Categories, bert.Category{Name: c.Name, Tags: c.Tags})
 	}
 	m, err := bert.FromEncoder(e, spec, uint64(s.o.Seed)) //nolint:gosec // any 64 bits will do
 	if err != nil {
-		return nil, stages.Fail(stages.CodeStage, "", "%w", err)
+		return nil, stages.Fail(stages.CodeStage, "change pooling, prompt or max_length", "%w", err)
 	}
 	return m, nil
 }

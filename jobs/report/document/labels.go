@@ -23,8 +23,11 @@ type LabelReport struct {
 	Encoder *struct {
 		Asked   int `json:"asked"`
 		Decided int `json:"decided"`
-		Far     int `json:"far"`
-		Close   int `json:"close"`
+		Unsure  int `json:"unsure"`
+		None    int `json:"none"`
+		// Rows without a vote of kinds before version 6.
+		Far   int `json:"far"`
+		Close int `json:"close"`
 	} `json:"encoder"`
 	Overlay *struct {
 		Corrections int      `json:"corrections"`
