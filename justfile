@@ -134,3 +134,7 @@ _golangci:
 bench-torch python rows:
     BENCH_TORCH="{{ python }}" BENCH_ROWS="{{ rows }}" \
         go test ./ml/train/peer -run '^$' -bench '^Benchmark(Steps|FineTune)$' -benchtime 3x -timeout 60m
+
+# Embeddings in turns with ONNX Runtime: `just bench-onnx /path/to/python /path/to/rows.jsonl`; the Python has onnxruntime, onnx, numpy and safetensors.
+bench-onnx python rows:
+    BENCH_ONNX="{{ python }}" BENCH_ROWS="{{ rows }}" go test ./ml/bert -run '^$' -bench '^BenchmarkEmbed$' -benchtime 5x -timeout 60m -v

@@ -126,3 +126,56 @@ func TestEmbedAlone(t *testing.T) {
 		}
 	}
 }
+
+// TestPredictMany: many texts, which go through the network without padding, get the
+// answers that they get a few at a time.
+func TestPredictMany(t *testing.T) {
+	enc, err := encoder.Load(encodertest.Tiny(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	dev, err := device.Open(t.Context(), device.Go, device.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer dev.Close()
+	rng := rand.New(rand.NewPCG(3, 4))
+	var texts []bert.Text
+	for i := range 80 {
+		ids := make([]int32, 1+i%32)
+		for j := range ids {
+			ids[j] = rng.Int32N(64)
+		}
+		texts = append(texts, bert.Text{IDs: ids, Types: make([]int32, len(ids))})
+	}
+	for _, pooling := range []string{bert.Mean, bert.CLS, bert.Pooler} {
+		for _, single := range []bool{true, false} {
+			m, err := bert.FromEncoder(enc, bert.Spec{Categories: []bert.Category{{Name: "x", Tags: []string{"", "a", "b"}}, {Name: "y", Tags: []string{"", "c"}}}, Pooling: pooling, HeadHidden: 8, MaxLength: 32, Text: []string{"title"}, Single: single, None: single}, 1)
+			if err != nil {
+				t.Fatal(err)
+			}
+			p, err := bert.NewPredictor(m, dev)
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer p.Close()
+			answered := 0
+			p.Answered = func(n int) { answered += n }
+			many, err := p.Predict(t.Context(), texts)
+			if err != nil || answered != len(texts) {
+				t.Fatalf("%d answers, %v", answered, err)
+			}
+			for i := 0; i < len(texts); i += 7 {
+				few, err := p.Predict(t.Context(), texts[i:i+1])
+				if err != nil {
+					t.Fatal(err)
+				}
+				for c, x := range few[0].Scores {
+					if math.Abs(float64(x-many[i].Scores[c])) > 1e-5 || few[0].Tags[c] != many[i].Tags[c] {
+						t.Errorf("%s, single %v, text %d: %+v among many, alone %+v", pooling, single, i, many[i], few[0])
+					}
+				}
+			}
+		}
+	}
+}

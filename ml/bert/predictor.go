@@ -51,6 +51,10 @@ func NewPredictor(m *Model, dev *device.Device) (*Predictor, error) {
 		scores, logits := m.Spec.Forward(p, ids, types, mask, nil)
 		return []*Node{scores, ArgMax(logits, -1, dtypes.Int32)}
 	}
+	n.flat = func(p Params, in Flat) []*Node {
+		scores, logits := m.Spec.Heads(p, m.Spec.PoolFlat(p, in, nil), nil)
+		return []*Node{scores, ArgMax(logits, -1, dtypes.Int32)}
+	}
 	if err := n.load("the model"); err != nil {
 		return nil, err
 	}
@@ -67,15 +71,13 @@ func (p *Predictor) Close() {
 // Model is the model that the predictor answers for.
 func (p *Predictor) Model() *Model { return p.net.model }
 
-// Predict answers for texts, in their order. It sorts them by length, so a
-// long one does not pad all others.
+// Predict answers for texts, in their order. Many go through the network without padding
+// between them; few are sorted by length, so a long one does not pad all others.
 func (p *Predictor) Predict(ctx context.Context, texts []Text) ([]Prediction, error) {
 	out := make([]Prediction, len(texts))
 	k, n := len(p.net.model.Spec.Categories), p.net.model.Spec.Outputs()
-	return out, eachBatch(ctx, texts, p.net.model.Spec.MaxLength, func(at []int, rows, length int) error {
-		p.mu.Lock()
-		defer p.mu.Unlock()
-		return p.net.run(texts, at, rows, length, func(result []*tensors.Tensor) {
+	read := func(at []int) func(result []*tensors.Tensor) {
+		return func(result []*tensors.Tensor) {
 			scores, tags := tensors.MustCopyFlatData[float32](result[0]), tensors.MustCopyFlatData[int32](result[1])
 			for r, i := range at {
 				out[i] = p.net.model.Spec.prediction(scores[r*n : (r+1)*n])
@@ -84,7 +86,23 @@ func (p *Predictor) Predict(ctx context.Context, texts []Text) ([]Prediction, er
 			if p.Answered != nil {
 				p.Answered(len(at))
 			}
+		}
+	}
+	tokens := 0
+	for _, t := range texts {
+		tokens += len(t.IDs)
+	}
+	if tokens >= flatTokens {
+		return out, eachFlat(ctx, texts, p.net.model.Spec.MaxLength, func(at []int, s flatShape) error {
+			p.mu.Lock()
+			defer p.mu.Unlock()
+			return p.net.runFlat(texts, at, s, read(at))
 		})
+	}
+	return out, eachBatch(ctx, texts, p.net.model.Spec.MaxLength, func(at []int, rows, length int) error {
+		p.mu.Lock()
+		defer p.mu.Unlock()
+		return p.net.run(texts, at, rows, length, read(at))
 	})
 }
 

@@ -11,7 +11,7 @@ import (
 	"github.com/sprint-ml/sprint/ml/labelnoise"
 	"github.com/sprint-ml/sprint/ml/taxonomy"
 	"github.com/sprint-ml/sprint/stages/dedup"
-	"github.com/sprint-ml/sprint/stages/resources"
+	"github.com/sprint-ml/sprint/stages/embeddings"
 	"github.com/sprint-ml/sprint/stages/rows"
 )
 
@@ -149,11 +149,10 @@ func applySelection(set []rows.Row, given, now [][]int8) []rows.Row {
 
 // vectors are the encoder's of the rows' texts without the rules' words.
 func (s *stage) vectors(ctx context.Context, t *taxonomy.Taxonomy, m *bert.Model, dev *device.Device, set []rows.Row) ([][]float32, error) {
-	e, err := bert.NewEmbedder(m, dev)
+	e, err := embeddings.Open(s.env, m, dev)
 	if err != nil {
 		return nil, err
 	}
 	defer e.Close()
-	vectors, err := e.Embed(ctx, hideRules(t, m, set, ""))
-	return vectors, resources.Computed(err)
+	return e.Embed(ctx, hideRules(t, m, set, ""))
 }

@@ -63,7 +63,7 @@ func TestSelect(t *testing.T) {
 	}
 	defer d.Close()
 	notes := map[string]any{}
-	s := &stage{o: options(dir), env: stages.Env{Log: slog.New(slog.DiscardHandler), Note: func(name string, v any) { notes[name] = v }}}
+	s := &stage{o: options(dir), env: stages.Env{Log: slog.New(slog.DiscardHandler), Progress: func(stages.Progress) {}, Note: func(name string, v any) { notes[name] = v }}}
 	s.o.Select = Select{Rounds: 2, Folds: 5, Confidence: 0.8}
 	set, crime := telling(400, rand.New(rand.NewPCG(2, 3)))
 	for i := range 40 { // wrong
