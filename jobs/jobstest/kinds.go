@@ -109,7 +109,7 @@ func (s toy) Run(ctx context.Context, in stages.Inputs, out stages.Outputs) erro
 	}
 	for line := strings.Repeat("noise ", 170); s.o.Noise > 0; s.o.Noise-- {
 		for range 1 << 10 {
-			s.env.Log.Info(line)
+			s.env.Log.Info("noise", "text", line)
 		}
 	}
 	s.env.Note("device", "toy")

@@ -9,8 +9,8 @@ import (
 	"github.com/sprint-ml/sprint/jobs/commandline"
 )
 
-// notebook is one of Jupyter, format 4.
-type notebook struct {
+// jupyter is the file of a notebook, format 4.
+type jupyter struct {
 	Cells    []cell   `json:"cells"`
 	Metadata metadata `json:"metadata"`
 	Format   int      `json:"nbformat"`
@@ -37,7 +37,7 @@ type metadata struct {
 // colab is a notebook. Its secrets are those of Colab's own panel, which each user gives
 // to each notebook.
 func colab(o Options) ([]byte, error) {
-	n := notebook{Metadata: metadata{Kernel: map[string]string{"name": "python3", "display_name": "Python 3"}, Language: map[string]string{"name": "python"}}, Format: 4, Minor: 5}
+	n := jupyter{Metadata: metadata{Kernel: map[string]string{"name": "python3", "display_name": "Python 3"}, Language: map[string]string{"name": "python"}}, Format: 4, Minor: 5}
 	if o.Device != "cpu" {
 		n.Metadata.Accelerator, n.Metadata.Colab = "GPU", map[string]string{"gpuType": "T4"}
 	}

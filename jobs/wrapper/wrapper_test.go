@@ -90,8 +90,8 @@ func TestGPU(t *testing.T) {
 	}
 }
 
-// stand is a program that notes how it was called, with the variables that it was given.
-const stand = `#!/bin/sh
+// logCalls is a program that notes how it was called, with the variables that it was given.
+const logCalls = `#!/bin/sh
 echo "$(basename "$0") $* [$AWS_ACCESS_KEY_ID]" >> "$CALLS"
 [ "$(basename "$0")" != git ] || mkdir -p plan
 `
@@ -110,9 +110,9 @@ for c in json.load(open(sys.argv[1]))["cells"]:
         exec(text, names)
 `
 
-// TestNotebookRuns: the cells of the notebook, in their order, fetch files and program,
+// TestColabRuns: the cells of the notebook, in their order, fetch files and program,
 // check it, and run the plan with the secrets of Colab. The shell's programs are stood in.
-func TestNotebookRuns(t *testing.T) {
+func TestColabRuns(t *testing.T) {
 	for _, name := range []string{"python3", "bash"} {
 		if _, err := exec.LookPath(name); err != nil {
 			if os.Getenv("CI") == "true" {
@@ -137,7 +137,7 @@ func TestNotebookRuns(t *testing.T) {
 		"python/google/colab/__init__.py": "class userdata:\n    def get(name):\n        return 'secret of ' + name\n",
 	}
 	for _, name := range []string{"curl", "git", "tar", "sha256sum"} {
-		files["bin/"+name] = stand
+		files["bin/"+name] = logCalls
 	}
 	files["sprint_v0.1.0_linux_amd64/sprint"] = "#!/bin/sh\necho \"sprint $* in $(basename \"$PWD\") [$CHAT_KEY] $(cat \"$GOOGLE_APPLICATION_CREDENTIALS\")\" >> \"$CALLS\"\n"
 	for name, text := range files {

@@ -8,7 +8,7 @@
 // content lies in the cache, verified; Load reads it.
 //
 // resolve.go has references, their IDs and the known names; folder.go and hub.go are the other
-// places that an encoder comes from, download.go fetches one file of the hub. config.go,
+// places that an encoder comes from, download.go fetches one file of the hub, timeout.go gives up a server that says nothing. config.go,
 // safetensors.go and encoder.go read the files. It imports ml/plainfile, ml/tokenize and
 // ml/wheel.
 package encoder

@@ -235,7 +235,7 @@ func write(path string, r report) error {
 	if err != nil {
 		return err
 	}
-	defer os.Remove(f.Name())
+	defer func() { _ = os.Remove(f.Name()) }() // it is gone once it was renamed
 	if _, err := f.Write(append(data, '\n')); err != nil {
 		f.Close()
 		return err

@@ -99,12 +99,12 @@ func (s settings) killAtCheckpoint(ctx context.Context, dir string) error {
 	if err := cmd.Start(); err != nil {
 		return err
 	}
-	ended := make(chan error, 1)
-	go func() { ended <- cmd.Wait() }()
+	ended := make(chan string, 1)
+	go func() { ended <- fmt.Sprint(cmd.Wait()) }()
 	for {
 		select {
-		case <-ended:
-			return fmt.Errorf("the run to be killed ended before its second checkpoint: %v, %s", cmd.ProcessState, lastLineOf(out.Bytes()))
+		case how := <-ended:
+			return fmt.Errorf("the run to be killed ended before its second checkpoint: %s, %s", how, lastLineOf(out.Bytes()))
 		case <-time.After(5 * time.Millisecond):
 		}
 		if checkpoints(filepath.Join(dir, "killed", "checkpoints")) < 2 { // the first is that of step 0

@@ -57,10 +57,8 @@ type scriptTexts struct {
 
 func newScriptTexts(seed uint64, vocab []byte) *scriptTexts {
 	s := &scriptTexts{mixture: newMixture(seed)}
-	for _, name := range []string{"latin", "greek", "cyrillic", "armenian", "hebrew", "arabic", "devanagari", "bengali", "gurmukhi", "gujarati", "tamil", "telugu", "kannada",
-		"malayalam", "sinhala", "thai", "lao", "tibetan", "myanmar", "georgian", "ethiopic", "khmer", "hangul", "japanese", "han", "compatible", "symbols", "marks", "joining"} {
-		s.names = append(s.names, name)
-	}
+	s.names = append(s.names, "latin", "greek", "cyrillic", "armenian", "hebrew", "arabic", "devanagari", "bengali", "gurmukhi", "gujarati", "tamil", "telugu", "kannada",
+		"malayalam", "sinhala", "thai", "lao", "tibetan", "myanmar", "georgian", "ethiopic", "khmer", "hangul", "japanese", "han", "compatible", "symbols", "marks", "joining")
 	var list [][]any
 	if err := json.Unmarshal(vocab, &list); err != nil {
 		panic(err)

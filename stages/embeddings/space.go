@@ -99,7 +99,7 @@ func (s *Space) readKept(ctx context.Context, places map[textKey][]float32) (lef
 	}
 	for info, err := range s.env.Store.List(ctx, Prefix+s.name+"/") {
 		if err != nil {
-			s.unusable("the store's embeddings cannot be listed; texts are embedded again", info.Key, err)
+			s.unusable(info.Key, err)
 			return left
 		}
 		if len(left) == 0 {
@@ -111,7 +111,7 @@ func (s *Space) readKept(ctx context.Context, places map[textKey][]float32) (lef
 			found, err = readSegment(ctx, s.env.Store, about, left)
 		}
 		if err != nil {
-			s.unusable("kept embeddings cannot be used; their texts are embedded again", info.Key, err)
+			s.unusable(info.Key, err)
 			continue
 		}
 		for _, k := range found {
@@ -121,12 +121,13 @@ func (s *Space) readKept(ctx context.Context, places map[textKey][]float32) (lef
 	return left
 }
 
-func (s *Space) unusable(what, key string, err error) {
+// unusable says that kept embeddings are not used.
+func (s *Space) unusable(key string, err error) {
 	level := slog.LevelWarn
 	if errors.Is(err, storage.ErrNotFound) {
 		level = slog.LevelDebug // a gc was faster
 	}
-	s.env.Log.Log(context.Background(), level, what, slog.String("key", key), slog.Any("error", err))
+	s.env.Log.Log(context.Background(), level, "kept embeddings cannot be used; their texts are embedded again", slog.String("key", key), slog.Any("error", err))
 }
 
 // compute fills the places that are left, and keeps what it computes.

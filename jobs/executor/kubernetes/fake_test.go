@@ -329,7 +329,7 @@ func (f *fake) delete(w http.ResponseWriter, r *http.Request, kind, name string)
 		Preconditions map[string]string `json:"preconditions"`
 	}
 	_ = json.NewDecoder(r.Body).Decode(&o)
-	uid := ""
+	var uid string
 	if kind == "jobs" {
 		uid = f.jobs[name].Metadata.UID
 	} else {

@@ -66,7 +66,7 @@ func (f *followed) watch(ctx context.Context, changes chan<- watched) {
 			began = time.Now()
 			changes <- watched{status: s}
 		})
-		if err == nil || ctx.Err() != nil || executor.CauseOf(err) == "" || time.Since(began) > f.patience() {
+		if err == nil || ctx.Err() != nil || executor.CauseOf(err) == "" || time.Since(began) > f.retryBudget() {
 			changes <- watched{status: status, ended: true, err: err}
 			return
 		}
@@ -197,7 +197,9 @@ func (f *followed) cancel(ctx context.Context) error {
 	case <-f.Abort:
 	}
 	hurry()
-	<-done
+	if err := <-done; err == nil {
+		return nil // it was quicker than its end
+	}
 	return f.Provider.Cancel(limited, f.handle, 0)
 }
 

@@ -31,7 +31,7 @@ func (f *followed) outcome(ctx context.Context, asked bool) executor.Outcome {
 		if errors.Is(err, storage.ErrNotFound) {
 			break
 		}
-		if !errors.Is(err, storage.ErrTransient) || ctx.Err() != nil || time.Since(began) > f.patience() {
+		if !errors.Is(err, storage.ErrTransient) || ctx.Err() != nil || time.Since(began) > f.retryBudget() {
 			return executor.FromError(err)
 		}
 		f.sink.Log(slog.LevelWarn, fmt.Sprintf("the store cannot be read now: %v", err))

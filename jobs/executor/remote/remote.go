@@ -55,9 +55,9 @@ type Executor struct {
 	TTL time.Duration
 	// Poll is how often the store is asked at first; 0 means 200 ms.
 	Poll time.Duration
-	// Patience is how long a store or a place that does not answer is waited for; 0
+	// RetryBudget is how long a store or a place that does not answer is waited for; 0
 	// means 10 minutes.
-	Patience time.Duration
+	RetryBudget time.Duration
 	// Abort, once closed, ends jobs without waiting for their checkpoints; nil never does.
 	Abort <-chan struct{}
 
@@ -195,7 +195,7 @@ func (e *Executor) submit(ctx context.Context, job *executor.Job, sink executor.
 	for wait := 500 * time.Millisecond; ; wait = min(2*wait, 30*time.Second) {
 		handle, err := e.Provider.Submit(ctx, job)
 		var failure *stages.Failure
-		if err == nil || ctx.Err() != nil || !errors.As(err, &failure) || !failure.Lost || time.Since(began)+wait > e.patience() {
+		if err == nil || ctx.Err() != nil || !errors.As(err, &failure) || !failure.Lost || time.Since(began)+wait > e.retryBudget() {
 			return handle, err
 		}
 		sink.Log(slog.LevelWarn, fmt.Sprintf("%s: not submitted yet, trying again in %s: %v", e.Name, wait, err))
@@ -207,4 +207,4 @@ func (e *Executor) submit(ctx context.Context, job *executor.Job, sink executor.
 	}
 }
 
-func (e *Executor) patience() time.Duration { return cmp.Or(e.Patience, 10*time.Minute) }
+func (e *Executor) retryBudget() time.Duration { return cmp.Or(e.RetryBudget, 10*time.Minute) }

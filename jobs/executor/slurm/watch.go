@@ -99,7 +99,7 @@ func (w *watcher) tell(s executor.Status) {
 // fails when a controller has forgotten in a crash that the job runs; on a node where each
 // fails, the third is the last.
 func (w *watcher) release(ctx context.Context, r row, s *executor.Status) {
-	line := ""
+	var line string
 	switch {
 	case r.reason == "BeginTime":
 		line = "scontrol update " + executor.Quote("JobId="+w.job.number, "StartTime=now")
