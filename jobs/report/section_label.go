@@ -25,7 +25,7 @@ func labelSections(s *document.Source, st document.Stage) []Section {
 		count(l.Rows), count(l.Covered), percent(l.Covered, l.Rows), count(l.Abstained), count(l.Overlap))
 	labels.Blocks = append(labels.Blocks, Block{Table: categoryTable(&l)}, Block{Table: sourceTable(&l)})
 	if e := l.Encoder; e != nil {
-		labels.Blocks = append(labels.Blocks, Block{Text: fmt.Sprintf("The encoder was asked about %s rows and named a category of %s; it was not sure enough of %s, and %s are of none.", count(e.Asked), count(e.Decided), count(e.Unsure+e.Far+e.Close), count(e.None))})
+		labels.Blocks = append(labels.Blocks, Block{Text: fmt.Sprintf("The encoder was asked about %s rows and named a category of %s; it was not sure enough of %s, and %s are of none.", count(e.Asked), count(e.Decided), count(e.Unsure), count(e.None))})
 	}
 	if h := l.HTTP; h != nil {
 		labels.Blocks = append(labels.Blocks, Block{Text: fmt.Sprintf("%s was asked about %s of %s rows that needed an answer; %s answers were no labels.", h.Model, count(h.Asked), count(h.Rows), count(h.Bad))})

@@ -135,7 +135,7 @@ stages:
     kind: label
     needs: [fetch]
     resources: {device: go}
-    with: {source: [encoder, rules], encoder: {model: %s, threshold: 0.999}}
+    with: {source: [encoder, rules], encoder: {model: %s, sure: 0.999}}
 `
 
 // parrot is an endpoint that repeats the key of its client in every way: in status

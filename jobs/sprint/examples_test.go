@@ -27,8 +27,10 @@ type example struct{ of, line string }
 // unrun are the examples that are not run, each with the reason. Their flags and
 // arguments are checked all the same.
 var unrun = map[string]string{
-	"sprint doctor --install":         "it downloads the plugin of a device",
-	"sprint serve --model quickstart": "it goes on until it is ended; the tests of serve ask it",
+	"sprint run plan.yaml --executor train=gpu": "it needs a machine that ssh reaches; the tests of examples start one",
+	"sprint doctor --executor gpu":              "as above",
+	"sprint doctor --install":                   "it downloads the plugin of a device",
+	"sprint serve --model quickstart":           "it goes on until it is ended; the tests of serve ask it",
 	"sprint serve --model quickstart --listen 0.0.0.0:8080 --host news.example.org --token env:SERVE_TOKEN": "as above",
 
 	"sprint store rekey":                  "the store of the examples has no key",

@@ -330,6 +330,10 @@ func TestEveryOption(t *testing.T) {
 			if len(set) == 0 {
 				continue
 			}
+			if strings.HasPrefix(o.path, "train.heads.") { // they do nothing to a finetune
+				base = append(base[:len(base):len(base)], "train.method=heads")
+				before = after()
+			}
 			if after(set...) == before {
 				t.Errorf("%s: %q does not change the key", o.path, set)
 			}
@@ -365,7 +369,7 @@ func TestWhatNeverChangesAKey(t *testing.T) {
 	same("a comment in the plan", k.keys("# hello\n"+strings.ReplaceAll(keysPlan, "\n  - name: train", "\n\n  # now\n  - name: train"), ""))
 	same("another plan's name", k.keys(strings.Replace(keysPlan, "name: keys\n", "name: other\n", 1), ""))
 	same("the map of a source that is not chosen", k.keys(strings.Replace(keysPlan, "source: files, ", "source: files, gdelt: {query: fire, days: 3}, ", 1), ""))
-	same("such a map of label", k.keys(strings.Replace(keysPlan, "- name: label\n", "- name: label\n    with: {encoder: {model: all-minilm-l6-v2, margin: 0.3}, overlay: {file: overlay.jsonl}}\n", 1), ""))
+	same("such a map of label", k.keys(strings.Replace(keysPlan, "- name: label\n", "- name: label\n    with: {encoder: {model: all-minilm-l6-v2, sure: 0.3}, overlay: {file: overlay.jsonl}}\n", 1), ""))
 	gdelt := strings.Replace(keysPlan, "source: files, ", "source: gdelt, gdelt: {query: fire}, ", 1)
 	if k.keys(gdelt, "")["fetch"] != k.keys(strings.Replace(gdelt, "rows.jsonl", "other.jsonl", 1), "")["fetch"] {
 		t.Error("the files of a source that is not chosen change the key of fetch")

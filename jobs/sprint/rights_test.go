@@ -57,7 +57,7 @@ func (r *rights) around(h http.Handler) http.Handler {
 }
 
 // storeless are the commands that open no store.
-var storeless = []string{"init", "validate", "graph", "schema", "config", "version", "completion", "help", "label-preview"}
+var storeless = []string{"init", "validate", "graph", "schema", "config", "version", "completion", "help", "label-preview", "render"}
 
 // TestLeastRights: every command works with the rights to get, put and list
 // below one prefix; gc alone needs to delete. Those that only read work without

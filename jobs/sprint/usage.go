@@ -167,7 +167,7 @@ var groups = []struct {
 	id, title string
 	commands  string
 }{
-	{"start", "Start:", "init validate plan run retry"},
+	{"start", "Start:", "init validate plan run retry render"},
 	{"look", "Look:", "status runs logs explain graph report diff trace artifacts"},
 	{"models", "Models:", "models classify serve promote rollback"},
 	{"labels", "Labels:", "label-preview review"},

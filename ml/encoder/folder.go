@@ -51,6 +51,9 @@ func hashFolder(dir string) (map[string]string, error) {
 		}
 		sums[name] = sum
 	}
+	if prompt, err := readPrompt(dir); err == nil && prompt == "" {
+		delete(sums, promptsFile) // a file that says nothing makes no other encoder
+	}
 	return sums, complete(sums, dir)
 }
 

@@ -18,7 +18,7 @@ import (
 // A segment is a blob: a line that names the format, the number of rows and their width,
 // the keys of the texts in order, and their vectors in that order, float32, little endian.
 // Keys come first, so that who needs none of the vectors reads none.
-const segmentStart = "sprint embeddings 1\n"
+const segmentStart = "sprint-embeddings 1\n"
 
 const (
 	// segmentRows is the most rows of a segment that is written: what a killed attempt

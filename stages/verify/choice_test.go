@@ -150,7 +150,7 @@ func TestOneLabelPerRow(t *testing.T) {
 	})
 	delete(inputs, "heads")
 	bad := measure(goldFile("r1,wba wbb,1,,1,\n"), verify.Check{ID: "accuracy", On: "gold", Min: &zero, Severity: "error"})
-	if bad.Err == nil || !strings.Contains(bad.Err.Error(), "row 61 is both crime and sports") {
+	if bad.Err == nil || !strings.Contains(bad.Err.Error(), "row 61: it is of crime and sports") {
 		t.Errorf("a gold row of two categories: %v", bad.Err)
 	}
 }

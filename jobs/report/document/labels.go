@@ -25,9 +25,6 @@ type LabelReport struct {
 		Decided int `json:"decided"`
 		Unsure  int `json:"unsure"`
 		None    int `json:"none"`
-		// Rows without a vote of kinds before version 6.
-		Far   int `json:"far"`
-		Close int `json:"close"`
 	} `json:"encoder"`
 	Overlay *struct {
 		Corrections int      `json:"corrections"`
