@@ -1,6 +1,7 @@
 package label
 
 import (
+	"bytes"
 	"math"
 	"math/rand/v2"
 	"strings"
@@ -9,7 +10,10 @@ import (
 	"github.com/sprint-ml/sprint/ml/device"
 	"github.com/sprint-ml/sprint/ml/encoder/encodertest"
 	"github.com/sprint-ml/sprint/stages"
+	"github.com/sprint-ml/sprint/stages/embeddings"
 	"github.com/sprint-ml/sprint/stages/rows"
+	"github.com/sprint-ml/sprint/stages/stagetest"
+	"github.com/sprint-ml/sprint/storage"
 )
 
 func onGo(env *stages.Env) { env.Device = device.Go }
@@ -118,5 +122,50 @@ func TestOneRow(t *testing.T) {
 		if c, p := likeliest(v.near(set[0], rowsMiddle(set, v.middle)), 0.05); c != 0 || !(p > 0.9) {
 			t.Errorf("%d rows: class %d with %g", n, c, p)
 		}
+	}
+}
+
+// TestEmbedsOnce: a stage with other options, and one after one more row, finds the
+// vectors that an earlier one kept, and gives what it would give without them.
+func TestEmbedsOnce(t *testing.T) {
+	store, err := storage.Open(t.Context(), "mem://", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer store.Close()
+	dir := encodertest.Tiny(t)
+	run := func(store *storage.Store, strength float64, titles ...string) (note embeddings.Note, labelled []byte) {
+		t.Helper()
+		var set []rows.Row
+		for _, title := range titles {
+			set = append(set, rows.Row{ID: title, Title: title})
+		}
+		o := &Options{Source: []string{"rules", "encoder"}, Rules: "taxonomy", Abstain: true, Conflict: "max", Combine: "chain", Encoder: Encoder{
+			Model: dir, Pooling: "mean", Prompt: "auto", Text: []string{"title"}, Temperature: 0.05, Sure: 0.5, Strength: strength,
+		}}
+		res := stagetest.MustRun(t, stagetest.Case{Kind: Kind(), Options: o, Store: store, Inputs: map[string]any{"articles": parquet(t, set, nil)}, Taxonomy: stages.Source{Name: "taxonomy.yaml", Data: []byte(taxonomyText)}, Env: onGo})
+		note, _ = res.Notes[embeddings.NoteName].(embeddings.Note)
+		return note, res.File(t, "labelled")
+	}
+	titles := []string{"waa wab", "wac wad wae", "wba wbb", "fire waf", "wag wah"}
+	first, want := run(store, 0.7, titles[:4]...)
+	again, got := run(store, 0.7, titles[:4]...)
+	if first.Space == "" {
+		t.Skip("this machine's processor has no name")
+	}
+	if first.Computed == 0 || again.Computed != 0 || !bytes.Equal(got, want) {
+		t.Errorf("computed %d texts, then %d", first.Computed, again.Computed)
+	}
+	more, got := run(store, 0.6, titles...)
+	if more.Computed != 1 {
+		t.Errorf("with one more row and another strength %d texts were computed", more.Computed)
+	}
+	fresh, err := storage.Open(t.Context(), "mem://", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer fresh.Close()
+	if _, want := run(fresh, 0.6, titles...); !bytes.Equal(got, want) {
+		t.Error("kept vectors changed the labels")
 	}
 }
