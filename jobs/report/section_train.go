@@ -104,7 +104,7 @@ func trainingFacts(st document.Stage) []Fact {
 	if from, ok := document.Note[map[string]float64](st, "with_rules"); ok && len(from) > 0 {
 		add("Rules answer too", strings.Join(slices.Sorted(maps.Keys(from)), ", ")+" (there the model leans on their words)")
 	}
-	for _, x := range [][2]string{{"resumed", "Resumed"}, {"budget", "Budget"}} {
+	for _, x := range [][2]string{{"untuned", "The encoder was not tuned"}, {"resumed", "Resumed"}, {"budget", "Budget"}} {
 		if text, ok := document.Note[string](st, x[0]); ok {
 			add(x[1], text)
 		}

@@ -259,24 +259,33 @@ func (s Spec) Top(p Params, x *Node, in Packed, from int, m *Mode) (scores, logi
 // ParamShape is the shape of a parameter as a graph input.
 func (p Param) ParamShape() shapes.Shape { return shapes.Make(dtypes.Float32, p.Shape...) }
 
-// Loss is (score error)², in single models the cross entropy of the category, and the
-// cross entropy of the tag, each times its share of the loss, summed over categories and
+// Loss is (score error)², in single models the cross entropy of the category, with linear
+// heads that of each category's probability, and the cross entropy of the tag, each times its share of the loss, summed over categories and
 // averaged over rows. score and its weight float32 [B,Outputs()], tag int32 [B,K] and
 // tagWeight float32 [B,K]; a weight of 0 masks its target; rows is the scalar number of
 // real rows. smoothing is of the tags, and of the category of a single model.
 func (s Spec) Loss(scores, logits, score, tag, weight, tagWeight, rows *Node, scoreShare, tagShare, smoothing float64) *Node {
-	off := Square(Sub(scores, score))
-	if s.Single {
+	var off *Node
+	switch {
+	case s.Single:
 		if smoothing > 0 {
 			score = AddScalar(MulScalar(score, 1-smoothing), smoothing/float64(s.Outputs()))
 		}
 		off = Neg(Mul(score, scores))
+	case s.Linear:
+		log := func(p *Node) *Node { return Log(MaxScalar(MulScalar(p, 0.5), LeastProbability)) }
+		off = Neg(Add(Mul(score, log(AddScalar(scores, 1))), Mul(OneMinus(score), log(OneMinus(scores)))))
+	default:
+		off = Square(Sub(scores, score))
 	}
 	off = Mul(off, weight)
 	ce := Mul(s.TagLoss(logits, tag, smoothing), tagWeight)
 	total := Add(MulScalar(ReduceAllSum(off), scoreShare), MulScalar(ReduceAllSum(ce), tagShare))
 	return Div(total, rows)
 }
+
+// LeastProbability is the least that Loss takes the logarithm of.
+const LeastProbability = 1e-6
 
 // TagLoss is the cross entropy of each tag: logits [B,K,maxTags], tag int32
 // [B,K] -> [B,K].

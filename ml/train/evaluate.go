@@ -2,11 +2,13 @@ package train
 
 import (
 	"context"
+	"math"
 	"slices"
 
 	"github.com/gomlx/compute/dtypes"
 	. "github.com/gomlx/gomlx/core/graph"
 	"github.com/gomlx/gomlx/core/tensors"
+	"github.com/sprint-ml/sprint/ml/bert"
 	"github.com/sprint-ml/sprint/ml/device"
 )
 
@@ -85,7 +87,12 @@ func (t *Trainer) scoreLoss(e Example, output int, score float32) (weight, loss 
 		w *= float64(e.Score[output])
 		return w, -w * float64(score)
 	}
-	d := float64(score - e.Score[output])
+	target := float64(e.Score[output])
+	if t.model.Spec.Linear {
+		log := func(p float64) float64 { return math.Log(max(p/2, bert.LeastProbability)) }
+		return w, -w * (target*log(1+float64(score)) + (1-target)*log(1-float64(score)))
+	}
+	d := float64(score) - target
 	return w, w * d * d
 }
 

@@ -13,6 +13,7 @@ import (
 
 	"github.com/sprint-ml/sprint/ml/bert"
 	"github.com/sprint-ml/sprint/ml/heads"
+	"github.com/sprint-ml/sprint/ml/metrics"
 	"github.com/sprint-ml/sprint/ml/taxonomy"
 	"github.com/sprint-ml/sprint/stages/rows"
 )
@@ -54,7 +55,10 @@ type Fit struct {
 	Answer Answer
 	// Held are the answers for rows by heads that have not seen them, scores by row and
 	// category as a bert.Prediction has them, without the rules.
-	Held  []bert.Prediction
+	Held []bert.Prediction
+	// Soft are the answers for rows by the heads themselves: probabilities by row and output,
+	// at a temperature of 1. They are what tuning learns.
+	Soft  [][]float32
 	Known [][]bool // by category and row, whether the label counts
 	Truth [][]bool // what it says
 	// Loss is the mean cross entropy of the labelled rows, HeldLoss that of Held,
@@ -105,6 +109,7 @@ func (f *Fit) judge(set *Set, l *heads.Labels, h *heads.Heads, z *heads.Features
 	k := l.Outputs
 	spec := bert.Spec{Categories: make([]bert.Category, len(set.Taxonomy.Categories)), Single: l.Single, None: set.None, Temperature: h.Temperature}
 	for i := range every {
+		f.Soft = append(f.Soft, soft(logits[i*k:(i+1)*k], l.Single))
 		row := narrow(h.OutOfFold[i*k : (i+1)*k])
 		if l.Single {
 			f.Held = append(f.Held, spec.Choose(row))
@@ -127,6 +132,18 @@ func (f *Fit) judge(set *Set, l *heads.Labels, h *heads.Heads, z *heads.Features
 			f.Labelled++
 		}
 	}
+}
+
+// soft are the probabilities of logits.
+func soft(logits []float64, single bool) []float32 {
+	out := narrow(logits)
+	if single {
+		return narrow(metrics.Softmax(out, 1))
+	}
+	for c, x := range logits {
+		out[c] = float32((score(x) + 1) / 2)
+	}
+	return out
 }
 
 // score is that of a logit where a row may have several categories.

@@ -2,6 +2,7 @@ package release
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"os"
@@ -9,6 +10,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/sprint-ml/sprint/ml/bert"
 	"github.com/sprint-ml/sprint/ml/encoder"
 	"github.com/sprint-ml/sprint/ml/plainfile"
 	"github.com/sprint-ml/sprint/stages"
@@ -24,7 +26,8 @@ const (
 	encoderPart    = "encoder.safetensors"
 	headsPart      = "heads.safetensors"
 	thresholdsFile = "thresholds.json"
-	headPrefix     = "heads." // of the names of the tensors that are not the encoder's
+	untunedFile    = "untuned.txt" // in their place, why
+	headPrefix     = "heads."      // of the names of the tensors that are not the encoder's
 )
 
 // SplitHeads makes the folder of a model one that goes into the output heads.
@@ -51,6 +54,48 @@ func SplitHeads(dir string, thresholds []byte) error {
 		return err
 	}
 	return os.WriteFile(filepath.Join(dir, thresholdsFile), thresholds, 0o644)
+}
+
+// WriteHeads commits a model, with its thresholds, as the output heads. scratch is a folder
+// for files that go away.
+func WriteHeads(ctx context.Context, out stages.Outputs, scratch string, model *bert.Model, thresholds map[string]float64) error {
+	dir, err := os.MkdirTemp(scratch, "heads-*")
+	if err != nil {
+		return err
+	}
+	defer os.RemoveAll(dir)
+	if err := model.Save(dir); err != nil {
+		return err
+	}
+	data, err := json.Marshal(thresholds)
+	if err != nil {
+		return err
+	}
+	if err := SplitHeads(dir, data); err != nil {
+		return err
+	}
+	return storeio.WriteTree(ctx, out, "heads", dir)
+}
+
+// WriteUntuned commits the output heads of a model that was not tuned, and why.
+func WriteUntuned(ctx context.Context, out stages.Outputs, why string) error {
+	tree, err := out.CreateTree(ctx, "heads")
+	if err != nil {
+		return err
+	}
+	defer tree.Abort()
+	w, err := tree.Create(untunedFile)
+	if err != nil {
+		return err
+	}
+	defer w.Abort()
+	if _, err := fmt.Fprintln(w, why); err != nil {
+		return err
+	}
+	if err := w.Commit(); err != nil {
+		return err
+	}
+	return tree.Commit()
 }
 
 // FetchHeads writes the folder of a model of the output heads below dir, an existing

@@ -42,6 +42,9 @@ func (l *loop) endEpoch(ctx context.Context) error {
 
 // better says whether an epoch beats the best one so far.
 func (l *loop) better(x Epoch) bool {
+	if l.last {
+		return true
+	}
 	if l.o.BestBy == "macro_f1" && x.ValMacroF1 != l.state.BestF1 {
 		return x.ValMacroF1 > l.state.BestF1
 	}

@@ -54,6 +54,9 @@ func (s *stage) runHeads(ctx context.Context, t *taxonomy.Taxonomy, dev *device.
 		return err
 	}
 	f.Tell(s.env, model)
+	if s.o.Method == methodBoth {
+		return s.tuneHeads(ctx, out, fitted{t: t, dev: dev, model: model, set: set, val: val, fit: f})
+	}
 	history := []Epoch{s.headsEpoch(t, set, f)}
 	return s.write(ctx, out, model, history, f.Calibration(model), f.Thresholds(model))
 }

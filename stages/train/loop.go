@@ -37,8 +37,10 @@ type loop struct {
 	state     loopState
 	best      [][]float32
 	started   time.Time
-	rows      int // since started
-	firstStep int // the step that this process began after
+	epochs    int
+	last      bool // the last epoch is kept, whatever val says
+	rows      int  // since started
+	firstStep int  // the step that this process began after
 	savedAt   time.Time
 	savedStep int // step of the last checkpoint
 	losses    losses.Sparkline
@@ -84,7 +86,7 @@ func (l *loop) run(ctx context.Context) error {
 			}
 		}
 	}
-	if l.state.BestLoss >= l.state.FirstLoss {
+	if !l.last && l.state.BestLoss >= l.state.FirstLoss {
 		l.env.Log.Warn("the model learned nothing: its loss on val is no better than before training; lower learning_rate, or train for more epochs",
 			"val_loss", round(l.state.BestLoss), "before", round(l.state.FirstLoss))
 	}
@@ -167,7 +169,7 @@ func (l *loop) rate() float64 {
 func (l *loop) reportProgress(loss float64) {
 	done, total := l.trainer.StepsDone(), l.trainer.Total()
 	l.losses.Add(loss)
-	p := stages.Progress{Done: int64(done), Total: int64(total), Unit: "steps", Rate: l.rate(), Loss: loss, Text: fmt.Sprintf("epoch %d/%d %s", l.trainer.Epoch()+1, l.o.Epochs, l.losses)}
+	p := stages.Progress{Done: int64(done), Total: int64(total), Unit: "steps", Rate: l.rate(), Loss: loss, Text: fmt.Sprintf("epoch %d/%d %s", l.trainer.Epoch()+1, l.epochs, l.losses)}
 	if l.rows > 0 {
 		perStep := time.Since(l.started) / time.Duration(max(done-l.firstStep, 1))
 		p.Left = perStep * time.Duration(total-done)

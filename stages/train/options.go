@@ -2,7 +2,7 @@
 // category. The fit itself is in ml/train; here are the decisions around it.
 //
 // options.go is the kind and its options, stage.go one attempt, documents.go what it
-// writes. heads.go is method: heads, which trains no encoder; all else is of finetune. choice.go is what differs where a row has one label. examples.go and weights.go make training examples of rows, select.go checks
+// writes. heads.go is method: heads, which trains no encoder, and tune.go what both does after it; all else is of finetune. choice.go is what differs where a row has one label. examples.go and weights.go make training examples of rows, select.go checks
 // weak labels before. prepare.go warms up and budgets the fit, loop.go drives it,
 // epoch.go measures each epoch, checkpoint.go saves and restores. calibrate.go fits
 // scores and thresholds after, rules_beside.go lets rules answer beside the model.
@@ -45,6 +45,11 @@ a gradient; where a row has one label they are then fitted to their own answers 
 rows. Folds take the place of val: what heads of the other rows say of a row gives
 temperature, thresholds, history and the agreement with the labels. The rules weigh in
 beside the heads, and answer alone where the agreement is below heads.alarm.
+With method: both the encoder is then tuned gently, towards the probabilities that these
+heads give for all rows, with words left out at random: where a row has one label, there
+are at least tune.min_rows rows, and texts are longer than titles. Temperature and rules
+stay as the heads have them. Elsewhere the model is its heads, and a note says why. The
+output heads is the model before it was tuned; verify measures both.
 Where the taxonomy says labels: single, one softmax over the categories is learned by
 cross entropy, with one more output for none of them if there are such rows. A row's
 target is shared by the categories in proportion to their scores; its weight hangs on
@@ -53,8 +58,12 @@ A temperature makes probabilities; it is fitted on val, read as it is and with t
 rules' words hidden, in the shares of rows on which a rule fires and of others.`,
 		Example: "encoder: all-minilm-l6-v2\nepochs: 3\nbatch_tokens: 4096\nlearning_rate: 3.0e-5\n",
 		Inputs:  func(any) []stages.Input { return []stages.Input{{Name: "train"}, {Name: "val"}} },
-		Outputs: func(any) []stages.Output {
-			return []stages.Output{{Name: "model"}, {Name: "history"}, {Name: "curve"}, {Name: "thresholds"}, {Name: "calibration"}}
+		Outputs: func(options any) []stages.Output {
+			out := []stages.Output{{Name: "model"}, {Name: "history"}, {Name: "curve"}, {Name: "thresholds"}, {Name: "calibration"}}
+			if options.(*Options).Method == methodBoth {
+				out = append(out, stages.Output{Name: "heads"})
+			}
+			return out
 		},
 		Effort:   func(options any) (string, float64) { return "train", float64(max(options.(*Options).Epochs, 1)) },
 		Options:  func() any { return new(Options) },
@@ -66,26 +75,27 @@ rules' words hidden, in the shares of rows on which a rule fires and of others.`
 // Values of Options.
 const (
 	methodHeads = "heads"
+	methodBoth  = "both"
 	poolingAuto = "auto"
 )
 
 // Options of train.
 type Options struct {
 	Encoder      string   `yaml:"encoder" required:"true" path:"dotted" key:"-" doc:"all-minilm-l6-v2, a Hugging Face model org/name[@revision], a folder, or a store URL"`
-	Method       string   `yaml:"method" default:"finetune" enum:"finetune|heads" key:"set" doc:"finetune trains the encoder with heads on it; heads leaves it as it is and fits linear heads on its vectors, in seconds and beyond the rules that label the rows"`
+	Method       string   `yaml:"method" default:"finetune" enum:"both|heads|finetune" key:"set" doc:"finetune trains the encoder with heads on it; heads leaves it as it is and fits linear heads on its vectors, in seconds and beyond the rules that label the rows; both then tunes the encoder gently, where that gains something"`
 	Epochs       int      `yaml:"epochs" when:"method=finetune" default:"3" min:"1" max:"1000" doc:"passes over the training rows at most"`
 	BatchSize    int      `yaml:"batch_size" when:"method=finetune" default:"32" min:"1" max:"4096" doc:"texts of a batch at most"`
-	BatchTokens  int      `yaml:"batch_tokens" when:"method=finetune" default:"4096" min:"16" max:"1048576" doc:"padded tokens of a batch at most"`
+	BatchTokens  int      `yaml:"batch_tokens" when:"method=both,finetune" default:"4096" min:"16" max:"1048576" doc:"padded tokens of a batch at most"`
 	LearningRate float64  `yaml:"learning_rate" when:"method=finetune" default:"2.0e-5" above:"0" max:"1" doc:"peak learning rate of the encoder"`
 	HeadScale    float64  `yaml:"head_scale" when:"method=finetune" default:"1" above:"0" max:"1000" doc:"learning rate of the new heads over that of the encoder"`
-	LayerDecay   float64  `yaml:"layer_decay" when:"method=finetune" default:"1" above:"0" max:"1" doc:"factor of the learning rate per encoder layer from the top down"`
-	Warmup       float64  `yaml:"warmup" when:"method=finetune" default:"0.1" min:"0" max:"1" doc:"share of the steps with a rising learning rate"`
-	Schedule     string   `yaml:"schedule" when:"method=finetune" default:"linear" enum:"linear|cosine" doc:"how the learning rate falls to 0"`
-	WeightDecay  float64  `yaml:"weight_decay" when:"method=finetune" default:"0.01" min:"0" max:"1" doc:"of AdamW; not on biases and LayerNorm"`
-	Clip         float64  `yaml:"clip" when:"method=finetune" default:"1" min:"0" doc:"global norm that gradients are clipped to; 0 is none"`
-	Dropout      float64  `yaml:"dropout" when:"method=finetune" default:"0.1" min:"0" below:"1" doc:"rate of dropout while training"`
+	LayerDecay   float64  `yaml:"layer_decay" when:"method=both,finetune" default:"1" above:"0" max:"1" doc:"factor of the learning rate per encoder layer from the top down"`
+	Warmup       float64  `yaml:"warmup" when:"method=both,finetune" default:"0.1" min:"0" max:"1" doc:"share of the steps with a rising learning rate"`
+	Schedule     string   `yaml:"schedule" when:"method=both,finetune" default:"linear" enum:"linear|cosine" doc:"how the learning rate falls to 0"`
+	WeightDecay  float64  `yaml:"weight_decay" when:"method=both,finetune" default:"0.01" min:"0" max:"1" doc:"of AdamW; not on biases and LayerNorm"`
+	Clip         float64  `yaml:"clip" when:"method=both,finetune" default:"1" min:"0" doc:"global norm that gradients are clipped to; 0 is none"`
+	Dropout      float64  `yaml:"dropout" when:"method=both,finetune" default:"0.1" min:"0" below:"1" doc:"rate of dropout while training"`
 	Smoothing    float64  `yaml:"label_smoothing" when:"method=finetune" default:"0" min:"0" below:"1" doc:"of the tags' targets, and with labels: single of the label's"`
-	Pooling      string   `yaml:"pooling" default:"auto" enum:"auto|pooler|cls|mean" doc:"from tokens to one vector; mean suits encoders made for sentence similarity; auto is mean for method: heads and pooler for finetune"`
+	Pooling      string   `yaml:"pooling" default:"auto" enum:"auto|pooler|cls|mean" doc:"from tokens to one vector; mean suits encoders made for sentence similarity; auto is pooler for method: finetune and else mean"`
 	HeadHidden   int      `yaml:"head_hidden" when:"method=finetune" default:"128" min:"1" max:"4096" doc:"width of the hidden layer of each head"`
 	MaxLength    int      `yaml:"max_length" default:"128" min:"8" max:"512" doc:"tokens of a text at most"`
 	Text         []string `yaml:"text" default:"[title]" enum:"title|description" min:"1" max:"2" doc:"fields that make the text: [title] or [title, description]"`
@@ -104,21 +114,22 @@ type Options struct {
 	MinGain      float64  `yaml:"min_gain" when:"method=finetune" default:"0.0001" min:"0" below:"1" doc:"what val's loss must fall by for an epoch to count as better for patience, since the last one that counted; the best epoch is kept whatever it gained"`
 	BestBy       string   `yaml:"best_by" when:"method=finetune" default:"loss" enum:"loss|macro_f1" doc:"what makes an epoch the best one, on val: the loss, or the macro-F1 at 0.5, with labels: single of the likeliest category"`
 	Sampling     string   `yaml:"sampling" when:"method=finetune" default:"natural" enum:"natural|balanced" doc:"balanced repeats rows of rare categories and tags in every epoch, by the root of how rare they are"`
-	Precision    string   `yaml:"precision" when:"method=finetune" default:"fp32" enum:"fp32|bf16" doc:"of matrix products; bf16 is for GPUs, weights stay fp32"`
-	DType        string   `yaml:"dtype" default:"fp32" enum:"fp32|fp16" doc:"of the weights that are kept, in releases too; fp16 has half the bytes: weights are rounded after training, and the log says how far the scores of val moved; with method: heads before the heads are fitted"`
-	MicroBatches int      `yaml:"micro_batches" when:"method=finetune" default:"1" min:"1" max:"4096" doc:"parts that a batch is cut into, to save memory; doubled by itself when memory runs out"`
-	MaxMinutes   float64  `yaml:"max_minutes" when:"method=finetune" default:"0" min:"0" doc:"time for the stage: speed is measured first, then steps and schedule are cut to fit; 0 is no limit"`
-	Deadline     string   `yaml:"deadline" when:"method=finetune" doc:"the same by the clock, as 2006-01-02T15:04:05Z; the model is then written and the run goes on"`
-	FreezeEmbed  string   `yaml:"freeze_embeddings" when:"method=finetune" default:"auto" enum:"auto|true|false" doc:"keep the embeddings fixed; auto does so on the go device, where they cost most"`
-	FreezeLayers int      `yaml:"freeze_layers" when:"method=finetune" default:"0" min:"0" max:"1000" doc:"keep the embeddings and this many lowest layers fixed"`
+	Precision    string   `yaml:"precision" when:"method=both,finetune" default:"fp32" enum:"fp32|bf16" doc:"of matrix products; bf16 is for GPUs, weights stay fp32"`
+	DType        string   `yaml:"dtype" default:"fp32" enum:"fp32|fp16" doc:"of the weights that are kept, in releases too; fp16 has half the bytes: weights are rounded after training, and the log says how far the scores of val moved; of linear heads before these are fitted"`
+	MicroBatches int      `yaml:"micro_batches" when:"method=both,finetune" default:"1" min:"1" max:"4096" doc:"parts that a batch is cut into, to save memory; doubled by itself when memory runs out"`
+	MaxMinutes   float64  `yaml:"max_minutes" when:"method=both,finetune" default:"0" min:"0" doc:"time for the stage: speed is measured first, then steps and schedule are cut to fit; 0 is no limit"`
+	Deadline     string   `yaml:"deadline" when:"method=both,finetune" doc:"the same by the clock, as 2006-01-02T15:04:05Z; the model is then written and the run goes on"`
+	FreezeEmbed  string   `yaml:"freeze_embeddings" when:"method=both,finetune" default:"auto" enum:"auto|true|false" doc:"keep the embeddings fixed; auto does so on the go device, where they cost most"`
+	FreezeLayers int      `yaml:"freeze_layers" when:"method=both,finetune" default:"0" min:"0" max:"1000" doc:"keep the embeddings and this many lowest layers fixed"`
 	Seed         int64    `yaml:"seed" default:"1" doc:"of new weights, order and dropout"`
-	Checkpoint   int      `yaml:"checkpoint_steps" when:"method=finetune" default:"200" min:"1" key:"-" doc:"steps between checkpoints at most"`
+	Checkpoint   int      `yaml:"checkpoint_steps" when:"method=both,finetune" default:"200" min:"1" key:"-" doc:"steps between checkpoints at most"`
 
-	Heads     frozen.Options `yaml:"heads" when:"method=heads" doc:"of linear heads on the frozen encoder"`
+	Heads     frozen.Options `yaml:"heads" when:"method=both,heads" doc:"of linear heads on the frozen encoder"`
+	Tune      frozen.Tune    `yaml:"tune" when:"method=both" doc:"of the encoder, once heads are fitted"`
 	Select    Select         `yaml:"select" when:"method=finetune" doc:"judge weak labels by held-out folds before they train"`
 	Calibrate Calibrate      `yaml:"calibrate" when:"method=finetune" doc:"fit scores and thresholds after training"`
 
-	CheckpointMinutes float64 `yaml:"checkpoint_minutes" when:"method=finetune" default:"2" above:"0" key:"-" doc:"minutes between checkpoints at most"`
+	CheckpointMinutes float64 `yaml:"checkpoint_minutes" when:"method=both,finetune" default:"2" above:"0" key:"-" doc:"minutes between checkpoints at most"`
 }
 
 // Check refuses options that contradict each other.
@@ -171,7 +182,7 @@ func (o *Options) Resolve(ctx context.Context, lookup stages.Lookup) (stages.Ext
 }
 
 // frozen reports whether the encoder stays as it is.
-func (o *Options) frozen() bool { return o.Method == methodHeads }
+func (o *Options) frozen() bool { return o.Method == methodHeads || o.Method == methodBoth }
 
 // pooling is the one that is meant.
 func (o *Options) pooling() string {

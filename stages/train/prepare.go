@@ -9,7 +9,6 @@ import (
 	"strings"
 	"time"
 
-	"github.com/sprint-ml/sprint/ml/bert"
 	"github.com/sprint-ml/sprint/ml/device"
 	fit "github.com/sprint-ml/sprint/ml/train"
 	"github.com/sprint-ml/sprint/stages"
@@ -141,7 +140,7 @@ func (l *loop) budget(epoch, validation time.Duration) error {
 		return nil
 	}
 	epochs := float64(left) * (1 - reservedShare) / float64(epoch+validation)
-	steps := int(epochs * float64(l.trainer.Total()) / float64(l.o.Epochs))
+	steps := int(epochs * float64(l.trainer.Total()) / float64(l.epochs))
 	if steps < 1 {
 		return stages.Fail(stages.CodeStage, "give the stage more time, fewer rows or a faster device", "not one step fits into the %s that are left; an epoch takes about %s", left.Round(time.Second), (epoch + validation).Round(time.Second))
 	}
@@ -149,52 +148,6 @@ func (l *loop) budget(epoch, validation time.Duration) error {
 		l.trainer.Limit(steps)
 		l.env.Log.Warn("the fit is shortened to the time that the plan allows", "steps", steps, "of", whole, "epoch", (epoch + validation).Round(time.Second).String())
 		l.env.Note("budget", fmt.Sprintf("%d of %d steps fit into %s", steps, whole, left.Round(time.Second)))
-	}
-	return nil
-}
-
-// How far a device's vectors may lie from the CPU's, relative to the largest
-// value: float32 on GPUs multiplies in TF32 (10 bits), bfloat16 has 8.
-const (
-	parityFloat32 = 0.01
-	parityHalf    = 0.05
-)
-
-// checkParity compares a device with the CPU (GoMLX's pure-Go backend) on a few
-// texts, before hours are spent on it.
-func checkParity(m *bert.Model, dev, cpu *device.Device, half bool) error {
-	titles := []string{"Fire in the harbour", "Två personer till sjukhus efter en olycka på E4", "Rain and 12 degrees on Sunday"}
-	texts := bert.EncodeTexts(m, titles, func(title string) (string, string) { return title, "" })
-	got, err := bert.Pooled(m, dev, texts, half)
-	if err != nil {
-		return err
-	}
-	want, err := bert.Pooled(m, cpu, texts, false)
-	if err != nil {
-		return err
-	}
-	limit := parityFloat32
-	if half {
-		limit = parityHalf
-	}
-	return compareVectors(dev.Name, got, want, limit)
-}
-
-// compareVectors compares vectors by their largest difference, relative to the largest
-// value.
-func compareVectors(name string, got, want [][]float32, limit float64) error {
-	for i := range want {
-		far, largest := 0.0, 0.0
-		for j := range want[i] {
-			d := math.Abs(float64(got[i][j] - want[i][j]))
-			if math.IsNaN(d) {
-				d = math.Inf(1)
-			}
-			far, largest = max(far, d), max(largest, math.Abs(float64(want[i][j])))
-		}
-		if far > limit*largest {
-			return stages.Fail(stages.CodeEnvironment, "use another plugin, or --device cpu", "the device %s computes wrongly: a text's vector lies %.3g from the CPU's, %.3g is allowed", name, far, limit*largest)
-		}
 	}
 	return nil
 }

@@ -69,29 +69,27 @@ func (s *stage) Run(ctx context.Context, in stages.Inputs, out stages.Outputs) e
 	}
 	defer l.trainer.Close()
 	l.started = began
-	c := model.Spec.Encoder
-	l.trainer.OnCompile, l.compileModel = l.announceCompile, fmt.Sprintf("%dx%d", c.NumHiddenLayers, c.HiddenSize)
-	if dev.Name == device.Go {
-		s.env.Note("estimate", estimate(l.trainer, model))
-	}
+	s.watchCompile(l, model)
 	if err := l.run(ctx); err != nil {
 		return err
 	}
 	return l.write(ctx, out)
 }
 
-// newLoop reads the rows, selects the labels that train, makes examples of them and a
-// trainer that the loop drives.
+// watchCompile lets the loop say what compiling costs, and what a slow device will.
+func (s *stage) watchCompile(l *loop, model *bert.Model) {
+	c := model.Spec.Encoder
+	l.trainer.OnCompile, l.compileModel = l.announceCompile, fmt.Sprintf("%dx%d", c.NumHiddenLayers, c.HiddenSize)
+	if l.dev.Name == device.Go {
+		s.env.Note("estimate", estimate(l.trainer, model))
+	}
+}
+
+// newLoop selects the labels that train, makes examples of their rows and a trainer that
+// the loop drives.
 func (s *stage) newLoop(ctx context.Context, in stages.Inputs, t *taxonomy.Taxonomy, model *bert.Model, dev *device.Device, trainRows []rows.Row) (*loop, error) {
-	valRows, err := dataset.ReadLabelled(ctx, in, "val", t)
+	trainRows, err := s.selectLabels(ctx, t, model, dev, trainRows)
 	if err != nil {
-		return nil, err
-	}
-	gold, err := s.goldPart(ctx, t)
-	if err != nil {
-		return nil, err
-	}
-	if trainRows, err = s.selectLabels(ctx, t, model, dev, trainRows); err != nil {
 		return nil, err
 	}
 	weights := s.o.weights(t, trainRows)
@@ -99,8 +97,15 @@ func (s *stage) newLoop(ctx context.Context, in stages.Inputs, t *taxonomy.Taxon
 		weights.choice = s.o.choiceWeights(trainRows, model.Spec.Outputs())
 	}
 	examples, used := s.o.examples(model, t, trainRows, weights, true)
-	val, kept := s.o.examples(model, t, valRows, weights, false)
 	if err := checkClasses(t, examples); err != nil {
+		return nil, err
+	}
+	valRows, err := dataset.ReadLabelled(ctx, in, "val", t)
+	if err != nil {
+		return nil, err
+	}
+	l, val := s.newMeasure(t, model, dev, valRows, weights)
+	if l.gold, err = s.goldPart(ctx, t); err != nil {
 		return nil, err
 	}
 	if len(val) == 0 {
@@ -110,21 +115,22 @@ func (s *stage) newLoop(ctx context.Context, in stages.Inputs, t *taxonomy.Taxon
 	if err := s.checkDevice(ctx, model, dev); err != nil {
 		return nil, err
 	}
-	var texts []string
 	for _, i := range used {
-		texts = append(texts, trainRows[i].Title)
+		l.texts = append(l.texts, trainRows[i].Title)
 	}
 	if s.o.Sampling == "balanced" {
-		examples, texts = balance(examples, texts, uint64(s.o.Seed)) //nolint:gosec // any 64 bits will do
+		examples, l.texts = fit.Balance(examples, l.texts, uint64(s.o.Seed)) //nolint:gosec // any 64 bits will do
 	}
-	trainer, err := fit.New(model, dev, examples, val, s.fitOptions(dev))
-	if err != nil {
+	if l.trainer, err = fit.New(model, dev, examples, val, s.fitOptions(dev)); err != nil {
 		return nil, fmt.Errorf("prepare the training: %w", err)
 	}
-	l := &loop{
-		stage: s, trainer: trainer, names: t.Names(), texts: texts, device: dev.Name + " " + dev.Digest,
-		t: t, dev: dev, truth: truths(t, valRows, kept), gold: gold,
-	}
+	return l, nil
+}
+
+// newMeasure is a loop without a trainer, which measures some rows, and their examples.
+func (s *stage) newMeasure(t *taxonomy.Taxonomy, model *bert.Model, dev *device.Device, valRows []rows.Row, w weights) (*loop, []fit.Example) {
+	val, kept := s.o.examples(model, t, valRows, w, false)
+	l := &loop{stage: s, names: t.Names(), device: dev.Name + " " + dev.Digest, t: t, dev: dev, truth: truths(t, valRows, kept), epochs: s.o.Epochs}
 	if t.Single {
 		l.fired = s.o.firedShare(t, valRows)
 	}
@@ -138,7 +144,7 @@ func (s *stage) newLoop(ctx context.Context, in stages.Inputs, t *taxonomy.Taxon
 		}
 		l.val = append(l.val, r)
 	}
-	return l, nil
+	return l, val
 }
 
 func (s *stage) noteDevice(dev *device.Device) {
@@ -199,7 +205,7 @@ func (s *stage) checkDevice(ctx context.Context, m *bert.Model, dev *device.Devi
 		return err
 	}
 	defer cpu.Close()
-	return checkParity(m, dev, cpu, s.o.Precision == "bf16")
+	return resources.CheckParity(m, dev, cpu, s.o.Precision == "bf16")
 }
 
 // goOperationsPerSecond is what the pure-Go backend does in a training step, in floating

@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"encoding/xml"
 	"errors"
-	"fmt"
 	"io"
 	"math"
 	"slices"
@@ -13,11 +12,8 @@ import (
 	"time"
 
 	"github.com/sprint-ml/sprint/ml/bert"
-	"github.com/sprint-ml/sprint/ml/device"
-	"github.com/sprint-ml/sprint/ml/encoder"
 	"github.com/sprint-ml/sprint/ml/encoder/encodertest"
 	"github.com/sprint-ml/sprint/ml/taxonomy"
-	fit "github.com/sprint-ml/sprint/ml/train"
 	"github.com/sprint-ml/sprint/stages"
 	"github.com/sprint-ml/sprint/stages/rows"
 	"github.com/sprint-ml/sprint/stages/stagetest"
@@ -152,36 +148,6 @@ func TestWeights(t *testing.T) {
 	}
 }
 
-func TestBalance(t *testing.T) {
-	var examples []fit.Example
-	var texts []string
-	for i := range 100 {
-		e := fit.Example{Score: []float32{0, 0}, Weight: []float32{1, 1}, Tag: []int32{0, 1}, TagWeight: []float32{0, 1}}
-		if i < 2 {
-			e.Score[0] = 1 // 2 %: sqrt(0.2/0.02) = 3.2 times
-		}
-		if i >= 50 {
-			e.Score[1] = 1
-		}
-		if i >= 95 {
-			e.Tag[1] = 2 // 5 of 50, 25 would be even: sqrt(5) = 2.2 times
-		}
-		examples, texts = append(examples, e), append(texts, fmt.Sprint(i))
-	}
-	out, named := balance(examples, texts, 1)
-	count := map[string]int{}
-	for _, n := range named {
-		count[n]++
-	}
-	if len(out) != len(named) || count["0"] < 3 || count["0"] > 4 || count["1"] < 3 || count["1"] > 4 || count["20"] != 1 || count["70"] != 1 || count["99"] < 2 || count["99"] > 3 {
-		t.Errorf("%d examples, %v", len(out), count)
-	}
-	again, _ := balance(examples, texts, 1)
-	if len(again) != len(out) {
-		t.Error("not the same in every run")
-	}
-}
-
 // TestTimeBudget: the schedule fits the time, and no time is an error.
 func TestTimeBudget(t *testing.T) {
 	dir := encodertest.Tiny(t)
@@ -202,40 +168,5 @@ func TestTimeBudget(t *testing.T) {
 	o.Deadline = "tomorrow"
 	if _, err := stagetest.Try(t, attempt(t, o)); err == nil {
 		t.Error("tomorrow is taken for a time")
-	}
-}
-
-// TestParity: a device that computes something else is refused.
-func TestParity(t *testing.T) {
-	cpu, err := device.Open(t.Context(), device.Go, device.Options{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer cpu.Close()
-	dev, err := device.Open(t.Context(), device.Auto, device.Options{CacheDir: encodertest.Cache(), HasGPU: func() bool { return false }})
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer dev.Close()
-	e, err := encoder.Load(encodertest.Tiny(t))
-	if err != nil {
-		t.Fatal(err)
-	}
-	m, err := bert.FromEncoder(e, bert.Spec{Categories: []bert.Category{{Name: "a", Tags: []string{""}}}, Pooling: bert.Mean, HeadHidden: 4, MaxLength: 24, Text: []string{"title"}}, 1)
-	if err != nil {
-		t.Fatal(err)
-	}
-	for _, half := range []bool{false, true} {
-		if err := checkParity(m, dev, cpu, half); err != nil {
-			t.Errorf("half %v: %v", half, err)
-		}
-	}
-	texts := []bert.Text{{IDs: []int32{2, 30, 3}, Types: []int32{0, 0, 0}}}
-	want, err := bert.Pooled(m, cpu, texts, false)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := compareVectors(dev.Name, [][]float32{slices.Repeat([]float32{0}, len(want[0]))}, want, parityFloat32); err == nil {
-		t.Error("zeros pass for the vectors")
 	}
 }
