@@ -81,8 +81,9 @@ func (s *stage) newTuning(f fitted) (*loop, error) {
 	for _, r := range f.set {
 		l.texts = append(l.texts, r.Title)
 	}
-	o, err := s.gentle(f.dev), error(nil)
+	o := s.gentle(f.dev)
 	l.last, l.epochs, l.started = true, o.Epochs, time.Now()
+	var err error
 	if l.trainer, err = fit.New(f.model, f.dev, s.o.softExamples(f.model, f.t, f.set, f.fit.Soft, w), val, o); err != nil {
 		return nil, fmt.Errorf("prepare the tuning: %w", err)
 	}
