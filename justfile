@@ -44,7 +44,7 @@ soak:
 
 # The stores against real servers and a bad network (builds the servers once, 4 minutes).
 stores:
-    cd {{ servers }} && go test -mod=mod -count=1 -timeout 10m ./...
+    cd {{ servers }} && go test -mod=mod -count=1 -timeout 20m ./...
 
 # Measure; ratios against peers in the same run, medians.
 bench:

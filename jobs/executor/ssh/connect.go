@@ -33,14 +33,27 @@ func (p *Provider) command(ctx context.Context, host, line string) *exec.Cmd {
 	return cmd
 }
 
-// output runs a line on a host and returns what it printed. What is read from stdin is
-// read once: the caller tries again with a new reader.
-func (p *Provider) output(ctx context.Context, host, line string, stdin io.Reader) (string, error) {
-	cmd := p.command(ctx, host, line)
+// answerTime is how long a host may take for a line that waits for nothing there.
+const answerTime = 45 * time.Second
+
+// output runs a line on a host and returns what it printed. A host that takes longer than
+// within has not answered; 0 is no limit. What is read from stdin is read once: the caller
+// tries again with a new reader.
+func (p *Provider) output(ctx context.Context, host, line string, stdin io.Reader, within time.Duration) (string, error) {
+	limited := ctx
+	if within > 0 {
+		var cancel context.CancelFunc
+		limited, cancel = context.WithTimeout(ctx, within)
+		defer cancel()
+	}
+	cmd := p.command(limited, host, line)
 	var out, stderr bytes.Buffer
 	cmd.Stdin, cmd.Stdout, cmd.Stderr = stdin, &out, &stderr
 	err := cmd.Run()
-	if err != nil {
+	switch {
+	case err != nil && ctx.Err() == nil && limited.Err() != nil:
+		return "", stages.Lose(stages.CodeEnvironment, p.byHand(host)+" tries it", "%s does not answer within %s", host, within)
+	case err != nil:
 		return "", p.classify(ctx, host, err, stderr.String())
 	}
 	return strings.TrimSpace(out.String()), nil

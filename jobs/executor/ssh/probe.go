@@ -24,7 +24,7 @@ func (p *Provider) Probe(ctx context.Context, job *executor.Job, note func(name,
 	good := 0
 	for _, host := range p.Hosts {
 		began := time.Now()
-		out, err := p.output(ctx, host, p.script(probeScript), nil)
+		out, err := p.output(ctx, host, p.script(probeScript), nil, answerTime)
 		if err == nil {
 			err = p.judge(host, out, job, time.Since(began), note)
 		}

@@ -141,7 +141,7 @@ func (p *Provider) find(ctx context.Context, job *executor.Job) []found {
 		all.Go(func() {
 			a := found{host: host}
 			var out string
-			if out, a.err = p.output(ctx, host, p.script(findScript, job.ID, job.Program.Digest), nil); a.err == nil {
+			if out, a.err = p.output(ctx, host, p.script(findScript, job.ID, job.Program.Digest), nil, answerTime); a.err == nil {
 				var there, program int
 				if _, err := fmt.Sscanf(out, "there %d program %d busy %d", &there, &program, &a.busy); err != nil {
 					a.err = stages.Lose(stages.CodeEnvironment, "its login shell must print nothing by itself", "%s answers %q", host, shorten(out))
@@ -172,7 +172,7 @@ func (p *Provider) start(ctx context.Context, host string, job *executor.Job, pr
 		return "", err
 	}
 	line := p.script(startScript, job.ID, job.Script(), strconv.Itoa(p.slots()), strconv.Itoa(p.GPUs))
-	out, err := p.output(ctx, host, line, strings.NewReader(variables))
+	out, err := p.output(ctx, host, line, strings.NewReader(variables), answerTime)
 	if err != nil {
 		return "", err
 	}
@@ -218,7 +218,7 @@ func (p *Provider) copyProgram(ctx context.Context, host string, job *executor.J
 		return err
 	}
 	defer r.Close()
-	out, err := p.output(ctx, host, p.script(copyScript, job.Program.Digest), r)
+	out, err := p.output(ctx, host, p.script(copyScript, job.Program.Digest), r, 0)
 	if err == nil && out != "copied" && out != "there" {
 		err = stages.Lose(stages.CodeEnvironment, "its disk may be full: `sprint doctor --executor "+p.Name+"` tells", "%s did not take the program: %q", host, shorten(out))
 	}
@@ -297,7 +297,7 @@ func (p *Provider) Cancel(ctx context.Context, h executor.Handle, grace time.Dur
 	host, id := split(h)
 	tenths := strconv.Itoa(int(grace / (100 * time.Millisecond)))
 	for wait := 500 * time.Millisecond; ; wait *= 2 {
-		out, err := p.output(ctx, host, p.script(cancelScript, id, tenths), nil)
+		out, err := p.output(ctx, host, p.script(cancelScript, id, tenths), nil, grace+answerTime)
 		if err == nil && out != "gone" {
 			err = stages.Fail(stages.CodeEnvironment, fmt.Sprintf("look at them: ssh %s ps -p %s", host, strings.ReplaceAll(out, " ", ",")), "processes of the job %s are left on %s: %s", id, host, shorten(out))
 		}
@@ -315,7 +315,7 @@ func (p *Provider) Cancel(ctx context.Context, h executor.Handle, grace time.Dur
 // Logs copies what the worker printed.
 func (p *Provider) Logs(ctx context.Context, h executor.Handle, w io.Writer) error {
 	host, id := split(h)
-	out, err := p.output(ctx, host, p.script(logScript, id), nil)
+	out, err := p.output(ctx, host, p.script(logScript, id), nil, 5*answerTime)
 	if err == nil {
 		_, err = io.WriteString(w, out)
 	}

@@ -67,7 +67,7 @@ func find(t testing.TB) string {
 		}
 	}
 	if os.Getenv("CI") == "true" {
-		t.Fatal("there is no sshd: apt-get install openssh-server openssh-client")
+		t.Fatal("there is no sshd: apt-get install openssh-server openssh-client") // .ci/run does
 	}
 	t.Skip("there is no sshd: apt-get install openssh-server openssh-client")
 	return ""
