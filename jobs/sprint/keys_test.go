@@ -330,9 +330,11 @@ func TestEveryOption(t *testing.T) {
 			if len(set) == 0 {
 				continue
 			}
-			if strings.HasPrefix(o.path, "train.heads.") { // they do nothing to a finetune
-				base = append(base[:len(base):len(base)], "train.method=heads")
-				before = after()
+			for options, method := range map[string]string{"train.heads.": "heads", "train.tune.": "both"} {
+				if strings.HasPrefix(o.path, options) { // they do nothing to a finetune
+					base = append(base[:len(base):len(base)], "train.method="+method)
+					before = after()
+				}
 			}
 			if after(set...) == before {
 				t.Errorf("%s: %q does not change the key", o.path, set)
