@@ -251,6 +251,8 @@ func awaitWorkers(t *testing.T, store *storage.Store, n int) {
 func killWorkers(t *testing.T, store *storage.Store, signal syscall.Signal) {
 	t.Helper()
 	for _, pid := range workers(store) {
-		_ = syscall.Kill(pid, signal)
+		if worker, err := os.FindProcess(pid); err == nil {
+			_ = worker.Signal(signal)
+		}
 	}
 }
