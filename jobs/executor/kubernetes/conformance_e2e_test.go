@@ -4,15 +4,9 @@ package kubernetes
 
 import (
 	"context"
-	"crypto/sha256"
-	"encoding/hex"
-	"log/slog"
 	"maps"
-	"net/http"
-	"net/http/httptest"
 	"os"
 	"os/exec"
-	"runtime"
 	"strings"
 	"syscall"
 	"testing"
@@ -20,7 +14,6 @@ import (
 
 	"github.com/sprint-ml/sprint/jobs/executor"
 	"github.com/sprint-ml/sprint/jobs/executor/executortest"
-	"github.com/sprint-ml/sprint/jobs/executor/remote"
 	"github.com/sprint-ml/sprint/jobs/jobstest"
 	"github.com/sprint-ml/sprint/storage"
 	"github.com/sprint-ml/sprint/storage/storagetest"
@@ -120,18 +113,9 @@ func (f *fake) ended(name string, state *os.ProcessState) {
 func TestConformance(t *testing.T) {
 	f := newFake(t)
 	f.withNode(t.TempDir())
-	program := servedProgram(t)
 	executortest.Run(t, executortest.Subject{
 		New: func(t *testing.T, store *storage.Store, env ...string) executor.Executor {
-			variables := map[string]string{"AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test"}
-			for _, kv := range env {
-				k, v, _ := strings.Cut(kv, "=")
-				variables[k] = v
-			}
-			return &remote.Executor{
-				Name: "cluster", Provider: newProvider(t, f, Options{}), Store: store, Log: slog.New(slog.NewTextHandler(t.Output(), nil)), Env: variables,
-				Program: func(context.Context) (executor.Program, error) { return program, nil },
-			}
+			return executortest.Remote(t, newProvider(t, f, Options{}), store, append(env, "AWS_ACCESS_KEY_ID=test", "AWS_SECRET_ACCESS_KEY=test")...)
 		},
 		Store: func(t *testing.T) *storage.Store {
 			s, err := storage.Open(t.Context(), storagetest.S3URL(t, nil)(), nil)
@@ -142,22 +126,4 @@ func TestConformance(t *testing.T) {
 		},
 		Kind: "slow", Output: "end", Process: true, Elsewhere: true,
 	})
-}
-
-// servedProgram is this test's binary, which plays the worker, at an address.
-func servedProgram(t *testing.T) executor.Program {
-	t.Helper()
-	data, err := os.ReadFile(os.Args[0])
-	if err != nil {
-		t.Fatal(err)
-	}
-	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		http.ServeFile(w, r, os.Args[0])
-	}))
-	t.Cleanup(server.Close)
-	sum := sha256.Sum256(data)
-	return executor.Program{
-		Digest: hex.EncodeToString(sum[:]), Size: int64(len(data)), Platform: runtime.GOOS + "/" + runtime.GOARCH,
-		URL: func(context.Context, time.Duration) (string, error) { return server.URL, nil },
-	}
 }

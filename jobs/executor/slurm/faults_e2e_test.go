@@ -19,6 +19,7 @@ import (
 
 	"github.com/sprint-ml/sprint/jobs"
 	"github.com/sprint-ml/sprint/jobs/executor"
+	"github.com/sprint-ml/sprint/jobs/executor/executortest"
 	"github.com/sprint-ml/sprint/jobs/executor/slurm/slurmtest"
 	"github.com/sprint-ml/sprint/jobs/jobstest"
 	"github.com/sprint-ml/sprint/jobs/runs"
@@ -79,7 +80,7 @@ func begin(t *testing.T, b *bench, pace time.Duration) *work {
 	if err := runs.SaveAttempt(t.Context(), store, w.attempt); err != nil {
 		t.Fatal(err)
 	}
-	e := elsewhere(t, b, store)
+	e := executortest.Remote(t, b.Provider, store)
 	e.Resources = func(*runs.Attempt) executor.Resources { return executor.Resources{CPUs: 2} }
 	go func() { w.done <- e.Execute(context.Background(), w.attempt, w) }()
 	return w
@@ -187,7 +188,7 @@ func TestSixStages(t *testing.T) {
 	want := jobstest.Digests(here.MustRun(0, "succeeded succeeded succeeded succeeded succeeded succeeded"))
 	there := jobstest.NewBench(t, sixPlan)
 	there.Tweak = func(r *jobs.Runner) {
-		e := elsewhere(t, b, there.Store)
+		e := executortest.Remote(t, b.Provider, there.Store)
 		e.Resources = func(*runs.Attempt) executor.Resources { return executor.Resources{GPUs: 1, GPUType: "h100"} }
 		r.Executor, r.Parallel = e, 6
 	}

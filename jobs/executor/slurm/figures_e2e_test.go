@@ -10,6 +10,7 @@ import (
 
 	"github.com/sprint-ml/sprint/jobs"
 	"github.com/sprint-ml/sprint/jobs/executor"
+	"github.com/sprint-ml/sprint/jobs/executor/executortest"
 	"github.com/sprint-ml/sprint/jobs/executor/slurm/slurmtest"
 	"github.com/sprint-ml/sprint/jobs/jobstest"
 	"github.com/sprint-ml/sprint/jobs/runs"
@@ -22,7 +23,7 @@ func timed(b *testing.B, cluster *bench, plan string) time.Duration {
 	at.Tweak = func(r *jobs.Runner) {
 		r.Parallel = 60
 		if cluster != nil {
-			e := elsewhere(b, cluster, at.Store)
+			e := executortest.Remote(b, cluster.Provider, at.Store)
 			e.Resources = func(*runs.Attempt) executor.Resources { return executor.Resources{CPUs: 1} }
 			r.Executor = e
 		}

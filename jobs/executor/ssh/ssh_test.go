@@ -3,20 +3,12 @@
 package ssh_test
 
 import (
-	"context"
-	"crypto/sha256"
-	"encoding/hex"
-	"io"
 	"log/slog"
 	"os"
-	"runtime"
-	"strings"
-	"sync"
 	"testing"
 
 	"github.com/sprint-ml/sprint/jobs/executor"
 	"github.com/sprint-ml/sprint/jobs/executor/executortest"
-	"github.com/sprint-ml/sprint/jobs/executor/remote"
 	"github.com/sprint-ml/sprint/jobs/executor/ssh"
 	"github.com/sprint-ml/sprint/jobs/executor/ssh/sshtest"
 	"github.com/sprint-ml/sprint/jobs/jobstest"
@@ -24,21 +16,6 @@ import (
 )
 
 func TestMain(m *testing.M) { os.Exit(jobstest.Main(m, nil)) }
-
-// testProgram is this test's binary, which plays the worker.
-var testProgram = sync.OnceValues(func() (executor.Program, error) {
-	f, err := os.Open(os.Args[0])
-	if err != nil {
-		return executor.Program{}, err
-	}
-	defer f.Close()
-	h := sha256.New()
-	n, err := io.Copy(h, f)
-	return executor.Program{
-		Digest: hex.EncodeToString(h.Sum(nil)), Size: n, Platform: runtime.GOOS + "/" + runtime.GOARCH,
-		Open: func(context.Context) (io.ReadCloser, error) { return os.Open(os.Args[0]) },
-	}, err
-})
 
 // pool makes a provider over the hosts.
 func pool(t *testing.T, h *sshtest.Hosts, change func(*ssh.Options)) *ssh.Provider {
@@ -59,24 +36,11 @@ func pool(t *testing.T, h *sshtest.Hosts, change func(*ssh.Options)) *ssh.Provid
 	return p
 }
 
-func elsewhere(t *testing.T, p executor.Provider, store *storage.Store, env ...string) *remote.Executor {
-	t.Helper()
-	variables := map[string]string{}
-	for _, kv := range env {
-		k, v, _ := strings.Cut(kv, "=")
-		variables[k] = v
-	}
-	return &remote.Executor{
-		Name: "gpu", Provider: p, Store: store, Log: slog.New(slog.NewTextHandler(t.Output(), nil)), Env: variables,
-		Program: func(context.Context) (executor.Program, error) { return testProgram() },
-	}
-}
-
 func TestConformance(t *testing.T) {
 	hosts := sshtest.Start(t, 2)
 	executortest.Run(t, executortest.Subject{
 		New: func(t *testing.T, store *storage.Store, env ...string) executor.Executor {
-			return elsewhere(t, pool(t, hosts, nil), store, env...)
+			return executortest.Remote(t, pool(t, hosts, nil), store, env...)
 		},
 		Kind: "slow", Output: "end", Process: true, Elsewhere: true,
 	})
