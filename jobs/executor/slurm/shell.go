@@ -6,14 +6,13 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"os"
 	"os/exec"
-	"path/filepath"
 	"slices"
 	"strings"
 	"time"
 
 	"github.com/sprint-ml/sprint/jobs/executor"
+	"github.com/sprint-ml/sprint/jobs/executor/openssh"
 )
 
 // shell runs lines of a POSIX shell where Slurm's commands are.
@@ -62,13 +61,7 @@ func (s shell) argv(line string) []string {
 	if s.login == "" {
 		return []string{"/bin/sh", "-c", line}
 	}
-	// Nobody is there to be asked for a password or about a host key.
-	ssh := []string{"ssh", "-T", "-o", "BatchMode=yes", "-o", "StrictHostKeyChecking=yes", "-o", "ConnectTimeout=10",
-		"-o", "ServerAliveInterval=5", "-o", "ServerAliveCountMax=4", "-o", "LogLevel=ERROR",
-		"-o", "ControlMaster=auto", "-o", "ControlPersist=60", "-o", "ControlPath=" + filepath.Join(s.control, "%C")}
-	if s.config != "" {
-		ssh = append(ssh, "-F", s.config)
-	}
+	ssh := append([]string{"ssh"}, openssh.Arguments(s.config, s.control)...)
 	ssh = append(ssh, "--", s.login, "exec /bin/sh -c "+executor.Quote(line))
 	return append([]string{"/bin/sh", "-c", `exec "$0" "$@"`}, ssh...)
 }
@@ -127,19 +120,7 @@ func (s shell) close() error {
 	if s.control == "" {
 		return nil
 	}
-	sockets, err := os.ReadDir(s.control)
-	if err != nil {
-		return err
-	}
-	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
-	defer cancel()
-	for _, socket := range sockets {
-		// One that has ended by itself leaves a socket that nobody answers.
-		cmd := exec.CommandContext(ctx, "/bin/sh", "-c", `exec ssh -o ControlPath="$0" -O exit -`, filepath.Join(s.control, socket.Name()))
-		cmd.Env = s.environ
-		_ = cmd.Run()
-	}
-	return os.RemoveAll(s.control)
+	return openssh.EndConnections(s.control, s.environ)
 }
 
 // limited is a writer that keeps so many bytes.

@@ -7,28 +7,18 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"os"
 	"os/exec"
-	"path/filepath"
 	"strings"
 	"time"
 
 	"github.com/sprint-ml/sprint/jobs/executor"
+	"github.com/sprint-ml/sprint/jobs/executor/openssh"
 	"github.com/sprint-ml/sprint/stages"
 )
 
-// command is ssh with a line for the host's shell. Nothing is asked for: there may be no
-// terminal. Keep-alives tell of a host that is gone within half a minute.
+// command is ssh with a line for the host's shell.
 func (p *Provider) command(ctx context.Context, host, line string) *exec.Cmd {
-	args := []string{
-		"-T", "-o", "BatchMode=yes", "-o", "StrictHostKeyChecking=yes", "-o", "ConnectTimeout=10",
-		"-o", "ServerAliveInterval=5", "-o", "ServerAliveCountMax=4", "-o", "LogLevel=ERROR",
-		"-o", "ControlMaster=auto", "-o", "ControlPersist=60", "-o", "ControlPath=" + filepath.Join(p.control, "%C"),
-	}
-	if p.Config != "" {
-		args = append(args, "-F", p.Config)
-	}
-	cmd := exec.CommandContext(ctx, "ssh", append(args, "--", host, line)...)
+	cmd := exec.CommandContext(ctx, "ssh", append(openssh.Arguments(p.Config, p.control), "--", host, line)...)
 	cmd.WaitDelay = time.Second
 	return cmd
 }
@@ -122,16 +112,4 @@ func (p *Provider) byHand(host string) string {
 }
 
 // Close ends the connections that are shared. Jobs go on.
-func (p *Provider) Close() error {
-	sockets, err := os.ReadDir(p.control)
-	if err != nil {
-		return err
-	}
-	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
-	defer cancel()
-	for _, s := range sockets {
-		// One that has ended by itself leaves a socket that nobody answers.
-		_ = exec.CommandContext(ctx, "ssh", "-o", "ControlPath="+filepath.Join(p.control, s.Name()), "-O", "exit", "-").Run()
-	}
-	return os.RemoveAll(p.control)
-}
+func (p *Provider) Close() error { return openssh.EndConnections(p.control, nil) }
