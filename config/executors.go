@@ -17,7 +17,7 @@ import (
 // ExecutorOptions are those of executors of every kind; the kind's own stand beside
 // them.
 type ExecutorOptions struct {
-	Kind        string        `yaml:"kind" required:"true" enum:"ssh|slurm|kubernetes" doc:"what the place is reached by"`
+	Kind        string        `yaml:"kind" required:"true" enum:"ssh|slurm|kubernetes|hf|sky" doc:"what the place is reached by"`
 	Offers      Offer         `yaml:"offers"`
 	Limits      Limits        `yaml:"limits"`
 	Orphan      time.Duration `yaml:"orphan" default:"10m" min:"1m" doc:"a worker whose runner is gone ends itself after this long, checkpointed"`

@@ -5,6 +5,7 @@ import (
 	"github.com/sprint-ml/sprint/jobs/executor"
 	"github.com/sprint-ml/sprint/jobs/executor/hf"
 	"github.com/sprint-ml/sprint/jobs/executor/kubernetes"
+	"github.com/sprint-ml/sprint/jobs/executor/sky"
 	"github.com/sprint-ml/sprint/jobs/executor/slurm"
 	"github.com/sprint-ml/sprint/jobs/executor/ssh"
 	"github.com/sprint-ml/sprint/stages"
@@ -31,6 +32,12 @@ func Kinds() []Kind {
 			"kubernetes", "Jobs of a Kubernetes cluster.", func() any { return &kubernetes.Options{} },
 			func(_ string, options any, o Options) (executor.Provider, error) {
 				return kubernetes.New(options.(*kubernetes.Options), o.Log)
+			},
+		},
+		{
+			"sky", "Machines that SkyPilot rents, at whatever cloud or cluster has them, by its own command.", func() any { return &sky.Options{} },
+			func(name string, options any, o Options) (executor.Provider, error) {
+				return sky.New(name, options.(*sky.Options), o.Environ), nil
 			},
 		},
 		{

@@ -1,0 +1,130 @@
+package sky
+
+import (
+	"cmp"
+	"encoding/json"
+	"fmt"
+	"math"
+	"strconv"
+	"time"
+
+	"github.com/sprint-ml/sprint/jobs/executor"
+	"github.com/sprint-ml/sprint/stages"
+)
+
+// spec is what SkyPilot reads (https://docs.skypilot.co/en/latest/reference/yaml-spec.html),
+// as far as jobs need it.
+type spec struct {
+	Name      string            `json:"name"`
+	Resources resources         `json:"resources"`
+	Env       map[string]string `json:"envs,omitempty"`
+	Run       string            `json:"run"`
+}
+
+type resources struct {
+	Infra         string         `json:"infra,omitempty"`
+	Accelerators  map[string]int `json:"accelerators,omitempty"`
+	CPUs          string         `json:"cpus,omitempty"`
+	Memory        string         `json:"memory,omitempty"` // GB
+	Disk          int64          `json:"disk_size,omitempty"`
+	Image         string         `json:"image_id,omitempty"`
+	MaxHourlyCost float64        `json:"max_hourly_cost,omitempty"` // US dollars
+	Recovery      recovery       `json:"job_recovery"`
+}
+
+// recovery is what SkyPilot does by itself when a job has ended. That it starts jobs again
+// whose machine is gone cannot be switched off.
+type recovery struct {
+	MaxRestarts int   `json:"max_restarts_on_errors"`
+	Codes       []int `json:"recover_on_exit_codes"`
+}
+
+// spec writes the file of a job. JSON is YAML that every parser reads alike.
+func (p *Provider) spec(job *executor.Job) ([]byte, error) {
+	for name := range job.Env {
+		if err := checkName(name); err != nil {
+			return nil, err
+		}
+	}
+	need, err := p.demands(job)
+	if err != nil {
+		return nil, err
+	}
+	text, err := json.MarshalIndent(spec{Name: job.ID, Resources: need, Env: job.Env, Run: p.script(job)}, "", "  ")
+	if err != nil {
+		return nil, fmt.Errorf("write the task of %s: %w", job.ID, err)
+	}
+	return append(text, '\n'), nil
+}
+
+// demands are the machine's.
+func (p *Provider) demands(job *executor.Job) (resources, error) {
+	r := job.Resources
+	out := resources{
+		Infra: p.o.Infra, Image: p.o.Image, MaxHourlyCost: p.o.MaxHourlyCost, Disk: units(r.Disk, 1e9),
+		Recovery: recovery{Codes: []int{int(stages.CodeInterrupted)}},
+	}
+	if r.CPUs > 0 {
+		out.CPUs = strconv.Itoa(r.CPUs) + "+"
+	}
+	if n := units(r.Memory, 1<<30); n > 0 {
+		out.Memory = strconv.FormatInt(n, 10) + "+"
+	}
+	gpus := r.GPUs
+	if r.Device == "cuda" || r.GPUType != "" {
+		gpus = max(gpus, 1)
+	}
+	if gpus == 0 {
+		return out, nil
+	}
+	kind := r.GPUType
+	if kind == "" {
+		kind = p.o.GPU
+	}
+	kind = cmp.Or(p.o.GPUTypes[kind], kind)
+	if kind == "" {
+		return out, stages.Fail(stages.CodeEnvironment, fmt.Sprintf("name one in executors.%s.gpu, or let resources.gpu_type of the stage do it; `sky gpus list` shows them", p.name),
+			"stage %s demands a GPU, and SkyPilot has to know of which type", job.Stage)
+	}
+	out.Accelerators = map[string]int{kind: gpus}
+	return out, nil
+}
+
+// units is a size in units, rounded up.
+func units(bytes int64, unit float64) int64 { return int64(math.Ceil(float64(bytes) / unit)) }
+
+// Exit codes of the script beside the worker's own.
+const (
+	// codeNotAsked is that of a worker which was interrupted (75) without anyone having
+	// asked the job to end: no runner waits for it. SkyPilot must not start it again.
+	codeNotAsked = 76
+	// codeTimedOut is that of timeout(1).
+	codeTimedOut = 124
+)
+
+// script becomes the worker. It passes on a request to end, which SkyPilot, or the machine
+// that shuts down, makes to the whole job; and it ends a job that nobody ends.
+func (p *Provider) script(job *executor.Job) string {
+	return fmt.Sprintf(scriptText, seconds(job.Limits.Grace+time.Second), seconds(p.longest(job)), executor.Quote(job.Script()),
+		int(stages.CodeInterrupted), codeNotAsked)
+}
+
+const scriptText = `asked=
+timeout --foreground -k %d %d sh -c %s &
+child=$!
+trap 'asked=1; kill -TERM "$child" 2>/dev/null' TERM INT HUP
+wait "$child"; code=$?
+while kill -0 "$child" 2>/dev/null; do wait "$child"; code=$?; done
+if [ "$code" = %d ] && [ -z "$asked" ]; then code=%d; fi
+exit "$code"
+`
+
+// longest is the time after which a job is ended on its machine.
+func (p *Provider) longest(job *executor.Job) time.Duration {
+	if job.Limits.Run == 0 {
+		return p.o.Longest
+	}
+	return job.Limits.Start + job.Limits.Run + job.Limits.Grace
+}
+
+func seconds(d time.Duration) int64 { return int64((d + time.Second - 1) / time.Second) }
