@@ -36,8 +36,8 @@ func python(t *testing.T) string {
 	return path
 }
 
-// TestSkyPilotReadsTheTask lets SkyPilot's own parser read a task, and a wrong one.
-func TestSkyPilotReadsTheTask(t *testing.T) {
+// TestSkyPilotReadsTheFile lets SkyPilot's own parser read a task, and a wrong one.
+func TestSkyPilotReadsTheFile(t *testing.T) {
 	python := python(t)
 	p := provider(t, skytest.New(t), func(o *Options) {
 		o.Infra, o.MaxHourlyCost, o.Image = "aws/us-east-1", 2.5, "docker:python:3.12"

@@ -155,8 +155,8 @@ func TestSubmitTwice(t *testing.T) {
 	}
 }
 
-// TestTask: what SkyPilot is told, and that values of secrets are in no argument and no file.
-func TestTask(t *testing.T) {
+// TestSubmission: what SkyPilot is told, and that values of secrets are in no argument and no file.
+func TestSubmission(t *testing.T) {
 	s := skytest.New(t)
 	p := provider(t, s, func(o *Options) {
 		o.Infra, o.MaxHourlyCost, o.Image, o.GPUTypes = "aws/us-east-1", 2.5, "docker:python:3.12", map[string]string{"a100": "A100-80GB"}

@@ -20,7 +20,7 @@ type job struct {
 	name      string
 	submitted time.Time
 	secrets   map[string]string
-	task      struct {
+	file      struct {
 		Env       map[string]string `json:"envs"`
 		Run       string            `json:"run"`
 		Resources struct {
@@ -48,9 +48,9 @@ type job struct {
 func (j *job) run() {
 	defer close(j.done)
 	for {
-		cmd := exec.Command("bash", "-c", j.task.Run)
+		cmd := exec.Command("bash", "-c", j.file.Run)
 		cmd.Env = []string{"PATH=" + os.Getenv("PATH"), "HOME=" + os.TempDir()}
-		for _, set := range []map[string]string{j.task.Env, j.secrets} {
+		for _, set := range []map[string]string{j.file.Env, j.secrets} {
 			for name, value := range set {
 				cmd.Env = append(cmd.Env, name+"="+value)
 			}
@@ -78,14 +78,14 @@ func (j *job) run() {
 		_ = cmd.Wait() // its state tells
 		// The machine goes, with all that runs there.
 		_ = syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL)
-		if !j.again(cmd.ProcessState) {
+		if !j.restart(cmd.ProcessState) {
 			return
 		}
 	}
 }
 
-// again notes the end of the script, and reports whether it is run again.
-func (j *job) again(end *os.ProcessState) bool {
+// restart notes the end of the script, and reports whether it is run again.
+func (j *job) restart(end *os.ProcessState) bool {
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	j.cmd = nil
@@ -98,7 +98,7 @@ func (j *job) again(end *os.ProcessState) bool {
 		j.finish("CANCELLED", "")
 	case code == 0:
 		j.finish("SUCCEEDED", "")
-	case taken || slices.Contains(j.task.Resources.Recovery.Codes, code):
+	case taken || slices.Contains(j.file.Resources.Recovery.Codes, code):
 		j.state = "RECOVERING"
 		j.restarts++
 		return true

@@ -259,7 +259,7 @@ func (s *Server) find(number string) *job {
 // Launch takes a job as the server does, whatever its caller is told.
 func (s *Server) Launch(c Call) Answer {
 	j := &job{name: c.Args[3], submitted: time.Now(), state: "PENDING", secrets: c.Secrets, done: make(chan struct{})}
-	if err := json.Unmarshal(c.File, &j.task); err != nil {
+	if err := json.Unmarshal(c.File, &j.file); err != nil {
 		return Answer{Stderr: "sky.exceptions.InvalidSkyPilotConfigError: Invalid task YAML: " + err.Error() + "\n", Code: 1}
 	}
 	s.mu.Lock()
