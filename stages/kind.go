@@ -7,7 +7,7 @@
 // split, train, verify, publish and command are one kind each, listed in all. Kinds
 // never import kinds: what several need is in rows (a row, its files), dedup
 // (near-duplicates, overlap), dataset (rows and taxonomy), release (a published
-// folder), resources (device, encoder), embeddings (kept vectors of texts), redact (text
+// folder), resources (device, encoder), embeddings (kept vectors of texts), speed (how long parts of a training take), redact (text
 // without secrets) and storeio (inputs and outputs over a store). stagetest runs one stage
 // for a test. Nothing here imports config or jobs.
 package stages
@@ -50,6 +50,9 @@ type Kind struct {
 	// child process: its memory is tuned by its environment and the kernel may
 	// kill it without the runner. Nil never does.
 	Isolated func(options any) bool
+	// EndsEarly reports whether the stage, under the given options, ends with the best that
+	// it has when Env.Left says that its time is up. Nil never does.
+	EndsEarly func(options any) bool
 	// Published says what the committed work of a manifest left in the registry of
 	// models; ok is false if it left nothing. Work whose publication is gone is
 	// done again. Nil publishes nothing.

@@ -9,6 +9,7 @@ import (
 
 	fit "github.com/sprint-ml/sprint/ml/train"
 	"github.com/sprint-ml/sprint/stages"
+	"github.com/sprint-ml/sprint/stages/speed"
 )
 
 // TestAnnounceCompile: the time that programs take is told if each of them was measured on
@@ -31,17 +32,17 @@ func TestAnnounceCompile(t *testing.T) {
 		}
 	}
 	check(told([]string{"step", "eval"}, true), `"compiling 2 programs, cached next time"`)
-	if err := (compileTimes{l.compileKey("step"): 15.2}).add(dir); err != nil {
+	if err := (speed.CompileTimes{l.compileKey("step"): 15.2}).Add(dir); err != nil {
 		t.Fatal(err)
 	}
 	check(told([]string{"step", "eval"}, true), `"compiling 2 programs, cached next time"`)
-	if err := (compileTimes{l.compileKey("eval"): 4}).add(dir); err != nil {
+	if err := (speed.CompileTimes{l.compileKey("eval"): 4}).Add(dir); err != nil {
 		t.Fatal(err)
 	}
 	check(told([]string{"step", "eval", "step"}, true), `"compiling 3 programs, about 34 s, cached next time"`)
 	check(told([]string{"eval"}, false), `"compiling a program, about 4 s"`)
 	for _, bad := range []string{"{", `{"cpu x 6x384 eval": -4}`, `{"cpu x 6x384 eval": 1e300}`, strings.Repeat(" ", 1<<17) + `{"cpu x 6x384 eval": 4}`} {
-		if err := os.WriteFile(filepath.Join(dir, compileTimesFile), []byte(bad), 0o600); err != nil {
+		if err := os.WriteFile(filepath.Join(dir, "compile-times.json"), []byte(bad), 0o600); err != nil {
 			t.Fatal(err)
 		}
 		check(told([]string{"eval"}, false), `"compiling a program"`)

@@ -14,6 +14,7 @@ import (
 	"github.com/sprint-ml/sprint/stages/dataset"
 	"github.com/sprint-ml/sprint/stages/resources"
 	"github.com/sprint-ml/sprint/stages/rows"
+	"github.com/sprint-ml/sprint/stages/speed"
 )
 
 type stage struct {
@@ -81,7 +82,7 @@ func (s *stage) watchCompile(l *loop, model *bert.Model) {
 	c := model.Spec.Encoder
 	l.trainer.OnCompile, l.compileModel = l.announceCompile, fmt.Sprintf("%dx%d", c.NumHiddenLayers, c.HiddenSize)
 	if l.dev.Name == device.Go {
-		s.env.Note("estimate", estimate(l.trainer, model))
+		s.env.Note("estimate", speed.OfGo(l.trainer, model))
 	}
 }
 
@@ -206,28 +207,6 @@ func (s *stage) checkDevice(ctx context.Context, m *bert.Model, dev *device.Devi
 	}
 	defer cpu.Close()
 	return resources.CheckParity(m, dev, cpu, s.o.Precision == "bf16")
-}
-
-// goOperationsPerSecond is what the pure-Go backend does in a training step, in floating
-// point operations per second of two cores; measured, and only for a warning.
-const goOperationsPerSecond = 3e9
-
-// estimate says how long the pure-Go device will take.
-func estimate(t *fit.Trainer, m *bert.Model) string {
-	weights := 0.0
-	for _, p := range m.Params {
-		if p.Layer >= 0 {
-			weights += float64(p.Size())
-		}
-	}
-	last := t.Shapes()[len(t.Shapes())-1]
-	tokens := float64(t.Total()) * float64(t.AccumulationSteps()*last.Rows*last.Length)
-	minutes := 6 * weights * tokens / goOperationsPerSecond / 60
-	cure := "`sprint doctor --install` fetches the XLA plugin"
-	if !device.HasXLA {
-		cure = "a sprint built with cgo uses the XLA plugin"
-	}
-	return fmt.Sprintf("training on the pure-Go device with frozen embeddings, at most about %.0f minutes; %s, which takes a tenth of that", minutes+1, cure)
 }
 
 // truths are the validation labels of the kept rows.
