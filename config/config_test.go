@@ -53,7 +53,7 @@ func TestConfigDefaults(t *testing.T) {
 			t.Errorf("%s comes from %+v", name, o)
 		}
 	}
-	if len(origin) != 13 {
+	if len(origin) != 14 {
 		t.Errorf("%d origins", len(origin))
 	}
 }
@@ -152,6 +152,7 @@ func TestConfigChain(t *testing.T) {
 		"parallel":   {From: "flag", Pos: diagnostic.Position{File: "--parallel"}},
 		"keep_going": {From: "file", Pos: diagnostic.Position{File: file, Line: 5, Col: 13}},
 		"deadline":   {From: "file", Pos: diagnostic.Position{File: file, Line: 6, Col: 11}},
+		"max_cost":   {From: "default"},
 		"offline":    {From: "default"},
 		"endpoints":  {From: "default"},
 		"executors":  {From: "default"},

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/sprint-ml/sprint/config/diagnostic"
+	"github.com/sprint-ml/sprint/config/money"
 	"github.com/sprint-ml/sprint/config/options"
 	"github.com/sprint-ml/sprint/config/strictyaml"
 )
@@ -20,6 +21,8 @@ type ExecutorOptions struct {
 	Kind        string        `yaml:"kind" required:"true" enum:"ssh|slurm|kubernetes|hf|sky" doc:"what the place is reached by"`
 	Offers      Offer         `yaml:"offers"`
 	Limits      Limits        `yaml:"limits"`
+	PerHour     money.Price   `yaml:"price_per_hour" doc:"what an hour of a machine costs there: 1.80 or 1.80 EUR; a kind that knows its prices is asked without it"`
+	PerGPUHour  money.Price   `yaml:"price_per_gpu_hour" doc:"the same for each GPU that a stage demands, beside it"`
 	Orphan      time.Duration `yaml:"orphan" default:"10m" min:"1m" doc:"a worker whose runner is gone ends itself after this long, checkpointed"`
 	Cache       string        `yaml:"cache" doc:"folder there for encoders and plugins; the user's cache folder there by default"`
 	Credentials string        `yaml:"credentials" default:"given" enum:"given|own" doc:"whether workers are given this machine's credentials for the store, by the secrets of the executor, or have their own"`

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"time"
 
 	"github.com/sprint-ml/sprint/jobs/evaluate"
 	"github.com/sprint-ml/sprint/jobs/executor"
@@ -138,7 +139,7 @@ func (r *run) execute(ctx context.Context, e evaluate.Evaluator, node *graph.Nod
 			}
 			return o
 		default:
-			o = r.attempt(ctx, node, d, inputs, &number, lease)
+			o = r.paidAttempt(ctx, node, d, inputs, &number, lease)
 		}
 		if !r.retryAfter(ctx, node, budget, o) {
 			return r.asInterrupted(ctx, o)
@@ -146,8 +147,9 @@ func (r *run) execute(ctx context.Context, e evaluate.Evaluator, node *graph.Nod
 	}
 }
 
-// attempt makes one attempt under the next number that is free.
-func (r *run) attempt(ctx context.Context, node *graph.Node, d *evaluate.Decision, inputs map[string]storage.Artifact, next *int, lease *storage.Lease) executor.Outcome {
+// attempt makes one attempt under the next number that is free. Its money pays for so
+// long; 0 is no limit.
+func (r *run) attempt(ctx context.Context, node *graph.Node, d *evaluate.Decision, inputs map[string]storage.Artifact, next *int, lease *storage.Lease, spend time.Duration) executor.Outcome {
 	var a *runs.Attempt
 	number := 0
 	for taken := storage.ErrExists; errors.Is(taken, storage.ErrExists); {
@@ -157,6 +159,7 @@ func (r *run) attempt(ctx context.Context, node *graph.Node, d *evaluate.Decisio
 		if a, err = r.newAttempt(node, d, inputs, number); err != nil {
 			return executor.FromError(err)
 		}
+		a.Spend = spend
 		if taken = runs.SaveAttempt(ctx, r.Store, a); taken != nil && !errors.Is(taken, storage.ErrExists) {
 			return r.asInterrupted(ctx, executor.FromError(taken))
 		}
@@ -173,7 +176,7 @@ func (r *run) attempt(ctx context.Context, node *graph.Node, d *evaluate.Decisio
 	defer cancel()
 	guarded, taken := r.watchLease(limited, a, lease)
 	o := r.Executor.Execute(guarded, a, sink)
-	winner := taken()
+	winner, held := taken(), o.Held
 	if o.Checkpointed {
 		r.mu.Lock()
 		r.keptWork = true
@@ -182,7 +185,9 @@ func (r *run) attempt(ctx context.Context, node *graph.Node, d *evaluate.Decisio
 	switch {
 	case o.Manifest == nil && winner != nil:
 		sink.Log(slog.LevelInfo, errTaken.Error()+"; this attempt ends and takes that result")
-		return executor.FromManifest(winner)
+		o = executor.FromManifest(winner)
+		o.Held = held
+		return o
 	case o.State == runs.Interrupted && ctx.Err() == nil && limited.Err() != nil:
 		o = executor.FromError(stages.Fail(stages.CodeStage, "raise `timeout` of the stage; it continues from its checkpoint if it made one", "%w", context.Cause(limited)))
 	}

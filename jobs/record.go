@@ -145,7 +145,7 @@ func (r *run) result(ctx context.Context) *runs.Result {
 		if err != nil && (res.Error == "" || twice) {
 			res.Code, res.Error, res.Hint = executor.Code(err), err.Error(), executor.Hint(err)
 			state = stage.State
-			if errors.Is(err, executor.ErrDeadline) {
+			if errors.Is(err, executor.ErrDeadline) || errors.Is(err, executor.ErrMoney) {
 				res.Code = r.deadlineCode()
 			}
 		}
@@ -160,10 +160,12 @@ func (r *run) result(ctx context.Context) *runs.Result {
 		}
 	}
 	res.Class, res.Retryable = res.Code.Class(), executor.Retryable(res.Code, state)
+	// Whoever repeats such a run by itself would spend max_cost again and again.
+	res.Retryable = res.Retryable && !slices.ContainsFunc(r.g.Names(), func(name string) bool { return errors.Is(r.errs[name], executor.ErrMoney) })
 	if res.Code != stages.CodeDone && r.Continue != nil {
 		res.Continue = r.Continue(res.Stages)
 	}
-	res.Figures = r.figures()
+	res.Figures, res.Cost = r.figures(), r.cost()
 	return res
 }
 
@@ -249,6 +251,7 @@ func (s *nodeSink) Progress(p stages.Progress) {
 }
 
 func (s *nodeSink) Note(name string, value any) {
+	s.run.spending.noted(s.node.Name, name, value)
 	text := fmt.Sprint(value)
 	if m, ok := value.(map[string]any); ok {
 		parts := make([]string, 0, len(m))

@@ -8,6 +8,7 @@
 //	lease.go     who does the work of a key, and what happens if the lease is lost;
 //	             the run is seen as live, says what it reads, and can be cancelled
 //	retry.go     whether a node is tried again
+//	spending.go  what it costs: reserved before a try, counted after it
 //	foresee.go   how long nodes will take, for whoever watches
 //	record.go    the events of a run, what is stored of it, and its result
 //
@@ -34,6 +35,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/sprint-ml/sprint/config/money"
 	"github.com/sprint-ml/sprint/jobs/estimate"
 	"github.com/sprint-ml/sprint/jobs/evaluate"
 	"github.com/sprint-ml/sprint/jobs/executor"
@@ -55,6 +57,7 @@ type Runner struct {
 	KeepGoing bool // after a failure, run what does not need the failed node
 	Select    Selection
 	Deadline  time.Duration     // of the whole run, from its beginning; 0 means none
+	MaxCost   money.Price       // of the whole run; the zero value is none
 	CacheDir  string            // of encoders and plugins
 	Offline   bool              // the network is forbidden
 	Endpoints map[string]string // addresses by the name that plans use
@@ -85,6 +88,7 @@ type run struct {
 	// doneBefore holds the keys of the nodes that were done when the run began.
 	doneBefore map[string]string
 	estimates  map[string]estimate.Stage // of the nodes that were to run when it began
+	spending   spending
 
 	mu        sync.Mutex // of all below
 	journal   *runs.Journal
@@ -142,6 +146,9 @@ func (r *run) bringUp(ctx context.Context) (*runs.Result, error) {
 	}
 	foreseen := r.foresee(ctx, evaluation)
 	defer foreseen() // nothing reads the store after the run
+	if err := r.reckon(ctx, evaluation, foreseen); err != nil {
+		return nil, err
+	}
 	if err := probe.Quick(ctx, r.Store.Bucket); err != nil {
 		return nil, err
 	}

@@ -45,6 +45,10 @@ type Env struct {
 	Files Files
 	// Checkpoints keeps the stage's partial work under its key.
 	Checkpoints Checkpoints
+	// Left is for how long the attempt may still run, where the money of its run bounds
+	// that; limited is false elsewhere. A kind that ends early has then written its outputs.
+	// Never nil.
+	Left func() (left time.Duration, limited bool)
 	// Secret resolves a reference (env:NAME or file:PATH).
 	Secret func(ref string) (string, error)
 	// Program is the path of the sprint binary, which guards other programs;

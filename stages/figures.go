@@ -7,6 +7,11 @@ const (
 	NoteRelease = "release" // of a stage that published: NAME@VERSION
 	NoteExample = "example" // of a stage that published: a text to try the model on
 	NoteFigures = "figures" // of a stage that measured: Figures
+	// NoteSpent is what an attempt has paid for answers of models so far, a float64 in units
+	// of the currency of the run.
+	NoteSpent = "spent"
+	// NoteEndedEarly says why a stage ended with less than all of its work: its money was up.
+	NoteEndedEarly = "ended_early"
 )
 
 // Figures are the few numbers by which runs are told apart.

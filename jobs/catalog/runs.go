@@ -37,7 +37,9 @@ type Run struct {
 	Note    string       `json:"note,omitempty"` // why it is pinned
 	// Figures are null for a run that measured nothing, or before they were recorded.
 	Figures *runs.Figures `json:"figures,omitempty"`
-	Status  runs.Status   `json:"-"`
+	// Cost is null for a run of which nothing had a price.
+	Cost   *runs.Cost  `json:"cost,omitempty"`
+	Status runs.Status `json:"-"`
 }
 
 // Load reads many runs at once: a store far away answers slowly.
@@ -57,7 +59,7 @@ func Load(ctx context.Context, store *storage.Store, ids []string, load func(con
 			}
 			if rec := s.Record; rec != nil {
 				r.Plan, r.Started, r.Seconds, r.Code, r.Class = rec.Plan, rec.Started, rec.Finished.Sub(rec.Started).Seconds(), &rec.Code, rec.Class
-				r.Figures = rec.Figures
+				r.Figures, r.Cost = rec.Figures, rec.Cost
 			} else {
 				r.Started = runs.Time(id)
 				if plan, err := runs.LoadResolved(ctx, store, id); err == nil {

@@ -118,10 +118,12 @@ func of(store *storage.Store, node *graph.Node, m *storage.Manifest) Stage {
 func (s Stage) per() float64 { return s.took.Seconds() / s.times }
 
 // whole reports whether a manifest tells how long its work took. That of work which went
-// on from a checkpoint tells of the last part alone.
+// on from a checkpoint tells of the last part alone, that of work which its money ended of
+// the first.
 func whole(m *storage.Manifest) bool {
 	_, resumed := m.Notes["resumed"]
-	return !resumed && m.Finished.After(m.Started)
+	_, early := m.Notes[stages.NoteEndedEarly]
+	return !resumed && !early && m.Finished.After(m.Started)
 }
 
 // compiling is the part of a manifest's time in which programs were compiled that are

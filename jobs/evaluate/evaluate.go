@@ -164,6 +164,9 @@ func (e Evaluator) lookup(ctx context.Context, node *graph.Node, inputs map[stri
 	}
 	d.Manifest = &m
 	d.State, d.Reason = runs.Cached, "unchanged"
+	if _, early := m.Notes[stages.NoteEndedEarly]; early {
+		d.Reason = "unchanged, but ended early: its money was up; --force=" + node.Name + " does it again"
+	}
 	if m.Verdict != nil {
 		d.State, d.Reason = runs.Failed, "the same work failed before: "+m.Verdict.Message
 	}

@@ -10,6 +10,7 @@
 //	secrets.go     what a stage reports, without the secrets that it asked for
 //	protocol.go    what a worker says to its executor, a line of JSON each; both ends
 //	provider.go    Provider and Job: how a place elsewhere starts workers
+//	price.go       what an attempt costs there
 //	bootstrap.go   the line of shell with which a worker begins there
 //
 // A new executor is a folder below, tested by executortest. Package remote is that of all
@@ -19,6 +20,7 @@ package executor
 import (
 	"context"
 	"log/slog"
+	"time"
 
 	"github.com/sprint-ml/sprint/jobs/runs"
 	"github.com/sprint-ml/sprint/stages"
@@ -64,6 +66,9 @@ type Outcome struct {
 	Reason string
 	// Cause says whose budget another try costs; empty if none is made.
 	Cause Cause
+	// Held is how long the attempt held a machine of a place that asks for money: from when
+	// it was given until it was taken back, without waiting in a queue.
+	Held time.Duration
 	// Checkpointed says that partial work was kept.
 	Checkpointed bool
 }

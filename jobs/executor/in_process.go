@@ -26,6 +26,9 @@ type InProcess struct {
 	Secret func(ref string) (string, error)
 	// Program is the path of the sprint binary; empty guards no programs.
 	Program string
+	// Left, where it is not nil, says for how long the attempt's money still pays; else that
+	// is its record's Spend, from here.
+	Left func(a *runs.Attempt) (left time.Duration, limited bool)
 }
 
 // build makes the stage of an attempt.
@@ -48,8 +51,17 @@ func (p *InProcess) env(a *runs.Attempt, sink Sink, held *secrets) stages.Env {
 		CacheDir: a.CacheDir, Offline: a.Offline, Endpoints: a.Endpoints, Store: p.Store,
 		Log:      slog.New(&sinkHandler{sink: sink}),
 		Progress: sink.Progress, Note: sink.Note,
-		Files: a.Files, Secret: held.secret, Program: p.Program,
+		Files: a.Files, Secret: held.secret, Program: p.Program, Left: p.left(a),
 	}
+}
+
+// left is the Left of an attempt that begins now.
+func (p *InProcess) left(a *runs.Attempt) func() (time.Duration, bool) {
+	if p.Left != nil {
+		return func() (time.Duration, bool) { return p.Left(a) }
+	}
+	began := time.Now()
+	return func() (time.Duration, bool) { return a.Spend - time.Since(began), a.Spend > 0 }
 }
 
 // HasPreflight reports whether the attempt's stage has demands that can be tried.

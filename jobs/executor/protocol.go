@@ -12,6 +12,7 @@ import (
 	"log/slog"
 	"strings"
 	"sync"
+	"time"
 
 	"github.com/sprint-ml/sprint/jobs/runs"
 	"github.com/sprint-ml/sprint/stages"
@@ -141,6 +142,8 @@ type WorkerOptions struct {
 	// CacheDir is the cache of a machine that is not the runner's; empty is the
 	// attempt's own.
 	CacheDir string
+	// Left is that of InProcess; nil counts from here.
+	Left func(a *runs.Attempt) (left time.Duration, limited bool)
 }
 
 // Work does one attempt as a worker process: it reads its task from the store,
@@ -153,7 +156,7 @@ func Work(ctx context.Context, store *storage.Store, registry stages.Registry, o
 		return w.end(FromError(err), "")
 	}
 	a.CacheDir = cmp.Or(o.CacheDir, a.CacheDir)
-	p := &InProcess{Registry: registry, Store: store, Secret: secret, Program: o.Program}
+	p := &InProcess{Registry: registry, Store: store, Secret: secret, Program: o.Program, Left: o.Left}
 	if o.Preflight {
 		if err := p.Preflight(ctx, a, w); err != nil {
 			return w.end(FromError(err), "preflight")

@@ -114,8 +114,11 @@ var stateColours = map[runs.State]string{
 // StageTable writes a line for each stage of a run. What the run's own error says is
 // not said of its stage again.
 func StageTable(out *sanitize.Writer, screen table.Screen, r *runs.Result) {
-	t := screen.Table(func(row int) string { return stateColours[r.Stages[row].State] },
-		table.Column{Name: "STAGE"}, table.Column{Name: "STATE"}, table.Column{Name: "SECONDS", Drop: 1}, table.Column{Name: "WHY", Cut: true})
+	columns := []table.Column{{Name: "STAGE"}, {Name: "STATE"}, {Name: "SECONDS", Drop: 1}}
+	if r.Cost != nil {
+		columns = append(columns, table.Column{Name: "COST"})
+	}
+	t := screen.Table(func(row int) string { return stateColours[r.Stages[row].State] }, append(columns, table.Column{Name: "WHY", Cut: true})...)
 	for _, st := range r.Stages {
 		seconds := ""
 		if st.Seconds > 0 {
@@ -128,9 +131,20 @@ func StageTable(out *sanitize.Writer, screen table.Screen, r *runs.Result) {
 		case st.Error != "":
 			why, _, _ = strings.Cut(st.Error, "\n")
 		}
-		t.Row(st.Name, st.State, seconds, why)
+		cells := []any{st.Name, st.State, seconds}
+		if r.Cost != nil {
+			cost := ""
+			if st.Cost != nil {
+				cost = st.Cost.Total.Show()
+			}
+			cells = append(cells, cost)
+		}
+		t.Row(append(cells, why)...)
 	}
 	_ = t.Write(out) // its writer keeps the error
+	if r.Cost != nil {
+		fmt.Fprintln(out, r.Cost)
+	}
 }
 
 // release says where the model is and what to type to use it.

@@ -45,7 +45,7 @@ func Build(s *document.Source) *Report {
 			}
 		}
 	}
-	r.Sections = append(r.Sections, costSection(s), lineageSection(s))
+	r.Sections = append(append(append(r.Sections, costSection(s)), moneySection(s)...), lineageSection(s))
 	for i := range r.Sections {
 		r.Sections[i].ID = fmt.Sprintf("s%d", i+1)
 	}

@@ -37,6 +37,9 @@ type Attempt struct {
 	Version    string                      `json:"version"` // of sprint
 	// Timeout ends it where it runs; zero is none.
 	Timeout time.Duration `json:"timeout,omitempty"`
+	// Spend is for how long its money pays for a machine, from when one is given; zero is
+	// no limit.
+	Spend time.Duration `json:"spend,omitempty"`
 }
 
 func attemptKey(run, stage string, number int) string {

@@ -42,16 +42,21 @@ func LoadJob(ctx context.Context, s *storage.Store, kind, key string) (j Job, ve
 // SaveJob records it in the place of whatever is there: the caller holds the lease of
 // the key.
 func SaveJob(ctx context.Context, s *storage.Store, kind, key string, j Job) error {
-	body, err := json.Marshal(j)
+	return swapJSON(ctx, s, jobKey(kind, key), j)
+}
+
+// swapJSON stores the JSON of a value in the place of whatever is there.
+func swapJSON(ctx context.Context, s *storage.Store, key string, v any) error {
+	body, err := json.Marshal(v)
 	if err != nil {
-		return fmt.Errorf("a job cannot be stored as JSON: %w", err)
+		return fmt.Errorf("%s cannot be stored as JSON: %w", key, err)
 	}
 	for range 5 {
 		var version string
-		if _, version, err = LoadJob(ctx, s, kind, key); err != nil && version == "" && !errors.Is(err, storage.ErrNotFound) {
+		if _, version, err = s.Read(ctx, key); err != nil && !errors.Is(err, storage.ErrNotFound) {
 			return err
 		}
-		if _, err = s.Swap(ctx, jobKey(kind, key), version, body); !errors.Is(err, storage.ErrStale) {
+		if _, err = s.Swap(ctx, key, version, body); !errors.Is(err, storage.ErrStale) {
 			return err
 		}
 	}

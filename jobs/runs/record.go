@@ -53,7 +53,7 @@ func decodeHead(f io.Reader) (r Record, err error) {
 	fields := map[string]any{
 		"plan": &r.Plan, "started": &r.Started, "finished": &r.Finished, "version": &r.Version, "command": &r.Command, "args": &r.Args,
 		"run": &r.Run, "code": &r.Code, "class": &r.Class, "retryable": &r.Retryable, "error": &r.Error, "hint": &r.Hint, "continue": &r.Continue,
-		"figures": &r.Figures,
+		"figures": &r.Figures, "cost": &r.Cost,
 	}
 	d := json.NewDecoder(f)
 	if _, err := d.Token(); err != nil {

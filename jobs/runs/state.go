@@ -106,6 +106,8 @@ type Result struct {
 	Report string `json:"report,omitempty"`
 	// Figures are null if no stage of the run measured or published anything.
 	Figures *Figures `json:"figures,omitempty"`
+	// Cost is null if nothing of the run had a price.
+	Cost *Cost `json:"cost,omitempty"`
 	// Stages come last: who lists many runs reads no further than to here.
 	Stages []StageResult `json:"stages"`
 }
@@ -136,6 +138,7 @@ type StageResult struct {
 	Device  string                  `json:"device,omitempty"`
 	Attempt int                     `json:"attempt,omitempty"`
 	Outputs map[string]OutputResult `json:"outputs,omitempty"`
+	Cost    *StageCost              `json:"cost,omitempty"` // null if nothing of it had a price
 }
 
 // OutputResult names the bytes of one output.

@@ -153,6 +153,7 @@ func (c *Case) env(t testing.TB, lookup *Lookup, res *Result, log *Buffer) stage
 		Progress: func(p stages.Progress) { mu.Lock(); defer mu.Unlock(); res.Progress = append(res.Progress, p) },
 		Note:     func(name string, v any) { mu.Lock(); defer mu.Unlock(); res.Notes[name] = v },
 		Files:    storeio.Files(lookup.Found()),
+		Left:     func() (time.Duration, bool) { return 0, false },
 		Secret: func(ref string) (string, error) {
 			if v, ok := strings.CutPrefix(ref, "env:"); ok {
 				return os.Getenv(v), nil

@@ -43,6 +43,8 @@ const maxLoop = 1 << 30
 
 // save keeps everything that a resume needs.
 func (l *loop) save(ctx context.Context) error {
+	began := time.Now()
+	defer func() { l.saving = time.Since(began) }()
 	dir, err := os.MkdirTemp(l.env.Scratch, "checkpoint-*")
 	if err != nil {
 		return err

@@ -3,6 +3,7 @@ package train
 import (
 	"context"
 	"math"
+	"time"
 
 	fit "github.com/sprint-ml/sprint/ml/train"
 	"github.com/sprint-ml/sprint/stages"
@@ -10,7 +11,9 @@ import (
 
 // endEpoch measures on val, keeps the best weights and decides to go on.
 func (l *loop) endEpoch(ctx context.Context) error {
+	began := time.Now()
 	e, err := l.trainer.Validate(ctx)
+	l.validating = time.Since(began)
 	if err != nil {
 		return err
 	}

@@ -44,7 +44,10 @@ type loop struct {
 	savedAt   time.Time
 	savedStep int // step of the last checkpoint
 	losses    losses.Sparkline
-	missing   bool // programs are compiled that were not kept
+	// What the money of the attempt paid for when it was asked first, and what comes after
+	// the last step: a pass over val, and a checkpoint.
+	allowed, validating, saving time.Duration
+	missing                     bool // programs are compiled that were not kept
 	// compileModel is what the time to compile a program depends on, beside the device.
 	compileModel string
 	meanLoss     float64 // of the last losses, the later the heavier
@@ -68,14 +71,24 @@ func (l *loop) run(ctx context.Context) error {
 	l.savedAt, l.started = time.Now(), time.Now()
 	l.firstStep = l.trainer.StepsDone()
 	l.savedStep = l.firstStep
+	up := false
 	for !l.trainer.Done() && !l.state.Stopped {
 		for !l.trainer.EpochOver() {
 			if ctx.Err() != nil {
 				return l.interrupted(ctx, ctx.Err(), true)
 			}
+			if up = l.moneyUp(); up {
+				break
+			}
 			if err := l.step(ctx); err != nil {
 				return err
 			}
+		}
+		if up {
+			if err := l.endEarly(ctx); err != nil {
+				return err
+			}
+			break
 		}
 		if err := l.endEpoch(ctx); err != nil {
 			return l.interrupted(ctx, err, true)

@@ -65,10 +65,11 @@ rules' words hidden, in the shares of rows on which a rule fires and of others.`
 			}
 			return out
 		},
-		Effort:   func(options any) (string, float64) { return "train", float64(max(options.(*Options).Epochs, 1)) },
-		Options:  func() any { return new(Options) },
-		New:      func(options any, env stages.Env) stages.Stage { return &stage{o: options.(*Options), env: env} },
-		Isolated: stages.Always,
+		Effort:    func(options any) (string, float64) { return "train", float64(max(options.(*Options).Epochs, 1)) },
+		Options:   func() any { return new(Options) },
+		New:       func(options any, env stages.Env) stages.Stage { return &stage{o: options.(*Options), env: env} },
+		EndsEarly: func(options any) bool { return options.(*Options).Method != methodHeads },
+		Isolated:  stages.Always,
 	}
 }
 

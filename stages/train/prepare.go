@@ -41,6 +41,7 @@ func (l *loop) prepare(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	l.validating = validation
 	if err := l.trainer.Restore(start); err != nil {
 		return err
 	}

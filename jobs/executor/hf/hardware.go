@@ -8,6 +8,7 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/sprint-ml/sprint/config/money"
 	"github.com/sprint-ml/sprint/jobs/executor"
 	"github.com/sprint-ml/sprint/stages"
 )
@@ -140,8 +141,13 @@ func (p *Provider) flavor(ctx context.Context, r executor.Resources) (Flavor, er
 	return Flavor{}, stages.Fail(stages.CodeEnvironment, "lower resources of the stage", "no machine of Hugging Face has what the stage demands")
 }
 
-// Price is what an hour of the job's machine costs in US dollars.
-func (p *Provider) Price(ctx context.Context, r executor.Resources) (float64, error) {
+// Price is what an hour of the job's machine costs, by the hub's list.
+func (p *Provider) Price(ctx context.Context, r executor.Resources) (executor.Price, error) {
 	f, err := p.flavor(ctx, r)
-	return f.USDPerHour, err
+	if err != nil {
+		return executor.Price{}, err
+	}
+	return executor.Price{PerHour: money.FromFloat(f.USDPerHour), Currency: "USD", Basis: f.Name + " of the hub"}, nil
 }
+
+var _ executor.Pricer = (*Provider)(nil)

@@ -277,8 +277,9 @@ func TestHardware(t *testing.T) {
 			t.Errorf("%+v: %q, %v; want %q", c.r, got.Name, err, c.want)
 		}
 	}
-	if usd, err := p.Price(t.Context(), executor.Resources{Device: "cuda"}); err != nil || usd < 0.400 || usd > 0.401 {
-		t.Errorf("a t4-small costs %v USD an hour, %v", usd, err)
+	price, err := p.Price(t.Context(), executor.Resources{Device: "cuda"})
+	if want := (executor.Price{PerHour: 400_020, Currency: "USD", Basis: "t4-small of the hub"}); err != nil || price != want {
+		t.Errorf("a t4-small costs %+v, %v; want %+v", price, err, want)
 	}
 	named := provider(t, hftest.New(t), func(o *Options) { o.Flavor = "cpu-basics" })
 	if _, err := named.flavor(t.Context(), executor.Resources{}); err == nil || !strings.Contains(err.Error(), "cpu-basics") {

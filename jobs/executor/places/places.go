@@ -119,6 +119,7 @@ func (p *Places) open(name string, g *graph.Graph) error {
 		Resources:   func(a *runs.Attempt) executor.Resources { return demands[a.Stage] },
 		WorkerFlags: slices.Concat(p.o.WorkerFlags, []string{"--orphan", common.Orphan.String()}),
 		Env:         p.env(common), Secrets: secrets, Abort: p.o.Abort,
+		PerHour: common.PerHour, PerGPUHour: common.PerGPUHour,
 		Limits: executor.Limits{Queue: common.Limits.Queue, Start: common.Limits.Start, Grace: common.Limits.Grace},
 	}
 	return nil
@@ -216,6 +217,11 @@ func (p *Places) Execute(ctx context.Context, a *runs.Attempt, sink executor.Sin
 // KeepsTime reports whether the executor of an attempt counts its timeout.
 func (p *Places) KeepsTime(a *runs.Attempt) bool { return executor.KeepsTime(p.at(a), a) }
 
+// PriceOf is the price of an attempt where it goes.
+func (p *Places) PriceOf(ctx context.Context, a *runs.Attempt) (executor.Price, error) {
+	return executor.PriceOf(ctx, p.at(a), a)
+}
+
 // Where says where each stage goes, for those that go elsewhere.
 func (p *Places) Where() map[string]string { return p.goes }
 
@@ -231,4 +237,5 @@ func (p *Places) Close() error {
 var (
 	_ executor.Executor   = (*Places)(nil)
 	_ executor.TimeKeeper = (*Places)(nil)
+	_ executor.Priced     = (*Places)(nil)
 )

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"time"
@@ -22,6 +23,9 @@ type followed struct {
 	sink   executor.Sink
 
 	clock  *stopwatch
+	meter  meter
+	spend  time.Duration // for which the job may hold a machine; 0 is no limit
+	told   allowed       // what the worker was told of that
 	last   executor.Status
 	pieces int               // of the worker's messages that were passed on
 	word   *executor.Message // the last that it said in its messages
@@ -36,8 +40,8 @@ type watched struct {
 
 // follow passes on what a job says until nothing of it runs any more, and returns what
 // that means.
-func (e *Executor) follow(ctx context.Context, a *runs.Attempt, job *executor.Job, handle executor.Handle, sink executor.Sink) executor.Outcome {
-	f := &followed{Executor: e, a: a, job: job, handle: handle, sink: sink, clock: newStopwatch(job.Limits, e.Name)}
+func (e *Executor) follow(ctx context.Context, a *runs.Attempt, job *executor.Job, handle executor.Handle, sink executor.Sink, spend time.Duration) executor.Outcome {
+	f := &followed{spend: spend, Executor: e, a: a, job: job, handle: handle, sink: sink, clock: newStopwatch(job.Limits, e.Name)}
 	watching, stop := context.WithCancel(context.WithoutCancel(ctx))
 	changes := make(chan watched, 16)
 	done := make(chan struct{})
@@ -55,7 +59,10 @@ func (e *Executor) follow(ctx context.Context, a *runs.Attempt, job *executor.Jo
 			}
 		}
 	}()
-	return f.untilEnd(ctx, changes)
+	o := f.untilEnd(ctx, changes)
+	f.meter.enter(executor.PhaseEnded)
+	o.Held = f.meter.held
+	return o
 }
 
 // watch asks the place until the job has ended there.
@@ -103,6 +110,9 @@ func (f *followed) untilEnd(ctx context.Context, changes <-chan watched) executo
 					return f.ended(ctx)
 				}
 			}
+			if err := f.overspent(); err != nil {
+				return f.overtime(ctx, "money", err)
+			}
 			if limit, err := f.clock.over(f.a); err != nil {
 				return f.overtime(ctx, limit, err)
 			}
@@ -123,6 +133,7 @@ func (f *followed) tell(s executor.Status) {
 		return
 	}
 	f.last = s
+	f.meter.enter(s.Phase)
 	if s.Phase != executor.PhaseRunning { // the worker's own first word is what counts
 		f.clock.enter(s.Phase)
 	} else if f.clock.phase == executor.PhaseQueued {
@@ -151,8 +162,12 @@ func (f *followed) relay(ctx context.Context) {
 	last, err := runs.CopyMessages(ctx, f.Store, f.a.Run, f.a.Stage, f.a.Number, f.pieces, &said)
 	if last > f.pieces {
 		f.clock.enter(executor.PhaseRunning)
+		if f.last.Phase != executor.PhaseEnded {
+			f.meter.enter(executor.PhaseRunning)
+		}
 		f.pieces = last
 		f.word = cmp.Or(executor.Relay(&said, f.sink), f.word)
+		f.tellSpend(ctx)
 	}
 	if err != nil && ctx.Err() == nil {
 		f.Log.Debug("a worker's messages cannot be read now", "job", f.job.ID, "error", err)
@@ -214,7 +229,9 @@ func (f *followed) overtime(ctx context.Context, limit string, err error) execut
 		return o
 	}
 	out := executor.FromError(err)
-	out.Checkpointed = o.Checkpointed
+	if out.Checkpointed = o.Checkpointed; errors.Is(err, executor.ErrMoney) {
+		out.State = runs.Interrupted
+	}
 	return out
 }
 

@@ -7,6 +7,7 @@
 //	outcome.go  what its end means
 //	worker.go   the process that does the work
 //	limits.go   how long each part may take
+//	price.go    what an attempt costs, and for how long
 //
 // The place says how a job goes on; the store decides what happened. A worker stores
 // its messages (runs/<id>/workers), its last word (runs/<id>/ends) and the manifest;
@@ -27,6 +28,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/sprint-ml/sprint/config/money"
 	"github.com/sprint-ml/sprint/jobs/executor"
 	"github.com/sprint-ml/sprint/jobs/runs"
 	"github.com/sprint-ml/sprint/stages"
@@ -60,6 +62,10 @@ type Executor struct {
 	RetryBudget time.Duration
 	// Abort, once closed, ends jobs without waiting for their checkpoints; nil never does.
 	Abort <-chan struct{}
+
+	// PerHour and PerGPUHour are what a machine and each demanded GPU cost; if neither is
+	// known, a provider that knows its prices is asked.
+	PerHour, PerGPUHour money.Price
 
 	probing sync.Mutex
 	probed  map[executor.Resources]error
@@ -126,11 +132,17 @@ func (e *Executor) Job(ctx context.Context, a *runs.Attempt) (*executor.Job, err
 		Env:     maps.Clone(e.Env),
 		Secrets: e.Secrets, Program: program, Limits: e.limits(a),
 	}
-	if e.Resources != nil {
-		job.Resources = e.Resources(a)
-	}
-	job.Resources.Device = cmp.Or(job.Resources.Device, a.Device)
+	job.Resources = e.resources(a)
 	return job, nil
+}
+
+// resources are what an attempt demands.
+func (e *Executor) resources(a *runs.Attempt) (r executor.Resources) {
+	if e.Resources != nil {
+		r = e.Resources(a)
+	}
+	r.Device = cmp.Or(r.Device, a.Device)
+	return r
 }
 
 // Execute follows the job that a runner before this one has left at work on the same
@@ -142,17 +154,21 @@ func (e *Executor) Execute(ctx context.Context, a *runs.Attempt, sink executor.S
 	}
 	if left != nil {
 		sink.Log(stages.LevelNotable, fmt.Sprintf("%s: following try %d of run %s, which a runner left at work there", e.Name, left.Number, left.Run))
-		o := e.carry(ctx, left, sink)
+		o := e.carry(ctx, left, sink, a.Spend)
 		if o.State == runs.Succeeded || o.Manifest != nil || ctx.Err() != nil {
 			return o
 		}
 		sink.Log(slog.LevelInfo, fmt.Sprintf("%s: that try has ended (%v); starting another", e.Name, o.Err))
+		own := e.carry(ctx, a, sink, max(a.Spend-o.Held, min(a.Spend, 1)))
+		own.Held += o.Held
+		return own
 	}
-	return e.carry(ctx, a, sink)
+	return e.carry(ctx, a, sink, a.Spend)
 }
 
-// carry brings one attempt from its submit to its end.
-func (e *Executor) carry(ctx context.Context, a *runs.Attempt, sink executor.Sink) executor.Outcome {
+// carry brings one attempt from its submit to its end. It may hold a machine for as long
+// as spend, if that is not 0.
+func (e *Executor) carry(ctx context.Context, a *runs.Attempt, sink executor.Sink, spend time.Duration) executor.Outcome {
 	job, err := e.Job(ctx, a)
 	if err != nil {
 		return executor.FromError(err)
@@ -168,7 +184,7 @@ func (e *Executor) carry(ctx context.Context, a *runs.Attempt, sink executor.Sin
 	}
 	handle, err := e.submit(ctx, job, sink)
 	if err == nil {
-		o := e.follow(ctx, a, job, handle, sink)
+		o := e.follow(ctx, a, job, handle, sink, spend)
 		e.over(lasting, a, note, lease)
 		return o
 	}

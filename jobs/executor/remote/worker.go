@@ -69,6 +69,7 @@ func (w *Worker) Work(ctx context.Context, o executor.WorkerOptions) stages.Code
 	var watching sync.WaitGroup
 	watching.Go(func() { w.watchOrphan(ctx, o, cancel) })
 	out := &tee{messages: messages, stderr: w.Stderr}
+	o.Left = (&allowance{store: w.Store, every: max(cmp.Or(w.TTL, runs.LeaseTTL)/4, 10*time.Millisecond)}).left
 	code = executor.Work(ctx, w.Store, w.Registry, o, w.Secret, out)
 	cancel(nil)
 	watching.Wait()

@@ -34,7 +34,8 @@ type Source struct {
 	Started  time.Time
 	Finished time.Time // zero while it goes on
 	Stages   []Stage   // in plan order
-	Releases []string  // "quickstart@1 (latest)" that the run published
+	Cost     *runs.Cost
+	Releases []string // "quickstart@1 (latest)" that the run published
 }
 
 // Stage is one stage of the run with what it made.
@@ -70,7 +71,7 @@ func Load(ctx context.Context, s *storage.Store, run string) (*Source, error) {
 	if r := at.Record; r != nil {
 		code := int(r.Code)
 		out.Plan, out.Code, out.Error, out.Command, out.Version, out.Started, out.Finished = r.Plan, &code, r.Error, r.Command, r.Version, r.Started, r.Finished
-		results = r.Stages
+		out.Cost, results = r.Cost, r.Stages
 	} else if results, err = unfinished(ctx, s, run, out); err != nil {
 		return nil, err
 	}

@@ -97,7 +97,7 @@ type configFlags struct {
 	Store, Executor, Device, Output, Cache string
 	Parallel                               int
 	KeepGoing, Offline                     bool
-	Deadline                               string
+	Deadline, MaxCost                      string
 }
 
 // Log is the program's logger: warnings in plain words by default, records of all
@@ -154,6 +154,7 @@ func (a *App) LoadConfig(cmd *cobra.Command, planDir string) (*config.Config, ma
 	set("keep-going", "keep_going", a.Flags.KeepGoing)
 	set("offline", "offline", a.Flags.Offline)
 	set("deadline", "deadline", a.Flags.Deadline)
+	set("max-cost", "max_cost", a.Flags.MaxCost)
 	c, origins, err := config.LoadConfig(config.Source{
 		Flags: given, Env: a.Env, File: a.ConfigFile, Profile: a.Profile, PlanDir: planDir, User: a.userConfig(), Found: a.foundConfig,
 	})

@@ -83,11 +83,17 @@ func settingsOf(c *config.Config, origins map[string]options.Origin) []setting {
 		value any
 	}{
 		{"store", storage.Redact(c.Store)}, {"store_key", c.StoreKey}, {"store_keys_accepted", c.StoreKeysAccepted}, {"executor", c.Executor}, {"device", c.Device}, {"output", c.Output},
-		{"cache", c.Cache}, {"parallel", c.Parallel}, {"keep_going", c.KeepGoing}, {"deadline", c.Deadline.String()}, {"offline", c.Offline}, {"endpoints", c.Endpoints}, {"executors", c.ExecutorNames()},
+		{"cache", c.Cache}, {"parallel", c.Parallel}, {"keep_going", c.KeepGoing}, {"deadline", c.Deadline.String()}, {"max_cost", maxCost(c)}, {"offline", c.Offline}, {"endpoints", c.Endpoints}, {"executors", c.ExecutorNames()},
 	} {
 		out = append(out, newSetting(x.name, x.value, origins[x.name]))
 	}
 	return out
+}
+
+// maxCost is the limit as the config writes it, empty if there is none.
+func maxCost(c *config.Config) string {
+	text, _ := c.MaxCost.MarshalText() // it cannot fail
+	return string(text)
 }
 
 // optionsOf lists the options of a stage.

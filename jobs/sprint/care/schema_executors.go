@@ -9,7 +9,17 @@ import (
 
 const executorText = "Places elsewhere, in your own config or that of --config: the names are yours, and a stage\n" +
 	"goes to one by --executor, or by the resources that it demands. The keys of its kind\n" +
-	"stand beside those that all have."
+	"stand beside those that all have.\n\n" +
+	"Where price_per_hour is set, or a kind knows its prices, the record, the report and `sprint runs`\n" +
+	"say what each try of a stage cost, those whose machine was taken away too: from when a machine was\n" +
+	"given until it was taken back, by the runner's clock, and what label paid for answers. A run with a\n" +
+	"max_cost takes what a try may cost before it begins, less the grace time and what the stages after\n" +
+	"it need. When the money is up a training ends in time with its best epoch, its stage succeeds and\n" +
+	"the run goes on; what cannot end early is asked to end, checkpointed. The run then ends with code\n" +
+	"75, or 124 if it kept nothing, as after a deadline, but is not called retryable. If its stages are\n" +
+	"known to cost more than max_cost, nothing begins. A model that its money ended is kept under the\n" +
+	"same key: the reason of its stage says so, and --force trains it whole. All prices of a run are in\n" +
+	"one currency, USD by default; those of label's options are in it too."
 
 const executorExample = `executors:
   cluster:

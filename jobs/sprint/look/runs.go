@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
+	"github.com/sprint-ml/sprint/config/money"
 	"github.com/sprint-ml/sprint/jobs/catalog"
 	"github.com/sprint-ml/sprint/jobs/progress/table"
 	"github.com/sprint-ml/sprint/jobs/runs"
@@ -78,7 +79,7 @@ func listRuns(ctx context.Context, a *app.App, store *storage.Store, plan string
 }
 
 // showRuns is the table of runs; it has a column of the heads where a model was tuned
-// from some.
+// from some, and one of costs where something was paid for.
 func showRuns(a *app.App, listed []catalog.Run) error {
 	columns := []table.Column{
 		{Name: "RUN"}, {Name: "PLAN", Drop: 6}, {Name: "STARTED", Drop: 1}, {Name: "SECONDS", Drop: 3}, {Name: "MODEL", Drop: 5},
@@ -87,6 +88,10 @@ func showRuns(a *app.App, listed []catalog.Run) error {
 	tuned := slices.ContainsFunc(listed, func(r catalog.Run) bool { return r.Figures != nil && r.Figures.Heads != nil })
 	if tuned {
 		columns = slices.Insert(columns, 6, table.Column{Name: "HEADS", Drop: 4})
+	}
+	paid := slices.ContainsFunc(listed, func(r catalog.Run) bool { return r.Cost != nil })
+	if paid {
+		columns = slices.Insert(columns, len(columns)-1, table.Column{Name: "COST", Drop: 3})
 	}
 	t := a.Screen().Table(func(row int) string { return endColour(listed[row]) }, columns...)
 	for _, r := range listed {
@@ -107,6 +112,13 @@ func showRuns(a *app.App, listed []catalog.Run) error {
 		}
 		if tuned {
 			cells = slices.Insert(cells, 6, any(measured("%.3f", f.Heads, f.On)))
+		}
+		if paid {
+			cost := "-"
+			if r.Cost != nil {
+				cost = money.Price{Amount: r.Cost.Total, Currency: r.Cost.Currency}.String()
+			}
+			cells = slices.Insert(cells, len(cells)-1, any(cost))
 		}
 		t.Row(cells...)
 	}

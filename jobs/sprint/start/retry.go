@@ -207,6 +207,7 @@ func (w *words) harmless(store string) (kept, refused []string) {
 				continue // it is named anyway, or found again
 			}
 		}
+		// max-cost too: it may be higher than that of the user's own config.
 		if name := "--" + f.name; !slices.Contains(refused, name) {
 			refused = append(refused, name)
 		}

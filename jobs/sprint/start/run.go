@@ -66,8 +66,9 @@ func addRunFlags(a *app.App, cmd *cobra.Command, f *runFlags) {
 	fl.IntVarP(&a.Flags.Parallel, "jobs", "j", 0, "stages that may run at once")
 	fl.BoolVarP(&a.Flags.KeepGoing, "keep-going", "k", false, "go on with stages that do not need a failed one")
 	fl.StringVar(&a.Flags.Deadline, "deadline", "", "stop, checkpointed, after this long, for example 2h")
+	fl.StringVar(&a.Flags.MaxCost, "max-cost", "", "what the run may cost, for example \"5 USD\": a training ends in time with its best epoch")
 	fl.StringVarP(&a.Flags.Output, "output", "o", "", "how progress is shown: auto, tty, plain, json, github")
-	app.Overrides(fl, "device", "executor", "jobs", "keep-going", "deadline", "output")
+	app.Overrides(fl, "device", "executor", "jobs", "keep-going", "deadline", "max-cost", "output")
 }
 
 // continueLine is the command that does what a run left: it forces none of the
@@ -166,7 +167,7 @@ func runPlan(ctx context.Context, a *app.App, cmd *cobra.Command, path string, f
 	}()
 	r := &jobs.Runner{
 		Store: c.Store, Executor: executors, Observer: view, Log: a.Log(),
-		Parallel: c.Config.Parallel, KeepGoing: c.Config.KeepGoing, Select: f.selection(), Deadline: c.Config.Deadline,
+		Parallel: c.Config.Parallel, KeepGoing: c.Config.KeepGoing, Select: f.selection(), Deadline: c.Config.Deadline, MaxCost: c.Config.MaxCost,
 		NoWait:   f.noWait,
 		CacheDir: c.Config.Cache, Offline: c.Config.Offline, Endpoints: c.Config.Endpoints, Version: app.Version(),
 		Command: a.CommandLine(), Continue: func(s []runs.StageResult) string { return continueLine(a.Args, f.force, s).String() }, Args: a.Args,

@@ -1,0 +1,77 @@
+package remote
+
+import (
+	"context"
+	"time"
+
+	"github.com/sprint-ml/sprint/config/money"
+	"github.com/sprint-ml/sprint/jobs/executor"
+	"github.com/sprint-ml/sprint/jobs/runs"
+	"github.com/sprint-ml/sprint/stages"
+)
+
+// PriceOf is what an hour of the attempt costs here: by the config, else by the provider
+// if it knows. Nothing is the price of a place of which nobody says one.
+func (e *Executor) PriceOf(ctx context.Context, a *runs.Attempt) (executor.Price, error) {
+	price, err := e.price(ctx, e.resources(a))
+	price.Grace = e.limits(a).Grace
+	return price, err
+}
+
+func (e *Executor) price(ctx context.Context, r executor.Resources) (executor.Price, error) {
+	if e.PerHour != (money.Price{}) || e.PerGPUHour != (money.Price{}) {
+		return e.configured(r)
+	}
+	if p, ok := e.Provider.(executor.Pricer); ok {
+		return p.Price(ctx, r)
+	}
+	return executor.Price{}, nil
+}
+
+// configured is the price by the config.
+func (e *Executor) configured(r executor.Resources) (executor.Price, error) {
+	out := executor.Price{PerHour: e.PerHour.Amount, Currency: e.PerHour.Currency, Basis: "config"}
+	if e.PerGPUHour == (money.Price{}) {
+		return out, nil
+	}
+	if out.Currency != "" && out.Currency != e.PerGPUHour.Currency {
+		return out, stages.Fail(stages.CodeUsage, "write both in one currency", "executors.%s has prices in %s and in %s, which cannot be added", e.Name, out.Currency, e.PerGPUHour.Currency)
+	}
+	out.Currency = e.PerGPUHour.Currency
+	gpus := r.GPUs
+	if r.Device == "cuda" || r.GPUType != "" {
+		gpus = max(gpus, 1)
+	}
+	for range gpus {
+		out.PerHour = out.PerHour.Plus(e.PerGPUHour.Amount)
+	}
+	return out, nil
+}
+
+// meter counts for how long a job holds a machine. The zero value waits in a queue.
+type meter struct {
+	held  time.Duration // until since
+	since time.Time     // when it began to hold one; zero if it holds none
+}
+
+// enter notes the phase that a job is in: a place may put it back into its queue.
+func (m *meter) enter(p executor.Phase) {
+	now := time.Now()
+	if !m.since.IsZero() {
+		m.held += now.Sub(m.since)
+		m.since = time.Time{}
+	}
+	if p == executor.PhaseStarting || p == executor.PhaseRunning {
+		m.since = now
+	}
+}
+
+// so is how long it has held one by now.
+func (m *meter) so() time.Duration {
+	if m.since.IsZero() {
+		return m.held
+	}
+	return m.held + time.Since(m.since)
+}
+
+var _ executor.Priced = (*Executor)(nil)
