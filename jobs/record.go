@@ -184,10 +184,10 @@ func (r *run) figures() *runs.Figures {
 		noted, err := json.Marshal(d.Manifest.Notes[stages.NoteFigures])
 		var measured stages.Figures
 		if err == nil && json.Unmarshal(noted, &measured) == nil && measured.On != "" {
-			out.On, out.MacroF1, out.Gain, out.Heads, out.Device = measured.On, measured.MacroF1, measured.Gain, measured.Heads, d.Manifest.Device
+			out.On, out.MacroF1, out.Gain, out.Heads, out.Languages, out.Device = measured.On, measured.MacroF1, measured.Gain, measured.Heads, measured.Languages, d.Manifest.Device
 		}
 	}
-	if out == (runs.Figures{}) {
+	if out.Model == "" && out.On == "" {
 		return nil
 	}
 	return &out

@@ -202,6 +202,22 @@ type LabelKeeper interface {
 	KeepLabels(LabelColumns)
 }
 
+// LanguageOf is the language of a row, by what its source gives or by its words, empty if
+// nobody can say. lost says that the stage can make nothing of a row in it.
+type LanguageOf func(given, title, description string) (language string, lost bool)
+
+// LanguageReader is implemented by options structs whose stage treats rows by their
+// language. ReadLanguages is nil if it does not; the taxonomy may have mistakes, which are
+// told elsewhere.
+type LanguageReader interface {
+	ReadLanguages(taxonomy Source) LanguageOf
+}
+
+// LanguageKeeper is implemented by options structs whose stage brings such rows in.
+// KeepLanguages comes before CheckFiles, which then counts rows of which a later stage can
+// make nothing.
+type LanguageKeeper interface{ KeepLanguages(LanguageOf) }
+
 // Prober is implemented by options structs whose stage takes something from outside the
 // store. Probe asks each source for as little as tells whether it is there, with the
 // manners of the stage itself, and keeps nothing. It may use the network, unless look

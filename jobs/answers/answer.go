@@ -79,7 +79,7 @@ func (w *Writer) Flush(ctx context.Context) (err error) {
 	var texts []classify.Text
 	for _, r := range w.batch {
 		if r.Problem == "" {
-			texts = append(texts, classify.Text{Title: r.Title, Description: r.Description})
+			texts = append(texts, classify.Text{Title: r.Title, Description: r.Description, Language: r.Language})
 		}
 	}
 	answers, err := w.Classifier.Classify(ctx, texts, w.All)

@@ -15,6 +15,7 @@ import (
 // among it. What several stages say
 // of one file is told once.
 func (g *Graph) CheckFiles(ctx context.Context) (warnings diagnostic.Errors, err error) {
+	g.keepLanguages()
 	var mistakes diagnostic.Errors
 	for _, node := range g.Nodes {
 		checker, ok := node.Options.(stages.FileChecker)
@@ -39,6 +40,23 @@ func (g *Graph) CheckFiles(ctx context.Context) (warnings diagnostic.Errors, err
 	warnings = append(warnings, g.unread()...)
 	warnings.Sort()
 	return warnings, mistakes.OrNil()
+}
+
+// keepLanguages tells the stages that bring rows in which of them a later one can make
+// nothing of.
+func (g *Graph) keepLanguages() {
+	for _, reader := range g.Nodes {
+		r, ok := reader.Options.(stages.LanguageReader)
+		if !ok {
+			continue
+		}
+		of := r.ReadLanguages(g.taxonomy)
+		for _, from := range g.Nodes {
+			if k, ok := from.Options.(stages.LanguageKeeper); ok && of != nil && g.Upstream(reader.Name)[from.Name] {
+				k.KeepLanguages(of)
+			}
+		}
+	}
 }
 
 // goldOnly refuses a gold set that is all there is to learn from: its rows never train, so

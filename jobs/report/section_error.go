@@ -219,6 +219,9 @@ func segmentSection(m *document.Metrics, d *document.Details) Section {
 	model, _ := m.Measured()
 	out := Section{Title: "Where it is weak", Intro: fmt.Sprintf("Micro-F1 by site and by length of the text; on the whole set it is %s. Small parts swing by chance.", f3(model.MicroF1))}
 	for by, parts := range sorted(d.Segments) {
+		if by == byLanguage {
+			continue // it has a section of its own
+		}
 		t := &Table{Caption: "By " + by, Columns: []Column{{by, false}, {"rows", true}, {"micro-F1", true}, {"against all", true}}}
 		for _, s := range parts {
 			value, apart := Cell{}, Cell{}

@@ -39,6 +39,9 @@ func verificationSections(s *document.Source, st document.Stage) []Section {
 		if d.Choice != nil {
 			out = slices.Insert(out, 2, choiceSection(&m, d.Choice))
 		}
+		if l := languageSection(d.Segments[byLanguage]); l != nil {
+			out = slices.Insert(out, 2, *l)
+		}
 		out = append(out, segmentSection(&m, d))
 	}
 	return out

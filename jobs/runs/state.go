@@ -124,6 +124,9 @@ type Figures struct {
 	Gain    *float64 `json:"gain,omitempty"` // of macro-F1 over the keywords, on the same rows
 	// Heads is the macro-F1 of the heads that the model was tuned from, null if it was not.
 	Heads *float64 `json:"heads,omitempty"`
+	// Languages are the figures by language, the largest first; none where the rows are in
+	// one, or nobody knows.
+	Languages []stages.LanguageFigures `json:"languages,omitempty"`
 }
 
 // StageResult is how one stage ended.

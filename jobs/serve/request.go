@@ -43,6 +43,7 @@ type instance struct {
 	URL         string `json:"url"`
 	Title       string `json:"title"`
 	Description string `json:"description"`
+	Language    string `json:"language"` // for rules by language; empty: what the letters say
 }
 
 // request is a request that is being read. It counts what it takes before it
@@ -129,7 +130,7 @@ func (r *request) decode() error {
 	}
 	one := instance{}
 	r.single = true
-	fields := map[string]*string{"id": &one.ID, "url": &one.URL, "title": &one.Title, "description": &one.Description}
+	fields := map[string]*string{"id": &one.ID, "url": &one.URL, "title": &one.Title, "description": &one.Description, "language": &one.Language}
 	for r.more() {
 		key, err := r.token()
 		if err != nil {

@@ -113,7 +113,7 @@ func (s *Server) answer(w http.ResponseWriter, r *http.Request, list []instance,
 			out[i] = answers.BadRow{ID: in.ID, URL: in.URL, Error: "no title"}
 			continue
 		}
-		texts = append(texts, classify.Text{Title: titles.Normalize(in.Title), Description: in.Description})
+		texts = append(texts, classify.Text{Title: titles.Normalize(in.Title), Description: in.Description, Language: in.Language})
 	}
 	began := time.Now()
 	found, err := s.c.Classify(r.Context(), texts, r.URL.Query().Get("all") == "true")

@@ -20,7 +20,12 @@ import (
 )
 
 // Text is what is classified.
-type Text struct{ Title, Description string }
+type Text struct {
+	Title, Description string
+	// Language is what its source calls its language, empty if it does not. Rules of
+	// languages ask for it.
+	Language string
+}
 
 // Prediction is a model's answer: a score in [-1,1] and a tag's index per
 // category of the taxonomy.
@@ -88,7 +93,7 @@ func (c *Classifier) Classify(ctx context.Context, texts []Text, all bool) ([]An
 		out := make([]Answer, len(texts))
 		var res keywords.Result
 		for i, t := range texts {
-			c.Matcher.Match(&res, t.Title, t.Description)
+			c.Matcher.MatchIn(&res, t.Language, t.Title, t.Description)
 			if c.Taxonomy.Single {
 				out[i] = c.choice(c.Matcher.Choose(&res), func(k int) Score {
 					return Score{Score: res.Scores[k], Tag: c.Taxonomy.Categories[k].Tags[res.Tags[k]]}

@@ -26,7 +26,7 @@ func (w *rulesAlone) answer(texts []Text, predictions []Prediction) {
 		if len(w.spec.Text) == 1 {
 			x.Description = ""
 		}
-		w.matcher.Match(&res, x.Title, x.Description)
+		w.matcher.MatchIn(&res, x.Language, x.Title, x.Description)
 		p := &predictions[i]
 		// The model has said nothing: no answer is its own.
 		nothing := Prediction{Scores: make([]float32, len(p.Scores)), None: 1}

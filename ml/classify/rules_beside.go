@@ -39,7 +39,7 @@ func (w *rulesBeside) answer(texts []Text, predictions []Prediction) {
 		if w.title {
 			x.Description = ""
 		}
-		w.matcher.Match(&res, x.Title, x.Description)
+		w.matcher.MatchIn(&res, x.Language, x.Title, x.Description)
 		p := &predictions[i]
 		heed(p, &res, w.categories)
 		for j, k := range w.categories {

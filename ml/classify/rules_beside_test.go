@@ -24,7 +24,7 @@ func TestRulesDecide(t *testing.T) {
 		tag   int32
 	}{
 		"a rule fires":                  {Text{Title: "Fire in town"}, -0.9, false, true, 1},
-		"in the description":            {Text{"Town", "A fire"}, -0.9, false, true, 1},
+		"in the description":            {Text{Title: "Town", Description: "A fire"}, -0.9, false, true, 1},
 		"none fires":                    {Text{Title: "Calm in town"}, 0.79, false, false, 0},
 		"none fires, the model is sure": {Text{Title: "Calm in town"}, 0.81, false, true, 0},
 		"none fires, it never counts":   {Text{Title: "Calm in town"}, 1, true, false, 0},
@@ -44,7 +44,7 @@ func TestRulesDecide(t *testing.T) {
 	}
 	spec.Text, spec.RulesBeside = spec.Text[:1], map[string]float64{"emergencies": 0.8}
 	p := []Prediction{{Scores: []float32{-0.9, 0}, Tags: []int32{0, 0}}}
-	if newRulesBeside(spec, tax).answer([]Text{{"Town", "A fire"}}, p); p[0].Scores[0] >= RuleThreshold {
+	if newRulesBeside(spec, tax).answer([]Text{{Title: "Town", Description: "A fire"}}, p); p[0].Scores[0] >= RuleThreshold {
 		t.Error("a model of titles answered by a description")
 	}
 }

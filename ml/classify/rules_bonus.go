@@ -36,7 +36,7 @@ func (w *rulesBonus) answer(texts []Text, predictions []Prediction) {
 		if len(w.spec.Text) == 1 {
 			x.Description = ""
 		}
-		w.matcher.Match(&res, x.Title, x.Description)
+		w.matcher.MatchIn(&res, x.Language, x.Title, x.Description)
 		p := &predictions[i]
 		if heed(p, &res, w.every); !res.Any() {
 			continue

@@ -32,7 +32,7 @@ func TestRulesWeighIn(t *testing.T) {
 		"no description": {"calm", 0.3, 1, odds(0.3), 0},
 	} {
 		p := []Prediction{{Scores: []float32{2*c.p - 1, 1 - 2*c.p}, Tags: []int32{0, 0}}}
-		newRulesBonus(spec, tax).answer([]Text{{c.title, "A fire"}}, p)
+		newRulesBonus(spec, tax).answer([]Text{{Title: c.title, Description: "A fire"}}, p)
 		got := odds((float64(p[0].Scores[0]) + 1) / 2)
 		if top, _ := p[0].Top(); top != c.top || math.Abs(got/c.odds-1) > 1e-3 || p[0].Tags[0] != c.tag {
 			t.Errorf("%s: %d with odds %v and tag %d, want %d with %v and %d", name, top, got, p[0].Tags[0], c.top, c.odds, c.tag)

@@ -5,7 +5,7 @@
 // matcher.go compiles the rules and matches; trie.go is the automaton and the hashes;
 // text.go folds a text and finds its words, scan.go and the assembly do so for most bytes;
 // result.go combines what was found into scores, choice.go into one category. survey.go counts what rules make of a
-// sample, and tries a taxonomy's own tests. It imports ml/taxonomy alone.
+// sample, and tries a taxonomy's own tests. It imports ml/taxonomy and ml/language alone.
 package keywords
 
 import (
@@ -15,6 +15,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/sprint-ml/sprint/ml/language"
 	"github.com/sprint-ml/sprint/ml/taxonomy"
 )
 
@@ -30,6 +31,8 @@ type Matcher struct {
 	rules                     []rule
 	negates                   bool // some rule can be negated
 	against                   bool // some rule has a negative weight
+	// languages are those of which rules are; none if all rules are of any.
+	languages []string
 }
 
 // span is a word of a text; begins is 1 if some pattern may begin with it.
@@ -44,6 +47,7 @@ type rule struct {
 	category  int
 	tag       int
 	negatable bool
+	language  string // empty: any
 }
 
 // compoundRest is the number of letters that must be left of a word beside a
@@ -52,10 +56,10 @@ const compoundRest = 3
 
 // New builds the matcher of a taxonomy.
 func New(t *taxonomy.Taxonomy) *Matcher {
-	m := &Matcher{tax: t, alphabet: newAlphabet()}
+	m := &Matcher{tax: t, alphabet: newAlphabet(), languages: t.Languages()}
 	var c compiler
 	for i, r := range t.Rules {
-		m.rules = append(m.rules, rule{r.Weight, r.Category, r.Tag, r.Negatable && len(t.Negation.Words) > 0})
+		m.rules = append(m.rules, rule{r.Weight, r.Category, r.Tag, r.Negatable && len(t.Negation.Words) > 0, r.Language})
 		m.negates = m.negates || m.rules[i].negatable
 		m.against = m.against || r.Weight < 0
 		id := int32(i) //nolint:gosec // files are capped far below
@@ -144,9 +148,25 @@ func caseless(load [8]byte, n int) uint64 {
 	return (binary.LittleEndian.Uint64(load[:]) | eachCase) & (1<<(8*uint(n)) - 1) //nolint:gosec // n is a length
 }
 
-// Match applies all rules to a text of one or two fields and returns r, filled.
+// Language is that of a text, where rules are of languages: what its source gives, else
+// what its letters say. It is empty if nobody can say, and where no rule asks.
+func (m *Matcher) Language(given, title, description string) string {
+	if len(m.languages) == 0 {
+		return ""
+	}
+	return language.Of(given, title, description, m.languages)
+}
+
+// Match applies all rules to a text of one or two fields and returns r, filled. The
+// language of the text is found out where rules are of languages.
 func (m *Matcher) Match(r *Result, title, description string) *Result {
+	return m.MatchIn(r, "", title, description)
+}
+
+// MatchIn is Match of a text whose source names its language, empty if it does not.
+func (m *Matcher) MatchIn(r *Result, given, title, description string) *Result {
 	r.reset(m)
+	r.Language = m.Language(given, title, description)
 	m.matchField(r, 0, title)
 	if description != "" {
 		m.matchField(r, 1, description)

@@ -18,6 +18,8 @@ type Result struct {
 	// Fired lists every reason, those against a category too, in the order of
 	// the text.
 	Fired []Hit
+	// Language is that of the text, where rules are of languages.
+	Language string
 	// Explain asks Match to fill Dropped: hits that do not count, and why.
 	Explain bool
 	Dropped []Drop
@@ -137,7 +139,8 @@ func (r *Result) keepHits(m *Matcher) {
 	for _, h := range r.hits {
 		start, end := r.text.span(h.start, h.end)
 		hit := Hit{Rule: int(h.rule), Field: r.field, Start: start, End: end}
-		switch {
+		switch of := m.rules[h.rule].language; {
+		case of != "" && of != r.Language: // the words mean something else here
 		case len(r.shields) > 0 && r.shielded(h):
 			r.drop(hit, "except")
 		case negated && m.rules[h.rule].negatable && r.marks[h.start>>6]>>(h.start&63)&1 != 0:

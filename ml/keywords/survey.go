@@ -206,7 +206,7 @@ func (s *Survey) Finish() {
 // Check says what is wrong with the rules' answer to a test, "" if nothing is.
 // r holds the answer afterwards.
 func (m *Matcher) Check(r *Result, test taxonomy.Test) string {
-	m.Match(r, test.Title, test.Description)
+	m.MatchIn(r, test.Language, test.Title, test.Description)
 	var wrong []string
 	name := func(c int) string { return m.tax.Categories[c].Name }
 	wanted := map[int]bool{}

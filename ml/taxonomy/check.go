@@ -8,8 +8,8 @@ import (
 	"go.yaml.in/yaml/v4"
 )
 
-// entry is a folded pattern in its form.
-type entry struct{ form, text string }
+// entry is a folded pattern in its form, and the language of its rule.
+type entry struct{ form, text, language string }
 
 // firstUse is the first rule of a category that has an entry.
 type firstUse struct {
@@ -44,15 +44,15 @@ func (p Patterns) folded() []folded {
 // check reports entries that contradict each other or say nothing new.
 func (p *parser) check(n *yaml.Node, r *Rule) {
 	at := func(x folded) *yaml.Node {
-		node := p.places[entry{x.form, x.text}]
+		node := p.places[entry{form: x.form, text: x.text}]
 		if node == nil && x.form == "words" {
-			node = p.places[entry{"phrases", x.text}]
+			node = p.places[entry{form: "phrases", text: x.text}]
 		}
 		return cmp.Or(node, n)
 	}
 	own := r.Patterns.folded()
 	for _, x := range own {
-		e := entry{x.form, strings.Join(x.words, " ")}
+		e := entry{x.form, strings.Join(x.words, " "), r.Language}
 		if p.shared[e]++; p.shared[e] == maxShared+1 {
 			p.fail(at(x), "let fewer rules ask for it", "%q stands in more than %d rules", x.text, maxShared)
 		}

@@ -43,7 +43,7 @@ var (
 // Parse reads a taxonomy file. All mistakes are reported at once; the taxonomy
 // is nil if there is any.
 func Parse(data []byte) (*Taxonomy, []Problem) {
-	p := &parser{ids: map[string]int{}, shared: map[entry]int{}, ruleKeys: keys(ruleFields)}
+	p := &parser{ids: map[string]int{}, told: map[string]bool{}, shared: map[entry]int{}, ruleKeys: keys(ruleFields)}
 	root := p.document(data)
 	if root != nil {
 		p.taxonomy(root)
@@ -65,10 +65,11 @@ type parser struct {
 	problems []Problem
 	strict   bool
 	ruleKeys []string
-	ids      map[string]int // "category/rule" -> line
+	ids      map[string]int  // "category/rule" -> line
+	told     map[string]bool // languages of which a warning told
 	words    int
 	shared   map[entry]int      // rules that have it
-	entries  map[entry]firstUse // of the category at hand
+	entries  map[entry]firstUse // of the category at hand, and of one language
 	places   map[entry]*yaml.Node
 }
 
@@ -259,8 +260,10 @@ func (p *parser) category(n *yaml.Node) {
 	p.out.Categories = append(p.out.Categories, c)
 	p.entries = map[entry]firstUse{}
 	negatable, speaks := p.truth(f["negatable"], "negatable", true), false
-	for i, r := range p.list(f["rules"], "rules") {
-		speaks = p.rule(r, index, i, negatable) > 0 || speaks
+	for _, set := range p.ruleSets(f["rules"]) {
+		for i, r := range p.list(set.rules, "rules") {
+			speaks = p.rule(r, index, i, set, negatable) > 0 || speaks
+		}
 	}
 	if !speaks {
 		p.warn(n, "add a rule, or label its rows in another way", "no rule speaks for the category %s", c.Name)
@@ -268,10 +271,10 @@ func (p *parser) category(n *yaml.Node) {
 }
 
 // rule reads a rule and returns its weight, 0 if it can never fire.
-func (p *parser) rule(n *yaml.Node, category, number int, negatable bool) float64 {
+func (p *parser) rule(n *yaml.Node, category, number int, set ruleSet, negatable bool) float64 {
 	c := p.out.Categories[category]
 	f := p.fields(n, "a rule", p.ruleKeys...)
-	r := Rule{ID: p.text(f["id"], "id"), Category: category, Weight: 1, Line: n.Line}
+	r := Rule{ID: p.text(f["id"], "id"), Category: category, Weight: 1, Language: set.language, Line: n.Line}
 	p.places = map[entry]*yaml.Node{}
 	before := len(p.problems)
 	if f["id"] == nil {
@@ -279,6 +282,7 @@ func (p *parser) rule(n *yaml.Node, category, number int, negatable bool) float6
 	} else if !ruleName.MatchString(r.ID) {
 		p.fail(f["id"], "use a-z, 0-9, dot, dash and underscore", "%q is no rule id", r.ID)
 	}
+	r.ID = set.prefix + r.ID
 	if line, double := p.ids[c.Name+"/"+r.ID]; double {
 		p.fail(n, "give each rule of a category its own id", "a second rule %s in %s, the first is in line %d", r.ID, c.Name, line)
 	}
@@ -357,7 +361,7 @@ func (p *parser) patterns(n *yaml.Node, what string) []string {
 		default:
 			seen[folded] = true
 			if p.places != nil {
-				p.places[entry{what, text}] = w
+				p.places[entry{form: what, text: text}] = w
 			}
 			if expression().MatchString(text) {
 				p.warn(w, "use prefixes, suffixes, compounds or parts for open ends, and one entry per alternative", "%q in %s is no pattern with wildcards: it fires on the words %q as they stand", text, what, folded)

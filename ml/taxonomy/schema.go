@@ -23,7 +23,7 @@ var (
 		{"doc", "text", "what it is about, in a sentence; an encoder that labels reads it, and so does a chat model"},
 		{"tags", "words", "what a text of the category may be in particular"},
 		{"negatable", "truth", "whether a negation undoes its rules; true by default"},
-		{"rules", "rules", "what makes a text belong to it; the strongest rule that fires decides"},
+		{"rules", "rules", "what makes a text belong to it; the strongest rule that fires decides. By language, {sv: [...], en: [...]}, a rule fires on texts of its language alone, those of mul on all"},
 	}
 	ruleFields = []field{
 		{"id", "text", "its name in reports and keys; rule-N by default"},
@@ -96,7 +96,9 @@ func formSchema(form string) map[string]any {
 	case "categories":
 		return map[string]any{"type": "array", "minItems": 1, "items": object(categoryFields, "name")}
 	case "rules":
-		return map[string]any{"type": "array", "items": object(ruleFields)}
+		list := map[string]any{"type": "array", "items": object(ruleFields)}
+		by := map[string]any{"type": "object", "minProperties": 1, "propertyNames": map[string]any{"pattern": languagePattern}, "additionalProperties": list}
+		return map[string]any{"anyOf": []any{list, by}}
 	case "negation":
 		return object(negationFields, "words")
 	case "forms":
@@ -124,7 +126,10 @@ const Doc = `Categories, the tags that a text of each may carry, and the rules t
 file, shared by label, train, verify and classify. Case does not matter, accents do; a
 word is a run of letters and digits and stands for itself alone: list other forms beside
 it, or what they begin with as prefixes. Of the rules of a category that fire the
-strongest decides; one with a weight below 0 speaks against it.`
+strongest decides; one with a weight below 0 speaks against it. Rules may stand by
+language, as primary subtags of BCP 47 (sv, no, fi): a row's language is that of its
+column language, else what its letters say, and a row of a language without rules gets no
+label from them.`
 
 // Key explains one key of a taxonomy file.
 type Key struct {
@@ -160,8 +165,10 @@ func formWord(form string) string {
 		return "multi or single"
 	case "within", "weight":
 		return "number"
-	case "categories", "rules":
+	case "categories":
 		return "list of maps"
+	case "rules":
+		return "list of maps, or a map of such lists by language"
 	case "negation":
 		return "map"
 	}

@@ -1,13 +1,15 @@
 // Package taxonomy reads the file that names categories, their tags, and the
 // rules that label them: one file, shared by labelling, training, measuring and
 // answering. parse.go reads it with all its mistakes at once, check.go finds rules that
-// contradict each other, tests.go reads tests of the rules, fold.go says when words are the
-// same. It imports nothing of this module.
+// contradict each other, languages.go those of rules of several languages, tests.go reads
+// tests of the rules, fold.go says when words are the same. It imports ml/language alone.
 package taxonomy
 
 import (
 	"fmt"
 	"slices"
+
+	"github.com/sprint-ml/sprint/ml/language"
 )
 
 // Taxonomy is a set of categories in the order of the file.
@@ -49,8 +51,12 @@ type Patterns struct {
 
 // Rule says which patterns make a text belong to a category.
 type Rule struct {
+	// ID is the rule's own; of a rule of a language it begins with that: sv.storm.
 	ID       string
 	Category int
+	// Language is that of the texts on which the rule may fire, as package language calls
+	// it; empty is any.
+	Language string
 	Tag      int // index in the category's tags; 0 is none
 	// Weight in (0,1] is how strongly the rule speaks for the category, in
 	// [-1,0) how strongly against it.
@@ -110,6 +116,9 @@ func (t *Taxonomy) RulesKey() map[string]any {
 	if negation {
 		out["negation"] = map[string]any{"words": texts(t.Negation.Words), "not": texts(t.Negation.Not), "within": float64(t.Negation.Within)}
 	}
+	if len(t.Languages()) > 0 { // what finds out a text's language says which rules fire
+		out["languages"] = map[string]any{"detector": float64(language.Version)}
+	}
 	for i, r := range t.Rules {
 		c := t.Categories[r.Category]
 		body := map[string]any{"order": float64(i), "weight": r.Weight, "tag": c.Tags[r.Tag]}
@@ -122,6 +131,9 @@ func (t *Taxonomy) RulesKey() map[string]any {
 		}
 		if negation && !r.Negatable {
 			body["negatable"] = false
+		}
+		if r.Language != "" {
+			body["language"] = r.Language
 		}
 		out[c.Name+"/"+r.ID] = body
 	}

@@ -9,6 +9,8 @@ import (
 // Test says what the rules must make of a text.
 type Test struct {
 	Title, Description string
+	// Language is that of the text; empty lets its letters say.
+	Language string
 	// Want are the categories that must be present, and no others; nil leaves
 	// them free.
 	Want []Want
@@ -30,6 +32,7 @@ type Want struct {
 //	  - {text: Bil i diket, want: [transportation/accident, emergencies]}
 //	  - {text: Läget i Ukraina, not: weather_wet}
 //	  - {text: Så väljer du rätt skor, want: none}
+//	  - {text: Storm, language: sv, want: weather_wet}
 //
 // want lists all categories of the text, each with its tag or without; not lists
 // some that it is not. All mistakes are reported at once.
@@ -51,10 +54,13 @@ func ParseTests(data []byte, t *Taxonomy) ([]Test, []Problem) {
 }
 
 func (p *parser) test(n *yaml.Node, t *Taxonomy) Test {
-	f := p.fields(n, "a test", "text", "description", "want", "not")
+	f := p.fields(n, "a test", "text", "description", "language", "want", "not")
 	out := Test{Title: p.text(f["text"], "text"), Description: p.text(f["description"], "description"), Line: n.Line}
 	if strings.TrimSpace(out.Title) == "" {
 		p.fail(n, "", "a test needs a text")
+	}
+	if l := f["language"]; l != nil {
+		out.Language = p.language(l)
 	}
 	if f["want"] == nil && f["not"] == nil {
 		p.fail(n, "`want: none` means that no category is present", "a test needs want or not")

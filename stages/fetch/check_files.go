@@ -95,6 +95,9 @@ func (f *Files) checkFile(option, path string) []stages.FileProblem {
 	if f.labels != nil && f.labels.Check != nil {
 		out = append(out, filecheck.Labels(file, info.Size(), option, path, f.Layout(path), *f.labels)...)
 	}
+	if f.languages != nil {
+		out = append(out, filecheck.Languages(file, info.Size(), path, f.Layout(path), f.languages)...)
+	}
 	return out
 }
 

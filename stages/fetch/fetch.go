@@ -67,6 +67,9 @@ type Options struct {
 // KeepLabels takes columns that have the names of categories for labels, too.
 func (o *Options) KeepLabels(l stages.LabelColumns) { o.Files.labels = &l }
 
+// KeepLanguages lets CheckFiles count rows of languages that a later stage cannot use.
+func (o *Options) KeepLanguages(of stages.LanguageOf) { o.Files.languages = of }
+
 // Check reports problems of the chosen source's options.
 func (o *Options) Check() []stages.Problem {
 	if o.Source == sourceGDELT {

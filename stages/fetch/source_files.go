@@ -25,7 +25,8 @@ type Files struct {
 	Encoding   string            `yaml:"encoding" default:"auto" key:"-" doc:"that of csv and jsonl, such as windows-1252 or shift_jis; auto finds out UTF-8, UTF-16 and Windows-1252 (Latin-1)"`
 	MaxBadRows float64           `yaml:"max_bad_rows" default:"0.01" min:"0" max:"1" doc:"share of rows that may be unusable"`
 
-	labels *stages.LabelColumns // those that a later stage reads; nil if none does
+	labels    *stages.LabelColumns // those that a later stage reads; nil if none does
+	languages stages.LanguageOf    // for a later stage that treats rows by it; nil if none does
 }
 
 // badRowsHint comes with the first row that is wrong.

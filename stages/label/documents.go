@@ -18,6 +18,9 @@ type Report struct {
 	// DeadRules never fired, as category:rule.
 	DeadRules []string `json:"dead_rules,omitempty"`
 
+	// Languages are there where rules are by language, or the plan asks for them.
+	Languages map[string]*LanguageReport `json:"languages,omitempty"`
+
 	Encoder *encoderCount `json:"encoder,omitempty"`
 	HTTP    *httpCount    `json:"http,omitempty"`
 	Overlay *overlayCount `json:"overlay,omitempty"`
@@ -47,6 +50,14 @@ type CategoryReport struct {
 	Undecided    int            `json:"undecided"`
 	TagConflicts int            `json:"tag_conflicts"`
 	Rules        map[string]int `json:"rules,omitempty"` // rows on which a rule fired
+}
+
+// LanguageReport counts the rows of one language.
+type LanguageReport struct {
+	Rows    int `json:"rows"`
+	Covered int `json:"covered"` // rows with a positive category
+	// NoRules says that no rule can fire on a row of it.
+	NoRules bool `json:"no_rules,omitempty"`
 }
 
 // encoderCount is what the report says about the encoder.

@@ -59,7 +59,10 @@ part weighs the voters by how often they are right there; it is never the one
 that verify scores: rows of that are left out, and rows of the gold part do not
 train. Every row records who decided (label_source), which rules fired and where
 votes disagreed; label_report counts sources, coverage, overlap, conflicts and
-rules that never fire.`,
+rules that never fire. Where the taxonomy has rules by language each row gets its language,
+from its column language (sv, sv-SE, Swedish), else from its letters, which tell some forty
+languages apart; it is kept with the row, and a row of a language without rules gets no label
+from them.`,
 		Example: "source: [rules, encoder]\nencoder: {model: all-minilm-l6-v2, sure: 0.8}\n",
 		Topics: []stages.Topic{
 			{Of: "source", Name: sourceRules, Doc: "The words of the taxonomy: the strongest rule that fires gives score and tag.", Example: "source: rules\n"},
@@ -81,23 +84,24 @@ rules that never fire.`,
 
 // Options of label.
 type Options struct {
-	Source    []string           `yaml:"source" default:"[rules]" enum:"rules|columns|encoder|http|overlay" min:"1" doc:"who labels, in order: the taxonomy's rules, columns that the rows carry, an encoder's similarity to descriptions, a chat model over HTTP, an overlay of corrections"`
-	Rules     string             `yaml:"rules" default:"taxonomy" enum:"taxonomy" when:"source=rules" doc:"where the rules come from: the plan's taxonomy"`
-	Encoder   Encoder            `yaml:"encoder" when:"source=encoder" doc:"options of source encoder"`
-	HTTP      HTTP               `yaml:"http" when:"source=http" doc:"options of source http"`
-	Overlay   Overlay            `yaml:"overlay" when:"source=overlay" doc:"options of source overlay"`
-	Combine   string             `yaml:"combine" default:"chain" enum:"chain|vote" doc:"chain: a later source decides what the earlier left undecided; vote: all sources vote"`
-	Conflict  string             `yaml:"conflict" default:"max" enum:"max|vote|abstain" doc:"votes that disagree on a category: max takes the strongest score, vote the heavier side, abstain none"`
-	Conflicts map[string]string  `yaml:"conflicts" enum:"max|vote|abstain" doc:"the same for single categories, {crime: abstain}"`
-	Exclusive bool               `yaml:"exclusive" default:"false" doc:"a row has one category at most: several are a conflict"`
-	Weights   map[string]float64 `yaml:"weights" above:"0" max:"1" doc:"weight of a source's votes, {columns: 0.5}; 1 by default, 0.5 for encoder; a rule's votes have its own weight too"`
-	Gold      string             `yaml:"gold" path:"true" key:"-" doc:"gold part (csv, jsonl, parquet) that weighs the voters; never the set that verify scores"`
-	Scored    string             `yaml:"scored" path:"true" like:"verify.gold" key:"-" doc:"gold set whose rows never weigh voters; by default the one that verify measures against"`
-	Columns   map[string]string  `yaml:"columns" like:"fetch.files.columns" key:"set" doc:"what the gold part or the overlay calls columns, by our names, {title: subject, label: category}; by default as fetch's files, where it has such a column"`
-	Separator string             `yaml:"separator" default:";" key:"set" doc:"what stands between the categories of a cell of a column label: ; or , or |"`
-	Values    map[string]string  `yaml:"values" key:"set" doc:"categories by what a column label calls them: {Sport: sports, Stöld: crime/theft, Other: none}; case, spaces and dashes never matter"`
-	Abstain   bool               `yaml:"abstain" default:"true" doc:"a row that no source decides is undecided; false makes it negative everywhere"`
-	Empty     string             `yaml:"without_positives" default:"warn" enum:"warn|stop" doc:"a category without a single positive row"`
+	Source          []string           `yaml:"source" default:"[rules]" enum:"rules|columns|encoder|http|overlay" min:"1" doc:"who labels, in order: the taxonomy's rules, columns that the rows carry, an encoder's similarity to descriptions, a chat model over HTTP, an overlay of corrections"`
+	Rules           string             `yaml:"rules" default:"taxonomy" enum:"taxonomy" when:"source=rules" doc:"where the rules come from: the plan's taxonomy"`
+	Encoder         Encoder            `yaml:"encoder" when:"source=encoder" doc:"options of source encoder"`
+	HTTP            HTTP               `yaml:"http" when:"source=http" doc:"options of source http"`
+	Overlay         Overlay            `yaml:"overlay" when:"source=overlay" doc:"options of source overlay"`
+	Combine         string             `yaml:"combine" default:"chain" enum:"chain|vote" doc:"chain: a later source decides what the earlier left undecided; vote: all sources vote"`
+	Conflict        string             `yaml:"conflict" default:"max" enum:"max|vote|abstain" doc:"votes that disagree on a category: max takes the strongest score, vote the heavier side, abstain none"`
+	Conflicts       map[string]string  `yaml:"conflicts" enum:"max|vote|abstain" doc:"the same for single categories, {crime: abstain}"`
+	Exclusive       bool               `yaml:"exclusive" default:"false" doc:"a row has one category at most: several are a conflict"`
+	Weights         map[string]float64 `yaml:"weights" above:"0" max:"1" doc:"weight of a source's votes, {columns: 0.5}; 1 by default, 0.5 for encoder; a rule's votes have its own weight too"`
+	Gold            string             `yaml:"gold" path:"true" key:"-" doc:"gold part (csv, jsonl, parquet) that weighs the voters; never the set that verify scores"`
+	Scored          string             `yaml:"scored" path:"true" like:"verify.gold" key:"-" doc:"gold set whose rows never weigh voters; by default the one that verify measures against"`
+	Columns         map[string]string  `yaml:"columns" like:"fetch.files.columns" key:"set" doc:"what the gold part or the overlay calls columns, by our names, {title: subject, label: category}; by default as fetch's files, where it has such a column"`
+	Separator       string             `yaml:"separator" default:";" key:"set" doc:"what stands between the categories of a cell of a column label: ; or , or |"`
+	Values          map[string]string  `yaml:"values" key:"set" doc:"categories by what a column label calls them: {Sport: sports, Stöld: crime/theft, Other: none}; case, spaces and dashes never matter"`
+	DetectLanguages bool               `yaml:"detect_languages" default:"false" key:"set" doc:"find out the language of rows whose column language names none even where no rule is of a language, for figures by language; it is kept with the row"`
+	Abstain         bool               `yaml:"abstain" default:"true" doc:"a row that no source decides is undecided; false makes it negative everywhere"`
+	Empty           string             `yaml:"without_positives" default:"warn" enum:"warn|stop" doc:"a category without a single positive row"`
 }
 
 // absentWeight is the weight of the rules' silence on a category, on a row on

@@ -41,7 +41,7 @@ func (s *ruleSource) cast(_ context.Context, set []*rows.Row) ([][]labelmodel.Vo
 	spoke := make([]bool, len(s.t.Categories))
 	var fired []int
 	for i, row := range set {
-		s.matcher.Match(&s.res, row.Title, row.Description)
+		s.matcher.MatchIn(&s.res, row.Language, row.Title, row.Description)
 		fired = fired[:0]
 		for _, h := range s.res.Fired {
 			if !slices.Contains(fired, h.Rule) {

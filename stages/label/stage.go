@@ -91,6 +91,7 @@ func (s *stage) label(ctx context.Context, t *taxonomy.Taxonomy, articles []rows
 			return nil, err
 		}
 	}
+	languages := s.findLanguages(t, articles)
 	b := newAssembly(t, articles, s.o)
 	b.report.Gold = count
 	sources, err := s.sources(t, columns, b)
@@ -119,6 +120,9 @@ func (s *stage) label(ctx context.Context, t *taxonomy.Taxonomy, articles []rows
 		}
 	}
 	b.finish(s.o.Abstain)
+	if languages {
+		s.addLanguages(t, b)
+	}
 	return b, nil
 }
 

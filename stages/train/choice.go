@@ -191,7 +191,7 @@ func (o *Options) firedShare(t *taxonomy.Taxonomy, set []rows.Row) float64 {
 		if !o.has("description") {
 			r.Description = ""
 		}
-		if matcher.Match(&hits, r.Title, r.Description); hits.Any() {
+		if matcher.MatchIn(&hits, r.Language, r.Title, r.Description); hits.Any() {
 			n++
 		}
 	}

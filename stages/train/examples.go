@@ -51,7 +51,7 @@ func (o *Options) examples(m *bert.Model, t *taxonomy.Taxonomy, set []rows.Row, 
 		out[i].IDs, out[i].Types = ids.At(i)
 	}
 	if masked && o.MaskRules > 0 {
-		o.mask(m, t, texts, out)
+		o.mask(m, t, set, kept, out)
 	}
 	return out, kept
 }
@@ -76,7 +76,7 @@ func scaled(weights []float32, by float32) []float32 {
 }
 
 // mask gives the examples on whose text a rule fires their other reading.
-func (o *Options) mask(m *bert.Model, t *taxonomy.Taxonomy, texts []tokenize.Text, out []fit.Example) {
+func (o *Options) mask(m *bert.Model, t *taxonomy.Taxonomy, set []rows.Row, kept []int, out []fit.Example) {
 	with := dataset.MaskToken
 	if o.MaskHow == "delete" {
 		with = ""
@@ -85,12 +85,13 @@ func (o *Options) mask(m *bert.Model, t *taxonomy.Taxonomy, texts []tokenize.Tex
 	var hits keywords.Result
 	var masked []tokenize.Text
 	var of []int
-	for i, x := range texts {
+	for i, at := range kept {
+		r := set[at]
 		if !o.has("description") {
-			x.Second = ""
+			r.Description = ""
 		}
-		if matcher.Match(&hits, x.First, x.Second); hits.Any() {
-			of, masked = append(of, i), append(masked, tokenize.Text{First: dataset.Replace(x.First, 0, hits.Fired, with), Second: dataset.Replace(x.Second, 1, hits.Fired, with)})
+		if matcher.MatchIn(&hits, r.Language, r.Title, r.Description); hits.Any() {
+			of, masked = append(of, i), append(masked, tokenize.Text{First: dataset.Replace(r.Title, 0, hits.Fired, with), Second: dataset.Replace(r.Description, 1, hits.Fired, with)})
 		}
 	}
 	ids := m.EncodeAll(masked)
@@ -106,7 +107,7 @@ func hideRules(t *taxonomy.Taxonomy, m *bert.Model, set []rows.Row, with string)
 	var hits keywords.Result
 	texts := make([]bert.Text, len(set))
 	for i, r := range set {
-		matcher.Match(&hits, r.Title, r.Description)
+		matcher.MatchIn(&hits, r.Language, r.Title, r.Description)
 		title, description := dataset.Replace(r.Title, 0, hits.Fired, with), dataset.Replace(r.Description, 1, hits.Fired, with)
 		texts[i].IDs, texts[i].Types = m.Encode(title, description)
 	}

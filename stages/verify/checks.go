@@ -56,6 +56,7 @@ var definitions = []definition{
 	{id: "train_support", doc: "the same among the training rows", min: new(8.0), category: optional, observe: checkSupport},
 	{id: "weak_domain", doc: "micro-F1 less that of the worst host of at least `rows` rows", max: new(0.2), observe: checkWeakest(byDomain)},
 	{id: "weak_length", doc: "the same by length of title: under 30, 50, 70, 90, 120 characters, or more", max: new(0.2), observe: checkWeakest(byLength)},
+	{id: "weak_language", doc: "the same by language, where that of the rows is known", max: new(0.2), observe: checkWeakest(byLanguage)},
 	{id: "drift_labels", doc: "population stability index of the predicted categories against the release before this model, else against the training rows; 0.1 is a little, 0.25 much", max: new(0.25), observe: checkDriftLabels},
 	{id: "drift_lengths", doc: "the same of the lengths of titles", max: new(0.25), observe: checkDriftLengths},
 	{id: "latency_p50", doc: "median milliseconds for one text", max: new(100.0), observe: checkLatency},
@@ -68,7 +69,7 @@ var definitions = []definition{
 // span is what a check can observe.
 func (d definition) span() (lo, hi float64) {
 	switch d.id {
-	case "gain", "masked_gap", "weak_domain", "weak_length":
+	case "gain", "masked_gap", "weak_domain", "weak_length", "weak_language":
 		return -1, 1
 	case "support", "train_support", "drift_labels", "drift_lengths", "latency_p50", "latency_p99", "fallback", "leak", "reload":
 		return 0, math.Inf(1)

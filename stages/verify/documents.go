@@ -51,7 +51,8 @@ type Details struct {
 	Calibration map[string]metrics.Calibration `json:"calibration"`
 	// Choice is there where a row has one label.
 	Choice *Choice `json:"choice,omitempty"`
-	// Segments are by "domain" and "length", the largest first.
+	// Segments are by "domain" and "length", the largest first, and by "language" where
+	// that of the rows is known.
 	Segments     map[string][]Segment `json:"segments"`
 	Distribution Distribution         `json:"distribution"`
 	// Repeated are rows whose identity or title an earlier row of the set has.
@@ -81,7 +82,12 @@ type Segment struct {
 	MicroF1 float64 `json:"micro_f1"`
 	// Decided counts positives, true or answered: without any F1 says nothing.
 	Decided int `json:"decided"`
-	at      []int
+	// Of a language alone: the macro-F1, where a category has enough rows, the keywords'
+	// micro-F1 on the same rows, and how many training rows are in it.
+	MacroF1         *float64 `json:"macro_f1,omitempty"`
+	KeywordsMicroF1 *float64 `json:"keywords_micro_f1,omitempty"`
+	TrainRows       *int     `json:"train_rows,omitempty"`
+	at              []int
 }
 
 // Distribution counts what the model answers and what it is asked. A later

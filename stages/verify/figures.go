@@ -48,6 +48,9 @@ func (m *measurer) measure(ctx context.Context, trainRows []rows.Row, sets ...*e
 			Distribution: m.distribution(s.rows, s.answers[byModel]),
 			Repeated:     repeated(s.rows),
 		}
+		if parts := m.languages(s, trainRows); len(parts) > 0 {
+			d.Segments[byLanguage] = parts
+		}
 		for k, c := range m.t.Categories {
 			d.Tags[c.Name] = Confusion{c.Tags, metrics.Confusion(c.Tags, k, s.truth, s.answers[byModel])}
 			d.Calibration[c.Name] = metrics.Calibrate(s.truth, k, func(i int) float64 { return m.probability(s.scores[i][k]) })
@@ -76,7 +79,7 @@ func (m *measurer) measure(ctx context.Context, trainRows []rows.Row, sets ...*e
 
 // headline is what a list of runs shows of the set that counts.
 func (f *figures) headline(on string) stages.Figures {
-	out := stages.Figures{On: on}
+	out := stages.Figures{On: on, Languages: headlines(f.Details[on].Segments[byLanguage])}
 	report, gain := f.reports[on], f.Details[on].Gains["keywords"].MacroF1.Value
 	if len(report.Unsupported) < len(report.PerCategory) {
 		out.MacroF1, out.Gain = &report.MacroF1, &gain

@@ -62,7 +62,7 @@ func newEvaluationSet(t *taxonomy.Taxonomy, name string, in []rows.Row) *evaluat
 				truth.Positive[c], truth.Known[c] = c == at, known
 			}
 		}
-		s.texts = append(s.texts, classify.Text{Title: r.Title, Description: r.Description})
+		s.texts = append(s.texts, classify.Text{Title: r.Title, Description: r.Description, Language: r.Language})
 		s.truth = append(s.truth, truth)
 		s.hosts = append(s.hosts, host(r))
 	}
@@ -119,7 +119,7 @@ func (m *measurer) answerAll(ctx context.Context, s *evaluationSet) error {
 	hidden := slices.Clone(s.texts)
 	var res keywords.Result
 	for i, x := range s.texts {
-		m.matcher.Match(&res, x.Title, x.Description)
+		m.matcher.MatchIn(&res, x.Language, x.Title, x.Description)
 		a := m.blank()
 		for c, category := range m.t.Categories {
 			a.Positive[c], a.Tags[c] = res.Scores[c] > 0, category.Tags[res.Tags[c]]
@@ -137,7 +137,7 @@ func (m *measurer) answerAll(ctx context.Context, s *evaluationSet) error {
 		}
 		s.fired = append(s.fired, fired)
 		if res.Any() {
-			hidden[i] = classify.Text{Title: dataset.Mask(x.Title, 0, res.Fired), Description: dataset.Mask(x.Description, 1, res.Fired)}
+			hidden[i] = classify.Text{Title: dataset.Mask(x.Title, 0, res.Fired), Description: dataset.Mask(x.Description, 1, res.Fired), Language: res.Language}
 		}
 	}
 	m.begin(s.name, len(s.texts))

@@ -26,11 +26,11 @@ type Options struct {
 
 // Check is one requirement on the figures.
 type Check struct {
-	ID       string   `yaml:"id" required:"true" enum:"macro_f1|micro_f1|accuracy|precision|recall|f1|tag_accuracy|gain|masked_gap|no_rule_fired|calibration|support|train_support|weak_domain|weak_length|drift_labels|drift_lengths|latency_p50|latency_p99|reload|fallback|leak" doc:"what is measured"`
+	ID       string   `yaml:"id" required:"true" enum:"macro_f1|micro_f1|accuracy|precision|recall|f1|tag_accuracy|gain|masked_gap|no_rule_fired|calibration|support|train_support|weak_domain|weak_length|weak_language|drift_labels|drift_lengths|latency_p50|latency_p99|reload|fallback|leak" doc:"what is measured"`
 	On       string   `yaml:"on" alias:"set" default:"test" enum:"test|gold" doc:"the rows it is measured on; set is another word for it, for programs that read YAML 1.1, where on means true"`
 	Over     string   `yaml:"over" enum:"keywords|majority" when:"id=gain" doc:"gain: the baseline whose macro-F1 is subtracted"`
 	Category string   `yaml:"category" when:"id=precision,recall,f1,tag_accuracy,calibration,support,train_support" doc:"the category it is about"`
-	Rows     int      `yaml:"rows" default:"20" min:"1" when:"id=weak_domain,weak_length" doc:"smaller segments are passed over"`
+	Rows     int      `yaml:"rows" default:"20" min:"1" when:"id=weak_domain,weak_length,weak_language" doc:"smaller segments are passed over"`
 	Release  string   `yaml:"release" like:"publish.name" when:"id=drift_labels,drift_lengths" doc:"drift: the model whose last release is compared with"`
 	Min      *float64 `yaml:"min" doc:"the least value that passes"`
 	Max      *float64 `yaml:"max" doc:"the largest value that passes"`

@@ -2,8 +2,8 @@
 // the keywords and majority baselines, and decides whether it is good enough.
 //
 // stage.go is the kind, options.go its options, documents.go what it writes.
-// measure.go lets every classifier answer, figures.go and segments.go compute what
-// metrics.json holds, gold.go leaves out what train calibrated on. checks.go lists
+// measure.go lets every classifier answer, figures.go, segments.go and languages.go compute
+// what metrics.json holds, gold.go leaves out what train calibrated on. checks.go lists
 // the checks and evaluates one: a new check is a row there, its id in the enum of
 // Check.ID and an observer, in check_score.go if a score of the set is all that it
 // looks at. sample.go picks the rows that explain a failure.
@@ -33,14 +33,15 @@ import (
 func Kind() stages.Kind {
 	return stages.Kind{
 		Name:    "verify",
-		Version: 5,
+		Version: 6,
 		Doc: `Measures the model and fails the run (code 5) if a check does not hold.
 Figures are precision, recall and F1 per category, macro-F1 over categories with
 at least 8 positives, micro-F1 and tag accuracy, with 95 % intervals from 2000
 resamples of the rows: on the test split, whose labels the rules made, and on a
 gold set labelled by hand, next to what the rules alone and the more frequent
 value reach, and what the heads reached before the encoder was tuned, where it was;
-gold rows on which train calibrated are left out. A gold
+gold rows on which train calibrated are left out. Rows whose language is known, as where
+rules are by language, have figures by language too. A gold
 set has a title and labels by hand: in a column label (sports, or crime/theft with its tag,
 several joined by separator; empty or none is of no category), or in a 0/1 column of each
 category, or <category>_score, with <category>_tag. A gain is resampled on the same rows for both (paired). Where the taxonomy says
@@ -110,6 +111,11 @@ func (s *stage) Run(ctx context.Context, in stages.Inputs, out stages.Outputs) e
 	if err != nil {
 		return err
 	}
+	goldRows := []rows.Row(nil)
+	if gold != nil {
+		goldRows = gold.Rows
+	}
+	findLanguages(t, testRows, trainRows, goldRows)
 	thresholds, err := storeio.ReadFile(ctx, in, "thresholds")
 	if err != nil {
 		return err
@@ -127,7 +133,7 @@ func (s *stage) Run(ctx context.Context, in stages.Inputs, out stages.Outputs) e
 	model.Answered = m.answered
 	sets := []*evaluationSet{newEvaluationSet(t, "test", testRows)}
 	if gold != nil {
-		sets = append(sets, newEvaluationSet(t, "gold", gold.Rows))
+		sets = append(sets, newEvaluationSet(t, "gold", goldRows))
 	}
 	if err := m.answerSets(ctx, sets); err != nil {
 		return err
@@ -143,6 +149,9 @@ func (s *stage) Run(ctx context.Context, in stages.Inputs, out stages.Outputs) e
 		return err
 	}
 	s.warn(t, f)
+	if gold != nil {
+		s.warnLanguages(trainRows, goldRows, f.Details["gold"].Segments[byLanguage])
+	}
 	s.env.Note(stages.NoteFigures, f.headline(sets[len(sets)-1].name))
 	return s.decide(ctx, in, out, m, f, dev, sets[len(sets)-1])
 }

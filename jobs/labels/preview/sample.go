@@ -51,7 +51,7 @@ func (p *matcher) survey(out *Preview) error {
 		if i%4096 == 0 && p.ctx.Err() != nil {
 			return p.ctx.Err()
 		}
-		p.rules.Match(&p.res, r.Title, r.Description)
+		p.rules.MatchIn(&p.res, r.Language, r.Title, r.Description)
 		s.Add(&p.res, r.Title, r.Description)
 		if p.o.Of == "none" {
 			found := slices.ContainsFunc(p.res.Scores, func(x float64) bool { return x > 0 })
@@ -129,7 +129,7 @@ func (p *matcher) measure(s *keywords.Survey, gold *rows.Gold, t *taxonomy.Taxon
 	var truths []metrics.Truth
 	var answers []metrics.Answer
 	for _, g := range gold.Rows {
-		p.rules.Match(&p.res, g.Title, g.Description)
+		p.rules.MatchIn(&p.res, g.Language, g.Title, g.Description)
 		var truth metrics.Truth
 		var answer metrics.Answer
 		for c, category := range t.Categories {

@@ -103,6 +103,10 @@ type Segment struct {
 	Rows    int     `json:"rows"`
 	MicroF1 float64 `json:"micro_f1"`
 	Decided int     `json:"decided"`
+	// Of a language alone.
+	MacroF1         *float64 `json:"macro_f1"`
+	KeywordsMicroF1 *float64 `json:"keywords_micro_f1"`
+	TrainRows       *int     `json:"train_rows"`
 }
 
 // Measured are the figures of the set that counts: the gold set if there is one.
