@@ -103,19 +103,10 @@ func (s *stage) Run(ctx context.Context, in stages.Inputs, out stages.Outputs) e
 	}
 	defer dev.Close()
 	s.env.Note("device", strings.TrimSpace(dev.Name+" "+dev.Plugin))
-	trainRows, err := readRows(ctx, in, "train", t)
+	trainRows, sets, err := readSets(ctx, in, t, gold)
 	if err != nil {
 		return err
 	}
-	testRows, err := readRows(ctx, in, "test", t)
-	if err != nil {
-		return err
-	}
-	goldRows := []rows.Row(nil)
-	if gold != nil {
-		goldRows = gold.Rows
-	}
-	findLanguages(t, testRows, trainRows, goldRows)
 	thresholds, err := storeio.ReadFile(ctx, in, "thresholds")
 	if err != nil {
 		return err
@@ -131,10 +122,6 @@ func (s *stage) Run(ctx context.Context, in stages.Inputs, out stages.Outputs) e
 	defer model.Close()
 	m.model, m.progress = model, s.env.Progress
 	model.Answered = m.answered
-	sets := []*evaluationSet{newEvaluationSet(t, "test", testRows)}
-	if gold != nil {
-		sets = append(sets, newEvaluationSet(t, "gold", goldRows))
-	}
 	if err := m.answerSets(ctx, sets); err != nil {
 		return err
 	}
@@ -150,7 +137,7 @@ func (s *stage) Run(ctx context.Context, in stages.Inputs, out stages.Outputs) e
 	}
 	s.warn(t, f)
 	if gold != nil {
-		s.warnLanguages(trainRows, goldRows, f.Details["gold"].Segments[byLanguage])
+		s.warnLanguages(trainRows, gold.Rows, f.Details["gold"].Segments[byLanguage])
 	}
 	s.env.Note(stages.NoteFigures, f.headline(sets[len(sets)-1].name))
 	return s.decide(ctx, in, out, m, f, dev, sets[len(sets)-1])
@@ -308,6 +295,24 @@ func (s *stage) fetchTree(ctx context.Context, in stages.Inputs, name string) (s
 		return "", err
 	}
 	return dir, tree.Fetch(ctx, dir)
+}
+
+// readSets reads the rows of train, and makes the sets that are measured: test, and gold
+// if there is one.
+func readSets(ctx context.Context, in stages.Inputs, t *taxonomy.Taxonomy, gold *rows.Gold) (train []rows.Row, sets []*evaluationSet, err error) {
+	if train, err = readRows(ctx, in, "train", t); err != nil {
+		return nil, nil, err
+	}
+	test, err := readRows(ctx, in, "test", t)
+	if err != nil {
+		return nil, nil, err
+	}
+	if gold == nil {
+		findLanguages(t, test, train)
+		return train, []*evaluationSet{newEvaluationSet(t, "test", test)}, nil
+	}
+	findLanguages(t, test, train, gold.Rows)
+	return train, []*evaluationSet{newEvaluationSet(t, "test", test), newEvaluationSet(t, "gold", gold.Rows)}, nil
 }
 
 func readRows(ctx context.Context, in stages.Inputs, name string, t *taxonomy.Taxonomy) ([]rows.Row, error) {
