@@ -11,6 +11,7 @@
 //	protocol.go    what a worker says to its executor, a line of JSON each; both ends
 //	provider.go    Provider and Job: how a place elsewhere starts workers
 //	price.go       what an attempt costs there
+//	list.go        Lister: which jobs are at a place
 //	bootstrap.go   the line of shell with which a worker begins there
 //
 // A new executor is a folder below, tested by executortest. Package remote is that of all

@@ -29,6 +29,7 @@ type example struct{ of, line string }
 var unrun = map[string]string{
 	"sprint run plan.yaml --executor train=gpu": "it needs a machine that ssh reaches; the tests of examples start one",
 	"sprint doctor --executor gpu":              "as above",
+	"sprint leftovers --executor gpu --end":     "as above",
 	"sprint doctor --install":                   "it downloads the plugin of a device",
 	"sprint serve --model quickstart":           "it goes on until it is ended; the tests of serve ask it",
 	"sprint serve --model quickstart --listen 0.0.0.0:8080 --host news.example.org --token env:SERVE_TOKEN": "as above",

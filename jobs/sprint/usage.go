@@ -22,6 +22,7 @@ var meant = map[string][]string{
 	"logs":          {"log", "tail"},
 	"artifacts":     {"get", "cat", "download"},
 	"cancel":        {"stop", "kill", "abort"},
+	"leftovers":     {"orphans", "jobs"},
 	"gc":            {"prune", "clean", "cleanup"},
 	"init":          {"new", "create"},
 	"graph":         {"dag", "dot"},
@@ -171,7 +172,7 @@ var groups = []struct {
 	{"look", "Look:", "status runs logs explain graph report diff trace artifacts"},
 	{"models", "Models:", "models classify serve promote rollback"},
 	{"labels", "Labels:", "label-preview review"},
-	{"care", "Care:", "doctor gc store unlock cancel"},
+	{"care", "Care:", "doctor gc store unlock cancel leftovers"},
 	{"program", "This program:", "config schema completion version help"},
 }
 

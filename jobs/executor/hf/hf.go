@@ -4,7 +4,7 @@
 // counted by the runner.
 //
 // hf.go is the provider, client.go talks to the hub, hardware.go chooses the machine and
-// knows its price, logs.go reads the stream of a job's output. hftest is a stand-in for the
+// knows its price, list.go finds the jobs that are at the hub, logs.go reads the stream of a job's output. hftest is a stand-in for the
 // hub that runs the commands of its jobs.
 package hf
 
@@ -67,9 +67,10 @@ func New(name string, o Options, getenv func(string) string) (*Provider, error) 
 
 // info is what is read of a job; the hub may say more.
 type info struct {
-	ID     string            `json:"id"`
-	Labels map[string]string `json:"labels"`
-	Flavor string            `json:"flavor"`
+	ID      string            `json:"id"`
+	Labels  map[string]string `json:"labels"`
+	Flavor  string            `json:"flavor"`
+	Created string            `json:"createdAt"`
 	// When it began and ended on its machine; empty before.
 	Started  string `json:"startedAt"`
 	Finished string `json:"finishedAt"`
@@ -103,22 +104,29 @@ func (p *Provider) path(parts ...string) string {
 // find returns the job of an ID: one that lives before one that has ended.
 func (p *Provider) find(ctx context.Context, id string) (*info, error) {
 	var found *info
-	next := p.path() + "?" + url.Values{"label": {label + "=" + id}}.Encode()
+	err := p.pages(ctx, p.path()+"?"+url.Values{"label": {label + "=" + id}}.Encode(), func(one *info) {
+		// A hub that does not know the filter lists them all.
+		if one.Labels[label] == id && (found == nil || found.ended() && !one.ended()) {
+			found = one
+		}
+	})
+	return found, err
+}
+
+// pages reads the list of jobs at a path, page by page.
+func (p *Provider) pages(ctx context.Context, next string, each func(*info)) error {
 	for pages := 0; next != "" && pages < maxPages; pages++ {
 		var page []info
 		header, err := p.client.do(ctx, http.MethodGet, next, nil, &page)
 		if err != nil {
-			return nil, err
+			return err
 		}
-		for _, one := range page {
-			// A hub that does not know the filter lists them all.
-			if one.Labels[label] == id && (found == nil || found.ended() && !one.ended()) {
-				found = &one
-			}
+		for i := range page {
+			each(&page[i])
 		}
 		next = p.client.next(header)
 	}
-	return found, nil
+	return nil
 }
 
 // maxPages bounds what is read of the list of jobs.

@@ -210,7 +210,7 @@ func (f *fake) list(w http.ResponseWriter, r *http.Request, kind string) {
 	case "jobs":
 		all := list[job]{Metadata: meta}
 		for _, name := range slices.Sorted(maps.Keys(f.jobs)) {
-			if r.URL.Query().Get("fieldSelector") == "metadata.name="+name {
+			if field := r.URL.Query().Get("fieldSelector"); field == "" || field == "metadata.name="+name {
 				all.Items = append(all.Items, *f.jobs[name])
 			}
 		}
@@ -218,7 +218,7 @@ func (f *fake) list(w http.ResponseWriter, r *http.Request, kind string) {
 	case "pods":
 		all := list[pod]{Metadata: meta}
 		for _, name := range slices.Sorted(maps.Keys(f.pods)) {
-			if r.URL.Query().Get("labelSelector") == labelJob+"="+f.pods[name].Metadata.Labels[labelJob] {
+			if of := r.URL.Query().Get("labelSelector"); of == labelJob+"="+f.pods[name].Metadata.Labels[labelJob] || of == labelManager+"="+manager {
 				all.Items = append(all.Items, *f.pods[name])
 			}
 		}

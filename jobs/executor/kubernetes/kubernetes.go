@@ -8,6 +8,7 @@
 //	status.go       what Job, pods and events say of the attempt, and what to do about it
 //	refresh.go      the program's address, for jobs that wait long
 //	release.go      pods of machines that are gone, which nobody else ends
+//	list.go         which Jobs of ours the namespace has
 //	probe.go        rights, namespace, secrets and machines, before anything is submitted
 //	api.go          calls of the API, their errors and retries; types.go what they carry
 //	kubeconfig.go, connection.go, credentials.go   where the API is, and who asks

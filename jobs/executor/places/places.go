@@ -4,6 +4,7 @@
 //	places.go   Places: the executors of a run
 //	kinds.go    the kinds of executors, each with its options
 //	choose.go   which stage goes where, and what is refused
+//	leftovers.go  the jobs that are at them, and whether anybody waits for these
 //	program.go  the sprint binary, put into the store for workers elsewhere
 package places
 

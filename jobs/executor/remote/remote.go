@@ -8,6 +8,7 @@
 //	worker.go   the process that does the work
 //	limits.go   how long each part may take
 //	price.go    what an attempt costs, and for how long
+//	owner.go    whether anybody waits for a job
 //
 // The place says how a job goes on; the store decides what happened. A worker stores
 // its messages (runs/<id>/workers), its last word (runs/<id>/ends) and the manifest;

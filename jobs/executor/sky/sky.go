@@ -8,6 +8,7 @@
 //	queue.go    what it says of jobs, asked once for all that are watched
 //	watch.go    a job is followed to its end
 //	state.go    what SkyPilot's words for states mean
+//	list.go     which jobs of ours it has
 //	probe.go    what is tried before anything is submitted
 //
 // SkyPilot starts a job again whose machine was taken, and one that was asked to end

@@ -253,6 +253,26 @@ func TestProbe(t *testing.T) {
 	}
 }
 
+// TestList: what has not ended and has the name of a job of ours.
+func TestList(t *testing.T) {
+	p := provider(t, skytest.New(t))
+	other := job(t, "exec sleep 60")
+	other.ID = "sprint-of-words"
+	submit(t, p, other)
+	j := job(t, "exec sleep 60")
+	h := submit(t, p, j)
+	got, err := p.List(t.Context())
+	if err != nil || len(got) != 1 || got[0].Handle != h || got[0].ID != j.ID || time.Since(got[0].Since).Abs() > 10*time.Minute {
+		t.Fatalf("%+v, %v", got, err)
+	}
+	if err := p.Cancel(t.Context(), h, 0); err != nil {
+		t.Fatal(err)
+	}
+	if got, err := p.List(t.Context()); err != nil || len(got) != 0 {
+		t.Errorf("it was ended: %+v, %v", got, err)
+	}
+}
+
 // refused checks an error that does not go away: code 4, with what to do.
 func refused(t *testing.T, err error, text string) {
 	t.Helper()

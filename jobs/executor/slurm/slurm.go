@@ -13,6 +13,7 @@
 //	watch.go    a job is followed to its end
 //	state.go    what the cluster's words for states and reasons mean
 //	cancel.go   a job is ended
+//	list.go     which jobs of ours the queue has
 //	probe.go    a cluster is tried before anything is submitted
 package slurm
 

@@ -104,9 +104,9 @@ done
 `
 
 // cancelScript ends a job: asked first, killed after so many tenths of a second. It says
-// gone when nothing of it runs, and else which processes are left.
+// gone when nothing of it runs, and else which processes are left. Those of a job whose
+// folder was removed by hand are found by their environment.
 const cancelScript = `
-[ -d "jobs/$2" ] || { echo gone; exit; }
 left() { if same "$2"; then processes "$2"; else grep -lszxF "SPRINT_JOB=$2" /proc/[0-9]*/environ | cut -d/ -f3; fi; }
 if [ "$3" -gt 0 ] && same "$2" && [ ! -f "jobs/$2/exit" ]; then
 	kill -TERM "$sid" 2>/dev/null

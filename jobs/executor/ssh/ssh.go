@@ -4,6 +4,7 @@
 //	ssh.go      Options, and Provider: submit, watch, cancel
 //	connect.go  one command on a host, and what its failure means
 //	scripts.go  what runs there, in POSIX shell
+//	list.go     which jobs hosts have
 //	probe.go    what a host has, before anything is submitted
 //
 // A job is a folder on the host and a session of processes that outlives the

@@ -1,5 +1,5 @@
 // Package care holds the commands that look after runs, stores, the machine and
-// the settings: cancel, unlock, gc, store, doctor, config, schema, completion and version. Each file
+// the settings: cancel, leftovers, unlock, gc, store, doctor, config, schema, completion and version. Each file
 // is a command, or what one asks of the system.
 package care
 
@@ -21,7 +21,7 @@ import (
 // Commands are the commands that look after runs, stores, the machine and the settings.
 func Commands(a *app.App) []*cobra.Command {
 	return []*cobra.Command{
-		cancelCommand(a), unlockCommand(a), gcCommand(a), storeCommand(a), doctorCommand(a),
+		cancelCommand(a), leftoversCommand(a), unlockCommand(a), gcCommand(a), storeCommand(a), doctorCommand(a),
 		configCommand(a), schemaCommand(a), completionCommand(a), versionCommand(a),
 	}
 }
