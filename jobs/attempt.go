@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"time"
 
 	"github.com/sprint-ml/sprint/jobs/evaluate"
 	"github.com/sprint-ml/sprint/jobs/executor"
@@ -147,9 +146,9 @@ func (r *run) execute(ctx context.Context, e evaluate.Evaluator, node *graph.Nod
 	}
 }
 
-// attempt makes one attempt under the next number that is free. Its money pays for so
-// long; 0 is no limit.
-func (r *run) attempt(ctx context.Context, node *graph.Node, d *evaluate.Decision, inputs map[string]storage.Artifact, next *int, lease *storage.Lease, spend time.Duration) executor.Outcome {
+// attempt makes one attempt under the next number that is free, which may spend what is
+// granted.
+func (r *run) attempt(ctx context.Context, node *graph.Node, d *evaluate.Decision, inputs map[string]storage.Artifact, next *int, lease *storage.Lease, g grant) executor.Outcome {
 	var a *runs.Attempt
 	number := 0
 	for taken := storage.ErrExists; errors.Is(taken, storage.ErrExists); {
@@ -159,7 +158,7 @@ func (r *run) attempt(ctx context.Context, node *graph.Node, d *evaluate.Decisio
 		if a, err = r.newAttempt(node, d, inputs, number); err != nil {
 			return executor.FromError(err)
 		}
-		a.Spend = spend
+		a.Spend, a.MayPay = g.spend, g.mayPay
 		if taken = runs.SaveAttempt(ctx, r.Store, a); taken != nil && !errors.Is(taken, storage.ErrExists) {
 			return r.asInterrupted(ctx, executor.FromError(taken))
 		}

@@ -210,7 +210,7 @@ func TestMaxCostBelowTheEstimate(t *testing.T) {
 		if err == nil && res.Code != code || err != nil && executor.Code(err) != code {
 			t.Errorf("ends early %t: %+v, %v", early, res, err)
 		}
-		if !early && (!errors.Is(err, executor.ErrMoney) || b.Count.N["make"] > 0 || !strings.Contains(err.Error(), "max_cost is 0.20 USD")) {
+		if !early && (!errors.Is(err, stages.ErrMoney) || b.Count.N["make"] > 0 || !strings.Contains(err.Error(), "max_cost is 0.20 USD")) {
 			t.Errorf("%v, ran %s", err, b.Count)
 		}
 	}

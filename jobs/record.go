@@ -145,7 +145,7 @@ func (r *run) result(ctx context.Context) *runs.Result {
 		if err != nil && (res.Error == "" || twice) {
 			res.Code, res.Error, res.Hint = executor.Code(err), err.Error(), executor.Hint(err)
 			state = stage.State
-			if errors.Is(err, executor.ErrDeadline) || errors.Is(err, executor.ErrMoney) {
+			if errors.Is(err, executor.ErrDeadline) || errors.Is(err, stages.ErrMoney) {
 				res.Code = r.deadlineCode()
 			}
 		}
@@ -161,7 +161,7 @@ func (r *run) result(ctx context.Context) *runs.Result {
 	}
 	res.Class, res.Retryable = res.Code.Class(), executor.Retryable(res.Code, state)
 	// Whoever repeats such a run by itself would spend max_cost again and again.
-	res.Retryable = res.Retryable && !slices.ContainsFunc(r.g.Names(), func(name string) bool { return errors.Is(r.errs[name], executor.ErrMoney) })
+	res.Retryable = res.Retryable && !slices.ContainsFunc(r.g.Names(), func(name string) bool { return errors.Is(r.errs[name], stages.ErrMoney) })
 	if res.Code != stages.CodeDone && r.Continue != nil {
 		res.Continue = r.Continue(res.Stages)
 	}

@@ -44,12 +44,13 @@ func (r *run) reckon(ctx context.Context, e *evaluate.Evaluation, seconds func()
 	s.reserved, s.coming, s.calls, s.early = map[string]money.Amount{}, map[string]money.Amount{}, map[string]money.Amount{}, map[string]string{}
 	s.most, s.currency = r.MaxCost.Amount, r.MaxCost.Currency
 	named := "max_cost"
-	needed := money.Amount(0)
+	needed, pays := money.Amount(0), false
 	for _, node := range r.g.Nodes {
 		d := e.Decisions[node.Name]
 		if !r.selected[node.Name] || d.State.Final() {
 			continue
 		}
+		pays = pays || paysAnswers(node)
 		price, err := r.priceOf(ctx, node, d)
 		switch {
 		case err != nil && s.most > 0:
@@ -87,8 +88,11 @@ func (r *run) reckon(ctx context.Context, e *evaluate.Evaluation, seconds func()
 	if s.currency == "" {
 		s.currency = money.DefaultCurrency
 	}
+	if s.most > 0 && !s.priced && !pays {
+		r.Log.Warn("max_cost ends nothing in this run: no price is known of what it does; set price_per_hour of its executors")
+	}
 	if needed > s.most && s.most > 0 {
-		return stages.Fail(stages.CodeDeadline, "raise max_cost; `sprint plan` shows what each stage costs", "nothing was begun: %w: its stages cost about %s, and max_cost is %s", executor.ErrMoney, s.price(needed), s.price(s.most))
+		return stages.Fail(stages.CodeDeadline, "raise max_cost; `sprint plan` shows what each stage costs", "nothing was begun: %w: its stages cost about %s, and max_cost is %s", stages.ErrMoney, s.price(needed), s.price(s.most))
 	}
 	return nil
 }
@@ -96,6 +100,10 @@ func (r *run) reckon(ctx context.Context, e *evaluate.Evaluation, seconds func()
 // endsEarly reports whether a node's stage ends with what it has when its money is up.
 func endsEarly(node *graph.Node) bool {
 	return node.Kind.EndsEarly != nil && node.Kind.EndsEarly(node.Options)
+}
+
+func paysAnswers(node *graph.Node) bool {
+	return node.Kind.Pays != nil && node.Kind.Pays(node.Options)
 }
 
 // priceOf is the price of a node's next try, as far as it is known before it.
@@ -112,13 +120,14 @@ func (s *spending) price(a money.Amount) money.Price {
 }
 
 // reserve takes what a try may cost from what is left, less what the stages after it and
-// beside it need, and returns for how long that pays; 0 is no limit.
-func (r *run) reserve(node *graph.Node, price executor.Price) (time.Duration, error) {
+// beside it need, and returns what the try may spend.
+func (r *run) reserve(node *graph.Node, price executor.Price) (g grant, err error) {
 	s := &r.spending
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if price.PerHour <= 0 || s.most == 0 {
-		return 0, nil
+	pays := paysAnswers(node)
+	if s.most == 0 || price.PerHour <= 0 && !pays {
+		return g, nil
 	}
 	free := s.most - s.spent
 	for _, held := range s.reserved {
@@ -136,13 +145,34 @@ func (r *run) reserve(node *graph.Node, price executor.Price) (time.Duration, er
 	if node.Stage.Timeout > 0 {
 		whole = money.Of(price.PerHour, node.Stage.Timeout+price.Grace)
 	}
-	granted := min(free, whole)
-	limit := granted.Time(price.PerHour) - price.Grace
-	if granted <= 0 || limit <= 0 {
-		return 0, stages.Fail(stages.CodeDeadline, "raise max_cost; the same command continues", "%w: %s of %s are spent, and what is left does not pay for stage %s at %s an hour", executor.ErrMoney, s.price(s.spent), s.price(s.most), node.Name, s.price(price.PerHour))
+	answers := money.Amount(0)
+	switch {
+	case pays && price.PerHour > 0:
+		answers = free / 2
+	case pays:
+		answers, whole = free, 0
 	}
-	s.reserved[node.Name] = granted
-	return limit, nil
+	granted := min(free-answers, whole)
+	limit := granted.Time(price.PerHour) - price.Grace
+	hourly := ""
+	if price.PerHour > 0 {
+		hourly = fmt.Sprintf(" at %s an hour", s.price(price.PerHour))
+	}
+	if free <= 0 || price.PerHour > 0 && limit <= 0 {
+		return g, stages.Fail(stages.CodeDeadline, "raise max_cost; the same command continues", "%w: %s of %s are spent, and what is left does not pay for stage %s%s", stages.ErrMoney, s.price(s.spent), s.price(s.most), node.Name, hourly)
+	}
+	s.reserved[node.Name] = granted + answers
+	if price.PerHour > 0 {
+		g.spend = limit
+	}
+	g.mayPay = answers
+	return g, nil
+}
+
+// grant is what a try may spend: time of a machine, and money for answers; 0 is no limit.
+type grant struct {
+	spend  time.Duration
+	mayPay money.Amount
 }
 
 // paidAttempt makes one attempt for which there is money, and counts what it cost.
@@ -151,11 +181,14 @@ func (r *run) paidAttempt(ctx context.Context, node *graph.Node, d *evaluate.Dec
 	if err != nil && r.spending.most > 0 {
 		return r.asInterrupted(ctx, executor.FromError(err))
 	}
-	limit, err := r.reserve(node, price)
+	granted, err := r.reserve(node, price)
 	if err != nil {
 		return executor.Outcome{State: runs.Interrupted, Err: err}
 	}
-	o := r.attempt(ctx, node, d, inputs, next, lease, limit)
+	o := r.attempt(ctx, node, d, inputs, next, lease, granted)
+	if errors.Is(o.Err, stages.ErrMoney) {
+		o.State, o.Cause = runs.Interrupted, ""
+	}
 	r.settle(node, *next-1, price, &o)
 	return o
 }
@@ -217,7 +250,7 @@ func (r *run) cost() *runs.Cost {
 		if c := r.results[name].Cost; c != nil {
 			out.Total, out.Calls = out.Total.Plus(c.Total), out.Calls.Plus(c.Calls)
 		}
-		if _, ok := s.early[name]; ok || errors.Is(r.errs[name], executor.ErrMoney) {
+		if _, ok := s.early[name]; ok || errors.Is(r.errs[name], stages.ErrMoney) {
 			out.Ended = append(out.Ended, name)
 		}
 	}

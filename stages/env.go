@@ -49,6 +49,9 @@ type Env struct {
 	// that; limited is false elsewhere. A kind that ends early has then written its outputs.
 	// Never nil.
 	Left func() (left time.Duration, limited bool)
+	// MayPay is what the attempt may pay for answers of models, in units of the currency of
+	// the run; 0 is no limit. A stage that would pay more fails with ErrMoney.
+	MayPay float64
 	// Secret resolves a reference (env:NAME or file:PATH).
 	Secret func(ref string) (string, error)
 	// Program is the path of the sprint binary, which guards other programs;

@@ -10,6 +10,9 @@ import (
 // checkpoint: the same command continues it.
 var ErrInterrupted = errors.New("interrupted, the same command continues")
 
+// ErrMoney says that the max_cost of a run is spent. Its exit code is CodeDeadline.
+var ErrMoney = errors.New("the money of the run is up")
+
 // Failure is an error with the exit code it deserves. The class is decided
 // where the error is born: Lost failures (network, a machine gone) may be
 // retried, all others are permanent.

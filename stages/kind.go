@@ -53,6 +53,9 @@ type Kind struct {
 	// EndsEarly reports whether the stage, under the given options, ends with the best that
 	// it has when Env.Left says that its time is up. Nil never does.
 	EndsEarly func(options any) bool
+	// Pays reports whether the stage, under the given options, pays for answers of models
+	// and notes that as NoteSpent. Nil never does.
+	Pays func(options any) bool
 	// Published says what the committed work of a manifest left in the registry of
 	// models; ok is false if it left nothing. Work whose publication is gone is
 	// done again. Nil publishes nothing.

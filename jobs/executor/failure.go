@@ -36,7 +36,7 @@ func Code(err error) stages.Code {
 		return stages.CodeUsage
 	case errors.As(err, &held):
 		return stages.CodeLease
-	case errors.Is(err, ErrDeadline), errors.Is(err, ErrMoney):
+	case errors.Is(err, ErrDeadline), errors.Is(err, stages.ErrMoney):
 		return stages.CodeDeadline
 	case errors.Is(err, ErrAborted):
 		return stages.CodeAborted
@@ -61,9 +61,6 @@ var ErrAborted = errors.New("ended without waiting for a checkpoint")
 
 // ErrDeadline is the cause of a context that ends at the run's deadline.
 var ErrDeadline = errors.New("the deadline is over")
-
-// ErrMoney says that the max_cost of a run is spent.
-var ErrMoney = errors.New("the money of the run is up")
 
 // Retryable reports whether the same command may do better later without any
 // change.

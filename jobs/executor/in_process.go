@@ -10,6 +10,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/sprint-ml/sprint/config/money"
 	"github.com/sprint-ml/sprint/jobs/runs"
 	"github.com/sprint-ml/sprint/stages"
 	"github.com/sprint-ml/sprint/stages/scratch"
@@ -51,7 +52,7 @@ func (p *InProcess) env(a *runs.Attempt, sink Sink, held *secrets) stages.Env {
 		CacheDir: a.CacheDir, Offline: a.Offline, Endpoints: a.Endpoints, Store: p.Store,
 		Log:      slog.New(&sinkHandler{sink: sink}),
 		Progress: sink.Progress, Note: sink.Note,
-		Files: a.Files, Secret: held.secret, Program: p.Program, Left: p.left(a),
+		Files: a.Files, Secret: held.secret, Program: p.Program, Left: p.left(a), MayPay: float64(a.MayPay) / float64(money.Unit),
 	}
 }
 

@@ -82,11 +82,20 @@ func (m *Message) Outcome(ctx context.Context, store *storage.Store, a *runs.Att
 	}
 	o := Outcome{State: m.State, Checkpointed: m.Saved, Cause: m.Cause}
 	o.Err = &stages.Failure{Code: m.Code, Lost: m.State == runs.Lost, Hint: m.Hint, Err: errors.New(m.Text)}
-	if m.State == runs.Interrupted {
+	switch {
+	case m.State == runs.Interrupted:
 		o.Err = interruption(m.Text)
+	case m.Code == stages.CodeDeadline: // a worker knows no other
+		o.Err = &stages.Failure{Code: m.Code, Hint: m.Hint, Err: moneyUp(m.Text)}
 	}
 	return o
 }
+
+// moneyUp is a stages.ErrMoney in the words of the worker.
+type moneyUp string
+
+func (m moneyUp) Error() string        { return string(m) }
+func (m moneyUp) Is(target error) bool { return target == stages.ErrMoney } //nolint:errorlint // it is the sentinel itself
 
 // interruption is a stages.ErrInterrupted in the words of the worker.
 type interruption string

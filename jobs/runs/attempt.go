@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/sprint-ml/sprint/config/money"
 	"github.com/sprint-ml/sprint/stages"
 	"github.com/sprint-ml/sprint/stages/storeio"
 	"github.com/sprint-ml/sprint/storage"
@@ -40,6 +41,8 @@ type Attempt struct {
 	// Spend is for how long its money pays for a machine, from when one is given; zero is
 	// no limit.
 	Spend time.Duration `json:"spend,omitempty"`
+	// MayPay is what it may pay for answers of models; zero is no limit.
+	MayPay money.Amount `json:"may_pay,omitempty"`
 }
 
 func attemptKey(run, stage string, number int) string {

@@ -79,6 +79,10 @@ from them.`,
 			return &stage{o: options.(*Options), env: env, pause: firstPause}
 		},
 		Isolated: func(options any) bool { return options.(*Options).uses(sourceEncoder) },
+		Pays: func(options any) bool {
+			o := options.(*Options)
+			return o.uses(sourceHTTP) && (o.HTTP.PriceIn > 0 || o.HTTP.PriceOut > 0)
+		},
 	}
 }
 

@@ -55,6 +55,7 @@ type httpSource struct {
 	chat   *chatClient
 	prompt string
 	warned bool
+	spent  spent
 }
 
 func newHTTP(s *stage, t *taxonomy.Taxonomy, b *assembly, weight float64) (*httpSource, error) {
@@ -70,6 +71,7 @@ func newHTTP(s *stage, t *taxonomy.Taxonomy, b *assembly, weight float64) (*http
 func (h *httpSource) Close() error {
 	o := &h.s.o.HTTP
 	calls, in, out := h.chat.usage()
+	h.spent.note(h, true)
 	h.s.env.Note("http", map[string]any{"endpoint": o.Endpoint, "calls": calls, "kept_answers": h.count.Answers - calls, "spent": price(o, in, out)})
 	return nil
 }
@@ -118,6 +120,7 @@ func (h *httpSource) askBatch(ctx context.Context, set []*rows.Row, out [][]labe
 		}
 	}
 	h.s.env.Progress(stages.Progress{Done: int64(h.count.Asked), Total: int64(min(o.MaxCalls, h.count.Rows)), Unit: "rows", Text: "http"})
+	h.spent.note(h, false)
 	if still == 0 {
 		return nil
 	}
@@ -184,9 +187,13 @@ func (h *httpSource) answerFor(ctx context.Context, row *rows.Row, try int) (ans
 	if err == nil || !storage.MissingOrDamaged(err) {
 		return a, err
 	}
+	if err := h.spent.mayAsk(h); err != nil {
+		return answer{}, err
+	}
 	if a, err = h.chat.ask(ctx, body); err != nil {
 		return answer{}, err
 	}
+	h.spent.took(price(o, a.TokensIn, a.TokensOut))
 	// It is paid for: a signal that comes now must not lose it.
 	return a, keepAnswer(context.WithoutCancel(ctx), h.s.env.Store, key, version, a)
 }

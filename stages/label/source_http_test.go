@@ -140,6 +140,7 @@ type chatCase struct {
 	store   *storage.Store
 	offline bool
 	context context.Context
+	mayPay  float64
 }
 
 func (c chatCase) run(t *testing.T, e *endpoint, titles ...string) (*stagetest.Result, []rows.Row, *Report) {
@@ -167,7 +168,7 @@ func (c chatCase) run(t *testing.T, e *endpoint, titles ...string) (*stagetest.R
 	res := stagetest.Run(t, stagetest.Case{
 		Kind: kind, Options: o, Store: c.store, Offline: c.offline, Context: c.context,
 		Inputs: map[string]any{"articles": parquet(t, set, nil)}, Taxonomy: stages.Source{Name: "taxonomy.yaml", Data: []byte(taxonomyText)},
-		Env: func(env *stages.Env) { env.Endpoints = map[string]string{"chat": e.URL + "/v1"} },
+		Env: func(env *stages.Env) { env.Endpoints, env.MayPay = map[string]string{"chat": e.URL + "/v1"}, c.mayPay },
 	})
 	if shows(res.Log) || res.Err != nil && (shows(res.Err.Error()) || shows(fmt.Sprintf("%+v", res.Err))) {
 		t.Errorf("the key is in the log or the error: %v\n%s", res.Err, res.Log)

@@ -30,7 +30,7 @@ func (l *loop) moneyUp() bool {
 func (l *loop) endEarly(ctx context.Context) error {
 	done, total := l.trainer.StepsDone(), l.trainer.Total()
 	if l.best == nil && done == 0 {
-		return stages.Fail(stages.CodeDeadline, "raise max_cost", "the money of the run is up before the first of %d steps", total)
+		return stages.Fail(stages.CodeDeadline, "raise max_cost", "%w before the first of %d steps", stages.ErrMoney, total)
 	}
 	if l.best == nil {
 		if err := l.endEpoch(ctx); err != nil {

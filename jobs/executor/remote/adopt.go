@@ -48,7 +48,7 @@ func (e *Executor) unfinished(ctx context.Context, a *runs.Attempt) (*runs.Attem
 func sameWork(left, own *runs.Attempt) bool {
 	x, y := *left, *own
 	for _, a := range []*runs.Attempt{&x, &y} {
-		a.Run, a.Plan, a.PlanDigest, a.Stage, a.Number, a.CacheDir, a.Spend = "", "", "", "", 0, "", 0
+		a.Run, a.Plan, a.PlanDigest, a.Stage, a.Number, a.CacheDir, a.Spend, a.MayPay = "", "", "", "", 0, "", 0, 0
 	}
 	one, err := json.Marshal(x)
 	two, err2 := json.Marshal(y)

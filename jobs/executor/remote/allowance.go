@@ -6,7 +6,6 @@ import (
 	"sync"
 	"time"
 
-	"github.com/sprint-ml/sprint/jobs/executor"
 	"github.com/sprint-ml/sprint/jobs/runs"
 	"github.com/sprint-ml/sprint/stages"
 	"github.com/sprint-ml/sprint/storage"
@@ -27,7 +26,7 @@ func (f *followed) overspent() error {
 	if f.spend == 0 || f.meter.so() <= f.spend {
 		return nil
 	}
-	return stages.Fail(stages.CodeDeadline, "raise max_cost; the same command continues from the checkpoint if there is one", "%w: stage %s has held a machine of %s for the %s that were paid for", executor.ErrMoney, f.a.Stage, f.Name, f.spend.Round(time.Second))
+	return stages.Fail(stages.CodeDeadline, "raise max_cost; the same command continues from the checkpoint if there is one", "%w: stage %s has held a machine of %s for the %s that were paid for", stages.ErrMoney, f.a.Stage, f.Name, f.spend.Round(time.Second))
 }
 
 // tellSpend tells the worker for how long its money still pays: it cannot know how long

@@ -229,7 +229,7 @@ func (f *followed) overtime(ctx context.Context, limit string, err error) execut
 		return o
 	}
 	out := executor.FromError(err)
-	if out.Checkpointed = o.Checkpointed; errors.Is(err, executor.ErrMoney) {
+	if out.Checkpointed = o.Checkpointed; errors.Is(err, stages.ErrMoney) {
 		out.State = runs.Interrupted
 	}
 	return out
