@@ -12,6 +12,7 @@ import (
 	"cmp"
 	"context"
 	"encoding/json"
+	"fmt"
 	"slices"
 	"sync"
 	"time"
@@ -39,7 +40,11 @@ type Stage struct {
 	once    time.Duration // to compile what is not kept
 	times   float64       // its effort
 	input   string        // digest of the input that it went through
+	basis   string        // whose time that is, for people
 }
+
+// Basis says what the estimate is made from: "its last run", "3 runs of train".
+func (s Stage) Basis() string { return s.basis }
 
 // Of estimates the stages among names, which would run. It reads the store, a few
 // records for each; ctx bounds that. Stages of which nothing is known are left out.
@@ -81,6 +86,7 @@ func ofNode(ctx context.Context, g *graph.Graph, store *storage.Store, node *gra
 	if err == nil && last != nil && whole(last) {
 		s := of(store, node, last)
 		s.once = 0 // what was compiled is kept
+		s.basis = "its last run"
 		return s
 	}
 	var known []Stage
@@ -93,7 +99,11 @@ func ofNode(ctx context.Context, g *graph.Graph, store *storage.Store, node *gra
 		return Stage{}
 	}
 	slices.SortFunc(known, func(a, b Stage) int { return cmp.Compare(a.per(), b.per()) })
-	return known[len(known)/2]
+	s := known[len(known)/2]
+	if s.basis = "1 run of " + node.Kind.Name; len(known) > 1 {
+		s.basis = fmt.Sprintf("%d runs of %s", len(known), node.Kind.Name)
+	}
+	return s
 }
 
 func of(store *storage.Store, node *graph.Node, m *storage.Manifest) Stage {

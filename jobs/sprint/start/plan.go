@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
+	"github.com/sprint-ml/sprint/config/money"
 	"github.com/sprint-ml/sprint/jobs/estimate"
 	"github.com/sprint-ml/sprint/jobs/evaluate"
 	"github.com/sprint-ml/sprint/jobs/progress/table"
@@ -33,11 +34,13 @@ func planCommand(a *app.App) *cobra.Command {
 			if err != nil {
 				return err
 			}
-			seconds := estimate.Seconds(ctx, e, estimate.Of(ctx, e, c.Store, e.Work()))
+			took := estimate.Of(ctx, e, c.Store, e.Work())
+			seconds := estimate.Seconds(ctx, e, took)
+			costs := foreseeCosts(ctx, a, c, e, took, seconds)
 			if a.AsJSON {
-				err = json.NewEncoder(a.Stdout).Encode(foreseen(c, e, seconds))
-			} else {
-				err = showForeseen(a, c, e, seconds)
+				err = json.NewEncoder(a.Stdout).Encode(foreseen(c, e, seconds, costs))
+			} else if err = showForeseen(a, c, e, seconds); err == nil {
+				showCosts(a, c, costs)
 			}
 			if err != nil {
 				return err
@@ -64,6 +67,8 @@ type foreseenStage struct {
 	// Seconds that it would take, by what earlier work in the store took; absent if it
 	// would not run, or nothing is known.
 	Seconds float64 `json:"seconds,omitempty"`
+	// Cost is absent where no price is known.
+	Cost *foreseenCost `json:"cost,omitempty"`
 }
 
 // foreseenPlan is the answer of plan -o json.
@@ -71,16 +76,22 @@ type foreseenPlan struct {
 	Plan string `json:"plan"`
 	Work int    `json:"work"` // stages that would run
 	// Seconds that all would take; absent if that of a stage is unknown.
-	Seconds float64         `json:"seconds,omitempty"`
-	Stages  []foreseenStage `json:"stages"`
+	Seconds float64 `json:"seconds,omitempty"`
+	// Cost of all, in that currency; absent if that of a stage with a price is unknown.
+	Cost     money.Amount    `json:"cost,omitempty"`
+	Currency string          `json:"currency,omitempty"`
+	Stages   []foreseenStage `json:"stages"`
 }
 
-func foreseen(c *app.Compiled, e *evaluate.Evaluation, seconds map[string]float64) foreseenPlan {
+func foreseen(c *app.Compiled, e *evaluate.Evaluation, seconds map[string]float64, costs map[string]*foreseenCost) foreseenPlan {
 	out := foreseenPlan{Plan: c.Plan.Name, Work: len(e.Work()), Seconds: inAll(c, e, seconds), Stages: []foreseenStage{}}
+	if sum, ok := costInAll(costs); ok {
+		out.Cost, out.Currency = sum.Amount, sum.Currency
+	}
 	for _, name := range c.Graph.Names() {
 		node, _ := c.Graph.Node(name)
 		d := e.Decisions[name]
-		out.Stages = append(out.Stages, foreseenStage{name, node.Kind.Name, app.Would(d), d.Reason, d.Key, seconds[name]})
+		out.Stages = append(out.Stages, foreseenStage{name, node.Kind.Name, app.Would(d), d.Reason, d.Key, seconds[name], costs[name]})
 	}
 	return out
 }
