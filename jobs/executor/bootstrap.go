@@ -18,7 +18,17 @@ const (
 // of that digest from the folder EnvProgramDir, or fetches it from the address
 // EnvProgramURL, and refuses one whose digest differs. The line holds no secret.
 func (j *Job) Script() string {
-	return fmt.Sprintf(bootstrap, Quote(j.Program.Digest)) + Quote(j.Argv...)
+	return j.Program.fits() + fmt.Sprintf(bootstrap, Quote(j.Program.Digest)) + Quote(j.Argv...)
+}
+
+// fits is a line that ends where the program cannot run: a shell takes one of another
+// platform for a script, and complains of its syntax.
+func (p Program) fits() string {
+	here, known := map[string]string{"linux/amd64": "Linux x86_64", "linux/arm64": "Linux aarch64"}[p.Platform]
+	if !known {
+		return ""
+	}
+	return fmt.Sprintf(`[ "$(uname -sm)" = '%s' ] || { echo "sprint: this machine is $(uname -sm), and the program is for %s" >&2; exit 4; }; `, here, p.Platform)
 }
 
 // bootstrap ends with the worker's arguments. A program is checked each time before

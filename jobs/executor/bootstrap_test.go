@@ -10,6 +10,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"testing"
 
@@ -60,6 +61,10 @@ func TestScript(t *testing.T) {
 	job.Program.Digest = strings.Repeat("0", 64)
 	if out, code := run(url); code != 9 || !strings.Contains(out, "is not the program") {
 		t.Errorf("another program: %d %s", code, out)
+	}
+	job.Program.Platform = map[bool]string{true: "linux/arm64", false: "linux/amd64"}[runtime.GOARCH == "amd64"]
+	if out, code := run(url); code != 4 || !strings.Contains(out, "the program is for "+job.Program.Platform) {
+		t.Errorf("a program of another platform: %d %s", code, out)
 	}
 	if left, _ := os.ReadDir(dir); len(left) != 1 {
 		t.Errorf("left in the folder: %v", left)

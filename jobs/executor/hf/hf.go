@@ -209,12 +209,19 @@ func (p *Provider) secrets(ctx context.Context, job *executor.Job) (map[string]s
 // Watch looks at the job until it has ended.
 func (p *Provider) Watch(ctx context.Context, h executor.Handle, report func(executor.Status)) (executor.Status, error) {
 	var last executor.Status
-	first := true
+	first, absent := true, 0
 	for pause := p.poll; ; pause = min(pause*3/2, p.mostPoll) {
 		job, err := p.look(ctx, h)
+		if err == nil && job == nil {
+			absent++
+		} else if err == nil {
+			absent = 0
+		}
 		switch {
 		case ctx.Err() != nil:
 			return last, context.Cause(ctx)
+		case err == nil && absent > 0 && absent < 3:
+			pause = p.poll // one such answer may be that of a server which has just begun
 		case err == nil:
 			now := status(job)
 			if first || now != last {

@@ -201,6 +201,7 @@ func TestTrouble(t *testing.T) {
 		p := provider(t, hub)
 		h := submit(t, p, job(t, "sleep 0.3"))
 		hub.Fault(hftest.Status(429, "slow down"), hftest.Status(500, "oops"), hftest.Status(502, "oops"), prose, prose)
+		hub.Fault(hftest.Status(404, "no such job"), hftest.Status(404, "for a moment"))
 		if s, _ := watch(t, p, h); !s.Known || s.ExitCode != 0 {
 			t.Errorf("%+v", s)
 		}

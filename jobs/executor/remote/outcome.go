@@ -87,6 +87,9 @@ func (f *followed) placeError(s executor.Status, what string) error {
 		where = f.Name
 	}
 	log := f.placeLog()
+	if hint := unfit(s, log); hint != "" {
+		return stages.Fail(stages.CodeEnvironment, hint, "%s: the program does not run on %s%s", what, where, log)
+	}
 	again := "the same command continues from the last checkpoint"
 	memory := "lower train.batch_tokens, or ask for more: resources.memory of the stage"
 	switch {

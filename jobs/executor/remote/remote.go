@@ -4,7 +4,7 @@
 //	remote.go   Executor: one attempt from its submit to its end
 //	adopt.go    whose work is followed: what a runner that died has left running
 //	follow.go   what a job says, and how far it came, until it has ended
-//	outcome.go  what its end means
+//	outcome.go  what its end means; unfit.go, that its program cannot run there
 //	worker.go   the process that does the work
 //	limits.go   how long each part may take
 //	price.go    what an attempt costs, and for how long

@@ -9,6 +9,7 @@
 //	watch.go    a job is followed to its end
 //	state.go    what SkyPilot's words for states mean
 //	list.go     which jobs of ours it has
+//	price.go    what an hour may cost
 //	probe.go    what is tried before anything is submitted
 //
 // SkyPilot starts a job again whose machine was taken, and one that was asked to end

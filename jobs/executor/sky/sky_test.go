@@ -9,6 +9,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"math"
 	"os"
 	"path/filepath"
 	"strings"
@@ -271,6 +272,21 @@ func TestList(t *testing.T) {
 	if got, err := p.List(t.Context()); err != nil || len(got) != 0 {
 		t.Errorf("it was ended: %+v, %v", got, err)
 	}
+}
+
+// TestPrice: the bound is the price, as SkyPilot tells no other before it launches.
+func TestPrice(t *testing.T) {
+	s := skytest.New(t)
+	if got, err := provider(t, s).Price(t.Context(), executor.Resources{}); err != nil || got != (executor.Price{}) {
+		t.Errorf("%+v, %v", got, err)
+	}
+	p := provider(t, s, func(o *Options) { o.MaxHourlyCost = 2.5 })
+	if got, err := p.Price(t.Context(), executor.Resources{}); err != nil || got.PerHour.String() != "2.5" || got.Currency != "USD" || !strings.Contains(got.Basis, "max_hourly_cost") {
+		t.Errorf("%+v, %v", got, err)
+	}
+	p.o.MaxHourlyCost = math.NaN()
+	_, err := p.Submit(t.Context(), job(t, "exit 0"))
+	refused(t, err, "max_hourly_cost")
 }
 
 // refused checks an error that does not go away: code 4, with what to do.

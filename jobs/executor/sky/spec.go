@@ -60,6 +60,9 @@ func (p *Provider) spec(job *executor.Job) ([]byte, error) {
 // demands are the machine's.
 func (p *Provider) demands(job *executor.Job) (resources, error) {
 	r := job.Resources
+	if cost := p.o.MaxHourlyCost; math.IsNaN(cost) || math.IsInf(cost, 0) {
+		return resources{}, stages.Fail(stages.CodeEnvironment, "write it as 2.5, or 0 for no limit", "executors.%s.max_hourly_cost is no amount of money", p.name)
+	}
 	out := resources{
 		Infra: p.o.Infra, Image: p.o.Image, MaxHourlyCost: p.o.MaxHourlyCost, Disk: units(r.Disk, 1e9),
 		Recovery: recovery{Codes: []int{int(stages.CodeInterrupted)}},
