@@ -82,6 +82,12 @@ func openPlugin(ctx context.Context, name string, o Options) (*Device, error) {
 	if name == CUDA && !o.hasGPU() {
 		return nil, failure(ctx, name, "this machine has no NVIDIA GPU (no /dev/nvidia0, no nvidia-smi that lists one)", "run on a machine with a GPU, or use --device auto", nil, nil, o)
 	}
+	if name == CUDA && o.getenv(PluginPathEnv) == "" { // the user's own may be for an older CUDA
+		if driver := nvidia().driver; driver > 0 && driver < cuda12Driver {
+			return nil, failure(ctx, name, fmt.Sprintf("the NVIDIA driver %d is too old: CUDA 12 needs %d", driver, cuda12Driver),
+				fmt.Sprintf("install driver %d or newer (%d for CUDA 13), or run on another machine", cuda12Driver, cuda13Driver), nil, nil, o)
+		}
+	}
 	info, err := obtain(ctx, name, o)
 	if err != nil {
 		return nil, err

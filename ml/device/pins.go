@@ -32,8 +32,11 @@ func cpuRelease() release {
 	}}
 }
 
-// cuda13Driver is the oldest driver that runs CUDA 13.
-const cuda13Driver = 580
+// The oldest drivers that run CUDA 12 and 13, by NVIDIA's release notes of CUDA.
+const (
+	cuda12Driver = 525
+	cuda13Driver = 580
+)
 
 // cudaRelease is the CUDA plugin that the driver's major version can run; an
 // unknown driver (0) gets CUDA 12, which every supported driver runs.

@@ -533,6 +533,9 @@ func TestDenied(t *testing.T) {
 	other.ID += "x"
 	_, err = p.Submit(t.Context(), other)
 	wantFailure(t, "quota", err, false, "exceeded quota", "kubectl describe quota")
+	f.fail(1, func(r *http.Request) bool { return r.Method == http.MethodPost }, answerStatus(404, "NotFound", `namespaces "news" not found`))
+	_, err = p.Submit(t.Context(), other)
+	wantFailure(t, "namespace", err, false, "answered 404", "kubectl get namespaces")
 	stranger := newProvider(t, f, Options{Kubeconfig: f.kubeconfig("{token: bad}")})
 	_, err = stranger.Submit(t.Context(), newJob())
 	wantFailure(t, "401", err, false, "answered 401", "kubectl auth whoami")

@@ -18,15 +18,16 @@ func TestRefused(t *testing.T) {
 		code   int
 		want   string
 	}{
-		"no cloud":     {"sky.exceptions.NoCloudAccessError: Cloud access is not set up.", 1, "NoCloudAccessError"},
-		"not enabled":  {"sky.exceptions.ResourcesUnavailableError: Task requires AWS which is not enabled.", 1, "not enabled"},
-		"none so fit":  {"sky.exceptions.ResourcesUnavailableError: Catalog does not contain any instances satisfying the request", 1, "does not contain"},
-		"no right":     {"sky.exceptions.PermissionDeniedError: user may not launch here", 1, "PermissionDenied"},
-		"logged out":   {"sky.exceptions.ApiServerAuthenticationError: Authentication failed for " + address, 1, "Authentication"},
-		"old versions": {"sky.exceptions.APIVersionMismatchError: the client is too old", 1, "too old"},
-		"an old sky":   {"Usage: sky jobs\n\nError: No such option: --secret", 2, "No such option"},
-		"bad task":     {"ValueError: Invalid task YAML: Found unsupported field 'run'.", 1, "unsupported field"},
-		"full disk":    {"OSError: [Errno 28] No space left on device", 1, "No space"},
+		"no cloud":      {"sky.exceptions.NoCloudAccessError: Cloud access is not set up.", 1, "NoCloudAccessError"},
+		"not enabled":   {"sky.exceptions.ResourcesUnavailableError: Task requires AWS which is not enabled.", 1, "not enabled"},
+		"none so fit":   {"sky.exceptions.ResourcesUnavailableError: Catalog does not contain any instances satisfying the request", 1, "does not contain"},
+		"no such infra": {"ValueError: Invalid infra format: nowhere. Expected cloud/region/zone", 1, "Invalid infra"},
+		"no right":      {"sky.exceptions.PermissionDeniedError: user may not launch here", 1, "PermissionDenied"},
+		"logged out":    {"sky.exceptions.ApiServerAuthenticationError: Authentication failed for " + address, 1, "Authentication"},
+		"old versions":  {"sky.exceptions.APIVersionMismatchError: the client is too old", 1, "too old"},
+		"an old sky":    {"Usage: sky jobs\n\nError: No such option: --secret", 2, "No such option"},
+		"bad task":      {"ValueError: Invalid task YAML: Found unsupported field 'run'.", 1, "unsupported field"},
+		"full disk":     {"OSError: [Errno 28] No space left on device", 1, "No space"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			s := skytest.New(t)

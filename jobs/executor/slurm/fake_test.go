@@ -329,6 +329,8 @@ func TestLogin(t *testing.T) {
 		"me@login: Permission denied (publickey).":                         {"", "`ssh me@login true`"},
 		"ssh: Could not resolve hostname login: Name or service not known": {"", "executors.cluster.login"},
 		"ssh: connect to host login port 22: Connection refused":           {executor.CauseNetwork, ""},
+		"mkdir: cannot create directory 'x': No space left on device":      {"", "free space there"},
+		"mkdir: cannot create directory 'x': Disk quota exceeded":          {"", "free space there"},
 	} {
 		f := newFake(t, Options{Login: "me@login"})
 		f.says("ssh", fmt.Sprintf("printf '%%s\\n' '%s' >&2; exit 255", says))
