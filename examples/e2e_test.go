@@ -5,9 +5,11 @@ package examples
 import (
 	"bytes"
 	"encoding/json"
+	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -148,6 +150,51 @@ func TestSwedish(t *testing.T) {
 	}
 	if len(r.Stages[4].Outputs) < 3 {
 		t.Errorf("verify committed %v", r.Stages[4].Outputs)
+	}
+}
+
+// TestNordic runs the example of three languages with an English encoder: rows of each get
+// labels from their own rules, and figures of their own, and the heads, which learn little
+// from it, leave the answers to the rules.
+func TestNordic(t *testing.T) {
+	store := t.TempDir()
+	r := run(t, store, "nordic-news/plan.yaml", "--set", "train.encoder=all-minilm-l6-v2")
+	if r.Code != 5 || !strings.HasPrefix(r.states(), "succeeded succeeded succeeded succeeded failed") {
+		t.Fatalf("code %d, %s", r.Code, r.states())
+	}
+	data, err := os.ReadFile(filepath.Join(store, "runs", *r.Run, "result.json"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var result struct {
+		Figures struct {
+			Languages []struct {
+				Language string
+				Rows     int
+				MicroF1  float64 `json:"micro_f1"`
+			}
+		}
+	}
+	if err := json.Unmarshal(data, &result); err != nil {
+		t.Fatal(err)
+	}
+	var found []string
+	for _, l := range result.Figures.Languages {
+		found = append(found, fmt.Sprint(l.Language, " ", l.Rows))
+		if l.MicroF1 < 0.2 || l.MicroF1 > 0.6 {
+			t.Errorf("%s: micro-F1 %v, the rules reach a third", l.Language, l.MicroF1)
+		}
+	}
+	if want := []string{"fi 20", "no 20", "sv 20"}; !slices.Equal(found, want) {
+		t.Errorf("languages %v, want %v", found, want)
+	}
+	page, err := os.ReadFile(filepath.Join(store, "runs", *r.Run, "report.html"))
+	if err != nil || !bytes.Contains(page, []byte("Micro-F1 by language")) {
+		t.Errorf("the report shows no figures by language: %v", err)
+	}
+	listed, err := exec.Command(sprint(t), "runs", "--store", store, "-o", "json").Output()
+	if err != nil || !bytes.Contains(listed, []byte(`"language":"no","rows":20`)) {
+		t.Errorf("runs: %s (%v)", listed, err)
 	}
 }
 

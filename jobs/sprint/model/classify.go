@@ -57,11 +57,12 @@ line on stdout, or csv or parquet by the extension of --output. A model of one l
 row answers one category or none, with its probability; one that always saw a category
 answers one of a text about nothing, too: --min-probability says how sure it must be. top
 is the strongest category over its threshold, or null. Rows need a title; description,
-id and url are used if there. Texts can be given as arguments too, or one a line: as a
-.txt file, on standard input or typed at a terminal. Blank lines are passed over. That a
-text is not UTF-8 is said on standard error, with the encoding it was read as. Answers
-stand in the order of the rows; a csv file has the other columns of a csv or parquet input
-behind them, JSON lines and parquet have id and url alone.`,
+id and url are used if there, and language where the model's rules are by language. Texts
+can be given as arguments too, or one a line: as a .txt file, on standard input or typed
+at a terminal. Blank lines are passed over. That a text is not UTF-8 is said on standard
+error, with the encoding it was read as. Answers stand in the order of the rows; a csv
+file has the other columns of a csv or parquet input behind them, JSON lines and parquet
+have id and url alone.`,
 		Example: "  sprint classify --model quickstart \"Storm closes the harbour\"\n  sprint classify --model quickstart --input rows.jsonl --output answers.csv\n  sprint classify --model quickstart --input texts.txt -o table",
 		RunE: func(cmd *cobra.Command, args []string) error {
 			in.args = args

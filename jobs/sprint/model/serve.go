@@ -20,7 +20,7 @@ func serveCommand(a *app.App) *cobra.Command {
 	cmd := &cobra.Command{
 		Use: "serve --model REF", Short: "Answer over HTTP", Args: cobra.NoArgs,
 		Long: `Serve a model over HTTP:
-  POST /v1/classify   {"title": "...", "description": "..."} or {"instances": [...]}
+  POST /v1/classify   {"title": "...", "description": "...", "language": "sv"} or {"instances": [...]}
   GET  /healthz       200 while the process lives
   GET  /readyz        200 when the model can answer; 503 while only keywords can
   GET  /metrics       counters in Prometheus' text format
