@@ -215,7 +215,7 @@ func (r *planReader) stage(it *strictyaml.Node, index int) Stage {
 
 // resources reads what a stage demands.
 func (r *planReader) resources(n *strictyaml.Node, path string) (out Resources) {
-	f := r.fields(n, path, "resources", "device", "gpus", "gpu_type", "cpu", "memory", "disk")
+	f := r.fields(n, path, "resources", "device", "gpus", "gpu_type", "cpu", "memory", "disk", "preemptible", "on_demand_after")
 	out.Device, out.GPUType = r.text(f, path, "device"), r.text(f, path, "gpu_type")
 	if d := out.Device; d != "" && !slices.Contains(devices, d) {
 		r.fail(f.Items["device"].Pos, path+".device", fmt.Sprintf("%q is not one of %s", diagnostic.Shorten(d, 80), strings.Join(devices, ", ")), suggestDevice(d))
@@ -239,7 +239,33 @@ func (r *planReader) resources(n *strictyaml.Node, path string) (out Resources) 
 	if out.GPUType != "" && out.GPUs == 0 {
 		out.GPUs = 1
 	}
+	r.preemptible(f, path, &out)
 	return out
+}
+
+// preemptible reads whether the machine may be taken away, and how often.
+func (r *planReader) preemptible(f *strictyaml.Map, path string, out *Resources) {
+	if it := f.Items["preemptible"]; it != nil {
+		v, ok := it.Value.(bool)
+		if !ok {
+			r.wrong(it, path+".preemptible", "want true or false", "")
+		}
+		if out.Preemptible = v; v {
+			out.OnDemandAfter = defaultOnDemandAfter
+		}
+	}
+	it := f.Items["on_demand_after"]
+	if it == nil {
+		return
+	}
+	v, ok := it.Value.(int64)
+	switch {
+	case !ok || v < 0 || v > 100:
+		r.wrong(it, path+".on_demand_after", "want a number of interruptions from 0 to 100", "0 is never")
+	case !out.Preemptible:
+		r.fail(it.Pos, path+".on_demand_after", "only a stage with preemptible: true is interrupted and then put on demand", "add `preemptible: true`, or take this out")
+	}
+	out.OnDemandAfter = int(v)
 }
 
 // retry reads a number, which goes for all but the stage's own failures, or a
@@ -255,14 +281,14 @@ func (r *planReader) retry(it *strictyaml.Node, path string) Retry {
 	}
 	if _, ok := it.Value.(*strictyaml.Map); !ok {
 		n := count(it, path, "want a number of tries from 0 to 100, or a map such as {network: 5, machine: 2}")
-		out.Network, out.Store, out.Machine = n, n, n
+		out.Network, out.Store, out.Machine, out.Interruptions = n, n, n, n
 		return out
 	}
-	m := r.fields(it, path, "retry", "network", "store", "machine", "failure", "wait")
+	m := r.fields(it, path, "retry", "network", "store", "machine", "failure", "interruptions", "wait")
 	for _, b := range []struct {
 		name string
 		to   *int
-	}{{"network", &out.Network}, {"store", &out.Store}, {"machine", &out.Machine}, {"failure", &out.Failure}} {
+	}{{"network", &out.Network}, {"store", &out.Store}, {"machine", &out.Machine}, {"failure", &out.Failure}, {"interruptions", &out.Interruptions}} {
 		if n := m.Items[b.name]; n != nil {
 			*b.to = count(n, path+"."+b.name, "want a number of tries from 0 to 100")
 		}

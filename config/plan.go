@@ -73,22 +73,37 @@ type Resources struct {
 	CPUs    int
 	Memory  Size
 	Disk    Size
+	// Preemptible says that the machine may be taken away again while the stage runs: it
+	// costs less, and the stage goes on from its checkpoint.
+	Preemptible bool
+	// OnDemandAfter is after how many interruptions of a run the stage goes to machines
+	// that are not taken away; 0 is never.
+	OnDemandAfter int
 }
+
+// defaultOnDemandAfter is where a further loss is likelier than the price is worth.
+const defaultOnDemandAfter = 2
 
 // Retry says how often an attempt is tried again, by what ended the one before.
 // The numbers are budgets of their own: a night of bad network leaves the tries
 // that a lost machine may cost.
 type Retry struct {
-	Network int           // a source or registry did not answer
-	Store   int           // the store did not answer
-	Machine int           // the process that did the work is gone
-	Failure int           // the stage failed by itself (codes 1 and 8)
-	Wait    time.Duration // before the first further try; doubled for each one after it
+	Network int // a source or registry did not answer
+	Store   int // the store did not answer
+	Machine int // the process that did the work is gone
+	Failure int // the stage failed by itself (codes 1 and 8)
+	// Interruptions are machines that their place took away: what a plan allows by
+	// resources.preemptible, or what a cluster does for the sake of others.
+	Interruptions int
+	Wait          time.Duration // before the first further try; doubled for each one after it
 }
 
 // defaultRetry is the patience of a plan that is silent. The store gets more:
-// what waits for it is work that is done already.
-func defaultRetry() Retry { return Retry{Network: 2, Store: 5, Machine: 2, Wait: time.Second} }
+// what waits for it is work that is done already. Interruptions are no sign of a mistake,
+// and cost what was done since the last checkpoint.
+func defaultRetry() Retry {
+	return Retry{Network: 2, Store: 5, Machine: 2, Interruptions: 10, Wait: time.Second}
+}
 
 // Dir is the folder that paths of the plan are relative to.
 func (p *Plan) Dir() string { return filepath.Dir(p.File) }

@@ -69,12 +69,14 @@ func resourcesSchema() map[string]any {
 		return map[string]any{"type": []any{"string", "integer"}, "description": text}
 	}
 	return map[string]any{
-		"device":   map[string]any{"type": "string", "description": "auto, cpu, cuda or go; a demand."},
-		"gpus":     map[string]any{"type": "integer", "minimum": 0, "description": "GPUs."},
-		"gpu_type": map[string]any{"type": "string", "description": "Their type, as executors offer it."},
-		"cpu":      map[string]any{"type": "integer", "minimum": 0, "description": "Cores."},
-		"memory":   size("Memory, 64GB."),
-		"disk":     size("Disk, 200GB."),
+		"device":          map[string]any{"type": "string", "description": "auto, cpu, cuda or go; a demand."},
+		"gpus":            map[string]any{"type": "integer", "minimum": 0, "description": "GPUs."},
+		"gpu_type":        map[string]any{"type": "string", "description": "Their type, as executors offer it."},
+		"cpu":             map[string]any{"type": "integer", "minimum": 0, "description": "Cores."},
+		"memory":          size("Memory, 64GB."),
+		"disk":            size("Disk, 200GB."),
+		"preemptible":     map[string]any{"type": "boolean", "default": false, "description": "The machine may be taken away again: cheaper, for stages with checkpoints."},
+		"on_demand_after": map[string]any{"type": "integer", "minimum": 0, "maximum": 100, "default": defaultOnDemandAfter, "description": "Interruptions after which a preemptible stage goes to machines that stay; 0 is never."},
 	}
 }
 
@@ -87,15 +89,16 @@ func retrySchema() map[string]any {
 	wait := options.DurationSchema("Before the first further try; doubled for each one after it.")
 	wait["default"] = silent.Wait.String()
 	return map[string]any{
-		"description": "Further tries of an attempt: a number for network, store and machine alike, or a map of budgets.",
+		"description": "Further tries of an attempt: a number for network, store, machine and interruptions alike, or a map of budgets.",
 		"anyOf": []any{
 			map[string]any{"type": "integer", "minimum": 0, "maximum": 100},
 			map[string]any{"type": "object", "additionalProperties": false, "properties": map[string]any{
-				"network": tries(silent.Network, "When a source or registry did not answer."),
-				"store":   tries(silent.Store, "When the store did not answer."),
-				"machine": tries(silent.Machine, "When the process that did the work is gone."),
-				"failure": tries(silent.Failure, "When the stage failed by itself, with code 1 or 8."),
-				"wait":    wait,
+				"network":       tries(silent.Network, "When a source or registry did not answer."),
+				"store":         tries(silent.Store, "When the store did not answer."),
+				"machine":       tries(silent.Machine, "When the process that did the work is gone."),
+				"failure":       tries(silent.Failure, "When the stage failed by itself, with code 1 or 8."),
+				"interruptions": tries(silent.Interruptions, "When the place took the machine away."),
+				"wait":          wait,
 			}},
 		},
 	}

@@ -138,7 +138,7 @@ func (r *run) execute(ctx context.Context, e evaluate.Evaluator, node *graph.Nod
 			}
 			return o
 		default:
-			o = r.paidAttempt(ctx, node, d, inputs, &number, lease)
+			o = r.paidAttempt(ctx, node, d, inputs, &number, lease, budget.onDemand(node.Stage.Resources))
 		}
 		if !r.retryAfter(ctx, node, budget, o) {
 			return r.asInterrupted(ctx, o)
@@ -158,7 +158,7 @@ func (r *run) attempt(ctx context.Context, node *graph.Node, d *evaluate.Decisio
 		if a, err = r.newAttempt(node, d, inputs, number); err != nil {
 			return executor.FromError(err)
 		}
-		a.Spend, a.MayPay = g.spend, g.mayPay
+		a.Spend, a.MayPay, a.OnDemand = g.spend, g.mayPay, g.onDemand
 		if taken = runs.SaveAttempt(ctx, r.Store, a); taken != nil && !errors.Is(taken, storage.ErrExists) {
 			return r.asInterrupted(ctx, executor.FromError(taken))
 		}

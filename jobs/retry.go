@@ -25,6 +25,7 @@ const maxWait = 30 * time.Second
 func newRetryBudget(r config.Retry, wait time.Duration) *retryBudget {
 	return &retryBudget{wait: cmp.Or(wait, r.Wait), spent: map[executor.Cause]int{}, total: map[executor.Cause]int{
 		executor.CauseNetwork: r.Network, executor.CauseStore: r.Store, executor.CauseMachine: r.Machine, executor.CauseFailure: r.Failure,
+		executor.CauseInterruption: r.Interruptions,
 	}}
 }
 
@@ -41,6 +42,12 @@ func (b *retryBudget) take(c executor.Cause) (wait time.Duration, ok bool) {
 	return wait/2 + rand.N(wait/2+1), true
 }
 
+// onDemand reports whether a stage that may be interrupted was so often enough to go to a
+// machine that stays.
+func (b *retryBudget) onDemand(r config.Resources) bool {
+	return r.Preemptible && r.OnDemandAfter > 0 && b.spent[executor.CauseInterruption] >= r.OnDemandAfter
+}
+
 // retryAfter decides whether a node is tried once more after o, tells the observer
 // and waits.
 func (r *run) retryAfter(ctx context.Context, node *graph.Node, budget *retryBudget, o executor.Outcome) bool {
@@ -48,6 +55,11 @@ func (r *run) retryAfter(ctx context.Context, node *graph.Node, budget *retryBud
 		return false
 	}
 	wait, ok := budget.take(o.Cause)
+	if o.Cause == executor.CauseInterruption {
+		r.mu.Lock()
+		r.results[node.Name].Interruptions++
+		r.mu.Unlock()
+	}
 	if !ok {
 		return false
 	}
@@ -56,11 +68,16 @@ func (r *run) retryAfter(ctx context.Context, node *graph.Node, budget *retryBud
 		round *= 100
 	}
 	what := fmt.Sprintf("%s trouble", o.Cause)
-	if o.Cause == executor.CauseFailure {
+	switch {
+	case o.Cause == executor.CauseFailure:
 		what = "it failed"
+	case o.Cause == executor.CauseInterruption && budget.onDemand(node.Stage.Resources):
+		what = "the machine was taken away, next on demand"
+	case o.Cause == executor.CauseInterruption:
+		what = "the machine was taken away"
 	}
 	reason := fmt.Sprintf("%s, try %d of %d more in %s", what, budget.spent[o.Cause], budget.total[o.Cause], wait.Round(round))
-	r.reportState(node, runs.Event{State: new(runs.Lost), Reason: reason, Wait: wait.Seconds()}, func(res *runs.StageResult) { res.Error = o.Err.Error() })
+	r.reportState(node, runs.Event{State: new(runs.Lost), Reason: reason, Cause: string(o.Cause), Wait: wait.Seconds()}, func(res *runs.StageResult) { res.Error = o.Err.Error() })
 	select {
 	case <-ctx.Done():
 		return false

@@ -171,12 +171,13 @@ func (r *run) reserve(node *graph.Node, price executor.Price) (g grant, err erro
 
 // grant is what a try may spend: time of a machine, and money for answers; 0 is no limit.
 type grant struct {
-	spend  time.Duration
-	mayPay money.Amount
+	spend    time.Duration
+	mayPay   money.Amount
+	onDemand bool // a machine that stays, though the stage may be interrupted
 }
 
 // paidAttempt makes one attempt for which there is money, and counts what it cost.
-func (r *run) paidAttempt(ctx context.Context, node *graph.Node, d *evaluate.Decision, inputs map[string]storage.Artifact, next *int, lease *storage.Lease) executor.Outcome {
+func (r *run) paidAttempt(ctx context.Context, node *graph.Node, d *evaluate.Decision, inputs map[string]storage.Artifact, next *int, lease *storage.Lease, onDemand bool) executor.Outcome {
 	price, err := r.priceOf(ctx, node, d)
 	if err != nil && r.spending.most > 0 {
 		return r.asInterrupted(ctx, executor.FromError(err))
@@ -185,6 +186,7 @@ func (r *run) paidAttempt(ctx context.Context, node *graph.Node, d *evaluate.Dec
 	if err != nil {
 		return executor.Outcome{State: runs.Interrupted, Err: err}
 	}
+	granted.onDemand = onDemand
 	o := r.attempt(ctx, node, d, inputs, next, lease, granted)
 	if errors.Is(o.Err, stages.ErrMoney) {
 		o.State, o.Cause = runs.Interrupted, ""

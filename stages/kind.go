@@ -56,6 +56,9 @@ type Kind struct {
 	// Pays reports whether the stage, under the given options, pays for answers of models
 	// and notes that as NoteSpent. Nil never does.
 	Pays func(options any) bool
+	// Checkpoints reports whether the stage, under the given options, keeps partial work in
+	// the store: started again, it goes on from there. Nil never does.
+	Checkpoints func(options any) bool
 	// Published says what the committed work of a manifest left in the registry of
 	// models; ok is false if it left nothing. Work whose publication is gone is
 	// done again. Nil publishes nothing.
@@ -77,6 +80,9 @@ type Topic struct {
 
 // Always is the Isolated of kinds that always run in a child process.
 func Always(any) bool { return true }
+
+// GoesOn reports whether a stage of the kind that was interrupted goes on from what it kept.
+func (k *Kind) GoesOn(options any) bool { return k.Checkpoints != nil && k.Checkpoints(options) }
 
 // Input names an artifact that a kind reads.
 type Input struct {

@@ -135,6 +135,9 @@ const (
 	CauseStore   Cause = "store"   // the store did not answer
 	CauseMachine Cause = "machine" // the process that did the work is gone
 	CauseFailure Cause = "failure" // the stage failed by itself
+	// CauseInterruption is a machine that its place took away, for a job of more worth or
+	// because it was let on that condition.
+	CauseInterruption Cause = "interruption"
 )
 
 // CauseOf sorts an error. A verdict, a mistake of the plan, missing rights and

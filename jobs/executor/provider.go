@@ -109,6 +109,8 @@ type Resources struct {
 	CPUs    int
 	Memory  int64 // bytes
 	Disk    int64 // bytes
+	// Preemptible asks for a machine that the place may take away again.
+	Preemptible bool
 }
 
 // Limits are the times after which a job is ended; zero is no limit.

@@ -68,15 +68,17 @@ const (
 // Event is one thing that happened in a run. With `-o json` each event is a
 // line of stdout, the last line is the Result itself.
 type Event struct {
-	Type     string           `json:"type"`
-	Time     time.Time        `json:"time"`
-	Run      string           `json:"run,omitempty"`
-	Stage    string           `json:"stage,omitempty"`
-	Attempt  int              `json:"attempt,omitempty"`
-	State    *State           `json:"state,omitempty"`
-	Reason   string           `json:"reason,omitempty"`
-	Seconds  float64          `json:"seconds,omitempty"`
-	Wait     float64          `json:"wait,omitempty"` // seconds until a lost stage is tried again
+	Type    string    `json:"type"`
+	Time    time.Time `json:"time"`
+	Run     string    `json:"run,omitempty"`
+	Stage   string    `json:"stage,omitempty"`
+	Attempt int       `json:"attempt,omitempty"`
+	State   *State    `json:"state,omitempty"`
+	Reason  string    `json:"reason,omitempty"`
+	Seconds float64   `json:"seconds,omitempty"`
+	Wait    float64   `json:"wait,omitempty"` // seconds until a lost stage is tried again
+	// Cause is whose budget that try costs: network, store, machine, failure or interruption.
+	Cause    string           `json:"cause,omitempty"`
 	Stages   []string         `json:"stages,omitempty"`
 	Level    string           `json:"level,omitempty"`
 	Message  string           `json:"message,omitempty"`
@@ -131,17 +133,19 @@ type Figures struct {
 
 // StageResult is how one stage ended.
 type StageResult struct {
-	Name    string                  `json:"name"`
-	Kind    string                  `json:"kind"`
-	State   State                   `json:"state"`
-	Key     string                  `json:"key,omitempty"`
-	Reason  string                  `json:"reason,omitempty"`
-	Error   string                  `json:"error,omitempty"`
-	Seconds float64                 `json:"seconds"`
-	Device  string                  `json:"device,omitempty"`
-	Attempt int                     `json:"attempt,omitempty"`
-	Outputs map[string]OutputResult `json:"outputs,omitempty"`
-	Cost    *StageCost              `json:"cost,omitempty"` // null if nothing of it had a price
+	Name    string  `json:"name"`
+	Kind    string  `json:"kind"`
+	State   State   `json:"state"`
+	Key     string  `json:"key,omitempty"`
+	Reason  string  `json:"reason,omitempty"`
+	Error   string  `json:"error,omitempty"`
+	Seconds float64 `json:"seconds"`
+	Device  string  `json:"device,omitempty"`
+	Attempt int     `json:"attempt,omitempty"`
+	// Interruptions are how often the machine was taken away, which is no failure.
+	Interruptions int                     `json:"interruptions,omitempty"`
+	Outputs       map[string]OutputResult `json:"outputs,omitempty"`
+	Cost          *StageCost              `json:"cost,omitempty"` // null if nothing of it had a price
 }
 
 // OutputResult names the bytes of one output.

@@ -27,7 +27,7 @@ const kindFetch = "fetch"
 // resources are what the stage of a node demands.
 func resources(node *graph.Node) executor.Resources {
 	r := node.Stage.Resources
-	out := executor.Resources{Device: node.Device, GPUs: r.GPUs, GPUType: r.GPUType, CPUs: r.CPUs, Memory: int64(r.Memory), Disk: int64(r.Disk)}
+	out := executor.Resources{Device: node.Device, GPUs: r.GPUs, GPUType: r.GPUType, CPUs: r.CPUs, Memory: int64(r.Memory), Disk: int64(r.Disk), Preemptible: r.Preemptible}
 	if out.Device == "cuda" {
 		out.GPUs = max(out.GPUs, 1)
 	}

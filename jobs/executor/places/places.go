@@ -117,7 +117,11 @@ func (p *Places) open(name string, g *graph.Graph) error {
 	}
 	p.remotes[name] = &remote.Executor{
 		Name: name, Provider: provider, Store: p.o.Store, Log: p.o.Log, Program: p.storedProgram,
-		Resources:   func(a *runs.Attempt) executor.Resources { return demands[a.Stage] },
+		Resources: func(a *runs.Attempt) executor.Resources {
+			demand := demands[a.Stage]
+			demand.Preemptible = demand.Preemptible && !a.OnDemand
+			return demand
+		},
 		WorkerFlags: slices.Concat(p.o.WorkerFlags, []string{"--orphan", common.Orphan.String()}),
 		Env:         p.env(common), Secrets: secrets, Abort: p.o.Abort,
 		PerHour: common.PerHour, PerGPUHour: common.PerGPUHour,

@@ -49,6 +49,7 @@ func sameWork(left, own *runs.Attempt) bool {
 	x, y := *left, *own
 	for _, a := range []*runs.Attempt{&x, &y} {
 		a.Run, a.Plan, a.PlanDigest, a.Stage, a.Number, a.CacheDir, a.Spend, a.MayPay = "", "", "", "", 0, "", 0, 0
+		a.OnDemand = false // where it runs, not what it does
 	}
 	one, err := json.Marshal(x)
 	two, err2 := json.Marshal(y)

@@ -46,14 +46,28 @@ func (f *followed) outcome(ctx context.Context, asked bool) executor.Outcome {
 			return o
 		}
 		// Nobody here asked for it: the place took the machine.
-		lost := executor.FromError(f.placeError(f.last, "the worker of stage "+f.a.Stage+" was asked to end there"))
-		lost.Checkpointed = o.Checkpointed
-		if lost.Cause == "" || lost.Cause == executor.CauseFailure {
-			lost.State, lost.Cause = runs.Lost, executor.CauseMachine
+		lost := f.placeOutcome("the worker of stage " + f.a.Stage + " was asked to end there")
+		lost.Checkpointed, lost.State = o.Checkpointed, runs.Lost
+		switch {
+		case f.last.TimedOut, f.last.OutOfMemory, f.last.Hopeless:
+			lost.Cause = executor.CauseMachine
+		default:
+			lost.Cause = executor.CauseInterruption
 		}
 		return lost
 	}
-	return executor.FromError(f.placeError(f.last, "the worker of stage "+f.a.Stage+" ended without a last word"))
+	return f.placeOutcome("the worker of stage " + f.a.Stage + " ended without a last word")
+}
+
+// placeOutcome is the outcome of a job of which the store says nothing more. A machine that
+// was taken away is told from one that broke: of one that was let on that condition, places
+// often say no more than that it is gone.
+func (f *followed) placeOutcome(what string) executor.Outcome {
+	o := executor.FromError(f.placeError(f.last, what))
+	if f.last.Preempted || f.job.Resources.Preemptible && (f.last.Lost || f.last.Gone) && o.Cause == executor.CauseMachine {
+		o.State, o.Cause = runs.Lost, executor.CauseInterruption
+	}
+	return o
 }
 
 // decided is the outcome by the store's records; storage.ErrNotFound if they say
