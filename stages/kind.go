@@ -78,7 +78,8 @@ type Topic struct {
 	Options string // the option whose map is for this topic alone; empty if it has none
 }
 
-// Always is the Isolated of kinds that always run in a child process.
+// Always is the Isolated of kinds that always run in a child process, and the Checkpoints
+// of those that always keep partial work.
 func Always(any) bool { return true }
 
 // GoesOn reports whether a stage of the kind that was interrupted goes on from what it kept.

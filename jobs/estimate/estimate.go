@@ -5,6 +5,7 @@
 //
 //	estimate.go  the estimate of a stage
 //	total.go     that of a run
+//	lost.go      what an interruption costs a stage without checkpoints
 //	words.go     how a time is said that is only known roughly
 package estimate
 

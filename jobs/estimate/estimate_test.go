@@ -62,6 +62,10 @@ func TestLastWork(t *testing.T) {
 	})
 	rewrite(t, b, "slow", 7*time.Second, nil)
 	b.Set = []string{"make.text=other"}
+	lost := estimate.Lost(b.Ctx, b.Graph(), b.Store)
+	if got := lost(b.Graph().Nodes[0]); got != "about 30 s" {
+		t.Errorf("an interruption of make costs %q", got)
+	}
 	if got := foresee(t, b); !near(got["make"], 25) || !near(got["slow"], 7) || len(got) != 4 {
 		t.Errorf("foretold %v, want make 25 and slow 7 s", got)
 	}

@@ -6,6 +6,7 @@
 //	compile.go  from a plan to a graph, with all mistakes at once
 //	lookup.go   what a plan depends on outside the store: files, pins
 //	files.go    what is wrong with the files of people that a plan names
+//	preemptible.go  which stages may not be interrupted, as they would begin anew
 package graph
 
 import (

@@ -292,8 +292,9 @@ func Kind(name string, count *Counter, isolated bool, reads []string, optional b
 			}
 			return out
 		},
-		Options: func() any { return &Options{} },
-		New:     func(o any, env stages.Env) stages.Stage { return toy{o.(*Options), env, reads, makes, count} },
+		Checkpoints: func(o any) bool { return o.(*Options).Keep },
+		Options:     func() any { return &Options{} },
+		New:         func(o any, env stages.Env) stages.Stage { return toy{o.(*Options), env, reads, makes, count} },
 	}
 }
 

@@ -67,10 +67,12 @@ func Names(pages []Page) []string {
 	return out
 }
 
-// planKeys and stageKeys are in the order in which they are explained.
+// The keys of a plan are explained in this order.
 var (
-	planKeys  = []string{"name", "taxonomy", "stages"}
-	stageKeys = []string{"name", "kind", "needs", "inputs", "with", "retry", "timeout", "resources"}
+	planKeys     = []string{"name", "taxonomy", "stages"}
+	stageKeys    = []string{"name", "kind", "needs", "inputs", "with", "retry", "timeout", "resources"}
+	retryKeys    = []string{"network", "store", "machine", "interruptions", "failure", "wait"}
+	resourceKeys = []string{"device", "gpus", "gpu_type", "cpu", "memory", "disk", "preemptible", "on_demand_after"}
 )
 
 func planPage(registry stages.Registry) Page {
@@ -91,6 +93,10 @@ The kinds of stages: ` + strings.Join(registry.Names(), ", ") + `.`,
 		Example: "name: news\ntaxonomy: taxonomy.yaml\nstages:\n  - name: fetch\n    with: {source: files, files: {paths: [articles.jsonl]}}\n  - name: label\n  - name: split\n  - name: train\n  - name: verify\n    with: {gold: gold.csv}\n  - name: publish\n    with: {name: news}\n",
 	}
 	page.Fields = append(fieldsOf("", properties, planKeys), fieldsOf("stages[].", stage, stageKeys)...)
+	retry := stage["retry"].(map[string]any)["anyOf"].([]any)
+	page.Fields = slices.Concat(page.Fields,
+		fieldsOf("stages[].retry.", retry[len(retry)-1].(map[string]any)["properties"].(map[string]any), retryKeys),
+		fieldsOf("stages[].resources.", stage["resources"].(map[string]any)["properties"].(map[string]any), resourceKeys))
 	return page
 }
 
@@ -103,7 +109,11 @@ func fieldsOf(prefix string, properties map[string]any, order []string) []option
 			continue
 		}
 		doc, _ := p["description"].(string)
-		out = append(out, options.Field{Path: prefix + name, Type: typeOf(p), Doc: doc})
+		silent := ""
+		if v, ok := p["default"]; ok {
+			silent = fmt.Sprint(v)
+		}
+		out = append(out, options.Field{Path: prefix + name, Type: typeOf(p), Default: silent, Doc: doc})
 	}
 	return out
 }

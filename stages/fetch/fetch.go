@@ -49,6 +49,7 @@ pages kept in the output raw, finished windows never asked again.`,
 		Options: func() any { return new(Options) },
 		// Files are anyone's: what is wrong with one must not end the runner.
 		Isolated: func(options any) bool { return options.(*Options).Source == sourceFiles },
+		Checkpoints: func(options any) bool { return options.(*Options).Source == sourceGDELT },
 		New: func(options any, env stages.Env) stages.Stage {
 			o := options.(*Options)
 			return &stage{o: o, env: env, pacer: newPacer(env.CacheDir, o.GDELT.Pace)}

@@ -83,6 +83,10 @@ from them.`,
 			o := options.(*Options)
 			return o.uses(sourceHTTP) && (o.HTTP.PriceIn > 0 || o.HTTP.PriceOut > 0)
 		},
+		// The store keeps vectors and answers as they come.
+		Checkpoints: func(options any) bool {
+			return options.(*Options).uses(sourceEncoder) || options.(*Options).uses(sourceHTTP)
+		},
 	}
 }
 

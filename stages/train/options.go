@@ -69,7 +69,7 @@ rules' words hidden, in the shares of rows on which a rule fires and of others.`
 		Options:   func() any { return new(Options) },
 		New:       func(options any, env stages.Env) stages.Stage { return &stage{o: options.(*Options), env: env} },
 		EndsEarly: func(options any) bool { return options.(*Options).Method != methodHeads },
-		Isolated:  stages.Always,
+		Isolated:  stages.Always, Checkpoints: stages.Always,
 	}
 }
 

@@ -49,6 +49,7 @@ type Options struct {
 	Tolerations   []string          `yaml:"tolerations" doc:"taints that do no harm: [key, key:NoSchedule, key=value:NoSchedule]"`
 	Unreachable   time.Duration     `yaml:"unreachable" default:"30s" min:"0s" doc:"how long a node may be silent before its job is lost"`
 	PriorityClass string            `yaml:"priority_class" doc:"the PriorityClass of the jobs"`
+	Preemptible   Preemptible       `yaml:"preemptible"`
 	Queue         string            `yaml:"queue" doc:"the LocalQueue of Kueue through which jobs go"`
 
 	ServiceAccount string            `yaml:"service_account" doc:"the service account of the pods, for stores that know it"`
@@ -56,6 +57,17 @@ type Options struct {
 	Volume         string            `yaml:"volume" doc:"a PersistentVolumeClaim that keeps programs, encoders and plugins between attempts"`
 	HostNetwork    bool              `yaml:"host_network" default:"false" doc:"use the node's own network"`
 }
+
+// Preemptible is how the cluster is asked for machines that may be taken away, for stages
+// that demand it; the others keep off these nodes.
+type Preemptible struct {
+	NodeSelector  map[string]string `yaml:"node_selector" doc:"labels of nodes that may be taken away, {cloud.google.com/gke-spot: \"true\"}, {karpenter.sh/capacity-type: spot}; other stages keep off them"`
+	Tolerations   []string          `yaml:"tolerations" doc:"taints of these nodes, [cloud.google.com/gke-spot=true:NoSchedule]"`
+	PriorityClass string            `yaml:"priority_class" doc:"in the place of priority_class, a class that others may preempt"`
+}
+
+// Given reports whether there is a way.
+func (p *Preemptible) Given() bool { return len(p.NodeSelector) > 0 || p.PriorityClass != "" }
 
 // fill sets what has a default, for callers that decoded no config.
 func (o *Options) fill() {
@@ -82,7 +94,7 @@ func New(o *Options, log *slog.Logger) (*Provider, error) {
 	}
 	p := &Provider{options: *o, log: log}
 	p.options.fill()
-	if _, err := tolerations(&p.options, 0); err != nil {
+	if _, err := tolerations(&p.options, &executor.Resources{Preemptible: true}); err != nil {
 		return nil, err
 	}
 	c, err := connect(o.Kubeconfig, o.Context)

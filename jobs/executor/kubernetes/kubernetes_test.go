@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"reflect"
 	"slices"
 	"strings"
 	"testing"
@@ -688,6 +689,37 @@ func TestRights(t *testing.T) {
 	slices.Sort(asked)
 	if !slices.Equal(given, asked) {
 		t.Errorf("given %q\nasked %q", given, asked)
+	}
+}
+
+// TestPreemptible: a pod that may be taken away goes to such nodes, another keeps off them.
+func TestPreemptible(t *testing.T) {
+	o := withSecret
+	o.PriorityClass = "normal"
+	o.Preemptible = Preemptible{NodeSelector: map[string]string{"capacity-type": "spot"}, Tolerations: []string{"spot=true:NoSchedule"}, PriorityClass: "low"}
+	p := newProvider(t, newFake(t), o)
+	pod := func(preemptible bool) podSpec {
+		j := newJob()
+		j.Resources.Preemptible = preemptible
+		m, err := p.manifest(j, "")
+		if err != nil {
+			t.Fatal(err)
+		}
+		return m.Spec.Template.Spec
+	}
+	tolerated := func(s podSpec) bool {
+		return slices.Contains(s.Tolerations, toleration{Key: "spot", Operator: "Equal", Value: "true", Effect: "NoSchedule"})
+	}
+	if s := pod(true); s.NodeSelector["capacity-type"] != "spot" || !tolerated(s) || s.PriorityClass != "low" || s.Affinity != nil {
+		t.Errorf("one that may be taken away: %+v", s)
+	}
+	s := pod(false)
+	if s.NodeSelector["capacity-type"] != "" || tolerated(s) || s.PriorityClass != "normal" || s.Affinity == nil {
+		t.Fatalf("one that must stay: %+v", s)
+	}
+	want := []nodeTerm{{[]expression{{Key: "capacity-type", Operator: "NotIn", Values: []string{"spot"}}}}}
+	if got := s.Affinity.Node.Required.Terms; !reflect.DeepEqual(got, want) {
+		t.Errorf("it keeps off %+v", got)
 	}
 }
 

@@ -1,6 +1,7 @@
 package kubernetes
 
 import (
+	"cmp"
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
@@ -54,7 +55,7 @@ func (p *Provider) manifest(j *executor.Job, address string) (*job, error) {
 	if err != nil {
 		return nil, err
 	}
-	tolerated, err := tolerations(o, j.Resources.GPUs)
+	tolerated, err := tolerations(o, &j.Resources)
 	if err != nil {
 		return nil, err
 	}
@@ -68,8 +69,8 @@ func (p *Provider) manifest(j *executor.Job, address string) (*job, error) {
 	annotations[annotationProgram] = address
 	no := false
 	spec := podSpec{
-		RestartPolicy: "Never", NodeSelector: p.nodeSelector(j), Tolerations: tolerated,
-		PriorityClass: o.PriorityClass, ServiceAccount: o.ServiceAccount, ServiceLinks: &no,
+		RestartPolicy: "Never", NodeSelector: p.nodeSelector(j), Affinity: p.affinity(j), Tolerations: tolerated,
+		PriorityClass: o.priority(&j.Resources), ServiceAccount: o.ServiceAccount, ServiceLinks: &no,
 		Grace: max(1, seconds(j.Limits.Grace)), Deadline: deadline(j.Limits), HostNetwork: o.HostNetwork,
 		SecurityContext: podSecurity(o.User), Volumes: []volume{p.volume(j)},
 		Containers: []container{{
@@ -163,6 +164,9 @@ func (p *Provider) nodeSelector(j *executor.Job) map[string]string {
 	if selector == nil {
 		selector = map[string]string{}
 	}
+	if j.Resources.Preemptible {
+		maps.Copy(selector, p.options.Preemptible.NodeSelector)
+	}
 	if os, arch, ok := strings.Cut(j.Program.Platform, "/"); ok {
 		selector["kubernetes.io/os"], selector["kubernetes.io/arch"] = os, arch
 	}
@@ -174,6 +178,28 @@ func (p *Provider) nodeSelector(j *executor.Job) map[string]string {
 		selector[p.options.GPULabel] = value
 	}
 	return selector
+}
+
+// affinity keeps a pod that must stay off the nodes that may be taken away: those that have
+// all of their labels.
+func (p *Provider) affinity(j *executor.Job) *affinity {
+	labels := p.options.Preemptible.NodeSelector
+	if j.Resources.Preemptible || len(labels) == 0 {
+		return nil
+	}
+	a := &affinity{}
+	for _, key := range slices.Sorted(maps.Keys(labels)) {
+		a.Node.Required.Terms = append(a.Node.Required.Terms, nodeTerm{[]expression{{Key: key, Operator: "NotIn", Values: []string{labels[key]}}}})
+	}
+	return a
+}
+
+// priority is the PriorityClass of a pod.
+func (o *Options) priority(r *executor.Resources) string {
+	if r.Preemptible {
+		return cmp.Or(o.Preemptible.PriorityClass, o.PriorityClass)
+	}
+	return o.PriorityClass
 }
 
 // demands are the pod's: what is asked for is also the limit of memory, GPUs and
@@ -198,16 +224,20 @@ func demands(o *Options, r *executor.Resources) resources {
 
 // tolerations are the taints that do no harm. A silent node has a time: Kubernetes'
 // own default is five minutes.
-func tolerations(o *Options, gpus int) ([]toleration, error) {
+func tolerations(o *Options, r *executor.Resources) ([]toleration, error) {
 	silent := seconds(o.Unreachable)
 	out := []toleration{
 		{Key: "node.kubernetes.io/unreachable", Operator: "Exists", Effect: "NoExecute", Seconds: &silent},
 		{Key: "node.kubernetes.io/not-ready", Operator: "Exists", Effect: "NoExecute", Seconds: &silent},
 	}
-	if gpus > 0 {
+	if r.GPUs > 0 {
 		out = append(out, toleration{Key: o.GPUResource, Operator: "Exists"}) // keeps others off the GPUs
 	}
-	for _, text := range o.Tolerations {
+	tolerated := o.Tolerations
+	if r.Preemptible {
+		tolerated = slices.Concat(tolerated, o.Preemptible.Tolerations)
+	}
+	for _, text := range tolerated {
 		taint, effect, _ := strings.Cut(text, ":")
 		key, value, valued := strings.Cut(taint, "=")
 		if key == "" || effect != "" && effect != "NoSchedule" && effect != "PreferNoSchedule" && effect != "NoExecute" {

@@ -63,6 +63,7 @@ type (
 		Containers      []container         `json:"containers"`
 		Volumes         []volume            `json:"volumes,omitempty"`
 		NodeSelector    map[string]string   `json:"nodeSelector,omitempty"`
+		Affinity        *affinity           `json:"affinity,omitempty"`
 		Tolerations     []toleration        `json:"tolerations,omitempty"`
 		PriorityClass   string              `json:"priorityClassName,omitempty"`
 		ServiceAccount  string              `json:"serviceAccountName,omitempty"`
@@ -73,6 +74,23 @@ type (
 		Deadline        int64               `json:"activeDeadlineSeconds,omitempty"`
 		HostNetwork     bool                `json:"hostNetwork,omitempty"`
 		SecurityContext *podSecurityContext `json:"securityContext,omitempty"`
+	}
+	affinity struct {
+		Node nodeAffinity `json:"nodeAffinity"`
+	}
+	nodeAffinity struct {
+		Required nodeTerms `json:"requiredDuringSchedulingIgnoredDuringExecution"`
+	}
+	nodeTerms struct {
+		Terms []nodeTerm `json:"nodeSelectorTerms"` // one of them is enough
+	}
+	nodeTerm struct {
+		Expressions []expression `json:"matchExpressions"`
+	}
+	expression struct {
+		Key      string   `json:"key"`
+		Operator string   `json:"operator"`
+		Values   []string `json:"values,omitempty"`
 	}
 	reference struct {
 		Name string `json:"name"`

@@ -42,6 +42,35 @@ func choose(c *config.Config, g *graph.Graph) (map[string]string, error) {
 	if err != nil {
 		return nil, err
 	}
+	goes, err := placed(c, g, told, every)
+	if err != nil {
+		return nil, err
+	}
+	for _, node := range g.Nodes {
+		if name := goes[node.Name]; name != "" && node.Stage.Resources.Preemptible {
+			if err := mayInterrupt(c, node, name); err != nil {
+				return nil, err
+			}
+		}
+	}
+	return goes, nil
+}
+
+// mayInterrupt refuses a stage on preemptible machines where there are none.
+func mayInterrupt(c *config.Config, node *graph.Node, name string) error {
+	common, err := c.ExecutorOptions(name)
+	if err != nil {
+		return err
+	}
+	why, hint, err := preemptible(c, name, common.Kind)
+	if err != nil || why == "" {
+		return err
+	}
+	return stages.Fail(stages.CodeEnvironment, hint, "stage %s demands a preemptible machine of executor %s (%s): %s", node.Name, name, node.Stage.FieldPos("resources.preemptible"), why)
+}
+
+// placed is choose before demands of single places are looked at.
+func placed(c *config.Config, g *graph.Graph, told map[string]string, every string) (map[string]string, error) {
 	goes := map[string]string{}
 	for _, node := range g.Nodes {
 		name, isTold := told[node.Name]
@@ -62,6 +91,7 @@ func choose(c *config.Config, g *graph.Graph) (map[string]string, error) {
 			}
 			continue
 		}
+		var err error
 		if name, err = offered(c, node); err != nil {
 			return nil, err
 		}
@@ -109,8 +139,8 @@ func unknown(c *config.Config, name string) error {
 // than a device is demanded.
 func offered(c *config.Config, node *graph.Node) (string, error) {
 	want := resources(node)
-	device := want.Device
-	want.Device = ""
+	device, taken := want.Device, want.Preemptible
+	want.Device, want.Preemptible = "", false
 	if want == (executor.Resources{}) {
 		return Local, nil
 	}
@@ -120,6 +150,13 @@ func offered(c *config.Config, node *graph.Node) (string, error) {
 			return "", err
 		}
 		o := common.Offers
+		if taken { // what has no such machines is no offer, unless the stage is told to go there
+			if why, _, err := preemptible(c, name, common.Kind); err != nil {
+				return "", err
+			} else if why != "" {
+				continue
+			}
+		}
 		if meets(want, executor.Resources{GPUs: o.GPUs, GPUType: o.GPUType, CPUs: o.CPUs, Memory: int64(o.Memory), Disk: int64(o.Disk)}) {
 			return name, nil
 		}
@@ -129,7 +166,7 @@ func offered(c *config.Config, node *graph.Node) (string, error) {
 		return Local, nil
 	}
 	at := node.Stage.FieldPos("resources")
-	return "", stages.Fail(stages.CodeEnvironment, fmt.Sprintf("change `resources` of the stage (%s), or let an executor of the config say that it offers them: executors: {NAME: {offers: {%s}}}", at, words(want)), "stage %s demands %s, which no executor offers, nor this machine", node.Name, words(want))
+	return "", stages.Fail(stages.CodeEnvironment, fmt.Sprintf("change `resources` of the stage (%s), or let an executor of the config say that it offers them: executors: {NAME: {offers: {%s}}}", at, words(want)), "stage %s demands %s%s, which no executor offers, nor this machine", node.Name, words(want), map[bool]string{true: " of a preemptible machine"}[taken])
 }
 
 // meets reports whether a place has what is demanded. What it does not say of cores,

@@ -12,6 +12,43 @@ import (
 	"github.com/sprint-ml/sprint/storage"
 )
 
+// spot are places of which some have machines that they may take away.
+const spot = `executors:
+  a-hosts: {kind: ssh, hosts: [b], offers: {gpus: 1}}
+  b-cluster: {kind: slurm, offers: {gpus: 1}}
+  c-cluster: {kind: slurm, preemptible: {qos: scavenger}, offers: {gpus: 1}}
+  d-pods: {kind: kubernetes, preemptible: {node_selector: {karpenter.sh/capacity-type: spot}}}
+  e-pods: {kind: kubernetes}
+  hub: {kind: hf, namespace: us}
+`
+
+// TestPreemptible: a stage that may be interrupted goes by itself only to a place that has
+// such machines, and is refused where it is told to go and there are none.
+func TestPreemptible(t *testing.T) {
+	for name, c := range map[string]struct{ demand, executor, goes, err, hint string }{
+		"by itself":       {"gpus: 1, preemptible: true", "auto", "c-cluster", "", ""},
+		"stays":           {"preemptible: true", "auto", "", "", ""},
+		"told to stay":    {"gpus: 1, preemptible: true", "local", "", "", ""},
+		"told":            {"preemptible: true", "slow=d-pods", "d-pods", "", ""},
+		"hosts":           {"preemptible: true", "slow=a-hosts", "", "kind ssh have none", "take `preemptible` out"},
+		"hub":             {"preemptible: true", "hub", "", "kind hf have none", "take `preemptible` out"},
+		"cluster silent":  {"preemptible: true", "b-cluster", "", "does not say", "executors.b-cluster preemptible: {partition: NAME}"},
+		"pods silent":     {"preemptible: true", "e-pods", "", "does not say", "executors.e-pods preemptible: {node_selector:"},
+		"nobody has both": {"gpus: 9, preemptible: true", "auto", "", "of a preemptible machine", "plan.yaml:4"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			b := jobstest.NewBench(t, "name: p\nstages:\n  - name: make\n  - {name: slow, needs: [], with: {keep: true}, resources: {"+c.demand+"}}\n")
+			goes, err := choose(load(t, spot, c.executor), b.Graph())
+			if goes["slow"] != c.goes || (err != nil) != (c.err != "") {
+				t.Errorf("goes to %v, error %v", goes, err)
+			}
+			if err != nil && (!strings.Contains(err.Error(), c.err) || !strings.Contains(executor.Hint(err), c.hint) || executor.Code(err) != 4) {
+				t.Errorf("%v (code %d), hint %q", err, executor.Code(err), executor.Hint(err))
+			}
+		})
+	}
+}
+
 const twoPlaces = `executors:
   big: {kind: ssh, hosts: [b], offers: {gpus: 1, gpu_type: h100, memory: 80GB}}
   small: {kind: ssh, hosts: [a], offers: {gpus: 1}}

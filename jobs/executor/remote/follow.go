@@ -94,7 +94,11 @@ func (f *followed) untilEnd(ctx context.Context, changes <-chan watched) executo
 		case <-ctx.Done():
 			return f.cancelled(ctx)
 		case c := <-changes:
+			before := f.last
 			f.tell(c.status)
+			if f.job.Resources.Preemptible && before.Phase != "" && c.status.Restarts > before.Restarts {
+				return f.startedAgain(ctx)
+			}
 			if !c.ended {
 				continue
 			}
@@ -216,6 +220,21 @@ func (f *followed) cancel(ctx context.Context) error {
 		return nil // it was quicker than its end
 	}
 	return f.Provider.Cancel(limited, f.handle, 0)
+}
+
+// startedAgain ends a job whose machine was taken away and which its place starts again by
+// itself: the runner counts interruptions, and may ask for a machine that stays.
+func (f *followed) startedAgain(ctx context.Context) executor.Outcome {
+	if err := f.cancel(ctx); err != nil {
+		f.sink.Log(slog.LevelWarn, fmt.Sprintf("%s: %v", f.Name, err))
+	}
+	o := f.outcome(context.WithoutCancel(ctx), true)
+	if o.Manifest != nil || ctx.Err() != nil {
+		return o
+	}
+	lost := executor.FromError(f.placeError(executor.Status{Preempted: true, Reason: f.last.Reason}, "the worker of stage "+f.a.Stage+" lost its machine"))
+	lost.Cause, lost.Checkpointed = executor.CauseInterruption, o.Checkpointed
+	return lost
 }
 
 // overtime ends a job whose limit is over.

@@ -43,7 +43,7 @@ func TestSkyPilotReadsTheFile(t *testing.T) {
 		o.Infra, o.MaxHourlyCost, o.Image = "aws/us-east-1", 2.5, "docker:python:3.12"
 	})
 	j := job(t, "exit 0")
-	j.Resources = executor.Resources{GPUs: 2, GPUType: "h100", CPUs: 4, Memory: 16 << 30, Disk: 200e9}
+	j.Resources = executor.Resources{GPUs: 2, GPUType: "h100", CPUs: 4, Memory: 16 << 30, Disk: 200e9, Preemptible: true}
 	j.Argv = append(j.Argv, `--store=s3://b/ä & <p> "q" 'r' $HOME `+"\n\t\U0001F600")
 	j.Env["AWS_REGION"] = "no" // which is false where YAML is read carelessly
 	text, err := p.spec(j)
@@ -77,7 +77,7 @@ assert t.name == name and t.run == os.environ["RUN"], (t.name, t.run)
 assert t.envs["AWS_REGION"] == "no", t.envs
 assert (str(r.cloud), r.region, r.cpus, r.memory, r.disk_size) == ("AWS", "us-east-1", "4+", "16+", 200), r
 assert list(r.accelerators.values()) == [2] and list(r.accelerators)[0].upper() == "H100", r.accelerators
-assert r.max_hourly_cost == 2.5 and not r.use_spot, r
+assert r.max_hourly_cost == 2.5 and r.use_spot, r
 assert r.job_recovery["max_restarts_on_errors"] == 0 and r.job_recovery["recover_on_exit_codes"] == [75], r.job_recovery
 print("agreed")
 `

@@ -109,6 +109,18 @@ func TestEnds(t *testing.T) {
 	})
 }
 
+// TestSpot: a spot machine is asked for by stages that may be interrupted, and by no other.
+func TestSpot(t *testing.T) {
+	p, j := provider(t, skytest.New(t)), job(t, "exit 0")
+	for _, want := range []bool{true, false} {
+		j.Resources.Preemptible = want
+		text, err := p.spec(j)
+		if got := strings.Contains(string(text), `"use_spot": true`); err != nil || got != want {
+			t.Errorf("preemptible %v: %s, %v", want, text, err)
+		}
+	}
+}
+
 // TestStartedAgain: a job whose machine was taken, or that was asked to end there, is
 // started again by SkyPilot, and its provider says so.
 func TestStartedAgain(t *testing.T) {

@@ -29,11 +29,13 @@ type resources struct {
 	Disk          int64          `json:"disk_size,omitempty"`
 	Image         string         `json:"image_id,omitempty"`
 	MaxHourlyCost float64        `json:"max_hourly_cost,omitempty"` // US dollars
+	UseSpot       bool           `json:"use_spot,omitempty"`
 	Recovery      recovery       `json:"job_recovery"`
 }
 
 // recovery is what SkyPilot does by itself when a job has ended. That it starts jobs again
-// whose machine is gone cannot be switched off.
+// whose machine is gone cannot be switched off: of spot machines, package remote then ends
+// the job and counts an interruption.
 type recovery struct {
 	MaxRestarts int   `json:"max_restarts_on_errors"`
 	Codes       []int `json:"recover_on_exit_codes"`
@@ -64,7 +66,7 @@ func (p *Provider) demands(job *executor.Job) (resources, error) {
 		return resources{}, stages.Fail(stages.CodeEnvironment, "write it as 2.5, or 0 for no limit", "executors.%s.max_hourly_cost is no amount of money", p.name)
 	}
 	out := resources{
-		Infra: p.o.Infra, Image: p.o.Image, MaxHourlyCost: p.o.MaxHourlyCost, Disk: units(r.Disk, 1e9),
+		Infra: p.o.Infra, Image: p.o.Image, MaxHourlyCost: p.o.MaxHourlyCost, Disk: units(r.Disk, 1e9), UseSpot: r.Preemptible,
 		Recovery: recovery{Codes: []int{int(stages.CodeInterrupted)}},
 	}
 	if r.CPUs > 0 {

@@ -281,11 +281,28 @@ func TestSubmitted(t *testing.T) {
 		t.Fatal(err)
 	}
 	folder := filepath.Join(f.dir, ".cache/sprint/slurm")
-	want := "sbatch --parsable --job-name=sprint-train-1-abc --comment=sprint run R stage train attempt 1 --requeue --chdir=" + folder +
+	want := "sbatch --parsable --job-name=sprint-train-1-abc --comment=sprint run R stage train attempt 1 --no-requeue --chdir=" + folder +
 		" --output=/dev/null --error=" + folder + "/logs/sprint-train-1-abc.log --open-mode=append --nodes=1 --ntasks=1 --partition=gpu --qos=low --account=us --constraint=a&b --reservation=r" +
 		" --cpus-per-task=3 --mem=2M --tmp=5120M --gres=gpu:h100:2 --time=3 --signal=B:TERM@20 --export=ALL"
 	if calls := f.calls("sbatch"); len(calls) != 1 || calls[0] != want {
 		t.Errorf("calls %q, want\n%s", calls, want)
+	}
+}
+
+// TestPreemptible: a stage that may be pushed aside goes where that happens, others do not.
+func TestPreemptible(t *testing.T) {
+	o := Options{Partition: "gpu", QOS: "normal", Preemptible: Preemptible{Partition: "spare", QOS: "scavenger"}}
+	for want, job := range map[string]*executor.Job{
+		"--partition=gpu --qos=normal":      {},
+		"--partition=spare --qos=scavenger": {Resources: executor.Resources{Preemptible: true}},
+	} {
+		if args := strings.Join(o.demands(job), " "); !strings.Contains(args, want) {
+			t.Errorf("%s, want %s", args, want)
+		}
+	}
+	o.Preemptible.QOS = ""
+	if args := strings.Join(o.demands(&executor.Job{Resources: executor.Resources{Preemptible: true}}), " "); !strings.Contains(args, "--partition=spare --qos=normal") {
+		t.Error(args)
 	}
 }
 

@@ -372,7 +372,8 @@ func testByHand(t *testing.T, b *bench) {
 	}
 }
 
-// testPreempted: a job that gives way to one of more weight is started again by itself.
+// testPreempted: a job that gives way to one of more weight has ended, and says why: the
+// cluster does not start it again.
 func testPreempted(t *testing.T, c *slurmtest.Cluster) {
 	b := newBench(t, c)
 	job, file := b.job("preempted", "once")
@@ -381,11 +382,11 @@ func testPreempted(t *testing.T, c *slurmtest.Cluster) {
 	f := b.follow(h)
 	b.Await(20*time.Second, "its start", func() bool { return f.last().Phase == executor.PhaseRunning && read(file) != "" })
 	b.Run("sbatch", "--output=/dev/null", "--partition=urgent", "--nodes=3", "--ntasks=3", "--cpus-per-task=2", "--wrap=sleep 4")
-	if s := b.wait(f, 60*time.Second); !s.Known || s.ExitCode != 0 || s.Restarts != 1 {
+	if s := b.wait(f, 60*time.Second); !s.Preempted || s.Known || s.Restarts != 0 {
 		t.Errorf("status %+v", s)
 	}
-	want := []executor.Phase{executor.PhaseQueued, executor.PhaseRunning, executor.PhaseQueued, executor.PhaseRunning, executor.PhaseEnded}
-	if got := f.phases(); !slices.Equal(got, want) && !slices.Equal(got, slices.Delete(slices.Clone(want), 3, 4)) && !slices.Equal(got, want[1:]) {
+	want := []executor.Phase{executor.PhaseQueued, executor.PhaseRunning, executor.PhaseEnded}
+	if got := f.phases(); !slices.Equal(got, want) && !slices.Equal(got, want[1:]) {
 		t.Errorf("phases %v", got)
 	}
 }
@@ -418,8 +419,8 @@ func testController(t *testing.T, b *bench) {
 	}
 }
 
-// testNode: the job of a node that is lost goes on elsewhere soon after the cluster
-// notices.
+// testNode: the job of a node that is lost has ended soon after the cluster notices, and says
+// why.
 func testNode(t *testing.T, b *bench) {
 	job, file := b.job("node", "once")
 	h := b.submit(job)
@@ -432,7 +433,7 @@ func testNode(t *testing.T, b *bench) {
 	noticed := time.Now()
 	s := b.wait(f, 60*time.Second)
 	t.Logf("noticed after %s, ended %s later", noticed.Sub(began), time.Since(noticed))
-	if !s.Known || s.ExitCode != 0 || s.Restarts != 1 || strings.Count(read(file), "start") != 2 {
+	if !s.Lost || s.Known || s.Restarts != 0 || strings.Count(read(file), "start") != 1 {
 		t.Errorf("status %+v, it said %q", s, read(file))
 	}
 	b.StartNode(node)

@@ -1,6 +1,7 @@
 package slurm
 
 import (
+	"cmp"
 	"fmt"
 	"maps"
 	"slices"
@@ -25,8 +26,12 @@ func (o *Options) demands(job *executor.Job) []string {
 			args = append(args, fmt.Sprintf(format, value))
 		}
 	}
-	add("--partition=%s", o.Partition, o.Partition == "")
-	add("--qos=%s", o.QOS, o.QOS == "")
+	partition, qos := o.Partition, o.QOS
+	if r.Preemptible {
+		partition, qos = cmp.Or(o.Preemptible.Partition, partition), cmp.Or(o.Preemptible.QOS, qos)
+	}
+	add("--partition=%s", partition, partition == "")
+	add("--qos=%s", qos, qos == "")
 	add("--account=%s", o.Account, o.Account == "")
 	add("--constraint=%s", o.Constraint, o.Constraint == "")
 	add("--reservation=%s", o.Reservation, o.Reservation == "")
@@ -53,11 +58,11 @@ func mebibytes(n int64) int64 { return (n + 1<<20 - 1) >> 20 }
 
 func minutes(d time.Duration) int64 { return int64((d + time.Minute - 1) / time.Minute) }
 
-// arguments are those of sbatch. A job goes back to the queue only if its node is lost or
-// taken away: what it does when it fails is decided by whoever submitted it.
+// arguments are those of sbatch. The cluster never starts a job again by itself, whatever
+// ended it: who submitted it counts its tries, and may ask for another machine.
 func (o *Options) arguments(job *executor.Job, at found) []string {
 	args := append([]string{
-		"--parsable", "--job-name=" + job.ID, "--comment=" + mark(job), "--requeue", "--chdir=" + at.folder,
+		"--parsable", "--job-name=" + job.ID, "--comment=" + mark(job), "--no-requeue", "--chdir=" + at.folder,
 		"--output=/dev/null", "--error=" + at.log(job.ID), "--open-mode=append",
 	}, o.demands(job)...)
 	if grace := int64(job.Limits.Grace / time.Second); grace > 0 {

@@ -39,9 +39,16 @@ type Options struct {
 	Account     string        `yaml:"account" doc:"the account that they are charged to"`
 	Constraint  string        `yaml:"constraint" doc:"features that their nodes must have, for example a100&nvlink"`
 	Reservation string        `yaml:"reservation" doc:"the reservation that they use"`
+	Preemptible Preemptible   `yaml:"preemptible"`
 	Secrets     []string      `yaml:"secrets" doc:"names of variables that workers need: [AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY]; their values come from the environment in which sbatch runs, or from secrets_file"`
 	SecretsFile string        `yaml:"secrets_file" doc:"a file on the nodes with lines NAME=VALUE for a shell, which its owner alone may read; relative to the home folder"`
 	Poll        time.Duration `yaml:"poll" default:"5s" min:"500ms" doc:"the longest time between two questions to the cluster"`
+}
+
+// Preemptible is where jobs go that others may push aside, for stages that demand it.
+type Preemptible struct {
+	Partition string `yaml:"partition" doc:"the partition of stages with preemptible: true, in the place of partition"`
+	QOS       string `yaml:"qos" doc:"their quality of service, in the place of qos"`
 }
 
 // fill sets what has a default, for callers that decoded no config.

@@ -14,6 +14,7 @@ import (
 	"github.com/sprint-ml/sprint/config"
 	"github.com/sprint-ml/sprint/config/diagnostic"
 	"github.com/sprint-ml/sprint/config/strictyaml"
+	"github.com/sprint-ml/sprint/jobs/estimate"
 	"github.com/sprint-ml/sprint/jobs/graph"
 	"github.com/sprint-ml/sprint/jobs/progress/sanitize"
 	"github.com/sprint-ml/sprint/stages"
@@ -173,8 +174,12 @@ func (a *App) CompileToRead(ctx context.Context, cmd *cobra.Command, path string
 }
 
 // CheckFiles looks into the files of people that a plan names, and prints what is odd in
-// them.
+// them. It refuses a stage that may be interrupted and keeps no checkpoints, with what the
+// store knows that this would cost.
 func (a *App) CheckFiles(ctx context.Context, c *Compiled) error {
+	if err := c.Graph.CheckPreemptible(estimate.Lost(ctx, c.Graph, c.Store)); err != nil {
+		return err
+	}
 	warnings, err := c.Graph.CheckFiles(ctx)
 	a.Warn(warnings)
 	return err

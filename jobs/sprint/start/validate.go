@@ -57,6 +57,9 @@ func checkPlan(ctx context.Context, a *app.App, cmd *cobra.Command, path string,
 	if err != nil {
 		return 0, nil, err
 	}
+	if err := c.Graph.CheckPreemptible(nil); err != nil {
+		return 0, nil, err
+	}
 	if warnings, err = labels.CheckTaxonomy(c.Graph); err != nil {
 		return 0, nil, err
 	}
