@@ -153,13 +153,13 @@ func (s Subject) machineLost(t *testing.T) {
 }
 
 // preempted: a worker that is asked to end by others than its runner is lost, not failed
-// and not interrupted: it is tried again.
+// and not ended by its user: it is tried again, at the cost of interruptions.
 func (s Subject) preempted(t *testing.T) {
 	store := s.openStore(t)
 	a := s.attempt(t, store, s.slow())
 	seen := &sink{onProgress: func() { killWorkers(t, store, syscall.SIGTERM) }}
 	out := s.New(t, store).Execute(t.Context(), a, seen)
-	if out.State != runs.Lost || out.Cause != executor.CauseMachine || !out.Checkpointed {
+	if out.State != runs.Lost || out.Cause != executor.CauseInterruption || !out.Checkpointed {
 		t.Errorf("outcome %+v", out)
 	}
 }
