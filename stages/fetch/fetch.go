@@ -48,7 +48,7 @@ pages kept in the output raw, finished windows never asked again.`,
 		Outputs: func(any) []stages.Output { return []stages.Output{{Name: "articles"}, {Name: "raw"}} },
 		Options: func() any { return new(Options) },
 		// Files are anyone's: what is wrong with one must not end the runner.
-		Isolated: func(options any) bool { return options.(*Options).Source == sourceFiles },
+		Isolated:    func(options any) bool { return options.(*Options).Source == sourceFiles },
 		Checkpoints: func(options any) bool { return options.(*Options).Source == sourceGDELT },
 		New: func(options any, env stages.Env) stages.Stage {
 			o := options.(*Options)
