@@ -29,6 +29,8 @@ func (s Subject) elsewhere(t *testing.T) {
 	t.Run("orphan", s.orphan)
 	t.Run("timeout there", s.timeoutThere)
 	t.Run("much log", s.muchLog)
+	t.Run("paid", s.paid)
+	t.Run("money spent", s.spent)
 }
 
 func (s Subject) remote(t *testing.T, store *storage.Store, env ...string) *remote.Executor {
