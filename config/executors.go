@@ -22,6 +22,7 @@ type ExecutorOptions struct {
 	Offers      Offer         `yaml:"offers"`
 	Limits      Limits        `yaml:"limits"`
 	PerHour     money.Price   `yaml:"price_per_hour" doc:"what an hour of a machine costs there: 1.80 or 1.80 EUR; a kind that knows its prices is asked without it"`
+	PerSpotHour money.Price   `yaml:"preemptible_price_per_hour" doc:"the same, GPUs and all, of a machine that may be taken away, for stages that demand such; price_per_hour without it"`
 	PerGPUHour  money.Price   `yaml:"price_per_gpu_hour" doc:"the same for each GPU that a stage demands, beside it"`
 	Orphan      time.Duration `yaml:"orphan" default:"10m" min:"1m" doc:"a worker whose runner is gone ends itself after this long, checkpointed"`
 	Cache       string        `yaml:"cache" doc:"folder there for encoders and plugins; the user's cache folder there by default"`

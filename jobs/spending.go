@@ -51,7 +51,7 @@ func (r *run) reckon(ctx context.Context, e *evaluate.Evaluation, seconds func()
 			continue
 		}
 		pays = pays || paysAnswers(node)
-		price, err := r.priceOf(ctx, node, d)
+		price, err := r.priceOf(ctx, node, d, false)
 		switch {
 		case err != nil && s.most > 0:
 			return fmt.Errorf("the price of stage %s: %w", node.Name, err)
@@ -106,12 +106,14 @@ func paysAnswers(node *graph.Node) bool {
 	return node.Kind.Pays != nil && node.Kind.Pays(node.Options)
 }
 
-// priceOf is the price of a node's next try, as far as it is known before it.
-func (r *run) priceOf(ctx context.Context, node *graph.Node, d *evaluate.Decision) (executor.Price, error) {
+// priceOf is the price of a node's next try, as far as it is known before it. onDemand is
+// that of the attempt: a machine that stays is dearer.
+func (r *run) priceOf(ctx context.Context, node *graph.Node, d *evaluate.Decision, onDemand bool) (executor.Price, error) {
 	a, err := r.newAttempt(node, d, nil, 0)
 	if err != nil {
 		return executor.Price{}, err
 	}
+	a.OnDemand = onDemand
 	return executor.PriceOf(ctx, r.Executor, a)
 }
 
@@ -178,7 +180,7 @@ type grant struct {
 
 // paidAttempt makes one attempt for which there is money, and counts what it cost.
 func (r *run) paidAttempt(ctx context.Context, node *graph.Node, d *evaluate.Decision, inputs map[string]storage.Artifact, next *int, lease *storage.Lease, onDemand bool) executor.Outcome {
-	price, err := r.priceOf(ctx, node, d)
+	price, err := r.priceOf(ctx, node, d, onDemand)
 	if err != nil && r.spending.most > 0 {
 		return r.asInterrupted(ctx, executor.FromError(err))
 	}

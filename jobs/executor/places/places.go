@@ -124,7 +124,7 @@ func (p *Places) open(name string, g *graph.Graph) error {
 		},
 		WorkerFlags: slices.Concat(p.o.WorkerFlags, []string{"--orphan", common.Orphan.String()}),
 		Env:         p.env(common), Secrets: secrets, Abort: p.o.Abort,
-		PerHour: common.PerHour, PerGPUHour: common.PerGPUHour,
+		PerHour: common.PerHour, PerGPUHour: common.PerGPUHour, PerSpotHour: common.PerSpotHour,
 		Limits: executor.Limits{Queue: common.Limits.Queue, Start: common.Limits.Start, Grace: common.Limits.Grace},
 	}
 	return nil

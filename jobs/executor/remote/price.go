@@ -19,6 +19,9 @@ func (e *Executor) PriceOf(ctx context.Context, a *runs.Attempt) (executor.Price
 }
 
 func (e *Executor) price(ctx context.Context, r executor.Resources) (executor.Price, error) {
+	if r.Preemptible && e.PerSpotHour != (money.Price{}) {
+		return executor.Price{PerHour: e.PerSpotHour.Amount, Currency: e.PerSpotHour.Currency, Basis: "config, preemptible"}, nil
+	}
 	if e.PerHour != (money.Price{}) || e.PerGPUHour != (money.Price{}) {
 		return e.configured(r)
 	}

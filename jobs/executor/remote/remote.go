@@ -64,9 +64,10 @@ type Executor struct {
 	// Abort, once closed, ends jobs without waiting for their checkpoints; nil never does.
 	Abort <-chan struct{}
 
-	// PerHour and PerGPUHour are what a machine and each demanded GPU cost; if neither is
-	// known, a provider that knows its prices is asked.
-	PerHour, PerGPUHour money.Price
+	// PerHour and PerGPUHour are what a machine and each demanded GPU cost, PerSpotHour
+	// what a machine costs that may be taken away; if none is known, a provider that knows
+	// its prices is asked.
+	PerHour, PerGPUHour, PerSpotHour money.Price
 
 	probing sync.Mutex
 	probed  map[executor.Resources]error
