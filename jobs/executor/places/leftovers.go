@@ -97,12 +97,20 @@ func (l *Leftovers) open(name string) (executor.Provider, error) {
 	return place, nil
 }
 
+// listTime is how long a place may take to answer; one that does not hides no other.
+const listTime = 3 * time.Minute
+
 func listAt(ctx context.Context, name string, place executor.Provider) (out []Leftover) {
 	lister, ok := place.(executor.Lister)
 	if !ok {
 		return []Leftover{{Executor: name, Err: stages.Fail(stages.CodeEnvironment, "", "the kind of this executor cannot list its jobs")}}
 	}
-	jobs, err := lister.List(ctx)
+	limited, cancel := context.WithTimeout(ctx, listTime)
+	defer cancel()
+	jobs, err := lister.List(limited)
+	if err != nil && ctx.Err() == nil && limited.Err() != nil {
+		err = stages.Lose(stages.CodeEnvironment, "`sprint doctor --executor "+name+"` tries it", "%s does not answer within %s", name, listTime)
+	}
 	for _, j := range jobs {
 		out = append(out, Leftover{Executor: name, Listed: j, place: place})
 	}

@@ -46,7 +46,7 @@ func TestSkyPilotReadsTheFile(t *testing.T) {
 	j.Resources = executor.Resources{GPUs: 2, GPUType: "h100", CPUs: 4, Memory: 16 << 30, Disk: 200e9, Preemptible: true}
 	j.Argv = append(j.Argv, `--store=s3://b/ä & <p> "q" 'r' $HOME `+"\n\t\U0001F600")
 	j.Env["AWS_REGION"] = "no" // which is false where YAML is read carelessly
-	text, err := p.spec(j)
+	text, err := p.spec(j, nil)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -23,10 +23,11 @@ func (p *Provider) Probe(ctx context.Context, job *executor.Job, note func(name,
 	if _, version, ok := strings.Cut(string(out), "version "); ok {
 		note("version", strings.TrimSpace(version))
 	}
-	if _, err := p.spec(job); err != nil {
+	secrets, err := p.secrets(ctx, job)
+	if err != nil {
 		return err
 	}
-	if _, err := p.secrets(ctx, job); err != nil {
+	if _, err := p.spec(job, secrets); err != nil {
 		return err
 	}
 	clouds, err := p.clouds(ctx)

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"slices"
 	"strings"
 	"time"
 
@@ -70,8 +71,8 @@ func parse(out []byte) ([]row, bool) {
 	for rest := out; len(rest) > 0; {
 		if rest[0] == '[' {
 			var rows []row
-			if json.NewDecoder(bytes.NewReader(rest)).Decode(&rows) == nil && rows != nil && whole(rows) {
-				return rows, true
+			if json.NewDecoder(bytes.NewReader(rest)).Decode(&rows) == nil && rows != nil && !slices.ContainsFunc(rows, row.strange) {
+				return slices.DeleteFunc(rows, func(r row) bool { return r.ID == nil }), true
 			}
 		}
 		end := bytes.IndexByte(rest, '\n')
@@ -83,12 +84,5 @@ func parse(out []byte) ([]row, bool) {
 	return nil, false
 }
 
-// whole reports whether each row is of a job.
-func whole(rows []row) bool {
-	for i := range rows {
-		if rows[i].ID == nil || rows[i].Status == "" {
-			return false
-		}
-	}
-	return true
-}
+// strange reports whether a row is of no job. One without a number is not launched yet.
+func (r row) strange() bool { return r.ID == nil && r.Name == "" || r.Status == "" }

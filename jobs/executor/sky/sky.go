@@ -120,7 +120,7 @@ func (p *Provider) Submit(ctx context.Context, job *executor.Job) (executor.Hand
 	if err != nil {
 		return "", err
 	}
-	t, err := p.spec(job)
+	t, err := p.spec(job, secrets)
 	if err != nil {
 		return "", err
 	}
@@ -237,7 +237,7 @@ func (p *Provider) Cancel(ctx context.Context, h executor.Handle, grace time.Dur
 		case err != nil:
 			last = err
 		case !there:
-			if absent++; absent > 1 { // one such answer may be that of a server which has just begun
+			if absent++; absent > 2 { // one such answer may be that of a server which has just begun
 				return nil
 			}
 		case ended(r.Status):

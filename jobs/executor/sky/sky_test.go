@@ -175,6 +175,7 @@ func TestSubmission(t *testing.T) {
 		o.Infra, o.MaxHourlyCost, o.Image, o.GPUTypes = "aws/us-east-1", 2.5, "docker:python:3.12", map[string]string{"a100": "A100-80GB"}
 	})
 	j := job(t, `[ "$STORE_KEY" = `+storeKey+` ]`)
+	j.Env["STORE_KEY"] = "not this"
 	j.Secrets, j.Resources = []string{"STORE_KEY"}, executor.Resources{GPUs: 2, GPUType: "a100", CPUs: 4, Memory: 16<<30 + 1, Disk: 200e9}
 	if got, _ := watch(t, p, submit(t, p, j)); got.ExitCode != 0 || !got.Known {
 		t.Errorf("the job does not see its secret: %+v", got)

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"encoding/json"
 	"fmt"
+	"maps"
 	"math"
 	"strconv"
 	"time"
@@ -41,9 +42,12 @@ type recovery struct {
 	Codes       []int `json:"recover_on_exit_codes"`
 }
 
-// spec writes the file of a job. JSON is YAML that every parser reads alike.
-func (p *Provider) spec(job *executor.Job) ([]byte, error) {
-	for name := range job.Env {
+// spec writes the file of a job. JSON is YAML that every parser reads alike. A variable
+// that is a secret too would be refused there.
+func (p *Provider) spec(job *executor.Job, secrets map[string]string) ([]byte, error) {
+	env := maps.Clone(job.Env)
+	maps.DeleteFunc(env, func(name, _ string) bool { _, is := secrets[name]; return is })
+	for name := range env {
 		if err := checkName(name); err != nil {
 			return nil, err
 		}
@@ -52,7 +56,7 @@ func (p *Provider) spec(job *executor.Job) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	text, err := json.MarshalIndent(spec{Name: job.ID, Resources: need, Env: job.Env, Run: p.script(job)}, "", "  ")
+	text, err := json.MarshalIndent(spec{Name: job.ID, Resources: need, Env: env, Run: p.script(job)}, "", "  ")
 	if err != nil {
 		return nil, fmt.Errorf("write the task of %s: %w", job.ID, err)
 	}
@@ -114,12 +118,19 @@ func (p *Provider) script(job *executor.Job) string {
 		int(stages.CodeInterrupted), codeNotAsked)
 }
 
+// scriptText waits again where a request to end cut the first wait short: what that
+// returned is no code of the worker's.
 const scriptText = `asked=
 timeout --foreground -k %d %d sh -c %s &
 child=$!
-trap 'asked=1; kill -TERM "$child" 2>/dev/null' TERM INT HUP
-wait "$child"; code=$?
-while kill -0 "$child" 2>/dev/null; do wait "$child"; code=$?; done
+trap 'asked=1 cut=1; kill -TERM "$child" 2>/dev/null' TERM INT HUP
+code=1
+while :; do
+  cut=
+  wait "$child"; now=$?
+  [ "$now" = 127 ] && [ -n "$asked" ] || code=$now
+  [ -n "$cut" ] || break
+done
 if [ "$code" = %d ] && [ -z "$asked" ]; then code=%d; fi
 exit "$code"
 `

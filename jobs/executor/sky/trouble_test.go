@@ -49,7 +49,7 @@ func TestRefused(t *testing.T) {
 		j.Resources.Device = "cuda"
 		_, err := provider(t, skytest.New(t)).Submit(t.Context(), j)
 		refused(t, err, "demands a GPU")
-		if _, err := provider(t, skytest.New(t), func(o *Options) { o.GPU = "L4" }).spec(j); err != nil {
+		if _, err := provider(t, skytest.New(t), func(o *Options) { o.GPU = "L4" }).spec(j, nil); err != nil {
 			t.Error(err)
 		}
 	})
