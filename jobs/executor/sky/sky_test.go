@@ -114,7 +114,7 @@ func TestSpot(t *testing.T) {
 	p, j := provider(t, skytest.New(t)), job(t, "exit 0")
 	for _, want := range []bool{true, false} {
 		j.Resources.Preemptible = want
-		text, err := p.spec(j)
+		text, err := p.spec(j, nil)
 		if got := strings.Contains(string(text), `"use_spot": true`); err != nil || got != want {
 			t.Errorf("preemptible %v: %s, %v", want, text, err)
 		}
