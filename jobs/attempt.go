@@ -164,13 +164,13 @@ func (r *run) attempt(ctx context.Context, node *graph.Node, d *evaluate.Decisio
 		}
 	}
 	running := runs.Running
-	r.reportState(node, runs.Event{State: &running, Reason: d.Reason, Estimates: r.foreseen(ctx, node, inputs)}, func(res *runs.StageResult) { res.Attempt = number })
+	r.reportState(node, runs.Event{State: &running, Reason: d.Reason, Estimates: r.foreseen(ctx, node, inputs)}, func(res *runs.StageResult) { res.Attempt, res.EndedBy = number, "" })
 	sink := &nodeSink{run: r, node: node, attempt: number}
 	sink.log = runs.OpenLog(context.WithoutCancel(ctx), r.Store, r.Log, r.id, node.Name, number)
 	defer sink.log.Close()
 	limited, cancel := ctx, func() {}
 	if node.Stage.Timeout > 0 && !executor.KeepsTime(r.Executor, a) {
-		limited, cancel = context.WithTimeoutCause(ctx, node.Stage.Timeout, fmt.Errorf("stage %s took longer than its timeout of %s", node.Name, node.Stage.Timeout))
+		limited, cancel = context.WithTimeoutCause(ctx, node.Stage.Timeout, executor.Ran(node.Name, node.Stage.Timeout))
 	}
 	defer cancel()
 	guarded, taken := r.watchLease(limited, a, lease)
@@ -188,7 +188,8 @@ func (r *run) attempt(ctx context.Context, node *graph.Node, d *evaluate.Decisio
 		o.Held = held
 		return o
 	case o.State == runs.Interrupted && ctx.Err() == nil && limited.Err() != nil:
-		o = executor.FromError(stages.Fail(stages.CodeStage, "raise `timeout` of the stage; it continues from its checkpoint if it made one", "%w", context.Cause(limited)))
+		sink.Note(executor.NoteEndedBy, executor.LimitRun)
+		o = executor.FromError(context.Cause(limited))
 	}
 	if o.Err != nil {
 		sink.Log(slog.LevelError, o.Err.Error())

@@ -252,6 +252,11 @@ func (s *nodeSink) Progress(p stages.Progress) {
 
 func (s *nodeSink) Note(name string, value any) {
 	s.run.spending.noted(s.node.Name, name, value)
+	if limit, ok := value.(string); ok && name == executor.NoteEndedBy {
+		s.run.mu.Lock()
+		s.run.results[s.node.Name].EndedBy = limit
+		s.run.mu.Unlock()
+	}
 	text := fmt.Sprint(value)
 	if m, ok := value.(map[string]any); ok {
 		parts := make([]string, 0, len(m))

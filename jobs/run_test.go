@@ -305,8 +305,8 @@ func TestTimeoutNamesItself(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := jobstest.NewBench(t, strings.Replace(jobstest.Plan, "- name: make", "- name: make\n    timeout: 50ms\n    with: {pace: 1m}", 1))
 		res := b.MustRun(1, "failed skipped skipped skipped")
-		if !strings.Contains(res.Error, "timeout of 50ms") {
-			t.Errorf("error %q", res.Error)
+		if !strings.Contains(res.Error, "(limit run: 50ms)") || res.Stages[0].EndedBy != executor.LimitRun || !strings.Contains(res.Hint, "`timeout`") {
+			t.Errorf("error %q, ended by %q, hint %q", res.Error, res.Stages[0].EndedBy, res.Hint)
 		}
 	})
 }

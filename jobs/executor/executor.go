@@ -12,6 +12,7 @@
 //	provider.go    Provider and Job: how a place elsewhere starts workers
 //	price.go       what an attempt costs there
 //	list.go        Lister: which jobs are at a place
+//	limits.go      how long each part of a job may take, in one set of words
 //	bootstrap.go   the line of shell with which a worker begins there
 //
 // A new executor is a folder below, tested by executortest. Package remote is that of all

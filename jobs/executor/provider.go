@@ -113,14 +113,6 @@ type Resources struct {
 	Preemptible bool
 }
 
-// Limits are the times after which a job is ended; zero is no limit.
-type Limits struct {
-	Queue time.Duration // from submit until a machine is given
-	Start time.Duration // from then until the worker's first word
-	Run   time.Duration // from then until it ends; the stage's timeout
-	Grace time.Duration // from the request to end until it is ended
-}
-
 // Phase is how far a job has come at its place.
 type Phase string
 

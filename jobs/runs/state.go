@@ -143,9 +143,12 @@ type StageResult struct {
 	Device  string  `json:"device,omitempty"`
 	Attempt int     `json:"attempt,omitempty"`
 	// Interruptions are how often the machine was taken away, which is no failure.
-	Interruptions int                     `json:"interruptions,omitempty"`
-	Outputs       map[string]OutputResult `json:"outputs,omitempty"`
-	Cost          *StageCost              `json:"cost,omitempty"` // null if nothing of it had a price
+	Interruptions int `json:"interruptions,omitempty"`
+	// EndedBy is the limit that ended the last attempt: queue, start, run, grace, or place
+	// if it was one of the place's own.
+	EndedBy string                  `json:"ended_by,omitempty"`
+	Outputs map[string]OutputResult `json:"outputs,omitempty"`
+	Cost    *StageCost              `json:"cost,omitempty"` // null if nothing of it had a price
 }
 
 // OutputResult names the bytes of one output.

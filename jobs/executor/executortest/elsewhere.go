@@ -195,7 +195,7 @@ func (s Subject) timeoutThere(t *testing.T) {
 	}
 	seen := &sink{}
 	out := s.New(t, store).Execute(t.Context(), a, seen)
-	if out.State != runs.Failed || out.Err == nil || !strings.Contains(out.Err.Error(), "timeout of 1s") || !out.Checkpointed || seen.notes["limit"] != "run" {
+	if out.State != runs.Failed || out.Err == nil || !strings.Contains(out.Err.Error(), "(limit run: 1s)") || !out.Checkpointed || seen.notes[executor.NoteEndedBy] != executor.LimitRun {
 		t.Errorf("outcome %+v, notes %v", out, seen.notes)
 	}
 }

@@ -49,7 +49,7 @@ func (e *Executor) child(ctx context.Context, a *runs.Attempt, sink executor.Sin
 	}
 	stop := make(chan struct{})
 	var watching sync.WaitGroup
-	watching.Go(func() { e.forward(ctx, cmd, stop) })
+	watching.Go(func() { e.forward(ctx, cmd, sink, stop) })
 	final := executor.Relay(stdout, sink)
 	err = cmd.Wait()
 	close(stop)
@@ -62,7 +62,7 @@ func (e *Executor) child(ctx context.Context, a *runs.Attempt, sink executor.Sin
 
 // forward turns a cancelled context into SIGTERM, and after the grace time
 // or an abort into SIGKILL.
-func (e *Executor) forward(ctx context.Context, cmd *exec.Cmd, stop <-chan struct{}) {
+func (e *Executor) forward(ctx context.Context, cmd *exec.Cmd, sink executor.Sink, stop <-chan struct{}) {
 	select {
 	case <-stop:
 		return
@@ -73,7 +73,8 @@ func (e *Executor) forward(ctx context.Context, cmd *exec.Cmd, stop <-chan struc
 	case <-stop:
 		return
 	case <-e.Abort:
-	case <-time.After(cmp.Or(e.Grace, 2*time.Minute)):
+	case <-time.After(cmp.Or(e.Grace, executor.DefaultGrace)):
+		sink.Note(executor.NoteEndedBy, executor.LimitGrace)
 	}
 	_ = cmd.Process.Kill()
 }

@@ -28,7 +28,7 @@ type Executor struct {
 	// WorkerFlags are those of a child beside the ones that name its attempt: where
 	// it finds the store's keys.
 	WorkerFlags []string
-	// Grace is how long a child may take to checkpoint; 0 means 2 minutes.
+	// Grace is how long a child may take to checkpoint; 0 means executor.DefaultGrace.
 	Grace time.Duration
 	// Abort, once closed, ends attempts whose context has ended without
 	// waiting for their checkpoints; nil never does.

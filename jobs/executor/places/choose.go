@@ -34,6 +34,10 @@ func resources(node *graph.Node) executor.Resources {
 	return out
 }
 
+// Where says which stages of a graph go elsewhere, by the name of the executor, and refuses
+// what cannot be had there. It opens nothing.
+func Where(c *config.Config, g *graph.Graph) (map[string]string, error) { return choose(c, g) }
+
 // choose says which stages go elsewhere, by the name of the executor: one that is told by
 // --executor goes there, another that demands something to the first executor which
 // offers that, in the order of their names. What demands nothing stays.

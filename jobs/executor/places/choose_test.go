@@ -100,6 +100,17 @@ func TestChoose(t *testing.T) {
 	}
 }
 
+// TestLimitsByDefault: a config that is silent has the limits that code falls back to.
+func TestLimitsByDefault(t *testing.T) {
+	o, err := load(t, twoPlaces, "auto").ExecutorOptions("big")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if want := (config.Limits{Queue: executor.DefaultQueue, Start: executor.DefaultStart, Grace: executor.DefaultGrace}); o.Limits != want {
+		t.Errorf("%+v, want %+v", o.Limits, want)
+	}
+}
+
 // TestLocalStore: a store that is of this machine alone is refused before anything runs.
 func TestLocalStore(t *testing.T) {
 	for _, url := range []string{t.TempDir(), "mem://"} {

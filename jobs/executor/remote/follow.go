@@ -180,6 +180,7 @@ func (f *followed) relay(ctx context.Context) {
 
 // cancelled asks the job to end.
 func (f *followed) cancelled(ctx context.Context) executor.Outcome {
+	began, running := time.Now(), f.clock.phase == executor.PhaseRunning
 	err := f.cancel(ctx)
 	aborted := false
 	select {
@@ -187,7 +188,12 @@ func (f *followed) cancelled(ctx context.Context) executor.Outcome {
 		aborted = true
 	default:
 	}
+	grace := time.Since(began) >= f.job.Limits.Grace
 	o := f.outcome(context.WithoutCancel(ctx), true)
+	if running && grace && !aborted && f.word == nil && o.Manifest == nil {
+		f.sink.Note(executor.NoteEndedBy, executor.LimitGrace)
+		f.sink.Log(slog.LevelWarn, fmt.Sprintf("%s: the worker of stage %s was ended before it had checkpointed (limit grace: %s); raise executors.%s.limits.grace", f.Name, f.a.Stage, executor.Span(f.job.Limits.Grace), f.Name))
+	}
 	switch {
 	case o.Manifest != nil:
 		return o
@@ -239,7 +245,7 @@ func (f *followed) startedAgain(ctx context.Context) executor.Outcome {
 
 // overtime ends a job whose limit is over.
 func (f *followed) overtime(ctx context.Context, limit string, err error) executor.Outcome {
-	f.sink.Note("limit", limit)
+	f.sink.Note(executor.NoteEndedBy, limit)
 	if cancel := f.cancel(ctx); cancel != nil {
 		f.sink.Log(slog.LevelWarn, fmt.Sprintf("%s: %v", f.Name, cancel))
 	}

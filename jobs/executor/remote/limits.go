@@ -10,19 +10,11 @@ import (
 	"github.com/sprint-ml/sprint/stages"
 )
 
-// Limits by default. A queue may be long; a start fetches a program, an encoder and a
-// plugin; a checkpoint of a large model takes a while to store.
-const (
-	DefaultQueue = 24 * time.Hour
-	DefaultStart = 15 * time.Minute
-	DefaultGrace = 2 * time.Minute
-)
-
 // limits are those of one attempt.
 func (e *Executor) limits(a *runs.Attempt) executor.Limits {
 	return executor.Limits{
-		Queue: cmp.Or(e.Limits.Queue, DefaultQueue), Start: cmp.Or(e.Limits.Start, DefaultStart),
-		Run: a.Timeout, Grace: cmp.Or(e.Limits.Grace, DefaultGrace),
+		Queue: cmp.Or(e.Limits.Queue, executor.DefaultQueue), Start: cmp.Or(e.Limits.Start, executor.DefaultStart),
+		Run: a.Timeout, Grace: cmp.Or(e.Limits.Grace, executor.DefaultGrace),
 	}
 }
 
@@ -50,13 +42,16 @@ func (w *stopwatch) enter(p executor.Phase) {
 // over returns the failure of the limit that is over, and its name.
 func (w *stopwatch) over(a *runs.Attempt) (limit string, err error) {
 	spent := time.Since(w.since)
+	raise := func(limit string) string { return fmt.Sprintf("raise executors.%s.limits.%s", w.place, limit) }
 	switch {
 	case w.phase == executor.PhaseQueued && spent > w.limits.Queue:
-		return "queue", stages.Fail(stages.CodeEnvironment, fmt.Sprintf("raise executors.%s.limits.queue, or ask for less", w.place), "stage %s waited in the queue of %s for longer than its limit of %s", a.Stage, w.place, w.limits.Queue)
+		return executor.LimitQueue, stages.Fail(stages.CodeEnvironment, raise(executor.LimitQueue)+", or ask for less in resources of the stage",
+			"stage %s waited %s in the queue of %s (limit queue: %s)", a.Stage, executor.Span(spent.Round(time.Second)), w.place, executor.Span(w.limits.Queue))
 	case w.phase == executor.PhaseStarting && spent > w.limits.Start:
-		return "start", stages.Lose(stages.CodeEnvironment, fmt.Sprintf("raise executors.%s.limits.start if the machine is slow to start; `sprint doctor --executor %s` tries it", w.place, w.place), "the worker of stage %s has not begun on %s within its limit of %s", a.Stage, w.place, w.limits.Start)
+		return executor.LimitStart, stages.Lose(stages.CodeEnvironment, raise(executor.LimitStart)+fmt.Sprintf(" if the machine is slow to start; `sprint doctor --executor %s` tries it", w.place),
+			"the worker of stage %s has not begun on %s after %s (limit start: %s)", a.Stage, w.place, executor.Span(spent.Round(time.Second)), executor.Span(w.limits.Start))
 	case w.phase == executor.PhaseRunning && w.limits.Run > 0 && spent > w.limits.Run:
-		return "run", stages.Fail(stages.CodeStage, "raise `timeout` of the stage; it continues from its checkpoint if it made one", "stage %s took longer than its timeout of %s", a.Stage, w.limits.Run)
+		return executor.LimitRun, executor.Ran(a.Stage, w.limits.Run)
 	}
 	return "", nil
 }

@@ -64,6 +64,9 @@ func (f *followed) outcome(ctx context.Context, asked bool) executor.Outcome {
 // often say no more than that it is gone.
 func (f *followed) placeOutcome(what string) executor.Outcome {
 	o := executor.FromError(f.placeError(f.last, what))
+	if f.last.TimedOut {
+		f.sink.Note(executor.NoteEndedBy, executor.LimitPlace)
+	}
 	if f.last.Preempted || f.job.Resources.Preemptible && (f.last.Lost || f.last.Gone) && o.Cause == executor.CauseMachine {
 		o.State, o.Cause = runs.Lost, executor.CauseInterruption
 	}

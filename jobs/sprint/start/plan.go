@@ -37,10 +37,15 @@ func planCommand(a *app.App) *cobra.Command {
 			took := estimate.Of(ctx, e, c.Store, e.Work())
 			seconds := estimate.Seconds(ctx, e, took)
 			costs := foreseeCosts(ctx, a, c, e, took, seconds)
+			at, err := foreseePlaces(a, c, e)
+			if err != nil {
+				return err
+			}
 			if a.AsJSON {
-				err = json.NewEncoder(a.Stdout).Encode(foreseen(c, e, seconds, costs))
+				err = json.NewEncoder(a.Stdout).Encode(foreseen(c, e, seconds, costs, at))
 			} else if err = showForeseen(a, c, e, seconds); err == nil {
 				showCosts(a, c, costs)
+				err = showPlaces(a, c, at)
 			}
 			if err != nil {
 				return err
@@ -69,6 +74,8 @@ type foreseenStage struct {
 	Seconds float64 `json:"seconds,omitempty"`
 	// Cost is absent where no price is known.
 	Cost *foreseenCost `json:"cost,omitempty"`
+	// Place is absent where the stage would not run.
+	Place *foreseenPlace `json:"place,omitempty"`
 }
 
 // foreseenPlan is the answer of plan -o json.
@@ -83,7 +90,7 @@ type foreseenPlan struct {
 	Stages   []foreseenStage `json:"stages"`
 }
 
-func foreseen(c *app.Compiled, e *evaluate.Evaluation, seconds map[string]float64, costs map[string]*foreseenCost) foreseenPlan {
+func foreseen(c *app.Compiled, e *evaluate.Evaluation, seconds map[string]float64, costs map[string]*foreseenCost, at map[string]*foreseenPlace) foreseenPlan {
 	out := foreseenPlan{Plan: c.Plan.Name, Work: len(e.Work()), Seconds: inAll(c, e, seconds), Stages: []foreseenStage{}}
 	if sum, ok := costInAll(costs); ok {
 		out.Cost, out.Currency = sum.Amount, sum.Currency
@@ -91,7 +98,7 @@ func foreseen(c *app.Compiled, e *evaluate.Evaluation, seconds map[string]float6
 	for _, name := range c.Graph.Names() {
 		node, _ := c.Graph.Node(name)
 		d := e.Decisions[name]
-		out.Stages = append(out.Stages, foreseenStage{name, node.Kind.Name, app.Would(d), d.Reason, d.Key, seconds[name], costs[name]})
+		out.Stages = append(out.Stages, foreseenStage{name, node.Kind.Name, app.Would(d), d.Reason, d.Key, seconds[name], costs[name], at[name]})
 	}
 	return out
 }
