@@ -232,7 +232,7 @@ func (p *Provider) Cancel(ctx context.Context, h executor.Handle, grace time.Dur
 	asked := false
 	var last error
 	for absent := 0; ; {
-		r, there, err := p.row(ctx, job, 0)
+		there, live, err := p.live(ctx, job.name)
 		switch {
 		case err != nil:
 			last = err
@@ -240,10 +240,10 @@ func (p *Provider) Cancel(ctx context.Context, h executor.Handle, grace time.Dur
 			if absent++; absent > 2 { // one such answer may be that of a server which has just begun
 				return nil
 			}
-		case ended(r.Status):
+		case len(live) == 0:
 			return nil
 		case !asked:
-			_, err = p.command.run(ctx, commandLimit, nil, "jobs", "cancel", "-y", strconv.FormatInt(job.number, 10))
+			_, err = p.command.run(ctx, commandLimit, nil, append([]string{"jobs", "cancel", "-y"}, live...)...)
 			asked, last = err == nil, err
 		}
 		if err != nil && !transient(err) && ctx.Err() == nil {
@@ -256,6 +256,21 @@ func (p *Provider) Cancel(ctx context.Context, h executor.Handle, grace time.Dur
 			return stages.Lose(stages.CodeEnvironment, fmt.Sprintf("`sky jobs cancel -y %d`, then `sky jobs queue` says when its machine is gone: it costs money", job.number), "executor %s: SkyPilot did not end job %s: %w", p.name, job, last)
 		}
 	}
+}
+
+// live are the numbers of all jobs of a name that have not ended: a launch whose answer
+// was lost may have made a second one. there says that some of that name are known.
+func (p *Provider) live(ctx context.Context, name string) (there bool, numbers []string, err error) {
+	rows, err := p.queue.look(ctx, 0)
+	for i := range rows {
+		if rows[i].Name != name {
+			continue
+		}
+		if there = true; !ended(rows[i].Status) {
+			numbers = append(numbers, strconv.FormatInt(*rows[i].ID, 10))
+		}
+	}
+	return there, numbers, err
 }
 
 // cancelLimit is how long the end of a machine may take, beside the grace time.

@@ -123,6 +123,25 @@ func TestPasses(t *testing.T) {
 	})
 }
 
+// TestLaunchedTwice: a job that was launched twice, by a launch that outlived its runner, is
+// ended twice.
+func TestLaunchedTwice(t *testing.T) {
+	s := skytest.New(t)
+	p := provider(t, s)
+	j := job(t, "exec sleep 60")
+	h := submit(t, p, j)
+	s.Launch(s.Launched()[0])
+	if got, err := p.List(t.Context()); err != nil || len(got) != 2 {
+		t.Fatalf("%+v, %v", got, err)
+	}
+	if err := p.Cancel(t.Context(), h, 0); err != nil {
+		t.Fatal(err)
+	}
+	if got, err := p.List(t.Context()); err != nil || len(got) != 0 {
+		t.Errorf("left are %+v, %v", got, err)
+	}
+}
+
 // TestGone: a job that was deleted by hand has ended, and is told from one that is not
 // listed for a moment.
 func TestGone(t *testing.T) {

@@ -67,3 +67,34 @@ func TestList(t *testing.T) {
 		t.Errorf("it was ended: %+v, %v", got, err)
 	}
 }
+
+// TestStartCutOff: a job of which nothing but its folder was made, before the host went
+// down, does not wait in a queue for ever.
+func TestStartCutOff(t *testing.T) {
+	hosts := sshtest.Start(t, 1)
+	p := pool(t, hosts, nil)
+	job := shellJob(t, "exit 0")
+	dir := filepath.Join(hosts.Home(hosts.Names[0]), ".cache/sprint/ssh/jobs", job.ID)
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	old := time.Now().Add(-2 * time.Minute)
+	if err := os.Chtimes(dir, old, old); err != nil {
+		t.Fatal(err)
+	}
+	h, err := p.Submit(t.Context(), job)
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
+	defer cancel()
+	if got, err := p.Watch(ctx, h, func(executor.Status) {}); err != nil || !got.Lost {
+		t.Errorf("%+v, %v", got, err)
+	}
+	if err := p.Cancel(t.Context(), h, 0); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := os.Stat(dir); !os.IsNotExist(err) {
+		t.Errorf("its folder is left: %v", err)
+	}
+}

@@ -84,7 +84,8 @@ echo started
 
 // watchScript prints how a job goes on: each change, and the last word again every few
 // seconds, so that it ends when nobody reads. A kill by the kernel for want of memory is
-// told from another by the job's group of control, where it has one.
+// told from another by the job's group of control, where it has one. A folder without a
+// process a minute after it was made is that of a start which was cut off.
 const watchScript = `
 last=; n=0
 say() { if [ "$1" != "$last" ] || [ $n -ge 50 ]; then echo "$1" || exit; last=$1; n=0; fi; n=$((n+1)); }
@@ -97,6 +98,8 @@ while :; do
 			[ -f "jobs/$2/exit" ] && continue
 			echo killed; exit
 		fi
+	elif [ -n "$(find "jobs/$2" -maxdepth 0 -mmin +1 2>/dev/null)" ] && [ ! -f "jobs/$2/pid" ]; then
+		echo killed; exit
 	fi
 	if [ -f "jobs/$2/running" ]; then say running; else say queued; fi
 	sleep 0.1

@@ -233,12 +233,15 @@ func (s *Server) answer(c Call) Answer {
 	case strings.HasPrefix(line, "jobs launch -n "):
 		return s.Launch(c)
 	case strings.HasPrefix(line, "jobs cancel -y "):
-		if j := s.find(c.Args[3]); j != nil {
-			go j.end(s.Grace)
-		} else if len(s.all()) == 0 {
+		if len(s.all()) == 0 {
 			return Answer{Stderr: nobody, Code: 1}
 		}
-		return Answer{Stdout: "Job with ID " + c.Args[3] + " is scheduled to be cancelled.\n"}
+		for _, number := range c.Args[3:] {
+			if j := s.find(number); j != nil {
+				go j.end(s.Grace)
+			}
+		}
+		return Answer{Stdout: "Jobs with IDs " + strings.Join(c.Args[3:], ", ") + " are scheduled to be cancelled.\n"}
 	case strings.HasPrefix(line, "jobs logs --no-follow "):
 		if j := s.find(c.Args[3]); j != nil {
 			return j.logs()
