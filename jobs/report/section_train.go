@@ -93,8 +93,34 @@ func headsSection(st document.Stage, c document.Fitted, e document.Epoch) Sectio
 	if facts := trainingFacts(st); len(facts) > 0 {
 		out.Blocks = append(out.Blocks, Block{Facts: facts})
 	}
-	out.Blocks = append(out.Blocks, calibrationBlocks(st)...)
+	out.Blocks = slices.Concat(out.Blocks, curveBlocks(st), calibrationBlocks(st))
 	return out
+}
+
+// curveBlocks show what more labels by hand would bring.
+func curveBlocks(st document.Stage) []Block {
+	points, ok := document.Note[[]document.CurvePoint](st, "label_curve")
+	if !ok || len(points) < 2 {
+		return nil
+	}
+	points = points[:min(len(points), maxCharts)]
+	t := &Table{Caption: "Labelled rows against macro-F1", Columns: []Column{{"labelled rows", true}, {"macro-F1", true}, {"more than before", true}}}
+	var groups []chart.Group
+	said := ""
+	for i, p := range points {
+		more := Cell{}
+		if i > 0 {
+			more = Cell{Text: signed(p.MacroF1-points[i-1].MacroF1, 3)}
+		}
+		t.Rows = append(t.Rows, []Cell{{Text: count(p.Rows), Head: true}, {Text: f3(p.MacroF1)}, more})
+		groups = append(groups, chart.Group{Name: count(p.Rows) + " rows", Bars: []chart.Bar{{Class: "a", Value: p.MacroF1}}})
+		said += fmt.Sprintf(" %s rows %s.", count(p.Rows), f3(p.MacroF1))
+	}
+	return []Block{
+		{Text: "What more labels by hand would bring: heads taught by some of the labelled rows, drawn at random, answer for rows that they have not seen. Where the last step is small, more rows of this sort bring little."},
+		{Chart: chart.Bars("Labelled rows against macro-F1", "Macro-F1 of heads by the number of labelled rows that taught them:"+said, [][2]string{{"a", "heads"}}, groups)},
+		{Table: t.cut(), Narrow: true},
+	}
 }
 
 // trainingFacts are facts of a training beside its curves.

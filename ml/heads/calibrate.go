@@ -21,7 +21,7 @@ func (t *trainer) calibrate(h *Heads) {
 	} else {
 		h.Cuts = t.cuts(h.OutOfFold, t.o.Sure)
 	}
-	h.Agreement, h.Agreed = t.agreement(h.OutOfFold)
+	h.Agreement, h.Agreed = t.agreement(h.OutOfFold, MinAgreement)
 }
 
 // temperature is the one of the least loss against the labels.
@@ -108,9 +108,10 @@ func (t *trainer) cut(output int, logits []float64, sure float64) float64 {
 // MinAgreement is how many labelled rows an output needs to count in the agreement.
 const MinAgreement = 20
 
-// agreement is the macro-F1 of answers out of fold against the labels. Where a row may
+// agreement is the macro-F1 of answers out of fold against the labels, over outputs with
+// the least number of positives. Where a row may
 // have several categories as many rows are answered as are positive.
-func (t *trainer) agreement(logits []float64) (f1 float64, outputs int) {
+func (t *trainer) agreement(logits []float64, least int) (f1 float64, outputs int) {
 	k := t.l.Outputs
 	var cuts []float64
 	if !t.l.Single {
@@ -136,7 +137,7 @@ func (t *trainer) agreement(logits []float64) (f1 float64, outputs int) {
 				both++
 			}
 		}
-		if is >= MinAgreement {
+		if is >= least {
 			sum += 2 * float64(both) / float64(said+is)
 			outputs++
 		}

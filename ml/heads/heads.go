@@ -5,7 +5,8 @@
 //
 // space.go centres and scales vectors, fit.go solves one head, train.go balances, trains
 // and self-trains, fold.go answers for rows that a head has not seen, and calibrate.go
-// makes of that a temperature, cuts and the agreement with the labels. answer.go is the
+// makes of that a temperature, cuts and the agreement with the labels; curve.go says what
+// more labels would bring. answer.go is the
 // answer beside rules. product.go and kernel*.go multiply, cholesky.go factorises.
 //
 // All numbers are float64. Sums have a fixed order whatever the number of cores: equal

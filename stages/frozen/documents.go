@@ -1,6 +1,7 @@
 package frozen
 
 import (
+	"fmt"
 	"log/slog"
 	"math"
 
@@ -47,6 +48,33 @@ func (f *Fit) Tell(env stages.Env, model *bert.Model) {
 		env.Log.Warn("held-out answers of the heads agree with too few labels of these categories: rules alone answer for them", slog.Any("categories", never))
 	}
 	env.Note("heads", f.document())
+	if curve := f.curve(); len(curve) > 1 {
+		env.Note(NoteCurve, curve)
+		env.Log.Info("labelled rows against macro-F1", "curve", curve)
+	}
+}
+
+// NoteCurve is the note of what labels bring: CurvePoints.
+const NoteCurve = "label_curve"
+
+// CurvePoint is how heads that so many labelled rows taught answer for others.
+type CurvePoint struct {
+	Rows    int     `json:"rows"`
+	MacroF1 float64 `json:"macro_f1"`
+}
+
+// String is what a log shows.
+func (p CurvePoint) String() string { return fmt.Sprintf("%d:%.3f", p.Rows, p.MacroF1) }
+
+// curve are the points of which something is known.
+func (f *Fit) curve() []CurvePoint {
+	var out []CurvePoint
+	for _, p := range f.Curve {
+		if p.Outputs > 0 {
+			out = append(out, CurvePoint{p.Rows, metrics.Round(p.MacroF1)})
+		}
+	}
+	return out
 }
 
 // Calibration says on what temperature and thresholds were fitted.

@@ -65,6 +65,8 @@ type Fit struct {
 	// UntemperedLoss that of Held before the temperature.
 	Loss, HeldLoss, UntemperedLoss float64
 	Labelled                       int // rows
+	// Curve is what labels bring, by their number; nil where rules made them.
+	Curve []heads.Point
 
 	alarm float64 // of the options
 }
@@ -94,6 +96,11 @@ func Train(ctx context.Context, set *Set, o Options) (*Fit, error) {
 	}
 	f := &Fit{Linear: linear, Answer: set.answer(h, o), alarm: o.Alarm}
 	f.judge(set, l, h, z)
+	if !set.byRules() {
+		if f.Curve, err = heads.Curve(ctx, z, l, o.of(set.Seed), h.OutOfFold); err != nil {
+			return nil, err
+		}
+	}
 	return f, nil
 }
 

@@ -44,7 +44,9 @@ once, labelled or not, and linear heads are fitted on their vectors, in closed s
 a gradient; where a row has one label they are then fitted to their own answers for all
 rows. Folds take the place of val: what heads of the other rows say of a row gives
 temperature, thresholds, history and the agreement with the labels. The rules weigh in
-beside the heads, and answer alone where the agreement is below heads.alarm.
+beside the heads, and answer alone where the agreement is below heads.alarm. Where people
+made most of the labels the report shows what more of them would bring: macro-F1 of heads
+of 10, 20, 50, 100 ... and of all labelled rows, on rows that they have not seen.
 With method: both the encoder is then tuned gently, towards the probabilities that these
 heads give for all rows, with words left out at random: where a row has one label, there
 are at least tune.min_rows rows, and texts are longer than titles. Temperature and rules

@@ -26,6 +26,12 @@ type Head struct {
 	TagSupport  int     `json:"tag_support"`
 }
 
+// CurvePoint is how heads that so many labelled rows taught answer for others.
+type CurvePoint struct {
+	Rows    int     `json:"rows"`
+	MacroF1 float64 `json:"macro_f1"`
+}
+
 // Fitted is how thresholds and temperatures were found.
 type Fitted struct {
 	Categories map[string]struct {
