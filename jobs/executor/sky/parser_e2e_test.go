@@ -3,6 +3,9 @@
 package sky
 
 import (
+	"bytes"
+	"encoding/json"
+	"io"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -36,9 +39,15 @@ func python(t *testing.T) string {
 	return path
 }
 
-// TestSkyPilotReadsTheFile lets SkyPilot's own parser read a task, and a wrong one.
-func TestSkyPilotReadsTheFile(t *testing.T) {
-	python := python(t)
+// TestSkyPilot: real SkyPilot reads what the provider writes, and knows what it says.
+func TestSkyPilot(t *testing.T) {
+	path := python(t)
+	t.Run("reads the file", func(t *testing.T) { testReadsTheFile(t, path) })
+	t.Run("knows the calls", func(t *testing.T) { testKnowsTheCalls(t, path) })
+}
+
+// testReadsTheFile lets SkyPilot's own parser read a task, and a wrong one.
+func testReadsTheFile(t *testing.T, python string) {
 	p := provider(t, skytest.New(t), func(o *Options) {
 		o.Infra, o.MaxHourlyCost, o.Image = "aws/us-east-1", 2.5, "docker:python:3.12"
 	})
@@ -80,4 +89,60 @@ assert list(r.accelerators.values()) == [2] and list(r.accelerators)[0].upper() 
 assert r.max_hourly_cost == 2.5 and r.use_spot, r
 assert r.job_recovery["max_restarts_on_errors"] == 0 and r.job_recovery["recover_on_exit_codes"] == [75], r.job_recovery
 print("agreed")
+`
+
+// testKnowsTheCalls: SkyPilot's own command takes the arguments of every call, and
+// its own records have the shape of what the stand-in says of jobs.
+func testKnowsTheCalls(t *testing.T, python string) {
+	s := skytest.New(t)
+	p, j := provider(t, s), job(t, "echo hello; exit 3")
+	j.Secrets = []string{"STORE_KEY"}
+	if err := p.Probe(t.Context(), j, func(string, string) {}); err != nil {
+		t.Fatal(err)
+	}
+	h := submit(t, p, j)
+	watch(t, p, h)
+	if err := p.Logs(t.Context(), h, io.Discard); err != nil {
+		t.Fatal(err)
+	}
+	other := job(t, "exec sleep 60")
+	other.ID += "-2"
+	second := submit(t, p, other)
+	if err := p.Cancel(t.Context(), second, 0); err != nil {
+		t.Fatal(err)
+	}
+	queue := s.Answer(skytest.Call{Args: []string{"jobs", "queue", "-a", "-v", "-o", "json"}})
+	input, err := json.Marshal(map[string]any{"calls": s.Calls(), "queue": queue.Stdout})
+	if err != nil {
+		t.Fatal(err)
+	}
+	cmd := exec.Command(python, "-c", calls)
+	cmd.Stdin = bytes.NewReader(input)
+	cmd.Env = append(os.Environ(), "SKYPILOT_DISABLE_USAGE_COLLECTION=1", "HOME="+t.TempDir(), "STORE_KEY=x", executor.EnvProgramURL+"=x")
+	var stderr bytes.Buffer
+	cmd.Stderr = &stderr
+	out, err := cmd.Output()
+	if err != nil {
+		t.Fatalf("%v: %s", err, &stderr)
+	}
+	rows, ok := parse(out)
+	if !ok || len(rows) != 2 || status(&rows[1]).ExitCode != 3 || rows[0].Status != stateCancelled {
+		t.Errorf("of SkyPilot's own records %s is read %+v", out, rows)
+	}
+}
+
+const calls = `
+import json, sys
+from sky.client.cli.command import cli
+from sky.schemas.api.responses import ManagedJobRecord
+given, names = json.load(sys.stdin), set()
+for call in given["calls"]:
+    args = ["task.yaml" if a.endswith(".yaml") else a for a in call["Args"]]
+    if args == ["--version"]: continue
+    group, words = cli, args
+    while hasattr(group, "commands"): group, words = group.commands[words[0]], words[1:]
+    group.make_context(args[1], list(words))
+    names.add(" ".join(args[:2]))
+assert names == {"check -o", "jobs queue", "jobs launch", "jobs logs", "jobs cancel"}, names
+print(json.dumps([ManagedJobRecord(**r).model_dump(mode="json") for r in json.loads(given["queue"])], indent=2))
 `

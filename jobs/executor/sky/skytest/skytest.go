@@ -67,7 +67,7 @@ func New(t testing.TB) *Server {
 			http.Error(w, err.Error(), http.StatusBadRequest)
 			return
 		}
-		_ = json.NewEncoder(w).Encode(s.answer(c))
+		_ = json.NewEncoder(w).Encode(s.Answer(c))
 	}))
 	self, err := os.Executable()
 	if err != nil {
@@ -204,7 +204,8 @@ func (s *Server) all() []*job {
 
 const nobody = "sky.exceptions.ClusterNotUpError: No in-progress managed jobs.\n"
 
-func (s *Server) answer(c Call) Answer {
+// Answer is what a call is told.
+func (s *Server) Answer(c Call) Answer {
 	s.mu.Lock()
 	s.calls = append(s.calls, c)
 	var fault Fault
