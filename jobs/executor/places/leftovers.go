@@ -9,6 +9,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/sprint-ml/sprint/config/diagnostic"
 	"github.com/sprint-ml/sprint/jobs/executor"
 	"github.com/sprint-ml/sprint/jobs/executor/remote"
 	"github.com/sprint-ml/sprint/jobs/runs"
@@ -80,7 +81,10 @@ func FindLeftovers(ctx context.Context, o Options, ttl time.Duration, names []st
 
 // open makes the provider of an executor.
 func (l *Leftovers) open(name string) (executor.Provider, error) {
-	if l.o.Config.Executors[name] == nil {
+	switch {
+	case name == Local || name == Auto:
+		return nil, &diagnostic.UsageError{Message: name + " names no place elsewhere: workers of this machine end with their runner", Hint: "name an executor of the config, or none for all"}
+	case l.o.Config.Executors[name] == nil:
 		return nil, unknown(l.o.Config, name)
 	}
 	common, err := l.o.Config.ExecutorOptions(name)

@@ -151,6 +151,9 @@ func TestLeftoversOfNoExecutor(t *testing.T) {
 	if _, err := FindLeftovers(t.Context(), b.o, 0, []string{"rent"}); executor.Code(err) != 2 || !strings.Contains(err.Error(), "rented") {
 		t.Errorf("%v", err)
 	}
+	if _, err := FindLeftovers(t.Context(), b.o, 0, []string{Local}); executor.Code(err) != 2 || !strings.Contains(err.Error(), "end with their runner") {
+		t.Errorf("%v", err)
+	}
 }
 
 // TestEveryKindLists: no kind hides what runs there.

@@ -22,6 +22,7 @@ var complaints = []complaint{
 	{"host key verification failed", false, "`ssh LOGIN true` shows the key; accept it there if it is the right one"},
 	{"permission denied (", false, "`ssh LOGIN true` must work without a password"},
 	{"could not resolve hostname", false, "let executors.NAME.login be a host that ssh knows"},
+	{"could not establish a configuration source", false, "let executors.NAME.login be a host of the cluster, or SLURM_CONF name its configuration"},
 	{"invalid partition", false, "let executors.NAME.partition be one that `sinfo` lists and that allows the stage's timeout"},
 	{"invalid qos", false, "let executors.NAME.qos be one of yours: `sacctmgr show assoc user=$USER format=qos`"},
 	{"invalid account", false, "let executors.NAME.account be one of yours: `sacctmgr show assoc user=$USER format=account`"},

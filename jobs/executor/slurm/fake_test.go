@@ -252,6 +252,7 @@ func TestSubmitAnswers(t *testing.T) {
 		"quota":             {[]string{""}, "echo 'sbatch: error: QOSMaxSubmitJobPerUserLimit' >&2; echo 'sbatch: error: Batch job submission failed: Job violates accounting/QOS policy (job submit limit, user'\"'\"'s size and/or time limits)' >&2; exit 1", "", executor.CauseNetwork, "QOSMaxSubmit", 1},
 		"too much":          {[]string{""}, "echo 'sbatch: error: QOSMaxGRESPerJob' >&2; echo 'sbatch: error: Batch job submission failed: Job violates accounting/QOS policy (job submit limit, size and/or time limits)' >&2; exit 1", "", "", "QOSMaxGRES", 1},
 		"right":             {[]string{""}, "echo 'sbatch: error: Batch job submission failed: Access/permission denied' >&2; exit 1", "", "", "permission denied", 1},
+		"no cluster":        {[]string{"echo 'squeue: fatal: Could not establish a configuration source' >&2; exit 1"}, "echo 7", "", "", "configuration source", 0},
 		"old":               {[]string{""}, `echo "sbatch: unrecognized option '--gres'" >&2; exit 1`, "", "", "unrecognized", 1},
 		"collision":         {[]string{"echo '7|sprint-train-1-abc|RUNNING|None|n1|a|b'"}, "echo 8", "", "", `"a|b"`, 0},
 	} {
