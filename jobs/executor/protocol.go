@@ -153,6 +153,8 @@ type WorkerOptions struct {
 	CacheDir string
 	// Left is that of InProcess; nil counts from here.
 	Left func(a *runs.Attempt) (left time.Duration, limited bool)
+	// Beside looks on while the attempt is executed, until its ctx ends; nil does not.
+	Beside func(ctx context.Context, a *runs.Attempt, sink Sink)
 }
 
 // Work does one attempt as a worker process: it reads its task from the store,
@@ -172,5 +174,20 @@ func Work(ctx context.Context, store *storage.Store, registry stages.Registry, o
 		}
 		return w.end(Outcome{State: runs.Succeeded}, "preflight")
 	}
-	return w.end(p.Execute(ctx, a, w), "")
+	return w.end(executeBeside(ctx, p, a, w, o.Beside), "")
+}
+
+// executeBeside executes an attempt while beside looks on, which ends before it returns.
+func executeBeside(ctx context.Context, p *InProcess, a *runs.Attempt, sink Sink, beside func(context.Context, *runs.Attempt, Sink)) Outcome {
+	if beside == nil {
+		return p.Execute(ctx, a, sink)
+	}
+	looking, stop := context.WithCancel(ctx)
+	var looks sync.WaitGroup
+	looks.Go(func() { beside(looking, a, sink) })
+	defer func() {
+		stop()
+		looks.Wait()
+	}()
+	return p.Execute(ctx, a, sink)
 }

@@ -32,6 +32,8 @@ type Worker struct {
 	Orphan time.Duration
 	// TTL of its own lease; 0 means runs.LeaseTTL.
 	TTL time.Duration
+	// Beside looks on while the attempt is executed, until its ctx ends; nil does not.
+	Beside func(ctx context.Context, a *runs.Attempt, sink executor.Sink)
 }
 
 // DefaultOrphan is long enough to start a runner again, and short where a machine
@@ -70,6 +72,7 @@ func (w *Worker) Work(ctx context.Context, o executor.WorkerOptions) stages.Code
 	watching.Go(func() { w.watchOrphan(ctx, o, cancel) })
 	out := &tee{messages: messages, stderr: w.Stderr}
 	o.Left = (&allowance{store: w.Store, every: max(cmp.Or(w.TTL, runs.LeaseTTL)/4, 10*time.Millisecond)}).left
+	o.Beside = w.Beside
 	code = executor.Work(ctx, w.Store, w.Registry, o, w.Secret, out)
 	cancel(nil)
 	watching.Wait()

@@ -10,6 +10,7 @@ import (
 	"github.com/spf13/cobra"
 	"github.com/sprint-ml/sprint/config"
 	"github.com/sprint-ml/sprint/jobs/executor"
+	"github.com/sprint-ml/sprint/jobs/executor/idle"
 	"github.com/sprint-ml/sprint/jobs/executor/remote"
 	"github.com/sprint-ml/sprint/jobs/sprint/app"
 	"github.com/sprint-ml/sprint/stages/all"
@@ -65,7 +66,7 @@ func workerCommand(a *app.App) *cobra.Command {
 					return err
 				}
 				o.CacheDir = cfg.Cache
-				w := remote.Worker{Store: store, Registry: all.All(), Secret: a.Secret, Stderr: a.Stderr, Log: a.Log(), Orphan: orphan, TTL: ttl}
+				w := remote.Worker{Store: store, Registry: all.All(), Secret: a.Secret, Stderr: a.Stderr, Log: a.Log(), Orphan: orphan, TTL: ttl, Beside: idle.Watch{Getenv: a.Getenv}.Beside}
 				if code := w.Work(ctx, o); code != 0 {
 					return app.Exit(code)
 				}
