@@ -56,7 +56,7 @@ func exec(t *testing.T, dir string, args ...string) (code int, stdout, stderr st
 	return code, out.String(), err.String()
 }
 
-func write(t *testing.T, dir string, files map[string]string) {
+func write(t testing.TB, dir string, files map[string]string) {
 	t.Helper()
 	for name, text := range files {
 		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o644); err != nil {
