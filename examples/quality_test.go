@@ -124,6 +124,7 @@ func TestQuality(t *testing.T) {
 			t.Error("the model is less than 0.10 over its rules")
 		}
 	})
+	t.Run("seeds are noise", func(t *testing.T) { seedsAreNoise(t, store) })
 	t.Run("bbc", func(t *testing.T) {
 		m := show("bbc", quality(t, store, "bbc/plan.yaml", files(data, "bbc")...))
 		if m.Gold.Macro < m.rules()+0.10 {
