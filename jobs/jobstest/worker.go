@@ -49,11 +49,18 @@ func playWorker(args []string) int {
 	elsewhere := f.Bool("elsewhere", false, "")
 	orphan := f.Duration("orphan", 0, "")
 	ttl := f.Duration("ttl", 0, "")
+	nonce := f.String("probe", "", "")
+	f.String("device", "", "")
+	var secrets []string
+	f.Func("secret", "", func(name string) error { secrets = append(secrets, name); return nil })
 	if err := f.Parse(args); err != nil {
 		return 2
 	}
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM)
 	defer stop()
+	if *nonce != "" {
+		return tryMachine(ctx, url, *nonce, secrets)
+	}
 	options := &storage.Options{}
 	if text := os.Getenv(WorkerFaults); text != "" && o.Attempt == 1 {
 		injector, err := faults.Open(text)

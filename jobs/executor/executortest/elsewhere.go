@@ -31,6 +31,8 @@ func (s Subject) elsewhere(t *testing.T) {
 	t.Run("much log", s.muchLog)
 	t.Run("paid", s.paid)
 	t.Run("money spent", s.spent)
+	t.Run("tried", s.tried)
+	t.Run("tried and stopped", s.triedAndStopped)
 }
 
 func (s Subject) remote(t *testing.T, store *storage.Store, env ...string) *remote.Executor {

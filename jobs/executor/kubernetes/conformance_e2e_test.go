@@ -7,6 +7,7 @@ import (
 	"maps"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"strings"
 	"syscall"
 	"testing"
@@ -29,6 +30,10 @@ func (f *fake) withNode(home string) {
 			time.AfterFunc(grace, end)
 		}
 	}
+	f.log = func(name string) []byte {
+		said, _ := os.ReadFile(filepath.Join(home, name+".log")) // of a pod that did not begin there is none
+		return said
+	}
 	f.run = func(o *pod) {
 		name := o.Metadata.Name
 		ctx, end := context.WithCancel(context.Background())
@@ -47,6 +52,13 @@ func (f *fake) withNode(home string) {
 			cmd.Env = append(cmd.Env, k+"="+env[k])
 		}
 		cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL, Setpgid: true}
+		log, err := os.Create(filepath.Join(home, name+".log"))
+		if err != nil {
+			f.t.Error(err)
+			return
+		}
+		defer log.Close()
+		cmd.Stderr = log
 		if err := cmd.Start(); err != nil {
 			f.t.Error(err)
 			return

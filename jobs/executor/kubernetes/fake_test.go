@@ -38,6 +38,7 @@ type fake struct {
 	stubborn bool
 	run      func(*pod) // starts what a pod is to do; nil lets the test be the node
 	signal   func(name string, grace time.Duration)
+	log      func(name string) []byte // what a pod printed; nil makes it up
 	faults   []fault
 	requests []string
 }
@@ -192,6 +193,10 @@ func (f *fake) resource(w http.ResponseWriter, r *http.Request, kind string, res
 	case verb == "create":
 		f.create(w, r)
 	case kind == "pods/log":
+		if f.log != nil {
+			_, _ = w.Write(f.log(name))
+			break
+		}
 		fmt.Fprintf(w, "log of %s\n", name)
 	case kind == "jobs" && f.jobs[name] == nil, strings.HasPrefix(kind, "pods") && f.pods[name] == nil:
 		answerStatus(404, "NotFound", kind+` "`+name+`" not found`)(w, r)

@@ -118,7 +118,7 @@ func TestLocalStore(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		_, _, err = Open(Options{Config: load(t, twoPlaces, "auto"), Store: s}, "big")
+		_, _, _, err = Open(Options{Config: load(t, twoPlaces, "auto"), Store: s}, "big", nil)
 		if err == nil || executor.Code(err) != 4 || !strings.Contains(executor.Hint(err), "s3://") {
 			t.Errorf("%s: %v", url, err)
 		}

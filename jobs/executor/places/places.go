@@ -76,13 +76,40 @@ func New(o Options, g *graph.Graph) (*Places, error) {
 	return p, nil
 }
 
-// Open makes one executor by its name, without a plan.
-func Open(o Options, name string) (*Places, *remote.Executor, error) {
-	p := &Places{o: o, goes: map[string]string{}, remotes: map[string]*remote.Executor{}}
-	if err := p.open(name, nil); err != nil {
-		return nil, nil, err
+// Open makes one executor by its name. With a graph it is made for the stages that may go
+// elsewhere, else for none. Demands are what those stages demand, each once; without a graph
+// a GPU where the executor says that it offers one.
+func Open(o Options, name string, g *graph.Graph) (p *Places, e *remote.Executor, demands []executor.Resources, err error) {
+	p = &Places{o: o, goes: map[string]string{}, remotes: map[string]*remote.Executor{}}
+	if g != nil {
+		for _, node := range g.Nodes {
+			if node.Kind.Isolated == nil || !node.Kind.Isolated(node.Options) {
+				continue
+			}
+			p.goes[node.Name] = name
+			if r := resources(node); !slices.Contains(demands, r) {
+				demands = append(demands, r)
+			}
+		}
 	}
-	return p, p.remotes[name], nil
+	if err := p.open(name, g); err != nil {
+		return nil, nil, nil, err
+	}
+	if len(demands) == 0 {
+		common, err := o.Config.ExecutorOptions(name)
+		if err != nil {
+			return nil, nil, nil, errors.Join(err, p.Close())
+		}
+		demand := executor.Resources{Device: o.Config.Device}
+		if offer := common.Offers; offer.GPUs > 0 {
+			demand.GPUs, demand.GPUType = 1, offer.GPUType
+			if demand.Device == "" || demand.Device == "auto" {
+				demand.Device = "cuda"
+			}
+		}
+		demands = []executor.Resources{demand}
+	}
+	return p, p.remotes[name], demands, nil
 }
 
 // open makes the executor of a name.

@@ -9,6 +9,7 @@
 //	limits.go   how long each part may take
 //	price.go    what an attempt costs, and for how long
 //	owner.go    whether anybody waits for a job
+//	try.go      a place is tried by a job that runs there
 //
 // The place says how a job goes on; the store decides what happened. A worker stores
 // its messages (runs/<id>/workers), its last word (runs/<id>/ends) and the manifest;
@@ -99,18 +100,18 @@ func (e *Executor) Preflight(ctx context.Context, a *runs.Attempt, sink executor
 	return err
 }
 
-// Probe tries the place without an attempt, and tells note what it finds. A place that
-// cannot be tried before a job is submitted is an error.
-func (e *Executor) Probe(ctx context.Context, note func(name, value string)) error {
+// Probe asks the place itself whether a job with these demands could start there, and tells
+// note what it finds. A place that cannot be asked says nothing.
+func (e *Executor) Probe(ctx context.Context, demands executor.Resources, note func(name, value string)) error {
 	prober, ok := e.Provider.(executor.Prober)
 	if !ok {
-		return stages.Fail(stages.CodeEnvironment, "a run tells", "%s cannot be tried without a job", e.Name)
+		return nil
 	}
 	job, err := e.Job(ctx, &runs.Attempt{Run: "probe", Stage: "probe"})
 	if err != nil {
 		return err
 	}
-	job.Resources = executor.Resources{}
+	job.Resources = demands
 	return prober.Probe(ctx, job, note)
 }
 

@@ -209,6 +209,19 @@ func (a *App) StoreKeys(c *config.Config) (*storage.Keyring, error) {
 	return keys, nil
 }
 
+// WorkerFlags say where a worker finds the store's keys: the references, never what
+// they refer to.
+func WorkerFlags(c *config.Config) []string {
+	var out []string
+	if c.StoreKey != "" {
+		out = append(out, "--store-key", c.StoreKey)
+	}
+	for _, ref := range c.StoreKeysAccepted {
+		out = append(out, "--store-key-accepted", ref)
+	}
+	return out
+}
+
 // OnStore runs a command without a plan on the configured store, which must be there:
 // nothing is made.
 func (a *App) OnStore(do func(ctx context.Context, s *storage.Store, args []string) error) func(*cobra.Command, []string) error {

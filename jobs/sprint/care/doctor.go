@@ -16,6 +16,7 @@ import (
 	"github.com/sprint-ml/sprint/config/diagnostic"
 	"github.com/sprint-ml/sprint/jobs/commandline"
 	"github.com/sprint-ml/sprint/jobs/executor"
+	"github.com/sprint-ml/sprint/jobs/executor/trial"
 	"github.com/sprint-ml/sprint/jobs/sprint/app"
 	"github.com/sprint-ml/sprint/ml/device"
 	"github.com/sprint-ml/sprint/ml/encoder"
@@ -34,16 +35,25 @@ func doctorCommand(a *app.App) *cobra.Command {
 real; with --install the pinned encoder and the device's plugin are fetched.
 
 With a PLAN the sources of its rows are tried too: files are opened, objects of a
-store looked up, and GDELT is asked once, in its turn of this machine's requests.`,
+store looked up, and GDELT is asked once, in its turn of this machine's requests.
+
+With --executor NAME a job runs at that executor of the config, for some seconds
+that a landlord bills: it opens the device, uses the store, compares clocks, and
+looks for disk, quota, secrets and the encoder, with a PLAN as its stages demand.
+It ends within the limits that are printed, or by Ctrl-C, and leaves nothing there
+but the program; --install fetches encoder and plugin there.`,
 		Example: "  sprint doctor\n  sprint doctor plan.yaml",
 		RunE: func(cmd *cobra.Command, args []string) error {
 			ctx := cmd.Context()
 			d := &doctor{a: a}
-			if err := d.read(cmd, args, &f); err != nil {
+			if err := d.read(cmd, args, &f, elsewhere != ""); err != nil {
 				return err
 			}
+			if d.plan != nil {
+				defer d.plan.Close(a.Log())
+			}
 			if elsewhere != "" {
-				if err := d.elsewhere(ctx, elsewhere); err != nil {
+				if err := d.elsewhere(ctx, elsewhere, install); err != nil {
 					return app.Interrupted(ctx, err)
 				}
 				return d.end()
@@ -66,7 +76,7 @@ store looked up, and GDELT is asked once, in its turn of this machine's requests
 	}
 	f.Add(cmd)
 	a.JSONFlag(cmd, "one JSON object per finding")
-	cmd.Flags().StringVar(&elsewhere, "executor", "", "try this executor of the config, and nothing of this machine")
+	cmd.Flags().StringVar(&elsewhere, "executor", "", "try this executor of the config by a job that runs there, and nothing of this machine")
 	cmd.Flags().BoolVar(&install, "install", false, "fetch the pinned encoder and the device's plugin")
 	return cmd
 }
@@ -87,10 +97,10 @@ type doctor struct {
 	bad  int
 }
 
-// read reads the config, and the plan if one is named.
-func (d *doctor) read(cmd *cobra.Command, args []string, f *app.PlanFlags) (err error) {
+// read reads the config, and the plan if one is named, resolved if its encoders are asked for.
+func (d *doctor) read(cmd *cobra.Command, args []string, f *app.PlanFlags, resolve bool) (err error) {
 	if len(args) > 0 {
-		if d.plan, err = d.a.Compile(cmd.Context(), cmd, app.PlanArg(args), f, false); err == nil {
+		if d.plan, err = d.a.Compile(cmd.Context(), cmd, app.PlanArg(args), f, resolve); err == nil {
 			d.cfg = d.plan.Config
 		}
 		return err
@@ -205,7 +215,7 @@ func (d *doctor) machine() {
 		d.line(free >= 1<<30, "memory", fmt.Sprintf("%s available of %s; MiniLM trains in about 2.5 GB", app.Size(free), app.Size(total)), fix)
 	}
 	for _, x := range []struct{ what, dir string }{{"disk", "."}, {"scratch", os.TempDir()}} {
-		if free, ok := diskFree(x.dir); ok {
+		if free, ok := trial.Free(x.dir); ok {
 			fix := ""
 			if free < need {
 				fix = "free some space, or set TMPDIR and --store to another disk"

@@ -152,9 +152,9 @@ func runPlan(ctx context.Context, a *app.App, cmd *cobra.Command, path string, f
 		Out: a.Stdout, Err: a.Stderr, Getenv: a.Getenv, Verbose: a.Verbose, Quiet: a.Quiet, Full: a.Full, KeepGoing: c.Config.KeepGoing, Log: a.Log(), Store: c.Store, Graph: c.Graph, Parallel: c.Config.Parallel, StoreFlag: a.StoreFlag(),
 	})
 	local := local.New(all.All(), c.Store, program, workerEnviron(a.Env, c), a.Secret)
-	local.Abort, local.WorkerFlags = a.Ending.Aborted(), workerFlags(c.Config)
+	local.Abort, local.WorkerFlags = a.Ending.Aborted(), app.WorkerFlags(c.Config)
 	executors, err := places.New(places.Options{
-		Config: c.Config, Store: c.Store, Local: local, Environ: a.Env, Log: a.Log(), Program: program, WorkerFlags: workerFlags(c.Config), Abort: a.Ending.Aborted(),
+		Config: c.Config, Store: c.Store, Local: local, Environ: a.Env, Log: a.Log(), Program: program, WorkerFlags: app.WorkerFlags(c.Config), Abort: a.Ending.Aborted(),
 	}, c.Graph)
 	if err != nil {
 		view.Close()

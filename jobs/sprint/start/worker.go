@@ -19,24 +19,12 @@ import (
 // errParentGone is the cause of a worker's context whose runner has ended.
 var errParentGone = errors.New("stopped: its runner has ended")
 
-// workerFlags say where a worker finds the store's keys: the references, never what
-// they refer to.
-func workerFlags(c *config.Config) []string {
-	var out []string
-	if c.StoreKey != "" {
-		out = append(out, "--store-key", c.StoreKey)
-	}
-	for _, ref := range c.StoreKeysAccepted {
-		out = append(out, "--store-key-accepted", ref)
-	}
-	return out
-}
-
 func workerCommand(a *app.App) *cobra.Command {
 	var o executor.WorkerOptions
 	var c config.Config
 	var away bool
 	var orphan, ttl time.Duration
+	var trying trialOptions
 	cmd := &cobra.Command{
 		Use: "worker", Hidden: true, Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
@@ -55,6 +43,9 @@ func workerCommand(a *app.App) *cobra.Command {
 				return err
 			}
 			c.Store = a.Flags.Store
+			if trying.nonce != "" {
+				return try(ctx, a, &c, trying)
+			}
 			store, err := a.OpenStore(ctx, &c)
 			if err != nil {
 				return err
@@ -88,5 +79,6 @@ func workerCommand(a *app.App) *cobra.Command {
 	cmd.Flags().DurationVar(&orphan, "orphan", 0, "")
 	cmd.Flags().DurationVar(&ttl, "ttl", 0, "")
 	cmd.Flags().BoolVar(&o.Preflight, "preflight", false, "")
+	trying.add(cmd)
 	return cmd
 }

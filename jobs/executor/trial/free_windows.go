@@ -1,8 +1,10 @@
-package care
+package trial
 
 import "golang.org/x/sys/windows"
 
-func diskFree(dir string) (int64, bool) {
+// Free is how many bytes the user may still write where dir is; false if the system does
+// not say.
+func Free(dir string) (int64, bool) {
 	p, err := windows.UTF16PtrFromString(dir)
 	if err != nil {
 		return 0, false

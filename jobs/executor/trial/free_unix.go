@@ -1,6 +1,6 @@
 //go:build unix
 
-package care
+package trial
 
 import (
 	"path/filepath"
@@ -8,8 +8,9 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// diskFree is what an ordinary user may still write where dir is or would be.
-func diskFree(dir string) (int64, bool) {
+// Free is how many bytes an ordinary user may still write where dir is or would be; false if
+// the system does not say.
+func Free(dir string) (int64, bool) {
 	for {
 		var st unix.Statfs_t
 		if err := unix.Statfs(dir, &st); err == nil {
