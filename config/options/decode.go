@@ -57,6 +57,8 @@ type Decoder struct {
 //	key:"-"            recorded, not keyed
 //	key:"set"          keyed where it is not its default: new options of old kinds
 //	when:"option=v"    counts only if a neighbour has that value, or holds it
+//	implied:"true"     where it is left out and a neighbour that counts only with one
+//	                   value of it is written, that value in place of the default
 //	like:"kind.option" default taken from the plan's one stage of that kind
 //	secret:"true"      a reference, env:NAME or file:PATH
 //
@@ -114,7 +116,11 @@ func (d *decoding) fields(v reflect.Value, raw map[string]any, path, base string
 		if !d.counts(target, f, raw[f.name], path, base, decoded) {
 			continue
 		}
-		given, ok := d.given(f, raw[f.name], at, base)
+		written := raw[f.name]
+		if written == nil && f.implied {
+			written = implied(fields, raw, f.name)
+		}
+		given, ok := d.given(f, written, at, base)
 		if !ok {
 			continue
 		}
@@ -199,6 +205,18 @@ func (d *decoding) counts(target reflect.Value, f field, written any, path, base
 		d.inactive(target, written, strictyaml.Join(path, f.name), base, strictyaml.Join(path, option), fmt.Sprintf("has no effect with %s: %v", option, now), "remove it, or set "+option+": "+want, f)
 	}
 	return false
+}
+
+// implied is the value of an option with which alone a neighbour counts that is written; nil
+// if there is no such neighbour.
+func implied(fields []field, raw map[string]any, option string) any {
+	for _, f := range fields {
+		name, value, _ := strings.Cut(f.when, "=")
+		if name == option && value != "" && !strings.Contains(value, ",") && raw[f.name] != nil {
+			return value
+		}
+	}
+	return nil
 }
 
 // chosen reports whether an option has one of some values, or a list holds one.

@@ -21,6 +21,7 @@ type field struct {
 	sparse         bool // keyed where it is not its default
 	enum           []string
 	when, like     string
+	implied        bool // if left out, neighbours that are written choose it
 	min, max       string
 	above, below   string
 }
@@ -38,7 +39,7 @@ func fieldsOf(t reflect.Type) []field {
 		x := field{
 			index: i, name: name, alias: f.Tag.Get("alias"), doc: f.Tag.Get("doc"), defaultText: defaultText, hasDefault: has,
 			required: f.Tag.Get("required") == "true", path: f.Tag.Get("path") == "true", dotted: f.Tag.Get("path") == "dotted", secret: f.Tag.Get("secret") == "true",
-			keyed: f.Tag.Get("key") != "-", sparse: f.Tag.Get("key") == "set", when: f.Tag.Get("when"), like: f.Tag.Get("like"),
+			keyed: f.Tag.Get("key") != "-", sparse: f.Tag.Get("key") == "set", when: f.Tag.Get("when"), like: f.Tag.Get("like"), implied: f.Tag.Get("implied") == "true",
 			min: f.Tag.Get("min"), max: f.Tag.Get("max"), above: f.Tag.Get("above"), below: f.Tag.Get("below"),
 		}
 		if e := f.Tag.Get("enum"); e != "" {

@@ -136,23 +136,36 @@ func (p *problem) training() int {
 }
 
 func (p *problem) trainStage(line func(string, ...any)) {
-	n := p.training()
-	epochs := min(max(int(math.Ceil(steps*batchSize/float64(n))), 2), 15)
-	line("  - name: train # a small BERT encoder, fine-tuned")
+	if p.labels == nil {
+		line("  - name: train # heads of a small BERT encoder, which find more than the rules that label the rows")
+	} else {
+		line("  - name: train # a small BERT encoder, fine-tuned")
+	}
 	line("    with:")
 	line("      encoder: all-minilm-l6-v2")
-	line("      pooling: mean # MiniLM is made for sentence vectors")
+	if p.labels != nil {
+		line("      pooling: mean # MiniLM is made for sentence vectors")
+	}
 	if p.columns.description >= 0 {
 		line("      text: [title, description] # read as a pair")
 	}
 	if length := p.length(); length > 128 {
 		line("      max_length: %d # tokens of a text at most; longer texts are cut, and cost more", length)
 	}
+	if p.labels != nil {
+		p.fineTuning(line)
+	}
+	line("      seed: 1")
+}
+
+// fineTuning are options for labels of people: they are worth learning as they are.
+func (p *problem) fineTuning(line func(string, ...any)) {
+	n := p.training()
+	epochs := min(max(int(math.Ceil(steps*batchSize/float64(n))), 2), 15)
 	line("      epochs: %d # passes over about %s at most: it stops early when val gets no better", epochs, count(n, "row"))
 	line("      batch_size: %d", batchSize)
 	line("      learning_rate: 1.0e-4")
 	line("      head_scale: 10 # new heads learn faster than the encoder")
-	line("      seed: 1")
 }
 
 // length is how many tokens of a text are read: 256 where one in four has more than 128.

@@ -27,7 +27,7 @@ stages:
   - name: label
   - name: split
   - name: train
-    with: {encoder: all-minilm-l6-v2}
+    with: {encoder: all-minilm-l6-v2, method: finetune}
   - name: verify
     with: {gold: gold.csv, checks: [{id: macro_f1, on: gold, min: 0.5}]}
   - name: publish
@@ -47,6 +47,7 @@ var contexts = map[string][]string{
 	"label.http":              {"label.source=[rules, http]", "label.http.model=m"},
 	"label.overlay":           {"label.source=[rules, overlay]", "label.overlay.file=overlay.jsonl"},
 	"train.mask_how":          {"train.mask_rules=0.5"},
+	"train.method":            {"train.method=both"},
 	"train.select.folds":      {"train.select.rounds=1"},
 	"train.select.confidence": {"train.select.rounds=1"},
 	"train.calibrate.file":    {"train.calibrate.gold=0.5"},

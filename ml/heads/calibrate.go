@@ -19,7 +19,7 @@ func (t *trainer) calibrate(h *Heads) {
 	if t.l.Single {
 		h.Temperature = t.temperature(h.OutOfFold)
 	} else {
-		h.Cuts = t.cuts(h.OutOfFold, t.o.Sure)
+		h.Cuts = t.cuts(h.OutOfFold, t.o.Sure, t.o.Silent)
 	}
 	h.Agreement, h.Agreed = t.agreement(h.OutOfFold, MinAgreement)
 }
@@ -67,12 +67,13 @@ func (l *Labels) Loss(logits []float64, temperature float64) float64 {
 }
 
 // cuts are a logit for each output: at most as many rows reach it as are positive, and the
-// labels agree with a share of sure of those that do. +Inf if there is none. Rows without
-// a label of the output do not count.
-func (t *trainer) cuts(logits []float64, sure float64) []float64 {
+// labels agree with a share of sure of those that do. +Inf if there is none. Of the rows
+// that have another label, those without one of the output do not count; rows without any
+// are negative if silent says so, else they do not count.
+func (t *trainer) cuts(logits []float64, sure float64, silent bool) []float64 {
 	out := make([]float64, t.l.Outputs)
 	for k := range out {
-		out[k] = t.cut(k, logits, sure)
+		out[k] = t.cut(k, logits, sure, silent)
 	}
 	return out
 }
@@ -80,12 +81,12 @@ func (t *trainer) cuts(logits []float64, sure float64) []float64 {
 // belowCut is how much a cut lies below the last row that reaches it.
 const belowCut = 1e-9
 
-func (t *trainer) cut(output int, logits []float64, sure float64) float64 {
+func (t *trainer) cut(output int, logits []float64, sure float64, silent bool) float64 {
 	k := t.l.Outputs
 	var order []int
 	positives := 0
 	for i := range t.z.rows {
-		if t.l.Labelled(i, output) || !t.l.Known(i) {
+		if t.l.Labelled(i, output) || silent && !t.l.Known(i) {
 			order = append(order, i)
 		}
 		if t.l.Positive(i, output) {
@@ -115,7 +116,7 @@ func (t *trainer) agreement(logits []float64, least int) (f1 float64, outputs in
 	k := t.l.Outputs
 	var cuts []float64
 	if !t.l.Single {
-		cuts = t.cuts(logits, 0)
+		cuts = t.cuts(logits, 0, true)
 	}
 	sum := 0.0
 	for c := range k {

@@ -30,6 +30,7 @@ type Options struct {
 	Folds   int     // parts of the rows, each answered for by what the others teach; 0 is none
 	Seed    uint64  // of the folds
 	Sure    float64 // share of the answers over a cut with which the labels agree, at least
+	Silent  bool    // a row without a label is one of no category when cuts are set
 	Balance bool    // rows of rare categories count more, where a row has one
 }
 

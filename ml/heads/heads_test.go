@@ -71,7 +71,9 @@ func (c *recipeCase) compare(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	tr := trainer{z: space.Features(c.Vectors), l: l, o: Defaults()}
+	o := Defaults()
+	o.Silent = true
+	tr := trainer{z: space.Features(c.Vectors), l: l, o: o}
 	w, held, err := tr.trainFolds(t.Context(), c.Fold)
 	if err != nil {
 		t.Fatal(err)

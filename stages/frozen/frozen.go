@@ -27,12 +27,13 @@ type Options struct {
 	Power    float64 `yaml:"power" default:"2" min:"1" max:"20" doc:"of the probabilities, which makes these answers surer"`
 	Folds    int     `yaml:"folds" default:"5" min:"2" max:"100" doc:"parts of the rows, each answered for by heads of the others: they give the temperature, the thresholds and the agreement with the labels"`
 	Sure     float64 `yaml:"sure" default:"0.6" min:"0" max:"1" doc:"without labels: single, the share of the held-out answers over a threshold with which the labels agree at least"`
+	Silent   string  `yaml:"silent" default:"unknown" enum:"unknown|none" key:"set" doc:"without labels: single, what a row on which no rule fires is when thresholds are set: unknown, or of no category, which suits rules that miss little and lets few of such rows be answered"`
 	Bonus    float64 `yaml:"bonus" default:"2" min:"0" max:"100" doc:"what the logit of a category gains where the rules name it, and without labels: single the others lose then; 0 leaves answers to the heads"`
 	Alarm    float64 `yaml:"alarm" default:"0.7" min:"0" max:"1" doc:"agreement of held-out answers with the rules, as macro-F1, under which the rules answer alone: the encoder does not know this language"`
 }
 
 func (o Options) of(seed int64) heads.Options {
-	return heads.Options{C: o.Strength, Rounds: o.Rounds, Power: o.Power, Folds: o.Folds, Seed: uint64(seed), Sure: o.Sure, Balance: o.Balance} //nolint:gosec // any 64 bits will do
+	return heads.Options{C: o.Strength, Rounds: o.Rounds, Power: o.Power, Folds: o.Folds, Seed: uint64(seed), Sure: o.Sure, Silent: o.Silent == "none", Balance: o.Balance} //nolint:gosec // any 64 bits will do
 }
 
 // Set is what heads are fitted on.

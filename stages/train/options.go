@@ -1,5 +1,5 @@
-// Package train fine-tunes a BERT encoder with a score and a tag head per
-// category. The fit itself is in ml/train; here are the decisions around it.
+// Package train trains a BERT encoder with a score and a tag head per category. The fit
+// itself is in ml/train; here are the decisions around it.
 //
 // options.go is the kind and its options, stage.go one attempt, documents.go what it
 // writes. heads.go is method: heads, which trains no encoder, and tune.go what both does after it; all else is of finetune. choice.go is what differs where a row has one label. examples.go and weights.go make training examples of rows, select.go checks
@@ -25,9 +25,24 @@ import (
 func Kind() stages.Kind {
 	return stages.Kind{
 		Name:    "train",
-		Version: 7,
-		Doc: `Fine-tunes a BERT or XLM-RoBERTa encoder with a score and a tag head per category.
-Loss is the squared error of the score plus the cross entropy of the tag, AdamW
+		Version: 8,
+		Doc: `Trains a BERT or XLM-RoBERTa encoder with a score and a tag head per category.
+By heads first: the rows of train and val are embedded once, labelled or not, and linear
+heads are fitted on their vectors, in closed steps without
+a gradient; where a row has one label they are then fitted to their own answers for all
+rows. Folds take the place of val: what heads of the other rows say of a row gives
+temperature, thresholds, history and the agreement with the labels. The rules weigh in
+beside the heads, and answer alone where the agreement is below heads.alarm. Where people
+made most of the labels the report shows what more of them would bring: macro-F1 of heads
+of 10, 20, 50, 100 ... and of all labelled rows, on rows that they have not seen.
+method: heads stops here. method: both then tunes the encoder gently, towards the
+probabilities that these heads give for all rows, with words left out at random: where a
+row has one label, there are at least tune.min_rows rows, and texts are longer than
+titles. Temperature and rules stay as the heads have them. Elsewhere the model is its
+heads, and a note says why. The output heads is the model before it was tuned; verify
+measures both.
+With method: finetune the encoder learns the labels themselves. Loss is the squared error
+of the score plus the cross entropy of the tag, AdamW
 with warm-up and decay. Several texts share a row of a batch, so that little of
 it is padding and one or two programs are all that is compiled. Before the first
 step everything is run once, and a checkpoint goes to the store and comes back.
@@ -39,26 +54,13 @@ in the loss, nor do labels that select doubts: it judges each from the text with
 the rules' words, by what other rows teach. mask_rules and mask_random hide words anew in every
 epoch. calibration says on what thresholds and temperatures were fitted, and names
 the gold rows that calibrate took: these are never scored.
-With method: heads the encoder stays as it is. The rows of train and val are embedded
-once, labelled or not, and linear heads are fitted on their vectors, in closed steps without
-a gradient; where a row has one label they are then fitted to their own answers for all
-rows. Folds take the place of val: what heads of the other rows say of a row gives
-temperature, thresholds, history and the agreement with the labels. The rules weigh in
-beside the heads, and answer alone where the agreement is below heads.alarm. Where people
-made most of the labels the report shows what more of them would bring: macro-F1 of heads
-of 10, 20, 50, 100 ... and of all labelled rows, on rows that they have not seen.
-With method: both the encoder is then tuned gently, towards the probabilities that these
-heads give for all rows, with words left out at random: where a row has one label, there
-are at least tune.min_rows rows, and texts are longer than titles. Temperature and rules
-stay as the heads have them. Elsewhere the model is its heads, and a note says why. The
-output heads is the model before it was tuned; verify measures both.
 Where the taxonomy says labels: single, one softmax over the categories is learned by
 cross entropy, with one more output for none of them if there are such rows. A row's
 target is shared by the categories in proportion to their scores; its weight hangs on
 how rare they are. Answers are the likeliest category, and there are no thresholds.
 A temperature makes probabilities; it is fitted on val, read as it is and with the
 rules' words hidden, in the shares of rows on which a rule fires and of others.`,
-		Example: "encoder: all-minilm-l6-v2\nepochs: 3\nbatch_tokens: 4096\nlearning_rate: 3.0e-5\n",
+		Example: "encoder: all-minilm-l6-v2\ntext: [title, description]\n",
 		Inputs:  func(any) []stages.Input { return []stages.Input{{Name: "train"}, {Name: "val"}} },
 		Outputs: func(options any) []stages.Output {
 			out := []stages.Output{{Name: "model"}, {Name: "history"}, {Name: "curve"}, {Name: "thresholds"}, {Name: "calibration"}}
@@ -85,7 +87,7 @@ const (
 // Options of train.
 type Options struct {
 	Encoder      string   `yaml:"encoder" required:"true" path:"dotted" key:"-" doc:"all-minilm-l6-v2, a Hugging Face model org/name[@revision], a folder, or a store URL"`
-	Method       string   `yaml:"method" default:"finetune" enum:"both|heads|finetune" key:"set" doc:"finetune trains the encoder with heads on it; heads leaves it as it is and fits linear heads on its vectors, in seconds and beyond the rules that label the rows; both then tunes the encoder gently, where that gains something"`
+	Method       string   `yaml:"method" default:"both" implied:"true" enum:"both|heads|finetune" key:"set" doc:"heads leaves the encoder as it is and fits linear heads on its vectors, in seconds and beyond the rules that label the rows; both then tunes the encoder gently, where that gains something; finetune trains the encoder with heads on it, and is meant where an option of it alone is given, such as epochs"`
 	Epochs       int      `yaml:"epochs" when:"method=finetune" default:"3" min:"1" max:"1000" doc:"passes over the training rows at most"`
 	BatchSize    int      `yaml:"batch_size" when:"method=finetune" default:"32" min:"1" max:"4096" doc:"texts of a batch at most"`
 	BatchTokens  int      `yaml:"batch_tokens" when:"method=both,finetune" default:"4096" min:"16" max:"1048576" doc:"padded tokens of a batch at most"`
