@@ -31,7 +31,7 @@ func TestQuickstart(t *testing.T) {
 		t.Error("cached stages list no outputs")
 	}
 	page, err := os.ReadFile(filepath.Join(store, "runs", *first.Run, "report.html"))
-	if err != nil || strings.Contains(string(page), `class="missing"`) || !strings.Contains(string(page), "Loss by epoch") || len(page) > 300<<10 {
+	if err != nil || strings.Contains(string(page), `class="missing"`) || !strings.Contains(string(page), "Averages over the categories") || len(page) > 300<<10 {
 		t.Errorf("the first run's report (%d bytes, %v) lacks something:\n%s", len(page), err, page)
 	}
 	if _, err := os.Stat(filepath.Join(store, "runs", *second.Run, "report.html")); err == nil {

@@ -33,16 +33,16 @@ func TestExchange(t *testing.T) {
 	store := t.TempDir()
 	quick := []string{"--set", "verify.checks=[{id: macro_f1, on: gold, min: 0}]"}
 	for _, c := range []struct {
-		name string
-		head string // of taxonomy.yaml
-		args []string
+		name   string
+		labels string // of taxonomy.yaml
+		args   []string
 	}{
-		{"minilm", "", []string{"--set", "train.epochs=1"}}, // as the plan says: mean
+		{"minilm", "multi", []string{"--set", "train.epochs=1", "--set", "train.pooling=mean"}},
 		// Without abstaining there are rows of none, which the softmax knows then.
-		{"single", "labels: single\n", []string{"--set", "train.epochs=1", "--set", "label.abstain=false"}},
-		{"heads", "", []string{"--set", "train.method=heads"}},
-		{"single_heads", "labels: single\n", []string{"--set", "train.method=heads", "--set", "label.abstain=false"}},
-		{"swedish", "", []string{"--set", "train.epochs=1", "--set", "train.encoder=" + encodertest.Swedish(t, "gelu"), "--set", "train.pooling=pooler"}},
+		{"single", "single", []string{"--set", "train.epochs=1", "--set", "label.abstain=false"}},
+		{"heads", "multi", nil},
+		{"single_heads", "single", []string{"--set", "label.abstain=false"}},
+		{"swedish", "multi", []string{"--set", "train.epochs=1", "--set", "train.encoder=" + encodertest.Swedish(t, "gelu"), "--set", "train.pooling=pooler"}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			args := slices.Concat(quick, c.args, []string{"--set", "publish.name=" + c.name})
@@ -53,7 +53,7 @@ func TestExchange(t *testing.T) {
 			path := filepath.Join(dir, "taxonomy.yaml")
 			text, err := os.ReadFile(path)
 			if err == nil {
-				err = os.WriteFile(path, append([]byte(c.head), text...), 0o600)
+				err = os.WriteFile(path, bytes.Replace(text, []byte("labels: single"), []byte("labels: "+c.labels), 1), 0o600)
 			}
 			if err != nil {
 				t.Fatal(err)
