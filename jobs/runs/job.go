@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"time"
 
 	"github.com/sprint-ml/sprint/storage"
 )
@@ -20,6 +21,9 @@ type Job struct {
 	Digest  string `json:"digest"` // of the attempt's record
 	// Executor is the name that the config gives the place.
 	Executor string `json:"executor"`
+	// Since is when a machine was first given to it, by the clock of its runner; zero before,
+	// and where nobody asks for money.
+	Since time.Time `json:"since,omitzero"`
 	// Over says that nothing of it runs there any more.
 	Over bool `json:"over,omitempty"`
 }

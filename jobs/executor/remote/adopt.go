@@ -15,33 +15,34 @@ import (
 )
 
 // unfinished finds the attempt of a runner before this one that is still at work on the
-// same key, or waits in the place's queue; nil if there is none. What the store says is
+// same key, or waits in the place's queue, and since when it holds a machine; nil if there
+// is none. What the store says is
 // believed only where the attempt is the one that this runner would make.
-func (e *Executor) unfinished(ctx context.Context, a *runs.Attempt) (*runs.Attempt, error) {
+func (e *Executor) unfinished(ctx context.Context, a *runs.Attempt) (left *runs.Attempt, since time.Time, err error) {
 	j, version, err := runs.LoadJob(ctx, e.Store, a.Kind, a.Key)
 	switch {
 	case errors.Is(err, storage.ErrNotFound), errors.Is(err, storage.ErrCorrupt) && version != "":
-		return nil, nil
+		return nil, since, nil
 	case err != nil:
-		return nil, err
+		return nil, since, err
 	case j.Over || j.Executor != e.Name:
-		return nil, nil
+		return nil, since, nil
 	}
-	left, err := runs.LoadExactAttempt(ctx, e.Store, j.Run, j.Stage, j.Attempt, j.Digest)
+	left, err = runs.LoadExactAttempt(ctx, e.Store, j.Run, j.Stage, j.Attempt, j.Digest)
 	if err != nil || !sameWork(left, a) {
 		if errors.Is(err, storage.ErrTransient) {
-			return nil, err
+			return nil, since, err
 		}
-		return nil, nil
+		return nil, since, nil
 	}
 	_, err = runs.LoadEnd(ctx, e.Store, left.Run, left.Stage, left.Number)
 	switch {
 	case errors.Is(err, storage.ErrNotFound):
-		return left, nil
+		return left, j.Since, nil
 	case errors.Is(err, storage.ErrTransient):
-		return nil, err
+		return nil, since, err
 	}
-	return nil, nil
+	return nil, since, nil
 }
 
 // sameWork reports whether two attempts differ in nothing but what names them.

@@ -24,6 +24,8 @@ type followed struct {
 
 	clock  *stopwatch
 	meter  meter
+	note   *runs.Job     // what the store says of the job
+	before time.Time     // since when it held a machine before it was followed; zero if it did not
 	spend  time.Duration // for which the job may hold a machine; 0 is no limit
 	told   allowed       // what the worker was told of that
 	last   executor.Status
@@ -40,8 +42,7 @@ type watched struct {
 
 // follow passes on what a job says until nothing of it runs any more, and returns what
 // that means.
-func (e *Executor) follow(ctx context.Context, a *runs.Attempt, job *executor.Job, handle executor.Handle, sink executor.Sink, spend time.Duration) executor.Outcome {
-	f := &followed{spend: spend, Executor: e, a: a, job: job, handle: handle, sink: sink, clock: newStopwatch(job.Limits, e.Name)}
+func (f *followed) follow(ctx context.Context) executor.Outcome {
 	watching, stop := context.WithCancel(context.WithoutCancel(ctx))
 	changes := make(chan watched, 16)
 	done := make(chan struct{})
@@ -137,7 +138,7 @@ func (f *followed) tell(s executor.Status) {
 		return
 	}
 	f.last = s
-	f.meter.enter(s.Phase)
+	f.count(s.Phase)
 	if s.Phase != executor.PhaseRunning { // the worker's own first word is what counts
 		f.clock.enter(s.Phase)
 	} else if f.clock.phase == executor.PhaseQueued {
@@ -167,7 +168,7 @@ func (f *followed) relay(ctx context.Context) {
 	if last > f.pieces {
 		f.clock.enter(executor.PhaseRunning)
 		if f.last.Phase != executor.PhaseEnded {
-			f.meter.enter(executor.PhaseRunning)
+			f.count(executor.PhaseRunning)
 		}
 		f.pieces = last
 		f.word = cmp.Or(executor.Relay(&said, f.sink), f.word)

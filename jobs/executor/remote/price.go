@@ -2,6 +2,7 @@ package remote
 
 import (
 	"context"
+	"slices"
 	"time"
 
 	"github.com/sprint-ml/sprint/config/money"
@@ -29,6 +30,11 @@ func (e *Executor) price(ctx context.Context, r executor.Resources) (executor.Pr
 		return p.Price(ctx, r)
 	}
 	return executor.Price{}, nil
+}
+
+// namesPrice reports whether the config says a price.
+func (e *Executor) namesPrice() bool {
+	return slices.ContainsFunc([]money.Price{e.PerHour, e.PerGPUHour, e.PerSpotHour}, func(p money.Price) bool { return p != money.Price{} })
 }
 
 // configured is the price by the config.
@@ -75,6 +81,31 @@ func (m *meter) so() time.Duration {
 		return m.held
 	}
 	return m.held + time.Since(m.since)
+}
+
+// noteTime is how long the store may take to note when a machine was given.
+const noteTime = 20 * time.Second
+
+// count notes the phase that the job is in. A runner that comes after this one finds in the
+// store since when a machine is paid for.
+func (f *followed) count(p executor.Phase) {
+	holds := p == executor.PhaseStarting || p == executor.PhaseRunning
+	if holds && !f.before.IsZero() {
+		f.meter.held = max(time.Since(f.before), 0)
+	}
+	// Of a job that has ended meanwhile nobody knows when.
+	f.before = time.Time{}
+	f.meter.enter(p)
+	_, lists := f.Provider.(executor.Pricer)
+	if !holds || !f.note.Since.IsZero() || !lists && !f.namesPrice() {
+		return
+	}
+	f.note.Since = time.Now().UTC()
+	ctx, cancel := context.WithTimeout(context.Background(), noteTime)
+	defer cancel()
+	if err := runs.SaveJob(ctx, f.Store, f.a.Kind, f.a.Key, *f.note); err != nil {
+		f.Log.Debug("when a machine was given could not be noted", "job", f.job.ID, "error", err)
+	}
 }
 
 var _ executor.Priced = (*Executor)(nil)

@@ -3,12 +3,15 @@ package remote
 import (
 	"context"
 	"errors"
+	"log/slog"
+	"strings"
 	"testing"
 	"time"
 
 	"github.com/sprint-ml/sprint/config/money"
 	"github.com/sprint-ml/sprint/jobs/executor"
 	"github.com/sprint-ml/sprint/jobs/runs"
+	"github.com/sprint-ml/sprint/stages/stagetest"
 )
 
 // listed is a provider that knows its prices.
@@ -45,6 +48,7 @@ func TestPriceOf(t *testing.T) {
 		"config, no GPU":      {&Executor{Provider: unlisted{}, PerGPUHour: usd(2)}, executor.Resources{Device: "cpu"}, 0, "config", false},
 		"config, preemptible": {&Executor{Provider: unlisted{}, PerHour: usd(7), PerGPUHour: usd(2), PerSpotHour: usd(3)}, executor.Resources{GPUs: 2, Preemptible: true}, 3, "config, preemptible", false},
 		"config, stays":       {&Executor{Provider: unlisted{}, PerHour: usd(7), PerSpotHour: usd(3)}, executor.Resources{}, 7, "config", false},
+		"list, stays":         {&Executor{Provider: listed{}, PerSpotHour: usd(3)}, executor.Resources{}, 1, "list", false},
 		"two currencies":      {&Executor{Provider: unlisted{}, PerHour: usd(7), PerGPUHour: eur}, executor.Resources{GPUs: 2}, 7, "config", true},
 	} {
 		c.e.Resources = func(*runs.Attempt) executor.Resources { return c.r }
@@ -53,6 +57,38 @@ func TestPriceOf(t *testing.T) {
 		if got.PerHour != c.want*money.Unit || got.Basis != c.by || got.Grace != time.Second || (err != nil) != c.err {
 			t.Errorf("%s: %+v, %v", name, got, err)
 		}
+	}
+}
+
+// TestPaidBeforeItWasFollowed: a runner that takes over counts from when a machine was
+// given, unless the job has ended meanwhile; each tells the next.
+func TestPaidBeforeItWasFollowed(t *testing.T) {
+	store := stagetest.Store(t)
+	follow := func(since time.Time) *followed {
+		e := &Executor{Provider: unlisted{}, Store: store, Log: slog.New(slog.DiscardHandler), PerHour: money.Price{Amount: 1, Currency: "USD"}}
+		return &followed{Executor: e, a: &runs.Attempt{Kind: "k", Key: strings.Repeat("ab", 32)}, job: &executor.Job{}, note: &runs.Job{Run: "r", Since: since}, before: since}
+	}
+	first := follow(time.Time{})
+	first.count(executor.PhaseQueued)
+	if _, _, err := runs.LoadJob(t.Context(), store, "k", first.a.Key); err == nil {
+		t.Error("a job that waits was noted to hold a machine")
+	}
+	first.count(executor.PhaseStarting)
+	noted, _, err := runs.LoadJob(t.Context(), store, "k", first.a.Key)
+	if err != nil || time.Since(noted.Since) > time.Minute || noted.Since.After(time.Now()) {
+		t.Fatalf("noted %+v, %v", noted, err)
+	}
+	for phase, most := range map[executor.Phase]time.Duration{executor.PhaseRunning: time.Hour, executor.PhaseEnded: 0} {
+		second := follow(time.Now().Add(-time.Hour))
+		second.count(phase)
+		if got := second.meter.so(); got < most || got > most+time.Minute {
+			t.Errorf("%s: %s are paid, want %s", phase, got, most)
+		}
+	}
+	ahead := follow(time.Now().Add(time.Hour)) // of a runner whose clock is wrong
+	ahead.count(executor.PhaseRunning)
+	if got := ahead.meter.so(); got > time.Minute {
+		t.Errorf("%s are paid", got)
 	}
 }
 

@@ -151,33 +151,33 @@ func (e *Executor) resources(a *runs.Attempt) (r executor.Resources) {
 // Execute follows the job that a runner before this one has left at work on the same
 // key, if there is one, else starts its own.
 func (e *Executor) Execute(ctx context.Context, a *runs.Attempt, sink executor.Sink) executor.Outcome {
-	left, err := e.unfinished(ctx, a)
+	left, since, err := e.unfinished(ctx, a)
 	if err != nil {
 		return executor.FromError(err)
 	}
 	if left != nil {
 		sink.Log(stages.LevelNotable, fmt.Sprintf("%s: following try %d of run %s, which a runner left at work there", e.Name, left.Number, left.Run))
-		o := e.carry(ctx, left, sink, a.Spend)
+		o := e.carry(ctx, left, sink, a.Spend, since)
 		if o.State == runs.Succeeded || o.Manifest != nil || ctx.Err() != nil {
 			return o
 		}
 		sink.Log(slog.LevelInfo, fmt.Sprintf("%s: that try has ended (%v); starting another", e.Name, o.Err))
-		own := e.carry(ctx, a, sink, max(a.Spend-o.Held, min(a.Spend, 1)))
+		own := e.carry(ctx, a, sink, max(a.Spend-o.Held, min(a.Spend, 1)), time.Time{})
 		own.Held += o.Held
 		return own
 	}
-	return e.carry(ctx, a, sink, a.Spend)
+	return e.carry(ctx, a, sink, a.Spend, time.Time{})
 }
 
 // carry brings one attempt from its submit to its end. It may hold a machine for as long
-// as spend, if that is not 0.
-func (e *Executor) carry(ctx context.Context, a *runs.Attempt, sink executor.Sink, spend time.Duration) executor.Outcome {
+// as spend, if that is not 0; it has held one since that time, if that is not zero.
+func (e *Executor) carry(ctx context.Context, a *runs.Attempt, sink executor.Sink, spend time.Duration, since time.Time) executor.Outcome {
 	job, err := e.Job(ctx, a)
 	if err != nil {
 		return executor.FromError(err)
 	}
 	lasting := context.WithoutCancel(ctx)
-	note := runs.Job{Run: a.Run, Stage: a.Stage, Attempt: a.Number, Digest: job.Argv[slices.Index(job.Argv, "--digest")+1], Executor: e.Name}
+	note := runs.Job{Run: a.Run, Stage: a.Stage, Attempt: a.Number, Digest: job.Argv[slices.Index(job.Argv, "--digest")+1], Executor: e.Name, Since: since}
 	if err := runs.SaveJob(ctx, e.Store, a.Kind, a.Key, note); err != nil {
 		return executor.FromError(err)
 	}
@@ -187,7 +187,8 @@ func (e *Executor) carry(ctx context.Context, a *runs.Attempt, sink executor.Sin
 	}
 	handle, err := e.submit(ctx, job, sink)
 	if err == nil {
-		o := e.follow(ctx, a, job, handle, sink, spend)
+		f := &followed{Executor: e, a: a, job: job, handle: handle, sink: sink, clock: newStopwatch(job.Limits, e.Name), spend: spend, note: &note, before: since}
+		o := f.follow(ctx)
 		e.over(lasting, a, note, lease)
 		return o
 	}
