@@ -114,6 +114,7 @@ func TestLeastRights(t *testing.T) {
 		{"diff"}, {"report", run}, {"trace", "gather.rows"}, {"trace", "toy@champion"}, {"artifacts", "ls"}, {"artifacts", "ls", "gather.rows"},
 		{"artifacts", "cat", "count.metrics"}, {"artifacts", "verify"}, {"artifacts", "verify", "--all"},
 		{"store", "check"}, {"store", "check", "--read-data"},
+		{"leftovers"},
 		{"unlock"}, {"gc"}, {"gc", "--keep-runs", "1", "--older-than", "0s"}, {"store", "rekey", "--config", "signed.yaml"},
 	}
 	writes := [][]string{
