@@ -38,7 +38,7 @@ type Config struct {
 	// Endpoints are addresses that plans use by name.
 	Endpoints map[string]string `yaml:"endpoints" doc:"services that plans name, {chat: https://host/v1}; keys to them stay out of here"`
 	// Executors are places elsewhere by the names that --executor takes.
-	Executors map[string]map[string]any `yaml:"executors" doc:"places elsewhere, {gpu: {kind: ssh, hosts: [gpu1]}}; README has an example"`
+	Executors map[string]map[string]any `yaml:"executors" doc:"places elsewhere, {gpu: {kind: ssh, hosts: [gpu1]}}; a stage goes to the first that offers what it demands; README has an example"`
 
 	executors executorValues
 }
@@ -101,7 +101,10 @@ func loadConfig(src Source) (*Config, map[string]options.Origin, error) {
 		origin[f.Path] = values.Origin(f.Path)
 	}
 	decoder := options.Decoder{ErrorAt: files.errorAt}
-	out := Config{executors: executorValues{values, files.errorAt}}
+	out := Config{executors: executorValues{values: values, errorAt: files.errorAt}}
+	for _, f := range files.read {
+		out.executors.files = append(out.executors.files, f.path)
+	}
 	if _, err = decoder.Decode(values, &out); err != nil {
 		return &out, origin, err
 	}

@@ -1,6 +1,7 @@
 package config
 
 import (
+	"cmp"
 	"fmt"
 	"maps"
 	"path/filepath"
@@ -73,11 +74,21 @@ func (s Size) MarshalText() ([]byte, error) { return strconv.AppendInt(nil, int6
 // executorValues is what a config says of its executors, with the places.
 type executorValues struct {
 	values  *options.Values
+	files   []string // that may name executors, weakest first
 	errorAt func(pos diagnostic.Position, path, message, hint string) *diagnostic.Error
 }
 
-// ExecutorNames are those of the executors, in the order in which stages try them.
-func (c *Config) ExecutorNames() []string { return slices.Sorted(maps.Keys(c.Executors)) }
+// ExecutorNames are those of the executors, in the order in which stages try them: as they
+// stand in the file, and those of a stronger file first.
+func (c *Config) ExecutorNames() []string {
+	return slices.SortedFunc(maps.Keys(c.Executors), func(a, b string) int {
+		x, y := c.ExecutorPlace(a), c.ExecutorPlace(b)
+		return cmp.Or(
+			cmp.Compare(slices.Index(c.executors.files, y.File), slices.Index(c.executors.files, x.File)),
+			cmp.Compare(x.Line, y.Line), cmp.Compare(x.Col, y.Col), cmp.Compare(a, b),
+		)
+	})
+}
 
 // ExecutorOptions decodes what all executors have of the one of that name.
 func (c *Config) ExecutorOptions(name string) (*ExecutorOptions, error) {

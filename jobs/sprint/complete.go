@@ -62,12 +62,15 @@ func (c completer) add(root *cobra.Command) {
 	flags := map[string]words{
 		"only": c.stages, "from": c.stages, "until": c.stages, "force": c.stages, "stage": c.stages, "set": c.setPaths,
 		"model": c.models, "kind": fixed(all.All().Names()...), "plan": c.planNames,
-		"device": fixed("auto", "cpu", "cuda", "go"), "executor": fixed("local"), "format": fixed("jsonl", "csv", "parquet", "text"),
+		"device": fixed("auto", "cpu", "cuda", "go"), "format": fixed("jsonl", "csv", "parquet", "text"),
 	}
 	var walk func(*cobra.Command)
 	walk = func(cmd *cobra.Command) {
 		cmd.Flags().VisitAll(func(f *pflag.Flag) {
 			of := flags[f.Name]
+			if f.Name == "executor" {
+				_ = cmd.RegisterFlagCompletionFunc(f.Name, c.executors)
+			}
 			if f.Shorthand == "o" {
 				of = outputs(f)
 			}
@@ -151,6 +154,40 @@ func (c completer) stages(_ context.Context, _ *cobra.Command, args []string) []
 		}
 	}
 	return out
+}
+
+// executors are where stages may go: an executor of the config, or, of commands that take
+// a list, STAGE=NAME after each comma.
+func (c completer) executors(cmd *cobra.Command, args []string, begun string) ([]string, cobra.ShellCompDirective) {
+	cfg, _, err := c.a.LoadConfig(cmd, "")
+	if err != nil {
+		return nil, cobra.ShellCompDirectiveNoFileComp
+	}
+	var names []string
+	for _, name := range cfg.ExecutorNames() {
+		kind, _ := cfg.Executors[name]["kind"].(string)
+		names = append(names, name+"\t"+kind)
+	}
+	if cmd.Flags().Lookup("only") == nil { // it sends no stages
+		return c.answer(fixed(names...))(cmd, args, begun)
+	}
+	names = append(names, "auto", "local")
+	done := begun[:strings.LastIndexByte(begun, ',')+1]
+	var words []string
+	if stage, _, one := strings.Cut(begun[len(done):], "="); one {
+		for _, name := range names {
+			words = append(words, done+stage+"="+name)
+		}
+		return c.answer(fixed(words...))(cmd, args, begun)
+	}
+	for _, name := range names {
+		words = append(words, done+name)
+	}
+	for _, s := range c.stages(cmd.Context(), cmd, args) {
+		name, kind, _ := strings.Cut(s, "\t")
+		words = append(words, done+name+"=\t"+kind)
+	}
+	return c.answer(fixed(words...))(cmd, args, begun)
 }
 
 // setPaths are the options of the plan's stages, up to the sign before a value.

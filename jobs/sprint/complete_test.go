@@ -29,6 +29,8 @@ func TestCompletion(t *testing.T) {
 		"run -o g":                "github",
 		"run --device c":          "cuda",
 		"run --executor ":         "local",
+		"run --executor s":        "split=\tsplit",
+		"run --executor split=l":  "split=local",
 		"explain f":               "fetch\tfetch",
 		"status ":                 id + "\tdemo: done",
 		"logs ":                   id + "\tdemo: done",
@@ -59,6 +61,21 @@ func TestCompletion(t *testing.T) {
 	}
 	if _, out, _ := exec(t, dir, "__complete", "run", "--set", "split.se"); !strings.HasSuffix(strings.TrimSpace(out), ":6") {
 		t.Errorf("a space would follow the sign before a value: %s", out)
+	}
+	config := filepath.Join(dir, "own.yaml")
+	write(t, dir, map[string]string{"own.yaml": "executors:\n  zeta: {kind: slurm}\n  alpha: {kind: ssh, hosts: [a]}\n"})
+	for begun, want := range map[string]string{
+		"split=":                "split=zeta\tslurm\nsplit=alpha\tssh\nsplit=auto\nsplit=local\n:4\n",
+		"split=zeta,label=al":   "split=zeta,label=alpha\tssh\n:4\n",
+		"split=zeta,l":          "split=zeta,local\nsplit=zeta,label=\tlabel\n:6\n",
+		"split=zeta,label=beta": ":4\n",
+	} {
+		if _, out, _ := exec(t, dir, "__complete", "run", "--config", config, "--executor", begun); out != want {
+			t.Errorf("--executor %s: %q, want %q", begun, out, want)
+		}
+	}
+	if _, out, _ := exec(t, dir, "__complete", "doctor", "--config", config, "--executor", ""); out != "zeta\tslurm\nalpha\tssh\n:4\n" {
+		t.Errorf("doctor: %q", out)
 	}
 	if _, out, _ := exec(t, dir, "__complete", "explain", "fetch", ""); strings.TrimSpace(out) != ":0" {
 		t.Errorf("no file of a plan is offered: %s", out)

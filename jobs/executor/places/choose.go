@@ -40,7 +40,7 @@ func Where(c *config.Config, g *graph.Graph) (map[string]string, error) { return
 
 // choose says which stages go elsewhere, by the name of the executor: one that is told by
 // --executor goes there, another that demands something to the first executor which
-// offers that, in the order of their names. What demands nothing stays.
+// offers that, in the order of the config. What demands nothing stays.
 func choose(c *config.Config, g *graph.Graph) (map[string]string, error) {
 	told, every, err := tell(c, g)
 	if err != nil {

@@ -49,6 +49,20 @@ func TestPreemptible(t *testing.T) {
 	}
 }
 
+// TestOrder: the first executor of the config that offers what a stage demands gets it,
+// whatever it is called.
+func TestOrder(t *testing.T) {
+	for first, text := range map[string]string{
+		"zeta":  "executors:\n  zeta: {kind: ssh, hosts: [b], offers: {gpus: 1}}\n  alpha: {kind: ssh, hosts: [a], offers: {gpus: 1}}\n",
+		"omega": "executors: {none: {kind: ssh, hosts: [b]}, omega: {kind: ssh, hosts: [b], offers: {gpus: 2}}, beta: {kind: ssh, hosts: [a], offers: {gpus: 1}}}\n",
+	} {
+		b := jobstest.NewBench(t, "name: p\nstages:\n  - name: make\n  - {name: slow, needs: [], with: {keep: true}, resources: {gpus: 1}}\n")
+		if goes, err := choose(load(t, text, "auto"), b.Graph()); err != nil || goes["slow"] != first {
+			t.Errorf("goes to %v, want %s (%v)", goes, first, err)
+		}
+	}
+}
+
 const twoPlaces = `executors:
   big: {kind: ssh, hosts: [b], offers: {gpus: 1, gpu_type: h100, memory: 80GB}}
   small: {kind: ssh, hosts: [a], offers: {gpus: 1}}
