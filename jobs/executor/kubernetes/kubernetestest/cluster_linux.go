@@ -91,7 +91,7 @@ func Start(t testing.TB, o Options) *Cluster {
 	c.startControl()
 	c.makeImage()
 	for n := range o.Nodes {
-		c.nodes = append(c.nodes, &machine{name: node(n)})
+		c.nodes = append(c.nodes, &machine{name: node(n), dir: c.at(node(n)), port: c.ports[controlPorts+n]})
 		c.bootNode(n)
 	}
 	c.admit()

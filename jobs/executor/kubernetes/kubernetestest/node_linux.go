@@ -13,10 +13,25 @@ import (
 // kubelets and shims have fixed paths. What they mount goes with the last of them.
 type machine struct {
 	name    string
+	dir     string
+	port    int       // of the kubelet
 	holder  *exec.Cmd // of the namespace
 	runtime *exec.Cmd
 	kubelet *exec.Cmd
 	plugin  *exec.Cmd
+}
+
+// in is a path below the node's folder.
+func (m *machine) in(path string) string { return filepath.Join(m.dir, path) }
+
+// there reports whether a path below the node's folder is there.
+func (m *machine) there(path string) func() bool {
+	return func() bool { _, err := os.Stat(m.in(path)); return err == nil }
+}
+
+// inside is a command line in the node's mounts.
+func (m *machine) inside(argv ...string) []string {
+	return append([]string{"nsenter", "-t", fmt.Sprint(m.holder.Process.Pid), "-m"}, argv...)
 }
 
 // node is the name of the n-th node.
@@ -74,39 +89,41 @@ exec sleep infinity
 // bootNode starts the processes of a node.
 func (c *Cluster) bootNode(n int) {
 	c.t.Helper()
-	m := c.nodes[n]
-	dir := c.at(m.name)
-	in := func(path string) string { return filepath.Join(dir, path) }
+	c.bootRuntime(c.nodes[n])
+	c.bootKubelet(c.nodes[n])
+}
+
+// bootRuntime starts what keeps a node's containers, and gives it their image.
+func (c *Cluster) bootRuntime(m *machine) {
+	c.t.Helper()
 	for _, name := range []string{"kubelet", "network", "logs"} {
-		c.must(os.MkdirAll(in(name), 0o755))
+		c.must(os.MkdirAll(m.in(name), 0o755))
 	}
-	fill := strings.NewReplacer("$DIR", dir, "$IMAGE", c.Image, "$PORT", fmt.Sprint(c.ports[controlPorts+n]))
+	fill := strings.NewReplacer("$DIR", m.dir, "$IMAGE", c.Image, "$PORT", fmt.Sprint(m.port))
 	for name, text := range map[string]string{"containerd.toml": containerdConfig, "kubelet.yaml": kubeletConfig, "network/10-none.conflist": networkConfig} {
-		c.must(os.WriteFile(in(name), []byte(fill.Replace(text)), 0o644))
+		c.must(os.WriteFile(m.in(name), []byte(fill.Replace(text)), 0o644))
 	}
 	for _, name := range []string{"held", "containerd.sock", "kubelet/device-plugins/kubelet.sock"} {
-		_ = os.Remove(in(name)) // left by a lost one
+		_ = os.Remove(m.in(name)) // left by a lost one
 	}
-	m.holder = c.daemon(m.name+".mounts", m.name, "unshare", "-m", "--propagation", "slave", "sh", "-c", hold, "sh", dir)
-	there := func(name string) func() bool {
-		return func() bool { _, err := os.Stat(in(name)); return err == nil }
-	}
-	c.Await(30*time.Second, "the mounts of "+m.name, there("held"))
-	inside := func(argv ...string) []string {
-		return append([]string{"nsenter", "-t", fmt.Sprint(m.holder.Process.Pid), "-m"}, argv...)
-	}
-	m.runtime = c.daemon(m.name+".containerd", m.name, inside("containerd", "-c", in("containerd.toml"))...)
-	c.Await(time.Minute, "containerd of "+m.name, func() bool {
-		return exec.Command("ctr", "-a", in("containerd.sock"), "version").Run() == nil
-	})
-	load := exec.Command("nsenter", inside("ctr", "-a", in("containerd.sock"), "-n", "k8s.io", "images", "import", "--snapshotter", "overlayfs", c.at("image.tar"))[1:]...)
-	if out, err := load.CombinedOutput(); err != nil {
+	m.holder = c.daemon(m.name+".mounts", m.name, "unshare", "-m", "--propagation", "slave", "sh", "-c", hold, "sh", m.dir)
+	c.Await(30*time.Second, "the mounts of "+m.name, m.there("held"))
+	m.runtime = c.daemon(m.name+".containerd", m.name, m.inside("containerd", "-c", m.in("containerd.toml"))...)
+	ctr := []string{"ctr", "-a", m.in("containerd.sock"), "-n", "k8s.io"}
+	c.Await(time.Minute, "containerd of "+m.name, func() bool { return exec.Command(ctr[0], append(ctr[1:], "version")...).Run() == nil })
+	load := m.inside(append(ctr, "images", "import", "--snapshotter", "overlayfs", c.at("image.tar"))...)
+	if out, err := exec.Command(load[0], load[1:]...).CombinedOutput(); err != nil {
 		c.t.Fatalf("import the image: %v\n%s", err, out)
 	}
-	m.kubelet = c.daemon(m.name+".kubelet", m.name, inside(c.program, "kubelet", "--config", in("kubelet.yaml"), "--kubeconfig", c.at("admin.yaml"),
+}
+
+// bootKubelet starts what answers for a node, and what offers its GPUs.
+func (c *Cluster) bootKubelet(m *machine) {
+	c.t.Helper()
+	m.kubelet = c.daemon(m.name+".kubelet", m.name, m.inside(c.program, "kubelet", "--config", m.in("kubelet.yaml"), "--kubeconfig", c.at("admin.yaml"),
 		"--root-dir", "/var/lib/kubelet", "--hostname-override", m.name)...)
-	c.Await(time.Minute, "the kubelet of "+m.name, there("kubelet/device-plugins/kubelet.sock"))
-	m.plugin = c.daemon(m.name+".devices", m.name, c.program, "device-plugin", in("kubelet/device-plugins"), fmt.Sprint(c.o.GPUs))
+	c.Await(time.Minute, "the kubelet of "+m.name, m.there("kubelet/device-plugins/kubelet.sock"))
+	m.plugin = c.daemon(m.name+".devices", m.name, c.program, "device-plugin", m.in("kubelet/device-plugins"), fmt.Sprint(c.o.GPUs))
 }
 
 // awaitNode waits until a node can take work.
