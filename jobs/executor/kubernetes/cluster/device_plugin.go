@@ -48,7 +48,7 @@ func serve(ctx context.Context, folder string, count int) error {
 		return err
 	}
 	server := grpc.NewServer()
-	plugin.RegisterDevicePluginServer(server, devices(count))
+	plugin.RegisterDevicePluginServer(server, devices{count: count})
 	ended := make(chan error, 1)
 	go func() { ended <- server.Serve(listener) }()
 	connection, err := grpc.NewClient("unix://"+filepath.Join(folder, "kubelet.sock"),
@@ -67,7 +67,10 @@ func serve(ctx context.Context, folder string, count int) error {
 }
 
 // devices is a plugin that offers so many devices, always healthy.
-type devices int
+type devices struct {
+	plugin.UnimplementedDevicePluginServer
+	count int
+}
 
 // GetDevicePluginOptions asks for no call beside Allocate.
 func (d devices) GetDevicePluginOptions(context.Context, *plugin.Empty) (*plugin.DevicePluginOptions, error) {
@@ -77,7 +80,7 @@ func (d devices) GetDevicePluginOptions(context.Context, *plugin.Empty) (*plugin
 // ListAndWatch names the devices once: their health does not change.
 func (d devices) ListAndWatch(_ *plugin.Empty, stream plugin.DevicePlugin_ListAndWatchServer) error {
 	var list []*plugin.Device
-	for i := range int(d) {
+	for i := range d.count {
 		list = append(list, &plugin.Device{ID: "GPU-" + strconv.Itoa(i), Health: plugin.Healthy})
 	}
 	if err := stream.Send(&plugin.ListAndWatchResponse{Devices: list}); err != nil {
@@ -96,14 +99,4 @@ func (d devices) Allocate(_ context.Context, request *plugin.AllocateRequest) (*
 		})
 	}
 	return response, nil
-}
-
-// GetPreferredAllocation is not asked for.
-func (d devices) GetPreferredAllocation(context.Context, *plugin.PreferredAllocationRequest) (*plugin.PreferredAllocationResponse, error) {
-	return &plugin.PreferredAllocationResponse{}, nil
-}
-
-// PreStartContainer is not asked for.
-func (d devices) PreStartContainer(context.Context, *plugin.PreStartContainerRequest) (*plugin.PreStartContainerResponse, error) {
-	return &plugin.PreStartContainerResponse{}, nil
 }

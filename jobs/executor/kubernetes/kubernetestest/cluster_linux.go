@@ -15,6 +15,7 @@ package kubernetestest
 
 import (
 	"cmp"
+	"errors"
 	"fmt"
 	"net"
 	"os"
@@ -75,8 +76,9 @@ func Start(t testing.TB, o Options) *Cluster {
 		t.Skipf("no Kubernetes here: %v", err)
 	}
 	o.Nodes, o.GPUs = cmp.Or(o.Nodes, 3), cmp.Or(o.GPUs, 1)
-	// Sockets have short paths, which t.TempDir has not.
-	dir, err := os.MkdirTemp("", "kube")
+	// Sockets have short paths, which t.TempDir has not; and what pods fetch, each the
+	// whole program, need not be in memory, where tests of stores have their folders.
+	dir, err := os.MkdirTemp("/var/tmp", "kube")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -187,11 +189,22 @@ func kill(cmd *exec.Cmd) {
 // tools are the programs of Debian that a node needs, and what its image is made of.
 var tools = []string{"containerd", "containerd-shim-runc-v2", "ctr", "runc", "iptables", "curl", "ldd", "nsenter", "unshare"}
 
+// able reports why this machine can have no cluster; nil if it can.
+func able() error {
+	if os.Geteuid() != 0 {
+		return errors.New("its nodes are started by root")
+	}
+	if lookAll(tools) == nil {
+		return nil
+	}
+	return lookAll([]string{"apt-get"})
+}
+
 // install brings what nodes need here by the names of its packages, and finds the
 // cluster's program.
 func install() (program string, err error) {
-	if os.Geteuid() != 0 {
-		return "", fmt.Errorf("its nodes are started by root")
+	if err := able(); err != nil {
+		return "", err
 	}
 	if program, err = Program(); err != nil {
 		return "", err
@@ -206,9 +219,6 @@ func install() (program string, err error) {
 	}
 	if lookAll(tools) == nil {
 		return program, nil
-	}
-	if _, err := exec.LookPath("apt-get"); err != nil {
-		return "", err
 	}
 	for _, args := range [][]string{{"update"}, {"install", "-y", "--no-install-recommends", "containerd", "runc", "iptables", "kmod", "curl"}} {
 		cmd := exec.Command("apt-get", append([]string{"-o", "DPkg::Lock::Timeout=300"}, args...)...)

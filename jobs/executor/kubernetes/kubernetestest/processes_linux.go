@@ -19,8 +19,13 @@ const (
 
 // Workers lists the processes in containers of the cluster that do more than to hold a
 // pod, wherever they run.
-func (c *Cluster) Workers() []int {
-	return slices.DeleteFunc(c.processes(""), func(pid int) bool {
+func (c *Cluster) Workers() []int { return c.workers("") }
+
+// Holds reports whether workers run on a node, counted from 0.
+func (c *Cluster) Holds(n int) bool { return len(c.workers(node(n))) > 0 }
+
+func (c *Cluster) workers(name string) []int {
+	return slices.DeleteFunc(c.processes(name), func(pid int) bool {
 		dir := filepath.Join("/proc", strconv.Itoa(pid))
 		env, err := os.ReadFile(filepath.Join(dir, "environ"))
 		line, _ := os.ReadFile(filepath.Join(dir, "cmdline"))
