@@ -9,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 	"testing"
+	"time"
 
 	"github.com/sprint-ml/sprint/jobs/executor/kubernetes/kubernetestest"
 	"github.com/sprint-ml/sprint/storage/storagetest"
@@ -31,9 +32,7 @@ func TestQuickstartByKubernetes(t *testing.T) {
 		if there.Code != 0 || fmt.Sprint(here.digests()) != fmt.Sprint(there.digests()) {
 			t.Errorf("code %d (%s); digests here %v, there %v", there.Code, there.Error, here.digests(), there.digests())
 		}
-		if jobs, pods := cluster.Jobs(), cluster.Pods(); len(jobs) != 0 || len(pods) != 0 {
-			t.Errorf("left there: jobs %v, pods %v", jobs, pods)
-		}
+		cluster.Await(time.Minute, "the removal of job and pod", func() bool { return len(cluster.Jobs()) == 0 && len(cluster.Pods()) == 0 })
 	}
 	t.Run("done", func(t *testing.T) {
 		same(t, run(t, storagetest.S3URL(t, nil)(), "quickstart/plan.yaml", args...))

@@ -9,7 +9,6 @@ import (
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
-	"strings"
 	"testing"
 	"time"
 
@@ -135,14 +134,8 @@ func testCancelled(t *testing.T, c *kubernetestest.Cluster) {
 		t.Errorf("a deaf program ended after %s, before its grace time", took)
 	}
 	status, err := p.Watch(t.Context(), h, func(executor.Status) {})
-	if err != nil || !status.Gone {
+	if err != nil || status.Phase != executor.PhaseEnded || status.Known && status.ExitCode != 128+9 {
 		t.Errorf("status %+v, %v", status, err)
 	}
-	if pods := c.Pods(); len(pods) > 0 {
-		var names []string
-		for _, o := range pods {
-			names = append(names, o.Metadata.Name)
-		}
-		t.Errorf("pods %s are left", strings.Join(names, ", "))
-	}
+	c.Await(time.Minute, "the removal of job and pod", func() bool { return len(c.Pods()) == 0 && len(c.Jobs()) == 0 })
 }
