@@ -51,14 +51,13 @@ soak:
 stores:
     cd {{ servers }} && go test -mod=mod -count=1 -timeout 20m ./...
 
-# The program of the tests' Kubernetes: etcd, control plane and kubelet in one, built once (15 minutes) and kept by its source.
+# The program of the tests' Kubernetes: etcd, control plane and kubelet in one, built once (15 CPU-minutes) and kept by its source.
 cluster:
-    CLUSTER_BUILD=1 go test -tags e2e -count=1 -timeout 60m -run '^TestProgram$' -v ./jobs/executor/kubernetes/kubernetestest
+    CLUSTER_BUILD=1 go test -tags e2e,cluster -count=1 -timeout 90m -run '^TestProgram$' -v ./jobs/executor/kubernetes/kubernetestest
 
-# The kubernetes kind on a real cluster of this machine, with its figures (Linux, root, apt).
-kubernetes: cluster
-    go test -tags e2e -count=1 -timeout 20m -v ./jobs/executor/kubernetes/... -run '^TestCluster$' -bench . -benchtime 3x
-    go test -tags e2e -count=1 -timeout 20m -v ./examples -run '^TestQuickstartByKubernetes$'
+# The kubernetes kind on a real cluster of this machine (Linux, root, apt); `just kubernetes -bench .` measures too.
+kubernetes *flags: cluster
+    go test -tags e2e,cluster -count=1 -timeout 30m -v -run '^Test(Cluster|QuickstartByKubernetes)$' {{ flags }} ./jobs/executor/kubernetes/... ./examples
 
 # Measure; ratios against peers in the same run, medians.
 bench:
