@@ -86,7 +86,10 @@ func TestLeftovers(t *testing.T) {
 			t.Errorf("%s: %v", line, err)
 		}
 	}
-	if code, out, _ := leftovers("one.yaml", "--end", "--all"); code != 0 || !strings.Contains(out, ids["foreign"]) || !strings.Contains(out, "ended") {
+	if code, out, _ := leftovers("one.yaml", "--end", "--all"); code != 0 || !strings.Contains(out, ids["foreign"]) || strings.Contains(out, "ended") {
+		t.Errorf("code %d: %s", code, out)
+	}
+	if code, out, _ := leftovers("one.yaml", "--end", ids["foreign"]); code != 0 || !strings.Contains(out, ids["foreign"]) || !strings.Contains(out, "ended") {
 		t.Errorf("code %d: %s", code, out)
 	}
 	if code, out, _ := leftovers("one.yaml"); code != 0 || out != "nothing runs elsewhere\n" {
@@ -95,7 +98,7 @@ func TestLeftovers(t *testing.T) {
 	if code, out, _ := leftovers("none.yaml"); code != 0 || !strings.Contains(out, "names no executor") {
 		t.Errorf("code %d: %s", code, out)
 	}
-	for _, args := range [][]string{{"--all"}, {"--executor", "rent"}, {"more"}} {
+	for _, args := range [][]string{{"--all"}, {"--executor", "rent"}, {"more"}, {"--end", "--all", ids["foreign"]}} {
 		if code, _, stderr := leftovers("one.yaml", args...); code != 2 || strings.Count(stderr, "\n") < 2 {
 			t.Errorf("%v: code %d: %s", args, code, stderr)
 		}

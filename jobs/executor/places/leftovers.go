@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"sync"
 	"time"
 
@@ -124,22 +125,25 @@ func listAt(ctx context.Context, name string, place executor.Provider) (out []Le
 	return out
 }
 
-// End ends those for which nobody waits, and with every those of live runners and of
-// other stores too. What a runner has begun to wait for since they were found stays.
-func (l *Leftovers) End(ctx context.Context, every bool) {
+// End ends those for which nobody waits, and with live those of this store's live runs too;
+// what another store may know stays. Where jobs are named it ends exactly these, whoever
+// waits for them. What a runner has begun to wait for since they were found stays, unless it
+// is named.
+func (l *Leftovers) End(ctx context.Context, live bool, named []string) {
 	var all sync.WaitGroup
 	for i := range l.All {
 		j := &l.All[i]
-		if j.Err != nil || !every && j.Owner != remote.OwnerNobody {
+		is := slices.Contains(named, j.ID)
+		if j.Err != nil || !is && (len(named) > 0 || j.Owner != remote.OwnerNobody && (!live || j.Owner != remote.OwnerRunner)) {
 			continue
 		}
-		all.Go(func() { j.Err = l.end(ctx, j, every); j.Ended = j.Err == nil })
+		all.Go(func() { j.Err = l.end(ctx, j, live || is); j.Ended = j.Err == nil })
 	}
 	all.Wait()
 }
 
-func (l *Leftovers) end(ctx context.Context, j *Leftover, every bool) error {
-	if !every {
+func (l *Leftovers) end(ctx context.Context, j *Leftover, whoever bool) error {
+	if !whoever {
 		same, err := remote.Unchanged(ctx, l.o.Store, j.ID, j.version)
 		if err != nil {
 			return err

@@ -122,7 +122,7 @@ func TestLeftovers(t *testing.T) {
 		t.Errorf("%+v", found.All)
 	}
 	b.lease(t, "released", storage.Self(), time.Second) // a runner follows it since
-	found.End(t.Context(), false)
+	found.End(t.Context(), false, nil)
 	for i := range found.All {
 		if j := &found.All[i]; j.Ended != strings.Contains(j.ID, "silent") || strings.Contains(j.ID, "released") && executor.Code(j.Err) != 7 {
 			t.Errorf("%s: ended %v, %v", j.ID, j.Ended, j.Err)
@@ -132,7 +132,12 @@ func TestLeftovers(t *testing.T) {
 	if got := owners(found); len(got) != 3 || got["silent"] != "" {
 		t.Errorf("left are %v", got)
 	}
-	found.End(t.Context(), true)
+	found.End(t.Context(), true, nil)
+	found = b.find(t)
+	if got := owners(found); len(got) != 1 || got["foreign"] != remote.OwnerUnknown {
+		t.Errorf("left are %v", got)
+	}
+	found.End(t.Context(), false, []string{executor.JobID("run", "foreign", 1, "x")})
 	if got := owners(b.find(t)); len(got) != 0 {
 		t.Errorf("left are %v", got)
 	}

@@ -23,12 +23,13 @@ import (
 type leftoverFlags struct {
 	executor string
 	end, all bool
+	jobs     []string
 }
 
 func leftoversCommand(a *app.App) *cobra.Command {
 	var f leftoverFlags
 	cmd := &cobra.Command{
-		Use:   "leftovers",
+		Use:   "leftovers [JOB...]",
 		Short: "Show what runs at any executor of the config, and who waits for it; --end ends what nobody waits for",
 		Long: `Show the jobs that have not ended at the executors of the config. The store says who
 waits for each: a live runner; nobody, where its runner is gone; or it is unknown there,
@@ -36,16 +37,20 @@ since another store's runner began it. A lease that nobody has been seen to rene
 watched for 20 seconds.
 
 A job for which nobody waits ends by itself after the executor's ` + "`orphan`" + ` (10 minutes), and
-until then the next run of its plan follows it. --end ends such jobs at once, --end --all
-every job of the list: a live run begins the ones that it waits for again. Only what has
-the name and the marks of a job of sprint is shown and ended.
+until then the next run of its plan follows it. --end ends such jobs at once, and with --all
+those of this store's live runs too, which begin them again. A job of another store, maybe
+somebody else's, is ended only where it is named. Only what has the name and the marks of a
+job of sprint is shown and ended.
 
 Workers on this machine end with their runner, and leave nothing to show here.`,
 		Example: "  sprint leftovers\n  sprint leftovers --executor gpu --end",
-		Args:    cobra.NoArgs,
-		RunE: func(cmd *cobra.Command, _ []string) error {
-			if f.all && !f.end {
+		Args:    cobra.ArbitraryArgs, ValidArgsFunction: cobra.NoFileCompletions, // asking every place takes too long
+		RunE: func(cmd *cobra.Command, args []string) error {
+			switch f.jobs = args; {
+			case f.all && !f.end:
 				return &diagnostic.UsageError{Message: "--all says what --end ends", Hint: "without --end every job is shown"}
+			case f.all && len(args) > 0:
+				return &diagnostic.UsageError{Message: "--all and a JOB say both what --end ends", Hint: "leave one of them out"}
 			}
 			cfg, _, err := a.LoadConfig(cmd, "")
 			if err != nil {
@@ -56,7 +61,7 @@ Workers on this machine end with their runner, and leave nothing to show here.`,
 	}
 	cmd.Flags().StringVar(&f.executor, "executor", "", "only this executor of the config")
 	cmd.Flags().BoolVar(&f.end, "end", false, "end the jobs for which nobody waits")
-	cmd.Flags().BoolVar(&f.all, "all", false, "with --end: also those of live runs and of other stores")
+	cmd.Flags().BoolVar(&f.all, "all", false, "with --end: also those of this store's live runs")
 	a.JSONFlag(cmd, "one JSON object per job, or failure to find some")
 	return cmd
 }
@@ -86,8 +91,16 @@ func leftovers(ctx context.Context, a *app.App, cfg *config.Config, f leftoverFl
 			a.Log().Debug("a connection did not end", "error", err)
 		}
 	}()
+	for _, job := range f.jobs {
+		if !slices.ContainsFunc(found.All, func(l places.Leftover) bool { return l.Err != nil || l.ID == job }) {
+			return &diagnostic.UsageError{Message: fmt.Sprintf("no job that goes on is called %q", job), Hint: "`sprint leftovers` lists them"}
+		}
+	}
+	if len(f.jobs) > 0 {
+		found.All = slices.DeleteFunc(found.All, func(l places.Leftover) bool { return l.Err == nil && !slices.Contains(f.jobs, l.ID) })
+	}
 	if f.end {
-		found.End(ctx, f.all)
+		found.End(ctx, f.all, f.jobs)
 	}
 	if err := writeLeftovers(a, found.All, f); err != nil {
 		return err
