@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"math/rand/v2"
 	"slices"
 	"strings"
 	"sync"
@@ -30,6 +31,7 @@ type landlord struct {
 	price executor.Price
 	held  map[string][]time.Duration // by stage, of its tries in their order
 	taken map[string]int             // how many of them are pre-empted
+	bound bool                       // tries end when their money is up
 
 	mu     sync.Mutex
 	tries  map[string]int
@@ -61,6 +63,12 @@ func (l *landlord) Execute(ctx context.Context, a *runs.Attempt, sink executor.S
 	if held := l.held[a.Stage]; n < len(held) {
 		o.Held = held[n]
 	}
+	if l.bound && o.Held > a.Spend {
+		o.Held = a.Spend + l.price.Grace
+		if o.Manifest == nil {
+			o = executor.Outcome{State: runs.Interrupted, Err: stages.Fail(stages.CodeDeadline, "", "%w", stages.ErrMoney), Held: o.Held}
+		}
+	}
 	return o
 }
 
@@ -87,7 +95,7 @@ func TestCostsAddUp(t *testing.T) {
 	}
 	rented(b, l, "")
 	res := b.MustRun(0, "succeeded succeeded succeeded succeeded")
-	want := &runs.StageCost{Total: 300_000 + 600_001 + 3_500, Tries: []runs.AttemptCost{
+	want := &runs.StageCost{Currency: "EUR", Total: 300_000 + 600_001 + 3_500, Tries: []runs.AttemptCost{
 		{Attempt: 1, State: runs.Lost, Seconds: 600, PerHour: 1_800_000, Basis: "config", Total: 300_000},
 		{Attempt: 2, State: runs.Lost, Seconds: 1200.001, PerHour: 1_800_000, Basis: "config", Total: 600_001},
 		{Attempt: 3, State: runs.Succeeded, Seconds: 7, PerHour: 1_800_000, Basis: "config", Total: 3_500},
@@ -104,6 +112,11 @@ func TestCostsAddUp(t *testing.T) {
 		if d := cmp.Diff(all, r.Cost); d != "" || r.Stages[1].Cost != nil {
 			t.Errorf("%s: the run (-want +got): %s, a stage without a price %+v", where, d, r.Stages[1].Cost)
 		}
+	}
+	// So does what is known of a run that has no end yet.
+	journal, err := runs.Progress(t.Context(), b.Store, *res.Run)
+	if err != nil || !cmp.Equal(want, journal[0].Cost) || !cmp.Equal(all, runs.CostOf(journal)) {
+		t.Errorf("the journal has %+v, %v", journal, err)
 	}
 	listed, err := catalog.Load(t.Context(), b.Store, []string{*res.Run}, runs.LoadBrief)
 	if err != nil || !cmp.Equal(all, listed[0].Cost) {
@@ -212,6 +225,35 @@ func TestMaxCostBelowTheEstimate(t *testing.T) {
 		}
 		if !early && (!errors.Is(err, stages.ErrMoney) || b.Count.N["make"] > 0 || !strings.Contains(err.Error(), "max_cost is 0.20 USD")) {
 			t.Errorf("%v, ran %s", err, b.Count)
+		}
+	}
+}
+
+// TestMaxCostIsNeverPassed: whatever is taken away, runs beside another or takes long, a run
+// pays no more than max_cost if its tries end within their grace.
+func TestMaxCostIsNeverPassed(t *testing.T) {
+	const plan = "name: wide\nstages:\n" +
+		"  - {name: a, kind: make, needs: [], retry: {machine: 3}, with: {text: a}}\n  - {name: b, kind: make, needs: [], retry: {machine: 3}, with: {text: b}}\n" +
+		"  - {name: c, kind: make, needs: [], with: {text: c}}\n  - {name: join, needs: [a, b, c], inputs: {raw: c.raw}}\n"
+	for seed := range uint64(40) {
+		random := rand.New(rand.NewPCG(seed, 7))
+		b := jobstest.NewBench(t, plan)
+		l := &landlord{price: executor.Price{PerHour: money.Amount(random.Int64N(9_999_999) + 1), Currency: "USD", Grace: time.Duration(random.Int64N(int64(time.Minute)))}, held: map[string][]time.Duration{}, taken: map[string]int{}}
+		for _, name := range []string{"a", "b", "c", "join"} {
+			for range 5 {
+				l.held[name] = append(l.held[name], time.Duration(random.Int64N(int64(2*time.Hour))))
+			}
+			l.taken[name] = random.IntN(4)
+		}
+		l.bound = true
+		most := money.Amount(random.Int64N(20_000_000) + 1)
+		rented(b, l, most.String())
+		res, err := b.Run()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if res.Cost.Total > most || res.Cost.Most != most {
+			t.Errorf("seed %d: it cost %s of %s", seed, res.Cost.Total, most)
 		}
 	}
 }

@@ -231,6 +231,7 @@ func (r *run) reportState(node *graph.Node, e runs.Event, change func(*runs.Stag
 		change(res)
 	}
 	e.Type, e.Stage, e.Reason, e.Attempt, e.Seconds = runs.EventState, node.Name, res.Reason, res.Attempt, res.Seconds
+	e.Cost = res.Cost
 	if s == runs.Failed || s == runs.Lost || s == runs.Interrupted {
 		e.Message = res.Error
 	}

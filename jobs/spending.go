@@ -33,6 +33,9 @@ type spending struct {
 	early    map[string]string       // what stages said that ended early
 }
 
+// priceTime is how long a place may take to say its price.
+const priceTime = time.Minute
+
 // unknownShare is the part of max_cost that is kept for a stage of which nobody knows how
 // long it will take: one in so many.
 const unknownShare = 10
@@ -114,6 +117,8 @@ func (r *run) priceOf(ctx context.Context, node *graph.Node, d *evaluate.Decisio
 		return executor.Price{}, err
 	}
 	a.OnDemand = onDemand
+	ctx, cancel := context.WithTimeout(ctx, priceTime)
+	defer cancel()
 	return executor.PriceOf(ctx, r.Executor, a)
 }
 
@@ -218,11 +223,11 @@ func (r *run) settle(node *graph.Node, number int, price executor.Price, o *exec
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	res := r.results[node.Name]
-	if res.Cost == nil {
-		res.Cost = &runs.StageCost{}
+	res, before := r.results[node.Name], runs.StageCost{Currency: s.currency}
+	if res.Cost != nil {
+		before = *res.Cost
 	}
-	res.Cost.Add(paid)
+	res.Cost = before.With(paid)
 }
 
 // noted takes what a try notes of money.
@@ -249,11 +254,16 @@ func (r *run) cost() *runs.Cost {
 	if !s.priced && s.most == 0 {
 		return nil
 	}
-	out := &runs.Cost{Currency: s.currency, Most: s.most}
+	var results []runs.StageResult
 	for _, name := range r.g.Names() {
-		if c := r.results[name].Cost; c != nil {
-			out.Total, out.Calls = out.Total.Plus(c.Total), out.Calls.Plus(c.Calls)
-		}
+		results = append(results, *r.results[name])
+	}
+	out := runs.CostOf(results)
+	if out == nil {
+		out = &runs.Cost{Currency: s.currency}
+	}
+	out.Most = s.most
+	for _, name := range r.g.Names() {
 		if _, ok := s.early[name]; ok || errors.Is(r.errs[name], stages.ErrMoney) {
 			out.Ended = append(out.Ended, name)
 		}

@@ -38,11 +38,27 @@ func (c *Cost) String() string {
 	return text
 }
 
-// StageCost is what a stage cost, every try of it, in the currency of the run.
+// CostOf is the sum of what stages cost; nil if nothing of them had a price.
+func CostOf(stages []StageResult) *Cost {
+	var out *Cost
+	for _, st := range stages {
+		if st.Cost == nil {
+			continue
+		}
+		if out == nil {
+			out = &Cost{Currency: st.Cost.Currency}
+		}
+		out.Total, out.Calls = out.Total.Plus(st.Cost.Total), out.Calls.Plus(st.Cost.Calls)
+	}
+	return out
+}
+
+// StageCost is what a stage cost, every try of it. All stages of a run have one currency.
 type StageCost struct {
-	Total money.Amount  `json:"total"`
-	Calls money.Amount  `json:"calls,omitempty"`
-	Tries []AttemptCost `json:"tries"`
+	Currency string        `json:"currency"`
+	Total    money.Amount  `json:"total"`
+	Calls    money.Amount  `json:"calls,omitempty"`
+	Tries    []AttemptCost `json:"tries"`
 }
 
 // AttemptCost is what one try cost.
@@ -59,11 +75,11 @@ type AttemptCost struct {
 	Total   money.Amount `json:"total"`
 }
 
-// Add counts a try.
-func (c *StageCost) Add(a AttemptCost) {
-	c.Tries = append(c.Tries, a)
-	c.Calls = c.Calls.Plus(a.Calls)
-	c.Total = c.Total.Plus(a.Total)
+// With is the cost with one more try. The tries of c are left as they are.
+func (c StageCost) With(a AttemptCost) *StageCost {
+	c.Tries = append(c.Tries[:len(c.Tries):len(c.Tries)], a)
+	c.Calls, c.Total = c.Calls.Plus(a.Calls), c.Total.Plus(a.Total)
+	return &c
 }
 
 func leftKey(run, stage string, attempt int) string {

@@ -2,6 +2,7 @@ package runs
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -90,7 +91,7 @@ func Progress(ctx context.Context, s *storage.Store, run string) ([]StageResult,
 		}
 		r := note(e.Stage)
 		r.State, r.Reason, r.Attempt, r.Seconds = *e.State, e.Reason, e.Attempt, e.Seconds
-		r.Error = e.Message
+		r.Error, r.Cost = e.Message, cmp.Or(e.Cost, r.Cost)
 		switch {
 		case r.State == Running:
 			began[e.Stage] = e.Time

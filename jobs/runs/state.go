@@ -89,7 +89,9 @@ type Event struct {
 	// took: of all when a run begins, of the one that begins to run. Those that do not run
 	// have 0, those of which nothing is known are left out.
 	Estimates map[string]float64 `json:"estimates,omitempty"`
-	Result    *Result            `json:"-"` // set on EventResult
+	// Cost of EventState is what the stage has cost so far; null if nothing of it had a price.
+	Cost   *StageCost `json:"cost,omitempty"`
+	Result *Result    `json:"-"` // set on EventResult
 }
 
 // Result is the end of a run: the content of result.json and the last line of

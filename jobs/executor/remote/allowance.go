@@ -84,5 +84,6 @@ func (l *allowance) ask(a *runs.Attempt) {
 	if err != nil && !errors.Is(err, storage.ErrNotFound) || version == l.version {
 		return
 	}
-	l.version, l.until = version, time.Now().Add(min(left, a.Spend))
+	// What was said may be as old as the time between two questions.
+	l.version, l.until = version, time.Now().Add(min(left, a.Spend)-l.every)
 }

@@ -126,10 +126,13 @@ func (f *followed) untilEnd(ctx context.Context, changes <-chan watched) executo
 	}
 }
 
+// longestPause is how long the store is left alone at most.
+const longestPause = 2 * time.Second
+
 // pause is how long the store is left alone: short work is told of at once, long work
 // costs few requests.
 func (f *followed) pause(age time.Duration) time.Duration {
-	return min(cmp.Or(f.Poll, 200*time.Millisecond)+age/100, 2*time.Second)
+	return min(cmp.Or(f.Poll, 200*time.Millisecond)+age/100, longestPause)
 }
 
 // tell passes a change of the place's word on.

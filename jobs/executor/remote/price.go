@@ -15,7 +15,7 @@ import (
 // if it knows. Nothing is the price of a place of which nobody says one.
 func (e *Executor) PriceOf(ctx context.Context, a *runs.Attempt) (executor.Price, error) {
 	price, err := e.price(ctx, e.resources(a))
-	price.Grace = e.limits(a).Grace
+	price.Grace = e.limits(a).Grace + longestPause
 	return price, err
 }
 

@@ -74,6 +74,8 @@ func Load(ctx context.Context, s *storage.Store, run string) (*Source, error) {
 		out.Cost, results = r.Cost, r.Stages
 	} else if results, err = unfinished(ctx, s, run, out); err != nil {
 		return nil, err
+	} else {
+		out.Cost = runs.CostOf(results)
 	}
 	for _, r := range results {
 		st, err := loadStage(ctx, s, r)

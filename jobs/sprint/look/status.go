@@ -81,15 +81,16 @@ func showProgress(ctx context.Context, a *app.App, store *storage.Store, s runs.
 	if a.AsJSON {
 		return json.NewEncoder(a.Stdout).Encode(struct {
 			runs.Status
+			Cost   *runs.Cost         `json:"cost,omitempty"`
 			Stages []runs.StageResult `json:"stages"`
-		}{s, stages})
+		}{s, runs.CostOf(stages), stages})
 	}
 	resolved, err := runs.LoadResolved(ctx, store, s.Run)
 	if err != nil && !errors.Is(err, storage.ErrNotFound) {
 		return err
 	}
 	fmt.Fprintf(a.Stdout, "run %s of %s: %s\n", s.Run, resolved.Plan, s)
-	progress.StageTable(a.Stdout, a.Screen(), &runs.Result{Stages: stages})
+	progress.StageTable(a.Stdout, a.Screen(), &runs.Result{Stages: stages, Cost: runs.CostOf(stages)})
 	switch {
 	case s.Live() && s.Cancel != nil:
 		fmt.Fprintf(a.Stdout, "follow it to its end with:\n  %s\n", a.Line("logs", "-f", s.Run))
