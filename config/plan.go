@@ -102,7 +102,7 @@ type Retry struct {
 // what waits for it is work that is done already. Interruptions are no sign of a mistake,
 // and cost what was done since the last checkpoint.
 func defaultRetry() Retry {
-	return Retry{Network: 2, Store: 5, Machine: 2, Interruptions: 10, Wait: time.Second}
+	return Retry{Network: 2, Store: 8, Machine: 2, Interruptions: 10, Wait: time.Second}
 }
 
 // Dir is the folder that paths of the plan are relative to.

@@ -24,6 +24,8 @@ func (s Subject) elsewhere(t *testing.T) {
 	t.Run("followed after the death of its runner", s.adopted)
 	t.Run("over when its runner comes back", s.adoptedLate)
 	t.Run("started twice", s.startedTwice)
+	t.Run("clocks off by an hour", s.clocksOff)
+	t.Run("started again by the place", s.startedAgain)
 	t.Run("machine lost", s.machineLost)
 	t.Run("asked to end by the place", s.preempted)
 	t.Run("orphan", s.orphan)
@@ -202,14 +204,18 @@ func (s Subject) timeoutThere(t *testing.T) {
 	}
 }
 
-// muchLog: a worker that says 100 MB does its work; what is missing of its log is told.
+// muchLog: a worker that says 100 MB does its work in little memory; what is missing of its
+// log is told, and its end is there.
 func (s Subject) muchLog(t *testing.T) {
 	store := s.openStore(t)
 	a := s.attempt(t, store, jobstest.Options{Noise: 100})
-	seen := &sink{}
+	seen, peak := &sink{}, peaks(store)
 	out := s.New(t, store).Execute(t.Context(), a, seen)
-	if out.State != runs.Succeeded {
-		t.Errorf("outcome %+v", out)
+	if most := peak(); out.State != runs.Succeeded || most == 0 || most > 400<<20 {
+		t.Errorf("outcome %+v, in %d MB", out, most>>20)
+	}
+	if text := seen.log.String(); !strings.Contains(text[max(0, len(text)-2000):], "wrote bytes=") {
+		t.Errorf("the log ends with %q", text[max(0, len(text)-2000):])
 	}
 	if text := seen.log.String(); len(text) < 90<<20 && !strings.Contains(text, "messages are missing here") {
 		t.Errorf("%d bytes of log came, and nothing says that some are missing", len(text))

@@ -55,8 +55,11 @@ func Run(t *testing.T, s Subject) {
 	t.Run("cancelled", s.cancelled)
 	t.Run("timeout", s.timeout)
 	t.Run("preflight", s.preflight)
+	t.Run("tried again", s.triedAgain)
+	t.Run("store gone", s.storeGone)
 	if s.Process {
 		t.Run("killed", s.killed)
+		t.Run("out of memory", s.outOfMemory)
 		t.Run("killed after its commit", s.killedAfterCommit)
 	}
 	if s.Elsewhere {
@@ -294,8 +297,8 @@ func (s Subject) killed(t *testing.T) {
 	store := s.openStore(t)
 	a := s.attempt(t, store, jobstest.Options{})
 	o := s.New(t, store, "TOY_KILL_ONCE=1").Execute(t.Context(), a, &sink{})
-	if o.State != runs.Lost || o.Cause != executor.CauseMachine || o.Manifest != nil || executor.Code(o.Err) != stages.CodeMemory {
-		t.Errorf("outcome %+v", o)
+	if o.State != runs.Lost || o.Cause != executor.CauseMachine || o.Manifest != nil || executor.Code(o.Err) != stages.CodeMemory || !strings.Contains(executor.Hint(o.Err), "memory") {
+		t.Errorf("outcome %+v, hint %q", o, executor.Hint(o.Err))
 	}
 }
 

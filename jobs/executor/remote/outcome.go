@@ -103,13 +103,15 @@ func (f *followed) placeError(s executor.Status, what string) error {
 	if where == "" {
 		where = f.Name
 	}
-	log := f.placeLog()
+	log, memoryShort := f.placeLog()
 	if hint := unfit(s, log); hint != "" {
 		return stages.Fail(stages.CodeEnvironment, hint, "%s: the program does not run on %s%s", what, where, log)
 	}
 	again := "the same command continues from the last checkpoint"
 	memory := "lower train.batch_tokens, or ask for more: resources.memory of the stage"
 	switch {
+	case memoryShort && s.Known && s.ExitCode != 0 && !s.OutOfMemory:
+		return stages.Fail(stages.CodeMemory, memory, "%s: it got no more memory on %s%s", what, where, log)
 	case s.OutOfMemory:
 		return stages.Lose(stages.CodeMemory, memory, "%s: no memory was left on %s%s", what, where, log)
 	case s.Hopeless:
@@ -136,11 +138,12 @@ func (f *followed) placeError(s executor.Status, what string) error {
 	return stages.Lose(stages.CodeStage, cmp.Or(s.Hint, again), "%s%s", what, log)
 }
 
-// placeLog is the end of what the worker printed there, if the place keeps it.
-func (f *followed) placeLog() string {
+// placeLog is the end of what the worker printed there, if the place keeps it, and whether
+// it spoke of memory that it did not get.
+func (f *followed) placeLog() (text string, memoryShort bool) {
 	logger, ok := f.Provider.(executor.Logger)
 	if !ok {
-		return ""
+		return "", false
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
 	defer cancel()
@@ -149,17 +152,24 @@ func (f *followed) placeLog() string {
 		f.Log.Debug("the place's log cannot be read", "job", f.job.ID, "error", err)
 	}
 	if text := strings.TrimSpace(string(kept.bytes)); text != "" {
-		return "\n" + text
+		return "\n" + text, kept.memoryShort
 	}
-	return ""
+	return "", false
 }
 
-// tail keeps the last bytes that are written to it.
-type tail struct{ bytes []byte }
+// tail keeps the last bytes that are written to it, and what the Go runtime says before it
+// aborts for want of memory: a long trace follows.
+type tail struct {
+	bytes       []byte
+	memoryShort bool
+}
 
 func (t *tail) Write(p []byte) (int, error) {
 	const most = 4 << 10
+	before := min(len(t.bytes), 64)
 	t.bytes = append(t.bytes, p...)
+	fresh := t.bytes[len(t.bytes)-len(p)-before:]
+	t.memoryShort = t.memoryShort || bytes.Contains(fresh, []byte("out of memory")) || bytes.Contains(fresh, []byte("cannot allocate memory"))
 	if len(t.bytes) > 2*most {
 		t.bytes = bytes.Clone(t.bytes[len(t.bytes)-most:])
 	}

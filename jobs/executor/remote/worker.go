@@ -40,6 +40,10 @@ type Worker struct {
 // costs money.
 const DefaultOrphan = 10 * time.Minute
 
+// patience is how long a worker waits for a store that is gone, before it has begun and
+// once it has ended.
+const patience = 2 * time.Minute
+
 // errOrphan ends a worker that nobody waits for.
 var errOrphan = errors.New("stopped: no runner has renewed the lease of this job")
 
@@ -50,6 +54,14 @@ func (w *Worker) Work(ctx context.Context, o executor.WorkerOptions) stages.Code
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	lease, code, err := w.begin(ctx, o)
+	for wait, began := time.Second, time.Now(); errors.Is(err, storage.ErrTransient) && time.Since(began) < patience; wait = min(2*wait, 30*time.Second) {
+		w.Log.Warn("the store cannot be read now", "error", err)
+		select {
+		case <-ctx.Done():
+		case <-time.After(wait):
+		}
+		lease, code, err = w.begin(ctx, o)
+	}
 	if err != nil {
 		fmt.Fprintln(w.Stderr, "sprint worker:", err)
 		return executor.Code(err)
@@ -159,12 +171,12 @@ func (w *Worker) end(ctx context.Context, o executor.WorkerOptions, word []byte,
 	if word == nil || code == stages.CodeInterrupted {
 		return code
 	}
-	for wait := time.Second; ; wait = min(2*wait, 30*time.Second) {
+	for wait, began := time.Second, time.Now(); ; wait = min(2*wait, 30*time.Second) {
 		err := runs.SaveEnd(ctx, w.Store, o.Run, o.Stage, o.Attempt, word)
 		if err == nil || errors.Is(err, storage.ErrExists) {
 			return code
 		}
-		if !errors.Is(err, storage.ErrTransient) || wait == 30*time.Second {
+		if !errors.Is(err, storage.ErrTransient) || time.Since(began) > patience {
 			w.Log.Warn("could not store the last word", "error", err)
 			return code
 		}
