@@ -40,9 +40,9 @@ type Worker struct {
 // costs money.
 const DefaultOrphan = 10 * time.Minute
 
-// patience is how long a worker waits for a store that is gone, before it has begun and
+// storeBudget is how long a worker waits for a store that is gone, before it has begun and
 // once it has ended.
-const patience = 2 * time.Minute
+const storeBudget = 2 * time.Minute
 
 // errOrphan ends a worker that nobody waits for.
 var errOrphan = errors.New("stopped: no runner has renewed the lease of this job")
@@ -54,7 +54,7 @@ func (w *Worker) Work(ctx context.Context, o executor.WorkerOptions) stages.Code
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	lease, code, err := w.begin(ctx, o)
-	for wait, began := time.Second, time.Now(); errors.Is(err, storage.ErrTransient) && time.Since(began) < patience; wait = min(2*wait, 30*time.Second) {
+	for wait, began := time.Second, time.Now(); errors.Is(err, storage.ErrTransient) && time.Since(began) < storeBudget; wait = min(2*wait, 30*time.Second) {
 		w.Log.Warn("the store cannot be read now", "error", err)
 		select {
 		case <-ctx.Done():
@@ -176,7 +176,7 @@ func (w *Worker) end(ctx context.Context, o executor.WorkerOptions, word []byte,
 		if err == nil || errors.Is(err, storage.ErrExists) {
 			return code
 		}
-		if !errors.Is(err, storage.ErrTransient) || time.Since(began) > patience {
+		if !errors.Is(err, storage.ErrTransient) || time.Since(began) > storeBudget {
 			w.Log.Warn("could not store the last word", "error", err)
 			return code
 		}
