@@ -14,17 +14,15 @@ func (p *Provider) script(text string, args ...string) string {
 
 // prelude goes to the folder, which is the user's alone, and knows how to find the
 // processes of a job: those of its session, and those that have its name in their
-// environment, wherever they went.
+// environment, wherever they went. A shell that reads /proc by itself reads it byte by byte.
+// Of a line of stat the numbers behind the session count too: the name of a program, which
+// it chooses, has no room for these.
 const prelude = `umask 077; cd "$HOME" && mkdir -p "$1/jobs" "$1/programs" "$1/slots" && cd "$1" || exit 4
 lacks() { echo "there is no $1 here: install util-linux, coreutils and grep" >&2; exit 4; }
 for tool in setsid flock sha256sum grep; do command -v $tool >/dev/null || lacks $tool; done
 processes() {
 	read -r sid rest 2>/dev/null <"jobs/$1/pid" || sid=none
-	for s in /proc/[0-9]*/stat; do
-		read -r line 2>/dev/null <"$s" || continue
-		pid=${line%% *}; line=${line##*) }; set -- "$1" $line
-		[ "$5" = "$sid" ] && [ "$2" != Z ] && [ "$2" != X ] && echo "$pid"
-	done
+	grep -lsE "^[0-9]+ \(.*\) [^ZX] [0-9]+ [0-9]+ $sid -?[0-9]+ -?[0-9]+ [0-9]+ [0-9]+ [0-9]+ [0-9]+ " /proc/[0-9]*/stat | cut -d/ -f3
 	grep -lszxF "SPRINT_JOB=$1" /proc/[0-9]*/environ | cut -d/ -f3
 }
 boot() { cat /proc/sys/kernel/random/boot_id; }
