@@ -33,7 +33,7 @@ type Config struct {
 	Parallel  int           `yaml:"parallel" default:"2" min:"1" max:"256" doc:"how many stages may run at once"`
 	KeepGoing bool          `yaml:"keep_going" default:"false" doc:"go on with stages that do not need a failed one"`
 	Deadline  time.Duration `yaml:"deadline" default:"0s" min:"0s" doc:"stop, checkpointed, after this long; 0s is never"`
-	MaxCost   money.Price   `yaml:"max_cost" doc:"what a run may cost, 5 or 5 EUR; the page of executors says what it ends; nothing is no limit"`
+	MaxCost   money.Price   `yaml:"max_cost" doc:"what a run may cost, 5 or 5 EUR: machines by their price_per_hour and paid labels; unset is no limit, and the page of executors says how it ends"`
 	Offline   bool          `yaml:"offline" default:"false" doc:"use only what is in the cache and the store"`
 	// Endpoints are addresses that plans use by name.
 	Endpoints map[string]string `yaml:"endpoints" doc:"services that plans name, {chat: https://host/v1}; keys to them stay out of here"`

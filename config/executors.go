@@ -2,6 +2,7 @@ package config
 
 import (
 	"cmp"
+	"errors"
 	"fmt"
 	"maps"
 	"path/filepath"
@@ -135,9 +136,28 @@ func (c *Config) decodeExecutor(name string, into any, common bool) error {
 	}
 	decoder := options.Decoder{ErrorAt: errorAt}
 	if _, err := decoder.Decode(values, into); err != nil {
+		suggestShared(err, path, append(options.Reference(into), all...))
 		return &diagnostic.UsageError{Message: err.Error()}
 	}
 	return nil
+}
+
+// suggestShared lets a key that no kind has be compared with the keys that all have, too.
+func suggestShared(err error, path string, fields []options.Field) {
+	errs, _ := errors.AsType[diagnostic.Errors](err)
+	for _, e := range errs {
+		key, below := strings.CutPrefix(e.Path, path+".")
+		if !below || strings.Contains(key, ".") || e.Message != options.UnknownOption {
+			continue
+		}
+		var known []string
+		for _, f := range fields {
+			if !strings.Contains(f.Path, ".") {
+				known = append(known, f.Path)
+			}
+		}
+		e.Hint = diagnostic.Suggest(key, known)
+	}
 }
 
 // ExecutorPlace is where the config names an executor, for messages.

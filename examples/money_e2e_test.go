@@ -48,7 +48,13 @@ func TestMaxCostEndsATraining(t *testing.T) {
 			t.Errorf("again: %s, %s", st.State, st.Reason)
 		}
 	}
-	// What is known to cost more is refused before anything begins, in the words of prices.
+	// What is known to cost more is refused before anything begins: verify took seconds.
+	args[len(args)-1] = "verify=gpu"
+	r := run(t, url, "quickstart/plan.yaml", append(args, "--force=verify", "--max-cost", "0.10 EUR")...)
+	if r.Code != 124 || r.Run != nil || !strings.Contains(r.Error, "nothing was begun: the money of the run is up") {
+		t.Errorf("with too little for verify: code %d, %s", r.Code, r.Error)
+	}
+	// So is what is no amount of the prices' currency.
 	for text, want := range map[string]int{"0": 2, "-5": 2, "NaN": 2, "5 eur": 2, "five": 2, "5 USD": 2} {
 		if r := run(t, url, "quickstart/plan.yaml", append(args, "--force=train", "--max-cost", text)...); r.Code != want || r.Run != nil {
 			t.Errorf("--max-cost %s: code %d, %s", text, r.Code, r.Error)

@@ -30,6 +30,9 @@ type Decoded struct {
 	Origin map[string]Origin // by dotted path
 }
 
+// UnknownOption is the message about a key that a struct does not have.
+const UnknownOption = "unknown option"
+
 // Decoder fills structs from values. It is for one goroutine.
 type Decoder struct {
 	// ErrorAt makes an error about a place, with the line that stands there.
@@ -185,7 +188,7 @@ func (d *decoding) refuseUnknown(fields []field, raw map[string]any, path string
 	for _, k := range slices.Sorted(maps.Keys(raw)) {
 		if !slices.Contains(names, k) {
 			at := strictyaml.Join(path, k)
-			d.errs = append(d.errs, d.decoder.ErrorAt(d.values.keyPosition(at), d.values.Path(at), "unknown option", diagnostic.Suggest(k, names)))
+			d.errs = append(d.errs, d.decoder.ErrorAt(d.values.keyPosition(at), d.values.Path(at), UnknownOption, diagnostic.Suggest(k, names)))
 		}
 	}
 }

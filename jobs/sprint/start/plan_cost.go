@@ -3,9 +3,12 @@ package start
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
+	"log/slog"
 	"time"
 
+	"github.com/sprint-ml/sprint/config/diagnostic"
 	"github.com/sprint-ml/sprint/config/money"
 	"github.com/sprint-ml/sprint/jobs/estimate"
 	"github.com/sprint-ml/sprint/jobs/evaluate"
@@ -39,7 +42,11 @@ func foreseeCosts(ctx context.Context, a *app.App, c *app.Compiled, e *evaluate.
 	defer cancel()
 	elsewhere, err := places.New(places.Options{Config: c.Config, Store: c.Store, Environ: a.Env, Log: a.Log()}, c.Graph)
 	if err != nil {
-		a.Log().Debug("what stages cost is not known", "error", err)
+		level := slog.LevelDebug // a run says it, which needs the place
+		if mistake := (*diagnostic.UsageError)(nil); errors.As(err, &mistake) {
+			level = slog.LevelWarn
+		}
+		a.Log().Log(ctx, level, "what stages cost is not known", "error", err)
 		return nil
 	}
 	defer func() {
