@@ -13,6 +13,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"go.yaml.in/yaml/v4"
 )
 
 // TestQuickstart is the promise of the README's first command: published, then
@@ -195,6 +197,56 @@ func TestNordic(t *testing.T) {
 	listed, err := exec.Command(sprint(t), "runs", "--store", store, "-o", "json").Output()
 	if err != nil || !bytes.Contains(listed, []byte(`"language":"no","rows":20`)) {
 		t.Errorf("runs: %s (%v)", listed, err)
+	}
+}
+
+// TestDescriptions lets categories start from their descriptions alone: not one rule, and
+// heads that learn from their own answers.
+func TestDescriptions(t *testing.T) {
+	dir := t.TempDir()
+	for _, name := range []string{"articles.jsonl", "gold.csv"} {
+		data, err := os.ReadFile(filepath.Join("quickstart", name))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(filepath.Join(dir, name), data, 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	text, err := os.ReadFile("quickstart/taxonomy.yaml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var tax struct {
+		Labels     string
+		Categories []struct {
+			Name, Doc string
+			Tags      []string
+		}
+	}
+	if err := yaml.Unmarshal(text, &tax); err != nil {
+		t.Fatal(err)
+	}
+	tax.Labels = "single"
+	if text, err = yaml.Marshal(tax); err != nil || strings.Contains(string(text), "rules") {
+		t.Fatalf("%s (%v)", text, err)
+	}
+	const plan = `name: descriptions
+taxonomy: taxonomy.yaml
+stages:
+  - {name: fetch, with: {source: files, files: {paths: [articles.jsonl]}}}
+  - {name: label, with: {source: encoder, encoder: {model: all-minilm-l6-v2}}}
+  - {name: split, with: {seed: 7, gold: gold.csv}}
+  - {name: train, with: {encoder: all-minilm-l6-v2, method: heads}}
+  - {name: verify, with: {gold: gold.csv, checks: [{id: macro_f1, set: gold, min: 0.8}]}}
+`
+	for name, content := range map[string]string{"taxonomy.yaml": string(text), "plan.yaml": plan} {
+		if err := os.WriteFile(filepath.Join(dir, name), []byte(content), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if r := run(t, t.TempDir(), filepath.Join(dir, "plan.yaml")); r.Code != 0 {
+		t.Errorf("code %d, %s", r.Code, r.states())
 	}
 }
 

@@ -145,7 +145,7 @@ func TestHeadsAlarm(t *testing.T) {
 // TestHeadsOfHardRows: what little can be learned from is learned from or refused with a
 // hint, and never breaks.
 func TestHeadsOfHardRows(t *testing.T) {
-	same := headlines(2000, 1)
+	same := headlines(20_000, 1)
 	for i := range same {
 		same[i].Title = "waa wab"
 	}
@@ -153,12 +153,18 @@ func TestHeadsOfHardRows(t *testing.T) {
 	for i := range unlabelled {
 		unlabelled[i].Labels = []rows.Label{{Abstain: true}, {Abstain: true}}
 	}
+	script, silent := headlines(40, 1), headlines(40, 1)
+	for i := range script {
+		script[i].Title = strings.Repeat(string(rune(0x103a0+i%20)), 1+i%5) // Old Persian, all of it unknown to the encoder
+		silent[i].Labels[1] = rows.Label{Abstain: true}
+		script[i].LabelSource, silent[i].LabelSource = "columns", "columns"
+	}
 	one := slices.Repeat(headlines(1, 1), 30)
 	for name, c := range map[string]struct {
 		train []rows.Row
 		says  string
 	}{
-		"identical rows": {train: same}, "two rows": {train: headlines(2, 1)},
+		"identical rows": {train: same}, "two rows": {train: headlines(2, 1)}, "an unknown script": {train: script}, "a category that no row speaks of": {train: silent},
 		"no labels": {unlabelled, "no training row has a label"}, "one class": {one, "all of one class"},
 	} {
 		a := attempt(t, headsOptions(encodertest.Tiny(t)))

@@ -114,10 +114,31 @@ func remarks(v *document.Verification) []string {
 	if v.Details != nil && v.Details.Choice != nil && v.Model.Accuracy != nil {
 		out = append(out, fmt.Sprintf("%.1f %% of the rows are answered right (%s); probabilities are off by %.3f on average", 100**v.Model.Accuracy, interval(v.Model.CI.Accuracy), v.Details.Choice.Calibration.ECE))
 	}
+	if v.Details != nil {
+		if by := byLanguage(v.Details.Segments["language"]); by != "" {
+			out = append(out, by)
+		}
+	}
 	if v.Metrics.Leaked > 0 {
 		out = append(out, fmt.Sprintf("warning: %d gold rows were trained on, the figures flatter", v.Metrics.Leaked))
 	}
 	return out
+}
+
+// byLanguage says how the model does in each language; nothing where there is one.
+func byLanguage(parts []document.Segment) string {
+	if len(parts) < 2 {
+		return ""
+	}
+	const most = 10
+	var said []string
+	for _, s := range parts[:min(most, len(parts))] {
+		said = append(said, fmt.Sprintf("%s %.3f (%d rows)", s.Name, s.MicroF1, s.Rows))
+	}
+	if len(parts) > most {
+		said = append(said, "…")
+	}
+	return "micro-F1 by language: " + strings.Join(said, ", ")
 }
 
 // interval is an interval in words; empty if none was measured.

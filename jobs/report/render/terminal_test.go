@@ -1,0 +1,22 @@
+package render
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/sprint-ml/sprint/jobs/report/document"
+)
+
+// TestByLanguage: what is shown after a run names each language, and says nothing of one
+// alone.
+func TestByLanguage(t *testing.T) {
+	parts := []document.Segment{{Name: "sv", Rows: 40, MicroF1: 0.8}, {Name: "fi", Rows: 12, MicroF1: 0.25}}
+	v := &document.Verification{Details: &document.Details{Segments: map[string][]document.Segment{"language": parts}}}
+	if got := strings.Join(remarks(v), "\n"); got != "micro-F1 by language: sv 0.800 (40 rows), fi 0.250 (12 rows)" {
+		t.Errorf("%q", got)
+	}
+	v.Details.Segments["language"] = parts[:1]
+	if got := remarks(v); len(got) > 0 {
+		t.Errorf("%q", got)
+	}
+}
