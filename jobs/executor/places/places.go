@@ -83,7 +83,7 @@ func Open(o Options, name string, g *graph.Graph) (p *Places, e *remote.Executor
 	p = &Places{o: o, goes: map[string]string{}, remotes: map[string]*remote.Executor{}}
 	if g != nil {
 		for _, node := range g.Nodes {
-			if node.Kind.Isolated == nil || !node.Kind.Isolated(node.Options) {
+			if node.Kind.Name == kindFetch || node.Kind.Isolated == nil || !node.Kind.Isolated(node.Options) {
 				continue
 			}
 			p.goes[node.Name] = name
