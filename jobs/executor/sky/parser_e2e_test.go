@@ -65,7 +65,7 @@ func testReadsTheFile(t *testing.T, python string) {
 			t.Fatal(err)
 		}
 		cmd := exec.Command(python, "-c", script, file, j.ID)
-		cmd.Env = append(os.Environ(), "SKYPILOT_DISABLE_USAGE_COLLECTION=1", "HOME="+t.TempDir(), "RUN="+p.script(j))
+		cmd.Env = append(os.Environ(), "SKYPILOT_DISABLE_USAGE_COLLECTION=1", "HOME="+t.TempDir(), "TMPDIR="+t.TempDir(), "RUN="+p.script(j))
 		out, err := cmd.CombinedOutput()
 		return strings.TrimSpace(string(out)), err
 	}
@@ -118,7 +118,7 @@ func testKnowsTheCalls(t *testing.T, python string) {
 	}
 	cmd := exec.Command(python, "-c", calls)
 	cmd.Stdin = bytes.NewReader(input)
-	cmd.Env = append(os.Environ(), "SKYPILOT_DISABLE_USAGE_COLLECTION=1", "HOME="+t.TempDir(), "STORE_KEY=x", executor.EnvProgramURL+"=x")
+	cmd.Env = append(os.Environ(), "SKYPILOT_DISABLE_USAGE_COLLECTION=1", "HOME="+t.TempDir(), "TMPDIR="+t.TempDir(), "STORE_KEY=x", executor.EnvProgramURL+"=x")
 	var stderr bytes.Buffer
 	cmd.Stderr = &stderr
 	out, err := cmd.Output()
