@@ -31,6 +31,7 @@ func (s Subject) elsewhere(t *testing.T) {
 	t.Run("orphan", s.orphan)
 	t.Run("timeout there", s.timeoutThere)
 	t.Run("much log", s.muchLog)
+	t.Run("store not reached", s.storeUnreached)
 	t.Run("paid", s.paid)
 	t.Run("money spent", s.spent)
 	t.Run("tried", s.tried)
