@@ -12,8 +12,7 @@ import (
 const shortest = time.Second
 
 // moneyUp reports whether no more is left of the attempt's time than what comes after the
-// last step takes: measuring on val, once for the epoch and once to calibrate, and writing
-// the model, which is less than a checkpoint.
+// last step takes: measuring on val for the epoch and to calibrate, and writing the model.
 func (l *loop) moneyUp() bool {
 	left, limited := l.env.Left()
 	if !limited {

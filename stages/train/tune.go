@@ -2,6 +2,7 @@ package train
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"time"
@@ -31,7 +32,7 @@ type fitted struct {
 // those of the model its heads as they were before.
 func (s *stage) tuneHeads(ctx context.Context, out stages.Outputs, f fitted) error {
 	calibration, thresholds := f.fit.Calibration(f.model), f.fit.Thresholds(f.model)
-	if why := s.o.Tune.Skip(&f.model.Spec, s.o.Heads.Rounds, f.set); why != "" {
+	untuned := func(why string) error {
 		s.env.Log.Info("the encoder stays as it is: the model is its heads", "reason", why)
 		s.env.Note("untuned", why)
 		if err := release.WriteUntuned(ctx, out, why); err != nil {
@@ -39,12 +40,20 @@ func (s *stage) tuneHeads(ctx context.Context, out stages.Outputs, f fitted) err
 		}
 		return s.write(ctx, out, f.model, []Epoch{s.headsEpoch(f.t, f.set, f.fit)}, calibration, thresholds)
 	}
+	if why := s.o.Tune.Skip(&f.model.Spec, s.o.Heads.Rounds, f.set); why != "" {
+		return untuned(why)
+	}
 	l, err := s.newTuning(f)
 	if err != nil {
 		return err
 	}
 	defer l.trainer.Close()
-	if err := l.run(ctx); err != nil {
+	err = l.run(ctx)
+	if errors.Is(err, stages.ErrMoney) { // before a step: there are the heads
+		s.env.Note(stages.NoteEndedEarly, err.Error())
+		return untuned(err.Error())
+	}
+	if err != nil {
 		return err
 	}
 	model, err := l.trainer.Export(l.best, l.state.BestSteps)

@@ -146,3 +146,17 @@ func TestUntuned(t *testing.T) {
 		t.Errorf("several categories: %q", why)
 	}
 }
+
+// TestTuneMoneyUp: a tuning whose money is up ends with its best epoch, and before a step
+// with its heads.
+func TestTuneMoneyUp(t *testing.T) {
+	for steps, want := range map[int]int{8: 1, 0: 0} {
+		a := tuning(t, func(*Options) {})
+		pays(&a, steps)
+		r := stagetest.MustRun(t, a)
+		why, _ := r.Notes[stages.NoteEndedEarly].(string)
+		if h := history(t, r); !strings.Contains(why, "the money of the run") || want > 0 && h[0].Steps == 0 || (r.Notes["untuned"] != nil) != (want == 0) {
+			t.Errorf("%d steps: %q, %+v, untuned %v", steps, why, h, r.Notes["untuned"])
+		}
+	}
+}

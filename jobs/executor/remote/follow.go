@@ -110,7 +110,7 @@ func (f *followed) untilEnd(ctx context.Context, changes <-chan watched) executo
 			return f.ended(ctx)
 		case <-timer.C:
 			// The worker may have recorded its last word before the place knows of its end.
-			if f.relay(ctx); f.word != nil && f.word.State != runs.Interrupted {
+			if f.relayInTime(ctx); f.word != nil && f.word.State != runs.Interrupted {
 				if _, err := f.decided(ctx); err == nil {
 					return f.ended(ctx)
 				}
@@ -182,6 +182,17 @@ func (f *followed) relay(ctx context.Context) {
 	}
 }
 
+// relayInTime is relay, for no longer than the job's money pays: a store that is gone must
+// not cost what nobody has allowed.
+func (f *followed) relayInTime(ctx context.Context) {
+	if f.spend > 0 {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeout(ctx, max(f.spend-f.meter.so(), longestPause))
+		defer cancel()
+	}
+	f.relay(ctx)
+}
+
 // cancelled asks the job to end.
 func (f *followed) cancelled(ctx context.Context) executor.Outcome {
 	began, running := time.Now(), f.clock.phase == executor.PhaseRunning
@@ -213,7 +224,12 @@ func (f *followed) cancelled(ctx context.Context) executor.Outcome {
 }
 
 // cancel ends the job within its grace time, or at once after an abort.
-func (f *followed) cancel(ctx context.Context) error {
+func (f *followed) cancel(ctx context.Context) (err error) {
+	defer func() {
+		if err == nil { // what the store says of it may be long in coming
+			f.meter.enter(executor.PhaseEnded)
+		}
+	}()
 	limited, stop := context.WithTimeout(context.WithoutCancel(ctx), f.job.Limits.Grace+time.Minute)
 	defer stop()
 	gentle, hurry := context.WithCancel(limited)

@@ -61,6 +61,7 @@ func (e *Executor) configured(r executor.Resources) (executor.Price, error) {
 type meter struct {
 	held  time.Duration // until since
 	since time.Time     // when it began to hold one; zero if it holds none
+	over  bool          // it will hold none any more
 }
 
 // enter notes the phase that a job is in: a place may put it back into its queue.
@@ -70,7 +71,8 @@ func (m *meter) enter(p executor.Phase) {
 		m.held += now.Sub(m.since)
 		m.since = time.Time{}
 	}
-	if p == executor.PhaseStarting || p == executor.PhaseRunning {
+	m.over = m.over || p == executor.PhaseEnded
+	if !m.over && (p == executor.PhaseStarting || p == executor.PhaseRunning) {
 		m.since = now
 	}
 }
