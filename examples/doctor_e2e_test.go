@@ -1,14 +1,16 @@
-//go:build e2e
+//go:build e2e && linux
 
 package examples
 
 import (
+	"bufio"
 	"encoding/json"
 	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 
 	"github.com/sprint-ml/sprint/storage/storagetest"
@@ -18,11 +20,24 @@ import (
 // its device, uses the store, and leaves nothing; what is wrong there ends with code 4, each
 // in a line with what to do.
 func TestDoctorElsewhere(t *testing.T) {
-	more := ""
-	for _, name := range []string{"keyless", "big"} {
-		more += "  " + name + ":\n    kind: ssh\n    hosts: [n1]\n    ssh_config: CONFIG\n    credentials: own\n"
+	small := t.TempDir()
+	if err := syscall.Mount("tmpfs", small, "tmpfs", 0, "size=6m"); err == nil {
+		t.Cleanup(func() {
+			if err := syscall.Unmount(small, 0); err != nil {
+				t.Error(err)
+			}
+		})
+	} else {
+		small = "/proc/self" // nothing can be written there either
 	}
-	hosts, config := sshPlace(t, 1, more+"    offers: {gpus: 1}\n")
+	more := ""
+	for name, own := range map[string]string{
+		"keyless": "credentials: own", "big": "credentials: own\n    offers: {gpus: 1}", "silent": "slots: 1",
+		"full": "secrets: [AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY]\n    cache: " + small,
+	} {
+		more += "  " + name + ":\n    kind: ssh\n    hosts: [n1]\n    ssh_config: CONFIG\n    " + own + "\n"
+	}
+	hosts, config := sshPlace(t, 1, more)
 	text, err := os.ReadFile(config)
 	if err != nil {
 		t.Fatal(err)
@@ -51,6 +66,8 @@ func TestDoctorElsewhere(t *testing.T) {
 		"plan":       {[]string{"quickstart/plan.yaml", "--executor", "gpu"}, 0, []string{"device ok||", "encoder ok|all-minilm-l6-v2|", "gpu ok|takes jobs|"}},
 		"no secrets": {[]string{"--executor", "keyless"}, 4, []string{"store bad|not reached from there|give workers credentials", "device ok|go |", "device missing|cpu: its plugin is not in the cache there|--install", "clock ok|agrees with this machine's|"}},
 		"no GPU":     {[]string{demanding + "/plan.yaml", "--executor", "gpu"}, 4, []string{"gpu bad|GPU|nvidia-smi"}},
+		"disk":       {[]string{"--executor", "full"}, 4, []string{"disk bad||`cache` of the executor", "store ok||"}},
+		"no secret":  {[]string{"--executor", "silent"}, 4, []string{"silent bad|AWS_ACCESS_KEY_ID|executors.silent.secrets"}},
 		"offered":    {[]string{"--executor", "big"}, 4, []string{"big bad|GPU|nvidia-smi"}},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -77,6 +94,50 @@ func TestDoctorElsewhere(t *testing.T) {
 				t.Error("a secret is told")
 			}
 		})
+	}
+}
+
+// TestDoctorElsewhereStopped: one that waits for a slot tells so, and Ctrl-C ends it with
+// nothing left there or in the store.
+func TestDoctorElsewhereStopped(t *testing.T) {
+	hosts, config := sshPlace(t, 1, "")
+	url := storagetest.S3URL(t, nil)()
+	folder := filepath.Join(hosts.Home(hosts.Names[0]), ".cache/sprint/ssh")
+	if err := os.MkdirAll(filepath.Join(folder, "slots"), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	slot, err := os.Create(filepath.Join(folder, "slots/0"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer slot.Close()
+	if err := syscall.Flock(int(slot.Fd()), syscall.LOCK_EX); err != nil {
+		t.Fatal(err)
+	}
+	cmd := exec.Command(sprint(t), "doctor", "-o", "json", "--store", url, "--config", config, "--executor", "gpu")
+	var stderr strings.Builder
+	cmd.Stderr = &stderr
+	out, err := cmd.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	waits := false
+	for lines := bufio.NewScanner(out); lines.Scan(); {
+		if strings.Contains(lines.Text(), "all slots are taken") && !waits {
+			waits = true
+			_ = cmd.Process.Signal(os.Interrupt)
+		}
+	}
+	_ = cmd.Wait() // the code is looked at
+	if code := cmd.ProcessState.ExitCode(); !waits || code != 75 {
+		t.Errorf("it waits: %v, code %d: %s", waits, code, &stderr)
+	}
+	jobs, err := filepath.Glob(filepath.Join(folder, "jobs/*"))
+	if left := keys(t, url, "probe/") + keys(t, url, "runs/"); err != nil || len(jobs) > 0 || left != "" {
+		t.Errorf("left there: %v, %v; in the store: %s", jobs, err, left)
 	}
 }
 
