@@ -5,6 +5,7 @@ package examples
 import (
 	"fmt"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -63,6 +64,27 @@ func TestQuickstartBySlurm(t *testing.T) {
 		}
 		if n := strings.Count(cluster.Run("squeue", "-h", "-t", "all", "-o", "%k"), "stage train attempt 1"); n != 2 {
 			t.Errorf("%d jobs ran in all, want one for each of two trainings", n)
+		}
+	})
+	t.Run("doctor", func(t *testing.T) {
+		url := storagetest.S3URL(t, nil)()
+		for executor, want := range map[string][]string{
+			"cluster": {"job ok|submitted; limits: queue 10m|", "device bad|no NVIDIA GPU|", "store ok|written, read and deleted|", "encoder ok||", "disk ok||"},
+			"nowhere": {"nowhere bad|partition|executors.nowhere.partition"},
+		} {
+			cmd := exec.Command(sprint(t), "doctor", "-o", "json", "--store", url, "--config", config, "--executor", executor)
+			out, _ := cmd.Output() // the code is looked at
+			if code := cmd.ProcessState.ExitCode(); code != 4 {
+				t.Errorf("%s: code %d", executor, code)
+			}
+			for _, finding := range want {
+				if !found(t, string(out), finding) {
+					t.Errorf("%s: no %q in\n%s", executor, finding, out)
+				}
+			}
+		}
+		if left := keys(t, url, "probe/") + keys(t, url, "runs/"); left != "" {
+			t.Errorf("the store has %s", left)
 		}
 	})
 	t.Run("refused", func(t *testing.T) {
