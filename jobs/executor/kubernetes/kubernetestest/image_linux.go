@@ -16,7 +16,7 @@ import (
 )
 
 // inside are the programs of an image: what starts a worker, and what holds a pod.
-var inside = []string{"sh", "sha256sum", "cut", "mkdir", "rm", "mv", "chmod", "curl", "sleep", "cat"}
+var inside = []string{"sh", "uname", "sha256sum", "cut", "mkdir", "rm", "mv", "chmod", "curl", "sleep", "cat"}
 
 // holds is the command that holds a pod.
 var holds = []string{"/usr/bin/sleep", "infinity"}
