@@ -32,7 +32,7 @@ func TestQuickstartByKubernetes(t *testing.T) {
 		if there.Code != 0 || fmt.Sprint(here.digests()) != fmt.Sprint(there.digests()) {
 			t.Errorf("code %d (%s); digests here %v, there %v", there.Code, there.Error, here.digests(), there.digests())
 		}
-		cluster.Await(time.Minute, "the removal of job and pod", func() bool { return len(cluster.Jobs()) == 0 && len(cluster.Pods()) == 0 })
+		cluster.In(t).Await(time.Minute, "the removal of job and pod", func() bool { return len(cluster.Jobs()) == 0 && len(cluster.Pods()) == 0 })
 	}
 	t.Run("done", func(t *testing.T) {
 		same(t, run(t, storagetest.S3URL(t, nil)(), "quickstart/plan.yaml", args...))
@@ -60,7 +60,7 @@ func TestQuickstartByKubernetes(t *testing.T) {
 		for n := range 3 {
 			if cluster.Holds(n) {
 				cluster.KillNode(n)
-				defer cluster.StartNode(n)
+				defer cluster.In(t).StartNode(n)
 			}
 		}
 		there := finish(t, cmd, out, stderr)

@@ -81,11 +81,11 @@ func TestCluster(t *testing.T) {
 			Kind:  "slow", Output: "end", Process: true, Elsewhere: true,
 		})
 	})
-	t.Run("six stages", func(t *testing.T) { testSixStages(t, c) })
-	t.Run("cancelled", func(t *testing.T) { testCancelled(t, c) })
-	t.Run("preempted", func(t *testing.T) { testPreempted(t, c) })
-	t.Run("launched twice", func(t *testing.T) { testLaunchedTwice(t, c) })
-	t.Run("node lost", func(t *testing.T) { testNodeLost(t, c) })
+	t.Run("six stages", func(t *testing.T) { testSixStages(t, c.In(t)) })
+	t.Run("cancelled", func(t *testing.T) { testCancelled(t, c.In(t)) })
+	t.Run("preempted", func(t *testing.T) { testPreempted(t, c.In(t)) })
+	t.Run("launched twice", func(t *testing.T) { testLaunchedTwice(t, c.In(t)) })
+	t.Run("node lost", func(t *testing.T) { testNodeLost(t, c.In(t)) })
 	if left := c.Workers(); len(left) > 0 {
 		t.Errorf("processes %v are left", left)
 	}

@@ -51,17 +51,21 @@ type Cluster struct {
 	// Image has a shell, curl and the libraries that they and this test's binary need.
 	Image string
 
-	t          testing.TB
-	o          Options
-	program    string
-	ports      []int
-	tokens     map[string]string // by user
-	etcd       *exec.Cmd
-	api        *exec.Cmd
-	controller *exec.Cmd
-	scheduler  *exec.Cmd
-	nodes      []*machine
-	starts     chan func() // what the thread that lives as long as the cluster starts
+	t       testing.TB
+	o       Options
+	program string
+	ports   []int
+	tokens  map[string]string // by user
+	control *control
+	nodes   []*machine
+	starts  chan func() // what the thread that lives as long as the cluster starts
+}
+
+// In is the cluster for a part of the test, which fails what fails there.
+func (c *Cluster) In(t testing.TB) *Cluster {
+	part := *c
+	part.t = t
+	return &part
 }
 
 // Start starts a cluster for the rest of the test. Where there is none to be had, it
@@ -84,7 +88,7 @@ func Start(t testing.TB, o Options) *Cluster {
 	}
 	c := &Cluster{
 		Dir: dir, Kubeconfig: filepath.Join(dir, "driver.yaml"), Namespace: "sprint", Image: "sprint.test/tools:1",
-		t: t, o: o, program: program, ports: freePorts(t, controlPorts+o.Nodes), starts: make(chan func()),
+		t: t, o: o, program: program, ports: freePorts(t, controlPorts+o.Nodes), control: &control{}, starts: make(chan func()),
 	}
 	t.Cleanup(c.end)
 	go c.starter()
@@ -165,7 +169,7 @@ func (c *Cluster) end() {
 	for _, m := range c.nodes {
 		c.stop(m)
 	}
-	for _, cmd := range []*exec.Cmd{c.controller, c.scheduler, c.api, c.etcd} {
+	for _, cmd := range []*exec.Cmd{c.control.controllers, c.control.scheduler, c.control.api, c.control.etcd} {
 		kill(cmd)
 	}
 	if left := c.endAll(""); len(left) > 0 {

@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"net/http"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strings"
 	"time"
@@ -23,6 +24,9 @@ const (
 	portScheduler
 	controlPorts
 )
+
+// control are the processes of the control plane.
+type control struct{ etcd, api, controllers, scheduler *exec.Cmd }
 
 // The cluster's users.
 const (
@@ -92,9 +96,9 @@ current-context: test
 func (c *Cluster) startControl() {
 	c.t.Helper()
 	client, peers := c.local("http", portEtcd), c.local("http", portPeers)
-	c.etcd = c.daemon("etcd", "", c.program, "etcd", "--data-dir="+c.at("etcd"), "--unsafe-no-fsync", "--listen-client-urls="+client, "--advertise-client-urls="+client,
+	c.control.etcd = c.daemon("etcd", "", c.program, "etcd", "--data-dir="+c.at("etcd"), "--unsafe-no-fsync", "--listen-client-urls="+client, "--advertise-client-urls="+client,
 		"--listen-peer-urls="+peers, "--initial-advertise-peer-urls="+peers, "--initial-cluster=default="+peers)
-	c.api = c.daemon("apiserver", "", "unshare", "-m", "--propagation", "slave", "sh", "-c", `mount --bind "$0" /etc/hosts && exec "$@"`, c.at("hosts"),
+	c.control.api = c.daemon("apiserver", "", "unshare", "-m", "--propagation", "slave", "sh", "-c", `mount --bind "$0" /etc/hosts && exec "$@"`, c.at("hosts"),
 		c.program, "kube-apiserver", "--etcd-servers="+client, "--bind-address=127.0.0.1", "--advertise-address=127.0.0.1", fmt.Sprint("--secure-port=", c.ports[portAPI]),
 		"--cert-dir="+c.at("certs"), "--service-account-issuer="+c.local("https", portAPI), "--service-account-key-file="+c.at("accounts.key"),
 		"--service-account-signing-key-file="+c.at("accounts.key"), "--token-auth-file="+c.at("users.csv"), "--authorization-mode=RBAC",
@@ -102,7 +106,7 @@ func (c *Cluster) startControl() {
 		"--disable-admission-plugins=ServiceAccount", "--enable-priority-and-fairness=false")
 	c.Await(2*time.Minute, "the API", func() bool { return c.Call(http.MethodGet, "/readyz", nil, nil) == http.StatusOK })
 	c.StartController()
-	c.scheduler = c.daemon("scheduler", "", c.program, "kube-scheduler", "--kubeconfig="+c.at("admin.yaml"), "--bind-address=127.0.0.1",
+	c.control.scheduler = c.daemon("scheduler", "", c.program, "kube-scheduler", "--kubeconfig="+c.at("admin.yaml"), "--bind-address=127.0.0.1",
 		fmt.Sprint("--secure-port=", c.ports[portScheduler]), "--cert-dir="+c.at("certs", "scheduler"), "--leader-elect=false", "--authentication-skip-lookup=true")
 }
 
@@ -110,17 +114,17 @@ func (c *Cluster) startControl() {
 // says nothing for eight seconds is lost.
 func (c *Cluster) StartController() {
 	c.t.Helper()
-	c.controller = c.daemon("controller", "", c.program, "kube-controller-manager", "--kubeconfig="+c.at("admin.yaml"), "--bind-address=127.0.0.1",
+	c.control.controllers = c.daemon("controller", "", c.program, "kube-controller-manager", "--kubeconfig="+c.at("admin.yaml"), "--bind-address=127.0.0.1",
 		fmt.Sprint("--secure-port=", c.ports[portController]), "--cert-dir="+c.at("certs", "controller"), "--leader-elect=false", "--authentication-skip-lookup=true",
 		"--service-account-private-key-file="+c.at("accounts.key"), "--use-service-account-credentials=false", "--allocate-node-cidrs=false",
-		"--node-monitor-period=1s", "--node-monitor-grace-period=8s", "--controllers="+strings.Join(controllers, ","))
+		"--node-monitor-period=1s", "--node-monitor-grace-period=8s", "--controllers="+strings.Join(needed, ","))
 }
 
-// controllers are those that jobs have to do with.
-var controllers = []string{
+// needed are the controllers that jobs have to do with.
+var needed = []string{
 	"job-controller", "node-lifecycle-controller", "taint-eviction-controller", "pod-garbage-collector-controller",
 	"ttl-after-finished-controller", "garbage-collector-controller", "namespace-controller", "persistentvolume-binder-controller",
 }
 
 // KillController ends the controllers as kill -9 does.
-func (c *Cluster) KillController() { kill(c.controller) }
+func (c *Cluster) KillController() { kill(c.control.controllers) }
