@@ -66,6 +66,13 @@ const voteBatch = 1024
 // takes what the model decides of their votes.
 func (b *assembly) ask(ctx context.Context, sources []source, report func(stages.Progress)) error {
 	at := b.undecided()
+	all := make([]*rows.Row, len(at))
+	for k, i := range at {
+		all[k] = &b.rows[i]
+	}
+	if err := prepareAll(ctx, sources, all); err != nil {
+		return err
+	}
 	progress := stages.Progress{Total: int64(len(at)), Unit: "rows"}
 	for part := range slices.Chunk(at, voteBatch) {
 		if err := ctx.Err(); err != nil {
@@ -73,10 +80,8 @@ func (b *assembly) ask(ctx context.Context, sources []source, report func(stages
 		}
 		report(progress)
 		progress.Done += int64(len(part))
-		set := make([]*rows.Row, len(part))
-		for k, i := range part {
-			set[k] = &b.rows[i]
-		}
+		set := all[:len(part)]
+		all = all[len(part):]
 		votes, err := collectVotes(ctx, sources, set)
 		if err != nil {
 			return err
@@ -197,6 +202,9 @@ func (b *assembly) learnWeights(ctx context.Context, sources []source, gold []ro
 		copied := gold[i]
 		copied.Labels = nil // a labeller never sees the truth
 		set[i] = &copied
+	}
+	if err := prepareAll(ctx, sources, set); err != nil {
+		return err
 	}
 	votes, err := collectVotes(ctx, sources, set)
 	if err != nil {

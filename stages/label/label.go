@@ -6,7 +6,7 @@
 // label_report.json holds. assembly.go puts together what the sources say;
 // source.go is the contract of a source, and each is a file source_NAME.go. A new
 // source is such a file, its name in the enum of Options.Source and a case in
-// stage.sources. chat_client.go and prompt.go belong to source_http.go.
+// stage.sources. prompt.go and batch.go belong to source_http.go, which asks with package chat.
 package label
 
 import (
@@ -19,6 +19,7 @@ import (
 	"time"
 
 	"github.com/sprint-ml/sprint/stages"
+	"github.com/sprint-ml/sprint/stages/chat"
 	"github.com/sprint-ml/sprint/stages/dataset"
 	"github.com/sprint-ml/sprint/stages/resources"
 	"github.com/sprint-ml/sprint/stages/rows"
@@ -68,7 +69,7 @@ from them.`,
 			{Of: "source", Name: sourceRules, Doc: "The words of the taxonomy: the strongest rule that fires gives score and tag.", Example: "source: rules\n"},
 			{Of: "source", Name: sourceColumns, Doc: "Labels that the rows carry.", Example: "source: [columns, rules]\n"},
 			{Of: "source", Name: sourceEncoder, Options: "encoder", Doc: "The category whose description lies nearest to the text, if it is probable enough. Rows and descriptions are each seen from their own middle, so one setting suits all encoders; the vectors stay in the store, and train reads them there.", Example: "source: [rules, encoder]\nencoder: {model: all-minilm-l6-v2, sure: 0.8}\n"},
-			{Of: "source", Name: sourceHTTP, Options: "http", Doc: "What a chat model answers; the config names the endpoint. Paid answers stay in the store and are never asked for twice.", Example: "source: [rules, http]\nhttp: {endpoint: chat, model: NAME, key: env:CHAT_KEY}\n"},
+			{Of: "source", Name: sourceHTTP, Options: "http", Doc: "What a chat model answers; the config names the endpoint. Paid answers stay in the store and are never asked for twice; batch: true buys them by batches.", Example: "source: [rules, http]\nhttp: {endpoint: chat, model: NAME, key: env:CHAT_KEY}\n"},
 			{Of: "source", Name: sourceOverlay, Options: "overlay", Doc: "Corrections by people, as `sprint review import` writes them; they win over all other sources.", Example: "source: [rules, overlay]\noverlay: {file: corrections.csv}\n"},
 		},
 		Inputs:  func(any) []stages.Input { return []stages.Input{{Name: "articles"}} },
@@ -76,7 +77,7 @@ from them.`,
 		Effort:  func(any) (string, float64) { return "articles", 1 },
 		Options: func() any { return new(Options) },
 		New: func(options any, env stages.Env) stages.Stage {
-			return &stage{o: options.(*Options), env: env, pause: firstPause}
+			return &stage{o: options.(*Options), env: env, pause: chat.FirstPause}
 		},
 		Isolated: func(options any) bool { return options.(*Options).uses(sourceEncoder) },
 		Pays: func(options any) bool {

@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"github.com/sprint-ml/sprint/ml/taxonomy"
+	"github.com/sprint-ml/sprint/stages/chat"
 	"github.com/sprint-ml/sprint/stages/rows"
 )
 
@@ -80,7 +81,7 @@ func plainJSON(v any) ([]byte, error) {
 func parseLabels(content string, t *taxonomy.Taxonomy) ([]rows.Label, error) {
 	start := strings.IndexByte(content, '{')
 	if start < 0 {
-		return nil, fmt.Errorf("no JSON object in the answer %s", excerpt(content))
+		return nil, fmt.Errorf("no JSON object in the answer %s", chat.Excerpt(content))
 	}
 	var got struct {
 		Labels *[]struct {
@@ -95,13 +96,13 @@ func parseLabels(content string, t *taxonomy.Taxonomy) ([]rows.Label, error) {
 		if errors.Is(err, io.ErrUnexpectedEOF) {
 			err = errors.New("it is cut off")
 		}
-		return nil, fmt.Errorf("the answer %s is not as asked: %w", excerpt(content), err)
+		return nil, fmt.Errorf("the answer %s is not as asked: %w", chat.Excerpt(content), err)
 	}
 	if strings.ContainsRune(content[start+int(d.InputOffset()):], '{') {
-		return nil, fmt.Errorf("more than one JSON object in the answer %s", excerpt(content))
+		return nil, fmt.Errorf("more than one JSON object in the answer %s", chat.Excerpt(content))
 	}
 	if got.Labels == nil {
-		return nil, fmt.Errorf("no labels in the answer %s", excerpt(content))
+		return nil, fmt.Errorf("no labels in the answer %s", chat.Excerpt(content))
 	}
 	out := make([]rows.Label, len(t.Categories))
 	seen := make([]bool, len(out))
@@ -123,13 +124,4 @@ func parseLabels(content string, t *taxonomy.Taxonomy) ([]rows.Label, error) {
 		}
 	}
 	return out, nil
-}
-
-// excerpt quotes the beginning of a text from outside.
-func excerpt(s string) string {
-	runes := []rune(strings.ToValidUTF8(s, "\uFFFD"))
-	if len(runes) > 80 {
-		return fmt.Sprintf("%q...", string(runes[:80]))
-	}
-	return fmt.Sprintf("%q", string(runes))
 }

@@ -3,11 +3,7 @@ package label
 import (
 	"cmp"
 	"context"
-	"crypto/sha256"
-	"encoding/hex"
-	"encoding/json"
 	"errors"
-	"fmt"
 	"log/slog"
 	"slices"
 	"time"
@@ -15,6 +11,7 @@ import (
 	"github.com/sprint-ml/sprint/ml/labelmodel"
 	"github.com/sprint-ml/sprint/ml/taxonomy"
 	"github.com/sprint-ml/sprint/stages"
+	"github.com/sprint-ml/sprint/stages/chat"
 	"github.com/sprint-ml/sprint/stages/rows"
 	"github.com/sprint-ml/sprint/storage"
 	"golang.org/x/sync/errgroup"
@@ -35,6 +32,8 @@ type HTTP struct {
 	Timeout     time.Duration `yaml:"timeout" default:"1m" min:"1s" max:"30m" key:"-" doc:"time for one request"`
 	PriceIn     float64       `yaml:"price_in" default:"0" min:"0" doc:"price of a million tokens sent"`
 	PriceOut    float64       `yaml:"price_out" default:"0" min:"0" doc:"price of a million tokens answered"`
+	Batch       bool          `yaml:"batch" default:"false" key:"set" doc:"buy the answers by the endpoint's batches (POST /v1/batches), which cost less and may take a day; the store knows of them, so a run that was ended waits for the same ones"`
+	BatchPrice  float64       `yaml:"batch_price" default:"0.5" min:"0" max:"1" key:"set" doc:"what an answer bought by batch costs, as a share of the prices"`
 }
 
 // rowsPerRound is how many rows are asked about before bad answers are asked again
@@ -52,14 +51,23 @@ type httpSource struct {
 	t      *taxonomy.Taxonomy
 	voter  []int
 	count  *httpCount
-	chat   *chatClient
+	chat   *chat.Client
 	prompt string
 	warned bool
 	spent  spent
+	// lacking says why batches brought no answer, by the key of the answer.
+	lacking map[string]string
+	// batchIn and batchOut are the tokens of answers bought by batch.
+	batchIn, batchOut int64
+}
+
+// client resolves endpoint and key.
+func (o *HTTP) client(env stages.Env, pause time.Duration) (*chat.Client, error) {
+	return chat.New(env, chat.Options{Endpoint: o.Endpoint, Key: o.Key, Timeout: o.Timeout, Pause: pause})
 }
 
 func newHTTP(s *stage, t *taxonomy.Taxonomy, b *assembly, weight float64) (*httpSource, error) {
-	c, err := newChatClient(s.env, &s.o.HTTP, s.pause)
+	c, err := s.o.HTTP.client(s.env, s.pause)
 	if err != nil {
 		return nil, err
 	}
@@ -70,14 +78,26 @@ func newHTTP(s *stage, t *taxonomy.Taxonomy, b *assembly, weight float64) (*http
 // Close notes what the attempt asked and spent.
 func (h *httpSource) Close() error {
 	o := &h.s.o.HTTP
-	calls, in, out := h.chat.usage()
+	calls, in, out := h.chat.Usage()
 	h.spent.note(h, true)
-	h.s.env.Note("http", map[string]any{"endpoint": o.Endpoint, "calls": calls, "kept_answers": h.count.Answers - calls, "spent": price(o, in, out)})
+	h.s.env.Note("http", map[string]any{"endpoint": o.Endpoint, "calls": calls, "kept_answers": h.count.Answers - calls, "spent": price(o, in, out) * h.share(o.Batch)})
 	return nil
 }
 
 func price(o *HTTP, in, out int64) float64 {
 	return (float64(in)*o.PriceIn + float64(out)*o.PriceOut) / 1e6
+}
+
+// share is what answers cost, of the price of those that are waited for.
+func (h *httpSource) share(batch bool) float64 {
+	if batch {
+		return h.s.o.HTTP.BatchPrice
+	}
+	return 1
+}
+
+func (h *httpSource) priceOf(a chat.Answer) float64 {
+	return price(&h.s.o.HTTP, a.TokensIn, a.TokensOut) * h.share(a.Batch)
 }
 
 func (h *httpSource) cast(ctx context.Context, set []*rows.Row) ([][]labelmodel.Vote, error) {
@@ -88,7 +108,7 @@ func (h *httpSource) cast(ctx context.Context, set []*rows.Row) ([][]labelmodel.
 			return nil, err
 		}
 	}
-	h.count.Cost = price(&h.s.o.HTTP, h.count.TokensIn, h.count.TokensOut)
+	h.count.Cost = price(&h.s.o.HTTP, h.count.TokensIn-h.batchIn, h.count.TokensOut-h.batchOut) + price(&h.s.o.HTTP, h.batchIn, h.batchOut)*h.share(true)
 	return out, nil
 }
 
@@ -135,12 +155,19 @@ func (h *httpSource) askBatch(ctx context.Context, set []*rows.Row, out [][]labe
 // askOnce asks about the open rows once; bad are those whose answer is no label,
 // example says of one of them why.
 func (h *httpSource) askOnce(ctx context.Context, set []*rows.Row, open []int, number int, out [][]labelmodel.Vote) (bad []int, example, err error) {
-	answers, err := h.askConcurrently(ctx, set, open, number)
+	answers, lacking, err := h.askConcurrently(ctx, set, open, number)
 	if err != nil {
 		return nil, nil, err
 	}
 	for k, a := range answers {
+		if lacking[k] != nil {
+			bad, example = append(bad, open[k]), lacking[k]
+			continue
+		}
 		h.count.Answers++
+		if a.Batch {
+			h.batchIn, h.batchOut = h.batchIn+a.TokensIn, h.batchOut+a.TokensOut
+		}
 		h.count.TokensIn += a.TokensIn
 		h.count.TokensOut += a.TokensOut
 		labels, err := parseLabels(a.Content, h.t)
@@ -154,9 +181,10 @@ func (h *httpSource) askOnce(ctx context.Context, set []*rows.Row, open []int, n
 	return bad, example, nil
 }
 
-// askConcurrently asks about the open rows, some at a time. The first failure stops it.
-func (h *httpSource) askConcurrently(ctx context.Context, set []*rows.Row, open []int, try int) ([]answer, error) {
-	answers := make([]answer, len(open))
+// askConcurrently asks about the open rows, some at a time. The first failure stops it;
+// lacking says of a row why a batch brought no answer.
+func (h *httpSource) askConcurrently(ctx context.Context, set []*rows.Row, open []int, try int) (answers []chat.Answer, lacking []error, err error) {
+	answers, lacking = make([]chat.Answer, len(open)), make([]error, len(open))
 	group, asking := errgroup.WithContext(ctx)
 	group.SetLimit(h.s.o.HTTP.Concurrency)
 	for k := range open {
@@ -165,37 +193,47 @@ func (h *httpSource) askConcurrently(ctx context.Context, set []*rows.Row, open 
 		}
 		group.Go(func() (err error) {
 			answers[k], err = h.answerFor(asking, set[open[k]], try)
+			if none, ok := errors.AsType[*lackingError](err); ok {
+				lacking[k], err = none, nil
+			}
 			return err
 		})
 	}
-	return answers, cmp.Or(group.Wait(), context.Cause(ctx))
+	return answers, lacking, cmp.Or(group.Wait(), context.Cause(ctx))
 }
 
 // answerFor returns the answer for a row, a kept one if there is one.
-func (h *httpSource) answerFor(ctx context.Context, row *rows.Row, try int) (answer, error) {
-	o := &h.s.o.HTTP
-	description := ""
+func (h *httpSource) answerFor(ctx context.Context, row *rows.Row, try int) (chat.Answer, error) {
+	q, err := h.question(row, try)
+	if err != nil {
+		return chat.Answer{}, err
+	}
+	a, version, err := chat.Kept(ctx, h.s.env.Store, q.Key)
+	if err == nil || !storage.MissingOrDamaged(err) {
+		return a, err
+	}
+	if h.s.o.HTTP.Batch {
+		return a, &lackingError{h.lacking[q.Key]}
+	}
+	if err := h.spent.mayAsk(h); err != nil {
+		return chat.Answer{}, err
+	}
+	if a, err = h.chat.Ask(ctx, q.Body); err != nil {
+		return chat.Answer{}, err
+	}
+	h.spent.took(h.priceOf(a))
+	// It is paid for: a signal that comes now must not lose it.
+	return a, chat.Keep(context.WithoutCancel(ctx), h.s.env.Store, q.Key, version, a)
+}
+
+// question is what is asked about a row.
+func (h *httpSource) question(row *rows.Row, try int) (chat.Question, error) {
+	o, description := &h.s.o.HTTP, ""
 	if slices.Contains(o.Text, "description") {
 		description = row.Description
 	}
 	body, err := request(o, h.t, h.prompt, row.Title, description)
-	if err != nil {
-		return answer{}, err
-	}
-	key := answerKey(body, try)
-	a, version, err := keptAnswer(ctx, h.s.env.Store, key)
-	if err == nil || !storage.MissingOrDamaged(err) {
-		return a, err
-	}
-	if err := h.spent.mayAsk(h); err != nil {
-		return answer{}, err
-	}
-	if a, err = h.chat.ask(ctx, body); err != nil {
-		return answer{}, err
-	}
-	h.spent.took(price(o, a.TokensIn, a.TokensOut))
-	// It is paid for: a signal that comes now must not lose it.
-	return a, keepAnswer(context.WithoutCancel(ctx), h.s.env.Store, key, version, a)
+	return chat.Question{Key: chat.AnswerKey(body, try), Body: body}, err
 }
 
 func (h *httpSource) votes(labels []rows.Label) []labelmodel.Vote {
@@ -204,42 +242,4 @@ func (h *httpSource) votes(labels []rows.Label) []labelmodel.Vote {
 		out[c] = labelmodel.Vote{Voter: h.voter[c], Category: c, Score: l.Score, Tag: h.t.Categories[c].TagIndex(l.Tag)}
 	}
 	return out
-}
-
-// answer is one completion, as it is kept.
-type answer struct {
-	Content   string `json:"content"`
-	TokensIn  int64  `json:"tokens_in"`
-	TokensOut int64  `json:"tokens_out"`
-}
-
-// answerKey names the answer to a request in the store, which keeps it by what was
-// asked: a later run, on another machine too, and a stage that was killed pay for
-// nothing twice. A second try has its own.
-func answerKey(body []byte, try int) string {
-	sum := sha256.Sum256(fmt.Appendf(nil, "%d\n%s", try, body))
-	name := hex.EncodeToString(sum[:])
-	return "answers/" + name[:2] + "/" + name
-}
-
-// keptAnswer returns a kept answer. The error is storage.ErrNotFound or ErrCorrupt if
-// there is none of use; version is then what keepAnswer replaces.
-func keptAnswer(ctx context.Context, store *storage.Store, key string) (a answer, version string, err error) {
-	body, version, err := store.Read(ctx, key)
-	if err == nil && json.Unmarshal(body, &a) != nil {
-		err = &storage.Error{Op: "read answer", Key: key, Class: storage.ErrCorrupt}
-	}
-	return a, version, err
-}
-
-// keepAnswer keeps an answer. If another process kept one meanwhile, that one stays.
-func keepAnswer(ctx context.Context, store *storage.Store, key, version string, a answer) error {
-	body, err := json.Marshal(a)
-	if err != nil {
-		return err
-	}
-	if _, err = store.Swap(ctx, key, version, body); errors.Is(err, storage.ErrStale) {
-		return nil
-	}
-	return err
 }

@@ -352,7 +352,7 @@ func TestEndpoints(t *testing.T) {
 		if env.Endpoints = map[string]string{"chat": address}; address == "" {
 			env.Endpoints = nil
 		}
-		_, err := newChatClient(env, &HTTP{Endpoint: "chat", Key: key}, firstPause)
+		_, err := (&HTTP{Endpoint: "chat", Key: key}).client(env, 0)
 		var f *stages.Failure
 		if !errors.As(err, &f) || f.Code != stages.CodeEnvironment || f.Hint == "" || strings.Contains(err.Error(), "pw") {
 			t.Errorf("%s: %v", address, err)

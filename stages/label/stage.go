@@ -41,7 +41,7 @@ func (s *stage) Preflight(ctx context.Context) error {
 		}
 	}
 	if s.o.uses(sourceHTTP) {
-		if _, err := newChatClient(s.env, &s.o.HTTP, firstPause); err != nil {
+		if _, err := s.o.HTTP.client(s.env, s.pause); err != nil {
 			return err
 		}
 	}

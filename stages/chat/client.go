@@ -1,7 +1,14 @@
-package label
+// Package chat asks OpenAI-compatible endpoints, and keeps what was paid for.
+//
+// client.go asks one question at a time, kept.go keeps answers in the store, and batch.go
+// buys many answers at once, for less money and after up to a day: batch_http.go is how an
+// endpoint takes batches, batch_record.go what the store knows of those under way. Kinds
+// import this package; it imports no kind.
+package chat
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -24,27 +31,41 @@ import (
 const (
 	maxAnswer  = 1 << 20
 	retries    = 5
-	firstPause = time.Second
+	FirstPause = time.Second // before a request is tried again
 	maxWait    = time.Minute // wait before another try, whatever Retry-After says
 )
 
-// chatClient asks an OpenAI-compatible endpoint. It is safe for concurrent use.
-type chatClient struct {
+// Options say whom a Client asks.
+type Options struct {
+	Endpoint string        // name in the config
+	Key      string        // reference to the endpoint's key; empty sends none
+	Timeout  time.Duration // of one request
+	Pause    time.Duration // before the first new try; 0 is FirstPause
+}
+
+// filesTimeout is the least time for a request about files and batches.
+const filesTimeout = 10 * time.Minute
+
+// Client asks an OpenAI-compatible endpoint. It is safe for concurrent use.
+type Client struct {
 	env  stages.Env
 	name string // of the endpoint
-	url  string
+	base *url.URL
 	key  string
 	hide *redact.Redactor // the key
 	http *retryablehttp.Client
+	// plain asks once, for files and batches; many rows may need longer than one.
+	plain *http.Client
+	// timeout is that of one request, pause the wait before the first new try.
+	timeout, pause time.Duration
 
 	mu      sync.Mutex
 	calls   int
 	in, out int64
 }
 
-// newChatClient resolves endpoint and key; pause is the wait before the first new try.
-// It asks nothing.
-func newChatClient(env stages.Env, o *HTTP, pause time.Duration) (*chatClient, error) {
+// New resolves endpoint and key. It asks nothing.
+func New(env stages.Env, o Options) (*Client, error) {
 	address, ok := env.Endpoints[o.Endpoint]
 	if !ok {
 		return nil, stages.Fail(stages.CodeEnvironment, fmt.Sprintf("add `endpoints: {%s: https://host/v1}` to ~/.config/sprint/config.yaml, or set SPRINT_ENDPOINTS", o.Endpoint), "the config names no endpoint %q", o.Endpoint)
@@ -53,8 +74,8 @@ func newChatClient(env stages.Env, o *HTTP, pause time.Duration) (*chatClient, e
 	if err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Host == "" || u.User != nil || u.Fragment != "" || !plainQuery(u) {
 		return nil, stages.Fail(stages.CodeEnvironment, "write it as https://host/v1; a key goes into http.key, by reference", "the address of endpoint %s cannot be used", o.Endpoint)
 	}
-	u.Path = strings.TrimSuffix(u.Path, "/") + "/chat/completions"
-	c := &chatClient{env: env, name: o.Endpoint, url: u.String()}
+	u.Path = strings.TrimSuffix(u.Path, "/")
+	c := &Client{env: env, name: o.Endpoint, base: u, timeout: o.Timeout, pause: cmp.Or(o.Pause, FirstPause)}
 	if o.Key != "" {
 		if c.key, err = env.Secret(o.Key); err == nil && c.key == "" {
 			err = errors.New("it is empty")
@@ -69,14 +90,16 @@ func newChatClient(env stages.Env, o *HTTP, pause time.Duration) (*chatClient, e
 			env.Log.Warn("the endpoint is not https: its key crosses the network in clear", "endpoint", o.Endpoint)
 		}
 	}
+	stay := func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse } // the key is for this host alone
+	c.plain = &http.Client{Timeout: max(o.Timeout, filesTimeout), Transport: transport(), CheckRedirect: stay}
 	r := retryablehttp.NewClient()
 	r.HTTPClient = &http.Client{
 		Timeout:       o.Timeout,
 		Transport:     &bufferedTransport{inner: transport(), endpoint: c.name, hide: c.hide},
-		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }, // the key is for this host alone
+		CheckRedirect: stay,
 	}
 	r.Logger = nil
-	r.RetryMax, r.RetryWaitMin, r.RetryWaitMax = retries, pause, maxWait
+	r.RetryMax, r.RetryWaitMin, r.RetryWaitMax = retries, c.pause, maxWait
 	r.Backoff = func(least, most time.Duration, attempt int, resp *http.Response) time.Duration {
 		return min(retryablehttp.DefaultBackoff(least, most, attempt, resp), most)
 	}
@@ -91,6 +114,13 @@ func transport() *http.Transport {
 	return &http.Transport{Proxy: http.ProxyFromEnvironment, DialContext: dial.DialContext, TLSHandshakeTimeout: 15 * time.Second, MaxResponseHeaderBytes: 64 << 10, ForceAttemptHTTP2: true, MaxIdleConnsPerHost: 64}
 }
 
+// at is the address of a path of the endpoint.
+func (c *Client) at(path string) string {
+	u := *c.base
+	u.Path += path
+	return u.String()
+}
+
 // plainQuery allows what some endpoints want in every address, and no more: an
 // address is stored with runs, so it must not hold a key.
 func plainQuery(u *url.URL) bool {
@@ -102,15 +132,15 @@ func plainQuery(u *url.URL) bool {
 	return true
 }
 
-// usage returns the answers that this attempt paid for, and their tokens.
-func (c *chatClient) usage() (calls int, in, out int64) {
+// Usage returns the answers that this attempt paid for, and their tokens.
+func (c *Client) Usage() (calls int, in, out int64) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return c.calls, c.in, c.out
 }
 
 // checkRetry decides which failures another try may heal.
-func (c *chatClient) checkRetry(ctx context.Context, resp *http.Response, err error) (bool, error) {
+func (c *Client) checkRetry(ctx context.Context, resp *http.Response, err error) (bool, error) {
 	var refused *stages.Failure
 	switch {
 	case ctx.Err() != nil:
@@ -154,19 +184,19 @@ func withGrace(ctx context.Context) (context.Context, context.CancelFunc) {
 	return longer, func() { stop(); cancel() }
 }
 
-// ask sends a request and returns the completion.
-func (c *chatClient) ask(ctx context.Context, body []byte) (answer, error) {
+// Ask sends a request and returns the completion.
+func (c *Client) Ask(ctx context.Context, body []byte) (Answer, error) {
 	if c.env.Offline {
-		return answer{}, stages.Fail(stages.CodeEnvironment, "run without --offline, or remove http from source", "not all answers are kept in the store, and --offline forbids to ask endpoint %s", c.name)
+		return Answer{}, stages.Fail(stages.CodeEnvironment, "run without --offline, or remove http from source", "not all answers are kept in the store, and --offline forbids to ask endpoint %s", c.name)
 	}
 	if ctx.Err() != nil {
-		return answer{}, context.Cause(ctx)
+		return Answer{}, context.Cause(ctx)
 	}
 	longer, done := withGrace(ctx)
 	defer done()
-	req, err := retryablehttp.NewRequestWithContext(longer, http.MethodPost, c.url, body)
+	req, err := retryablehttp.NewRequestWithContext(longer, http.MethodPost, c.at("/chat/completions"), body)
 	if err != nil {
-		return answer{}, fmt.Errorf("request to endpoint %s: %w", c.name, err)
+		return Answer{}, fmt.Errorf("request to endpoint %s: %w", c.name, err)
 	}
 	req.Header.Set("Content-Type", "application/json")
 	req.Header.Set("User-Agent", "sprint")
@@ -178,7 +208,7 @@ func (c *chatClient) ask(ctx context.Context, body []byte) (answer, error) {
 		defer resp.Body.Close()
 		var data []byte
 		if data, err = io.ReadAll(resp.Body); err == nil && resp.StatusCode != http.StatusOK {
-			err = fmt.Errorf("status %s: %s", resp.Status, excerpt(string(data)))
+			err = fmt.Errorf("status %s: %s", resp.Status, Excerpt(string(data)))
 		}
 		if err == nil {
 			return c.read(data)
@@ -187,11 +217,11 @@ func (c *chatClient) ask(ctx context.Context, body []byte) (answer, error) {
 	var refused *stages.Failure
 	switch {
 	case ctx.Err() != nil:
-		return answer{}, context.Cause(ctx)
+		return Answer{}, context.Cause(ctx)
 	case errors.As(err, &refused):
-		return answer{}, refused
+		return Answer{}, refused
 	}
-	return answer{}, stages.Lose(stages.CodeEnvironment, "check the endpoint and run the same command again: answers so far are kept", "endpoint %s does not answer, after %d tries: %w", c.name, retries+1, withoutURL(err))
+	return Answer{}, stages.Lose(stages.CodeEnvironment, "check the endpoint and run the same command again: answers so far are kept", "endpoint %s does not answer, after %d tries: %w", c.name, retries+1, withoutURL(err))
 }
 
 // completion is the part of a chat completion that is used.
@@ -208,20 +238,30 @@ type completion struct {
 }
 
 // read takes a completion that bufferedTransport has checked.
-func (c *chatClient) read(data []byte) (answer, error) {
+func (c *Client) read(data []byte) (Answer, error) {
 	var got completion
 	if err := json.Unmarshal(data, &got); err != nil {
-		return answer{}, err
+		return Answer{}, err
 	}
-	a := answer{TokensIn: max(got.Usage.In, 0), TokensOut: max(got.Usage.Out, 0)}
+	a := c.take(&got)
+	c.count(a)
+	return a, nil
+}
+
+// take is the answer in a completion that has a choice.
+func (c *Client) take(got *completion) Answer {
+	a := Answer{TokensIn: max(got.Usage.In, 0), TokensOut: max(got.Usage.Out, 0)}
 	if content := got.Choices[0].Message.Content; content != nil {
 		a.Content = c.hide.String(*content) // which may be JSON in JSON
 	}
+	return a
+}
+
+func (c *Client) count(a Answer) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.calls++
 	c.in, c.out = c.in+a.TokensIn, c.out+a.TokensOut
-	return a, nil
 }
 
 // bufferedTransport reads the whole answer within the caps, so that a cut or huge
@@ -261,16 +301,21 @@ func (t *bufferedTransport) RoundTrip(req *http.Request) (*http.Response, error)
 // classify passes completions and what is worth another try: an error that is no
 // Failure is asked again. It refuses the rest.
 func (t *bufferedTransport) classify(status int, data []byte) error {
-	text := excerpt(string(data))
-	code, why := stages.CodeEnvironment, fmt.Sprintf("status %d: %s", status, text)
-	var hint string
-	switch {
-	case status == http.StatusOK:
+	if status == http.StatusOK {
 		var got completion
 		if json.Unmarshal(data, &got) != nil || len(got.Choices) == 0 {
-			return errors.New("the answer is no chat completion: " + text)
+			return errors.New("the answer is no chat completion: " + Excerpt(string(data)))
 		}
 		return nil
+	}
+	return refusal(t.endpoint, status, data)
+}
+
+// refusal sorts an answer that is not what was asked for; nil is worth another try.
+func refusal(endpoint string, status int, data []byte) error {
+	code, why := stages.CodeEnvironment, fmt.Sprintf("status %d: %s", status, Excerpt(string(data)))
+	var hint string
+	switch {
 	case status == http.StatusUnauthorized, status == http.StatusForbidden, status == http.StatusPaymentRequired:
 		hint = "check http.key and what it may do"
 	case bytes.Contains(data, []byte("insufficient_quota")):
@@ -282,5 +327,14 @@ func (t *bufferedTransport) classify(status int, data []byte) error {
 	default:
 		code, hint = stages.CodePlan, "check http.model and http.format, or the endpoint's address"
 	}
-	return stages.Fail(code, hint, "endpoint %s refuses: %s", t.endpoint, why)
+	return stages.Fail(code, hint, "endpoint %s refuses: %s", endpoint, why)
+}
+
+// Excerpt quotes the beginning of a text from outside.
+func Excerpt(s string) string {
+	runes := []rune(strings.ToValidUTF8(s, "\uFFFD"))
+	if len(runes) > 80 {
+		return fmt.Sprintf("%q...", string(runes[:80]))
+	}
+	return fmt.Sprintf("%q", string(runes))
 }
