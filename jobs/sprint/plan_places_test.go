@@ -31,3 +31,14 @@ func TestPlacesOfPlanMistakes(t *testing.T) {
 		}
 	}
 }
+
+// TestPlanTakesExecutors: plan has the --executor of run, and refuses what run would.
+func TestPlanTakesExecutors(t *testing.T) {
+	dir := demo(t, map[string]string{"plan.yaml": goodPlan, "places.yaml": "executors:\n  gpu: {kind: ssh, hosts: [host]}\n"})
+	if code, stdout, stderr := exec(t, dir, "plan", "--config", "places.yaml", "--executor", "label=gpu", "-o", "json"); code != 0 || !strings.Contains(stdout, `"executor":"gpu"`) {
+		t.Errorf("code %d\n%s%s", code, stdout, stderr)
+	}
+	if code, _, stderr := exec(t, dir, "plan", "--config", "places.yaml", "--executor", "label=gup"); code != 2 || !strings.Contains(stderr, `did you mean "gpu"?`) {
+		t.Errorf("code %d\n%s", code, stderr)
+	}
+}

@@ -36,11 +36,11 @@ func planCommand(a *app.App) *cobra.Command {
 			}
 			took := estimate.Of(ctx, e, c.Store, e.Work())
 			seconds := estimate.Seconds(ctx, e, took)
-			costs := foreseeCosts(ctx, a, c, e, took, seconds)
-			at, err := foreseePlaces(a, c, e)
+			at, err := foreseePlaces(c, e)
 			if err != nil {
 				return err
 			}
+			costs := foreseeCosts(ctx, a, c, e, took, seconds)
 			if a.AsJSON {
 				err = json.NewEncoder(a.Stdout).Encode(foreseen(c, e, seconds, costs, at))
 			} else if err = showForeseen(a, c, e, seconds); err == nil {
@@ -57,6 +57,8 @@ func planCommand(a *app.App) *cobra.Command {
 		},
 	}
 	f.Add(cmd)
+	cmd.Flags().StringVar(&a.Flags.Executor, "executor", "", executorUsage)
+	app.Overrides(cmd.Flags(), "executor")
 	cmd.Flags().BoolVar(&exitCode, "exit-code", false, "end with 6 if there is work")
 	a.JSONFlag(cmd, "what would happen to each stage, with its key")
 	return cmd

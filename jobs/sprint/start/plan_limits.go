@@ -32,11 +32,10 @@ type foreseenPlace struct {
 }
 
 // foreseePlaces says where the stages that would run go. Nothing is opened.
-func foreseePlaces(a *app.App, c *app.Compiled, e *evaluate.Evaluation) (map[string]*foreseenPlace, error) {
+func foreseePlaces(c *app.Compiled, e *evaluate.Evaluation) (map[string]*foreseenPlace, error) {
 	where, err := places.Where(c.Config, c.Graph)
 	if err != nil {
-		a.Log().Warn("where stages would run is not known: `sprint run` would refuse this", "error", err)
-		return nil, nil
+		return nil, err // run would refuse it too
 	}
 	span := func(d time.Duration) string {
 		if d == 0 {

@@ -36,6 +36,9 @@ type runFlags struct {
 	junit       string
 }
 
+// executorUsage is what run and plan say of --executor.
+const executorUsage = "where stages are executed: auto, local, an executor of the config, or STAGE=NAME,..."
+
 func runCommand(a *app.App) *cobra.Command {
 	var f runFlags
 	cmd := &cobra.Command{
@@ -62,7 +65,7 @@ func addRunFlags(a *app.App, cmd *cobra.Command, f *runFlags) {
 	fl.BoolVar(&f.noWait, "no-wait", false, "end with code 7 instead of waiting for a live run that does the same stage")
 	fl.StringVar(&f.junit, "junit", "", "write stages and checks to this file as JUnit XML, for CI servers")
 	fl.StringVar(&a.Flags.Device, "device", "", "device: auto, cpu, cuda or go")
-	fl.StringVar(&a.Flags.Executor, "executor", "", "where stages are executed: auto, local, an executor of the config, or STAGE=NAME,...")
+	fl.StringVar(&a.Flags.Executor, "executor", "", executorUsage)
 	fl.IntVarP(&a.Flags.Parallel, "jobs", "j", 0, "stages that may run at once")
 	fl.BoolVarP(&a.Flags.KeepGoing, "keep-going", "k", false, "go on with stages that do not need a failed one")
 	fl.StringVar(&a.Flags.Deadline, "deadline", "", "stop, checkpointed, after this long, for example 2h")
