@@ -31,8 +31,8 @@ func TestCurve(t *testing.T) {
 	if !slices.Equal(rows[:len(rows)-1], []int{10, 20, 50, 100}) || last.Rows < 120 || last.Rows > 200 || last.MacroF1 != h.Agreement {
 		t.Errorf("%v, agreement %v", curve, h.Agreement)
 	}
-	if last.MacroF1 < curve[0].MacroF1+0.02 {
-		t.Errorf("all rows teach no more than ten: %v", curve)
+	if last.MacroF1 < curve[0].MacroF1+0.02 || curve[3].MacroF1 < curve[0].MacroF1+0.02 {
+		t.Errorf("all rows, or a hundred, teach no more than ten: %v", curve)
 	}
 	again, err := Curve(t.Context(), z, l, o, h.OutOfFold)
 	if err != nil || !slices.Equal(again, curve) {
@@ -43,8 +43,8 @@ func TestCurve(t *testing.T) {
 // TestCurveNeedsItsLabels: labels that say nothing of the vectors give a flat curve by
 // chance, and few rows a single point.
 func TestCurveNeedsItsLabels(t *testing.T) {
-	vectors, l := clusters(300, 24, 2, 1)
-	for i := range 300 { // half of the rows of each kind
+	vectors, l := clusters(300, 256, 2, 1) // so wide that heads know by heart what they have seen
+	for i := range 300 {                   // half of the rows of each kind
 		k := i % 2
 		l.Target[2*i], l.Target[2*i+1] = float64(1-k), float64(k)
 	}

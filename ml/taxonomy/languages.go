@@ -24,8 +24,10 @@ type ruleSet struct {
 // are of any.
 func (t *Taxonomy) Languages() []string {
 	var out []string
+	seen := map[string]bool{"": true}
 	for _, r := range t.Rules {
-		if r.Language != "" && !slices.Contains(out, r.Language) {
+		if !seen[r.Language] {
+			seen[r.Language] = true
 			out = append(out, r.Language)
 		}
 	}

@@ -21,10 +21,13 @@ func (o *Options) ReadLanguages(src stages.Source) stages.LanguageOf {
 	if err != nil || !o.uses(sourceRules) || len(t.Languages()) == 0 {
 		return nil
 	}
-	expected := t.Languages()
+	expected, silent := t.Languages(), map[string]bool{}
 	return func(given, title, description string) (string, bool) {
 		code := language.Of(given, title, description, expected)
-		return code, t.Silent(code)
+		if _, known := silent[code]; !known {
+			silent[code] = t.Silent(code)
+		}
+		return code, silent[code]
 	}
 }
 

@@ -25,8 +25,10 @@ func serveCommand(a *app.App) *cobra.Command {
   GET  /readyz        200 when the model can answer; 503 while only keywords can
   GET  /metrics       counters in Prometheus' text format
 
-A request is JSON and says so (Content-Type: application/json), at most 8 MiB and
-1024 instances. When there is no room for it, the answer is 503 with Retry-After.
+description may be absent, and so may language: where the model's rules are by language
+the letters of a text say it then. A request is JSON and says so (Content-Type:
+application/json), at most 8 MiB and 1024 instances. When there is no room for it, the
+answer is 503 with Retry-After.
 
 Only names of this machine are answered: localhost, the address that is listened
 on, and those of --host. Pages of other sites are not. An address that other
