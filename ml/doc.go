@@ -2,6 +2,7 @@
 // and using text classifiers without plans, stores, stages and runs. None of them imports
 // anything of this module outside ml.
 //
+//	language    in which language a text is
 //	taxonomy    categories, tags and rules, as a file says them
 //	keywords    the classifier made of a taxonomy's rules
 //	labelmodel  what several voters say of a text, made into one label a category
