@@ -6,6 +6,7 @@ import (
 	"io"
 	"log/slog"
 	"os"
+	"path"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -42,6 +43,10 @@ func TestGCForgetsOldRuns(t *testing.T) {
 		if err := b.Store.WriteFile(b.Ctx, "runs/"+*run+"/report.html", []byte("a report")); err != nil {
 			t.Fatal(err)
 		}
+		// As those of workers elsewhere are.
+		if err := errors.Join(runs.SaveLeft(b.Ctx, b.Store, *run, "slow", 1, time.Hour), runs.SaveEnd(b.Ctx, b.Store, *run, "slow", 1, []byte("{}"))); err != nil {
+			t.Fatal(err)
+		}
 	}
 	before := b.Objects("")
 	dry := b.GC(gc.Collector{KeepRuns: 1})
@@ -61,6 +66,16 @@ func TestGCForgetsOldRuns(t *testing.T) {
 	}
 	if got, want := b.Objects("runs/"), "runs/"+*now.Run+"/report.html"; slices.Contains(got, "runs/"+*old.Run+"/report.html") || !slices.Contains(got, want) {
 		t.Errorf("of the runs' records there are %v", got)
+	}
+	// What it was, and how it ended, are for history.
+	var rest []string
+	for _, key := range b.Objects("runs/" + *old.Run + "/") {
+		if name := path.Base(key); name != "plan.yaml" && name != "resolved.json" && name != "result.json" {
+			rest = append(rest, key)
+		}
+	}
+	if len(rest) > 0 {
+		t.Errorf("of the old run %v are left", rest)
 	}
 	b.MustRun(0, "cached cached cached cached")
 	b.Set = nil

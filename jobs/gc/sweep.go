@@ -160,7 +160,7 @@ func (c *collection) collectOther(ctx context.Context) error {
 		if c.runs[id].kept {
 			continue // pinned meanwhile
 		}
-		for _, part := range []string{"attempts/", "workers/", "ends/", "events/", "logs/", "uses", "used/", "cancel", "report.html"} {
+		for _, part := range []string{"attempts/", "workers/", "ends/", "left/", "events/", "logs/", "uses", "used/", "cancel", "report.html"} {
 			for info, err := range c.Store.List(ctx, runs.Key(id, part)) {
 				if err != nil {
 					return err

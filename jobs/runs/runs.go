@@ -6,6 +6,7 @@
 //	runs/<id>/attempts/<stage>/<n>.json  each try of a stage (attempt.go)
 //	runs/<id>/events/, logs/             what happened (journal.go, log.go)
 //	runs/<id>/workers/, ends/            what workers elsewhere say (job.go)
+//	runs/<id>/left/                      for how long their money pays (cost.go)
 //	jobs/<kind>/<key>                    which of them does the work of a key (job.go)
 //	runs/<id>/cancel                     the request to end (status.go)
 //	runs/<id>/result.json                how it ended (record.go)
