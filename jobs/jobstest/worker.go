@@ -31,6 +31,10 @@ const WorkerFaults = "TOY_WORKER_FAULTS"
 // in the middle of its work, before it aborts as the Go runtime does.
 const WorkerLastWords = "TOY_WORKER_LAST_WORDS"
 
+// WorkerBegins names the environment variable with a file to which a worker writes a line
+// when it begins its work.
+const WorkerBegins = "TOY_WORKER_BEGINS"
+
 // NoSecret is what an executor resolves secrets with where there are none.
 func NoSecret(string) (string, error) { return "", nil }
 
@@ -88,6 +92,10 @@ func playWorker(args []string) int {
 	}
 	c := &Counter{Before: func(_ string, attempt int) {
 		fmt.Println("a line that is no message")
+		if f, err := os.OpenFile(os.Getenv(WorkerBegins), os.O_APPEND|os.O_CREATE|os.O_WRONLY, 0o600); err == nil {
+			fmt.Fprintln(f, "attempt", attempt)
+			f.Close()
+		}
 		if os.Getenv("TOY_DEAF") != "" {
 			time.Sleep(10 * time.Minute) // it hears no signal
 		}

@@ -79,14 +79,19 @@ func (s Subject) triedAgain(t *testing.T) {
 	}
 }
 
-// storeGone: a store that answers nothing for a time costs no work that is done: the run
-// ends as if it had been there. That the retries of a plan last for a minute and more is
-// held by TestStoreMayBeGoneForAMinute of package jobs.
+// storeGone is StoreGone for a moment: that the retries of a plan last for a minute is held
+// by TestStoreMayBeGoneForAMinute of package jobs.
 func (s Subject) storeGone(t *testing.T) {
-	outage, pace := 2*time.Second, "400ms"
 	if s.Elsewhere {
-		outage, pace = 5*time.Second, "1s"
+		s.StoreGone(t, 5*time.Second, time.Second)
+	} else {
+		s.StoreGone(t, 2*time.Second, 400*time.Millisecond)
 	}
+}
+
+// StoreGone holds that a store which answers nothing for so long costs no work that is done:
+// the run of six pieces, each of which takes pace, ends as if it had been there.
+func (s Subject) StoreGone(t *testing.T, outage, pace time.Duration) {
 	var gone atomic.Bool
 	var refused atomic.Int64
 	s = s.over(func(h http.Handler) http.Handler {
@@ -102,7 +107,7 @@ func (s Subject) storeGone(t *testing.T) {
 		})
 	})
 	var once sync.Once
-	b := s.bench(t, "with: {times: 6, pace: "+pace+", keep: true}", func(e runs.Event) {
+	b := s.bench(t, "with: {times: 6, pace: "+pace.String()+", keep: true}", func(e runs.Event) {
 		if e.Type == runs.EventProgress {
 			once.Do(func() {
 				gone.Store(true)
