@@ -17,10 +17,16 @@ import (
 )
 
 // python is one that has SkyPilot: SKYPILOT_PYTHON names it, or python3 is it. In CI it is
-// installed; it takes 460 MB.
+// installed, once for a machine: it takes 460 MB.
 func python(t *testing.T) string {
 	t.Helper()
-	for _, path := range []string{os.Getenv("SKYPILOT_PYTHON"), "python3"} {
+	cache, err := os.UserCacheDir()
+	if err != nil {
+		t.Fatal(err)
+	}
+	venv := filepath.Join(cache, "sprint-build", "skypilot-0.14.1")
+	kept := filepath.Join(venv, "bin", "python")
+	for _, path := range []string{os.Getenv("SKYPILOT_PYTHON"), kept, "python3"} {
 		if path != "" && exec.Command(path, "-c", "import sky.task").Run() == nil {
 			return path
 		}
@@ -28,15 +34,12 @@ func python(t *testing.T) string {
 	if os.Getenv("CI") != "true" {
 		t.Skip("no SkyPilot is here: pip install skypilot==0.14.1, and let SKYPILOT_PYTHON name its python")
 	}
-	venv := filepath.Join(t.TempDir(), "venv")
-	if out, err := exec.Command("python3", "-m", "venv", venv).CombinedOutput(); err != nil {
-		t.Fatalf("%v: %s", err, out)
+	for _, command := range [][]string{{"python3", "-m", "venv", "--clear", venv}, {kept, "-m", "pip", "install", "--quiet", "skypilot==0.14.1"}} {
+		if out, err := exec.Command(command[0], command[1:]...).CombinedOutput(); err != nil {
+			t.Fatalf("%q: %v: %s", command, err, out)
+		}
 	}
-	path := filepath.Join(venv, "bin", "python")
-	if out, err := exec.Command(path, "-m", "pip", "install", "--quiet", "skypilot==0.14.1").CombinedOutput(); err != nil {
-		t.Fatalf("%v: %s", err, out)
-	}
-	return path
+	return kept
 }
 
 // TestSkyPilot: real SkyPilot reads what the provider writes, and knows what it says.
