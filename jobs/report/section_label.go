@@ -29,6 +29,9 @@ func labelSections(s *document.Source, st document.Stage) []Section {
 	}
 	if h := l.HTTP; h != nil {
 		labels.Blocks = append(labels.Blocks, Block{Text: fmt.Sprintf("%s was asked about %s of %s rows that needed an answer; %s answers were no labels.", h.Model, count(h.Asked), count(h.Rows), count(h.Bad))})
+		if a := h.Agreement; a != nil {
+			labels.Blocks = append(labels.Blocks, Block{Text: fmt.Sprintf("Of %s rows on which the other labellers agree its answers say otherwise on %s (%s): its votes weigh %.2f of what the plan states.", count(a.Rows), count(a.Rows-a.Right), percent(a.Rows-a.Right, a.Rows), a.Weight)})
+		}
 	}
 	if o := l.Overlay; o != nil {
 		text := fmt.Sprintf("%s corrections by people changed %s rows.", count(o.Corrections), count(o.Rows))

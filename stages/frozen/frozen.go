@@ -10,6 +10,7 @@ import (
 	"context"
 	"fmt"
 	"math"
+	"slices"
 
 	"github.com/sprint-ml/sprint/ml/bert"
 	"github.com/sprint-ml/sprint/ml/heads"
@@ -140,6 +141,23 @@ func (f *Fit) judge(set *Set, l *heads.Labels, h *heads.Heads, z *heads.Features
 			f.Labelled++
 		}
 	}
+}
+
+// Doubts reports whether the held-out answer for a row says otherwise than its label, or is
+// less probable than sure.
+func (f *Fit) Doubts(single bool, row int, sure float64) bool {
+	held := f.Held[row]
+	if single {
+		top, p := held.Top()
+		return p < sure || top >= 0 && f.Known[top][row] && !f.Truth[top][row] || top < 0 && slices.ContainsFunc(f.Truth, func(t []bool) bool { return t[row] })
+	}
+	for c, x := range held.Scores {
+		p := (float64(x) + 1) / 2
+		if f.Known[c][row] && ((p >= 0.5) != f.Truth[c][row] || max(p, 1-p) < sure) {
+			return true
+		}
+	}
+	return false
 }
 
 // soft are the probabilities of logits.

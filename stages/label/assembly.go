@@ -65,6 +65,9 @@ const voteBatch = 1024
 // ask asks sources, together, about the rows that are still undecided, and
 // takes what the model decides of their votes.
 func (b *assembly) ask(ctx context.Context, sources []source, report func(stages.Progress)) error {
+	if h, others := picky(sources); h != nil {
+		return b.askDisputed(ctx, h, others)
+	}
 	at := b.undecided()
 	all := make([]*rows.Row, len(at))
 	for k, i := range at {

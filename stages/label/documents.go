@@ -81,6 +81,9 @@ type httpCount struct {
 	TokensIn  int64   `json:"tokens_in"`
 	TokensOut int64   `json:"tokens_out"`
 	Cost      float64 `json:"cost"`
+	// Of rows asked about where others disagree.
+	Reasons   *reasons   `json:"reasons,omitempty"`
+	Agreement *agreement `json:"agreement,omitempty"`
 }
 
 // overlayCount is what the report says about the overlay.

@@ -6,7 +6,8 @@
 // label_report.json holds. assembly.go puts together what the sources say;
 // source.go is the contract of a source, and each is a file source_NAME.go. A new
 // source is such a file, its name in the enum of Options.Source and a case in
-// stage.sources. prompt.go and batch.go belong to source_http.go, which asks with package chat.
+// stage.sources. prompt.go, batch.go and disagreement.go belong to
+// source_http.go, which asks with package chat.
 package label
 
 import (
@@ -69,7 +70,7 @@ from them.`,
 			{Of: "source", Name: sourceRules, Doc: "The words of the taxonomy: the strongest rule that fires gives score and tag.", Example: "source: rules\n"},
 			{Of: "source", Name: sourceColumns, Doc: "Labels that the rows carry.", Example: "source: [columns, rules]\n"},
 			{Of: "source", Name: sourceEncoder, Options: "encoder", Doc: "The category whose description lies nearest to the text, if it is probable enough. Rows and descriptions are each seen from their own middle, so one setting suits all encoders; the vectors stay in the store, and train reads them there.", Example: "source: [rules, encoder]\nencoder: {model: all-minilm-l6-v2, sure: 0.8}\n"},
-			{Of: "source", Name: sourceHTTP, Options: "http", Doc: "What a chat model answers; the config names the endpoint. Paid answers stay in the store and are never asked for twice; batch: true buys them by batches.", Example: "source: [rules, http]\nhttp: {endpoint: chat, model: NAME, key: env:CHAT_KEY}\n"},
+			{Of: "source", Name: sourceHTTP, Options: "http", Doc: "What a chat model answers; the config names the endpoint. Paid answers stay in the store and are never asked for twice; batch: true buys them by batches, ask: disagreement where the other sources need them.", Example: "source: [rules, encoder, http]\ncombine: vote\nencoder: {model: all-minilm-l6-v2}\nhttp: {model: NAME, key: env:CHAT_KEY, batch: true, ask: disagreement}\n"},
 			{Of: "source", Name: sourceOverlay, Options: "overlay", Doc: "Corrections by people, as `sprint review import` writes them; they win over all other sources.", Example: "source: [rules, overlay]\noverlay: {file: corrections.csv}\n"},
 		},
 		Inputs:  func(any) []stages.Input { return []stages.Input{{Name: "articles"}} },
@@ -127,6 +128,9 @@ func (o *Options) Check() []stages.Problem {
 	}
 	out.If(len(o.Source) == 1 && o.uses(sourceOverlay),
 		"source", "for example source: [rules, overlay]", "an overlay alone labels only the rows that it corrects")
+	others := slices.ContainsFunc(o.Source, func(s string) bool { return s != sourceHTTP && s != sourceOverlay })
+	out.If(o.uses(sourceHTTP) && o.HTTP.Ask == askDisagreement && (o.Combine != "vote" || !others),
+		"http.ask", "set combine: vote, with source: [rules, encoder, http]", "ask: disagreement is for a chat model that votes with other sources")
 	for _, s := range slices.Sorted(maps.Keys(o.Weights)) {
 		out.If(!o.uses(s) || s == sourceOverlay,
 			"weights."+s, "the sources are "+strings.Join(o.Source, ", "), "%s is no source that votes", s)

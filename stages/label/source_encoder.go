@@ -16,6 +16,7 @@ import (
 	"github.com/sprint-ml/sprint/stages/embeddings"
 	"github.com/sprint-ml/sprint/stages/resources"
 	"github.com/sprint-ml/sprint/stages/rows"
+	"github.com/sprint-ml/sprint/stages/similarity"
 )
 
 // Encoder are the options of source encoder.
@@ -35,9 +36,6 @@ const (
 	encoderWeight = 0.5
 	// maxTextTokens is the most tokens of a text that are compared.
 	maxTextTokens = 128
-	// priorRows is the weight, in rows, of the middle of the descriptions in that of the
-	// rows: a few rows alone have none.
-	priorRows = 10
 )
 
 // describe returns the texts of each category.
@@ -102,8 +100,8 @@ type encoderSource struct {
 	space      *embeddings.Space
 	known      map[*rows.Row][]float32
 	middle     []float64
-	categories views
-	tags       []views // by category: its descriptions, then its tags
+	categories similarity.Views
+	tags       []similarity.Views // by category: its descriptions, then its tags
 	noneBelow  float64
 }
 
@@ -142,16 +140,16 @@ func (e *encoderSource) open(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	e.categories = newViews(described[:descriptions], of[:descriptions], len(e.t.Categories))
+	e.categories = similarity.New(described[:descriptions], of[:descriptions], len(e.t.Categories))
 	for c := range e.t.Categories {
-		e.tags = append(e.tags, tagViews(described, of, descriptions, c))
+		e.tags = append(e.tags, similarity.OfTags(described, of, descriptions, c))
 	}
-	e.middle = rowsMiddle(vectors, e.categories.middle)
+	e.middle = similarity.RowsMiddle(vectors, e.categories.Middle)
 	e.known = make(map[*rows.Row][]float32, len(set))
 	best := make([]float64, len(set))
 	for i, v := range vectors {
 		e.known[set[i]] = v
-		best[i] = slices.Max(e.categories.near(v, e.middle))
+		best[i] = slices.Max(e.categories.Near(v, e.middle))
 	}
 	e.noneBelow = math.Inf(-1)
 	if k := int(e.s.o.Encoder.NoneShare * float64(len(best))); k > 0 {
@@ -240,8 +238,8 @@ func (e *encoderSource) cast(ctx context.Context, set []*rows.Row) ([][]labelmod
 // votes compares one row.
 func (e *encoderSource) votes(row []float32) []labelmodel.Vote {
 	o := &e.s.o.Encoder
-	near := e.categories.near(row, e.middle)
-	best, p := likeliest(near, o.Temperature)
+	near := e.categories.Near(row, e.middle)
+	best, p := similarity.Likeliest(near, o.Temperature)
 	e.count.Asked++
 	var out []labelmodel.Vote
 	switch {
@@ -258,7 +256,7 @@ func (e *encoderSource) votes(row []float32) []labelmodel.Vote {
 	for c := range near {
 		switch {
 		case c == best:
-			tag, p := likeliest(e.tags[c].near(row, e.middle), o.Temperature)
+			tag, p := similarity.Likeliest(e.tags[c].Near(row, e.middle), o.Temperature)
 			if p < o.Sure {
 				tag = 0
 			}

@@ -32,6 +32,9 @@ type HTTP struct {
 	Timeout     time.Duration `yaml:"timeout" default:"1m" min:"1s" max:"30m" key:"-" doc:"time for one request"`
 	PriceIn     float64       `yaml:"price_in" default:"0" min:"0" doc:"price of a million tokens sent"`
 	PriceOut    float64       `yaml:"price_out" default:"0" min:"0" doc:"price of a million tokens answered"`
+	Ask         string        `yaml:"ask" default:"all" enum:"all|disagreement" key:"set" doc:"with combine: vote: all rows, or those alone on which the other sources are silent or disagree, or on which heads disagree that are fitted to what they say on the vectors of source encoder, where that is one of them"`
+	Sure        float64       `yaml:"sure" default:"0.6" min:"0" max:"1" key:"set" doc:"with ask: disagreement, the least probability of the heads' answer for a row that is not asked about"`
+	Control     int           `yaml:"control" default:"50" min:"0" max:"100000" key:"set" doc:"with ask: disagreement, rows on which all others agree that are asked about all the same, half of max_calls at most: how often the answers are wrong there weighs them"`
 	Batch       bool          `yaml:"batch" default:"false" key:"set" doc:"buy the answers by the endpoint's batches (POST /v1/batches), which cost less and may take a day; the store knows of them, so a run that was ended waits for the same ones"`
 	BatchPrice  float64       `yaml:"batch_price" default:"0.5" min:"0" max:"1" key:"set" doc:"what an answer bought by batch costs, as a share of the prices"`
 }
@@ -80,7 +83,11 @@ func (h *httpSource) Close() error {
 	o := &h.s.o.HTTP
 	calls, in, out := h.chat.Usage()
 	h.spent.note(h, true)
-	h.s.env.Note("http", map[string]any{"endpoint": o.Endpoint, "calls": calls, "kept_answers": h.count.Answers - calls, "spent": price(o, in, out) * h.share(o.Batch)})
+	note := map[string]any{"endpoint": o.Endpoint, "calls": calls, "kept_answers": h.count.Answers - calls, "spent": price(o, in, out) * h.share(o.Batch)}
+	if a := h.count.Agreement; a != nil {
+		note["error"] = a.Error
+	}
+	h.s.env.Note("http", note)
 	return nil
 }
 

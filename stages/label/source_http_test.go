@@ -141,6 +141,8 @@ type chatCase struct {
 	offline bool
 	context context.Context
 	mayPay  float64
+	set     func(o *Options) // further options
+	env     func(env *stages.Env)
 }
 
 func (c chatCase) run(t *testing.T, e *endpoint, titles ...string) (*stagetest.Result, []rows.Row, *Report) {
@@ -165,10 +167,17 @@ func (c chatCase) run(t *testing.T, e *endpoint, titles ...string) (*stagetest.R
 		return &stage{o: o.(*Options), env: env, pause: time.Millisecond}
 	}
 	o := &Options{Source: []string{"rules", "http"}, Rules: "taxonomy", Abstain: true, Combine: "chain", Conflict: "max", Empty: "warn", HTTP: c.o}
+	if c.set != nil {
+		c.set(o)
+	}
 	res := stagetest.Run(t, stagetest.Case{
 		Kind: kind, Options: o, Store: c.store, Offline: c.offline, Context: c.context,
 		Inputs: map[string]any{"articles": parquet(t, set, nil)}, Taxonomy: stages.Source{Name: "taxonomy.yaml", Data: []byte(taxonomyText)},
-		Env: func(env *stages.Env) { env.Endpoints, env.MayPay = map[string]string{"chat": e.URL + "/v1"}, c.mayPay },
+		Env: func(env *stages.Env) {
+			if env.Endpoints, env.MayPay = map[string]string{"chat": e.URL + "/v1"}, c.mayPay; c.env != nil {
+				c.env(env)
+			}
+		},
 	})
 	if shows(res.Log) || res.Err != nil && (shows(res.Err.Error()) || shows(fmt.Sprintf("%+v", res.Err))) {
 		t.Errorf("the key is in the log or the error: %v\n%s", res.Err, res.Log)

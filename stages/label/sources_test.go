@@ -173,6 +173,8 @@ func TestCheck(t *testing.T) {
 		{Source: []string{"overlay"}},
 		{Source: []string{"rules"}, Weights: map[string]float64{"columns": 1}},
 		{Source: []string{"rules"}, Gold: "gold.txt"},
+		{Source: []string{"rules", "http"}, Combine: "chain", HTTP: HTTP{Ask: askDisagreement}},
+		{Source: []string{"http", "overlay"}, Combine: "vote", HTTP: HTTP{Ask: askDisagreement}},
 	} {
 		if len(o.Check()) != 1 {
 			t.Errorf("%+v: %v", o, o.Check())

@@ -19,6 +19,11 @@ type LabelReport struct {
 		TokensIn  int64   `json:"tokens_in"`
 		TokensOut int64   `json:"tokens_out"`
 		Cost      float64 `json:"cost"`
+		Agreement *struct {
+			Rows   int     `json:"rows"`
+			Right  int     `json:"right"`
+			Weight float64 `json:"weight"`
+		} `json:"agreement"`
 	} `json:"http"`
 	Encoder *struct {
 		Asked   int `json:"asked"`

@@ -1,39 +1,42 @@
-package label
+// Package similarity compares vectors of rows with those of descriptions, as each is seen
+// from its own middle: so one scale suits all encoders. Kinds import this package; it imports
+// no kind.
+package similarity
 
 import (
 	"math"
 	"slices"
 )
 
-// views are texts of some classes as they are seen from their middle: unit vectors, by
+// Views are texts of some classes as they are seen from their middle: unit vectors, by
 // class. A class may have several texts, and is as near as the nearest.
-type views struct {
-	middle  []float64
+type Views struct {
+	Middle  []float64
 	classes [][][]float64
 }
 
-// newViews makes views of vectors, each of one of n classes. Their middle is the mean of
+// New makes views of vectors, each of one of n classes. Their middle is the mean of
 // the classes' own, so that a class of many texts does not draw it to itself.
-func newViews(vectors [][]float32, class []int, n int) views {
-	v := views{middle: make([]float64, len(vectors[0])), classes: make([][][]float64, n)}
+func New(vectors [][]float32, class []int, n int) Views {
+	v := Views{Middle: make([]float64, len(vectors[0])), classes: make([][][]float64, n)}
 	count := make([]int, n)
 	for _, c := range class {
 		count[c]++
 	}
 	for i, w := range vectors {
 		for j, x := range w {
-			v.middle[j] += float64(x) / float64(n*count[class[i]])
+			v.Middle[j] += float64(x) / float64(n*count[class[i]])
 		}
 	}
 	for i, w := range vectors {
-		v.classes[class[i]] = append(v.classes[class[i]], seenFrom(w, v.middle))
+		v.classes[class[i]] = append(v.classes[class[i]], seenFrom(w, v.Middle))
 	}
 	return v
 }
 
-// tagViews are those of a category's tags, of the texts of which the first ones are
+// OfTags are those of a category's tags, of the texts of which the first ones are
 // descriptions. The descriptions of the category stand for its empty tag.
-func tagViews(vectors [][]float32, of []int, descriptions, category int) views {
+func OfTags(vectors [][]float32, of []int, descriptions, category int) Views {
 	var own [][]float32
 	var class []int
 	n := 1
@@ -47,11 +50,11 @@ func tagViews(vectors [][]float32, of []int, descriptions, category int) views {
 		}
 		own, class = append(own, v), append(class, tag)
 	}
-	return newViews(own, class, n)
+	return New(own, class, n)
 }
 
-// near is the cosine similarity of a row, seen from the middle of rows, to each class.
-func (v views) near(row []float32, middle []float64) []float64 {
+// Near is the cosine similarity of a row, seen from the middle of rows, to each class.
+func (v Views) Near(row []float32, middle []float64) []float64 {
 	seen, out := seenFrom(row, middle), make([]float64, len(v.classes))
 	for c, texts := range v.classes {
 		out[c] = -1
@@ -83,9 +86,13 @@ func seenFrom(v []float32, point []float64) []float64 {
 	return out
 }
 
-// rowsMiddle is the mean of rows' vectors, with that of the descriptions as priorRows
+// priorRows is the weight, in rows, of the middle of the descriptions in that of the
+// rows: a few rows alone have none.
+const priorRows = 10
+
+// RowsMiddle is the mean of rows' vectors, with that of the descriptions as priorRows
 // more of them.
-func rowsMiddle(vectors [][]float32, descriptions []float64) []float64 {
+func RowsMiddle(vectors [][]float32, descriptions []float64) []float64 {
 	out := make([]float64, len(descriptions))
 	for _, v := range vectors {
 		for j, x := range v {
@@ -98,9 +105,9 @@ func rowsMiddle(vectors [][]float32, descriptions []float64) []float64 {
 	return out
 }
 
-// likeliest is the nearest of classes and its probability: the softmax of the
+// Likeliest is the nearest of classes and its probability: the softmax of the
 // similarities over the temperature.
-func likeliest(near []float64, temperature float64) (class int, p float64) {
+func Likeliest(near []float64, temperature float64) (class int, p float64) {
 	most := slices.Max(near)
 	sum := 0.0
 	for _, x := range near {
