@@ -25,8 +25,8 @@ processes() {
 	grep -lsE "^[0-9]+ \(.*\) [^ZX] [0-9]+ [0-9]+ $sid -?[0-9]+ -?[0-9]+ [0-9]+ [0-9]+ [0-9]+ [0-9]+ " /proc/[0-9]*/stat | cut -d/ -f3
 	grep -lszxF "SPRINT_JOB=$1" /proc/[0-9]*/environ | cut -d/ -f3
 }
-boot() { cat /proc/sys/kernel/random/boot_id; }
-same() { read -r sid at 2>/dev/null <"jobs/$1/pid" && [ "$at" = "$(boot)" ]; }
+read -r boot </proc/sys/kernel/random/boot_id
+same() { read -r sid at 2>/dev/null <"jobs/$1/pid" && [ "$at" = "$boot" ]; }
 `
 
 // findScript says whether a job and a program are here, and how many jobs are.
@@ -47,7 +47,8 @@ chmod 700 "$t" && mv -f "$t" "programs/$2" && trap - EXIT && echo copied
 `
 
 // startScript starts a job: its folder is made by one of several that try. It takes the
-// variables from standard input before anything is made.
+// variables from standard input before anything is made. Of the jobs that wait for a slot one
+// looks, which holds slots/next; the others sleep in its lock, and hear a signal all the same.
 const startScript = `
 lines=$(cat) && eval "$lines" || exit 4
 mkdir "jobs/$2" 2>/dev/null || { [ -d "jobs/$2" ] && { echo there; exit; }; mkdir "jobs/$2" || exit 4; }
@@ -57,7 +58,8 @@ setsid sh -c '
 	job=$1; echo "$$ $(cat /proc/sys/kernel/random/boot_id)" >"$job/pid.new" && mv "$job/pid.new" "$job/pid"
 	ended() { echo "$1" >"$job/exit.new" && mv "$job/exit.new" "$job/exit"; exit; }
 	trap "ended 75" TERM
-	slot=
+	slot=; : >"$job/queued"
+	exec 8>slots/next; flock 8 & wait $!
 	until [ -n "$slot" ]; do
 		n=0
 		while [ $n -lt "$2" ]; do
@@ -65,8 +67,9 @@ setsid sh -c '
 			if flock -n 9; then slot=$n; break; fi
 			n=$((n+1))
 		done
-		[ -n "$slot" ] || { exec 9>&-; : >"$job/queued"; sleep 0.1; }
+		[ -n "$slot" ] || { exec 9>&-; sleep 0.05; }
 	done
+	exec 8>&-
 	if [ "$3" -gt 0 ]; then CUDA_VISIBLE_DEVICES=$slot; export CUDA_VISIBLE_DEVICES; fi
 	rm -f "$job/queued"; : >"$job/running"
 	sh -c "$(cat "$job/line")" &
@@ -82,11 +85,12 @@ echo started
 
 // watchScript prints how a job goes on: each change, and the last word again every few
 // seconds, so that it ends when nobody reads. A kill by the kernel for want of memory is
-// told from another by the job's group of control, where it has one. A folder without a
+// told from another by the job's group of control, where it has one. Looks become fewer: each
+// is a process, and a host may have many jobs that wait. A folder without a
 // process a minute after it was made is that of a start which was cut off.
 const watchScript = `
-last=; n=0
-say() { if [ "$1" != "$last" ] || [ $n -ge 50 ]; then echo "$1" || exit; last=$1; n=0; fi; n=$((n+1)); }
+last=; n=0; looks=0; pause=0.1
+say() { if [ "$1" != "$last" ] || [ $n -ge 20 ]; then echo "$1" || exit; last=$1; n=0; fi; n=$((n+1)); }
 while :; do
 	if [ ! -d "jobs/$2" ]; then echo gone; exit; fi
 	if [ -f "jobs/$2/exit" ]; then echo "ended $(cat "jobs/$2/exit")"; exit; fi
@@ -100,7 +104,7 @@ while :; do
 		echo killed; exit
 	fi
 	if [ -f "jobs/$2/running" ]; then say running; else say queued; fi
-	sleep 0.1
+	sleep $pause; looks=$((looks+1)); [ $looks -lt 50 ] || pause=0.3
 done
 `
 
