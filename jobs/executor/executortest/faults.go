@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"os"
+	"path/filepath"
 	"regexp"
 	"strconv"
 	"strings"
@@ -16,6 +17,8 @@ import (
 
 	"github.com/sprint-ml/sprint/jobs"
 	"github.com/sprint-ml/sprint/jobs/executor"
+	"github.com/sprint-ml/sprint/jobs/executor/local"
+	"github.com/sprint-ml/sprint/jobs/executor/remote"
 	"github.com/sprint-ml/sprint/jobs/jobstest"
 	"github.com/sprint-ml/sprint/jobs/runs"
 	"github.com/sprint-ml/sprint/stages"
@@ -48,14 +51,10 @@ func (s Subject) bench(t *testing.T, stage string, observe func(runs.Event)) *jo
 	b.Store = s.openStore(t)
 	b.Tweak = func(r *jobs.Runner) {
 		r.Executor, r.TTL = s.New(t, b.Store), runs.LeaseTTL
-		r.Observer = observer(observe)
+		r.Observer = jobstest.Observe(observe)
 	}
 	return b
 }
-
-type observer func(runs.Event)
-
-func (o observer) Observe(e runs.Event) { o(e) }
 
 // triedAgain: a stage that stumbles is tried again as often as its plan says, one that fails
 // for good never is.
@@ -137,6 +136,43 @@ func (s Subject) outOfMemory(t *testing.T) {
 	o := s.New(t, store, jobstest.WorkerLastWords+"=fatal error: runtime: out of memory").Execute(t.Context(), a, &sink{})
 	if o.Manifest != nil || executor.Code(o.Err) != stages.CodeMemory || !strings.Contains(executor.Hint(o.Err), "memory") || o.State != runs.Failed || o.Cause != executor.CauseFailure {
 		t.Errorf("outcome %+v, code %d, hint %q", o, executor.Code(o.Err), executor.Hint(o.Err))
+	}
+}
+
+// graceOver: a worker that does not end when it is asked is ended, and the record says that
+// its time to do so was over.
+func (s Subject) graceOver(t *testing.T) {
+	store := s.openStore(t)
+	a := s.attempt(t, store, jobstest.Options{})
+	begins := filepath.Join(t.TempDir(), "begins")
+	e := s.New(t, store, "TOY_DEAF=1", jobstest.WorkerBegins+"="+begins)
+	switch e := e.(type) {
+	case *remote.Executor:
+		e.Limits.Grace = time.Second
+	case *local.Executor:
+		e.Grace = time.Second
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	seen := &sink{}
+	go func() {
+		for range 600 {
+			_, err := os.Stat(begins)
+			seen.mu.Lock()
+			begun := err == nil && (!s.Elsewhere || strings.Contains(seen.log.String(), ": running"))
+			seen.mu.Unlock()
+			if begun {
+				break
+			}
+			time.Sleep(50 * time.Millisecond)
+		}
+		cancel()
+	}()
+	o := e.Execute(ctx, a, seen)
+	seen.mu.Lock()
+	defer seen.mu.Unlock()
+	if o.State != runs.Interrupted || seen.notes[executor.NoteEndedBy] != executor.LimitGrace {
+		t.Errorf("outcome %+v, notes %v", o, seen.notes)
 	}
 }
 

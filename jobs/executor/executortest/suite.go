@@ -60,6 +60,7 @@ func Run(t *testing.T, s Subject) {
 	if s.Process {
 		t.Run("killed", s.killed)
 		t.Run("out of memory", s.outOfMemory)
+		t.Run("grace over", s.graceOver)
 		t.Run("killed after its commit", s.killedAfterCommit)
 	}
 	if s.Elsewhere {

@@ -195,7 +195,7 @@ func (f *followed) relayInTime(ctx context.Context) {
 
 // cancelled asks the job to end.
 func (f *followed) cancelled(ctx context.Context) executor.Outcome {
-	began, running := time.Now(), f.clock.phase == executor.PhaseRunning
+	began, queued := time.Now(), f.last.Phase == executor.PhaseQueued || f.last.Phase == ""
 	err := f.cancel(ctx)
 	aborted := false
 	select {
@@ -205,7 +205,7 @@ func (f *followed) cancelled(ctx context.Context) executor.Outcome {
 	}
 	grace := time.Since(began) >= f.job.Limits.Grace
 	o := f.outcome(context.WithoutCancel(ctx), true)
-	if running && grace && !aborted && f.word == nil && o.Manifest == nil {
+	if !queued && grace && !aborted && f.word == nil && o.Manifest == nil {
 		f.sink.Note(executor.NoteEndedBy, executor.LimitGrace)
 		f.sink.Log(slog.LevelWarn, fmt.Sprintf("%s: the worker of stage %s was ended before it had checkpointed (limit grace: %s); raise executors.%s.limits.grace", f.Name, f.a.Stage, executor.Span(f.job.Limits.Grace), f.Name))
 	}
