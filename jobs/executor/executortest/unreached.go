@@ -18,7 +18,7 @@ func (s Subject) storeUnreached(t *testing.T) {
 	e := s.remote(t, store)
 	e.WorkerFlags = append(e.WorkerFlags, "--store", "/proc/nowhere/store") // the last one counts
 	o := e.Execute(t.Context(), a, &sink{})
-	if o.State != runs.Failed || o.Cause != "" || o.Manifest != nil || executor.Code(o.Err) != stages.CodeEnvironment || !strings.Contains(executor.Hint(o.Err), "sprint doctor --executor") {
+	if o.State != runs.Failed || o.Cause != "" || o.Manifest != nil || executor.Code(o.Err) != stages.CodeEnvironment || !strings.Contains(executor.Hint(o.Err), "doctor --executor "+e.Name) {
 		t.Errorf("outcome %+v, hint %q", o, executor.Hint(o.Err))
 	}
 	if o.Err != nil && !strings.Contains(o.Err.Error(), "/proc/nowhere") {
