@@ -53,7 +53,7 @@ stores:
 
 # The program of the tests' Kubernetes: etcd, control plane and kubelet in one, built once (15 CPU-minutes) and kept by its source.
 cluster:
-    CLUSTER_BUILD=1 go test -tags e2e,cluster -count=1 -timeout 90m -run '^TestProgram$' -v ./jobs/executor/kubernetes/kubernetestest
+    [ "{{ os() }}" != linux ] || CLUSTER_BUILD=1 go test -tags e2e,cluster -count=1 -timeout 90m -run '^TestProgram$' -v ./jobs/executor/kubernetes/kubernetestest
 
 # The kubernetes kind on a real cluster of this machine (Linux, root, apt); `just kubernetes -bench .` measures too.
 kubernetes *flags: cluster
