@@ -82,7 +82,7 @@ func (s Subject) triedAgain(t *testing.T) {
 // by TestStoreMayBeGoneForAMinute of package jobs.
 func (s Subject) storeGone(t *testing.T) {
 	if s.Elsewhere {
-		s.StoreGone(t, 5*time.Second, time.Second)
+		s.StoreGone(t, 3*time.Second, 600*time.Millisecond)
 	} else {
 		s.StoreGone(t, 2*time.Second, 400*time.Millisecond)
 	}
