@@ -45,6 +45,7 @@ var contexts = map[string][]string{
 	"label.gold":              {"label.gold=part.csv"},
 	"label.scored":            {"label.gold=part.csv"},
 	"label.http":              {"label.source=[rules, http]", "label.http.model=m"},
+	"label.http.ask":          {"label.source=[rules, http]", "label.http.model=m", "label.combine=vote"},
 	"label.overlay":           {"label.source=[rules, overlay]", "label.overlay.file=overlay.jsonl"},
 	"train.mask_how":          {"train.mask_rules=0.5"},
 	"train.method":            {"train.method=both"},

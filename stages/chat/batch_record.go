@@ -6,7 +6,6 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"errors"
-	"fmt"
 	"regexp"
 	"slices"
 	"strings"
@@ -129,7 +128,7 @@ func (c *Client) readBatch(ctx context.Context, name string) (*batch, error) {
 			return err
 		}
 		if r.Format != batchFormat || !identifier.MatchString(r.File) || slices.ContainsFunc(r.Questions, func(q string) bool { return !hexName.MatchString(q) }) {
-			return fmt.Errorf("it is no record of a batch that this sprint knows")
+			return errors.New("it is no record of a batch that this sprint knows")
 		}
 		return nil
 	})
@@ -145,7 +144,7 @@ func (c *Client) readBatch(ctx context.Context, name string) (*batch, error) {
 		}
 		return nil
 	})
-	if err != nil && !errors.Is(err, storage.ErrNotFound) {
+	if err != nil && !storage.MissingOrDamaged(err) { // ensure finds it by its file
 		return nil, err
 	}
 	b.id = id.ID
