@@ -2,6 +2,7 @@ package label
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -35,6 +36,7 @@ type batchServer struct {
 	ends    string   // status of batches, completed by default
 	absent  bool     // there are no batches
 	polls   int
+	id      string // of files, in place of a good one
 }
 
 func newBatchServer(t *testing.T) *batchServer {
@@ -72,7 +74,7 @@ func (b *batchServer) serve(w http.ResponseWriter, r *http.Request) {
 		data, _ := io.ReadAll(f)
 		id := fmt.Sprintf("file-%d", len(b.files))
 		b.files[id] = data
-		json.NewEncoder(w).Encode(map[string]any{"id": id})
+		json.NewEncoder(w).Encode(map[string]any{"id": cmp.Or(b.id, id)})
 	case r.Method == http.MethodPost && path == "/batches":
 		var body map[string]string
 		json.NewDecoder(r.Body).Decode(&body)
@@ -271,6 +273,7 @@ func TestBatchFailures(t *testing.T) {
 		"no batches":   {func(b *batchServer) { b.absent = true }, stages.CodeEnvironment, "status 404"},
 		"failed":       {func(b *batchServer) { b.ends = "failed" }, stages.CodeEnvironment, "too many tokens"},
 		"expired":      {func(b *batchServer) { b.ends = "expired" }, stages.CodeStage, "1 of 1 rows"},
+		"odd id":       {func(b *batchServer) { b.id = "../../admin?x=" + theKey }, stages.CodeEnvironment, "gives a file the id"},
 		"never served": {func(b *batchServer) { b.refuses = 1000 }, stages.CodeEnvironment, "status 429"},
 	} {
 		b := newBatchServer(t)
