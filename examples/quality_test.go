@@ -138,6 +138,7 @@ func TestQuality(t *testing.T) {
 			}
 		}
 	})
+	t.Run("labels of a model that errs", func(t *testing.T) { studentsBeatTeachers(t, data, store) })
 	t.Run("quickstart", func(t *testing.T) {
 		unchanged(t, map[string]string{
 			"quickstart/articles.jsonl": "39ae0275482efda0ac820109409660250635bf1c321a184c06cfc3bbb5a4de1e",
