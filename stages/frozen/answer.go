@@ -26,7 +26,7 @@ func (s *Set) answer(h *heads.Heads, o Options) Answer {
 	a := Answer{Temperature: h.Temperature, Agreement: h.Agreement, Agreed: h.Agreed}
 	if s.hasRules() {
 		a.Bonus = o.Bonus
-		a.Alarm = h.Agreed > 0 && h.Agreement < o.Alarm && s.byRules()
+		a.Alarm = h.Agreed > 0 && h.Agreement < s.alarm(o) && s.byRules()
 	}
 	for _, cut := range h.Cuts {
 		threshold := float64(metrics.Never)
@@ -63,6 +63,32 @@ func (s *Set) byRules() bool {
 		}
 	}
 	return 2*hand < all
+}
+
+// boughtShare is what the alarm demands where a chat model made the labels, of what it
+// demands of the rules' labels. One that is wrong about a quarter of the rows leaves heads
+// that are always right at 0.75; an encoder that does not know the language leaves less than
+// half.
+const boughtShare = 0.7
+
+// alarm is the agreement with the labels under which the rules answer alone.
+func (s *Set) alarm(o Options) float64 {
+	bought, all := 0, 0
+	for i := range s.Rows {
+		for c, l := range s.Rows[i].Labels {
+			if l.Abstain {
+				continue
+			}
+			all++
+			if s.Rows[i].DecidedBy(s.Taxonomy.Categories[c].Name) == "http" {
+				bought++
+			}
+		}
+	}
+	if 2*bought > all {
+		return o.Alarm * boughtShare
+	}
+	return o.Alarm
 }
 
 // Apply gives a model with linear heads the numbers of a fit.

@@ -30,7 +30,7 @@ type Options struct {
 	Sure     float64 `yaml:"sure" default:"0.6" min:"0" max:"1" doc:"without labels: single, the share of the held-out answers over a threshold with which the labels agree at least"`
 	Silent   string  `yaml:"silent" default:"unknown" enum:"unknown|none" key:"set" doc:"without labels: single, what a row on which no rule fires is when thresholds are set: unknown, or of no category, which suits rules that miss little and lets few of such rows be answered"`
 	Bonus    float64 `yaml:"bonus" default:"2" min:"0" max:"100" doc:"what the logit of a category gains where the rules name it, and without labels: single the others lose then; 0 leaves answers to the heads"`
-	Alarm    float64 `yaml:"alarm" default:"0.7" min:"0" max:"1" doc:"agreement of held-out answers with the rules, as macro-F1, under which the rules answer alone: the encoder does not know this language"`
+	Alarm    float64 `yaml:"alarm" default:"0.7" min:"0" max:"1" doc:"agreement of held-out answers with the rules, as macro-F1, under which the rules answer alone: the encoder does not know this language; seven tenths of it where a chat model made most labels, which err themselves"`
 }
 
 func (o Options) of(seed int64) heads.Options {
@@ -96,7 +96,7 @@ func Train(ctx context.Context, set *Set, o Options) (*Fit, error) {
 		}
 		linear.Tag = append(linear.Tag, tags)
 	}
-	f := &Fit{Linear: linear, Answer: set.answer(h, o), alarm: o.Alarm}
+	f := &Fit{Linear: linear, Answer: set.answer(h, o), alarm: set.alarm(o)}
 	f.judge(set, l, h, z)
 	if !set.byRules() {
 		if f.Curve, err = heads.Curve(ctx, z, l, o.of(set.Seed), h.OutOfFold); err != nil {

@@ -142,6 +142,30 @@ func TestHeadsAlarm(t *testing.T) {
 	}
 }
 
+// TestHeadsAlarmOfBoughtLabels: a chat model that is wrong about a quarter of the rows is no
+// encoder that knows no language; one whose answers no text explains still is.
+func TestHeadsAlarmOfBoughtLabels(t *testing.T) {
+	for _, c := range []struct {
+		source string
+		every  int // label of so many that is another's
+		alone  bool
+	}{{"http", 4, false}, {"rules", 4, true}, {"http", 1, true}} {
+		set := headlines(200, 1)
+		from := headlines(200, 1)
+		for i := range set {
+			if set[i].LabelSource = c.source; i%c.every == 0 {
+				set[i].Labels = slices.Clone(from[(i*7+3)%200].Labels)
+			}
+		}
+		a := attempt(t, headsOptions(encodertest.Tiny(t)))
+		a.Inputs["train"] = parquet(t, set)
+		m, got, _ := saved(t, stagetest.MustRun(t, a))
+		if m.Spec.RulesAlone != c.alone {
+			t.Errorf("%s, one of %d wrong: the rules answer alone: %v, agreement %+v", c.source, c.every, m.Spec.RulesAlone, got.Heads)
+		}
+	}
+}
+
 // TestHeadsOfHardRows: what little can be learned from is learned from or refused with a
 // hint, and never breaks.
 func TestHeadsOfHardRows(t *testing.T) {
