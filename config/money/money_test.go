@@ -52,7 +52,7 @@ func TestTime(t *testing.T) {
 	if d := (2 * Unit).Time(1_800_000); d != 66*time.Minute+40*time.Second {
 		t.Errorf("2 at 1.80 pay for %s", d)
 	}
-	if (5*Unit).Time(0) != math.MaxInt64 || Amount(most).Time(1) != math.MaxInt64 {
+	if (5*Unit).Time(0) != math.MaxInt64 || most.Time(1) != math.MaxInt64 {
 		t.Error("what costs nothing ends")
 	}
 }

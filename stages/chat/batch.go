@@ -5,7 +5,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"log/slog"
 	"slices"
 	"time"
 
@@ -176,7 +175,7 @@ func (p *purchase) collect(ctx context.Context, b *batch) error {
 		p.lacking[keyOfName(name)] = why
 	}
 	if got.strange > 0 {
-		p.c.env.Log.Warn("lines of a batch are no answers to what was asked: left out", "batch", b.id, slog.Int("lines", got.strange), "example", got.example)
+		p.c.env.Log.Warn("lines of a batch are no answers to what was asked: left out", "batch", b.id, "lines", got.strange, "example", got.example)
 	}
 	if err := p.c.finish(context.WithoutCancel(ctx), b, state.Status); err != nil {
 		return err

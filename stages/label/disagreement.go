@@ -5,7 +5,6 @@ import (
 	"context"
 	"crypto/sha256"
 	"errors"
-	"log/slog"
 	"slices"
 
 	"github.com/sprint-ml/sprint/ml/heads"
@@ -176,7 +175,7 @@ func (b *assembly) weigh(h *httpSource, control []int, answers [][]labelmodel.Vo
 			b.model.Weights[v] *= a.Weight
 		}
 	}
-	h.s.env.Log.Info("the answers against the other sources, where these agree", "rows", a.Rows, slog.Float64("error", a.Error), slog.Float64("weight", a.Weight))
+	h.s.env.Log.Info("the answers against the other sources, where these agree", "rows", a.Rows, "error", a.Error, "weight", a.Weight)
 }
 
 // disputedByHeads reports on which rows heads that have not seen them disagree with what the

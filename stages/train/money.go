@@ -37,7 +37,7 @@ func (l *loop) endEarly(ctx context.Context) error {
 		}
 	}
 	why := fmt.Sprintf("the money of the run was up after %d of %d steps: the model is that of step %d", done, total, l.state.BestSteps)
-	l.env.Log.Log(ctx, stages.LevelNotable, why)
+	l.env.Log.Log(ctx, stages.LevelNotable, "the money of the run was up: the model is the best until then", "done", done, "of", total, "step", l.state.BestSteps)
 	l.env.Note(stages.NoteEndedEarly, why)
 	return nil
 }

@@ -61,7 +61,7 @@ func writes(folder string) error {
 	if err != nil {
 		return err
 	}
-	defer os.Remove(f.Name())
+	defer func() { _ = os.Remove(f.Name()) }()
 	_, err = f.Write(make([]byte, 1<<20))
 	if err == nil {
 		err = f.Sync() // a quota may be told only then

@@ -124,7 +124,7 @@ func Play(args []string) int {
 		fmt.Fprintf(os.Stderr, "the stand-in answers %q, %v\n", data, err)
 		return 1
 	}
-	fmt.Print(a.Stdout)
+	fmt.Fprint(os.Stdout, a.Stdout)
 	fmt.Fprint(os.Stderr, a.Stderr)
 	return a.Code
 }
