@@ -57,7 +57,7 @@ cluster:
 
 # The kubernetes kind on a real cluster of this machine (Linux, root, apt); `just kubernetes -bench .` measures too.
 kubernetes *flags: cluster
-    go test -tags e2e,cluster -count=1 -timeout 30m -v -run '^Test(Cluster|QuickstartByKubernetes)$' {{ flags }} ./jobs/executor/kubernetes/... ./examples
+    go test -tags e2e,cluster -p 1 -count=1 -timeout 30m -v -run '^Test(Cluster|QuickstartByKubernetes)$' {{ flags }} ./jobs/executor/kubernetes/... ./examples
 
 # Measure; ratios against peers in the same run, medians.
 bench:

@@ -31,9 +31,24 @@ const WorkerFaults = "TOY_WORKER_FAULTS"
 // in the middle of its work, before it aborts as the Go runtime does.
 const WorkerLastWords = "TOY_WORKER_LAST_WORDS"
 
-// WorkerBegins names the environment variable with a file to which a worker writes a line
-// when it begins its work.
+// WorkerBegins names the environment variable that lets a worker leave an object in the
+// store each time that it begins its work: what it was given, it has on any machine.
 const WorkerBegins = "TOY_WORKER_BEGINS"
+
+// begun is where these objects lie.
+const begun = "begun/"
+
+// Begun are the attempts of the workers that have begun, by the time at which they did.
+func Begun(ctx context.Context, s *storage.Store) (attempts []string, err error) {
+	for info, err := range s.List(ctx, begun) {
+		if err != nil {
+			return nil, err
+		}
+		_, attempt, _ := strings.Cut(strings.TrimPrefix(info.Key, begun), "-")
+		attempts = append(attempts, attempt)
+	}
+	return attempts, nil
+}
 
 // NoSecret is what an executor resolves secrets with where there are none.
 func NoSecret(string) (string, error) { return "", nil }
@@ -92,9 +107,10 @@ func playWorker(args []string) int {
 	}
 	c := &Counter{Before: func(_ string, attempt int) {
 		fmt.Println("a line that is no message")
-		if f, err := os.OpenFile(os.Getenv(WorkerBegins), os.O_APPEND|os.O_CREATE|os.O_WRONLY, 0o600); err == nil {
-			fmt.Fprintln(f, "attempt", attempt)
-			f.Close()
+		if os.Getenv(WorkerBegins) != "" {
+			if err := store.WriteNew(ctx, fmt.Sprintf("%s%d-%d", begun, time.Now().UnixNano(), attempt), []byte("begun")); err != nil {
+				fmt.Fprintln(os.Stderr, err)
+			}
 		}
 		if os.Getenv("TOY_DEAF") != "" {
 			time.Sleep(10 * time.Minute) // it hears no signal

@@ -5,6 +5,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"syscall"
@@ -121,8 +122,7 @@ func (s Subject) startedTwice(t *testing.T) {
 	o := s.slow()
 	o.Times = 2
 	a := s.attempt(t, store, o)
-	begins := filepath.Join(t.TempDir(), "begins")
-	e := s.remote(t, store, jobstest.WorkerBegins+"="+begins)
+	e := s.remote(t, store, jobstest.WorkerBegins+"=1")
 	job, _ := s.leave(t, e, a)
 	awaitWorkers(t, store, 1)
 	again := exec.Command(os.Args[0], job.Argv...)
@@ -138,7 +138,7 @@ func (s Subject) startedTwice(t *testing.T) {
 	if out.State != runs.Succeeded || err != nil {
 		t.Errorf("outcome %+v, the second worker: %v", out, err)
 	}
-	if begun, err := os.ReadFile(begins); err != nil || string(begun) != "attempt 1\n" {
+	if begun, err := jobstest.Begun(t.Context(), store); err != nil || !slices.Equal(begun, []string{"1"}) {
 		t.Errorf("the work was begun so: %q, %v", begun, err)
 	}
 }

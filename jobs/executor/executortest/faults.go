@@ -6,7 +6,6 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"os"
-	"path/filepath"
 	"regexp"
 	"strconv"
 	"strings"
@@ -144,8 +143,7 @@ func (s Subject) outOfMemory(t *testing.T) {
 func (s Subject) graceOver(t *testing.T) {
 	store := s.openStore(t)
 	a := s.attempt(t, store, jobstest.Options{})
-	begins := filepath.Join(t.TempDir(), "begins")
-	e := s.New(t, store, "TOY_DEAF=1", jobstest.WorkerBegins+"="+begins)
+	e := s.New(t, store, "TOY_DEAF=1", jobstest.WorkerBegins+"=1")
 	switch e := e.(type) {
 	case *remote.Executor:
 		e.Limits.Grace = time.Second
@@ -157,9 +155,9 @@ func (s Subject) graceOver(t *testing.T) {
 	seen := &sink{}
 	go func() {
 		for range 600 {
-			_, err := os.Stat(begins)
+			workers, err := jobstest.Begun(ctx, store)
 			seen.mu.Lock()
-			begun := err == nil && (!s.Elsewhere || strings.Contains(seen.log.String(), ": running"))
+			begun := err == nil && len(workers) > 0 && (!s.Elsewhere || strings.Contains(seen.log.String(), ": running"))
 			seen.mu.Unlock()
 			if begun {
 				break
