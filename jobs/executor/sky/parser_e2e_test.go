@@ -14,37 +14,12 @@ import (
 
 	"github.com/sprint-ml/sprint/jobs/executor"
 	"github.com/sprint-ml/sprint/jobs/executor/sky/skytest"
+	"github.com/sprint-ml/sprint/jobs/jobstest"
 )
-
-// python is one that has SkyPilot: SKYPILOT_PYTHON names it, or python3 is it. In CI it is
-// installed, once for a machine: it takes 460 MB.
-func python(t *testing.T) string {
-	t.Helper()
-	cache, err := os.UserCacheDir()
-	if err != nil {
-		t.Fatal(err)
-	}
-	venv := filepath.Join(cache, "sprint-build", "skypilot-0.14.1")
-	kept := filepath.Join(venv, "bin", "python")
-	for _, path := range []string{os.Getenv("SKYPILOT_PYTHON"), kept, "python3"} {
-		if path != "" && exec.Command(path, "-c", "import sky.task").Run() == nil {
-			return path
-		}
-	}
-	if os.Getenv("CI") != "true" {
-		t.Skip("no SkyPilot is here: pip install skypilot==0.14.1, and let SKYPILOT_PYTHON name its python")
-	}
-	for _, command := range [][]string{{"python3", "-m", "venv", "--clear", venv}, {kept, "-m", "pip", "install", "--quiet", "skypilot==0.14.1"}} {
-		if out, err := exec.Command(command[0], command[1:]...).CombinedOutput(); err != nil {
-			t.Fatalf("%q: %v: %s", command, err, out)
-		}
-	}
-	return kept
-}
 
 // TestSkyPilot: real SkyPilot reads what the provider writes, and knows what it says.
 func TestSkyPilot(t *testing.T) {
-	path := python(t)
+	path := jobstest.Python(t, "SKYPILOT_PYTHON", "skypilot==0.14.1", "sky.task") // 460 MB
 	t.Run("reads the file", func(t *testing.T) { testReadsTheFile(t, path) })
 	t.Run("knows the calls", func(t *testing.T) { testKnowsTheCalls(t, path) })
 }
