@@ -12,8 +12,8 @@ import (
 	"github.com/sprint-ml/sprint/jobs/jobstest"
 )
 
-// readTask reads a file as `dstack apply` does, and prints what the task may take.
-const readTask = `
+// readConfiguration reads a file as `dstack apply` does, and prints what the task may take.
+const readConfiguration = `
 import sys, yaml
 from dstack._internal.core.models.configurations import parse_apply_configuration
 c = parse_apply_configuration(yaml.safe_load(open(sys.argv[1])))
@@ -33,7 +33,7 @@ func TestDstack(t *testing.T) {
 		if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
 			t.Fatal(err)
 		}
-		cmd := exec.Command(python, "-c", readTask, file)
+		cmd := exec.Command(python, "-c", readConfiguration, file)
 		cmd.Env = append(os.Environ(), "HOME="+t.TempDir())
 		out, err := cmd.CombinedOutput()
 		return strings.TrimSpace(string(out)), err
