@@ -1,7 +1,6 @@
 package kubernetestest
 
 import (
-	"bytes"
 	"os"
 	"path/filepath"
 	"slices"
@@ -9,6 +8,8 @@ import (
 	"strings"
 	"syscall"
 	"time"
+
+	"github.com/sprint-ml/sprint/jobs/jobstest"
 )
 
 // These are set in the cluster's daemons and in what they start to keep containers.
@@ -51,45 +52,13 @@ func (c *Cluster) endAll(name string) (left []int) {
 // processes lists those of a node, or of the whole cluster: a process belongs to one
 // if its environment says so, or if its parent belongs to it.
 func (c *Cluster) processes(name string) []int {
-	names, _ := filepath.Glob("/proc/[0-9]*")
-	parents, ours := map[int]int{}, map[int]bool{}
-	for _, dir := range names {
-		pid, _ := strconv.Atoi(filepath.Base(dir))
-		env, err := os.ReadFile(filepath.Join(dir, "environ"))
-		state, parent := stat(dir)
-		if err != nil || state == "Z" {
-			continue // it has ended
-		}
-		parents[pid] = parent
-		ours[pid] = pid != os.Getpid() && c.belongs(env, name)
-	}
-	var all []int
-	for pid := range parents {
-		for up := pid; up > 1; up = parents[up] {
-			if ours[up] {
-				all = append(all, pid)
-				break
-			}
-		}
-	}
-	return all
+	return jobstest.Processes(func(env []byte) bool { return c.belongs(env, name) })
 }
 
 // belongs reports whether an environment is that of a process of the node.
 func (c *Cluster) belongs(env []byte, name string) bool {
 	variables := strings.Split(string(env), "\x00")
 	return slices.Contains(variables, clusterVariable+"="+c.Dir) && (name == "" || slices.Contains(variables, nodeVariable+"="+name))
-}
-
-// stat reads a process's state and parent.
-func stat(dir string) (state string, parent int) {
-	text, _ := os.ReadFile(filepath.Join(dir, "stat"))
-	fields := strings.Fields(string(text[bytes.LastIndexByte(text, ')')+1:]))
-	if len(fields) < 2 {
-		return "Z", 0
-	}
-	parent, _ = strconv.Atoi(fields[1])
-	return fields[0], parent
 }
 
 // removeCgroups removes what containers leave of control groups: only empty ones go.
