@@ -1,19 +1,30 @@
 package answers
 
 import (
+	"cmp"
 	"context"
-	"encoding/csv"
-	"encoding/json"
-	"io"
-	"slices"
-	"strconv"
+	"fmt"
+	"strings"
 
 	"github.com/sprint-ml/sprint/ml/classify"
-	"github.com/sprint-ml/sprint/ml/taxonomy"
 	"github.com/sprint-ml/sprint/stages/resources"
 	"github.com/sprint-ml/sprint/stages/rows"
-	"github.com/sprint-ml/sprint/stages/rows/table"
 )
+
+// BySource says who answered how many rows. model is the name of the model, which may be
+// empty.
+func (c Counts) BySource(model string) string {
+	var parts []string
+	for _, p := range []struct {
+		n    int
+		what string
+	}{{c.Model, "by " + cmp.Or(model, "the model")}, {c.Keywords, "by keywords"}, {c.Bad, "without answer"}} {
+		if p.n > 0 {
+			parts = append(parts, fmt.Sprintf("%d %s", p.n, p.what))
+		}
+	}
+	return cmp.Or(strings.Join(parts, ", "), "none to answer")
+}
 
 // Answer is the answer about a row.
 type Answer struct {
@@ -29,11 +40,21 @@ type BadRow struct {
 	Error string `json:"error"`
 }
 
-// A batch of rows is answered at once; its size bounds what is held of a long input.
+// A batch of rows is answered at once: a model sorts its texts by length, and answers come
+// in the order of the rows all the same. Its size bounds what is held of a long input.
 const (
-	batchRows  = 1024
-	batchBytes = 8 << 20 // of texts
+	batchRows     = 4096
+	batchRowsLive = 1024    // where somebody reads the answers as they come
+	batchBytes    = 8 << 20 // of texts
 )
+
+// Counts are of rows, from the first on.
+type Counts struct {
+	Rows     int `json:"rows"`     // that were answered
+	Bad      int `json:"bad"`      // of them, those that could not be classified
+	Model    int `json:"model"`    // answered by the model
+	Keywords int `json:"keywords"` // answered by keywords
+}
 
 // Writer answers about rows in their order, batch by batch.
 type Writer struct {
@@ -45,11 +66,14 @@ type Writer struct {
 	// Open makes the sink when the first answer is there, so that an input that cannot be
 	// read leaves nothing behind.
 	Open func() (Sink, error)
-	// Rows counts those that were answered, Bad those among them that could not be
-	// classified.
-	Rows, Bad int
+	// Keep, where there is one, is told after each batch of which rows the answers are whole
+	// in the sink.
+	Keep func(Counts) error
+	// Counts are of the rows that were answered, those of an earlier process among them.
+	Counts
 
 	sink  Sink
+	whole Counts
 	batch []rows.Row
 	bytes int
 }
@@ -60,7 +84,11 @@ func (w *Writer) Row(ctx context.Context, r *rows.Row) error {
 	kept.Labels = nil // they are reused
 	w.batch = append(w.batch, kept)
 	w.bytes += len(r.Title) + len(r.TitleRaw) + len(r.Description)
-	if len(w.batch) < batchRows && w.bytes < batchBytes {
+	rows := batchRows
+	if w.Keep == nil {
+		rows = batchRowsLive
+	}
+	if len(w.batch) < rows && w.bytes < batchBytes {
 		return nil
 	}
 	return w.Flush(ctx)
@@ -96,18 +124,35 @@ func (w *Writer) Flush(ctx context.Context) (err error) {
 			w.doubt(found)
 		}
 		w.Rows++
-		if problem != "" {
+		switch {
+		case problem != "":
 			w.Bad++
 			found = nil
+		case found.Source == classify.SourceModel:
+			w.Model++
+		default:
+			w.Keywords++
 		}
 		if err = w.sink.Answer(r, found, problem); err != nil {
 			return err
 		}
+		if w.sink.Whole() {
+			w.whole = w.Counts
+		}
 	}
 	clear(w.batch)
 	w.batch, w.bytes = w.batch[:0], 0
-	return nil
+	if w.Keep == nil {
+		return w.sink.Flush() // somebody reads along
+	}
+	return w.Keep(w.whole)
 }
+
+// End ends the sink, after the last Flush.
+func (w *Writer) End() error { return w.sink.End() }
+
+// Whole counts the rows of which the answers are whole in the sink.
+func (w *Writer) Whole() Counts { return w.whole }
 
 // doubt turns an answer that is not probable enough into none.
 func (w *Writer) doubt(a *classify.Answer) {
@@ -119,119 +164,4 @@ func (w *Writer) doubt(a *classify.Answer) {
 		delete(a.Categories, *a.Top)
 	}
 	a.Top = nil
-}
-
-// Sink takes answers in order.
-type Sink interface {
-	// Answer takes the answer about a row, or nil and what is wrong with the row.
-	Answer(r rows.Row, a *classify.Answer, problem string) error
-}
-
-// NewSink is a sink of a format: csv, parquet, or JSON lines for any other. The
-// caller calls end after the last answer; out stays open. Tables have probabilities
-// where a row has one label. csv has the other columns of the input, rows.Row.Others, behind
-// the answers.
-func NewSink(out io.Writer, format string, t *taxonomy.Taxonomy, others []string) (w Sink, end func() error, err error) {
-	switch format {
-	case rows.CSV:
-		s := csvSink{csv.NewWriter(out), t.Names(), t.Single, others}
-		return s, func() error { s.out.Flush(); return s.out.Error() }, s.header()
-	case rows.Parquet:
-		w, err := rows.NewWriter(out, rows.Schema{Categories: t.Names(), Probable: t.Single})
-		if err != nil {
-			return nil, nil, err
-		}
-		return &parquetSink{w, t.Names()}, w.Close, nil
-	}
-	return jsonSink{json.NewEncoder(out)}, func() error { return nil }, nil
-}
-
-type jsonSink struct{ out *json.Encoder }
-
-func (s jsonSink) Answer(r rows.Row, a *classify.Answer, problem string) error {
-	if a == nil {
-		return s.out.Encode(BadRow{r.ID, r.URL, problem})
-	}
-	return s.out.Encode(Answer{r.ID, r.URL, *a})
-}
-
-// csvSink writes one line per row with two columns per category, three where answers
-// have probabilities.
-type csvSink struct {
-	out      *csv.Writer
-	names    []string
-	probable bool
-	others   []string // of the input
-}
-
-func (s csvSink) header() error {
-	h := []string{"id", "url", "title", "top", "source", "error"}
-	for _, n := range s.names {
-		h = append(h, n+"_score", n+"_tag")
-		if s.probable {
-			h = append(h, n+"_probability")
-		}
-	}
-	own := slices.Clone(h)
-	for _, n := range s.others {
-		for slices.Contains(own, n) {
-			n = "input_" + n
-		}
-		h = append(h, table.Quote(n))
-	}
-	return s.out.Write(h)
-}
-
-func (s csvSink) Answer(r rows.Row, a *classify.Answer, problem string) error {
-	line := []string{table.Quote(r.ID), table.Quote(r.URL), table.Quote(r.Title), "", "", table.Quote(problem)}
-	if a != nil {
-		line[4] = a.Source
-		if a.Top != nil {
-			line[3] = table.Quote(*a.Top)
-		}
-	}
-	for _, n := range s.names {
-		score, tag, probability := "", "", ""
-		if a != nil {
-			if x, ok := a.Categories[n]; ok {
-				score, tag = strconv.FormatFloat(x.Score, 'g', -1, 64), table.Quote(x.Tag)
-				if x.Probability != nil {
-					probability = strconv.FormatFloat(*x.Probability, 'g', -1, 64)
-				}
-			}
-		}
-		line = append(line, score, tag)
-		if s.probable {
-			line = append(line, probability)
-		}
-	}
-	for i := range s.others {
-		cell := ""
-		if i < len(r.Others) { // a record that could not be read has none
-			cell = table.Quote(r.Others[i])
-		}
-		line = append(line, cell)
-	}
-	return s.out.Write(line)
-}
-
-// parquetSink writes rows with their answers as labels.
-type parquetSink struct {
-	out   *rows.Writer
-	names []string
-}
-
-func (s *parquetSink) Answer(r rows.Row, a *classify.Answer, _ string) error {
-	r.Labels = make([]rows.Label, len(s.names))
-	probabilities := make([]*float64, len(s.names))
-	for i, n := range s.names {
-		r.Labels[i].Abstain = true
-		if a != nil {
-			r.LabelSource = a.Source
-			if x, ok := a.Categories[n]; ok {
-				r.Labels[i], probabilities[i] = rows.Label{Score: x.Score, Tag: x.Tag}, x.Probability
-			}
-		}
-	}
-	return s.out.WriteProbable(&r, probabilities)
 }

@@ -37,10 +37,8 @@ func TestOtherColumns(t *testing.T) {
 	c.Model, c.Thresholds = sure{}, []float64{0, 0}
 	others := &rows.Others{}
 	var out bytes.Buffer
-	var end func() error
-	w := &Writer{Classifier: c, MinProbability: 0.76, Open: func() (s Sink, err error) {
-		s, end, err = NewSink(&out, rows.CSV, tax, others.Names)
-		return s, err
+	w := &Writer{Classifier: c, MinProbability: 0.76, Open: func() (Sink, error) {
+		return NewSink(&out, Shape{Format: rows.CSV, Taxonomy: tax, Others: others.Names})
 	}}
 	in := "order,title,source,description,top\n7,fire,=1+1,long,x\n8,none\n"
 	layout := rows.Layout{Format: rows.CSV, Titled: true, Others: others}
@@ -50,7 +48,7 @@ func TestOtherColumns(t *testing.T) {
 	if err := w.Flush(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	if err := end(); err != nil {
+	if err := w.End(); err != nil {
 		t.Fatal(err)
 	}
 	const want = "id,url,title,top,source,error,fire_score,fire_tag,fire_probability,money_score,money_tag,money_probability,order,input_source,description,input_top\n" +
@@ -71,10 +69,8 @@ func TestTablesOfOneLabel(t *testing.T) {
 		c := classify.New(tax)
 		c.Model, c.Thresholds = sure{}, []float64{0, 0}
 		var out bytes.Buffer
-		var end func() error
-		w := &Writer{Classifier: c, All: all, Open: func() (s Sink, err error) {
-			s, end, err = NewSink(&out, format, tax, nil)
-			return s, err
+		w := &Writer{Classifier: c, All: all, Open: func() (Sink, error) {
+			return NewSink(&out, Shape{Format: format, Taxonomy: tax})
 		}}
 		for _, title := range []string{"fire", "none"} {
 			if err := w.Row(t.Context(), &rows.Row{ID: title, Title: title}); err != nil {
@@ -84,7 +80,7 @@ func TestTablesOfOneLabel(t *testing.T) {
 		if err := w.Flush(t.Context()); err != nil {
 			t.Fatal(err)
 		}
-		if err := end(); err != nil {
+		if err := w.End(); err != nil {
 			t.Fatal(err)
 		}
 		return out.Bytes()

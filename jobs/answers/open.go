@@ -1,8 +1,10 @@
 // Package answers opens a published model and answers about rows:
 //
 //   - open.go: a reference to a model becomes a classifier
-//   - answer.go: the JSON of an answer, rows answered in batches, and where answers
-//     go: JSON lines, csv, parquet
+//   - source.go: an input of rows, local or of a store
+//   - answer.go: the JSON of an answer, and rows answered in batches
+//   - sink.go, parquet_sink.go: JSON lines, csv, parquet
+//   - file.go: a file of answers that is whole or not there, and is continued
 package answers
 
 import (
@@ -32,6 +34,8 @@ type Options struct {
 	Strict   bool // refuse to let keywords answer for a model that cannot be loaded, and a folder without manifest
 	Log      *slog.Logger
 	Announce func(string) // told of downloads
+	// Opened, where it is given, is told of the release's folder before its model is loaded.
+	Opened func(*release.Folder)
 }
 
 // Open opens the classifier of a reference. If this machine cannot run the model and
@@ -49,6 +53,9 @@ func Open(ctx context.Context, o Options) (c *classify.Classifier, fallback erro
 		return nil, nil, nil, stages.Fail(stages.CodeEnvironment, "name a release that `sprint run` published", "%w", err)
 	}
 	c.Name = folder.Name
+	if o.Opened != nil {
+		o.Opened(folder)
+	}
 	dev, err := load(ctx, c, folder.Dir, o)
 	done = func() { c.Close(); dev.Close(); folder.Close() }
 	refusal := folder.Unchanged()

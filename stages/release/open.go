@@ -21,9 +21,10 @@ import (
 type Folder struct {
 	Dir string
 	// Name is NAME@VERSION, or the folder's own name if it came from no store.
-	Name string
-	done func()                 // removes the folder if Open made it
-	seen map[string]fs.FileInfo // files that were compared with the manifest, as they were then
+	Name   string
+	digest string                 // of the release in its store
+	done   func()                 // removes the folder if Open made it
+	seen   map[string]fs.FileInfo // files that were compared with the manifest, as they were then
 }
 
 // Close removes the folder if Open made it.
@@ -71,7 +72,7 @@ func Open(ctx context.Context, ref, storeURL string, strict bool, o *storage.Opt
 	if err != nil {
 		return nil, err
 	}
-	f := &Folder{Dir: dir, Name: fmt.Sprintf("%s@%d", name, r.Version), done: done}
+	f := &Folder{Dir: dir, Name: fmt.Sprintf("%s@%d", name, r.Version), digest: r.Digest, done: done}
 	if err := s.FetchTree(ctx, r.Files, dir); err != nil {
 		f.Close()
 		return nil, err

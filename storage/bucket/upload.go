@@ -31,18 +31,21 @@ func partSize(size int64) int64 {
 // Upload stores a content under key, in place of what is there. The error is
 // ErrStale if the bytes are not those that were scanned.
 func (b *Bucket) Upload(ctx context.Context, key string, c *Content) error {
-	return b.try(ctx, "put", key, func() error {
-		send := b.stream
-		if b.bulk != nil {
-			send = b.bulk.put
-		}
-		err := wrap("put", key, send(ctx, key, c))
-		if errors.Is(err, ErrNotFound) {
-			// What a server does not know any more is the upload: it starts again.
-			err = &Error{Op: "put", Key: key, Class: ErrTransient, Err: errors.New("the upload was lost: " + err.Error())}
-		}
-		return err
-	})
+	return b.try(ctx, "put", key, func() error { return b.send(ctx, key, c) })
+}
+
+// send uploads a content once.
+func (b *Bucket) send(ctx context.Context, key string, c *Content) error {
+	send := b.stream
+	if b.bulk != nil {
+		send = b.bulk.put
+	}
+	err := wrap("put", key, send(ctx, key, c))
+	if errors.Is(err, ErrNotFound) {
+		// What a server does not know any more is the upload: it starts again.
+		err = &Error{Op: "put", Key: key, Class: ErrTransient, Err: errors.New("the upload was lost: " + err.Error())}
+	}
+	return err
 }
 
 // stream uploads a content through the driver's writer.

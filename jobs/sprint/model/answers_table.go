@@ -55,8 +55,14 @@ func (s *tableSink) paint(colour, line, answer string) {
 	s.out.Painted(line + "\x1b[" + colour + "m" + answer + "\x1b[0m\n")
 }
 
-// end says who answered.
-func (s *tableSink) end() error {
+// Whole implements answers.Sink.
+func (s *tableSink) Whole() bool { return true }
+
+// Flush implements answers.Sink.
+func (s *tableSink) Flush() error { return s.out.Failed() }
+
+// End says who answered.
+func (s *tableSink) End() error {
 	if s.texts > 0 && len(s.by) > 0 {
 		fmt.Fprintf(s.out, "answered by %s; in a pipe, or with -o json, as JSON\n", strings.Join(slices.Sorted(maps.Keys(s.by)), " and "))
 	}

@@ -3,24 +3,21 @@
 package model
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
-	"os"
 	"path/filepath"
 	"slices"
 	"strings"
-	"time"
 
 	"github.com/spf13/cobra"
 	"github.com/sprint-ml/sprint/config/diagnostic"
 	"github.com/sprint-ml/sprint/jobs/answers"
 	"github.com/sprint-ml/sprint/jobs/executor"
-	"github.com/sprint-ml/sprint/jobs/progress/sanitize"
 	"github.com/sprint-ml/sprint/jobs/sprint/app"
 	"github.com/sprint-ml/sprint/ml/classify"
 	"github.com/sprint-ml/sprint/stages"
+	"github.com/sprint-ml/sprint/stages/release"
 	"github.com/sprint-ml/sprint/stages/rows"
 	"github.com/sprint-ml/sprint/storage"
 )
@@ -48,7 +45,7 @@ func classifyCommand(a *app.App) *cobra.Command {
 	var m modelFlags
 	var in input
 	var output, show string
-	var showAll bool
+	var showAll, resume bool
 	var sure float64
 	cmd := &cobra.Command{
 		Use: "classify --model REF [TEXT...]", Short: "Answer which categories texts belong to",
@@ -62,8 +59,15 @@ can be given as arguments too, or one a line: as a .txt file, on standard input 
 at a terminal. Blank lines are passed over. That a text is not UTF-8 is said on standard
 error, with the encoding it was read as. Answers stand in the order of the rows; a csv
 file has the other columns of a csv or parquet input behind them, JSON lines and parquet
-have id and url alone.`,
-		Example: "  sprint classify --model quickstart \"Storm closes the harbour\"\n  sprint classify --model quickstart --input rows.jsonl --output answers.csv\n  sprint classify --model quickstart --input texts.txt -o table",
+have id and url alone.
+
+--input and --output may be store URLs too (s3://, gs://, file://). A file of answers is
+there under its name when all rows are answered, never half: until then it is
+OUTPUT.partial (of a store URL, a file in the cache folder). --resume goes on with what a
+killed command left there, from the last answers that are whole, and writes the bytes
+that it would have written; it refuses if the input, the model or a flag changed since.
+However long the input is, a few thousand rows of it are held in memory.`,
+		Example: "  sprint classify --model quickstart \"Storm closes the harbour\"\n  sprint classify --model quickstart --input rows.jsonl --output answers.csv\n  sprint classify --model quickstart --input rows.parquet --output s3://bucket/answers.parquet --resume\n  sprint classify --model quickstart --input texts.txt -o table",
 		RunE: func(cmd *cobra.Command, args []string) error {
 			in.args = args
 			if err := in.check(); err != nil {
@@ -83,12 +87,16 @@ have id and url alone.`,
 			if in.overwrittenBy(a, output) {
 				return &diagnostic.UsageError{Message: fmt.Sprintf("--output %s is the file of the input: its rows would be lost", output), Hint: "name another file for the answers"}
 			}
-			return classifyTexts(cmd.Context(), a, cmd, &m, &in, sinkOptions{output, show, showAll, sure})
+			if resume && (output == "-" || output == "" || len(args) > 0 || in.file == "" || in.file == "-") {
+				return &diagnostic.UsageError{Message: "--resume goes on with a file of answers about a file of rows", Hint: "name both, --input FILE --output FILE"}
+			}
+			return classifyTexts(cmd.Context(), a, cmd, &m, &in, sinkOptions{output, show, showAll, resume, sure})
 		},
 	}
 	m.add(cmd, a)
-	cmd.Flags().StringVarP(&in.file, "input", "i", "", "file of rows, - for stdin")
-	cmd.Flags().StringVar(&output, "output", "-", "file for the answers, .csv, .parquet, .jsonl or .json; - for stdout")
+	cmd.Flags().StringVarP(&in.file, "input", "i", "", "file or store URL of rows, - for stdin")
+	cmd.Flags().StringVar(&output, "output", "-", "file or store URL for the answers, .csv, .parquet, .jsonl or .json; - for stdout")
+	cmd.Flags().BoolVar(&resume, "resume", false, "go on with the answers that a killed command left beside --output")
 	cmd.Flags().StringVarP(&show, "show", "o", "", "json or table: how answers are shown on stdout; a table on a terminal, else json")
 	cmd.Flags().StringVar(&in.format, "format", "", "format of the input: jsonl, csv, parquet or text, one text a line; if absent by extension, or by how it begins")
 	cmd.Flags().StringToStringVar(&in.columns, "columns", nil, "what the file calls columns, by our names: title=subject,description=body")
@@ -97,86 +105,9 @@ have id and url alone.`,
 	return cmd
 }
 
-// sinkOptions say which answers are shown, where and how.
-type sinkOptions struct {
-	output, show string
-	all          bool
-	sure         float64 // the least probability
-}
-
-func classifyTexts(ctx context.Context, a *app.App, cmd *cobra.Command, m *modelFlags, in *input, o sinkOptions) error {
-	c, _, done, err := openModel(ctx, a, cmd, m)
-	if err != nil {
-		return err
-	}
-	defer done()
-	if o.sure > 0 && !c.Taxonomy.Single {
-		return &diagnostic.UsageError{Message: "--min-probability is for models of one label per row; " + m.ref + " has a threshold for each category", Hint: "leave it out; --all shows scores below their threshold"}
-	}
-	if answersFormat(o.output) == rows.CSV {
-		in.others = &rows.Others{}
-	}
-	var end func() error // of the answers
-	w := &answers.Writer{Classifier: c, All: o.all, MinProbability: o.sure, Open: func() (sink answers.Sink, err error) {
-		sink, end, err = answerSink(a, o.output, o.show, c, in.others)
-		return sink, err
-	}}
-	visit, clearLine := paced(a, in, o.output, w)
-	err = in.each(ctx, a, visit)
-	if err == nil {
-		err = w.Flush(ctx)
-	}
-	clearLine()
-	if err == nil && w.Rows == 0 && !in.asked(a) {
-		in.remarks = append(in.remarks, in.name()+" has no rows")
-	}
-	for _, remark := range in.remarks {
-		fmt.Fprintln(a.Stderr, "sprint: "+remark)
-	}
-	if err == nil {
-		err = end()
-	}
-	if err != nil {
-		return app.Interrupted(ctx, err)
-	}
-	if w.Bad > 0 {
-		fmt.Fprintf(a.Stderr, "sprint: %d of %d rows could not be classified\n", w.Bad, w.Rows)
-		return app.Exit(stages.CodeStage)
-	}
-	return nil
-}
-
-// shownRows is how many rows are answered before the line that says how far it is.
-const shownRows = 128
-
-// paced gives rows to a writer: whoever types is answered at each line, whoever waits for
-// many sees how far it is.
-func paced(a *app.App, in *input, output string, w *answers.Writer) (visit func(context.Context, *rows.Row) error, clearLine func()) {
-	if in.asked(a) {
-		if !a.Quiet {
-			fmt.Fprintln(a.Stderr, "sprint: type a text a line; Ctrl-D ends")
-		}
-		return func(ctx context.Context, r *rows.Row) error { return errors.Join(w.Row(ctx, r), w.Flush(ctx)) }, func() {}
-	}
-	if output == "-" && sanitize.Terminal(a.Stdout.Out) != nil {
-		return w.Row, func() {} // the answers show it
-	}
-	line, clearLine := a.ProgressLine()
-	waiting, began := 0, time.Now()
-	return func(ctx context.Context, r *rows.Row) error {
-		err := w.Row(ctx, r)
-		if waiting++; err == nil && waiting%shownRows == 0 && a.Watched() {
-			if err = w.Flush(ctx); err == nil {
-				line(fmt.Sprintf("%d rows, %.0f/s", w.Rows, float64(w.Rows)/time.Since(began).Seconds()))
-			}
-		}
-		return err
-	}, clearLine
-}
-
 // openModel opens the model of a command's flags. If keywords answer for it, it
 // says so.
-func openModel(ctx context.Context, a *app.App, cmd *cobra.Command, m *modelFlags) (c *classify.Classifier, fallback error, done func(), err error) {
+func openModel(ctx context.Context, a *app.App, cmd *cobra.Command, m *modelFlags, opened func(*release.Folder)) (c *classify.Classifier, fallback error, done func(), err error) {
 	cfg, _, err := a.LoadConfig(cmd, "")
 	if err != nil {
 		return nil, nil, nil, err
@@ -190,7 +121,7 @@ func openModel(ctx context.Context, a *app.App, cmd *cobra.Command, m *modelFlag
 		store = "mem://" // a reference may be a folder, and looking makes none
 	}
 	c, fallback, done, err = answers.Open(ctx, answers.Options{
-		Ref: m.ref, Store: store, Keys: keys, Device: cfg.Device, Cache: cfg.Cache, Offline: cfg.Offline, Strict: m.strict, Log: a.Log(), Announce: func(s string) { fmt.Fprintln(a.Stderr, s) },
+		Ref: m.ref, Store: store, Keys: keys, Device: cfg.Device, Cache: cfg.Cache, Offline: cfg.Offline, Strict: m.strict, Log: a.Log(), Announce: func(s string) { fmt.Fprintln(a.Stderr, s) }, Opened: opened,
 	})
 	if executor.Code(err) == stages.CodeEnvironment && errors.Is(err, storage.ErrNotFound) && store != cfg.Store && !strings.Contains(m.ref, "/") {
 		_, none := a.ReadStore(ctx, cfg)
@@ -208,29 +139,8 @@ var answersFormats = []string{rows.CSV, rows.Parquet, rows.JSONL, "json", "ndjso
 
 // answersFormat is the extension of --output in small letters, without its dot.
 func answersFormat(output string) string {
+	if strings.Contains(output, "://") {
+		output, _, _ = strings.Cut(output, "?")
+	}
 	return strings.ToLower(strings.TrimPrefix(filepath.Ext(output), "."))
-}
-
-// answerSink is the sink of --output, in the format of its extension, or what shows
-// answers on standard output.
-func answerSink(a *app.App, output, show string, c *classify.Classifier, others *rows.Others) (answers.Sink, func() error, error) {
-	if output == "-" && (show == "table" || show == "" && sanitize.Terminal(a.Stdout.Out) != nil) {
-		s := &tableSink{out: a.Stdout, width: cmp.Or(a.Width(), 100), colour: a.Screen().Colour, by: map[string]bool{}}
-		return s, s.end, nil
-	}
-	out := a.Data()
-	closeFile := func() error { return nil }
-	if output != "-" && output != "" {
-		f, err := os.Create(output)
-		if err != nil {
-			return nil, nil, stages.Fail(stages.CodeEnvironment, "check --output", "cannot write the answers: %w", err)
-		}
-		out, closeFile = f, f.Close
-	}
-	var names []string
-	if others != nil {
-		names = others.Names
-	}
-	w, end, err := answers.NewSink(out, answersFormat(output), c.Taxonomy, names)
-	return w, func() error { return errors.Join(end(), closeFile()) }, err
 }

@@ -44,7 +44,7 @@ Ask it:
 			if err != nil {
 				return err
 			}
-			c, fallback, done, err := openModel(ctx, a, cmd, &m)
+			c, fallback, done, err := openModel(ctx, a, cmd, &m, nil)
 			if err != nil {
 				return err
 			}

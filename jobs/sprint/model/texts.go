@@ -6,12 +6,15 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"slices"
 	"strings"
 
 	"github.com/sprint-ml/sprint/config/diagnostic"
+	"github.com/sprint-ml/sprint/jobs/answers"
 	"github.com/sprint-ml/sprint/jobs/progress/sanitize"
 	"github.com/sprint-ml/sprint/jobs/sprint/app"
 	"github.com/sprint-ml/sprint/ml/plainfile"
@@ -19,6 +22,7 @@ import (
 	"github.com/sprint-ml/sprint/stages/rows"
 	"github.com/sprint-ml/sprint/stages/rows/text"
 	"github.com/sprint-ml/sprint/stages/rows/titles"
+	"github.com/sprint-ml/sprint/storage"
 )
 
 // formatText is the format of an input with one text a line.
@@ -38,6 +42,10 @@ type input struct {
 	columns map[string]string
 	// others are columns to pass on; nil passes none on.
 	others *rows.Others
+	// source is the open file; nil is standard input.
+	source *answers.Source
+	// skip is how many rows are passed over.
+	skip int
 	// remarks say how the input was read, where that is no matter of course.
 	remarks []string
 }
@@ -79,6 +87,37 @@ func textFile(name string) bool {
 	return strings.HasSuffix(strings.TrimSuffix(strings.ToLower(name), ".gz"), ".txt")
 }
 
+// open opens the file of rows, if there is one. again asks for one that can be read twice.
+func (in *input) open(ctx context.Context, again bool) (err error) {
+	if len(in.args) > 0 || in.file == "" || in.file == "-" {
+		return nil
+	}
+	in.source, err = answers.OpenSource(ctx, in.file, again)
+	var path *fs.PathError
+	if errors.As(err, &path) {
+		return &diagnostic.UsageError{Message: fmt.Sprintf("cannot read --input: %v", err)}
+	}
+	if err != nil {
+		return stages.Fail(stages.CodeEnvironment, "check --input", "cannot read --input: %w", err)
+	}
+	return nil
+}
+
+// close closes what open opened.
+func (in *input) close() {
+	if in.source != nil {
+		in.source.Close()
+	}
+}
+
+// share is which part of the input was read; ok is false where that is not known.
+func (in *input) share() (share float64, ok bool) {
+	if in.source == nil {
+		return 0, false
+	}
+	return in.source.Share()
+}
+
 // asked reports whether somebody types the texts at a terminal.
 func (in *input) asked(a *app.App) bool {
 	f, ok := a.Stdin.(*os.File)
@@ -91,11 +130,15 @@ func (in *input) overwrittenBy(a *app.App, output string) bool {
 	if len(in.args) > 0 || output == "-" || output == "" {
 		return false
 	}
+	if answers.SameFile(in.file, output) {
+		return true
+	}
+	output = storage.LocalPath(output)
 	if in.file == "-" || in.file == "" {
 		stdin, isFile := a.Stdin.(*os.File)
 		return isFile && plainfile.SameAs(stdin, output)
 	}
-	return plainfile.Same(in.file, output)
+	return plainfile.Same(storage.LocalPath(in.file), output)
 }
 
 // each visits the rows to classify in order, and in the place of those that cannot be
@@ -110,13 +153,8 @@ func (in *input) each(ctx context.Context, a *app.App, visit func(context.Contex
 		return nil
 	}
 	r := a.Stdin
-	if in.file != "" && in.file != "-" {
-		f, err := os.Open(in.file)
-		if err != nil {
-			return &diagnostic.UsageError{Message: fmt.Sprintf("cannot read --input: %v", err)}
-		}
-		defer f.Close()
-		r = f
+	if in.source != nil {
+		r = in.source
 	}
 	buffered := bufio.NewReaderSize(r, 64<<10)
 	format := in.format
@@ -125,6 +163,10 @@ func (in *input) each(ctx context.Context, a *app.App, visit func(context.Contex
 	}
 	var failed error // of the answers, not of the input
 	visitRow := func(row *rows.Row, _ []string) error {
+		if in.skip > 0 {
+			in.skip--
+			return ctx.Err()
+		}
 		if failed = ctx.Err(); failed == nil {
 			failed = visit(ctx, row)
 		}
@@ -138,7 +180,11 @@ func (in *input) each(ctx context.Context, a *app.App, visit func(context.Contex
 		in.remark(encoding, mended)
 		return err
 	}
-	_, stats, err := rows.Each(buffered, rows.Layout{Format: format, Columns: in.columns, Titled: true, Flag: "--columns", Others: in.others, Live: r == a.Stdin}, &rows.Budget{}, visitRow)
+	from := io.Reader(buffered)
+	if format == rows.Parquet && in.source != nil && in.source.File() != nil {
+		from = in.source.File() // it is read where its columns lie
+	}
+	_, stats, err := rows.Each(from, rows.Layout{Format: format, Columns: in.columns, Titled: true, Flag: "--columns", Others: in.others, Live: r == a.Stdin}, &rows.Budget{}, visitRow)
 	if err != nil && failed == nil {
 		err = in.unreadable(err)
 	}
