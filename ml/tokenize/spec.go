@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"strings"
 
+	"github.com/sprint-ml/sprint/ml/tokenize/tokenizerjson"
 	"github.com/sprint-ml/sprint/ml/tokenize/unigram"
 )
 
@@ -165,7 +166,7 @@ const unigramModel = "Unigram"
 // unigramModel fills in what the family of XLM-RoBERTa has.
 func (s *spec) unigramModel(d *document) error {
 	m, pieces, err := unigram.New(unigram.Parts{Normalizer: d.Normalizer, PreTokenizer: d.PreTokenizer, Model: d.Model})
-	var other *unigram.UnsupportedError
+	var other *tokenizerjson.UnsupportedError
 	if errors.As(err, &other) {
 		s.unsupported = &UnsupportedError{Part: other.Part, Got: other.Got, Want: other.Want}
 		return nil

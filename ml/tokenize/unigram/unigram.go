@@ -2,23 +2,24 @@
 // files hold them: those of XLM-RoBERTa, multilingual E5 and their like. Ids are those of
 // Hugging Face's `tokenizers`.
 //
-// parse.go reads the parts of the file; charsmap.go, normal_forms.go and normalizer.go are its
-// normalisers over graphemes.go (tables.go is generated). unigram.go cuts a text into words,
-// lattice.go finds a word's most likely pieces in double_array.go. It imports nothing of this
-// module.
+// parse.go reads the parts of the file. unigram.go cuts a text into words, lattice.go finds a
+// word's most likely pieces in double_array.go. It imports ml/tokenize's normalize, tokenizerjson
+// and wordcache.
 package unigram
 
 import (
 	"bytes"
-	"hash/maphash"
 	"sync"
 	"unicode"
 	"unicode/utf8"
+
+	"github.com/sprint-ml/sprint/ml/tokenize/normalize"
+	"github.com/sprint-ml/sprint/ml/tokenize/wordcache"
 )
 
 // Model encodes texts. It is immutable and safe for concurrent use.
 type Model struct {
-	steps []step
+	steps []normalize.Step
 	meta  metaspace
 	// wordwise says that what stands between two blanks can be encoded by itself, as long as it
 	// holds nothing that the neighbours would feel.
@@ -53,7 +54,7 @@ const (
 type scratch struct {
 	a, b  []byte // a text between two steps
 	nodes []node
-	words wordCache
+	words wordcache.Cache
 }
 
 // Append encodes a text without added tokens, valid UTF-8, until at least limit ids were appended
@@ -104,21 +105,19 @@ func (m *Model) appendWords(dst []int32, text string, stop int, sc *scratch) (ou
 
 // appendWord encodes a word that stands alone. Texts repeat their words: most are in the cache.
 func (m *Model) appendWord(dst []int32, word string, sc *scratch) (out []int32, ok bool) {
-	var slot *cachedWord
-	if len(word) <= cachedBytes {
-		slot = sc.words.slot(word)
-		if string(slot.word[:slot.size]) == word {
-			return append(dst, slot.ids[:slot.count]...), true
+	var slot *wordcache.Word
+	if len(word) <= wordcache.MaxBytes {
+		slot = sc.words.Slot(word)
+		if ids, ok := slot.IDs(word); ok {
+			return append(dst, ids...), true
 		}
 	}
-	first, _ := utf8.DecodeRuneInString(word)
-	last, _ := utf8.DecodeLastRuneInString(word)
-	if c := classOf(first); c == extend || c == joiner || c == spacing || classOf(last) == prepend {
-		return dst, false // it makes one grapheme with the blank beside it
+	if normalize.FeelsBlanks(word) {
+		return dst, false
 	}
 	sc.a = append(sc.a[:0], word...)
 	for _, s := range m.steps {
-		sc.b = s.apply(sc.b[:0], sc.a)
+		sc.b = s.Apply(sc.b[:0], sc.a)
 		sc.a, sc.b = sc.b, sc.a
 		if !m.regular(sc.a) {
 			return dst, false
@@ -131,7 +130,7 @@ func (m *Model) appendWord(dst []int32, word string, sc *scratch) (out []int32, 
 	begin := len(dst)
 	dst = m.appendPieces(dst, sc.b, sc)
 	if slot != nil {
-		slot.keep(word, dst[begin:])
+		slot.Keep(word, dst[begin:])
 	}
 	return dst, true
 }
@@ -159,10 +158,10 @@ func (m *Model) regular(word []byte) bool {
 func (m *Model) appendText(dst []int32, text string, first bool, stop int, sc *scratch) []int32 {
 	sc.a = append(sc.a[:0], text...)
 	for _, s := range m.steps {
-		if first && m.meta.scheme == schemeFirst && s.dropsFirst(sc.a) {
+		if first && m.meta.scheme == schemeFirst && s.DropsFirst(sc.a) {
 			first = false
 		}
-		sc.b = s.apply(sc.b[:0], sc.a)
+		sc.b = s.Apply(sc.b[:0], sc.a)
 		sc.a, sc.b = sc.b, sc.a
 	}
 	if !m.meta.trim {
@@ -226,49 +225,18 @@ const noText = 0xff
 // without its mark are its key: a word as it stands in a text may not be normalised.
 func (m *Model) appendCached(dst []int32, text []byte, sc *scratch) []int32 {
 	last := len(m.meta.mark) - 1
-	if len(text)-last > cachedBytes || !bytes.HasPrefix(text, m.meta.mark) {
+	if len(text)-last > wordcache.MaxBytes || !bytes.HasPrefix(text, m.meta.mark) {
 		return m.appendPieces(dst, text, sc)
 	}
 	text[last] = noText
 	key := string(text[last:])
 	text[last] = m.meta.mark[last]
-	slot := sc.words.slot(key)
-	if string(slot.word[:slot.size]) == key {
-		return append(dst, slot.ids[:slot.count]...)
+	slot := sc.words.Slot(key)
+	if ids, ok := slot.IDs(key); ok {
+		return append(dst, ids...)
 	}
 	begin := len(dst)
 	dst = m.appendPieces(dst, text, sc)
-	slot.keep(key, dst[begin:])
+	slot.Keep(key, dst[begin:])
 	return dst
-}
-
-// wordCache remembers the ids of words that were encoded lately. It belongs to one goroutine at a
-// time. A word has one place, where the next word of the same hash takes over.
-type wordCache struct{ slots [cacheSlots]cachedWord }
-
-// What a cached word may have at most, so that it fills one cache line.
-const (
-	cacheSlots  = 1 << 13
-	cachedBytes = 30
-	cachedIDs   = 8
-)
-
-type cachedWord struct {
-	ids   [cachedIDs]int32
-	count uint8
-	size  uint8 // of the word; 0 is a free place
-	word  [cachedBytes]byte
-}
-
-var wordSeed = maphash.MakeSeed() // places differ between processes, ids do not
-
-func (c *wordCache) slot(word string) *cachedWord {
-	return &c.slots[maphash.String(wordSeed, word)%cacheSlots]
-}
-
-func (c *cachedWord) keep(word string, ids []int32) {
-	if len(ids) > cachedIDs {
-		return
-	}
-	c.size, c.count = uint8(copy(c.word[:], word)), uint8(copy(c.ids[:], ids)) //nolint:gosec // both are small
 }

@@ -1,4 +1,4 @@
-package unigram
+package normalize
 
 import (
 	"slices"
@@ -13,7 +13,7 @@ type normalForm struct {
 	composes bool
 }
 
-func (n normalForm) apply(dst, src []byte) []byte {
+func (n normalForm) Apply(dst, src []byte) []byte {
 	from := 0
 	for i := 0; i < len(src); {
 		if src[i] < utf8.RuneSelf {
@@ -30,13 +30,13 @@ func (n normalForm) apply(dst, src []byte) []byte {
 	return n.segment(dst, src[from:])
 }
 
-func (n normalForm) dropsFirst([]byte) bool { return false }
+func (n normalForm) DropsFirst([]byte) bool { return false }
 
 // manyMarks are more marks in a row than x/text takes without putting a joiner between them,
 // which Hugging Face does not.
 const manyMarks = 30
 
-// segment is apply for runes up to Unicode 9.
+// segment is Apply for runes up to Unicode 9.
 func (n normalForm) segment(dst, src []byte) []byte {
 	if len(src) == 0 {
 		return dst

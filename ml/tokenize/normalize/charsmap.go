@@ -1,4 +1,4 @@
-package unigram
+package normalize
 
 import (
 	"bytes"
@@ -152,7 +152,7 @@ func (c *charsmap) find(s []byte) (replacement []byte, ok bool) {
 // for its shortest prefix, whatever follows that. It is odd, and models are trained with it.
 const shortGrapheme = 6
 
-func (c *charsmap) apply(dst, src []byte) []byte {
+func (c *charsmap) Apply(dst, src []byte) []byte {
 	for i := 0; i < len(src); {
 		if b := src[i]; b >= ' ' && b < 0x7f && (i+1 == len(src) || src[i+1] < utf8.RuneSelf) {
 			if i++; c.ascii[b] {
@@ -185,4 +185,4 @@ func (c *charsmap) apply(dst, src []byte) []byte {
 	return dst
 }
 
-func (c *charsmap) dropsFirst([]byte) bool { return false }
+func (c *charsmap) DropsFirst([]byte) bool { return false }

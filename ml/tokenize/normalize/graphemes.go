@@ -1,4 +1,4 @@
-package unigram
+package normalize
 
 import "unicode/utf8"
 
