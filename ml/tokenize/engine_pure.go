@@ -10,5 +10,8 @@ func newEngine(s spec, _ []byte) (engine, error) {
 	if s.unigram != nil {
 		return newUnigram(s), nil
 	}
+	if s.bpe != nil {
+		return newBPE(s)
+	}
 	return newWordPiece(s), nil
 }

@@ -5,8 +5,8 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"strings"
 
+	"github.com/sprint-ml/sprint/ml/tokenize/bpe"
 	"github.com/sprint-ml/sprint/ml/tokenize/tokenizerjson"
 	"github.com/sprint-ml/sprint/ml/tokenize/unigram"
 )
@@ -24,6 +24,7 @@ type spec struct {
 	prefix      string         // of pieces that continue a word
 	maxChars    int            // longer words are unknown
 	unigram     *unigram.Model // of the families that have one
+	bpe         *bpe.Model     // of the families that have one
 	unsupported *UnsupportedError
 }
 
@@ -33,6 +34,9 @@ type added struct {
 	id      int32
 	// White space beside the token belongs to it.
 	left, right bool
+	// Of byte pair encodings alone: word says that no word goes on beside the token, normalized
+	// that it is looked for in the normalised text.
+	word, normalized bool
 }
 
 // Caps of a tokenizer.json, so that a hostile file cannot make Size, Vocab or the reading
@@ -111,10 +115,15 @@ func parseSpec(data []byte) (spec, error) {
 		return spec{}, err
 	}
 	s := spec{vocab: map[string]int32{}, prefix: d.model.Prefix, maxChars: d.model.Max}
-	if d.model.Type == unigramModel {
+	switch {
+	case d.model.Type == unigramModel:
 		err = s.unigramModel(&d)
-	} else if s.unsupported = d.family(); s.unsupported == nil {
-		err = s.wordPiece(&d)
+	case d.model.Type == bpeModel:
+		err = s.bpeModel(&d)
+	default:
+		if s.unsupported = d.family(); s.unsupported == nil {
+			err = s.wordPiece(&d)
+		}
 	}
 	if err != nil {
 		return spec{}, err
@@ -142,36 +151,59 @@ func (d *document) added() (tokens []addedToken, err error) {
 }
 
 // takeAdded keeps the added tokens. Those of unigram models may take white space with them, as
-// <mask> does.
+// <mask> does; those of byte pair encodings may be anything.
 func (s *spec) takeAdded(tokens []addedToken) error {
 	for _, a := range tokens {
 		if a.ID < 0 || a.ID >= maxID || a.Content == "" {
 			return fmt.Errorf("tokenizer.json: added token %q has id %d", a.Content, a.ID)
 		}
-		if id, ok := s.vocab[a.Content]; s.unigram != nil && ok && int64(id) != a.ID {
+		if id, ok := s.vocab[a.Content]; (s.unigram != nil || s.bpe != nil) && ok && int64(id) != a.ID {
 			return fmt.Errorf("tokenizer.json: added token %q has id %d, in the vocabulary it has %d", a.Content, a.ID, id)
 		}
 		odd := a.SingleWord || a.Normalized || s.unigram == nil && (a.LStrip || a.RStrip)
-		if s.unsupported == nil && odd {
+		if s.unsupported == nil && s.bpe == nil && odd {
 			s.unsupported = &UnsupportedError{Part: fmt.Sprintf("added token %q", a.Content), Got: "single_word, lstrip, rstrip or normalized", Want: "plain added tokens"}
 		}
-		s.added = append(s.added, added{content: a.Content, id: int32(a.ID), left: a.LStrip, right: a.RStrip})
+		s.added = append(s.added, added{content: a.Content, id: int32(a.ID), left: a.LStrip, right: a.RStrip, word: a.SingleWord, normalized: a.Normalized})
 	}
 	return nil
 }
 
-// unigramModel is the type of models that package unigram follows.
-const unigramModel = "Unigram"
+// The types of models that packages unigram and bpe follow.
+const (
+	unigramModel = "Unigram"
+	bpeModel     = "BPE"
+)
+
+// bpeModel fills in what the families of ModernBERT, RoBERTa and Gemma have.
+func (s *spec) bpeModel(d *document) error {
+	m, vocab, err := bpe.New(bpe.Parts{Normalizer: d.Normalizer, PreTokenizer: d.PreTokenizer, Model: d.Model})
+	if !s.followed(err) {
+		if s.unsupported != nil {
+			return nil
+		}
+		return err
+	}
+	s.bpe, s.unk, s.vocab = m, m.Unknown(), vocab
+	return nil
+}
+
+// followed reports whether there is no error; one of an unknown part becomes s.unsupported.
+func (s *spec) followed(err error) bool {
+	var other *tokenizerjson.UnsupportedError
+	if errors.As(err, &other) {
+		s.unsupported = &UnsupportedError{Part: other.Part, Got: other.Got, Want: other.Want}
+	}
+	return err == nil
+}
 
 // unigramModel fills in what the family of XLM-RoBERTa has.
 func (s *spec) unigramModel(d *document) error {
 	m, pieces, err := unigram.New(unigram.Parts{Normalizer: d.Normalizer, PreTokenizer: d.PreTokenizer, Model: d.Model})
-	var other *tokenizerjson.UnsupportedError
-	if errors.As(err, &other) {
-		s.unsupported = &UnsupportedError{Part: other.Part, Got: other.Got, Want: other.Want}
-		return nil
-	}
-	if err != nil {
+	if !s.followed(err) {
+		if s.unsupported != nil {
+			return nil
+		}
 		return err
 	}
 	s.unigram, s.unk, s.vocab = m, m.Unknown(), make(map[string]int32, len(pieces))
@@ -204,7 +236,7 @@ func (d *document) family() *UnsupportedError {
 			if part.got == "" {
 				part.got = "without a type"
 			}
-			return &UnsupportedError{Part: part.name, Got: part.got, Want: "Unigram, or BertNormalizer + BertPreTokenizer + WordPiece,"}
+			return &UnsupportedError{Part: part.name, Got: part.got, Want: "Unigram, BPE, or BertNormalizer + BertPreTokenizer + WordPiece,"}
 		}
 	}
 	return nil
@@ -286,87 +318,4 @@ func withoutLimits(data []byte) ([]byte, error) {
 		return nil, fmt.Errorf("tokenizer.json: %w", err)
 	}
 	return out.Bytes(), nil
-}
-
-// VocabOptions say how the vocabulary of a vocab.txt was trained.
-type VocabOptions struct {
-	Lower bool // the vocabulary is uncased
-	// StripAccents nil means: as Lower. Either way it is written out, since a
-	// null in the file would follow lowercase in every reader, and a cased
-	// vocabulary with å, ä and ö must keep them.
-	StripAccents *bool
-}
-
-// FromVocab makes the tokenizer of a BERT vocab.txt: one token a line, [CLS],
-// [SEP], [UNK], [PAD] and [MASK] among them. JSON returns the tokenizer.json
-// that it stands for.
-func FromVocab(vocab []byte, o VocabOptions) (*Tokenizer, error) {
-	ids, err := parseVocab(vocab)
-	if err != nil {
-		return nil, err
-	}
-	strip := o.Lower
-	if o.StripAccents != nil {
-		strip = *o.StripAccents
-	}
-	data, err := bertJSON(ids, o.Lower, strip)
-	if err != nil {
-		return nil, err
-	}
-	t, err := Load(data)
-	if err != nil {
-		return nil, err
-	}
-	t.vocab = bytes.Clone(vocab)
-	return t, nil
-}
-
-// specialTokens are those that BERT's vocabularies must have.
-var specialTokens = []string{"[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"}
-
-// parseVocab numbers the lines. The later of two equal lines wins, as it does in
-// transformers.
-func parseVocab(vocab []byte) (map[string]int32, error) {
-	ids := map[string]int32{}
-	next := int32(0)
-	for line := range strings.Lines(string(vocab)) {
-		if next >= maxID {
-			return nil, fmt.Errorf("vocab.txt: more than %d lines", maxID)
-		}
-		// Only the line's end goes: tokens may hold other blanks.
-		token := strings.TrimSuffix(strings.TrimSuffix(line, "\n"), "\r")
-		ids[token] = next
-		next++
-	}
-	for _, s := range specialTokens {
-		if _, ok := ids[s]; !ok {
-			return nil, fmt.Errorf("vocab.txt: %s is missing; is this a BERT vocabulary?", s)
-		}
-	}
-	return ids, nil
-}
-
-// bertJSON writes the tokenizer.json that transformers makes of such a vocabulary.
-func bertJSON(ids map[string]int32, lower, strip bool) ([]byte, error) {
-	type object = map[string]any
-	var added []object
-	for _, s := range specialTokens {
-		added = append(added, object{"id": ids[s], "content": s, "single_word": false, "lstrip": false, "rstrip": false, "normalized": false, "special": true})
-	}
-	special := func(token string, kind int) object {
-		return object{"SpecialToken": object{"id": token, "type_id": kind}}
-	}
-	text := func(name string, kind int) object { return object{"Sequence": object{"id": name, "type_id": kind}} }
-	token := func(s string) object { return object{"id": s, "ids": []int32{ids[s]}, "tokens": []string{s}} }
-	return json.Marshal(object{
-		"version": "1.0", "truncation": nil, "padding": nil, "added_tokens": added,
-		"normalizer":    object{"type": "BertNormalizer", "clean_text": true, "handle_chinese_chars": true, "strip_accents": strip, "lowercase": lower},
-		"pre_tokenizer": object{"type": "BertPreTokenizer"},
-		"post_processor": object{"type": "TemplateProcessing",
-			"single":         []object{special("[CLS]", 0), text("A", 0), special("[SEP]", 0)},
-			"pair":           []object{special("[CLS]", 0), text("A", 0), special("[SEP]", 0), text("B", 1), special("[SEP]", 1)},
-			"special_tokens": object{"[CLS]": token("[CLS]"), "[SEP]": token("[SEP]")}},
-		"decoder": object{"type": "WordPiece", "prefix": "##", "cleanup": true},
-		"model":   object{"type": "WordPiece", "unk_token": "[UNK]", "continuing_subword_prefix": "##", "max_input_chars_per_word": 100, "vocab": ids},
-	})
 }

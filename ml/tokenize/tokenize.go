@@ -1,13 +1,14 @@
 // Package tokenize turns text into the token ids of encoders, with ids
 // identical to those of Hugging Face's `tokenizers`.
 //
-// The default engines are pure Go and know two families: BertNormalizer,
-// BertPreTokenizer and WordPiece, and SentencePiece's Unigram with Metaspace (package
-// unigram). A tokenizer.json of another family is refused by name; building with `-tags daulet` puts github.com/daulet/tokenizers, the
+// The default engines are pure Go and know three families: BertNormalizer,
+// BertPreTokenizer and WordPiece, SentencePiece's Unigram with Metaspace (package
+// unigram), and byte pair encodings over bytes or with bytes to fall back to (package bpe). A tokenizer.json of another family is refused by name; building with `-tags daulet` puts github.com/daulet/tokenizers, the
 // Rust original, behind the same type, and tests compare the two.
 //
-// spec.go reads tokenizer.json, and vocab.txt as the one that it stands for, with frame.go for
-// what stands around texts; added.go finds added tokens. wordpiece.go is BERT's engine, over
+// spec.go reads tokenizer.json with frame.go for what stands around texts; vocab.go reads vocab.txt
+// as the tokenizer.json that it stands for. added.go and token_set.go find added tokens, unigram.go
+// and bpe.go put them before models. wordpiece.go is BERT's engine, over
 // runes.go (what becomes of a rune; tables.go is generated). arena.go encodes many texts. It
 // imports nothing of this module outside of its folder.
 package tokenize
@@ -166,12 +167,12 @@ func (t *Tokenizer) JSON() []byte { return bytes.Clone(t.json) }
 
 // Vocab is the vocabulary as vocab.txt: one token a line in the order of ids. An
 // id that no token has becomes a line of its own making, so that order is kept.
-// It is nil for unigram models, which no such file describes.
+// It is nil for unigram models and byte pair encodings, which no such file describes.
 func (t *Tokenizer) Vocab() []byte {
 	if t.vocab != nil {
 		return bytes.Clone(t.vocab)
 	}
-	if t.spec.unigram != nil {
+	if t.spec.unigram != nil || t.spec.bpe != nil {
 		return nil
 	}
 	lines := make([]string, t.size)
@@ -198,7 +199,7 @@ func (t *Tokenizer) Settings(most int) []byte {
 	switch {
 	case t.spec.unsupported != nil:
 		return nil
-	case t.spec.unigram != nil:
+	case t.spec.unigram != nil || t.spec.bpe != nil:
 		settings = t.specialNames()
 		settings["tokenizer_class"], settings["model_max_length"] = "PreTrainedTokenizerFast", most
 	default:
@@ -224,9 +225,11 @@ func (t *Tokenizer) specialNames() map[string]any {
 			}
 		}
 	}
-	for role, token := range map[string]string{"pad_token": "<pad>", "mask_token": "<mask>"} {
-		if _, ok := t.ids[token]; ok {
-			names[role] = token
+	for role, tokens := range map[string][]string{"pad_token": {"[PAD]", "<pad>"}, "mask_token": {"[MASK]", "<mask>"}} {
+		for _, token := range tokens {
+			if _, ok := t.ids[token]; ok {
+				names[role] = token
+			}
 		}
 	}
 	return names

@@ -30,6 +30,7 @@ func regenerate(t *testing.T) {
 		{python, "-m", "pip", "install", "-q", "tokenizers==0.23.3"},
 		{python, "testdata/golden.py", encodertest.MiniLM(t)},
 		{python, "testdata/golden_unigram.py"},
+		{python, "testdata/golden_bpe.py"},
 	} {
 		if out, err := exec.CommandContext(t.Context(), argv[0], argv[1:]...).CombinedOutput(); err != nil {
 			t.Fatalf("%v: %v\n%s", argv, err, out)
