@@ -110,7 +110,9 @@ func Mend(key string) string {
 	case strings.HasPrefix(key, "checkpoints/"):
 		return "a training continues from the checkpoint before it"
 	case strings.HasPrefix(key, "models/") && strings.Contains(key, "/aliases/"):
-		return "`sprint promote NAME VERSION ALIAS` sets the alias anew"
+		return "`sprint promote NAME@VERSION --alias ALIAS` sets the alias anew"
+	case strings.HasPrefix(key, "models/") && strings.Contains(key, "/history/"):
+		return "nothing needs it: who moved that alias then, and why, is lost"
 	case strings.HasPrefix(key, "models/"):
 		return "`sprint run PLAN --force=publish` of the plan that published it makes it anew under the same version"
 	case strings.HasPrefix(key, "runs/"):

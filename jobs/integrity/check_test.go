@@ -125,7 +125,7 @@ func TestRepair(t *testing.T) {
 	at := manifest(t, b, "ship")
 	for key, want := range map[string]integrity.Fault{
 		key("fine"):                            {Plan: "toys", Stage: "refine", Repair: "stage refine of plan toys makes it again: " + run},
-		"models/toy/aliases/latest":            {Plan: "toys", Stage: "ship", Repair: "`sprint promote toy 1 latest --store here` sets the alias anew"},
+		"models/toy/aliases/latest":            {Plan: "toys", Stage: "ship", Repair: "`sprint promote toy@1 --alias latest --store here` sets the alias anew"},
 		"models/toy/1/release.json":            {Plan: "toys", Stage: "ship", Repair: "stage ship of plan toys makes it anew under the same version: " + run},
 		"models/toy/1/files/model":             {Plan: "toys", Stage: "ship", Repair: "stage ship of plan toys makes it anew under the same version: " + run},
 		"models/toy/1/claim":                   {Plan: "toys", Stage: "ship", Repair: "stage ship of plan toys makes it anew under the same version: `sprint run PLAN --store here --force=ship`"},

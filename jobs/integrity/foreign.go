@@ -38,12 +38,12 @@ func (c *check) list(ctx context.Context, prefix string) iter.Seq2[storage.Info,
 }
 
 // misnamed says what is wrong with the place of a folder of the registry, which is
-// models/MODEL/PLACE; nil if it can hold aliases or a release.
+// models/MODEL/PLACE; nil if it can hold aliases, their history or a release.
 func misnamed(model, place string) error {
 	if !models.ValidName(model) {
 		return errors.New("no model has such a name")
 	}
-	if _, ok := models.ParseVersion(place); !ok && place != "aliases" {
+	if _, ok := models.ParseVersion(place); !ok && place != "aliases" && place != "history" {
 		return errNumber
 	}
 	return nil

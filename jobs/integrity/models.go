@@ -18,6 +18,8 @@ type registry struct {
 	aliases   map[release]string // keys of aliases by the release that they name
 	known     map[string]bool    // keys of aliases, readable or not
 	newest    map[string]int     // of the releases of a name
+	moves     map[string]bool    // keys of past moves, readable or not
+	follow    map[string]string  // keys of moves that another follows, with the key of that
 }
 
 // publication is what the work of a manifest left in the registry.
@@ -33,7 +35,7 @@ type release struct {
 }
 
 func newRegistry() registry {
-	return registry{releases: map[string]string{}, aliases: map[release]string{}, known: map[string]bool{}, newest: map[string]int{}}
+	return registry{releases: map[string]string{}, aliases: map[release]string{}, known: map[string]bool{}, newest: map[string]int{}, moves: map[string]bool{}, follow: map[string]string{}}
 }
 
 func releaseFolder(model string, version int) string {
@@ -42,8 +44,8 @@ func releaseFolder(model string, version int) string {
 
 func aliasKey(model, alias string) string { return "models/" + model + "/aliases/" + alias }
 
-// readModels reads the registry, a folder models/NAME/VERSION or models/NAME/aliases
-// at a time.
+// readModels reads the registry, a folder models/NAME/VERSION, models/NAME/aliases or
+// models/NAME/history at a time.
 func (c *check) readModels(ctx context.Context) error {
 	var failed error
 	err := forEach(ctx, asking, func(yield func([]storage.Info) bool) {
@@ -76,8 +78,11 @@ func (c *check) readModels(ctx context.Context) error {
 			c.foreign(strings.Join(parts[:3], "/")+"/", err)
 			return nil
 		}
-		if parts[2] == "aliases" {
+		switch parts[2] {
+		case "aliases":
 			return c.readAliases(ctx, parts[1], folder)
+		case "history":
+			return c.readHistory(ctx, parts[1], folder)
 		}
 		version, _ := models.ParseVersion(parts[2]) // it is one
 		return c.readRelease(ctx, release{parts[1], version}, folder)
@@ -100,6 +105,7 @@ func (c *check) readAliases(ctx context.Context, model string, all []storage.Inf
 		c.models.known[info.Key] = true
 		if err == nil {
 			c.models.aliases[release{model, a.Version}] = info.Key
+			c.models.noteMove(model, path.Base(info.Key), info.Key, a)
 		}
 		c.mu.Unlock()
 		if err := c.read(info, err); err != nil {
@@ -253,5 +259,5 @@ func (c *check) checkModels(ctx context.Context) error {
 			return err
 		}
 	}
-	return nil
+	return c.checkHistory(ctx)
 }

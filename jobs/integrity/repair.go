@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"context"
 	"fmt"
-	"strconv"
 	"strings"
 	"sync"
 
@@ -90,8 +89,9 @@ func (r *repairer) repair(f *Fault) string {
 		return fmt.Sprintf("`%s` signs what is yours and of before its key; delete what nobody of yours wrote", commandline.Of("store", "rekey").Flag("store", r.StoreFlag))
 	case parts[0] == "models" && len(parts) == 4 && parts[2] == "aliases":
 		if version := r.target(parts[1], parts[3]); version > 0 {
-			return fmt.Sprintf("`%s` sets the alias anew", commandline.Of("promote", parts[1], strconv.Itoa(version), parts[3]).Flag("store", r.StoreFlag))
+			return fmt.Sprintf("`%s` sets the alias anew", commandline.Of("promote", fmt.Sprintf("%s@%d", parts[1], version)).Flag("alias", parts[3]).Flag("store", r.StoreFlag))
 		}
+	case parts[0] == "models" && len(parts) > 3 && parts[2] == "history":
 	case parts[0] == "models" && len(parts) > 3:
 		// A run notices what is gone or has another size; else it must be told.
 		if name := parts[3]; name == "claim" || name == "files" && f.Problem == Damaged {

@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"io"
-	"strconv"
 	"strings"
 
 	"github.com/sprint-ml/sprint/jobs/commandline"
@@ -171,7 +170,7 @@ func (s *summary) release(ctx context.Context, out io.Writer, st runs.StageResul
 	}
 	fmt.Fprintf(out, "\nModel %s@%d is in %s/models/%s/%d\n", name, version, s.Store.URL(), name, version)
 	if at, err := models.In(s.Store).Release(ctx, name, alias); err == nil && at.Version != version {
-		fmt.Fprintf(out, "The alias %s points to version %d; move it with:\n  %s\n", alias, at.Version, commandline.Of("promote", name, strconv.Itoa(version), alias).Flag("store", s.StoreFlag))
+		fmt.Fprintf(out, "The alias %s points to version %d; move it with:\n  %s\n", alias, at.Version, commandline.Of("promote", fmt.Sprintf("%s@%d", name, version)).Flag("alias", alias).Flag("store", s.StoreFlag))
 	}
 	fmt.Fprintf(out, "Try it:\n  %s\n", commandline.Of("classify").Flag("store", s.StoreFlag).Flag("model", name).With(s.example(ctx, st)))
 }

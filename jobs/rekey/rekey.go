@@ -92,7 +92,7 @@ func sortOf(key string) (believed, document bool) {
 	case "manifests", "checkpoints", "leases", "tombstones", "pins", "answers", "embeddings":
 		return true, false
 	case "models":
-		return len(parts) > 3 && parts[3] != "files", false
+		return len(parts) > 3 && (parts[2] == "history" || parts[3] != "files"), false
 	case "runs":
 		if len(parts) < 3 {
 			return false, false

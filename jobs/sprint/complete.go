@@ -45,7 +45,7 @@ func (c completer) add(root *cobra.Command) {
 		"status": nth(c.runs), "retry": nth(c.runs), "report": nth(c.runs), "cancel": nth(c.runs), "runs pin": nth(c.runs), "runs unpin": nth(c.runs),
 		"diff": nth(c.runs, c.runs), "logs": nth(c.runsAndStages, c.stages), "explain": nth(c.stages),
 		"artifacts ls": nth(c.runsAndArtifacts), "artifacts verify": nth(c.runsAndArtifacts), "artifacts get": nth(c.artifacts), "artifacts cat": nth(c.artifacts), "trace": nth(c.artifacts),
-		"models": nth(c.models), "promote": nth(c.modelNames, c.versions, c.aliases),
+		"models": nth(c.models), "promote": nth(c.releases), "rollback": nth(c.modelNames), "models history": nth(c.modelNames), "models verify": nth(c.models),
 	} {
 		if cmd, _, err := root.Find(strings.Fields(path)); err == nil && cmd.CommandPath() == "sprint "+path {
 			cmd.ValidArgsFunction = c.answer(of)
@@ -61,7 +61,7 @@ func (c completer) add(root *cobra.Command) {
 	}
 	flags := map[string]words{
 		"only": c.stages, "from": c.stages, "until": c.stages, "force": c.stages, "stage": c.stages, "set": c.setPaths,
-		"model": c.models, "kind": fixed(all.All().Names()...), "plan": c.planNames,
+		"model": c.models, "alias": c.aliases, "to": c.versions, "kind": fixed(all.All().Names()...), "plan": c.planNames,
 		"device": fixed("auto", "cpu", "cuda", "go"), "format": fixed("jsonl", "csv", "parquet", "text"),
 	}
 	var walk func(*cobra.Command)
@@ -76,6 +76,9 @@ func (c completer) add(root *cobra.Command) {
 			}
 			if f.Name == "kind" && cmd.Name() != "schema" || f.Name == "plan" && cmd.Name() != "runs" || f.Name == "format" && cmd.Name() != "classify" && f.Shorthand != "o" {
 				of = nil
+			}
+			if f.Name == "from" && cmd.Flags().Lookup("alias") != nil {
+				of = c.versions
 			}
 			if of != nil {
 				_ = cmd.RegisterFlagCompletionFunc(f.Name, c.answer(of)) // it fails for a flag that has one
@@ -310,9 +313,24 @@ func (c completer) models(ctx context.Context, cmd *cobra.Command, _ []string) [
 	return append(slices.Sorted(maps.Keys(names)), refs...)
 }
 
+// releases are the versions of all models, as promote takes them.
+func (c completer) releases(ctx context.Context, cmd *cobra.Command, _ []string) []string {
+	var out []string
+	for _, m := range c.published(ctx, cmd, "") {
+		out = append(out, fmt.Sprintf("%s@%d\t%s", m.Name, m.Version, strings.Join(m.Aliases, ", ")))
+	}
+	return out
+}
+
+// modelOf is the name of the model that the line names.
+func modelOf(args []string) string {
+	name, _, _ := strings.Cut(strings.Join(args[:min(len(args), 1)], ""), "@")
+	return name
+}
+
 func (c completer) versions(ctx context.Context, cmd *cobra.Command, args []string) []string {
 	var out []string
-	for _, m := range c.published(ctx, cmd, args[0]) {
+	for _, m := range c.published(ctx, cmd, modelOf(args)) {
 		out = append(out, fmt.Sprintf("%d\t%s", m.Version, strings.Join(m.Aliases, ", ")))
 	}
 	return out
@@ -320,7 +338,7 @@ func (c completer) versions(ctx context.Context, cmd *cobra.Command, args []stri
 
 func (c completer) aliases(ctx context.Context, cmd *cobra.Command, args []string) []string {
 	known := map[string]bool{"latest": true, "champion": true}
-	for _, m := range c.published(ctx, cmd, args[0]) {
+	for _, m := range c.published(ctx, cmd, modelOf(args)) {
 		for _, alias := range m.Aliases {
 			known[alias] = true
 		}

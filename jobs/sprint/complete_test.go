@@ -47,7 +47,7 @@ func TestCompletion(t *testing.T) {
 		"classify --format t":     "text",
 		"completion z":            "zsh",
 		"help runs p":             "pin\t",
-		"promote m 1 c":           "champion",
+		"promote m@1 --alias c":   "champion",
 		"la":                      "label-preview\t",
 	} {
 		words := strings.Split(line, " ")

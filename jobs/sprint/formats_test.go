@@ -45,7 +45,7 @@ func TestReleasedFormats(t *testing.T) {
 				{[]string{"store", "check", "--read-data"}, 0, "the store is whole"},
 				{[]string{"store", "copy", "store", "copy"}, 0, "copied"},
 				{[]string{"trace", "make.rows"}, 0, "make"},
-				{[]string{"promote", "news", "1", "champion"}, 0, "champion"},
+				{[]string{"promote", "news@1"}, 0, "champion"},
 				{[]string{"gc"}, 0, "WOULD DELETE"},
 				{[]string{"unlock"}, 0, ""},
 			} {

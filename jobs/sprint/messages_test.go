@@ -136,7 +136,7 @@ func checkShown(words []string) error {
 	if err := cmd.ParseFlags(rest); err != nil && !errors.Is(err, pflag.ErrHelp) {
 		return err
 	}
-	if args := cmd.Flags().Args(); cmd.HasSubCommands() && len(args) > 0 {
+	if args := cmd.Flags().Args(); cmd.HasSubCommands() && len(args) > 0 && cmd.ValidateArgs(args) != nil {
 		return fmt.Errorf("%s has no command %s", cmd.CommandPath(), args[0])
 	}
 	return nil

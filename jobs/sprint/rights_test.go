@@ -111,14 +111,14 @@ func TestLeastRights(t *testing.T) {
 	ids, _ := try(0, "runs", "-o", "json")
 	run := strings.Split(ids[strings.LastIndex(ids, `{"run"`):], `"`)[3] // the oldest, which did all
 	reads := [][]string{
-		{"plan"}, {"status"}, {"status", run}, {"runs"}, {"models"}, {"logs"}, {"logs", run}, {"explain", "count"},
+		{"plan"}, {"status"}, {"status", run}, {"runs"}, {"models"}, {"models", "history", "toy"}, {"logs"}, {"logs", run}, {"explain", "count"},
 		{"diff"}, {"report", run}, {"trace", "gather.rows"}, {"trace", "toy@champion"}, {"artifacts", "ls"}, {"artifacts", "ls", "gather.rows"},
 		{"artifacts", "cat", "count.metrics"}, {"artifacts", "verify"}, {"artifacts", "verify", "--all"},
 		{"store", "check"}, {"store", "check", "--read-data"},
 		{"unlock"}, {"gc"}, {"gc", "--keep-runs", "1", "--older-than", "0s"}, {"store", "rekey", "--config", "signed.yaml"},
 	}
 	writes := [][]string{
-		{"promote", "toy", "1", "champion"}, {"runs", "pin", run}, {"runs", "unpin", run}, {"run", "--force"},
+		{"promote", "toy@1"}, {"runs", "pin", run}, {"runs", "unpin", run}, {"run", "--force"},
 	}
 	for _, args := range slices.Concat(writes, reads, [][]string{{"artifacts", "get", "gather.rows", "out"}, {"retry", run}}) {
 		try(0, args...)
@@ -127,7 +127,7 @@ func TestLeastRights(t *testing.T) {
 	// model that can be loaded, nothing was labelled.
 	for want, all := range map[int][][]string{
 		2: {{"cancel"}, {"cancel", run}, {"review", "export", run}},
-		4: {{"classify", "--model", "toy@champion", "--strict", "Fire"}, {"serve", "--model", "toy@champion", "--strict"}},
+		4: {{"rollback", "toy", "--to", "1"}, {"classify", "--model", "toy@champion", "--strict", "Fire"}, {"serve", "--model", "toy@champion", "--strict"}},
 	} {
 		for _, args := range all {
 			if _, stderr := try(want, args...); strings.Contains(stderr, "denied") {
@@ -163,7 +163,7 @@ func TestLeastRights(t *testing.T) {
 	}
 	for _, args := range writes {
 		if args[0] == "promote" {
-			args = []string{"promote", "toy", "1", "other"}
+			args = []string{"promote", "toy@1", "--alias", "other"}
 		}
 		lacking("without the right to put", args)
 	}

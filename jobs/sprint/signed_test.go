@@ -85,7 +85,7 @@ func TestSignedStore(t *testing.T) {
 	e.ends(t, "9", other+"sprint run", "is none of this runner's", "sprint store rekey")
 	e.ends(t, "9", other+"sprint classify --model quickstart x", "models/quickstart/aliases/latest")
 	e.ends(t, "4", "sprint run --force=label", "store_key")
-	e.ends(t, "4", "sprint promote quickstart 1 best", "store_key")
+	e.ends(t, "4", "sprint promote quickstart@1 --alias best", "store_key")
 	e.ends(t, "0", "sprint classify --model quickstart x", "whatever stands in them is believed")
 	e.ends(t, "4", "SPRINT_STORE_KEY=file:short.key sprint run", "at least 32", "openssl rand -hex 32")
 	e.ends(t, "4", "SPRINT_STORE_KEY=env:NOT_SET sprint run", "NOT_SET")

@@ -21,7 +21,7 @@ func TestLookingMakesNothing(t *testing.T) {
 		{[]string{"status", "-o", "json"}, 0}, {[]string{"graph"}, 0}, {[]string{"validate"}, 0}, {[]string{"config", "plan.yaml", "--origin"}, 0},
 		{[]string{"label-preview"}, 0}, {[]string{"plan", "--store", "nowhere"}, 0},
 		{[]string{"logs"}, 4}, {[]string{"report"}, 4}, {[]string{"diff"}, 4}, {[]string{"trace", "train.model"}, 4}, {[]string{"artifacts", "ls"}, 4},
-		{[]string{"gc"}, 4}, {[]string{"store", "check"}, 4}, {[]string{"cancel"}, 4}, {[]string{"runs", "pin", "x"}, 4}, {[]string{"promote", "m", "1", "a"}, 4},
+		{[]string{"gc"}, 4}, {[]string{"store", "check"}, 4}, {[]string{"cancel"}, 4}, {[]string{"runs", "pin", "x"}, 4}, {[]string{"promote", "m@1"}, 4}, {[]string{"rollback", "m"}, 4}, {[]string{"models", "history", "m"}, 4},
 		{[]string{"retry", "20260102-030405-a1b2c3"}, 4}, {[]string{"review", "export", "20260102-030405-a1b2c3"}, 4}, {[]string{"classify", "--model", "m", "text"}, 4},
 		{[]string{"runs", "--store", "nowhere"}, 4}, {[]string{"status", "--store", "nowhere"}, 4},
 	} {

@@ -12,6 +12,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"os"
 	"strings"
 	"time"
 
@@ -152,7 +153,7 @@ func (s *stage) Run(ctx context.Context, in stages.Inputs, out stages.Outputs) e
 	if err := storeio.WriteFile(ctx, out, "receipt", "application/json", body); err != nil {
 		return err
 	}
-	named, err := models.In(s.env.Store).AdvanceAlias(ctx, s.o.Name, s.o.Alias, release.Version, seen)
+	named, err := models.In(s.env.Store).AdvanceAlias(ctx, s.o.Name, s.o.Alias, release.Version, seen, models.Reason{Who: models.Who(os.Getenv), Why: "published by stage " + s.env.Stage, Run: s.env.Run})
 	if err != nil {
 		return storeFailure(err, "move alias %s of %s", s.o.Alias, s.o.Name)
 	}

@@ -7,10 +7,8 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
-	"slices"
 	"strings"
 
-	"github.com/sprint-ml/sprint/config/diagnostic"
 	"github.com/sprint-ml/sprint/stages"
 	"github.com/sprint-ml/sprint/stages/scratch"
 	"github.com/sprint-ml/sprint/storage"
@@ -99,24 +97,12 @@ func refuseFile(ref string) error {
 	return stages.Fail(stages.CodeEnvironment, "`sprint models` lists the models of the store", "%s is a file; --model wants %s", ref, wanted)
 }
 
-// unknown is the failure for a release that a store has not. If the store has no model of
-// that name, it says which there are.
+// unknown is the failure for a release that a store has not. It says which there are.
 func unknown(ctx context.Context, r models.Registry, ref, name string, err error) error {
 	if refusal := refuseFile(ref); refusal != nil {
 		return refusal
 	}
-	names, listed := r.Names(ctx)
-	if listed != nil || len(names) == 0 || slices.Contains(names, name) {
-		return missing(ref, err)
-	}
-	const most = 10
-	hint := "there are: " + strings.Join(names[:min(len(names), most)], ", ")
-	if len(names) > most {
-		hint += fmt.Sprintf(" and %d more", len(names)-most)
-	}
-	if near, ok := diagnostic.Nearest(name, names); ok {
-		hint = fmt.Sprintf("did you mean %s?", near)
-	}
+	hint := Known(ctx, r, name)
 	return stages.Fail(stages.CodeEnvironment, hint, "no model %s: %w", storage.Redact(ref), err)
 }
 

@@ -59,7 +59,7 @@ func TestOpenNothing(t *testing.T) {
 		"mail":            "did you mean mails?",
 		"mail@2":          "did you mean mails?",
 		"tickets":         "there are: mails, news",
-		"mails@7":         "`sprint run` publishes a model",
+		"mails@7":         "there are: version 1",
 	} {
 		_, err := Open(t.Context(), ref, "store", false, &storage.Options{})
 		f, ok := errors.AsType[*stages.Failure](err)

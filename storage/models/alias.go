@@ -11,36 +11,23 @@ import (
 	"github.com/sprint-ml/sprint/storage"
 )
 
-// Alias is a movable name of a version.
-type Alias struct {
-	Version int       `json:"version"`
-	Moved   time.Time `json:"moved"`
-}
-
 // aliasKey is the key of an alias.
 func aliasKey(name, alias string) string { return "models/" + name + "/aliases/" + alias }
 
-// alias reads an alias and the version of its record. A corrupt one has a version
-// as well, so that a Swap can replace it.
-func (r Registry) alias(ctx context.Context, name, alias string) (Alias, string, error) {
+// alias reads the last move of an alias and the version of its record. A corrupt one
+// has a version as well, so that a Swap can replace it.
+func (r Registry) alias(ctx context.Context, name, alias string) (Move, string, error) {
 	if !ValidName(alias) {
-		return Alias{}, "", fmt.Errorf("storage: %q is no alias", alias)
+		return Move{}, "", fmt.Errorf("storage: %q is no alias", alias)
 	}
-	return storage.ReadAs(ctx, r.store, "read alias", aliasKey(name, alias), func(body []byte, a *Alias) error {
-		if err := json.Unmarshal(body, a); err != nil {
-			return err
-		}
-		if a.Version < 1 || a.Version > storage.MaxNumber {
-			return fmt.Errorf("it names version %d, which none can be", a.Version)
-		}
-		return nil
-	})
+	return storage.ReadAs(ctx, r.store, "read alias", aliasKey(name, alias), decodeMove)
 }
 
-// Alias returns what an alias names; ErrNotFound if there is none.
-func (r Registry) Alias(ctx context.Context, name, alias string) (Alias, error) {
-	a, _, err := r.alias(ctx, name, alias)
-	return a, err
+// Alias returns the last move of an alias, which says what it names; ErrNotFound if
+// there is none.
+func (r Registry) Alias(ctx context.Context, name, alias string) (Move, error) {
+	m, _, err := r.alias(ctx, name, alias)
+	return m, err
 }
 
 // Aliases returns the aliases of a name by the version that they name, sorted. Broken
@@ -72,16 +59,23 @@ func (r Registry) Aliases(ctx context.Context, name string) (map[int][]string, e
 // AliasVersion returns the version that an alias names; 0 if there is no alias
 // that could be read.
 func (r Registry) AliasVersion(ctx context.Context, name, alias string) (int, error) {
-	a, _, err := r.alias(ctx, name, alias)
-	if storage.MissingOrDamaged(err) {
-		return 0, nil
-	}
-	return a.Version, err
+	m, err := r.LastMove(ctx, name, alias)
+	return m.Version, err
 }
 
-// SetAlias moves an alias to a version that exists.
+// LastMove returns the last move of an alias; the zero Move if there is no alias that
+// could be read.
+func (r Registry) LastMove(ctx context.Context, name, alias string) (Move, error) {
+	m, _, err := r.alias(ctx, name, alias)
+	if storage.MissingOrDamaged(err) {
+		return Move{}, nil
+	}
+	return m, err
+}
+
+// SetAlias moves an alias to a version that exists, whatever it names.
 func (r Registry) SetAlias(ctx context.Context, name, alias string, version int) error {
-	_, err := r.moveAlias(ctx, name, alias, version, func(int) bool { return false })
+	_, err := r.moveAlias(ctx, name, alias, version, Reason{}, func(Move) (bool, error) { return false, nil })
 	return err
 }
 
@@ -89,33 +83,73 @@ func (r Registry) SetAlias(ctx context.Context, name, alias string, version int)
 // seen before (0: none) and may have been paused since: an alias that another
 // publisher has moved to a later version than its own stays. It returns the
 // version that the alias names in the end.
-func (r Registry) AdvanceAlias(ctx context.Context, name, alias string, version, seen int) (int, error) {
-	return r.moveAlias(ctx, name, alias, version, func(now int) bool { return now != seen && now > version })
+func (r Registry) AdvanceAlias(ctx context.Context, name, alias string, version, seen int, why Reason) (int, error) {
+	m, err := r.moveAlias(ctx, name, alias, version, why, func(now Move) (bool, error) {
+		return now.Version != seen && now.Version > version, nil
+	})
+	return m.Version, err
 }
 
-// moveAlias moves an alias unless it stays where it is now.
-func (r Registry) moveAlias(ctx context.Context, name, alias string, version int, stays func(now int) bool) (int, error) {
+// MovedError says that somebody else has moved an alias since its mover saw it.
+type MovedError struct {
+	Name, Alias string
+	Now         Move
+}
+
+func (e *MovedError) Error() string {
+	return fmt.Sprintf("alias %s of %s was moved meanwhile, %s", e.Alias, e.Name, e.Now)
+}
+
+// MoveAlias moves an alias to a version that exists, if its last move is still the one
+// that the caller has seen, as LastMove returns it; else the error is a *MovedError. An
+// alias that names the version by now stays, whoever moved it. It returns the last move
+// of the alias in the end.
+func (r Registry) MoveAlias(ctx context.Context, name, alias string, version int, seen Move, why Reason) (Move, error) {
+	return r.moveAlias(ctx, name, alias, version, why, func(now Move) (bool, error) {
+		if !now.same(seen) {
+			return true, &MovedError{Name: name, Alias: alias, Now: now}
+		}
+		return false, nil
+	})
+}
+
+// moveAlias moves an alias unless it stays where it is now. stays is given the zero Move
+// where there is no alias that could be read.
+//
+// The write of the alias is the move: what it replaces is in the history before, so
+// that whoever is killed between the two leaves a history that says what was.
+func (r Registry) moveAlias(ctx context.Context, name, alias string, version int, why Reason, stays func(now Move) (bool, error)) (Move, error) {
 	if !ValidAlias(alias) {
-		return 0, fmt.Errorf("storage: %q is no alias: use a word, not a number", alias)
+		return Move{}, fmt.Errorf("storage: %q is no alias: use a word, not a number", alias)
+	}
+	if err := why.Check(); err != nil {
+		return Move{}, err
 	}
 	if _, _, err := r.releaseAt(ctx, name, version); err != nil {
-		return 0, err
-	}
-	body, err := json.Marshal(Alias{Version: version, Moved: time.Now().UTC()})
-	if err != nil {
-		return 0, err
+		return Move{}, err
 	}
 	for range 20 {
 		now, at, err := r.alias(ctx, name, alias)
 		if err != nil && !errors.Is(err, storage.ErrNotFound) && !(errors.Is(err, storage.ErrCorrupt) && at != "") {
-			return 0, err
+			return Move{}, err
 		}
-		if err == nil && (now.Version == version || stays(now.Version)) {
-			return now.Version, nil
+		if now.Version == version {
+			return now, nil
+		}
+		if stay, err := stays(now); stay || err != nil {
+			return now, err
+		}
+		next := Move{From: now.Version, Version: version, Moved: time.Now().UTC(), Reason: why}
+		if err := r.follow(ctx, name, alias, now, &next); err != nil {
+			return Move{}, err
+		}
+		body, err := json.Marshal(next)
+		if err != nil {
+			return Move{}, err
 		}
 		if _, err = r.store.Swap(ctx, aliasKey(name, alias), at, body); !errors.Is(err, storage.ErrStale) {
-			return version, err
+			return next, err
 		}
 	}
-	return 0, &storage.Error{Op: "move alias", Key: aliasKey(name, alias), Class: storage.ErrTransient}
+	return Move{}, &storage.Error{Op: "move alias", Key: aliasKey(name, alias), Class: storage.ErrTransient}
 }

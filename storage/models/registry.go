@@ -7,7 +7,8 @@
 //	VERSION/claim         the digest of the tree that the version is taken for
 //	VERSION/files/...     copies of the tree's files, under their own names
 //	VERSION/release.json  the record that makes the release visible, written last
-//	aliases/ALIAS         the version that the alias names
+//	aliases/ALIAS         the last move of the alias, which says what version it names
+//	history/ALIAS/NUMBER  its moves before that, each written before it is replaced
 package models
 
 import (

@@ -50,14 +50,24 @@ func (r Registry) ReleaseAt(ctx context.Context, name string, version int) (Rele
 	return there, err
 }
 
+// The aliases that have a meaning of their own.
+const (
+	Champion = "champion" // the one in use
+	Latest   = "latest"   // the one published last
+)
+
 // Release returns the release that a version number or an alias names; an empty
-// one means the alias latest.
+// one means the alias champion where there is one, else latest.
 func (r Registry) Release(ctx context.Context, name, versionOrAlias string) (Release, error) {
 	if !ValidName(name) {
 		return Release{}, fmt.Errorf("storage: %q is no model name", name)
 	}
 	if versionOrAlias == "" {
-		versionOrAlias = "latest"
+		release, err := r.Release(ctx, name, Champion)
+		if !errors.Is(err, storage.ErrNotFound) {
+			return release, err
+		}
+		versionOrAlias = Latest
 	}
 	version, ok := ParseVersion(versionOrAlias)
 	if !ok {

@@ -161,7 +161,7 @@ func (c *replication) named(ctx context.Context, key string) error {
 
 // record reports whether key holds a record, which has its own digest in it.
 func record(key string) bool {
-	return rank(key) == 2 || strings.HasPrefix(key, "tombstones/") || rank(key) == 3 && strings.HasPrefix(key, "models/")
+	return rank(key) == 2 || strings.HasPrefix(key, "tombstones/") || rank(key) >= 3 && strings.HasPrefix(key, "models/")
 }
 
 // spool brings an object of limit bytes at most into a file without a name. The

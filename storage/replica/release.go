@@ -22,7 +22,7 @@ type release struct {
 // is false for keys of other objects.
 func (c *replication) published(ctx context.Context, key string) (e storage.TreeEntry, ok bool, err error) {
 	parts := strings.SplitN(key, "/", 5)
-	if len(parts) != 5 || parts[0] != "models" || parts[3] != "files" {
+	if len(parts) != 5 || parts[0] != "models" || parts[2] == "history" || parts[3] != "files" {
 		return e, false, nil
 	}
 	folder := strings.Join(parts[:3], "/")

@@ -67,6 +67,8 @@ func rank(key string) int {
 		return 0
 	case parts[0] == "last", parts[0] == "models" && len(parts) > 2 && parts[2] == "aliases":
 		return 3
+	case parts[0] == "models" && len(parts) > 2 && parts[2] == "history":
+		return 4
 	case parts[0] == "manifests", parts[0] == "checkpoints", parts[0] == "embeddings", parts[0] == "models" && parts[len(parts)-1] == "release.json":
 		return 2
 	}
@@ -88,7 +90,7 @@ func Copy(ctx context.Context, from, to *storage.Store, o Options) (Report, erro
 		}
 		if !storage.ValidKey(info.Key) {
 			c.report.Foreign = append(c.report.Foreign, info.Key)
-		} else if r := rank(info.Key); r > 1 && !skip(info.Key) {
+		} else if r := rank(info.Key); r > 1 && r < 4 && !skip(info.Key) {
 			records[r] = append(records[r], info.Key)
 		}
 	}
@@ -99,7 +101,15 @@ func Copy(ctx context.Context, from, to *storage.Store, o Options) (Report, erro
 			}
 		}
 	}
-	for _, keys := range []iter.Seq2[string, error]{bytes, all(records[2]), all(records[3])} {
+	// The past of an alias is listed after the alias is copied: it is whole by then.
+	past := func(yield func(string, error) bool) {
+		for info, err := range from.Bucket.List(ctx, "models/") {
+			if (err != nil || rank(info.Key) == 4 && storage.ValidKey(info.Key)) && !yield(info.Key, err) {
+				return
+			}
+		}
+	}
+	for _, keys := range []iter.Seq2[string, error]{bytes, all(records[2]), all(records[3]), past} {
 		if err := c.each(ctx, keys); err != nil {
 			return c.report, err
 		}

@@ -1,4 +1,4 @@
-// Package model holds the commands that use a model: classify, serve and promote.
+// Package model holds the commands that use a model, list models and move their aliases.
 // Each file is a command, or what one reads or shows. What answers is in jobs/answers and jobs/serve.
 package model
 
@@ -24,7 +24,7 @@ import (
 
 // Commands are the commands that use a model.
 func Commands(a *app.App) []*cobra.Command {
-	return []*cobra.Command{classifyCommand(a), serveCommand(a), modelsCommand(a), promoteCommand(a)}
+	return []*cobra.Command{classifyCommand(a), serveCommand(a), modelsCommand(a), promoteCommand(a), rollbackCommand(a)}
 }
 
 // modelFlags say which model answers, and on what.

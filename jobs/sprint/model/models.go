@@ -13,6 +13,7 @@ import (
 	"github.com/sprint-ml/sprint/jobs/catalog"
 	"github.com/sprint-ml/sprint/jobs/progress/table"
 	"github.com/sprint-ml/sprint/jobs/sprint/app"
+	"github.com/sprint-ml/sprint/stages/release"
 	"github.com/sprint-ml/sprint/storage"
 	"github.com/sprint-ml/sprint/storage/models"
 )
@@ -40,6 +41,7 @@ verify measured them on the gold set before the release, or on the test split
 		}),
 	}
 	a.JSONFlag(cmd, "one JSON object per release")
+	cmd.AddCommand(historyCommand(a))
 	return cmd
 }
 
@@ -60,7 +62,7 @@ func published(ctx context.Context, store *storage.Store, ref string) ([]catalog
 		})
 	}
 	if len(list) == 0 && ref != "" {
-		return nil, &diagnostic.UsageError{Message: "the store has no model " + ref, Hint: "`sprint models` lists them"}
+		return nil, &diagnostic.UsageError{Message: "the store has no model " + ref, Hint: release.Known(ctx, models.In(store), name)}
 	}
 	return list, nil
 }
@@ -84,14 +86,7 @@ func showModels(a *app.App, list []catalog.Model) error {
 		if m.Gain != nil {
 			gain = fmt.Sprintf("%+.3f", m.Gain.Value)
 		}
-		aliases, run := strings.Join(m.Aliases, " "), m.Run
-		if aliases == "" {
-			aliases = "-"
-		}
-		if run == "" {
-			run = "-"
-		}
-		t.Row(fmt.Sprintf("%s@%d", m.Name, m.Version), aliases, date, macro, gain, app.Size(m.Bytes), run)
+		t.Row(fmt.Sprintf("%s@%d", m.Name, m.Version), dash(strings.Join(m.Aliases, " ")), date, macro, gain, app.Size(m.Bytes), dash(m.Run))
 	}
 	return t.Write(a.Stdout)
 }

@@ -2,33 +2,109 @@ package model
 
 import (
 	"context"
-	"errors"
 	"fmt"
+	"strings"
 
 	"github.com/spf13/cobra"
 	"github.com/sprint-ml/sprint/config/diagnostic"
+	"github.com/sprint-ml/sprint/jobs/answers"
+	"github.com/sprint-ml/sprint/jobs/promotion"
 	"github.com/sprint-ml/sprint/jobs/sprint/app"
 	"github.com/sprint-ml/sprint/storage"
 	"github.com/sprint-ml/sprint/storage/models"
 )
 
+// promotionFlags say which alias moves, and why.
+type promotionFlags struct{ alias, why, from string }
+
+func (f *promotionFlags) add(cmd *cobra.Command) {
+	cmd.Flags().StringVar(&f.alias, "alias", models.Champion, "the alias to move")
+	cmd.Flags().StringVar(&f.why, "why", "", "the reason, one line, for the alias's history")
+	cmd.Flags().StringVar(&f.from, "from", "", "move only if the alias names this version now, or none")
+}
+
+// request is the request of a command line for a model.
+func (f *promotionFlags) request(a *app.App, name, version string) promotion.Request {
+	return promotion.Request{Name: name, Version: version, Alias: f.alias, From: f.from, Why: f.why, Who: models.Who(a.Getenv)}
+}
+
 func promoteCommand(a *app.App) *cobra.Command {
-	return &cobra.Command{
-		Use: "promote NAME VERSION ALIAS", Short: "Move an alias of a model to a version", Args: cobra.ExactArgs(3),
-		Example: "  sprint promote quickstart 2 champion",
+	var f promotionFlags
+	cmd := &cobra.Command{
+		Use: "promote NAME@VERSION", Short: "Move an alias of a model to a version", Args: cobra.ExactArgs(1),
+		Long: `Move an alias of a model to a version that is there; VERSION may be another alias.
+classify and serve take the alias champion where a model has one. The history of the
+alias says who moved it, when, from where and why: sprint models history NAME. If
+somebody else moves the alias meanwhile, nothing is done, and code 10 says so; so it
+does with --from, if the alias names another version than that.`,
+		Example: "  sprint promote quickstart@1\n  sprint promote quickstart@latest --from 1 --why \"+0.03 on gold\"",
 		RunE: a.OnStore(func(ctx context.Context, store *storage.Store, args []string) error {
-			r, err := models.In(store).Release(ctx, args[0], args[1])
-			if errors.Is(err, storage.ErrNotFound) || err != nil && !errors.As(err, new(*storage.Error)) {
-				return &diagnostic.UsageError{Message: fmt.Sprintf("the store has no release %s@%s: %v", args[0], args[1], err)}
-			}
+			name, version, _ := strings.Cut(args[0], "@")
+			moved, err := promotion.Promote(ctx, store, f.request(a, name, version))
 			if err != nil {
 				return err
 			}
-			if err := models.In(store).SetAlias(ctx, args[0], args[2], r.Version); err != nil {
-				return err
-			}
-			fmt.Fprintf(a.Stdout, "%s@%s is now version %d\n", args[0], args[2], r.Version)
+			tellMoved(a, name, f.alias, moved)
 			return nil
 		}),
+	}
+	f.add(cmd)
+	return cmd
+}
+
+func rollbackCommand(a *app.App) *cobra.Command {
+	var f promotionFlags
+	var to string
+	cmd := &cobra.Command{
+		Use: "rollback NAME", Short: "Move an alias back to the version before", Args: cobra.ExactArgs(1),
+		Long: `Move an alias of a model back to the version that it named before, or to that of --to.
+The version is tried first: it is read, every byte compared with its digest, loaded and
+asked; an alias never moves to one that cannot answer. A second rollback goes further
+back: a version that was rolled back from is passed over. The rest is as in promote.`,
+		Example: "  sprint rollback quickstart --why \"misses storms\"\n  sprint rollback quickstart --to 1",
+		RunE: func(cmd *cobra.Command, args []string) error {
+			cfg, _, err := a.LoadConfig(cmd, "")
+			if err != nil {
+				return err
+			}
+			keys, err := a.StoreKeys(cfg)
+			if err != nil {
+				return err
+			}
+			return a.OnStore(func(ctx context.Context, store *storage.Store, args []string) error {
+				if name, version, there := strings.Cut(args[0], "@"); there {
+					return &diagnostic.UsageError{Message: fmt.Sprintf("%.80q names a version", args[0]), Hint: fmt.Sprintf("the version to go back to is --to: `sprint rollback %s --to %s`", name, version)}
+				}
+				q := f.request(a, args[0], to)
+				q.Try = promotion.Smoke(store, answers.Options{
+					Store: cfg.Store, Keys: keys, Device: cfg.Device, Cache: cfg.Cache, Offline: cfg.Offline, Log: a.Log(), Announce: func(s string) { fmt.Fprintln(a.Stderr, s) },
+				})
+				moved, err := promotion.Rollback(ctx, store, q)
+				if err != nil {
+					return err
+				}
+				tellMoved(a, args[0], f.alias, moved)
+				return nil
+			})(cmd, args)
+		},
+	}
+	f.add(cmd)
+	cmd.Flags().StringVar(&to, "to", "", "the version to go back to")
+	cmd.Flags().StringVar(&a.Flags.Device, "device", "", "where the version is tried: auto, cpu, cuda or go")
+	app.Overrides(cmd.Flags(), "device")
+	return cmd
+}
+
+// tellMoved says what an alias names now.
+func tellMoved(a *app.App, name, alias string, m promotion.Moved) {
+	switch {
+	case m.Already && m.Who != "":
+		fmt.Fprintf(a.Stdout, "%s@%s is version %d already, by %s\n", name, alias, m.Version, m.Who)
+	case m.Already:
+		fmt.Fprintf(a.Stdout, "%s@%s is version %d already\n", name, alias, m.Version)
+	case m.From > 0:
+		fmt.Fprintf(a.Stdout, "%s@%s is now version %d, was %d\n", name, alias, m.Version, m.From)
+	default:
+		fmt.Fprintf(a.Stdout, "%s@%s is now version %d\n", name, alias, m.Version)
 	}
 }

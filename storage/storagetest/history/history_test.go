@@ -70,7 +70,7 @@ func TestAliases(t *testing.T) {
 			for range moves {
 				seen, err := registry.AliasVersion(t.Context(), "toy", "latest")
 				if err == nil && random.IntN(2) == 0 {
-					_, err = registry.AdvanceAlias(t.Context(), "toy", "latest", 1+random.IntN(releases), seen)
+					_, err = registry.AdvanceAlias(t.Context(), "toy", "latest", 1+random.IntN(releases), seen, models.Reason{})
 				} else if err == nil {
 					err = registry.SetAlias(t.Context(), "toy", "latest", 1+random.IntN(releases))
 				}

@@ -148,8 +148,8 @@ func testAppendOnly(t *testing.T, program string) {
 	}
 	r.runs(t, times(6, "cached"))
 	r.ends(t, 0, []string{"classify", "--model", "quickstart", "--strict", "Striker scores twice in cup final"}, `"top":"sports"`, "quickstart@1")
-	r.ends(t, 0, []string{"promote", "quickstart", "1", "best"})
-	r.ends(t, 0, []string{"promote", "quickstart", "1", "best"}) // replaces the alias
+	r.ends(t, 0, []string{"promote", "quickstart@1", "--alias", "best"})
+	r.ends(t, 0, []string{"promote", "quickstart@1", "--alias", "best"}) // it stays
 	r.ends(t, 4, []string{"gc", "--yes", "--older-than", "1s", "--keep-runs", "1"}, "checkpoints/train/", "AccessDenied")
 	checkDenied(t, runner)
 	r.ends(t, 0, []string{"artifacts", "verify", "--all"})

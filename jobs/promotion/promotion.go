@@ -1,0 +1,171 @@
+// Package promotion moves aliases of published models, and says who moved them before:
+//
+//   - promotion.go: a promotion and a rollback
+//   - smoke.go: a release is tried before an alias moves to it
+//   - record.go: the moves of aliases, as commands show them
+package promotion
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+
+	"github.com/sprint-ml/sprint/config/diagnostic"
+	"github.com/sprint-ml/sprint/jobs/commandline"
+	"github.com/sprint-ml/sprint/stages"
+	"github.com/sprint-ml/sprint/stages/release"
+	"github.com/sprint-ml/sprint/storage"
+	"github.com/sprint-ml/sprint/storage/models"
+)
+
+// Request asks for a move of an alias.
+type Request struct {
+	Name, Alias string
+	// Version is a number or an alias. A rollback without one goes to the version that
+	// the alias named before.
+	Version string
+	// From, unless it is empty, is what the alias must name when it moves: a number, an
+	// alias, or "none".
+	From string
+	Who  string
+	Why  string
+	// Try, unless it is nil, is called before the alias moves; it does not where Try fails.
+	Try func(ctx context.Context, r models.Release) error
+}
+
+// Moved is what came of a request.
+type Moved struct {
+	models.Move
+	// Already says that the alias named the version before.
+	Already bool
+}
+
+// Promote moves an alias to a release that is there. Mistakes in the request are
+// *diagnostic.UsageError; that somebody else moved the alias since it was looked at, or
+// that it does not name what it should, is a Failure of CodePublish.
+func Promote(ctx context.Context, store *storage.Store, q Request) (Moved, error) {
+	if q.Version == "" {
+		return Moved{}, &diagnostic.UsageError{Message: fmt.Sprintf("which version of %s?", q.Name), Hint: known(ctx, store, q.Name)}
+	}
+	return move(ctx, store, q, false)
+}
+
+// Rollback moves an alias back to a version that it named before, as Promote does.
+func Rollback(ctx context.Context, store *storage.Store, q Request) (Moved, error) {
+	return move(ctx, store, q, true)
+}
+
+func move(ctx context.Context, store *storage.Store, q Request, back bool) (Moved, error) {
+	if err := q.check(); err != nil {
+		return Moved{}, err
+	}
+	registry := models.In(store)
+	seen, err := registry.LastMove(ctx, q.Name, q.Alias)
+	if err != nil {
+		return Moved{}, err
+	}
+	if back {
+		if q.Version, err = earlier(ctx, store, q, seen); err != nil {
+			return Moved{}, err
+		}
+	}
+	to, err := Find(ctx, store, q.Name, q.Version)
+	if err != nil {
+		return Moved{}, err
+	}
+	if q.From != "" {
+		if err := q.compare(ctx, store, seen); err != nil {
+			return Moved{}, err
+		}
+	}
+	if q.Try != nil {
+		if err := q.Try(ctx, to); err != nil {
+			return Moved{}, err
+		}
+	}
+	why := models.Reason{Who: q.Who, Why: q.Why, Run: runOf(to), Rollback: back}
+	now, err := registry.MoveAlias(ctx, q.Name, q.Alias, to.Version, seen, why)
+	if lost := (*models.MovedError)(nil); errors.As(err, &lost) {
+		return Moved{}, stages.Fail(stages.CodePublish, fmt.Sprintf("`%s` says who and why; then decide again", commandline.Of("models", "history", q.Name)), "%w", err)
+	}
+	return Moved{Move: now, Already: seen.Version == to.Version}, err
+}
+
+// check refuses what no store can hold.
+func (q Request) check() error {
+	if !models.ValidName(q.Name) {
+		return &diagnostic.UsageError{Message: fmt.Sprintf("%.80q is no model: want NAME or NAME@VERSION", q.Name)}
+	}
+	if !models.ValidAlias(q.Alias) {
+		return &diagnostic.UsageError{Message: fmt.Sprintf("%.80q is no alias", q.Alias), Hint: "use a word of a-z, 0-9, dot, dash and underscore, not a number"}
+	}
+	if err := (models.Reason{Why: q.Why}).Check(); err != nil {
+		return &diagnostic.UsageError{Message: "--why: " + err.Error()}
+	}
+	return nil
+}
+
+// compare refuses the request if the alias names something else than it demands.
+func (q Request) compare(ctx context.Context, store *storage.Store, seen models.Move) error {
+	want := 0
+	if q.From != "none" {
+		from, err := Find(ctx, store, q.Name, q.From)
+		if err != nil {
+			return err
+		}
+		want = from.Version
+	}
+	if seen.Version == want {
+		return nil
+	}
+	return stages.Fail(stages.CodePublish, fmt.Sprintf("`%s` says who and why; then decide again", commandline.Of("models", "history", q.Name)),
+		"alias %s of %s does not name what --from demands (%s): %s", q.Alias, q.Name, q.From, seen)
+}
+
+// earlier is the version that a rollback goes to.
+func earlier(ctx context.Context, store *storage.Store, q Request, seen models.Move) (string, error) {
+	if seen.Version == 0 {
+		return "", &diagnostic.UsageError{Message: fmt.Sprintf("%s has no alias %s that could go back", q.Name, q.Alias), Hint: known(ctx, store, q.Name)}
+	}
+	if q.Version != "" {
+		return q.Version, nil
+	}
+	version, err := models.In(store).EarlierVersion(ctx, q.Name, q.Alias)
+	switch {
+	case err != nil && !storage.MissingOrDamaged(err):
+		return "", err
+	case err != nil:
+		return "", stages.Fail(stages.CodeIntegrity, "--to says which version it shall be; "+known(ctx, store, q.Name), "what alias %s of %s named before cannot be read: %w", q.Alias, q.Name, err)
+	case version == 0:
+		return "", &diagnostic.UsageError{Message: fmt.Sprintf("alias %s of %s never named another version before %d", q.Alias, q.Name, seen.Version), Hint: "--to says which version it shall be; " + known(ctx, store, q.Name)}
+	}
+	return fmt.Sprint(version), nil
+}
+
+// Find returns the release of a model that a number or an alias names. One that is not
+// there is a *diagnostic.UsageError that names those that are.
+func Find(ctx context.Context, store *storage.Store, name, version string) (models.Release, error) {
+	r, err := models.In(store).Release(ctx, name, version)
+	if errors.Is(err, storage.ErrNotFound) || err != nil && !errors.As(err, new(*storage.Error)) {
+		return r, &diagnostic.UsageError{Message: fmt.Sprintf("the store has no release %s@%.80s", name, version), Hint: known(ctx, store, name)}
+	}
+	return r, err
+}
+
+// known names the versions of a model that there are.
+func known(ctx context.Context, store *storage.Store, name string) string {
+	return release.Known(ctx, models.In(store), name)
+}
+
+// runOf is the run that published a release; empty if nobody said.
+func runOf(r models.Release) string {
+	var meta struct {
+		Run string `json:"run"`
+	}
+	_ = json.Unmarshal(r.Meta, &meta) // one that says something else names no run
+	if (models.Reason{Run: meta.Run}).Check() != nil {
+		return ""
+	}
+	return meta.Run
+}
