@@ -32,7 +32,7 @@ var unrun = map[string]string{
 	"sprint leftovers --executor gpu --end":     "as above",
 	"sprint doctor --install":                   "it downloads the plugin of a device",
 	"sprint serve --model quickstart":           "it goes on until it is ended; the tests of serve ask it",
-	"sprint serve --model quickstart --listen 0.0.0.0:8080 --host news.example.org --token env:SERVE_TOKEN": "as above",
+	"sprint serve --model quickstart@champion --listen 0.0.0.0:8080 --host news.example.org --token file:tokens --tls-cert cert.pem --tls-key key.pem": "as above",
 
 	"sprint store rekey":                  "the store of the examples has no key",
 	"sprint store rekey --unsigned --yes": "the store of the examples has no key",

@@ -85,31 +85,58 @@ func New(t *taxonomy.Taxonomy) *Classifier {
 	return &Classifier{Taxonomy: t, Matcher: keywords.New(t)}
 }
 
+// View says which categories of an answer are shown.
+type View struct {
+	All bool // those below their threshold too
+	// Threshold, if not nil, stands in for every category's own: the least score, and the
+	// least probability where a text has one label.
+	Threshold *float64
+}
+
+// or is the threshold that counts in the place of a category's own.
+func (v View) or(own float64) float64 {
+	if v.Threshold != nil {
+		return *v.Threshold
+	}
+	return own
+}
+
 // Classify answers for every text in order. all keeps the categories below
 // their threshold too. A text for which the model gives no finite score is refused
 // alone: its answer has a Problem.
 func (c *Classifier) Classify(ctx context.Context, texts []Text, all bool) ([]Answer, error) {
 	if c.Model == nil {
-		out := make([]Answer, len(texts))
-		var res keywords.Result
-		for i, t := range texts {
-			c.Matcher.MatchIn(&res, t.Language, t.Title, t.Description)
-			if c.Taxonomy.Single {
-				out[i] = c.choice(c.Matcher.Choose(&res), func(k int) Score {
-					return Score{Score: res.Scores[k], Tag: c.Taxonomy.Categories[k].Tags[res.Tags[k]]}
-				}, all)
-			} else {
-				out[i] = c.answer(func(k int) (float64, int, string) { return res.Scores[k], res.Tags[k], "" }, func(int) float64 { return keywordThreshold }, all)
-			}
-			out[i].Source = SourceKeywords
-		}
-		return out, nil
+		return c.Keywords(texts, View{All: all}), nil
 	}
 	predictions, err := c.Model.Predict(ctx, texts)
 	if err != nil {
 		return nil, err
 	}
+	return c.Answers(predictions, View{All: all}), nil
+}
+
+// Keywords answers for every text in order by the taxonomy's rules alone.
+func (c *Classifier) Keywords(texts []Text, v View) []Answer {
 	out := make([]Answer, len(texts))
+	var res keywords.Result
+	for i, t := range texts {
+		c.Matcher.MatchIn(&res, t.Language, t.Title, t.Description)
+		if c.Taxonomy.Single {
+			out[i] = c.choice(c.Matcher.Choose(&res), func(k int) Score {
+				return Score{Score: res.Scores[k], Tag: c.Taxonomy.Categories[k].Tags[res.Tags[k]]}
+			}, v)
+		} else {
+			out[i] = c.answer(func(k int) (float64, int, string) { return res.Scores[k], res.Tags[k], "" }, func(int) float64 { return v.or(keywordThreshold) }, v.All)
+		}
+		out[i].Source = SourceKeywords
+	}
+	return out
+}
+
+// Answers makes answers of the model's predictions, in their order. One without a finite
+// score has a Problem in its answer.
+func (c *Classifier) Answers(predictions []Prediction, v View) []Answer {
+	out := make([]Answer, len(predictions))
 	for i, p := range predictions {
 		if k := slices.IndexFunc(p.Scores, func(x float32) bool { return x-x != 0 }); k >= 0 {
 			out[i].Problem = fmt.Sprintf("the model's score for %s is %v, which is no finite number", c.Taxonomy.Categories[k].Name, p.Scores[k])
@@ -121,11 +148,11 @@ func (c *Classifier) Classify(ctx context.Context, texts []Text, all bool) ([]An
 				s := probable(p.Scores[k], c.Taxonomy.Categories[k].Tags[p.Tags[k]])
 				s.By = by(&p, k, func(own *Prediction) bool { top, _ := own.Top(); return top == k })
 				return s
-			}, all)
+			}, v)
 		} else {
 			out[i] = c.answer(func(k int) (float64, int, string) {
-				return round(p.Scores[k]), int(p.Tags[k]), by(&p, k, func(own *Prediction) bool { return round(own.Scores[k]) >= c.Thresholds[k] })
-			}, func(k int) float64 { return c.Thresholds[k] }, all)
+				return round(p.Scores[k]), int(p.Tags[k]), by(&p, k, func(own *Prediction) bool { return round(own.Scores[k]) >= v.or(c.Thresholds[k]) })
+			}, func(k int) float64 { return v.or(c.Thresholds[k]) }, v.All)
 			if p.Logistic {
 				out[i].probable(c.Taxonomy, p.Scores)
 			}
@@ -136,7 +163,7 @@ func (c *Classifier) Classify(ctx context.Context, texts []Text, all bool) ([]An
 			out[i].Model = &name
 		}
 	}
-	return out, nil
+	return out
 }
 
 // keywordThreshold lets every rule that fires count, whatever its weight.
@@ -181,14 +208,25 @@ func (c *Classifier) answer(get func(k int) (score float64, tag int, by string),
 	return a
 }
 
-// choice is the answer where a text has one category: top, or none for -1.
-func (c *Classifier) choice(top int, get func(k int) Score, all bool) Answer {
+// choice is the answer where a text has one category: top, or none for -1 and for one that
+// is less sure than the view asks.
+func (c *Classifier) choice(top int, get func(k int) Score, v View) Answer {
+	if top >= 0 && v.Threshold != nil {
+		s := get(top)
+		sure := s.Score
+		if s.Probability != nil {
+			sure = *s.Probability
+		}
+		if sure < *v.Threshold {
+			top = -1
+		}
+	}
 	a := Answer{Categories: map[string]Score{}}
 	for k, category := range c.Taxonomy.Categories {
 		if k == top {
 			a.Top = new(category.Name)
 		}
-		if k == top || all {
+		if k == top || v.All {
 			s := get(k)
 			if k != top {
 				s.By = ""
@@ -255,6 +293,12 @@ func (l LoadedModel) Predict(ctx context.Context, texts []Text) ([]Prediction, e
 		r.answer(texts, out)
 	}
 	return out, nil
+}
+
+// Tokens is how many tokens of a text the network sees.
+func (l LoadedModel) Tokens(t Text) int {
+	ids, _ := l.Model().Encode(t.Title, t.Description)
+	return len(ids)
 }
 
 // LoadModel puts the model of a folder on a device. Its categories must be

@@ -41,8 +41,7 @@ const wanted = "NAME, NAME@VERSION, NAME@ALIAS or a release folder"
 // not there, or a file, is a Failure of CodeEnvironment, a damaged one of CodeIntegrity. A
 // folder is compared with its manifest.json; strict refuses one that has none.
 func Open(ctx context.Context, ref, storeURL string, strict bool, o *storage.Options) (*Folder, error) {
-	// A folder that only happens to have the model's name is no release.
-	if _, err := os.Stat(filepath.Join(ref, "config.json")); err == nil || strings.ContainsAny(ref, `/\`) && !strings.Contains(ref, "://") {
+	if isFolder(ref) {
 		if err := refuseFile(ref); err != nil {
 			return nil, err
 		}
@@ -76,6 +75,35 @@ func Open(ctx context.Context, ref, storeURL string, strict bool, o *storage.Opt
 		return nil, err
 	}
 	return f, nil
+}
+
+// Resolve says which release of a store a reference names now, and the URL of the store.
+// ok is false of a folder, which names itself.
+func Resolve(ctx context.Context, ref, storeURL string, o *storage.Options) (r models.Release, store string, ok bool, err error) {
+	if isFolder(ref) {
+		return r, "", false, nil
+	}
+	storeURL, name, version := locate(ref, storeURL)
+	s, err := storage.Open(ctx, storeURL, o)
+	if err != nil {
+		return r, "", false, missing(ref, err)
+	}
+	defer s.Close()
+	r, err = models.In(s).Release(ctx, name, version)
+	if errors.Is(err, storage.ErrNotFound) {
+		return r, "", false, unknown(ctx, models.In(s), ref, name, err)
+	}
+	if err != nil {
+		return r, "", false, missing(ref, err)
+	}
+	return r, storeURL, true, nil
+}
+
+// isFolder reports whether a reference is a release folder. One that only happens to have
+// the model's name is none.
+func isFolder(ref string) bool {
+	_, err := os.Stat(filepath.Join(ref, "config.json"))
+	return err == nil || strings.ContainsAny(ref, `/\`) && !strings.Contains(ref, "://")
 }
 
 // locate parts a reference into the store, the model's name and its version or

@@ -3,8 +3,6 @@
 package model
 
 import (
-	"context"
-	"errors"
 	"fmt"
 	"path/filepath"
 	"slices"
@@ -12,14 +10,8 @@ import (
 
 	"github.com/spf13/cobra"
 	"github.com/sprint-ml/sprint/config/diagnostic"
-	"github.com/sprint-ml/sprint/jobs/answers"
-	"github.com/sprint-ml/sprint/jobs/executor"
 	"github.com/sprint-ml/sprint/jobs/sprint/app"
-	"github.com/sprint-ml/sprint/ml/classify"
-	"github.com/sprint-ml/sprint/stages"
-	"github.com/sprint-ml/sprint/stages/release"
 	"github.com/sprint-ml/sprint/stages/rows"
-	"github.com/sprint-ml/sprint/storage"
 )
 
 // Commands are the commands that use a model.
@@ -103,34 +95,6 @@ However long the input is, a few thousand rows of it are held in memory.`,
 	cmd.Flags().Float64Var(&sure, "min-probability", 0, "how probable the answer of a model of one label per row must be, 0 to 1; less is none")
 	cmd.Flags().BoolVar(&showAll, "all", false, "show categories below their threshold too")
 	return cmd
-}
-
-// openModel opens the model of a command's flags. If keywords answer for it, it
-// says so.
-func openModel(ctx context.Context, a *app.App, cmd *cobra.Command, m *modelFlags, opened func(*release.Folder)) (c *classify.Classifier, fallback error, done func(), err error) {
-	cfg, _, err := a.LoadConfig(cmd, "")
-	if err != nil {
-		return nil, nil, nil, err
-	}
-	keys, err := a.StoreKeys(cfg)
-	if err != nil {
-		return nil, nil, nil, err
-	}
-	store := cfg.Store
-	if app.Absent(store) {
-		store = "mem://" // a reference may be a folder, and looking makes none
-	}
-	c, fallback, done, err = answers.Open(ctx, answers.Options{
-		Ref: m.ref, Store: store, Keys: keys, Device: cfg.Device, Cache: cfg.Cache, Offline: cfg.Offline, Strict: m.strict, Log: a.Log(), Announce: func(s string) { fmt.Fprintln(a.Stderr, s) }, Opened: opened,
-	})
-	if executor.Code(err) == stages.CodeEnvironment && errors.Is(err, storage.ErrNotFound) && store != cfg.Store && !strings.Contains(m.ref, "/") {
-		_, none := a.ReadStore(ctx, cfg)
-		return nil, nil, nil, stages.Fail(stages.CodeEnvironment, executor.Hint(none), "no model %s: %w", storage.Redact(m.ref), none)
-	}
-	if fallback != nil {
-		fmt.Fprintf(a.Stderr, "sprint: keywords answer, the model %s cannot be loaded: %v\n", m.ref, fallback)
-	}
-	return c, fallback, done, err
 }
 
 // answersFormats are the extensions of files of answers. A file without any, such as a

@@ -1,0 +1,205 @@
+package reload
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"sync"
+	"time"
+
+	"github.com/sprint-ml/sprint/jobs/serve/batch"
+)
+
+// Options say how a model is kept.
+type Options struct {
+	Source Source
+	// Poll is how often it is asked what the reference names; 0: never.
+	Poll     time.Duration
+	Batch    batch.Options
+	Answered func(*Model, batch.Batch) // told of each batch; it must not block
+	Log      *slog.Logger
+}
+
+// Refused is a release that is named and cannot answer, while the one before does.
+type Refused struct {
+	Release Release
+	Reason  string
+	Since   time.Time
+}
+
+// Status is what is known of what is named.
+type Status struct {
+	// Refused is nil if the model that answers is the one that is named.
+	Refused *Refused
+	// Unreachable is why it could not be asked last time what is named; empty if it could.
+	Unreachable string
+	Swaps       int
+}
+
+// Keeper keeps the model of a reference in a slot. It is safe for concurrent use.
+type Keeper struct {
+	Slot
+	o Options
+
+	mu       sync.Mutex
+	status   Status
+	tries    int       // of the release that is refused
+	again    time.Time // when it is tried next
+	draining sync.WaitGroup
+}
+
+// Open opens and warms what is named. The caller closes the keeper.
+func Open(ctx context.Context, o Options) (*Keeper, error) {
+	k := &Keeper{o: o}
+	r, err := o.Source.Resolve(ctx)
+	if err != nil {
+		return nil, err
+	}
+	m, err := k.load(ctx, r, false)
+	if err != nil {
+		return nil, err
+	}
+	k.put(m)
+	return k, nil
+}
+
+// load opens and warms a release.
+func (k *Keeper) load(ctx context.Context, r Release, strict bool) (*Model, error) {
+	opened, err := k.o.Source.Open(ctx, r, strict)
+	if err != nil {
+		return nil, err
+	}
+	if err := warm(ctx, opened.Classifier); err != nil {
+		opened.Close()
+		return nil, fmt.Errorf("the model %s: %w", r, err)
+	}
+	return newModel(r, opened, k.o.Batch, k.o.Answered), nil
+}
+
+// Status is what is known now.
+func (k *Keeper) Status() Status {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	return k.status
+}
+
+// Watch puts what the reference comes to name into the slot, until the context ends.
+func (k *Keeper) Watch(ctx context.Context) {
+	if k.o.Poll <= 0 {
+		return
+	}
+	tick := time.NewTicker(k.o.Poll)
+	defer tick.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+			k.look(ctx)
+		}
+	}
+}
+
+// maxLook is how long a store may take to say what is named: one that is gone is tried
+// again and again by those below.
+const maxLook = 20 * time.Second
+
+// maxPause is the longest pause between two tries of a release that cannot answer.
+const maxPause = 5 * time.Minute
+
+// look asks once what is named, and loads it if it is another release.
+func (k *Keeper) look(ctx context.Context) {
+	asking, cancel := context.WithTimeout(ctx, max(maxLook, k.o.Poll))
+	r, err := k.o.Source.Resolve(asking)
+	cancel()
+	if ctx.Err() != nil {
+		return
+	}
+	if err != nil {
+		k.unreachable(err.Error())
+		return
+	}
+	k.unreachable("")
+	now, done := k.Use()
+	has, degraded := now.Release, now.Fallback != nil
+	done()
+	if r == has {
+		k.forget()
+		return
+	}
+	if !k.due(r) {
+		return
+	}
+	began := time.Now()
+	m, err := k.load(ctx, r, !degraded)
+	if ctx.Err() != nil {
+		if err == nil {
+			m.end()
+		}
+		return
+	}
+	if err != nil {
+		k.refuse(r, err)
+		return
+	}
+	old := k.put(m)
+	k.forget()
+	k.mu.Lock()
+	k.status.Swaps++
+	k.mu.Unlock()
+	k.o.Log.Info("another release answers", "model", r.String(), "digest", r.Digest, "before", has.String(), "seconds", time.Since(began).Seconds())
+	k.draining.Go(old.end)
+}
+
+// unreachable keeps why it cannot be asked what is named, and says so once.
+func (k *Keeper) unreachable(why string) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if why != "" && k.status.Unreachable == "" {
+		k.o.Log.Warn("the store does not say which release to serve; the one before answers", "error", why)
+	}
+	if why == "" && k.status.Unreachable != "" {
+		k.o.Log.Info("the store says again which release to serve")
+	}
+	k.status.Unreachable = why
+}
+
+// due reports whether a release is to be tried now.
+func (k *Keeper) due(r Release) bool {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if k.status.Refused == nil || k.status.Refused.Release != r {
+		k.tries = 0
+		return true
+	}
+	return !time.Now().Before(k.again)
+}
+
+// refuse keeps the model that answers in the place of a release that cannot.
+func (k *Keeper) refuse(r Release, err error) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	since := time.Now()
+	if k.status.Refused != nil && k.status.Refused.Release == r {
+		since = k.status.Refused.Since
+	}
+	k.status.Refused = &Refused{r, err.Error(), since}
+	pause := min(k.o.Poll<<min(k.tries, 10), maxPause)
+	k.tries++
+	k.again = time.Now().Add(pause)
+	k.o.Log.Error("the release that is named cannot answer; the one before does", "model", r.String(), "digest", r.Digest, "error", err, "again_in", pause.String())
+}
+
+// forget ends what is known of a refused release.
+func (k *Keeper) forget() {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	k.status.Refused, k.tries = nil, 0
+}
+
+// Close waits for those that have a model, and frees all. Nobody may use the keeper any
+// more.
+func (k *Keeper) Close() {
+	k.draining.Wait()
+	k.put(nil).end()
+}
