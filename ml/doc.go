@@ -12,6 +12,8 @@
 //	wheel       pinned packages, fetched by pip into a cache
 //	encoder     pretrained encoders: references, fetching, the files' formats
 //	device      PJRT plugins and the pure-Go backend; device/xla has what go-xla lacks
+//	kernel      products of matrices and what else an encoder is made of, on one core
+//	forward     texts' vectors by an encoder on all cores, without a device
 //	bert        the network: graphs, weights, prediction
 //	heads       linear heads on a frozen encoder's vectors, beyond the rules that label
 //	train       fitting a network, step by step; train/peer compares with PyTorch

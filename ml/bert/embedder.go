@@ -17,10 +17,17 @@ import (
 
 // Embedder turns texts into vectors with a model's encoder and pooling, on a
 // device. It is for one goroutine.
-type Embedder struct{ net *network }
+type Embedder struct {
+	model  *Model
+	direct *direct // nil where the device computes
+	net    *network
+}
 
 // NewEmbedder puts the encoder of a model on a device; the heads stay behind.
 func NewEmbedder(m *Model, dev *device.Device) (*Embedder, error) {
+	if runsDirectly(m.Spec.Encoder, dev) {
+		return &Embedder{model: m, direct: newDirect(m)}, nil
+	}
 	return newEmbedder(m, dev, "embed", nil)
 }
 
@@ -33,11 +40,16 @@ func newEmbedder(m *Model, dev *device.Device, name string, mode *Mode) (*Embedd
 	if err := n.load("the encoder"); err != nil {
 		return nil, err
 	}
-	return &Embedder{n}, nil
+	return &Embedder{model: m, net: n}, nil
 }
 
 // Close frees the device's memory.
-func (e *Embedder) Close() { e.net.close() }
+func (e *Embedder) Close() {
+	if e.net != nil {
+		e.net.close()
+	}
+	e.direct = nil
+}
 
 // Embed returns the vector of each text, [hidden], scaled to length 1, in their
 // order; a vector of zeros stays one. They share one array.
@@ -51,7 +63,7 @@ func (e *Embedder) Embed(ctx context.Context, texts []Text) ([][]float32, error)
 }
 
 // Hidden is the number of elements of a vector.
-func (e *Embedder) Hidden() int { return e.net.model.Spec.Encoder.HiddenSize }
+func (e *Embedder) Hidden() int { return e.model.Spec.Encoder.HiddenSize }
 
 // Each calls visit with the vector of each text, as Embed gives it, in an order that
 // suits the device. The vector is visit's own until it returns.
@@ -59,8 +71,20 @@ func (e *Embedder) Hidden() int { return e.net.model.Spec.Encoder.HiddenSize }
 // A vector is a function of its text alone, to the byte on one device, plugin and number
 // of cores: it is the same whatever else is embedded with it.
 func (e *Embedder) Each(ctx context.Context, texts []Text, visit func(i int, v []float32) error) error {
-	hidden := e.Hidden()
-	return eachFlat(ctx, texts, e.net.model.Spec.Encoder.MaxTokens(), func(at []int, s flatShape) error {
+	hidden, longest := e.Hidden(), e.model.Spec.Encoder.MaxTokens()
+	if e.direct != nil {
+		return e.direct.each(ctx, texts, longest, func(from int, all []float32) error {
+			for i := range len(all) / hidden {
+				v := all[i*hidden : (i+1)*hidden : (i+1)*hidden]
+				scaleToUnit(v)
+				if err := visit(from+i, v); err != nil {
+					return err
+				}
+			}
+			return nil
+		})
+	}
+	return eachFlat(ctx, texts, longest, func(at []int, s flatShape) error {
 		var all []float32
 		if err := e.net.runFlat(texts, at, s, func(result []*tensors.Tensor) { all = tensors.MustCopyFlatData[float32](result[0]) }); err != nil {
 			return err
@@ -79,7 +103,7 @@ func (e *Embedder) Each(ctx context.Context, texts []Text, visit func(i int, v [
 // vectors puts those of the texts at some places into out.
 func (e *Embedder) vectors(texts []Text, at []int, rows, length int, out [][]float32) error {
 	return e.net.run(texts, at, rows, length, func(result []*tensors.Tensor) {
-		flat, hidden := tensors.MustCopyFlatData[float32](result[0]), e.net.model.Spec.Encoder.HiddenSize
+		flat, hidden := tensors.MustCopyFlatData[float32](result[0]), e.Hidden()
 		for r, i := range at {
 			out[i] = flat[r*hidden : (r+1)*hidden : (r+1)*hidden]
 		}
@@ -100,7 +124,7 @@ func scaleToUnit(v []float32) {
 }
 
 // embedVersion counts changes of the arithmetic of an embedder.
-const embedVersion = 1
+const embedVersion = 2
 
 // EmbedderDigest names all that the vectors of a model's Embedder depend on beside the
 // device and the texts' ids: the weights and the shape of its encoder, and its pooling.

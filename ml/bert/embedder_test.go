@@ -1,6 +1,7 @@
 package bert_test
 
 import (
+	"fmt"
 	"math"
 	"math/rand/v2"
 	"slices"
@@ -10,6 +11,12 @@ import (
 	"github.com/sprint-ml/sprint/ml/device"
 	"github.com/sprint-ml/sprint/ml/encoder"
 	"github.com/sprint-ml/sprint/ml/encoder/encodertest"
+)
+
+// embedders and predictors are the two ways to compute.
+var (
+	embedders  = []func(*bert.Model, *device.Device) (*bert.Embedder, error){bert.NewEmbedder, bert.NewEmbedderByPrograms}
+	predictors = []func(*bert.Model, *device.Device) (*bert.Predictor, error){bert.NewPredictor, bert.NewPredictorByPrograms}
 )
 
 // TestEmbed: batches of several shapes give the vectors that one program over
@@ -34,27 +41,29 @@ func TestEmbed(t *testing.T) {
 			ids, types := m.Encode(title, "")
 			texts = append(texts, bert.Text{IDs: ids, Types: types})
 		}
-		e, err := bert.NewEmbedder(m, dev)
-		if err != nil {
-			t.Fatal(err)
-		}
-		got, err := e.Embed(t.Context(), texts)
-		e.Close()
-		if err != nil {
-			t.Fatal(err)
-		}
 		want, err := bert.Pooled(m, dev, texts, false)
 		if err != nil {
 			t.Fatal(err)
 		}
-		for i := range want {
-			norm := 0.0
-			for _, x := range want[i] {
-				norm += float64(x) * float64(x)
+		for way, open := range embedders {
+			e, err := open(m, dev)
+			if err != nil {
+				t.Fatal(err)
 			}
-			for j, x := range want[i] {
-				if w := float64(x) / math.Sqrt(norm); math.Abs(w-float64(got[i][j])) > 1e-5 {
-					t.Fatalf("%s: text %d, element %d: %g, want %g", pooling, i, j, got[i][j], w)
+			got, err := e.Embed(t.Context(), texts)
+			e.Close()
+			if err != nil {
+				t.Fatal(err)
+			}
+			for i := range want {
+				norm := 0.0
+				for _, x := range want[i] {
+					norm += float64(x) * float64(x)
+				}
+				for j, x := range want[i] {
+					if w := float64(x) / math.Sqrt(norm); math.Abs(w-float64(got[i][j])) > 1e-5 {
+						t.Fatalf("%s, way %d: text %d, element %d: %g, want %g", pooling, way, i, j, got[i][j], w)
+					}
 				}
 			}
 		}
@@ -68,12 +77,17 @@ func TestEmbedAlone(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	names := []string{device.Go}
+	ways := []struct {
+		device string
+		open   func(*bert.Model, *device.Device) (*bert.Embedder, error)
+	}{{device.Go, bert.NewEmbedder}, {device.Go, bert.NewEmbedderByPrograms}}
 	if device.HasXLA {
-		names = append(names, device.CPU)
+		ways = append(ways, ways[1])
+		ways[2].device = device.CPU
 	}
-	for _, name := range names {
-		dev, err := device.Open(t.Context(), name, device.Options{CacheDir: encodertest.Cache()})
+	for way, w := range ways {
+		name := fmt.Sprintf("%s, way %d", w.device, way)
+		dev, err := device.Open(t.Context(), w.device, device.Options{CacheDir: encodertest.Cache()})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -83,7 +97,7 @@ func TestEmbedAlone(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			e, err := bert.NewEmbedder(m, dev)
+			e, err := w.open(m, dev)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -154,27 +168,37 @@ func TestPredictMany(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			p, err := bert.NewPredictor(m, dev)
-			if err != nil {
-				t.Fatal(err)
-			}
-			defer p.Close()
-			answered := 0
-			p.Answered = func(n int) { answered += n }
-			many, err := p.Predict(t.Context(), texts)
-			if err != nil || answered != len(texts) {
-				t.Fatalf("%d answers, %v", answered, err)
-			}
-			for i := 0; i < len(texts); i += 7 {
-				few, err := p.Predict(t.Context(), texts[i:i+1])
+			var before []bert.Prediction
+			for way, open := range predictors {
+				p, err := open(m, dev)
 				if err != nil {
 					t.Fatal(err)
 				}
-				for c, x := range few[0].Scores {
-					if math.Abs(float64(x-many[i].Scores[c])) > 1e-5 || few[0].Tags[c] != many[i].Tags[c] {
-						t.Errorf("%s, single %v, text %d: %+v among many, alone %+v", pooling, single, i, many[i], few[0])
+				defer p.Close()
+				answered := 0
+				p.Answered = func(n int) { answered += n }
+				many, err := p.Predict(t.Context(), texts)
+				if err != nil || answered != len(texts) {
+					t.Fatalf("%d answers, %v", answered, err)
+				}
+				same := func(i int, a, b bert.Prediction) {
+					for c, x := range a.Scores {
+						if math.Abs(float64(x-b.Scores[c])) > 1e-5 || math.Abs(float64(a.None-b.None)) > 1e-5 || a.Tags[c] != b.Tags[c] {
+							t.Errorf("%s, single %v, way %d, text %d: %+v and %+v", pooling, single, way, i, a, b)
+						}
 					}
 				}
+				for i := 0; i < len(texts); i += 7 {
+					few, err := p.Predict(t.Context(), texts[i:i+1])
+					if err != nil {
+						t.Fatal(err)
+					}
+					same(i, few[0], many[i])
+				}
+				for i, x := range before { // both ways answer alike
+					same(i, x, many[i])
+				}
+				before = many
 			}
 		}
 	}

@@ -61,7 +61,8 @@ func TestLinearHeads(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer d.Close()
-	for _, single := range []bool{true, false} {
+	for n := range 4 {
+		single, open := n%2 == 0, predictors[n/2]
 		m, l := linearModel(t, single)
 		dir := t.TempDir()
 		if err := m.Save(dir); err != nil {
@@ -84,7 +85,7 @@ func TestLinearHeads(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		p, err := bert.NewPredictor(loaded, d)
+		p, err := open(loaded, d)
 		if err != nil {
 			t.Fatal(err)
 		}

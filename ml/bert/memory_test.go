@@ -37,6 +37,7 @@ func TestOutOfMemoryIsRecognised(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	info := device.Info{Name: device.CUDA} // what computes by programs everywhere
 	texts := []bert.Text{{IDs: []int32{2, 7, 3}, Types: make([]int32, 3)}}
 	for name, do := range map[string]func(*device.Device) error{
 		"predict": func(d *device.Device) error {
@@ -64,10 +65,10 @@ func TestOutOfMemoryIsRecognised(t *testing.T) {
 	} {
 		memory, other := errors.New("RESOURCE_EXHAUSTED: no 64 bytes"), errors.New("no such instruction")
 		var short *device.OutOfMemoryError
-		if err := do(&device.Device{Backend: full{backend, memory}}); !errors.As(err, &short) || !errors.Is(err, memory) || !strings.Contains(err.Error(), "texts") {
+		if err := do(&device.Device{Info: info, Backend: full{backend, memory}}); !errors.As(err, &short) || !errors.Is(err, memory) || !strings.Contains(err.Error(), "texts") {
 			t.Errorf("%s: got %v", name, err)
 		}
-		if err := do(&device.Device{Backend: full{backend, other}}); errors.As(err, &short) || !errors.Is(err, other) {
+		if err := do(&device.Device{Info: info, Backend: full{backend, other}}); errors.As(err, &short) || !errors.Is(err, other) {
 			t.Errorf("%s, another failure: got %v", name, err)
 		}
 	}

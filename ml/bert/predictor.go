@@ -10,6 +10,7 @@ import (
 	. "github.com/gomlx/gomlx/core/graph"
 	"github.com/gomlx/gomlx/core/tensors"
 	"github.com/sprint-ml/sprint/ml/device"
+	"github.com/sprint-ml/sprint/ml/forward"
 	"github.com/sprint-ml/sprint/ml/metrics"
 )
 
@@ -31,21 +32,32 @@ type Prediction struct {
 }
 
 // Text is an encoded text.
-type Text struct{ IDs, Types []int32 }
+type Text = forward.Text
 
-// Predictor answers for a model on a device. It is safe for concurrent use; calls run one
-// after the other.
+// Predictor answers for a model on a device. It is safe for concurrent use; on a device that
+// computes by programs, batches run one after the other.
 type Predictor struct {
 	// Answered, if not nil, is told after each batch how many texts it had. Set it before
 	// the first Predict; it must not call back.
 	Answered func(texts int)
 
-	mu  sync.Mutex
-	net *network
+	model  *Model
+	direct *direct // nil where the device computes
+	mu     sync.Mutex
+	heads  *directHeads
+	net    *network
 }
 
 // NewPredictor puts a model on a device.
 func NewPredictor(m *Model, dev *device.Device) (*Predictor, error) {
+	if runsDirectly(m.Spec.Encoder, dev) {
+		return &Predictor{model: m, direct: newDirect(m), heads: newDirectHeads(m)}, nil
+	}
+	return newPredictor(m, dev)
+}
+
+// newPredictor is NewPredictor by programs of the device.
+func newPredictor(m *Model, dev *device.Device) (*Predictor, error) {
 	n := &network{model: m, dev: dev, name: "predict", task: "predict", params: m.Params}
 	n.outputs = func(p Params, ids, types, mask *Node) []*Node {
 		scores, logits := m.Spec.Forward(p, ids, types, mask, nil)
@@ -58,29 +70,45 @@ func NewPredictor(m *Model, dev *device.Device) (*Predictor, error) {
 	if err := n.load("the model"); err != nil {
 		return nil, err
 	}
-	return &Predictor{net: n}, nil
+	return &Predictor{model: m, net: n}, nil
 }
 
 // Close frees the device's memory.
 func (p *Predictor) Close() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.net.close()
+	if p.net != nil {
+		p.net.close()
+	}
 }
 
 // Model is the model that the predictor answers for.
-func (p *Predictor) Model() *Model { return p.net.model }
+func (p *Predictor) Model() *Model { return p.model }
 
 // Predict answers for texts, in their order. Many go through the network without padding
 // between them; few are sorted by length, so a long one does not pad all others.
 func (p *Predictor) Predict(ctx context.Context, texts []Text) ([]Prediction, error) {
 	out := make([]Prediction, len(texts))
-	k, n := len(p.net.model.Spec.Categories), p.net.model.Spec.Outputs()
+	if p.direct != nil {
+		return out, p.direct.each(ctx, texts, p.model.Spec.MaxLength, func(from int, pooled []float32) error {
+			p.mu.Lock()
+			defer p.mu.Unlock()
+			p.heads.answer(pooled, func(row int, scores []float32, tags []int32) {
+				out[from+row] = p.model.Spec.prediction(scores)
+				out[from+row].Tags = slices.Clone(tags)
+			})
+			if p.Answered != nil {
+				p.Answered(len(pooled) / p.model.Spec.Encoder.HiddenSize)
+			}
+			return nil
+		})
+	}
+	k, n := len(p.model.Spec.Categories), p.model.Spec.Outputs()
 	read := func(at []int) func(result []*tensors.Tensor) {
 		return func(result []*tensors.Tensor) {
 			scores, tags := tensors.MustCopyFlatData[float32](result[0]), tensors.MustCopyFlatData[int32](result[1])
 			for r, i := range at {
-				out[i] = p.net.model.Spec.prediction(scores[r*n : (r+1)*n])
+				out[i] = p.model.Spec.prediction(scores[r*n : (r+1)*n])
 				out[i].Tags = slices.Clone(tags[r*k : (r+1)*k])
 			}
 			if p.Answered != nil {
@@ -93,13 +121,13 @@ func (p *Predictor) Predict(ctx context.Context, texts []Text) ([]Prediction, er
 		tokens += len(t.IDs)
 	}
 	if tokens >= flatTokens {
-		return out, eachFlat(ctx, texts, p.net.model.Spec.MaxLength, func(at []int, s flatShape) error {
+		return out, eachFlat(ctx, texts, p.model.Spec.MaxLength, func(at []int, s flatShape) error {
 			p.mu.Lock()
 			defer p.mu.Unlock()
 			return p.net.runFlat(texts, at, s, read(at))
 		})
 	}
-	return out, eachBatch(ctx, texts, p.net.model.Spec.MaxLength, func(at []int, rows, length int) error {
+	return out, eachBatch(ctx, texts, p.model.Spec.MaxLength, func(at []int, rows, length int) error {
 		p.mu.Lock()
 		defer p.mu.Unlock()
 		return p.net.run(texts, at, rows, length, read(at))

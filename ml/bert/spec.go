@@ -4,9 +4,10 @@
 //
 // spec.go says what shapes a network, graph.go computes it and its loss, linear.go its heads
 // where these have no hidden layer. param.go maps its weights to the tensors of a file;
-// model.go loads and saves. network.go runs a model on a
-// device, text by text: predictor.go for its answers, embedder.go for the texts' vectors. It
-// imports ml/encoder, ml/tokenize, ml/metrics and ml/device.
+// model.go loads and saves. predictor.go runs a model
+// for its answers, embedder.go for the texts' vectors: on the cores of this machine where
+// package forward can (direct.go), else by programs of a device (network.go, flat.go). It
+// imports ml/encoder, ml/tokenize, ml/metrics, ml/device, ml/forward and ml/kernel.
 package bert
 
 import (

@@ -40,7 +40,7 @@ const (
 func Kind() stages.Kind {
 	return stages.Kind{
 		Name:    "label",
-		Version: 6,
+		Version: 7,
 		Doc: `Gives each row a score and a tag per category.
 A score is the strength of the category in [-1,1]; 0 is absent. The sources are
 asked in their order, each for what is still undecided; with combine: vote all

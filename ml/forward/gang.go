@@ -1,0 +1,96 @@
+package forward
+
+import (
+	"runtime"
+	"sync/atomic"
+)
+
+// gang is the goroutines that compute one batch together. The nil *gang is the caller alone.
+// They look for work without sleeping, since a step takes some microseconds, so a gang is for
+// as long as there is work.
+type gang struct {
+	size int
+	now  atomic.Pointer[step]
+}
+
+// step is jobs that may be done at once.
+type step struct {
+	do         func(worker, job int)
+	jobs       int64
+	next, done atomic.Int64
+	last       bool // there will be no other
+}
+
+// newGang starts size-1 goroutines; end ends them.
+func newGang(size int) *gang {
+	g := &gang{size: size}
+	for worker := 1; worker < size; worker++ {
+		go g.help(worker)
+	}
+	return g
+}
+
+func (g *gang) workers() int {
+	if g == nil {
+		return 1
+	}
+	return g.size
+}
+
+// do does all jobs, and returns when they are done.
+func (g *gang) do(jobs int, job func(worker, job int)) {
+	if g.workers() == 1 || jobs == 1 {
+		for i := range jobs {
+			job(0, i)
+		}
+		return
+	}
+	s := &step{do: job, jobs: int64(jobs)}
+	g.now.Store(s)
+	s.work(0)
+	for spins := 0; s.done.Load() < s.jobs; spins++ {
+		pause(spins)
+	}
+}
+
+func (g *gang) end() {
+	if g != nil {
+		g.now.Store(&step{last: true})
+	}
+}
+
+// help works for a gang until it ends.
+func (g *gang) help(worker int) {
+	var before *step
+	for spins := 0; ; spins++ {
+		s := g.now.Load()
+		if s == before {
+			pause(spins)
+			continue
+		}
+		if s.last {
+			return
+		}
+		s.work(worker)
+		before, spins = s, 0
+	}
+}
+
+// work does jobs until there are none left.
+func (s *step) work(worker int) {
+	for {
+		i := s.next.Add(1) - 1
+		if i >= s.jobs {
+			return
+		}
+		s.do(worker, int(i))
+		s.done.Add(1)
+	}
+}
+
+// pause lets others run now and then.
+func pause(spins int) {
+	if spins%32 == 31 {
+		runtime.Gosched()
+	}
+}

@@ -1,0 +1,313 @@
+//go:build !purego
+
+#include "textflag.h"
+
+// TILE loads what both products take: a in R8, its stride in DX, b in SI, its stride in BX,
+// k in CX, c in DI, its stride in R13, the bias in AX.
+#define TILE \
+	MOVQ a+0(FP), R8; \
+	MOVQ lda+8(FP), DX; \
+	MOVQ b+16(FP), SI; \
+	MOVQ ldb+24(FP), BX; \
+	MOVQ k+32(FP), CX; \
+	MOVQ c+40(FP), DI; \
+	MOVQ ldc+48(FP), R13; \
+	MOVQ bias+56(FP), AX; \
+	LEAQ (DX)(DX*2), R12; \
+	LEAQ (R8)(R12*1), R9
+
+#define BOTH(x, low, high) \
+	VFMADD231PS Z0, x, low; \
+	VFMADD231PS Z1, x, high
+
+#define STORE(low, high) \
+	VMOVUPS low, (DI); \
+	VMOVUPS high, 64(DI); \
+	ADDQ R13, DI
+
+// func tileAVX512(a *float32, lda uintptr, b *float32, ldb uintptr, k int, c *float32, ldc uintptr, bias *float32)
+TEXT ·tileAVX512(SB), NOSPLIT, $0-64
+	TILE
+	LEAQ (R9)(R12*1), R10
+	LEAQ (R10)(R12*1), R11
+	VMOVUPS (AX), Z8
+	VMOVUPS 64(AX), Z9
+	VMOVAPS Z8, Z10
+	VMOVAPS Z9, Z11
+	VMOVAPS Z8, Z12
+	VMOVAPS Z9, Z13
+	VMOVAPS Z8, Z14
+	VMOVAPS Z9, Z15
+	VMOVAPS Z8, Z16
+	VMOVAPS Z9, Z17
+	VMOVAPS Z8, Z18
+	VMOVAPS Z9, Z19
+	VMOVAPS Z8, Z20
+	VMOVAPS Z9, Z21
+	VMOVAPS Z8, Z22
+	VMOVAPS Z9, Z23
+	VMOVAPS Z8, Z24
+	VMOVAPS Z9, Z25
+	VMOVAPS Z8, Z26
+	VMOVAPS Z9, Z27
+	VMOVAPS Z8, Z28
+	VMOVAPS Z9, Z29
+	VMOVAPS Z8, Z30
+	VMOVAPS Z9, Z31
+product:
+	VMOVUPS (SI), Z0
+	VMOVUPS 64(SI), Z1
+	VBROADCASTSS (R8), Z2
+	BOTH(Z2, Z8, Z9)
+	VBROADCASTSS (R8)(DX*1), Z3
+	BOTH(Z3, Z10, Z11)
+	VBROADCASTSS (R8)(DX*2), Z4
+	BOTH(Z4, Z12, Z13)
+	VBROADCASTSS (R9), Z5
+	BOTH(Z5, Z14, Z15)
+	VBROADCASTSS (R9)(DX*1), Z6
+	BOTH(Z6, Z16, Z17)
+	VBROADCASTSS (R9)(DX*2), Z7
+	BOTH(Z7, Z18, Z19)
+	VBROADCASTSS (R10), Z2
+	BOTH(Z2, Z20, Z21)
+	VBROADCASTSS (R10)(DX*1), Z3
+	BOTH(Z3, Z22, Z23)
+	VBROADCASTSS (R10)(DX*2), Z4
+	BOTH(Z4, Z24, Z25)
+	VBROADCASTSS (R11), Z5
+	BOTH(Z5, Z26, Z27)
+	VBROADCASTSS (R11)(DX*1), Z6
+	BOTH(Z6, Z28, Z29)
+	VBROADCASTSS (R11)(DX*2), Z7
+	BOTH(Z7, Z30, Z31)
+	ADDQ $4, R8
+	ADDQ $4, R9
+	ADDQ $4, R10
+	ADDQ $4, R11
+	ADDQ BX, SI
+	DECQ CX
+	JNZ product
+	STORE(Z8, Z9)
+	STORE(Z10, Z11)
+	STORE(Z12, Z13)
+	STORE(Z14, Z15)
+	STORE(Z16, Z17)
+	STORE(Z18, Z19)
+	STORE(Z20, Z21)
+	STORE(Z22, Z23)
+	STORE(Z24, Z25)
+	STORE(Z26, Z27)
+	STORE(Z28, Z29)
+	STORE(Z30, Z31)
+	VZEROUPPER
+	RET
+
+#define BOTH8(x, low, high) \
+	VFMADD231PS Y0, x, low; \
+	VFMADD231PS Y1, x, high
+
+#define STORE8(low, high) \
+	VMOVUPS low, (DI); \
+	VMOVUPS high, 32(DI); \
+	ADDQ R13, DI
+
+// func tileAVX2(a *float32, lda uintptr, b *float32, ldb uintptr, k int, c *float32, ldc uintptr, bias *float32)
+TEXT ·tileAVX2(SB), NOSPLIT, $0-64
+	TILE
+	VMOVUPS (AX), Y4
+	VMOVUPS 32(AX), Y5
+	VMOVAPS Y4, Y6
+	VMOVAPS Y5, Y7
+	VMOVAPS Y4, Y8
+	VMOVAPS Y5, Y9
+	VMOVAPS Y4, Y10
+	VMOVAPS Y5, Y11
+	VMOVAPS Y4, Y12
+	VMOVAPS Y5, Y13
+	VMOVAPS Y4, Y14
+	VMOVAPS Y5, Y15
+product:
+	VMOVUPS (SI), Y0
+	VMOVUPS 32(SI), Y1
+	VBROADCASTSS (R8), Y2
+	BOTH8(Y2, Y4, Y5)
+	VBROADCASTSS (R8)(DX*1), Y3
+	BOTH8(Y3, Y6, Y7)
+	VBROADCASTSS (R8)(DX*2), Y2
+	BOTH8(Y2, Y8, Y9)
+	VBROADCASTSS (R9), Y3
+	BOTH8(Y3, Y10, Y11)
+	VBROADCASTSS (R9)(DX*1), Y2
+	BOTH8(Y2, Y12, Y13)
+	VBROADCASTSS (R9)(DX*2), Y3
+	BOTH8(Y3, Y14, Y15)
+	ADDQ $4, R8
+	ADDQ $4, R9
+	ADDQ BX, SI
+	DECQ CX
+	JNZ product
+	STORE8(Y4, Y5)
+	STORE8(Y6, Y7)
+	STORE8(Y8, Y9)
+	STORE8(Y10, Y11)
+	STORE8(Y12, Y13)
+	STORE8(Y14, Y15)
+	VZEROUPPER
+	RET
+
+// func geluAVX2(c *float32, ldc uintptr, rows int, table *[8]float32)
+// Each row has 32 numbers; the table's rows are those of geluTable.
+TEXT ·geluAVX2(SB), NOSPLIT, $0-32
+	MOVQ c+0(FP), DI
+	MOVQ ldc+8(FP), R13
+	MOVQ rows+16(FP), CX
+	MOVQ table+24(FP), AX
+row:
+	XORQ BX, BX
+eight:
+	VMOVUPS (DI)(BX*1), Y0
+	VMULPS 0(AX), Y0, Y1   // x/√2
+	VMINPS 32(AX), Y1, Y1
+	VMAXPS 64(AX), Y1, Y1  // z
+	VMULPS Y1, Y1, Y2      // z²
+	VMOVUPS 96(AX), Y3
+	VMOVUPS 128(AX), Y4
+	VFMADD213PS 160(AX), Y2, Y3
+	VFMADD213PS 192(AX), Y2, Y4
+	VFMADD213PS 224(AX), Y2, Y3
+	VFMADD213PS 256(AX), Y2, Y4
+	VFMADD213PS 288(AX), Y2, Y3
+	VFMADD213PS 320(AX), Y2, Y4
+	VFMADD213PS 352(AX), Y2, Y3
+	VFMADD213PS 384(AX), Y2, Y4
+	VFMADD213PS 416(AX), Y2, Y3
+	VFMADD213PS 448(AX), Y2, Y4
+	VMULPS Y1, Y3, Y3
+	VDIVPS Y4, Y3, Y3      // erf z
+	VMULPS 480(AX), Y0, Y0 // x/2
+	VFMADD213PS Y0, Y0, Y3
+	VMOVUPS Y3, (DI)(BX*1)
+	ADDQ $32, BX
+	CMPQ BX, $128
+	JNE eight
+	ADDQ R13, DI
+	DECQ CX
+	JNZ row
+	VZEROUPPER
+	RET
+
+// ACROSS makes each of the eight of x the sum (or, by op, another fold) of all; t is
+// overwritten.
+#define ACROSS(op, x, t) \
+	VPERM2F128 $1, x, x, t; \
+	op t, x, x; \
+	VSHUFPS $0x4E, x, x, t; \
+	op t, x, x; \
+	VSHUFPS $0xB1, x, x, t; \
+	op t, x, x
+
+// func softmaxAVX2(x *float32, eights int, scale float32, table *[8]float32)
+// The table's rows are those of expTable.
+TEXT ·softmaxAVX2(SB), NOSPLIT, $0-32
+	MOVQ x+0(FP), DI
+	MOVQ eights+8(FP), CX
+	VBROADCASTSS scale+16(FP), Y8
+	MOVQ table+24(FP), AX
+	MOVQ DI, SI
+	MOVQ CX, DX
+	VMOVUPS (SI), Y0
+most:
+	VMAXPS (SI), Y0, Y0
+	ADDQ $32, SI
+	DECQ DX
+	JNZ most
+	ACROSS(VMAXPS, Y0, Y1)
+	VXORPS Y9, Y9, Y9
+	MOVQ DI, SI
+	MOVQ CX, DX
+power:
+	VMOVUPS (SI), Y1
+	VSUBPS Y0, Y1, Y1
+	VMULPS Y8, Y1, Y1
+	VMAXPS 0(AX), Y1, Y1   // below it a power is no longer a normal number
+	VMULPS 32(AX), Y1, Y2  // in powers of two
+	VROUNDPS $0, Y2, Y2
+	VFNMADD231PS 64(AX), Y2, Y1
+	VFNMADD231PS 96(AX), Y2, Y1
+	VMOVUPS 128(AX), Y3
+	VFMADD213PS 160(AX), Y1, Y3
+	VFMADD213PS 192(AX), Y1, Y3
+	VFMADD213PS 224(AX), Y1, Y3
+	VFMADD213PS 256(AX), Y1, Y3
+	VFMADD213PS 288(AX), Y1, Y3
+	VFMADD213PS 288(AX), Y1, Y3
+	VCVTPS2DQ Y2, Y2
+	VPSLLD $23, Y2, Y2
+	VPADDD Y2, Y3, Y3
+	VADDPS Y3, Y9, Y9
+	VMOVUPS Y3, (SI)
+	ADDQ $32, SI
+	DECQ DX
+	JNZ power
+	ACROSS(VADDPS, Y9, Y1)
+	VMOVUPS 288(AX), Y2
+	VDIVPS Y9, Y2, Y9
+share:
+	VMULPS (DI), Y9, Y1
+	VMOVUPS Y1, (DI)
+	ADDQ $32, DI
+	DECQ CX
+	JNZ share
+	VZEROUPPER
+	RET
+
+// func addNormAVX2(into, x, y, gain, bias *float32, eights int, numbers, eps float32)
+TEXT ·addNormAVX2(SB), NOSPLIT, $0-56
+	MOVQ into+0(FP), DI
+	MOVQ x+8(FP), SI
+	MOVQ y+16(FP), DX
+	MOVQ gain+24(FP), R8
+	MOVQ bias+32(FP), R9
+	MOVQ eights+40(FP), CX
+	VBROADCASTSS numbers+48(FP), Y8
+	VBROADCASTSS eps+52(FP), Y9
+	SHLQ $5, CX
+	VXORPS Y0, Y0, Y0
+	XORQ AX, AX
+add:
+	VMOVUPS (SI)(AX*1), Y1
+	VADDPS (DX)(AX*1), Y1, Y1
+	VADDPS Y1, Y0, Y0
+	VMOVUPS Y1, (DI)(AX*1)
+	ADDQ $32, AX
+	CMPQ AX, CX
+	JNE add
+	ACROSS(VADDPS, Y0, Y1)
+	VDIVPS Y8, Y0, Y0 // the mean
+	VXORPS Y2, Y2, Y2
+	XORQ AX, AX
+spread:
+	VMOVUPS (DI)(AX*1), Y1
+	VSUBPS Y0, Y1, Y1
+	VFMADD231PS Y1, Y1, Y2
+	VMOVUPS Y1, (DI)(AX*1)
+	ADDQ $32, AX
+	CMPQ AX, CX
+	JNE spread
+	ACROSS(VADDPS, Y2, Y1)
+	VDIVPS Y8, Y2, Y2
+	VADDPS Y9, Y2, Y2
+	VSQRTPS Y2, Y2
+	XORQ AX, AX
+norm:
+	VMOVUPS (DI)(AX*1), Y1
+	VDIVPS Y2, Y1, Y1
+	VMOVUPS (R9)(AX*1), Y3
+	VFMADD231PS (R8)(AX*1), Y1, Y3
+	VMOVUPS Y3, (DI)(AX*1)
+	ADDQ $32, AX
+	CMPQ AX, CX
+	JNE norm
+	VZEROUPPER
+	RET
