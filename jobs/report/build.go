@@ -148,6 +148,10 @@ func (r *Report) facts(s *document.Source) {
 		add("Started", Cell{Text: text})
 	}
 	add("Published as", Cell{Text: strings.Join(s.Releases, ", ")})
+	for _, st := range s.OfKind("prune") {
+		text, _ := document.Note[string](st, "vocabulary")
+		add("Vocabulary after "+st.Name, Cell{Text: text})
+	}
 	add("Command", code(s.Command))
 	if s.Error != "" {
 		add("Error", Cell{Text: s.Error, Mark: Bad})

@@ -1,6 +1,7 @@
 package report
 
 import (
+	"cmp"
 	"fmt"
 	"strconv"
 	"strings"
@@ -30,6 +31,9 @@ func costSection(s *document.Source) Section {
 		t.Rows = append(t.Rows, []Cell{{Text: st.Name, Head: true}, {Text: st.Kind}, {Text: st.State.String(), Mark: stateMark(st.State)}, {Text: text}, {Text: tries}, {Text: rate(st)}, {Text: st.Device}, {Text: why}})
 	}
 	out.Blocks = append(out.Blocks, Block{Table: t.cut()})
+	if facts := endingFacts(s); len(facts) > 0 {
+		out.Blocks = append(out.Blocks, Block{Facts: facts})
+	}
 	for _, st := range s.OfKind("verify") {
 		if m, missing := document.Decode[document.Timings](st, "timings"); missing == "" {
 			out.Blocks = append(out.Blocks, Block{Facts: []Fact{
@@ -43,6 +47,24 @@ func costSection(s *document.Source) Section {
 	for _, st := range s.OfKind("label") {
 		if l, missing := document.Decode[document.LabelReport](st, "label_report"); missing == "" && l.HTTP != nil {
 			out.Blocks = append(out.Blocks, Block{Text: fmt.Sprintf("Labelling by %s: %d answers, %d tokens in, %d out, cost %.4g at the plan's prices.", l.HTTP.Model, l.HTTP.Answers, l.HTTP.TokensIn, l.HTTP.TokensOut, l.HTTP.Cost)})
+		}
+	}
+	return out
+}
+
+// endingFacts says of each stage how often its machine was taken away, and which limit ended
+// its last try.
+func endingFacts(s *document.Source) (out []Fact) {
+	limits := map[string]string{
+		"queue": "the limit of its time in the queue", "start": "the limit of its start", "run": "the limit of its run",
+		"grace": "the end of its grace time", "place": "a limit of the place where it ran",
+	}
+	for _, st := range s.Stages {
+		if st.Interruptions > 0 {
+			out = append(out, Fact{st.Name + ", interruptions", Cell{Text: fmt.Sprintf("the machine was taken away %s times", count(st.Interruptions))}})
+		}
+		if st.EndedBy != "" {
+			out = append(out, Fact{st.Name + ", ended by", Cell{Text: cmp.Or(limits[st.EndedBy], st.EndedBy), Mark: Warn}})
 		}
 	}
 	return out

@@ -3,10 +3,12 @@ package report
 import (
 	"encoding/json"
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 
 	"github.com/sprint-ml/sprint/jobs/report/document"
+	"github.com/sprint-ml/sprint/jobs/runs"
 	"github.com/sprint-ml/sprint/storage"
 )
 
@@ -77,5 +79,30 @@ func TestCurveBlocks(t *testing.T) {
 	}
 	if b := curveBlocks(document.Stage{}); b != nil {
 		t.Errorf("%v", b)
+	}
+}
+
+// TestEndings: a report says how often machines were taken away and which limit ended a try,
+// and what a model lost with its vocabulary; a limit that is not known has its own word.
+func TestEndings(t *testing.T) {
+	pruned := document.Stage{StageResult: runs.StageResult{Name: "small", Kind: "prune"}, Manifest: &storage.Manifest{Notes: map[string]any{"vocabulary": "90 of 200 pieces"}}}
+	s := &document.Source{Stages: []document.Stage{
+		{StageResult: runs.StageResult{Name: "train", Interruptions: 2, EndedBy: "run"}}, {StageResult: runs.StageResult{Name: "verify"}},
+		{StageResult: runs.StageResult{Name: "odd", EndedBy: "moon"}}, pruned,
+	}}
+	var got []string
+	for _, b := range costSection(s).Blocks {
+		for _, f := range b.Facts {
+			got = append(got, f.Name+": "+f.Value.Text)
+		}
+	}
+	want := []string{"train, interruptions: the machine was taken away 2 times", "train, ended by: the limit of its run", "odd, ended by: moon"}
+	if !slices.Equal(got, want) {
+		t.Errorf("%q", got)
+	}
+	r := &Report{}
+	r.facts(s)
+	if !slices.ContainsFunc(r.Facts, func(f Fact) bool { return f.Name == "Vocabulary after small" && f.Value.Text == "90 of 200 pieces" }) {
+		t.Errorf("%+v", r.Facts)
 	}
 }
