@@ -4,7 +4,7 @@
 //
 // kind.go is the description of a kind, artifacts.go what it reads and writes,
 // env.go its surroundings, failure.go and exit.go how it ends. Below, fetch, label,
-// split, train, verify, publish and command are one kind each, listed in all. Kinds
+// split, train, prune, verify, publish and command are one kind each, listed in all. Kinds
 // never import kinds: what several need is in rows (a row, its files), dedup
 // (near-duplicates, overlap), dataset (rows and taxonomy), release (a published
 // folder), resources (device, encoder), embeddings (kept vectors of texts), speed (how long parts of a training take), redact (text

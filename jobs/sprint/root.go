@@ -72,7 +72,7 @@ func newRoot(a *app.App) *cobra.Command {
 	root := &cobra.Command{
 		Use:   "sprint",
 		Short: "Run one-day model sprints from a plan",
-		Long: `sprint runs the stages of a plan (fetch, label, split, train, verify, publish),
+		Long: `sprint runs the stages of a plan (fetch, label, split, train, prune, verify, publish),
 keeps every artifact in a blob store, and does nothing twice: a stage whose
 options and inputs did not change is cached.
 

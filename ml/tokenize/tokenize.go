@@ -8,7 +8,7 @@
 //
 // spec.go reads tokenizer.json with frame.go for what stands around texts; vocab.go reads vocab.txt
 // as the tokenizer.json that it stands for. added.go and token_set.go find added tokens, unigram.go
-// and bpe.go put them before models. wordpiece.go is BERT's engine, over
+// and bpe.go put them before models. prune.go leaves out a part of a vocabulary. wordpiece.go is BERT's engine, over
 // runes.go (what becomes of a rune; tables.go is generated). arena.go encodes many texts. It
 // imports nothing of this module outside of its folder.
 package tokenize

@@ -6,6 +6,7 @@ import (
 	"github.com/sprint-ml/sprint/stages/command"
 	"github.com/sprint-ml/sprint/stages/fetch"
 	"github.com/sprint-ml/sprint/stages/label"
+	"github.com/sprint-ml/sprint/stages/prune"
 	"github.com/sprint-ml/sprint/stages/publish"
 	"github.com/sprint-ml/sprint/stages/split"
 	"github.com/sprint-ml/sprint/stages/train"
@@ -14,5 +15,5 @@ import (
 
 // All returns the kinds in the order in which a plan usually names them.
 func All() stages.Registry {
-	return stages.Registry{fetch.Kind(), label.Kind(), split.Kind(), train.Kind(), verify.Kind(), publish.Kind(), command.Kind()}
+	return stages.Registry{fetch.Kind(), label.Kind(), split.Kind(), train.Kind(), prune.Kind(), verify.Kind(), publish.Kind(), command.Kind()}
 }

@@ -69,8 +69,51 @@ func (s *scores) macro() string {
 // quoted is a text as a word of a shell's command line.
 func quoted(text string) string { return "'" + strings.ReplaceAll(text, "'", `'\''`) + "'" }
 
-// card writes the model card. Metrics of an unknown shape leave their table out.
-func card(o *Options, example string, metrics, thresholds []byte) string {
+// facts are what a card tells of a model beside its options.
+type facts struct {
+	example string // a text to try it on; empty if there is none
+	// Documents as they are stored. One that is not there, or of an unknown shape, leaves its
+	// part of the card out.
+	config, metrics, thresholds, vocabulary []byte
+}
+
+// reading says how the model reads texts, where that is not plain, and what its vocabulary lost.
+func (f *facts) reading(b *strings.Builder) {
+	var config struct {
+		Sprint struct {
+			Prompt string `json:"prompt"`
+		} `json:"sprint"`
+	}
+	if err := json.Unmarshal(f.config, &config); err == nil && config.Sprint.Prompt != "" {
+		fmt.Fprintf(b, "Every text is read behind the prompt %q, as its encoder wants it: `sprint` and model.py put it there, and others must.\n\n", config.Sprint.Prompt)
+	}
+	type size struct {
+		IDs   int   `json:"ids"`
+		Bytes int64 `json:"bytes"`
+	}
+	var v struct {
+		Before, After size
+		HeldOut       *struct {
+			Rows        int `json:"rows"`
+			RowsChanged int `json:"rows_changed"`
+			Tokens      int `json:"tokens"`
+			TokensGone  int `json:"tokens_gone"`
+		} `json:"held_out"`
+	}
+	if err := json.Unmarshal(f.vocabulary, &v); err != nil || v.After.IDs == v.Before.IDs {
+		return
+	}
+	const mega = 1e6
+	fmt.Fprintf(b, "Its vocabulary has %d of the encoder's %d pieces, those that its training texts use: %.1f MB in place of %.1f.", v.After.IDs, v.Before.IDs, float64(v.After.Bytes)/mega, float64(v.Before.Bytes)/mega)
+	if h := v.HeldOut; h != nil && h.Rows > 0 && h.Tokens > 0 {
+		fmt.Fprintf(b, " Of %d other texts of the same source, %.1f %% have a piece that is gone and are cut otherwise, which is %.1f %% of their tokens. The figures below are of the model as it is here.", h.Rows, 100*float64(h.RowsChanged)/float64(h.Rows), 100*float64(h.TokensGone)/float64(h.Tokens))
+	}
+	b.WriteString("\n\n")
+}
+
+// card writes the model card.
+func card(o *Options, f facts) string {
+	example, metrics, thresholds := f.example, f.metrics, f.thresholds
 	var b strings.Builder
 	var m struct {
 		Labels  string  `json:"labels"`
@@ -91,6 +134,7 @@ func card(o *Options, example string, metrics, thresholds []byte) string {
 	}
 	fmt.Fprintf(&b, "---\ntags: [text-classification, %s]\n---\n# %s\n\n%sClassifies texts: %s.\n", kind, o.Name, about, answers)
 	b.WriteString("Trained on labels made by the rules in `taxonomy.yaml`; measured as below.\n\n")
+	f.reading(&b)
 	if known {
 		for _, set := range []struct {
 			title, on string

@@ -10,7 +10,7 @@ import (
 func TestCardOfOneLabel(t *testing.T) {
 	const metrics = `{"labels":"single","test":{"rows":4,"accuracy":0.75,"per_category":{"fire":{"f1":0.5}}},
 		"details":{"test":{"choice":{"categories":["fire",""],"confusion":[[2,1],[0,1]],"calibration":{"ece":0.034}}}}}`
-	got := card(&Options{Name: "news"}, "", []byte(metrics), []byte("{}"))
+	got := card(&Options{Name: "news"}, facts{metrics: []byte(metrics), thresholds: []byte("{}")})
 	for _, want := range []string{"single-label", "one category or none", "accuracy 0.750", "| fire | none |", "| fire | 2 | 1 |", "| none | 0 | 1 |", "off by 0.034"} {
 		if !strings.Contains(got, want) {
 			t.Errorf("no %q in:\n%s", want, got)
@@ -19,7 +19,7 @@ func TestCardOfOneLabel(t *testing.T) {
 	if strings.Contains(got, "Thresholds") {
 		t.Error("a model without thresholds names some")
 	}
-	if several := card(&Options{Name: "news"}, "", []byte(`{"test":{"rows":4,"per_category":{}}}`), []byte("{}")); !strings.Contains(several, "multi-label") || strings.Contains(several, "accuracy") {
+	if several := card(&Options{Name: "news"}, facts{metrics: []byte(`{"test":{"rows":4,"per_category":{}}}`), thresholds: []byte("{}")}); !strings.Contains(several, "multi-label") || strings.Contains(several, "accuracy") {
 		t.Errorf("of several labels:\n%s", several)
 	}
 }
@@ -28,7 +28,7 @@ func TestCardOfOneLabel(t *testing.T) {
 // and Python read as it is, and no macro-F1 where no category has enough rows.
 func TestCardTellsOfTheRun(t *testing.T) {
 	metrics := []byte(`{"gold":{"rows":9,"macro_f1":0,"micro_f1":0.5,"per_category":{"fire":{"f1":0.5,"support":7}}},"test":{"rows":9,"macro_f1":0.25,"per_category":{"fire":{"support":8}}}}`)
-	got := card(&Options{Name: "tickets", Description: "Sorts tickets\n  of our desk."}, `It's "down"`, metrics, []byte("{}"))
+	got := card(&Options{Name: "tickets", Description: "Sorts tickets\n  of our desk."}, facts{example: `It's "down"`, metrics: metrics, thresholds: []byte("{}")})
 	for _, want := range []string{
 		"# tickets\n\nSorts tickets of our desk.\n\nClassifies texts: ", "macro F1 n/a (fewer than 8 rows a category), micro F1 0.500", "macro F1 0.250",
 		`sprint classify --model tickets 'It'\''s "down"'` + "\n", `print(model.answer("It's \"down\""))`,
@@ -39,5 +39,25 @@ func TestCardTellsOfTheRun(t *testing.T) {
 	}
 	if strings.Contains(got, "news") || strings.Contains(got, "eadline") {
 		t.Errorf("tickets are no news:\n%s", got)
+	}
+}
+
+// TestCardOfReading: a card names the prompt that its encoder wants, and what a smaller
+// vocabulary costs; a model without either says nothing of them.
+func TestCardOfReading(t *testing.T) {
+	about := facts{
+		config:     []byte(`{"sprint":{"prompt":"query: "}}`),
+		vocabulary: []byte(`{"before":{"ids":250002,"bytes":487000000},"after":{"ids":20000,"bytes":120500000},"held_out":{"rows":200,"rows_changed":50,"tokens":4000,"tokens_gone":60}}`),
+	}
+	got := card(&Options{Name: "news"}, about)
+	for _, want := range []string{`the prompt "query: "`, "20000 of the encoder's 250002 pieces", "120.5 MB in place of 487.0", "Of 200 other texts", "25.0 % have a piece", "1.5 % of their tokens"} {
+		if !strings.Contains(got, want) {
+			t.Errorf("no %q in:\n%s", want, got)
+		}
+	}
+	for _, about := range []facts{{}, {config: []byte(`{"sprint":{}}`), vocabulary: []byte(`{"before":{"ids":7},"after":{"ids":7}}`)}, {config: []byte("x"), vocabulary: []byte("[]")}} {
+		if got := card(&Options{Name: "news"}, about); strings.Contains(got, "prompt") || strings.Contains(got, "pieces") {
+			t.Errorf("of %s:\n%s", about.config, got)
+		}
 	}
 }

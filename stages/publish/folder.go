@@ -67,7 +67,16 @@ func (s *stage) folder(ctx context.Context, in stages.Inputs, out stages.Outputs
 		return nil, err
 	}
 	texts["model.py"] = modelPy
-	texts["README.md"] = []byte(card(s.o, f.example, texts["metrics.json"], texts["thresholds.json"]))
+	about := facts{example: f.example, metrics: texts["metrics.json"], thresholds: texts["thresholds.json"]}
+	if about.config, err = storeio.ReadTreeFile(ctx, model, "config.json"); err != nil {
+		return nil, err
+	}
+	if _, ok := in.Artifact("vocabulary"); ok {
+		if about.vocabulary, err = storeio.ReadFile(ctx, in, "vocabulary"); err != nil {
+			return nil, err
+		}
+	}
+	texts["README.md"] = []byte(card(s.o, about))
 	for _, path := range slices.Sorted(maps.Keys(texts)) {
 		if err := f.add(path, bytes.NewReader(texts[path])); err != nil {
 			return nil, err

@@ -27,7 +27,7 @@ import (
 func Kind() stages.Kind {
 	return stages.Kind{
 		Name:    "publish",
-		Version: 3,
+		Version: 4,
 		Doc: `Publishes the model as the next version of a name and moves an alias to it.
 It refuses (code 10) unless verify passed for this very model. A release is a
 folder in the Hugging Face layout with the taxonomy, thresholds, metrics, history,
@@ -36,7 +36,7 @@ keeps its version. The alias moves last.`,
 		Example: "name: quickstart\nalias: latest\n",
 		Inputs: func(any) []stages.Input {
 			return []stages.Input{{Name: "model"}, {Name: "thresholds"}, {Name: "metrics"}, {Name: "checks"}, {Name: "history"},
-				{Name: "train", Optional: true}, {Name: "val", Optional: true}, {Name: "test", Optional: true}}
+				{Name: "vocabulary", Optional: true}, {Name: "train", Optional: true}, {Name: "val", Optional: true}, {Name: "test", Optional: true}}
 		},
 		Outputs: func(any) []stages.Output {
 			return []stages.Output{{Name: "release"}, {Name: "receipt", Volatile: true}}

@@ -2,6 +2,7 @@ package unigram
 
 import (
 	"fmt"
+	"strings"
 	"unicode/utf8"
 )
 
@@ -110,4 +111,9 @@ func byteIDs(pieces *doubleArray) *[256]int32 {
 		ids[b] = pieces.find(fmt.Appendf(nil, "<0x%02X>", b))
 	}
 	return &ids
+}
+
+// IsByte says whether a piece stands for a single byte, in models with byte_fallback.
+func IsByte(piece string) bool {
+	return len(piece) == len("<0x00>") && strings.HasPrefix(piece, "<0x") && strings.HasSuffix(piece, ">")
 }

@@ -35,6 +35,17 @@ type Model struct {
 // Unknown is the id of what no piece stands for.
 func (m *Model) Unknown() int32 { return m.unknown }
 
+// Least is the id of a piece of the least score: unknown characters cost more by a fixed penalty.
+func (m *Model) Least() int32 {
+	least := 0
+	for id, s := range m.scores {
+		if s < m.scores[least] {
+			least = id
+		}
+	}
+	return int32(least) //nolint:gosec // below the number of pieces
+}
+
 // metaspace is how words are cut.
 type metaspace struct {
 	mark   []byte // stands for a blank: ▁
