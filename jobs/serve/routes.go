@@ -8,15 +8,13 @@ import (
 	"github.com/sprint-ml/sprint/jobs/serve/access"
 )
 
-// Handler serves the paths of the API. Whether it lives and is ready it tells
-// everybody: an orchestrator asks by whatever name, without a token.
-func (s *Server) Handler() http.Handler {
-	mux := http.NewServeMux()
-	mux.HandleFunc("GET /healthz", s.healthz)
-	mux.HandleFunc("GET /readyz", s.readyz)
-	mux.HandleFunc("GET /v2/health/live", s.live)
-	mux.HandleFunc("GET /v2/health/ready", s.liveReady)
-	for pattern, h := range map[string]http.HandlerFunc{
+// routes are who answers which path.
+func (s *Server) routes() map[string]http.HandlerFunc {
+	return map[string]http.HandlerFunc{
+		"GET /healthz":                           s.healthz,
+		"GET /readyz":                            s.readyz,
+		"GET /v2/health/live":                    s.live,
+		"GET /v2/health/ready":                   s.liveReady,
 		"POST /v1/classify":                      s.classify,
 		"GET /v1/models":                         s.models,
 		"GET /metrics":                           s.metrics,
@@ -31,8 +29,20 @@ func (s *Server) Handler() http.Handler {
 		"GET /v2/models/{m}/versions/{v}/ready":  s.v2Ready,
 		"POST /v2/models/{m}/infer":              s.infer,
 		"POST /v2/models/{m}/versions/{v}/infer": s.infer,
-	} {
-		mux.Handle(pattern, s.guard(h))
+	}
+}
+
+// Handler serves the paths of the API. Whether it lives and is ready it tells
+// everybody: an orchestrator asks by whatever name, without a token.
+func (s *Server) Handler() http.Handler {
+	mux := http.NewServeMux()
+	for pattern, h := range s.routes() {
+		switch pattern {
+		case "GET /healthz", "GET /readyz", "GET /v2/health/live", "GET /v2/health/ready":
+			mux.HandleFunc(pattern, h)
+		default:
+			mux.Handle(pattern, s.guard(h))
+		}
 	}
 	l := &access.Log{
 		To: s.o.AccessLog, Texts: s.o.LogTexts, Done: s.m.request,

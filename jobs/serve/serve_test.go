@@ -87,6 +87,7 @@ func ask(t testing.TB, s *httptest.Server, method, path, body string, headers ..
 	if err != nil {
 		t.Error(err)
 	}
+	checkDescribed(t, r, reply.StatusCode, reply.Header, string(b))
 	return reply.StatusCode, string(b), reply.Header
 }
 
