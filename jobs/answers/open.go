@@ -1,6 +1,7 @@
 // Package answers opens a published model and answers about rows:
 //
 //   - open.go: a reference to a model becomes a classifier
+//   - backend.go: its model goes into ONNX Runtime, or on a device
 //   - source.go: an input of rows, local or of a store
 //   - answer.go: the JSON of an answer, and rows answered in batches
 //   - sink.go, parquet_sink.go: JSON lines, csv, parquet
@@ -29,6 +30,7 @@ type Options struct {
 	Store    string           // URL of the store that names are looked up in
 	Keys     *storage.Keyring // that vouch for what a store says; nil believes it
 	Device   string           // auto takes what is there; one that is named must be there
+	Backend  string           // one of Backends; empty is auto
 	Cache    string           // folder of encoders and plugins
 	Offline  bool
 	Strict   bool // refuse to let keywords answer for a model that cannot be loaded, and a folder without manifest
@@ -56,8 +58,8 @@ func Open(ctx context.Context, o Options) (c *classify.Classifier, fallback erro
 	if o.Opened != nil {
 		o.Opened(folder)
 	}
-	dev, err := load(ctx, c, folder.Dir, o)
-	done = func() { c.Close(); dev.Close(); folder.Close() }
+	where, unload, err := load(ctx, c, folder.Dir, o)
+	done = func() { c.Close(); unload(); folder.Close() }
 	refusal := folder.Unchanged()
 	if refusal == nil && err != nil {
 		refusal = refuse(ctx, err, o)
@@ -67,30 +69,9 @@ func Open(ctx context.Context, o Options) (c *classify.Classifier, fallback erro
 		return nil, nil, nil, refusal
 	}
 	if err == nil {
-		o.Log.Info("the model answers", "model", folder.Name, "device", dev.Name)
+		o.Log.Info("the model answers", "model", folder.Name, "device", where)
 	}
 	return c, err, done, nil
-}
-
-// noDeviceError is that of a device which the user named.
-type noDeviceError struct{ error }
-
-func (e noDeviceError) Unwrap() error { return e.error }
-
-// load opens the device and puts the model on it; nil is no device, which can be closed too.
-func load(ctx context.Context, c *classify.Classifier, dir string, o Options) (*device.Device, error) {
-	dev, err := device.Open(ctx, o.Device, device.Options{CacheDir: o.Cache, Offline: o.Offline, Log: o.Log, Announce: o.Announce})
-	if err != nil && o.Device != "" && o.Device != "auto" {
-		return nil, noDeviceError{err}
-	}
-	if err != nil {
-		return nil, err
-	}
-	if err := c.Load(dir, dev); err != nil {
-		dev.Close()
-		return nil, err
-	}
-	return dev, nil
 }
 
 // refuse is why no keywords may answer for a model that was not loaded; nil if they may.
@@ -104,6 +85,8 @@ func refuse(ctx context.Context, err error, o Options) error {
 		return stages.Fail(stages.CodeEnvironment, "", "the model %s cannot be loaded: %w", o.Ref, err)
 	case errors.As(err, new(noDeviceError)):
 		return stages.Fail(stages.CodeEnvironment, "--device auto takes what this machine has; `sprint doctor` shows it", "the model %s cannot be loaded: %w", o.Ref, err)
+	case errors.As(err, new(noBackendError)):
+		return stages.Fail(stages.CodeEnvironment, "--backend auto takes what this machine has", "the model %s cannot be loaded: %w", o.Ref, err)
 	case o.Strict || ctx.Err() != nil:
 		return stages.Fail(stages.CodeEnvironment, "`sprint doctor` shows what is missing; without --strict keywords answer", "the model %s cannot be loaded: %w", o.Ref, err)
 	}

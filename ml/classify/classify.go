@@ -255,10 +255,23 @@ func (a *Answer) probable(t *taxonomy.Taxonomy, scores []float32) {
 	}
 }
 
+// Network computes what a model says of encoded texts, without rules.
+type Network interface {
+	Model() *bert.Model
+	Predict(ctx context.Context, texts []bert.Text) ([]Prediction, error)
+	Close()
+}
+
 // LoadedModel is a model on a device.
 type LoadedModel struct {
 	*bert.Predictor
 	rules []ruler // none if the model answers alone
+}
+
+// withRules is a network beside which rules may answer.
+type withRules struct {
+	Network
+	rules []ruler
 }
 
 // ruler lets rules change a model's answers, in place.
@@ -284,8 +297,13 @@ func rulers(s bert.Spec, t *taxonomy.Taxonomy) []ruler {
 // Predict encodes the texts, runs the network, and lets the rules answer for
 // the categories that the model leaves to them.
 func (l LoadedModel) Predict(ctx context.Context, texts []Text) ([]Prediction, error) {
+	return withRules{l.Predictor, l.rules}.Predict(ctx, texts)
+}
+
+// Predict is LoadedModel's.
+func (l withRules) Predict(ctx context.Context, texts []Text) ([]Prediction, error) {
 	in := bert.EncodeTexts(l.Model(), texts, func(t Text) (title, description string) { return t.Title, t.Description })
-	out, err := l.Predictor.Predict(ctx, in)
+	out, err := l.Network.Predict(ctx, in)
 	if err != nil {
 		return nil, err
 	}
@@ -304,21 +322,30 @@ func (l LoadedModel) Tokens(t Text) int {
 // LoadModel puts the model of a folder on a device. Its categories must be
 // those of the taxonomy, in the same order.
 func LoadModel(dir string, t *taxonomy.Taxonomy, dev *device.Device) (LoadedModel, error) {
-	m, err := bert.Load(dir)
+	m, err := readModel(dir, t)
 	if err != nil {
 		return LoadedModel{}, err
-	}
-	if err := sameCategories(m.Spec.Categories, t); err != nil {
-		return LoadedModel{}, fmt.Errorf("load the model in %s: %w", dir, err)
-	}
-	if m.Spec.Single != t.Single {
-		return LoadedModel{}, fmt.Errorf("load the model in %s: model and taxonomy do not agree whether a row has one label: labels of config.json and of taxonomy.yaml", dir)
 	}
 	p, err := bert.NewPredictor(m, dev)
 	if err != nil {
 		return LoadedModel{}, err
 	}
 	return LoadedModel{p, rulers(m.Spec, t)}, nil
+}
+
+// readModel reads the model of a folder, which must be one of the taxonomy.
+func readModel(dir string, t *taxonomy.Taxonomy) (*bert.Model, error) {
+	m, err := bert.Load(dir)
+	if err != nil {
+		return nil, err
+	}
+	if err := sameCategories(m.Spec.Categories, t); err != nil {
+		return nil, fmt.Errorf("load the model in %s: %w", dir, err)
+	}
+	if m.Spec.Single != t.Single {
+		return nil, fmt.Errorf("load the model in %s: model and taxonomy do not agree whether a row has one label: labels of config.json and of taxonomy.yaml", dir)
+	}
+	return m, nil
 }
 
 func sameCategories(have []bert.Category, t *taxonomy.Taxonomy) error {
@@ -362,9 +389,23 @@ func (c *Classifier) Load(dir string, dev *device.Device) error {
 	return nil
 }
 
+// LoadInto is Load where put makes a network of the folder's model, which is its own.
+func (c *Classifier) LoadInto(dir string, put func(*bert.Model) (Network, error)) error {
+	m, err := readModel(dir, c.Taxonomy)
+	if err != nil {
+		return err
+	}
+	n, err := put(m)
+	if err != nil {
+		return err
+	}
+	c.Model = withRules{n, rulers(m.Spec, c.Taxonomy)}
+	return nil
+}
+
 // Close frees the model.
 func (c *Classifier) Close() {
-	if m, ok := c.Model.(LoadedModel); ok {
+	if m, ok := c.Model.(interface{ Close() }); ok {
 		m.Close()
 		c.Model = nil
 	}

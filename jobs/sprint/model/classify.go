@@ -10,6 +10,7 @@ import (
 
 	"github.com/spf13/cobra"
 	"github.com/sprint-ml/sprint/config/diagnostic"
+	"github.com/sprint-ml/sprint/jobs/answers"
 	"github.com/sprint-ml/sprint/jobs/sprint/app"
 	"github.com/sprint-ml/sprint/stages/rows"
 )
@@ -21,8 +22,8 @@ func Commands(a *app.App) []*cobra.Command {
 
 // modelFlags say which model answers, and on what.
 type modelFlags struct {
-	ref    string
-	strict bool
+	ref, backend string
+	strict       bool
 }
 
 func (m *modelFlags) add(cmd *cobra.Command, a *app.App) {
@@ -30,6 +31,7 @@ func (m *modelFlags) add(cmd *cobra.Command, a *app.App) {
 	cmd.Flags().BoolVar(&m.strict, "strict", false, "end with code 4 instead of letting keywords answer when the model cannot be loaded, and with 9 if a release folder has no manifest.json")
 	cmd.Flags().StringVar(&a.Flags.Device, "device", "", "device: auto, cpu, cuda or go")
 	app.Overrides(cmd.Flags(), "device")
+	cmd.Flags().StringVar(&m.backend, "backend", answers.BackendAuto, "what computes: xla, or onnx, which is ONNX Runtime, fetched once (28 MB) and faster on processors; auto takes it where it was fetched")
 	_ = cmd.MarkFlagRequired("model")
 }
 

@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/spf13/cobra"
+	"github.com/sprint-ml/sprint/config/diagnostic"
 	"github.com/sprint-ml/sprint/jobs/answers"
 	"github.com/sprint-ml/sprint/jobs/executor"
 	"github.com/sprint-ml/sprint/jobs/sprint/app"
@@ -40,6 +41,9 @@ func answerOptions(a *app.App, cmd *cobra.Command, m *modelFlags) (answers.Optio
 	if err != nil {
 		return answers.Options{}, err
 	}
+	if err := answers.CheckBackend(m.backend, cfg.Device); err != nil {
+		return answers.Options{}, &diagnostic.UsageError{Message: "--backend: " + err.Error()}
+	}
 	keys, err := a.StoreKeys(cfg)
 	if err != nil {
 		return answers.Options{}, err
@@ -49,7 +53,7 @@ func answerOptions(a *app.App, cmd *cobra.Command, m *modelFlags) (answers.Optio
 		store = "mem://" // a reference may be a folder, and looking makes none
 	}
 	return answers.Options{
-		Ref: m.ref, Store: store, Keys: keys, Device: cfg.Device, Cache: cfg.Cache, Offline: cfg.Offline, Strict: m.strict, Log: a.Log(), Announce: func(s string) { fmt.Fprintln(a.Stderr, s) },
+		Ref: m.ref, Store: store, Keys: keys, Device: cfg.Device, Backend: m.backend, Cache: cfg.Cache, Offline: cfg.Offline, Strict: m.strict, Log: a.Log(), Announce: func(s string) { fmt.Fprintln(a.Stderr, s) },
 	}, nil
 }
 
