@@ -34,7 +34,7 @@ func NewEmbedder(m *Model, dev *device.Device) (*Embedder, error) {
 func newEmbedder(m *Model, dev *device.Device, name string, mode *Mode) (*Embedder, error) {
 	n := &network{model: m, dev: dev, name: name, task: "encode", params: embedderParams(m)}
 	n.outputs = func(p Params, ids, types, mask *Node) []*Node {
-		return []*Node{m.Spec.Pool(p, m.Spec.Embed(p, ids, types, nil, mode), mask, 0, mode)}
+		return []*Node{m.Spec.Pool(p, m.Spec.body().embed(p, ids, types, nil, mode), mask, 0, mode)}
 	}
 	n.flat = func(p Params, in Flat) []*Node { return []*Node{m.Spec.PoolFlat(p, in, mode)} }
 	if err := n.load("the encoder"); err != nil {

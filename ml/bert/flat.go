@@ -37,26 +37,30 @@ func (in Flat) firsts(x *Node) *Node {
 
 // PoolFlat makes one vector of each window: [N,H].
 func (s Spec) PoolFlat(p Params, in Flat, m *Mode) *Node {
-	x, bias, top := s.Embed(p, in.IDs, in.Types, in.Positions, m), MaskBias(in.Mask), s.Encoder.NumHiddenLayers
-	if s.Pooling != Mean {
+	body := s.body()
+	x, bias, top := body.embed(p, in.IDs, in.Types, in.Positions, m), MaskBias(in.Mask), s.Encoder.NumHiddenLayers
+	bert, ok := body.(bertBody)
+	if ok && s.Pooling != Mean {
 		top--
 	}
-	for l := range top {
-		name := fmt.Sprintf("L%d.", l)
-		qkv := s.parts(in.windows(dense(p, name+"qkv", x, m)), 3)
-		a := s.attention(qkv[0], qkv[1], qkv[2], bias, m) // [N*S,H]
-		x = s.afterAttention(p, name, x, Gather(a, ExpandDims(in.Place, -1)), m)
-	}
+	x = body.layers(p, x, layout{
+		split: func(x *Node, n int) []*Node { return s.parts(in.windows(x), n) },
+		join:  func(a *Node) *Node { return Gather(a, ExpandDims(in.Place, -1)) },
+		bias:  bias,
+	}, 0, top, m)
 	if s.Pooling == Mean {
 		w := ExpandDims(toFloat32(in.Mask), -1)
 		return Div(ReduceSum(Mul(in.windows(x), w), 1), MaxScalar(ReduceSum(w, 1), 1))
+	}
+	if !ok {
+		return in.firsts(x)
 	}
 	// The last layer is needed for the first token of each text alone.
 	name, h := fmt.Sprintf("L%d.", top), s.Encoder.HiddenSize
 	w, c, first := p(name+"qkv.w"), p(name+"qkv.b"), in.firsts(x)
 	q := affine(first, Slice(w, AxisRange(), AxisRange(0, h)), Slice(c, AxisRange(0, h)), m)
 	kv := s.parts(in.windows(affine(x, Slice(w, AxisRange(), AxisRangeToEnd(h)), Slice(c, AxisRangeToEnd(h)), m)), 2)
-	first = s.afterAttention(p, name, first, s.attention(s.parts(ExpandDims(q, 1), 1)[0], kv[0], kv[1], bias, m), m)
+	first = bert.afterAttention(p, name, first, s.attention(s.parts(ExpandDims(q, 1), 1)[0], kv[0], kv[1], bias, m), m)
 	if s.Pooling == CLS {
 		return first
 	}

@@ -25,6 +25,17 @@ type Packed struct {
 	First *Node
 }
 
+// positions are those of each token in its text, int32 [R,L]: without Positions they are what
+// First says. Those of padding mean nothing.
+func (in Packed) positions() *Node {
+	if in.Positions != nil {
+		return in.Positions
+	}
+	d, last := in.Owner.Shape().Dimensions, in.First.Shape().Dimensions[0]-1
+	place := Reshape(Iota(in.Owner.Graph(), shapes.Make(dtypes.Int32, d[0]*d[1]), 0), d...)
+	return Sub(place, Gather(in.First, ExpandDims(MinScalar(in.Owner, last), -1)))
+}
+
 // dense is x·W+b for x [N,in] and W [in,out].
 func dense(p Params, name string, x *Node, m *Mode) *Node {
 	return affine(x, p(name+".w"), p(name+".b"), m)
@@ -61,10 +72,11 @@ func (s Spec) activation(x *Node) *Node {
 	return gelu(x)
 }
 
-// Embed is the sum of word, position and type embeddings, normalised:
-// ids, types, positions int32 [B,S] -> [B*S,H]. Without positions they are those
-// of one text per row.
-func (s Spec) Embed(p Params, ids, types, positions *Node, m *Mode) *Node {
+// bertBody is the encoder of Devlin et al. (arXiv 1810.04805), and of RoBERTa.
+type bertBody struct{ Spec }
+
+// embed is the sum of word, position and type embeddings, normalised.
+func (s bertBody) embed(p Params, ids, types, positions *Node, m *Mode) *Node {
 	b, n := ids.Shape().Dimensions[0], ids.Shape().Dimensions[1]
 	x := Gather(p(WordEmbeddings), ExpandDims(ids, -1))
 	offset := s.Encoder.PositionOffset()
@@ -102,15 +114,11 @@ func attentionBias(seen *Node) *Node {
 	return MulScalar(OneMinus(ConvertDType(seen, dtypes.Float32)), maskedBias)
 }
 
-// Layers applies encoder layers from to to (exclusive): x [B*S,H], bias
-// [B,1,1 or S,S] -> [B*S,H].
-func (s Spec) Layers(p Params, x, bias *Node, from, to int, m *Mode) *Node {
-	b, n := bias.Shape().Dimensions[0], bias.Shape().Dimensions[3]
+func (s bertBody) layers(p Params, x *Node, in layout, from, to int, m *Mode) *Node {
 	for l := from; l < to; l++ {
 		name := fmt.Sprintf("L%d.", l)
-		qkv := Reshape(dense(p, name+"qkv", x, m), b, n, 3, s.Encoder.NumAttentionHeads, -1)
-		pick := func(i int) *Node { return Squeeze(Slice(qkv, AxisRange(), AxisRange(), AxisElem(i)), 2) }
-		x = s.afterAttention(p, name, x, s.attention(pick(0), pick(1), pick(2), bias, m), m)
+		qkv := in.split(dense(p, name+"qkv", x, m), 3)
+		x = s.afterAttention(p, name, x, in.join(s.attention(qkv[0], qkv[1], qkv[2], in.bias, m)), m)
 	}
 	return x
 }
@@ -128,7 +136,7 @@ func (s Spec) attention(q, k, v, bias *Node, m *Mode) *Node {
 
 // afterAttention is the rest of a layer: the layer's input x and the
 // attention's output a, both [N,H] -> [N,H].
-func (s Spec) afterAttention(p Params, name string, x, a *Node, m *Mode) *Node {
+func (s bertBody) afterAttention(p Params, name string, x, a *Node, m *Mode) *Node {
 	x = s.layerNorm(p, name+"ln1", Add(x, m.drop(dense(p, name+"o", a, m))))
 	f := dense(p, name+"ff2", s.activation(dense(p, name+"ff1", x, m)), m)
 	return s.layerNorm(p, name+"ln2", Add(x, m.drop(f)))
@@ -138,7 +146,7 @@ func (s Spec) afterAttention(p Params, name string, x, a *Node, m *Mode) *Node {
 // the poolings pooler and cls look at no other, so that five sixths of the layer
 // need not be computed. x [B*S,H], first int32 [N] into its rows, bias
 // [B,1,N/B,S] -> [N,H].
-func (s Spec) lastLayer(p Params, x, first, bias *Node, m *Mode) *Node {
+func (s bertBody) lastLayer(p Params, x, first, bias *Node, m *Mode) *Node {
 	b, n, h := bias.Shape().Dimensions[0], bias.Shape().Dimensions[3], s.Encoder.HiddenSize
 	name := fmt.Sprintf("L%d.", s.Encoder.NumHiddenLayers-1)
 	w, c, heads := p(name+"qkv.w"), p(name+"qkv.b"), s.Encoder.NumAttentionHeads
@@ -156,13 +164,13 @@ func (s Spec) lastLayer(p Params, x, first, bias *Node, m *Mode) *Node {
 func (s Spec) Pool(p Params, x, mask *Node, from int, m *Mode) *Node {
 	b, n, h, top := mask.Shape().Dimensions[0], mask.Shape().Dimensions[1], s.Encoder.HiddenSize, s.Encoder.NumHiddenLayers
 	if s.Pooling == Mean {
-		x = Reshape(s.Layers(p, x, MaskBias(mask), from, top, m), b, n, h)
+		x = Reshape(s.body().layers(p, x, s.rows(MaskBias(mask), nil), from, top, m), b, n, h)
 		w := ExpandDims(ConvertDType(mask, dtypes.Float32), -1)
 		count := MaxScalar(ReduceSum(w, 1), 1)
 		return Div(ReduceSum(Mul(x, w), 1), count)
 	}
 	first := MulScalar(Iota(mask.Graph(), shapes.Make(dtypes.Int32, b), 0), n)
-	return s.poolFirst(p, x, first, MaskBias(mask), MaskBias(mask), from, m)
+	return s.poolFirst(p, x, first, s.rows(MaskBias(mask), nil), MaskBias(mask), from, m)
 }
 
 // PoolPacked makes one vector of each text from the output x [R*L,H] of the
@@ -171,25 +179,26 @@ func (s Spec) PoolPacked(p Params, x *Node, in Packed, from int, m *Mode) *Node 
 	texts, tokens := in.First.Shape().Dimensions[0], x.Shape().Dimensions[0]
 	owner := Reshape(in.Owner, tokens)
 	if s.Pooling == Mean {
-		x = s.Layers(p, x, OwnerBias(in.Owner), from, s.Encoder.NumHiddenLayers, m)
+		x = s.body().layers(p, x, s.rows(OwnerBias(in.Owner), in.positions), from, s.Encoder.NumHiddenLayers, m)
 		w := OneHot(owner, texts, dtypes.Float32) // [R*L,N]
 		count := MaxScalar(ReduceSum(w, 0), 1)
 		return Div(DotGeneral(w, []int{0}, nil, x, []int{0}, nil), ExpandDims(count, -1))
 	}
 	// Each text's first token against all tokens of the batch.
 	own := Equal(ExpandDims(Iota(x.Graph(), shapes.Make(dtypes.Int32, texts), 0), 1), ExpandDims(owner, 0))
-	return s.poolFirst(p, x, in.First, OwnerBias(in.Owner), Reshape(attentionBias(own), 1, 1, texts, tokens), from, m)
+	return s.poolFirst(p, x, in.First, s.rows(OwnerBias(in.Owner), in.positions), Reshape(attentionBias(own), 1, 1, texts, tokens), from, m)
 }
 
-// poolFirst makes the vector of each text from its first token: bias is that
-// among all tokens, firsts that of the first ones.
-func (s Spec) poolFirst(p Params, x, first, bias, firsts *Node, from int, m *Mode) *Node {
-	top := s.Encoder.NumHiddenLayers
-	if few := firsts.Shape().Dimensions[2] <= s.Encoder.HiddenSize; from < top && few {
-		x = s.Layers(p, x, bias, from, top-1, m)
-		x = s.lastLayer(p, x, first, firsts, m)
+// poolFirst makes the vector of each text from its first token: firsts is the bias of the first
+// ones against all tokens.
+func (s Spec) poolFirst(p Params, x, first *Node, in layout, firsts *Node, from int, m *Mode) *Node {
+	top, body := s.Encoder.NumHiddenLayers, s.body()
+	bert, ok := body.(bertBody)
+	if few := firsts.Shape().Dimensions[2] <= s.Encoder.HiddenSize; ok && from < top && few {
+		x = body.layers(p, x, in, from, top-1, m)
+		x = bert.lastLayer(p, x, first, firsts, m)
 	} else { // many texts against all tokens would take more memory than it saves time
-		x = Gather(s.Layers(p, x, bias, from, top, m), ExpandDims(first, -1))
+		x = Gather(body.layers(p, x, in, from, top, m), ExpandDims(first, -1))
 	}
 	if s.Pooling == CLS {
 		return x
@@ -246,8 +255,14 @@ func (s Spec) choice(p Params, pooled, logits *Node, m *Mode) *Node {
 // Forward is the whole network on one text per row: ids, types, mask int32
 // [B,S].
 func (s Spec) Forward(p Params, ids, types, mask *Node, m *Mode) (scores, logits *Node) {
-	x := s.Embed(p, ids, types, nil, m)
+	x := s.body().embed(p, ids, types, nil, m)
 	return s.Heads(p, s.Pool(p, x, mask, 0, m), m)
+}
+
+// Bottom is the network up to its lowest to layers, 0 for the embeddings alone -> x [R*L,H].
+func (s Spec) Bottom(p Params, in Packed, to int, m *Mode) *Node {
+	x := s.body().embed(p, in.IDs, in.Types, in.Positions, m)
+	return s.body().layers(p, x, s.rows(OwnerBias(in.Owner), in.positions), 0, to, m)
 }
 
 // Top is the network above its lowest from layers: x [R*L,H], the output of

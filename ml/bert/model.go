@@ -33,7 +33,7 @@ func FromEncoder(e *encoder.Encoder, s Spec, seed uint64) (*Model, error) {
 		return nil, err
 	}
 	if s.Pooling == Pooler && !e.HasPooler() {
-		return nil, errors.New("the encoder has no pooler; use pooling mean or cls")
+		return nil, errNoPooler
 	}
 	m := &Model{Spec: s, Tokenizer: e.Tokenizer, configJSON: e.ConfigJSON, prefix: e.Prefix}
 	if n := len(e.Tokenizer.Encode(nil, s.Prompt, s.Encoder.MaxTokens())); s.Prompt != "" && n > s.MaxLength/2 {
@@ -46,11 +46,13 @@ func FromEncoder(e *encoder.Encoder, s Spec, seed uint64) (*Model, error) {
 	return m, nil
 }
 
+var errNoPooler = errors.New("the encoder has no pooler; use pooling mean or cls")
+
 // takeEncoder takes over the parameters that the graph has, and what stands in the file
 // beside them: a pooler that the pooling does not use, so that who loads the encoder still
 // finds it.
 func (m *Model) takeEncoder(e *encoder.Encoder) error {
-	for _, src := range encoderSources(m.Spec.Encoder, m.Spec.Pooling == Pooler) {
+	for _, src := range m.Spec.body().sources(m.Spec.Pooling == Pooler) {
 		p, err := src.read(e.Tensor)
 		if err != nil {
 			return err
@@ -205,7 +207,7 @@ func (m *Model) Tensors() []encoder.Tensor {
 		by[p.Name] = p
 	}
 	var out []encoder.Tensor
-	for _, src := range encoderSources(m.Spec.Encoder, m.Spec.Pooling == Pooler) {
+	for _, src := range m.Spec.body().sources(m.Spec.Pooling == Pooler) {
 		out = append(out, src.write(by[src.param], m.prefix)...)
 	}
 	out = append(out, m.unused...)

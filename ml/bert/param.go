@@ -50,8 +50,8 @@ type tensorSource struct {
 	layer   int
 }
 
-// encoderSources lists the encoder's parameters in graph order.
-func encoderSources(c encoder.Config, pooler bool) []tensorSource {
+func (b bertBody) sources(pooler bool) []tensorSource {
+	c := b.Encoder
 	s := []tensorSource{
 		{WordEmbeddings, []string{"embeddings.word_embeddings.weight"}, false, true, -1},
 		{"emb.pos", []string{"embeddings.position_embeddings.weight"}, false, true, -1},

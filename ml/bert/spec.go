@@ -1,9 +1,10 @@
-// Package bert builds BERT and RoBERTa encoders with classification heads as GoMLX graphs:
+// Package bert builds BERT, RoBERTa and ModernBERT encoders with classification heads as GoMLX graphs:
 // per category a score in [-1,1] and a tag. It holds the weights on the host,
 // reads them from an encoder or a release, and predicts.
 //
 // spec.go says what shapes a network, graph.go computes it and its loss, linear.go its heads
-// where these have no hidden layer. param.go maps its weights to the tensors of a file;
+// where these have no hidden layer; body.go is what encoders differ in, modern.go ModernBERT's.
+// param.go maps its weights to the tensors of a file;
 // model.go loads and saves. predictor.go runs a model
 // for its answers, embedder.go for the texts' vectors: on the cores of this machine where
 // package forward can (direct.go), else by programs of a device (network.go, flat.go). It
@@ -76,6 +77,8 @@ func (s Spec) check() error {
 		return fmt.Errorf("head width %d", s.HeadHidden)
 	case !slices.Contains([]string{Pooler, CLS, Mean}, s.Pooling):
 		return fmt.Errorf("unknown pooling %q; known are pooler, cls and mean", s.Pooling)
+	case s.Pooling == Pooler && s.Encoder.Rotary != nil:
+		return errNoPooler
 	case s.MaxLength < 4 || s.MaxLength > s.Encoder.MaxTokens():
 		return fmt.Errorf("length %d: the encoder takes 4 to %d tokens", s.MaxLength, s.Encoder.MaxTokens())
 	}

@@ -9,7 +9,7 @@ import (
 )
 
 // Config is the part of a Hugging Face config.json that decides the mathematics of a
-// BERT or RoBERTa encoder; other keys are kept in Encoder.ConfigJSON.
+// BERT, RoBERTa or ModernBERT encoder; other keys are kept in Encoder.ConfigJSON.
 type Config struct {
 	ModelType             string  `json:"model_type"`
 	VocabSize             int     `json:"vocab_size"`
@@ -23,6 +23,7 @@ type Config struct {
 	HiddenAct             string  `json:"hidden_act"`
 	PositionEmbeddingType string  `json:"position_embedding_type"`
 	PadTokenID            int     `json:"pad_token_id"`
+	Rotary                *Rotary `json:"rotary,omitempty"` // of ModernBERT alone; no key of the file
 }
 
 // kind is a model_type that is followed.
@@ -40,6 +41,7 @@ func kinds() map[string]kind {
 		"roberta":     {"RobertaModel", 50265, 1, true},
 		"xlm-roberta": {"XLMRobertaModel", 30522, 1, true},
 		"camembert":   {"CamembertModel", 30522, 1, true},
+		modernBERT:    {"ModernBertModel", 50368, 50283, false},
 	}
 }
 
@@ -57,7 +59,15 @@ func (c Config) PositionOffset() int {
 // MaxTokens is the longest text that the position embeddings are enough for.
 func (c Config) MaxTokens() int { return c.MaxPositionEmbeddings - c.PositionOffset() }
 
-// ParseConfig reads config.json and checks that it is a BERT or RoBERTa encoder whose
+// WordEmbeddings is the name of the tensor of word embeddings, without a prefix.
+func (c Config) WordEmbeddings() string {
+	if c.Rotary != nil {
+		return "embeddings.tok_embeddings.weight"
+	}
+	return "embeddings.word_embeddings.weight"
+}
+
+// ParseConfig reads config.json and checks that it is a BERT, RoBERTa or ModernBERT encoder whose
 // sizes fit each other. Keys that transformers leaves out mean its defaults.
 func ParseConfig(data []byte) (Config, error) {
 	named := struct {
@@ -65,6 +75,9 @@ func ParseConfig(data []byte) (Config, error) {
 	}{"bert"}
 	if err := json.Unmarshal(data, &named); err != nil {
 		return Config{}, fmt.Errorf("config.json: %w", err)
+	}
+	if named.ModelType == modernBERT {
+		return parseModern(data)
 	}
 	k := kinds()[named.ModelType]
 	c := Config{ // the defaults of transformers
@@ -100,7 +113,9 @@ func (c Config) check() error {
 	within("num_attention_heads", c.NumAttentionHeads, maxWidth)
 	within("intermediate_size", c.IntermediateSize, maxWidth)
 	within("max_position_embeddings", c.MaxPositionEmbeddings, maxVocab)
-	within("type_vocab_size", c.TypeVocabSize, maxWidth)
+	if c.Rotary == nil {
+		within("type_vocab_size", c.TypeVocabSize, maxWidth)
+	}
 	if off := c.PositionOffset(); off < 0 || off >= c.MaxPositionEmbeddings || off > maxVocab {
 		bad = append(bad, fmt.Sprintf("pad_token_id %d leaves none of %d positions", c.PadTokenID, c.MaxPositionEmbeddings))
 	}
@@ -113,6 +128,9 @@ func (c Config) check() error {
 	if known := []string{"gelu", "gelu_new", "gelu_pytorch_tanh", "relu"}; !slices.Contains(known, c.HiddenAct) {
 		bad = append(bad, fmt.Sprintf("hidden_act is %q, known are %s", c.HiddenAct, strings.Join(known, ", ")))
 	}
+	if c.Rotary != nil {
+		bad = append(bad, c.Rotary.problems(c)...)
+	}
 	if c.PositionEmbeddingType != "absolute" && c.PositionEmbeddingType != "" {
 		bad = append(bad, fmt.Sprintf("position_embedding_type is %q; only absolute is supported", c.PositionEmbeddingType))
 	}
@@ -123,8 +141,11 @@ func (c Config) check() error {
 }
 
 // Shapes lists the tensors of the encoder by name, without a prefix, as
-// transformers' BertModel names them. pooler.* is optional in a file.
+// transformers' BertModel or ModernBertModel names them. pooler.* is optional in a file.
 func (c Config) Shapes() map[string][]int {
+	if c.Rotary != nil {
+		return c.modernShapes()
+	}
 	h, f := c.HiddenSize, c.IntermediateSize
 	m := map[string][]int{
 		"embeddings.word_embeddings.weight":       {c.VocabSize, h},

@@ -1,4 +1,4 @@
-// Package encoder finds, fetches and reads pretrained BERT and RoBERTa encoders in the
+// Package encoder finds, fetches and reads pretrained BERT, RoBERTa and ModernBERT encoders in the
 // Hugging Face layout: config.json, model.safetensors, and tokenizer.json or
 // vocab.txt.
 //
@@ -8,7 +8,7 @@
 // content lies in the cache, verified; Load reads it.
 //
 // resolve.go has references, their IDs and the known names; folder.go and hub.go are the other
-// places that an encoder comes from, download.go fetches one file of the hub, timeout.go gives up a server that says nothing. config.go,
+// places that an encoder comes from, download.go fetches one file of the hub, timeout.go gives up a server that says nothing. config.go, modern.go,
 // safetensors.go and encoder.go read the files. It imports ml/plainfile, ml/tokenize and
 // ml/wheel.
 package encoder
@@ -45,7 +45,7 @@ type Encoder struct {
 	Weights    *Safetensors
 	Tokenizer  *tokenize.Tokenizer
 	ConfigJSON []byte // config.json as it stands in the folder
-	Prefix     string // that the file puts before BertModel's names: "", "bert." or "roberta."
+	Prefix     string // that the file puts before the names of tensors: "", "bert.", "roberta." or "model."
 	Prompt     string // what stands before every text, as sentence-transformers' config says
 }
 
@@ -130,7 +130,7 @@ func readWeights(path string) (*Safetensors, error) {
 	return s, nil
 }
 
-// Tensor finds a weight by BertModel's name for it, whatever the file's prefix
+// Tensor finds a weight by transformers' name for it, whatever the file's prefix
 // and whether it says gamma and beta (TensorFlow's words) or weight and bias.
 func (e *Encoder) Tensor(name string) (Tensor, bool) {
 	if t, ok := e.Weights.Tensor(e.Prefix + name); ok {
@@ -147,7 +147,7 @@ func (e *Encoder) Tensor(name string) (Tensor, bool) {
 
 // Half reports whether the file keeps its word embeddings, the most of it, as fp16.
 func (e *Encoder) Half() bool {
-	t, ok := e.Tensor("embeddings.word_embeddings.weight")
+	t, ok := e.Tensor(e.Config.WordEmbeddings())
 	return ok && t.DType == dtypeHalf
 }
 
@@ -160,8 +160,7 @@ func (e *Encoder) HasPooler() bool {
 // checkTensors finds the prefix, compares every shape and refuses numbers that are not
 // finite; at most three shapes are named, since a wrong config makes all of them wrong.
 func (e *Encoder) checkTensors() error {
-	const probe = "embeddings.word_embeddings.weight"
-	found := false
+	probe, found := e.Config.WordEmbeddings(), false
 	for _, p := range []string{"", "bert.", "roberta.", "model.", "encoder.bert."} {
 		if _, ok := e.Weights.Tensor(p + probe); ok {
 			e.Prefix, found = p, true
@@ -169,7 +168,7 @@ func (e *Encoder) checkTensors() error {
 		}
 	}
 	if !found {
-		return fmt.Errorf("%w: there is no tensor %s; is this a BERT or RoBERTa encoder?", ErrMixed, probe)
+		return fmt.Errorf("%w: there is no tensor %s; is this a BERT, RoBERTa or ModernBERT encoder?", ErrMixed, probe)
 	}
 	var bad []string
 	var damaged error

@@ -42,9 +42,10 @@ type layer struct {
 	feedForwardGain, feedForwardBias []float32
 }
 
-// Fits reports whether this processor, and this package, can compute an encoder.
+// Fits reports whether this processor, and this package, can compute an encoder: none of rotary
+// positions, as ModernBERT has.
 func Fits(c encoder.Config) bool {
-	return kernel.Available() && c.HiddenAct == "gelu" && c.HiddenSize%kernel.Columns == 0 && c.IntermediateSize%kernel.Columns == 0
+	return kernel.Available() && c.Rotary == nil && c.HiddenAct == "gelu" && c.HiddenSize%kernel.Columns == 0 && c.IntermediateSize%kernel.Columns == 0
 }
 
 // New packs the weights of an encoder that Fits. A text's vector is that of its first token

@@ -128,8 +128,6 @@ func (t *Trainer) frozenGraph(g *Graph, s Shape) []*Node {
 	}
 	params := func(name string) *Node { return nodes[name] }
 	ints := func(name string) *Node { return Parameter(g, name, gshapes.Make(dtypes.Int32, s.Rows, s.Length)) }
-	ids, types, positions, owner := ints("ids"), ints("types"), ints("positions"), ints("owner")
-	m := &bert.Mode{Half: t.o.Half}
-	x := t.model.Spec.Embed(params, ids, types, positions, m)
-	return []*Node{t.model.Spec.Layers(params, x, bert.OwnerBias(owner), 0, t.o.FreezeLayers, m)}
+	in := bert.Packed{IDs: ints("ids"), Types: ints("types"), Positions: ints("positions"), Owner: ints("owner")}
+	return []*Node{t.model.Spec.Bottom(params, in, t.o.FreezeLayers, &bert.Mode{Half: t.o.Half})}
 }

@@ -111,8 +111,7 @@ func (t *Trainer) forward(in inputs, drop *bert.Dropout) (scores, logits *Node) 
 		if t.frozenBelow() {
 			lower = &bert.Mode{Half: t.o.Half}
 		}
-		in.states = s.Embed(in.params, in.packed.IDs, in.packed.Types, in.packed.Positions, lower)
-		in.states = s.Layers(in.params, in.states, bert.OwnerBias(in.packed.Owner), 0, t.o.FreezeLayers, lower)
+		in.states = s.Bottom(in.params, in.packed, t.o.FreezeLayers, lower)
 	}
 	return s.Top(in.params, in.states, in.packed, t.o.FreezeLayers, m)
 }

@@ -22,8 +22,8 @@ type parityCase struct {
 }
 
 // parityCases have no dropout, as PyTorch would drop other values. The first is
-// fitted as a plan's defaults say, the second with every option of the optimiser;
-// the others are there for their activation.
+// fitted as a plan's defaults say, the second and the last with every option of the
+// optimiser; the others are there for their activation.
 func parityCases() []parityCase {
 	swedish := func(act string) func(testing.TB) string {
 		return func(t testing.TB) string { return encodertest.Swedish(t, act) }
@@ -38,6 +38,7 @@ func parityCases() []parityCase {
 		{"swedish", swedish("gelu"), bert.Mean, every, 50},
 		{"relu", swedish("relu"), bert.CLS, plain, 8},
 		{"gelu_new", swedish("gelu_new"), bert.Pooler, plain, 8},
+		{"modernbert", func(t testing.TB) string { return encodertest.ModernBERT(t, "") }, bert.Mean, every, 50},
 	}
 }
 

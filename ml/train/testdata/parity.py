@@ -24,11 +24,11 @@ transformers.logging.disable_progress_bar()
 
 
 class Classifier(nn.Module):
-    """BertModel with a score and a tag head per category."""
+    """An encoder with a score and a tag head per category."""
 
     def __init__(self):
         super().__init__()
-        self.bert = transformers.BertModel.from_pretrained(folder, attn_implementation="eager", dtype=torch.float32)
+        self.bert = transformers.AutoModel.from_pretrained(folder, attn_implementation="eager", dtype=torch.float32)
         hidden, wide = self.bert.config.hidden_size, section["head_hidden"]
         head = lambda n: nn.ModuleList([nn.Linear(hidden, wide), nn.Linear(wide, n)])
         self.heads = nn.ModuleList(nn.ModuleDict({"score": head(1), "tag": head(len(c["tags"]))}) for c in section["categories"])
@@ -42,8 +42,12 @@ class Classifier(nn.Module):
             return (states * m).sum(1) / m.sum(1)
         return self.bert.pooler(states) if how == "pooler" else states[:, 0]
 
+    def states(self, ids, types, mask):
+        more = {"token_type_ids": types} if hasattr(self.bert.config, "type_vocab_size") else {}
+        return self.bert(input_ids=ids, attention_mask=mask, **more).last_hidden_state
+
     def forward(self, ids, types, mask):
-        states = self.bert(input_ids=ids, token_type_ids=types, attention_mask=mask).last_hidden_state
+        states = self.states(ids, types, mask)
         pooled = self.pool(states, mask, section["pooling"])
         two = lambda h: h[1](torch.relu(h[0](pooled)))
         return [(torch.tanh(two(h["score"])).squeeze(-1), two(h["tag"])) for h in self.heads]
@@ -74,13 +78,15 @@ def groups(model, o):
     """AdamW's groups: no decay on biases and LayerNorm; a rate per layer, and one for pooler and heads."""
     top, out = model.bert.config.num_hidden_layers, {}
     for name, p in model.tensors().items():
-        if name.startswith("encoder.layer."):
-            scale = o["LayerDecay"] ** (top - 1 - int(name.split(".")[2]))
+        if name.startswith(("encoder.layer.", "layers.")):
+            scale = o["LayerDecay"] ** (top - 1 - int(name.removeprefix("encoder.").split(".")[1]))
+        elif name.startswith("final_norm."):
+            scale = 1.0
         elif name.startswith("embeddings."):
             scale = o["LayerDecay"] ** top
         else:
             scale = o["HeadScale"]
-        decay = 0.0 if name.endswith("bias") or "LayerNorm" in name else o["WeightDecay"]
+        decay = 0.0 if name.endswith("bias") or "norm" in name.lower() else o["WeightDecay"]
         out.setdefault((scale, decay), []).append(p)
     return [{"params": ps, "lr": o["LearningRate"] * scale, "weight_decay": decay} for (scale, decay), ps in out.items()]
 
@@ -132,9 +138,9 @@ def states(dtype):
     with torch.no_grad():
         for t in request["texts"]:
             ids, types, mask = pad([t])
-            s = model.bert(input_ids=ids, token_type_ids=types, attention_mask=mask).last_hidden_state
+            s = model.states(ids, types, mask)
             rows.append(s[0])
-            for how in ("mean", "cls", "pooler"):
+            for how in ("mean", "cls", "pooler")[: 3 if hasattr(model.bert, "pooler") else 2]:
                 pooled.setdefault("pooled." + how, []).append(model.pool(s, mask, how)[0])
     return {"states": torch.cat(rows), **{k: torch.stack(v) for k, v in pooled.items()}}
 
