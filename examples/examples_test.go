@@ -7,6 +7,7 @@ import (
 	"flag"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -18,21 +19,25 @@ import (
 
 var update = flag.Bool("update", false, "rewrite the golden files")
 
-// plans are the examples, one folder each.
+// plans are the examples, one folder each, and those of other sources beside them.
 func plans(t *testing.T) []string {
 	t.Helper()
 	found, err := filepath.Glob("*/plan.yaml")
 	if err != nil || len(found) < 2 {
 		t.Fatalf("plans: %v (%v)", found, err)
 	}
-	return found
+	others, err := filepath.Glob("*/gdelt.yaml")
+	if err != nil || len(others) == 0 {
+		t.Fatalf("plans: %v (%v)", others, err)
+	}
+	return append(found, others...)
 }
 
 // TestGraphs holds the compiled graph of every example: a change of wiring,
 // defaults or versions shows in the diff.
 func TestGraphs(t *testing.T) {
 	for _, file := range plans(t) {
-		t.Run(filepath.Dir(file), func(t *testing.T) {
+		t.Run(strings.TrimSuffix(file, "/plan.yaml"), func(t *testing.T) {
 			plan, err := config.LoadPlan(file)
 			if err != nil {
 				t.Fatal(err)
@@ -45,7 +50,7 @@ func TestGraphs(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			golden := filepath.Join(filepath.Dir(file), "plan.graph")
+			golden := strings.TrimSuffix(file, ".yaml") + ".graph"
 			if *update {
 				if err := os.WriteFile(golden, []byte(g.String()), 0o644); err != nil {
 					t.Fatal(err)

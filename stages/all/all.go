@@ -3,6 +3,8 @@ package all
 
 import (
 	"github.com/sprint-ml/sprint/stages"
+	"github.com/sprint-ml/sprint/stages/aggregate"
+	"github.com/sprint-ml/sprint/stages/classify"
 	"github.com/sprint-ml/sprint/stages/command"
 	"github.com/sprint-ml/sprint/stages/fetch"
 	"github.com/sprint-ml/sprint/stages/label"
@@ -15,5 +17,5 @@ import (
 
 // All returns the kinds in the order in which a plan usually names them.
 func All() stages.Registry {
-	return stages.Registry{fetch.Kind(), label.Kind(), split.Kind(), train.Kind(), prune.Kind(), verify.Kind(), publish.Kind(), command.Kind()}
+	return stages.Registry{fetch.Kind(), label.Kind(), split.Kind(), train.Kind(), prune.Kind(), verify.Kind(), publish.Kind(), classify.Kind(), aggregate.Kind(), command.Kind()}
 }

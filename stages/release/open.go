@@ -64,12 +64,17 @@ func Open(ctx context.Context, ref, storeURL string, strict bool, o *storage.Opt
 	if err != nil {
 		return nil, missing(ref, err)
 	}
+	return Fetch(ctx, s, r)
+}
+
+// Fetch brings a release of an open store into a local folder, which the caller closes.
+func Fetch(ctx context.Context, s *storage.Store, r models.Release) (*Folder, error) {
 	scratch.Sweep() // a serve that was killed left a whole model
 	dir, done, err := scratch.New()
 	if err != nil {
 		return nil, err
 	}
-	f := &Folder{Dir: dir, Name: fmt.Sprintf("%s@%d", name, r.Version), digest: r.Digest, done: done}
+	f := &Folder{Dir: dir, Name: fmt.Sprintf("%s@%d", r.Name, r.Version), digest: r.Digest, done: done}
 	if err := s.FetchTree(ctx, r.Files, dir); err != nil {
 		f.Close()
 		return nil, err

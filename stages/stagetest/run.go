@@ -81,7 +81,7 @@ func MustRun(t testing.TB, c Case) *Result {
 	return r
 }
 
-// Try is Run that returns the errors of Check, Resolve and New instead of
+// Try is Run that returns the errors of Check, Resolve, ResolveInputs and New instead of
 // failing the test.
 func Try(t testing.TB, c Case) (*Result, error) {
 	t.Helper()
@@ -112,6 +112,18 @@ func Try(t testing.TB, c Case) (*Result, error) {
 		}
 		a.Name = name
 		inputs[name] = a
+	}
+	if rs, ok := c.Options.(stages.InputResolver); ok {
+		more, err := rs.ResolveInputs(ctx, c.Store, inputs)
+		if err != nil {
+			return nil, err
+		}
+		if len(more) > 0 {
+			all := stages.External{}
+			maps.Copy(all, res.External)
+			maps.Copy(all, more)
+			res.External = all
+		}
 	}
 	var log Buffer
 	stage := c.Kind.New(c.Options, c.env(t, lookup, res, &log))

@@ -108,6 +108,20 @@ func WriteEachRow(ctx context.Context, out stages.Outputs, name string, schema r
 	})
 }
 
+// WriteProbableRows is WriteEachRow of rows with probabilities, as rows.Writer takes them.
+func WriteProbableRows(ctx context.Context, out stages.Outputs, name string, schema rows.Schema, each func(write func(*rows.Row, []*float64) error) error) error {
+	return write(ctx, out, name, mediaParquet, func(w io.Writer) error {
+		table, err := rows.NewWriter(w, schema)
+		if err != nil {
+			return err
+		}
+		if err := each(table.WriteProbable); err != nil {
+			return err
+		}
+		return table.Close()
+	})
+}
+
 // WriteFile commits an output that is one file. media is its MIME type.
 func WriteFile(ctx context.Context, out stages.Outputs, name, media string, data []byte) error {
 	return write(ctx, out, name, media, func(w io.Writer) error {

@@ -12,8 +12,9 @@ import (
 // Column is a column of a file that Writer writes.
 type Column struct {
 	Name string
-	// Number says that the column holds doubles, or null; the others hold text.
-	Number bool
+	// Number says that the column holds doubles, or null; Integer that it holds whole
+	// numbers of 64 bits. The others hold text.
+	Number, Integer bool
 }
 
 // rowGroup is the most rows of one row group: DuckDB's and pyarrow's own size,
@@ -45,8 +46,11 @@ func schema(columns []Column) *parquet.Schema {
 	o := ordered{Group: parquet.Group{}}
 	for _, c := range columns {
 		n := parquet.String()
-		if c.Number {
+		switch {
+		case c.Number:
 			n = parquet.Optional(parquet.Leaf(parquet.DoubleType))
+		case c.Integer:
+			n = parquet.Leaf(parquet.Int64Type)
 		}
 		n = parquet.Compressed(n, &parquet.Zstd)
 		o.Group[c.Name] = n
@@ -95,6 +99,11 @@ func (w *Writer) Text(texts ...string) {
 // Number adds a number to a column of numbers.
 func (w *Writer) Number(f float64) {
 	w.row = append(w.row, parquet.DoubleValue(f).Level(0, 1, len(w.row)))
+}
+
+// Integer adds a whole number to a column of such.
+func (w *Writer) Integer(n int64) {
+	w.row = append(w.row, parquet.Int64Value(n).Level(0, 0, len(w.row)))
 }
 
 // Null adds null to a column of numbers.

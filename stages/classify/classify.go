@@ -1,0 +1,117 @@
+// Package classify answers which categories rows belong to, with a model that was
+// published before: the kind of plans that use a model instead of making one.
+//
+// classify.go is the kind, its options and what they resolve to; stage.go is one attempt.
+package classify
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+
+	"github.com/sprint-ml/sprint/ml/taxonomy"
+	"github.com/sprint-ml/sprint/stages"
+	"github.com/sprint-ml/sprint/stages/dataset"
+	"github.com/sprint-ml/sprint/storage"
+	"github.com/sprint-ml/sprint/storage/models"
+)
+
+// Kind returns the kind "classify".
+func Kind() stages.Kind {
+	return stages.Kind{
+		Name:    "classify",
+		Version: 1,
+		Doc: `Answers which categories each row belongs to, by a published model.
+The model is one of the run's store: NAME, NAME@VERSION or NAME@ALIAS. What it stands for
+when the run begins is part of the key, so rows are classified again when the alias has
+moved to another release, and only then; explain says which one it was. fallback: keywords
+lets the rules of the plan's taxonomy answer where no release of that name is there yet,
+so that a daily plan works from its first day; then they are part of the key. Nothing
+falls back where a release is there: one that this machine cannot run fails the stage.
+classified has the rows with a score and a tag of each category that is over its
+threshold, null of the others, and model or keywords as label_source; classify_report
+counts who answered.`,
+		Example:  "model: swedish-news@champion\nfallback: keywords\n",
+		Inputs:   func(any) []stages.Input { return []stages.Input{{Name: "articles"}} },
+		Outputs:  func(any) []stages.Output { return []stages.Output{{Name: "classified"}, {Name: "classify_report"}} },
+		Effort:   func(any) (string, float64) { return "articles", 1 },
+		Options:  func() any { return new(Options) },
+		New:      func(options any, env stages.Env) stages.Stage { return &stage{o: options.(*Options), env: env} },
+		Isolated: stages.Always,
+	}
+}
+
+// The values of Options.Fallback.
+const (
+	fallbackNone     = "none"
+	fallbackKeywords = "keywords"
+)
+
+// Options of classify.
+type Options struct {
+	Model          string  `yaml:"model" required:"true" doc:"the published model that answers: NAME, NAME@VERSION or NAME@ALIAS of the run's store"`
+	Fallback       string  `yaml:"fallback" default:"none" enum:"none|keywords" doc:"who answers before the first release of the model: nobody, which fails the stage, or the rules of the plan's taxonomy"`
+	MinProbability float64 `yaml:"min_probability" default:"0" min:"0" max:"1" key:"set" doc:"how probable the answer of a model of one label per row must be; less is none"`
+
+	// rules are those of the plan's taxonomy, kept by Resolve for ResolveInputs.
+	rules stages.External
+}
+
+// reference parts the option model.
+func (o *Options) reference() (name, version string) {
+	name, version, _ = strings.Cut(o.Model, "@")
+	return name, version
+}
+
+// Check refuses what is no reference to a model of a store.
+func (o *Options) Check() []stages.Problem {
+	var out stages.Problems
+	name, version := o.reference()
+	out.If(!models.ValidName(name), "model", "NAME, NAME@VERSION or NAME@ALIAS, as `sprint models` lists them", "%q is no model name", name)
+	_, number := models.ParseVersion(version)
+	out.If(strings.Contains(o.Model, "@") && !number && !models.ValidAlias(version), "model", "after the @ stands a version or an alias, as `sprint models` lists them", "%q is neither a version nor an alias", version)
+	return out
+}
+
+// Resolve reads the rules that answer where no release is there.
+func (o *Options) Resolve(_ context.Context, lookup stages.Lookup) (stages.External, error) {
+	if o.Fallback != fallbackKeywords {
+		return nil, nil
+	}
+	t, err := dataset.Taxonomy(lookup.Taxonomy())
+	if err != nil {
+		return nil, err
+	}
+	o.rules = rulesKey(t)
+	return nil, nil
+}
+
+func rulesKey(t *taxonomy.Taxonomy) stages.External {
+	out := dataset.Key(t)
+	out["rules"] = t.RulesKey()
+	return out
+}
+
+// The names of what ResolveInputs keys.
+const (
+	keyModel   = "model"   // name and version
+	keyRelease = "release" // digest
+)
+
+// ResolveInputs keys the release that the model's name stands for now, or the rules that
+// answer for it.
+func (o *Options) ResolveInputs(ctx context.Context, store *storage.Store, _ map[string]storage.Artifact) (stages.External, error) {
+	name, version := o.reference()
+	r, err := models.In(store).Release(ctx, name, version)
+	switch {
+	case err == nil:
+		return stages.External{keyModel: fmt.Sprintf("%s@%d", r.Name, r.Version), keyRelease: r.Digest}, nil
+	case !errors.Is(err, storage.ErrNotFound):
+		return nil, fmt.Errorf("model %s: %w", o.Model, err)
+	case o.Fallback != fallbackKeywords:
+		return nil, stages.Fail(stages.CodeEnvironment, "publish it with the plan that trains it, into this store; or set fallback: keywords, and rules answer until then", "the store has no model %s", o.Model)
+	}
+	out := stages.External{"keywords": map[string]any(o.rules)}
+	return out, nil
+}
