@@ -143,11 +143,12 @@ _golangci:
     @command -v golangci-lint >/dev/null && golangci-lint version 2>/dev/null | grep -q "{{ trim_start_match(lint_version, 'v') }}" \
         || CGO_ENABLED=0 go install github.com/golangci/golangci-lint/v2/cmd/golangci-lint@{{ lint_version }}
 
-# Steps and whole fine-tunes in turns with PyTorch: `just bench-torch /path/to/python /path/to/rows.jsonl`.
-bench-torch python rows:
-    BENCH_TORCH="{{ python }}" BENCH_ROWS="{{ rows }}" \
-        go test ./ml/train/peer -run '^$' -bench '^Benchmark(Steps|FineTune)$' -benchtime 3x -timeout 60m
+# Steps and whole fine-tunes in turns with PyTorch: `just bench-torch PYTHON ROWS [ENCODER]`; of an ENCODER, a folder, steps with frozen word embeddings alone.
+bench-torch python rows encoder="":
+    BENCH_TORCH="{{ python }}" BENCH_ROWS="{{ absolute_path(rows) }}" BENCH_ENCODER="{{ if encoder == "" { "" } else { absolute_path(encoder) } }}" \
+        go test ./ml/train/peer -run '^$' -bench '^Benchmark{{ if encoder == "" { "(Steps|FineTune)" } else { "FrozenSteps" } }}$' -benchtime 3x -timeout 60m
 
-# Embeddings in turns with ONNX Runtime: `just bench-onnx /path/to/python /path/to/rows.jsonl`; the Python has onnxruntime, onnx, numpy and safetensors.
-bench-onnx python rows:
-    BENCH_ONNX="{{ python }}" BENCH_ROWS="{{ rows }}" go test ./ml/bert -run '^$' -bench '^BenchmarkEmbed$' -benchtime 5x -timeout 60m -v
+# Embeddings in turns with ONNX Runtime, many and one by one: `just bench-onnx PYTHON ROWS [ENCODER]`; the Python has onnxruntime, onnx, numpy and safetensors, ENCODER is a folder, MiniLM if none.
+bench-onnx python rows encoder="":
+    BENCH_ONNX="{{ python }}" BENCH_ROWS="{{ absolute_path(rows) }}" BENCH_ENCODER="{{ if encoder == "" { "" } else { absolute_path(encoder) } }}" \
+        go test ./ml/bert -run '^$' -bench '^BenchmarkEmbed' -benchtime 5x -timeout 60m -v

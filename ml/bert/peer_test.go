@@ -57,6 +57,7 @@ func headlines() []string {
 type embedReply struct {
 	Peer    string
 	MS      float64
+	All     []float64 // milliseconds
 	Vectors [][]float32
 }
 
@@ -103,10 +104,18 @@ func startEmbedPeer(b *testing.B, python, folder string, texts []bert.Text) func
 	}
 }
 
-// BenchmarkEmbed embeds 10,000 headlines with MiniLM, mean pooling, beside ONNX Runtime on
-// the same ids in batches of 32, in order and sorted by length, if BENCH_ONNX names a Python
-// that has it. All take turns; the figures are medians.
-func BenchmarkEmbed(b *testing.B) {
+// embedding is what the benchmarks of embeddings share: texts, ours, and the peer if there is
+// one.
+type embedding struct {
+	texts []bert.Text
+	ours  *bert.Embedder
+	ask   func(string) embedReply // nil without a peer
+}
+
+// newEmbedding embeds with $BENCH_ENCODER, a folder, else MiniLM, mean pooling, beside ONNX
+// Runtime on the same ids if BENCH_ONNX names a Python that has it. Both compute the same.
+func newEmbedding(b *testing.B) embedding {
+	b.Helper()
 	if !device.HasXLA {
 		b.Skip("this build has no XLA")
 	}
@@ -126,53 +135,96 @@ func BenchmarkEmbed(b *testing.B) {
 	if err != nil {
 		b.Fatal(err)
 	}
-	defer dev.Close()
-	e, err := bert.NewEmbedder(m, dev)
+	b.Cleanup(func() { dev.Close() })
+	var e embedding
+	if os.Getenv("BENCH_PROGRAMS") != "" {
+		e.ours, err = bert.NewEmbedderByPrograms(m, dev)
+	} else {
+		e.ours, err = bert.NewEmbedder(m, dev)
+	}
 	if err != nil {
 		b.Fatal(err)
 	}
-	defer e.Close()
-	texts := bert.EncodeTexts(m, headlines(), func(title string) (string, string) { return title, "" })
+	b.Cleanup(e.ours.Close)
+	e.texts = bert.EncodeTexts(m, headlines(), func(title string) (string, string) { return title, "" })
 	tokens := 0
-	for _, t := range texts {
+	for _, t := range e.texts {
 		tokens += len(t.IDs)
 	}
-	b.Logf("%d texts of %.1f tokens", len(texts), float64(tokens)/float64(len(texts)))
-	first, err := e.Embed(b.Context(), texts) // compiles
+	b.Logf("%d texts of %.1f tokens", len(e.texts), float64(tokens)/float64(len(e.texts)))
+	python := os.Getenv("BENCH_ONNX")
+	if python == "" {
+		return e
+	}
+	e.ask = startEmbedPeer(b, python, folder, e.texts)
+	first, err := e.ours.Embed(b.Context(), e.texts[:32])
 	if err != nil {
 		b.Fatal(err)
 	}
-	var ask func(string) embedReply
-	if python := os.Getenv("BENCH_ONNX"); python != "" {
-		ask = startEmbedPeer(b, python, folder, texts)
-		far := 0.0
-		for i, v := range ask("vectors 32").Vectors {
-			for j, x := range v {
-				far = max(far, math.Abs(float64(x-first[i][j])))
-			}
+	far := 0.0
+	for i, v := range e.ask("vectors 32").Vectors {
+		for j, x := range v {
+			far = max(far, math.Abs(float64(x-first[i][j])))
 		}
-		if b.Logf("largest difference to the peer's vectors: %.2g", far); far > 1e-5 {
-			b.Fatal("both must compute the same")
-		}
+	}
+	if b.Logf("largest difference to the peer's vectors: %.2g", far); far > 1e-5 {
+		b.Fatal("both must compute the same")
+	}
+	return e
+}
+
+// BenchmarkEmbed embeds 10,000 headlines, beside the peer in batches of 32, in order and
+// sorted by length. All take turns; the figures are medians. BENCH_PROGRAMS=1 measures what
+// the device's programs do.
+func BenchmarkEmbed(b *testing.B) {
+	e := newEmbedding(b)
+	if _, err := e.ours.Embed(b.Context(), e.texts); err != nil { // compiles
+		b.Fatal(err)
 	}
 	var ours, order, sorted []float64
 	for b.Loop() {
 		began := time.Now()
-		if _, err := e.Embed(b.Context(), texts); err != nil {
+		if _, err := e.ours.Embed(b.Context(), e.texts); err != nil {
 			b.Fatal(err)
 		}
 		ours = append(ours, 1e3*time.Since(began).Seconds())
-		if ask != nil {
-			order, sorted = append(order, ask("order").MS), append(sorted, ask("sorted").MS)
+		if e.ask != nil {
+			order, sorted = append(order, e.ask("order").MS), append(sorted, e.ask("sorted").MS)
 		}
 	}
-	middle := func(v []float64) float64 { return slices.Sorted(slices.Values(v))[len(v)/2] }
-	rows := 1e3 * float64(len(texts))
+	rows := 1e3 * float64(len(e.texts))
+	b.ReportMetric(middle(ours)/1e3, "s")
 	b.ReportMetric(rows/middle(ours), "rows/s")
-	if ask != nil {
+	if e.ask != nil {
 		b.ReportMetric(rows/middle(order), "rows/s-onnx-order")
 		b.ReportMetric(rows/middle(sorted), "rows/s-onnx-sorted")
 		b.ReportMetric(middle(order)/middle(ours), "x-onnx-order")
 		b.ReportMetric(middle(sorted)/middle(ours), "x-onnx-sorted")
 	}
 }
+
+// BenchmarkEmbedOne embeds headlines one by one, beside the peer, in turns of 200.
+func BenchmarkEmbedOne(b *testing.B) {
+	e := newEmbedding(b)
+	some := e.texts[:min(200, len(e.texts))]
+	var ours, peer []float64
+	for b.Loop() {
+		for i := range some {
+			began := time.Now()
+			if _, err := e.ours.Embed(b.Context(), some[i:i+1]); err != nil {
+				b.Fatal(err)
+			}
+			ours = append(ours, 1e3*time.Since(began).Seconds())
+		}
+		if e.ask != nil {
+			peer = append(peer, e.ask(fmt.Sprint("one ", len(some))).All...)
+		}
+	}
+	b.ReportMetric(middle(ours), "p50-ms")
+	if e.ask != nil {
+		b.ReportMetric(middle(peer), "p50-ms-onnx")
+		b.ReportMetric(middle(ours)/middle(peer), "x-p50-onnx")
+	}
+}
+
+func middle(v []float64) float64 { return slices.Sorted(slices.Values(v))[len(v)/2] }

@@ -5,7 +5,8 @@ usage: embed_peer.py ENCODER IDS [plain]     needs onnxruntime, onnx, numpy, saf
 Builds the encoder with mean pooling as an ONNX graph: of the operators that ONNX Runtime's own
 optimizer of BERT makes (plain: of those that an export has). IDS is a JSON list of lists of ids.
 Reads lines, "order" or "sorted", embeds all texts in batches of 32, each padded to its longest,
-and answers {"ms": ...}; "vectors N" answers the first N texts' vectors.
+and answers {"ms": ...}; "vectors N" answers the first N texts' vectors; "one N" runs the first N
+texts one by one, on inputs that are ready, and answers the time of each, {"all": [...]}.
 """
 import json, os, sys, tempfile, time
 import numpy as np, onnx, onnxruntime as ort
@@ -109,6 +110,16 @@ def main():
         what, n = (line.split() + ["0"])[:2]
         if what == "vectors":
             print(json.dumps({"vectors": [v.tolist() for v in run(list(range(int(n))))[: int(n)]]}), flush=True)
+            continue
+        if what == "one":
+            all = []
+            for t in ids[: int(n)]:
+                x = np.array([t], np.int64)
+                feed = {"input_ids": x, "attention_mask": np.ones_like(x), "token_type_ids": np.zeros_like(x)}
+                began = time.perf_counter()
+                session.run(None, feed)
+                all.append(1e3 * (time.perf_counter() - began))
+            print(json.dumps({"all": all}), flush=True)
             continue
         began = time.perf_counter()
         order = list(range(len(ids)))
