@@ -28,7 +28,9 @@ class Classifier(nn.Module):
 
     def __init__(self):
         super().__init__()
-        self.bert = transformers.AutoModel.from_pretrained(folder, attn_implementation="eager", dtype=torch.float32)
+        # ModernBERT's eager attention has a softmax in float32, in which the mask of float64 is no number.
+        attention = "sdpa" if json.load(open(os.path.join(folder, "config.json"), encoding="utf-8"))["model_type"] == "modernbert" else "eager"
+        self.bert = transformers.AutoModel.from_pretrained(folder, attn_implementation=attention, dtype=torch.float32)
         hidden, wide = self.bert.config.hidden_size, section["head_hidden"]
         head = lambda n: nn.ModuleList([nn.Linear(hidden, wide), nn.Linear(wide, n)])
         self.heads = nn.ModuleList(nn.ModuleDict({"score": head(1), "tag": head(len(c["tags"]))}) for c in section["categories"])
