@@ -3,6 +3,7 @@ set shell := ["bash", "-euo", "pipefail", "-c"]
 
 lint_version := "v2.15.0"
 torch := cache_directory() / "sprint-build/torch/bin/python"
+zizmor := cache_directory() / "sprint-build/zizmor-1.32.0/bin/zizmor"
 # A module of its own: its requirements are not sprint's.
 servers := "storage/storagetest/servers"
 
@@ -15,7 +16,7 @@ build:
     go build -o bin/sprint ./jobs/sprint
 
 # Vet and lint everything, hold sizes to their limits, and cross-compile without cgo, tests too.
-lint: _golangci
+lint: _golangci workflows
     go vet ./...
     golangci-lint run ./...
     go run .ci/sizes.go -check
@@ -24,6 +25,11 @@ lint: _golangci
         echo "CGO_ENABLED=0 $t"; export CGO_ENABLED=0 GOOS="${t%/*}" GOARCH="${t#*/}"; \
         go build -o /dev/null ./jobs/sprint && go vet ./...; \
     done
+
+# Lint the workflows, the action, and the examples of both.
+workflows: _zizmor
+    go run github.com/rhysd/actionlint/cmd/actionlint@v1.7.12 -shellcheck= -pyflakes= .github/workflows/*.yml examples/ci/github.yml
+    {{ zizmor }} --offline --no-progress --quiet .github examples/ci/github.yml
 
 # The tests a newcomer runs.
 test:
@@ -138,6 +144,9 @@ ci:
 _torch python:
     [ "{{ python }}" != "{{ torch }}" ] || { python3 -m venv "{{ parent_directory(parent_directory(torch)) }}" && "{{ torch }}" -m pip install --quiet \
         torch==2.15.0 transformers==5.24.0 safetensors==0.8.0 tokenizers==0.23.3 numpy==2.4.6; }
+
+_zizmor:
+    @[ -x "{{ zizmor }}" ] || { python3 -m venv "{{ parent_directory(parent_directory(zizmor)) }}" && "{{ parent_directory(zizmor) }}/python" -m pip install --quiet zizmor==1.32.0; }
 
 _golangci:
     @command -v golangci-lint >/dev/null && golangci-lint version 2>/dev/null | grep -q "{{ trim_start_match(lint_version, 'v') }}" \

@@ -6,31 +6,36 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"strings"
 	"sync"
 	"time"
 
+	"github.com/sprint-ml/sprint/config/diagnostic"
+	"github.com/sprint-ml/sprint/jobs/comparison"
 	"github.com/sprint-ml/sprint/jobs/progress/sanitize"
 	"github.com/sprint-ml/sprint/jobs/report"
 	"github.com/sprint-ml/sprint/jobs/report/document"
 	"github.com/sprint-ml/sprint/jobs/report/render"
 	"github.com/sprint-ml/sprint/jobs/runs"
 	"github.com/sprint-ml/sprint/ml/plainfile"
+	"github.com/sprint-ml/sprint/storage/models"
 )
 
-// githubView groups lines by stage and annotates failures.
+// githubView groups lines by stage, annotates failures at the lines of the plan, and tells
+// later steps what came of the run.
 type githubView struct {
 	summary
-	out  io.Writer        // for commands to the CI
-	text *sanitize.Writer // for all else
-	mu   sync.Mutex
-	open string
-	live live
-	stop func()
+	out   io.Writer        // for commands to the CI
+	text  *sanitize.Writer // for all else
+	mu    sync.Mutex
+	open  string
+	notes *annotator
+	live  live
+	stop  func()
 }
 
 func newGithub(o Options) *githubView {
 	v := &githubView{summary: summary{o}, out: o.Out.Out, text: &sanitize.Writer{Out: o.Out.Out, GitHub: true}, live: live{graph: o.Graph, parallel: o.Parallel}}
+	v.notes = newAnnotator(v.out, o.Getenv("GITHUB_WORKSPACE"))
 	v.stop = every(time.Second, func() {
 		v.mu.Lock()
 		defer v.mu.Unlock()
@@ -53,12 +58,20 @@ func (v *githubView) Observe(e runs.Event) {
 	if e.Type == runs.EventState && e.State.Final() {
 		v.group("")
 		if *e.State == runs.Failed {
-			fmt.Fprintf(v.out, "::error title=%s failed::%s\n", e.Stage, annotation(e.Message))
+			v.notes.annotate("error", v.place(e.Stage), e.Stage+" failed", e.Message)
 		}
 	}
 	if e.Type == runs.EventLog && e.Level == warnLevel {
-		fmt.Fprintf(v.out, "::warning title=%s::%s\n", e.Stage, annotation(e.Message))
+		v.notes.annotate("warning", v.place(e.Stage), e.Stage, e.Message)
 	}
+}
+
+// place is where a stage stands in the plan; nowhere if it has no file.
+func (v *githubView) place(stage string) diagnostic.Position {
+	if node, ok := v.Graph.Node(stage); ok && node.Stage != nil {
+		return node.Stage.Pos
+	}
+	return diagnostic.Position{}
 }
 
 func (v *githubView) group(name string) {
@@ -70,11 +83,6 @@ func (v *githubView) group(name string) {
 	}
 }
 
-// annotation escapes a message as GitHub's workflow commands demand.
-func annotation(s string) string {
-	return sanitize.Text(strings.NewReplacer("%", "%25", "\r", "%0D", "\n", "%0A").Replace(s))
-}
-
 func (v *githubView) Close() {
 	v.stop()
 	v.group("")
@@ -82,16 +90,21 @@ func (v *githubView) Close() {
 
 func (v *githubView) Finish(ctx context.Context, r *runs.Result) {
 	v.Close()
+	v.notes.rest()
 	v.show(ctx, r)
+	ctx = context.WithoutCancel(ctx)
 	if path := v.Getenv("GITHUB_STEP_SUMMARY"); path != "" && r.Run != nil {
-		if err := v.step(context.WithoutCancel(ctx), path, *r.Run); err != nil {
+		if err := v.step(ctx, path, *r.Run); err != nil {
 			v.Log.Warn("could not write the step's summary", "error", err)
 		}
+	}
+	if err := WriteOutputs(v.Getenv("GITHUB_OUTPUT"), r); err != nil {
+		v.Log.Warn("could not write the step's outputs", "error", err)
 	}
 }
 
 // step appends the run's report to the summary of a job's step, a file that
-// other commands of the step write too.
+// other commands of the step write too, with the difference to the champion before it.
 func (v *githubView) step(ctx context.Context, path, run string) error {
 	src, err := document.Load(ctx, v.Store, run)
 	if err != nil {
@@ -101,5 +114,28 @@ func (v *githubView) step(ctx context.Context, path, run string) error {
 	if err != nil {
 		return err
 	}
-	return errors.Join(render.Markdown(f, report.Build(src)), f.Close())
+	return errors.Join(render.Markdown(f, report.Build(src)), v.champions(ctx, f, run), f.Close())
+}
+
+// champions writes how the run stands beside the champion of each model that the plan
+// publishes.
+func (v *githubView) champions(ctx context.Context, out io.Writer, run string) error {
+	record, err := runs.LoadRecord(ctx, v.Store, run)
+	if err != nil {
+		return err
+	}
+	for _, node := range v.Graph.Nodes {
+		name, _ := node.Decoded.All["name"].(string)
+		if node.Kind.Name != "publish" || !models.ValidName(name) {
+			continue
+		}
+		c, err := comparison.WithChampion(ctx, v.Store, name, record)
+		if err != nil {
+			return err
+		}
+		if err := render.Champion(out, name, &c, record.Figures); err != nil {
+			return err
+		}
+	}
+	return nil
 }

@@ -2,6 +2,7 @@
 //
 //   - promotion.go: a promotion and a rollback
 //   - smoke.go: a release is tried before an alias moves to it
+//   - result.go: which version a run published, if all of it is done
 //   - record.go: the moves of aliases, as commands show them
 package promotion
 

@@ -30,7 +30,7 @@ func TestUsage(t *testing.T) {
 		"completion ksh":   "known: bash, zsh, fish, powershell",
 		"completion":       "needs SHELL",
 		"runs pin":         "sprint runs pin needs RUN\n       usage: sprint runs pin RUN",
-		"promote a b":      "takes NAME@VERSION",
+		"promote a b":      "takes [NAME@VERSION]",
 		"run a b":          "takes [PLAN]",
 		"version now":      `takes no "now"`,
 		"run --stor x":     "did you mean --store?",

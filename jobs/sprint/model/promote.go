@@ -30,16 +30,31 @@ func (f *promotionFlags) request(a *app.App, name, version string) promotion.Req
 
 func promoteCommand(a *app.App) *cobra.Command {
 	var f promotionFlags
+	var result string
 	cmd := &cobra.Command{
-		Use: "promote NAME@VERSION", Short: "Move an alias of a model to a version", Args: cobra.ExactArgs(1),
+		Use: "promote [NAME@VERSION]", Short: "Move an alias of a model to a version", Args: cobra.MaximumNArgs(1),
 		Long: `Move an alias of a model to a version that is there; VERSION may be another alias.
 classify and serve take the alias champion where a model has one. The history of the
 alias says who moved it, when, from where and why: sprint models history NAME. If
 somebody else moves the alias meanwhile, nothing is done, and code 10 says so; so it
-does with --from, if the alias names another version than that.`,
+does with --from, if the alias names another version than that.
+
+With --result the version is the one that a run published, by the file of sprint run
+--result. A run that did not end with code 0, or whose file is empty because it never
+ended, promotes nothing (code 10).`,
 		Example: "  sprint promote quickstart@1\n  sprint promote quickstart@latest --from 1 --why \"+0.03 on gold\"",
 		RunE: a.OnStore(func(ctx context.Context, store *storage.Store, args []string) error {
-			name, version, _ := strings.Cut(args[0], "@")
+			if (result == "") == (len(args) == 0) {
+				return &diagnostic.UsageError{Message: "which version? sprint promote takes NAME@VERSION, or the --result of a run", Hint: "`sprint models` lists the models"}
+			}
+			ref := strings.Join(args, "")
+			if result != "" {
+				var err error
+				if ref, err = promotion.Published(result); err != nil {
+					return err
+				}
+			}
+			name, version, _ := strings.Cut(ref, "@")
 			moved, err := promotion.Promote(ctx, store, f.request(a, name, version))
 			if err != nil {
 				return err
@@ -49,6 +64,7 @@ does with --from, if the alias names another version than that.`,
 		}),
 	}
 	f.add(cmd)
+	cmd.Flags().StringVar(&result, "result", "", "file of the result of a run, which published the version")
 	return cmd
 }
 

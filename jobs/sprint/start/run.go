@@ -34,6 +34,7 @@ type runFlags struct {
 	force       []string
 	noWait      bool
 	junit       string
+	result      string
 }
 
 // executorUsage is what run and plan say of --executor.
@@ -64,6 +65,7 @@ func addRunFlags(a *app.App, cmd *cobra.Command, f *runFlags) {
 	fl.Lookup("force").NoOptDefVal = "*"
 	fl.BoolVar(&f.noWait, "no-wait", false, "end with code 7 instead of waiting for a live run that does the same stage")
 	fl.StringVar(&f.junit, "junit", "", "write stages and checks to this file as JUnit XML, for CI servers")
+	fl.StringVar(&f.result, "result", "", "write the result to this file, as -o json ends; empty until then")
 	fl.StringVar(&a.Flags.Device, "device", "", "device: auto, cpu, cuda or go")
 	fl.StringVar(&a.Flags.Executor, "executor", "", executorUsage)
 	fl.IntVarP(&a.Flags.Parallel, "jobs", "j", 0, "stages that may run at once")
@@ -115,6 +117,13 @@ func runAndReport(ctx context.Context, a *app.App, cmd *cobra.Command, path stri
 		if plainfile.Same(input, f.junit) {
 			return &diagnostic.UsageError{Message: fmt.Sprintf("--junit %s is %s itself, which it would replace", f.junit, input), Hint: "name another file"}
 		}
+		if plainfile.Same(input, f.result) {
+			return &diagnostic.UsageError{Message: fmt.Sprintf("--result %s is %s itself, which it would replace", f.result, input), Hint: "name another file"}
+		}
+	}
+	// A result of before would pass for one of this run, if this one is killed.
+	if err := progress.ClearResult(f.result); err != nil {
+		return &diagnostic.UsageError{Message: fmt.Sprintf("cannot write --result: %v", err), Hint: "its folder must exist"}
 	}
 	if err := progress.TouchJUnit(f.junit); err != nil {
 		return &diagnostic.UsageError{Message: fmt.Sprintf("cannot write --junit: %v", err), Hint: "its folder must exist"}
@@ -122,15 +131,16 @@ func runAndReport(ctx context.Context, a *app.App, cmd *cobra.Command, path stri
 	res, err := runPlan(ctx, a, cmd, path, f)
 	if err != nil {
 		err = errors.Join(err, progress.WriteJUnit(f.junit, progress.NotBegun(path, err)))
+		code := executor.Code(err)
+		r := runs.Result{Code: code, Class: code.Class(), Error: err.Error(), Hint: a.Hint(executor.Hint(err)), Stages: []runs.StageResult{}}
 		if mode := cmp.Or(a.Flags.Output, a.Getenv("SPRINT_OUTPUT")); mode == "github" || (mode == "" || mode == "auto") && a.Getenv("GITHUB_ACTIONS") == "true" {
 			progress.AnnotateMistakes(a.Stdout.Out, "error", a.Getenv("GITHUB_WORKSPACE"), progress.Mistakes(err))
+			err = errors.Join(err, progress.WriteOutputs(a.Getenv("GITHUB_OUTPUT"), &r))
 		}
 		if jsonOut {
-			code := executor.Code(err)
-			r := runs.Result{Code: code, Class: code.Class(), Error: err.Error(), Hint: a.Hint(executor.Hint(err)), Stages: []runs.StageResult{}}
 			_ = json.NewEncoder(a.Stdout).Encode(r)
 		}
-		return err
+		return errors.Join(err, progress.WriteResult(f.result, &r))
 	}
 	if res.Code != 0 {
 		return app.Exit(res.Code)
@@ -187,6 +197,9 @@ func runPlan(ctx context.Context, a *app.App, cmd *cobra.Command, path string, f
 	view.Finish(ctx, res)
 	if err := progress.WriteJUnit(f.junit, progress.NewJUnit(context.WithoutCancel(ctx), c.Store, c.Plan.Name, res)); err != nil {
 		a.Log().Error("could not write --junit", "error", err)
+	}
+	if err := progress.WriteResult(f.result, res); err != nil {
+		a.Log().Error("could not write --result", "error", err)
 	}
 	return res, nil
 }

@@ -1,0 +1,37 @@
+#!/usr/bin/env bash
+# Runs a plan, again while it ends interrupted, and ends with sprint's own code. A signal
+# reaches sprint, which makes its checkpoint; then the plan is not run again.
+set -euo pipefail
+
+plan="${INPUT_PLAN:-plan.yaml}"
+case "$plan" in -*) plan="./$plan" ;; esac
+words=(run "$plan" -o github "--result=${INPUT_RESULT:-result.json}")
+[ -z "${INPUT_STORE:-}" ] || words+=("--store=$INPUT_STORE")
+[ -z "${INPUT_DEADLINE:-}" ] || words+=("--deadline=$INPUT_DEADLINE")
+[ -z "${INPUT_JUNIT:-}" ] || words+=("--junit=$INPUT_JUNIT")
+
+attempts="${INPUT_ATTEMPTS:-3}"
+if ! [[ "$attempts" =~ ^[1-9][0-9]?$ ]]; then
+  echo "::error::attempts is a number from 1 to 99" >&2
+  exit 2
+fi
+# A deadline that was reached is the end for this machine, whatever time is left to it.
+[ -z "${INPUT_DEADLINE:-}" ] || attempts=1
+
+child="" stopped=""
+stop() {
+  stopped=1
+  [ -z "$child" ] || kill -TERM "$child" 2>/dev/null || true
+}
+trap stop INT TERM
+
+code=75
+for ((n = 1; n <= attempts && code == 75; n++)); do
+  [ -z "$stopped" ] || break
+  sprint "${words[@]}" &
+  child=$!
+  # A signal ends wait before the child has ended.
+  while code=0; wait "$child" || code=$?; kill -0 "$child" 2>/dev/null; do :; done
+  child=""
+done
+exit "$code"
