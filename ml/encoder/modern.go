@@ -96,6 +96,9 @@ func (d *modernDocument) rotary() (*Rotary, error) {
 	if d.HeadDim != nil && *d.HeadDim*d.Heads != d.HiddenSize {
 		bad = append(bad, fmt.Sprintf("head_dim is %d; only hidden_size/num_attention_heads is supported", *d.HeadDim))
 	}
+	if d.Window < 2 || d.Window > maxVocab {
+		bad = append(bad, fmt.Sprintf("local_attention is %d, between 2 and %d is needed", d.Window, maxVocab))
+	}
 	r := &Rotary{Reach: d.Window / 2, LocalTheta: d.LocalTheta, GlobalTheta: d.GlobalTheta}
 	for name, p := range d.Rope {
 		theta := &r.GlobalTheta
@@ -140,9 +143,6 @@ func (d *modernDocument) rotary() (*Rotary, error) {
 func (r *Rotary) problems(c Config) (bad []string) {
 	if len(r.Local) != c.NumHiddenLayers && c.NumHiddenLayers <= maxLayers {
 		bad = append(bad, fmt.Sprintf("layer_types has %d elements, num_hidden_layers is %d", len(r.Local), c.NumHiddenLayers))
-	}
-	if r.Reach < 1 || r.Reach > maxVocab {
-		bad = append(bad, fmt.Sprintf("local_attention is %d, between 2 and %d is needed", 2*r.Reach, 2*maxVocab))
 	}
 	for _, theta := range []float64{r.LocalTheta, r.GlobalTheta} {
 		if !(theta >= 1 && theta <= math.MaxFloat32) {

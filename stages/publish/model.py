@@ -31,8 +31,8 @@ class Model:
         self.activation = {
             "gelu": lambda x: x * (1 + erf(x / math.sqrt(2))) / 2,
             "relu": lambda x: np.maximum(x, 0),
-            "gelu_new": lambda x: x * (1 + np.tanh(math.sqrt(2 / math.pi) * (x + 0.044715 * x**3))) / 2,
-        }[self.config["hidden_act"]]
+            **dict.fromkeys(("gelu_new", "gelu_pytorch_tanh"), lambda x: x * (1 + np.tanh(math.sqrt(2 / math.pi) * (x + 0.044715 * x**3))) / 2),
+        }[self.config.get("hidden_act") or self.config.get("hidden_activation", "gelu")]
 
     def linear(self, x, name):
         return x @ self.weights[name + ".weight"].T + self.weights[name + ".bias"]
@@ -47,6 +47,13 @@ class Model:
         pair = description.strip() and "description" in self.sprint["text"]
         title = self.sprint.get("prompt", "") + title
         e = self.tokenizer.encode(title, description) if pair else self.tokenizer.encode(title)
+        x = self.modern_states(e.ids) if self.config["model_type"] == "modernbert" else self.bert_states(e)
+        if self.sprint["pooling"] == "mean":
+            return x.mean(0)
+        return np.tanh(self.linear(x[0], self.sprint.get("prefix", "") + "pooler.dense")) if self.sprint["pooling"] == "pooler" else x[0]
+
+    def bert_states(self, e):
+        """BERT's and RoBERTa's vectors of the tokens."""
         prefix, w = self.sprint.get("prefix", ""), self.weights
         emb = prefix + "embeddings."
         first = self.config.get("pad_token_id", 1) + 1 if self.config["model_type"] in ("roberta", "xlm-roberta", "camembert") else 0
@@ -60,9 +67,36 @@ class Model:
             x = self.norm(x + self.linear(a, layer + "attention.output.dense"), layer + "attention.output.LayerNorm")
             f = self.linear(self.activation(self.linear(x, layer + "intermediate.dense")), layer + "output.dense")
             x = self.norm(x + f, layer + "output.LayerNorm")
-        if self.sprint["pooling"] == "mean":
-            return x.mean(0)
-        return np.tanh(self.linear(x[0], prefix + "pooler.dense")) if self.sprint["pooling"] == "pooler" else x[0]
+        return x
+
+    def modern_states(self, ids):
+        """ModernBERT's vectors of the tokens: positions turn queries and keys, and some layers see near tokens alone."""
+        c, prefix, every = self.config, self.sprint.get("prefix", ""), self.config.get("global_attn_every_n_layers", 3)
+        w = lambda name: self.weights[prefix + name + ".weight"]
+        heads, rope = c.get("num_attention_heads", 12), c.get("rope_parameters") or {}
+        kinds = c.get("layer_types") or ["sliding_attention" if i % every else "full_attention" for i in range(c.get("num_hidden_layers", 22))]
+        theta = {kind: (rope.get(kind) or {}).get("rope_theta") or c.get(old, default) for kind, old, default in (("full_attention", "global_rope_theta", 160000), ("sliding_attention", "local_rope_theta", 10000))}
+
+        def norm(x, name):
+            x = x - x.mean(-1, keepdims=True)
+            return x / np.sqrt((x * x).mean(-1, keepdims=True) + c.get("norm_eps", 1e-5)) * w(name)
+
+        x = norm(w("embeddings.tok_embeddings")[ids], "embeddings.norm")
+        half, at = x.shape[1] // heads // 2, np.arange(len(ids), dtype=np.float32)
+        for i, kind in enumerate(kinds):
+            layer = f"layers.{i}."
+            qkv = np.split((norm(x, layer + "attn_norm") if i else x) @ w(layer + "attn.Wqkv").T, 3, -1)
+            q, k, v = (y.reshape(len(ids), heads, -1).swapaxes(0, 1) for y in qkv)
+            angles = at[:, None] * (1 / theta[kind] ** (np.arange(half) / half)).astype(np.float32)
+            cos, sin = np.cos(angles), np.sin(angles)
+            turn = lambda y: np.concatenate([y[..., :half] * cos - y[..., half:] * sin, y[..., half:] * cos + y[..., :half] * sin], -1)
+            scores = turn(q) @ turn(k).swapaxes(1, 2) / math.sqrt(2 * half)
+            if kind == "sliding_attention":
+                scores = np.where(abs(at[:, None] - at) <= c.get("local_attention", 128) // 2, scores, -np.inf)
+            x = x + (softmax(scores) @ v).swapaxes(0, 1).reshape(x.shape) @ w(layer + "attn.Wo").T
+            f, gate = np.split(norm(x, layer + "mlp_norm") @ w(layer + "mlp.Wi").T, 2, -1)
+            x = x + (self.activation(f) * gate) @ w(layer + "mlp.Wo").T
+        return norm(x, "final_norm")
 
     def answer(self, title, description=""):
         """{"categories": {name: {"score", "tag"}}, "top": name or None}, as `sprint classify --all`."""

@@ -26,7 +26,7 @@ func Kind() stages.Kind {
 	return stages.Kind{
 		Name:    "train",
 		Version: 10,
-		Doc: `Trains a BERT or XLM-RoBERTa encoder with a score and a tag head per category.
+		Doc: `Trains a BERT, RoBERTa, XLM-RoBERTa, CamemBERT or ModernBERT encoder with a score and a tag head per category.
 By heads first: the rows of train and val are embedded once, labelled or not, and linear
 heads are fitted on their vectors, in closed steps without
 a gradient; where a row has one label they are then fitted to their own answers for all
@@ -100,7 +100,7 @@ type Options struct {
 	Clip         float64  `yaml:"clip" when:"method=both,finetune" default:"1" min:"0" doc:"global norm that gradients are clipped to; 0 is none"`
 	Dropout      float64  `yaml:"dropout" when:"method=both,finetune" default:"0.1" min:"0" below:"1" doc:"rate of dropout while training"`
 	Smoothing    float64  `yaml:"label_smoothing" when:"method=finetune" default:"0" min:"0" below:"1" doc:"of the tags' targets, and with labels: single of the label's"`
-	Pooling      string   `yaml:"pooling" default:"auto" enum:"auto|pooler|cls|mean" doc:"from tokens to one vector; mean suits encoders made for sentence similarity; auto is pooler for method: finetune and else mean"`
+	Pooling      string   `yaml:"pooling" default:"auto" enum:"auto|pooler|cls|mean" doc:"from tokens to one vector; mean suits encoders made for sentence similarity; auto is pooler for method: finetune where the encoder has one, and else mean"`
 	HeadHidden   int      `yaml:"head_hidden" when:"method=finetune" default:"128" min:"1" max:"4096" doc:"width of the hidden layer of each head"`
 	MaxLength    int      `yaml:"max_length" default:"128" min:"8" max:"512" doc:"tokens of a text at most"`
 	Text         []string `yaml:"text" default:"[title]" enum:"title|description" min:"1" max:"2" doc:"fields that make the text: [title] or [title, description]"`
@@ -190,11 +190,11 @@ func (o *Options) Resolve(ctx context.Context, lookup stages.Lookup) (stages.Ext
 func (o *Options) frozen() bool { return o.Method == methodHeads || o.Method == methodBoth }
 
 // pooling is the one that is meant.
-func (o *Options) pooling() string {
+func (o *Options) pooling(pooler bool) string {
 	switch {
 	case o.Pooling != poolingAuto:
 		return o.Pooling
-	case o.frozen():
+	case o.frozen() || !pooler:
 		return bert.Mean
 	}
 	return bert.Pooler

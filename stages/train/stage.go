@@ -170,7 +170,7 @@ func (s *stage) model(ctx context.Context, t *taxonomy.Taxonomy, none bool) (*be
 	if err != nil {
 		return nil, err
 	}
-	spec := bert.Spec{Pooling: s.o.pooling(), HeadHidden: s.o.HeadHidden, Linear: s.o.frozen(), MaxLength: min(s.o.MaxLength, e.Config.MaxTokens()), Text: s.o.Text, Prompt: resources.PromptOf(s.o.Prompt, e), Single: t.Single, None: none}
+	spec := bert.Spec{Pooling: s.o.pooling(e.HasPooler()), HeadHidden: s.o.HeadHidden, Linear: s.o.frozen(), MaxLength: min(s.o.MaxLength, e.Config.MaxTokens()), Text: s.o.Text, Prompt: resources.PromptOf(s.o.Prompt, e), Single: t.Single, None: none}
 	for _, c := range t.Categories {
 		spec.Categories = append(spec.Categories, bert.Category{Name: c.Name, Tags: c.Tags})
 	}
