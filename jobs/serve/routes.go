@@ -52,6 +52,9 @@ func (s *Server) Handler() http.Handler {
 		s.open.Add(1)
 		defer s.open.Add(-1)
 		w.Header().Set("X-Content-Type-Options", "nosniff")
+		if s.draining.Load() {
+			w.Header().Set("Connection", "close")
+		}
 		if h, pattern := mux.Handler(r); pattern == "" {
 			s.nowhere(w, r, h)
 			return

@@ -124,11 +124,10 @@ func (s *Server) Serve(ctx context.Context, l net.Listener, listening func()) er
 		return err
 	case <-ctx.Done():
 	}
+	// Answers tell clients from now on to come by another connection. Idle ones stay until no
+	// requests are taken: one that is closed while a request is under way fails it.
 	s.draining.Store(true)
-	h.SetKeepAlivesEnabled(false)
-	if s.o.Delay > 0 {
-		time.Sleep(s.o.Delay)
-	}
+	time.Sleep(s.o.Delay)
 	grace, cancel := context.WithTimeout(context.WithoutCancel(ctx), s.o.Drain)
 	defer cancel()
 	err := h.Shutdown(grace)

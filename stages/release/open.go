@@ -89,6 +89,11 @@ func Resolve(ctx context.Context, ref, storeURL string, o *storage.Options) (r m
 		return r, "", false, nil
 	}
 	storeURL, name, version := locate(ref, storeURL)
+	if folder, local := storage.Folder(storeURL); local {
+		if _, err := os.Stat(folder); err != nil { // opening it would make it
+			return r, "", false, missing(ref, err)
+		}
+	}
 	s, err := storage.Open(ctx, storeURL, o)
 	if err != nil {
 		return r, "", false, missing(ref, err)
