@@ -2,7 +2,6 @@ package serve
 
 import (
 	"net/http"
-	"strings"
 
 	"github.com/sprint-ml/sprint/jobs/answers"
 	"github.com/sprint-ml/sprint/jobs/serve/body"
@@ -76,6 +75,20 @@ func readClassify(b *body.Reader, l Limits) (q classifyRequest, err error) {
 	return q, err
 }
 
+// query reads what stands behind the path.
+func (q *classifyRequest) query(r *http.Request) error {
+	for name, values := range r.URL.Query() {
+		switch {
+		case name != "all":
+			return refuse(http.StatusBadRequest, "there is no parameter %.40q; all may stand behind the path", name)
+		case len(values) != 1 || values[0] != "true" && values[0] != "false":
+			return refuse(http.StatusBadRequest, "the parameter all is true or false")
+		}
+		q.view.All = q.view.All || values[0] == "true"
+	}
+	return nil
+}
+
 // classify answers POST /v1/classify.
 func (s *Server) classify(w http.ResponseWriter, r *http.Request) {
 	if err := sendJSON(r.Header); err != nil {
@@ -91,11 +104,15 @@ func (s *Server) classify(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	defer release()
-	q.view.All = q.view.All || r.URL.Query().Get("all") == "true"
+	if err := q.query(r); err != nil {
+		s.fail(w, r, err)
+		return
+	}
 	out := make([]any, len(q.list))
 	var texts []classify.Text
 	for i, in := range q.list {
-		if strings.TrimSpace(in.title) == "" {
+		title := titles.Normalize(in.title)
+		if title == "" {
 			if q.single {
 				s.fail(w, r, refuse(http.StatusUnprocessableEntity, "no title"))
 				return
@@ -103,7 +120,7 @@ func (s *Server) classify(w http.ResponseWriter, r *http.Request) {
 			out[i] = answers.BadRow{ID: in.id, URL: in.url, Error: "no title"}
 			continue
 		}
-		texts = append(texts, classify.Text{Title: titles.Normalize(in.title), Description: in.description, Language: in.language})
+		texts = append(texts, classify.Text{Title: title, Description: in.description, Language: in.language})
 	}
 	m, done := s.keeper.Use()
 	defer done()

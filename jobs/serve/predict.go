@@ -2,7 +2,6 @@ package serve
 
 import (
 	"net/http"
-	"strings"
 
 	"github.com/sprint-ml/sprint/jobs/serve/body"
 	"github.com/sprint-ml/sprint/jobs/serve/tei"
@@ -60,10 +59,9 @@ func (s *Server) failTEI(w http.ResponseWriter, r *http.Request, err error) {
 // without one.
 func normalize(texts []classify.Text) error {
 	for i, t := range texts {
-		if strings.TrimSpace(t.Title) == "" {
+		if texts[i].Title = titles.Normalize(t.Title); texts[i].Title == "" {
 			return refuse(http.StatusUnprocessableEntity, "text %d is empty", i+1)
 		}
-		texts[i].Title = titles.Normalize(t.Title)
 	}
 	return nil
 }

@@ -110,6 +110,7 @@ func TestAnswers(t *testing.T) {
 		{`{"instances":[],"all":true}`, `{"predictions":[]}`, 200},
 		{`{}`, `{"error":"no title"}`, 422},
 		{`{"title":"  "}`, `{"error":"no title"}`, 422},
+		{`{"title":"\u0018"}`, `{"error":"no title"}`, 422}, // nothing is left of it
 		{`{"title":1}`, "title is a number; a string is wanted", 400},
 		{`{"title":"a","threshold":2}`, "a number from 0 to 1", 400},
 		{`{"title":"a","instances":[]}`, "not both", 400},
@@ -148,6 +149,16 @@ func counted(t testing.TB, s *httptest.Server, name string) float64 {
 	}
 	t.Fatalf("no metric %s in:\n%s", name, text)
 	return 0
+}
+
+// TestQuery: what stands behind the path is read as strictly as the body.
+func TestQuery(t *testing.T) {
+	_, s := serve(t, classifier(t), Options{})
+	for query, want := range map[string]int{"?all=true": 200, "?all=false": 200, "?all=null": 400, "?all=true&all=true": 400, "?threshold=1": 400} {
+		if status, answer, _ := ask(t, s, "POST", path+query, `{"title":"Calm"}`); status != want || strings.Contains(answer, "score") != (query == "?all=true") {
+			t.Errorf("%s: %d %s", query, status, answer)
+		}
+	}
 }
 
 // TestReadyWithKeywords: nobody takes keywords for the model by /readyz, unless allowed.

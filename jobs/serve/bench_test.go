@@ -1,0 +1,134 @@
+package serve
+
+import (
+	"context"
+	"io"
+	"log/slog"
+	"math/rand/v2"
+	"net/http"
+	"net/http/httptest"
+	"slices"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/sprint-ml/sprint/jobs/serve/reload"
+	"github.com/sprint-ml/sprint/ml/bert"
+	"github.com/sprint-ml/sprint/ml/classify"
+	"github.com/sprint-ml/sprint/ml/device"
+	"github.com/sprint-ml/sprint/ml/encoder"
+	"github.com/sprint-ml/sprint/ml/encoder/encodertest"
+)
+
+// onDevice is a model on a device.
+type onDevice struct{ *bert.Predictor }
+
+func (m onDevice) Predict(ctx context.Context, texts []classify.Text) ([]classify.Prediction, error) {
+	return m.Predictor.Predict(ctx, bert.EncodeTexts(m.Model(), texts, func(t classify.Text) (title, description string) { return t.Title, t.Description }))
+}
+
+func (m onDevice) Tokens(t classify.Text) int {
+	ids, _ := m.Model().Encode(t.Title, t.Description)
+	return len(ids)
+}
+
+// headlines are titles of 4 to 14 words.
+func headlines(n int) []string {
+	words := strings.Fields("storm closes harbour after warning from police minister says bank will raise rates next week cup final ends in a draw fire destroys factory near river voters go to polls for new mayor court hears case of stolen art trains late as snow falls on northern towns shares fall sharply")
+	rng := rand.New(rand.NewPCG(1, 1))
+	out := make([]string, n)
+	for i := range out {
+		title := make([]string, 4+rng.IntN(11))
+		for k := range title {
+			title[k] = words[rng.IntN(len(words))]
+		}
+		out[i] = strings.Join(title, " ")
+	}
+	return out
+}
+
+// BenchmarkClients: how many headlines a second fifty clients are answered, against one
+// client, in turns; and the time that one of a hundred requests exceeds against the median.
+func BenchmarkClients(b *testing.B) {
+	e, err := encoder.Load(encodertest.MiniLM(b))
+	if err != nil {
+		b.Fatal(err)
+	}
+	m, err := bert.FromEncoder(e, bert.Spec{Categories: []bert.Category{{Name: "fire", Tags: []string{"", "big"}}, {Name: "money", Tags: []string{""}}}, Pooling: bert.Mean, HeadHidden: 64, MaxLength: 64, Text: []string{"title", "description"}}, 1)
+	if err != nil {
+		b.Fatal(err)
+	}
+	dev, err := device.Open(b.Context(), "auto", device.Options{CacheDir: encodertest.Cache(), Log: slog.New(slog.DiscardHandler)})
+	if err != nil {
+		b.Fatal(err)
+	}
+	defer dev.Close()
+	p, err := bert.NewPredictor(m, dev)
+	if err != nil {
+		b.Fatal(err)
+	}
+	defer p.Close()
+	c := lettersClassifier(b)
+	c.Model = onDevice{p}
+	server, err := Open(b.Context(), Options{}, reload.Options{Source: fixed{c: c}, Log: slog.New(slog.DiscardHandler)})
+	if err != nil {
+		b.Fatal(err)
+	}
+	defer server.Close()
+	server.ready.Store(true)
+	s := httptest.NewServer(server.Handler())
+	defer s.Close()
+	titles := headlines(512)
+	const single, many, clients = 100, 600, 50
+	var ratios, rows, alone, medians, tails []float64
+	for b.Loop() {
+		one, _ := crowd(b, s, titles, 1, single)
+		all, times := crowd(b, s, titles, clients, many)
+		ratios, rows, alone = append(ratios, all/one), append(rows, all), append(alone, one)
+		slices.Sort(times)
+		median := times[len(times)/2]
+		medians, tails = append(medians, median*1000), append(tails, times[len(times)*99/100]/median)
+	}
+	for unit, values := range map[string][]float64{"rows/s": rows, "alone-rows/s": alone, "x-alone": ratios, "p50-ms": medians, "p99/p50": tails} {
+		slices.Sort(values)
+		b.ReportMetric(values[len(values)/2], unit)
+	}
+}
+
+// crowd asks n titles by some clients, and returns how many were answered a second, and how
+// long each took.
+func crowd(b *testing.B, s *httptest.Server, titles []string, clients, n int) (perSecond float64, seconds []float64) {
+	b.Helper()
+	var next atomic.Int64
+	var all sync.WaitGroup
+	var mu sync.Mutex
+	began := time.Now()
+	transport := &http.Transport{MaxIdleConnsPerHost: clients}
+	defer transport.CloseIdleConnections()
+	client := &http.Client{Transport: transport}
+	for range clients {
+		all.Go(func() {
+			for i := next.Add(1); i <= int64(n); i = next.Add(1) {
+				asked := time.Now()
+				reply, err := client.Post(s.URL+path, "application/json", strings.NewReader(`{"title":"`+titles[int(i)%len(titles)]+`"}`))
+				if err != nil {
+					b.Error(err)
+					return
+				}
+				_, err = io.Copy(io.Discard, reply.Body)
+				reply.Body.Close()
+				if err != nil || reply.StatusCode != 200 {
+					b.Errorf("%d, %v", reply.StatusCode, err)
+				}
+				took := time.Since(asked).Seconds()
+				mu.Lock()
+				seconds = append(seconds, took)
+				mu.Unlock()
+			}
+		})
+	}
+	all.Wait()
+	return float64(n) / time.Since(began).Seconds(), seconds
+}
