@@ -33,7 +33,8 @@ import (
 //   - a gc beside takes nothing that a run needs, or that a run which is done has
 //     made; what it takes of older ones may be made once more, and once only for
 //     what it took since
-//   - each release is there once, whole, and the alias names one
+//   - each release is there once, whole, and the alias names one; its history has every
+//     move, each from where the one before went
 
 // rarities are what must happen in so many worlds, or they are too kind.
 var rarities = map[string]uint64{
@@ -285,5 +286,14 @@ func (w *world) checkEnd(t *testing.T) {
 	}
 	if _, err := models.In(store).Release(t.Context(), "toy", "latest"); err != nil {
 		w.violate("the alias latest: %v", err)
+	}
+	moves, err := models.In(store).History(t.Context(), "toy", "latest", 0)
+	if err != nil {
+		w.violate("the history of the alias: %v", err)
+	}
+	for i, m := range moves {
+		if m.Number != len(moves)-i || i > 0 && moves[i-1].From != m.Version {
+			w.violate("of %d moves of the alias number %d is %+v", len(moves), len(moves)-i, m)
+		}
 	}
 }

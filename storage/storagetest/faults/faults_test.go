@@ -20,7 +20,7 @@ import (
 	"github.com/sprint-ml/sprint/storage/storagetest/faults"
 )
 
-// The child of TestKill works in the folder with the plan that these name.
+// The children of TestKill and TestKillMoves work in the folder with the plan that these name.
 const (
 	dirEnv  = "FAULTSTORE_TEST_DIR"
 	planEnv = "FAULTSTORE_TEST_PLAN"
@@ -29,7 +29,11 @@ const (
 func TestMain(m *testing.M) {
 	if dir := os.Getenv(dirEnv); dir != "" {
 		plan, err := faults.Parse(os.Getenv(planEnv))
-		if err == nil {
+		switch {
+		case err != nil:
+		case os.Getenv(movesEnv) != "":
+			err = moves(context.Background(), dir, faults.New(plan))
+		default:
 			_, err = work(context.Background(), dir, faults.New(plan))
 		}
 		if err != nil {
