@@ -7,6 +7,7 @@ import (
 	"maps"
 	"slices"
 	"strings"
+	"unicode"
 )
 
 // scores is the part of metrics.json that the card shows.
@@ -20,7 +21,26 @@ type scores struct {
 		Recall    float64 `json:"recall"`
 		F1        float64 `json:"f1"`
 		Support   int     `json:"support"`
+		CI        struct {
+			F1 *interval `json:"f1"`
+		} `json:"ci"`
 	} `json:"per_category"`
+	CI struct {
+		Level    float64   `json:"level"`
+		MacroF1  *interval `json:"macro_f1"`
+		MicroF1  *interval `json:"micro_f1"`
+		Accuracy *interval `json:"accuracy"`
+	} `json:"ci"`
+}
+
+// interval is the lower and the upper end of one; nil is none.
+type interval [2]float64
+
+func (i *interval) String() string {
+	if i == nil {
+		return ""
+	}
+	return fmt.Sprintf(" (%.3f to %.3f)", i[0], i[1])
 }
 
 // choice is what is taken for what, where a row has one label.
@@ -39,11 +59,11 @@ func (c choice) write(b *strings.Builder) {
 	}
 	fmt.Fprintf(b, "Answers (columns) by truth (rows); probabilities are off by %.3f on average (expected calibration error).\n\n|", c.Calibration.ECE)
 	for _, name := range c.Categories {
-		fmt.Fprintf(b, " | %s", cmp.Or(name, "none"))
+		fmt.Fprintf(b, " | %s", escaped(cmp.Or(name, "none")))
 	}
 	b.WriteString(" |\n|---" + strings.Repeat("|---", len(c.Categories)) + "|\n")
 	for i, row := range c.Confusion {
-		fmt.Fprintf(b, "| %s", cmp.Or(c.Categories[i], "none"))
+		fmt.Fprintf(b, "| %s", escaped(cmp.Or(c.Categories[i], "none")))
 		for _, n := range row {
 			fmt.Fprintf(b, " | %d", n)
 		}
@@ -60,60 +80,62 @@ const leastSupport = 8
 func (s *scores) macro() string {
 	for _, c := range s.Category {
 		if c.Support >= leastSupport {
-			return fmt.Sprintf("%.3f", s.MacroF1)
+			return fmt.Sprintf("%.3f%s", s.MacroF1, s.CI.MacroF1)
 		}
 	}
 	return fmt.Sprintf("n/a (fewer than %d rows a category)", leastSupport)
 }
 
+// write writes the figures of a set.
+func (s *scores) write(b *strings.Builder) {
+	fmt.Fprintf(b, "%d rows, macro F1 %s, micro F1 %.3f%s", s.Rows, s.macro(), s.MicroF1, s.CI.MicroF1)
+	if s.Accuracy != nil {
+		fmt.Fprintf(b, ", accuracy %.3f%s", *s.Accuracy, s.CI.Accuracy)
+	}
+	if s.CI.Level > 0 {
+		fmt.Fprintf(b, "; in brackets intervals of %.0f %%", 100*s.CI.Level)
+	}
+	b.WriteString(".\n\n| category | precision | recall | F1 | support |\n|---|---|---|---|---|\n")
+	for _, c := range slices.Sorted(maps.Keys(s.Category)) {
+		v := s.Category[c]
+		if v.Support < leastSupport {
+			few := fmt.Sprintf("n/a (fewer than %d rows)", leastSupport)
+			fmt.Fprintf(b, "| %s | %s | %s | %s | %d |\n", escaped(c), few, few, few, v.Support)
+			continue
+		}
+		fmt.Fprintf(b, "| %s | %.3f | %.3f | %.3f%s | %d |\n", escaped(c), v.Precision, v.Recall, v.F1, v.CI.F1, v.Support)
+	}
+	b.WriteString("\n")
+}
+
+// escaped is a text that Markdown shows as it is, on one line.
+func escaped(text string) string {
+	var b strings.Builder
+	for _, c := range strings.Join(strings.Fields(text), " ") {
+		switch {
+		case c == '<':
+			b.WriteString("&lt;")
+			continue
+		case c == '&':
+			b.WriteString("&amp;")
+			continue
+		case !unicode.IsPrint(c):
+			continue
+		case strings.ContainsRune("\\`*_{}[]()>#+!|~$", c):
+			b.WriteByte('\\')
+		}
+		b.WriteRune(c)
+	}
+	// An address becomes a link without any sign of Markdown.
+	return strings.NewReplacer("://", ":&#47;/", "www.", "www&#46;", "@", "&#64;").Replace(b.String())
+}
+
 // quoted is a text as a word of a shell's command line.
 func quoted(text string) string { return "'" + strings.ReplaceAll(text, "'", `'\''`) + "'" }
 
-// facts are what a card tells of a model beside its options.
-type facts struct {
-	example string // a text to try it on; empty if there is none
-	// Documents as they are stored. One that is not there, or of an unknown shape, leaves its
-	// part of the card out.
-	config, metrics, thresholds, vocabulary []byte
-}
-
-// reading says how the model reads texts, where that is not plain, and what its vocabulary lost.
-func (f *facts) reading(b *strings.Builder) {
-	var config struct {
-		Sprint struct {
-			Prompt string `json:"prompt"`
-		} `json:"sprint"`
-	}
-	if err := json.Unmarshal(f.config, &config); err == nil && config.Sprint.Prompt != "" {
-		fmt.Fprintf(b, "Every text is read behind the prompt %q, as its encoder wants it: `sprint` and model.py put it there, and others must.\n\n", config.Sprint.Prompt)
-	}
-	type size struct {
-		IDs   int   `json:"ids"`
-		Bytes int64 `json:"bytes"`
-	}
-	var v struct {
-		Before, After size
-		HeldOut       *struct {
-			Rows        int `json:"rows"`
-			RowsChanged int `json:"rows_changed"`
-			Tokens      int `json:"tokens"`
-			TokensGone  int `json:"tokens_gone"`
-		} `json:"held_out"`
-	}
-	if err := json.Unmarshal(f.vocabulary, &v); err != nil || v.After.IDs == v.Before.IDs {
-		return
-	}
-	const mega = 1e6
-	fmt.Fprintf(b, "Its vocabulary has %d of the encoder's %d pieces, those that its training texts use: %.1f MB in place of %.1f.", v.After.IDs, v.Before.IDs, float64(v.After.Bytes)/mega, float64(v.Before.Bytes)/mega)
-	if h := v.HeldOut; h != nil && h.Rows > 0 && h.Tokens > 0 {
-		fmt.Fprintf(b, " Of %d other texts of the same source, %.1f %% have a piece that is gone and are cut otherwise, which is %.1f %% of their tokens. The figures below are of the model as it is here.", h.Rows, 100*float64(h.RowsChanged)/float64(h.Rows), 100*float64(h.TokensGone)/float64(h.Tokens))
-	}
-	b.WriteString("\n\n")
-}
-
 // card writes the model card.
 func card(o *Options, f facts) string {
-	example, metrics, thresholds := f.example, f.metrics, f.thresholds
+	metrics, thresholds := f.metrics, f.thresholds
 	var b strings.Builder
 	var m struct {
 		Labels  string  `json:"labels"`
@@ -129,11 +151,18 @@ func card(o *Options, f facts) string {
 		kind, answers = "single-label", "one category or none, with its probability p, a score of 2p-1, and a tag"
 	}
 	about := ""
-	if text := strings.Join(strings.Fields(o.Description), " "); text != "" {
+	if text := escaped(o.Description); text != "" {
 		about = text + "\n\n"
 	}
-	fmt.Fprintf(&b, "---\ntags: [text-classification, %s]\n---\n# %s\n\n%sClassifies texts: %s.\n", kind, o.Name, about, answers)
-	b.WriteString("Trained on labels made by the rules in `taxonomy.yaml`; measured as below.\n\n")
+	b.WriteString("---\n")
+	if o.License != "" {
+		fmt.Fprintf(&b, "license: %q\n", strings.ToLower(o.License))
+	}
+	if o.Language != "" {
+		fmt.Fprintf(&b, "language: [%q]\n", o.Language)
+	}
+	fmt.Fprintf(&b, "pipeline_tag: text-classification\ntags: [text-classification, %s]\n---\n# %s\n\n%sClassifies texts: %s.\n\n", kind, o.Name, about, answers)
+	f.made(&b)
 	f.reading(&b)
 	if known {
 		for _, set := range []struct {
@@ -143,16 +172,8 @@ func card(o *Options, f facts) string {
 			if set.s == nil {
 				continue
 			}
-			fmt.Fprintf(&b, "## %s\n\n%d rows, macro F1 %s, micro F1 %.3f", set.title, set.s.Rows, set.s.macro(), set.s.MicroF1)
-			if set.s.Accuracy != nil {
-				fmt.Fprintf(&b, ", accuracy %.3f", *set.s.Accuracy)
-			}
-			b.WriteString("\n\n| category | precision | recall | F1 | support |\n|---|---|---|---|---|\n")
-			for _, c := range slices.Sorted(maps.Keys(set.s.Category)) {
-				v := set.s.Category[c]
-				fmt.Fprintf(&b, "| %s | %.3f | %.3f | %.3f | %d |\n", c, v.Precision, v.Recall, v.F1, v.Support)
-			}
-			b.WriteString("\n")
+			fmt.Fprintf(&b, "## %s\n\n", set.title)
+			set.s.write(&b)
 			m.Details[set.on].Choice.write(&b)
 		}
 	}
@@ -160,15 +181,21 @@ func card(o *Options, f facts) string {
 	if json.Unmarshal(thresholds, &t) == nil && len(t) > 0 {
 		b.WriteString("## Thresholds\n\n")
 		for _, c := range slices.Sorted(maps.Keys(t)) {
-			fmt.Fprintf(&b, "- %s: %.3g\n", c, t[c])
+			fmt.Fprintf(&b, "- %s: %.3g\n", escaped(c), t[c])
 		}
 		b.WriteString("\n")
 	}
-	example = cmp.Or(example, "A text")
-	fmt.Fprintf(&b, "## Use\n\n```\nsprint classify --model %s %s\n```\n\n", o.Name, quoted(example))
-	text, err := json.Marshal(example) // a string of JSON is one of Python
-	if err == nil {
-		fmt.Fprintf(&b, "In Python, in this folder, with numpy, safetensors and tokenizers:\n\n```python\nfrom model import Model\nmodel = Model(\".\")\nprint(model.answer(%s))\n```\n\n", text)
+	f.limits(&b, m.Labels == "single")
+	text := cmp.Or(f.example.text, "A text")
+	fmt.Fprintf(&b, "## Use\n\n```\nsprint classify --model %s %s\n```\n\n", o.Name, quoted(text))
+	if len(f.example.labels) > 0 {
+		fmt.Fprintf(&b, "The test split, which the model was not trained on, has this text as %s.\n\n", escaped(strings.Join(f.example.labels, ", ")))
+	}
+	if literal, err := json.Marshal(text); err == nil { // a string of JSON is one of Python
+		fmt.Fprintf(&b, "In Python, in this folder, with numpy, safetensors and tokenizers:\n\n```python\nfrom model import Model\nmodel = Model(\".\")\nprint(model.answer(%s))\n```\n\n", literal)
+	}
+	if o.ONNX {
+		b.WriteString("`model.onnx` is the whole classifier, without what rules add: input_ids, attention_mask and, of encoders that have them, token_type_ids, padded on the right, to scores, tags and, of a model that knows it, the probability of none. The categories and their tags stand in its metadata. `Model(\".\", onnx=True)` answers with it.\n\n")
 	}
 	b.WriteString("The encoder loads with Hugging Face transformers (`AutoModel`); the heads are the tensors `heads.*`.\n")
 	return b.String()

@@ -25,7 +25,7 @@ var modelFiles = []string{"config.json", "model.safetensors", "tokenizer.json"}
 type folder struct {
 	tree    stages.TreeWriter
 	entries []storage.TreeEntry
-	example string // a text to try the model on; empty if there is none
+	example workedExample
 }
 
 // folder writes the output release: a function of the inputs, the name and the
@@ -66,10 +66,17 @@ func (s *stage) folder(ctx context.Context, in stages.Inputs, out stages.Outputs
 	if f.example, err = example(ctx, in); err != nil {
 		return nil, err
 	}
-	texts["model.py"] = modelPy
 	about := facts{example: f.example, metrics: texts["metrics.json"], thresholds: texts["thresholds.json"]}
 	if about.config, err = storeio.ReadTreeFile(ctx, model, "config.json"); err != nil {
 		return nil, err
+	}
+	if err := s.addPython(about.config, texts); err != nil {
+		return nil, err
+	}
+	if s.o.ONNX {
+		if err := s.addONNX(ctx, model, f); err != nil {
+			return nil, err
+		}
 	}
 	if _, ok := in.Artifact("vocabulary"); ok {
 		if about.vocabulary, err = storeio.ReadFile(ctx, in, "vocabulary"); err != nil {

@@ -1,126 +1,68 @@
-"""Answers with this release: python model.py "A text" ["Its description"]
+"""Answers with this release: python model.py "A text" ["Its description" [LANGUAGE]]
 
-Needs numpy, safetensors and tokenizers. As a module: Model("FOLDER").answer("A text").
-Where rules answer beside the model, --alone, or Model("FOLDER", alone=True), gives the
-model's own answers.
+Needs numpy, safetensors and tokenizers. As a module: Model("FOLDER").answer("A text"). Rules
+answer beside the model where it was published so; --alone, or Model("FOLDER", alone=True),
+gives the model's own answers. onnxruntime can compute in the place of network.py where there
+is a model.onnx: --onnx, or Model("FOLDER", onnx=True).
 """
-import json, math, os, sys
+import json, os, sys
 import numpy as np
-from safetensors.numpy import load_file
 from tokenizers import Tokenizer
 
 
-def softmax(x):
-    x = np.exp(x - x.max(-1, keepdims=True))
-    return x / x.sum(-1, keepdims=True)
-
-
 class Model:
-    def __init__(self, folder, alone=False):
+    def __init__(self, folder, alone=False, onnx=False):
         read = lambda name: json.load(open(os.path.join(folder, name), encoding="utf-8"))
-        self.config, self.thresholds = read("config.json"), read("thresholds.json")
-        self.sprint = s = self.config["sprint"]
+        self.thresholds, config = read("thresholds.json"), read("config.json")
+        self.sprint = s = config["sprint"]
         if s["format"] > 4:
             raise ValueError(f"config.json is of format {s['format']}; this file knows 4")
-        if not alone and (s.get("with_rules") or s.get("rules_bonus") or s.get("rules_alone")):
-            raise ValueError("the rules of taxonomy.yaml answer beside this model: `sprint classify` does both, --alone asks the model")
-        self.weights = {name: w.astype(np.float32) for name, w in load_file(os.path.join(folder, "model.safetensors")).items()}  # some releases are fp16
-        self.tokenizer = Tokenizer.from_file(os.path.join(folder, "tokenizer.json"))
+        self.tokenizer, self.rules = Tokenizer.from_file(os.path.join(folder, "tokenizer.json")), None
         self.tokenizer.enable_truncation(s["max_length"])
-        erf = np.vectorize(math.erf, otypes=[np.float32])
-        self.activation = {
-            "gelu": lambda x: x * (1 + erf(x / math.sqrt(2))) / 2,
-            "relu": lambda x: np.maximum(x, 0),
-            **dict.fromkeys(("gelu_new", "gelu_pytorch_tanh"), lambda x: x * (1 + np.tanh(math.sqrt(2 / math.pi) * (x + 0.044715 * x**3))) / 2),
-        }[self.config.get("hidden_act") or self.config.get("hidden_activation", "gelu")]
+        if not alone and (s.get("with_rules") or s.get("rules_bonus") or s.get("rules_alone")):
+            from rules import Rules
 
-    def linear(self, x, name):
-        return x @ self.weights[name + ".weight"].T + self.weights[name + ".bias"]
+            self.rules = Rules(os.path.join(folder, "rules.json"))
+        if onnx:
+            import onnxruntime
 
-    def norm(self, x, name):
-        x = x - x.mean(-1, keepdims=True)
-        x = x / np.sqrt((x * x).mean(-1, keepdims=True) + self.config["layer_norm_eps"])
-        return x * self.weights[name + ".weight"] + self.weights[name + ".bias"]
-
-    def vector(self, title, description=""):
-        """The encoder's vector of a text."""
-        pair = description.strip() and "description" in self.sprint["text"]
-        title = self.sprint.get("prompt", "") + title
-        e = self.tokenizer.encode(title, description) if pair else self.tokenizer.encode(title)
-        x = self.modern_states(e.ids) if self.config["model_type"] == "modernbert" else self.bert_states(e)
-        if self.sprint["pooling"] == "mean":
-            return x.mean(0)
-        return np.tanh(self.linear(x[0], self.sprint.get("prefix", "") + "pooler.dense")) if self.sprint["pooling"] == "pooler" else x[0]
-
-    def bert_states(self, e):
-        """BERT's and RoBERTa's vectors of the tokens."""
-        prefix, w = self.sprint.get("prefix", ""), self.weights
-        emb = prefix + "embeddings."
-        first = self.config.get("pad_token_id", 1) + 1 if self.config["model_type"] in ("roberta", "xlm-roberta", "camembert") else 0
-        x = w[emb + "word_embeddings.weight"][e.ids] + w[emb + "position_embeddings.weight"][first : first + len(e.ids)] + w[emb + "token_type_embeddings.weight"][e.type_ids]
-        x = self.norm(x, emb + "LayerNorm")
-        split = lambda y: y.reshape(len(y), self.config["num_attention_heads"], -1).swapaxes(0, 1)
-        for i in range(self.config["num_hidden_layers"]):
-            layer = f"{prefix}encoder.layer.{i}."
-            q, k, v = (split(self.linear(x, f"{layer}attention.self.{part}")) for part in ("query", "key", "value"))
-            a = (softmax(q @ k.swapaxes(1, 2) / math.sqrt(q.shape[-1])) @ v).swapaxes(0, 1).reshape(x.shape)
-            x = self.norm(x + self.linear(a, layer + "attention.output.dense"), layer + "attention.output.LayerNorm")
-            f = self.linear(self.activation(self.linear(x, layer + "intermediate.dense")), layer + "output.dense")
-            x = self.norm(x + f, layer + "output.LayerNorm")
-        return x
-
-    def modern_states(self, ids):
-        """ModernBERT's vectors of the tokens: positions turn queries and keys, and some layers see near tokens alone."""
-        c, prefix, every = self.config, self.sprint.get("prefix", ""), self.config.get("global_attn_every_n_layers", 3)
-        w = lambda name: self.weights[prefix + name + ".weight"]
-        heads, rope = c.get("num_attention_heads", 12), c.get("rope_parameters") or {}
-        kinds = c.get("layer_types") or ["sliding_attention" if i % every else "full_attention" for i in range(c.get("num_hidden_layers", 22))]
-        theta = {kind: (rope.get(kind) or {}).get("rope_theta") or c.get(old, default) for kind, old, default in (("full_attention", "global_rope_theta", 160000), ("sliding_attention", "local_rope_theta", 10000))}
-
-        def norm(x, name):
-            x = x - x.mean(-1, keepdims=True)
-            return x / np.sqrt((x * x).mean(-1, keepdims=True) + c.get("norm_eps", 1e-5)) * w(name)
-
-        x = norm(w("embeddings.tok_embeddings")[ids], "embeddings.norm")
-        half, at = x.shape[1] // heads // 2, np.arange(len(ids), dtype=np.float32)
-        for i, kind in enumerate(kinds):
-            layer = f"layers.{i}."
-            qkv = np.split((norm(x, layer + "attn_norm") if i else x) @ w(layer + "attn.Wqkv").T, 3, -1)
-            q, k, v = (y.reshape(len(ids), heads, -1).swapaxes(0, 1) for y in qkv)
-            angles = at[:, None] * (1 / theta[kind] ** (np.arange(half) / half)).astype(np.float32)
-            cos, sin = np.cos(angles), np.sin(angles)
-            turn = lambda y: np.concatenate([y[..., :half] * cos - y[..., half:] * sin, y[..., half:] * cos + y[..., :half] * sin], -1)
-            scores = turn(q) @ turn(k).swapaxes(1, 2) / math.sqrt(2 * half)
-            if kind == "sliding_attention":
-                scores = np.where(abs(at[:, None] - at) <= c.get("local_attention", 128) // 2, scores, -np.inf)
-            x = x + (softmax(scores) @ v).swapaxes(0, 1).reshape(x.shape) @ w(layer + "attn.Wo").T
-            f, gate = np.split(norm(x, layer + "mlp_norm") @ w(layer + "mlp.Wi").T, 2, -1)
-            x = x + (self.activation(f) * gate) @ w(layer + "mlp.Wo").T
-        return norm(x, "final_norm")
-
-    def answer(self, title, description=""):
-        """{"categories": {name: {"score", "tag"}}, "top": name or None}, as `sprint classify --all`."""
-        v, categories = self.vector(title, description), self.sprint["categories"]
-        head = lambda name: self.linear(np.maximum(self.linear(v, f"heads.{name}.0"), 0), f"heads.{name}.1")
-        if self.sprint.get("head") == "linear":  # on the vector of length 1, centred and scaled
-            v = (v / max(np.linalg.norm(v), 1e-12) - self.weights["heads.mean"]) * self.weights["heads.scale"]
-            head = lambda name: self.linear(v, f"heads.{name}")
-        logits = np.array([head(f"{i}.score")[0] for i in range(len(categories))])
-        if self.sprint.get("labels") == "single":  # one softmax, with none of the categories last
-            logits = np.append(logits, head("none.score")) if self.sprint.get("none") else logits
-            p = softmax(logits / (self.sprint.get("temperature") or 1))
-            scores, top = 2 * p[: len(categories)] - 1, int(p.argmax())
+            self.session, self.network = onnxruntime.InferenceSession(os.path.join(folder, "model.onnx")), self.by_onnx
         else:
-            scores = np.tanh(logits / 2 if self.sprint.get("head") == "linear" else logits)
-            for i, t in enumerate(self.sprint.get("temperatures") or []):
-                if 0 < scores[i] < 1:
-                    scores[i] = 1 / (1 + ((1 - scores[i]) / scores[i]) ** (1 / t))
-            passes = [np.round(x, 4) >= self.thresholds.get(c["name"], 0.5) for x, c in zip(scores, categories)]
+            from network import Network
+
+            self.network = Network(folder, config).predict
+
+    def by_onnx(self, ids, types):
+        have = {"input_ids": ids, "attention_mask": [1] * len(ids), "token_type_ids": types}
+        results = self.session.run(None, {i.name: np.array([have[i.name]], np.int64) for i in self.session.get_inputs()})
+        got = {o.name: r[0] for o, r in zip(self.session.get_outputs(), results)}
+        return got["scores"], float(got.get("none", 0)), [int(t) for t in got["tags"]]
+
+    def predict(self, title, description="", language=""):
+        """Scores in [-1,1], the probability of none, and the numbers of tags."""
+        pair = description.strip() and "description" in self.sprint["text"]
+        e = self.tokenizer.encode(self.sprint.get("prompt", "") + title, description if pair else None)
+        scores, none, tags = self.network(e.ids, e.type_ids)
+        scores = [float(x) for x in scores]
+        if self.rules:
+            texts = [title] + ([description] if description and len(self.sprint["text"]) > 1 else [])
+            scores, none, tags = self.rules.answer(self.sprint, scores, none, tags, texts, language)
+        return scores, none, tags
+
+    def answer(self, title, description="", language=""):
+        """{"categories": {name: {"score", "tag"}}, "top": name or None}, as `sprint classify --all`."""
+        scores, none, tags = self.predict(title, description, language)
+        categories = self.sprint["categories"]
+        if self.sprint.get("labels") == "single":
+            top = int(np.argmax([(x + 1) / 2 for x in scores] + [none]))
+        else:
+            passes = [round(x, 4) >= self.thresholds.get(c["name"], 0.5) for x, c in zip(scores, categories)]
             top = int(np.where(passes, scores, -2).argmax()) if any(passes) else len(categories)
-        out = {c["name"]: {"score": round(float(scores[i]), 4), "tag": c["tags"][int(head(f"{i}.tag").argmax())]} for i, c in enumerate(categories)}
+        out = {c["name"]: {"score": round(x, 4), "tag": c["tags"][t]} for c, x, t in zip(categories, scores, tags)}
         return {"categories": out, "top": categories[top]["name"] if top < len(categories) else None}
 
 
 if __name__ == "__main__":
-    texts, folder = [x for x in sys.argv[1:] if x != "--alone"], os.path.dirname(os.path.abspath(__file__))
-    print(json.dumps(Model(folder, "--alone" in sys.argv).answer(*texts[:2]), ensure_ascii=False))
+    flags, folder = ("--alone", "--onnx"), os.path.dirname(os.path.abspath(__file__))
+    texts = [x for x in sys.argv[1:] if x not in flags][:3]
+    print(json.dumps(Model(folder, *(f in sys.argv for f in flags)).answer(*texts), ensure_ascii=False))

@@ -2,7 +2,8 @@
 //
 // publish.go is the kind: it checks what verify found, stores the release and moves
 // the alias last. folder.go writes the release's files, card.go its model card, which tells how to
-// use the model on example.go's text; model.py is in every release.
+// use the model on example.go's text, outside.go what answers without this program: model.py,
+// network.py and rules.py in Python, and an ONNX file.
 // What others read of a release is in package release.
 package publish
 
@@ -13,6 +14,7 @@ import (
 	"fmt"
 	"log/slog"
 	"os"
+	"regexp"
 	"strings"
 	"time"
 
@@ -27,11 +29,12 @@ import (
 func Kind() stages.Kind {
 	return stages.Kind{
 		Name:    "publish",
-		Version: 5,
+		Version: 6,
 		Doc: `Publishes the model as the next version of a name and moves an alias to it.
 It refuses (code 10) unless verify passed for this very model. A release is a
 folder in the Hugging Face layout with the taxonomy, thresholds, metrics, history,
-a model card, model.py, which answers in Python, and a manifest of digests. Versions are 1, 2, 3; the same release
+a model card, model.py, which answers in Python, and a manifest of digests; with
+onnx, the classifier as one ONNX file too. Versions are 1, 2, 3; the same release
 keeps its version. The alias moves last.`,
 		Example: "name: quickstart\nalias: latest\n",
 		Inputs: func(any) []stages.Input {
@@ -70,7 +73,16 @@ type Options struct {
 	Alias string `yaml:"alias" default:"latest" doc:"movable name of the new version, not a number"`
 	// Description came later: releases without one keep their keys.
 	Description string `yaml:"description" default:"" key:"set" doc:"what the model is for, in a sentence; its card begins with it"`
+	License     string `yaml:"license" default:"" key:"set" doc:"of the model, by its identifier: apache-2.0, cc-by-4.0; stands in its card"`
+	Language    string `yaml:"language" default:"" key:"set" doc:"of the texts, by its code: sv; stands in the model's card"`
+	ONNX        bool   `yaml:"onnx" default:"false" key:"set" doc:"write the whole classifier, without what rules add, as model.onnx too"`
 }
+
+// What the head of a card may hold.
+var (
+	identifier   = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9.+-]{0,63}$`)
+	languageCode = regexp.MustCompile(`^[a-z]{2,3}(-[A-Za-z0-9]{2,8})*$`)
+)
 
 // Check refuses names that the store cannot hold.
 func (o *Options) Check() []stages.Problem {
@@ -79,6 +91,10 @@ func (o *Options) Check() []stages.Problem {
 		"name", "use a-z, 0-9, dot, dash and underscore", "%q is no model name", o.Name)
 	out.If(!models.ValidAlias(o.Alias),
 		"alias", "use a word of a-z, 0-9, dot, dash and underscore, not a number", "%q is no alias", o.Alias)
+	out.If(o.License != "" && !identifier.MatchString(o.License),
+		"license", "an identifier of SPDX, as apache-2.0", "%q is no licence's identifier", o.License)
+	out.If(o.Language != "" && !languageCode.MatchString(o.Language),
+		"language", "a code of BCP 47, as sv or pt-BR", "%q is no language", o.Language)
 	return out
 }
 
@@ -160,8 +176,8 @@ func (s *stage) Run(ctx context.Context, in stages.Inputs, out stages.Outputs) e
 	if named != release.Version {
 		s.env.Log.Warn("the alias stays: another run published a later version meanwhile", slog.String("model", s.o.Name), slog.String("alias", s.o.Alias), slog.Int("version", named))
 	}
-	if f.example != "" {
-		s.env.Note(stages.NoteExample, f.example)
+	if f.example.text != "" {
+		s.env.Note(stages.NoteExample, f.example.text)
 	}
 	s.env.Note(stages.NoteRelease, fmt.Sprintf("%s@%d", s.o.Name, release.Version))
 	s.env.Log.Info("published", slog.String("model", s.o.Name), slog.Int("version", release.Version), slog.String("alias", s.o.Alias))
