@@ -13,6 +13,8 @@ import (
 // columns are the places of the columns that mean something; -1 is none.
 type columns struct {
 	title, description, id, url int
+	// language is the column that names each row's language.
+	language int
 	// label is the column of labels, or several with 0 and 1.
 	label []int
 	// bits says that label are columns with 0 and 1.
@@ -26,8 +28,9 @@ var (
 	idNames    = []string{"id", "uid", "uuid", "ticket", "ticket_id", "key", "no", "number", "nr"}
 	urlNames   = []string{"url", "link", "uri", "href"}
 	labelNames = []string{"label", "labels", "category", "categories", "class", "topic", "topics", "sentiment", "intent", "tag", "tags", "target", "polarity", "type", "kind", "department", "queue", "section", "genre", "genres", "rating"}
+	langNames  = []string{"language", "lang", "locale", "language_code", "lang_code", "lang_id"}
 	// otherNames are columns of few values that say nothing about what a text is about.
-	otherNames = []string{"source", "language", "lang", "country", "author", "user", "domain", "split", "date", "status", "priority", "year", "month", "gender", "age", "label_source"}
+	otherNames = []string{"source", "language", "lang", "locale", "language_code", "lang_code", "lang_id", "country", "author", "user", "domain", "split", "date", "status", "priority", "year", "month", "gender", "age", "label_source"}
 )
 
 // A column of labels has few values, each in many rows.
@@ -38,7 +41,7 @@ const (
 )
 
 func chooseColumns(t *surveyed, o *Options) (columns, error) {
-	c := columns{title: -1, description: -1, id: -1, url: -1}
+	c := columns{title: -1, description: -1, id: -1, url: -1, language: -1}
 	var err error
 	if err = c.chooseLabel(t, o); err != nil {
 		return c, err
@@ -53,12 +56,24 @@ func chooseColumns(t *surveyed, o *Options) (columns, error) {
 		c.id = -1 // it says nothing about which row it is
 	}
 	c.url = c.first(t, urlNames)
+	if c.language = c.first(t, langNames); c.language >= 0 && !t.profiles[c.language].namesLanguages() {
+		c.language = -1
+	}
 	return c, err
+}
+
+// longestLanguage is the bytes of a language's name: Norwegian Nynorsk.
+const longestLanguage = 20
+
+// namesLanguages reports whether a column may hold a language in each row: short words, of
+// which there are few. One alone is a language too.
+func (p *profile) namesLanguages() bool {
+	return p.values != nil && p.numbers == 0 && p.distinct <= mostCategories && p.mean() >= 2 && p.mean() <= longestLanguage
 }
 
 // free reports whether a column means nothing yet.
 func (c *columns) free(i int) bool {
-	return i >= 0 && i != c.title && i != c.description && i != c.id && i != c.url && !slices.Contains(c.label, i)
+	return i >= 0 && i != c.title && i != c.description && i != c.id && i != c.url && i != c.language && !slices.Contains(c.label, i)
 }
 
 // first is the first column of some names that means nothing yet.

@@ -373,3 +373,28 @@ func TestDatesAreNoText(t *testing.T) {
 		}
 	}
 }
+
+// TestLanguageColumn: a column of languages is mapped by whatever name it has, and neither
+// numbers nor the labels themselves are languages.
+func TestLanguageColumn(t *testing.T) {
+	for _, c := range []struct {
+		name string
+		of   func(i int) string
+		want string
+	}{
+		{"lang", func(i int) string { return []string{"sv", "en"}[i%2] }, "language: lang"},
+		{"locale", func(int) string { return "pt-BR" }, "language: locale"},
+		{"language", func(i int) string { return []string{"Swedish", "English"}[i%2] }, ""},
+		{"lang", func(i int) string { return fmt.Sprint(i % 3) }, ""},
+	} {
+		var b strings.Builder
+		fmt.Fprintf(&b, "title,label,%s\n", c.name)
+		for i := range 60 {
+			fmt.Fprintf(&b, "%s,%s,%s\n", unlike(i), []string{"red", "blue"}[i/2%2], c.of(i))
+		}
+		plan := string(mustDraft(t, "rows.csv", b.String(), nil).Files["plan.yaml"])
+		if strings.Contains(plan, "language: ") != (c.want != "") || !strings.Contains(plan, c.want) {
+			t.Errorf("%s:\n%s", c.name, plan)
+		}
+	}
+}

@@ -74,6 +74,7 @@ func (p *problem) columnMap() string {
 	add("description", p.columns.description)
 	add("id", p.columns.id)
 	add("url", p.columns.url)
+	add("language", p.columns.language)
 	switch {
 	case p.labels == nil:
 	case p.columns.bits:

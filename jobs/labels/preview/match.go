@@ -21,7 +21,7 @@ type matcher struct {
 // result puts the last result into words.
 func (p *matcher) result(title, description string) Text {
 	t := p.rules.Taxonomy()
-	out := Text{Title: title, Description: description, Categories: map[string]Label{}, Fired: []Hit{}}
+	out := Text{Title: title, Description: description, Language: p.res.Language, Categories: map[string]Label{}, Fired: []Hit{}}
 	for c, score := range p.res.Scores {
 		if score > 0 {
 			name := t.Categories[c].Name

@@ -59,11 +59,14 @@ type Warning struct {
 
 // Text is what the rules say of one text.
 type Text struct {
-	Title       string           `json:"title"`
-	Description string           `json:"description,omitempty"`
-	Categories  map[string]Label `json:"categories"`
-	Fired       []Hit            `json:"fired"`
-	Dropped     []Hit            `json:"dropped,omitempty"`
+	Title       string `json:"title"`
+	Description string `json:"description,omitempty"`
+	// Language is that by whose rules it was read, or the one that its source gives; empty if
+	// nobody says.
+	Language   string           `json:"language,omitempty"`
+	Categories map[string]Label `json:"categories"`
+	Fired      []Hit            `json:"fired"`
+	Dropped    []Hit            `json:"dropped,omitempty"`
 
 	// Of names the categories, and as category:rule the rules, that fired.
 	Of []string `json:"-"`
@@ -95,7 +98,9 @@ type Sample struct {
 	All     int `json:"all"`
 	GoldOut int `json:"gold_left_out"`
 	*keywords.Survey
-	Shown []Text `json:"shown,omitempty"`
+	// Languages counts the rows by language, where some have one.
+	Languages map[string]int `json:"languages,omitempty"`
+	Shown     []Text         `json:"shown,omitempty"`
 	// Words are those that tell the rows without a category from the others; --of none
 	// asks for them.
 	Words []string `json:"words,omitempty"`

@@ -1,6 +1,7 @@
 package preview
 
 import (
+	"cmp"
 	"fmt"
 	"math/rand/v2"
 	"slices"
@@ -53,12 +54,20 @@ func (p *matcher) survey(out *Preview) error {
 		}
 		p.rules.MatchIn(&p.res, r.Language, r.Title, r.Description)
 		s.Add(&p.res, r.Title, r.Description)
+		if l := cmp.Or(p.res.Language, r.Language); l != "" {
+			if s.Languages == nil {
+				s.Languages = map[string]int{}
+			}
+			s.Languages[l]++
+		}
 		if p.o.Of == "none" {
 			found := slices.ContainsFunc(p.res.Scores, func(x float64) bool { return x > 0 })
 			titles[found] = append(titles[found], r.Title)
 		}
 		if len(s.Shown) < p.o.Show {
-			if text := p.result(r.Title, r.Description); p.wanted(text) {
+			text := p.result(r.Title, r.Description)
+			text.Language = cmp.Or(text.Language, r.Language)
+			if p.wanted(text) {
 				s.Shown = append(s.Shown, text)
 			}
 		}

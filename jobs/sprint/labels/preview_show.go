@@ -2,7 +2,10 @@ package labels
 
 import (
 	"bytes"
+	"cmp"
 	"fmt"
+	"maps"
+	"slices"
 	"strings"
 	"text/tabwriter"
 
@@ -105,7 +108,7 @@ func (m marks) text(out *sanitize.Writer, t preview.Text) {
 	if t.Description != "" {
 		m.print(out, "  "+m.highlight(t.Description, "description", t))
 	}
-	fmt.Fprintf(out, "  = %s\n", categoriesOf(t))
+	fmt.Fprintf(out, "  = %s%s\n", categoriesOf(t), languageOf(t))
 	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
 	for _, h := range t.Fired {
 		fmt.Fprintf(w, "  %s\t%s\t%s\tweight %g\n", h.Words, h.Rule, h.Tag, h.Weight)
@@ -114,6 +117,25 @@ func (m marks) text(out *sanitize.Writer, t preview.Text) {
 		fmt.Fprintf(w, "  %s\t%s\t%s\tdropped by %s\n", h.Words, h.Rule, h.Tag, h.Reason)
 	}
 	w.Flush()
+}
+
+// languageOf says in which language a text is, where that is known.
+func languageOf(t preview.Text) string {
+	if t.Language == "" {
+		return ""
+	}
+	return "; language " + t.Language
+}
+
+// languages counts the rows of a sample by language, the commonest first.
+func languages(s *preview.Sample) string {
+	names := slices.SortedFunc(maps.Keys(s.Languages), func(a, b string) int {
+		return cmp.Or(cmp.Compare(s.Languages[b], s.Languages[a]), cmp.Compare(a, b))
+	})
+	for i, name := range names {
+		names[i] = fmt.Sprintf("%s %d", name, s.Languages[name])
+	}
+	return strings.Join(names, ", ")
 }
 
 // categoriesOf lists the categories of a text in the order of what fired.
@@ -146,7 +168,7 @@ func showSample(out *sanitize.Writer, screen table.Screen, m marks, p *preview.P
 	s := p.Sample
 	for _, t := range s.Shown {
 		m.print(out, m.highlight(t.Title, "title", t))
-		fmt.Fprintf(out, "  = %s\n", categoriesOf(t))
+		fmt.Fprintf(out, "  = %s%s\n", categoriesOf(t), languageOf(t))
 	}
 	if len(s.Words) > 0 {
 		fmt.Fprintf(out, "words that tell these rows from the others: %s\n", strings.Join(s.Words, ", "))
@@ -159,6 +181,9 @@ func showSample(out *sanitize.Writer, screen table.Screen, m marks, p *preview.P
 		fmt.Fprintf(out, ", %d gold rows left out", s.GoldOut)
 	}
 	fmt.Fprintf(out, "\ncovered %d (%s), several categories %d, rules of different tags %d, for and against %d\n\n", s.Covered, share(s.Covered, s.Rows), s.Overlap, s.Conflicts, s.Contested)
+	if len(s.Languages) > 0 {
+		fmt.Fprintf(out, "languages: %s\n\n", languages(s))
+	}
 	columns := []table.Column{{Name: "CATEGORY"}, {Name: "ROWS"}, {Name: "SHARE", Drop: 1}, {Name: "ALONE", Drop: 2}}
 	if p.Gold != nil {
 		columns = append(columns, table.Column{Name: "GOLD"}, table.Column{Name: "PRECISION"}, table.Column{Name: "RECALL"}, table.Column{Name: "F1"}, table.Column{Name: "TAGS", Drop: 3})

@@ -38,3 +38,18 @@ func TestColoursAreOurs(t *testing.T) {
 		t.Errorf("got %q, want %q", out.String(), want)
 	}
 }
+
+// TestLanguages: a text says in which language it was read, where that is known, and a sample
+// how many rows each has.
+func TestLanguages(t *testing.T) {
+	var out bytes.Buffer
+	w := &sanitize.Writer{Out: &out}
+	marks{}.text(w, preview.Text{Title: "Brand i hamnen", Language: "sv"})
+	marks{}.text(w, preview.Text{Title: "Fire"})
+	if err := w.Flush(); err != nil || out.String() != "Brand i hamnen\n  = none; language sv\nFire\n  = none\n" {
+		t.Errorf("%q, %v", out.String(), err)
+	}
+	if got := languages(&preview.Sample{Languages: map[string]int{"fi": 2, "sv": 9, "de": 2}}); got != "sv 9, de 2, fi 2" {
+		t.Errorf("got %s", got)
+	}
+}
