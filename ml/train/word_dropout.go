@@ -23,6 +23,8 @@ type wordDropout struct {
 	mask int32 // takes the place of hidden tokens
 	// inside and fixed are of each token, as tokenize.Tokenizer.Parts has them.
 	inside, fixed []bool
+	// prompt is what every text begins with, the token before it too; none of it is hidden.
+	prompt []int32
 }
 
 // newWordDropout is nil if nothing is to be hidden. A vocabulary without [MASK] has
@@ -33,6 +35,10 @@ func newWordDropout(o WordDropout, m *bert.Model) *wordDropout {
 	}
 	d := &wordDropout{WordDropout: o}
 	d.inside, d.fixed = m.Tokenizer.Parts()
+	if m.Spec.Prompt != "" {
+		ids := m.Tokenizer.Encode(nil, m.Spec.Prompt, 0)
+		d.prompt = ids[:len(ids)-1] // but for the token after a text
+	}
 	var known bool
 	if d.mask, known = m.Tokenizer.ID("[MASK]"); !known {
 		d.Delete = true
@@ -41,11 +47,11 @@ func newWordDropout(o WordDropout, m *bert.Model) *wordDropout {
 }
 
 // apply returns a text without its hidden words. What is hidden depends on the seed,
-// the epoch and the example alone. One word stays at least.
+// the epoch and the example alone. The prompt stays, and one word at least.
 func (d *wordDropout) apply(ids, types []int32, seed uint64, epoch, example int) (left, leftTypes []int32) {
 	rng := rand.New(rand.NewPCG(seed^wordDropoutStream, uint64(epoch)<<32|uint64(example))) //nolint:gosec // reproducible on purpose
-	words := 0
-	for _, id := range ids {
+	words, begin := 0, d.behindPrompt(ids)
+	for _, id := range ids[begin:] {
 		if d.beginsWord(id) {
 			words++
 		}
@@ -57,6 +63,7 @@ func (d *wordDropout) apply(ids, types []int32, seed uint64, epoch, example int)
 	word, hidden := -1, false
 	for i, id := range ids {
 		switch {
+		case i < begin:
 		case d.beginsWord(id):
 			word++
 			hidden = rng.Float64() < d.Rate && word != spared
@@ -75,6 +82,16 @@ func (d *wordDropout) apply(ids, types []int32, seed uint64, epoch, example int)
 		}
 	}
 	return left, leftTypes
+}
+
+// behindPrompt is the place of the first token that is not the prompt's. Where the prompt's last
+// word goes on in the text, the text's part of it stays too.
+func (d *wordDropout) behindPrompt(ids []int32) int {
+	n := 0
+	for n < len(ids) && n < len(d.prompt) && ids[n] == d.prompt[n] {
+		n++
+	}
+	return n
 }
 
 // beginsWord says whether a token is the first of a word that may be hidden.

@@ -2,7 +2,12 @@ package train
 
 import (
 	"slices"
+	"strings"
 	"testing"
+
+	"github.com/sprint-ml/sprint/ml/bert"
+	"github.com/sprint-ml/sprint/ml/encoder"
+	"github.com/sprint-ml/sprint/ml/encoder/encodertest"
 )
 
 // TestWordDropout: whole words go, fixed tokens stay, shares are kept, one word is
@@ -48,5 +53,38 @@ func TestWordDropout(t *testing.T) {
 	left, leftTypes := h.apply(ids, types, 7, 1, 1)
 	if len(left) != len(leftTypes) || len(left) > 6 || len(left) < 4 || left[0] != 0 || left[len(left)-1] != 1 || slices.Contains(left, 2) {
 		t.Errorf("%v %v", left, leftTypes)
+	}
+}
+
+// TestWordDropoutSparesThePrompt: what stands before every text is never hidden, in no family
+// of tokenizers; the same words in the text itself are.
+func TestWordDropoutSparesThePrompt(t *testing.T) {
+	for prompt, dir := range map[string]string{"waa wab: ": encodertest.Tiny(t), "polis en: ": encodertest.XLMRoberta(t)} {
+		enc, err := encoder.Load(dir)
+		if err != nil {
+			t.Fatal(err)
+		}
+		m, err := bert.FromEncoder(enc, bert.Spec{Categories: []bert.Category{{Name: "x", Tags: []string{""}}}, Pooling: bert.Mean, HeadHidden: 1, MaxLength: 32, Text: []string{"title"}, Prompt: prompt}, 1)
+		if err != nil {
+			t.Fatal(err)
+		}
+		d := newWordDropout(WordDropout{Rate: 0.9, Delete: true}, m)
+		ids, types := m.Encode(prompt+prompt+prompt, "")
+		alone := m.Tokenizer.Encode(nil, strings.TrimSpace(prompt), 0)
+		alone = alone[:len(alone)-1]
+		if len(alone) < 3 || !slices.Equal(ids[:len(alone)], alone) {
+			t.Fatalf("%q: %v begins with %v", prompt, ids, alone)
+		}
+		hidden := 0
+		for example := range 50 {
+			left, _ := d.apply(ids, types, 7, 0, example)
+			if !slices.Equal(left[:min(len(left), len(alone))], alone) {
+				t.Fatalf("%q: %v is left of %v", prompt, left, ids)
+			}
+			hidden += len(ids) - len(left)
+		}
+		if hidden < 50 {
+			t.Errorf("%q: %d tokens of 50 texts are hidden", prompt, hidden)
+		}
 	}
 }

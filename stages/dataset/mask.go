@@ -5,7 +5,10 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/sprint-ml/sprint/ml/bert"
 	"github.com/sprint-ml/sprint/ml/keywords"
+	"github.com/sprint-ml/sprint/ml/taxonomy"
+	"github.com/sprint-ml/sprint/stages/rows"
 )
 
 // MaskToken is what BERT's vocabularies call a hidden word.
@@ -38,4 +41,17 @@ func Replace(text string, field int, hits []keywords.Hit, with string) string {
 	}
 	b.WriteString(text[at:])
 	return b.String()
+}
+
+// EncodeWithoutRules encodes the texts of rows for a model, with another word in the place of
+// those on which rules fire.
+func EncodeWithoutRules(t *taxonomy.Taxonomy, m *bert.Model, set []rows.Row, with string) []bert.Text {
+	matcher := keywords.New(t)
+	var hits keywords.Result
+	texts := make([]bert.Text, len(set))
+	for i, r := range set {
+		matcher.MatchIn(&hits, r.Language, r.Title, r.Description)
+		texts[i].IDs, texts[i].Types = m.Encode(Replace(r.Title, 0, hits.Fired, with), Replace(r.Description, 1, hits.Fired, with))
+	}
+	return texts
 }

@@ -100,20 +100,6 @@ func (o *Options) mask(m *bert.Model, t *taxonomy.Taxonomy, set []rows.Row, kept
 	}
 }
 
-// hideRules encodes the texts of rows, with another word in the place of those on which
-// rules fire.
-func hideRules(t *taxonomy.Taxonomy, m *bert.Model, set []rows.Row, with string) []bert.Text {
-	matcher := keywords.New(t)
-	var hits keywords.Result
-	texts := make([]bert.Text, len(set))
-	for i, r := range set {
-		matcher.MatchIn(&hits, r.Language, r.Title, r.Description)
-		title, description := dataset.Replace(r.Title, 0, hits.Fired, with), dataset.Replace(r.Description, 1, hits.Fired, with)
-		texts[i].IDs, texts[i].Types = m.Encode(title, description)
-	}
-	return texts
-}
-
 // checkClasses refuses data from which nothing can be told apart.
 func checkClasses(t *taxonomy.Taxonomy, examples []fit.Example) error {
 	if len(examples) == 0 {

@@ -3,6 +3,7 @@ package train
 import (
 	"context"
 	"errors"
+	"time"
 
 	"github.com/sprint-ml/sprint/ml/bert"
 	"github.com/sprint-ml/sprint/ml/device"
@@ -17,7 +18,7 @@ import (
 
 // runHeads embeds the rows of train and val, fits heads on their vectors and writes what
 // train writes. val trains too, since folds measure in its place.
-func (s *stage) runHeads(ctx context.Context, t *taxonomy.Taxonomy, dev *device.Device, in stages.Inputs, out stages.Outputs) error {
+func (s *stage) runHeads(ctx context.Context, began time.Time, t *taxonomy.Taxonomy, dev *device.Device, in stages.Inputs, out stages.Outputs) error {
 	set, err := dataset.ReadLabelled(ctx, in, "train", t)
 	if err != nil {
 		return err
@@ -55,7 +56,7 @@ func (s *stage) runHeads(ctx context.Context, t *taxonomy.Taxonomy, dev *device.
 	}
 	f.Tell(s.env, model)
 	if s.o.Method == methodBoth {
-		return s.tuneHeads(ctx, out, fitted{t: t, dev: dev, model: model, set: set, val: val, fit: f})
+		return s.tuneHeads(ctx, out, fitted{t: t, dev: dev, model: model, set: set, val: val, fit: f, began: began})
 	}
 	history := []Epoch{s.headsEpoch(t, set, f)}
 	return s.write(ctx, out, model, history, f.Calibration(model), f.Thresholds(model))

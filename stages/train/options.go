@@ -25,7 +25,7 @@ import (
 func Kind() stages.Kind {
 	return stages.Kind{
 		Name:    "train",
-		Version: 10,
+		Version: 11,
 		Doc: `Trains a BERT, RoBERTa, XLM-RoBERTa, CamemBERT or ModernBERT encoder with a score and a tag head per category.
 By heads first: the rows of train and val are embedded once, labelled or not, and linear
 heads are fitted on their vectors, in closed steps without

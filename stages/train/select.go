@@ -10,6 +10,7 @@ import (
 	"github.com/sprint-ml/sprint/ml/device"
 	"github.com/sprint-ml/sprint/ml/labelnoise"
 	"github.com/sprint-ml/sprint/ml/taxonomy"
+	"github.com/sprint-ml/sprint/stages/dataset"
 	"github.com/sprint-ml/sprint/stages/dedup"
 	"github.com/sprint-ml/sprint/stages/embeddings"
 	"github.com/sprint-ml/sprint/stages/rows"
@@ -154,5 +155,5 @@ func (s *stage) vectors(ctx context.Context, t *taxonomy.Taxonomy, m *bert.Model
 		return nil, err
 	}
 	defer e.Close()
-	return e.Embed(ctx, hideRules(t, m, set, ""))
+	return e.Embed(ctx, dataset.EncodeWithoutRules(t, m, set, ""))
 }

@@ -54,7 +54,7 @@ func (s *stage) Run(ctx context.Context, in stages.Inputs, out stages.Outputs) e
 	defer dev.Close()
 	s.noteDevice(dev)
 	if s.o.frozen() {
-		return s.runHeads(ctx, t, dev, in, out)
+		return s.runHeads(ctx, began, t, dev, in, out)
 	}
 	trainRows, err := dataset.ReadLabelled(ctx, in, "train", t)
 	if err != nil {

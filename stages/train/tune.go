@@ -26,6 +26,7 @@ type fitted struct {
 	set   []rows.Row // of train and val
 	val   []rows.Row // the part that is measured
 	fit   *frozen.Fit
+	began time.Time // the stage, whose time max_minutes is
 }
 
 // tuneHeads tunes the encoder where that gains something, and writes the outputs: beside
@@ -91,7 +92,7 @@ func (s *stage) newTuning(f fitted) (*loop, error) {
 		l.texts = append(l.texts, r.Title)
 	}
 	o := s.gentle(f.dev)
-	l.last, l.epochs, l.started = true, o.Epochs, time.Now()
+	l.last, l.epochs, l.started = true, o.Epochs, f.began
 	var err error
 	if l.trainer, err = fit.New(f.model, f.dev, s.o.softExamples(f.model, f.t, f.set, f.fit.Soft, w), val, o); err != nil {
 		return nil, fmt.Errorf("prepare the tuning: %w", err)

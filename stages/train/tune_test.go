@@ -3,13 +3,18 @@ package train
 import (
 	"context"
 	"errors"
+	"log/slog"
 	"maps"
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/sprint-ml/sprint/ml/bert"
+	"github.com/sprint-ml/sprint/ml/device"
+	"github.com/sprint-ml/sprint/ml/encoder"
 	"github.com/sprint-ml/sprint/ml/encoder/encodertest"
+	"github.com/sprint-ml/sprint/ml/taxonomy"
 	"github.com/sprint-ml/sprint/stages"
 	"github.com/sprint-ml/sprint/stages/frozen"
 	"github.com/sprint-ml/sprint/stages/release"
@@ -158,5 +163,53 @@ func TestTuneMoneyUp(t *testing.T) {
 		if h := history(t, r); !strings.Contains(why, "the money of the run") || want > 0 && h[0].Steps == 0 || (r.Notes["untuned"] != nil) != (want == 0) {
 			t.Errorf("%d steps: %q, %+v, untuned %v", steps, why, h, r.Notes["untuned"])
 		}
+	}
+}
+
+// TestTuneCountsFromTheStage: the time that max_minutes gives is that of the stage, which
+// fitted heads before.
+func TestTuneCountsFromTheStage(t *testing.T) {
+	c := tuning(t, func(o *Options) { o.MaxMinutes = 30 })
+	s := &stage{o: c.Options.(*Options), env: stages.Env{Log: slog.New(slog.DiscardHandler), Device: device.Go, Scratch: t.TempDir(), Note: func(string, any) {}, Progress: func(stages.Progress) {}}}
+	dev, err := device.Open(t.Context(), device.Go, device.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	enc, err := encoder.Load(s.o.Encoder)
+	if err != nil {
+		t.Fatal(err)
+	}
+	tax, problems := taxonomy.Parse(c.Taxonomy.Data)
+	if len(problems) > 0 {
+		t.Fatal(problems)
+	}
+	m, err := bert.FromEncoder(enc, bert.Spec{Categories: []bert.Category{{Name: "crime", Tags: tax.Categories[0].Tags}, {Name: "sports", Tags: tax.Categories[1].Tags}}, Pooling: bert.Mean, Linear: true, Single: true, MaxLength: 24, Text: []string{"title"}}, 1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	set := headlines(40, 1)
+	for i := range set {
+		set[i].Labels[i%2].Score = 0
+	}
+	f := fitted{t: tax, dev: dev, model: m, set: set, val: set, fit: &frozen.Fit{}, began: time.Now().Add(-time.Hour)}
+	for range set {
+		f.fit.Soft = append(f.fit.Soft, []float32{0.5, 0.5})
+	}
+	l, err := s.newTuning(f)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.trainer.Close()
+	if err := l.budget(time.Second, time.Second); err == nil || !strings.Contains(err.Error(), "not one step fits") {
+		t.Errorf("an hour after the beginning, with half of one: %v", err)
+	}
+	f.began = time.Now()
+	again, err := s.newTuning(f)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer again.trainer.Close()
+	if err := again.budget(time.Second, time.Second); err != nil {
+		t.Error(err)
 	}
 }
