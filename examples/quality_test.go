@@ -138,6 +138,13 @@ func TestQuality(t *testing.T) {
 			}
 		}
 	})
+	t.Run("fifty hand labels", func(t *testing.T) {
+		fiftyLabels(t, store, "quickstart/plan.yaml", "quickstart/articles.jsonl", "quickstart/gold.csv", 0.860)
+		fiftyLabels(t, store, "bbc/plan.yaml", filepath.Join(data, "bbc", "articles.jsonl"), filepath.Join(data, "bbc", "gold.csv"), 0.910)
+		if encoder := os.Getenv("QUALITY_ENCODER"); encoder != "" {
+			fiftyLabels(t, store, "swedish-news/plan.yaml", filepath.Join(data, "gdelt-sv", "articles.jsonl"), filepath.Join(data, "gdelt-sv", "gold.csv"), 0, "train.encoder="+encoder)
+		}
+	})
 	t.Run("labels of a model that errs", func(t *testing.T) { studentsBeatTeachers(t, data, store) })
 	t.Run("quickstart", func(t *testing.T) {
 		unchanged(t, map[string]string{
