@@ -120,9 +120,9 @@ exchange python=torch: (_torch python)
 daulet:
     bash ml/tokenize/build-daulet.sh "${XDG_CACHE_HOME:-$HOME/.cache}/sprint-build/tokenizers"
 
-# The ids of 100 MB of generated text against Hugging Face's: `just tokenizer-parity PYTHON [MB [FILE]]`; FILE is a tokenizer.json of XLM-RoBERTa's family.
-tokenizer-parity python mb="100" unigram="":
-    TOKENIZER_PARITY="{{ python }}" TOKENIZER_PARITY_MB="{{ mb }}" TOKENIZER_UNIGRAM="{{ unigram }}" go test ./ml/tokenize -run 'Parity$' -count 1 -timeout 60m -v
+# The ids of 100 MB of generated text against Hugging Face's: `just tokenizer-parity PYTHON [MB [UNIGRAM [BPE]]]`, the last two tokenizer.json files: of XLM-RoBERTa's family, and a byte pair encoding.
+tokenizer-parity python mb="100" unigram="" bpe="":
+    TOKENIZER_PARITY="{{ python }}" TOKENIZER_PARITY_MB="{{ mb }}" TOKENIZER_UNIGRAM="{{ unigram }}" TOKENIZER_BPE="{{ bpe }}" go test ./ml/tokenize -run 'Parity$' -count 1 -timeout 60m -v
 
 # What each module here is under; fails on a licence that may not enter.
 licences:

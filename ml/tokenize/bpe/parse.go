@@ -109,7 +109,8 @@ func (m *Model) parseSplit(first, second json.RawMessage) error {
 	switch {
 	case split.Type != "Split" || level.Type != "ByteLevel":
 		got = fmt.Sprintf("a sequence of %s and %s", split.Name(), level.Name())
-	case split.Behavior != "Isolated" || split.Invert:
+	// The patterns leave nothing out, so that removing what they do not match changes nothing.
+	case (split.Behavior != "Isolated" || split.Invert) && (split.Behavior != "Removed" || !split.Invert):
 		got = fmt.Sprintf("Split with the behavior %q, invert %v", split.Behavior, split.Invert)
 	case level.Prefix || level.UseRegex == nil || *level.UseRegex:
 		got = "ByteLevel that cuts words again, or puts blanks before them, behind Split"
