@@ -43,6 +43,7 @@ except InferenceServerException as error:
 
 // TestTritonClient: Triton's client for Python speaks with the server as with its own.
 func TestTritonClient(t *testing.T) {
+	t.Parallel()
 	python := jobstest.Python(t, "TRITON_PYTHON", "tritonclient[http]==2.73.0", "tritonclient.http")
 	_, s := serve(t, lettersClassifier(t), Options{})
 	out, err := exec.Command(python, "-c", tritonScript, strings.TrimPrefix(s.URL, "http://")).CombinedOutput()
@@ -57,6 +58,7 @@ func TestTritonClient(t *testing.T) {
 // TestSchemathesis: requests made of the document, right and wrong ones, are answered as it
 // says, and none fails the server.
 func TestSchemathesis(t *testing.T) {
+	t.Parallel()
 	python := jobstest.Python(t, "SCHEMATHESIS_PYTHON", "schemathesis==4.32.5", "schemathesis")
 	_, s := serve(t, lettersClassifier(t), Options{})
 	cmd := exec.Command(filepath.Join(filepath.Dir(python), "schemathesis"), "run", s.URL+"/openapi.json",

@@ -18,6 +18,7 @@ import (
 	"context"
 	"crypto/tls"
 	"errors"
+	"fmt"
 	"io"
 	"log"
 	"log/slog"
@@ -132,7 +133,8 @@ func (s *Server) Serve(ctx context.Context, l net.Listener, listening func()) er
 	defer cancel()
 	err := h.Shutdown(grace)
 	if errors.Is(err, context.DeadlineExceeded) {
-		_ = h.Close() // what is still open is cut
+		_ = h.Close()
+		return fmt.Errorf("requests were still open after %v and were cut: %w", s.o.Drain, err)
 	}
 	return err
 }

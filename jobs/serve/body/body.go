@@ -131,10 +131,10 @@ func (r *Reader) text(p []byte, at int64, last bool) error {
 func (r *Reader) token() (json.Token, error) {
 	r.until = r.json.InputOffset() + r.maxValue
 	t, err := r.json.Token()
-	if err == io.EOF {
+	if errors.Is(err, io.EOF) {
 		err = io.ErrUnexpectedEOF
 	}
-	if err != nil && (r.err == nil || r.err == io.EOF) {
+	if err != nil && (r.err == nil || errors.Is(r.err, io.EOF)) {
 		err = fmt.Errorf("it is no JSON: %w", err)
 	}
 	return t, err
