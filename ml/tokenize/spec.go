@@ -178,10 +178,7 @@ const (
 // bpeModel fills in what the families of ModernBERT, RoBERTa and Gemma have.
 func (s *spec) bpeModel(d *document) error {
 	m, vocab, err := bpe.New(bpe.Parts{Normalizer: d.Normalizer, PreTokenizer: d.PreTokenizer, Model: d.Model})
-	if !s.followed(err) {
-		if s.unsupported != nil {
-			return nil
-		}
+	if ok, err := s.followed(err); !ok {
 		return err
 	}
 	s.bpe, s.unk, s.vocab = m, m.Unknown(), vocab
@@ -189,21 +186,18 @@ func (s *spec) bpeModel(d *document) error {
 }
 
 // followed reports whether there is no error; one of an unknown part becomes s.unsupported.
-func (s *spec) followed(err error) bool {
+func (s *spec) followed(err error) (bool, error) {
 	var other *tokenizerjson.UnsupportedError
 	if errors.As(err, &other) {
-		s.unsupported = &UnsupportedError{Part: other.Part, Got: other.Got, Want: other.Want}
+		s.unsupported, err = &UnsupportedError{Part: other.Part, Got: other.Got, Want: other.Want}, nil
 	}
-	return err == nil
+	return err == nil && other == nil, err
 }
 
 // unigramModel fills in what the family of XLM-RoBERTa has.
 func (s *spec) unigramModel(d *document) error {
 	m, pieces, err := unigram.New(unigram.Parts{Normalizer: d.Normalizer, PreTokenizer: d.PreTokenizer, Model: d.Model})
-	if !s.followed(err) {
-		if s.unsupported != nil {
-			return nil
-		}
+	if ok, err := s.followed(err); !ok {
 		return err
 	}
 	s.unigram, s.unk, s.vocab = m, m.Unknown(), make(map[string]int32, len(pieces))

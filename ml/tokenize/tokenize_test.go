@@ -171,7 +171,7 @@ func TestVocabAndIDs(t *testing.T) {
 func TestRefusalsNameThePart(t *testing.T) {
 	good := string(fromVocab(t, false, false).JSON())
 	for name, c := range map[string]struct{ old, new, part string }{
-		"bpe":        {`"type":"WordPiece","unk_token"`, `"type":"BPE","unk_token"`, "model"},
+		"model":      {`"type":"WordPiece","unk_token"`, `"type":"WordLevel","unk_token"`, "model"},
 		"normalizer": {`"type":"BertNormalizer"`, `"type":"NFC"`, "normalizer"},
 		"pre":        {`{"type":"BertPreTokenizer"}`, `null`, "pre_tokenizer"},
 		"post":       {`"post_processor":{`, `"post_processor":null,"x":{`, "post_processor"},

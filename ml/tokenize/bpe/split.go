@@ -96,13 +96,11 @@ func (p *pattern) next(text []byte) int {
 	}
 	first, width := p.at(text, 0)
 	second, secondWidth := p.at(text, width)
-	before := 0 // bytes of what goes with the letters behind it
 	switch {
 	case first == letter:
 		return p.run(text, width, letter)
 	case second == letter && secondWidth > 0 && (text[0] == ' ' || p.sticky && first != number && text[0] != '\r' && text[0] != '\n'):
-		before = width
-		return p.run(text, before+secondWidth, letter)
+		return p.run(text, width+secondWidth, letter)
 	case first == number && p.digits > 0:
 		return p.someDigits(text, width)
 	case first == number:
