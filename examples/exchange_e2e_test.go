@@ -199,11 +199,11 @@ func exchangePython(t *testing.T) string {
 	if python := os.Getenv("EXCHANGE_PYTHON"); python != "" {
 		return python
 	}
-	venv := filepath.Join(encodertest.Cache(), "exchange-1")
+	venv := filepath.Join(encodertest.Cache(), "exchange-2")
 	python := filepath.Join(venv, "bin", "python3")
 	for _, argv := range [][]string{
 		{"python3", "-m", "venv", venv},
-		{python, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--only-binary=:all:", "safetensors==0.8.0", "tokenizers==0.23.3", "numpy>=2,<3"},
+		{python, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--only-binary=:all:", "safetensors==0.8.0", "tokenizers==0.23.3", "numpy>=2,<3", "onnx==1.23.2", "onnxruntime==1.32.0"},
 	} {
 		if out, err := exec.CommandContext(t.Context(), argv[0], argv[1:]...).CombinedOutput(); err != nil {
 			if os.Getenv("CI") == "true" {
