@@ -27,9 +27,10 @@ func (e *Encoder) Each(ctx context.Context, texts []Text, longest int, visit fun
 		return e.apart(ctx, texts, longest, cuts, workers, visit)
 	}
 	var g *gang
-	if cores > 1 && len(cuts) > 0 {
+	// One gang is enough: another would wait for the same cores.
+	if cores > 1 && len(cuts) > 0 && e.ganged.CompareAndSwap(false, true) {
 		g = newGang(cores)
-		defer g.end()
+		defer func() { g.end(); e.ganged.Store(false) }()
 	}
 	from := 0
 	for _, to := range cuts {

@@ -12,6 +12,7 @@ package forward
 
 import (
 	"fmt"
+	"sync/atomic"
 
 	"github.com/sprint-ml/sprint/ml/encoder"
 	"github.com/sprint-ml/sprint/ml/kernel"
@@ -33,6 +34,7 @@ type Encoder struct {
 	layers                []layer
 	first                 bool
 	scratches             chan *scratch // those that no batch uses
+	ganged                atomic.Bool   // a gang is at work
 	heads, width, vectors int           // heads of so many numbers, in so many vectors of kernel.Columns
 }
 

@@ -3,11 +3,11 @@ package forward
 import (
 	"runtime"
 	"sync/atomic"
+	"time"
 )
 
 // gang is the goroutines that compute one batch together. The nil *gang is the caller alone.
-// They look for work without sleeping, since a step takes some microseconds, so a gang is for
-// as long as there is work.
+// Between steps, which take some microseconds, they look for work without sleeping.
 type gang struct {
 	size int
 	now  atomic.Pointer[step]
@@ -88,9 +88,19 @@ func (s *step) work(worker int) {
 	}
 }
 
-// pause lets others run now and then.
+// pause waits a moment, the longer the more often it was called: who waits for long waits for
+// somebody who does not run, and must not keep the core from them.
 func pause(spins int) {
-	if spins%32 == 31 {
+	switch {
+	case spins >= shortPauses:
+		time.Sleep(napTime)
+	case spins%32 == 31:
 		runtime.Gosched()
 	}
 }
+
+const (
+	// shortPauses is how many pauses are short; together they are longer than a step.
+	shortPauses = 4096
+	napTime     = 50 * time.Microsecond
+)

@@ -82,6 +82,11 @@ func tile(a []float32, lda int, b []float32, ldb, k int, c []float32, ldc int, b
 		tileAVX512(&a[0], uintptr(lda)*floatBytes, &b[0], uintptr(ldb)*floatBytes, k, &c[0], uintptr(ldc)*floatBytes, &bias[0])
 		return
 	}
+	narrowTile(a, lda, b, ldb, k, c, ldc, bias)
+}
+
+// narrowTile is tile with AVX2, which holds a quarter of the results at a time.
+func narrowTile(a []float32, lda int, b []float32, ldb, k int, c []float32, ldc int, bias []float32) {
 	for r := 0; r < Rows; r += Rows / 2 {
 		for n := 0; n < Columns; n += Columns / 2 {
 			tileAVX2(&a[r*lda], uintptr(lda)*floatBytes, &b[n], uintptr(ldb)*floatBytes, k, &c[r*ldc+n], uintptr(ldc)*floatBytes, &bias[n])
