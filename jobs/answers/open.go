@@ -45,7 +45,7 @@ type Options struct {
 // was named and is not there. The caller calls
 // done when nothing is asked any more.
 func Open(ctx context.Context, o Options) (c *classify.Classifier, fallback error, done func(), err error) {
-	folder, err := release.Open(ctx, o.Ref, o.Store, o.Strict, &storage.Options{Log: o.Log, Keys: o.Keys})
+	folder, err := release.OpenFolder(ctx, o.Ref, o.Store, o.Strict, &storage.Options{Log: o.Log, Keys: o.Keys})
 	if err != nil {
 		return nil, nil, nil, err
 	}

@@ -21,11 +21,11 @@ type Folder struct {
 	// Name is NAME@VERSION, or the folder's own name if it came from no store.
 	Name   string
 	digest string                 // of the release in its store
-	done   func()                 // removes the folder if Open made it
+	done   func()                 // removes the folder if OpenFolder made it
 	seen   map[string]fs.FileInfo // files that were compared with the manifest, as they were then
 }
 
-// Close removes the folder if Open made it.
+// Close removes the folder if OpenFolder made it.
 func (f *Folder) Close() {
 	if f.done != nil {
 		f.done()
@@ -35,12 +35,12 @@ func (f *Folder) Close() {
 // wanted is what a reference to a release may be.
 const wanted = "NAME, NAME@VERSION, NAME@ALIAS or a release folder"
 
-// Open brings a release into a local folder, which the caller closes. ref is NAME,
+// OpenFolder brings a release into a local folder, which the caller closes. ref is NAME,
 // NAME@VERSION or NAME@ALIAS in the store at storeURL, a store URL of a release
 // (STORE/models/NAME or STORE/models/NAME/VERSION), or a folder. A release that is
 // not there, or a file, is a Failure of CodeEnvironment, a damaged one of CodeIntegrity. A
 // folder is compared with its manifest.json; strict refuses one that has none.
-func Open(ctx context.Context, ref, storeURL string, strict bool, o *storage.Options) (*Folder, error) {
+func OpenFolder(ctx context.Context, ref, storeURL string, strict bool, o *storage.Options) (*Folder, error) {
 	if isFolder(ref) {
 		if err := refuseFile(ref); err != nil {
 			return nil, err

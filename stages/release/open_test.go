@@ -61,7 +61,7 @@ func TestOpenNothing(t *testing.T) {
 		"tickets":         "there are: mails, news",
 		"mails@7":         "there are: version 1",
 	} {
-		_, err := Open(t.Context(), ref, "store", false, &storage.Options{})
+		_, err := OpenFolder(t.Context(), ref, "store", false, &storage.Options{})
 		f, ok := errors.AsType[*stages.Failure](err)
 		if !ok || f.Code != stages.CodeEnvironment || !strings.Contains(f.Error()+"\n"+f.Hint, want) {
 			t.Errorf("%s: %v", ref, err)

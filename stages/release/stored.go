@@ -1,6 +1,10 @@
 // Package release is the folder that publish makes and others read: the model
 // with its taxonomy, thresholds and what is known of it.
 //
+// A program that is no part of sprint answers with a release by Open (model.go):
+//
+//	m, err := release.Open(ctx, "swedish-news@champion", release.WithStore("s3://bucket/store"))
+//
 // open.go brings a release to the local disk by the reference that users give, verify.go
 // compares a folder with its manifest, stored.go reads one file of a stored release and
 // finds the release that came before a model, calibration.go is the document that says on

@@ -55,7 +55,7 @@ func write(t *testing.T, dir, name, text string) {
 func open(t *testing.T, dir string, strict bool) (f *Folder, log string, err error) {
 	t.Helper()
 	var b strings.Builder
-	f, err = Open(t.Context(), dir, "mem://", strict, &storage.Options{Log: slog.New(slog.NewTextHandler(&b, nil))})
+	f, err = OpenFolder(t.Context(), dir, "mem://", strict, &storage.Options{Log: slog.New(slog.NewTextHandler(&b, nil))})
 	return f, b.String(), err
 }
 
@@ -174,7 +174,7 @@ func TestFolderThatChangesMeanwhile(t *testing.T) {
 func TestDigestsCanBeInterrupted(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	if _, err := Open(ctx, publishedFolder(t), "mem://", false, &storage.Options{Log: slog.New(slog.DiscardHandler)}); !errors.Is(err, context.Canceled) {
+	if _, err := OpenFolder(ctx, publishedFolder(t), "mem://", false, &storage.Options{Log: slog.New(slog.DiscardHandler)}); !errors.Is(err, context.Canceled) {
 		t.Errorf("got %v", err)
 	}
 }

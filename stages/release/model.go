@@ -1,0 +1,155 @@
+package release
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"sync"
+
+	"github.com/sprint-ml/sprint/ml/classify"
+	"github.com/sprint-ml/sprint/ml/device"
+	"github.com/sprint-ml/sprint/ml/encoder"
+	"github.com/sprint-ml/sprint/stages"
+	"github.com/sprint-ml/sprint/storage"
+)
+
+// Text is what is classified: a title, and a description and a language where there are.
+type Text = classify.Text
+
+// Answer is what a model says of a text. Answer.Top is the strongest category over its
+// threshold, nil if there is none; Answer.Categories has all that are over theirs.
+type Answer = classify.Answer
+
+// Model is an open release that answers. It is safe for use by many goroutines at once,
+// which take turns on the device: texts that are there together are best asked together.
+type Model struct {
+	name   string
+	labels []string
+
+	mu    sync.RWMutex // held for reading while somebody asks
+	c     *classify.Classifier
+	close func()
+}
+
+// ErrClosed says that a model was asked after Close.
+var ErrClosed = errors.New("the model is closed")
+
+// Option changes how Open opens a release.
+type Option func(*settings)
+
+type settings struct {
+	store, device, cache string
+	offline              bool
+	storage              storage.Options
+}
+
+// WithStore names the store of a reference that is a name: a folder, or a URL. Without it
+// that is the folder .sprint of the working directory.
+func WithStore(url string) Option { return func(s *settings) { s.store = url } }
+
+// WithDevice names the device: auto, cpu, cuda or go. Without it that is auto, the fastest
+// that is there; go is always there.
+func WithDevice(name string) Option { return func(s *settings) { s.device = name } }
+
+// WithCache names the folder of plugins of devices, which are fetched into it by pip where
+// they are missing. Without it that is the one that the program sprint has.
+func WithCache(dir string) Option { return func(s *settings) { s.cache = dir } }
+
+// Offline forbids to fetch plugins.
+func Offline() Option { return func(s *settings) { s.offline = true } }
+
+// WithLog takes what is worth a warning. Without it nothing is logged.
+func WithLog(log *slog.Logger) Option { return func(s *settings) { s.storage.Log = log } }
+
+// WithKeys takes the keys that vouch for what a store says.
+func WithKeys(keys *storage.Keyring) Option { return func(s *settings) { s.storage.Keys = keys } }
+
+// Open opens a published model: NAME, NAME@VERSION or NAME@ALIAS in a store, a store URL
+// of one (STORE/models/NAME or STORE/models/NAME/VERSION), or the folder of a release. The
+// caller closes it. A bare NAME is the champion if there is one, else the latest version.
+//
+// A release that is not there, or a device that is not, is a stages.Failure of
+// stages.CodeEnvironment; one whose bytes are not those that were published, of
+// stages.CodeIntegrity. Keywords never answer in place of the model.
+func Open(ctx context.Context, ref string, options ...Option) (*Model, error) {
+	s := settings{store: ".sprint", device: device.Auto}
+	for _, o := range options {
+		o(&s)
+	}
+	s.storage.Log = cmp.Or(s.storage.Log, slog.New(slog.DiscardHandler))
+	if s.cache == "" {
+		base, err := os.UserCacheDir()
+		if err != nil {
+			return nil, stages.Fail(stages.CodeEnvironment, "name a folder with WithCache", "no cache folder: %w", err)
+		}
+		s.cache = filepath.Join(base, "sprint")
+	}
+	folder, err := OpenFolder(ctx, ref, s.store, false, &s.storage)
+	if err != nil {
+		return nil, err
+	}
+	m, err := s.load(ctx, folder)
+	if err != nil {
+		folder.Close()
+		return nil, err
+	}
+	return m, nil
+}
+
+// load puts the model of a folder on the device.
+func (s *settings) load(ctx context.Context, folder *Folder) (*Model, error) {
+	c, err := classify.OpenFolder(folder.Dir)
+	if err != nil {
+		return nil, stages.Fail(stages.CodeEnvironment, "name a release that `sprint run` published", "%w", err)
+	}
+	c.Name = folder.Name
+	dev, err := device.Open(ctx, s.device, device.Options{CacheDir: s.cache, Offline: s.offline, Log: s.storage.Log, Announce: func(string) {}})
+	if err != nil {
+		return nil, stages.Fail(stages.CodeEnvironment, "WithDevice names another one", "open the model %s: %w", folder.Name, err)
+	}
+	err = c.Load(folder.Dir, dev)
+	if unchanged := folder.Unchanged(); unchanged != nil {
+		err = unchanged
+	}
+	switch {
+	case err == nil:
+		return &Model{name: folder.Name, labels: c.Taxonomy.Names(), c: c, close: func() { c.Close(); dev.Close(); folder.Close() }}, nil
+	case errors.Is(err, encoder.ErrCorrupt):
+		err = stages.Fail(stages.CodeIntegrity, "`sprint run` publishes it anew", "the model %s is damaged: %w", folder.Name, err)
+	default:
+		err = stages.Fail(stages.CodeEnvironment, "`sprint doctor` shows what is missing", "open the model %s: %w", folder.Name, err)
+	}
+	c.Close()
+	dev.Close()
+	return nil, err
+}
+
+// Name is NAME@VERSION, or the folder's name of a release of no store.
+func (m *Model) Name() string { return m.name }
+
+// Categories are those that the model knows, in the order of its taxonomy.
+func (m *Model) Categories() []string { return append([]string(nil), m.labels...) }
+
+// Classify answers about texts in their order. A text for which the model has no finite
+// score is refused alone: its answer has a Problem. After Close it fails with ErrClosed.
+func (m *Model) Classify(ctx context.Context, texts ...Text) ([]Answer, error) {
+	m.mu.RLock()
+	defer m.mu.RUnlock()
+	if m.close == nil {
+		return nil, ErrClosed
+	}
+	return m.c.Classify(ctx, texts, false)
+}
+
+// Close frees the model, once nobody asks it any more. A second one does nothing.
+func (m *Model) Close() {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.close != nil {
+		m.close()
+		m.close = nil
+	}
+}
