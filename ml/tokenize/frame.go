@@ -29,6 +29,7 @@ type postProcessor struct {
 	Type   string            `json:"type"`
 	CLS    []json.RawMessage `json:"cls"`
 	SEP    []json.RawMessage `json:"sep"`
+	Each   []json.RawMessage `json:"processors"`
 	Single []piece           `json:"single"`
 	Pair   []piece           `json:"pair"`
 	Tokens map[string]struct {
@@ -36,7 +37,7 @@ type postProcessor struct {
 	} `json:"special_tokens"`
 }
 
-const knownPostProcessors = "TemplateProcessing, BertProcessing or RobertaProcessing"
+const knownPostProcessors = "TemplateProcessing, BertProcessing or RobertaProcessing, or one of them in a sequence with ByteLevel"
 
 // parseFrame finds the ids of [CLS] and [SEP], whatever they are called. Only the
 // pattern "one token, text, one token" is BERT's.
@@ -52,6 +53,8 @@ func parseFrame(post json.RawMessage) (f frame, err error) {
 		return f, fmt.Errorf("tokenizer.json: post_processor: %w", err)
 	}
 	switch p.Type {
+	case "Sequence":
+		return p.sequence()
 	case "BertProcessing", "RobertaProcessing":
 		if f.cls, err = pairID(p.CLS); err != nil {
 			return f, err
@@ -65,6 +68,29 @@ func parseFrame(post json.RawMessage) (f frame, err error) {
 		return p.template()
 	}
 	return f, &UnsupportedError{Part: "post_processor", Got: p.Type, Want: knownPostProcessors}
+}
+
+// sequence is the one of several that puts tokens around texts: ByteLevel changes no ids.
+func (p *postProcessor) sequence() (f frame, err error) {
+	var left []json.RawMessage
+	for _, each := range p.Each {
+		var typed struct {
+			Type string `json:"type"`
+		}
+		if err := json.Unmarshal(each, &typed); err != nil {
+			return f, fmt.Errorf("tokenizer.json: post_processor: %w", err)
+		}
+		if typed.Type == "Sequence" {
+			return f, &UnsupportedError{Part: "post_processor", Got: "a Sequence in a Sequence", Want: knownPostProcessors}
+		}
+		if typed.Type != "ByteLevel" {
+			left = append(left, each)
+		}
+	}
+	if len(left) != 1 {
+		return f, &UnsupportedError{Part: "post_processor", Got: fmt.Sprintf("a Sequence with %d processors beside ByteLevel", len(left)), Want: knownPostProcessors}
+	}
+	return parseFrame(left[0])
 }
 
 // template reads the patterns of a TemplateProcessing: that of pairs may have more tokens between
