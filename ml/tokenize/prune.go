@@ -168,6 +168,20 @@ func renumberFrame(raw json.RawMessage, now []int32) (any, error) {
 			return nil, err
 		}
 	}
+	if len(frame["processors"]) > 0 {
+		var each []json.RawMessage
+		err := json.Unmarshal(frame["processors"], &each)
+		for i := 0; i < len(each) && err == nil; i++ {
+			var changed any
+			if changed, err = renumberFrame(each[i], now); err == nil {
+				each[i], err = encodePlain(changed)
+			}
+		}
+		if err == nil {
+			frame["processors"], err = encodePlain(each)
+		}
+		return frame, err
+	}
 	tokens := map[string]object{}
 	if len(frame["special_tokens"]) == 0 {
 		return frame, nil

@@ -3,8 +3,10 @@ package tokenize_test
 import (
 	"bytes"
 	"errors"
+	"fmt"
 	"maps"
 	"slices"
+	"strings"
 	"testing"
 
 	"github.com/sprint-ml/sprint/ml/tokenize"
@@ -53,6 +55,11 @@ func TestPrune(t *testing.T) {
 	all := map[string]*tokenize.Tokenizer{"wordpiece": wordPieces(t)}
 	for kind := range u.Kinds {
 		all[kind] = u.load(t, kind)
+	}
+	framed := strings.Replace(u.file("e5"), `"post_processor":{`, fmt.Sprintf(`"post_processor":{"type":"Sequence","processors":[{"type":"ByteLevel"},{"type":"RobertaProcessing","cls":["<s>",0],"sep":["<mask>",%d]}]},"x":{`, len(u.Vocab)), 1)
+	var err error
+	if all["e5 in a sequence"], err = tokenize.Load([]byte(framed)); err != nil {
+		t.Fatal(err)
 	}
 	for _, kind := range slices.Sorted(maps.Keys(all)) {
 		whole := all[kind]
