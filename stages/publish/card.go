@@ -133,9 +133,21 @@ func escaped(text string) string {
 // quoted is a text as a word of a shell's command line.
 func quoted(text string) string { return "'" + strings.ReplaceAll(text, "'", `'\''`) + "'" }
 
+// cuts says from which score on each category is answered.
+func (f *facts) cuts(b *strings.Builder) {
+	var t map[string]float64
+	if json.Unmarshal(f.thresholds, &t) != nil || len(t) == 0 {
+		return
+	}
+	b.WriteString("## Thresholds\n\n")
+	for _, c := range slices.Sorted(maps.Keys(t)) {
+		fmt.Fprintf(b, "- %s: %.3g\n", escaped(c), t[c])
+	}
+	b.WriteString("\n")
+}
+
 // card writes the model card.
 func card(o *Options, f facts) string {
-	metrics, thresholds := f.metrics, f.thresholds
 	var b strings.Builder
 	var m struct {
 		Labels  string  `json:"labels"`
@@ -145,7 +157,7 @@ func card(o *Options, f facts) string {
 			Choice choice `json:"choice"`
 		} `json:"details"`
 	}
-	known := json.Unmarshal(metrics, &m) == nil
+	known := json.Unmarshal(f.metrics, &m) == nil
 	kind, answers := "multi-label", "per category a score in [-1,1] (0 is absent) and a tag"
 	if m.Labels == "single" {
 		kind, answers = "single-label", "one category or none, with its probability p, a score of 2p-1, and a tag"
@@ -177,14 +189,7 @@ func card(o *Options, f facts) string {
 			m.Details[set.on].Choice.write(&b)
 		}
 	}
-	var t map[string]float64
-	if json.Unmarshal(thresholds, &t) == nil && len(t) > 0 {
-		b.WriteString("## Thresholds\n\n")
-		for _, c := range slices.Sorted(maps.Keys(t)) {
-			fmt.Fprintf(&b, "- %s: %.3g\n", escaped(c), t[c])
-		}
-		b.WriteString("\n")
-	}
+	f.cuts(&b)
 	f.limits(&b, m.Labels == "single")
 	text := cmp.Or(f.example.text, "A text")
 	fmt.Fprintf(&b, "## Use\n\n```\nsprint classify --model %s %s\n```\n\n", o.Name, quoted(text))

@@ -41,21 +41,8 @@ func (s *stage) folder(ctx context.Context, in stages.Inputs, out stages.Outputs
 	if err != nil {
 		return nil, err
 	}
-	for _, want := range modelFiles {
-		if !slices.ContainsFunc(model.Entries(), func(e storage.TreeEntry) bool { return e.Path == want }) {
-			return nil, stages.Fail(stages.CodePublish, "train the model again with --force=train", "publish refused: the model has no %s", want)
-		}
-	}
-	for _, e := range model.Entries() {
-		r, err := model.Open(ctx, e.Path)
-		if err != nil {
-			return nil, err
-		}
-		err = f.add(e.Path, r)
-		r.Close()
-		if err != nil {
-			return nil, err
-		}
+	if err := f.addModel(ctx, model); err != nil {
+		return nil, err
 	}
 	texts := map[string][]byte{"taxonomy.yaml": s.env.Taxonomy.Data}
 	for _, name := range []string{"thresholds", "metrics", "history"} {
@@ -97,6 +84,27 @@ func (s *stage) folder(ctx context.Context, in stages.Inputs, out stages.Outputs
 		return nil, err
 	}
 	return f, tree.Commit()
+}
+
+// addModel writes the files of a model, which must have those that it is loaded from.
+func (f *folder) addModel(ctx context.Context, model stages.Tree) error {
+	for _, want := range modelFiles {
+		if !slices.ContainsFunc(model.Entries(), func(e storage.TreeEntry) bool { return e.Path == want }) {
+			return stages.Fail(stages.CodePublish, "train the model again with --force=train", "publish refused: the model has no %s", want)
+		}
+	}
+	for _, e := range model.Entries() {
+		r, err := model.Open(ctx, e.Path)
+		if err != nil {
+			return err
+		}
+		err = f.add(e.Path, r)
+		r.Close()
+		if err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // add writes one file and remembers its digest.
