@@ -8,7 +8,8 @@
 // model.go loads and saves. predictor.go runs a model
 // for its answers, embedder.go for the texts' vectors: on the cores of this machine where
 // package forward can (direct.go), else by programs of a device (network.go, flat.go). It
-// imports ml/encoder, ml/tokenize, ml/metrics, ml/device, ml/forward and ml/kernel.
+// imports its folders dropout and rotary, ml/encoder, ml/tokenize, ml/metrics, ml/device,
+// ml/forward and ml/kernel.
 package bert
 
 import (

@@ -8,6 +8,7 @@ import (
 	. "github.com/gomlx/gomlx/core/graph"
 	"github.com/gomlx/gomlx/core/tensors"
 	"github.com/sprint-ml/sprint/ml/bert"
+	"github.com/sprint-ml/sprint/ml/bert/dropout"
 )
 
 // inputs of a program that computes the network.
@@ -104,7 +105,7 @@ func numbers(hyper []float32) *tensors.Tensor {
 func (t *Trainer) constants() []*tensors.Tensor { return t.frozenDev }
 
 // forward computes the network; what is frozen runs as in inference.
-func (t *Trainer) forward(in inputs, drop *bert.Dropout) (scores, logits *Node) {
+func (t *Trainer) forward(in inputs, drop *dropout.Dropout) (scores, logits *Node) {
 	s, m := t.model.Spec, &bert.Mode{Drop: drop, Half: t.o.Half}
 	if in.states == nil {
 		lower := m
@@ -120,9 +121,9 @@ func (t *Trainer) frozenBelow() bool { return t.o.FreezeEmbed || t.o.FreezeLayer
 
 // lossGradients returns those of the loss, and the loss.
 func (t *Trainer) lossGradients(in inputs, weights []*Node) ([]*Node, *Node) {
-	var drop *bert.Dropout
+	var drop *dropout.Dropout
 	if t.o.Dropout > 0 {
-		drop = &bert.Dropout{Seed: Reshape(in.seed), Rate: t.o.Dropout}
+		drop = &dropout.Dropout{Seed: Reshape(in.seed), Rate: t.o.Dropout}
 	}
 	scores, logits := t.forward(in, drop)
 	loss := t.model.Spec.Loss(scores, logits, in.score, in.tag, in.weight, in.tagWeight, scalar(in.hyper, hyperTexts), t.o.ScoreWeight, t.o.TagWeight, t.o.Smoothing)
