@@ -156,16 +156,20 @@ func TestDeadline(t *testing.T) {
 		}
 		left <- err
 	}()
-	for counted(t, s, "sprint_queue_texts") != 1 {
-		time.Sleep(time.Millisecond)
+	waits := func(texts float64) {
+		t.Helper()
+		for end := time.Now().Add(20 * time.Second); counted(t, s, "sprint_queue_texts") != texts; time.Sleep(time.Millisecond) {
+			if time.Now().After(end) {
+				t.Fatalf("not %v texts wait", texts)
+			}
+		}
 	}
+	waits(1)
 	leave()
 	if err := <-left; !errors.Is(err, context.Canceled) {
 		t.Error(err)
 	}
-	for counted(t, s, "sprint_queue_texts") != 0 {
-		time.Sleep(time.Millisecond)
-	}
+	waits(0)
 	close(model.answer)
 }
 

@@ -146,7 +146,13 @@ func TestSwap(t *testing.T) {
 			}
 		}
 		step(1, nil, 20*time.Second, "news@1", false, false)
+		late, done := k.Use() // a request that is slow to ask
 		step(2, nil, 20*time.Second, "news@2", false, false)
+		if got, _, err := late.Answer(t.Context(), []classify.Text{{Title: "x"}}, classify.View{}); err != nil || got[0].Categories["fire"].Score != 0.1 {
+			t.Errorf("a request of before is answered %v, %v", got, err)
+		}
+		done()
+		time.Sleep(time.Second)
 		if !*s.open[1] {
 			t.Error("the first one is not freed")
 		}
