@@ -46,23 +46,11 @@ func paramsByName(m *Model) forward.Param {
 func (d *direct) each(ctx context.Context, texts []Text, longest int, visit func(from int, vectors []float32) error) error {
 	return d.encoder.Each(ctx, texts, longest, func(from int, vectors []float32) error {
 		if d.pool != nil {
-			vectors = affineRows(d.pool, vectors)
-			for i, x := range vectors {
-				vectors[i] = float32(math.Tanh(float64(x)))
-			}
+			vectors = d.pool.Apply(vectors)
+			kernel.Tanh(vectors, 1)
 		}
 		return visit(from, vectors)
 	})
-}
-
-// affineRows is x·W+b for the rows of x: [n,In] -> [n,Out].
-func affineRows(w *kernel.Weights, x []float32) []float32 {
-	n := len(x) / w.In
-	rows := (n + kernel.Rows - 1) / kernel.Rows * kernel.Rows
-	in, out := make([]float32, rows*w.In), make([]float32, rows*w.Out)
-	copy(in, x)
-	w.Multiply(out, in, rows, w.In, w.Out, 0, w.Panels(), false)
-	return out[:n*w.Out]
 }
 
 // directHeads are a model's heads there.
@@ -97,42 +85,40 @@ func (h *directHeads) answer(pooled []float32, visit func(row int, scores []floa
 	tags := make([]int32, k)
 	if s.Linear {
 		x := h.centred(pooled)
-		scores, logits := affineRows(h.linear, x), affineRows(h.tags, x)
+		scores, logits := h.linear.Apply(x), h.tags.Apply(x)
 		for r := range len(pooled) / hidden {
 			copy(h.scores, scores[r*h.linear.Out:])
 			if s.Single {
-				logSoftmax(h.scores)
+				kernel.LogSoftmax(h.scores)
 			} else {
-				for i, y := range h.scores {
-					h.scores[i] = float32(math.Tanh(float64(y) / 2))
-				}
+				kernel.Tanh(h.scores, 0.5)
 			}
 			for c := range k {
-				tags[c] = largest(logits[r*h.tags.Out+c*mt:][:len(s.Categories[c].Tags)])
+				tags[c] = kernel.Largest(logits[r*h.tags.Out+c*mt:][:len(s.Categories[c].Tags)])
 			}
 			visit(r, h.scores, tags)
 		}
 		return
 	}
-	in := relu(affineRows(h.in, pooled))
+	in := h.in.Apply(pooled)
+	kernel.ReLU(in)
 	var none []float32
 	if s.None {
-		none = relu(affineRows(h.none, pooled))
+		none = h.none.Apply(pooled)
+		kernel.ReLU(none)
 	}
 	for r := range len(pooled) / hidden {
 		for c := range k {
-			h.scores[c] = dot(in[r*h.in.Out+2*c*s.HeadHidden:], h.param(headScoreW)[c*s.HeadHidden:][:s.HeadHidden]) + h.param("head.score.b")[c]
+			h.scores[c] = kernel.Dot(in[r*h.in.Out+2*c*s.HeadHidden:], h.param(headScoreW)[c*s.HeadHidden:][:s.HeadHidden]) + h.param("head.score.b")[c]
 			tags[c] = h.tag(c, in[r*h.in.Out+(2*c+1)*s.HeadHidden:][:s.HeadHidden])
 		}
 		if s.None {
-			h.scores[k] = dot(none[r*h.none.Out:], h.param(headNoneW)) + h.param("head.none.b")[0]
+			h.scores[k] = kernel.Dot(none[r*h.none.Out:], h.param(headNoneW)) + h.param("head.none.b")[0]
 		}
 		if s.Single {
-			logSoftmax(h.scores)
+			kernel.LogSoftmax(h.scores)
 		} else {
-			for i, y := range h.scores {
-				h.scores[i] = float32(math.Tanh(float64(y)))
-			}
+			kernel.Tanh(h.scores, 1)
 		}
 		visit(r, h.scores, tags)
 	}
@@ -148,7 +134,7 @@ func (h *directHeads) tag(category int, in []float32) int32 {
 			h.logits[t] += x * w[i*mt+t]
 		}
 	}
-	return largest(h.logits[:len(h.spec.Categories[category].Tags)])
+	return kernel.Largest(h.logits[:len(h.spec.Categories[category].Tags)])
 }
 
 // centred are vectors as linear heads see them: of length 1, less the mean, times the scale.
@@ -166,45 +152,4 @@ func (h *directHeads) centred(pooled []float32) []float32 {
 		}
 	}
 	return out
-}
-
-// dot is the product of w with as many numbers of x.
-func dot(x, w []float32) float32 {
-	var sum float32
-	for i, y := range w {
-		sum += x[i] * y
-	}
-	return sum
-}
-
-func relu(x []float32) []float32 {
-	for i, y := range x {
-		x[i] = max(y, 0)
-	}
-	return x
-}
-
-// logSoftmax turns logits into log probabilities.
-func logSoftmax(x []float32) {
-	most, sum := math.Inf(-1), 0.0
-	for _, y := range x {
-		most = max(most, float64(y))
-	}
-	for _, y := range x {
-		sum += math.Exp(float64(y) - most)
-	}
-	for i, y := range x {
-		x[i] = float32(float64(y) - most - math.Log(sum))
-	}
-}
-
-// largest is the index of the largest number, the first among equals.
-func largest(x []float32) int32 {
-	best := 0
-	for i, y := range x {
-		if y > x[best] {
-			best = i
-		}
-	}
-	return int32(best) //nolint:gosec // there are at most maxHead
 }

@@ -184,5 +184,5 @@ func (d *Device) Close() error {
 }
 
 func goInfo() Info {
-	return Info{Name: Go, Plugin: "gomlx/compute gobackend", Description: "pure Go, no plugin; about 30 times slower than XLA", MemoryBytes: memory(Go)}
+	return Info{Name: Go, Plugin: "gomlx/compute gobackend", Description: "pure Go, no plugin; trains about 30 times slower than XLA", MemoryBytes: memory(Go)}
 }

@@ -73,7 +73,7 @@ func (e *Encoder) encode(g *gang, texts []Text, longest int, out []float32) {
 	clear(s.x[n*h : rows*h])
 	for l := range e.layers {
 		if e.first && l == len(e.layers)-1 {
-			n = e.lastLayer(g, s, &e.layers[l], rows, len(texts))
+			e.lastLayer(g, s, &e.layers[l], rows, len(texts))
 			break
 		}
 		multiply(g, e.layers[l].qkv, s.qkv, s.x, rows, false)
@@ -95,7 +95,7 @@ func (e *Encoder) encode(g *gang, texts []Text, longest int, out []float32) {
 
 // lastLayer is the last layer for the first token of each text alone, which is where x has
 // them then.
-func (e *Encoder) lastLayer(g *gang, s *scratch, l *layer, rows, texts int) int {
+func (e *Encoder) lastLayer(g *gang, s *scratch, l *layer, rows, texts int) {
 	multiply(g, l.qkv, s.qkv, s.x, rows, false)
 	e.attend(g, s, texts, true)
 	h := e.config.HiddenSize
@@ -105,7 +105,6 @@ func (e *Encoder) lastLayer(g *gang, s *scratch, l *layer, rows, texts int) int 
 		copy(s.seen[i*h:(i+1)*h], s.seen[from:from+h])
 	}
 	e.afterAttention(g, s, l, padded(texts))
-	return texts
 }
 
 // afterAttention is the rest of a layer, from what attention saw.

@@ -3,7 +3,8 @@
 // result is made by the same operations in the same order whatever rows stand beside it, on
 // processors with AVX2 and with AVX-512 alike, so that equal rows give equal bytes.
 //
-// Everything needs Available. Slices that are too short panic, as indexing does. It imports
+// kernel.go has what runs in vectors and needs Available; rows.go what heads need beside it,
+// number by number. Slices that are too short panic, as indexing does. It imports
 // nothing of ours.
 package kernel
 
