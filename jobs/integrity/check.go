@@ -10,6 +10,7 @@
 //	check.go    a check of a store or of some artifacts, its report
 //	records.go  records, and what manifests, checkpoints and runs name
 //	models.go   releases, the copies of their files, aliases
+//	history.go  past moves of aliases
 //	blobs.go    blobs: what is named, what is there, what is orphaned
 //	place.go    what lies in the place of an object and is no file
 //	foreign.go  objects with names that sprint gives to none
@@ -21,6 +22,7 @@ import (
 	"cmp"
 	"context"
 	"errors"
+	"fmt"
 	"io/fs"
 	"slices"
 	"sync"
@@ -166,6 +168,13 @@ type Named struct {
 // Artifacts checks artifacts, with all files of those that are trees.
 func (o Checker) Artifacts(ctx context.Context, all []Named) (*Report, error) {
 	c := o.begin()
+	if err := c.artifacts(ctx, all); err != nil {
+		return nil, err
+	}
+	return c.end(ctx)
+}
+
+func (c *check) artifacts(ctx context.Context, all []Named) error {
 	var files []Named
 	for _, a := range all {
 		files = append(files, a)
@@ -174,14 +183,14 @@ func (o Checker) Artifacts(ctx context.Context, all []Named) (*Report, error) {
 		}
 		entries, err := c.Store.Tree(ctx, a.Digest)
 		if err != nil && !storage.MissingOrDamaged(err) { // else it is found below
-			return nil, err
+			return err
 		}
 		for _, e := range entries {
 			files = append(files, Named{a.Name + "/" + e.Path, a.Stage, a.Run, storage.Artifact{Digest: e.Digest, Size: e.Size}})
 		}
 	}
-	c.sampler = newSampler(o.Read, len(files))
-	err := forEach(ctx, reading, slices.Values(files), func(ctx context.Context, f Named) error {
+	c.sampler = newSampler(c.Read, len(files))
+	return forEach(ctx, reading, slices.Values(files), func(ctx context.Context, f Named) error {
 		read, err := c.checkBlob(ctx, f.Digest, f.Size)
 		if storage.MissingOrDamaged(err) {
 			key, _ := storage.BlobKey(f.Digest) // else the error is another one
@@ -198,7 +207,24 @@ func (o Checker) Artifacts(ctx context.Context, all []Named) (*Report, error) {
 		}
 		return err
 	})
-	if err != nil {
+}
+
+// Release checks a release: its record and claim, the copies of its files, and the
+// blobs that they are copies of.
+func (o Checker) Release(ctx context.Context, r models.Release) (*Report, error) {
+	c := o.begin()
+	var folder []storage.Info
+	for info, err := range c.list(ctx, releaseFolder(r.Name, r.Version)) {
+		if err != nil {
+			return nil, err
+		}
+		folder = append(folder, info)
+	}
+	if err := c.readRelease(ctx, release{r.Name, r.Version}, folder); err != nil {
+		return nil, err
+	}
+	tree := Named{Name: fmt.Sprintf("%s@%d", r.Name, r.Version), Artifact: storage.Artifact{Digest: r.Digest, Size: -1, Media: storage.MediaTree}}
+	if err := c.artifacts(ctx, []Named{tree}); err != nil {
 		return nil, err
 	}
 	return c.end(ctx)

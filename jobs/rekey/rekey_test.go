@@ -47,6 +47,7 @@ func fill(t *testing.T, b *jobstest.Bench) {
 	_, cancelErr := runs.Cancel(b.Ctx, b.Store, *res.Run, "")
 	if err := errors.Join(err, cancelErr,
 		models.In(b.Store).SetAlias(b.Ctx, "toy", "latest", 1),
+		b.Store.WriteRecord(b.Ctx, models.MoveKey("toy", "files", 1), []byte(`{"number":1,"version":1}`)), // an alias of that name
 		b.Store.SaveCheckpoint(b.Ctx, "slow", strings.Repeat("e", 64), 1, dir),
 		b.Store.Bury(b.Ctx, storage.Tombstone{Kind: "slow", Key: strings.Repeat("e", 64), Generation: 1}),
 		runs.SetPin(b.Ctx, b.Store, *res.Run, true, ""),

@@ -3,6 +3,9 @@ package main
 import (
 	"encoding/json"
 	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -73,6 +76,71 @@ func TestModels(t *testing.T) {
 	for _, ref := range []string{"nothing", "news@9", "news@", "../x"} {
 		if code, stdout, stderr := exec(t, dir, "models", ref, "--store", "store"); code != 2 || stdout != "" || stderr == "" {
 			t.Errorf("%s: code %d, %s%s", ref, code, stdout, stderr)
+		}
+	}
+}
+
+// TestModelsVerify: what of a release is damaged or gone is named, and nothing else is.
+func TestModelsVerify(t *testing.T) {
+	dir := t.TempDir()
+	s, err := storage.Open(t.Context(), dir+"/store", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	a, err := s.Put(t.Context(), strings.NewReader("weights"), "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	tree, err := s.PutTree(t.Context(), []storage.TreeEntry{{Path: "Model.bin", Digest: a.Digest, Size: a.Size}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := models.In(s).Publish(t.Context(), "news", tree, nil); err != nil {
+		t.Fatal(err)
+	}
+	if err := models.In(s).SetAlias(t.Context(), "news", "champion", 1); err != nil {
+		t.Fatal(err)
+	}
+	verify := func(want int, ref, says string) {
+		t.Helper()
+		code, stdout, stderr := exec(t, dir, "models", "verify", ref, "--store", "store")
+		if code != want || !strings.Contains(stdout+stderr, says) {
+			t.Errorf("%s: code %d, want %d and %q: %s%s", ref, code, want, says, stdout, stderr)
+		}
+	}
+	for _, ref := range []string{"news", "news@1", "news@champion"} {
+		verify(0, ref, "news@1: 1 files of 7 bytes, every byte as its digest says")
+	}
+	verify(2, "news@2", "there are: version 1 (champion)")
+	verify(2, "nws", "did you mean news?")
+	verify(2, "news@", "is no model")
+	verify(4, "../news", "is no folder, and no model")
+	verify(4, "s3://bucket/models/news/1", "is no folder, and no model")
+	blob, err := storage.BlobKey(a.Digest)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, key := range []string{"models/news/1/files/model.bin", "models/news/1/claim", "models/news/1/release.json", blob} {
+		path := filepath.Join(dir, "store", filepath.FromSlash(key))
+		data, err := os.ReadFile(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		flipped := slices.Clone(data)
+		flipped[len(flipped)-1] ^= 1
+		if err := os.WriteFile(path, flipped, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		verify(9, "news", key)
+		if err := os.Remove(path); err != nil {
+			t.Fatal(err)
+		}
+		if want := 9; key != "models/news/1/release.json" { // without it there is no release
+			verify(want, "news", key)
+		}
+		if err := os.WriteFile(path, data, 0o600); err != nil {
+			t.Fatal(err)
 		}
 	}
 }

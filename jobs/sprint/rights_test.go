@@ -111,7 +111,7 @@ func TestLeastRights(t *testing.T) {
 	ids, _ := try(0, "runs", "-o", "json")
 	run := strings.Split(ids[strings.LastIndex(ids, `{"run"`):], `"`)[3] // the oldest, which did all
 	reads := [][]string{
-		{"plan"}, {"status"}, {"status", run}, {"runs"}, {"models"}, {"models", "history", "toy"}, {"logs"}, {"logs", run}, {"explain", "count"},
+		{"plan"}, {"status"}, {"status", run}, {"runs"}, {"models"}, {"models", "history", "toy"}, {"models", "verify", "toy"}, {"logs"}, {"logs", run}, {"explain", "count"},
 		{"diff"}, {"report", run}, {"trace", "gather.rows"}, {"trace", "toy@champion"}, {"artifacts", "ls"}, {"artifacts", "ls", "gather.rows"},
 		{"artifacts", "cat", "count.metrics"}, {"artifacts", "verify"}, {"artifacts", "verify", "--all"},
 		{"store", "check"}, {"store", "check", "--read-data"},

@@ -53,6 +53,13 @@ func fill(t *testing.T, s *storage.Store) storage.Artifact {
 	_, err = models.In(s).Publish(ctx, "news", tree, []byte("{}"))
 	check(t, err)
 	check(t, models.In(s).SetAlias(ctx, "news", "latest", 1))
+	other, err := s.PutTree(ctx, []storage.TreeEntry{{Path: "config.json", Digest: a.Digest, Size: a.Size}})
+	check(t, err)
+	_, err = models.In(s).Publish(ctx, "news", other, []byte("{}"))
+	check(t, err)
+	for _, v := range []int{1, 2, 1} {
+		check(t, models.In(s).SetAlias(ctx, "news", "files", v)) // it has a history, and the name of a release's folder
+	}
 	check(t, s.WriteFile(ctx, "runs/r1/log/1", []byte("a line\n")))
 	check(t, s.WriteFile(ctx, "last/plan/train", []byte("x")))
 	_, err = s.Acquire(ctx, "runs/r1", storage.Self(), time.Minute, "")

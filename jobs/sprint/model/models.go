@@ -41,7 +41,7 @@ verify measured them on the gold set before the release, or on the test split
 		}),
 	}
 	a.JSONFlag(cmd, "one JSON object per release")
-	cmd.AddCommand(historyCommand(a))
+	cmd.AddCommand(historyCommand(a), verifyCommand(a))
 	return cmd
 }
 
