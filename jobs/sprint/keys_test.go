@@ -35,6 +35,8 @@ stages:
   - name: command
     needs: [fetch]
     with: {argv: [cat, a], outputs: [out]}
+  - name: prune
+    needs: [train]
 `
 
 // contexts are what an option needs beside it to count and to be valid: the
