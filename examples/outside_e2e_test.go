@@ -147,7 +147,7 @@ func outside(t *testing.T, python, release string, n int) {
 	ours, theirs := byModelPy(t, python, release, texts, c)
 	compare("model.py", outsideLimit, ours)
 	compare("model.py with ONNX Runtime", outsideLimit, theirs)
-	for _, backend := range []string{"xla", "onnx"} {
+	for _, backend := range []string{"device", "onnx"} {
 		compare("classify by "+backend, roundedLimit, byClassify(t, release, backend, texts, c))
 	}
 	compare("serve", roundedLimit, byServe(t, release, texts, c))

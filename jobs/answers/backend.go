@@ -16,16 +16,16 @@ import (
 	"github.com/sprint-ml/sprint/ml/wheel"
 )
 
-// Names of what computes answers.
+// Names of what computes answers. On processors ONNX Runtime answers about one text sooner,
+// a device about many.
 const (
-	BackendAuto = "auto" // ONNX Runtime where it was fetched and the processor computes, else XLA
-	BackendXLA  = "xla"  // a device of package device
-	BackendONNX = "onnx" // ONNX Runtime, on the processor
+	BackendDevice = "device" // one of package device, the default
+	BackendONNX   = "onnx"   // ONNX Runtime, on the processor
 )
 
 // CheckBackend refuses a name that is no backend, and a device that it cannot compute on.
 func CheckBackend(backend, device string) error {
-	known := []string{BackendAuto, BackendONNX, BackendXLA}
+	known := []string{BackendDevice, BackendONNX}
 	if backend != "" && !slices.Contains(known, backend) {
 		return fmt.Errorf("%q is not one of %s", backend, strings.Join(known, ", "))
 	}
@@ -53,18 +53,13 @@ func (e noBackendError) Unwrap() error { return e.error }
 // classifier was closed.
 func load(ctx context.Context, c *classify.Classifier, dir string, o Options) (where string, unload func(), err error) {
 	unload = func() {}
-	if o.Backend == BackendONNX || o.Backend != BackendXLA && preferONNX(o) {
+	if o.Backend == BackendONNX {
 		where, err = loadONNX(ctx, c, dir, o)
-		// A model that is damaged is so for every backend, and a library that somebody changed
-		// is no reason to take another.
-		certain := err == nil || ctx.Err() != nil || errors.Is(err, encoder.ErrCorrupt) || errors.Is(err, wheel.ErrCorrupt) || errors.Is(err, ownership.ErrShared)
-		if certain {
-			return where, unload, err
+		// A model that is damaged is so for every backend.
+		if err != nil && ctx.Err() == nil && !errors.Is(err, encoder.ErrCorrupt) && !errors.Is(err, wheel.ErrCorrupt) && !errors.Is(err, ownership.ErrShared) {
+			err = noBackendError{err}
 		}
-		if o.Backend == BackendONNX {
-			return "", unload, noBackendError{err}
-		}
-		o.Log.Warn("ONNX Runtime does not take the model, another backend does", "reason", err.Error())
+		return where, unload, err
 	}
 	dev, err := device.Open(ctx, o.Device, device.Options{CacheDir: o.Cache, Offline: o.Offline, Log: o.Log, Announce: o.Announce})
 	if err != nil && o.Device != "" && o.Device != device.Auto {
@@ -80,12 +75,7 @@ func load(ctx context.Context, c *classify.Classifier, dir string, o Options) (w
 	return dev.Name, func() { dev.Close() }, nil
 }
 
-// preferONNX reports whether ONNX Runtime is here and nothing faster: it computes a headline
-// in a third of XLA's time on the processor, and many in three quarters.
-func preferONNX(o Options) bool {
-	return onProcessor(o.Device) && ort.Here(o.Cache) && (o.Device == device.CPU || !device.HasGPU())
-}
-
+// loadONNX is load by ONNX Runtime.
 func loadONNX(ctx context.Context, c *classify.Classifier, dir string, o Options) (string, error) {
 	library, err := ort.Open(ctx, ort.Options{CacheDir: o.Cache, Offline: o.Offline, Announce: o.Announce})
 	if err != nil {

@@ -30,7 +30,7 @@ type Options struct {
 	Store    string           // URL of the store that names are looked up in
 	Keys     *storage.Keyring // that vouch for what a store says; nil believes it
 	Device   string           // auto takes what is there; one that is named must be there
-	Backend  string           // one of Backends; empty is auto
+	Backend  string           // BackendDevice, which empty is too, or BackendONNX
 	Cache    string           // folder of encoders and plugins
 	Offline  bool
 	Strict   bool // refuse to let keywords answer for a model that cannot be loaded, and a folder without manifest
@@ -86,7 +86,7 @@ func refuse(ctx context.Context, err error, o Options) error {
 	case errors.As(err, new(noDeviceError)):
 		return stages.Fail(stages.CodeEnvironment, "--device auto takes what this machine has; `sprint doctor` shows it", "the model %s cannot be loaded: %w", o.Ref, err)
 	case errors.As(err, new(noBackendError)):
-		return stages.Fail(stages.CodeEnvironment, "--backend auto takes what this machine has", "the model %s cannot be loaded: %w", o.Ref, err)
+		return stages.Fail(stages.CodeEnvironment, "without --backend a device computes", "the model %s cannot be loaded: %w", o.Ref, err)
 	case o.Strict || ctx.Err() != nil:
 		return stages.Fail(stages.CodeEnvironment, "`sprint doctor` shows what is missing; without --strict keywords answer", "the model %s cannot be loaded: %w", o.Ref, err)
 	}

@@ -22,7 +22,7 @@ func TestBackends(t *testing.T) {
 		words []string
 		says  string
 	}{
-		{2, classify("--backend", "onx"), `"onx" is not one of auto, onnx, xla`},
+		{2, classify("--backend", "onx"), `"onx" is not one of device, onnx`},
 		{2, classify("--backend", "onnx", "--device", "cuda"), "the device is cuda"},
 		{4, classify("--backend", "onnx", "--offline", "--cache", "empty"), "onnxruntime"},
 		{4, []string{"serve", "--model", "./", "--backend", "onnx", "--offline", "--cache", "empty", "--listen", "127.0.0.1:0"}, "onnxruntime"},
@@ -38,7 +38,7 @@ func TestBackends(t *testing.T) {
 	if !ort.Available {
 		return
 	}
-	_, want, stderr := exec(t, dir, classify("--backend", "xla", "--device", "go")...)
+	_, want, stderr := exec(t, dir, classify("--backend", "device", "--device", "go")...)
 	code, got, said := exec(t, dir, classify("--backend", "onnx", "--device", "cpu", "--cache", encodertest.Cache())...)
 	if code != 0 || got != want || !strings.Contains(got, `"source":"model"`) {
 		t.Errorf("code %d: %s%s, want %s%s", code, got, said, want, stderr)

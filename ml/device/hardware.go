@@ -58,9 +58,6 @@ func nvidia() gpu {
 	return g
 }
 
-// HasGPU reports whether the machine has an NVIDIA GPU.
-func HasGPU() bool { return nvidia().present }
-
 // memory is the memory that a device works in: the GPU's, or the machine's.
 func memory(device string) int64 {
 	if device == CUDA {

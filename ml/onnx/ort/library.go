@@ -26,7 +26,7 @@ const member = "onnxruntime/capi/libonnxruntime.so." + Version
 // pin is the wheel for this machine.
 func pin() (wheel.Pin, bool) {
 	p := wheel.Pin{Name: "onnxruntime", Version: Version, Keep: []string{member, "onnxruntime/LICENSE", "onnxruntime/ThirdPartyNotices.txt"},
-		Hint: "use --backend xla"}
+		Hint: "leave --backend out"}
 	switch runtime.GOOS + "/" + runtime.GOARCH {
 	case "linux/amd64":
 		p.Platform, p.Size = "manylinux_2_28_x86_64", 27_773_237
@@ -52,13 +52,6 @@ type Options struct {
 // ErrUnsupported is of machines and builds that ONNX Runtime cannot be loaded on.
 var ErrUnsupported = errors.New("no ONNX Runtime here")
 
-// Here reports whether the library is in the cache, and this build can load it. Sizes are
-// compared, not digests.
-func Here(cacheDir string) bool {
-	p, ok := pin()
-	return ok && Available && cacheDir != "" && wheel.Have(p, cacheDir)
-}
-
 // Open fetches the library if it is missing, compares it with its digest and loads it. Errors
 // are ErrUnsupported, those of package wheel, or the loader's.
 func Open(ctx context.Context, o Options) (*Library, error) {
@@ -67,7 +60,7 @@ func Open(ctx context.Context, o Options) (*Library, error) {
 	}
 	p, ok := pin()
 	if !ok {
-		return nil, fmt.Errorf("%w: none is pinned for %s/%s; --backend xla works without", ErrUnsupported, runtime.GOOS, runtime.GOARCH)
+		return nil, fmt.Errorf("%w: none is pinned for %s/%s; without --backend a device computes", ErrUnsupported, runtime.GOOS, runtime.GOARCH)
 	}
 	dir, err := wheel.Fetch(ctx, p, o.CacheDir, wheel.Options{Offline: o.Offline, Announce: o.Announce})
 	if err != nil {

@@ -8,7 +8,7 @@ import "errors"
 // the others need.
 const (
 	Available = false
-	WhyNot    = "ONNX Runtime needs a build with cgo (CGO_ENABLED=1 and a C compiler) on linux/amd64 or linux/arm64; --backend xla works without"
+	WhyNot    = "ONNX Runtime needs a build with cgo (CGO_ENABLED=1 and a C compiler) on linux/amd64 or linux/arm64; without --backend a device computes"
 )
 
 // Library is ONNX Runtime, which this build cannot load.
