@@ -72,6 +72,8 @@ However long the input is, a few thousand rows of it are held in memory.`,
 				return &diagnostic.UsageError{Message: fmt.Sprintf("--min-probability %g: a probability is from 0 to 1", sure)}
 			case !slices.Contains([]string{"", "json", "table"}, show):
 				return &diagnostic.UsageError{Message: fmt.Sprintf("-o %s: answers are shown as json or table", show), Hint: "csv and parquet are written to a file: --output answers.csv"}
+			case resume && (output == "-" || output == "" || len(args) > 0 || in.file == "" || in.file == "-"):
+				return &diagnostic.UsageError{Message: "--resume goes on with a file of answers about a file of rows", Hint: "name both, --input FILE --output FILE"}
 			case show != "" && output != "-":
 				return &diagnostic.UsageError{Message: fmt.Sprintf("-o %s is for standard output, --output writes to a file by its extension: choose one", show)}
 			}
@@ -80,9 +82,6 @@ However long the input is, a few thousand rows of it are held in memory.`,
 			}
 			if in.overwrittenBy(a, output) {
 				return &diagnostic.UsageError{Message: fmt.Sprintf("--output %s is the file of the input: its rows would be lost", output), Hint: "name another file for the answers"}
-			}
-			if resume && (output == "-" || output == "" || len(args) > 0 || in.file == "" || in.file == "-") {
-				return &diagnostic.UsageError{Message: "--resume goes on with a file of answers about a file of rows", Hint: "name both, --input FILE --output FILE"}
 			}
 			return classifyTexts(cmd.Context(), a, cmd, &m, &in, sinkOptions{output, show, showAll, resume, sure})
 		},
