@@ -83,6 +83,7 @@ var seconds = map[string]string{
 	"train.deadline":            "2030-01-02T15:04:05Z",
 	"publish.name":              "other",
 	"publish.alias":             "champion",
+	"publish.language":          "sv",
 	"command.argv":              "[cat, b]",
 	"command.inputs":            "[articles]",
 	"command.outputs":           "[out, more]",

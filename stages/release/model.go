@@ -108,7 +108,7 @@ func (s *settings) load(ctx context.Context, folder *Folder) (*Model, error) {
 	c.Name = folder.Name
 	dev, err := device.Open(ctx, s.device, device.Options{CacheDir: s.cache, Offline: s.offline, Log: s.storage.Log, Announce: func(string) {}})
 	if err != nil {
-		return nil, stages.Fail(stages.CodeEnvironment, "WithDevice names another one", "open the model %s: %w", folder.Name, err)
+		return nil, stages.Fail(stages.CodeEnvironment, "name another one by WithDevice", "open the model %s: %w", folder.Name, err)
 	}
 	err = c.Load(folder.Dir, dev)
 	if unchanged := folder.Unchanged(); unchanged != nil {

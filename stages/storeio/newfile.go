@@ -57,7 +57,8 @@ func replace(path, name string) error {
 // WriteTo writes a file or object of that name, a path or a store URL, as Place does.
 // Folders of a path are made.
 func WriteTo(ctx context.Context, name string, fill func(io.Writer) error) error {
-	dir, pattern := "", "export-*"
+	var dir string
+	pattern := "export-*"
 	if _, _, remote := storage.SplitURL(name); remote {
 		made, done, err := scratch.New()
 		if err != nil {

@@ -10,7 +10,7 @@ import (
 func checkExport(op, key string) error {
 	for segment := range strings.SplitSeq(key, "/") {
 		if segment == "" || segment == "." || segment == ".." {
-			return &Error{Op: op, Key: key, Class: ErrInvalid, Err: errors.New("no segment of the name of an object is empty, . or ..")}
+			return &Error{Op: op, Key: key, Class: ErrInvalid, Err: errors.New("a segment of the name of an object is empty, one dot or two")}
 		}
 	}
 	if len(key) > 1024 {

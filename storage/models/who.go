@@ -10,7 +10,7 @@ import (
 // Who says who calls, for a Reason: the account and run of a CI service that says so in
 // its documented variables, else USER@HOST. getenv looks a variable up.
 func Who(getenv func(string) string) string {
-	who := ""
+	var who string
 	switch {
 	case getenv("GITHUB_ACTIONS") == "true" && getenv("GITHUB_ACTOR") != "":
 		who = fmt.Sprintf("%s (github %s run %s)", getenv("GITHUB_ACTOR"), getenv("GITHUB_REPOSITORY"), getenv("GITHUB_RUN_ID"))

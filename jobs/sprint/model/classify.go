@@ -61,7 +61,7 @@ OUTPUT.partial (of a store URL, a file in the cache folder). --resume goes on wi
 killed command left there, from the last answers that are whole, and writes the bytes
 that it would have written; it refuses if the input, the model or a flag changed since.
 However long the input is, a few thousand rows of it are held in memory.`,
-		Example: "  sprint classify --model quickstart \"Storm closes the harbour\"\n  sprint classify --model quickstart --input rows.jsonl --output answers.csv\n  sprint classify --model quickstart --input rows.parquet --output s3://bucket/answers.parquet --resume\n  sprint classify --model quickstart --input texts.txt -o table",
+		Example: "  sprint classify --model quickstart \"Storm closes the harbour\"\n  sprint classify --model quickstart --input rows.jsonl --output answers.csv\n  sprint classify --model quickstart --input rows.jsonl --output s3://bucket/answers.parquet --resume\n  sprint classify --model quickstart --input texts.txt -o table",
 		RunE: func(cmd *cobra.Command, args []string) error {
 			in.args = args
 			if err := in.check(); err != nil {
