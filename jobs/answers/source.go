@@ -7,10 +7,12 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"strings"
 	"sync/atomic"
 
+	"github.com/sprint-ml/sprint/ml/plainfile"
 	"github.com/sprint-ml/sprint/stages/rows"
 	"github.com/sprint-ml/sprint/stages/scratch"
 	"github.com/sprint-ml/sprint/stages/storeio"
@@ -31,7 +33,15 @@ type Source struct {
 // Parquet, which is not read from its beginning to its end. A local pipe is read once.
 func OpenSource(ctx context.Context, name string, again bool) (*Source, error) {
 	if _, _, remote := storage.SplitURL(name); !remote {
-		f, err := os.Open(storage.LocalPath(name))
+		path := storage.LocalPath(name)
+		if info, err := os.Stat(path); err == nil && info.Mode()&fs.ModeNamedPipe != 0 {
+			pipe, err := plainfile.OpenPipe(ctx, path) // one that nobody writes waits until ctx ends
+			if err != nil {
+				return nil, err
+			}
+			return &Source{r: pipe, done: []func(){func() { pipe.Close() }}}, nil
+		}
+		f, err := os.Open(path)
 		if err != nil {
 			return nil, err
 		}

@@ -37,6 +37,10 @@ stages:
     with: {argv: [cat, a], outputs: [out]}
   - name: prune
     needs: [train]
+  - name: classify
+    needs: [fetch]
+    with: {model: news}
+  - name: aggregate
 `
 
 // contexts are what an option needs beside it to count and to be valid: the
@@ -84,6 +88,8 @@ var seconds = map[string]string{
 	"publish.name":              "other",
 	"publish.alias":             "champion",
 	"publish.language":          "sv",
+	"aggregate.from":            "2026-01-02",
+	"aggregate.to":              "2026-01-02",
 	"command.argv":              "[cat, b]",
 	"command.inputs":            "[articles]",
 	"command.outputs":           "[out, more]",
@@ -140,6 +146,7 @@ var unkeyed = map[string]struct {
 	"verify.gold":              {"keyed by its bytes", []string{"copy.csv"}, []string{"other.csv"}},
 	"command.files":            {"keyed by name and bytes", nil, []string{"[a.sh]", "[b.sh]"}},
 	"command.secrets":          {"a credential opens a door and is no part of the work", []string{"{TOKEN: env:OTHER}"}, nil},
+	"aggregate.export":         {"keyed by a digest: what was exported elsewhere is not done", nil, []string{"exported", "s3://bucket/exported"}},
 	"command.grace":            {"only a cancelled attempt sees it", []string{"1s"}, nil},
 }
 

@@ -30,10 +30,6 @@ type sinkOptions struct {
 func (o sinkOptions) toFile() bool { return o.output != "-" && o.output != "" }
 
 func classifyTexts(ctx context.Context, a *app.App, cmd *cobra.Command, m *modelFlags, in *input, o sinkOptions) error {
-	if err := in.open(ctx, o.resume); err != nil {
-		return app.Interrupted(ctx, err)
-	}
-	defer in.close()
 	var model string
 	var unread error
 	c, _, done, err := openModel(ctx, a, cmd, m, func(f *release.Folder) {
@@ -49,6 +45,10 @@ func classifyTexts(ctx context.Context, a *app.App, cmd *cobra.Command, m *model
 		return app.Interrupted(ctx, err)
 	}
 	defer done()
+	if err := in.open(ctx, o.resume); err != nil {
+		return app.Interrupted(ctx, err)
+	}
+	defer in.close()
 	if o.sure > 0 && !c.Taxonomy.Single {
 		return &diagnostic.UsageError{Message: "--min-probability is for models of one label per row; " + m.ref + " has a threshold for each category", Hint: "leave it out; --all shows scores below their threshold"}
 	}
