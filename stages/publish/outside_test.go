@@ -17,7 +17,7 @@ import (
 	"github.com/sprint-ml/sprint/stages/stagetest"
 )
 
-const ruledTaxonomy = `
+const taxonomyWithRules = `
 negation: {words: [no], not: [no doubt], within: 2}
 categories:
   - name: fire
@@ -63,7 +63,7 @@ func TestOutside(t *testing.T) {
 		s := stagetest.Store(t)
 		m := put(t, s, files)
 		return stagetest.MustRun(t, stagetest.Case{Kind: publish.Kind(), Options: &publish.Options{Name: "desk", Alias: "latest", ONNX: whole}, Store: s,
-			Taxonomy: stages.Source{Name: "taxonomy.yaml", Data: []byte(ruledTaxonomy)},
+			Taxonomy: stages.Source{Name: "taxonomy.yaml", Data: []byte(taxonomyWithRules)},
 			Inputs: map[string]any{"model": m, "thresholds": `{}`, "history": "[]", "metrics": `{}`,
 				"checks": strings.ReplaceAll(passed, "MODEL", m.Digest)}}).Tree(t, "release")
 	}

@@ -44,7 +44,7 @@ type Keeper struct {
 	mu       sync.Mutex
 	status   Status
 	tries    int       // of the release that is refused
-	again    time.Time // when it is tried next
+	retryAt  time.Time // when it is tried next
 	draining sync.WaitGroup
 }
 
@@ -172,7 +172,7 @@ func (k *Keeper) due(r Release) bool {
 		k.tries = 0
 		return true
 	}
-	return !time.Now().Before(k.again)
+	return !time.Now().Before(k.retryAt)
 }
 
 // refuse keeps the model that answers in the place of a release that cannot.
@@ -186,7 +186,7 @@ func (k *Keeper) refuse(r Release, err error) {
 	k.status.Refused = &Refused{r, err.Error(), since}
 	pause := min(k.o.Poll<<min(k.tries, 10), maxPause)
 	k.tries++
-	k.again = time.Now().Add(pause)
+	k.retryAt = time.Now().Add(pause)
 	k.o.Log.Error("the release that is named cannot answer; the one before does", "model", r.String(), "digest", r.Digest, "error", err, "again_in", pause.String())
 }
 
