@@ -119,11 +119,12 @@ func (p *Provider) script(job *executor.Job) string {
 }
 
 // scriptText waits again where a request to end cut the first wait short: what that
-// returned is no code of the worker's.
-const scriptText = `asked=
+// returned is no code of the worker's. It can be asked to end before the worker begins.
+const scriptText = `asked= child=
+trap 'asked=1 cut=1; [ -z "$child" ] || kill -TERM "$child" 2>/dev/null' TERM INT HUP
 timeout --foreground -k %d %d sh -c %s &
 child=$!
-trap 'asked=1 cut=1; kill -TERM "$child" 2>/dev/null' TERM INT HUP
+[ -z "$asked" ] || kill -TERM "$child" 2>/dev/null
 code=1
 while :; do
   cut=
