@@ -89,15 +89,7 @@ func withoutRules(t *testing.T, plan string) (*taxonomy.Taxonomy, string) {
 // they have one.
 func drawn(t *testing.T, tax *taxonomy.Taxonomy, gold string, draw, n int) (labelled, rest []byte) {
 	t.Helper()
-	f, err := os.Open(gold)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer f.Close()
-	table, err := csv.NewReader(f).ReadAll()
-	if err != nil {
-		t.Fatal(err)
-	}
+	table := csvTable(t, gold)
 	head, lines := table[0], table[1:]
 	digest := func(row []string) string {
 		sum := sha256.Sum256(fmt.Appendf(nil, "%d\n%s", draw, row[0]))

@@ -203,11 +203,10 @@ func TestQuality(t *testing.T) {
 	})
 }
 
-// categoryError is the expected calibration error of a model's answers, over ten steps of
-// probability, on the rows of a gold set that have a category.
-func categoryError(t *testing.T, store, model, gold string) float64 {
+// csvTable is the lines of a csv file, the header first.
+func csvTable(t *testing.T, path string) [][]string {
 	t.Helper()
-	f, err := os.Open(gold)
+	f, err := os.Open(path)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -216,6 +215,14 @@ func categoryError(t *testing.T, store, model, gold string) float64 {
 	if err != nil {
 		t.Fatal(err)
 	}
+	return table
+}
+
+// categoryError is the expected calibration error of a model's answers, over ten steps of
+// probability, on the rows of a gold set that have a category.
+func categoryError(t *testing.T, store, model, gold string) float64 {
+	t.Helper()
+	table := csvTable(t, gold)
 	answers, err := exec.Command(sprint(t), "classify", "--store", store, "--model", model, "--input", gold).Output()
 	if err != nil {
 		t.Fatal(err)

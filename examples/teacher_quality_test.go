@@ -126,15 +126,7 @@ func (s *teacher) lines(questions []byte) (out []byte) {
 // halves makes of a gold set rows to label and a gold set, and returns what is true of all.
 func halves(t *testing.T, gold string) (s *teacher, articles, kept string, titles []string) {
 	t.Helper()
-	f, err := os.Open(gold)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer f.Close()
-	table, err := csv.NewReader(f).ReadAll()
-	if err != nil {
-		t.Fatal(err)
-	}
+	table := csvTable(t, gold)
 	s = &teacher{truth: map[string]string{}, files: map[string][]byte{}, asked: map[string]int{}}
 	for _, name := range table[0][3:] {
 		if !strings.HasSuffix(name, "_tag") {

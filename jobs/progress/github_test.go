@@ -16,8 +16,8 @@ import (
 // no message and no name becomes another command.
 func TestAnnotations(t *testing.T) {
 	var out strings.Builder
-	a := newAnnotator(&out, "/work")
-	at := diagnostic.Position{File: "/work/news/a,b:c.yaml", Line: 7, Col: 3}
+	a := newAnnotator(&out, "/checkout")
+	at := diagnostic.Position{File: "/checkout/news/a,b:c.yaml", Line: 7, Col: 3}
 	a.annotate("error", at, "train,file=x failed::\n", "100%\r\n::set-output name=x::y\x1b[2J"+strings.Repeat("x", 3000))
 	if got, want := out.String(), "::error file=news/a%2Cb%3Ac.yaml,line=7,col=3,title=train%2Cfile=x failed%3A%3A%0A::100%25%0D%0A::set-output name=x::y\\u001b[2J"+strings.Repeat("x", 1968)+"...\n"; got != want {
 		t.Errorf("it is %.200q..., want %.200q...", got, want)
