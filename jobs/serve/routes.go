@@ -115,12 +115,13 @@ func (s *Server) admit(r *http.Request) *refusal {
 type readiness struct {
 	Status string `json:"status"` // ready, degraded, draining or starting
 	// The rest is told to those who may ask the model.
-	Model       string   `json:"model,omitempty"`
-	Digest      string   `json:"digest,omitempty"`
-	Source      string   `json:"source,omitempty"`
-	Reason      string   `json:"reason,omitempty"`      // why keywords answer
-	Refused     *refused `json:"refused,omitempty"`     // a release that is named and cannot answer
-	Unreachable string   `json:"unreachable,omitempty"` // why the store does not say what is named
+	Model       string     `json:"model,omitempty"`
+	Digest      string     `json:"digest,omitempty"`
+	Source      string     `json:"source,omitempty"`
+	Reason      string     `json:"reason,omitempty"`      // why keywords answer
+	NextTry     *time.Time `json:"next_try,omitempty"`    // when the model is tried again
+	Refused     *refused   `json:"refused,omitempty"`     // a release that is named and cannot answer
+	Unreachable string     `json:"unreachable,omitempty"` // why the store does not say what is named
 }
 
 // refused is a release that is named and cannot answer.
@@ -140,8 +141,13 @@ func (s *Server) readiness() (out readiness, ok bool) {
 	defer done()
 	out = readiness{Status: "ready", Model: m.String(), Digest: m.Digest, Source: m.Source()}
 	ok = true
+	status := s.keeper.Status()
 	if m.Fallback != nil {
 		out.Reason = m.Fallback.Error()
+		if d := status.Degraded; d != nil {
+			next := d.Next.UTC()
+			out.Reason, out.NextTry = d.Reason, &next
+		}
 		if !s.o.AllowKeywords {
 			out.Status, ok = "degraded", false
 		}
@@ -149,7 +155,6 @@ func (s *Server) readiness() (out readiness, ok bool) {
 	if s.draining.Load() {
 		out.Status, ok = "draining", false
 	}
-	status := s.keeper.Status()
 	out.Unreachable = status.Unreachable
 	if f := status.Refused; f != nil {
 		out.Refused = &refused{f.Release.String(), f.Release.Digest, f.Reason, f.Since}

@@ -3,7 +3,9 @@
 // request that it had is answered.
 //
 //   - model.go: a release that answers, and the slot that it stands in
+//   - source.go: a reference to a model of a store, or of a folder
 //   - watch.go: what a reference names is looked up again and again
+//   - retry.go: what could not answer is tried again, ever less often
 //   - warm.go: a model's first answers, before anybody waits for them
 package reload
 

@@ -36,12 +36,16 @@ func (s *Reference) Resolve(ctx context.Context) (Release, error) {
 // Open opens a release that was named: its version, whatever the reference names by now.
 func (s *Reference) Open(ctx context.Context, r Release, strict bool) (Opened, error) {
 	o := s.Options
-	o.Strict = o.Strict || strict
 	if r.Version > 0 {
+		o.Strict = o.Strict || strict
 		s.mu.Lock()
 		o.Ref, o.Store = r.String(), s.store
 		s.mu.Unlock()
 	}
 	c, fallback, done, err := answers.Open(ctx, o)
+	if err == nil && fallback != nil && strict { // a folder may be one without a manifest, which answers' own word refuses
+		done()
+		return Opened{}, fallback
+	}
 	return Opened{Classifier: c, Fallback: fallback, Close: done}, err
 }

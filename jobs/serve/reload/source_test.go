@@ -9,6 +9,10 @@ import (
 	"time"
 
 	"github.com/sprint-ml/sprint/jobs/answers"
+	"github.com/sprint-ml/sprint/ml/bert"
+	"github.com/sprint-ml/sprint/ml/classify"
+	"github.com/sprint-ml/sprint/ml/encoder"
+	"github.com/sprint-ml/sprint/ml/encoder/encodertest"
 	"github.com/sprint-ml/sprint/storage"
 	"github.com/sprint-ml/sprint/storage/models"
 )
@@ -133,5 +137,50 @@ func TestReference(t *testing.T) {
 	defer done()
 	if m.Digest != third || m.Version != 3 {
 		t.Errorf("%+v", m.Release)
+	}
+}
+
+// TestFolderIsMended: the keywords of a folder answer until its model can be loaded, though a
+// folder has no versions and this one no manifest.
+func TestFolderIsMended(t *testing.T) {
+	dir := t.TempDir()
+	for name, text := range map[string]string{"taxonomy.yaml": "categories:\n  - name: fire\n    rules: [{words: [blaze]}]\n", "thresholds.json": "{}"} {
+		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	log := slog.New(slog.DiscardHandler)
+	k, err := Open(t.Context(), Options{Source: &Reference{Options: answers.Options{Ref: dir, Device: "go", Cache: encodertest.Cache(), Log: log}}, Poll: time.Nanosecond, Log: log})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer k.Close()
+	look := func(want string) Status {
+		t.Helper()
+		k.look(t.Context())
+		m, done := k.Use()
+		defer done()
+		got, _, err := m.Answer(t.Context(), []classify.Text{{Title: "blaze"}}, classify.View{All: true})
+		if err != nil || got[0].Source != want {
+			t.Errorf("%+v, %v; want those of the %s", got, err, want)
+		}
+		return k.Status()
+	}
+	if st := look(classify.SourceKeywords); st.Degraded == nil || st.Degraded.Tries < 2 || st.Refused != nil {
+		t.Errorf("without a model: %+v", st.Degraded)
+	}
+	e, err := encoder.Load(encodertest.Tiny(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	m, err := bert.FromEncoder(e, bert.Spec{Categories: []bert.Category{{Name: "fire", Tags: []string{""}}}, Pooling: bert.Mean, HeadHidden: 4, MaxLength: 16, Text: []string{"title"}}, 1)
+	if err == nil {
+		err = m.Save(dir)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	if st := look(classify.SourceModel); st.Degraded != nil || st.Swaps != 0 {
+		t.Errorf("with its model: %+v", st)
 	}
 }

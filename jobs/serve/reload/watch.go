@@ -31,6 +31,8 @@ type Refused struct {
 type Status struct {
 	// Refused is nil if the model that answers is the one that is named.
 	Refused *Refused
+	// Degraded is nil unless keywords answer in the place of the model.
+	Degraded *Degraded
 	// Unreachable is why it could not be asked last time what is named; empty if it could.
 	Unreachable string
 	Swaps       int
@@ -43,8 +45,7 @@ type Keeper struct {
 
 	mu       sync.Mutex
 	status   Status
-	tries    int       // of the release that is refused
-	retryAt  time.Time // when it is tried next
+	retry    retry
 	draining sync.WaitGroup
 }
 
@@ -59,7 +60,7 @@ func Open(ctx context.Context, o Options) (*Keeper, error) {
 	if err != nil {
 		return nil, err
 	}
-	k.put(m)
+	k.take(m)
 	return k, nil
 }
 
@@ -83,29 +84,31 @@ func (k *Keeper) Status() Status {
 	return k.status
 }
 
-// Watch puts what the reference comes to name into the slot, until the context ends.
+// Watch puts what the reference comes to name into the slot, until the context ends. Where
+// it is never asked, Watch ends as soon as the model answers.
 func (k *Keeper) Watch(ctx context.Context) {
-	if k.o.Poll <= 0 {
-		return
-	}
-	tick := time.NewTicker(k.o.Poll)
+	tick := time.NewTicker(k.pause())
 	defer tick.Stop()
-	for {
+	for k.o.Poll > 0 || k.Status().Degraded != nil {
 		select {
 		case <-ctx.Done():
 			return
 		case <-tick.C:
-			k.look(ctx)
 		}
+		if k.o.Poll > 0 {
+			k.look(ctx)
+			continue
+		}
+		now, done := k.Use()
+		r := now.Release
+		done()
+		k.mend(ctx, r)
 	}
 }
 
 // maxLook is how long a store may take to say what is named: one that is gone is tried
 // again and again by those below.
 const maxLook = 20 * time.Second
-
-// maxPause is the longest pause between two tries of a release that cannot answer.
-const maxPause = 5 * time.Minute
 
 // look asks once what is named, and loads it if it is another release.
 func (k *Keeper) look(ctx context.Context) {
@@ -123,15 +126,21 @@ func (k *Keeper) look(ctx context.Context) {
 	now, done := k.Use()
 	has, degraded := now.Release, now.Fallback != nil
 	done()
-	if r == has {
+	switch {
+	case r == has && !degraded:
 		k.forget()
-		return
+	case r == has:
+		k.mend(ctx, r)
+	case k.due(r):
+		k.follow(ctx, r, !degraded)
 	}
-	if !k.due(r) {
-		return
-	}
+}
+
+// follow puts another release into the slot. Where keywords answer those of the new one may,
+// if strict is not set.
+func (k *Keeper) follow(ctx context.Context, r Release, strict bool) {
 	began := time.Now()
-	m, err := k.load(ctx, r, !degraded)
+	m, err := k.load(ctx, r, strict)
 	if ctx.Err() != nil {
 		if err == nil {
 			m.end()
@@ -142,12 +151,11 @@ func (k *Keeper) look(ctx context.Context) {
 		k.refuse(r, err)
 		return
 	}
-	old := k.put(m)
-	k.forget()
+	old := k.take(m)
 	k.mu.Lock()
 	k.status.Swaps++
 	k.mu.Unlock()
-	k.o.Log.Info("another release answers", "model", r.String(), "digest", r.Digest, "before", has.String(), "seconds", time.Since(began).Seconds())
+	k.o.Log.Info("another release answers", "model", r.String(), "digest", r.Digest, "before", old.String(), "seconds", time.Since(began).Seconds())
 	k.draining.Go(old.end)
 }
 
@@ -162,39 +170,6 @@ func (k *Keeper) unreachable(why string) {
 		k.o.Log.Info("the store says again which release to serve")
 	}
 	k.status.Unreachable = why
-}
-
-// due reports whether a release is to be tried now.
-func (k *Keeper) due(r Release) bool {
-	k.mu.Lock()
-	defer k.mu.Unlock()
-	if k.status.Refused == nil || k.status.Refused.Release != r {
-		k.tries = 0
-		return true
-	}
-	return !time.Now().Before(k.retryAt)
-}
-
-// refuse keeps the model that answers in the place of a release that cannot.
-func (k *Keeper) refuse(r Release, err error) {
-	k.mu.Lock()
-	defer k.mu.Unlock()
-	since := time.Now()
-	if k.status.Refused != nil && k.status.Refused.Release == r {
-		since = k.status.Refused.Since
-	}
-	k.status.Refused = &Refused{r, err.Error(), since}
-	pause := min(k.o.Poll<<min(k.tries, 10), maxPause)
-	k.tries++
-	k.retryAt = time.Now().Add(pause)
-	k.o.Log.Error("the release that is named cannot answer; the one before does", "model", r.String(), "digest", r.Digest, "error", err, "again_in", pause.String())
-}
-
-// forget ends what is known of a refused release.
-func (k *Keeper) forget() {
-	k.mu.Lock()
-	defer k.mu.Unlock()
-	k.status.Refused, k.tries = nil, 0
 }
 
 // Close waits for those that have a model, and frees all. Nobody may use the keeper any

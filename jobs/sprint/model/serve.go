@@ -57,7 +57,8 @@ Retry-After; after --timeout it is 504.
 A model named by NAME or NAME@ALIAS is followed: when the alias moves, the new release is
 loaded beside the old one and takes its place, and no request fails. A release that cannot
 be loaded does not; /readyz, /metrics and the log say so. --pin stays with what is named
-at the start.
+at the start. Where this machine cannot run the model at the start its keywords answer, and
+the model is tried again, at most five minutes later each time, until it does.
 
 Only names of this machine are answered: localhost, the address that is listened
 on, and those of --host. Pages of other sites are not. An address that other
