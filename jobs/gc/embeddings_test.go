@@ -16,10 +16,10 @@ import (
 func TestGCEmbeddings(t *testing.T) {
 	b := jobstest.NewBench(t, jobstest.Plan)
 	res := b.MustRun(0, "succeeded succeeded succeeded succeeded")
-	used, unused := strings.Repeat("a", 64), strings.Repeat("b", 64)
+	used, heads, unused := strings.Repeat("a", 64), strings.Repeat("c", 64), strings.Repeat("b", 64)
 	blobs := len(b.Objects("blobs/"))
 	var keys []string
-	for _, space := range []string{used, unused} {
+	for _, space := range []string{used, heads, unused} {
 		a, err := b.Store.Put(b.Ctx, strings.NewReader("vectors of "+space), "")
 		if err != nil {
 			t.Fatal(err)
@@ -36,7 +36,7 @@ func TestGCEmbeddings(t *testing.T) {
 		t.Fatal(err)
 	}
 	m.Generation++
-	m.Notes = map[string]any{embeddings.NoteName: embeddings.Note{Space: used, Texts: 1}}
+	m.Notes = map[string]any{embeddings.NoteName: embeddings.Note{Space: used, Texts: 1}, embeddings.HeadsNoteName: embeddings.Note{Space: heads, Texts: 1}}
 	if _, _, err := b.Store.Commit(b.Ctx, m); err != nil {
 		t.Fatal(err)
 	}
@@ -47,10 +47,10 @@ func TestGCEmbeddings(t *testing.T) {
 	if n := deleted(b.GC(gc.Collector{KeepRuns: 1, OlderThan: time.Hour, Delete: true}), "embeddings"); n != 1 {
 		t.Errorf("%d records went, want 1", n)
 	}
-	if got := b.Objects(embeddings.Prefix); !slices.Equal(got, keys[:1]) {
+	if got := b.Objects(embeddings.Prefix); !slices.Equal(got, keys[:2]) {
 		t.Errorf("left are %v", got)
 	}
-	if n := len(b.Objects("blobs/")); n != blobs+1 {
-		t.Errorf("%d blobs are left, want %d", n, blobs+1)
+	if n := len(b.Objects("blobs/")); n != blobs+2 {
+		t.Errorf("%d blobs are left, want %d", n, blobs+2)
 	}
 }

@@ -69,9 +69,11 @@ func (c *collection) markHistory(ctx context.Context) error {
 			}
 		}
 		kept := c.keys[m.Kind+"/"+m.Key]
-		if note, ok := m.Notes[embeddings.NoteName].(map[string]any); ok && kept {
-			if space, ok := note["space"].(string); ok {
-				c.spaces[space] = true
+		for _, name := range []string{embeddings.NoteName, embeddings.HeadsNoteName} {
+			if note, ok := m.Notes[name].(map[string]any); ok && kept {
+				if space, ok := note["space"].(string); ok {
+					c.spaces[space] = true
+				}
 			}
 		}
 		for _, a := range m.Outputs {

@@ -2,7 +2,7 @@ package bert
 
 import (
 	"context"
-	"math"
+	"slices"
 
 	"github.com/sprint-ml/sprint/ml/device"
 	"github.com/sprint-ml/sprint/ml/encoder"
@@ -78,26 +78,17 @@ func newDirectHeads(m *Model) *directHeads {
 }
 
 // answer calls visit with what Heads gives for each pooled vector, [n,H]: its scores and the
-// index of each category's most likely tag. Both are gone when visit returns.
+// index of each category's most likely tag. Both are gone when visit returns, and so are the
+// vectors where heads are linear.
 func (h *directHeads) answer(pooled []float32, visit func(row int, scores []float32, tags []int32)) {
 	s := h.spec
-	k, mt, hidden := len(s.Categories), s.maxTags(), s.Encoder.HiddenSize
+	k, hidden := len(s.Categories), s.Encoder.HiddenSize
 	tags := make([]int32, k)
 	if s.Linear {
-		x := h.centred(pooled)
-		scores, logits := h.linear.Apply(x), h.tags.Apply(x)
-		for r := range len(pooled) / hidden {
-			copy(h.scores, scores[r*h.linear.Out:])
-			if s.Single {
-				kernel.LogSoftmax(h.scores)
-			} else {
-				kernel.Tanh(h.scores, 0.5)
-			}
-			for c := range k {
-				tags[c] = kernel.Largest(logits[r*h.tags.Out+c*mt:][:len(s.Categories[c].Tags)])
-			}
-			visit(r, h.scores, tags)
+		for v := range slices.Chunk(pooled, hidden) {
+			scaleToUnit(v)
 		}
+		h.answerUnit(pooled, visit)
 		return
 	}
 	in := h.in.Apply(pooled)
@@ -137,19 +128,26 @@ func (h *directHeads) tag(category int, in []float32) int32 {
 	return kernel.Largest(h.logits[:len(h.spec.Categories[category].Tags)])
 }
 
-// centred are vectors as linear heads see them: of length 1, less the mean, times the scale.
-func (h *directHeads) centred(pooled []float32) []float32 {
-	mean, scale := h.param(linearMean), h.param(linearScale)[0]
-	out := make([]float32, len(pooled))
-	for from := 0; from < len(pooled); from += len(mean) {
-		sum := 0.0
-		for _, x := range pooled[from : from+len(mean)] {
-			sum += float64(x) * float64(x)
-		}
-		length := float32(math.Sqrt(max(sum, leastLength*leastLength)))
+// answerUnit is answer of linear heads for vectors of length 1, which are gone then.
+func (h *directHeads) answerUnit(x []float32, visit func(row int, scores []float32, tags []int32)) {
+	s := h.spec
+	mt, mean, scale, tags := s.maxTags(), h.param(linearMean), h.param(linearScale)[0], make([]int32, len(s.Categories))
+	for v := range slices.Chunk(x, len(mean)) {
 		for j, c := range mean {
-			out[from+j] = (pooled[from+j]/length - c) * scale
+			v[j] = (v[j] - c) * scale
 		}
 	}
-	return out
+	scores, logits := h.linear.Apply(x), h.tags.Apply(x)
+	for r := range len(x) / len(mean) {
+		copy(h.scores, scores[r*h.linear.Out:])
+		if s.Single {
+			kernel.LogSoftmax(h.scores)
+		} else {
+			kernel.Tanh(h.scores, 0.5)
+		}
+		for c := range tags {
+			tags[c] = kernel.Largest(logits[r*h.tags.Out+c*mt:][:len(s.Categories[c].Tags)])
+		}
+		visit(r, h.scores, tags)
+	}
 }

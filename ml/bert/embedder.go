@@ -31,6 +31,15 @@ func NewEmbedder(m *Model, dev *device.Device) (*Embedder, error) {
 	return newEmbedder(m, dev, "embed", nil)
 }
 
+// Embedder makes one of the predictor's model and device. Where the cores of this machine
+// compute, both use one copy of the weights, and only one of them at a time.
+func (p *Predictor) Embedder(dev *device.Device) (*Embedder, error) {
+	if p.direct != nil {
+		return &Embedder{model: p.model, direct: p.direct}, nil
+	}
+	return NewEmbedder(p.model, dev)
+}
+
 func newEmbedder(m *Model, dev *device.Device, name string, mode *Mode) (*Embedder, error) {
 	n := &network{model: m, dev: dev, name: name, task: "encode", params: embedderParams(m)}
 	n.outputs = func(p Params, ids, types, mask *Node) []*Node {

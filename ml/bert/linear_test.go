@@ -6,6 +6,7 @@ import (
 	"math/rand/v2"
 	"os"
 	"path/filepath"
+	"reflect"
 	"slices"
 	"strings"
 	"testing"
@@ -174,5 +175,59 @@ func TestLinearFormat(t *testing.T) {
 	l.Score = l.Score[:1]
 	if m.SetLinear(l) == nil {
 		t.Error("heads of one output are taken for two")
+	}
+}
+
+// TestVectorHeads: from vectors that were made before, alone or among others, heads answer
+// to the byte as a predictor does for the texts; other heads than linear ones do not answer.
+func TestVectorHeads(t *testing.T) {
+	d, err := device.Open(t.Context(), device.Go, device.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer d.Close()
+	for _, single := range []bool{true, false} {
+		m, _ := linearModel(t, single)
+		var texts []bert.Text
+		for i := range 300 {
+			text := bert.Text{IDs: []int32{2}}
+			for j := range i % 13 {
+				text.IDs = append(text.IDs, int32(5+(i*7+j*3)%40))
+			}
+			texts = append(texts, bert.Text{IDs: append(text.IDs, 3)})
+		}
+		p, err := bert.NewPredictor(m, d)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer p.Close()
+		want, err := p.Predict(t.Context(), texts)
+		if err != nil {
+			t.Fatal(err)
+		}
+		e, err := p.Embedder(d)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer e.Close()
+		vectors, err := e.Embed(t.Context(), texts)
+		if err != nil {
+			t.Fatal(err)
+		}
+		kept := slices.Clone(vectors[17])
+		heads := bert.NewVectorHeads(m)
+		got := append(heads.Predict(vectors[:3]), heads.Predict(vectors[3:])...)
+		for i := range texts {
+			if !reflect.DeepEqual(got[i], want[i]) {
+				t.Fatalf("single %v, text %d: %+v by its vector, %+v by the encoder", single, i, got[i], want[i])
+			}
+		}
+		if !slices.Equal(kept, vectors[17]) {
+			t.Error("the vectors are not as they were")
+		}
+		m.Spec.Linear = false
+		if bert.NewVectorHeads(m) != nil {
+			t.Error("heads that look at the length of a vector answer without it")
+		}
 	}
 }

@@ -94,8 +94,7 @@ func (p *Predictor) Predict(ctx context.Context, texts []Text) ([]Prediction, er
 			p.mu.Lock()
 			defer p.mu.Unlock()
 			p.heads.answer(pooled, func(row int, scores []float32, tags []int32) {
-				out[from+row] = p.model.Spec.prediction(scores)
-				out[from+row].Tags = slices.Clone(tags)
+				out[from+row] = p.model.Spec.prediction(scores, tags)
 			})
 			if p.Answered != nil {
 				p.Answered(len(pooled) / p.model.Spec.Encoder.HiddenSize)
@@ -108,8 +107,7 @@ func (p *Predictor) Predict(ctx context.Context, texts []Text) ([]Prediction, er
 		return func(result []*tensors.Tensor) {
 			scores, tags := tensors.MustCopyFlatData[float32](result[0]), tensors.MustCopyFlatData[int32](result[1])
 			for r, i := range at {
-				out[i] = p.model.Spec.prediction(scores[r*n : (r+1)*n])
-				out[i].Tags = slices.Clone(tags[r*k : (r+1)*k])
+				out[i] = p.model.Spec.prediction(scores[r*n:(r+1)*n], tags[r*k:(r+1)*k])
 			}
 			if p.Answered != nil {
 				p.Answered(len(at))
@@ -134,17 +132,19 @@ func (p *Predictor) Predict(ctx context.Context, texts []Text) ([]Prediction, er
 	})
 }
 
-// prediction makes an answer, its tags aside, of what the network gives for a text,
-// rescaled by the model's temperatures.
-func (s Spec) prediction(scores []float32) Prediction {
+// prediction makes an answer of copies of what the network gives for a text, rescaled by the
+// model's temperatures.
+func (s Spec) prediction(scores []float32, tags []int32) Prediction {
 	if s.Single {
-		return s.Choose(scores)
+		out := s.Choose(scores)
+		out.Tags = slices.Clone(tags)
+		return out
 	}
 	out := slices.Clone(scores)
 	for c, t := range s.Temperatures {
 		out[c] = float32(metrics.Temper(float64(out[c]), t))
 	}
-	return Prediction{Scores: out, Logistic: s.Logistic()}
+	return Prediction{Scores: out, Tags: slices.Clone(tags), Logistic: s.Logistic()}
 }
 
 // Choose makes an answer, its tags aside, of the log probabilities that the network of a

@@ -68,6 +68,10 @@ func (l withRules) Predict(ctx context.Context, texts []Text) ([]Prediction, err
 	return out, nil
 }
 
+// With is the model with another network in the place of its own, and its rules. Either
+// stays its owner's to close.
+func (l LoadedModel) With(n Network) Model { return withRules{n, l.rules} }
+
 // Tokens is how many tokens of a text the network sees.
 func (l LoadedModel) Tokens(t Text) int {
 	ids, _ := l.Model().Encode(t.Title, t.Description)

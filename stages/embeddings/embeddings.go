@@ -1,6 +1,6 @@
 // Package embeddings keeps the vectors of texts in the store, so that no stage, run or
-// machine of one kind computes one twice: label, train, verify and reviews share them,
-// and a run after one more row embeds that row.
+// machine of one kind computes one twice: label, train and verify share them, and a run
+// after one more row embeds that row.
 //
 // They are a cache and never change a result. A vector is a function of three things:
 // the encoder with its pooling (bert.Model.EmbedderDigest), the text's token ids, in which
@@ -34,9 +34,13 @@ import (
 // embeddings/SPACE/DIGEST OF THE BLOB.
 const Prefix = "embeddings/"
 
-// NoteName is the note of a manifest that names the space that its stage used. A space is
-// kept as long as a kept run's manifest names it.
-const NoteName = "embeddings"
+// NoteName is the note of a manifest that names the space that its stage used, and
+// HeadsNoteName that of the heads from which a model was tuned, where a stage used both. A
+// space is kept as long as a kept run's manifest names it.
+const (
+	NoteName      = "embeddings"
+	HeadsNoteName = "heads_embeddings"
+)
 
 // Note is what a stage notes of its embeddings.
 type Note struct {

@@ -183,6 +183,23 @@ func TestSpaces(t *testing.T) {
 	}
 }
 
+// TestPromptIsAnotherText: the same title behind a prompt has a vector of its own, in the
+// space of its encoder.
+func TestPromptIsAnotherText(t *testing.T) {
+	b := newBench(t)
+	if _, err := b.embed(t.Context(), b.store, titles(4)); err != nil {
+		t.Fatal(err)
+	}
+	space := b.note.Space
+	b.model.Spec.Prompt = "waa wab "
+	if _, err := b.embed(t.Context(), b.store, titles(4)); err != nil || b.note.Computed != 4 || b.note.Space != space {
+		t.Errorf("%+v, %v", b.note, err)
+	}
+	if _, err := b.embed(t.Context(), b.store, titles(4)); err != nil || b.note.Computed != 0 || !strings.Contains(b.log.String(), "kept=4 computed=0") {
+		t.Errorf("%+v, %v: %s", b.note, err, b.log.String())
+	}
+}
+
 // TestInterrupted: what an attempt has computed when it is stopped, the next one finds.
 func TestInterrupted(t *testing.T) {
 	b := newBench(t)

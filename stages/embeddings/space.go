@@ -19,22 +19,32 @@ import (
 type Space struct {
 	env   stages.Env
 	model *bert.Model
-	dev   *device.Device
 	name  string // empty if nothing is kept
 	about record
 
-	embedder *bert.Embedder // made when the first text is computed
-	note     Note
+	newEmbedder func() (*bert.Embedder, error)
+	embedder    *bert.Embedder // made when the first text is computed
+	note        Note
 }
 
 // Open opens the space of a model's encoder on a device. The caller closes it, before the
 // device. Nothing is computed or read yet.
 func Open(env stages.Env, m *bert.Model, dev *device.Device) (*Space, error) {
+	return open(env, m, dev, func() (*bert.Embedder, error) { return bert.NewEmbedder(m, dev) })
+}
+
+// OpenBeside is Open for the model of a predictor, whose copy of the weights it uses where
+// it can.
+func OpenBeside(env stages.Env, p *bert.Predictor, dev *device.Device) (*Space, error) {
+	return open(env, p.Model(), dev, func() (*bert.Embedder, error) { return p.Embedder(dev) })
+}
+
+func open(env stages.Env, m *bert.Model, dev *device.Device, newEmbedder func() (*bert.Embedder, error)) (*Space, error) {
 	digest, err := m.EmbedderDigest()
 	if err != nil {
 		return nil, err
 	}
-	s := &Space{env: env, model: m, dev: dev, about: record{
+	s := &Space{env: env, model: m, newEmbedder: newEmbedder, about: record{
 		Encoder: digest, Pooling: m.Spec.Pooling, Device: strings.TrimSpace(dev.Name + " " + dev.Plugin + " " + dev.PluginVersion),
 	}}
 	if env.Store != nil {
@@ -63,7 +73,7 @@ func (s *Space) Embed(ctx context.Context, texts []bert.Text) ([][]float32, erro
 	if err := s.compute(ctx, texts, first, left); err != nil {
 		return nil, err
 	}
-	s.env.Log.Info("embedded", slog.Int("texts", len(texts)), slog.Int("computed", len(left)))
+	s.env.Log.Info("embedded", slog.Int("texts", len(texts)), slog.Int("kept", len(places)-len(left)), slog.Int("computed", len(left)))
 	s.env.Note(NoteName, s.note)
 	return out, nil
 }
@@ -136,7 +146,7 @@ func (s *Space) compute(ctx context.Context, texts []bert.Text, first map[textKe
 		return nil
 	}
 	if s.embedder == nil {
-		e, err := bert.NewEmbedder(s.model, s.dev)
+		e, err := s.newEmbedder()
 		if err != nil {
 			return resources.Computed(err)
 		}

@@ -8,6 +8,7 @@ import (
 	"github.com/sprint-ml/sprint/ml/classify"
 	"github.com/sprint-ml/sprint/ml/device"
 	"github.com/sprint-ml/sprint/stages"
+	"github.com/sprint-ml/sprint/stages/embeddings"
 	"github.com/sprint-ml/sprint/stages/release"
 	"github.com/sprint-ml/sprint/stages/resources"
 )
@@ -41,6 +42,13 @@ func (s *stage) measureHeads(ctx context.Context, in stages.Inputs, m *measurer,
 	heads := *m
 	heads.model, heads.thresholds = model, m.headThresholds
 	model.Answered = heads.answered
+	env := s.env
+	env.Note = func(_ string, v any) { s.env.Note(embeddings.HeadsNoteName, v) }
+	done, err := heads.answerByVectors(env, model, dev)
+	if err != nil {
+		return err
+	}
+	defer done()
 	for _, x := range sets {
 		heads.begin(x.name+", before the encoder was tuned", len(x.texts))
 		if _, _, x.answers[byHeads], err = heads.predict(ctx, x.texts); err != nil {

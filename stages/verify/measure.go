@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"github.com/sprint-ml/sprint/ml/classify"
+	"github.com/sprint-ml/sprint/ml/device"
 	"github.com/sprint-ml/sprint/ml/keywords"
 	"github.com/sprint-ml/sprint/ml/metrics"
 	"github.com/sprint-ml/sprint/ml/taxonomy"
@@ -79,8 +80,11 @@ func host(r rows.Row) string {
 
 // measurer holds what all measurements share.
 type measurer struct {
-	t          *taxonomy.Taxonomy
-	model      classify.Model
+	t     *taxonomy.Taxonomy
+	model classify.Model
+	// byVectors is the model where it answers from the vectors of texts that the store
+	// keeps, nil where it does not.
+	byVectors  classify.Model
 	thresholds []float64
 	// headThresholds are those of the heads that the model was tuned from.
 	headThresholds []float64
@@ -105,7 +109,13 @@ func (m *measurer) answered(rows int) {
 	}
 }
 
-func (m *measurer) answerSets(ctx context.Context, sets []*evaluationSet) error {
+// answerSets lets every classifier answer on all sets.
+func (s *stage) answerSets(ctx context.Context, m *measurer, model classify.LoadedModel, dev *device.Device, sets []*evaluationSet) error {
+	done, err := m.answerByVectors(s.env, model, dev)
+	if err != nil {
+		return err
+	}
+	defer done()
 	for _, x := range sets {
 		if err := m.answerAll(ctx, x); err != nil {
 			return err
@@ -175,7 +185,11 @@ func (m *measurer) choose(a metrics.Answer, category int) {
 // predict gives the model's scores, rounded as classify rounds them, and its
 // answers by the thresholds; where a row has one label, the likeliest and its probability.
 func (m *measurer) predict(ctx context.Context, texts []classify.Text) (scores [][]float64, sure []float64, answers []metrics.Answer, err error) {
-	predictions, err := m.model.Predict(ctx, texts)
+	model := m.model
+	if m.byVectors != nil {
+		model = m.byVectors
+	}
+	predictions, err := model.Predict(ctx, texts)
 	if err != nil {
 		return nil, nil, nil, resources.Computed(err)
 	}

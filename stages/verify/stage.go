@@ -2,9 +2,9 @@
 // the keywords and majority baselines, and decides whether it is good enough.
 //
 // stage.go is the kind, options.go its options, documents.go what it writes.
-// measure.go lets every classifier answer, figures.go, segments.go and languages.go compute
-// what metrics.json holds, gold.go leaves out what train calibrated on. checks.go lists
-// the checks and evaluates one: a new check is a row there, its id in the enum of
+// measure.go lets every classifier answer, vectors.go the model from kept vectors of texts;
+// figures.go, segments.go and languages.go compute what metrics.json holds, gold.go leaves
+// out what train calibrated on. checks.go lists the checks and evaluates one: a new check is a row there, its id in the enum of
 // Check.ID and an observer, in check_score.go if a score of the set is all that it
 // looks at. sample.go picks the rows that explain a failure.
 package verify
@@ -122,7 +122,7 @@ func (s *stage) Run(ctx context.Context, in stages.Inputs, out stages.Outputs) e
 	defer model.Close()
 	m.model, m.progress = model, s.env.Progress
 	model.Answered = m.answered
-	if err := m.answerSets(ctx, sets); err != nil {
+	if err := s.answerSets(ctx, m, model, dev, sets); err != nil {
 		return err
 	}
 	if err := s.measureHeads(ctx, in, m, dev, sets); err != nil {
