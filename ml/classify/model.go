@@ -73,10 +73,19 @@ func (l withRules) Predict(ctx context.Context, texts []Text) ([]Prediction, err
 func (l LoadedModel) With(n Network) Model { return withRules{n, l.rules} }
 
 // Tokens is how many tokens of a text the network sees.
-func (l LoadedModel) Tokens(t Text) int {
+func (l LoadedModel) Tokens(t Text) int { return withRules{l.Predictor, l.rules}.Tokens(t) }
+
+// MaxTokens is how many it sees of the longest.
+func (l LoadedModel) MaxTokens() int { return l.Model().Spec.MaxLength }
+
+// Tokens is LoadedModel's.
+func (l withRules) Tokens(t Text) int {
 	ids, _ := l.Model().Encode(t.Title, t.Description)
 	return len(ids)
 }
+
+// MaxTokens is LoadedModel's.
+func (l withRules) MaxTokens() int { return l.Model().Spec.MaxLength }
 
 // LoadModel puts the model of a folder on a device. Its categories must be
 // those of the taxonomy, in the same order.
