@@ -30,11 +30,13 @@ for shape in ([2], [2, 1]):
         description = triton.InferInput("description", shape, "BYTES")
         description.set_data_from_numpy(numpy.array(["", "more"], dtype=object).reshape(shape), binary_data=binary)
         got = client.infer("news", [title, description], model_version="3", request_id="7")
-        print(got.get_response()["id"], got.as_numpy("label").tolist(), got.as_numpy("scores").tolist(), got.as_numpy("categories").tolist())
+        print(got.get_response()["id"], got.as_numpy("label").tolist(), got.as_numpy("scores").tolist(), got.as_numpy("tags").tolist(), got.as_numpy("categories").tolist())
 text = triton.InferInput("text", [1], "BYTES")
 text.set_data_from_numpy(numpy.array(["ab"], dtype=object))
 got = client.infer("news", [text], outputs=[triton.InferRequestedOutput("label", binary_data=False)])
 print(got.as_numpy("label").tolist(), got.as_numpy("scores"))
+got = client.infer("news", [text], outputs=[triton.InferRequestedOutput("label"), triton.InferRequestedOutput("scores")])
+print(got.as_numpy("label").tolist(), got.as_numpy("scores").tolist())
 try:
     client.infer("news", [text], model_version="4")
 except InferenceServerException as error:
@@ -47,9 +49,9 @@ func TestTritonClient(t *testing.T) {
 	python := jobstest.Python(t, "TRITON_PYTHON", "tritonclient[http]==2.73.0", "tritonclient.http")
 	_, s := serve(t, lettersClassifier(t), Options{})
 	out, err := exec.Command(python, "-c", tritonScript, strings.TrimPrefix(s.URL, "http://")).CombinedOutput()
-	const row = `7 ['fire', 'money'] [[0.5, -0.25], [0.25, 0.75]] ['fire', 'money']` + "\n"
+	const row = `7 [b'fire', b'money'] [[0.5, -0.25], [0.25, 0.75]] [[b'big', b''], [b'big', b'']] [b'fire', b'money']` + "\n"
 	want := "True True True True False\nsprint ['label', 'scores', 'tags', 'categories']\n" + strings.Repeat(row, 4) +
-		"['fire'] None\nversion \"4\" of news is not served; 3 is\n"
+		"['fire'] None\n[b'fire'] [[0.5, -0.25]]\nversion \"4\" of news is not served; 3 is\n"
 	if err != nil || string(out) != want {
 		t.Errorf("%v:\n%s\nwant\n%s", err, out, want)
 	}

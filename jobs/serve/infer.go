@@ -120,7 +120,18 @@ func (s *Server) infer(w http.ResponseWriter, r *http.Request) {
 	if m.Version > 0 {
 		out.Version = strconv.Itoa(m.Version)
 	}
-	s.reply(w, out)
+	document, data, err := kserve.Encode(out, q)
+	if err != nil {
+		s.fail(w, r, refuse(http.StatusInternalServerError, "%v", err))
+		return
+	}
+	w.Header().Set("Content-Type", "application/json")
+	if data != nil {
+		w.Header().Set("Content-Type", "application/octet-stream")
+		w.Header().Set(kserve.HeaderLength, strconv.Itoa(len(document)))
+	}
+	_, _ = w.Write(document)
+	_, _ = w.Write(data)
 }
 
 // inferHeader is how many bytes of a body are JSON, 0 for all.

@@ -2,6 +2,7 @@ package serve
 
 import (
 	"net/http"
+	"runtime"
 
 	"github.com/sprint-ml/sprint/jobs/serve/body"
 	"github.com/sprint-ml/sprint/jobs/serve/tei"
@@ -47,6 +48,25 @@ func (s *Server) predict(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	s.reply(w, out[0])
+}
+
+// info answers GET /info of Text Embeddings Inference.
+func (s *Server) info(w http.ResponseWriter, _ *http.Request) {
+	m, done := s.keeper.Use()
+	defer done()
+	out := tei.Info{
+		Model: m.Name, Served: m.String(), DataType: tei.Float32,
+		ModelType: tei.ModelType{Classifier: tei.LabelsOf(m.Classifier.Taxonomy.Names())},
+		Requests:  s.batches.MaxWaiting, BatchTokens: s.batches.MaxTokens, BatchRequests: &s.batches.MaxTexts, ClientBatch: s.o.Limits.Texts,
+		Truncates: s.o.Limits.Tokens == 0, TokenizeAtOnce: runtime.GOMAXPROCS(0), Version: s.o.Version,
+	}
+	if m.Digest != "" {
+		out.Digest = &m.Digest
+	}
+	if longest, ok := m.Classifier.Model.(interface{ MaxTokens() int }); ok {
+		out.Tokens = longest.MaxTokens()
+	}
+	s.reply(w, out)
 }
 
 // failTEI sends a refusal in the protocol's words.

@@ -5,6 +5,9 @@ import (
 	"encoding/binary"
 	"encoding/json"
 	"fmt"
+	"math"
+	"runtime"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -71,6 +74,23 @@ func TestPredict(t *testing.T) {
 	}
 }
 
+// MaxTokens is the longest text of the model lettered.
+func (lettered) MaxTokens() int { return 16 }
+
+// TestInfo: who asks by the protocol of Text Embeddings Inference is told the model and the
+// limits; of keywords, no length.
+func TestInfo(t *testing.T) {
+	_, s := serve(t, lettersClassifier(t), Options{Limits: Limits{Texts: 7, Tokens: 9}, Version: "v1"})
+	want := fmt.Sprintf(`{"model_id":"news","model_sha":"d1","model_dtype":"float32","served_model_name":"news@3","model_type":{"classifier":{"id2label":{"0":"fire","1":"money"},"label2id":{"fire":0,"money":1}}},"max_concurrent_requests":4096,"max_input_length":16,"max_batch_tokens":512,"max_batch_requests":256,"max_client_batch_size":7,"auto_truncate":false,"tokenization_workers":%d,"version":"v1","sha":null,"docker_label":null}`, runtime.GOMAXPROCS(0))
+	if status, answer, _ := ask(t, s, "GET", "/info", ""); status != 200 || strings.TrimSpace(answer) != want {
+		t.Errorf("%d %s, want %s", status, answer, want)
+	}
+	_, s = serve(t, classifier(t), Options{})
+	if status, answer, _ := ask(t, s, "GET", "/info", ""); status != 200 || !strings.Contains(answer, `"max_input_length":0,`) || !strings.Contains(answer, `"max_client_batch_size":1024,"auto_truncate":true`) {
+		t.Errorf("of keywords: %d %s", status, answer)
+	}
+}
+
 // packed is a tensor's binary data.
 func packed(texts ...string) string {
 	var b []byte
@@ -119,12 +139,20 @@ func TestInfer(t *testing.T) {
 		return fmt.Sprintf(`{"inputs":[{"name":"text","datatype":"BYTES","shape":[2],"parameters":{"binary_data_size":%d}}],"parameters":{"binary_data_output":true}}`, size)
 	}
 	data := packed("ab", "abcd")
+	behind := `{"name":"label","datatype":"BYTES","shape":[2],"parameters":{"binary_data_size":12}},{"name":"scores","datatype":"FP64","shape":[2,2],"parameters":{"binary_data_size":32}},{"name":"tags","datatype":"BYTES","shape":[2,2],"parameters":{"binary_data_size":22}},{"name":"categories","datatype":"BYTES","shape":[2],"parameters":{"binary_data_size":17}}]}` + packed("fire", "")
+	for _, score := range []float64{0.5, -0.25, 0.25, -0.25} {
+		behind += string(binary.LittleEndian.AppendUint64(nil, math.Float64bits(score)))
+	}
+	behind += packed("big", "", "big", "") + packed("fire", "money")
 	for name, c := range map[string]struct {
 		json, data string
 		length     int
 		want       string
 	}{
-		"whole":       {head(len(data)), data, 0, `200 {"model_name":"news","model_version":"3","outputs":[` + both},
+		"whole":       {head(len(data)), data, 0, `200 {"model_name":"news","model_version":"3","outputs":[` + behind},
+		"some":        {`{"outputs":[{"name":"label"},{"name":"categories","parameters":{"binary_data":true}}],` + head(len(data))[1:len(head(len(data)))-len(`,"parameters":{"binary_data_output":true}}`)] + "}", data, 0, `200 {"model_name":"news","model_version":"3","outputs":[{"name":"label","datatype":"BYTES","shape":[2],"data":["fire",""]},{"name":"categories","datatype":"BYTES","shape":[2],"parameters":{"binary_data_size":17}}]}` + packed("fire", "money")},
+		"all but one": {`{"outputs":[{"name":"label","parameters":{"binary_data":false}},{"name":"categories"}],` + head(len(data))[1:], data, 0, `200 {"model_name":"news","model_version":"3","outputs":[{"name":"label","datatype":"BYTES","shape":[2],"data":["fire",""]},{"name":"categories","datatype":"BYTES","shape":[2],"parameters":{"binary_data_size":17}}]}` + packed("fire", "money")},
+		"classes":     {`{"outputs":[{"name":"label","parameters":{"classification":3}}],` + head(len(data))[1:], data, 0, "400 classification is not known here"},
 		"cut":         {head(len(data)), data[:5], 0, "400 ends too early"},
 		"too long":    {head(len(data)), packed("ab") + "\xff\xff\xff\x7fabcd", 0, "400 ends too early"},
 		"no UTF-8":    {head(len(data)), packed("ab", "ab\xff\xfe"), 0, "400 is no UTF-8"},
@@ -135,7 +163,10 @@ func TestInfer(t *testing.T) {
 		if length == 0 {
 			length = len(c.json)
 		}
-		status, answer, _ := ask(t, s, "POST", at, c.json+c.data, "Inference-Header-Content-Length", fmt.Sprint(length), "Content-Type", "application/octet-stream")
+		status, answer, h := ask(t, s, "POST", at, c.json+c.data, "Inference-Header-Content-Length", fmt.Sprint(length), "Content-Type", "application/octet-stream")
+		if n, err := strconv.Atoi(h.Get("Inference-Header-Content-Length")); status == 200 && (err != nil || !json.Valid([]byte(answer)[:n])) {
+			t.Errorf("%s: %d bytes of %s are JSON, %v", name, n, answer, err)
+		}
 		if got := fmt.Sprintf("%d %s", status, answer); !strings.HasPrefix(got, c.want[:4]) || !strings.Contains(got, c.want[4:]) {
 			t.Errorf("%s: %s, want %s", name, got, c.want)
 		}

@@ -20,6 +20,7 @@ func (s *Server) routes() map[string]http.HandlerFunc {
 		"GET /metrics":                           s.metrics,
 		"GET /openapi.json":                      s.openapi,
 		"POST /predict":                          s.predict,
+		"GET /info":                              s.info,
 		"GET /v2":                                s.v2Server,
 		"GET /v2/{$}":                            s.v2Server,
 		"GET /{$}":                               s.page,

@@ -55,12 +55,15 @@ type Options struct {
 	// AccessLog has a line for each request; nil: none. LogTexts shows the texts too.
 	AccessLog *slog.Logger
 	LogTexts  bool
+	// Version of the program, for those who ask /info.
+	Version string
 }
 
 // Server answers the paths of the API.
 type Server struct {
 	o        Options
 	keeper   *reload.Keeper
+	batches  batch.Options
 	m        *counts
 	budget   body.Budget
 	ready    atomic.Bool
@@ -77,7 +80,7 @@ func Open(ctx context.Context, o Options, model reload.Options) (*Server, error)
 	if o.Drain == 0 {
 		o.Drain = 10 * time.Second
 	}
-	s := &Server{o: o, budget: body.Budget{Max: maxHeld}}
+	s := &Server{o: o, budget: body.Budget{Max: maxHeld}, batches: model.Batch.Filled()}
 	s.m = s.newCounts()
 	model.Answered = func(m *reload.Model, b batch.Batch) { s.m.batch(m, b) }
 	var err error

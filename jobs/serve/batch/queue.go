@@ -83,11 +83,16 @@ type request struct {
 
 // New starts the worker of a model. The caller closes the queue.
 func New(m Model, o Options) *Queue {
-	o.MaxWaiting, o.MaxTexts, o.MaxTokens = or(o.MaxWaiting, 4096), or(o.MaxTexts, 256), or(o.MaxTokens, 512)
-	q := &Queue{model: m, o: o, done: make(chan struct{})}
+	q := &Queue{model: m, o: o.Filled(), done: make(chan struct{})}
 	q.changed.L = &q.mu
 	go q.work()
 	return q
+}
+
+// Filled are the options with the defaults in the place of zeros.
+func (o Options) Filled() Options {
+	o.MaxWaiting, o.MaxTexts, o.MaxTokens = or(o.MaxWaiting, 4096), or(o.MaxTexts, 256), or(o.MaxTokens, 512)
+	return o
 }
 
 func or(n, otherwise int) int {

@@ -1,5 +1,8 @@
 // Package kserve has the shapes of the Open Inference Protocol, version 2, that KServe,
-// Triton and their clients speak over HTTP.
+// Triton and their clients speak over HTTP:
+//
+//   - request.go: what is asked; response.go: what is answered
+//   - binary.go: tensors behind the JSON of either, the protocol's extension
 //
 // A model takes the tensor text, or title and perhaps description, of BYTES in the shape
 // [N] or [N,1]. It gives label [N], the strongest category or an empty text; scores and
@@ -7,25 +10,26 @@
 package kserve
 
 import (
-	"encoding/binary"
 	"errors"
 	"fmt"
 	"io"
-	"unicode/utf8"
 
 	"github.com/sprint-ml/sprint/jobs/serve/body"
 	"github.com/sprint-ml/sprint/ml/classify"
 )
 
-// HeaderLength is the header that says how many bytes of a body are JSON; what is behind
-// them is the tensors' binary data.
-const HeaderLength = "Inference-Header-Content-Length"
-
 // Request is what is asked.
 type Request struct {
 	ID      string
 	Texts   []classify.Text
-	Outputs []string // names of the tensors that are wanted; empty: all
+	Outputs []Wanted // empty: all
+	Binary  bool     // tensors that do not say otherwise are wanted behind the JSON
+}
+
+// Wanted is a tensor that is asked for.
+type Wanted struct {
+	Name   string
+	Binary *bool // nil: as the request says of all
 }
 
 // tensor is an input.
@@ -41,6 +45,10 @@ var (
 	requestFields = []string{"id", "parameters", "inputs", "outputs"}
 	inputFields   = []string{"name", "shape", "datatype", "parameters", "data"}
 	outputFields  = []string{"name", "parameters"}
+
+	// Others are passed over.
+	requestParameters = []string{"binary_data_output"}
+	outputParameters  = []string{"binary_data", "classification"}
 )
 
 const (
@@ -57,7 +65,13 @@ func Read(b *body.Reader, room func(i int) error, binary io.Reader) (q Request, 
 		case "id":
 			q.ID, err = b.String()
 		case "parameters":
-			err = b.Skip()
+			err = b.Object(requestParameters, func(name string) (_ bool, err error) {
+				if name != "binary_data_output" {
+					return true, b.Skip() // the protocol's way to say more
+				}
+				q.Binary, err = b.Bool()
+				return true, err
+			})
 		case "inputs":
 			err = b.List(func(i int) error {
 				if i == maxInputs {
@@ -72,17 +86,9 @@ func Read(b *body.Reader, room func(i int) error, binary io.Reader) (q Request, 
 				if i == maxOutputs {
 					return fmt.Errorf("outputs has more than %d tensors", maxOutputs)
 				}
-				return b.Object(outputFields, func(name string) (bool, error) {
-					switch name {
-					case "name":
-						s, err := b.String()
-						q.Outputs = append(q.Outputs, s)
-						return true, err
-					case "parameters":
-						return true, b.Skip()
-					}
-					return false, nil
-				})
+				w, err := readWanted(b)
+				q.Outputs = append(q.Outputs, w)
+				return err
 			})
 		default:
 			return false, nil
@@ -101,6 +107,34 @@ func Read(b *body.Reader, room func(i int) error, binary io.Reader) (q Request, 
 		q.Texts, err = texts(inputs)
 	}
 	return q, err
+}
+
+// readWanted reads an output that is asked for. A tensor that is none of the model's, such as
+// the strongest classes of another one, is refused instead of left out.
+func readWanted(b *body.Reader) (w Wanted, err error) {
+	err = b.Object(outputFields, func(name string) (_ bool, err error) {
+		switch name {
+		case "name":
+			w.Name, err = b.String()
+			return true, err
+		case "parameters":
+			return true, b.Object(outputParameters, func(name string) (_ bool, err error) {
+				switch name {
+				case "binary_data":
+					var is bool
+					is, err = b.Bool()
+					w.Binary = &is
+				case "classification":
+					err = errors.New("outputs are given whole; classification is not known here")
+				default:
+					err = b.Skip()
+				}
+				return true, err
+			})
+		}
+		return false, nil
+	})
+	return w, err
 }
 
 // readTensor reads an input.
@@ -164,44 +198,6 @@ func (t *tensor) readData(b *body.Reader, room func(i int) error) error {
 		}
 		return nil
 	})
-}
-
-// readBinary reads the texts of a tensor behind the JSON: each has its length in front, 4
-// bytes, the lowest first.
-func (t *tensor) readBinary(b *body.Reader, room func(i int) error, in io.Reader) error {
-	if in == nil || t.listed {
-		return fmt.Errorf("the tensor %q has data in two places, or none behind the JSON", t.name)
-	}
-	part := &io.LimitedReader{R: in, N: int64(t.binary)}
-	for i := 0; part.N > 0; i++ {
-		if err := room(i); err != nil {
-			return err
-		}
-		var size [4]byte
-		if _, err := io.ReadFull(part, size[:]); err != nil {
-			return short(t.name, err)
-		}
-		n := binary.LittleEndian.Uint32(size[:])
-		if int64(n) > part.N {
-			return short(t.name, io.ErrUnexpectedEOF)
-		}
-		if err := b.Hold(int64(n)); err != nil {
-			return err
-		}
-		text := make([]byte, n)
-		if _, err := io.ReadFull(part, text); err != nil {
-			return short(t.name, err)
-		}
-		if !utf8.Valid(text) {
-			return fmt.Errorf("text %d of the tensor %q is no UTF-8", i+1, t.name)
-		}
-		t.data = append(t.data, string(text))
-	}
-	return nil
-}
-
-func short(name string, err error) error {
-	return fmt.Errorf("the binary data of the tensor %.40q ends too early: %w", name, err)
 }
 
 // texts makes texts of tensors.

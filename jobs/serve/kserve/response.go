@@ -13,7 +13,9 @@ type Output struct {
 	Name     string `json:"name"`
 	Datatype string `json:"datatype"`
 	Shape    []int  `json:"shape"`
-	Data     any    `json:"data"`
+	Data     any    `json:"data,omitempty"` // []string or []float64; nil: it stands behind the JSON
+
+	Parameters *parameters `json:"parameters,omitempty"`
 }
 
 // Response is an answer.
@@ -28,10 +30,10 @@ type Response struct {
 var names = []string{"label", "scores", "tags", "categories"}
 
 // CheckOutputs refuses tensors that are wanted and that no answer has.
-func CheckOutputs(wanted []string) error {
+func CheckOutputs(wanted []Wanted) error {
 	for _, w := range wanted {
-		if !slices.Contains(names, w) {
-			return fmt.Errorf("there is no output %.40q; there are %s", w, strings.Join(names, ", "))
+		if !slices.Contains(names, w.Name) {
+			return fmt.Errorf("there is no output %.40q; there are %s", w.Name, strings.Join(names, ", "))
 		}
 	}
 	return nil
@@ -39,7 +41,7 @@ func CheckOutputs(wanted []string) error {
 
 // Outputs are the tensors of answers that have all categories; wanted are those that are
 // given, all if it is empty.
-func Outputs(answers []classify.Answer, categories, wanted []string) []Output {
+func Outputs(answers []classify.Answer, categories []string, wanted []Wanted) []Output {
 	n, k := len(answers), len(categories)
 	labels, tags, scores := make([]string, n), make([]string, 0, n*k), make([]float64, 0, n*k)
 	for i, a := range answers {
@@ -52,12 +54,12 @@ func Outputs(answers []classify.Answer, categories, wanted []string) []Output {
 	}
 	var out []Output
 	for _, o := range []Output{
-		{"label", "BYTES", []int{n}, labels},
-		{"scores", "FP64", []int{n, k}, scores},
-		{"tags", "BYTES", []int{n, k}, tags},
-		{"categories", "BYTES", []int{k}, categories},
+		{Name: "label", Datatype: "BYTES", Shape: []int{n}, Data: labels},
+		{Name: "scores", Datatype: "FP64", Shape: []int{n, k}, Data: scores},
+		{Name: "tags", Datatype: "BYTES", Shape: []int{n, k}, Data: tags},
+		{Name: "categories", Datatype: "BYTES", Shape: []int{k}, Data: categories},
 	} {
-		if len(wanted) == 0 || slices.Contains(wanted, o.Name) {
+		if len(wanted) == 0 || slices.ContainsFunc(wanted, func(w Wanted) bool { return w.Name == o.Name }) {
 			out = append(out, o)
 		}
 	}

@@ -1,6 +1,7 @@
-// Package tei has the shapes of POST /predict of Text Embeddings Inference, so that its
-// clients can ask sprint: a string, a pair of strings [title, description], or a batch of
-// lists of one or two strings. An answer has every category, the most probable one first.
+// Package tei has the shapes of POST /predict and GET /info of Text Embeddings Inference, so
+// that its clients can ask sprint. What is classified is a string, a pair of strings
+// [title, description], or a batch of lists of one or two strings. An answer has every
+// category, the most probable one first.
 package tei
 
 import (

@@ -42,7 +42,7 @@ func serveCommand(a *app.App) *cobra.Command {
                       with "all": true for categories below their threshold, "threshold": 0.3 for another one
   GET  /v1/models     the model, its categories and thresholds
   POST /v2/models/NAME/infer   the Open Inference Protocol of KServe and Triton, with /v2/models/NAME and /v2/health/ready
-  POST /predict       the protocol of Text Embeddings Inference
+  POST /predict       the protocol of Text Embeddings Inference, with /info
   GET  /healthz       200 while the process lives
   GET  /readyz        200 when the model can answer; 503 while only keywords can, and at the end
   GET  /metrics       counters and histograms in Prometheus' text format
@@ -111,6 +111,7 @@ func runServe(ctx context.Context, a *app.App, cmd *cobra.Command, f *serveFlags
 	default:
 		return &diagnostic.UsageError{Message: fmt.Sprintf("--access-log %s: on, off or texts", f.accessLog)}
 	}
+	f.o.Version = app.Version()
 	source, err := f.source(ctx, a, cmd)
 	if err != nil {
 		return err
