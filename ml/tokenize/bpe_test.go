@@ -222,3 +222,15 @@ func FuzzLoadBPE(f *testing.F) {
 		})
 	})
 }
+
+// TestMaskIsOneToken: what a vocabulary calls a hidden word is one token where it stands in a
+// text.
+func TestMaskIsOneToken(t *testing.T) {
+	for want, tok := range map[string]*tokenize.Tokenizer{"<mask>": readEncodings(t).load(t, "roberta"), "[MASK]": readEncodings(t).load(t, "modernbert")} {
+		id, ok := tok.ID(want)
+		ids := tok.Encode(nil, "brand "+tok.Mask()+" polis", 0)
+		if n := slices.Index(ids, id); !ok || tok.Mask() != want || n < 0 || slices.Index(ids[n+1:], id) >= 0 {
+			t.Errorf("%q, want %q: %v", tok.Mask(), want, ids)
+		}
+	}
+}

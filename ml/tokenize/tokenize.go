@@ -159,6 +159,20 @@ func (t *Tokenizer) ID(token string) (int32, bool) {
 	return id, ok
 }
 
+// masks are what vocabularies call a hidden word: BERT's, and XLM-RoBERTa's.
+var masks = []string{"[MASK]", "<mask>"}
+
+// Mask is the token of the vocabulary that stands for a hidden word, as a text spells it;
+// empty if it has none.
+func (t *Tokenizer) Mask() string {
+	for _, token := range masks {
+		if _, ok := t.ids[token]; ok {
+			return token
+		}
+	}
+	return ""
+}
+
 // Size is one more than the largest id: the rows that an embedding table needs.
 func (t *Tokenizer) Size() int { return t.size }
 
@@ -225,12 +239,13 @@ func (t *Tokenizer) specialNames() map[string]any {
 			}
 		}
 	}
-	for role, tokens := range map[string][]string{"pad_token": {"[PAD]", "<pad>"}, "mask_token": {"[MASK]", "<mask>"}} {
-		for _, token := range tokens {
-			if _, ok := t.ids[token]; ok {
-				names[role] = token
-			}
+	for _, token := range []string{"[PAD]", "<pad>"} {
+		if _, ok := t.ids[token]; ok {
+			names["pad_token"] = token
 		}
+	}
+	if mask := t.Mask(); mask != "" {
+		names["mask_token"] = mask
 	}
 	return names
 }
@@ -255,7 +270,7 @@ func (t *Tokenizer) Parts() (inside, fixed []bool) {
 		}
 	}
 	marks := []int32{t.spec.frame.cls, t.spec.frame.sep}
-	for _, name := range []string{"[PAD]", "[MASK]", "<pad>", "<mask>"} {
+	for _, name := range append([]string{"[PAD]", "<pad>"}, masks...) {
 		if id, ok := t.ids[name]; ok {
 			marks = append(marks, id)
 		}

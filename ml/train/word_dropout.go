@@ -13,7 +13,7 @@ type WordDropout struct {
 	// Rate is the probability of each word to be hidden, drawn anew for every
 	// text and epoch. Checkpoints call it Share.
 	Rate float64 `json:"Share"`
-	// Delete leaves the word out; else each of its tokens becomes [MASK].
+	// Delete leaves the word out; else each of its tokens becomes the one for hidden words.
 	Delete bool
 }
 
@@ -27,8 +27,8 @@ type wordDropout struct {
 	prompt []int32
 }
 
-// newWordDropout is nil if nothing is to be hidden. A vocabulary without [MASK] has
-// its words left out.
+// newWordDropout is nil if nothing is to be hidden. A vocabulary without a token for
+// hidden words has them left out.
 func newWordDropout(o WordDropout, m *bert.Model) *wordDropout {
 	if o.Rate == 0 {
 		return nil
@@ -40,7 +40,7 @@ func newWordDropout(o WordDropout, m *bert.Model) *wordDropout {
 		d.prompt = ids[:len(ids)-1] // but for the token after a text
 	}
 	var known bool
-	if d.mask, known = m.Tokenizer.ID("[MASK]"); !known {
+	if d.mask, known = m.Tokenizer.ID(m.Tokenizer.Mask()); !known {
 		d.Delete = true
 	}
 	return d

@@ -11,17 +11,9 @@ import (
 	"github.com/sprint-ml/sprint/stages/rows"
 )
 
-// MaskToken is what BERT's vocabularies call a hidden word.
-const MaskToken = "[MASK]"
-
-// Mask replaces the words of a field on which rules fired by MaskToken. field is
-// 0 for the title and 1 for the description, as in keywords.Hit.
-func Mask(text string, field int, hits []keywords.Hit) string {
-	return Replace(text, field, hits, MaskToken)
-}
-
-// Replace puts with in the place of the words of a field on which rules fired.
-// Words that overlap are replaced once.
+// Replace puts with in the place of the words of a field on which rules fired. Words that
+// overlap are replaced once. field is 0 for the title and 1 for the description, as in
+// keywords.Hit.
 func Replace(text string, field int, hits []keywords.Hit, with string) string {
 	var spans [][2]int
 	for _, h := range hits {

@@ -79,7 +79,7 @@ const rulesBonus = 2
 // not find the categories of val without the rules' words.
 func (l *loop) addRulesBonus(ctx context.Context, m *bert.Model) error {
 	if l.o.RulesBeside == "auto" {
-		logs, err := l.logs(ctx, m, dataset.EncodeWithoutRules(l.t, m, l.val, dataset.MaskToken))
+		logs, err := l.logs(ctx, m, dataset.EncodeWithoutRules(l.t, m, l.val, m.Tokenizer.Mask()))
 		if err != nil {
 			return err
 		}
@@ -133,7 +133,7 @@ func (l *loop) calibrateChoice(ctx context.Context, model *bert.Model) (*release
 		out.Gold = append(out.Gold, release.GoldRow{URL: r.URL, ID: r.ID, Title: r.Title})
 	}
 	fitted := &release.CalibratedChoice{On: "val", Rows: len(l.targets), Fired: round(l.fired)}
-	hidden, err := l.logs(ctx, model, dataset.EncodeWithoutRules(l.t, model, l.val, dataset.MaskToken))
+	hidden, err := l.logs(ctx, model, dataset.EncodeWithoutRules(l.t, model, l.val, model.Tokenizer.Mask()))
 	if err != nil {
 		return nil, err
 	}

@@ -77,7 +77,7 @@ func scaled(weights []float32, by float32) []float32 {
 
 // mask gives the examples on whose text a rule fires their other reading.
 func (o *Options) mask(m *bert.Model, t *taxonomy.Taxonomy, set []rows.Row, kept []int, out []fit.Example) {
-	with := dataset.MaskToken
+	with := m.Tokenizer.Mask()
 	if o.MaskHow == "delete" {
 		with = ""
 	}

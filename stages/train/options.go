@@ -25,7 +25,7 @@ import (
 func Kind() stages.Kind {
 	return stages.Kind{
 		Name:    "train",
-		Version: 11,
+		Version: 12,
 		Doc: `Trains a BERT, RoBERTa, XLM-RoBERTa, CamemBERT or ModernBERT encoder with a score and a tag head per category.
 By heads first: the rows of train and val are embedded once, labelled or not, and linear
 heads are fitted on their vectors, in closed steps without
@@ -110,7 +110,7 @@ type Options struct {
 	MaskAbstain  bool     `yaml:"mask_abstained" default:"true" doc:"undecided targets do not count; false makes them negative"`
 	MaskRules    float64  `yaml:"mask_rules" when:"method=finetune" default:"0" min:"0" max:"1" doc:"probability that a text is read without the words on which rules fired, drawn anew in every epoch, so that the model learns the others"`
 	MaskRandom   float64  `yaml:"mask_random" when:"method=finetune" default:"0" min:"0" below:"1" doc:"probability of each word to be hidden, drawn anew in every epoch"`
-	MaskHow      string   `yaml:"mask_how" when:"method=finetune" default:"mask" enum:"mask|delete" doc:"what becomes of the words that mask_rules and mask_random hide: [MASK], or nothing"`
+	MaskHow      string   `yaml:"mask_how" when:"method=finetune" default:"mask" enum:"mask|delete" doc:"what becomes of the words that mask_rules and mask_random hide: the encoder's own token for a hidden word, or nothing"`
 	RulesBeside  string   `yaml:"with_rules" when:"method=finetune" default:"never" enum:"never|auto|always" doc:"whether the rules answer beside the model: where they fire they decide, and the model adds what it is sure of; auto lets them for categories that the model does not find on val with the rules' words hidden; with labels: single a category that they name gains 2 in its logit, which tips answers in doubt"`
 	TagLoss      string   `yaml:"tag_loss" when:"method=finetune" default:"tagged" enum:"tagged|positives|all" doc:"rows whose tag is learned: those that carry one, those of the category, or all, which teaches mostly the empty tag"`
 	ScoreWeight  float64  `yaml:"score_weight" when:"method=finetune" default:"0.5" min:"0" max:"100" doc:"weight of the scores' squared error; with labels: single of the label's cross entropy"`

@@ -18,7 +18,7 @@ func (l *loop) chooseRulesBeside(ctx context.Context, m *bert.Model) (map[string
 	for _, rule := range l.t.Rules {
 		fire[l.t.Categories[rule.Category].Name] = true
 	}
-	predictions, err := l.predict(ctx, m, dataset.EncodeWithoutRules(l.t, m, l.val, dataset.MaskToken))
+	predictions, err := l.predict(ctx, m, dataset.EncodeWithoutRules(l.t, m, l.val, m.Tokenizer.Mask()))
 	if err != nil {
 		return nil, fmt.Errorf("measure the model with the rules' words hidden: %w", err)
 	}

@@ -82,6 +82,7 @@ func host(r rows.Row) string {
 type measurer struct {
 	t     *taxonomy.Taxonomy
 	model classify.Model
+	hides string // what stands for a hidden word
 	// byVectors is the model where it answers from the vectors of texts that the store
 	// keeps, nil where it does not.
 	byVectors  classify.Model
@@ -147,7 +148,7 @@ func (m *measurer) answerAll(ctx context.Context, s *evaluationSet) error {
 		}
 		s.fired = append(s.fired, fired)
 		if res.Any() {
-			hidden[i] = classify.Text{Title: dataset.Mask(x.Title, 0, res.Fired), Description: dataset.Mask(x.Description, 1, res.Fired), Language: res.Language}
+			hidden[i] = classify.Text{Title: dataset.Replace(x.Title, 0, res.Fired, m.hides), Description: dataset.Replace(x.Description, 1, res.Fired, m.hides), Language: res.Language}
 		}
 	}
 	m.begin(s.name, len(s.texts))

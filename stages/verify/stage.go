@@ -33,7 +33,7 @@ import (
 func Kind() stages.Kind {
 	return stages.Kind{
 		Name:    "verify",
-		Version: 7,
+		Version: 8,
 		Doc: `Measures the model and fails the run (code 5) if a check does not hold.
 Figures are precision, recall and F1 per category, macro-F1 over categories with
 at least 8 positives, micro-F1 and tag accuracy, with 95 % intervals from 2000
@@ -120,7 +120,7 @@ func (s *stage) Run(ctx context.Context, in stages.Inputs, out stages.Outputs) e
 		return err
 	}
 	defer model.Close()
-	m.model, m.progress = model, s.env.Progress
+	m.model, m.hides, m.progress = model, model.Model().Tokenizer.Mask(), s.env.Progress
 	model.Answered = m.answered
 	if err := s.answerSets(ctx, m, model, dev, sets); err != nil {
 		return err
