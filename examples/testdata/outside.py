@@ -1,14 +1,18 @@
 """Answers of a release's own model.py: outside.py RELEASE reads a JSON list of texts, and writes
-what network.py and ONNX Runtime make of each: scores, probability of none, tags."""
+what network.py, and ONNX Runtime where there is a model.onnx, make of each: scores, probability
+of none, tags."""
 import json, os, sys
-import onnx
 
 folder = sys.argv[1]
 sys.path.insert(0, folder)
 from model import Model
 
-file = onnx.load(os.path.join(folder, "model.onnx"))
-onnx.checker.check_model(file, full_check=True)
+models = [Model(folder)]
+path = os.path.join(folder, "model.onnx")
+if os.path.exists(path):
+    import onnx
+
+    onnx.checker.check_model(onnx.load(path), full_check=True)
+    models.append(Model(folder, onnx=True))
 texts = json.load(sys.stdin)
-models = Model(folder), Model(folder, onnx=True)
-print(json.dumps([[m.predict(t) for t in texts] for m in models]))
+print(json.dumps([[m.predict(t["title"], t.get("description", ""), t.get("language", "")) for t in texts] for m in models]))

@@ -9,6 +9,8 @@ import json, os, sys
 import numpy as np
 from tokenizers import Tokenizer
 
+from titles import normalize
+
 
 class Model:
     def __init__(self, folder, alone=False, onnx=False):
@@ -40,6 +42,9 @@ class Model:
 
     def predict(self, title, description="", language=""):
         """Scores in [-1,1], the probability of none, and the numbers of tags."""
+        title = normalize(title)
+        if not title:
+            raise ValueError("no title")
         pair = description.strip() and "description" in self.sprint["text"]
         e = self.tokenizer.encode(self.sprint.get("prompt", "") + title, description if pair else None)
         scores, none, tags = self.network(e.ids, e.type_ids)
@@ -52,13 +57,13 @@ class Model:
     def answer(self, title, description="", language=""):
         """{"categories": {name: {"score", "tag"}}, "top": name or None}, as `sprint classify --all`."""
         scores, none, tags = self.predict(title, description, language)
-        categories = self.sprint["categories"]
+        categories, rounded = self.sprint["categories"], [round(x, 4) + 0.0 for x in scores]
         if self.sprint.get("labels") == "single":
             top = int(np.argmax([(x + 1) / 2 for x in scores] + [none]))
         else:
-            passes = [round(x, 4) >= self.thresholds.get(c["name"], 0.5) for x, c in zip(scores, categories)]
-            top = int(np.where(passes, scores, -2).argmax()) if any(passes) else len(categories)
-        out = {c["name"]: {"score": round(x, 4), "tag": c["tags"][t]} for c, x, t in zip(categories, scores, tags)}
+            passes = [x >= self.thresholds.get(c["name"], 0.5) for x, c in zip(rounded, categories)]
+            top = int(np.where(passes, rounded, -2).argmax()) if any(passes) else len(categories)
+        out = {c["name"]: {"score": x, "tag": c["tags"][t]} for c, x, t in zip(categories, rounded, tags)}
         return {"categories": out, "top": categories[top]["name"] if top < len(categories) else None}
 
 

@@ -15,14 +15,17 @@ import (
 	"github.com/sprint-ml/sprint/stages"
 )
 
-// What answers with a release in Python: modelPy by the network of networkPy, and by rulesPy
-// where rules answer beside it.
+// What answers with a release in Python: modelPy by the titles of titlesPy and the network of
+// networkPy, and by rulesPy where rules answer beside it.
 //
 //go:embed model.py
 var modelPy []byte
 
 //go:embed network.py
 var networkPy []byte
+
+//go:embed titles.py
+var titlesPy []byte
 
 //go:embed rules.py
 var rulesPy []byte
@@ -135,7 +138,9 @@ func (s *stage) addONNX(ctx context.Context, model stages.Tree, f *folder) error
 
 // addPython adds the small files of Python to those of a release.
 func (s *stage) addPython(config []byte, texts map[string][]byte) error {
-	texts["model.py"], texts["network.py"] = bytes.Clone(modelPy), bytes.Clone(networkPy)
+	for name, code := range map[string][]byte{"model.py": modelPy, "titles.py": titlesPy, "network.py": networkPy} {
+		texts[name] = bytes.Clone(code)
+	}
 	if !rulesAnswer(config) {
 		return nil
 	}

@@ -3,7 +3,7 @@
 // publish.go is the kind: it checks what verify found, stores the release and moves
 // the alias last. folder.go writes the release's files, card.go its model card, which tells how to
 // use the model on example.go's text, outside.go what answers without this program: model.py,
-// network.py and rules.py in Python, and an ONNX file.
+// titles.py, network.py and rules.py in Python, and an ONNX file.
 // What others read of a release is in package release.
 package publish
 
@@ -29,7 +29,7 @@ import (
 func Kind() stages.Kind {
 	return stages.Kind{
 		Name:    "publish",
-		Version: 6,
+		Version: 7,
 		Doc: `Publishes the model as the next version of a name and moves an alias to it.
 It refuses (code 10) unless verify passed for this very model. A release is a
 folder in the Hugging Face layout with the taxonomy, thresholds, metrics, history,

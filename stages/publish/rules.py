@@ -54,8 +54,9 @@ class Rules:
 
     def match(self, texts, language=""):
         """Per category the weight of its rules, its tag and its share of all weights."""
-        if self.languages and not language:
-            raise ValueError(f"name the text's language: the rules are of {', '.join(self.languages)}")
+        language = language.strip().lower().replace("_", "-").split("-")[0].replace("nb", "no")
+        if self.languages and len(language) != 2 and language not in self.languages:  # `sprint` would find it out
+            raise ValueError(f"name the text's language by its code, as in sv: the rules are of {', '.join(self.languages)}")
         n = self.categories
         scores, low, tags, fired, best = [0.0] * n, [0.0] * n, [0] * n, [], [0.0] * n
         texts = [words(x) for x in texts]

@@ -1,13 +1,13 @@
 package publish
 
 import (
+	"bytes"
 	"encoding/json"
 	"math"
 	"math/rand/v2"
 	"os"
 	"os/exec"
 	"path/filepath"
-	"strings"
 	"testing"
 
 	"github.com/sprint-ml/sprint/ml/keywords"
@@ -43,28 +43,49 @@ rules = Rules("rules.json")
 print(json.dumps([rules.match([x for x in texts if x], language) for *texts, language in json.load(sys.stdin)]))
 `
 
-// TestRulesInPython: rules.py finds the weights, tags and shares that package keywords finds,
-// on texts of what the rules are about and of what breaks folding.
-func TestRulesInPython(t *testing.T) {
+// askPython runs a script beside some files: it reads what is asked as JSON, and writes its
+// answers so.
+func askPython(t *testing.T, script string, files map[string][]byte, asked, answers any) {
+	t.Helper()
 	python, err := exec.LookPath("python3")
 	if err != nil && os.Getenv("CI") != "true" {
 		t.Skip(err)
 	} else if err != nil {
 		t.Fatal(err)
 	}
+	cmd := exec.CommandContext(t.Context(), python, "-B", "-c", "import sys; sys.path.insert(0, '')\n"+script)
+	cmd.Dir = t.TempDir()
+	for name, data := range files {
+		if err := os.WriteFile(filepath.Join(cmd.Dir, name), data, 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	in, err := json.Marshal(asked)
+	if err != nil {
+		t.Fatal(err)
+	}
+	cmd.Stdin = bytes.NewReader(in)
+	var stderr bytes.Buffer
+	cmd.Stderr = &stderr
+	out, err := cmd.Output()
+	if err != nil {
+		t.Fatalf("%v: %s", err, &stderr)
+	}
+	if err := json.Unmarshal(out, answers); err != nil {
+		t.Fatalf("%v: %.200s", err, out)
+	}
+}
+
+// TestRulesInPython: rules.py finds the weights, tags and shares that package keywords finds,
+// on texts of what the rules are about and of what breaks folding.
+func TestRulesInPython(t *testing.T) {
 	parsed, problems := taxonomy.Parse([]byte(everyForm))
 	if len(problems) > 0 {
 		t.Fatal(problems)
 	}
-	dir := t.TempDir()
 	rules, err := foldRules([]byte(everyForm))
 	if err != nil {
 		t.Fatal(err)
-	}
-	for name, data := range map[string][]byte{"rules.py": rulesPy, "rules.json": rules, "ask.py": []byte(askRules)} {
-		if err := os.WriteFile(filepath.Join(dir, name), data, 0o600); err != nil {
-			t.Fatal(err)
-		}
 	}
 	pieces := []string{
 		"rån", "RÅN", "ra\u030an", "från", "rånad", "armed", "robbery", "stöld", "grov", "tjuv", "ung", "hjärtetjuv", "gäng", "gängtapp", "skämt", "film", "bio", "brand", "branda", "vägg", "eld", "sol",
@@ -82,21 +103,11 @@ func TestRulesInPython(t *testing.T) {
 				}
 			}
 		}
-		texts[i][2] = []string{"sv", "en"}[i%2]
-	}
-	in, err := json.Marshal(texts)
-	if err != nil {
-		t.Fatal(err)
-	}
-	cmd := exec.CommandContext(t.Context(), python, "-B", "ask.py")
-	cmd.Dir, cmd.Stdin = dir, strings.NewReader(string(in))
-	out, err := cmd.Output()
-	if err != nil {
-		t.Fatalf("%v: %s", err, err.(*exec.ExitError).Stderr)
+		texts[i][2] = []string{"sv", "en", "sv-SE", "nb", " SV_fi"}[i%5]
 	}
 	var answers [][3][]float64
-	if err := json.Unmarshal(out, &answers); err != nil || len(answers) != len(texts) {
-		t.Fatalf("%d answers, %v", len(answers), err)
+	if askPython(t, askRules, map[string][]byte{"rules.py": rulesPy, "rules.json": rules}, texts, &answers); len(answers) != len(texts) {
+		t.Fatalf("%d answers", len(answers))
 	}
 	matcher, fired := keywords.New(parsed), 0
 	var res keywords.Result
