@@ -53,6 +53,10 @@ soak:
     go test -tags soak -count=1 -timeout 3h ./jobs/... ./storage/localblob
     cd {{ servers }} && go test -mod=mod -tags soak -count=1 -timeout 2h -v .
 
+# Ten minutes of fifty clients at `serve`: hot swaps, restarts, a store that goes; of a STORE with three releases of a model, else of small ones.
+load store="":
+    LOAD_STORE="{{ if store == "" { "" } else { absolute_path(store) } }}" go test -tags soak -count=1 -timeout 20m ./jobs/serve -run '^TestLoad$' -v
+
 # The stores against real servers and a bad network (builds the servers once, 4 minutes).
 stores:
     cd {{ servers }} && go test -mod=mod -count=1 -timeout 20m ./...

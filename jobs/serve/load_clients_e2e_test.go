@@ -74,9 +74,10 @@ type load struct {
 	bodies  [][]byte
 	want    map[string][]classify.Answer
 
-	answered, busy atomic.Int64
-	mu             sync.Mutex
-	by             map[string]int // answers by release
+	answered, busy  atomic.Int64
+	moves, restarts atomic.Int64
+	mu              sync.Mutex
+	by              map[string]int // answers by release
 }
 
 // client asks one text after the other until the context ends.

@@ -92,33 +92,51 @@ func loadTexts() []classify.Text {
 	return out
 }
 
-// loadStore makes a store with releases, and what each of them answers.
-func loadStore(t *testing.T, o answers.Options, texts []classify.Text) map[string][]classify.Answer {
+// loadStore makes a store with releases of the model news, and what each of them answers.
+// LOAD_STORE is the folder of another one, with as many releases of the first model in it: it
+// is copied, and its models are computed by whatever is there.
+func loadStore(t *testing.T, o *answers.Options, texts []classify.Text) (name string, want map[string][]classify.Answer) {
 	t.Helper()
+	own := os.Getenv("LOAD_STORE")
+	if own != "" {
+		o.Device = "auto"
+		if err := os.CopyFS(o.Store, os.DirFS(own)); err != nil {
+			t.Fatal(err)
+		}
+	}
 	s, err := storage.Open(t.Context(), o.Store, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer s.Close()
-	want := map[string][]classify.Answer{}
+	if own == "" {
+		for v := range loadReleases {
+			publishTiny(t, s, uint64(v+1))
+		}
+	}
+	names, err := models.In(s).Names(t.Context())
+	if err != nil || len(names) == 0 {
+		t.Fatalf("the store has the models %v, %v", names, err)
+	}
+	name, want = names[0], map[string][]classify.Answer{}
 	var normal []classify.Text
 	for _, x := range texts {
 		normal = append(normal, classify.Text{Title: titles.Normalize(x.Title), Description: x.Description})
 	}
 	for v := 1; v <= loadReleases; v++ {
-		publishTiny(t, s, uint64(v))
-		o.Ref = fmt.Sprintf("news@%d", v)
-		c, _, done, err := answers.Open(t.Context(), o)
-		if err != nil {
-			t.Fatal(err)
+		o.Ref = fmt.Sprintf("%s@%d", name, v)
+		c, fallback, done, err := answers.Open(t.Context(), *o)
+		if err != nil || fallback != nil {
+			t.Fatal(err, fallback)
 		}
 		if want[o.Ref], err = c.Classify(t.Context(), normal, true); err != nil {
 			t.Fatal(err)
 		}
 		done()
 	}
-	if err := models.In(s).SetAlias(t.Context(), "news", "champion", 1); err != nil {
+	o.Ref = name + "@load"
+	if err := models.In(s).SetAlias(t.Context(), name, "load", 1); err != nil {
 		t.Fatal(err)
 	}
-	return want
+	return name, want
 }
