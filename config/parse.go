@@ -107,7 +107,7 @@ func (r *planReader) text(m *strictyaml.Map, path, key string) string {
 }
 
 func (r *planReader) plan(p *Plan) {
-	m := r.fields(r.doc.Root, "", "a plan", "name", "taxonomy", "stages")
+	m := r.fields(r.doc.Root, "", "a plan", "name", "taxonomy", "refresh", "stages")
 	if m.Items == nil {
 		r.unclear = true
 		return
@@ -118,6 +118,7 @@ func (r *planReader) plan(p *Plan) {
 	if n := m.Items["taxonomy"]; n != nil {
 		p.TaxonomyPos = n.Pos
 	}
+	p.Refresh = r.refresh(m.Items["refresh"])
 	top := r.doc.Root.Pos
 	if it := m.Items["name"]; it == nil {
 		r.fail(top, "name", "a plan needs a name", "for example `name: quickstart`")

@@ -3,6 +3,7 @@
 // once, and nothing is guessed.
 //
 //	plan.go, parse.go  a plan and its stages; how its YAML is read
+//	refresh.go         when a plan's model is trained anew
 //	options.go         the options of its stages: plan, --values, SPRINT_SET_*, --set
 //	config.go          the config: flags, SPRINT_*, a file and its profiles
 //	schema.go          the JSON Schema of a plan, for editors
@@ -29,6 +30,7 @@ import (
 type Plan struct {
 	Name     string
 	Taxonomy string // path as written; relative to the plan's folder
+	Refresh  Refresh
 	Stages   []Stage
 	File     string // as given to LoadPlan
 	Digest   string // "sha256:…" of the file's bytes

@@ -58,9 +58,17 @@ func PlanSchema(kinds []KindSchema) map[string]any {
 		"properties": map[string]any{
 			"name":     map[string]any{"type": "string", "pattern": namePattern, "description": "Of the plan, in lists of runs."},
 			"taxonomy": map[string]any{"type": "string", "description": "File of categories, tags and rules, relative to the plan."},
+			"refresh":  refreshSchema(),
 			"stages":   map[string]any{"type": "array", "minItems": 1, "items": stage, "description": "What is done, in order."},
 		},
 	}
+}
+
+// refreshSchema describes when a model is trained anew.
+func refreshSchema() map[string]any {
+	out := options.Schema(new(Refresh))
+	out["description"] = "When `sprint refresh` trains, and what it promotes."
+	return out
 }
 
 // resourcesSchema describes what a stage may demand.

@@ -42,9 +42,9 @@ func WriteOutputs(path string, r *runs.Result) error {
 	return errors.Join(err, f.Close())
 }
 
-// WriteResult writes a result to a file, the content of result.json; an empty path is
-// none.
-func WriteResult(path string, r *runs.Result) error {
+// WriteResult writes the result of a run, the content of result.json, or of a refresh to a
+// file; an empty path is none.
+func WriteResult(path string, r any) error {
 	if path == "" {
 		return nil
 	}

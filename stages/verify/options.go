@@ -56,11 +56,11 @@ func (o *Options) Check() []stages.Problem {
 			}
 		}
 	}
-	return slices.Concat(out, rows.CheckFormat("gold", o.Gold), rows.CheckColumns("columns", o.Columns), rows.CheckLabelForm("", o.layout().Labels))
+	return slices.Concat(out, rows.CheckFormat("gold", o.Gold), rows.CheckColumns("columns", o.Columns), rows.CheckLabelForm("", o.Layout().Labels))
 }
 
-// layout is that of the gold set.
-func (o *Options) layout() rows.Layout {
+// Layout is that of the gold set.
+func (o *Options) Layout() rows.Layout {
 	return rows.Layout{Columns: o.Columns, Labels: rows.LabelForm{Separator: o.Separator, Values: o.Values}}
 }
 
@@ -73,10 +73,10 @@ func (o *Options) CheckFiles(_ context.Context, src stages.Source) []stages.File
 	if err != nil {
 		return nil // it is told as the taxonomy's
 	}
-	if wrong := dataset.CheckValues("", t, o.layout().Labels); wrong != nil {
+	if wrong := dataset.CheckValues("", t, o.Layout().Labels); wrong != nil {
 		return wrong
 	}
-	return filecheck.Gold("gold", o.Gold, o.layout(), dataset.Categories(t))
+	return filecheck.Gold("gold", o.Gold, o.Layout(), dataset.Categories(t))
 }
 
 func (c Check) check(gold bool, fail func(field, message, hint string)) {

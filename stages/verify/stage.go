@@ -234,7 +234,7 @@ func (s *stage) gold(ctx context.Context, t *taxonomy.Taxonomy) (*rows.Gold, err
 	if s.o.Gold == "" {
 		return nil, nil
 	}
-	g, err := rows.OpenGold(ctx, s.env.Files, s.o.Gold, s.o.layout(), dataset.Categories(t))
+	g, err := rows.OpenGold(ctx, s.env.Files, s.o.Gold, s.o.Layout(), dataset.Categories(t))
 	if err != nil {
 		return nil, err
 	}

@@ -19,6 +19,7 @@ import (
 	"github.com/sprint-ml/sprint/jobs/executor/local"
 	"github.com/sprint-ml/sprint/jobs/executor/places"
 	"github.com/sprint-ml/sprint/jobs/progress"
+	"github.com/sprint-ml/sprint/jobs/progress/sanitize"
 	"github.com/sprint-ml/sprint/jobs/report/render"
 	"github.com/sprint-ml/sprint/jobs/runs"
 	"github.com/sprint-ml/sprint/jobs/sprint/app"
@@ -157,12 +158,28 @@ func runPlan(ctx context.Context, a *app.App, cmd *cobra.Command, path string, f
 	if err := a.CheckFiles(ctx, c); err != nil {
 		return nil, app.Interrupted(ctx, err)
 	}
+	res, err := runCompiled(ctx, a, c, f, c.Config.Output, a.Stdout)
+	if err != nil {
+		return nil, err
+	}
+	if err := progress.WriteJUnit(f.junit, progress.NewJUnit(context.WithoutCancel(ctx), c.Store, c.Plan.Name, res)); err != nil {
+		a.Log().Error("could not write --junit", "error", err)
+	}
+	if err := progress.WriteResult(f.result, res); err != nil {
+		a.Log().Error("could not write --result", "error", err)
+	}
+	return res, nil
+}
+
+// runCompiled runs the selected stages of a plan that was compiled on its store, and shows
+// the run in an output mode, its summary on out.
+func runCompiled(ctx context.Context, a *app.App, c *app.Compiled, f *runFlags, mode string, out *sanitize.Writer) (*runs.Result, error) {
 	program, err := os.Executable()
 	if err != nil {
 		return nil, err
 	}
-	view := progress.New(c.Config.Output, progress.Options{
-		Out: a.Stdout, Err: a.Stderr, Getenv: a.Getenv, Verbose: a.Verbose, Quiet: a.Quiet, Full: a.Full, KeepGoing: c.Config.KeepGoing, Log: a.Log(), Store: c.Store, Graph: c.Graph, Parallel: c.Config.Parallel, StoreFlag: a.StoreFlag(),
+	view := progress.New(mode, progress.Options{
+		Out: out, Err: a.Stderr, Getenv: a.Getenv, Verbose: a.Verbose, Quiet: a.Quiet, Full: a.Full, KeepGoing: c.Config.KeepGoing, Log: a.Log(), Store: c.Store, Graph: c.Graph, Parallel: c.Config.Parallel, StoreFlag: a.StoreFlag(),
 	})
 	local := local.New(all.All(), c.Store, program, workerEnviron(a.Env, c), a.Secret)
 	local.Abort, local.WorkerFlags = a.Ending.Aborted(), app.WorkerFlags(c.Config)
@@ -195,12 +212,6 @@ func runPlan(ctx context.Context, a *app.App, cmd *cobra.Command, path string, f
 		a.Log().Warn("could not keep the run's report; `sprint report` makes it again", "run", *res.Run, "error", err)
 	}
 	view.Finish(ctx, res)
-	if err := progress.WriteJUnit(f.junit, progress.NewJUnit(context.WithoutCancel(ctx), c.Store, c.Plan.Name, res)); err != nil {
-		a.Log().Error("could not write --junit", "error", err)
-	}
-	if err := progress.WriteResult(f.result, res); err != nil {
-		a.Log().Error("could not write --result", "error", err)
-	}
 	return res, nil
 }
 

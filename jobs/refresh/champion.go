@@ -1,0 +1,145 @@
+package refresh
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/sprint-ml/sprint/jobs/key"
+	"github.com/sprint-ml/sprint/jobs/labels"
+	"github.com/sprint-ml/sprint/jobs/runs"
+	"github.com/sprint-ml/sprint/stages/rows"
+	"github.com/sprint-ml/sprint/storage"
+	"github.com/sprint-ml/sprint/storage/models"
+)
+
+// champion is the release in use, and what the run that published it says of it.
+type champion struct {
+	release   models.Release
+	published time.Time // zero if nobody said
+	run       *runs.Record
+	// trained are the rows of its training data, all sides of the split; held are those
+	// that it did not train on. Both are nil where the store has them no more.
+	trained, held []rows.Row
+}
+
+// Version is a release as a result shows it.
+type Version struct {
+	Ref       string     `json:"ref"`
+	Run       string     `json:"run,omitempty"`       // that published it
+	Published *time.Time `json:"published,omitempty"` // null if the publisher did not say
+}
+
+// meta is what publish records of a release.
+type meta struct {
+	Run  string    `json:"run"`
+	Date time.Time `json:"date"`
+}
+
+// metaOf reads it; what says something else says nothing.
+func metaOf(x models.Release) (m meta) {
+	_ = json.Unmarshal(x.Meta, &m)
+	if !runs.ValidID(m.Run) {
+		m.Run = ""
+	}
+	return m
+}
+
+func shown(x models.Release) *Version {
+	m := metaOf(x)
+	v := &Version{Ref: fmt.Sprintf("%s@%d", x.Name, x.Version), Run: m.Run}
+	if !m.Date.IsZero() {
+		v.Published = &m.Date
+	}
+	return v
+}
+
+// champion finds the champion of the model; nil if it has none.
+func (r *refresh) champion(ctx context.Context) (*champion, error) {
+	registry := models.In(r.Store)
+	version, err := registry.AliasVersion(ctx, r.model, models.Champion)
+	if err != nil || version == 0 {
+		return nil, err
+	}
+	c := &champion{}
+	if c.release, err = registry.ReleaseAt(ctx, r.model, version); err != nil {
+		return nil, err
+	}
+	c.published, r.out.Champion = metaOf(c.release).Date, shown(c.release)
+	if c.run, err = r.recordOf(ctx, c.release); err != nil || c.run == nil {
+		return c, err
+	}
+	for _, side := range []string{"train", "val", "test"} {
+		part, err := r.output(ctx, c.run, "split", side)
+		if err != nil {
+			return nil, err
+		}
+		if c.trained = append(c.trained, part...); side != "train" {
+			c.held = append(c.held, part...)
+		}
+	}
+	if len(c.trained) == 0 {
+		r.note("the rows that %s was trained on are not in the store any more: drift cannot be measured", r.out.Champion.Ref)
+	}
+	return c, nil
+}
+
+// recordOf is the record of the run that published a release; nil if it is gone.
+func (r *refresh) recordOf(ctx context.Context, x models.Release) (*runs.Record, error) {
+	id := metaOf(x).Run
+	if id == "" {
+		r.note("nobody knows which run published %s@%d: what it was trained on is not known", x.Name, x.Version)
+		return nil, nil
+	}
+	record, err := runs.LoadRecord(ctx, r.Store, id)
+	if storage.MissingOrDamaged(err) {
+		r.note("the record of run %s, which published %s@%d, is gone: what it was trained on is not known", id, x.Name, x.Version)
+		return nil, nil
+	}
+	return &record, err
+}
+
+// output reads rows that a stage of a kind made in a run; nil if they are gone.
+func (r *refresh) output(ctx context.Context, of *runs.Record, kind, name string) ([]rows.Row, error) {
+	a, ok := artifactOf(of.Stages, kind, name)
+	if !ok {
+		return nil, nil
+	}
+	out, _, err := labels.Rows(ctx, r.Store, a)
+	if storage.MissingOrDamaged(err) {
+		return nil, nil
+	}
+	return out, err
+}
+
+// artifactOf finds what the last stage of a kind made under a name.
+func artifactOf(all []runs.StageResult, kind, name string) (storage.Artifact, bool) {
+	for _, st := range slices.Backward(all) {
+		if out, ok := st.Outputs[name]; ok && st.Kind == kind {
+			return storage.Artifact{Name: name, Digest: out.Digest, Size: out.Size}, true
+		}
+	}
+	return storage.Artifact{}, false
+}
+
+// goldOf is the digest of the gold set on which a run verified; empty if nobody knows.
+func (r *refresh) goldOf(ctx context.Context, of *runs.Record) string {
+	for _, st := range slices.Backward(of.Stages) {
+		if st.Kind != "verify" || st.Key == "" {
+			continue
+		}
+		m, err := r.Store.Manifest(ctx, st.Kind, st.Key)
+		if err != nil {
+			return ""
+		}
+		var p key.Preimage
+		if json.Unmarshal(m.Preimage, &p) != nil {
+			return ""
+		}
+		gold, _ := p.External["gold"].(string)
+		return gold
+	}
+	return ""
+}

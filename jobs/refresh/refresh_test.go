@@ -1,0 +1,220 @@
+package refresh_test
+
+import (
+	"errors"
+	"math/rand/v2"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/sprint-ml/sprint/jobs/executor"
+	"github.com/sprint-ml/sprint/jobs/refresh"
+	"github.com/sprint-ml/sprint/stages"
+	"github.com/sprint-ml/sprint/stages/rows"
+	"github.com/sprint-ml/sprint/storage"
+	"github.com/sprint-ml/sprint/storage/models"
+)
+
+// began is a place whose champion is trained on a window that has not drifted.
+func began(t *testing.T, change map[string]string) place {
+	t.Helper()
+	p := open(t, change)
+	out, err := p.refresh(t.Context(), &toyRuns{rows: world{}.window(1, 600)}, month(1))
+	if err != nil || out.Decision != refresh.Promoted {
+		t.Fatalf("%v, %+v", err, out)
+	}
+	return p
+}
+
+// far is a window that surely drifted, but whose words are those of before.
+func far() []rows.Row { return world{drift: 1}.window(5, 600) }
+
+// champion is the version that the alias names.
+func (p place) champion(t *testing.T) int {
+	t.Helper()
+	v, err := models.In(p.store).AliasVersion(t.Context(), "world", models.Champion)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return v
+}
+
+// ends refreshes and compares how that ended.
+func (p place) ends(t *testing.T, by *toyRuns, at time.Time, decision string, code stages.Code, why ...string) *refresh.Result {
+	t.Helper()
+	out, err := p.refresh(t.Context(), by, at)
+	if err != nil {
+		t.Fatal(err)
+	}
+	said := out.Why + "\n" + strings.Join(out.Notes, "\n")
+	if out.Decision != decision || out.Code != code || out.Class != code.Class() {
+		t.Errorf("%s (%d), want %s (%d): %s", out.Decision, out.Code, decision, code, said)
+	}
+	for _, want := range why {
+		if !strings.Contains(said, want) {
+			t.Errorf("no %q in %s", want, said)
+		}
+	}
+	var b strings.Builder
+	if err := out.Markdown(&b); err != nil || !strings.Contains(b.String(), out.Decision) {
+		t.Errorf("the report (%v): %s", err, b.String())
+	}
+	return out
+}
+
+// TestWindowWithoutRows: nothing is trained, and the champion stays.
+func TestWindowWithoutRows(t *testing.T) {
+	p := began(t, nil)
+	p.ends(t, &toyRuns{source: stages.CodeSource}, month(2), refresh.NoRows, stages.CodeSource, "the new window has too few rows, so the champion stays", "min_rows")
+	p.ends(t, &toyRuns{}, month(2), refresh.NoRows, stages.CodeSource, "the new window has no rows")
+	if p.champion(t) != 1 {
+		t.Error("the champion moved")
+	}
+}
+
+// TestFailedRun: what verify does not pass is no challenger.
+func TestFailedRun(t *testing.T) {
+	p := began(t, nil)
+	p.ends(t, &toyRuns{rows: far(), failure: stages.CodeGate}, month(2), refresh.Failed, stages.CodeGate, "code 5", "macro_f1 on gold is 0.05")
+	if p.champion(t) != 1 {
+		t.Error("the champion moved")
+	}
+}
+
+// TestRefusedOnce: a challenger that is worse is refused with code 10, its alias says why,
+// and no later refresh decides on it again.
+func TestRefusedOnce(t *testing.T) {
+	p := began(t, map[string]string{"plan.yaml": strings.Replace(worldPlan, "max_age: 0", "max_age: 0, min_change: 0.5", 1)})
+	out := p.ends(t, &toyRuns{rows: far()}, month(2), refresh.NotPromoted, stages.CodePublish, "world@1 stays the champion: macro-F1 on gold changed by", "+0.500 is the least")
+	move, err := models.In(p.store).LastMove(t.Context(), "world", refresh.Refused)
+	if err != nil || move.Version != 2 || !strings.Contains(out.Why, strings.TrimPrefix(move.Why, "refresh: ")) || move.Run == "" {
+		t.Errorf("%+v, %v", move, err)
+	}
+	p.ends(t, &toyRuns{rows: world{}.window(1, 600)}, month(3), refresh.NotDue, stages.CodeDone, "not due: nothing surely drifted")
+}
+
+// TestLeftUndecided: a release that a killed refresh published is decided on before any
+// other is trained, without a run.
+func TestLeftUndecided(t *testing.T) {
+	p := began(t, map[string]string{"plan.yaml": strings.Replace(worldPlan, "max_age: 0", "max_age: 0, min_change: -1", 1)})
+	if _, err := (&toyRuns{store: p.store, rows: far(), now: month(2)}).Run(t.Context(), ""); err != nil {
+		t.Fatal(err)
+	}
+	out := p.ends(t, &toyRuns{source: stages.CodeSource}, month(2), refresh.Promoted, stages.CodeDone, "world@2 was published and nobody decided on it", "world@2 is the champion now")
+	if p.champion(t) != 2 || out.Window != nil || out.Gold == nil {
+		t.Errorf("%+v", out)
+	}
+}
+
+// TestCooldown: what is due waits for the cooldown after the last training.
+func TestCooldown(t *testing.T) {
+	p := began(t, map[string]string{"plan.yaml": strings.Replace(worldPlan, "cooldown: 0", "cooldown: 40d", 1)})
+	p.ends(t, &toyRuns{rows: far()}, month(2), refresh.NotDue, stages.CodeDone, "trained 31d ago, and 40d must pass between two trainings")
+	if out := p.ends(t, &toyRuns{rows: far(), failure: stages.CodeGate}, month(3), refresh.Failed, stages.CodeGate); out.Trained == "" {
+		t.Errorf("%+v", out)
+	}
+}
+
+// TestCorrections: what reviewers say since the champion measures both models, but for rows
+// that trained one; against the gold set it counts for nothing, and is told.
+func TestCorrections(t *testing.T) {
+	p := began(t, nil)
+	gold := world{}.window(1000, 400)
+	window := far()
+	other := world{drift: 1}.window(6, 80)
+	var since []rows.Row
+	against := slices.Clone(gold[:3])
+	for i := range against {
+		against[i].Labels = []rows.Label{{Score: 1}, {Score: 1}, {Score: 1}}
+	}
+	since = append(since, against...)
+	since = append(since, window[:2]...) // they train
+	since = append(since, other...)
+	text := csvOf(since, month(2))
+	if _, err := newPlace(p.dir, p.store, map[string]string{"corrections.csv": text}); err != nil {
+		t.Fatal(err)
+	}
+	out, err := p.refresh(t.Context(), &toyRuns{rows: window}, month(2).Add(time.Hour))
+	if err != nil {
+		t.Fatal(err)
+	}
+	c := out.Corrections
+	if c == nil || c.Since != 85 || c.Gold < 3 || c.Against != 3 || c.Trained < 2 || c.Measured != 85-c.Gold-c.Trained || out.OnCorrections == nil || out.OnCorrections.Rows > c.Measured {
+		t.Fatalf("%v", c)
+	}
+	if !strings.Contains(strings.Join(out.Notes, "\n"), "3 corrections since the champion contradict the gold set: the gold set counts") {
+		t.Errorf("%q", out.Notes)
+	}
+	// Corrections of before the champion are none since.
+	if _, err := newPlace(p.dir, p.store, map[string]string{"corrections.csv": csvOf(other, month(1).Add(-time.Hour))}); err != nil {
+		t.Fatal(err)
+	}
+	out, err = p.refresh(t.Context(), &toyRuns{rows: world{drift: 1}.window(8, 600)}, month(3))
+	if err != nil || out.Corrections != nil && out.Corrections.Since != 0 {
+		t.Errorf("%v, %v", out.Corrections, err)
+	}
+}
+
+// TestCorrectionsRefuse: a challenger that is good on gold and wrong where reviewers
+// corrected the champion is refused.
+func TestCorrectionsRefuse(t *testing.T) {
+	p := began(t, map[string]string{"plan.yaml": strings.Replace(worldPlan, "max_age: 0", "max_age: 0, min_change: -1, min_change_corrections: 0.9", 1)})
+	if _, err := newPlace(p.dir, p.store, map[string]string{"plan.yaml": strings.Replace(worldPlan, "max_age: 0", "max_age: 0, min_change: -1, min_change_corrections: 0.9", 1), "corrections.csv": csvOf(world{drift: 1}.window(6, 80), month(2))}); err != nil {
+		t.Fatal(err)
+	}
+	p.ends(t, &toyRuns{rows: far()}, month(2).Add(time.Hour), refresh.NotPromoted, stages.CodePublish, "micro-F1 on corrections changed by", "+0.900 is the least")
+}
+
+// TestOneAtATime: a second refresh of a model ends with the code of a lease.
+func TestOneAtATime(t *testing.T) {
+	p := began(t, nil)
+	lease, err := p.store.Acquire(t.Context(), "refresh/world", storage.Self(), 300*time.Millisecond, "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, err = p.refresh(t.Context(), &toyRuns{rows: far()}, month(2))
+	if executor.Code(err) != stages.CodeLease || !strings.Contains(err.Error(), "another refresh of world goes on") {
+		t.Errorf("%v", err)
+	}
+	if err := lease.Release(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if _, err = p.refresh(t.Context(), &toyRuns{rows: far()}, month(2)); err != nil {
+		t.Error(err)
+	}
+}
+
+// TestUnfit: a plan that no refresh can decide by is refused with what to change.
+func TestUnfit(t *testing.T) {
+	for want, change := range map[string][2]string{
+		"it publishes no model":                      {"  - name: publish\n    with: {name: world}\n", ""},
+		"publish moves the alias champion by itself": {"{name: world}", "{name: world, alias: champion}"},
+		"it has no gold set":                         {"gold: gold.csv, checks: [{id: macro_f1, set: gold, min: 0.1}]", "checks: [{id: macro_f1, min: 0.1}]"},
+	} {
+		p := open(t, map[string]string{"plan.yaml": strings.Replace(worldPlan, change[0], change[1], 1)})
+		_, err := p.refresh(t.Context(), &toyRuns{rows: far()}, month(1))
+		var failure *stages.Failure
+		if executor.Code(err) != stages.CodePlan || !errors.As(err, &failure) || !strings.Contains(err.Error(), want) || executor.Hint(err) == "" {
+			t.Errorf("%v, want %q", err, want)
+		}
+	}
+}
+
+// TestMovedByHand: an alias that somebody moves meanwhile stays as they moved it.
+func TestMovedByHand(t *testing.T) {
+	p := began(t, map[string]string{"plan.yaml": strings.Replace(worldPlan, "max_age: 0", "max_age: 0, min_change: -1", 1)})
+	by := &toyRuns{rows: far()}
+	by.published = func() {
+		if _, err := (&toyRuns{store: p.store, rows: world{}.window(rand.Uint64(), 300), now: month(2)}).Run(t.Context(), ""); err != nil {
+			t.Error(err)
+		}
+		if err := models.In(p.store).SetAlias(t.Context(), "world", models.Champion, 3); err != nil {
+			t.Error(err)
+		}
+	}
+	_, err := p.refresh(t.Context(), by, month(2))
+	if executor.Code(err) != stages.CodePublish || p.champion(t) != 3 {
+		t.Errorf("champion %d, %v", p.champion(t), err)
+	}
+}
