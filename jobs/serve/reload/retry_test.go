@@ -5,6 +5,7 @@ import (
 	"context"
 	"log/slog"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -20,7 +21,7 @@ func TestFallbackEnds(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				var log bytes.Buffer
-				s := &versions{t: t, now: 1, keywords: map[int]bool{1: true}, opened: map[int]int{}, open: map[int]*bool{}}
+				s := &versions{t: t, now: 1, keywords: map[int]bool{1: true}, opened: map[int]int{}, open: map[int]*atomic.Bool{}}
 				k, err := Open(t.Context(), Options{Source: s, Poll: poll, Log: slog.New(slog.NewTextHandler(&log, nil))})
 				if err != nil {
 					t.Fatal(err)
@@ -29,12 +30,12 @@ func TestFallbackEnds(t *testing.T) {
 				ended := make(chan struct{})
 				go func() { defer close(ended); k.Watch(ctx) }()
 				time.Sleep(time.Minute)
-				early := s.opened[1]
+				early := s.tried(1)
 				if d := k.Status().Degraded; early < 3 || d == nil || d.Tries != early || d.Reason != "no device" || !d.Next.After(time.Now()) {
 					t.Errorf("after a minute and %d tries: %+v", early, d)
 				}
 				time.Sleep(time.Hour)
-				if n := s.opened[1] - early; n < 10 || n > 20 {
+				if n := s.tried(1) - early; n < 10 || n > 20 {
 					t.Errorf("in an hour it was tried %d times", n)
 				}
 				before, done := k.Use()
@@ -55,9 +56,9 @@ func TestFallbackEnds(t *testing.T) {
 				}
 				done()
 				have()
-				n := s.opened[1]
+				n := s.tried(1)
 				time.Sleep(time.Hour)
-				if s.opened[1] != n {
+				if s.tried(1) != n {
 					t.Error("a model that answers is opened again")
 				}
 				if !strings.Contains(log.String(), "the model answers, no longer its keywords") {
@@ -75,7 +76,7 @@ func TestFallbackEnds(t *testing.T) {
 // answer for the one before; when that one is named again, its model is tried.
 func TestFallbackBesideRefusal(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		s := &versions{t: t, now: 1, keywords: map[int]bool{1: true}, damaged: map[int]error{2: context.DeadlineExceeded}, opened: map[int]int{}, open: map[int]*bool{}}
+		s := &versions{t: t, now: 1, keywords: map[int]bool{1: true}, damaged: map[int]error{2: context.DeadlineExceeded}, opened: map[int]int{}, open: map[int]*atomic.Bool{}}
 		k, err := Open(t.Context(), Options{Source: s, Poll: time.Second, Log: slog.New(slog.DiscardHandler)})
 		if err != nil {
 			t.Fatal(err)

@@ -9,6 +9,7 @@ import (
 	"math"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -20,7 +21,7 @@ import (
 // numbered is a model whose score is its version's; it takes a second for a batch.
 type numbered struct {
 	score  float32
-	closed *bool
+	closed *atomic.Bool
 	t      *testing.T
 }
 
@@ -28,7 +29,7 @@ func (numbered) Tokens(classify.Text) int { return 1 }
 
 func (m numbered) Predict(_ context.Context, texts []classify.Text) ([]classify.Prediction, error) {
 	time.Sleep(time.Second)
-	if *m.closed {
+	if m.closed.Load() {
 		m.t.Error("a model is asked that was closed")
 	}
 	out := make([]classify.Prediction, len(texts))
@@ -49,7 +50,7 @@ type versions struct {
 	keywords map[int]bool  // that this machine cannot run
 	nan      map[int]bool
 	opened   map[int]int
-	open     map[int]*bool // closed or not, by version
+	open     map[int]*atomic.Bool // closed or not, by version
 }
 
 func (s *versions) Resolve(context.Context) (Release, error) {
@@ -69,13 +70,12 @@ func (s *versions) Open(_ context.Context, r Release, strict bool) (Opened, erro
 	tax, _ := taxonomy.Parse([]byte("categories:\n  - name: fire\n    rules: [{words: [fire]}]\n"))
 	c := classify.New(tax)
 	c.Thresholds, c.Name = []float64{0}, r.String()
-	closed := new(bool)
+	closed := new(atomic.Bool)
 	s.open[r.Version] = closed
 	o := Opened{Classifier: c, Close: func() {
-		if *closed {
+		if closed.Swap(true) {
 			s.t.Errorf("%s is closed twice", r)
 		}
-		*closed = true
 	}}
 	if s.keywords[r.Version] {
 		o.Fallback = errors.New("no device")
@@ -98,12 +98,26 @@ func (s *versions) name(v int, gone error) {
 	s.now, s.gone = v, gone
 }
 
+// tried is how often a version was opened.
+func (s *versions) tried(v int) int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.opened[v]
+}
+
+// freed reports whether the last opened model of a version was closed.
+func (s *versions) freed(v int) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.open[v].Load()
+}
+
 // TestSwap: what comes to be named answers, without a failed request; what cannot answer
 // does not, is told by its digest, and is tried again ever less often.
 func TestSwap(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var log bytes.Buffer
-		s := &versions{t: t, now: 1, damaged: map[int]error{3: errors.New("blob 3f is damaged")}, keywords: map[int]bool{5: true}, nan: map[int]bool{4: true}, opened: map[int]int{}, open: map[int]*bool{}}
+		s := &versions{t: t, now: 1, damaged: map[int]error{3: errors.New("blob 3f is damaged")}, keywords: map[int]bool{5: true}, nan: map[int]bool{4: true}, opened: map[int]int{}, open: map[int]*atomic.Bool{}}
 		k, err := Open(t.Context(), Options{Source: s, Poll: 5 * time.Second, Log: slog.New(slog.NewTextHandler(&log, nil))})
 		if err != nil {
 			t.Fatal(err)
@@ -153,12 +167,12 @@ func TestSwap(t *testing.T) {
 		}
 		done()
 		time.Sleep(time.Second)
-		if !*s.open[1] {
+		if !s.freed(1) {
 			t.Error("the first one is not freed")
 		}
 		step(3, nil, 20*time.Second, "news@2", true, false)
 		step(3, nil, time.Hour, "news@2", true, false)
-		if n := s.opened[3]; n < 8 || n > 20 {
+		if n := s.tried(3); n < 8 || n > 20 {
 			t.Errorf("in an hour the damaged one was tried %d times", n)
 		}
 		step(4, nil, 20*time.Second, "news@2", true, false) // it gives no finite score
@@ -173,7 +187,7 @@ func TestSwap(t *testing.T) {
 		all.Wait()
 		k.Close()
 		for v, closed := range s.open {
-			if v != 5 && !*closed {
+			if v != 5 && !closed.Load() {
 				t.Errorf("version %d is not freed", v)
 			}
 		}
@@ -194,7 +208,7 @@ func TestSwap(t *testing.T) {
 // loaded takes their place, and so does another one's keywords.
 func TestKeywordsAreReplaced(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		s := &versions{t: t, now: 1, keywords: map[int]bool{1: true, 2: true}, opened: map[int]int{}, open: map[int]*bool{}}
+		s := &versions{t: t, now: 1, keywords: map[int]bool{1: true, 2: true}, opened: map[int]int{}, open: map[int]*atomic.Bool{}}
 		k, err := Open(t.Context(), Options{Source: s, Poll: time.Second, Log: slog.New(slog.DiscardHandler)})
 		if err != nil {
 			t.Fatal(err)
