@@ -15,6 +15,7 @@ import (
 	"log/slog"
 	"os"
 	"regexp"
+	"slices"
 	"strings"
 	"time"
 
@@ -84,11 +85,16 @@ var (
 	languageCode = regexp.MustCompile(`^[a-z]{2,3}(-[A-Za-z0-9]{2,8})*$`)
 )
 
-// Check refuses names that the store cannot hold.
+// commandWords are what `sprint models` takes for a command in the place of a name.
+var commandWords = []string{"history", "verify", "help"}
+
+// Check refuses names that the store cannot hold, or that no command line can tell.
 func (o *Options) Check() []stages.Problem {
 	var out stages.Problems
 	out.If(!models.ValidName(o.Name),
 		"name", "use a-z, 0-9, dot, dash and underscore", "%q is no model name", o.Name)
+	out.If(slices.Contains(commandWords, o.Name),
+		"name", "call it otherwise, as "+o.Name+"-news", "%q is a command of `sprint models`, which could not show that model", o.Name)
 	out.If(!models.ValidAlias(o.Alias),
 		"alias", "use a word of a-z, 0-9, dot, dash and underscore, not a number", "%q is no alias", o.Alias)
 	out.If(o.License != "" && !identifier.MatchString(o.License),
