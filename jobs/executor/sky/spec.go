@@ -118,21 +118,24 @@ func (p *Provider) script(job *executor.Job) string {
 		int(stages.CodeInterrupted), codeNotAsked)
 }
 
-// scriptText waits again where a request to end cut the first wait short: what that
-// returned is no code of the worker's. It can be asked to end before the worker begins.
+// scriptText waits again where a request to end cut a wait short. Of a child that ended
+// meanwhile bash may know no code any more (127 or -1), and a worker may die of the request
+// (143) before it listens: both were interrupted, and start again.
 const scriptText = `asked= child=
 trap 'asked=1 cut=1; [ -z "$child" ] || kill -TERM "$child" 2>/dev/null' TERM INT HUP
-timeout --foreground -k %d %d sh -c %s &
+timeout --foreground -k %[1]d %[2]d sh -c %[3]s &
 child=$!
 [ -z "$asked" ] || kill -TERM "$child" 2>/dev/null
-code=1
 while :; do
   cut=
-  wait "$child"; now=$?
-  [ "$now" = 127 ] && [ -n "$asked" ] || code=$now
+  wait "$child"; code=$?
   [ -n "$cut" ] || break
 done
-if [ "$code" = %d ] && [ -z "$asked" ]; then code=%d; fi
+if [ -n "$asked" ]; then
+  case "$code" in 127|-1|143) code=%[4]d ;; esac
+elif [ "$code" = %[4]d ]; then
+  code=%[5]d
+fi
 exit "$code"
 `
 
