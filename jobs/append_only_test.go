@@ -24,7 +24,7 @@ import (
 
 // replaceable are the keys that stay replaceable in an append-only store;
 // .github/APPEND-ONLY.md lists them.
-var replaceable = regexp.MustCompile(`^/[^/]+/p[0-9]+/(leases|last|kept|quarantine|pins)/|/models/[^/]+/aliases/`)
+var replaceable = regexp.MustCompile(`^/[^/]+/p[0-9]+/(leases|last|kept|quarantine|pins)/|/models/[^/]+/(aliases|mirrors)/`)
 
 // appendOnly is a server of S3 that denies every delete, and every write to a key
 // that exists unless the key is replaceable: the condition of a write does not

@@ -19,6 +19,10 @@ func secretsIn(v reflect.Value) []string {
 		switch {
 		case x.Kind() == reflect.Struct && !textual(x.Type()):
 			out = append(out, secretsIn(x)...)
+		case x.Kind() == reflect.Slice && x.Type().Elem().Kind() == reflect.Struct && !textual(x.Type().Elem()):
+			for i := range x.Len() {
+				out = append(out, secretsIn(x.Index(i))...)
+			}
 		case !f.secret:
 		case x.Kind() == reflect.String:
 			out = append(out, x.String())

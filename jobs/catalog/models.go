@@ -6,6 +6,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/sprint-ml/sprint/jobs/mirror"
 	"github.com/sprint-ml/sprint/jobs/report/document"
 	"github.com/sprint-ml/sprint/jobs/runs"
 	"github.com/sprint-ml/sprint/storage"
@@ -29,6 +30,19 @@ type Model struct {
 	MacroF1 *float64           `json:"macro_f1"`
 	CI      *document.Interval `json:"ci,omitempty"` // 95 %, of MacroF1
 	Gain    *document.Estimate `json:"gain,omitempty"`
+	// Mirrors are the registries of other makers that show the model, as far as the store
+	// knows.
+	Mirrors []Mirror `json:"mirrors,omitempty"`
+}
+
+// Mirror is what is known of a release at a registry of another maker.
+type Mirror struct {
+	Target string `json:"target"`
+	There  bool   `json:"there"` // this version was pushed there
+	// Behind says which aliases of this version do not name it there.
+	Behind []string `json:"behind"`
+	Tries  int      `json:"tries,omitempty"` // that failed since the last that did not
+	Error  string   `json:"error,omitempty"` // of the last one
 }
 
 // Models lists the published models of a store by name and version; name empty means
@@ -54,14 +68,18 @@ func Models(ctx context.Context, store *storage.Store, name string) ([]Model, er
 		if err != nil && !storage.MissingOrDamaged(err) {
 			return nil, err
 		}
+		states, err := mirror.States(ctx, store, name)
+		if err != nil {
+			return nil, err
+		}
 		for _, r := range releases {
-			all, out = append(all, r), append(out, describe(r, aliases[r.Version]))
+			all, out = append(all, r), append(out, describe(r, aliases[r.Version], states))
 		}
 	}
 	return out, measure(ctx, store, all, out)
 }
 
-func describe(r models.Release, aliases []string) Model {
+func describe(r models.Release, aliases []string, mirrors []mirror.State) Model {
 	m := Model{Name: r.Name, Version: r.Version, Aliases: slices.Sorted(slices.Values(aliases)), Digest: r.Digest}
 	for _, f := range r.Files {
 		m.Bytes += f.Size
@@ -75,6 +93,13 @@ func describe(r models.Release, aliases []string) Model {
 		if !meta.Date.IsZero() {
 			m.Published = &meta.Date
 		}
+	}
+	for _, s := range mirrors {
+		there := Mirror{Target: s.Target, There: s.Versions[r.Version] == r.Digest, Behind: s.Behind(map[int][]string{r.Version: aliases}), Tries: s.Tries, Error: s.Error}
+		if there.Behind == nil {
+			there.Behind = []string{}
+		}
+		m.Mirrors = append(m.Mirrors, there)
 	}
 	return m
 }

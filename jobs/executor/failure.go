@@ -113,6 +113,8 @@ func Mend(key string) string {
 		return "`sprint promote NAME@VERSION --alias ALIAS` sets the alias anew"
 	case strings.HasPrefix(key, "models/") && strings.Contains(key, "/history/"):
 		return "nothing needs it: who moved that alias then, and why, is lost"
+	case strings.HasPrefix(key, "models/") && strings.Contains(key, "/mirrors/"):
+		return "`sprint models mirror PLAN` asks the mirror again and writes it anew"
 	case strings.HasPrefix(key, "models/"):
 		return "`sprint run PLAN --force=publish` of the plan that published it makes it anew under the same version"
 	case strings.HasPrefix(key, "runs/"):

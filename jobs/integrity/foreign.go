@@ -38,12 +38,13 @@ func (c *check) list(ctx context.Context, prefix string) iter.Seq2[storage.Info,
 }
 
 // misnamed says what is wrong with the place of a folder of the registry, which is
-// models/MODEL/PLACE; nil if it can hold aliases, their history or a release.
+// models/MODEL/PLACE; nil if it can hold aliases, their history, what is known of mirrors or
+// a release.
 func misnamed(model, place string) error {
 	if !models.ValidName(model) {
 		return errors.New("no model has such a name")
 	}
-	if _, ok := models.ParseVersion(place); !ok && place != "aliases" && place != "history" {
+	if _, ok := models.ParseVersion(place); !ok && place != "aliases" && place != "history" && place != "mirrors" {
 		return errNumber
 	}
 	return nil

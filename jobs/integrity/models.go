@@ -83,11 +83,28 @@ func (c *check) readModels(ctx context.Context) error {
 			return c.readAliases(ctx, parts[1], folder)
 		case "history":
 			return c.readHistory(ctx, parts[1], folder)
+		case "mirrors":
+			return c.readMirrors(ctx, folder)
 		}
 		version, _ := models.ParseVersion(parts[2]) // it is one
 		return c.readRelease(ctx, release{parts[1], version}, folder)
 	})
 	return errors.Join(err, failed)
+}
+
+// readMirrors reads what is known of the mirrors of a model.
+func (c *check) readMirrors(ctx context.Context, all []storage.Info) error {
+	for _, info := range all {
+		if strings.Count(info.Key, "/") != 3 {
+			c.unvouched()
+			continue
+		}
+		_, _, err := c.Store.Read(ctx, info.Key)
+		if err := c.read(info, err); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 func (c *check) readAliases(ctx context.Context, model string, all []storage.Info) error {

@@ -20,7 +20,7 @@ var objectKeys = sync.OnceValue(func() *regexp.Regexp {
 		`(blobs|quarantine|kept)/sha256/../[0-9a-f]{64}`,
 		`(manifests|checkpoints)/[^/]+/[^/]+/[^/]+`, `jobs/[^/]+/[^/]+`,
 		`(leases|tombstones|answers|last)/[^/]+/[^/]+`, `pins/runs/[^/]+`,
-		`models/[^/]+/([0-9]+/(claim|release\.json)|aliases/[^/]+|history/[^/]+/[^/]+)`,
+		`models/[^/]+/([0-9]+/(claim|release\.json)|aliases/[^/]+|history/[^/]+/[^/]+|mirrors/[^/]+)`,
 		`runs/[^/]+/(plan\.yaml|resolved\.json|result\.json|report\.html|uses|cancel|(attempts|used|ends)/[^/]+/[^/]+)`,
 	}, `|`) + `)$`)
 })

@@ -91,7 +91,7 @@ func (r *repairer) repair(f *Fault) string {
 		if version := r.target(parts[1], parts[3]); version > 0 {
 			return fmt.Sprintf("`%s` sets the alias anew", commandline.Of("promote", fmt.Sprintf("%s@%d", parts[1], version)).Flag("alias", parts[3]).Flag("store", r.StoreFlag))
 		}
-	case parts[0] == "models" && len(parts) > 3 && parts[2] == "history":
+	case parts[0] == "models" && len(parts) > 3 && (parts[2] == "history" || parts[2] == "mirrors"):
 	case parts[0] == "models" && len(parts) > 3:
 		// A run notices what is gone or has another size; else it must be told.
 		if name := parts[3]; name == "claim" || name == "files" && f.Problem == Damaged {

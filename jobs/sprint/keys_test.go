@@ -1,9 +1,6 @@
 package main
 
 import (
-	"context"
-	"crypto/sha256"
-	"fmt"
 	"os"
 	"path/filepath"
 	"reflect"
@@ -12,11 +9,8 @@ import (
 	"testing"
 	"time"
 
-	"github.com/sprint-ml/sprint/config"
-	"github.com/sprint-ml/sprint/jobs/graph"
 	"github.com/sprint-ml/sprint/ml/encoder/encodertest"
 	"github.com/sprint-ml/sprint/stages/all"
-	"github.com/sprint-ml/sprint/storage"
 )
 
 const keysPlan = `name: keys
@@ -147,6 +141,7 @@ var unkeyed = map[string]struct {
 	"command.files":            {"keyed by name and bytes", nil, []string{"[a.sh]", "[b.sh]"}},
 	"command.secrets":          {"a credential opens a door and is no part of the work", []string{"{TOKEN: env:OTHER}"}, nil},
 	"aggregate.export":         {"keyed by a digest: what was exported elsewhere is not done", nil, []string{"exported", "s3://bucket/exported"}},
+	"publish.mirror":           {"a release is the same wherever else it is shown", []string{"[{to: oci://registry.example/team/news, secret: env:OTHER}]"}, nil},
 	"command.grace":            {"only a cancelled attempt sees it", []string{"1s"}, nil},
 }
 
@@ -235,57 +230,6 @@ func (o option) context() []string {
 		}
 	}
 	return contexts[best]
-}
-
-// keyer computes keys of the plan of every kind, as if all inputs were there.
-type keyer struct {
-	t   *testing.T
-	dir string
-}
-
-func newKeyer(t *testing.T) *keyer {
-	dir := demo(t, map[string]string{
-		"plan.yaml": keysPlan, "copy.jsonl": goodRows(), "other.jsonl": goodRows() + `{"id":"z","title":"one more"}` + "\n",
-		"gold.csv": "id,title,fire,money\na,b,1,0\n", "copy.csv": "id,title,fire,money\na,b,1,0\n", "other.csv": "id,title,fire,money\na,b,0,1\n",
-		"part.csv": "id,title,fire,money\nc,d,1,0\n", "part2.csv": "id,title,fire,money\nc,d,1,0\n",
-		"overlay.jsonl": `{"id":"x","fire":1}`, "overlay2.jsonl": `{"id":"x","fire":1}`, "a.sh": "exit 0", "b.sh": "exit 0",
-	})
-	t.Chdir(dir) // paths of --set are relative to the working directory
-	return &keyer{t, dir}
-}
-
-// keys returns the key of each stage and, of command's outputs, none: inputs
-// are the same whatever their stage would make.
-func (k *keyer) keys(plan string, device string, set ...string) map[string]string {
-	k.t.Helper()
-	p, err := config.ParsePlan(filepath.Join(k.dir, "plan.yaml"), []byte(plan))
-	if err != nil {
-		k.t.Fatal(err)
-	}
-	o, err := config.NewOptions(p, config.Overrides{Set: set})
-	if err != nil {
-		k.t.Fatalf("%q: %v", set, err)
-	}
-	look := graph.NewLookup(k.dir, filepath.Join(k.dir, "cache"), true, time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC))
-	g, err := graph.Compile(context.Background(), p, graph.CompileOptions{Registry: all.All(), Options: o, Device: device, Lookup: look})
-	if err != nil {
-		k.t.Fatalf("%q: %v", set, err)
-	}
-	out := map[string]string{}
-	for _, t := range g.Nodes {
-		inputs := map[string]storage.Artifact{}
-		for _, r := range t.Inputs {
-			if r.From != "" {
-				inputs[r.Name] = storage.Artifact{Name: r.Name, Digest: fmt.Sprintf("sha256:%x", sha256.Sum256([]byte(r.Name)))}
-			}
-		}
-		key, _, err := t.Preimage(inputs).Key()
-		if err != nil {
-			k.t.Fatal(err)
-		}
-		out[t.Name] = key
-	}
-	return out
 }
 
 // TestEveryOption: of every kind, a second value of every keyed option changes

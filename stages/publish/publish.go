@@ -77,7 +77,12 @@ type Options struct {
 	License     string `yaml:"license" default:"" key:"set" doc:"of the model, by its identifier: apache-2.0, cc-by-4.0; stands in its card"`
 	Language    string `yaml:"language" default:"" key:"set" doc:"of the texts, by its code: sv; stands in the model's card"`
 	ONNX        bool   `yaml:"onnx" default:"false" key:"set" doc:"write the whole classifier, without what rules add, as model.onnx too"`
+	// Mirror is in no key: a release is the same wherever else it is shown.
+	Mirror []stages.Mirror `yaml:"mirror" key:"-" doc:"registries of other makers that show the model and its aliases too; the run asks them when it has ended, and one that fails is behind until the next run or sprint models mirror"`
 }
+
+// Mirrors are where the model is shown too.
+func (o *Options) Mirrors() (string, []stages.Mirror) { return o.Name, o.Mirror }
 
 // What the head of a card may hold.
 var (
@@ -101,7 +106,7 @@ func (o *Options) Check() []stages.Problem {
 		"license", "an identifier of SPDX, as apache-2.0", "%q is no licence's identifier", o.License)
 	out.If(o.Language != "" && !languageCode.MatchString(o.Language),
 		"language", "a code of BCP 47, as sv or pt-BR", "%q is no language", o.Language)
-	return out
+	return append(out, stages.CheckMirrors("mirror", o.Mirror)...)
 }
 
 // Resolve keys the taxonomy, whose text is part of the release.

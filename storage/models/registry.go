@@ -9,6 +9,8 @@
 //	VERSION/release.json  the record that makes the release visible, written last
 //	aliases/ALIAS         the last move of the alias, which says what version it names
 //	history/ALIAS/NUMBER  its moves before that, each written before it is replaced
+//	mirrors/ID            what is known of a registry of another maker that shows the model;
+//	                      package jobs/mirror writes it
 package models
 
 import (

@@ -65,7 +65,7 @@ func rank(key string) int {
 	switch {
 	case parts[0] == "blobs":
 		return 0
-	case parts[0] == "last", parts[0] == "models" && len(parts) > 2 && parts[2] == "aliases":
+	case parts[0] == "last", parts[0] == "models" && len(parts) > 2 && (parts[2] == "aliases" || parts[2] == "mirrors"):
 		return 3
 	case parts[0] == "models" && len(parts) > 2 && parts[2] == "history":
 		return 4

@@ -23,7 +23,8 @@ func modelsCommand(a *app.App) *cobra.Command {
 		Use: "models [NAME[@VERSION|@ALIAS]]", Short: "List published models: versions, aliases, figures", Args: cobra.MaximumNArgs(1),
 		Long: `List published models: versions, aliases, and macro-F1 with its 95 % interval, as
 verify measured them on the gold set before the release, or on the test split
-(then the figure says so). GAIN is over the keywords, on the same rows.`,
+(then the figure says so). GAIN is over the keywords, on the same rows. Which of its
+mirrors are behind is said below the table.`,
 		Example: "  sprint models\n  sprint models quickstart@latest -o json",
 		RunE: a.OnStoreOrNone(func(ctx context.Context, store *storage.Store, args []string) error {
 			list, err := published(ctx, store, strings.Join(args, ""))
@@ -41,7 +42,7 @@ verify measured them on the gold set before the release, or on the test split
 		}),
 	}
 	a.JSONFlag(cmd, "one JSON object per release")
-	cmd.AddCommand(historyCommand(a), verifyCommand(a))
+	cmd.AddCommand(historyCommand(a), verifyCommand(a), mirrorCommand(a))
 	return cmd
 }
 
@@ -88,5 +89,9 @@ func showModels(a *app.App, list []catalog.Model) error {
 		}
 		t.Row(fmt.Sprintf("%s@%d", m.Name, m.Version), dash(strings.Join(m.Aliases, " ")), date, macro, gain, app.Size(m.Bytes), dash(m.Run))
 	}
-	return t.Write(a.Stdout)
+	if err := t.Write(a.Stdout); err != nil {
+		return err
+	}
+	showBehind(a, list)
+	return nil
 }

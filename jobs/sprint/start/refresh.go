@@ -110,9 +110,10 @@ func refreshPlan(ctx context.Context, a *app.App, cmd *cobra.Command, path strin
 	}
 	out, err := r.Run(ctx)
 	if err != nil {
-		err = app.Interrupted(ctx, err)
+		return out, app.Interrupted(ctx, err)
 	}
-	return out, err
+	a.FollowMirrors(ctx, c, func(string) bool { return true })
+	return out, nil
 }
 
 // stageRunner runs stages of a compiled plan and shows that on standard error.

@@ -168,6 +168,9 @@ func runPlan(ctx context.Context, a *app.App, cmd *cobra.Command, path string, f
 	if err := progress.WriteResult(f.result, res); err != nil {
 		a.Log().Error("could not write --result", "error", err)
 	}
+	a.FollowMirrors(ctx, c, func(stage string) bool {
+		return slices.ContainsFunc(res.Stages, func(s runs.StageResult) bool { return s.Name == stage && s.State.Done() })
+	})
 	return res, nil
 }
 

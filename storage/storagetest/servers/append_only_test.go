@@ -25,7 +25,7 @@ const (
 )
 
 // replaceable are the keys that .github/APPEND-ONLY.md lists as such.
-var replaceable = regexp.MustCompile(`^` + lockedPrefix + `/((leases|last|kept|quarantine|pins)/|models/[^/]+/aliases/)`)
+var replaceable = regexp.MustCompile(`^` + lockedPrefix + `/((leases|last|kept|quarantine|pins)/|models/[^/]+/(aliases|mirrors)/)`)
 
 // startLocked starts versitygw with a bucket whose rights are those of
 // .github/APPEND-ONLY.md, and returns a client of the runner.

@@ -1,0 +1,53 @@
+package mirror
+
+import (
+	"context"
+	"errors"
+	"net/url"
+
+	"github.com/sprint-ml/sprint/stages/redact"
+)
+
+// Hiding is a registry whose errors hold no secret, and no address with a query, which may
+// let in whoever has it.
+func Hiding(r Registry, secrets ...string) (Registry, error) {
+	hide, err := redact.New(secrets...)
+	if err != nil {
+		return nil, err
+	}
+	return &hiding{r, hide}, nil
+}
+
+type hiding struct {
+	Registry
+	hide *redact.Redactor
+}
+
+func (h *hiding) Push(ctx context.Context, r Release) error {
+	return h.clean(h.Registry.Push(ctx, r))
+}
+
+func (h *hiding) Point(ctx context.Context, alias string, r Release) (string, error) {
+	was, err := h.Registry.Point(ctx, alias, r)
+	return h.hide.String(was), h.clean(err)
+}
+
+func (h *hiding) clean(err error) error {
+	if err == nil {
+		return nil
+	}
+	text := err.Error()
+	if u, ok := errors.AsType[*url.Error](err); ok {
+		text = u.Err.Error() // its address may be one that was signed
+	}
+	return &hidden{redact.URLs(h.hide.String(text)), err}
+}
+
+// hidden is an error in other words.
+type hidden struct {
+	text string
+	err  error
+}
+
+func (h *hidden) Error() string { return h.text }
+func (h *hidden) Unwrap() error { return h.err }

@@ -1,0 +1,49 @@
+// Package mirror shows published models in registries of other makers. The store stays the
+// one that decides: its aliases move first, and a registry that is down, slow or refuses is
+// behind until the next try.
+//
+// mirror.go says what a registry must do, push.go brings one up to date, state.go is what the
+// store knows of it, hide.go keeps secrets out of what is said. oci is the one kind so far,
+// places makes a registry of what a plan says, and mirrortest is what every kind must do.
+package mirror
+
+import (
+	"context"
+	"fmt"
+	"io"
+
+	"github.com/sprint-ml/sprint/storage"
+	"github.com/sprint-ml/sprint/storage/models"
+)
+
+// Registry shows the releases of one model. It need not be safe for concurrent use: one at
+// a time works on a mirror.
+type Registry interface {
+	// Push makes a release readable there under its version, by whoever asks for that
+	// version all of it or nothing. What is there of an earlier try is used, and a release
+	// that is there stays as it is. A *ForeignError says that somebody else has the name.
+	Push(ctx context.Context, r Release) error
+	// Point makes an alias name a release that was pushed. was is the tree's digest of the
+	// release that it named before, empty if there was no such alias; something else that
+	// it named is described.
+	Point(ctx context.Context, alias string, r Release) (was string, err error)
+}
+
+// Release is one that is shown elsewhere.
+type Release struct {
+	models.Release
+	// Open reads a file of it. Its bytes are compared with its digest as they are read; the
+	// caller closes it.
+	Open func(ctx context.Context, e storage.TreeEntry) (io.ReadCloser, error)
+}
+
+// ForeignError says that a name there is taken by what is no release of ours. It is left
+// alone, and no other try will do better.
+type ForeignError struct {
+	Name  string // there
+	There string // what has it
+}
+
+func (e *ForeignError) Error() string {
+	return fmt.Sprintf("%s there is %s, which is not ours: it is left alone", e.Name, e.There)
+}

@@ -1,0 +1,178 @@
+package mirror
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"maps"
+	"slices"
+	"time"
+
+	"github.com/sprint-ml/sprint/stages"
+	"github.com/sprint-ml/sprint/storage"
+	"github.com/sprint-ml/sprint/storage/models"
+)
+
+// leaseTTL is how long a lease of a mirror stands without a sign of its holder.
+const leaseTTL = time.Minute
+
+// Pusher brings the mirrors of models up to date with a store. It may be ended and begun
+// again at any time: nothing is doubled.
+type Pusher struct {
+	Store *storage.Store
+	// Open makes the registry of a target. It resolves the secret.
+	Open func(stages.Mirror) (Registry, error)
+	Log  *slog.Logger
+	// TTL is that of the lease by which one at a time works on a mirror; 0 is a minute.
+	TTL time.Duration
+}
+
+// Push shows at each target every release of a model that an alias names, and makes the
+// aliases there name what they name in the store. What came of each is in its state, which
+// is kept in the store; the error is about the store, or ctx's.
+func (p Pusher) Push(ctx context.Context, model string, targets []stages.Mirror) ([]State, error) {
+	var out []State
+	for _, target := range targets {
+		s, err := p.one(ctx, model, target)
+		if err != nil {
+			return out, err
+		}
+		out = append(out, s)
+	}
+	return out, nil
+}
+
+// one brings one mirror up to date.
+func (p Pusher) one(ctx context.Context, model string, target stages.Mirror) (State, error) {
+	u, ok := target.Address()
+	if !ok {
+		return State{}, fmt.Errorf("%.120q is no registry that can be a mirror", target.To)
+	}
+	lease, err := p.acquire(ctx, "mirror/"+model+"."+ID(u.String()))
+	if err != nil {
+		return State{}, err
+	}
+	defer func() { _ = lease.Release(context.WithoutCancel(ctx)) }() // a lease that stays is taken over later
+	// What is known is read under the lease, as another may just have been there.
+	s, _, err := load(ctx, p.Store, model, u.String())
+	if err != nil {
+		return s, err
+	}
+	s.Remarks, s.Tried = nil, time.Now().UTC()
+	trying, cancel := context.WithTimeout(ctx, target.Timeout)
+	defer cancel()
+	registry, err := p.Open(target)
+	if err == nil {
+		err = p.follow(trying, registry, model, &s)
+	}
+	if ctx.Err() != nil {
+		return s, context.Cause(ctx)
+	}
+	if storeError := (*storage.Error)(nil); errors.As(err, &storeError) {
+		p.Log.Warn("a release cannot be read for its mirror", "model", model, "error", err)
+	}
+	switch {
+	case err == nil:
+		s.Tries, s.Error = 0, ""
+	case trying.Err() != nil:
+		s.Tries, s.Error = s.Tries+1, cut(fmt.Sprintf("it did not end in %s: %v", target.Timeout, err))
+	default:
+		s.Tries, s.Error = s.Tries+1, cut(err.Error())
+	}
+	return s, s.save(ctx, p.Store, model)
+}
+
+// follow makes a registry show what the store has, and notes in s what it shows.
+func (p Pusher) follow(ctx context.Context, registry Registry, model string, s *State) error {
+	aliases, err := aliasesOf(ctx, p.Store, model)
+	if err != nil {
+		return err
+	}
+	var failed []error
+	for _, version := range slices.Sorted(maps.Keys(aliases)) {
+		r, err := models.In(p.Store).ReleaseAt(ctx, model, version)
+		if err == nil {
+			err = p.show(ctx, registry, Release{Release: r, Open: p.open}, slices.Sorted(slices.Values(aliases[version])), s)
+		}
+		// What is wrong with one version must not hold the others back.
+		if err != nil {
+			failed = append(failed, fmt.Errorf("%s@%d: %w", model, version, err))
+		}
+		if ctx.Err() != nil {
+			break
+		}
+	}
+	return errors.Join(failed...)
+}
+
+// show pushes one release and makes its aliases name it.
+func (p Pusher) show(ctx context.Context, registry Registry, r Release, aliases []string, s *State) error {
+	if err := registry.Push(ctx, r); err != nil {
+		return err
+	}
+	s.Versions[r.Version] = r.Digest
+	for _, alias := range aliases {
+		was, err := registry.Point(ctx, alias, r)
+		if err != nil {
+			return fmt.Errorf("alias %s: %w", alias, err)
+		}
+		if before := s.Versions[s.Aliases[alias]]; was != r.Digest && was != before {
+			s.remark(moved(alias, was, before, r.Version))
+		}
+		s.Aliases[alias] = r.Version
+	}
+	return nil
+}
+
+// moved says that an alias there was not where it had been left.
+func moved(alias, was, before string, version int) string {
+	switch {
+	case was == "":
+		return fmt.Sprintf("alias %s was deleted there; it names version %d again", alias, version)
+	case before == "":
+		return fmt.Sprintf("alias %s named %s there before; it names version %d now", alias, was, version)
+	}
+	return fmt.Sprintf("alias %s was moved there by somebody else, to %s; it names version %d again", alias, was, version)
+}
+
+func (s *State) remark(text string) {
+	if len(s.Remarks) < maxRemarks {
+		s.Remarks = append(s.Remarks, cut(text))
+	}
+}
+
+// open reads a file of a release from the blob that it is a copy of.
+func (p Pusher) open(ctx context.Context, e storage.TreeEntry) (io.ReadCloser, error) {
+	return p.Store.Get(ctx, e.Digest, e.Size)
+}
+
+// acquire takes the lease of a mirror. One that another holds is waited for; one whose
+// holder gives no sign for a whole TTL is taken over.
+func (p Pusher) acquire(ctx context.Context, name string) (*storage.Lease, error) {
+	ttl := p.TTL
+	if ttl == 0 {
+		ttl = leaseTTL
+	}
+	seen, stale := "", ""
+	var since time.Time
+	for {
+		l, err := p.Store.Acquire(ctx, name, storage.Self(), ttl, stale)
+		held, ok := errors.AsType[*storage.HeldError](err)
+		if !ok {
+			return l, err
+		}
+		if held.Version != seen {
+			seen, since = held.Version, time.Now()
+		} else if time.Since(since) > ttl {
+			stale = seen
+			continue
+		}
+		select {
+		case <-ctx.Done():
+			return nil, context.Cause(ctx)
+		case <-time.After(ttl / 40):
+		}
+	}
+}

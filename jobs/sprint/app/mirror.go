@@ -1,0 +1,78 @@
+package app
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+
+	"github.com/sprint-ml/sprint/jobs/mirror"
+	"github.com/sprint-ml/sprint/jobs/mirror/places"
+	"github.com/sprint-ml/sprint/stages"
+)
+
+// Mirrored is what came of bringing a mirror of a model up to date.
+type Mirrored struct {
+	Model string `json:"model"`
+	mirror.State
+}
+
+func (m Mirrored) String() string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "mirror %s of %s", m.Target, m.Model)
+	if m.Error != "" {
+		fmt.Fprintf(&b, " is behind: %s", m.Error)
+	} else {
+		var names []string
+		for _, alias := range slices.Sorted(maps.Keys(m.Aliases)) {
+			names = append(names, fmt.Sprintf("%s is version %d", alias, m.Aliases[alias]))
+		}
+		b.WriteString(": " + strings.Join(names, ", "))
+	}
+	for _, remark := range m.Remarks {
+		fmt.Fprintf(&b, "; %s", remark)
+	}
+	return b.String()
+}
+
+// PushMirrors brings the mirrors up to date that the stages of a plan list which chosen
+// chooses. The error is about the store.
+func (a *App) PushMirrors(ctx context.Context, c *Compiled, chosen func(stage string) bool) ([]Mirrored, error) {
+	var out []Mirrored
+	p := mirror.Pusher{Store: c.Store, Log: a.Log(), Open: places.Options{Secret: a.Secret}.Open}
+	for _, node := range c.Graph.Nodes {
+		o, ok := node.Options.(stages.Mirrored)
+		if !ok || !chosen(node.Name) {
+			continue
+		}
+		model, targets := o.Mirrors()
+		states, err := p.Push(ctx, model, targets)
+		for _, s := range states {
+			out = append(out, Mirrored{model, s})
+		}
+		if err != nil {
+			return out, err
+		}
+	}
+	return out, nil
+}
+
+// FollowMirrors is PushMirrors after a run, which ends as it did whatever comes of it: what
+// is to be said goes to standard error.
+func (a *App) FollowMirrors(ctx context.Context, c *Compiled, chosen func(stage string) bool) {
+	if c.Config.Offline || ctx.Err() != nil {
+		return
+	}
+	all, err := a.PushMirrors(ctx, c, chosen)
+	for _, m := range all {
+		if m.Error != "" {
+			a.Log().Warn("a mirror is behind; the next run, or `sprint models mirror`, tries again", "model", m.Model, "mirror", m.Target, "tries", m.Tries, "error", m.Error)
+		} else if !a.Quiet {
+			fmt.Fprintln(a.Stderr, m)
+		}
+	}
+	if err != nil {
+		a.Log().Warn("mirrors could not be brought up to date; the next run tries again", "error", err)
+	}
+}

@@ -1,0 +1,74 @@
+package main
+
+import (
+	"encoding/json"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/sprint-ml/sprint/jobs/mirror/oci/ocitest"
+	"github.com/sprint-ml/sprint/storage"
+	"github.com/sprint-ml/sprint/storage/models"
+)
+
+// TestModelsMirror: a plan's mirror is brought up to date by its command, what a store knows of
+// it is in the list of models, and an alias that moves leaves it behind until the next time.
+func TestModelsMirror(t *testing.T) {
+	newKeyer(t) // its plan, in a folder of its own
+	registry := ocitest.New(t)
+	s, err := storage.Open(t.Context(), "store", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	for _, text := range []string{"one", "two"} {
+		a, err := s.Put(t.Context(), strings.NewReader(text), "")
+		if err != nil {
+			t.Fatal(err)
+		}
+		tree, err := s.PutTree(t.Context(), []storage.TreeEntry{{Path: "model.safetensors", Digest: a.Digest, Size: a.Size}})
+		if err == nil {
+			_, err = models.In(s).Publish(t.Context(), "keys", tree, nil)
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := models.In(s).SetAlias(t.Context(), "keys", "latest", 1); err != nil {
+		t.Fatal(err)
+	}
+	dir, _ := filepath.Abs(".")
+	mirror := "publish.mirror=[{to: \"oci://" + registry.Host + "/" + registry.Repository + "\", plain: true}]"
+	push := []string{"models", "mirror", "plan.yaml", "--store", "store", "--set", mirror}
+	if code, stdout, stderr := exec(t, dir, push...); code != 0 || !strings.Contains(stdout, "latest is version 1") {
+		t.Fatalf("code %d: %s%s", code, stdout, stderr)
+	}
+	if files := registry.Files(t, "latest"); len(files) != 1 {
+		t.Errorf("latest has %v", files)
+	}
+	if code, _, stderr := exec(t, dir, "promote", "keys@2", "--alias", "latest", "--store", "store"); code != 0 {
+		t.Fatal(stderr)
+	}
+	if code, stdout, _ := exec(t, dir, "models", "--store", "store"); code != 0 || !strings.Contains(stdout, "is behind: latest is version 1 there, not 2") {
+		t.Errorf("code %d: %s", code, stdout)
+	}
+	// Another registry is asked where nobody listens.
+	away := append(push[:len(push)-1:len(push)-1], `publish.mirror=[{to: "oci://127.0.0.1:1/team/news", plain: true}]`)
+	if code, stdout, stderr := exec(t, dir, away...); code != 4 || !strings.Contains(stdout, "is behind: ") {
+		t.Errorf("code %d: %s%s", code, stdout, stderr)
+	}
+	code, stdout, stderr := exec(t, dir, append(push, "-o", "json")...)
+	var state struct {
+		Model   string
+		Aliases map[string]int
+	}
+	if err := json.Unmarshal([]byte(stdout), &state); code != 0 || err != nil || state.Model != "keys" || state.Aliases["latest"] != 2 {
+		t.Errorf("code %d, %v: %s%s", code, err, stdout, stderr)
+	}
+	if code, stdout, stderr := exec(t, dir, "models", "mirror", "plan.yaml", "--store", "store"); code != 2 || !strings.Contains(stderr, "lists a mirror") {
+		t.Errorf("code %d: %s%s", code, stdout, stderr)
+	}
+	if code, stdout, stderr := exec(t, dir, "store", "check", "--store", "store"); code != 0 {
+		t.Errorf("code %d: %s%s", code, stdout, stderr)
+	}
+}
