@@ -347,3 +347,12 @@ func (s Subject) damagedHere(t *testing.T) {
 	}
 	w.shows(t, map[string]string{"1": "1", models.Champion: "1", "2": "", models.Latest: ""})
 }
+
+// Fill shows the suite's model at a registry.
+func Fill(t *testing.T, server Server) {
+	t.Helper()
+	w := Subject{To: "oci://registry.example/team/news", New: func(*testing.T) Server { return server }}.world(t)
+	if got := w.mustPush(t, nil); got.Error != "" {
+		t.Fatal(got.Error)
+	}
+}
