@@ -86,25 +86,8 @@ func (p *Predictor) Predict(ctx context.Context, texts []bert.Text) ([]bert.Pred
 
 // batch answers for the texts at some places.
 func (p *Predictor) batch(texts []bert.Text, at []int, length int, out []bert.Prediction) error {
-	rows, inputs := len(at), 2
-	if p.types {
-		inputs = 3
-	}
-	in := make([]int64, inputs*rows*length)
-	ids, mask := in[:rows*length], in[rows*length:2*rows*length]
-	for r, i := range at {
-		row := r * length
-		for j, id := range texts[i].IDs[:min(len(texts[i].IDs), length)] {
-			ids[row+j], mask[row+j] = int64(id), 1
-		}
-		mask[row] = 1 // a text without tokens attends to one: no empty softmax
-		if p.types {
-			for j, x := range texts[i].Types[:min(len(texts[i].Types), length)] {
-				in[2*rows*length+row+j] = int64(x)
-			}
-		}
-	}
-	answer, err := p.session.run(in, rows, length)
+	rows := len(at)
+	answer, err := p.session.run(p.inputs(texts, at, length), rows, length)
 	if err != nil {
 		return err
 	}
@@ -124,4 +107,28 @@ func (p *Predictor) batch(texts []bert.Text, at []int, length int, out []bert.Pr
 		out[i] = a
 	}
 	return nil
+}
+
+// inputs are those of the texts at some places, one behind the other: ids, mask and, where the
+// model reads them, types, [len(at),length] each.
+func (p *Predictor) inputs(texts []bert.Text, at []int, length int) []int64 {
+	rows, inputs := len(at), 2
+	if p.types {
+		inputs = 3
+	}
+	in := make([]int64, inputs*rows*length)
+	ids, mask := in[:rows*length], in[rows*length:2*rows*length]
+	for r, i := range at {
+		row := r * length
+		for j, id := range texts[i].IDs[:min(len(texts[i].IDs), length)] {
+			ids[row+j], mask[row+j] = int64(id), 1
+		}
+		mask[row] = 1 // a text without tokens attends to one: no empty softmax
+		if p.types {
+			for j, x := range texts[i].Types[:min(len(texts[i].Types), length)] {
+				in[2*rows*length+row+j] = int64(x)
+			}
+		}
+	}
+	return in
 }
