@@ -10,8 +10,8 @@ import (
 type room struct {
 	keys   []float32 // of a head, transposed into panels [n/Columns,width,Columns]
 	values []float32 // of a head, [n,vectors*Columns]
-	scores []float32 // [Rows,n] with room for whole panels
-	seen   []float32 // [Rows,Columns]
+	scores []float32 // [Tallest,n] with room for whole panels
+	seen   []float32 // [Tallest,Columns]
 }
 
 // attend puts what each token of each text sees of its text's others into s.seen, from
@@ -34,7 +34,7 @@ func (e *Encoder) attendHead(r *room, s *scratch, head, from, n, queries int) {
 	h, panels := e.config.HiddenSize, (n+kernel.Columns-1)/kernel.Columns
 	wide := e.vectors * kernel.Columns
 	r.keys, r.values = sized(r.keys, panels*kernel.Columns*e.width), sized(r.values, n*wide)
-	r.scores, r.seen = sized(r.scores, kernel.Rows*panels*kernel.Columns), sized(r.seen, kernel.Rows*kernel.Columns)
+	r.scores, r.seen = sized(r.scores, kernel.Tallest*panels*kernel.Columns), sized(r.seen, kernel.Tallest*kernel.Columns)
 	at := s.qkv[from*3*h+head*e.width:]
 	for j := range n {
 		key := at[j*3*h+h:][:e.width]
@@ -51,16 +51,17 @@ func (e *Encoder) attendHead(r *room, s *scratch, head, from, n, queries int) {
 		}
 	}
 	scale, row := float32(1/math.Sqrt(float64(e.width))), panels*kernel.Columns
-	for q := 0; q < queries; q += kernel.Rows {
+	for q := 0; q < queries; q += kernel.Tallest {
+		rows := min(kernel.Tallest, padded(queries-q))
 		for p := range panels {
-			kernel.Product(r.scores[p*kernel.Columns:], row, at[q*3*h:], 3*h, r.keys[p*kernel.Columns*e.width:], kernel.Columns, e.width)
+			kernel.Product(rows, r.scores[p*kernel.Columns:], row, at[q*3*h:], 3*h, r.keys[p*kernel.Columns*e.width:], kernel.Columns, e.width)
 		}
-		for i := range min(kernel.Rows, queries-q) {
+		for i := range min(kernel.Tallest, queries-q) {
 			kernel.Softmax(r.scores[i*row:(i+1)*row], n, scale)
 		}
 		for v := range e.vectors {
-			kernel.Product(r.seen, kernel.Columns, r.scores, row, values[v*kernel.Columns:], stride, n)
-			for i := range min(kernel.Rows, queries-q) {
+			kernel.Product(rows, r.seen, kernel.Columns, r.scores, row, values[v*kernel.Columns:], stride, n)
+			for i := range min(kernel.Tallest, queries-q) {
 				to := s.seen[(from+q+i)*h+head*e.width+v*kernel.Columns:]
 				copy(to[:min(kernel.Columns, e.width-v*kernel.Columns)], r.seen[i*kernel.Columns:])
 			}

@@ -14,7 +14,7 @@ const (
 	batchRows = 192
 	// gangRows is up to how many tokens all cores compute one batch together: fewer are
 	// done sooner so than by one core.
-	gangRows = 4 * kernel.Rows
+	gangRows = 4 * kernel.Tallest
 )
 
 // Each calls visit with the vectors of texts, [n,H], batch by batch: those of the texts from

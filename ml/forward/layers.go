@@ -125,14 +125,22 @@ func (e *Encoder) afterAttention(g *gang, s *scratch, l *layer, rows int) {
 	norm(l.feedForwardGain, l.feedForwardBias)
 }
 
-// multiply shares out the panels of a product whose rows follow each other.
+// multiply shares out the panels of a product whose rows follow each other, neighbours
+// together: a worker asks for the next one's weights ahead.
 func multiply(g *gang, w *kernel.Weights, dst, x []float32, rows int, gelu bool) {
+	panels := w.Panels()
+	shares := min(panels, g.workers()*sharesEach)
 	if g.workers() == 1 {
-		w.Multiply(dst, x, rows, w.In, w.Out, 0, w.Panels(), gelu)
-		return
+		shares = 1
 	}
-	g.do(w.Panels(), func(_, p int) { w.Multiply(dst, x, rows, w.In, w.Out, p, p+1, gelu) })
+	g.do(shares, func(_, i int) {
+		w.Multiply(dst, x, rows, w.In, w.Out, i*panels/shares, (i+1)*panels/shares, gelu)
+	})
 }
+
+// sharesEach is how many parts of a product there are for each worker: one that is late leaves
+// most of its own to others.
+const sharesEach = 6
 
 // mean puts the mean of rows into v.
 func mean(v, rows []float32) {

@@ -8,42 +8,57 @@
 // nothing of ours.
 package kernel
 
-import "math"
+import (
+	"math"
+	"unsafe"
+)
 
 const (
-	// Rows is how many rows are computed at once: what holds rows has room for a
-	// multiple of it.
-	Rows = 12
-	// Columns is the width of the panels that weights are packed into.
+	// Rows is what rows are computed in multiples of: what holds rows has room for one.
+	Rows = 4
+	// Columns is what columns are computed in multiples of.
 	Columns = 32
+	// narrow is how many columns registers of eight numbers hold beside each other.
+	narrow = Columns / 2
+	// Tallest is how many rows are computed at once, where there are so many.
+	Tallest = 12
 	// floatBytes is the size of a number.
 	floatBytes = 4
 )
 
-// Weights are a matrix [in,out] with a bias [out], packed into panels of Columns columns,
-// [out/Columns,in,Columns], which a product reads from front to back.
+// Weights are a matrix [in,out] with a bias [out], packed into strips of as many columns as
+// this processor computes at once, [out/width,in,width]: a product reads each from front to
+// back.
 type Weights struct {
 	In, Out int
-	panels  []float32
+	width   int
+	strips  []float32
 	bias    []float32
 }
 
 // Pack packs a matrix [in,out] in row-major order; out is a multiple of Columns once
 // columns of zeros are added. The bias may be nil.
 func Pack(w, bias []float32, in, out int) *Weights {
-	wide := (out + Columns - 1) / Columns * Columns
-	p := &Weights{In: in, Out: wide, panels: make([]float32, in*wide), bias: make([]float32, wide)}
+	if wide() {
+		return pack(w, bias, in, out, Columns)
+	}
+	return pack(w, bias, in, out, narrow)
+}
+
+func pack(w, bias []float32, in, out, width int) *Weights {
+	all := (out + Columns - 1) / Columns * Columns
+	p := &Weights{In: in, Out: all, width: width, strips: make([]float32, in*all), bias: make([]float32, all)}
 	copy(p.bias, bias)
 	for k := range in {
 		row := w[k*out : (k+1)*out]
-		for from := 0; from < out; from += Columns {
-			copy(p.panels[(from/Columns*in+k)*Columns:], row[from:min(from+Columns, out)])
+		for from := 0; from < out; from += width {
+			copy(p.strips[(from/width*in+k)*width:], row[from:min(from+width, out)])
 		}
 	}
 	return p
 }
 
-// Panels is the number of panels.
+// Panels is the number of parts, of Columns columns each, that a product may be shared out by.
 func (w *Weights) Panels() int { return w.Out / Columns }
 
 // Multiply puts x·W+b into the columns of dst that belong to the panels from to to
@@ -54,44 +69,71 @@ func (w *Weights) Multiply(dst, x []float32, rows, ldx, ldd, from, to int, gelu 
 		return
 	}
 	_, _ = x[(rows-1)*ldx+w.In-1], dst[(rows-1)*ldd+w.Out-1]
-	for p := from; p < to; p++ {
-		b := w.panels[p*w.In*Columns:][:w.In*Columns]
-		bias := w.bias[p*Columns:][:Columns]
-		for r := 0; r < rows; r += Rows {
-			c := dst[r*ldd+p*Columns:]
-			tile(x[r*ldx:], ldx, b, Columns, w.In, c, ldd, bias)
-			if gelu {
-				geluAVX2(&c[0], uintptr(ldd)*floatBytes, Rows, &geluTable[0])
+	passes := (rows + Tallest - 1) / Tallest
+	for p := from * Columns; p < to*Columns; p += Columns {
+		for n := p; n < p+Columns; n += w.width {
+			// All rows before the next strip: this one stays near to the core. The next one comes
+			// from memory meanwhile, an equal part of it in each pass.
+			b := w.strips[n*w.In:][:w.width*w.In]
+			next, step := place(b), uintptr(0)
+			if n+w.width < to*Columns {
+				next, step = next+uintptr(len(b)*floatBytes), uintptr(w.width*floatBytes/passes)
 			}
+			for r := 0; r < rows; r += Tallest {
+				tile(min(Tallest, rows-r), w.width, x[r*ldx:], ldx, b, w.width, w.In, dst[r*ldd+n:], ldd, w.bias[n:][:w.width], next, step)
+				next += step * uintptr(w.In)
+			}
+		}
+		if gelu {
+			geluAVX2(&dst[p], uintptr(ldd)*floatBytes, rows, &geluTable[0])
 		}
 	}
 }
 
-// Product puts a·b into c for Rows rows of a and Columns columns of b: a [Rows,≥k] with lda
-// numbers a row, b [k,≥Columns] with ldb, c [Rows,≥Columns] with ldc.
-func Product(c []float32, ldc int, a []float32, lda int, b []float32, ldb, k int) {
-	_, _, _ = a[(Rows-1)*lda+k-1], b[(k-1)*ldb+Columns-1], c[(Rows-1)*ldc+Columns-1]
-	tile(a, lda, b, ldb, k, c, ldc, zeros[:])
+// Product puts a·b into c for so many rows of a, a multiple of Rows that is no more than
+// Tallest, and Columns columns of b: a [rows,≥k] with lda numbers a row, b [k,≥Columns] with
+// ldb, c [rows,≥Columns] with ldc.
+func Product(rows int, c []float32, ldc int, a []float32, lda int, b []float32, ldb, k int) {
+	_, _, _ = a[(rows-1)*lda+k-1], b[(k-1)*ldb+Columns-1], c[(rows-1)*ldc+Columns-1]
+	if wide() {
+		tile(rows, Columns, a, lda, b, ldb, k, c, ldc, zeros[:], place(b), 0)
+		return
+	}
+	for n := 0; n < Columns; n += narrow {
+		tile(rows, narrow, a, lda, b[n:], ldb, k, c[n:], ldc, zeros[n:], place(b), 0)
+	}
 }
+
+// place is where a slice begins.
+func place(s []float32) uintptr { return uintptr(unsafe.Pointer(unsafe.SliceData(s))) }
 
 // zeros is the bias of a product without one.
 var zeros [Columns]float32
 
-// tile is Product with a bias; k is above 0.
-func tile(a []float32, lda int, b []float32, ldb, k int, c []float32, ldc int, bias []float32) {
-	if wide() {
-		tileAVX512(&a[0], uintptr(lda)*floatBytes, &b[0], uintptr(ldb)*floatBytes, k, &c[0], uintptr(ldc)*floatBytes, &bias[0])
+// tile computes 4, 8 or 12 rows of Columns or narrow columns; k is above 0. With each of the k
+// the processor is told of what it will need, from next on, step bytes further each time; where
+// that lies does not change a result.
+func tile(rows, width int, a []float32, lda int, b []float32, ldb, k int, c []float32, ldc int, bias []float32, next, step uintptr) {
+	la, lb, lc := uintptr(lda)*floatBytes, uintptr(ldb)*floatBytes, uintptr(ldc)*floatBytes
+	if width == Columns {
+		switch rows {
+		case 12:
+			tile12AVX512(&a[0], la, &b[0], lb, k, &c[0], lc, &bias[0], next, step)
+		case 8:
+			tile8AVX512(&a[0], la, &b[0], lb, k, &c[0], lc, &bias[0], next, step)
+		default:
+			tile4AVX512(&a[0], la, &b[0], lb, k, &c[0], lc, &bias[0], next, step)
+		}
 		return
 	}
-	narrowTile(a, lda, b, ldb, k, c, ldc, bias)
-}
-
-// narrowTile is tile with AVX2, which holds a quarter of the results at a time.
-func narrowTile(a []float32, lda int, b []float32, ldb, k int, c []float32, ldc int, bias []float32) {
-	for r := 0; r < Rows; r += Rows / 2 {
-		for n := 0; n < Columns; n += Columns / 2 {
-			tileAVX2(&a[r*lda], uintptr(lda)*floatBytes, &b[n], uintptr(ldb)*floatBytes, k, &c[r*ldc+n], uintptr(ldc)*floatBytes, &bias[n])
-		}
+	if rows == 12 {
+		tile6AVX2(&a[0], la, &b[0], lb, k, &c[0], lc, &bias[0], next, step)
+		tile6AVX2(&a[6*lda], la, &b[0], lb, k, &c[6*ldc], lc, &bias[0], next, step)
+		return
+	}
+	tile4AVX2(&a[0], la, &b[0], lb, k, &c[0], lc, &bias[0], next, step)
+	if rows == 8 {
+		tile4AVX2(&a[4*lda], la, &b[0], lb, k, &c[4*ldc], lc, &bias[0], next, step)
 	}
 }
 

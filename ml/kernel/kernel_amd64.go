@@ -12,10 +12,19 @@ func Available() bool { return cpu.X86.HasAVX2 && cpu.X86.HasFMA }
 func wide() bool { return cpu.X86.HasAVX512F }
 
 //go:noescape
-func tileAVX512(a *float32, lda uintptr, b *float32, ldb uintptr, k int, c *float32, ldc uintptr, bias *float32)
+func tile12AVX512(a *float32, lda uintptr, b *float32, ldb uintptr, k int, c *float32, ldc uintptr, bias *float32, next, step uintptr)
 
 //go:noescape
-func tileAVX2(a *float32, lda uintptr, b *float32, ldb uintptr, k int, c *float32, ldc uintptr, bias *float32)
+func tile8AVX512(a *float32, lda uintptr, b *float32, ldb uintptr, k int, c *float32, ldc uintptr, bias *float32, next, step uintptr)
+
+//go:noescape
+func tile4AVX512(a *float32, lda uintptr, b *float32, ldb uintptr, k int, c *float32, ldc uintptr, bias *float32, next, step uintptr)
+
+//go:noescape
+func tile6AVX2(a *float32, lda uintptr, b *float32, ldb uintptr, k int, c *float32, ldc uintptr, bias *float32, next, step uintptr)
+
+//go:noescape
+func tile4AVX2(a *float32, lda uintptr, b *float32, ldb uintptr, k int, c *float32, ldc uintptr, bias *float32, next, step uintptr)
 
 //go:noescape
 func geluAVX2(c *float32, ldc uintptr, rows int, table *[8]float32)

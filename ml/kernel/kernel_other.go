@@ -9,11 +9,25 @@ func wide() bool { return false }
 
 const missing = "kernels that this processor does not have"
 
-func tileAVX512(*float32, uintptr, *float32, uintptr, int, *float32, uintptr, *float32) {
+func tile12AVX512(*float32, uintptr, *float32, uintptr, int, *float32, uintptr, *float32, uintptr, uintptr) {
 	panic(missing)
 }
 
-func tileAVX2(*float32, uintptr, *float32, uintptr, int, *float32, uintptr, *float32) { panic(missing) }
+func tile8AVX512(*float32, uintptr, *float32, uintptr, int, *float32, uintptr, *float32, uintptr, uintptr) {
+	panic(missing)
+}
+
+func tile4AVX512(*float32, uintptr, *float32, uintptr, int, *float32, uintptr, *float32, uintptr, uintptr) {
+	panic(missing)
+}
+
+func tile6AVX2(*float32, uintptr, *float32, uintptr, int, *float32, uintptr, *float32, uintptr, uintptr) {
+	panic(missing)
+}
+
+func tile4AVX2(*float32, uintptr, *float32, uintptr, int, *float32, uintptr, *float32, uintptr, uintptr) {
+	panic(missing)
+}
 
 func geluAVX2(*float32, uintptr, int, *[8]float32) { panic(missing) }
 

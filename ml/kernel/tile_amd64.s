@@ -3,7 +3,8 @@
 #include "textflag.h"
 
 // TILE loads what all products take: a in R8, its stride in DX, b in SI, its stride in BX,
-// k in CX, c in DI, its stride in R13, the bias in AX.
+// k in CX, c in DI, its stride in R13, the bias in AX, and in R14 what is asked from memory
+// ahead of its use, so many bytes further each time as R15 says.
 #define TILE \
 	MOVQ a+0(FP), R8; \
 	MOVQ lda+8(FP), DX; \
@@ -13,6 +14,8 @@
 	MOVQ c+40(FP), DI; \
 	MOVQ ldc+48(FP), R13; \
 	MOVQ bias+56(FP), AX; \
+	MOVQ next+64(FP), R14; \
+	MOVQ step+72(FP), R15; \
 	LEAQ (DX)(DX*2), R12; \
 	LEAQ (R8)(R12*1), R9
 
@@ -25,8 +28,8 @@
 	VMOVUPS high, 64(DI); \
 	ADDQ R13, DI
 
-// func tile12AVX512(a *float32, lda uintptr, b *float32, ldb uintptr, k int, c *float32, ldc uintptr, bias *float32)
-TEXT ·tile12AVX512(SB), NOSPLIT, $0-64
+// func tile12AVX512(a *float32, lda uintptr, b *float32, ldb uintptr, k int, c *float32, ldc uintptr, bias *float32, next, step uintptr)
+TEXT ·tile12AVX512(SB), NOSPLIT, $0-80
 	TILE
 	LEAQ (R9)(R12*1), R10
 	LEAQ (R10)(R12*1), R11
@@ -55,6 +58,8 @@ TEXT ·tile12AVX512(SB), NOSPLIT, $0-64
 	VMOVAPS Z8, Z30
 	VMOVAPS Z9, Z31
 product:
+	PREFETCHT1 (R14)
+	ADDQ R15, R14
 	VMOVUPS (SI), Z0
 	VMOVUPS 64(SI), Z1
 	VBROADCASTSS (R8), Z2
@@ -103,8 +108,8 @@ product:
 	VZEROUPPER
 	RET
 
-// func tile8AVX512(a *float32, lda uintptr, b *float32, ldb uintptr, k int, c *float32, ldc uintptr, bias *float32)
-TEXT ·tile8AVX512(SB), NOSPLIT, $0-64
+// func tile8AVX512(a *float32, lda uintptr, b *float32, ldb uintptr, k int, c *float32, ldc uintptr, bias *float32, next, step uintptr)
+TEXT ·tile8AVX512(SB), NOSPLIT, $0-80
 	TILE
 	LEAQ (R9)(R12*1), R10
 	VMOVUPS (AX), Z8
@@ -124,6 +129,8 @@ TEXT ·tile8AVX512(SB), NOSPLIT, $0-64
 	VMOVAPS Z8, Z22
 	VMOVAPS Z9, Z23
 product:
+	PREFETCHT1 (R14)
+	ADDQ R15, R14
 	VMOVUPS (SI), Z0
 	VMOVUPS 64(SI), Z1
 	VBROADCASTSS (R8), Z2
@@ -159,8 +166,8 @@ product:
 	VZEROUPPER
 	RET
 
-// func tile4AVX512(a *float32, lda uintptr, b *float32, ldb uintptr, k int, c *float32, ldc uintptr, bias *float32)
-TEXT ·tile4AVX512(SB), NOSPLIT, $0-64
+// func tile4AVX512(a *float32, lda uintptr, b *float32, ldb uintptr, k int, c *float32, ldc uintptr, bias *float32, next, step uintptr)
+TEXT ·tile4AVX512(SB), NOSPLIT, $0-80
 	TILE
 	VMOVUPS (AX), Z8
 	VMOVUPS 64(AX), Z9
@@ -171,6 +178,8 @@ TEXT ·tile4AVX512(SB), NOSPLIT, $0-64
 	VMOVAPS Z8, Z14
 	VMOVAPS Z9, Z15
 product:
+	PREFETCHT1 (R14)
+	ADDQ R15, R14
 	VMOVUPS (SI), Z0
 	VMOVUPS 64(SI), Z1
 	VBROADCASTSS (R8), Z2
@@ -202,8 +211,25 @@ product:
 	VMOVUPS high, 32(DI); \
 	ADDQ R13, DI
 
-// func tile6AVX2(a *float32, lda uintptr, b *float32, ldb uintptr, k int, c *float32, ldc uintptr, bias *float32)
-TEXT ·tile6AVX2(SB), NOSPLIT, $0-64
+// PRODUCT6 adds the products of a column of a, so many bytes on, with a row of b.
+#define PRODUCT6(on, low, high) \
+	VMOVUPS low, Y0; \
+	VMOVUPS high, Y1; \
+	VBROADCASTSS on(R8), Y2; \
+	BOTH8(Y2, Y4, Y5); \
+	VBROADCASTSS on(R8)(DX*1), Y3; \
+	BOTH8(Y3, Y6, Y7); \
+	VBROADCASTSS on(R8)(DX*2), Y2; \
+	BOTH8(Y2, Y8, Y9); \
+	VBROADCASTSS on(R9), Y3; \
+	BOTH8(Y3, Y10, Y11); \
+	VBROADCASTSS on(R9)(DX*1), Y2; \
+	BOTH8(Y2, Y12, Y13); \
+	VBROADCASTSS on(R9)(DX*2), Y3; \
+	BOTH8(Y3, Y14, Y15)
+
+// func tile6AVX2(a *float32, lda uintptr, b *float32, ldb uintptr, k int, c *float32, ldc uintptr, bias *float32, next, step uintptr)
+TEXT ·tile6AVX2(SB), NOSPLIT, $0-80
 	TILE
 	VMOVUPS (AX), Y4
 	VMOVUPS 32(AX), Y5
@@ -217,26 +243,27 @@ TEXT ·tile6AVX2(SB), NOSPLIT, $0-64
 	VMOVAPS Y5, Y13
 	VMOVAPS Y4, Y14
 	VMOVAPS Y5, Y15
-product:
-	VMOVUPS (SI), Y0
-	VMOVUPS 32(SI), Y1
-	VBROADCASTSS (R8), Y2
-	BOTH8(Y2, Y4, Y5)
-	VBROADCASTSS (R8)(DX*1), Y3
-	BOTH8(Y3, Y6, Y7)
-	VBROADCASTSS (R8)(DX*2), Y2
-	BOTH8(Y2, Y8, Y9)
-	VBROADCASTSS (R9), Y3
-	BOTH8(Y3, Y10, Y11)
-	VBROADCASTSS (R9)(DX*1), Y2
-	BOTH8(Y2, Y12, Y13)
-	VBROADCASTSS (R9)(DX*2), Y3
-	BOTH8(Y3, Y14, Y15)
+	SHRQ $1, CX
+	JCC even
+	PRODUCT6(0, (SI), 32(SI))
 	ADDQ $4, R8
 	ADDQ $4, R9
 	ADDQ BX, SI
+	TESTQ CX, CX
+	JZ done
+even:
+	SHLQ $1, R15
+pair:
+	PREFETCHT1 (R14)
+	ADDQ R15, R14
+	PRODUCT6(0, (SI), 32(SI))
+	PRODUCT6(4, (SI)(BX*1), 32(SI)(BX*1))
+	ADDQ $8, R8
+	ADDQ $8, R9
+	LEAQ (SI)(BX*2), SI
 	DECQ CX
-	JNZ product
+	JNZ pair
+done:
 	STORE8(Y4, Y5)
 	STORE8(Y6, Y7)
 	STORE8(Y8, Y9)
@@ -246,8 +273,21 @@ product:
 	VZEROUPPER
 	RET
 
-// func tile4AVX2(a *float32, lda uintptr, b *float32, ldb uintptr, k int, c *float32, ldc uintptr, bias *float32)
-TEXT ·tile4AVX2(SB), NOSPLIT, $0-64
+// PRODUCT4 adds the products of a column of a, so many bytes on, with a row of b.
+#define PRODUCT4(on, low, high) \
+	VMOVUPS low, Y0; \
+	VMOVUPS high, Y1; \
+	VBROADCASTSS on(R8), Y2; \
+	BOTH8(Y2, Y4, Y5); \
+	VBROADCASTSS on(R8)(DX*1), Y3; \
+	BOTH8(Y3, Y6, Y7); \
+	VBROADCASTSS on(R8)(DX*2), Y2; \
+	BOTH8(Y2, Y8, Y9); \
+	VBROADCASTSS on(R9), Y3; \
+	BOTH8(Y3, Y10, Y11)
+
+// func tile4AVX2(a *float32, lda uintptr, b *float32, ldb uintptr, k int, c *float32, ldc uintptr, bias *float32, next, step uintptr)
+TEXT ·tile4AVX2(SB), NOSPLIT, $0-80
 	TILE
 	VMOVUPS (AX), Y4
 	VMOVUPS 32(AX), Y5
@@ -257,22 +297,27 @@ TEXT ·tile4AVX2(SB), NOSPLIT, $0-64
 	VMOVAPS Y5, Y9
 	VMOVAPS Y4, Y10
 	VMOVAPS Y5, Y11
-product:
-	VMOVUPS (SI), Y0
-	VMOVUPS 32(SI), Y1
-	VBROADCASTSS (R8), Y2
-	BOTH8(Y2, Y4, Y5)
-	VBROADCASTSS (R8)(DX*1), Y3
-	BOTH8(Y3, Y6, Y7)
-	VBROADCASTSS (R8)(DX*2), Y2
-	BOTH8(Y2, Y8, Y9)
-	VBROADCASTSS (R9), Y3
-	BOTH8(Y3, Y10, Y11)
+	SHRQ $1, CX
+	JCC even
+	PRODUCT4(0, (SI), 32(SI))
 	ADDQ $4, R8
 	ADDQ $4, R9
 	ADDQ BX, SI
+	TESTQ CX, CX
+	JZ done
+even:
+	SHLQ $1, R15
+pair:
+	PREFETCHT1 (R14)
+	ADDQ R15, R14
+	PRODUCT4(0, (SI), 32(SI))
+	PRODUCT4(4, (SI)(BX*1), 32(SI)(BX*1))
+	ADDQ $8, R8
+	ADDQ $8, R9
+	LEAQ (SI)(BX*2), SI
 	DECQ CX
-	JNZ product
+	JNZ pair
+done:
 	STORE8(Y4, Y5)
 	STORE8(Y6, Y7)
 	STORE8(Y8, Y9)
