@@ -47,7 +47,11 @@ func TestWhoMayAsk(t *testing.T) {
 		"a form":                 {Options{}, "POST", path, []string{"Content-Type", "text/plain"}, 415},
 		"no type":                {Options{}, "POST", path, []string{"Content-Type", ""}, 415},
 		"a charset":              {Options{}, "POST", path, []string{"Content-Type", "application/json; charset=utf-8"}, 200},
+		"another charset":        {Options{}, "POST", path, []string{"Content-Type", "application/json; charset=ISO-8859-1"}, 415},
+		"two types":              {Options{}, "POST", path, []string{"Content-Type", "application/json, text/plain"}, 415},
 		"compressed":             {Options{}, "POST", path, []string{"Content-Encoding", "gzip"}, 415},
+		"compressed tensors":     {Options{}, "POST", "/v2/models/news/infer", []string{"Content-Encoding", "deflate", "Inference-Header-Content-Length", "3"}, 415},
+		"compressed to predict":  {Options{}, "POST", "/predict", []string{"Content-Encoding", "gzip"}, 415},
 		"a read":                 {Options{}, "GET", path, nil, 405},
 		"token":                  {Options{Tokens: tokens}, "POST", path, []string{"Authorization", "Bearer s3cret"}, 200},
 		"no token":               {Options{Tokens: tokens}, "POST", path, nil, 401},
@@ -69,6 +73,9 @@ func TestWhoMayAsk(t *testing.T) {
 				t.Errorf("%d %s, want %d", status, answer, c.status)
 			}
 			if status >= 400 && (!strings.HasPrefix(answer, `{"error":"`) || h.Get("Content-Type") != "application/json") {
+				t.Errorf("it is told %s", answer)
+			}
+			if compressed := strings.HasPrefix(name, "compressed"); compressed != strings.Contains(answer, "without Content-Encoding") {
 				t.Errorf("it is told %s", answer)
 			}
 			if c.options.Tokens == nil && status >= 400 && counted(t, s, "sprint_read_bytes_total") != 0 {

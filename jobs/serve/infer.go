@@ -148,7 +148,7 @@ func inferHeader(h http.Header) (int64, error) {
 		return 0, refuse(http.StatusBadRequest, "%s is %.20q; a number of bytes is wanted", kserve.HeaderLength, text)
 	}
 	if !isPlain(h) {
-		return 0, refuse(http.StatusUnsupportedMediaType, "send the body as it is, without Content-Encoding")
+		return 0, errPacked
 	}
 	return n, nil
 }

@@ -10,6 +10,7 @@ import (
 	"net/http"
 	"os"
 	"strconv"
+	"strings"
 	"time"
 	"unicode/utf8"
 
@@ -156,26 +157,32 @@ func (s *Server) reply(w http.ResponseWriter, answer any) {
 	_ = json.NewEncoder(w).Encode(answer)
 }
 
-// isJSON reports whether a request says that it is plain JSON, which a page of
-// another site cannot say without asking first.
-func isJSON(h http.Header) bool {
-	kind, _, err := mime.ParseMediaType(h.Get("Content-Type"))
-	return err == nil && kind == "application/json" && isPlain(h)
-}
-
 // isPlain reports whether a body is not compressed.
 func isPlain(h http.Header) bool {
 	encoding := h.Get("Content-Encoding")
 	return encoding == "" || encoding == "identity"
 }
 
-// sendJSON is the refusal of a request that does not say that it is JSON; nil if it does.
+// sendJSON is the refusal of a request that does not say that it is plain JSON, which a page
+// of another site cannot say without asking first; nil if it does. A document that says to be
+// in another encoding is not read as UTF-8.
 func sendJSON(h http.Header) error {
-	if isJSON(h) {
-		return nil
+	kind, parameters, err := mime.ParseMediaType(h.Get("Content-Type"))
+	charset := strings.ToLower(parameters["charset"])
+	switch {
+	case err != nil || kind != "application/json":
+		return refuse(http.StatusUnsupportedMediaType, "send JSON, with the header Content-Type: application/json")
+	case charset != "" && charset != "utf-8" && charset != "utf8" && charset != "us-ascii":
+		return refuse(http.StatusUnsupportedMediaType, "the charset is %.20q; send JSON as UTF-8", charset)
+	case !isPlain(h):
+		return errPacked
 	}
-	return refuse(http.StatusUnsupportedMediaType, "send JSON as it is, with the header Content-Type: application/json")
+	return nil
 }
+
+// errPacked is the refusal of a body that is compressed: how large it is would be known only
+// when it is unpacked.
+var errPacked = refuse(http.StatusUnsupportedMediaType, "send the body as it is, without Content-Encoding")
 
 // failure sends a refusal in the words of a protocol.
 type failure func(w http.ResponseWriter, r *http.Request, err error)

@@ -77,7 +77,7 @@ func Fetch(ctx context.Context, s *storage.Store, r models.Release) (*Folder, er
 	f := &Folder{Dir: dir, Name: fmt.Sprintf("%s@%d", r.Name, r.Version), digest: r.Digest, done: done}
 	if err := s.FetchTree(ctx, r.Files, dir); err != nil {
 		f.Close()
-		return nil, err
+		return nil, fmt.Errorf("the release %s of digest %s: %w", f.Name, r.Digest, err)
 	}
 	return f, nil
 }
