@@ -25,6 +25,10 @@ type Config struct {
 	StoreKey string `yaml:"store_key" secret:"true" doc:"the key that signs the store's records, env:NAME or file:PATH; with it none is believed that it did not sign"`
 	// StoreKeysAccepted keep runners at work while the key is changed.
 	StoreKeysAccepted []string `yaml:"store_keys_accepted" secret:"true" doc:"further keys whose records are believed, while store_key is changed: [env:NAME, file:PATH]"`
+	// ModelKeys are trusted: whoever sets them says whose models answer.
+	ModelKeys []string `yaml:"model_keys" doc:"files of public keys, [release.pub]; classify, serve, promote and rollback refuse a model that none of them signed, and models verify demands it; a plan's classify has an option of its own"`
+	// ModelKeysRevoked outlive the files: an ID is told of releases that are out there.
+	ModelKeysRevoked []string `yaml:"model_keys_revoked" doc:"IDs of keys that are trusted no more, beside model_keys; models verify tells them"`
 
 	Executor  string        `yaml:"executor" default:"auto" doc:"where attempts are executed: auto is by the demands of each stage; local, the name of an executor, or STAGE=NAME,STAGE=NAME"`
 	Device    string        `yaml:"device" default:"auto" doc:"narrows the device of all stages: auto, cpu, cuda or go"`
@@ -63,7 +67,7 @@ var handed = []string{"SPRINT_INPUTS", "SPRINT_OUTPUTS", "SPRINT_FILES", "SPRINT
 // LoadConfig merges flags, SPRINT_* variables, the profile's section, the file, the
 // user's own file and the defaults, strongest first, and says where each value came
 // from. An empty variable is one that is not set. A file that is found and not named
-// sets neither cache, endpoints, executors nor the store's keys. The cache's path is made absolute: one of a file
+// sets neither cache, endpoints, executors nor keys. The cache's path is made absolute: one of a file
 // stands for a folder beside the file, any other for one in the working directory.
 // Every mistake is a *diagnostic.UsageError; those in a file say their places.
 func LoadConfig(src Source) (*Config, map[string]options.Origin, error) {

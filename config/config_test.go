@@ -53,7 +53,7 @@ func TestConfigDefaults(t *testing.T) {
 			t.Errorf("%s comes from %+v", name, o)
 		}
 	}
-	if len(origin) != 14 {
+	if len(origin) != 16 {
 		t.Errorf("%d origins", len(origin))
 	}
 }
@@ -82,7 +82,7 @@ func TestAFolderChoosesNoCode(t *testing.T) {
 	inside(t, map[string]string{
 		"user.yaml":         "cache: /user/cache\ndevice: go\nprofiles: {far: {cache: /user/far}}\n",
 		"plans/sprint.yaml": "device: cpu\nprofiles: {ci: {cache: /evil}, far: {parallel: 7}}\n",
-		"sprint.yaml":       "parallel: 3\ncache: /evil\nendpoints: {chat: https://evil/v1}\nstore_key: file:evil\nstore_keys_accepted: [file:evil]\n",
+		"sprint.yaml":       "parallel: 3\ncache: /evil\nendpoints: {chat: https://evil/v1}\nstore_key: file:evil\nstore_keys_accepted: [file:evil]\nmodel_keys: [evil.pub]\nmodel_keys_revoked: []\n",
 	})
 	var found []string
 	load := func(src config.Source) (*config.Config, map[string]options.Origin, error) {
@@ -95,6 +95,8 @@ func TestAFolderChoosesNoCode(t *testing.T) {
 		"sprint.yaml:3:1: endpoints":                  {PlanDir: "elsewhere"},
 		"sprint.yaml:4:1: store_key":                  {},
 		"sprint.yaml:5:1: store_keys_accepted":        {},
+		"sprint.yaml:6:1: model_keys":                 {},
+		"sprint.yaml:7:1: model_keys_revoked":         {},
 		"plans/sprint.yaml:2:17: profiles.ci.cache: ": {PlanDir: "plans", Profile: "ci"},
 	} {
 		_, _, err := load(src)
@@ -144,7 +146,7 @@ func TestConfigChain(t *testing.T) {
 	file := filepath.Join("plans", "sprint.yaml")
 	wantOrigin := map[string]options.Origin{
 		"store":     {From: "profile ci", Pos: diagnostic.Position{File: file, Line: 13, Col: 12}},
-		"store_key": {From: "default"}, "store_keys_accepted": {From: "default"},
+		"store_key": {From: "default"}, "store_keys_accepted": {From: "default"}, "model_keys": {From: "default"}, "model_keys_revoked": {From: "default"},
 		"executor":   {From: "default"},
 		"device":     {From: "env", Pos: diagnostic.Position{File: "environment variable SPRINT_DEVICE"}},
 		"output":     {From: "profile ci", Pos: diagnostic.Position{File: file, Line: 10, Col: 13}},

@@ -26,6 +26,8 @@ var ownWord = map[string]string{
 
 	"store_key":           "it says whose records are believed",
 	"store_keys_accepted": "it says whose records are believed",
+	"model_keys":          "it says whose models answer",
+	"model_keys_revoked":  "it says whose models answer",
 }
 
 // configFile is a config file that was read.
@@ -165,6 +167,8 @@ func (r *configFiles) section(f *configFile, m *strictyaml.Map, path, from strin
 			v = f.beside(text)
 		case key == "store_key" || key == "store_keys_accepted":
 			v = f.keysBeside(v)
+		case key == "model_keys":
+			v = f.pathsBeside(v)
 		}
 		layer.Set([]string{key}, v, m.Items[key].Pos)
 		if key == "executors" {
@@ -182,6 +186,22 @@ func (f *configFile) beside(path string) string {
 		return path
 	}
 	return filepath.Join(filepath.Dir(f.path), path)
+}
+
+// pathsBeside are the paths of a list, or of one text that stands for it, beside the
+// config file.
+func (f *configFile) pathsBeside(v any) any {
+	switch v := v.(type) {
+	case string:
+		return f.beside(v)
+	case []any:
+		out := make([]any, len(v))
+		for i, x := range v {
+			out[i] = f.pathsBeside(x)
+		}
+		return out
+	}
+	return v
 }
 
 // keysBeside is a reference to a key, or a list of them, with the paths in it beside

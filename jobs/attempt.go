@@ -35,10 +35,26 @@ func (r *run) newAttempt(node *graph.Node, d *evaluate.Decision, inputs map[stri
 		Key: d.Key, Generation: next, Preimage: d.Preimage, Options: options, Inputs: inputs, External: external,
 		Files: r.g.Files(), Taxonomy: r.g.Taxonomy(), Device: node.Device, CacheDir: r.CacheDir, Offline: r.Offline, Endpoints: r.Endpoints, Version: r.Version,
 	}
+	if node.Kind.Published != nil && d.Key != "" {
+		a.Before = r.before(node)
+	}
 	if executor.KeepsTime(r.Executor, a) {
 		a.Timeout = node.Stage.Timeout
 	}
 	return a, nil
+}
+
+// before lists the work that a node needs, directly or not.
+func (r *run) before(node *graph.Node) (out []stages.Work) {
+	upstream := r.g.Upstream(node.Name)
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for _, n := range r.g.Nodes {
+		if d := r.decisions[n.Name]; n != node && upstream[n.Name] && d != nil && d.Key != "" {
+			out = append(out, stages.Work{Stage: n.Name, Kind: n.Kind.Name, Key: d.Key})
+		}
+	}
+	return out
 }
 
 // preflight tries the demands of every node that will run, before any does.

@@ -52,11 +52,31 @@ type Env struct {
 	// MayPay is what the attempt may pay for answers of models, in units of the currency of
 	// the run; 0 is no limit. A stage that would pay more fails with ErrMoney.
 	MayPay float64
+	// Origin is what a stage that publishes may state of its work; empty elsewhere.
+	Origin Origin
 	// Secret resolves a reference (env:NAME or file:PATH).
 	Secret func(ref string) (string, error)
 	// Program is the path of the sprint binary, which guards other programs;
 	// empty if there is none.
 	Program string
+}
+
+// Origin is where the work of an attempt comes from.
+type Origin struct {
+	Plan       string // its name
+	PlanDigest string
+	Key        string // of the attempt
+	Version    string // of sprint
+	// Before is the work that the stage needs, directly or not, in an order in which each
+	// comes after what it needs.
+	Before []Work
+}
+
+// Work is a stage that is done: its manifest is under its kind and key.
+type Work struct {
+	Stage string `json:"stage"`
+	Kind  string `json:"kind"`
+	Key   string `json:"key"`
 }
 
 // LevelNotable is the level of log records that everybody who watches a run wants

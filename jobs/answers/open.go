@@ -21,17 +21,20 @@ import (
 	"github.com/sprint-ml/sprint/stages"
 	"github.com/sprint-ml/sprint/stages/release"
 	"github.com/sprint-ml/sprint/storage"
+	"github.com/sprint-ml/sprint/storage/models/signature"
 )
 
 // Options say which model answers, and on what.
 type Options struct {
 	// Ref is NAME, NAME@VERSION, NAME@ALIAS, a release folder, or a store URL of one.
-	Ref      string
-	Store    string           // URL of the store that names are looked up in
-	Keys     *storage.Keyring // that vouch for what a store says; nil believes it
-	Device   string           // auto takes what is there; one that is named must be there
-	Backend  string           // BackendDevice, which empty is too, or BackendONNX
-	Cache    string           // folder of encoders and plugins
+	Ref   string
+	Store string           // URL of the store that names are looked up in
+	Keys  *storage.Keyring // that vouch for what a store says; nil believes it
+	// Trust are the keys of which one must have signed the model; nil demands none.
+	Trust    *signature.Trust
+	Device   string // auto takes what is there; one that is named must be there
+	Backend  string // BackendDevice, which empty is too, or BackendONNX
+	Cache    string // folder of encoders and plugins
 	Offline  bool
 	Strict   bool // refuse to let keywords answer for a model that cannot be loaded, and a folder without manifest
 	Log      *slog.Logger
@@ -48,6 +51,12 @@ func Open(ctx context.Context, o Options) (c *classify.Classifier, fallback erro
 	folder, err := release.OpenFolder(ctx, o.Ref, o.Store, o.Strict, &storage.Options{Log: o.Log, Keys: o.Keys})
 	if err != nil {
 		return nil, nil, nil, err
+	}
+	if o.Trust != nil {
+		if _, err := folder.CheckSignature(ctx, o.Trust); err != nil {
+			folder.Close()
+			return nil, nil, nil, err
+		}
 	}
 	c, err = classify.OpenFolder(folder.Dir)
 	if err != nil {

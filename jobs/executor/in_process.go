@@ -48,6 +48,7 @@ func (p *InProcess) build(a *runs.Attempt, env stages.Env) (stages.Kind, stages.
 func (p *InProcess) env(a *runs.Attempt, sink Sink, held *secrets) stages.Env {
 	return stages.Env{
 		Run: a.Run, Stage: a.Stage, Attempt: a.Number,
+		Origin:   stages.Origin{Plan: a.Plan, PlanDigest: a.PlanDigest, Key: a.Key, Version: a.Version, Before: a.Before},
 		Taxonomy: a.Taxonomy, External: a.External, Device: a.Device,
 		CacheDir: a.CacheDir, Offline: a.Offline, Endpoints: a.Endpoints, Store: p.Store,
 		Log:      slog.New(&sinkHandler{sink: sink}),

@@ -19,6 +19,7 @@ import (
 	"github.com/sprint-ml/sprint/jobs/runs"
 	"github.com/sprint-ml/sprint/storage"
 	"github.com/sprint-ml/sprint/storage/models"
+	"github.com/sprint-ml/sprint/storage/models/signature"
 )
 
 // Found is an artifact, or a file of a tree, that a reference names.
@@ -27,6 +28,9 @@ type Found struct {
 	Run   string `json:"run,omitempty"`
 	Stage string `json:"stage,omitempty"`
 	Path  string `json:"path,omitempty"` // inside a tree
+	// Beside are files that are written beside those of a tree: what is signed of a release
+	// and is no part of it.
+	Beside map[string][]byte `json:"-"`
 }
 
 // Tree reports whether it is a set of files.
@@ -86,6 +90,7 @@ func Find(ctx context.Context, s *storage.Store, ref string) (Found, error) {
 	if i < 0 {
 		return f, noArtifact(ref, "%s has no file %s", head, path)
 	}
+	f.Beside = nil
 	f.Digest, f.Size, f.Media, f.Path = entries[i].Digest, entries[i].Size, "", path
 	return f, nil
 }
@@ -106,6 +111,9 @@ func findRelease(ctx context.Context, s *storage.Store, ref, model, version stri
 		return Found{}, err
 	}
 	f := Found{Artifact: storage.Artifact{Name: fmt.Sprintf("%s-%d", r.Name, r.Version), Digest: r.Digest, Media: storage.MediaTree}}
+	if said := r.Facts().Provenance; len(said) > 0 {
+		f.Beside = map[string][]byte{signature.RunFile: said}
+	}
 	f.Size, err = s.Has(ctx, r.Digest)
 	return f, err
 }
@@ -211,6 +219,11 @@ func Fetch(ctx context.Context, s *storage.Store, f Found, dest string) (files i
 		}
 		if err := s.FetchTree(ctx, entries, part); err != nil {
 			return 0, err
+		}
+		for name, data := range f.Beside {
+			if err := os.WriteFile(filepath.Join(part, name), data, 0o644); err != nil {
+				return 0, err
+			}
 		}
 	} else if err := fetchFile(ctx, s, f, part); err != nil {
 		return 0, err

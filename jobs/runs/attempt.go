@@ -36,6 +36,8 @@ type Attempt struct {
 	Offline    bool                        `json:"offline,omitempty"`
 	Endpoints  map[string]string           `json:"endpoints,omitempty"`
 	Version    string                      `json:"version"` // of sprint
+	// Before is the work that the stage needs, of a stage that publishes.
+	Before []stages.Work `json:"before,omitempty"`
 	// OnDemand says that it goes to a machine that stays, though the stage may be interrupted.
 	OnDemand bool `json:"on_demand,omitempty"`
 	// Timeout ends it where it runs; zero is none.

@@ -26,6 +26,7 @@ func newKeyer(t *testing.T) *keyer {
 		"gold.csv": "id,title,fire,money\na,b,1,0\n", "copy.csv": "id,title,fire,money\na,b,1,0\n", "other.csv": "id,title,fire,money\na,b,0,1\n",
 		"part.csv": "id,title,fire,money\nc,d,1,0\n", "part2.csv": "id,title,fire,money\nc,d,1,0\n",
 		"overlay.jsonl": `{"id":"x","fire":1}`, "overlay2.jsonl": `{"id":"x","fire":1}`, "a.sh": "exit 0", "b.sh": "exit 0",
+		"one.pub": publicPEM(t), "two.pub": publicPEM(t),
 	})
 	t.Chdir(dir) // paths of --set are relative to the working directory
 	return &keyer{t, dir}

@@ -13,6 +13,7 @@ import (
 	"github.com/sprint-ml/sprint/ml/taxonomy"
 	"github.com/sprint-ml/sprint/stages"
 	"github.com/sprint-ml/sprint/stages/dataset"
+	"github.com/sprint-ml/sprint/stages/release"
 	"github.com/sprint-ml/sprint/storage"
 	"github.com/sprint-ml/sprint/storage/models"
 )
@@ -28,7 +29,8 @@ when the run begins is part of the key, so rows are classified again when the al
 moved to another release, and only then; explain says which one it was. fallback: keywords
 lets the rules of the plan's taxonomy answer where no release of that name is there yet,
 so that a daily plan works from its first day; then they are part of the key. Nothing
-falls back where a release is there: one that this machine cannot run fails the stage.
+falls back where a release is there: one that this machine cannot run fails the stage, and
+so does one that key, where it is given, did not sign.
 classified has the rows with a score and a tag of each category that is over its
 threshold, null of the others, and model or keywords as label_source; classify_report
 counts who answered.`,
@@ -54,6 +56,9 @@ type Options struct {
 	Fallback       string  `yaml:"fallback" default:"none" enum:"none|keywords" doc:"who answers before the first release of the model: nobody, which fails the stage, or the rules of the plan's taxonomy"`
 	MinProbability float64 `yaml:"min_probability" default:"0" min:"0" max:"1" key:"set" doc:"how probable the answer of a model of one label per row must be; less is none"`
 
+	// Key is keyed by the pair that it names.
+	Key string `yaml:"key" path:"true" key:"-" doc:"file of a public key: a release that it did not sign is refused before it is loaded"`
+
 	// rules are those of the plan's taxonomy, kept by Resolve for ResolveInputs.
 	rules stages.External
 }
@@ -75,16 +80,26 @@ func (o *Options) Check() []stages.Problem {
 }
 
 // Resolve reads the rules that answer where no release is there.
-func (o *Options) Resolve(_ context.Context, lookup stages.Lookup) (stages.External, error) {
+func (o *Options) Resolve(ctx context.Context, lookup stages.Lookup) (stages.External, error) {
+	var out stages.External
+	if o.Key != "" {
+		out = stages.External{}
+		if err := out.AddFile(ctx, lookup, keyTrusted, o.Key); err != nil {
+			return nil, err
+		}
+		if _, err := release.PublicKey(o.Key); err != nil {
+			return nil, stages.Fail(stages.CodePlan, "`openssl ec -in PRIVATE -pubout` writes it", "key %s: %w", o.Key, err)
+		}
+	}
 	if o.Fallback != fallbackKeywords {
-		return nil, nil
+		return out, nil
 	}
 	t, err := dataset.Taxonomy(lookup.Taxonomy())
 	if err != nil {
 		return nil, err
 	}
 	o.rules = rulesKey(t)
-	return nil, nil
+	return out, nil
 }
 
 func rulesKey(t *taxonomy.Taxonomy) stages.External {
@@ -97,6 +112,7 @@ func rulesKey(t *taxonomy.Taxonomy) stages.External {
 const (
 	keyModel   = "model"   // name and version
 	keyRelease = "release" // digest
+	keyTrusted = "trusted" // digest of the public key
 )
 
 // ResolveInputs keys the release that the model's name stands for now, or the rules that

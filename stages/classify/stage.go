@@ -3,6 +3,7 @@ package classify
 import (
 	"context"
 	"fmt"
+	"io"
 	"log/slog"
 	"strings"
 
@@ -14,6 +15,7 @@ import (
 	"github.com/sprint-ml/sprint/stages/rows"
 	"github.com/sprint-ml/sprint/stages/storeio"
 	"github.com/sprint-ml/sprint/storage/models"
+	"github.com/sprint-ml/sprint/storage/models/signature"
 )
 
 // A batch of rows is answered at once: a model sorts its texts by length. Its size bounds
@@ -124,6 +126,10 @@ func (s *stage) open(ctx context.Context) (*classify.Classifier, func(), error) 
 	if err != nil {
 		return nil, nil, fmt.Errorf("model %s: %w", model, err)
 	}
+	if err := s.checkSigned(ctx, folder); err != nil {
+		folder.Close()
+		return nil, nil, err
+	}
 	c, err := classify.OpenFolder(folder.Dir)
 	if err != nil {
 		folder.Close()
@@ -142,6 +148,31 @@ func (s *stage) open(ctx context.Context) (*classify.Classifier, func(), error) 
 		return nil, nil, resources.Computed(fmt.Errorf("model %s: %w", model, err))
 	}
 	return c, done, nil
+}
+
+// checkSigned demands that the plan's key signed a release, if the plan names one.
+func (s *stage) checkSigned(ctx context.Context, folder *release.Folder) error {
+	if s.o.Key == "" {
+		return nil
+	}
+	r, err := s.env.Files.Open(ctx, s.o.Key)
+	if err != nil {
+		return err
+	}
+	defer r.Close()
+	data, err := io.ReadAll(r)
+	if err != nil {
+		return err
+	}
+	k, err := signature.ParsePublicKey(data)
+	if err != nil {
+		return fmt.Errorf("key %s: %w", s.o.Key, err)
+	}
+	signed, err := folder.CheckSignature(ctx, &signature.Trust{Keys: []*signature.PublicKey{k}})
+	if err == nil {
+		s.env.Note("signed_by", signed.Signer)
+	}
+	return err
 }
 
 // batch is rows that wait for their answers.

@@ -15,6 +15,7 @@ import (
 	"github.com/sprint-ml/sprint/stages"
 	"github.com/sprint-ml/sprint/stages/storeio"
 	"github.com/sprint-ml/sprint/storage"
+	"github.com/sprint-ml/sprint/storage/models/signature"
 )
 
 // modelFiles must be in every model: without them a release cannot be loaded. Those of BERT's
@@ -26,6 +27,8 @@ type folder struct {
 	tree    stages.TreeWriter
 	entries []storage.TreeEntry
 	example workedExample
+	key     *signature.PrivateKey // that signed it; nil if none did
+	root    string                // of what was signed
 }
 
 // folder writes the output release: a function of the inputs, the name and the
@@ -81,6 +84,9 @@ func (s *stage) folder(ctx context.Context, in stages.Inputs, out stages.Outputs
 		return nil, err
 	}
 	if err := f.add("manifest.json", bytes.NewReader(manifest)); err != nil {
+		return nil, err
+	}
+	if err := s.sign(ctx, f); err != nil {
 		return nil, err
 	}
 	return f, tree.Commit()

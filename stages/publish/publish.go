@@ -2,7 +2,8 @@
 //
 // publish.go is the kind: it checks what verify found, stores the release and moves
 // the alias last. folder.go writes the release's files, card.go its model card, which tells how to
-// use the model on example.go's text, outside.go what answers without this program: model.py,
+// use the model on example.go's text, sign.go
+// says who made it and of what, outside.go what answers without this program: model.py,
 // titles.py, network.py and rules.py in Python, and an ONNX file.
 // What others read of a release is in package release.
 package publish
@@ -35,7 +36,8 @@ func Kind() stages.Kind {
 It refuses (code 10) unless verify passed for this very model. A release is a
 folder in the Hugging Face layout with the taxonomy, thresholds, metrics, history,
 a model card, model.py, which answers in Python, and a manifest of digests; with
-onnx, the classifier as one ONNX file too. Versions are 1, 2, 3; the same release
+onnx, the classifier as one ONNX file too. With sign.key it is signed (model.sig), and
+the run that made it is stated: models verify --key checks both, without a network. Versions are 1, 2, 3; the same release
 keeps its version. The alias moves last.`,
 		Example: "name: quickstart\nalias: latest\n",
 		Inputs: func(any) []stages.Input {
@@ -79,6 +81,8 @@ type Options struct {
 	ONNX        bool   `yaml:"onnx" default:"false" key:"set" doc:"write the whole classifier, without what rules add, as model.onnx too"`
 	// Mirror is in no key: a release is the same wherever else it is shown.
 	Mirror []stages.Mirror `yaml:"mirror" key:"-" doc:"registries of other makers that show the model and its aliases too; the run asks them when it has ended, and one that fails is behind until the next run or sprint models mirror"`
+	// Sign is keyed by what Resolve says of it: of releases that are not signed nothing is.
+	Sign Sign `yaml:"sign" key:"-" doc:"who made the release, in the format of OpenSSF Model Signing: with a key, a signature is written into it"`
 }
 
 // Mirrors are where the model is shown too.
@@ -106,12 +110,15 @@ func (o *Options) Check() []stages.Problem {
 		"license", "an identifier of SPDX, as apache-2.0", "%q is no licence's identifier", o.License)
 	out.If(o.Language != "" && !languageCode.MatchString(o.Language),
 		"language", "a code of BCP 47, as sv or pt-BR", "%q is no language", o.Language)
+	out.If(o.Sign.Key == "" && o.Sign.Public != "",
+		"sign.public", "sign.key refers to the private key, env:NAME or file:PATH", "there is no key to sign with")
 	return append(out, stages.CheckMirrors("mirror", o.Mirror)...)
 }
 
-// Resolve keys the taxonomy, whose text is part of the release.
-func (o *Options) Resolve(_ context.Context, lookup stages.Lookup) (stages.External, error) {
-	return stages.External{"taxonomy": digest(lookup.Taxonomy().Data)}, nil
+// Resolve keys the taxonomy, whose text is part of the release, and that it is signed.
+func (o *Options) Resolve(ctx context.Context, lookup stages.Lookup) (stages.External, error) {
+	out := stages.External{"taxonomy": digest(lookup.Taxonomy().Data)}
+	return out, o.Sign.resolve(ctx, lookup, out)
 }
 
 type stage struct {
@@ -119,8 +126,11 @@ type stage struct {
 	env stages.Env
 }
 
-// Preflight finds out early that the store takes no writes.
+// Preflight finds out early that the store takes no writes, or that there is no key.
 func (s *stage) Preflight(ctx context.Context) error {
+	if _, err := s.signingKey(ctx); err != nil {
+		return err
+	}
 	if err := probe.Quick(ctx, s.env.Store.Bucket); err != nil {
 		return stages.Fail(stages.CodeEnvironment, "check the store's URL and rights", "the store cannot take a release: %w", err)
 	}
@@ -161,7 +171,11 @@ func (s *stage) Run(ctx context.Context, in stages.Inputs, out stages.Outputs) e
 		return err
 	}
 	now := time.Now().UTC()
-	meta, err := json.Marshal(map[string]any{"run": s.env.Run, "stage": s.env.Stage, "attempt": s.env.Attempt, "date": now})
+	facts := models.Facts{Run: s.env.Run, Stage: s.env.Stage, Attempt: s.env.Attempt, Date: now}
+	if facts.Provenance, err = s.stateRun(ctx, f, now); err != nil {
+		return err
+	}
+	meta, err := json.Marshal(facts)
 	if err != nil {
 		return err
 	}
@@ -189,6 +203,9 @@ func (s *stage) Run(ctx context.Context, in stages.Inputs, out stages.Outputs) e
 	}
 	if f.example.text != "" {
 		s.env.Note(stages.NoteExample, f.example.text)
+	}
+	if f.key != nil {
+		s.env.Note("signed_by", f.key.ID)
 	}
 	s.env.Note(stages.NoteRelease, fmt.Sprintf("%s@%d", s.o.Name, release.Version))
 	s.env.Log.Info("published", slog.String("model", s.o.Name), slog.Int("version", release.Version), slog.String("alias", s.o.Alias))

@@ -14,6 +14,7 @@ import (
 	"github.com/sprint-ml/sprint/ml/encoder"
 	"github.com/sprint-ml/sprint/stages"
 	"github.com/sprint-ml/sprint/storage"
+	"github.com/sprint-ml/sprint/storage/models/signature"
 )
 
 // Text is what is classified: a title, and a description and a language where there are.
@@ -43,6 +44,7 @@ type Option func(*settings)
 type settings struct {
 	store, device, cache string
 	offline              bool
+	trust                *signature.Trust
 	storage              storage.Options
 }
 
@@ -67,6 +69,10 @@ func WithLog(log *slog.Logger) Option { return func(s *settings) { s.storage.Log
 // WithKeys takes the keys that vouch for what a store says.
 func WithKeys(keys *storage.Keyring) Option { return func(s *settings) { s.storage.Keys = keys } }
 
+// WithTrust demands that one of some keys signed the release. Without it no signature is
+// demanded.
+func WithTrust(trust *signature.Trust) Option { return func(s *settings) { s.trust = trust } }
+
 // Open opens a published model: NAME, NAME@VERSION or NAME@ALIAS in a store, a store URL
 // of one (STORE/models/NAME or STORE/models/NAME/VERSION), or the folder of a release. The
 // caller closes it. A bare NAME is the champion if there is one, else the latest version.
@@ -90,6 +96,12 @@ func Open(ctx context.Context, ref string, options ...Option) (*Model, error) {
 	folder, err := OpenFolder(ctx, ref, s.store, false, &s.storage)
 	if err != nil {
 		return nil, err
+	}
+	if s.trust != nil {
+		if _, err := folder.CheckSignature(ctx, s.trust); err != nil {
+			folder.Close()
+			return nil, err
+		}
 	}
 	m, err := s.load(ctx, folder)
 	if err != nil {

@@ -22,7 +22,8 @@ type Folder struct {
 	Name   string
 	digest string                 // of the release in its store
 	done   func()                 // removes the folder if OpenFolder made it
-	seen   map[string]fs.FileInfo // files that were compared with the manifest, as they were then
+	seen   map[string]fs.FileInfo // files that were compared with a digest, as they were then
+	read   map[string]string      // digests of files that were read
 }
 
 // Close removes the folder if OpenFolder made it.
@@ -45,7 +46,7 @@ func OpenFolder(ctx context.Context, ref, storeURL string, strict bool, o *stora
 		if err := refuseFile(ref); err != nil {
 			return nil, err
 		}
-		f := &Folder{Dir: ref, Name: filepath.Base(ref)}
+		f := &Folder{Dir: ref, Name: filepath.Base(ref), seen: map[string]fs.FileInfo{}, read: map[string]string{}}
 		if err := f.verify(ctx, strict, o.Log); err != nil {
 			return nil, err
 		}
@@ -74,10 +75,13 @@ func Fetch(ctx context.Context, s *storage.Store, r models.Release) (*Folder, er
 	if err != nil {
 		return nil, err
 	}
-	f := &Folder{Dir: dir, Name: fmt.Sprintf("%s@%d", r.Name, r.Version), digest: r.Digest, done: done}
+	f := &Folder{Dir: dir, Name: fmt.Sprintf("%s@%d", r.Name, r.Version), digest: r.Digest, done: done, seen: map[string]fs.FileInfo{}, read: map[string]string{}}
 	if err := s.FetchTree(ctx, r.Files, dir); err != nil {
 		f.Close()
 		return nil, fmt.Errorf("the release %s of digest %s: %w", f.Name, r.Digest, err)
+	}
+	for _, e := range r.Files {
+		f.read[e.Path] = e.Digest
 	}
 	return f, nil
 }

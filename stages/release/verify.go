@@ -60,9 +60,8 @@ func (f *Folder) verify(ctx context.Context, strict bool, log *slog.Logger) erro
 			return f.damaged(name, "is there, and not in %s", manifestFile)
 		}
 	}
-	f.seen = map[string]fs.FileInfo{}
 	for _, name := range slices.Sorted(maps.Keys(m.Files)) {
-		if f.seen[name], err = f.compare(ctx, name, m.Files[name].SHA256, m.Files[name].Size); err != nil {
+		if err := f.compare(ctx, name, m.Files[name].SHA256, m.Files[name].Size); err != nil {
 			return err
 		}
 	}
@@ -106,8 +105,23 @@ func (f *Folder) manifest() (m manifest, err error) {
 	return m, nil
 }
 
-// compare reads a file and returns what it was when it had the digest.
-func (f *Folder) compare(ctx context.Context, name, digest string, size int64) (fs.FileInfo, error) {
+// compare reads a file, which must have the digest.
+func (f *Folder) compare(ctx context.Context, name, digest string, size int64) error {
+	info, err := f.hash(ctx, name, size)
+	switch {
+	case err != nil:
+		return err
+	case info.Size() != size:
+		return f.damaged(name, "has %d bytes, published were %d", info.Size(), size)
+	case f.read[name] != "sha256:"+digest:
+		return f.damaged(name, "does not have the sha256 of %s", manifestFile)
+	}
+	return nil
+}
+
+// hash reads a file and remembers its digest, and what it was then. One that has another
+// size than the wanted one, if that is not negative, is not read.
+func (f *Folder) hash(ctx context.Context, name string, size int64) (fs.FileInfo, error) {
 	file, err := plainfile.Open(filepath.Join(f.Dir, filepath.FromSlash(name)))
 	if err != nil {
 		return nil, f.damaged(name, "%w", err)
@@ -117,8 +131,8 @@ func (f *Folder) compare(ctx context.Context, name, digest string, size int64) (
 	if err != nil {
 		return nil, f.damaged(name, "%w", err)
 	}
-	if info.Size() != size {
-		return nil, f.damaged(name, "has %d bytes, published were %d", info.Size(), size)
+	if size >= 0 && info.Size() != size {
+		return info, nil
 	}
 	const chunk = 16 << 20 // between looks at the context
 	h := sha256.New()
@@ -131,9 +145,7 @@ func (f *Folder) compare(ctx context.Context, name, digest string, size int64) (
 	if !errors.Is(err, io.EOF) {
 		return nil, f.damaged(name, "%w", err)
 	}
-	if hex.EncodeToString(h.Sum(nil)) != digest {
-		return nil, f.damaged(name, "does not have the sha256 of %s", manifestFile)
-	}
+	f.seen[name], f.read[name] = info, "sha256:"+hex.EncodeToString(h.Sum(nil))
 	return info, nil
 }
 

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"time"
 
 	"github.com/sprint-ml/sprint/storage"
 )
@@ -18,6 +19,24 @@ type Release struct {
 	Files   []storage.TreeEntry `json:"files"`
 	// Meta is what the publisher recorded: run, date, device.
 	Meta json.RawMessage `json:"meta,omitempty"`
+}
+
+// Facts are the Meta of a Release: what is not the same if the same files are made again.
+type Facts struct {
+	Attempt int       `json:"attempt"`
+	Date    time.Time `json:"date"`
+	// Provenance is a signed statement of the run, a bundle of package signature.
+	Provenance json.RawMessage `json:"provenance,omitempty"`
+	Run        string          `json:"run"`
+	Stage      string          `json:"stage"`
+}
+
+// Facts reads what the publisher recorded; nothing if it is of another form.
+func (r *Release) Facts() (f Facts) {
+	if json.Unmarshal(r.Meta, &f) != nil {
+		return Facts{}
+	}
+	return f
 }
 
 // releaseAt reads the record of a release. A corrupt one has a version as well,

@@ -98,6 +98,7 @@ type configFlags struct {
 	Parallel                               int
 	KeepGoing, Offline                     bool
 	Deadline, MaxCost                      string
+	ModelKeys                              []string
 }
 
 // Log is the program's logger: warnings in plain words by default, records of all
@@ -155,6 +156,7 @@ func (a *App) LoadConfig(cmd *cobra.Command, planDir string) (*config.Config, ma
 	set("offline", "offline", a.Flags.Offline)
 	set("deadline", "deadline", a.Flags.Deadline)
 	set("max-cost", "max_cost", a.Flags.MaxCost)
+	set("key", "model_keys", list(a.Flags.ModelKeys))
 	c, origins, err := config.LoadConfig(config.Source{
 		Flags: given, Env: a.Env, File: a.ConfigFile, Profile: a.Profile, PlanDir: planDir, User: a.userConfig(), Found: a.foundConfig,
 	})
@@ -162,6 +164,15 @@ func (a *App) LoadConfig(cmd *cobra.Command, planDir string) (*config.Config, ma
 		a.locateStore(c, origins)
 	}
 	return c, origins, err
+}
+
+// list is a list as options take it.
+func list(texts []string) []any {
+	out := make([]any, len(texts))
+	for i, t := range texts {
+		out[i] = t
+	}
+	return out
 }
 
 // userConfig is the path of the user's own config, empty if there is no place for one.

@@ -82,7 +82,7 @@ func settingsOf(c *config.Config, origins map[string]options.Origin) []setting {
 		name  string
 		value any
 	}{
-		{"store", storage.Redact(c.Store)}, {"store_key", c.StoreKey}, {"store_keys_accepted", c.StoreKeysAccepted}, {"executor", c.Executor}, {"device", c.Device}, {"output", c.Output},
+		{"store", storage.Redact(c.Store)}, {"store_key", c.StoreKey}, {"store_keys_accepted", c.StoreKeysAccepted}, {"model_keys", c.ModelKeys}, {"model_keys_revoked", c.ModelKeysRevoked}, {"executor", c.Executor}, {"device", c.Device}, {"output", c.Output},
 		{"cache", c.Cache}, {"parallel", c.Parallel}, {"keep_going", c.KeepGoing}, {"deadline", c.Deadline.String()}, {"max_cost", maxCost(c)}, {"offline", c.Offline}, {"endpoints", c.Endpoints}, {"executors", c.ExecutorNames()},
 	} {
 		out = append(out, newSetting(x.name, x.value, origins[x.name]))

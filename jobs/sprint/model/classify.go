@@ -31,6 +31,7 @@ func (m *modelFlags) add(cmd *cobra.Command, a *app.App) {
 	cmd.Flags().BoolVar(&m.strict, "strict", false, "end with code 4 instead of letting keywords answer when the model cannot be loaded, and with 9 if a release folder has no manifest.json")
 	cmd.Flags().StringVar(&a.Flags.Device, "device", "", "device: auto, cpu, cuda or go")
 	app.Overrides(cmd.Flags(), "device")
+	a.KeyFlag(cmd, "file of a public key; a model that it, or another --key, did not sign is refused before it is loaded")
 	cmd.Flags().StringVar(&m.backend, "backend", answers.BackendDevice, "what computes: device, or onnx: ONNX Runtime, fetched once (28 MB), which answers about one text sooner and about many later")
 	_ = cmd.MarkFlagRequired("model")
 }

@@ -48,12 +48,16 @@ func answerOptions(a *app.App, cmd *cobra.Command, m *modelFlags) (answers.Optio
 	if err != nil {
 		return answers.Options{}, err
 	}
+	trust, err := a.ModelTrust(cfg)
+	if err != nil {
+		return answers.Options{}, err
+	}
 	store := cfg.Store
 	if app.Absent(store) {
 		store = "mem://" // a reference may be a folder, and looking makes none
 	}
 	return answers.Options{
-		Ref: m.ref, Store: store, Keys: keys, Device: cfg.Device, Backend: m.backend, Cache: cfg.Cache, Offline: cfg.Offline, Strict: m.strict, Log: a.Log(), Announce: func(s string) { fmt.Fprintln(a.Stderr, s) },
+		Ref: m.ref, Store: store, Keys: keys, Trust: trust, Device: cfg.Device, Backend: m.backend, Cache: cfg.Cache, Offline: cfg.Offline, Strict: m.strict, Log: a.Log(), Announce: func(s string) { fmt.Fprintln(a.Stderr, s) },
 	}, nil
 }
 

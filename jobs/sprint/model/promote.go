@@ -10,6 +10,7 @@ import (
 	"github.com/sprint-ml/sprint/jobs/answers"
 	"github.com/sprint-ml/sprint/jobs/promotion"
 	"github.com/sprint-ml/sprint/jobs/sprint/app"
+	"github.com/sprint-ml/sprint/stages/release"
 	"github.com/sprint-ml/sprint/storage"
 	"github.com/sprint-ml/sprint/storage/models"
 )
@@ -41,28 +42,40 @@ does with --from, if the alias names another version than that.
 
 With --result the version is the one that a run published, by the file of sprint run
 --result. A run that did not end with code 0, or whose file is empty because it never
-ended, promotes nothing (code 10).`,
+ended, promotes nothing (code 10). Where the config has model_keys, one of them must have
+signed the version (code 9).`,
 		Example: "  sprint promote quickstart@1\n  sprint promote quickstart@latest --from 1 --why \"+0.03 on gold\"",
-		RunE: a.OnStore(func(ctx context.Context, store *storage.Store, args []string) error {
-			if (result == "") == (len(args) == 0) {
-				return &diagnostic.UsageError{Message: "which version? sprint promote takes NAME@VERSION, or the --result of a run", Hint: "`sprint models` lists the models"}
-			}
-			ref := strings.Join(args, "")
-			if result != "" {
-				var err error
-				if ref, err = promotion.Published(result); err != nil {
-					return err
-				}
-			}
-			name, version, _ := strings.Cut(ref, "@")
-			moved, err := promotion.Promote(ctx, store, f.request(a, name, version))
-			if err != nil {
+	}
+	cmd.RunE = a.OnStore(func(ctx context.Context, store *storage.Store, args []string) error {
+		if (result == "") == (len(args) == 0) {
+			return &diagnostic.UsageError{Message: "which version? sprint promote takes NAME@VERSION, or the --result of a run", Hint: "`sprint models` lists the models"}
+		}
+		ref := strings.Join(args, "")
+		if result != "" {
+			var err error
+			if ref, err = promotion.Published(result); err != nil {
 				return err
 			}
-			tellMoved(a, name, f.alias, moved)
-			return nil
-		}),
-	}
+		}
+		trust, err := modelTrust(a, cmd)
+		if err != nil {
+			return err
+		}
+		name, version, _ := strings.Cut(ref, "@")
+		q := f.request(a, name, version)
+		if trust != nil {
+			q.Try = func(ctx context.Context, r models.Release) error {
+				_, err := release.CheckSignature(ctx, store, r, trust)
+				return err
+			}
+		}
+		moved, err := promotion.Promote(ctx, store, q)
+		if err != nil {
+			return err
+		}
+		tellMoved(a, name, f.alias, moved)
+		return nil
+	})
 	f.add(cmd)
 	cmd.Flags().StringVar(&result, "result", "", "file of the result of a run, which published the version")
 	return cmd
@@ -87,13 +100,17 @@ back: a version that was rolled back from is passed over. The rest is as in prom
 			if err != nil {
 				return err
 			}
+			trust, err := a.ModelTrust(cfg)
+			if err != nil {
+				return err
+			}
 			return a.OnStore(func(ctx context.Context, store *storage.Store, args []string) error {
 				if name, version, there := strings.Cut(args[0], "@"); there {
 					return &diagnostic.UsageError{Message: fmt.Sprintf("%.80q names a version", args[0]), Hint: fmt.Sprintf("the version to go back to is --to: `sprint rollback %s --to %s`", name, version)}
 				}
 				q := f.request(a, args[0], to)
 				q.Try = promotion.Smoke(store, answers.Options{
-					Store: cfg.Store, Keys: keys, Device: cfg.Device, Cache: cfg.Cache, Offline: cfg.Offline, Log: a.Log(), Announce: func(s string) { fmt.Fprintln(a.Stderr, s) },
+					Store: cfg.Store, Keys: keys, Trust: trust, Device: cfg.Device, Cache: cfg.Cache, Offline: cfg.Offline, Log: a.Log(), Announce: func(s string) { fmt.Fprintln(a.Stderr, s) },
 				})
 				moved, err := promotion.Rollback(ctx, store, q)
 				if err != nil {

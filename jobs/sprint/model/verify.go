@@ -17,6 +17,7 @@ import (
 	"github.com/sprint-ml/sprint/stages/release"
 	"github.com/sprint-ml/sprint/storage"
 	"github.com/sprint-ml/sprint/storage/models"
+	"github.com/sprint-ml/sprint/storage/models/signature"
 )
 
 func verifyCommand(a *app.App) *cobra.Command {
@@ -25,9 +26,16 @@ func verifyCommand(a *app.App) *cobra.Command {
 		Long: `Read every byte of a release and compare it with its digest: its record, the copies of
 its files, and the blobs that they are copies of. A folder of a release is compared
 with its manifest.json. NAME alone is its champion, or latest where there is none. It
-ends with code 9 if anything is missing or damaged, and says what mends it.`,
-		Example: "  sprint models verify quickstart\n  sprint models verify quickstart@latest -o json",
+ends with code 9 if anything is missing or damaged, and says what mends it.
+
+With --key, or model_keys in the config, one of these public keys must have signed every
+file of it, and nothing may lie beside them: model.sig holds the signature, in the format
+of OpenSSF Model Signing. The statement of the run that made it is checked by the same
+keys. It is refused with code 9 too if it is not signed, signed by another key or by one of
+model_keys_revoked, or if files are other, missing or added. No network is needed.`,
+		Example: "  sprint models verify quickstart\n  sprint models verify quickstart@latest -o json\n  sprint models verify quickstart --key release.pub",
 	}
+	a.KeyFlag(cmd, "file of a public key that must have signed the release; may be repeated")
 	inStore := a.OnStore(func(ctx context.Context, s *storage.Store, args []string) error {
 		name, version, cut := strings.Cut(args[0], "@")
 		if !models.ValidName(name) || cut && version == "" {
@@ -37,14 +45,25 @@ ends with code 9 if anything is missing or damaged, and says what mends it.`,
 		if err != nil {
 			return err
 		}
+		trust, err := modelTrust(a, cmd)
+		if err != nil {
+			return err
+		}
 		report, err := integrity.Checker{Store: s, Read: integrity.Everything(), StoreFlag: a.StoreFlag()}.Release(ctx, r)
 		if err != nil {
 			return err
 		}
+		var signed *release.Signed
+		if report.Whole && trust != nil {
+			if signed, err = release.CheckSignature(ctx, s, r, trust); err != nil {
+				return err
+			}
+		}
 		if a.AsJSON {
-			err = json.NewEncoder(a.Stdout).Encode(report)
+			err = json.NewEncoder(a.Stdout).Encode(verified{report, signed})
 		} else {
 			showRelease(a, r, report)
+			showSigned(a, signed)
 		}
 		if err == nil && !report.Whole {
 			return app.Exit(stages.CodeIntegrity)
@@ -58,19 +77,68 @@ ends with code 9 if anything is missing or damaged, and says what mends it.`,
 		if info, err := os.Stat(args[0]); err != nil || !info.IsDir() {
 			return stages.Fail(stages.CodeEnvironment, "`sprint models` lists the models of the store", "%.200q is no folder, and no model", args[0])
 		}
-		f, err := release.OpenFolder(cmd.Context(), args[0], "", true, &storage.Options{Log: a.Log()})
-		if err != nil {
-			return app.Interrupted(cmd.Context(), err)
-		}
-		defer f.Close()
-		if a.AsJSON {
-			return json.NewEncoder(a.Stdout).Encode(integrity.Report{Whole: true, Faults: []integrity.Fault{}})
-		}
-		fmt.Fprintf(a.Stdout, "%s: every byte as its manifest.json says\n", args[0])
-		return nil
+		return verifyFolder(cmd.Context(), a, cmd, args[0])
 	}
 	a.JSONFlag(cmd, "the report")
 	return cmd
+}
+
+// verified is the JSON of a release that was read again.
+type verified struct {
+	*integrity.Report
+	Signed *release.Signed `json:"signed,omitempty"`
+}
+
+// modelTrust are the keys that --key or the config demand; nil if none.
+func modelTrust(a *app.App, cmd *cobra.Command) (*signature.Trust, error) {
+	cfg, _, err := a.LoadConfig(cmd, "")
+	if err != nil {
+		return nil, err
+	}
+	return a.ModelTrust(cfg)
+}
+
+func verifyFolder(ctx context.Context, a *app.App, cmd *cobra.Command, dir string) error {
+	trust, err := modelTrust(a, cmd)
+	if err != nil {
+		return err
+	}
+	f, err := release.OpenFolder(ctx, dir, "", trust == nil, &storage.Options{Log: a.Log()})
+	if err != nil {
+		return app.Interrupted(ctx, err)
+	}
+	defer f.Close()
+	var signed *release.Signed
+	if trust != nil {
+		if signed, err = f.CheckSignature(ctx, trust); err != nil {
+			return app.Interrupted(ctx, err)
+		}
+	}
+	if a.AsJSON {
+		return json.NewEncoder(a.Stdout).Encode(verified{&integrity.Report{Whole: true, Faults: []integrity.Fault{}}, signed})
+	}
+	by := "its manifest.json says"
+	if signed != nil {
+		by = "it was signed"
+	}
+	fmt.Fprintf(a.Stdout, "%s: every byte as %s\n", dir, by)
+	showSigned(a, signed)
+	return nil
+}
+
+// showSigned says who signed a release, and what is stated of its run.
+func showSigned(a *app.App, s *release.Signed) {
+	if s == nil {
+		return
+	}
+	fmt.Fprintf(a.Stdout, "signed by %s: %d files\n", s.Signer, s.Files)
+	if s.Run == nil {
+		fmt.Fprintln(a.Stdout, "nothing is stated of the run that made it")
+		return
+	}
+	plan, _ := s.Run.Definition.External["plan"].(string)
+	digest, _ := s.Run.Definition.External["plan_digest"].(string)
+	fmt.Fprintf(a.Stdout, "made by run %.80q of the plan %.80q (%.80q), of %d inputs with their digests\n", s.Run.Details.Metadata.Invocation, plan, digest, len(s.Run.Definition.Dependencies))
 }
 
 func showRelease(a *app.App, r models.Release, report *integrity.Report) {

@@ -144,6 +144,10 @@ func (p *predicate) check() error {
 	return nil
 }
 
+// Ignored reports whether the format leaves a path out of every signature: it is not
+// compared.
+func Ignored(file string) bool { return ignored(file, alwaysIgnored) }
+
 // ignored reports whether a file is one of some paths, or in one.
 func ignored(file string, paths []string) bool {
 	return slices.ContainsFunc(paths, func(p string) bool {

@@ -1,0 +1,154 @@
+package release
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+
+	"github.com/sprint-ml/sprint/ml/plainfile"
+	"github.com/sprint-ml/sprint/stages"
+	"github.com/sprint-ml/sprint/storage"
+	"github.com/sprint-ml/sprint/storage/models"
+	"github.com/sprint-ml/sprint/storage/models/signature"
+)
+
+// maxKey caps the file of a public key.
+const maxKey = 64 << 10
+
+// PublicKey reads the file of a public key.
+func PublicKey(path string) (*signature.PublicKey, error) {
+	data, err := plainfile.Read(path, maxKey)
+	if err != nil {
+		return nil, err
+	}
+	return signature.ParsePublicKey(data)
+}
+
+// Signed is what signatures say of a release.
+type Signed struct {
+	// Signer is the ID of the key, Files how many files it signed.
+	Signer string `json:"signer"`
+	Files  int    `json:"files"`
+	// Run is how the release was made, by the same key's word; nil if it does not say.
+	Run *signature.Provenance `json:"run,omitempty"`
+}
+
+// errUnsigned is that of a release without a signature.
+var errUnsigned = errors.New("it is not signed: it has no " + signature.ModelFile)
+
+// CheckSignature demands that a trusted key signed every file of the folder, and no other,
+// and the statement of its run if one lies there. Each way in which that is not so is a
+// Failure of CodeIntegrity. Unchanged says afterwards whether the files are still those.
+func (f *Folder) CheckSignature(ctx context.Context, trust *signature.Trust) (*Signed, error) {
+	files, err := f.files(ctx)
+	if err != nil {
+		return nil, err
+	}
+	read := func(name string) ([]byte, error) {
+		if _, there := files[name]; !there {
+			return nil, fs.ErrNotExist
+		}
+		return plainfile.Read(filepath.Join(f.Dir, name), maxFile)
+	}
+	return check(ctx, f.Name, trust, files, read)
+}
+
+// files are the digests of all files of a folder that a signature covers. Those that were
+// read before are not read again.
+func (f *Folder) files(ctx context.Context) (map[string]string, error) {
+	root, err := os.OpenRoot(f.Dir)
+	if err != nil {
+		return nil, stages.Fail(stages.CodeEnvironment, "check the path", "read the release folder: %w", err)
+	}
+	defer root.Close()
+	out := map[string]string{}
+	err = fs.WalkDir(root.FS(), ".", func(path string, d fs.DirEntry, err error) error {
+		switch {
+		case err != nil:
+			return f.damaged(path, "%w", err)
+		case signature.Ignored(path) && d.IsDir():
+			return fs.SkipDir
+		case signature.Ignored(path) || d.IsDir():
+			return nil
+		case !d.Type().IsRegular():
+			return f.damaged(path, "is no plain file, and no signature covers it")
+		}
+		if f.read[path] == "" {
+			if _, err := f.hash(ctx, path, -1); err != nil {
+				return err
+			}
+		}
+		out[path] = f.read[path]
+		return ctx.Err()
+	})
+	return out, err
+}
+
+// CheckSignature is Folder.CheckSignature of a release of a store, whose bytes the store
+// answers for. The statement of the run is what the publisher recorded.
+func CheckSignature(ctx context.Context, s *storage.Store, r models.Release, trust *signature.Trust) (*Signed, error) {
+	files := map[string]string{}
+	for _, e := range r.Files {
+		files[e.Path] = e.Digest
+	}
+	return check(ctx, fmt.Sprintf("%s@%d", r.Name, r.Version), trust, files, func(name string) ([]byte, error) {
+		if _, there := files[name]; there {
+			return ReadFile(ctx, s, r.Files, name)
+		}
+		if said := r.Facts().Provenance; name == signature.RunFile && len(said) > 0 {
+			return said, nil
+		}
+		return nil, fs.ErrNotExist
+	})
+}
+
+// check compares files, digests by path, with the signature that read gives.
+func check(ctx context.Context, name string, trust *signature.Trust, files map[string]string, read func(string) ([]byte, error)) (*Signed, error) {
+	bundle, err := read(signature.ModelFile)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, refused(name, errUnsigned)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("signature of %s: %w", name, err)
+	}
+	m, err := trust.Model(ctx, bundle)
+	if err != nil {
+		return nil, refused(name, err)
+	}
+	left, err := m.Compare(files)
+	if err == nil && len(left) > 0 {
+		err = &signature.Differs{Added: left} // its word is no reason to use what nobody signed
+	}
+	if err != nil {
+		return nil, refused(name, err)
+	}
+	out := &Signed{Signer: m.Signer, Files: len(m.Files)}
+	said, err := read(signature.RunFile)
+	if errors.Is(err, fs.ErrNotExist) {
+		return out, nil
+	}
+	if err != nil {
+		return nil, fmt.Errorf("statement of the run of %s: %w", name, err)
+	}
+	if out.Run, err = trust.Run(ctx, said, m); err != nil {
+		return nil, refused(name, fmt.Errorf("the statement of its run: %w", err))
+	}
+	return out, nil
+}
+
+// refused is the failure of a release that is not signed as is demanded.
+func refused(name string, err error) error {
+	hint := "fetch it again from where it was published; nobody who is trusted signed this"
+	switch {
+	case errors.Is(err, errUnsigned):
+		hint = "publish it with sign.key, or name a release that is signed; without --key and model_keys none is demanded"
+	case errors.Is(err, signature.ErrUnknownKey):
+		hint = "if you trust that key, name the file of it by --key or model_keys"
+	case errors.Is(err, signature.ErrRevoked):
+		hint = "publish it again, signed by another key"
+	}
+	return stages.Fail(stages.CodeIntegrity, hint, "the release %s is refused: %w", name, err)
+}
