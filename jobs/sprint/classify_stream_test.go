@@ -132,3 +132,83 @@ func TestClassifyBadPlaces(t *testing.T) {
 		t.Errorf("a model that goes away: code %d: %s%s", code, stdout.String(), said.String())
 	}
 }
+
+// TestKilledClassifyGoesOn: a classify that dies at once after it recorded what is whole
+// leaves a file from which --resume makes the bytes of one that was not killed.
+func TestKilledClassifyGoesOn(t *testing.T) {
+	dir := t.TempDir()
+	publishToy(t, filepath.Join(dir, "store"), "a")
+	write(t, dir, map[string]string{"rows.jsonl": manyRows(killedRows)})
+	words := []string{"classify", "--store", "store", "--model", "toy", "--device", "go", "--input", "rows.jsonl", "--output"}
+	for _, ext := range []string{"csv", "jsonl"} {
+		if code, _, said := exec(t, dir, append(words, "whole."+ext)...); code != 0 || !strings.Contains(said, "by toy@1") {
+			t.Fatalf("code %d: %s", code, said)
+		}
+		name := "answers." + ext
+		p := startProgram(t, dir, append(words, name)...)
+		record := filepath.Join(dir, name+".partial.json")
+		appears := func(path string) {
+			t.Helper()
+			for end := time.Now().Add(time.Minute); ; time.Sleep(time.Millisecond) {
+				if _, err := os.Stat(path); err == nil {
+					return
+				}
+				if time.Now().After(end) || strings.Contains(p.said.String(), "rows answered") {
+					t.Fatalf("no %s: %s", path, p.said.String())
+				}
+			}
+		}
+		appears(filepath.Join(dir, name+".partial"))
+		// It sleeps over the time of a record, and makes one when it goes on.
+		_ = p.Process.Signal(syscall.SIGSTOP)
+		time.Sleep(2200 * time.Millisecond)
+		_ = p.Process.Signal(syscall.SIGCONT)
+		appears(record)
+		_ = p.Process.Kill()
+		if code := p.code(t); code != -1 {
+			t.Fatalf("code %d, it had %d rows and was not killed: %s", code, killedRows, p.said.String())
+		}
+		if _, err := os.Stat(filepath.Join(dir, name)); err == nil {
+			t.Error("half of the answers have their name")
+		}
+		code, _, said := exec(t, dir, append(words, name, "--resume")...)
+		if code != 0 || !strings.Contains(said, "rows are answered already") || bytesOf(t, filepath.Join(dir, name)) != bytesOf(t, filepath.Join(dir, "whole."+ext)) {
+			t.Errorf("code %d, or other bytes than of one that was not killed: %s", code, said)
+		}
+	}
+}
+
+// killedRows take longer than what is done until the first record.
+const killedRows = 40_000
+
+// TestModelGoesAway: a model whose release is deleted while it answers goes on answering;
+// keywords never do in its place.
+func TestModelGoesAway(t *testing.T) {
+	dir := t.TempDir()
+	store := filepath.Join(dir, "store")
+	publishToy(t, store, "a")
+	if code, _, stderr := exec(t, dir, "artifacts", "get", "--store", "store", "toy@1", "release"); code != 0 {
+		t.Fatal(stderr)
+	}
+	for ref, gone := range map[string][]string{"./release": {"release"}, "toy@1": {"store/models", "store/blobs"}} {
+		in, out := io.Pipe()
+		go func() {
+			fmt.Fprint(out, "{\"title\":\"Blaze\"}\n")
+			for _, name := range gone {
+				_ = os.RemoveAll(filepath.Join(dir, name))
+			}
+			fmt.Fprint(out, "{\"title\":\"Blaze again\"}\n")
+			out.Close()
+		}()
+		t.Chdir(dir)
+		var said, stdout bytes.Buffer
+		env := []string{"HOME=" + t.TempDir(), "PATH=" + os.Getenv("PATH")}
+		code := run(t.Context(), []string{"classify", "--device", "go", "--store", "store", "--model", ref, "--format", "jsonl"}, env, in, &stdout, &said)
+		if code != 0 || strings.Count(stdout.String(), `"source":"model"`) != 2 {
+			t.Errorf("%s: code %d: %s%s", ref, code, stdout.String(), said.String())
+		}
+		if _, err := os.Stat(filepath.Join(dir, gone[0])); err == nil {
+			t.Errorf("%s is still there", gone[0])
+		}
+	}
+}

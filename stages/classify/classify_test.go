@@ -201,6 +201,25 @@ func TestModelIsKeyed(t *testing.T) {
 	}
 }
 
+// TestReleaseGoesAway: where a release was there when the key was made, no rules answer in its
+// place when it is gone, or another one: the stage fails by its name.
+func TestReleaseGoesAway(t *testing.T) {
+	s := stagetest.Store(t)
+	publish(t, s, 1)
+	c := testCase(t, s, options("toy@champion", "keywords"))
+	res, _, _ := run(t, c)
+	for name, external := range map[string]stages.External{
+		"version":      {"model": "toy@7", "release": res.External["release"]},
+		"other digest": {"model": "toy@1", "release": "sha256:" + strings.Repeat("0", 64)},
+	} {
+		c.Env = func(e *stages.Env) { e.Device, e.External = device.Go, external }
+		model := external["model"].(string)
+		if _, err := stagetest.Try(t, c); err == nil || !strings.Contains(err.Error(), model) {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}
+
 func equal(t *testing.T, a, b stages.External) bool {
 	t.Helper()
 	x, err := json.Marshal(a)

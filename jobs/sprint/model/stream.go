@@ -22,6 +22,7 @@ import (
 // sinkOptions say which answers are shown, where and how.
 type sinkOptions struct {
 	output, show string
+	backend      string // empty is the default
 	all, resume  bool
 	sure         float64 // the least probability
 }
@@ -160,7 +161,8 @@ func originOf(ctx context.Context, c *classify.Classifier, in *input, o sinkOpti
 		Columns map[string]string `json:"columns,omitempty"`
 		All     bool              `json:"all"`
 		Sure    float64           `json:"min-probability"`
-	}{cmp.Or(answersFormat(o.output), rows.JSONL), in.format, in.columns, o.all, o.sure})
+		Backend string            `json:"backend,omitempty"`
+	}{cmp.Or(answersFormat(o.output), rows.JSONL), in.format, in.columns, o.all, o.sure, o.backend})
 	origin.Options = string(options)
 	return origin, err
 }
