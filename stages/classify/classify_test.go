@@ -214,8 +214,9 @@ func TestReleaseGoesAway(t *testing.T) {
 	} {
 		c.Env = func(e *stages.Env) { e.Device, e.External = device.Go, external }
 		model := external["model"].(string)
-		if _, err := stagetest.Try(t, c); err == nil || !strings.Contains(err.Error(), model) {
-			t.Errorf("%s: %v", name, err)
+		got, err := stagetest.Try(t, c)
+		if err != nil || got.Err == nil || !strings.Contains(got.Err.Error(), model) {
+			t.Errorf("%s: %v, %v", name, err, got.Err)
 		}
 	}
 }
