@@ -157,6 +157,13 @@ type InputResolver interface {
 	ResolveInputs(ctx context.Context, store *storage.Store, inputs map[string]storage.Artifact) (External, error)
 }
 
+// Exporter is implemented by options structs whose stage also leaves something outside the
+// store. Lacking says what of it is not there as the work of a manifest left it, empty if all
+// is: that work is done again. It only reads; what cannot be read is not there.
+type Exporter interface {
+	Lacking(ctx context.Context, store *storage.Store, m storage.Manifest) string
+}
+
 // FileChecker is implemented by options structs that name files which people write.
 // CheckFiles looks into those that lie on this machine and tells what the stage would
 // refuse or warn of. It is asked where a plan is checked, after Check, without a store,

@@ -211,9 +211,18 @@ func (e Evaluator) decide(ctx context.Context, g *graph.Graph, node *graph.Node,
 	return err
 }
 
-// effectThere checks that all that committed work left in the store is there;
+// effectThere checks that all that committed work left is there, in the store and outside;
 // reason says what is missing.
 func (e Evaluator) effectThere(ctx context.Context, node *graph.Node, m storage.Manifest) (reason string, err error) {
+	reason, err = e.storedThere(ctx, node, m)
+	if x, ok := node.Options.(stages.Exporter); ok && reason == "" && err == nil && m.Verdict == nil {
+		reason = x.Lacking(ctx, e.Store, m)
+	}
+	return reason, err
+}
+
+// storedThere is effectThere of the store.
+func (e Evaluator) storedThere(ctx context.Context, node *graph.Node, m storage.Manifest) (reason string, err error) {
 	if node.Kind.Published == nil {
 		return e.outputsThere(ctx, m)
 	}

@@ -81,6 +81,7 @@ stages:
   - name: classify
     with: {model: toy@champion, fallback: keywords}
   - name: aggregate
+    with: {export: daily}
 `})
 	ends := func(want string, words ...string) {
 		t.Helper()
@@ -105,5 +106,15 @@ stages:
 	if err := models.In(s).SetAlias(t.Context(), "toy", "champion", 1); err != nil {
 		t.Fatal(err)
 	}
-	ends("classify   cached", "run", "--device", "go", "-o", "plain") // that release has answered before
+	ends("aggregate  succeeded", "run", "--device", "go", "-o", "plain") // that release has answered before, and the export is another's
+	ends("aggregate  cached", "run", "--device", "go", "-o", "plain")
+	if err := os.RemoveAll(filepath.Join(dir, "daily", "date=2026-11-30")); err != nil {
+		t.Fatal(err)
+	}
+	ends("the export lacks date=2026-11-30/part-0.parquet", "plan")
+	ends("aggregate  succeeded", "run", "--device", "go", "-o", "plain")
+	if _, err := os.Stat(filepath.Join(dir, "daily", "date=2026-11-30", "part-0.parquet")); err != nil {
+		t.Error(err)
+	}
+	ends("aggregate  cached", "run", "--device", "go", "-o", "plain")
 }

@@ -2,7 +2,8 @@
 // is partitioned by day.
 //
 // aggregate.go is the kind and its options, tally.go counts rows, stage.go is one attempt
-// and writes the partitions, export.go puts them where others read them.
+// and writes the partitions, export.go puts them where others read them, lacking.go says
+// whether they are still there.
 package aggregate
 
 import (
@@ -38,7 +39,7 @@ export also writes the partitions to a folder or a store URL, each in one step i
 of the one that was there, so that a window that is run again replaces its days and
 nothing is counted twice; _SUCCESS, with the digests of the files, comes last. A day must
 be whole then: without from and to, one that has more rows there than now is not replaced.
-Work that is cached exports nothing again: --force=aggregate does.`,
+Work that is cached exports nothing again, unless a day is not there any more as it left it.`,
 		Example: "from: 2026-11-29\nto: 2026-11-30\nexport: s3://bucket/news\n",
 		Inputs: func(any) []stages.Input {
 			return []stages.Input{{Name: "classified"}, {Name: "classify_report"}}

@@ -197,6 +197,47 @@ func TestExport(t *testing.T) {
 	}
 }
 
+// TestLacking: what is not there any more of an export is said, and nothing of a day that
+// another window wrote.
+func TestLacking(t *testing.T) {
+	export := filepath.Join(t.TempDir(), "daily")
+	o := &aggregate.Options{Export: export, Undated: "drop", From: "2026-11-29", To: "2026-12-01"}
+	c := testCase(o, classified(t))
+	c.Store = stagetest.Store(t)
+	work := storage.Manifest{Outputs: slices.Collect(maps.Values(stagetest.MustRun(t, c).Outputs))}
+	lacking := func(want string) {
+		t.Helper()
+		got := o.Lacking(t.Context(), c.Store, work)
+		if (got == "") != (want == "") || !strings.Contains(got, want) {
+			t.Errorf("it lacks %q, want %q", got, want)
+		}
+	}
+	lacking("")
+	for _, name := range []string{"_SUCCESS", "date=2026-11-29/part-0.parquet", "date=2026-11-30/_SUCCESS"} {
+		path := filepath.Join(export, filepath.FromSlash(name))
+		data, err := os.ReadFile(path)
+		if err == nil {
+			err = os.Remove(path)
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		lacking(map[bool]string{true: "other rows of 2026-11-30", false: "lacks " + name}[strings.HasPrefix(name, "date=2026-11-30")])
+		if err := os.WriteFile(path, data, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		lacking("")
+	}
+	more := rows.Row{Title: "g", URL: "https://c.example/7", SeenAt: "20261130T050000Z", Labels: []rows.Label{{Score: 1}, {Abstain: true}}}
+	stagetest.MustRun(t, testCase(&aggregate.Options{Export: export, Undated: "drop", From: "2026-11-30", To: "2026-12-01"}, classified(t, more)))
+	lacking("the export has other rows of 2026-11-30")
+	o.From, o.To = "", "" // then this work would not replace a day of more rows
+	lacking("")
+	if o.Export = ""; o.Lacking(t.Context(), c.Store, work) != "" {
+		t.Error("without an export something is lacking")
+	}
+}
+
 // exported are the files of an export by their paths.
 func exported(t *testing.T, export string) map[string]string {
 	t.Helper()

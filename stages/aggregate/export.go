@@ -107,7 +107,7 @@ func (s *stage) mark(ctx context.Context, path string, r *report, days []day) er
 // within a day has not all of it.
 func (s *stage) refuseLess(ctx context.Context, r *report) error {
 	for _, d := range r.Days {
-		there, err := s.marked(ctx, partition(d.Day)+"/"+success)
+		there, err := s.o.marked(ctx, partition(d.Day)+"/"+success)
 		if err != nil {
 			return s.unwritten(err)
 		}
@@ -122,8 +122,8 @@ func (s *stage) refuseLess(ctx context.Context, r *report) error {
 }
 
 // marked reads a marker; what is not there, or no marker of ours, says nothing.
-func (s *stage) marked(ctx context.Context, path string) (m marker, err error) {
-	f, err := storeio.OpenFile(ctx, at(s.o.Export, path))
+func (o *Options) marked(ctx context.Context, path string) (m marker, err error) {
+	f, err := storeio.OpenFile(ctx, at(o.Export, path))
 	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, storage.ErrNotFound) {
 		return m, nil
 	}
