@@ -13,7 +13,8 @@ import (
 
 // undecided is the newest release if it is newer than the champion and no refresh and no
 // person decided on it; nil if there is none. A refresh that was killed after its run
-// published leaves one.
+// leaves one. What a run published that did not end is none: its aliases may not have moved
+// yet, and the same run again ends it.
 func (r *refresh) undecided(ctx context.Context, c *champion) (*models.Release, error) {
 	registry := models.In(r.Store)
 	all, err := registry.Releases(ctx, r.model)
@@ -33,7 +34,15 @@ func (r *refresh) undecided(ctx context.Context, c *champion) (*models.Release, 
 			return nil, nil
 		}
 	}
-	return &newest, nil
+	id := metaOf(newest).Run
+	if id == "" {
+		return nil, nil
+	}
+	record, err := runs.LoadRecord(ctx, r.Store, id)
+	if storage.MissingOrDamaged(err) || err == nil && publishedBy(&record.Result) != newest.Digest {
+		return nil, nil
+	}
+	return &newest, err
 }
 
 // looked is how many runs of a store are looked at for the last training.
