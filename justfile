@@ -28,7 +28,7 @@ lint: _golangci workflows
 
 # Lint the workflows, the action, and the examples of both.
 workflows: _zizmor
-    go run github.com/rhysd/actionlint/cmd/actionlint@v1.7.12 -shellcheck= -pyflakes= .github/workflows/*.yml examples/ci/github.yml
+    go run github.com/rhysd/actionlint/cmd/actionlint@v1.7.12 -shellcheck= -pyflakes= .github/workflows/*.yml examples/ci/github.yml jobs/wrapper/testdata/github.yml jobs/wrapper/testdata/schedule/github-refresh.yml
     {{ zizmor }} --offline --no-progress --quiet .github examples/ci/github.yml
 
 # The tests a newcomer runs.

@@ -168,7 +168,7 @@ var groups = []struct {
 	id, title string
 	commands  string
 }{
-	{"start", "Start:", "init validate plan run retry refresh render"},
+	{"start", "Start:", "init validate plan run retry refresh render schedule"},
 	{"look", "Look:", "status runs logs explain graph report diff trace artifacts"},
 	{"models", "Models:", "models classify serve promote rollback"},
 	{"labels", "Labels:", "label-preview review"},

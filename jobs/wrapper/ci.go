@@ -15,7 +15,11 @@ const checkout = "actions/checkout@3d3c42e5aac5ba805825da76410c181273ba90b1 # v7
 func github(o Options) ([]byte, error) {
 	var b strings.Builder
 	b.WriteString(o.head("github"))
-	fmt.Fprintf(&b, "name: %s\non:\n  workflow_dispatch: {}\npermissions: {contents: read}\n", strconv.Quote(o.Name))
+	fmt.Fprintf(&b, "name: %s\non:\n  workflow_dispatch: {}\n", strconv.Quote(o.Name))
+	if o.Every != "" {
+		fmt.Fprintf(&b, "  schedule: [{cron: %s}]\n", strconv.Quote(o.pace().cron))
+	}
+	b.WriteString("permissions: {contents: read}\n")
 	// Two of them would wait for each other's leases, and pay for it.
 	fmt.Fprintf(&b, "concurrency: {group: %s}\n", strconv.Quote("sprint-"+o.Name))
 	fmt.Fprintf(&b, "jobs:\n  sprint:\n    runs-on: ubuntu-24.04\n    timeout-minutes: %d\n    env:\n", o.Minutes)
@@ -23,8 +27,12 @@ func github(o Options) ([]byte, error) {
 		fmt.Fprintf(&b, "      %s: ${{ secrets.%s }}\n", name, name)
 	}
 	fmt.Fprintf(&b, "    steps:\n      - uses: %s\n        with: {persist-credentials: false}\n      - run: |\n", checkout)
-	lines(&b, "          ", o.install(), o.credentials(), []string{
-		commandline.Of("validate", o.Plan).With("--strict", "-o", "github").String(),
+	lines(&b, "          ", o.install(), o.credentials(), []string{commandline.Of("validate", o.Plan).With("--strict", "-o", "github").String()})
+	if o.Every != "" {
+		lines(&b, "          ", []string{o.refresh().String() + ` >> "$GITHUB_STEP_SUMMARY"`})
+		return []byte(b.String()), nil
+	}
+	lines(&b, "          ", []string{
 		o.run("github"),
 		commandline.Of("report").With("-o", "md").Flag("store", o.Store).String() + ` >> "$GITHUB_STEP_SUMMARY"`,
 	})
@@ -36,6 +44,9 @@ func github(o Options) ([]byte, error) {
 func gitlab(o Options) ([]byte, error) {
 	var b strings.Builder
 	b.WriteString(o.head("gitlab"))
+	if o.Every != "" {
+		fmt.Fprintf(&b, "# The project's page of schedules, or `glab schedule create --ref BRANCH --description refresh --cron %q`, starts it.\n", o.pace().cron)
+	}
 	b.WriteString("sprint:\n  image: python:3.13-slim-bookworm\n")
 	if o.Device == "cuda" {
 		b.WriteString("  tags: [saas-linux-medium-amd64-gpu-standard]\n")
@@ -44,8 +55,13 @@ func gitlab(o Options) ([]byte, error) {
 	b.WriteString("  rules:\n    - if: $CI_PIPELINE_SOURCE == \"web\" || $CI_PIPELINE_SOURCE == \"schedule\"\n  script:\n    - |\n")
 	lines(&b, "      ", []string{"set -eu", "apt-get update -q", "apt-get install -qy --no-install-recommends ca-certificates curl"}, o.install(), o.credentials(), []string{
 		commandline.Of("validate", o.Plan).With("--strict").String(),
-		o.run("plain") + " --junit stages.xml",
 	})
+	if o.Every != "" {
+		lines(&b, "      ", []string{o.refresh().String() + " > refresh.md"})
+		b.WriteString("  artifacts:\n    when: always\n    paths: [refresh.md]\n")
+		return []byte(b.String()), nil
+	}
+	lines(&b, "      ", []string{o.run("plain") + " --junit stages.xml"})
 	b.WriteString("  artifacts:\n    when: always\n    reports: {junit: stages.xml}\n")
 	return []byte(b.String()), nil
 }

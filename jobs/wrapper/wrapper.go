@@ -1,10 +1,11 @@
 // Package wrapper writes the file by which another service runs a plan: a workflow of
-// GitHub, a pipeline of GitLab, a task of dstack, a notebook for Colab. Each fetches one
-// release of sprint, checks its digest, and runs the plan on a store that outlives the
-// machine. Secrets stand in it by name alone.
+// GitHub, a pipeline of GitLab, a task of dstack, a notebook for Colab; or by which one
+// refreshes it from time to time: these, a timer of systemd or cron, a CronJob of
+// Kubernetes. On another machine each fetches one release of sprint, checks its digest, and
+// runs the plan on a store that outlives the machine. Secrets stand in it by name alone.
 //
-// wrapper.go is what all share; ci.go, dstack.go and colab.go hold one service each. A new
-// one is such a file, and an entry in services.
+// wrapper.go is what all share; ci.go, dstack.go and colab.go hold services, schedule.go
+// what refreshes. A new one is such a file, and an entry in services or schedulers.
 package wrapper
 
 import (
@@ -35,6 +36,10 @@ type Options struct {
 	Device string
 	// Minutes is the time for all.
 	Minutes int
+	// Every is how often a schedule refreshes the plan, one of Paces; empty runs it.
+	Every string
+	// Folder and Program are, of a schedule of this machine, where it is run and what runs.
+	Folder, Program string
 }
 
 // service is a place that runs what is wrapped.
@@ -162,5 +167,9 @@ func (o Options) run(output string) string {
 
 // head is the comment of a file.
 func (o Options) head(service string) string {
-	return fmt.Sprintf("# Made by `sprint render --for %s`: runs the plan %s on the store %s.\n# It needs these secrets there, by name: %s.\n", service, o.Plan, o.Store, strings.Join(o.Secrets, ", "))
+	command, does := "render", "runs"
+	if o.Every != "" {
+		command, does = "schedule", "refreshes"
+	}
+	return fmt.Sprintf("# Made by `sprint %s --for %s`: %s the plan %s on the store %s.\n# It needs these secrets there, by name: %s.\n", command, service, does, o.Plan, o.Store, strings.Join(o.Secrets, ", "))
 }

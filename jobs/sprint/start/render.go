@@ -25,20 +25,8 @@ variables that the plan's own references (env:NAME) read. Run it at the root of 
 repository that holds the plan.`,
 		Example: "  sprint render plan.yaml --for github --store gs://news/sprint --release v0.1.0 > news.yml\n  sprint render --for colab --store gs://news/sprint --release v0.1.0 --repo https://github.com/owner/news > news.ipynb",
 		RunE: func(cmd *cobra.Command, args []string) error {
-			c, err := a.Compile(cmd.Context(), cmd, app.PlanArg(args), &f, false)
-			if err != nil {
+			if err := describe(a, cmd, args, &f, &o); err != nil {
 				return err
-			}
-			defer c.Close(a.Log())
-			o.Plan, o.Name, o.Store, o.Device = filepath.ToSlash(filepath.Clean(app.PlanArg(args))), c.Plan.Name, c.Config.Store, "cpu"
-			if o.Release == "" {
-				o.Release = app.Version()
-			}
-			for _, node := range c.Graph.Nodes {
-				o.Secrets = append(o.Secrets, references(node.Decoded.All)...)
-				if o.Device != "cuda" && node.Kind.Name == "train" || node.Device == "cuda" {
-					o.Device = node.Device
-				}
 			}
 			data, err := wrapper.File(service, o)
 			if err != nil {
@@ -55,6 +43,26 @@ repository that holds the plan.`,
 	cmd.Flags().IntVar(&o.Minutes, "minutes", 60, "time for all, after which the service ends it; the run checkpoints and ends 10 minutes before")
 	_ = cmd.MarkFlagRequired("for")
 	return cmd
+}
+
+// describe says of a plan what services must know of it.
+func describe(a *app.App, cmd *cobra.Command, args []string, f *app.PlanFlags, o *wrapper.Options) error {
+	c, err := a.Compile(cmd.Context(), cmd, app.PlanArg(args), f, false)
+	if err != nil {
+		return err
+	}
+	defer c.Close(a.Log())
+	o.Plan, o.Name, o.Store, o.Device = filepath.ToSlash(filepath.Clean(app.PlanArg(args))), c.Plan.Name, c.Config.Store, "cpu"
+	if o.Release == "" {
+		o.Release = app.Version()
+	}
+	for _, node := range c.Graph.Nodes {
+		o.Secrets = append(o.Secrets, references(node.Decoded.All)...)
+		if o.Device != "cuda" && node.Kind.Name == "train" || node.Device == "cuda" {
+			o.Device = node.Device
+		}
+	}
+	return nil
 }
 
 // references are the variables that options read secrets from, env:NAME.

@@ -1,5 +1,5 @@
 // Package start holds the commands that write, check, foresee and run a plan:
-// init, validate, plan, run, retry, refresh and render, and the worker that a run starts for each
+// init, validate, plan, run, retry, refresh, render and schedule, and the worker that a run starts for each
 // attempt. Each file is a command, or what one prints.
 package start
 
@@ -11,6 +11,6 @@ import (
 // Commands are the commands that write, check, foresee and run a plan.
 func Commands(a *app.App) []*cobra.Command {
 	return []*cobra.Command{
-		initCommand(a), validateCommand(a), planCommand(a), runCommand(a), retryCommand(a), refreshCommand(a), renderCommand(a), workerCommand(a),
+		initCommand(a), validateCommand(a), planCommand(a), runCommand(a), retryCommand(a), refreshCommand(a), renderCommand(a), scheduleCommand(a), workerCommand(a),
 	}
 }
