@@ -33,7 +33,7 @@ file of it, and nothing may lie beside them: model.sig holds the signature, in t
 of OpenSSF Model Signing. The statement of the run that made it is checked by the same
 keys. It is refused with code 9 too if it is not signed, signed by another key or by one of
 model_keys_revoked, or if files are other, missing or added. No network is needed.`,
-		Example: "  sprint models verify quickstart\n  sprint models verify quickstart@latest -o json\n  sprint models verify quickstart --key release.pub",
+		Example: "  sprint models verify quickstart\n  sprint models verify quickstart@latest -o json",
 	}
 	a.KeyFlag(cmd, "file of a public key that must have signed the release; may be repeated")
 	inStore := a.OnStore(func(ctx context.Context, s *storage.Store, args []string) error {

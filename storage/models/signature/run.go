@@ -10,7 +10,7 @@ import (
 const runPredicate = "https://slsa.dev/provenance/v1"
 
 // BuildType says how to read the parameters of a Provenance: those of a run of a plan.
-const BuildType = "https://github.com/sprint-ml/sprint/blob/main/examples/guides/signing.md#the-statement-of-the-run"
+const BuildType = "https://github.com/sprint-ml/sprint/blob/main/examples/README.md#who-made-a-model"
 
 // Provenance is how a model was made, as SLSA's predicate has it.
 type Provenance struct {
