@@ -4,10 +4,12 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strings"
 	"testing"
 )
 
-// Python is a Python that has a module, which a requirement of pip brings: the one that a
+// Python is a Python that has a module, which a requirement of pip, or several with spaces
+// between, brings: the one that a
 // variable of the environment names, one that an earlier test in CI made, or python3. In CI
 // it is made, once for a machine; elsewhere the test is skipped.
 func Python(t *testing.T, variable, requirement, module string) string {
@@ -26,7 +28,7 @@ func Python(t *testing.T, variable, requirement, module string) string {
 	if os.Getenv("CI") != "true" {
 		t.Skipf("no Python here has %s: pip install %s, and let %s name it", module, requirement, variable)
 	}
-	for _, command := range [][]string{{"python3", "-m", "venv", "--clear", venv}, {kept, "-m", "pip", "install", "--quiet", requirement}} {
+	for _, command := range [][]string{{"python3", "-m", "venv", "--clear", venv}, append([]string{kept, "-m", "pip", "install", "--quiet"}, strings.Fields(requirement)...)} {
 		if out, err := exec.Command(command[0], command[1:]...).CombinedOutput(); err != nil {
 			t.Fatalf("%q: %v: %s", command, err, out)
 		}

@@ -19,7 +19,13 @@ func publicPEM(t *testing.T) string {
 // signingPair is a new pair of keys that sign releases, each a PEM.
 func signingPair(t *testing.T) (private, public string) {
 	t.Helper()
-	k, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	return pairOf(t, elliptic.P256())
+}
+
+// pairOf is a new pair of keys of a curve.
+func pairOf(t *testing.T, curve elliptic.Curve) (private, public string) {
+	t.Helper()
+	k, err := ecdsa.GenerateKey(curve, rand.Reader)
 	if err != nil {
 		t.Fatal(err)
 	}
