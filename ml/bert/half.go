@@ -3,6 +3,7 @@ package bert
 import (
 	"fmt"
 	"math"
+	"slices"
 
 	"github.com/sprint-ml/sprint/ml/encoder"
 )
@@ -10,11 +11,13 @@ import (
 // Halve rounds all weights to what fp16 has, which is how Save keeps them from then on: half the
 // bytes. Whatever is measured of the model after it holds for the file.
 func (m *Model) Halve() error {
-	for _, p := range m.Params {
+	for i := range m.Params {
+		p := &m.Params[i]
+		p.Data = slices.Clone(p.Data) // other models of the encoder may have it
 		encoder.RoundHalf(p.Data)
-		for i, x := range p.Data {
+		for at, x := range p.Data {
 			if math.IsInf(float64(x), 0) {
-				return fmt.Errorf("weight %d of %s is larger than 65504, the most that fp16 holds: keep fp32", i, p.Name)
+				return fmt.Errorf("weight %d of %s is larger than 65504, the most that fp16 holds: keep fp32", at, p.Name)
 			}
 		}
 	}

@@ -2,6 +2,7 @@ package bert_test
 
 import (
 	"errors"
+	"slices"
 	"strings"
 	"testing"
 
@@ -71,5 +72,30 @@ func TestOutOfMemoryIsRecognised(t *testing.T) {
 		if err := do(&device.Device{Info: info, Backend: full{backend, other}}); errors.As(err, &short) || !errors.Is(err, other) {
 			t.Errorf("%s, another failure: got %v", name, err)
 		}
+	}
+}
+
+// TestOneEmbeddingTable: a model looks at the table of the encoder that it was made of, and
+// changes it for nobody else.
+func TestOneEmbeddingTable(t *testing.T) {
+	e, err := encoder.Load(encodertest.Tiny(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	m, err := bert.FromEncoder(e, bert.Spec{Categories: []bert.Category{{Name: "a", Tags: []string{""}}}, Pooling: bert.Mean, HeadHidden: 8, MaxLength: 16, Text: []string{"title"}}, 1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	tensor, _ := e.Tensor("embeddings.word_embeddings.weight")
+	table, err := tensor.Float32()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if p := m.Params[0]; p.Name != bert.WordEmbeddings || &p.Data[0] != &table[0] {
+		t.Errorf("%s is a copy", p.Name)
+	}
+	before := slices.Clone(table)
+	if err := m.Halve(); err != nil || slices.Equal(m.Params[0].Data, before) || !slices.Equal(table, before) {
+		t.Errorf("rounding a model changed its encoder, or nothing: %v", err)
 	}
 }

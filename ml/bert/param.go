@@ -85,7 +85,8 @@ func (b bertBody) sources(pooler bool) []tensorSource {
 	return s
 }
 
-// read makes the parameter from the file's tensors.
+// read makes the parameter from the file's tensors. It views one that is as the graph wants
+// it, since an embedding table may be most of a model.
 func (s tensorSource) read(get func(name string) (encoder.Tensor, bool)) (Param, error) {
 	p := Param{Name: s.param, Decay: s.decay, Layer: s.layer}
 	for _, name := range s.tensors {
@@ -97,10 +98,10 @@ func (s tensorSource) read(get func(name string) (encoder.Tensor, bool)) (Param,
 		if err != nil {
 			return p, fmt.Errorf("tensor %s: %w", name, err)
 		}
-		p.Data = append(p.Data, data...)
 		if p.Shape == nil {
-			p.Shape = slices.Clone(t.Shape)
+			p.Data, p.Shape = data[:len(data):len(data)], slices.Clone(t.Shape)
 		} else {
+			p.Data = append(p.Data, data...)
 			p.Shape[0] += t.Shape[0]
 		}
 	}

@@ -129,7 +129,7 @@ func (t *Trainer) loadState() error {
 	n := len(t.trainable)
 	t.state = make([]*tensors.Tensor, 3*n)
 	for i, p := range t.trainable {
-		t.state[i] = tensors.FromFlatDataAndDimensions(slices.Clone(p.Data), p.Shape...)
+		t.state[i] = tensors.FromFlatDataAndDimensions(p.Data, p.Shape...)
 		t.state[n+i], t.state[2*n+i] = zero(p), zero(p)
 	}
 	for _, p := range t.frozen {
