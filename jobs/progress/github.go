@@ -1,6 +1,7 @@
 package progress
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -10,6 +11,7 @@ import (
 	"time"
 
 	"github.com/sprint-ml/sprint/config/diagnostic"
+	"github.com/sprint-ml/sprint/jobs/commandline"
 	"github.com/sprint-ml/sprint/jobs/comparison"
 	"github.com/sprint-ml/sprint/jobs/progress/sanitize"
 	"github.com/sprint-ml/sprint/jobs/report"
@@ -110,11 +112,36 @@ func (v *githubView) step(ctx context.Context, path, run string) error {
 	if err != nil {
 		return err
 	}
+	var all, champions bytes.Buffer
+	failed := errors.Join(render.Markdown(&all, report.Build(src)), v.champions(ctx, &champions, run))
 	f, err := plainfile.OpenToWrite(path, os.O_CREATE|os.O_APPEND)
 	if err != nil {
 		return err
 	}
-	return errors.Join(render.Markdown(f, report.Build(src)), v.champions(ctx, f, run), f.Close())
+	room := maxSummary - champions.Len()
+	if info, err := f.Stat(); err == nil && info.Mode().IsRegular() {
+		room -= int(min(info.Size(), maxSummary))
+	}
+	_, err = f.Write(append(fitting(all.Bytes(), room, run), champions.Bytes()...))
+	return errors.Join(failed, err, f.Close())
+}
+
+// maxSummary is how many bytes of a step's summary GitHub takes: of a longer one it shows
+// nothing.
+const maxSummary = 1 << 20
+
+// fitting is as much of a report as there is room for, up to the end of a block, and where
+// all of it is; nothing if there is no room for that.
+func fitting(report []byte, room int, run string) []byte {
+	if len(report) <= room {
+		return report
+	}
+	rest := fmt.Sprintf("\n\nThe report is longer than what is left of the 1 MiB that a step's summary may have: `%s` shows all of it.\n\n", commandline.Of("report", run))
+	if room -= len(rest); room < 0 {
+		return nil
+	}
+	end := max(bytes.LastIndex(report[:room], []byte("\n\n")), 0)
+	return append(report[:end:end], rest...)
 }
 
 // champions writes how the run stands beside the champion of each model that the plan

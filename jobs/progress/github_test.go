@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -30,6 +31,25 @@ func TestAnnotations(t *testing.T) {
 	a.rest()
 	if n := strings.Count(out.String(), "\n::"); n != 18 || strings.Count(out.String(), "::warning::") != 10 || strings.Count(out.String(), "::error::") != 9 || !strings.Contains(out.String(), "21 more of level error") || !strings.Contains(out.String(), "20 more of level warning") {
 		t.Errorf("%d are\n%s", n+1, out.String())
+	}
+}
+
+// TestFitting: a summary is cut at the end of a block, with where all of it is, and never
+// longer than what is left.
+func TestFitting(t *testing.T) {
+	report := []byte("# Run\n\n" + strings.Repeat("| a | b |\n| c | d |\n\n", 20))
+	for _, room := range []int{len(report), len(report) - 1, 200, 160, 100, 0, -5} {
+		got := string(fitting(slices.Clone(report), room, "20260102-030405-a1b2c3"))
+		whole, said := got == string(report), strings.HasSuffix(got, "`sprint report 20260102-030405-a1b2c3` shows all of it.\n\n")
+		if len(got) > max(room, 0) || whole != (room >= len(report)) || !whole && got != "" && !said {
+			t.Errorf("room for %d: %q", room, got)
+		}
+		if begun, _, cut := strings.Cut(got, "\n\nThe report is longer"); cut && !strings.HasSuffix(begun, "|") && begun != "# Run" && begun != "" {
+			t.Errorf("room for %d: cut within a block: %q", room, begun)
+		}
+	}
+	if got := fitting(slices.Clone(report), 300, "r"); len(got) < 200 {
+		t.Errorf("of 300 bytes %d are used", len(got))
 	}
 }
 
