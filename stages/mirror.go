@@ -17,7 +17,7 @@ type Mirrored interface {
 
 // Mirror is a registry of another maker that shows a published model.
 type Mirror struct {
-	To      string        `yaml:"to" required:"true" key:"-" doc:"where the model is shown too: oci://HOST/REPOSITORY"`
+	To      string        `yaml:"to" required:"true" key:"-" doc:"where the model is shown too: oci://HOST/REPOSITORY or mlflow://HOST[:PORT][/PATH]"`
 	User    string        `yaml:"user" default:"" key:"-" doc:"account there, where a password goes with one"`
 	Secret  string        `yaml:"secret" default:"" secret:"true" key:"-" doc:"reference to the password or token, env:NAME or file:PATH; none is sent without it"`
 	Plain   bool          `yaml:"plain" default:"false" key:"-" doc:"speak http in place of https"`
@@ -37,6 +37,8 @@ func (m Mirror) Address() (*url.URL, bool) {
 	switch u.Scheme {
 	case "oci":
 		return u, mirrorPath.MatchString(u.Path)
+	case "mlflow":
+		return u, true
 	}
 	return nil, false
 }
@@ -48,7 +50,7 @@ func CheckMirrors(option string, all []Mirror) []Problem {
 	for _, m := range all {
 		u, ok := m.Address()
 		if !ok {
-			out.If(true, option, "write oci://HOST/REPOSITORY; a password goes into secret, by reference", "%.120q is no registry that can be a mirror", withoutUser(m.To))
+			out.If(true, option, "write oci://HOST/REPOSITORY or mlflow://HOST[:PORT][/PATH]; a password goes into secret, by reference", "%.120q is no registry that can be a mirror", withoutUser(m.To))
 			continue
 		}
 		out.If(seen[u.String()], option, "name each mirror once", "%s is a mirror twice", u)

@@ -32,6 +32,17 @@ func (h *hiding) Point(ctx context.Context, alias string, r Release) (string, er
 	return h.hide.String(was), h.clean(err)
 }
 
+// Remarks are those of the registry, if it has any.
+func (h *hiding) Remarks() []string {
+	var out []string
+	if r, ok := h.Registry.(Remarker); ok {
+		for _, text := range r.Remarks() {
+			out = append(out, h.hide.String(text))
+		}
+	}
+	return out
+}
+
 func (h *hiding) clean(err error) error {
 	if err == nil {
 		return nil

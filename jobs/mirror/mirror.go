@@ -3,8 +3,8 @@
 // behind until the next try.
 //
 // mirror.go says what a registry must do, push.go brings one up to date, state.go is what the
-// store knows of it, hide.go keeps secrets out of what is said. oci is the one kind so far,
-// places makes a registry of what a plan says, and mirrortest is what every kind must do.
+// store knows of it, hide.go keeps secrets out of what is said, verified.go damaged bytes out
+// of what is sent. oci and mlflow are kinds of registries, rest is how some are asked, places makes a registry of what a plan says, and mirrortest is what every kind must do.
 package mirror
 
 import (
@@ -32,10 +32,16 @@ type Registry interface {
 // Release is one that is shown elsewhere.
 type Release struct {
 	models.Release
-	// Open reads a file of it. Its bytes are compared with its digest as they are read; the
-	// caller closes it.
+	// Open reads a file of it. Its bytes are compared with its digest as they are read, and
+	// the last one is given only if all are right; the caller closes it.
 	Open func(ctx context.Context, e storage.TreeEntry) (io.ReadCloser, error)
+	// Source is the address of the folder of its files, whose names are lower case there, in
+	// a store that others can read; empty if the store is on this machine.
+	Source string
 }
+
+// Remarker is a Registry that has something to say of what it did, or left alone.
+type Remarker interface{ Remarks() []string }
 
 // ForeignError says that a name there is taken by what is no release of ours. It is left
 // alone, and no other try will do better.

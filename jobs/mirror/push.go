@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"maps"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/sprint-ml/sprint/stages"
@@ -24,7 +25,9 @@ type Pusher struct {
 	Store *storage.Store
 	// Open makes the registry of a target. It resolves the secret.
 	Open func(stages.Mirror) (Registry, error)
-	Log  *slog.Logger
+	// Source is the address of the store, by which others read it too; empty if they cannot.
+	Source string
+	Log    *slog.Logger
 	// TTL is that of the lease by which one at a time works on a mirror; 0 is a minute.
 	TTL time.Duration
 }
@@ -66,6 +69,11 @@ func (p Pusher) one(ctx context.Context, model string, target stages.Mirror) (St
 	registry, err := p.Open(target)
 	if err == nil {
 		err = p.follow(trying, registry, model, &s)
+		if r, ok := registry.(Remarker); ok {
+			for _, text := range slices.Compact(slices.Sorted(slices.Values(r.Remarks()))) {
+				s.remark(text)
+			}
+		}
 	}
 	if ctx.Err() != nil {
 		return s, context.Cause(ctx)
@@ -94,7 +102,7 @@ func (p Pusher) follow(ctx context.Context, registry Registry, model string, s *
 	for _, version := range slices.Sorted(maps.Keys(aliases)) {
 		r, err := models.In(p.Store).ReleaseAt(ctx, model, version)
 		if err == nil {
-			err = p.show(ctx, registry, Release{Release: r, Open: p.open}, slices.Sorted(slices.Values(aliases[version])), s)
+			err = p.show(ctx, registry, p.release(r), slices.Sorted(slices.Values(aliases[version])), s)
 		}
 		// What is wrong with one version must not hold the others back.
 		if err != nil {
@@ -143,9 +151,21 @@ func (s *State) remark(text string) {
 	}
 }
 
+func (p Pusher) release(r models.Release) Release {
+	out := Release{Release: r, Open: p.open}
+	if p.Source != "" {
+		out.Source = strings.TrimSuffix(p.Source, "/") + "/" + strings.TrimSuffix(models.FileKey(r.Name, r.Version, ""), "/")
+	}
+	return out
+}
+
 // open reads a file of a release from the blob that it is a copy of.
 func (p Pusher) open(ctx context.Context, e storage.TreeEntry) (io.ReadCloser, error) {
-	return p.Store.Get(ctx, e.Digest, e.Size)
+	r, err := p.Store.Get(ctx, e.Digest, e.Size)
+	if err != nil {
+		return nil, err
+	}
+	return newVerified(r), nil
 }
 
 // acquire takes the lease of a mirror. One that another holds is waited for; one whose

@@ -4,9 +4,12 @@ package places
 import (
 	"fmt"
 	"net/http"
+	"net/url"
 
 	"github.com/sprint-ml/sprint/jobs/mirror"
+	"github.com/sprint-ml/sprint/jobs/mirror/mlflow"
 	"github.com/sprint-ml/sprint/jobs/mirror/oci"
+	"github.com/sprint-ml/sprint/jobs/mirror/rest"
 	"github.com/sprint-ml/sprint/stages"
 )
 
@@ -36,6 +39,8 @@ func (o Options) Open(m stages.Mirror) (mirror.Registry, error) {
 	switch u.Scheme {
 	case "oci":
 		r, err = oci.New(u.Host+u.Path, oci.Options{User: m.User, Secret: secret, Plain: m.Plain, Transport: o.Transport})
+	case "mlflow":
+		r = mlflow.New(rest.New(web(u, m.Plain), rest.Options{User: m.User, Secret: secret, Transport: o.Transport}))
 	default:
 		err = fmt.Errorf("no registry is of kind %s", u.Scheme)
 	}
@@ -43,4 +48,12 @@ func (o Options) Open(m stages.Mirror) (mirror.Registry, error) {
 		return nil, err
 	}
 	return mirror.Hiding(r, secret)
+}
+
+// web is the address of a target's server.
+func web(u *url.URL, plain bool) string {
+	if plain {
+		return "http://" + u.Host + u.Path
+	}
+	return "https://" + u.Host + u.Path
 }

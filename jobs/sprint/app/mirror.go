@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"maps"
+	"net/url"
 	"slices"
 	"strings"
 
@@ -40,7 +41,7 @@ func (m Mirrored) String() string {
 // chooses. The error is about the store.
 func (a *App) PushMirrors(ctx context.Context, c *Compiled, chosen func(stage string) bool) ([]Mirrored, error) {
 	var out []Mirrored
-	p := mirror.Pusher{Store: c.Store, Log: a.Log(), Open: places.Options{Secret: a.Secret}.Open}
+	p := mirror.Pusher{Store: c.Store, Source: sharedStore(c.Config.Store), Log: a.Log(), Open: places.Options{Secret: a.Secret}.Open}
 	for _, node := range c.Graph.Nodes {
 		o, ok := node.Options.(stages.Mirrored)
 		if !ok || !chosen(node.Name) {
@@ -56,6 +57,16 @@ func (a *App) PushMirrors(ctx context.Context, c *Compiled, chosen func(stage st
 		}
 	}
 	return out, nil
+}
+
+// sharedStore is the address of a store that others can read too, without its options; empty if
+// it is on this machine.
+func sharedStore(store string) string {
+	u, err := url.Parse(store)
+	if err != nil || u.Scheme != "s3" && u.Scheme != "gs" {
+		return ""
+	}
+	return u.Scheme + "://" + u.Host + strings.TrimSuffix(u.Path, "/")
 }
 
 // FollowMirrors is PushMirrors after a run, which ends as it did whatever comes of it: what

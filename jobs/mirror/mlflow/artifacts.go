@@ -1,0 +1,137 @@
+package mlflow
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net/http"
+	"net/url"
+	"path"
+	"strings"
+
+	"github.com/sprint-ml/sprint/jobs/mirror"
+	"github.com/sprint-ml/sprint/jobs/mirror/rest"
+)
+
+// proxy is where the server takes files for whatever store it keeps them in.
+const proxy = "/api/2.0/mlflow-artifacts/artifacts"
+
+// source brings the files of a release to where a version can name them, and says which run
+// has them: in a store that others can read they stay where they are, which is in no run.
+func (r *Registry) source(ctx context.Context, release mirror.Release) (source, runID string, err error) {
+	if release.Source != "" {
+		return release.Source, "", nil
+	}
+	of, err := r.run(ctx, release)
+	if err != nil {
+		return "", "", err
+	}
+	folder, err := of.folder()
+	if err != nil {
+		return "", "", err
+	}
+	folder += "/model"
+	there, err := r.sizes(ctx, folder, 0)
+	if err != nil {
+		return "", "", fmt.Errorf("list the server's artifacts: %w", err)
+	}
+	for _, e := range release.Files {
+		at := folder + "/" + e.Path
+		if size, ok := there[at]; ok && size == e.Size {
+			continue
+		}
+		body := rest.Body{Type: "application/octet-stream", Size: e.Size, Open: func() (io.ReadCloser, error) { return release.Open(ctx, e) }}
+		if err := r.send(ctx, at, body); err != nil {
+			return "", "", err
+		}
+	}
+	about, err := mlmodel(release)
+	if err != nil {
+		return "", "", err
+	}
+	if err := r.send(ctx, folder+"/MLmodel", rest.Bytes("application/octet-stream", about)); err != nil {
+		return "", "", err
+	}
+	return strings.TrimSuffix(of.Info.Artifacts, "/") + "/model", of.Info.ID, r.finish(ctx, of)
+}
+
+func (r *Registry) send(ctx context.Context, at string, body rest.Body) error {
+	if err := r.client.Do(ctx, http.MethodPut, proxy+"/"+escaped(at), nil, &body, nil); err != nil {
+		return fmt.Errorf("send artifact %s: %w", at, err)
+	}
+	return nil
+}
+
+// escaped is a path as it stands in an address.
+func escaped(at string) string {
+	parts := strings.Split(at, "/")
+	for i := range parts {
+		parts[i] = url.PathEscape(parts[i])
+	}
+	return strings.Join(parts, "/")
+}
+
+// maxDepth is how deep a release's folders are looked for.
+const maxDepth = 16
+
+// sizes are the files below a folder of the server, by path. An upload is there as a whole
+// or not at all, so its size tells that it is there.
+func (r *Registry) sizes(ctx context.Context, folder string, depth int) (map[string]int64, error) {
+	var list struct {
+		Files []struct {
+			Path  string      `json:"path"`
+			IsDir bool        `json:"is_dir"`
+			Size  json.Number `json:"file_size"`
+		} `json:"files"`
+	}
+	err := r.client.Do(ctx, http.MethodGet, proxy+"?"+url.Values{"path": {folder}}.Encode(), nil, nil, &list)
+	if rest.Is(err, http.StatusNotFound, "") {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	out := map[string]int64{}
+	for _, f := range list.Files {
+		at := folder + "/" + path.Base(f.Path) // relative to the folder, or to the root: servers differ
+		if !f.IsDir {
+			out[at], _ = f.Size.Int64() // what is no number is the size of no file of ours
+			continue
+		}
+		if depth == maxDepth {
+			return nil, fmt.Errorf("its folders are deeper than %d", maxDepth)
+		}
+		below, err := r.sizes(ctx, at, depth+1)
+		if err != nil {
+			return nil, err
+		}
+		for path, size := range below {
+			out[path] = size
+		}
+	}
+	return out, nil
+}
+
+// mlmodel is the file MLmodel of a release, which is JSON, as YAML may be: what the model
+// takes and answers, for those who look at it there. It names no flavor that MLflow could
+// run: model.py, beside it, answers.
+func mlmodel(release mirror.Release) ([]byte, error) {
+	column := func(name string, required bool) map[string]any {
+		return map[string]any{"type": "string", "name": name, "required": required}
+	}
+	inputs, err := json.Marshal([]any{column("title", true), column("description", false), column("language", false)})
+	if err != nil {
+		return nil, err
+	}
+	outputs, err := json.Marshal([]any{column("top", false)})
+	if err != nil {
+		return nil, err
+	}
+	hexDigits := strings.TrimPrefix(release.Digest, "sha256:")
+	return json.MarshalIndent(map[string]any{
+		"artifact_path": "model", "model_uuid": hexDigits[:min(32, len(hexDigits))],
+		"flavors":   map[string]any{"sprint": map[string]any{"model": release.Name, "version": release.Version, "digest": release.Digest}},
+		"signature": map[string]any{"inputs": string(inputs), "outputs": string(outputs)},
+	}, "", " ")
+}

@@ -1,0 +1,197 @@
+// Package rest talks with registries by HTTP and JSON: with one account, for one host,
+// trying again what may be repeated.
+package rest
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"net/url"
+	"time"
+
+	"github.com/hashicorp/go-retryablehttp"
+)
+
+// Options of New. The zero value asks without an account.
+type Options struct {
+	User, Secret string // a Secret without User is a token
+	// Transport carries requests; nil is the default one.
+	Transport http.RoundTripper
+}
+
+// Client asks one server. It is safe for concurrent use.
+type Client struct {
+	base          string
+	authorization func(http.Header)
+	http          *retryablehttp.Client
+}
+
+// maxAnswer bounds an answer, in bytes.
+const maxAnswer = 16 << 20
+
+// methodKey is the key of a request's method in its context.
+type methodKey struct{}
+
+// New makes the client of a server at a base address without a slash at its end. It asks
+// nothing.
+func New(base string, o Options) *Client {
+	r := retryablehttp.NewClient()
+	r.HTTPClient = &http.Client{
+		Transport:     o.Transport,
+		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }, // the account is for this host alone
+	}
+	r.Logger, r.RetryMax, r.RetryWaitMin, r.RetryWaitMax = nil, 2, 100*time.Millisecond, 10*time.Second
+	r.ErrorHandler = retryablehttp.PassthroughErrorHandler
+	r.Backoff = func(least, most time.Duration, attempt int, resp *http.Response) time.Duration {
+		return min(retryablehttp.DefaultBackoff(least, most, attempt, resp), most)
+	}
+	// What a POST makes may be there although no answer came: whoever asks looks for it
+	// before it asks again.
+	r.CheckRetry = func(ctx context.Context, resp *http.Response, err error) (bool, error) {
+		if ctx.Value(methodKey{}) == http.MethodPost && (err != nil || resp.StatusCode != http.StatusTooManyRequests) {
+			return false, err
+		}
+		return retryablehttp.DefaultRetryPolicy(ctx, resp, err)
+	}
+	c := &Client{base: base, http: r, authorization: func(http.Header) {}}
+	switch {
+	case o.User != "":
+		c.authorization = func(h http.Header) { (&http.Request{Header: h}).SetBasicAuth(o.User, o.Secret) }
+	case o.Secret != "":
+		c.authorization = func(h http.Header) { h.Set("Authorization", "Bearer "+o.Secret) }
+	}
+	return c
+}
+
+// StatusError is an answer that is no success.
+type StatusError struct {
+	Status int
+	Code   string // the server's word for it; empty if it has none
+	Text   string
+}
+
+func (e *StatusError) Error() string {
+	text := fmt.Sprintf("status %d %s", e.Status, http.StatusText(e.Status))
+	if e.Code != "" {
+		text += ", " + e.Code
+	}
+	if e.Text != "" {
+		text += ": " + e.Text
+	}
+	return text
+}
+
+// Is reports whether an error is an answer with that status, or that word for it.
+func Is(err error, status int, code string) bool {
+	s, ok := errors.AsType[*StatusError](err)
+	return ok && (s.Status == status || code != "" && s.Code == code)
+}
+
+// Body is what a request carries. Open is called for each try; whoever sends it closes it.
+type Body struct {
+	Type string
+	Size int64 // bytes
+	Open func() (io.ReadCloser, error)
+}
+
+// JSON is a body with a value.
+func JSON(value any) (Body, error) {
+	data, err := json.Marshal(value)
+	return Bytes("application/json", data), err
+}
+
+// Bytes is a body of bytes.
+func Bytes(mediaType string, data []byte) Body {
+	return Body{Type: mediaType, Size: int64(len(data)), Open: func() (io.ReadCloser, error) { return io.NopCloser(bytes.NewReader(data)), nil }}
+}
+
+// Do sends a request, and reads the answer into out, if that is not nil: into a *[]byte as it
+// is, into another as JSON. Requests with a path go to the server with the account, those
+// with a whole address, which the server gave, without it.
+func (c *Client) Do(ctx context.Context, method, path string, header http.Header, body *Body, out any) error {
+	address, own := path, len(path) > 0 && path[0] == '/'
+	if own {
+		address = c.base + path
+	}
+	var content any
+	if body != nil {
+		content = retryablehttp.ReaderFunc(func() (io.Reader, error) {
+			r, err := body.Open()
+			if err != nil {
+				return nil, err
+			}
+			return &sized{r, int(body.Size)}, nil
+		})
+	}
+	req, err := retryablehttp.NewRequestWithContext(context.WithValue(ctx, methodKey{}, method), method, address, content)
+	if err != nil {
+		return err
+	}
+	for name, values := range header {
+		req.Header[name] = values
+	}
+	req.Header.Set("User-Agent", "sprint")
+	if body != nil && body.Type != "" {
+		req.Header.Set("Content-Type", body.Type)
+	}
+	if own {
+		c.authorization(req.Header)
+	}
+	resp, err := c.http.Do(req)
+	if err != nil {
+		if u, ok := errors.AsType[*url.Error](err); ok {
+			err = u.Err // its address may be one that was signed
+		}
+		return err
+	}
+	defer resp.Body.Close()
+	data, err := io.ReadAll(io.LimitReader(resp.Body, maxAnswer+1))
+	switch {
+	case err != nil:
+		return fmt.Errorf("the answer is cut off: %w", err)
+	case len(data) > maxAnswer:
+		return fmt.Errorf("an answer is over %d bytes", maxAnswer)
+	case resp.StatusCode < 200 || resp.StatusCode >= 300:
+		return refusal(resp.StatusCode, data)
+	}
+	switch to := out.(type) {
+	case nil:
+		return nil
+	case *[]byte:
+		*to = data
+		return nil
+	}
+	if err := json.Unmarshal(data, out); err != nil {
+		return fmt.Errorf("the answer is not what was asked for: %w", err)
+	}
+	return nil
+}
+
+// refusal reads what a server says of what it did not do.
+func refusal(status int, data []byte) error {
+	var said struct {
+		Code    string `json:"error_code"`
+		Message string `json:"message"`
+		Error   string `json:"error"`
+	}
+	e := &StatusError{Status: status}
+	if json.Unmarshal(data, &said) == nil {
+		e.Code, e.Text = said.Code, said.Message+said.Error
+	}
+	if len(e.Text) > 200 {
+		e.Text = e.Text[:200]
+	}
+	return e
+}
+
+// sized is a body whose length is told before it is sent.
+type sized struct {
+	io.ReadCloser
+	n int
+}
+
+func (s *sized) Len() int { return s.n }
