@@ -67,15 +67,16 @@ func TestOutsideKinds(t *testing.T) {
 		sets   []string
 		prune  bool
 	}{
-		"heads":         {"single", []string{"train.heads.alarm=0", "train.method=heads"}, false},
-		"both":          {"single", []string{"train.heads.alarm=0", "train.method=both", swedish, "train.tune.min_rows=0", "train.tune.min_words=0"}, false},
-		"finetuned":     {"multi", []string{"train.method=finetune", "train.epochs=1", swedish, "train.text=[title, description]", "train.calibrate.temperature=category"}, false},
-		"half":          {"multi", []string{"train.heads.alarm=0", "train.method=heads", "train.dtype=fp16", swedish}, false},
-		"unigram":       {"multi", []string{"train.heads.alarm=0", "train.method=heads", "train.encoder=" + encodertest.XLMRoberta(t), "train.max_length=32", `train.prompt="query: "`}, false},
-		"pruned":        {"single", []string{"train.heads.alarm=0", "train.method=heads", swedish}, true},
-		"rules decide":  {"multi", []string{"train.method=finetune", "train.epochs=1", swedish, "train.with_rules=always"}, false},
-		"languages":     {"", []string{"train.heads.alarm=0", "train.method=heads", swedish}, false},
-		"by rules only": {"single", []string{"train.method=heads", swedish}, false},
+		"heads":          {"single", []string{"train.heads.alarm=0", "train.method=heads"}, false},
+		"both":           {"single", []string{"train.heads.alarm=0", "train.method=both", swedish, "train.tune.min_rows=0", "train.tune.min_words=0"}, false},
+		"finetuned":      {"multi", []string{"train.method=finetune", "train.epochs=1", swedish, "train.text=[title, description]", "train.calibrate.temperature=category"}, false},
+		"half":           {"multi", []string{"train.heads.alarm=0", "train.method=heads", "train.dtype=fp16", swedish}, false},
+		"unigram":        {"multi", []string{"train.heads.alarm=0", "train.method=heads", "train.encoder=" + encodertest.XLMRoberta(t), "train.max_length=32", `train.prompt="query: "`}, false},
+		"pruned":         {"single", []string{"train.heads.alarm=0", "train.method=heads", swedish}, true},
+		"pruned unigram": {"single", []string{"train.heads.alarm=0", "train.method=heads", "train.encoder=" + encodertest.XLMRoberta(t), "train.max_length=32", `train.prompt="query: "`}, true},
+		"rules decide":   {"multi", []string{"train.method=finetune", "train.epochs=1", swedish, "train.with_rules=always"}, false},
+		"languages":      {"", []string{"train.heads.alarm=0", "train.method=heads", swedish}, false},
+		"by rules only":  {"single", []string{"train.method=heads", swedish}, false},
 	} {
 		t.Run(name, func(t *testing.T) {
 			dir := t.TempDir()
