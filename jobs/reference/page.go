@@ -69,7 +69,8 @@ func Names(pages []Page) []string {
 
 // The keys of a plan are explained in this order.
 var (
-	planKeys     = []string{"name", "taxonomy", "stages"}
+	planKeys     = []string{"name", "taxonomy", "stages", "refresh"}
+	refreshKeys  = []string{"max_age", "drift", "f1_drop", "rows", "cooldown", "min_change", "min_change_corrections"}
 	stageKeys    = []string{"name", "kind", "needs", "inputs", "with", "retry", "timeout", "resources"}
 	retryKeys    = []string{"network", "store", "machine", "interruptions", "failure", "wait"}
 	resourceKeys = []string{"device", "gpus", "gpu_type", "cpu", "memory", "disk", "preemptible", "on_demand_after"}
@@ -95,6 +96,7 @@ The kinds of stages: ` + strings.Join(registry.Names(), ", ") + `.`,
 	page.Fields = append(fieldsOf("", properties, planKeys), fieldsOf("stages[].", stage, stageKeys)...)
 	retry := stage["retry"].(map[string]any)["anyOf"].([]any)
 	page.Fields = slices.Concat(page.Fields,
+		fieldsOf("refresh.", properties["refresh"].(map[string]any)["properties"].(map[string]any), refreshKeys),
 		fieldsOf("stages[].retry.", retry[len(retry)-1].(map[string]any)["properties"].(map[string]any), retryKeys),
 		fieldsOf("stages[].resources.", stage["resources"].(map[string]any)["properties"].(map[string]any), resourceKeys))
 	return page
