@@ -35,13 +35,13 @@ func (r *refresh) judge(ctx context.Context, c *champion, challenger models.Rele
 	why := "the model had no champion"
 	if c != nil {
 		from = fmt.Sprint(c.release.Version)
-		why, refusal = verdict(r.rules.MinChange, r.rules.MinChangeCorrections, r.out.Gold, r.out.OnCorrections)
+		why, refusal = weigh(r.rules.MinChange, r.rules.MinChangeCorrections, r.out.Gold, r.out.OnCorrections)
 	}
 	if refusal != "" {
 		return r.refuse(ctx, challenger, refusal)
 	}
 	if _, err := promotion.Promote(ctx, r.Store, promotion.Request{
-		Name: r.model, Alias: models.Champion, Version: fmt.Sprint(challenger.Version), From: from, Who: r.Who, Why: "refresh: " + why,
+		Name: r.model, Alias: models.Champion, Version: fmt.Sprint(challenger.Version), From: from, Who: r.Who, Why: "refresh: " + why, Try: r.Try,
 	}); err != nil {
 		return err
 	}
@@ -64,9 +64,9 @@ func (r *refresh) refuse(ctx context.Context, challenger models.Release, why str
 	return nil
 }
 
-// verdict weighs what was measured: why a challenger takes the champion's place, or why it
+// weigh judges what was measured: why a challenger takes the champion's place, or why it
 // does not.
-func verdict(least, leastCorrections float64, gold, corrections *comparison.Comparison) (why, refusal string) {
+func weigh(least, leastCorrections float64, gold, corrections *comparison.Comparison) (why, refusal string) {
 	switch {
 	case gold == nil:
 		return "", "no row of the gold set measures both"

@@ -43,7 +43,7 @@ func playRefresh(ctx context.Context, dir string) int {
 		fmt.Fprintln(os.Stderr, err)
 		return 2
 	}
-	out, err := place{dir, s}.refresh(ctx, &toyRuns{rows: world{drift: 1}.window(5, 200)}, month(2))
+	out, err := place{dir: dir, store: s}.refresh(ctx, &toyRuns{rows: world{drift: 1}.window(5, 200)}, month(2))
 	s.Close()
 	if err != nil {
 		fmt.Fprintln(os.Stderr, err)

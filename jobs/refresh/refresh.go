@@ -65,6 +65,9 @@ type Refresh struct {
 	Log      *slog.Logger
 	Now      time.Time
 	Who      string // moves the aliases
+	// Try, unless it is nil, is called before the alias champion moves; it does not where
+	// Try fails.
+	Try func(ctx context.Context, r models.Release) error
 	// TTL is that of the lease; 0 means runs.LeaseTTL.
 	TTL time.Duration
 }

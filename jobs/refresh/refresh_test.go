@@ -1,7 +1,9 @@
 package refresh_test
 
 import (
+	"context"
 	"errors"
+	"fmt"
 	"math/rand/v2"
 	"slices"
 	"strings"
@@ -216,5 +218,17 @@ func TestMovedByHand(t *testing.T) {
 	_, err := p.refresh(t.Context(), by, month(2))
 	if executor.Code(err) != stages.CodePublish || p.champion(t) != 3 {
 		t.Errorf("champion %d, %v", p.champion(t), err)
+	}
+}
+
+// TestTried: the alias stays where the new champion cannot answer, or is none to trust.
+func TestTried(t *testing.T) {
+	p := open(t, nil)
+	p.try = func(_ context.Context, r models.Release) error {
+		return fmt.Errorf("%s@%d does not answer", r.Name, r.Version)
+	}
+	out, err := p.refresh(t.Context(), &toyRuns{rows: far()}, month(1))
+	if err == nil || !strings.Contains(err.Error(), "world@1 does not answer") || out.Decision != "" || p.champion(t) != 0 {
+		t.Errorf("%v, %+v", err, out)
 	}
 }

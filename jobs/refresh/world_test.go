@@ -315,6 +315,7 @@ func csvOf(of []rows.Row, at time.Time) string {
 type place struct {
 	dir   string
 	store *storage.Store
+	try   func(context.Context, models.Release) error
 }
 
 // newPlace writes the plan and its files; change replaces some.
@@ -328,7 +329,7 @@ func newPlace(dir string, store *storage.Store, change map[string]string) (place
 			return place{}, err
 		}
 	}
-	return place{dir, store}, nil
+	return place{dir: dir, store: store}, nil
 }
 
 // refresh refreshes by a runner.
@@ -352,7 +353,7 @@ func (p place) refresh(ctx context.Context, by *toyRuns, now time.Time) (*refres
 			by.gold = file.Digest
 		}
 	}
-	r := &refresh.Refresh{Store: p.store, Graph: g, Runner: by, Answerer: by, Log: slog.New(slog.DiscardHandler), Now: now, Who: "ann", TTL: 2 * time.Second}
+	r := &refresh.Refresh{Store: p.store, Graph: g, Runner: by, Answerer: by, Log: slog.New(slog.DiscardHandler), Now: now, Who: "ann", Try: p.try, TTL: 2 * time.Second}
 	return r.Run(ctx)
 }
 

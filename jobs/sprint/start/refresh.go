@@ -13,6 +13,7 @@ import (
 	"github.com/sprint-ml/sprint/jobs/executor"
 	"github.com/sprint-ml/sprint/jobs/progress"
 	"github.com/sprint-ml/sprint/jobs/progress/sanitize"
+	"github.com/sprint-ml/sprint/jobs/promotion"
 	"github.com/sprint-ml/sprint/jobs/refresh"
 	"github.com/sprint-ml/sprint/jobs/runs"
 	"github.com/sprint-ml/sprint/jobs/sprint/app"
@@ -33,7 +34,8 @@ the F1 or new rows, as the plan's block refresh says, and not within the cooldow
 What the run publishes is the challenger. It and the champion answer the plan's gold set,
 and the corrections that reviewers made since and that did not train it. The alias champion
 moves if the challenger is no worse than min_change allows; else the alias refused does, and
-its history says why (sprint models history NAME). A challenger that a refresh left behind
+its history says why (sprint models history NAME). Where the config has model_keys, one of
+them must have signed both (code 9). A challenger that a refresh left behind
 undecided is decided on by the next. One refresh of a model goes on at a time (code 7).
 
 The report goes to standard output, in Markdown or JSON, what happens to standard error. It
@@ -101,12 +103,16 @@ func refreshPlan(ctx context.Context, a *app.App, cmd *cobra.Command, path strin
 	if err != nil {
 		return nil, err
 	}
+	trust, err := a.ModelTrust(c.Config)
+	if err != nil {
+		return nil, err
+	}
+	where := answers.Options{
+		Store: c.Config.Store, Keys: keys, Trust: trust, Device: c.Config.Device, Cache: c.Config.Cache, Offline: c.Config.Offline, Log: a.Log(), Announce: func(s string) { fmt.Fprintln(a.Stderr, s) },
+	}
 	r := &refresh.Refresh{
 		Store: c.Store, Graph: c.Graph, Log: a.Log(), Now: app.Now(), Who: models.Who(a.Getenv),
-		Runner: stageRunner{a, c, f},
-		Answerer: refresh.Models{Options: answers.Options{
-			Store: c.Config.Store, Keys: keys, Device: c.Config.Device, Cache: c.Config.Cache, Offline: c.Config.Offline, Log: a.Log(), Announce: func(s string) { fmt.Fprintln(a.Stderr, s) },
-		}},
+		Runner: stageRunner{a, c, f}, Answerer: refresh.Models{Options: where}, Try: promotion.Smoke(c.Store, where),
 	}
 	out, err := r.Run(ctx)
 	if err != nil {
