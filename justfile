@@ -169,3 +169,12 @@ bench-torch python rows encoder="":
 bench-onnx python rows encoder="":
     BENCH_ONNX="{{ python }}" BENCH_ROWS="{{ absolute_path(rows) }}" BENCH_ENCODER="{{ if encoder == "" { "" } else { absolute_path(encoder) } }}" \
         go test ./ml/bert -run '^$' -bench '^BenchmarkEmbed' -benchtime 5x -timeout 60m -v
+
+# One headline by our kernels, by ONNX Runtime and by XLA, beside ONNX Runtime's bare run on ready ids; then many.
+bench-one:
+    go test ./ml/onnx/ort -run '^$' -bench . -benchtime 20x -timeout 30m
+
+# `sprint classify` from file to file beside ONNX Runtime, cold beside transformers, and a million rows by keywords: `just bench-classify PYTHON ROWS`, a Python with torch and transformers, and a jsonl of titles.
+bench-classify python="" rows="":
+    BENCH_TORCH="{{ python }}" BENCH_ROWS="{{ if rows == "" { "" } else { absolute_path(rows) } }}" \
+        go test ./jobs/sprint -run '^$' -bench '^BenchmarkClassify' -benchtime 3x -timeout 60m
