@@ -18,7 +18,7 @@ func TestClassifySaysWhatItsInputLacks(t *testing.T) {
 		"new.csv":    "nr,message\n1,Blaze in the harbour\n2,Bank shares\n",
 		"new.jsonl":  "{\"nr\":1,\"message\":\"Blaze\"}\n{\"nr\":2,\"message\":\"Bank\"}\n",
 		"mails.xlsx": "PK\x03\x04 xl/workbook", "mails": "PK\x03\x04 xl/workbook", "a.docx": "PK\x03\x04 word/", "a.pdf": "%PDF-1.7", "new.gz": "\x1f\x8b\x08", "zeros.txt": "Blaze\x00\x01\n",
-		"empty.csv": "", "header.csv": "id,title\n", "empty.txt": "",
+		"lists.jsonl": "{\"title\":[\"Blaze\"]}\n{\"title\":{\"a\":1}}\n", "empty.csv": "", "header.csv": "id,title\n", "empty.txt": "",
 	})
 	const excel, packed = "in Excel choose Save As, CSV UTF-8, and name that file", "\n       --format says what the input is: jsonl, csv, parquet or text\n"
 	for name, c := range map[string]struct {
@@ -28,6 +28,7 @@ func TestClassifySaysWhatItsInputLacks(t *testing.T) {
 	}{
 		"no title":       {"--input new.csv", 1, "sprint: new.csv has the columns nr, message and none is called title; say --columns title=message\n"},
 		"no title, JSON": {"--input new.jsonl", 1, "sprint: new.jsonl has the fields nr, message and none is called title; say --columns title=message\n"},
+		"title a list":   {"--input lists.jsonl", 1, "sprint: lists.jsonl has the field title, and in no row it is a text, but empty, null, a list or an object\n"},
 		"misspelt":       {"--input new.csv --columns title=mesage", 2, "sprint: new.csv has the columns nr, message and none is called mesage; did you mean --columns title=message?\n"},
 		"misspelt, JSON": {"--input new.jsonl --columns title=mesage", 2, "sprint: new.jsonl has the fields nr, message and none is called mesage, which --columns names as title; say --columns title=message\n"},
 		"a workbook":     {"--input mails.xlsx", 2, "sprint: mails.xlsx is an Excel workbook: " + excel + "\n"},
@@ -45,6 +46,35 @@ func TestClassifySaysWhatItsInputLacks(t *testing.T) {
 		code, stdout, stderr := exec(t, dir, append([]string{"classify", "--device", "go", "--model", "./"}, strings.Fields(c.flags)...)...)
 		if code != c.code || stdout != "" || ofInput(stderr) != c.want {
 			t.Errorf("%s: code %d, want %d, stdout %q\ngot  %q\nwant %q", name, code, c.code, stdout, stderr, c.want)
+		}
+	}
+}
+
+// TestClassifyBadTexts: a text of a command line that is none has its place among the answers,
+// bytes that are no UTF-8 are told, and so is a row that is nested too deep.
+func TestClassifyBadTexts(t *testing.T) {
+	dir := t.TempDir()
+	deep := strings.Repeat("[", 200_000) + strings.Repeat("]", 200_000)
+	write(t, dir, map[string]string{"taxonomy.yaml": goodTaxonomy, "thresholds.json": "{}", "deep.jsonl": "{\"title\":\"Blaze\",\"a\":" + deep + "}\n{\"title\":\"Blaze\"}\n"})
+	for name, c := range map[string]struct {
+		args   []string
+		code   int
+		stdout string // how its lines begin
+		stderr string
+	}{
+		"blank":     {[]string{"Blaze", " "}, 1, `{"categories":{"fire"|{"error":"no title"}`, "1 of 2 rows could not be classified"},
+		"not UTF-8": {[]string{"Blaze \xff", "Blaze"}, 0, `{"categories":{"fire"|{"categories":{"fire"`, "sprint: in 1 of the texts U+FFFD stands for bytes that are no UTF-8"},
+		"deep":      {[]string{"--input", "deep.jsonl"}, 1, `{"error":"nested over 10,000 deep"}|{"categories":{"fire"`, "1 of 2 rows could not be classified"},
+	} {
+		code, stdout, stderr := exec(t, dir, append([]string{"classify", "--device", "go", "--model", "./"}, c.args...)...)
+		lines, want := strings.Split(strings.TrimSpace(stdout), "\n"), strings.Split(c.stdout, "|")
+		if code != c.code || len(lines) != len(want) || !strings.Contains(stderr, c.stderr) {
+			t.Fatalf("%s: code %d: %s%s", name, code, stdout, stderr)
+		}
+		for i := range want {
+			if !strings.HasPrefix(lines[i], want[i]) {
+				t.Errorf("%s: line %d is %s, want %s", name, i+1, lines[i], want[i])
+			}
 		}
 	}
 }

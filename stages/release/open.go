@@ -153,5 +153,8 @@ func missing(ref string, err error) error {
 	if errors.Is(err, storage.ErrDenied) {
 		return fmt.Errorf("no model %s: %w", ref, err)
 	}
+	if errors.Is(err, storage.ErrCorrupt) {
+		return stages.Fail(stages.CodeIntegrity, "name another version, as NAME@1; `sprint store check` says what is damaged and what mends it", "no model %s: %w", ref, err)
+	}
 	return stages.Fail(stages.CodeEnvironment, "`sprint run` publishes a model; --store says where it is", "no model %s: %w", ref, err)
 }

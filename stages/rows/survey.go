@@ -158,6 +158,9 @@ func (l Layout) noTitle(s survey) error {
 	}
 	head := fmt.Sprintf("has the %s %s and none is called title", word, listed(s.names))
 	theirs, named := l.Columns["title"]
+	if field := cmp.Or(theirs, "title"); s.jsonl && slices.Contains(s.names, field) {
+		return &UnknownColumns{fmt.Sprintf("has the field %s, and in no row it is a text, but empty, null, a list or an object", field), named}
+	}
 	if named {
 		head = fmt.Sprintf("has the %s %s and none is called %s, which %s names as title", word, listed(s.names), theirs, l.option())
 	}

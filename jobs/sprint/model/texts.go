@@ -12,6 +12,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"unicode/utf8"
 
 	"github.com/sprint-ml/sprint/config/diagnostic"
 	"github.com/sprint-ml/sprint/jobs/answers"
@@ -141,16 +142,32 @@ func (in *input) overwrittenBy(a *app.App, output string) bool {
 	return plainfile.Same(storage.LocalPath(in.file), output)
 }
 
-// each visits the rows to classify in order, and in the place of those that cannot be
-// used what is wrong with them. It holds none of them.
-func (in *input) each(ctx context.Context, a *app.App, visit func(context.Context, *rows.Row) error) error {
+// eachArgument visits the texts of a command line.
+func (in *input) eachArgument(ctx context.Context, visit func(context.Context, *rows.Row) error) error {
+	mended := 0
 	for _, t := range in.args {
-		if err := visit(ctx, &rows.Row{Title: titles.Normalize(t)}); err != nil {
+		row := &rows.Row{Title: titles.Normalize(t)}
+		if row.Title == "" {
+			row.Problem = "no title"
+		}
+		if !utf8.ValidString(t) {
+			mended++
+		}
+		if err := visit(ctx, row); err != nil {
 			return err
 		}
 	}
+	if mended > 0 {
+		in.remarks = append(in.remarks, fmt.Sprintf("in %d of the texts U+FFFD stands for bytes that are no UTF-8", mended))
+	}
+	return nil
+}
+
+// each visits the rows to classify in order, and in the place of those that cannot be
+// used what is wrong with them. It holds none of them.
+func (in *input) each(ctx context.Context, a *app.App, visit func(context.Context, *rows.Row) error) error {
 	if len(in.args) > 0 {
-		return nil
+		return in.eachArgument(ctx, visit)
 	}
 	r := a.Stdin
 	if in.source != nil {

@@ -2,9 +2,11 @@ package table
 
 import (
 	"bytes"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
+	"strings"
 )
 
 // JSONL reads a file of JSON objects, one a line, or one array of them. Blank lines are no
@@ -40,7 +42,7 @@ func JSONL(r io.Reader, o Limits, columns *Columns, visit Visit) error {
 			if ok {
 				good++
 			} else {
-				problem = "not a JSON object"
+				problem = notObject(object)
 			}
 		}
 		if err := visit(p.record, problem); err != nil {
@@ -51,6 +53,15 @@ func JSONL(r io.Reader, o Limits, columns *Columns, visit Visit) error {
 		return fmt.Errorf("%w: none of %d %s is a JSON object", ErrFormat, all, what)
 	}
 	return nil
+}
+
+// notObject says why a line is no object that can be read.
+func notObject(line []byte) string {
+	var raw json.RawMessage
+	if err := json.Unmarshal(line, &raw); err != nil && strings.Contains(err.Error(), "max depth") {
+		return "nested over 10,000 deep"
+	}
+	return "not a JSON object"
 }
 
 // nextJSON returns the next line that is not blank.
