@@ -77,7 +77,7 @@ func TestSigned(t *testing.T) {
 		t.Fatal(err)
 	}
 	work := stages.Work{Stage: "train", Kind: "train", Key: train.Key}
-	r := signed(t, s, private, publish.Sign{Key: "env:KEY", Public: file}, work)
+	r := signed(t, s, private, publish.Sign{Key: "env:KEY", Public: file}, work, stages.Work{Stage: "gone", Kind: "command", Key: strings.Repeat("c", 64)})
 	if r.Err != nil {
 		t.Fatal(r.Err)
 	}

@@ -3,6 +3,7 @@ package publish
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -24,6 +25,10 @@ func (s *stage) stateRun(ctx context.Context, f *folder, now time.Time) (json.Ra
 	work, read := []map[string]any{}, []signature.Dependency{}
 	for _, w := range o.Before {
 		m, err := s.env.Store.Manifest(ctx, w.Kind, w.Key)
+		if errors.Is(err, storage.ErrNotFound) { // it was needed for its order alone
+			work = append(work, map[string]any{"stage": w.Stage, "kind": w.Kind, "key": w.Key})
+			continue
+		}
 		if err != nil {
 			return nil, storeFailure(err, "state the run: read what stage %s did", w.Stage)
 		}

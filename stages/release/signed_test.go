@@ -243,3 +243,33 @@ func TestSignedRelease(t *testing.T) {
 		}
 	}
 }
+
+// TestPublishedFolder: the folder and the signature that the specification publishes are
+// taken as they are; what that signature leaves out by its own word is not.
+func TestPublishedFolder(t *testing.T) {
+	const vectors = "../../storage/models/signature/testdata/spec-v1.0-key"
+	bundle, err := os.ReadFile(vectors + ".bundle.json")
+	if err != nil {
+		t.Fatal(err)
+	}
+	key, err := PublicKey(vectors + ".pub.pem")
+	if err != nil {
+		t.Fatal(err)
+	}
+	dir := t.TempDir()
+	for name, text := range map[string]string{"signme-1": "signme-1\n", "signme-2": "signme-2", signature.ModelFile: string(bundle)} {
+		write(t, dir, name, text)
+	}
+	f, _, err := open(t, dir, false)
+	if err != nil {
+		t.Fatal(err)
+	}
+	trust := &signature.Trust{Keys: []*signature.PublicKey{key}}
+	if signed, err := f.CheckSignature(t.Context(), trust); err != nil || signed.Files != 2 || signed.Signer != key.ID {
+		t.Errorf("%+v %v", signed, err)
+	}
+	write(t, dir, "ignore-me", "weights")
+	if _, err := f.CheckSignature(t.Context(), trust); err == nil || !strings.Contains(err.Error(), `there and not signed: "ignore-me"`) {
+		t.Errorf("a file that the signature leaves out: %v", err)
+	}
+}

@@ -305,7 +305,7 @@ func TestBadKeys(t *testing.T) {
 		t.Errorf("a curve that the format does not know: %v", err)
 	}
 	key, _ := newKey(t, elliptic.P256())
-	for _, text := range []string{fmt.Sprintf("%v", key), fmt.Sprintf("%+v", key), fmt.Sprintf("%#v", key), fmt.Sprintf("%s", key)} {
+	for _, text := range []string{fmt.Sprintf("%v", key), fmt.Sprintf("%+v", key), fmt.Sprintf("%#v", key), key.String()} {
 		if text != "key "+key.ID {
 			t.Errorf("a key is shown as %s", text)
 		}
