@@ -19,6 +19,7 @@ import (
 	"time"
 
 	"github.com/sprint-ml/sprint/jobs/answers"
+	"github.com/sprint-ml/sprint/jobs/jobstest"
 	"github.com/sprint-ml/sprint/jobs/serve/reload"
 	"github.com/sprint-ml/sprint/ml/classify"
 )
@@ -159,8 +160,13 @@ func (l *load) check(i int, body []byte) {
 // instance runs servers on one address, one after the other, each until its turn is over
 // or the context ends.
 func (l *load) instance(ctx context.Context, x *target, o answers.Options, turns <-chan struct{}) {
+	// Whoever asks /readyz must have left when no more requests are taken.
+	delay := 3 * time.Second
+	if jobstest.Tier == 2 {
+		delay = 10 * time.Second
+	}
 	for ctx.Err() == nil {
-		s, err := Open(context.WithoutCancel(ctx), Options{Delay: 3 * time.Second, Drain: 20 * time.Second, Timeout: time.Minute}, reload.Options{Source: &reload.Reference{Options: o}, Poll: 500 * time.Millisecond, Log: slog.New(slog.DiscardHandler)})
+		s, err := Open(context.WithoutCancel(ctx), Options{Delay: delay, Drain: 20 * time.Second, Timeout: time.Minute}, reload.Options{Source: &reload.Reference{Options: o}, Poll: 500 * time.Millisecond, Log: slog.New(slog.DiscardHandler)})
 		if err != nil {
 			l.t.Errorf("%s: %v", x.address, err)
 			return
