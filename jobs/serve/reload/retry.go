@@ -91,7 +91,7 @@ func (k *Keeper) mend(ctx context.Context, r Release) {
 	default:
 		old := k.take(m)
 		k.o.Log.Info("the model answers, no longer its keywords", "model", r.String(), "digest", r.Digest, "seconds", time.Since(began).Seconds())
-		k.draining.Go(old.end)
+		k.draining.Go(func() { old.end(); giveBack() })
 	}
 }
 

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"runtime/debug"
 	"sync"
 	"time"
 
@@ -61,6 +62,7 @@ func Open(ctx context.Context, o Options) (*Keeper, error) {
 		return nil, err
 	}
 	k.take(m)
+	giveBack() // what loading and warming took
 	return k, nil
 }
 
@@ -156,8 +158,12 @@ func (k *Keeper) follow(ctx context.Context, r Release, strict bool) {
 	k.status.Swaps++
 	k.mu.Unlock()
 	k.o.Log.Info("another release answers", "model", r.String(), "digest", r.Digest, "before", old.String(), "seconds", time.Since(began).Seconds())
-	k.draining.Go(old.end)
+	k.draining.Go(func() { old.end(); giveBack() })
 }
+
+// giveBack gives the memory of a model that is gone back to the machine: until the heap has
+// doubled nobody else would collect it, and swaps are rare.
+func giveBack() { debug.FreeOSMemory() }
 
 // unreachable keeps why it cannot be asked what is named, and says so once.
 func (k *Keeper) unreachable(why string) {
