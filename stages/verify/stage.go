@@ -49,6 +49,9 @@ labels: single, every classifier answers one category a row: the likeliest, by r
 one with the most weight behind it, then of the strongest rule, then the first of the
 taxonomy; the figures have accuracy and what is taken for what too. A failed check
 commits all figures, with rows that explain it; a re-run measures nothing again.
+A model with linear heads answers from the vectors of texts, which the store keeps: who
+verifies it again, on more gold or after other rules, embeds what is new. A tuned encoder
+is one of its own and shares none with the encoder that it was; other heads keep none.
 Latency is of the machine and the moment: its checks stand in timings.json, and if
 one fails nothing is committed, so that a re-run measures again.
 
