@@ -32,7 +32,7 @@ func (m *modelFlags) add(cmd *cobra.Command, a *app.App) {
 	cmd.Flags().StringVar(&a.Flags.Device, "device", "", "device: auto, cpu, cuda or go")
 	app.Overrides(cmd.Flags(), "device")
 	a.KeyFlag(cmd, "file of a public key; a model that it, or another --key, did not sign is refused before it is loaded")
-	cmd.Flags().StringVar(&m.backend, "backend", answers.BackendDevice, "what computes: device, or onnx: ONNX Runtime, fetched once (28 MB), which answers about one text sooner and about many later")
+	cmd.Flags().StringVar(&m.backend, "backend", answers.BackendDevice, "what computes: device, or onnx: ONNX Runtime, fetched once (28 MB), seldom sooner where the processor has AVX2")
 	_ = cmd.MarkFlagRequired("model")
 }
 
