@@ -233,6 +233,17 @@ func TestLacking(t *testing.T) {
 	lacking("the export has other rows of 2026-11-30")
 	o.From, o.To = "", "" // then this work would not replace a day of more rows
 	lacking("")
+	// A report of a hostile store names no file elsewhere.
+	for text, want := range map[string]string{`{"days":[{"day":"../../x","file":"date=2026-11-29/part-0.parquet"}]}`: `"../../x" is no day`, `{"days":[{"day":"2026-11-01","file":"../../x"}]}`: "the export lacks date=2026-11-01/part-0.parquet"} {
+		a, err := c.Store.Put(t.Context(), strings.NewReader(text), "")
+		if err != nil {
+			t.Fatal(err)
+		}
+		a.Name = "aggregate_report"
+		if got := o.Lacking(t.Context(), c.Store, storage.Manifest{Outputs: []storage.Artifact{a}}); !strings.Contains(got, want) {
+			t.Errorf("%s: it lacks %q, want %q", text, got, want)
+		}
+	}
 	if o.Export = ""; o.Lacking(t.Context(), c.Store, work) != "" {
 		t.Error("without an export something is lacking")
 	}

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"time"
 
 	"github.com/sprint-ml/sprint/stages/storeio"
 	"github.com/sprint-ml/sprint/storage"
@@ -52,7 +53,8 @@ func (o *Options) Lacking(ctx context.Context, store *storage.Store, m storage.M
 // unread is what an export that cannot be read lacks.
 func unread(err error) string { return fmt.Sprintf("the export cannot be read: %v", err) }
 
-// reported is the report of earlier work.
+// reported is the report of earlier work. A store is no friend: its days are days, or none
+// is looked up.
 func reported(ctx context.Context, store *storage.Store, m storage.Manifest) (r report, err error) {
 	a, ok := m.Output("aggregate_report")
 	if !ok || a.Size > maxMarker {
@@ -66,6 +68,12 @@ func reported(ctx context.Context, store *storage.Store, m storage.Manifest) (r 
 	data, err := io.ReadAll(f)
 	if err == nil {
 		err = json.Unmarshal(data, &r)
+	}
+	for i, d := range r.Days {
+		if _, bad := time.Parse(time.DateOnly, d.Day); bad != nil && d.Day != undated {
+			return report{}, fmt.Errorf("aggregate_report: %.40q is no day", d.Day)
+		}
+		r.Days[i].File = file(d.Day)
 	}
 	return r, err
 }
