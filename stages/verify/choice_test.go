@@ -155,9 +155,8 @@ func TestOneLabelPerRow(t *testing.T) {
 	}
 }
 
-// testHeads measures a model beside the heads that it was tuned from: here they are the
-// model itself, so that the figures are the same.
-func testHeads(t *testing.T, model map[string][]byte, measure func(heads map[string][]byte) verify.Metrics) {
+// headsOf makes the output heads of train of a model.
+func headsOf(t *testing.T, model map[string][]byte) map[string][]byte {
 	t.Helper()
 	split := t.TempDir()
 	for name, data := range model {
@@ -178,7 +177,14 @@ func testHeads(t *testing.T, model map[string][]byte, measure func(heads map[str
 			t.Fatal(err)
 		}
 	}
-	m := measure(tree)
+	return tree
+}
+
+// testHeads measures a model beside the heads that it was tuned from: here they are the
+// model itself, so that the figures are the same.
+func testHeads(t *testing.T, model map[string][]byte, measure func(heads map[string][]byte) verify.Metrics) {
+	t.Helper()
+	m := measure(headsOf(t, model))
 	heads, ok := m.Baselines["heads"]
 	if gain := m.Details["gold"].Gains["heads"]; !ok || !reflect.DeepEqual(heads, *m.Gold) || gain.MacroF1.Value != 0 {
 		t.Errorf("the heads have %+v, which is the model, and that %+v", heads, *m.Gold)

@@ -72,8 +72,12 @@ func (b *embedBench) train(first *stagetest.Result, prompt string) *stagetest.Re
 func (b *embedBench) verify(trained *stagetest.Result) (*stagetest.Result, embeddings.Note) {
 	b.t.Helper()
 	zero := 0.0
+	in := map[string]any{"train": b.inputs["train"], "test": b.inputs["test"], "model": trained.Outputs["model"], "thresholds": trained.Outputs["thresholds"]}
+	if heads, ok := b.inputs["heads"]; ok {
+		in["heads"] = heads
+	}
 	r := stagetest.MustRun(b.t, stagetest.Case{Kind: verify.Kind(), Taxonomy: b.taxonomy, CacheDir: encodertest.Cache(), Offline: true, Store: trained.Store,
-		Inputs:  map[string]any{"train": b.inputs["train"], "test": b.inputs["test"], "model": trained.Outputs["model"], "thresholds": trained.Outputs["thresholds"]},
+		Inputs:  in,
 		Options: &verify.Options{Gold: b.gold, Checks: []verify.Check{{ID: "accuracy", On: "gold", Min: &zero, Severity: "error"}}},
 		Env:     func(e *stages.Env) { e.Device = device.Go }})
 	note, _ := r.Notes[embeddings.NoteName].(embeddings.Note)
@@ -122,6 +126,12 @@ func TestEmbedsOnce(t *testing.T) {
 		}
 	}
 	b.sameAsPredictor(trained, again)
+	b.inputs["heads"] = headsOf(t, trained.Tree(t, "model"))
+	both, note := b.verify(trained)
+	if of, ok := both.Notes[embeddings.HeadsNoteName].(embeddings.Note); !ok || of.Space != note.Space || of.Computed != 0 {
+		t.Errorf("the heads on the same encoder noted %+v, the model %+v", of, note)
+	}
+	delete(b.inputs, "heads")
 	prompted := b.train(trained, "wac wad ")
 	if note := prompted.Notes[embeddings.NoteName].(embeddings.Note); note.Computed != note.Texts {
 		t.Errorf("a prompt leaves texts as they are: %+v", note)
