@@ -17,7 +17,7 @@ type Mirrored interface {
 
 // Mirror is a registry of another maker that shows a published model.
 type Mirror struct {
-	To      string        `yaml:"to" required:"true" key:"-" doc:"where the model is shown too: oci://HOST/REPOSITORY or mlflow://HOST[:PORT][/PATH]"`
+	To      string        `yaml:"to" required:"true" key:"-" doc:"where the model is shown too: oci://HOST/REPOSITORY, mlflow://HOST[:PORT][/PATH] or hf://OWNER/NAME"`
 	User    string        `yaml:"user" default:"" key:"-" doc:"account there, where a password goes with one"`
 	Secret  string        `yaml:"secret" default:"" secret:"true" key:"-" doc:"reference to the password or token, env:NAME or file:PATH; none is sent without it"`
 	Plain   bool          `yaml:"plain" default:"false" key:"-" doc:"speak http in place of https"`
@@ -26,6 +26,9 @@ type Mirror struct {
 
 // mirrorPath is the path of a repository.
 var mirrorPath = regexp.MustCompile(`^(/[a-z0-9]+([._-]+[a-z0-9]+)*)+$`)
+
+// hubName is an owner or a repository of the Hugging Face hub.
+var hubName = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._-]{0,95}$`)
 
 // Address is where the mirror is: its scheme is the kind, its path has no slash at the end.
 func (m Mirror) Address() (*url.URL, bool) {
@@ -39,6 +42,8 @@ func (m Mirror) Address() (*url.URL, bool) {
 		return u, mirrorPath.MatchString(u.Path)
 	case "mlflow":
 		return u, true
+	case "hf":
+		return u, hubName.MatchString(u.Host) && hubName.MatchString(strings.TrimPrefix(u.Path, "/"))
 	}
 	return nil, false
 }
@@ -50,7 +55,7 @@ func CheckMirrors(option string, all []Mirror) []Problem {
 	for _, m := range all {
 		u, ok := m.Address()
 		if !ok {
-			out.If(true, option, "write oci://HOST/REPOSITORY or mlflow://HOST[:PORT][/PATH]; a password goes into secret, by reference", "%.120q is no registry that can be a mirror", withoutUser(m.To))
+			out.If(true, option, "write oci://HOST/REPOSITORY, mlflow://HOST[:PORT][/PATH] or hf://OWNER/NAME; a password goes into secret, by reference", "%.120q is no registry that can be a mirror", withoutUser(m.To))
 			continue
 		}
 		out.If(seen[u.String()], option, "name each mirror once", "%s is a mirror twice", u)

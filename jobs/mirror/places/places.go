@@ -2,11 +2,14 @@
 package places
 
 import (
+	"cmp"
 	"fmt"
 	"net/http"
 	"net/url"
+	"strings"
 
 	"github.com/sprint-ml/sprint/jobs/mirror"
+	"github.com/sprint-ml/sprint/jobs/mirror/hf"
 	"github.com/sprint-ml/sprint/jobs/mirror/mlflow"
 	"github.com/sprint-ml/sprint/jobs/mirror/oci"
 	"github.com/sprint-ml/sprint/jobs/mirror/rest"
@@ -17,6 +20,8 @@ import (
 type Options struct {
 	// Secret resolves a reference, env:NAME or file:PATH.
 	Secret func(ref string) (string, error)
+	// Hub is the address of the Hugging Face hub; empty is that of its makers.
+	Hub string
 	// Transport carries requests; nil is the default one.
 	Transport http.RoundTripper
 }
@@ -41,6 +46,9 @@ func (o Options) Open(m stages.Mirror) (mirror.Registry, error) {
 		r, err = oci.New(u.Host+u.Path, oci.Options{User: m.User, Secret: secret, Plain: m.Plain, Transport: o.Transport})
 	case "mlflow":
 		r = mlflow.New(rest.New(web(u, m.Plain), rest.Options{User: m.User, Secret: secret, Transport: o.Transport}))
+	case "hf":
+		base := strings.TrimSuffix(cmp.Or(o.Hub, "https://huggingface.co"), "/")
+		r = hf.New(rest.New(base, rest.Options{Secret: secret, Transport: o.Transport}), base, u.Host, strings.TrimPrefix(u.Path, "/"))
 	default:
 		err = fmt.Errorf("no registry is of kind %s", u.Scheme)
 	}

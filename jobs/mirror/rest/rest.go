@@ -110,7 +110,7 @@ func Bytes(mediaType string, data []byte) Body {
 }
 
 // Do sends a request, and reads the answer into out, if that is not nil: into a *[]byte as it
-// is, into another as JSON. Requests with a path go to the server with the account, those
+// is, its header into a *http.Header, into another as JSON. Requests with a path go to the server with the account, those
 // with a whole address, which the server gave, without it.
 func (c *Client) Do(ctx context.Context, method, path string, header http.Header, body *Body, out any) error {
 	address, own := path, len(path) > 0 && path[0] == '/'
@@ -163,6 +163,9 @@ func (c *Client) Do(ctx context.Context, method, path string, header http.Header
 		return nil
 	case *[]byte:
 		*to = data
+		return nil
+	case *http.Header:
+		*to = resp.Header
 		return nil
 	}
 	if err := json.Unmarshal(data, out); err != nil {

@@ -41,7 +41,7 @@ func (m Mirrored) String() string {
 // chooses. The error is about the store.
 func (a *App) PushMirrors(ctx context.Context, c *Compiled, chosen func(stage string) bool) ([]Mirrored, error) {
 	var out []Mirrored
-	p := mirror.Pusher{Store: c.Store, Source: sharedStore(c.Config.Store), Log: a.Log(), Open: places.Options{Secret: a.Secret}.Open}
+	p := mirror.Pusher{Store: c.Store, Source: sharedStore(c.Config.Store), Log: a.Log(), Open: places.Options{Secret: a.Secret, Hub: a.Getenv("HF_ENDPOINT")}.Open}
 	for _, node := range c.Graph.Nodes {
 		o, ok := node.Options.(stages.Mirrored)
 		if !ok || !chosen(node.Name) {
