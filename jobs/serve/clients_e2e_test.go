@@ -3,7 +3,6 @@
 package serve
 
 import (
-	"fmt"
 	"os/exec"
 	"path/filepath"
 	"strings"
@@ -74,6 +73,6 @@ func TestSchemathesis(t *testing.T) {
 		t.Errorf("%v:\n%s", err, out)
 	}
 	if !strings.Contains(string(out), "passed") && !strings.Contains(string(out), "No issues found") {
-		t.Error(fmt.Sprintf("it says\n%s", out))
+		t.Errorf("it says\n%s", out)
 	}
 }
