@@ -6,6 +6,7 @@ import (
 	"bytes"
 	"crypto/elliptic"
 	osexec "os/exec"
+	"strings"
 	"testing"
 
 	"github.com/sprint-ml/sprint/jobs/jobstest"
@@ -45,6 +46,13 @@ func TestModelSigningPackage(t *testing.T) {
 			t.Fatal(err)
 		}
 		e.ends(t, "0", "sprint models verify ./folder --key "+name+".pub", "every byte as it was signed", "nothing is stated")
+		e.ends(t, "0", "rm folder/manifest.json; rm folder/model.sig")
+		if err := peer("sign", "key", "--private_key", name+".key", "--signature", "folder/model.sig", "folder"); err != nil {
+			t.Fatal(err)
+		}
+		if out := e.one(t, "sprint models verify ./folder --key "+name+".pub 2>&1"); strings.Contains(out, "unchecked") {
+			t.Errorf("%s: a folder without a manifest is checked by its signature: %s", name, out)
+		}
 		e.ends(t, "9", "sprint models verify ./folder --key other.pub", "signed by another key")
 		e.ends(t, "0", "sprint classify --model ./folder --key "+name+".pub storm")
 		for change, undo := range map[string]string{

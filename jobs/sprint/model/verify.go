@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"log/slog"
 	"os"
 	"path/filepath"
 	"strings"
@@ -103,7 +104,11 @@ func verifyFolder(ctx context.Context, a *app.App, cmd *cobra.Command, dir strin
 	if err != nil {
 		return err
 	}
-	f, err := release.OpenFolder(ctx, dir, "", trust == nil, &storage.Options{Log: a.Log()})
+	log := a.Log()
+	if trust != nil {
+		log = slog.New(slog.DiscardHandler) // a folder without a manifest is checked all the same
+	}
+	f, err := release.OpenFolder(ctx, dir, "", trust == nil, &storage.Options{Log: log})
 	if err != nil {
 		return app.Interrupted(ctx, err)
 	}
