@@ -57,7 +57,7 @@ func TestPublish(t *testing.T) {
 		t.Fatal(first.Err)
 	}
 	files := first.Tree(t, "release")
-	want := "README.md config.json history.json manifest.json metrics.json model.py model.safetensors network.py taxonomy.yaml thresholds.json tokenizer.json vocab.txt"
+	want := "README.md config.json history.json manifest.json metrics.json model.py model.safetensors network.py taxonomy.yaml thresholds.json titles.py tokenizer.json vocab.txt"
 	if got := strings.Join(stagetest.Paths(files), " "); got != want {
 		t.Errorf("release holds %s, want %s", got, want)
 	}
