@@ -25,14 +25,8 @@ func (r *refresh) undecided(ctx context.Context, c *champion) (*models.Release, 
 	if c != nil && newest.Version <= c.release.Version {
 		return nil, nil
 	}
-	for _, alias := range []string{models.Champion, Refused} {
-		moves, err := registry.History(ctx, r.model, alias, 0)
-		if err != nil && !errors.Is(err, storage.ErrNotFound) {
-			return nil, err
-		}
-		if slices.ContainsFunc(moves, func(m models.Move) bool { return m.Version == newest.Version }) {
-			return nil, nil
-		}
+	if decided, err := r.decided(ctx, newest.Version); err != nil || decided != nil {
+		return nil, err
 	}
 	id := metaOf(newest).Run
 	if id == "" {
@@ -43,6 +37,21 @@ func (r *refresh) undecided(ctx context.Context, c *champion) (*models.Release, 
 		return nil, nil
 	}
 	return &newest, err
+}
+
+// decided is the last move by which a refresh or a person decided on a version; nil if
+// nobody did.
+func (r *refresh) decided(ctx context.Context, version int) (*models.Move, error) {
+	for _, alias := range []string{models.Champion, Refused} {
+		moves, err := models.In(r.Store).History(ctx, r.model, alias, 0)
+		if err != nil && !errors.Is(err, storage.ErrNotFound) {
+			return nil, err
+		}
+		if i := slices.IndexFunc(moves, func(m models.Move) bool { return m.Version == version }); i >= 0 {
+			return &moves[i], nil
+		}
+	}
+	return nil, nil
 }
 
 // looked is how many runs of a store are looked at for the last training.

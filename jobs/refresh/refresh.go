@@ -209,6 +209,15 @@ func (r *refresh) trained(ctx context.Context, c *champion, result *runs.Result)
 		r.end(NotDue, stages.CodeDone, "what the window trains is the champion itself, %s@%d", r.model, version.Version)
 		return nil
 	}
+	decided, err := r.decided(ctx, version.Version)
+	if err != nil {
+		return err
+	}
+	if decided != nil {
+		r.out.Challenger = shown(version)
+		r.end(NotDue, stages.CodeDone, "what the window trains is %s, on which %s decided before: %s", r.out.Challenger.Ref, cmp.Or(decided.Who, "somebody"), cmp.Or(decided.Why, "nobody said why"))
+		return nil
+	}
 	return r.judge(ctx, c, version)
 }
 

@@ -93,6 +93,10 @@ func TestRefusedOnce(t *testing.T) {
 	if err != nil || move.Version != 2 || !strings.Contains(out.Why, strings.TrimPrefix(move.Why, "refresh: ")) || move.Run == "" {
 		t.Errorf("%+v, %v", move, err)
 	}
+	p.ends(t, &toyRuns{rows: far()}, month(3), refresh.NotDue, stages.CodeDone, "what the window trains is world@2, on which ann decided before: refresh: macro-F1 on gold changed by")
+	if again, err := models.In(p.store).LastMove(t.Context(), "world", refresh.Refused); err != nil || again.Number != move.Number {
+		t.Errorf("it was refused again: %+v, %v", again, err)
+	}
 	p.ends(t, &toyRuns{rows: world{}.window(1, 600)}, month(3), refresh.NotDue, stages.CodeDone, "not due: nothing surely drifted")
 }
 
