@@ -149,9 +149,25 @@ func (r *Reader) more() bool {
 // Object reads an object. field reads the value of each name; it says false for one that
 // it does not know, whose value it has not read. known are the names that there are.
 func (r *Reader) Object(known []string, field func(name string) (bool, error)) error {
-	if t, err := r.token(); err != nil {
+	t, err := r.token()
+	return r.object(t, err, known, field)
+}
+
+// ObjectOrNull is Object of a value that some clients send as null instead of leaving it out.
+func (r *Reader) ObjectOrNull(known []string, field func(name string) (bool, error)) error {
+	t, err := r.token()
+	if t == nil && err == nil {
+		return nil
+	}
+	return r.object(t, err, known, field)
+}
+
+// object is Object behind its first token.
+func (r *Reader) object(t json.Token, err error, known []string, field func(name string) (bool, error)) error {
+	switch {
+	case err != nil:
 		return err
-	} else if t != json.Delim('{') {
+	case t != json.Delim('{'):
 		return r.unlike("an object", t)
 	}
 	return r.fields(known, field)
@@ -197,6 +213,19 @@ func (r *Reader) List(item func(i int) error) error {
 	if t, err := r.token(); err != nil {
 		return err
 	} else if t != json.Delim('[') {
+		return r.unlike("a list", t)
+	}
+	return r.items(item)
+}
+
+// ListOrNull is List of a value that some clients send as null instead of leaving it out.
+func (r *Reader) ListOrNull(item func(i int) error) error {
+	switch t, err := r.token(); {
+	case err != nil:
+		return err
+	case t == nil:
+		return nil
+	case t != json.Delim('['):
 		return r.unlike("a list", t)
 	}
 	return r.items(item)

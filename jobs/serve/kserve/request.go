@@ -65,7 +65,7 @@ func Read(b *body.Reader, room func(i int) error, binary io.Reader) (q Request, 
 		case "id":
 			q.ID, err = b.String()
 		case "parameters":
-			err = b.Object(requestParameters, func(name string) (_ bool, err error) {
+			err = b.ObjectOrNull(requestParameters, func(name string) (_ bool, err error) {
 				if name != "binary_data_output" {
 					return true, b.Skip() // the protocol's way to say more
 				}
@@ -82,7 +82,7 @@ func Read(b *body.Reader, room func(i int) error, binary io.Reader) (q Request, 
 				return err
 			})
 		case "outputs":
-			err = b.List(func(i int) error {
+			err = b.ListOrNull(func(i int) error {
 				if i == maxOutputs {
 					return fmt.Errorf("outputs has more than %d tensors", maxOutputs)
 				}
@@ -118,7 +118,7 @@ func readWanted(b *body.Reader) (w Wanted, err error) {
 			w.Name, err = b.String()
 			return true, err
 		case "parameters":
-			return true, b.Object(outputParameters, func(name string) (_ bool, err error) {
+			return true, b.ObjectOrNull(outputParameters, func(name string) (_ bool, err error) {
 				switch name {
 				case "binary_data":
 					var is bool
@@ -155,7 +155,7 @@ func readTensor(b *body.Reader, room func(i int) error) (t tensor, err error) {
 				return err
 			})
 		case "parameters":
-			err = b.Object([]string{"binary_data_size"}, func(name string) (bool, error) {
+			err = b.ObjectOrNull([]string{"binary_data_size"}, func(name string) (bool, error) {
 				if name != "binary_data_size" {
 					return true, b.Skip() // parameters are the protocol's way to say more
 				}
