@@ -2,7 +2,7 @@ package wrapper
 
 import (
 	"fmt"
-	"path/filepath"
+	"path"
 	"slices"
 	"strconv"
 	"strings"
@@ -116,8 +116,8 @@ func (s scheduler) refuseSchedule(o Options) error {
 		return &diagnostic.UsageError{Message: "the plan's path or name, the store or the folder has a control character", Hint: "rename it"}
 	case o.Plan == "-":
 		return &diagnostic.UsageError{Message: s.name + " does not find a plan from standard input", Hint: "write it into a file"}
-	case !filepath.IsAbs(o.Folder) || !filepath.IsAbs(o.Program):
-		return &diagnostic.UsageError{Message: s.name + " needs the whole paths of the folder and of the program"}
+	case !path.IsAbs(o.Folder) || !path.IsAbs(o.Program):
+		return &diagnostic.UsageError{Message: s.name + " needs the whole paths of the folder and of the program, of a Unix", Hint: "take another service"}
 	}
 	return nil
 }
