@@ -1,6 +1,6 @@
 // Package mirrortest is what every registry that can be a mirror must do, and what must
 // come of one that is down, slow, refuses, or has other things under our names. suite.go
-// lists it, fault.go breaks the way to a registry.
+// lists it, moving.go kills what moves an alias, fault.go breaks the way to a registry.
 package mirrortest
 
 import (
@@ -60,6 +60,7 @@ func Run(t *testing.T, s Subject) {
 	t.Run("Slow", s.slow)
 	t.Run("Refuses", s.refuses)
 	t.Run("KilledAtEveryOperation", s.killed)
+	t.Run("KilledMovingAnAlias", s.killedMoving)
 	t.Run("DamagedHere", s.damagedHere)
 }
 

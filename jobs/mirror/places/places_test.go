@@ -1,0 +1,77 @@
+package places_test
+
+import (
+	"errors"
+	"fmt"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+
+	"github.com/sprint-ml/sprint/jobs/mirror"
+	"github.com/sprint-ml/sprint/jobs/mirror/places"
+	"github.com/sprint-ml/sprint/stages"
+	"github.com/sprint-ml/sprint/storage/models"
+)
+
+const secret = "s3cret-of-the-registry"
+
+// TestSecrets: a registry that repeats the secret in what it refuses does not bring it into
+// what is said, and gets it where the plan says.
+func TestSecrets(t *testing.T) {
+	got := make(chan string, 10)
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		got <- r.Header.Get("Authorization")
+		w.Header().Set("Content-Type", "application/json")
+		w.WriteHeader(http.StatusForbidden)
+		fmt.Fprintf(w, `{"error_code":"DENIED","message":"no %s","error":"no %[1]s","errors":[{"code":"DENIED","message":"no %[1]s"}]}`, secret)
+	}))
+	t.Cleanup(server.Close)
+	host := strings.TrimPrefix(server.URL, "http://")
+	o := places.Options{Hub: server.URL, Secret: func(ref string) (string, error) {
+		if ref != "env:TOKEN" {
+			return "", errors.New("no such secret")
+		}
+		return secret, nil
+	}}
+	r := mirror.Release{Release: models.Release{Name: "news", Version: 1, Digest: "sha256:1"}, Source: "s3://b/p"}
+	for to, sent := range map[string]bool{"oci://" + host + "/team/news": false, "mlflow://" + host: true, "hf://team/news": true} { // the first sends it where it is asked for
+		m := stages.Mirror{To: to, Secret: "env:TOKEN", Plain: true}
+		registry, err := o.Open(m)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err = registry.Push(t.Context(), r); err == nil || strings.Contains(err.Error(), secret) || !strings.Contains(err.Error(), "403") {
+			t.Errorf("%s: %v", to, err)
+		}
+		if header := <-got; (header == "Bearer "+secret) != sent {
+			t.Errorf("%s: it was sent %q", to, header)
+		}
+		m.Secret = "env:OTHER"
+		if _, err := o.Open(m); err == nil || !strings.Contains(err.Error(), "env:OTHER") {
+			t.Errorf("%s without its secret: %v", to, err)
+		}
+	}
+}
+
+// TestTargets: what no registry can be is refused where a plan is checked.
+func TestTargets(t *testing.T) {
+	for to, good := range map[string]bool{
+		"oci://ghcr.io/team/news": true, "oci://localhost:5000/news": true, "mlflow://host": true, "mlflow://host:5000/prefix": true, "hf://Org/my.Model_1": true,
+		"": false, "oci://ghcr.io": false, "oci://ghcr.io/Team": false, "oci://ghcr.io/team/news:tag": false, "oci://user:pw@ghcr.io/team/news": false,
+		"hf://org": false, "hf://org/a/b": false, "hf://org/..": false, "https://host": false, "mlflow://host?token=x": false,
+	} {
+		problems := stages.CheckMirrors("mirror", []stages.Mirror{{To: to}})
+		if (len(problems) == 0) != good {
+			t.Errorf("%q: %v", to, problems)
+		}
+		for _, p := range problems {
+			if strings.Contains(p.Message, "pw@") {
+				t.Errorf("%q: its password is repeated: %s", to, p.Message)
+			}
+		}
+	}
+	if problems := stages.CheckMirrors("mirror", []stages.Mirror{{To: "mlflow://host"}, {To: "mlflow://host/"}}); len(problems) != 1 {
+		t.Errorf("twice: %v", problems)
+	}
+}
