@@ -20,9 +20,10 @@ func TestSecrets(t *testing.T) {
 		Absent *inner   `yaml:"absent"`
 		List   []string `yaml:"list" secret:"true"`
 		Plain  string   `yaml:"plain"`
-	}{Near: inner{"env:A"}, Far: &inner{"file:b"}, List: []string{"env:C"}, Plain: "env:NO"}
+		Each   []inner  `yaml:"each"`
+	}{Each: []inner{{"env:F"}, {"env:G"}}, Near: inner{"env:A"}, Far: &inner{"file:b"}, List: []string{"env:C"}, Plain: "env:NO"}
 	got := append(options.Secrets(&outer), options.Secrets(&configtest.Sample{Token: "env:D", Secrets: map[string]string{"x": "env:E"}})...)
-	if want := []string{"env:A", "file:b", "env:C", "env:D", "env:E"}; !slices.Equal(got, want) {
+	if want := []string{"env:A", "file:b", "env:C", "env:F", "env:G", "env:D", "env:E"}; !slices.Equal(got, want) {
 		t.Errorf("got %v, want %v", got, want)
 	}
 }
