@@ -171,6 +171,9 @@ func TestKilledClassifyGoesOn(t *testing.T) {
 		if _, err := os.Stat(filepath.Join(dir, name)); err == nil {
 			t.Error("half of the answers have their name")
 		}
+		// A death between the bytes and their record leaves more than that says.
+		partial := filepath.Join(dir, name+".partial")
+		write(t, dir, map[string]string{name + ".partial": bytesOf(t, partial) + "half an ans"})
 		code, _, said := exec(t, dir, append(words, name, "--resume")...)
 		if code != 0 || !strings.Contains(said, "rows are answered already") || bytesOf(t, filepath.Join(dir, name)) != bytesOf(t, filepath.Join(dir, "whole."+ext)) {
 			t.Errorf("code %d, or other bytes than of one that was not killed: %s", code, said)
