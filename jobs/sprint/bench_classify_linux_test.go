@@ -144,12 +144,11 @@ func BenchmarkClassifyMany(b *testing.B) {
 func BenchmarkClassifyCold(b *testing.B) {
 	const text = "Storm closes the harbour"
 	dir, bin := released(b)
-	python, peer, err := os.Getenv("BENCH_TORCH"), "", error(nil)
-	if python != "" {
-		if peer, err = filepath.Abs("testdata/cold_peer.py"); err != nil {
-			b.Fatal(err)
-		}
+	peer, err := filepath.Abs("testdata/cold_peer.py")
+	if err != nil {
+		b.Fatal(err)
 	}
+	python := os.Getenv("BENCH_TORCH")
 	encoder := encodertest.MiniLM(b)
 	var ours, theirs []float64
 	turn := func() {
@@ -158,7 +157,7 @@ func BenchmarkClassifyCold(b *testing.B) {
 			b.Fatal(printed)
 		}
 		ours = append(ours, took.Seconds())
-		if peer != "" {
+		if python != "" {
 			_, took, _ = measured(b, dir, python, peer, encoder, text)
 			theirs = append(theirs, took.Seconds())
 		}
@@ -171,7 +170,7 @@ func BenchmarkClassifyCold(b *testing.B) {
 	b.ReportMetric(0, "ns/op")
 	b.ReportMetric(middle(ours), "s")
 	b.ReportMetric(slices.Min(ours), "s-least")
-	if peer != "" {
+	if python != "" {
 		b.ReportMetric(middle(theirs), "s-transformers")
 		b.ReportMetric(middle(theirs)/middle(ours), "x-transformers")
 		b.ReportMetric(slices.Min(theirs)/slices.Min(ours), "x-transformers-least")
