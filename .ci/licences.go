@@ -186,8 +186,8 @@ func (m *module) judge() error {
 	var wrong []error
 	root := false
 	for _, file := range m.files {
-		if !named.MatchString(filepath.Base(file)) {
-			continue
+		if base := filepath.Base(file); !named.MatchString(base) || strings.EqualFold(base, "LICENSE.docs") {
+			continue // documentation under terms of its own is not built from
 		}
 		root = root || filepath.Dir(file) == m.dir
 		data, err := os.ReadFile(file)
