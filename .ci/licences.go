@@ -173,10 +173,8 @@ func (m *module) look(dir string) error {
 	}
 	for _, e := range entries {
 		file := filepath.Join(dir, e.Name())
-		// licence.go may be about licences without being one; LICENSE.docs is that of a module's
-		// prose, of which nothing is in a program.
-		other := filepath.Ext(e.Name()) == ".go" || filepath.Ext(e.Name()) == ".docs"
-		if e.Type().IsRegular() && !other && (named.MatchString(e.Name()) || beside.MatchString(e.Name())) && !slices.Contains(m.files, file) {
+		source := filepath.Ext(e.Name()) == ".go" // licence.go may be about licences without being one
+		if e.Type().IsRegular() && !source && (named.MatchString(e.Name()) || beside.MatchString(e.Name())) && !slices.Contains(m.files, file) {
 			m.files = append(m.files, file)
 		}
 	}
