@@ -34,6 +34,9 @@ var unrun = map[string]string{
 	"sprint serve --model quickstart":           "it goes on until it is ended; the tests of serve ask it",
 	"sprint serve --model quickstart@champion --listen 0.0.0.0:8080 --host news.example.org --token file:tokens --tls-cert cert.pem --tls-key key.pem": "as above",
 
+	"sprint models mirror plan.yaml": "the quickstart names no registry; the tests of mirrors start some",
+	"sprint models mirror -o json":   "as above",
+
 	"sprint store rekey":                  "the store of the examples has no key",
 	"sprint store rekey --unsigned --yes": "the store of the examples has no key",
 }

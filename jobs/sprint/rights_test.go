@@ -57,7 +57,7 @@ func (r *rights) around(h http.Handler) http.Handler {
 }
 
 // storeless are the commands that open no store.
-var storeless = []string{"init", "validate", "graph", "schema", "config", "version", "completion", "help", "label-preview", "render"}
+var storeless = []string{"init", "validate", "graph", "schema", "config", "version", "completion", "help", "label-preview", "render", "schedule"}
 
 // TestLeastRights: every command works with the rights to get, put and list
 // below one prefix; gc alone needs to delete. Those that only read work without
@@ -124,9 +124,10 @@ func TestLeastRights(t *testing.T) {
 		try(0, args...)
 	}
 	// These come as far as the store lets them: no run is live, the release is no
-	// model that can be loaded, nothing was labelled.
+	// model that can be loaded, nothing was labelled, the plan has no taxonomy.
 	for want, all := range map[int][][]string{
 		2: {{"cancel"}, {"cancel", run}, {"review", "export", run}},
+		3: {{"refresh"}},
 		4: {{"rollback", "toy", "--to", "1"}, {"classify", "--model", "toy@champion", "--strict", "Fire"}, {"serve", "--model", "toy@champion", "--strict"}},
 	} {
 		for _, args := range all {

@@ -167,9 +167,9 @@ func (o Options) run(output string) string {
 
 // head is the comment of a file.
 func (o Options) head(service string) string {
-	command, does := "render", "runs"
+	maker, does := "sprint render", "runs"
 	if o.Every != "" {
-		command, does = "schedule", "refreshes"
+		maker, does = "sprint schedule", "refreshes"
 	}
-	return fmt.Sprintf("# Made by `sprint %s --for %s`: %s the plan %s on the store %s.\n# It needs these secrets there, by name: %s.\n", command, service, does, o.Plan, o.Store, strings.Join(o.Secrets, ", "))
+	return fmt.Sprintf("# Made by `%s --for %s`: %s the plan %s on the store %s.\n# It needs these secrets there, by name: %s.\n", maker, service, does, o.Plan, o.Store, strings.Join(o.Secrets, ", "))
 }

@@ -24,9 +24,9 @@ in a month, a week or a day: the units of a timer of systemd, a line of a cronta
 of GitHub, a pipeline of GitLab, or a CronJob of Kubernetes. Several files have a line with
 the name of each before it; --folder writes them under these names instead.
 
-systemd and cron run this program in this folder, on this store. Elsewhere a release of
-sprint is fetched, its digest checked, and the store must be one that outlives the machine:
-run it at the root of the repository that holds the plan. Secrets are named, never written.`,
+systemd and cron run this program in this folder, on this store. Elsewhere a release of sprint
+is fetched, its digest checked, and the store must be one that outlives the machine: run it at
+the root of the repository that holds the plan. Secrets are named, never written.`,
 		Example: "  sprint schedule plan.yaml --for systemd\n  sprint schedule plan.yaml --for github --store gs://news/sprint --release v0.1.0 > refresh.yml",
 		RunE: func(cmd *cobra.Command, args []string) error {
 			err := describe(a, cmd, args, &f, &o)
