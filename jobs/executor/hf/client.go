@@ -15,6 +15,7 @@ import (
 
 	"github.com/hashicorp/go-retryablehttp"
 
+	"github.com/sprint-ml/sprint/jobs/httpclient"
 	"github.com/sprint-ml/sprint/stages"
 	"github.com/sprint-ml/sprint/stages/redact"
 )
@@ -31,30 +32,13 @@ const maxAnswer = 8 << 20
 
 func newClient(base *url.URL, token func() (string, error)) *client {
 	dial := &net.Dialer{Timeout: 15 * time.Second}
-	r := retryablehttp.NewClient()
-	r.HTTPClient = &http.Client{
+	r := httpclient.New(httpclient.Options{
 		Transport: &http.Transport{Proxy: http.ProxyFromEnvironment, DialContext: dial.DialContext, TLSHandshakeTimeout: 15 * time.Second,
 			ResponseHeaderTimeout: time.Minute, MaxResponseHeaderBytes: 64 << 10, ForceAttemptHTTP2: true},
-		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }, // the token is for this host alone
-	}
-	r.Logger, r.RetryMax, r.RetryWaitMin, r.RetryWaitMax = nil, 4, 250*time.Millisecond, 20*time.Second
-	r.ErrorHandler = retryablehttp.PassthroughErrorHandler
-	r.Backoff = func(least, most time.Duration, attempt int, resp *http.Response) time.Duration {
-		return min(retryablehttp.DefaultBackoff(least, most, attempt, resp), most)
-	}
-	// A submission without an answer, or with that of a broken server, may have been
-	// taken: Submit looks for it before it asks again.
-	r.CheckRetry = func(ctx context.Context, resp *http.Response, err error) (bool, error) {
-		if ctx.Value(methodKey{}) == http.MethodPost && (err != nil || resp.StatusCode != http.StatusTooManyRequests) {
-			return false, err
-		}
-		return retryablehttp.DefaultRetryPolicy(ctx, resp, err)
-	}
+		Retries: 4, Least: 250 * time.Millisecond, Most: 20 * time.Second,
+	})
 	return &client{base: base, token: token, http: r}
 }
-
-// methodKey is the key of a request's method in its context.
-type methodKey struct{}
 
 // statusError is an answer that is no success.
 type statusError struct{ status int }
@@ -114,7 +98,7 @@ func (c *client) send(ctx context.Context, method, path string, body any) (*http
 			return nil, nil, err
 		}
 	}
-	req, err := retryablehttp.NewRequestWithContext(context.WithValue(ctx, methodKey{}, method), method, c.base.String()+path, text)
+	req, err := httpclient.NewRequest(ctx, method, c.base.String()+path, text)
 	if err != nil {
 		return nil, nil, err
 	}

@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/hashicorp/go-retryablehttp"
+	"github.com/sprint-ml/sprint/jobs/httpclient"
 )
 
 // Options of New. The zero value asks without an account.
@@ -33,30 +34,10 @@ type Client struct {
 // maxAnswer bounds an answer, in bytes.
 const maxAnswer = 16 << 20
 
-// methodKey is the key of a request's method in its context.
-type methodKey struct{}
-
 // New makes the client of a server at a base address without a slash at its end. It asks
 // nothing.
 func New(base string, o Options) *Client {
-	r := retryablehttp.NewClient()
-	r.HTTPClient = &http.Client{
-		Transport:     o.Transport,
-		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }, // the account is for this host alone
-	}
-	r.Logger, r.RetryMax, r.RetryWaitMin, r.RetryWaitMax = nil, 2, 100*time.Millisecond, 10*time.Second
-	r.ErrorHandler = retryablehttp.PassthroughErrorHandler
-	r.Backoff = func(least, most time.Duration, attempt int, resp *http.Response) time.Duration {
-		return min(retryablehttp.DefaultBackoff(least, most, attempt, resp), most)
-	}
-	// What a POST makes may be there although no answer came: whoever asks looks for it
-	// before it asks again.
-	r.CheckRetry = func(ctx context.Context, resp *http.Response, err error) (bool, error) {
-		if ctx.Value(methodKey{}) == http.MethodPost && (err != nil || resp.StatusCode != http.StatusTooManyRequests) {
-			return false, err
-		}
-		return retryablehttp.DefaultRetryPolicy(ctx, resp, err)
-	}
+	r := httpclient.New(httpclient.Options{Transport: o.Transport, Retries: 2, Least: 100 * time.Millisecond, Most: 10 * time.Second})
 	c := &Client{base: base, http: r, authorization: func(http.Header) {}}
 	switch {
 	case o.User != "":
@@ -127,7 +108,7 @@ func (c *Client) Do(ctx context.Context, method, path string, header http.Header
 			return &sized{r, int(body.Size)}, nil
 		})
 	}
-	req, err := retryablehttp.NewRequestWithContext(context.WithValue(ctx, methodKey{}, method), method, address, content)
+	req, err := httpclient.NewRequest(ctx, method, address, content)
 	if err != nil {
 		return err
 	}
