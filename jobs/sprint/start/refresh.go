@@ -91,14 +91,11 @@ func refreshAndReport(ctx context.Context, a *app.App, cmd *cobra.Command, path 
 
 // refreshPlan compiles the plan once, so that what is looked at is what is trained on.
 func refreshPlan(ctx context.Context, a *app.App, cmd *cobra.Command, path string, f *runFlags) (*refresh.Result, error) {
-	c, err := a.CompileOnStore(ctx, cmd, path, &f.PlanFlags)
+	c, err := compileToRun(ctx, a, cmd, path, &f.PlanFlags)
 	if err != nil {
-		return nil, app.Interrupted(ctx, err)
+		return nil, err
 	}
 	defer c.Close(a.Log())
-	if err := a.CheckFiles(ctx, c); err != nil {
-		return nil, app.Interrupted(ctx, err)
-	}
 	keys, err := a.StoreKeys(c.Config)
 	if err != nil {
 		return nil, err

@@ -149,15 +149,26 @@ func runAndReport(ctx context.Context, a *app.App, cmd *cobra.Command, path stri
 	return nil
 }
 
-func runPlan(ctx context.Context, a *app.App, cmd *cobra.Command, path string, f *runFlags) (*runs.Result, error) {
-	c, err := a.CompileOnStore(ctx, cmd, path, &f.PlanFlags)
+// compileToRun compiles a plan on its store, and looks into the files that it names. The
+// caller closes what it returns.
+func compileToRun(ctx context.Context, a *app.App, cmd *cobra.Command, path string, f *app.PlanFlags) (*app.Compiled, error) {
+	c, err := a.CompileOnStore(ctx, cmd, path, f)
 	if err != nil {
 		return nil, app.Interrupted(ctx, err)
 	}
-	defer c.Close(a.Log())
 	if err := a.CheckFiles(ctx, c); err != nil {
+		c.Close(a.Log())
 		return nil, app.Interrupted(ctx, err)
 	}
+	return c, nil
+}
+
+func runPlan(ctx context.Context, a *app.App, cmd *cobra.Command, path string, f *runFlags) (*runs.Result, error) {
+	c, err := compileToRun(ctx, a, cmd, path, &f.PlanFlags)
+	if err != nil {
+		return nil, err
+	}
+	defer c.Close(a.Log())
 	res, err := runCompiled(ctx, a, c, f, c.Config.Output, a.Stdout)
 	if err != nil {
 		return nil, err
