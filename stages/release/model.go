@@ -69,9 +69,11 @@ func WithLog(log *slog.Logger) Option { return func(s *settings) { s.storage.Log
 // WithKeys takes the keys that vouch for what a store says.
 func WithKeys(keys *storage.Keyring) Option { return func(s *settings) { s.storage.Keys = keys } }
 
-// WithTrust demands that one of some keys signed the release. Without it no signature is
-// demanded.
-func WithTrust(trust *signature.Trust) Option { return func(s *settings) { s.trust = trust } }
+// WithTrust demands that one of some keys signed the release; nil trusts no key, so that
+// none is opened. Without it no signature is demanded.
+func WithTrust(trust *signature.Trust) Option {
+	return func(s *settings) { s.trust = cmp.Or(trust, &signature.Trust{}) }
+}
 
 // Open opens a published model: NAME, NAME@VERSION or NAME@ALIAS in a store, a store URL
 // of one (STORE/models/NAME or STORE/models/NAME/VERSION), or the folder of a release. The

@@ -20,10 +20,12 @@ type Folder struct {
 	Dir string
 	// Name is NAME@VERSION, or the folder's own name if it came from no store.
 	Name   string
+	model  string                 // that it is a release of in its store; empty of a folder
 	digest string                 // of the release in its store
 	done   func()                 // removes the folder if OpenFolder made it
 	seen   map[string]fs.FileInfo // files that were compared with a digest, as they were then
 	read   map[string]string      // digests of files that were read
+	signed map[string]string      // digests of the files that a signature covers; nil if none was demanded
 }
 
 // Close removes the folder if OpenFolder made it.
@@ -75,7 +77,7 @@ func Fetch(ctx context.Context, s *storage.Store, r models.Release) (*Folder, er
 	if err != nil {
 		return nil, err
 	}
-	f := &Folder{Dir: dir, Name: fmt.Sprintf("%s@%d", r.Name, r.Version), digest: r.Digest, done: done, seen: map[string]fs.FileInfo{}, read: map[string]string{}}
+	f := &Folder{Dir: dir, Name: fmt.Sprintf("%s@%d", r.Name, r.Version), model: r.Name, digest: r.Digest, done: done, seen: map[string]fs.FileInfo{}, read: map[string]string{}}
 	if err := s.FetchTree(ctx, r.Files, dir); err != nil {
 		f.Close()
 		return nil, fmt.Errorf("the release %s of digest %s: %w", f.Name, r.Digest, err)

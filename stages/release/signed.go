@@ -29,8 +29,10 @@ func PublicKey(path string) (*signature.PublicKey, error) {
 
 // Signed is what signatures say of a release.
 type Signed struct {
-	// Signer is the ID of the key, Files how many files it signed.
+	// Signer is the ID of the key, Model the name that it signed the model by, Files how many
+	// files it signed.
 	Signer string `json:"signer"`
+	Model  string `json:"model"`
 	Files  int    `json:"files"`
 	// Run is how the release was made, by the same key's word; nil if it does not say.
 	Run *signature.Provenance `json:"run,omitempty"`
@@ -40,8 +42,9 @@ type Signed struct {
 var errUnsigned = errors.New("it is not signed: it has no " + signature.ModelFile)
 
 // CheckSignature demands that a trusted key signed every file of the folder, and no other,
-// and the statement of its run if one lies there. Each way in which that is not so is a
-// Failure of CodeIntegrity. Unchanged says afterwards whether the files are still those.
+// and the statement of its run if one lies there; of one that came from a store, by its
+// model's name. Each way in which that is not so is a Failure of CodeIntegrity. Unchanged
+// says afterwards whether the files are still those, and no others.
 func (f *Folder) CheckSignature(ctx context.Context, trust *signature.Trust) (*Signed, error) {
 	files, err := f.files(ctx)
 	if err != nil {
@@ -53,18 +56,39 @@ func (f *Folder) CheckSignature(ctx context.Context, trust *signature.Trust) (*S
 		}
 		return plainfile.Read(filepath.Join(f.Dir, name), maxFile)
 	}
-	return check(ctx, f.Name, trust, files, read)
+	signed, err := check(ctx, f.Name, f.model, trust, files, read)
+	if err == nil {
+		f.signed = files
+	}
+	return signed, err
 }
 
 // files are the digests of all files of a folder that a signature covers. Those that were
 // read before are not read again.
 func (f *Folder) files(ctx context.Context) (map[string]string, error) {
+	paths, err := f.list()
+	if err != nil {
+		return nil, err
+	}
+	out := map[string]string{}
+	for _, path := range paths {
+		if f.read[path] == "" {
+			if _, err := f.hash(ctx, path, -1); err != nil {
+				return nil, err
+			}
+		}
+		out[path] = f.read[path]
+	}
+	return out, ctx.Err()
+}
+
+// list lists the files of a folder that a signature covers.
+func (f *Folder) list() (paths []string, err error) {
 	root, err := os.OpenRoot(f.Dir)
 	if err != nil {
 		return nil, stages.Fail(stages.CodeEnvironment, "check the path", "read the release folder: %w", err)
 	}
 	defer root.Close()
-	out := map[string]string{}
 	err = fs.WalkDir(root.FS(), ".", func(path string, d fs.DirEntry, err error) error {
 		switch {
 		case err != nil:
@@ -76,25 +100,21 @@ func (f *Folder) files(ctx context.Context) (map[string]string, error) {
 		case !d.Type().IsRegular():
 			return f.damaged(path, "is no plain file, and no signature covers it")
 		}
-		if f.read[path] == "" {
-			if _, err := f.hash(ctx, path, -1); err != nil {
-				return err
-			}
-		}
-		out[path] = f.read[path]
-		return ctx.Err()
+		paths = append(paths, path)
+		return nil
 	})
-	return out, err
+	return paths, err
 }
 
 // CheckSignature is Folder.CheckSignature of a release of a store, whose bytes the store
-// answers for. The statement of the run is what the publisher recorded.
+// answers for: by the name that the model has there. The statement of the run is what the
+// publisher recorded.
 func CheckSignature(ctx context.Context, s *storage.Store, r models.Release, trust *signature.Trust) (*Signed, error) {
 	files := map[string]string{}
 	for _, e := range r.Files {
 		files[e.Path] = e.Digest
 	}
-	return check(ctx, fmt.Sprintf("%s@%d", r.Name, r.Version), trust, files, func(name string) ([]byte, error) {
+	return check(ctx, fmt.Sprintf("%s@%d", r.Name, r.Version), r.Name, trust, files, func(name string) ([]byte, error) {
 		if _, there := files[name]; there {
 			return ReadFile(ctx, s, r.Files, name)
 		}
@@ -105,8 +125,10 @@ func CheckSignature(ctx context.Context, s *storage.Store, r models.Release, tru
 	})
 }
 
-// check compares files, digests by path, with the signature that read gives.
-func check(ctx context.Context, name string, trust *signature.Trust, files map[string]string, read func(string) ([]byte, error)) (*Signed, error) {
+// check compares files, digests by path, with the signature that read gives. One over
+// another model than the named one is refused, as whoever writes to a store could put any
+// that the same key signed in its place; empty takes each.
+func check(ctx context.Context, name, model string, trust *signature.Trust, files map[string]string, read func(string) ([]byte, error)) (*Signed, error) {
 	bundle, err := read(signature.ModelFile)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, refused(name, errUnsigned)
@@ -118,6 +140,9 @@ func check(ctx context.Context, name string, trust *signature.Trust, files map[s
 	if err != nil {
 		return nil, refused(name, err)
 	}
+	if model != "" && m.Name != model {
+		return nil, refused(name, fmt.Errorf("it was signed as a release of the model %.100q", m.Name))
+	}
 	left, err := m.Compare(files)
 	if err == nil && len(left) > 0 {
 		err = &signature.Differs{Added: left} // its word is no reason to use what nobody signed
@@ -125,7 +150,7 @@ func check(ctx context.Context, name string, trust *signature.Trust, files map[s
 	if err != nil {
 		return nil, refused(name, err)
 	}
-	out := &Signed{Signer: m.Signer, Files: len(m.Files)}
+	out := &Signed{Signer: m.Signer, Model: m.Name, Files: len(m.Files)}
 	said, err := read(signature.RunFile)
 	if errors.Is(err, fs.ErrNotExist) {
 		return out, nil

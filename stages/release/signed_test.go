@@ -133,6 +133,27 @@ func TestSignedFolder(t *testing.T) {
 	}
 }
 
+// TestSignedFolderGrows: a file that comes after the comparison, and would be loaded, is told.
+func TestSignedFolderGrows(t *testing.T) {
+	key, trust := signer(t)
+	dir := publishedFolder(t)
+	sign(t, dir, key)
+	f, _, err := open(t, dir, true)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := f.CheckSignature(t.Context(), trust); err != nil || f.Unchanged() != nil {
+		t.Fatal(err, f.Unchanged())
+	}
+	if m, err := Open(t.Context(), dir, WithTrust(nil), WithCache(t.TempDir())); m != nil || err == nil || !strings.Contains(err.Error(), "no key is trusted") {
+		t.Errorf("trust in nobody: %v", err)
+	}
+	write(t, dir, "model.onnx", "other weights")
+	if err := f.Unchanged(); err == nil || !strings.Contains(err.Error(), "model.onnx") {
+		t.Errorf("a file beside the signed ones: %v", err)
+	}
+}
+
 func remove(t *testing.T, dir, name string) {
 	t.Helper()
 	if err := os.Remove(filepath.Join(dir, name)); err != nil {
@@ -186,6 +207,7 @@ func TestSignedRelease(t *testing.T) {
 	defer s.Close()
 	dir := publishedFolder(t)
 	sign(t, dir, key)
+	model := "news"
 	publish := func(meta models.Facts, without string) models.Release {
 		t.Helper()
 		var files []storage.TreeEntry
@@ -211,7 +233,7 @@ func TestSignedRelease(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		r, err := models.In(s).Publish(t.Context(), "news", tree, body)
+		r, err := models.In(s).Publish(t.Context(), model, tree, body)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -222,7 +244,7 @@ func TestSignedRelease(t *testing.T) {
 		t.Fatal(err)
 	}
 	whole := publish(models.Facts{Run: "r1", Provenance: said}, "")
-	if signed, err := CheckSignature(t.Context(), s, whole, trust); err != nil || signed.Run == nil || signed.Signer != key.ID {
+	if signed, err := CheckSignature(t.Context(), s, whole, trust); err != nil || signed.Run == nil || signed.Signer != key.ID || signed.Model != "news" {
 		t.Errorf("%+v %v", signed, err)
 	}
 	f, err := Fetch(t.Context(), s, whole)
@@ -241,6 +263,21 @@ func TestSignedRelease(t *testing.T) {
 		if _, err := CheckSignature(t.Context(), s, publish(models.Facts{}, without), trust); err == nil || !strings.Contains(err.Error(), says) {
 			t.Errorf("without %s: %v", without, err)
 		}
+	}
+	// What the key signed as one model stands under the name of another.
+	model = "spam"
+	other := publish(models.Facts{}, "")
+	const says = `signed as a release of the model "news"`
+	if _, err := CheckSignature(t.Context(), s, other, trust); err == nil || !strings.Contains(err.Error(), says) {
+		t.Errorf("under another name: %v", err)
+	}
+	g, err := Fetch(t.Context(), s, other)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer g.Close()
+	if _, err := g.CheckSignature(t.Context(), trust); err == nil || !strings.Contains(err.Error(), says) {
+		t.Errorf("fetched under another name: %v", err)
 	}
 }
 

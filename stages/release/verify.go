@@ -69,7 +69,8 @@ func (f *Folder) verify(ctx context.Context, strict bool, log *slog.Logger) erro
 }
 
 // Unchanged is an error if a file that was compared with the manifest is not the same one any
-// more. Whoever read the folder asks before using what was read: it is then what was compared.
+// more, or if one came beside those that were signed. Whoever read the folder asks before using
+// what was read: it is then what was compared.
 func (f *Folder) Unchanged() error {
 	for _, name := range slices.Sorted(maps.Keys(f.seen)) {
 		now, err := os.Stat(filepath.Join(f.Dir, filepath.FromSlash(name)))
@@ -83,7 +84,16 @@ func (f *Folder) Unchanged() error {
 			return f.damaged(name, "changed while it was read")
 		}
 	}
-	return nil
+	if f.signed == nil {
+		return nil
+	}
+	paths, err := f.list()
+	for _, path := range paths {
+		if _, ok := f.signed[path]; !ok {
+			return f.damaged(path, "came while the signed files were read")
+		}
+	}
+	return err
 }
 
 func (f *Folder) manifest() (m manifest, err error) {

@@ -136,7 +136,7 @@ func showSigned(a *app.App, s *release.Signed) {
 	if s == nil {
 		return
 	}
-	fmt.Fprintf(a.Stdout, "signed by %s: %d files\n", s.Signer, s.Files)
+	fmt.Fprintf(a.Stdout, "signed by %s: %d files of the model %.100q\n", s.Signer, s.Files, s.Model)
 	if s.Run == nil {
 		fmt.Fprintln(a.Stdout, "nothing is stated of the run that made it")
 		return
