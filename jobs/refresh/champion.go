@@ -3,13 +3,16 @@ package refresh
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"slices"
 	"time"
 
+	"github.com/sprint-ml/sprint/jobs/commandline"
 	"github.com/sprint-ml/sprint/jobs/key"
 	"github.com/sprint-ml/sprint/jobs/labels"
 	"github.com/sprint-ml/sprint/jobs/runs"
+	"github.com/sprint-ml/sprint/stages"
 	"github.com/sprint-ml/sprint/stages/rows"
 	"github.com/sprint-ml/sprint/storage"
 	"github.com/sprint-ml/sprint/storage/models"
@@ -56,10 +59,29 @@ func shown(x models.Release) *Version {
 	return v
 }
 
+// championVersion is the version of the model's champion; 0 if it never had one. One that
+// cannot be read, or is gone, is an error: what has no champion is promoted uncompared.
+func (r *refresh) championVersion(ctx context.Context) (int, error) {
+	registry := models.In(r.Store)
+	at, err := registry.Alias(ctx, r.model, models.Champion)
+	if !storage.MissingOrDamaged(err) {
+		return at.Version, err
+	}
+	lost := err
+	if errors.Is(err, storage.ErrNotFound) {
+		past, err := registry.History(ctx, r.model, models.Champion, 1)
+		if len(past) == 0 && (err == nil || errors.Is(err, storage.ErrNotFound)) {
+			return 0, nil
+		}
+	}
+	return 0, stages.Fail(stages.CodeIntegrity, fmt.Sprintf("`%s` says which it was, and `%s` makes it so again", commandline.Of("models", "history", r.model), commandline.Of("promote", r.model+"@VERSION")),
+		"which release is the champion of %s cannot be read, so that none can be compared with it: %w", r.model, lost)
+}
+
 // champion finds the champion of the model; nil if it has none.
 func (r *refresh) champion(ctx context.Context) (*champion, error) {
 	registry := models.In(r.Store)
-	version, err := registry.AliasVersion(ctx, r.model, models.Champion)
+	version, err := r.championVersion(ctx)
 	if err != nil || version == 0 {
 		return nil, err
 	}

@@ -112,10 +112,11 @@ func (r *refresh) prepare() (err error) {
 		return err
 	}
 	var published *publish.Options
+	moves := false // the alias champion, by a stage of any model
 	for _, node := range r.Graph.Nodes {
 		switch x := node.Options.(type) {
 		case *publish.Options:
-			published = x
+			published, moves = x, moves || x.Alias == models.Champion
 		case *verify.Options:
 			r.verify = x
 		}
@@ -126,7 +127,7 @@ func (r *refresh) prepare() (err error) {
 	switch {
 	case published == nil:
 		return unfit("add a stage publish", "it publishes no model")
-	case published.Alias == models.Champion:
+	case moves:
 		return unfit("name another in publish, for example alias: latest", "publish moves the alias %s by itself, before anybody compared", models.Champion)
 	case r.verify == nil || r.verify.Gold == "":
 		return unfit("give verify a gold set: labels made by rules cannot say which model is better", "it has no gold set")

@@ -194,15 +194,36 @@ func TestOneAtATime(t *testing.T) {
 // TestUnfit: a plan that no refresh can decide by is refused with what to change.
 func TestUnfit(t *testing.T) {
 	for want, change := range map[string][2]string{
-		"it publishes no model":                      {"  - name: publish\n    with: {name: world}\n", ""},
-		"publish moves the alias champion by itself": {"{name: world}", "{name: world, alias: champion}"},
-		"it has no gold set":                         {"gold: gold.csv, checks: [{id: macro_f1, set: gold, min: 0.1}]", "checks: [{id: macro_f1, min: 0.1}]"},
+		"it publishes no model":                           {"  - name: publish\n    with: {name: world}\n", ""},
+		"publish moves the alias champion by itself":      {"{name: world}", "{name: world, alias: champion}"},
+		"publish moves the alias champion by itself, bef": {"  - name: publish\n    with: {name: world}\n", "  - name: early\n    kind: publish\n    with: {name: world, alias: champion}\n  - name: publish\n    with: {name: world}\n"},
+		"it has no gold set":                              {"gold: gold.csv, checks: [{id: macro_f1, set: gold, min: 0.1}]", "checks: [{id: macro_f1, min: 0.1}]"},
 	} {
 		p := open(t, map[string]string{"plan.yaml": strings.Replace(worldPlan, change[0], change[1], 1)})
 		_, err := p.refresh(t.Context(), &toyRuns{rows: far()}, month(1))
 		var failure *stages.Failure
 		if executor.Code(err) != stages.CodePlan || !errors.As(err, &failure) || !strings.Contains(err.Error(), want) || executor.Hint(err) == "" {
 			t.Errorf("%v, want %q", err, want)
+		}
+	}
+}
+
+// TestLostChampion: an alias that is damaged, or that somebody deleted, is not that of a model
+// without a champion, whose challenger nobody compares.
+func TestLostChampion(t *testing.T) {
+	const at = "models/world/aliases/champion"
+	for what, lose := range map[string]func(context.Context, *storage.Store) error{
+		"damaged": func(ctx context.Context, s *storage.Store) error { return s.WriteFile(ctx, at, []byte("x")) },
+		"deleted": func(ctx context.Context, s *storage.Store) error { return s.Sweep(ctx, at) },
+	} {
+		p := began(t, map[string]string{"plan.yaml": strings.Replace(worldPlan, "max_age: 0", "max_age: 0, min_change: -1", 1)})
+		p.ends(t, &toyRuns{rows: far()}, month(2), refresh.Promoted, stages.CodeDone)
+		if err := lose(t.Context(), p.store); err != nil {
+			t.Fatal(err)
+		}
+		out, err := p.refresh(t.Context(), &toyRuns{rows: world{drift: 1}.window(9, 100)}, month(3))
+		if executor.Code(err) != stages.CodeIntegrity || !strings.Contains(executor.Hint(err), "sprint promote world@VERSION") || out.Decision != "" || p.champion(t) != 0 {
+			t.Errorf("%s: %v, %+v", what, err, out)
 		}
 	}
 }
