@@ -1,8 +1,10 @@
 package kserve
 
 import (
+	"bytes"
 	"encoding/binary"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"math"
@@ -85,19 +87,33 @@ func (t *tensor) readBinary(b *body.Reader, room func(i int) error, in io.Reader
 		if int64(n) > part.N {
 			return short(t.name, io.ErrUnexpectedEOF)
 		}
-		if err := b.Hold(int64(n)); err != nil {
+		var text bytes.Buffer
+		switch _, err := io.CopyN(&text, held{part, b}, int64(n)); {
+		case errors.Is(err, io.EOF):
+			return short(t.name, io.ErrUnexpectedEOF)
+		case err != nil:
 			return err
-		}
-		text := make([]byte, n)
-		if _, err := io.ReadFull(part, text); err != nil {
-			return short(t.name, err)
-		}
-		if !utf8.Valid(text) {
+		case !utf8.Valid(text.Bytes()):
 			return fmt.Errorf("text %d of the tensor %q is no UTF-8", i+1, t.name)
 		}
-		t.data = append(t.data, string(text))
+		t.data = append(t.data, text.String())
 	}
 	return nil
+}
+
+// held reads what takes memory of the budget when it is there: a length that a client only
+// says takes none from others.
+type held struct {
+	from io.Reader
+	by   *body.Reader
+}
+
+func (h held) Read(p []byte) (int, error) {
+	n, err := h.from.Read(p)
+	if full := h.by.Hold(int64(n)); full != nil {
+		return 0, full
+	}
+	return n, err
 }
 
 func short(name string, err error) error {
