@@ -6,7 +6,6 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-	"unicode"
 
 	"github.com/sprint-ml/sprint/config/diagnostic"
 	"github.com/sprint-ml/sprint/jobs/commandline"
@@ -112,10 +111,14 @@ func (s scheduler) refuseSchedule(o Options) error {
 		}
 	}
 	switch {
-	case strings.ContainsFunc(o.Plan+o.Name+o.Store+o.Folder+o.Program, unicode.IsControl):
-		return &diagnostic.UsageError{Message: "the plan's path or name, the store or the folder has a control character", Hint: "rename it"}
+	case unprintable(o.Plan + o.Name + o.Store + o.Folder + o.Program):
+		return &diagnostic.UsageError{Message: "the plan's path or name, the store or the folder has a control character, or one that cannot be seen", Hint: "rename it"}
 	case o.Plan == "-":
 		return &diagnostic.UsageError{Message: s.name + " does not find a plan from standard input", Hint: "write it into a file"}
+	case strings.HasPrefix(o.Plan, "-"):
+		return &diagnostic.UsageError{Message: "sprint would take the plan " + o.Plan + " for an option", Hint: "name it as ./" + o.Plan}
+	case s.name == "cron" && strings.Contains(o.Plan+" "+o.Store+" "+o.Folder+" "+o.Program, `\%`):
+		return &diagnostic.UsageError{Message: `a crontab has no way to write \% of a path`, Hint: "rename it, or take another service"}
 	case !path.IsAbs(o.Folder) || !path.IsAbs(o.Program):
 		return &diagnostic.UsageError{Message: s.name + " needs the whole paths of the folder and of the program, of a Unix", Hint: "take another service"}
 	}
@@ -148,7 +151,7 @@ func systemd(o Options) ([]Unit, error) {
 	var b strings.Builder
 	b.WriteString(o.headHere("systemd", fmt.Sprintf("Put both into ~/.config/systemd/user, then: systemctl --user enable --now %s.timer", o.unit())))
 	fmt.Fprintf(&b, "[Unit]\nDescription=Refresh the model of the plan %s\n\n", specifiers(o.Name))
-	fmt.Fprintf(&b, "[Service]\nType=oneshot\nWorkingDirectory=%s\n", specifiers(o.Folder))
+	fmt.Fprintf(&b, "[Service]\nType=oneshot\nWorkingDirectory=%s\n", specifiers(systemdFolder(o.Folder)))
 	if len(o.Secrets) > 0 {
 		fmt.Fprintf(&b, "EnvironmentFile=%%h/%s\n", o.secretsFile())
 	}
@@ -164,6 +167,15 @@ func systemd(o Options) ([]Unit, error) {
 
 // specifiers hides what systemd would replace in a value.
 func specifiers(text string) string { return strings.ReplaceAll(text, "%", "%%") }
+
+// systemdFolder is a folder at the end of a line, where a space would be lost, and a backslash
+// would take the next line with it.
+func systemdFolder(path string) string {
+	if strings.HasSuffix(path, " ") || strings.HasSuffix(path, `\`) {
+		return path + "/"
+	}
+	return path
+}
 
 // systemdWord is one word of ExecStart.
 func systemdWord(word string) string {
@@ -208,7 +220,11 @@ func kubernetes(o Options) ([]byte, error) {
 	}
 	b.WriteString("              command: [bash, -euo, pipefail, -c]\n              args:\n                - |\n")
 	lines(&b, "                  ", []string{"apt-get update -q", "apt-get install -qy --no-install-recommends ca-certificates curl git"}, o.install(), o.credentials(), []string{
-		"git clone --depth 1 " + commandline.Quote(o.Repo) + " plan", "cd plan", "exec " + o.refresh().String(), // signals reach it
+		podText("git clone --depth 1 -- " + commandline.Quote(o.Repo) + " plan"), "cd plan", podText("exec " + o.refresh().String()), // signals reach it
 	})
 	return []byte(b.String()), nil
 }
+
+// podText is a text of args in which Kubernetes puts no variable: $(NAME) it would replace
+// before a shell reads it, in quotes too.
+func podText(text string) string { return strings.ReplaceAll(text, "$", "$$") }

@@ -86,6 +86,19 @@ func TestSystemd(t *testing.T) {
 	}
 }
 
+// TestSystemdFolder: a folder whose name ends as a line that goes on does leaves the next line
+// as it is, and is the folder.
+func TestSystemdFolder(t *testing.T) {
+	for _, end := range []string{`\`, " "} {
+		o := scheduled()
+		o.Folder = "/srv/news" + end
+		units, err := wrapper.Schedule("systemd", o)
+		if err != nil || !strings.Contains(string(units[0].Data), "\nWorkingDirectory=/srv/news"+end+"/\nEnvironmentFile=") {
+			t.Errorf("%v:\n%s", err, units[0].Data)
+		}
+	}
+}
+
 // cronField reports whether a field of a crontab holds a number: * or the number itself,
 // which is all that we write.
 func cronField(t *testing.T, field string, low, high, n int) bool {
@@ -205,6 +218,12 @@ func TestCronJob(t *testing.T) {
 		pod.RestartPolicy != "Never" || job.Spec.JobTemplate.Spec.ActiveDeadlineSeconds != 3600 || len(pod.Containers) != 1 || len(pod.Containers[0].Env) != 4 || pod.Containers[0].Resources == nil {
 		t.Errorf("%+v", job)
 	}
+	// What is no variable of ours comes to the shell as it was, however Kubernetes reads it.
+	o.Plan = "a$(AWS_SECRET_ACCESS_KEY)$$b.yaml"
+	units, err = wrapper.Schedule("kubernetes", o)
+	if err != nil || !strings.Contains(string(units[0].Data), "exec sprint refresh 'a$$(AWS_SECRET_ACCESS_KEY)$$$$b.yaml'") {
+		t.Errorf("%v:\n%s", err, units[0].Data)
+	}
 	if runtime.GOOS == "windows" {
 		return // its bash, where there is one, is another's
 	}
@@ -225,6 +244,9 @@ func TestScheduleRefuses(t *testing.T) {
 		"has no files of the plan":         {"kubernetes", func(o *wrapper.Options) { o.Repo = "" }},
 		"has a control character":          {"systemd", func(o *wrapper.Options) { o.Folder = "/a\nExecStart=/b" }},
 		"does not find a plan":             {"cron", func(o *wrapper.Options) { o.Plan = "-" }},
+		"one that cannot be seen":          {"cron", func(o *wrapper.Options) { o.Folder = "/a\u2028b" }},
+		"for an option":                    {"systemd", func(o *wrapper.Options) { o.Plan = "--store=x" }},
+		`has no way to write \%`:           {"cron", func(o *wrapper.Options) { o.Folder = `/a\%b` }},
 		"no name of a variable":            {"systemd", func(o *wrapper.Options) { o.Secrets = []string{"A b"} }},
 		"5 minutes leave none for the run": {"cron", func(o *wrapper.Options) { o.Minutes = 5 }},
 	} {

@@ -15,6 +15,7 @@ import (
 	"slices"
 	"strings"
 	"unicode"
+	"unicode/utf8"
 
 	"github.com/sprint-ml/sprint/config/diagnostic"
 	"github.com/sprint-ml/sprint/jobs/commandline"
@@ -106,9 +107,13 @@ func (s service) refuse(o Options) error {
 			return usage("name it by letters, digits and _", "the plan reads a secret from env:%s, which is no name of a variable", name)
 		}
 	}
-	switch {
-	case strings.ContainsFunc(o.Plan+o.Name+o.Store+o.Repo, unicode.IsControl):
-		return usage("rename it", "the plan's path or name, the store or the repository has a control character")
+	switch text := o.Plan + o.Name + o.Store + o.Repo; {
+	case unprintable(text):
+		return usage("rename it", "the plan's path or name, the store or the repository has a control character, or one that cannot be seen")
+	case strings.Contains(text, "${{"):
+		return usage("rename it", "the plan's path or name, the store or the repository has ${{, which services replace before a shell reads it")
+	case strings.HasPrefix(o.Plan, "-") && o.Plan != "-":
+		return usage("name it as ./"+o.Plan, "sprint would take the plan %s for an option", o.Plan)
 	case !strings.HasPrefix(o.Store, "s3://") && !strings.HasPrefix(o.Store, "gs://"):
 		return usage("name one that outlives it: --store s3://BUCKET/PREFIX or gs://BUCKET/PREFIX", "the store %s goes with the machine of %s", o.Store, s.name)
 	case !filepath.IsLocal(filepath.FromSlash(o.Plan)) || o.Plan == "-":
@@ -123,6 +128,12 @@ func (s service) refuse(o Options) error {
 		return usage(fmt.Sprintf("--minutes is %d or more", leastMinutes), "%d minutes leave none for the run", o.Minutes)
 	}
 	return nil
+}
+
+// unprintable reports whether a text has what does not show. Some of it, such as the line
+// separator of Unicode, ends a line of YAML, and with it a comment or a script.
+func unprintable(text string) bool {
+	return !utf8.ValidString(text) || strings.ContainsFunc(text, func(c rune) bool { return !unicode.IsPrint(c) })
 }
 
 // storeSecrets are the variables that open a store.
