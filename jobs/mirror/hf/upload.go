@@ -60,7 +60,7 @@ func (r *Registry) upload(ctx context.Context, release mirror.Release, files []s
 			return fmt.Errorf("the hub does not say where %s goes", e.Path)
 		}
 		if bad := answer.Objects[at].Error; bad != nil {
-			return fmt.Errorf("the hub refuses %s: %.200s", e.Path, bad.Message)
+			return fmt.Errorf("the hub refuses %s: %s", e.Path, bad.Message) // whole, or a secret in it may be cut and not be known again
 		}
 		if err := r.send(ctx, release, e, answer.Objects[at].Actions); err != nil {
 			return fmt.Errorf("send %s: %w", e.Path, err)

@@ -32,8 +32,8 @@ func (r *Registry) source(ctx context.Context, release mirror.Release) (source, 
 		return "", "", err
 	}
 	folder += "/model"
-	there, err := r.sizes(ctx, folder, 0)
-	if err != nil {
+	there := map[string]int64{}
+	if err := r.sizes(ctx, folder, 0, there); err != nil {
 		return "", "", fmt.Errorf("list the server's artifacts: %w", err)
 	}
 	for _, e := range release.Files {
@@ -72,12 +72,15 @@ func escaped(at string) string {
 	return strings.Join(parts, "/")
 }
 
-// maxDepth is how deep a release's folders are looked for.
-const maxDepth = 16
+// How deep a release's folders are looked for, and how many files and folders.
+const (
+	maxDepth   = 16
+	maxEntries = 100_000
+)
 
-// sizes are the files below a folder of the server, by path. An upload is there as a whole
-// or not at all, so its size tells that it is there.
-func (r *Registry) sizes(ctx context.Context, folder string, depth int) (map[string]int64, error) {
+// sizes adds the files below a folder of the server, by path; a folder has none. An upload is
+// there as a whole or not at all, so its size tells that it is there.
+func (r *Registry) sizes(ctx context.Context, folder string, depth int, out map[string]int64) error {
 	var list struct {
 		Files []struct {
 			Path  string      `json:"path"`
@@ -87,30 +90,34 @@ func (r *Registry) sizes(ctx context.Context, folder string, depth int) (map[str
 	}
 	err := r.client.Do(ctx, http.MethodGet, proxy+"?"+url.Values{"path": {folder}}.Encode(), nil, nil, &list)
 	if rest.Is(err, http.StatusNotFound, "") {
-		return nil, nil
+		return nil
 	}
 	if err != nil {
-		return nil, err
+		return err
 	}
-	out := map[string]int64{}
 	for _, f := range list.Files {
 		at := folder + "/" + path.Base(f.Path) // relative to the folder, or to the root: servers differ
+		if _, twice := out[at]; twice {
+			continue
+		}
+		size, err := f.Size.Int64()
+		if f.IsDir || err != nil {
+			size = -1 // that of no file of ours
+		}
+		if out[at] = size; len(out) > maxEntries {
+			return fmt.Errorf("it has more than %d", maxEntries)
+		}
 		if !f.IsDir {
-			out[at], _ = f.Size.Int64() // what is no number is the size of no file of ours
 			continue
 		}
 		if depth == maxDepth {
-			return nil, fmt.Errorf("its folders are deeper than %d", maxDepth)
+			return fmt.Errorf("its folders are deeper than %d", maxDepth)
 		}
-		below, err := r.sizes(ctx, at, depth+1)
-		if err != nil {
-			return nil, err
-		}
-		for path, size := range below {
-			out[path] = size
+		if err := r.sizes(ctx, at, depth+1, out); err != nil {
+			return err
 		}
 	}
-	return out, nil
+	return nil
 }
 
 // mlmodel is the file MLmodel of a release, which is JSON, as YAML may be: what the model

@@ -8,6 +8,7 @@ package mlflow
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net/http"
 	"net/url"
@@ -42,8 +43,22 @@ type tag struct {
 // version is what is read of one.
 type version struct {
 	Version string `json:"version"`
-	Source  string `json:"source"`
 	Tags    []tag  `json:"tags"`
+}
+
+// number is what the server calls a version.
+var number = regexp.MustCompile(`^[0-9]{1,18}$`)
+
+// kept is what is kept of a version: a list of many is no heavier than its numbers.
+func (v version) kept() (version, error) {
+	if !number.MatchString(v.Version) {
+		return v, errors.New("the server calls a version by no number")
+	}
+	digest := v.tag(tagDigest)
+	if len(digest) > maxTag {
+		digest = "of another form"
+	}
+	return version{strings.Clone(v.Version), []tag{{tagDigest, strings.Clone(digest)}}}, nil
 }
 
 func (v version) tag(key string) string {
@@ -94,7 +109,7 @@ func (r *Registry) own(release mirror.Release, known []version) (own *version) {
 				own = &known[i]
 			}
 		case "":
-			r.remark("version %.20s of %s there is not ours: it is left alone", v.Version, release.Name)
+			r.remark("version %s of %s there is not ours: it is left alone", v.Version, release.Name)
 		}
 	}
 	return own
@@ -157,8 +172,12 @@ func aliasName(alias string) string {
 	return alias
 }
 
-// maxPages bounds what is read of a list of versions.
-const maxPages = 100
+// What is read of a list of versions.
+const (
+	maxPages = 100
+	pageSize = 200 // versions that are asked for at once, the most that the server gives
+	maxTag   = 200 // bytes of a digest
+)
 
 // versions lists the versions there of a model, lowest first.
 func (r *Registry) versions(ctx context.Context, model string) ([]version, error) {
@@ -168,7 +187,7 @@ func (r *Registry) versions(ctx context.Context, model string) ([]version, error
 	var out []version
 	token := ""
 	for range maxPages {
-		q := url.Values{"filter": {"name='" + model + "'"}, "max_results": {"200"}, "order_by": {"version_number ASC"}}
+		q := url.Values{"filter": {"name='" + model + "'"}, "max_results": {strconv.Itoa(pageSize)}, "order_by": {"version_number ASC"}}
 		if token != "" {
 			q.Set("page_token", token)
 		}
@@ -179,7 +198,16 @@ func (r *Registry) versions(ctx context.Context, model string) ([]version, error
 		if err := r.call(ctx, http.MethodGet, "model-versions/search?"+q.Encode(), nil, &page); err != nil {
 			return nil, err
 		}
-		out = append(out, page.Versions...)
+		if len(page.Versions) > pageSize {
+			return nil, fmt.Errorf("the server lists %d versions of %s where %d were asked for", len(page.Versions), model, pageSize)
+		}
+		for _, v := range page.Versions {
+			if v, err := v.kept(); err == nil {
+				out = append(out, v)
+			} else {
+				return nil, err
+			}
+		}
 		if token = page.Next; token == "" {
 			return out, nil
 		}

@@ -2,9 +2,11 @@ package mlflow
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net/http"
 	"net/url"
+	"path"
 	"strconv"
 	"strings"
 	"time"
@@ -28,7 +30,11 @@ func (u *run) folder() (string, error) {
 	if err != nil || at.Scheme != "mlflow-artifacts" {
 		return "", fmt.Errorf("the server does not take files itself (its runs keep them elsewhere): start it with --serve-artifacts, or use a store on S3 or GCS, whose files are registered where they are")
 	}
-	return strings.Trim(at.Path, "/"), nil
+	folder := strings.Trim(at.Path, "/")
+	if path.Clean("/"+folder) != "/"+folder {
+		return "", errors.New("the server gives a folder of artifacts that leads out of those that it keeps")
+	}
+	return folder, nil
 }
 
 // run finds or makes the run of a release.

@@ -11,6 +11,7 @@ import (
 	"io"
 	"net/http"
 	"net/url"
+	"strings"
 	"time"
 
 	"github.com/hashicorp/go-retryablehttp"
@@ -31,8 +32,15 @@ type Client struct {
 	http          *retryablehttp.Client
 }
 
-// maxAnswer bounds an answer, in bytes.
-const maxAnswer = 16 << 20
+// What is read of an answer at most, in bytes: of one that refuses less, and then as a whole
+// or not at all, as a cut could leave a piece of a secret that it repeats.
+const (
+	maxAnswer  = 16 << 20
+	maxRefusal = 64 << 10
+)
+
+// maxMoves is how often the server may say that what is read is at another path.
+const maxMoves = 3
 
 // New makes the client of a server at a base address without a slash at its end. It asks
 // nothing.
@@ -94,50 +102,32 @@ func Bytes(mediaType string, data []byte) Body {
 // is, its header into a *http.Header, into another as JSON. Requests with a path go to the server with the account, those
 // with a whole address, which the server gave, without it.
 func (c *Client) Do(ctx context.Context, method, path string, header http.Header, body *Body, out any) error {
-	address, own := path, len(path) > 0 && path[0] == '/'
-	if own {
-		address = c.base + path
-	}
-	var content any
-	if body != nil {
-		content = retryablehttp.ReaderFunc(func() (io.Reader, error) {
-			r, err := body.Open()
-			if err != nil {
-				return nil, err
-			}
-			return &sized{r, int(body.Size)}, nil
-		})
-	}
-	req, err := httpclient.NewRequest(ctx, method, address, content)
-	if err != nil {
-		return err
-	}
-	for name, values := range header {
-		req.Header[name] = values
-	}
-	req.Header.Set("User-Agent", "sprint")
-	if body != nil && body.Type != "" {
-		req.Header.Set("Content-Type", body.Type)
-	}
-	if own {
-		c.authorization(req.Header)
-	}
-	resp, err := c.http.Do(req)
-	if err != nil {
-		if u, ok := errors.AsType[*url.Error](err); ok {
-			err = u.Err // its address may be one that was signed
+	var resp *http.Response
+	for range maxMoves {
+		var err error
+		if resp, err = c.send(ctx, method, path, header, body); err != nil {
+			return err
 		}
-		return err
+		next, moved := c.moved(method, path, resp)
+		if !moved {
+			break
+		}
+		resp.Body.Close()
+		path = next
 	}
 	defer resp.Body.Close()
-	data, err := io.ReadAll(io.LimitReader(resp.Body, maxAnswer+1))
+	good, most := resp.StatusCode >= 200 && resp.StatusCode < 300, maxRefusal
+	if good {
+		most = maxAnswer
+	}
+	data, err := io.ReadAll(io.LimitReader(resp.Body, int64(most)+1))
 	switch {
+	case !good:
+		return refusal(resp.StatusCode, data)
 	case err != nil:
 		return fmt.Errorf("the answer is cut off: %w", err)
 	case len(data) > maxAnswer:
 		return fmt.Errorf("an answer is over %d bytes", maxAnswer)
-	case resp.StatusCode < 200 || resp.StatusCode >= 300:
-		return refusal(resp.StatusCode, data)
 	}
 	switch to := out.(type) {
 	case nil:
@@ -155,6 +145,71 @@ func (c *Client) Do(ctx context.Context, method, path string, header http.Header
 	return nil
 }
 
+// send sends a request. The caller closes the answer's body.
+func (c *Client) send(ctx context.Context, method, path string, header http.Header, body *Body) (*http.Response, error) {
+	address, own := path, strings.HasPrefix(path, "/")
+	if own {
+		address = c.base + path
+	} else if err := c.checkGiven(path); err != nil {
+		return nil, err
+	}
+	var content any
+	if body != nil {
+		content = retryablehttp.ReaderFunc(func() (io.Reader, error) {
+			r, err := body.Open()
+			if err != nil {
+				return nil, err
+			}
+			return &sized{r, int(body.Size)}, nil
+		})
+	}
+	req, err := httpclient.NewRequest(ctx, method, address, content)
+	if err != nil {
+		return nil, err
+	}
+	for name, values := range header {
+		req.Header[name] = values
+	}
+	req.Header.Set("User-Agent", "sprint")
+	if body != nil && body.Type != "" {
+		req.Header.Set("Content-Type", body.Type)
+	}
+	if own {
+		c.authorization(req.Header)
+	}
+	resp, err := c.http.Do(req)
+	if u, ok := errors.AsType[*url.Error](err); ok {
+		err = u.Err // its address may be one that was signed
+	}
+	return resp, err
+}
+
+// checkGiven refuses an address that the server gave and that is less safe than its own. It
+// is not repeated: it may be one that was signed.
+func (c *Client) checkGiven(address string) error {
+	u, err := url.Parse(address)
+	switch {
+	case err != nil || u.Host == "" || u.User != nil || u.Scheme != "https" && u.Scheme != "http":
+		return errors.New("the server gives no address of http or https to go on with")
+	case u.Scheme == "http" && !strings.HasPrefix(c.base, "http://"):
+		return errors.New("the server gives an address of http, and itself is asked by https")
+	}
+	return nil
+}
+
+// moved is the path to which the server moves what is read; it moves nothing to another host.
+func (c *Client) moved(method, path string, resp *http.Response) (next string, ok bool) {
+	if method != http.MethodGet || !strings.HasPrefix(path, "/") || resp.StatusCode != http.StatusTemporaryRedirect && resp.StatusCode != http.StatusFound {
+		return "", false
+	}
+	to, err := resp.Location()
+	if err != nil || to.User != nil || to.Fragment != "" {
+		return "", false
+	}
+	next, ok = strings.CutPrefix(to.String(), c.base)
+	return next, ok && strings.HasPrefix(next, "/")
+}
+
 // refusal reads what a server says of what it did not do.
 func refusal(status int, data []byte) error {
 	var said struct {
@@ -165,9 +220,6 @@ func refusal(status int, data []byte) error {
 	e := &StatusError{Status: status}
 	if json.Unmarshal(data, &said) == nil {
 		e.Code, e.Text = said.Code, said.Message+said.Error
-	}
-	if len(e.Text) > 200 {
-		e.Text = e.Text[:200]
 	}
 	return e
 }

@@ -15,6 +15,7 @@ import (
 	"maps"
 	"net/http"
 	"net/http/httptest"
+	"net/url"
 	"slices"
 	"strconv"
 	"strings"
@@ -57,6 +58,7 @@ func New(t testing.TB) *Hub {
 	api.HandleFunc("DELETE /api/models/{owner}/{name}/tag/{rev}", h.with(h.untag))
 	api.HandleFunc("POST /api/validate-yaml", func(w http.ResponseWriter, _ *http.Request) { answer(w, map[string]any{}) })
 	web.HandleFunc("GET /{owner}/{name}/resolve/{rev}/{path...}", h.with(h.resolve)) // and HEAD
+	api.HandleFunc("GET /api/resolve-cache/models/{owner}/{name}/{rev}/{path...}", h.with(h.content))
 	web.HandleFunc("POST /{owner}/{git}/info/lfs/objects/batch", h.batch)
 	web.HandleFunc("POST /{owner}/{git}/info/lfs/verify", h.verify)
 	web.HandleFunc("POST /lfs/complete/{oid}", h.complete)
@@ -243,7 +245,17 @@ func (h *Hub) untag(p *repo, w http.ResponseWriter, r *http.Request) {
 	answer(w, map[string]any{})
 }
 
+// resolve says where a file of a commit is: the hub gives it by another path of its own.
 func (h *Hub) resolve(p *repo, w http.ResponseWriter, r *http.Request) {
+	_, name := p.at(r.PathValue("rev"))
+	at := url.URL{Path: "/api/resolve-cache/models/" + r.PathValue("owner") + "/" + r.PathValue("name") + "/" + name + "/" + r.PathValue("path")}
+	w.Header().Set("X-Repo-Commit", name)
+	w.Header().Set("Location", at.String())
+	w.WriteHeader(http.StatusTemporaryRedirect)
+}
+
+// content gives a file of a commit.
+func (h *Hub) content(p *repo, w http.ResponseWriter, r *http.Request) {
 	files, name := p.at(r.PathValue("rev"))
 	data, ok := files[r.PathValue("path")]
 	if !ok {
