@@ -98,7 +98,7 @@ func (p Pusher) follow(ctx context.Context, registry Registry, model string, s *
 	if err != nil {
 		return err
 	}
-	var failed []error
+	var failed []failure
 	for _, version := range slices.Sorted(maps.Keys(aliases)) {
 		r, err := models.In(p.Store).ReleaseAt(ctx, model, version)
 		if err == nil {
@@ -106,13 +106,35 @@ func (p Pusher) follow(ctx context.Context, registry Registry, model string, s *
 		}
 		// What is wrong with one version must not hold the others back.
 		if err != nil {
-			failed = append(failed, fmt.Errorf("%s@%d: %w", model, version, err))
+			failed = addFailure(failed, fmt.Sprintf("%s@%d", model, version), err)
 		}
 		if ctx.Err() != nil {
 			break
 		}
 	}
-	return errors.Join(failed...)
+	var out []error
+	for _, f := range failed {
+		out = append(out, fmt.Errorf("%s: %w", strings.Join(f.releases, ", "), f.err))
+	}
+	return errors.Join(out...)
+}
+
+// failure is what went wrong with releases.
+type failure struct {
+	releases []string
+	err      error
+}
+
+// addFailure notes what went wrong with a release. What did with others is said once: a
+// registry that is down is so for each of them.
+func addFailure(all []failure, release string, err error) []failure {
+	for i := range all {
+		if all[i].err.Error() == err.Error() {
+			all[i].releases = append(all[i].releases, release)
+			return all
+		}
+	}
+	return append(all, failure{[]string{release}, err})
 }
 
 // show pushes one release and makes its aliases name it.

@@ -138,9 +138,23 @@ func (s State) Behind(aliases map[int][]string) []string {
 	return out
 }
 
+// LastError says why the last try failed, and how many did by now; empty if it did not.
+func (s State) LastError() string {
+	if s.Tries < 2 {
+		return s.Error
+	}
+	return fmt.Sprintf("%s (%d tries failed)", s.Error, s.Tries)
+}
+
 // cut is a text of as many bytes as a state takes, on one line.
 func cut(text string) string {
-	text = strings.Join(strings.Fields(strings.ToValidUTF8(text, "?")), " ")
+	var lines []string
+	for line := range strings.Lines(strings.ToValidUTF8(text, "?")) {
+		if words := strings.Fields(line); len(words) > 0 {
+			lines = append(lines, strings.Join(words, " "))
+		}
+	}
+	text = strings.Join(lines, "; ")
 	for len(text) > maxWords {
 		text = text[:strings.LastIndexFunc(text, func(rune) bool { return true })]
 	}

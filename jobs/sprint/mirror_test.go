@@ -52,10 +52,18 @@ func TestModelsMirror(t *testing.T) {
 	if code, stdout, _ := exec(t, dir, "models", "--store", "store"); code != 0 || !strings.Contains(stdout, "is behind: latest is version 1 there, not 2") {
 		t.Errorf("code %d: %s", code, stdout)
 	}
-	// Another registry is asked where nobody listens.
+	// Another registry is asked where nobody listens, about two versions.
+	if code, _, stderr := exec(t, dir, "promote", "keys@1", "--store", "store"); code != 0 {
+		t.Fatal(stderr)
+	}
 	away := append(push[:len(push)-1:len(push)-1], `publish.mirror=[{to: "oci://127.0.0.1:1/team/news", plain: true}]`)
-	if code, stdout, stderr := exec(t, dir, away...); code != 4 || !strings.Contains(stdout, "is behind: ") {
-		t.Errorf("code %d: %s%s", code, stdout, stderr)
+	for _, says := range []string{"is behind: keys@1, keys@2: ", "connection refused (2 tries failed)"} {
+		if code, stdout, stderr := exec(t, dir, away...); code != 4 || !strings.Contains(stdout, says) || !strings.Contains(stderr, "the same command") {
+			t.Errorf("code %d: %s%s", code, stdout, stderr)
+		}
+	}
+	if code, stdout, _ := exec(t, dir, "models", "--store", "store"); code != 0 || !strings.Contains(stdout, "champion is not there, latest is not there; the last try: ") || !strings.Contains(stdout, "`sprint models mirror PLAN`") {
+		t.Errorf("code %d: %s", code, stdout)
 	}
 	code, stdout, stderr := exec(t, dir, append(push, "-o", "json")...)
 	var state struct {

@@ -23,7 +23,7 @@ func (m Mirrored) String() string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "mirror %s of %s", m.Target, m.Model)
 	if m.Error != "" {
-		fmt.Fprintf(&b, " is behind: %s", m.Error)
+		fmt.Fprintf(&b, " is behind: %s", m.LastError())
 	} else {
 		var names []string
 		for _, alias := range slices.Sorted(maps.Keys(m.Aliases)) {
@@ -78,7 +78,7 @@ func (a *App) FollowMirrors(ctx context.Context, c *Compiled, chosen func(stage 
 	all, err := a.PushMirrors(ctx, c, chosen)
 	for _, m := range all {
 		if m.Error != "" {
-			a.Log().Warn("a mirror is behind; the next run, or `sprint models mirror`, tries again", "model", m.Model, "mirror", m.Target, "tries", m.Tries, "error", m.Error)
+			a.Log().Warn(m.String() + "; the next run of the plan tries again, or `" + a.Line("models", "mirror", c.Plan.File).String() + "`")
 		} else if !a.Quiet {
 			fmt.Fprintln(a.Stderr, m)
 		}

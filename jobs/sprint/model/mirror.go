@@ -8,6 +8,7 @@ import (
 	"github.com/spf13/cobra"
 	"github.com/sprint-ml/sprint/config/diagnostic"
 	"github.com/sprint-ml/sprint/jobs/catalog"
+	"github.com/sprint-ml/sprint/jobs/mirror"
 	"github.com/sprint-ml/sprint/jobs/sprint/app"
 	"github.com/sprint-ml/sprint/stages"
 )
@@ -40,9 +41,11 @@ secrets are sent. It ends with code 4 if a mirror stays behind, and says why.`,
 			if len(all) == 0 {
 				return &diagnostic.UsageError{Message: "no publish stage of the plan lists a mirror", Hint: "add `mirror: [{to: oci://HOST/REPOSITORY}]` to its options"}
 			}
-			behind := false
+			behind := 0
 			for _, m := range all {
-				behind = behind || m.Error != ""
+				if m.Error != "" {
+					behind++
+				}
 				if a.AsJSON {
 					if err := json.NewEncoder(a.Stdout).Encode(m); err != nil {
 						return err
@@ -51,8 +54,8 @@ secrets are sent. It ends with code 4 if a mirror stays behind, and says why.`,
 					fmt.Fprintln(a.Stdout, m)
 				}
 			}
-			if behind {
-				return app.Exit(stages.CodeEnvironment)
+			if behind > 0 {
+				return stages.Fail(stages.CodeEnvironment, "the same command, or the next run of the plan, tries again", "mirrors that are behind: %d of %d", behind, len(all))
 			}
 			return nil
 		},
@@ -62,18 +65,32 @@ secrets are sent. It ends with code 4 if a mirror stays behind, and says why.`,
 	return cmd
 }
 
-// showBehind says which mirrors do not show what the store has.
+// showBehind says which mirrors do not show what the store has, and how that is mended.
 func showBehind(a *app.App, list []catalog.Model) {
+	type place struct{ model, target string }
+	var order []place
+	words, last := map[place][]string{}, map[place]string{}
 	for _, m := range list {
 		for _, there := range m.Mirrors {
+			at := place{m.Name, there.Target}
 			if len(there.Behind) == 0 {
 				continue
 			}
-			fmt.Fprintf(a.Stdout, "%s@%d: mirror %s is behind: %s", m.Name, m.Version, there.Target, strings.Join(there.Behind, ", "))
-			if there.Error != "" {
-				fmt.Fprintf(a.Stdout, "; %d tries failed, the last one: %s", there.Tries, there.Error)
+			if words[at] == nil {
+				order = append(order, at)
 			}
-			fmt.Fprintln(a.Stdout)
+			words[at] = append(words[at], there.Behind...)
+			last[at] = mirror.State{Tries: there.Tries, Error: there.Error}.LastError()
 		}
+	}
+	for _, at := range order {
+		fmt.Fprintf(a.Stdout, "mirror %s of %s is behind: %s", at.target, at.model, strings.Join(words[at], ", "))
+		if last[at] != "" {
+			fmt.Fprintf(a.Stdout, "; the last try: %s", last[at])
+		}
+		fmt.Fprintln(a.Stdout)
+	}
+	if len(order) > 0 {
+		fmt.Fprintln(a.Stdout, "the next run of the plan that lists a mirror brings it up to date, or `sprint models mirror PLAN`")
 	}
 }
