@@ -1,11 +1,18 @@
 package oci_test
 
 import (
+	"fmt"
+	"net/http"
+	"net/http/httptest"
 	"slices"
+	"strings"
 	"testing"
 
+	"github.com/sprint-ml/sprint/jobs/mirror"
 	"github.com/sprint-ml/sprint/jobs/mirror/mirrortest"
+	"github.com/sprint-ml/sprint/jobs/mirror/oci"
 	"github.com/sprint-ml/sprint/jobs/mirror/oci/ocitest"
+	"github.com/sprint-ml/sprint/storage/models"
 )
 
 func TestConformance(t *testing.T) {
@@ -20,5 +27,37 @@ func TestReferrers(t *testing.T) {
 	}
 	if got := r.Referrers(t, "latest"); !slices.Equal(got, []string{"application/vnd.sprint.card.v1"}) {
 		t.Errorf("latest is referred to by %v", got)
+	}
+}
+
+// TestRedirects: another host to which a registry leads, on the same machine too, is not
+// given the account; the registry itself is.
+func TestRedirects(t *testing.T) {
+	var other *httptest.Server
+	var asked []string
+	named := func(name string, answer http.HandlerFunc) *httptest.Server {
+		s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			asked = append(asked, strings.TrimSpace(name+" "+r.Header.Get("Authorization")))
+			answer(w, r)
+		}))
+		t.Cleanup(s.Close)
+		return s
+	}
+	other = named("other", http.NotFound)
+	first := named("registry", func(w http.ResponseWriter, r *http.Request) {
+		if r.Header.Get("Authorization") == "" {
+			w.Header().Set("WWW-Authenticate", fmt.Sprintf(`Bearer realm="http://%s/token",service="x"`, r.Host))
+			w.WriteHeader(http.StatusUnauthorized)
+			return
+		}
+		http.Redirect(w, r, other.URL+r.URL.Path, http.StatusTemporaryRedirect)
+	})
+	registry, err := oci.New(strings.TrimPrefix(first.URL, "http://")+"/team/news", oci.Options{Secret: "token-of-ours", Plain: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, err = registry.Point(t.Context(), "latest", mirror.Release{Release: models.Release{Name: "news", Version: 1, Digest: "sha256:1"}})
+	if err == nil || !slices.Contains(asked, "registry Bearer token-of-ours") || !slices.Contains(asked, "other") || slices.Contains(asked, "other Bearer token-of-ours") {
+		t.Errorf("%v: asked were %q", err, asked)
 	}
 }
