@@ -25,6 +25,8 @@ type Pusher struct {
 	Store *storage.Store
 	// Open makes the registry of a target. It resolves the secret.
 	Open func(stages.Mirror) (Registry, error)
+	// Check, where it is given, refuses a release, which is then shown nowhere.
+	Check func(ctx context.Context, r models.Release) error
 	// Source is the address of the store, by which others read it too; empty if they cannot.
 	Source string
 	Log    *slog.Logger
@@ -101,6 +103,9 @@ func (p Pusher) follow(ctx context.Context, registry Registry, model string, s *
 	var failed []failure
 	for _, version := range slices.Sorted(maps.Keys(aliases)) {
 		r, err := models.In(p.Store).ReleaseAt(ctx, model, version)
+		if err == nil && p.Check != nil {
+			err = p.Check(ctx, r)
+		}
 		if err == nil {
 			err = p.show(ctx, registry, p.release(r), slices.Sorted(slices.Values(aliases[version])), s)
 		}

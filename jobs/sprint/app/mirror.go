@@ -11,6 +11,8 @@ import (
 	"github.com/sprint-ml/sprint/jobs/mirror"
 	"github.com/sprint-ml/sprint/jobs/mirror/places"
 	"github.com/sprint-ml/sprint/stages"
+	"github.com/sprint-ml/sprint/stages/release"
+	"github.com/sprint-ml/sprint/storage/models"
 )
 
 // Mirrored is what came of bringing a mirror of a model up to date.
@@ -38,10 +40,21 @@ func (m Mirrored) String() string {
 }
 
 // PushMirrors brings the mirrors up to date that the stages of a plan list which chosen
-// chooses. The error is about the store.
+// chooses. Where the config has model_keys, only what one of them signed is shown: others
+// trust what stands there under our name. The error is about the store, or the keys.
 func (a *App) PushMirrors(ctx context.Context, c *Compiled, chosen func(stage string) bool) ([]Mirrored, error) {
+	trust, err := a.ModelTrust(c.Config)
+	if err != nil {
+		return nil, err
+	}
 	var out []Mirrored
 	p := mirror.Pusher{Store: c.Store, Source: sharedStore(c.Config.Store), Log: a.Log(), Open: places.Options{Secret: a.Secret, Hub: a.Getenv("HF_ENDPOINT")}.Open}
+	if trust != nil {
+		p.Check = func(ctx context.Context, r models.Release) error {
+			_, err := release.CheckSignature(ctx, c.Store, r, trust)
+			return err
+		}
+	}
 	for _, node := range c.Graph.Nodes {
 		o, ok := node.Options.(stages.Mirrored)
 		if !ok || !chosen(node.Name) {

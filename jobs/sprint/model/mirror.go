@@ -22,7 +22,8 @@ stages list under mirror. Each shows every release that an alias names, under it
 and the aliases as they are in the store. A run of the plan does the same when it has
 ended; this does it after a promote or a rollback, or where a mirror was down. It takes the
 mirrors from the plan, not from the store: whoever can write a store must not choose where
-secrets are sent. It ends with code 4 if a mirror stays behind, and says why.`,
+secrets are sent. Where the config has model_keys, a release that none of them signed is not
+shown. It ends with code 4 if a mirror stays behind, and says why.`,
 		Example: "  sprint models mirror plan.yaml\n  sprint models mirror -o json",
 		RunE: func(cmd *cobra.Command, args []string) error {
 			ctx := cmd.Context()

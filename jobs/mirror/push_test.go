@@ -1,0 +1,71 @@
+package mirror_test
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"maps"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/sprint-ml/sprint/jobs/mirror"
+	"github.com/sprint-ml/sprint/stages"
+	"github.com/sprint-ml/sprint/storage"
+	"github.com/sprint-ml/sprint/storage/models"
+)
+
+// shelf is a registry in memory: versions by alias.
+type shelf map[string]int
+
+func (s shelf) Push(_ context.Context, r mirror.Release) error {
+	s[fmt.Sprint("version ", r.Version)] = r.Version
+	return nil
+}
+
+func (s shelf) Point(_ context.Context, alias string, r mirror.Release) (string, error) {
+	s[alias] = r.Version
+	return "", nil
+}
+
+// TestChecked: what is refused is shown nowhere, and holds no other version back.
+func TestChecked(t *testing.T) {
+	store, err := storage.Open(t.Context(), "mem://", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer store.Close()
+	for version, alias := range []string{models.Champion, models.Latest} {
+		a, err := store.Put(t.Context(), strings.NewReader(alias), "")
+		if err != nil {
+			t.Fatal(err)
+		}
+		tree, err := store.PutTree(t.Context(), []storage.TreeEntry{{Path: "model", Digest: a.Digest, Size: a.Size}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := models.In(store).Publish(t.Context(), "news", tree, nil); err != nil {
+			t.Fatal(err)
+		}
+		if err := models.In(store).SetAlias(t.Context(), "news", alias, version+1); err != nil {
+			t.Fatal(err)
+		}
+	}
+	shown := shelf{}
+	p := mirror.Pusher{
+		Store: store, Log: slog.New(slog.DiscardHandler), Open: func(stages.Mirror) (mirror.Registry, error) { return shown, nil },
+		Check: func(_ context.Context, r models.Release) error {
+			if r.Version == 2 {
+				return fmt.Errorf("nobody signed %s@%d", r.Name, r.Version)
+			}
+			return nil
+		},
+	}
+	got, err := p.Push(t.Context(), "news", []stages.Mirror{{To: "oci://registry.example/news", Timeout: time.Minute}})
+	if err != nil || len(got) != 1 || !strings.Contains(got[0].Error, "nobody signed news@2") || !maps.Equal(got[0].Aliases, map[string]int{models.Champion: 1}) {
+		t.Errorf("%+v %v", got, err)
+	}
+	if want := (shelf{"version 1": 1, models.Champion: 1}); !maps.Equal(shown, want) {
+		t.Errorf("shown are %v, want %v", shown, want)
+	}
+}
