@@ -1,6 +1,7 @@
 package stages
 
 import (
+	"fmt"
 	"net/url"
 	"regexp"
 	"strings"
@@ -52,7 +53,8 @@ func (m Mirror) Address() (*url.URL, bool) {
 func CheckMirrors(option string, all []Mirror) []Problem {
 	var out Problems
 	seen := map[string]bool{}
-	for _, m := range all {
+	for i, m := range all {
+		option := fmt.Sprintf("%s.%d.to", option, i)
 		u, ok := m.Address()
 		if !ok {
 			out.If(true, option, "write oci://HOST/REPOSITORY, mlflow://HOST[:PORT][/PATH] or hf://OWNER/NAME; a password goes into secret, by reference", "%.120q is no registry that can be a mirror", withoutUser(m.To))

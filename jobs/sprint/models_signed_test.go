@@ -26,6 +26,15 @@ func TestSignedModels(t *testing.T) {
 	e.ends(t, "4", "sprint run plan.yaml --set publish.sign.key=env:NOTHING", "NOTHING is empty", "cannot be signed")
 	e.ends(t, "0", "sprint validate plan.yaml --set publish.sign.key=env:NOTHING", "the key that signs releases is not here")
 	e.ends(t, "4", "sprint run plan.yaml --set publish.sign='{key: file:other.key, public: release.pub}'", "of another pair")
+	for said, sign := range map[string]string{
+		"is of another pair": "{key: file:other.key, public: release.pub}", "cannot: it is no private key": "{key: file:release.pub}", "no file none.key": "{key: file:none.key}",
+	} {
+		e.ends(t, "0", "sprint validate plan.yaml --set publish.sign='"+sign+"'", "warning: ", said, "a run ends before it begins")
+	}
+	e.ends(t, "3", "sprint validate plan.yaml --set publish.sign='{key: file:release.key, public: none.pub}'", "sign.public: the public key", "none.pub cannot be read")
+	e.ends(t, "3", "sprint validate plan.yaml --set publish.sign='{key: file:release.key, public: plan.yaml}'", "sign.public: the public key", "no PEM of a public key")
+	e.ends(t, "3", "env -u SPRINT_SET_TRAIN__ENCODER -u SPRINT_SET_VERIFY__CHECKS sprint validate daily.yaml --set classify.key=plan.yaml", "classify.with.key: the public key", "no PEM of a public key")
+	e.ends(t, "0", "sprint validate plan.yaml --set publish.mirror='[{to: \"hf://o/m\", secret: \"env:NOTHING\"}]'", "mirror.0.secret: the secret of the mirror is not here: the environment variable NOTHING is empty")
 	e.ends(t, "0", "sprint run plan.yaml", "succeeded")
 	e.ends(t, "9", "sprint models verify quickstart --key release.pub", "it is not signed", "sign.key")
 	e.ends(t, "9", "sprint classify --model quickstart --key release.pub storm", "it is not signed")

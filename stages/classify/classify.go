@@ -79,6 +79,11 @@ func (o *Options) Check() []stages.Problem {
 	return out
 }
 
+// CheckFiles looks at the public key.
+func (o *Options) CheckFiles(context.Context, stages.Source) []stages.FileProblem {
+	return release.CheckPublicKey("key", o.Key)
+}
+
 // Resolve reads the rules that answer where no release is there.
 func (o *Options) Resolve(ctx context.Context, lookup stages.Lookup) (stages.External, error) {
 	var out stages.External

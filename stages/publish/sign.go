@@ -3,8 +3,6 @@ package publish
 import (
 	"bytes"
 	"context"
-	"os"
-	"strings"
 
 	"github.com/sprint-ml/sprint/stages"
 	"github.com/sprint-ml/sprint/stages/release"
@@ -36,27 +34,6 @@ func (o *Sign) resolve(ctx context.Context, lookup stages.Lookup, out stages.Ext
 	}
 	out["signer"] = k.ID
 	return nil
-}
-
-// CheckFiles warns of a key that is not there: whoever reads a plan need not have it, and
-// whoever runs it must.
-func (o *Options) CheckFiles(context.Context, stages.Source) []stages.FileProblem {
-	where, name, _ := strings.Cut(o.Sign.Key, ":")
-	problem := ""
-	switch where {
-	case "env":
-		if os.Getenv(name) == "" {
-			problem = "the environment variable " + name + " is empty"
-		}
-	case "file":
-		if _, err := os.Stat(name); err != nil {
-			problem = "there is no file " + name
-		}
-	}
-	if problem == "" {
-		return nil
-	}
-	return []stages.FileProblem{{Option: "sign.key", Message: "the key that signs releases is not here: " + problem, Hint: "a run ends before it begins without it", Warning: true}}
 }
 
 // signingKey is the key that signs; nil if none does.

@@ -154,7 +154,11 @@ func TestNoKey(t *testing.T) {
 			t.Errorf("%s: %+v", ref, p)
 		}
 	}
-	t.Setenv("KEY", "x")
+	t.Setenv("KEY", "hunter2")
+	if p := (&publish.Options{Sign: publish.Sign{Key: "env:KEY"}}).CheckFiles(t.Context(), stages.Source{}); len(p) != 1 || !p[0].Warning || strings.Contains(p[0].Message+p[0].Hint, "hunter2") {
+		t.Errorf("no key: %+v", p)
+	}
+	t.Setenv("KEY", private)
 	if p := (&publish.Options{Sign: publish.Sign{Key: "env:KEY"}}).CheckFiles(t.Context(), stages.Source{}); p != nil {
 		t.Errorf("a key that is there: %v", p)
 	}

@@ -27,6 +27,19 @@ func PublicKey(path string) (*signature.PublicKey, error) {
 	return signature.ParsePublicKey(data)
 }
 
+// CheckPublicKey tells, where a plan is checked, why the file that an option names is no
+// public key.
+func CheckPublicKey(option, path string) []stages.FileProblem {
+	if path == "" {
+		return nil
+	}
+	_, err := PublicKey(path)
+	if err == nil {
+		return nil
+	}
+	return []stages.FileProblem{{Option: option, Message: fmt.Sprintf("the public key %s cannot be read: %v", path, err), Hint: "`openssl ec -in PRIVATE -pubout` writes it; paths in a plan are relative to the plan"}}
+}
+
 // Signed is what signatures say of a release.
 type Signed struct {
 	// Signer is the ID of the key, Model the name that it signed the model by, Files how many

@@ -71,7 +71,7 @@ func TestTargets(t *testing.T) {
 			}
 		}
 	}
-	if problems := stages.CheckMirrors("mirror", []stages.Mirror{{To: "mlflow://host"}, {To: "mlflow://host/"}}); len(problems) != 1 {
+	if problems := stages.CheckMirrors("mirror", []stages.Mirror{{To: "mlflow://host"}, {To: "mlflow://host/"}}); len(problems) != 1 || problems[0].Path != "mirror.1.to" {
 		t.Errorf("twice: %v", problems)
 	}
 }

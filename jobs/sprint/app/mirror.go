@@ -91,7 +91,7 @@ func (a *App) FollowMirrors(ctx context.Context, c *Compiled, chosen func(stage 
 	all, err := a.PushMirrors(ctx, c, chosen)
 	for _, m := range all {
 		if m.Error != "" {
-			a.Log().Warn(m.String() + "; the next run of the plan tries again, or `" + a.Line("models", "mirror", c.Plan.File).String() + "`")
+			a.Log().Warn("a mirror is behind; the next run of the plan tries it again", "model", m.Model, "mirror", m.Target, "command", a.Line("models", "mirror", c.Plan.File).String(), "error", m.LastError())
 		} else if !a.Quiet {
 			fmt.Fprintln(a.Stderr, m)
 		}

@@ -12,6 +12,7 @@ import (
 	"errors"
 	"fmt"
 	"regexp"
+	"strings"
 )
 
 // PublicKey checks signatures.
@@ -59,6 +60,12 @@ func newPublicKey(key *ecdsa.PublicKey) (PublicKey, error) {
 	return PublicKey{ID: hex.EncodeToString(h.Sum(nil)), key: key, hash: hash}, nil
 }
 
+// kindOf names what a key is of, RSA or ED25519, by its type's package.
+func kindOf(key any) string {
+	name, _, _ := strings.Cut(strings.TrimPrefix(fmt.Sprintf("%T", key), "*"), ".")
+	return strings.ToUpper(name)
+}
+
 // ParsePublicKey reads the PEM of a public key.
 func ParsePublicKey(data []byte) (*PublicKey, error) {
 	block, _ := pem.Decode(data)
@@ -66,7 +73,7 @@ func ParsePublicKey(data []byte) (*PublicKey, error) {
 	case block == nil:
 		return nil, errors.New("it is no PEM of a public key")
 	case block.Type != "PUBLIC KEY":
-		return nil, fmt.Errorf("it is a %.40q, want a PUBLIC KEY", block.Type)
+		return nil, fmt.Errorf("it holds %.40q, want \"PUBLIC KEY\"", block.Type)
 	}
 	parsed, err := x509.ParsePKIXPublicKey(block.Bytes)
 	if err != nil {
@@ -74,7 +81,7 @@ func ParsePublicKey(data []byte) (*PublicKey, error) {
 	}
 	key, ok := parsed.(*ecdsa.PublicKey)
 	if !ok {
-		return nil, fmt.Errorf("it is a key of another kind, %T; %s", parsed, wanted)
+		return nil, fmt.Errorf("it is a key of %s; %s", kindOf(parsed), wanted)
 	}
 	out, err := newPublicKey(key)
 	return &out, err
@@ -105,7 +112,7 @@ func ParsePrivateKey(data []byte) (*PrivateKey, error) {
 	}
 	key, ok := parsed.(*ecdsa.PrivateKey)
 	if !ok {
-		return nil, fmt.Errorf("it is a key of another kind, %T; %s", parsed, wanted)
+		return nil, fmt.Errorf("it is a key of %s; %s", kindOf(parsed), wanted)
 	}
 	public, err := newPublicKey(&key.PublicKey)
 	if err != nil {
