@@ -3,6 +3,7 @@ package main
 import (
 	"encoding/json"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -14,6 +15,7 @@ import (
 // TestModelsMirror: a plan's mirror is brought up to date by its command, what a store knows of
 // it is in the list of models, and an alias that moves leaves it behind until the next time.
 func TestModelsMirror(t *testing.T) {
+	public, _ := filepath.Abs("../../storage/models/signature/testdata/spec-v1.0-key.pub.pem")
 	newKeyer(t) // its plan, in a folder of its own
 	registry := ocitest.New(t)
 	s, err := storage.Open(t.Context(), "store", nil)
@@ -78,5 +80,9 @@ func TestModelsMirror(t *testing.T) {
 	}
 	if code, stdout, stderr := exec(t, dir, "store", "check", "--store", "store"); code != 0 {
 		t.Errorf("code %d: %s%s", code, stdout, stderr)
+	}
+	write(t, dir, map[string]string{"trust.yaml": "model_keys: [" + strconv.Quote(public) + "]\n"})
+	if code, stdout, stderr := exec(t, dir, append(push, "--config", "trust.yaml")...); code != 4 || !strings.Contains(stdout, "it is not signed") {
+		t.Errorf("where a signature is demanded: code %d: %s%s", code, stdout, stderr)
 	}
 }
