@@ -32,8 +32,11 @@ type findings struct {
 	lastRun       string          // that trained
 }
 
+// cooldown is what lets a training that is due wait.
+const cooldown = "cooldown"
+
 // reasons weighs findings by the rules of a plan. All but the cooldown are told, whether
-// they ask for a training or not; the cooldown only where one is due.
+// they ask for a training or not; the cooldown, first, only where one is due and has to wait.
 func reasons(rules config.Refresh, f findings) []Reason {
 	if !f.champion {
 		return cooled(rules, f, []Reason{{"champion", true, "the model has no champion"}})
@@ -78,20 +81,17 @@ func driftReason(limit float64, all []Measure) Reason {
 		return Reason{"drift", true, fmt.Sprintf("%s drifted, %g is the limit", strings.Join(over, ", "), limit)}
 	}
 	most := slices.MaxFunc(all, func(a, b Measure) int { return cmp.Compare(a.Index.CI[0], b.Index.CI[0]) })
-	return Reason{"drift", false, fmt.Sprintf("nothing surely drifted by %g, most did %s: %.2f (%.2f to %.2f)", limit, most.Name, most.Index.Value, most.Index.CI[0], most.Index.CI[1])}
+	return Reason{"drift", false, fmt.Sprintf("nothing surely drifted by %g, the nearest to it is %s: %.2f (%.2f to %.2f)", limit, most.Name, most.Index.Value, most.Index.CI[0], most.Index.CI[1])}
 }
 
-// cooled lets no training be due that comes too soon after another.
+// cooled says that a training which is due comes too soon after another.
 func cooled(rules config.Refresh, f findings, all []Reason) []Reason {
-	cooldown := time.Duration(rules.Cooldown)
 	due := slices.ContainsFunc(all, func(r Reason) bool { return r.Due })
-	if !due || f.sinceTraining == 0 || f.sinceTraining >= cooldown {
+	if !due || f.sinceTraining == 0 || f.sinceTraining >= time.Duration(rules.Cooldown) {
 		return all
 	}
-	for i := range all {
-		all[i].Due = false
-	}
-	return append(all, Reason{"cooldown", false, fmt.Sprintf("run %s trained %s ago, and %s must pass between two trainings", f.lastRun, span(f.sinceTraining), rules.Cooldown)})
+	wait := Reason{cooldown, false, fmt.Sprintf("run %s trained %s ago, and %s must pass between two trainings", f.lastRun, span(f.sinceTraining), rules.Cooldown)}
+	return append([]Reason{wait}, all...)
 }
 
 // span is a time in the words of people.
@@ -100,7 +100,7 @@ func span(d time.Duration) string {
 	if d >= 2*day {
 		return fmt.Sprintf("%dd", d/day)
 	}
-	return max(d.Round(time.Minute), time.Minute).String()
+	return strings.TrimSuffix(max(d.Round(time.Minute), time.Minute).String(), "0s")
 }
 
 // look brings the window here and decides whether to train on it.
@@ -133,6 +133,10 @@ func (r *refresh) look(ctx context.Context, c *champion) (due bool, err error) {
 		} else {
 			not = append(not, x.Text)
 		}
+	}
+	if slices.ContainsFunc(r.out.Due, func(x Reason) bool { return x.What == cooldown }) {
+		r.end(NotDue, stages.CodeDone, "not due yet: %s; then, if it is still so: %s", r.out.Due[0].Text, strings.Join(why, "; "))
+		return false, nil
 	}
 	if len(why) == 0 {
 		if len(not) == 0 {

@@ -14,7 +14,7 @@ import (
 const day = 24 * time.Hour
 
 // TestReasons: each rule asks for a training on one side of its limit and not on the
-// other, and the cooldown lets none be due.
+// other, and the cooldown is told first where one has to wait.
 func TestReasons(t *testing.T) {
 	rules := config.Refresh{MaxAge: config.Span(30 * day), Drift: 0.2, F1Drop: 0.05, Rows: 100, Cooldown: config.Span(7 * day)}
 	f1 := func(value, high float64) *drift.Expected {
@@ -35,7 +35,7 @@ func TestReasons(t *testing.T) {
 		"f1 unknown":   {func(f *findings) { f.now = nil }, "", "limit"},
 		"new rows":     {func(f *findings) { f.fresh = 100 }, "rows", "has not seen 100 rows"},
 		"no champion":  {func(f *findings) { *f = findings{} }, "champion", "has no champion"},
-		"cooling down": {func(f *findings) { f.age, f.sinceTraining, f.lastRun = 40*day, 6*day, "r" }, "", "run r trained 6d ago, and 7d must pass"},
+		"cooling down": {func(f *findings) { f.age, f.sinceTraining, f.lastRun = 40*day, 6*day, "r" }, "age", "run r trained 6d ago, and 7d must pass"},
 		"cooled down":  {func(f *findings) { f.age, f.sinceTraining = 40*day, 7*day }, "age", "40d old"},
 		"calm again":   {func(f *findings) { f.sinceTraining = day }, "", "29d old"},
 	} {
@@ -51,6 +51,9 @@ func TestReasons(t *testing.T) {
 		}
 		if got := strings.Join(due, " "); got != c.due || !strings.Contains(strings.Join(texts, "\n"), c.text) {
 			t.Errorf("%s: due by %q, want %q and %q in %q", name, got, c.due, c.text, texts)
+		}
+		if waits := strings.Contains(texts[0], "must pass between"); waits != (name == "cooling down") {
+			t.Errorf("%s: it waits for the cooldown: %q", name, texts)
 		}
 	}
 	if none := reasons(config.Refresh{}, calm); len(none) != 0 {

@@ -116,7 +116,7 @@ func TestLeftUndecided(t *testing.T) {
 // TestCooldown: what is due waits for the cooldown after the last training.
 func TestCooldown(t *testing.T) {
 	p := began(t, map[string]string{"plan.yaml": strings.Replace(worldPlan, "cooldown: 0", "cooldown: 40d", 1)})
-	p.ends(t, &toyRuns{rows: far()}, month(2), refresh.NotDue, stages.CodeDone, "trained 31d ago, and 40d must pass between two trainings")
+	p.ends(t, &toyRuns{rows: far()}, month(2), refresh.NotDue, stages.CodeDone, "not due yet: run ", "trained 31d ago, and 40d must pass between two trainings")
 	if out := p.ends(t, &toyRuns{rows: far(), failure: stages.CodeGate}, month(3), refresh.Failed, stages.CodeGate); out.Trained == "" {
 		t.Errorf("%+v", out)
 	}
