@@ -107,33 +107,45 @@ func (o *Refresh) Run(ctx context.Context) (*Result, error) {
 }
 
 // prepare finds in the plan what is refreshed and measured by what.
-func (r *refresh) prepare() (err error) {
-	if r.taxonomy, err = dataset.Taxonomy(r.Graph.Taxonomy()); err != nil {
+func (r *refresh) prepare() error {
+	published, measured, err := find(r.Graph)
+	if err != nil {
 		return err
 	}
-	var published *publish.Options
+	r.model, r.verify = published.Name, measured
+	r.taxonomy, err = dataset.Taxonomy(r.Graph.Taxonomy())
+	return err
+}
+
+// Check says why a plan cannot be refreshed, before a timer finds out.
+func Check(g *graph.Graph) error {
+	_, _, err := find(g)
+	return err
+}
+
+// find finds the stages that publish and measure the model of a plan.
+func find(g *graph.Graph) (published *publish.Options, measured *verify.Options, err error) {
 	moves := false // the alias champion, by a stage of any model
-	for _, node := range r.Graph.Nodes {
+	for _, node := range g.Nodes {
 		switch x := node.Options.(type) {
 		case *publish.Options:
 			published, moves = x, moves || x.Alias == models.Champion
 		case *verify.Options:
-			r.verify = x
+			measured = x
 		}
 	}
 	unfit := func(hint, format string, args ...any) error {
-		return stages.Fail(stages.CodePlan, hint, "the plan %s cannot be refreshed: %w", r.Graph.Plan.Name, fmt.Errorf(format, args...))
+		return stages.Fail(stages.CodePlan, hint, "the plan %s cannot be refreshed: %w", g.Plan.Name, fmt.Errorf(format, args...))
 	}
 	switch {
 	case published == nil:
-		return unfit("add a stage publish", "it publishes no model")
+		err = unfit("add a stage publish", "it publishes no model")
 	case moves:
-		return unfit("name another in publish, for example alias: latest", "publish moves the alias %s by itself, before anybody compared", models.Champion)
-	case r.verify == nil || r.verify.Gold == "":
-		return unfit("give verify a gold set: labels made by rules cannot say which model is better", "it has no gold set")
+		err = unfit("name another in publish, for example alias: latest", "publish moves the alias %s by itself, before anybody compared", models.Champion)
+	case measured == nil || measured.Gold == "":
+		err = unfit("give verify a gold set: labels made by rules cannot say which model is better", "it has no gold set")
 	}
-	r.model = published.Name
-	return nil
+	return published, measured, err
 }
 
 // acquire takes the lease of the model's refresh. One that a dead process left is taken

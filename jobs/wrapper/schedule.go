@@ -84,7 +84,7 @@ func Schedule(name string, o Options) ([]Unit, error) {
 		return nil, &diagnostic.UsageError{Message: fmt.Sprintf("--for %s: the services are %s", name, strings.Join(ScheduleNames(), ", ")), Hint: diagnostic.Suggest(name, ScheduleNames())}
 	}
 	if !slices.Contains(Paces(), o.Every) {
-		return nil, &diagnostic.UsageError{Message: fmt.Sprintf("--every %s: a plan is refreshed every %s", o.Every, strings.Join(Paces(), ", ")), Hint: diagnostic.Suggest(o.Every, Paces())}
+		return nil, &diagnostic.UsageError{Message: fmt.Sprintf("--every %s: no timer can be written for that", o.Every), Hint: diagnostic.Suggest(o.Every, Paces())}
 	}
 	s := schedulers()[i]
 	if err := s.refuseSchedule(o); err != nil {

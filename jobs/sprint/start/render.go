@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/spf13/cobra"
+	"github.com/sprint-ml/sprint/jobs/graph"
 	"github.com/sprint-ml/sprint/jobs/sprint/app"
 	"github.com/sprint-ml/sprint/jobs/wrapper"
 )
@@ -25,7 +26,7 @@ variables that the plan's own references (env:NAME) read. Run it at the root of 
 repository that holds the plan.`,
 		Example: "  sprint render plan.yaml --for github --store gs://news/sprint --release v0.1.0 > news.yml\n  sprint render --for colab --store gs://news/sprint --release v0.1.0 --repo https://github.com/owner/news > news.ipynb",
 		RunE: func(cmd *cobra.Command, args []string) error {
-			if err := describe(a, cmd, args, &f, &o); err != nil {
+			if _, err := describe(a, cmd, args, &f, &o); err != nil {
 				return err
 			}
 			data, err := wrapper.File(service, o)
@@ -45,11 +46,11 @@ repository that holds the plan.`,
 	return cmd
 }
 
-// describe says of a plan what services must know of it.
-func describe(a *app.App, cmd *cobra.Command, args []string, f *app.PlanFlags, o *wrapper.Options) error {
+// describe says of a plan what services must know of it, and compiles it.
+func describe(a *app.App, cmd *cobra.Command, args []string, f *app.PlanFlags, o *wrapper.Options) (*graph.Graph, error) {
 	c, err := a.Compile(cmd.Context(), cmd, app.PlanArg(args), f, false)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	defer c.Close(a.Log())
 	o.Plan, o.Name, o.Store, o.Device = filepath.ToSlash(filepath.Clean(app.PlanArg(args))), c.Plan.Name, c.Config.Store, "cpu"
@@ -65,7 +66,7 @@ func describe(a *app.App, cmd *cobra.Command, args []string, f *app.PlanFlags, o
 			o.Device = node.Device
 		}
 	}
-	return nil
+	return c.Graph, nil
 }
 
 // references are the variables that options read secrets from, env:NAME.

@@ -9,6 +9,7 @@ import (
 	"github.com/spf13/cobra"
 	"github.com/sprint-ml/sprint/config/diagnostic"
 	"github.com/sprint-ml/sprint/jobs/atomicfile"
+	"github.com/sprint-ml/sprint/jobs/refresh"
 	"github.com/sprint-ml/sprint/jobs/sprint/app"
 	"github.com/sprint-ml/sprint/jobs/wrapper"
 )
@@ -29,9 +30,12 @@ is fetched, its digest checked, and the store must be one that outlives the mach
 the root of the repository that holds the plan. Secrets are named, never written.`,
 		Example: "  sprint schedule plan.yaml --for systemd\n  sprint schedule plan.yaml --for github --store gs://news/sprint --release v0.1.0 > refresh.yml",
 		RunE: func(cmd *cobra.Command, args []string) error {
-			err := describe(a, cmd, args, &f, &o)
+			g, err := describe(a, cmd, args, &f, &o)
 			if err != nil {
 				return err
+			}
+			if o.Repo != "" && service != "kubernetes" {
+				return &diagnostic.UsageError{Message: "--repo is for kubernetes alone: elsewhere the plan's files are there", Hint: "leave out --repo"}
 			}
 			if o.Folder, err = os.Getwd(); err != nil {
 				return err
@@ -40,6 +44,9 @@ the root of the repository that holds the plan. Secrets are named, never written
 				return err
 			}
 			units, err := wrapper.Schedule(service, o)
+			if err == nil {
+				err = refresh.Check(g)
+			}
 			if err != nil {
 				return err
 			}
