@@ -91,8 +91,11 @@ func Difference(old, now []byte) []Change {
 func differ(path string, a, b any, out *[]Change) {
 	am, aIsMap := a.(map[string]any)
 	bm, bIsMap := b.(map[string]any)
-	if aIsMap && bIsMap {
-		keys := maps.Clone(am)
+	// A whole section that only one of them has is told by its fields, whose names say more.
+	section := path != "" && !strings.Contains(path, ".") && (a == nil && len(bm) > 0 || b == nil && len(am) > 0)
+	if aIsMap && bIsMap || section {
+		keys := map[string]any{}
+		maps.Copy(keys, am)
 		maps.Copy(keys, bm)
 		for _, k := range slices.Sorted(maps.Keys(keys)) {
 			at := k

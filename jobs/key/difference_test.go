@@ -38,6 +38,20 @@ func TestDifferenceNamesFields(t *testing.T) {
 	}
 }
 
+// TestSections: a section that only one pre-image has is told by its fields.
+func TestSections(t *testing.T) {
+	old, now := []byte(`{"kind":"k"}`), []byte(`{"external":{"export":"sha256:1"},"kind":"k"}`)
+	if got := key.Summary(key.Difference(old, now)); got != `export: (none) -> "sha256:1"` {
+		t.Errorf("added: %q", got)
+	}
+	if got := key.Summary(key.Difference(now, old)); got != `export: "sha256:1" -> (none)` {
+		t.Errorf("removed: %q", got)
+	}
+	if got := key.Difference(old, []byte(`{"external":{},"kind":"k"}`)); len(got) != 1 {
+		t.Errorf("an empty one: %v", got)
+	}
+}
+
 // TestNullIsNotAbsent: two pre-images of different keys always differ in a field.
 func TestNullIsNotAbsent(t *testing.T) {
 	null := key.Preimage{Kind: "k", Options: map[string]any{"gold": nil}}
