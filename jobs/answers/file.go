@@ -11,8 +11,12 @@ import (
 	"hash"
 	"io"
 	"io/fs"
+	"maps"
 	"os"
 	"path/filepath"
+	"reflect"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/sprint-ml/sprint/ml/plainfile"
@@ -160,7 +164,7 @@ func (w *File) takeUp(resume bool) error {
 	case p.Origin.Model != w.origin.Model:
 		return refuse("its answers are those of another model, or of other rules (%s, now %s)", p.Origin.Model, w.origin.Model)
 	case p.Origin.Options != w.origin.Options:
-		return refuse("its answers were made with other flags (%s, now %s)", p.Origin.Options, w.origin.Options)
+		return refuse("its answers were made with other flags (%s)", otherFlags(p.Origin.Options, w.origin.Options))
 	}
 	n, err := io.CopyN(w.hash, w.f, p.Bytes)
 	if err != nil && !errors.Is(err, io.EOF) {
@@ -178,6 +182,32 @@ func (w *File) takeUp(resume bool) error {
 	w.n, w.begun, w.kept = p.Bytes, p.Counts, p.Counts
 	_, err = w.f.Seek(p.Bytes, io.SeekStart)
 	return err
+}
+
+// otherFlags names the flags in which two options of a command differ, as JSON says them.
+func otherFlags(old, now string) string {
+	var a, b map[string]any
+	if json.Unmarshal([]byte(old), &a) != nil || json.Unmarshal([]byte(now), &b) != nil {
+		return old + ", now " + now
+	}
+	all := maps.Clone(a)
+	maps.Copy(all, b)
+	var out []string
+	for _, name := range slices.Sorted(maps.Keys(all)) {
+		if x, y := a[name], b[name]; !reflect.DeepEqual(x, y) {
+			out = append(out, fmt.Sprintf("%s %s, now %s", name, orDefault(x), orDefault(y)))
+		}
+	}
+	return strings.Join(out, "; ")
+}
+
+// orDefault is a flag's value; one that is not said is the default.
+func orDefault(v any) string {
+	text, err := json.Marshal(v)
+	if v == nil || v == "" || err != nil {
+		return "by default"
+	}
+	return string(text)
 }
 
 // read returns the record of an earlier process, nil if there is none.

@@ -114,12 +114,12 @@ func TestResume(t *testing.T) {
 func TestResumeRefuses(t *testing.T) {
 	name := filepath.Join(t.TempDir(), "answers.csv")
 	for want, spoil := range map[string]func(o *Origin){
-		"another input":       func(o *Origin) { o.Input = "sha256:2" },
-		"another model":       func(o *Origin) { o.Model = "model" },
-		"other flags":         func(o *Origin) { o.Options = `{"all":true}` },
-		"not those that were": func(*Origin) { spoilFile(t, name+".partial") },
-		"cannot read":         func(*Origin) { spoilFile(t, name+".partial.json") },
-		"by another process":  func(*Origin) { hold(t, name+".partial") },
+		"another input":                          func(o *Origin) { o.Input = "sha256:2" },
+		"another model":                          func(o *Origin) { o.Model = "model" },
+		"other flags (all by default, now true)": func(o *Origin) { o.Options = `{"all":true}` },
+		"not those that were":                    func(*Origin) { spoilFile(t, name+".partial") },
+		"cannot read":                            func(*Origin) { spoilFile(t, name+".partial.json") },
+		"by another process":                     func(*Origin) { hold(t, name+".partial") },
 	} {
 		writeAnswers(t, name, false, 500, 501)
 		o := origin

@@ -59,7 +59,7 @@ func TestClassifyGoesOn(t *testing.T) {
 			t.Errorf("a changed input: code %d: %s", code, said)
 		}
 		write(t, dir, map[string]string{"rows.jsonl": text})
-		if code, _, said := exec(t, dir, append(words, "answers.csv", "--resume", "--all")...); code != 2 || !strings.Contains(said, "other flags") {
+		if code, _, said := exec(t, dir, append(words, "answers.csv", "--resume", "--all")...); code != 2 || !strings.Contains(said, "other flags (all false, now true)") {
 			t.Errorf("another flag: code %d: %s", code, said)
 		}
 	} else if code != 0 {
