@@ -21,15 +21,19 @@ import (
 	"github.com/sprint-ml/sprint/stages"
 	"github.com/sprint-ml/sprint/stages/release"
 	"github.com/sprint-ml/sprint/storage"
+	"github.com/sprint-ml/sprint/storage/models"
 	"github.com/sprint-ml/sprint/storage/models/signature"
 )
 
 // Options say which model answers, and on what.
 type Options struct {
 	// Ref is NAME, NAME@VERSION, NAME@ALIAS, a release folder, or a store URL of one.
-	Ref   string
-	Store string           // URL of the store that names are looked up in
-	Keys  *storage.Keyring // that vouch for what a store says; nil believes it
+	Ref string
+	// Release, where it is given, is the one of the store that answers, by its name, version
+	// and digest: Ref might also be a folder here, and then only says what is meant.
+	Release *models.Release
+	Store   string           // URL of the store that names are looked up in
+	Keys    *storage.Keyring // that vouch for what a store says; nil believes it
 	// Trust are the keys of which one must have signed the model; nil demands none.
 	Trust    *signature.Trust
 	Device   string // auto takes what is there; one that is named must be there
@@ -48,7 +52,7 @@ type Options struct {
 // was named and is not there. The caller calls
 // done when nothing is asked any more.
 func Open(ctx context.Context, o Options) (c *classify.Classifier, fallback error, done func(), err error) {
-	folder, err := release.OpenFolder(ctx, o.Ref, o.Store, o.Strict, &storage.Options{Log: o.Log, Keys: o.Keys})
+	folder, err := openFolder(ctx, o)
 	if err != nil {
 		return nil, nil, nil, err
 	}
@@ -81,6 +85,14 @@ func Open(ctx context.Context, o Options) (c *classify.Classifier, fallback erro
 		o.Log.Info("the model answers", "model", folder.Name, "device", where)
 	}
 	return c, err, done, nil
+}
+
+func openFolder(ctx context.Context, o Options) (*release.Folder, error) {
+	about := &storage.Options{Log: o.Log, Keys: o.Keys}
+	if o.Release != nil {
+		return release.OpenStored(ctx, *o.Release, o.Store, about)
+	}
+	return release.OpenFolder(ctx, o.Ref, o.Store, o.Strict, about)
 }
 
 // refuse is why no keywords may answer for a model that was not loaded; nil if they may.

@@ -20,7 +20,7 @@ import (
 // its categories. o says where it runs; its Ref is not used.
 func Smoke(store *storage.Store, o answers.Options) func(ctx context.Context, r models.Release) error {
 	return func(ctx context.Context, r models.Release) error {
-		o.Ref, o.Strict = fmt.Sprintf("%s@%d", r.Name, r.Version), true
+		o.Ref, o.Release, o.Strict = fmt.Sprintf("%s@%d", r.Name, r.Version), &r, true
 		c, _, done, err := answers.Open(ctx, o)
 		if err != nil {
 			return fmt.Errorf("the alias stays: %w", err)

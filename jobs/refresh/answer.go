@@ -33,7 +33,7 @@ const batch = 4096
 // Answer implements Answerer. The model itself answers, never the keywords in its place.
 func (m Models) Answer(ctx context.Context, r models.Release, of []rows.Row) (*Answers, error) {
 	o := m.Options
-	o.Ref, o.Strict = fmt.Sprintf("%s@%d", r.Name, r.Version), true
+	o.Ref, o.Release, o.Strict = fmt.Sprintf("%s@%d", r.Name, r.Version), &r, true
 	c, _, done, err := answers.Open(ctx, o)
 	if err != nil {
 		return nil, err

@@ -44,7 +44,7 @@ const wanted = "NAME, NAME@VERSION, NAME@ALIAS or a release folder"
 // not there, or a file, is a Failure of CodeEnvironment, a damaged one of CodeIntegrity. A
 // folder is compared with its manifest.json; strict refuses one that has none.
 func OpenFolder(ctx context.Context, ref, storeURL string, strict bool, o *storage.Options) (*Folder, error) {
-	if isFolder(ref) {
+	if IsFolder(ref) {
 		if err := refuseFile(ref); err != nil {
 			return nil, err
 		}
@@ -70,6 +70,28 @@ func OpenFolder(ctx context.Context, ref, storeURL string, strict bool, o *stora
 	return Fetch(ctx, s, r)
 }
 
+// OpenStored brings a release of the store at storeURL into a local folder, which the caller
+// closes: that of a name, a version and a digest, whatever folders there are here of such a
+// name. One of another digest by now is a Failure of CodeIntegrity.
+func OpenStored(ctx context.Context, r models.Release, storeURL string, o *storage.Options) (*Folder, error) {
+	ref := fmt.Sprintf("%s@%d", r.Name, r.Version)
+	s, err := storage.Open(ctx, storeURL, o)
+	if err != nil {
+		return nil, missing(ref, err)
+	}
+	defer s.Close()
+	there, err := models.In(s).ReleaseAt(ctx, r.Name, r.Version)
+	switch {
+	case errors.Is(err, storage.ErrNotFound):
+		return nil, unknown(ctx, models.In(s), ref, r.Name, err)
+	case err != nil:
+		return nil, missing(ref, err)
+	case there.Digest != r.Digest:
+		return nil, stages.Fail(stages.CodeIntegrity, "try again; `sprint models` lists what is there", "the release %s is another one than a moment ago: %s, it was %s", ref, there.Digest, r.Digest)
+	}
+	return Fetch(ctx, s, there)
+}
+
 // Fetch brings a release of an open store into a local folder, which the caller closes.
 func Fetch(ctx context.Context, s *storage.Store, r models.Release) (*Folder, error) {
 	scratch.Sweep() // a serve that was killed left a whole model
@@ -91,7 +113,7 @@ func Fetch(ctx context.Context, s *storage.Store, r models.Release) (*Folder, er
 // Resolve says which release of a store a reference names now, and the URL of the store.
 // ok is false of a folder, which names itself.
 func Resolve(ctx context.Context, ref, storeURL string, o *storage.Options) (r models.Release, store string, ok bool, err error) {
-	if isFolder(ref) {
+	if IsFolder(ref) {
 		return r, "", false, nil
 	}
 	storeURL, name, version := locate(ref, storeURL)
@@ -115,9 +137,12 @@ func Resolve(ctx context.Context, ref, storeURL string, o *storage.Options) (r m
 	return r, storeURL, true, nil
 }
 
-// isFolder reports whether a reference is a release folder. One that only happens to have
-// the model's name is none.
-func isFolder(ref string) bool {
+// IsFolder reports whether a reference is a release folder. One that only happens to have
+// the model's name is none, nor is any NAME@VERSION or NAME@ALIAS.
+func IsFolder(ref string) bool {
+	if strings.Contains(ref, "@") && !strings.ContainsAny(ref, `/\`) {
+		return false
+	}
 	_, err := os.Stat(filepath.Join(ref, "config.json"))
 	return err == nil || strings.ContainsAny(ref, `/\`) && !strings.Contains(ref, "://")
 }

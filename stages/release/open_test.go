@@ -30,6 +30,22 @@ func TestLocate(t *testing.T) {
 	}
 }
 
+// TestIsFolder: no folder here stands in for a version or an alias of a store.
+func TestIsFolder(t *testing.T) {
+	t.Chdir(t.TempDir())
+	for _, dir := range []string{"news@1", "other"} {
+		if err := os.Mkdir(dir, 0o700); err != nil {
+			t.Fatal(err)
+		}
+		write(t, dir, "config.json", "{}")
+	}
+	for ref, want := range map[string]bool{"news@1": false, "./news@1": true, "other": true, "news": false, "news@champion": false, "s3://b/models/news": false, "nothing/there": true} {
+		if got := IsFolder(ref); got != want {
+			t.Errorf("%s: %t", ref, got)
+		}
+	}
+}
+
 // TestOpenNothing: a reference that is a file or no model of the store is a failure of
 // CodeEnvironment that says what would be one.
 func TestOpenNothing(t *testing.T) {

@@ -8,6 +8,7 @@ import (
 	"github.com/sprint-ml/sprint/jobs/answers"
 	"github.com/sprint-ml/sprint/stages/release"
 	"github.com/sprint-ml/sprint/storage"
+	"github.com/sprint-ml/sprint/storage/models"
 )
 
 // Reference is the source of a reference to a model, as answers.Open takes it.
@@ -40,6 +41,7 @@ func (s *Reference) Open(ctx context.Context, r Release, strict bool) (Opened, e
 		o.Strict = o.Strict || strict
 		s.mu.Lock()
 		o.Ref, o.Store = r.String(), s.store
+		o.Release = &models.Release{Name: r.Name, Version: r.Version, Digest: r.Digest}
 		s.mu.Unlock()
 	}
 	c, fallback, done, err := answers.Open(ctx, o)

@@ -38,6 +38,47 @@ func publish(t *testing.T, s *storage.Store, category string) string {
 	return tree.Digest
 }
 
+// TestFolderOfAVersion: a folder in which one happens to stand answers for no release of a
+// store, though it is called as one; nor does a release that is another one by now.
+func TestFolderOfAVersion(t *testing.T) {
+	t.Chdir(t.TempDir())
+	s, err := storage.Open(t.Context(), "store", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	publish(t, s, "fire")
+	if err := models.In(s).SetAlias(t.Context(), "news", "champion", 1); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Mkdir("news@1", 0o700); err != nil {
+		t.Fatal(err)
+	}
+	for name, text := range map[string]string{"config.json": "{}", "taxonomy.yaml": "categories:\n  - name: flood\n    rules: [{words: [blaze]}]\n", "thresholds.json": "{}"} {
+		if err := os.WriteFile(filepath.Join("news@1", name), []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	log := slog.New(slog.DiscardHandler)
+	source := &Reference{Options: answers.Options{Ref: "news@champion", Store: "store", Device: "go", Cache: t.TempDir(), Log: log}}
+	r, err := source.Resolve(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	opened, err := source.Open(t.Context(), r, false)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer opened.Close()
+	if got := opened.Classifier.Taxonomy.Names(); got[0] != "fire" || opened.Classifier.Name != "news@1" {
+		t.Errorf("%s of %v answers", opened.Classifier.Name, got)
+	}
+	r.Digest = "sha256:" + strings.Repeat("0", 64)
+	if _, err := source.Open(t.Context(), r, false); err == nil || !strings.Contains(err.Error(), "another one than a moment ago") {
+		t.Errorf("of another digest: %v", err)
+	}
+}
+
 // TestReference: an alias of a real store is followed; a damaged release does not answer,
 // and its digest is told; a store that is gone is not made anew, and is found again.
 func TestReference(t *testing.T) {

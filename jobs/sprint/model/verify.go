@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"log/slog"
 	"os"
-	"path/filepath"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -72,7 +71,7 @@ model_keys_revoked, or if files are other, missing or added. No network is neede
 		return err
 	})
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
-		if _, err := os.Stat(filepath.Join(args[0], "config.json")); err != nil && !strings.ContainsAny(args[0], `/\`) {
+		if !release.IsFolder(args[0]) && !strings.ContainsAny(args[0], `/\`) {
 			return inStore(cmd, args)
 		}
 		if info, err := os.Stat(args[0]); err != nil || !info.IsDir() {
