@@ -81,8 +81,8 @@ var unusedNames = []unusedName{
 	{name: "parting", instead: "partition", under: "stages/split"},
 	{name: "part", instead: "partition", under: "stages/split", exact: true},
 	{name: "proof", instead: "integrity", under: "stages/verify"},
-	{name: "veil", instead: "redactor", under: "stages/command"},
-	{name: "strays", instead: "orphans", under: "stages/command"},
+	{name: "veil", instead: "redactor", under: "stages/program"},
+	{name: "strays", instead: "orphans", under: "stages/program"},
 	{name: "demand", instead: "resources", under: "stages", exact: true},
 
 	{name: "faint", instead: "the number that it is", under: "ml/metrics"},

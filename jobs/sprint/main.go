@@ -22,7 +22,7 @@ import (
 	"github.com/sprint-ml/sprint/jobs/sprint/app"
 	"github.com/sprint-ml/sprint/ml/device"
 	"github.com/sprint-ml/sprint/stages"
-	"github.com/sprint-ml/sprint/stages/command"
+	guards "github.com/sprint-ml/sprint/stages/program"
 )
 
 func main() {
@@ -60,8 +60,8 @@ const signalGap = time.Second
 // that nohup(1) had ignored at the start stays ignored. A reader that goes away is no
 // reason to lose a training.
 func run(ctx context.Context, args, env []string, stdin io.Reader, stdout, stderr io.Writer) int {
-	if len(args) > 0 && args[0] == command.GuardWord {
-		return command.Guard(args[1:]) // it takes its own signals
+	if len(args) > 0 && args[0] == guards.GuardWord {
+		return guards.Guard(args[1:]) // it takes its own signals
 	}
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)

@@ -12,7 +12,7 @@ import (
 	"syscall"
 	"testing"
 
-	"github.com/sprint-ml/sprint/stages/command"
+	guards "github.com/sprint-ml/sprint/stages/program"
 	"github.com/sprint-ml/sprint/storage/storagetest"
 )
 
@@ -22,7 +22,7 @@ func TestMain(m *testing.M) {
 	if file := os.Getenv("TEST_WORKERS"); file != "" && len(os.Args) > 1 && os.Args[1] == "worker" {
 		_ = os.WriteFile(file, []byte(strings.Join(append(os.Args, os.Environ()...), "\n")), 0o600) // the test misses it
 	}
-	if os.Getenv("SPRINT_TEST_PROGRAM") != "" || len(os.Args) > 1 && (os.Args[1] == "worker" || os.Args[1] == command.GuardWord) {
+	if os.Getenv("SPRINT_TEST_PROGRAM") != "" || len(os.Args) > 1 && (os.Args[1] == "worker" || os.Args[1] == guards.GuardWord) {
 		os.Unsetenv("SPRINT_TEST_PROGRAM")
 		code := run(context.Background(), os.Args[1:], os.Environ(), os.Stdin, os.Stdout, os.Stderr)
 		notePeak()

@@ -1,10 +1,7 @@
 // Package command runs any program as a stage.
 //
-// command.go is the kind: it brings the inputs to the program's folders and keeps
-// the outputs. execute.go runs the program and logs its lines without its secrets.
-// guard_linux.go is a process that nothing below it outlives, guarded_linux.go its
-// runner's side; group_*.go and orphans_*.go end what was left running where there is
-// none.
+// It brings the inputs to the program's folders and keeps the outputs; package program
+// runs it.
 package command
 
 import (
@@ -17,11 +14,13 @@ import (
 	"path"
 	"path/filepath"
 	"regexp"
+	"runtime"
 	"slices"
 	"strings"
 	"time"
 
 	"github.com/sprint-ml/sprint/stages"
+	"github.com/sprint-ml/sprint/stages/program"
 	"github.com/sprint-ml/sprint/storage"
 )
 
@@ -174,6 +173,34 @@ func (s *stage) Run(ctx context.Context, in stages.Inputs, out stages.Outputs) e
 		}
 	}
 	return nil
+}
+
+// execute runs the program in an empty folder.
+func (s *stage) execute(ctx context.Context) error {
+	return program.Program{
+		Argv: s.argv(), Passed: s.o.Env, Secrets: s.o.Secrets, Resolve: s.env.Secret,
+		Environ: []string{"SPRINT_INPUTS=" + s.at(inputsDir), "SPRINT_FILES=" + s.at(filesDir), "SPRINT_OUTPUTS=" + s.at(outputsDir)},
+		Dir:     s.at(workDir), Grace: s.o.Grace, Guard: s.env.Program, Log: s.env.Log,
+		Exited: func(code int) { s.env.Note("exit_code", code) },
+	}.Run(ctx)
+}
+
+// argv puts paths in the place of placeholders.
+func (s *stage) argv() []string {
+	var argv []string
+	for _, a := range s.o.Argv {
+		argv = append(argv, placeholder.ReplaceAllStringFunc(a, func(p string) string {
+			m := placeholder.FindStringSubmatch(p)
+			return s.at(m[1], m[2])
+		}))
+	}
+	switch {
+	case !s.o.Shell:
+		return argv
+	case runtime.GOOS == "windows":
+		return []string{"cmd", "/c", argv[0]}
+	}
+	return []string{"sh", "-c", argv[0]}
 }
 
 func fetchInput(ctx context.Context, in stages.Inputs, name, to string) error {

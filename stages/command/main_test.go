@@ -11,13 +11,14 @@ import (
 
 	"github.com/sprint-ml/sprint/stages"
 	"github.com/sprint-ml/sprint/stages/command"
+	"github.com/sprint-ml/sprint/stages/program"
 )
 
 // TestMain lets the test binary be a guard, and play the runner of a script that
 // tests kill.
 func TestMain(m *testing.M) {
-	if len(os.Args) > 1 && os.Args[1] == command.GuardWord {
-		os.Exit(command.Guard(os.Args[2:]))
+	if len(os.Args) > 1 && os.Args[1] == program.GuardWord {
+		os.Exit(program.Guard(os.Args[2:]))
 	}
 	if script := os.Getenv("COMMAND_TEST_SCRIPT"); script != "" {
 		dir, err := os.MkdirTemp("", "killed-*")

@@ -1,6 +1,6 @@
 //go:build !linux
 
-package command
+package program
 
 // killOrphans finds nothing here: the environment of processes is not open.
 func killOrphans(string) {}

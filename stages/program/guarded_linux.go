@@ -1,4 +1,4 @@
-package command
+package program
 
 import (
 	"context"
@@ -47,7 +47,7 @@ func startGuarded(cmd *exec.Cmd, sprint string) (*guarded, error) {
 	}
 	g := &guarded{guard: exec.Command(sprint, append([]string{GuardWord, cmd.Path}, cmd.Args...)...), said: make(chan string, 1), copied: make(chan struct{})}
 	g.guard.Env, g.guard.Dir = cmd.Env, cmd.Dir
-	g.guard.Stdout, g.guard.Stderr = ends[2][1], ends[3][1]
+	g.guard.Stdin, g.guard.Stdout, g.guard.Stderr = cmd.Stdin, ends[2][1], ends[3][1]
 	g.guard.ExtraFiles = []*os.File{ends[0][0], ends[1][1]}
 	g.guard.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	if err := g.guard.Start(); err != nil {
@@ -149,14 +149,14 @@ func endedBy(status syscall.WaitStatus) ended {
 }
 
 // run runs a program below a guard, or without one in a group.
-func (s *stage) run(ctx context.Context, cmd *exec.Cmd) (ended, error) {
+func run(ctx context.Context, cmd *exec.Cmd, sprint string) (ended, error) {
 	switch {
 	case cmd.Err != nil:
 		return ended{}, cmd.Err
 	case ctx.Err() != nil:
 		return ended{}, ctx.Err()
 	}
-	g, err := startGuarded(cmd, s.env.Program)
+	g, err := startGuarded(cmd, sprint)
 	if err != nil {
 		return runInGroup(cmd)
 	}

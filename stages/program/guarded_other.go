@@ -1,6 +1,6 @@
 //go:build !linux
 
-package command
+package program
 
 import (
 	"context"
@@ -16,4 +16,4 @@ func Guard([]string) int {
 }
 
 // run runs a program in a group.
-func (s *stage) run(_ context.Context, cmd *exec.Cmd) (ended, error) { return runInGroup(cmd) }
+func run(_ context.Context, cmd *exec.Cmd, _ string) (ended, error) { return runInGroup(cmd) }
