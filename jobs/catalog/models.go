@@ -23,6 +23,14 @@ type Model struct {
 	Run       string     `json:"run,omitempty"`
 	Bytes     int64      `json:"bytes"`
 	Digest    string     `json:"digest"` // of the release's tree
+	Figures
+	// Mirrors are the registries of other makers that show the model, as far as the store
+	// knows.
+	Mirrors []Mirror `json:"mirrors,omitempty"`
+}
+
+// Figures are what verify measured of a model.
+type Figures struct {
 	// On is what the figures were measured on, gold or test; empty if the release's
 	// metrics.json cannot be read.
 	On      string             `json:"on,omitempty"`
@@ -30,9 +38,6 @@ type Model struct {
 	MacroF1 *float64           `json:"macro_f1"`
 	CI      *document.Interval `json:"ci,omitempty"` // 95 %, of MacroF1
 	Gain    *document.Estimate `json:"gain,omitempty"`
-	// Mirrors are the registries of other makers that show the model, as far as the store
-	// knows.
-	Mirrors []Mirror `json:"mirrors,omitempty"`
 }
 
 // Mirror is what is known of a release at a registry of another maker.
@@ -120,14 +125,15 @@ func measure(ctx context.Context, store *storage.Store, releases []models.Releas
 			if !ok {
 				return ctx.Err()
 			}
-			list[i].fill(metrics)
+			list[i].Figures = FiguresOf(metrics)
 			return nil
 		})
 	}
 	return group.Wait()
 }
 
-func (m *Model) fill(metrics document.Metrics) {
+// FiguresOf are the figures among what verify measured.
+func FiguresOf(metrics document.Metrics) (m Figures) {
 	scores, on := metrics.Measured()
 	m.On, m.Rows = on, scores.Rows
 	if len(scores.Unsupported) < len(scores.PerCategory) {
@@ -138,4 +144,5 @@ func (m *Model) fill(metrics document.Metrics) {
 			m.Gain = &gain.MacroF1
 		}
 	}
+	return m
 }

@@ -43,6 +43,9 @@ func (h *hiding) Remarks() []string {
 	return out
 }
 
+// Listens reports whether the registry is a Listener.
+func (h *hiding) Listens() bool { return listens(h.Registry) }
+
 func (h *hiding) clean(err error) error {
 	if err == nil {
 		return nil

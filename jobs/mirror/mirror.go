@@ -4,7 +4,9 @@
 //
 // mirror.go says what a registry must do, push.go brings one up to date, state.go is what the
 // store knows of it, hide.go keeps secrets out of what is said, verified.go damaged bytes out
-// of what is sent. oci, mlflow and hf are kinds of registries, rest is how some are asked, places makes a registry of what a plan says, and mirrortest is what every kind must do.
+// of what is sent. oci, mlflow and hf are kinds of registries, rest is how some are
+// asked, listener is a program that is told, places makes a registry of what a plan says, and
+// mirrortest is what every kind that can be asked must do.
 package mirror
 
 import (
@@ -39,6 +41,10 @@ type Release struct {
 	// a store that others can read; empty if the store is on this machine.
 	Source string
 }
+
+// Listener is a Registry that is told, and cannot be asked what it shows. It is told what the
+// store does not know it to have heard, and may hear the same twice.
+type Listener interface{ Listens() bool }
 
 // Remarker is a Registry that has something to say of what it did, or left alone.
 type Remarker interface{ Remarks() []string }

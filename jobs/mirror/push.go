@@ -107,7 +107,11 @@ func (p Pusher) follow(ctx context.Context, registry Registry, model string, s *
 			err = p.Check(ctx, r)
 		}
 		if err == nil {
-			err = p.show(ctx, registry, p.release(r), slices.Sorted(slices.Values(aliases[version])), s)
+			bring := p.show
+			if listens(registry) {
+				bring = p.tell
+			}
+			err = bring(ctx, registry, p.release(r), slices.Sorted(slices.Values(aliases[version])), s)
 		}
 		// What is wrong with one version must not hold the others back.
 		if err != nil {
@@ -157,6 +161,30 @@ func (p Pusher) show(ctx context.Context, registry Registry, r Release, aliases 
 			s.remark(moved(alias, was, before, r.Version))
 		}
 		s.Aliases[alias] = r.Version
+	}
+	return nil
+}
+
+// listens reports whether a registry is told, and cannot be asked.
+func listens(r Registry) bool {
+	l, ok := r.(Listener)
+	return ok && l.Listens()
+}
+
+// tell tells a listener of the aliases of which it has not heard that they name the release.
+// What it has heard is kept at once, so that whoever is killed later does not tell it again.
+func (p Pusher) tell(ctx context.Context, registry Registry, r Release, aliases []string, s *State) error {
+	for _, alias := range aliases {
+		if s.Aliases[alias] == r.Version && s.Versions[r.Version] == r.Digest {
+			continue
+		}
+		if _, err := registry.Point(ctx, alias, r); err != nil {
+			return fmt.Errorf("alias %s: %w", alias, err)
+		}
+		s.Aliases[alias], s.Versions[r.Version] = r.Version, r.Digest
+		if err := s.save(context.WithoutCancel(ctx), p.Store, r.Name); err != nil {
+			return err
+		}
 	}
 	return nil
 }

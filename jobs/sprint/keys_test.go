@@ -143,7 +143,7 @@ var unkeyed = map[string]struct {
 	"command.files":            {"keyed by name and bytes", nil, []string{"[a.sh]", "[b.sh]"}},
 	"command.secrets":          {"a credential opens a door and is no part of the work", []string{"{TOKEN: env:OTHER}"}, nil},
 	"aggregate.export":         {"keyed by a digest: what was exported elsewhere is not done", nil, []string{"exported", "s3://bucket/exported"}},
-	"publish.mirror":           {"a release is the same wherever else it is shown", []string{"[{to: oci://registry.example/team/news, secret: env:OTHER}]"}, nil},
+	"publish.mirror":           {"a release is the same wherever else it is shown", []string{"[{to: oci://registry.example/team/news, secret: env:OTHER}]", "[{to: command://team, command: [python3, tell.py], env: [LANG], secrets: {TOKEN: env:OTHER}}]"}, nil},
 	"command.grace":            {"only a cancelled attempt sees it", []string{"1s"}, nil},
 }
 

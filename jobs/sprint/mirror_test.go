@@ -2,6 +2,7 @@ package main
 
 import (
 	"encoding/json"
+	"os"
 	"path/filepath"
 	"strconv"
 	"strings"
@@ -66,6 +67,30 @@ func TestModelsMirror(t *testing.T) {
 	}
 	if code, stdout, _ := exec(t, dir, "models", "--store", "store"); code != 0 || !strings.Contains(stdout, "champion is not there, latest is not there; the last try: ") || !strings.Contains(stdout, "`sprint models mirror PLAN`") {
 		t.Errorf("code %d: %s", code, stdout)
+	}
+	// A program is told once; the next time it hears what it did not take.
+	tell := append(push[:len(push)-1:len(push)-1], `publish.mirror=[{to: "command://team", command: [sh, -c, "[ -e down ] && echo no >&2 && exit 1; cat >> heard"]}]`)
+	for _, c := range []struct {
+		down  bool
+		code  int
+		says  string
+		heard int
+	}{{true, 4, "mirror command://team of keys is behind: keys@1: alias champion: sh ended with exit status 1: no", 0}, {false, 0, "latest is version 2", 1}, {false, 0, "latest is version 2", 1}} {
+		down := filepath.Join(dir, "down")
+		if c.down {
+			_ = os.WriteFile(down, nil, 0o600)
+		} else {
+			_ = os.Remove(down)
+		}
+		code, stdout, stderr := exec(t, dir, tell...)
+		heard, _ := os.ReadFile(filepath.Join(dir, "heard"))
+		if code != c.code || !strings.Contains(stdout, c.says) || strings.Count(string(heard), `"alias":"latest"`) != c.heard {
+			t.Errorf("code %d: %s%s; it heard %s", code, stdout, stderr, heard)
+		}
+		_, list, _ := exec(t, dir, "models", "--store", "store")
+		if strings.Contains(list, "mirror command://team of keys is behind") != c.down {
+			t.Errorf("down %t: %s", c.down, list)
+		}
 	}
 	code, stdout, stderr := exec(t, dir, append(push, "-o", "json")...)
 	var state struct {

@@ -34,6 +34,8 @@ func TestSignedModels(t *testing.T) {
 	e.ends(t, "3", "sprint validate plan.yaml --set publish.sign='{key: file:release.key, public: none.pub}'", "sign.public: the public key", "none.pub cannot be read")
 	e.ends(t, "3", "sprint validate plan.yaml --set publish.sign='{key: file:release.key, public: plan.yaml}'", "sign.public: the public key", "no PEM of a public key")
 	e.ends(t, "3", "env -u SPRINT_SET_TRAIN__ENCODER -u SPRINT_SET_VERIFY__CHECKS sprint validate daily.yaml --set classify.key=plan.yaml", "classify.with.key: the public key", "no PEM of a public key")
+	e.ends(t, "0", "sprint validate plan.yaml --set publish.mirror='[{to: \"command://team\", command: [tell], secrets: {TOKEN: \"env:NOTHING\"}}]'", "mirror.0.secrets.TOKEN: the secret of the mirror is not here: the environment variable NOTHING is empty")
+	e.ends(t, "3", "sprint validate plan.yaml --set publish.mirror='[{to: \"command://team\", command: [tell], env: [\"A=B\"]}]'", "mirror.0.env: \"A=B\" is no variable name")
 	e.ends(t, "0", "sprint validate plan.yaml --set publish.mirror='[{to: \"hf://o/m\", secret: \"env:NOTHING\"}]'", "mirror.0.secret: the secret of the mirror is not here: the environment variable NOTHING is empty")
 	e.ends(t, "0", "sprint run plan.yaml", "succeeded")
 	e.ends(t, "9", "sprint models verify quickstart --key release.pub", "it is not signed", "sign.key")

@@ -3,7 +3,9 @@ package publish
 import (
 	"context"
 	"fmt"
+	"maps"
 	"os"
+	"slices"
 	"strings"
 
 	"github.com/sprint-ml/sprint/ml/plainfile"
@@ -21,11 +23,16 @@ const maxKey = 64 << 10
 func (o *Options) CheckFiles(context.Context, stages.Source) []stages.FileProblem {
 	out := o.Sign.check()
 	for i, m := range o.Mirror {
-		if m.Secret == "" {
-			continue
+		warn := func(option, ref string) {
+			if _, err := secretHere(ref); err != nil {
+				out = append(out, stages.FileProblem{Option: fmt.Sprintf("mirror.%d.%s", i, option), Message: "the secret of the mirror is not here: " + err.Error(), Hint: "the mirror stays behind without it", Warning: true})
+			}
 		}
-		if _, err := secretHere(m.Secret); err != nil {
-			out = append(out, stages.FileProblem{Option: fmt.Sprintf("mirror.%d.secret", i), Message: "the secret of the mirror is not here: " + err.Error(), Hint: "the mirror stays behind without it", Warning: true})
+		if m.Secret != "" {
+			warn("secret", m.Secret)
+		}
+		for _, name := range slices.Sorted(maps.Keys(m.Secrets)) {
+			warn("secrets."+name, m.Secrets[name])
 		}
 	}
 	return out

@@ -80,7 +80,7 @@ type Options struct {
 	Language    string `yaml:"language" default:"" key:"set" doc:"of the texts, by its code: sv; stands in the model's card"`
 	ONNX        bool   `yaml:"onnx" default:"false" key:"set" doc:"write the whole classifier, without what rules add, as model.onnx too"`
 	// Mirror is in no key: a release is the same wherever else it is shown.
-	Mirror []stages.Mirror `yaml:"mirror" key:"-" doc:"registries of other makers that show the model and its aliases too; the run asks them when it has ended, and one that fails is behind until the next run or sprint models mirror"`
+	Mirror []stages.Mirror `yaml:"mirror" key:"-" doc:"registries of other makers that show the model and its aliases too, and commands that are told of them; the run asks them when it has ended, and one that fails is behind until the next run or sprint models mirror"`
 	// Sign is keyed by what Resolve says of it: of releases that are not signed nothing is.
 	Sign Sign `yaml:"sign" key:"-" doc:"who made the release, in the format of OpenSSF Model Signing: with a key, a signature is written into it"`
 }

@@ -10,6 +10,7 @@ import (
 
 	"github.com/sprint-ml/sprint/jobs/mirror"
 	"github.com/sprint-ml/sprint/jobs/mirror/hf"
+	"github.com/sprint-ml/sprint/jobs/mirror/listener"
 	"github.com/sprint-ml/sprint/jobs/mirror/mlflow"
 	"github.com/sprint-ml/sprint/jobs/mirror/oci"
 	"github.com/sprint-ml/sprint/jobs/mirror/rest"
@@ -24,6 +25,8 @@ type Options struct {
 	Hub string
 	// Transport carries requests; nil is the default one.
 	Transport http.RoundTripper
+	// Listener is what a command gets of its surroundings.
+	Listener listener.Surroundings
 }
 
 // Open makes the registry of a target, and resolves its secret. It asks nothing.
@@ -46,6 +49,8 @@ func (o Options) Open(m stages.Mirror) (mirror.Registry, error) {
 		r, err = oci.New(u.Host+u.Path, oci.Options{User: m.User, Secret: secret, Plain: m.Plain, Transport: o.Transport})
 	case "mlflow":
 		r = mlflow.New(rest.New(web(u, m.Plain), rest.Options{User: m.User, Secret: secret, Transport: o.Transport}))
+	case "command":
+		r = listener.New(listener.Options{Argv: m.Command, Env: m.Env, Secrets: m.Secrets, Resolve: o.Secret, Surroundings: o.Listener})
 	case "hf":
 		base := strings.TrimSuffix(cmp.Or(o.Hub, "https://huggingface.co"), "/")
 		r = hf.New(rest.New(base, rest.Options{Secret: secret, Transport: o.Transport}), base, u.Host, strings.TrimPrefix(u.Path, "/"))

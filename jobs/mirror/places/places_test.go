@@ -71,6 +71,20 @@ func TestTargets(t *testing.T) {
 			}
 		}
 	}
+	for want, m := range map[string]stages.Mirror{
+		"":                                 {To: "command://team", Command: []string{"tell"}, Env: []string{"LANG"}, Secrets: map[string]string{"TOKEN": "env:OTHER"}},
+		"has no command":                   {To: "command://team"},
+		"takes no user, secret or plain":   {To: "command://team", Command: []string{"tell"}, Secret: "env:OTHER"},
+		`"A=B" is no variable`:             {To: "command://team", Command: []string{"tell"}, Env: []string{"A=B"}},
+		`"A B" is no variable`:             {To: "command://team", Command: []string{"tell"}, Secrets: map[string]string{"A B": "env:OTHER"}},
+		"takes no command, env or secrets": {To: "hf://team/news", Command: []string{"tell"}},
+		"is no registry":                   {To: "command://team/tell", Command: []string{"tell"}},
+	} {
+		problems := stages.CheckMirrors("mirror", []stages.Mirror{m})
+		if want == "" && len(problems) > 0 || want != "" && (len(problems) != 1 || !strings.Contains(problems[0].Message, want)) {
+			t.Errorf("%+v: %v, want %q", m, problems, want)
+		}
+	}
 	if problems := stages.CheckMirrors("mirror", []stages.Mirror{{To: "mlflow://host"}, {To: "mlflow://host/"}}); len(problems) != 1 || problems[0].Path != "mirror.1.to" {
 		t.Errorf("twice: %v", problems)
 	}

@@ -5,10 +5,13 @@ import (
 	"fmt"
 	"maps"
 	"net/url"
+	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 
 	"github.com/sprint-ml/sprint/jobs/mirror"
+	"github.com/sprint-ml/sprint/jobs/mirror/listener"
 	"github.com/sprint-ml/sprint/jobs/mirror/places"
 	"github.com/sprint-ml/sprint/stages"
 	"github.com/sprint-ml/sprint/stages/release"
@@ -48,7 +51,7 @@ func (a *App) PushMirrors(ctx context.Context, c *Compiled, chosen func(stage st
 		return nil, err
 	}
 	var out []Mirrored
-	p := mirror.Pusher{Store: c.Store, Source: sharedStore(c.Config.Store), Log: a.Log(), Open: places.Options{Secret: a.Secret, Hub: a.Getenv("HF_ENDPOINT")}.Open}
+	p := mirror.Pusher{Store: c.Store, Source: sharedStore(c.Config.Store), Log: a.Log(), Open: places.Options{Secret: a.Secret, Hub: a.Getenv("HF_ENDPOINT"), Listener: a.listeners(c)}.Open}
 	if trust != nil {
 		p.Check = func(ctx context.Context, r models.Release) error {
 			_, err := release.CheckSignature(ctx, c.Store, r, trust)
@@ -70,6 +73,18 @@ func (a *App) PushMirrors(ctx context.Context, c *Compiled, chosen func(stage st
 		}
 	}
 	return out, nil
+}
+
+// listeners is what commands that are told of models get of their surroundings.
+func (a *App) listeners(c *Compiled) listener.Surroundings {
+	s := listener.Surroundings{Dir: c.Plan.Dir(), Store: c.Config.Store, Log: a.Log()}
+	if path, err := filepath.Abs(s.Store); err == nil && !strings.Contains(s.Store, "://") {
+		s.Store = path
+	}
+	if program, err := os.Executable(); err == nil {
+		s.Guard = program
+	}
+	return s
 }
 
 // sharedStore is the address of a store that others can read too, without its options; empty if

@@ -19,7 +19,8 @@ func mirrorCommand(a *app.App) *cobra.Command {
 		Use: "mirror [PLAN]", Short: "Bring the mirrors of a plan's models up to date", Args: cobra.MaximumNArgs(1),
 		Long: `Bring the mirrors of the models that a plan publishes up to date: what its publish
 stages list under mirror. Each shows every release that an alias names, under its version,
-and the aliases as they are in the store. A run of the plan does the same when it has
+and the aliases as they are in the store; a command is told of each alias that names another
+release than it was told. A run of the plan does the same when it has
 ended; this does it after a promote or a rollback, or where a mirror was down. It takes the
 mirrors from the plan, not from the store: whoever can write a store must not choose where
 secrets are sent. Where the config has model_keys, a release that none of them signed is not
