@@ -55,7 +55,15 @@ func (p Pusher) one(ctx context.Context, model string, target stages.Mirror) (St
 	if !ok {
 		return State{}, fmt.Errorf("%.120q is no registry that can be a mirror", target.To)
 	}
-	lease, err := p.acquire(ctx, "mirror/"+model+"."+ID(u.String()))
+	waiting, stop := context.WithTimeout(ctx, target.Timeout)
+	defer stop()
+	lease, err := p.acquire(waiting, "mirror/"+model+"."+ID(u.String()))
+	if err != nil && waiting.Err() != nil && ctx.Err() == nil {
+		// Who works on it keeps its state; what is said here is for whoever waited.
+		s, _, err := load(ctx, p.Store, model, u.String())
+		s.Error = fmt.Sprintf("another process works on it, for longer than %s", target.Timeout)
+		return s, err
+	}
 	if err != nil {
 		return State{}, err
 	}

@@ -69,3 +69,32 @@ func TestChecked(t *testing.T) {
 		t.Errorf("shown are %v, want %v", shown, want)
 	}
 }
+
+// TestHeld: a mirror on which another works without end holds nobody up for longer than the
+// plan lets one try take.
+func TestHeld(t *testing.T) {
+	store, err := storage.Open(t.Context(), "mem://", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer store.Close()
+	const to = "oci://registry.example/news"
+	lease, err := store.Acquire(t.Context(), "mirror/news."+mirror.ID(to), storage.Self(), 200*time.Millisecond, "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	p := mirror.Pusher{Store: store, Log: slog.New(slog.DiscardHandler), TTL: 400 * time.Millisecond, Open: func(stages.Mirror) (mirror.Registry, error) { return shelf{}, nil }}
+	targets := []stages.Mirror{{To: to, Timeout: time.Second}}
+	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+	defer cancel()
+	got, err := p.Push(ctx, "news", targets)
+	if err != nil || len(got) != 1 || got[0].Target != to || !strings.Contains(got[0].Error, "another process works on it") {
+		t.Errorf("%+v %v", got, err)
+	}
+	if err := lease.Release(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if got, err := p.Push(ctx, "news", targets); err != nil || len(got) != 1 || got[0].Error != "" {
+		t.Errorf("after that: %+v %v", got, err)
+	}
+}
