@@ -3,6 +3,8 @@ package mirror
 import (
 	"context"
 	"errors"
+	"io"
+	"net/http"
 	"net/url"
 
 	"github.com/sprint-ml/sprint/stages/redact"
@@ -54,7 +56,15 @@ func (h *hiding) clean(err error) error {
 	if u, ok := errors.AsType[*url.Error](err); ok {
 		text = u.Err.Error() // its address may be one that was signed
 	}
-	return &hidden{redact.URLs(h.hide.String(text)), err}
+	return &hidden{redact.URLs(h.hide.String(text)) + protocol(err), err}
+}
+
+// protocol says what may be wrong where a server and its client do not understand each other.
+func protocol(err error) string {
+	if errors.Is(err, io.EOF) || errors.Is(err, http.ErrSchemeMismatch) {
+		return ": the connection ended without an answer, as where one speaks https and the other http (plain: true)"
+	}
+	return ""
 }
 
 // hidden is an error in other words.

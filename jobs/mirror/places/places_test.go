@@ -54,6 +54,29 @@ func TestSecrets(t *testing.T) {
 	}
 }
 
+// TestProtocol: a registry of http that is asked by https says nothing that helps, so it is
+// said what helps.
+func TestProtocol(t *testing.T) {
+	server := httptest.NewServer(http.NotFoundHandler())
+	t.Cleanup(server.Close)
+	closing := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) }))
+	t.Cleanup(closing.Close)
+	for _, kind := range []string{"oci", "mlflow"} {
+		for _, c := range []struct {
+			server *httptest.Server
+			plain  bool
+		}{{server, false}, {closing, true}} {
+			registry, err := places.Options{}.Open(stages.Mirror{To: kind + "://" + strings.TrimPrefix(c.server.URL, "http://") + "/team/news", Plain: c.plain})
+			if err != nil {
+				t.Fatal(err)
+			}
+			if err := registry.Push(t.Context(), mirror.Release{Release: models.Release{Name: "news", Version: 1, Digest: "sha256:1"}}); err == nil || !strings.Contains(err.Error(), "(plain: true)") {
+				t.Errorf("%s, plain %v: %v", kind, c.plain, err)
+			}
+		}
+	}
+}
+
 // TestTargets: what no registry can be is refused where a plan is checked.
 func TestTargets(t *testing.T) {
 	for to, good := range map[string]bool{
