@@ -139,7 +139,7 @@ func earlier(ctx context.Context, store *storage.Store, q Request, seen models.M
 	case err != nil:
 		return "", stages.Fail(stages.CodeIntegrity, "--to says which version it shall be; "+known(ctx, store, q.Name), "what alias %s of %s named before cannot be read: %w", q.Alias, q.Name, err)
 	case version == 0:
-		return "", &diagnostic.UsageError{Message: fmt.Sprintf("alias %s of %s never named another version before %d", q.Alias, q.Name, seen.Version), Hint: "--to says which version it shall be; " + known(ctx, store, q.Name)}
+		return "", &diagnostic.UsageError{Message: fmt.Sprintf("alias %s of %s named no version before %d that was not rolled back from", q.Alias, q.Name, seen.Version), Hint: "--to says which version it shall be; " + known(ctx, store, q.Name)}
 	}
 	return fmt.Sprint(version), nil
 }

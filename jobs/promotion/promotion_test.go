@@ -179,7 +179,7 @@ func TestRollbackFurther(t *testing.T) {
 		}
 	}
 	var u *diagnostic.UsageError
-	if _, err := promotion.Rollback(t.Context(), s, asks("", "")); !errors.As(err, &u) || !strings.Contains(u.Message, "never named another version before 1") || !strings.Contains(u.Hint, "version 3, 2, 1 (champion)") {
+	if _, err := promotion.Rollback(t.Context(), s, asks("", "")); !errors.As(err, &u) || !strings.Contains(u.Message, "named no version before 1") || !strings.Contains(u.Hint, "version 3, 2, 1 (champion)") {
 		t.Errorf("at the first version: %v", err)
 	}
 	if m, err := promotion.Rollback(t.Context(), s, asks("3", "")); err != nil || m.Version != 3 {
@@ -187,6 +187,32 @@ func TestRollbackFurther(t *testing.T) {
 	}
 	if all := moved(t, s, models.Champion, 3, 1, 2, 3, 2, 1); !all[2].Rollback || all[2].Why != "misses storms" || all[3].Rollback {
 		t.Errorf("the history says %+v", all)
+	}
+}
+
+// TestRollbackPassesOver: a version that was rolled back from is not gone back to, even where
+// the alias named it twice; one that was promoted again since is.
+func TestRollbackPassesOver(t *testing.T) {
+	for name, c := range map[string]struct {
+		promoted []string
+		want     int // of the second rollback
+	}{"named twice": {[]string{"1", "2", "3", "2", "3"}, 1}, "promoted again": {[]string{"1", "2", "back", "2", "3"}, 1}, "none is left": {[]string{"2", "1", "2"}, 0}} {
+		s := memory(t, 3)
+		for _, v := range append(c.promoted, "back") {
+			var err error
+			if v == "back" {
+				_, err = promotion.Rollback(t.Context(), s, asks("", "misses storms"))
+			} else {
+				_, err = promotion.Promote(t.Context(), s, asks(v, ""))
+			}
+			if err != nil {
+				t.Fatal(name, err)
+			}
+		}
+		m, err := promotion.Rollback(t.Context(), s, asks("", ""))
+		if c.want == 0 && err == nil || c.want != 0 && (err != nil || m.Version != c.want) {
+			t.Errorf("%s: %+v, %v, want %d", name, m, err, c.want)
+		}
 	}
 }
 

@@ -234,29 +234,27 @@ func (r Registry) History(ctx context.Context, name, alias string, most int) ([]
 
 // EarlierVersion returns the version that a rollback of an alias goes to, the one that it
 // named before the one it names now; 0 if there is none. A version that was rolled back
-// from is none: after a rollback the next one goes further back.
+// from since is none: after a rollback the next one goes further back.
 func (r Registry) EarlierVersion(ctx context.Context, name, alias string) (int, error) {
 	at, err := r.Alias(ctx, name, alias)
 	if err != nil {
 		return 0, err
 	}
-	want := at.Version
-	for at.Rollback { // find how the alias first came to where it was rolled back to
-		n := at.Previous()
-		if n == 0 {
-			return 0, nil
-		}
-		if at, err = r.MoveAt(ctx, name, alias, n); err != nil {
-			return 0, err
-		}
-		for at.Version != want && at.Previous() > 0 {
-			if at, err = r.MoveAt(ctx, name, alias, at.Previous()); err != nil {
-				return 0, err
+	// want is how far the walk back is, left is what the alias left and leaves.
+	want, left := at.Version, map[int]bool{at.Version: true}
+	for {
+		if at.Rollback {
+			left[at.From] = true
+		} else if at.Version == want { // how the alias first came to where it was rolled back to
+			if want = at.From; !left[want] {
+				return want, nil
 			}
 		}
-		if at.Version != want {
+		if at.Previous() == 0 {
 			return 0, nil
 		}
+		if at, err = r.MoveAt(ctx, name, alias, at.Previous()); err != nil {
+			return 0, err
+		}
 	}
-	return at.From, nil
 }
