@@ -107,3 +107,33 @@ func (e *exampleFolder) guide(t *testing.T, line string) {
 		t.Errorf("%s: it ends with %d, not %s:\n%s", line, code, strings.Join(want, " or "), out)
 	}
 }
+
+// TestPlanComments: the commands in the comments of the example plans have words and flags
+// that there are.
+func TestPlanComments(t *testing.T) {
+	plans, err := filepath.Glob("../../examples/*/*.yaml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	known := 0
+	for _, plan := range plans {
+		data, err := os.ReadFile(plan)
+		if err != nil {
+			t.Fatal(err)
+		}
+		text := strings.ReplaceAll(string(data), "\\\n#", "") // a line that goes on in the next
+		for line := range strings.Lines(text) {
+			command, ok := strings.CutPrefix(strings.TrimSpace(line), "#   sprint ")
+			if !ok {
+				continue
+			}
+			known++
+			if err := checkWords(shellWords(t, command)); err != nil {
+				t.Errorf("%s: sprint %s: %v", plan, command, err)
+			}
+		}
+	}
+	if known < 4 {
+		t.Errorf("%d commands", known)
+	}
+}
