@@ -49,7 +49,7 @@ func (o *Sign) check() (out []stages.FileProblem) {
 	}
 	text, err := secretHere(o.Key)
 	if err != nil {
-		return warn("the key that signs releases is not here: "+err.Error(), "a run ends before it begins without it; file:PATH is relative to the working directory")
+		return warn("the key that signs releases is not here: "+err.Error(), "a run ends before it begins without it")
 	}
 	key, err := signature.ParsePrivateKey([]byte(text))
 	if err != nil {
@@ -71,7 +71,7 @@ func secretHere(ref string) (string, error) {
 		return "", fmt.Errorf("the environment variable %s is empty", name)
 	}
 	if _, err := os.Stat(name); err != nil {
-		return "", fmt.Errorf("there is no file %s", name)
+		return "", fmt.Errorf("there is no file %s, as seen from the working directory", name)
 	}
 	text, err := plainfile.Read(name, maxKey)
 	return string(text), err
