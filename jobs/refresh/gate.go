@@ -28,6 +28,9 @@ func (r *refresh) judge(ctx context.Context, c *champion, challenger models.Rele
 	if err != nil {
 		return err
 	}
+	if c != nil && record == nil {
+		return r.refuse(ctx, challenger, "nobody knows on what the challenger was trained and calibrated, so that no row measures it fairly")
+	}
 	if err := r.measureBoth(ctx, c, challenger, record); err != nil {
 		return err
 	}
@@ -116,7 +119,7 @@ func (r *refresh) measureBoth(ctx context.Context, c *champion, challenger model
 	}
 	r.tellGold(ctx, c, record)
 	for _, x := range []*runs.Record{c.run, record} {
-		if gold, err = r.withoutCalibration(ctx, x, gold); err != nil {
+		if gold, err = r.withoutCalibration(ctx, x, gold, x == record); err != nil {
 			return err
 		}
 	}
@@ -164,8 +167,9 @@ func (r *refresh) tellGold(ctx context.Context, c *champion, record *runs.Record
 	}
 }
 
-// withoutCalibration leaves out what a run's training was calibrated on.
-func (r *refresh) withoutCalibration(ctx context.Context, of *runs.Record, gold []rows.Row) ([]rows.Row, error) {
+// withoutCalibration leaves out what a run's training was calibrated on. That of a challenger
+// must be known: rows that made its thresholds would speak for it.
+func (r *refresh) withoutCalibration(ctx context.Context, of *runs.Record, gold []rows.Row, known bool) ([]rows.Row, error) {
 	if of == nil {
 		return gold, nil
 	}
@@ -174,11 +178,11 @@ func (r *refresh) withoutCalibration(ctx context.Context, of *runs.Record, gold 
 		return gold, nil
 	}
 	f, err := r.Store.Get(ctx, a.Digest, a.Size)
-	if storage.MissingOrDamaged(err) {
+	if storage.MissingOrDamaged(err) && !known {
 		return gold, nil
 	}
 	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("calibration of run %s: %w", *of.Run, err)
 	}
 	defer f.Close()
 	var c release.Calibration

@@ -228,6 +228,22 @@ func TestLostChampion(t *testing.T) {
 	}
 }
 
+// TestUnknownTraining: a challenger of which nobody knows any more what it was trained on is
+// not measured on rows that may have trained it.
+func TestUnknownTraining(t *testing.T) {
+	p := began(t, map[string]string{"plan.yaml": strings.Replace(worldPlan, "max_age: 0", "max_age: 0, min_change: -1", 1)})
+	by := &toyRuns{rows: far()}
+	by.ended = func(run string) {
+		if err := p.store.Sweep(t.Context(), "runs/"+run+"/result.json"); err != nil {
+			t.Error(err)
+		}
+	}
+	p.ends(t, by, month(2), refresh.NotPromoted, stages.CodePublish, "nobody knows on what the challenger was trained", "is gone")
+	if p.champion(t) != 1 {
+		t.Error("the champion moved")
+	}
+}
+
 // TestMovedByHand: an alias that somebody moves meanwhile stays as they moved it.
 func TestMovedByHand(t *testing.T) {
 	p := began(t, map[string]string{"plan.yaml": strings.Replace(worldPlan, "max_age: 0", "max_age: 0, min_change: -1", 1)})

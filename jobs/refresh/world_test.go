@@ -185,8 +185,10 @@ type toyRuns struct {
 	// failure, unless it is 0, is how the run of the whole plan ends.
 	failure stages.Code
 	gold    string // digest
-	// published, where there is one, is called when the release is there.
+	// published, where there is one, is called when the release is there, ended when the record
+	// of the run is.
 	published func()
+	ended     func(run string)
 }
 
 func (o *toyRuns) put(ctx context.Context, of []rows.Row, labelled bool) (runs.OutputResult, error) {
@@ -222,10 +224,13 @@ func (o *toyRuns) Run(ctx context.Context, until string) (*runs.Result, error) {
 	if until == "" {
 		err = o.publish(ctx, id, result)
 	}
-	if err != nil {
-		return nil, err
+	if err == nil {
+		err = runs.SaveRecord(ctx, o.store, runs.Record{Plan: "world", Started: o.now, Result: *result})
 	}
-	return result, runs.SaveRecord(ctx, o.store, runs.Record{Plan: "world", Started: o.now, Result: *result})
+	if err == nil && o.ended != nil && until == "" {
+		o.ended(id)
+	}
+	return result, err
 }
 
 // publish trains and publishes.
