@@ -45,6 +45,8 @@ func TestSignedModels(t *testing.T) {
 	e.ends(t, "0", sign, "Model quickstart@2")
 	e.ends(t, "0", sign, "cached")
 	e.ends(t, "0", "sprint models verify quickstart --key release.pub", "every byte", "signed by ", "made by run", "plan \"quickstart\"")
+	inputs := e.one(t, `sprint models verify quickstart -o json --key release.pub | sed 's/.*resolvedDependencies//' | grep -o '"digest":{"sha256"' | wc -l`)
+	e.ends(t, "0", "sprint models verify quickstart --key release.pub", " of "+strings.TrimSpace(inputs)+" inputs that have digests")
 	e.ends(t, "0", "sprint models verify quickstart -o json --key release.pub", `"signed":{"signer":"`, `"name":"train/encoder`, `"name":"label/`)
 	e.ends(t, "0", "sprint models verify quickstart", "every byte")
 	e.ends(t, "9", "sprint models verify quickstart --key other.pub", "signed by another key")

@@ -142,7 +142,13 @@ func showSigned(a *app.App, s *release.Signed) {
 	}
 	plan, _ := s.Run.Definition.External["plan"].(string)
 	digest, _ := s.Run.Definition.External["plan_digest"].(string)
-	fmt.Fprintf(a.Stdout, "made by run %.80q of the plan %.80q (%.80q), of %d inputs with their digests\n", s.Run.Details.Metadata.Invocation, plan, digest, len(s.Run.Definition.Dependencies))
+	digests := 0 // the rest are values, as the words of rules
+	for _, d := range s.Run.Definition.Dependencies {
+		if len(d.Digest) > 0 {
+			digests++
+		}
+	}
+	fmt.Fprintf(a.Stdout, "made by run %.80q of the plan %.80q (%.80q), of %d inputs that have digests\n", s.Run.Details.Metadata.Invocation, plan, digest, digests)
 }
 
 func showRelease(a *app.App, r models.Release, report *integrity.Report) {
