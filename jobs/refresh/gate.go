@@ -21,12 +21,17 @@ import (
 	"github.com/sprint-ml/sprint/storage/models"
 )
 
-// judge puts a challenger in the champion's place, or notes that and why it is not.
-func (r *refresh) judge(ctx context.Context, c *champion, challenger models.Release) error {
+// judge puts a challenger in the champion's place, or notes that and why it is not. by is the
+// run that just made it, or found it made; nil if none did. It stands for the run that
+// published it, where that one was killed before its record.
+func (r *refresh) judge(ctx context.Context, c *champion, challenger models.Release, by *runs.Result) error {
 	r.out.Challenger = shown(challenger)
 	record, err := r.recordOf(ctx, challenger)
 	if err != nil {
 		return err
+	}
+	if record == nil && by != nil && by.Run != nil {
+		record = &runs.Record{Result: *by}
 	}
 	if c != nil && record == nil {
 		return r.refuse(ctx, challenger, "nobody knows on what the challenger was trained and calibrated, so that no row measures it fairly")

@@ -188,7 +188,7 @@ func (r *refresh) decide(ctx context.Context) error {
 	}
 	if waiting != nil {
 		r.note("%s@%d was published and nobody decided on it: no other is trained before that", r.model, waiting.Version)
-		return r.judge(ctx, c, *waiting)
+		return r.judge(ctx, c, *waiting, nil)
 	}
 	if due, err := r.look(ctx, c); err != nil || !due {
 		return err
@@ -231,7 +231,7 @@ func (r *refresh) trained(ctx context.Context, c *champion, result *runs.Result)
 		r.end(NotDue, stages.CodeDone, "what the window trains is %s, on which %s decided before: %s", r.out.Challenger.Ref, cmp.Or(decided.Who, "somebody"), cmp.Or(decided.Why, "nobody said why"))
 		return nil
 	}
-	return r.judge(ctx, c, version)
+	return r.judge(ctx, c, version, result)
 }
 
 // releaseOf is the release whose tree has that digest.

@@ -228,19 +228,23 @@ func TestLostChampion(t *testing.T) {
 	}
 }
 
-// TestUnknownTraining: a challenger of which nobody knows any more what it was trained on is
-// not measured on rows that may have trained it.
-func TestUnknownTraining(t *testing.T) {
-	p := began(t, map[string]string{"plan.yaml": strings.Replace(worldPlan, "max_age: 0", "max_age: 0, min_change: -1", 1)})
+// TestLostRecord: a challenger whose publisher left no record is measured on no row that
+// trained it: the run that found it made says which.
+func TestLostRecord(t *testing.T) {
+	p := began(t, nil)
+	text := csvOf(slices.Concat(far()[:5], world{drift: 1}.window(6, 80)), month(2))
+	if _, err := newPlace(p.dir, p.store, map[string]string{"corrections.csv": text}); err != nil {
+		t.Fatal(err)
+	}
 	by := &toyRuns{rows: far()}
 	by.ended = func(run string) {
 		if err := p.store.Sweep(t.Context(), "runs/"+run+"/result.json"); err != nil {
 			t.Error(err)
 		}
 	}
-	p.ends(t, by, month(2), refresh.NotPromoted, stages.CodePublish, "nobody knows on what the challenger was trained", "is gone")
-	if p.champion(t) != 1 {
-		t.Error("the champion moved")
+	out, err := p.refresh(t.Context(), by, month(2).Add(time.Hour))
+	if err != nil || out.Challenger == nil || out.Corrections == nil || out.Corrections.Trained < 3 || !strings.Contains(strings.Join(out.Notes, "\n"), "is gone") {
+		t.Errorf("%v, %+v, %v", err, out, out.Corrections)
 	}
 }
 
