@@ -11,6 +11,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"strings"
 
 	"github.com/sprint-ml/sprint/config/diagnostic"
 	"github.com/sprint-ml/sprint/jobs/commandline"
@@ -149,7 +150,7 @@ func earlier(ctx context.Context, store *storage.Store, q Request, seen models.M
 func Find(ctx context.Context, store *storage.Store, name, version string) (models.Release, error) {
 	r, err := models.In(store).Release(ctx, name, version)
 	if errors.Is(err, storage.ErrNotFound) || err != nil && !errors.As(err, new(*storage.Error)) {
-		return r, &diagnostic.UsageError{Message: fmt.Sprintf("the store has no release %s@%.80s", name, version), Hint: known(ctx, store, name)}
+		return r, &diagnostic.UsageError{Message: "the store has no release " + strings.TrimSuffix(fmt.Sprintf("%s@%.80s", name, version), "@"), Hint: known(ctx, store, name)}
 	}
 	return r, err
 }

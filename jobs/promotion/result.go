@@ -32,9 +32,14 @@ func Published(path string) (string, error) {
 		Code    *stages.Code
 		Class   string
 		Figures *runs.Figures
+		// Decision is what a refresh decided; a run has none.
+		Decision string
 	}
 	if err := json.Unmarshal(data, &r); err != nil || r.Code == nil {
 		return "", &diagnostic.UsageError{Message: path + " is no result of a run", Hint: "`sprint run --result FILE` writes it"}
+	}
+	if r.Decision != "" {
+		return "", &diagnostic.UsageError{Message: fmt.Sprintf("%s is the result of a refresh, which decides by itself: %.40s", path, r.Decision), Hint: "`sprint models history NAME` says what it moved"}
 	}
 	if *r.Code != stages.CodeDone || r.Run == nil {
 		return "", stages.Fail(stages.CodePublish, "mend what ended the run, then run it again", "nothing is promoted: the run ended with code %d (%.40q)", *r.Code, r.Class)
