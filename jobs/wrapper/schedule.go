@@ -116,7 +116,7 @@ func (s scheduler) refuseSchedule(o Options) error {
 	case o.Plan == "-":
 		return &diagnostic.UsageError{Message: s.name + " does not find a plan from standard input", Hint: "write it into a file"}
 	case strings.HasPrefix(o.Plan, "-"):
-		return &diagnostic.UsageError{Message: "sprint would take the plan " + o.Plan + " for an option", Hint: "name it as ./" + o.Plan}
+		return &diagnostic.UsageError{Message: "the plan " + o.Plan + " would be taken for an option", Hint: "name it as ./" + o.Plan}
 	case s.name == "cron" && strings.Contains(o.Plan+" "+o.Store+" "+o.Folder+" "+o.Program, `\%`):
 		return &diagnostic.UsageError{Message: `a crontab has no way to write \% of a path`, Hint: "rename it, or take another service"}
 	case !path.IsAbs(o.Folder) || !path.IsAbs(o.Program):

@@ -113,7 +113,7 @@ func (s service) refuse(o Options) error {
 	case strings.Contains(text, "${{"):
 		return usage("rename it", "the plan's path or name, the store or the repository has ${{, which services replace before a shell reads it")
 	case strings.HasPrefix(o.Plan, "-") && o.Plan != "-":
-		return usage("name it as ./"+o.Plan, "sprint would take the plan %s for an option", o.Plan)
+		return usage("name it as ./"+o.Plan, "the plan %s would be taken for an option", o.Plan)
 	case !strings.HasPrefix(o.Store, "s3://") && !strings.HasPrefix(o.Store, "gs://"):
 		return usage("name one that outlives it: --store s3://BUCKET/PREFIX or gs://BUCKET/PREFIX", "the store %s goes with the machine of %s", o.Store, s.name)
 	case !filepath.IsLocal(filepath.FromSlash(o.Plan)) || o.Plan == "-":
