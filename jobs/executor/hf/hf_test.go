@@ -146,7 +146,7 @@ func TestSubmission(t *testing.T) {
 	}
 	j = job(t, "exit 0")
 	j.ID, j.Limits = j.ID+"-2", executor.Limits{}
-	submit(t, p, j)
+	watch(t, p, submit(t, p, j)) // it still writes into its folder until it ends
 	if got := hub.Specs()[1]["timeoutSeconds"]; got != (24 * time.Hour).Seconds() {
 		t.Errorf("without a limit the hub's own of half an hour counts: %v", got)
 	}
