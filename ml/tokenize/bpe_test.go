@@ -123,6 +123,14 @@ func TestBPEFiles(t *testing.T) {
 	}
 }
 
+// TestBPESequence: a post-processor that only moves offsets may stand before the one that frames.
+func TestBPESequence(t *testing.T) {
+	data := withPostProcessor(t, string(readEncodings(t).Kinds["modernbert"].Tokenizer), `{"type":"Sequence","processors":[{"type":"ByteLevel","add_prefix_space":false,"trim_offsets":false},{"type":"BertProcessing","cls":["[CLS]",1],"sep":["[SEP]",2]}]}`)
+	if _, err := tokenize.Load(data); err != nil {
+		t.Error(err)
+	}
+}
+
 func TestBPERefusals(t *testing.T) {
 	e := readEncodings(t)
 	unsupported := map[string]bool{}
@@ -139,7 +147,6 @@ func TestBPERefusals(t *testing.T) {
 		"an unknown merge":       {"mmbert", `"merges":[`, `"merges":[["a","Q"],`, `"Q" is not in the vocabulary`},
 		"an unknown unknown":     {"gemma", `"unk_token":"<unk>"`, `"unk_token":"<what>"`, `the unknown token "<what>"`},
 		"an added id":            {"modernbert", `{"id":1,"content":"[CLS]"`, `{"id":2,"content":"[CLS]"`, `added token "[CLS]" has id 2, in the vocabulary it has 1`},
-		"bytes in a sequence":    {"modernbert", `"post_processor":{`, `"post_processor":{"type":"Sequence","processors":[{"type":"ByteLevel","trim_offsets":false},{"type":"BertProcessing","cls":["[CLS]",1],"sep":["[SEP]",2]}]},"x":{`, ``},
 		"a sequence of two":      {"modernbert", `"post_processor":{`, `"post_processor":{"type":"Sequence","processors":[{"type":"BertProcessing"},{"type":"BertProcessing"}]},"x":{`, `a Sequence with 2 processors`},
 		"sequences of frames":    {"modernbert", `"post_processor":{`, `"post_processor":{"type":"Sequence","processors":[{"type":"Sequence","processors":[]}]},"x":{`, `a Sequence in a Sequence`},
 		"the same added token":   {"gemma", `"content":"   "`, `"content":" ▁ "`, ``},
@@ -165,8 +172,8 @@ func TestBPERefusals(t *testing.T) {
 		}
 		var err error
 		fuzztest.Bounded(t, func() { _, err = tokenize.Load([]byte(data)) })
-		if engine == "daulet" && c.want == daulet {
-			continue // that engine follows the other kinds; what it cannot read is its own error
+		if engine == "daulet" && (c.want == daulet || strings.Contains(name, "added token")) {
+			continue // that engine follows the other kinds and added tokens of any length; what it cannot read is its own error
 		}
 		if c.want == "" {
 			if err != nil {
