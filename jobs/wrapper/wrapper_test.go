@@ -55,19 +55,19 @@ func TestRefuses(t *testing.T) {
 		service string
 		change  func(*wrapper.Options)
 	}{
-		"the services are github, gitlab, dstack, colab":  {"githib", func(*wrapper.Options) {}},
-		"goes with the machine of github":                 {"github", func(o *wrapper.Options) { o.Store = "/tmp/store" }},
-		"does not find the plan by ../plan.yaml":          {"dstack", func(o *wrapper.Options) { o.Plan = "../plan.yaml" }},
-		"does not find the plan by -":                     {"gitlab", func(o *wrapper.Options) { o.Plan = "-" }},
-		`"devel" is none`:                                 {"gitlab", func(o *wrapper.Options) { o.Release = "devel" }},
-		"the machines of github have no GPU":              {"github", func(o *wrapper.Options) { o.Device = "cuda" }},
-		"has no files of the plan":                        {"colab", func(o *wrapper.Options) { o.Repo = "" }},
-		"no name of a variable":                           {"github", func(o *wrapper.Options) { o.Secrets = []string{"A: b"} }},
-		"has a control character":                         {"github", func(o *wrapper.Options) { o.Name = "a\nb" }},
-		"a control character, or one that cannot be seen": {"gitlab", func(o *wrapper.Options) { o.Plan = "a\u2028sprint: {script: [evil]}\u2028.yaml" }},
-		"has ${{, which services replace":                 {"github", func(o *wrapper.Options) { o.Plan = "a${{ toJSON(secrets) }}.yaml" }},
-		"take the plan --only=x.yaml for an option":       {"dstack", func(o *wrapper.Options) { o.Plan = "--only=x.yaml" }},
-		"15 minutes leave none":                           {"colab", func(o *wrapper.Options) { o.Minutes = 15 }},
+		"the services are github, gitlab, dstack, colab":      {"githib", func(*wrapper.Options) {}},
+		"goes with the machine of github":                     {"github", func(o *wrapper.Options) { o.Store = "/tmp/store" }},
+		"does not find the plan by ../plan.yaml":              {"dstack", func(o *wrapper.Options) { o.Plan = "../plan.yaml" }},
+		"does not find the plan by -":                         {"gitlab", func(o *wrapper.Options) { o.Plan = "-" }},
+		`"devel" is none`:                                     {"gitlab", func(o *wrapper.Options) { o.Release = "devel" }},
+		"the machines of github have no GPU":                  {"github", func(o *wrapper.Options) { o.Device = "cuda" }},
+		"has no files of the plan":                            {"colab", func(o *wrapper.Options) { o.Repo = "" }},
+		"no name of a variable":                               {"github", func(o *wrapper.Options) { o.Secrets = []string{"A: b"} }},
+		"has a control character":                             {"github", func(o *wrapper.Options) { o.Name = "a\nb" }},
+		"a control character, or one that cannot be seen":     {"gitlab", func(o *wrapper.Options) { o.Plan = "a\u2028sprint: {script: [evil]}\u2028.yaml" }},
+		"has ${{, which services replace":                     {"github", func(o *wrapper.Options) { o.Plan = "a${{ toJSON(secrets) }}.yaml" }},
+		"the plan --only=x.yaml would be taken for an option": {"dstack", func(o *wrapper.Options) { o.Plan = "--only=x.yaml" }},
+		"15 minutes leave none":                               {"colab", func(o *wrapper.Options) { o.Minutes = 15 }},
 	} {
 		o := options()
 		c.change(&o)
