@@ -41,12 +41,13 @@ race:
 
 # End to end: examples on real devices, kills, bad input, the real binary, real stores.
 e2e: stores
-    # The packages whose tests are others in this tier: the rest has run as it is.
-    packages="$(grep -rlE '^//go:build.*\be2e\b|jobstest\.Tier' --include='*_test.go' examples jobs ml stages | xargs -n1 dirname | sort -u | sed 's|^|./|')"; \
-    go test -tags e2e -count=1 -timeout 20m $(grep -vx ./jobs <<<"$packages"); \
+    go test ./.ci/tier
+    # The tests that are others in this tier: the rest has run as it is.
+    tests="$(go run ./.ci/tier e2e)"; run="${tests%% *}"; \
+    go test -tags e2e -count=1 -timeout 20m -run "$run" $(tr ' ' '\n' <<<"${tests#* }" | grep -vx ./jobs); \
     memory="$(test "$(df --output=avail -B1M /dev/shm 2>/dev/null | tail -1)" -gt 2000 && mktemp -d -p /dev/shm || mktemp -d)"; \
     trap 'rm -rf "$memory"' EXIT; \
-    TMPDIR="$memory" go test -tags e2e -count=1 -timeout 20m ./jobs # thousands of runs that wait for a disk, if there is one
+    TMPDIR="$memory" go test -tags e2e -count=1 -timeout 20m -run "$run" ./jobs # thousands of runs that wait for a disk, if there is one
 
 # Two hours of faults: every operation killed and failed on every store, many runners, random graphs.
 soak:
