@@ -34,8 +34,8 @@ func TestChoiceSection(t *testing.T) {
 		return text
 	}
 	const head = `{"labels":"single","gold":{"rows":10,"accuracy":0.8,"ci":{"accuracy":[0.7,0.9]},"per_category":{}},"details":{"gold":{"choice":`
-	got := show(head + `{"categories":["fire","money",""],"confusion":[[4,1,0],[0,3,0],[0,1,1]],"calibration":{"ece":0.05,"rows":10}}}}}`)
-	for _, want := range []string{"80 %", "0.70", "0.050", "8 of 10 right", "|fire|money|(none)", "fire 4 1 0", "(none) 0 1 1"} {
+	got := show(head + `{"categories":["fire","money",""],"confusion":[[4,1,0],[0,3,0],[0,1,1]],"calibration":{"ece":0.05,"rows":10},"calibration_with_category":{"ece":0.04,"rows":8}}}}}`)
+	for _, want := range []string{"80 %", "0.70", "0.050 on average", "by 0.040 on the 8 rows that have a category", "8 of 10 right", "|fire|money|(none)", "fire 4 1 0", "(none) 0 1 1"} {
 		if !strings.Contains(got, want) {
 			t.Errorf("no %q in:\n%s", want, got)
 		}

@@ -151,8 +151,12 @@ func confusionTable(name string, c document.Confusion) *Table {
 func choiceSection(m *document.Metrics, c *document.Choice) Section {
 	out := Section{Title: "What is taken for what", Intro: "Rows are the truth, columns the model's answer."}
 	if model, _ := m.Measured(); model.Accuracy != nil {
-		out.Intro = fmt.Sprintf("%s%s of the rows are answered right. The probability of an answer is off by %s on average (expected calibration error). Rows are the truth, columns the model's answer.",
-			share(*model.Accuracy, 1), brackets(model.CI.Accuracy), f3(c.Calibration.ECE))
+		off := f3(c.Calibration.ECE) + " on average (expected calibration error)"
+		if w := c.WithCategory; w != nil {
+			off += fmt.Sprintf(", by %s on the %d rows that have a category", f3(w.ECE), w.Rows)
+		}
+		out.Intro = fmt.Sprintf("%s%s of the rows are answered right. The probability of an answer is off by %s. Rows are the truth, columns the model's answer.",
+			share(*model.Accuracy, 1), brackets(model.CI.Accuracy), off)
 	}
 	t := countsTable("Answers", document.Confusion{Tags: c.Categories, Counts: c.Confusion}, true)
 	if t == nil {

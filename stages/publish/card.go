@@ -45,11 +45,16 @@ func (i *interval) String() string {
 
 // choice is what is taken for what, where a row has one label.
 type choice struct {
-	Categories  []string `json:"categories"`
-	Confusion   [][]int  `json:"confusion"`
-	Calibration struct {
-		ECE float64 `json:"ece"`
-	} `json:"calibration"`
+	Categories   []string     `json:"categories"`
+	Confusion    [][]int      `json:"confusion"`
+	Calibration  calibration  `json:"calibration"`
+	WithCategory *calibration `json:"calibration_with_category"`
+}
+
+// calibration is how far probabilities are from what happens.
+type calibration struct {
+	ECE  float64 `json:"ece"`
+	Rows int     `json:"rows"`
 }
 
 // write writes the table, rows by truth and columns by answer.
@@ -57,7 +62,11 @@ func (c choice) write(b *strings.Builder) {
 	if len(c.Categories) == 0 || len(c.Confusion) != len(c.Categories) {
 		return
 	}
-	fmt.Fprintf(b, "Answers (columns) by truth (rows); probabilities are off by %.3f on average (expected calibration error).\n\n|", c.Calibration.ECE)
+	fmt.Fprintf(b, "Answers (columns) by truth (rows); probabilities are off by %.3f on average (expected calibration error)", c.Calibration.ECE)
+	if w := c.WithCategory; w != nil {
+		fmt.Fprintf(b, ", by %.3f on the %d rows that have a category", w.ECE, w.Rows)
+	}
+	b.WriteString(".\n\n|")
 	for _, name := range c.Categories {
 		fmt.Fprintf(b, " | %s", escaped(cmp.Or(name, "none")))
 	}

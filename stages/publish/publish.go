@@ -31,7 +31,7 @@ import (
 func Kind() stages.Kind {
 	return stages.Kind{
 		Name:    "publish",
-		Version: 7,
+		Version: 8,
 		Doc: `Publishes the model as the next version of a name and moves an alias to it.
 It refuses (code 10) unless verify passed for this very model. A release is a
 folder in the Hugging Face layout with the taxonomy, thresholds, metrics, history,

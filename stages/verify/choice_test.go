@@ -126,6 +126,9 @@ func TestOneLabelPerRow(t *testing.T) {
 	if k := m.Baselines["keywords"]; *k.Accuracy != 1 || *m.Baselines["majority"].Accuracy < 0.2 || *m.Baselines["majority"].Accuracy > 0.4 {
 		t.Errorf("keywords %v, majority %v", *k.Accuracy, *m.Baselines["majority"].Accuracy)
 	}
+	if all, some := d.Calibration, d.WithCategory; some == nil || all.Rows != 60 || some.Rows != 40 || some.ECE == all.ECE {
+		t.Errorf("calibrated on %+v, with a category %+v", all, some)
+	}
 	mean := 0.0 // of the probability of crime
 	for line := range strings.Lines(string(r.File(t, "predictions"))) {
 		var p verify.Prediction

@@ -66,6 +66,9 @@ type Choice struct {
 	Categories  []string            `json:"categories"`
 	Confusion   [][]int             `json:"confusion"`
 	Calibration metrics.Calibration `json:"calibration"`
+	// WithCategory is the calibration on the rows that have a category, there if others
+	// have none: to those no probability of a category is right.
+	WithCategory *metrics.Calibration `json:"calibration_with_category,omitempty"`
 }
 
 // Confusion counts answered tags (columns) by true tag (rows), in the order of

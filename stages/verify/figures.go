@@ -109,17 +109,28 @@ func (m *measurer) probability(score float64) float64 {
 
 // choice is what the model takes for what, and how sure it is of it.
 func (m *measurer) choice(s *evaluationSet) *Choice {
+	known := func(t metrics.Truth) bool { return t.Known[0] }
+	out := &Choice{
+		Categories: append(m.t.Names(), ""), Confusion: metrics.ChoiceConfusion(len(m.t.Categories), s.truth, s.answers[byModel]),
+		Calibration: s.calibration(known),
+	}
+	some := s.calibration(func(t metrics.Truth) bool { return known(t) && metrics.Choice(t.Positive) >= 0 })
+	if some.Rows < out.Calibration.Rows {
+		out.WithCategory = &some
+	}
+	return out
+}
+
+// calibration is of what the model chose, on the rows of some truths.
+func (s *evaluationSet) calibration(of func(metrics.Truth) bool) metrics.Calibration {
 	var sure []float64
 	var right []bool
 	for i, t := range s.truth {
-		if t.Known[0] {
+		if of(t) {
 			sure, right = append(sure, s.sure[i]), append(right, slices.Equal(t.Positive, s.answers[byModel][i].Positive))
 		}
 	}
-	return &Choice{
-		Categories: append(m.t.Names(), ""), Confusion: metrics.ChoiceConfusion(len(m.t.Categories), s.truth, s.answers[byModel]),
-		Calibration: metrics.CalibrateChoice(sure, right),
-	}
+	return metrics.CalibrateChoice(sure, right)
 }
 
 func (m *measurer) counts(in []rows.Row) TrainCounts {

@@ -89,6 +89,8 @@ type Choice struct {
 	Categories  []string    `json:"categories"`
 	Confusion   [][]int     `json:"confusion"`
 	Calibration Calibration `json:"calibration"`
+	// WithCategory is of the rows that have a category, nil if all have.
+	WithCategory *Calibration `json:"calibration_with_category"`
 }
 
 // Calibration says how far scores are from frequencies.
