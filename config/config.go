@@ -26,7 +26,7 @@ type Config struct {
 	// StoreKeysAccepted keep runners at work while the key is changed.
 	StoreKeysAccepted []string `yaml:"store_keys_accepted" secret:"true" doc:"further keys whose records are believed, while store_key is changed: [env:NAME, file:PATH]"`
 	// ModelKeys are trusted: whoever sets them says whose models answer.
-	ModelKeys []string `yaml:"model_keys" doc:"files of public keys, [release.pub]; classify, serve, promote, rollback and refresh refuse a model that none of them signed, mirrors do not show it, and models verify demands it; a plan's classify has an option of its own"`
+	ModelKeys []string `yaml:"model_keys" doc:"files of public keys, [release.pub]; classify, serve, promote, rollback, refresh and the stages of plans refuse a model that none of them signed, mirrors do not show it, and models verify demands it; a plan's classify may demand one of its own too"`
 	// ModelKeysRevoked outlive the files: an ID is told of releases that are out there.
 	ModelKeysRevoked []string `yaml:"model_keys_revoked" doc:"IDs of keys that are trusted no more, beside model_keys; models verify tells them"`
 

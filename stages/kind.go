@@ -19,6 +19,7 @@ import (
 
 	"github.com/sprint-ml/sprint/storage"
 	"github.com/sprint-ml/sprint/storage/models"
+	"github.com/sprint-ml/sprint/storage/models/signature"
 )
 
 // Kind describes one type of stage. Kinds are values handed to a Registry;
@@ -154,7 +155,15 @@ type Resolver interface {
 // are known; what it returns joins what Resolve did, in the key and in
 // Env.External. It only reads.
 type InputResolver interface {
-	ResolveInputs(ctx context.Context, store *storage.Store, inputs map[string]storage.Artifact) (External, error)
+	ResolveInputs(ctx context.Context, kept Kept, inputs map[string]storage.Artifact) (External, error)
+}
+
+// Kept is what an InputResolver looks into.
+type Kept struct {
+	Store *storage.Store
+	// Trust are the keys of which one must have signed a release that is read; nil, or one
+	// without keys, demands no signature. Revoked keys count for those of a stage too.
+	Trust *signature.Trust
 }
 
 // Exporter is implemented by options structs whose stage also leaves something outside the

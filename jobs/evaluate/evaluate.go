@@ -131,7 +131,7 @@ func Inputs(node *graph.Node, known map[string]*Decision) (inputs map[string]sto
 
 // Decide decides about one node whose inputs are known.
 func (e Evaluator) Decide(ctx context.Context, g *graph.Graph, node *graph.Node, inputs map[string]storage.Artifact) (*Decision, error) {
-	d, err := e.lookup(ctx, node, inputs)
+	d, err := e.lookup(ctx, g, node, inputs)
 	if err != nil {
 		return nil, err
 	}
@@ -140,10 +140,10 @@ func (e Evaluator) Decide(ctx context.Context, g *graph.Graph, node *graph.Node,
 
 // lookup makes a node's key and looks for its manifest. What it finds is
 // Cached or Failed until decide has seen whether the outputs are there.
-func (e Evaluator) lookup(ctx context.Context, node *graph.Node, inputs map[string]storage.Artifact) (*Decision, error) {
+func (e Evaluator) lookup(ctx context.Context, g *graph.Graph, node *graph.Node, inputs map[string]storage.Artifact) (*Decision, error) {
 	p := node.Preimage(inputs)
 	var err error
-	if p.External, err = e.external(ctx, node, inputs); err != nil {
+	if p.External, err = e.external(ctx, g, node, inputs); err != nil {
 		return nil, err
 	}
 	key, canonical, err := p.Key()
@@ -175,12 +175,12 @@ func (e Evaluator) lookup(ctx context.Context, node *graph.Node, inputs map[stri
 
 // external is what was resolved when the plan was compiled, and what could only
 // be when the inputs were known.
-func (e Evaluator) external(ctx context.Context, node *graph.Node, inputs map[string]storage.Artifact) (stages.External, error) {
+func (e Evaluator) external(ctx context.Context, g *graph.Graph, node *graph.Node, inputs map[string]storage.Artifact) (stages.External, error) {
 	r, ok := node.Options.(stages.InputResolver)
 	if !ok {
 		return node.External, nil
 	}
-	more, err := r.ResolveInputs(ctx, e.Store, inputs)
+	more, err := r.ResolveInputs(ctx, stages.Kept{Store: e.Store, Trust: g.Trust}, inputs)
 	if err != nil {
 		return nil, fmt.Errorf("stage %s: %w", node.Name, err)
 	}

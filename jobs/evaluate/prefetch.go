@@ -76,7 +76,7 @@ func (e Evaluator) prefetchNode(ctx context.Context, g *graph.Graph, node *graph
 		slots <- struct{}{}
 		defer func() { <-slots }()
 	}
-	d, err := e.lookup(ctx, node, inputs)
+	d, err := e.lookup(ctx, g, node, inputs)
 	switch {
 	case storage.MissingOrDamaged(err):
 		// An input that had to be read is not there.

@@ -15,6 +15,7 @@ import (
 	"github.com/sprint-ml/sprint/config/strictyaml"
 	"github.com/sprint-ml/sprint/ml/plainfile"
 	"github.com/sprint-ml/sprint/stages"
+	"github.com/sprint-ml/sprint/storage/models/signature"
 )
 
 // CompileOptions are what Compile needs beside the plan.
@@ -23,6 +24,9 @@ type CompileOptions struct {
 	Options  *config.Options
 	// Device narrows the device of all stages; empty or "auto" narrows nothing.
 	Device string
+	// Trust are the keys of which one must have signed a release that a stage reads; nil
+	// demands no signature.
+	Trust *signature.Trust
 	// Lookup answers questions about the outside world. Nil compiles without
 	// resolving anything outside the plan: enough to validate and to draw.
 	Lookup *Lookup
@@ -31,7 +35,7 @@ type CompileOptions struct {
 // Compile turns a plan into a graph: kinds and options are resolved, inputs
 // wired, cycles refused. All mistakes are reported at once as diagnostic.Errors.
 func Compile(ctx context.Context, plan *config.Plan, o CompileOptions) (*Graph, error) {
-	c := &compiler{plan: plan, o: o, graph: &Graph{Plan: plan, options: o.Options, byName: map[string]*Node{}, files: map[string]stages.FileInfo{}}, broken: map[string]bool{}}
+	c := &compiler{plan: plan, o: o, graph: &Graph{Plan: plan, Trust: o.Trust, options: o.Options, byName: map[string]*Node{}, files: map[string]stages.FileInfo{}}, broken: map[string]bool{}}
 	if err := o.Registry.Check(); err != nil {
 		return nil, err
 	}

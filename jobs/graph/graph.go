@@ -20,6 +20,7 @@ import (
 	"github.com/sprint-ml/sprint/jobs/key"
 	"github.com/sprint-ml/sprint/stages"
 	"github.com/sprint-ml/sprint/storage"
+	"github.com/sprint-ml/sprint/storage/models/signature"
 )
 
 // Graph is a compiled plan: nodes in an order in which each comes after all
@@ -27,6 +28,8 @@ import (
 type Graph struct {
 	Plan  *config.Plan
 	Nodes []*Node
+	// Trust is that of CompileOptions.
+	Trust *signature.Trust
 
 	byName   map[string]*Node
 	options  *config.Options

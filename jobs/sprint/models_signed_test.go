@@ -61,6 +61,14 @@ func TestSignedModels(t *testing.T) {
 	id := e.one(t, "sprint models verify quickstart --key release.pub | sed -n 's/^signed by \\([0-9a-f]*\\):.*/\\1/p'")
 	e.ends(t, "9", "SPRINT_MODEL_KEYS_REVOKED='["+id+"]' sprint models verify quickstart --key release.pub", "signed by a revoked key: "+id)
 	e.ends(t, "2", "SPRINT_MODEL_KEYS_REVOKED='["+id+"]' sprint models verify quickstart", "model_keys is not")
+	// What was classified by a release whose key is revoked since is not handed on as done.
+	e.ends(t, "0", daily, "cached")
+	e.ends(t, "9", "SPRINT_MODEL_KEYS_REVOKED='["+id+"]' "+daily, "stage classify: ", "signed by a revoked key: "+id)
+	e.ends(t, "9", "SPRINT_MODEL_KEYS='[other.pub]' "+daily, "signed by another key")
+	e.ends(t, "9", "SPRINT_MODEL_KEYS='[other.pub]' "+strings.ReplaceAll(daily, "sprint run", "sprint plan"), "signed by another key")
+	e.ends(t, "0", "SPRINT_MODEL_KEYS='[release.pub]' "+daily, "cached")
+	e.ends(t, "2", "SPRINT_MODEL_KEYS='[none.pub]' "+daily, "none.pub")
+	e.ends(t, "2", "SPRINT_MODEL_KEYS_REVOKED='["+id+"]' "+daily+" --set classify.key=", "no key must have signed")
 
 	e.ends(t, "0", "sprint artifacts get quickstart@latest folder")
 	e.ends(t, "0", "sprint models verify ./folder --key release.pub", "every byte as it was signed", "made by run")

@@ -16,6 +16,7 @@ import (
 	"github.com/sprint-ml/sprint/stages/release"
 	"github.com/sprint-ml/sprint/storage"
 	"github.com/sprint-ml/sprint/storage/models"
+	"github.com/sprint-ml/sprint/storage/models/signature"
 )
 
 // Kind returns the kind "classify".
@@ -30,7 +31,9 @@ moved to another release, and only then; explain says which one it was. fallback
 lets the rules of the plan's taxonomy answer where no release of that name is there yet,
 so that a daily plan works from its first day; then they are part of the key. Nothing
 falls back where a release is there: one that this machine cannot run fails the stage, and
-so does one that key, where it is given, did not sign.
+so does one that key, where it is given, did not sign, or that none of the config's
+model_keys signed. Rows that were classified before, by a release whose key is revoked
+since, are refused too, until another release answers.
 classified has the rows with a score and a tag of each category that is over its
 threshold, null of the others, and model or keywords as label_source; classify_report
 counts who answered.`,
@@ -57,10 +60,12 @@ type Options struct {
 	MinProbability float64 `yaml:"min_probability" default:"0" min:"0" max:"1" key:"set" doc:"how probable the answer of a model of one label per row must be; less is none"`
 
 	// Key is keyed by the pair that it names.
-	Key string `yaml:"key" path:"true" key:"-" doc:"file of a public key: a release that it did not sign is refused before it is loaded"`
+	Key string `yaml:"key" path:"true" key:"-" doc:"file of a public key: a release that it did not sign is refused before it is loaded; a key of model_keys_revoked signs nothing"`
 
-	// rules are those of the plan's taxonomy, kept by Resolve for ResolveInputs.
-	rules stages.External
+	// rules are those of the plan's taxonomy, signer is the key that Key names; nil if none.
+	// Both are kept by Resolve for ResolveInputs.
+	rules  stages.External
+	signer *signature.PublicKey
 }
 
 // reference parts the option model.
@@ -92,7 +97,8 @@ func (o *Options) Resolve(ctx context.Context, lookup stages.Lookup) (stages.Ext
 		if err := out.AddFile(ctx, lookup, keyTrusted, o.Key); err != nil {
 			return nil, err
 		}
-		if _, err := release.PublicKey(o.Key); err != nil {
+		var err error
+		if o.signer, err = release.PublicKey(o.Key); err != nil {
 			return nil, stages.Fail(stages.CodePlan, "`openssl ec -in PRIVATE -pubout` writes it", "key %s: %w", o.Key, err)
 		}
 	}
@@ -121,10 +127,16 @@ const (
 )
 
 // ResolveInputs keys the release that the model's name stands for now, or the rules that
-// answer for it.
-func (o *Options) ResolveInputs(ctx context.Context, store *storage.Store, _ map[string]storage.Artifact) (stages.External, error) {
+// answer for it. A release that nobody trusted signed is refused here, before what was
+// answered by it in an earlier run counts as done.
+func (o *Options) ResolveInputs(ctx context.Context, kept stages.Kept, _ map[string]storage.Artifact) (stages.External, error) {
 	name, version := o.reference()
-	r, err := models.In(store).Release(ctx, name, version)
+	r, err := models.In(kept.Store).Release(ctx, name, version)
+	if err == nil {
+		if err := o.trusted(ctx, kept, r); err != nil {
+			return nil, err
+		}
+	}
 	switch {
 	case err == nil:
 		return stages.External{keyModel: fmt.Sprintf("%s@%d", r.Name, r.Version), keyRelease: r.Digest}, nil
@@ -135,4 +147,12 @@ func (o *Options) ResolveInputs(ctx context.Context, store *storage.Store, _ map
 	}
 	out := stages.External{"keywords": map[string]any(o.rules)}
 	return out, nil
+}
+
+// trusted demands the signatures that the config and the plan demand.
+func (o *Options) trusted(ctx context.Context, kept stages.Kept, r models.Release) error {
+	if t := kept.Trust; t != nil && len(t.Keys) == 0 && len(t.Revoked) > 0 && o.signer == nil {
+		return stages.Fail(stages.CodeUsage, "model_keys, or the stage's key, names the public keys that are trusted", "model_keys_revoked is set, and no key must have signed the model %s", o.Model)
+	}
+	return release.Trusted(ctx, kept, r, o.signer)
 }

@@ -122,6 +122,10 @@ func (s *stage) open(ctx context.Context) (*classify.Classifier, func(), error) 
 	if r.Digest != digest {
 		return nil, nil, stages.Fail(stages.CodeIntegrity, "run again; `sprint models` lists what is there", "the release %s is another one than when the run began: %s, it was %s", model, r.Digest, digest)
 	}
+	// The record may list other files by now, the digest cannot.
+	if r.Files, err = s.env.Store.Tree(ctx, digest); err != nil {
+		return nil, nil, fmt.Errorf("model %s: %w", model, err)
+	}
 	folder, err := release.Fetch(ctx, s.env.Store, r)
 	if err != nil {
 		return nil, nil, fmt.Errorf("model %s: %w", model, err)

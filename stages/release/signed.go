@@ -138,6 +138,37 @@ func CheckSignature(ctx context.Context, s *storage.Store, r models.Release, tru
 	})
 }
 
+// Trusted demands that a key of kept.Trust, where it has any, signed a release of a store,
+// and so did own, where that is given; one that is revoked signs for neither. What is
+// compared is what the digest of the release stands for: whoever reads that reads what was
+// signed. A signature that is not as is demanded is a Failure of CodeIntegrity.
+func Trusted(ctx context.Context, kept stages.Kept, r models.Release, own *signature.PublicKey) error {
+	var demanded []*signature.Trust
+	if kept.Trust != nil && len(kept.Trust.Keys) > 0 {
+		demanded = append(demanded, kept.Trust)
+	}
+	if own != nil {
+		by := &signature.Trust{Keys: []*signature.PublicKey{own}}
+		if kept.Trust != nil {
+			by.Revoked = kept.Trust.Revoked
+		}
+		demanded = append(demanded, by)
+	}
+	if len(demanded) == 0 {
+		return nil
+	}
+	var err error
+	if r.Files, err = kept.Store.Tree(ctx, r.Digest); err != nil {
+		return fmt.Errorf("files of the release %s@%d: %w", r.Name, r.Version, err)
+	}
+	for _, trust := range demanded {
+		if _, err := CheckSignature(ctx, kept.Store, r, trust); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 // check compares files, digests by path, with the signature that read gives. One over
 // another model than the named one is refused, as whoever writes to a store could put any
 // that the same key signed in its place; empty takes each.
@@ -182,9 +213,9 @@ func refused(name string, err error) error {
 	hint := "fetch it again from where it was published; nobody who is trusted signed this"
 	switch {
 	case errors.Is(err, errUnsigned):
-		hint = "publish it with sign.key, or name a release that is signed; without --key and model_keys none is demanded"
+		hint = "publish it with sign.key, or name a release that is signed; without --key, model_keys and a stage's key none is demanded"
 	case errors.Is(err, signature.ErrUnknownKey):
-		hint = "if you trust that key, name the file of it by --key or model_keys"
+		hint = "if you trust that key, name the file of it by --key, by model_keys or by the stage's key"
 	case errors.Is(err, signature.ErrRevoked):
 		hint = "publish it again, signed by another key"
 	}

@@ -14,10 +14,12 @@ package release
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"slices"
 
+	"github.com/sprint-ml/sprint/stages"
 	"github.com/sprint-ml/sprint/storage"
 	"github.com/sprint-ml/sprint/storage/models"
 )
@@ -48,12 +50,31 @@ func ReadFile(ctx context.Context, store *storage.Store, files []storage.TreeEnt
 
 // Before returns the last release of a name that came before the first one of
 // the given model; of a model that was never published, the newest release. ok
-// is false if there is none.
-func Before(ctx context.Context, store *storage.Store, name, model string) (r models.Release, ok bool, err error) {
-	releases, err := models.In(store).Releases(ctx, name)
+// is false if there is none. One that is damaged, or that nobody trusted signed, is none to
+// compare with.
+func Before(ctx context.Context, kept stages.Kept, name, model string) (r models.Release, ok bool, err error) {
+	releases, err := models.In(kept.Store).Releases(ctx, name)
 	if err != nil {
 		return r, false, fmt.Errorf("releases of %s: %w", name, err)
 	}
+	earlier, err := before(ctx, kept.Store, releases, model)
+	if err != nil {
+		return r, false, err
+	}
+	for _, r := range slices.Backward(earlier) {
+		err := Trusted(ctx, kept, r, nil)
+		if err == nil {
+			return r, true, nil
+		}
+		if f, ok := errors.AsType[*stages.Failure](err); (!ok || f.Code != stages.CodeIntegrity) && !storage.MissingOrDamaged(err) {
+			return r, false, err
+		}
+	}
+	return r, false, nil
+}
+
+// before are the whole ones of some releases that came before the first one of a model.
+func before(ctx context.Context, store *storage.Store, releases []models.Release, model string) (out []models.Release, err error) {
 	for _, next := range releases {
 		data, err := ReadFile(ctx, store, next.Files, manifestFile)
 		var manifest struct {
@@ -64,15 +85,15 @@ func Before(ctx context.Context, store *storage.Store, name, model string) (r mo
 		}
 		switch {
 		case ctx.Err() != nil:
-			return r, false, err
+			return nil, err
 		case err != nil && !storage.MissingOrDamaged(err):
-			return r, false, fmt.Errorf("release %s@%d: %w", name, next.Version, err)
+			return nil, fmt.Errorf("release %s@%d: %w", next.Name, next.Version, err)
 		case err != nil:
-			continue // a broken release is none to compare with
+			continue
 		case manifest.Model == model:
-			return r, ok, nil
+			return out, nil
 		}
-		r, ok = next, true
+		out = append(out, next)
 	}
-	return r, ok, nil
+	return out, nil
 }

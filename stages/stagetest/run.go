@@ -20,6 +20,7 @@ import (
 	"github.com/sprint-ml/sprint/stages"
 	"github.com/sprint-ml/sprint/stages/storeio"
 	"github.com/sprint-ml/sprint/storage"
+	"github.com/sprint-ml/sprint/storage/models/signature"
 )
 
 // Case describes one attempt. Only Kind and Options are required.
@@ -33,6 +34,8 @@ type Case struct {
 	Inputs map[string]any
 	// Store is made in memory if nil.
 	Store *storage.Store
+	// Trust are the keys whose releases are read; nil are all.
+	Trust *signature.Trust
 	// Taxonomy, Now, Offline, CacheDir are what Lookup answers; zero values
 	// are an empty taxonomy, a fixed date, false and a temporary folder.
 	Taxonomy stages.Source
@@ -114,7 +117,7 @@ func Try(t testing.TB, c Case) (*Result, error) {
 		inputs[name] = a
 	}
 	if rs, ok := c.Options.(stages.InputResolver); ok {
-		more, err := rs.ResolveInputs(ctx, c.Store, inputs)
+		more, err := rs.ResolveInputs(ctx, stages.Kept{Store: c.Store, Trust: c.Trust}, inputs)
 		if err != nil {
 			return nil, err
 		}

@@ -160,12 +160,12 @@ func (o *Options) drifts() bool {
 // ResolveInputs keys a stage that measures drift by the release it compares
 // with: the last one before this very model was published, so that its own
 // release changes nothing for it.
-func (o *Options) ResolveInputs(ctx context.Context, store *storage.Store, inputs map[string]storage.Artifact) (stages.External, error) {
+func (o *Options) ResolveInputs(ctx context.Context, kept stages.Kept, inputs map[string]storage.Artifact) (stages.External, error) {
 	name := o.release()
 	if name == "" {
 		return nil, nil
 	}
-	r, ok, err := release.Before(ctx, store, name, inputs["model"].Digest)
+	r, ok, err := release.Before(ctx, kept, name, inputs["model"].Digest)
 	if err != nil || !ok {
 		return nil, err
 	}

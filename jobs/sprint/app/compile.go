@@ -84,10 +84,15 @@ func (a *App) Compile(ctx context.Context, cmd *cobra.Command, path string, p *P
 		return nil, err
 	}
 	c := &Compiled{Plan: plan, Config: cfg}
+	how := graph.CompileOptions{Registry: all.All(), Options: options, Device: cfg.Device}
 	if resolve {
+		if how.Trust, err = readTrust(cfg); err != nil {
+			return nil, err
+		}
 		c.lookup = graph.NewLookup(plan.Dir(), cfg.Cache, cfg.Offline, Now())
+		how.Lookup = c.lookup
 	}
-	c.Graph, err = graph.Compile(ctx, plan, graph.CompileOptions{Registry: all.All(), Options: options, Device: cfg.Device, Lookup: c.lookup})
+	c.Graph, err = graph.Compile(ctx, plan, how)
 	if err == nil {
 		err = c.Graph.CheckDevices(cfg.Device)
 	}

@@ -25,6 +25,15 @@ func (a *App) ModelTrust(c *config.Config) (*signature.Trust, error) {
 		}
 		return nil, nil
 	}
+	return readTrust(c)
+}
+
+// readTrust reads the keys that a config names, and the IDs of those that are revoked: a
+// plan has keys of its own, which may be. It is nil if the config names neither.
+func readTrust(c *config.Config) (*signature.Trust, error) {
+	if len(c.ModelKeys)+len(c.ModelKeysRevoked) == 0 {
+		return nil, nil
+	}
 	t := &signature.Trust{Revoked: c.ModelKeysRevoked}
 	for _, path := range c.ModelKeys {
 		k, err := release.PublicKey(path)
