@@ -12,7 +12,7 @@ const (
 	CodeStage       Code = 1   // the work is wrong
 	CodeUsage       Code = 2   // the command line is wrong
 	CodePlan        Code = 3   // plan, taxonomy, --set, or a file they name
-	CodeEnvironment Code = 4   // device, plugin, credentials, store, network, disk
+	CodeEnvironment Code = 4   // device, plugin, credentials, store, network, disk, a model that is not there
 	CodeGate        Code = 5   // a check of verify failed
 	CodePending     Code = 6   // work is left, for plan --exit-code
 	CodeLease       Code = 7   // held by a live run
@@ -42,7 +42,7 @@ func Exits() []Exit {
 		{CodeStage, "stage failed", "a stage failed"},
 		{CodeUsage, "usage", "usage"},
 		{CodePlan, "plan invalid", "plan, taxonomy, --set or a file they name is invalid"},
-		{CodeEnvironment, "environment", "environment: device, credentials, store, network, disk"},
+		{CodeEnvironment, "environment", "environment: device, credentials, store, network, disk, or a model that the store has not"},
 		{CodeGate, "verify gate failed", "a check of verify failed"},
 		{CodePending, "work pending", "work pending (plan --exit-code)"},
 		{CodeLease, "lease held", "lease held by a live run"},

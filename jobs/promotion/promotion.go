@@ -11,7 +11,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"strings"
 
 	"github.com/sprint-ml/sprint/config/diagnostic"
 	"github.com/sprint-ml/sprint/jobs/commandline"
@@ -44,7 +43,8 @@ type Moved struct {
 }
 
 // Promote moves an alias to a release that is there. Mistakes in the request are
-// *diagnostic.UsageError; that somebody else moved the alias since it was looked at, or
+// *diagnostic.UsageError; that something which it names is not there is a Failure of
+// CodeEnvironment; that somebody else moved the alias since it was looked at, or
 // that it does not name what it should, is a Failure of CodePublish.
 func Promote(ctx context.Context, store *storage.Store, q Request) (Moved, error) {
 	if q.Version == "" {
@@ -59,7 +59,7 @@ func Rollback(ctx context.Context, store *storage.Store, q Request) (Moved, erro
 }
 
 func move(ctx context.Context, store *storage.Store, q Request, back bool) (Moved, error) {
-	if err := q.check(); err != nil {
+	if err := q.check(ctx, store); err != nil {
 		return Moved{}, err
 	}
 	registry := models.In(store)
@@ -72,7 +72,7 @@ func move(ctx context.Context, store *storage.Store, q Request, back bool) (Move
 			return Moved{}, err
 		}
 	}
-	to, err := Find(ctx, store, q.Name, q.Version)
+	to, err := release.Find(ctx, store, q.Name, q.Version)
 	if err != nil {
 		return Moved{}, err
 	}
@@ -95,9 +95,12 @@ func move(ctx context.Context, store *storage.Store, q Request, back bool) (Move
 }
 
 // check refuses what no store can hold.
-func (q Request) check() error {
+func (q Request) check(ctx context.Context, store *storage.Store) error {
+	if q.Name == "" {
+		return &diagnostic.UsageError{Message: "which model?", Hint: known(ctx, store, q.Name)}
+	}
 	if !models.ValidName(q.Name) {
-		return &diagnostic.UsageError{Message: fmt.Sprintf("%.80q is no model: want NAME or NAME@VERSION", q.Name)}
+		return absent(ctx, store, q.Name, "no model %.80q", q.Name)
 	}
 	if !models.ValidAlias(q.Alias) {
 		return &diagnostic.UsageError{Message: fmt.Sprintf("%.80q is no alias", q.Alias), Hint: "use a word of a-z, 0-9, dot, dash and underscore, not a number"}
@@ -112,7 +115,7 @@ func (q Request) check() error {
 func (q Request) compare(ctx context.Context, store *storage.Store, seen models.Move) error {
 	want := 0
 	if q.From != "none" {
-		from, err := Find(ctx, store, q.Name, q.From)
+		from, err := release.Find(ctx, store, q.Name, q.From)
 		if err != nil {
 			return err
 		}
@@ -128,7 +131,7 @@ func (q Request) compare(ctx context.Context, store *storage.Store, seen models.
 // earlier is the version that a rollback goes to.
 func earlier(ctx context.Context, store *storage.Store, q Request, seen models.Move) (string, error) {
 	if seen.Version == 0 {
-		return "", &diagnostic.UsageError{Message: fmt.Sprintf("%s has no alias %s that could go back", q.Name, q.Alias), Hint: known(ctx, store, q.Name)}
+		return "", absent(ctx, store, q.Name, "%s has no alias %s that could go back", q.Name, q.Alias)
 	}
 	if q.Version != "" {
 		return q.Version, nil
@@ -140,19 +143,14 @@ func earlier(ctx context.Context, store *storage.Store, q Request, seen models.M
 	case err != nil:
 		return "", stages.Fail(stages.CodeIntegrity, "--to says which version it shall be; "+known(ctx, store, q.Name), "what alias %s of %s named before cannot be read: %w", q.Alias, q.Name, err)
 	case version == 0:
-		return "", &diagnostic.UsageError{Message: fmt.Sprintf("alias %s of %s named no version before %d that was not rolled back from", q.Alias, q.Name, seen.Version), Hint: "--to says which version it shall be; " + known(ctx, store, q.Name)}
+		return "", stages.Fail(stages.CodeEnvironment, "--to says which version it shall be; "+known(ctx, store, q.Name), "alias %s of %s named no version before %d that was not rolled back from", q.Alias, q.Name, seen.Version)
 	}
 	return fmt.Sprint(version), nil
 }
 
-// Find returns the release of a model that a number or an alias names. One that is not
-// there is a *diagnostic.UsageError that names those that are.
-func Find(ctx context.Context, store *storage.Store, name, version string) (models.Release, error) {
-	r, err := models.In(store).Release(ctx, name, version)
-	if errors.Is(err, storage.ErrNotFound) || err != nil && !errors.As(err, new(*storage.Error)) {
-		return r, &diagnostic.UsageError{Message: "the store has no release " + strings.TrimSuffix(fmt.Sprintf("%s@%.80s", name, version), "@"), Hint: known(ctx, store, name)}
-	}
-	return r, err
+// absent is the failure for something of a model that the store has not.
+func absent(ctx context.Context, store *storage.Store, name, format string, args ...any) error {
+	return release.Absent(ctx, models.In(store), name, fmt.Errorf(format, args...))
 }
 
 // known names the versions of a model that there are.

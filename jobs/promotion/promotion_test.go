@@ -8,7 +8,7 @@ import (
 	"sync"
 	"testing"
 
-	"github.com/sprint-ml/sprint/config/diagnostic"
+	"github.com/sprint-ml/sprint/jobs/executor"
 	"github.com/sprint-ml/sprint/jobs/promotion"
 	"github.com/sprint-ml/sprint/stages"
 	"github.com/sprint-ml/sprint/storage"
@@ -124,31 +124,28 @@ func TestRefusals(t *testing.T) {
 		return q
 	}
 	for what, c := range map[string]struct {
-		q     promotion.Request
-		usage bool // else a failure of code 10
-		says  string
+		q    promotion.Request
+		code stages.Code
+		says string
 	}{
-		"unknown version": {asks("7", ""), true, "the store has no release toy@7|there are: version 2, 1 (champion)"},
-		"unknown alias":   {asks("beta", ""), true, "toy@beta|there are: version 2, 1 (champion)"},
-		"no number":       {asks("-1", ""), true, "toy@-1|there are: version 2"},
-		"no version":      {asks("", ""), true, "which version of toy?|there are: version 2"},
-		"unknown model":   {named("tay", "champion"), true, "tay@2|did you mean toy?"},
-		"no model":        {named("../toy", "champion"), true, "is no model"},
-		"no alias":        {named("toy", "7"), true, "is no alias"},
-		"two lines":       {asks("2", "a\nb"), true, "--why"},
-		"another from":    {from("2", "2"), false, "does not name what --from demands (2): it names version 1|models history toy"},
-		"from none":       {from("2", "none"), false, "does not name what --from demands (none)"},
-		"unknown from":    {from("2", "9"), true, "toy@9|there are: version 2"},
+		"unknown version": {asks("7", ""), stages.CodeEnvironment, "no model toy@7|there are: version 2, 1 (champion)"},
+		"unknown alias":   {asks("beta", ""), stages.CodeEnvironment, "toy@beta|there are: version 2, 1 (champion)"},
+		"no number":       {asks("-1", ""), stages.CodeEnvironment, "toy@-1|there are: version 2"},
+		"no version":      {asks("", ""), stages.CodeUsage, "which version of toy?|there are: version 2"},
+		"unknown model":   {named("tay", "champion"), stages.CodeEnvironment, "tay@2|did you mean toy?"},
+		"no model":        {named("../toy", "champion"), stages.CodeEnvironment, "no model \"../toy\"|there are: toy"},
+		"no name":         {named("", "champion"), stages.CodeUsage, "which model?|there are: toy"},
+		"no alias":        {named("toy", "7"), stages.CodeUsage, "is no alias"},
+		"two lines":       {asks("2", "a\nb"), stages.CodeUsage, "--why"},
+		"another from":    {from("2", "2"), stages.CodePublish, "does not name what --from demands (2): it names version 1|models history toy"},
+		"from none":       {from("2", "none"), stages.CodePublish, "does not name what --from demands (none)"},
+		"unknown from":    {from("2", "9"), stages.CodeEnvironment, "toy@9|there are: version 2"},
 	} {
 		_, err := promotion.Promote(t.Context(), s, c.q)
-		text := fmt.Sprint(err)
-		if u := (*diagnostic.UsageError)(nil); errors.As(err, &u) {
-			text += " " + u.Hint
-		} else if f := (*stages.Failure)(nil); c.usage || !errors.As(err, &f) || f.Code != stages.CodePublish {
-			t.Errorf("%s: %v", what, err)
-		} else {
-			text += " " + f.Hint
+		if code := executor.Code(err); code != c.code {
+			t.Errorf("%s: code %d, want %d: %v", what, code, c.code, err)
 		}
+		text := fmt.Sprint(err, " ", executor.Hint(err))
 		for part := range strings.SplitSeq(c.says, "|") {
 			if !strings.Contains(text, part) {
 				t.Errorf("%s: %q lacks %q", what, text, part)
@@ -178,8 +175,7 @@ func TestRollbackFurther(t *testing.T) {
 			t.Fatalf("%+v, %v, want %d", m, err, want)
 		}
 	}
-	var u *diagnostic.UsageError
-	if _, err := promotion.Rollback(t.Context(), s, asks("", "")); !errors.As(err, &u) || !strings.Contains(u.Message, "named no version before 1") || !strings.Contains(u.Hint, "version 3, 2, 1 (champion)") {
+	if _, err := promotion.Rollback(t.Context(), s, asks("", "")); executor.Code(err) != stages.CodeEnvironment || !strings.Contains(err.Error(), "named no version before 1") || !strings.Contains(executor.Hint(err), "version 3, 2, 1 (champion)") {
 		t.Errorf("at the first version: %v", err)
 	}
 	if m, err := promotion.Rollback(t.Context(), s, asks("3", "")); err != nil || m.Version != 3 {

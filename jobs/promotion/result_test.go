@@ -34,11 +34,3 @@ func TestResultOfRefresh(t *testing.T) {
 		}
 	}
 }
-
-// TestUnnamedVersion: a model that is not there is named as it was asked for.
-func TestUnnamedVersion(t *testing.T) {
-	_, err := promotion.Find(t.Context(), memory(t, 1), "nope", "")
-	if err == nil || !strings.Contains(err.Error(), "no release nope") || strings.Contains(err.Error(), "nope@") {
-		t.Error(err)
-	}
-}

@@ -2,7 +2,6 @@ package release
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"io/fs"
 	"os"
@@ -35,17 +34,15 @@ func (f *Folder) Close() {
 	}
 }
 
-// wanted is what a reference to a release may be.
-const wanted = "NAME, NAME@VERSION, NAME@ALIAS or a release folder"
-
 // OpenFolder brings a release into a local folder, which the caller closes. ref is NAME,
 // NAME@VERSION or NAME@ALIAS in the store at storeURL, a store URL of a release
-// (STORE/models/NAME or STORE/models/NAME/VERSION), or a folder. A release that is
-// not there, or a file, is a Failure of CodeEnvironment, a damaged one of CodeIntegrity. A
+// (STORE/models/NAME or STORE/models/NAME/VERSION), or a folder. What is no
+// reference is a Failure of CodeUsage, a release that is not there, or a file, one of
+// CodeEnvironment, a damaged one of CodeIntegrity. A
 // folder is compared with its manifest.json; strict refuses one that has none.
 func OpenFolder(ctx context.Context, ref, storeURL string, strict bool, o *storage.Options) (*Folder, error) {
 	if IsFolder(ref) {
-		if err := refuseFile(ref); err != nil {
+		if err := refuseFolder(ref); err != nil {
 			return nil, err
 		}
 		f := &Folder{Dir: ref, Name: filepath.Base(ref), seen: map[string]fs.FileInfo{}, read: map[string]string{}}
@@ -54,18 +51,18 @@ func OpenFolder(ctx context.Context, ref, storeURL string, strict bool, o *stora
 		}
 		return f, nil
 	}
-	storeURL, name, version := locate(ref, storeURL)
+	storeURL, name, version, err := locate(ref, storeURL)
+	if err != nil {
+		return nil, err
+	}
 	s, err := storage.Open(ctx, storeURL, o)
 	if err != nil {
 		return nil, missing(ref, err)
 	}
 	defer s.Close()
-	r, err := models.In(s).Release(ctx, name, version)
-	if errors.Is(err, storage.ErrNotFound) {
-		return nil, unknown(ctx, models.In(s), ref, name, err)
-	}
+	r, err := find(ctx, s, ref, name, version)
 	if err != nil {
-		return nil, missing(ref, err)
+		return nil, err
 	}
 	return Fetch(ctx, s, r)
 }
@@ -80,12 +77,10 @@ func OpenStored(ctx context.Context, r models.Release, storeURL string, o *stora
 		return nil, missing(ref, err)
 	}
 	defer s.Close()
-	there, err := models.In(s).ReleaseAt(ctx, r.Name, r.Version)
+	there, err := find(ctx, s, ref, r.Name, fmt.Sprint(r.Version))
 	switch {
-	case errors.Is(err, storage.ErrNotFound):
-		return nil, unknown(ctx, models.In(s), ref, r.Name, err)
 	case err != nil:
-		return nil, missing(ref, err)
+		return nil, err
 	case there.Digest != r.Digest:
 		return nil, stages.Fail(stages.CodeIntegrity, "try again; `sprint models` lists what is there", "the release %s is another one than a moment ago: %s, it was %s", ref, there.Digest, r.Digest)
 	}
@@ -116,7 +111,10 @@ func Resolve(ctx context.Context, ref, storeURL string, o *storage.Options) (r m
 	if IsFolder(ref) {
 		return r, "", false, nil
 	}
-	storeURL, name, version := locate(ref, storeURL)
+	storeURL, name, version, err := locate(ref, storeURL)
+	if err != nil {
+		return r, "", false, err
+	}
 	if folder, local := storage.Folder(storeURL); local {
 		if _, err := os.Stat(folder); err != nil { // opening it would make it
 			return r, "", false, missing(ref, err)
@@ -127,12 +125,8 @@ func Resolve(ctx context.Context, ref, storeURL string, o *storage.Options) (r m
 		return r, "", false, missing(ref, err)
 	}
 	defer s.Close()
-	r, err = models.In(s).Release(ctx, name, version)
-	if errors.Is(err, storage.ErrNotFound) {
-		return r, "", false, unknown(ctx, models.In(s), ref, name, err)
-	}
-	if err != nil {
-		return r, "", false, missing(ref, err)
+	if r, err = find(ctx, s, ref, name, version); err != nil {
+		return r, "", false, err
 	}
 	return r, storeURL, true, nil
 }
@@ -145,43 +139,4 @@ func IsFolder(ref string) bool {
 	}
 	_, err := os.Stat(filepath.Join(ref, "config.json"))
 	return err == nil || strings.ContainsAny(ref, `/\`) && !strings.Contains(ref, "://")
-}
-
-// locate parts a reference into the store, the model's name and its version or
-// alias, empty for the usual one.
-func locate(ref, storeURL string) (store, name, version string) {
-	if i := strings.Index(ref, "/models/"); i > 0 && strings.Contains(ref, "://") {
-		name, version, _ = strings.Cut(strings.Trim(ref[i+len("/models/"):], "/"), "/")
-		return ref[:i], name, version
-	}
-	name, version, _ = strings.Cut(ref, "@")
-	return storeURL, name, version
-}
-
-// refuseFile is the failure for a reference that is a file; nil if it is none.
-func refuseFile(ref string) error {
-	if info, err := os.Stat(ref); err != nil || info.IsDir() {
-		return nil //nolint:nilerr // what is not there is told by whoever reads it
-	}
-	return stages.Fail(stages.CodeEnvironment, "`sprint models` lists the models of the store", "%s is a file; --model wants %s", ref, wanted)
-}
-
-// unknown is the failure for a release that a store has not. It says which there are.
-func unknown(ctx context.Context, r models.Registry, ref, name string, err error) error {
-	if refusal := refuseFile(ref); refusal != nil {
-		return refusal
-	}
-	hint := Known(ctx, r, name)
-	return stages.Fail(stages.CodeEnvironment, hint, "no model %s: %w", storage.Redact(ref), err)
-}
-
-func missing(ref string, err error) error {
-	ref = storage.Redact(ref)
-	if errors.Is(err, storage.ErrDenied) {
-		return fmt.Errorf("no model %s: %w", ref, err)
-	}
-	if errors.Is(err, storage.ErrCorrupt) {
-		return stages.Fail(stages.CodeIntegrity, "name another version, as NAME@1; `sprint store check` says what is damaged and what mends it", "no model %s: %w", ref, err)
-	}
-	return stages.Fail(stages.CodeEnvironment, "`sprint run` publishes a model; --store says where it is", "no model %s: %w", ref, err)
 }

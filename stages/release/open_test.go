@@ -23,9 +23,9 @@ func TestLocate(t *testing.T) {
 		"s3://bucket/models/news/champion/":     {"s3://bucket", "news", "champion"},
 		"file:///home/someone/store/models/x/7": {"file:///home/someone/store", "x", "7"},
 	} {
-		store, name, version := locate(ref, "file:///s")
-		if got := [3]string{store, name, version}; got != want {
-			t.Errorf("%s: %v, want %v", ref, got, want)
+		store, name, version, err := locate(ref, "file:///s")
+		if got := [3]string{store, name, version}; got != want || err != nil {
+			t.Errorf("%s: %v, want %v: %v", ref, got, want, err)
 		}
 	}
 }
@@ -82,5 +82,17 @@ func TestOpenNothing(t *testing.T) {
 		if !ok || f.Code != stages.CodeEnvironment || !strings.Contains(f.Error()+"\n"+f.Hint, want) {
 			t.Errorf("%s: %v", ref, err)
 		}
+	}
+}
+
+// TestUnnamedVersion: a model that is not there is named as it was asked for.
+func TestUnnamedVersion(t *testing.T) {
+	s, err := storage.Open(t.Context(), "mem://", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	if _, err := Find(t.Context(), s, "nope", ""); err == nil || !strings.Contains(err.Error(), "no model nope:") {
+		t.Error(err)
 	}
 }

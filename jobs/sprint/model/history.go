@@ -28,12 +28,15 @@ cannot be read are left out, and code 9 says so.`,
 		Example: "  sprint models history quickstart\n  sprint models history quickstart --alias latest -n 0 -o json",
 		RunE: a.OnStore(func(ctx context.Context, store *storage.Store, args []string) error {
 			name := args[0]
-			if !models.ValidName(name) || alias != "" && !models.ValidAlias(alias) {
-				return &diagnostic.UsageError{Message: fmt.Sprintf("%.80q is no model, or %.80q no alias", name, alias), Hint: "name a model, and an alias by --alias"}
+			if strings.Contains(name, "@") || name == "" || alias != "" && !models.ValidAlias(alias) {
+				return &diagnostic.UsageError{Message: fmt.Sprintf("%.80q is no model's name, or %.80q no alias", name, alias), Hint: "name a model, and an alias by --alias"}
+			}
+			if !models.ValidName(name) {
+				return release.Absent(ctx, models.In(store), name, fmt.Errorf("no model %.80q", name))
 			}
 			list, damage := promotion.Recorded(ctx, store, name, alias, most)
 			if errors.Is(damage, storage.ErrNotFound) && len(list) == 0 || damage == nil && len(list) == 0 {
-				return &diagnostic.UsageError{Message: "no alias of that name was ever moved: " + strings.TrimSuffix(name+"@"+alias, "@"), Hint: release.Known(ctx, models.In(store), name)}
+				return release.Absent(ctx, models.In(store), name, fmt.Errorf("no alias of that name was ever moved: %s", strings.TrimSuffix(name+"@"+alias, "@")))
 			}
 			if damage != nil && !storage.DamagedOrUntrusted(damage) {
 				return damage

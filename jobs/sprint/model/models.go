@@ -9,7 +9,6 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
-	"github.com/sprint-ml/sprint/config/diagnostic"
 	"github.com/sprint-ml/sprint/jobs/catalog"
 	"github.com/sprint-ml/sprint/jobs/progress/table"
 	"github.com/sprint-ml/sprint/jobs/sprint/app"
@@ -49,21 +48,26 @@ mirrors are behind is said below the table.`,
 // published lists what a reference names: NAME, NAME@VERSION, NAME@ALIAS, or all if it
 // is empty.
 func published(ctx context.Context, store *storage.Store, ref string) ([]catalog.Model, error) {
-	name, version, one := strings.Cut(ref, "@")
-	if ref != "" && !models.ValidName(name) || one && version == "" {
-		return nil, &diagnostic.UsageError{Message: fmt.Sprintf("%q is no model: want NAME, NAME@VERSION or NAME@ALIAS", ref)}
+	if ref == "" {
+		return catalog.Models(ctx, store, "")
 	}
-	list, err := catalog.Models(ctx, store, name)
+	name, version, err := release.Parse(ref)
 	if err != nil {
 		return nil, err
 	}
-	if one {
+	var list []catalog.Model
+	if models.ValidName(name) {
+		if list, err = catalog.Models(ctx, store, name); err != nil {
+			return nil, err
+		}
+	}
+	if version != "" {
 		list = slices.DeleteFunc(list, func(m catalog.Model) bool {
 			return strconv.Itoa(m.Version) != version && !slices.Contains(m.Aliases, version)
 		})
 	}
-	if len(list) == 0 && ref != "" {
-		return nil, &diagnostic.UsageError{Message: "the store has no model " + ref, Hint: release.Known(ctx, models.In(store), name)}
+	if len(list) == 0 {
+		return nil, release.Absent(ctx, models.In(store), name, fmt.Errorf("no model %.80q", ref))
 	}
 	return list, nil
 }

@@ -1,6 +1,7 @@
 package model
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"strings"
@@ -8,6 +9,7 @@ import (
 	"github.com/spf13/cobra"
 	"github.com/sprint-ml/sprint/config/diagnostic"
 	"github.com/sprint-ml/sprint/jobs/answers"
+	"github.com/sprint-ml/sprint/jobs/commandline"
 	"github.com/sprint-ml/sprint/jobs/promotion"
 	"github.com/sprint-ml/sprint/jobs/sprint/app"
 	"github.com/sprint-ml/sprint/stages/release"
@@ -38,7 +40,8 @@ func promoteCommand(a *app.App) *cobra.Command {
 classify and serve take the alias champion where a model has one. The history of the
 alias says who moved it, when, from where and why: sprint models history NAME. If
 somebody else moves the alias meanwhile, nothing is done, and code 10 says so; so it
-does with --from, if the alias names another version than that.
+does with --from, if the alias names another version than that. A model or version that
+is not there ends with code 4, here as in all commands that take one.
 
 With --result the version is the one that a run published, by the file of sprint run
 --result. A run that did not end with code 0, or whose file is empty because it never
@@ -106,7 +109,7 @@ back: a version that was rolled back from is passed over. The rest is as in prom
 			}
 			return a.OnStore(func(ctx context.Context, store *storage.Store, args []string) error {
 				if name, version, there := strings.Cut(args[0], "@"); there {
-					return &diagnostic.UsageError{Message: fmt.Sprintf("%.80q names a version", args[0]), Hint: fmt.Sprintf("the version to go back to is --to: `sprint rollback %s --to %s`", name, version)}
+					return &diagnostic.UsageError{Message: fmt.Sprintf("%.80q is more than a model's name", args[0]), Hint: fmt.Sprintf("the version to go back to is --to: `%s`", commandline.Of("rollback", cmp.Or(name, "NAME")).Flag("to", cmp.Or(version, "VERSION")))}
 				}
 				q := f.request(a, args[0], to)
 				q.Try = promotion.Smoke(store, answers.Options{

@@ -9,9 +9,7 @@ import (
 	"strings"
 
 	"github.com/spf13/cobra"
-	"github.com/sprint-ml/sprint/config/diagnostic"
 	"github.com/sprint-ml/sprint/jobs/integrity"
-	"github.com/sprint-ml/sprint/jobs/promotion"
 	"github.com/sprint-ml/sprint/jobs/sprint/app"
 	"github.com/sprint-ml/sprint/stages"
 	"github.com/sprint-ml/sprint/stages/release"
@@ -37,11 +35,11 @@ model_keys_revoked, or if files are other, missing or added. No network is neede
 	}
 	a.KeyFlag(cmd, "file of a public key that must have signed the release; may be repeated")
 	inStore := a.OnStore(func(ctx context.Context, s *storage.Store, args []string) error {
-		name, version, cut := strings.Cut(args[0], "@")
-		if !models.ValidName(name) || cut && version == "" {
-			return &diagnostic.UsageError{Message: fmt.Sprintf("%.80q is no model: want NAME, NAME@VERSION, NAME@ALIAS or a folder", args[0])}
+		name, version, err := release.Parse(args[0])
+		if err != nil {
+			return err
 		}
-		r, err := promotion.Find(ctx, s, name, version)
+		r, err := release.Find(ctx, s, name, version)
 		if err != nil {
 			return err
 		}
