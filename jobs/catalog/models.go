@@ -48,6 +48,14 @@ type Mirror struct {
 	Behind []string `json:"behind"`
 	Tries  int      `json:"tries,omitempty"` // that failed since the last that did not
 	Error  string   `json:"error,omitempty"` // of the last one
+	// Tried is when the last one was, null if nobody tried; Since when the first of those
+	// aliases moved here that are behind there.
+	Tried *time.Time `json:"tried"`
+	Since *time.Time `json:"since,omitempty"`
+	// Plan is the name of the plan that listed the mirror last, Dropped when a run of it first
+	// did so no more, null if it does.
+	Plan    string     `json:"plan,omitempty"`
+	Dropped *time.Time `json:"dropped,omitempty"`
 }
 
 // Models lists the published models of a store by name and version; name empty means
@@ -77,14 +85,18 @@ func Models(ctx context.Context, store *storage.Store, name string) ([]Model, er
 		if err != nil {
 			return nil, err
 		}
+		moved, err := moves(ctx, registry, name, aliases, states)
+		if err != nil {
+			return nil, err
+		}
 		for _, r := range releases {
-			all, out = append(all, r), append(out, describe(r, aliases[r.Version], states))
+			all, out = append(all, r), append(out, describe(r, aliases[r.Version], states, moved))
 		}
 	}
 	return out, measure(ctx, store, all, out)
 }
 
-func describe(r models.Release, aliases []string, mirrors []mirror.State) Model {
+func describe(r models.Release, aliases []string, mirrors []mirror.State, moved map[string]time.Time) Model {
 	m := Model{Name: r.Name, Version: r.Version, Aliases: slices.Sorted(slices.Values(aliases)), Digest: r.Digest}
 	for _, f := range r.Files {
 		m.Bytes += f.Size
@@ -100,13 +112,45 @@ func describe(r models.Release, aliases []string, mirrors []mirror.State) Model 
 		}
 	}
 	for _, s := range mirrors {
-		there := Mirror{Target: s.Target, There: s.Versions[r.Version] == r.Digest, Behind: s.Behind(map[int][]string{r.Version: aliases}), Tries: s.Tries, Error: s.Error}
-		if there.Behind == nil {
-			there.Behind = []string{}
+		there := Mirror{
+			Target: s.Target, There: s.Versions[r.Version] == r.Digest, Behind: []string{}, Tries: s.Tries, Error: s.Error,
+			Tried: date(s.Tried), Plan: s.Plan, Dropped: date(s.Dropped),
+		}
+		for _, lag := range s.Behind(map[int][]string{r.Version: aliases}) {
+			there.Behind = append(there.Behind, lag.String())
+			if at := date(moved[lag.Alias]); at != nil && (there.Since == nil || at.Before(*there.Since)) {
+				there.Since = at
+			}
 		}
 		m.Mirrors = append(m.Mirrors, there)
 	}
 	return m
+}
+
+// date is nil of the zero time.
+func date(t time.Time) *time.Time {
+	if t.IsZero() {
+		return nil
+	}
+	return &t
+}
+
+// moves says when the aliases of a model moved that are behind at a mirror.
+func moves(ctx context.Context, registry models.Registry, name string, aliases map[int][]string, mirrors []mirror.State) (map[string]time.Time, error) {
+	out := map[string]time.Time{}
+	for _, s := range mirrors {
+		for _, lag := range s.Behind(aliases) {
+			if _, known := out[lag.Alias]; known {
+				continue
+			}
+			move, err := registry.LastMove(ctx, name, lag.Alias)
+			if err != nil {
+				return nil, err
+			}
+			out[lag.Alias] = move.Moved
+		}
+	}
+	return out, nil
 }
 
 // measure fills in the figures of releases, from the metrics.json of each. A release

@@ -29,7 +29,9 @@ type Pusher struct {
 	Check func(ctx context.Context, r models.Release) error
 	// Source is the address of the store, by which others read it too; empty if they cannot.
 	Source string
-	Log    *slog.Logger
+	// Plan is the name of the plan that lists the mirrors; empty notes nobody.
+	Plan string
+	Log  *slog.Logger
 	// TTL is that of the lease by which one at a time works on a mirror; 0 is a minute.
 	TTL time.Duration
 }
@@ -46,7 +48,7 @@ func (p Pusher) Push(ctx context.Context, model string, targets []stages.Mirror)
 		}
 		out = append(out, s)
 	}
-	return out, nil
+	return out, p.drop(ctx, model, targets)
 }
 
 // one brings one mirror up to date.
@@ -74,6 +76,7 @@ func (p Pusher) one(ctx context.Context, model string, target stages.Mirror) (St
 		return s, err
 	}
 	s.Remarks, s.Tried = nil, time.Now().UTC()
+	s.Plan, s.Dropped, s.Forgotten = p.Plan, time.Time{}, false
 	trying, cancel := context.WithTimeout(ctx, target.Timeout)
 	defer cancel()
 	registry, err := p.Open(target)

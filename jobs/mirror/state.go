@@ -30,6 +30,12 @@ type State struct {
 	Error string    `json:"error,omitempty"`
 	// Remarks are what the last try found there and set right, or left alone.
 	Remarks []string `json:"remarks,omitempty"`
+	// Plan is the name of the plan that listed it last; empty if nobody said. Dropped is when
+	// a run of that plan first listed it no more, by that run's clock; zero if none did.
+	Plan    string    `json:"plan,omitempty"`
+	Dropped time.Time `json:"dropped,omitzero"`
+	// Forgotten is the state of a mirror of which nothing is known any more.
+	Forgotten bool `json:"forgotten,omitempty"`
 }
 
 // Limits of a state's words, in bytes and number.
@@ -99,8 +105,8 @@ func (s State) save(ctx context.Context, store *storage.Store, model string) err
 	return &storage.Error{Op: "write mirror", Key: key, Class: storage.ErrTransient}
 }
 
-// States lists what a store knows of the mirrors of a model, by target. One that cannot be
-// read is left out: it is written anew by the next try.
+// States lists what a store knows of the mirrors of a model, by target, without those that
+// were forgotten. One that cannot be read is left out: it is written anew by the next try.
 func States(ctx context.Context, store *storage.Store, model string) ([]State, error) {
 	var out []State
 	for info, err := range store.List(ctx, folder(model)) {
@@ -114,24 +120,35 @@ func States(ctx context.Context, store *storage.Store, model string) ([]State, e
 		if err != nil {
 			return nil, err
 		}
-		out = append(out, s)
+		if !s.Forgotten {
+			out = append(out, s)
+		}
 	}
 	slices.SortFunc(out, func(a, b State) int { return strings.Compare(a.Target, b.Target) })
 	return out, nil
 }
 
-// Behind lists, in words, the aliases that name something else at a mirror than in the store,
-// as far as the store knows. aliases are those of the store, by version.
-func (s State) Behind(aliases map[int][]string) []string {
-	var out []string
+// Lag is an alias that names another version at a mirror than in the store.
+type Lag struct {
+	Alias       string
+	There, Here int // There is 0 if it names none of ours there
+}
+
+func (l Lag) String() string {
+	if l.There == 0 {
+		return l.Alias + " is not there"
+	}
+	return fmt.Sprintf("%s is version %d there, not %d", l.Alias, l.There, l.Here)
+}
+
+// Behind lists the aliases that name something else at a mirror than in the store, as far as
+// the store knows. aliases are those of the store, by version.
+func (s State) Behind(aliases map[int][]string) []Lag {
+	var out []Lag
 	for _, version := range slices.Sorted(maps.Keys(aliases)) {
 		for _, alias := range slices.Sorted(slices.Values(aliases[version])) {
-			switch there := s.Aliases[alias]; there {
-			case version:
-			case 0:
-				out = append(out, fmt.Sprintf("%s is not there", alias))
-			default:
-				out = append(out, fmt.Sprintf("%s is version %d there, not %d", alias, there, version))
+			if there := s.Aliases[alias]; there != version {
+				out = append(out, Lag{alias, there, version})
 			}
 		}
 	}

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/sprint-ml/sprint/jobs/comparison"
+	"github.com/sprint-ml/sprint/jobs/runs"
 	"github.com/sprint-ml/sprint/stages"
 )
 
@@ -47,6 +48,8 @@ type Result struct {
 	Corrections   *Corrections           `json:"corrections,omitempty"`
 	OnCorrections *comparison.Comparison `json:"on_corrections,omitempty"`
 	Notes         []string               `json:"notes"`
+	// Mirrors are what came of showing the model at registries of other makers.
+	Mirrors []runs.MirrorResult `json:"mirrors,omitempty"`
 }
 
 // Markdown writes the report: challenger against champion, and why.

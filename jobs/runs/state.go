@@ -112,6 +112,10 @@ type Result struct {
 	Figures *Figures `json:"figures,omitempty"`
 	// Cost is null if nothing of the run had a price.
 	Cost *Cost `json:"cost,omitempty"`
+	// Mirrors are what came of showing the models that the run published at registries of
+	// other makers; none if no plan lists one. They are asked after result.json was written,
+	// which does not hold them.
+	Mirrors []MirrorResult `json:"mirrors,omitempty"`
 	// Stages come last: who lists many runs reads no further than to here.
 	Stages []StageResult `json:"stages"`
 }
@@ -132,6 +136,31 @@ type Figures struct {
 	// one, or nobody knows.
 	Languages []stages.LanguageFigures `json:"languages,omitempty"`
 }
+
+// MirrorResult is what came of showing a model at a registry of another maker.
+type MirrorResult struct {
+	Model  string      `json:"model"`
+	Target string      `json:"target"` // its address, as the plan has it
+	State  MirrorState `json:"state"`
+	// Aliases are the versions that they name there, as far as the store knows.
+	Aliases map[string]int `json:"aliases"`
+	// Error is why it is behind, Tries how many failed since the last that did not. It holds
+	// no secret.
+	Error string `json:"error,omitempty"`
+	Tries int    `json:"tries,omitempty"`
+	// Remarks are what was found there and set right, or left alone.
+	Remarks []string `json:"remarks,omitempty"`
+}
+
+// MirrorState says whether a mirror shows what the store has.
+type MirrorState string
+
+// The states of a mirror after a run.
+const (
+	MirrorCurrent MirrorState = "current"
+	MirrorBehind  MirrorState = "behind"  // Error says why
+	MirrorSkipped MirrorState = "skipped" // it was not asked: the run is offline, or was ended
+)
 
 // StageResult is how one stage ended.
 type StageResult struct {

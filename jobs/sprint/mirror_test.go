@@ -65,7 +65,7 @@ func TestModelsMirror(t *testing.T) {
 			t.Errorf("code %d: %s%s", code, stdout, stderr)
 		}
 	}
-	if code, stdout, _ := exec(t, dir, "models", "--store", "store"); code != 0 || !strings.Contains(stdout, "champion is not there, latest is not there; the last try: ") || !strings.Contains(stdout, "`sprint models mirror PLAN`") {
+	if code, stdout, _ := exec(t, dir, "models", "--store", "store"); code != 0 || !strings.Contains(stdout, "champion is not there, latest is not there since ") || !strings.Contains(stdout, "; the last try on ") || !strings.Contains(stdout, "`sprint models mirror PLAN`") {
 		t.Errorf("code %d: %s", code, stdout)
 	}
 	// A program is told once; the next time it hears what it did not take.

@@ -13,9 +13,11 @@ import (
 	"github.com/sprint-ml/sprint/jobs/mirror"
 	"github.com/sprint-ml/sprint/jobs/mirror/listener"
 	"github.com/sprint-ml/sprint/jobs/mirror/places"
+	"github.com/sprint-ml/sprint/jobs/runs"
 	"github.com/sprint-ml/sprint/stages"
 	"github.com/sprint-ml/sprint/stages/release"
 	"github.com/sprint-ml/sprint/storage/models"
+	"github.com/sprint-ml/sprint/storage/models/signature"
 )
 
 // Mirrored is what came of bringing a mirror of a model up to date.
@@ -46,23 +48,23 @@ func (m Mirrored) String() string {
 // chooses. Where the config has model_keys, only what one of them signed is shown: others
 // trust what stands there under our name. The error is about the store, or the keys.
 func (a *App) PushMirrors(ctx context.Context, c *Compiled, chosen func(stage string) bool) ([]Mirrored, error) {
-	trust, err := a.ModelTrust(c.Config)
-	if err != nil {
-		return nil, err
+	listed := mirrored(c, chosen)
+	var trust *signature.Trust
+	if slices.ContainsFunc(listed, func(o stages.Mirrored) bool { _, targets := o.Mirrors(); return len(targets) > 0 }) {
+		var err error
+		if trust, err = a.ModelTrust(c.Config); err != nil {
+			return nil, err
+		}
 	}
 	var out []Mirrored
-	p := mirror.Pusher{Store: c.Store, Source: sharedStore(c.Config.Store), Log: a.Log(), Open: places.Options{Secret: a.Secret, Hub: a.Getenv("HF_ENDPOINT"), Listener: a.listeners(c)}.Open}
+	p := mirror.Pusher{Store: c.Store, Plan: c.Plan.Name, Source: sharedStore(c.Config.Store), Log: a.Log(), Open: places.Options{Secret: a.Secret, Hub: a.Getenv("HF_ENDPOINT"), Listener: a.listeners(c)}.Open}
 	if trust != nil {
 		p.Check = func(ctx context.Context, r models.Release) error {
 			_, err := release.CheckSignature(ctx, c.Store, r, trust)
 			return err
 		}
 	}
-	for _, node := range c.Graph.Nodes {
-		o, ok := node.Options.(stages.Mirrored)
-		if !ok || !chosen(node.Name) {
-			continue
-		}
+	for _, o := range listed {
 		model, targets := o.Mirrors()
 		states, err := p.Push(ctx, model, targets)
 		for _, s := range states {
@@ -73,6 +75,17 @@ func (a *App) PushMirrors(ctx context.Context, c *Compiled, chosen func(stage st
 		}
 	}
 	return out, nil
+}
+
+// mirrored are the options of the chosen stages whose models mirrors may show.
+func mirrored(c *Compiled, chosen func(stage string) bool) []stages.Mirrored {
+	var out []stages.Mirrored
+	for _, node := range c.Graph.Nodes {
+		if o, ok := node.Options.(stages.Mirrored); ok && chosen(node.Name) {
+			out = append(out, o)
+		}
+	}
+	return out
 }
 
 // listeners is what commands that are told of models get of their surroundings.
@@ -98,10 +111,11 @@ func sharedStore(store string) string {
 }
 
 // FollowMirrors is PushMirrors after a run, which ends as it did whatever comes of it: what
-// is to be said goes to standard error.
-func (a *App) FollowMirrors(ctx context.Context, c *Compiled, chosen func(stage string) bool) {
+// is to be said goes to standard error. It returns what came of every mirror that the chosen
+// stages list.
+func (a *App) FollowMirrors(ctx context.Context, c *Compiled, chosen func(stage string) bool) []runs.MirrorResult {
 	if c.Config.Offline || ctx.Err() != nil {
-		return
+		return mirrorResults(mirrored(c, chosen), nil, runs.MirrorSkipped, "")
 	}
 	all, err := a.PushMirrors(ctx, c, chosen)
 	for _, m := range all {
@@ -113,5 +127,34 @@ func (a *App) FollowMirrors(ctx context.Context, c *Compiled, chosen func(stage 
 	}
 	if err != nil {
 		a.Log().Warn("mirrors could not be brought up to date; the next run tries again", "error", err)
+		if ctx.Err() == nil {
+			return mirrorResults(mirrored(c, chosen), all, runs.MirrorBehind, err.Error())
+		}
 	}
+	return mirrorResults(mirrored(c, chosen), all, runs.MirrorSkipped, "")
+}
+
+// mirrorResults are what a run's result says of the mirrors that stages list: what came of
+// those that were asked, and rest, with its reason, of the others.
+func mirrorResults(listed []stages.Mirrored, asked []Mirrored, rest runs.MirrorState, why string) []runs.MirrorResult {
+	var out []runs.MirrorResult
+	for _, o := range listed {
+		model, targets := o.Mirrors()
+		for _, target := range targets {
+			r := runs.MirrorResult{Model: model, Target: target.To, State: rest, Error: why, Aliases: map[string]int{}}
+			if u, ok := target.Address(); ok {
+				r.Target = u.String()
+			}
+			at := slices.IndexFunc(asked, func(m Mirrored) bool { return m.Model == model && m.Target == r.Target })
+			if at >= 0 {
+				r.State, r.Error = runs.MirrorCurrent, asked[at].Error
+				r.Aliases, r.Tries, r.Remarks = asked[at].Aliases, asked[at].Tries, asked[at].Remarks
+			}
+			if at >= 0 && r.Error != "" {
+				r.State = runs.MirrorBehind
+			}
+			out = append(out, r)
+		}
+	}
+	return out
 }

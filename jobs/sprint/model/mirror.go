@@ -1,20 +1,20 @@
 package model
 
 import (
+	"context"
 	"encoding/json"
 	"fmt"
-	"strings"
 
 	"github.com/spf13/cobra"
 	"github.com/sprint-ml/sprint/config/diagnostic"
-	"github.com/sprint-ml/sprint/jobs/catalog"
-	"github.com/sprint-ml/sprint/jobs/mirror"
 	"github.com/sprint-ml/sprint/jobs/sprint/app"
 	"github.com/sprint-ml/sprint/stages"
+	"github.com/sprint-ml/sprint/storage"
 )
 
 func mirrorCommand(a *app.App) *cobra.Command {
 	var f app.PlanFlags
+	var urls []string
 	cmd := &cobra.Command{
 		Use: "mirror [PLAN]", Short: "Bring the mirrors of a plan's models up to date", Args: cobra.MaximumNArgs(1),
 		Long: `Bring the mirrors of the models that a plan publishes up to date: what its publish
@@ -24,10 +24,22 @@ release than it was told. A run of the plan does the same when it has
 ended; this does it after a promote or a rollback, or where a mirror was down. It takes the
 mirrors from the plan, not from the store: whoever can write a store must not choose where
 secrets are sent. Where the config has model_keys, a release that none of them signed is not
-shown. It ends with code 4 if a mirror stays behind, and says why.`,
+shown. It ends with code 4 if a mirror stays behind, and says why.
+
+With --forget the argument is a model's name, and no plan is read: the store forgets what it
+knows of a mirror that no plan lists any more, which the list of models would call behind for
+ever. What the mirror shows stays there; a plan that lists it shows it the model again.`,
 		Example: "  sprint models mirror plan.yaml\n  sprint models mirror -o json",
 		RunE: func(cmd *cobra.Command, args []string) error {
 			ctx := cmd.Context()
+			if len(urls) > 0 {
+				if len(args) == 0 || cmd.Flags().Changed("set") || cmd.Flags().Changed("values") {
+					return &diagnostic.UsageError{Message: "--forget takes the name of a model, and no options of a plan", Hint: "sprint models mirror NAME --forget URL"}
+				}
+				return a.OnStore(func(ctx context.Context, store *storage.Store, args []string) error {
+					return forget(ctx, a, store, args[0], urls)
+				})(cmd, args)
+			}
 			c, err := a.CompileOnStore(ctx, cmd, app.PlanArg(args), &f)
 			if err != nil {
 				return app.Interrupted(ctx, err)
@@ -63,36 +75,7 @@ shown. It ends with code 4 if a mirror stays behind, and says why.`,
 		},
 	}
 	f.Add(cmd)
+	cmd.Flags().StringArrayVar(&urls, "forget", nil, "forget this mirror of the model that the argument names (repeatable)")
 	a.JSONFlag(cmd, "one JSON object per mirror")
 	return cmd
-}
-
-// showBehind says which mirrors do not show what the store has, and how that is mended.
-func showBehind(a *app.App, list []catalog.Model) {
-	type place struct{ model, target string }
-	var order []place
-	words, last := map[place][]string{}, map[place]string{}
-	for _, m := range list {
-		for _, there := range m.Mirrors {
-			at := place{m.Name, there.Target}
-			if len(there.Behind) == 0 {
-				continue
-			}
-			if words[at] == nil {
-				order = append(order, at)
-			}
-			words[at] = append(words[at], there.Behind...)
-			last[at] = mirror.State{Tries: there.Tries, Error: there.Error}.LastError()
-		}
-	}
-	for _, at := range order {
-		fmt.Fprintf(a.Stdout, "mirror %s of %s is behind: %s", at.target, at.model, strings.Join(words[at], ", "))
-		if last[at] != "" {
-			fmt.Fprintf(a.Stdout, "; the last try: %s", last[at])
-		}
-		fmt.Fprintln(a.Stdout)
-	}
-	if len(order) > 0 {
-		fmt.Fprintln(a.Stdout, "the next run of the plan that lists a mirror brings it up to date, or `sprint models mirror PLAN`")
-	}
 }

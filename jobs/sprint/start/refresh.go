@@ -115,7 +115,7 @@ func refreshPlan(ctx context.Context, a *app.App, cmd *cobra.Command, path strin
 	if err != nil {
 		return out, app.Interrupted(ctx, err)
 	}
-	a.FollowMirrors(ctx, c, func(string) bool { return true })
+	out.Mirrors = a.FollowMirrors(ctx, c, func(string) bool { return true })
 	return out, nil
 }
 
@@ -138,5 +138,5 @@ func (r stageRunner) Run(ctx context.Context, until string) (*runs.Result, error
 	if until != "" { // it would show the stages of before as this run's
 		summary = &sanitize.Writer{Out: io.Discard}
 	}
-	return runCompiled(ctx, r.a, r.c, &f, mode, summary)
+	return runCompiled(ctx, r.a, r.c, &f, mode, summary, func(*runs.Result) {})
 }

@@ -169,7 +169,11 @@ func runPlan(ctx context.Context, a *app.App, cmd *cobra.Command, path string, f
 		return nil, err
 	}
 	defer c.Close(a.Log())
-	res, err := runCompiled(ctx, a, c, f, c.Config.Output, a.Stdout)
+	res, err := runCompiled(ctx, a, c, f, c.Config.Output, a.Stdout, func(res *runs.Result) {
+		res.Mirrors = a.FollowMirrors(ctx, c, func(stage string) bool {
+			return slices.ContainsFunc(res.Stages, func(s runs.StageResult) bool { return s.Name == stage && s.State.Done() })
+		})
+	})
 	if err != nil {
 		return nil, err
 	}
@@ -179,15 +183,13 @@ func runPlan(ctx context.Context, a *app.App, cmd *cobra.Command, path string, f
 	if err := progress.WriteResult(f.result, res); err != nil {
 		a.Log().Error("could not write --result", "error", err)
 	}
-	a.FollowMirrors(ctx, c, func(stage string) bool {
-		return slices.ContainsFunc(res.Stages, func(s runs.StageResult) bool { return s.Name == stage && s.State.Done() })
-	})
 	return res, nil
 }
 
 // runCompiled runs the selected stages of a plan that was compiled on its store, and shows
-// the run in an output mode, its summary on out.
-func runCompiled(ctx context.Context, a *app.App, c *app.Compiled, f *runFlags, mode string, out *sanitize.Writer) (*runs.Result, error) {
+// the run in an output mode, its summary on out. follow is called when the run has ended: it
+// may add to the result, which is the last that JSON shows; who reads a summary does not wait.
+func runCompiled(ctx context.Context, a *app.App, c *app.Compiled, f *runFlags, mode string, out *sanitize.Writer, follow func(*runs.Result)) (*runs.Result, error) {
 	program, err := os.Executable()
 	if err != nil {
 		return nil, err
@@ -225,7 +227,13 @@ func runCompiled(ctx context.Context, a *app.App, c *app.Compiled, f *runFlags, 
 	if res.Report, err = render.Keep(ctx, c.Store, res); err != nil { // the run has ended all the same
 		a.Log().Warn("could not keep the run's report; `sprint report` makes it again", "run", *res.Run, "error", err)
 	}
-	view.Finish(ctx, res)
+	if mode == "json" {
+		follow(res)
+		view.Finish(ctx, res)
+	} else {
+		view.Finish(ctx, res)
+		follow(res)
+	}
 	return res, nil
 }
 
