@@ -35,6 +35,9 @@ func labelSections(s *document.Source, st document.Stage) []Section {
 	}
 	if o := l.Overlay; o != nil {
 		text := fmt.Sprintf("%s corrections by people changed %s rows.", count(o.Corrections), count(o.Rows))
+		if o.Added > 0 {
+			text += fmt.Sprintf(" %s of these rows are none that the sources gave: they joined the others.", count(o.Added))
+		}
 		if o.UnknownRows > 0 {
 			text += fmt.Sprintf(" %s name no row of this run, for example %s.", count(o.UnknownRows), strings.Join(o.Unknown[:min(3, len(o.Unknown))], ", "))
 		}

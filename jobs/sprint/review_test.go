@@ -265,3 +265,54 @@ func TestRuleWordsAreEvidence(t *testing.T) {
 		t.Errorf("%d rows are doubted, not the wrong one alone", len(doubts))
 	}
 }
+
+// TestCorrectionsOutliveTheirWindow: a row that a reviewer corrected trains, with its
+// texts, when no source gives it any more; one of the gold set never does.
+func TestCorrectionsOutliveTheirWindow(t *testing.T) {
+	plan := strings.Replace(goodPlan, "  - name: label\n", "  - name: label\n    with:\n      source: [rules, overlay]\n      overlay: {file: corrections.csv}\n", 1)
+	old := `{"id":"sale","title":"Investors lending profits fire credit bonds dividend","description":"=all, must go","seen_at":"20260102T030405Z"}` + "\n"
+	others := strings.Replace(reviewRows(), `{"id":"sale","title":"Investors lending profits fire credit bonds dividend"}`+"\n", "", 1)
+	dir := demo(t, map[string]string{"plan.yaml": plan, "rows.jsonl": others + old, "corrections.csv": "id,fire,money,reviewer\n"})
+	ok := func(args ...string) {
+		t.Helper()
+		if code, stdout, stderr := exec(t, dir, args...); code != 0 {
+			t.Fatalf("sprint %s: code %d\n%s%s", strings.Join(args, " "), code, stdout, stderr)
+		}
+	}
+	ok("run", "--until", "label")
+	ok("review", "export", "--output", "review.csv")
+	edit(t, filepath.Join(dir, "review.csv"), func(m map[string]string) {
+		if slices.Contains([]string{"sale", "open"}, m["id"]) {
+			m["fire"], m["money"], m["reviewer"] = "0", "1", "anna"
+		}
+	})
+	ok("review", "import", "review.csv")
+	later := strings.ReplaceAll(others, `"id":"open"`, `"id":"shut"`)
+	later = strings.ReplaceAll(later, "Flames and smoke, crew burned on ladder", "Another day of smoke")
+	write(t, dir, map[string]string{"rows.jsonl": later, "gold.csv": "id,title,fire,money\nopen,x,1,0\n", "plan.yaml": strings.Replace(plan, "ratios:", "gold: gold.csv, ratios:", 1)})
+	ok("run")
+	found := map[string]rows.Row{}
+	for _, side := range []string{"train", "val", "test"} {
+		path := filepath.Join(t.TempDir(), side+".parquet")
+		ok("artifacts", "get", "split."+side, path)
+		file, err := os.Open(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		list, _, err := rows.DecodeParquet(file)
+		file.Close()
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, r := range list {
+			found[r.ID] = r
+		}
+	}
+	r, joined := found["sale"]
+	if !joined || r.Labels[0].Score != 0 || r.Labels[1].Score != 1 || r.Description != "=all, must go" || r.SeenAt != "20260102T030405Z" || r.LabelSource != "overlay" {
+		t.Errorf("%v: %+v", joined, r)
+	}
+	if _, trained := found["open"]; trained {
+		t.Error("a gold row trained")
+	}
+}

@@ -89,8 +89,9 @@ type httpCount struct {
 // overlayCount is what the report says about the overlay.
 type overlayCount struct {
 	Corrections int      `json:"corrections"`
-	Rows        int      `json:"rows"`              // rows that they correct
-	Unknown     []string `json:"unknown,omitempty"` // a few that correct no row
+	Rows        int      `json:"rows"`                 // that they correct
+	Added       int      `json:"added_rows,omitempty"` // of those, rows that the sources did not give
+	Unknown     []string `json:"unknown,omitempty"`    // a few that correct no row
 	UnknownRows int      `json:"unknown_rows,omitempty"`
 }
 

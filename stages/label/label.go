@@ -40,7 +40,7 @@ const (
 func Kind() stages.Kind {
 	return stages.Kind{
 		Name:    "label",
-		Version: 7,
+		Version: 8,
 		Doc: `Gives each row a score and a tag per category.
 A score is the strength of the category in [-1,1]; 0 is absent. The sources are
 asked in their order, each for what is still undecided; with combine: vote all
@@ -55,7 +55,8 @@ lies nearest, if it is probable enough. http: what a chat model
 answers; the config names the endpoint (endpoints: {chat: https://host/v1}), paid
 answers stay in the store and are never asked for twice. overlay: a file of corrections, which
 wins over all others wherever it stands; of two corrections of a category of a row
-the one of the later time counts, else the one further down. conflict says what becomes of a category
+the one of the later time counts, else the one further down; rows that it corrects and the
+sources did not give join the others, unless overlay.unknown says otherwise. conflict says what becomes of a category
 on which votes disagree, exclusive that a row has one category at most. A gold
 part weighs the voters by how often they are right there; it is never the one
 that verify scores: rows of that are left out, and rows of the gold part do not
@@ -71,7 +72,7 @@ from them.`,
 			{Of: "source", Name: sourceColumns, Doc: "Labels that the rows carry.", Example: "source: [columns, rules]\n"},
 			{Of: "source", Name: sourceEncoder, Options: "encoder", Doc: "The category whose description lies nearest to the text, if it is probable enough. Rows and descriptions are each seen from their own middle, so one setting suits all encoders; the vectors stay in the store, and train reads them there.", Example: "source: [rules, encoder]\nencoder: {model: all-minilm-l6-v2, sure: 0.8}\n"},
 			{Of: "source", Name: sourceHTTP, Options: "http", Doc: "What a chat model answers; the config names the endpoint. Paid answers stay in the store and are never asked for twice; batch: true buys them by batches, ask: disagreement where the other sources need them.", Example: "source: [rules, encoder, http]\ncombine: vote\nencoder: {model: all-minilm-l6-v2}\nhttp: {model: NAME, key: env:CHAT_KEY, batch: true, ask: disagreement}\n"},
-			{Of: "source", Name: sourceOverlay, Options: "overlay", Doc: "Corrections by people, as `sprint review import` writes them; they win over all other sources.", Example: "source: [rules, overlay]\noverlay: {file: corrections.csv}\n"},
+			{Of: "source", Name: sourceOverlay, Options: "overlay", Doc: "Corrections by people, as `sprint review import` writes them; they win over all other sources. Corrected rows that the sources did not give, of an earlier window for example, join the others where the file has their title: a split removes those of the gold set from both. A split by time takes the time of the correction where the file has no seen_at.", Example: "source: [rules, overlay]\noverlay: {file: corrections.csv}\n"},
 		},
 		Inputs:  func(any) []stages.Input { return []stages.Input{{Name: "articles"}} },
 		Outputs: func(any) []stages.Output { return []stages.Output{{Name: "labelled"}, {Name: "label_report"}} },

@@ -9,13 +9,14 @@ import (
 	"github.com/sprint-ml/sprint/ml/taxonomy"
 	"github.com/sprint-ml/sprint/stages"
 	"github.com/sprint-ml/sprint/stages/dataset"
+	"github.com/sprint-ml/sprint/stages/dedup"
 	"github.com/sprint-ml/sprint/stages/rows"
 )
 
 // Overlay are the options of source overlay.
 type Overlay struct {
 	File    string `yaml:"file" required:"true" path:"true" key:"-" doc:"corrections (csv, jsonl, parquet): url, id or title; categories in a column label, or a score per category, empty where nothing is corrected, and <category>_tag; reviewer, time"`
-	Unknown string `yaml:"unknown" default:"warn" enum:"warn|stop" doc:"a correction of a row that is not there"`
+	Unknown string `yaml:"unknown" default:"add" enum:"add|warn|stop" doc:"a correction of a row that is not there: add makes it a row, where the correction has a title; warn passes it over"`
 }
 
 // readOverlay reads the corrections. Of two for one category of a row the later
@@ -35,36 +36,121 @@ func (o *Options) readOverlay(ctx context.Context, files stages.Files, t *taxono
 	return list, nil
 }
 
-// applyOverlay applies the overlay to the rows, before any other source is asked.
-func (b *assembly) applyOverlay(ctx context.Context, s *stage) error {
-	list, err := s.o.readOverlay(ctx, s.env.Files, b.t)
+// corrected is an overlay beside the rows that it corrects.
+type corrected struct {
+	list []rows.Correction
+	of   [][]int // rows by correction, in the order of the list
+	rows []rows.Row
+	by   map[string][]int // rows by url, id and title
+	held map[int]bool     // corrections of rows that are gold: nothing is missing
+	// count is what the report says.
+	count *overlayCount
+}
+
+// correct reads the overlay and finds the rows that it means. With unknown: add, those that
+// are not there join the rows, each once and in the order of the file; never one of the
+// gold part.
+func (s *stage) correct(ctx context.Context, t *taxonomy.Taxonomy, articles, gold []rows.Row) (*corrected, error) {
+	list, err := s.o.readOverlay(ctx, s.env.Files, t)
 	if err != nil {
-		return err
+		return nil, err
 	}
-	byName := map[string][]int{}
-	for i := range b.rows {
-		r := &b.rows[i]
-		for _, name := range []string{"url:" + r.URL, "id:" + r.ID, "title:" + rows.TitleKey(r.Title)} {
-			byName[name] = append(byName[name], i)
-		}
+	x := &corrected{list: list, of: make([][]int, len(list)), rows: articles, by: map[string][]int{}, count: &overlayCount{Corrections: len(list)}}
+	for i := range articles {
+		x.index(i)
 	}
-	count := &overlayCount{Corrections: len(list)}
-	b.report.Overlay = count
-	for _, c := range list {
-		if name := rows.Identity(c.Row); len(byName[name]) == 0 {
-			if count.UnknownRows++; len(count.Unknown) < 5 {
-				count.Unknown = append(count.Unknown, name)
+	x.hold(gold)
+	if ahead, ok := rows.Ahead(list, time.Now()); ok { // the clock decides no label
+		s.env.Log.Warn("a correction is dated in the future and counts for more than every review until then", slog.String("file", s.o.Overlay.File), slog.Int("record", ahead.Number), slog.Time("time", ahead.Time))
+	}
+	for i := range list {
+		if x.of[i] = x.find(i, s.o.Overlay.Unknown == "add"); x.of[i] == nil && !x.held[i] {
+			if x.count.UnknownRows++; len(x.count.Unknown) < 5 {
+				x.count.Unknown = append(x.count.Unknown, rows.Identity(list[i].Row))
 			}
 		}
 	}
-	if c, ok := rows.Ahead(list, time.Now()); ok { // the clock decides no label
-		s.env.Log.Warn("a correction is dated in the future and counts for more than every review until then", slog.String("file", s.o.Overlay.File), slog.Int("record", c.Number), slog.Time("time", c.Time))
+	x.count.Added = len(x.rows) - len(articles)
+	return x, s.tellOverlay(x.count)
+}
+
+// tellOverlay says which corrections have no row, and refuses them where the plan does.
+func (s *stage) tellOverlay(count *overlayCount) error {
+	if count.Added > 0 {
+		s.env.Log.Info("corrected rows that the sources did not give join the others", slog.Int("rows", count.Added))
 	}
-	slices.SortStableFunc(list, func(x, y rows.Correction) int { return x.Time.Compare(y.Time) })
+	if count.UnknownRows == 0 {
+		return nil
+	}
+	if s.o.Overlay.Unknown == "stop" {
+		return stages.Fail(stages.CodeStage, "remove them, or set overlay.unknown: add or warn", "%d of %d corrections in %s name rows that are not there, for example %s", count.UnknownRows, count.Corrections, s.o.Overlay.File, count.Unknown[0])
+	}
+	s.env.Log.Warn("corrections name rows that are not there", slog.Int("corrections", count.UnknownRows), slog.String("example", count.Unknown[0]))
+	return nil
+}
+
+// index makes a row known by its names.
+func (x *corrected) index(i int) {
+	r := &x.rows[i]
+	for _, name := range []string{"url:" + r.URL, "id:" + r.ID, "title:" + rows.TitleKey(r.Title)} {
+		x.by[name] = append(x.by[name], i)
+	}
+}
+
+// hold finds the corrections of gold rows.
+func (x *corrected) hold(gold []rows.Row) {
+	x.held = map[int]bool{}
+	if len(gold) == 0 {
+		return
+	}
+	all := make([]rows.Row, len(x.list))
+	for i, c := range x.list {
+		all[i] = c.Row
+		all[i].Line = i
+	}
+	rest, _ := dedup.RemoveOverlap(all, gold)
+	for i := range all {
+		x.held[i] = true
+	}
+	for _, r := range rest {
+		x.held[r.Line] = false
+	}
+}
+
+// find is the rows that a correction means; nil if there are none. With add it is the row
+// of the same title that has another address, else a new one.
+func (x *corrected) find(i int, add bool) []int {
+	c := x.list[i]
+	if known := x.by[rows.Identity(c.Row)]; known != nil || !add || c.Title == "" || x.held[i] {
+		return known
+	}
+	if same := x.by["title:"+rows.TitleKey(c.Title)]; same != nil {
+		return same
+	}
+	if !slices.ContainsFunc(c.Labels, func(l rows.Label) bool { return !l.Abstain }) {
+		return nil
+	}
+	r := c.Row
+	r.Labels = nil
+	if r.SeenAt == "" && !c.Time.IsZero() { // it was seen by then, and a split by time asks
+		r.SeenAt = c.Time.UTC().Format(time.RFC3339)
+	}
+	x.rows = append(x.rows, r)
+	x.index(len(x.rows) - 1)
+	return []int{len(x.rows) - 1}
+}
+
+// applyOverlay applies corrections to the rows, before any other source is asked.
+func (b *assembly) applyOverlay(x *corrected) {
+	order := make([]int, len(x.list))
+	for i := range order {
+		order[i] = i
+	}
+	slices.SortStableFunc(order, func(i, j int) int { return x.list[i].Time.Compare(x.list[j].Time) })
 	touched := map[int]bool{}
-	for _, c := range list {
-		for _, row := range byName[rows.Identity(c.Row)] {
-			for category, l := range c.Labels {
+	for _, i := range order {
+		for _, row := range x.of[i] {
+			for category, l := range x.list[i].Labels {
 				if !l.Abstain {
 					touched[row] = true
 					b.set(row, category, l, sourceOverlay)
@@ -72,20 +158,13 @@ func (b *assembly) applyOverlay(ctx context.Context, s *stage) error {
 			}
 		}
 	}
-	count.Rows = len(touched)
+	x.count.Rows = len(touched)
+	b.report.Overlay = x.count
 	if b.model.Exclusive {
 		for row := range touched {
 			b.excludeOthers(row)
 		}
 	}
-	if count.UnknownRows == 0 {
-		return nil
-	}
-	if s.o.Overlay.Unknown == "stop" {
-		return stages.Fail(stages.CodeStage, "remove them, or set overlay.unknown: warn", "%d of %d corrections in %s name rows that are not there, for example %s", count.UnknownRows, len(list), s.o.Overlay.File, count.Unknown[0])
-	}
-	s.env.Log.Warn("corrections name rows that are not there", slog.Int("corrections", count.UnknownRows), slog.String("example", count.Unknown[0]))
-	return nil
 }
 
 // excludeOthers makes a row's undecided categories absent once a reviewer gave

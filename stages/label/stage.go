@@ -91,6 +91,13 @@ func (s *stage) label(ctx context.Context, t *taxonomy.Taxonomy, articles []rows
 			return nil, err
 		}
 	}
+	var overlay *corrected
+	if s.o.uses(sourceOverlay) {
+		if overlay, err = s.correct(ctx, t, articles, gold); err != nil {
+			return nil, err
+		}
+		articles = overlay.rows
+	}
 	languages := s.findLanguages(t, articles)
 	b := newAssembly(t, articles, s.o)
 	b.report.Gold = count
@@ -105,10 +112,8 @@ func (s *stage) label(ctx context.Context, t *taxonomy.Taxonomy, articles []rows
 			return nil, err
 		}
 	}
-	if s.o.uses(sourceOverlay) {
-		if err := b.applyOverlay(ctx, s); err != nil {
-			return nil, err
-		}
+	if overlay != nil {
+		b.applyOverlay(overlay)
 	}
 	together := slices.Collect(slices.Chunk(sources, 1))
 	if s.o.Combine == "vote" {

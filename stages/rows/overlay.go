@@ -4,6 +4,7 @@ import (
 	"encoding/csv"
 	"fmt"
 	"io"
+	"iter"
 	"slices"
 	"strings"
 	"time"
@@ -96,12 +97,51 @@ func Ahead(list []Correction, now time.Time) (c *Correction, ok bool) {
 	return &list[i], true
 }
 
-// WriteOverlay writes corrections as csv, in the columns that ReadOverlay
-// reads; the column note is there if one has a note. No text in it is a formula to a
-// spreadsheet.
+// Texts are the columns that say more of a row than its name, those of them that one of
+// some rows has.
+type Texts []string
+
+// TextsOf finds them.
+func TextsOf(all iter.Seq[*Row]) Texts {
+	var out Texts
+	for _, name := range []string{"description", "language", "seen_at"} {
+		for r := range all {
+			if r.text(name) != "" {
+				out = append(out, name)
+				break
+			}
+		}
+	}
+	return out
+}
+
+// Cells are a row's, as a csv has them: none is a formula to a spreadsheet.
+func (t Texts) Cells(r *Row) []string {
+	var out []string
+	for _, name := range t {
+		out = append(out, table.Quote(r.text(name)))
+	}
+	return out
+}
+
+// text is a row's cell of a column of Texts.
+func (r *Row) text(column string) string {
+	return map[string]string{"description": r.Description, "language": r.Language, "seen_at": r.SeenAt}[column]
+}
+
+// WriteOverlay writes corrections as csv, in the columns that ReadOverlay reads: what is
+// needed to train on a row that nobody fetches again is there, and the column note if one
+// has a note. No text in it is a formula to a spreadsheet.
 func WriteOverlay(w io.Writer, corrections []Correction, categories []string) error {
 	out := csv.NewWriter(w)
-	head := []string{"url", "id", "title"}
+	texts := TextsOf(func(yield func(*Row) bool) {
+		for i := range corrections {
+			if !yield(&corrections[i].Row) {
+				return
+			}
+		}
+	})
+	head := append([]string{"url", "id", "title"}, texts...)
 	for _, c := range categories {
 		head = append(head, c, c+"_tag") // a category begins with a letter
 	}
@@ -114,7 +154,7 @@ func WriteOverlay(w io.Writer, corrections []Correction, categories []string) er
 		return err
 	}
 	for _, c := range corrections {
-		rec := []string{table.Quote(c.URL), table.Quote(c.ID), table.Quote(c.Title)}
+		rec := append([]string{table.Quote(c.URL), table.Quote(c.ID), table.Quote(c.Title)}, texts.Cells(&c.Row)...)
 		for _, l := range c.Labels {
 			rec = append(rec, ScoreText(l), table.Quote(l.Tag))
 		}

@@ -17,6 +17,7 @@ func TestOverlayIsNoSheetOfFormulas(t *testing.T) {
 	for i, s := range []string{"plain", "=cmd()", "+46", "-5", "@x", "'=quoted", "'plain'", "it's, \"so\"", "--"} {
 		c := Correction{Reviewer: s, Note: s + "\nsecond line", Time: time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC), Number: i + 1}
 		c.URL, c.ID, c.Title, c.TitleRaw = "\t"+s, s, s, s
+		c.Description, c.Language, c.SeenAt = s+" and more", "sv", "20260102T030405Z"
 		c.Labels = []Label{{Score: -0.5, Tag: s}, {Abstain: true}}
 		want = append(want, c)
 	}

@@ -226,7 +226,7 @@ func (m *merger) merge(review []rows.Correction, reviewer string, now time.Time)
 			continue
 		}
 		m.take(c)
-		added = append(added, rows.Correction{Row: rows.Row{URL: c.URL, ID: c.ID, Title: c.Title, Labels: c.Labels}, Reviewer: c.Reviewer, Time: c.Time, Note: c.Note})
+		added = append(added, rows.Correction{Row: rows.Row{URL: c.URL, ID: c.ID, Title: c.Title, Description: c.Description, Language: c.Language, SeenAt: c.SeenAt, Labels: c.Labels}, Reviewer: c.Reviewer, Time: c.Time, Note: c.Note})
 	}
 	return added, skipped
 }
@@ -248,7 +248,14 @@ func (m *merger) conflict(c rows.Correction, category int, old decided) string {
 // WriteCSV writes the csv that people edit.
 func (s *Set) WriteCSV(w io.Writer, doubts []*Doubt) error {
 	out := csv.NewWriter(w)
-	head := []string{"url", "id", "title", "reasons", "suggested", "label_source", "rules"}
+	texts := rows.TextsOf(func(yield func(*rows.Row) bool) {
+		for _, d := range doubts {
+			if !yield(&s.Rows[d.Row]) {
+				return
+			}
+		}
+	})
+	head := append(append([]string{"url", "id", "title"}, texts...), "reasons", "suggested", "label_source", "rules")
 	for _, c := range s.Categories {
 		head = append(head, c, c+"_tag")
 	}
@@ -257,7 +264,8 @@ func (s *Set) WriteCSV(w io.Writer, doubts []*Doubt) error {
 	}
 	for _, d := range doubts {
 		r := s.Rows[d.Row]
-		rec := []string{table.Quote(r.URL), table.Quote(r.ID), table.Quote(r.Title), table.Quote(strings.Join(d.reasons, "; ")), table.Quote(strings.Join(d.suggested, " ")), table.Quote(r.LabelSource), table.Quote(strings.Join(r.Rules, " "))}
+		rec := append([]string{table.Quote(r.URL), table.Quote(r.ID), table.Quote(r.Title)}, texts.Cells(&r)...)
+		rec = append(rec, table.Quote(strings.Join(d.reasons, "; ")), table.Quote(strings.Join(d.suggested, " ")), table.Quote(r.LabelSource), table.Quote(strings.Join(r.Rules, " ")))
 		for c := range s.Categories {
 			l := rows.Label{Abstain: true}
 			if r.Labels != nil {

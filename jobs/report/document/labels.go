@@ -34,6 +34,7 @@ type LabelReport struct {
 	Overlay *struct {
 		Corrections int      `json:"corrections"`
 		Rows        int      `json:"rows"`
+		Added       int      `json:"added_rows"`
 		Unknown     []string `json:"unknown"`
 		UnknownRows int      `json:"unknown_rows"`
 	} `json:"overlay"`
