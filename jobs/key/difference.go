@@ -138,7 +138,20 @@ func Summary(changes []Change) string {
 			texts = append(texts, fmt.Sprintf("and %d more", len(changes)-2))
 			break
 		}
-		texts = append(texts, c.String())
+		texts = append(texts, c.short())
 	}
 	return strings.Join(texts, ", ")
+}
+
+// longest is how long the text of a change may be in a line that tells of others, too.
+const longest = 72
+
+// short leaves out values that would fill the line: explain shows them.
+func (c Change) short() string {
+	text := c.String()
+	values := fmt.Sprintf(": %s -> %s", orNone(c.Old), orNone(c.New))
+	if name, found := strings.CutSuffix(text, values); found && len(text) > longest {
+		return name + " changed"
+	}
+	return text
 }

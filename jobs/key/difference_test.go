@@ -44,6 +44,10 @@ func TestSections(t *testing.T) {
 	if got := key.Summary(key.Difference(old, now)); got != `export: (none) -> "sha256:1"` {
 		t.Errorf("added: %q", got)
 	}
+	words := []byte(`{"rules":{"fire/blaze":["blaze","flames","smoke","arson","inferno","evacuated","firefighters"]}}`)
+	if got := key.Summary(key.Difference(words, []byte(`{"rules":{"fire/blaze":["zz"]}}`))); got != "rules.fire/blaze changed" {
+		t.Errorf("of a long list: %s", got)
+	}
 	if got := key.Summary(key.Difference(now, old)); got != `export: "sha256:1" -> (none)` {
 		t.Errorf("removed: %q", got)
 	}

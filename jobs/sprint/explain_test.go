@@ -28,6 +28,9 @@ func TestExplainComparesWithOneWork(t *testing.T) {
 	if !strings.Contains(out, `"reason":"option seed: 1 -\u003e 9"`) {
 		t.Errorf("the reason is of other work than the changes: %s", out)
 	}
+	if code, _, stderr := exec(t, dir, "explain", "plan.yaml"); code != 2 || !strings.Contains(stderr, "sprint explain STAGE plan.yaml") {
+		t.Errorf("a plan without a stage: code %d\n%s", code, stderr)
+	}
 }
 
 // TestChangedFilesAreNamed: which of several files has new bytes is said by plan, by

@@ -112,7 +112,11 @@ func remarks(v *document.Verification) []string {
 		out = append(out, hidden)
 	}
 	if v.Details != nil && v.Details.Choice != nil && v.Model.Accuracy != nil {
-		out = append(out, fmt.Sprintf("%.1f %% of the rows are answered right (%s); probabilities are off by %.3f on average", 100**v.Model.Accuracy, interval(v.Model.CI.Accuracy), v.Details.Choice.Calibration.ECE))
+		text := fmt.Sprintf("%.1f %% of the rows are answered right (%s); probabilities are off by %.3f on average", 100**v.Model.Accuracy, interval(v.Model.CI.Accuracy), v.Details.Choice.Calibration.ECE)
+		if w := v.Details.Choice.WithCategory; w != nil {
+			text += fmt.Sprintf(", by %.3f on the %d that have a category", w.ECE, w.Rows)
+		}
+		out = append(out, text)
 	}
 	if v.Details != nil {
 		if by := byLanguage(v.Details.Segments["language"]); by != "" {

@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"path/filepath"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -27,6 +28,9 @@ equally near ones the newest). Outputs that a gc evicted are told from changed
 options and inputs. -o json prints the key's whole pre-image.`,
 		Args: cobra.RangeArgs(1, 2),
 		RunE: func(cmd *cobra.Command, args []string) error {
+			if ext := filepath.Ext(args[0]); len(args) == 1 && (ext == ".yaml" || ext == ".yml") {
+				return &diagnostic.UsageError{Message: fmt.Sprintf("%s is a plan, and no stage is named", args[0]), Hint: "sprint explain STAGE " + args[0]}
+			}
 			ctx := cmd.Context()
 			c, err := a.CompileToRead(ctx, cmd, app.PlanArg(args[1:]), &f)
 			if err != nil {
