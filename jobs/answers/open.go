@@ -37,7 +37,7 @@ type Options struct {
 	// Trust are the keys of which one must have signed the model; nil demands none.
 	Trust    *signature.Trust
 	Device   string // auto takes what is there; one that is named must be there
-	Backend  string // BackendDevice, which empty is too, or BackendONNX
+	Backend  string // release.BackendDevice, which empty is too, or release.BackendONNX
 	Cache    string // folder of encoders and plugins
 	Offline  bool
 	Strict   bool // refuse to let keywords answer for a model that cannot be loaded, and a folder without manifest

@@ -139,6 +139,7 @@ var unkeyed = map[string]struct {
 	"train.checkpoint_minutes": {"a resumed training ends with the same bytes", []string{"7"}, nil},
 	"verify.gold":              {"keyed by its bytes", []string{"copy.csv"}, []string{"other.csv"}},
 	"classify.key":             {"keyed by the bytes of the public key", nil, []string{"one.pub", "two.pub"}},
+	"classify.backend":         {"answers of backends are alike to 1e-5, as those of devices are", []string{"onnx"}, nil},
 	"publish.sign":             {"a credential opens a door; that a release is signed, and by which pair, is keyed", []string{"{}"}, []string{"{key: env:KEY}", "{key: env:KEY, public: one.pub}", "{key: env:KEY, public: two.pub}"}},
 	"command.files":            {"keyed by name and bytes", nil, []string{"[a.sh]", "[b.sh]"}},
 	"command.secrets":          {"a credential opens a door and is no part of the work", []string{"{TOKEN: env:OTHER}"}, nil},

@@ -58,6 +58,7 @@ type Options struct {
 	Model          string  `yaml:"model" required:"true" doc:"the published model that answers: NAME, NAME@VERSION or NAME@ALIAS of the run's store"`
 	Fallback       string  `yaml:"fallback" default:"none" enum:"none|keywords" doc:"who answers before the first release of the model: nobody, which fails the stage, or the rules of the plan's taxonomy"`
 	MinProbability float64 `yaml:"min_probability" default:"0" min:"0" max:"1" key:"set" doc:"how probable the answer of a model of one label per row must be; less is none"`
+	Backend        string  `yaml:"backend" default:"device" enum:"device|onnx" key:"-" doc:"what computes a model's answers: the stage's device, or onnx: ONNX Runtime on the processor, fetched once (28 MB); they are alike to 1e-5"`
 
 	// Key is keyed by the pair that it names.
 	Key string `yaml:"key" path:"true" key:"-" doc:"file of a public key: a release that it did not sign is refused before it is loaded; a key of model_keys_revoked signs nothing"`

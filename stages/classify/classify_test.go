@@ -4,6 +4,8 @@ import (
 	"bytes"
 	"encoding/json"
 	"errors"
+	"fmt"
+	"math"
 	"os"
 	"path/filepath"
 	"slices"
@@ -14,6 +16,7 @@ import (
 	"github.com/sprint-ml/sprint/ml/device"
 	"github.com/sprint-ml/sprint/ml/encoder"
 	"github.com/sprint-ml/sprint/ml/encoder/encodertest"
+	"github.com/sprint-ml/sprint/ml/onnx/ort"
 	"github.com/sprint-ml/sprint/stages"
 	"github.com/sprint-ml/sprint/stages/classify"
 	"github.com/sprint-ml/sprint/stages/rows"
@@ -218,6 +221,46 @@ func TestReleaseGoesAway(t *testing.T) {
 		if err != nil || got.Err == nil || !strings.Contains(got.Err.Error(), model) {
 			t.Errorf("%s: %v, %v", name, err, got.Err)
 		}
+	}
+}
+
+// TestBackend: ONNX Runtime gives the answers that the device gives, and is refused beside a
+// device that it cannot compute on.
+func TestBackend(t *testing.T) {
+	s := stagetest.Store(t)
+	publish(t, s, 1)
+	c := testCase(t, s, options("toy@champion", "none"))
+	want, table, _ := run(t, c)
+	o := options("toy@champion", "none")
+	o.Backend = "onnx"
+	c.Options = o
+	got, err := stagetest.Try(t, c) // on the device go
+	if f, ok := errors.AsType[*stages.Failure](got.Err); err != nil || !ok || f.Code != stages.CodeEnvironment || !strings.Contains(f.Error(), "the device is go") {
+		t.Errorf("beside a device: %v, %v", err, got.Err)
+	}
+	c.Env = func(e *stages.Env) { e.Device, e.CacheDir, e.Offline = device.Auto, t.TempDir(), true }
+	got, err = stagetest.Try(t, c)
+	if f, ok := errors.AsType[*stages.Failure](got.Err); err != nil || !ok || f.Code != stages.CodeEnvironment || !strings.Contains(f.Hint, "leave out backend: onnx") {
+		t.Errorf("without the library: %v, %v", err, got.Err)
+	}
+	if !ort.Available {
+		return
+	}
+	c.Env = func(e *stages.Env) { e.Device, e.CacheDir = device.Auto, encodertest.Cache() }
+	res, answered, r := run(t, c)
+	if !equal(t, res.External, want.External) || r.ByModel != 3 {
+		t.Errorf("%+v, keyed %v", r, res.External)
+	}
+	for i := range table {
+		for k := range table[i].Labels {
+			x, y := table[i].Labels[k], answered[i].Labels[k]
+			if math.Abs(float64(x.Score-y.Score)) > 2e-4 || x.Tag != y.Tag || x.Abstain != y.Abstain {
+				t.Errorf("row %d: %+v by ONNX Runtime, %+v by the device", i, y, x)
+			}
+		}
+	}
+	if note := fmt.Sprint(res.Notes["device"]); !strings.Contains(note, "ONNX Runtime") {
+		t.Errorf("noted: %v", res.Notes)
 	}
 }
 

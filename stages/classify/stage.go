@@ -2,12 +2,16 @@ package classify
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"log/slog"
 	"strings"
 
 	"github.com/sprint-ml/sprint/ml/classify"
+	"github.com/sprint-ml/sprint/ml/encoder"
+	"github.com/sprint-ml/sprint/ml/onnx/ort"
+	"github.com/sprint-ml/sprint/ml/wheel"
 	"github.com/sprint-ml/sprint/stages"
 	"github.com/sprint-ml/sprint/stages/dataset"
 	"github.com/sprint-ml/sprint/stages/release"
@@ -140,18 +144,46 @@ func (s *stage) open(ctx context.Context) (*classify.Classifier, func(), error) 
 		return nil, nil, stages.Fail(stages.CodeIntegrity, "publish it again with the plan that trains it", "the release %s: %w", model, err)
 	}
 	c.Name = model
-	dev, err := resources.OpenDevice(ctx, s.env, s.env.Device)
+	unload, err := s.load(ctx, c, folder.Dir)
+	done := func() { c.Close(); unload(); folder.Close() }
 	if err != nil {
-		folder.Close()
-		return nil, nil, err
-	}
-	s.env.Note("device", strings.TrimSpace(dev.Name+" "+dev.Plugin))
-	done := func() { c.Close(); dev.Close(); folder.Close() }
-	if err := c.Load(folder.Dir, dev); err != nil {
 		done()
 		return nil, nil, resources.Computed(fmt.Errorf("model %s: %w", model, err))
 	}
 	return c, done, nil
+}
+
+// load loads the model of a folder. unload is called after the classifier was closed.
+func (s *stage) load(ctx context.Context, c *classify.Classifier, dir string) (unload func(), err error) {
+	unload = func() {}
+	if s.o.Backend == release.BackendONNX {
+		return unload, s.loadONNX(ctx, c, dir)
+	}
+	dev, err := resources.OpenDevice(ctx, s.env, s.env.Device)
+	if err != nil {
+		return unload, err
+	}
+	s.env.Note("device", strings.TrimSpace(dev.Name+" "+dev.Plugin))
+	return func() { dev.Close() }, c.Load(dir, dev)
+}
+
+// loadONNX is load into ONNX Runtime.
+func (s *stage) loadONNX(ctx context.Context, c *classify.Classifier, dir string) error {
+	const without = "leave out backend: onnx, and the stage's device computes"
+	if err := release.CheckBackend(s.o.Backend, s.env.Device); err != nil {
+		return stages.Fail(stages.CodeEnvironment, without, "%w", err)
+	}
+	where, err := release.LoadONNX(ctx, c, dir, ort.Options{CacheDir: s.env.CacheDir, Offline: s.env.Offline, Announce: func(line string) { s.env.Note("fetch", line) }})
+	switch {
+	case err == nil:
+		s.env.Note("device", where)
+		return nil
+	case errors.Is(err, wheel.ErrCorrupt):
+		return stages.Fail(stages.CodeIntegrity, "remove the damaged package and run again", "%w", err)
+	case ctx.Err() != nil, errors.Is(err, encoder.ErrCorrupt):
+		return err
+	}
+	return stages.Fail(stages.CodeEnvironment, without, "%w", err)
 }
 
 // checkSigned demands that the plan's key signed a release, if the plan names one.

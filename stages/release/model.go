@@ -12,6 +12,7 @@ import (
 	"github.com/sprint-ml/sprint/ml/classify"
 	"github.com/sprint-ml/sprint/ml/device"
 	"github.com/sprint-ml/sprint/ml/encoder"
+	"github.com/sprint-ml/sprint/ml/onnx/ort"
 	"github.com/sprint-ml/sprint/stages"
 	"github.com/sprint-ml/sprint/storage"
 	"github.com/sprint-ml/sprint/storage/models/signature"
@@ -42,10 +43,11 @@ var ErrClosed = errors.New("the model is closed")
 type Option func(*settings)
 
 type settings struct {
-	store, device, cache string
-	offline              bool
-	trust                *signature.Trust
-	storage              storage.Options
+	store, cache    string
+	device, backend string
+	offline         bool
+	trust           *signature.Trust
+	storage         storage.Options
 }
 
 // WithStore names the store of a reference that is a name: a folder, or a URL. Without it
@@ -56,11 +58,16 @@ func WithStore(url string) Option { return func(s *settings) { s.store = url } }
 // that is there; go is always there.
 func WithDevice(name string) Option { return func(s *settings) { s.device = name } }
 
-// WithCache names the folder of plugins of devices, which are fetched into it by pip where
-// they are missing. Without it that is the one that the program sprint has.
+// WithBackend names what computes: BackendDevice, which is the one without it, or
+// BackendONNX. ONNX Runtime answers alike to 1e-5; it computes on the processor, so that of
+// the devices auto and cpu can be named beside it alone.
+func WithBackend(name string) Option { return func(s *settings) { s.backend = name } }
+
+// WithCache names the folder of plugins of devices and of ONNX Runtime, which are fetched
+// into it by pip where they are missing. Without it that is the one that the program sprint has.
 func WithCache(dir string) Option { return func(s *settings) { s.cache = dir } }
 
-// Offline forbids to fetch plugins.
+// Offline forbids to fetch either.
 func Offline() Option { return func(s *settings) { s.offline = true } }
 
 // WithLog takes what is worth a warning. Without it nothing is logged.
@@ -79,8 +86,8 @@ func WithTrust(trust *signature.Trust) Option {
 // of one (STORE/models/NAME or STORE/models/NAME/VERSION), or the folder of a release. The
 // caller closes it. A bare NAME is the champion if there is one, else the latest version.
 //
-// A release that is not there, or a device that is not, is a stages.Failure of
-// stages.CodeEnvironment; one whose bytes are not those that were published, of
+// What is no reference or no backend is a stages.Failure of stages.CodeUsage; a release that
+// is not there, or a device or backend that is not, of stages.CodeEnvironment; one whose bytes are not those that were published, of
 // stages.CodeIntegrity. Keywords never answer in place of the model.
 func Open(ctx context.Context, ref string, options ...Option) (*Model, error) {
 	s := settings{store: ".sprint", device: device.Auto}
@@ -94,6 +101,9 @@ func Open(ctx context.Context, ref string, options ...Option) (*Model, error) {
 			return nil, stages.Fail(stages.CodeEnvironment, "name a folder with WithCache", "no cache folder: %w", err)
 		}
 		s.cache = filepath.Join(base, "sprint")
+	}
+	if err := CheckBackend(s.backend, s.device); err != nil {
+		return nil, stages.Fail(stages.CodeUsage, "name another one by WithBackend, or WithDevice", "open the model %s: %w", ref, err)
 	}
 	folder, err := OpenFolder(ctx, ref, s.store, false, &s.storage)
 	if err != nil {
@@ -113,32 +123,47 @@ func Open(ctx context.Context, ref string, options ...Option) (*Model, error) {
 	return m, nil
 }
 
-// load puts the model of a folder on the device.
+// load makes a model of a folder.
 func (s *settings) load(ctx context.Context, folder *Folder) (*Model, error) {
 	c, err := classify.OpenFolder(folder.Dir)
 	if err != nil {
 		return nil, stages.Fail(stages.CodeEnvironment, "name a release that `sprint run` published", "%w", err)
 	}
 	c.Name = folder.Name
-	dev, err := device.Open(ctx, s.device, device.Options{CacheDir: s.cache, Offline: s.offline, Log: s.storage.Log, Announce: func(string) {}})
+	unload, err := s.put(ctx, c, folder)
 	if err != nil {
-		return nil, stages.Fail(stages.CodeEnvironment, "name another one by WithDevice", "open the model %s: %w", folder.Name, err)
+		c.Close()
+		unload()
+		return nil, err
 	}
-	err = c.Load(folder.Dir, dev)
+	return &Model{name: folder.Name, labels: c.Taxonomy.Names(), c: c, close: func() { c.Close(); unload(); folder.Close() }}, nil
+}
+
+// put puts the model of a folder where it computes. unload is called after the classifier was
+// closed.
+func (s *settings) put(ctx context.Context, c *classify.Classifier, folder *Folder) (unload func(), err error) {
+	unload = func() {}
+	announce := func(string) {}
+	if s.backend == BackendONNX {
+		_, err = LoadONNX(ctx, c, folder.Dir, ort.Options{CacheDir: s.cache, Offline: s.offline, Announce: announce})
+	} else {
+		dev, openErr := device.Open(ctx, s.device, device.Options{CacheDir: s.cache, Offline: s.offline, Log: s.storage.Log, Announce: announce})
+		if openErr != nil {
+			return unload, stages.Fail(stages.CodeEnvironment, "name another one by WithDevice", "open the model %s: %w", folder.Name, openErr)
+		}
+		unload = func() { dev.Close() }
+		err = c.Load(folder.Dir, dev)
+	}
 	if unchanged := folder.Unchanged(); unchanged != nil {
 		err = unchanged
 	}
 	switch {
 	case err == nil:
-		return &Model{name: folder.Name, labels: c.Taxonomy.Names(), c: c, close: func() { c.Close(); dev.Close(); folder.Close() }}, nil
+		return unload, nil
 	case errors.Is(err, encoder.ErrCorrupt):
-		err = stages.Fail(stages.CodeIntegrity, "`sprint run` publishes it anew", "the model %s is damaged: %w", folder.Name, err)
-	default:
-		err = stages.Fail(stages.CodeEnvironment, "`sprint doctor` shows what is missing", "open the model %s: %w", folder.Name, err)
+		return unload, stages.Fail(stages.CodeIntegrity, "`sprint run` publishes it anew", "the model %s is damaged: %w", folder.Name, err)
 	}
-	c.Close()
-	dev.Close()
-	return nil, err
+	return unload, stages.Fail(stages.CodeEnvironment, "`sprint doctor` shows what is missing", "open the model %s: %w", folder.Name, err)
 }
 
 // Name is NAME@VERSION, or the folder's name of a release of no store.

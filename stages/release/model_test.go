@@ -7,12 +7,14 @@ import (
 	"log"
 	"os"
 	"path/filepath"
+	"strings"
 	"sync"
 	"testing"
 
 	"github.com/sprint-ml/sprint/ml/bert"
 	"github.com/sprint-ml/sprint/ml/encoder"
 	"github.com/sprint-ml/sprint/ml/encoder/encodertest"
+	"github.com/sprint-ml/sprint/ml/onnx/ort"
 	"github.com/sprint-ml/sprint/stages"
 	"github.com/sprint-ml/sprint/stages/release"
 	"github.com/sprint-ml/sprint/storage"
@@ -118,10 +120,24 @@ func ExampleOpen() {
 // TestOpenedByMany: goroutines ask one model at once, while it is closed: each has the
 // answers about its own texts, or ErrClosed.
 func TestOpenedByMany(t *testing.T) {
-	m, err := release.Open(t.Context(), "toy@1", release.WithStore(published(t)), release.WithDevice("go"), release.WithCache(t.TempDir()))
-	if err != nil {
-		t.Fatal(err)
+	by := map[string][]release.Option{release.BackendDevice: {release.WithDevice("go"), release.WithCache(t.TempDir())}}
+	if ort.Available {
+		by[release.BackendONNX] = []release.Option{release.WithBackend(release.BackendONNX), release.WithCache(encodertest.Cache())}
 	}
+	store := published(t)
+	for backend, options := range by {
+		t.Run(backend, func(t *testing.T) {
+			m, err := release.Open(t.Context(), "toy@1", append(options, release.WithStore(store))...)
+			if err != nil {
+				t.Fatal(err)
+			}
+			askByMany(t, m)
+		})
+	}
+}
+
+// askByMany asks a model of published by many goroutines, and closes it meanwhile.
+func askByMany(t *testing.T, m *release.Model) {
 	if m.Name() != "toy@1" || len(m.Categories()) != 2 {
 		t.Errorf("%s %v", m.Name(), m.Categories())
 	}
@@ -158,7 +174,7 @@ func TestOpenedByMany(t *testing.T) {
 // TestOpenFails: what is not there, or damaged, is told by its code, and no keywords answer.
 func TestOpenFails(t *testing.T) {
 	store := published(t)
-	for ref, code := range map[string]stages.Code{"toy@7": stages.CodeEnvironment, "other": stages.CodeEnvironment, t.TempDir() + "/none": stages.CodeEnvironment} {
+	for ref, code := range map[string]stages.Code{"toy@7": stages.CodeEnvironment, "other": stages.CodeEnvironment, t.TempDir() + "/none": stages.CodeEnvironment, "toy@": stages.CodeUsage, "": stages.CodeUsage} {
 		_, err := release.Open(t.Context(), ref, release.WithStore(store), release.WithDevice("go"))
 		if f, ok := errors.AsType[*stages.Failure](err); !ok || f.Code != code {
 			t.Errorf("%s: %v", ref, err)
@@ -166,5 +182,18 @@ func TestOpenFails(t *testing.T) {
 	}
 	if _, err := release.Open(t.Context(), "toy@1", release.WithStore(store), release.WithDevice("tpux")); err == nil {
 		t.Error("a device that there is not")
+	}
+	for why, c := range map[string]struct {
+		options []release.Option
+		code    stages.Code
+	}{
+		`"onx" is not one of device, onnx`: {[]release.Option{release.WithBackend("onx")}, stages.CodeUsage},
+		"the device is go":                 {[]release.Option{release.WithBackend(release.BackendONNX), release.WithDevice("go")}, stages.CodeUsage},
+		"onnx":                             {[]release.Option{release.WithBackend(release.BackendONNX), release.WithCache(t.TempDir()), release.Offline()}, stages.CodeEnvironment},
+	} {
+		_, err := release.Open(t.Context(), "toy@1", append(c.options, release.WithStore(store))...)
+		if f, ok := errors.AsType[*stages.Failure](err); !ok || f.Code != c.code || !strings.Contains(strings.ToLower(f.Error()), why) {
+			t.Errorf("%s: %v", why, err)
+		}
 	}
 }

@@ -113,8 +113,8 @@ func TestFolderIsWhatWasPublished(t *testing.T) {
 	}
 }
 
-// TestFolderWithoutManifest: it is used unchecked and the log says so; strict refuses it. One
-// that is not there is told by whoever reads it.
+// TestFolderWithoutManifest: it is used unchecked and the log says so; strict refuses it, and
+// both one that is not there.
 func TestFolderWithoutManifest(t *testing.T) {
 	dir := publishedFolder(t)
 	if err := os.Remove(filepath.Join(dir, manifestFile)); err != nil {
@@ -127,8 +127,11 @@ func TestFolderWithoutManifest(t *testing.T) {
 	if f, ok := errors.AsType[*stages.Failure](err); !ok || f.Code != stages.CodeIntegrity || !strings.Contains(err.Error(), "no manifest.json") {
 		t.Errorf("strict: %v", err)
 	}
-	if _, _, err := open(t, filepath.Join(dir, "none"), true); err != nil {
-		t.Errorf("no folder: %v", err)
+	for _, strict := range []bool{true, false} {
+		_, _, err := open(t, filepath.Join(dir, "none"), strict)
+		if f, ok := errors.AsType[*stages.Failure](err); !ok || f.Code != stages.CodeEnvironment || !strings.Contains(err.Error(), "there is no such folder") {
+			t.Errorf("no folder: %v", err)
+		}
 	}
 }
 

@@ -10,8 +10,8 @@ import (
 
 	"github.com/spf13/cobra"
 	"github.com/sprint-ml/sprint/config/diagnostic"
-	"github.com/sprint-ml/sprint/jobs/answers"
 	"github.com/sprint-ml/sprint/jobs/sprint/app"
+	"github.com/sprint-ml/sprint/stages/release"
 	"github.com/sprint-ml/sprint/stages/rows"
 )
 
@@ -32,7 +32,7 @@ func (m *modelFlags) add(cmd *cobra.Command, a *app.App) {
 	cmd.Flags().StringVar(&a.Flags.Device, "device", "", "device: auto, cpu, cuda or go")
 	app.Overrides(cmd.Flags(), "device")
 	a.KeyFlag(cmd, "file of a public key; a model that it, or another --key, did not sign is refused before it is loaded")
-	cmd.Flags().StringVar(&m.backend, "backend", answers.BackendDevice, "what computes: device, or onnx: ONNX Runtime, fetched once (28 MB), seldom sooner where the processor has AVX2")
+	cmd.Flags().StringVar(&m.backend, "backend", release.BackendDevice, "what computes: device, or onnx: ONNX Runtime, fetched once (28 MB), seldom sooner where the processor has AVX2")
 	_ = cmd.MarkFlagRequired("model")
 }
 
@@ -84,7 +84,7 @@ However long the input is, a few thousand rows of it are held in memory.`,
 			if in.overwrittenBy(a, output) {
 				return &diagnostic.UsageError{Message: fmt.Sprintf("--output %s is the file of the input: its rows would be lost", output), Hint: "name another file for the answers"}
 			}
-			return classifyTexts(cmd.Context(), a, cmd, &m, &in, sinkOptions{output, show, strings.TrimPrefix(m.backend, answers.BackendDevice), showAll, resume, sure})
+			return classifyTexts(cmd.Context(), a, cmd, &m, &in, sinkOptions{output, show, strings.TrimPrefix(m.backend, release.BackendDevice), showAll, resume, sure})
 		},
 	}
 	m.add(cmd, a)

@@ -41,7 +41,7 @@ func answerOptions(a *app.App, cmd *cobra.Command, m *modelFlags) (answers.Optio
 	if err != nil {
 		return answers.Options{}, err
 	}
-	if err := answers.CheckBackend(m.backend, cfg.Device); err != nil {
+	if err := release.CheckBackend(m.backend, cfg.Device); err != nil {
 		return answers.Options{}, &diagnostic.UsageError{Message: "--backend: " + err.Error()}
 	}
 	keys, err := a.StoreKeys(cfg)

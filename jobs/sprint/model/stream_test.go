@@ -7,6 +7,7 @@ import (
 
 	"github.com/sprint-ml/sprint/jobs/answers"
 	"github.com/sprint-ml/sprint/ml/classify"
+	"github.com/sprint-ml/sprint/stages/release"
 )
 
 // TestOrigin: answers of another backend, of all categories or of another model are not
@@ -34,7 +35,7 @@ func TestOrigin(t *testing.T) {
 	if want := `{"output":"csv","format":"","all":false,"min-probability":0}`; usual.Options != want {
 		t.Errorf("the usual options are %s, want %s", usual.Options, want)
 	}
-	for name, other := range map[string]answers.Origin{"backend": of(sinkOptions{backend: answers.BackendONNX}, "x"), "all": of(sinkOptions{all: true}, "x"), "model": of(sinkOptions{}, "y")} {
+	for name, other := range map[string]answers.Origin{"backend": of(sinkOptions{backend: release.BackendONNX}, "x"), "all": of(sinkOptions{all: true}, "x"), "model": of(sinkOptions{}, "y")} {
 		if other == usual {
 			t.Errorf("another %s has the same origin", name)
 		}
