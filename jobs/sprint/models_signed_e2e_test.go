@@ -41,6 +41,13 @@ func TestModelSigningPackage(t *testing.T) {
 		if check("other.pub") == nil {
 			t.Errorf("%s: model-signing accepts another key", name)
 		}
+		e.ends(t, "0", "rm folder/*.sig; sprint models sign ./folder --key file:"+name+".key")
+		if err := check(name + ".pub"); err != nil {
+			t.Errorf("%s: model-signing refuses what signs a folder: %v", name, err)
+		}
+		if check("other.pub") == nil {
+			t.Errorf("%s: model-signing accepts another key of a folder", name)
+		}
 		e.ends(t, "0", "rm folder/*.sig")
 		if err := peer("sign", "key", "--private_key", name+".key", "--signature", "folder/model.sig", "folder"); err != nil {
 			t.Fatal(err)

@@ -95,7 +95,7 @@ var (
 )
 
 // commandWords are what `sprint models` takes for a command in the place of a name.
-var commandWords = []string{"history", "mirror", "verify", "help"}
+var commandWords = []string{"history", "mirror", "sign", "verify", "help"}
 
 // Check refuses names that the store cannot hold, or that no command line can tell.
 func (o *Options) Check() []stages.Problem {

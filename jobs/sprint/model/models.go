@@ -41,7 +41,7 @@ mirrors are behind is said below the table.`,
 		}),
 	}
 	a.JSONFlag(cmd, "one JSON object per release")
-	cmd.AddCommand(historyCommand(a), verifyCommand(a), mirrorCommand(a))
+	cmd.AddCommand(historyCommand(a), verifyCommand(a), signCommand(a), mirrorCommand(a))
 	return cmd
 }
 
