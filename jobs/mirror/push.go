@@ -79,9 +79,11 @@ func (p Pusher) one(ctx context.Context, model string, target stages.Mirror) (St
 	s.Plan, s.Dropped, s.Forgotten = p.Plan, time.Time{}, false
 	trying, cancel := context.WithTimeout(ctx, target.Timeout)
 	defer cancel()
+	held, taken := whileHeld(trying, lease)
+	defer taken()
 	registry, err := p.Open(target)
 	if err == nil {
-		err = p.follow(trying, registry, model, &s)
+		err = p.follow(held, registry, model, &s)
 		if r, ok := registry.(Remarker); ok {
 			for _, text := range slices.Compact(slices.Sorted(slices.Values(r.Remarks()))) {
 				s.remark(text)
@@ -90,6 +92,10 @@ func (p Pusher) one(ctx context.Context, model string, target stages.Mirror) (St
 	}
 	if ctx.Err() != nil {
 		return s, context.Cause(ctx)
+	}
+	if errors.Is(context.Cause(held), errTaken) {
+		s.Error = errTaken.Error() // whoever took it keeps its state
+		return s, nil
 	}
 	if storeError := (*storage.Error)(nil); errors.As(err, &storeError) {
 		p.Log.Warn("a release cannot be read for its mirror", "model", model, "error", err)
@@ -103,6 +109,23 @@ func (p Pusher) one(ctx context.Context, model string, target stages.Mirror) (St
 		s.Tries, s.Error = s.Tries+1, cut(err.Error())
 	}
 	return s, s.save(ctx, p.Store, model)
+}
+
+// errTaken ends the work on a mirror on which another works by now: this process was paused
+// for longer than its lease stands. Two at once could show a release twice.
+var errTaken = errors.New("another process took it over, as this one gave no sign for longer than its lease stands")
+
+// whileHeld is a context that ends, by errTaken, when the lease is lost. stop ends the watch.
+func whileHeld(ctx context.Context, lease *storage.Lease) (held context.Context, stop func()) {
+	held, cancel := context.WithCancelCause(ctx)
+	go func() {
+		select {
+		case <-lease.Lost():
+			cancel(errTaken)
+		case <-held.Done():
+		}
+	}()
+	return held, func() { cancel(nil) }
 }
 
 // follow makes a registry show what the store has, and notes in s what it shows.

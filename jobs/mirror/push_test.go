@@ -2,6 +2,7 @@ package mirror_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"maps"
@@ -67,6 +68,66 @@ func TestChecked(t *testing.T) {
 	}
 	if want := (shelf{"version 1": 1, models.Champion: 1}); !maps.Equal(shown, want) {
 		t.Errorf("shown are %v, want %v", shown, want)
+	}
+}
+
+// stuck is a registry that takes a request and answers when it is given up.
+type stuck struct{ asked chan struct{} }
+
+func (s stuck) Push(ctx context.Context, _ mirror.Release) error {
+	close(s.asked)
+	<-ctx.Done()
+	return ctx.Err()
+}
+
+func (s stuck) Point(context.Context, string, mirror.Release) (string, error) {
+	return "", errors.New("it is asked after its lease was taken")
+}
+
+// TestTaken: whoever loses the lease of a mirror ends its work there, and leaves the state of
+// the mirror to who took it.
+func TestTaken(t *testing.T) {
+	store, err := storage.Open(t.Context(), "mem://", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer store.Close()
+	a, err := store.Put(t.Context(), strings.NewReader("model"), "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	tree, err := store.PutTree(t.Context(), []storage.TreeEntry{{Path: "model", Digest: a.Digest, Size: a.Size}})
+	if err == nil {
+		_, err = models.In(store).Publish(t.Context(), "news", tree, nil)
+	}
+	if err == nil {
+		err = models.In(store).SetAlias(t.Context(), "news", models.Latest, 1)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	const to = "oci://registry.example/news"
+	at := stuck{make(chan struct{})}
+	p := mirror.Pusher{Store: store, Log: slog.New(slog.DiscardHandler), TTL: 400 * time.Millisecond, Open: func(stages.Mirror) (mirror.Registry, error) { return at, nil }}
+	go func() {
+		<-at.asked
+		for stale := ""; ; {
+			_, err := store.Acquire(t.Context(), "mirror/news."+mirror.ID(to), storage.Self(), time.Minute, stale)
+			held, ok := errors.AsType[*storage.HeldError](err)
+			if !ok {
+				return
+			}
+			stale = held.Version
+		}
+	}()
+	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+	defer cancel()
+	got, err := p.Push(ctx, "news", []stages.Mirror{{To: to, Timeout: time.Minute}})
+	if err != nil || len(got) != 1 || !strings.Contains(got[0].Error, "another process took it over") {
+		t.Errorf("%+v %v", got, err)
+	}
+	if kept, err := mirror.States(t.Context(), store, "news"); err != nil || len(kept) > 0 {
+		t.Errorf("it wrote over the state of who took it: %+v %v", kept, err)
 	}
 }
 

@@ -1,6 +1,7 @@
 // Package mirrortest is what every registry that can be a mirror must do, and what must
 // come of one that is down, slow, refuses, or has other things under our names. suite.go
-// lists it, moving.go kills what moves an alias, fault.go breaks the way to a registry.
+// lists it, moving.go kills what moves an alias, fault.go breaks the way to a registry,
+// together.go has several bring a mirror up to date, processes.go kills real ones.
 package mirrortest
 
 import (
@@ -54,6 +55,7 @@ type Subject struct {
 func Run(t *testing.T, s Subject) {
 	t.Run("Push", s.push)
 	t.Run("Again", s.twice)
+	t.Run("TwoAtOnce", s.twoAtOnce)
 	t.Run("Foreign", s.foreign)
 	t.Run("MovedByHand", s.movedByHand)
 	t.Run("Down", s.down)
@@ -67,6 +69,7 @@ func Run(t *testing.T, s Subject) {
 // world is a store with two versions of a model, and a registry.
 type world struct {
 	store  *storage.Store
+	folder string // of a store on the disk
 	server Server
 	target stages.Mirror
 	trees  map[string]map[string]string // digests of files, by version
@@ -76,7 +79,13 @@ type world struct {
 
 func (s Subject) world(t *testing.T) *world {
 	t.Helper()
-	store, err := storage.Open(t.Context(), "mem://", nil)
+	return s.worldOn(t, "mem://")
+}
+
+// worldOn is a world whose store is at an address, and empty.
+func (s Subject) worldOn(t *testing.T, address string) *world {
+	t.Helper()
+	store, err := storage.Open(t.Context(), address, nil)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -3,67 +3,21 @@
 package mlflow_test
 
 import (
-	"fmt"
-	"net"
-	"net/http"
 	"os"
 	"os/exec"
 	"strings"
-	"syscall"
 	"testing"
-	"time"
 
 	"github.com/sprint-ml/sprint/jobs/jobstest"
 	"github.com/sprint-ml/sprint/jobs/mirror/mirrortest"
 	"github.com/sprint-ml/sprint/jobs/mirror/mlflow/mlflowtest"
 )
 
-// startServer starts a real MLflow server with a folder of its own.
-func startServer(t *testing.T, python string) *mlflowtest.Reader {
-	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	port := l.Addr().(*net.TCPAddr).Port
-	l.Close()
-	dir := t.TempDir()
-	cmd := exec.Command(python, "-m", "mlflow", "server", "--host", "127.0.0.1", "--port", fmt.Sprint(port), "--workers", "1",
-		"--backend-store-uri", "sqlite:///"+dir+"/mlflow.db", "--artifacts-destination", dir+"/artifacts", "--serve-artifacts")
-	cmd.Env = append(os.Environ(), "MLFLOW_DISABLE_TELEMETRY=true", "DO_NOT_TRACK=true")
-	cmd.Dir = dir
-	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
-	var log strings.Builder
-	cmd.Stdout, cmd.Stderr = &log, &log
-	if err := cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
-	ended := make(chan struct{})
-	go func() { _ = cmd.Wait(); close(ended) }()
-	t.Cleanup(func() { _ = syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL); <-ended })
-	r := &mlflowtest.Reader{URL: fmt.Sprintf("http://127.0.0.1:%d", port)}
-	for deadline := time.Now().Add(3 * time.Minute); time.Now().Before(deadline); time.Sleep(200 * time.Millisecond) {
-		select {
-		case <-ended:
-			t.Fatalf("the server ended: %s", log.String())
-		default:
-		}
-		if resp, err := http.Get(r.URL + "/health"); err == nil {
-			resp.Body.Close()
-			if resp.StatusCode == http.StatusOK {
-				return r
-			}
-		}
-	}
-	t.Fatal("the server does not answer")
-	return nil
-}
-
 // TestServer holds the mirror to its suite on a real MLflow server, and reads what it shows
 // with MLflow's own client.
 func TestServer(t *testing.T) {
 	python := jobstest.Python(t, "MLFLOW_PYTHON", "mlflow==3.17.2", "mlflow")
-	server := startServer(t, python)
+	server := mlflowtest.Start(t, python)
 	s := mlflowtest.Subject(func(t *testing.T) *mlflowtest.Reader {
 		server.Clear(t)
 		return server
