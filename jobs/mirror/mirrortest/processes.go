@@ -3,6 +3,7 @@ package mirrortest
 import (
 	"bytes"
 	"errors"
+	"fmt"
 	"math/rand/v2"
 	"os/exec"
 	"slices"
@@ -21,6 +22,12 @@ type Processes struct {
 	Push func(t *testing.T, store string, server Server) *exec.Cmd
 	// Time is about how long processes are killed.
 	Time time.Duration
+}
+
+// Words are those of the command that brings one mirror of Model up to date, as the publish
+// stage of a plan lists it by http. The store is to be added.
+func Words(plan, to string) []string {
+	return []string{"models", "mirror", plan, "--set", "publish.name=" + Model, "--set", fmt.Sprintf("publish.mirror=[{to: %q, plain: true}]", to)}
 }
 
 // Run kills processes at random moments of their work on an empty registry, and while an

@@ -5,8 +5,10 @@ package mlflow_test
 import (
 	"os"
 	"os/exec"
+	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/sprint-ml/sprint/jobs/jobstest"
 	"github.com/sprint-ml/sprint/jobs/mirror/mirrortest"
@@ -24,6 +26,7 @@ func TestServer(t *testing.T) {
 	})
 	s.Few = true
 	mirrortest.Run(t, s)
+	t.Run("KilledProcesses", func(t *testing.T) { killProcesses(t, s, server) })
 	server.Clear(t)
 	mirrortest.Fill(t, server)
 	cmd := exec.Command(python, "-c", readBack)
@@ -32,6 +35,23 @@ func TestServer(t *testing.T) {
 	if err != nil || !strings.HasSuffix(strings.TrimSpace(string(out)), "agreed") {
 		t.Errorf("%v: %s", err, out)
 	}
+}
+
+// killProcesses kills `sprint models mirror` at the server.
+func killProcesses(t *testing.T, s mirrortest.Subject, server *mlflowtest.Reader) {
+	program := filepath.Join(t.TempDir(), "sprint")
+	build := exec.CommandContext(t.Context(), "go", "build", "-o", program, "./jobs/sprint")
+	build.Dir = "../../.."
+	if out, err := build.CombinedOutput(); err != nil {
+		t.Fatalf("%v: %s", err, out)
+	}
+	mirrortest.Processes{
+		Subject: s, Time: 8 * time.Second,
+		Push: func(t *testing.T, store string, _ mirrortest.Server) *exec.Cmd {
+			words := mirrortest.Words("../../../examples/quickstart/plan.yaml", "mlflow://"+strings.TrimPrefix(server.URL, "http://"))
+			return exec.CommandContext(t.Context(), program, append(words, "--store", store)...)
+		},
+	}.Run(t)
 }
 
 const readBack = `
