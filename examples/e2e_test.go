@@ -104,9 +104,8 @@ func TestKilledTraining(t *testing.T) {
 		if cmd.ProcessState.ExitCode() == -1 {
 			continue
 		}
-		lines := strings.Split(strings.TrimSpace(out.String()), "\n")
-		var got result
-		if err := json.Unmarshal([]byte(lines[len(lines)-1]), &got); err != nil || got.Code != 0 {
+		got, err := told(out.String())
+		if err != nil || got.Code != 0 {
 			t.Fatalf("after %d kills: %v, code %d\n%s", n, err, got.Code, stderr)
 		}
 		t.Logf("%d kills", n)

@@ -4,10 +4,13 @@ package examples
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -33,18 +36,56 @@ func sshPlace(t *testing.T, n int, more string) (hosts *sshtest.Hosts, config st
 	return hosts, config
 }
 
+// briefTraining is the run of the quickstart that places elsewhere are compared by.
+func briefTraining(more ...string) []string {
+	return append([]string{"--until", "train", "--set", "train.epochs=1"}, more...)
+}
+
+// trainedHere are the digests of a briefTraining on this machine.
+func trainedHere(t *testing.T) string {
+	t.Helper()
+	digests, err := trained()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return digests
+}
+
+var trained = sync.OnceValues(func() (string, error) {
+	bin, err := build()
+	if err != nil {
+		return "", err
+	}
+	store, err := os.MkdirTemp("", "sprint-e2e-*")
+	if err != nil {
+		return "", err
+	}
+	defer os.RemoveAll(store)
+	cmd := exec.Command(bin, append([]string{"run", "quickstart/plan.yaml", "--store", store, "-o", "json"}, briefTraining()...)...)
+	var stderr strings.Builder
+	cmd.Stderr = &stderr
+	out, err := cmd.Output()
+	if err != nil {
+		return "", fmt.Errorf("training here: %w: %s", err, &stderr)
+	}
+	r, err := told(string(out))
+	if err == nil && len(r.digests()) == 0 {
+		err = errors.New("training here made nothing")
+	}
+	return fmt.Sprint(r.digests()), err
+})
+
 // TestQuickstartBySSH: a training on another machine makes the bytes that one here makes,
 // and leaves nothing there but the program.
 func TestQuickstartBySSH(t *testing.T) {
 	hosts, config := sshPlace(t, 1, "")
 	url := storagetest.S3URL(t, nil)()
-	here := run(t, t.TempDir(), "quickstart/plan.yaml", "--until", "train", "--set", "train.epochs=1")
-	there := run(t, url, "quickstart/plan.yaml", "--until", "train", "--set", "train.epochs=1", "--config", config, "--executor", "train=gpu")
-	if here.Code != 0 || there.Code != 0 {
-		t.Fatalf("codes %d and %d: %s", here.Code, there.Code, there.Error)
+	there := run(t, url, "quickstart/plan.yaml", briefTraining("--config", config, "--executor", "train=gpu")...)
+	if there.Code != 0 {
+		t.Fatalf("code %d: %s", there.Code, there.Error)
 	}
-	if fmt.Sprint(here.digests()) != fmt.Sprint(there.digests()) {
-		t.Errorf("digests here %v, there %v", here.digests(), there.digests())
+	if here := trainedHere(t); here != fmt.Sprint(there.digests()) {
+		t.Errorf("digests here %s, there %v", here, there.digests())
 	}
 	jobs, err := filepath.Glob(filepath.Join(hosts.Home(hosts.Names[0]), ".cache/sprint/ssh/jobs/*"))
 	programs, _ := filepath.Glob(filepath.Join(hosts.Home(hosts.Names[0]), ".cache/sprint/ssh/programs/*"))
@@ -62,7 +103,8 @@ func TestQuickstartBySSH(t *testing.T) {
 func TestRunnerKilledWhileElsewhere(t *testing.T) {
 	_, config := sshPlace(t, 1, "")
 	url := storagetest.S3URL(t, nil)()
-	cmd, _, stderr := start(t, url, "quickstart/plan.yaml", "--until", "train", "--set", "train.epochs=1", "--config", config, "--executor", "train=gpu")
+	args := briefTraining("--config", config, "--executor", "train=gpu")
+	cmd, _, stderr := start(t, url, "quickstart/plan.yaml", args...)
 	if !eventually(t, url, "/workers/train/1/") {
 		_ = cmd.Process.Kill()
 		_ = cmd.Wait()
@@ -70,13 +112,12 @@ func TestRunnerKilledWhileElsewhere(t *testing.T) {
 	}
 	_ = cmd.Process.Kill()
 	_ = cmd.Wait()
-	again := run(t, url, "quickstart/plan.yaml", "--until", "train", "--set", "train.epochs=1", "--config", config, "--executor", "train=gpu")
+	again := run(t, url, "quickstart/plan.yaml", args...)
 	if again.Code != 0 {
 		t.Fatalf("code %d: %s", again.Code, again.Error)
 	}
-	here := run(t, t.TempDir(), "quickstart/plan.yaml", "--until", "train", "--set", "train.epochs=1")
-	if fmt.Sprint(here.digests()) != fmt.Sprint(again.digests()) {
-		t.Errorf("digests here %v, there %v", here.digests(), again.digests())
+	if here := trainedHere(t); here != fmt.Sprint(again.digests()) {
+		t.Errorf("digests here %s, there %v", here, again.digests())
 	}
 	if n := strings.Count(keys(t, url, "runs/"), "/workers/train/"); n == 0 || strings.Contains(keys(t, url, "runs/"+*again.Run), "/workers/") {
 		t.Errorf("the next run started a worker of its own: %s", keys(t, url, "runs/"))

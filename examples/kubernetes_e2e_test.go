@@ -21,16 +21,13 @@ import (
 // costs a second try.
 func TestQuickstartByKubernetes(t *testing.T) {
 	cluster := kubernetestest.Start(t, kubernetestest.Options{Role: "kubernetes/rbac.yaml"})
-	here := run(t, t.TempDir(), "quickstart/plan.yaml", "--until", "train", "--set", "train.epochs=1")
-	if here.Code != 0 {
-		t.Fatalf("code %d here", here.Code)
-	}
+	here := trainedHere(t)
 	config := kubernetesPlace(t, cluster)
-	args := []string{"--until", "train", "--set", "train.epochs=1", "--config", config, "--executor", "train=cluster"}
+	args := briefTraining("--config", config, "--executor", "train=cluster")
 	same := func(t *testing.T, there result) {
 		t.Helper()
-		if there.Code != 0 || fmt.Sprint(here.digests()) != fmt.Sprint(there.digests()) {
-			t.Errorf("code %d (%s); digests here %v, there %v", there.Code, there.Error, here.digests(), there.digests())
+		if there.Code != 0 || here != fmt.Sprint(there.digests()) {
+			t.Errorf("code %d (%s); digests here %s, there %v", there.Code, there.Error, here, there.digests())
 		}
 		cluster.In(t).Await(time.Minute, "the removal of job and pod", func() bool { return len(cluster.Jobs()) == 0 && len(cluster.Pods()) == 0 })
 	}

@@ -6,6 +6,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -84,13 +85,21 @@ func start(t *testing.T, store, plan string, args ...string) (*exec.Cmd, *bytes.
 	return cmd, &stdout, &stderr
 }
 
+// told reads the last line of what a run prints.
+func told(stdout string) (r result, err error) {
+	lines := strings.Split(strings.TrimSpace(stdout), "\n")
+	if err := json.Unmarshal([]byte(lines[len(lines)-1]), &r); err != nil {
+		return r, fmt.Errorf("last line %q: %w", lines[len(lines)-1], err)
+	}
+	return r, nil
+}
+
 func finish(t *testing.T, cmd *exec.Cmd, stdout, stderr *bytes.Buffer) result {
 	t.Helper()
 	_ = cmd.Wait()
-	lines := strings.Split(strings.TrimSpace(stdout.String()), "\n")
-	var r result
-	if err := json.Unmarshal([]byte(lines[len(lines)-1]), &r); err != nil {
-		t.Fatalf("last line %q: %v\n%s", lines[len(lines)-1], err, stderr)
+	r, err := told(stdout.String())
+	if err != nil {
+		t.Fatalf("%v\n%s", err, stderr)
 	}
 	if r.Code != cmd.ProcessState.ExitCode() {
 		t.Errorf("result says code %d, the process ended with %d", r.Code, cmd.ProcessState.ExitCode())

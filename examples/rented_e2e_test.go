@@ -33,11 +33,7 @@ func TestQuickstartRented(t *testing.T) {
 		t.Fatal(err)
 	}
 	t.Setenv("HF_TOKEN", hftest.Token)
-	args := []string{"--until", "train", "--set", "train.epochs=1"}
-	here := run(t, t.TempDir(), "quickstart/plan.yaml", args...)
-	if here.Code != 0 {
-		t.Fatalf("code %d here", here.Code)
-	}
+	here := trainedHere(t)
 	for name, options := range map[string]func(*testing.T) string{
 		"hf": func(t *testing.T) string {
 			return fmt.Sprintf("namespace: %s, endpoint: '%s'", hftest.Namespace, hftest.New(t).URL)
@@ -52,10 +48,10 @@ func TestQuickstartRented(t *testing.T) {
 			if err := os.WriteFile(config, []byte(text), 0o600); err != nil {
 				t.Fatal(err)
 			}
-			there := append(args[:4:4], "--config", config, "--executor", "train=rented")
+			there := briefTraining("--config", config, "--executor", "train=rented")
 			done := run(t, storagetest.S3URL(t, nil)(), "quickstart/plan.yaml", there...)
-			if done.Code != 0 || fmt.Sprint(here.digests()) != fmt.Sprint(done.digests()) {
-				t.Fatalf("code %d, %s; digests here %v, there %v", done.Code, done.Error, here.digests(), done.digests())
+			if done.Code != 0 || here != fmt.Sprint(done.digests()) {
+				t.Fatalf("code %d, %s; digests here %s, there %v", done.Code, done.Error, here, done.digests())
 			}
 			url := storagetest.S3URL(t, nil)()
 			cmd, _, stderr := start(t, url, "quickstart/plan.yaml", append(there, "--set", "train.epochs=500")...)

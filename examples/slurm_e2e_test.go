@@ -34,15 +34,12 @@ func TestQuickstartBySlurm(t *testing.T) {
 	if err := os.WriteFile(config, []byte(text), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	args := []string{"--until", "train", "--set", "train.epochs=1", "--config", config, "--executor", "train=cluster"}
-	here := run(t, t.TempDir(), "quickstart/plan.yaml", args[:4]...)
-	if here.Code != 0 {
-		t.Fatalf("code %d here", here.Code)
-	}
+	args := briefTraining("--config", config, "--executor", "train=cluster")
+	here := trainedHere(t)
 	t.Run("done", func(t *testing.T) {
 		there := run(t, storagetest.S3URL(t, nil)(), "quickstart/plan.yaml", args...)
-		if there.Code != 0 || fmt.Sprint(here.digests()) != fmt.Sprint(there.digests()) {
-			t.Errorf("code %d; digests here %v, there %v", there.Code, here.digests(), there.digests())
+		if there.Code != 0 || here != fmt.Sprint(there.digests()) {
+			t.Errorf("code %d; digests here %s, there %v", there.Code, here, there.digests())
 		}
 		logs, _ := filepath.Glob(filepath.Join(folder, "logs", "*"))
 		programs, err := filepath.Glob(filepath.Join(folder, "programs", "*"))
@@ -59,8 +56,8 @@ func TestQuickstartBySlurm(t *testing.T) {
 		_ = cmd.Process.Kill()
 		_ = cmd.Wait()
 		again := run(t, url, "quickstart/plan.yaml", args...)
-		if again.Code != 0 || fmt.Sprint(here.digests()) != fmt.Sprint(again.digests()) {
-			t.Errorf("code %d; digests here %v, there %v", again.Code, here.digests(), again.digests())
+		if again.Code != 0 || here != fmt.Sprint(again.digests()) {
+			t.Errorf("code %d; digests here %s, there %v", again.Code, here, again.digests())
 		}
 		if n := strings.Count(cluster.Run("squeue", "-h", "-t", "all", "-o", "%k"), "stage train attempt 1"); n != 2 {
 			t.Errorf("%d jobs ran in all, want one for each of two trainings", n)

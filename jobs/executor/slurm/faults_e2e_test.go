@@ -156,6 +156,7 @@ func (w *work) once(t *testing.T, o executor.Outcome, faults int) {
 
 // TestFaults: whatever happens to a cluster, the work is done once, from its checkpoint.
 func TestFaults(t *testing.T) {
+	t.Parallel()
 	c := slurmtest.Start(t, slurmtest.Options{})
 	b := newBench(t, c)
 	t.Run("preempted", func(t *testing.T) {
@@ -217,6 +218,7 @@ stages:
 // TestSixStages: six stages on three GPUs wait for each other, end, and make what they
 // make here; a runner that comes later finds all done.
 func TestSixStages(t *testing.T) {
+	t.Parallel()
 	c := slurmtest.Start(t, slurmtest.Options{})
 	b := newBench(t, c)
 	here := jobstest.NewBench(t, sixPlan)

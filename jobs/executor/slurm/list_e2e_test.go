@@ -12,6 +12,7 @@ import (
 
 // TestListOfACluster: a real cluster lists what runs, by its own clock, until it is ended.
 func TestListOfACluster(t *testing.T) {
+	t.Parallel()
 	b := newBench(t, slurmtest.Start(t, slurmtest.Options{}))
 	job, file := b.job("listed", "long")
 	h := b.submit(job)

@@ -18,6 +18,7 @@ import (
 // TestLoginNode: a cluster whose commands are on another machine does the same, with
 // secrets of that machine; one whose key is not known is refused.
 func TestLoginNode(t *testing.T) {
+	t.Parallel()
 	c := slurmtest.Start(t, slurmtest.Options{Nodes: 1})
 	login := sshtest.Start(t, 1, "TOKEN=s3cret-value", strings.Join(c.Env()[3:], " "))
 	b := newBench(t, c, func(o *slurm.Options, env *[]string) {

@@ -152,6 +152,7 @@ func read(file string) string {
 
 // TestProvider tries all that a cluster does to a job, on one cluster.
 func TestProvider(t *testing.T) {
+	t.Parallel()
 	c := slurmtest.Start(t, slurmtest.Options{})
 	t.Run("end", func(t *testing.T) { testEnd(t, newBench(t, c)) })
 	t.Run("cancel", func(t *testing.T) { testCancel(t, newBench(t, c)) })
