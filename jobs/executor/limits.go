@@ -1,6 +1,7 @@
 package executor
 
 import (
+	"context"
 	"strings"
 	"time"
 
@@ -51,4 +52,16 @@ func Span(d time.Duration) string {
 		text = strings.TrimSuffix(text, "0m")
 	}
 	return text
+}
+
+// Pause waits, or returns the cause for which ctx ends.
+func Pause(ctx context.Context, d time.Duration) error {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return nil
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
 }

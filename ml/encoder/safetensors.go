@@ -13,6 +13,8 @@ import (
 	"slices"
 	"strings"
 	"unsafe"
+
+	"github.com/sprint-ml/sprint/ml/plainfile"
 )
 
 // ErrCorrupt is wrapped by every error about bytes that are not what they claim
@@ -108,6 +110,20 @@ func (s *Safetensors) Tensor(name string) (Tensor, bool) {
 		return Tensor{}, false
 	}
 	return s.Tensors[i], true
+}
+
+// LoadSafetensors is ReadSafetensors of a plain file.
+func LoadSafetensors(path string) (*Safetensors, error) {
+	f, err := plainfile.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	info, err := f.Stat()
+	if err != nil {
+		return nil, err
+	}
+	return ReadSafetensors(f, info.Size())
 }
 
 // ReadSafetensors reads a whole file of the given size. It accepts exactly what

@@ -251,16 +251,7 @@ func torch(t *testing.T, python string, c parityCase, u *ours) *reference {
 		t.Fatal(err)
 	}
 	t.Logf("torch %s, transformers %s", out.Versions["torch"], out.Versions["transformers"])
-	f, err := os.Open(filepath.Join(dir, "out.safetensors"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer f.Close()
-	info, err := f.Stat()
-	if err != nil {
-		t.Fatal(err)
-	}
-	s, err := encoder.ReadSafetensors(f, info.Size())
+	s, err := encoder.LoadSafetensors(filepath.Join(dir, "out.safetensors"))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -12,7 +12,6 @@ import (
 
 	"github.com/sprint-ml/sprint/ml/bert"
 	"github.com/sprint-ml/sprint/ml/encoder"
-	"github.com/sprint-ml/sprint/ml/plainfile"
 	"github.com/sprint-ml/sprint/stages"
 	"github.com/sprint-ml/sprint/stages/storeio"
 	"github.com/sprint-ml/sprint/storage"
@@ -122,16 +121,7 @@ func FetchHeads(ctx context.Context, tree stages.Tree, dir string) (thresholds [
 }
 
 func readTensors(path string) ([]encoder.Tensor, error) {
-	f, err := plainfile.Open(path)
-	if err != nil {
-		return nil, err
-	}
-	defer f.Close()
-	info, err := f.Stat()
-	if err != nil {
-		return nil, err
-	}
-	s, err := encoder.ReadSafetensors(f, info.Size())
+	s, err := encoder.LoadSafetensors(path)
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", filepath.Base(path), err)
 	}

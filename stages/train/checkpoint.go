@@ -129,16 +129,7 @@ func (l *loop) readState(dir string) error {
 }
 
 func (l *loop) readBest(path string) ([][]float32, error) {
-	f, err := os.Open(path)
-	if err != nil {
-		return nil, err
-	}
-	defer f.Close()
-	fi, err := f.Stat()
-	if err != nil {
-		return nil, err
-	}
-	s, err := encoder.ReadSafetensors(f, fi.Size())
+	s, err := encoder.LoadSafetensors(path)
 	if err != nil {
 		return nil, err
 	}

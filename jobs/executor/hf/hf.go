@@ -234,7 +234,7 @@ func (p *Provider) Watch(ctx context.Context, h executor.Handle, report func(exe
 		case !transient(err):
 			return last, err
 		}
-		if err := sleep(ctx, pause); err != nil {
+		if err := executor.Pause(ctx, pause); err != nil {
 			return last, err
 		}
 	}
@@ -302,7 +302,7 @@ func (p *Provider) Cancel(ctx context.Context, h executor.Handle, grace time.Dur
 		if err != nil && !transient(err) && !missing(err) {
 			return err
 		}
-		if sleep(ctx, pause) != nil {
+		if executor.Pause(ctx, pause) != nil {
 			return stages.Fail(stages.CodeEnvironment, fmt.Sprintf("look at %s/jobs/%s/%s: it may cost money", p.o.Endpoint, p.o.Namespace, h), "the hub did not end job %s within %s", h, grace+time.Minute)
 		}
 	}
@@ -324,15 +324,4 @@ func (p *Provider) Probe(ctx context.Context, job *executor.Job, note func(name,
 	}
 	note("longest", p.longest(job).String())
 	return nil
-}
-
-func sleep(ctx context.Context, d time.Duration) error {
-	t := time.NewTimer(d)
-	defer t.Stop()
-	select {
-	case <-ctx.Done():
-		return context.Cause(ctx)
-	case <-t.C:
-		return nil
-	}
 }

@@ -16,6 +16,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/sprint-ml/sprint/jobs/executor"
 	"github.com/sprint-ml/sprint/stages"
 	"github.com/sprint-ml/sprint/stages/redact"
 )
@@ -52,7 +53,7 @@ func (a *api) do(ctx context.Context, c call) error {
 	var err error
 	for i := range a.tries {
 		if i > 0 {
-			if wait(ctx, a.pause(i, err)) != nil {
+			if executor.Pause(ctx, a.pause(i, err)) != nil {
 				return err
 			}
 		}
@@ -72,17 +73,6 @@ func (a *api) pause(try int, err error) time.Duration {
 	}
 	d := min(a.backoff<<(try-1), 10*time.Second)
 	return d/2 + rand.N(d/2+1)
-}
-
-func wait(ctx context.Context, d time.Duration) error {
-	t := time.NewTimer(d)
-	defer t.Stop()
-	select {
-	case <-ctx.Done():
-		return ctx.Err()
-	case <-t.C:
-		return nil
-	}
 }
 
 func (a *api) once(ctx context.Context, c call) error {

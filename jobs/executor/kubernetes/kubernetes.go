@@ -286,7 +286,7 @@ func (p *Provider) gone(ctx context.Context, name, uid string, until time.Time) 
 		if time.Now().After(until) {
 			return p.remaining(name, pods)
 		}
-		if err := wait(ctx, 250*time.Millisecond); err != nil {
+		if err := executor.Pause(ctx, 250*time.Millisecond); err != nil {
 			return err
 		}
 	}

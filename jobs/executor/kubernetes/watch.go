@@ -224,7 +224,7 @@ func stream[T any](ctx context.Context, a *api, path string, query url.Values, t
 			failures = 0
 		}
 		failures++
-		if wait(ctx, a.pause(min(failures, 10), err)) != nil {
+		if executor.Pause(ctx, a.pause(min(failures, 10), err)) != nil {
 			return ctx.Err()
 		}
 	}

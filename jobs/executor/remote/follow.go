@@ -43,27 +43,33 @@ type watched struct {
 // follow passes on what a job says until nothing of it runs any more, and returns what
 // that means.
 func (f *followed) follow(ctx context.Context) executor.Outcome {
-	watching, stop := context.WithCancel(context.WithoutCancel(ctx))
-	changes := make(chan watched, 16)
-	done := make(chan struct{})
-	go func() {
-		defer close(done)
-		f.watch(watching, changes)
-	}()
-	defer func() {
-		stop()
-		for {
-			select {
-			case <-changes:
-			case <-done:
-				return
-			}
-		}
-	}()
+	changes, stop := f.changes(context.WithoutCancel(ctx))
+	defer stop()
 	o := f.untilEnd(ctx, changes)
 	f.meter.enter(executor.PhaseEnded)
 	o.Held = f.meter.held
 	return o
+}
+
+// changes begins to watch the job; stop ends that, and returns when nothing of it runs.
+func (f *followed) changes(ctx context.Context) (changes <-chan watched, stop func()) {
+	ctx, cancel := context.WithCancel(ctx)
+	all := make(chan watched, 16)
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		f.watch(ctx, all)
+	}()
+	return all, func() {
+		cancel()
+		for {
+			select {
+			case <-all:
+			case <-done:
+				return
+			}
+		}
+	}
 }
 
 // watch asks the place until the job has ended there.

@@ -127,24 +127,8 @@ func (e *Executor) submitTrial(ctx context.Context, job *executor.Job) (executor
 
 // watchTrial waits for the end of the job, or of the time of one of its phases.
 func (e *Executor) watchTrial(ctx context.Context, job *executor.Job, h executor.Handle, note func(trial.Finding)) (executor.Status, error) {
-	watching, stop := context.WithCancel(ctx)
-	changes := make(chan watched, 16)
-	done := make(chan struct{})
-	go func() {
-		defer close(done)
-		f := &followed{Executor: e, job: job, handle: h}
-		f.watch(watching, changes)
-	}()
-	defer func() {
-		stop()
-		for {
-			select {
-			case <-changes:
-			case <-done:
-				return
-			}
-		}
-	}()
+	changes, stop := (&followed{Executor: e, job: job, handle: h}).changes(ctx)
+	defer stop()
 	var last executor.Status
 	limit := time.NewTimer(job.Limits.Queue)
 	defer limit.Stop()

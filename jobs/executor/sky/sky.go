@@ -134,7 +134,7 @@ func (p *Provider) Submit(ctx context.Context, job *executor.Job) (executor.Hand
 		if h, err := p.existing(ctx, job.ID); err == nil && h != "" {
 			return h, nil
 		}
-		if failed != nil && i > 0 || pause(ctx, p.tries) != nil {
+		if failed != nil && i > 0 || executor.Pause(ctx, p.tries) != nil {
 			break
 		}
 	}
@@ -249,7 +249,7 @@ func (p *Provider) Cancel(ctx context.Context, h executor.Handle, grace time.Dur
 		if err != nil && !transient(err) && ctx.Err() == nil {
 			return err
 		}
-		if pause(ctx, p.tick) != nil {
+		if executor.Pause(ctx, p.tick) != nil {
 			if last == nil {
 				last = context.Cause(ctx)
 			}
@@ -298,16 +298,4 @@ func (p *Provider) Logs(ctx context.Context, h executor.Handle, w io.Writer) err
 	}
 	_, err = w.Write(out)
 	return err
-}
-
-// pause waits, or returns the error of ctx.
-func pause(ctx context.Context, d time.Duration) error {
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-		return nil
-	case <-ctx.Done():
-		return context.Cause(ctx)
-	}
 }

@@ -47,7 +47,7 @@ func (p *Provider) Watch(ctx context.Context, h executor.Handle, report func(exe
 				return last, nil
 			}
 		}
-		if err := pause(ctx, tick); err != nil {
+		if err := executor.Pause(ctx, tick); err != nil {
 			return last, err
 		}
 	}

@@ -69,7 +69,7 @@ func (p *Provider) awaitEnd(ctx context.Context, job handle, limit time.Duration
 		if time.Now().After(until) {
 			return true, nil
 		}
-		if err := pause(ctx, p.tick/2); err != nil {
+		if err := executor.Pause(ctx, p.tick/2); err != nil {
 			return true, err
 		}
 	}

@@ -139,15 +139,3 @@ func (t turn) take(ctx context.Context) error {
 }
 
 func (t turn) leave() { <-t }
-
-// pause waits, or returns the error of ctx.
-func pause(ctx context.Context, d time.Duration) error {
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-		return nil
-	case <-ctx.Done():
-		return context.Cause(ctx)
-	}
-}

@@ -36,7 +36,7 @@ func (p *Provider) Submit(ctx context.Context, job *executor.Job) (executor.Hand
 		if !mayGoAway(err) {
 			break
 		}
-		if pause(ctx, p.tries) != nil {
+		if executor.Pause(ctx, p.tries) != nil {
 			break
 		}
 		if there, lookErr := p.existing(ctx, job, at); lookErr == nil && there != "" {

@@ -38,7 +38,7 @@ func (p *Provider) Watch(ctx context.Context, h executor.Handle, report func(exe
 		if err != nil || done {
 			return w.last, err
 		}
-		if err := pause(ctx, w.tick()); err != nil {
+		if err := executor.Pause(ctx, w.tick()); err != nil {
 			return w.last, err
 		}
 	}
