@@ -57,7 +57,7 @@ func decodeState(body []byte, s *State) error {
 	if err := record.DecodeStrict(body, s); err != nil {
 		return err
 	}
-	if s.Target == "" || s.Tries < 0 || len(s.Error) > maxWords || len(s.Remarks) > maxRemarks {
+	if s.Target == "" || s.Tries < 0 || len(s.Error) > maxWords || len(s.Plan) > maxWords || len(s.Remarks) > maxRemarks {
 		return errors.New("it is no state of a mirror")
 	}
 	return nil

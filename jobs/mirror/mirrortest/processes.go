@@ -34,12 +34,13 @@ func Words(plan, to string) []string {
 // alias moves there: what is shown is whole, and the next one leaves what one leaves that
 // was not killed. Then two work at once.
 func (p Processes) Run(t *testing.T) {
-	began, calm := p.fresh(t)
+	calm := p.fresh(t)
 	p.ends(t, calm)
-	whole := time.Since(began)
+	calm = p.fresh(t) // the first warms what both read
+	whole := p.ends(t, calm)
 	want, killed, rounds := calm.server.Things(t), 0, 0
 	for end := time.Now().Add(p.Time); rounds < 2 || time.Now().Before(end); rounds++ {
-		_, w := p.fresh(t)
+		w := p.fresh(t)
 		for range 2 {
 			killed += w.kill(t, p.start(t, w), whole)
 			for _, name := range []string{"1", "2", models.Champion, models.Latest} {
@@ -65,7 +66,7 @@ func (p Processes) Run(t *testing.T) {
 	if killed == 0 {
 		t.Error("no process was killed at its work")
 	}
-	_, w := p.fresh(t)
+	w := p.fresh(t)
 	var pushing sync.WaitGroup
 	for range 2 {
 		one := p.start(t, w)
@@ -83,12 +84,12 @@ func (p Processes) Run(t *testing.T) {
 }
 
 // fresh is a world with a store on the disk and an empty registry.
-func (p Processes) fresh(t *testing.T) (now time.Time, w *world) {
+func (p Processes) fresh(t *testing.T) *world {
 	t.Helper()
 	dir := t.TempDir()
-	w = p.worldOn(t, dir)
+	w := p.worldOn(t, dir)
 	w.folder = dir
-	return time.Now(), w
+	return w
 }
 
 // process is one that was started, and what it says.
@@ -107,20 +108,21 @@ func (p Processes) start(t *testing.T, w *world) *process {
 	return one
 }
 
-// ends wants a process to end with 0.
-func (p Processes) ends(t *testing.T, w *world) {
+// ends wants a process to end with 0, and returns how long it took.
+func (p Processes) ends(t *testing.T, w *world) time.Duration {
 	t.Helper()
-	one := p.start(t, w)
+	began, one := time.Now(), p.start(t, w)
 	if err := one.cmd.Wait(); err != nil {
 		t.Fatalf("%v: %s", err, one.said.String())
 	}
+	return time.Since(began)
 }
 
-// kill kills a process at some moment of the time that one takes, and returns how many were
-// killed: it may have ended before.
+// kill kills a process at some moment of the time that one takes, of which the first part is
+// its own start, and returns how many were killed: it may have ended before.
 func (w *world) kill(t *testing.T, one *process, whole time.Duration) int {
 	t.Helper()
-	timer := time.AfterFunc(time.Duration(rand.Float64()*float64(whole)), func() { _ = one.cmd.Process.Kill() })
+	timer := time.AfterFunc(time.Duration((0.2+0.7*rand.Float64())*float64(whole)), func() { _ = one.cmd.Process.Kill() })
 	defer timer.Stop()
 	err := one.cmd.Wait()
 	if ended, ok := errors.AsType[*exec.ExitError](err); ok && ended.ExitCode() < 0 {

@@ -61,3 +61,41 @@ func TestRedirects(t *testing.T) {
 		t.Errorf("%v: asked were %q", err, asked)
 	}
 }
+
+// TestEndless: of a manifest without an end, or of more than one may have, no more is read
+// than that, whatever the registry says of its size.
+func TestEndless(t *testing.T) {
+	for name, header := range map[string]http.Header{
+		"of a size":   {"Content-Length": {"209715200"}, "Docker-Content-Digest": {"sha256:" + strings.Repeat("0", 64)}},
+		"without":     {"Docker-Content-Digest": {"sha256:" + strings.Repeat("0", 64)}},
+		"of a digest": {},
+	} {
+		sent := make(chan int, 1)
+		s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			for key, values := range header {
+				w.Header()[key] = values
+			}
+			w.Header().Set("Content-Type", "application/vnd.oci.image.manifest.v1+json")
+			if r.Method == http.MethodHead {
+				return // it has no body
+			}
+			n, part := 0, []byte(strings.Repeat("x", 1<<20))
+			for n < 200 {
+				if _, err := w.Write(part); err != nil {
+					break
+				}
+				n++
+			}
+			sent <- n
+		}))
+		t.Cleanup(s.Close)
+		registry, err := oci.New(strings.TrimPrefix(s.URL, "http://")+"/team/news", oci.Options{Plain: true})
+		if err != nil {
+			t.Fatal(err)
+		}
+		err = registry.Push(t.Context(), mirror.Release{Release: models.Release{Name: "news", Version: 1, Digest: "sha256:1"}})
+		if n := <-sent; err == nil || n > 60 {
+			t.Errorf("%s: %.200v after %d MiB", name, err, n)
+		}
+	}
+}

@@ -80,3 +80,27 @@ func TestRefusalIsWhole(t *testing.T) {
 		}
 	}
 }
+
+// TestEndless: of an answer without an end no more is read than one may have, whether it
+// grants or refuses.
+func TestEndless(t *testing.T) {
+	for status, want := range map[int]string{http.StatusOK: "an answer is over", http.StatusForbidden: "status 403"} {
+		sent := make(chan int, 1)
+		_, c := server(t, func(w http.ResponseWriter, _ *http.Request) {
+			w.WriteHeader(status)
+			n, part := 0, []byte(strings.Repeat("x", 1<<20))
+			for n < 200 {
+				if _, err := w.Write(part); err != nil {
+					break
+				}
+				n++
+			}
+			sent <- n
+		})
+		var out map[string]any
+		err := c.Do(t.Context(), http.MethodGet, "/", nil, nil, &out)
+		if n := <-sent; err == nil || !strings.Contains(err.Error(), want) || n > 60 {
+			t.Errorf("status %d: %.200v after %d MiB", status, err, n)
+		}
+	}
+}
