@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
+	"slices"
 	"strings"
 	"testing"
 
@@ -73,6 +74,9 @@ func TestWhoMayAsk(t *testing.T) {
 				t.Errorf("%d %s, want %d", status, answer, c.status)
 			}
 			if status >= 400 && (!strings.HasPrefix(answer, `{"error":"`) || h.Get("Content-Type") != "application/json") {
+				t.Errorf("it is told %s", answer)
+			}
+			if sent := slices.Contains(c.headers, "Authorization"); status == 401 && sent != strings.Contains(answer, "none of the server's tokens") {
 				t.Errorf("it is told %s", answer)
 			}
 			if compressed := strings.HasPrefix(name, "compressed"); compressed != strings.Contains(answer, "without Content-Encoding") {

@@ -107,6 +107,9 @@ func (s *Server) admit(r *http.Request) *refusal {
 	case access.CrossSite(r):
 		return &refusal{status: http.StatusForbidden, message: "pages of other sites may not ask"}
 	case s.o.Tokens != nil && !s.o.Tokens.Admits(r):
+		if r.Header.Get("Authorization") != "" {
+			return &refusal{status: http.StatusUnauthorized, message: "that is none of the server's tokens, or not sent as Authorization: Bearer TOKEN"}
+		}
 		return &refusal{status: http.StatusUnauthorized, message: "send the server's token: Authorization: Bearer TOKEN"}
 	}
 	return nil

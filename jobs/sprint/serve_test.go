@@ -8,7 +8,7 @@ import (
 )
 
 // TestServeDemandsAToken: where other machines reach it, it does not start without
-// one; the message says how.
+// one, nor at what is no address; the message says how.
 func TestServeDemandsAToken(t *testing.T) {
 	dir := t.TempDir()
 	write(t, dir, map[string]string{"taxonomy.yaml": goodTaxonomy, "thresholds.json": "{}", "empty": "\n"})
@@ -22,6 +22,8 @@ func TestServeDemandsAToken(t *testing.T) {
 		{[]string{"--listen", ":0", "--token", "env:NOWHERE"}, "NOWHERE"},
 		{[]string{"--listen", ":0", "--token", "file:" + filepath.Join(dir, "empty")}, "empty"},
 		{[]string{"--token", "in clear"}, "env:NAME"},
+		{[]string{"--listen", "nowhere"}, "want HOST:PORT"},
+		{[]string{"--listen", "127.0.0.1:99999"}, "want HOST:PORT"},
 	} {
 		code, stdout, stderr := exec(t, dir, append([]string{"serve", "--device", "go", "--model", "./"}, c.flags...)...)
 		if code != 2 || stdout != "" || !strings.Contains(stderr, c.want) || strings.Contains(stderr, "in clear") {

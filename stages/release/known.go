@@ -34,6 +34,9 @@ func Known(ctx context.Context, r models.Registry, name string) string {
 		return "there are: version " + some(there)
 	}
 	names, _ := r.Names(ctx)
+	if slices.Contains(names, name) {
+		return fmt.Sprintf("no release of %s can be read: `sprint store check` says what is damaged and what mends it", name)
+	}
 	if near, ok := diagnostic.Nearest(name, names); ok {
 		return fmt.Sprintf("did you mean %s?", near)
 	}

@@ -69,13 +69,27 @@ func TestOpenNothing(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
+	if _, err := models.In(s).Publish(t.Context(), "broken", tree, []byte("{}")); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Remove(filepath.Join("store", "models", "broken", "1", "release.json")); err != nil {
+		t.Fatal(err)
+	}
+	here, err := os.Getwd()
+	if err != nil {
+		t.Fatal(err)
+	}
 	for ref, want := range map[string]string{
-		"mails/plan.yaml": "mails/plan.yaml is a file; --model wants NAME, NAME@VERSION, NAME@ALIAS or a release folder",
-		"plan.yaml":       "plan.yaml is a file; --model wants",
-		"mail":            "did you mean mails?",
-		"mail@2":          "did you mean mails?",
-		"tickets":         "there are: mails, news",
-		"mails@7":         "there are: version 1",
+		"mails/plan.yaml":            "mails/plan.yaml is a file; --model wants NAME, NAME@VERSION, NAME@ALIAS or a release folder",
+		"plan.yaml":                  "plan.yaml is a file; --model wants",
+		"mail":                       "did you mean mails?",
+		"mail@2":                     "did you mean mails?",
+		"tickets":                    "there are: broken, mails, news",
+		"mails@7":                    "there are: version 1",
+		"store/models/mails/1":       "name the store, --store " + filepath.Join(here, "store") + ", and the release in it, mails@1",
+		"store/models/mails/1/files": "and the release in it, mails@1",
+		"store/models/mails":         "and the release in it, mails",
+		"broken@1":                   "no release of broken can be read",
 	} {
 		_, err := OpenFolder(t.Context(), ref, "store", false, &storage.Options{})
 		f, ok := errors.AsType[*stages.Failure](err)

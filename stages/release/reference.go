@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
+	"path"
+	"path/filepath"
 	"strings"
 
 	"github.com/sprint-ml/sprint/stages"
@@ -74,12 +76,37 @@ func refuseFile(ref string) error {
 	return stages.Fail(stages.CodeEnvironment, "`sprint models` lists the models of the store", "%s is a file; --model wants %s", ref, wanted)
 }
 
-// refuseFolder is the failure for a reference to a folder that is none; nil if it is one.
+// refuseFolder is the failure for a reference to a folder that is no release's; nil if it
+// may be.
 func refuseFolder(ref string) error {
+	if store, name, ok := insideStore(ref); ok {
+		return stages.Fail(stages.CodeEnvironment, fmt.Sprintf("name the store, --store %s, and the release in it, %s", store, name), "%.200s is a part of a store, which has the files of a release under names of its own", ref)
+	}
 	if _, err := os.Stat(ref); errors.Is(err, fs.ErrNotExist) {
 		return stages.Fail(stages.CodeEnvironment, "`sprint models` lists the models of the store", "no model %.200s: there is no such folder", ref)
 	}
 	return refuseFile(ref)
+}
+
+// insideStore says of which store and which model a folder is a part: what a run prints of
+// the place of a release is one.
+func insideStore(ref string) (store, name string, ok bool) {
+	full, err := filepath.Abs(ref)
+	if err != nil {
+		return "", "", false
+	}
+	part := strings.TrimSuffix(filepath.ToSlash(full), "/files")
+	version := ""
+	if _, number := models.ParseVersion(path.Base(part)); number {
+		part, version = path.Dir(part), "@"+path.Base(part)
+	}
+	name, part = path.Base(part), path.Dir(part)
+	if path.Base(part) != "models" || !models.ValidName(name) {
+		return "", "", false
+	}
+	store = filepath.FromSlash(path.Dir(part))
+	info, err := os.Stat(filepath.Join(store, "blobs"))
+	return store, name + version, err == nil && info.IsDir()
 }
 
 // missing is the failure for a release that cannot be read.

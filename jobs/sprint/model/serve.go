@@ -206,6 +206,13 @@ func (f *serveFlags) admission(a *app.App) (*net.TCPAddr, error) {
 		}
 		f.o.TLS = c.Config()
 	}
+	_, port, err := net.SplitHostPort(f.listen)
+	if err == nil {
+		_, err = net.LookupPort("tcp", port)
+	}
+	if err != nil {
+		return nil, &diagnostic.UsageError{Message: "--listen " + f.listen + ": " + err.Error(), Hint: "want HOST:PORT, as 127.0.0.1:8080"}
+	}
 	addr, err := net.ResolveTCPAddr("tcp", f.listen)
 	if err != nil {
 		return nil, stages.Fail(stages.CodeEnvironment, "choose another address with --listen", "cannot listen: %w", err)
