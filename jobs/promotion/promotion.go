@@ -91,6 +91,11 @@ func move(ctx context.Context, store *storage.Store, q Request, back bool) (Move
 	if lost := (*models.MovedError)(nil); errors.As(err, &lost) {
 		return Moved{}, stages.Fail(stages.CodePublish, fmt.Sprintf("`%s` says who and why; then decide again", commandline.Of("models", "history", q.Name)), "%w", err)
 	}
+	if err == nil && seen.Version == 0 {
+		// A first move leaves no other trace should its alias be lost. The alias is moved,
+		// whatever comes of this.
+		_ = registry.KeepMove(ctx, q.Name, q.Alias)
+	}
 	return Moved{Move: now, Already: seen.Version == to.Version}, err
 }
 

@@ -69,13 +69,28 @@ func (r *refresh) championVersion(ctx context.Context) (int, error) {
 	}
 	lost := err
 	if errors.Is(err, storage.ErrNotFound) {
-		past, err := registry.History(ctx, r.model, models.Champion, 1)
-		if len(past) == 0 && (err == nil || errors.Is(err, storage.ErrNotFound)) {
-			return 0, nil
+		had, err := r.hadChampion(ctx)
+		if err != nil || !had {
+			return 0, err
 		}
 	}
 	return 0, stages.Fail(stages.CodeIntegrity, fmt.Sprintf("`%s` says which it was, and `%s` makes it so again", commandline.Of("models", "history", r.model), commandline.Of("promote", r.model+"@VERSION")),
 		"which release is the champion of %s cannot be read, so that none can be compared with it: %w", r.model, lost)
+}
+
+// hadChampion says that the store remembers a champion whose alias is gone: by its past
+// moves, one of which is written with the first, or by a challenger that was refused for it.
+func (r *refresh) hadChampion(ctx context.Context) (bool, error) {
+	for _, alias := range []string{models.Champion, Refused} {
+		past, err := models.In(r.Store).History(ctx, r.model, alias, 1)
+		if len(past) > 0 || storage.DamagedOrUntrusted(err) {
+			return true, nil
+		}
+		if err != nil && !errors.Is(err, storage.ErrNotFound) {
+			return false, err
+		}
+	}
+	return false, nil
 }
 
 // champion finds the champion of the model; nil if it has none.

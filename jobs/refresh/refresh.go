@@ -84,7 +84,7 @@ type refresh struct {
 
 // Run does a refresh. What came of it is in the result, whose code is CodeDone where
 // nothing was due and where the challenger was promoted, CodePublish where it was refused,
-// and that of the run where that failed. The error is set where nothing could be decided;
+// and that of the run where that failed, CodeStage in place of CodePublish. The error is set where nothing could be decided;
 // the result says how far it came.
 func (o *Refresh) Run(ctx context.Context) (*Result, error) {
 	r := &refresh{Refresh: o, rules: o.Graph.Plan.Refresh, out: &Result{Plan: o.Graph.Plan.Name, When: o.Now.UTC(), Due: []Reason{}, Drift: []Measure{}, Notes: []string{}}}
@@ -206,12 +206,12 @@ func (r *refresh) trained(ctx context.Context, c *champion, result *runs.Result)
 		r.out.Run = *result.Run
 	}
 	if result.Code != stages.CodeDone {
-		r.end(Failed, result.Code, "the run of the plan ended with code %d (%s): %s", result.Code, result.Code.Class(), cmp.Or(result.Error, "its report says why"))
+		r.end(Failed, failed(result.Code), "the run of the plan ended with code %d (%s): %s", result.Code, result.Code.Class(), cmp.Or(result.Error, "its report says why"))
 		return nil
 	}
 	made := publishedBy(result)
 	if made == "" {
-		r.end(Failed, stages.CodePublish, "the run of the plan published nothing")
+		r.end(Failed, stages.CodeStage, "the run of the plan published nothing")
 		return nil
 	}
 	version, err := r.releaseOf(ctx, made)
@@ -232,6 +232,15 @@ func (r *refresh) trained(ctx context.Context, c *champion, result *runs.Result)
 		return nil
 	}
 	return r.judge(ctx, c, version, result)
+}
+
+// failed is the code of a refresh whose run ended with a code: CodePublish is that of a
+// challenger which was refused, and timers take that for done.
+func failed(code stages.Code) stages.Code {
+	if code == stages.CodePublish {
+		return stages.CodeStage
+	}
+	return code
 }
 
 // releaseOf is the release whose tree has that digest.

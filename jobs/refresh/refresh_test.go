@@ -75,10 +75,12 @@ func TestWindowWithoutRows(t *testing.T) {
 	}
 }
 
-// TestFailedRun: what verify does not pass is no challenger.
+// TestFailedRun: what verify does not pass is no challenger, and the code of a refusal is not
+// that of a run which failed.
 func TestFailedRun(t *testing.T) {
 	p := began(t, nil)
 	p.ends(t, &toyRuns{rows: far(), failure: stages.CodeGate}, month(2), refresh.Failed, stages.CodeGate, "code 5", "macro_f1 on gold is 0.05")
+	p.ends(t, &toyRuns{rows: far(), failure: stages.CodePublish}, month(2), refresh.Failed, stages.CodeStage, "code 10")
 	if p.champion(t) != 1 {
 		t.Error("the champion moved")
 	}
@@ -213,11 +215,21 @@ func TestUnfit(t *testing.T) {
 func TestLostChampion(t *testing.T) {
 	const at = "models/world/aliases/champion"
 	for what, lose := range map[string]func(context.Context, *storage.Store) error{
-		"damaged": func(ctx context.Context, s *storage.Store) error { return s.WriteFile(ctx, at, []byte("x")) },
-		"deleted": func(ctx context.Context, s *storage.Store) error { return s.Sweep(ctx, at) },
+		"damaged":                     func(ctx context.Context, s *storage.Store) error { return s.WriteFile(ctx, at, []byte("x")) },
+		"deleted":                     func(ctx context.Context, s *storage.Store) error { return s.Sweep(ctx, at) },
+		"deleted after its only move": func(ctx context.Context, s *storage.Store) error { return s.Sweep(ctx, at) },
+		"deleted with its past, after a refusal": func(ctx context.Context, s *storage.Store) error {
+			_, err := models.In(s).MoveAlias(ctx, "world", refresh.Refused, 2, models.Move{}, models.Reason{})
+			for n := 1; n <= 2 && err == nil; n++ {
+				err = s.Sweep(ctx, models.MoveKey("world", models.Champion, n))
+			}
+			return errors.Join(err, s.Sweep(ctx, at))
+		},
 	} {
 		p := began(t, map[string]string{"plan.yaml": strings.Replace(worldPlan, "max_age: 0", "max_age: 0, min_change: -1", 1)})
-		p.ends(t, &toyRuns{rows: far()}, month(2), refresh.Promoted, stages.CodeDone)
+		if !strings.Contains(what, "only") {
+			p.ends(t, &toyRuns{rows: far()}, month(2), refresh.Promoted, stages.CodeDone)
+		}
 		if err := lose(t.Context(), p.store); err != nil {
 			t.Fatal(err)
 		}

@@ -63,7 +63,7 @@ func (r *refresh) window(ctx context.Context) ([]rows.Row, error) {
 			r.end(NoRows, result.Code, "the new window has too few rows, so the champion stays: %s", result.Error)
 			return nil, nil
 		default:
-			r.end(Failed, result.Code, "the new window could not be fetched: %s", cmp.Or(result.Error, result.Code.Class()))
+			r.end(Failed, failed(result.Code), "the new window could not be fetched: %s", cmp.Or(result.Error, result.Code.Class()))
 			return nil, nil
 		}
 		a, ok := artifactOf(slices.DeleteFunc(slices.Clone(result.Stages), func(st runs.StageResult) bool { return st.Name != node.Name }), "fetch", "articles")

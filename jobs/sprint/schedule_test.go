@@ -18,6 +18,7 @@ func TestScheduleChecks(t *testing.T) {
 	}{
 		{3, "cannot be refreshed: it publishes no model", "schedule plan.yaml --for cron"},
 		{2, "did you mean \"cron\"?", "schedule plan.yaml --for corn"},
+		{2, "--release is for services elsewhere: cron runs this program", "schedule plan.yaml --for cron --release v0.1.0"},
 		{2, "--repo is for kubernetes alone", "schedule plan.yaml --for cron --repo https://host/owner/name"},
 	} {
 		if code, stdout, stderr := exec(t, dir, strings.Fields(c.line)...); code != c.code || stdout != "" || !strings.Contains(stderr, c.says) {

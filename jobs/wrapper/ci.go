@@ -29,7 +29,7 @@ func github(o Options) ([]byte, error) {
 	fmt.Fprintf(&b, "    steps:\n      - uses: %s\n        with: {persist-credentials: false}\n      - run: |\n", checkout)
 	lines(&b, "          ", o.install(), o.credentials(), []string{commandline.Of("validate", o.Plan).With("--strict", "-o", "github").String()})
 	if o.Every != "" {
-		lines(&b, "          ", []string{o.refresh().String() + ` >> "$GITHUB_STEP_SUMMARY"`})
+		lines(&b, "          ", []string{"code=0", o.refresh().String() + ` >> "$GITHUB_STEP_SUMMARY" || code=$?`}, settled("::notice title=sprint refresh::"))
 		return []byte(b.String()), nil
 	}
 	lines(&b, "          ", []string{
@@ -57,7 +57,7 @@ func gitlab(o Options) ([]byte, error) {
 		commandline.Of("validate", o.Plan).With("--strict").String(),
 	})
 	if o.Every != "" {
-		lines(&b, "      ", []string{o.refresh().String() + " > refresh.md"})
+		lines(&b, "      ", []string{"code=0", o.refresh().String() + " > refresh.md || code=$?", "cat refresh.md"}, settled(""))
 		b.WriteString("  artifacts:\n    when: always\n    paths: [refresh.md]\n")
 		return []byte(b.String()), nil
 	}

@@ -9,6 +9,7 @@ import (
 
 	"github.com/sprint-ml/sprint/config/diagnostic"
 	"github.com/sprint-ml/sprint/jobs/commandline"
+	"github.com/sprint-ml/sprint/stages"
 )
 
 // Unit is a file of a schedule.
@@ -76,6 +77,11 @@ func (o Options) pace() pace {
 	return paces()[slices.Index(Paces(), o.Every)]
 }
 
+// Here reports whether a service is this machine, which fetches no release.
+func Here(name string) bool {
+	return slices.ContainsFunc(schedulers(), func(s scheduler) bool { return s.name == name && s.here })
+}
+
 // Schedule is the files by which a service refreshes a plan once in a month, a week or a
 // day. What cannot work there is refused with what to change.
 func Schedule(name string, o Options) ([]Unit, error) {
@@ -111,13 +117,13 @@ func (s scheduler) refuseSchedule(o Options) error {
 		}
 	}
 	switch {
-	case unprintable(o.Plan + o.Name + o.Store + o.Folder + o.Program):
-		return &diagnostic.UsageError{Message: "the plan's path or name, the store or the folder has a control character, or one that cannot be seen", Hint: "rename it"}
+	case unprintable(o.Plan + o.Name + o.Store + o.Folder + o.Program + strings.Join(o.Overrides, "")):
+		return &diagnostic.UsageError{Message: "the plan's path or name, the store, the folder or an override has a control character, or one that cannot be seen", Hint: "rename it"}
 	case o.Plan == "-":
 		return &diagnostic.UsageError{Message: s.name + " does not find a plan from standard input", Hint: "write it into a file"}
 	case strings.HasPrefix(o.Plan, "-"):
 		return &diagnostic.UsageError{Message: "the plan " + o.Plan + " would be taken for an option", Hint: "name it as ./" + o.Plan}
-	case s.name == "cron" && strings.Contains(o.Plan+" "+o.Store+" "+o.Folder+" "+o.Program, `\%`):
+	case s.name == "cron" && strings.Contains(strings.Join(append([]string{o.Plan, o.Store, o.Folder, o.Program}, o.Overrides...), " "), `\%`):
 		return &diagnostic.UsageError{Message: `a crontab has no way to write \% of a path`, Hint: "rename it, or take another service"}
 	case !path.IsAbs(o.Folder) || !path.IsAbs(o.Program):
 		return &diagnostic.UsageError{Message: s.name + " needs the whole paths of the folder and of the program, of a Unix", Hint: "take another service"}
@@ -131,7 +137,19 @@ func (o Options) unit() string { return "sprint-" + strings.ReplaceAll(o.Name, "
 // refresh is the command line that refreshes the plan.
 func (o Options) refresh() commandline.Line {
 	deadline := fmt.Sprintf("%dm", o.Minutes-graceMinutes)
-	return commandline.Of("refresh", o.Plan).Flag("store", o.Store).Flag("deadline", deadline)
+	return commandline.Of("refresh", o.Plan).With(o.Overrides...).Flag("store", o.Store).Flag("deadline", deadline)
+}
+
+// settled are the lines of a shell that follow the refresh, whose code is in the variable
+// code: a challenger that was refused is a refresh that did its work, and says so.
+func settled(notice string) []string {
+	return []string{
+		fmt.Sprintf(`if [ "$code" = %d ]; then`, stages.CodePublish),
+		`  echo "` + notice + `the challenger was refused and the champion stays: the report says why"`,
+		"  code=0",
+		"fi",
+		`exit "$code"`,
+	}
 }
 
 // secretsFile is where units of this machine read their variables, below the user's config.
@@ -160,7 +178,7 @@ func systemd(o Options) ([]Unit, error) {
 		words = append(words, systemdWord(w))
 	}
 	// The first signal lets it checkpoint; a challenger that was refused is no failed unit.
-	fmt.Fprintf(&b, "ExecStart=%s\nSuccessExitStatus=10\nTimeoutStartSec=%dmin\nTimeoutStopSec=%dmin\nNice=10\n", strings.Join(words, " "), o.Minutes, graceMinutes)
+	fmt.Fprintf(&b, "ExecStart=%s\nSuccessExitStatus=%d\nTimeoutStartSec=%dmin\nTimeoutStopSec=%dmin\nNice=10\n", strings.Join(words, " "), stages.CodePublish, o.Minutes, graceMinutes)
 	timer := fmt.Sprintf("[Unit]\nDescription=Refresh the model of the plan %s every %s\n\n[Timer]\nOnCalendar=%s\nRandomizedDelaySec=30min\nPersistent=true\n\n[Install]\nWantedBy=timers.target\n", specifiers(o.Name), o.Every, o.pace().calendar)
 	return []Unit{{o.unit() + ".service", []byte(b.String())}, {o.unit() + ".timer", []byte(timer)}}, nil
 }
@@ -208,7 +226,7 @@ func kubernetes(o Options) ([]byte, error) {
 	b.WriteString(o.head("kubernetes"))
 	fmt.Fprintf(&b, "# kubectl create secret generic %s --from-literal=NAME=VALUE ... makes them there.\n", name)
 	fmt.Fprintf(&b, "apiVersion: batch/v1\nkind: CronJob\nmetadata:\n  name: %s\nspec:\n  schedule: %s\n  concurrencyPolicy: Forbid\n  startingDeadlineSeconds: 86400\n", name, strconv.Quote(o.pace().cron))
-	// What a refresh cannot mend by itself is not tried again: 10 is a challenger refused.
+	// What a refresh cannot mend by itself is not tried again.
 	fmt.Fprintf(&b, "  jobTemplate:\n    spec:\n      backoffLimit: 3\n      activeDeadlineSeconds: %d\n      podFailurePolicy:\n        rules:\n          - action: FailJob\n            onExitCodes: {containerName: sprint, operator: In, values: [2, 3, 5, 9, 10, 11]}\n", o.Minutes*60)
 	b.WriteString("      template:\n        spec:\n          restartPolicy: Never\n          automountServiceAccountToken: false\n          containers:\n            - name: sprint\n              image: python:3.13-slim-bookworm\n")
 	b.WriteString("              env:\n")
@@ -220,8 +238,14 @@ func kubernetes(o Options) ([]byte, error) {
 	}
 	b.WriteString("              command: [bash, -euo, pipefail, -c]\n              args:\n                - |\n")
 	lines(&b, "                  ", []string{"apt-get update -q", "apt-get install -qy --no-install-recommends ca-certificates curl git"}, o.install(), o.credentials(), []string{
-		podText("git clone --depth 1 -- " + commandline.Quote(o.Repo) + " plan"), "cd plan", podText("exec " + o.refresh().String()), // signals reach it
-	})
+		podText("git clone --depth 1 -- " + commandline.Quote(o.Repo) + " plan"), "cd plan",
+		podText(o.refresh().String()) + " & refresh=$!",
+		`trap 'kill -TERM "$refresh"' TERM`,
+		"code=0",
+		`wait "$refresh" || code=$?`,
+		"# A signal, which the refresh has got, ends a wait: it checkpoints.",
+		`while kill -0 "$refresh" 2>/dev/null; do code=0; wait "$refresh" || code=$?; done`,
+	}, settled(""))
 	return []byte(b.String()), nil
 }
 

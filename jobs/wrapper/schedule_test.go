@@ -221,7 +221,7 @@ func TestCronJob(t *testing.T) {
 	// What is no variable of ours comes to the shell as it was, however Kubernetes reads it.
 	o.Plan = "a$(AWS_SECRET_ACCESS_KEY)$$b.yaml"
 	units, err = wrapper.Schedule("kubernetes", o)
-	if err != nil || !strings.Contains(string(units[0].Data), "exec sprint refresh 'a$$(AWS_SECRET_ACCESS_KEY)$$$$b.yaml'") {
+	if err != nil || !strings.Contains(string(units[0].Data), "sprint refresh 'a$$(AWS_SECRET_ACCESS_KEY)$$$$b.yaml'") {
 		t.Errorf("%v:\n%s", err, units[0].Data)
 	}
 	if runtime.GOOS == "windows" {

@@ -31,6 +31,8 @@ type Options struct {
 	Release string
 	// Repo is where a machine without the plan's files clones them from.
 	Repo string
+	// Overrides are the words of --set and --values, by which the plan was described.
+	Overrides []string
 	// Secrets are the variables that the plan reads secrets from.
 	Secrets []string
 	// Device is the one that the plan demands most of: cpu, cuda, or auto.
@@ -107,17 +109,19 @@ func (s service) refuse(o Options) error {
 			return usage("name it by letters, digits and _", "the plan reads a secret from env:%s, which is no name of a variable", name)
 		}
 	}
-	switch text := o.Plan + o.Name + o.Store + o.Repo; {
+	switch text := o.Plan + o.Name + o.Store + o.Repo + strings.Join(o.Overrides, ""); {
 	case unprintable(text):
-		return usage("rename it", "the plan's path or name, the store or the repository has a control character, or one that cannot be seen")
+		return usage("rename it", "the plan's path or name, the store, the repository or an override has a control character, or one that cannot be seen")
 	case strings.Contains(text, "${{"):
-		return usage("rename it", "the plan's path or name, the store or the repository has ${{, which services replace before a shell reads it")
+		return usage("rename it", "the plan's path or name, the store, the repository or an override has ${{, which services replace before a shell reads it")
 	case strings.HasPrefix(o.Plan, "-") && o.Plan != "-":
 		return usage("name it as ./"+o.Plan, "the plan %s would be taken for an option", o.Plan)
 	case !strings.HasPrefix(o.Store, "s3://") && !strings.HasPrefix(o.Store, "gs://"):
 		return usage("name one that outlives it: --store s3://BUCKET/PREFIX or gs://BUCKET/PREFIX", "the store %s goes with the machine of %s", o.Store, s.name)
 	case !filepath.IsLocal(filepath.FromSlash(o.Plan)) || o.Plan == "-":
 		return usage("go to the root of the plan's repository and name the plan from there", "%s does not find the plan by %s", s.name, o.Plan)
+	case o.farValues() != "":
+		return usage("name one of the plan's repository, from its root", "%s does not find the values by %s", s.name, o.farValues())
 	case !release.MatchString(o.Release):
 		return usage("name a release: --release v0.1.0", "%s fetches a release of sprint, and %q is none", s.name, o.Release)
 	case s.cpu && o.Device == "cuda":
@@ -128,6 +132,16 @@ func (s service) refuse(o Options) error {
 		return usage(fmt.Sprintf("--minutes is %d or more", leastMinutes), "%d minutes leave none for the run", o.Minutes)
 	}
 	return nil
+}
+
+// farValues is the first file of --values that is not below the folder; empty if all are.
+func (o Options) farValues() string {
+	for i, word := range o.Overrides {
+		if i > 0 && o.Overrides[i-1] == "--values" && !filepath.IsLocal(filepath.FromSlash(word)) {
+			return word
+		}
+	}
+	return ""
 }
 
 // unprintable reports whether a text has what does not show. Some of it, such as the line
@@ -173,7 +187,7 @@ func (o Options) credentials() []string {
 // run is the command line that runs the plan.
 func (o Options) run(output string) string {
 	deadline := fmt.Sprintf("%dm", o.Minutes-graceMinutes)
-	return commandline.Of("run", o.Plan).Flag("store", o.Store).With("-o", output).Flag("deadline", deadline).String()
+	return commandline.Of("run", o.Plan).With(o.Overrides...).Flag("store", o.Store).With("-o", output).Flag("deadline", deadline).String()
 }
 
 // head is the comment of a file.

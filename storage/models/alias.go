@@ -90,6 +90,16 @@ func (r Registry) AdvanceAlias(ctx context.Context, name, alias string, version,
 	return m.Version, err
 }
 
+// KeepMove writes the last move of an alias into its history, where else only moves before
+// the last are: whoever finds the alias gone knows then that there was one.
+func (r Registry) KeepMove(ctx context.Context, name, alias string) error {
+	last, _, err := r.alias(ctx, name, alias)
+	if err != nil {
+		return err
+	}
+	return r.follow(ctx, name, alias, last, &Move{})
+}
+
 // MovedError says that somebody else has moved an alias since its mover saw it.
 type MovedError struct {
 	Name, Alias string

@@ -8,7 +8,8 @@
 //	VERSION/files/...     copies of the tree's files, under their own names
 //	VERSION/release.json  the record that makes the release visible, written last
 //	aliases/ALIAS         the last move of the alias, which says what version it names
-//	history/ALIAS/NUMBER  its moves before that, each written before it is replaced
+//	history/ALIAS/NUMBER  its moves before that, each written before it is replaced; the last
+//	                      one too where KeepMove wrote it
 //	mirrors/ID            what is known of a registry of another maker that shows the model;
 //	                      package jobs/mirror writes it
 package models

@@ -36,6 +36,18 @@ func (p *PlanFlags) Add(cmd *cobra.Command) {
 // Values are the files of --values.
 func (p *PlanFlags) Values() []string { return p.values }
 
+// Words are those of a command line that has the flags.
+func (p *PlanFlags) Words() []string {
+	var out []string
+	for _, x := range p.set {
+		out = append(out, "--set", x)
+	}
+	for _, x := range p.values {
+		out = append(out, "--values", x)
+	}
+	return out
+}
+
 // PlanArg is the plan's path: the argument, or plan.yaml here.
 func PlanArg(args []string) string {
 	if len(args) == 0 {

@@ -40,7 +40,8 @@ undecided is decided on by the next. One refresh of a model goes on at a time (c
 
 The report goes to standard output, in Markdown or JSON, what happens to standard error. It
 ends with 0 if nothing was due or the challenger was promoted, with 10 if it was refused,
-with 11 if the window has no rows, and with the code of the run if that failed.`,
+with 11 if the window has no rows, and with the code of the run if that failed (1, where that
+is 10).`,
 		Example: "  sprint refresh plan.yaml\n  sprint refresh plan.yaml --result refresh.json -o json",
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return refreshAndReport(cmd.Context(), a, cmd, app.PlanArg(args), &f)

@@ -53,6 +53,7 @@ func describe(a *app.App, cmd *cobra.Command, args []string, f *app.PlanFlags, o
 		return nil, err
 	}
 	defer c.Close(a.Log())
+	o.Overrides = f.Words()
 	o.Plan, o.Name, o.Store, o.Device = filepath.ToSlash(filepath.Clean(app.PlanArg(args))), c.Plan.Name, c.Config.Store, "cpu"
 	if strings.HasPrefix(o.Plan, "-") && o.Plan != "-" {
 		o.Plan = "./" + o.Plan // as it was typed, or it would be an option

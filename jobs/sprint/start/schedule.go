@@ -25,7 +25,8 @@ in a month, a week or a day: the units of a timer of systemd, a line of a cronta
 of GitHub, a pipeline of GitLab, or a CronJob of Kubernetes. Several files have a line with
 the name of each before it; --folder writes them under these names instead.
 
-systemd and cron run this program in this folder, on this store. Elsewhere a release of sprint
+systemd and cron run this program in this folder, on this store. A challenger that was refused
+(code 10 of sprint refresh) is no failure of the job; every other code is one. Elsewhere a release of sprint
 is fetched, its digest checked, and the store must be one that outlives the machine: run it at
 the root of the repository that holds the plan. Secrets are named, never written.`,
 		Example: "  sprint schedule plan.yaml --for systemd\n  sprint schedule plan.yaml --for github --store gs://news/sprint --release v0.1.0 > refresh.yml",
@@ -36,6 +37,9 @@ the root of the repository that holds the plan. Secrets are named, never written
 			}
 			if o.Repo != "" && service != "kubernetes" {
 				return &diagnostic.UsageError{Message: "--repo is for kubernetes alone: elsewhere the plan's files are there", Hint: "leave out --repo"}
+			}
+			if cmd.Flags().Changed("release") && wrapper.Here(service) {
+				return &diagnostic.UsageError{Message: fmt.Sprintf("--release is for services elsewhere: %s runs this program, %s", service, app.Version()), Hint: "leave out --release"}
 			}
 			if o.Folder, err = os.Getwd(); err != nil {
 				return err
