@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"github.com/sprint-ml/sprint/jobs/executor/ssh/sshtest"
+	"github.com/sprint-ml/sprint/stages/stagetest"
 	"github.com/sprint-ml/sprint/storage"
 	"github.com/sprint-ml/sprint/storage/storagetest"
 )
@@ -104,14 +105,7 @@ func TestRunnerKilledWhileElsewhere(t *testing.T) {
 	_, config := sshPlace(t, 1, "")
 	url := storagetest.S3URL(t, nil)()
 	args := briefTraining("--config", config, "--executor", "train=gpu")
-	cmd, _, stderr := start(t, url, "quickstart/plan.yaml", args...)
-	if !eventually(t, url, "/workers/train/1/") {
-		_ = cmd.Process.Kill()
-		_ = cmd.Wait()
-		t.Fatalf("no worker has said anything: %s", stderr)
-	}
-	_ = cmd.Process.Kill()
-	_ = cmd.Wait()
+	killWhileElsewhere(t, url, args)
 	again := run(t, url, "quickstart/plan.yaml", args...)
 	if again.Code != 0 {
 		t.Fatalf("code %d: %s", again.Code, again.Error)
@@ -122,6 +116,27 @@ func TestRunnerKilledWhileElsewhere(t *testing.T) {
 	if n := strings.Count(keys(t, url, "runs/"), "/workers/train/"); n == 0 || strings.Contains(keys(t, url, "runs/"+*again.Run), "/workers/") {
 		t.Errorf("the next run started a worker of its own: %s", keys(t, url, "runs/"))
 	}
+}
+
+// startElsewhere begins a run of the quickstart, and returns when the worker of its training
+// has said something.
+func startElsewhere(t *testing.T, url string, args []string) (cmd *exec.Cmd, stdout, stderr *stagetest.Buffer) {
+	t.Helper()
+	cmd, stdout, stderr = start(t, url, "quickstart/plan.yaml", args...)
+	if !eventually(t, url, "/workers/train/1/") {
+		_ = cmd.Process.Kill()
+		_ = cmd.Wait()
+		t.Fatalf("no worker has said anything: %s", stderr)
+	}
+	return cmd, stdout, stderr
+}
+
+// killWhileElsewhere kills such a run then.
+func killWhileElsewhere(t *testing.T, url string, args []string) {
+	t.Helper()
+	cmd, _, _ := startElsewhere(t, url, args)
+	_ = cmd.Process.Kill()
+	_ = cmd.Wait()
 }
 
 func openURL(t *testing.T, url string) *storage.Store {

@@ -36,12 +36,7 @@ func TestQuickstartByKubernetes(t *testing.T) {
 	})
 	t.Run("runner killed", func(t *testing.T) {
 		url := storagetest.S3URL(t, nil)()
-		cmd, _, stderr := start(t, url, "quickstart/plan.yaml", args...)
-		if !eventually(t, url, "/workers/train/1/") {
-			t.Errorf("no worker has said anything: %s", stderr)
-		}
-		_ = cmd.Process.Kill()
-		_ = cmd.Wait()
+		killWhileElsewhere(t, url, args)
 		again := run(t, url, "quickstart/plan.yaml", args...)
 		same(t, again)
 		if own := keys(t, url, "runs/"+*again.Run+"/workers/"); own != "" {
@@ -50,10 +45,7 @@ func TestQuickstartByKubernetes(t *testing.T) {
 	})
 	t.Run("node lost", func(t *testing.T) {
 		url := storagetest.S3URL(t, nil)()
-		cmd, out, stderr := start(t, url, "quickstart/plan.yaml", args...)
-		if !eventually(t, url, "/workers/train/1/") {
-			t.Errorf("no worker has said anything: %s", stderr)
-		}
+		cmd, out, stderr := startElsewhere(t, url, args)
 		for n := range 3 {
 			if cluster.Holds(n) {
 				cluster.KillNode(n)

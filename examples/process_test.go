@@ -3,7 +3,6 @@
 package examples
 
 import (
-	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -13,6 +12,8 @@ import (
 	"strings"
 	"sync"
 	"testing"
+
+	"github.com/sprint-ml/sprint/stages/stagetest"
 )
 
 // result is what `-o json` ends with; outside programs rely on these names.
@@ -74,15 +75,15 @@ func sprint(t *testing.T) string {
 }
 
 // start begins a run with JSON output.
-func start(t *testing.T, store, plan string, args ...string) (*exec.Cmd, *bytes.Buffer, *bytes.Buffer) {
+func start(t *testing.T, store, plan string, args ...string) (cmd *exec.Cmd, stdout, stderr *stagetest.Buffer) {
 	t.Helper()
-	cmd := exec.Command(sprint(t), append([]string{"run", plan, "--store", store, "-o", "json"}, args...)...)
-	var stdout, stderr bytes.Buffer
-	cmd.Stdout, cmd.Stderr = &stdout, &stderr
+	cmd = exec.Command(sprint(t), append([]string{"run", plan, "--store", store, "-o", "json"}, args...)...)
+	stdout, stderr = &stagetest.Buffer{}, &stagetest.Buffer{}
+	cmd.Stdout, cmd.Stderr = stdout, stderr
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
-	return cmd, &stdout, &stderr
+	return cmd, stdout, stderr
 }
 
 // told reads the last line of what a run prints.
@@ -94,7 +95,7 @@ func told(stdout string) (r result, err error) {
 	return r, nil
 }
 
-func finish(t *testing.T, cmd *exec.Cmd, stdout, stderr *bytes.Buffer) result {
+func finish(t *testing.T, cmd *exec.Cmd, stdout, stderr *stagetest.Buffer) result {
 	t.Helper()
 	_ = cmd.Wait()
 	r, err := told(stdout.String())

@@ -54,10 +54,7 @@ func TestQuickstartRented(t *testing.T) {
 				t.Fatalf("code %d, %s; digests here %s, there %v", done.Code, done.Error, here, done.digests())
 			}
 			url := storagetest.S3URL(t, nil)()
-			cmd, _, stderr := start(t, url, "quickstart/plan.yaml", append(there, "--set", "train.epochs=500")...)
-			if !eventually(t, url, "/workers/train/1/") {
-				t.Errorf("no worker has said anything: %s", stderr)
-			}
+			cmd, _, _ := startElsewhere(t, url, append(there, "--set", "train.epochs=500"))
 			if left := leftovers(t, url, config); len(left) != 1 || left[0].Owner != "runner" {
 				t.Errorf("while its runner lives: %+v", left)
 			}

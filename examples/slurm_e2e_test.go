@@ -49,12 +49,7 @@ func TestQuickstartBySlurm(t *testing.T) {
 	})
 	t.Run("runner killed", func(t *testing.T) {
 		url := storagetest.S3URL(t, nil)()
-		cmd, _, stderr := start(t, url, "quickstart/plan.yaml", args...)
-		if !eventually(t, url, "/workers/train/1/") {
-			t.Errorf("no worker has said anything: %s", stderr)
-		}
-		_ = cmd.Process.Kill()
-		_ = cmd.Wait()
+		killWhileElsewhere(t, url, args)
 		again := run(t, url, "quickstart/plan.yaml", args...)
 		if again.Code != 0 || here != fmt.Sprint(again.digests()) {
 			t.Errorf("code %d; digests here %s, there %v", again.Code, here, again.digests())
