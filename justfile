@@ -3,6 +3,7 @@ set shell := ["bash", "-euo", "pipefail", "-c"]
 
 lint_version := "v2.15.0"
 torch := cache_directory() / "sprint-build/torch/bin/python"
+schemas := cache_directory() / "sprint-build/check-jsonschema-0.39.0/bin/check-jsonschema"
 zizmor := cache_directory() / "sprint-build/zizmor-1.32.0/bin/zizmor"
 # A module of its own: its requirements are not sprint's.
 servers := "storage/storagetest/servers"
@@ -26,10 +27,11 @@ lint: _golangci workflows
         go build -o /dev/null ./jobs/sprint && go vet ./...; \
     done
 
-# Lint the workflows, the action, and the examples of both.
-workflows: _zizmor
+# Lint the workflows, the action, the pipelines, and the examples of all.
+workflows: _zizmor _schemas
     go run github.com/rhysd/actionlint/cmd/actionlint@v1.7.12 -shellcheck= -pyflakes= .github/workflows/*.yml examples/ci/github.yml jobs/wrapper/testdata/github.yml jobs/wrapper/testdata/schedule/github-refresh.yml
     {{ zizmor }} --offline --no-progress --quiet .github examples/ci/github.yml
+    {{ schemas }} --builtin-schema vendor.gitlab-ci --data-transform gitlab-ci examples/ci/gitlab.yml jobs/wrapper/testdata/gitlab.yml jobs/wrapper/testdata/schedule/gitlab-gitlab-ci.yml
 
 # The tests a newcomer runs.
 test:
@@ -156,6 +158,9 @@ _torch python:
 
 _zizmor:
     @[ -x "{{ zizmor }}" ] || { python3 -m venv "{{ parent_directory(parent_directory(zizmor)) }}" && "{{ parent_directory(zizmor) }}/python" -m pip install --quiet zizmor==1.32.0; }
+
+_schemas:
+    @[ -x "{{ schemas }}" ] || { python3 -m venv "{{ parent_directory(parent_directory(schemas)) }}" && "{{ parent_directory(schemas) }}/python" -m pip install --quiet --timeout 30 check-jsonschema==0.39.0; }
 
 _golangci:
     @command -v golangci-lint >/dev/null && golangci-lint version 2>/dev/null | grep -q "{{ trim_start_match(lint_version, 'v') }}" \

@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
@@ -18,7 +19,7 @@ import (
 // TestQuickstartByKubernetes: a training as a Job of a cluster, by a driver with the
 // rights of rbac.yaml alone, makes the bytes that one here makes, and leaves nothing
 // there; a runner that is killed is followed by another; the loss of the node that trains
-// costs a second try.
+// costs a second try. The API takes the timer that refreshes a plan, and knows all its fields.
 func TestQuickstartByKubernetes(t *testing.T) {
 	cluster := kubernetestest.Start(t, kubernetestest.Options{Role: "kubernetes/rbac.yaml"})
 	here := trainedHere(t)
@@ -56,6 +57,18 @@ func TestQuickstartByKubernetes(t *testing.T) {
 		same(t, there)
 		if key := keys(t, url, "runs/"+*there.Run+"/workers/train/2/"); key == "" {
 			t.Error("the loss of the node cost no second try")
+		}
+	})
+	t.Run("timer", func(t *testing.T) {
+		job, err := os.ReadFile("../jobs/wrapper/testdata/schedule/kubernetes-cronjob.yaml")
+		if err != nil {
+			t.Fatal(err)
+		}
+		path := "/apis/batch/v1/namespaces/" + cluster.Namespace + "/cronjobs?dryRun=All&fieldValidation=Strict"
+		cluster.In(t).Must(http.MethodPost, path, string(job))
+		wrong := strings.Replace(string(job), "backoffLimit", "backofLimit", 1)
+		if code := cluster.In(t).Call(http.MethodPost, path, wrong, nil); code != http.StatusBadRequest {
+			t.Errorf("of a field that there is not it says %d", code)
 		}
 	})
 	if left := cluster.Workers(); len(left) > 0 {
