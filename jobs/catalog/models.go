@@ -2,7 +2,6 @@ package catalog
 
 import (
 	"context"
-	"encoding/json"
 	"slices"
 	"time"
 
@@ -101,16 +100,8 @@ func describe(r models.Release, aliases []string, mirrors []mirror.State, moved 
 	for _, f := range r.Files {
 		m.Bytes += f.Size
 	}
-	var meta struct {
-		Run  string    `json:"run"`
-		Date time.Time `json:"date"`
-	}
-	if json.Unmarshal(r.Meta, &meta) == nil {
-		m.Run = meta.Run
-		if !meta.Date.IsZero() {
-			m.Published = &meta.Date
-		}
-	}
+	facts := r.Facts()
+	m.Run, m.Published = facts.Run, date(facts.Date)
 	for _, s := range mirrors {
 		there := Mirror{
 			Target: s.Target, There: s.Versions[r.Version] == r.Digest, Behind: []string{}, Tries: s.Tries, Error: s.Error,

@@ -2,7 +2,6 @@ package comparison
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
 
 	"github.com/sprint-ml/sprint/jobs/report/document"
@@ -54,17 +53,14 @@ func WithChampion(ctx context.Context, s *storage.Store, name string, now runs.R
 	if c.Same {
 		return c, nil
 	}
-	var meta struct {
-		Run string `json:"run"`
-	}
-	_ = json.Unmarshal(at.Meta, &meta) // one that says something else names no run
-	if !runs.ValidID(meta.Run) {
+	run := at.Facts().Run
+	if !runs.ValidID(run) {
 		c.Why = "nobody knows which run published it"
 		return c, nil
 	}
-	old, err := runs.LoadRecord(ctx, s, meta.Run)
+	old, err := runs.LoadRecord(ctx, s, run)
 	if storage.MissingOrDamaged(err) {
-		c.Why = fmt.Sprintf("the record of run %s, which published it, is gone", meta.Run)
+		c.Why = fmt.Sprintf("the record of run %s, which published it, is gone", run)
 		return c, nil
 	}
 	if err != nil {

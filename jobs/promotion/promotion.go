@@ -8,7 +8,6 @@ package promotion
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 
@@ -165,12 +164,9 @@ func known(ctx context.Context, store *storage.Store, name string) string {
 
 // runOf is the run that published a release; empty if nobody said.
 func runOf(r models.Release) string {
-	var meta struct {
-		Run string `json:"run"`
-	}
-	_ = json.Unmarshal(r.Meta, &meta) // one that says something else names no run
-	if (models.Reason{Run: meta.Run}).Check() != nil {
+	run := r.Facts().Run
+	if (models.Reason{Run: run}).Check() != nil {
 		return ""
 	}
-	return meta.Run
+	return run
 }

@@ -35,26 +35,18 @@ type Version struct {
 	Published *time.Time `json:"published,omitempty"` // null if the publisher did not say
 }
 
-// meta is what publish records of a release.
-type meta struct {
-	Run  string    `json:"run"`
-	Date time.Time `json:"date"`
-}
-
-// metaOf reads it; what says something else says nothing.
-func metaOf(x models.Release) (m meta) {
-	_ = json.Unmarshal(x.Meta, &m)
-	if !runs.ValidID(m.Run) {
-		m.Run = ""
+// runOf is the run that published a release; empty if nobody said.
+func runOf(x models.Release) string {
+	if id := x.Facts().Run; runs.ValidID(id) {
+		return id
 	}
-	return m
+	return ""
 }
 
 func shown(x models.Release) *Version {
-	m := metaOf(x)
-	v := &Version{Ref: fmt.Sprintf("%s@%d", x.Name, x.Version), Run: m.Run}
-	if !m.Date.IsZero() {
-		v.Published = &m.Date
+	v := &Version{Ref: fmt.Sprintf("%s@%d", x.Name, x.Version), Run: runOf(x)}
+	if date := x.Facts().Date; !date.IsZero() {
+		v.Published = &date
 	}
 	return v
 }
@@ -104,7 +96,7 @@ func (r *refresh) champion(ctx context.Context) (*champion, error) {
 	if c.release, err = registry.ReleaseAt(ctx, r.model, version); err != nil {
 		return nil, err
 	}
-	c.published, r.out.Champion = metaOf(c.release).Date, shown(c.release)
+	c.published, r.out.Champion = c.release.Facts().Date, shown(c.release)
 	if c.run, err = r.recordOf(ctx, c.release); err != nil || c.run == nil {
 		return c, err
 	}
@@ -125,7 +117,7 @@ func (r *refresh) champion(ctx context.Context) (*champion, error) {
 
 // recordOf is the record of the run that published a release; nil if it is gone.
 func (r *refresh) recordOf(ctx context.Context, x models.Release) (*runs.Record, error) {
-	id := metaOf(x).Run
+	id := runOf(x)
 	if id == "" {
 		r.note("nobody knows which run published %s@%d: what it was trained on is not known", x.Name, x.Version)
 		return nil, nil

@@ -64,7 +64,7 @@ func (r *refresh) refuse(ctx context.Context, challenger models.Release, why str
 	if err != nil {
 		return err
 	}
-	reason := models.Reason{Who: r.Who, Why: "refresh: " + why, Run: metaOf(challenger).Run}
+	reason := models.Reason{Who: r.Who, Why: "refresh: " + why, Run: runOf(challenger)}
 	if _, err := registry.MoveAlias(ctx, r.model, Refused, challenger.Version, seen, reason); err != nil {
 		return err
 	}

@@ -28,7 +28,7 @@ func (r *refresh) undecided(ctx context.Context, c *champion) (*models.Release, 
 	if decided, err := r.decided(ctx, newest.Version); err != nil || decided != nil {
 		return nil, err
 	}
-	id := metaOf(newest).Run
+	id := runOf(newest)
 	if id == "" {
 		return nil, nil
 	}
