@@ -12,6 +12,7 @@ import (
 
 	"github.com/sprint-ml/sprint/jobs/executor"
 	"github.com/sprint-ml/sprint/jobs/refresh"
+	"github.com/sprint-ml/sprint/jobs/runs"
 	"github.com/sprint-ml/sprint/stages"
 	"github.com/sprint-ml/sprint/stages/rows"
 	"github.com/sprint-ml/sprint/storage"
@@ -257,6 +258,27 @@ func TestLostRecord(t *testing.T) {
 	out, err := p.refresh(t.Context(), by, month(2).Add(time.Hour))
 	if err != nil || out.Challenger == nil || out.Corrections == nil || out.Corrections.Trained < 3 || !strings.Contains(strings.Join(out.Notes, "\n"), "is gone") {
 		t.Errorf("%v, %+v, %v", err, out, out.Corrections)
+	}
+}
+
+// TestDamagedCalibration: what the challenger was calibrated on is read to its end, which
+// says that the bytes are others.
+func TestDamagedCalibration(t *testing.T) {
+	p := began(t, nil)
+	a, err := p.store.Put(t.Context(), strings.NewReader(`{"gold": []}`), "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	key, err := storage.BlobKey(a.Digest)
+	if err == nil {
+		err = p.store.WriteFile(t.Context(), key, []byte(`{"gold":[] }`))
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	by := &toyRuns{rows: far(), trained: map[string]runs.OutputResult{"calibration": {Digest: a.Digest, Size: a.Size}}}
+	if out, err := p.refresh(t.Context(), by, month(2)); executor.Code(err) != stages.CodeIntegrity {
+		t.Errorf("%v, %+v", err, out)
 	}
 }
 

@@ -184,7 +184,8 @@ type toyRuns struct {
 	source stages.Code
 	// failure, unless it is 0, is how the run of the whole plan ends.
 	failure stages.Code
-	gold    string // digest
+	gold    string                       // digest
+	trained map[string]runs.OutputResult // outputs of train
 	// published, where there is one, is called when the release is there, ended when the record
 	// of the run is.
 	published func()
@@ -251,7 +252,7 @@ func (o *toyRuns) publish(ctx context.Context, id string, result *runs.Result) e
 	if err != nil {
 		return err
 	}
-	train := runs.StageResult{Name: "train", Kind: "train", State: runs.Succeeded}
+	train := runs.StageResult{Name: "train", Kind: "train", State: runs.Succeeded, Outputs: o.trained}
 	if result.Code = o.failure; o.failure != 0 {
 		result.Stages, result.Error = append(result.Stages, split, train), "macro_f1 on gold is 0.05, at least 0.1 is demanded"
 		return nil
