@@ -43,12 +43,9 @@ func (r *refresh) corrections(ctx context.Context, c *champion, gold []rows.Row,
 	}
 	out := &Corrections{File: file}
 	r.out.Corrections = out
-	var since []rows.Row
-	for _, x := range list {
-		if c == nil || x.Time.IsZero() || x.Time.After(c.published) {
-			since = overlaid(since, x)
-		}
-	}
+	since := overlaid(slices.DeleteFunc(list, func(x rows.Correction) bool {
+		return c != nil && !x.Time.IsZero() && !x.Time.After(c.published)
+	}))
 	out.Since = len(since)
 	rest, met := dedup.RemoveOverlap(since, gold)
 	if out.Gold = met; met > 0 {
@@ -96,20 +93,27 @@ func (r *refresh) readCorrections(path string, layout rows.Layout) ([]rows.Corre
 	return list, nil
 }
 
-// overlaid adds a correction to those before it; the later one of a category of a row
+// overlaid are the rows of corrections, each once; the later one of a category of a row
 // counts.
-func overlaid(before []rows.Row, x rows.Correction) []rows.Row {
-	i := slices.IndexFunc(before, func(y rows.Row) bool { return rows.Identity(y) == rows.Identity(x.Row) })
-	if i < 0 {
-		x.Row.Labels = slices.Clone(x.Row.Labels)
-		return append(before, x.Row)
-	}
-	for k, l := range x.Labels {
-		if !l.Abstain {
-			before[i].Labels[k] = l
+func overlaid(list []rows.Correction) []rows.Row {
+	var out []rows.Row
+	at := map[string]int{} // by identity
+	for _, x := range list {
+		name := rows.Identity(x.Row)
+		i, known := at[name]
+		if !known {
+			at[name] = len(out)
+			x.Row.Labels = slices.Clone(x.Row.Labels)
+			out = append(out, x.Row)
+			continue
+		}
+		for k, l := range x.Labels {
+			if !l.Abstain {
+				out[i].Labels[k] = l
+			}
 		}
 	}
-	return before
+	return out
 }
 
 // contradictions counts corrected rows that are also gold, by identity or title, and whose
