@@ -179,8 +179,8 @@ func (s *stage) Run(ctx context.Context, in stages.Inputs, out stages.Outputs) e
 func (s *stage) execute(ctx context.Context) error {
 	return program.Program{
 		Argv: s.argv(), Passed: s.o.Env, Secrets: s.o.Secrets, Resolve: s.env.Secret,
-		Environ: []string{"SPRINT_INPUTS=" + s.at(inputsDir), "SPRINT_FILES=" + s.at(filesDir), "SPRINT_OUTPUTS=" + s.at(outputsDir)},
-		Dir:     s.at(workDir), Grace: s.o.Grace, Guard: s.env.Program, Log: s.env.Log,
+		Environ: []string{"SPRINT_INPUTS=" + s.at(inputsDir), "SPRINT_FILES=" + s.at(filesDir)}, Mark: "SPRINT_OUTPUTS=" + s.at(outputsDir),
+		Dir: s.at(workDir), Grace: s.o.Grace, Guard: s.env.Program, Log: s.env.Log,
 		Exited: func(code int) { s.env.Note("exit_code", code) },
 	}.Run(ctx)
 }

@@ -66,11 +66,12 @@ type Program struct {
 	Secrets map[string]string // variables whose value is a reference
 	// Resolve resolves a reference, env:NAME or file:PATH.
 	Resolve func(ref string) (string, error)
-	// Environ are further variables, NAME=value. What the program leaves running outside its
-	// group is known by the last, which no other process has.
-	Environ []string
-	Dir     string    // where it starts
-	Stdin   io.Reader // of a few kilobytes; nil: there is nothing to read
+	Environ []string // further variables, NAME=value
+	// Mark is one more, which no other program has: what this one leaves running outside its
+	// group is known by it. Without one that is left.
+	Mark  string
+	Dir   string    // where it starts
+	Stdin io.Reader // of a few kilobytes; nil: there is nothing to read
 	// Grace is the time between SIGTERM and SIGKILL, and that for children which hold its
 	// output when it has ended.
 	Grace time.Duration
@@ -99,8 +100,8 @@ func (p Program) Run(ctx context.Context) error {
 	lines.Go(func() { p.lines(hide.Reader(stdout), "stdout", nil) })
 	lines.Go(func() { p.lines(hide.Reader(stderr), "stderr", &last) })
 	end, err := run(ctx, cmd, p.Guard)
-	if n := len(p.Environ); n > 0 {
-		killOrphans(p.Environ[n-1])
+	if p.Mark != "" {
+		killOrphans(p.Mark)
 	}
 	_, _ = stdoutEnd.Close(), stderrEnd.Close()
 	lines.Wait()
@@ -152,6 +153,9 @@ func (p Program) environ() (environ []string, hide *redact.Redactor, err error) 
 		secrets = append(secrets, v)
 	}
 	environ = append(environ, p.Environ...)
+	if p.Mark != "" {
+		environ = append(environ, p.Mark)
+	}
 	hide, err = redact.New(secrets...)
 	return environ, hide, err
 }

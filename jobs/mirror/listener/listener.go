@@ -87,7 +87,7 @@ func (l *Listener) Point(ctx context.Context, alias string, r mirror.Release) (s
 	}
 	log := l.o.Log.With(slog.String("model", fmt.Sprintf("%s@%d", r.Name, r.Version)), slog.String("alias", alias))
 	return "", program.Program{
-		Argv: l.o.Argv, Passed: l.o.Env, Secrets: l.o.Secrets, Resolve: l.o.Resolve, Environ: []string{"SPRINT_EVENT=" + rand.Text()},
+		Argv: l.o.Argv, Passed: l.o.Env, Secrets: l.o.Secrets, Resolve: l.o.Resolve, Mark: "SPRINT_EVENT=" + rand.Text(),
 		Dir: l.o.Dir, Stdin: bytes.NewReader(append(text, '\n')), Grace: grace, Guard: l.o.Guard, Log: log,
 	}.Run(ctx)
 }
