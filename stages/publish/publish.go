@@ -128,7 +128,7 @@ type stage struct {
 
 // Preflight finds out early that the store takes no writes, or that there is no key.
 func (s *stage) Preflight(ctx context.Context) error {
-	if _, err := s.signingKey(ctx); err != nil {
+	if _, err := s.signingKey(); err != nil {
 		return err
 	}
 	if err := probe.Quick(ctx, s.env.Store.Bucket); err != nil {

@@ -37,7 +37,7 @@ func (o *Sign) resolve(ctx context.Context, lookup stages.Lookup, out stages.Ext
 }
 
 // signingKey is the key that signs; nil if none does.
-func (s *stage) signingKey(context.Context) (*signature.PrivateKey, error) {
+func (s *stage) signingKey() (*signature.PrivateKey, error) {
 	if s.o.Sign.Key == "" {
 		return nil, nil
 	}
@@ -60,7 +60,7 @@ func (s *stage) signingKey(context.Context) (*signature.PrivateKey, error) {
 
 // sign writes the signature of all other files of a release, where that is asked for.
 func (s *stage) sign(ctx context.Context, f *folder) (err error) {
-	if f.key, err = s.signingKey(ctx); err != nil || f.key == nil {
+	if f.key, err = s.signingKey(); err != nil || f.key == nil {
 		return err
 	}
 	files := map[string]string{}
