@@ -128,7 +128,7 @@ func (r *Registry) large(ctx context.Context, release mirror.Release) ([]storage
 			Ignore bool   `json:"shouldIgnore"`
 		} `json:"files"`
 	}
-	if err := r.call(ctx, http.MethodPost, "/api/models/"+r.repo()+"/preupload/main", map[string]any{"files": files}, &answer); err != nil {
+	if err := r.client.Call(ctx, http.MethodPost, "/api/models/"+r.repo()+"/preupload/main", map[string]any{"files": files}, &answer); err != nil {
 		return nil, err
 	}
 	var out []storage.TreeEntry

@@ -49,19 +49,6 @@ type refs struct {
 	tags map[string]string
 }
 
-// call asks the hub, with a value as the request's body if there is one.
-func (r *Registry) call(ctx context.Context, method, path string, in, out any) error {
-	var body *rest.Body
-	if in != nil {
-		b, err := rest.JSON(in)
-		if err != nil {
-			return err
-		}
-		body = &b
-	}
-	return r.client.Do(ctx, method, path, nil, body, out)
-}
-
 func (r *Registry) refs(ctx context.Context) (refs, error) {
 	type ref struct {
 		Name   string `json:"name"`
@@ -71,7 +58,7 @@ func (r *Registry) refs(ctx context.Context) (refs, error) {
 		Branches []ref `json:"branches"`
 		Tags     []ref `json:"tags"`
 	}
-	err := r.call(ctx, http.MethodGet, "/api/models/"+r.repo()+"/refs", nil, &answer)
+	err := r.client.Call(ctx, http.MethodGet, "/api/models/"+r.repo()+"/refs", nil, &answer)
 	out := refs{tags: map[string]string{}}
 	for _, b := range answer.Branches {
 		if b.Name == "main" {
@@ -105,7 +92,7 @@ func (r *Registry) Push(ctx context.Context, release mirror.Release) error {
 	there, err := r.refs(ctx)
 	if rest.Is(err, http.StatusNotFound, "") {
 		// Whoever wants others to see it makes it public there.
-		err = r.call(ctx, http.MethodPost, "/api/repos/create", map[string]any{"type": "model", "organization": r.owner, "name": r.name, "visibility": "private"}, nil)
+		err = r.client.Call(ctx, http.MethodPost, "/api/repos/create", map[string]any{"type": "model", "organization": r.owner, "name": r.name, "visibility": "private"}, nil)
 		if rest.Is(err, http.StatusConflict, "") {
 			err = nil
 		}
@@ -157,7 +144,7 @@ func (r *Registry) Point(ctx context.Context, alias string, release mirror.Relea
 		if was = m.Digest; was == "" {
 			was = "the commit " + commit
 		}
-		if err := r.call(ctx, http.MethodDelete, "/api/models/"+r.repo()+"/tag/"+url.PathEscape(alias), nil, nil); err != nil {
+		if err := r.client.Call(ctx, http.MethodDelete, "/api/models/"+r.repo()+"/tag/"+url.PathEscape(alias), nil, nil); err != nil {
 			return was, fmt.Errorf("delete tag %s: %w", alias, err)
 		}
 	}
@@ -165,7 +152,7 @@ func (r *Registry) Point(ctx context.Context, alias string, release mirror.Relea
 }
 
 func (r *Registry) tag(ctx context.Context, tag, commit string) error {
-	if err := r.call(ctx, http.MethodPost, "/api/models/"+r.repo()+"/tag/"+url.PathEscape(commit), map[string]any{"tag": tag}, nil); err != nil {
+	if err := r.client.Call(ctx, http.MethodPost, "/api/models/"+r.repo()+"/tag/"+url.PathEscape(commit), map[string]any{"tag": tag}, nil); err != nil {
 		return fmt.Errorf("write tag %s: %w", tag, err)
 	}
 	return nil

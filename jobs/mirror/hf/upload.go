@@ -92,7 +92,7 @@ func (r *Registry) send(ctx context.Context, release mirror.Release, e storage.T
 		err = r.client.Do(ctx, http.MethodPut, up.Address, header, &body, nil)
 	}
 	if check, ok := actions["verify"]; ok && err == nil {
-		err = r.call(ctx, http.MethodPost, strings.TrimPrefix(check.Address, r.base), map[string]any{"oid": oid(e), "size": e.Size}, nil)
+		err = r.client.Call(ctx, http.MethodPost, strings.TrimPrefix(check.Address, r.base), map[string]any{"oid": oid(e), "size": e.Size}, nil)
 	}
 	return err
 }

@@ -202,11 +202,11 @@ func (r *Registry) versions(ctx context.Context, model string) ([]version, error
 			return nil, fmt.Errorf("the server lists %d versions of %s where %d were asked for", len(page.Versions), model, pageSize)
 		}
 		for _, v := range page.Versions {
-			if v, err := v.kept(); err == nil {
-				out = append(out, v)
-			} else {
+			kept, err := v.kept()
+			if err != nil {
 				return nil, err
 			}
+			out = append(out, kept)
 		}
 		if token = page.Next; token == "" {
 			return out, nil
@@ -217,15 +217,7 @@ func (r *Registry) versions(ctx context.Context, model string) ([]version, error
 
 // call asks the API, with a value as the request's body if there is one.
 func (r *Registry) call(ctx context.Context, method, path string, in, out any) error {
-	var body *rest.Body
-	if in != nil {
-		b, err := rest.JSON(in)
-		if err != nil {
-			return err
-		}
-		body = &b
-	}
-	return r.client.Do(ctx, method, "/api/2.0/mlflow/"+path, nil, body, out)
+	return r.client.Call(ctx, method, "/api/2.0/mlflow/"+path, in, out)
 }
 
 func (r *Registry) remark(format string, args ...any) {

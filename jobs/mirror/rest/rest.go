@@ -145,6 +145,18 @@ func (c *Client) Do(ctx context.Context, method, path string, header http.Header
 	return nil
 }
 
+// Call is Do with a value as the request's body, if there is one, in JSON.
+func (c *Client) Call(ctx context.Context, method, path string, in, out any) error {
+	if in == nil {
+		return c.Do(ctx, method, path, nil, nil, out)
+	}
+	body, err := JSON(in)
+	if err != nil {
+		return err
+	}
+	return c.Do(ctx, method, path, nil, &body, out)
+}
+
 // send sends a request. The caller closes the answer's body.
 func (c *Client) send(ctx context.Context, method, path string, header http.Header, body *Body) (*http.Response, error) {
 	address, own := path, strings.HasPrefix(path, "/")
