@@ -14,15 +14,7 @@ import (
 // encodings is testdata/bpe.json: what Hugging Face's tokenizers makes of texts, with a few byte
 // pair encodings; see golden_bpe.py.
 type encodings struct {
-	Texts []string
-	Kinds map[string]struct {
-		Tokenizer json.RawMessage
-		IDs       [][]int32
-	}
-	Pairs []struct {
-		A, B, Max  int
-		IDs, Types []int32
-	}
+	golden
 }
 
 func readEncodings(tb testing.TB) *encodings {
@@ -51,73 +43,21 @@ func TestBPEHasTheIDsOfHuggingFace(t *testing.T) {
 	if len(e.Texts) < 180 || len(e.Kinds) < 10 || len(e.Pairs) < 30 {
 		t.Fatalf("%d texts, %d kinds, %d pairs", len(e.Texts), len(e.Kinds), len(e.Pairs))
 	}
-	for name, kind := range e.Kinds {
-		tok := e.load(t, name)
-		for range 2 { // the second time words are in the cache
-			for i, text := range e.Texts {
-				if engine == "daulet" && strings.Contains(text, "\x00") {
-					continue // which cannot pass through C
-				}
-				got := tok.Encode(nil, text, 0)
-				if got = got[1 : len(got)-1]; !slices.Equal(got, kind.IDs[i]) {
-					t.Errorf("%s, text %d %+q:\n got %v\nwant %v", name, i, text, got, kind.IDs[i])
-				}
-			}
-		}
-	}
-	tok := e.load(t, "modernbert")
-	for _, p := range e.Pairs {
-		ids, types := tok.EncodePair([]int32{7}, []int32{9}, e.Texts[p.A], e.Texts[p.B], p.Max)
-		if ids[0] != 7 || types[0] != 9 || !slices.Equal(ids[1:], p.IDs) || !slices.Equal(types[1:], p.Types) {
-			t.Errorf("pair %d %d, max %d:\n got %v %v\nwant %v %v", p.A, p.B, p.Max, ids, types, p.IDs, p.Types)
-		}
-	}
+	e.checkIDs(t, func(kind string) *tokenize.Tokenizer { return e.load(t, kind) }, "modernbert")
 }
 
 func TestBPETruncationIsAPrefix(t *testing.T) {
 	e := readEncodings(t)
 	for name := range e.Kinds {
-		tok := e.load(t, name)
-		for _, text := range e.Texts {
-			whole := tok.Encode(nil, text, 0)
-			for _, limit := range []int{1, 2, 3, 4, 9} {
-				want := whole
-				if len(whole) > limit {
-					want = append(slices.Clone(whole[:max(limit-1, 1)]), whole[len(whole)-1])[:limit]
-				}
-				if got := tok.Encode(nil, text, limit); !slices.Equal(got, want) {
-					t.Fatalf("%s: %+q to %d: got %v, want %v", name, text, limit, got, want)
-				}
-			}
-		}
+		e.checkTruncation(t, name, e.load(t, name))
 	}
 }
 
 // A tokenizer of this family says what transformers needs to load it, and has no vocab.txt.
 func TestBPEFiles(t *testing.T) {
 	tok := readEncodings(t).load(t, "modernbert")
-	if v := tok.Vocab(); v != nil {
-		t.Errorf("a vocab.txt of %d bytes, which no reader of byte pair encodings knows", len(v))
-	}
-	var settings map[string]any
-	if err := json.Unmarshal(tok.Settings(64), &settings); err != nil {
-		t.Fatal(err)
-	}
-	for key, want := range map[string]any{"tokenizer_class": "PreTrainedTokenizerFast", "cls_token": "[CLS]", "sep_token": "[SEP]", "pad_token": "[PAD]", "mask_token": "[MASK]", "model_max_length": 64.} {
-		if settings[key] != want {
-			t.Errorf("%s is %v, want %v", key, settings[key], want)
-		}
-	}
-	inside, fixed := tok.Parts()
-	for token, want := range map[string][2]bool{"Ġbrand": {false, false}, "and": {true, false}, "[CLS]": {false, true}, "[MASK]": {false, true}} {
-		if id, ok := tok.ID(token); !ok || inside[id] != want[0] || fixed[id] != want[1] {
-			t.Errorf("%s: %v", token, id)
-		}
-	}
-	again, err := tokenize.Load(tok.JSON())
-	if err != nil || again.Size() != tok.Size() {
-		t.Errorf("JSON: %v", err)
-	}
+	checkFiles(t, tok, map[string]any{"tokenizer_class": "PreTrainedTokenizerFast", "cls_token": "[CLS]", "sep_token": "[SEP]", "pad_token": "[PAD]", "mask_token": "[MASK]", "model_max_length": 64.},
+		map[string][2]bool{"Ġbrand": {false, false}, "and": {true, false}, "[CLS]": {false, true}, "[MASK]": {false, true}})
 	if got, want := tok.Encode(nil, "brand \xff\xfe polis\xe6", 0), tok.Encode(nil, "brand \ufffd polis\ufffd", 0); !slices.Equal(got, want) {
 		t.Errorf("invalid UTF-8: %v, want %v", got, want)
 	}

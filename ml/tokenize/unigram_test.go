@@ -17,15 +17,7 @@ import (
 // unigrams is testdata/unigram.json: what Hugging Face's tokenizers makes of texts, with a few
 // tokenizers of XLM-RoBERTa's family; see golden_unigram.py.
 type unigrams struct {
-	Texts []string
-	Kinds map[string]struct {
-		Tokenizer json.RawMessage
-		IDs       [][]int32
-	}
-	Pairs []struct {
-		A, B, Max  int
-		IDs, Types []int32
-	}
+	golden
 	Charsmap        string
 	Vocab, Fallback []json.RawMessage
 }
@@ -71,45 +63,13 @@ func TestUnigramHasTheIDsOfHuggingFace(t *testing.T) {
 	if len(u.Texts) < 250 || len(u.Kinds) < 6 || len(u.Pairs) < 100 {
 		t.Fatalf("%d texts, %d kinds, %d pairs", len(u.Texts), len(u.Kinds), len(u.Pairs))
 	}
-	for name, kind := range u.Kinds {
-		tok := u.load(t, name)
-		for range 2 { // the second time words are in the cache
-			for i, text := range u.Texts {
-				if engine == "daulet" && strings.Contains(text, "\x00") {
-					continue // which cannot pass through C
-				}
-				got := tok.Encode(nil, text, 0)
-				if got = got[1 : len(got)-1]; !slices.Equal(got, kind.IDs[i]) {
-					t.Errorf("%s, text %d %+q:\n got %v\nwant %v", name, i, text, got, kind.IDs[i])
-				}
-			}
-		}
-	}
-	tok := u.load(t, "e5")
-	for _, p := range u.Pairs {
-		ids, types := tok.EncodePair([]int32{7}, []int32{9}, u.Texts[p.A], u.Texts[p.B], p.Max)
-		if ids[0] != 7 || types[0] != 9 || !slices.Equal(ids[1:], p.IDs) || !slices.Equal(types[1:], p.Types) {
-			t.Errorf("pair %d %d, max %d:\n got %v %v\nwant %v %v", p.A, p.B, p.Max, ids, types, p.IDs, p.Types)
-		}
-	}
+	u.checkIDs(t, func(kind string) *tokenize.Tokenizer { return u.load(t, kind) }, "e5")
 }
 
 func TestUnigramTruncationIsAPrefix(t *testing.T) {
 	u := readUnigrams(t)
 	for _, kind := range []string{"xlm-roberta", "e5", "whole"} {
-		tok := u.load(t, kind)
-		for _, text := range u.Texts {
-			whole := tok.Encode(nil, text, 0)
-			for _, limit := range []int{1, 2, 3, 4, 9} {
-				want := whole
-				if len(whole) > limit {
-					want = append(slices.Clone(whole[:max(limit-1, 1)]), whole[len(whole)-1])[:limit]
-				}
-				if got := tok.Encode(nil, text, limit); !slices.Equal(got, want) {
-					t.Fatalf("%s: %+q to %d: got %v, want %v", kind, text, limit, got, want)
-				}
-			}
-		}
+		u.checkTruncation(t, kind, u.load(t, kind))
 	}
 }
 
@@ -123,27 +83,8 @@ func TestUnigramInvalidUTF8IsReplaced(t *testing.T) {
 // A tokenizer of this family says what transformers needs to load it, and has no vocab.txt.
 func TestUnigramFiles(t *testing.T) {
 	tok := readUnigrams(t).load(t, "e5")
-	if v := tok.Vocab(); v != nil {
-		t.Errorf("a vocab.txt of %d bytes, which no reader of unigram models knows", len(v))
-	}
-	var settings map[string]any
-	if err := json.Unmarshal(tok.Settings(64), &settings); err != nil {
-		t.Fatal(err)
-	}
-	for key, want := range map[string]any{"tokenizer_class": "PreTrainedTokenizerFast", "cls_token": "<s>", "sep_token": "</s>", "unk_token": "<unk>", "pad_token": "<pad>", "mask_token": "<mask>", "model_max_length": 64.} {
-		if settings[key] != want {
-			t.Errorf("%s is %v, want %v", key, settings[key], want)
-		}
-	}
-	inside, fixed := tok.Parts()
-	for token, want := range map[string][2]bool{"▁brand": {false, false}, "brand": {true, false}, "<s>": {false, true}, "</s>": {false, true}, "<mask>": {false, true}} {
-		if id, ok := tok.ID(token); !ok || inside[id] != want[0] || fixed[id] != want[1] {
-			t.Errorf("%s: %v", token, id)
-		}
-	}
-	if again, err := tokenize.Load(tok.JSON()); err != nil || again.Size() != tok.Size() {
-		t.Errorf("JSON: %v", err)
-	}
+	checkFiles(t, tok, map[string]any{"tokenizer_class": "PreTrainedTokenizerFast", "cls_token": "<s>", "sep_token": "</s>", "unk_token": "<unk>", "pad_token": "<pad>", "mask_token": "<mask>", "model_max_length": 64.},
+		map[string][2]bool{"▁brand": {false, false}, "brand": {true, false}, "<s>": {false, true}, "</s>": {false, true}, "<mask>": {false, true}})
 }
 
 func TestUnigramRefusals(t *testing.T) {
