@@ -26,11 +26,7 @@ func TestEmbed(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	dev, err := device.Open(t.Context(), device.Go, device.Options{CacheDir: t.TempDir()})
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer dev.Close()
+	dev := goDevice(t)
 	for _, pooling := range []string{bert.Mean, bert.CLS, bert.Pooler} {
 		m, err := bert.FromEncoder(enc, bert.Spec{Categories: []bert.Category{{Name: "x", Tags: []string{""}}}, Pooling: pooling, HeadHidden: 1, MaxLength: 32, Text: []string{"title"}}, 1)
 		if err != nil {
@@ -148,11 +144,7 @@ func TestPredictMany(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	dev, err := device.Open(t.Context(), device.Go, device.Options{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer dev.Close()
+	dev := goDevice(t)
 	rng := rand.New(rand.NewPCG(3, 4))
 	var texts []bert.Text
 	for i := range 80 {

@@ -12,7 +12,6 @@ import (
 	"testing"
 
 	"github.com/sprint-ml/sprint/ml/bert"
-	"github.com/sprint-ml/sprint/ml/device"
 	"github.com/sprint-ml/sprint/ml/encoder"
 	"github.com/sprint-ml/sprint/ml/encoder/encodertest"
 )
@@ -57,11 +56,7 @@ func linearModel(t *testing.T, single bool) (*bert.Model, *bert.Linear) {
 // TestLinearHeads: what the network answers is what the heads make of the embedder's
 // vectors, also after the model was saved and loaded.
 func TestLinearHeads(t *testing.T) {
-	d, err := device.Open(t.Context(), device.Go, device.Options{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer d.Close()
+	d := goDevice(t)
 	for n := range 4 {
 		single, open := n%2 == 0, predictors[n/2]
 		m, l := linearModel(t, single)
@@ -181,11 +176,7 @@ func TestLinearFormat(t *testing.T) {
 // TestVectorHeads: from vectors that were made before, alone or among others, heads answer
 // to the byte as a predictor does for the texts; other heads than linear ones do not answer.
 func TestVectorHeads(t *testing.T) {
-	d, err := device.Open(t.Context(), device.Go, device.Options{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer d.Close()
+	d := goDevice(t)
 	for _, single := range []bool{true, false} {
 		m, _ := linearModel(t, single)
 		var texts []bert.Text

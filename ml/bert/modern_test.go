@@ -1,10 +1,7 @@
 package bert_test
 
 import (
-	"encoding/json"
-	"math"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -16,38 +13,11 @@ import (
 	"github.com/sprint-ml/sprint/ml/encoder/encodertest"
 )
 
-// modernGolden is testdata/modern.json: what transformers makes of texts; see modern.py.
-type modernGolden struct {
-	Model string
-	Texts []struct {
-		Text                   string
-		IDs                    []int32
-		Mean, CLS, Last, Token []float64
-	}
-}
-
-func readModern(t *testing.T) (dir string, golden modernGolden) {
-	t.Helper()
-	dir = encodertest.ModernBERT(t, "model.")
-	if *update {
-		if out, err := exec.CommandContext(t.Context(), os.Getenv("BENCH_TORCH"), "testdata/modern.py", dir).CombinedOutput(); err != nil {
-			t.Fatalf("%v\n%s", err, out)
-		}
-	}
-	data, err := os.ReadFile("testdata/modern.json")
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := json.Unmarshal(data, &golden); err != nil {
-		t.Fatal(err)
-	}
-	return dir, golden
-}
-
 // TestModernBERT compares the vectors of ModernBERT with those of transformers, of texts alone and
 // without padding between them, from its folder and from a release of it.
 func TestModernBERT(t *testing.T) {
-	dir, golden := readModern(t)
+	dir := encodertest.ModernBERT(t, "model.")
+	golden := readGolden(t, "modern", dir)
 	enc, err := encoder.Load(dir)
 	if err != nil {
 		t.Fatal(err)
@@ -66,56 +36,9 @@ func TestModernBERT(t *testing.T) {
 			}
 			defer dev.Close()
 			for _, pooling := range []string{bert.Mean, bert.CLS} {
-				compareModern(t, dev, enc, golden, pooling)
+				golden.compare(t, dev, enc, pooling, 192, 1e-5)
 			}
 		})
-	}
-}
-
-func compareModern(t *testing.T, dev *device.Device, enc *encoder.Encoder, golden modernGolden, pooling string) {
-	t.Helper()
-	m, err := bert.FromEncoder(enc, bert.Spec{Categories: []bert.Category{{Name: "x", Tags: []string{""}}}, Pooling: pooling, HeadHidden: 1, MaxLength: 192, Text: []string{"title", "description"}}, 1)
-	if err != nil {
-		t.Fatal(err)
-	}
-	saved := t.TempDir()
-	if err := m.Save(saved); err != nil {
-		t.Fatal(err)
-	}
-	if m, err = bert.Load(saved); err != nil {
-		t.Fatal(err)
-	}
-	var texts []bert.Text
-	for _, g := range golden.Texts {
-		ids, types := m.Encode(g.Text, "")
-		if !slices.Equal(ids, g.IDs) {
-			t.Fatalf("%q: %v, want %v", g.Text, ids, g.IDs)
-		}
-		texts = append(texts, bert.Text{IDs: ids, Types: types})
-	}
-	e, err := bert.NewEmbedder(m, dev)
-	if err != nil {
-		t.Fatal(err)
-	}
-	flat, err := e.Embed(t.Context(), texts)
-	e.Close()
-	if err != nil {
-		t.Fatal(err)
-	}
-	rows, err := bert.Pooled(m, dev, texts, false)
-	if err != nil {
-		t.Fatal(err)
-	}
-	for i, g := range golden.Texts {
-		want, norm := map[string][]float64{bert.Mean: g.Mean, bert.CLS: g.CLS}[pooling], 0.
-		for _, x := range want {
-			norm += x * x
-		}
-		for j, x := range want {
-			if math.Abs(x-float64(rows[i][j])) > 1e-5 || math.Abs(x/math.Sqrt(norm)-float64(flat[i][j])) > 1e-5 {
-				t.Fatalf("%s, text %d of %d tokens, element %d: %g and %g, want %g", pooling, i, len(g.IDs), j, rows[i][j], flat[i][j], x)
-			}
-		}
 	}
 }
 

@@ -13,11 +13,7 @@ import (
 // TestPrune: a model without the rows of unused pieces gives the same scores to the bit, after
 // it is saved and read too, for both families.
 func TestPrune(t *testing.T) {
-	dev, err := device.Open(t.Context(), device.Go, device.Options{CacheDir: t.TempDir()})
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer dev.Close()
+	dev := goDevice(t)
 	for name, c := range map[string]struct {
 		dir   string
 		texts []string

@@ -1,18 +1,14 @@
 package bert_test
 
 import (
-	"encoding/json"
 	"flag"
-	"math"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
 
 	"github.com/sprint-ml/sprint/ml/bert"
-	"github.com/sprint-ml/sprint/ml/device"
 	"github.com/sprint-ml/sprint/ml/encoder"
 	"github.com/sprint-ml/sprint/ml/encoder/encodertest"
 )
@@ -23,26 +19,7 @@ var update = flag.Bool("update", false, "rewrite testdata/roberta.json with the 
 // behind that of padding, there is one type, and the tokenizer is a unigram model.
 func TestRoberta(t *testing.T) {
 	dir := encodertest.XLMRoberta(t)
-	if *update {
-		if out, err := exec.CommandContext(t.Context(), os.Getenv("BENCH_TORCH"), "testdata/roberta.py", dir).CombinedOutput(); err != nil {
-			t.Fatalf("%v\n%s", err, out)
-		}
-	}
-	data, err := os.ReadFile("testdata/roberta.json")
-	if err != nil {
-		t.Fatal(err)
-	}
-	var golden struct {
-		Model string
-		Texts []struct {
-			Text              string
-			IDs               []int32
-			Mean, CLS, Pooler []float64
-		}
-	}
-	if err := json.Unmarshal(data, &golden); err != nil {
-		t.Fatal(err)
-	}
+	golden := readGolden(t, "roberta", dir)
 	enc, err := encoder.Load(dir)
 	if err != nil {
 		t.Fatal(err)
@@ -50,56 +27,9 @@ func TestRoberta(t *testing.T) {
 	if golden.Model != "XLMRobertaModel" || enc.Config.Architecture() != golden.Model || enc.Prefix != "roberta." {
 		t.Fatalf("%s, %s, prefix %q", golden.Model, enc.Config.Architecture(), enc.Prefix)
 	}
-	dev, err := device.Open(t.Context(), device.Go, device.Options{CacheDir: t.TempDir()})
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer dev.Close()
+	dev := goDevice(t)
 	for _, pooling := range []string{bert.Mean, bert.CLS, bert.Pooler} {
-		spec := bert.Spec{Categories: []bert.Category{{Name: "x", Tags: []string{""}}}, Pooling: pooling, HeadHidden: 1, MaxLength: 32, Text: []string{"title", "description"}}
-		m, err := bert.FromEncoder(enc, spec, 1)
-		if err != nil {
-			t.Fatal(err)
-		}
-		saved := t.TempDir()
-		if err := m.Save(saved); err != nil {
-			t.Fatal(err)
-		}
-		if m, err = bert.Load(saved); err != nil {
-			t.Fatal(err)
-		}
-		var texts []bert.Text
-		for _, g := range golden.Texts {
-			ids, types := m.Encode(g.Text, "")
-			if !slices.Equal(ids, g.IDs) {
-				t.Fatalf("%q: %v, want %v", g.Text, ids, g.IDs)
-			}
-			texts = append(texts, bert.Text{IDs: ids, Types: types})
-		}
-		e, err := bert.NewEmbedder(m, dev)
-		if err != nil {
-			t.Fatal(err)
-		}
-		flat, err := e.Embed(t.Context(), texts)
-		e.Close()
-		if err != nil {
-			t.Fatal(err)
-		}
-		alone, err := bert.Pooled(m, dev, texts, false)
-		if err != nil {
-			t.Fatal(err)
-		}
-		for i, g := range golden.Texts {
-			want, norm := map[string][]float64{bert.Mean: g.Mean, bert.CLS: g.CLS, bert.Pooler: g.Pooler}[pooling], 0.
-			for _, x := range want {
-				norm += x * x
-			}
-			for j, x := range want {
-				if math.Abs(x-float64(alone[i][j])) > 2e-5 || math.Abs(x/math.Sqrt(norm)-float64(flat[i][j])) > 2e-5 {
-					t.Fatalf("%s, text %d, element %d: %g and %g, want %g", pooling, i, j, alone[i][j], flat[i][j], x)
-				}
-			}
-		}
+		golden.compare(t, dev, enc, pooling, 32, 2e-5)
 	}
 }
 
