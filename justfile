@@ -24,7 +24,7 @@ lint: _golangci workflows
     cd {{ servers }} && go vet -mod=mod ./... && golangci-lint run --modules-download-mode=mod ./...
     for t in linux/amd64 darwin/arm64 windows/amd64; do \
         echo "CGO_ENABLED=0 $t"; export CGO_ENABLED=0 GOOS="${t%/*}" GOARCH="${t#*/}"; \
-        go build -o /dev/null ./jobs/sprint && go vet ./...; \
+        go build -o /dev/null ./jobs/sprint; go vet ./...; \
     done
 
 # Lint the workflows, the action, the pipelines, and the examples of all.
@@ -44,9 +44,10 @@ race:
 # End to end: examples on real devices, kills, bad input, the real binary, real stores.
 e2e: stores
     go test ./.ci/tier
-    # The tests that are others in this tier: the rest has run as it is.
+    # The tests that are others in this tier: the rest has run as it is. Most packages wait for places
+    # elsewhere, beside which another computes.
     tests="$(go run ./.ci/tier e2e)"; run="${tests%% *}"; \
-    go test -tags e2e -count=1 -timeout 20m -run "$run" $(tr ' ' '\n' <<<"${tests#* }" | grep -vx ./jobs); \
+    go test -tags e2e -count=1 -p "$((2 * {{ num_cpus() }}))" -timeout 20m -run "$run" $(tr ' ' '\n' <<<"${tests#* }" | grep -vx ./jobs); \
     memory="$(test "$(df --output=avail -B1M /dev/shm 2>/dev/null | tail -1)" -gt 2000 && mktemp -d -p /dev/shm || mktemp -d)"; \
     trap 'rm -rf "$memory"' EXIT; \
     TMPDIR="$memory" go test -tags e2e -count=1 -timeout 20m -run "$run" ./jobs # thousands of runs that wait for a disk, if there is one
