@@ -156,7 +156,7 @@ func (w *File) takeUp(resume bool) error {
 		return w.f.Truncate(0)
 	}
 	refuse := func(format string, args ...any) error {
-		return stages.Fail(stages.CodeUsage, "without --resume all rows are answered anew", "--resume cannot go on with "+w.path+": "+format, args...)
+		return stages.Fail(stages.CodeUsage, "without --resume all rows are answered anew", "--resume cannot go on with %s: %w", w.path, fmt.Errorf(format, args...))
 	}
 	switch {
 	case p.Origin.Input != w.origin.Input:
@@ -190,7 +190,8 @@ func otherFlags(old, now string) string {
 	if json.Unmarshal([]byte(old), &a) != nil || json.Unmarshal([]byte(now), &b) != nil {
 		return old + ", now " + now
 	}
-	all := maps.Clone(a)
+	all := map[string]any{}
+	maps.Copy(all, a)
 	maps.Copy(all, b)
 	var out []string
 	for _, name := range slices.Sorted(maps.Keys(all)) {

@@ -1,6 +1,7 @@
 package answers
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"io"
@@ -112,14 +113,24 @@ func TestResume(t *testing.T) {
 // TestResumeRefuses: what is of another origin, or damaged, or written by another process
 // now, is not gone on with, and without resume it is begun anew.
 func TestResumeRefuses(t *testing.T) {
-	name := filepath.Join(t.TempDir(), "answers.csv")
+	name := filepath.Join(t.TempDir(), "100%d.csv")
 	for want, spoil := range map[string]func(o *Origin){
-		"another input":                          func(o *Origin) { o.Input = "sha256:2" },
+		name + ".partial: its answers are about another input": func(o *Origin) { o.Input = "sha256:2" },
 		"another model":                          func(o *Origin) { o.Model = "model" },
 		"other flags (all by default, now true)": func(o *Origin) { o.Options = `{"all":true}` },
-		"not those that were":                    func(*Origin) { spoilFile(t, name+".partial") },
-		"cannot read":                            func(*Origin) { spoilFile(t, name+".partial.json") },
-		"by another process":                     func(*Origin) { hold(t, name+".partial") },
+		"flags (all by default, now true)": func(o *Origin) {
+			data, err := os.ReadFile(name + ".partial.json")
+			if err == nil {
+				err = os.WriteFile(name+".partial.json", bytes.Replace(data, []byte(`"{}"`), []byte(`"null"`), 1), 0o600)
+			}
+			if err != nil {
+				t.Fatal(err)
+			}
+			o.Options = `{"all":true}`
+		},
+		"not those that were": func(*Origin) { spoilFile(t, name+".partial") },
+		"cannot read":         func(*Origin) { spoilFile(t, name+".partial.json") },
+		"by another process":  func(*Origin) { hold(t, name+".partial") },
 	} {
 		writeAnswers(t, name, false, 500, 501)
 		o := origin
