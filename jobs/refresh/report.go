@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/sprint-ml/sprint/jobs/comparison"
+	"github.com/sprint-ml/sprint/jobs/report/render"
 	"github.com/sprint-ml/sprint/jobs/runs"
 	"github.com/sprint-ml/sprint/stages"
 )
@@ -124,5 +125,5 @@ func yes(x bool) string {
 
 // text makes one line of words that may be anybody's: nothing in it is markup.
 func text(s string) string {
-	return strings.NewReplacer("|", "\\|", "<", "&lt;", "`", "'", "[", "(", "]", ")").Replace(strings.Join(strings.Fields(s), " "))
+	return render.Escaped(strings.Join(strings.Fields(s), " "))
 }

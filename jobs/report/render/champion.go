@@ -13,12 +13,12 @@ import (
 // those of the run, nil if it measured nothing.
 func Champion(w io.Writer, model string, c *comparison.Champion, figures *runs.Figures) error {
 	var b bytes.Buffer
-	fmt.Fprintf(&b, "\n## Beside the champion of %s\n\n", md(model))
+	fmt.Fprintf(&b, "\n## Beside the champion of %s\n\n", Escaped(model))
 	switch {
 	case c.Ref == "":
 		b.WriteString("There is no champion yet.\n")
 	case c.Same:
-		fmt.Fprintf(&b, "The champion is %s, what this run published.\n", md(c.Ref))
+		fmt.Fprintf(&b, "The champion is %s, what this run published.\n", Escaped(c.Ref))
 	default:
 		championTable(&b, c, figures)
 	}
@@ -38,11 +38,11 @@ func championTable(b *bytes.Buffer, c *comparison.Champion, figures *runs.Figure
 		if figures != nil {
 			now, on = figures.MacroF1, figures.On
 		}
-		fmt.Fprintf(b, "| figure | %s | this run |\n| --- | --: | --: |\n| macro-F1 | %s on %s | %s on %s |\n\n", md(c.Ref), value(c.MacroF1), md(orNothing(c.On)), value(now), md(orNothing(on)))
-		fmt.Fprintf(b, "They cannot be compared row by row: %s.\n", md(c.Why))
+		fmt.Fprintf(b, "| figure | %s | this run |\n| --- | --: | --: |\n| macro-F1 | %s on %s | %s on %s |\n\n", Escaped(c.Ref), value(c.MacroF1), Escaped(orNothing(c.On)), value(now), Escaped(orNothing(on)))
+		fmt.Fprintf(b, "They cannot be compared row by row: %s.\n", Escaped(c.Why))
 		return
 	}
-	fmt.Fprintf(b, "| figure | %s | this run | change | 95 %% interval | |\n| --- | --: | --: | --: | --: | --- |\n", md(c.Ref))
+	fmt.Fprintf(b, "| figure | %s | this run | change | 95 %% interval | |\n| --- | --: | --: | --: | --: | --- |\n", Escaped(c.Ref))
 	for i, x := range append([]comparison.Change{c.Rows.MacroF1, c.Rows.MicroF1}, c.Rows.Categories...) {
 		name := x.Name
 		if i > 1 {
@@ -52,9 +52,9 @@ func championTable(b *bytes.Buffer, c *comparison.Champion, figures *runs.Figure
 		if x.Before != nil {
 			change, interval = fmt.Sprintf("%+.3f", x.Change), fmt.Sprintf("%+.3f to %+.3f", x.CI[0], x.CI[1])
 		}
-		fmt.Fprintf(b, "| %s | %s | %s | %s | %s | %s |\n", md(name), value(x.Before), value(x.After), change, interval, md(x.Word))
+		fmt.Fprintf(b, "| %s | %s | %s | %s | %s | %s |\n", Escaped(name), value(x.Before), value(x.After), change, interval, Escaped(x.Word))
 	}
-	fmt.Fprintf(b, "\nOn the %d rows of %s that both measured.\n", c.Rows.Rows, md(c.Rows.On))
+	fmt.Fprintf(b, "\nOn the %d rows of %s that both measured.\n", c.Rows.Rows, Escaped(c.Rows.On))
 }
 
 func orNothing(on string) string {

@@ -14,14 +14,14 @@ import (
 // charts, whose figures stand in its tables.
 func Markdown(w io.Writer, r *report.Report) error {
 	var b bytes.Buffer
-	fmt.Fprintf(&b, "# %s: %s\n\n%s\n\n", md(r.Title), md(mark(r.Mark, r.State)), md(r.Lead))
+	fmt.Fprintf(&b, "# %s: %s\n\n%s\n\n", Escaped(r.Title), Escaped(mark(r.Mark, r.State)), Escaped(r.Lead))
 	if len(r.Tiles) > 0 {
 		var names, rules, values []string
 		for _, t := range r.Tiles {
-			names, rules = append(names, md(t.Name)), append(rules, "---")
-			value := "**" + md(t.Value) + "**"
+			names, rules = append(names, Escaped(t.Name)), append(rules, "---")
+			value := "**" + Escaped(t.Value) + "**"
 			if t.Note != "" {
-				value += " " + md(mark(t.Mark, t.Note))
+				value += " " + Escaped(mark(t.Mark, t.Note))
 			}
 			values = append(values, value)
 		}
@@ -32,12 +32,12 @@ func Markdown(w io.Writer, r *report.Report) error {
 	}
 	mdFacts(&b, r.Facts)
 	for _, s := range r.Sections {
-		fmt.Fprintf(&b, "## %s\n\n", md(s.Title))
+		fmt.Fprintf(&b, "## %s\n\n", Escaped(s.Title))
 		if s.Intro != "" {
-			fmt.Fprintf(&b, "%s\n\n", md(s.Intro))
+			fmt.Fprintf(&b, "%s\n\n", Escaped(s.Intro))
 		}
 		for _, m := range s.Missing {
-			fmt.Fprintf(&b, "> %s\n\n", md(m))
+			fmt.Fprintf(&b, "> %s\n\n", Escaped(m))
 		}
 		mdBlocks(&b, s.Blocks, "###")
 	}
@@ -49,7 +49,7 @@ func mdBlocks(b *bytes.Buffer, blocks []report.Block, level string) {
 	for _, x := range blocks {
 		switch {
 		case x.Fold != "":
-			fmt.Fprintf(b, "%s %s\n\n", level, md(x.Fold))
+			fmt.Fprintf(b, "%s %s\n\n", level, Escaped(x.Fold))
 			mdBlocks(b, x.Blocks, level+"#")
 		case x.Table != nil:
 			mdTable(b, x.Table)
@@ -57,14 +57,14 @@ func mdBlocks(b *bytes.Buffer, blocks []report.Block, level string) {
 		case len(x.Facts) > 0:
 			mdFacts(b, x.Facts)
 		case x.Text != "":
-			fmt.Fprintf(b, "%s\n\n", md(x.Text))
+			fmt.Fprintf(b, "%s\n\n", Escaped(x.Text))
 		}
 	}
 }
 
 func mdFacts(b *bytes.Buffer, facts []report.Fact) {
 	for _, f := range facts {
-		fmt.Fprintf(b, "- %s: %s\n", md(f.Name), mdCell(f.Value))
+		fmt.Fprintf(b, "- %s: %s\n", Escaped(f.Name), mdCell(f.Value))
 	}
 	if len(facts) > 0 {
 		b.WriteString("\n")
@@ -73,11 +73,11 @@ func mdFacts(b *bytes.Buffer, facts []report.Fact) {
 
 func mdTable(b *bytes.Buffer, t *report.Table) {
 	if t.Caption != "" {
-		fmt.Fprintf(b, "**%s**\n\n", md(t.Caption))
+		fmt.Fprintf(b, "**%s**\n\n", Escaped(t.Caption))
 	}
 	var rule strings.Builder
 	for _, c := range t.Columns {
-		fmt.Fprintf(b, "| %s ", md(c.Name))
+		fmt.Fprintf(b, "| %s ", Escaped(c.Name))
 		rule.WriteString("|---")
 		if c.Number {
 			rule.WriteString(":")
@@ -104,9 +104,9 @@ func mdCell(c report.Cell) string {
 		return "`" + c.Text + "`"
 	case c.Link != "":
 		// Addresses hold no character that would end the link or the cell.
-		return "[" + md(c.Text) + "](" + strings.NewReplacer("(", "%28", ")", "%29", "|", "%7C", " ", "%20", "<", "%3C", ">", "%3E").Replace(c.Link) + ")"
+		return "[" + Escaped(c.Text) + "](" + strings.NewReplacer("(", "%28", ")", "%29", "|", "%7C", " ", "%20", "<", "%3C", ">", "%3E").Replace(c.Link) + ")"
 	}
-	return md(mark(c.Mark, c.Text))
+	return Escaped(mark(c.Mark, c.Text))
 }
 
 func mark(m report.Mark, text string) string {
@@ -116,9 +116,9 @@ func mark(m report.Mark, text string) string {
 	return text
 }
 
-// md makes a text inert: neither Markdown nor HTML, nor an address that a
+// Escaped makes a text inert: neither Markdown nor HTML, nor an address that a
 // renderer would make a link of.
-func md(s string) string {
+func Escaped(s string) string {
 	var b strings.Builder
 	for i, r := range s {
 		switch {
