@@ -126,7 +126,13 @@ func (t Texts) Cells(r *Row) []string {
 
 // text is a row's cell of a column of Texts.
 func (r *Row) text(column string) string {
-	return map[string]string{"description": r.Description, "language": r.Language, "seen_at": r.SeenAt}[column]
+	switch column {
+	case "description":
+		return r.Description
+	case "language":
+		return r.Language
+	}
+	return r.SeenAt
 }
 
 // WriteOverlay writes corrections as csv, in the columns that ReadOverlay reads: what is
