@@ -4,9 +4,10 @@
 //
 // mirror.go says what a registry must do, push.go brings one up to date, state.go is what the
 // store knows of it, hide.go keeps secrets out of what is said, verified.go damaged bytes out
-// of what is sent, forget.go what becomes of one that no plan lists any more. oci, mlflow and hf are kinds of registries, rest is how some are
-// asked, listener is a program that is told, places makes a registry of what a plan says, and
-// mirrortest is what every kind that can be asked must do.
+// of what is sent, forget.go what becomes of one that no plan lists any more. oci, mlflow and
+// hf are kinds of registries, rest is how some are asked, listener is a program that is told,
+// places makes a registry of what a plan says, and mirrortest is what every kind that can be
+// asked must do.
 package mirror
 
 import (

@@ -82,10 +82,10 @@ type refresh struct {
 	out      *Result
 }
 
-// Run does a refresh. What came of it is in the result, whose code is CodeDone where
-// nothing was due and where the challenger was promoted, CodePublish where it was refused,
-// and that of the run where that failed, CodeStage in place of CodePublish. The error is set where nothing could be decided;
-// the result says how far it came.
+// Run does a refresh. What came of it is in the result, whose code is CodeDone where nothing
+// was due and where the challenger was promoted, CodePublish where it was refused, and that
+// of the run where that failed, CodeStage in place of CodePublish. The error is set where
+// nothing could be decided; the result says how far it came.
 func (o *Refresh) Run(ctx context.Context) (*Result, error) {
 	r := &refresh{Refresh: o, rules: o.Graph.Plan.Refresh, out: &Result{Plan: o.Graph.Plan.Name, When: o.Now.UTC(), Due: []Reason{}, Drift: []Measure{}, Notes: []string{}}}
 	if err := r.prepare(); err != nil {

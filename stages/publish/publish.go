@@ -1,10 +1,10 @@
 // Package publish makes an immutable release of a model that passed verify.
 //
-// publish.go is the kind: it checks what verify found, stores the release and moves
-// the alias last. folder.go writes the release's files, card.go its model card, which tells how to
-// use the model on example.go's text, sign.go
-// says who made it and of what, by keys that files.go looks at before a run, outside.go what answers without this program: model.py,
-// titles.py, network.py and rules.py in Python, and an ONNX file.
+// publish.go is the kind: it checks what verify found, stores the release and moves the alias
+// last. folder.go writes the release's files, card.go its model card, which tells how to use
+// the model on example.go's text, sign.go says who made it and statement.go of what, by keys
+// that files.go looks at before a run, outside.go what answers without this program:
+// model.py, titles.py, network.py and rules.py in Python, and an ONNX file.
 // What others read of a release is in package release.
 package publish
 

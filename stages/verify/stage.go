@@ -4,9 +4,9 @@
 // stage.go is the kind, options.go its options, documents.go what it writes.
 // measure.go lets every classifier answer, vectors.go the model from kept vectors of texts;
 // figures.go, segments.go and languages.go compute what metrics.json holds, gold.go leaves
-// out what train calibrated on. checks.go lists the checks and evaluates one: a new check is a row there, its id in the enum of
-// Check.ID and an observer, in check_score.go if a score of the set is all that it
-// looks at. sample.go picks the rows that explain a failure.
+// out what train calibrated on. checks.go lists the checks and evaluates one: a new check is
+// a row there, its id in the enum of Check.ID and an observer, in check_score.go if a score
+// of the set is all that it looks at. sample.go picks the rows that explain a failure.
 package verify
 
 import (

@@ -99,8 +99,8 @@ func Bytes(mediaType string, data []byte) Body {
 }
 
 // Do sends a request, and reads the answer into out, if that is not nil: into a *[]byte as it
-// is, its header into a *http.Header, into another as JSON. Requests with a path go to the server with the account, those
-// with a whole address, which the server gave, without it.
+// is, its header into a *http.Header, into another as JSON. Requests with a path go to the
+// server with the account, those with a whole address, which the server gave, without it.
 func (c *Client) Do(ctx context.Context, method, path string, header http.Header, body *Body, out any) error {
 	var resp *http.Response
 	for range maxMoves {
