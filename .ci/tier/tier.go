@@ -17,6 +17,7 @@ import (
 	"go/build"
 	"go/parser"
 	"go/token"
+	"io"
 	"io/fs"
 	"maps"
 	"os"
@@ -46,17 +47,20 @@ type tree struct {
 	changed      names
 }
 
-func main() {
-	if len(os.Args) != 2 {
-		fmt.Fprintln(os.Stderr, "usage: go run ./.ci/tier TAG")
-		os.Exit(2)
+func main() { os.Exit(run(os.Args[1:], os.Stdout, os.Stderr)) }
+
+func run(args []string, stdout, stderr io.Writer) int {
+	if len(args) != 1 {
+		fmt.Fprintln(stderr, "usage: go run ./.ci/tier TAG")
+		return 2
 	}
-	words, err := changedTests(os.Args[1])
+	words, err := changedTests(args[0])
 	if err != nil {
-		fmt.Fprintln(os.Stderr, "tier:", err)
-		os.Exit(1)
+		fmt.Fprintln(stderr, "tier:", err)
+		return 1
 	}
-	fmt.Println(strings.Join(words, " "))
+	fmt.Fprintln(stdout, strings.Join(words, " "))
+	return 0
 }
 
 // changedTests returns the pattern and the packages.
