@@ -2,6 +2,7 @@ package mlflow
 
 import (
 	"context"
+	_ "embed" // the loader
 	"encoding/json"
 	"fmt"
 	"io"
@@ -50,8 +51,13 @@ func (r *Registry) source(ctx context.Context, release mirror.Release) (source, 
 	if err != nil {
 		return "", "", err
 	}
-	if err := r.send(ctx, folder+"/MLmodel", rest.Bytes("application/octet-stream", about)); err != nil {
-		return "", "", err
+	for _, own := range []struct {
+		name string
+		data []byte
+	}{{loader + ".py", loaderText}, {"MLmodel", about}} {
+		if err := r.send(ctx, folder+"/"+own.name, rest.Bytes("application/octet-stream", own.data)); err != nil {
+			return "", "", err
+		}
 	}
 	return strings.TrimSuffix(of.Info.Artifacts, "/") + "/model", of.Info.ID, r.finish(ctx, of)
 }
@@ -120,9 +126,14 @@ func (r *Registry) sizes(ctx context.Context, folder string, depth int, out map[
 	return nil
 }
 
+// loader is the module by which MLflow runs a release: it asks the release's model.py.
+const loader = "sprint_pyfunc"
+
+//go:embed sprint_pyfunc.py
+var loaderText []byte
+
 // mlmodel is the file MLmodel of a release, which is JSON, as YAML may be: what the model
-// takes and answers, for those who look at it there. It names no flavor that MLflow could
-// run: model.py, beside it, answers.
+// takes and answers, and how MLflow runs it.
 func mlmodel(release mirror.Release) ([]byte, error) {
 	column := func(name string, required bool) map[string]any {
 		return map[string]any{"type": "string", "name": name, "required": required}
@@ -138,7 +149,10 @@ func mlmodel(release mirror.Release) ([]byte, error) {
 	hexDigits := strings.TrimPrefix(release.Digest, "sha256:")
 	return json.MarshalIndent(map[string]any{
 		"artifact_path": "model", "model_uuid": hexDigits[:min(32, len(hexDigits))],
-		"flavors":   map[string]any{"sprint": map[string]any{"model": release.Name, "version": release.Version, "digest": release.Digest}},
+		"flavors": map[string]any{
+			"python_function": map[string]any{"loader_module": loader, "code": ".", "data": "."},
+			"sprint":          map[string]any{"model": release.Name, "version": release.Version, "digest": release.Digest},
+		},
 		"signature": map[string]any{"inputs": string(inputs), "outputs": string(outputs)},
 	}, "", " ")
 }

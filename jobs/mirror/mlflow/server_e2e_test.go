@@ -18,7 +18,7 @@ import (
 // TestServer holds the mirror to its suite on a real MLflow server, and reads what it shows
 // with MLflow's own client.
 func TestServer(t *testing.T) {
-	python := jobstest.Python(t, "MLFLOW_PYTHON", "mlflow==3.17.2", "mlflow")
+	python := jobstest.Python(t, "MLFLOW_PYTHON", mlflowtest.Requirement, mlflowtest.Modules)
 	server := mlflowtest.Start(t, python)
 	s := mlflowtest.Subject(func(t *testing.T) *mlflowtest.Reader {
 		server.Clear(t)

@@ -23,10 +23,17 @@ import (
 // Reader looks into an MLflow server by plain requests.
 type Reader struct{ URL string }
 
+// Requirement is what pip installs of a Python that serves MLflow and runs releases; Modules
+// are what it can import then.
+const (
+	Requirement = "mlflow==3.17.2 safetensors==0.8.0 tokenizers==0.23.3"
+	Modules     = "mlflow, safetensors, tokenizers"
+)
+
 // Subject is what the suite tests: a kind of registry whose servers start makes.
 func Subject(start func(t *testing.T) *Reader) mirrortest.Subject {
 	return mirrortest.Subject{
-		To: "mlflow://mlflow.example", Own: func(path string) bool { return path == "MLmodel" }, Say: "is called sprint-latest there",
+		To: "mlflow://mlflow.example", Own: func(path string) bool { return path == "MLmodel" || path == "sprint_pyfunc.py" }, Say: "is called sprint-latest there",
 		New: func(t *testing.T) mirrortest.Server { return start(t) },
 	}
 }
