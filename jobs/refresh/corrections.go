@@ -19,9 +19,10 @@ import (
 type Corrections struct {
 	File  string `json:"file"`
 	Since int    `json:"since"` // rows that were corrected since
-	// Gold are those of rows of the gold set, which measures them already; Against are those
-	// of them that say otherwise. The gold set counts.
-	Gold    int `json:"gold"`
+	// Gold are those of rows of the gold set, which measures them already.
+	Gold int `json:"gold"`
+	// Against are the rows of the gold set of which corrections of any time say otherwise.
+	// The gold set counts.
 	Against int `json:"against"`
 	// Trained are those that the challenger trained or was calibrated on: they cannot
 	// measure it.
@@ -43,15 +44,15 @@ func (r *refresh) corrections(ctx context.Context, c *champion, gold []rows.Row,
 	}
 	out := &Corrections{File: file}
 	r.out.Corrections = out
+	ever := overlaid(list)
 	since := overlaid(slices.DeleteFunc(list, func(x rows.Correction) bool {
 		return c != nil && !x.Time.IsZero() && !x.Time.After(c.published)
 	}))
 	out.Since = len(since)
 	rest, met := dedup.RemoveOverlap(since, gold)
-	if out.Gold = met; met > 0 {
-		if out.Against = contradictions(since, gold); out.Against > 0 {
-			r.note("%d corrections since the champion contradict the gold set: the gold set counts; mend whichever is wrong", out.Against)
-		}
+	out.Gold = met
+	if out.Against = contradictions(ever, gold); out.Against > 0 {
+		r.note("%d corrections contradict the gold set: the gold set counts; mend whichever is wrong", out.Against)
 	}
 	if challenger != nil {
 		for _, side := range []string{"train", "val"} {
@@ -165,5 +166,5 @@ func named(corrected []rows.Row, fetched []rows.Row) []rows.Row {
 
 // String is a line of the report.
 func (c *Corrections) String() string {
-	return fmt.Sprintf("%d rows corrected since the champion: %d are gold (%d say otherwise), %d trained the challenger, %d measure both", c.Since, c.Gold, c.Against, c.Trained, c.Measured)
+	return fmt.Sprintf("%d rows corrected since the champion: %d are gold, %d trained the challenger, %d measure both", c.Since, c.Gold, c.Trained, c.Measured)
 }

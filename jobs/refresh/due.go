@@ -61,7 +61,7 @@ func reasons(rules config.Refresh, f findings) []Reason {
 			f.now.MacroF1.Value, f.now.MacroF1.CI[0], f.now.MacroF1.CI[1], f.trained.MacroF1.Value, least)
 	}
 	if rules.Rows > 0 && f.fresh >= 0 {
-		add("rows", f.fresh >= rules.Rows, "the champion has not seen %d rows of the window, %d is the limit", f.fresh, rules.Rows)
+		add("rows", f.fresh >= rules.Rows, "%d rows of the window are new to the champion, %d is the limit", f.fresh, rules.Rows)
 	}
 	return cooled(rules, f, out)
 }
@@ -103,6 +103,17 @@ func span(d time.Duration) string {
 	return strings.TrimSuffix(max(d.Round(time.Minute), time.Minute).String(), "0s")
 }
 
+// ahead reports whether something is dated more than a day after now, by this clock or
+// another that is wrong: its age is not known, and would else put off every training until
+// then.
+func (r *refresh) ahead(what string, at time.Time) bool {
+	if !at.After(r.Now.Add(24 * time.Hour)) {
+		return false
+	}
+	r.note("%s is dated %s, and it is %s by this machine: its age is not known; check the clocks", what, at.UTC().Format(time.RFC3339), r.Now.UTC().Format(time.RFC3339))
+	return true
+}
+
 // look brings the window here and decides whether to train on it.
 func (r *refresh) look(ctx context.Context, c *champion) (due bool, err error) {
 	w, err := r.window(ctx)
@@ -111,7 +122,7 @@ func (r *refresh) look(ctx context.Context, c *champion) (due bool, err error) {
 	}
 	f := findings{champion: c != nil, fresh: -1}
 	if c != nil {
-		if !c.published.IsZero() {
+		if !c.published.IsZero() && !r.ahead("the champion", c.published) {
 			f.age = max(r.Now.Sub(c.published), 1)
 		}
 		if err := r.compareWindow(ctx, c, w, &f); err != nil {
@@ -122,7 +133,7 @@ func (r *refresh) look(ctx context.Context, c *champion) (due bool, err error) {
 	if err != nil {
 		return false, err
 	}
-	if !at.IsZero() {
+	if !at.IsZero() && !r.ahead("run "+run+", which trained last,", at) {
 		f.sinceTraining, f.lastRun = max(r.Now.Sub(at), 1), run
 	}
 	r.out.Due = reasons(r.rules, f)

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/sprint-ml/sprint/config"
+	"github.com/sprint-ml/sprint/jobs/comparison"
 	"github.com/sprint-ml/sprint/ml/drift"
 	"github.com/sprint-ml/sprint/ml/metrics"
 )
@@ -33,7 +34,7 @@ func TestReasons(t *testing.T) {
 		"no drift":     {func(f *findings) { f.measures = nil }, "", "could not be measured"},
 		"worse":        {func(f *findings) { f.now = f1(0.7, 0.74) }, "f1", "estimated at 0.700"},
 		"f1 unknown":   {func(f *findings) { f.now = nil }, "", "limit"},
-		"new rows":     {func(f *findings) { f.fresh = 100 }, "rows", "has not seen 100 rows"},
+		"new rows":     {func(f *findings) { f.fresh = 100 }, "rows", "100 rows of the window are new to the champion"},
 		"no champion":  {func(f *findings) { *f = findings{} }, "champion", "has no champion"},
 		"cooling down": {func(f *findings) { f.age, f.sinceTraining, f.lastRun = 40*day, 6*day, "r" }, "age", "run r trained 6d ago, and 7d must pass"},
 		"cooled down":  {func(f *findings) { f.age, f.sinceTraining = 40*day, 7*day }, "age", "40d old"},
@@ -58,5 +59,13 @@ func TestReasons(t *testing.T) {
 	}
 	if none := reasons(config.Refresh{}, calm); len(none) != 0 {
 		t.Errorf("without limits: %v", none)
+	}
+}
+
+// TestNothingInCommon: models of other categories are compared by nothing, which is no word
+// of the gold set's size.
+func TestNothingInCommon(t *testing.T) {
+	if why, refusal := weigh(-1, -1, &comparison.Comparison{Rows: 400}, nil); why != "" || !strings.Contains(refusal, "no category in common") {
+		t.Errorf("%q, %q", why, refusal)
 	}
 }

@@ -79,6 +79,8 @@ func weigh(least, leastCorrections float64, gold, corrections *comparison.Compar
 	switch {
 	case gold == nil:
 		return "", "no row of the gold set measures both"
+	case len(gold.Categories) == 0:
+		return "", "champion and challenger have no category in common, so that nothing compares them: promote the challenger by hand if that is meant"
 	case gold.MacroF1.Before == nil:
 		return "", fmt.Sprintf("the gold set says nothing: no category has %d positives", metrics.MinSupport)
 	}
@@ -148,13 +150,21 @@ func (r *refresh) measureBoth(ctx context.Context, c *champion, challenger model
 	if err != nil {
 		return err
 	}
-	if lost := slices.DeleteFunc(slices.Clone(before.Categories), func(name string) bool { return slices.Contains(after.Categories, name) }); len(lost) > 0 {
+	if lost := without(before.Categories, after.Categories); len(lost) > 0 {
 		r.note("the challenger has no category %s, which the champion has: both are compared without", strings.Join(lost, ", "))
+	}
+	if more := without(after.Categories, before.Categories); len(more) > 0 {
+		r.note("the champion has no category %s, which the challenger has: both are compared without", strings.Join(more, ", "))
 	}
 	names, n := r.taxonomy.Names(), len(gold)
 	r.out.Gold = comparison.Predictions(predictions("gold", names, gold, before.part(0, n)), predictions("gold", names, gold, after.part(0, n)))
 	r.out.OnCorrections = comparison.Predictions(predictions("corrections", names, corrected, before.part(n, len(all))), predictions("corrections", names, corrected, after.part(n, len(all))))
 	return nil
+}
+
+// without are the names that are none of others.
+func without(names, others []string) []string {
+	return slices.DeleteFunc(slices.Clone(names), func(name string) bool { return slices.Contains(others, name) })
 }
 
 // tellGold says that a gold set was changed since a model was verified on it.

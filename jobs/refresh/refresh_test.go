@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
+	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -152,7 +154,7 @@ func TestCorrections(t *testing.T) {
 	if c == nil || c.Since != 85 || c.Gold < 3 || c.Against != 3 || c.Trained < 2 || c.Measured != 85-c.Gold-c.Trained || out.OnCorrections == nil || out.OnCorrections.Rows > c.Measured {
 		t.Fatalf("%v", c)
 	}
-	if !strings.Contains(strings.Join(out.Notes, "\n"), "3 corrections since the champion contradict the gold set: the gold set counts") {
+	if !strings.Contains(strings.Join(out.Notes, "\n"), "3 corrections contradict the gold set: the gold set counts") {
 		t.Errorf("%q", out.Notes)
 	}
 	// Corrections of before the champion are none since.
@@ -310,4 +312,30 @@ func TestTried(t *testing.T) {
 	if err == nil || !strings.Contains(err.Error(), "world@1 does not answer") || out.Decision != "" || p.champion(t) != 0 {
 		t.Errorf("%v, %+v", err, out)
 	}
+}
+
+// TestCorrectionsAgainstGold: what contradicts the gold set is told whenever it was said, since
+// corrections train at every refresh.
+func TestCorrectionsAgainstGold(t *testing.T) {
+	p := began(t, map[string]string{"plan.yaml": strings.Replace(worldPlan, "max_age: 0", "max_age: 0, min_change: -1", 1)})
+	against := world{}.window(1000, 400)[:3]
+	for i := range against {
+		against[i].Labels = []rows.Label{{Score: 1}, {Score: 1}, {Score: 1}}
+	}
+	if err := os.WriteFile(filepath.Join(p.dir, "corrections.csv"), []byte(csvOf(against, month(1).Add(-time.Hour))), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	out := p.ends(t, &toyRuns{rows: far()}, month(2), refresh.Promoted, stages.CodeDone, "3 corrections contradict the gold set: the gold set counts")
+	if c := out.Corrections; c == nil || c.Since != 0 || c.Gold != 0 || c.Against != 3 {
+		t.Errorf("%+v", c)
+	}
+}
+
+// TestClock: a champion and a training of days to come, by a clock that is wrong, put off no
+// training until then, and are told.
+func TestClock(t *testing.T) {
+	p := began(t, map[string]string{"plan.yaml": strings.Replace(worldPlan, "max_age: 0, cooldown: 0", "max_age: 30d, cooldown: 40d, min_change: -1", 1)})
+	early := month(1).Add(-60 * 24 * time.Hour)
+	p.ends(t, &toyRuns{rows: far()}, early, refresh.Promoted, stages.CodeDone,
+		"the champion is dated "+month(1).UTC().Format(time.RFC3339), "which trained last, is dated ", "its age is not known; check the clocks", "world@2 is the champion now")
 }

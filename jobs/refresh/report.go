@@ -82,22 +82,34 @@ func (o *Result) window(b *strings.Builder) {
 	}
 	fmt.Fprintf(b, "\n## The window: %d rows", o.Window.Rows)
 	if o.Window.Fresh != nil {
-		fmt.Fprintf(b, ", %d that %s has not seen", *o.Window.Fresh, o.Champion.Ref)
+		fmt.Fprintf(b, ", %d new to %s", *o.Window.Fresh, o.Champion.Ref)
 	}
-	b.WriteString("\n\n| | due | |\n|---|---|---|\n")
+	b.WriteString("\n\n| by | train | |\n|---|---|---|\n")
 	for _, r := range o.Due {
 		fmt.Fprintf(b, "| %s | %s | %s |\n", r.What, yes(r.Due), text(r.Text))
 	}
 	if len(o.Drift) > 0 {
+		fmt.Fprintf(b, "\nHow far the window moved from what %s was trained on, by the population stability index: 0 is not at all. The interval leaves out what chance moves in so few rows, so it may lie below the index; an alarm is one whose lower end reaches the plan's `drift`.\n", o.Champion.Ref)
 		b.WriteString("\n| drift of | index | 95 % interval | alarm |\n|---|---|---|---|\n")
 		for _, m := range o.Drift {
-			fmt.Fprintf(b, "| %s | %.3f | %.3f to %.3f | %s |\n", text(m.Name), m.Index.Value, m.Index.CI[0], m.Index.CI[1], yes(m.Alarm))
+			fmt.Fprintf(b, "| %s | %.3f | %.3f to %.3f | %s |\n", text(drifted(m.Name)), m.Index.Value, m.Index.CI[0], m.Index.CI[1], yes(m.Alarm))
 		}
 	}
 	if e := o.Expected; e != nil {
-		fmt.Fprintf(b, "\nWithout labels macro-F1 of %s is estimated at %.3f (%.3f to %.3f) on the window, at %.3f on rows like those of its training.\n",
+		fmt.Fprintf(b, "\nWithout labels macro-F1 of %s is estimated at %.3f (%.3f to %.3f) on the window, at %.3f on rows like those of its training. Compare the two with each other: neither is the F1 on gold, whose rows are others.\n",
 			o.Champion.Ref, e.Window.MacroF1.Value, e.Window.MacroF1.CI[0], e.Window.MacroF1.CI[1], e.Training.MacroF1.Value)
 	}
+}
+
+// drifted is the name of a measure for people.
+func drifted(name string) string {
+	switch name {
+	case "category":
+		return "all categories, as the champion answers"
+	case "language", "domain", "length":
+		return name + "s"
+	}
+	return name
 }
 
 // comparison is the table of both on a set.
