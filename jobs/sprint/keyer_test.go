@@ -12,6 +12,7 @@ import (
 	"github.com/sprint-ml/sprint/jobs/graph"
 	"github.com/sprint-ml/sprint/stages/all"
 	"github.com/sprint-ml/sprint/storage"
+	"github.com/sprint-ml/sprint/storage/models/signature/signaturetest"
 )
 
 // keyer computes keys of the plan of every kind, as if all inputs were there.
@@ -21,12 +22,14 @@ type keyer struct {
 }
 
 func newKeyer(t *testing.T) *keyer {
+	_, one := signaturetest.Pair(t)
+	_, two := signaturetest.Pair(t)
 	dir := demo(t, map[string]string{
 		"plan.yaml": keysPlan, "copy.jsonl": goodRows(), "other.jsonl": goodRows() + `{"id":"z","title":"one more"}` + "\n",
 		"gold.csv": "id,title,fire,money\na,b,1,0\n", "copy.csv": "id,title,fire,money\na,b,1,0\n", "other.csv": "id,title,fire,money\na,b,0,1\n",
 		"part.csv": "id,title,fire,money\nc,d,1,0\n", "part2.csv": "id,title,fire,money\nc,d,1,0\n",
 		"overlay.jsonl": `{"id":"x","fire":1}`, "overlay2.jsonl": `{"id":"x","fire":1}`, "a.sh": "exit 0", "b.sh": "exit 0",
-		"one.pub": publicPEM(t), "two.pub": publicPEM(t),
+		"one.pub": one, "two.pub": two,
 	})
 	t.Chdir(dir) // paths of --set are relative to the working directory
 	return &keyer{t, dir}

@@ -6,13 +6,15 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"github.com/sprint-ml/sprint/storage/models/signature/signaturetest"
 )
 
 // TestSignFolder: a folder is signed once, as `models verify` demands; what is signed
 // otherwise, is no folder or no key is refused, and nothing is written.
 func TestSignFolder(t *testing.T) {
-	private, public := signingPair(t)
-	otherPrivate, other := signingPair(t)
+	private, public := signaturetest.Pair(t)
+	otherPrivate, other := signaturetest.Pair(t)
 	dir := t.TempDir()
 	write(t, dir, map[string]string{"release.key": private, "release.pub": public, "other.key": otherPrivate, "other.pub": other})
 	folder := filepath.Join(dir, "news")

@@ -10,6 +10,7 @@ import (
 	"testing"
 
 	"github.com/sprint-ml/sprint/jobs/jobstest"
+	"github.com/sprint-ml/sprint/storage/models/signature/signaturetest"
 )
 
 // TestModelSigningPackage: the Python package model-signing, where the format comes from,
@@ -27,8 +28,8 @@ func TestModelSigningPackage(t *testing.T) {
 		return err
 	}
 	for name, curve := range map[string]elliptic.Curve{"p256": elliptic.P256(), "p384": elliptic.P384(), "p521": elliptic.P521()} {
-		private, public := pairOf(t, curve)
-		_, other := pairOf(t, curve)
+		private, public := signaturetest.PairOf(t, curve)
+		_, other := signaturetest.PairOf(t, curve)
 		write(t, e.dir, map[string]string{name + ".key": private, name + ".pub": public, "other.pub": other})
 		e.ends(t, "0", "sprint run plan.yaml --force=publish --set publish.sign='{key: file:"+name+".key, public: "+name+".pub}'")
 		e.ends(t, "0", "rm -rf folder; sprint artifacts get quickstart@latest folder")

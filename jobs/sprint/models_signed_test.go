@@ -7,6 +7,8 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"github.com/sprint-ml/sprint/storage/models/signature/signaturetest"
 )
 
 // TestSignedModels: what publish signs is checked by the public key alone: in the store, in
@@ -15,8 +17,8 @@ import (
 func TestSignedModels(t *testing.T) {
 	t.Parallel()
 	e := prepareFolder(t)
-	private, public := signingPair(t)
-	otherPrivate, other := signingPair(t)
+	private, public := signaturetest.Pair(t)
+	otherPrivate, other := signaturetest.Pair(t)
 	write(t, e.dir, map[string]string{
 		"release.key": private, "release.pub": public, "other.key": otherPrivate, "other.pub": other,
 		"daily.yaml": "name: daily\nstages:\n  - name: fetch\n    with: {source: files, files: {paths: [rows.jsonl]}}\n  - name: classify\n    with: {model: quickstart, key: release.pub}\n",

@@ -2,12 +2,7 @@ package classify_test
 
 import (
 	"bytes"
-	"crypto/ecdsa"
-	"crypto/elliptic"
-	"crypto/rand"
-	"crypto/x509"
 	"encoding/json"
-	"encoding/pem"
 	"errors"
 	"os"
 	"path/filepath"
@@ -19,28 +14,18 @@ import (
 	"github.com/sprint-ml/sprint/storage"
 	"github.com/sprint-ml/sprint/storage/models"
 	"github.com/sprint-ml/sprint/storage/models/signature"
+	"github.com/sprint-ml/sprint/storage/models/signature/signaturetest"
 )
 
 // pair is a new key, and the file of its public half.
 func pair(t *testing.T) (key *signature.PrivateKey, public string) {
 	t.Helper()
-	k, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-	if err != nil {
-		t.Fatal(err)
-	}
-	private, err := x509.MarshalPKCS8PrivateKey(k)
-	if err != nil {
-		t.Fatal(err)
-	}
-	der, err := x509.MarshalPKIXPublicKey(k.Public())
-	if err != nil {
-		t.Fatal(err)
-	}
+	private, shown := signaturetest.Pair(t)
 	public = filepath.Join(t.TempDir(), "release.pub")
-	if err := os.WriteFile(public, pem.EncodeToMemory(&pem.Block{Type: "PUBLIC KEY", Bytes: der}), 0o600); err != nil {
+	if err := os.WriteFile(public, []byte(shown), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	key, err = signature.ParsePrivateKey(pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: private}))
+	key, err := signature.ParsePrivateKey([]byte(private))
 	if err != nil {
 		t.Fatal(err)
 	}

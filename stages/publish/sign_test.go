@@ -1,11 +1,6 @@
 package publish_test
 
 import (
-	"crypto/ecdsa"
-	"crypto/elliptic"
-	"crypto/rand"
-	"crypto/x509"
-	"encoding/pem"
 	"errors"
 	"os"
 	"path/filepath"
@@ -18,29 +13,19 @@ import (
 	"github.com/sprint-ml/sprint/storage"
 	"github.com/sprint-ml/sprint/storage/models"
 	"github.com/sprint-ml/sprint/storage/models/signature"
+	"github.com/sprint-ml/sprint/storage/models/signature/signaturetest"
 )
 
 // pair is a new pair of keys: a private PEM, the file of the public one, and that key.
 func pair(t *testing.T) (private, file string, public *signature.PublicKey) {
 	t.Helper()
-	k, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	private, text := signaturetest.Pair(t)
+	public, err := signature.ParsePublicKey([]byte(text))
 	if err != nil {
-		t.Fatal(err)
-	}
-	der, err := x509.MarshalPKCS8PrivateKey(k)
-	if err != nil {
-		t.Fatal(err)
-	}
-	private = string(pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: der}))
-	if der, err = x509.MarshalPKIXPublicKey(&k.PublicKey); err != nil {
-		t.Fatal(err)
-	}
-	text := pem.EncodeToMemory(&pem.Block{Type: "PUBLIC KEY", Bytes: der})
-	if public, err = signature.ParsePublicKey(text); err != nil {
 		t.Fatal(err)
 	}
 	file = filepath.Join(t.TempDir(), "release.pub")
-	if err := os.WriteFile(file, text, 0o644); err != nil {
+	if err := os.WriteFile(file, []byte(text), 0o644); err != nil {
 		t.Fatal(err)
 	}
 	return private, file, public

@@ -1,13 +1,8 @@
 package release
 
 import (
-	"crypto/ecdsa"
-	"crypto/elliptic"
-	"crypto/rand"
 	"crypto/sha256"
-	"crypto/x509"
 	"encoding/json"
-	"encoding/pem"
 	"errors"
 	"fmt"
 	"os"
@@ -19,20 +14,14 @@ import (
 	"github.com/sprint-ml/sprint/storage"
 	"github.com/sprint-ml/sprint/storage/models"
 	"github.com/sprint-ml/sprint/storage/models/signature"
+	"github.com/sprint-ml/sprint/storage/models/signature/signaturetest"
 )
 
 // signer is a new key, and the trust in it alone.
 func signer(t *testing.T) (*signature.PrivateKey, *signature.Trust) {
 	t.Helper()
-	k, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-	if err != nil {
-		t.Fatal(err)
-	}
-	der, err := x509.MarshalPKCS8PrivateKey(k)
-	if err != nil {
-		t.Fatal(err)
-	}
-	key, err := signature.ParsePrivateKey(pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: der}))
+	private, _ := signaturetest.Pair(t)
+	key, err := signature.ParsePrivateKey([]byte(private))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -19,27 +19,18 @@ import (
 	"testing"
 
 	"github.com/sprint-ml/sprint/storage/models/signature"
+	"github.com/sprint-ml/sprint/storage/models/signature/signaturetest"
 )
 
 // newKey makes a private key and its public key.
 func newKey(t testing.TB, curve elliptic.Curve) (*signature.PrivateKey, *signature.PublicKey) {
 	t.Helper()
-	k, err := ecdsa.GenerateKey(curve, rand.Reader)
+	secret, shown := signaturetest.PairOf(t, curve)
+	private, err := signature.ParsePrivateKey([]byte(secret))
 	if err != nil {
 		t.Fatal(err)
 	}
-	der, err := x509.MarshalPKCS8PrivateKey(k)
-	if err != nil {
-		t.Fatal(err)
-	}
-	private, err := signature.ParsePrivateKey(pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: der}))
-	if err != nil {
-		t.Fatal(err)
-	}
-	if der, err = x509.MarshalPKIXPublicKey(&k.PublicKey); err != nil {
-		t.Fatal(err)
-	}
-	public, err := signature.ParsePublicKey(pem.EncodeToMemory(&pem.Block{Type: "PUBLIC KEY", Bytes: der}))
+	public, err := signature.ParsePublicKey([]byte(shown))
 	if err != nil || public.ID != private.ID || !signature.ValidID(public.ID) {
 		t.Fatalf("%v: the key %s has the public key %s", err, private, public.ID)
 	}
