@@ -49,7 +49,6 @@ type Builder struct {
 // Metadata is of the run.
 type Metadata struct {
 	Invocation string    `json:"invocationId"`
-	Started    time.Time `json:"startedOn,omitzero"`
 	Finished   time.Time `json:"finishedOn,omitzero"`
 }
 
