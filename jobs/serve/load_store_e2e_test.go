@@ -3,7 +3,6 @@
 package serve
 
 import (
-	"bytes"
 	"fmt"
 	"math/rand/v2"
 	"os"
@@ -19,6 +18,7 @@ import (
 	"github.com/sprint-ml/sprint/stages/rows/titles"
 	"github.com/sprint-ml/sprint/storage"
 	"github.com/sprint-ml/sprint/storage/models"
+	"github.com/sprint-ml/sprint/storage/storagetest"
 )
 
 // publishTiny publishes a small model with weights of its own.
@@ -44,23 +44,7 @@ func publishTiny(t *testing.T, s *storage.Store, seed uint64) {
 			t.Fatal(err)
 		}
 	}
-	files, err := os.ReadDir(dir)
-	if err != nil {
-		t.Fatal(err)
-	}
-	var entries []storage.TreeEntry
-	for _, file := range files {
-		data, err := os.ReadFile(filepath.Join(dir, file.Name()))
-		if err != nil {
-			t.Fatal(err)
-		}
-		a, err := s.Put(t.Context(), bytes.NewReader(data), "application/octet-stream")
-		if err != nil {
-			t.Fatal(err)
-		}
-		entries = append(entries, storage.TreeEntry{Path: file.Name(), Digest: a.Digest, Size: a.Size})
-	}
-	tree, err := s.PutTree(t.Context(), entries)
+	tree, err := storagetest.PutFolder(t.Context(), s, dir)
 	if err == nil {
 		_, err = models.In(s).Publish(t.Context(), "news", tree, []byte("{}"))
 	}

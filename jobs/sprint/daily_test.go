@@ -1,7 +1,6 @@
 package main
 
 import (
-	"bytes"
 	"os"
 	"path/filepath"
 	"strings"
@@ -12,6 +11,7 @@ import (
 	"github.com/sprint-ml/sprint/ml/encoder/encodertest"
 	"github.com/sprint-ml/sprint/storage"
 	"github.com/sprint-ml/sprint/storage/models"
+	"github.com/sprint-ml/sprint/storage/storagetest"
 )
 
 // publishToy publishes a release of toy that answers by its rules, and makes it champion.
@@ -39,23 +39,7 @@ func publishToy(t *testing.T, store, prompt string) {
 		t.Fatal(err)
 	}
 	defer s.Close()
-	files, err := os.ReadDir(dir)
-	if err != nil {
-		t.Fatal(err)
-	}
-	var entries []storage.TreeEntry
-	for _, f := range files {
-		data, err := os.ReadFile(filepath.Join(dir, f.Name()))
-		if err != nil {
-			t.Fatal(err)
-		}
-		a, err := s.Put(t.Context(), bytes.NewReader(data), "")
-		if err != nil {
-			t.Fatal(err)
-		}
-		entries = append(entries, storage.TreeEntry{Path: f.Name(), Digest: a.Digest, Size: a.Size})
-	}
-	tree, err := s.PutTree(t.Context(), entries)
+	tree, err := storagetest.PutFolder(t.Context(), s, dir)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -23,6 +23,7 @@ import (
 	"github.com/sprint-ml/sprint/stages/stagetest"
 	"github.com/sprint-ml/sprint/storage"
 	"github.com/sprint-ml/sprint/storage/models"
+	"github.com/sprint-ml/sprint/storage/storagetest"
 )
 
 const taxonomyText = `categories:
@@ -71,23 +72,7 @@ func publish(t *testing.T, s *storage.Store, seed uint64) models.Release {
 			t.Fatal(err)
 		}
 	}
-	var entries []storage.TreeEntry
-	files, err := os.ReadDir(dir)
-	if err != nil {
-		t.Fatal(err)
-	}
-	for _, f := range files {
-		data, err := os.ReadFile(filepath.Join(dir, f.Name()))
-		if err != nil {
-			t.Fatal(err)
-		}
-		a, err := s.Put(t.Context(), bytes.NewReader(data), "")
-		if err != nil {
-			t.Fatal(err)
-		}
-		entries = append(entries, storage.TreeEntry{Path: f.Name(), Digest: a.Digest, Size: a.Size})
-	}
-	tree, err := s.PutTree(t.Context(), entries)
+	tree, err := storagetest.PutFolder(t.Context(), s, dir)
 	if err != nil {
 		t.Fatal(err)
 	}

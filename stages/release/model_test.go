@@ -19,6 +19,7 @@ import (
 	"github.com/sprint-ml/sprint/stages/release"
 	"github.com/sprint-ml/sprint/storage"
 	"github.com/sprint-ml/sprint/storage/models"
+	"github.com/sprint-ml/sprint/storage/storagetest"
 )
 
 // outside is a testing.TB for what an example needs before it begins.
@@ -64,23 +65,7 @@ func published(t testing.TB) string {
 		t.Fatal(err)
 	}
 	defer s.Close()
-	files, err := os.ReadDir(dir)
-	if err != nil {
-		t.Fatal(err)
-	}
-	var entries []storage.TreeEntry
-	for _, file := range files {
-		f, err := os.Open(filepath.Join(dir, file.Name()))
-		if err != nil {
-			t.Fatal(err)
-		}
-		a, err := s.Put(ctx, f, "")
-		if err = errors.Join(err, f.Close()); err != nil {
-			t.Fatal(err)
-		}
-		entries = append(entries, storage.TreeEntry{Path: file.Name(), Digest: a.Digest, Size: a.Size})
-	}
-	tree, err := s.PutTree(ctx, entries)
+	tree, err := storagetest.PutFolder(ctx, s, dir)
 	if err == nil {
 		_, err = models.In(s).Publish(ctx, "toy", tree, nil)
 	}
