@@ -103,10 +103,10 @@ func span(d time.Duration) string {
 	return strings.TrimSuffix(max(d.Round(time.Minute), time.Minute).String(), "0s")
 }
 
-// ahead reports whether something is dated more than a day after now, by this clock or
+// inFuture reports whether something is dated more than a day after now, by this clock or
 // another that is wrong: its age is not known, and would else put off every training until
 // then.
-func (r *refresh) ahead(what string, at time.Time) bool {
+func (r *refresh) inFuture(what string, at time.Time) bool {
 	if !at.After(r.Now.Add(24 * time.Hour)) {
 		return false
 	}
@@ -122,7 +122,7 @@ func (r *refresh) look(ctx context.Context, c *champion) (due bool, err error) {
 	}
 	f := findings{champion: c != nil, fresh: -1}
 	if c != nil {
-		if !c.published.IsZero() && !r.ahead("the champion", c.published) {
+		if !c.published.IsZero() && !r.inFuture("the champion", c.published) {
 			f.age = max(r.Now.Sub(c.published), 1)
 		}
 		if err := r.compareWindow(ctx, c, w, &f); err != nil {
@@ -133,7 +133,7 @@ func (r *refresh) look(ctx context.Context, c *champion) (due bool, err error) {
 	if err != nil {
 		return false, err
 	}
-	if !at.IsZero() && !r.ahead("run "+run+", which trained last,", at) {
+	if !at.IsZero() && !r.inFuture("run "+run+", which trained last,", at) {
 		f.sinceTraining, f.lastRun = max(r.Now.Sub(at), 1), run
 	}
 	r.out.Due = reasons(r.rules, f)
