@@ -84,7 +84,7 @@ However long the input is, a few thousand rows of it are held in memory.`,
 			if in.overwrittenBy(a, output) {
 				return &diagnostic.UsageError{Message: fmt.Sprintf("--output %s is the file of the input: its rows would be lost", output), Hint: "name another file for the answers"}
 			}
-			return classifyTexts(cmd.Context(), a, cmd, &m, &in, sinkOptions{output, show, strings.TrimPrefix(m.backend, release.BackendDevice), showAll, resume, sure})
+			return classifyTexts(cmd.Context(), a, cmd, &m, &in, sinkOptions{output, show, m.backend, showAll, resume, sure})
 		},
 	}
 	m.add(cmd, a)

@@ -22,7 +22,7 @@ import (
 // sinkOptions say which answers are shown, where and how.
 type sinkOptions struct {
 	output, show string
-	backend      string // empty is the default
+	backend      string // what computes
 	all, resume  bool
 	sure         float64 // the least probability
 }
@@ -155,6 +155,10 @@ func originOf(ctx context.Context, c *classify.Classifier, in *input, o sinkOpti
 		source = classify.SourceModel
 	}
 	origin.Model = source + " of " + model + " as " + cmp.Or(c.Name, "no name")
+	backend := o.backend
+	if backend == release.BackendDevice {
+		backend = "" // the default stands in no record
+	}
 	options, err := json.Marshal(struct {
 		Output  string            `json:"output"`
 		Format  string            `json:"format"`
@@ -162,7 +166,7 @@ func originOf(ctx context.Context, c *classify.Classifier, in *input, o sinkOpti
 		All     bool              `json:"all"`
 		Sure    float64           `json:"min-probability"`
 		Backend string            `json:"backend,omitempty"`
-	}{cmp.Or(answersFormat(o.output), rows.JSONL), in.format, in.columns, o.all, o.sure, o.backend})
+	}{cmp.Or(answersFormat(o.output), rows.JSONL), in.format, in.columns, o.all, o.sure, backend})
 	origin.Options = string(options)
 	return origin, err
 }

@@ -31,7 +31,7 @@ func TestOrigin(t *testing.T) {
 		}
 		return origin
 	}
-	usual := of(sinkOptions{}, "x")
+	usual := of(sinkOptions{backend: release.BackendDevice}, "x")
 	if want := `{"output":"csv","format":"","all":false,"min-probability":0}`; usual.Options != want {
 		t.Errorf("the usual options are %s, want %s", usual.Options, want)
 	}
