@@ -3,13 +3,14 @@
 // runs, so a stage can be tested with nothing but a store.
 //
 // kind.go is the description of a kind, artifacts.go what it reads and writes,
-// env.go its surroundings, failure.go and exit.go how it ends. Below, fetch, label,
-// split, train, prune, verify, publish and command are one kind each, listed in all. Kinds
-// never import kinds: what several need is in rows (a row, its files), dedup
-// (near-duplicates, overlap), dataset (rows and taxonomy), release (a published
-// folder), resources (device, encoder), embeddings (kept vectors of texts), speed (how long parts of a training take), redact (text
-// without secrets) and storeio (inputs and outputs over a store). stagetest runs one stage
-// for a test. Nothing here imports config or jobs.
+// env.go its surroundings, failure.go and exit.go how it ends, mirror.go where else a model
+// is shown. Below, fetch, label, split, train, prune, verify, publish, classify, aggregate
+// and command are one kind each, listed in all. Kinds never import kinds: what several need
+// is in rows (a row, its files), dedup (near-duplicates, overlap), dataset (rows and
+// taxonomy), release (a published folder), resources (device, encoder), embeddings (kept
+// vectors of texts), speed (how long parts of a training take), program (programs of plans),
+// redact (text without secrets) and storeio (inputs and outputs over a store). stagetest
+// runs one stage for a test. Nothing here imports config but for config/diagnostic, or jobs.
 package stages
 
 import (

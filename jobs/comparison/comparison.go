@@ -1,6 +1,7 @@
 // Package comparison measures two runs against each other on the rows that both
 // measured: the change of F1 by category with a paired bootstrap interval, and the rows
-// whose answer turned. comparison.go is what it says, rows.go finds the rows, limit.go
+// whose answer turned. comparison.go is what it says, rows.go finds the rows, predictions.go
+// compares answers that no run has measured, champion.go a run with the champion, limit.go
 // reads the limit at which a change is a failure.
 package comparison
 

@@ -3,7 +3,8 @@
 //
 //   - refresh.go: the life of a refresh, from the lease to the alias; what it is made of
 //   - champion.go: the champion, and the rows that it was trained on
-//   - window.go: the new window beside them: drift, and F1 without labels
+//   - window.go: the new window beside them: drift
+//   - estimate.go: F1 without labels
 //   - due.go: whether a training is due, and why
 //   - pending.go: a release that nobody decided on; when a plan trained last
 //   - gate.go: the challenger beside the champion, on gold and on corrections

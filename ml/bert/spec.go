@@ -3,13 +3,13 @@
 // reads them from an encoder or a release, and predicts.
 //
 // spec.go says what shapes a network, graph.go computes it and its loss, linear.go its heads
-// where these have no hidden layer; body.go is what encoders differ in, modern.go ModernBERT's.
-// param.go maps its weights to the tensors of a file;
-// model.go loads and saves. predictor.go runs a model
-// for its answers, embedder.go for the texts' vectors: on the cores of this machine where
-// package forward can (direct.go), else by programs of a device (network.go, flat.go). It
-// imports its folders dropout and rotary, ml/encoder, ml/tokenize, ml/metrics, ml/device,
-// ml/forward and ml/kernel.
+// where these have no hidden layer; body.go is what encoders differ in, modern.go
+// ModernBERT's. param.go maps its weights to the tensors of a file; model.go loads and saves.
+// predictor.go runs a model for its answers, embedder.go for the texts' vectors, vectors.go
+// answers from those: on the cores of this machine where package forward can (direct.go),
+// else by programs of a device (network.go, flat.go). prune.go and half.go make a model
+// smaller. It imports its folders dropout and rotary, ml/encoder, ml/tokenize, ml/metrics,
+// ml/device, ml/forward and ml/kernel.
 package bert
 
 import (

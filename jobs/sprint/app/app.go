@@ -4,6 +4,8 @@
 //     exit code
 //   - store.go: the store that is named or found, opened to write or to read
 //   - compile.go: a plan compiled, with or without the store of its config
+//   - trust.go: the keys whose models are trusted
+//   - mirror.go: the mirrors of a plan's models brought up to date
 //   - log.go: the log as lines for people
 //   - terminal.go: how wide the terminal is, and whether it has colours
 //   - print.go: JSON, sizes, digests and warnings as commands print them

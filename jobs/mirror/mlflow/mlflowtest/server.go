@@ -1,5 +1,5 @@
 // Package mlflowtest looks into an MLflow server by its API, and is a small one itself.
-// reader.go looks, server.go is.
+// reader.go looks, server.go is, start.go starts a real one.
 package mlflowtest
 
 import (
