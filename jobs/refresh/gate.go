@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/sprint-ml/sprint/jobs/commandline"
 	"github.com/sprint-ml/sprint/jobs/comparison"
 	"github.com/sprint-ml/sprint/jobs/promotion"
 	"github.com/sprint-ml/sprint/jobs/report/document"
@@ -70,6 +71,7 @@ func (r *refresh) refuse(ctx context.Context, challenger models.Release, why str
 		return err
 	}
 	r.end(NotPromoted, stages.CodePublish, "%s stays the champion: %s", r.out.Champion.Ref, why)
+	r.out.Hint = fmt.Sprintf("`%s` makes that version the champion all the same", commandline.Of("promote", r.out.Challenger.Ref))
 	return nil
 }
 

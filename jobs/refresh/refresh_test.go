@@ -94,6 +94,9 @@ func TestFailedRun(t *testing.T) {
 func TestRefusedOnce(t *testing.T) {
 	p := began(t, map[string]string{"plan.yaml": strings.Replace(worldPlan, "max_age: 0", "max_age: 0, min_change: 0.5", 1)})
 	out := p.ends(t, &toyRuns{rows: far()}, month(2), refresh.NotPromoted, stages.CodePublish, "world@1 stays the champion: macro-F1 on gold changed by", "+0.500 is the least")
+	if !strings.HasPrefix(out.Hint, "`sprint promote world@2` ") {
+		t.Errorf("the hint is %q", out.Hint)
+	}
 	move, err := models.In(p.store).LastMove(t.Context(), "world", refresh.Refused)
 	if err != nil || move.Version != 2 || !strings.Contains(out.Why, strings.TrimPrefix(move.Why, "refresh: ")) || move.Run == "" {
 		t.Errorf("%+v, %v", move, err)

@@ -57,6 +57,9 @@ type Result struct {
 func (o *Result) Markdown(w io.Writer) error {
 	var b strings.Builder
 	fmt.Fprintf(&b, "# Refresh of %s: %s\n\n%s\n", text(o.Model), o.Decision, text(o.Why))
+	if o.Hint != "" {
+		fmt.Fprintf(&b, "\n%s.\n", o.Hint)
+	}
 	if o.Trained != "" {
 		fmt.Fprintf(&b, "\nTrained because %s.\n", text(o.Trained))
 	}

@@ -85,7 +85,7 @@ not a line
 	labelDoc   = `{"rows":1300,"covered":167,"abstained":1133,"overlap":1,"conflicts":3,
 		"categories":{"fire":{"positives":40,"coverage":0.1,"tags":{"big":9,"small":3},"overlap":{"money":1},"conflicts":3,"undecided":1133,"tag_conflicts":1,"rules":{"blaze":30,"arson":4}},"money":{"positives":0,"conflicts":0,"undecided":1133,"rules":{}}},
 		"sources":{"rules":{"rows":160,"labels":320,"positives":160},"overlay":{"rows":7,"labels":9,"positives":8}},"dead_rules":["fire:ember"],
-		"overlay":{"corrections":9,"rows":7,"unknown":["a | b"],"unknown_rows":2},
+		"overlay":{"corrections":9,"rows":7,"added_rows":3,"unknown":["a | b"],"unknown_rows":2},
 		"gold":{"rows":30,"removed":1,"voters":{"fire:blaze":{"votes":10,"right":9,"weight":2.1},"fire:arson":{"votes":4,"right":1,"weight":0}}}}`
 )
 

@@ -73,6 +73,7 @@ func refreshAndReport(ctx context.Context, a *app.App, cmd *cobra.Command, path 
 	if out == nil {
 		out = &refresh.Result{Due: []refresh.Reason{}, Drift: []refresh.Measure{}, Notes: []string{}}
 	}
+	out.Hint = a.Hint(out.Hint)
 	if err != nil {
 		out.Code = executor.Code(err)
 		out.Class, out.Error, out.Hint = out.Code.Class(), err.Error(), a.Hint(executor.Hint(err))
