@@ -8,7 +8,6 @@ import (
 	"io"
 
 	"github.com/spf13/cobra"
-	"github.com/sprint-ml/sprint/config/diagnostic"
 	"github.com/sprint-ml/sprint/jobs/answers"
 	"github.com/sprint-ml/sprint/jobs/executor"
 	"github.com/sprint-ml/sprint/jobs/progress"
@@ -17,7 +16,6 @@ import (
 	"github.com/sprint-ml/sprint/jobs/refresh"
 	"github.com/sprint-ml/sprint/jobs/runs"
 	"github.com/sprint-ml/sprint/jobs/sprint/app"
-	"github.com/sprint-ml/sprint/ml/plainfile"
 	"github.com/sprint-ml/sprint/storage/models"
 )
 
@@ -61,13 +59,8 @@ is 10).`,
 
 // refreshAndReport refreshes and reports what came of it, whatever it was.
 func refreshAndReport(ctx context.Context, a *app.App, cmd *cobra.Command, path string, f *runFlags) error {
-	for _, input := range append([]string{path}, f.Values()...) {
-		if plainfile.Same(input, f.result) {
-			return &diagnostic.UsageError{Message: fmt.Sprintf("--result %s is %s itself, which it would replace", f.result, input), Hint: "name another file"}
-		}
-	}
-	if err := progress.ClearResult(f.result); err != nil {
-		return &diagnostic.UsageError{Message: fmt.Sprintf("cannot write --result: %v", err), Hint: "its folder must exist"}
+	if err := f.takeFiles(path); err != nil {
+		return err
 	}
 	out, err := refreshPlan(ctx, a, cmd, path, f)
 	if out == nil {

@@ -110,24 +110,35 @@ func (f *runFlags) selection() jobs.Selection {
 	return s
 }
 
+// takeFiles refuses files for the end of a run that the run reads, and tries to write the
+// others. The result is empty then: that of an earlier run would pass for this one's, if this
+// one is killed.
+func (f *runFlags) takeFiles(plan string) error {
+	files := []struct {
+		flag, path string
+		open       func(path string) error
+	}{{"--junit", f.junit, progress.TouchJUnit}, {"--result", f.result, progress.ClearResult}}
+	for _, file := range files {
+		for _, input := range append([]string{plan}, f.Values()...) {
+			if plainfile.Same(input, file.path) {
+				return &diagnostic.UsageError{Message: fmt.Sprintf("%s %s is %s itself, which it would replace", file.flag, file.path, input), Hint: "name another file"}
+			}
+		}
+	}
+	for _, file := range files {
+		if err := file.open(file.path); err != nil {
+			return &diagnostic.UsageError{Message: fmt.Sprintf("cannot write %s: %v", file.flag, err), Hint: "its folder must exist"}
+		}
+	}
+	return nil
+}
+
 // runAndReport runs a plan and reports its end. With -o json the last line of stdout is
 // the result, whatever happens.
 func runAndReport(ctx context.Context, a *app.App, cmd *cobra.Command, path string, f *runFlags) error {
 	jsonOut := a.Flags.Output == "json" || a.Flags.Output == "" && a.Getenv("SPRINT_OUTPUT") == "json"
-	for _, input := range append([]string{path}, f.Values()...) {
-		if plainfile.Same(input, f.junit) {
-			return &diagnostic.UsageError{Message: fmt.Sprintf("--junit %s is %s itself, which it would replace", f.junit, input), Hint: "name another file"}
-		}
-		if plainfile.Same(input, f.result) {
-			return &diagnostic.UsageError{Message: fmt.Sprintf("--result %s is %s itself, which it would replace", f.result, input), Hint: "name another file"}
-		}
-	}
-	// A result of before would pass for one of this run, if this one is killed.
-	if err := progress.ClearResult(f.result); err != nil {
-		return &diagnostic.UsageError{Message: fmt.Sprintf("cannot write --result: %v", err), Hint: "its folder must exist"}
-	}
-	if err := progress.TouchJUnit(f.junit); err != nil {
-		return &diagnostic.UsageError{Message: fmt.Sprintf("cannot write --junit: %v", err), Hint: "its folder must exist"}
+	if err := f.takeFiles(path); err != nil {
+		return err
 	}
 	res, err := runPlan(ctx, a, cmd, path, f)
 	if err != nil {
