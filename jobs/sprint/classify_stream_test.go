@@ -62,6 +62,11 @@ func TestClassifyGoesOn(t *testing.T) {
 		if code, _, said := exec(t, dir, append(words, "answers.csv", "--resume", "--all")...); code != 2 || !strings.Contains(said, "other flags (all false, now true)") {
 			t.Errorf("another flag: code %d: %s", code, said)
 		}
+		write(t, dir, map[string]string{"thresholds.json": `{"fire":0.9}`})
+		if code, _, said := exec(t, dir, append(words, "answers.csv", "--resume")...); code != 2 || !strings.Contains(said, "another model, or of other rules") {
+			t.Errorf("another model: code %d: %s", code, said)
+		}
+		write(t, dir, map[string]string{"thresholds.json": "{}"})
 	} else if code != 0 {
 		t.Fatalf("code %d: %s", code, p.said.String())
 	}
