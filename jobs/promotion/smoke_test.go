@@ -1,11 +1,11 @@
 package promotion_test
 
 import (
-	"bytes"
 	"errors"
 	"log/slog"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -17,6 +17,7 @@ import (
 	"github.com/sprint-ml/sprint/ml/encoder/encodertest"
 	"github.com/sprint-ml/sprint/storage"
 	"github.com/sprint-ml/sprint/storage/models"
+	"github.com/sprint-ml/sprint/storage/storagetest"
 )
 
 // publishModel publishes a small model of toy. It returns the digest of its weights.
@@ -42,34 +43,15 @@ func publishModel(t *testing.T, s *storage.Store, seed uint64) string {
 			t.Fatal(err)
 		}
 	}
-	files, err := os.ReadDir(dir)
+	tree, err := storagetest.PutFolder(t.Context(), s, dir)
 	if err != nil {
 		t.Fatal(err)
 	}
-	var entries []storage.TreeEntry
-	weights := ""
-	for _, f := range files {
-		data, err := os.ReadFile(filepath.Join(dir, f.Name()))
-		if err != nil {
-			t.Fatal(err)
-		}
-		a, err := s.Put(t.Context(), bytes.NewReader(data), "")
-		if err != nil {
-			t.Fatal(err)
-		}
-		if f.Name() == "model.safetensors" {
-			weights = a.Digest
-		}
-		entries = append(entries, storage.TreeEntry{Path: f.Name(), Digest: a.Digest, Size: a.Size})
-	}
-	tree, err := s.PutTree(t.Context(), entries)
-	if err == nil {
-		_, err = models.In(s).Publish(t.Context(), "toy", tree, nil)
-	}
+	r, err := models.In(s).Publish(t.Context(), "toy", tree, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
-	return weights
+	return r.Files[slices.IndexFunc(r.Files, func(f storage.TreeEntry) bool { return f.Path == "model.safetensors" })].Digest
 }
 
 // TestRollbackTries: a rollback loads its target and asks it before the alias moves. One
