@@ -181,6 +181,10 @@ bench-onnx python rows encoder="":
 bench-one:
     go test ./ml/onnx/ort -run '^$' -bench . -benchtime 20x -timeout 30m
 
+# Fifty clients of `serve` and of Infinity's server, in turns: `just bench-infinity PYTHON`, a Python with infinity_emb[server]==0.0.78, optimum-onnx==0.1.0, torch, and numpy before 2.
+bench-infinity python:
+    BENCH_INFINITY="{{ absolute_path(python) }}" go test ./jobs/serve -run '^$' -bench '^BenchmarkInfinity$' -benchtime 5x -timeout 30m
+
 # `sprint classify` from file to file beside ONNX Runtime, cold beside transformers, and a million rows by keywords: `just bench-classify PYTHON ROWS`, a Python with torch and transformers, and a jsonl of titles.
 bench-classify python="" rows="":
     BENCH_TORCH="{{ python }}" BENCH_ROWS="{{ if rows == "" { "" } else { absolute_path(rows) } }}" \

@@ -4,18 +4,14 @@ import (
 	"context"
 	"fmt"
 	"io"
-	"log/slog"
 	"net/http"
-	"net/http/httptest"
 	"slices"
 	"strings"
 	"testing"
 	"time"
 
-	"github.com/sprint-ml/sprint/jobs/serve/reload"
 	"github.com/sprint-ml/sprint/ml/bert"
 	"github.com/sprint-ml/sprint/ml/classify"
-	"github.com/sprint-ml/sprint/ml/device"
 	"github.com/sprint-ml/sprint/ml/encoder"
 	"github.com/sprint-ml/sprint/ml/encoder/encodertest"
 	"github.com/sprint-ml/sprint/ml/onnx/ort"
@@ -41,16 +37,6 @@ func BenchmarkOneHeadline(b *testing.B) {
 		b.Skip(ort.WhyNot)
 	}
 	m := linearMiniLM(b)
-	dev, err := device.Open(b.Context(), device.Auto, device.Options{CacheDir: encodertest.Cache(), Log: slog.New(slog.DiscardHandler)})
-	if err != nil {
-		b.Fatal(err)
-	}
-	defer dev.Close()
-	own, err := bert.NewPredictor(m, dev)
-	if err != nil {
-		b.Fatal(err)
-	}
-	defer own.Close()
 	library, err := ort.Open(b.Context(), ort.Options{CacheDir: encodertest.Cache()})
 	if err != nil {
 		b.Fatal(err)
@@ -65,7 +51,7 @@ func BenchmarkOneHeadline(b *testing.B) {
 	names := []string{"bare", "device", "onnx"}
 	ways := []func(i int) error{
 		func(i int) error { _, err := onnx.Predict(b.Context(), ready[i:i+1]); return err },
-		overLoopback(b, onDevice{own}, titles), overLoopback(b, byRuntime{onnx}, titles),
+		overLoopback(b, computed(b, m), titles), overLoopback(b, byRuntime{onnx}, titles),
 	}
 	took := make([][][]float64, len(ways)) // milliseconds, by headline
 	for w := range took {
@@ -118,18 +104,9 @@ func linearMiniLM(b *testing.B) *bert.Model {
 // overLoopback asks a server of a model about one of the titles.
 func overLoopback(b *testing.B, m classify.Model, titles []string) func(i int) error {
 	b.Helper()
-	c := lettersClassifier(b)
-	c.Model = m
-	server, err := Open(b.Context(), Options{}, reload.Options{Source: fixed{c: c}, Log: slog.New(slog.DiscardHandler)})
-	if err != nil {
-		b.Fatal(err)
-	}
-	b.Cleanup(server.Close)
-	server.ready.Store(true)
-	s := httptest.NewServer(server.Handler())
-	b.Cleanup(s.Close)
+	url := served(b, m) + path
 	return func(i int) error {
-		reply, err := s.Client().Post(s.URL+path, "application/json", strings.NewReader(`{"title":"`+titles[i]+`"}`))
+		reply, err := http.Post(url, "application/json", strings.NewReader(`{"title":"`+titles[i]+`"}`))
 		if err != nil {
 			return err
 		}

@@ -60,32 +60,14 @@ func BenchmarkClients(b *testing.B) {
 	if err != nil {
 		b.Fatal(err)
 	}
-	dev, err := device.Open(b.Context(), "auto", device.Options{CacheDir: encodertest.Cache(), Log: slog.New(slog.DiscardHandler)})
-	if err != nil {
-		b.Fatal(err)
-	}
-	defer dev.Close()
-	p, err := bert.NewPredictor(m, dev)
-	if err != nil {
-		b.Fatal(err)
-	}
-	defer p.Close()
-	c := lettersClassifier(b)
-	c.Model = onDevice{p}
-	server, err := Open(b.Context(), Options{}, reload.Options{Source: fixed{c: c}, Log: slog.New(slog.DiscardHandler)})
-	if err != nil {
-		b.Fatal(err)
-	}
-	defer server.Close()
-	server.ready.Store(true)
-	s := httptest.NewServer(server.Handler())
-	defer s.Close()
+	at := served(b, computed(b, m)) + path
+	titled := func(title string) string { return `{"title":"` + title + `"}` }
 	titles := headlines(512)
 	const single, many, clients = 100, 600, 50
 	var ratios, rows, alone, medians, tails []float64
 	for b.Loop() {
-		one, _ := crowd(b, s, titles, 1, single)
-		all, times := crowd(b, s, titles, clients, many)
+		one, _ := crowd(b, at, titled, titles, 1, single)
+		all, times := crowd(b, at, titled, titles, clients, many)
 		ratios, rows, alone = append(ratios, all/one), append(rows, all), append(alone, one)
 		slices.Sort(times)
 		median := times[len(times)/2]
@@ -97,9 +79,41 @@ func BenchmarkClients(b *testing.B) {
 	}
 }
 
-// crowd asks n titles by some clients, and returns how many were answered a second, and how
-// long each took.
-func crowd(b *testing.B, s *httptest.Server, titles []string, clients, n int) (perSecond float64, seconds []float64) {
+// computed is a model on the fastest device that is there.
+func computed(b *testing.B, m *bert.Model) onDevice {
+	b.Helper()
+	dev, err := device.Open(b.Context(), device.Auto, device.Options{CacheDir: encodertest.Cache(), Log: slog.New(slog.DiscardHandler)})
+	if err != nil {
+		b.Fatal(err)
+	}
+	b.Cleanup(func() { dev.Close() })
+	p, err := bert.NewPredictor(m, dev)
+	if err != nil {
+		b.Fatal(err)
+	}
+	b.Cleanup(p.Close)
+	return onDevice{p}
+}
+
+// served is the address of a server of a model with the categories of lettersClassifier.
+func served(b *testing.B, m classify.Model) string {
+	b.Helper()
+	c := lettersClassifier(b)
+	c.Model = m
+	server, err := Open(b.Context(), Options{}, reload.Options{Source: fixed{c: c}, Log: slog.New(slog.DiscardHandler)})
+	if err != nil {
+		b.Fatal(err)
+	}
+	b.Cleanup(server.Close)
+	server.ready.Store(true)
+	s := httptest.NewServer(server.Handler())
+	b.Cleanup(s.Close)
+	return s.URL
+}
+
+// crowd asks n titles by some clients, by the request that body makes of a title, and returns
+// how many were answered a second, and how long each took.
+func crowd(b *testing.B, url string, body func(title string) string, titles []string, clients, n int) (perSecond float64, seconds []float64) {
 	b.Helper()
 	var next atomic.Int64
 	var all sync.WaitGroup
@@ -112,7 +126,7 @@ func crowd(b *testing.B, s *httptest.Server, titles []string, clients, n int) (p
 		all.Go(func() {
 			for i := next.Add(1); i <= int64(n); i = next.Add(1) {
 				asked := time.Now()
-				reply, err := client.Post(s.URL+path, "application/json", strings.NewReader(`{"title":"`+titles[int(i)%len(titles)]+`"}`))
+				reply, err := client.Post(url, "application/json", strings.NewReader(body(titles[int(i)%len(titles)])))
 				if err != nil {
 					b.Error(err)
 					return
