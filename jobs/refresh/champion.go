@@ -23,8 +23,8 @@ type champion struct {
 	release   models.Release
 	published time.Time // zero if nobody said
 	run       *runs.Record
-	// trained are the rows of its training data, all sides of the split; held are those
-	// that it did not train on. Both are nil where the store has them no more.
+	// trained are the rows of its window, all sides of the split; held are those that it did
+	// not train on. Both are nil where the store has them no more.
 	trained, held []rows.Row
 }
 
@@ -109,10 +109,41 @@ func (r *refresh) champion(ctx context.Context) (*champion, error) {
 			c.held = append(c.held, part...)
 		}
 	}
+	if err := r.leaveOutJoined(ctx, c); err != nil {
+		return nil, err
+	}
 	if len(c.trained) == 0 {
 		r.note("the rows that %s was trained on are not in the store any more: drift cannot be measured", r.out.Champion.Ref)
 	}
 	return c, nil
+}
+
+// leaveOutJoined leaves out of the champion's rows those that corrections brought from
+// earlier windows: reviewers chose them, so beside a window they would look like drift.
+func (r *refresh) leaveOutJoined(ctx context.Context, c *champion) error {
+	fetched := map[string]bool{}
+	for _, st := range c.run.Stages {
+		out, ok := st.Outputs["articles"]
+		if !ok || st.Kind != "fetch" {
+			continue
+		}
+		part, _, err := labels.Rows(ctx, r.Store, storage.Artifact{Name: "articles", Digest: out.Digest, Size: out.Size})
+		if storage.MissingOrDamaged(err) {
+			return nil // which rows were fetched is not known
+		}
+		if err != nil {
+			return err
+		}
+		for _, x := range part {
+			fetched[rows.Identity(x)] = true
+		}
+	}
+	if len(fetched) == 0 {
+		return nil
+	}
+	joined := func(x rows.Row) bool { return !fetched[rows.Identity(x)] }
+	c.trained, c.held = slices.DeleteFunc(c.trained, joined), slices.DeleteFunc(c.held, joined)
+	return nil
 }
 
 // recordOf is the record of the run that published a release; nil if it is gone.

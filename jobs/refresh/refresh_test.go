@@ -342,3 +342,11 @@ func TestClock(t *testing.T) {
 	p.ends(t, &toyRuns{rows: far()}, early, refresh.Promoted, stages.CodeDone,
 		"the champion is dated "+month(1).UTC().Format(time.RFC3339), "which trained last, is dated ", "its age is not known; check the clocks", "world@2 is the champion now")
 }
+
+// TestJoinedIsNoDrift: corrected rows of other windows, which trained the champion too, are no
+// drift of a window that is like its own.
+func TestJoinedIsNoDrift(t *testing.T) {
+	p := open(t, nil)
+	p.ends(t, &toyRuns{rows: world{}.window(1, 600), joined: far()}, month(1), refresh.Promoted, stages.CodeDone)
+	p.ends(t, &toyRuns{rows: world{}.window(2, 600)}, month(2), refresh.NotDue, stages.CodeDone, "nothing surely drifted")
+}

@@ -179,7 +179,9 @@ func (m toyModel) answer(of []rows.Row) *refresh.Answers {
 type toyRuns struct {
 	store *storage.Store
 	rows  []rows.Row // of the window, with the labels that the plan gives them
-	now   time.Time
+	// joined are rows of its overlay that no source gives any more.
+	joined []rows.Row
+	now    time.Time
 	// source is how fetch ends.
 	source stages.Code
 	// failure, unless it is 0, is how the run of the whole plan ends.
@@ -237,7 +239,7 @@ func (o *toyRuns) Run(ctx context.Context, until string) (*runs.Result, error) {
 // publish trains and publishes.
 func (o *toyRuns) publish(ctx context.Context, id string, result *runs.Result) error {
 	sides := map[string][]rows.Row{}
-	for i, x := range o.rows {
+	for i, x := range slices.Concat(o.rows, o.joined) {
 		side := []string{"train", "train", "train", "val", "test"}[i%5]
 		sides[side] = append(sides[side], x)
 	}
