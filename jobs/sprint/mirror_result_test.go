@@ -25,7 +25,7 @@ func TestResultHasMirrors(t *testing.T) {
 	list := func(mirrors string) string {
 		return "sprint run plan.yaml -o json --result result.json --set publish.mirror='" + mirrors + "'"
 	}
-	both := "[{to: command://team, command: [cat]}, {to: " + away + ", plain: true, user: ci, secret: env:REGISTRY_TOKEN}]"
+	both := "[{to: command://team, command: [cp, result.json, seen.json]}, {to: " + away + ", plain: true, user: ci, secret: env:REGISTRY_TOKEN}]"
 	for _, c := range []struct {
 		line string
 		want map[string]runs.MirrorState
@@ -63,6 +63,11 @@ func TestResultHasMirrors(t *testing.T) {
 				t.Errorf("%s of %s has %v, want %v", from, c.line, got, c.want)
 			}
 		}
+	}
+	// The file is there before mirrors are waited for.
+	var early runs.Result
+	if seen, err := os.ReadFile(filepath.Join(e.dir, "seen.json")); err != nil || json.Unmarshal(seen, &early) != nil || early.Run == nil || early.Code != 0 {
+		t.Errorf("while a mirror was told the file was %s (%v)", seen, err)
 	}
 	behind := e.one(t, "sprint models")
 	if !regexp.MustCompile(`mirror ` + away + ` of quickstart is behind: latest is not there since \d{4}-\S+ \S+; the last try on \d{4}-.*connection refused`).MatchString(behind) {

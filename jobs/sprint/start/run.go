@@ -180,7 +180,13 @@ func runPlan(ctx context.Context, a *app.App, cmd *cobra.Command, path string, f
 		return nil, err
 	}
 	defer c.Close(a.Log())
+	keep := func(res *runs.Result) {
+		if err := progress.WriteResult(f.result, res); err != nil {
+			a.Log().Error("could not write --result", "error", err)
+		}
+	}
 	res, err := runCompiled(ctx, a, c, f, c.Config.Output, a.Stdout, func(res *runs.Result) {
+		keep(res) // whoever ends this while it waits for mirrors has the end of the run
 		res.Mirrors = a.FollowMirrors(ctx, c, func(stage string) bool {
 			return slices.ContainsFunc(res.Stages, func(s runs.StageResult) bool { return s.Name == stage && s.State.Done() })
 		})
@@ -191,9 +197,7 @@ func runPlan(ctx context.Context, a *app.App, cmd *cobra.Command, path string, f
 	if err := progress.WriteJUnit(f.junit, progress.NewJUnit(context.WithoutCancel(ctx), c.Store, c.Plan.Name, res)); err != nil {
 		a.Log().Error("could not write --junit", "error", err)
 	}
-	if err := progress.WriteResult(f.result, res); err != nil {
-		a.Log().Error("could not write --result", "error", err)
-	}
+	keep(res)
 	return res, nil
 }
 
