@@ -110,6 +110,10 @@ func refreshPlan(ctx context.Context, a *app.App, cmd *cobra.Command, path strin
 	if err != nil {
 		return out, app.Interrupted(ctx, err)
 	}
+	// Whoever ends this while it waits for mirrors has what was decided.
+	if err := progress.WriteResult(f.result, out); err != nil {
+		a.Log().Error("could not write --result", "error", err)
+	}
 	out.Mirrors = a.FollowMirrors(ctx, c, func(string) bool { return true })
 	return out, nil
 }
