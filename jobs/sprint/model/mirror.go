@@ -48,34 +48,39 @@ ever. What the mirror shows stays there; a plan that lists it shows it the model
 			if c.Config.Offline {
 				return &diagnostic.UsageError{Message: "mirrors are not asked offline", Hint: "leave out --offline"}
 			}
-			all, err := a.PushMirrors(ctx, c, func(string) bool { return true })
-			if err != nil {
-				return app.Interrupted(ctx, err)
-			}
-			if len(all) == 0 {
-				return &diagnostic.UsageError{Message: "no publish stage of the plan lists a mirror", Hint: "add `mirror: [{to: oci://HOST/REPOSITORY}]` to its options"}
-			}
-			behind := 0
-			for _, m := range all {
-				if m.Error != "" {
-					behind++
-				}
-				if a.AsJSON {
-					if err := json.NewEncoder(a.Stdout).Encode(m); err != nil {
-						return err
-					}
-				} else {
-					fmt.Fprintln(a.Stdout, m)
-				}
-			}
-			if behind > 0 {
-				return stages.Fail(stages.CodeEnvironment, "the same command, or the next run of the plan, tries again", "mirrors that are behind: %d of %d", behind, len(all))
-			}
-			return nil
+			return pushMirrors(ctx, a, c)
 		},
 	}
 	f.Add(cmd)
 	cmd.Flags().StringArrayVar(&urls, "forget", nil, "forget this mirror of the model that the argument names (repeatable)")
 	a.JSONFlag(cmd, "one JSON object per mirror")
 	return cmd
+}
+
+// pushMirrors brings all mirrors of a plan up to date, and shows what came of each.
+func pushMirrors(ctx context.Context, a *app.App, c *app.Compiled) error {
+	all, err := a.PushMirrors(ctx, c, func(string) bool { return true })
+	if err != nil {
+		return app.Interrupted(ctx, err)
+	}
+	if len(all) == 0 {
+		return &diagnostic.UsageError{Message: "no publish stage of the plan lists a mirror", Hint: "add `mirror: [{to: oci://HOST/REPOSITORY}]` to its options"}
+	}
+	behind := 0
+	for _, m := range all {
+		if m.Error != "" {
+			behind++
+		}
+		if a.AsJSON {
+			if err := json.NewEncoder(a.Stdout).Encode(m); err != nil {
+				return err
+			}
+		} else {
+			fmt.Fprintln(a.Stdout, m)
+		}
+	}
+	if behind > 0 {
+		return stages.Fail(stages.CodeEnvironment, "the same command, or the next run of the plan, tries again", "mirrors that are behind: %d of %d", behind, len(all))
+	}
+	return nil
 }
