@@ -125,7 +125,7 @@ func TestAnswers(t *testing.T) {
 		{`[]`, "an object is wanted", 400},
 		{`{"title":"Fire"`, "EOF", 400},
 		{`{"title":"Fire"}{}`, "behind the document", 400},
-		{``, "EOF", 400},
+		{``, "it is empty", 400},
 		{`{"title":` + strings.Repeat("[", 100000), "title is a list", 400},
 	} {
 		status, answer, _ := ask(t, s, "POST", path, c.body)

@@ -134,7 +134,10 @@ func (r *Reader) token() (json.Token, error) {
 	if errors.Is(err, io.EOF) {
 		err = io.ErrUnexpectedEOF
 	}
-	if err != nil && (r.err == nil || errors.Is(r.err, io.EOF)) {
+	switch {
+	case err != nil && r.size == 0 && errors.Is(r.err, io.EOF):
+		err = errors.New("it is empty, which is no JSON")
+	case err != nil && (r.err == nil || errors.Is(r.err, io.EOF)):
 		err = fmt.Errorf("it is no JSON: %w", err)
 	}
 	return t, err

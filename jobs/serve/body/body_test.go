@@ -66,7 +66,7 @@ func TestRefused(t *testing.T) {
 		`{"a":"x"} {"a":"y"}`:                  `behind the document`,
 		`{"a":"x"`:                             `no JSON`,
 		`{"a":`:                                `no JSON`,
-		``:                                     `no JSON`,
+		``:                                     `it is empty, which is no JSON`,
 		`{'a':1}`:                              `no JSON`,
 		`{"any":` + strings.Repeat("[", 65):    `any is nested more than 64 deep`,
 		`{"a":` + strings.Repeat("[", 1000000): `a is a list`,
