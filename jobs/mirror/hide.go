@@ -6,7 +6,6 @@ import (
 	"io"
 	"net/http"
 	"net/url"
-	"strings"
 
 	"github.com/sprint-ml/sprint/stages/redact"
 )
@@ -53,22 +52,11 @@ func (h *hiding) clean(err error) error {
 	if err == nil {
 		return nil
 	}
-	return &hidden{redact.URLs(h.hide.String(withoutAddresses(err))) + protocol(err), err}
-}
-
-// withoutAddresses is the text of an error without the addresses that a client asked: one
-// may have been signed.
-func withoutAddresses(err error) string {
-	u, ok := errors.AsType[*url.Error](err)
-	if !ok {
-		return err.Error()
+	text := err.Error()
+	if u, ok := errors.AsType[*url.Error](err); ok {
+		text = u.Err.Error() // its address may be one that was signed
 	}
-	inner := withoutAddresses(u.Err)
-	before, after, found := strings.Cut(err.Error(), u.Error())
-	if !found || strings.Contains(before+after, "://") {
-		return inner // in other words, or with another address
-	}
-	return before + inner + after
+	return &hidden{redact.URLs(h.hide.String(text)) + protocol(err), err}
 }
 
 // protocol says what may be wrong where a server and its client do not understand each other.
