@@ -6,6 +6,7 @@ import (
 
 	"github.com/sprint-ml/sprint/stages"
 	"github.com/sprint-ml/sprint/stages/chat"
+	"github.com/sprint-ml/sprint/stages/question"
 	"github.com/sprint-ml/sprint/stages/rows"
 	"github.com/sprint-ml/sprint/storage"
 	"golang.org/x/sync/errgroup"
@@ -90,7 +91,7 @@ func (h *httpSource) judge(ctx context.Context, set []*rows.Row, try int, missin
 				v.none = true
 				return nil
 			}
-			_, wrong := parseLabels(a.Content, h.t)
+			_, wrong := question.Labels(a.Content, h.t)
 			v.bad = wrong != nil
 			return err
 		})

@@ -6,8 +6,8 @@
 // label_report.json holds. assembly.go puts together what the sources say;
 // source.go is the contract of a source, and each is a file source_NAME.go. A new
 // source is such a file, its name in the enum of Options.Source and a case in
-// stage.sources. prompt.go, batch.go and disagreement.go belong to
-// source_http.go, which asks with package chat.
+// stage.sources. batch.go and disagreement.go belong to source_http.go, which asks
+// with package chat what package question says.
 package label
 
 import (
@@ -22,6 +22,7 @@ import (
 	"github.com/sprint-ml/sprint/stages"
 	"github.com/sprint-ml/sprint/stages/chat"
 	"github.com/sprint-ml/sprint/stages/dataset"
+	"github.com/sprint-ml/sprint/stages/question"
 	"github.com/sprint-ml/sprint/stages/resources"
 	"github.com/sprint-ml/sprint/stages/rows"
 	"github.com/sprint-ml/sprint/stages/rows/filecheck"
@@ -226,7 +227,7 @@ func (o *Options) Resolve(ctx context.Context, lookup stages.Lookup) (stages.Ext
 		}
 	}
 	if o.uses(sourceHTTP) {
-		ext["prompt"] = prompt(t)
+		ext["prompt"] = question.Prompt(t)
 	}
 	if o.uses(sourceOverlay) {
 		if err := ext.AddFile(ctx, lookup, "overlay", o.Overlay.File); err != nil {

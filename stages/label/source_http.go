@@ -12,6 +12,7 @@ import (
 	"github.com/sprint-ml/sprint/ml/taxonomy"
 	"github.com/sprint-ml/sprint/stages"
 	"github.com/sprint-ml/sprint/stages/chat"
+	"github.com/sprint-ml/sprint/stages/question"
 	"github.com/sprint-ml/sprint/stages/rows"
 	"github.com/sprint-ml/sprint/storage"
 	"golang.org/x/sync/errgroup"
@@ -74,8 +75,8 @@ func newHTTP(s *stage, t *taxonomy.Taxonomy, b *assembly, weight float64) (*http
 	if err != nil {
 		return nil, err
 	}
-	b.report.HTTP = &httpCount{Model: s.o.HTTP.Model, Prompt: promptVersion}
-	return &httpSource{s: s, t: t, voter: b.voters.perCategory(sourceHTTP, t, weight), count: b.report.HTTP, chat: c, prompt: prompt(t)}, nil
+	b.report.HTTP = &httpCount{Model: s.o.HTTP.Model, Prompt: question.Version}
+	return &httpSource{s: s, t: t, voter: b.voters.perCategory(sourceHTTP, t, weight), count: b.report.HTTP, chat: c, prompt: question.Prompt(t)}, nil
 }
 
 // Close notes what the attempt asked and spent.
@@ -177,7 +178,7 @@ func (h *httpSource) askOnce(ctx context.Context, set []*rows.Row, open []int, n
 		}
 		h.count.TokensIn += a.TokensIn
 		h.count.TokensOut += a.TokensOut
-		labels, err := parseLabels(a.Content, h.t)
+		labels, err := question.Labels(a.Content, h.t)
 		if err != nil {
 			h.count.Bad++
 			bad, example = append(bad, open[k]), err
@@ -239,7 +240,7 @@ func (h *httpSource) question(row *rows.Row, try int) (chat.Question, error) {
 	if slices.Contains(o.Text, "description") {
 		description = row.Description
 	}
-	body, err := request(o, h.t, h.prompt, row.Title, description)
+	body, err := question.Request(question.Form{Model: o.Model, Format: o.Format, MaxTokens: o.MaxTokens}, h.t, h.prompt, row.Title, description)
 	return chat.Question{Key: chat.AnswerKey(body, try), Body: body}, err
 }
 
