@@ -19,6 +19,7 @@ import (
 	"github.com/sprint-ml/sprint/jobs/sprint/app"
 	"github.com/sprint-ml/sprint/ml/encoder/encodertest"
 	"github.com/sprint-ml/sprint/storage"
+	"github.com/sprint-ml/sprint/storage/models/signature/signaturetest"
 )
 
 // example is a command line that --help or the README shows.
@@ -161,7 +162,9 @@ type exampleFolder struct {
 func newExampleFolder(t *testing.T) *exampleFolder {
 	t.Helper()
 	e := prepareFolder(t)
-	for _, line := range []string{"sprint run", "sprint run --set train.seed=8"} { // two releases
+	private, _ := signaturetest.Pair(t)
+	write(t, e.dir, map[string]string{"release.key": private})
+	for _, line := range []string{"sprint run", "sprint run --set train.seed=8", "sprint artifacts get quickstart@1 ./folder"} { // two releases
 		if out, err := e.shell(line); err != nil {
 			t.Fatalf("%s: %v\n%s", line, err, out)
 		}

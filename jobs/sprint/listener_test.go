@@ -30,7 +30,7 @@ func TestRunTells(t *testing.T) {
 		if out := told(c.script); !strings.Contains(out, "a mirror is behind; the next run of the plan tries it again") || !strings.Contains(out, c.says) {
 			t.Errorf("%s: %s", c.script, out)
 		}
-		if out, err := e.shell("sprint models"); err != nil || !strings.Contains(out, "mirror command://team of quickstart is behind: latest is not there; the last try: ") || !strings.Contains(out, c.says) || strings.Contains(out, "(2 tries failed)") != (tries == 1) {
+		if out, err := e.shell("sprint models"); err != nil || !strings.Contains(out, "mirror command://team of quickstart is behind since ") || !strings.Contains(out, ": latest is not there; the last try on ") || !strings.Contains(out, c.says) || strings.Contains(out, "(2 tries failed)") != (tries == 1) {
 			t.Errorf("%v: %s", err, out)
 		}
 	}

@@ -70,7 +70,7 @@ func TestResultHasMirrors(t *testing.T) {
 		t.Errorf("while a mirror was told the file was %s (%v)", seen, err)
 	}
 	behind := e.one(t, "sprint models")
-	if !regexp.MustCompile(`mirror ` + away + ` of quickstart is behind: latest is not there since \d{4}-\S+ \S+; the last try on \d{4}-.*connection refused`).MatchString(behind) {
+	if !regexp.MustCompile(`mirror ` + away + ` of quickstart is behind since \d{4}-\S+ \S+: latest is not there; the last try on \d{4}-.*connection refused`).MatchString(behind) {
 		t.Errorf("it is listed as %s", behind)
 	}
 	forget := regexp.MustCompile("the plan quickstart lists it no more since [0-9: -]+: `(sprint models mirror quickstart --forget[^`]*)`").FindStringSubmatch(behind)

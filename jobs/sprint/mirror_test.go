@@ -52,7 +52,7 @@ func TestModelsMirror(t *testing.T) {
 	if code, _, stderr := exec(t, dir, "promote", "keys@2", "--alias", "latest", "--store", "store"); code != 0 {
 		t.Fatal(stderr)
 	}
-	if code, stdout, _ := exec(t, dir, "models", "--store", "store"); code != 0 || !strings.Contains(stdout, "is behind: latest is version 1 there, not 2") {
+	if code, stdout, _ := exec(t, dir, "models", "--store", "store"); code != 0 || !strings.Contains(stdout, ": latest is version 1 there, not 2") {
 		t.Errorf("code %d: %s", code, stdout)
 	}
 	// Another registry is asked where nobody listens, about two versions.
@@ -65,7 +65,7 @@ func TestModelsMirror(t *testing.T) {
 			t.Errorf("code %d: %s%s", code, stdout, stderr)
 		}
 	}
-	if code, stdout, _ := exec(t, dir, "models", "--store", "store"); code != 0 || !strings.Contains(stdout, "champion is not there, latest is not there since ") || !strings.Contains(stdout, "; the last try on ") || !strings.Contains(stdout, "`sprint models mirror PLAN`") {
+	if code, stdout, _ := exec(t, dir, "models", "--store", "store"); code != 0 || !strings.Contains(stdout, " is behind since ") || !strings.Contains(stdout, ": champion is not there, latest is not there; the last try on ") || !strings.Contains(stdout, "`sprint models mirror PLAN`") {
 		t.Errorf("code %d: %s", code, stdout)
 	}
 	// A program is told once; the next time it hears what it did not take.

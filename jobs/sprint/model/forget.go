@@ -94,10 +94,11 @@ type lagging struct {
 func showBehind(a *app.App, list []catalog.Model) {
 	listed := false
 	for _, m := range laggards(list) {
-		fmt.Fprintf(a.Stdout, "mirror %s of %s is behind: %s", m.Target, m.model, strings.Join(m.Behind, ", "))
+		fmt.Fprintf(a.Stdout, "mirror %s of %s is behind", m.Target, m.model)
 		if m.Since != nil {
 			fmt.Fprintf(a.Stdout, " since %s", m.Since.Local().Format(time.DateTime))
 		}
+		fmt.Fprintf(a.Stdout, ": %s", strings.Join(m.Behind, ", "))
 		if last := (mirror.State{Tries: m.Tries, Error: m.Error}).LastError(); last != "" && m.Tried != nil {
 			fmt.Fprintf(a.Stdout, "; the last try on %s: %s", m.Tried.Local().Format(time.DateTime), last)
 		}

@@ -32,7 +32,7 @@ has this very signature stays as it is; another signature is not replaced.
 A release of a store is never changed, so none is signed there: the signature is one of its
 files. Publish it signed, by publish.sign of the plan, or sign a folder that artifacts get
 wrote. The key is named by a reference, and is neither shown nor kept.`,
-		Example: "  sprint models sign ./folder --key file:release.key\n  sprint models sign ./folder --key env:RELEASE_KEY --name swedish-news",
+		Example: "  sprint models sign ./folder --key file:release.key",
 		RunE: func(cmd *cobra.Command, args []string) error {
 			k, err := signingKey(a, key)
 			if err != nil {
