@@ -98,32 +98,36 @@ func (e *Encoder) apart(ctx context.Context, texts []Text, longest int, cuts []i
 	return ctx.Err()
 }
 
-// cut says where batches of texts end: each has some batchRows tokens, fewer where not every
-// core would have one. Among places that are about as good it takes that which pads least.
+// cut says where batches of texts end: each has at most some batchRows tokens, and there are
+// as many for each core. Among places that are about as good it takes that which pads least.
 func cut(texts []Text, longest, cores int) []int {
 	total := 0
 	for _, t := range texts {
 		total += tokens(t, longest)
 	}
-	target := batchRows
-	if total <= gangRows {
-		target = gangRows
-	} else if total < cores*batchRows {
-		target = (total + cores - 1) / cores
+	left := 1 // batches
+	if total > gangRows {
+		// With one more for one of them, the others would wait for it.
+		left = cores * ((total + cores*batchRows - 1) / (cores * batchRows))
 	}
 	var cuts []int
-	for from := 0; from < len(texts); {
-		n, best, least := 0, from, 0
+	from := 0
+	for ; left > 1 && from < len(texts); left-- {
+		target := (total + left - 1) / left
+		n, best, least, size := 0, from, 0, 0
 		for i := from; i < len(texts) && (n < target+target/8 || best == from); i++ {
 			n += tokens(texts[i], longest)
 			if waste := padded(n) - n; n >= target-target/8 && (best == from || waste < least) || i == len(texts)-1 && best == from {
-				best, least = i+1, waste
+				best, least, size = i+1, waste, n
 			}
 			if n > target+target/8 {
 				break
 			}
 		}
-		cuts, from = append(cuts, best), best
+		cuts, from, total = append(cuts, best), best, total-size
+	}
+	if from < len(texts) {
+		cuts = append(cuts, len(texts))
 	}
 	return cuts
 }

@@ -136,6 +136,17 @@ func TestCut(t *testing.T) {
 	}
 }
 
+// TestCutEvenly: texts that are three full batches make four for two cores, about as long.
+func TestCutEvenly(t *testing.T) {
+	all := make([]Text, 48)
+	for i := range all {
+		all[i].IDs = make([]int32, 3*batchRows/len(all))
+	}
+	if cuts := cut(all, 128, 2); len(cuts) != 4 || cuts[0] < 10 || cuts[3]-cuts[2] > 15 {
+		t.Errorf("batches end at %v", cuts)
+	}
+}
+
 func TestGang(t *testing.T) {
 	g := newGang(4)
 	defer g.end()
