@@ -51,6 +51,8 @@ func headlines(n int) []string {
 
 // BenchmarkClients: how many headlines a second fifty clients are answered, against one
 // client, in turns; and the time that one of a hundred requests exceeds against the median.
+// Beside it the model without a server: all headlines at once against one after the other,
+// which is what batches can gain on this processor.
 func BenchmarkClients(b *testing.B) {
 	e, err := encoder.Load(encodertest.MiniLM(b))
 	if err != nil {
@@ -60,12 +62,14 @@ func BenchmarkClients(b *testing.B) {
 	if err != nil {
 		b.Fatal(err)
 	}
-	at := served(b, computed(b, m)) + path
+	model := computed(b, m)
+	at := served(b, model) + path
 	titled := func(title string) string { return `{"title":"` + title + `"}` }
 	titles := headlines(512)
 	const single, many, clients = 100, 600, 50
-	var ratios, rows, alone, medians, tails []float64
+	var ratios, rows, alone, medians, tails, gains []float64
 	for b.Loop() {
+		gains = append(gains, asked(b, model, titles, len(titles))/asked(b, model, titles[:single], 1))
 		one, _ := crowd(b, at, titled, titles, 1, single)
 		all, times := crowd(b, at, titled, titles, clients, many)
 		ratios, rows, alone = append(ratios, all/one), append(rows, all), append(alone, one)
@@ -73,10 +77,26 @@ func BenchmarkClients(b *testing.B) {
 		median := times[len(times)/2]
 		medians, tails = append(medians, median*1000), append(tails, times[len(times)*99/100]/median)
 	}
-	for unit, values := range map[string][]float64{"rows/s": rows, "alone-rows/s": alone, "x-alone": ratios, "p50-ms": medians, "p99/p50": tails} {
+	for unit, values := range map[string][]float64{"rows/s": rows, "alone-rows/s": alone, "x-alone": ratios, "p50-ms": medians, "p99/p50": tails, "model-x-alone": gains} {
 		slices.Sort(values)
 		b.ReportMetric(values[len(values)/2], unit)
 	}
+}
+
+// asked is how many titles a second a model answers, so many at once.
+func asked(b *testing.B, m classify.Model, titles []string, n int) float64 {
+	b.Helper()
+	began := time.Now()
+	for some := range slices.Chunk(titles, n) {
+		texts := make([]classify.Text, len(some))
+		for i, title := range some {
+			texts[i].Title = title
+		}
+		if _, err := m.Predict(b.Context(), texts); err != nil {
+			b.Fatal(err)
+		}
+	}
+	return float64(len(titles)) / time.Since(began).Seconds()
 }
 
 // computed is a model on the fastest device that is there.

@@ -3,6 +3,7 @@ package forward
 import (
 	"context"
 	"runtime"
+	"slices"
 	"sync"
 
 	"github.com/sprint-ml/sprint/ml/kernel"
@@ -22,15 +23,17 @@ const (
 // of a text are looked at.
 func (e *Encoder) Each(ctx context.Context, texts []Text, longest int, visit func(from int, vectors []float32) error) error {
 	cores := runtime.GOMAXPROCS(0)
+	// Who computes together needs the cores for itself: others would wait for the same ones.
+	only := e.calls.Add(1) == 1
+	defer e.calls.Add(-1)
 	cuts := cut(texts, longest, cores)
 	if workers := min(cores, len(cuts)); workers > 1 {
 		return e.apart(ctx, texts, longest, cuts, workers, visit)
 	}
 	var g *gang
-	// One gang is enough: another would wait for the same cores.
-	if cores > 1 && len(cuts) > 0 && e.ganged.CompareAndSwap(false, true) {
+	if cores > 1 && len(cuts) > 0 && only {
 		g = newGang(cores)
-		defer func() { g.end(); e.ganged.Store(false) }()
+		defer g.end()
 	}
 	from := 0
 	for _, to := range cuts {
@@ -47,12 +50,17 @@ func (e *Encoder) Each(ctx context.Context, texts []Text, longest int, visit fun
 	return nil
 }
 
-// apart lets each worker compute batches of its own. Results are taken in order, so that at
-// most two batches a worker are held.
+// apart lets each worker compute batches of its own, and help with the last ones when there are
+// no others left. Results are taken in order, so that at most two batches a worker are held.
 func (e *Encoder) apart(ctx context.Context, texts []Text, longest int, cuts []int, workers int, visit func(from int, vectors []float32) error) error {
 	type batch struct {
 		from, to int
+		gang     *gang
 		vectors  chan []float32 // nil once the context is done
+	}
+	gangs := make([]*gang, len(cuts))
+	for i := range gangs {
+		gangs[i] = &gang{size: workers}
 	}
 	todo, order := make(chan batch), make(chan batch, workers)
 	var all sync.WaitGroup
@@ -63,11 +71,14 @@ func (e *Encoder) apart(ctx context.Context, texts []Text, longest int, cuts []i
 		defer close(order)
 		defer close(todo)
 		from := 0
-		for _, to := range cuts {
-			b := batch{from, to, make(chan []float32, 1)}
+		for i, to := range cuts {
+			b := batch{from, to, gangs[i], make(chan []float32, 1)}
 			select {
 			case order <- b:
 			case <-ctx.Done():
+				for _, g := range gangs[i:] {
+					g.end()
+				}
 				return
 			}
 			todo <- b
@@ -80,9 +91,15 @@ func (e *Encoder) apart(ctx context.Context, texts []Text, longest int, cuts []i
 				var vectors []float32
 				if ctx.Err() == nil {
 					vectors = make([]float32, (b.to-b.from)*e.config.HiddenSize)
-					e.encode(nil, texts[b.from:b.to], longest, vectors)
+					e.encode(b.gang, texts[b.from:b.to], longest, vectors)
 				}
+				b.gang.end()
 				b.vectors <- vectors
+			}
+			for _, g := range slices.Backward(gangs) {
+				if e.calls.Load() == 1 {
+					g.join()
+				}
 			}
 		})
 	}

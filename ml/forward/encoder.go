@@ -34,7 +34,7 @@ type Encoder struct {
 	layers                []layer
 	first                 bool
 	scratches             chan *scratch // those that no batch uses
-	ganged                atomic.Bool   // a gang is at work
+	calls                 atomic.Int32  // of Each that are at work
 	heads, width, vectors int           // heads of so many numbers, in so many vectors of kernel.Columns
 }
 

@@ -6,8 +6,10 @@ import (
 	"math/rand/v2"
 	"runtime"
 	"slices"
+	"sync"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/sprint-ml/sprint/ml/encoder"
 )
@@ -162,6 +164,42 @@ func TestGang(t *testing.T) {
 			if did[i].Load() != 1 {
 				t.Fatalf("step %d: job %d was done %d times", n, i, did[i].Load())
 			}
+		}
+	}
+}
+
+// TestJoin: helpers come when steps are under way already, no more of them than have a place,
+// and all leave when there are none left.
+func TestJoin(t *testing.T) {
+	g := &gang{size: 3}
+	var helpers sync.WaitGroup
+	var seen [8]atomic.Bool
+	ended := time.Now().Add(time.Minute)
+	for n := 0; n < 500 || !seen[1].Load() || !seen[2].Load(); n++ {
+		if n < 500 && n%100 == 50 {
+			helpers.Go(g.join)
+		}
+		if time.Now().After(ended) {
+			t.Fatal("no helper came")
+		}
+		did := make([]atomic.Int32, n%17)
+		g.do(len(did), func(worker, job int) {
+			seen[worker].Store(true)
+			did[job].Add(1)
+			runtime.Gosched()
+		})
+		for i := range did {
+			if did[i].Load() != 1 {
+				t.Fatalf("step %d: job %d was done %d times", n, i, did[i].Load())
+			}
+		}
+	}
+	g.end()
+	helpers.Wait()
+	g.join() // to one that has ended
+	for worker := 3; worker < len(seen); worker++ {
+		if seen[worker].Load() {
+			t.Errorf("there was a worker %d", worker)
 		}
 	}
 }

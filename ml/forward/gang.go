@@ -6,11 +6,13 @@ import (
 	"time"
 )
 
-// gang is the goroutines that compute one batch together. The nil *gang is the caller alone.
-// Between steps, which take some microseconds, they look for work without sleeping.
+// gang is the goroutines that compute one batch together: the caller's, and those that help
+// until it ends. The nil *gang is the caller alone. Between steps, which take some
+// microseconds, they look for work without sleeping.
 type gang struct {
-	size int
-	now  atomic.Pointer[step]
+	size   int          // at most
+	joined atomic.Int32 // the caller aside
+	now    atomic.Pointer[step]
 }
 
 // step is jobs that may be done at once.
@@ -21,25 +23,42 @@ type step struct {
 	last       bool // there will be no other
 }
 
-// newGang starts size-1 goroutines; end ends them.
+// newGang starts size-1 goroutines that help; end ends them.
 func newGang(size int) *gang {
 	g := &gang{size: size}
+	g.joined.Store(int32(size - 1)) //nolint:gosec // processors
 	for worker := 1; worker < size; worker++ {
 		go g.help(worker)
 	}
 	return g
 }
 
-func (g *gang) workers() int {
+// most is how many workers it has at most.
+func (g *gang) most() int {
 	if g == nil {
 		return 1
 	}
 	return g.size
 }
 
+// workers is how many it has.
+func (g *gang) workers() int {
+	if g == nil {
+		return 1
+	}
+	return 1 + int(g.joined.Load())
+}
+
+// join helps until the gang ends, unless it has enough helpers.
+func (g *gang) join() {
+	if worker := int(g.joined.Add(1)); worker < g.size {
+		g.help(worker)
+	}
+}
+
 // do does all jobs, and returns when they are done.
 func (g *gang) do(jobs int, job func(worker, job int)) {
-	if g.workers() == 1 || jobs == 1 {
+	if g.most() == 1 || jobs == 1 {
 		for i := range jobs {
 			job(0, i)
 		}

@@ -64,7 +64,7 @@ func (e *Encoder) encode(g *gang, texts []Text, longest int, out []float32) {
 	// Products read rows up to a multiple of theirs, attention from any row on.
 	s.x, s.seen, s.part = sized(s.x, rows*h), sized(s.seen, rows*h), sized(s.part, rows*h)
 	s.qkv, s.inner, s.sum = sized(s.qkv, (rows+kernel.Rows)*3*h), sized(s.inner, rows*f), sized(s.sum, h)
-	for len(s.rooms) < g.workers() {
+	for len(s.rooms) < g.most() {
 		s.rooms = append(s.rooms, room{})
 	}
 	for i, t := range texts {
@@ -126,15 +126,21 @@ func (e *Encoder) afterAttention(g *gang, s *scratch, l *layer, rows int) {
 }
 
 // multiply shares out the panels of a product whose rows follow each other, neighbours
-// together: a worker asks for the next one's weights ahead.
+// together: a worker asks for the next one's weights ahead, one that is alone those of its next
+// share too.
 func multiply(g *gang, w *kernel.Weights, dst, x []float32, rows int, gelu bool) {
 	panels := w.Panels()
-	shares := min(panels, g.workers()*sharesEach)
-	if g.workers() == 1 {
+	shares := min(panels, g.most()*sharesEach)
+	if g.most() == 1 {
 		shares = 1
 	}
 	g.do(shares, func(_, i int) {
-		w.Multiply(dst, x, rows, w.In, w.Out, i*panels/shares, (i+1)*panels/shares, gelu)
+		to := (i + 1) * panels / shares
+		ahead := to
+		if g.workers() == 1 {
+			ahead = panels
+		}
+		w.Multiply(dst, x, rows, w.In, w.Out, i*panels/shares, to, ahead, gelu)
 	})
 }
 

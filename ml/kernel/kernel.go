@@ -63,8 +63,9 @@ func (w *Weights) Panels() int { return w.Out / Columns }
 
 // Multiply puts x·W+b into the columns of dst that belong to the panels from to to
 // (exclusive): x [rows,≥In] with ldx numbers a row, dst [rows,≥Out] with ldd; rows is a
-// multiple of Rows. gelu applies GELU to what it computed.
-func (w *Weights) Multiply(dst, x []float32, rows, ldx, ldd, from, to int, gelu bool) {
+// multiple of Rows. gelu applies GELU to what it computed. The caller will compute the panels
+// up to ahead next, which is to where it will not: their weights are asked from memory early.
+func (w *Weights) Multiply(dst, x []float32, rows, ldx, ldd, from, to, ahead int, gelu bool) {
 	if rows == 0 {
 		return
 	}
@@ -76,7 +77,7 @@ func (w *Weights) Multiply(dst, x []float32, rows, ldx, ldd, from, to int, gelu 
 			// from memory meanwhile, an equal part of it in each pass.
 			b := w.strips[n*w.In:][:w.width*w.In]
 			next, step := place(b), uintptr(0)
-			if n+w.width < to*Columns {
+			if n+w.width < ahead*Columns {
 				next, step = next+uintptr(len(b)*floatBytes), uintptr(w.width*floatBytes/passes)
 			}
 			for r := 0; r < rows; r += Tallest {

@@ -38,7 +38,7 @@ func TestMultiply(t *testing.T) {
 		for _, withGELU := range []bool{false, true} {
 			ldd := p.Out + 5
 			got := make([]float32, d.rows*ldd)
-			p.Multiply(got, x, d.rows, d.in+3, ldd, 0, p.Panels(), withGELU)
+			p.Multiply(got, x, d.rows, d.in+3, ldd, 0, p.Panels(), p.Panels(), withGELU)
 			for r := range d.rows {
 				for c := range d.out {
 					want := float64(bias[c])
@@ -70,7 +70,7 @@ func TestSameBytes(t *testing.T) {
 	for r := range 32 {
 		y, out := slices.Clone(x), make([]float32, 32*64)
 		copy(y[r*64:], row)
-		w.Multiply(out, y, 32, 64, 64, 0, 2, true)
+		w.Multiply(out, y, 32, 64, 64, 0, 2, 2, true)
 		if got := out[r*64 : (r+1)*64]; want == nil {
 			want = got
 		} else if !slices.Equal(got, want) {
@@ -84,7 +84,7 @@ func TestGELUFarOut(t *testing.T) {
 	xs := []float32{0, 1e-30, -1e-30, 1, -1, 3, -3, 5.5, -5.5, 6, -6, 40, -40, 1e30, -1e30}
 	w := kernel.Pack(make([]float32, 32), append(xs, make([]float32, 32-len(xs))...), 1, 32)
 	out := make([]float32, 12*32)
-	w.Multiply(out, make([]float32, 12), 12, 1, 32, 0, 1, true)
+	w.Multiply(out, make([]float32, 12), 12, 1, 32, 0, 1, 1, true)
 	for i, x := range xs {
 		want := gelu(float64(x))
 		if d := math.Abs(float64(out[i]) - want); !(d <= 5e-7*max(1, math.Abs(float64(x)))) {
@@ -156,7 +156,7 @@ func BenchmarkMultiply(b *testing.B) {
 			products := 0
 			for b.Loop() {
 				w := layers[products%len(layers)]
-				w.Multiply(y, x, rows, in, out, 0, w.Panels(), false)
+				w.Multiply(y, x, rows, in, out, 0, w.Panels(), w.Panels(), false)
 				products++
 			}
 			b.ReportMetric(2*float64(rows)*in*out*float64(products)/float64(b.Elapsed().Nanoseconds()), "GFLOP/s")

@@ -9,7 +9,7 @@ func (w *Weights) Apply(x []float32) []float32 {
 	rows := (n + Rows - 1) / Rows * Rows
 	in, out := make([]float32, rows*w.In), make([]float32, rows*w.Out)
 	copy(in, x)
-	w.Multiply(out, in, rows, w.In, w.Out, 0, w.Panels(), false)
+	w.Multiply(out, in, rows, w.In, w.Out, 0, w.Panels(), w.Panels(), false)
 	return out[:n*w.Out]
 }
 

@@ -21,8 +21,8 @@ func TestTileByEitherWidth(t *testing.T) {
 				}
 			}
 			one, other := make([]float32, rows*Columns), make([]float32, rows*Columns)
-			pack(b, bias, k, Columns, Columns).Multiply(one, a, rows, k, Columns, 0, 1, true)
-			pack(b, bias, k, Columns, narrow).Multiply(other, a, rows, k, Columns, 0, 1, true)
+			pack(b, bias, k, Columns, Columns).Multiply(one, a, rows, k, Columns, 0, 1, 1, true)
+			pack(b, bias, k, Columns, narrow).Multiply(other, a, rows, k, Columns, 0, 1, 1, true)
 			if !slices.Equal(one, other) {
 				t.Fatalf("%d rows, %d products a number: the widths differ", rows, k)
 			}
