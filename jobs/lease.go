@@ -17,52 +17,41 @@ import (
 // holder is gone. With NoWait it returns the *storage.HeldError of a holder
 // that was seen to live.
 func (r *run) acquireLease(ctx context.Context, e evaluate.Evaluator, node *graph.Node, d *evaluate.Decision, inputs map[string]storage.Artifact) (*storage.Lease, *evaluate.Decision, error) {
-	name := node.Kind.Name + "/" + d.Key
 	self := storage.Self()
 	self.Run = r.id
-	var seen string
-	var since time.Time
-	stale := ""
-	for {
-		l, err := r.Store.Acquire(ctx, name, self, r.TTL, stale)
-		if err == nil {
-			// Another runner may have finished since the node was looked up,
-			// and released the lease before this one asked for it.
-			now, err := r.decideAgain(ctx, e, node, d, inputs)
-			if err != nil || now.Manifest != nil {
-				_ = l.Release(context.WithoutCancel(ctx))
-				l = nil
-			}
-			return l, now, err
+	var other *evaluate.Decision // by which the holder has done it
+	told := false
+	l, err := r.Store.Await(ctx, node.Kind.Name+"/"+d.Key, self, r.TTL, func(held *storage.HeldError, renewed bool) error {
+		if !told {
+			r.changeState(node, runs.Waiting, fmt.Sprintf("%s is doing it", held.Holder), nil)
+			told = true
 		}
-		var held *storage.HeldError
-		if !errors.As(err, &held) {
-			return nil, d, err
-		}
-		if held.Version != seen {
-			if seen == "" {
-				r.changeState(node, runs.Waiting, fmt.Sprintf("%s is doing it", held.Holder), nil)
-			} else if r.NoWait && held.Holder != self { // of two equal stages of this run one waits
-				return nil, d, fmt.Errorf("stage %s is being done by another run: %w", node.Name, held)
-			}
-			seen, since = held.Version, time.Now()
-		}
-		if time.Since(since) > r.TTL {
-			stale = seen
-			continue
-		}
-		select {
-		case <-ctx.Done():
-			return nil, d, context.Cause(ctx)
-		case <-time.After(max(r.TTL/40, 10*time.Millisecond)):
+		if renewed && r.NoWait && held.Holder != self { // of two equal stages of this run one waits
+			return fmt.Errorf("stage %s is being done by another run: %w", node.Name, held)
 		}
 		// Only a manifest that came since is worth deciding again.
 		if n, err := r.Store.Generation(ctx, node.Kind.Name, d.Key); err == nil && n > d.Generation {
 			if now, err := r.decideAgain(ctx, e, node, d, inputs); err == nil && now.Manifest != nil {
-				return nil, now, nil
+				other = now
+				return errTaken
 			}
 		}
+		return nil
+	})
+	if other != nil {
+		return nil, other, nil
 	}
+	if err != nil {
+		return nil, d, err
+	}
+	// Another runner may have finished since the node was looked up, and released the lease
+	// before this one asked for it.
+	now, err := r.decideAgain(ctx, e, node, d, inputs)
+	if err != nil || now.Manifest != nil {
+		_ = l.Release(context.WithoutCancel(ctx))
+		l = nil
+	}
+	return l, now, err
 }
 
 // decideAgain asks the store again. A manifest that came since d is the answer

@@ -15,7 +15,7 @@ import (
 // behind. What it shows stays there, and a plan that lists it brings it up to date again. One
 // that somebody works on for longer than ctx is a Failure of CodeLease.
 func (p Pusher) Forget(ctx context.Context, model, target string) error {
-	lease, err := p.acquire(ctx, "mirror/"+model+"."+ID(target))
+	lease, err := p.acquire(ctx, model, target)
 	if errors.Is(err, context.DeadlineExceeded) {
 		return stages.Fail(stages.CodeLease, "wait for it, or end it", "another process works on the mirror %s of %s", target, model)
 	}

@@ -1,6 +1,7 @@
 package mirror
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -59,7 +60,7 @@ func (p Pusher) one(ctx context.Context, model string, target stages.Mirror) (St
 	}
 	waiting, stop := context.WithTimeout(ctx, target.Timeout)
 	defer stop()
-	lease, err := p.acquire(waiting, "mirror/"+model+"."+ID(u.String()))
+	lease, err := p.acquire(waiting, model, u.String())
 	if err != nil && waiting.Err() != nil && ctx.Err() == nil {
 		// Who works on it keeps its state; what is said here is for whoever waited.
 		s, _, err := load(ctx, p.Store, model, u.String())
@@ -257,31 +258,7 @@ func (p Pusher) open(ctx context.Context, e storage.TreeEntry) (io.ReadCloser, e
 	return newVerified(r), nil
 }
 
-// acquire takes the lease of a mirror. One that another holds is waited for; one whose
-// holder gives no sign for a whole TTL is taken over.
-func (p Pusher) acquire(ctx context.Context, name string) (*storage.Lease, error) {
-	ttl := p.TTL
-	if ttl == 0 {
-		ttl = leaseTTL
-	}
-	seen, stale := "", ""
-	var since time.Time
-	for {
-		l, err := p.Store.Acquire(ctx, name, storage.Self(), ttl, stale)
-		held, ok := errors.AsType[*storage.HeldError](err)
-		if !ok {
-			return l, err
-		}
-		if held.Version != seen {
-			seen, since = held.Version, time.Now()
-		} else if time.Since(since) > ttl {
-			stale = seen
-			continue
-		}
-		select {
-		case <-ctx.Done():
-			return nil, context.Cause(ctx)
-		case <-time.After(ttl / 40):
-		}
-	}
+// acquire takes the lease of a mirror of a model.
+func (p Pusher) acquire(ctx context.Context, model, target string) (*storage.Lease, error) {
+	return p.Store.Await(ctx, "mirror/"+model+"."+ID(target), storage.Self(), cmp.Or(p.TTL, leaseTTL), nil)
 }

@@ -19,7 +19,6 @@ package refresh
 import (
 	"cmp"
 	"context"
-	"errors"
 	"fmt"
 	"log/slog"
 	"slices"
@@ -152,29 +151,12 @@ func find(g *graph.Graph) (published *publish.Options, measured *verify.Options,
 // acquire takes the lease of the model's refresh. One that a dead process left is taken
 // over after a ttl.
 func (r *refresh) acquire(ctx context.Context) (*storage.Lease, error) {
-	ttl, stale := cmp.Or(r.TTL, runs.LeaseTTL), ""
-	var seen *storage.HeldError
-	var since time.Time
-	for {
-		lease, err := r.Store.Acquire(ctx, "refresh/"+r.model, storage.Self(), ttl, stale)
-		var held *storage.HeldError
-		if !errors.As(err, &held) {
-			return lease, err
+	return r.Store.Await(ctx, "refresh/"+r.model, storage.Self(), cmp.Or(r.TTL, runs.LeaseTTL), func(held *storage.HeldError, renewed bool) error {
+		if renewed {
+			return stages.Fail(stages.CodeLease, "wait for it, or end it by `sprint cancel`", "another refresh of %s goes on: %w", r.model, held)
 		}
-		switch {
-		case seen == nil:
-			seen, since = held, time.Now()
-		case held.Version != seen.Version:
-			return nil, stages.Fail(stages.CodeLease, "wait for it, or end it by `sprint cancel`", "another refresh of %s goes on: %w", r.model, held)
-		case time.Since(since) > ttl:
-			stale = held.Version
-		}
-		select {
-		case <-ctx.Done():
-			return nil, context.Cause(ctx)
-		case <-time.After(max(ttl/40, 10*time.Millisecond)):
-		}
-	}
+		return nil
+	})
 }
 
 // decide is a refresh that has the lease.

@@ -1,6 +1,7 @@
 package storagetest
 
 import (
+	"context"
 	"errors"
 	"os/exec"
 	"runtime"
@@ -51,6 +52,56 @@ func testLeases(t *testing.T, h Harness) {
 		}
 		check(t, l.Release(ctx))
 	}
+}
+
+// testLeaseAwaited: who waits for a lease hears of its holder at each look, and whether it
+// lives; gets it once it is released, or not renewed for a ttl; and ends when it is told to.
+func testLeaseAwaited(t *testing.T, h Harness) {
+	ctx, s := testContext(t), h.Open(t, nil)
+	const name, ttl = "train/x", 300 * time.Millisecond
+	self := storage.Self()
+	holder, err := s.Acquire(ctx, name, self, ttl, "")
+	check(t, err)
+	looks := 0
+	taken, err := second(t, s).Await(ctx, name, self, ttl, func(held *storage.HeldError, renewed bool) error {
+		if looks++; looks == 1 && renewed || held.Holder != self {
+			t.Errorf("look %d: %v, renewed %v", looks, held, renewed)
+		}
+		if looks > 1000 {
+			return errors.New("it was never renewed")
+		}
+		if renewed {
+			check(t, holder.Release(ctx))
+		}
+		return nil
+	})
+	if err != nil || looks < 2 {
+		t.Fatalf("a lease that its holder released: %v after %d looks", err, looks)
+	}
+	check(t, taken.Release(ctx))
+	silent, err := s.Acquire(ctx, name, self, time.Hour, "") // not renewed in this test
+	check(t, err)
+	enough := errors.New("enough")
+	if _, err = s.Await(ctx, name, self, ttl, func(*storage.HeldError, bool) error { return enough }); !errors.Is(err, enough) {
+		t.Errorf("told to end: %v", err)
+	}
+	hasty, cancel := context.WithTimeoutCause(ctx, ttl/10, enough)
+	defer cancel()
+	if _, err = s.Await(hasty, name, self, ttl, nil); !errors.Is(err, enough) && !errors.Is(err, context.DeadlineExceeded) {
+		t.Errorf("out of time: %v", err)
+	}
+	began := time.Now()
+	taken, err = s.Await(ctx, name, self, ttl, func(_ *storage.HeldError, renewed bool) error {
+		if renewed {
+			return enough
+		}
+		return nil
+	})
+	if err != nil || time.Since(began) < ttl {
+		t.Fatalf("a lease that nobody renews: %v after %v", err, time.Since(began))
+	}
+	check(t, taken.Release(ctx))
+	check(t, silent.Release(ctx))
 }
 
 // testLeaseBroken: a lease that cannot be read stops nobody.

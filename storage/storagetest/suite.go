@@ -96,6 +96,7 @@ func RunStore(t *testing.T, h Harness) {
 		{"Checkpoints", testCheckpoints},
 		{"Leases", testLeases},
 		{"LeaseLost", testLeaseLost},
+		{"LeaseAwaited", testLeaseAwaited},
 		{"LeaseBroken", testLeaseBroken},
 		{"LeaseRace", testLeaseRace},
 		{"Releases", testReleases},

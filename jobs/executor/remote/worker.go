@@ -95,37 +95,50 @@ func (w *Worker) Work(ctx context.Context, o executor.WorkerOptions) stages.Code
 // begin waits until no other worker of the attempt is at work. Without a lease the
 // attempt has ended, with that code.
 func (w *Worker) begin(ctx context.Context, o executor.WorkerOptions) (*storage.Lease, stages.Code, error) {
-	ttl := cmp.Or(w.TTL, runs.LeaseTTL)
-	seen, stale, since := "", "", time.Now()
-	for {
-		word, err := runs.LoadEnd(ctx, w.Store, o.Run, o.Stage, o.Attempt)
-		if err == nil {
-			var m executor.Message
-			if err := json.Unmarshal(word, &m); err != nil {
-				return nil, 0, stages.Fail(stages.CodeIntegrity, "", "the last word of this attempt's worker cannot be read: %w", err)
-			}
-			return nil, m.Code, nil
+	code, ended, err := w.ended(ctx, o)
+	if ended || err != nil {
+		return nil, code, err
+	}
+	lease, err := w.Store.Await(ctx, workerLease(o), storage.Self(), cmp.Or(w.TTL, runs.LeaseTTL), func(*storage.HeldError, bool) error {
+		var err error
+		if code, ended, err = w.ended(ctx, o); ended {
+			return errEnded
 		}
-		if !errors.Is(err, storage.ErrNotFound) {
-			return nil, 0, err
-		}
-		lease, err := w.Store.Acquire(ctx, workerLease(o), storage.Self(), ttl, stale)
-		var held *storage.HeldError
-		if !errors.As(err, &held) {
-			return lease, 0, err
-		}
-		if held.Version != seen {
-			seen, since = held.Version, time.Now()
-		}
-		if time.Since(since) > ttl {
-			stale = seen
-		}
-		select {
-		case <-ctx.Done():
-			return nil, 0, fmt.Errorf("%w: %w", stages.ErrInterrupted, context.Cause(ctx))
-		case <-time.After(max(ttl/40, 10*time.Millisecond)):
+		return err
+	})
+	if err == nil { // who had it may have said its last word since the last look
+		if code, ended, err = w.ended(ctx, o); ended || err != nil {
+			_ = lease.Release(context.WithoutCancel(ctx))
 		}
 	}
+	switch {
+	case ended:
+		return nil, code, nil
+	case err != nil && ctx.Err() != nil:
+		return nil, 0, fmt.Errorf("%w: %w", stages.ErrInterrupted, err)
+	case err != nil:
+		return nil, 0, err
+	}
+	return lease, 0, nil
+}
+
+// errEnded ends the wait for the lease of an attempt that another worker has ended.
+var errEnded = errors.New("a worker of this attempt has ended it")
+
+// ended reports whether a worker of the attempt has said its last word, and the code in it.
+func (w *Worker) ended(ctx context.Context, o executor.WorkerOptions) (code stages.Code, ended bool, err error) {
+	word, err := runs.LoadEnd(ctx, w.Store, o.Run, o.Stage, o.Attempt)
+	if errors.Is(err, storage.ErrNotFound) {
+		return 0, false, nil
+	}
+	if err != nil {
+		return 0, false, err
+	}
+	var m executor.Message
+	if err := json.Unmarshal(word, &m); err != nil {
+		return 0, false, stages.Fail(stages.CodeIntegrity, "", "the last word of this attempt's worker cannot be read: %w", err)
+	}
+	return m.Code, true, nil
 }
 
 // watchOrphan ends the work when nobody waits for it. It counts by its own clock, and
