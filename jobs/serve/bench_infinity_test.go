@@ -11,6 +11,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/sprint-ml/sprint/ml/device"
 	"github.com/sprint-ml/sprint/ml/encoder/encodertest"
 )
 
@@ -23,7 +24,7 @@ func BenchmarkInfinity(b *testing.B) {
 		b.Skip("BENCH_INFINITY names no Python: `just bench-infinity PYTHON`")
 	}
 	peer := infinity(b, python)
-	own := served(b, computed(b, linearMiniLM(b)))
+	own := served(b, computed(b, linearMiniLM(b), device.Auto))
 	titles := headlines(512)
 	const many, clients = 600, 50
 	ask := [2]func(n int) float64{

@@ -12,6 +12,7 @@ import (
 
 	"github.com/sprint-ml/sprint/ml/bert"
 	"github.com/sprint-ml/sprint/ml/classify"
+	"github.com/sprint-ml/sprint/ml/device"
 	"github.com/sprint-ml/sprint/ml/encoder"
 	"github.com/sprint-ml/sprint/ml/encoder/encodertest"
 	"github.com/sprint-ml/sprint/ml/onnx/ort"
@@ -51,7 +52,7 @@ func BenchmarkOneHeadline(b *testing.B) {
 	names := []string{"bare", "device", "onnx"}
 	ways := []func(i int) error{
 		func(i int) error { _, err := onnx.Predict(b.Context(), ready[i:i+1]); return err },
-		overLoopback(b, computed(b, m), titles), overLoopback(b, byRuntime{onnx}, titles),
+		overLoopback(b, computed(b, m, device.Auto), titles), overLoopback(b, byRuntime{onnx}, titles),
 	}
 	took := make([][][]float64, len(ways)) // milliseconds, by headline
 	for w := range took {

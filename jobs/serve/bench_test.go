@@ -51,8 +51,9 @@ func headlines(n int) []string {
 
 // BenchmarkClients: how many headlines a second fifty clients are answered, against one
 // client, in turns; and the time that one of a hundred requests exceeds against the median.
-// Beside it the model without a server: all headlines at once against one after the other,
-// which is what batches can gain on this processor.
+// Beside it the model without a server, all headlines at once against one after the other,
+// which is what batches can gain on this processor; and one client of a server that computes
+// by XLA's programs, as all processors can.
 func BenchmarkClients(b *testing.B) {
 	e, err := encoder.Load(encodertest.MiniLM(b))
 	if err != nil {
@@ -62,22 +63,25 @@ func BenchmarkClients(b *testing.B) {
 	if err != nil {
 		b.Fatal(err)
 	}
-	model := computed(b, m)
-	at := served(b, model) + path
+	model := computed(b, m, device.Auto)
+	at, byPrograms := served(b, model)+path, served(b, computed(b, m, device.CUDA))+path
 	titled := func(title string) string { return `{"title":"` + title + `"}` }
 	titles := headlines(512)
 	const single, many, clients = 100, 600, 50
-	var ratios, rows, alone, medians, tails, gains []float64
+	crowd(b, byPrograms, titled, titles, 1, single) // compiles
+	var ratios, rows, alone, medians, tails, gains, programs []float64
 	for b.Loop() {
 		gains = append(gains, asked(b, model, titles, len(titles))/asked(b, model, titles[:single], 1))
 		one, _ := crowd(b, at, titled, titles, 1, single)
+		program, _ := crowd(b, byPrograms, titled, titles, 1, single)
 		all, times := crowd(b, at, titled, titles, clients, many)
 		ratios, rows, alone = append(ratios, all/one), append(rows, all), append(alone, one)
+		programs = append(programs, all/program)
 		slices.Sort(times)
 		median := times[len(times)/2]
 		medians, tails = append(medians, median*1000), append(tails, times[len(times)*99/100]/median)
 	}
-	for unit, values := range map[string][]float64{"rows/s": rows, "alone-rows/s": alone, "x-alone": ratios, "p50-ms": medians, "p99/p50": tails, "model-x-alone": gains} {
+	for unit, values := range map[string][]float64{"rows/s": rows, "alone-rows/s": alone, "x-alone": ratios, "p50-ms": medians, "p99/p50": tails, "model-x-alone": gains, "x-xla-alone": programs} {
 		slices.Sort(values)
 		b.ReportMetric(values[len(values)/2], unit)
 	}
@@ -99,14 +103,18 @@ func asked(b *testing.B, m classify.Model, titles []string, n int) float64 {
 	return float64(len(titles)) / time.Since(began).Seconds()
 }
 
-// computed is a model on the fastest device that is there.
-func computed(b *testing.B, m *bert.Model) onDevice {
+// computed is a model on the fastest device that is there. Under the name of device.CUDA it is
+// computed by programs, whatever this processor can.
+func computed(b *testing.B, m *bert.Model, name string) onDevice {
 	b.Helper()
 	dev, err := device.Open(b.Context(), device.Auto, device.Options{CacheDir: encodertest.Cache(), Log: slog.New(slog.DiscardHandler)})
 	if err != nil {
 		b.Fatal(err)
 	}
 	b.Cleanup(func() { dev.Close() })
+	if name != device.Auto {
+		dev.Name = name
+	}
 	p, err := bert.NewPredictor(m, dev)
 	if err != nil {
 		b.Fatal(err)
