@@ -11,7 +11,7 @@ import (
 // microseconds, they look for work without sleeping.
 type gang struct {
 	size   int          // at most
-	joined atomic.Int32 // the caller aside
+	joined atomic.Int32 // who asked to help, those too for whom there was no place
 	now    atomic.Pointer[step]
 }
 
@@ -41,13 +41,8 @@ func (g *gang) most() int {
 	return g.size
 }
 
-// workers is how many it has.
-func (g *gang) workers() int {
-	if g == nil {
-		return 1
-	}
-	return 1 + int(g.joined.Load())
-}
+// alone reports whether nobody helps the caller by now.
+func (g *gang) alone() bool { return g == nil || g.joined.Load() == 0 }
 
 // join helps until the gang ends, unless it has enough helpers.
 func (g *gang) join() {

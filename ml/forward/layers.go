@@ -137,7 +137,7 @@ func multiply(g *gang, w *kernel.Weights, dst, x []float32, rows int, gelu bool)
 	g.do(shares, func(_, i int) {
 		to := (i + 1) * panels / shares
 		ahead := to
-		if g.workers() == 1 {
+		if g.alone() {
 			ahead = panels
 		}
 		w.Multiply(dst, x, rows, w.In, w.Out, i*panels/shares, to, ahead, gelu)
