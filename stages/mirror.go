@@ -42,24 +42,58 @@ var (
 	variableName = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_]*$`)
 )
 
+// MirrorKind is a kind of registry that can be a mirror.
+type MirrorKind struct {
+	Scheme string // of its addresses
+	Form   string // of its addresses, as a plan writes them
+	// Told is whether it is a program that is told, by command, env and secrets; any other is
+	// asked, by user, secret and plain.
+	Told bool
+	fits func(*url.URL) bool
+}
+
+// MirrorKinds are all of them, in the order in which plans are told of them.
+func MirrorKinds() []MirrorKind {
+	return []MirrorKind{
+		{"oci", "oci://HOST/REPOSITORY", false, func(u *url.URL) bool { return mirrorPath.MatchString(u.Path) }},
+		{"mlflow", "mlflow://HOST[:PORT][/PATH]", false, func(*url.URL) bool { return true }},
+		{"hf", "hf://OWNER/NAME", false, func(u *url.URL) bool {
+			return hubName.MatchString(u.Host) && hubName.MatchString(strings.TrimPrefix(u.Path, "/"))
+		}},
+		{"command", "command://NAME", true, func(u *url.URL) bool { return commandName.MatchString(u.Host) && u.Path == "" }},
+	}
+}
+
+// mirrorKind is that of an address; false if no kind has such ones.
+func mirrorKind(u *url.URL) (MirrorKind, bool) {
+	all := MirrorKinds()
+	at := slices.IndexFunc(all, func(k MirrorKind) bool { return k.Scheme == u.Scheme && k.fits(u) })
+	if at < 0 {
+		return MirrorKind{}, false
+	}
+	return all[at], true
+}
+
 // Address is where the mirror is: its scheme is the kind, its path has no slash at the end.
-func (m Mirror) Address() (*url.URL, bool) {
+func (m Mirror) Address() (*url.URL, error) {
 	u, err := url.Parse(m.To)
-	if err != nil || u.Host == "" || u.User != nil || u.RawQuery != "" || u.Fragment != "" || u.Opaque != "" {
-		return nil, false
+	if err == nil && u.Host != "" && u.User == nil && u.RawQuery == "" && u.Fragment == "" && u.Opaque == "" {
+		u.Path = strings.TrimSuffix(u.Path, "/")
+		if _, ok := mirrorKind(u); ok {
+			return u, nil
+		}
 	}
-	u.Path = strings.TrimSuffix(u.Path, "/")
-	switch u.Scheme {
-	case "oci":
-		return u, mirrorPath.MatchString(u.Path)
-	case "mlflow":
-		return u, true
-	case "command":
-		return u, commandName.MatchString(u.Host) && u.Path == ""
-	case "hf":
-		return u, hubName.MatchString(u.Host) && hubName.MatchString(strings.TrimPrefix(u.Path, "/"))
+	return nil, fmt.Errorf("%.120q is no registry that can be a mirror", withoutUser(m.To))
+}
+
+// mirrorForms are the addresses that a mirror can have, as a sentence lists them.
+func mirrorForms() string {
+	var forms []string
+	for _, k := range MirrorKinds() {
+		forms = append(forms, k.Form)
 	}
-	return nil, false
+	last := len(forms) - 1
+	return strings.Join(forms[:last], ", ") + " or " + forms[last]
 }
 
 // CheckMirrors tells what is wrong with the mirrors that an option lists.
@@ -69,14 +103,14 @@ func CheckMirrors(option string, all []Mirror) []Problem {
 	for i, m := range all {
 		each := fmt.Sprintf("%s.%d", option, i)
 		option := each + ".to"
-		u, ok := m.Address()
-		if !ok {
-			out.If(true, option, "write oci://HOST/REPOSITORY, mlflow://HOST[:PORT][/PATH], hf://OWNER/NAME or command://NAME; a password goes into secret, by reference", "%.120q is no registry that can be a mirror", withoutUser(m.To))
+		u, err := m.Address()
+		if err != nil {
+			out.If(true, option, "write "+mirrorForms()+"; a password goes into secret, by reference", "%v", err)
 			continue
 		}
 		out.If(seen[u.String()], option, "name each mirror once", "%s is a mirror twice", u)
 		seen[u.String()] = true
-		if u.Scheme == "command" {
+		if k, _ := mirrorKind(u); k.Told {
 			out = append(out, m.checkCommand(each)...)
 			continue
 		}

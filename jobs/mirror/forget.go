@@ -34,7 +34,7 @@ func (p Pusher) drop(ctx context.Context, model string, targets []stages.Mirror)
 	}
 	listed := map[string]bool{}
 	for _, target := range targets {
-		if u, ok := target.Address(); ok {
+		if u, err := target.Address(); err == nil {
 			listed[u.String()] = true
 		}
 	}

@@ -54,9 +54,9 @@ func (p Pusher) Push(ctx context.Context, model string, targets []stages.Mirror)
 
 // one brings one mirror up to date.
 func (p Pusher) one(ctx context.Context, model string, target stages.Mirror) (State, error) {
-	u, ok := target.Address()
-	if !ok {
-		return State{}, fmt.Errorf("%.120q is no registry that can be a mirror", target.To)
+	u, err := target.Address()
+	if err != nil {
+		return State{}, err
 	}
 	waiting, stop := context.WithTimeout(ctx, target.Timeout)
 	defer stop()

@@ -31,19 +31,17 @@ type Options struct {
 
 // Open makes the registry of a target, and resolves its secret. It asks nothing.
 func (o Options) Open(m stages.Mirror) (mirror.Registry, error) {
-	u, ok := m.Address()
-	if !ok {
-		return nil, fmt.Errorf("%.120q is no registry that can be a mirror", m.To)
+	u, err := m.Address()
+	if err != nil {
+		return nil, err
 	}
 	secret := ""
 	if m.Secret != "" {
-		var err error
 		if secret, err = o.Secret(m.Secret); err != nil {
 			return nil, fmt.Errorf("its secret %s cannot be read: %w", m.Secret, err)
 		}
 	}
 	var r mirror.Registry
-	var err error
 	switch u.Scheme {
 	case "oci":
 		r, err = oci.New(u.Host+u.Path, oci.Options{User: m.User, Secret: secret, Plain: m.Plain, Transport: o.Transport})

@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"net/http"
 	"net/http/httptest"
+	"os"
+	"reflect"
 	"strings"
 	"testing"
 
@@ -73,6 +75,29 @@ func TestProtocol(t *testing.T) {
 			if err := registry.Push(t.Context(), mirror.Release{Release: models.Release{Name: "news", Version: 1, Digest: "sha256:1"}}); err == nil || !strings.Contains(err.Error(), "(plain: true)") {
 				t.Errorf("%s, plain %v: %v", kind, c.plain, err)
 			}
+		}
+	}
+}
+
+// TestKinds: every kind of mirror can be opened, and the help, the guide and who writes another
+// one are told of it.
+func TestKinds(t *testing.T) {
+	guide, err := os.ReadFile("../../../examples/README.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	to, _ := reflect.TypeFor[stages.Mirror]().FieldByName("To")
+	refused := stages.CheckMirrors("mirror", []stages.Mirror{{To: "ftp://host"}})
+	for _, kind := range stages.MirrorKinds() {
+		if !strings.Contains(to.Tag.Get("doc"), kind.Form) || !strings.Contains(refused[0].Hint, kind.Form) {
+			t.Errorf("%s is not in the help %q or the hint %q", kind.Form, to.Tag.Get("doc"), refused[0].Hint)
+		}
+		if !strings.Contains(string(guide), "- `"+kind.Scheme+"://") {
+			t.Errorf("the guide says nothing of %s", kind.Form)
+		}
+		address := strings.ToLower(strings.TrimSuffix(kind.Form, "[:PORT][/PATH]"))
+		if _, err := (places.Options{}).Open(stages.Mirror{To: address}); err != nil {
+			t.Errorf("%s: %v", address, err)
 		}
 	}
 }

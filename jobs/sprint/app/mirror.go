@@ -20,13 +20,13 @@ import (
 	"github.com/sprint-ml/sprint/storage/models/signature"
 )
 
-// Mirrored is what came of bringing a mirror of a model up to date.
-type Mirrored struct {
+// MirrorTry is what came of bringing a mirror of a model up to date.
+type MirrorTry struct {
 	Model string `json:"model"`
 	mirror.State
 }
 
-func (m Mirrored) String() string {
+func (m MirrorTry) String() string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "mirror %s of %s", m.Target, m.Model)
 	if m.Error != "" {
@@ -47,7 +47,7 @@ func (m Mirrored) String() string {
 // PushMirrors brings the mirrors up to date that the stages of a plan list which chosen
 // chooses. Where the config has model_keys, only what one of them signed is shown: others
 // trust what stands there under our name. The error is about the store, or the keys.
-func (a *App) PushMirrors(ctx context.Context, c *Compiled, chosen func(stage string) bool) ([]Mirrored, error) {
+func (a *App) PushMirrors(ctx context.Context, c *Compiled, chosen func(stage string) bool) ([]MirrorTry, error) {
 	listed := mirrored(c, chosen)
 	var trust *signature.Trust
 	if slices.ContainsFunc(listed, func(o stages.Mirrored) bool { _, targets := o.Mirrors(); return len(targets) > 0 }) {
@@ -56,7 +56,7 @@ func (a *App) PushMirrors(ctx context.Context, c *Compiled, chosen func(stage st
 			return nil, err
 		}
 	}
-	var out []Mirrored
+	var out []MirrorTry
 	p := mirror.Pusher{Store: c.Store, Plan: c.Plan.Name, Source: sharedStore(c.Config.Store), Log: a.Log(), Open: places.Options{Secret: a.Secret, Hub: a.Getenv("HF_ENDPOINT"), Listener: a.listeners(c)}.Open}
 	if trust != nil {
 		p.Check = func(ctx context.Context, r models.Release) error {
@@ -68,7 +68,7 @@ func (a *App) PushMirrors(ctx context.Context, c *Compiled, chosen func(stage st
 		model, targets := o.Mirrors()
 		states, err := p.Push(ctx, model, targets)
 		for _, s := range states {
-			out = append(out, Mirrored{model, s})
+			out = append(out, MirrorTry{model, s})
 		}
 		if err != nil {
 			return out, err
@@ -136,16 +136,16 @@ func (a *App) FollowMirrors(ctx context.Context, c *Compiled, chosen func(stage 
 
 // mirrorResults are what a run's result says of the mirrors that stages list: what came of
 // those that were asked, and rest, with its reason, of the others.
-func mirrorResults(listed []stages.Mirrored, asked []Mirrored, rest runs.MirrorState, why string) []runs.MirrorResult {
+func mirrorResults(listed []stages.Mirrored, asked []MirrorTry, rest runs.MirrorState, why string) []runs.MirrorResult {
 	var out []runs.MirrorResult
 	for _, o := range listed {
 		model, targets := o.Mirrors()
 		for _, target := range targets {
 			r := runs.MirrorResult{Model: model, Target: target.To, State: rest, Error: why, Aliases: map[string]int{}}
-			if u, ok := target.Address(); ok {
+			if u, err := target.Address(); err == nil {
 				r.Target = u.String()
 			}
-			at := slices.IndexFunc(asked, func(m Mirrored) bool { return m.Model == model && m.Target == r.Target })
+			at := slices.IndexFunc(asked, func(m MirrorTry) bool { return m.Model == model && m.Target == r.Target })
 			if at >= 0 {
 				r.State, r.Error = runs.MirrorCurrent, asked[at].Error
 				r.Aliases, r.Tries, r.Remarks = asked[at].Aliases, asked[at].Tries, asked[at].Remarks

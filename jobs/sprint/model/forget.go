@@ -43,7 +43,7 @@ func forget(ctx context.Context, a *app.App, store *storage.Store, name string, 
 	var targets []string
 	for _, url := range urls {
 		target := url
-		if u, ok := (stages.Mirror{To: url}).Address(); ok {
+		if u, err := (stages.Mirror{To: url}).Address(); err == nil {
 			target = u.String()
 		}
 		if !slices.ContainsFunc(known, func(s mirror.State) bool { return s.Target == target }) {
