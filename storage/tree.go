@@ -6,7 +6,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
 	"os"
 	"path"
@@ -88,20 +87,14 @@ func each(ctx context.Context, entries []TreeEntry, f func(ctx context.Context, 
 
 // Tree reads a tree's listing, sorted by path.
 func (s *Store) Tree(ctx context.Context, digest string) ([]TreeEntry, error) {
-	var data []byte
-	err := again(func() error {
-		r, err := s.Get(ctx, digest, -1)
-		if err != nil {
-			return err
-		}
-		defer r.Close()
-		data, err = io.ReadAll(io.LimitReader(r, treeLimit+1))
-		return err
-	})
-	if err != nil {
+	data, err := s.ReadBlob(ctx, digest, -1, treeLimit)
+	var entries []TreeEntry
+	switch {
+	case err == nil:
+		entries, err = decodeTree(data)
+	case !errors.Is(err, ErrLarge):
 		return nil, err
 	}
-	entries, err := decodeTree(data)
 	if err != nil {
 		return nil, &Error{Op: "read tree", Key: digest, Class: ErrCorrupt, Err: err}
 	}
@@ -109,9 +102,6 @@ func (s *Store) Tree(ctx context.Context, digest string) ([]TreeEntry, error) {
 }
 
 func decodeTree(data []byte) ([]TreeEntry, error) {
-	if len(data) > treeLimit {
-		return nil, fmt.Errorf("a listing of more than %d bytes", treeLimit)
-	}
 	var entries []TreeEntry
 	if err := record.DecodeStrict(data, &entries); err != nil {
 		return nil, err

@@ -32,6 +32,33 @@ func (s *Store) Get(ctx context.Context, digest string, size int64) (io.ReadClos
 	return v, nil
 }
 
+// ErrLarge says that a blob has more bytes than its reader takes.
+var ErrLarge = errors.New("more bytes than are read at once")
+
+// ReadBlob returns the bytes of a blob of that size (negative: any). One with more than most
+// bytes is ErrLarge; other errors are those of Get and of its reader, of which a temporary one
+// is asked once more.
+func (s *Store) ReadBlob(ctx context.Context, digest string, size, most int64) (data []byte, err error) {
+	if size <= most {
+		err = again(func() error {
+			r, err := s.Get(ctx, digest, size)
+			if err != nil {
+				return err
+			}
+			defer r.Close()
+			data, err = io.ReadAll(io.LimitReader(r, most+1))
+			return err
+		})
+	}
+	switch {
+	case err != nil:
+		return nil, err
+	case size > most || int64(len(data)) > most:
+		return nil, fmt.Errorf("blob %s: %w: %d at most", digest, ErrLarge, most)
+	}
+	return data, nil
+}
+
 // verifyingReader is the reader of Get.
 type verifyingReader struct {
 	s         *Store

@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"maps"
 	"slices"
 	"strconv"
@@ -232,7 +231,7 @@ const metricLimit = 4 << 20
 func compareMetrics(ctx context.Context, s *storage.Store, c StageComparison) ([]MetricChange, error) {
 	var out []MetricChange
 	for _, d := range c.Outputs {
-		if d.Old == "" || d.New == "" || d.OldSize > metricLimit || d.NewSize > metricLimit {
+		if d.Old == "" || d.New == "" {
 			continue
 		}
 		x, err := numbers(ctx, s, d.Old, d.OldSize)
@@ -257,15 +256,10 @@ func compareMetrics(ctx context.Context, s *storage.Store, c StageComparison) ([
 }
 
 // numbers reads the numbers of a JSON document by their dotted paths; nil if it
-// is none, is a list, or is gone. Lists inside are left out: they are curves.
+// is none, is a list, is large, or is gone. Lists inside are left out: they are curves.
 func numbers(ctx context.Context, s *storage.Store, digest string, size int64) (map[string]*float64, error) {
-	var data []byte
-	r, err := s.Get(ctx, digest, size)
-	if err == nil {
-		defer r.Close()
-		data, err = io.ReadAll(r)
-	}
-	if storage.MissingOrDamaged(err) {
+	data, err := s.ReadBlob(ctx, digest, size, metricLimit)
+	if errors.Is(err, storage.ErrLarge) || storage.MissingOrDamaged(err) {
 		return nil, nil
 	}
 	if err != nil {

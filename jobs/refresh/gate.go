@@ -4,7 +4,6 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
-	"io"
 	"slices"
 	"strings"
 
@@ -195,7 +194,7 @@ func (r *refresh) withoutCalibration(ctx context.Context, of *runs.Record, gold 
 	if !ok {
 		return gold, nil
 	}
-	data, err := r.readWhole(ctx, a)
+	data, err := r.Store.ReadBlob(ctx, a.Digest, a.Size, maxDocument)
 	if storage.MissingOrDamaged(err) && !known {
 		return gold, nil
 	}
@@ -212,19 +211,6 @@ func (r *refresh) withoutCalibration(ctx context.Context, of *runs.Record, gold 
 
 // maxDocument caps an artifact that is read whole, in bytes.
 const maxDocument = 64 << 20
-
-// readWhole reads a small artifact up to its end, which says whether its bytes are right.
-func (r *refresh) readWhole(ctx context.Context, a storage.Artifact) ([]byte, error) {
-	if a.Size > maxDocument {
-		return nil, fmt.Errorf("%s has %d bytes, more than %d", a.Name, a.Size, maxDocument)
-	}
-	f, err := r.Store.Get(ctx, a.Digest, a.Size)
-	if err != nil {
-		return nil, err
-	}
-	defer f.Close()
-	return io.ReadAll(f)
-}
 
 // predictions are answers about labelled rows, whose labels are of the given categories.
 func predictions(on string, names []string, labelled []rows.Row, a *Answers) []document.Prediction {

@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
 	"time"
 
@@ -57,15 +56,10 @@ func unread(err error) string { return fmt.Sprintf("the export cannot be read: %
 // is looked up.
 func reported(ctx context.Context, store *storage.Store, m storage.Manifest) (r report, err error) {
 	a, ok := m.Output("aggregate_report")
-	if !ok || a.Size > maxMarker {
+	if !ok {
 		return r, errors.New("it has no aggregate_report")
 	}
-	f, err := store.Get(ctx, a.Digest, a.Size)
-	if err != nil {
-		return r, err
-	}
-	defer f.Close()
-	data, err := io.ReadAll(f)
+	data, err := store.ReadBlob(ctx, a.Digest, a.Size, maxMarker)
 	if err == nil {
 		err = json.Unmarshal(data, &r)
 	}

@@ -17,7 +17,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"slices"
 
 	"github.com/sprint-ml/sprint/stages"
@@ -34,15 +33,7 @@ func ReadFile(ctx context.Context, store *storage.Store, files []storage.TreeEnt
 	if i < 0 {
 		return nil, fmt.Errorf("release file %s: %w", path, storage.ErrNotFound)
 	}
-	if files[i].Size > maxFile {
-		return nil, fmt.Errorf("release file %s: %d bytes are more than %d", path, files[i].Size, maxFile)
-	}
-	r, err := store.Get(ctx, files[i].Digest, files[i].Size)
-	if err != nil {
-		return nil, fmt.Errorf("release file %s: %w", path, err)
-	}
-	defer r.Close()
-	data, err := io.ReadAll(r)
+	data, err := store.ReadBlob(ctx, files[i].Digest, files[i].Size, maxFile)
 	if err != nil {
 		return nil, fmt.Errorf("release file %s: %w", path, err)
 	}

@@ -62,6 +62,32 @@ func testBlobs(t *testing.T, h Harness) {
 	}
 }
 
+// testBlobWhole: a blob of as many bytes as may be read at once is read and verified, and of a
+// larger one the error names the blob and the limit.
+func testBlobWhole(t *testing.T, h Harness) {
+	ctx, s := testContext(t), h.Open(t, nil)
+	data := random(8, 10_000)
+	a := put(t, s, data)
+	for _, size := range []int64{a.Size, -1} {
+		got, err := s.ReadBlob(ctx, a.Digest, size, a.Size)
+		if err != nil || !bytes.Equal(got, data) {
+			t.Errorf("size %d: read %d bytes, %v", size, len(got), err)
+		}
+		got, err = s.ReadBlob(ctx, a.Digest, size, a.Size-1)
+		want(t, err, storage.ErrLarge, a.Digest, "9999")
+		if got != nil {
+			t.Errorf("size %d: %d bytes of a blob that is too large", size, len(got))
+		}
+	}
+	_, err := s.ReadBlob(ctx, digest([]byte("gone")), -1, 10)
+	want(t, err, storage.ErrNotFound)
+	key, err := storage.BlobKey(a.Digest)
+	check(t, err)
+	check(t, s.WriteFile(ctx, key, damage["flip"](data)))
+	_, err = s.ReadBlob(ctx, a.Digest, a.Size, a.Size)
+	want(t, err, storage.ErrCorrupt, key)
+}
+
 // damage lists the ways bytes go bad.
 var damage = map[string]func([]byte) []byte{
 	"flip":   func(b []byte) []byte { b = bytes.Clone(b); b[len(b)/2] ^= 4; return b },

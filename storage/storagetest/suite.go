@@ -73,6 +73,7 @@ func RunStore(t *testing.T, h Harness) {
 		run  func(*testing.T, Harness)
 	}{
 		{"Blobs", testBlobs},
+		{"BlobWhole", testBlobWhole},
 		{"BlobCorrupt", testBlobCorrupt},
 		{"BlobRepair", testBlobRepair},
 		{"BlobSize", testBlobSize},

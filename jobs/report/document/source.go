@@ -12,7 +12,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"slices"
 	"time"
 
@@ -164,15 +163,10 @@ func loadStage(ctx context.Context, s *storage.Store, r runs.StageResult) (Stage
 
 // loadOutput reads an output. One that is too large, gone or damaged is no error.
 func loadOutput(ctx context.Context, s *storage.Store, name string, o runs.OutputResult, limit int64) (d Output, err error) {
-	if o.Size > limit {
-		return Output{Missing: fmt.Sprintf("%s has %d bytes; a report reads %d at most", name, o.Size, limit)}, nil
-	}
-	r, err := s.Get(ctx, o.Digest, o.Size)
-	if err == nil {
-		defer r.Close()
-		d.Data, err = io.ReadAll(r)
-	}
+	d.Data, err = s.ReadBlob(ctx, o.Digest, o.Size, limit)
 	switch {
+	case errors.Is(err, storage.ErrLarge):
+		return Output{Missing: fmt.Sprintf("%s has %d bytes; a report reads %d at most", name, o.Size, limit)}, nil
 	case errors.Is(err, storage.ErrNotFound):
 		return Output{Missing: fmt.Sprintf("the bytes of %s are not in the store any more", name)}, nil
 	case errors.Is(err, storage.ErrCorrupt):
