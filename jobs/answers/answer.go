@@ -5,6 +5,7 @@ import (
 	"context"
 	"fmt"
 	"strings"
+	"time"
 
 	"github.com/sprint-ml/sprint/ml/classify"
 	"github.com/sprint-ml/sprint/stages/resources"
@@ -46,6 +47,11 @@ const (
 	batchRows     = 4096
 	batchRowsLive = 1024    // where somebody reads the answers as they come
 	batchBytes    = 8 << 20 // of texts
+	// A model may take a second for a hundred rows or for ten thousand: the first batch is
+	// small, and the next is twice as large while one takes less than batchTime. What a
+	// killed process has answered, and how far it is, is told within some seconds then.
+	batchRowsFirst = 256
+	batchTime      = time.Second
 )
 
 // Counts are of rows, from the first on.
@@ -71,11 +77,14 @@ type Writer struct {
 	Keep func(Counts) error
 	// Counts are of the rows that were answered, those of an earlier process among them.
 	Counts
+	// FirstBad says which row was the first that this process could not classify, and why.
+	FirstBad string
 
 	sink  Sink
 	whole Counts
 	batch []rows.Row
 	bytes int
+	most  int // rows of the next batch; 0 is not known
 }
 
 // Row takes a row. It answers when a batch is full.
@@ -84,14 +93,35 @@ func (w *Writer) Row(ctx context.Context, r *rows.Row) error {
 	kept.Labels = nil // they are reused
 	w.batch = append(w.batch, kept)
 	w.bytes += len(r.Title) + len(r.TitleRaw) + len(r.Description)
-	rows := batchRows
-	if w.Keep == nil {
-		rows = batchRowsLive
-	}
-	if len(w.batch) < rows && w.bytes < batchBytes {
+	if len(w.batch) < w.batchSize() && w.bytes < batchBytes {
 		return nil
 	}
-	return w.Flush(ctx)
+	begun := time.Now()
+	err := w.Flush(ctx)
+	if time.Since(begun) < batchTime {
+		w.most = min(2*w.batchSize(), w.limit())
+	}
+	return err
+}
+
+// limit is the most rows of a batch.
+func (w *Writer) limit() int {
+	if w.Keep == nil {
+		return batchRowsLive
+	}
+	return batchRows
+}
+
+// batchSize is how many rows the next batch has: the most where keywords answer, which take
+// no time.
+func (w *Writer) batchSize() int {
+	switch {
+	case w.most > 0:
+		return w.most
+	case w.Classifier.Model != nil:
+		return batchRowsFirst
+	}
+	return w.limit()
 }
 
 // Flush answers about the rows that wait; it is called once more after the last.
@@ -127,6 +157,7 @@ func (w *Writer) Flush(ctx context.Context) (err error) {
 		switch {
 		case problem != "":
 			w.Bad++
+			w.FirstBad = cmp.Or(w.FirstBad, fmt.Sprintf("row %d: %s", w.Rows, problem))
 			found = nil
 		case found.Source == classify.SourceModel:
 			w.Model++

@@ -98,7 +98,7 @@ func TestClassifyDecodes(t *testing.T) {
 	if _, err := z.Write([]byte("Caf\xe9 in fire\nCaf\xe9\n")); err != nil || z.Close() != nil {
 		t.Fatal(err)
 	}
-	const read, mended = "is no UTF-8 and was read as windows-1252\n", "is not all UTF-8: in 1 rows U+FFFD stands for bytes that are none; save it as UTF-8\n"
+	const read, mended = "is no UTF-8 and was read as windows-1252\n", "is not all UTF-8: U+FFFD stands for bytes that are none (rows: 1); save it as UTF-8\n"
 	for name, c := range map[string]struct{ file, content, title, said string }{
 		"latin-1":     {"t.txt", "Caf\xe9 in fire\nna\xefve\n", "Café in fire", "sprint: t.txt " + read},
 		"standard in": {"-", "Caf\xe9 in fire\nna\xefve\n", "Café in fire", "sprint: standard input " + read},

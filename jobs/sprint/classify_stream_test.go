@@ -54,6 +54,9 @@ func TestClassifyGoesOn(t *testing.T) {
 		if !strings.Contains(p.said.String(), "--resume goes on") {
 			t.Errorf("it does not say how to go on: %s", p.said.String())
 		}
+		if strings.Contains(p.said.String(), "the same command continues") {
+			t.Errorf("without --resume it begins anew: %s", p.said.String())
+		}
 		write(t, dir, map[string]string{"rows.jsonl": text + "{\"title\":\"one more\"}\n"})
 		if code, _, said := exec(t, dir, append(words, "answers.csv", "--resume")...); code != 2 || !strings.Contains(said, "another input") {
 			t.Errorf("a changed input: code %d: %s", code, said)
@@ -109,7 +112,7 @@ func TestClassifyBadPlaces(t *testing.T) {
 		"itself":          {"--input rows.jsonl --output file://" + dir + "/rows.jsonl", 2, "is the file of the input"},
 		"resume stdin":    {"--output a.csv --resume", 2, "name both"},
 		"resume stdout":   {"--input rows.jsonl --resume", 2, "name both"},
-		"a long row":      {"--input long.jsonl --output a.csv", 1, "1 of 2 rows could not be classified"},
+		"a long row":      {"--input long.jsonl --output a.csv", 1, "1 of 2 rows could not be classified; the first is row 1: "},
 		"a million names": {"--input wide.csv --output a.csv", 1, "header of the csv file"},
 	} {
 		code, stdout, stderr := exec(t, dir, append([]string{"classify", "--device", "go", "--model", "./"}, strings.Fields(c.flags)...)...)

@@ -66,13 +66,26 @@ func classifyTexts(ctx context.Context, a *app.App, cmd *cobra.Command, m *model
 		}
 	}
 	if err != nil {
-		return app.Interrupted(ctx, err)
+		return stopped(ctx, err)
 	}
 	if w.Bad > 0 {
-		fmt.Fprintf(a.Stderr, "sprint: %d of %d rows could not be classified\n", w.Bad, w.Rows)
+		first := ""
+		if w.FirstBad != "" {
+			first = "; the first is " + w.FirstBad
+		}
+		fmt.Fprintf(a.Stderr, "sprint: %d of %d rows could not be classified%s\n", w.Bad, w.Rows, first)
 		return app.Exit(stages.CodeStage)
 	}
 	return nil
+}
+
+// stopped is err, or what ended the command where its answers were coming. It does not say
+// that the same command continues: that takes --resume, and answers that were kept.
+func stopped(ctx context.Context, err error) error {
+	if ctx.Err() == nil {
+		return err
+	}
+	return stages.Fail(stages.CodeInterrupted, "", "interrupted: %w", context.Cause(ctx))
 }
 
 // through answers about all rows of the input, and says what is to be said of it.
@@ -136,8 +149,11 @@ func intoFile(ctx context.Context, a *app.App, cmd *cobra.Command, w *answers.Wr
 		}
 		return nil
 	}
-	if kept > 0 {
+	switch {
+	case kept > 0:
 		fmt.Fprintf(a.Stderr, "sprint: the answers about %d rows are kept; the same command with --resume goes on\n", kept)
+	case ctx.Err() != nil:
+		fmt.Fprintln(a.Stderr, "sprint: no answer is kept: the same command begins anew")
 	}
 	return err
 }
@@ -172,11 +188,8 @@ func originOf(ctx context.Context, c *classify.Classifier, in *input, o sinkOpti
 }
 
 // shownRows is how many rows are read between two looks whether the line that says how far
-// it is is due, watchedRows how many a model answers at once while somebody watches.
-const (
-	shownRows   = 128
-	watchedRows = 512
-)
+// it is is due.
+const shownRows = 128
 
 // saidEvery is the time between two such lines where they stay.
 const saidEvery = 30 * time.Second
@@ -200,12 +213,10 @@ func paced(a *app.App, in *input, output string, w *answers.Writer) (visit func(
 		line = func(text string) { fmt.Fprintln(a.Stderr, "sprint: "+text) }
 	}
 	began, said, before := time.Now(), time.Now(), w.Rows
-	waiting, slow := 0, w.Classifier.Model != nil && a.Watched()
+	waiting := 0
 	return func(ctx context.Context, r *rows.Row) error {
 		err := w.Row(ctx, r)
-		if waiting++; err == nil && slow && waiting%watchedRows == 0 {
-			err = w.Flush(ctx)
-		}
+		waiting++
 		if err != nil || a.Quiet || waiting%shownRows != 0 || time.Since(said) < max(every, time.Second/10) {
 			return err
 		}

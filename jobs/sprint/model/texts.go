@@ -215,7 +215,7 @@ func (in *input) remark(encoding string, mended int) {
 		in.remarks = append(in.remarks, fmt.Sprintf("%s is no UTF-8 and was read as %s", in.name(), encoding))
 	}
 	if mended > 0 {
-		in.remarks = append(in.remarks, fmt.Sprintf("%s is not all UTF-8: in %d rows U+FFFD stands for bytes that are none; save it as UTF-8", in.name(), mended))
+		in.remarks = append(in.remarks, fmt.Sprintf("%s is not all UTF-8: U+FFFD stands for bytes that are none (rows: %d); save it as UTF-8", in.name(), mended))
 	}
 }
 
