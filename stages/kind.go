@@ -162,8 +162,9 @@ type InputResolver interface {
 // Kept is what an InputResolver looks into.
 type Kept struct {
 	Store *storage.Store
-	// Trust are the keys of which one must have signed a release that is read; nil, or one
-	// without keys, demands no signature. Revoked keys count for those of a stage too.
+	// Trust are the keys of which one must have signed a release that is read; nil demands no
+	// signature. Revoked keys count for those of a stage too; without any key to trust they
+	// are a mistake.
 	Trust *signature.Trust
 }
 

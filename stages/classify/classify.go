@@ -134,7 +134,7 @@ func (o *Options) ResolveInputs(ctx context.Context, kept stages.Kept, _ map[str
 	name, version := o.reference()
 	r, err := models.In(kept.Store).Release(ctx, name, version)
 	if err == nil {
-		if err := o.trusted(ctx, kept, r); err != nil {
+		if err := release.Trusted(ctx, kept, r, o.signer); err != nil {
 			return nil, err
 		}
 	}
@@ -148,12 +148,4 @@ func (o *Options) ResolveInputs(ctx context.Context, kept stages.Kept, _ map[str
 	}
 	out := stages.External{"keywords": map[string]any(o.rules)}
 	return out, nil
-}
-
-// trusted demands the signatures that the config and the plan demand.
-func (o *Options) trusted(ctx context.Context, kept stages.Kept, r models.Release) error {
-	if t := kept.Trust; t != nil && len(t.Keys) == 0 && len(t.Revoked) > 0 && o.signer == nil {
-		return stages.Fail(stages.CodeUsage, "model_keys, or the stage's key, names the public keys that are trusted", "model_keys_revoked is set, and no key must have signed the model %s", o.Model)
-	}
-	return release.Trusted(ctx, kept, r, o.signer)
 }

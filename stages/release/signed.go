@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 
 	"github.com/sprint-ml/sprint/ml/plainfile"
 	"github.com/sprint-ml/sprint/stages"
@@ -121,8 +122,21 @@ func (f *Folder) list() (paths []string, err error) {
 
 // CheckSignature is Folder.CheckSignature of a release of a store, whose bytes the store
 // answers for: by the name that the model has there. The statement of the run is what the
-// publisher recorded.
+// publisher recorded. A record that lists other files than those that its digest stands for
+// is refused: some go by the one, some by the other.
 func CheckSignature(ctx context.Context, s *storage.Store, r models.Release, trust *signature.Trust) (*Signed, error) {
+	named, err := s.Tree(ctx, r.Digest)
+	if err != nil {
+		return nil, fmt.Errorf("files of the release %s@%d: %w", r.Name, r.Version, err)
+	}
+	if !slices.Equal(named, r.Files) {
+		return nil, refused(fmt.Sprintf("%s@%d", r.Name, r.Version), errors.New("its record lists other files than those that its digest stands for"))
+	}
+	return checkStored(ctx, s, r, trust)
+}
+
+// checkStored is CheckSignature of the files that r lists.
+func checkStored(ctx context.Context, s *storage.Store, r models.Release, trust *signature.Trust) (*Signed, error) {
 	files := map[string]string{}
 	for _, e := range r.Files {
 		files[e.Path] = e.Digest
@@ -141,7 +155,8 @@ func CheckSignature(ctx context.Context, s *storage.Store, r models.Release, tru
 // Trusted demands that a key of kept.Trust, where it has any, signed a release of a store,
 // and so did own, where that is given; one that is revoked signs for neither. What is
 // compared is what the digest of the release stands for: whoever reads that reads what was
-// signed. A signature that is not as is demanded is a Failure of CodeIntegrity.
+// signed. A signature that is not as is demanded is a Failure of CodeIntegrity; keys that
+// are revoked where none is trusted are one of CodeUsage.
 func Trusted(ctx context.Context, kept stages.Kept, r models.Release, own *signature.PublicKey) error {
 	var demanded []*signature.Trust
 	if kept.Trust != nil && len(kept.Trust.Keys) > 0 {
@@ -155,6 +170,9 @@ func Trusted(ctx context.Context, kept stages.Kept, r models.Release, own *signa
 		demanded = append(demanded, by)
 	}
 	if len(demanded) == 0 {
+		if kept.Trust != nil && len(kept.Trust.Revoked) > 0 {
+			return stages.Fail(stages.CodeUsage, "model_keys, or the stage's key where it has one, names the public keys that are trusted", "model_keys_revoked is set, and no key must have signed the model %s", r.Name)
+		}
 		return nil
 	}
 	var err error
@@ -162,7 +180,7 @@ func Trusted(ctx context.Context, kept stages.Kept, r models.Release, own *signa
 		return fmt.Errorf("files of the release %s@%d: %w", r.Name, r.Version, err)
 	}
 	for _, trust := range demanded {
-		if _, err := CheckSignature(ctx, kept.Store, r, trust); err != nil {
+		if _, err := checkStored(ctx, kept.Store, r, trust); err != nil {
 			return err
 		}
 	}

@@ -253,6 +253,11 @@ func TestSignedRelease(t *testing.T) {
 			t.Errorf("without %s: %v", without, err)
 		}
 	}
+	forged := publish(models.Facts{Run: "r2", Provenance: said}, "vocab.txt")
+	forged.Files = whole.Files
+	if _, err := CheckSignature(t.Context(), s, forged, trust); err == nil || !strings.Contains(err.Error(), "its record lists other files") {
+		t.Errorf("signed files beside the digest of others: %v", err)
+	}
 	// What the key signed as one model stands under the name of another.
 	model = "spam"
 	other := publish(models.Facts{}, "")

@@ -2,6 +2,7 @@ package release
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"testing"
 
@@ -60,11 +61,14 @@ func TestBefore(t *testing.T) {
 		{"a", nil, 0}, {"b", nil, 1}, {"c", nil, 2}, {"d", nil, 3}, {"new", nil, 4},
 		{"c", trust, 1}, {"d", trust, 3}, {"new", trust, 3}, {"new", others, 4}, {"d", others, 0},
 		{"new", &signature.Trust{Keys: trust.Keys, Revoked: []string{key.ID}}, 0},
-		{"new", &signature.Trust{Revoked: []string{key.ID}}, 4},
 	} {
 		r, ok, err := Before(t.Context(), stages.Kept{Store: s, Trust: c.trust}, "news", c.model)
 		if err != nil || ok != (c.want > 0) || r.Version != c.want {
 			t.Errorf("before %s by %+v: version %d, %v, %v, want %d", c.model, c.trust, r.Version, ok, err, c.want)
 		}
+	}
+	_, _, err = Before(t.Context(), stages.Kept{Store: s, Trust: &signature.Trust{Revoked: []string{key.ID}}}, "news", "new")
+	if f, ok := errors.AsType[*stages.Failure](err); !ok || f.Code != stages.CodeUsage {
+		t.Errorf("revoked keys without trusted ones: %v", err)
 	}
 }
