@@ -45,6 +45,23 @@ func TestRefusedWhileRead(t *testing.T) {
 	}
 }
 
+// TestAnswersAreNoLarger: what a client sends comes back in its own size, whatever it is of:
+// an answer is held until the client has read it.
+func TestAnswersAreNoLarger(t *testing.T) {
+	_, s := serve(t, classifier(t), Options{})
+	id := strings.Repeat("<&>", 1000)
+	for path, body := range map[string]string{
+		path:                    `{"title":"a","id":"` + id + `"}`,
+		"/v2/models/news/infer": `{"id":"` + id + `","inputs":[{"name":"text","shape":[1],"datatype":"BYTES","data":["a"]}]}`,
+		"/predict":              `{"inputs":"a","<&>":1}`,
+	} {
+		_, answer, _ := ask(t, s, "POST", path, body)
+		if strings.Contains(answer, `\u003c`) || path != "/predict" && !strings.Contains(answer, id) {
+			t.Errorf("%s: %.200s", path, answer)
+		}
+	}
+}
+
 // waiting is a model that answers when it is told to.
 type waiting struct{ asked, answer chan struct{} }
 

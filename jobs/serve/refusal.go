@@ -148,13 +148,21 @@ func (s *Server) failWith(w http.ResponseWriter, r *http.Request, e *refusal, wo
 	}
 	w.Header().Set("Content-Type", "application/json")
 	w.WriteHeader(e.status)
-	_ = json.NewEncoder(w).Encode(words)
+	send(w, words)
 }
 
 // reply sends an answer.
 func (s *Server) reply(w http.ResponseWriter, answer any) {
 	w.Header().Set("Content-Type", "application/json")
-	_ = json.NewEncoder(w).Encode(answer)
+	send(w, answer)
+}
+
+// send writes JSON as it is: escaped for a page, which it is not and no browser takes it for,
+// an id of a request could be sixfold in its answer, which is held until the client has read it.
+func send(w io.Writer, answer any) {
+	e := json.NewEncoder(w)
+	e.SetEscapeHTML(false)
+	_ = e.Encode(answer) // a client that left
 }
 
 // isPlain reports whether a body is not compressed.

@@ -36,8 +36,13 @@ func Encode(r Response, q Request) (document, data []byte, err error) {
 		}
 		o.Data, o.Parameters = nil, &parameters{len(data) - before}
 	}
-	document, err = json.Marshal(r)
-	return document, data, err
+	var text bytes.Buffer
+	e := json.NewEncoder(&text)
+	e.SetEscapeHTML(false) // it is no page, and an id would become sixfold
+	if err := e.Encode(r); err != nil {
+		return nil, nil, err
+	}
+	return bytes.TrimSuffix(text.Bytes(), []byte("\n")), data, nil
 }
 
 // wantsBinary reports whether a tensor is wanted behind the JSON.
