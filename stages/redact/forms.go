@@ -3,6 +3,7 @@ package redact
 import (
 	"encoding/base64"
 	"encoding/hex"
+	"html"
 	"strings"
 )
 
@@ -36,6 +37,11 @@ func encodings(value string) []string {
 	}
 	digits := hex.EncodeToString([]byte(value))
 	all = append(all, digits, strings.ToUpper(digits))
+	// A page that tells of an error escapes what it repeats: Go, Python and most others in
+	// their way, some leave quotes as they are.
+	page := html.EscapeString(value)
+	all = append(all, page, strings.NewReplacer("&#34;", "&quot;", "&#39;", "&#x27;").Replace(page),
+		strings.ReplaceAll(page, "&#34;", "&quot;"), strings.NewReplacer("&#34;", `"`, "&#39;", "'").Replace(page))
 	for _, alphabet := range []*base64.Encoding{base64.RawStdEncoding, base64.RawURLEncoding} {
 		for before := range 3 {
 			all = append(all, base64Core(alphabet, value, before))

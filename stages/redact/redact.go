@@ -4,10 +4,10 @@
 // quoted for a shell, and in the encodings in which programs and services repeat
 // what they were given: base64 at each of its three alignments, in both alphabets,
 // with padding or without, so Basic authentication too; percent-encoding and JSON
-// escapes, whichever characters were escaped; hexadecimal digits of either case. Of a
-// value with several lines every line is hidden alone as well, and a line break within
-// a value or its encoding does not show it. It works on streams: where a text is cut
-// into writes makes no difference.
+// escapes, whichever characters were escaped; escapes of HTML; hexadecimal digits of
+// either case. Of a value with several lines every line is hidden alone as well, and a
+// line break within a value or its encoding does not show it. It works on streams: where
+// a text is cut into writes makes no difference.
 //
 // What is not found: a value that is compressed, encrypted, encoded twice, or spelt
 // with something between its characters; a piece of one; one under minValue bytes.

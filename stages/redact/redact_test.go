@@ -6,6 +6,7 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"fmt"
+	"html"
 	"io"
 	"net/url"
 	"slices"
@@ -53,6 +54,8 @@ func encodings(t *testing.T, value string) map[string]coded {
 		"raw": value, "upper": strings.ToUpper(value), "lower": strings.ToLower(value), "hex": digits, "HEX": strings.ToUpper(digits),
 		"query": url.QueryEscape(value), "path": url.PathEscape(value), "percent": percent.String(), "percent lower": lower.String(),
 		"units": units.String(), "bytes": escaped.String(), "json": quoted, "json of others": strings.ReplaceAll(quoted, "/", `\/`),
+		"html": html.EscapeString(value), "html of Python": strings.NewReplacer("&", "&amp;", "<", "&lt;", ">", "&gt;", `"`, "&quot;", "'", "&#x27;").Replace(value),
+		"html without quotes": strings.NewReplacer("&", "&amp;", "<", "&lt;", ">", "&gt;").Replace(value), "html of PHP": strings.NewReplacer("&", "&amp;", "<", "&lt;", ">", "&gt;", `"`, "&quot;", "'", "&#39;").Replace(value),
 	} {
 		out[name] = coded{form, "***"}
 	}
