@@ -6,6 +6,7 @@ import (
 	"io"
 	"net/http"
 	"net/url"
+	"strings"
 
 	"github.com/sprint-ml/sprint/stages/redact"
 )
@@ -52,11 +53,22 @@ func (h *hiding) clean(err error) error {
 	if err == nil {
 		return nil
 	}
-	text := err.Error()
-	if u, ok := errors.AsType[*url.Error](err); ok {
-		text = u.Err.Error() // its address may be one that was signed
+	return &hidden{redact.URLs(h.hide.String(withoutAddresses(err))) + protocol(err), err}
+}
+
+// withoutAddresses is the text of an error without the addresses that a client asked, each of
+// which may have been signed. What was being done stays, if it can be told from them.
+func withoutAddresses(err error) string {
+	u, ok := errors.AsType[*url.Error](err)
+	if !ok {
+		return err.Error()
 	}
-	return &hidden{redact.URLs(h.hide.String(text)) + protocol(err), err}
+	cause := withoutAddresses(u.Err)
+	before, after, found := strings.Cut(err.Error(), u.Error())
+	if !found || strings.Contains(before+after, "://") {
+		return cause
+	}
+	return before + cause + after
 }
 
 // protocol says what may be wrong where a server and its client do not understand each other.

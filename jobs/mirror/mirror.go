@@ -25,6 +25,8 @@ type Registry interface {
 	// Push makes a release readable there under its version, by whoever asks for that
 	// version all of it or nothing. What is there of an earlier try is used, and a release
 	// that is there stays as it is. A *ForeignError says that somebody else has the name.
+	// Errors need not name the release, and had better not: what is wrong with several is said
+	// once if it is said of each in the same words.
 	Push(ctx context.Context, r Release) error
 	// Point makes an alias name a release that was pushed. was is the tree's digest of the
 	// release that it named before, empty if there was no such alias; something else that

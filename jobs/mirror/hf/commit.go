@@ -79,7 +79,7 @@ func (r *Registry) commit(ctx context.Context, release mirror.Release, parent st
 		Commit string `json:"commitOid"`
 	}
 	if err := r.client.Do(ctx, http.MethodPost, "/api/models/"+r.repo()+"/commit/main", nil, &body, &made); err != nil {
-		return "", fmt.Errorf("commit version %d: %w", release.Version, err)
+		return "", fmt.Errorf("commit the version: %w", err)
 	}
 	if made.Commit == "" {
 		return "", errors.New("the hub made a commit and did not name it")

@@ -8,6 +8,7 @@ package hf
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"net/http"
 	"net/url"
@@ -122,7 +123,10 @@ func (r *Registry) Push(ctx context.Context, release mirror.Release) error {
 			return err
 		}
 	}
-	return r.tag(ctx, tag, commit)
+	if err := r.tag(ctx, tag, commit); err != nil {
+		return fmt.Errorf("write the tag of the version: %w", err)
+	}
+	return nil
 }
 
 // Point moves the tag of an alias. The hub moves none: it is deleted and made again.
@@ -133,7 +137,7 @@ func (r *Registry) Point(ctx context.Context, alias string, release mirror.Relea
 	}
 	to, ok := there.tags[versionTag(release.Version)]
 	if !ok {
-		return "", fmt.Errorf("tag %s is gone since it was pushed", versionTag(release.Version))
+		return "", errors.New("the tag of the version is gone since it was pushed")
 	}
 	was := ""
 	if commit, ok := there.tags[alias]; ok {
@@ -145,17 +149,17 @@ func (r *Registry) Point(ctx context.Context, alias string, release mirror.Relea
 			was = "the commit " + commit
 		}
 		if err := r.client.Call(ctx, http.MethodDelete, "/api/models/"+r.repo()+"/tag/"+url.PathEscape(alias), nil, nil); err != nil {
-			return was, fmt.Errorf("delete tag %s: %w", alias, err)
+			return was, fmt.Errorf("delete the tag of the alias: %w", err)
 		}
 	}
-	return was, r.tag(ctx, alias, to)
+	if err := r.tag(ctx, alias, to); err != nil {
+		return was, fmt.Errorf("write the tag of the alias: %w", err)
+	}
+	return was, nil
 }
 
 func (r *Registry) tag(ctx context.Context, tag, commit string) error {
-	if err := r.client.Call(ctx, http.MethodPost, "/api/models/"+r.repo()+"/tag/"+url.PathEscape(commit), map[string]any{"tag": tag}, nil); err != nil {
-		return fmt.Errorf("write tag %s: %w", tag, err)
-	}
-	return nil
+	return r.client.Call(ctx, http.MethodPost, "/api/models/"+r.repo()+"/tag/"+url.PathEscape(commit), map[string]any{"tag": tag}, nil)
 }
 
 var _ mirror.Registry = (*Registry)(nil)

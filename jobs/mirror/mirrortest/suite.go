@@ -133,7 +133,7 @@ func (w *world) alias(t *testing.T, alias string, version int) {
 // push brings the mirror up to date, and returns its state.
 func (w *world) push(ctx context.Context, t *testing.T, transport http.RoundTripper) (mirror.State, error) {
 	t.Helper()
-	p := mirror.Pusher{Store: w.store, Log: slog.New(slog.DiscardHandler), TTL: 2 * time.Second, Open: func(stages.Mirror) (mirror.Registry, error) { return w.server.Open(t, transport), nil }}
+	p := mirror.Pusher{Store: w.store, Log: slog.New(slog.DiscardHandler), TTL: 2 * time.Second, Open: func(stages.Mirror) (mirror.Registry, error) { return mirror.Hiding(w.server.Open(t, transport)) }}
 	states, err := p.Push(ctx, Model, []stages.Mirror{w.target})
 	if err != nil {
 		return mirror.State{}, err
@@ -270,8 +270,9 @@ func (s Subject) movedByHand(t *testing.T) {
 func (s Subject) down(t *testing.T) {
 	w := s.world(t)
 	for tries := 1; tries <= 2; tries++ {
-		if got := w.mustPush(t, downTransport{}); got.Error == "" || got.Tries != tries {
-			t.Errorf("state %+v, want %d tries", got, tries)
+		got := w.mustPush(t, downTransport{})
+		if got.Tries != tries || !strings.HasPrefix(got.Error, "news@1, news@2: ") || strings.Count(got.Error, "connection refused") != 1 {
+			t.Errorf("state %+v, want %d tries, and one reason for both versions", got, tries)
 		}
 	}
 	w.ours(t, 1, 2)

@@ -95,7 +95,7 @@ func (r *Registry) Push(ctx context.Context, release mirror.Release) error {
 		"tags": []tag{{tagDigest, release.Digest}, {tagVersion, strconv.Itoa(release.Version)}},
 	}, nil)
 	if err != nil {
-		return fmt.Errorf("register version %d: %w", release.Version, err)
+		return fmt.Errorf("register the version: %w", err)
 	}
 	return nil
 }
@@ -135,7 +135,7 @@ func (r *Registry) Point(ctx context.Context, alias string, release mirror.Relea
 	}
 	own := r.own(release, known)
 	if own == nil {
-		return "", fmt.Errorf("version %d is gone since it was pushed", release.Version)
+		return "", errors.New("the version is gone since it was pushed")
 	}
 	was := ""
 	for _, a := range answer.Model.Aliases {

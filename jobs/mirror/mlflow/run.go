@@ -50,7 +50,7 @@ func (r *Registry) run(ctx context.Context, release mirror.Release) (*run, error
 		"experiment_ids": []string{experiment}, "filter": "tags.`" + tagDigest + "` = '" + release.Digest + "'", "max_results": 1, "order_by": []string{"attributes.start_time ASC"},
 	}, &found)
 	if err != nil {
-		return nil, fmt.Errorf("look for the run of version %d: %w", release.Version, err)
+		return nil, fmt.Errorf("look for the run of the version: %w", err)
 	}
 	if len(found.Runs) > 0 {
 		return &found.Runs[0], nil
@@ -64,7 +64,7 @@ func (r *Registry) run(ctx context.Context, release mirror.Release) (*run, error
 		"tags": []tag{{tagDigest, release.Digest}, {tagVersion, strconv.Itoa(release.Version)}},
 	}, &made)
 	if err != nil {
-		return nil, fmt.Errorf("make the run of version %d: %w", release.Version, err)
+		return nil, fmt.Errorf("make the run of the version: %w", err)
 	}
 	return &made.Run, nil
 }

@@ -95,7 +95,7 @@ func (r *Registry) Point(ctx context.Context, alias string, release mirror.Relea
 		return "", err
 	}
 	if !pushed || to.digest != release.Digest {
-		return "", fmt.Errorf("tag %s is gone since it was pushed", version)
+		return "", fmt.Errorf("%s is gone since it was pushed", called(version))
 	}
 	if err := r.tag(ctx, to.desc, alias); err != nil || !found {
 		return "", err
@@ -126,15 +126,15 @@ func (r *Registry) tagged(ctx context.Context, tag string) (t tagged, found bool
 		return t, false, nil
 	}
 	if err != nil {
-		return t, false, fmt.Errorf("read tag %s: %w", tag, err)
+		return t, false, fmt.Errorf("read %s: %w", called(tag), err)
 	}
 	defer body.Close()
 	if desc.Size > maxManifest {
-		return t, false, fmt.Errorf("the manifest of tag %s has %d bytes, more than one may have", tag, desc.Size)
+		return t, false, fmt.Errorf("the manifest of %s has %d bytes, more than one may have", called(tag), desc.Size)
 	}
 	data, err := content.ReadAll(body, desc)
 	if err != nil {
-		return t, false, fmt.Errorf("read tag %s: %w", tag, err)
+		return t, false, fmt.Errorf("read %s: %w", called(tag), err)
 	}
 	var m struct {
 		Annotations map[string]string `json:"annotations"`
@@ -145,9 +145,17 @@ func (r *Registry) tagged(ctx context.Context, tag string) (t tagged, found bool
 
 func (r *Registry) tag(ctx context.Context, desc ocispec.Descriptor, tag string) error {
 	if err := r.repo.Tag(ctx, desc, tag); err != nil {
-		return fmt.Errorf("write tag %s: %w", tag, err)
+		return fmt.Errorf("write %s: %w", called(tag), err)
 	}
 	return nil
+}
+
+// called is what errors call a tag: whoever hears of one is told of which release, or alias.
+func called(tag string) string {
+	if _, err := strconv.Atoi(tag); err == nil {
+		return "the tag of the version"
+	}
+	return "the tag of the alias"
 }
 
 // blob sends a blob that is not there.

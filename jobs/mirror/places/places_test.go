@@ -57,13 +57,13 @@ func TestSecrets(t *testing.T) {
 }
 
 // TestProtocol: a registry of http that is asked by https says nothing that helps, so it is
-// said what helps.
+// said what helps, and what was being done; not which address was asked.
 func TestProtocol(t *testing.T) {
 	server := httptest.NewServer(http.NotFoundHandler())
 	t.Cleanup(server.Close)
 	closing := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) }))
 	t.Cleanup(closing.Close)
-	for _, kind := range []string{"oci", "mlflow"} {
+	for kind, doing := range map[string]string{"oci": "read the tag of the version: ", "mlflow": "registered model news: "} {
 		for _, c := range []struct {
 			server *httptest.Server
 			plain  bool
@@ -72,7 +72,7 @@ func TestProtocol(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			if err := registry.Push(t.Context(), mirror.Release{Release: models.Release{Name: "news", Version: 1, Digest: "sha256:1"}}); err == nil || !strings.Contains(err.Error(), "(plain: true)") {
+			if err := registry.Push(t.Context(), mirror.Release{Release: models.Release{Name: "news", Version: 1, Digest: "sha256:1"}}); err == nil || !strings.Contains(err.Error(), "(plain: true)") || !strings.HasPrefix(err.Error(), doing) || strings.Contains(err.Error(), "://") {
 				t.Errorf("%s, plain %v: %v", kind, c.plain, err)
 			}
 		}
