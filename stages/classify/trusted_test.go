@@ -106,6 +106,8 @@ func TestTrusted(t *testing.T) {
 				t.Errorf("%v, want %q", err, c.says)
 			case c.says == "" && (err != nil || res.Err != nil):
 				t.Errorf("%v %v", err, res)
+			case c.says == "" && c.key != "" && res.Notes["signed_by"] != ours.ID:
+				t.Errorf("signed by %v, want %s", res.Notes["signed_by"], ours.ID)
 			case c.says == "" && c.key == "" && len(res.External) != 2:
 				t.Errorf("keyed is %v", res.External)
 			}
