@@ -19,19 +19,9 @@ type columns struct {
 	label []int
 	// bits says that label are columns with 0 and 1.
 	bits bool
+	// doubted are other columns that could be the label as well: no name told which is.
+	doubted []string
 }
-
-// Names that columns have, the likeliest first.
-var (
-	headNames  = []string{"title", "headline", "subject", "heading", "header"}
-	bodyNames  = []string{"description", "body", "text", "content", "message", "review", "comment", "question", "summary", "abstract", "details", "lead", "article", "sentence", "tweet", "post", "utterance", "feedback", "complaint", "note", "name"}
-	idNames    = []string{"id", "uid", "uuid", "ticket", "ticket_id", "key", "no", "number", "nr"}
-	urlNames   = []string{"url", "link", "uri", "href"}
-	labelNames = []string{"label", "labels", "category", "categories", "class", "topic", "topics", "sentiment", "intent", "tag", "tags", "target", "polarity", "type", "kind", "department", "queue", "section", "genre", "genres", "rating"}
-	langNames  = []string{"language", "lang", "locale", "language_code", "lang_code", "lang_id"}
-	// otherNames are columns of few values that say nothing about what a text is about.
-	otherNames = []string{"source", "language", "lang", "locale", "language_code", "lang_code", "lang_id", "country", "author", "user", "domain", "split", "date", "status", "priority", "year", "month", "gender", "age", "label_source"}
-)
 
 // A column of labels has few values, each in many rows.
 const (
@@ -79,7 +69,7 @@ func (c *columns) free(i int) bool {
 // first is the first column of some names that means nothing yet.
 func (c *columns) first(t *surveyed, names []string) int {
 	for _, n := range names {
-		if i := t.column(n); c.free(i) && t.profiles[i].filled > 0 {
+		if i := t.meaning(n); c.free(i) && t.profiles[i].filled > 0 {
 			return i
 		}
 	}
@@ -131,7 +121,7 @@ func (c *columns) chooseText(t *surveyed, o *Options) (err error) {
 // texts is the first column of some names that holds texts.
 func (c *columns) texts(t *surveyed, names []string) int {
 	return c.first(t, slices.DeleteFunc(slices.Clone(names), func(n string) bool {
-		i := t.column(n)
+		i := t.meaning(n)
 		return i < 0 || t.profiles[i].mean() < 6 || !t.profiles[i].isText()
 	}))
 }
@@ -141,6 +131,7 @@ func (c *columns) chooseLabel(t *surveyed, o *Options) error {
 	if len(o.Label) == 0 {
 		o.Label = c.guessLabel(t, o.Text)
 		if o.Ask != nil {
+			c.doubted = nil // who is asked says which
 			proposed := cmp.Or(strings.Join(o.Label, ","), None)
 			name, err := o.Ask("Which column is the label, or which of 0 and 1 are, with a comma between?", "--label", proposed, append(t.shown(), None))
 			if err != nil {
@@ -165,7 +156,7 @@ func (c *columns) chooseLabel(t *surveyed, o *Options) error {
 		return nil
 	}
 	bits := !slices.ContainsFunc(c.label, func(i int) bool { return !t.profiles[i].binary() })
-	if c.bits = bits && !(len(c.label) == 1 && slices.Contains(labelNames, strings.ToLower(o.Label[0]))); !c.bits && len(c.label) > 1 {
+	if c.bits = bits && !(len(c.label) == 1 && slices.Contains(labelNames, plainName(o.Label[0]))); !c.bits && len(c.label) > 1 {
 		return &diagnostic.UsageError{Message: fmt.Sprintf("--label %s: several columns of labels hold 0 and 1 alone", strings.Join(o.Label, ",")), Hint: "name one column whose cells name the category"}
 	}
 	if p := &t.profiles[c.label[0]]; p.filled == 0 {
@@ -183,26 +174,30 @@ func (p *profile) binary() bool {
 // and 1, else the one of fewest values.
 func (c *columns) guessLabel(t *surveyed, text string) []string {
 	for _, n := range labelNames {
-		if i := t.column(n); i >= 0 && t.names[i] != text && t.profiles[i].categorical() {
+		if i := t.meaning(n); i >= 0 && t.names[i] != text && t.profiles[i].categorical() {
 			return []string{t.names[i]}
 		}
 	}
-	var bits []string
+	var bits, likely []string
 	best := -1
 	for i, n := range t.names {
 		p := &t.profiles[i]
-		switch lower := strings.ToLower(n); {
-		case n == text || slices.Contains(otherNames, lower) || slices.Contains(idNames, lower):
+		switch plain := plainName(n); {
+		case n == text || slices.Contains(otherNames, plain) || slices.Contains(idNames, plain):
 		case p.binary():
 			bits = append(bits, n)
-		case p.numbers == 0 && p.categorical() && p.distinct <= mostCategories/4 && p.mean() <= longestLabel/2 && (best < 0 || p.distinct < t.profiles[best].distinct):
-			best = i
+		case p.numbers == 0 && p.categorical() && p.distinct <= mostCategories/4 && p.mean() <= longestLabel/2:
+			likely = append(likely, n)
+			if best < 0 || p.distinct < t.profiles[best].distinct {
+				best = i
+			}
 		}
 	}
 	switch {
 	case len(bits) > 0:
 		return bits
 	case best >= 0:
+		c.doubted = slices.DeleteFunc(likely, func(n string) bool { return n == t.names[best] })
 		return []string{t.names[best]}
 	}
 	return nil

@@ -3,8 +3,10 @@
 // trains, and files that run as they are.
 //
 // draft.go goes from the table to the files. survey.go reads the table, doubt.go refuses
-// one that seems to be written otherwise, columns.go chooses columns, labels.go reads categories from what stands in them, gold.go sets the gold part
-// aside, suggest.go finds words for rules. plan.go and taxonomy.go write the files.
+// one that seems to be written otherwise, columns.go chooses columns by the names of
+// names.go, labels.go reads categories from what stands in them, gold.go sets the gold part
+// aside, suggest.go finds words for rules. encoder.go tells rows that
+// its encoder does not read, plan.go and taxonomy.go write the files.
 package draft
 
 import (

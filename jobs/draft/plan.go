@@ -143,7 +143,7 @@ func (p *problem) trainStage(line func(string, ...any)) {
 		line("  - name: train # a small BERT encoder, fine-tuned")
 	}
 	line("    with:")
-	line("      encoder: all-minilm-l6-v2")
+	p.encoderLines(line)
 	if p.labels != nil {
 		line("      pooling: mean # MiniLM is made for sentence vectors")
 	}
@@ -188,9 +188,9 @@ func (p *problem) verifyStage(line func(string, ...any)) {
 		line("  - name: verify # on rows that did not train, labelled by the rules too: it says that the model learned them, not that they are right")
 		line("    with:")
 		line("      checks:")
-		line("        - {id: micro_f1, on: test, min: 0.3}")
+		line("        - {id: micro_f1, set: test, min: 0.3}")
 		line("# Label a hundred rows by hand in gold.csv, with the columns title and label, and let the model be measured on them")
-		line("# before it is published: put `gold: gold.csv` above checks, {id: gain, on: gold, over: keywords, min: 0.02} below, and")
+		line("# before it is published: put `gold: gold.csv` above checks, {id: gain, set: gold, over: keywords, min: 0.02} below, and")
 		line("#  - name: publish")
 		line("#    with: {name: %s, alias: latest}", p.name())
 		return
@@ -209,9 +209,9 @@ func (p *problem) verifyStage(line func(string, ...any)) {
 		line("      gold: gold.csv # %s of the table, labelled as they were; mend them by hand", count(p.goldRows(), "row"))
 	}
 	line("      checks:")
-	line("        - {id: macro_f1, on: %s, min: %.2f} # one answer for all has %.2f", on, floor+4*gain*(1-floor), floor)
-	line("        - {id: gain, on: %s, over: majority, min: %.2f}", on, gain)
-	line("        # - {id: gain, on: %s, over: keywords, min: 0.02} # better than the rules of taxonomy.yaml", on)
+	line("        - {id: macro_f1, set: %s, min: %.2f} # one answer for all has %.2f", on, floor+4*gain*(1-floor), floor)
+	line("        - {id: gain, set: %s, over: majority, min: %.2f}", on, gain)
+	line("        # - {id: gain, set: %s, over: keywords, min: 0.02} # better than the rules of taxonomy.yaml", on)
 	line("  - name: publish # after the checks; `latest` then names this model")
 	line("    with: {name: %s, alias: latest}", yamlWord(p.name()))
 }

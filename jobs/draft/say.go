@@ -26,6 +26,9 @@ func (p *problem) say() []string {
 		text += " and " + shownWord(t.names[p.columns.description])
 	}
 	out = append(out, text+" (--text, --description)")
+	if p.notEnglish() {
+		out = append(out, "the texts do not look English, which is what all-minilm-l6-v2 reads: with `encoder: "+multilingual+"` in the plan the model is likely better")
+	}
 	l := p.labels
 	if l == nil {
 		return append(out, "label: no column; taxonomy.yaml has two examples of rules, to be replaced by yours (--label)",
@@ -40,6 +43,9 @@ func (p *problem) say() []string {
 		kind = "one for a row"
 	}
 	out = append(out, fmt.Sprintf("label: %s, %s, %s: %s (--label, --labels)", strings.Join(p.labelColumns(), ", "), categories(len(l.names)), kind, strings.Join(each, ", ")))
+	if d := p.columns.doubted; len(d) > 0 {
+		out = append(out, fmt.Sprintf("no column's name says that it is the label: %s could be it as well as %s, which has the fewest values (--label)", strings.Join(d, ", "), strings.Join(p.labelColumns(), ", ")))
+	}
 	if l.none > 0 {
 		out = append(out, count(l.none, "row")+" of no category")
 	}

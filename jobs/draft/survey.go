@@ -187,10 +187,11 @@ func (t *surveyed) named(flag, name string) (int, error) {
 	if i := t.column(name); i >= 0 {
 		return i, nil
 	}
-	return -1, &diagnostic.UsageError{
-		Message: fmt.Sprintf("--%s %s: %s has the columns %s", flag, name, t.path, strings.Join(t.shown(), ", ")),
-		Hint:    diagnostic.Suggest(name, t.names),
+	err := &diagnostic.UsageError{Message: fmt.Sprintf("--%s %s: no such column; %s has the columns %s", flag, name, t.path, strings.Join(t.shown(), ", "))}
+	if _, near := diagnostic.Nearest(name, t.names); near {
+		err.Hint = diagnostic.Suggest(name, t.names)
 	}
+	return -1, err
 }
 
 // shown are the names of the columns for people, as many as are read at a glance.
