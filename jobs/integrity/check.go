@@ -309,9 +309,9 @@ func forEach[T any](ctx context.Context, n int, all func(yield func(T) bool), do
 }
 
 // eachObject calls do with each object below a prefix.
-func (c *check) eachObject(ctx context.Context, n int, prefix string, do func(context.Context, storage.Info) error) error {
+func (c *check) eachObject(ctx context.Context, prefix string, do func(context.Context, storage.Info) error) error {
 	var failed error
-	err := forEach(ctx, n, func(yield func(storage.Info) bool) {
+	err := forEach(ctx, asking, func(yield func(storage.Info) bool) {
 		for info, err := range c.list(ctx, prefix) {
 			if err != nil {
 				failed = err

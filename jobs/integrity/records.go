@@ -42,7 +42,7 @@ func (c *check) unvouched() { c.count(func(r *Report) { r.Unvouched++ }) }
 
 // readTombstones learns which outputs a gc deleted on purpose.
 func (c *check) readTombstones(ctx context.Context) error {
-	return c.eachObject(ctx, asking, "tombstones/", func(ctx context.Context, info storage.Info) error {
+	return c.eachObject(ctx, "tombstones/", func(ctx context.Context, info storage.Info) error {
 		parts := strings.Split(info.Key, "/")
 		work, ok := parseWork(parts[len(parts)-1])
 		if !ok || len(parts) != 3 {
@@ -132,7 +132,7 @@ func (c *check) readManifest(ctx context.Context, g generation) error {
 }
 
 func (c *check) readCheckpoints(ctx context.Context) error {
-	return c.eachObject(ctx, asking, "checkpoints/", func(ctx context.Context, info storage.Info) error {
+	return c.eachObject(ctx, "checkpoints/", func(ctx context.Context, info storage.Info) error {
 		if strings.Count(info.Key, "/") != 3 {
 			c.unvouched()
 			return nil
@@ -147,7 +147,7 @@ func (c *check) readCheckpoints(ctx context.Context) error {
 
 // readOther reads the records that name no other object.
 func (c *check) readOther(ctx context.Context) error {
-	err := c.eachObject(ctx, asking, "leases/", func(ctx context.Context, info storage.Info) error {
+	err := c.eachObject(ctx, "leases/", func(ctx context.Context, info storage.Info) error {
 		l, err := c.Store.Lease(ctx, strings.TrimPrefix(info.Key, "leases/"))
 		if err == nil {
 			err = l.Err
@@ -155,7 +155,7 @@ func (c *check) readOther(ctx context.Context) error {
 		return c.read(info, err)
 	})
 	for _, prefix := range []string{"pins/", "answers/", "embeddings/", "signed"} {
-		err = errors.Join(err, c.eachObject(ctx, asking, prefix, func(ctx context.Context, info storage.Info) error {
+		err = errors.Join(err, c.eachObject(ctx, prefix, func(ctx context.Context, info storage.Info) error {
 			_, _, err := c.Store.Read(ctx, info.Key)
 			return c.read(info, err)
 		}))
@@ -182,7 +182,7 @@ func (c *check) readOther(ctx context.Context) error {
 
 // readRuns reads the records of all runs.
 func (c *check) readRuns(ctx context.Context) error {
-	return c.eachObject(ctx, asking, "runs/", func(ctx context.Context, info storage.Info) error {
+	return c.eachObject(ctx, "runs/", func(ctx context.Context, info storage.Info) error {
 		parts := strings.SplitN(info.Key, "/", 3)
 		if len(parts) < 3 {
 			c.unvouched()

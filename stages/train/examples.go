@@ -101,7 +101,7 @@ func (o *Options) mask(m *bert.Model, t *taxonomy.Taxonomy, set []rows.Row, kept
 }
 
 // checkClasses refuses data from which nothing can be told apart.
-func checkClasses(t *taxonomy.Taxonomy, examples []fit.Example) error {
+func checkClasses(examples []fit.Example) error {
 	if len(examples) == 0 {
 		return noLabels()
 	}

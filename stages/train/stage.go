@@ -98,7 +98,7 @@ func (s *stage) newLoop(ctx context.Context, in stages.Inputs, t *taxonomy.Taxon
 		weights.choice = s.o.choiceWeights(trainRows, model.Spec.Outputs())
 	}
 	examples, used := s.o.examples(model, t, trainRows, weights, true)
-	if err := checkClasses(t, examples); err != nil {
+	if err := checkClasses(examples); err != nil {
 		return nil, err
 	}
 	valRows, err := dataset.ReadLabelled(ctx, in, "val", t)

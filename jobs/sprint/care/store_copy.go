@@ -74,7 +74,7 @@ func copyStore(cmd *cobra.Command, a *app.App, fromURL, toURL string, replace bo
 	if within(from.URL(), to.URL()) || within(to.URL(), from.URL()) {
 		return stages.Fail(stages.CodeUsage, "name another store to copy to", "%s and %s are the same store, or one lies in the other", storage.Redact(fromURL), storage.Redact(toURL))
 	}
-	r, err := copyAll(cmd.Context(), a, from, to, replace)
+	r, err := copyAll(cmd.Context(), from, to, replace)
 	if a.AsJSON {
 		return errors.Join(err, json.NewEncoder(a.Stdout).Encode(r))
 	}
@@ -96,7 +96,7 @@ func copyStore(cmd *cobra.Command, a *app.App, fromURL, toURL string, replace bo
 }
 
 // copyAll copies, and makes a failure of what is damaged.
-func copyAll(ctx context.Context, a *app.App, from, to *storage.Store, replace bool) (replica.Report, error) {
+func copyAll(ctx context.Context, from, to *storage.Store, replace bool) (replica.Report, error) {
 	r, err := replica.Copy(ctx, from, to, replica.Options{Replace: replace})
 	switch {
 	case err == nil && r.Copied+r.Present+len(r.Damaged)+len(r.Differing) == 0:

@@ -112,7 +112,7 @@ func runServe(ctx context.Context, a *app.App, cmd *cobra.Command, f *serveFlags
 		return &diagnostic.UsageError{Message: fmt.Sprintf("--access-log %s: on, off or texts", f.accessLog)}
 	}
 	f.o.Version = app.Version()
-	source, err := f.source(ctx, a, cmd)
+	source, err := f.source(a, cmd)
 	if err != nil {
 		return err
 	}
@@ -139,7 +139,7 @@ func runServe(ctx context.Context, a *app.App, cmd *cobra.Command, f *serveFlags
 
 // source is where the model comes from. Its first opening is that of every command, with
 // its messages.
-func (f *serveFlags) source(ctx context.Context, a *app.App, cmd *cobra.Command) (reload.Source, error) {
+func (f *serveFlags) source(a *app.App, cmd *cobra.Command) (reload.Source, error) {
 	o, err := answerOptions(a, cmd, &f.model)
 	if err != nil {
 		return nil, err

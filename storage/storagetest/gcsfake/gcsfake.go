@@ -92,7 +92,7 @@ func (g *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	name = unescape(name)
 	switch {
 	case copying:
-		g.rewrite(w, r, bucket, name, target)
+		g.rewrite(w, bucket, name, target)
 	case r.Method == http.MethodDelete:
 		if _, ok := g.objects[bucket+"/"+name]; !ok {
 			fail(w, http.StatusNotFound, "no such object")
@@ -233,7 +233,7 @@ func (g *Server) put(w http.ResponseWriter, q url.Values, bucket, name, media st
 	return true
 }
 
-func (g *Server) rewrite(w http.ResponseWriter, r *http.Request, bucket, name, target string) {
+func (g *Server) rewrite(w http.ResponseWriter, bucket, name, target string) {
 	o, ok := g.objects[bucket+"/"+name]
 	if !ok {
 		fail(w, http.StatusNotFound, "no such object")
