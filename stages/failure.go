@@ -55,6 +55,12 @@ func Lose(code Code, hint, format string, args ...any) *Failure {
 	return &Failure{Code: code, Lost: true, Hint: hint, Err: fmt.Errorf(format, args...)}
 }
 
+// IsLost reports whether an error is a Failure that another try may heal.
+func IsLost(err error) bool {
+	f, ok := errors.AsType[*Failure](err)
+	return ok && f.Lost
+}
+
 // Verdict is returned by a stage that finished its work and judged it bad:
 // outputs are committed with the verdict, the state is failed, and a re-run
 // finds the verdict without measuring again.

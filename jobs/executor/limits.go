@@ -37,6 +37,15 @@ type Limits struct {
 	Grace time.Duration // from the request to end until it is ended
 }
 
+// Longest is how long a job may be at work, from when it has a machine; otherwise is that of one
+// without a timeout.
+func (l Limits) Longest(otherwise time.Duration) time.Duration {
+	if l.Run == 0 {
+		return otherwise
+	}
+	return l.Start + l.Run + l.Grace
+}
+
 // Ran is the failure of a stage whose timeout is over.
 func Ran(stage string, limit time.Duration) error {
 	return stages.Fail(stages.CodeStage, "raise `timeout` of the stage; it continues from its checkpoint if it made one", "stage %s ran for longer than its timeout (limit run: %s)", stage, Span(limit))

@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"github.com/sprint-ml/sprint/stages"
+	"github.com/sprint-ml/sprint/stages/redact"
 )
 
 // The protocol is that of https://platform.openai.com/docs/guides/batch, which vLLM's
@@ -268,7 +269,7 @@ func (c *Client) call(ctx context.Context, method, address, media string, body [
 	}
 	req, err := http.NewRequestWithContext(ctx, method, address, bytes.NewReader(body))
 	if err != nil {
-		return fmt.Errorf("request to endpoint %s: %w", c.name, withoutURL(err))
+		return fmt.Errorf("request to endpoint %s: %w", c.name, redact.WithoutAddress(err))
 	}
 	req.Header.Set("User-Agent", "sprint")
 	if media != "" {
@@ -279,7 +280,7 @@ func (c *Client) call(ctx context.Context, method, address, media string, body [
 	}
 	resp, err := c.plain.Do(req)
 	if err != nil {
-		return &unclearError{why: c.hide.String(withoutURL(err).Error())}
+		return &unclearError{why: c.hide.String(redact.WithoutAddress(err).Error())}
 	}
 	defer resp.Body.Close()
 	if resp.StatusCode == http.StatusOK || resp.StatusCode == http.StatusCreated {

@@ -154,20 +154,12 @@ func (c *Client) checkRetry(ctx context.Context, resp *http.Response, err error)
 	}
 	var reason string
 	if err != nil {
-		reason = withoutURL(err).Error()
+		reason = redact.WithoutAddress(err).Error()
 	} else {
 		reason = resp.Status
 	}
 	c.env.Log.Info("asking again", "endpoint", c.name, "reason", reason)
 	return true, nil
-}
-
-// withoutURL strips the address from an error of net/http.
-func withoutURL(err error) error {
-	if u, ok := errors.AsType[*url.Error](err); ok {
-		return u.Err
-	}
-	return err
 }
 
 // stopKey is the key of the context that ends further tries.
@@ -221,7 +213,7 @@ func (c *Client) Ask(ctx context.Context, body []byte) (Answer, error) {
 	case errors.As(err, &refused):
 		return Answer{}, refused
 	}
-	return Answer{}, stages.Lose(stages.CodeEnvironment, "check the endpoint and run the same command again: answers so far are kept", "endpoint %s does not answer, after %d tries: %w", c.name, retries+1, withoutURL(err))
+	return Answer{}, stages.Lose(stages.CodeEnvironment, "check the endpoint and run the same command again: answers so far are kept", "endpoint %s does not answer, after %d tries: %w", c.name, retries+1, redact.WithoutAddress(err))
 }
 
 // completion is the part of a chat completion that is used.

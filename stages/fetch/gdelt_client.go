@@ -19,6 +19,7 @@ import (
 	"github.com/hashicorp/go-retryablehttp"
 
 	"github.com/sprint-ml/sprint/stages"
+	"github.com/sprint-ml/sprint/stages/redact"
 )
 
 // Limits of one request. An honest page is about 120 kB.
@@ -121,7 +122,7 @@ func (c *client) get(ctx context.Context, address string) ([]byte, error) {
 	case errors.As(err, &passing):
 		return nil, err
 	}
-	return nil, stages.Lose(stages.CodeEnvironment, "Check the network and run the same command again: finished windows are kept. Without a network use source: files.", "GDELT cannot be reached: %w", shortly(err))
+	return nil, stages.Lose(stages.CodeEnvironment, "Check the network and run the same command again: finished windows are kept. Without a network use source: files.", "GDELT cannot be reached: %w", redact.WithoutAddress(err))
 }
 
 // checkRetry decides which failures another try may heal.
@@ -137,16 +138,8 @@ func (c *client) checkRetry(ctx context.Context, _ *http.Response, err error) (b
 	if op, ok := errors.AsType[*net.OpError](err); ok && (op.Op == "dial" || op.Op == "proxyconnect") && !c.reached.Load() {
 		return false, err
 	}
-	c.env.Log.Warn("gdelt: asking again", slog.String("error", shortly(err).Error()))
+	c.env.Log.Warn("gdelt: asking again", slog.String("error", redact.WithoutAddress(err).Error()))
 	return true, nil
-}
-
-// shortly is an error of a request without its URL, which is long and the same each time.
-func shortly(err error) error {
-	if asked, ok := errors.AsType[*url.Error](err); ok {
-		return asked.Err
-	}
-	return err
 }
 
 // backoff does not wait itself: it holds the clock that all processes of the

@@ -5,6 +5,7 @@ import (
 	"encoding/base64"
 	"encoding/hex"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"html"
 	"io"
@@ -248,5 +249,18 @@ func BenchmarkReader(b *testing.B) {
 				}
 			}
 		})
+	}
+}
+
+// TestWithoutAddress: what went wrong is told, and not which address was asked; an error that
+// has none stays as it is.
+func TestWithoutAddress(t *testing.T) {
+	cause := errors.New("refused")
+	asked := fmt.Errorf("try 3: %w", &url.Error{Op: "Get", URL: "https://host/?key=S3CRET", Err: cause})
+	if got := redact.WithoutAddress(asked); got != cause {
+		t.Error(got)
+	}
+	if got := redact.WithoutAddress(cause); got != cause {
+		t.Error(got)
 	}
 }

@@ -51,12 +51,6 @@ func missing(err error) bool {
 	return ok && s.status == http.StatusNotFound
 }
 
-// transient reports whether an error may go away by itself.
-func transient(err error) bool {
-	f, ok := errors.AsType[*stages.Failure](err)
-	return ok && f.Lost
-}
-
 // do sends a request with body as JSON, and reads the answer into out, if that is not nil.
 func (c *client) do(ctx context.Context, method, path string, body, out any) (http.Header, error) {
 	resp, hide, err := c.send(ctx, method, path, body)
@@ -115,7 +109,7 @@ func (c *client) send(ctx context.Context, method, path string, body any) (*http
 		}
 		return nil, nil, context.Cause(ctx)
 	case err != nil:
-		return nil, nil, c.lose("it does not answer: %s", hide.String(withoutURL(err).Error()))
+		return nil, nil, c.lose("it does not answer: %s", hide.String(redact.WithoutAddress(err).Error()))
 	}
 	return resp, hide, nil
 }
@@ -156,13 +150,6 @@ func (c *client) next(h http.Header) string {
 		}
 	}
 	return ""
-}
-
-func withoutURL(err error) error {
-	if u, ok := errors.AsType[*url.Error](err); ok {
-		return u.Err
-	}
-	return err
 }
 
 // excerpt is the first line of a text, cut.

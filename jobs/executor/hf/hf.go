@@ -164,7 +164,7 @@ func (p *Provider) Submit(ctx context.Context, job *executor.Job) (executor.Hand
 	}
 	body := spec{
 		Image: p.o.Image, Command: []string{"sh", "-c", job.Script()}, Arguments: []string{}, Environment: maps.Clone(job.Env), Secrets: secrets,
-		Flavor: flavor.Name, Timeout: int(p.longest(job).Seconds()), Attempts: 1, Labels: map[string]string{label: job.ID, "name": job.ID},
+		Flavor: flavor.Name, Timeout: int(job.Limits.Longest(p.o.Longest).Seconds()), Attempts: 1, Labels: map[string]string{label: job.ID, "name": job.ID},
 	}
 	if body.Environment == nil {
 		body.Environment = map[string]string{}
@@ -177,14 +177,6 @@ func (p *Provider) Submit(ctx context.Context, job *executor.Job) (executor.Hand
 		return "", stages.Lose(stages.CodeEnvironment, "run the same command again", "the hub took a job and did not name it")
 	}
 	return executor.Handle(made.ID), nil
-}
-
-// longest is the time after which the hub ends a job: without it that is half an hour.
-func (p *Provider) longest(job *executor.Job) time.Duration {
-	if job.Limits.Run == 0 {
-		return p.o.Longest
-	}
-	return job.Limits.Start + job.Limits.Run + job.Limits.Grace
 }
 
 // secrets are the values that a job needs: those of its variables, and the address of its
@@ -231,7 +223,7 @@ func (p *Provider) Watch(ctx context.Context, h executor.Handle, report func(exe
 			if first, last = false, now; now.Phase == executor.PhaseEnded {
 				return now, nil
 			}
-		case !transient(err):
+		case !stages.IsLost(err):
 			return last, err
 		}
 		if err := executor.Pause(ctx, pause); err != nil {
@@ -299,7 +291,7 @@ func (p *Provider) Cancel(ctx context.Context, h executor.Handle, grace time.Dur
 			_, err = p.client.do(ctx, http.MethodPost, p.path(string(h), "cancel"), nil, nil)
 			asked = err == nil
 		}
-		if err != nil && !transient(err) && !missing(err) {
+		if err != nil && !stages.IsLost(err) && !missing(err) {
 			return err
 		}
 		if executor.Pause(ctx, pause) != nil {
@@ -322,6 +314,6 @@ func (p *Provider) Probe(ctx context.Context, job *executor.Job, note func(name,
 	if _, err := p.secrets(ctx, job); err != nil {
 		return err
 	}
-	note("longest", p.longest(job).String())
+	note("longest", job.Limits.Longest(p.o.Longest).String())
 	return nil
 }

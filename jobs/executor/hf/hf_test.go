@@ -222,7 +222,7 @@ func TestTrouble(t *testing.T) {
 			return true
 		})
 		_, err := p.Submit(t.Context(), j)
-		if err == nil || !transient(err) {
+		if err == nil || !stages.IsLost(err) {
 			t.Fatalf("want an error that may go away, got %v", err)
 		}
 		submit(t, p, j)

@@ -152,12 +152,6 @@ func (c *command) failure(what string, err error, text string) error {
 	return stages.Lose(stages.CodeEnvironment, "", "%s: %s", where, text)
 }
 
-// transient reports whether an error may go away by itself.
-func transient(err error) bool {
-	f, ok := errors.AsType[*stages.Failure](err)
-	return ok && f.Lost
-}
-
 // bounded is a writer that keeps so many bytes.
 type bounded struct {
 	to   io.Writer

@@ -46,7 +46,7 @@ func (p *Provider) Probe(ctx context.Context, job *executor.Job, note func(name,
 		}
 	}
 	note("jobs", fmt.Sprint(live, " at work"))
-	note("longest", p.longest(job).String())
+	note("longest", job.Limits.Longest(p.o.Longest).String())
 	if p.o.MaxHourlyCost > 0 {
 		note("price", fmt.Sprintf("at most %.2f USD an hour", p.o.MaxHourlyCost))
 	}

@@ -125,7 +125,7 @@ func (p *Provider) Submit(ctx context.Context, job *executor.Job) (executor.Hand
 		return "", err
 	}
 	failed := p.launch(ctx, job, t, secrets)
-	if failed != nil && !transient(failed) {
+	if failed != nil && !stages.IsLost(failed) {
 		return "", failed
 	}
 	// An API server that answered late, or not at all, may have taken the job all the same;
@@ -246,7 +246,7 @@ func (p *Provider) Cancel(ctx context.Context, h executor.Handle, grace time.Dur
 			_, err = p.command.run(ctx, commandLimit, nil, append([]string{"jobs", "cancel", "-y"}, live...)...)
 			asked, last = err == nil, err
 		}
-		if err != nil && !transient(err) && ctx.Err() == nil {
+		if err != nil && !stages.IsLost(err) && ctx.Err() == nil {
 			return err
 		}
 		if executor.Pause(ctx, p.tick) != nil {
@@ -291,7 +291,7 @@ func (p *Provider) Logs(ctx context.Context, h executor.Handle, w io.Writer) err
 	out, err := p.command.run(ctx, commandLimit, nil, "jobs", "logs", "--no-follow", strconv.FormatInt(job.number, 10))
 	out = prefix.ReplaceAll(color.ReplaceAll(out, nil), nil)
 	if len(bytes.TrimSpace(out)) == 0 {
-		if err != nil && !transient(err) {
+		if err != nil && !stages.IsLost(err) {
 			return err
 		}
 		return nil

@@ -114,7 +114,7 @@ const (
 // script becomes the worker. It passes on a request to end, which SkyPilot, or the machine
 // that shuts down, makes to the whole job; and it ends a job that nobody ends.
 func (p *Provider) script(job *executor.Job) string {
-	return fmt.Sprintf(scriptText, seconds(job.Limits.Grace+time.Second), seconds(p.longest(job)), executor.Quote(job.Script()),
+	return fmt.Sprintf(scriptText, seconds(job.Limits.Grace+time.Second), seconds(job.Limits.Longest(p.o.Longest)), executor.Quote(job.Script()),
 		int(stages.CodeInterrupted), codeNotAsked)
 }
 
@@ -138,13 +138,5 @@ elif [ "$code" = %[4]d ]; then
 fi
 exit "$code"
 `
-
-// longest is the time after which a job is ended on its machine.
-func (p *Provider) longest(job *executor.Job) time.Duration {
-	if job.Limits.Run == 0 {
-		return p.o.Longest
-	}
-	return job.Limits.Start + job.Limits.Run + job.Limits.Grace
-}
 
 func seconds(d time.Duration) int64 { return int64((d + time.Second - 1) / time.Second) }

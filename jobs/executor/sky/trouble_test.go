@@ -8,6 +8,7 @@ import (
 
 	"github.com/sprint-ml/sprint/jobs/executor"
 	"github.com/sprint-ml/sprint/jobs/executor/sky/skytest"
+	"github.com/sprint-ml/sprint/stages"
 )
 
 // TestRefused: what does not go away by itself ends a submit with code 4, and says what to
@@ -104,7 +105,7 @@ func TestPasses(t *testing.T) {
 		p := provider(t, s)
 		for _, f := range trouble[:4] {
 			s.Fault(f)
-			if _, err := p.Submit(t.Context(), job(t, "exit 0")); !transient(err) {
+			if _, err := p.Submit(t.Context(), job(t, "exit 0")); !stages.IsLost(err) {
 				t.Errorf("%v", err)
 			}
 		}

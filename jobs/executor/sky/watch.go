@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/sprint-ml/sprint/jobs/executor"
+	"github.com/sprint-ml/sprint/stages"
 )
 
 // Watch follows a job to its end.
@@ -28,7 +29,7 @@ func (p *Provider) Watch(ctx context.Context, h executor.Handle, report func(exe
 		switch {
 		case ctx.Err() != nil:
 			return last, context.Cause(ctx)
-		case err != nil && !transient(err):
+		case err != nil && !stages.IsLost(err):
 			return last, err
 		case err != nil:
 			if s := last; s.Phase != "" {

@@ -83,6 +83,5 @@ func (p *place) words(hint string) string {
 
 // mayGoAway reports whether a failure may go away by itself.
 func mayGoAway(err error) bool {
-	var f *stages.Failure
-	return errors.As(err, &f) && f.Lost && !errors.Is(err, context.Canceled)
+	return stages.IsLost(err) && !errors.Is(err, context.Canceled)
 }

@@ -16,6 +16,7 @@ import (
 
 	"github.com/hashicorp/go-retryablehttp"
 	"github.com/sprint-ml/sprint/jobs/httpclient"
+	"github.com/sprint-ml/sprint/stages/redact"
 )
 
 // Options of New. The zero value asks without an account.
@@ -190,10 +191,7 @@ func (c *Client) send(ctx context.Context, method, path string, header http.Head
 		c.authorization(req.Header)
 	}
 	resp, err := c.http.Do(req)
-	if u, ok := errors.AsType[*url.Error](err); ok {
-		err = u.Err // its address may be one that was signed
-	}
-	return resp, err
+	return resp, redact.WithoutAddress(err) // which may be one that was signed
 }
 
 // checkGiven refuses an address that the server gave and that is less safe than its own. It
