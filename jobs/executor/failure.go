@@ -3,6 +3,8 @@ package executor
 import (
 	"context"
 	"errors"
+	"io/fs"
+	"os"
 	"strings"
 	"syscall"
 
@@ -91,7 +93,7 @@ func Hint(err error) string {
 	case errors.Is(err, storage.ErrFull):
 		return "free space in the store, then run the same command"
 	case diskFull(err):
-		return "free space on that disk, or let TMPDIR name a folder on another, then run the same command"
+		return roomFor(err)
 	case errors.Is(err, storage.ErrDenied):
 		return "check the credentials and rights of the store; `sprint doctor --store URL` tries them"
 	case errors.Is(err, storage.ErrTransient):
@@ -100,6 +102,15 @@ func Hint(err error) string {
 		return "check the store's URL, and that its bucket or folder is there; `sprint doctor --store URL` tries it"
 	}
 	return ""
+}
+
+// roomFor is the next step where a disk that is no store's is full.
+func roomFor(err error) string {
+	at, ok := errors.AsType[*fs.PathError](err)
+	if !ok || strings.HasPrefix(at.Path, os.TempDir()) {
+		return "free space on that disk, or let TMPDIR name a folder on another, then run the same command"
+	}
+	return "free space on that disk, then run the same command"
 }
 
 // Mend says what makes a damaged object anew, or what is lost without it.

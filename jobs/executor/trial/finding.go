@@ -4,6 +4,7 @@
 //	finding.go  Finding, a line of the answer, and how it travels
 //	worker.go   the process that looks, there
 //	machine.go  what it sees of its machine: disk, quota
+//	folder.go   whether a folder can be written, or made
 //
 // A finding is printed to standard error as soon as it is made, so that it arrives through
 // the place's log from where the store is not reached, and all are put into the store at the

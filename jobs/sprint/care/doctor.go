@@ -226,6 +226,16 @@ func (d *doctor) machine() {
 }
 
 func (d *doctor) caches() {
+	_, err := os.Stat(d.cfg.Cache)
+	if failed := trial.Folder(d.cfg.Cache); failed != nil {
+		what, fix := fmt.Sprintf("%s cannot be written: %v", d.cfg.Cache, failed), "name a folder of yours: --cache FOLDER"
+		if err == nil {
+			d.hint("cache", what+"; what it lacks cannot be fetched", fix)
+			return
+		}
+		d.line(false, "cache", what, fix)
+		return
+	}
 	var total int64
 	_ = filepath.WalkDir(d.cfg.Cache, func(_ string, e fs.DirEntry, err error) error {
 		if err == nil && e.Type().IsRegular() {
@@ -242,6 +252,10 @@ func (d *doctor) store(ctx context.Context, full bool) {
 	// Looking makes nothing: what is not there yet is made by what keeps something.
 	if folder, local := storage.Folder(d.cfg.Store); local {
 		if _, err := os.Stat(folder); errors.Is(err, fs.ErrNotExist) {
+			if err := trial.Folder(folder); err != nil {
+				d.line(false, "store", fmt.Sprintf("%s is not there, and cannot be made: %v", folder, err), "name a folder of yours: --store FOLDER")
+				return
+			}
 			d.hint("store", folder+" is not there; the first run would make it", "")
 			return
 		}

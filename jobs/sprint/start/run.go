@@ -180,8 +180,10 @@ func runPlan(ctx context.Context, a *app.App, cmd *cobra.Command, path string, f
 		return nil, err
 	}
 	defer c.Close(a.Log())
+	said := false
 	keep := func(res *runs.Result) {
-		if err := progress.WriteResult(f.result, res); err != nil {
+		if err := progress.WriteResult(f.result, res); err != nil && !said {
+			said = true
 			a.Log().Error("could not write --result", "error", err)
 		}
 	}
