@@ -17,6 +17,7 @@ import (
 
 	"github.com/sprint-ml/sprint/config/diagnostic"
 	"github.com/sprint-ml/sprint/jobs/runs"
+	"github.com/sprint-ml/sprint/stages"
 	"github.com/sprint-ml/sprint/storage"
 	"github.com/sprint-ml/sprint/storage/models"
 	"github.com/sprint-ml/sprint/storage/models/signature"
@@ -105,7 +106,7 @@ func findRelease(ctx context.Context, s *storage.Store, ref, model, version stri
 	}
 	r, err := models.In(s).Release(ctx, model, version)
 	if errors.Is(err, storage.ErrNotFound) {
-		return Found{}, noArtifact(ref, "the store has no such release")
+		return Found{}, stages.Fail(stages.CodeEnvironment, "`sprint models` lists those that there are", "no artifact %.200q: the store has no such release", ref)
 	}
 	if err != nil {
 		return Found{}, err

@@ -40,6 +40,11 @@ func TestAbsentModel(t *testing.T) {
 		"history": func(ref string) []string { return []string{"models", "history", ref} },
 		"verify":  func(ref string) []string { return []string{"models", "verify", ref} },
 		"models":  func(ref string) []string { return []string{"models", ref} },
+		"get":     func(ref string) []string { return []string{"artifacts", "get", ref, "out"} },
+		"cat":     func(ref string) []string { return []string{"artifacts", "cat", ref + "/config.json"} },
+		"ls":      func(ref string) []string { return []string{"artifacts", "ls", ref} },
+		"reread":  func(ref string) []string { return []string{"artifacts", "verify", ref} },
+		"trace":   func(ref string) []string { return []string{"trace", ref} },
 	}
 	for _, c := range []struct {
 		ref, by string
@@ -54,6 +59,10 @@ func TestAbsentModel(t *testing.T) {
 		{"News", "classify serve rollback history verify models", 4, "did you mean news?"},
 		{"a b", "classify serve rollback history verify models", 4, "there are: news"},
 		{"../news", "classify serve rollback history verify models", 4, "no model"},
+		{"news@7", "get cat ls reread trace", 4, "`sprint models --store store` lists"},
+		{"news@beta", "get cat ls reread trace", 4, "no such release"},
+		{"nws@1", "get cat ls reread trace", 4, "no such release"},
+		{"news@", "get cat ls reread trace", 2, "is no release"},
 		{"news@", "classify serve verify models", 2, "names no model"},
 		{"news@", "promote", 2, "which version of news?"},
 		{"news@", "rollback", 2, "`sprint rollback news --to VERSION --store store`"},
