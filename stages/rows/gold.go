@@ -62,7 +62,7 @@ func ReadGold(r io.Reader, layout Layout, categories []Category) (*Gold, error) 
 		}
 		positive = positive || slices.ContainsFunc(row.Labels, func(l Label) bool { return l.Score > 0 })
 		g.Rows = append(g.Rows, row)
-		return f.builder.budget.Hold(row.size())
+		return f.builder.budget.Keep(row.size())
 	})
 	switch g.Odd = f.odd; {
 	case err != nil:

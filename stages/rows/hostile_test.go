@@ -1,6 +1,8 @@
 package rows_test
 
 import (
+	"bytes"
+	"compress/gzip"
 	"errors"
 	"fmt"
 	"io"
@@ -45,6 +47,33 @@ func TestTextsWithinABudget(t *testing.T) {
 		if err := rows.Unreadable(stages.CodeStage, "other", "x.csv", err); !errors.As(err, &f) || f.Code != stages.CodeStage || !strings.Contains(f.Hint, "several files") || !strings.HasPrefix(err.Error(), "x.csv: ") {
 			t.Errorf("%s: the failure is %v", name, err)
 		}
+	}
+}
+
+// TestShortRows: millions of the shortest rows, which compress to nothing, are refused
+// before they take the memory of the machine, whoever keeps them.
+func TestShortRows(t *testing.T) {
+	var packed bytes.Buffer
+	z := gzip.NewWriter(&packed)
+	many := strings.Repeat(`{"title":"x"}`+"\n", 100_000)
+	for range 6 {
+		if _, err := z.Write([]byte(many)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := z.Close(); err != nil {
+		t.Fatal(err)
+	}
+	for name, read := range map[string]func() error{
+		"gold":    func() error { _, err := rows.ReadGold(&packed, rows.Layout{Format: rows.JSONL}, nil); return err },
+		"overlay": func() error { _, err := rows.ReadOverlay(&packed, rows.Layout{Format: rows.JSONL}, nil); return err },
+		"rows":    func() error { _, err := rows.Read(&packed, rows.Layout{Format: rows.JSONL}); return err },
+	} {
+		whole := packed
+		if err := read(); !errors.Is(err, rows.ErrBudget) || !strings.Contains(err.Error(), "rows of more than 1") {
+			t.Errorf("%s: %v", name, err)
+		}
+		packed = whole
 	}
 }
 

@@ -62,7 +62,7 @@ func ReadOverlay(r io.Reader, layout Layout, categories []Category) ([]Correctio
 			return nil
 		}
 		out = append(out, c)
-		return f.builder.budget.Hold(c.size() + int64(len(c.Reviewer)+len(c.Note)))
+		return f.builder.budget.Keep(c.size() + int64(len(c.Reviewer)+len(c.Note)))
 	})
 	return out, err
 }

@@ -170,7 +170,7 @@ func read(r io.Reader, layout Layout, limits table.Limits) (*Table, error) {
 		kept := *row
 		kept.Labels = slices.Clone(row.Labels)
 		t.Rows = append(t.Rows, kept)
-		return limits.Budget.Hold(kept.size())
+		return limits.Budget.Keep(kept.size())
 	})
 	if err != nil {
 		return nil, err

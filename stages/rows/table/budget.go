@@ -18,6 +18,7 @@ var ErrBudget = errors.New("it decodes to too much")
 const (
 	budgetRatio = 256
 	budgetFloor = 32 << 20
+	keptFloor   = 128 << 20 // for rows that are kept: a short one takes far more than its text
 )
 
 // Costs of what is decoded, in the unit of one byte of text. They follow the time that
@@ -34,6 +35,7 @@ const (
 type Budget struct {
 	read          atomic.Int64
 	spent         int64
+	kept          int64
 	held, checked int64
 }
 
@@ -63,6 +65,20 @@ func (b *Budget) Spend(n int64) error {
 	}
 	b.spent += n
 	return nil
+}
+
+// Keep is Hold of rows, which may not take more memory than the size of their file allows
+// either: millions of the shortest ones compress to a few bytes. The error wraps ErrBudget
+// then.
+func (b *Budget) Keep(n int64) error {
+	if b == nil {
+		return nil
+	}
+	b.kept += n
+	if limit := b.Limit() - budgetFloor + keptFloor; b.kept > limit {
+		return fmt.Errorf("%w: rows of more than %d MB, which is %d times its %d bytes and %d MB", ErrBudget, limit>>20, budgetRatio, b.read.Load(), keptFloor>>20)
+	}
+	return b.Hold(n)
 }
 
 // ErrMemory says that rows do not fit into the memory of this process.
