@@ -7,6 +7,8 @@ import (
 	"fmt"
 	"log/slog"
 	"runtime/debug"
+	"strconv"
+	"strings"
 	"sync"
 	"time"
 
@@ -198,7 +200,7 @@ func (h *sinkHandler) Enabled(context.Context, slog.Level) bool { return true }
 func (h *sinkHandler) Handle(_ context.Context, r slog.Record) error {
 	line := r.Message
 	add := func(a slog.Attr) bool {
-		line += fmt.Sprintf(" %s=%v", a.Key, a.Value)
+		line += " " + a.Key + "=" + shownValue(a.Value)
 		return true
 	}
 	for _, a := range h.attrs {
@@ -207,6 +209,19 @@ func (h *sinkHandler) Handle(_ context.Context, r slog.Record) error {
 	r.Attrs(add)
 	h.sink.Log(r.Level, line)
 	return nil
+}
+
+// shownValue is a value as people read it: texts of a list are told from each other.
+func shownValue(v slog.Value) string {
+	texts, ok := v.Any().([]string)
+	if !ok {
+		return v.String()
+	}
+	quoted := make([]string, len(texts))
+	for i, t := range texts {
+		quoted[i] = strconv.Quote(t)
+	}
+	return strings.Join(quoted, ", ")
 }
 
 func (h *sinkHandler) WithAttrs(attrs []slog.Attr) slog.Handler {

@@ -89,7 +89,11 @@ func TestReviewLoop(t *testing.T) {
 	}
 	ok("run")
 	before := labelled(t, dir)
-	if said := ok("review", "export", "plan.yaml", "--output", "review.csv"); !strings.Contains(said, "sprint review import review.csv") {
+	if said := ok("review", "export", "--output", "own.csv"); !strings.Contains(said, "sprint review import own.csv\n") {
+		t.Errorf("export says %s", said)
+	}
+	// What is printed names the plan and what was set: another plan may lie here as plan.yaml.
+	if said := ok("review", "export", "plan.yaml", "--output", "review.csv", "--set", "label.overlay.file=corrections.csv"); !strings.Contains(said, "sprint review import review.csv plan.yaml --set label.overlay.file=corrections.csv\n") {
 		t.Errorf("export says %s", said)
 	}
 	if code, _, _ := exec(t, dir, "review", "export", "--output", "review.csv"); code != 2 {
@@ -108,7 +112,7 @@ func TestReviewLoop(t *testing.T) {
 	if !strings.HasPrefix(seen["sale"], "suspected: ") || !strings.Contains(seen["open"], "uncertain: undecided, fire perhaps") && !strings.Contains(seen["open"], "uncertain: undecided, money perhaps") {
 		t.Errorf("reasons %v", seen)
 	}
-	if said := ok("review", "import", "review.csv"); !strings.Contains(said, "2 corrections added to") {
+	if said := ok("review", "import", "plan.yaml", "review.csv"); !strings.Contains(said, "2 corrections added to") {
 		t.Errorf("import says %s", said)
 	}
 	out := ok("run")

@@ -14,6 +14,7 @@ import (
 	"github.com/sprint-ml/sprint/config"
 	"github.com/sprint-ml/sprint/config/diagnostic"
 	"github.com/sprint-ml/sprint/config/strictyaml"
+	"github.com/sprint-ml/sprint/jobs/commandline"
 	"github.com/sprint-ml/sprint/jobs/estimate"
 	"github.com/sprint-ml/sprint/jobs/graph"
 	"github.com/sprint-ml/sprint/jobs/progress/sanitize"
@@ -31,6 +32,17 @@ type PlanFlags struct {
 func (p *PlanFlags) Add(cmd *cobra.Command) {
 	cmd.Flags().StringArrayVar(&p.set, "set", nil, "override an option: stage.option=YAML (repeatable)")
 	cmd.Flags().StringArrayVar(&p.values, "values", nil, "YAML file, or a pipe, of {stage: {option: value}} (repeatable)")
+}
+
+// To is a command with the overrides of this one, to be typed next.
+func (p *PlanFlags) To(line commandline.Line) commandline.Line {
+	for _, value := range p.set {
+		line = line.Flag("set", value)
+	}
+	for _, value := range p.values {
+		line = line.Flag("values", value)
+	}
+	return line
 }
 
 // Values are the files of --values.

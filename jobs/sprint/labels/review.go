@@ -5,12 +5,14 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
 	"github.com/sprint-ml/sprint/config/diagnostic"
 	"github.com/sprint-ml/sprint/jobs/atomicfile"
 	"github.com/sprint-ml/sprint/jobs/catalog"
+	"github.com/sprint-ml/sprint/jobs/commandline"
 	"github.com/sprint-ml/sprint/jobs/labels/review"
 	"github.com/sprint-ml/sprint/jobs/sprint/app"
 )
@@ -63,6 +65,9 @@ as formulas stand behind a ' in the overlay, and are read without it. If the ove
 is a link, the file that it leads to is changed.`,
 		Example: "  sprint review import review.csv plan.yaml",
 		RunE: func(cmd *cobra.Command, args []string) error {
+			if len(args) == 2 && isPlan(args[0]) && !isPlan(args[1]) {
+				slices.Reverse(args) // other commands have the plan first
+			}
 			return importReview(a, cmd, args[0], app.PlanArg(args[1:]), &f)
 		},
 	}
@@ -71,6 +76,11 @@ is a link, the file that it leads to is changed.`,
 	cmd.Flags().StringVar(&f.reviewer, "reviewer", "", "who reviewed all rows of the file that do not say so themselves")
 	cmd.Flags().StringVar(&f.stage, "stage", "", "the label stage, if there are several")
 	return cmd
+}
+
+// isPlan reports whether a file has the name of a plan, which no table has.
+func isPlan(file string) bool {
+	return slices.Contains([]string{".yaml", ".yml"}, strings.ToLower(filepath.Ext(file)))
 }
 
 // reviewFlags are the flags of both commands.
@@ -119,9 +129,21 @@ func exportReview(a *app.App, cmd *cobra.Command, args []string, f *reviewFlags)
 	}
 	fmt.Fprintf(a.Stderr, "%d rows: %d suspected, %d conflicts, %d uncertain, of %d labelled rows\n", len(doubts), count[review.Suspected], count[review.Conflicting], count[review.Uncertain], len(set.Rows))
 	if f.output != "-" {
-		fmt.Fprintf(a.Stderr, "change what is wrong, write your name into the column reviewer, then:\n  %s\n", a.Line("review", "import", f.output))
+		fmt.Fprintf(a.Stderr, "change what is wrong, write your name into the column reviewer, then:\n  %s\n", f.importLine(a, args))
 	}
 	return nil
+}
+
+// importLine is the command that takes in what export wrote of the plan, or of the run, that
+// args name. A run names no plan that is a file here.
+func (f *reviewFlags) importLine(a *app.App, args []string) commandline.Line {
+	line := a.Line("review", "import", f.output)
+	if len(args) == 1 {
+		if _, err := os.Stat(args[0]); err == nil {
+			line = a.Line("review", "import", f.output, args[0])
+		}
+	}
+	return f.plan.To(line).Flag("stage", f.stage)
 }
 
 // reviewedRows reads the rows of a plan or of a run.
@@ -169,6 +191,6 @@ func importReview(a *app.App, cmd *cobra.Command, file, plan string, f *reviewFl
 	if !r.Used {
 		fmt.Fprintf(a.Stdout, "the plan does not use it yet; below `with` of stage %s add:\n  source: [%s, overlay]\n  overlay: {file: %s}\n", r.Stage, strings.Join(r.Source, ", "), filepath.Base(r.Overlay))
 	}
-	fmt.Fprintf(a.Stdout, "the next run labels by it:\n  %s\n", a.Line("run", c.Plan.File))
+	fmt.Fprintf(a.Stdout, "the next run labels by it:\n  %s\n", f.plan.To(a.Line("run", c.Plan.File)))
 	return nil
 }
