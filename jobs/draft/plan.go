@@ -123,6 +123,7 @@ const (
 	batchSize = 16
 	trainPart = 0.75
 	fewRows   = 150 // that train
+	longTexts = 50_000
 )
 
 // training counts the rows that train.
@@ -159,10 +160,21 @@ func (p *problem) trainStage(line func(string, ...any)) {
 	line("      seed: 1")
 }
 
+// epochs are the passes that give about as many steps as a fine-tuning wants.
+func (p *problem) epochs() int {
+	return min(max(int(math.Ceil(steps*batchSize/float64(p.training()))), 2), 15)
+}
+
+// long reports whether the fine-tuning reads so many texts that a processor takes an hour or
+// more: two cores train on ten or twenty of them a second.
+func (p *problem) long() bool { return p.training()*p.epochs() >= longTexts }
+
 // fineTuning are options for labels of people: they are worth learning as they are.
 func (p *problem) fineTuning(line func(string, ...any)) {
-	n := p.training()
-	epochs := min(max(int(math.Ceil(steps*batchSize/float64(n))), 2), 15)
+	n, epochs := p.training(), p.epochs()
+	if p.long() {
+		line("      # an hour or more without a GPU; `sprint run --set train.method=heads` reads each row once, and leaves the encoder as it is")
+	}
 	line("      epochs: %d # passes over about %s at most: it stops early when val gets no better", epochs, count(n, "row"))
 	line("      batch_size: %d", batchSize)
 	line("      learning_rate: 1.0e-4")

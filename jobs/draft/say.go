@@ -59,6 +59,9 @@ func (p *problem) say() []string {
 		}
 		out = append(out, fmt.Sprintf("left out, having fewer than %s: %s (--min-rows)", count(p.o.MinRows, "row"), strings.Join(names, ", ")))
 	}
+	if p.long() {
+		out = append(out, fmt.Sprintf("train reads %s %d times, an hour or more without a GPU: `sprint run --set train.method=heads` reads them once", count(p.training(), "row"), p.epochs()))
+	}
 	if p.hasGold() {
 		return append(out, fmt.Sprintf("gold: %s set aside to measure on, which never train (--gold)", count(p.goldRows(), "row")))
 	}

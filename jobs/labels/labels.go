@@ -5,17 +5,19 @@ package labels
 
 import (
 	"context"
+	"slices"
 
 	"github.com/sprint-ml/sprint/config/diagnostic"
 	"github.com/sprint-ml/sprint/jobs/catalog"
 	"github.com/sprint-ml/sprint/jobs/graph"
 	"github.com/sprint-ml/sprint/ml/taxonomy"
+	"github.com/sprint-ml/sprint/stages/label"
 	"github.com/sprint-ml/sprint/stages/rows"
 	"github.com/sprint-ml/sprint/storage"
 )
 
 // CheckTaxonomy returns the mistakes of a plan's taxonomy as its error, and what
-// looks wrong in a valid one.
+// looks wrong in a valid one, as far as the plan's labels depend on it.
 func CheckTaxonomy(g *graph.Graph) (warnings diagnostic.Errors, err error) {
 	src := g.Taxonomy()
 	if len(src.Data) == 0 {
@@ -25,7 +27,26 @@ func CheckTaxonomy(g *graph.Graph) (warnings diagnostic.Errors, err error) {
 	if len(problems) > 0 {
 		return nil, At(src.Name, string(src.Data), problems)
 	}
+	if byHand(g) {
+		// Its categories have no need of rules: these are the baseline alone.
+		t.Warnings = slices.DeleteFunc(t.Warnings, taxonomy.Problem.Silent)
+	}
 	return At(src.Name, string(src.Data), t.Warnings), nil
+}
+
+// byHand reports whether a plan labels, and no stage of it by rules.
+func byHand(g *graph.Graph) bool {
+	labels := false
+	for _, name := range g.Names() {
+		node, _ := g.Node(name)
+		if o, ok := node.Options.(*label.Options); ok {
+			labels = true
+			if slices.Contains(o.Source, "rules") {
+				return false
+			}
+		}
+	}
+	return labels
 }
 
 // At gives problems of a file the lines that they are about.

@@ -189,6 +189,19 @@ func TestValidateStrict(t *testing.T) {
 	}
 }
 
+// TestValidateLabelsByHand: a category without rules looks wrong where rules label the rows,
+// and not where people did.
+func TestValidateLabelsByHand(t *testing.T) {
+	for source, code := range map[string]int{"[columns]": 0, "[columns, rules]": 3, "[rules]": 3} {
+		dir := demo(t, map[string]string{"taxonomy.yaml": "categories: [{name: fire}, {name: money}]\n", "rows.jsonl": `{"title":"Blaze","label":"fire"}` + "\n",
+			"plan.yaml": strings.Replace(goodPlan, "  - name: label\n", "  - name: label\n    with: {source: "+source+"}\n", 1)})
+		got, stdout, stderr := exec(t, dir, "validate", "--strict")
+		if got != code || strings.Contains(stderr, "no rule speaks for the category fire") != (code != 0) {
+			t.Errorf("%s: code %d, want %d: %s%s", source, got, code, stdout, stderr)
+		}
+	}
+}
+
 // TestPreviewDropsAsFetchDoes: the plan's files are sampled without the rows that
 // fetch would drop, those with an address that was there before among them.
 func TestPreviewDropsAsFetchDoes(t *testing.T) {

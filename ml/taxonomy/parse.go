@@ -266,7 +266,7 @@ func (p *parser) category(n *yaml.Node) {
 		}
 	}
 	if !speaks {
-		p.warn(n, "add a rule, or let an encoder label its rows by what doc says: label: {source: [rules, encoder]}", "no rule speaks for the category %s", c.Name)
+		p.warn(n, "add a rule, or let an encoder label its rows by what doc says: label: {source: [rules, encoder]}", silent+"%s", c.Name)
 	}
 }
 

@@ -8,6 +8,7 @@ package taxonomy
 import (
 	"fmt"
 	"slices"
+	"strings"
 
 	"github.com/sprint-ml/sprint/ml/language"
 )
@@ -77,6 +78,13 @@ type Problem struct {
 	Line, Col     int
 	Message, Hint string
 }
+
+// silent begins what is said of a category without rules.
+const silent = "no rule speaks for the category "
+
+// Silent reports whether a problem is that a category has no rule that speaks for it, which
+// is none where people label the rows.
+func (p Problem) Silent() bool { return strings.HasPrefix(p.Message, silent) }
 
 func (p Problem) String() string { return fmt.Sprintf("%d:%d: %s", p.Line, p.Col, p.Message) }
 
