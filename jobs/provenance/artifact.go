@@ -37,15 +37,16 @@ type Found struct {
 // Tree reports whether it is a set of files.
 func (f Found) Tree() bool { return f.Media == storage.MediaTree }
 
-// Base is the name under which it is written to disk.
+// Base is the name under which it is written to disk, in the folder where that is done: an
+// artifact that a record names otherwise has that of its digest.
 func (f Found) Base() string {
-	if f.Path != "" {
-		return f.Path[strings.LastIndexByte(f.Path, '/')+1:]
+	digits := strings.TrimPrefix(f.Digest, "sha256:")
+	for _, name := range []string{f.Path[strings.LastIndexByte(f.Path, '/')+1:], f.Name, digits[:min(12, len(digits))]} {
+		if name != "." && filepath.IsLocal(name) && !strings.ContainsAny(name, "/\\") {
+			return name
+		}
 	}
-	if f.Name != "" {
-		return f.Name
-	}
-	return strings.TrimPrefix(f.Digest, "sha256:")[:12]
+	return "artifact"
 }
 
 func noArtifact(ref, format string, args ...any) error {

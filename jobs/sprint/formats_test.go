@@ -5,6 +5,8 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"github.com/sprint-ml/sprint/storage"
 )
 
 // TestReleasedFormats: stores that earlier programs wrote, one for each format of
@@ -132,5 +134,36 @@ func TestBrokenRelease(t *testing.T) {
 				t.Errorf("%s: code %d, want %d and %q:\n%s%s", c.words, code, c.code, text, out, stderr)
 			}
 		}
+	}
+}
+
+// TestHostileManifest: a record that names its input by what is no digest is shown as it is, and
+// one that names its output by a place elsewhere has it written here.
+func TestHostileManifest(t *testing.T) {
+	dir := t.TempDir()
+	s, err := storage.Open(t.Context(), filepath.Join(dir, "store"), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	made, err := s.Put(t.Context(), strings.NewReader("rows"), "text/plain")
+	if err != nil {
+		t.Fatal(err)
+	}
+	made.Name = "../rows"
+	m := storage.Manifest{Format: 1, Kind: "make", Key: strings.Repeat("a", 64), Generation: 1, Preimage: []byte("{}"), Inputs: map[string]string{"seed": "abc"}, Outputs: []storage.Artifact{made}, Run: "r", Stage: "make"}
+	if _, _, err := s.Commit(t.Context(), m); err != nil {
+		t.Fatal(err)
+	}
+	if code, out, stderr := exec(t, dir, "trace", made.Digest, "--store", "store"); code != 0 || !strings.Contains(out, "of seed  sha256:abc") {
+		t.Errorf("code %d:\n%s%s", code, out, stderr)
+	}
+	below := filepath.Join(dir, "below")
+	if err := os.Mkdir(below, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	code, out, stderr := exec(t, below, "artifacts", "get", made.Digest, "--store", "../store")
+	if data, err := os.ReadFile(filepath.Join(below, made.Digest[len("sha256:"):][:12])); code != 0 || err != nil || string(data) != "rows" {
+		t.Errorf("code %d, %v:\n%s%s", code, err, out, stderr)
 	}
 }

@@ -78,9 +78,11 @@ func Size(n int64) string {
 	return fmt.Sprintf("%d bytes", n)
 }
 
-// Short is the beginning of a digest, enough to name it to any command.
+// Short is the beginning of a digest, enough to name it to any command. What a record has in
+// place of one may be shorter.
 func Short(digest string) string {
-	return strings.TrimPrefix(digest, "sha256:")[:16]
+	digits := strings.TrimPrefix(digest, "sha256:")
+	return digits[:min(16, len(digits))]
 }
 
 // Would says what a run would do about a stage.
