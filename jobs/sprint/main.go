@@ -53,7 +53,7 @@ const endGrace = 5 * time.Second
 // supervisor such as timeout(1) signals the process and then its whole group.
 const signalGap = time.Second
 
-// runAndReport is the whole program: it returns the exit code. The first SIGINT, SIGTERM
+// run is the whole program: it returns the exit code. The first SIGINT, SIGTERM
 // or SIGHUP (a closed terminal) asks for a clean end (75), the second for one
 // that waits for no checkpoint (130), the third for none at all. A command without
 // checkpoints that does not end, because it waits for a file say, is given up. A SIGHUP

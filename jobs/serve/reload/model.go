@@ -138,7 +138,7 @@ func (s *Slot) Use() (m *Model, done func()) {
 	return s.model, s.model.users.Done
 }
 
-// Put puts a model into the slot and returns the one that was there, which requests may
+// put puts a model into the slot and returns the one that was there, which requests may
 // still have; nil if there was none.
 func (s *Slot) put(m *Model) *Model {
 	s.mu.Lock()
