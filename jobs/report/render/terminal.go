@@ -112,7 +112,11 @@ func remarks(v *document.Verification) []string {
 		out = append(out, hidden)
 	}
 	if v.Details != nil && v.Details.Choice != nil && v.Model.Accuracy != nil {
-		text := fmt.Sprintf("%.1f %% of the rows are answered right (%s); probabilities are off by %.3f on average", 100**v.Model.Accuracy, interval(v.Model.CI.Accuracy), v.Details.Choice.Calibration.ECE)
+		text := fmt.Sprintf("%.1f %% of the rows are answered right", 100**v.Model.Accuracy)
+		if ci := v.Model.CI.Accuracy; ci != nil {
+			text += fmt.Sprintf(" (%.1f to %.1f)", 100*ci[0], 100*ci[1])
+		}
+		text += fmt.Sprintf("; probabilities are off by %.3f on average", v.Details.Choice.Calibration.ECE)
 		if w := v.Details.Choice.WithCategory; w != nil {
 			text += fmt.Sprintf(", by %.3f on the %d that have a category", w.ECE, w.Rows)
 		}

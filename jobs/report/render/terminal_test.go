@@ -20,3 +20,18 @@ func TestByLanguage(t *testing.T) {
 		t.Errorf("%q", got)
 	}
 }
+
+// TestShareRight: the share of right answers and its interval are both in percent, and
+// without an interval there are no brackets.
+func TestShareRight(t *testing.T) {
+	right := 0.85
+	v := &document.Verification{Details: &document.Details{Choice: &document.Choice{Calibration: document.Calibration{ECE: 0.1}}}}
+	v.Model.Accuracy = &right
+	if got := strings.Join(remarks(v), "\n"); got != "85.0 % of the rows are answered right; probabilities are off by 0.100 on average" {
+		t.Errorf("%q", got)
+	}
+	v.Model.CI.Accuracy = &document.Interval{0.78, 0.91}
+	if got := strings.Join(remarks(v), "\n"); got != "85.0 % of the rows are answered right (78.0 to 91.0); probabilities are off by 0.100 on average" {
+		t.Errorf("%q", got)
+	}
+}
