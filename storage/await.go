@@ -24,8 +24,13 @@ func (s *Store) Await(ctx context.Context, name string, h Holder, ttl time.Durat
 	for {
 		l, err := s.Acquire(ctx, name, h, ttl, stale)
 		var held *HeldError
-		if !errors.As(err, &held) {
-			return l, err
+		switch {
+		case err == nil:
+			return l, nil
+		case ctx.Err() != nil: // a request that was under way says less
+			return nil, context.Cause(ctx)
+		case !errors.As(err, &held):
+			return nil, err
 		}
 		if held.Version != seen {
 			seen, since = held.Version, time.Now()

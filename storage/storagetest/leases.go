@@ -87,8 +87,16 @@ func testLeaseAwaited(t *testing.T, h Harness) {
 	}
 	hasty, cancel := context.WithTimeoutCause(ctx, ttl/10, enough)
 	defer cancel()
-	if _, err = s.Await(hasty, name, self, ttl, nil); !errors.Is(err, enough) && !errors.Is(err, context.DeadlineExceeded) {
+	if _, err = s.Await(hasty, name, self, ttl, nil); !errors.Is(err, enough) {
 		t.Errorf("out of time: %v", err)
+	}
+	ended, end := context.WithCancelCause(ctx)
+	ending := h.Open(t, &storage.Options{Around: func(_ context.Context, _, _ string, call func() error) error {
+		end(enough)
+		return call()
+	}})
+	if _, err = ending.Await(ended, "train/y", self, ttl, nil); !errors.Is(err, enough) {
+		t.Errorf("ended in the middle of a request: %v", err)
 	}
 	began := time.Now()
 	taken, err = s.Await(ctx, name, self, ttl, func(_ *storage.HeldError, renewed bool) error {
