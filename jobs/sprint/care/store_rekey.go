@@ -60,7 +60,7 @@ func rekeyStore(ctx context.Context, a *app.App, s *storage.Store, unsigned, yes
 		return err
 	}
 	if yes && len(r.Refused) > 0 {
-		err = stages.Fail(stages.CodeIntegrity, "what is yours and of before the key, --unsigned signs; what was signed with an older key, store_keys_accepted lets in; look at all else and delete it", "%d records are not signed with a key of the store: %w", len(r.Refused), storage.ErrUntrusted)
+		err = stages.Fail(stages.CodeIntegrity, "what is yours and of before the key, --unsigned signs; what was signed with an older key, store_keys_accepted lets in; look at all else and delete it", "%d records are not signed with a key of the store", len(r.Refused))
 	}
 	if a.AsJSON {
 		return errors.Join(err, json.NewEncoder(a.Stdout).Encode(r))
@@ -89,6 +89,9 @@ func rekeyStore(ctx context.Context, a *app.App, s *storage.Store, unsigned, yes
 			break
 		}
 		fmt.Fprintf(a.Stdout, "refused: %s\n", key)
+	}
+	if !yes && !unsigned && r.Unsigned > 0 {
+		fmt.Fprintf(a.Stdout, "%d have no signature: if none but yours ever wrote to this store, sign them too, with:\n  %s --unsigned --yes\n", r.Unsigned, a.CommandLine())
 	}
 	if !yes && (r.Accepted > 0 || unsigned && r.Unsigned > 0) {
 		fmt.Fprintf(a.Stdout, "sign them with:\n  %s --yes\n", a.CommandLine())
