@@ -85,9 +85,18 @@ const (
 	maxTokenizer = 64 << 20
 )
 
-// ReadConfig returns the config.json of a folder. One that is too large, or no plain
-// file, is ErrCorrupt.
-func ReadConfig(dir string) ([]byte, error) { return readFile(dir, configFile, maxConfig) }
+// ReadConfig returns the config.json of a folder. One that is too large, no plain file or
+// no JSON, as if it was cut, is ErrCorrupt.
+func ReadConfig(dir string) ([]byte, error) {
+	data, err := readFile(dir, configFile, maxConfig)
+	if err != nil {
+		return nil, err
+	}
+	if err := damaged(json.Unmarshal(data, new(json.RawMessage))); err != nil {
+		return nil, fmt.Errorf("%s in %s: %w", configFile, dir, err)
+	}
+	return data, nil
+}
 
 func readFile(dir, name string, most int64) ([]byte, error) {
 	data, err := plainfile.Read(filepath.Join(dir, name), most)
@@ -96,7 +105,7 @@ func readFile(dir, name string, most int64) ([]byte, error) {
 
 // damaged is an error of a file that is no file of an encoder.
 func damaged(err error) error {
-	if errors.Is(err, plainfile.ErrRefused) {
+	if _, cut := errors.AsType[*json.SyntaxError](err); cut || errors.Is(err, plainfile.ErrRefused) {
 		return fmt.Errorf("%w: %w", ErrCorrupt, err)
 	}
 	return err
@@ -205,7 +214,8 @@ func (e *Encoder) checkTensors() error {
 func LoadTokenizer(dir string) (*tokenize.Tokenizer, error) {
 	data, err := readFile(dir, tokenizerFile, maxTokenizer)
 	if err == nil {
-		return tokenize.Load(data)
+		t, err := tokenize.Load(data)
+		return t, damaged(err)
 	}
 	if !errors.Is(err, fs.ErrNotExist) {
 		return nil, err
@@ -223,7 +233,7 @@ func LoadTokenizer(dir string) (*tokenize.Tokenizer, error) {
 	}
 	o, err := vocabOptions(vocab, settings)
 	if err != nil {
-		return nil, err
+		return nil, damaged(err)
 	}
 	return tokenize.FromVocab(vocab, o)
 }

@@ -31,6 +31,9 @@ func TestLoadRefusesHostileFolders(t *testing.T) {
 	sparse := func(size int64) func(string) error {
 		return func(path string) error { return errors.Join(os.WriteFile(path, nil, 0o600), os.Truncate(path, size)) }
 	}
+	cut := func(text string) func(string) error {
+		return func(path string) error { return os.WriteFile(path, []byte(text), 0o600) }
+	}
 	weights := func(header string) func(string) error {
 		return func(path string) error {
 			return os.WriteFile(path, append(binary.LittleEndian.AppendUint64(nil, uint64(len(header))), header...), 0o600)
@@ -55,6 +58,9 @@ func TestLoadRefusesHostileFolders(t *testing.T) {
 		"huge tokenizer":        {replace("tokenizer.json", sparse(500<<20)), "tokenizer.json"},
 		"huge vocab":            {replace("vocab.txt", sparse(1<<40)), "vocab.txt"},
 		"huge settings":         {replace("tokenizer_config.json", sparse(1<<30)), "tokenizer_config.json"},
+		"cut config":            {replace("config.json", cut(`{"model_type":"bert","hidden`)), "config.json"},
+		"cut tokenizer":         {replace("tokenizer.json", cut(`{"model":{"type":"WordPiece","vo`)), "tokenizer.json"},
+		"cut settings":          {replace("tokenizer_config.json", cut(`{"do_lower_case":`)), "tokenizer_config.json"},
 		"100,001 empty tensors": {replace("model.safetensors", weights("{"+strings.TrimSuffix(empties.String(), ",")+"}")), "more than 100000 tensors"},
 		"a header of blanks":    {replace("model.safetensors", weights("{"+strings.Repeat(" ", 20<<20)+"}")), "is the most that is read"},
 		"metadata":              {replace("model.safetensors", weights(`{"__metadata__":{`+strings.TrimSuffix(strings.Repeat(`"a":"",`, 400_000), ",")+`}}`)), "__metadata__"},
