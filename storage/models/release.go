@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/sprint-ml/sprint/storage"
@@ -31,10 +32,14 @@ type Facts struct {
 	Stage      string          `json:"stage"`
 }
 
-// Facts reads what the publisher recorded; nothing if it is of another form.
+// Facts reads what the publisher recorded; nothing if it is of another form, and no run that
+// cannot be one: programs and people are told of it as of a name.
 func (r *Release) Facts() (f Facts) {
 	if json.Unmarshal(r.Meta, &f) != nil {
 		return Facts{}
+	}
+	if strings.Contains(f.Run, "/") || !storage.ValidKey(f.Run) {
+		f.Run = ""
 	}
 	return f
 }
