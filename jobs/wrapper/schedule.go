@@ -108,6 +108,9 @@ func (s scheduler) refuseSchedule(o Options) error {
 	if !s.here {
 		return s.refuse(o)
 	}
+	if err := o.refuseSecrets(); err != nil {
+		return err
+	}
 	if o.Minutes < leastMinutes {
 		return &diagnostic.UsageError{Message: fmt.Sprintf("%d minutes leave none for the run", o.Minutes), Hint: fmt.Sprintf("--minutes is %d or more", leastMinutes)}
 	}

@@ -248,6 +248,7 @@ func TestScheduleRefuses(t *testing.T) {
 		"for an option":                    {"systemd", func(o *wrapper.Options) { o.Plan = "--store=x" }},
 		`has no way to write \%`:           {"cron", func(o *wrapper.Options) { o.Folder = `/a\%b` }},
 		"no name of a variable":            {"systemd", func(o *wrapper.Options) { o.Secrets = []string{"A b"} }},
+		"store holds a user or a password": {"systemd", func(o *wrapper.Options) { o.Store = "s3://AKIA:s3cret@bucket" }},
 		"5 minutes leave none for the run": {"cron", func(o *wrapper.Options) { o.Minutes = 5 }},
 	} {
 		o := scheduled()

@@ -19,6 +19,7 @@ import (
 
 	"github.com/sprint-ml/sprint/config/diagnostic"
 	"github.com/sprint-ml/sprint/jobs/commandline"
+	"github.com/sprint-ml/sprint/storage"
 )
 
 // Options say what is wrapped.
@@ -109,6 +110,9 @@ func (s service) refuse(o Options) error {
 			return usage("name it by letters, digits and _", "the plan reads a secret from env:%s, which is no name of a variable", name)
 		}
 	}
+	if err := o.refuseSecrets(); err != nil {
+		return err
+	}
 	switch text := o.Plan + o.Name + o.Store + o.Repo + strings.Join(o.Overrides, ""); {
 	case unprintable(text):
 		return usage("rename it", "the plan's path or name, the store, the repository or an override has a control character, or one that cannot be seen")
@@ -130,6 +134,20 @@ func (s service) refuse(o Options) error {
 		return usage("say where it is cloned from: --repo https://host/owner/name", "a machine of %s has no files of the plan", s.name)
 	case o.Minutes < leastMinutes:
 		return usage(fmt.Sprintf("--minutes is %d or more", leastMinutes), "%d minutes leave none for the run", o.Minutes)
+	}
+	return nil
+}
+
+// refuseSecrets refuses addresses with a secret in them: what is written is committed, shown
+// and kept. The user of ssh is none.
+func (o Options) refuseSecrets() error {
+	scheme, rest, _ := strings.Cut(o.Repo, "://")
+	host, _, _ := strings.Cut(rest, "@")
+	switch {
+	case storage.HasUserInfo(o.Store):
+		return &diagnostic.UsageError{Message: "the address of the store holds a user or a password, which would stand in the file", Hint: "leave it out: the keys of a store come from the environment there, by name"}
+	case storage.HasUserInfo(o.Repo) && (scheme != "ssh" || strings.Contains(host, ":")):
+		return &diagnostic.UsageError{Message: "the address of the repository holds a user or a password, which would stand in the file", Hint: "leave it out, and give the machine git's credentials as that service keeps them"}
 	}
 	return nil
 }

@@ -67,14 +67,22 @@ func TestRefuses(t *testing.T) {
 		"a control character, or one that cannot be seen":     {"gitlab", func(o *wrapper.Options) { o.Plan = "a\u2028sprint: {script: [evil]}\u2028.yaml" }},
 		"has ${{, which services replace":                     {"github", func(o *wrapper.Options) { o.Plan = "a${{ toJSON(secrets) }}.yaml" }},
 		"the plan --only=x.yaml would be taken for an option": {"dstack", func(o *wrapper.Options) { o.Plan = "--only=x.yaml" }},
+		"the address of the store holds a user":               {"github", func(o *wrapper.Options) { o.Store = "s3://AKIA:s3cret/x@bucket" }},
+		"the address of the repository holds a user":          {"colab", func(o *wrapper.Options) { o.Repo = "https://ghp_s3cret@github.com/o/n" }},
+		"of the repository holds a user or a password":        {"colab", func(o *wrapper.Options) { o.Repo = "ssh://git:s3cret@github.com/o/n" }},
 		"15 minutes leave none":                               {"colab", func(o *wrapper.Options) { o.Minutes = 15 }},
 	} {
 		o := options()
 		c.change(&o)
 		_, err := wrapper.File(c.service, o)
-		if usage, ok := errors.AsType[*diagnostic.UsageError](err); !ok || !strings.Contains(usage.Message, want) || usage.Hint == "" {
+		if usage, ok := errors.AsType[*diagnostic.UsageError](err); !ok || !strings.Contains(usage.Message, want) || usage.Hint == "" || strings.Contains(usage.Error(), "s3cret") {
 			t.Errorf("%s: %v, want %q and a hint", c.service, err, want)
 		}
+	}
+	o := options()
+	o.Repo = "ssh://git@github.com/o/n"
+	if _, err := wrapper.File("colab", o); err != nil {
+		t.Errorf("the user of ssh: %v", err)
 	}
 }
 
