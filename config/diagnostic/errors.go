@@ -38,6 +38,9 @@ type Error struct {
 	Message string
 	Hint    string // what to do about it; may be empty
 	Excerpt string // the source line; may be empty
+	// Secret, if not nil, is where a secret stands in clear: no mistake of the same list shows
+	// that line, or that flag's value.
+	Secret *Position
 }
 
 func (e *Error) Error() string {
@@ -164,12 +167,32 @@ func (e Errors) Sort() {
 	})
 }
 
+// hideSecrets takes out of all mistakes what would repeat a secret.
+func (e Errors) hideSecrets() {
+	for _, x := range e {
+		if x.Secret == nil {
+			continue
+		}
+		flag, _, isFlag := strings.Cut(x.Secret.File, "=")
+		for _, y := range e {
+			switch {
+			case y.Pos.File != x.Secret.File || y.Pos.Line != x.Secret.Line:
+			case x.Secret.Line > 0:
+				y.Excerpt = ""
+			case isFlag:
+				y.Pos.File = flag + "=***"
+			}
+		}
+	}
+}
+
 // OrNil returns nil for no errors, so that an empty list is not a failure.
 func (e Errors) OrNil() error {
 	if len(e) == 0 {
 		return nil
 	}
 	e.Sort()
+	e.hideSecrets()
 	return e
 }
 

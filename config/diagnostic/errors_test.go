@@ -77,3 +77,20 @@ func TestSuggest(t *testing.T) {
 		t.Errorf("nothing is known, and %q is suggested", got)
 	}
 }
+
+// TestNoMistakeShowsASecret: what stands in clear is shown by no other mistake of its line, or
+// of its flag; those of other lines keep theirs.
+func TestNoMistakeShowsASecret(t *testing.T) {
+	const line = "with: {key: s3cret, publik: x}"
+	in, flag := diagnostic.Position{File: "plan.yaml", Line: 2, Col: 13}, diagnostic.Position{File: "--set a.b={key: s3cret, c: d}"}
+	err := diagnostic.Errors{
+		{Pos: diagnostic.Position{File: "plan.yaml", Line: 2, Col: 21}, Message: "unknown option", Excerpt: line},
+		{Pos: in, Secret: &in, Message: "a secret"},
+		{Pos: diagnostic.Position{File: "plan.yaml", Line: 3, Col: 1}, Message: "unknown option", Excerpt: "other: line"},
+		{Pos: flag, Message: "unknown option"},
+		{Pos: diagnostic.Position{File: "--set a.b=***"}, Secret: &flag, Message: "a secret"},
+	}.OrNil()
+	if text := err.Error(); strings.Contains(text, "s3cret") || !strings.Contains(text, "other: line") || strings.Count(text, "--set a.b=***: ") != 2 {
+		t.Error(text)
+	}
+}

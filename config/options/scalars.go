@@ -168,9 +168,10 @@ func (d *decoding) text(v reflect.Value, raw any, path, base string, f field) (p
 // line of a file nor the value of a flag.
 func (d *decoding) clearSecret(path string) {
 	pos := d.values.Position(path)
+	place := pos
 	if strings.HasPrefix(pos.File, "--set ") {
 		name, _, _ := strings.Cut(pos.File, "=")
 		pos.File = name + "=***"
 	}
-	d.errs = append(d.errs, &diagnostic.Error{Pos: pos, Path: d.values.Path(path), Message: "a secret is written as a reference, never in clear", Hint: "env:NAME or file:PATH"})
+	d.errs = append(d.errs, &diagnostic.Error{Pos: pos, Secret: &place, Path: d.values.Path(path), Message: "a secret is written as a reference, never in clear", Hint: "env:NAME or file:PATH"})
 }
