@@ -176,11 +176,11 @@ func (e *Executor) tellTrial(ctx context.Context, job *executor.Job, h executor.
 		note(failed("store", err))
 	}
 	if logger, ok := e.Provider.(executor.Logger); ok && len(found) == 0 {
-		var log head
+		log := executor.Head{Most: trial.MaxBytes}
 		if err := logger.Logs(ctx, h, &log); err != nil {
 			e.Log.Debug("the place's log cannot be read", "job", job.ID, "error", err)
 		}
-		found = trial.Parse(&log)
+		found = trial.Parse(bytes.NewReader(log.Bytes()))
 	}
 	complete, clock := false, false
 	for _, f := range found {
@@ -200,14 +200,6 @@ func (e *Executor) tellTrial(ctx context.Context, job *executor.Job, h executor.
 		f := &followed{Executor: e, a: &runs.Attempt{Stage: "probe"}, job: job, handle: h}
 		note(failed("job", f.placeError(s, "its worker ended before all was tried")))
 	}
-}
-
-// head keeps the first bytes that are written to it.
-type head struct{ bytes.Buffer }
-
-func (h *head) Write(p []byte) (int, error) {
-	_, _ = h.Buffer.Write(p[:min(len(p), trial.MaxBytes-h.Len())]) // a buffer takes all
-	return len(p), nil
 }
 
 // trialLimit is how long a job may be in a phase. A place may say running before the program

@@ -1,17 +1,16 @@
 package sky
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"maps"
 	"os/exec"
 	"slices"
 	"strings"
 	"time"
 
+	"github.com/sprint-ml/sprint/jobs/executor"
 	"github.com/sprint-ml/sprint/stages"
 	"github.com/sprint-ml/sprint/stages/redact"
 )
@@ -49,8 +48,8 @@ func (c *command) run(ctx context.Context, limit time.Duration, secrets map[stri
 		cmd.Env = append(cmd.Env, name+"="+value)
 	}
 	cmd.WaitDelay = time.Second // the server that it starts may hold its output open
-	var out, stderr bytes.Buffer
-	cmd.Stdout, cmd.Stderr = &bounded{to: &out, left: maxAnswer}, &bounded{to: &stderr, left: 64 << 10}
+	out, stderr := executor.Head{Most: maxAnswer}, executor.Head{Most: 64 << 10}
+	cmd.Stdout, cmd.Stderr = &out, &stderr
 	err = cmd.Run()
 	if errors.Is(err, exec.ErrWaitDelay) {
 		err = nil
@@ -62,8 +61,8 @@ func (c *command) run(ctx context.Context, limit time.Duration, secrets map[stri
 	case err != nil && limited.Err() != nil:
 		return nil, stages.Lose(stages.CodeEnvironment, "`sky api status` says what its server does", "executor %s: `sky %s` does not answer within %s", c.name, what, limit)
 	case err != nil:
-		return out.Bytes(), c.failure(what, err, hide.String(said(stderr.String(), out.String())))
-	case out.Len() == maxAnswer:
+		return out.Bytes(), c.failure(what, err, hide.String(said(string(stderr.Bytes()), string(out.Bytes()))))
+	case len(out.Bytes()) == maxAnswer:
 		return nil, stages.Fail(stages.CodeEnvironment, "", "executor %s: `sky %s` says over %d bytes", c.name, what, maxAnswer)
 	}
 	return out.Bytes(), nil
@@ -150,17 +149,4 @@ func (c *command) failure(what string, err error, text string) error {
 		return stages.Fail(stages.CodeEnvironment, "use SkyPilot 0.14 or later", "%s: %s", where, text)
 	}
 	return stages.Lose(stages.CodeEnvironment, "", "%s: %s", where, text)
-}
-
-// bounded is a writer that keeps so many bytes.
-type bounded struct {
-	to   io.Writer
-	left int
-}
-
-func (b *bounded) Write(p []byte) (int, error) {
-	n := min(len(p), b.left)
-	b.left -= n
-	_, err := b.to.Write(p[:n])
-	return len(p), err
 }

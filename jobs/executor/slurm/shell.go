@@ -72,8 +72,8 @@ func (s shell) run(ctx context.Context, in io.Reader, out io.Writer, line string
 	cmd := exec.CommandContext(ctx, argv[0], argv[1:]...)
 	cmd.Env, cmd.Stdin, cmd.Stdout = s.environ, in, out
 	cmd.WaitDelay = time.Second // what it started may hold its output open
-	var stderr bytes.Buffer
-	cmd.Stderr = &limited{to: &stderr, left: 8 << 10}
+	stderr := executor.Head{Most: 8 << 10}
+	cmd.Stderr = &stderr
 	err := cmd.Run()
 	switch {
 	case err == nil:
@@ -81,7 +81,7 @@ func (s shell) run(ctx context.Context, in io.Reader, out io.Writer, line string
 	case ctx.Err() != nil:
 		return context.Cause(ctx)
 	}
-	failed := &commandError{code: -1, stderr: strings.TrimSpace(stderr.String()), err: err}
+	failed := &commandError{code: -1, stderr: strings.TrimSpace(string(stderr.Bytes())), err: err}
 	var exit *exec.ExitError
 	if errors.As(err, &exit) {
 		failed.code = exit.ExitCode()
@@ -121,17 +121,4 @@ func (s shell) close() error {
 		return nil
 	}
 	return openssh.EndConnections(s.control, s.environ)
-}
-
-// limited is a writer that keeps so many bytes.
-type limited struct {
-	to   io.Writer
-	left int
-}
-
-func (l *limited) Write(p []byte) (int, error) {
-	n := min(len(p), l.left)
-	l.left -= n
-	_, err := l.to.Write(p[:n])
-	return len(p), err
 }
