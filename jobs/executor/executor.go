@@ -10,6 +10,7 @@
 //	secrets.go     what a stage reports, without the secrets that it asked for
 //	protocol.go    what a worker says to its executor, a line of JSON each; both ends
 //	provider.go    Provider and Job: how a place elsewhere starts workers
+//	head.go        Head: the first bytes of what a place says
 //	price.go       what an attempt costs there
 //	list.go        Lister: which jobs are at a place
 //	limits.go      how long each part of a job may take, in one set of words
