@@ -133,7 +133,7 @@ func TestServeByCommand(t *testing.T) {
 	if code != 0 {
 		t.Errorf("code %d:\n%s", code, said)
 	}
-	for _, want := range []string{`"msg":"request"`, `"path":"/v1/classify","status":200`, `"status":401`, `"source":"keywords"`} {
+	for _, want := range []string{`"msg":"request"`, `"path":"/v1/classify","status":200`, `"status":401`, `"source":"keywords"`, "sprint: another release answers, model toy@2"} {
 		if !strings.Contains(said, want) {
 			t.Errorf("the log lacks %s:\n%s", want, said)
 		}

@@ -105,11 +105,17 @@ type configFlags struct {
 
 // Log is the program's logger: warnings in plain words by default, records of all
 // levels with -v, errors alone with -q.
-func (a *App) Log() *slog.Logger {
+func (a *App) Log() *slog.Logger { return a.log(slog.LevelWarn) }
+
+// News is the logger of a program that goes on for long: it tells what changes too, such as
+// which release answers.
+func (a *App) News() *slog.Logger { return a.log(slog.LevelInfo) }
+
+// log is a logger that shows records from a level on, unless -v or -q says otherwise.
+func (a *App) log(level slog.Level) *slog.Logger {
 	if a.Verbose && !a.Quiet {
 		return slog.New(slog.NewTextHandler(a.Stderr, &slog.HandlerOptions{Level: slog.LevelDebug}))
 	}
-	level := slog.LevelWarn
 	if a.Quiet {
 		level = slog.LevelError
 	}

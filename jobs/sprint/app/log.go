@@ -23,7 +23,7 @@ func (h *plainLog) Enabled(_ context.Context, level slog.Level) bool { return le
 func (h *plainLog) Handle(_ context.Context, r slog.Record) error {
 	var b strings.Builder
 	b.WriteString("sprint: ")
-	if r.Level < slog.LevelError {
+	if r.Level >= slog.LevelWarn && r.Level < slog.LevelError {
 		b.WriteString("warning: ")
 	}
 	b.WriteString(r.Message + h.about)

@@ -31,3 +31,15 @@ func TestLogInWords(t *testing.T) {
 		}
 	}
 }
+
+// TestNews: what changes is told without a warning, and not with -q.
+func TestNews(t *testing.T) {
+	for quiet, want := range map[bool]string{false: "sprint: another release answers, model toy@2\n", true: ""} {
+		var out strings.Builder
+		a := App{Quiet: quiet, Stderr: &sanitize.Writer{Out: &out}}
+		a.News().Info("another release answers", "model", "toy@2")
+		if out.String() != want {
+			t.Errorf("quiet %v: %q, want %q", quiet, out.String(), want)
+		}
+	}
+}

@@ -116,7 +116,7 @@ func runServe(ctx context.Context, a *app.App, cmd *cobra.Command, f *serveFlags
 	if err != nil {
 		return err
 	}
-	model := reload.Options{Source: source, Poll: f.poll, Batch: batch.Options{MaxWaiting: f.waiting}, Log: a.Log()}
+	model := reload.Options{Source: source, Poll: f.poll, Batch: batch.Options{MaxWaiting: f.waiting}, Log: a.News()}
 	if f.pin {
 		model.Poll = 0
 	}
