@@ -185,7 +185,7 @@ bench-onnx python rows encoder="":
 bench-one:
     go test ./ml/onnx/ort -run '^$' -bench . -benchtime 20x -timeout 30m
 
-# Fifty clients of `serve` and of Infinity's server, in turns: `just bench-infinity PYTHON`, a Python with infinity_emb[server]==0.0.78, optimum-onnx==0.1.0, torch, and numpy before 2.
+# Fifty clients of `serve` and of Infinity's server, in turns: `just bench-infinity PYTHON`, a Python with infinity_emb[server]==0.0.78, optimum-onnx[onnxruntime]==0.1.0, torch, and numpy before 2.
 bench-infinity python:
     BENCH_INFINITY="{{ absolute_path(python) }}" go test ./jobs/serve -run '^$' -bench '^BenchmarkInfinity$' -benchtime 5x -timeout 30m
 
