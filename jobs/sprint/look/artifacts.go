@@ -41,6 +41,10 @@ of a tree: train.model/config.json.`,
 	a.JSONFlag(ls, "one JSON object per artifact or file")
 	get := &cobra.Command{
 		Use: "get ARTIFACT [DEST]", Short: "Write an artifact to a file, or a tree to a folder, verified", Args: cobra.RangeArgs(1, 2),
+		Long: `Write an artifact to the file DEST, or a tree to the folder DEST; without it they have the
+artifact's own name, in the working directory. Every byte is compared with its digest.
+Into a folder that is there already it goes under its own name, beside what lies there: who
+reads all files below the folder reads both. What is there is never overwritten.`,
 		RunE: a.OnStore(func(ctx context.Context, s *storage.Store, args []string) error { return getArtifact(ctx, a, s, args) }),
 	}
 	cat := &cobra.Command{

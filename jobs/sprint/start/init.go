@@ -160,7 +160,7 @@ func writeTemplate(a *app.App, dir, name string) error {
 		return err
 	}
 	if !slices.Contains(known, name) {
-		return &diagnostic.UsageError{Message: fmt.Sprintf("no template is called %s: there are %s", name, strings.Join(known, ", ")), Hint: diagnostic.Suggest(name, known)}
+		return &diagnostic.UsageError{Message: fmt.Sprintf("no template is called %s", name), Hint: diagnostic.Suggest(name, known)}
 	}
 	files, err := fs.Sub(templates, path.Join("template", name))
 	if err != nil {
