@@ -67,7 +67,7 @@ func LevelName(level slog.Level) string {
 }
 
 func droppedText(n int) string {
-	return fmt.Sprintf("%d lines are missing here: the store could not be reached", n)
+	return fmt.Sprintf("%d lines are missing here: the store could not be reached, or they came faster than it takes them", n)
 }
 
 const (

@@ -1,12 +1,14 @@
 // Package program runs the programs that plans name.
 //
-// program.go runs one and logs its lines without its secrets. guard_linux.go is a process
+// program.go runs one and logs its lines without its secrets, log.go bounds how many.
+// guard_linux.go is a process
 // that nothing below it outlives, guarded_linux.go its runner's side; group_*.go and
 // orphans_*.go end what was left running where there is none.
 package program
 
 import (
 	"bufio"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -77,6 +79,9 @@ type Program struct {
 	Grace time.Duration
 	// Guard is the path of sprint, which guards it; empty if there is none.
 	Guard string
+	// MaxLog is the most bytes of each of its two streams that are logged as they come, 0 for
+	// 16 MiB. Of what is beyond, the last lines are logged when it has ended.
+	MaxLog int
 	// Exited, if not nil, is called with the exit code of a program that ended.
 	Exited func(code int)
 	Log    *slog.Logger
@@ -164,6 +169,8 @@ func (p Program) environ() (environ []string, hide *redact.Redactor, err error) 
 func (p Program) lines(r io.Reader, stream string, last *string) {
 	in := bufio.NewReaderSize(r, maxLine)
 	held := "" // the begin of a character, at the end of a line that is longer than the buffer
+	out := lineLog{log: p.Log, stream: stream, room: cmp.Or(p.MaxLog, maxLog)}
+	defer out.end()
 	for {
 		line, err := in.ReadSlice('\n')
 		text := held + string(line)
@@ -174,7 +181,7 @@ func (p Program) lines(r io.Reader, stream string, last *string) {
 		}
 		if text = strings.TrimRight(text, "\r\n"); text != "" {
 			text = strings.ToValidUTF8(text, "\uFFFD")
-			p.Log.Info("output", slog.String("stream", stream), slog.String("line", text))
+			out.line(text)
 			if last != nil {
 				*last = text
 			}
