@@ -30,7 +30,8 @@ func logsCommand(a *app.App) *cobra.Command {
 		Long: `Print the logs of a run, or of one of its stages; the newest run by default.
 Stages come in the order of the run, each line with its local time; -v shows lines
 for developers and whole dates too. Logs are in the store while they are written:
-at most a second behind the run, from any machine that can read the store.
+at most a second behind the run, from any machine that can read the store. Of what a
+command prints they have the first 16 MiB of each stream, and its last 100 lines.
 
 With --follow it goes on until the run ends, and then ends with the run's own
 exit code. If the run's runner was killed, it says so and ends with 75.`,
