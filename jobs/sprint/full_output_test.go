@@ -29,8 +29,9 @@ func TestFullOutput(t *testing.T) {
 	if code, _, said := exec(t, dir, "run", "plan.yaml", "-q"); code != 0 {
 		t.Fatalf("code %d: %s", code, said)
 	}
+	write(t, dir, map[string]string{"thresholds.json": "{}"})
 	env := []string{"HOME=" + t.TempDir(), "PATH=" + os.Getenv("PATH")}
-	for _, words := range []string{"status", "runs", "schema", "version", "trace label.labelled", "explain label plan.yaml", "store check", "plan plan.yaml", "validate -o json", "config", "version -o json", "run plan.yaml -o json", "status -o json"} {
+	for _, words := range []string{"status", "runs", "schema", "version", "trace label.labelled", "explain label plan.yaml", "store check", "plan plan.yaml", "validate -o json", "config", "version -o json", "run plan.yaml -o json", "status -o json", "artifacts cat fetch.articles", "classify --device go --model ./ Blaze"} {
 		for _, c := range []struct {
 			left int
 			err  error

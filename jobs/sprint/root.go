@@ -38,7 +38,7 @@ func execute(ctx context.Context, ending *app.Ending, args, env []string, stdin 
 	root.SetOut(stdout)
 	root.SetErr(a.Stderr)
 	called, err := root.ExecuteContextC(ctx)
-	if err != nil && errors.Is(err, a.Stdout.Failed()) && errors.Is(err, syscall.EPIPE) {
+	if a.Unread(err) {
 		err = nil // whoever read the answer has enough
 	}
 	// A script that reads a part of an answer must not take it for the whole.

@@ -40,6 +40,7 @@ type App struct {
 	// What is shown goes to stdout and stderr; data that is not text to be
 	// shown goes to Data, and what draws on a terminal to the writers behind them.
 	Stdout, Stderr *sanitize.Writer
+	unwritten      error // of Data
 	Args           []string
 	Ending         *Ending
 	// Execute runs another command line as the program would, and returns its exit

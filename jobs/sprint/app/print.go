@@ -2,10 +2,12 @@ package app
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"slices"
 	"strings"
+	"syscall"
 
 	"github.com/spf13/cobra"
 	"github.com/sprint-ml/sprint/config/diagnostic"
@@ -53,7 +55,23 @@ func (a *App) Data() io.Writer {
 	if sanitize.Terminal(a.Stdout.Out) != nil {
 		return a.Stdout
 	}
-	return a.Stdout.Out
+	return &dataWriter{a}
+}
+
+// dataWriter is standard output as it is, and remembers that a write failed.
+type dataWriter struct{ a *App }
+
+func (w *dataWriter) Write(b []byte) (int, error) {
+	n, err := w.a.Stdout.Out.Write(b)
+	if err != nil {
+		w.a.unwritten = err
+	}
+	return n, err
+}
+
+// Unread reports whether an error is that whoever read standard output has enough.
+func (a *App) Unread(err error) bool {
+	return errors.Is(err, syscall.EPIPE) && (errors.Is(err, a.Stdout.Failed()) || errors.Is(err, a.unwritten))
 }
 
 // WriteLines writes each item as a line of JSON.
