@@ -61,6 +61,8 @@ there under its name when all rows are answered, never half: until then it is
 OUTPUT.partial (of a store URL, a file in the cache folder). --resume goes on with what a
 killed command left there, from the last answers that are whole, and writes the bytes
 that it would have written; it refuses if the input, the model or a flag changed since.
+A killed command loses the answers of seconds; of parquet, those after the last whole group
+of 65536 rows.
 However long the input is, a few thousand rows of it are held in memory.`,
 		Example: "  sprint classify --model quickstart \"Storm closes the harbour\"\n  sprint classify --model quickstart --input rows.jsonl --output answers.csv\n  sprint classify --model quickstart --input rows.jsonl --output s3://bucket/answers.parquet --resume\n  sprint classify --model quickstart --input texts.txt -o table",
 		RunE: func(cmd *cobra.Command, args []string) error {
