@@ -36,15 +36,8 @@ func (m *modelFlags) add(cmd *cobra.Command, a *app.App) {
 	_ = cmd.MarkFlagRequired("model")
 }
 
-func classifyCommand(a *app.App) *cobra.Command {
-	var m modelFlags
-	var in input
-	var output, show string
-	var showAll, resume bool
-	var sure float64
-	cmd := &cobra.Command{
-		Use: "classify --model REF [TEXT...]", Short: "Answer which categories texts belong to",
-		Long: `Answer for each row of the input, in order: a table on a terminal, elsewhere a JSON
+// classifyLong is the help of classify.
+const classifyLong = `Answer for each row of the input, in order: a table on a terminal, elsewhere a JSON
 line on stdout, or csv or parquet by the extension of --output. A model of one label per
 row answers one category or none, with its probability; one that always saw a category
 answers one of a text about nothing, too: --min-probability says how sure it must be. top
@@ -63,7 +56,17 @@ killed command left there, from the last answers that are whole, and writes the 
 that it would have written; it refuses if the input, the model or a flag changed since.
 A killed command loses the answers of seconds; of parquet, those after the last whole group
 of 65536 rows.
-However long the input is, a few thousand rows of it are held in memory.`,
+However long the input is, a few thousand rows of it are held in memory.`
+
+func classifyCommand(a *app.App) *cobra.Command {
+	var m modelFlags
+	var in input
+	var output, show string
+	var showAll, resume bool
+	var sure float64
+	cmd := &cobra.Command{
+		Use: "classify --model REF [TEXT...]", Short: "Answer which categories texts belong to",
+		Long:    classifyLong,
 		Example: "  sprint classify --model quickstart \"Storm closes the harbour\"\n  sprint classify --model quickstart --input rows.jsonl --output answers.csv\n  sprint classify --model quickstart --input rows.jsonl --output s3://bucket/answers.parquet --resume\n  sprint classify --model quickstart --input texts.txt -o table",
 		RunE: func(cmd *cobra.Command, args []string) error {
 			in.args = args
