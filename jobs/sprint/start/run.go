@@ -24,6 +24,7 @@ import (
 	"github.com/sprint-ml/sprint/jobs/runs"
 	"github.com/sprint-ml/sprint/jobs/sprint/app"
 	"github.com/sprint-ml/sprint/ml/plainfile"
+	"github.com/sprint-ml/sprint/stages"
 	"github.com/sprint-ml/sprint/stages/all"
 )
 
@@ -140,7 +141,7 @@ func runAndReport(ctx context.Context, a *app.App, cmd *cobra.Command, path stri
 	if err := f.takeFiles(path); err != nil {
 		return err
 	}
-	res, err := runPlan(ctx, a, cmd, path, f)
+	res, unwritten, err := runPlan(ctx, a, cmd, path, f)
 	if err != nil {
 		err = errors.Join(err, progress.WriteJUnit(f.junit, progress.NotBegun(path, err)))
 		code := executor.Code(err)
@@ -154,7 +155,10 @@ func runAndReport(ctx context.Context, a *app.App, cmd *cobra.Command, path stri
 		}
 		return errors.Join(err, progress.WriteResult(f.result, &r))
 	}
-	if res.Code != 0 {
+	if unwritten && res.Code == stages.CodeDone {
+		return app.Exit(stages.CodeEnvironment) // whoever reads the file must not take the run for green
+	}
+	if res.Code != stages.CodeDone {
 		return app.Exit(res.Code)
 	}
 	return nil
@@ -174,33 +178,37 @@ func compileToRun(ctx context.Context, a *app.App, cmd *cobra.Command, path stri
 	return c, nil
 }
 
-func runPlan(ctx context.Context, a *app.App, cmd *cobra.Command, path string, f *runFlags) (*runs.Result, error) {
+// runPlan runs a plan; unwritten says that a file which was asked for, and told of, lacks its
+// end.
+func runPlan(ctx context.Context, a *app.App, cmd *cobra.Command, path string, f *runFlags) (res *runs.Result, unwritten bool, err error) {
 	c, err := compileToRun(ctx, a, cmd, path, &f.PlanFlags)
 	if err != nil {
-		return nil, err
+		return nil, false, err
 	}
 	defer c.Close(a.Log())
 	said := false
 	keep := func(res *runs.Result) {
-		if err := progress.WriteResult(f.result, res); err != nil && !said {
+		err := progress.WriteResult(f.result, res)
+		if unwritten = err != nil; unwritten && !said {
 			said = true
-			a.Log().Error("could not write --result", "error", err)
+			a.Log().Error("could not write --result; the run is in the store, and the same command writes it again", "error", err)
 		}
 	}
-	res, err := runCompiled(ctx, a, c, f, c.Config.Output, a.Stdout, func(res *runs.Result) {
+	res, err = runCompiled(ctx, a, c, f, c.Config.Output, a.Stdout, func(res *runs.Result) {
 		keep(res) // whoever ends this while it waits for mirrors has the end of the run
 		res.Mirrors = a.FollowMirrors(ctx, c, func(stage string) bool {
 			return slices.ContainsFunc(res.Stages, func(s runs.StageResult) bool { return s.Name == stage && s.State.Done() })
 		})
 	})
 	if err != nil {
-		return nil, err
-	}
-	if err := progress.WriteJUnit(f.junit, progress.NewJUnit(context.WithoutCancel(ctx), c.Store, c.Plan.Name, res)); err != nil {
-		a.Log().Error("could not write --junit", "error", err)
+		return nil, false, err
 	}
 	keep(res)
-	return res, nil
+	if err := progress.WriteJUnit(f.junit, progress.NewJUnit(context.WithoutCancel(ctx), c.Store, c.Plan.Name, res)); err != nil {
+		unwritten = true
+		a.Log().Error("could not write --junit", "error", err)
+	}
+	return res, unwritten, nil
 }
 
 // runCompiled runs the selected stages of a plan that was compiled on its store, and shows
