@@ -3,8 +3,8 @@ package program
 import "log/slog"
 
 const (
-	// maxLog is what a log holds of a stream by default: a program that prints for ever must
-	// not fill the store.
+	// maxLog is how many bytes of a stream are logged as they come: a program that prints for
+	// ever must not fill the store.
 	maxLog = 16 << 20
 	// lastLines is how many lines are logged of what is beyond it: those that say how it ended.
 	lastLines = 100

@@ -24,7 +24,7 @@ func TestLogIsBounded(t *testing.T) {
 		for i := range lines {
 			fmt.Fprintf(&in, "line %05d\n", i)
 		}
-		Program{Log: plain, MaxLog: 100}.lines(strings.NewReader(in.String()), "stdout", nil)
+		Program{Log: plain}.lines(strings.NewReader(in.String()), "stdout", 100, nil)
 		for i := range lines {
 			if i == 10 {
 				fmt.Fprintf(&want, "level=WARN msg=\"the log is full: of what follows, the last lines are logged when the program has ended\" lines=%d\n", lastLines)

@@ -1,14 +1,12 @@
 // Package program runs the programs that plans name.
 //
 // program.go runs one and logs its lines without its secrets, log.go bounds how many.
-// guard_linux.go is a process
-// that nothing below it outlives, guarded_linux.go its runner's side; group_*.go and
-// orphans_*.go end what was left running where there is none.
+// guard_linux.go is a process that nothing below it outlives, guarded_linux.go its runner's
+// side; group_*.go and orphans_*.go end what was left running where there is none.
 package program
 
 import (
 	"bufio"
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -79,9 +77,6 @@ type Program struct {
 	Grace time.Duration
 	// Guard is the path of sprint, which guards it; empty if there is none.
 	Guard string
-	// MaxLog is the most bytes of each of its two streams that are logged as they come, 0 for
-	// 16 MiB. Of what is beyond, the last lines are logged when it has ended.
-	MaxLog int
 	// Exited, if not nil, is called with the exit code of a program that ended.
 	Exited func(code int)
 	Log    *slog.Logger
@@ -102,8 +97,8 @@ func (p Program) Run(ctx context.Context) error {
 	cmd.Stdout, cmd.Stderr = stdoutEnd, stderrEnd
 	var last string
 	var lines sync.WaitGroup
-	lines.Go(func() { p.lines(hide.Reader(stdout), "stdout", nil) })
-	lines.Go(func() { p.lines(hide.Reader(stderr), "stderr", &last) })
+	lines.Go(func() { p.lines(hide.Reader(stdout), "stdout", maxLog, nil) })
+	lines.Go(func() { p.lines(hide.Reader(stderr), "stderr", maxLog, &last) })
 	end, err := run(ctx, cmd, p.Guard)
 	if p.Mark != "" {
 		killOrphans(p.Mark)
@@ -165,11 +160,11 @@ func (p Program) environ() (environ []string, hide *redact.Redactor, err error) 
 	return environ, hide, err
 }
 
-// lines logs a stream line by line and keeps the last one.
-func (p Program) lines(r io.Reader, stream string, last *string) {
+// lines logs a stream line by line, as far as there is room, and keeps the last one.
+func (p Program) lines(r io.Reader, stream string, room int, last *string) {
 	in := bufio.NewReaderSize(r, maxLine)
 	held := "" // the begin of a character, at the end of a line that is longer than the buffer
-	out := lineLog{log: p.Log, stream: stream, room: cmp.Or(p.MaxLog, maxLog)}
+	out := lineLog{log: p.Log, stream: stream, room: room}
 	defer out.end()
 	for {
 		line, err := in.ReadSlice('\n')
