@@ -13,10 +13,10 @@ import (
 	"github.com/sprint-ml/sprint/jobs/report/document"
 	"github.com/sprint-ml/sprint/jobs/runs"
 	"github.com/sprint-ml/sprint/storage"
-	"github.com/sprint-ml/sprint/storage/storagetest"
+	"github.com/sprint-ml/sprint/storage/storagetest/inmemory"
 )
 
-func TestMain(m *testing.M) { os.Exit(storagetest.RunInMemory(m)) }
+func TestMain(m *testing.M) { os.Exit(inmemory.Run(m)) }
 
 // answered makes n rows of category a, of which every second is positive, answered
 // rightly but for those of which wrong says so.

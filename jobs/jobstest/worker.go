@@ -20,8 +20,8 @@ import (
 	"github.com/sprint-ml/sprint/jobs/executor/remote"
 	"github.com/sprint-ml/sprint/jobs/runs"
 	"github.com/sprint-ml/sprint/storage"
-	"github.com/sprint-ml/sprint/storage/storagetest"
 	"github.com/sprint-ml/sprint/storage/storagetest/faults"
+	"github.com/sprint-ml/sprint/storage/storagetest/inmemory"
 )
 
 // WorkerFaults names the environment variable with the faults of a worker's first attempt.
@@ -213,7 +213,7 @@ func Main(m *testing.M, parts map[string]func(args []string) int) int {
 	if Tier > 0 { // on a disk
 		return m.Run()
 	}
-	return storagetest.RunInMemory(m)
+	return inmemory.Run(m)
 }
 
 // playRunner runs the toy plan of a folder with its own store.

@@ -19,15 +19,15 @@ import (
 	"github.com/sprint-ml/sprint/jobs/refresh"
 	"github.com/sprint-ml/sprint/storage"
 	"github.com/sprint-ml/sprint/storage/models"
-	"github.com/sprint-ml/sprint/storage/storagetest"
 	"github.com/sprint-ml/sprint/storage/storagetest/faults"
+	"github.com/sprint-ml/sprint/storage/storagetest/inmemory"
 )
 
 func TestMain(m *testing.M) {
 	if len(os.Args) == 3 && os.Args[1] == "play-refresh" {
 		os.Exit(playRefresh(context.Background(), os.Args[2]))
 	}
-	os.Exit(storagetest.RunInMemory(m))
+	os.Exit(inmemory.Run(m))
 }
 
 // playRefresh is a process that refreshes the world of a folder in its second month. It

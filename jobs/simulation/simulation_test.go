@@ -41,7 +41,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/sprint-ml/sprint/jobs/jobstest"
-	"github.com/sprint-ml/sprint/storage/storagetest"
+	"github.com/sprint-ml/sprint/storage/storagetest/inmemory"
 )
 
 var (
@@ -53,7 +53,7 @@ var (
 
 func TestMain(m *testing.M) {
 	debug.SetGCPercent(400) // worlds are small, and leave much behind
-	os.Exit(storagetest.RunInMemory(m))
+	os.Exit(inmemory.Run(m))
 }
 
 // TestSeeds: whatever goes wrong, every world ends as one without faults does.

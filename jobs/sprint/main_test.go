@@ -13,7 +13,7 @@ import (
 	"testing"
 
 	guards "github.com/sprint-ml/sprint/stages/program"
-	"github.com/sprint-ml/sprint/storage/storagetest"
+	"github.com/sprint-ml/sprint/storage/storagetest/inmemory"
 )
 
 // TestMain lets the test binary be the program, its workers and guards, in processes
@@ -28,7 +28,7 @@ func TestMain(m *testing.M) {
 		notePeak()
 		os.Exit(code)
 	}
-	os.Exit(storagetest.RunInMemory(m))
+	os.Exit(inmemory.Run(m))
 }
 
 // peaks names the environment variable with the folder in which each process says, when it

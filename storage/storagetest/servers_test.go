@@ -9,11 +9,12 @@ import (
 	"testing"
 
 	"github.com/sprint-ml/sprint/storage/storagetest"
+	"github.com/sprint-ml/sprint/storage/storagetest/inmemory"
 )
 
 // TestMain keeps what stores are filled from in memory, and the stores on folders:
 // localblob's own tests have theirs on a disk.
-func TestMain(m *testing.M) { os.Exit(storagetest.RunInMemory(m)) }
+func TestMain(m *testing.M) { os.Exit(inmemory.Run(m)) }
 
 func fileURL(t testing.TB) func() string {
 	dir := t.TempDir()

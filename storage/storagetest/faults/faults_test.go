@@ -18,6 +18,7 @@ import (
 	"github.com/sprint-ml/sprint/storage/models"
 	"github.com/sprint-ml/sprint/storage/storagetest"
 	"github.com/sprint-ml/sprint/storage/storagetest/faults"
+	"github.com/sprint-ml/sprint/storage/storagetest/inmemory"
 )
 
 // The children of TestKill and TestKillMoves work in the folder with the plan that these name.
@@ -42,7 +43,7 @@ func TestMain(m *testing.M) {
 		}
 		os.Exit(0)
 	}
-	os.Exit(storagetest.RunInMemory(m))
+	os.Exit(inmemory.Run(m))
 }
 
 const key = "abcdef0123456789abcdef0123456789abcdef0123456789abcdef0123456789"

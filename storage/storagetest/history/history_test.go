@@ -14,12 +14,12 @@ import (
 
 	"github.com/sprint-ml/sprint/storage"
 	"github.com/sprint-ml/sprint/storage/models"
-	"github.com/sprint-ml/sprint/storage/storagetest"
 	"github.com/sprint-ml/sprint/storage/storagetest/faults"
 	"github.com/sprint-ml/sprint/storage/storagetest/history"
+	"github.com/sprint-ml/sprint/storage/storagetest/inmemory"
 )
 
-func TestMain(m *testing.M) { os.Exit(storagetest.RunInMemory(m)) }
+func TestMain(m *testing.M) { os.Exit(inmemory.Run(m)) }
 
 // around is storage.Options.Around.
 type around func(ctx context.Context, op, key string, call func() error) error

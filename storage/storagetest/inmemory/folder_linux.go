@@ -1,4 +1,4 @@
-package storagetest
+package inmemory
 
 import (
 	"errors"
@@ -6,9 +6,9 @@ import (
 	"syscall"
 )
 
-// memoryFolder makes a folder in memory. It is an error where no file system in
+// folder makes a folder in memory. It is an error where no file system in
 // memory is mounted, or where it has not the room that a package's tests may take.
-func memoryFolder() (string, error) {
+func folder() (string, error) {
 	const mount, tmpfs, room = "/dev/shm", 0x01021994, 1 << 30
 	var info syscall.Statfs_t
 	if err := syscall.Statfs(mount, &info); err != nil {

@@ -1,7 +1,7 @@
 //go:build !linux
 
-package storagetest
+package inmemory
 
 import "errors"
 
-func memoryFolder() (string, error) { return "", errors.ErrUnsupported }
+func folder() (string, error) { return "", errors.ErrUnsupported }
