@@ -3,10 +3,12 @@
 package main
 
 import (
+	"context"
 	"os"
 	osexec "os/exec"
 	"path/filepath"
 	"regexp"
+	"runtime"
 	"strings"
 	"syscall"
 	"testing"
@@ -129,7 +131,7 @@ func TestActionRepeats(t *testing.T) {
 	write(t, dir, map[string]string{"sprint": `#!/bin/sh
 echo "$*" >> calls
 trap 'echo checkpoint >> calls; exit 75' TERM
-[ -z "$HANG" ] || { touch began; while :; do sleep 0.05; done; }
+[ -z "$HANG" ] || { touch began; while [ -e began ]; do sleep 0.05; done; }
 set -- $CODES
 n=$(wc -l < calls)
 eval "exit \${$n:-0}"
@@ -167,24 +169,28 @@ eval "exit \${$n:-0}"
 	if found, _ := filepath.Glob(filepath.Join(dir, "owned*")); len(found) > 0 {
 		t.Errorf("an input was run: %v", found)
 	}
-	_ = os.Remove(filepath.Join(dir, "calls"))
-	cmd := osexec.Command("bash", "../../.github/actions/sprint/run.sh")
-	script, err := filepath.Abs(cmd.Args[1])
+	script, err := filepath.Abs("../../.github/actions/sprint/run.sh")
 	if err != nil {
 		t.Fatal(err)
 	}
-	cmd.Args[1] = script
-	cmd.Dir, cmd.Env = dir, []string{"PATH=" + dir + ":" + os.Getenv("PATH"), "HANG=1"}
-	if err := cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
-	for _, err := os.Stat(filepath.Join(dir, "began")); err != nil; _, err = os.Stat(filepath.Join(dir, "began")) {
-		time.Sleep(10 * time.Millisecond)
-	}
-	_ = cmd.Process.Signal(syscall.SIGTERM)
-	_ = cmd.Wait() // its code is asked below
-	if data, _ := os.ReadFile(filepath.Join(dir, "calls")); cmd.ProcessState.ExitCode() != 75 || strings.Count(string(data), "run ") != 1 || !strings.Contains(string(data), "checkpoint") {
-		t.Errorf("a signal ends it with %d after\n%s", cmd.ProcessState.ExitCode(), data)
+	// As soon as the program can be told: the script may not know of it yet.
+	for range 30 {
+		_, _ = os.Remove(filepath.Join(dir, "calls")), os.Remove(filepath.Join(dir, "began"))
+		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+		cmd := osexec.CommandContext(ctx, "bash", script)
+		cmd.Dir, cmd.Env = dir, []string{"PATH=" + dir + ":" + os.Getenv("PATH"), "HANG=1"}
+		if err := cmd.Start(); err != nil {
+			t.Fatal(err)
+		}
+		for _, err := os.Stat(filepath.Join(dir, "began")); err != nil && ctx.Err() == nil; _, err = os.Stat(filepath.Join(dir, "began")) {
+			runtime.Gosched()
+		}
+		_ = cmd.Process.Signal(syscall.SIGTERM)
+		_ = cmd.Wait() // its code is asked below
+		cancel()
+		if data, _ := os.ReadFile(filepath.Join(dir, "calls")); cmd.ProcessState.ExitCode() != 75 || strings.Count(string(data), "run ") != 1 || !strings.Contains(string(data), "checkpoint") {
+			t.Fatalf("a signal ends it with %d after\n%s", cmd.ProcessState.ExitCode(), data)
+		}
 	}
 }
 

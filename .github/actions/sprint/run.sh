@@ -20,7 +20,7 @@ fi
 
 child="" stopped=""
 stop() {
-  stopped=1
+  stopped+=x
   [ -z "$child" ] || kill -TERM "$child" 2>/dev/null || true
 }
 trap stop INT TERM
@@ -30,8 +30,14 @@ for ((n = 1; n <= attempts && code == 75; n++)); do
   [ -z "$stopped" ] || break
   sprint "${words[@]}" &
   child=$!
-  # A signal ends wait before the child has ended.
-  while code=0; wait "$child" || code=$?; kill -0 "$child" 2>/dev/null; do :; done
+  # One that came before this shell knew its child has reached nobody yet.
+  [ -z "$stopped" ] || kill -TERM "$child" 2>/dev/null || true
+  # A signal ends wait with a code of its own; the next wait gives the child's, ended or not.
+  while
+    seen="$stopped" code=0
+    wait "$child" || code=$?
+    [ "$seen" != "$stopped" ]
+  do :; done
   child=""
 done
 exit "$code"
