@@ -36,6 +36,7 @@ type Hub struct {
 	// Grace is how long a cancelled job may take; then it is killed.
 	Grace time.Duration
 
+	home   string // of its jobs
 	mu     sync.Mutex
 	jobs   []*job
 	faults []func(http.ResponseWriter, *http.Request) bool
@@ -56,7 +57,8 @@ type job struct {
 
 // New starts a hub that ends with the test, and its jobs with it.
 func New(t testing.TB) *Hub {
-	h := &Hub{Grace: 10 * time.Second}
+	// The test's folders are removed after what was begun later has ended: its jobs write there.
+	h := &Hub{Grace: 10 * time.Second, home: t.TempDir()}
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /api/whoami-v2", func(w http.ResponseWriter, _ *http.Request) {
 		answer(w, map[string]any{"name": Namespace, "type": "user"})
@@ -205,7 +207,7 @@ func (h *Hub) run(j *job) {
 	ctx, cancel := context.WithTimeout(context.Background(), timeout)
 	defer cancel()
 	cmd := exec.CommandContext(ctx, words[0], words[1:]...)
-	cmd.Env = []string{"PATH=" + os.Getenv("PATH"), "HOME=" + os.TempDir()}
+	cmd.Env = []string{"PATH=" + os.Getenv("PATH"), "HOME=" + h.home}
 	for _, set := range []string{"environment", "secrets"} {
 		values, _ := j.Spec[set].(map[string]any)
 		for name, value := range values {
