@@ -17,6 +17,7 @@ import (
 	"strings"
 
 	"github.com/sprint-ml/sprint/config/diagnostic"
+	"github.com/sprint-ml/sprint/stages/rows/titles"
 )
 
 // Options say what of a table is what; the zero value leaves all to the table.
@@ -86,6 +87,8 @@ type problem struct {
 	labels  *labels // nil: no row is labelled
 	rows    []text
 	gold    []bool // of rows
+	// untitled counts the table's rows without a text.
+	untitled int
 }
 
 // text is a row as far as a draft needs it.
@@ -102,7 +105,8 @@ func (r *text) words() string { return r.title + " " + r.description }
 func (p *problem) gather() {
 	for i, cells := range p.t.rows {
 		r := text{title: cell(cells, p.columns.title), description: cell(cells, p.columns.description), id: cell(cells, p.columns.id), url: cell(cells, p.columns.url)}
-		if strings.TrimSpace(r.title) == "" {
+		if titles.Normalize(r.title) == "" {
+			p.untitled++
 			continue
 		}
 		if p.labels != nil {

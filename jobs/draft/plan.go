@@ -40,6 +40,9 @@ func (p *problem) plan(path string) []byte {
 	if columns := p.columnMap(); columns != "" {
 		line("        columns: {%s} # what the table calls them, by our names", columns)
 	}
+	if share, unusable := p.maxBadRows(); unusable > 0 {
+		line("        max_bad_rows: %s # share of rows that may be left out; %d of %s have no text or cannot be read", share, unusable, count(len(p.t.rows)+p.t.bad, "row"))
+	}
 	p.labelStage(line)
 	line("  - name: split # near-duplicates stay on one side%s", when(p.hasGold(), ", and away from gold.csv"))
 	ratios := "{train: 0.75, val: 0.15, test: 0.1}"
@@ -90,6 +93,18 @@ func (p *problem) columnMap() string {
 		add("label", p.columns.label[0])
 	}
 	return strings.Join(out, ", ")
+}
+
+// maxBadRows is the share of unusable rows that fetch has to allow, and how many they are;
+// none if it allows them by itself. It is rounded up, so that a few rows more are no mistake.
+func (p *problem) maxBadRows() (share string, unusable int) {
+	const allowed = 0.01 // the default of files.max_bad_rows
+	bad := p.untitled + p.t.bad
+	of := float64(bad) / float64(len(p.t.rows)+p.t.bad)
+	if of <= allowed {
+		return "", 0
+	}
+	return fmt.Sprintf("%.2f", min(1, math.Floor(of*100+1)/100)), bad
 }
 
 func (p *problem) labelStage(line func(string, ...any)) {

@@ -18,6 +18,9 @@ func (p *problem) say() []string {
 	if t.bad > 0 {
 		out = append(out, count(t.bad, "record")+" cannot be read, and are left out")
 	}
+	if p.untitled > 0 {
+		out = append(out, count(p.untitled, "row")+" without a text, which are left out")
+	}
 	if t.written.Mended > 0 {
 		out = append(out, count(t.written.Mended, "row")+" not in "+t.written.Encoding+", mended with U+FFFD (--encoding)")
 	}
