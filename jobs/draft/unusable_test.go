@@ -32,3 +32,25 @@ func TestUnusableRows(t *testing.T) {
 		}
 	}
 }
+
+// TestFewRowsOfEach: the plan of a table whose categories are small has a check that can
+// pass, and a split that gives each side rows.
+func TestFewRowsOfEach(t *testing.T) {
+	for _, c := range []struct {
+		categories, rows int
+		gold             float64
+		split, check     string
+	}{
+		{4, 60, 0.2, "{train: 0.6, val: 0.2, test: 0.2}, seed: 1}", "macro_f1, set: gold"},
+		{5, 12, 0.2, "{train: 0.6, val: 0.2, test: 0.2}, seed: 1}", "micro_f1, set: gold, min: 0.36} # one answer for all has 0.20"},
+		{5, 12, 0, "{train: 0.6, val: 0.2, test: 0.2}, seed: 1}", "micro_f1, set: test"},
+		{60, 8, 0.2, "{train: 0.6, val: 0.2, test: 0.2}, seed: 1}", "micro_f1, set: gold"},
+		{60, 3, 0.2, "{train: 0.6, val: 0.2, test: 0.2}, seed: 1, stratify: false}", "micro_f1, set: gold"},
+	} {
+		text := labelled(c.categories*c.rows, func(i int) string { return fmt.Sprintf("c%d", i%c.categories) })
+		plan := string(mustDraft(t, "rows.csv", text, func(o *Options) { o.Gold, o.MinRows, o.Label = c.gold, 3, []string{"label"} }).Files["plan.yaml"])
+		if !strings.Contains(plan, c.split) || !strings.Contains(plan, c.check) || strings.Contains(c.check, "micro") && strings.Contains(plan, "id: gain") {
+			t.Errorf("%d categories of %d rows, want %s and %s:\n%s", c.categories, c.rows, c.split, c.check, plan)
+		}
+	}
+}
