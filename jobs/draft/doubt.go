@@ -28,7 +28,11 @@ func (t *surveyed) doubt() error {
 	case parted && len(t.names) == 1:
 		return refuse("the only column is " + shownWord(t.names[0]))
 	case t.written.Mended*mostBad > len(t.rows):
-		return stages.Fail(stages.CodePlan, "name its encoding by --encoding, or leave --encoding out, and it is found out",
+		hint := "name its encoding by --encoding: UTF-8, UTF-16 and Windows-1252 alone are found out, not shift_jis, gbk, big5, euc-kr, windows-1251 and the like"
+		if t.layout.Encoding != "" {
+			hint = "name its encoding by --encoding, or leave --encoding out: UTF-8, UTF-16 and Windows-1252 are found out"
+		}
+		return stages.Fail(stages.CodePlan, hint,
 			"%s: %d of the %s are not in %s", t.path, t.written.Mended, count(len(t.rows), "row"), t.written.Encoding)
 	}
 	return nil

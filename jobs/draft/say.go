@@ -34,7 +34,7 @@ func (p *problem) say() []string {
 	}
 	l := p.labels
 	if l == nil {
-		return append(out, "label: no column; taxonomy.yaml has two examples of rules, to be replaced by yours (--label)",
+		return append(out, "label: no column"+p.unfit()+"; taxonomy.yaml has two examples of rules, to be replaced by yours (--label)",
 			"no gold set: the plan measures the model on what the rules say and publishes nothing; its last lines say how to go on")
 	}
 	var each []string
@@ -69,6 +69,31 @@ func (p *problem) say() []string {
 		return append(out, fmt.Sprintf("gold: %s set aside to measure on, which never train (--gold)", count(p.goldRows(), "row")))
 	}
 	return append(out, "no gold set: the model is measured on the part of the rows that split keeps for it")
+}
+
+// unfit says why a column whose name is one of labels was not taken for them; empty if there
+// is none, or people said that no column is.
+func (p *problem) unfit() string {
+	if len(p.o.Label) > 0 {
+		return ""
+	}
+	for _, n := range labelNames {
+		i := p.t.meaning(n)
+		if i < 0 || i == p.columns.title || i == p.columns.description {
+			continue
+		}
+		switch x, name := &p.t.profiles[i], shownWord(p.t.names[i]); {
+		case x.filled == 0:
+			return fmt.Sprintf(" (%s has no text and no number in its cells, and lists are not read)", name)
+		case x.values == nil:
+			return fmt.Sprintf(" (%s has more than %d different values)", name, maxValues)
+		case x.distinct < 2:
+			return fmt.Sprintf(" (%s has one value)", name)
+		case x.distinct*rowsForEach > x.filled:
+			return fmt.Sprintf(" (%s has %d different values in %s, which is few rows for each: --label %s --min-rows N takes it)", name, x.distinct, count(x.filled, "row"), name)
+		}
+	}
+	return ""
 }
 
 func categories(n int) string {
