@@ -18,7 +18,8 @@ import (
 	"github.com/sprint-ml/sprint/storage/models"
 )
 
-// champion is the release in use, and what the run that published it says of it.
+// champion is the release in use, or the one that stands in for it, and what the run that
+// published it says of it.
 type champion struct {
 	release   models.Release
 	published time.Time // zero if nobody said
@@ -52,7 +53,7 @@ func shown(x models.Release) *Version {
 }
 
 // championVersion is the version of the model's champion; 0 if it never had one. One that
-// cannot be read, or is gone, is an error: what has no champion is promoted uncompared.
+// cannot be read, or is gone, is an error: the release before the challenger may be another.
 func (r *refresh) championVersion(ctx context.Context) (int, error) {
 	registry := models.In(r.Store)
 	at, err := registry.Alias(ctx, r.model, models.Champion)
@@ -92,12 +93,13 @@ func (r *refresh) champion(ctx context.Context) (*champion, error) {
 	if err != nil || version == 0 {
 		return nil, err
 	}
-	c := &champion{}
-	if c.release, err = registry.ReleaseAt(ctx, r.model, version); err != nil {
+	used, err := registry.ReleaseAt(ctx, r.model, version)
+	if err != nil {
 		return nil, err
 	}
-	c.published, r.out.Champion = c.release.Facts().Date, shown(c.release)
-	if c.run, err = r.recordOf(ctx, c.release); err != nil || c.run == nil {
+	r.out.Champion = shown(used)
+	c, err := r.from(ctx, used)
+	if err != nil || c.run == nil {
 		return c, err
 	}
 	for _, side := range []string{"train", "val", "test"} {
@@ -116,6 +118,32 @@ func (r *refresh) champion(ctx context.Context) (*champion, error) {
 		r.note("the rows that %s was trained on are not in the store any more: drift cannot be measured", r.out.Champion.Ref)
 	}
 	return c, nil
+}
+
+// from is a release with the run that published it, if that is known.
+func (r *refresh) from(ctx context.Context, used models.Release) (c *champion, err error) {
+	c = &champion{release: used, published: used.Facts().Date}
+	c.run, err = r.recordOf(ctx, used)
+	return c, err
+}
+
+// standIn is what a challenger of a model without a champion is compared with: the newest
+// release before it, which is what a bare name answered with. nil if there is none: the
+// first release of a model has nothing to be worse than.
+func (r *refresh) standIn(ctx context.Context, challenger models.Release) (*champion, error) {
+	all, err := models.In(r.Store).Releases(ctx, r.model)
+	if err != nil {
+		return nil, err
+	}
+	for _, x := range slices.Backward(all) {
+		if x.Version >= challenger.Version {
+			continue
+		}
+		r.out.StandIn = shown(x)
+		r.note("%s has no alias %s: the challenger is compared with %s, the release before it", r.model, models.Champion, r.out.StandIn.Ref)
+		return r.from(ctx, x)
+	}
+	return nil, nil
 }
 
 // leaveOutJoined leaves out of the champion's rows those that corrections brought from

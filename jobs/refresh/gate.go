@@ -34,16 +34,20 @@ func (r *refresh) judge(ctx context.Context, c *champion, challenger models.Rele
 	if record == nil && by != nil && by.Run != nil {
 		record = &runs.Record{Result: *by}
 	}
+	from, why := "none", "the model had no release before"
+	if c != nil {
+		from = fmt.Sprint(c.release.Version)
+	} else if c, err = r.standIn(ctx, challenger); err != nil {
+		return err
+	}
 	if c != nil && record == nil {
 		return r.refuse(ctx, challenger, "nobody knows on what the challenger was trained and calibrated, so that no row measures it fairly")
 	}
 	if err := r.measureBoth(ctx, c, challenger, record); err != nil {
 		return err
 	}
-	from, refusal := "none", ""
-	why := "the model had no champion"
+	refusal := ""
 	if c != nil {
-		from = fmt.Sprint(c.release.Version)
 		why, refusal = weigh(r.rules.MinChange, r.rules.MinChangeCorrections, r.out.Gold, r.out.OnCorrections)
 	}
 	if refusal != "" {
@@ -69,8 +73,14 @@ func (r *refresh) refuse(ctx context.Context, challenger models.Release, why str
 	if _, err := registry.MoveAlias(ctx, r.model, Refused, challenger.Version, seen, reason); err != nil {
 		return err
 	}
+	promote := func(v *Version) string { return commandline.Of("promote", v.Ref).String() }
+	if r.out.Champion == nil {
+		r.end(NotPromoted, stages.CodePublish, "%s is not made the champion, which %s has not: %s", r.out.Challenger.Ref, r.model, why)
+		r.out.Hint = fmt.Sprintf("`%s` makes the release before it the champion, `%s` that version all the same", promote(r.out.StandIn), promote(r.out.Challenger))
+		return nil
+	}
 	r.end(NotPromoted, stages.CodePublish, "%s stays the champion: %s", r.out.Champion.Ref, why)
-	r.out.Hint = fmt.Sprintf("`%s` makes that version the champion all the same", commandline.Of("promote", r.out.Challenger.Ref))
+	r.out.Hint = fmt.Sprintf("`%s` makes that version the champion all the same", promote(r.out.Challenger))
 	return nil
 }
 
