@@ -6,7 +6,6 @@ import (
 
 	"github.com/sprint-ml/sprint/ml/classify"
 	"github.com/sprint-ml/sprint/ml/device"
-	"github.com/sprint-ml/sprint/ml/encoder"
 	"github.com/sprint-ml/sprint/ml/onnx/ort"
 	"github.com/sprint-ml/sprint/ml/ownership"
 	"github.com/sprint-ml/sprint/ml/wheel"
@@ -29,7 +28,7 @@ func load(ctx context.Context, c *classify.Classifier, dir string, o Options) (w
 	if o.Backend == release.BackendONNX {
 		where, err = release.LoadONNX(ctx, c, dir, ort.Options{CacheDir: o.Cache, Offline: o.Offline, Announce: o.Announce})
 		// A model that is damaged is so for every backend.
-		if err != nil && ctx.Err() == nil && !errors.Is(err, encoder.ErrCorrupt) && !errors.Is(err, wheel.ErrCorrupt) && !errors.Is(err, ownership.ErrShared) {
+		if err != nil && ctx.Err() == nil && release.Unreadable(o.Ref, err) == nil && !errors.Is(err, wheel.ErrCorrupt) && !errors.Is(err, ownership.ErrShared) {
 			err = noBackendError{err}
 		}
 		return where, unload, err

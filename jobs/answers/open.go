@@ -15,7 +15,6 @@ import (
 
 	"github.com/sprint-ml/sprint/ml/classify"
 	"github.com/sprint-ml/sprint/ml/device"
-	"github.com/sprint-ml/sprint/ml/encoder"
 	"github.com/sprint-ml/sprint/ml/ownership"
 	"github.com/sprint-ml/sprint/ml/wheel"
 	"github.com/sprint-ml/sprint/stages"
@@ -62,12 +61,11 @@ func Open(ctx context.Context, o Options) (c *classify.Classifier, fallback erro
 			return nil, nil, nil, err
 		}
 	}
-	c, err = classify.OpenFolder(folder.Dir)
+	c, err = folder.Classifier()
 	if err != nil {
 		folder.Close()
-		return nil, nil, nil, stages.Fail(stages.CodeEnvironment, "name a release that `sprint run` published", "%w", err)
+		return nil, nil, nil, err
 	}
-	c.Name = folder.Name
 	if o.Opened != nil {
 		o.Opened(folder)
 	}
@@ -97,9 +95,10 @@ func openFolder(ctx context.Context, o Options) (*release.Folder, error) {
 
 // refuse is why no keywords may answer for a model that was not loaded; nil if they may.
 func refuse(ctx context.Context, err error, o Options) error {
+	if damaged := release.Unreadable(o.Ref, err); damaged != nil {
+		return damaged
+	}
 	switch {
-	case errors.Is(err, encoder.ErrCorrupt):
-		return stages.Fail(stages.CodeIntegrity, "`sprint run` publishes it anew; --model names another one", "the model %s is damaged: %w", o.Ref, err)
 	case errors.Is(err, wheel.ErrCorrupt), errors.Is(err, device.ErrCorruptPlugin):
 		return stages.Fail(stages.CodeIntegrity, "remove the damaged plugin; --device names another device", "the model %s cannot be loaded: %w", o.Ref, err)
 	case errors.Is(err, ownership.ErrShared):

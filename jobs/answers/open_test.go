@@ -59,3 +59,40 @@ func TestOpenAnswersWithWhatWasCompared(t *testing.T) {
 		t.Errorf("asked %d times: %v", ctx.asked, err)
 	}
 }
+
+// TestOpenNeedsAWholeModel: a folder without manifest whose model has lost a file, or whose
+// files are none of one model, ends with code 9, on a machine that could not run it either:
+// no keywords answer for it. One that is made of rules alone lets them.
+func TestOpenNeedsAWholeModel(t *testing.T) {
+	for name, c := range map[string]struct {
+		files []string
+		wrong string // empty where keywords may answer
+	}{
+		"rules alone":  {nil, ""},
+		"no weights":   {[]string{"config.json", "tokenizer.json"}, "model.safetensors"},
+		"no config":    {[]string{"model.safetensors", "vocab.txt"}, "config.json"},
+		"no tokenizer": {[]string{"config.json", "model.safetensors"}, "tokenizer.json or vocab.txt"},
+		"no model":     {[]string{"config.json", "model.safetensors", "tokenizer.json"}, "it is an encoder, not a classifier"},
+	} {
+		dir := t.TempDir()
+		for _, file := range append(c.files, "thresholds.json") {
+			if err := os.WriteFile(filepath.Join(dir, file), []byte("{}"), 0o600); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if err := os.WriteFile(filepath.Join(dir, "taxonomy.yaml"), []byte("categories: [{name: fire, rules: [{words: [fire]}]}]\n"), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		_, fallback, done, err := Open(t.Context(), Options{Ref: dir, Device: "go", Log: slog.New(slog.DiscardHandler)})
+		if err == nil {
+			done()
+		}
+		f, _ := errors.AsType[*stages.Failure](err)
+		switch {
+		case c.wrong == "" && (err != nil || fallback == nil):
+			t.Errorf("%s: %v, %v", name, fallback, err)
+		case c.wrong != "" && (f == nil || f.Code != stages.CodeIntegrity || f.Hint == "" || !strings.Contains(err.Error(), c.wrong)):
+			t.Errorf("%s: %v, keywords answer for %v; want code 9 and %q", name, err, fallback, c.wrong)
+		}
+	}
+}

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/sprint-ml/sprint/ml/bert"
+	"github.com/sprint-ml/sprint/ml/encoder"
 	"github.com/sprint-ml/sprint/ml/encoder/encodertest"
 	"github.com/sprint-ml/sprint/ml/onnx/ort"
 )
@@ -178,15 +179,15 @@ func BenchmarkClassifyCold(b *testing.B) {
 }
 
 // BenchmarkClassifyKeywords times `sprint classify` of a million headlines by keywords alone, as
-// a whole process from file to file: the release folder has no weights. The marks are 20 s and
+// a whole process from file to file: the release folder has no model. The marks are 20 s and
 // 300 MB.
 func BenchmarkClassifyKeywords(b *testing.B) {
 	const rows = 1_000_000
 	dir, bin := released(b)
 	writeTitles(b, filepath.Join(dir, "rows.jsonl"), benchTitles(b, rows))
 	measured(b, dir, bin, "artifacts", "get", "quickstart@latest", "release")
-	for _, name := range []string{"manifest.json", "model.safetensors"} {
-		if err := os.Remove(filepath.Join(dir, "release", name)); err != nil {
+	for _, name := range append(encoder.FileNames(), "manifest.json") {
+		if err := os.RemoveAll(filepath.Join(dir, "release", name)); err != nil {
 			b.Fatal(err)
 		}
 	}

@@ -3,10 +3,13 @@ package classify
 import (
 	"context"
 	"fmt"
+	"os"
+	"path/filepath"
 	"slices"
 
 	"github.com/sprint-ml/sprint/ml/bert"
 	"github.com/sprint-ml/sprint/ml/device"
+	"github.com/sprint-ml/sprint/ml/encoder"
 	"github.com/sprint-ml/sprint/ml/taxonomy"
 )
 
@@ -101,8 +104,33 @@ func LoadModel(dir string, t *taxonomy.Taxonomy, dev *device.Device) (LoadedMode
 	return LoadedModel{p, rulers(m.Spec, t)}, nil
 }
 
-// readModel reads the model of a folder, which must be one of the taxonomy.
+// UnreadableError is that of files which make no model on any machine: one is missing,
+// damaged, of another model, or of a later sprint.
+type UnreadableError struct{ Err error }
+
+func (e *UnreadableError) Error() string { return e.Err.Error() }
+
+// Unwrap is what is wrong with them.
+func (e *UnreadableError) Unwrap() error { return e.Err }
+
+// readModel reads the model of a folder, which must be one of the taxonomy. An error is an
+// *UnreadableError, unless there is no file of a model.
 func readModel(dir string, t *taxonomy.Taxonomy) (*bert.Model, error) {
+	m, err := readFitting(dir, t)
+	switch {
+	case err == nil:
+		return m, nil
+	case !slices.ContainsFunc(encoder.FileNames(), func(name string) bool {
+		_, err := os.Lstat(filepath.Join(dir, name))
+		return err == nil
+	}):
+		return nil, fmt.Errorf("load the model in %s: it has none, only the rules of a taxonomy", dir)
+	}
+	return nil, &UnreadableError{err}
+}
+
+// readFitting reads a model whose categories and labels are those of the taxonomy.
+func readFitting(dir string, t *taxonomy.Taxonomy) (*bert.Model, error) {
 	m, err := bert.Load(dir)
 	if err != nil {
 		return nil, err

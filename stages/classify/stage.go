@@ -9,7 +9,6 @@ import (
 	"strings"
 
 	"github.com/sprint-ml/sprint/ml/classify"
-	"github.com/sprint-ml/sprint/ml/encoder"
 	"github.com/sprint-ml/sprint/ml/onnx/ort"
 	"github.com/sprint-ml/sprint/ml/wheel"
 	"github.com/sprint-ml/sprint/stages"
@@ -137,14 +136,16 @@ func (s *stage) open(ctx context.Context) (*classify.Classifier, func(), error) 
 	if err != nil {
 		return nil, nil, fmt.Errorf("model %s: %w", model, err)
 	}
-	c, err := classify.OpenFolder(folder.Dir)
+	c, err := folder.Classifier()
 	if err != nil {
 		folder.Close()
-		return nil, nil, stages.Fail(stages.CodeIntegrity, "publish it again with the plan that trains it", "the release %s: %w", model, err)
+		return nil, nil, err
 	}
-	c.Name = model
 	unload, err := s.load(ctx, c, folder.Dir)
 	done := func() { c.Close(); unload(); folder.Close() }
+	if damaged := release.Unreadable(model, err); damaged != nil {
+		err = damaged
+	}
 	if err != nil {
 		done()
 		return nil, nil, resources.Computed(fmt.Errorf("model %s: %w", model, err))
@@ -179,7 +180,7 @@ func (s *stage) loadONNX(ctx context.Context, c *classify.Classifier, dir string
 		return nil
 	case errors.Is(err, wheel.ErrCorrupt):
 		return stages.Fail(stages.CodeIntegrity, "remove the damaged package and run again", "%w", err)
-	case ctx.Err() != nil, errors.Is(err, encoder.ErrCorrupt):
+	case ctx.Err() != nil, release.Unreadable(c.Name, err) != nil:
 		return err
 	}
 	return stages.Fail(stages.CodeEnvironment, without, "%w", err)

@@ -11,7 +11,6 @@ import (
 
 	"github.com/sprint-ml/sprint/ml/classify"
 	"github.com/sprint-ml/sprint/ml/device"
-	"github.com/sprint-ml/sprint/ml/encoder"
 	"github.com/sprint-ml/sprint/ml/onnx/ort"
 	"github.com/sprint-ml/sprint/stages"
 	"github.com/sprint-ml/sprint/storage"
@@ -125,11 +124,10 @@ func Open(ctx context.Context, ref string, options ...Option) (*Model, error) {
 
 // load makes a model of a folder.
 func (s *settings) load(ctx context.Context, folder *Folder) (*Model, error) {
-	c, err := classify.OpenFolder(folder.Dir)
+	c, err := folder.Classifier()
 	if err != nil {
-		return nil, stages.Fail(stages.CodeEnvironment, "name a release that `sprint run` published", "%w", err)
+		return nil, err
 	}
-	c.Name = folder.Name
 	unload, err := s.put(ctx, c, folder)
 	if err != nil {
 		c.Close()
@@ -157,11 +155,11 @@ func (s *settings) put(ctx context.Context, c *classify.Classifier, folder *Fold
 	if unchanged := folder.Unchanged(); unchanged != nil {
 		err = unchanged
 	}
-	switch {
-	case err == nil:
+	if err == nil {
 		return unload, nil
-	case errors.Is(err, encoder.ErrCorrupt):
-		return unload, stages.Fail(stages.CodeIntegrity, "`sprint run` publishes it anew", "the model %s is damaged: %w", folder.Name, err)
+	}
+	if damaged := Unreadable(folder.Name, err); damaged != nil {
+		return unload, damaged
 	}
 	return unload, stages.Fail(stages.CodeEnvironment, "`sprint doctor` shows what is missing", "open the model %s: %w", folder.Name, err)
 }

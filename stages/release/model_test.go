@@ -7,6 +7,7 @@ import (
 	"log"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -168,6 +169,11 @@ func TestOpenFails(t *testing.T) {
 	if _, err := release.Open(t.Context(), "toy@1", release.WithStore(store), release.WithDevice("tpux")); err == nil {
 		t.Error("a device that there is not")
 	}
+	withoutWeights(t, store)
+	_, err := release.Open(t.Context(), "toy@2", release.WithStore(store), release.WithDevice("go"))
+	if f, ok := errors.AsType[*stages.Failure](err); !ok || f.Code != stages.CodeIntegrity || !strings.Contains(err.Error(), "toy@2 of digest sha256:") || !strings.Contains(err.Error(), "model.safetensors") {
+		t.Errorf("without weights: %v", err)
+	}
 	for why, c := range map[string]struct {
 		options []release.Option
 		code    stages.Code
@@ -180,5 +186,26 @@ func TestOpenFails(t *testing.T) {
 		if f, ok := errors.AsType[*stages.Failure](err); !ok || f.Code != c.code || !strings.Contains(strings.ToLower(f.Error()), why) {
 			t.Errorf("%s: %v", why, err)
 		}
+	}
+}
+
+// withoutWeights publishes the next version of toy, which has lost its weights.
+func withoutWeights(t *testing.T, store string) {
+	t.Helper()
+	s, err := storage.Open(t.Context(), store, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	r, err := models.In(s).ReleaseAt(t.Context(), "toy", 1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	tree, err := s.PutTree(t.Context(), slices.DeleteFunc(r.Files, func(e storage.TreeEntry) bool { return e.Path == "model.safetensors" }))
+	if err == nil {
+		_, err = models.In(s).Publish(t.Context(), "toy", tree, nil)
+	}
+	if err != nil {
+		t.Fatal(err)
 	}
 }

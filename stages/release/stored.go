@@ -6,7 +6,7 @@
 //	m, err := release.Open(ctx, "swedish-news@champion", release.WithStore("s3://bucket/store"))
 //
 // reference.go finds what a reference names, open.go brings it to the local disk, verify.go
-// compares a folder with its manifest, signed.go with its signature, which sign.go makes,
+// compares a folder with its manifest, whole.go refuses a model that has lost a file, signed.go with its signature, which sign.go makes,
 // stored.go reads one file of a stored release and finds the release that came before a
 // model, backend.go says what computes answers, calibration.go is the document that says on
 // what the thresholds were fitted. Kinds import this package; it imports no kind.

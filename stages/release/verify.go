@@ -26,7 +26,8 @@ const manifestFile = "manifest.json"
 
 // manifest is what is read of manifestFile.
 type manifest struct {
-	Format int `json:"format"`
+	Format int    `json:"format"`
+	Model  string `json:"model"` // digest of the model that was published; empty if there was none
 	Files  map[string]struct {
 		SHA256 string `json:"sha256"`
 		Size   int64  `json:"size"`
@@ -160,6 +161,10 @@ func (f *Folder) hash(ctx context.Context, name string, size int64) (fs.FileInfo
 }
 
 func (f *Folder) damaged(name, format string, args ...any) error {
+	if f.model != "" {
+		return stages.Fail(stages.CodeIntegrity, "`sprint run` publishes it anew; or name another one",
+			"the release %s of digest %s is damaged: %s: %w", f.Name, f.digest, name, fmt.Errorf(format, args...))
+	}
 	return stages.Fail(stages.CodeIntegrity, "`sprint artifacts get NAME@VERSION FOLDER` fetches the release again",
 		"the release folder %s is damaged: %s: %w", f.Dir, name, fmt.Errorf(format, args...))
 }

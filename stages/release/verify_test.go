@@ -181,3 +181,41 @@ func TestDigestsCanBeInterrupted(t *testing.T) {
 		t.Errorf("got %v", err)
 	}
 }
+
+// TestClassifierOfAWholeRelease: what has, or by its manifest had, a file of a model has them
+// all; what never had one is whole.
+func TestClassifierOfAWholeRelease(t *testing.T) {
+	for name, c := range map[string]struct {
+		files    string
+		manifest string
+		lost     string
+	}{
+		"rules alone":          {"", `{"format":1,"model":"","files":{"taxonomy.yaml":{}}}`, ""},
+		"a model":              {"config.json model.safetensors tokenizer.json", "", ""},
+		"a vocabulary":         {"config.json model.safetensors vocab.txt", "", ""},
+		"no weights":           {"config.json tokenizer.json vocab.txt", "", "model.safetensors"},
+		"no config":            {"model.safetensors tokenizer.json", "", "config.json"},
+		"no tokenizer":         {"config.json model.safetensors", "", "tokenizer.json or vocab.txt"},
+		"made of a model":      {"", `{"format":1,"model":"sha256:1","files":{"taxonomy.yaml":{}}}`, "config.json"},
+		"listed with a model":  {"", `{"format":1,"files":{"model.safetensors":{}}}`, "config.json"},
+		"of a broken manifest": {"", `{"format":1`, "manifest.json"},
+	} {
+		for _, model := range []string{"", "news"} { // a folder, and a release of a store
+			f := &Folder{Dir: t.TempDir(), Name: "news@1", model: model}
+			for _, file := range strings.Fields(c.files) {
+				write(t, f.Dir, file, "{}")
+			}
+			if c.manifest != "" {
+				write(t, f.Dir, manifestFile, c.manifest)
+			}
+			write(t, f.Dir, "taxonomy.yaml", "categories: [{name: fire, rules: [{words: [fire]}]}]")
+			write(t, f.Dir, "thresholds.json", "{}")
+			opened, err := f.Classifier()
+			if c.lost != "" {
+				damagedIn(t, err, c.lost)
+			} else if err != nil || opened.Name != "news@1" {
+				t.Errorf("%s: %v", name, err)
+			}
+		}
+	}
+}

@@ -17,11 +17,16 @@ import (
 	"github.com/sprint-ml/sprint/storage/models"
 )
 
-// publish publishes a release of rules alone, whose category has a name.
-func publish(t *testing.T, s *storage.Store, category string) string {
+// publish publishes a release of rules alone, whose category has a name; more are files that
+// it has beside.
+func publish(t *testing.T, s *storage.Store, category string, more ...string) string {
 	t.Helper()
 	var entries []storage.TreeEntry
-	for name, text := range map[string]string{"taxonomy.yaml": "categories:\n  - name: " + category + "\n    rules: [{words: [blaze]}]\n", "thresholds.json": "{}"} {
+	files := map[string]string{"taxonomy.yaml": "categories:\n  - name: " + category + "\n    rules: [{words: [blaze]}]\n", "thresholds.json": "{}"}
+	for _, name := range more {
+		files[name] = "{}"
+	}
+	for name, text := range files {
 		a, err := s.Put(t.Context(), strings.NewReader(text), "text/plain")
 		if err != nil {
 			t.Fatal(err)
@@ -80,7 +85,7 @@ func TestFolderOfAVersion(t *testing.T) {
 }
 
 // TestReference: an alias of a real store is followed; a damaged release does not answer,
-// and its digest is told; a store that is gone is not made anew, and is found again.
+// nor one that lost a file of its model, and that is told; a store that is gone is not made anew, and is found again.
 func TestReference(t *testing.T) {
 	dir := t.TempDir()
 	url := filepath.Join(dir, "store")
@@ -173,6 +178,11 @@ func TestReference(t *testing.T) {
 	move(3)
 	if st := look("it is back", "frost"); st.Unreachable != "" || st.Swaps != 2 {
 		t.Errorf("it is back: %+v", st)
+	}
+	publish(t, s, "thaw", "config.json", "tokenizer.json")
+	move(4)
+	if st := look("one that lost its weights", "frost"); st.Refused == nil || !strings.Contains(st.Refused.Reason, "model.safetensors") {
+		t.Errorf("one that lost its weights: %+v", st.Refused)
 	}
 	m, done := k.Use()
 	defer done()
