@@ -43,6 +43,26 @@ type Release struct {
 	// Source is the address of the folder of its files, whose names are lower case there, in
 	// a store that others can read; empty if the store is on this machine.
 	Source string
+	// Known reports whether a tree is that of a release of the store, or was shown by it. What
+	// is there of any other was put there by another store; nil takes all for known.
+	Known func(ctx context.Context, digest string) (bool, error)
+}
+
+// CheckOwner is a *ForeignError if what has a name there, a release of that tree, is one of
+// another store: two stores that show a model in one place would overwrite each other's. It
+// is nil of an empty digest, which is no release's.
+func (r Release) CheckOwner(ctx context.Context, name, digest string) error {
+	if digest == "" || r.Known == nil {
+		return nil
+	}
+	known, err := r.Known(ctx, digest)
+	if err != nil {
+		return fmt.Errorf("whether %s there is of this store: %w", name, err)
+	}
+	if !known {
+		return &ForeignError{Name: name, There: "a release that another store put there (tree " + digest + ": a plan of each store names a place of its own)"}
+	}
+	return nil
 }
 
 // Listener is a Registry that is told, and cannot be asked what it shows. It is told what the

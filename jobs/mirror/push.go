@@ -146,7 +146,7 @@ func (p Pusher) follow(ctx context.Context, registry Registry, model string, s *
 			if listens(registry) {
 				bring = p.tell
 			}
-			err = bring(ctx, registry, p.release(r), slices.Sorted(slices.Values(aliases[version])), s)
+			err = bring(ctx, registry, p.release(r, s), slices.Sorted(slices.Values(aliases[version])), s)
 		}
 		// What is wrong with one version must not hold the others back.
 		if err != nil {
@@ -241,8 +241,18 @@ func (s *State) remark(text string) {
 	}
 }
 
-func (p Pusher) release(r models.Release) Release {
-	out := Release{Release: r, Open: p.open}
+func (p Pusher) release(r models.Release, s *State) Release {
+	out := Release{Release: r, Open: p.open, Known: func(ctx context.Context, digest string) (bool, error) {
+		if slices.Contains(slices.Collect(maps.Values(s.Versions)), digest) {
+			return true, nil
+		}
+		all, err := models.In(p.Store).Releases(ctx, r.Name)
+		known := slices.ContainsFunc(all, func(r models.Release) bool { return r.Digest == digest })
+		if known {
+			err = nil // whatever is wrong with others
+		}
+		return known, err
+	}}
 	if p.Source != "" {
 		out.Source = strings.TrimSuffix(p.Source, "/") + "/" + strings.TrimSuffix(models.FileKey(r.Name, r.Version, ""), "/")
 	}

@@ -108,13 +108,19 @@ func (r *Registry) Push(ctx context.Context, release mirror.Release) error {
 	if commit, ok := there.tags[tag]; ok {
 		m, err := r.marker(ctx, commit)
 		if err == nil && m.Digest != release.Digest {
+			err = release.CheckOwner(ctx, "tag "+tag, m.Digest)
+		}
+		if err == nil && m.Digest != release.Digest {
 			err = &mirror.ForeignError{Name: "tag " + tag, There: "the commit " + commit}
 		}
 		return err
 	}
 	commit, before := there.main, marker{}
 	if commit != "" {
-		if before, err = r.marker(ctx, commit); err != nil {
+		if before, err = r.marker(ctx, commit); err == nil {
+			err = release.CheckOwner(ctx, "branch main", before.Digest)
+		}
+		if err != nil {
 			return err
 		}
 	}
@@ -144,6 +150,9 @@ func (r *Registry) Point(ctx context.Context, alias string, release mirror.Relea
 		m, err := r.marker(ctx, commit)
 		if err != nil || m.Digest == release.Digest {
 			return m.Digest, err
+		}
+		if err := release.CheckOwner(ctx, "tag "+alias, m.Digest); err != nil {
+			return "", err
 		}
 		if was = m.Digest; was == "" {
 			was = "the commit " + commit

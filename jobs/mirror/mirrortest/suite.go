@@ -57,6 +57,7 @@ func Run(t *testing.T, s Subject) {
 	t.Run("Again", s.twice)
 	t.Run("TwoAtOnce", s.twoAtOnce)
 	t.Run("Foreign", s.foreign)
+	t.Run("TwoStores", s.twoStores)
 	t.Run("MovedByHand", s.movedByHand)
 	t.Run("Down", s.down)
 	t.Run("Slow", s.slow)
@@ -85,17 +86,23 @@ func (s Subject) world(t *testing.T) *world {
 // worldOn is a world whose store is at an address, and empty.
 func (s Subject) worldOn(t *testing.T, address string) *world {
 	t.Helper()
-	store, err := storage.Open(t.Context(), address, nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { store.Close() })
-	w := &world{store: store, server: s.New(t), target: stages.Mirror{To: s.To, Timeout: time.Minute}, trees: map[string]map[string]string{}, own: s.Own, say: s.Say}
+	w := s.beside(t, address, s.New(t))
 	w.publish(t, "1", "one")
 	w.publish(t, "2", "two")
 	w.alias(t, models.Champion, 1)
 	w.alias(t, models.Latest, 2)
 	return w
+}
+
+// beside is a world without a model, whose store is at an address and shown at a server.
+func (s Subject) beside(t *testing.T, address string, server Server) *world {
+	t.Helper()
+	store, err := storage.Open(t.Context(), address, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { store.Close() })
+	return &world{store: store, server: server, target: stages.Mirror{To: s.To, Timeout: time.Minute}, trees: map[string]map[string]string{}, own: s.Own, say: s.Say}
 }
 
 // publish publishes a version whose files tell of themselves.

@@ -86,6 +86,11 @@ func (r *Registry) Push(ctx context.Context, release mirror.Release) error {
 	if own := r.own(release, known); own != nil {
 		return nil
 	}
+	for _, v := range known {
+		if err := release.CheckOwner(ctx, "version "+v.Version, v.tag(tagDigest)); err != nil {
+			return err
+		}
+	}
 	source, runID, err := r.source(ctx, release)
 	if err != nil {
 		return err
@@ -146,6 +151,9 @@ func (r *Registry) Point(ctx context.Context, alias string, release mirror.Relea
 		for _, v := range known {
 			if digest := v.tag(tagDigest); v.Version == a.Version && digest != "" {
 				was = digest
+				if err := release.CheckOwner(ctx, "alias "+name, digest); err != nil {
+					return "", err
+				}
 			}
 		}
 		if a.Version == own.Version {

@@ -68,6 +68,9 @@ func (r *Registry) Push(ctx context.Context, release mirror.Release) error {
 		return err
 	}
 	if found && there.digest != release.Digest {
+		if err := release.CheckOwner(ctx, "tag "+tag, there.digest); err != nil {
+			return err
+		}
 		return &mirror.ForeignError{Name: "tag " + tag, There: there.String()}
 	}
 	image := there.desc
@@ -88,6 +91,9 @@ func (r *Registry) Point(ctx context.Context, alias string, release mirror.Relea
 	was, found, err := r.tagged(ctx, alias)
 	if err != nil || found && was.digest == release.Digest {
 		return was.digest, err
+	}
+	if err := release.CheckOwner(ctx, "tag "+alias, was.digest); err != nil {
+		return "", err
 	}
 	version := strconv.Itoa(release.Version)
 	to, pushed, err := r.tagged(ctx, version)
