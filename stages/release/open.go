@@ -6,6 +6,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"github.com/sprint-ml/sprint/stages"
@@ -87,8 +88,17 @@ func OpenStored(ctx context.Context, r models.Release, storeURL string, o *stora
 	return Fetch(ctx, s, there)
 }
 
-// Fetch brings a release of an open store into a local folder, which the caller closes.
+// Fetch brings a release of an open store into a local folder, which the caller closes. A
+// record that lists other files than its digest stands for is a Failure of CodeIntegrity:
+// what answered would be told by the one and be the other.
 func Fetch(ctx context.Context, s *storage.Store, r models.Release) (*Folder, error) {
+	named, err := s.Tree(ctx, r.Digest)
+	if err != nil {
+		return nil, fmt.Errorf("files of the release %s@%d: %w", r.Name, r.Version, err)
+	}
+	if !slices.Equal(named, r.Files) {
+		return nil, stages.Fail(stages.CodeIntegrity, "`sprint store check` says what is damaged; `sprint run` publishes it anew", "the release %s@%d is damaged: its record lists other files than its digest %s stands for", r.Name, r.Version, r.Digest)
+	}
 	scratch.Sweep() // a serve that was killed left a whole model
 	dir, done, err := scratch.New()
 	if err != nil {

@@ -110,3 +110,37 @@ func TestUnnamedVersion(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+// TestRecordThatLies: a record that names the digest of one tree and lists the files of
+// another is refused: whoever asked would be told of the one, and answered by the other.
+func TestRecordThatLies(t *testing.T) {
+	s, err := storage.Open(t.Context(), "mem://", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	var releases [2]models.Release
+	for i := range releases {
+		a, err := s.Put(t.Context(), strings.NewReader(strings.Repeat("x", i)), "")
+		if err != nil {
+			t.Fatal(err)
+		}
+		tree, err := s.PutTree(t.Context(), []storage.TreeEntry{{Path: "taxonomy.yaml", Digest: a.Digest, Size: a.Size}})
+		if err == nil {
+			releases[i], err = models.In(s).Publish(t.Context(), "news", tree, nil)
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	f, err := Fetch(t.Context(), s, releases[0])
+	if err != nil {
+		t.Fatal(err)
+	}
+	f.Close()
+	releases[0].Files = releases[1].Files
+	_, err = Fetch(t.Context(), s, releases[0])
+	if f, ok := errors.AsType[*stages.Failure](err); !ok || f.Code != stages.CodeIntegrity || !strings.Contains(err.Error(), "news@1 is damaged: its record lists other files") {
+		t.Errorf("got %v", err)
+	}
+}

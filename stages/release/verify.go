@@ -14,6 +14,8 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
+	"unicode"
 
 	"github.com/sprint-ml/sprint/ml/encoder"
 	"github.com/sprint-ml/sprint/ml/ownership"
@@ -111,6 +113,9 @@ func (f *Folder) manifest() (m manifest, err error) {
 	for name := range m.Files {
 		if !filepath.IsLocal(filepath.FromSlash(name)) {
 			return m, fmt.Errorf("names %q, which is outside the folder", name)
+		}
+		if strings.ContainsFunc(name, unicode.IsControl) { // a message that names it would be more than a line
+			return m, fmt.Errorf("names %q, which no file of a release is called", name)
 		}
 	}
 	return m, nil

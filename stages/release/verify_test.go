@@ -199,6 +199,7 @@ func TestClassifierOfAWholeRelease(t *testing.T) {
 		"made of a model":      {"", `{"format":1,"model":"sha256:1","files":{"taxonomy.yaml":{}}}`, "config.json"},
 		"listed with a model":  {"", `{"format":1,"files":{"model.safetensors":{}}}`, "config.json"},
 		"of a broken manifest": {"", `{"format":1`, "manifest.json"},
+		"of a forged line":     {"", `{"format":1,"files":{"a\nsprint: all is well":{}}}`, "manifest.json"},
 	} {
 		for _, model := range []string{"", "news"} { // a folder, and a release of a store
 			f := &Folder{Dir: t.TempDir(), Name: "news@1", model: model}
