@@ -7,6 +7,7 @@ package classify
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"math"
 	"path/filepath"
@@ -255,17 +256,25 @@ func (a *Answer) probable(t *taxonomy.Taxonomy, scores []float32) {
 }
 
 // Thresholds puts the thresholds of thresholds.json into the taxonomy's order;
-// a category without one gets 0.5.
+// a category without one gets 0.5. A null is none: whoever lost a number would have every
+// text pass.
 func Thresholds(data []byte, t *taxonomy.Taxonomy) ([]float64, error) {
-	var by map[string]float64
+	var by map[string]*float64
 	if err := json.Unmarshal(data, &by); err != nil {
 		return nil, fmt.Errorf("thresholds.json: %w", err)
+	}
+	if by == nil {
+		return nil, errors.New("thresholds.json: it is null, and an object of numbers is needed")
 	}
 	out := make([]float64, len(t.Categories))
 	for i, c := range t.Categories {
 		out[i] = 0.5
-		if x, ok := by[c.Name]; ok {
-			out[i] = x
+		x, ok := by[c.Name]
+		if ok && x == nil {
+			return nil, fmt.Errorf("thresholds.json: that of %s is null, and a number is needed", c.Name)
+		}
+		if ok {
+			out[i] = *x
 		}
 	}
 	return out, nil

@@ -177,3 +177,16 @@ type predicting struct{ p Prediction }
 func (p predicting) Predict(_ context.Context, texts []Text) ([]Prediction, error) {
 	return slices.Repeat([]Prediction{p.p}, len(texts)), nil
 }
+
+// TestThresholds: they stand in the taxonomy's order, and what is no number is none.
+func TestThresholds(t *testing.T) {
+	for text, want := range map[string][]float64{
+		`{"sports":0.2,"other":1}`: {0.5, 0.2}, `{}`: {0.5, 0.5}, `{"emergencies":-1}`: {-1, 0.5},
+		`null`: nil, `{"sports":null}`: nil, `{"sports":"0.2"}`: nil, `{"sports":1e999}`: nil, `[]`: nil, ``: nil,
+	} {
+		got, err := Thresholds([]byte(text), parsed(t))
+		if !slices.Equal(got, want) || (err != nil) != (want == nil) {
+			t.Errorf("%s: %v, %v", text, got, err)
+		}
+	}
+}
