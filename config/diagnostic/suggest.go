@@ -8,13 +8,19 @@ import (
 // Suggest returns a "did you mean" for a word that is not among the known
 // ones, or the list of them.
 func Suggest(word string, known []string) string {
+	if meant := Meant(word, known); meant != "" || len(known) == 0 {
+		return meant
+	}
+	return "known: " + strings.Join(known, ", ")
+}
+
+// Meant is a "did you mean" for a word where one of the known ones is near it, else empty: for
+// a message that lists them itself.
+func Meant(word string, known []string) string {
 	if best, ok := Nearest(word, known); ok {
 		return fmt.Sprintf("did you mean %q?", best)
 	}
-	if len(known) == 0 {
-		return ""
-	}
-	return "known: " + strings.Join(known, ", ")
+	return ""
 }
 
 // Nearest returns the known word that is at most two mistakes away from a word, the

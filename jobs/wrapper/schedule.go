@@ -87,7 +87,7 @@ func Here(name string) bool {
 func Schedule(name string, o Options) ([]Unit, error) {
 	i := slices.IndexFunc(schedulers(), func(s scheduler) bool { return s.name == name })
 	if i < 0 {
-		return nil, &diagnostic.UsageError{Message: fmt.Sprintf("--for %s: the services are %s", name, strings.Join(ScheduleNames(), ", ")), Hint: diagnostic.Suggest(name, ScheduleNames())}
+		return nil, &diagnostic.UsageError{Message: fmt.Sprintf("--for %s: the services are %s", name, strings.Join(ScheduleNames(), ", ")), Hint: diagnostic.Meant(name, ScheduleNames())}
 	}
 	if !slices.Contains(Paces(), o.Every) {
 		return nil, &diagnostic.UsageError{Message: fmt.Sprintf("--every %s: no timer can be written for that", o.Every), Hint: diagnostic.Suggest(o.Every, Paces())}

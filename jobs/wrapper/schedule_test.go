@@ -238,7 +238,7 @@ func TestScheduleRefuses(t *testing.T) {
 		service string
 		change  func(*wrapper.Options)
 	}{
-		"the services are systemd, cron, github, gitlab, kubernetes": {"crond", func(*wrapper.Options) {}},
+		"the services are systemd, cron, github, gitlab, kubernetes": {"nope", func(*wrapper.Options) {}},
 		"--every fortnight":                {"cron", func(o *wrapper.Options) { o.Every = "fortnight" }},
 		"goes with the machine of github":  {"github", func(o *wrapper.Options) { o.Store = "/tmp/store" }},
 		"has no files of the plan":         {"kubernetes", func(o *wrapper.Options) { o.Repo = "" }},
@@ -254,7 +254,7 @@ func TestScheduleRefuses(t *testing.T) {
 		o := scheduled()
 		c.change(&o)
 		_, err := wrapper.Schedule(c.service, o)
-		if usage, ok := errors.AsType[*diagnostic.UsageError](err); !ok || !strings.Contains(usage.Message, want) || usage.Hint == "" && c.service != "crond" {
+		if usage, ok := errors.AsType[*diagnostic.UsageError](err); !ok || !strings.Contains(usage.Message, want) || usage.Hint == "" && c.service != "nope" {
 			t.Errorf("%s: %v, want %q and a hint", c.service, err, want)
 		}
 	}

@@ -89,7 +89,7 @@ var release = regexp.MustCompile(`^v\d+\.\d+\.\d+(-[0-9A-Za-z.-]+)?$`)
 func File(name string, o Options) ([]byte, error) {
 	i := slices.IndexFunc(services(), func(s service) bool { return s.name == name })
 	if i < 0 {
-		return nil, &diagnostic.UsageError{Message: fmt.Sprintf("--for %s: the services are %s", name, strings.Join(Names(), ", ")), Hint: diagnostic.Suggest(name, Names())}
+		return nil, &diagnostic.UsageError{Message: fmt.Sprintf("--for %s: the services are %s", name, strings.Join(Names(), ", ")), Hint: diagnostic.Meant(name, Names())}
 	}
 	s := services()[i]
 	if err := s.refuse(o); err != nil {

@@ -79,6 +79,15 @@ func TestRefuses(t *testing.T) {
 			t.Errorf("%s: %v, want %q and a hint", c.service, err, want)
 		}
 	}
+	for name, hint := range map[string]string{"nope": "", "gitlba": `did you mean "gitlab"?`} {
+		_, file := wrapper.File(name, options())
+		_, schedule := wrapper.Schedule(name, scheduled())
+		for _, err := range []error{file, schedule} {
+			if usage, ok := errors.AsType[*diagnostic.UsageError](err); !ok || usage.Hint != hint || strings.Count(usage.Message, "gitlab") != 1 {
+				t.Errorf("--for %s: %v, want the services once and the hint %q", name, err, hint)
+			}
+		}
+	}
 	o := options()
 	o.Repo = "ssh://git@github.com/o/n"
 	if _, err := wrapper.File("colab", o); err != nil {

@@ -33,20 +33,12 @@ func (a *App) FormatFlag(cmd *cobra.Command, what string, words ...string) *stri
 		}
 		if format != "" && !slices.Contains(words, format) {
 			known := append(slices.Clone(words), "text")
-			return &diagnostic.UsageError{Message: fmt.Sprintf("-o %s: this command knows %s and %s", format, strings.Join(known[:len(known)-1], ", "), "text"), Hint: meant(format, known)}
+			return &diagnostic.UsageError{Message: fmt.Sprintf("-o %s: this command knows %s and %s", format, strings.Join(known[:len(known)-1], ", "), "text"), Hint: diagnostic.Meant(format, known)}
 		}
 		a.AsJSON = format == "json"
 		return nil
 	}
 	return &format
-}
-
-// meant is the word that was meant, empty if none is like it.
-func meant(word string, known []string) string {
-	if s := diagnostic.Suggest(word, known); strings.HasPrefix(s, "did you mean") {
-		return s
-	}
-	return ""
 }
 
 // Data is where an answer goes that is data: standard output as it is. On a terminal

@@ -56,7 +56,7 @@ func (in *input) check() error {
 		return &diagnostic.UsageError{Message: "texts and --input cannot be given together"}
 	}
 	if in.format != "" && !slices.Contains(formats, in.format) {
-		return &diagnostic.UsageError{Message: fmt.Sprintf("--format %s: the input is %s", in.format, strings.Join(formats[:3], ", ")+" or text"), Hint: diagnostic.Suggest(in.format, formats)}
+		return &diagnostic.UsageError{Message: fmt.Sprintf("--format %s: the input is %s", in.format, strings.Join(formats[:3], ", ")+" or text"), Hint: diagnostic.Meant(in.format, formats)}
 	}
 	if err := in.foreign(); err != nil {
 		return err
