@@ -7,6 +7,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"github.com/sprint-ml/sprint/stages/redact"
 )
 
 // Mirrored is implemented by options structs whose stage publishes a model that registries
@@ -83,7 +85,7 @@ func (m Mirror) Address() (*url.URL, error) {
 			return u, nil
 		}
 	}
-	return nil, fmt.Errorf("%.120q is no registry that can be a mirror", withoutUser(m.To))
+	return nil, fmt.Errorf("%.120q is no registry that can be a mirror", redact.Address(m.To))
 }
 
 // mirrorForms are the addresses that a mirror can have, as a sentence lists them.
@@ -132,14 +134,4 @@ func (m Mirror) checkCommand(option string) []Problem {
 	}
 	slices.SortFunc(out, func(a, b Problem) int { return strings.Compare(a.Message, b.Message) })
 	return out
-}
-
-// withoutUser is an address without what stands before its host, which may be a password.
-func withoutUser(address string) string {
-	if scheme, rest, ok := strings.Cut(address, "://"); ok {
-		if at := strings.LastIndexByte(rest, '@'); at >= 0 {
-			return scheme + "://" + rest[at+1:]
-		}
-	}
-	return address
 }

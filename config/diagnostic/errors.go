@@ -46,7 +46,7 @@ type Error struct {
 func (e *Error) Error() string {
 	var b strings.Builder
 	if e.Pos.File != "" {
-		b.WriteString(e.Pos.String())
+		b.WriteString(e.Place().String())
 		b.WriteString(": ")
 	}
 	if e.Path != "" {
@@ -55,7 +55,7 @@ func (e *Error) Error() string {
 	}
 	b.WriteString(Shorten(e.Message, 400))
 	if e.Excerpt != "" && e.Pos.Line > 0 {
-		line, caret := window(e.Excerpt, e.Pos.Col)
+		line, caret := window(withoutSecrets(e.Excerpt), e.Pos.Col)
 		number := fmt.Sprintf("%6d | ", e.Pos.Line)
 		b.WriteString("\n" + number + line)
 		if e.Pos.Col > 0 {
@@ -75,6 +75,34 @@ var userInfo = regexp.MustCompile(`://(?:[^\s/?#"'<>]*@|[^\s/?#"'<>:]*:[0-9]*[^0
 // withoutUserInfo hides what a text that is shown must not repeat, wherever in the line the
 // mistake is.
 func withoutUserInfo(s string) string { return userInfo.ReplaceAllString(s, "://***@") }
+
+// Place is the position as it is shown: the value of a flag may be an address that lets in
+// whoever has it.
+func (e *Error) Place() Position {
+	p := e.Pos
+	p.File = withoutSecrets(p.File)
+	return p
+}
+
+// query is an address with a query or a fragment.
+var query = regexp.MustCompile(`://[^\s?#"'<>]*[?#][^\s"'<>]*`)
+
+// withoutSecrets hides in a text that somebody wrote what in its addresses may be a secret: user
+// infos, and the values of queries. Their names stay, which is where mistakes are.
+func withoutSecrets(s string) string {
+	return query.ReplaceAllStringFunc(withoutUserInfo(s), func(address string) string {
+		at := strings.IndexAny(address, "?#") + 1
+		parts := strings.Split(address[at:], "&")
+		for i, part := range parts {
+			if name, _, ok := strings.Cut(part, "="); ok {
+				parts[i] = name + "=***"
+			} else {
+				parts[i] = "***"
+			}
+		}
+		return address[:at] + strings.Join(parts, "&")
+	})
+}
 
 // printable replaces what a terminal would obey rather than show: flags and
 // files may hold anything.

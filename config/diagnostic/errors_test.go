@@ -25,6 +25,10 @@ func TestMessage(t *testing.T) {
 		"control codes": {diagnostic.Error{Message: "a\x1b[2Jb", Hint: "\x07"}, "a\uFFFD[2Jb\n       \uFFFD"},
 		"user info": {diagnostic.Error{Pos: diagnostic.Position{File: "--set a.b=https://u:p/w@h", Line: 1, Col: 1}, Message: "not s3://k:s@b?x", Excerpt: "{u: https://me:se/c=r#et@h/v1, w: a@b, x: s3://b/c}"},
 			"--set a.b=https://***@h:1:1: not s3://***@b?x\n     1 | {u: https://***@h/v1, w: a@b, x: s3://b/c}\n       | ^"},
+		"queries": {diagnostic.Error{Pos: diagnostic.Position{File: "--set a.b=https://h?token=k1&k2"}, Message: "s3://b?region=r", Excerpt: "", Hint: "--store s3://b?region=r"},
+			"--set a.b=https://h?token=***&***: s3://b?region=r\n       --store s3://b?region=r"},
+		"queries of a line": {diagnostic.Error{Pos: diagnostic.Position{File: "p", Line: 1}, Message: "m", Excerpt: `{u: "https://h/v1?token=k1&x=k2#k3", v: https://h#k4, w: no?x=1, x: s3://b/c # d}`},
+			"p:1: m\n     1 | {u: \"https://h/v1?token=***&x=***\", v: https://h#*** w: no?x=1, x: s3://b/c # d}"},
 		"end of a line": {diagnostic.Error{Pos: diagnostic.Position{File: "p", Line: 1, Col: 99}, Message: "m", Excerpt: "ab"}, "p:1:99: m\n     1 | ab\n       |   ^"},
 	} {
 		if diff := cmp.Diff(c.want, c.e.Error()); diff != "" {

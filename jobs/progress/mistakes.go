@@ -46,5 +46,6 @@ func Mistakes(err error) []Mistake {
 }
 
 func mistakeOf(e *diagnostic.Error) Mistake {
-	return Mistake{File: e.Pos.File, Line: e.Pos.Line, Column: e.Pos.Col, Path: e.Path, Message: e.Message, Hint: e.Hint}
+	at := e.Place()
+	return Mistake{File: at.File, Line: at.Line, Column: at.Col, Path: e.Path, Message: e.Message, Hint: e.Hint}
 }

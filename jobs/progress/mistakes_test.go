@@ -16,14 +16,14 @@ import (
 func TestMistakes(t *testing.T) {
 	plan := diagnostic.Errors{
 		{Pos: diagnostic.Position{File: "a,b/plan.yaml", Line: 3, Col: 5}, Path: "stages.train", Message: "no\n::error::such", Hint: "did you mean"},
-		{Pos: diagnostic.Position{File: "--set x=1"}, Message: "no stage"},
+		{Pos: diagnostic.Position{File: "--set x=s3://me:k1@b?token=k2"}, Message: "no stage"},
 	}
 	source := stages.SourceProblems{{File: "taxonomy.yaml", Line: 4, Message: "dead rule"}}
 	for _, c := range []struct {
 		err  error
 		want string
 	}{
-		{fmt.Errorf("wrapped: %w", plan), "::error file=a%2Cb/plan.yaml,line=3,col=5::stages.train: no%0A::error::such%0Adid you mean\n::error::--set x=1: no stage\n"},
+		{fmt.Errorf("wrapped: %w", plan), "::error file=a%2Cb/plan.yaml,line=3,col=5::stages.train: no%0A::error::such%0Adid you mean\n::error::--set x=s3://***@b?token=***: no stage\n"},
 		{source, "::error file=taxonomy.yaml,line=4::dead rule\n"},
 		{&diagnostic.UsageError{Message: "no", Hint: "yes"}, "::error::no%0Ayes\n"},
 		{errors.New("broken 100%"), "::error::broken 100%25\n"},

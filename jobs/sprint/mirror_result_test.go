@@ -78,6 +78,7 @@ func TestResultHasMirrors(t *testing.T) {
 		t.Fatalf("it is listed as %s", behind)
 	}
 	e.ends(t, "2", "sprint models mirror quickstart --forget oci://127.0.0.1:1/other", "the store knows no mirror", away, "command://team")
+	e.ends(t, "2", "sprint models mirror quickstart --forget mlflow://host?token="+secret, `the store knows no mirror "mlflow://host?***" of quickstart`)
 	e.ends(t, "2", "sprint models mirror none --forget "+away, "the store knows no mirror")
 	e.ends(t, "2", "sprint models mirror --forget "+away, "takes the name of a model")
 	e.ends(t, "0", forget[1], "is forgotten")

@@ -17,6 +17,11 @@ func TestNoPasswordInAnAddress(t *testing.T) {
 stages:
   - {name: fetch, with: {source: gdelt, gdelt: {query: storm, endpoint: "https://me:hunter2@api.example/doc"}}}
 `
+	// A mirror that cannot be, and a list of them with a field that there is not.
+	mirrors := func(rest string) map[string]string {
+		return map[string]string{"plan.yaml": "name: demo\nstages:\n  - {name: fetch, with: {source: files, files: {paths: [rows.jsonl]}}}\n" +
+			"  - {name: publish, needs: [], with: {name: x, mirror: [{to: \"mlflow://host?token=hunter2\"" + rest + "}]}}\n"}
+	}
 	encoder := strings.Replace(canaryPlan, "%s", `"s3://KEY:hun/hunter2@bucket/encoder"`, 1)
 	for name, c := range map[string]struct {
 		files map[string]string
@@ -36,6 +41,11 @@ stages:
 		"beside a mistake":    {files: map[string]string{"sprint.yaml": "endpoints: {chat: \"https://me:hunter2@host/v1\"}; x: 1\n"}, args: []string{"config"}, code: 2, says: "sprint.yaml:1"},
 		"GDELT":               {files: map[string]string{"plan.yaml": gdelt}, args: []string{"run"}, code: 3, says: "HTTPS_PROXY"},
 		"GDELT by --set":      {files: map[string]string{"plan.yaml": gdelt}, args: []string{"run", "--set", "fetch.gdelt.endpoint=https://x:hunter2@h"}, code: 3, says: "HTTPS_PROXY"},
+		"mirror":              {files: mirrors(""), args: []string{"validate"}, code: 3, says: "is no registry that can be a mirror"},
+		"mirror, as JSON":     {files: mirrors(""), args: []string{"validate", "-o", "json"}, code: 3, says: "is no registry that can be a mirror"},
+		"mirror by --set":     {files: mirrors(""), args: []string{"validate", "-o", "json", "--set", "publish.mirror=[{to: \"oci://h/x?token=hunter2\"}]"}, code: 3, says: "--set publish.mirror=["},
+		"mirror of a worker":  {files: mirrors(""), args: []string{"models", "mirror"}, code: 3, says: "mlflow://host?***"},
+		"mirror and more":     {files: mirrors(", plane: true"), args: []string{"validate"}, code: 3, says: "unknown option"},
 		"encoder":             {files: map[string]string{"plan.yaml": encoder, "tell.py": "", "end": ""}, args: []string{"run"}, code: 4, says: "AWS_SECRET_ACCESS_KEY"},
 		"hub":                 {files: map[string]string{"plan.yaml": strings.Replace(canaryPlan, "%s", "org/model", 1), "tell.py": "", "end": ""}, env: []string{"HF_ENDPOINT=https://me:hunter2@127.0.0.1:1"}, args: []string{"run"}, code: 4, says: "HF_TOKEN"},
 		"file":                {args: []string{"run", "--set", "fetch.files.paths=[s3://KEY:hunter2@bucket/rows.jsonl]"}, code: 4, says: "AWS_SECRET_ACCESS_KEY"},

@@ -199,6 +199,28 @@ func TestURLs(t *testing.T) {
 }
 
 // What holds no value comes out as it went in, whatever it is cut into.
+// TestAddress: what is left of an address lets nobody in, however badly it is written.
+func TestAddress(t *testing.T) {
+	for in, want := range map[string]string{
+		"oci://ghcr.io:5000/team":         "oci://ghcr.io:5000/team",
+		"mlflow://host/x?token=S#CRET":    "mlflow://host/x?***",
+		"mlflow://host#SECRET":            "mlflow://host#***",
+		"oci://me:SEC/RET@host/x":         "oci://***@host/x",
+		"oci://me:SEC@RET@host/x?k=S":     "oci://***@host/x?***",
+		"oci://me:SEC?RET@host/x":         "oci://***",
+		"mlflow://host?token=SEC@RET":     "mlflow://***",
+		"me:SECRET@host?token=x":          "***@host?***",
+		"oci:me?SECRET":                   "oci:me?***",
+		"":                                "",
+		"plain words":                     "plain words",
+		"mlflow://host?token=a://me@host": "mlflow://***",
+	} {
+		if got := redact.Address(in); got != want {
+			t.Errorf("%q: %q, want %q", in, got, want)
+		}
+	}
+}
+
 func TestOtherTextIsUntouched(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		text := rapid.SliceOf(rapid.SampledFrom([]byte("\\%u002fx6a\n\rABCq"))).Draw(t, "text")

@@ -107,7 +107,7 @@ func TestTargets(t *testing.T) {
 	for to, good := range map[string]bool{
 		"oci://ghcr.io/team/news": true, "oci://localhost:5000/news": true, "mlflow://host": true, "mlflow://host:5000/prefix": true, "hf://Org/my.Model_1": true,
 		"": false, "oci://ghcr.io": false, "oci://ghcr.io/Team": false, "oci://ghcr.io/team/news:tag": false, "oci://user:pw@ghcr.io/team/news": false,
-		"hf://org": false, "hf://org/a/b": false, "hf://org/..": false, "https://host": false, "mlflow://host?token=x": false,
+		"hf://org": false, "hf://org/a/b": false, "hf://org/..": false, "https://host": false, "mlflow://host?token=pw@x": false, "mlflow://host#pw@x": false, "oci://user:pw@x?y@host/z": false,
 	} {
 		problems := stages.CheckMirrors("mirror", []stages.Mirror{{To: to}})
 		if (len(problems) == 0) != good {
@@ -115,7 +115,7 @@ func TestTargets(t *testing.T) {
 		}
 		for _, p := range problems {
 			if strings.Contains(p.Message, "pw@") {
-				t.Errorf("%q: its password is repeated: %s", to, p.Message)
+				t.Errorf("%q: its secret is repeated: %s", to, p.Message)
 			}
 		}
 	}

@@ -14,6 +14,7 @@ import (
 	"github.com/sprint-ml/sprint/jobs/mirror"
 	"github.com/sprint-ml/sprint/jobs/sprint/app"
 	"github.com/sprint-ml/sprint/stages"
+	"github.com/sprint-ml/sprint/stages/redact"
 	"github.com/sprint-ml/sprint/stages/release"
 	"github.com/sprint-ml/sprint/storage"
 	"github.com/sprint-ml/sprint/storage/models"
@@ -47,7 +48,7 @@ func forget(ctx context.Context, a *app.App, store *storage.Store, name string, 
 			target = u.String()
 		}
 		if !slices.ContainsFunc(known, func(s mirror.State) bool { return s.Target == target }) {
-			return &diagnostic.UsageError{Message: fmt.Sprintf("the store knows no mirror %.200q of %s", target, name), Hint: knownMirrors(ctx, store, name, known)}
+			return &diagnostic.UsageError{Message: fmt.Sprintf("the store knows no mirror %.200q of %s", redact.Address(target), name), Hint: knownMirrors(ctx, store, name, known)}
 		}
 		targets = append(targets, target)
 	}
