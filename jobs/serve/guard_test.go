@@ -13,7 +13,7 @@ import (
 
 // TestWhoMayAsk: strangers are refused before anything is read of what they send.
 func TestWhoMayAsk(t *testing.T) {
-	tokens, err := access.NewTokens(func() ([]string, error) { return []string{"other", "s3cret"}, nil }, slog.New(slog.DiscardHandler))
+	tokens, err := access.NewTokens(func() ([]string, error) { return []string{"another-token-of-25-bytes", "s3cret-of-some-24-bytes"}, nil }, slog.New(slog.DiscardHandler))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -54,16 +54,16 @@ func TestWhoMayAsk(t *testing.T) {
 		"compressed tensors":     {Options{}, "POST", "/v2/models/news/infer", []string{"Content-Encoding", "deflate", "Inference-Header-Content-Length", "3"}, 415},
 		"compressed to predict":  {Options{}, "POST", "/predict", []string{"Content-Encoding", "gzip"}, 415},
 		"a read":                 {Options{}, "GET", path, nil, 405},
-		"token":                  {Options{Tokens: tokens}, "POST", path, []string{"Authorization", "Bearer s3cret"}, 200},
+		"token":                  {Options{Tokens: tokens}, "POST", path, []string{"Authorization", "Bearer s3cret-of-some-24-bytes"}, 200},
 		"no token":               {Options{Tokens: tokens}, "POST", path, nil, 401},
-		"half a token":           {Options{Tokens: tokens}, "POST", path, []string{"Authorization", "Bearer s3c"}, 401},
-		"another scheme":         {Options{Tokens: tokens}, "POST", path, []string{"Authorization", "Basic s3cret"}, 401},
+		"half a token":           {Options{Tokens: tokens}, "POST", path, []string{"Authorization", "Bearer s3cret-of-some"}, 401},
+		"another scheme":         {Options{Tokens: tokens}, "POST", path, []string{"Authorization", "Basic s3cret-of-some-24-bytes"}, 401},
 		"no token, metrics":      {Options{Tokens: tokens}, "GET", "/metrics", nil, 401},
 		"health":                 {Options{Tokens: tokens}, "GET", "/healthz", []string{"Host", "10.0.0.7:8080"}, 200},
 		"readiness":              {Options{Tokens: tokens}, "GET", "/readyz", []string{"Host", "10.0.0.7:8080"}, 200},
-		"another token":          {Options{Tokens: tokens}, "POST", path, []string{"Authorization", "bearer other"}, 200},
+		"another token":          {Options{Tokens: tokens}, "POST", path, []string{"Authorization", "bearer another-token-of-25-bytes"}, 200},
 		"the page":               {Options{}, "GET", "/", nil, 200},
-		"the page, tokens":       {Options{Tokens: tokens}, "GET", "/", []string{"Authorization", "Bearer s3cret"}, 404},
+		"the page, tokens":       {Options{Tokens: tokens}, "GET", "/", []string{"Authorization", "Bearer s3cret-of-some-24-bytes"}, 404},
 		"models, no token":       {Options{Tokens: tokens}, "GET", "/v1/models", nil, 401},
 		"nowhere":                {Options{}, "GET", "/etc/passwd", nil, 404},
 	} {

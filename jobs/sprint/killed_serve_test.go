@@ -85,7 +85,7 @@ func TestServeByCommand(t *testing.T) {
 		}
 	}
 	move("1")
-	write(t, dir, map[string]string{"tokens": "first-token\nsecond-token\n"})
+	write(t, dir, map[string]string{"tokens": "first-token-to-serve\nsecond-token-to-serve\n"})
 	p := startProgram(t, dir, "serve", "--store", "store", "--model", "toy@live", "--device", "go", "--listen", "127.0.0.1:0", "--token", "file:tokens", "--poll", "50ms", "--allow-keywords")
 	p.says(t, "listening on http://")
 	_, url, _ := strings.Cut(p.said.String(), "listening on ")
@@ -117,15 +117,18 @@ func TestServeByCommand(t *testing.T) {
 			}
 		}
 	}
-	for token, want := range map[string]int{"first-token": 200, "second-token": 200, "third-token": 401} {
+	for token, want := range map[string]int{"first-token-to-serve": 200, "second-token-to-serve": 200, "third-token-to-serve": 401} {
 		if status, answer := ask(token); status != want || want == 200 && !strings.Contains(answer, `"top":"fire"`) {
 			t.Errorf("%s: %d %s", token, status, answer)
 		}
 	}
-	write(t, dir, map[string]string{"tokens": "second-token\n"})
+	write(t, dir, map[string]string{"tokens": "second-token-to-serve\n"})
 	move("2")
-	until("revoked", func() bool { status, _ := ask("first-token"); return status == 401 })
-	until("swapped", func() bool { _, answer := ask("second-token"); return strings.Contains(answer, `"top":"flood"`) })
+	until("revoked", func() bool { status, _ := ask("first-token-to-serve"); return status == 401 })
+	until("swapped", func() bool {
+		_, answer := ask("second-token-to-serve")
+		return strings.Contains(answer, `"top":"flood"`)
+	})
 	if err := p.Process.Signal(syscall.SIGTERM); err != nil {
 		t.Fatal(err)
 	}
@@ -138,7 +141,7 @@ func TestServeByCommand(t *testing.T) {
 			t.Errorf("the log lacks %s:\n%s", want, said)
 		}
 	}
-	for _, word := range []string{"harbour", "-token\"", "first-token", "second-token"} {
+	for _, word := range []string{"harbour", "-token-to-serve\"", "first-token-to-serve", "second-token-to-serve"} {
 		if strings.Contains(said, word) {
 			t.Errorf("the log shows %s", word)
 		}

@@ -35,7 +35,7 @@ func asked(token string) *http.Request {
 func TestTokensRotate(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var log bytes.Buffer
-		now, err := []string{"first", " second\r"}, error(nil)
+		now, err := []string{"first-of-the-tokens", " second-of-the-tokens\r"}, error(nil)
 		tokens, bad := NewTokens(func() ([]string, error) { return now, err }, slog.New(slog.NewTextHandler(&log, nil)))
 		if bad != nil {
 			t.Fatal(bad)
@@ -48,28 +48,31 @@ func TestTokensRotate(t *testing.T) {
 				}
 			}
 		}
-		admits(map[string]bool{"first": true, "second": true, "third": false, "": false})
-		now = []string{"second", "third"}
+		admits(map[string]bool{"first-of-the-tokens": true, "second-of-the-tokens": true, "third-of-the-tokens": false, "": false})
+		now = []string{"second-of-the-tokens", "third-of-the-tokens"}
 		time.Sleep(tokenAge)
-		admits(map[string]bool{"first": false, "second": true, "third": true})
+		admits(map[string]bool{"first-of-the-tokens": false, "second-of-the-tokens": true, "third-of-the-tokens": true})
 		now, err = nil, errors.New("no such file")
 		time.Sleep(tokenAge)
-		admits(map[string]bool{"first": false, "second": false, "third": false, "": false})
+		admits(map[string]bool{"first-of-the-tokens": false, "second-of-the-tokens": false, "third-of-the-tokens": false, "": false})
 		now, err = []string{"\n"}, nil
 		time.Sleep(tokenAge)
 		admits(map[string]bool{"": false, "\n": false})
-		now = []string{"fourth"}
+		now = []string{"third-of-the-tokens", "short"}
 		time.Sleep(tokenAge)
-		admits(map[string]bool{"fourth": true})
-		for _, token := range []string{"first", "second", "third", "fourth"} {
+		admits(map[string]bool{"third-of-the-tokens": false, "short": false})
+		now = []string{"fourth-of-the-tokens"}
+		time.Sleep(tokenAge)
+		admits(map[string]bool{"fourth-of-the-tokens": true})
+		for _, token := range []string{"first-of-the-tokens", "second-of-the-tokens", "third-of-the-tokens", "short", "fourth-of-the-tokens"} {
 			if strings.Contains(log.String(), token) {
 				t.Errorf("the log shows a token: %s", log.String())
 			}
 		}
-		if n := strings.Count(log.String(), "nobody is let in"); n != 2 {
+		if n := strings.Count(log.String(), "nobody is let in"); n != 3 {
 			t.Errorf("%d lines:\n%s", n, log.String())
 		}
-		for _, none := range [][]string{nil, {""}, make([]string, 3), strings.Split(strings.Repeat("x ", maxTokens)+"x", " ")} {
+		for _, none := range [][]string{nil, {""}, make([]string, 3), strings.Split(strings.Repeat("a-token-that-is-long ", maxTokens)+"a-token-that-is-long", " "), {"first-of-the-tokens", "", "15 characters-x"}} {
 			if _, err := NewTokens(func() ([]string, error) { return none, nil }, nil); err == nil {
 				t.Errorf("%d tokens are taken", len(none))
 			}

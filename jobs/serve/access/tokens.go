@@ -15,6 +15,17 @@ import (
 // maxTokens is how many tokens a server has at most: each request is compared with all.
 const maxTokens = 64
 
+// minToken is the least length of a token in bytes: 16 random ones cannot be guessed, nor can
+// as many letters and digits, however often somebody asks.
+const minToken = 16
+
+// ShortTokenError says that a token can be guessed. It tells neither the token nor its length.
+type ShortTokenError struct{ Nth, Of int }
+
+func (e *ShortTokenError) Error() string {
+	return fmt.Sprintf("token %d of %d has fewer than %d characters, and could be guessed", e.Nth, e.Of, minToken)
+}
+
 // tokenAge is how long what was read of tokens counts: a token that was taken away ends
 // within it.
 const tokenAge = 2 * time.Second
@@ -46,9 +57,13 @@ func (t *Tokens) load() ([][sha256.Size]byte, error) {
 		return nil, err
 	}
 	var known [][sha256.Size]byte
+	var short ShortTokenError
 	for _, token := range tokens {
 		if token = strings.TrimSpace(token); token != "" {
 			known = append(known, sha256.Sum256([]byte(token)))
+			if len(token) < minToken && short.Nth == 0 {
+				short.Nth = len(known)
+			}
 		}
 	}
 	switch {
@@ -56,6 +71,9 @@ func (t *Tokens) load() ([][sha256.Size]byte, error) {
 		return nil, errors.New("it is empty")
 	case len(known) > maxTokens:
 		return nil, fmt.Errorf("%d tokens; at most %d are compared", len(known), maxTokens)
+	case short.Nth > 0:
+		short.Of = len(known)
+		return nil, &short
 	}
 	return known, nil
 }
@@ -73,7 +91,7 @@ func (t *Tokens) now() [][sha256.Size]byte {
 		message = err.Error()
 	}
 	if message != t.failed && message != "" {
-		t.log.Error("the tokens cannot be read, nobody is let in", "error", message)
+		t.log.Error("the tokens cannot be used, nobody is let in", "error", message)
 	}
 	t.known, t.checked, t.failed = known, time.Now(), message
 	return known

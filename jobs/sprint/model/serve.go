@@ -62,9 +62,9 @@ the model is tried again, at most five minutes later each time, until it does.
 
 Only names of this machine are answered: localhost, the address that is listened
 on, and those of --host. Pages of other sites are not. An address that other
-machines reach demands a --token, which clients send as a bearer token; the file of
-file:PATH may hold one a line, and is read again when it changes, like the files of
---tls-cert and --tls-key. /healthz, /readyz and /v2/health need no token.
+machines reach demands a --token, which clients send as a bearer token, of 16 characters
+at least; the file of file:PATH may hold one a line, and is read again when it changes, like
+the files of --tls-cert and --tls-key. /healthz, /readyz and /v2/health need no token.
 
 At SIGTERM /readyz is 503; after --shutdown-delay no more requests are taken, and those
 that are open end within --drain.
@@ -79,7 +79,7 @@ Ask it:
 	flags.StringVar(&f.listen, "listen", "127.0.0.1:8080", "address")
 	flags.StringArrayVar(&f.hosts, "host", nil, "another name by which clients reach this server; may be repeated")
 	flags.BoolVar(&f.o.AllowKeywords, "allow-keywords", false, "be ready too when this machine cannot run the model and its keywords answer")
-	flags.StringArrayVar(&f.tokens, "token", nil, "env:NAME or file:PATH of a bearer token that clients send; may be repeated")
+	flags.StringArrayVar(&f.tokens, "token", nil, "env:NAME or file:PATH of a bearer token that clients send, of 16 characters at least; may be repeated")
 	flags.StringVar(&f.cert, "tls-cert", "", "file of a TLS certificate, PEM")
 	flags.StringVar(&f.key, "tls-key", "", "file of its key, PEM")
 	flags.BoolVar(&f.pin, "pin", false, "stay with the release that is named at the start")
@@ -193,6 +193,9 @@ func (f *serveFlags) admission(a *app.App) (*net.TCPAddr, error) {
 	if len(f.tokens) > 0 {
 		var err error
 		if f.o.Tokens, err = access.NewTokens(func() ([]string, error) { return secrets(a, f.tokens) }, a.Log()); err != nil {
+			if short := (*access.ShortTokenError)(nil); errors.As(err, &short) {
+				return nil, &diagnostic.UsageError{Message: "--token: " + err.Error(), Hint: "`openssl rand -hex 32` makes one"}
+			}
 			return nil, &diagnostic.UsageError{Message: fmt.Sprintf("cannot read --token: %v", err), Hint: "env:NAME or file:PATH"}
 		}
 	}
