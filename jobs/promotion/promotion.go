@@ -120,8 +120,11 @@ func (q Request) compare(ctx context.Context, store *storage.Store, seen models.
 	want := 0
 	if q.From != "none" {
 		from, err := release.Find(ctx, store, q.Name, q.From)
+		if err != nil && (errors.Is(err, storage.ErrNotFound) || !errors.As(err, new(*storage.Error))) && ctx.Err() == nil {
+			return absent(ctx, store, q.Name, "--from %.80s: %s has no version or alias %[1]s, so its alias %[3]s cannot name it", q.From, q.Name, q.Alias)
+		}
 		if err != nil {
-			return err
+			return fmt.Errorf("--from: %w", err)
 		}
 		want = from.Version
 	}

@@ -139,7 +139,8 @@ func TestRefusals(t *testing.T) {
 		"two lines":       {asks("2", "a\nb"), stages.CodeUsage, "--why"},
 		"another from":    {from("2", "2"), stages.CodePublish, "does not name what --from demands (2): it names version 1|models history toy"},
 		"from none":       {from("2", "none"), stages.CodePublish, "does not name what --from demands (none)"},
-		"unknown from":    {from("2", "9"), stages.CodeEnvironment, "toy@9|there are: version 2"},
+		"unknown from":    {from("2", "9"), stages.CodeEnvironment, "--from 9: toy has no version or alias 9, so its alias champion cannot name it|there are: version 2, 1 (champion)"},
+		"from no number":  {from("2", "-1"), stages.CodeEnvironment, "--from -1: toy has no version or alias -1|there are: version 2"},
 	} {
 		_, err := promotion.Promote(t.Context(), s, c.q)
 		if code := executor.Code(err); code != c.code {
