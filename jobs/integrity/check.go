@@ -132,13 +132,15 @@ type check struct {
 	evicted map[workID]int  // the newest generation whose outputs a gc deleted
 	done    map[workID]bool // keys of all manifests
 	models  registry
+	// unnoticed are the keys of faults that a run of the plan does not see by itself.
+	unnoticed map[string]bool
 }
 
 func (o Checker) begin() *check {
 	return &check{
 		Checker: o, copies: newSampler(o.Read, 0), blobs: newReferences(), place: map[string]fs.FileMode{},
 		report: &Report{Faults: []Fault{}}, faulty: map[string]bool{}, evicted: map[workID]int{}, done: map[workID]bool{},
-		models: newRegistry(),
+		models: newRegistry(), unnoticed: map[string]bool{},
 	}
 }
 

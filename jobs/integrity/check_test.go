@@ -2,6 +2,7 @@ package integrity_test
 
 import (
 	"context"
+	"encoding/json"
 	"os"
 	"path/filepath"
 	"slices"
@@ -330,4 +331,44 @@ func TestArtifacts(t *testing.T) {
 		t.Fatal(err)
 	}
 	check("t missing")
+}
+
+// TestListing: a record that lists other files than its tree is damaged, by a check of the
+// store and of the release; the publish that is told of makes it anew.
+func TestListing(t *testing.T) {
+	b := finished(t)
+	r, err := models.In(b.Store).ReleaseAt(b.Ctx, "toy", 1)
+	if err != nil || len(r.Files) != 1 {
+		t.Fatal(r.Files, err)
+	}
+	forged := r
+	forged.Files = []storage.TreeEntry{}
+	body, err := json.Marshal(forged)
+	if err != nil {
+		t.Fatal(err)
+	}
+	const key = "models/toy/1/release.json"
+	_, at, err := b.Store.Read(b.Ctx, key)
+	if err == nil {
+		_, err = b.Store.Swap(b.Ctx, key, at, body)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	of, err := integrity.Checker{Store: b.Store, Read: integrity.Everything(), StoreFlag: "here"}.Release(b.Ctx, forged)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for what, r := range map[string]*integrity.Report{"the release": of, "the store": whole(t, b, b.Store, integrity.Everything())} {
+		if len(r.Faults) != 1 || r.Faults[0].Key != key || r.Faults[0].Problem != integrity.Damaged || r.Faults[0].Error != "it lists other files than its tree: model" || !strings.Contains(r.Faults[0].Repair, "--force=") {
+			t.Errorf("%s: %+v", what, r.Faults)
+		}
+	}
+	tree := storage.Artifact{Digest: r.Digest, Media: storage.MediaTree}
+	if now, err := models.In(b.Store).Publish(b.Ctx, "toy", tree, r.Meta); err != nil || now.Version != 1 || len(now.Files) != 1 {
+		t.Errorf("published again: %+v, %v", now, err)
+	}
+	if r := whole(t, b, b.Store, integrity.Everything()); !r.Whole {
+		t.Errorf("published again: %+v", r.Faults)
+	}
 }

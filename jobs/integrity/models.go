@@ -4,7 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"path"
+	"slices"
 	"strings"
 
 	"github.com/sprint-ml/sprint/storage"
@@ -159,6 +161,9 @@ func (c *check) readRelease(ctx context.Context, of release, folder []storage.In
 		}
 	}
 	if err == nil {
+		if err := c.compareListing(ctx, record.Key, r); err != nil {
+			return err
+		}
 		c.addAll(record.Key, true, append(files(r.Files), storage.Artifact{Digest: r.Digest, Size: -1, Media: storage.MediaTree}))
 		if _, claimed := there["claim"]; !claimed {
 			err = c.demand(ctx, Fault{Key: at + "claim", NamedBy: record.Key})
@@ -168,6 +173,48 @@ func (c *check) readRelease(ctx context.Context, of release, folder []storage.In
 		return err
 	}
 	return c.checkCopies(ctx, of, r, folder)
+}
+
+// compareListing demands that a release's record lists the files of its tree: readers take
+// them from the record, digests of the whole are of the tree.
+func (c *check) compareListing(ctx context.Context, key string, r models.Release) error {
+	entries, err := c.Store.Tree(ctx, r.Digest)
+	if storage.MissingOrDamaged(err) {
+		return nil // which is a fault of the tree
+	}
+	if err != nil || slices.Equal(entries, r.Files) {
+		return err
+	}
+	c.mu.Lock()
+	c.unnoticed[key] = true
+	c.mu.Unlock()
+	c.fault(Fault{Key: key, Problem: Damaged}, errors.New("it lists other files than its tree: "+strings.Join(differing(r.Files, entries), ", ")))
+	return nil
+}
+
+// mostDiffering is how many files a fault names.
+const mostDiffering = 3
+
+// differing names the files that one of two listings alone has as it has them.
+func differing(a, b []storage.TreeEntry) []string {
+	in := map[storage.TreeEntry]int{}
+	for _, e := range a {
+		in[e]++
+	}
+	for _, e := range b {
+		in[e]--
+	}
+	paths := map[string]bool{}
+	for e, n := range in {
+		if n != 0 {
+			paths[e.Path] = true
+		}
+	}
+	all := slices.Sorted(maps.Keys(paths))
+	if len(all) > mostDiffering {
+		all = append(all[:mostDiffering], fmt.Sprintf("and %d more", len(all)-mostDiffering))
+	}
+	return all
 }
 
 // checkCopies compares the copies of a release's files with its record. Where there is

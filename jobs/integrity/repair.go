@@ -94,7 +94,7 @@ func (r *repairer) repair(f *Fault) string {
 	case parts[0] == "models" && len(parts) > 3 && (parts[2] == "history" || parts[2] == "mirrors"):
 	case parts[0] == "models" && len(parts) > 3:
 		// A run notices what is gone or has another size; else it must be told.
-		if name := parts[3]; name == "claim" || name == "files" && f.Problem == Damaged {
+		if name := parts[3]; name == "claim" || name == "files" && f.Problem == Damaged || r.unnoticed[f.Key] {
 			return fmt.Sprintf("%s makes it anew under the same version: `%s`", r.who(f, "the publish of its plan"), again.With("--force="+cmp.Or(f.Stage, "publish")))
 		}
 		return fmt.Sprintf("%s makes it anew under the same version: `%s`", r.who(f, "the publish of its plan"), again)

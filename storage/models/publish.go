@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/sprint-ml/sprint/storage"
 )
@@ -105,7 +106,7 @@ func (r Registry) repairClaim(ctx context.Context, name string, version int, dig
 }
 
 // writeRecord writes the record of a release unless a good one is there, which it
-// returns.
+// returns. One that lists other files than the tree is not good.
 func (r Registry) writeRecord(ctx context.Context, made Release) (Release, error) {
 	body, err := json.MarshalIndent(made, "", " ")
 	if err != nil {
@@ -117,8 +118,10 @@ func (r Registry) writeRecord(ctx context.Context, made Release) (Release, error
 		switch {
 		case err == nil && there.Digest != made.Digest:
 			return Release{}, &storage.Error{Op: "publish", Key: key, Class: storage.ErrCorrupt, Err: fmt.Errorf("the version was claimed for %s and holds the release of %s", made.Digest, there.Digest)}
-		case err == nil:
+		case err == nil && slices.Equal(there.Files, made.Files):
 			return there, nil
+		case err == nil:
+			r.store.Logger().Warn("record of a release lists other files than its tree and is written anew", "model", made.Name, "version", made.Version)
 		case errors.Is(err, storage.ErrCorrupt) && at != "":
 			r.store.Logger().Warn("record of a release is broken and is written anew", "model", made.Name, "version", made.Version, "error", err)
 		case !errors.Is(err, storage.ErrNotFound):
