@@ -38,7 +38,7 @@ better, worse, or noise where the interval holds 0.`,
 		}),
 	}
 	cmd.Flags().BoolVar(&f.exitCode, "exit-code", false, "end with 1 if the runs differ")
-	cmd.Flags().BoolVar(&f.all, "all", false, "every row that turned, what stages made, every number that differs")
+	cmd.Flags().BoolVar(&f.all, "all", false, "every row that turned, every option and number that differs, what stages made")
 	cmd.Flags().BoolVar(&f.markdown, "md", false, "as Markdown, for a comment or a step summary")
 	cmd.Flags().StringArrayVar(&f.failOn, "fail-on", nil, "end with 5 beyond a limit of a change: 'macro_f1 < -0.01', micro_f1, f1.CATEGORY; more than one may be given")
 	a.JSONFlag(cmd, "the whole comparison")

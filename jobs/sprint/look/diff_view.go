@@ -3,11 +3,13 @@ package look
 import (
 	"fmt"
 	"io"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
 
 	"github.com/sprint-ml/sprint/jobs/comparison"
+	"github.com/sprint-ml/sprint/jobs/key"
 	"github.com/sprint-ml/sprint/jobs/progress/table"
 	"github.com/sprint-ml/sprint/jobs/provenance"
 	"github.com/sprint-ml/sprint/jobs/runs"
@@ -202,13 +204,7 @@ func (v *diffView) stage(st provenance.StageComparison) {
 		fmt.Fprintf(v.out, "%s: only in the first run\n", st.Name)
 		return
 	}
-	var lines []string
-	for _, ch := range st.Changes {
-		lines = append(lines, fmt.Sprint(ch))
-	}
-	for _, ch := range st.Record {
-		lines = append(lines, fmt.Sprintf("%s (in no key)", ch))
-	}
+	lines := v.changes(st)
 	for _, d := range st.Inputs {
 		lines = append(lines, fmt.Sprintf("reads %s: %s -> %s", d.Name, shortOrNone(d.Old), shortOrNone(d.New)))
 	}
@@ -231,6 +227,86 @@ func (v *diffView) stage(st provenance.StageComparison) {
 	for _, l := range lines {
 		fmt.Fprintf(v.out, "  %s\n", l)
 	}
+}
+
+// shownOptions is how many options that differ have a line of their own in a stage without
+// --all: another method has dozens that the one before had not.
+const shownOptions = 8
+
+// changes are lines for what differs of a stage: of its key, and of what no key holds.
+func (v *diffView) changes(st provenance.StageComparison) []string {
+	var lines []string
+	brief := &briefOptions{run: map[string]string{}, left: shownOptions}
+	little := len(st.Changes)+len(st.Record) <= shownOptions || v.flags.all
+	for _, ch := range st.Changes {
+		if little || brief.shows(ch) {
+			lines = append(lines, fmt.Sprint(ch))
+		}
+	}
+	for _, ch := range st.Record {
+		if little || brief.shows(ch) {
+			lines = append(lines, fmt.Sprintf("%s (in no key)", ch))
+		}
+	}
+	return append(lines, brief.rest()...)
+}
+
+// briefOptions counts the options that are told by their names alone.
+type briefOptions struct {
+	before, after []string
+	run           map[string]string // which run alone has an option of before or after
+	left, hidden  int               // lines for options that both runs have
+}
+
+// shows reports whether a change is told by a line of its own. Options that both runs have are,
+// as far as there is room, and so is the one by which others come and go.
+func (b *briefOptions) shows(ch key.Change) bool {
+	name, isOption := strings.CutPrefix(ch.Path, "options.")
+	if !isOption || name == "method" {
+		return true
+	}
+	group, _, _ := strings.Cut(name, ".")
+	switch {
+	case ch.New == "" && b.run[group] != "first":
+		b.before, b.run[name] = append(b.before, name), "first"
+	case ch.Old == "" && b.run[group] != "second":
+		b.after, b.run[name] = append(b.after, name), "second"
+	case ch.New == "" || ch.Old == "": // of a group that is told
+	case b.left > 0:
+		b.left--
+		return true
+	default:
+		b.hidden++
+	}
+	return false
+}
+
+// rest tells of the options that have no line.
+func (b *briefOptions) rest() []string {
+	var lines []string
+	if b.hidden > 0 {
+		lines = append(lines, fmt.Sprintf("and %d more options that both runs have", b.hidden))
+	}
+	for _, x := range []struct {
+		run   string
+		names []string
+	}{{"first", b.before}, {"second", b.after}} {
+		if len(x.names) > 0 {
+			lines = append(lines, fmt.Sprintf("%d options that only the %s run has: %s", len(x.names), x.run, few(x.names)))
+		}
+	}
+	if len(lines) > 0 {
+		lines = append(lines, "(--all shows each of them)")
+	}
+	return lines
+}
+
+// few is a list of names, of which the first are told.
+func few(names []string) string {
+	if len(names) > shownOptions {
+		names = append(slices.Clone(names[:shownOptions]), "...")
+	}
+	return strings.Join(names, ", ")
 }
 
 // numbers lists every number of a document that differs.
