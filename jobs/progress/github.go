@@ -36,7 +36,9 @@ type githubView struct {
 }
 
 func newGithub(o Options) *githubView {
-	v := &githubView{summary: summary{o}, out: o.Out.Out, text: &sanitize.Writer{Out: o.Out.Out, GitHub: true}, live: live{graph: o.Graph, parallel: o.Parallel}}
+	o.Out.ForGitHub()
+	o.Err.ForGitHub()
+	v := &githubView{summary: summary{o}, out: o.Out.Out, text: o.Out, live: live{graph: o.Graph, parallel: o.Parallel}}
 	v.notes = newAnnotator(v.out, o.Getenv("GITHUB_WORKSPACE"))
 	v.stop = every(time.Second, func() {
 		v.mu.Lock()

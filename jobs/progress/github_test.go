@@ -1,6 +1,7 @@
 package progress
 
 import (
+	"bytes"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -10,6 +11,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/sprint-ml/sprint/config/diagnostic"
+	"github.com/sprint-ml/sprint/jobs/progress/sanitize"
 	"github.com/sprint-ml/sprint/jobs/runs"
 )
 
@@ -31,6 +33,21 @@ func TestAnnotations(t *testing.T) {
 	a.rest()
 	if n := strings.Count(out.String(), "\n::"); n != 18 || strings.Count(out.String(), "::warning::") != 10 || strings.Count(out.String(), "::error::") != 9 || !strings.Contains(out.String(), "21 more of level error") || !strings.Contains(out.String(), "20 more of level warning") {
 		t.Errorf("%d are\n%s", n+1, out.String())
+	}
+}
+
+// TestGitHubAnywhere: what is printed beside this view cannot steer the log either, whatever
+// the environment says of where that is.
+func TestGitHubAnywhere(t *testing.T) {
+	var out, log bytes.Buffer
+	o := Options{Out: &sanitize.Writer{Out: &out}, Err: &sanitize.Writer{Out: &log}, Getenv: func(string) string { return "" }}
+	v := New("github", o)
+	fmt.Fprintln(o.Out, "::error::title")
+	fmt.Fprintln(o.Err, "x ##[add-mask]title")
+	v.(*githubView).group("train")
+	v.Close()
+	if got, want := out.String()+log.String(), "\\u003a:error::title\n::group::train\n::endgroup::\nx \\u0023#[add-mask]title\n"; got != want {
+		t.Errorf("%q, want %q", got, want)
 	}
 }
 

@@ -357,3 +357,19 @@ func TestNamedDeviceMustBeThere(t *testing.T) {
 		}
 	}
 }
+
+// TestClassifyInAWorkflow: in the log of a workflow no text of a row is a command of it, and the
+// answer means the same.
+func TestClassifyInAWorkflow(t *testing.T) {
+	const id = "##[add-mask]1"
+	env := []string{"HOME=" + t.TempDir(), "GITHUB_ACTIONS=true"}
+	dir := t.TempDir()
+	write(t, dir, map[string]string{"taxonomy.yaml": goodTaxonomy, "thresholds.json": "{}", "rows.jsonl": `{"id":"` + id + `","title":"Blaze in the harbour"}`})
+	t.Chdir(dir)
+	var stdout, stderr strings.Builder
+	code := run(t.Context(), []string{"classify", "--device", "go", "--model", "./", "--input", "rows.jsonl"}, env, strings.NewReader(""), &stdout, &stderr)
+	var answer struct{ ID string }
+	if err := json.Unmarshal([]byte(stdout.String()), &answer); code != 0 || err != nil || answer.ID != id || strings.Contains(stdout.String()+stderr.String(), "##[") {
+		t.Errorf("code %d, %v: %s%s", code, err, stdout.String(), stderr.String())
+	}
+}

@@ -9,6 +9,7 @@ import (
 	"os"
 	"slices"
 	"sync"
+	"unicode"
 	"unicode/utf8"
 
 	"golang.org/x/term"
@@ -17,16 +18,23 @@ import (
 // Writer writes text that comes from logs, plans, stores and models to a
 // terminal or a CI log without letting it act there: whatever steers a terminal
 // is written out as \uXXXX, which in JSON means the same as the character. With
-// GitHub, no line of it is a workflow command either. Bytes that are no UTF-8
-// become U+FFFD.
+// GitHub, no line of it is a workflow command either: what would begin one is
+// written out as well. Bytes that are no UTF-8 become U+FFFD.
 type Writer struct {
 	Out    io.Writer
-	GitHub bool
+	GitHub bool // before the first write; ForGitHub sets it later
 
 	mu     sync.Mutex
-	inLine bool   // something of this line was written that is no space
+	inLine bool   // something of this line was written that can be seen
 	rest   []byte // the begin of a rune or of a command, at the end of a write
 	err    error  // of the first write that failed
+}
+
+// ForGitHub sets GitHub.
+func (p *Writer) ForGitHub() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.GitHub = true
 }
 
 func (p *Writer) Write(b []byte) (int, error) {
@@ -86,19 +94,23 @@ func (p *Writer) text(into, b []byte, end bool) []byte {
 				return into
 			}
 			if bytes.HasPrefix(b[i:], command) {
-				// A space in its middle makes it plain text for the runner.
 				p.inLine = true
-				into = append(append(into, c), ' ')
+				into = fmt.Appendf(into, `\u%04x`, c)
 				i++
 				continue
 			}
 		}
-		p.inLine = c != '\n' && (p.inLine || c != '\t' && c != ' ')
 		switch {
-		case c == '\n' || c == '\t' || c >= ' ' && c < 0x7f:
+		case c == '\n':
+			p.inLine = false
+			into = append(into, c)
+			i++
+		case c == '\t' || c >= ' ' && c < 0x7f:
+			p.inLine = p.inLine || c != '\t' && c != ' '
 			into = append(into, c)
 			i++
 		case c < utf8.RuneSelf:
+			p.inLine = true
 			into = fmt.Appendf(into, `\u%04x`, c)
 			i++
 		case !end && !utf8.FullRune(b[i:]):
@@ -106,6 +118,7 @@ func (p *Writer) text(into, b []byte, end bool) []byte {
 			return into
 		default:
 			r, n := utf8.DecodeRune(b[i:])
+			p.inLine = p.inLine || steers(r) || seen(r)
 			if steers(r) {
 				into = fmt.Appendf(into, `\u%04x`, r)
 			} else {
@@ -121,6 +134,12 @@ func (p *Writer) text(into, b []byte, end bool) []byte {
 // bits, line ends of Unicode, and what turns the direction of all that follows.
 func steers(r rune) bool {
 	return r >= 0x80 && r < 0xa0 || r == 0x2028 || r == 0x2029 || r >= 0x202a && r <= 0x202e || r >= 0x2066 && r <= 0x2069
+}
+
+// seen reports whether a rune leaves a mark. A runner skips spaces of all scripts, and may
+// skip what has no width, before it looks for a command.
+func seen(r rune) bool {
+	return unicode.In(r, unicode.L, unicode.N, unicode.P, unicode.S)
 }
 
 // Painted writes lines of Text with the sequences between that sprint itself colours

@@ -15,7 +15,9 @@ func TestPlainTextCannotSteer(t *testing.T) {
 		{"bytes", "a\xffb\xc3", "a\ufffdb\ufffd", ""},
 		{"colours", "\x1b[1;32mhit\x1b[0m\x1b[8m", `\u001b[1;32mhit\u001b[0m\u001b[8m`, ""},
 		{"words", "Räksmörgås\t猫 \u200fא 🔥\n", "Räksmörgås\t猫 \u200fא 🔥\n", ""},
-		{"command", "x ::a::b\n  ::error::c\n:d\n##[group]e\n# f##", "x ::a::b\n  ::error::c\n:d\n##[group]e\n# f##", "x ::a::b\n  : :error::c\n:d\n# #[group]e\n# f##"},
+		{"command", "x ::a::b\n  ::error::c\n:d\n##[group]e\n# f##", "x ::a::b\n  ::error::c\n:d\n##[group]e\n# f##", "x ::a::b\n  \\u003a:error::c\n:d\n\\u0023#[group]e\n# f##"},
+		{"spaces before it", "\u00a0\u3000::a\n\u200b\ufeff::b\n\u202f\u2003\ufe0f::c\né::d\n\r::e\n###[f]", "\u00a0\u3000::a\n\u200b\ufeff::b\n\u202f\u2003\ufe0f::c\né::d\n\\u000d::e\n###[f]",
+			"\u00a0\u3000\\u003a:a\n\u200b\ufeff\\u003a:b\n\u202f\u2003\ufe0f\\u003a:c\né::d\n\\u000d::e\n#\\u0023#[f]"},
 	} {
 		for _, github := range []bool{false, true} {
 			want := c.want

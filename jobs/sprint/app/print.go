@@ -50,6 +50,21 @@ func (a *App) Data() io.Writer {
 	return &dataWriter{a}
 }
 
+// JSON is where an answer goes that is JSON: standard output. Where a CI takes commands from it,
+// a text in it that looks like one is written in another way that means the same.
+func (a *App) JSON() io.Writer {
+	if a.Stdout.GitHub {
+		return a.Stdout
+	}
+	return a.Data()
+}
+
+// ForGitHub makes what is printed harmless in the log of a workflow, wherever it runs.
+func (a *App) ForGitHub() {
+	a.Stdout.ForGitHub()
+	a.Stderr.ForGitHub()
+}
+
 // dataWriter is standard output as it is, and remembers that a write failed.
 type dataWriter struct{ a *App }
 

@@ -235,5 +235,5 @@ func shown(a *app.App, show string, c *classify.Classifier) (answers.Sink, error
 	if show == "table" || show == "" && sanitize.Terminal(a.Stdout.Out) != nil {
 		return &tableSink{out: a.Stdout, width: cmp.Or(a.Width(), 100), colour: a.Screen().Colour, by: map[string]bool{}}, nil
 	}
-	return answers.NewSink(a.Data(), answers.Shape{Format: rows.JSONL, Taxonomy: c.Taxonomy})
+	return answers.NewSink(a.JSON(), answers.Shape{Format: rows.JSONL, Taxonomy: c.Taxonomy})
 }

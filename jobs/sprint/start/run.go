@@ -147,6 +147,7 @@ func runAndReport(ctx context.Context, a *app.App, cmd *cobra.Command, path stri
 		code := executor.Code(err)
 		r := runs.Result{Code: code, Class: code.Class(), Error: err.Error(), Hint: a.Hint(executor.Hint(err)), Stages: []runs.StageResult{}}
 		if mode := cmp.Or(a.Flags.Output, a.Getenv("SPRINT_OUTPUT")); mode == "github" || (mode == "" || mode == "auto") && a.Getenv("GITHUB_ACTIONS") == "true" {
+			a.ForGitHub()
 			progress.AnnotateMistakes(a.Stdout.Out, "error", a.Getenv("GITHUB_WORKSPACE"), progress.Mistakes(err))
 			err = errors.Join(err, progress.WriteOutputs(a.Getenv("GITHUB_OUTPUT"), &r))
 		}

@@ -33,6 +33,7 @@ for editors; -o github puts them beside the lines of a pull request.`,
 			case "json":
 				return answerValidation(a, path, stages, warnings, err)
 			case "github":
+				a.ForGitHub()
 				workspace := a.Getenv("GITHUB_WORKSPACE")
 				progress.AnnotateMistakes(a.Stdout.Out, "error", workspace, progress.Mistakes(err))
 				progress.AnnotateMistakes(a.Stdout.Out, "warning", workspace, progress.Mistakes(warnings.OrNil()))
