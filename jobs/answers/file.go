@@ -21,6 +21,7 @@ import (
 
 	"github.com/sprint-ml/sprint/ml/plainfile"
 	"github.com/sprint-ml/sprint/stages"
+	"github.com/sprint-ml/sprint/stages/rows"
 	"github.com/sprint-ml/sprint/stages/rows/parquet"
 	"github.com/sprint-ml/sprint/stages/storeio"
 	"github.com/sprint-ml/sprint/storage"
@@ -42,10 +43,12 @@ type progress struct {
 	Bytes  int64  `json:"bytes"`  // of the file that hold the answers of these rows
 	SHA256 string `json:"sha256"` // of those bytes
 	Parts  []byte `json:"parts,omitempty"`
+	Tail   *tail  `json:"tail,omitempty"` // rows behind those of the parts
 }
 
-// progressFormat is that of progress; another one is begun anew.
-const progressFormat = 1
+// progressFormat is that of progress. One of the first format has no tail, and is read
+// too; a newer one is begun anew.
+const progressFormat = 2
 
 // maxProgress caps the bytes of a record of progress.
 const maxProgress = 64 << 20
@@ -65,7 +68,9 @@ type File struct {
 	hash       hash.Hash
 	n          int64 // bytes
 	parts      parquet.Join
-	begun      Counts // of an earlier process
+	journal    *journal // nil where no part waits for its last row
+	tail       *tail    // what an earlier process left in it
+	begun      Counts   // of an earlier process
 	sink       Sink
 	kept       Counts
 	at         time.Time // of the last record
@@ -152,7 +157,7 @@ func (w *File) takeUp(resume bool) error {
 		if err != nil && resume {
 			return err
 		}
-		_ = os.Remove(w.record())
+		w.forget()
 		return w.f.Truncate(0)
 	}
 	refuse := func(format string, args ...any) error {
@@ -171,7 +176,12 @@ func (w *File) takeUp(resume bool) error {
 		return err
 	}
 	if n < p.Bytes || hex.EncodeToString(w.hash.Sum(nil)) != p.SHA256 {
-		return refuse("its bytes are not those that were written")
+		return refuse("%w", errDamaged)
+	}
+	if p.Tail != nil {
+		if err := newJournal(w.path).check(p.Tail); err != nil {
+			return refuse("%w", err)
+		}
 	}
 	if err := w.parts.UnmarshalBinary(p.Parts); err != nil {
 		return refuse("its record is damaged: %v", err)
@@ -179,7 +189,7 @@ func (w *File) takeUp(resume bool) error {
 	if err := w.f.Truncate(p.Bytes); err != nil {
 		return err
 	}
-	w.n, w.begun, w.kept = p.Bytes, p.Counts, p.Counts
+	w.n, w.begun, w.kept, w.tail = p.Bytes, p.Counts, p.Counts, p.Tail
 	_, err = w.f.Seek(p.Bytes, io.SeekStart)
 	return err
 }
@@ -221,7 +231,7 @@ func (w *File) read() (*progress, error) {
 	if err == nil {
 		err = json.Unmarshal(data, p)
 	}
-	if err == nil && (p.Format != progressFormat || p.Bytes < 0 || p.Counts.Rows < 0) {
+	if err == nil && (p.Format < 1 || p.Format > progressFormat || p.Bytes < 0 || p.Counts.Rows < 0) {
 		err = fmt.Errorf("is of format %d; this sprint reads %d", p.Format, progressFormat)
 	}
 	if err != nil {
@@ -236,9 +246,31 @@ func (w *File) Begun() Counts { return w.begun }
 
 // Open makes the sink, which is asked for once.
 func (w *File) Open(shape Shape) (Sink, error) {
-	var err error
-	w.sink, err = newSink((*fileBytes)(w), shape, w.n > 0, &w.parts)
-	return w.sink, err
+	if shape.Format == rows.Parquet && w.resumable() {
+		w.journal = newJournal(w.path)
+	}
+	sink, err := newSink((*fileBytes)(w), shape, w.n > 0, &w.parts, w.journal)
+	if s, ok := sink.(*parquetSink); ok && err == nil && w.tail != nil {
+		err = w.journal.replay(w.tail, s.write)
+	}
+	if err != nil {
+		return nil, err // an earlier process's record stays as it is
+	}
+	w.sink = sink
+	return sink, nil
+}
+
+// resumable reports whether a later process can go on with the file.
+func (w *File) resumable() bool { return w.path != "" && w.origin.Input != "" }
+
+// forget removes what is for a later process.
+func (w *File) forget() {
+	_ = os.Remove(w.record())
+	j := w.journal
+	if j == nil {
+		j = newJournal(w.path) // an earlier process may have had one
+	}
+	j.remove()
 }
 
 // fileBytes is what a sink writes to.
@@ -256,7 +288,7 @@ func (b *fileBytes) Write(p []byte) (int, error) {
 
 // Keep records that the answers about so many rows are whole, if it is time to.
 func (w *File) Keep(c Counts) error {
-	if w.path == "" || w.origin.Input == "" || c.Rows <= w.kept.Rows || time.Since(w.at) < w.every {
+	if !w.resumable() || c.Rows <= w.kept.Rows || time.Since(w.at) < w.every {
 		return nil
 	}
 	return w.keep(c)
@@ -272,11 +304,15 @@ func (w *File) keep(c Counts) error {
 	if err := w.f.Sync(); err != nil && !errors.Is(err, errors.ErrUnsupported) {
 		return unwritten(err)
 	}
+	tail, err := w.journal.flush()
+	if err != nil {
+		return err
+	}
 	parts, err := w.parts.MarshalBinary()
 	if err != nil {
 		return err
 	}
-	data, err := json.Marshal(progress{progressFormat, w.origin, c, w.n, hex.EncodeToString(w.hash.Sum(nil)), parts})
+	data, err := json.Marshal(progress{progressFormat, w.origin, c, w.n, hex.EncodeToString(w.hash.Sum(nil)), parts, tail})
 	if err != nil {
 		return err
 	}
@@ -284,6 +320,7 @@ func (w *File) keep(c Counts) error {
 	if err != nil {
 		return unwritten(err)
 	}
+	w.journal.recorded(tail)
 	w.kept, w.at = c, time.Now()
 	return nil
 }
@@ -306,7 +343,7 @@ func (w *File) Commit(ctx context.Context, all Counts) error {
 		if err := storeio.Place(ctx, w.f, w.path, w.name); err != nil {
 			return unwritten(fmt.Errorf("%s: %w", storage.Redact(w.name), err))
 		}
-		_ = os.Remove(w.record())
+		w.forget()
 		w.path = ""
 	}
 	if err := w.f.Close(); err != nil {
@@ -328,7 +365,7 @@ func (w *File) Close(whole Counts) (kept int) {
 	}
 	if w.kept.Rows == 0 {
 		_ = os.Remove(w.path)
-		_ = os.Remove(w.record())
+		w.forget()
 	}
 	w.f.Close()
 	return w.kept.Rows

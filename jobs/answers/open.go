@@ -6,6 +6,7 @@
 //   - answer.go: the JSON of an answer, and rows answered in batches
 //   - sink.go, parquet_sink.go: JSON lines, csv, parquet
 //   - file.go: a file of answers that is whole or not there, and is continued
+//   - journal.go: what of a Parquet file is answered and not written yet
 package answers
 
 import (

@@ -10,11 +10,11 @@ import (
 	"github.com/sprint-ml/sprint/stages/rows/parquet"
 )
 
-// partRows is how many rows of a Parquet file stand in one row group. Only whole groups
-// are continued.
+// partRows is how many rows of a Parquet file stand in one row group.
 const partRows = 64 << 10
 
 // parquetSink writes rows with their answers as labels, in parts that are held in memory.
+// Its journal, where there is one, holds the rows of the part that is not written yet.
 type parquetSink struct {
 	out    io.Writer
 	schema rows.Schema
@@ -23,13 +23,15 @@ type parquetSink struct {
 	buffer bytes.Buffer // of the part
 	rows   int          // of the part
 	size   int          // rows of a whole part
+	// journal is nil where nobody continues the file.
+	journal *journal
 	// Of the last row, reused.
 	labels        []rows.Label
 	probabilities []*float64
 }
 
-func newParquetSink(out io.Writer, t *taxonomy.Taxonomy, parts *parquet.Join, size int) (Sink, error) {
-	s := &parquetSink{out: out, schema: rows.Schema{Categories: t.Names(), Probable: t.Single}, parts: parts, size: size}
+func newParquetSink(out io.Writer, t *taxonomy.Taxonomy, parts *parquet.Join, size int, j *journal) (*parquetSink, error) {
+	s := &parquetSink{out: out, schema: rows.Schema{Categories: t.Names(), Probable: t.Single}, parts: parts, size: size, journal: j}
 	s.labels, s.probabilities = make([]rows.Label, len(t.Categories)), make([]*float64, len(t.Categories))
 	return s, s.begin() // refuses columns of one name
 }
@@ -51,11 +53,13 @@ func (s *parquetSink) endPart() error {
 		return err
 	}
 	s.part, s.rows = nil, 0
-	_, err = s.out.Write(body)
+	if _, err = s.out.Write(body); err == nil && s.journal != nil {
+		s.journal.begin()
+	}
 	return err
 }
 
-func (s *parquetSink) Whole() bool  { return s.rows == 0 }
+func (s *parquetSink) Whole() bool  { return s.rows == 0 || s.journal != nil }
 func (s *parquetSink) Flush() error { return nil }
 
 // End writes the footer. A file without rows has one part, without rows.
@@ -74,11 +78,6 @@ func (s *parquetSink) End() error {
 }
 
 func (s *parquetSink) Answer(r rows.Row, a *classify.Answer, _ string) error {
-	if s.part == nil {
-		if err := s.begin(); err != nil {
-			return err
-		}
-	}
 	r.Labels = s.labels
 	for i, n := range s.schema.Categories {
 		r.Labels[i], s.probabilities[i] = rows.Label{Abstain: true}, nil
@@ -89,8 +88,22 @@ func (s *parquetSink) Answer(r rows.Row, a *classify.Answer, _ string) error {
 			}
 		}
 	}
-	if err := s.part.WriteProbable(&r, s.probabilities); err != nil {
+	return s.write(&r, s.probabilities)
+}
+
+func (s *parquetSink) write(r *rows.Row, probabilities []*float64) error {
+	if s.part == nil {
+		if err := s.begin(); err != nil {
+			return err
+		}
+	}
+	if err := s.part.WriteProbable(r, probabilities); err != nil {
 		return err
+	}
+	if s.journal != nil {
+		if err := s.journal.add(r, probabilities); err != nil {
+			return err
+		}
 	}
 	if s.rows++; s.rows < s.size {
 		return nil

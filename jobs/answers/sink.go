@@ -44,11 +44,12 @@ type Shape struct {
 
 // NewSink is the sink of a shape that begins an output.
 func NewSink(out io.Writer, shape Shape) (Sink, error) {
-	return newSink(out, shape, false, new(parquet.Join))
+	return newSink(out, shape, false, new(parquet.Join), nil)
 }
 
-// newSink is NewSink, and goes on with an output where it was begun.
-func newSink(out io.Writer, shape Shape, begun bool, parts *parquet.Join) (Sink, error) {
+// newSink is NewSink, and goes on with an output where it was begun. j is nil where nobody
+// goes on with this one.
+func newSink(out io.Writer, shape Shape, begun bool, parts *parquet.Join, j *journal) (Sink, error) {
 	t := shape.Taxonomy
 	switch shape.Format {
 	case rows.CSV:
@@ -58,7 +59,7 @@ func newSink(out io.Writer, shape Shape, begun bool, parts *parquet.Join) (Sink,
 		}
 		return s, s.header()
 	case rows.Parquet:
-		return newParquetSink(out, t, parts, cmp.Or(shape.part, partRows))
+		return newParquetSink(out, t, parts, cmp.Or(shape.part, partRows), j)
 	}
 	lines := bufio.NewWriterSize(out, 64<<10)
 	return jsonSink{json.NewEncoder(lines), lines}, nil

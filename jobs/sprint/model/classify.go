@@ -54,8 +54,7 @@ there under its name when all rows are answered, never half: until then it is
 OUTPUT.partial (of a store URL, a file in the cache folder). --resume goes on with what a
 killed command left there, from the last answers that are whole, and writes the bytes
 that it would have written; it refuses if the input, the model or a flag changed since.
-A killed command loses the answers of seconds; of parquet, those after the last whole group
-of 65536 rows.
+A killed command loses the answers of seconds.
 However long the input is, a few thousand rows of it are held in memory.`
 
 func classifyCommand(a *app.App) *cobra.Command {
