@@ -10,20 +10,34 @@ import (
 // RemoveOverlap returns the rows that do not meet those of other, by url, id, title or
 // near-duplicate group, and how many do.
 func RemoveOverlap(set, other []rows.Row) (rest []rows.Row, met int) {
-	near := Groups(rows.Titles(set, other))
-	groups, names := map[int]bool{}, map[string]bool{}
-	for i, r := range other {
-		groups[near[len(set)+i]] = true
-		names["url:"+r.URL], names["id:"+r.ID] = r.URL != "", r.ID != ""
-	}
-	for i, r := range set {
-		if groups[near[i]] || names["url:"+r.URL] || names["id:"+r.ID] {
+	for i, over := range Overlap(len(set), func(i int) *rows.Row { return &set[i] }, other) {
+		if over {
 			met++
-			continue
+		} else {
+			rest = append(rest, set[i])
 		}
-		rest = append(rest, r)
 	}
 	return rest, met
+}
+
+// Overlap marks those of n rows that RemoveOverlap would drop.
+func Overlap(n int, row func(i int) *rows.Row, other []rows.Row) []bool {
+	titles := make([]string, 0, n+len(other))
+	for i := range n {
+		titles = append(titles, row(i).Title)
+	}
+	near := Groups(append(titles, rows.Titles(other)...))
+	groups, names := map[int]bool{}, map[string]bool{}
+	for i, r := range other {
+		groups[near[n+i]] = true
+		names["url:"+r.URL], names["id:"+r.ID] = r.URL != "", r.ID != ""
+	}
+	over := make([]bool, n)
+	for i := range n {
+		r := row(i)
+		over[i] = groups[near[i]] || names["url:"+r.URL] || names["id:"+r.ID]
+	}
+	return over
 }
 
 // GoldPart sets a share of a gold set aside, for what must not score the rest:

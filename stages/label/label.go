@@ -198,9 +198,8 @@ func (o *Options) ReadLabels(src stages.Source) *stages.LabelColumns {
 }
 
 // ahead tells of a correction that is dated in the future; the clock decides no label.
-func ahead(list []rows.Correction) rows.Mistakes {
-	c, ok := rows.Ahead(list, time.Now())
-	if !ok {
+func ahead(c *rows.Correction) rows.Mistakes {
+	if !c.IsAhead(time.Now()) {
 		return nil
 	}
 	return rows.Mistakes{{Row: c.Number, Message: fmt.Sprintf("it is dated %s: no later review counts until then", c.Time.Format(time.RFC3339)), Hint: "write when it was reviewed"}}

@@ -21,7 +21,7 @@ type Overlay struct {
 
 // readOverlay reads the corrections. Of two for one category of a row the later
 // wins, in time or else in the file: what it says is a function of its bytes alone.
-func (o *Options) readOverlay(ctx context.Context, files stages.Files, t *taxonomy.Taxonomy) ([]rows.Correction, error) {
+func (o *Options) readOverlay(ctx context.Context, files stages.Files, t *taxonomy.Taxonomy) ([]*rows.Correction, error) {
 	r, err := files.Open(ctx, o.Overlay.File)
 	if err != nil {
 		return nil, err
@@ -29,7 +29,8 @@ func (o *Options) readOverlay(ctx context.Context, files stages.Files, t *taxono
 	defer r.Close()
 	layout := o.Layout()
 	layout.Format, _ = rows.FormatOf(o.Overlay.File)
-	list, err := rows.ReadOverlay(r, layout, dataset.Categories(t))
+	var list []*rows.Correction // of millions a slice of them would be copied as it grows
+	err = rows.EachCorrection(r, layout, dataset.Categories(t), func(c *rows.Correction) { list = append(list, c) })
 	if err != nil {
 		return nil, stages.Fail(stages.CodeStage, rows.HintOf(err, "mend the file; `sprint review import` writes one"), "overlay %s: %w", o.Overlay.File, err)
 	}
@@ -38,11 +39,11 @@ func (o *Options) readOverlay(ctx context.Context, files stages.Files, t *taxono
 
 // corrected is an overlay beside the rows that it corrects.
 type corrected struct {
-	list []rows.Correction
+	list []*rows.Correction
 	of   [][]int // rows by correction, in the order of the list
 	rows []rows.Row
 	by   map[string][]int // rows by url, id and title
-	held map[int]bool     // corrections of rows that are gold: nothing is missing
+	held []bool           // corrections of rows that are gold: nothing is missing
 	// count is what the report says.
 	count *overlayCount
 }
@@ -60,7 +61,9 @@ func (s *stage) correct(ctx context.Context, t *taxonomy.Taxonomy, articles, gol
 		x.index(i)
 	}
 	x.hold(gold)
-	if ahead, ok := rows.Ahead(list, time.Now()); ok { // the clock decides no label
+	now := time.Now() // the clock decides no label
+	if i := slices.IndexFunc(list, func(c *rows.Correction) bool { return c.IsAhead(now) }); i >= 0 {
+		ahead := list[i]
 		s.env.Log.Warn("a correction is dated in the future and counts for more than every review until then", slog.String("file", s.o.Overlay.File), slog.Int("record", ahead.Number), slog.Time("time", ahead.Time))
 	}
 	for i := range list {
@@ -99,21 +102,8 @@ func (x *corrected) index(i int) {
 
 // hold finds the corrections of gold rows.
 func (x *corrected) hold(gold []rows.Row) {
-	x.held = map[int]bool{}
-	if len(gold) == 0 {
-		return
-	}
-	all := make([]rows.Row, len(x.list))
-	for i, c := range x.list {
-		all[i] = c.Row
-		all[i].Line = i
-	}
-	rest, _ := dedup.RemoveOverlap(all, gold)
-	for i := range all {
-		x.held[i] = true
-	}
-	for _, r := range rest {
-		x.held[r.Line] = false
+	if x.held = make([]bool, len(x.list)); len(gold) > 0 {
+		x.held = dedup.Overlap(len(x.list), func(i int) *rows.Row { return &x.list[i].Row }, gold)
 	}
 }
 

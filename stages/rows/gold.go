@@ -34,17 +34,27 @@ type Gold struct {
 // without labels. A file that is not of its format gives an error that wraps ErrFormat;
 // what is wrong with rows, columns and cells comes together, as Mistakes.
 func ReadGold(r io.Reader, layout Layout, categories []Category) (*Gold, error) {
+	g := &Gold{}
+	var err error
+	if g.Odd, err = EachGold(r, layout, categories, func(row *Row) { g.Rows = append(g.Rows, *row) }); err != nil {
+		return nil, err
+	}
+	return g, nil
+}
+
+// EachGold visits the rows of a gold set as ReadGold reads them, those before a mistake
+// too. A row is the visitor's to keep. odd is what Gold.Odd is.
+func EachGold(r io.Reader, layout Layout, categories []Category, visit func(*Row)) (odd Mistakes, err error) {
 	f, err := newLabelledFile(layout, categories, false)
 	if err != nil {
 		return nil, err
 	}
-	g := &Gold{}
 	header := func(names []string) {
 		if !slices.Contains(names, "title") {
 			f.fail(Mistake{Message: fmt.Sprintf("no column is called title; the columns are %s", brief(names)), Hint: "say which one it is: columns: {title: NAME}"})
 		}
 	}
-	positive := false
+	number, positive := 0, false
 	err = f.each(r, header, func(*table.Record) {}, func(rec *table.Record, built *Row) error {
 		row := *built
 		if row.Problem != "" {
@@ -61,18 +71,19 @@ func ReadGold(r io.Reader, layout Layout, categories []Category) (*Gold, error) 
 			f.alone(labels)
 		}
 		positive = positive || slices.ContainsFunc(row.Labels, func(l Label) bool { return l.Score > 0 })
-		g.Rows = append(g.Rows, row)
+		number++
+		visit(&row)
 		return f.builder.budget.Keep(row.size())
 	})
-	switch g.Odd = f.odd; {
+	switch odd = f.odd; {
 	case err != nil:
 		return nil, err
-	case len(g.Rows) == 0:
+	case number == 0:
 		return nil, Mistakes{{Message: "it has no rows", Hint: "write rows that are labelled by hand; `sprint schema --kind gold` shows how"}}
 	case categories != nil && !positive:
-		g.Odd = append(g.Odd, Mistake{Message: fmt.Sprintf("none of its %d rows is of a category: no F1 can be measured on it", len(g.Rows))})
+		odd = append(odd, Mistake{Message: fmt.Sprintf("none of its %d rows is of a category: no F1 can be measured on it", number)})
 	}
-	return g, nil
+	return odd, nil
 }
 
 // goldLabels are those of a record, each of which is given.

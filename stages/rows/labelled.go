@@ -69,6 +69,7 @@ type labelledFile struct {
 	formOf     []string        // the columns for which form was found
 	seen       map[string]bool // columns that odd tells of
 	number     int             // of the record
+	sets       labelSets
 }
 
 // form says in which columns of a file the labels are.

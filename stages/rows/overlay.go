@@ -6,6 +6,7 @@ import (
 	"io"
 	"iter"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -31,11 +32,19 @@ type Correction struct {
 // optional; another column is a mistake. All mistakes come together, as Mistakes. Several
 // corrections of one row stay several. Cells are read as CellText has them.
 func ReadOverlay(r io.Reader, layout Layout, categories []Category) ([]Correction, error) {
+	var out []Correction
+	err := EachCorrection(r, layout, categories, func(c *Correction) { out = append(out, *c) })
+	return out, err
+}
+
+// EachCorrection visits the corrections of a file as ReadOverlay reads them, those before
+// a mistake too. A correction is the visitor's to keep, and not to change: several may have
+// their labels in common.
+func EachCorrection(r io.Reader, layout Layout, categories []Category, visit func(*Correction)) error {
 	f, err := newLabelledFile(layout, categories, true)
 	if err != nil {
-		return nil, err
+		return err
 	}
-	var out []Correction
 	named := false
 	prepare := func(rec *table.Record) {
 		for i, cell := range rec.Cells {
@@ -48,7 +57,7 @@ func ReadOverlay(r io.Reader, layout Layout, categories []Category) ([]Correctio
 			rec.Set(atTitle, table.Text("-")) // the builder wants one; url or id name the row
 		}
 	}
-	err = f.each(r, func([]string) {}, prepare, func(rec *table.Record, row *Row) error {
+	return f.each(r, func([]string) {}, prepare, func(rec *table.Record, row *Row) error {
 		switch {
 		case !named:
 			f.fail(Mistake{Row: f.number, Message: "it has no url, id or title: which row does it mean?"})
@@ -61,10 +70,9 @@ func ReadOverlay(r io.Reader, layout Layout, categories []Category) ([]Correctio
 		if !ok {
 			return nil
 		}
-		out = append(out, c)
+		visit(&c)
 		return f.builder.budget.Keep(c.size() + int64(len(c.Reviewer)+len(c.Note)))
 	})
-	return out, err
 }
 
 func (f *labelledFile) correction(rec *table.Record, row Row) (c Correction, ok bool) {
@@ -83,14 +91,45 @@ func (f *labelledFile) correction(rec *table.Record, row Row) (c Correction, ok 
 	if c.Labels, ok = f.labels(rec); ok && c.Labels == nil {
 		c.Labels = slices.Repeat([]Label{{Abstain: true}}, len(f.categories))
 	}
+	c.Labels = f.sets.same(c.Labels)
 	return c, ok
 }
 
-// Ahead returns the first correction that is dated more than a day after now, by a
+// labelSets are the labels of corrections that were met before: of millions most say the
+// same. The zero value is ready.
+type labelSets struct {
+	known map[string][]Label
+	key   []byte // reused
+}
+
+// same is one slice for all equal labels.
+func (s *labelSets) same(labels []Label) []Label {
+	s.key = s.key[:0]
+	for _, l := range labels {
+		s.key = strconv.AppendFloat(s.key, l.Score, 'g', -1, 64)
+		s.key = strconv.AppendBool(append(s.key, ' '), l.Abstain)
+		s.key = strconv.AppendQuote(s.key, l.Tag)
+	}
+	if known, ok := s.known[string(s.key)]; ok {
+		return known
+	}
+	if s.known == nil {
+		s.known = map[string][]Label{}
+	}
+	if len(s.known) < maxRead {
+		s.known[string(s.key)] = labels
+	}
+	return labels
+}
+
+// IsAhead reports whether a correction is dated more than a day after now, by a
 // clock that is wrong or by mistake: until then no later review counts. A day is more
 // than the time zones are apart.
+func (c *Correction) IsAhead(now time.Time) bool { return c.Time.After(now.Add(24 * time.Hour)) }
+
+// Ahead returns the first correction of which IsAhead is true.
 func Ahead(list []Correction, now time.Time) (c *Correction, ok bool) {
-	i := slices.IndexFunc(list, func(c Correction) bool { return c.Time.After(now.Add(24 * time.Hour)) })
+	i := slices.IndexFunc(list, func(c Correction) bool { return c.IsAhead(now) })
 	if i < 0 {
 		return nil, false
 	}

@@ -46,3 +46,23 @@ func TestOverlayIsNoSheetOfFormulas(t *testing.T) {
 		}
 	}
 }
+
+// TestCorrectionsShareLabels: corrections that say the same have their labels in common, in
+// whatever form they say it, and others do not.
+func TestCorrectionsShareLabels(t *testing.T) {
+	categories := []Category{{Name: "fire"}, {Name: "money"}}
+	for name, text := range map[string]string{
+		"a column of labels":  "id,label\n1,fire\n2,fire\n3,money\n4,\n5,\n",
+		"columns of scores":   "id,fire,money\n1,1,0\n2,1,0\n3,0,1\n4,,\n5,,\n",
+		"a label and its tag": "id,label,fire_tag\n1,fire,red\n2,fire,red\n3,fire,blue\n4,,\n5,,\n",
+	} {
+		got, err := ReadOverlay(strings.NewReader(text), Layout{Format: CSV}, categories)
+		if err != nil || len(got) != 5 {
+			t.Fatalf("%s: %v", name, err)
+		}
+		one := func(i, j int) bool { return &got[i].Labels[0] == &got[j].Labels[0] }
+		if !one(0, 1) || one(0, 2) || one(2, 3) || !one(3, 4) || got[2].Labels[0] == got[0].Labels[0] {
+			t.Errorf("%s: %+v", name, got)
+		}
+	}
+}

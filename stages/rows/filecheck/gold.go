@@ -27,43 +27,51 @@ const maxChecked = 64 << 20
 // as FileChecker does.
 func Gold(option, path string, layout rows.Layout, categories []rows.Category) []stages.FileProblem {
 	return check(option, path, layout, func(r *os.File, layout rows.Layout) (rows.Mistakes, error) {
-		g, err := rows.ReadGold(r, layout, categories)
+		number, of := 0, make([]int, len(categories)) // no row is held: a plan is checked in little memory
+		odd, err := rows.EachGold(r, layout, categories, func(row *rows.Row) {
+			number++
+			for i, l := range row.Labels {
+				if l.Score > 0 {
+					of[i]++
+				}
+			}
+		})
 		if err != nil {
 			return nil, err
 		}
-		return append(g.Odd, few(g, categories)...), nil
+		return append(odd, few(number, of)...), nil
 	})
 }
 
 // enough is how many rows of a category the macro-F1 asks for.
 const enough = 8
 
-// few tells of a gold set on which no macro-F1 can be had.
-func few(g *rows.Gold, categories []rows.Category) rows.Mistakes {
+// few tells of a gold set on which no macro-F1 can be had: of so many rows, and so many of
+// each category.
+func few(number int, of []int) rows.Mistakes {
 	most := 0
-	for i := range categories {
-		n := 0
-		for _, r := range g.Rows {
-			if r.Labels[i].Score > 0 {
-				n++
-			}
-		}
+	for _, n := range of {
 		most = max(most, n)
 	}
 	if most == 0 || most >= enough { // of none at all ReadGold tells
 		return nil
 	}
-	return rows.Mistakes{{Message: fmt.Sprintf("no category has %d of its %d rows, the largest has %d: there is no macro-F1", enough, len(g.Rows), most), Hint: "label more rows by hand, or measure micro_f1"}}
+	return rows.Mistakes{{Message: fmt.Sprintf("no category has %d of its %d rows, the largest has %d: there is no macro-F1", enough, number, most), Hint: "label more rows by hand, or measure micro_f1"}}
 }
 
-// Overlay is Gold for corrections. odd is asked what is odd about them.
-func Overlay(option, path string, layout rows.Layout, categories []rows.Category, odd func([]rows.Correction) rows.Mistakes) []stages.FileProblem {
-	return check(option, path, layout, func(r *os.File, layout rows.Layout) (rows.Mistakes, error) {
-		list, err := rows.ReadOverlay(r, layout, categories)
+// Overlay is Gold for corrections. odd is asked what is odd about each, and the first
+// that it tells counts.
+func Overlay(option, path string, layout rows.Layout, categories []rows.Category, odd func(*rows.Correction) rows.Mistakes) []stages.FileProblem {
+	return check(option, path, layout, func(r *os.File, layout rows.Layout) (found rows.Mistakes, err error) {
+		err = rows.EachCorrection(r, layout, categories, func(c *rows.Correction) {
+			if found == nil {
+				found = odd(c)
+			}
+		})
 		if err != nil {
 			return nil, err
 		}
-		return odd(list), nil
+		return found, nil
 	})
 }
 
