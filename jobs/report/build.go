@@ -66,15 +66,26 @@ func (r *Report) lead(s *document.Source) {
 		if m.Gold == nil {
 			what = fmt.Sprintf("On %s held-out rows, labelled as the training rows were,", count(model.Rows))
 		}
-		r.Lead = fmt.Sprintf("%s the model reaches a macro-F1 of %s; the keywords, which are the rules alone, reach %s.", what, f3(model.MacroF1), f3(kw.MacroF1))
+		figure, of := "macro-F1", document.Scores.Macro
+		if !model.Averaged() {
+			figure, of = "micro-F1", document.Scores.Micro
+		}
+		value := func(s document.Scores) string {
+			v, _ := of(s)
+			return f3(v)
+		}
+		r.Lead = fmt.Sprintf("%s the model reaches a %s of %s; the keywords, which are the rules alone, reach %s.", what, figure, value(model), value(kw))
 		if heads, tuned := m.Baselines["heads"]; tuned {
-			r.Lead += fmt.Sprintf(" Its heads alone, before the encoder was tuned, reach %s.", f3(heads.MacroF1))
+			r.Lead += fmt.Sprintf(" Its heads alone, before the encoder was tuned, reach %s.", value(heads))
 		}
 		if m.Leaked > 0 {
 			r.Lead += fmt.Sprintf(" %d of them were trained on, so the figures flatter.", m.Leaked)
 		}
-		r.Tiles = append(r.Tiles,
-			Tile{Name: "macro-F1 on " + on, Value: f3(model.MacroF1), Note: cmp.Or(span(model.CI.MacroF1), "micro-F1 "+f3(model.MicroF1))}, gainTile(&m))
+		_, ci := of(model)
+		r.Tiles = append(r.Tiles, Tile{Name: figure + " on " + on, Value: value(model), Note: cmp.Or(span(ci), "micro-F1 "+f3(model.MicroF1))})
+		if model.Averaged() {
+			r.Tiles = append(r.Tiles, gainTile(&m))
+		}
 		if c, missing := document.Decode[document.Checks](st, "checks"); missing == "" {
 			passed := 0
 			for _, x := range c.Checks {

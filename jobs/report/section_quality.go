@@ -101,7 +101,7 @@ func categoryChart(m *document.Metrics) *chart.Chart {
 			groups = append(groups, chart.Group{Name: fmt.Sprintf("%s (%d)", name, c.Support), Bars: []chart.Bar{one("a", c), one("b", kw.PerCategory[name])}})
 		}
 	}
-	return chart.Bars("F1 by category (rows)", fmt.Sprintf("F1 of %d categories. Macro-F1 is %s for the model and %s for the rules.", len(model.PerCategory), f3(model.MacroF1), f3(kw.MacroF1)),
+	return chart.Bars("F1 by category (rows)", fmt.Sprintf("F1 of %d categories: %s for the model and %s for the rules.", len(model.PerCategory), macro(model), macro(kw)),
 		[][2]string{{"a", "model"}, {"b", "rules"}}, groups)
 }
 
@@ -134,11 +134,11 @@ func averageChart(m *document.Metrics) *chart.Chart {
 	if tuned {
 		names = slices.Insert(names, 1, [2]string{"e", "heads, before tuning"})
 	}
-	return chart.Bars("Averages over the categories", fmt.Sprintf("Macro-F1 of the model is %s, of the rules %s, of the more frequent value %s.", f3(model.MacroF1), f3(kw.MacroF1), f3(majority.MacroF1)),
-		names, []chart.Group{
-			group("macro-F1", document.Scores.Macro),
-			group("micro-F1", document.Scores.Micro),
-		})
+	groups := []chart.Group{group("micro-F1", document.Scores.Micro)}
+	if model.Averaged() {
+		groups = slices.Insert(groups, 0, group("macro-F1", document.Scores.Macro))
+	}
+	return chart.Bars("Averages over the categories", fmt.Sprintf("%s for the model, %s for the rules, %s for the more frequent value.", macro(model), macro(kw), macro(majority)), names, groups)
 }
 
 func scoreTable(m *document.Metrics) *Table {
@@ -173,7 +173,9 @@ func scoreTable(m *document.Metrics) *Table {
 		v, _ := of(majority)
 		t.Rows = append(t.Rows, append(cells, Cell{Text: f3(v)}, Cell{}, Cell{}))
 	}
-	row("macro-F1", document.Scores.Macro)
+	if model.Averaged() {
+		row("macro-F1", document.Scores.Macro)
+	}
 	row("micro-F1", document.Scores.Micro)
 	if model.Accuracy != nil {
 		row("accuracy", func(s document.Scores) (float64, *document.Interval) {
@@ -191,7 +193,7 @@ func qualityFacts(m *document.Metrics) []Fact {
 	add := func(name, text string, mark Mark) { facts = append(facts, Fact{name, Cell{Text: text, Mark: mark}}) }
 	model, _ := m.Measured()
 	d := m.MeasuredDetails()
-	if d != nil {
+	if d != nil && model.Averaged() {
 		for over, gain := range sorted(d.Gains) {
 			g := gain.MacroF1
 			text := fmt.Sprintf("%s%s macro-F1, paired on the same rows", signed(g.Value, 3), brackets(g.CI))
@@ -207,7 +209,7 @@ func qualityFacts(m *document.Metrics) []Fact {
 	}
 	if m.Masked != nil {
 		text := fmt.Sprintf("%s: what the model knows beside the rules' words", macro(*m.Masked))
-		if d != nil {
+		if d != nil && m.Masked.Averaged() {
 			text = fmt.Sprintf("%s, %s%s less than with them", macro(*m.Masked), f3(d.MaskedGap.MacroF1.Value), brackets(d.MaskedGap.MacroF1.CI))
 		}
 		add("With the rules' words hidden", text, None)
@@ -242,7 +244,7 @@ func qualityFacts(m *document.Metrics) []Fact {
 
 // macro says the macro average, or why there is none.
 func macro(s document.Scores) string {
-	if len(s.PerCategory) > 0 && len(s.Unsupported) == len(s.PerCategory) {
+	if !s.Averaged() {
 		return "no macro-F1 (too few rows of every category)"
 	}
 	return "macro-F1 " + f3(s.MacroF1)

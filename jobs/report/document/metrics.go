@@ -125,6 +125,11 @@ func (m *Metrics) MeasuredDetails() *Details {
 	return m.Details[on]
 }
 
+// Averaged reports whether there is a macro-F1: one of no category is written as 0.
+func (s Scores) Averaged() bool {
+	return len(s.PerCategory) == 0 || len(s.Unsupported) < len(s.PerCategory)
+}
+
 // Macro is the macro-F1 with its interval; nil if none was measured.
 func (s Scores) Macro() (float64, *Interval) { return s.MacroF1, s.CI.MacroF1 }
 

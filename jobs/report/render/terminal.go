@@ -76,8 +76,10 @@ func figures(v *document.Verification) [][]string {
 		}
 		out = append(out, []string{name, two(c.Precision), two(c.Recall), two(c.F1), two(kw.PerCategory[name].F1), two(majority.PerCategory[name].F1), tags, fmt.Sprint(c.Support)})
 	}
+	if v.Model.Averaged() {
+		out = append(out, []string{"macro-F1", "", "", three(v.Model.MacroF1), three(kw.MacroF1), three(majority.MacroF1), "", ""})
+	}
 	out = append(out,
-		[]string{"macro-F1", "", "", three(v.Model.MacroF1), three(kw.MacroF1), three(majority.MacroF1), "", ""},
 		[]string{"micro-F1", "", "", three(v.Model.MicroF1), three(kw.MicroF1), three(majority.MicroF1), "", ""})
 	if v.Model.Accuracy != nil && kw.Accuracy != nil && majority.Accuracy != nil {
 		out = append(out, []string{"accuracy", "", "", three(*v.Model.Accuracy), three(*kw.Accuracy), three(*majority.Accuracy), "", ""})
@@ -89,11 +91,12 @@ func figures(v *document.Verification) [][]string {
 // rules carry.
 func remarks(v *document.Verification) []string {
 	var out []string
-	if v.Model.CI.MacroF1 != nil && v.Details != nil {
+	averaged := v.Model.Averaged()
+	if averaged && v.Model.CI.MacroF1 != nil && v.Details != nil {
 		kw, majority := v.Details.Gains["keywords"].MacroF1, v.Details.Gains["majority"].MacroF1
 		out = append(out, fmt.Sprintf("macro-F1 is %.3f (%s); over keywords %+.3f (%s), over majority %+.3f", v.Model.MacroF1, interval(v.Model.CI.MacroF1), kw.Value, interval(kw.CI), majority.Value))
 	}
-	if heads, tuned := v.Metrics.Baselines["heads"]; tuned {
+	if heads, tuned := v.Metrics.Baselines["heads"]; tuned && averaged {
 		text := fmt.Sprintf("before the encoder was tuned the heads had a macro-F1 of %.3f (%s)", heads.MacroF1, interval(heads.CI.MacroF1))
 		if v.Details != nil {
 			gain := v.Details.Gains["heads"].MacroF1
@@ -101,11 +104,17 @@ func remarks(v *document.Verification) []string {
 		}
 		out = append(out, text)
 	}
-	if len(v.Model.Unsupported) > 0 {
+	switch {
+	case !averaged:
+		out = append(out, fmt.Sprintf("there is no macro-F1: no category has %d rows", document.MinSupport))
+	case len(v.Model.Unsupported) > 0:
 		out = append(out, fmt.Sprintf("macro-F1 leaves out categories with under %d rows: %s", document.MinSupport, strings.Join(v.Model.Unsupported, ", ")))
 	}
 	if v.Metrics.Masked != nil {
 		hidden := fmt.Sprintf("with the rules' words hidden the model's macro-F1 is %.3f", v.Metrics.Masked.MacroF1)
+		if !v.Metrics.Masked.Averaged() {
+			hidden = fmt.Sprintf("with the rules' words hidden the model's micro-F1 is %.3f", v.Metrics.Masked.MicroF1)
+		}
 		if v.Details != nil && v.Details.NoRuleFired.Rows > 0 {
 			hidden += fmt.Sprintf("; on the %d rows where no rule fired its micro-F1 is %.3f", v.Details.NoRuleFired.Rows, v.Details.NoRuleFired.MicroF1)
 		}

@@ -35,3 +35,20 @@ func TestShareRight(t *testing.T) {
 		t.Errorf("%q", got)
 	}
 }
+
+// TestNoMacro: where no category has enough rows there is no macro-F1, and 0 is not shown
+// for it.
+func TestNoMacro(t *testing.T) {
+	few := document.Scores{PerCategory: map[string]document.CategoryScore{"a": {F1: 1, Support: 6}}, Unsupported: []string{"a"}, MicroF1: 0.9}
+	few.CI.MacroF1 = &document.Interval{}
+	v := &document.Verification{Model: few, Details: &document.Details{}, Metrics: document.Metrics{Masked: &few, Baselines: map[string]document.Scores{"heads": few}}}
+	want := "there is no macro-F1: no category has 8 rows\nwith the rules' words hidden the model's micro-F1 is 0.900"
+	if got := strings.Join(remarks(v), "\n"); got != want {
+		t.Errorf("%q", got)
+	}
+	for _, row := range figures(v) {
+		if row[0] == "macro-F1" {
+			t.Errorf("%q", row)
+		}
+	}
+}
