@@ -27,9 +27,9 @@ func github(o Options) ([]byte, error) {
 		fmt.Fprintf(&b, "      %s: ${{ secrets.%s }}\n", name, name)
 	}
 	fmt.Fprintf(&b, "    steps:\n      - uses: %s\n        with: {persist-credentials: false}\n      - run: |\n", checkout)
-	lines(&b, "          ", o.install(), o.credentials(), []string{commandline.Of("validate", o.Plan).With("--strict", "-o", "github").String()})
+	lines(&b, "          ", o.listens(), o.install(), o.credentials(), []string{commandline.Of("validate", o.Plan).With("--strict", "-o", "github").String()})
 	if o.Every != "" {
-		lines(&b, "          ", []string{"code=0", o.refresh().String() + ` >> "$GITHUB_STEP_SUMMARY" || code=$?`}, settled("::notice title=sprint refresh::"))
+		lines(&b, "          ", awaited(o.refresh().String()+` >> "$GITHUB_STEP_SUMMARY"`), settled("::notice title=sprint refresh::"))
 		return []byte(b.String()), nil
 	}
 	lines(&b, "          ", []string{o.run("github")}) // it writes the summary of the step, whatever its code
@@ -50,11 +50,11 @@ func gitlab(o Options) ([]byte, error) {
 	}
 	fmt.Fprintf(&b, "  timeout: %d minutes\n  resource_group: %s\n", o.Minutes, strconv.Quote("sprint-"+o.Name))
 	b.WriteString("  rules:\n    - if: $CI_PIPELINE_SOURCE == \"web\" || $CI_PIPELINE_SOURCE == \"schedule\"\n  script:\n    - |\n")
-	lines(&b, "      ", []string{"set -eu", "apt-get update -q", "apt-get install -qy --no-install-recommends ca-certificates curl"}, o.install(), o.credentials(), []string{
+	lines(&b, "      ", []string{"set -eu"}, o.listens(), []string{"apt-get update -q", "apt-get install -qy --no-install-recommends ca-certificates curl"}, o.install(), o.credentials(), []string{
 		commandline.Of("validate", o.Plan).With("--strict").String(),
 	})
 	if o.Every != "" {
-		lines(&b, "      ", []string{"code=0", o.refresh().String() + " > refresh.md || code=$?", "cat refresh.md"}, settled(""))
+		lines(&b, "      ", awaited(o.refresh().String()+" > refresh.md"), []string{"cat refresh.md"}, settled(""))
 		b.WriteString("  artifacts:\n    when: always\n    paths: [refresh.md]\n")
 		return []byte(b.String()), nil
 	}

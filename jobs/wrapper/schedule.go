@@ -143,6 +143,33 @@ func (o Options) refresh() commandline.Line {
 	return commandline.Of("refresh", o.Plan).With(o.Overrides...).Flag("store", o.Store).Flag("deadline", deadline)
 }
 
+// listens are the lines of a shell that keep a signal for the refresh, and none where a run
+// takes the shell's place. The first process of a pod gets no signal that it does not ask for.
+func (o Options) listens() []string {
+	if o.Every == "" {
+		return nil
+	}
+	return []string{
+		"child= stopped=",
+		`trap 'stopped=x$stopped; [ -z "$child" ] || kill -TERM "$child" 2>/dev/null || true' INT TERM`,
+	}
+}
+
+// awaited are the lines of bash that do a command, which gets the signals, and put its code
+// into the variable code.
+func awaited(command string) []string {
+	return []string{
+		fmt.Sprintf(`[ -z "$stopped" ] || exit %d`, stages.CodeInterrupted),
+		command + " & child=$!",
+		"# A signal that came before the shell knew its child has reached nobody yet.",
+		`[ -z "$stopped" ] || kill -TERM "$child" 2>/dev/null || true`,
+		"# One ends wait with a code of its own, at times a wait later; the child checkpoints, and the next gives its code.",
+		`while seen="$stopped" code=0; wait "$child" || code=$?; [ "$seen" != "$stopped" ] || { [ "$code" -gt 128 ] && kill -0 "$child" 2>/dev/null; }; do :; done`,
+		"# bash knows no code of a child that ended as a signal came: it was interrupted.",
+		fmt.Sprintf(`[ -z "$stopped" ] || case "$code" in 127 | -1 | 130 | 143) code=%d ;; esac`, stages.CodeInterrupted),
+	}
+}
+
 // settled are the lines of a shell that follow the refresh, whose code is in the variable
 // code: a challenger that was refused is a refresh that did its work, and says so.
 func settled(notice string) []string {
@@ -231,7 +258,7 @@ func kubernetes(o Options) ([]byte, error) {
 	fmt.Fprintf(&b, "apiVersion: batch/v1\nkind: CronJob\nmetadata:\n  name: %s\nspec:\n  schedule: %s\n  concurrencyPolicy: Forbid\n  startingDeadlineSeconds: 86400\n", name, strconv.Quote(o.pace().cron))
 	// What a refresh cannot mend by itself is not tried again.
 	fmt.Fprintf(&b, "  jobTemplate:\n    spec:\n      backoffLimit: 3\n      activeDeadlineSeconds: %d\n      podFailurePolicy:\n        rules:\n          - action: FailJob\n            onExitCodes: {containerName: sprint, operator: In, values: [2, 3, 5, 9, 10, 11]}\n", o.Minutes*60)
-	b.WriteString("      template:\n        spec:\n          restartPolicy: Never\n          automountServiceAccountToken: false\n          containers:\n            - name: sprint\n              image: python:3.13-slim-bookworm\n")
+	b.WriteString("      template:\n        spec:\n          restartPolicy: Never\n          terminationGracePeriodSeconds: 150 # two minutes for a checkpoint, as on other places\n          automountServiceAccountToken: false\n          containers:\n            - name: sprint\n              image: python:3.13-slim-bookworm\n")
 	b.WriteString("              env:\n")
 	for _, secret := range o.Secrets {
 		fmt.Fprintf(&b, "                - {name: %s, valueFrom: {secretKeyRef: {name: %s, key: %s}}}\n", secret, name, secret)
@@ -240,15 +267,9 @@ func kubernetes(o Options) ([]byte, error) {
 		b.WriteString("              resources: {limits: {nvidia.com/gpu: 1}}\n")
 	}
 	b.WriteString("              command: [bash, -euo, pipefail, -c]\n              args:\n                - |\n")
-	lines(&b, "                  ", []string{"apt-get update -q", "apt-get install -qy --no-install-recommends ca-certificates curl git"}, o.install(), o.credentials(), []string{
+	lines(&b, "                  ", o.listens(), []string{"apt-get update -q", "apt-get install -qy --no-install-recommends ca-certificates curl git"}, o.install(), o.credentials(), []string{
 		podText("git clone --depth 1 -- " + commandline.Quote(o.Repo) + " plan"), "cd plan",
-		podText(o.refresh().String()) + " & refresh=$!",
-		`trap 'kill -TERM "$refresh"' TERM`,
-		"code=0",
-		`wait "$refresh" || code=$?`,
-		"# A signal, which the refresh has got, ends a wait: it checkpoints.",
-		`while kill -0 "$refresh" 2>/dev/null; do code=0; wait "$refresh" || code=$?; done`,
-	}, settled(""))
+	}, awaited(podText(o.refresh().String())), settled(""))
 	return []byte(b.String()), nil
 }
 

@@ -1,6 +1,7 @@
 package wrapper_test
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"os"
@@ -24,6 +25,12 @@ func script(t *testing.T, service string) string {
 	if err != nil {
 		t.Fatal(err)
 	}
+	return scriptIn(t, service, units[0].Data)
+}
+
+// scriptIn is the script in the file of a service's job.
+func scriptIn(t *testing.T, service string, data []byte) string {
+	t.Helper()
 	var job struct {
 		Jobs struct {
 			Sprint struct{ Steps []struct{ Run string } }
@@ -39,7 +46,7 @@ func script(t *testing.T, service string) string {
 			} `yaml:"jobTemplate"`
 		}
 	}
-	if err := yaml.Unmarshal(units[0].Data, &job); err != nil {
+	if err := yaml.Unmarshal(data, &job); err != nil {
 		t.Fatal(err)
 	}
 	switch service {
@@ -58,7 +65,7 @@ func machine(t *testing.T, refresh string) (dir string, env []string) {
 		t.Skip("no job of these services runs on Windows")
 	}
 	dir = t.TempDir()
-	files := map[string]string{"sprint_v0.1.0_linux_amd64/sprint": "#!/bin/sh\n[ \"$1\" = refresh ] || exit 0\n" + refresh}
+	files := map[string]string{"sprint_v0.1.0_linux_amd64/sprint": "#!/bin/sh\n[ \"$1\" != validate ] || exit 0\n" + refresh}
 	for _, name := range []string{"curl", "git", "tar", "sha256sum", "apt-get"} {
 		files["bin/"+name] = "#!/bin/sh\n[ " + name + " != git ] || mkdir -p plan\n"
 	}
@@ -105,26 +112,71 @@ func TestRefusedIsDone(t *testing.T) {
 	}
 }
 
-// TestPodStops: the signal that ends a pod reaches the refresh, and the pod ends as it does.
-func TestPodStops(t *testing.T) {
-	dir, env := machine(t, "trap 'sleep 0.3; echo checkpointed; exit 75' TERM\ntouch began\nwhile :; do sleep 0.05; done\n")
-	cmd := exec.CommandContext(t.Context(), "bash", append(shells["kubernetes"][1:], script(t, "kubernetes"))...)
-	var out strings.Builder
-	cmd.Dir, cmd.Env, cmd.Stdout, cmd.Stderr = dir, env, &out, &out
-	if err := cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
-	for {
-		if _, err := os.Stat(filepath.Join(dir, "plan", "began")); err == nil {
-			break
-		}
-		time.Sleep(10 * time.Millisecond)
-	}
-	if err := cmd.Process.Signal(syscall.SIGTERM); err != nil {
-		t.Fatal(err)
-	}
-	if err := cmd.Wait(); cmd.ProcessState.ExitCode() != 75 || !strings.Contains(out.String(), "checkpointed") {
-		t.Errorf("%v: %s", err, out.String())
+// TestJobStops: the signal that ends a service's job, which goes to its shell alone, reaches
+// the refresh or the run, and the job ends as that does, whenever the signal comes.
+func TestJobStops(t *testing.T) {
+	for name, c := range map[string]struct {
+		service string
+		once    bool // it runs the plan, and is no schedule
+		signal  syscall.Signal
+		tries   int
+	}{
+		"pod":             {"kubernetes", false, syscall.SIGTERM, 30},
+		"github, refresh": {"github", false, syscall.SIGINT, 3},
+		"gitlab, refresh": {"gitlab", false, syscall.SIGTERM, 3},
+		"github, run":     {"github", true, syscall.SIGINT, 3},
+		"gitlab, run":     {"gitlab", true, syscall.SIGTERM, 3},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			dir, env := machine(t, "trap 'sleep ${SAVING:-0.1}; echo checkpointed >> log; exit 75' TERM INT\ntouch began\nn=0\nwhile [ $n -lt ${STEPS:-1000} ]; do sleep 0.01; n=$((n+1)); done\necho done >> log\nexit 5\n")
+			text := script(t, c.service)
+			if c.once {
+				data, err := wrapper.File(c.service, options())
+				if err != nil {
+					t.Fatal(err)
+				}
+				text = scriptIn(t, c.service, data)
+			}
+			// A file: of what -c gives it, bash leaves its place to the last command by itself.
+			if err := os.WriteFile(filepath.Join(dir, "script"), []byte(text), 0o600); err != nil {
+				t.Fatal(err)
+			}
+			at := dir
+			if c.service == "kubernetes" {
+				at = filepath.Join(dir, "plan")
+			}
+			for try := range c.tries {
+				_, _ = os.Remove(filepath.Join(at, "began")), os.Remove(filepath.Join(at, "log"))
+				ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+				cmd := exec.CommandContext(ctx, "bash", "-euo", "pipefail", "script")
+				cmd.Dir, cmd.Env = dir, env
+				if try > 0 { // the end of the program and the signals are close
+					cmd.Env = append(cmd.Environ(), "STEPS=1", "SAVING=0")
+				}
+				if err := cmd.Start(); err != nil {
+					t.Fatal(err)
+				}
+				for ctx.Err() == nil {
+					if _, err := os.Stat(filepath.Join(at, "began")); err == nil {
+						break
+					}
+					runtime.Gosched()
+				}
+				time.Sleep(time.Duration(try/2) * time.Millisecond)
+				for range 1 + 2*(try%2) {
+					_ = cmd.Process.Signal(c.signal) // it may have ended
+					time.Sleep(time.Millisecond)
+				}
+				err := cmd.Wait()
+				cancel()
+				log, _ := os.ReadFile(filepath.Join(at, "log")) // what it says is asked below
+				code := cmd.ProcessState.ExitCode()
+				if try == 0 && string(log) != "checkpointed\n" || code != 75 && (code != 5 || !strings.Contains(string(log), "done")) || len(log) == 0 {
+					t.Fatalf("try %d: %v: code %d, %q", try, err, code, log)
+				}
+			}
+		})
 	}
 }
 

@@ -202,10 +202,11 @@ func (o Options) credentials() []string {
 	}
 }
 
-// run is the command line that runs the plan.
+// run is the command line that runs the plan. It takes the place of its shell: services
+// signal that alone, which would end without a word to the run.
 func (o Options) run(output string) string {
 	deadline := fmt.Sprintf("%dm", o.Minutes-graceMinutes)
-	return commandline.Of("run", o.Plan).With(o.Overrides...).Flag("store", o.Store).With("-o", output).Flag("deadline", deadline).String()
+	return "exec " + commandline.Of("run", o.Plan).With(o.Overrides...).Flag("store", o.Store).With("-o", output).Flag("deadline", deadline).String()
 }
 
 // head is the comment of a file.
