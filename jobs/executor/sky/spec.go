@@ -118,7 +118,7 @@ func (p *Provider) script(job *executor.Job) string {
 		int(stages.CodeInterrupted), codeNotAsked)
 }
 
-// scriptText waits again where a request to end cut a wait short. Of a child that ended
+// scriptText waits again where a request to end cut a wait short, or the wait after it. Of a child that ended
 // meanwhile bash may know no code any more (127 or -1), and a worker may die of the request
 // (143) before it listens: both were interrupted, and start again.
 const scriptText = `asked= child=
@@ -129,7 +129,7 @@ child=$!
 while :; do
   cut=
   wait "$child"; code=$?
-  [ -n "$cut" ] || break
+  [ -n "$cut" ] || { [ "$code" -gt 128 ] && kill -0 "$child" 2>/dev/null; } || break
 done
 if [ -n "$asked" ]; then
   case "$code" in 127|-1|143) code=%[4]d ;; esac
