@@ -49,6 +49,9 @@ chmod 700 "$t" && mv -f "$t" "programs/$2" && trap - EXIT && echo copied
 // startScript starts a job: its folder is made by one of several that try. It takes the
 // variables from standard input before anything is made. Of the jobs that wait for a slot one
 // looks, which holds slots/next; the others sleep in its lock, and hear a signal all the same.
+// A signal may come before the shell knows its child, and ends a wait for it, at times the
+// one after, with a code of its own. Of a child that ended meanwhile the next wait may know no code any more, and one
+// that dies of the signal was not listening yet: both were interrupted.
 const startScript = `
 lines=$(cat) && eval "$lines" || exit 4
 mkdir "jobs/$2" 2>/dev/null || { [ -d "jobs/$2" ] && { echo there; exit; }; mkdir "jobs/$2" || exit 4; }
@@ -72,11 +75,16 @@ setsid sh -c '
 	exec 8>&-
 	if [ "$3" -gt 0 ]; then CUDA_VISIBLE_DEVICES=$slot; export CUDA_VISIBLE_DEVICES; fi
 	rm -f "$job/queued"; : >"$job/running"
+	asked= child=
+	trap "asked=x\$asked; [ -z \"\$child\" ] || kill -TERM \$child" TERM
 	sh -c "$(cat "$job/line")" &
 	child=$!
-	trap "kill -TERM $child" TERM
-	wait $child; code=$?
-	while kill -0 $child 2>/dev/null; do wait $child; code=$?; done
+	[ -z "$asked" ] || kill -TERM $child
+	code=75
+	while seen=$asked; wait $child; now=$?; [ "$seen" != "$asked" ] || { [ $now -gt 128 ] && kill -0 $child 2>/dev/null; }; do
+		case $now in 127|-1|143) ;; *) code=$now ;; esac
+	done
+	case $asked:$now in x*:127|x*:-1|x*:143) ;; *) code=$now ;; esac
 	ended $code
 ' sprint-job "jobs/$2" "$4" "$5" </dev/null >"jobs/$2/log" 2>&1 &
 n=0; until [ -f "jobs/$2/pid" ]; do n=$((n+1)); [ $n -lt 100 ] || { cat "jobs/$2/log" >&2; exit 4; }; sleep 0.02; done
