@@ -32,12 +32,15 @@ for ((n = 1; n <= attempts && code == 75; n++)); do
   child=$!
   # One that came before this shell knew its child has reached nobody yet.
   [ -z "$stopped" ] || kill -TERM "$child" 2>/dev/null || true
-  # A signal ends wait with a code of its own; the next wait gives the child's, ended or not.
+  # A signal ends wait with a code of its own, at times a wait later; the next gives the child's.
   while
     seen="$stopped" code=0
     wait "$child" || code=$?
-    [ "$seen" != "$stopped" ]
+    [ "$seen" != "$stopped" ] || { [ "$code" -gt 128 ] && kill -0 "$child" 2>/dev/null; }
   do :; done
+  # bash knows no code of a child that ended as a signal came, and one that was not yet
+  # listening has none: both were interrupted.
+  [ -z "$stopped" ] || case "$code" in 127 | -1 | 130 | 143) code=75 ;; esac
   child=""
 done
 exit "$code"
