@@ -11,11 +11,16 @@ import (
 // checkMacroF1 is void where no category has positives enough for its F1 to say
 // something.
 func checkMacroF1(_ context.Context, in checkInput) (observation, error) {
-	o := observation{value: in.report.MacroF1, ci: in.report.CI.MacroF1, samples: in.mistakes(-1, anyError)}
+	return in.averaged(observation{value: in.report.MacroF1, ci: in.report.CI.MacroF1, samples: in.mistakes(-1, anyError)}), nil
+}
+
+// averaged is an observation of a macro-F1, or of the difference of two. It is void where
+// no category has enough positives: they are 0 there, which says nothing.
+func (in checkInput) averaged(o observation) observation {
 	if len(in.report.Unsupported) == len(in.m.t.Categories) {
 		o.void = fmt.Sprintf("no category has %d positives", metrics.MinSupport)
 	}
-	return o, nil
+	return o
 }
 
 func checkMicroF1(_ context.Context, in checkInput) (observation, error) {
@@ -71,13 +76,13 @@ func checkGain(_ context.Context, in checkInput) (observation, error) {
 		baseline = byMajority
 	}
 	x := in.details.Gains[in.check.Over].MacroF1
-	return observation{value: x.Value, ci: x.CI, samples: func() []Sample { return in.m.worse(in.set, byModel, baseline) }}, nil
+	return in.averaged(observation{value: x.Value, ci: x.CI, samples: func() []Sample { return in.m.worse(in.set, byModel, baseline) }}), nil
 }
 
 // checkMaskedGap is what the model loses when the rules' words are hidden.
 func checkMaskedGap(_ context.Context, in checkInput) (observation, error) {
 	x := in.details.MaskedGap.MacroF1
-	return observation{value: x.Value, ci: x.CI, samples: func() []Sample { return in.m.worse(in.set, byMasked, byModel) }}, nil
+	return in.averaged(observation{value: x.Value, ci: x.CI, samples: func() []Sample { return in.m.worse(in.set, byMasked, byModel) }}), nil
 }
 
 // checkNoRuleFired is of the rows on which the rules cannot answer.

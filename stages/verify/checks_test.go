@@ -4,6 +4,9 @@ import (
 	"reflect"
 	"strings"
 	"testing"
+
+	"github.com/sprint-ml/sprint/ml/metrics"
+	"github.com/sprint-ml/sprint/ml/taxonomy"
 )
 
 // TestEnum: the plan's ids are those that are defined, no more and no less.
@@ -55,5 +58,22 @@ func TestCheckOptions(t *testing.T) {
 	o := Options{Checks: []Check{{ID: "macro_f1", On: "gold", Min: number(0)}}}
 	if p := o.Check(); len(p) != 1 || p[0].Path != "checks.0.on" {
 		t.Errorf("a check on gold without gold: %v", p)
+	}
+}
+
+// TestNothingAveraged: a difference of two macro-F1s that no category counts in is void, and
+// passes no limit: it is 0 whatever the model answers.
+func TestNothingAveraged(t *testing.T) {
+	few := &taxonomy.Taxonomy{Categories: []taxonomy.Category{{Name: "a"}, {Name: "b"}}}
+	for _, id := range []string{"macro_f1", "gain", "masked_gap"} {
+		d := definitionOf(id)
+		for unsupported, void := range map[string]bool{"a": false, "a b": true} {
+			in := checkInput{report: metrics.Report{CI: &metrics.ReportCI{}}, check: Check{ID: id, On: "gold", Over: "keywords"}, details: &Details{}, m: &measurer{t: few}}
+			in.report.Unsupported = strings.Fields(unsupported)
+			o, err := d.observe(t.Context(), in)
+			if err != nil || (o.void != "") != void {
+				t.Errorf("%s with %s too small: void %q, %v", id, unsupported, o.void, err)
+			}
+		}
 	}
 }

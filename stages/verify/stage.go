@@ -33,7 +33,7 @@ import (
 func Kind() stages.Kind {
 	return stages.Kind{
 		Name:    "verify",
-		Version: 9,
+		Version: 10,
 		Doc: `Measures the model and fails the run (code 5) if a check does not hold.
 Figures are precision, recall and F1 per category, macro-F1 over categories with
 at least 8 positives, micro-F1 and tag accuracy, with 95 % intervals from 2000
