@@ -15,15 +15,7 @@ func (p *problem) say() []string {
 	}
 	head += t.dialect()
 	out := []string{head + ", columns " + strings.Join(t.shown(), ", ")}
-	if t.bad > 0 {
-		out = append(out, count(t.bad, "record")+" cannot be read, and are left out")
-	}
-	if p.untitled > 0 {
-		out = append(out, count(p.untitled, "row")+" without a text, which are left out")
-	}
-	if t.written.Mended > 0 {
-		out = append(out, count(t.written.Mended, "row")+" not in "+t.written.Encoding+", mended with U+FFFD (--encoding)")
-	}
+	out = append(out, p.unusable()...)
 	text := "text: " + shownWord(t.names[p.columns.title])
 	if p.columns.description >= 0 {
 		text += " and " + shownWord(t.names[p.columns.description])
@@ -94,6 +86,21 @@ func (p *problem) unfit() string {
 		}
 	}
 	return ""
+}
+
+// unusable says which rows of the table are left out or mended.
+func (p *problem) unusable() []string {
+	var out []string
+	if p.t.bad > 0 {
+		out = append(out, count(p.t.bad, "record")+" cannot be read, and are left out")
+	}
+	if p.untitled > 0 {
+		out = append(out, count(p.untitled, "row")+" without a text, which are left out")
+	}
+	if w := p.t.written; w.Mended > 0 {
+		out = append(out, count(w.Mended, "row")+" not in "+w.Encoding+", mended with U+FFFD (--encoding)")
+	}
+	return out
 }
 
 func categories(n int) string {
