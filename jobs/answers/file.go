@@ -367,6 +367,7 @@ func (w *File) Close(whole Counts) (kept int) {
 		_ = os.Remove(w.path)
 		w.forget()
 	}
+	w.journal.close()
 	w.f.Close()
 	return w.kept.Rows
 }

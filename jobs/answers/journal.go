@@ -67,13 +67,19 @@ func (j *journal) add(r *rows.Row, probabilities []*float64) error {
 
 // begin drops the rows, which stand in a whole group now.
 func (j *journal) begin() {
-	if j.file != nil {
-		j.file.Close() // nothing in it is needed
-	}
+	j.close()
 	if j.turn == j.named {
 		j.turn = 1 - j.turn
 	}
-	j.file, j.rows, j.bytes = nil, 0, 0
+	j.rows, j.bytes = 0, 0
+}
+
+// close closes the file, of which what flush wrote stays.
+func (j *journal) close() {
+	if j != nil && j.file != nil {
+		j.file.Close() // what counts was synced
+		j.file = nil
+	}
 }
 
 // flush writes out what is held, and says what a record is to say; nil of no rows.
@@ -146,9 +152,7 @@ var errDamaged = errors.New("its bytes are not those that were written")
 
 // remove removes the files.
 func (j *journal) remove() {
-	if j.file != nil {
-		j.file.Close()
-	}
+	j.close()
 	for file := range 2 {
 		_ = os.Remove(j.name(file))
 	}

@@ -1,7 +1,9 @@
 package answers
 
 import (
+	"bytes"
 	"errors"
+	"os"
 	"path/filepath"
 	"reflect"
 	"strings"
@@ -82,5 +84,29 @@ func TestJournalDamaged(t *testing.T) {
 	writeAnswers(t, name, false, 701, 701)
 	if left := glob(t, name+".*"); len(left) > 0 {
 		t.Errorf("left %v", left)
+	}
+}
+
+// TestOlderRecord: a record without a tail, as older commands wrote it, is gone on with; a
+// newer one is not.
+func TestOlderRecord(t *testing.T) {
+	for format, want := range map[string]int{"1": 500, "3": 0} {
+		name := filepath.Join(t.TempDir(), "a.parquet")
+		writeAnswers(t, name, false, 500, 501) // two groups
+		record := name + ".partial.json"
+		data, err := os.ReadFile(record)
+		if err == nil {
+			err = os.WriteFile(record, bytes.Replace(data, []byte(`"format":2`), []byte(`"format":`+format), 1), 0o600)
+		}
+		if err != nil || bytes.Contains(data, []byte("tail")) {
+			t.Fatalf("%v: %s", err, data)
+		}
+		f, err := CreateFile(name, "", origin, true)
+		if (err == nil) != (want > 0) || err == nil && f.Begun().Rows != want {
+			t.Errorf("format %s: %v", format, err)
+		}
+		if err == nil {
+			f.Close(Counts{})
+		}
 	}
 }

@@ -148,7 +148,7 @@ func TestKilledClassifyGoesOn(t *testing.T) {
 	publishToy(t, filepath.Join(dir, "store"), "a")
 	write(t, dir, map[string]string{"rows.jsonl": manyRows(killedRows)})
 	words := []string{"classify", "--store", "store", "--model", "toy", "--device", "go", "--input", "rows.jsonl", "--output"}
-	for _, ext := range []string{"csv", "jsonl"} {
+	for _, ext := range []string{"csv", "jsonl", "parquet"} {
 		if code, _, said := exec(t, dir, append(words, "whole."+ext)...); code != 0 || !strings.Contains(said, "by toy@1") {
 			t.Fatalf("code %d: %s", code, said)
 		}
