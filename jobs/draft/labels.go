@@ -21,6 +21,7 @@ type labels struct {
 	// separator stands between several categories of a cell; empty if a cell has one.
 	separator string
 	names     []string // of the categories
+	texts     []string // what the table calls them
 	counts    []int    // of the rows of each
 	// columns are the places of those with 0 and 1, one for each category.
 	columns []int
@@ -112,6 +113,7 @@ func (p *problem) readBits() (*labels, error) {
 			l.of[i].known = l.of[i].known || strings.TrimSpace(v) != ""
 		}
 		l.names = append(l.names, newName(p.t.names[at], "label", taken))
+		l.texts = append(l.texts, p.t.names[at])
 		l.columns = append(l.columns, at)
 		if err := p.readTags(l, at); err != nil {
 			return nil, err
@@ -184,6 +186,7 @@ func (p *problem) readCells() (*labels, error) {
 			}
 			index[f] = len(l.names)
 			l.names = append(l.names, name)
+			l.texts = append(l.texts, texts[f])
 		}
 	}
 	several := false
@@ -255,6 +258,15 @@ func findSeparator(values map[string]int) string {
 		}
 	}
 	return ""
+}
+
+// called is what the table calls a category of whose text nothing is left in its name, as one
+// in other letters than Latin ones; empty for others.
+func (l *labels) called(c int) string {
+	if slug(l.texts[c]) != "" {
+		return ""
+	}
+	return shownWord(l.texts[c])
 }
 
 // reserved are names that mean another column of a file of labels.

@@ -31,6 +31,9 @@ func (p *problem) say() []string {
 	}
 	var each []string
 	for c, name := range l.names {
+		if text := l.called(c); text != "" {
+			name += " (" + text + ")"
+		}
 		each = append(each, fmt.Sprintf("%s %d", name, l.counts[c]))
 	}
 	kind := "any number for a row"

@@ -38,3 +38,18 @@ func TestUndetectedEncoding(t *testing.T) {
 		}
 	}
 }
+
+// TestNamesOfOtherLetters: a category that is numbered, since its name would have no letter,
+// is shown with what the table calls it.
+func TestNamesOfOtherLetters(t *testing.T) {
+	d := mustDraft(t, "rows.csv", labelled(120, func(i int) string { return []string{"経済", "政治", "law"}[i%3] }), nil)
+	said, taxonomy := strings.Join(d.Said, "\n"), string(d.Files["taxonomy.yaml"])
+	if !strings.Contains(said, "law 40, category_2 (政治) 40, category_3 (経済) 40") {
+		t.Errorf("said %q", d.Said)
+	}
+	for _, want := range []string{"  - name: law # 40 rows\n", "  - name: category_2 # 政治, 40 rows\n", "  - name: category_3 # 経済, 40 rows\n"} {
+		if !strings.Contains(taxonomy, want) {
+			t.Errorf("no %q in\n%s", want, taxonomy)
+		}
+	}
+}

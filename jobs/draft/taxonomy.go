@@ -18,7 +18,11 @@ func (p *problem) taxonomy() []byte {
 	}
 	b.WriteString("categories:\n")
 	for c, name := range p.labels.names {
-		fmt.Fprintf(&b, "  - name: %s # %s\n", name, count(p.labels.counts[c], "row"))
+		rows := count(p.labels.counts[c], "row")
+		if text := p.labels.called(c); text != "" {
+			rows = text + ", " + rows
+		}
+		fmt.Fprintf(&b, "  - name: %s # %s\n", name, rows)
 		if p.labels.tags != nil && len(p.labels.tags[c]) > 0 {
 			fmt.Fprintf(&b, "    tags: [%s]\n", yamlWords(p.labels.tags[c]))
 		}
