@@ -81,7 +81,9 @@ const (
 )
 
 // Release returns the release that a version number or an alias names; an empty
-// one means the alias champion where there is one, else latest.
+// one means the alias champion where there is one, else latest. It is ErrNotFound where there
+// is no such version or alias. An alias whose version is gone is damaged: another release
+// in its place would be one that nobody chose.
 func (r Registry) Release(ctx context.Context, name, versionOrAlias string) (Release, error) {
 	if !ValidName(name) {
 		return Release{}, fmt.Errorf("storage: %q is no model name", name)
@@ -93,15 +95,18 @@ func (r Registry) Release(ctx context.Context, name, versionOrAlias string) (Rel
 		}
 		versionOrAlias = Latest
 	}
-	version, ok := ParseVersion(versionOrAlias)
-	if !ok {
-		alias, _, err := r.alias(ctx, name, versionOrAlias)
-		if err != nil {
-			return Release{}, err
-		}
-		version = alias.Version
+	if version, ok := ParseVersion(versionOrAlias); ok {
+		return r.ReleaseAt(ctx, name, version)
 	}
-	return r.ReleaseAt(ctx, name, version)
+	alias, _, err := r.alias(ctx, name, versionOrAlias)
+	if err != nil {
+		return Release{}, err
+	}
+	there, err := r.ReleaseAt(ctx, name, alias.Version)
+	if errors.Is(err, storage.ErrNotFound) {
+		return Release{}, &storage.Error{Op: "read alias", Key: aliasKey(name, versionOrAlias), Class: storage.ErrCorrupt, Err: fmt.Errorf("it names version %d, and that release is gone", alias.Version)}
+	}
+	return there, err
 }
 
 // Releases returns the releases of a name by version. Those whose records are damaged, or
