@@ -86,7 +86,8 @@ func WithTrust(trust *signature.Trust) Option {
 // caller closes it. A bare NAME is the champion if there is one, else the latest version.
 //
 // What is no reference or no backend is a stages.Failure of stages.CodeUsage; a release that
-// is not there, or a device or backend that is not, of stages.CodeEnvironment; one whose bytes are not those that were published, of
+// is not there, or a device or backend that is not, of stages.CodeEnvironment; one whose bytes
+// are not those that were published, or that lost a file of its model, of
 // stages.CodeIntegrity. Keywords never answer in place of the model.
 func Open(ctx context.Context, ref string, options ...Option) (*Model, error) {
 	s := settings{store: ".sprint", device: device.Auto}
