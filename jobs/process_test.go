@@ -1,6 +1,7 @@
 package jobs_test
 
 import (
+	"context"
 	"math/rand/v2"
 	"os"
 	"os/exec"
@@ -26,7 +27,9 @@ func TestMain(m *testing.M) {
 func TestKillAndRunAgain(t *testing.T) {
 	whole := t.TempDir()
 	start := time.Now()
-	want, err := exec.Command(os.Args[0], "play-runner", whole).Output()
+	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Minute) // far more than all of it takes
+	defer cancel()
+	want, err := exec.CommandContext(ctx, os.Args[0], "play-runner", whole).Output()
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -42,7 +45,7 @@ func TestKillAndRunAgain(t *testing.T) {
 	for round := range rounds {
 		dir := t.TempDir()
 		for range 4 {
-			cmd := exec.Command(os.Args[0], "play-runner", dir)
+			cmd := exec.CommandContext(ctx, os.Args[0], "play-runner", dir)
 			if err := cmd.Start(); err != nil {
 				t.Fatal(err)
 			}
@@ -53,7 +56,7 @@ func TestKillAndRunAgain(t *testing.T) {
 			}
 			timer.Stop()
 		}
-		cmd := exec.Command(os.Args[0], "play-runner", dir)
+		cmd := exec.CommandContext(ctx, os.Args[0], "play-runner", dir)
 		cmd.Stderr = os.Stderr
 		got, err := cmd.Output()
 		if err != nil {

@@ -75,10 +75,12 @@ func TestDrain(t *testing.T) {
 		go ask()
 		<-model.asked
 		end()
-		for {
-			if status, text, _, err := get(t, client, "GET", "http://"+address+"/readyz", ""); err != nil {
-				t.Fatal(err)
-			} else if status == 503 && strings.Contains(text, "draining") {
+		for begun := time.Now(); ; {
+			status, text, _, err := get(t, client, "GET", "http://"+address+"/readyz", "")
+			if err != nil || time.Since(begun) > time.Minute {
+				t.Fatalf("it does not drain: %d %s, %v", status, text, err)
+			}
+			if status == 503 && strings.Contains(text, "draining") {
 				break
 			}
 		}

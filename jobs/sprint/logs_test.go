@@ -43,11 +43,14 @@ func TestFollowFromAnotherProcess(t *testing.T) {
 			_ = runner.Wait()
 		}
 	}()
-	for { // until there is a run to follow
-		if out, err := program(dir, "logs", "--store", store).Output(); err == nil && strings.Contains(string(out), "once") {
+	for end := time.Now().Add(time.Minute); ; time.Sleep(50 * time.Millisecond) {
+		out, err := program(dir, "logs", "--store", store).Output()
+		if err == nil && strings.Contains(string(out), "once") {
 			break
 		}
-		time.Sleep(50 * time.Millisecond)
+		if time.Now().After(end) {
+			t.Fatalf("there is no run to follow: %v: %s", err, out)
+		}
 	}
 	follower := program(t.TempDir(), "logs", "-f", "--store", store)
 	stderr := &strings.Builder{}
@@ -59,6 +62,8 @@ func TestFollowFromAnotherProcess(t *testing.T) {
 	if err := follower.Start(); err != nil {
 		t.Fatal(err)
 	}
+	late := time.AfterFunc(endTime, func() { _ = follower.Process.Kill() })
+	defer late.Stop()
 	lines := bufio.NewScanner(stdout)
 	child := 0
 	for child == 0 && lines.Scan() {

@@ -37,7 +37,7 @@ func startProgram(t *testing.T, dir string, args ...string) *process {
 func launch(t *testing.T, cmd *osexec.Cmd) *process {
 	t.Helper()
 	p := &process{Cmd: cmd}
-	p.Stdout, p.Stderr = &p.said, &p.said
+	p.Stdout, p.Stderr, p.WaitDelay = &p.said, &p.said, endTime // for what it left behind with its output
 	if err := p.Start(); err != nil {
 		t.Fatal(err)
 	}
@@ -60,11 +60,18 @@ func (p *process) says(t *testing.T, want string) {
 	}
 }
 
+// endTime is far more than a process takes to end, and less than all tests of a package may.
+const endTime = 3 * time.Minute
+
 // code waits for the end.
 func (p *process) code(t *testing.T) int {
 	t.Helper()
-	var exit *osexec.ExitError
-	if err := p.Wait(); err != nil && !errors.As(err, &exit) {
+	late := time.AfterFunc(endTime, func() { _ = p.Process.Kill() })
+	err := p.Wait()
+	if !late.Stop() {
+		t.Fatalf("%q has not ended after %s:\n%s", p.Args, endTime, p.said.String())
+	}
+	if exit := (*osexec.ExitError)(nil); err != nil && !errors.As(err, &exit) {
 		t.Fatal(err)
 	}
 	return p.ProcessState.ExitCode()

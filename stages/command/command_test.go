@@ -73,11 +73,11 @@ func TestEnvironmentAndSecrets(t *testing.T) {
 func TestCancelEndsTheGroup(t *testing.T) {
 	pidFile := filepath.Join(t.TempDir(), "pid")
 	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
 	go func() {
-		for {
+		for ctx.Err() == nil {
 			if b, _ := os.ReadFile(pidFile); len(b) > 0 {
 				cancel()
-				return
 			}
 			time.Sleep(10 * time.Millisecond)
 		}

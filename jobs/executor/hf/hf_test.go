@@ -161,11 +161,12 @@ func TestCancel(t *testing.T) {
 	marker := filepath.Join(t.TempDir(), "alive")
 	j := job(t, fmt.Sprintf(`trap "" TERM; (trap "" TERM; while sleep 0.05; do echo x >>%s; done) & wait`, marker))
 	h := submit(t, p, j)
-	for {
+	for end := time.Now().Add(time.Minute); ; time.Sleep(10 * time.Millisecond) {
 		if _, err := os.Stat(marker); err == nil {
 			break
+		} else if time.Now().After(end) {
+			t.Fatalf("the job has not begun: %v", err)
 		}
-		time.Sleep(10 * time.Millisecond)
 	}
 	for range 2 {
 		if err := p.Cancel(t.Context(), h, time.Second); err != nil {
