@@ -133,6 +133,15 @@ func TestLimit(t *testing.T) {
 			t.Errorf("%s: %v %q %v", text, got, message, err)
 		}
 	}
+	few := &Comparison{Rows: 30, MacroF1: Change{Name: "macro_f1", Support: 30}, Categories: []Change{{Name: "a", Support: 3}}}
+	for figure, want := range map[string]string{
+		"macro_f1": "macro_f1 says nothing: no category has 8 positives among 30 rows",
+		"f1.a":     "f1.a says nothing: 3 positives among 30 rows, it wants 8",
+	} {
+		if _, message, err := (Limit{Figure: figure}).Check(few); message != want || err != nil {
+			t.Errorf("%s: %q %v", figure, message, err)
+		}
+	}
 	var usage *diagnostic.UsageError
 	for _, text := range []string{"", "macro_f1", "macro_f1 <= 1", "macro_f1 < x", "< 1", "macro_f1 < 1.2.3"} {
 		if _, err := ParseLimit(text); !errors.As(err, &usage) {

@@ -6,6 +6,7 @@ import (
 	"strconv"
 
 	"github.com/sprint-ml/sprint/config/diagnostic"
+	"github.com/sprint-ml/sprint/ml/metrics"
 )
 
 // Limit is a change that is not taken, as a user writes it: "macro_f1 < -0.01".
@@ -37,7 +38,11 @@ func (l Limit) Check(c *Comparison) (beyond bool, message string, err error) {
 		return false, "", &diagnostic.UsageError{Message: fmt.Sprintf("the runs have no figure %q", l.Figure), Hint: diagnostic.Suggest(l.Figure, c.Figures())}
 	}
 	if x.Before == nil {
-		return true, fmt.Sprintf("%s says nothing: %d positives among %d rows", l.Figure, x.Support, c.Rows), nil
+		why := fmt.Sprintf("%d positives among %d rows, it wants %d", x.Support, c.Rows, metrics.MinSupport)
+		if l.Figure == c.MacroF1.Name {
+			why = fmt.Sprintf("no category has %d positives among %d rows", metrics.MinSupport, c.Rows)
+		}
+		return true, l.Figure + " says nothing: " + why, nil
 	}
 	beyond = l.Below && x.Change < l.Value || !l.Below && x.Change > l.Value
 	word := "is within"
