@@ -19,22 +19,20 @@ type Overlay struct {
 	Unknown string `yaml:"unknown" default:"add" enum:"add|warn|stop" doc:"a correction of a row that is not there: add makes it a row, where the correction has a title; warn passes it over"`
 }
 
-// readOverlay reads the corrections. Of two for one category of a row the later
+// eachCorrection reads the corrections. Of two for one category of a row the later
 // wins, in time or else in the file: what it says is a function of its bytes alone.
-func (o *Options) readOverlay(ctx context.Context, files stages.Files, t *taxonomy.Taxonomy) ([]*rows.Correction, error) {
+func (o *Options) eachCorrection(ctx context.Context, files stages.Files, t *taxonomy.Taxonomy, visit func(*rows.Correction)) error {
 	r, err := files.Open(ctx, o.Overlay.File)
 	if err != nil {
-		return nil, err
+		return err
 	}
 	defer r.Close()
 	layout := o.Layout()
 	layout.Format, _ = rows.FormatOf(o.Overlay.File)
-	var list []*rows.Correction // of millions a slice of them would be copied as it grows
-	err = rows.EachCorrection(r, layout, dataset.Categories(t), func(c *rows.Correction) { list = append(list, c) })
-	if err != nil {
-		return nil, stages.Fail(stages.CodeStage, rows.HintOf(err, "mend the file; `sprint review import` writes one"), "overlay %s: %w", o.Overlay.File, err)
+	if err = rows.EachCorrection(r, layout, dataset.Categories(t), visit); err != nil {
+		return stages.Fail(stages.CodeStage, rows.HintOf(err, "mend the file; `sprint review import` writes one"), "overlay %s: %w", o.Overlay.File, err)
 	}
-	return list, nil
+	return nil
 }
 
 // corrected is an overlay beside the rows that it corrects.
@@ -52,8 +50,8 @@ type corrected struct {
 // are not there join the rows, each once and in the order of the file; never one of the
 // gold part.
 func (s *stage) correct(ctx context.Context, t *taxonomy.Taxonomy, articles, gold []rows.Row) (*corrected, error) {
-	list, err := s.o.readOverlay(ctx, s.env.Files, t)
-	if err != nil {
+	var list []*rows.Correction // of millions a slice of them would be copied as it grows
+	if err := s.o.eachCorrection(ctx, s.env.Files, t, func(c *rows.Correction) { list = append(list, c) }); err != nil {
 		return nil, err
 	}
 	x := &corrected{list: list, of: make([][]int, len(list)), rows: articles, by: map[string][]int{}, count: &overlayCount{Corrections: len(list)}}

@@ -31,7 +31,7 @@ func (s *stage) Preflight(ctx context.Context) error {
 		return err
 	}
 	if s.o.uses(sourceOverlay) {
-		if _, err := s.o.readOverlay(ctx, s.env.Files, t); err != nil {
+		if err := s.o.eachCorrection(ctx, s.env.Files, t, func(*rows.Correction) {}); err != nil { // they are held once it runs
 			return err
 		}
 	}

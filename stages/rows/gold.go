@@ -15,7 +15,8 @@ import (
 
 // Gold is a hand-labelled set: never trained on, only measured against.
 type Gold struct {
-	// Rows hold Score 0 or 1 and the tag per category, in the order of those asked for.
+	// Rows hold Score 0 or 1 and the tag per category, in the order of those asked for. Rows
+	// of equal labels have them in common: nobody changes them.
 	Rows []Row
 	// Odd is what looks wrong and can be lived with.
 	Odd Mistakes
@@ -43,7 +44,7 @@ func ReadGold(r io.Reader, layout Layout, categories []Category) (*Gold, error) 
 }
 
 // EachGold visits the rows of a gold set as ReadGold reads them, those before a mistake
-// too. A row is the visitor's to keep. odd is what Gold.Odd is.
+// too. A row is the visitor's to keep, and its labels not to change. odd is what Gold.Odd is.
 func EachGold(r io.Reader, layout Layout, categories []Category, visit func(*Row)) (odd Mistakes, err error) {
 	f, err := newLabelledFile(layout, categories, false)
 	if err != nil {
@@ -67,7 +68,7 @@ func EachGold(r io.Reader, layout Layout, categories []Category, visit func(*Row
 			if !ok {
 				return nil
 			}
-			row.Labels = labels
+			row.Labels = f.sets.same(labels)
 			f.alone(labels)
 		}
 		positive = positive || slices.ContainsFunc(row.Labels, func(l Label) bool { return l.Score > 0 })

@@ -95,8 +95,7 @@ func (f *labelledFile) correction(rec *table.Record, row Row) (c Correction, ok 
 	return c, ok
 }
 
-// labelSets are the labels of corrections that were met before: of millions most say the
-// same. The zero value is ready.
+// labelSets are the labels of rows that were met before: of millions most say the same. The zero value is ready.
 type labelSets struct {
 	known map[string][]Label
 	key   []byte // reused

@@ -48,7 +48,7 @@ func TestOverlayIsNoSheetOfFormulas(t *testing.T) {
 }
 
 // TestCorrectionsShareLabels: corrections that say the same have their labels in common, in
-// whatever form they say it, and others do not.
+// whatever form they say it, and others do not; so do gold rows.
 func TestCorrectionsShareLabels(t *testing.T) {
 	categories := []Category{{Name: "fire"}, {Name: "money"}}
 	for name, text := range map[string]string{
@@ -64,5 +64,9 @@ func TestCorrectionsShareLabels(t *testing.T) {
 		if !one(0, 1) || one(0, 2) || one(2, 3) || !one(3, 4) || got[2].Labels[0] == got[0].Labels[0] {
 			t.Errorf("%s: %+v", name, got)
 		}
+	}
+	gold, err := ReadGold(strings.NewReader("title,fire,money\na,1,0\nb,1,0\nc,0,1\n"), Layout{Format: CSV}, categories)
+	if err != nil || &gold.Rows[0].Labels[0] != &gold.Rows[1].Labels[0] || gold.Rows[2].Labels[0] == gold.Rows[0].Labels[0] {
+		t.Errorf("gold: %v: %+v", err, gold)
 	}
 }
