@@ -15,13 +15,17 @@ import (
 // TestLocate: every way to name a release says the same store, name and version.
 func TestLocate(t *testing.T) {
 	for ref, want := range map[string][3]string{
-		"news":                                  {"file:///s", "news", ""},
-		"news@3":                                {"file:///s", "news", "3"},
-		"news@champion":                         {"file:///s", "news", "champion"},
-		"s3://bucket/team/models/news":          {"s3://bucket/team", "news", ""},
-		"s3://bucket/team/models/news/3":        {"s3://bucket/team", "news", "3"},
-		"s3://bucket/models/news/champion/":     {"s3://bucket", "news", "champion"},
-		"file:///home/someone/store/models/x/7": {"file:///home/someone/store", "x", "7"},
+		"news":                                   {"file:///s", "news", ""},
+		"news@3":                                 {"file:///s", "news", "3"},
+		"news@champion":                          {"file:///s", "news", "champion"},
+		"s3://bucket/team/models/news":           {"s3://bucket/team", "news", ""},
+		"s3://bucket/team/models/news/3":         {"s3://bucket/team", "news", "3"},
+		"s3://bucket/models/news/champion/":      {"s3://bucket", "news", "champion"},
+		"file:///home/someone/store/models/x/7":  {"file:///home/someone/store", "x", "7"},
+		"file:///data/models/store/models/x/7":   {"file:///data/models/store", "x", "7"},
+		"gs://bucket/models/a/models/b/models/x": {"gs://bucket/models/a/models/b", "x", ""},
+		"s3://bucket/models/models/7":            {"s3://bucket", "models", "7"},
+		"s3://bucket/models/x/7/files":           {"s3://bucket", "x", "7/files"},
 	} {
 		store, name, version, err := locate(ref, "file:///s")
 		if got := [3]string{store, name, version}; got != want || err != nil {

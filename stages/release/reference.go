@@ -45,12 +45,30 @@ func Absent(ctx context.Context, r models.Registry, name string, why error) erro
 
 // locate parts a reference into the store, and what Parse does.
 func locate(ref, storeURL string) (store, name, version string, err error) {
-	if i := strings.Index(ref, "/models/"); i > 0 && strings.Contains(ref, "://") {
+	if i := modelsFolder(ref); i > 0 && strings.Contains(ref, "://") {
 		name, version, _ = strings.Cut(strings.Trim(ref[i+len("/models/"):], "/"), "/")
 		return ref[:i], name, version, nil
 	}
 	name, version, err = Parse(ref)
 	return storeURL, name, version, err
+}
+
+// modelsFolder is where the folder of models begins in the URL of a release, the first that
+// a model alone follows, or one and its version: the store may lie in another of that name.
+func modelsFolder(ref string) int {
+	first := strings.Index(ref, "/models/")
+	for i := first; i >= 0; {
+		rest := ref[i+len("/models/"):]
+		if strings.Count(strings.Trim(rest, "/"), "/") < 2 {
+			return i
+		}
+		next := strings.Index(ref[i+1:], "/models/")
+		if next < 0 {
+			break
+		}
+		i += 1 + next
+	}
+	return first
 }
 
 // find is Find of a reference as the user gave it.
