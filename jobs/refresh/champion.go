@@ -67,8 +67,13 @@ func (r *refresh) championVersion(ctx context.Context) (int, error) {
 			return 0, err
 		}
 	}
-	return 0, stages.Fail(stages.CodeIntegrity, fmt.Sprintf("`%s` says which it was, and `%s` makes it so again", commandline.Of("models", "history", r.model), commandline.Of("promote", r.model+"@VERSION")),
-		"which release is the champion of %s cannot be read, so that none can be compared with it: %w", r.model, lost)
+	return 0, r.unread("which release is the champion", lost)
+}
+
+// unread is the failure of a refresh that cannot read what a challenger is compared with.
+func (r *refresh) unread(what string, err error) error {
+	return stages.Fail(stages.CodeIntegrity, fmt.Sprintf("`%s` says which it was, and `%s` makes it so again", commandline.Of("models", "history", r.model), commandline.Of("promote", r.model+"@VERSION")),
+		"%s of %s cannot be read, so that none can be compared with it: %w", what, r.model, err)
 }
 
 // hadChampion says that the store remembers a champion whose alias is gone: by its past
@@ -94,6 +99,9 @@ func (r *refresh) champion(ctx context.Context) (*champion, error) {
 		return nil, err
 	}
 	used, err := registry.ReleaseAt(ctx, r.model, version)
+	if storage.MissingOrDamaged(err) {
+		return nil, r.unread("the champion", err)
+	}
 	if err != nil {
 		return nil, err
 	}
