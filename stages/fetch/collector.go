@@ -3,6 +3,7 @@ package fetch
 import (
 	"crypto/sha256"
 	"fmt"
+	"hash/crc32"
 	"slices"
 
 	"github.com/sprint-ml/sprint/stages/rows"
@@ -17,6 +18,7 @@ type collector struct {
 	schema        rows.Schema
 	places        map[string]int // of the schema's categories
 	kept, dropped int
+	otherLabels   int    // of the dropped: rows whose label is not that of the row kept
 	marks         []mark // of one row, reused
 	firstBad      string // where the first row of no use is, and why
 }
@@ -47,8 +49,11 @@ func (c *collector) bad(path string, r *rows.Row) {
 
 // add takes a row whose labels are of the categories at these places.
 func (c *collector) add(r *rows.Row, places []int) error {
-	if !c.firsts.add(r) {
+	if first, other := c.firsts.add(r); !first {
 		c.dropped++
+		if other {
+			c.otherLabels++
+		}
 		return nil
 	}
 	c.kept++
@@ -63,19 +68,31 @@ func (c *collector) add(r *rows.Row, places []int) error {
 }
 
 // firsts are what the rows so far are known by: a digest of each url and title, so that
-// the size of the texts does not matter.
-type firsts map[[16]byte]struct{}
+// the size of the texts does not matter, and one of the label beside it.
+type firsts map[[16]byte]uint32
 
-// add reports whether a row is the first of its url and of its title.
-func (f firsts) add(r *rows.Row) bool {
+// add reports whether a row is the first of its url and of its title, and if not whether its
+// label is another than that of the first.
+func (f firsts) add(r *rows.Row) (first, other bool) {
 	title, url := identity("title:"+rows.TitleKey(r.Title)), identity("url:"+r.URL)
-	_, sameTitle := f[title]
-	_, sameURL := f[url]
-	if sameTitle || r.URL != "" && sameURL {
-		return false
+	kept, same := f[title]
+	if !same && r.URL != "" {
+		kept, same = f[url]
 	}
-	f[title], f[url] = struct{}{}, struct{}{}
-	return true
+	label := labelDigest(r.Label)
+	if same {
+		return false, label != 0 && label != kept
+	}
+	f[title], f[url] = label, label
+	return true, false
+}
+
+// labelDigest tells labels apart but for case and spaces; 0 is no label.
+func labelDigest(label string) uint32 {
+	if label = rows.Fold(label); label == "" {
+		return 0
+	}
+	return max(1, crc32.ChecksumIEEE([]byte(label)))
 }
 
 func identity(text string) [16]byte {
@@ -87,5 +104,8 @@ func identity(text string) [16]byte {
 // in the array of all.
 func DropDuplicates(all []rows.Row) []rows.Row {
 	seen := firsts{}
-	return slices.DeleteFunc(all, func(r rows.Row) bool { return !seen.add(&r) })
+	return slices.DeleteFunc(all, func(r rows.Row) bool {
+		first, _ := seen.add(&r)
+		return !first
+	})
 }

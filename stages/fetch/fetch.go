@@ -132,6 +132,9 @@ func (s *stage) Run(ctx context.Context, _ stages.Inputs, out stages.Outputs) er
 	} else {
 		log.Info("rows fetched")
 	}
+	if c.otherLabels > 0 {
+		s.env.Log.Warn("rows with the url or title of an earlier row were dropped, though their label is another: write all labels of a row into its one cell", slog.Int("rows", c.otherLabels))
+	}
 	if c.kept < s.o.MinRows {
 		return stages.Fail(stages.CodeSource, "widen the source, or lower min_rows", "the source gave %d rows of use, fewer than min_rows (%d): %d read, %d duplicates, %d skipped", c.kept, s.o.MinRows, st.Read, c.dropped, st.Bad())
 	}

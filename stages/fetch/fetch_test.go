@@ -108,3 +108,21 @@ func TestDecodedFiles(t *testing.T) {
 		}
 	}
 }
+
+// TestOtherLabels: that a row is dropped for an earlier one of its title or url is told where
+// its label is lost by it: tables with a row for each label of a text lost all but the first.
+func TestOtherLabels(t *testing.T) {
+	for text, want := range map[string]string{
+		"title,url,label\nOne,u1,crime\nOne,u2,sports\nTwo,u1,sports\nThree,u3,\nthree,u4,crime\n": "rows=3",
+		"title,url,label\nOne,u1,crime\nOne,u2, Crime\nTwo,u1,\n":                                  "",
+	} {
+		r, err := files(t, 1, map[string]string{"a.csv": text}, "a.csv")
+		if err != nil || r.Err != nil {
+			t.Fatal(err, r)
+		}
+		_, told, found := strings.Cut(r.Log, "though their label is another")
+		if found != (want != "") || !strings.Contains(told, want) {
+			t.Errorf("%s:\n%s", text, r.Log)
+		}
+	}
+}
