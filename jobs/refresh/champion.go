@@ -18,8 +18,8 @@ import (
 	"github.com/sprint-ml/sprint/storage/models"
 )
 
-// champion is the release in use, or the one that stands in for it, and what the run that
-// published it says of it.
+// champion is the release in use, or where there is none the one before the challenger, and
+// what the run that published it says of it.
 type champion struct {
 	release   models.Release
 	published time.Time // zero if nobody said
@@ -135,10 +135,10 @@ func (r *refresh) from(ctx context.Context, used models.Release) (c *champion, e
 	return c, err
 }
 
-// standIn is what a challenger of a model without a champion is compared with: the newest
+// predecessor is what a challenger of a model without a champion is compared with: the newest
 // release before it, which is what a bare name answered with. nil if there is none: the
 // first release of a model has nothing to be worse than.
-func (r *refresh) standIn(ctx context.Context, challenger models.Release) (*champion, error) {
+func (r *refresh) predecessor(ctx context.Context, challenger models.Release) (*champion, error) {
 	all, err := models.In(r.Store).Releases(ctx, r.model)
 	if err != nil {
 		return nil, err
@@ -147,8 +147,8 @@ func (r *refresh) standIn(ctx context.Context, challenger models.Release) (*cham
 		if x.Version >= challenger.Version {
 			continue
 		}
-		r.out.StandIn = shown(x)
-		r.note("%s has no alias %s: the challenger is compared with %s, the release before it", r.model, models.Champion, r.out.StandIn.Ref)
+		r.out.Predecessor = shown(x)
+		r.note("%s has no alias %s: the challenger is compared with %s, the release before it", r.model, models.Champion, r.out.Predecessor.Ref)
 		return r.from(ctx, x)
 	}
 	return nil, nil

@@ -37,7 +37,7 @@ func (r *refresh) judge(ctx context.Context, c *champion, challenger models.Rele
 	from, why := "none", "the model had no release before"
 	if c != nil {
 		from = fmt.Sprint(c.release.Version)
-	} else if c, err = r.standIn(ctx, challenger); err != nil {
+	} else if c, err = r.predecessor(ctx, challenger); err != nil {
 		return err
 	}
 	if c != nil && record == nil {
@@ -76,7 +76,7 @@ func (r *refresh) refuse(ctx context.Context, challenger models.Release, why str
 	promote := func(v *Version) string { return commandline.Of("promote", v.Ref).String() }
 	if r.out.Champion == nil {
 		r.end(NotPromoted, stages.CodePublish, "%s is not made the champion, which %s has not: %s", r.out.Challenger.Ref, r.model, why)
-		r.out.Hint = fmt.Sprintf("`%s` makes the release before it the champion, `%s` that version all the same", promote(r.out.StandIn), promote(r.out.Challenger))
+		r.out.Hint = fmt.Sprintf("`%s` makes the release before it the champion, `%s` that version all the same", promote(r.out.Predecessor), promote(r.out.Challenger))
 		return nil
 	}
 	r.end(NotPromoted, stages.CodePublish, "%s stays the champion: %s", r.out.Champion.Ref, why)

@@ -31,7 +31,7 @@ func TestWithoutChampion(t *testing.T) {
 		want := map[string]stages.Code{refresh.Promoted: stages.CodeDone, refresh.NotPromoted: stages.CodePublish}[decision]
 		out := p.ends(t, &toyRuns{}, month(2), decision, want, "compared with world@1, the release before it", "macro-F1 on gold changed by")
 		var b strings.Builder
-		if err := out.Markdown(&b); err != nil || !strings.Contains(b.String(), "## world@2 against world@1 on ") || out.Champion != nil || out.StandIn.Ref != "world@1" {
+		if err := out.Markdown(&b); err != nil || !strings.Contains(b.String(), "## world@2 against world@1 on ") || out.Champion != nil || out.Predecessor.Ref != "world@1" {
 			t.Errorf("%+v, %v: %s", out, err, b.String())
 		}
 		if decision == refresh.Promoted {

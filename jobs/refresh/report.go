@@ -36,17 +36,17 @@ type Result struct {
 	// Champion is the one that there was, null if there was none.
 	Champion   *Version `json:"champion"`
 	Challenger *Version `json:"challenger"`
-	// StandIn is the release that a challenger was compared with for want of a champion.
-	StandIn *Version `json:"stand_in,omitempty"`
-	Run     string   `json:"run,omitempty"`     // that trained
-	Trained string   `json:"trained,omitempty"` // why it was due
-	Window  *Window  `json:"window,omitempty"`
+	// Predecessor is the release that a challenger was compared with for want of a champion.
+	Predecessor *Version `json:"predecessor,omitempty"`
+	Run         string   `json:"run,omitempty"`     // that trained
+	Trained     string   `json:"trained,omitempty"` // why it was due
+	Window      *Window  `json:"window,omitempty"`
 	// Due are the reasons for and against a training, Drift what moved, Expected the F1 of
 	// the champion without labels.
 	Due      []Reason    `json:"due"`
 	Drift    []Measure   `json:"drift"`
 	Expected *ExpectedF1 `json:"expected_f1,omitempty"`
-	// Gold and OnCorrections compare the challenger with the champion or StandIn; null if
+	// Gold and OnCorrections compare the challenger with the champion or Predecessor; null if
 	// there is no row to compare on.
 	Gold          *comparison.Comparison `json:"gold,omitempty"`
 	Corrections   *Corrections           `json:"corrections,omitempty"`
@@ -123,7 +123,7 @@ func (o *Result) comparison(b *strings.Builder, on string, c *comparison.Compari
 	if c == nil {
 		return
 	}
-	before := cmp.Or(o.Champion, o.StandIn).Ref
+	before := cmp.Or(o.Champion, o.Predecessor).Ref
 	fmt.Fprintf(b, "\n## %s against %s on %d rows of %s\n\n| | positives | %s | %s | change | 95 %% interval | |\n|---|---|---|---|---|---|---|\n",
 		o.Challenger.Ref, before, c.Rows, on, before, o.Challenger.Ref)
 	for _, x := range append([]comparison.Change{c.MacroF1, c.MicroF1}, c.Categories...) {
