@@ -46,8 +46,14 @@ func options() *split.Options {
 
 func run(t *testing.T, o *split.Options, in []rows.Row) *stagetest.Result {
 	t.Helper()
+	return runOf(t, o, in, "rare", "common")
+}
+
+// runOf is run of rows with these categories.
+func runOf(t *testing.T, o *split.Options, in []rows.Row, categories ...string) *stagetest.Result {
+	t.Helper()
 	var b bytes.Buffer
-	if err := rows.WriteParquet(&b, in, []string{"rare", "common"}); err != nil {
+	if err := rows.WriteParquet(&b, in, categories); err != nil {
 		t.Fatal(err)
 	}
 	return stagetest.Run(t, stagetest.Case{Kind: split.Kind(), Options: o, Inputs: map[string]any{"labelled": b.Bytes()}})

@@ -119,6 +119,15 @@ type stage struct {
 	env stages.Env
 }
 
+// empty says that a side got none of the rows, and whether drawing would give it some.
+func (s *stage) empty(side int, p *partition, given int) error {
+	hint := "fetch more rows or change the ratios or cuts"
+	if s.o.Stratify && !s.o.ByTime && s.o.Ratios.shares()[side]*float64(len(p.groups)) >= 2 {
+		hint = "few rows of each category cannot be spread over three sides: fetch more, or draw for each row alone with stratify: false"
+	}
+	return stages.Fail(stages.CodeStage, hint, "the side %s is empty: %d rows in %d groups of near-duplicates do not fill three sides", sideNames[side], given, len(p.groups))
+}
+
 // Run reads labelled and writes the three sides.
 func (s *stage) Run(ctx context.Context, in stages.Inputs, out stages.Outputs) error {
 	all, cats, err := storeio.ReadRows(ctx, in, "labelled")
@@ -159,9 +168,9 @@ func (s *stage) Run(ctx context.Context, in stages.Inputs, out stages.Outputs) e
 			sides[side] = append(sides[side], r)
 		}
 	}
-	for i, name := range sideNames {
+	for i := range sideNames {
 		if len(sides[i]) == 0 {
-			return stages.Fail(stages.CodeStage, "fetch more rows or change the ratios or cuts", "the side %s is empty: %d rows in %d groups of near-duplicates do not fill three sides", name, len(all)-removed, len(p.groups))
+			return s.empty(i, p, len(all)-removed)
 		}
 	}
 	report := p.report(s.o, cats)

@@ -135,6 +135,20 @@ func TestRefusals(t *testing.T) {
 	if err := run(t, options(), labelled(1)).Err; code(err) != stages.CodeStage || !strings.Contains(err.Error(), "is empty") {
 		t.Errorf("one row: %v", err)
 	}
+	pairs := labelled(24) // two rows of each category
+	for i := range pairs {
+		pairs[i].Labels = make([]rows.Label, 12)
+		pairs[i].Labels[i/2].Score = 1
+	}
+	spread := options()
+	spread.Ratios = split.Ratios{Train: 0.6, Val: 0.2, Test: 0.2}
+	hint := func(err error) string {
+		f, _ := errors.AsType[*stages.Failure](err)
+		return f.Hint
+	}
+	if err := runOf(t, spread, pairs, strings.Split("a b c d e f g h i j k l", " ")...).Err; code(err) != stages.CodeStage || !strings.Contains(hint(err), "stratify: false") {
+		t.Errorf("two rows of each category: %v", err)
+	}
 	flat := labelled(50)
 	for i := range flat {
 		flat[i].Labels = []rows.Label{{}, {}}
