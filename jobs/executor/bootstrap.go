@@ -33,8 +33,9 @@ func (p Program) fits() string {
 
 // bootstrap ends with the worker's arguments. A program is checked each time before
 // it is run: others may write to the folder. It is renamed into its place whole, as
-// two jobs may fetch it at once.
-const bootstrap = `set -eu; d=%s; dir="${SPRINT_PROGRAM_DIR:-${XDG_CACHE_HOME:-${HOME:-/tmp}/.cache}/sprint/programs}"; p="$dir/$d"; ` +
+// two jobs may fetch it at once. The first process of a container gets no signal that it
+// does not ask for: asked to end while it fetches, it starts no worker, which would not know.
+const bootstrap = `set -eu; [ $$ != 1 ] || trap 'exit 75' TERM; d=%s; dir="${SPRINT_PROGRAM_DIR:-${XDG_CACHE_HOME:-${HOME:-/tmp}/.cache}/sprint/programs}"; p="$dir/$d"; ` +
 	`ok() { [ "$(sha256sum <"$1" 2>/dev/null | cut -d" " -f1)" = "$d" ]; }; ` +
 	`if ! { [ -f "$p" ] && ok "$p"; }; then ` +
 	`[ -n "${SPRINT_PROGRAM_URL:-}" ] || { echo "sprint: the program $d is not in $dir, and no address of it is given" >&2; exit 4; }; ` +
