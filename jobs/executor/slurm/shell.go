@@ -72,6 +72,7 @@ func (s shell) run(ctx context.Context, in io.Reader, out io.Writer, line string
 	cmd := exec.CommandContext(ctx, argv[0], argv[1:]...)
 	cmd.Env, cmd.Stdin, cmd.Stdout = s.environ, in, out
 	cmd.WaitDelay = time.Second // what it started may hold its output open
+	openssh.Apart(cmd)
 	stderr := executor.Head{Most: 8 << 10}
 	cmd.Stderr = &stderr
 	err := cmd.Run()

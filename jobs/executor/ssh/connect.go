@@ -20,6 +20,7 @@ import (
 func (p *Provider) command(ctx context.Context, host, line string) *exec.Cmd {
 	cmd := exec.CommandContext(ctx, "ssh", append(openssh.Arguments(p.Config, p.control), "--", host, line)...)
 	cmd.WaitDelay = time.Second
+	openssh.Apart(cmd)
 	return cmd
 }
 

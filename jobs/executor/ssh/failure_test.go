@@ -10,7 +10,9 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -54,6 +56,15 @@ func wants(t *testing.T, err error, lost bool, text, hint string) {
 	f, ok := errors.AsType[*stages.Failure](err)
 	if !ok || f.Lost != lost || f.Code != stages.CodeEnvironment || !strings.Contains(err.Error(), text) || !strings.Contains(f.Hint, hint) {
 		t.Errorf("want code 4, lost %v, %q and the hint %q, got %v (hint %q)", lost, text, hint, err, executor.Hint(err))
+	}
+}
+
+// TestApart: the terminal's Ctrl-C, which goes to the runner's process group, does not reach ssh.
+func TestApart(t *testing.T) {
+	p := scripted(t, `ps -o pgid= -p $$`)
+	out, err := p.output(t.Context(), "gpu1", "", nil, time.Minute)
+	if group, parsed := strconv.Atoi(out); err != nil || parsed != nil || group == syscall.Getpgrp() {
+		t.Errorf("ssh is in the group %q, this process in %d: %v", out, syscall.Getpgrp(), err)
 	}
 }
 
