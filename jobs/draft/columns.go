@@ -8,6 +8,7 @@ import (
 
 	"github.com/sprint-ml/sprint/config/diagnostic"
 	"github.com/sprint-ml/sprint/stages"
+	"github.com/sprint-ml/sprint/stages/rows"
 )
 
 // columns are the places of the columns that mean something; -1 is none.
@@ -49,7 +50,20 @@ func chooseColumns(t *surveyed, o *Options) (columns, error) {
 	if c.language = c.first(t, langNames); c.language >= 0 && !t.profiles[c.language].namesLanguages() {
 		c.language = -1
 	}
+	if err == nil {
+		err = c.distinct(t)
+	}
 	return c, err
+}
+
+// distinct refuses a table in which a column that counts is there twice, as fetch would.
+func (c *columns) distinct(t *surveyed) error {
+	for _, n := range t.written.Twice {
+		if i := t.column(n); rows.IsColumn(n) || i >= 0 && !c.free(i) {
+			return stages.Fail(stages.CodePlan, "rename one in its header, so that the other one counts", "%s has two columns called %s", t.path, n)
+		}
+	}
+	return nil
 }
 
 // longestLanguage is the bytes of a language's name: Norwegian Nynorsk.

@@ -54,3 +54,16 @@ func TestFewRowsOfEach(t *testing.T) {
 		}
 	}
 }
+
+// TestColumnTwice: a table that has a column twice is refused if the column counts.
+func TestColumnTwice(t *testing.T) {
+	for header, refused := range map[string]bool{"text,label,text": true, "text,label,label": true, "text,label,url,url": true, "text,label,note,note": false} {
+		text := header + "\n"
+		for i := range 100 {
+			text += unlike(i) + "," + []string{"red", "blue"}[i%2] + strings.Repeat(","+unlike(i+100), strings.Count(header, ",")-1) + "\n"
+		}
+		if _, err := drafted(t, "rows.csv", text, nil); refused != (err != nil) || refused && !strings.Contains(err.Error(), "has two columns called") {
+			t.Errorf("%s: %v", header, err)
+		}
+	}
+}

@@ -55,6 +55,11 @@ func newColumns(want func(string) bool) *table.Columns {
 	return table.NewColumns(want, "title", "title_raw", "description", "url", "source", "domain", "id", "seen_at", "seendate", "language", "label_source", "rules", "conflicts", "label", table.MendedMark)
 }
 
+// IsColumn reports whether a column of this name has a meaning in every file of rows.
+func IsColumn(name string) bool {
+	return newColumns(func(string) bool { return false }).Reads(name)
+}
+
 // isLabel reports whether a column holds a part of a label.
 func isLabel(column string) bool {
 	return strings.HasSuffix(column, "_score") || strings.HasSuffix(column, "_tag")

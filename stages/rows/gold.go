@@ -165,3 +165,15 @@ func readGoldFile(r io.ReadCloser, path string, layout Layout, categories []Cate
 	}
 	return g, nil
 }
+
+// header gives our names of a file's columns. One that is there twice is a mistake.
+func (f *labelledFile) header(names []string) []string {
+	read := func(n string) bool {
+		return f.names[n] != "" || IsColumn(n) || f.known(n) && !slices.Contains(plainColumns, n)
+	}
+	if n := twice(names, read); n != "" {
+		f.fail(Mistake{Column: n, Message: "two columns are called " + n, Hint: "rename one in the file's header, so that the other one counts"})
+	}
+	ours, _ := f.ours(names)
+	return ours
+}

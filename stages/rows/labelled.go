@@ -245,8 +245,7 @@ func (f *labelledFile) each(r io.Reader, header func(names []string), prepare fu
 	limits := usual(f.builder.budget)
 	known := func(names []string) {
 		f.form = f.find(names)
-		ours, _ := f.ours(names)
-		header(ours)
+		header(f.header(names))
 	}
 	err := each(r, f.layout.Format, limits, f.builder.columns, known, func(rec *table.Record, problem string) error {
 		f.number++
@@ -261,8 +260,7 @@ func (f *labelledFile) each(r io.Reader, header func(names []string), prepare fu
 		if f.layout.Format == JSONL {
 			f.form = f.find(recordColumns(rec))
 			if f.number == 1 {
-				ours, _ := f.ours(recordColumns(rec))
-				header(ours)
+				header(f.header(recordColumns(rec)))
 			}
 			if len(f.mistakes) > 0 && f.mistakes[len(f.mistakes)-1].Row == 0 {
 				return errEnough

@@ -78,6 +78,9 @@ func TestGoldMistakes(t *testing.T) {
 		"no rows":           {"id,title,crime,sports,real_estate\n", "it has no rows", ""},
 		"nothing":           {"", "it has no rows", ""},
 		"short row":         {"id,title,crime,sports,real_estate\n1\n", "row 1: 1 fields", ""},
+		"two of a name":     {"id,title,label,title\n1,T,crime,U\n", "two columns are called title", "rename one"},
+		"two labels":        {"id,title,label,label\n1,T,crime,sports\n", "two columns are called label", "rename one"},
+		"two notes":         {"id,title,note,label,note\n1,T,x,crimes,y\n", `row 1: column label: "crimes" is no category`, ""},
 		"several":           {"title,label\na,x\nb,crime\nc,y\n,crime\n", `row 1: column label: "x" is no category; row 3: column label: "y" is no category; row 4: no title`, ""},
 		"more than is told": {"title,label\na,x\nb,x\nc,x\nd,x\ne,x\n", "; and 2 more", ""},
 	} {

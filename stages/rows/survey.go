@@ -77,9 +77,25 @@ func (l Layout) survey(head []byte, names ...string) survey {
 	return s
 }
 
-// checkHeader refuses a header without a title, and one without a column that the layout
-// names.
+// twice is the first name that two columns of a file have, of those that are read; empty if
+// there is none.
+func twice(names []string, read func(name string) bool) string {
+	met := map[string]bool{}
+	for _, n := range names {
+		if met[n] && read(n) {
+			return n
+		}
+		met[n] = true
+	}
+	return ""
+}
+
+// checkHeader refuses a header without a title, one without a column that the layout names,
+// and one that has a column twice.
 func (l Layout) checkHeader(names []string, columns *table.Columns, head []byte) error {
+	if n := twice(names, columns.Reads); n != "" {
+		return &UnknownColumns{text: fmt.Sprintf("has two columns called %s: rename one in its header, so that the other one counts", n)}
+	}
 	ours, err := columns.Ours(names)
 	if err != nil {
 		return err

@@ -24,6 +24,9 @@ type Written struct {
 	Encoding string
 	// Delimiter parts the fields of csv; 0 for other formats.
 	Delimiter byte
+	// Twice are names that several columns of csv have, of which the last one's cells are
+	// visited.
+	Twice []string
 	// Mended counts the records whose text is not in that encoding. Those of csv are
 	// visited as they stand there, those of jsonl with U+FFFD in them.
 	Mended int
@@ -82,6 +85,9 @@ func (h *head) Write(p []byte) (int, error) {
 	return len(p), nil
 }
 
+// mostNames is of how many columns each is compared with those before it.
+const mostNames = 2_000
+
 // header is told the names of a csv file's columns.
 func (e *reader) header(names []string) error {
 	d := e.layout.Dialect()
@@ -90,6 +96,11 @@ func (e *reader) header(names []string) error {
 	}
 	if !d.Numbered && table.Headless(names) {
 		return ErrNoHeader
+	}
+	for i, n := range names[:min(len(names), mostNames)] {
+		if slices.Contains(names[:i], n) && !slices.Contains(e.written.Twice, n) {
+			e.written.Twice = append(e.written.Twice, n)
+		}
 	}
 	return nil
 }

@@ -115,6 +115,12 @@ func (c *Columns) knows(name string) bool {
 	return ok && name != ""
 }
 
+// Reads reports whether the reader of a file asks for a column of the file by this name, and
+// does not only take what is there.
+func (c *Columns) Reads(name string) bool {
+	return c.knows(name) || c.want != nil && !c.taken[name] && c.want(name)
+}
+
 // Places returns the places of a file's columns, in their order there; -1 for one of no
 // use. Of two columns whose names only case tells apart, the first counts.
 func (c *Columns) Places(names []string) ([]int, error) {
