@@ -3,6 +3,7 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"io"
 	"net/http"
@@ -13,6 +14,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/sprint-ml/sprint/jobs/sprint/app"
 	"github.com/sprint-ml/sprint/storage"
 	"github.com/sprint-ml/sprint/storage/models"
 )
@@ -145,5 +147,18 @@ func TestServeByCommand(t *testing.T) {
 		if strings.Contains(said, word) {
 			t.Errorf("the log shows %s", word)
 		}
+	}
+}
+
+// TestServeAskedToEnd: asked to end before it is ready it says that, and not what failed so.
+func TestServeAskedToEnd(t *testing.T) {
+	store := filepath.Join(t.TempDir(), "store")
+	publishRules(t, store, "toy", goodTaxonomy)
+	ctx, cancel := context.WithCancelCause(t.Context())
+	cancel(errors.New("stopped by a test"))
+	var out, said strings.Builder
+	code := execute(ctx, app.NewEnding(), []string{"serve", "--store", store, "--model", "toy", "--device", "go", "--allow-keywords"}, []string{"HOME=" + t.TempDir()}, strings.NewReader(""), &out, &said)
+	if code != 75 || out.Len() > 0 || !strings.HasPrefix(said.String(), "sprint: interrupted") || strings.Contains(said.String(), "canceled") {
+		t.Errorf("it ends with %d: %s%s", code, out.String(), said.String())
 	}
 }

@@ -122,7 +122,7 @@ func runServe(ctx context.Context, a *app.App, cmd *cobra.Command, f *serveFlags
 	}
 	s, err := serve.Open(ctx, f.o, model)
 	if err != nil {
-		return err
+		return app.Interrupted(ctx, err)
 	}
 	defer s.Close()
 	l, err := net.ListenTCP("tcp", addr)
