@@ -15,9 +15,13 @@ import (
 // if it knows. Nothing is the price of a place of which nobody says one.
 func (e *Executor) PriceOf(ctx context.Context, a *runs.Attempt) (executor.Price, error) {
 	price, err := e.price(ctx, e.resources(a))
-	price.Grace = e.limits(a).Grace + longestPause
+	price.Grace = e.limits(a).Grace + longestPause + tellTime
 	return price, err
 }
+
+// tellTime is what a place takes to be told that a job is to end, and then that it is to be
+// killed: a login or a request each, which a busy machine keeps waiting.
+const tellTime = 5 * time.Second
 
 func (e *Executor) price(ctx context.Context, r executor.Resources) (executor.Price, error) {
 	if r.Preemptible && e.PerSpotHour != (money.Price{}) {

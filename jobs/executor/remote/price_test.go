@@ -54,7 +54,7 @@ func TestPriceOf(t *testing.T) {
 		c.e.Resources = func(*runs.Attempt) executor.Resources { return c.r }
 		c.e.Limits.Grace = time.Second
 		got, err := c.e.PriceOf(t.Context(), &runs.Attempt{})
-		if got.PerHour != c.want*money.Unit || got.Basis != c.by || got.Grace != time.Second+longestPause || (err != nil) != c.err {
+		if got.PerHour != c.want*money.Unit || got.Basis != c.by || got.Grace != time.Second+longestPause+tellTime || (err != nil) != c.err {
 			t.Errorf("%s: %+v, %v", name, got, err)
 		}
 	}
