@@ -118,9 +118,9 @@ func (p *Provider) script(job *executor.Job) string {
 		int(stages.CodeInterrupted), codeNotAsked)
 }
 
-// scriptText waits again where a request to end cut a wait short, or the wait after it. Of a child that ended
-// meanwhile bash may know no code any more (127 or -1), and a worker may die of the request
-// (143) before it listens: both were interrupted, and start again.
+// scriptText waits again where a request to end cut a wait short, or the wait after it. Of a
+// child that ended meanwhile bash may know no code any more (127 or -1), and a worker may die
+// of the request (143) before it listens: both were interrupted, and start again.
 const scriptText = `asked= child=
 trap 'asked=1 cut=1; [ -z "$child" ] || kill -TERM "$child" 2>/dev/null' TERM INT HUP
 timeout --foreground -k %[1]d %[2]d sh -c %[3]s &

@@ -50,8 +50,9 @@ chmod 700 "$t" && mv -f "$t" "programs/$2" && trap - EXIT && echo copied
 // variables from standard input before anything is made. Of the jobs that wait for a slot one
 // looks, which holds slots/next; the others sleep in its lock, and hear a signal all the same.
 // A signal may come before the shell knows its child, and ends a wait for it, at times the
-// one after, with a code of its own. Of a child that ended meanwhile the next wait may know no code any more, and one
-// that dies of the signal was not listening yet: both were interrupted.
+// one after, with a code of its own. Of a child that ended meanwhile the next wait may know
+// no code any more, and one that dies of the signal was not listening yet: both were
+// interrupted.
 const startScript = `
 lines=$(cat) && eval "$lines" || exit 4
 mkdir "jobs/$2" 2>/dev/null || { [ -d "jobs/$2" ] && { echo there; exit; }; mkdir "jobs/$2" || exit 4; }
